@@ -1,0 +1,100 @@
+/* ir/abi.h - the binary interface of a compiled model: what codegen/ emits,
+ * runtime/ links with, and cli/ loads in process.  Plain C, no dependency.
+ *
+ * A model is one constant `struct ingot_model` named `<name>_model`.  Nothing
+ * here allocates or does I/O; a call touches only what it is handed.  All
+ * functions are re-entrant: one workspace per call in flight. */
+#ifndef INGOT_ABI_H
+#define INGOT_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { INGOT_ABI_VERSION = 1 };
+
+enum ingot_status {
+    INGOT_OK = 0,
+    INGOT_CHECK = 1,     /* a check of the model failed: see call->message */
+    INGOT_SHAPE = 2,     /* the input dims do not fit the model            */
+    INGOT_MEMORY = 3,    /* the allocator gave nothing, or there was none  */
+    INGOT_CPU = 4,       /* this CPU lacks what the code was compiled for  */
+};
+
+/* One input or output of an entry, or one state of the model. */
+struct ingot_value_info {
+    const char *name;
+    int32_t dtype;               /* ONNX number (ir/dtype.def)              */
+    int32_t rank;
+    const int64_t *dims;         /* >= 0: the extent; -1-s: symbol s of the
+                                  * entry; INT64_MIN: known only after run  */
+    const char *const *dim_names; /* per axis: text of the dim              */
+    int32_t late;                /* output comes from the caller's allocator */
+    uint64_t offset;             /* a state's place in the state block, bytes */
+};
+
+/* Where the data of one output is, and after the call its extents. */
+struct ingot_buffer {
+    void *data;      /* given by the caller; by the allocator if `late`     */
+    int64_t *dims;   /* rank elements, written by the call                  */
+};
+
+/* Memory for values whose size depends on data.  May be null in a call of an
+ * entry that has none.  give(size) returns 64-byte aligned memory or null. */
+struct ingot_allocator {
+    void *context;
+    void *(*give)(void *context, size_t size);
+    void (*take)(void *context, void *memory);
+};
+
+/* Runs body over [0,n): any split into ranges, each range on one thread
+ * 0 <= thread < threads.  Returns when all is done.  Results of compiled
+ * code do not depend on the split. */
+typedef void ingot_body(void *arg, int64_t begin, int64_t end, int32_t thread);
+struct ingot_pool {
+    void *context;
+    int32_t threads;
+    void (*run)(void *context, ingot_body *body, void *arg, int64_t n);
+};
+
+struct ingot_call {
+    const void *const *inputs;          /* data of every input              */
+    const struct ingot_buffer *outputs; /* one per output                   */
+    const int64_t *dims;                /* value of every symbol of the entry */
+    void *states;                       /* state block, null if no states   */
+    const uint8_t *weights;             /* the blob: model->weights, or mapped */
+    void *workspace;                    /* workspace_size bytes, 64-aligned */
+    const struct ingot_pool *pool;      /* null: the calling thread only    */
+    const struct ingot_allocator *allocator;
+    const char *message;                /* set when the status is not OK    */
+};
+
+/* One entry function of the model, `main` if there is only one. */
+struct ingot_entry {
+    const char *name;
+    int32_t input_count, output_count, dim_count;
+    const struct ingot_value_info *inputs, *outputs;
+    const char *const *dim_names;       /* the symbols: dim_count names     */
+    /* Bytes of workspace for these dims; SIZE_MAX when they overflow.      */
+    size_t (*workspace_size)(const int64_t *dims, int32_t threads);
+    /* Elements of every axis of every output that is known before the run,
+     * laid one output after the other; INT64_MIN where it is not.          */
+    void (*output_dims)(const int64_t *dims, int64_t *extents);
+    int32_t (*run)(struct ingot_call *call);
+    uint64_t flops;                     /* of contractions; 0 when symbolic */
+};
+
+struct ingot_model {
+    uint32_t abi;                       /* INGOT_ABI_VERSION                */
+    const char *name;
+    int32_t entry_count, state_count;
+    const struct ingot_entry *entries;
+    const struct ingot_value_info *states;
+    uint64_t state_size;                /* bytes of the state block         */
+    void (*init_states)(void *states, const uint8_t *weights);
+    const uint8_t *weights;             /* null when shipped as a file      */
+    uint64_t weights_size, weights_hash;
+    const char *cpu;                    /* e.g. "x86-64-v3"                 */
+    int32_t default_threads;            /* 0: the CPUs of the affinity mask */
+};
+
+#endif
