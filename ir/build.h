@@ -1,0 +1,120 @@
+/* ir/build.h - the one way to make nodes: infers types, checks operands, folds
+ * constants, lifts small integers to dims, and shares equal nodes.
+ *
+ * Every builder returns a ref, or IR_NONE after an error was recorded; an
+ * operand that is IR_NONE gives IR_NONE silently, so callers may check once.
+ * Operands of type never give results of type never. */
+#ifndef INGOT_BUILD_H
+#define INGOT_BUILD_H
+
+#include "const.h"
+#include "ir.h"
+
+typedef struct ir_build {
+    ir_module *m;
+    ir_fn *fn;
+    diag *d;
+    ir_loc loc;             /* given to new nodes */
+    uint16_t copy;          /* given to new nodes */
+    map shared;             /* node hash to node index */
+    bool no_fold;           /* the parser: nodes exactly as written */
+    int64_t fold_budget;    /* steps the evaluator may still spend on folding */
+    VEC(ir_ref) bound;      /* by symbol id: ref + 1 of its BIND operand, or 0 */
+} ir_build;
+
+void ir_build_init(ir_build *b, ir_module *m, ir_fn *fn, diag *d);
+void ir_build_free(ir_build *b);
+
+/* The general one.  Returns the first result; result i is the ref + i.
+ * `attr` is copied (interned).  Folds, lifts, shares. */
+ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n, const ir_attr *attr);
+
+/* Result types, through the op's infer row; nres types are written to `out`
+ * (at most 64).  False after an error. */
+typedef struct ir_infer {
+    ir_build *b;
+    unsigned op;
+    const ir_ref *args;
+    uint32_t narg;
+    const ir_attr *attr;
+    const ir_type *out[64];
+    uint32_t nres;
+} ir_infer;
+#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) bool ir_infer_##infer(ir_infer *in);
+#include "ops.def"
+bool ir_infer_scalar(ir_infer *in);
+bool ir_infer_cast(ir_infer *in);
+/* Known elements of the result of a node, from its operands' (op/elements.c);
+ * null if unknown.  Called by ir_make for integer and bool results. */
+const ir_dim *ir_infer_elements(ir_infer *in, uint32_t result);
+
+/* Sources. */
+ir_ref ir_input(ir_build *b, const char *name, const ir_type *type); /* next parameter */
+ir_ref ir_state_ref(ir_build *b, uint32_t state);
+ir_ref ir_const_ref(ir_build *b, uint32_t constant);
+ir_ref ir_int(ir_build *b, ir_dtype dt, int64_t value);       /* scalar constants */
+ir_ref ir_float(ir_build *b, ir_dtype dt, double value);
+ir_ref ir_splat(ir_build *b, const ir_type *type, double value); /* broadcast of a scalar constant */
+ir_ref ir_i64s(ir_build *b, const int64_t *v, int n);         /* constant i64[n] */
+ir_ref ir_dim_ref(ir_build *b, ir_dim d);                     /* i64[] with elem d */
+ir_ref ir_dims_ref(ir_build *b, const ir_dim *d, int n);      /* i64[n] with elems d */
+ir_ref ir_iota(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank, int axis);
+
+/* Elementwise: operands of equal shape (see ir_broadcast2). */
+ir_ref ir_1(ir_build *b, unsigned op, ir_ref x);
+ir_ref ir_2(ir_build *b, unsigned op, ir_ref x, ir_ref y);
+ir_ref ir_select(ir_build *b, ir_ref c, ir_ref x, ir_ref y);
+ir_ref ir_cast(ir_build *b, ir_ref x, ir_dtype to);           /* saturating floats-to-ints; x itself if equal */
+/* With numpy broadcasting of both operands first (unproven equality makes a
+ * run-time broadcast and a check). */
+ir_ref ir_b2(ir_build *b, unsigned op, ir_ref x, ir_ref y);
+bool ir_broadcast_all(ir_build *b, ir_ref *x, int n);         /* to one shape, numpy rules */
+ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank); /* trailing axes aligned */
+
+/* Movement. */
+ir_ref ir_reshape(ir_build *b, ir_ref x, const ir_dim *shape, int rank); /* element counts must agree, else a check */
+ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm);
+ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank, const int32_t *axes);
+ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step, const ir_dim *extent);
+ir_ref ir_slice_axis(ir_build *b, ir_ref x, int axis, ir_dim start, ir_dim step, ir_dim extent);
+ir_ref ir_pad(ir_build *b, ir_ref x, ir_ref value, const ir_dim *low, const ir_dim *high, const ir_dim *inner); /* inner null: 0 */
+ir_ref ir_concat(ir_build *b, const ir_ref *x, int n, int axis);
+ir_ref ir_unsqueeze(ir_build *b, ir_ref x, int axis);         /* one axis of extent 1 */
+ir_ref ir_squeeze(ir_build *b, ir_ref x, int axis);
+ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes, int n, bool zero);
+
+/* Reductions and contractions. */
+ir_ref ir_reduce(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n); /* axes vanish */
+ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n); /* axes become 1 */
+ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y, ir_ints sum_x, ir_ints sum_y);
+ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y);            /* numpy matmul, any ranks, broadcast batch */
+
+/* Dims from run-time values. */
+ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint); /* its known element, else a symbol */
+/* The elements of an integer vector or scalar as dims: known, or each bound.
+ * n is its extent, which must be constant.  False after an error. */
+bool ir_elements(ir_build *b, ir_ref x, ir_dim *out, int n);
+bool ir_known(const ir_build *b, ir_ref x, const ir_dim **elem, int64_t *n); /* without binding */
+void ir_check(ir_build *b, ir_ref cond, const char *message); /* dropped when known true */
+void ir_check_dims(ir_build *b, ir_dim cond, const char *message); /* cond != 0 */
+const ir_type *ir_ty(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank);
+
+/* Regions: a builder for a sub-function of the same module. */
+ir_fn *ir_region_begin(ir_build *b, ir_build *inner, const char *name);
+void ir_region_end(ir_build *inner);
+
+/* Ends the function: results (and updates) are named and recorded. */
+void ir_result(ir_build *b, const char *name, ir_ref x);
+void ir_update_state(ir_build *b, uint32_t state, ir_ref x);
+
+/* Copies a function through the builder: rule(cx, b, n, args) may return a
+ * replacement for node n whose operands are already rebuilt as `args` (the
+ * first result's ref; multi-result nodes: a run), or IR_NONE to rebuild it as
+ * it is.  Dead pure nodes are dropped; regions are rewritten likewise.  The
+ * old function's contents are replaced.  True if anything changed. */
+typedef ir_ref ir_rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, const ir_ref *args);
+bool ir_rewrite(ir_module *m, ir_fn *fn, diag *d, ir_rule *rule, void *cx);
+/* The same with symbols replaced in every type and attribute. */
+bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s);
+
+#endif

@@ -1,0 +1,24 @@
+/* ir/const.h - constants as a source and a chain of links. */
+#ifndef INGOT_CONST_H
+#define INGOT_CONST_H
+
+#include "ir.h"
+
+/* Adds (or finds an equal) constant; returns its index in m->consts.
+ * `data` is referenced, not copied: packed as in a file for sub-byte types. */
+uint32_t const_bytes(ir_module *m, const ir_type *type, const void *data, size_t size);
+uint32_t const_copy(ir_module *m, const ir_type *type, const void *data, size_t size); /* copies */
+uint32_t const_splat(ir_module *m, const ir_type *type, const void *element);
+uint32_t const_int(ir_module *m, const ir_type *type, int64_t value);   /* splat */
+uint32_t const_float(ir_module *m, const ir_type *type, double value);  /* splat, rounded to the dtype */
+/* constant c with one more link. */
+uint32_t const_linked(ir_module *m, uint32_t c, ir_link link);
+
+/* Elements [first, first + n) of the whole chain, row-major, one memory
+ * element each (dtype_info size; sub-byte types a byte), written to out.
+ * Streams: needs O(n) memory.  Types are static. */
+void const_read(const ir_module *m, uint32_t c, int64_t first, int64_t n, void *out);
+bool const_is_splat(const ir_module *m, uint32_t c, void *element); /* all equal, for certain */
+int64_t const_bytes_of(const ir_module *m, uint32_t c); /* size in memory; -1: overflow */
+
+#endif

@@ -1,0 +1,54 @@
+/* ir/diag.h - messages about bad input, each with its place. */
+#ifndef INGOT_DIAG_H
+#define INGOT_DIAG_H
+
+#include "base.h"
+
+/* Where something came from: a line of text, or a node of an ONNX file. */
+typedef struct ir_loc {
+    uint32_t file;          /* id in the diag's table of place names; 0: none */
+    uint32_t line, col;     /* text: line, column; ONNX: node number + 1, 0 */
+} ir_loc;
+
+typedef enum diag_id {
+#define DIAG(id, fmt) D_##id,
+#include "diag.def"
+    DIAG_COUNT
+} diag_id;
+
+typedef struct diag_message {
+    diag_id id;
+    bool warning;
+    const char *text;       /* whole line, place included, no newline */
+} diag_message;
+
+/* One node, operator or feature that is not supported.  Grouped when printed. */
+typedef struct diag_gap {
+    const char *op, *version, *reason, *node;
+} diag_gap;
+
+typedef struct diag {
+    arena mem;
+    VEC(diag_message) message;
+    VEC(diag_gap) gap;
+    VEC(const char *) place;/* by ir_loc.file: "net.ir", "model.onnx: node 17 'conv1' (Conv-11)" */
+    uint32_t errors;
+    const char *source;     /* text of the file, for the caret; may be null */
+} diag;
+
+void diag_init(diag *d);
+void diag_free(diag *d);
+uint32_t diag_place(diag *d, const char *place);   /* id for ir_loc.file */
+/* Records an error; the format is the row's.  Always returns false. */
+bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
+void diag_warn(diag *d, ir_loc loc, diag_id id, ...);
+/* Records that `op`-`version` at `node` is unsupported because of `reason`
+ * (all are copied).  Always returns false. */
+bool diag_unsupported(diag *d, const char *op, const char *version,
+                      const char *node, const char *reason);
+static inline bool diag_failed(const diag *d) { return d->errors || d->gap.len; }
+/* Prints at most 20 messages, then the gaps grouped by operator, version and
+ * reason, all of them. */
+void diag_print(const diag *d, FILE *out);
+
+#endif

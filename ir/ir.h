@@ -1,0 +1,142 @@
+/* ir/ir.h - the tensor IR: modules, functions, nodes, constants, states.
+ *
+ * A function is an array of nodes in topological order.  A value is an
+ * ir_ref; a node's results are refs first .. first + nres - 1.  Nodes are made
+ * only through build.h and never edited. */
+#ifndef INGOT_IR_H
+#define INGOT_IR_H
+
+#include "attr.h"
+#include "diag.h"
+#include "scalar.h"         /* sc_op: SC_ADD, ..; scalar_info() */
+
+typedef uint32_t ir_ref;
+#define IR_NONE UINT32_MAX
+
+/* Ops: the scalar functions first (OP_ADD == SC_ADD), then ops.def. */
+typedef enum ir_op {
+#define SCALAR(name, ...) OP_##name,
+#include "scalar.def"
+    OP_SCALARS,
+    OP_STRUCTURAL_BEFORE = OP_SCALARS - 1,
+#define OP(name, ...) OP_##name,
+#include "ops.def"
+    OP_COUNT
+} ir_op;
+
+enum { F_PURE = 1 };
+
+typedef struct ir_op_info {
+    const char *text;
+    int nin, nres;          /* -1: any */
+    char kind;              /* M R C S X K; scalars are M */
+    unsigned flags;
+} ir_op_info;
+const ir_op_info *ir_op_get(unsigned op);
+unsigned ir_op_find(const char *text);       /* OP_COUNT if unknown */
+static inline bool ir_op_scalar(unsigned op) { return op < OP_SCALARS; }
+
+typedef struct ir_node {
+    uint16_t op, nres, narg, copy;  /* copy: recomputation number, in the hash */
+    uint32_t arg, first;            /* arguments: a run in fn->args */
+    const union ir_attr *attr;      /* interned; null if the op has none */
+    ir_loc loc;
+} ir_node;
+
+typedef struct ir_value {
+    const ir_type *type;
+    uint32_t node;                  /* index of the node that makes it */
+    const ir_dim *elem;             /* known elements, row-major, or null:
+                                     * integer and bool values of rank <= 1 and
+                                     * at most 64 elements */
+} ir_value;
+
+typedef struct ir_update { uint32_t state; ir_ref value; } ir_update;
+
+typedef struct ir_fn {
+    const char *name;
+    struct ir_module *module;
+    bool entry;                     /* else called, or the region of a node */
+    VEC(ir_node) node;
+    VEC(ir_value) value;
+    VEC(ir_ref) args;
+    VEC(ir_ref) param;              /* refs of the INPUT nodes, by index */
+    VEC(const char *) param_name;
+    VEC(ir_ref) result;
+    VEC(const char *) result_name;
+    VEC(ir_update) update;          /* state out */
+} ir_fn;
+
+typedef struct ir_state {
+    const char *name;
+    const ir_type *type;
+    uint32_t init;                  /* constant, or IR_NONE: zeros */
+    bool trainable;
+} ir_state;
+
+/* A constant: a source and a chain of links applied to it, never
+ * materialized before emission.  See const.h. */
+typedef enum ir_source {
+    SRC_BYTES,                      /* `data`: mapped file or arena, `size` bytes,
+                                     * elements as in a file (sub-byte packed) */
+    SRC_SPLAT                       /* one element repeated: `data` */
+} ir_source;
+
+typedef struct ir_link {            /* one movement or elementwise step */
+    uint16_t op;                    /* OP_RESHAPE TRANSPOSE BROADCAST SLICE PAD CAST,
+                                     * or OP_ADD/SUB/MUL/DIV with constant `other` of
+                                     * the same shape (itself a chain, so broadcast) */
+    const union ir_attr *attr;
+    uint32_t other;                 /* PAD: the pad value constant; scalar: right side */
+    const ir_type *type;            /* after the link */
+} ir_link;
+
+typedef struct ir_const {
+    const char *name;
+    const ir_type *type;            /* after the whole chain */
+    ir_source source;
+    const ir_type *source_type;
+    const uint8_t *data;
+    size_t size;
+    uint32_t links;
+    const ir_link *link;
+    uint64_t hash;                  /* of source and chain */
+} ir_const;
+
+typedef struct ir_module {
+    arena mem;                      /* perm: lives as long as the module */
+    const char *name;
+    dim_table dims;
+    type_table types;
+    VEC(ir_fn *) fn;                /* entries and called functions; regions hang on nodes */
+    VEC(ir_state) state;
+    VEC(ir_const) consts;
+    map const_map, attr_map;
+    struct attr_pool *attrs;
+    diag *diag;
+} ir_module;
+
+ir_module *ir_module_new(diag *d);
+void ir_module_free(ir_module *m);
+ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry);
+ir_fn *ir_module_find(const ir_module *m, const char *name);
+
+static inline const ir_type *ir_type_of(const ir_fn *f, ir_ref r) { return f->value.at[r].type; }
+static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r) { return &f->node.at[f->value.at[r].node]; }
+static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i) { return f->args.at[n->arg + i]; }
+
+/* How often each ref is used (args of nodes, results, updates); scratch-owned. */
+uint32_t *ir_use_counts(const ir_fn *f, arena *scratch);
+
+/* Regions of a control node: 0, 1 or 2 functions. */
+uint32_t ir_regions(const ir_node *n, ir_fn *out[2]);
+
+bool ir_verify(const ir_module *m, diag *d, const char *after);
+
+/* Text form: print, parse, print is the identity.  Grammar: docs/ir.md. */
+void ir_print(const ir_module *m, text *out);
+void ir_print_fn(const ir_fn *f, text *out);
+/* Null on error.  `place` names the file in messages. */
+ir_module *ir_parse(const char *source, const char *place, diag *d);
+
+#endif
