@@ -15,6 +15,7 @@ typedef uint32_t ir_ref;
 
 /* Ops: the scalar functions first (OP_ADD == SC_ADD), then ops.def. */
 typedef enum ir_op {
+    OP_NONE,
 #define SCALAR(name, ...) OP_##name,
 #include "scalar.def"
     OP_SCALARS,
@@ -34,7 +35,7 @@ typedef struct ir_op_info {
 } ir_op_info;
 const ir_op_info *ir_op_get(unsigned op);
 unsigned ir_op_find(const char *text);       /* OP_COUNT if unknown */
-static inline bool ir_op_scalar(unsigned op) { return op < OP_SCALARS; }
+static inline bool ir_op_scalar(unsigned op) { return op > OP_NONE && op < OP_SCALARS; }
 
 typedef struct ir_node {
     uint16_t op, nres, narg, copy;  /* copy: recomputation number, in the hash */
