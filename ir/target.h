@@ -1,0 +1,30 @@
+/* ir/target.h - facts about a processor that schedules and the emitter ask. */
+#ifndef INGOT_TARGET_H
+#define INGOT_TARGET_H
+
+#include "dtype.h"
+
+typedef struct target {
+    const char *name;            /* "x86-64-v3": also LLVM's name of the CPU */
+    const char *features;        /* complete, in LLVM's spelling */
+    int32_t vector_bytes, vector_regs;
+    bool has_fma, has_f16c;
+    int32_t masked_bits;         /* narrowest element with good masks; 0: none */
+    int64_t l1_bytes, l2_bytes, l3_bytes;
+} target;
+
+/* By name (`x86-64-v1` to `v4`, `x86-64` for v1, `native`); null if unknown.
+ * `native` is the highest row that this machine can run. */
+const target *target_find(const char *name);
+const target *target_host(void);
+
+static inline int target_lanes(const target *t, ir_dtype d)
+{
+    return t->vector_bytes / dt_size(d);
+}
+static inline bool target_masks(const target *t, ir_dtype d)
+{
+    return t->masked_bits && dt_size(d) * 8 >= t->masked_bits;
+}
+
+#endif
