@@ -12,19 +12,24 @@ static const target table[TARGETS] = {
 #include "target.def"
 };
 
+#if defined(__x86_64__)
+#define HAS(feature) (__builtin_cpu_supports(feature) != 0)
 static int host_level(void)
 {
-#if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("x86-64-v4"))
-        return 4;
-    if (__builtin_cpu_supports("x86-64-v3"))
-        return 3;
-    if (__builtin_cpu_supports("x86-64-v2"))
+    if (!HAS("sse4.2") || !HAS("popcnt"))
+        return 1;
+    if (!HAS("avx2") || !HAS("fma") || !HAS("bmi") || !HAS("bmi2"))
         return 2;
-#endif
+    return HAS("avx512f") && HAS("avx512bw") && HAS("avx512cd")
+                && HAS("avx512dq") && HAS("avx512vl") ? 4 : 3;
+}
+#else
+static int host_level(void)
+{
     return 1;
 }
+#endif
 
 const target *target_host(void)
 {
