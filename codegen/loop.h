@@ -16,6 +16,11 @@
 #include "diag.h"
 #include "scalar.h"
 
+enum { LP_MAX_RANK = 32, LP_MAX_LANES = 64, LP_LINE = 64 };
+
+#define LP_NAME_CHARS                                                          \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 typedef uint32_t lp_expr;        /* 0: none */
 typedef uint32_t lp_buf;         /* 0: none */
 typedef uint32_t lp_var;         /* 0: none */
@@ -46,7 +51,8 @@ typedef struct lp_variable {
     const char *name;
     lp_var_kind kind;
     ir_dtype dtype;              /* I64 but for lets and folds */
-    int64_t lo, hi, divisor;     /* of dims and loop variables: known bounds */
+    int64_t lo, hi, divisor;     /* known bounds; divisor of every value */
+    lp_expr limit;               /* loop from 0: its value is below this */
     lp_expr self;                /* the expression that reads it */
 } lp_variable;
 
@@ -69,6 +75,7 @@ typedef struct lp_node {
     uint32_t arg, narg;          /* run in kernel->arg */
     uint64_t bits;               /* literal: as in memory; i64: the value */
     int64_t lo, hi, divisor;     /* i64: lo <= value <= hi, divisor | value */
+    uint64_t vars;               /* bit v % 64 set for each variable v in it */
 } lp_node;
 
 typedef enum lp_op {
@@ -180,6 +187,9 @@ lp_var lp_var_of(const lp_kernel *k, lp_expr e);              /* of an LX_VAR */
 bool lp_linear_in(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride);
 /* e with the variable replaced. */
 lp_expr lp_subst(lp_kernel *k, lp_expr e, lp_var v, lp_expr by);
+/* The node e over other operands. */
+lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args);
+lp_expr lp_var_expr(lp_kernel *k, lp_var v);
 
 /* ---- statements: appended to the innermost open block -------------------- */
 
@@ -229,6 +239,8 @@ lp_expr lp_kernel_scratch(lp_kernel *k);
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
 /* Offset in elements of b[idx]: the sum of index times stride. */
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx);
+/* Bytes of all elements of a buffer. */
+lp_expr lp_buffer_bytes(lp_kernel *k, lp_buf b);
 /* Row-major element strides where the buffer has none of its own. */
 lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis);
 

@@ -1,0 +1,757 @@
+/* codegen/loop_expr.c - expressions of the loop IR: hash-consing, simplification
+ * of index arithmetic, and what is known about an index (range, divisor,
+ * linearity).  Ranges saturate at the ends of int64, which mean "unknown". */
+#include "loop.h"
+
+#include "loop_num.h"
+
+static const int64_t NEG_INF = INT64_MIN, POS_INF = INT64_MAX;
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+
+        a = b;
+        b = r;
+    }
+    return a < 0 ? -a : a;
+}
+
+static int64_t sat_add(int64_t a, int64_t b)
+{
+    int64_t r;
+
+    if (a == NEG_INF || b == NEG_INF)
+        return NEG_INF;
+    if (a == POS_INF || b == POS_INF)
+        return POS_INF;
+    return add_ok(a, b, &r) ? r : a < 0 ? NEG_INF : POS_INF;
+}
+
+static int64_t sat_neg(int64_t a)
+{
+    return a == NEG_INF ? POS_INF : a == POS_INF ? NEG_INF : -a;
+}
+
+static int64_t sat_mul(int64_t a, int64_t b)
+{
+    int64_t r;
+
+    if (!a || !b)
+        return 0;
+    bool infinite = a == NEG_INF || a == POS_INF || b == NEG_INF || b == POS_INF;
+    return !infinite && mul_ok(a, b, &r) ? r
+           : (a < 0) == (b < 0)          ? POS_INF
+                                         : NEG_INF;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+/* ---- interning ------------------------------------------------------------ */
+
+static uint64_t node_hash(const lp_node *n, const lp_expr *args)
+{
+    uint64_t h = hash_mix(n->kind, n->op | n->dtype << 8 | n->guarded << 16);
+
+    h = hash_mix(hash_mix(h, n->ref), n->bits);
+    return hash_bytes(args, n->narg * sizeof *args, h);
+}
+
+static bool node_equal(const lp_kernel *k, const lp_node *a, const lp_node *b,
+                       const lp_expr *args)
+{
+    return a->kind == b->kind && a->op == b->op && a->dtype == b->dtype
+           && a->guarded == b->guarded && a->ref == b->ref && a->bits == b->bits
+           && a->narg == b->narg
+           && !memcmp(k->arg.at + a->arg, args, a->narg * sizeof *args);
+}
+
+static const lp_node *arg_node(const lp_kernel *k, const lp_node *n, uint32_t i)
+{
+    return &k->node.at[k->arg.at[n->arg + i]];
+}
+
+/* May a store of the kernel change what a load from b gives? */
+static bool buf_changes(const lp_kernel *k, lp_buf b)
+{
+    const lp_buffer *buf = &k->buf.at[b];
+
+    if (buf->space != LP_IN && buf->space != LP_CONST)
+        return true;
+    for (lp_buf i = 1; i <= k->params; i++)
+        if (k->buf.at[i].alias == b || (buf->alias && buf->alias == i))
+            return true;
+    return false;
+}
+
+static void mul_range(const lp_node *a, const lp_node *b, lp_node *n)
+{
+    int64_t p[4] = {sat_mul(a->lo, b->lo), sat_mul(a->lo, b->hi),
+                    sat_mul(a->hi, b->lo), sat_mul(a->hi, b->hi)};
+
+    n->lo = n->hi = p[0];
+    for (int i = 1; i < 4; i++) {
+        n->lo = min_i64(n->lo, p[i]);
+        n->hi = max_i64(n->hi, p[i]);
+    }
+    n->divisor = sat_mul(a->divisor, b->divisor);
+    if (n->divisor == POS_INF)
+        n->divisor = max_i64(a->divisor, b->divisor);
+}
+
+static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
+{
+    if (b->lo <= 0)
+        return;
+    n->lo = a->lo == NEG_INF ? NEG_INF : floor_div(a->lo, a->lo < 0 ? b->lo : b->hi);
+    n->hi = a->hi == POS_INF ? POS_INF : floor_div(a->hi, a->hi < 0 ? b->hi : b->lo);
+    if (b->lo == b->hi && a->divisor % b->lo == 0)
+        n->divisor = a->divisor / b->lo;
+}
+
+static void scalar_range(const lp_kernel *k, lp_node *n)
+{
+    const lp_node *a = arg_node(k, n, 0);
+    const lp_node *b = n->narg > 1 ? arg_node(k, n, 1) : a;
+    const lp_node *c = n->narg > 2 ? arg_node(k, n, 2) : b;
+    bool index = a->dtype == DT_I64;
+
+    if (n->op == SC_SELECT) {
+        n->lo = min_i64(b->lo, c->lo);
+        n->hi = max_i64(b->hi, c->hi);
+        n->divisor = gcd(b->divisor, c->divisor);
+    }
+    if (!index || n->dtype != DT_I64)
+        return;
+    switch ((sc_op)n->op) {
+    case SC_ADD:
+        n->lo = sat_add(a->lo, b->lo);
+        n->hi = sat_add(a->hi, b->hi);
+        n->divisor = gcd(a->divisor, b->divisor);
+        break;
+    case SC_SUB:
+        n->lo = sat_add(a->lo, sat_neg(b->hi));
+        n->hi = sat_add(a->hi, sat_neg(b->lo));
+        n->divisor = gcd(a->divisor, b->divisor);
+        break;
+    case SC_MUL: mul_range(a, b, n); break;
+    case SC_MIN:
+    case SC_MAX:
+        n->lo = n->op == SC_MIN ? min_i64(a->lo, b->lo) : max_i64(a->lo, b->lo);
+        n->hi = n->op == SC_MIN ? min_i64(a->hi, b->hi) : max_i64(a->hi, b->hi);
+        n->divisor = gcd(a->divisor, b->divisor);
+        break;
+    case SC_MOD:
+        if (b->lo > 0) {
+            n->lo = 0;
+            n->hi = b->hi == POS_INF ? POS_INF : b->hi - 1;
+            if (a->lo >= 0)
+                n->hi = min_i64(n->hi, a->hi);
+            n->divisor = gcd(a->divisor, b->divisor);
+        }
+        break;
+    default: break;
+    }
+}
+
+static void node_facts(const lp_kernel *k, lp_node *n)
+{
+    n->lo = NEG_INF;
+    n->hi = POS_INF;
+    n->divisor = 1;
+    n->loads = n->kind == LX_LOAD && buf_changes(k, n->ref);
+    for (uint32_t i = 0; i < n->narg; i++) {
+        n->loads |= arg_node(k, n, i)->loads;
+        n->vars |= arg_node(k, n, i)->vars;
+    }
+    if (n->kind == LX_VAR) {
+        const lp_variable *v = &k->var.at[n->ref];
+
+        n->lo = v->lo;
+        n->hi = v->hi;
+        n->divisor = v->divisor;
+        n->vars = 1ull << n->ref % 64;
+    } else if (n->kind == LX_LITERAL && n->dtype == DT_I64) {
+        n->lo = n->hi = (int64_t)n->bits;
+        n->divisor = n->lo == INT64_MIN ? 1 : n->lo < 0 ? -n->lo : n->lo;
+    } else if (n->kind == LX_FLOORDIV) {
+        div_range(arg_node(k, n, 0), arg_node(k, n, 1), n);
+    } else if (n->kind == LX_SCALAR) {
+        scalar_range(k, n);
+    }
+}
+
+static lp_expr intern(lp_kernel *k, lp_node n, const lp_expr *args)
+{
+    uint64_t h = node_hash(&n, args);
+
+    for (uint32_t p = map_find(&k->exprs, h); p != MAP_NONE; p = map_next(&k->exprs, h, p))
+        if (node_equal(k, &k->node.at[map_id(&k->exprs, p)], &n, args))
+            return map_id(&k->exprs, p);
+    n.arg = k->arg.len;
+    for (uint32_t i = 0; i < n.narg; i++) {
+        ICE_IF(!args[i] || args[i] >= k->node.len, "operand %u of an expression", i);
+        vec_push(&k->arg, args[i]);
+    }
+    node_facts(k, &n);
+    vec_push(&k->node, n);
+    map_add(&k->exprs, h, k->node.len - 1);
+    return k->node.len - 1;
+}
+
+lp_expr lp_const_bits(lp_kernel *k, ir_dtype d, uint64_t bits)
+{
+    return intern(k, (lp_node){.kind = LX_LITERAL, .dtype = d, .bits = bits}, NULL);
+}
+
+lp_expr lp_int(lp_kernel *k, int64_t v)
+{
+    return lp_const_bits(k, DT_I64, (uint64_t)v);
+}
+
+lp_expr lp_const_int(lp_kernel *k, ir_dtype d, int64_t v)
+{
+    if (dt_is_float(d))
+        return lp_const_flt(k, d, (double)v);
+    return lp_const_bits(k, d, (uint64_t)sc_wrap(d, v));
+}
+
+lp_expr lp_const_flt(lp_kernel *k, ir_dtype d, double v)
+{
+    if (!dt_is_float(d))
+        return lp_const_bits(k, d, (uint64_t)sc_int_from_flt(d, v));
+    return lp_const_bits(k, d, lp_num_encode(d, v));
+}
+
+bool lp_is_int(const lp_kernel *k, lp_expr e, int64_t *v)
+{
+    const lp_node *n = lp_at(k, e);
+
+    if (n->kind != LX_LITERAL || n->dtype != DT_I64)
+        return false;
+    *v = (int64_t)n->bits;
+    return true;
+}
+
+lp_var lp_var_of(const lp_kernel *k, lp_expr e)
+{
+    ICE_IF(lp_at(k, e)->kind != LX_VAR, "not a variable");
+    return lp_at(k, e)->ref;
+}
+
+/* ---- index arithmetic ------------------------------------------------------ */
+
+static lp_expr raw2(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    return intern(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = DT_I64, .narg = 2},
+                  LP(a, b));
+}
+
+/* Is e of the shape op(x, y)?  Only index nodes. */
+static bool is_op(const lp_kernel *k, lp_expr e, sc_op op, lp_expr *x, lp_expr *y)
+{
+    const lp_node *n = lp_at(k, e);
+
+    if (n->kind != LX_SCALAR || n->op != op || n->dtype != DT_I64)
+        return false;
+    *x = k->arg.at[n->arg];
+    *y = k->arg.at[n->arg + 1];
+    return true;
+}
+
+/* Is e op(x, literal)? */
+static bool is_op_int(const lp_kernel *k, lp_expr e, sc_op op, lp_expr *x, int64_t *c)
+{
+    lp_expr y;
+
+    return is_op(k, e, op, x, &y) && lp_is_int(k, y, c);
+}
+
+static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    int64_t p, q;
+    lp_expr x, y;
+
+    if (lp_is_int(k, a, &p)) {
+        if (lp_is_int(k, b, &q))
+            return lp_int(k, sc_eval_int(SC_ADD, DT_I64, p, q, 0));
+        return index_add(k, b, a);
+    }
+    if (lp_is_int(k, b, &q)) {
+        if (q == 0)
+            return a;
+        if (is_op_int(k, a, SC_ADD, &x, &p))
+            return index_add(k, x, lp_int(k, sc_eval_int(SC_ADD, DT_I64, p, q, 0)));
+        return raw2(k, SC_ADD, a, b);
+    }
+    if (is_op_int(k, a, SC_ADD, &x, &p))        /* constants outermost */
+        return index_add(k, index_add(k, x, b), lp_int(k, p));
+    if (is_op_int(k, b, SC_ADD, &x, &p))
+        return index_add(k, index_add(k, a, x), lp_int(k, p));
+    if (is_op(k, a, SC_SUB, &x, &y) && y == b)
+        return x;
+    if (is_op(k, b, SC_SUB, &x, &y) && y == a)
+        return x;
+    return raw2(k, SC_ADD, a, b);
+}
+
+static lp_expr index_sub(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    int64_t p;
+    lp_expr x, y;
+
+    if (a == b)
+        return lp_int(k, 0);
+    if (lp_is_int(k, b, &p) && p != INT64_MIN)
+        return index_add(k, a, lp_int(k, -p));
+    if (is_op_int(k, b, SC_ADD, &x, &p) && p != INT64_MIN)
+        return index_add(k, index_sub(k, a, x), lp_int(k, -p));
+    if (is_op_int(k, a, SC_ADD, &x, &p))
+        return index_add(k, index_sub(k, x, b), lp_int(k, p));
+    if (is_op(k, a, SC_ADD, &x, &y) && (x == b || y == b))
+        return x == b ? y : x;
+    return raw2(k, SC_SUB, a, b);
+}
+
+static lp_expr index_mul(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    int64_t p, q;
+    lp_expr x;
+
+    if (lp_is_int(k, a, &p)) {
+        if (lp_is_int(k, b, &q))
+            return lp_int(k, sc_eval_int(SC_MUL, DT_I64, p, q, 0));
+        return index_mul(k, b, a);
+    }
+    if (!lp_is_int(k, b, &q))
+        return raw2(k, SC_MUL, a, b);
+    if (q == 0 || q == 1)
+        return q ? a : b;
+    if (is_op_int(k, a, SC_MUL, &x, &p))
+        return index_mul(k, x, lp_int(k, sc_eval_int(SC_MUL, DT_I64, p, q, 0)));
+    if (is_op_int(k, a, SC_ADD, &x, &p))
+        return index_add(k, index_mul(k, x, b),
+                         lp_int(k, sc_eval_int(SC_MUL, DT_I64, p, q, 0)));
+    return raw2(k, SC_MUL, a, b);
+}
+
+/* 0 <= e < limit, known from the loop that defines e? */
+static bool below(const lp_kernel *k, lp_expr e, lp_expr limit)
+{
+    const lp_node *n = lp_at(k, e), *l = lp_at(k, limit);
+
+    if (n->lo < 0)
+        return false;
+    return n->hi < l->lo || (n->kind == LX_VAR && k->var.at[n->ref].limit == limit);
+}
+
+/* Does the literal or symbol `by` divide e visibly?  Gives e / by. */
+static bool divides(lp_kernel *k, lp_expr e, lp_expr by, lp_expr *quotient)
+{
+    lp_expr x, y;
+    int64_t c;
+
+    if (lp_is_int(k, by, &c)) {
+        if (lp_at(k, e)->divisor % c)
+            return false;
+        *quotient = lp_div(k, e, by);
+        return true;
+    }
+    if (is_op(k, e, SC_MUL, &x, &y) && (x == by || y == by)) {
+        *quotient = x == by ? y : x;
+        return lp_at(k, by)->lo > 0;
+    }
+    return false;
+}
+
+static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
+{
+    int64_t p;
+    lp_expr x;
+    const lp_node *n = lp_at(k, a);
+
+    if (c == 1)
+        return a;
+    if (lp_is_int(k, a, &p))
+        return lp_int(k, floor_div(p, c));
+    if (n->lo > NEG_INF && n->hi < POS_INF && floor_div(n->lo, c) == floor_div(n->hi, c))
+        return lp_int(k, floor_div(n->lo, c));
+    if (is_op_int(k, a, SC_MUL, &x, &p)) {
+        if (p % c == 0)
+            return index_mul(k, x, lp_int(k, p / c));
+        if (p > 0 && c % p == 0)
+            return lp_div(k, x, lp_int(k, c / p));
+    }
+    if (n->kind == LX_FLOORDIV && lp_is_int(k, k->arg.at[n->arg + 1], &p) && p > 0
+        && p < INT32_MAX && c < INT32_MAX)
+        return lp_div(k, k->arg.at[n->arg], lp_int(k, p * c));
+    return 0;
+}
+
+lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    int64_t c;
+    lp_expr x, y, q;
+
+    ICE_IF(lp_dtype(k, a) != DT_I64 || lp_dtype(k, b) != DT_I64, "lp_div of no index");
+    bool literal = lp_is_int(k, b, &c);
+    if (literal && c == 0)
+        return b;
+    if (literal && c > 0 && (q = div_by_int(k, a, c)) != 0)
+        return q;
+    if (below(k, a, b))
+        return lp_int(k, 0);
+    if (!literal && lp_at(k, b)->lo > 0 && a == b)
+        return lp_int(k, 1);
+    if (!literal && divides(k, a, b, &q))
+        return q;
+    if ((!literal || c > 0) && is_op(k, a, SC_ADD, &x, &y)) {
+        if (divides(k, x, b, &q))
+            return index_add(k, q, lp_div(k, y, b));
+        if (divides(k, y, b, &q))
+            return index_add(k, q, lp_div(k, x, b));
+    }
+    return intern(k, (lp_node){.kind = LX_FLOORDIV, .dtype = DT_I64, .narg = 2}, LP(a, b));
+}
+
+lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b)
+{
+    return lp_div(k, lp_add(k, a, lp_int(k, b - 1)), lp_int(k, b));
+}
+
+static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    int64_t p, c;
+    lp_expr x, y, q;
+    bool literal = lp_is_int(k, b, &c);
+
+    if (literal && c <= 0)
+        return c == 0 ? b : raw2(k, SC_MOD, a, b);
+    if (literal && c == 1)
+        return lp_int(k, 0);
+    if (literal && lp_is_int(k, a, &p))
+        return lp_int(k, sc_eval_int(SC_MOD, DT_I64, p, c, 0));
+    if (below(k, a, b))
+        return a;
+    if (divides(k, a, b, &q))
+        return lp_int(k, 0);
+    if (is_op(k, a, SC_ADD, &x, &y)) {
+        if (divides(k, x, b, &q))
+            return index_mod(k, y, b);
+        if (divides(k, y, b, &q))
+            return index_mod(k, x, b);
+    }
+    if (literal && is_op_int(k, a, SC_MOD, &x, &p) && p > 0 && p % c == 0)
+        return index_mod(k, x, b);
+    return raw2(k, SC_MOD, a, b);
+}
+
+static lp_expr index_minmax(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    const lp_node *x = lp_at(k, a), *y = lp_at(k, b);
+
+    if (a == b)
+        return a;
+    if (x->hi <= y->lo)
+        return op == SC_MIN ? a : b;
+    if (y->hi <= x->lo)
+        return op == SC_MIN ? b : a;
+    return raw2(k, op, a, b);
+}
+
+/* Comparisons that ranges decide: 0, 1, or -1 for unknown. */
+static int index_compare(const lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    const lp_node *x = lp_at(k, a), *y = lp_at(k, b);
+
+    if (op == SC_LT && (a == b || x->lo >= y->hi))
+        return 0;
+    if (op == SC_LT)
+        return x->hi < y->lo || below(k, a, b) ? 1 : -1;
+    if (op == SC_LE && (a == b || x->hi <= y->lo))
+        return 1;
+    if (op == SC_LE)
+        return x->lo > y->hi ? 0 : -1;
+    bool apart = x->hi < y->lo || y->hi < x->lo;
+    bool same = a == b || (x->lo == x->hi && y->lo == y->hi && x->lo == y->lo);
+    if (!apart && !same)
+        return -1;
+    return op == SC_EQ ? same : apart;
+}
+
+static lp_expr index_simplify(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    switch (op) {
+    case SC_ADD: return index_add(k, a, b);
+    case SC_SUB: return index_sub(k, a, b);
+    case SC_MUL: return index_mul(k, a, b);
+    case SC_MOD: return index_mod(k, a, b);
+    case SC_MIN:
+    case SC_MAX: return index_minmax(k, op, a, b);
+    case SC_LT:
+    case SC_LE:
+    case SC_EQ:
+    case SC_NE: {
+        int known = index_compare(k, op, a, b);
+        return known < 0 ? 0 : lp_bool(k, known);
+    }
+    default: return 0;
+    }
+}
+
+/* and, or over bools with a literal. */
+static lp_expr bool_simplify(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    const lp_node *x = lp_at(k, a), *y = lp_at(k, b);
+
+    if (op != SC_AND && op != SC_OR)
+        return 0;
+    if (a == b)
+        return a;
+    if (x->kind == LX_LITERAL)
+        return (op == SC_AND) == (x->bits != 0) ? b : a;
+    if (y->kind == LX_LITERAL)
+        return (op == SC_AND) == (y->bits != 0) ? a : b;
+    return 0;
+}
+
+/* ---- any expression ---------------------------------------------------------- */
+
+static lp_expr scalar_node(lp_kernel *k, sc_op op, ir_dtype result, int n, const lp_expr *args)
+{
+    return intern(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = result,
+                               .narg = (uint32_t)n}, args);
+}
+
+static ir_dtype result_of(sc_op op, ir_dtype d)
+{
+    ICE_IF(!sc_accepts(op, d), "%s of %s", sc_text(op), dt_text(d));
+    ICE_IF(sc_of(op)->result == SC_ATTR, "%s needs a dtype", sc_text(op));
+    return sc_of(op)->result == SC_BOOL ? DT_BOOL : d;
+}
+
+lp_expr lp_1(lp_kernel *k, sc_op op, lp_expr a)
+{
+    ICE_IF(sc_of(op)->args != 1, "%s of one operand", sc_text(op));
+    const lp_node *n = lp_at(k, a);
+
+    if (op == SC_NOT && n->dtype == DT_BOOL && n->kind == LX_LITERAL)
+        return lp_bool(k, !n->bits);
+    if (op == SC_NEG && n->dtype == DT_I64)
+        return index_sub(k, lp_int(k, 0), a);
+    return scalar_node(k, op, result_of(op, lp_dtype(k, a)), 1, LP(a));
+}
+
+lp_expr lp_2(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
+{
+    ir_dtype d = lp_dtype(k, a);
+    lp_expr e = 0;
+
+    ICE_IF(sc_of(op)->args != 2, "%s of two operands", sc_text(op));
+    ICE_IF(lp_dtype(k, b) != d, "%s of %s and %s", sc_text(op), dt_text(d),
+           dt_text(lp_dtype(k, b)));
+    if (d == DT_I64)
+        e = index_simplify(k, op, a, b);
+    else if (d == DT_BOOL)
+        e = bool_simplify(k, op, a, b);
+    return e ? e : scalar_node(k, op, result_of(op, d), 2, LP(a, b));
+}
+
+lp_expr lp_3(lp_kernel *k, sc_op op, lp_expr a, lp_expr b, lp_expr c)
+{
+    const lp_node *n = lp_at(k, a);
+
+    ICE_IF(sc_of(op)->args != 3, "%s of three operands", sc_text(op));
+    ICE_IF(lp_dtype(k, b) != lp_dtype(k, c), "%s of %s and %s", sc_text(op),
+           dt_text(lp_dtype(k, b)), dt_text(lp_dtype(k, c)));
+    ICE_IF(n->dtype != (op == SC_SELECT ? DT_BOOL : lp_dtype(k, b)),
+           "%s with a first operand of %s", sc_text(op), dt_text(n->dtype));
+    if (op == SC_SELECT && (b == c || n->kind == LX_LITERAL))
+        return n->kind == LX_LITERAL && !n->bits ? c : b;
+    return scalar_node(k, op, result_of(op, lp_dtype(k, b)), 3, LP(a, b, c));
+}
+
+lp_expr lp_cast(lp_kernel *k, ir_dtype d, lp_expr a)
+{
+    const lp_node *n = lp_at(k, a);
+
+    if (n->dtype == d)
+        return a;
+    if (n->kind == LX_LITERAL && n->dtype == DT_I64)
+        return d == DT_BOOL ? lp_bool(k, n->bits != 0) : lp_const_int(k, d, (int64_t)n->bits);
+    return scalar_node(k, SC_CAST, d, 1, LP(a));
+}
+
+lp_expr lp_bitcast(lp_kernel *k, ir_dtype d, lp_expr a)
+{
+    ICE_IF(dt_size(d) != dt_size(lp_dtype(k, a)), "bitcast of %s to %s",
+           dt_text(lp_dtype(k, a)), dt_text(d));
+    return lp_dtype(k, a) == d ? a : scalar_node(k, SC_BITCAST, d, 1, LP(a));
+}
+
+lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4)
+{
+    ICE_IF(lp_dtype(k, acc) != DT_I32 || lp_dtype(k, u8x4) != DT_I32
+               || lp_dtype(k, s8x4) != DT_I32, "dot4 of other than i32");
+    return intern(k, (lp_node){.kind = LX_DOT4, .dtype = DT_I32, .narg = 3},
+                  LP(acc, u8x4, s8x4));
+}
+
+static lp_expr load(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
+{
+    lp_expr args[LP_MAX_RANK + 1] = {0};
+    const lp_buffer *buf = &k->buf.at[b];
+
+    ICE_IF(!b || b >= k->buf.len, "load from no buffer");
+    for (int i = 0; i < buf->rank; i++) {
+        ICE_IF(lp_dtype(k, idx[i]) != DT_I64, "an index of %s", dt_text(lp_dtype(k, idx[i])));
+        args[i] = idx[i];
+    }
+    args[buf->rank] = cond;
+    return intern(k, (lp_node){.kind = LX_LOAD, .dtype = buf->dtype, .ref = b,
+                               .guarded = cond != 0,
+                               .narg = (uint32_t)(buf->rank + (cond != 0))}, args);
+}
+
+lp_expr lp_load(lp_kernel *k, lp_buf b, const lp_expr *idx)
+{
+    return load(k, b, idx, 0);
+}
+
+lp_expr lp_load_if(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
+{
+    const lp_node *n = lp_at(k, cond);
+
+    ICE_IF(n->dtype != DT_BOOL, "a condition of %s", dt_text(n->dtype));
+    if (n->kind == LX_LITERAL)
+        return n->bits ? load(k, b, idx, 0) : lp_const_bits(k, k->buf.at[b].dtype, 0);
+    return load(k, b, idx, cond);
+}
+
+lp_expr lp_var_expr(lp_kernel *k, lp_var v)
+{
+    return intern(k, (lp_node){.kind = LX_VAR, .dtype = k->var.at[v].dtype, .ref = v}, NULL);
+}
+
+/* ---- questions ------------------------------------------------------------------ */
+
+/* Marks in `mark` (one byte per node up to e) which nodes contain v. */
+static void mark_depends(const lp_kernel *k, lp_expr e, lp_var v, uint8_t *mark)
+{
+    for (lp_expr i = 1; i <= e; i++) {
+        const lp_node *n = lp_at(k, i);
+
+        mark[i] = n->kind == LX_VAR && n->ref == v;
+        for (uint32_t j = 0; j < n->narg; j++)
+            mark[i] |= mark[k->arg.at[n->arg + j]];
+    }
+}
+
+bool lp_depends(const lp_kernel *k, lp_expr e, lp_var v)
+{
+    if (!(lp_at(k, e)->vars >> v % 64 & 1))
+        return false;
+    if (k->var.len <= 64)
+        return true;
+    uint8_t *mark = mem_alloc(e + 1);
+    mark_depends(k, e, v, mark);
+    bool found = mark[e];
+    mem_free(mark);
+    return found;
+}
+
+lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args)
+{
+    lp_node n = *lp_at(k, e);
+
+    switch ((lp_node_kind)n.kind) {
+    case LX_SCALAR:
+        if (n.op == SC_CAST)
+            return lp_cast(k, n.dtype, args[0]);
+        if (n.op == SC_BITCAST)
+            return lp_bitcast(k, n.dtype, args[0]);
+        return n.narg == 1   ? lp_1(k, n.op, args[0])
+               : n.narg == 2 ? lp_2(k, n.op, args[0], args[1])
+                             : lp_3(k, n.op, args[0], args[1], args[2]);
+    case LX_FLOORDIV: return lp_div(k, args[0], args[1]);
+    case LX_DOT4: return lp_dot4(k, args[0], args[1], args[2]);
+    case LX_LOAD:
+        return n.guarded ? lp_load_if(k, n.ref, args, args[n.narg - 1])
+                         : lp_load(k, n.ref, args);
+    default: return e;
+    }
+}
+
+lp_expr lp_subst(lp_kernel *k, lp_expr e, lp_var v, lp_expr by)
+{
+    if (!lp_depends(k, e, v))
+        return e;
+    lp_expr *to = mem_alloc((e + 1) * sizeof *to);
+    uint8_t *mark = mem_alloc(e + 1);
+    lp_expr args[LP_MAX_RANK + 1];
+
+    mark_depends(k, e, v, mark);
+    for (lp_expr i = 1; i <= e; i++) {
+        lp_node n = *lp_at(k, i);
+
+        to[i] = n.kind == LX_VAR && n.ref == v ? by : i;
+        if (!mark[i] || n.kind == LX_VAR)
+            continue;
+        for (uint32_t j = 0; j < n.narg; j++)
+            args[j] = to[k->arg.at[n.arg + j]];
+        to[i] = lp_rebuild(k, i, args);
+    }
+    e = to[e];
+    mem_free(to);
+    mem_free(mark);
+    return e;
+}
+
+static bool linear_scalar(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
+{
+    lp_node n = *lp_at(k, e);
+    lp_expr a = k->arg.at[n.arg], b = n.narg > 1 ? k->arg.at[n.arg + 1] : 0;
+    lp_expr s, t;
+
+    if (n.op == SC_MUL) {
+        if (lp_depends(k, a, v) && lp_depends(k, b, v))
+            return false;
+        bool left = lp_depends(k, a, v);
+        if (!lp_linear_in(k, left ? a : b, v, &s))
+            return false;
+        *stride = lp_mul(k, s, left ? b : a);
+        return true;
+    }
+    if (n.op == SC_SELECT) {
+        lp_expr c = k->arg.at[n.arg + 2];
+
+        if (lp_depends(k, a, v) || !lp_linear_in(k, b, v, &s) || !lp_linear_in(k, c, v, &t))
+            return false;
+        *stride = lp_select(k, a, s, t);
+        return true;
+    }
+    if ((n.op != SC_ADD && n.op != SC_SUB) || !lp_linear_in(k, a, v, &s)
+        || !lp_linear_in(k, b, v, &t))
+        return false;
+    *stride = lp_2(k, n.op, s, t);
+    return true;
+}
+
+bool lp_linear_in(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
+{
+    const lp_node *n = lp_at(k, e);
+
+    if (!lp_depends(k, e, v)) {
+        *stride = lp_int(k, 0);
+        return true;
+    }
+    if (n->kind == LX_VAR) {
+        *stride = lp_int(k, 1);
+        return true;
+    }
+    return n->kind == LX_SCALAR && n->dtype == DT_I64 && linear_scalar(k, e, v, stride);
+}
