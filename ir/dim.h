@@ -43,6 +43,7 @@ typedef struct dim_expr {
     ir_dim arg[3];
     const dim_term *term;
     int64_t lo, hi;         /* range, inclusive; INT64_MIN/MAX: unbounded */
+    uint32_t size;          /* nodes as a tree; bounded, see dim.c */
 } dim_expr;
 
 typedef struct dim_symbol {
@@ -91,6 +92,8 @@ ir_dim dim_eq(dim_table *t, ir_dim a, ir_dim b);      /* 1 or 0 */
 ir_dim dim_lt(dim_table *t, ir_dim a, ir_dim b);
 ir_dim dim_le(dim_table *t, ir_dim a, ir_dim b);
 ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b);
+/* The operator on its operands (none of CONST, POLY, SYM). */
+ir_dim dim_make(dim_table *t, dim_op op, const ir_dim *arg);
 ir_dim dim_product(dim_table *t, const ir_dim *d, int n);
 /* True if b divides a for certain; *quotient = a / b. */
 bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient);

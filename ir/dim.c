@@ -1,0 +1,745 @@
+/* ir/dim.c - canonical dims.
+ *
+ * Sums and products are kept as polynomials over atoms, so that equal
+ * expressions meet in one table entry; the other operators are interned after
+ * a few local rules.  An expression's size as a tree is bounded: shape
+ * arithmetic of a hostile file would double it with every node.  What goes
+ * over a bound, or over 64 bits, sets `overflow` and gives 0. */
+#include "dim.h"
+
+enum { MAX_TERMS = 64, MAX_ATOMS = 8, MAX_SIZE = 2000 };
+
+typedef struct poly {
+    int n;
+    struct { int64_t coef; uint32_t n; ir_dim atom[MAX_ATOMS]; } term[MAX_TERMS];
+} poly;
+
+void dim_init(dim_table *t, arena *mem)
+{
+    *t = (dim_table){.mem = mem};
+}
+
+void dim_free(dim_table *t)
+{
+    vec_free(&t->expr);
+    vec_free(&t->symbol);
+    map_free(&t->map);
+    names_free(&t->names);
+}
+
+static ir_dim overflow(dim_table *t)
+{
+    t->overflow = true;
+    return (ir_dim){0};
+}
+
+const dim_expr *dim_get(const dim_table *t, ir_dim d)
+{
+    return d.v < 0 ? &t->expr.at[~d.v] : NULL;
+}
+
+bool dim_const(const dim_table *t, ir_dim d, int64_t *value)
+{
+    const dim_expr *e = dim_get(t, d);
+
+    if (e && e->op != DIM_CONST)
+        return false;
+    *value = e ? e->value : d.v;
+    return true;
+}
+
+bool dim_is(const dim_table *t, ir_dim d, int64_t value)
+{
+    int64_t v;
+
+    return dim_const(t, d, &v) && v == value;
+}
+
+int64_t dim_lo(const dim_table *t, ir_dim d)
+{
+    return d.v < 0 ? dim_get(t, d)->lo : d.v;
+}
+
+int64_t dim_hi(const dim_table *t, ir_dim d)
+{
+    return d.v < 0 ? dim_get(t, d)->hi : d.v;
+}
+
+static uint32_t size_of(const dim_table *t, ir_dim d)
+{
+    return d.v < 0 ? dim_get(t, d)->size : 1;
+}
+
+/* ---- interning ------------------------------------------------------------ */
+
+static uint64_t hash_expr(const dim_expr *e)
+{
+    uint64_t h = hash_mix(e->op, (uint64_t)e->value);
+
+    for (int i = 0; i < 3; i++)
+        h = hash_mix(h, (uint64_t)e->arg[i].v);
+    for (uint32_t i = 0; i < e->n; i++) {
+        h = hash_mix(h, (uint64_t)e->term[i].coef);
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            h = hash_mix(h, (uint64_t)e->term[i].atom[j].v);
+    }
+    return h;
+}
+
+static bool same_terms(const dim_term *a, const dim_term *b, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (a[i].coef != b[i].coef || a[i].n != b[i].n ||
+            (a[i].n && memcmp(a[i].atom, b[i].atom, a[i].n * sizeof(ir_dim))))
+            return false;
+    return true;
+}
+
+static bool same_expr(const dim_expr *a, const dim_expr *b)
+{
+    return a->op == b->op && a->value == b->value && a->n == b->n &&
+           a->arg[0].v == b->arg[0].v && a->arg[1].v == b->arg[1].v &&
+           a->arg[2].v == b->arg[2].v && same_terms(a->term, b->term, a->n);
+}
+
+static dim_term *copy_terms(dim_table *t, const dim_expr *e)
+{
+    dim_term *term = arena_array(t->mem, dim_term, e->n);
+
+    for (uint32_t i = 0; i < e->n; i++) {
+        term[i] = e->term[i];
+        term[i].atom = arena_copy(t->mem, e->term[i].atom,
+                                  e->term[i].n * sizeof(ir_dim));
+    }
+    return term;
+}
+
+static ir_dim intern(dim_table *t, dim_expr e)
+{
+    uint64_t h = hash_expr(&e);
+
+    for (uint32_t p = map_find(&t->map, h); p != MAP_NONE; p = map_next(&t->map, h, p))
+        if (same_expr(&t->expr.at[map_id(&t->map, p)], &e))
+            return (ir_dim){~(int64_t)map_id(&t->map, p)};
+    if (e.size > MAX_SIZE)
+        return overflow(t);
+    if (e.n)
+        e.term = copy_terms(t, &e);
+    vec_push(&t->expr, e);
+    map_add(&t->map, h, t->expr.len - 1);
+    return (ir_dim){~(int64_t)(t->expr.len - 1)};
+}
+
+ir_dim dim_int(dim_table *t, int64_t value)
+{
+    if (value >= 0)
+        return (ir_dim){value};
+    return intern(t, (dim_expr){.op = DIM_CONST, .value = value, .lo = value,
+                                .hi = value, .size = 1});
+}
+
+ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi)
+{
+    char *unique = arena_strdup(t->mem, name);
+
+    for (int k = 2; names_find(&t->names, unique) != NAMES_NONE; k++)
+        unique = arena_printf(t->mem, "%s_%d", name, k);
+    uint32_t id = names_add(&t->names, unique);
+    ir_dim d = intern(t, (dim_expr){.op = DIM_SYM, .value = id, .lo = lo,
+                                    .hi = hi, .size = 1});
+    vec_push(&t->symbol, (dim_symbol){.name = unique, .lo = lo, .hi = hi, .self = d});
+    return d;
+}
+
+uint32_t dim_symbol_id(const dim_table *t, ir_dim d)
+{
+    const dim_expr *e = dim_get(t, d);
+
+    return e && e->op == DIM_SYM ? (uint32_t)e->value : NAMES_NONE;
+}
+
+ir_dim dim_symbol_named(const dim_table *t, const char *name, bool *found)
+{
+    uint32_t id = names_find(&t->names, name);
+
+    *found = id != NAMES_NONE;
+    return *found ? t->symbol.at[id].self : (ir_dim){0};
+}
+
+/* ---- ranges: INT64_MIN and INT64_MAX stand for unbounded ------------------ */
+
+static int64_t sat_add(int64_t a, int64_t b)
+{
+    int64_t r;
+
+    if (a == INT64_MIN || b == INT64_MIN)
+        return INT64_MIN;
+    if (a == INT64_MAX || b == INT64_MAX)
+        return INT64_MAX;
+    if (add_ok(a, b, &r))
+        return r;
+    return a < 0 ? INT64_MIN : INT64_MAX;
+}
+
+static int64_t sat_mul(int64_t a, int64_t b)
+{
+    int64_t r;
+
+    if (a == 0 || b == 0)
+        return 0;
+    bool negative = (a < 0) != (b < 0);
+    if (a == INT64_MIN || a == INT64_MAX || b == INT64_MIN || b == INT64_MAX ||
+        !mul_ok(a, b, &r))
+        return negative ? INT64_MIN : INT64_MAX;
+    return r;
+}
+
+typedef struct range { int64_t lo, hi; } range;
+
+static range range_mul(range a, range b)
+{
+    int64_t p[4] = {sat_mul(a.lo, b.lo), sat_mul(a.lo, b.hi),
+                    sat_mul(a.hi, b.lo), sat_mul(a.hi, b.hi)};
+    range r = {p[0], p[0]};
+
+    for (int i = 1; i < 4; i++) {
+        r.lo = min_i64(r.lo, p[i]);
+        r.hi = max_i64(r.hi, p[i]);
+    }
+    return r;
+}
+
+static range range_of(const dim_table *t, ir_dim d)
+{
+    return (range){dim_lo(t, d), dim_hi(t, d)};
+}
+
+static range range_poly(const dim_table *t, const poly *p)
+{
+    range sum = {0, 0};
+
+    for (int i = 0; i < p->n; i++) {
+        range r = {p->term[i].coef, p->term[i].coef};
+        for (uint32_t j = 0; j < p->term[i].n; j++)
+            r = range_mul(r, range_of(t, p->term[i].atom[j]));
+        sum.lo = sat_add(sum.lo, r.lo);
+        sum.hi = sat_add(sum.hi, r.hi);
+    }
+    return sum;
+}
+
+/* ---- polynomials ---------------------------------------------------------- */
+
+static void poly_of(const dim_table *t, ir_dim d, poly *p)
+{
+    const dim_expr *e = dim_get(t, d);
+    int64_t v;
+
+    p->n = 0;
+    if (dim_const(t, d, &v)) {
+        p->n = v != 0;
+        p->term[0].coef = v;
+        p->term[0].n = 0;
+    } else if (e->op == DIM_POLY) {
+        p->n = (int)e->n;
+        for (uint32_t i = 0; i < e->n; i++) {
+            p->term[i].coef = e->term[i].coef;
+            p->term[i].n = e->term[i].n;
+            memcpy(p->term[i].atom, e->term[i].atom, e->term[i].n * sizeof(ir_dim));
+        }
+    } else {
+        p->n = 1;
+        p->term[0].coef = 1;
+        p->term[0].n = 1;
+        p->term[0].atom[0] = d;
+    }
+}
+
+static int compare_atoms(const ir_dim *a, uint32_t na, const ir_dim *b, uint32_t nb)
+{
+    if (na != nb)
+        return na < nb ? -1 : 1;
+    for (uint32_t i = 0; i < na; i++)
+        if (a[i].v != b[i].v)           /* older entries first */
+            return a[i].v > b[i].v ? -1 : 1;
+    return 0;
+}
+
+/* Adds coef * atoms (sorted) to p; false when a bound is passed. */
+static bool poly_add(poly *p, int64_t coef, const ir_dim *atom, uint32_t n)
+{
+    int i = 0;
+
+    while (i < p->n && compare_atoms(p->term[i].atom, p->term[i].n, atom, n) < 0)
+        i++;
+    if (i < p->n && !compare_atoms(p->term[i].atom, p->term[i].n, atom, n)) {
+        if (!add_ok(p->term[i].coef, coef, &p->term[i].coef))
+            return false;
+        if (!p->term[i].coef)
+            memmove(&p->term[i], &p->term[i + 1],
+                    (size_t)(--p->n - i) * sizeof p->term[0]);
+        return true;
+    }
+    if (p->n == MAX_TERMS || n > MAX_ATOMS)
+        return false;
+    memmove(&p->term[i + 1], &p->term[i], (size_t)(p->n++ - i) * sizeof p->term[0]);
+    p->term[i].coef = coef;
+    p->term[i].n = n;
+    if (n)
+        memcpy(p->term[i].atom, atom, n * sizeof *atom);
+    return true;
+}
+
+static ir_dim poly_dim(dim_table *t, const poly *p)
+{
+    dim_term term[MAX_TERMS];
+    dim_expr e = {.op = DIM_POLY, .n = (uint32_t)p->n, .term = term, .size = 1};
+    range r = range_poly(t, p);
+
+    if (p->n == 0)
+        return (ir_dim){0};
+    if (p->n == 1 && p->term[0].n == 0)
+        return dim_int(t, p->term[0].coef);
+    if (p->n == 1 && p->term[0].n == 1 && p->term[0].coef == 1)
+        return p->term[0].atom[0];
+    for (int i = 0; i < p->n; i++) {
+        term[i] = (dim_term){p->term[i].coef, p->term[i].n, p->term[i].atom};
+        for (uint32_t j = 0; j < p->term[i].n; j++)
+            e.size += size_of(t, p->term[i].atom[j]);
+    }
+    e.lo = r.lo;
+    e.hi = r.hi;
+    return intern(t, e);
+}
+
+static ir_dim add_scaled(dim_table *t, ir_dim a, ir_dim b, int64_t scale)
+{
+    poly p, q;
+    bool ok = true;
+
+    poly_of(t, a, &p);
+    poly_of(t, b, &q);
+    for (int i = 0; i < q.n; i++) {
+        int64_t c;
+        ok = ok && mul_ok(q.term[i].coef, scale, &c) &&
+             poly_add(&p, c, q.term[i].atom, q.term[i].n);
+    }
+    return ok ? poly_dim(t, &p) : overflow(t);
+}
+
+ir_dim dim_add(dim_table *t, ir_dim a, ir_dim b)
+{
+    return add_scaled(t, a, b, 1);
+}
+
+ir_dim dim_sub(dim_table *t, ir_dim a, ir_dim b)
+{
+    return a.v == b.v ? (ir_dim){0} : add_scaled(t, a, b, -1);
+}
+
+ir_dim dim_neg(dim_table *t, ir_dim a)
+{
+    return add_scaled(t, (ir_dim){0}, a, -1);
+}
+
+static uint32_t merge_atoms(const ir_dim *a, uint32_t na, const ir_dim *b,
+                            uint32_t nb, ir_dim *out)
+{
+    uint32_t i = 0, j = 0, n = 0;
+
+    while (i < na || j < nb)
+        out[n++] = j == nb || (i < na && a[i].v > b[j].v) ? a[i++] : b[j++];
+    return n;
+}
+
+ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
+{
+    poly p, q, r = {0};
+    ir_dim atom[2 * MAX_ATOMS];
+
+    poly_of(t, a, &p);
+    poly_of(t, b, &q);
+    for (int i = 0; i < p.n; i++)
+        for (int j = 0; j < q.n; j++) {
+            int64_t c;
+            uint32_t n = merge_atoms(p.term[i].atom, p.term[i].n, q.term[j].atom,
+                                     q.term[j].n, atom);
+            if (!mul_ok(p.term[i].coef, q.term[j].coef, &c) ||
+                !poly_add(&r, c, atom, n))
+                return overflow(t);
+        }
+    return poly_dim(t, &r);
+}
+
+ir_dim dim_product(dim_table *t, const ir_dim *d, int n)
+{
+    ir_dim p = {1};
+
+    for (int i = 0; i < n; i++)
+        p = dim_mul(t, p, d[i]);
+    return p;
+}
+
+/* ---- division ------------------------------------------------------------- */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    if (b == 0)
+        return 0;
+    if (b == -1)
+        return a == INT64_MIN ? a : -a;
+    int64_t q = a / b;
+    return q - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    if (b == 0 || b == -1)
+        return 0;
+    int64_t m = a % b;
+    return m && (m < 0) != (b < 0) ? m + b : m;
+}
+
+/* Is coef*atoms a multiple of the monomial m?  The quotient goes to *qc, q. */
+static bool term_divides(const poly *m, int64_t coef, const ir_dim *atom,
+                         uint32_t n, int64_t *qc, ir_dim *q, uint32_t *qn)
+{
+    uint32_t j = 0;
+
+    if (!m->term[0].coef || floor_mod(coef, m->term[0].coef))
+        return false;
+    *qc = floor_div(coef, m->term[0].coef);
+    *qn = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (j < m->term[0].n && atom[i].v == m->term[0].atom[j].v)
+            j++;
+        else
+            q[(*qn)++] = atom[i];
+    }
+    return j == m->term[0].n;
+}
+
+/* a = q * b + r where b is a monomial: the terms that b divides, and the rest;
+ * a constant term is split so that 0 <= its rest < b for constant b. */
+static bool split(const poly *a, const poly *b, poly *q, poly *r)
+{
+    ir_dim atom[MAX_ATOMS];
+    int64_t c;
+    uint32_t n;
+
+    q->n = r->n = 0;
+    for (int i = 0; i < a->n; i++) {
+        int64_t coef = a->term[i].coef;
+        if (term_divides(b, coef, a->term[i].atom, a->term[i].n, &c, atom, &n)) {
+            if (!poly_add(q, c, atom, n))
+                return false;
+            continue;
+        }
+        if (b->term[0].n == 0) {        /* constant divisor: part of the coef */
+            int64_t d = b->term[0].coef, whole = floor_div(coef, d);
+            if (a->term[i].n == 0 && whole &&
+                !poly_add(q, whole, NULL, 0))
+                return false;
+            if (a->term[i].n == 0)
+                coef -= whole * d;
+        }
+        if (!poly_add(r, coef, a->term[i].atom, a->term[i].n))
+            return false;
+    }
+    return true;
+}
+
+static ir_dim atom2(dim_table *t, dim_op op, ir_dim a, ir_dim b, range r)
+{
+    return intern(t, (dim_expr){.op = op, .arg = {a, b}, .lo = r.lo, .hi = r.hi,
+                                .size = 1 + size_of(t, a) + size_of(t, b)});
+}
+
+static range range_div(const dim_table *t, ir_dim a, ir_dim b)
+{
+    range x = range_of(t, a), y = range_of(t, b), r = {INT64_MIN, INT64_MAX};
+
+    if (y.lo < 1)
+        return x.lo >= 0 && y.lo >= 0 ? (range){0, x.hi} : r;
+    if (x.lo != INT64_MIN)
+        r.lo = x.lo >= 0 ? (y.hi == INT64_MAX ? 0 : floor_div(x.lo, y.hi))
+                         : floor_div(x.lo, y.lo);
+    if (x.hi != INT64_MAX)
+        r.hi = x.hi >= 0 ? floor_div(x.hi, y.lo)
+                         : (y.hi == INT64_MAX ? -1 : floor_div(x.hi, y.hi));
+    return r;
+}
+
+/* a == c * b for a constant c? */
+static bool multiple_of(const poly *a, const poly *b, int64_t *c)
+{
+    if (!a->n || a->n != b->n || floor_mod(a->term[0].coef, b->term[0].coef))
+        return false;
+    *c = floor_div(a->term[0].coef, b->term[0].coef);
+    for (int i = 0; i < a->n; i++) {
+        int64_t want;
+        if (!mul_ok(b->term[i].coef, *c, &want) || a->term[i].coef != want ||
+            compare_atoms(a->term[i].atom, a->term[i].n, b->term[i].atom, b->term[i].n))
+            return false;
+    }
+    return true;
+}
+
+ir_dim dim_div(dim_table *t, ir_dim a, ir_dim b)
+{
+    poly p, d, q, r;
+    int64_t x, y;
+    const dim_expr *e = dim_get(t, a);
+
+    if (dim_const(t, b, &y)) {
+        if (dim_const(t, a, &x))
+            return dim_int(t, floor_div(x, y));
+        if (y == 0 || y == 1)
+            return y ? a : (ir_dim){0};
+        int64_t inner, outer;
+        if (e->op == DIM_DIV && y > 0 && dim_const(t, e->arg[1], &inner) &&
+            inner > 0 && mul_ok(inner, y, &outer))
+            return dim_div(t, e->arg[0], dim_int(t, outer));
+    }
+    if (dim_is(t, a, 0))
+        return a;
+    poly_of(t, a, &p);
+    poly_of(t, b, &d);
+    if (multiple_of(&p, &d, &x))
+        return dim_int(t, x);
+    if (d.n == 1 && d.term[0].coef > 0 && split(&p, &d, &q, &r) && q.n) {
+        ir_dim whole = poly_dim(t, &q), rest = poly_dim(t, &r);
+        return r.n ? dim_add(t, whole, dim_div(t, rest, b)) : whole;
+    }
+    if (dim_lo(t, a) >= 0 && dim_hi(t, a) < dim_lo(t, b))
+        return (ir_dim){0};
+    return atom2(t, DIM_DIV, a, b, range_div(t, a, b));
+}
+
+ir_dim dim_ceildiv(dim_table *t, ir_dim a, ir_dim b)
+{
+    return dim_div(t, dim_add(t, a, dim_sub(t, b, (ir_dim){1})), b);
+}
+
+ir_dim dim_mod(dim_table *t, ir_dim a, ir_dim b)
+{
+    poly p, d, q, r;
+    int64_t x, y;
+
+    if (dim_const(t, b, &y) && (y == 0 || y == 1))
+        return (ir_dim){0};
+    if (dim_const(t, a, &x) && dim_const(t, b, &y))
+        return dim_int(t, floor_mod(x, y));
+    poly_of(t, a, &p);
+    poly_of(t, b, &d);
+    if (!p.n || multiple_of(&p, &d, &x))
+        return (ir_dim){0};
+    if (d.n == 1 && d.term[0].coef > 0 && split(&p, &d, &q, &r) && q.n)
+        return dim_mod(t, poly_dim(t, &r), b);
+    if (dim_lo(t, a) >= 0 && dim_hi(t, a) < dim_lo(t, b))
+        return a;
+    range out = {INT64_MIN, INT64_MAX};
+    if (dim_lo(t, b) >= 0) {
+        out.lo = 0;
+        out.hi = max_i64(sat_add(dim_hi(t, b), -1), 0);
+    }
+    return atom2(t, DIM_MOD, a, b, out);
+}
+
+bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient)
+{
+    *quotient = dim_div(t, a, b);
+    return !dim_is(t, b, 0) && dim_same(dim_mul(t, *quotient, b), a);
+}
+
+/* ---- comparisons, min, max, select ---------------------------------------- */
+
+bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
+{
+    ir_dim d = dim_sub(t, a, b);
+
+    return dim_lo(t, d) > 0 || dim_hi(t, d) < 0 || dim_lo(t, a) > dim_hi(t, b) ||
+           dim_hi(t, a) < dim_lo(t, b);
+}
+
+/* -1: a <= b for certain; 1: a >= b for certain; 0: not known */
+static int order(dim_table *t, ir_dim a, ir_dim b)
+{
+    ir_dim d = dim_sub(t, a, b);
+
+    if (dim_hi(t, a) <= dim_lo(t, b) || dim_hi(t, d) <= 0)
+        return -1;
+    return dim_lo(t, a) >= dim_hi(t, b) || dim_lo(t, d) >= 0;
+}
+
+static ir_dim min_max(dim_table *t, dim_op op, ir_dim a, ir_dim b)
+{
+    int o = order(t, a, b);
+    bool min = op == DIM_MIN;
+    range x = range_of(t, a), y = range_of(t, b);
+
+    if (o)
+        return (o < 0) == min ? a : b;
+    if (a.v < b.v) {                    /* older first */
+        ir_dim swap = a;
+        a = b, b = swap;
+    }
+    return atom2(t, op, a, b,
+                 min ? (range){min_i64(x.lo, y.lo), min_i64(x.hi, y.hi)}
+                     : (range){max_i64(x.lo, y.lo), max_i64(x.hi, y.hi)});
+}
+
+ir_dim dim_min(dim_table *t, ir_dim a, ir_dim b)
+{
+    return min_max(t, DIM_MIN, a, b);
+}
+
+ir_dim dim_max(dim_table *t, ir_dim a, ir_dim b)
+{
+    return min_max(t, DIM_MAX, a, b);
+}
+
+ir_dim dim_eq(dim_table *t, ir_dim a, ir_dim b)
+{
+    if (dim_same(a, b))
+        return (ir_dim){1};
+    if (dim_differ(t, a, b))
+        return (ir_dim){0};
+    return a.v > b.v ? atom2(t, DIM_EQ, a, b, (range){0, 1})
+                     : atom2(t, DIM_EQ, b, a, (range){0, 1});
+}
+
+ir_dim dim_lt(dim_table *t, ir_dim a, ir_dim b)
+{
+    ir_dim d = dim_sub(t, a, b);
+
+    if (dim_hi(t, a) < dim_lo(t, b) || dim_hi(t, d) < 0)
+        return (ir_dim){1};
+    if (order(t, a, b) > 0)
+        return (ir_dim){0};
+    return atom2(t, DIM_LT, a, b, (range){0, 1});
+}
+
+ir_dim dim_le(dim_table *t, ir_dim a, ir_dim b)
+{
+    ir_dim d = dim_sub(t, a, b);
+
+    if (order(t, a, b) < 0)
+        return (ir_dim){1};
+    if (dim_lo(t, a) > dim_hi(t, b) || dim_lo(t, d) > 0)
+        return (ir_dim){0};
+    return atom2(t, DIM_LE, a, b, (range){0, 1});
+}
+
+ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
+{
+    if (dim_same(a, b) || dim_lo(t, c) > 0 || dim_hi(t, c) < 0)
+        return a;
+    if (dim_is(t, c, 0))
+        return b;
+    range x = range_of(t, a), y = range_of(t, b);
+    return intern(t, (dim_expr){.op = DIM_SELECT, .arg = {c, a, b},
+                                .lo = min_i64(x.lo, y.lo), .hi = max_i64(x.hi, y.hi),
+                                .size = 1 + size_of(t, a) + size_of(t, b) + size_of(t, c)});
+}
+
+/* ---- substitution, evaluation --------------------------------------------- */
+
+ir_dim dim_make(dim_table *t, dim_op op, const ir_dim *a)
+{
+    switch (op) {
+    case DIM_DIV: return dim_div(t, a[0], a[1]);
+    case DIM_MOD: return dim_mod(t, a[0], a[1]);
+    case DIM_MIN: return dim_min(t, a[0], a[1]);
+    case DIM_MAX: return dim_max(t, a[0], a[1]);
+    case DIM_EQ: return dim_eq(t, a[0], a[1]);
+    case DIM_LT: return dim_lt(t, a[0], a[1]);
+    case DIM_LE: return dim_le(t, a[0], a[1]);
+    case DIM_SELECT: return dim_select(t, a[0], a[1], a[2]);
+    default: ice(__FILE__, __LINE__, __func__, "dim operator %d", op);
+    }
+}
+
+ir_dim dim_apply(dim_table *t, const dim_subst *s, ir_dim d)
+{
+    if (d.v >= 0)
+        return d;
+    dim_expr e = *dim_get(t, d);        /* a copy: the table grows */
+    ir_dim a[3], sum = {0};
+
+    switch (e.op) {
+    case DIM_CONST:
+        return d;
+    case DIM_SYM:
+        return (uint64_t)e.value < s->n && s->given[e.value] ? s->to[e.value] : d;
+    case DIM_POLY:
+        for (uint32_t i = 0; i < e.n; i++) {
+            ir_dim p = dim_int(t, e.term[i].coef);
+            for (uint32_t j = 0; j < e.term[i].n; j++)
+                p = dim_mul(t, p, dim_apply(t, s, e.term[i].atom[j]));
+            sum = dim_add(t, sum, p);
+        }
+        return sum;
+    default:
+        for (int i = 0; i < 3; i++)
+            a[i] = dim_apply(t, s, e.arg[i]);
+        return dim_make(t, e.op, a);
+    }
+}
+
+static bool eval_poly(const dim_table *t, const dim_expr *e,
+                      const int64_t *value, int64_t *out)
+{
+    *out = 0;
+    for (uint32_t i = 0; i < e->n; i++) {
+        int64_t p = e->term[i].coef, x;
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            if (!dim_eval(t, e->term[i].atom[j], value, &x) || !mul_ok(p, x, &p))
+                return false;
+        if (!add_ok(*out, p, out))
+            return false;
+    }
+    return true;
+}
+
+bool dim_eval(const dim_table *t, ir_dim d, const int64_t *value, int64_t *out)
+{
+    const dim_expr *e = dim_get(t, d);
+    int64_t a[3];
+
+    if (!e || e->op == DIM_CONST || e->op == DIM_SYM) {
+        *out = !e ? d.v : e->op == DIM_CONST ? e->value : value[e->value];
+        return true;
+    }
+    if (e->op == DIM_POLY)
+        return eval_poly(t, e, value, out);
+    for (int i = 0; i < (e->op == DIM_SELECT ? 3 : 2); i++)
+        if (!dim_eval(t, e->arg[i], value, &a[i]))
+            return false;
+    switch (e->op) {
+    case DIM_DIV: *out = floor_div(a[0], a[1]); break;
+    case DIM_MOD: *out = floor_mod(a[0], a[1]); break;
+    case DIM_MIN: *out = min_i64(a[0], a[1]); break;
+    case DIM_MAX: *out = max_i64(a[0], a[1]); break;
+    case DIM_EQ: *out = a[0] == a[1]; break;
+    case DIM_LT: *out = a[0] < a[1]; break;
+    case DIM_LE: *out = a[0] <= a[1]; break;
+    default: *out = a[0] ? a[1] : a[2]; break;
+    }
+    return true;
+}
+
+int64_t dim_hint(const dim_table *t, ir_dim d)
+{
+    enum { DEFAULT_HINT = 16 };
+    int64_t *value = mem_alloc((t->symbol.len + 1) * sizeof *value), v = 0;
+
+    for (uint32_t i = 0; i < t->symbol.len; i++) {
+        const dim_symbol *s = &t->symbol.at[i];
+        value[i] = s->hint ? s->hint : min_i64(max_i64(DEFAULT_HINT, s->lo), s->hi);
+    }
+    if (!dim_eval(t, d, value, &v))
+        v = INT64_MAX;
+    mem_free(value);
+    return v;
+}
