@@ -60,6 +60,8 @@ ir_ref ir_dim_ref(ir_build *b, ir_dim d);                     /* i64[] with elem
 ir_ref ir_dims_ref(ir_build *b, const ir_dim *d, int n);      /* i64[n] with elems d */
 ir_ref ir_iota(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank, int axis);
 
+ir_ref ir_never(ir_build *b);                                 /* of type never */
+
 /* Elementwise: operands of equal shape (see ir_broadcast2). */
 ir_ref ir_1(ir_build *b, unsigned op, ir_ref x);
 ir_ref ir_2(ir_build *b, unsigned op, ir_ref x, ir_ref y);

@@ -8,6 +8,8 @@
  * `data` is referenced, not copied: packed as in a file for sub-byte types. */
 uint32_t const_bytes(ir_module *m, const ir_type *type, const void *data, size_t size);
 uint32_t const_copy(ir_module *m, const ir_type *type, const void *data, size_t size); /* copies */
+/* The same from memory elements (a byte for each of a sub-byte type). */
+uint32_t const_copy_val(ir_module *m, const ir_type *type, const void *elements);
 uint32_t const_splat(ir_module *m, const ir_type *type, const void *element);
 uint32_t const_int(ir_module *m, const ir_type *type, int64_t value);   /* splat */
 uint32_t const_float(ir_module *m, const ir_type *type, double value);  /* splat, rounded to the dtype */

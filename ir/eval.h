@@ -29,7 +29,8 @@ typedef struct ir_eval {
     void *watch_cx;
 } ir_eval;
 
-void ir_eval_init(ir_eval *e, const ir_module *m, arena *mem);
+void ir_eval_init(ir_eval *e, const ir_module *m, arena *mem); /* steps unlimited */
+void ir_eval_free(ir_eval *e);
 /* Runs an entry.  in: one value per parameter; out: one per result.  Input
  * dims are checked and bound to symbols.  False with e->error set when a
  * check fails. */

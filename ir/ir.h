@@ -104,6 +104,11 @@ typedef struct ir_const {
     uint64_t hash;                  /* of source and chain */
 } ir_const;
 
+typedef struct ir_attr_entry {
+    unsigned op;
+    const union ir_attr *attr;
+} ir_attr_entry;
+
 typedef struct ir_module {
     arena mem;                      /* perm: lives as long as the module */
     const char *name;
@@ -113,18 +118,30 @@ typedef struct ir_module {
     VEC(ir_state) state;
     VEC(ir_const) consts;
     map const_map, attr_map;
-    struct attr_pool *attrs;
+    VEC(ir_attr_entry) attrs;
+    VEC(ir_fn *) all_fns;           /* with regions; owned */
     diag *diag;
 } ir_module;
 
 ir_module *ir_module_new(diag *d);
 void ir_module_free(ir_module *m);
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry);
+ir_fn *ir_fn_region(ir_module *m, const char *name); /* a function that hangs on a node */
+/* f gets the contents of `by` (which is emptied), keeping name and role. */
+void ir_fn_replace(ir_fn *f, ir_fn *by);
 ir_fn *ir_module_find(const ir_module *m, const char *name);
 
 static inline const ir_type *ir_type_of(const ir_fn *f, ir_ref r) { return f->value.at[r].type; }
 static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r) { return &f->node.at[f->value.at[r].node]; }
 static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i) { return f->args.at[n->arg + i]; }
+
+/* The one copy of these attributes in the module; lists are copied.  Null for
+ * an op without any. */
+const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_attr *a);
+/* With dims replaced. */
+const union ir_attr *ir_attr_apply(ir_module *m, unsigned op, const union ir_attr *a, const dim_subst *s);
+/* The dim symbol that this node defines (bind, nonzero, loop ..), NAMES_NONE if none. */
+uint32_t ir_symbol_of(const ir_node *n);
 
 /* How often each ref is used (args of nodes, results, updates); scratch-owned. */
 uint32_t *ir_use_counts(const ir_fn *f, arena *scratch);

@@ -1,0 +1,505 @@
+/* ir/build.c - making nodes: infer, fold, lift to dims, share. */
+#include "build.h"
+
+#include "eval.h"
+
+enum {
+    FOLD_BYTES = 64 * 1024,     /* larger results stay chains */
+    FOLD_STEPS = 50 * 1000 * 1000,
+    MAX_RESULTS = 64
+};
+
+void ir_build_init(ir_build *b, ir_module *m, ir_fn *fn, diag *d)
+{
+    *b = (ir_build){.m = m, .fn = fn, .d = d, .fold_budget = FOLD_STEPS};
+}
+
+void ir_build_free(ir_build *b)
+{
+    map_free(&b->shared);
+    vec_free(&b->bound);
+}
+
+/* ---- inference --------------------------------------------------------------- */
+
+typedef bool infer_fn(ir_infer *in);
+static infer_fn *const infer_table[OP_COUNT] = {
+#define SCALAR(NAME, ...) [OP_##NAME] = ir_infer_scalar,
+#include "scalar.def"
+#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags)             \
+    [OP_##NAME] = ir_infer_##infer,
+#include "ops.def"
+};
+
+static bool any_never(const ir_build *b, const ir_ref *args, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (ir_type_of(b->fn, args[i])->kind == TY_NEVER)
+            return true;
+    return false;
+}
+
+static uint32_t never_results(unsigned op, const ir_attr *a)
+{
+    switch (op) {
+    case OP_IF: return a->IF.yes->result.len;
+    case OP_LOOP: return (uint32_t)(a->LOOP.carries + a->LOOP.stack_axes.n);
+    case OP_CALL: return a->CALL.fn->result.len;
+    default: {
+        int n = ir_op_get(op)->nres;
+        return n < 0 ? 1 : (uint32_t)n;
+    }
+    }
+}
+
+static bool infer(ir_infer *in)
+{
+    int nin = ir_op_get(in->op)->nin;
+
+    if (nin >= 0 && (uint32_t)nin != in->narg)
+        return diag_error(in->b->d, in->b->loc, D_OPERANDS,
+                          ir_op_get(in->op)->text, nin, (int)in->narg);
+    if (any_never(in->b, in->args, in->narg)) {
+        in->nres = never_results(in->op, in->attr);
+        for (uint32_t i = 0; i < in->nres; i++)
+            in->out[i] = type_never(&in->b->m->types);
+        return true;
+    }
+    if (in->op == OP_CAST || in->op == OP_BITCAST)
+        return ir_infer_cast(in);
+    return infer_table[in->op](in);
+}
+
+/* ---- nodes ------------------------------------------------------------------- */
+
+static ir_ref append(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
+                     const ir_attr *attr, const ir_infer *in)
+{
+    ir_fn *f = b->fn;
+    ir_node node = {.op = (uint16_t)op, .nres = (uint16_t)in->nres,
+                    .narg = (uint16_t)n, .copy = b->copy, .arg = f->args.len,
+                    .first = f->value.len, .attr = attr, .loc = b->loc};
+
+    for (uint32_t i = 0; i < n; i++)
+        vec_push(&f->args, args[i]);
+    for (uint32_t i = 0; i < in->nres; i++)
+        vec_push(&f->value, (ir_value){in->out[i], f->node.len, NULL});
+    vec_push(&f->node, node);
+    return node.first;
+}
+
+static void drop_last(ir_fn *f)
+{
+    ir_node n = f->node.at[--f->node.len];
+
+    f->value.len = n.first;
+    f->args.len = n.arg;
+}
+
+static uint64_t hash_node(unsigned op, uint16_t copy, const ir_ref *args,
+                          uint32_t n, const ir_attr *attr)
+{
+    uint64_t h = hash_mix(hash_mix(op, copy), (uint64_t)(uintptr_t)attr);
+
+    return hash_bytes(args, n * sizeof *args, h);
+}
+
+static ir_ref find_shared(const ir_build *b, uint64_t h, unsigned op,
+                          const ir_ref *args, uint32_t n, const ir_attr *attr)
+{
+    for (uint32_t p = map_find(&b->shared, h); p != MAP_NONE; p = map_next(&b->shared, h, p)) {
+        const ir_node *x = &b->fn->node.at[map_id(&b->shared, p)];
+        if (x->op == op && x->copy == b->copy && x->attr == attr && x->narg == n &&
+            (!n || !memcmp(&b->fn->args.at[x->arg], args, n * sizeof *args)))
+            return x->first;
+    }
+    return IR_NONE;
+}
+
+static ir_ref add_node(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
+                       const ir_attr *attr, const ir_infer *in)
+{
+    bool pure = ir_op_get(op)->flags & F_PURE;
+    uint64_t h = hash_node(op, b->copy, args, n, attr);
+    ir_ref r = pure ? find_shared(b, h, op, args, n, attr) : IR_NONE;
+
+    if (r != IR_NONE)
+        return r;
+    r = append(b, op, args, n, attr, in);
+    if (pure)
+        map_add(&b->shared, h, b->fn->node.len - 1);
+    return r;
+}
+
+/* ---- identities ---------------------------------------------------------------- */
+
+static bool all_dims(const ir_build *b, ir_dims l, int64_t v)
+{
+    for (int i = 0; i < l.n; i++)
+        if (!dim_is(&b->m->dims, l.at[i], v))
+            return false;
+    return true;
+}
+
+static bool is_identity(const ir_build *b, unsigned op, const ir_attr *a,
+                        const ir_type *x, const ir_type *y)
+{
+    switch (op) {
+    case OP_RESHAPE:
+    case OP_CAST:
+    case OP_BROADCAST:
+        return x == y;
+    case OP_TRANSPOSE:
+        for (int i = 0; i < a->TRANSPOSE.perm.n; i++)
+            if (a->TRANSPOSE.perm.at[i] != i)
+                return false;
+        return true;
+    case OP_SLICE:
+        return x == y && all_dims(b, a->SLICE.start, 0) && all_dims(b, a->SLICE.step, 1);
+    case OP_PAD:
+        return x == y && all_dims(b, a->PAD.low, 0) && all_dims(b, a->PAD.high, 0) &&
+               all_dims(b, a->PAD.inner, 0);
+    case OP_CONCAT:
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* ---- constants ----------------------------------------------------------------- */
+
+static bool const_id(const ir_build *b, ir_ref x, uint32_t *id)
+{
+    const ir_node *n = ir_node_of(b->fn, x);
+
+    if (n->op == OP_CONST)
+        *id = n->attr->CONST.id;
+    return n->op == OP_CONST;
+}
+
+/* A constant, or a broadcast of one as a constant of its own. */
+static bool spread_const(const ir_build *b, ir_ref x, uint32_t *id)
+{
+    const ir_node *n = ir_node_of(b->fn, x);
+
+    if (n->op != OP_BROADCAST)
+        return const_id(b, x, id);
+    if (!const_id(b, ir_arg(b->fn, n, 0), id))
+        return false;
+    *id = const_linked(b->m, *id, (ir_link){.op = OP_BROADCAST, .attr = n->attr,
+                                            .type = ir_type_of(b->fn, x)});
+    return true;
+}
+
+static bool can_link(unsigned op)
+{
+    return op == OP_RESHAPE || op == OP_TRANSPOSE || op == OP_SLICE ||
+           op == OP_CAST || op == OP_PAD || op == OP_ADD || op == OP_SUB ||
+           op == OP_MUL || op == OP_DIV;
+}
+
+/* The big constant's chain made longer; IR_NONE if this op is no link. */
+static ir_ref fold_link(ir_build *b, const ir_infer *in)
+{
+    uint32_t id, other = 0;
+    const ir_ref *a = in->args;
+
+    if (!can_link(in->op) || in->narg < 1)
+        return IR_NONE;
+    if (in->narg == 1)
+        return const_id(b, a[0], &id)
+                   ? ir_const_ref(b, const_linked(b->m, id, (ir_link){in->op, in->attr, 0, in->out[0]}))
+                   : IR_NONE;
+    bool swap = (in->op == OP_ADD || in->op == OP_MUL) && !const_id(b, a[0], &id);
+    if (!const_id(b, a[swap], &id) || !spread_const(b, a[!swap], &other))
+        return IR_NONE;
+    return ir_const_ref(b, const_linked(b->m, id, (ir_link){in->op, in->attr, other, in->out[0]}));
+}
+
+static ir_val *const_val(ir_build *b, uint32_t id, arena *mem)
+{
+    const ir_type *t = b->m->consts.at[id].type;
+    int64_t dim[IR_MAX_RANK];
+
+    for (int i = 0; i < t->rank; i++)
+        dim_const(&b->m->dims, t->dim[i], &dim[i]);
+    ir_val *v = val_tensor(mem, t->dtype, t->rank, dim);
+    if (v)
+        const_read(b->m, id, 0, val_count(v), v->data);
+    return v;
+}
+
+static bool small(const ir_build *b, const ir_type *t)
+{
+    int64_t n = t->kind == TY_TENSOR ? type_count_const(&b->m->types, t) : -1;
+
+    return n >= 0 && n <= FOLD_BYTES && n * dt_size(t->dtype) <= FOLD_BYTES &&
+           t->dtype != DT_STR;
+}
+
+static bool operand_vals(ir_build *b, const ir_infer *in, arena *mem, ir_val **v)
+{
+    for (uint32_t i = 0; i < in->narg; i++) {
+        uint32_t id;
+        if (!spread_const(b, in->args[i], &id) || !small(b, b->m->consts.at[id].type))
+            return false;
+        v[i] = const_val(b, id, mem);
+        if (!v[i])
+            return false;
+    }
+    return true;
+}
+
+/* Evaluates the node just appended, on constants. */
+static bool evaluate(ir_build *b, ir_val *const *args, arena *mem, ir_val **out)
+{
+    ir_eval e;
+
+    ir_eval_init(&e, b->m, mem);
+    e.steps = b->fold_budget;
+    bool ok = ir_eval_node(&e, b->fn, &b->fn->node.at[b->fn->node.len - 1], args, out);
+    b->fold_budget = max_i64(e.steps, 0);
+    ir_eval_free(&e);
+    return ok;
+}
+
+static bool foldable(const ir_build *b, const ir_infer *in)
+{
+    if (b->no_fold || b->fold_budget <= 0 || !in->narg || in->nres != 1 ||
+        in->narg > 16 || in->op == OP_BROADCAST || in->op == OP_KEEP ||
+        in->op == OP_BIND || in->op == OP_GRAD || in->op == OP_CALL ||
+        in->op == OP_EXTERN || in->op == OP_IF || in->op == OP_LOOP ||
+        !(ir_op_get(in->op)->flags & F_PURE))
+        return false;
+    bool real = false;
+    uint32_t id;
+    for (uint32_t i = 0; i < in->narg; i++) {
+        const ir_node *n = ir_node_of(b->fn, in->args[i]);
+        real |= n->op == OP_CONST;
+        if (!const_id(b, in->args[i], &id) && n->op != OP_BROADCAST)
+            return false;
+    }
+    return real && type_static(&b->m->types, in->out[0]);
+}
+
+static ir_ref fold(ir_build *b, const ir_infer *in)
+{
+    ir_val *args[16], *out[1] = {NULL};
+    arena mem = {0};
+    ir_ref r = IR_NONE;
+
+    if (!foldable(b, in))
+        return IR_NONE;
+    if (!small(b, in->out[0]))
+        return fold_link(b, in);
+    if (operand_vals(b, in, &mem, args)) {
+        append(b, in->op, in->args, in->narg, in->attr, in);
+        bool ok = evaluate(b, args, &mem, out);
+        drop_last(b->fn);
+        if (ok && out[0]->kind == TY_TENSOR)
+            r = ir_const_ref(b, const_copy_val(b->m, in->out[0], out[0]->data));
+    } else {
+        r = fold_link(b, in);
+    }
+    arena_reset(&mem);
+    return r;
+}
+
+/* A constant with these elements, all known numbers; IR_NONE if not.  Memory is
+ * little-endian on every target. */
+static ir_ref from_elements(ir_build *b, const ir_type *t, const ir_dim *elem)
+{
+    int64_t n = type_count_const(&b->m->types, t), v;
+    uint8_t data[64 * 8];
+
+    if (n < 0 || n > 64 || dt_size(t->dtype) > 8)
+        return IR_NONE;
+    for (int64_t i = 0; i < n; i++) {
+        if (!dim_const(&b->m->dims, elem[i], &v))
+            return IR_NONE;
+        memcpy(data + i * dt_size(t->dtype), &v, (size_t)dt_size(t->dtype));
+    }
+    return ir_const_ref(b, const_copy_val(b->m, t, data));
+}
+
+static bool wants_elements(const ir_build *b, const ir_type *t)
+{
+    int64_t n = t->kind == TY_TENSOR && t->rank <= 1 ? type_count_const(&b->m->types, t) : -1;
+
+    return n >= 0 && n <= 64 && (dt_is_int(t->dtype) || t->dtype == DT_BOOL);
+}
+
+static const ir_dim *elements_of(ir_infer *in)
+{
+    return in->nres == 1 && wants_elements(in->b, in->out[0])
+               ? ir_infer_elements(in, 0) : NULL;
+}
+
+static void set_elements(ir_build *b, ir_ref r, const ir_type *t, const ir_dim *elem)
+{
+    int64_t n = type_count_const(&b->m->types, t);
+
+    if (elem && !b->fn->value.at[r].elem)
+        b->fn->value.at[r].elem = arena_copy(&b->m->mem, elem, (size_t)n * sizeof *elem);
+}
+
+/* Ops whose meaning their known elements do not replace. */
+static bool keeps_node(unsigned op)
+{
+    return op == OP_CONST || op == OP_INPUT || op == OP_STATE || op == OP_KEEP ||
+           op == OP_BIND;
+}
+
+ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
+               const ir_attr *attr)
+{
+    ir_infer in = {.b = b, .op = op, .args = args, .narg = n};
+
+    for (uint32_t i = 0; i < n; i++)
+        if (args[i] == IR_NONE)
+            return IR_NONE;
+    in.attr = ir_attr_intern(b->m, op, attr);
+    if (n > UINT16_MAX || !infer(&in))
+        return IR_NONE;
+    if (b->m->dims.overflow) {
+        b->m->dims.overflow = false;
+        diag_error(b->d, b->loc, D_SIZE, ir_op_get(op)->text, "its extents");
+        return IR_NONE;
+    }
+    bool alive = !in.nres || in.out[0]->kind != TY_NEVER;
+    if (!b->no_fold && alive && in.nres == 1) {
+        if (n && is_identity(b, op, in.attr, ir_type_of(b->fn, args[0]), in.out[0]))
+            return args[0];
+        ir_ref r = fold(b, &in);
+        if (r != IR_NONE)
+            return r;
+    }
+    const ir_dim *elem = alive ? elements_of(&in) : NULL;
+    if (elem && !b->no_fold && !keeps_node(op)) {
+        ir_ref r = from_elements(b, in.out[0], elem);
+        if (r != IR_NONE)
+            return r;
+    }
+    ir_ref r = add_node(b, op, args, n, in.attr, &in);
+    if (elem)
+        set_elements(b, r, in.out[0], elem);
+    return r;
+}
+
+/* ---- sources -------------------------------------------------------------------- */
+
+ir_ref ir_input(ir_build *b, const char *name, const ir_type *type)
+{
+    ir_attr a = {.INPUT = {.index = b->fn->param.len}};
+    ir_infer in = {.out = {type}, .nres = 1};
+    ir_ref r = append(b, OP_INPUT, NULL, 0, ir_attr_intern(b->m, OP_INPUT, &a), &in);
+
+    vec_push(&b->fn->param, r);
+    vec_push(&b->fn->param_name, arena_strdup(&b->m->mem, name));
+    return r;
+}
+
+ir_ref ir_state_ref(ir_build *b, uint32_t state)
+{
+    ir_attr a = {.STATE = {.id = state}};
+
+    return ir_make(b, OP_STATE, NULL, 0, &a);
+}
+
+ir_ref ir_const_ref(ir_build *b, uint32_t constant)
+{
+    ir_attr a = {.CONST = {.id = constant}};
+
+    return ir_make(b, OP_CONST, NULL, 0, &a);
+}
+
+ir_ref ir_never(ir_build *b)
+{
+    return ir_make(b, OP_NEVER, NULL, 0, NULL);
+}
+
+ir_ref ir_int(ir_build *b, ir_dtype dt, int64_t value)
+{
+    return ir_const_ref(b, const_int(b->m, type_scalar(&b->m->types, dt), value));
+}
+
+ir_ref ir_float(ir_build *b, ir_dtype dt, double value)
+{
+    return ir_const_ref(b, const_float(b->m, type_scalar(&b->m->types, dt), value));
+}
+
+ir_ref ir_splat(ir_build *b, const ir_type *type, double value)
+{
+    ir_ref x = ir_float(b, type->dtype, value);
+
+    return ir_broadcast(b, x, type->dim, type->rank, NULL);
+}
+
+ir_ref ir_i64s(ir_build *b, const int64_t *v, int n)
+{
+    const ir_type *t = type_tensor(&b->m->types, DT_I64, 1, (ir_dim[]){{n}});
+
+    return ir_const_ref(b, const_copy(b->m, t, v, (size_t)n * sizeof *v));
+}
+
+ir_ref ir_dim_ref(ir_build *b, ir_dim d)
+{
+    ir_attr a = {.DIMVAL = {.dim = d}};
+
+    return ir_make(b, OP_DIMVAL, NULL, 0, &a);
+}
+
+ir_ref ir_dims_ref(ir_build *b, const ir_dim *d, int n)
+{
+    ir_ref part[64];
+    int64_t v[64];
+    int known = 0;
+
+    ICE_IF(n > 64, "%d dims", n);
+    while (known < n && dim_const(&b->m->dims, d[known], &v[known]))
+        known++;
+    if (known == n)
+        return ir_i64s(b, v, n);
+    for (int i = 0; i < n; i++)
+        part[i] = ir_unsqueeze(b, ir_dim_ref(b, d[i]), 0);
+    return ir_concat(b, part, n, 0);
+}
+
+ir_ref ir_iota(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank, int axis)
+{
+    ir_attr a = {.IOTA = {.shape = {rank, shape}, .axis = axis, .dtype = dt}};
+
+    return ir_make(b, OP_IOTA, NULL, 0, &a);
+}
+
+/* ---- functions ---------------------------------------------------------------- */
+
+void ir_result(ir_build *b, const char *name, ir_ref x)
+{
+    if (x == IR_NONE)
+        return;
+    vec_push(&b->fn->result, x);
+    vec_push(&b->fn->result_name, arena_strdup(&b->m->mem, name));
+}
+
+void ir_update_state(ir_build *b, uint32_t state, ir_ref x)
+{
+    if (x != IR_NONE)
+        vec_push(&b->fn->update, (ir_update){state, x});
+}
+
+ir_fn *ir_region_begin(ir_build *b, ir_build *inner, const char *name)
+{
+    ir_fn *f = ir_fn_region(b->m, name);
+
+    ir_build_init(inner, b->m, f, b->d);
+    inner->loc = b->loc;
+    inner->no_fold = b->no_fold;
+    inner->fold_budget = b->fold_budget;
+    return f;
+}
+
+void ir_region_end(ir_build *inner)
+{
+    ir_build_free(inner);
+}

@@ -1,0 +1,438 @@
+/* ir/build_shape.c - convenience builders: broadcasting, movement,
+ * contractions, dims from run-time values. */
+#include "build.h"
+
+const ir_type *ir_ty(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank)
+{
+    return type_tensor(&b->m->types, dt, rank, shape);
+}
+
+static const ir_type *type_of(ir_build *b, ir_ref x)
+{
+    return ir_type_of(b->fn, x);
+}
+
+static bool never(ir_build *b, ir_ref x)
+{
+    return type_of(b, x)->kind == TY_NEVER;
+}
+
+/* ---- elementwise ----------------------------------------------------------- */
+
+ir_ref ir_1(ir_build *b, unsigned op, ir_ref x)
+{
+    return ir_make(b, op, &x, 1, NULL);
+}
+
+ir_ref ir_2(ir_build *b, unsigned op, ir_ref x, ir_ref y)
+{
+    return ir_make(b, op, (ir_ref[]){x, y}, 2, NULL);
+}
+
+ir_ref ir_select(ir_build *b, ir_ref c, ir_ref x, ir_ref y)
+{
+    return ir_make(b, OP_SELECT, (ir_ref[]){c, x, y}, 3, NULL);
+}
+
+ir_ref ir_cast(ir_build *b, ir_ref x, ir_dtype to)
+{
+    ir_attr a = {.CAST = {.to = to, .saturate = true}};
+
+    if (x == IR_NONE || (type_of(b, x)->kind == TY_TENSOR && type_of(b, x)->dtype == to))
+        return x;
+    return ir_make(b, OP_CAST, &x, 1, &a);
+}
+
+ir_ref ir_b2(ir_build *b, unsigned op, ir_ref x, ir_ref y)
+{
+    ir_ref both[2] = {x, y};
+
+    return ir_broadcast_all(b, both, 2) ? ir_2(b, op, both[0], both[1]) : IR_NONE;
+}
+
+/* One extent for a and c under numpy's rule.  Unproven: a == c or one is 1. */
+static bool join_extents(ir_build *b, ir_dim a, ir_dim c, int axis, ir_dim *out)
+{
+    dim_table *t = &b->m->dims;
+    ir_dim one = {1};
+
+    *out = a;
+    if (dim_same(a, c) || dim_is(t, c, 1))
+        return true;
+    *out = c;
+    if (dim_is(t, a, 1))
+        return true;
+    if (dim_differ(t, a, c) && dim_differ(t, a, one) && dim_differ(t, c, one)) {
+        text x = {0}, y = {0};
+        dim_print(t, a, &x);
+        dim_print(t, c, &y);
+        diag_error(b->d, b->loc, D_SHAPE, "broadcast", axis, x.at, y.at);
+        text_free(&x);
+        text_free(&y);
+        return false;
+    }
+    ir_dim ok = dim_max(t, dim_eq(t, a, c), dim_max(t, dim_eq(t, a, one), dim_eq(t, c, one)));
+    ir_check_dims(b, ok, "operands cannot be broadcast to one shape");
+    int64_t v;
+    if (dim_const(t, a, &v))
+        *out = a;
+    else if (!dim_const(t, c, &v))
+        *out = dim_select(t, dim_eq(t, a, one), c, a);
+    return true;
+}
+
+bool ir_broadcast_all(ir_build *b, ir_ref *x, int n)
+{
+    ir_dim shape[IR_MAX_RANK];
+    int rank = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (x[i] == IR_NONE || never(b, x[i]))
+            return x[i] != IR_NONE;
+        if (type_of(b, x[i])->rank > rank)
+            rank = type_of(b, x[i])->rank;
+    }
+    for (int i = 0; i < rank; i++)
+        shape[i] = (ir_dim){1};
+    for (int k = 0; k < n; k++) {
+        const ir_type *t = type_of(b, x[k]);
+        for (int i = 0; i < t->rank; i++) {
+            int axis = rank - t->rank + i;
+            if (!join_extents(b, shape[axis], t->dim[i], axis, &shape[axis]))
+                return false;
+        }
+    }
+    for (int k = 0; k < n; k++) {
+        x[k] = ir_broadcast_to(b, x[k], shape, rank);
+        if (x[k] == IR_NONE)
+            return false;
+    }
+    return true;
+}
+
+ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
+{
+    int32_t axes[IR_MAX_RANK];
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    int lead = rank - type_of(b, x)->rank;
+    for (int i = 0; i < type_of(b, x)->rank; i++)
+        axes[i] = lead + i;
+    return ir_broadcast(b, x, shape, rank, axes);
+}
+
+/* ---- movement --------------------------------------------------------------- */
+
+ir_ref ir_reshape(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
+{
+    ir_attr a = {.RESHAPE = {.shape = {rank, shape}}};
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    dim_table *t = &b->m->dims;
+    ir_dim from = type_count(&b->m->types, type_of(b, x));
+    ir_dim to = dim_product(t, shape, rank);
+    if (!dim_same(from, to)) {
+        if (dim_differ(t, from, to)) {
+            text s = {0};
+            dim_print(t, from, &s);
+            text_add(&s, " elements cannot become ");
+            dim_print(t, to, &s);
+            diag_error(b->d, b->loc, D_SIZE, "reshape", s.at);
+            text_free(&s);
+            return IR_NONE;
+        }
+        ir_check_dims(b, dim_eq(t, from, to), "reshape changes the number of elements");
+    }
+    return ir_make(b, OP_RESHAPE, &x, 1, &a);
+}
+
+ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm)
+{
+    if (x == IR_NONE || never(b, x))
+        return x;
+    ir_attr a = {.TRANSPOSE = {.perm = {type_of(b, x)->rank, perm}}};
+    return ir_make(b, OP_TRANSPOSE, &x, 1, &a);
+}
+
+ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank,
+                    const int32_t *axes)
+{
+    if (x == IR_NONE || never(b, x))
+        return x;
+    ir_attr a = {.BROADCAST = {.shape = {rank, shape}, .axes = {type_of(b, x)->rank, axes}}};
+    return ir_make(b, OP_BROADCAST, &x, 1, &a);
+}
+
+ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step,
+                const ir_dim *extent)
+{
+    if (x == IR_NONE || never(b, x))
+        return x;
+    int n = type_of(b, x)->rank;
+    ir_attr a = {.SLICE = {.start = {n, start}, .step = {n, step}, .extent = {n, extent}}};
+    return ir_make(b, OP_SLICE, &x, 1, &a);
+}
+
+ir_ref ir_slice_axis(ir_build *b, ir_ref x, int axis, ir_dim start, ir_dim step,
+                     ir_dim extent)
+{
+    ir_dim from[IR_MAX_RANK], by[IR_MAX_RANK], to[IR_MAX_RANK];
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    const ir_type *t = type_of(b, x);
+    for (int i = 0; i < t->rank; i++) {
+        from[i] = i == axis ? start : (ir_dim){0};
+        by[i] = i == axis ? step : (ir_dim){1};
+        to[i] = i == axis ? extent : t->dim[i];
+    }
+    return ir_slice(b, x, from, by, to);
+}
+
+ir_ref ir_pad(ir_build *b, ir_ref x, ir_ref value, const ir_dim *low,
+              const ir_dim *high, const ir_dim *inner)
+{
+    if (x == IR_NONE || value == IR_NONE)
+        return IR_NONE;
+    if (never(b, x))
+        return x;
+    int n = type_of(b, x)->rank;
+    ir_attr a = {.PAD = {.low = {n, low}, .high = {n, high}, .inner = {inner ? n : 0, inner}}};
+    return ir_make(b, OP_PAD, (ir_ref[]){x, value}, 2, &a);
+}
+
+ir_ref ir_concat(ir_build *b, const ir_ref *x, int n, int axis)
+{
+    ir_attr a = {.CONCAT = {.axis = axis}};
+
+    return n == 1 ? x[0] : ir_make(b, OP_CONCAT, x, (uint32_t)n, &a);
+}
+
+ir_ref ir_unsqueeze(ir_build *b, ir_ref x, int axis)
+{
+    ir_dim shape[IR_MAX_RANK + 1];
+    int n = 0;
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    const ir_type *t = type_of(b, x);
+    if (t->rank == IR_MAX_RANK) {
+        diag_error(b->d, b->loc, D_RANK, "unsqueeze", 0, t->rank, IR_MAX_RANK - 1);
+        return IR_NONE;
+    }
+    for (int i = 0; i <= t->rank; i++) {
+        if (i == axis)
+            shape[n++] = (ir_dim){1};
+        if (i < t->rank)
+            shape[n++] = t->dim[i];
+    }
+    return ir_reshape(b, x, shape, n);
+}
+
+ir_ref ir_squeeze(ir_build *b, ir_ref x, int axis)
+{
+    ir_dim shape[IR_MAX_RANK];
+    int n = 0;
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    const ir_type *t = type_of(b, x);
+    for (int i = 0; i < t->rank; i++)
+        if (i != axis)
+            shape[n++] = t->dim[i];
+    return ir_reshape(b, x, shape, n);
+}
+
+ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes,
+                 int n, bool zero)
+{
+    ir_ref args[IR_MAX_RANK + 1] = {x};
+    ir_attr a = {.GATHER = {.axes = {n, axes}, .zero = zero}};
+
+    for (int i = 0; i < n; i++)
+        args[i + 1] = index[i];
+    return ir_make(b, OP_GATHER, args, (uint32_t)n + 1, &a);
+}
+
+/* ---- reductions, contractions ------------------------------------------------ */
+
+ir_ref ir_reduce(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n)
+{
+    ir_attr a = {.REDUCE = {.axes = {n, axes}, .op = op}};
+
+    return n ? ir_make(b, OP_REDUCE, &x, 1, &a) : x;
+}
+
+ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n)
+{
+    ir_dim shape[IR_MAX_RANK];
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    const ir_type *t = type_of(b, x);
+    for (int i = 0; i < t->rank; i++)
+        shape[i] = t->dim[i];
+    for (int i = 0; i < n; i++)
+        shape[axes[i]] = (ir_dim){1};
+    int rank = t->rank;
+    return ir_reshape(b, ir_reduce(b, x, op, axes, n), shape, rank);
+}
+
+ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y,
+              ir_ints sum_x, ir_ints sum_y)
+{
+    ir_attr a = {.DOT = {.batch_a = batch_x, .batch_b = batch_y, .sum_a = sum_x, .sum_b = sum_y}};
+
+    return ir_make(b, OP_DOT, (ir_ref[]){x, y}, 2, &a);
+}
+
+/* Both operands' leading axes brought to one shape of rank `lead`. */
+static bool batch_both(ir_build *b, ir_ref x[2], int lead)
+{
+    ir_dim shape[IR_MAX_RANK];
+
+    for (int i = 0; i < lead; i++)
+        shape[i] = (ir_dim){1};
+    for (int k = 0; k < 2; k++) {
+        const ir_type *t = type_of(b, x[k]);
+        for (int i = 0; i < t->rank - 2; i++) {
+            int axis = lead - (t->rank - 2) + i;
+            if (!join_extents(b, shape[axis], t->dim[i], axis, &shape[axis]))
+                return false;
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        const ir_type *t = type_of(b, x[k]);
+        if (k == 1 && t->rank == 2)     /* weights without batch stay so */
+            continue;
+        shape[lead] = t->dim[t->rank - 2];
+        shape[lead + 1] = t->dim[t->rank - 1];
+        x[k] = ir_broadcast_to(b, x[k], shape, lead + 2);
+    }
+    return x[0] != IR_NONE && x[1] != IR_NONE;
+}
+
+/* Operands of rank >= 2. */
+static ir_ref matmul(ir_build *b, ir_ref x, ir_ref y)
+{
+    int rx = type_of(b, x)->rank, ry = type_of(b, y)->rank;
+    int lead = (rx > ry ? rx : ry) - 2;
+    ir_ref both[2] = {x, y};
+    int32_t batch[IR_MAX_RANK], sum_x[1], sum_y[1];
+
+    if (lead && !batch_both(b, both, lead))
+        return IR_NONE;
+    rx = type_of(b, both[0])->rank, ry = type_of(b, both[1])->rank;
+    for (int i = 0; i < lead; i++)
+        batch[i] = i;
+    sum_x[0] = rx - 1, sum_y[0] = ry - 2;
+    int n = ry == 2 ? 0 : lead;
+    return ir_dot(b, both[0], both[1], (ir_ints){n, batch}, (ir_ints){n, batch},
+                  (ir_ints){1, sum_x}, (ir_ints){1, sum_y});
+}
+
+ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y)
+{
+    if (x == IR_NONE || y == IR_NONE)
+        return IR_NONE;
+    if (never(b, x) || never(b, y))
+        return never(b, x) ? x : y;
+    bool row = type_of(b, x)->rank == 1, col = type_of(b, y)->rank == 1;
+    if (!type_of(b, x)->rank || !type_of(b, y)->rank) {
+        diag_error(b->d, b->loc, D_RANK, "matmul", type_of(b, x)->rank != 0, 0, 1);
+        return IR_NONE;
+    }
+    if (row)
+        x = ir_unsqueeze(b, x, 0);
+    if (col)
+        y = ir_unsqueeze(b, y, 1);
+    ir_ref r = matmul(b, x, y);
+    if (r == IR_NONE)
+        return r;
+    if (col)
+        r = ir_squeeze(b, r, type_of(b, r)->rank - 1);
+    return row ? ir_squeeze(b, r, type_of(b, r)->rank - (col ? 1 : 2)) : r;
+}
+
+/* ---- dims from run-time values ------------------------------------------------ */
+
+bool ir_known(const ir_build *b, ir_ref x, const ir_dim **elem, int64_t *n)
+{
+    const ir_value *v = &b->fn->value.at[x];
+
+    if (!v->elem)
+        return false;
+    *elem = v->elem;
+    *n = type_count_const(&b->m->types, v->type);
+    return true;
+}
+
+ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint)
+{
+    const ir_dim *elem;
+    int64_t n;
+
+    if (scalar == IR_NONE || never(b, scalar))
+        return (ir_dim){1};
+    if (ir_known(b, scalar, &elem, &n) && n == 1)
+        return elem[0];
+    scalar = ir_cast(b, ir_reshape(b, scalar, NULL, 0), DT_I64);
+    for (uint32_t i = 0; i < b->bound.len; i++)
+        if (b->bound.at[i] == scalar + 1)
+            return b->m->dims.symbol.at[i].self;
+    ir_dim d = dim_symbol_new(&b->m->dims, hint, INT64_MIN, INT64_MAX);
+    uint32_t id = dim_symbol_id(&b->m->dims, d);
+    ir_attr a = {.BIND = {.sym = id}};
+    if (id >= b->bound.len)
+        vec_resize(&b->bound, id + 1);
+    b->bound.at[id] = scalar + 1;
+    ir_make(b, OP_BIND, &scalar, 1, &a);
+    return d;
+}
+
+bool ir_elements(ir_build *b, ir_ref x, ir_dim *out, int n)
+{
+    const ir_dim *elem;
+    int64_t count;
+
+    if (x == IR_NONE)
+        return false;
+    if (ir_known(b, x, &elem, &count) && count == n) {
+        memcpy(out, elem, (size_t)n * sizeof *out);
+        return true;
+    }
+    if (type_of(b, x)->rank == 0) {
+        out[0] = ir_bind(b, x, "v");
+        return true;
+    }
+    for (int i = 0; i < n; i++) {
+        ir_ref e = ir_slice_axis(b, x, 0, (ir_dim){i}, (ir_dim){1}, (ir_dim){1});
+        if (e == IR_NONE)
+            return false;
+        out[i] = ir_bind(b, ir_squeeze(b, e, 0), "v");
+    }
+    return true;
+}
+
+void ir_check(ir_build *b, ir_ref cond, const char *message)
+{
+    const ir_dim *elem;
+    int64_t n;
+    ir_attr a = {.CHECK = {.message = message}};
+
+    if (cond == IR_NONE)
+        return;
+    if (ir_known(b, cond, &elem, &n) && n == 1 && dim_lo(&b->m->dims, elem[0]) > 0)
+        return;
+    ir_make(b, OP_CHECK, &cond, 1, &a);
+}
+
+void ir_check_dims(ir_build *b, ir_dim cond, const char *message)
+{
+    if (dim_lo(&b->m->dims, cond) > 0)
+        return;
+    ir_ref zero = ir_int(b, DT_I64, 0);
+    ir_check(b, ir_2(b, OP_NE, ir_dim_ref(b, cond), zero), message);
+}

@@ -1,0 +1,285 @@
+/* ir/rewrite.c - copying a function through the builder.
+ *
+ * A rewrite never edits: it makes the function anew, node by node, asking the
+ * rule for a replacement of each.  What nobody uses is left out; a node that
+ * defines a dim symbol is used where a type or attribute mentions it.  A
+ * `bind` whose operand became known replaces its symbol from there on. */
+#include "build.h"
+
+typedef struct rewrite {
+    ir_module *m;
+    diag *d;
+    ir_rule *rule;
+    void *cx;
+    ir_dim *to;                 /* dim substitution, by symbol */
+    bool *given;
+    uint32_t symbols, replaced;
+    bool changed;
+} rewrite;
+
+/* ---- liveness ------------------------------------------------------------------ */
+
+typedef struct live {
+    const ir_module *m;
+    const ir_fn *fn;
+    bool *node;                 /* by node */
+    bool *symbol;               /* by symbol: mentioned by something live */
+} live;
+
+static void mention(live *l, ir_dim d)
+{
+    const dim_expr *e = dim_get(&l->m->dims, d);
+
+    if (!e || e->op == DIM_CONST)
+        return;
+    if (e->op == DIM_SYM) {
+        l->symbol[e->value] = true;
+        return;
+    }
+    for (uint32_t i = 0; i < e->n; i++)
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            mention(l, e->term[i].atom[j]);
+    if (e->op != DIM_POLY)
+        for (int i = 0; i < 3; i++)
+            mention(l, e->arg[i]);
+}
+
+static void mention_type(live *l, const ir_type *t)
+{
+    for (int i = 0; i < t->rank; i++)
+        mention(l, t->dim[i]);
+    if (t->elem)
+        mention_type(l, t->elem);
+}
+
+static void mention_attr(live *l, const ir_node *n)
+{
+    const ir_field *f = ir_fields(n->op);
+
+    for (; f && f->name; f++) {
+        const void *p = (const char *)n->attr + f->offset;
+        if (f->kind == AK_dim)
+            mention(l, *(const ir_dim *)p);
+        if (f->kind == AK_dims)
+            for (int i = 0; i < ((const ir_dims *)p)->n; i++)
+                mention(l, ((const ir_dims *)p)->at[i]);
+    }
+}
+
+static void mention_node(live *l, const ir_fn *fn, const ir_node *n)
+{
+    ir_fn *region[2];
+
+    for (uint32_t i = 0; i < n->nres; i++)
+        mention_type(l, ir_type_of(fn, n->first + i));
+    mention_attr(l, n);
+    for (uint32_t r = 0, k = ir_regions(n, region); r < k; r++)
+        for (uint32_t i = 0; i < region[r]->node.len; i++)
+            mention_node(l, region[r], &region[r]->node.at[i]);
+}
+
+static bool must_stay(const live *l, const ir_node *n)
+{
+    uint32_t sym = ir_symbol_of(n);
+
+    return !(ir_op_get(n->op)->flags & F_PURE) ||
+           (sym != NAMES_NONE && sym < l->m->dims.symbol.len && l->symbol[sym]);
+}
+
+/* Marks the nodes that results, updates and effects need. */
+static void find_live(live *l)
+{
+    const ir_fn *f = l->fn;
+
+    for (uint32_t i = 0; i < f->result.len; i++)
+        l->node[f->value.at[f->result.at[i]].node] = true;
+    for (uint32_t i = 0; i < f->update.len; i++)
+        l->node[f->value.at[f->update.at[i].value].node] = true;
+    for (uint32_t i = f->node.len; i-- > 0;) {
+        const ir_node *n = &f->node.at[i];
+        if (!l->node[i] && !must_stay(l, n))
+            continue;
+        l->node[i] = true;
+        mention_node(l, f, n);
+        for (uint32_t j = 0; j < n->narg; j++)
+            l->node[f->value.at[ir_arg(f, n, j)].node] = true;
+    }
+}
+
+/* ---- copying ------------------------------------------------------------------- */
+
+static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn);
+
+static dim_subst subst(const rewrite *w)
+{
+    return (dim_subst){w->to, w->given, w->symbols};
+}
+
+static void replace_symbol(rewrite *w, uint32_t sym, ir_dim by)
+{
+    const dim_table *t = &w->m->dims;
+
+    if (sym >= w->symbols) {            /* made after the rewrite began */
+        uint32_t n = t->symbol.len;
+        w->to = mem_resize(w->to, n * sizeof *w->to);
+        w->given = mem_resize(w->given, n * sizeof *w->given);
+        memset(w->given + w->symbols, 0, (n - w->symbols) * sizeof *w->given);
+        w->symbols = n;
+    }
+    w->to[sym] = by;
+    w->given[sym] = true;
+    w->replaced++;
+    w->changed = true;
+}
+
+static const ir_attr *new_attr(rewrite *w, const ir_node *n)
+{
+    dim_subst s = subst(w);
+    const ir_attr *a = n->attr;
+
+    if (w->replaced && a)
+        a = ir_attr_apply(w->m, n->op, a, &s);
+    if (n->op == OP_IF) {
+        ir_attr c = {.IF = a->IF};
+        c.IF.yes = rewrite_fn(w, a->IF.yes);
+        c.IF.no = rewrite_fn(w, a->IF.no);
+        return ir_attr_intern(w->m, n->op, &c);
+    }
+    if (n->op == OP_LOOP) {
+        ir_attr c = {.LOOP = a->LOOP};
+        c.LOOP.body = rewrite_fn(w, a->LOOP.body);
+        return ir_attr_intern(w->m, n->op, &c);
+    }
+    return a;
+}
+
+static ir_ref copy_input(rewrite *w, ir_build *b, const ir_fn *old, const ir_node *n)
+{
+    const ir_type *t = ir_type_of(old, n->first);
+    dim_subst s = subst(w);
+    ir_ref r = ir_input(b, old->param_name.at[n->attr->INPUT.index],
+                        w->replaced ? type_apply(&w->m->types, &s, t) : t);
+    const ir_value *v = &old->value.at[n->first];
+
+    if (v->elem) {
+        int64_t count = type_count_const(&w->m->types, t);
+        ir_dim *elem = arena_array(&w->m->mem, ir_dim, count);
+        for (int64_t i = 0; i < count; i++)
+            elem[i] = dim_apply(&w->m->dims, &s, v->elem[i]);
+        b->fn->value.at[r].elem = elem;
+    }
+    return r;
+}
+
+/* True if the bind vanished: its symbol has a value now. */
+static bool bind_known(rewrite *w, ir_build *b, const ir_node *n, const ir_ref *args)
+{
+    const ir_dim *elem;
+    int64_t count;
+    uint32_t sym = n->attr->BIND.sym;
+
+    if (!ir_known(b, args[0], &elem, &count) || count != 1 ||
+        dim_same(elem[0], w->m->dims.symbol.at[sym].self))
+        return false;
+    replace_symbol(w, sym, elem[0]);
+    return true;
+}
+
+static ir_ref copy_node(rewrite *w, ir_build *b, const ir_fn *old,
+                        const ir_node *n, const ir_ref *args)
+{
+    b->loc = n->loc;
+    b->copy = n->copy;
+    if (n->op == OP_INPUT)
+        return copy_input(w, b, old, n);
+    if (n->op == OP_BIND && bind_known(w, b, n, args))
+        return IR_NONE;
+    const ir_attr *attr = new_attr(w, n);
+    ir_node now = *n;
+    now.attr = attr;
+    ir_ref r = w->rule ? w->rule(w->cx, b, old, &now, args) : IR_NONE;
+    if (r != IR_NONE) {
+        w->changed = true;
+        return r;
+    }
+    return ir_make(b, n->op, args, n->narg, attr);
+}
+
+static bool copy_nodes(rewrite *w, ir_build *b, ir_fn *fn, const live *l, ir_ref *map)
+{
+    VEC(ir_ref) args = {0};
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < fn->node.len; i++) {
+        const ir_node *n = &fn->node.at[i];
+        if (!l->node[i]) {
+            w->changed = true;
+            continue;
+        }
+        vec_resize(&args, n->narg + 1u);
+        for (uint32_t j = 0; j < n->narg; j++)
+            args.at[j] = map[ir_arg(fn, n, j)];
+        ir_ref r = copy_node(w, b, fn, n, args.at);
+        ok = !diag_failed(w->d);
+        for (uint32_t j = 0; j < n->nres; j++)
+            map[n->first + j] = r == IR_NONE ? r : r + j;
+    }
+    vec_free(&args);
+    return ok;
+}
+
+static void copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
+{
+    for (uint32_t i = 0; i < fn->result.len; i++)
+        ir_result(b, fn->result_name.at[i], map[fn->result.at[i]]);
+    for (uint32_t i = 0; i < fn->update.len; i++)
+        ir_update_state(b, fn->update.at[i].state, map[fn->update.at[i].value]);
+}
+
+/* The copy; the old function is left as it was. */
+static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn)
+{
+    arena mem = {0};
+    ir_build b;
+    live l = {w->m, fn, arena_array(&mem, bool, fn->node.len + 1),
+              arena_array(&mem, bool, w->m->dims.symbol.len + 1)};
+    ir_ref *map = arena_array(&mem, ir_ref, fn->value.len + 1);
+
+    find_live(&l);
+    ir_build_init(&b, w->m, ir_fn_region(w->m, fn->name), w->d);
+    b.fn->entry = fn->entry;
+    if (copy_nodes(w, &b, fn, &l, map))
+        copy_results(&b, fn, map);
+    ir_build_free(&b);
+    arena_reset(&mem);
+    return b.fn;
+}
+
+static bool run(rewrite *w, ir_fn *fn)
+{
+    ir_fn *copy = rewrite_fn(w, fn);
+    bool same = copy->node.len == fn->node.len;
+
+    if (!diag_failed(w->d))
+        ir_fn_replace(fn, copy);
+    mem_free(w->to);
+    mem_free(w->given);
+    return w->changed || !same;
+}
+
+bool ir_rewrite(ir_module *m, ir_fn *fn, diag *d, ir_rule *rule, void *cx)
+{
+    rewrite w = {.m = m, .d = d, .rule = rule, .cx = cx};
+
+    return run(&w, fn);
+}
+
+bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s)
+{
+    rewrite w = {.m = m, .d = d};
+
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->given[i])
+            replace_symbol(&w, i, s->to[i]);
+    return run(&w, fn);
+}
