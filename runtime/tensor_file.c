@@ -1,0 +1,106 @@
+/* runtime/tensor_file.c - reading whole files, writing under a temporary name. */
+#include "tensor_file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tensor_types.h"
+
+bool tensor_fail(char *error, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(error, TENSOR_ERROR_SIZE, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
+                        tensor_kind kind, tensor_value *out,
+                        char error[TENSOR_ERROR_SIZE])
+{
+    static const uint8_t magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+    bool ok;
+
+    *out = (tensor_value){0};
+    if (size >= 12 && !memcmp(data, magic, 6))
+        ok = npy_read(name, data, size, &out->t, error);
+    else
+        ok = pb_read(name, data, size, kind, out, error);
+    if (!ok)
+        tensor_value_free(out);
+    return ok;
+}
+
+static uint8_t *slurp(FILE *f, size_t *size)
+{
+    if (fseek(f, 0, SEEK_END))
+        return NULL;
+    long n = ftell(f);
+    if (n < 0 || fseek(f, 0, SEEK_SET))
+        return NULL;
+    uint8_t *data = malloc((size_t)n + 1);
+    *size = (size_t)n;
+    if (data && fread(data, 1, *size, f) != *size) {
+        free(data);
+        data = NULL;
+    }
+    return data;
+}
+
+bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
+                 char error[TENSOR_ERROR_SIZE])
+{
+    FILE *f = fopen(path, "rb");
+    size_t size;
+
+    *out = (tensor_value){0};
+    if (!f)
+        return tensor_fail(error, "%s: %s", path, strerror(errno));
+    uint8_t *data = slurp(f, &size);
+    int why = errno;
+    fclose(f);
+    if (!data)
+        return tensor_fail(error, "%s: cannot be read: %s", path, strerror(why));
+    bool ok = tensor_read_memory(path, data, size, kind, out, error);
+    free(data);
+    return ok;
+}
+
+bool tensor_npy_holds(const tensor_value *v)
+{
+    return v->kind == TENSOR_PLAIN && tensor_types[v->t.dtype].npy;
+}
+
+bool tensor_write(const char *path, bool npy, const char *name,
+                  const tensor_value *v, char error[TENSOR_ERROR_SIZE])
+{
+    size_t n = strlen(path) + 32;
+    char *temp = malloc(n);
+
+    if (!temp)
+        return tensor_fail(error, "%s: no memory", path);
+    snprintf(temp, n, "%s.%ld.part", path, (long)getpid());
+    FILE *f = fopen(temp, "wb");
+    bool ok = f && (npy ? npy_write(f, &v->t) : pb_write(f, name, v));
+    int why = errno;
+    if (f && fclose(f)) {
+        ok = false;
+        why = errno;
+    }
+    if (ok && rename(temp, path)) {
+        ok = false;
+        why = errno;
+    }
+    if (!ok) {
+        tensor_fail(error, "%s: cannot be written: %s", path, strerror(why));
+        if (f)
+            unlink(temp);
+    }
+    free(temp);
+    return ok;
+}

@@ -1,0 +1,16 @@
+/* runtime/tensor_file.h - the two file formats behind tensor_io.h. */
+#ifndef INGOT_TENSOR_FILE_H
+#define INGOT_TENSOR_FILE_H
+
+#include "tensor_io.h"
+
+/* Writes the message; returns false. */
+bool tensor_fail(char *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error);
+bool npy_write(FILE *f, const tensor *t);
+bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,
+             tensor_value *out, char *error);
+bool pb_write(FILE *f, const char *name, const tensor_value *v);
+
+#endif

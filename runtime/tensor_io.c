@@ -1,0 +1,320 @@
+/* runtime/tensor_io.c - tensors in memory: types, values, comparison, names. */
+#include "tensor_io.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_types.h"
+
+const tensor_type tensor_types[TENSOR_TYPES] = {
+    [TENSOR_F32] = {"f32", "<f4", 4, 32, 'f'},
+    [TENSOR_U8] = {"u8", "|u1", 1, 8, 'u'},
+    [TENSOR_I8] = {"i8", "|i1", 1, 8, 'i'},
+    [TENSOR_U16] = {"u16", "<u2", 2, 16, 'u'},
+    [TENSOR_I16] = {"i16", "<i2", 2, 16, 'i'},
+    [TENSOR_I32] = {"i32", "<i4", 4, 32, 'i'},
+    [TENSOR_I64] = {"i64", "<i8", 8, 64, 'i'},
+    [TENSOR_STRING] = {"str", NULL, 16, 128, 's'},
+    [TENSOR_BOOL] = {"bool", "|b1", 1, 8, 'b'},
+    [TENSOR_F16] = {"f16", "<f2", 2, 16, 'f'},
+    [TENSOR_F64] = {"f64", "<f8", 8, 64, 'f'},
+    [TENSOR_U32] = {"u32", "<u4", 4, 32, 'u'},
+    [TENSOR_U64] = {"u64", "<u8", 8, 64, 'u'},
+    [TENSOR_C64] = {"c64", "<c8", 8, 64, 'c'},
+    [TENSOR_C128] = {"c128", "<c16", 16, 128, 'c'},
+    [TENSOR_BF16] = {"bf16", NULL, 2, 16, 'f'},
+    [TENSOR_F8E4M3FN] = {"f8e4m3fn", NULL, 1, 8, 'f'},
+    [TENSOR_F8E4M3FNUZ] = {"f8e4m3fnuz", NULL, 1, 8, 'f'},
+    [TENSOR_F8E5M2] = {"f8e5m2", NULL, 1, 8, 'f'},
+    [TENSOR_F8E5M2FNUZ] = {"f8e5m2fnuz", NULL, 1, 8, 'f'},
+    [TENSOR_U4] = {"u4", NULL, 1, 4, 'u'},
+    [TENSOR_I4] = {"i4", NULL, 1, 4, 'i'},
+    [TENSOR_F4E2M1] = {"f4e2m1", NULL, 1, 4, 'f'},
+    [TENSOR_F8E8M0] = {"f8e8m0", NULL, 1, 8, 'f'},
+    [TENSOR_U2] = {"u2", NULL, 1, 2, 'u'},
+    [TENSOR_I2] = {"i2", NULL, 1, 2, 'i'},
+};
+
+static bool known(int32_t dtype)
+{
+    return dtype > 0 && dtype < TENSOR_TYPES;
+}
+
+const char *tensor_type_name(int32_t dtype)
+{
+    return known(dtype) ? tensor_types[dtype].name : "?";
+}
+
+size_t tensor_elem_size(int32_t dtype)
+{
+    return known(dtype) ? tensor_types[dtype].size : 0;
+}
+
+bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims)
+{
+    size_t size = tensor_elem_size(dtype), bytes;
+    int64_t count = 1;
+
+    *t = (tensor){.dtype = dtype, .rank = rank};
+    if (!size || rank < 0 || rank > TENSOR_MAX_RANK)
+        return false;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] < 0 || __builtin_mul_overflow(count, dims[i], &count))
+            return false;
+        t->dims[i] = dims[i];
+    }
+    if (__builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX / 4)
+        return false;
+    t->count = count;
+    bytes = (bytes + 64) & ~(size_t)63;
+    t->data = aligned_alloc(64, bytes);
+    if (t->data)
+        memset(t->data, 0, bytes);
+    return t->data != NULL;
+}
+
+void tensor_free(tensor *t)
+{
+    if (t->dtype == TENSOR_STRING && t->data)
+        for (int64_t i = 0; i < t->count; i++)
+            free((char *)((tensor_string *)t->data)[i].at);
+    free(t->data);
+    *t = (tensor){0};
+}
+
+void tensor_value_free(tensor_value *v)
+{
+    for (uint32_t i = 0; i < v->n; i++)
+        tensor_value_free(&v->item[i]);
+    free(v->item);
+    tensor_free(&v->t);
+    *v = (tensor_value){0};
+}
+
+/* ---- elements as numbers --------------------------------------------------- */
+
+/* sign, e exponent bits, m mantissa bits, bias; `finite`: no infinities, the
+ * all-ones pattern alone is NaN; `uz`: the negative zero is NaN. */
+static double small_float(uint32_t bits, int e, int m, int bias, bool finite, bool uz)
+{
+    uint32_t exp = bits >> m & ((1u << e) - 1), man = bits & ((1u << m) - 1);
+    double sign = bits >> (e + m) & 1 ? -1 : 1;
+
+    if (uz && bits == 1u << (e + m))
+        return NAN;
+    if (!uz && exp == (1u << e) - 1) {
+        if (!finite)
+            return man ? NAN : sign * INFINITY;
+        if (man == (1u << m) - 1)
+            return NAN;
+    }
+    if (exp == 0)
+        return sign * ldexp(man, 1 - bias - m);
+    return sign * ldexp(man + (1u << m), (int)exp - bias - m);
+}
+
+static double float_element(int32_t dtype, const void *p)
+{
+    uint16_t h;
+    uint32_t w;
+    float f;
+    uint8_t b = *(const uint8_t *)p;
+
+    switch (dtype) {
+    case TENSOR_F32: memcpy(&f, p, 4); return f;
+    case TENSOR_F16: memcpy(&h, p, 2); return small_float(h, 5, 10, 15, false, false);
+    case TENSOR_BF16:
+        memcpy(&h, p, 2);
+        w = (uint32_t)h << 16;
+        memcpy(&f, &w, 4);
+        return f;
+    case TENSOR_F8E4M3FN: return small_float(b, 4, 3, 7, true, false);
+    case TENSOR_F8E4M3FNUZ: return small_float(b, 4, 3, 8, true, true);
+    case TENSOR_F8E5M2: return small_float(b, 5, 2, 15, false, false);
+    case TENSOR_F8E5M2FNUZ: return small_float(b, 5, 2, 16, true, true);
+    case TENSOR_F8E8M0: return b == 255 ? NAN : ldexp(1, b - 127);
+    case TENSOR_F4E2M1: {
+        static const double value[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+        return b & 8 ? -value[b & 7] : value[b & 7];
+    }
+    default: {
+        double d;
+        memcpy(&d, p, 8);
+        return d;
+    }
+    }
+}
+
+static int64_t int_element(int32_t dtype, const void *p)
+{
+    int64_t v = 0;
+    size_t size = tensor_types[dtype].size;
+
+    memcpy(&v, p, size);
+    if (tensor_types[dtype].cls == 'i' && size < 8) {
+        int shift = 64 - 8 * (int)size;
+        v = (int64_t)((uint64_t)v << shift) >> shift;
+    }
+    return v;
+}
+
+double tensor_element(const tensor *t, int64_t i)
+{
+    const tensor_type *k = &tensor_types[t->dtype];
+    const char *p = (const char *)t->data + (size_t)i * k->size;
+
+    if (k->cls == 'f')
+        return float_element(t->dtype, p);
+    if (k->cls == 'c') {
+        float f;
+        double d;
+        memcpy(&f, p, 4);
+        memcpy(&d, p, k->size == 16 ? 8 : 0);
+        return k->size == 16 ? d : f;
+    }
+    int64_t v = int_element(t->dtype, p);
+    return t->dtype == TENSOR_U64 ? (double)(uint64_t)v : (double)v;
+}
+
+/* ---- comparison -------------------------------------------------------------- */
+
+static bool differ_at(tensor_diff *d, int64_t i)
+{
+    if (d->equal)
+        d->first = i;
+    d->equal = false;
+    return false;
+}
+
+static void compare_floats(const tensor *got, const tensor *want, double rtol,
+                           double atol, tensor_diff *d)
+{
+    for (int64_t i = 0; i < want->count; i++) {
+        double g = tensor_element(got, i), w = tensor_element(want, i);
+        if (g == w || (isnan(g) && isnan(w)))
+            continue;
+        double abs = fabs(g - w), rel = w != 0 ? abs / fabs(w) : INFINITY;
+        d->max_abs = fmax(d->max_abs, isnan(abs) ? INFINITY : abs);
+        d->max_rel = fmax(d->max_rel, isnan(rel) ? INFINITY : rel);
+        if (!(abs <= atol + rtol * fabs(w)) || isinf(w))
+            if (d->equal) {
+                differ_at(d, i);
+                snprintf(d->text, sizeof d->text, "element %lld is %.9g, expected %.9g",
+                         (long long)i, g, w);
+            }
+    }
+}
+
+static void compare_strings(const tensor *got, const tensor *want, tensor_diff *d)
+{
+    const tensor_string *g = got->data, *w = want->data;
+
+    for (int64_t i = 0; i < want->count && d->equal; i++)
+        if (g[i].len != w[i].len || (g[i].len && memcmp(g[i].at, w[i].at, g[i].len))) {
+            differ_at(d, i);
+            snprintf(d->text, sizeof d->text, "element %lld is '%.*s', expected '%.*s'",
+                     (long long)i, (int)(g[i].len < 40 ? g[i].len : 40), g[i].at ? g[i].at : "",
+                     (int)(w[i].len < 40 ? w[i].len : 40), w[i].at ? w[i].at : "");
+        }
+}
+
+static void compare_ints(const tensor *got, const tensor *want, tensor_diff *d)
+{
+    size_t size = tensor_types[want->dtype].size;
+
+    for (int64_t i = 0; i < want->count; i++) {
+        const char *g = (const char *)got->data + (size_t)i * size;
+        const char *w = (const char *)want->data + (size_t)i * size;
+        if (!memcmp(g, w, size))
+            continue;
+        d->max_abs = fmax(d->max_abs, fabs(tensor_element(got, i) - tensor_element(want, i)));
+        if (d->equal) {
+            differ_at(d, i);
+            snprintf(d->text, sizeof d->text, "element %lld is %lld, expected %lld",
+                     (long long)i, (long long)int_element(want->dtype, g),
+                     (long long)int_element(want->dtype, w));
+        }
+    }
+}
+
+static void shape_text(const tensor *t, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s[", tensor_type_name(t->dtype));
+
+    for (int i = 0; i < t->rank && n < (int)size; i++)
+        n += snprintf(out + n, size - (size_t)n, "%s%lld", i ? "," : "", (long long)t->dims[i]);
+    if (n < (int)size)
+        snprintf(out + n, size - (size_t)n, "]");
+}
+
+static bool same_shape(const tensor *a, const tensor *b)
+{
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
+}
+
+static void compare_tensors(const tensor *got, const tensor *want, double rtol,
+                            double atol, tensor_diff *d)
+{
+    char cls = tensor_types[want->dtype].cls;
+
+    if (!same_shape(got, want)) {
+        char g[100], w[100];
+        shape_text(got, g, sizeof g);
+        shape_text(want, w, sizeof w);
+        differ_at(d, -1);
+        snprintf(d->text, sizeof d->text, "is %s, expected %s", g, w);
+    } else if (cls == 's') {
+        compare_strings(got, want, d);
+    } else if (cls == 'f') {
+        compare_floats(got, want, rtol, atol, d);
+    } else {
+        compare_ints(got, want, d);
+    }
+}
+
+tensor_diff tensor_compare(const tensor_value *got, const tensor_value *want,
+                           double rtol, double atol)
+{
+    tensor_diff d = {.equal = true, .first = -1};
+
+    if (got->kind != want->kind || got->n != want->n) {
+        d.equal = false;
+        snprintf(d.text, sizeof d.text, "has %u items, expected %u", got->n, want->n);
+        return d;
+    }
+    if (want->kind == TENSOR_PLAIN)
+        compare_tensors(&got->t, &want->t, rtol, atol, &d);
+    for (uint32_t i = 0; i < want->n && d.equal; i++)
+        d = tensor_compare(&got->item[i], &want->item[i], rtol, atol);
+    return d;
+}
+
+/* ---- names --------------------------------------------------------------------- */
+
+static bool plain_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '-';
+}
+
+void tensor_file_name(const char *name, char *const *earlier, int n, char *out,
+                      size_t size)
+{
+    char base[200];
+    size_t len = 0;
+    bool taken = true;
+
+    for (; name[len] && len + 1 < sizeof base; len++)
+        base[len] = plain_char(name[len]) ? name[len] : '_';
+    base[len] = 0;
+    snprintf(out, size, "%s", base);
+    for (int k = 2; taken; k++) {
+        taken = false;
+        for (int i = 0; i < n && !taken; i++)
+            taken = !strcmp(earlier[i], out);
+        if (taken)
+            snprintf(out, size, "%s_%d", base, k);
+    }
+}

@@ -1,0 +1,89 @@
+/* runtime/tensor_io.h - tensors in files: NumPy's .npy, and the TensorProto,
+ * SequenceProto and OptionalProto files of the ONNX backend tests.
+ *
+ * Readers trust nothing: every length is checked against the file, sizes
+ * against overflow, and memory stays within 16 times the file's size.  Errors
+ * are texts with file and offset.  No dependency but libc. */
+#ifndef INGOT_TENSOR_IO_H
+#define INGOT_TENSOR_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { TENSOR_MAX_RANK = 16, TENSOR_ERROR_SIZE = 512 };
+
+/* ONNX element types (TensorProto.DataType, onnx 1.22.0). */
+enum {
+    TENSOR_F32 = 1, TENSOR_U8, TENSOR_I8, TENSOR_U16, TENSOR_I16, TENSOR_I32,
+    TENSOR_I64, TENSOR_STRING, TENSOR_BOOL, TENSOR_F16, TENSOR_F64, TENSOR_U32,
+    TENSOR_U64, TENSOR_C64, TENSOR_C128, TENSOR_BF16, TENSOR_F8E4M3FN,
+    TENSOR_F8E4M3FNUZ, TENSOR_F8E5M2, TENSOR_F8E5M2FNUZ, TENSOR_U4, TENSOR_I4,
+    TENSOR_F4E2M1, TENSOR_F8E8M0, TENSOR_U2, TENSOR_I2, TENSOR_TYPES
+};
+
+typedef struct tensor_string {
+    const char *at;
+    uint64_t len;
+} tensor_string;
+
+/* data: count elements, row-major; sub-byte types take a byte each; strings
+ * are tensor_string.  Owned, 64-byte aligned. */
+typedef struct tensor {
+    int32_t dtype, rank;
+    int64_t dims[TENSOR_MAX_RANK];
+    int64_t count;
+    void *data;
+} tensor;
+
+typedef enum tensor_kind { TENSOR_PLAIN, TENSOR_SEQUENCE, TENSOR_OPTIONAL } tensor_kind;
+
+/* PLAIN: t.  SEQUENCE: n items.  OPTIONAL: n = 0 or 1 item. */
+typedef struct tensor_value {
+    tensor_kind kind;
+    tensor t;
+    uint32_t n;
+    struct tensor_value *item;
+} tensor_value;
+
+const char *tensor_type_name(int32_t dtype);       /* "f32", .. or "?" */
+size_t tensor_elem_size(int32_t dtype);            /* in memory; 0: unknown */
+/* Sets dtype, rank, dims, count and allocates zeroed data; false: too large. */
+bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims);
+void tensor_free(tensor *t);
+void tensor_value_free(tensor_value *v);
+
+/* Reads .npy (known by its first bytes) or .pb; `kind` says what a .pb holds. */
+bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
+                 char error[TENSOR_ERROR_SIZE]);
+/* The same from memory; `name` stands in messages. */
+bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
+                        tensor_kind kind, tensor_value *out,
+                        char error[TENSOR_ERROR_SIZE]);
+
+/* Can .npy hold it? */
+bool tensor_npy_holds(const tensor_value *v);
+/* Written under another name and renamed, so that no partial file is seen. */
+bool tensor_write(const char *path, bool npy, const char *name,
+                  const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
+
+/* `name` with characters outside [A-Za-z0-9._-] as _, and _2, _3.. appended
+ * until it differs from the n earlier ones; written to out (size bytes). */
+void tensor_file_name(const char *name, char *const *earlier, int n, char *out,
+                      size_t size);
+
+/* Largest differences of got from want. */
+typedef struct tensor_diff {
+    bool equal;                 /* within |got - want| <= atol + rtol * |want| */
+    int64_t first;              /* first element that is not; -1 */
+    double max_abs, max_rel;
+    char text[256];             /* what differs, for people */
+} tensor_diff;
+tensor_diff tensor_compare(const tensor_value *got, const tensor_value *want,
+                           double rtol, double atol);
+
+/* Element i as a double (not strings). */
+double tensor_element(const tensor *t, int64_t i);
+
+#endif

@@ -1,0 +1,135 @@
+/* runtime/tensor_npy.c - NumPy's .npy: versions 1 to 3, little-endian.
+ * Source: numpy.lib.format. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_file.h"
+#include "tensor_types.h"
+
+static int32_t type_of_descr(const char *s, size_t n)
+{
+    for (int32_t i = 1; i < TENSOR_TYPES; i++) {
+        const char *npy = tensor_types[i].npy;
+        if (npy && strlen(npy) == n && !memcmp(npy, s, n))
+            return i;
+        if (npy && *npy == '|' && n == strlen(npy) && *s == '<' && !memcmp(npy + 1, s + 1, n - 1))
+            return i;
+    }
+    return 0;
+}
+
+/* Points behind `'key':` and blanks in the header's dictionary. */
+static const char *value_of(const char *header, const char *key)
+{
+    char quoted[32];
+
+    snprintf(quoted, sizeof quoted, "'%s'", key);
+    const char *p = strstr(header, quoted);
+    if (!p)
+        return NULL;
+    p += strlen(quoted);
+    p += strspn(p, " ");
+    if (*p != ':')
+        return NULL;
+    return p + 1 + strspn(p + 1, " ");
+}
+
+static bool parse_shape(const char *p, int64_t *dims, int32_t *rank)
+{
+    *rank = 0;
+    if (*p++ != '(')
+        return false;
+    for (;;) {
+        p += strspn(p, " ,");
+        if (*p == ')')
+            return true;
+        int64_t v = 0;
+        if (*p < '0' || *p > '9' || *rank == TENSOR_MAX_RANK)
+            return false;
+        for (; *p >= '0' && *p <= '9'; p++)
+            if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
+                return false;
+        dims[(*rank)++] = v;
+    }
+}
+
+/* From column-major order to row-major. */
+static bool reorder(tensor *t, const uint8_t *from)
+{
+    size_t size = tensor_elem_size(t->dtype);
+    int64_t at[TENSOR_MAX_RANK] = {0};
+
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t offset = 0, stride = 1;
+        for (int a = 0; a < t->rank; a++) {
+            offset += at[a] * stride;
+            stride *= t->dims[a];
+        }
+        memcpy((uint8_t *)t->data + (size_t)i * size, from + (size_t)offset * size, size);
+        for (int a = t->rank - 1; a >= 0 && ++at[a] == t->dims[a]; a--)
+            at[a] = 0;
+    }
+    return true;
+}
+
+bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
+{
+    int64_t dims[TENSOR_MAX_RANK];
+    int32_t rank;
+    char header[4096];
+    size_t lead = data[6] == 1 ? 10 : 12;
+
+    if (size < 12)
+        return tensor_fail(error, "%s: not a .npy file: only %zu bytes", name, size);
+    size_t len = data[8] | (size_t)data[9] << 8;
+    if (data[6] > 1)
+        len |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
+    if (data[6] < 1 || data[6] > 3)
+        return tensor_fail(error, "%s: .npy version %d is unknown", name, data[6]);
+    if (len >= sizeof header || len > size - lead)
+        return tensor_fail(error, "%s: .npy header of %zu bytes does not fit", name, len);
+    memcpy(header, data + lead, len);
+    header[len] = 0;
+    const char *descr = value_of(header, "descr"), *shape = value_of(header, "shape");
+    const char *order = value_of(header, "fortran_order");
+    if (!descr || !shape || !order || *descr != '\'')
+        return tensor_fail(error, "%s: .npy header lacks descr, shape or fortran_order", name);
+    int32_t dtype = type_of_descr(descr + 1, strcspn(descr + 1, "'"));
+    if (!dtype)
+        return tensor_fail(error, "%s: .npy type '%.*s' is not supported", name,
+                           (int)strcspn(descr + 1, "'"), descr + 1);
+    if (!parse_shape(shape, dims, &rank))
+        return tensor_fail(error, "%s: .npy shape cannot be read", name);
+    size_t bytes = tensor_elem_size(dtype), rest = size - lead - len;
+    for (int i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes))
+            return tensor_fail(error, "%s: .npy shape is too large", name);
+    if (bytes != rest)
+        return tensor_fail(error, "%s: .npy holds %zu bytes of data, its shape needs %zu",
+                           name, rest, bytes);
+    if (!tensor_init(out, dtype, rank, dims))
+        return tensor_fail(error, "%s: no memory for %zu bytes", name, bytes);
+    if (*order == 'T')
+        return reorder(out, data + lead + len);
+    memcpy(out->data, data + lead + len, bytes);
+    return true;
+}
+
+bool npy_write(FILE *f, const tensor *t)
+{
+    char header[512];
+    int n = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                     tensor_types[t->dtype].npy);
+
+    for (int i = 0; i < t->rank; i++)
+        n += snprintf(header + n, sizeof header - (size_t)n, "%lld,%s", (long long)t->dims[i],
+                      i + 1 < t->rank ? " " : "");
+    n += snprintf(header + n, sizeof header - (size_t)n, "), }");
+    while ((10 + n + 1) % 64)
+        header[n++] = ' ';
+    header[n++] = '\n';
+    const uint8_t lead[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)n, (uint8_t)(n >> 8)};
+    size_t bytes = (size_t)t->count * tensor_elem_size(t->dtype);
+    return fwrite(lead, 1, 10, f) == 10 && fwrite(header, 1, (size_t)n, f) == (size_t)n &&
+           fwrite(t->data, 1, bytes, f) == bytes;
+}

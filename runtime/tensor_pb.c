@@ -1,0 +1,442 @@
+/* runtime/tensor_pb.c - TensorProto, SequenceProto and OptionalProto, by their
+ * wire format.  Field numbers are those of onnx 1.22.0's onnx.proto. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_file.h"
+#include "tensor_types.h"
+
+/* ---- reading --------------------------------------------------------------- */
+
+typedef struct wire {
+    const char *name;
+    const uint8_t *start, *at, *end;
+    char *error;
+} wire;
+
+typedef struct field {
+    uint32_t number, type;      /* wire type: 0 varint, 1 64-bit, 2 bytes, 5 32-bit */
+    uint64_t value;             /* varint or fixed */
+    const uint8_t *at;          /* bytes */
+    size_t len;
+} field;
+
+static bool bad(wire *w, const char *what)
+{
+    return tensor_fail(w->error, "%s: offset %zu: %s", w->name,
+                       (size_t)(w->at - w->start), what);
+}
+
+static bool varint(wire *w, uint64_t *out)
+{
+    *out = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        if (w->at == w->end)
+            return bad(w, "the file ends within a number");
+        uint8_t b = *w->at++;
+        *out |= (uint64_t)(b & 127) << shift;
+        if (!(b & 128))
+            return true;
+    }
+    return bad(w, "a number is longer than 10 bytes");
+}
+
+static bool fixed(wire *w, size_t n, uint64_t *out)
+{
+    if ((size_t)(w->end - w->at) < n)
+        return bad(w, "the file ends within a number");
+    *out = 0;
+    memcpy(out, w->at, n);
+    w->at += n;
+    return true;
+}
+
+static bool next(wire *w, field *f)
+{
+    uint64_t key;
+
+    *f = (field){0};
+    if (!varint(w, &key))
+        return false;
+    f->number = (uint32_t)(key >> 3);
+    f->type = key & 7;
+    switch (f->type) {
+    case 0: return varint(w, &f->value);
+    case 1: return fixed(w, 8, &f->value);
+    case 5: return fixed(w, 4, &f->value);
+    case 2:
+        if (!varint(w, &f->value))
+            return false;
+        if (f->value > (uint64_t)(w->end - w->at))
+            return bad(w, "a field is longer than the file");
+        f->at = w->at;
+        f->len = (size_t)f->value;
+        w->at += f->len;
+        return true;
+    default: return bad(w, "unknown wire type");
+    }
+}
+
+/* Where the elements of one tensor stand. */
+typedef struct parts {
+    int32_t dtype, rank;
+    int64_t dims[TENSOR_MAX_RANK];
+    bool external;
+    const uint8_t *raw;
+    size_t raw_len;
+} parts;
+
+static bool add_dim(wire *w, parts *p, uint64_t v)
+{
+    if (p->rank == TENSOR_MAX_RANK || v > INT64_MAX)
+        return bad(w, "a tensor has too many or negative dims");
+    p->dims[p->rank++] = (int64_t)v;
+    return true;
+}
+
+static bool read_dims(wire *w, const field *f, parts *p)
+{
+    wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
+    uint64_t v;
+
+    if (f->type == 0)
+        return add_dim(w, p, f->value);
+    while (in.at < in.end)
+        if (!varint(&in, &v) || !add_dim(&in, p, v))
+            return false;
+    return true;
+}
+
+/* The first walk: everything but the typed elements. */
+static bool read_head(wire w, parts *p)
+{
+    field f;
+
+    while (w.at < w.end) {
+        if (!next(&w, &f))
+            return false;
+        if (f.number == 1 && !read_dims(&w, &f, p))
+            return false;
+        if (f.number == 2)
+            p->dtype = f.value < TENSOR_TYPES ? (int32_t)f.value : 0;
+        if (f.number == 3)
+            return bad(&w, "segmented tensors are not supported");
+        if (f.number == 9 && f.type == 2) {
+            p->raw = f.at;
+            p->raw_len = f.len;
+        }
+        if (f.number == 14)
+            p->external = f.value == 1;
+    }
+    if (!p->dtype)
+        return bad(&w, "unknown element type");
+    return p->external ? bad(&w, "external data is not supported here") : true;
+}
+
+static int64_t packed_count(int32_t dtype, int64_t count)
+{
+    return (count * tensor_types[dtype].bits + 7) / 8;
+}
+
+/* Sub-byte elements, low bits first, to a byte each; signed ones extended. */
+static void unpack(const uint8_t *from, tensor *t)
+{
+    const tensor_type *k = &tensor_types[t->dtype];
+    int per = 8 / k->bits;
+    uint8_t *out = t->data;
+
+    for (int64_t i = 0; i < t->count; i++) {
+        uint8_t v = (uint8_t)(from[i / per] >> (i % per * k->bits)) & (uint8_t)((1 << k->bits) - 1);
+        if (k->cls == 'i' && v >> (k->bits - 1))
+            v |= (uint8_t)(0xff << k->bits);
+        out[i] = v;
+    }
+}
+
+static bool read_raw(wire *w, const parts *p, tensor *t)
+{
+    size_t size = tensor_elem_size(p->dtype);
+    bool sub = tensor_types[p->dtype].bits < 8;
+    int64_t want = sub ? packed_count(p->dtype, t->count) : t->count * (int64_t)size;
+
+    if (p->dtype == TENSOR_STRING || (int64_t)p->raw_len != want)
+        return bad(w, "raw data has the wrong length");
+    if (sub)
+        unpack(p->raw, t);
+    else if (want)
+        memcpy(t->data, p->raw, (size_t)want);
+    return true;
+}
+
+/* Writes number `i` of a typed field: of 8-bit groups for sub-byte types. */
+static bool put(wire *w, tensor *t, int64_t i, uint64_t v)
+{
+    const tensor_type *k = &tensor_types[t->dtype];
+
+    if (k->bits < 8) {
+        int per = 8 / k->bits;
+        for (int j = 0; j < per && i * per + j < t->count; j++) {
+            uint8_t e = (uint8_t)(v >> (j * k->bits)) & (uint8_t)((1 << k->bits) - 1);
+            if (k->cls == 'i' && e >> (k->bits - 1))
+                e |= (uint8_t)(0xff << k->bits);
+            ((uint8_t *)t->data)[i * per + j] = e;
+        }
+        return i * per < t->count || bad(w, "more elements than the dims say");
+    }
+    if (k->cls == 'c') {        /* two numbers an element */
+        size_t half = k->size / 2u;
+        if (i >= 2 * t->count)
+            return bad(w, "more elements than the dims say");
+        memcpy((uint8_t *)t->data + (size_t)i * half, &v, half);
+        return true;
+    }
+    if (i >= t->count)
+        return bad(w, "more elements than the dims say");
+    memcpy((uint8_t *)t->data + (size_t)i * k->size, &v, k->size);
+    return true;
+}
+
+static bool put_string(wire *w, tensor *t, int64_t i, const field *f)
+{
+    if (t->dtype != TENSOR_STRING || i >= t->count)
+        return bad(w, "more strings than the dims say");
+    char *s = malloc(f->len + 1);
+    if (!s)
+        return bad(w, "no memory");
+    memcpy(s, f->at, f->len);
+    s[f->len] = 0;
+    ((tensor_string *)t->data)[i] = (tensor_string){s, f->len};
+    return true;
+}
+
+/* Typed fields: float_data 4, int32_data 5, int64_data 7, double_data 10,
+ * uint64_data 11, packed or not. */
+static bool read_typed(wire w, tensor *t)
+{
+    field f;
+    int64_t i = 0;
+    uint64_t v;
+
+    while (w.at < w.end) {
+        if (!next(&w, &f))
+            return false;
+        if (f.number == 6 && f.type == 2) {
+            if (!put_string(&w, t, i++, &f))
+                return false;
+            continue;
+        }
+        bool is_float = f.number == 4, is_double = f.number == 10;
+        if (!is_float && !is_double && f.number != 5 && f.number != 7 && f.number != 11)
+            continue;
+        if (f.type != 2) {
+            if (!put(&w, t, i++, f.value))
+                return false;
+            continue;
+        }
+        wire in = {w.name, w.start, f.at, f.at + f.len, w.error};
+        while (in.at < in.end) {
+            bool ok = is_float    ? fixed(&in, 4, &v)
+                      : is_double ? fixed(&in, 8, &v)
+                                  : varint(&in, &v);
+            if (!ok || !put(&in, t, i++, v))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool read_tensor(wire w, tensor *t)
+{
+    parts p = {0};
+    int64_t count = 1;
+    size_t room = (size_t)(w.end - w.start) * 8 + 64;
+
+    if (!read_head(w, &p))
+        return false;
+    for (int i = 0; i < p.rank; i++)
+        if (__builtin_mul_overflow(count, p.dims[i], &count))
+            return bad(&w, "the dims overflow");
+    if ((uint64_t)count > room)
+        return bad(&w, "the dims need more data than the file has");
+    if (!tensor_init(t, p.dtype, p.rank, p.dims))
+        return bad(&w, "no memory for the tensor");
+    return p.raw ? read_raw(&w, &p, t) : read_typed(w, t);
+}
+
+static bool read_value(wire w, tensor_kind kind, tensor_value *out, int depth);
+
+static bool add_item(wire *w, const field *f, tensor_kind kind, tensor_value *out, int depth)
+{
+    tensor_value *grown = realloc(out->item, (out->n + 1) * sizeof *grown);
+    wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
+
+    if (!grown)
+        return bad(w, "no memory");
+    out->item = grown;
+    out->item[out->n] = (tensor_value){0};
+    return read_value(in, kind, &out->item[out->n++], depth + 1);
+}
+
+/* SequenceProto: 1 name, 2 elem_type, 3 tensors, 5 sequences, 7 optionals.
+ * OptionalProto: 1 name, 2 elem_type, 3 tensor, 5 sequence, 7 optional. */
+static bool read_value(wire w, tensor_kind kind, tensor_value *out, int depth)
+{
+    enum { MAX_DEPTH = 16 };
+    field f;
+
+    out->kind = kind;
+    if (depth > MAX_DEPTH)
+        return bad(&w, "nested too deeply");
+    if (kind == TENSOR_PLAIN)
+        return read_tensor(w, &out->t);
+    while (w.at < w.end) {
+        if (!next(&w, &f))
+            return false;
+        tensor_kind item = f.number == 3   ? TENSOR_PLAIN
+                           : f.number == 5 ? TENSOR_SEQUENCE
+                                           : TENSOR_OPTIONAL;
+        if ((f.number == 3 || f.number == 5 || f.number == 7) && f.type == 2 &&
+            !add_item(&w, &f, item, out, depth))
+            return false;
+    }
+    if (kind == TENSOR_OPTIONAL && out->n > 1)
+        return bad(&w, "an optional holds two values");
+    return true;
+}
+
+bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,
+             tensor_value *out, char *error)
+{
+    wire w = {name, data, data, data + size, error};
+
+    return read_value(w, kind, out, 0);
+}
+
+/* ---- writing ----------------------------------------------------------------- */
+
+static size_t varint_size(uint64_t v)
+{
+    size_t n = 1;
+
+    while (v >>= 7)
+        n++;
+    return n;
+}
+
+static bool put_varint(FILE *f, uint64_t v)
+{
+    for (; v >= 128; v >>= 7)
+        if (putc((int)(v & 127) | 128, f) == EOF)
+            return false;
+    return putc((int)v, f) != EOF;
+}
+
+static bool put_bytes(FILE *f, uint32_t number, const void *p, size_t n)
+{
+    return put_varint(f, number << 3 | 2) && put_varint(f, n) &&
+           (!n || fwrite(p, 1, n, f) == n);
+}
+
+static size_t bytes_size(size_t n)
+{
+    return 1 + varint_size(n) + n;
+}
+
+static size_t raw_size(const tensor *t)
+{
+    return tensor_types[t->dtype].bits < 8
+               ? (size_t)packed_count(t->dtype, t->count)
+               : (size_t)t->count * tensor_types[t->dtype].size;
+}
+
+static size_t tensor_size(const tensor *t, const char *name)
+{
+    size_t n = 1 + varint_size((uint64_t)t->dtype) + bytes_size(strlen(name));
+    const tensor_string *s = t->data;
+
+    for (int i = 0; i < t->rank; i++)
+        n += 1 + varint_size((uint64_t)t->dims[i]);
+    if (t->dtype != TENSOR_STRING)
+        return n + bytes_size(raw_size(t));
+    for (int64_t i = 0; i < t->count; i++)
+        n += bytes_size(s[i].len);
+    return n;
+}
+
+static bool write_packed(FILE *f, const tensor *t)
+{
+    const tensor_type *k = &tensor_types[t->dtype];
+    int per = 8 / k->bits;
+    const uint8_t *in = t->data;
+
+    for (int64_t i = 0; i < t->count; i += per) {
+        unsigned byte = 0;
+        for (int j = 0; j < per && i + j < t->count; j++)
+            byte |= (in[i + j] & ((1u << k->bits) - 1)) << (j * k->bits);
+        if (putc((int)byte, f) == EOF)
+            return false;
+    }
+    return true;
+}
+
+static bool write_tensor(FILE *f, const char *name, const tensor *t)
+{
+    const tensor_string *s = t->data;
+
+    for (int i = 0; i < t->rank; i++)
+        if (!put_varint(f, 1 << 3) || !put_varint(f, (uint64_t)t->dims[i]))
+            return false;
+    if (!put_varint(f, 2 << 3) || !put_varint(f, (uint64_t)t->dtype))
+        return false;
+    if (t->dtype == TENSOR_STRING) {
+        for (int64_t i = 0; i < t->count; i++)
+            if (!put_bytes(f, 6, s[i].at, s[i].len))
+                return false;
+        return put_bytes(f, 8, name, strlen(name));
+    }
+    if (!put_bytes(f, 8, name, strlen(name)))
+        return false;
+    if (tensor_types[t->dtype].bits >= 8)
+        return put_bytes(f, 9, t->data, raw_size(t));
+    return put_varint(f, 9 << 3 | 2) && put_varint(f, raw_size(t)) && write_packed(f, t);
+}
+
+/* Field number and elem_type value of an item of this kind. */
+static uint32_t item_field(tensor_kind k)
+{
+    return k == TENSOR_PLAIN ? 3 : k == TENSOR_SEQUENCE ? 5 : 7;
+}
+
+static uint32_t item_type(tensor_kind k)
+{
+    return k == TENSOR_PLAIN ? 1 : k == TENSOR_SEQUENCE ? 3 : 5;
+}
+
+static size_t value_size(const tensor_value *v, const char *name)
+{
+    size_t n = bytes_size(strlen(name)) + 2;
+
+    if (v->kind == TENSOR_PLAIN)
+        return tensor_size(&v->t, name);
+    for (uint32_t i = 0; i < v->n; i++)
+        n += bytes_size(value_size(&v->item[i], ""));
+    return n;
+}
+
+bool pb_write(FILE *f, const char *name, const tensor_value *v)
+{
+    tensor_kind kind = v->n ? v->item[0].kind : TENSOR_PLAIN;
+
+    if (v->kind == TENSOR_PLAIN)
+        return write_tensor(f, name, &v->t);
+    if (!put_bytes(f, 1, name, strlen(name)) || !put_varint(f, 2 << 3) ||
+        !put_varint(f, item_type(kind)))
+        return false;
+    for (uint32_t i = 0; i < v->n; i++) {
+        const tensor_value *item = &v->item[i];
+        if (!put_varint(f, item_field(item->kind) << 3 | 2) ||
+            !put_varint(f, value_size(item, "")) || !pb_write(f, "", item))
+            return false;
+    }
+    return true;
+}
