@@ -52,7 +52,7 @@ static uint32_t never_results(unsigned op, const ir_attr *a)
     }
 }
 
-static bool infer(ir_infer *in)
+bool ir_infer_types(ir_infer *in)
 {
     int nin = ir_op_get(in->op)->nin;
 
@@ -119,7 +119,7 @@ static ir_ref find_shared(const ir_build *b, uint64_t h, unsigned op,
 static ir_ref add_node(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
                        const ir_attr *attr, const ir_infer *in)
 {
-    bool pure = ir_op_get(op)->flags & F_PURE;
+    bool pure = (ir_op_get(op)->flags & F_PURE) && !b->no_fold;
     uint64_t h = hash_node(op, b->copy, args, n, attr);
     ir_ref r = pure ? find_shared(b, h, op, args, n, attr) : IR_NONE;
 
@@ -359,7 +359,7 @@ ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
         if (args[i] == IR_NONE)
             return IR_NONE;
     in.attr = ir_attr_intern(b->m, op, attr);
-    if (n > UINT16_MAX || !infer(&in))
+    if (n > UINT16_MAX || !ir_infer_types(&in))
         return IR_NONE;
     if (b->m->dims.overflow) {
         b->m->dims.overflow = false;

@@ -17,7 +17,7 @@ typedef struct ir_build {
     ir_loc loc;             /* given to new nodes */
     uint16_t copy;          /* given to new nodes */
     map shared;             /* node hash to node index */
-    bool no_fold;           /* the parser: nodes exactly as written */
+    bool no_fold;           /* the parser: nodes exactly as written, not shared */
     int64_t fold_budget;    /* steps the evaluator may still spend on folding */
     VEC(ir_ref) bound;      /* by symbol id: ref + 1 of its BIND operand, or 0 */
 } ir_build;
@@ -42,6 +42,9 @@ typedef struct ir_infer {
 } ir_infer;
 #define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) bool ir_infer_##infer(ir_infer *in);
 #include "ops.def"
+/* The row of in->op, after the number of operands; operands of type never give
+ * results of type never. */
+bool ir_infer_types(ir_infer *in);
 bool ir_infer_scalar(ir_infer *in);
 bool ir_infer_cast(ir_infer *in);
 /* Known elements of the result of a node, from its operands' (op/elements.c);

@@ -151,6 +151,16 @@ ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi)
     return d;
 }
 
+void dim_symbol_bound(dim_table *t, uint32_t id, int64_t lo, int64_t hi, int64_t hint)
+{
+    dim_symbol *s = &t->symbol.at[id];
+    dim_expr *e = &t->expr.at[~s->self.v];
+
+    e->lo = s->lo = lo;
+    e->hi = s->hi = hi;
+    s->hint = hint;
+}
+
 uint32_t dim_symbol_id(const dim_table *t, ir_dim d)
 {
     const dim_expr *e = dim_get(t, d);
@@ -658,6 +668,23 @@ ir_dim dim_make(dim_table *t, dim_op op, const ir_dim *a)
     case DIM_SELECT: return dim_select(t, a[0], a[1], a[2]);
     default: ice(__FILE__, __LINE__, __func__, "dim operator %d", op);
     }
+}
+
+void dim_each_symbol(const dim_table *t, ir_dim d, dim_visit *visit, void *cx)
+{
+    const dim_expr *e = dim_get(t, d);
+
+    if (!e || e->op == DIM_CONST)
+        return;
+    if (e->op == DIM_SYM) {
+        visit(cx, (uint32_t)e->value);
+        return;
+    }
+    for (uint32_t i = 0; i < e->n; i++)
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            dim_each_symbol(t, e->term[i].atom[j], visit, cx);
+    for (int i = 0; i < 3 && e->op != DIM_POLY; i++)
+        dim_each_symbol(t, e->arg[i], visit, cx);
 }
 
 ir_dim dim_apply(dim_table *t, const dim_subst *s, ir_dim d)

@@ -69,6 +69,8 @@ static inline bool dim_same(ir_dim a, ir_dim b) { return a.v == b.v; }
 ir_dim dim_int(dim_table *t, int64_t value);          /* any constant */
 /* A new symbol; `name` is made unique by a suffix _2, _3.. if it is taken. */
 ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi);
+/* Tighter bounds; only before any expression of it is made. */
+void dim_symbol_bound(dim_table *t, uint32_t id, int64_t lo, int64_t hi, int64_t hint);
 uint32_t dim_symbol_id(const dim_table *t, ir_dim d); /* NAMES_NONE if d is no symbol */
 ir_dim dim_symbol_named(const dim_table *t, const char *name, bool *found);
 
@@ -99,6 +101,10 @@ ir_dim dim_product(dim_table *t, const ir_dim *d, int n);
 bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient);
 /* True if known: a == b (same handle), a != b (ranges or difference apart). */
 bool dim_differ(dim_table *t, ir_dim a, ir_dim b);
+
+/* Calls visit for every symbol that d mentions, perhaps more than once. */
+typedef void dim_visit(void *cx, uint32_t symbol);
+void dim_each_symbol(const dim_table *t, ir_dim d, dim_visit *visit, void *cx);
 
 /* Replaces symbols: to[id] where given[id]; others stay. */
 typedef struct dim_subst {

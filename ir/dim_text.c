@@ -2,6 +2,9 @@
 #include "dim.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+
+#include "lex.h"
 
 enum { MAX_DEPTH = 200 };
 
@@ -9,6 +12,28 @@ static const char *const function[] = {
     [DIM_MIN] = "min", [DIM_MAX] = "max", [DIM_SELECT] = "select",
     [DIM_EQ] = "eq", [DIM_LT] = "lt", [DIM_LE] = "le",
 };
+
+static bool name_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
+}
+
+static void print_name(const char *name, text *out)
+{
+    const char *p = name;
+
+    while (name_char(*p))
+        p++;
+    if (*p || !*name || isdigit((unsigned char)*name))
+        text_add_quoted(out, name);
+    else
+        text_add(out, "%s", name);
+}
+
+/* Terms, factors and operands without an order are sorted by their text: the
+ * table's order is that of creation, which a parser would not repeat.  Every
+ * part is rendered once, or nesting would cost 2^depth. */
+static char *render(const dim_table *t, ir_dim d, arena *mem);
 
 static bool is_sum(const dim_table *t, ir_dim d)
 {
@@ -18,55 +43,109 @@ static bool is_sum(const dim_table *t, ir_dim d)
                  e->op == DIM_CONST);
 }
 
-static void print_factor(const dim_table *t, ir_dim d, text *out)
+static char *factor(const dim_table *t, ir_dim d, arena *mem)
 {
-    bool paren = is_sum(t, d);
+    char *s = render(t, d, mem);
 
-    text_add(out, paren ? "(" : "");
-    dim_print(t, d, out);
-    text_add(out, paren ? ")" : "");
+    return is_sum(t, d) ? arena_printf(mem, "(%s)", s) : s;
 }
 
-static void print_poly(const dim_table *t, const dim_expr *e, text *out)
+static int by_text(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < e->n; i++) {
-        const dim_term *m = &e->term[(i + 1) % e->n];   /* the constant last */
-        if (e->term[0].n)
-            m = &e->term[i];
-        bool number = m->n == 0 || (m->coef != 1 && m->coef != -1);
-        if (i || m->coef < 0)
-            text_add(out, m->coef < 0 ? "-" : "+");
-        if (number)
-            text_add(out, "%llu", m->coef < 0 ? 0ull - (unsigned long long)m->coef
-                                              : (unsigned long long)m->coef);
-        for (uint32_t j = 0; j < m->n; j++) {
-            text_add(out, j || number ? "*" : "");
-            print_factor(t, m->atom[j], out);
-        }
-    }
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+typedef struct monomial {
+    uint32_t degree;
+    char *text;                         /* with its sign, if minus */
+    char *atoms;
+} monomial;
+
+static int by_degree(const void *a, const void *b)
+{
+    const monomial *x = a, *y = b;
+
+    if (x->degree != y->degree)
+        return x->degree < y->degree ? 1 : -1;
+    return strcmp(x->atoms, y->atoms);
+}
+
+static monomial term(const dim_table *t, const dim_term *m, arena *mem)
+{
+    char **atom = arena_array(mem, char *, m->n + 1), *atoms = arena_strdup(mem, "");
+    unsigned long long size = m->coef < 0 ? 0ull - (unsigned long long)m->coef
+                                          : (unsigned long long)m->coef;
+    const char *minus = m->coef < 0 ? "-" : "";
+
+    for (uint32_t j = 0; j < m->n; j++)
+        atom[j] = factor(t, m->atom[j], mem);
+    qsort(atom, m->n, sizeof *atom, by_text);
+    for (uint32_t j = 0; j < m->n; j++)
+        atoms = arena_printf(mem, "%s%s%s", atoms, j ? "*" : "", atom[j]);
+    char *whole = m->n && size == 1
+                      ? arena_printf(mem, "%s%s", minus, atoms)
+                      : arena_printf(mem, "%s%llu%s%s", minus, size, m->n ? "*" : "", atoms);
+    return (monomial){m->n, whole, atoms};
+}
+
+static char *render_poly(const dim_table *t, const dim_expr *e, arena *mem)
+{
+    monomial *m = arena_array(mem, monomial, e->n);
+    text out = {0};
+
+    for (uint32_t i = 0; i < e->n; i++)
+        m[i] = term(t, &e->term[i], mem);
+    qsort(m, e->n, sizeof *m, by_degree);
+    for (uint32_t i = 0; i < e->n; i++)
+        text_add(&out, "%s%s", i && *m[i].text != '-' ? "+" : "", m[i].text);
+    char *s = arena_strndup(mem, out.at, out.len);
+    text_free(&out);
+    return s;
+}
+
+static char *render_call(const dim_table *t, const dim_expr *e, arena *mem)
+{
+    char *a[3];
+    int n = e->op == DIM_SELECT ? 3 : 2;
+
+    for (int i = 0; i < n; i++)
+        a[i] = render(t, e->arg[i], mem);
+    if (e->op == DIM_MIN || e->op == DIM_MAX || e->op == DIM_EQ)
+        qsort(a, 2, sizeof *a, by_text);
+    return n == 3 ? arena_printf(mem, "select(%s,%s,%s)", a[0], a[1], a[2])
+                  : arena_printf(mem, "%s(%s,%s)", function[e->op], a[0], a[1]);
+}
+
+static char *render(const dim_table *t, ir_dim d, arena *mem)
+{
+    const dim_expr *e = dim_get(t, d);
+
+    if (e && e->op == DIM_POLY)
+        return render_poly(t, e, mem);
+    if (e && (e->op == DIM_DIV || e->op == DIM_MOD))
+        return arena_printf(mem, "%s%s%s", factor(t, e->arg[0], mem),
+                            e->op == DIM_DIV ? "/" : "%", factor(t, e->arg[1], mem));
+    if (e && e->op != DIM_CONST && e->op != DIM_SYM)
+        return render_call(t, e, mem);
+    text out = {0};
+    dim_print(t, d, &out);
+    char *s = arena_strndup(mem, out.at, out.len);
+    text_free(&out);
+    return s;
 }
 
 void dim_print(const dim_table *t, ir_dim d, text *out)
 {
     const dim_expr *e = dim_get(t, d);
+    arena mem = {0};
 
     if (!e || e->op == DIM_CONST) {
         text_add(out, "%lld", (long long)(e ? e->value : d.v));
     } else if (e->op == DIM_SYM) {
-        text_add(out, "%s", t->symbol.at[e->value].name);
-    } else if (e->op == DIM_POLY) {
-        print_poly(t, e, out);
-    } else if (e->op == DIM_DIV || e->op == DIM_MOD) {
-        print_factor(t, e->arg[0], out);
-        text_add(out, e->op == DIM_DIV ? "/" : "%%");
-        print_factor(t, e->arg[1], out);
+        print_name(t->symbol.at[e->value].name, out);
     } else {
-        text_add(out, "%s(", function[e->op]);
-        for (int i = 0; i < (e->op == DIM_SELECT ? 3 : 2); i++) {
-            text_add(out, i ? "," : "");
-            dim_print(t, e->arg[i], out);
-        }
-        text_add(out, ")");
+        text_add(out, "%s", render(t, d, &mem));
+        arena_reset(&mem);
     }
 }
 
@@ -104,11 +183,6 @@ static bool read_number(reader *r, ir_dim *out)
     return true;
 }
 
-static bool name_char(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
-}
-
 static bool read_call(reader *r, dim_op op, ir_dim *out)
 {
     ir_dim a[3] = {{0}, {0}, {0}};
@@ -120,10 +194,27 @@ static bool read_call(reader *r, dim_op op, ir_dim *out)
     return read_char(r, ')');
 }
 
+/* The symbol of this name, made if there is none. */
+static ir_dim symbol(dim_table *t, const char *name)
+{
+    bool found;
+    ir_dim d = dim_symbol_named(t, name, &found);
+
+    return found ? d : dim_symbol_new(t, name, 0, INT64_MAX);
+}
+
+static bool read_quoted(reader *r, ir_dim *out)
+{
+    const char *name = lex_name(&r->s, r->t->mem);
+
+    if (name)
+        *out = symbol(r->t, name);
+    return name;
+}
+
 static bool read_name(reader *r, ir_dim *out)
 {
     const char *start = r->s;
-    bool found;
 
     while (name_char(*r->s))
         r->s++;
@@ -135,10 +226,7 @@ static bool read_name(reader *r, ir_dim *out)
                 return r->s++, read_call(r, (dim_op)op, out);
         return false;
     }
-    const char *name = arena_strndup(r->t->mem, start, n);
-    *out = dim_symbol_named(r->t, name, &found);
-    if (!found)
-        *out = dim_symbol_new(r->t, name, 0, INT64_MAX);
+    *out = symbol(r->t, arena_strndup(r->t->mem, start, n));
     return true;
 }
 
@@ -154,6 +242,8 @@ static bool read_atom(reader *r, ir_dim *out)
             ok = read_number(r, out);
         else if (read_char(r, '('))
             ok = read_sum(r, out) && read_char(r, ')');
+        else if (*r->s == '"')
+            ok = read_quoted(r, out);
         else
             ok = name_char(*r->s) && read_name(r, out);
     }

@@ -139,15 +139,61 @@ uint32_t ir_regions(const ir_node *n, ir_fn *out[2])
     }
 }
 
-uint32_t ir_symbol_of(const ir_node *n)
+/* The k-th of `syms` that still is a symbol: a rewrite may have found others. */
+static uint32_t listed(const ir_module *m, ir_dims syms, uint32_t k)
 {
+    for (int32_t i = 0; i < syms.n; i++) {
+        uint32_t id = dim_symbol_id(&m->dims, syms.at[i]);
+        if (id != NAMES_NONE && k-- == 0)
+            return id;
+    }
+    return NAMES_NONE;
+}
+
+uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
+{
+    const union ir_attr *a = n->attr;
+
     switch (n->op) {
-    case OP_BIND: return n->attr->BIND.sym;
-    case OP_NONZERO: return n->attr->NONZERO.sym;
-    case OP_UNIQUE: return n->attr->UNIQUE.sym;
-    case OP_NMS: return n->attr->NMS.sym;
-    case OP_LOOP: return n->attr->LOOP.trips;
-    case OP_SEQ_JOIN: return n->attr->SEQ_JOIN.sym;
+    case OP_IF: return listed(m, a->IF.syms, k);
+    case OP_LOOP:
+        if (k == 0 && a->LOOP.stack_axes.n)
+            return a->LOOP.trips;
+        return listed(m, a->LOOP.syms, a->LOOP.stack_axes.n ? k - 1 : k);
+    default: break;
+    }
+    if (k)
+        return NAMES_NONE;
+    switch (n->op) {
+    case OP_BIND: return a->BIND.sym;
+    case OP_NONZERO: return a->NONZERO.sym;
+    case OP_UNIQUE: return a->UNIQUE.sym;
+    case OP_NMS: return a->NMS.sym;
+    case OP_SEQ_JOIN: return a->SEQ_JOIN.sym;
     default: return NAMES_NONE;
+    }
+}
+
+static void type_symbols(const dim_table *t, const ir_type *x, dim_visit *visit, void *cx)
+{
+    for (int i = 0; i < x->rank; i++)
+        dim_each_symbol(t, x->dim[i], visit, cx);
+    if (x->elem)
+        type_symbols(t, x->elem, visit, cx);
+}
+
+void ir_each_symbol(const ir_fn *fn, const ir_node *n, dim_visit *visit, void *cx)
+{
+    const dim_table *t = &fn->module->dims;
+
+    for (uint32_t i = 0; i < n->nres; i++)
+        type_symbols(t, ir_type_of(fn, n->first + i), visit, cx);
+    for (const ir_field *f = ir_fields(n->op); f && f->name; f++) {
+        const void *p = (const char *)n->attr + f->offset;
+        const ir_dims *l = p;
+        if (f->kind == AK_dim)
+            dim_each_symbol(t, *(const ir_dim *)p, visit, cx);
+        for (int i = 0; f->kind == AK_dims && i < l->n; i++)
+            dim_each_symbol(t, l->at[i], visit, cx);
     }
 }

@@ -140,20 +140,51 @@ static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i) { retu
 const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_attr *a);
 /* With dims replaced. */
 const union ir_attr *ir_attr_apply(ir_module *m, unsigned op, const union ir_attr *a, const dim_subst *s);
-/* The dim symbol that this node defines (bind, nonzero, loop ..), NAMES_NONE if none. */
-uint32_t ir_symbol_of(const ir_node *n);
+/* The k-th dim symbol that this node defines (bind, nonzero, loop ..);
+ * NAMES_NONE behind the last. */
+uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k);
+
+/* Symbols in the node's result types and attributes; not those in regions. */
+void ir_each_symbol(const ir_fn *f, const ir_node *n, dim_visit *visit, void *cx);
 
 /* How often each ref is used (args of nodes, results, updates); scratch-owned. */
 uint32_t *ir_use_counts(const ir_fn *f, arena *scratch);
 
-/* Regions of a control node: 0, 1 or 2 functions. */
+/* Regions of a control node: 0, 1 or 2 functions.  A region sees nothing of
+ * the function around it but its parameters, states, constants, and the dim
+ * symbols defined before its node.  What it needs comes in as a capture: a
+ * trailing operand of the node that is a trailing parameter of every region.
+ *
+ * if: operands (cond: bool[], capture...); both regions take (capture...) and
+ *   yield equally many results, which are the node's.  Where the branches'
+ *   types of a result differ in an extent, the last syms.n results of each are
+ *   i64[] sizes with known elements: size k's is the branch's extent, and the
+ *   node's type has syms[k] there.  A result of type never takes the other
+ *   branch's type.
+ * loop: operands (cond0: bool[], carry init..., sliced xs..., capture...);
+ *   the body takes (i: i64[], carry..., slice..., capture...) and yields
+ *   (cond: bool[], carry..., stacked...); the node's results are the final
+ *   carries, then the stacks.  Iteration i = 0, 1, .. runs while i < trip
+ *   (unless `infinite`) and the last cond (first: cond0) is true.  Operand k of
+ *   xs loses axis slice_axes[k], read at i, or at trip - 1 - i if `reverse`
+ *   (its extent is then trip, and at least as many iterations as run else); stacked result
+ *   k gains axis stack_axes[k], written likewise.  Its extent is `trip` if cond
+ *   is known to be always true, else the symbol `trips`: the iterations run.
+ *   Of `carries` carries the last syms.n are i64[] sizes: syms[k] is size k,
+ *   in the body as the iteration starts, behind the loop as it ended; types of
+ *   other carries may mention it.  An init's extent is where the body's has
+ *   syms[k] what the init of size k is (its known element), and so is the
+ *   yielded one's.
+ * call: operands and results are those of the function. */
 uint32_t ir_regions(const ir_node *n, ir_fn *out[2]);
 
 bool ir_verify(const ir_module *m, diag *d, const char *after);
 
 /* Text form: print, parse, print is the identity.  Grammar: docs/ir.md. */
 void ir_print(const ir_module *m, text *out);
-void ir_print_fn(const ir_fn *f, text *out);
+/* For reading only: long constants are left out, which does not parse. */
+void ir_print_brief(const ir_module *m, text *out);
+void ir_print_fn(const ir_fn *f, text *out);     /* brief, and the function alone */
 /* Null on error.  `place` names the file in messages. */
 ir_module *ir_parse(const char *source, const char *place, diag *d);
 

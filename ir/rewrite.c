@@ -26,53 +26,16 @@ typedef struct live {
     bool *symbol;               /* by symbol: mentioned by something live */
 } live;
 
-static void mention(live *l, ir_dim d)
+static void mention(void *symbol, uint32_t id)
 {
-    const dim_expr *e = dim_get(&l->m->dims, d);
-
-    if (!e || e->op == DIM_CONST)
-        return;
-    if (e->op == DIM_SYM) {
-        l->symbol[e->value] = true;
-        return;
-    }
-    for (uint32_t i = 0; i < e->n; i++)
-        for (uint32_t j = 0; j < e->term[i].n; j++)
-            mention(l, e->term[i].atom[j]);
-    if (e->op != DIM_POLY)
-        for (int i = 0; i < 3; i++)
-            mention(l, e->arg[i]);
-}
-
-static void mention_type(live *l, const ir_type *t)
-{
-    for (int i = 0; i < t->rank; i++)
-        mention(l, t->dim[i]);
-    if (t->elem)
-        mention_type(l, t->elem);
-}
-
-static void mention_attr(live *l, const ir_node *n)
-{
-    const ir_field *f = ir_fields(n->op);
-
-    for (; f && f->name; f++) {
-        const void *p = (const char *)n->attr + f->offset;
-        if (f->kind == AK_dim)
-            mention(l, *(const ir_dim *)p);
-        if (f->kind == AK_dims)
-            for (int i = 0; i < ((const ir_dims *)p)->n; i++)
-                mention(l, ((const ir_dims *)p)->at[i]);
-    }
+    ((bool *)symbol)[id] = true;
 }
 
 static void mention_node(live *l, const ir_fn *fn, const ir_node *n)
 {
     ir_fn *region[2];
 
-    for (uint32_t i = 0; i < n->nres; i++)
-        mention_type(l, ir_type_of(fn, n->first + i));
-    mention_attr(l, n);
+    ir_each_symbol(fn, n, mention, l->symbol);
     for (uint32_t r = 0, k = ir_regions(n, region); r < k; r++)
         for (uint32_t i = 0; i < region[r]->node.len; i++)
             mention_node(l, region[r], &region[r]->node.at[i]);
@@ -80,10 +43,14 @@ static void mention_node(live *l, const ir_fn *fn, const ir_node *n)
 
 static bool must_stay(const live *l, const ir_node *n)
 {
-    uint32_t sym = ir_symbol_of(n);
+    uint32_t sym;
 
-    return !(ir_op_get(n->op)->flags & F_PURE) ||
-           (sym != NAMES_NONE && sym < l->m->dims.symbol.len && l->symbol[sym]);
+    if (!(ir_op_get(n->op)->flags & F_PURE))
+        return true;
+    for (uint32_t k = 0; (sym = ir_symbol_of(l->m, n, k)) != NAMES_NONE; k++)
+        if (l->symbol[sym])
+            return true;
+    return false;
 }
 
 /* Marks the nodes that results, updates and effects need. */

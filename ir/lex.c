@@ -1,0 +1,154 @@
+/* ir/lex.c - the words that the text forms of the tensor IR are made of. */
+#include "lex.h"
+
+#include <ctype.h>
+
+void lex_space(const char **s)
+{
+    for (;; ++*s) {
+        if (**s == '#')
+            *s += strcspn(*s, "\n");
+        if (!isspace((unsigned char)**s))
+            return;
+    }
+}
+
+char lex_peek(const char **s)
+{
+    lex_space(s);
+    return **s;
+}
+
+bool lex_char(const char **s, char c)
+{
+    if (lex_peek(s) != c)
+        return false;
+    ++*s;
+    return true;
+}
+
+static bool starts(char c)
+{
+    return isalpha((unsigned char)c) || c == '_';
+}
+
+static bool goes_on(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '.';
+}
+
+static size_t word_length(const char *s)
+{
+    size_t n = 0;
+
+    if (starts(*s))
+        while (goes_on(s[n]))
+            n++;
+    return n;
+}
+
+bool lex_word(const char **s, const char *word)
+{
+    lex_space(s);
+    size_t n = word_length(*s);
+    if (n != strlen(word) || memcmp(*s, word, n))
+        return false;
+    *s += n;
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (isdigit((unsigned char)c))
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The character behind a backslash at *s; false if it is no escape. */
+static bool unescape(const char **s, text *out)
+{
+    char c = **s;
+    int taken = 1;
+
+    if (c == 'x') {
+        int high = hex_digit((*s)[1]), low = high < 0 ? -1 : hex_digit((*s)[2]);
+        if (low < 0 || (high | low) == 0)
+            return false;
+        taken = 3;
+        c = (char)(high * 16 + low);
+    } else if (c != '"' && c != '\\') {
+        return false;
+    }
+    *s += taken;
+    text_addn(out, &c, 1);
+    return true;
+}
+
+static char *quoted(const char **s, arena *mem)
+{
+    text t = {0};
+    const char *p = *s + 1;
+    char *name = NULL;
+    bool ok = true;
+
+    text_add(&t, "%s", "");
+    while (ok && *p && *p != '\n' && *p != '"')
+        if (*p == '\\')
+            p++, ok = unescape(&p, &t);
+        else
+            text_addn(&t, p++, 1);
+    if (ok && *p == '"') {
+        name = arena_strndup(mem, t.at, t.len);
+        *s = p + 1;
+    }
+    text_free(&t);
+    return name;
+}
+
+char *lex_name(const char **s, arena *mem)
+{
+    if (lex_peek(s) == '"')
+        return quoted(s, mem);
+    size_t n = word_length(*s);
+    *s += n;
+    return n ? arena_strndup(mem, *s - n, n) : NULL;
+}
+
+bool lex_int(const char **s, int64_t *v)
+{
+    bool minus = lex_char(s, '-');
+
+    if (!isdigit((unsigned char)**s))
+        return false;
+    for (*v = 0; isdigit((unsigned char)**s); ++*s)
+        if (!mul_ok(*v, 10, v) || !add_ok(*v, minus ? '0' - **s : **s - '0', v))
+            return false;
+    return true;
+}
+
+bool text_is_word(const char *name)
+{
+    return *name && word_length(name) == strlen(name);
+}
+
+void text_add_quoted(text *t, const char *name)
+{
+    text_add(t, "\"");
+    for (const char *p = name; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            text_add(t, "\\%c", *p);
+        else if ((unsigned char)*p < ' ' || *p == 127)
+            text_add(t, "\\x%02x", (unsigned char)*p);
+        else
+            text_addn(t, p, 1);
+    }
+    text_add(t, "\"");
+}
+
+void text_add_name(text *t, const char *name)
+{
+    if (text_is_word(name))
+        text_add(t, "%s", name);
+    else
+        text_add_quoted(t, name);
+}

@@ -1,0 +1,22 @@
+/* ir/lex.h - the words that the text forms of the tensor IR are made of.
+ * A reader is a pointer into text that ends with 0; every function skips white
+ * space and `#` comments first, and leaves *s behind what it took. */
+#ifndef INGOT_LEX_H
+#define INGOT_LEX_H
+
+#include "base.h"
+
+void lex_space(const char **s);
+char lex_peek(const char **s);                   /* next character, not taken */
+bool lex_char(const char **s, char c);
+bool lex_word(const char **s, const char *word); /* exactly this word */
+/* A word ([A-Za-z_][A-Za-z0-9_.]*), or any name in double quotes; null if
+ * there is none. */
+char *lex_name(const char **s, arena *mem);
+bool lex_int(const char **s, int64_t *v);        /* false if none or over 64 bits */
+
+bool text_is_word(const char *name);
+void text_add_quoted(text *t, const char *name); /* "..", escaped */
+void text_add_name(text *t, const char *name);   /* as lex_name reads it */
+
+#endif
