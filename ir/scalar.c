@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "scalar_value.h"
+
 #define TYPES_ANYN SC_ANYN
 #define TYPES_FLT SC_FLT
 #define TYPES_INT SC_INT
@@ -48,37 +50,6 @@ bool sc_accepts(sc_op op, ir_dtype d)
     return false;
 }
 
-/* Floating-point values. */
-
-static double num_fmod_floor(double a, double b)
-{
-    double r = fmod(a, b);
-
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-static double num_sign(double a)
-{
-    return isnan(a) ? a : (double)((a > 0) - (a < 0));
-}
-
-static double num_fmin(double a, double b)
-{
-    return isnan(a) ? a : a < b ? a : b;
-}
-
-static double num_fmax(double a, double b)
-{
-    return isnan(a) ? a : a > b ? a : b;
-}
-
-static int64_t no_value(void)
-{
-    ICE_IF(true, "a scalar function without a value of this kind");
-    return 0;
-}
-#define NONE no_value()
-
 double sc_eval_flt(sc_op op, double a, double b, double c)
 {
     switch (op) {
@@ -90,68 +61,6 @@ double sc_eval_flt(sc_op op, double a, double b, double c)
     }
     ICE_IF(true, "scalar function %d", (int)op);
     return 0;
-}
-
-/* Integer values: signed forms; the unsigned forms that differ come first. */
-
-static int64_t num_wrap_add(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-
-static int64_t num_wrap_sub(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-
-static int64_t num_wrap_mul(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a * (uint64_t)b);
-}
-
-static int64_t num_div(int64_t a, int64_t b)
-{
-    return b == 0 ? 0 : b == -1 ? num_wrap_sub(0, a) : a / b;
-}
-
-static int64_t num_rem(int64_t a, int64_t b)
-{
-    return b == 0 || b == -1 ? 0 : a % b;
-}
-
-static int64_t num_mod(int64_t a, int64_t b)
-{
-    int64_t r = num_rem(a, b);
-
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-static int64_t num_abs(int64_t a)
-{
-    return a < 0 ? num_wrap_sub(0, a) : a;
-}
-
-/* A negative exponent: 1/a truncated, so 0 unless a is 1 or -1. */
-static int64_t num_ipow(int64_t a, int64_t b)
-{
-    int64_t r = 1;
-
-    if (b < 0)
-        return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
-    for (; b; b >>= 1, a = num_wrap_mul(a, a))
-        if (b & 1)
-            r = num_wrap_mul(r, a);
-    return r;
-}
-
-static int64_t num_shl(int64_t a, int64_t b)
-{
-    return b < 0 || b > 63 ? 0 : (int64_t)((uint64_t)a << b);
-}
-
-static int64_t num_shr(int64_t a, int64_t b)
-{
-    return b < 0 || b > 63 ? 0 : a >> b;
 }
 
 int64_t sc_wrap(ir_dtype d, int64_t v)

@@ -1,0 +1,584 @@
+/* ir/const_read.c - reading a constant's chain without materializing it.
+ *
+ * A view says which element of a chain's level each position of the result is:
+ * the result's dims, each moving by a step along one axis of the level.  Going
+ * down the chain, movements change the view, so that a run of them costs one
+ * strided copy from the source.  A pad adds guards: positions outside are not
+ * read, and get the pad value when the copy below is done.  Casts and
+ * arithmetic work on what the level below gave.  Where a view cannot go below
+ * a reshape (axes merged with carries), single elements are computed instead. */
+#include "build.h"
+#include "num.h"
+
+enum { VIEW_DIMS = 40, GUARDS = 16 };
+
+typedef struct guard {          /* lo <= base + sum step[i] * index[i] < hi */
+    int64_t base, lo, hi, step[VIEW_DIMS];
+} guard;
+
+typedef struct view {
+    int n, rank, guards;
+    int64_t dim[VIEW_DIMS], step[VIEW_DIMS];
+    int axis[VIEW_DIMS];
+    int64_t base[IR_MAX_RANK];
+    guard guard[GUARDS];
+} view;
+
+static void extents(const ir_module *m, const ir_type *t, int64_t *out)
+{
+    for (int i = 0; i < t->rank; i++)
+        ICE_IF(!dim_const(&m->dims, t->dim[i], &out[i]), "a constant of unknown extent");
+}
+
+static void products(int rank, const int64_t *dim, int64_t *out)
+{
+    int64_t n = 1;
+
+    for (int i = rank - 1; i >= 0; n *= dim[i--])
+        out[i] = n;
+}
+
+static const ir_type *level_type(const ir_const *k, uint32_t level)
+{
+    return level ? k->link[level - 1].type : k->source_type;
+}
+
+static void whole(const ir_module *m, const ir_type *t, view *v)
+{
+    *v = (view){.n = t->rank, .rank = t->rank};
+    extents(m, t, v->dim);
+    for (int i = 0; i < v->n; i++) {
+        v->axis[i] = i;
+        v->step[i] = 1;
+    }
+}
+
+/* View dim i becomes two: outer, and `inner` positions. */
+static bool split_dim(view *v, int i, int64_t inner)
+{
+    int after = v->n - i - 1;
+
+    if (v->n == VIEW_DIMS)
+        return false;
+#define SHIFT(a) memmove(&(a)[i + 2], &(a)[i + 1], (size_t)after * sizeof *(a))
+    SHIFT(v->dim);
+    SHIFT(v->step);
+    SHIFT(v->axis);
+    for (int g = 0; g < v->guards; g++) {
+        int64_t *s = v->guard[g].step;
+        SHIFT(s);
+        s[i + 1] = s[i];
+        s[i] *= inner;
+    }
+#undef SHIFT
+    v->n++;
+    v->dim[i + 1] = inner;
+    v->dim[i] /= inner;
+    v->step[i + 1] = v->step[i];
+    v->step[i] *= inner;
+    v->axis[i + 1] = v->axis[i];
+    return true;
+}
+
+/* ---- going below a movement ------------------------------------------------------ */
+
+static void below_transpose(view *v, ir_ints perm)
+{
+    int64_t base[IR_MAX_RANK];
+
+    memcpy(base, v->base, sizeof base);
+    for (int i = 0; i < perm.n; i++)
+        v->base[perm.at[i]] = base[i];
+    for (int i = 0; i < v->n; i++)
+        v->axis[i] = perm.at[v->axis[i]];
+}
+
+static void below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_type *x)
+{
+    int from[IR_MAX_RANK];
+    int64_t base[IR_MAX_RANK] = {0}, dim[IR_MAX_RANK];
+
+    extents(m, x, dim);
+    for (int i = 0; i < v->rank; i++)
+        from[i] = -1;
+    for (int i = 0; i < axes.n; i++)
+        if (dim[i] != 1) {
+            from[axes.at[i]] = i;
+            base[i] = v->base[axes.at[i]];
+        }
+    for (int i = 0; i < v->n; i++) {
+        int a = from[v->axis[i]];
+        v->step[i] = a < 0 ? 0 : v->step[i];
+        v->axis[i] = a < 0 ? 0 : a;
+    }
+    v->rank = x->rank;
+    memcpy(v->base, base, sizeof base);
+}
+
+static void below_slice(const ir_module *m, view *v, const struct ir_attr_SLICE *a)
+{
+    for (int j = 0; j < v->rank; j++) {
+        int64_t start = 0, step = 1;
+        dim_const(&m->dims, a->start.at[j], &start);
+        dim_const(&m->dims, a->step.at[j], &step);
+        v->base[j] = start + step * v->base[j];
+        for (int i = 0; i < v->n; i++)
+            if (v->axis[i] == j)
+                v->step[i] *= step;
+    }
+}
+
+/* Adds a guard per padded axis; false if `inner` padding or no room. */
+static bool below_pad(const ir_module *m, view *v, const struct ir_attr_PAD *a, const ir_type *x)
+{
+    int64_t dim[IR_MAX_RANK], low, high;
+
+    extents(m, x, dim);
+    for (int j = 0; j < v->rank; j++) {
+        low = high = 0;
+        dim_const(&m->dims, a->low.at[j], &low);
+        dim_const(&m->dims, a->high.at[j], &high);
+        if (a->inner.n && !dim_is(&m->dims, a->inner.at[j], 0))
+            return false;
+        v->base[j] -= low;
+        if (low <= 0 && high <= 0)
+            continue;
+        if (v->guards == GUARDS)
+            return false;
+        guard *g = &v->guard[v->guards++];
+        *g = (guard){.base = v->base[j], .lo = 0, .hi = dim[j]};
+        for (int i = 0; i < v->n; i++)
+            g->step[i] = v->axis[i] == j ? v->step[i] : 0;
+    }
+    return true;
+}
+
+/* ---- going below a reshape ---------------------------------------------------------- */
+
+/* Axes [u0,u1) of the upper shape hold the elements of [l0,l1) of the lower. */
+typedef struct group {
+    int u0, u1, l0, l1;
+} group;
+
+enum { MARKED = IR_MAX_RANK };  /* + group: the dim has a linear step in the group */
+
+static int find_groups(int nu, const int64_t *up, int nl, const int64_t *low, group *out)
+{
+    int n = 0, u = 0, l = 0;
+
+    while (u < nu || l < nl) {
+        group *g = &out[n++];
+        *g = (group){.u0 = u, .l0 = l};
+        int64_t pu = u < nu ? up[u++] : 1, pl = l < nl ? low[l++] : 1;
+        while (pu != pl)
+            if (pu < pl)
+                pu *= up[u++];
+            else
+                pl *= low[l++];
+        g->u1 = u;
+        g->l1 = l;
+    }
+    return n;
+}
+
+/* Gives marked dim i an axis of the group, or splits it in two marked ones. */
+static bool place_dim(view *v, int i, const group *g, const int64_t *low)
+{
+    int64_t s = v->step[i], t = 1;
+    int j = g->l1 - 1;
+
+    if (v->dim[i] == 1 || s == 0) {
+        v->step[i] = 0;
+        v->axis[i] = g->l0 < g->l1 ? g->l0 : 0;
+        return true;
+    }
+    while (j > g->l0 && s >= t * low[j])
+        t *= low[j--];
+    if (s < 0 || s % t)
+        return false;
+    int64_t q = s / t, inner = low[j] / q;
+    if (j > g->l0 && q * (v->dim[i] - 1) >= low[j])
+        return low[j] % q == 0 && v->dim[i] % inner == 0 && split_dim(v, i, inner);
+    v->step[i] = q;
+    v->axis[i] = j;
+    return true;
+}
+
+/* No position leaves its axis (steps are positive). */
+static bool in_bounds(const view *v, const int64_t *base, const group *g, const int64_t *low)
+{
+    for (int j = g->l0; j < g->l1; j++) {
+        int64_t last = base[j];
+        for (int i = 0; i < v->n; i++)
+            if (v->axis[i] == j)
+                last += v->step[i] * (v->dim[i] - 1);
+        if (base[j] < 0 || last >= low[j])
+            return false;
+    }
+    return true;
+}
+
+static bool place_group(view *v, int mark, const group *g, const int64_t *low, int64_t linear,
+                        int64_t *base)
+{
+    bool one = g->l1 - g->l0 == 1;
+
+    for (int i = 0; i < v->n; i++)
+        while (v->axis[i] == mark)
+            if (one)
+                v->axis[i] = g->l0;
+            else if (!place_dim(v, i, g, low))
+                return false;
+    if (one) {                  /* a guard may hold what is out of bounds */
+        base[g->l0] = linear;
+        return true;
+    }
+    if (linear < 0)
+        return false;
+    for (int j = g->l1 - 1; j >= g->l0; linear /= low[j--])
+        base[j] = linear % low[j];
+    return in_bounds(v, base, g, low);
+}
+
+/* False if the view has no form below: v is spoilt then. */
+static bool below_reshape(const ir_module *m, view *v, const ir_type *upper, const ir_type *lower)
+{
+    int64_t up[IR_MAX_RANK], low[IR_MAX_RANK], base[IR_MAX_RANK] = {0}, linear[2 * IR_MAX_RANK];
+    group g[2 * IR_MAX_RANK];
+    int which[IR_MAX_RANK];
+    int64_t times[IR_MAX_RANK];
+
+    extents(m, upper, up);
+    extents(m, lower, low);
+    int n = find_groups(upper->rank, up, lower->rank, low, g);
+    for (int k = 0; k < n; k++) {
+        int64_t t = 1;
+        linear[k] = 0;
+        for (int u = g[k].u1 - 1; u >= g[k].u0; t *= up[u--]) {
+            which[u] = k;
+            times[u] = t;
+            linear[k] += v->base[u] * t;
+        }
+    }
+    for (int i = 0; i < v->n && upper->rank; i++) {
+        v->step[i] *= times[v->axis[i]];
+        v->axis[i] = MARKED + which[v->axis[i]];
+    }
+    for (int k = 0; k < n; k++)
+        if (!place_group(v, MARKED + k, &g[k], low, linear[k], base))
+            return false;
+    v->rank = lower->rank;
+    memcpy(v->base, base, sizeof base);
+    return true;
+}
+
+/* ---- walking a view ------------------------------------------------------------------ */
+
+typedef struct cursor {
+    const view *v;
+    int64_t at[VIEW_DIMS], inner;   /* inner: extent of the last dim, 1 if none */
+} cursor;
+
+static void seek(cursor *c, const view *v, int64_t position)
+{
+    *c = (cursor){.v = v, .inner = v->n ? v->dim[v->n - 1] : 1};
+    for (int i = v->n - 1; i >= 0; position /= v->dim[i--])
+        c->at[i] = position % v->dim[i];
+}
+
+/* Positions to the end of the innermost dim, at most `left`. */
+static int64_t run_length(const cursor *c, int64_t left)
+{
+    return min_i64(left, c->v->n ? c->inner - c->at[c->v->n - 1] : 1);
+}
+
+static void advance(cursor *c, int64_t run)
+{
+    int i = c->v->n - 1;
+
+    if (i < 0)
+        return;
+    for (c->at[i] += run; i > 0 && c->at[i] == c->v->dim[i]; i--) {
+        c->at[i] = 0;
+        c->at[i - 1]++;
+    }
+}
+
+static int64_t dot_at(const cursor *c, const int64_t *step)
+{
+    int64_t r = 0;
+
+    for (int i = 0; i < c->v->n; i++)
+        r += c->at[i] * step[i];
+    return r;
+}
+
+/* The part [*a,*b) of a run that satisfies guards first.. of the view. */
+static void allowed(const cursor *c, int first, int64_t run, int64_t *a, int64_t *b)
+{
+    *a = 0;
+    *b = run;
+    for (int k = first; k < c->v->guards && *a < *b; k++) {
+        const guard *g = &c->v->guard[k];
+        int64_t x = g->base + dot_at(c, g->step), s = c->v->n ? g->step[c->v->n - 1] : 0;
+        while (*a < *b && (x + s * *a < g->lo || x + s * *a >= g->hi))
+            ++*a;
+        while (*b > *a && (x + s * (*b - 1) < g->lo || x + s * (*b - 1) >= g->hi))
+            --*b;
+    }
+}
+
+#define COPY_RUN(T)                                                            \
+    for (int64_t i = 0; i < n; i++)                                            \
+        memcpy(out + i * (int64_t)sizeof(T), src + i * step, sizeof(T));       \
+    break
+
+static void copy_run(int64_t n, int size, uint8_t *out, const uint8_t *src, int64_t step)
+{
+    step *= size;
+    if (step == size) {
+        memcpy(out, src, (size_t)(n * size));
+        return;
+    }
+    switch (size) {
+    case 1: COPY_RUN(uint8_t);
+    case 2: COPY_RUN(uint16_t);
+    case 4: COPY_RUN(uint32_t);
+    case 8: COPY_RUN(uint64_t);
+    default: COPY_RUN(uint64_t[2]);
+    }
+}
+
+static void copy_source(const ir_const *k, int64_t n, uint8_t *out, int64_t from, int64_t step)
+{
+    ir_dtype d = k->source_type->dtype;
+    int size = dt_size(d);
+
+    if (k->source == SRC_SPLAT)
+        copy_run(n, size, out, k->data, 0);
+    else if (dt_bits(d) >= 8)
+        copy_run(n, size, out, k->data + from * size, step);
+    else
+        for (int64_t i = 0; i < n; i++)
+            num_unpack(d, k->data, from + i * step, out + i);
+}
+
+static void read_source(const ir_module *m, const ir_const *k, const view *v, int64_t first,
+                        int64_t n, uint8_t *out)
+{
+    int64_t dim[IR_MAX_RANK], times[IR_MAX_RANK] = {0}, step[VIEW_DIMS] = {0}, base = 0;
+    int size = dt_size(k->source_type->dtype);
+    cursor c;
+
+    extents(m, k->source_type, dim);
+    products(v->rank, dim, times);
+    for (int j = 0; j < v->rank; j++)
+        base += v->base[j] * times[j];
+    for (int i = 0; i < v->n; i++)
+        step[i] = v->step[i] * times[v->axis[i]];
+    seek(&c, v, first);
+    for (int64_t done = 0, run; done < n; done += run, advance(&c, run)) {
+        int64_t a, b, s = v->n ? step[v->n - 1] : 0;
+        run = run_length(&c, n - done);
+        allowed(&c, 0, run, &a, &b);
+        if (b - a < run)
+            memset(out + done * size, 0, (size_t)(run * size));
+        if (a < b)
+            copy_source(k, b - a, out + (done + a) * size, base + dot_at(&c, step) + a * s, s);
+    }
+}
+
+/* ---- the chain ------------------------------------------------------------------------- */
+
+static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                      int64_t first, int64_t n, uint8_t *out);
+
+static void pad_outside(const ir_module *m, const ir_link *l, const view *v, int guards,
+                        int64_t first, int64_t n, uint8_t *out)
+{
+    uint8_t value[16] = {0};
+    int size = dt_size(l->type->dtype);
+    cursor c;
+
+    const_read(m, l->other, 0, 1, value);
+    seek(&c, v, first);
+    for (int64_t done = 0, run; done < n; done += run, advance(&c, run)) {
+        int64_t a, b;
+        run = run_length(&c, n - done);
+        allowed(&c, guards, run, &a, &b);
+        copy_run(a, size, out + done * size, value, 0);
+        copy_run(run - b, size, out + (done + b) * size, value, 0);
+    }
+}
+
+static void read_cast(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                      int64_t first, int64_t n, uint8_t *out)
+{
+    const ir_link *l = &k->link[level - 1];
+    ir_dtype from = level_type(k, level - 1)->dtype, to = l->type->dtype;
+    num_mode mode = {l->attr->CAST.saturate, (num_rounding)l->attr->CAST.rounding};
+    uint8_t *x = mem_alloc((size_t)(n * dt_size(from)));
+
+    read_view(m, k, level - 1, v, first, n, x);
+    for (int64_t i = 0; i < n; i++)
+        num_cast(from, x + i * dt_size(from), to, out + i * dt_size(to), mode);
+    mem_free(x);
+}
+
+static void apply(sc_op op, ir_dtype d, int64_t n, uint8_t *x, const uint8_t *y)
+{
+    for (int64_t i = 0, size = dt_size(d); i < n; i++, x += size, y += size)
+        if (dt_is_float(d))
+            num_store_flt(d, x, sc_eval_flt(op, num_load_flt(d, x), num_load_flt(d, y), 0));
+        else
+            num_store_int(d, x, sc_eval_int(op, d, num_load_int(d, x), num_load_int(d, y), 0));
+}
+
+static void read_scalar(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                        int64_t first, int64_t n, uint8_t *out)
+{
+    const ir_link *l = &k->link[level - 1];
+    const ir_const *other = &m->consts.at[l->other];
+    uint8_t *y = mem_alloc((size_t)(n * dt_size(l->type->dtype)));
+    view *w = mem_alloc(sizeof *w);
+
+    *w = *v;
+    read_view(m, other, other->links, w, first, n, y);
+    read_view(m, k, level - 1, v, first, n, out);
+    apply((sc_op)l->op, l->type->dtype, n, out, y);
+    mem_free(w);
+    mem_free(y);
+}
+
+/* One element of a level, by its row-major index. */
+static void read_one(const ir_module *m, const ir_const *k, uint32_t level, int64_t index,
+                     view *room, uint8_t *out)
+{
+    int64_t dim[IR_MAX_RANK];
+    const ir_type *t = level_type(k, level);
+
+    extents(m, t, dim);
+    *room = (view){.rank = t->rank};
+    for (int i = t->rank - 1; i >= 0; index /= dim[i--])
+        room->base[i] = index % dim[i];
+    read_view(m, k, level, room, 0, 1, out);
+}
+
+/* Element by element, where the view has no form below the level's link. */
+static void read_slow(const ir_module *m, const ir_const *k, uint32_t level, const view *v,
+                      int64_t first, int64_t n, uint8_t *out)
+{
+    const ir_type *t = level_type(k, level);
+    int64_t dim[IR_MAX_RANK], times[IR_MAX_RANK] = {0}, step[VIEW_DIMS], base = 0;
+    int size = dt_size(t->dtype);
+    view *room = mem_alloc(sizeof *room);
+    cursor c;
+
+    extents(m, t, dim);
+    products(t->rank, dim, times);
+    for (int j = 0; j < t->rank; j++)
+        base += v->base[j] * times[j];
+    for (int i = 0; i < v->n; i++)
+        step[i] = v->step[i] * times[v->axis[i]];
+    seek(&c, v, first);
+    for (int64_t done = 0; done < n; done++, advance(&c, 1)) {
+        int64_t a, b;
+        allowed(&c, 0, 1, &a, &b);
+        if (a < b)
+            read_one(m, k, level, base + dot_at(&c, step), room, out + done * size);
+        else
+            memset(out + done * size, 0, (size_t)size);
+    }
+    mem_free(room);
+}
+
+/* A single position below a pad with gaps: outside or in a gap is the value. */
+static void read_pad_one(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                         uint8_t *out)
+{
+    const ir_link *l = &k->link[level - 1];
+    const ir_type *x = level_type(k, level - 1);
+    int64_t dim[IR_MAX_RANK];
+
+    extents(m, x, dim);
+    for (int j = 0; j < x->rank; j++) {
+        int64_t low = 0, inner = 0;
+        dim_const(&m->dims, l->attr->PAD.low.at[j], &low);
+        if (l->attr->PAD.inner.n)
+            dim_const(&m->dims, l->attr->PAD.inner.at[j], &inner);
+        int64_t i = v->base[j] - low;
+        v->base[j] = i / (inner + 1);
+        if (i < 0 || i % (inner + 1) || v->base[j] >= dim[j]) {
+            const_read(m, l->other, 0, 1, out);
+            return;
+        }
+    }
+    read_view(m, k, level - 1, v, 0, 1, out);
+}
+
+static void read_pad(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                     int64_t first, int64_t n, uint8_t *out)
+{
+    const ir_link *l = &k->link[level - 1];
+    view *below = mem_alloc(sizeof *below);
+
+    *below = *v;
+    if (v->n == 0) {
+        read_pad_one(m, k, level, v, out);
+    } else if (below_pad(m, below, &l->attr->PAD, level_type(k, level - 1))) {
+        view *kept = mem_alloc(sizeof *kept);
+        *kept = *below;
+        read_view(m, k, level - 1, below, first, n, out);
+        pad_outside(m, l, kept, v->guards, first, n, out);
+        mem_free(kept);
+    } else {
+        read_slow(m, k, level, v, first, n, out);
+    }
+    mem_free(below);
+}
+
+static void read_reshape(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                         int64_t first, int64_t n, uint8_t *out)
+{
+    view *below = mem_alloc(sizeof *below);
+
+    *below = *v;
+    if (below_reshape(m, below, level_type(k, level), level_type(k, level - 1)))
+        read_view(m, k, level - 1, below, first, n, out);
+    else
+        read_slow(m, k, level, v, first, n, out);
+    mem_free(below);
+}
+
+static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                      int64_t first, int64_t n, uint8_t *out)
+{
+    for (; level; level--) {
+        const ir_link *l = &k->link[level - 1];
+        switch (l->op) {
+        case OP_TRANSPOSE: below_transpose(v, l->attr->TRANSPOSE.perm); break;
+        case OP_BROADCAST:
+            below_broadcast(m, v, l->attr->BROADCAST.axes, level_type(k, level - 1));
+            break;
+        case OP_SLICE: below_slice(m, v, &l->attr->SLICE); break;
+        case OP_RESHAPE: read_reshape(m, k, level, v, first, n, out); return;
+        case OP_PAD: read_pad(m, k, level, v, first, n, out); return;
+        case OP_CAST: read_cast(m, k, level, v, first, n, out); return;
+        default: read_scalar(m, k, level, v, first, n, out); return;
+        }
+    }
+    read_source(m, k, v, first, n, out);
+}
+
+void const_read(const ir_module *m, uint32_t c, int64_t first, int64_t n, void *out)
+{
+    const ir_const *k = &m->consts.at[c];
+    view *v;
+
+    if (n <= 0)
+        return;
+    v = mem_alloc(sizeof *v);
+    whole(m, k->type, v);
+    read_view(m, k, k->links, v, first, n, out);
+    mem_free(v);
+}
