@@ -82,6 +82,10 @@ void copy_strided(int rank, const int64_t *dim, int size, uint8_t *dst,
                   const int64_t *dst_stride, const uint8_t *src,
                   const int64_t *src_stride);
 
+/* x with low, high and inner (between each two) elements `value` added. */
+ir_val *pad_value(ir_eval *e, const ir_val *x, const uint8_t *value, const int64_t *low,
+                  const int64_t *high, const int64_t *inner);
+
 /* ---- checking operands in ir_infer_* ------------------------------------------- */
 
 const ir_type *in_type(const ir_infer *in, uint32_t i);
@@ -102,6 +106,8 @@ bool in_dims(const ir_infer *in, const char *attr, ir_dims d, int expect);
 /* False (D_SHAPE at `axis`) when the dims are known to differ. */
 bool in_agree(const ir_infer *in, int axis, ir_dim a, ir_dim b);
 bool in_inner(const ir_infer *in, ir_dim a, ir_dim b);      /* the same, D_SHAPE_INNER */
+/* Of two dims that must be equal the more precise: a constant if there is one. */
+ir_dim in_known_of(const ir_infer *in, ir_dim a, ir_dim b);
 bool in_equal(const ir_infer *in, int axis, ir_dim a, ir_dim b); /* must be the same dim */
 /* No constant extent below zero. */
 bool in_extents(const ir_infer *in, const ir_dim *d, int rank);

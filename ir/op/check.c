@@ -131,6 +131,13 @@ bool in_inner(const ir_infer *in, ir_dim a, ir_dim b)
                       dim_text(in, a), dim_text(in, b));
 }
 
+ir_dim in_known_of(const ir_infer *in, ir_dim a, ir_dim b)
+{
+    int64_t v;
+
+    return dim_const(in_table(in), a, &v) || !dim_const(in_table(in), b, &v) ? a : b;
+}
+
 bool in_equal(const ir_infer *in, int axis, ir_dim a, ir_dim b)
 {
     return dim_same(a, b) ||

@@ -218,46 +218,47 @@ static bool pad_axis(int64_t d, int64_t low, int64_t high, int64_t inner, int64_
     return true;
 }
 
-bool ir_eval_pad(ir_call *c)
+ir_val *pad_value(ir_eval *e, const ir_val *x, const uint8_t *value, const int64_t *low,
+                  const int64_t *high, const int64_t *inner)
 {
-    const struct ir_attr_PAD *a = &c->attr->PAD;
-    const ir_val *x = c->in[0];
-    int64_t low[IR_MAX_RANK], high[IR_MAX_RANK], inner[IR_MAX_RANK] = {0}, dim[IR_MAX_RANK];
-    int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], count[IR_MAX_RANK];
+    int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], count[IR_MAX_RANK], dim[IR_MAX_RANK];
     int64_t xs[IR_MAX_RANK], rs[IR_MAX_RANK], src = 0, dst = 0;
 
-    if (!eval_dims(c->e, a->low, low) || !eval_dims(c->e, a->high, high) ||
-        !eval_dims(c->e, a->inner, inner))
-        return false;
     for (int i = 0; i < x->rank; i++)
-        if (!pad_axis(x->dim[i], low[i], high[i], inner[i], &dim[i], &from[i], &to[i], &count[i]))
-            return eval_fail(c->e, "pad: an extent is negative or too large");
-    ir_val *r = c->out[0] = eval_new(c->e, x->dtype, x->rank, dim);
+        if (!pad_axis(x->dim[i], low[i], high[i], inner[i], &dim[i], &from[i], &to[i], &count[i])) {
+            eval_fail(e, "pad: an extent is negative or too large");
+            return NULL;
+        }
+    ir_val *r = eval_new(e, x->dtype, x->rank, dim);
     if (!r)
-        return false;
-    fill(r, c->in[1]->data);
+        return NULL;
+    fill(r, value);
     strides_of(x->rank, x->dim, xs);
     strides_of(x->rank, dim, rs);
     for (int i = 0; i < x->rank; i++) {
         if (!count[i])
-            return true;
+            return r;
         src += from[i] * xs[i];
         dst += to[i] * rs[i];
         rs[i] *= inner[i] + 1;
     }
     copy_strided(x->rank, count, dt_size(x->dtype), val_at(r, dst), rs, val_at(x, src), xs);
-    return true;
+    return r;
+}
+
+bool ir_eval_pad(ir_call *c)
+{
+    const struct ir_attr_PAD *a = &c->attr->PAD;
+    int64_t low[IR_MAX_RANK], high[IR_MAX_RANK], inner[IR_MAX_RANK] = {0};
+
+    if (!eval_dims(c->e, a->low, low) || !eval_dims(c->e, a->high, high) ||
+        !eval_dims(c->e, a->inner, inner))
+        return false;
+    c->out[0] = pad_value(c->e, c->in[0], c->in[1]->data, low, high, inner);
+    return c->out[0] != NULL;
 }
 
 /* ---- concat ----------------------------------------------------------------------------- */
-
-/* The more precise of two dims that must be equal: a constant if there is one. */
-static ir_dim known_of(const ir_infer *in, ir_dim a, ir_dim b)
-{
-    int64_t v;
-
-    return dim_const(in_table(in), a, &v) || !dim_const(in_table(in), b, &v) ? a : b;
-}
 
 bool ir_infer_concat(ir_infer *in)
 {
@@ -279,7 +280,7 @@ bool ir_infer_concat(ir_infer *in)
             if (k == axis)
                 dim[k] = dim_add(in_table(in), dim[k], y->dim[k]);
             else if (in_agree(in, k, dim[k], y->dim[k]))
-                dim[k] = known_of(in, dim[k], y->dim[k]);
+                dim[k] = in_known_of(in, dim[k], y->dim[k]);
             else
                 return false;
     }
