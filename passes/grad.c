@@ -1,0 +1,148 @@
+/* passes/grad.c - expand gradient requests.
+ *   dx1, dx2, .. = grad(y, x1, x2, ..)     y a scalar
+ * Walks from y back to the xs over the nodes that lie between, adds up
+ * adjoints, and leaves ordinary ops: there are no gradient ops.  Rules of
+ * structural ops stand in grad_move.c and grad_contract.c, those of scalar
+ * functions in the grad column of scalar.def.  All missing rules are reported
+ * at once. */
+#include "grad.h"
+
+#include "rule.h"
+
+#define NO_RULE NULL
+
+/* Rules by op; the ops whose column says a name that no file defines yet are
+ * null here and reported. */
+static grad_rule *rule_of(unsigned op)
+{
+    switch (op) {
+    case OP_RESHAPE: return grad_reshape;
+    case OP_TRANSPOSE: return grad_transpose;
+    case OP_BROADCAST: return grad_broadcast;
+    case OP_SLICE: return grad_slice;
+    case OP_PAD: return grad_pad;
+    case OP_CONCAT: return grad_concat;
+    case OP_GATHER: return grad_gather;
+    case OP_REDUCE: return grad_reduce;
+    case OP_DOT: return grad_dot;
+    case OP_KEEP: return grad_keep;
+    case OP_DETACH: return grad_detach;
+    default: return ir_op_scalar(op) ? grad_scalar : NO_RULE;
+    }
+}
+
+void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
+{
+    if (r >= cx->refs || g == IR_NONE)
+        return;
+    ir_ref old = cx->adjoint[r];
+    cx->adjoint[r] = old == IR_NONE ? g : ir_2(cx->b, OP_ADD, old, g);
+}
+
+/* Marks the values that depend on one of the xs. */
+static bool *reach(const ir_fn *fn, const ir_ref *xs, uint32_t n, arena *mem)
+{
+    bool *on = arena_array(mem, bool, fn->value.len);
+
+    for (uint32_t i = 0; i < n; i++)
+        on[xs[i]] = true;
+    for (uint32_t i = 0; i < fn->node.len; i++) {
+        const ir_node *node = &fn->node.at[i];
+        bool any = false;
+        for (uint32_t j = 0; j < node->narg; j++)
+            any |= on[ir_arg(fn, node, j)];
+        for (uint32_t j = 0; any && j < node->nres; j++)
+            on[node->first + j] = true;
+    }
+    return on;
+}
+
+/* y must be a floating scalar. */
+static bool start(pass_ctx *pc, grad_cx *cx, const ir_node *request, ir_ref y)
+{
+    const ir_type *t = ir_type_of(cx->b->fn, y);
+
+    if (t->kind != TY_TENSOR || t->rank || !dt_is_float(t->dtype))
+        return diag_error(pc->d, request->loc, D_GENERAL,
+                          "grad: the value differentiated must be a floating scalar");
+    cx->adjoint[y] = ir_float(cx->b, t->dtype, 1);
+    return true;
+}
+
+static bool differentiable(const ir_fn *fn, const ir_node *n)
+{
+    const ir_type *t = n->nres ? ir_type_of(fn, n->first) : NULL;
+
+    return t && t->kind == TY_TENSOR && dt_is_float(t->dtype);
+}
+
+/* Nodes from y back to the first; each hands its adjoint to its operands. */
+static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
+{
+    ir_fn *fn = cx->b->fn;
+    bool ok = true;
+
+    for (uint32_t i = fn->value.at[y].node + 1; i-- > 0;) {
+        ir_node n = fn->node.at[i];     /* a copy: rules add nodes */
+        if (!n.narg || !on[n.first] || cx->adjoint[n.first] == IR_NONE ||
+            !differentiable(fn, &n))
+            continue;
+        grad_rule *rule = rule_of(n.op);
+        cx->b->loc = n.loc;
+        if (!rule || !rule(cx, n, n.first, cx->adjoint[n.first]))
+            ok = diag_unsupported(pc->d, ir_op_get(n.op)->text, "", "",
+                                  "its gradient has no rule yet");
+    }
+    return ok;
+}
+
+/* The results as one run of refs: a detach each, told apart by the copy
+ * number, for equal gradients would be shared. */
+static ir_ref as_run(ir_build *b, const ir_ref *dx, uint32_t n)
+{
+    uint16_t copy = b->copy;
+    bool no_fold = b->no_fold;
+    ir_ref first = IR_NONE;
+
+    b->no_fold = true;
+    for (uint32_t i = 0; i < n; i++) {
+        b->copy = (uint16_t)(b->fn->node.len + 1);
+        ir_ref r = ir_make(b, OP_DETACH, &dx[i], 1, NULL);
+        first = i ? first : r;
+        ICE_IF(r != first + i, "gradient results are not a run");
+    }
+    b->copy = copy;
+    b->no_fold = no_fold;
+    return first;
+}
+
+static ir_ref expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
+                     const ir_ref *args)
+{
+    pass_ctx *pc = vcx;
+    grad_cx cx = {.b = b, .refs = b->fn->value.len};
+
+    (void)old;
+    if (n->op != OP_GRAD)
+        return IR_NONE;
+    cx.adjoint = arena_array(&pc->scratch, ir_ref, cx.refs);
+    memset(cx.adjoint, 0xff, cx.refs * sizeof *cx.adjoint);
+    bool *on = reach(b->fn, args + 1, n->narg - 1u, &pc->scratch);
+    if (!start(pc, &cx, n, args[0]) || !walk(pc, &cx, args[0], on))
+        return IR_NONE;
+    ir_ref *dx = arena_array(&pc->scratch, ir_ref, n->narg);
+    for (uint32_t i = 1; i < n->narg; i++) {
+        dx[i - 1] = cx.adjoint[args[i]];
+        if (dx[i - 1] == IR_NONE)
+            dx[i - 1] = ir_splat(b, ir_type_of(b->fn, args[i]), 0);
+    }
+    return as_run(b, dx, n->narg - 1u);
+}
+
+bool pass_grad(pass_ctx *cx, ir_fn *fn)
+{
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        if (fn->node.at[i].op == OP_GRAD)
+            return ir_rewrite(cx->m, fn, cx->d, expand, cx);
+    return false;
+}

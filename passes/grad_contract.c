@@ -1,0 +1,77 @@
+/* passes/grad_contract.c - gradients of contractions.
+ *   y[batch, fa, fb] = sum_s a[batch, fa, s] * b[batch, fb, s]
+ *   da[batch, fa, s] = sum_fb gy * b        db[batch, fb, s] = sum_fa gy * a */
+#include "grad.h"
+
+typedef struct axes {
+    int n;
+    int32_t at[IR_MAX_RANK];
+} axes;
+
+static bool has(ir_ints l, int32_t v)
+{
+    for (int i = 0; i < l.n; i++)
+        if (l.at[i] == v)
+            return true;
+    return false;
+}
+
+static axes free_axes(int rank, ir_ints batch, ir_ints sum)
+{
+    axes f = {0};
+
+    for (int i = 0; i < rank; i++)
+        if (!has(batch, i) && !has(sum, i))
+            f.at[f.n++] = i;
+    return f;
+}
+
+/* Gradient of the operand whose free axes stand at `own` in y: gy contracted
+ * with `other` over other's free axes (at `over` in y), laid out as x is. */
+static ir_ref half(grad_cx *cx, ir_ref gy, ir_ref other, axes own, axes over,
+                   ir_ints batch_x, ir_ints sum_x, axes free_x,
+                   ir_ints batch_o, ir_ints sum_o, axes free_o)
+{
+    int32_t lead[IR_MAX_RANK], perm[IR_MAX_RANK], order[IR_MAX_RANK];
+    int rank = batch_x.n + own.n + sum_x.n, k = batch_x.n + own.n;
+
+    for (int i = 0; i < batch_x.n; i++)
+        lead[i] = i;
+    ir_ref g = ir_dot(cx->b, gy, other, (ir_ints){batch_x.n, lead}, batch_o,
+                      (ir_ints){over.n, over.at}, (ir_ints){free_o.n, free_o.at});
+    /* g: batch ++ free x ++ other's sum axes in their own order */
+    for (int i = 0; i < batch_x.n; i++)
+        perm[batch_x.at[i]] = i;
+    for (int i = 0; i < free_x.n; i++)
+        perm[free_x.at[i]] = batch_x.n + i;
+    for (int i = 0; i < sum_o.n; i++) {
+        int smaller = 0;
+        for (int j = 0; j < sum_o.n; j++)
+            smaller += sum_o.at[j] < sum_o.at[i];
+        order[i] = k + smaller;
+    }
+    for (int i = 0; i < sum_x.n; i++)
+        perm[sum_x.at[i]] = order[i];
+    ICE_IF(rank > IR_MAX_RANK, "rank %d", rank);
+    return ir_transpose(cx->b, g, perm);
+}
+
+bool grad_dot(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
+{
+    const struct ir_attr_DOT *d = &n.attr->DOT;
+    ir_ref a = grad_arg(cx, n, 0), b = grad_arg(cx, n, 1);
+    axes fa = free_axes(ir_type_of(cx->b->fn, a)->rank, d->batch_a, d->sum_a);
+    axes fb = free_axes(ir_type_of(cx->b->fn, b)->rank, d->batch_b, d->sum_b);
+    axes ya = {.n = fa.n}, yb = {.n = fb.n};
+
+    (void)y;
+    for (int i = 0; i < fa.n; i++)
+        ya.at[i] = d->batch_a.n + i;
+    for (int i = 0; i < fb.n; i++)
+        yb.at[i] = d->batch_a.n + fa.n + i;
+    grad_add(cx, a, half(cx, gy, b, ya, yb, d->batch_a, d->sum_a, fa,
+                         d->batch_b, d->sum_b, fb));
+    grad_add(cx, b, half(cx, gy, a, yb, ya, d->batch_b, d->sum_b, fb,
+                         d->batch_a, d->sum_a, fa));
+    return true;
+}

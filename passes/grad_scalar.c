@@ -1,0 +1,82 @@
+/* passes/grad_scalar.c - gradients of the scalar functions, from the grad
+ * column of scalar.def: each row's expression is compiled here as calls of the
+ * builder, over gy, the operands a b c and the result y. */
+#include "grad.h"
+
+enum { NIL = -1, MISSING = -2 };
+
+/* An operand of a column's expression: a ref, or a literal made a constant of
+ * y's type. */
+static ir_ref from_ref(grad_cx *cx, ir_ref y, ir_ref x)
+{
+    (void)cx, (void)y;
+    return x;
+}
+
+static ir_ref from_double(grad_cx *cx, ir_ref y, double v)
+{
+    return ir_splat(cx->b, ir_type_of(cx->b->fn, y), v);
+}
+
+static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
+{
+    return v < 0 ? (ir_ref)v : from_double(cx, y, v);
+}
+
+#define R(x) _Generic((x), ir_ref: from_ref, double: from_double, int: from_int)(cx, y, x)
+#define f1(op, x) ir_1(cx->b, op, R(x))
+#define f2(op, x, z) ir_2(cx->b, op, R(x), R(z))
+#define add(x, z) f2(OP_ADD, x, z)
+#define sub(x, z) f2(OP_SUB, x, z)
+#define mul(x, z) f2(OP_MUL, x, z)
+#define div(x, z) f2(OP_DIV, x, z)
+#define pow(x, z) f2(OP_POW, x, z)
+#define le(x, z) f2(OP_LE, x, z)
+#define neg(x) f1(OP_NEG, x)
+#define sign(x) f1(OP_SIGN, x)
+#define sqrt(x) f1(OP_SQRT, x)
+#define exp(x) f1(OP_EXP, x)
+#define log(x) f1(OP_LOG, x)
+#define sin(x) f1(OP_SIN, x)
+#define cos(x) f1(OP_COS, x)
+#define sinh(x) f1(OP_SINH, x)
+#define cosh(x) f1(OP_COSH, x)
+#define select(k, x, z) ir_select(cx->b, k, R(x), R(z))
+#define cast(x) ir_cast(cx->b, x, ir_type_of(cx->b->fn, a)->dtype)
+#define none (MISSING)
+#define LIST(...) ir_ref share[] = {LIST_N(__VA_ARGS__, NIL, NIL, NIL)}
+#define LIST_N(p, q, r, ...) R(p), R(q), R(r)
+#define APPLY(f, list) f list
+
+#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, grad)        \
+    static bool grad_of_##NAME(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c,     \
+                               ir_ref y, ir_ref gy)                           \
+    {                                                                         \
+        (void)a, (void)b, (void)c, (void)gy;                                  \
+        APPLY(LIST, grad);                                                    \
+        const ir_ref operand[] = {a, b, c};                                   \
+        if (share[0] == (ir_ref)MISSING)                                      \
+            return false;                                                     \
+        for (int i = 0; i < args; i++)                                        \
+            if (share[i] != (ir_ref)NIL)                                      \
+                grad_add(cx, operand[i], share[i]);                           \
+        return true;                                                          \
+    }
+#include "scalar.def"
+
+typedef bool scalar_rule(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c, ir_ref y,
+                         ir_ref gy);
+static scalar_rule *const rules[] = {
+    NULL,
+#define SCALAR(NAME, ...) grad_of_##NAME,
+#include "scalar.def"
+};
+
+bool grad_scalar(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
+{
+    ir_ref arg[3] = {IR_NONE, IR_NONE, IR_NONE};
+
+    for (uint32_t i = 0; i < n.narg && i < 3; i++)
+        arg[i] = grad_arg(cx, n, i);
+    return rules[n.op](cx, arg[0], arg[1], arg[2], y, gy);
+}

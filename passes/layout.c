@@ -1,0 +1,488 @@
+/* passes/layout.c - blocked channels around convolutions.
+ *
+ * A convolution is fastest when a block of its output channels is one vector.
+ * A blocked tensor is a tensor of higher rank: [N,C,S..] becomes
+ * [N,C/B,S..,B] by reshape and transpose, and conv's roles list both parts of
+ * an axis; there is no layout type.  The pass keeps beside each value that a
+ * convolution made its blocked twin; ops that do not care for the order of
+ * elements are built on twins where one operand has one; the plain value is
+ * the twin unpacked, and vanishes where nobody reads it.  No union-find and no
+ * search: a pack costs only where a plain value meets a twin, and the template
+ * that reads it inlines the movement.
+ *
+ * Channels that are no multiple of B stay plain: padding lanes would hold
+ * garbage, and 0 * NaN is NaN. */
+#include "rule.h"
+#include "target.h"
+
+typedef struct twin {
+    const ir_fn *fn;
+    ir_ref plain, blocked;
+} twin;
+
+typedef struct layout_cx {
+    int block;
+    map by_value;
+    VEC(twin) twins;
+    const ir_type *plain;       /* of the node at hand */
+} layout_cx;
+
+static uint64_t key(const ir_fn *fn, ir_ref r)
+{
+    return hash_mix(hash_mix(1, (uint64_t)(uintptr_t)fn), r);
+}
+
+static ir_ref twin_of(const layout_cx *cx, const ir_build *b, ir_ref x)
+{
+    uint64_t h = key(b->fn, x);
+
+    for (uint32_t p = map_find(&cx->by_value, h); p != MAP_NONE;
+         p = map_next(&cx->by_value, h, p)) {
+        const twin *t = &cx->twins.at[map_id(&cx->by_value, p)];
+        if (t->fn == b->fn && t->plain == x)
+            return t->blocked;
+    }
+    return IR_NONE;
+}
+
+static void twin_set(layout_cx *cx, ir_build *b, ir_ref plain, ir_ref blocked)
+{
+    if (plain == IR_NONE || blocked == IR_NONE ||
+        twin_of(cx, b, plain) != IR_NONE)
+        return;
+    vec_push(&cx->twins, (twin){b->fn, plain, blocked});
+    map_add(&cx->by_value, key(b->fn, plain), cx->twins.len - 1);
+}
+
+/* Can a value of this type be blocked? */
+static bool fits(const layout_cx *cx, const ir_build *b, const ir_type *t)
+{
+    int64_t c;
+
+    return t->kind == TY_TENSOR && t->rank >= 3 && t->rank < IR_MAX_RANK &&
+           dim_const(&b->m->dims, t->dim[1], &c) && c > 0 && c % cx->block == 0;
+}
+
+/* [N,C,S..] -> [N,C/B,B,S..] */
+static int split_shape(const layout_cx *cx, ir_build *b, const ir_type *t,
+                       ir_dim *out)
+{
+    dim_table *d = &b->m->dims;
+    ir_dim block = dim_int(d, cx->block);
+
+    out[0] = t->dim[0];
+    out[1] = dim_div(d, t->dim[1], block);
+    out[2] = block;
+    for (int i = 2; i < t->rank; i++)
+        out[i + 1] = t->dim[i];
+    return t->rank + 1;
+}
+
+static ir_ref pack(const layout_cx *cx, ir_build *b, ir_ref x)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+    ir_dim shape[IR_MAX_RANK];
+    int32_t perm[IR_MAX_RANK] = {0, 1};
+    int rank = split_shape(cx, b, t, shape);
+
+    for (int i = 3; i < rank; i++)
+        perm[i - 1] = i;
+    perm[rank - 1] = 2;
+    return ir_transpose(b, ir_reshape(b, x, shape, rank), perm);
+}
+
+/* The plain value of a twin, recorded as such. */
+static ir_ref unpack(layout_cx *cx, ir_build *b, ir_ref y, const ir_type *plain)
+{
+    int rank = plain->rank + 1;
+    int32_t perm[IR_MAX_RANK] = {0, 1, rank - 1};
+
+    for (int i = 3; i < rank; i++)
+        perm[i] = i - 1;
+    ir_ref r = ir_reshape(b, ir_transpose(b, y, perm), plain->dim, plain->rank);
+    twin_set(cx, b, r, y);
+    return r;
+}
+
+/* broadcast(v) with v's channel axis split, or v blocked if v has a twin. */
+static ir_ref spread(layout_cx *cx, ir_build *b, const ir_node *n,
+                     const ir_type *t)
+{
+    ir_ref v = ir_arg(b->fn, n, 0);
+    const ir_type *vt = ir_type_of(b->fn, v);
+    ir_ints axes = n->attr->BROADCAST.axes;
+    ir_dim split[IR_MAX_RANK], shape[IR_MAX_RANK];
+    int32_t out[IR_MAX_RANK], order[IR_MAX_RANK];
+    int rank = split_shape(cx, b, t, split), k = 0, channel = -1;
+
+    shape[0] = split[0], shape[1] = split[1], shape[rank - 1] = split[2];
+    for (int i = 3; i < rank; i++)
+        shape[i - 1] = split[i];
+    for (int i = 0; i < axes.n; i++)
+        if (axes.at[i] == 1 && !dim_is(&b->m->dims, vt->dim[i], 1))
+            channel = i;
+    if (channel >= 0 && !dim_same(vt->dim[channel], t->dim[1]))
+        return IR_NONE;
+    ir_dim parts[IR_MAX_RANK];
+    for (int i = 0; i < axes.n; i++) {
+        parts[k] = i == channel ? split[1] : vt->dim[i];
+        out[k] = axes.at[i];
+        order[k] = k + (channel >= 0 && i > channel);
+        k++;
+    }
+    if (channel >= 0) {         /* the block is the last axis */
+        ir_dim inner[IR_MAX_RANK];
+        int m = 0;
+        for (int i = 0; i < axes.n; i++) {
+            inner[m++] = parts[i];
+            if (i == channel)
+                inner[m++] = split[2];
+        }
+        v = ir_reshape(b, v, inner, m);
+        out[k] = rank - 1;
+        order[k++] = channel + 1;
+        v = ir_transpose(b, v, order);
+    }
+    return ir_broadcast(b, v, shape, rank, out);
+}
+
+/* The blocked form of x, made if need be. */
+static ir_ref want(layout_cx *cx, ir_build *b, ir_ref x)
+{
+    ir_ref r = twin_of(cx, b, x);
+
+    if (r != IR_NONE)
+        return r;
+    ir_node n = *rule_node(b, x);
+    if (n.op == OP_BROADCAST)
+        r = spread(cx, b, &n, ir_type_of(b->fn, x));
+    if (r == IR_NONE)
+        r = pack(cx, b, x);
+    twin_set(cx, b, x, r);
+    return r;
+}
+
+static bool any_twin(const layout_cx *cx, const ir_build *b, const ir_ref *a,
+                     uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (twin_of(cx, b, a[i]) != IR_NONE && rule_node(b, a[i])->op != OP_BROADCAST)
+            return true;
+    return false;
+}
+
+/* ---- convolutions --------------------------------------------------------- */
+
+static bool list_is(ir_ints l, int first, int n)
+{
+    for (int i = 0; i < l.n; i++)
+        if (l.at[i] != first + i)
+            return false;
+    return l.n == n;
+}
+
+/* [N,C,S..] * [K,C,R..] without groups, as importers write it. */
+static bool is_dense(const struct ir_attr_CONV *a)
+{
+    int s = a->xs.n;
+
+    return list_is(a->xb, 0, 1) && !a->xg.n && list_is(a->xf, 1, 1) &&
+           list_is(a->xs, 2, s) && !a->wg.n && list_is(a->wo, 0, 1) &&
+           list_is(a->wf, 1, 1) && list_is(a->ws, 2, s) &&
+           list_is(a->yb, 0, 1) && !a->yg.n && list_is(a->yo, 1, 1) &&
+           list_is(a->ys, 2, s);
+}
+
+/* [N,G,1,S..] * [G,1,1,R..] -> [N,G,1,S..]: depthwise. */
+static bool is_depthwise(ir_build *b, const struct ir_attr_CONV *a, ir_ref x,
+                         ir_ref w)
+{
+    int s = a->xs.n;
+    const ir_type *xt = ir_type_of(b->fn, x), *wt = ir_type_of(b->fn, w);
+
+    return list_is(a->xb, 0, 1) && list_is(a->xg, 1, 1) &&
+           list_is(a->xf, 2, 1) && list_is(a->xs, 3, s) &&
+           list_is(a->wg, 0, 1) && list_is(a->wo, 1, 1) &&
+           list_is(a->wf, 2, 1) && list_is(a->ws, 3, s) &&
+           list_is(a->yb, 0, 1) && list_is(a->yg, 1, 1) &&
+           list_is(a->yo, 2, 1) && list_is(a->ys, 3, s) &&
+           dim_is(&b->m->dims, xt->dim[2], 1) && dim_is(&b->m->dims, wt->dim[1], 1);
+}
+
+static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
+                         const ir_ref *a)
+{
+    union ir_attr at = *n->attr;
+    const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
+    const ir_type *yt = cx->plain;
+    int s = at.CONV.xs.n, rank = s + 2;
+    bool in = fits(cx, b, xt), out = fits(cx, b, yt);
+    ir_dim shape[IR_MAX_RANK], block = dim_int(&b->m->dims, cx->block);
+    int32_t xs[IR_MAX_RANK], ws[IR_MAX_RANK], last[2] = {1, rank};
+    int32_t wo[2] = {0, 1}, wf[2];
+    int k = 0;
+
+    if (!out)
+        return IR_NONE;
+    shape[k++] = dim_div(&b->m->dims, wt->dim[0], block);
+    shape[k++] = block;
+    wf[0] = k;
+    shape[k++] = in ? dim_div(&b->m->dims, wt->dim[1], block) : wt->dim[1];
+    if (in) {
+        wf[1] = k;
+        shape[k++] = block;
+    }
+    for (int i = 0; i < s; i++) {
+        xs[i] = i + 2;
+        ws[i] = k;
+        shape[k++] = wt->dim[i + 2];
+    }
+    at.CONV.yo = (ir_ints){2, last};
+    at.CONV.wo = (ir_ints){2, wo};
+    at.CONV.wf = (ir_ints){in ? 2 : 1, wf};
+    at.CONV.ws = (ir_ints){s, ws};
+    if (in)
+        at.CONV.xf = (ir_ints){2, last};
+    ir_ref args[2] = {in ? want(cx, b, a[0]) : a[0], ir_reshape(b, a[1], shape, k)};
+    return unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
+}
+
+/* The operand is the reshape of [N,G,S..]; the twin of that is used. */
+static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
+                             const ir_ref *a)
+{
+    union ir_attr at = *n->attr;
+    const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
+    int s = at.CONV.xs.n, rank = s + 2;
+    ir_dim flat[IR_MAX_RANK], shape[IR_MAX_RANK];
+    ir_dim block = dim_int(&b->m->dims, cx->block);
+    int32_t xs[IR_MAX_RANK], last[2] = {1, rank}, first[2] = {0, 1};
+
+    flat[0] = xt->dim[0], flat[1] = xt->dim[1];
+    shape[0] = dim_div(&b->m->dims, wt->dim[0], block), shape[1] = block;
+    for (int i = 0; i < s; i++) {
+        flat[i + 2] = xt->dim[i + 3];
+        shape[i + 2] = wt->dim[i + 3];
+        xs[i] = i + 2;
+    }
+    ir_ref x = ir_reshape(b, a[0], flat, rank);
+    const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
+    if (in && ir_type_of(b->fn, ir_arg(b->fn, in, 0)) == ir_type_of(b->fn, x))
+        x = ir_arg(b->fn, in, 0);
+    if (!fits(cx, b, ir_type_of(b->fn, x)))
+        return IR_NONE;
+    const ir_ints none = {0}, spatial = {s, xs};
+    at.CONV.xg = at.CONV.yg = (ir_ints){2, last};
+    at.CONV.wg = (ir_ints){2, first};
+    at.CONV.xf = at.CONV.wf = at.CONV.wo = at.CONV.yo = none;
+    at.CONV.xs = at.CONV.ws = at.CONV.ys = spatial;
+    ir_ref args[2] = {want(cx, b, x), ir_reshape(b, a[1], shape, rank)};
+    ir_ref y = ir_make(b, OP_CONV, args, 2, &at);
+    const ir_type *plain = cx->plain;
+    ir_dim ys[IR_MAX_RANK] = {plain->dim[0], plain->dim[1]};
+    for (int i = 0; i < s; i++)
+        ys[i + 2] = plain->dim[i + 3];
+    ir_ref r = unpack(cx, b, y, ir_ty(b, plain->dtype, ys, rank));
+    return ir_reshape(b, r, plain->dim, plain->rank);
+}
+
+static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const struct ir_attr_CONV *at = &n->attr->CONV;
+
+    if (ir_type_of(b->fn, a[0])->dtype != DT_F32)
+        return IR_NONE;
+    if (is_dense(at))
+        return conv_dense(cx, b, n, a);
+    return is_depthwise(b, at, a[0], a[1]) ? conv_depthwise(cx, b, n, a) : IR_NONE;
+}
+
+/* ---- ops that do not care for the order ----------------------------------- */
+
+static ir_ref elementwise(layout_cx *cx, ir_build *b, const ir_node *n,
+                          const ir_ref *a)
+{
+    ir_ref args[3];
+
+    if (!any_twin(cx, b, a, n->narg) || !fits(cx, b, ir_type_of(b->fn, a[0])))
+        return IR_NONE;
+    const ir_type *t = cx->plain;
+    for (uint32_t i = 0; i < n->narg; i++)
+        args[i] = want(cx, b, a[i]);
+    return unpack(cx, b, ir_make(b, n->op, args, n->narg, n->attr), t);
+}
+
+static bool trivial(const ir_build *b, ir_dims l, int64_t value)
+{
+    return l.n < 2 || (dim_is(&b->m->dims, l.at[0], value) &&
+                       dim_is(&b->m->dims, l.at[1], value));
+}
+
+/* [n, c, s..] -> [n, c, s.., end] */
+static ir_dims with_end(ir_build *b, ir_dims l, int64_t end)
+{
+    if (!l.n)
+        return l;
+    ir_dim *out = arena_array(&b->m->mem, ir_dim, l.n + 1);
+    memcpy(out, l.at, (size_t)l.n * sizeof *out);
+    out[l.n] = dim_int(&b->m->dims, end);
+    return (ir_dims){l.n + 1, out};
+}
+
+static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    union ir_attr at = *n->attr;
+    struct ir_attr_WINDOW *w = &at.WINDOW;
+
+    if (!any_twin(cx, b, a, 1) || !trivial(b, w->size, 1) ||
+        !trivial(b, w->stride, 1) || !trivial(b, w->low, 0) ||
+        !trivial(b, w->high, 0))
+        return IR_NONE;
+    w->size = with_end(b, w->size, 1);
+    w->stride = with_end(b, w->stride, 1);
+    w->dil = with_end(b, w->dil, 1);
+    w->low = with_end(b, w->low, 0);
+    w->high = with_end(b, w->high, 0);
+    ir_ref x = want(cx, b, a[0]);
+    return unpack(cx, b, ir_make(b, n->op, &x, 1, &at), cx->plain);
+}
+
+static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    ir_ref args[64];
+
+    if (n->narg > COUNT(args) || !any_twin(cx, b, a, n->narg))
+        return IR_NONE;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!fits(cx, b, ir_type_of(b->fn, a[i])))
+            return IR_NONE;
+    for (uint32_t i = 0; i < n->narg; i++)
+        args[i] = want(cx, b, a[i]);
+    return unpack(cx, b, ir_make(b, OP_CONCAT, args, n->narg, n->attr),
+                  cx->plain);
+}
+
+/* Over spatial axes only. */
+static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    ir_ints axes = n->attr->REDUCE.axes;
+
+    if (!any_twin(cx, b, a, 1))
+        return IR_NONE;
+    for (int i = 0; i < axes.n; i++)
+        if (axes.at[i] < 2)
+            return IR_NONE;
+    ir_ref x = want(cx, b, a[0]);
+    const ir_type *t = cx->plain;
+    ir_ref y = ir_make(b, OP_REDUCE, &x, 1, n->attr);
+    return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : unpack(cx, b, y, t);
+}
+
+static ir_ref pad(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    union ir_attr at = *n->attr;
+
+    if (!any_twin(cx, b, a, 1) || !trivial(b, at.PAD.low, 0) ||
+        !trivial(b, at.PAD.high, 0) || !trivial(b, at.PAD.inner, 0))
+        return IR_NONE;
+    at.PAD.low = with_end(b, at.PAD.low, 0);
+    at.PAD.high = with_end(b, at.PAD.high, 0);
+    at.PAD.inner = with_end(b, at.PAD.inner, 0);
+    ir_ref args[2] = {want(cx, b, a[0]), a[1]};
+    return unpack(cx, b, ir_make(b, OP_PAD, args, 2, &at), cx->plain);
+}
+
+/* Spatial ranges, and whole blocks of channels. */
+static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    union ir_attr at = *n->attr;
+    dim_table *d = &b->m->dims;
+    int64_t start, extent;
+    ir_dim lists[3][IR_MAX_RANK];
+    int rank = at.SLICE.start.n;
+
+    if (!any_twin(cx, b, a, 1) || !dim_is(d, at.SLICE.step.at[1], 1) ||
+        !dim_const(d, at.SLICE.start.at[1], &start) ||
+        !dim_const(d, at.SLICE.extent.at[1], &extent) ||
+        start % cx->block || extent % cx->block || extent <= 0)
+        return IR_NONE;
+    ir_ref x = want(cx, b, a[0]);
+    for (int i = 0; i < rank; i++) {
+        lists[0][i] = at.SLICE.start.at[i];
+        lists[1][i] = at.SLICE.step.at[i];
+        lists[2][i] = at.SLICE.extent.at[i];
+    }
+    lists[0][1] = dim_int(d, start / cx->block);
+    lists[2][1] = dim_int(d, extent / cx->block);
+    lists[0][rank] = dim_int(d, 0);
+    lists[1][rank] = dim_int(d, 1);
+    lists[2][rank] = dim_int(d, cx->block);
+    return unpack(cx, b, ir_slice(b, x, lists[0], lists[1], lists[2]),
+                  cx->plain);
+}
+
+/* [N,G,1,S..] of a depthwise convolution back to [N,G,S..]: same twin. */
+static ir_ref reshape(const ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
+
+    if (!in)
+        return IR_NONE;
+    ir_ref x = ir_arg(b->fn, in, 0);
+    const ir_type *t = ir_type_of(b->fn, x);
+    ir_dims to = n->attr->RESHAPE.shape;
+    if (t->rank != to.n)
+        return IR_NONE;
+    for (int i = 0; i < to.n; i++)
+        if (!dim_same(t->dim[i], to.at[i]))
+            return IR_NONE;
+    return x;
+}
+
+static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
+                   const ir_ref *a)
+{
+    layout_cx *cx = vcx;
+
+    if (n->nres != 1)
+        return IR_NONE;
+    cx->plain = ir_type_of(old, n->first);
+    switch (n->op) {
+    case OP_CONV: return conv(cx, b, n, a);
+    case OP_WINDOW: return window(cx, b, n, a);
+    case OP_CONCAT: return concat(cx, b, n, a);
+    case OP_REDUCE: return reduce(cx, b, n, a);
+    case OP_PAD: return pad(cx, b, n, a);
+    case OP_SLICE: return slice(cx, b, n, a);
+    case OP_RESHAPE: return reshape(b, n, a);
+    default:
+        return ir_op_scalar(n->op) ? elementwise(cx, b, n, a) : IR_NONE;
+    }
+}
+
+/* B: a vector of floats, halved (not below 8) until every blocked convolution
+ * of the function has a multiple of it. */
+static int block_of(const pass_ctx *cx, const ir_fn *fn)
+{
+    int block = cx->target ? target_lanes(cx->target, DT_F32) : 8;
+
+    for (uint32_t i = 0; block > 8 && i < fn->node.len; i++) {
+        const ir_node *n = &fn->node.at[i];
+        int64_t k;
+        if (n->op == OP_CONV && is_dense(&n->attr->CONV) &&
+            dim_const(&cx->m->dims, ir_type_of(fn, n->first)->dim[1], &k) &&
+            k % block && k % (block / 2) == 0)
+            block = 8;
+    }
+    return block < 8 ? 8 : block;
+}
+
+bool pass_layout(pass_ctx *cx, ir_fn *fn)
+{
+    layout_cx l = {.block = block_of(cx, fn)};
+    bool changed = ir_rewrite(cx->m, fn, cx->d, rule, &l);
+
+    map_free(&l.by_value);
+    vec_free(&l.twins);
+    return changed;
+}

@@ -1,0 +1,50 @@
+/* passes/pass.h - the passes over the tensor IR and their driver. */
+#ifndef INGOT_PASS_H
+#define INGOT_PASS_H
+
+#include "build.h"
+#include "ir.h"
+
+struct target;
+
+typedef struct pass_ctx {
+    ir_module *m;
+    diag *d;
+    const struct target *target;    /* facts for layout decisions; may be null */
+    arena scratch;                  /* reset after every pass and function */
+} pass_ctx;
+
+/* A pass changes one function (and the regions inside it); true if it did. */
+typedef bool pass_run(pass_ctx *cx, ir_fn *fn);
+
+typedef struct pass_info {
+    const char *name, *purpose;
+    pass_run *run;
+} pass_info;
+
+#define PASS(name, purpose) pass_run pass_##name;
+#include "passes.def"
+
+enum {
+#define PASS(name, purpose) PASS_ID_##name,
+#include "passes.def"
+    PASS_COUNT
+};
+extern const pass_info pass_table[PASS_COUNT];
+const pass_info *pass_find(const char *name);
+
+/* What the driver reports after each pass; any member may be null. */
+typedef struct pass_watch {
+    void *cx;
+    /* `step` counts from 1; `changed` is false if no function changed. */
+    void (*after)(void *cx, int step, const pass_info *p, const ir_module *m,
+                  bool changed, double seconds);
+    const char *stop_after;         /* name of the last pass to run; null: all */
+} pass_watch;
+
+/* Runs one pass over every function, then verifies.  False after errors. */
+bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed);
+/* The pipeline: every pass in the order of run.c. */
+bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w);
+
+#endif

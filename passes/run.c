@@ -1,0 +1,66 @@
+/* passes/run.c - the pass table and the driver: it verifies and reports, so
+ * that passes need not. */
+#include "pass.h"
+
+#include <time.h>
+
+const pass_info pass_table[PASS_COUNT] = {
+#define PASS(name, purpose) {#name, purpose, pass_##name},
+#include "passes.def"
+};
+
+/* grad first: it reads the graph as it was written.  simplify before movement
+ * so that identities do not hide movement chains; scale needs constants that
+ * only broadcasts separate from the contraction, which movement leaves behind;
+ * layout comes when weights are final;
+ * the rounds after each clean up what it uncovered. */
+static const int pipeline[] = {
+    PASS_ID_grad, PASS_ID_simplify, PASS_ID_movement, PASS_ID_scale,
+    PASS_ID_simplify, PASS_ID_layout, PASS_ID_movement, PASS_ID_simplify,
+};
+
+const pass_info *pass_find(const char *name)
+{
+    for (int i = 0; i < PASS_COUNT; i++)
+        if (!strcmp(pass_table[i].name, name))
+            return &pass_table[i];
+    return NULL;
+}
+
+bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed)
+{
+    *changed = false;
+    for (uint32_t i = 0; i < cx->m->fn.len; i++) {
+        *changed |= p->run(cx, cx->m->fn.at[i]);
+        arena_reset(&cx->scratch);
+        if (diag_failed(cx->d))
+            return false;
+    }
+    return ir_verify(cx->m, cx->d, p->name);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w)
+{
+    pass_ctx cx = {.m = m, .d = m->diag, .target = t};
+
+    for (size_t i = 0; i < COUNT(pipeline); i++) {
+        const pass_info *p = &pass_table[pipeline[i]];
+        double start = now();
+        bool changed;
+        if (!pass_one(&cx, p, &changed))
+            return false;
+        if (w && w->after)
+            w->after(w->cx, (int)i + 1, p, m, changed, now() - start);
+        if (w && w->stop_after && !strcmp(w->stop_after, p->name))
+            break;
+    }
+    return true;
+}

@@ -1,0 +1,159 @@
+/* passes/simplify.c - algebraic identities that hold for every value, NaN,
+ * infinities and signed zeros included.
+ *   x * 1, x / 1, x - 0 -> x        x + (-0) -> x, and x + 0 for integers
+ *   pow(x, 1) -> x                  pow(x, 2) -> x * x
+ *   select(c, x, x) -> x            select(true, x, y) -> x
+ *   max(x, x), min(x, x) -> x       and, or with true or false
+ *   not(not x), neg(neg x) -> x     detach(x) -> x (gradients are gone)
+ *   f(broadcast x, broadcast y) -> broadcast f(x, y) where both go to the same
+ *   axes, or all but one are scalars: computed once an element, not once a copy
+ * Not x * 0, not x - x: both are NaN where x is.  Never grows the function. */
+#include <math.h>
+
+#include "rule.h"
+
+static bool splat_is(const ir_build *b, ir_ref x, double want)
+{
+    double v;
+
+    return rule_splat(b, x, &v) && v == want && signbit(v) == signbit(want);
+}
+
+static ir_ref add(ir_build *b, ir_ref x, ir_ref y)
+{
+    double zero = dt_is_float(ir_type_of(b->fn, x)->dtype) ? -0.0 : 0.0;
+
+    if (splat_is(b, y, zero))
+        return x;
+    return splat_is(b, x, zero) ? y : IR_NONE;
+}
+
+static ir_ref mul(ir_build *b, ir_ref x, ir_ref y)
+{
+    if (splat_is(b, y, 1))
+        return x;
+    return splat_is(b, x, 1) ? y : IR_NONE;
+}
+
+static ir_ref power(ir_build *b, ir_ref x, ir_ref y)
+{
+    if (splat_is(b, y, 1))
+        return x;
+    return splat_is(b, y, 2) ? ir_2(b, OP_MUL, x, x) : IR_NONE;
+}
+
+/* and, or on booleans: `neutral` vanishes, the other value absorbs. */
+static ir_ref logic(ir_build *b, ir_ref x, ir_ref y, bool neutral)
+{
+    double v;
+
+    if (x == y || ir_type_of(b->fn, x)->dtype != DT_BOOL)
+        return x == y ? x : IR_NONE;
+    if (rule_splat(b, y, &v))
+        return (v != 0) == neutral ? x : y;
+    if (rule_splat(b, x, &v))
+        return (v != 0) == neutral ? y : x;
+    return IR_NONE;
+}
+
+static ir_ref choose(ir_build *b, ir_ref c, ir_ref x, ir_ref y)
+{
+    double v;
+
+    if (x == y)
+        return x;
+    if (rule_splat(b, c, &v))
+        return v ? x : y;
+    return IR_NONE;
+}
+
+/* op(op(x)) -> x */
+static ir_ref twice(ir_build *b, unsigned op, ir_ref x)
+{
+    const ir_node *n = rule_is(b, x, op);
+
+    return n ? ir_arg(b->fn, n, 0) : IR_NONE;
+}
+
+/* Operand i as it was before its broadcast to `like`'s axes: the small value,
+ * a scalar made as big, or IR_NONE. */
+static ir_ref unspread(ir_build *b, ir_ref x, const ir_node *like,
+                       const ir_type *small)
+{
+    const ir_node *n = rule_is(b, x, OP_BROADCAST);
+
+    if (!n)
+        return IR_NONE;
+    ir_ref in = ir_arg(b->fn, n, 0);
+    const ir_type *t = ir_type_of(b->fn, in);
+    if (t->rank == 0)
+        return ir_broadcast(b, in, small->dim, small->rank, NULL);
+    bool same = n->attr == like->attr && t->rank == small->rank;
+    for (int i = 0; same && i < t->rank; i++)
+        same = dim_same(t->dim[i], small->dim[i]);
+    return same ? in : IR_NONE;
+}
+
+static ir_ref compute_small(ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_node *like = NULL;
+    ir_ref small[3];
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        const ir_node *in = rule_is(b, a[i], OP_BROADCAST);
+        if (!in)
+            return IR_NONE;
+        if (!like || ir_type_of(b->fn, ir_arg(b->fn, in, 0))->rank)
+            like = in;
+    }
+    if (!like)
+        return IR_NONE;
+    ir_node keep = *like;           /* building moves the nodes */
+    const ir_type *t = ir_type_of(b->fn, ir_arg(b->fn, like, 0));
+    for (uint32_t i = 0; i < n->narg; i++) {
+        small[i] = unspread(b, a[i], &keep, t);
+        if (small[i] == IR_NONE)
+            return IR_NONE;
+    }
+    ir_ref y = ir_make(b, n->op, small, n->narg, n->attr);
+    ir_dims shape = keep.attr->BROADCAST.shape;
+    return ir_broadcast(b, y, shape.at, shape.n, keep.attr->BROADCAST.axes.at);
+}
+
+static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a);
+
+static ir_ref rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
+                   const ir_ref *a)
+{
+    (void)cx, (void)old;
+    ir_ref x = identity(b, n, a);
+
+    if (x == IR_NONE && ir_op_scalar(n->op))
+        x = compute_small(b, n, a);
+    return x;
+}
+
+static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    switch (n->op) {
+    case OP_ADD: return add(b, a[0], a[1]);
+    case OP_SUB: return splat_is(b, a[1], 0) ? a[0] : IR_NONE;
+    case OP_MUL: return mul(b, a[0], a[1]);
+    case OP_DIV: return splat_is(b, a[1], 1) ? a[0] : IR_NONE;
+    case OP_POW: return power(b, a[0], a[1]);
+    case OP_AND: return logic(b, a[0], a[1], true);
+    case OP_OR: return logic(b, a[0], a[1], false);
+    case OP_SELECT: return choose(b, a[0], a[1], a[2]);
+    case OP_MIN:
+    case OP_MAX: return a[0] == a[1] ? a[0] : IR_NONE;
+    case OP_NOT:
+    case OP_NEG: return twice(b, n->op, a[0]);
+    case OP_DETACH: return a[0];
+    default: return IR_NONE;
+    }
+}
+
+bool pass_simplify(pass_ctx *cx, ir_fn *fn)
+{
+    return ir_rewrite(cx->m, fn, cx->d, rule, cx);
+}
