@@ -218,7 +218,7 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     int s = at.CONV.xs.n, rank = s + 2;
     bool in = fits(cx, b, xt), out = fits(cx, b, yt);
     ir_dim shape[IR_MAX_RANK], block = dim_int(&b->m->dims, cx->block);
-    int32_t xs[IR_MAX_RANK], ws[IR_MAX_RANK], last[2] = {1, rank};
+    int32_t ws[IR_MAX_RANK], last[2] = {1, rank};
     int32_t wo[2] = {0, 1}, wf[2];
     int k = 0;
 
@@ -233,7 +233,6 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
         shape[k++] = block;
     }
     for (int i = 0; i < s; i++) {
-        xs[i] = i + 2;
         ws[i] = k;
         shape[k++] = wt->dim[i + 2];
     }

@@ -15,6 +15,6 @@ bool rule_splat(const ir_build *b, ir_ref x, double *value)
     ir_dtype dt = b->m->consts.at[n->attr->CONST.id].type->dtype;
     if (!dt_is_float(dt) && !dt_is_int(dt) && dt != DT_BOOL)
         return false;
-    *value = num_as_double(num_load(dt, element, 0));
+    *value = num_load_flt(dt, element);
     return true;
 }

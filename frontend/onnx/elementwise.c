@@ -1,0 +1,421 @@
+/* frontend/onnx/elementwise.c - arithmetic, comparisons, logic, activations. */
+#include <math.h>
+
+#include "../onnx_build.h"
+
+/* ---- one scalar function ------------------------------------------------------- */
+
+#define UNARY(name, op)                                                        \
+    bool onnx_##name(onnx_op *n) { return onnx_out(n, 0, ir_1(n->b, op, onnx_in(n, 0))); }
+
+UNARY(abs, OP_ABS)
+UNARY(neg, OP_NEG)
+UNARY(sign, OP_SIGN)
+UNARY(sqrt, OP_SQRT)
+UNARY(exp, OP_EXP)
+UNARY(log, OP_LOG)
+UNARY(sin, OP_SIN)
+UNARY(cos, OP_COS)
+UNARY(tan, OP_TAN)
+UNARY(asin, OP_ASIN)
+UNARY(acos, OP_ACOS)
+UNARY(atan, OP_ATAN)
+UNARY(sinh, OP_SINH)
+UNARY(cosh, OP_COSH)
+UNARY(tanh, OP_TANH)
+UNARY(asinh, OP_ASINH)
+UNARY(acosh, OP_ACOSH)
+UNARY(atanh, OP_ATANH)
+UNARY(erf, OP_ERF)
+UNARY(sigmoid, OP_SIGMOID)
+UNARY(floor, OP_FLOOR)
+UNARY(ceil, OP_CEIL)
+UNARY(round, OP_ROUND)
+UNARY(isnan, OP_ISNAN)
+UNARY(bitwise_not, OP_NOT)
+
+bool onnx_not(onnx_op *n)
+{
+    return onnx_out(n, 0, ir_1(n->b, OP_NOT, onnx_in(n, 0)));
+}
+
+bool onnx_identity(onnx_op *n)
+{
+    return onnx_out(n, 0, onnx_in(n, 0));
+}
+
+bool onnx_reciprocal(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    return onnx_out(n, 0, ir_2(n->b, OP_DIV, onnx_splat_like(n, x, 1), x));
+}
+
+bool onnx_isinf(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), zero = onnx_splat_like(n, x, 0), y = ir_1(n->b, OP_ISINF, x);
+    bool up = onnx_int(n, "detect_positive", 1), down = onnx_int(n, "detect_negative", 1);
+
+    if (!up)
+        y = ir_2(n->b, OP_AND, y, ir_2(n->b, OP_LT, x, zero));
+    if (!down)
+        y = ir_2(n->b, OP_AND, y, ir_2(n->b, OP_LT, zero, x));
+    return onnx_out(n, 0, y);
+}
+
+/* ---- two operands, broadcast ---------------------------------------------------- */
+
+/* Before opset 7: `broadcast` = 1 lines y up with x's axes from `axis` on. */
+static bool legacy_pair(onnx_op *n, ir_ref *y)
+{
+    ir_ref x = onnx_in(n, 0);
+    int rank = onnx_rank(n, x), own = onnx_rank(n, *y), axis;
+    int32_t axes[IR_MAX_RANK];
+
+    if (n->since >= 7 || !onnx_int(n, "broadcast", 0))
+        return true;
+    int64_t at = onnx_int(n, "axis", rank - own);
+    if (!onnx_axis(n, at, rank + (own == 0), &axis) || axis + own > rank)
+        return onnx_fail(n, "broadcast axis %lld does not fit", (long long)at);
+    for (int i = 0; i < own; i++)
+        axes[i] = axis + i;
+    *y = ir_broadcast(n->b, *y, onnx_type(n, x)->dim, rank, axes);
+    return *y != IR_NONE;
+}
+
+static bool binary(onnx_op *n, unsigned op)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
+
+    if (x == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    return legacy_pair(n, &y) && onnx_out(n, 0, ir_b2(n->b, op, x, y));
+}
+
+#define BINARY(name, op) bool onnx_##name(onnx_op *n) { return binary(n, op); }
+
+BINARY(add, OP_ADD)
+BINARY(sub, OP_SUB)
+BINARY(mul, OP_MUL)
+BINARY(div, OP_DIV)
+BINARY(and, OP_AND)
+BINARY(or, OP_OR)
+BINARY(xor, OP_XOR)
+BINARY(equal, OP_EQ)
+BINARY(less, OP_LT)
+BINARY(less_or_equal, OP_LE)
+BINARY(bitwise_and, OP_AND)
+BINARY(bitwise_or, OP_OR)
+BINARY(bitwise_xor, OP_XOR)
+
+static bool swapped(onnx_op *n, unsigned op)
+{
+    ir_ref y = onnx_in(n, 1);
+
+    if (onnx_in(n, 0) == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    return legacy_pair(n, &y) && onnx_out(n, 0, ir_b2(n->b, op, y, onnx_in(n, 0)));
+}
+
+bool onnx_greater(onnx_op *n) { return swapped(n, OP_LT); }
+bool onnx_greater_or_equal(onnx_op *n) { return swapped(n, OP_LE); }
+
+/* The exponent may have a type of its own; the result has the base's. */
+bool onnx_pow(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
+    ir_dtype dt = x == IR_NONE ? DT_NONE : onnx_dtype(n, x);
+
+    if (x == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    if (!legacy_pair(n, &y))
+        return false;
+    if (!dt_is_float(dt) && dt_is_float(onnx_dtype(n, y)))
+        x = ir_cast(n->b, x, onnx_dtype(n, y));
+    else
+        y = ir_cast(n->b, y, dt);
+    return onnx_out(n, 0, ir_cast(n->b, ir_b2(n->b, OP_POW, x, y), dt));
+}
+
+bool onnx_mod(onnx_op *n)
+{
+    ir_dtype dt = onnx_dtype(n, onnx_in(n, 0));
+
+    if (!onnx_int(n, "fmod", 0) && dt_is_float(dt))
+        return onnx_fail(n, "fmod must be 1 for floating types");
+    return binary(n, onnx_int(n, "fmod", 0) ? OP_REM : OP_MOD);
+}
+
+bool onnx_bitshift(onnx_op *n)
+{
+    const char *way = onnx_str(n, "direction", "");
+
+    if (strcmp(way, "LEFT") && strcmp(way, "RIGHT"))
+        return onnx_fail(n, "direction must be LEFT or RIGHT");
+    return binary(n, *way == 'L' ? OP_SHL : OP_SHR);
+}
+
+bool onnx_prelu(onnx_op *n)
+{
+    ir_ref x[2] = {onnx_in(n, 0), onnx_in(n, 1)};
+
+    if (n->since < 7 && onnx_rank(n, x[1]) == 1 && onnx_rank(n, x[0]) > 1)
+        x[1] = ir_broadcast(n->b, x[1], onnx_type(n, x[0])->dim, onnx_rank(n, x[0]),
+                            (int32_t[]){1});
+    if (!ir_broadcast_all(n->b, x, 2))
+        return false;
+    ir_ref below = ir_2(n->b, OP_LT, x[0], onnx_splat_like(n, x[0], 0));
+    return onnx_out(n, 0, ir_select(n->b, below, ir_2(n->b, OP_MUL, x[0], x[1]), x[0]));
+}
+
+/* ---- any number of operands ------------------------------------------------------ */
+
+static bool fold_all(onnx_op *n, unsigned op, bool mean)
+{
+    ir_ref x[256];
+
+    if (n->nin < 1 || n->nin > (int)COUNT(x))
+        return onnx_fail(n, "takes 1 to %zu operands", COUNT(x));
+    for (int i = 0; i < n->nin; i++)
+        x[i] = onnx_in(n, i);
+    if (!ir_broadcast_all(n->b, x, n->nin))
+        return false;
+    ir_ref y = x[0];
+    for (int i = 1; i < n->nin; i++)
+        y = ir_2(n->b, op, y, x[i]);
+    if (mean && y != IR_NONE)
+        y = ir_2(n->b, OP_DIV, y, onnx_splat_like(n, y, n->nin));
+    return onnx_out(n, 0, y);
+}
+
+bool onnx_sum(onnx_op *n) { return fold_all(n, OP_ADD, false); }
+bool onnx_mean(onnx_op *n) { return fold_all(n, OP_ADD, true); }
+bool onnx_max(onnx_op *n) { return fold_all(n, OP_MAX, false); }
+bool onnx_min(onnx_op *n) { return fold_all(n, OP_MIN, false); }
+
+bool onnx_where(onnx_op *n)
+{
+    ir_ref x[3] = {onnx_in(n, 0), onnx_in(n, 1), onnx_in(n, 2)};
+
+    return ir_broadcast_all(n->b, x, 3) && onnx_out(n, 0, ir_select(n->b, x[0], x[1], x[2]));
+}
+
+/* ---- activations ------------------------------------------------------------------- */
+
+static ir_ref times(onnx_op *n, ir_ref x, double c)
+{
+    return ir_2(n->b, OP_MUL, x, onnx_splat_like(n, x, c));
+}
+
+static ir_ref plus(onnx_op *n, ir_ref x, double c)
+{
+    return ir_2(n->b, OP_ADD, x, onnx_splat_like(n, x, c));
+}
+
+/* select(x < c, y, z) */
+static ir_ref if_below(onnx_op *n, ir_ref x, double c, ir_ref y, ir_ref z)
+{
+    return ir_select(n->b, ir_2(n->b, OP_LT, x, onnx_splat_like(n, x, c)), y, z);
+}
+
+static ir_ref clip(onnx_op *n, ir_ref x, double lo, double hi)
+{
+    x = ir_2(n->b, OP_MAX, x, onnx_splat_like(n, x, lo));
+    return ir_2(n->b, OP_MIN, x, onnx_splat_like(n, x, hi));
+}
+
+/* NaN passes, and so does -0. */
+bool onnx_relu(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    return onnx_out(n, 0, if_below(n, x, 0, onnx_splat_like(n, x, 0), x));
+}
+
+bool onnx_leaky_relu(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    return onnx_out(n, 0, if_below(n, x, 0, times(n, x, onnx_float(n, "alpha", 0.01)), x));
+}
+
+bool onnx_thresholded_relu(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), zero = onnx_splat_like(n, x, 0);
+    ir_ref over = ir_2(n->b, OP_LT, onnx_splat_like(n, x, onnx_float(n, "alpha", 1)), x);
+
+    return onnx_out(n, 0, ir_select(n->b, over, x, zero));
+}
+
+bool onnx_elu(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), low = times(n, ir_1(n->b, OP_EXPM1, x), onnx_float(n, "alpha", 1));
+
+    return onnx_out(n, 0, if_below(n, x, 0, low, x));
+}
+
+bool onnx_selu(onnx_op *n)
+{
+    double alpha = onnx_float(n, "alpha", n->since < 6 ? 1.6732 : 1.67326319217681884765625);
+    double gamma = onnx_float(n, "gamma", n->since < 6 ? 1.0507 : 1.05070102214813232421875);
+    ir_ref x = onnx_in(n, 0), low = times(n, ir_1(n->b, OP_EXPM1, x), alpha);
+
+    return onnx_out(n, 0, times(n, if_below(n, x, 0, low, x), gamma));
+}
+
+/* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) */
+bool onnx_celu(onnx_op *n)
+{
+    double alpha = onnx_float(n, "alpha", 1);
+    ir_ref x = onnx_in(n, 0);
+    ir_ref low = times(n, ir_1(n->b, OP_EXPM1, times(n, x, 1 / alpha)), alpha);
+
+    return onnx_out(n, 0, if_below(n, x, 0, low, x));
+}
+
+bool onnx_gelu(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), inner;
+    const char *how = onnx_str(n, "approximate", "none");
+
+    if (!strcmp(how, "tanh")) {
+        ir_ref cube = ir_2(n->b, OP_MUL, ir_2(n->b, OP_MUL, x, x), x);
+        inner = ir_2(n->b, OP_ADD, x, times(n, cube, 0.044715));
+        inner = ir_1(n->b, OP_TANH, times(n, inner, 0.79788456080286535588));
+    } else {
+        inner = ir_1(n->b, OP_ERF, times(n, x, 0.70710678118654752440));
+    }
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, times(n, x, 0.5), plus(n, inner, 1)));
+}
+
+bool onnx_hard_sigmoid(onnx_op *n)
+{
+    ir_ref x = times(n, onnx_in(n, 0), onnx_float(n, "alpha", 0.2));
+
+    return onnx_out(n, 0, clip(n, plus(n, x, onnx_float(n, "beta", 0.5)), 0, 1));
+}
+
+bool onnx_hard_swish(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), gate = clip(n, plus(n, times(n, x, 1.0 / 6), 0.5), 0, 1);
+
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, gate));
+}
+
+/* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)): never overflows */
+static ir_ref softplus(onnx_op *n, ir_ref x)
+{
+    ir_ref tail = ir_1(n->b, OP_NEG, ir_1(n->b, OP_ABS, x));
+    ir_ref top = ir_2(n->b, OP_MAX, x, onnx_splat_like(n, x, 0));
+
+    return ir_2(n->b, OP_ADD, top, ir_1(n->b, OP_LOG1P, ir_1(n->b, OP_EXP, tail)));
+}
+
+bool onnx_softplus(onnx_op *n)
+{
+    return onnx_out(n, 0, softplus(n, onnx_in(n, 0)));
+}
+
+bool onnx_mish(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, ir_1(n->b, OP_TANH, softplus(n, x))));
+}
+
+bool onnx_softsign(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    return onnx_out(n, 0, ir_2(n->b, OP_DIV, x, plus(n, ir_1(n->b, OP_ABS, x), 1)));
+}
+
+bool onnx_swish(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), gate = ir_1(n->b, OP_SIGMOID, times(n, x, onnx_float(n, "alpha", 1)));
+
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, gate));
+}
+
+bool onnx_shrink(onnx_op *n)
+{
+    double lambda = onnx_float(n, "lambd", 0.5), bias = onnx_float(n, "bias", 0);
+    ir_ref x = onnx_in(n, 0), f = x;
+
+    if (!dt_is_float(onnx_dtype(n, x)))
+        f = ir_cast(n->b, x, DT_F64);
+    ir_ref over = ir_2(n->b, OP_LT, onnx_splat_like(n, f, lambda), f);
+    ir_ref y = ir_select(n->b, over, plus(n, f, -bias), onnx_splat_like(n, f, 0));
+    y = if_below(n, f, -lambda, plus(n, f, bias), y);
+    return onnx_out(n, 0, ir_cast(n->b, y, onnx_dtype(n, x)));
+}
+
+/* Limits: attributes before opset 11, then optional scalar operands. */
+bool onnx_clip(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), lo = onnx_in(n, 1), hi = onnx_in(n, 2);
+
+    if (x == IR_NONE)
+        return onnx_fail(n, "takes an operand");
+    if (n->since < 11) {
+        if (onnx_attr(n, "min"))
+            lo = onnx_like(n, x, onnx_float(n, "min", 0));
+        if (onnx_attr(n, "max"))
+            hi = onnx_like(n, x, onnx_float(n, "max", 0));
+    }
+    if (lo != IR_NONE)
+        x = ir_b2(n->b, OP_MAX, x, lo);
+    if (hi != IR_NONE)
+        x = ir_b2(n->b, OP_MIN, x, hi);
+    return onnx_out(n, 0, x);
+}
+
+/* ---- types -------------------------------------------------------------------------- */
+
+static bool cast_to(onnx_op *n, ir_dtype to)
+{
+    ir_ref x = onnx_in(n, 0);
+    ir_attr a = {.CAST = {.to = to, .saturate = onnx_int(n, "saturate", 1) != 0}};
+
+    if (x == IR_NONE || to == DT_NONE)
+        return onnx_fail(n, "casts to an unknown type");
+    if (to == DT_STR || onnx_dtype(n, x) == DT_STR)
+        return onnx_dtype(n, x) == to ? onnx_out(n, 0, x)
+                                      : onnx_gap(n, "casts from and to strings");
+    if (onnx_dtype(n, x) == to)
+        return onnx_out(n, 0, x);
+    return onnx_out(n, 0, ir_make(n->b, OP_CAST, &x, 1, &a));
+}
+
+bool onnx_cast_1(onnx_op *n)
+{
+    return onnx_gap(n, "types as names");
+}
+
+bool onnx_cast(onnx_op *n)
+{
+    return cast_to(n, dt_from_onnx(onnx_int(n, "to", 0)));
+}
+
+bool onnx_cast_like(onnx_op *n)
+{
+    return cast_to(n, onnx_dtype(n, onnx_in(n, 1)));
+}
+
+/* In inference the identity; the mask is all true. */
+bool onnx_dropout(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+    double train = 0;
+
+    if (onnx_in(n, 2) != IR_NONE && (!onnx_const_float(n, 2, &train) || train != 0))
+        return onnx_gap(n, "training mode");
+    if (n->since < 7 && !onnx_int(n, "is_test", 0) && n->since >= 6 && onnx_attr(n, "is_test"))
+        return onnx_gap(n, "training mode");
+    if (onnx_wants(n, 1)) {
+        ir_dtype mask = n->since >= 10 ? DT_BOOL : onnx_dtype(n, x);
+        const ir_type *t = onnx_type(n, x);
+        onnx_out(n, 1, ir_splat(n->b, ir_ty(n->b, mask, t->dim, t->rank), 1));
+    }
+    return onnx_out(n, 0, x);
+}

@@ -1,0 +1,58 @@
+/* frontend/onnx/matmul.c - matrix products. */
+#include "../onnx_build.h"
+
+bool onnx_matmul(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
+
+    if (x == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    return onnx_out(n, 0, ir_matmul(n->b, x, y));
+}
+
+/* alpha * op(A) op(B) + beta * C */
+bool onnx_gemm(onnx_op *n)
+{
+    ir_ref a = onnx_in(n, 0), b = onnx_in(n, 1), c = onnx_in(n, 2);
+    int32_t sum_a[1] = {onnx_int(n, "transA", 0) ? 0 : 1};
+    int32_t sum_b[1] = {onnx_int(n, "transB", 0) ? 1 : 0};
+    double alpha = onnx_float(n, "alpha", 1), beta = onnx_float(n, "beta", 1);
+
+    if (a == IR_NONE || b == IR_NONE || onnx_rank(n, a) != 2 || onnx_rank(n, b) != 2)
+        return onnx_fail(n, "takes two matrices");
+    ir_ref y = ir_dot(n->b, a, b, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, sum_a}, (ir_ints){1, sum_b});
+    if (y == IR_NONE)
+        return false;
+    if (alpha != 1)
+        y = ir_2(n->b, OP_MUL, y, onnx_splat_like(n, y, alpha));
+    if (c == IR_NONE || beta == 0)
+        return onnx_out(n, 0, y);
+    const ir_type *t = onnx_type(n, y);
+    c = ir_broadcast_to(n->b, c, t->dim, t->rank);
+    if (c != IR_NONE && beta != 1)
+        c = ir_2(n->b, OP_MUL, c, onnx_splat_like(n, c, beta));
+    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, c));
+}
+
+/* (x - x_zero) (y - y_zero) in i32; zero points are scalars, or vectors along
+ * x's rows and y's columns. */
+static ir_ref centred(onnx_op *n, ir_ref x, ir_ref zero, bool rows)
+{
+    x = ir_cast(n->b, x, DT_I32);
+    if (zero == IR_NONE || x == IR_NONE)
+        return x;
+    zero = ir_cast(n->b, zero, DT_I32);
+    if (onnx_rank(n, zero) == 1 && rows && !dim_is(onnx_dims(n), onnx_dim(n, zero, 0), 1))
+        zero = ir_unsqueeze(n->b, zero, 1);
+    return ir_b2(n->b, OP_SUB, x, zero);
+}
+
+bool onnx_matmul_integer(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
+
+    if (x == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    return onnx_out(n, 0, ir_matmul(n->b, centred(n, x, onnx_in(n, 2), true),
+                                    centred(n, y, onnx_in(n, 3), false)));
+}

@@ -1,0 +1,227 @@
+/* frontend/onnx/norm.c - normalizations. */
+#include "../onnx_build.h"
+
+static ir_ref sub(onnx_op *n, ir_ref x, ir_ref y) { return ir_b2(n->b, OP_SUB, x, y); }
+static ir_ref mul(onnx_op *n, ir_ref x, ir_ref y) { return ir_b2(n->b, OP_MUL, x, y); }
+static ir_ref div(onnx_op *n, ir_ref x, ir_ref y) { return ir_b2(n->b, OP_DIV, x, y); }
+
+static ir_ref plus(onnx_op *n, ir_ref x, double c)
+{
+    return x == IR_NONE ? x : ir_2(n->b, OP_ADD, x, onnx_splat_like(n, x, c));
+}
+
+/* A vector along axis 1 as a value of x's shape. */
+static ir_ref along(onnx_op *n, ir_ref v, ir_ref x)
+{
+    const ir_type *t = onnx_type(n, x);
+
+    return ir_broadcast(n->b, ir_cast(n->b, v, t->dtype), t->dim, t->rank, (int32_t[]){1});
+}
+
+static ir_ref mean(onnx_op *n, ir_ref x, const int32_t *axes, int count)
+{
+    ir_dim d = {1};
+
+    if (x == IR_NONE)
+        return x;
+    for (int i = 0; i < count; i++)
+        d = dim_mul(onnx_dims(n), d, onnx_dim(n, x, axes[i]));
+    ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, d), onnx_dtype(n, x));
+    return div(n, ir_reduce_keep(n->b, x, RED_SUM, axes, count), c);
+}
+
+/* scale * (x - mean) / sqrt(var + epsilon) + bias as x * a + b: vectors first. */
+bool onnx_batch_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
+    ir_ref m = onnx_in(n, 3), v = onnx_in(n, 4);
+
+    if (x == IR_NONE || s == IR_NONE || b == IR_NONE || m == IR_NONE || v == IR_NONE)
+        return onnx_fail(n, "takes five operands");
+    if (onnx_int(n, "training_mode", 0) || onnx_wants(n, 1))
+        return onnx_gap(n, "training mode");
+    if (n->since < 9 && !onnx_int(n, "spatial", 1))
+        return onnx_gap(n, "spatial=0");
+    if (onnx_rank(n, x) < 2)
+        return onnx_fail(n, "takes rank 2 or more");
+    ir_dtype dt = onnx_dtype(n, v);
+    ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, v, onnx_float(n, "epsilon", 1e-5)));
+    ir_ref a = ir_2(n->b, OP_DIV, ir_cast(n->b, s, dt), dev);
+    ir_ref c = ir_2(n->b, OP_SUB, ir_cast(n->b, b, dt), ir_2(n->b, OP_MUL, ir_cast(n->b, m, dt), a));
+    if (c == IR_NONE)
+        return false;
+    ir_ref y = ir_2(n->b, OP_MUL, x, along(n, a, x));
+    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, c, x)));
+}
+
+/* Over the axes: (x - mean) / sqrt(mean((x - mean)^2) + epsilon); the mean and
+ * the inverse deviation, too. */
+static ir_ref normalize(onnx_op *n, ir_ref x, const int32_t *axes, int count, double epsilon,
+                        ir_ref *mu, ir_ref *inv)
+{
+    *mu = mean(n, x, axes, count);
+    ir_ref d = sub(n, x, *mu);
+    if (d == IR_NONE)
+        return d;
+    ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, mean(n, ir_2(n->b, OP_MUL, d, d), axes, count), epsilon));
+    if (dev == IR_NONE)
+        return dev;
+    *inv = ir_2(n->b, OP_DIV, onnx_splat_like(n, dev, 1), dev);
+    return mul(n, d, *inv);
+}
+
+bool onnx_layer_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2), mu, inv;
+    int32_t axes[IR_MAX_RANK];
+    int axis;
+
+    if (x == IR_NONE || s == IR_NONE ||
+        !onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
+        return s == IR_NONE ? onnx_fail(n, "takes two operands") : false;
+    int count = onnx_rank(n, x) - axis;
+    for (int i = 0; i < count; i++)
+        axes[i] = axis + i;
+    ir_dtype dt = onnx_dtype(n, x);
+    ir_ref f = dt == DT_F64 || onnx_int(n, "stash_type", 1) != 1 ? x : ir_cast(n->b, x, DT_F32);
+    ir_ref y = normalize(n, f, axes, count, onnx_float(n, "epsilon", 1e-5), &mu, &inv);
+    y = mul(n, ir_cast(n->b, y, dt), s);
+    if (b != IR_NONE)
+        y = ir_b2(n->b, OP_ADD, y, b);
+    onnx_out(n, 1, mu);
+    onnx_out(n, 2, inv);
+    return onnx_out(n, 0, y);
+}
+
+bool onnx_rms_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1);
+    int32_t axes[IR_MAX_RANK];
+    int axis;
+
+    if (x == IR_NONE || s == IR_NONE ||
+        !onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
+        return s == IR_NONE ? onnx_fail(n, "takes two operands") : false;
+    int count = onnx_rank(n, x) - axis;
+    for (int i = 0; i < count; i++)
+        axes[i] = axis + i;
+    ir_dtype dt = onnx_dtype(n, x);
+    ir_ref f = dt == DT_F64 ? x : ir_cast(n->b, x, DT_F32);
+    ir_ref dev = plus(n, mean(n, ir_2(n->b, OP_MUL, f, f), axes, count), onnx_float(n, "epsilon", 1e-5));
+    ir_ref y = div(n, f, ir_1(n->b, OP_SQRT, dev));
+    return onnx_out(n, 0, mul(n, ir_cast(n->b, y, dt), s));
+}
+
+/* [N,C,S..] as [N,groups,rest] normalized over the rest. */
+static ir_ref group_normalize(onnx_op *n, ir_ref x, ir_dim groups, double epsilon)
+{
+    const ir_type *t = onnx_type(n, x);
+    dim_table *d = onnx_dims(n);
+    ir_dim rest = dim_mul(d, dim_div(d, t->dim[1], groups), dim_product(d, t->dim + 2, t->rank - 2));
+    ir_dim shape[3] = {t->dim[0], groups, rest};
+    ir_ref mu, inv, y = ir_reshape(n->b, x, shape, 3);
+
+    y = normalize(n, y, (int32_t[]){2}, 1, epsilon, &mu, &inv);
+    return ir_reshape(n->b, y, t->dim, t->rank);
+}
+
+bool onnx_instance_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
+
+    if (x == IR_NONE || s == IR_NONE || b == IR_NONE || onnx_rank(n, x) < 3)
+        return onnx_fail(n, "takes an image, a scale and a bias");
+    ir_ref y = group_normalize(n, x, onnx_dim(n, x, 1), onnx_float(n, "epsilon", 1e-5));
+    y = ir_2(n->b, OP_MUL, y, along(n, s, x));
+    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
+}
+
+/* Scale and bias are per group in opset 18, per channel from 21 on. */
+bool onnx_group_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
+    int64_t groups = onnx_int(n, "num_groups", 0);
+
+    if (x == IR_NONE || s == IR_NONE || b == IR_NONE || onnx_rank(n, x) < 3 || groups < 1)
+        return onnx_fail(n, "takes an image, a scale, a bias and num_groups");
+    dim_table *d = onnx_dims(n);
+    ir_dim g = dim_int(d, groups), c = onnx_dim(n, x, 1);
+    ir_ref y = group_normalize(n, x, g, onnx_float(n, "epsilon", 1e-5));
+    if (n->since < 21) {
+        ir_dim wide[2] = {g, dim_div(d, c, g)};
+        s = ir_reshape(n->b, ir_broadcast(n->b, s, wide, 2, (int32_t[]){0}), &c, 1);
+        b = ir_reshape(n->b, ir_broadcast(n->b, b, wide, 2, (int32_t[]){0}), &c, 1);
+    }
+    y = ir_2(n->b, OP_MUL, y, along(n, s, x));
+    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
+}
+
+bool onnx_mean_variance_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), mu = IR_NONE;
+    int len, axis;
+    const int64_t *list = onnx_ints(n, "axes", &len);
+    static const int64_t usual[] = {0, 2, 3};
+    int32_t axes[IR_MAX_RANK];
+
+    if (len < 0)
+        list = usual, len = 3;
+    for (int i = 0; i < len && i < IR_MAX_RANK; i++) {
+        if (!onnx_axis(n, list[i], onnx_rank(n, x), &axis))
+            return false;
+        axes[i] = axis;
+    }
+    mu = mean(n, x, axes, len);
+    ir_ref d = sub(n, x, mu), square = mean(n, ir_2(n->b, OP_MUL, x, x), axes, len);
+    ir_ref var = sub(n, square, ir_2(n->b, OP_MUL, mu, mu));
+    return onnx_out(n, 0, div(n, d, plus(n, ir_1(n->b, OP_SQRT, var), 1e-9)));
+}
+
+bool onnx_lp_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+    int axis;
+    int64_t p = onnx_int(n, "p", 2);
+
+    if (x == IR_NONE || !onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
+        return false;
+    if (p != 1 && p != 2)
+        return onnx_fail(n, "p must be 1 or 2");
+    ir_ref y = p == 1 ? ir_1(n->b, OP_ABS, x) : ir_2(n->b, OP_MUL, x, x);
+    y = ir_reduce_keep(n->b, y, RED_SUM, (int32_t[]){axis}, 1);
+    if (p == 2)
+        y = ir_1(n->b, OP_SQRT, y);
+    ir_ref none = ir_2(n->b, OP_EQ, y, onnx_splat_like(n, y, 0));
+    y = ir_select(n->b, none, onnx_splat_like(n, y, 1), y);
+    return onnx_out(n, 0, div(n, x, y));
+}
+
+/* x / (bias + alpha/size * sum of squares over `size` channels)^beta */
+bool onnx_lrn(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+    int64_t size = onnx_int(n, "size", 0);
+    dim_table *t = onnx_dims(n);
+    ir_dim lists[5][IR_MAX_RANK];
+    int rank = x == IR_NONE ? 0 : onnx_rank(n, x);
+
+    if (rank < 2 || size < 1)
+        return onnx_fail(n, "takes an image and a positive size");
+    for (int i = 0; i < rank; i++) {
+        lists[0][i] = lists[1][i] = lists[2][i] = (ir_dim){1};
+        lists[3][i] = lists[4][i] = (ir_dim){0};
+    }
+    lists[0][1] = dim_int(t, size);
+    lists[3][1] = dim_int(t, (size - 1) / 2);
+    lists[4][1] = dim_int(t, size / 2);
+    ir_attr a = {.WINDOW = {.size = {rank, lists[0]}, .stride = {rank, lists[1]},
+                            .dil = {rank, lists[2]}, .low = {rank, lists[3]},
+                            .high = {rank, lists[4]}, .op = RED_SUM}};
+    ir_ref square = ir_2(n->b, OP_MUL, x, x);
+    ir_ref y = ir_make(n->b, OP_WINDOW, &square, 1, &a);
+    double alpha = onnx_float(n, "alpha", 0.0001) / (double)size;
+    y = ir_2(n->b, OP_MUL, y, onnx_splat_like(n, x, alpha));
+    y = plus(n, y, onnx_float(n, "bias", 1));
+    y = ir_2(n->b, OP_POW, y, onnx_splat_like(n, x, onnx_float(n, "beta", 0.75)));
+    return onnx_out(n, 0, ir_2(n->b, OP_DIV, x, y));
+}

@@ -1,0 +1,339 @@
+/* frontend/onnx/resize.c - resampling.
+ *
+ * Each resized axis is a gather along it: for nearest one index per output
+ * element, for linear and cubic a few indices with weights.  Coordinates are
+ * ordinary scalar IR over an iota, so constant sizes fold to tables. */
+#include "../onnx_build.h"
+
+typedef struct axis {
+    int at;
+    ir_dim in, out;
+    ir_ref scale;           /* f32 scalar: out / in as the operator defines it */
+    bool scale_given;
+} axis;
+
+typedef struct resize {
+    const char *mode, *coordinate, *nearest;
+    double cubic;
+    bool exclude;
+} resize;
+
+static ir_ref spread(onnx_op *n, ir_ref scalar, ir_dim d)
+{
+    return ir_broadcast(n->b, scalar, &d, 1, NULL);
+}
+
+static ir_ref number(onnx_op *n, double v, ir_dim d)
+{
+    return spread(n, ir_float(n->b, DT_F32, v), d);
+}
+
+static ir_ref f32_of(onnx_op *n, ir_dim d, ir_dim len)
+{
+    return spread(n, ir_cast(n->b, ir_dim_ref(n->b, d), DT_F32), len);
+}
+
+/* Where output element o lies in the input, f32[out]. */
+static ir_ref source(onnx_op *n, const resize *r, const axis *a)
+{
+    ir_build *b = n->b;
+    ir_dim d = a->out;
+    ir_ref o = ir_cast(b, ir_iota(b, DT_I64, &d, 1, 0), DT_F32);
+    ir_ref scale = spread(n, a->scale, d), half = number(n, 0.5, d);
+
+    if (!strcmp(r->coordinate, "asymmetric"))
+        return ir_2(b, OP_DIV, o, scale);
+    if (!strcmp(r->coordinate, "align_corners")) {
+        ir_ref one = number(n, 1, d);
+        ir_ref last_in = ir_2(b, OP_SUB, f32_of(n, a->in, d), one);
+        ir_ref last = ir_2(b, OP_SUB, f32_of(n, a->out, d), one);
+        ir_ref single = ir_2(b, OP_EQ, last, number(n, 0, d));
+        ir_ref x = ir_2(b, OP_DIV, ir_2(b, OP_MUL, o, last_in), ir_select(b, single, one, last));
+        return ir_select(b, single, number(n, 0, d), x);
+    }
+    ir_ref x = ir_2(b, OP_SUB, ir_2(b, OP_DIV, ir_2(b, OP_ADD, o, half), scale), half);
+    if (!strcmp(r->coordinate, "pytorch_half_pixel")) {
+        ir_ref many = ir_2(b, OP_LT, number(n, 1, d), f32_of(n, a->out, d));
+        return ir_select(b, many, x, number(n, 0, d));
+    }
+    if (!strcmp(r->coordinate, "half_pixel_symmetric")) {
+        ir_ref in = f32_of(n, a->in, d), out = f32_of(n, a->out, d);
+        ir_ref adjust = ir_2(b, OP_DIV, out, ir_2(b, OP_MUL, scale, in));
+        ir_ref offset = ir_2(b, OP_MUL, ir_2(b, OP_MUL, in, half), ir_2(b, OP_SUB, number(n, 1, d), adjust));
+        return ir_2(b, OP_ADD, offset, x);
+    }
+    return x;
+}
+
+/* f32[out] rounded down to i64 and kept inside the input. */
+static ir_ref inside(onnx_op *n, ir_ref x, const axis *a)
+{
+    ir_build *b = n->b;
+    ir_dim d = a->out;
+    ir_ref i = ir_cast(b, x, DT_I64), zero = spread(n, ir_int(b, DT_I64, 0), d);
+    ir_ref last = spread(n, ir_dim_ref(b, dim_sub(onnx_dims(n), a->in, (ir_dim){1})), d);
+
+    return ir_2(b, OP_MIN, ir_2(b, OP_MAX, i, zero), last);
+}
+
+static ir_ref take(onnx_op *n, ir_ref x, int at, ir_ref index)
+{
+    int32_t axes[1] = {at}, perm[IR_MAX_RANK];
+    ir_ref y = ir_gather(n->b, x, &index, axes, 1, false);
+
+    if (y == IR_NONE)
+        return y;
+    for (int i = 0; i < onnx_rank(n, y); i++)
+        perm[i] = i == at ? 0 : i < at ? i + 1 : i;
+    return ir_transpose(n->b, y, perm);
+}
+
+static ir_ref nearest(onnx_op *n, const resize *r, const axis *a, ir_ref x)
+{
+    ir_build *b = n->b;
+    ir_dim d = a->out;
+    ir_ref at = source(n, r, a), half = number(n, 0.5, d);
+
+    if (!strcmp(r->nearest, "floor"))
+        at = ir_1(b, OP_FLOOR, at);
+    else if (!strcmp(r->nearest, "ceil"))
+        at = ir_1(b, OP_CEIL, at);
+    else if (!strcmp(r->nearest, "round_prefer_ceil"))
+        at = ir_1(b, OP_FLOOR, ir_2(b, OP_ADD, at, half));
+    else
+        at = ir_1(b, OP_CEIL, ir_2(b, OP_SUB, at, half));
+    return take(n, x, a->at, inside(n, at, a));
+}
+
+/* Weight of the tap at distance t of the cubic kernel with coefficient c. */
+static ir_ref cubic_weight(onnx_op *n, ir_ref t, double c, ir_dim d)
+{
+    ir_build *b = n->b;
+    ir_ref x = ir_1(b, OP_ABS, t), x2 = ir_2(b, OP_MUL, x, x), x3 = ir_2(b, OP_MUL, x2, x);
+    ir_ref near, far;
+
+#define TERM(k, v) ir_2(b, OP_MUL, number(n, k, d), v)
+    near = ir_2(b, OP_SUB, TERM(c + 2, x3), TERM(c + 3, x2));
+    near = ir_2(b, OP_ADD, near, number(n, 1, d));
+    far = ir_2(b, OP_SUB, TERM(c, x3), TERM(5 * c, x2));
+    far = ir_2(b, OP_SUB, ir_2(b, OP_ADD, far, TERM(8 * c, x)), number(n, 4 * c, d));
+#undef TERM
+    ir_ref y = ir_select(b, ir_2(b, OP_LT, x, number(n, 2, d)), far, number(n, 0, d));
+    return ir_select(b, ir_2(b, OP_LE, x, number(n, 1, d)), near, y);
+}
+
+/* Sum over taps of weight times the input there; taps outside the image read
+ * its edge, or count nothing with exclude_outside. */
+static ir_ref interpolate(onnx_op *n, const resize *r, const axis *a, ir_ref x)
+{
+    ir_build *b = n->b;
+    ir_dim d = a->out;
+    bool cubic = !strcmp(r->mode, "cubic");
+    int taps = cubic ? 4 : 2, first = cubic ? -1 : 0;
+    ir_ref at = source(n, r, a), base = ir_1(b, OP_FLOOR, at), t = ir_2(b, OP_SUB, at, base);
+    ir_ref weight[4], index[4], total = IR_NONE, y = IR_NONE;
+    ir_dtype dt = onnx_dtype(n, x);
+
+    if (!cubic)             /* linear: outside the image the edge itself */
+        t = ir_2(b, OP_MIN, ir_2(b, OP_MAX, t, number(n, 0, d)), number(n, 1, d));
+    for (int k = 0; k < taps; k++) {
+        ir_ref pos = ir_2(b, OP_ADD, base, number(n, first + k, d));
+        index[k] = inside(n, pos, a);
+        if (cubic)
+            weight[k] = cubic_weight(n, ir_2(b, OP_SUB, t, number(n, first + k, d)), r->cubic, d);
+        else
+            weight[k] = k ? t : ir_2(b, OP_SUB, number(n, 1, d), t);
+        if (r->exclude) {
+            ir_ref in = ir_2(b, OP_EQ, ir_cast(b, index[k], DT_F32), pos);
+            weight[k] = ir_select(b, in, weight[k], number(n, 0, d));
+        }
+        total = k ? ir_2(b, OP_ADD, total, weight[k]) : weight[k];
+    }
+    for (int k = 0; k < taps; k++) {
+        ir_ref w = r->exclude ? ir_2(b, OP_DIV, weight[k], total) : weight[k];
+        ir_ref v = take(n, x, a->at, index[k]);
+        if (v == IR_NONE)
+            return v;
+        const ir_type *ty = onnx_type(n, v);
+        w = ir_broadcast(b, ir_cast(b, w, dt_is_float(dt) ? dt : DT_F32), ty->dim, ty->rank, (int32_t[]){a->at});
+        v = ir_2(b, OP_MUL, dt_is_float(dt) ? v : ir_cast(b, v, DT_F32), w);
+        y = k ? ir_2(b, OP_ADD, y, v) : v;
+    }
+    return ir_cast(b, y, dt);
+}
+
+static bool resample(onnx_op *n, const resize *r, const axis *axes, int count)
+{
+    ir_ref x = onnx_in(n, 0);
+    bool whole = !strcmp(r->mode, "nearest");
+
+    for (int i = 0; i < count && x != IR_NONE; i++) {
+        if (dim_same(axes[i].in, axes[i].out) && !axes[i].scale_given)
+            continue;
+        x = whole ? nearest(n, r, &axes[i], x) : interpolate(n, r, &axes[i], x);
+    }
+    return onnx_out(n, 0, x);
+}
+
+/* floor(in * scale); a constant scale on a symbolic extent that is a whole
+ * number stays a product. */
+static ir_dim scaled(onnx_op *n, ir_dim in, ir_ref scale)
+{
+    ir_build *b = n->b;
+    const ir_node *c = ir_node_of(b->fn, scale);
+    float s = 0;
+
+    if (c->op == OP_CONST) {
+        const_read(b->m, c->attr->CONST.id, 0, 1, &s);
+        int64_t v;
+        if (s >= 1 && s < 1e6 && s == (float)(int64_t)s)
+            return dim_mul(onnx_dims(n), in, dim_int(onnx_dims(n), (int64_t)s));
+        if (dim_const(onnx_dims(n), in, &v) && s > 0 && (double)v * (double)s < 1e9)
+            return dim_int(onnx_dims(n), (int64_t)((double)v * (double)s));
+    }
+    ir_ref d = ir_cast(b, ir_dim_ref(b, in), DT_F32);
+    d = ir_cast(b, ir_1(b, OP_FLOOR, ir_2(b, OP_MUL, d, scale)), DT_I64);
+    return dim_max(onnx_dims(n), ir_bind(b, d, "resized"), (ir_dim){0});
+}
+
+static ir_ref ratio(onnx_op *n, ir_dim out, ir_dim in)
+{
+    return ir_2(n->b, OP_DIV, ir_cast(n->b, ir_dim_ref(n->b, out), DT_F32),
+                ir_cast(n->b, ir_dim_ref(n->b, in), DT_F32));
+}
+
+static ir_ref scalar_at(onnx_op *n, ir_ref list, int i)
+{
+    return ir_squeeze(n->b, ir_slice_axis(n->b, list, 0, (ir_dim){i}, (ir_dim){1}, (ir_dim){1}), 0);
+}
+
+/* Scales that are exactly 1 leave their axis alone. */
+static bool is_one(onnx_op *n, ir_ref scale)
+{
+    const ir_node *c = ir_node_of(n->b->fn, scale);
+    float s = 0;
+
+    if (c->op == OP_CONST)
+        const_read(n->b->m, c->attr->CONST.id, 0, 1, &s);
+    return s == 1;
+}
+
+static bool from_scales(onnx_op *n, ir_ref scales, const int64_t *list, int len, axis *axes)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    for (int i = 0; i < len; i++) {
+        if (!onnx_axis(n, list ? list[i] : i, onnx_rank(n, x), &axes[i].at))
+            return false;
+        axes[i].in = onnx_dim(n, x, axes[i].at);
+        axes[i].scale = scalar_at(n, scales, i);
+        if (axes[i].scale == IR_NONE)
+            return false;
+        bool same = is_one(n, axes[i].scale);
+        axes[i].out = same ? axes[i].in : scaled(n, axes[i].in, axes[i].scale);
+        axes[i].scale_given = !same;
+    }
+    return true;
+}
+
+/* One scale for all axes: the least that covers the sizes (not_smaller), or the
+ * greatest that stays within them. */
+static bool keep_ratio(onnx_op *n, axis *axes, int len, bool smaller)
+{
+    int64_t in, out;
+    double best = 0;
+
+    for (int i = 0; i < len; i++) {
+        if (!dim_const(onnx_dims(n), axes[i].in, &in) || !dim_const(onnx_dims(n), axes[i].out, &out) || !in)
+            return onnx_gap(n, "keep_aspect_ratio_policy with run-time sizes");
+        double s = (double)out / (double)in;
+        best = i == 0 || (smaller ? s < best : s > best) ? s : best;
+    }
+    for (int i = 0; i < len; i++) {
+        dim_const(onnx_dims(n), axes[i].in, &in);
+        axes[i].out = dim_int(onnx_dims(n), (int64_t)((double)in * best + 0.5));
+        axes[i].scale = ir_float(n->b, DT_F32, best);
+    }
+    return true;
+}
+
+static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, axis *axes)
+{
+    ir_ref x = onnx_in(n, 0);
+    ir_dim size[IR_MAX_RANK];
+    int count;
+    const char *policy = onnx_str(n, "keep_aspect_ratio_policy", "stretch");
+
+    if (!onnx_dim_list(n, operand, size, IR_MAX_RANK, &count))
+        return false;
+    if (count != len)
+        return onnx_fail(n, "%d sizes for %d axes", count, len);
+    for (int i = 0; i < len; i++) {
+        if (!onnx_axis(n, list ? list[i] : i, onnx_rank(n, x), &axes[i].at))
+            return false;
+        axes[i].in = onnx_dim(n, x, axes[i].at);
+        axes[i].out = size[i];
+        axes[i].scale = ratio(n, size[i], axes[i].in);
+    }
+    return !strcmp(policy, "stretch") || keep_ratio(n, axes, len, !strcmp(policy, "not_larger"));
+}
+
+static bool load_resize(onnx_op *n, resize *r)
+{
+    r->mode = onnx_str(n, "mode", "nearest");
+    r->coordinate = onnx_str(n, "coordinate_transformation_mode", n->since < 11 ? "asymmetric" : "half_pixel");
+    r->nearest = onnx_str(n, "nearest_mode", n->since < 11 ? "floor" : "round_prefer_floor");
+    r->cubic = onnx_float(n, "cubic_coeff_a", -0.75);
+    r->exclude = onnx_int(n, "exclude_outside", 0);
+    if (onnx_int(n, "antialias", 0))
+        return onnx_gap(n, "antialias");
+    if (!strcmp(r->coordinate, "tf_crop_and_resize") || !strcmp(r->coordinate, "tf_half_pixel_for_nn"))
+        return onnx_gap(n, "this coordinate_transformation_mode");
+    if (!strcmp(r->mode, "bilinear"))
+        r->mode = "linear";
+    return true;
+}
+
+static bool empty(onnx_op *n, ir_ref x)
+{
+    return x == IR_NONE || (onnx_rank(n, x) == 1 && dim_is(onnx_dims(n), onnx_dim(n, x, 0), 0));
+}
+
+/* scales_at, sizes_at: operands; axes from the attribute (opset 18). */
+static bool run(onnx_op *n, int scales_at, int sizes_at)
+{
+    resize r;
+    axis axes[IR_MAX_RANK] = {{0}};
+    int64_t list[IR_MAX_RANK];
+    int len;
+    ir_ref x = onnx_in(n, 0), scales = onnx_in(n, scales_at);
+
+    if (x == IR_NONE || !load_resize(n, &r) || !onnx_int_list(n, "axes", 99, list, IR_MAX_RANK, &len))
+        return false;
+    bool all = len < 0;
+    if (all)
+        len = onnx_rank(n, x);
+    if (!empty(n, scales) ? !from_scales(n, scales, all ? NULL : list, len, axes)
+                          : !from_sizes(n, sizes_at, all ? NULL : list, len, axes))
+        return false;
+    return resample(n, &r, axes, len);
+}
+
+bool onnx_resize_10(onnx_op *n) { return run(n, 1, 99); }
+bool onnx_resize(onnx_op *n) { return run(n, 2, 3); }
+
+bool onnx_upsample_7(onnx_op *n)
+{
+    int len;
+    const float *s = onnx_floats(n, "scales", &len);
+    resize r;
+    axis axes[IR_MAX_RANK] = {{0}};
+
+    if (len != onnx_rank(n, onnx_in(n, 0)) || !load_resize(n, &r))
+        return onnx_fail(n, "takes a scale for every axis");
+    const ir_type *t = ir_ty(n->b, DT_F32, (ir_dim[]){{len}}, 1);
+    ir_ref scales = ir_const_ref(n->b, const_copy(n->b->m, t, s, (size_t)len * 4));
+    return from_scales(n, scales, NULL, len, axes) && resample(n, &r, axes, len);
+}
+
+bool onnx_upsample_9(onnx_op *n) { return run(n, 1, 99); }

@@ -1,0 +1,363 @@
+/* frontend/onnx/rnn.c - recurrent layers as loops over time.
+ *
+ * X * W is one product for all steps; the loop's body does h * R and the gates.
+ * Both directions are loops of their own; the backward one reads and writes
+ * time from the end (reverse). */
+#include "../onnx_build.h"
+
+enum { MAX_GATES = 4, MAX_CARRIES = 2 };
+static const ir_dim zero = {0}, one = {1};
+
+typedef struct rnn {
+    const char *activation[3];
+    ir_dim steps, batch, input, hidden;
+    ir_ref lengths;             /* i32[batch] or none */
+    double clip;
+    bool coupled, linear_before_reset;
+} rnn;
+
+/* The cell: carries in place, from gates [batch, k*hidden] = x W + h R + b. */
+typedef void cell(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
+                  ir_ref peep, ir_ref *carry);
+
+typedef struct kind {
+    int gates, carries;
+    cell *step;
+} kind;
+
+static ir_ref mul(ir_build *b, ir_ref x, ir_ref y) { return ir_2(b, OP_MUL, x, y); }
+static ir_ref add(ir_build *b, ir_ref x, ir_ref y) { return ir_2(b, OP_ADD, x, y); }
+
+static ir_ref activate(ir_build *b, const char *name, ir_ref x, double clip)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+
+    if (clip > 0) {
+        x = ir_2(b, OP_MAX, x, ir_splat(b, t, -clip));
+        x = ir_2(b, OP_MIN, x, ir_splat(b, t, clip));
+    }
+    if (!strcmp(name, "Sigmoid"))
+        return ir_1(b, OP_SIGMOID, x);
+    if (!strcmp(name, "Relu"))
+        return ir_2(b, OP_MAX, x, ir_splat(b, t, 0));
+    return ir_1(b, OP_TANH, x);
+}
+
+/* Gate k of a row of gates. */
+static ir_ref gate(ir_build *b, ir_ref gates, int k, ir_dim hidden)
+{
+    dim_table *t = &b->m->dims;
+
+    return ir_slice_axis(b, gates, ir_type_of(b->fn, gates)->rank - 1,
+                         dim_mul(t, hidden, dim_int(t, k)), one, hidden);
+}
+
+static ir_ref rows(ir_build *b, ir_ref v, ir_ref like)
+{
+    const ir_type *t = ir_type_of(b->fn, like);
+
+    return ir_broadcast(b, v, t->dim, t->rank, (int32_t[]){1});
+}
+
+static ir_ref dot_rows(ir_build *b, ir_ref x, ir_ref w)
+{
+    const int32_t last[1] = {1};
+
+    return ir_dot(b, x, w, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, last}, (ir_ints){1, last});
+}
+
+static void step_rnn(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
+                     ir_ref peep, ir_ref *carry)
+{
+    (void)n, (void)peep, (void)rb;
+    carry[0] = activate(b, r->activation[0], add(b, xw, dot_rows(b, carry[0], rw)), r->clip);
+}
+
+/* Gates in the order i o f c; peepholes i o f. */
+static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
+                      ir_ref peep, ir_ref *carry)
+{
+    ir_ref g[MAX_GATES], all = add(b, xw, dot_rows(b, carry[0], rw)), c = carry[1];
+
+    (void)n, (void)rb;
+    for (int k = 0; k < 4; k++)
+        g[k] = gate(b, all, k, r->hidden);
+    if (peep != IR_NONE) {
+        g[0] = add(b, g[0], mul(b, rows(b, gate(b, peep, 0, r->hidden), c), c));
+        g[2] = add(b, g[2], mul(b, rows(b, gate(b, peep, 2, r->hidden), c), c));
+    }
+    ir_ref in = activate(b, r->activation[0], g[0], r->clip);
+    ir_ref forget = activate(b, r->activation[0], g[2], r->clip);
+    if (r->coupled)
+        forget = ir_2(b, OP_SUB, ir_splat(b, ir_type_of(b->fn, in), 1), in);
+    ir_ref fresh = activate(b, r->activation[1], g[3], r->clip);
+    c = add(b, mul(b, forget, c), mul(b, in, fresh));
+    if (peep != IR_NONE)
+        g[1] = add(b, g[1], mul(b, rows(b, gate(b, peep, 1, r->hidden), c), c));
+    ir_ref out = activate(b, r->activation[0], g[1], r->clip);
+    carry[0] = mul(b, out, activate(b, r->activation[2], c, 0));
+    carry[1] = c;
+}
+
+/* Gates in the order z r h; rb is R's bias, apart since linear_before_reset
+ * scales it by the reset gate. */
+static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
+                     ir_ref peep, ir_ref *carry)
+{
+    ir_ref h = carry[0], hidden_gate;
+    dim_table *t = &b->m->dims;
+    ir_dim two = dim_mul(t, r->hidden, dim_int(t, 2));
+
+    (void)n, (void)peep;
+    ir_ref first = ir_slice_axis(b, rw, 0, zero, one, two);
+    ir_ref last = ir_slice_axis(b, rw, 0, two, one, r->hidden);
+    ir_ref zr = dot_rows(b, h, first);
+    zr = add(b, zr, rows(b, ir_slice_axis(b, rb, 0, zero, one, two), zr));
+    ir_ref z = activate(b, r->activation[0], add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden)), r->clip);
+    ir_ref reset = activate(b, r->activation[0], add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden)), r->clip);
+    ir_ref bias = ir_slice_axis(b, rb, 0, two, one, r->hidden);
+    if (r->linear_before_reset) {
+        ir_ref hr = dot_rows(b, h, last);
+        hidden_gate = mul(b, reset, add(b, hr, rows(b, bias, hr)));
+    } else {
+        ir_ref hr = dot_rows(b, mul(b, reset, h), last);
+        hidden_gate = add(b, hr, rows(b, bias, hr));
+    }
+    ir_ref fresh = activate(b, r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
+    ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, ir_type_of(b->fn, z), 1), z);
+    carry[0] = add(b, mul(b, keep, fresh), mul(b, z, h));
+}
+
+/* Direction d of an operand with a leading direction axis. */
+static ir_ref direction(onnx_op *n, ir_ref x, int d)
+{
+    if (x == IR_NONE)
+        return x;
+    return ir_squeeze(n->b, ir_slice_axis(n->b, x, 0, (ir_dim){d}, one, one), 0);
+}
+
+/* select(t < length, now, before) on rows; `t` the step's number. */
+static ir_ref within(ir_build *b, ir_ref t, ir_ref lengths, ir_ref now, ir_ref before)
+{
+    const ir_type *ty = ir_type_of(b->fn, now), *lt = ir_type_of(b->fn, lengths);
+    ir_ref on = ir_2(b, OP_LT, ir_broadcast(b, t, lt->dim, 1, NULL), lengths);
+
+    return ir_select(b, ir_broadcast(b, on, ty->dim, ty->rank, (int32_t[]){0}), now, before);
+}
+
+/* The loop of one direction.  xw: [steps, batch, gates*hidden].  Gives
+ * out[0..carries) the last carries, out[carries] all h: [steps, batch, hidden]. */
+static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref rw, ir_ref rb,
+                     ir_ref peep, const ir_ref *init, bool reverse, ir_ref *out)
+{
+    ir_build *b = n->b, in;
+    ir_ref args[16], captured[4], carry[MAX_CARRIES], given[4];
+    uint32_t na = 0, nc = 0;
+    ir_fn *body = ir_region_begin(b, &in, "step");
+    ir_attr a = {.LOOP = {.trip = r->steps, .reverse = reverse, .carries = k->carries, .body = body}};
+    const int32_t first[1] = {0};
+
+    args[na++] = ir_int(b, DT_BOOL, 1);
+    ir_ref t = ir_input(&in, "t", type_scalar(&b->m->types, DT_I64));
+    for (int i = 0; i < k->carries; i++) {
+        args[na++] = init[i];
+        carry[i] = ir_input(&in, i ? "c" : "h", ir_type_of(b->fn, init[i]));
+    }
+    args[na++] = xw;
+    const ir_type *xt = ir_type_of(b->fn, xw);
+    ir_ref x = ir_input(&in, "x", ir_ty(b, xt->dtype, xt->dim + 1, 2));
+    const ir_ref want[4] = {rw, rb, peep, r->lengths};
+    for (int i = 0; i < 4; i++) {
+        given[i] = IR_NONE;
+        if (want[i] == IR_NONE)
+            continue;
+        const ir_node *p = ir_node_of(b->fn, want[i]);
+        if (p->op == OP_CONST) {
+            given[i] = ir_const_ref(&in, p->attr->CONST.id);
+        } else {
+            given[i] = ir_input(&in, "v", ir_type_of(b->fn, want[i]));
+            captured[nc++] = want[i];
+        }
+    }
+    for (uint32_t i = 0; i < nc; i++)
+        args[na++] = captured[i];
+    ir_ref before[MAX_CARRIES];
+    memcpy(before, carry, sizeof before);
+    k->step(n, &in, r, x, given[0], given[1], given[2], carry);
+    ir_ref h = carry[0];
+    if (given[3] != IR_NONE && h != IR_NONE) {
+        h = within(&in, t, given[3], carry[0], ir_splat(&in, ir_type_of(in.fn, carry[0]), 0));
+        for (int i = 0; i < k->carries; i++)
+            carry[i] = within(&in, t, given[3], carry[i], before[i]);
+    }
+    ir_result(&in, "go", ir_int(&in, DT_BOOL, 1));
+    for (int i = 0; i < k->carries; i++)
+        ir_result(&in, "carry", carry[i]);
+    ir_result(&in, "h", h);
+    bool ok = h != IR_NONE;
+    ir_region_end(&in);
+    if (!ok)
+        return false;
+    a.LOOP.slice_axes = a.LOOP.stack_axes = (ir_ints){1, first};
+    a.LOOP.trips = NAMES_NONE;
+    ir_ref loop = ir_make(b, OP_LOOP, args, na, &a);
+    for (int i = 0; i <= k->carries; i++)
+        out[i] = loop == IR_NONE ? loop : loop + (ir_ref)i;
+    return loop != IR_NONE;
+}
+
+/* X W' + b for all steps: [steps, batch, gates*hidden] */
+static ir_ref project(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
+{
+    const int32_t sx[1] = {2}, sw[1] = {1};
+    ir_ref y = ir_dot(n->b, x, w, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, sx}, (ir_ints){1, sw});
+
+    if (y == IR_NONE || bias == IR_NONE)
+        return y;
+    const ir_type *t = onnx_type(n, y);
+    return ir_2(n->b, OP_ADD, y, ir_broadcast(n->b, bias, t->dim, t->rank, (int32_t[]){2}));
+}
+
+static ir_ref zeros(onnx_op *n, const rnn *r, ir_ref like)
+{
+    ir_dim shape[2] = {r->batch, r->hidden};
+
+    return ir_splat(n->b, ir_ty(n->b, onnx_dtype(n, like), shape, 2), 0);
+}
+
+/* Time reversed within each row's length: index len - 1 - t where t < len. */
+static ir_ref flip_rows(onnx_op *n, const rnn *r, ir_ref x)
+{
+    ir_build *b = n->b;
+    ir_dim shape[2] = {r->steps, r->batch};
+    ir_ref t = ir_iota(b, DT_I64, shape, 2, 0), row = ir_iota(b, DT_I64, shape, 2, 1);
+    ir_ref len = ir_broadcast(b, r->lengths, shape, 2, (int32_t[]){1});
+    ir_ref back = ir_2(b, OP_SUB, ir_2(b, OP_SUB, len, onnx_splat_like(n, t, 1)), t);
+    ir_ref index[2] = {ir_select(b, ir_2(b, OP_LT, t, len), back, t), row};
+
+    return ir_gather(b, x, index, (int32_t[]){0, 1}, 2, false);
+}
+
+static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int d, bool back,
+                          ir_ref *out)
+{
+    ir_build *b = n->b;
+    dim_table *t = onnx_dims(n);
+    ir_ref w = direction(n, onnx_in(n, 1), d), rw = direction(n, onnx_in(n, 2), d);
+    ir_ref bias = direction(n, onnx_in(n, 3), d), rb = IR_NONE, init[MAX_CARRIES];
+    ir_dim gates = dim_mul(t, r->hidden, dim_int(t, k->gates));
+    bool flip = back && r->lengths != IR_NONE;
+    ir_ref peep = k->carries == 2 ? direction(n, onnx_in(n, 7), d) : IR_NONE;
+
+    if (bias != IR_NONE) {
+        ir_ref wb = ir_slice_axis(b, bias, 0, zero, one, gates);
+        rb = ir_slice_axis(b, bias, 0, gates, one, gates);
+        bias = k->step == step_gru ? wb : ir_2(b, OP_ADD, wb, rb);
+    }
+    if (k->step == step_gru && rb == IR_NONE)
+        rb = ir_splat(b, ir_ty(b, onnx_dtype(n, x), &gates, 1), 0);
+    if (k->step != step_gru)
+        rb = IR_NONE;
+    for (int i = 0; i < k->carries; i++) {
+        init[i] = direction(n, onnx_in(n, 5 + i), d);
+        if (init[i] == IR_NONE)
+            init[i] = zeros(n, r, x);
+    }
+    if (flip)
+        x = flip_rows(n, r, x);
+    if (!run_loop(n, r, k, project(n, x, w, bias), rw, rb, peep, init, back && !flip, out))
+        return false;
+    if (flip)
+        out[k->carries] = flip_rows(n, r, out[k->carries]);
+    return true;
+}
+
+static bool load_activations(onnx_op *n, const kind *k, rnn *r, int directions)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, "activations");
+    static const char *const usual[3][3] = {
+        {"Tanh", "", ""}, {"Sigmoid", "Tanh", ""}, {"Sigmoid", "Tanh", "Tanh"}};
+    int count = k->step == step_rnn ? 1 : k->step == step_gru ? 2 : 3;
+
+    for (int i = 0; i < count; i++)
+        r->activation[i] = usual[count - 1][i];
+    if (!a || !a->n_strings)
+        return true;
+    if ((int)a->n_strings != count * directions)
+        return onnx_fail(n, "%zu activations", a->n_strings);
+    for (int i = 0; i < count; i++) {
+        r->activation[i] = arena_strndup(&n->b->m->mem, (const char *)a->strings[i].data, a->strings[i].len);
+        if (strcmp(r->activation[i], "Tanh") && strcmp(r->activation[i], "Sigmoid") &&
+            strcmp(r->activation[i], "Relu"))
+            return onnx_gap(n, "activations other than Sigmoid, Tanh and Relu");
+        for (int d = 1; d < directions; d++)
+            if (a->strings[i + d * count].len != a->strings[i].len ||
+                memcmp(a->strings[i + d * count].data, a->strings[i].data, a->strings[i].len))
+                return onnx_gap(n, "activations that differ between directions");
+    }
+    return true;
+}
+
+/* [batch, steps, ..] and [batch, directions, ..] of layout 1 to layout 0 and back. */
+static ir_ref swap01(onnx_op *n, ir_ref x)
+{
+    int32_t perm[IR_MAX_RANK] = {1, 0};
+
+    if (x == IR_NONE)
+        return x;
+    for (int i = 2; i < onnx_rank(n, x); i++)
+        perm[i] = i;
+    return ir_transpose(n->b, x, perm);
+}
+
+static bool collect(onnx_op *n, const kind *k, ir_ref (*out)[MAX_CARRIES + 1], int directions, bool layout)
+{
+    ir_ref part[2];
+
+    for (int i = 0; i <= k->carries; i++) {
+        bool all = i == k->carries;
+        for (int d = 0; d < directions; d++)
+            part[d] = ir_unsqueeze(n->b, out[d][i], all ? 1 : 0);
+        ir_ref y = ir_concat(n->b, part, directions, all ? 1 : 0);
+        if (layout && all && y != IR_NONE)
+            y = ir_transpose(n->b, y, (int32_t[]){2, 0, 1, 3});
+        else if (layout)
+            y = swap01(n, y);
+        if (!onnx_out(n, all ? 0 : i + 1, y))
+            return false;
+    }
+    return true;
+}
+
+static bool recurrent(onnx_op *n, const kind *k)
+{
+    rnn r = {.lengths = IR_NONE, .clip = onnx_float(n, "clip", 0),
+             .coupled = onnx_int(n, "input_forget", 0),
+             .linear_before_reset = onnx_int(n, "linear_before_reset", 0)};
+    const char *way = onnx_str(n, "direction", "forward");
+    bool both = !strcmp(way, "bidirectional"), layout = onnx_int(n, "layout", 0);
+    ir_ref x = onnx_in(n, 0), out[2][MAX_CARRIES + 1];
+    int directions = both ? 2 : 1;
+
+    if (x == IR_NONE || !onnx_has(n, 1) || !onnx_has(n, 2) || onnx_rank(n, x) != 3 ||
+        onnx_rank(n, onnx_in(n, 1)) != 3 || onnx_rank(n, onnx_in(n, 2)) != 3)
+        return onnx_fail(n, "takes X, W and R of rank 3");
+    if (layout && (onnx_has(n, 5) || onnx_has(n, 6)))
+        return onnx_gap(n, "initial states with layout 1");
+    if (!load_activations(n, k, &r, directions))
+        return false;
+    if (layout)
+        x = swap01(n, x);
+    r.steps = onnx_dim(n, x, 0), r.batch = onnx_dim(n, x, 1), r.input = onnx_dim(n, x, 2);
+    r.hidden = onnx_dim(n, onnx_in(n, 2), 2);
+    if (onnx_has(n, 4))
+        r.lengths = ir_cast(n->b, onnx_in(n, 4), DT_I64);
+    for (int d = 0; d < directions; d++)
+        if (!one_direction(n, &r, k, x, d, d == 1 || !strcmp(way, "reverse"), out[d]))
+            return false;
+    return collect(n, k, out, directions, layout);
+}
+
+bool onnx_rnn(onnx_op *n) { return recurrent(n, &(kind){1, 1, step_rnn}); }
+bool onnx_lstm(onnx_op *n) { return recurrent(n, &(kind){4, 2, step_lstm}); }
+bool onnx_gru(onnx_op *n) { return recurrent(n, &(kind){3, 1, step_gru}); }

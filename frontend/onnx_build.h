@@ -1,0 +1,109 @@
+/* frontend/onnx_build.h - what an operator's builder sees.
+ *
+ * To add an operator: write `bool onnx_<name>(onnx_op *n)` in the family's
+ * file under onnx/, and a row in onnx_ops.def for every version that changed
+ * its meaning.  The builder reads operands with onnx_in(n, i) (IR_NONE if
+ * absent), attributes with onnx_int and its kin, makes nodes with build.h
+ * through n->b, and ends with `return onnx_out(n, 0, x)`.  An error is
+ * `return onnx_fail(n, ...)`, a gap in what we support onnx_gap(n, reason). */
+#ifndef INGOT_ONNX_BUILD_H
+#define INGOT_ONNX_BUILD_H
+
+#include "build.h"
+#include "onnx.pb-c.h"
+
+typedef struct onnx_scope onnx_scope;
+
+typedef struct onnx_op {
+    ir_build *b;
+    onnx_scope *scope;
+    const Onnx__NodeProto *p;
+    const char *domain;
+    int64_t version;        /* opset of the domain */
+    int since;              /* of the row */
+    int nin, nout;          /* as written, absent ones included */
+    ir_ref *out;            /* nout refs, IR_NONE at first */
+    const char *place;      /* "node 17 'conv1'" */
+} onnx_op;
+
+typedef bool onnx_builder(onnx_op *n);
+
+/* Operand i, IR_NONE if absent. */
+ir_ref onnx_in(onnx_op *n, int i);
+static inline bool onnx_has(onnx_op *n, int i) { return onnx_in(n, i) != IR_NONE; }
+bool onnx_wants(const onnx_op *n, int i);      /* is output i named? */
+/* Sets output i; false if x is IR_NONE. */
+bool onnx_out(onnx_op *n, int i, ir_ref x);
+
+/* Errors at the node; always false. */
+bool onnx_fail(onnx_op *n, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool onnx_gap(onnx_op *n, const char *reason);
+
+/* Attributes: null or the default if absent. */
+const Onnx__AttributeProto *onnx_attr(onnx_op *n, const char *name);
+int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise);
+double onnx_float(onnx_op *n, const char *name, double otherwise);
+const char *onnx_str(onnx_op *n, const char *name, const char *otherwise);
+/* Integers of a list; *len = -1 if absent. */
+const int64_t *onnx_ints(onnx_op *n, const char *name, int *len);
+const float *onnx_floats(onnx_op *n, const char *name, int *len);
+
+/* Types of operands. */
+static inline const ir_type *onnx_type(onnx_op *n, ir_ref x) { return ir_type_of(n->b->fn, x); }
+static inline int onnx_rank(onnx_op *n, ir_ref x) { return onnx_type(n, x)->rank; }
+static inline ir_dtype onnx_dtype(onnx_op *n, ir_ref x) { return onnx_type(n, x)->dtype; }
+static inline ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis) { return onnx_type(n, x)->dim[axis]; }
+static inline dim_table *onnx_dims(onnx_op *n) { return &n->b->m->dims; }
+/* -rank <= axis < rank to 0..; false with an error if not. */
+bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out);
+/* A list of constant integers: the attribute, or operand i if there is none.
+ * -1 in *len: neither is there.  False if the operand is no constant. */
+bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, int *len);
+/* Elements of an integer operand as dims, each bound if it is not known; its
+ * extent must be constant and at most max. */
+bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len);
+/* A constant tensor operand's value as a double (scalar or one element). */
+bool onnx_const_float(onnx_op *n, int i, double *out);
+
+/* A scalar constant of x's type. */
+ir_ref onnx_like(onnx_op *n, ir_ref x, double value);
+/* The same broadcast to x's shape. */
+ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value);
+
+/* A tensor in the file as a constant; IR_NONE after an error. */
+ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);
+
+/* Control flow (onnx_graph.c). */
+const Onnx__GraphProto *onnx_graph_attr(onnx_op *n, const char *name);
+/* Builds a graph's nodes in place, its inputs bound to `in`; its outputs go to
+ * out (n_output refs). */
+bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref *out);
+
+/* A region from a graph: captured values of enclosing scopes become trailing
+ * parameters, listed in `captures` (shared by all regions of one node). */
+typedef struct onnx_captures {
+    VEC(const char *) name;
+    VEC(ir_ref) outer;
+} onnx_captures;
+void onnx_find_captures(onnx_op *n, const Onnx__GraphProto *g, onnx_captures *c);
+void onnx_captures_free(onnx_captures *c);
+/* Appends the captured refs that are handed over (constants are not, they are
+ * known inside); returns how many. */
+uint32_t onnx_capture_args(const onnx_op *n, const onnx_captures *c, ir_ref *args);
+/* Begins a region with `extra` parameters made by the caller first. */
+typedef struct onnx_region {
+    ir_build b;
+    ir_fn *fn, *outer;
+    onnx_scope *scope;
+} onnx_region;
+void onnx_region_begin(onnx_op *n, onnx_region *r, const char *name);
+void onnx_region_captures(onnx_region *r, const onnx_captures *c);
+/* Runs the graph inside the region on its parameters `in`; results to out. */
+bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
+                       const ir_ref *in, ir_ref *out);
+void onnx_region_end(onnx_region *r);
+
+#define ONNX(domain, op, since, build) onnx_builder onnx_##build;
+#include "onnx_ops.def"
+
+#endif

@@ -1,0 +1,512 @@
+/* frontend/onnx_graph.c - graphs: scopes of names, order of nodes, dispatch to
+ * the operators' builders, model-local functions, regions. */
+#include "onnx_model.h"
+
+enum { MAX_DEPTH = 48 };
+
+static const char *text_or(const char *s)
+{
+    return s ? s : "";
+}
+
+/* ---- scopes --------------------------------------------------------------------- */
+
+void scope_set(onnx_scope *s, const char *name, ir_ref r)
+{
+    uint32_t id = names_add(&s->names, name);
+
+    if (id >= s->ref.len)
+        vec_resize(&s->ref, id + 1);
+    s->ref.at[id] = r;
+}
+
+bool scope_find(const onnx_scope *s, const char *name, ir_ref *r)
+{
+    for (; s; s = s->parent) {
+        uint32_t id = names_find(&s->names, name);
+        if (id != NAMES_NONE) {
+            *r = s->ref.at[id];
+            return true;
+        }
+    }
+    return false;
+}
+
+void scope_free(onnx_scope *s)
+{
+    names_free(&s->names);
+    vec_free(&s->ref);
+}
+
+static const Onnx__FunctionProto *function_of(const onnx_scope *s)
+{
+    while (s && !s->function)
+        s = s->parent;
+    return s ? s->function : NULL;
+}
+
+static bool same_domain(const char *a, const char *b)
+{
+    a = !strcmp(text_or(a), "ai.onnx") ? "" : text_or(a);
+    b = !strcmp(text_or(b), "ai.onnx") ? "" : text_or(b);
+    return !strcmp(a, b);
+}
+
+int64_t scope_version(const onnx_scope *s, const char *domain)
+{
+    const Onnx__FunctionProto *f = function_of(s);
+    size_t n = f ? f->n_opset_import : s->model->proto->n_opset_import;
+    Onnx__OperatorSetIdProto **o = f ? f->opset_import : s->model->proto->opset_import;
+
+    for (size_t i = 0; i < n; i++)
+        if (same_domain(o[i]->domain, domain))
+            return o[i]->version;
+    return *text_or(domain) && strcmp(domain, "ai.onnx") ? 1 : 0;
+}
+
+/* ---- order of nodes -------------------------------------------------------------- */
+
+typedef struct sorter {
+    const Onnx__GraphProto *g;
+    names made;             /* by name: an output of node maker[id] */
+    VEC(uint32_t) maker;
+    VEC(uint32_t) stack;
+    uint8_t *state;         /* 0 new, 1 open, 2 done */
+    uint32_t *next;         /* operand to look at */
+    uint32_t *order, len;
+} sorter;
+
+/* The node that makes operand i of `node`, or UINT32_MAX. */
+static uint32_t maker_of(const sorter *s, const Onnx__NodeProto *node, uint32_t i)
+{
+    uint32_t id = *node->input[i] ? names_find(&s->made, node->input[i]) : NAMES_NONE;
+
+    return id == NAMES_NONE ? UINT32_MAX : s->maker.at[id];
+}
+
+/* Depth first from node i, without recursion; false on a cycle. */
+static bool visit(sorter *s, uint32_t i)
+{
+    vec_push(&s->stack, i);
+    s->state[i] = 1;
+    while (s->stack.len) {
+        uint32_t at = s->stack.at[s->stack.len - 1];
+        const Onnx__NodeProto *n = s->g->node[at];
+        if (s->next[at] == n->n_input) {
+            s->state[at] = 2;
+            s->order[s->len++] = at;
+            s->stack.len--;
+            continue;
+        }
+        uint32_t from = maker_of(s, n, s->next[at]++);
+        if (from == UINT32_MAX || s->state[from] == 2)
+            continue;
+        if (s->state[from] == 1)
+            return false;
+        s->state[from] = 1;
+        vec_push(&s->stack, from);
+    }
+    return true;
+}
+
+/* Nodes in an order that makes every value before its use; null on a cycle. */
+static const uint32_t *sort_nodes(onnx_scope *sc, const Onnx__GraphProto *g)
+{
+    arena *mem = &sc->model->m->mem;
+    sorter s = {.g = g, .state = arena_array(mem, uint8_t, g->n_node + 1),
+                .next = arena_array(mem, uint32_t, g->n_node + 1),
+                .order = arena_array(mem, uint32_t, g->n_node + 1)};
+    bool ok = true;
+
+    for (uint32_t i = 0; i < g->n_node; i++)
+        for (size_t j = 0; j < g->node[i]->n_output; j++) {
+            if (!*g->node[i]->output[j])
+                continue;
+            uint32_t before = s.made.text.len, id = names_add(&s.made, g->node[i]->output[j]);
+            if (id < before)
+                ok = diag_error(sc->model->d, sc->b->loc, D_GENERAL,
+                                arena_printf(mem, "the value '%s' is made twice", g->node[i]->output[j]));
+            else
+                vec_push(&s.maker, i);
+        }
+    for (uint32_t i = 0; ok && i < g->n_node; i++)
+        if (!s.state[i] && !visit(&s, i))
+            ok = diag_error(sc->model->d, sc->b->loc, D_GENERAL,
+                            arena_printf(mem, "node %u '%s' (%s) is part of a cycle", i,
+                                         text_or(g->node[i]->name), text_or(g->node[i]->op_type)));
+    names_free(&s.made);
+    vec_free(&s.maker);
+    vec_free(&s.stack);
+    return ok ? s.order : NULL;
+}
+
+/* ---- dispatch ----------------------------------------------------------------------- */
+
+typedef struct row {
+    const char *domain, *op;
+    int since;
+    onnx_builder *build;
+} row;
+
+static const row rows[] = {
+#define ONNX(domain, op, since, build) {domain, #op, since, onnx_##build},
+#include "onnx_ops.def"
+};
+
+void onnx_each_operator(void (*see)(void *cx, const char *domain, const char *op, int since),
+                        void *cx)
+{
+    for (size_t i = 0; i < COUNT(rows); i++)
+        see(cx, rows[i].domain, rows[i].op, rows[i].since);
+}
+
+static int compare(const row *r, const char *domain, const char *op)
+{
+    int c = strcmp(r->domain, domain);
+
+    return c ? c : strcmp(r->op, op);
+}
+
+/* The row with the greatest `since` that the version reaches; the table is
+ * sorted by domain, operator, since. */
+static const row *find_row(const char *domain, const char *op, int64_t version)
+{
+    size_t lo = 0, hi = COUNT(rows);
+    const row *best = NULL;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (compare(&rows[mid], domain, op) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < COUNT(rows) && !compare(&rows[lo], domain, op); lo++)
+        if (rows[lo].since <= version)
+            best = &rows[lo];
+    return best;
+}
+
+static const Onnx__FunctionProto *find_function(const onnx_model *x, const Onnx__NodeProto *p)
+{
+    for (size_t i = 0; i < x->proto->n_functions; i++) {
+        const Onnx__FunctionProto *f = x->proto->functions[i];
+        if (same_domain(f->domain, p->domain) && f->name && p->op_type &&
+            !strcmp(f->name, p->op_type) && !strcmp(text_or(f->overload), text_or(p->overload)))
+            return f;
+    }
+    return NULL;
+}
+
+static const char *version_text(onnx_model *x, const Onnx__NodeProto *p, int64_t version)
+{
+    return arena_printf(&x->m->mem, "%s%s%lld", same_domain(p->domain, "") ? "" : text_or(p->domain),
+                        same_domain(p->domain, "") ? "" : " ", (long long)version);
+}
+
+bool onnx_gap(onnx_op *n, const char *reason)
+{
+    onnx_model *x = n->scope->model;
+
+    return diag_unsupported(x->d, text_or(n->p->op_type), version_text(x, n->p, n->version),
+                            n->place, reason);
+}
+
+bool onnx_fail(onnx_op *n, const char *fmt, ...)
+{
+    va_list ap;
+    text t = {0};
+
+    va_start(ap, fmt);
+    text_addv(&t, fmt, ap);
+    va_end(ap);
+    diag_error(n->b->d, n->b->loc, D_GENERAL, t.at);
+    text_free(&t);
+    return false;
+}
+
+/* Every named operand is there: 1; one could not be made: 0; missing: -1. */
+static int operands(const onnx_scope *s, const Onnx__NodeProto *p, const char **missing)
+{
+    int all = 1;
+    ir_ref r;
+
+    for (size_t i = 0; i < p->n_input; i++) {
+        if (!*p->input[i])
+            continue;
+        if (!scope_find(s, p->input[i], &r)) {
+            *missing = p->input[i];
+            return -1;
+        }
+        if (r == IR_NONE)
+            all = 0;
+    }
+    return all;
+}
+
+static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
+{
+    onnx_scope s = {.model = n->scope->model, .b = n->b, .function = f, .call = n};
+    Onnx__GraphProto body = ONNX__GRAPH_PROTO__INIT;
+    ir_ref r;
+    bool ok = true;
+
+    if (n->nin > (int)f->n_input || n->nout > (int)f->n_output)
+        return onnx_fail(n, "function '%s' takes %zu operands and gives %zu results",
+                         text_or(f->name), f->n_input, f->n_output);
+    for (int i = 0; i < (int)f->n_input; i++)
+        if (onnx_in(n, i) != IR_NONE)
+            scope_set(&s, f->input[i], onnx_in(n, i));
+    body.n_node = f->n_node;
+    body.node = f->node;
+    ok = onnx_run_graph(&s, &body, NULL);
+    for (int i = 0; ok && i < n->nout; i++)
+        if (scope_find(&s, f->output[i], &r))
+            n->out[i] = r;
+        else if (onnx_wants(n, i))
+            ok = onnx_fail(n, "function '%s' does not make its result '%s'", text_or(f->name),
+                           f->output[i]);
+    scope_free(&s);
+    return ok;
+}
+
+static bool dispatch(onnx_op *n, bool ready)
+{
+    onnx_model *x = n->scope->model;
+    const Onnx__FunctionProto *f = find_function(x, n->p);
+    const char *domain = same_domain(n->domain, "") ? "" : n->domain;
+
+    if (f) {
+        if (!ready)
+            return true;
+        if (++x->depth > MAX_DEPTH)
+            return onnx_fail(n, "functions call each other too deeply");
+        bool ok = run_function(n, f);
+        x->depth--;
+        return ok;
+    }
+    const row *r = find_row(domain, text_or(n->p->op_type), n->version);
+    if (!r) {
+        onnx_gap(n, find_row(domain, text_or(n->p->op_type), INT64_MAX)
+                        ? "this version of the operator is not supported"
+                        : "the operator is not supported");
+        return true;            /* go on: all gaps are reported at once */
+    }
+    if (!ready)
+        return true;
+    n->since = r->since;
+    uint32_t gaps = x->d->gap.len;
+    return r->build(n) || x->d->gap.len > gaps;
+}
+
+static bool run_node(onnx_scope *s, uint32_t index)
+{
+    const Onnx__NodeProto *p = s->graph->node[index];
+    onnx_model *x = s->model;
+    const char *missing = NULL;
+    ir_ref out[256];
+    onnx_op n = {.b = s->b, .scope = s, .p = p, .domain = text_or(p->domain),
+                 .version = scope_version(s, text_or(p->domain)), .nin = (int)p->n_input,
+                 .nout = (int)p->n_output, .out = out};
+
+    n.place = arena_printf(&x->m->mem, "node %u '%s'", index, text_or(p->name));
+    char *place = arena_printf(&x->m->mem, "%s: %s (%s-%lld)", x->name, n.place,
+                               text_or(p->op_type), (long long)n.version);
+    s->b->loc = (ir_loc){.file = diag_place(x->d, place), .line = index + 1};
+    if (p->n_output > COUNT(out))
+        return onnx_fail(&n, "has more than %zu results", COUNT(out));
+    for (size_t i = 0; i < p->n_output; i++)
+        out[i] = IR_NONE;
+    int ready = operands(s, p, &missing);
+    if (ready < 0)
+        return onnx_fail(&n, "operand '%s' is made by no node and is no input", missing);
+    uint32_t gaps = x->d->gap.len;
+    if (!dispatch(&n, ready))
+        return diag_failed(x->d) ? false : onnx_fail(&n, "could not be built");
+    for (size_t i = 0; !s->sunk && i < p->n_output; i++) {
+        if (!*p->output[i])
+            continue;
+        if (out[i] == IR_NONE && ready && x->d->gap.len == gaps && !x->d->gap.len)
+            return onnx_fail(&n, "does not make its result %zu '%s'", i, p->output[i]);
+        scope_set(s, p->output[i], out[i]);
+    }
+    return x->d->errors == 0;
+}
+
+/* ---- graphs ---------------------------------------------------------------------------- */
+
+static bool load_initializers(onnx_scope *s, const Onnx__GraphProto *g)
+{
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        uint32_t id = onnx_load_tensor(s->model, g->initializer[i], s->b->loc);
+        if (id == IR_NONE)
+            return false;
+        scope_set(s, text_or(g->initializer[i]->name), ir_const_ref(s->b, id));
+    }
+    return true;
+}
+
+bool onnx_run_rest(onnx_scope *s, ir_ref *out)
+{
+    const Onnx__GraphProto *g = s->graph;
+
+    while (s->next < g->n_node && !s->sunk)
+        if (!run_node(s, s->order[s->next++]))
+            return false;
+    for (size_t i = 0; out && i < g->n_output; i++) {
+        const char *name = text_or(g->output[i]->name);
+        if (s->sunk)
+            out[i] = s->sunk[i];
+        else if (!scope_find(s, name, &out[i]))
+            return diag_error(s->model->d, s->b->loc, D_GENERAL,
+                              arena_printf(&s->model->m->mem, "output '%s' is made by no node", name));
+    }
+    return true;
+}
+
+bool onnx_run_graph(onnx_scope *s, const Onnx__GraphProto *g, ir_ref *out)
+{
+    s->graph = g;
+    s->next = 0;
+    s->sunk = NULL;
+    s->order = sort_nodes(s, g);
+    return s->order && load_initializers(s, g) && onnx_run_rest(s, out);
+}
+
+static bool bind_inputs(onnx_op *n, onnx_scope *s, const Onnx__GraphProto *g, const ir_ref *in)
+{
+    for (size_t i = 0; i < g->n_input; i++)
+        scope_set(s, text_or(g->input[i]->name), in[i]);
+    return ++n->scope->model->depth <= MAX_DEPTH ||
+           onnx_fail(n, "subgraphs are nested too deeply");
+}
+
+bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref *out)
+{
+    onnx_scope s = {.model = n->scope->model, .parent = n->scope, .b = n->b};
+    ir_loc loc = n->b->loc;
+    bool ok = bind_inputs(n, &s, g, in) && onnx_run_graph(&s, g, out);
+
+    n->scope->model->depth--;
+    n->b->loc = loc;
+    scope_free(&s);
+    return ok;
+}
+
+/* ---- regions ----------------------------------------------------------------------------- */
+
+typedef struct defined {
+    const struct defined *outer;
+    names names;
+} defined;
+
+static bool is_defined(const defined *d, const char *name)
+{
+    for (; d; d = d->outer)
+        if (names_find(&d->names, name) != NAMES_NONE)
+            return true;
+    return false;
+}
+
+static void capture(onnx_op *n, const char *name, onnx_captures *c)
+{
+    ir_ref r;
+
+    for (uint32_t i = 0; i < c->name.len; i++)
+        if (!strcmp(c->name.at[i], name))
+            return;
+    if (scope_find(n->scope, name, &r) && r != IR_NONE) {
+        vec_push(&c->name, name);
+        vec_push(&c->outer, r);
+    }
+}
+
+static void find_free(onnx_op *n, const Onnx__GraphProto *g, const defined *outer,
+                      onnx_captures *c, int depth)
+{
+    defined d = {.outer = outer};
+
+    if (depth > MAX_DEPTH)
+        return;
+    for (size_t i = 0; i < g->n_input; i++)
+        names_add(&d.names, text_or(g->input[i]->name));
+    for (size_t i = 0; i < g->n_initializer; i++)
+        names_add(&d.names, text_or(g->initializer[i]->name));
+    for (size_t i = 0; i < g->n_node; i++)
+        for (size_t j = 0; j < g->node[i]->n_output; j++)
+            names_add(&d.names, g->node[i]->output[j]);
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *p = g->node[i];
+        for (size_t j = 0; j < p->n_input; j++)
+            if (*p->input[j] && !is_defined(&d, p->input[j]))
+                capture(n, p->input[j], c);
+        for (size_t j = 0; j < p->n_attribute; j++)
+            if (p->attribute[j]->g)
+                find_free(n, p->attribute[j]->g, &d, c, depth + 1);
+    }
+    for (size_t i = 0; i < g->n_output; i++)
+        if (!is_defined(&d, text_or(g->output[i]->name)))
+            capture(n, text_or(g->output[i]->name), c);
+    names_free(&d.names);
+}
+
+void onnx_find_captures(onnx_op *n, const Onnx__GraphProto *g, onnx_captures *c)
+{
+    find_free(n, g, NULL, c, 0);
+}
+
+void onnx_captures_free(onnx_captures *c)
+{
+    vec_free(&c->name);
+    vec_free(&c->outer);
+}
+
+uint32_t onnx_capture_args(const onnx_op *n, const onnx_captures *c, ir_ref *args)
+{
+    uint32_t k = 0;
+
+    for (uint32_t i = 0; i < c->outer.len; i++)
+        if (ir_node_of(n->b->fn, c->outer.at[i])->op != OP_CONST)
+            args[k++] = c->outer.at[i];
+    return k;
+}
+
+void onnx_region_begin(onnx_op *n, onnx_region *r, const char *name)
+{
+    *r = (onnx_region){0};
+    r->fn = ir_region_begin(n->b, &r->b, name);
+    r->scope = arena_new(&n->b->m->mem, onnx_scope);
+    *r->scope = (onnx_scope){.model = n->scope->model, .b = &r->b,
+                             .function = function_of(n->scope), .call = n->scope->call};
+    r->outer = n->b->fn;
+}
+
+/* Constants are known inside as well; other values arrive as parameters that
+ * keep their known elements. */
+void onnx_region_captures(onnx_region *r, const onnx_captures *c)
+{
+    for (uint32_t i = 0; i < c->outer.len; i++) {
+        ir_ref o = c->outer.at[i];
+        const ir_node *p = ir_node_of(r->outer, o);
+        ir_ref x = p->op == OP_CONST ? ir_const_ref(&r->b, p->attr->CONST.id)
+                                     : ir_input(&r->b, c->name.at[i], ir_type_of(r->outer, o));
+        if (p->op != OP_CONST)
+            r->fn->value.at[x].elem = r->outer->value.at[o].elem;
+        scope_set(r->scope, c->name.at[i], x);
+    }
+}
+
+bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
+                       const ir_ref *in, ir_ref *out)
+{
+    bool ok = bind_inputs(n, r->scope, g, in) && onnx_run_graph(r->scope, g, out);
+
+    n->scope->model->depth--;
+    return ok;
+}
+
+void onnx_region_end(onnx_region *r)
+{
+    scope_free(r->scope);
+    ir_region_end(&r->b);
+}

@@ -1,0 +1,182 @@
+/* frontend/onnx_helpers.c - operands and attributes for the operators' builders. */
+#include "num.h"
+#include "onnx_model.h"
+
+ir_ref onnx_in(onnx_op *n, int i)
+{
+    ir_ref r;
+
+    if (i >= n->nin || !*n->p->input[i] || !scope_find(n->scope, n->p->input[i], &r))
+        return IR_NONE;
+    return r;
+}
+
+bool onnx_wants(const onnx_op *n, int i)
+{
+    return i < n->nout && *n->p->output[i];
+}
+
+bool onnx_out(onnx_op *n, int i, ir_ref x)
+{
+    if (i < n->nout)
+        n->out[i] = x;
+    return x != IR_NONE;
+}
+
+/* In a function's body an attribute may stand for one of the calling node, or
+ * for the function's default. */
+static const Onnx__AttributeProto *resolve(const onnx_scope *s, const Onnx__AttributeProto *a)
+{
+    while (a && a->ref_attr_name && *a->ref_attr_name) {
+        while (s && !s->function)
+            s = s->parent;
+        if (!s || !s->call)
+            return NULL;
+        const Onnx__AttributeProto *found = NULL;
+        for (size_t i = 0; i < s->call->p->n_attribute && !found; i++)
+            if (s->call->p->attribute[i]->name &&
+                !strcmp(s->call->p->attribute[i]->name, a->ref_attr_name))
+                found = s->call->p->attribute[i];
+        for (size_t i = 0; i < s->function->n_attribute_proto && !found; i++)
+            if (s->function->attribute_proto[i]->name &&
+                !strcmp(s->function->attribute_proto[i]->name, a->ref_attr_name))
+                found = s->function->attribute_proto[i];
+        a = found;
+        s = s->call->scope;
+    }
+    return a;
+}
+
+const Onnx__AttributeProto *onnx_attr(onnx_op *n, const char *name)
+{
+    for (size_t i = 0; i < n->p->n_attribute; i++)
+        if (n->p->attribute[i]->name && !strcmp(n->p->attribute[i]->name, name))
+            return resolve(n->scope, n->p->attribute[i]);
+    return NULL;
+}
+
+int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    return a && a->has_i ? a->i : otherwise;
+}
+
+double onnx_float(onnx_op *n, const char *name, double otherwise)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    return a && a->has_f ? (double)a->f : otherwise;
+}
+
+const char *onnx_str(onnx_op *n, const char *name, const char *otherwise)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    return a && a->has_s ? arena_strndup(&n->b->m->mem, (const char *)a->s.data, a->s.len)
+                         : otherwise;
+}
+
+const int64_t *onnx_ints(onnx_op *n, const char *name, int *len)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    *len = a ? (int)a->n_ints : -1;
+    return a ? a->ints : NULL;
+}
+
+const float *onnx_floats(onnx_op *n, const char *name, int *len)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    *len = a ? (int)a->n_floats : -1;
+    return a ? a->floats : NULL;
+}
+
+const Onnx__GraphProto *onnx_graph_attr(onnx_op *n, const char *name)
+{
+    const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    return a ? a->g : NULL;
+}
+
+bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out)
+{
+    if (axis < -rank || axis >= rank)
+        return onnx_fail(n, "axis %lld is out of range for rank %d", (long long)axis, rank);
+    *out = (int)(axis < 0 ? axis + rank : axis);
+    return true;
+}
+
+static bool vector_extent(onnx_op *n, ir_ref x, int max, int *len)
+{
+    int64_t count = type_count_const(&n->b->m->types, onnx_type(n, x));
+
+    if (onnx_type(n, x)->kind != TY_TENSOR || onnx_rank(n, x) > 1 || count < 0 || count > max)
+        return onnx_gap(n, "a list operand has no constant length, or one that is too large");
+    *len = (int)count;
+    return true;
+}
+
+bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, int *len)
+{
+    const int64_t *list = attr ? onnx_ints(n, attr, len) : NULL;
+    ir_dim dims[IR_MAX_RANK * 4];
+    ir_ref x = onnx_in(n, i);
+
+    if (list || (attr && *len == 0)) {
+        if (*len > max)
+            return onnx_fail(n, "attribute '%s' has %d elements", attr, *len);
+        memcpy(out, list, (size_t)*len * sizeof *out);
+        return true;
+    }
+    *len = -1;
+    if (x == IR_NONE)
+        return true;
+    if (max > (int)COUNT(dims) || !onnx_dim_list(n, i, dims, max, len))
+        return false;
+    for (int k = 0; k < *len; k++)
+        if (!dim_const(onnx_dims(n), dims[k], &out[k]))
+            return onnx_gap(n, "a list operand is computed at run time");
+    return true;
+}
+
+bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len)
+{
+    ir_ref x = onnx_in(n, i);
+
+    *len = -1;
+    if (x == IR_NONE)
+        return true;
+    return vector_extent(n, x, max, len) && ir_elements(n->b, x, out, *len);
+}
+
+bool onnx_const_float(onnx_op *n, int i, double *out)
+{
+    ir_ref x = onnx_in(n, i);
+    const ir_node *p = x == IR_NONE ? NULL : ir_node_of(n->b->fn, x);
+    uint8_t element[16];
+
+    if (!p || p->op != OP_CONST || type_count_const(&n->b->m->types, onnx_type(n, x)) != 1)
+        return false;
+    const_read(n->b->m, p->attr->CONST.id, 0, 1, element);
+    *out = num_load_flt(onnx_dtype(n, x), element);
+    return true;
+}
+
+ir_ref onnx_like(onnx_op *n, ir_ref x, double value)
+{
+    return ir_float(n->b, onnx_dtype(n, x), value);
+}
+
+ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value)
+{
+    return ir_splat(n->b, onnx_type(n, x), value);
+}
+
+ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t)
+{
+    uint32_t id = onnx_load_tensor(n->scope->model, t, n->b->loc);
+
+    return id == IR_NONE ? IR_NONE : ir_const_ref(n->b, id);
+}

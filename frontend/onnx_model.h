@@ -1,0 +1,57 @@
+/* frontend/onnx_model.h - one import in progress: the file, the scopes of
+ * names.  Private to frontend/onnx_*.c. */
+#ifndef INGOT_ONNX_MODEL_H
+#define INGOT_ONNX_MODEL_H
+
+#include "onnx.h"
+#include "onnx_build.h"
+
+typedef struct onnx_model {
+    const char *name;               /* of the file, for messages */
+    const char *folder;             /* of external data; null: none allowed */
+    const uint8_t *data;
+    size_t size;
+    const onnx_options *options;
+    ir_module *m;
+    diag *d;
+    Onnx__ModelProto *proto;
+    uint64_t weights;               /* bytes referenced so far */
+    int depth;                      /* of inlined functions and subgraphs */
+    int copies;                     /* continuations sunk into branches */
+} onnx_model;
+
+/* Names of one graph (or function body).  A scope looks into its parent only
+ * while both make nodes with the same builder; a region is handed what it
+ * captures when it begins. */
+struct onnx_scope {
+    onnx_model *model;
+    onnx_scope *parent;
+    ir_build *b;
+    names names;
+    VEC(ir_ref) ref;                /* by name id; IR_NONE: could not be made */
+    const Onnx__FunctionProto *function;    /* whose body this is, or null */
+    const onnx_op *call;            /* the node that called it */
+    /* the graph whose nodes are being made, and what is still to be made */
+    const Onnx__GraphProto *graph;
+    const uint32_t *order;
+    uint32_t next;
+    ir_ref *sunk;                   /* outputs, once the rest was sunk */
+};
+
+void scope_set(onnx_scope *s, const char *name, ir_ref r);
+bool scope_find(const onnx_scope *s, const char *name, ir_ref *r);
+void scope_free(onnx_scope *s);
+int64_t scope_version(const onnx_scope *s, const char *domain);
+
+/* A tensor of the file as a constant of the module: index, or IR_NONE after an
+ * error at loc. */
+uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc);
+/* Type of a value_info; `input` names unnamed extents.  Null after an error. */
+const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
+                              ir_loc loc);
+
+bool onnx_run_graph(onnx_scope *s, const Onnx__GraphProto *g, ir_ref *out);
+/* The nodes from s->next on, then the outputs. */
+bool onnx_run_rest(onnx_scope *s, ir_ref *out);
+
+#endif
