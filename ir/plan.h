@@ -1,0 +1,149 @@
+/* ir/plan.h - the plan: which kernels run, in which order, on which bytes.
+ *
+ * One plan entry per entry function.  A value is a materialized tensor (or
+ * what a kernel needs between its calls); the values of regions stand in the
+ * same table, and a capture is the outer value itself.  Sizes and offsets are
+ * dims: over the symbols of the entry's inputs where they are needed before
+ * the run, else over symbols that a BIND, LET or LOOP step has defined. */
+#ifndef INGOT_PLAN_H
+#define INGOT_PLAN_H
+
+#include "ir.h"
+
+#define PLAN_NONE UINT32_MAX
+
+/* Where a value's bytes are; `of` says which one. */
+typedef enum plan_place {
+    PLACE_INPUT,            /* of the entry */
+    PLACE_OUTPUT,
+    PLACE_STATE,            /* of the module */
+    PLACE_CONST,            /* of the module */
+    PLACE_SLOT,             /* of the workspace */
+    PLACE_LATE,             /* memory from the caller's allocator */
+    PLACE_ALIAS,            /* inside value `of`, `offset` bytes behind its start */
+    PLACE_NONE,             /* never computed */
+} plan_place;
+
+typedef struct plan_value {
+    const char *name;       /* for people */
+    const ir_type *type;
+    plan_place place;
+    uint32_t of;
+    ir_dim offset;          /* ALIAS */
+    uint32_t first, last;   /* steps between which a slot holds it */
+} plan_value;
+
+/* Constant sizes lie at a fixed offset of the workspace, found at compile
+ * time; others behind them in the order of the table. */
+typedef struct plan_slot {
+    ir_dims size;           /* bytes; the slot is as large as the largest */
+    bool fixed;
+    int64_t offset;         /* if fixed */
+} plan_slot;
+
+typedef enum plan_op {
+    STEP_RUN, STEP_EXTERN, STEP_STORE, STEP_BIND, STEP_LET, STEP_CHECK,
+    STEP_COPY, STEP_ALLOC, STEP_FREE, STEP_MOVE, STEP_GROW, STEP_GIVE,
+    STEP_IF, STEP_LOOP
+} plan_op;
+
+/* A bool of the run: a bool[] value, or a dim that is not 0. */
+typedef struct plan_cond {
+    uint32_t value;         /* PLAN_NONE: `dim` */
+    ir_dim dim;
+} plan_cond;
+
+struct plan_block;
+
+typedef struct plan_step {
+    plan_op op;
+    const char *note;       /* RUN: of the group, CHECK: message, EXTERN: kernel */
+    union {
+        /* kernel(args, dims) over [0, trip) */
+        struct {
+            uint32_t kernel, narg, ndim, temps;
+            const uint32_t *arg;
+            const ir_dim *dim;
+            ir_dim trip, scratch;   /* scratch: bytes per thread */
+        } run;
+        /* note(args); its first `nres` args are results; may define symbols */
+        struct {
+            uint32_t narg, nres, nsym, nnum;
+            const uint32_t *arg, *sym;
+            const int64_t *num;
+        } ext;
+        /* to = these integers */
+        struct { uint32_t to; const ir_dim *dim; uint32_t n; } store;
+        struct { uint32_t sym, value; } bind;
+        /* all at once: no dim sees a symbol of this step's */
+        struct { uint32_t n; const uint32_t *sym; const ir_dim *dim; } let;
+        struct { plan_cond cond; } check;
+        /* rows pieces of `bytes` bytes; strides and offsets are in bytes */
+        struct {
+            uint32_t to, from;
+            ir_dim rows, bytes, to_offset, to_stride, from_offset, from_stride;
+        } copy;
+        /* ALLOC, GROW (keeps the contents): at least `bytes`; FREE; MOVE: what
+         * `late` holds is freed, then it takes over `from`; GIVE: becomes the
+         * data of output `from` */
+        struct { uint32_t late, from; ir_dim bytes; } late;
+        struct { plan_cond cond; struct plan_block *yes, *no; } branch;
+        /* while index < trip (or infinite) and cond: body.  `cond` holds before
+         * the first iteration, `again` is tested after each */
+        struct {
+            uint32_t index;         /* symbol: number of the iteration */
+            uint32_t trips;         /* symbol: iterations run; or PLAN_NONE */
+            bool infinite;
+            ir_dim trip;
+            plan_cond cond, again;
+            struct plan_block *body;
+        } loop;
+    } u;
+} plan_step;
+
+typedef struct plan_block {
+    VEC(plan_step) step;
+} plan_block;
+
+typedef struct plan_port {  /* an input or output */
+    const char *name;
+    const ir_type *type;
+    bool late;
+} plan_port;
+
+typedef struct plan_entry {
+    const char *name;
+    VEC(uint32_t) symbol;   /* the entry's run-time dims, in the ABI's order */
+    VEC(plan_port) input, output;
+    VEC(plan_value) value;
+    VEC(plan_slot) slot;
+    uint32_t lates;
+    int64_t fixed;          /* bytes of all fixed slots */
+    VEC(ir_dim) scratch;    /* bytes per thread: the largest of these */
+    plan_block *body;
+    uint64_t flops;         /* of contractions; 0 when symbolic */
+} plan_entry;
+
+typedef struct plan {
+    ir_module *m;
+    arena mem;
+    VEC(const char *) kernel;       /* names; equal kernels are one */
+    VEC(plan_entry *) entry;
+    VEC(plan_block *) block;        /* owned */
+} plan;
+
+plan *plan_new(ir_module *m);
+void plan_free(plan *p);
+plan_entry *plan_entry_new(plan *p, const char *name);
+plan_block *plan_block_new(plan *p);
+/* The value whose bytes `v` lies in: `v` itself, or what it is an alias of. */
+uint32_t plan_root(const plan_entry *e, uint32_t v);
+/* Bytes of a value of this type, over the type's symbols. */
+ir_dim plan_bytes(ir_module *m, const ir_type *t);
+
+/* Text form: print, parse, print is the identity.  The module gives the dim
+ * symbols, constants and states. */
+void plan_print(const plan *p, text *out);
+plan *plan_parse(ir_module *m, const char *source, const char *place, diag *d);
+
+#endif
