@@ -1,0 +1,44 @@
+/* cli/ingot.h - the library behind the command: load a model, run its passes,
+ * execute it by the interpreter or compiled. */
+#ifndef INGOT_H
+#define INGOT_H
+
+#include "ir.h"
+#include "onnx.h"
+#include "pass.h"
+#include "target.h"
+#include "tensor_io.h"
+
+typedef struct ingot_options {
+    onnx_options onnx;              /* --dim, --shape, --max-weights */
+    const target *target;
+} ingot_options;
+
+/* An .ir file is parsed, anything else read as ONNX.  Null after errors. */
+ir_module *ingot_load(const char *path, const ingot_options *o, diag *d);
+
+/* ---- engines: a loaded model that runs ------------------------------------- */
+
+typedef enum ingot_engine_kind { ENGINE_COMPILED, ENGINE_INTERPRETER } ingot_engine_kind;
+typedef struct ingot_engine ingot_engine;
+
+/* Takes the module over.  `threads` 0: all CPUs.  Null after errors. */
+ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
+                                int threads, diag *d);
+void ingot_engine_close(ingot_engine *e);
+const ir_fn *ingot_engine_entry(const ingot_engine *e);
+/* Inputs in the order of the entry's parameters; outputs are the caller's to
+ * free.  False with a message. */
+bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
+                      char error[TENSOR_ERROR_SIZE]);
+/* Only compiled: seconds of the fastest and the median of `runs` runs. */
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, double *min,
+                       double *median, char error[TENSOR_ERROR_SIZE]);
+
+/* Is the type's value read from a .pb as tensor, sequence or optional? */
+tensor_kind ingot_kind_of(const ir_type *t);
+/* Shape and type of `v` against parameter i: message with name and axis. */
+bool ingot_check_input(const ir_fn *fn, int i, const tensor_value *v,
+                       char error[TENSOR_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,216 @@
+/* cli/inspect.c - `ingot inspect` and `ingot opt`: a model as text or graph. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+
+typedef struct inspect_options {
+    model_options model;
+    const char *file, *stage, *format, *passes;
+} inspect_options;
+
+static bool see(void *cx, int index, const char *value)
+{
+    inspect_options *o = cx;
+
+    switch (index) {
+    case 0: o->stage = value; return true;
+    case 1: o->format = value; return true;
+    case 2: return model_option_dim(&o->model, value);
+    case 3: return model_option_shape(&o->model, value);
+    case 4: o->passes = value; return true;
+    default:
+        if (o->file)
+            return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
+        o->file = value;
+        return true;
+    }
+}
+
+static void escape(const char *s, text *out)
+{
+    for (; *s; s++)
+        text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+}
+
+static void dot_node(const ir_fn *f, uint32_t i, text *out)
+{
+    const ir_node *n = &f->node.at[i];
+    text type = {0};
+
+    if (n->op == OP_CONST || n->op == OP_DIMVAL)
+        return;
+    for (uint32_t k = 0; k < n->nres; k++)
+        type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
+    text_add(out, "  n%u [label=\"%s\\n", i, ir_op_get(n->op)->text);
+    if (n->op == OP_INPUT) {
+        escape(f->param_name.at[n->attr->INPUT.index], out);
+        text_add(out, "\\n");
+    }
+    escape(type.at ? type.at : "", out);
+    text_add(out, "\"%s];\n", n->op == OP_INPUT ? " style=filled fillcolor=lightblue" : "");
+    for (uint32_t j = 0; j < n->narg; j++) {
+        uint32_t from = f->value.at[ir_arg(f, n, j)].node;
+        if (f->node.at[from].op != OP_CONST && f->node.at[from].op != OP_DIMVAL)
+            text_add(out, "  n%u -> n%u;\n", from, i);
+    }
+    text_free(&type);
+}
+
+static void print_dot(const ir_module *m, text *out)
+{
+    const ir_fn *f = m->fn.at[0];
+
+    text_add(out, "digraph model {\n  node [shape=box fontname=Helvetica fontsize=10];\n");
+    for (uint32_t i = 0; i < f->node.len; i++)
+        dot_node(f, i, out);
+    for (uint32_t i = 0; i < f->result.len; i++) {
+        text_add(out, "  r%u [label=\"", i);
+        escape(f->result_name.at[i], out);
+        text_add(out, "\" shape=ellipse];\n  n%u -> r%u;\n", f->value.at[f->result.at[i]].node, i);
+    }
+    text_add(out, "}\n");
+}
+
+/* Through Graphviz, which draws on stdout. */
+static bool print_svg(const ir_module *m)
+{
+    text t = {0};
+    FILE *f = popen("dot -Tsvg", "w");
+
+    if (!f)
+        return cli_wrong("dot (Graphviz) cannot be run");
+    print_dot(m, &t);
+    fputs(t.at, f);
+    text_free(&t);
+    return pclose(f) == 0 || cli_wrong("dot (Graphviz) failed; is it installed?");
+}
+
+static bool run_passes(ir_module *m, const char *list)
+{
+    pass_ctx cx = {.m = m, .d = m->diag, .target = target_host()};
+    char *copy = strdup(list), *rest = copy, *name;
+    bool changed, ok = true;
+
+    while (ok && (name = strsep(&rest, ","))) {
+        const pass_info *p = pass_find(name);
+        ok = p ? pass_one(&cx, p, &changed) : cli_wrong("there is no pass '%s'", name);
+    }
+    free(copy);
+    return ok;
+}
+
+static bool show(const inspect_options *o, ir_module *m)
+{
+    text t = {0};
+
+    if (!strcmp(o->format, "svg"))
+        return print_svg(m);
+    if (!strcmp(o->format, "dot"))
+        print_dot(m, &t);
+    else
+        ir_print(m, &t);
+    fputs(t.at ? t.at : "", stdout);
+    text_free(&t);
+    return true;
+}
+
+static int finish(inspect_options *o)
+{
+    diag d;
+    bool ok;
+
+    if (!o->file) {
+        cli_wrong("no model given");
+        return CLI_USAGE;
+    }
+    diag_init(&d);
+    ir_module *m = ingot_load(o->file, &o->model.o, &d);
+    ok = m != NULL;
+    if (ok && o->passes)
+        ok = run_passes(m, o->passes);
+    else if (ok && !strcmp(o->stage, "optimized"))
+        ok = pass_pipeline(m, target_host(), NULL);
+    diag_print(&d, stderr);
+    ok = ok && !diag_failed(&d) && show(o, m);
+    ir_module_free(m);
+    diag_free(&d);
+    return ok ? CLI_OK : CLI_FAILED;
+}
+
+int command_inspect(int argc, char **argv)
+{
+    static const cli_option options[] = {
+        {"--stage", "NAME", "import (default) or optimized"},
+        {"--format", "NAME", "text (default), dot or svg"},
+        {"--dim", "NAME=N", "bind a run-time dim"},
+        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {NULL, NULL, NULL}};
+    inspect_options o = {.stage = "import", .format = "text"};
+
+    int status = cli_parse(argc, argv, "ingot inspect [OPTIONS] MODEL", "Shows a model.", options, see, &o);
+    if (status)
+        return status == CLI_HELP ? CLI_OK : status;
+    if (strcmp(o.stage, "import") && strcmp(o.stage, "optimized")) {
+        cli_wrong("--stage is import or optimized, not '%s'", o.stage);
+        return CLI_USAGE;
+    }
+    return finish(&o);
+}
+
+int command_opt(int argc, char **argv)
+{
+    static const cli_option options[] = {
+        {"--stage", "NAME", "import (default) or optimized"},
+        {"--format", "NAME", "text (default), dot or svg"},
+        {"--dim", "NAME=N", "bind a run-time dim"},
+        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {"-p", "PASS,..", "passes to run, in order"},
+        {NULL, NULL, NULL}};
+    inspect_options o = {.stage = "import", .format = "text"};
+
+    int status = cli_parse(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
+                           "Runs passes over a model (.ir or .onnx) and prints it.", options, see, &o);
+    return status ? status == CLI_HELP ? CLI_OK : status : finish(&o);
+}
+
+/* ---- ops ---------------------------------------------------------------------------------- */
+
+typedef struct listed {
+    char op[64];
+    int count;
+} listed;
+
+static void see_operator(void *cx, const char *domain, const char *op, int since)
+{
+    listed *l = cx;
+
+    if (strcmp(l->op, op)) {
+        printf("%s%s%s%s-%d", l->count ? "\n" : "", domain, *domain ? "." : "", op, since);
+        snprintf(l->op, sizeof l->op, "%s", op);
+        l->count++;
+    } else {
+        printf(", %d", since);
+    }
+}
+
+static bool see_nothing(void *cx, int index, const char *value)
+{
+    (void)cx, (void)index;
+    return cli_wrong("takes no operand: '%s'", value);
+}
+
+int command_ops(int argc, char **argv)
+{
+    static const cli_option options[] = {{NULL, NULL, NULL}};
+    listed l = {0};
+
+    int status = cli_parse(argc, argv, "ingot ops",
+                           "Lists the ONNX operators and the versions that changed their meaning.",
+                           options, see_nothing, NULL);
+    if (status)
+        return status == CLI_HELP ? CLI_OK : status;
+    onnx_each_operator(see_operator, &l);
+    printf("\n%d operators\n", l.count);
+    return CLI_OK;
+}

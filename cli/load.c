@@ -1,0 +1,42 @@
+/* cli/load.c - a module from a file. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ingot.h"
+
+static bool has_suffix(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    return n > m && !strcmp(s + n - m, suffix);
+}
+
+static char *read_text(const char *path, diag *d)
+{
+    FILE *f = fopen(path, "rb");
+    text t = {0};
+    char buffer[4096];
+    size_t n;
+
+    if (!f) {
+        diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+        return NULL;
+    }
+    while ((n = fread(buffer, 1, sizeof buffer, f)) > 0)
+        text_addn(&t, buffer, n);
+    if (ferror(f))
+        diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    fclose(f);
+    char *copy = diag_failed(d) ? NULL : arena_strndup(&d->mem, t.at ? t.at : "", t.len);
+    text_free(&t);
+    return copy;
+}
+
+ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
+{
+    if (!has_suffix(path, ".ir"))
+        return onnx_import(path, o ? &o->onnx : NULL, d);
+    char *source = read_text(path, d);
+    d->source = source;
+    return source ? ir_parse(source, path, d) : NULL;
+}

@@ -1,0 +1,49 @@
+/* cli/main.c - the `ingot` command. */
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} command;
+
+static const command commands[] = {
+    {"run", "run a model on inputs from files", command_run},
+    {"test", "run folders of the ONNX backend-test form", command_test},
+    {"inspect", "show a model as text, graph or table", command_inspect},
+    {"ops", "the operators that are supported", command_ops},
+    {"opt", "run passes over a model and print it (for developers)", command_opt},
+};
+
+static void help(FILE *out)
+{
+    fputs("usage: ingot COMMAND [ARGUMENTS]\n\ncommands:\n", out);
+    for (size_t i = 0; i < COUNT(commands); i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    fputs("\n`ingot COMMAND --help` tells the options of each.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    const char *names[COUNT(commands)], *near;
+
+    if (argc < 2) {
+        help(stderr);
+        return CLI_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        help(stdout);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 2, argv + 2);
+        names[i] = commands[i].name;
+    }
+    near = cli_nearest(argv[1], names, COUNT(commands));
+    cli_wrong(near ? "unknown command '%s'; did you mean '%s'?" : "unknown command '%s' (see --help)%s",
+              argv[1], near ? near : "");
+    return CLI_USAGE;
+}

@@ -1,0 +1,254 @@
+/* cli/run.c - `ingot run`: a model on inputs from files. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "command.h"
+
+enum { MAX_INPUTS = 256 };
+
+typedef struct run_options {
+    model_options model;
+    const char *file, *folder;
+    ingot_engine_kind engine;
+    bool pb, random;
+    long long seed, threads;
+    char *name[MAX_INPUTS];
+    const char *path[MAX_INPUTS];
+    int inputs;
+} run_options;
+
+static bool add_input(run_options *o, const char *value)
+{
+    const char *at = strchr(value, '=');
+
+    if (!at || o->inputs == MAX_INPUTS)
+        return cli_wrong("--input takes NAME=FILE, not '%s'", value);
+    o->name[o->inputs] = strndup(value, (size_t)(at - value));
+    o->path[o->inputs++] = at + 1;
+    return true;
+}
+
+static bool see(void *cx, int index, const char *value)
+{
+    run_options *o = cx;
+
+    switch (index) {
+    case 0: return add_input(o, value);
+    case 1: o->folder = value; return true;
+    case 2:
+        if (strcmp(value, "npy") && strcmp(value, "pb"))
+            return cli_wrong("--output-format is npy or pb, not '%s'", value);
+        o->pb = *value == 'p';
+        return true;
+    case 3:
+        if (strcmp(value, "compiled") && strcmp(value, "interpreter"))
+            return cli_wrong("--engine is compiled or interpreter, not '%s'", value);
+        o->engine = *value == 'c' ? ENGINE_COMPILED : ENGINE_INTERPRETER;
+        return true;
+    case 4:
+        o->random = true;
+        return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
+    case 5: return cli_number("--threads", value, 1, 1024, &o->threads);
+    case 6: return model_option_dim(&o->model, value);
+    case 7: return model_option_shape(&o->model, value);
+    default:
+        if (o->file)
+            return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
+        o->file = value;
+        return true;
+    }
+}
+
+/* ---- inputs --------------------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *s)
+{
+    uint64_t z = *s += 0x9e3779b97f4a7c15u;     /* splitmix64 */
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static void fill(tensor *t, uint64_t seed)
+{
+    size_t size = tensor_elem_size(t->dtype);
+
+    for (int64_t i = 0; i < t->count; i++) {
+        uint64_t r = next_random(&seed);
+        char *p = (char *)t->data + (size_t)i * size;
+        float f = (float)(r >> 40) / (1 << 23) - 1;
+        double d = f;
+        uint64_t small = r % 2;
+        if (t->dtype == TENSOR_F32)
+            memcpy(p, &f, 4);
+        else if (t->dtype == TENSOR_F64)
+            memcpy(p, &d, 8);
+        else if (t->dtype != TENSOR_STRING)
+            memcpy(p, &small, size < 8 ? size : 8);
+    }
+}
+
+static bool random_input(const run_options *o, const ir_fn *fn, uint32_t i, tensor_value *v)
+{
+    const ir_type *t = ir_type_of(fn, fn->param.at[i]);
+    int64_t dims[IR_MAX_RANK];
+
+    if (t->kind != TY_TENSOR)
+        return cli_wrong("input '%s' is no tensor: --random-inputs cannot make it", fn->param_name.at[i]);
+    for (int a = 0; a < t->rank; a++)
+        if (!dim_const(&fn->module->dims, t->dim[a], &dims[a]))
+            return cli_wrong("input '%s' has a run-time extent at axis %d: give --shape or --dim",
+                             fn->param_name.at[i], a);
+    if (!tensor_init(&v->t, dt_of(t->dtype)->onnx, t->rank, dims))
+        return cli_wrong("input '%s' is too large", fn->param_name.at[i]);
+    fill(&v->t, (uint64_t)o->seed + i);
+    return true;
+}
+
+static const char *path_of(const run_options *o, const char *name)
+{
+    for (int i = 0; i < o->inputs; i++)
+        if (!strcmp(o->name[i], name))
+            return o->path[i];
+    return NULL;
+}
+
+static bool names_exist(const run_options *o, const ir_fn *fn)
+{
+    for (int i = 0; i < o->inputs; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < fn->param.len; k++)
+            found |= !strcmp(fn->param_name.at[k], o->name[i]);
+        if (found)
+            continue;
+        const char *near = cli_nearest(o->name[i], fn->param_name.at, (int)fn->param.len);
+        return near ? cli_wrong("the model has no input '%s'; did you mean '%s'?", o->name[i], near)
+                    : cli_wrong("the model has no input '%s'", o->name[i]);
+    }
+    return true;
+}
+
+static bool load_inputs(const run_options *o, const ir_fn *fn, tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    if (!names_exist(o, fn))
+        return false;
+    for (uint32_t i = 0; i < fn->param.len; i++) {
+        const char *path = path_of(o, fn->param_name.at[i]);
+        if (!path && !o->random)
+            return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
+                             fn->param_name.at[i], fn->param_name.at[i]);
+        if (!path && !random_input(o, fn, i, &in[i]))
+            return false;
+        if (path && !tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
+            return cli_wrong("%s", error);
+    }
+    return true;
+}
+
+/* ---- outputs -------------------------------------------------------------------------- */
+
+static bool make_folder(const char *path)
+{
+    char *copy = strdup(path);
+    struct stat st;
+
+    for (char *p = copy + 1; *p; p++)
+        if (*p == '/') {
+            *p = 0;
+            mkdir(copy, 0777);
+            *p = '/';
+        }
+    bool ok = !mkdir(copy, 0777) || (!stat(copy, &st) && S_ISDIR(st.st_mode));
+    int why = errno;
+    free(copy);
+    return ok || cli_wrong("%s: %s", path, strerror(why));
+}
+
+static bool write_outputs(const run_options *o, const ir_fn *fn, const tensor_value *out)
+{
+    char error[TENSOR_ERROR_SIZE], name[256], *used[MAX_INPUTS];
+
+    if (!make_folder(o->folder))
+        return false;
+    for (uint32_t i = 0; i < fn->result.len && i < MAX_INPUTS; i++) {
+        char *path;
+        bool npy = !o->pb && tensor_npy_holds(&out[i]);
+        tensor_file_name(fn->result_name.at[i], used, (int)i, name, sizeof name);
+        used[i] = strdup(name);
+        if (asprintf(&path, "%s/%s.%s", o->folder, name, npy ? "npy" : "pb") < 0)
+            return false;
+        bool ok = tensor_write(path, npy, fn->result_name.at[i], &out[i], error);
+        free(path);
+        if (!ok)
+            return cli_wrong("%s", error);
+    }
+    return true;
+}
+
+static void show(const ir_fn *fn, const tensor_value *out)
+{
+    enum { SHOWN = 8 };
+
+    for (uint32_t i = 0; i < fn->result.len; i++) {
+        const tensor *t = &out[i].t;
+        printf("%s: ", fn->result_name.at[i]);
+        if (out[i].kind != TENSOR_PLAIN) {
+            printf("%u items\n", out[i].n);
+            continue;
+        }
+        printf("%s[", tensor_type_name(t->dtype));
+        for (int a = 0; a < t->rank; a++)
+            printf("%s%lld", a ? "," : "", (long long)t->dims[a]);
+        printf("]");
+        for (int64_t k = 0; k < t->count && k < SHOWN && t->dtype != TENSOR_STRING; k++)
+            printf(" %.6g", tensor_element(t, k));
+        printf("%s\n", t->count > SHOWN ? " .." : "");
+    }
+}
+
+int command_run(int argc, char **argv)
+{
+    static const cli_option options[] = {
+        {"--input", "NAME=FILE", "an input, from a .npy or .pb file"},
+        {"--output-dir", "DIR", "write every output there (default: print a summary)"},
+        {"--output-format", "FORMAT", "npy (default) or pb"},
+        {"--engine", "NAME", "compiled (default) or interpreter"},
+        {"--random-inputs", "[=SEED]", "inputs that are not given are random"},
+        {"--threads", "N", "threads (default: the CPUs)"},
+        {"--dim", "NAME=N", "bind a run-time dim"},
+        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {NULL, NULL, NULL}};
+    run_options o = {.engine = ENGINE_COMPILED};
+    char error[TENSOR_ERROR_SIZE];
+    diag d;
+
+    int status = cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, see, &o);
+    if (status)
+        return status == CLI_HELP ? CLI_OK : status;
+    if (!o.file) {
+        cli_wrong("no model given (see ingot run --help)");
+        return CLI_USAGE;
+    }
+    diag_init(&d);
+    ir_module *m = ingot_load(o.file, &o.model.o, &d);
+    ingot_engine *e = m ? ingot_engine_open(o.engine, m, &o.model.o, (int)o.threads, &d) : NULL;
+    diag_print(&d, stderr);
+    if (!e)
+        return CLI_FAILED;
+    const ir_fn *fn = ingot_engine_entry(e);
+    tensor_value *in = mem_alloc((fn->param.len + 1) * sizeof *in);
+    tensor_value *out = mem_alloc((fn->result.len + 1) * sizeof *out);
+    bool ok = load_inputs(&o, fn, in);
+    if (ok && !ingot_engine_run(e, in, out, error))
+        ok = cli_wrong("%s", error);
+    if (ok && o.folder)
+        ok = write_outputs(&o, fn, out);
+    else if (ok)
+        show(fn, out);
+    return ok ? CLI_OK : CLI_FAILED;
+}
