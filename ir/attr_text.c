@@ -27,7 +27,7 @@ static bool shown(unsigned op, const union ir_attr *a, const ir_field *f)
     case AK_redop: return true;
     case AK_fn: return !is_region(op, f);
     case AK_cid: return false;
-    case AK_sym: return op != OP_LOOP || a->LOOP.stack_axes.n;
+    case AK_sym: return op != OP_LOOP || (a->LOOP.stack_axes.n && a->LOOP.trips != NAMES_NONE);
     case AK_flt: return *(const double *)p != 0;
     }
     return false;
@@ -206,6 +206,8 @@ static const ir_field *find_field(const char **s, unsigned op)
 
 const char *ir_attr_parse(ir_module *m, const char **s, unsigned op, union ir_attr *out)
 {
+    if (op == OP_LOOP)
+        out->LOOP.trips = NAMES_NONE;
     if (!lex_char(s, '{'))
         return NULL;
     while (lex_peek(s) != '}') {

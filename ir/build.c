@@ -324,23 +324,21 @@ static ir_ref from_elements(ir_build *b, const ir_type *t, const ir_dim *elem)
 
 static bool wants_elements(const ir_build *b, const ir_type *t)
 {
-    int64_t n = t->kind == TY_TENSOR && t->rank <= 1 ? type_count_const(&b->m->types, t) : -1;
+    int64_t n = t->kind == TY_TENSOR ? type_count_const(&b->m->types, t) : -1;
 
     return n >= 0 && n <= 64 && (dt_is_int(t->dtype) || t->dtype == DT_BOOL);
 }
 
-static const ir_dim *elements_of(ir_infer *in)
+static const ir_dim *elements_of(ir_infer *in, uint32_t result)
 {
-    return in->nres == 1 && wants_elements(in->b, in->out[0])
-               ? ir_infer_elements(in, 0) : NULL;
+    return result < in->nres && wants_elements(in->b, in->out[result])
+               ? ir_infer_elements(in, result) : NULL;
 }
 
-static void set_elements(ir_build *b, ir_ref r, const ir_type *t, const ir_dim *elem)
+static void set_elements(ir_build *b, ir_ref r, const ir_dim *elem)
 {
-    int64_t n = type_count_const(&b->m->types, t);
-
     if (elem && !b->fn->value.at[r].elem)
-        b->fn->value.at[r].elem = arena_copy(&b->m->mem, elem, (size_t)n * sizeof *elem);
+        b->fn->value.at[r].elem = elem;
 }
 
 /* Ops whose meaning their known elements do not replace. */
@@ -374,15 +372,16 @@ ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
         if (r != IR_NONE)
             return r;
     }
-    const ir_dim *elem = alive ? elements_of(&in) : NULL;
-    if (elem && !b->no_fold && !keeps_node(op)) {
+    const ir_dim *elem = alive ? elements_of(&in, 0) : NULL;
+    if (elem && in.nres == 1 && !b->no_fold && !keeps_node(op)) {
         ir_ref r = from_elements(b, in.out[0], elem);
         if (r != IR_NONE)
             return r;
     }
     ir_ref r = add_node(b, op, args, n, in.attr, &in);
-    if (elem)
-        set_elements(b, r, in.out[0], elem);
+    set_elements(b, r, elem);
+    for (uint32_t i = 1; alive && i < in.nres; i++)
+        set_elements(b, r + i, elements_of(&in, i));
     return r;
 }
 

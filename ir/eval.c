@@ -262,7 +262,17 @@ bool eval_symbol_set(ir_eval *e, uint32_t symbol, int64_t value)
     return true;
 }
 
-static void forget_symbols(ir_eval *e, uint32_t mark)
+bool eval_dim_known(ir_eval *e, ir_dim d, int64_t *out)
+{
+    return dim_known(e, d) && eval_dim(e, d, out);
+}
+
+uint32_t eval_mark(const ir_eval *e)
+{
+    return e->trail.len;
+}
+
+void eval_forget(ir_eval *e, uint32_t mark)
 {
     while (e->trail.len > mark)
         e->symbol_known[e->trail.at[--e->trail.len]] = false;
@@ -434,7 +444,7 @@ bool eval_region(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out)
     e->depth++;
     bool ok = run_fn(e, fn, in, out, true);
     e->depth--;
-    forget_symbols(e, mark);
+    eval_forget(e, mark);
     return ok;
 }
 
@@ -443,7 +453,7 @@ bool ir_eval_run(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out)
     uint32_t mark = e->trail.len;
     bool ok = run_fn(e, fn, in, out, false);
 
-    forget_symbols(e, mark);
+    eval_forget(e, mark);
     return ok;
 }
 
@@ -458,6 +468,6 @@ bool ir_eval_node(ir_eval *e, const ir_fn *fn, const ir_node *n, ir_val *const *
             out[i] = settle(e, v[i]);
         eval_drop(v[i]);
     }
-    forget_symbols(e, mark);
+    eval_forget(e, mark);
     return ok;
 }

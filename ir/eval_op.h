@@ -32,6 +32,10 @@ bool eval_charge(ir_eval *e, int64_t n);
 /* Values of dims; false if a symbol is not known yet or on overflow. */
 bool eval_dim(ir_eval *e, ir_dim d, int64_t *out);
 bool eval_dims(ir_eval *e, ir_dims d, int64_t *out);
+bool eval_dim_known(ir_eval *e, ir_dim d, int64_t *out);    /* no error if not known */
+/* Symbols set after a mark are forgotten again. */
+uint32_t eval_mark(const ir_eval *e);
+void eval_forget(ir_eval *e, uint32_t mark);
 bool eval_symbol_set(ir_eval *e, uint32_t symbol, int64_t value);
 /* Runs a region or called function; out: one owned reference per result. */
 bool eval_region(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out);

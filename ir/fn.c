@@ -156,10 +156,12 @@ uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
 
     switch (n->op) {
     case OP_IF: return listed(m, a->IF.syms, k);
-    case OP_LOOP:
-        if (k == 0 && a->LOOP.stack_axes.n)
-            return a->LOOP.trips;
-        return listed(m, a->LOOP.syms, a->LOOP.stack_axes.n ? k - 1 : k);
+    case OP_LOOP: {
+        bool counts = a->LOOP.stack_axes.n && a->LOOP.trips < m->dims.symbol.len;
+        return counts && k == 0 ? a->LOOP.trips : listed(m, a->LOOP.syms, k - counts);
+    }
+    case OP_SEQ_AT: return listed(m, a->SEQ_AT.syms, k);
+    case OP_SEQ_JOIN: return k ? listed(m, a->SEQ_JOIN.syms, k - 1) : a->SEQ_JOIN.sym;
     default: break;
     }
     if (k)
@@ -169,7 +171,6 @@ uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
     case OP_NONZERO: return a->NONZERO.sym;
     case OP_UNIQUE: return a->UNIQUE.sym;
     case OP_NMS: return a->NMS.sym;
-    case OP_SEQ_JOIN: return a->SEQ_JOIN.sym;
     default: return NAMES_NONE;
     }
 }
@@ -178,7 +179,7 @@ static void type_symbols(const dim_table *t, const ir_type *x, dim_visit *visit,
 {
     for (int i = 0; i < x->rank; i++)
         dim_each_symbol(t, x->dim[i], visit, cx);
-    if (x->elem)
+    if (x->kind == TY_OPT)              /* a sequence's elements differ in extents */
         type_symbols(t, x->elem, visit, cx);
 }
 

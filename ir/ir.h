@@ -48,8 +48,8 @@ typedef struct ir_value {
     const ir_type *type;
     uint32_t node;                  /* index of the node that makes it */
     const ir_dim *elem;             /* known elements, row-major, or null:
-                                     * integer and bool values of rank <= 1 and
-                                     * at most 64 elements */
+                                     * bool, i32 and i64 values of at most 64
+                                     * elements */
 } ir_value;
 
 typedef struct ir_update { uint32_t state; ir_ref value; } ir_update;
@@ -168,8 +168,9 @@ uint32_t *ir_use_counts(const ir_fn *f, arena *scratch);
  *   (unless `infinite`) and the last cond (first: cond0) is true.  Operand k of
  *   xs loses axis slice_axes[k], read at i, or at trip - 1 - i if `reverse`
  *   (its extent is then trip, and at least as many iterations as run else); stacked result
- *   k gains axis stack_axes[k], written likewise.  Its extent is `trip` if cond
- *   is known to be always true, else the symbol `trips`: the iterations run.
+ *   k gains axis stack_axes[k], written likewise.  Its extent is the symbol
+ *   `trips`, the iterations run, or `trip` if there is no such symbol: cond
+ *   must be always true then.
  *   Of `carries` carries the last syms.n are i64[] sizes: syms[k] is size k,
  *   in the body as the iteration starts, behind the loop as it ended; types of
  *   other carries may mention it.  An init's extent is where the body's has
