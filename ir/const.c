@@ -48,8 +48,6 @@ static uint32_t intern(ir_module *m, ir_const k, bool copy)
         k.data = arena_copy(&m->mem, k.data, k.size);
     k.link = arena_copy(&m->mem, k.link, k.links * sizeof *k.link);
     uint32_t id = m->consts.len;
-    if (!k.name)
-        k.name = arena_printf(&m->mem, "c%u", id);
     vec_push(&m->consts, k);
     map_add(&m->const_map, k.hash, id);
     return id;

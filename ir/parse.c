@@ -506,7 +506,7 @@ static bool parse_elements(parser *p, ir_fn *f, ir_ref r)
 
     if (!lex_char(&p->s, '='))
         return true;
-    if (t->kind != TY_TENSOR || t->rank > 1 || count < 0 || count > 64 ||
+    if (t->kind != TY_TENSOR || count < 0 || count > 64 ||
         !(dt_is_int(t->dtype) || t->dtype == DT_BOOL))
         return expected(p, "elements only of a short vector of integers");
     if (!want_char(p, '['))
