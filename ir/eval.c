@@ -398,17 +398,41 @@ static bool run_node(ir_eval *e, const ir_fn *fn, const ir_node *n, frame *f,
     return true;
 }
 
-/* State values are replaced only now, when nothing reads the old ones. */
-static void update_states(ir_eval *e, const ir_fn *fn, const frame *f)
+/* A value whose memory is its own, so that a state may be overwritten. */
+static ir_val *detached(ir_eval *e, ir_val *v)
 {
+    if (v->kind != TY_TENSOR || (v->refs && !v->owner))
+        return eval_keep(v);
+    ir_val *copy = new_block(e, (ir_val){.dtype = v->dtype, .rank = v->rank}, v->dim,
+                             val_count(v) * dt_size(v->dtype));
+    if (copy && val_count(v))
+        memcpy(copy->data, v->data, (size_t)(val_count(v) * dt_size(v->dtype)));
+    return copy;
+}
+
+static void set_state(ir_eval *e, ir_val **s, const ir_val *v)
+{
+    if (*s && v->kind == TY_TENSOR && (*s)->dtype == v->dtype && val_count(*s) == val_count(v))
+        memcpy((*s)->data, v->data, (size_t)(val_count(v) * dt_size(v->dtype)));
+    else
+        *s = settle(e, v);
+}
+
+/* State values are replaced only now, when nothing reads the old ones. */
+static bool update_states(ir_eval *e, const ir_fn *fn, const frame *f)
+{
+    ir_val **v = mem_alloc((fn->update.len + 1) * sizeof *v);
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < fn->update.len; i++)
+        ok = (v[i] = detached(e, f->slot[fn->update.at[i].value])) != NULL;
     for (uint32_t i = 0; i < fn->update.len; i++) {
-        const ir_val *v = f->slot[fn->update.at[i].value];
-        ir_val **s = &e->state[fn->update.at[i].state];
-        if (*s && v->kind == TY_TENSOR && (*s)->dtype == v->dtype && val_count(*s) == val_count(v))
-            memmove((*s)->data, v->data, (size_t)(val_count(v) * dt_size(v->dtype)));
-        else
-            *s = settle(e, v);
+        if (ok)
+            set_state(e, &e->state[fn->update.at[i].state], v[i]);
+        eval_drop(v[i]);
     }
+    mem_free(v);
+    return ok;
 }
 
 static bool run_fn(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out, bool keep)
@@ -424,8 +448,7 @@ static bool run_fn(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out,
         ir_val *v = f.slot[fn->result.at[i]];
         out[i] = keep ? eval_keep(v) : settle(e, v);
     }
-    if (ok)
-        update_states(e, fn, &f);
+    ok = ok && update_states(e, fn, &f);
     for (uint32_t i = 0; i < fn->value.len; i++)
         eval_drop(f.slot[i]);
     mem_free(f.slot);

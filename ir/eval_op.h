@@ -103,7 +103,7 @@ bool in_dtype(const ir_infer *in, uint32_t i, ir_dtype d);
 bool in_integer(const ir_infer *in, uint32_t i);
 bool in_number(const ir_infer *in, uint32_t i);
 bool in_same_dtype(const ir_infer *in, uint32_t i, uint32_t j);
-bool in_axis(const ir_infer *in, int axis, int rank);
+bool in_axis(const ir_infer *in, int64_t axis, int rank);
 /* Axes in range and each at most once; `expect` < 0: any number of them. */
 bool in_axes(const ir_infer *in, const char *attr, ir_ints axes, int rank, int expect);
 bool in_dims(const ir_infer *in, const char *attr, ir_dims d, int expect);

@@ -90,10 +90,10 @@ bool in_same_dtype(const ir_infer *in, uint32_t i, uint32_t j)
                       type_text(in, a), type_text(in, b));
 }
 
-bool in_axis(const ir_infer *in, int axis, int rank)
+bool in_axis(const ir_infer *in, int64_t axis, int rank)
 {
     return (axis >= 0 && axis < rank) ||
-           diag_error(in->b->d, in->b->loc, D_AXIS, in_name(in), axis, rank);
+           diag_error(in->b->d, in->b->loc, D_AXIS, in_name(in), (int)axis, rank);
 }
 
 bool in_axes(const ir_infer *in, const char *attr, ir_ints axes, int rank, int expect)

@@ -317,7 +317,7 @@ static int64_t *window_table(ir_eval *e, const ir_val *x, ir_ints some, ir_ints 
     take(x, xs.n, xs.at, dim, stride, n);
     for (int i = 0; i < xs.n; i++) {
         dim[n + i] = v->dim[vs.at[i]];
-        stride[n + i] *= step[i];
+        stride[n + i] = dim[n + i] > 1 ? stride[n + i] * step[i] : 0;
     }
     return offset_table(e, n + xs.n, dim, stride, count);
 }

@@ -240,7 +240,7 @@ ir_val *pad_value(ir_eval *e, const ir_val *x, const uint8_t *value, const int64
             return r;
         src += from[i] * xs[i];
         dst += to[i] * rs[i];
-        rs[i] *= inner[i] + 1;
+        rs[i] = count[i] > 1 ? rs[i] * (inner[i] + 1) : 0;
     }
     copy_strided(x->rank, count, dt_size(x->dtype), val_at(r, dst), rs, val_at(x, src), xs);
     return r;
@@ -262,7 +262,7 @@ bool ir_eval_pad(ir_call *c)
 
 bool ir_infer_concat(ir_infer *in)
 {
-    int axis = (int)in->attr->CONCAT.axis;
+    int64_t axis = in->attr->CONCAT.axis;
     ir_dim dim[IR_MAX_RANK];
 
     if (!in->narg)

@@ -82,7 +82,7 @@ bool ir_infer_sort(ir_infer *in)
 
     if (!in->narg || in->narg > COUNT(in->out))
         return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), 1, (int)in->narg);
-    if (!in_tensors(in) || !in_sortable(in, 0) || !in_axis(in, (int)a->axis, in_type(in, 0)->rank))
+    if (!in_tensors(in) || !in_sortable(in, 0) || !in_axis(in, a->axis, in_type(in, 0)->rank))
         return false;
     for (uint32_t i = 0; i < in->narg; i++) {
         const ir_type *x = in_type(in, i);
@@ -171,7 +171,7 @@ bool ir_infer_topk(ir_infer *in)
     ir_dim dim[IR_MAX_RANK];
     int64_t k, d;
 
-    if (!in_sortable(in, 0) || !in_axis(in, (int)a->axis, in_type(in, 0)->rank))
+    if (!in_sortable(in, 0) || !in_axis(in, a->axis, in_type(in, 0)->rank))
         return false;
     const ir_type *x = in_type(in, 0);
     for (int i = 0; i < x->rank; i++)
@@ -268,7 +268,7 @@ bool ir_infer_unique(ir_infer *in)
         return in_fail(in, "sym", "names no dim");
     const ir_type *x = in_type(in, 0);
     ir_dim n = in_table(in)->symbol.at[a->sym].self;
-    if (!a->flat && !in_axis(in, (int)a->axis, x->rank))
+    if (!a->flat && !in_axis(in, a->axis, x->rank))
         return false;
     for (int i = 0; i < x->rank; i++)
         dim[i] = i == a->axis ? n : x->dim[i];

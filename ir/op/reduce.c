@@ -155,7 +155,7 @@ bool ir_infer_argreduce(ir_infer *in)
     ir_dim dim[IR_MAX_RANK];
     int n = 0;
 
-    if (!in_tensor(in, 0) || !in_axis(in, (int)a->axis, in_type(in, 0)->rank))
+    if (!in_tensor(in, 0) || !in_axis(in, a->axis, in_type(in, 0)->rank))
         return false;
     if (a->op != RED_MIN && a->op != RED_MAX)
         return in_fail(in, "op", "is neither min nor max");
@@ -227,7 +227,7 @@ bool ir_infer_cumul(ir_infer *in)
 {
     const struct ir_attr_CUMUL *a = &in->attr->CUMUL;
 
-    return in_tensor(in, 0) && in_axis(in, (int)a->axis, in_type(in, 0)->rank) &&
+    return in_tensor(in, 0) && in_axis(in, a->axis, in_type(in, 0)->rank) &&
            red_accepts(in, a->op) && in_type_result(in, in_type(in, 0));
 }
 

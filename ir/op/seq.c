@@ -86,7 +86,8 @@ bool ir_infer_seq_join(ir_infer *in)
 {
     const struct ir_attr_SEQ_JOIN *a = &in->attr->SEQ_JOIN;
     ir_dim dim[IR_MAX_RANK + 1];
-    int used = 0, axis = (int)a->axis;
+    int64_t axis = a->axis;
+    int used = 0;
 
     if (!in_kind(in, 0, TY_SEQ))
         return false;

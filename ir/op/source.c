@@ -92,7 +92,7 @@ bool ir_infer_iota(ir_infer *in)
 
     if (!dt_is_int(a->dtype) && !dt_is_float(a->dtype))
         return in_fail(in, "dtype", "is no number");
-    return in_axis(in, (int)min_i64(a->axis, INT32_MAX), a->shape.n) &&
+    return in_axis(in, a->axis, a->shape.n) &&
            in_result(in, a->dtype, a->shape.n, a->shape.at);
 }
 

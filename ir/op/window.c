@@ -93,18 +93,20 @@ static bool box_of(ir_call *c, const window_attr *a, box *b)
 /* The part of the window at `at` that lies in x: extents, strides; its start. */
 static int64_t clip(const box *b, const ir_val *x, const int64_t *at, walk *w)
 {
-    int64_t dim[IR_MAX_RANK], start = 0;
+    int64_t dim[IR_MAX_RANK], from[IR_MAX_RANK], start = 0;
 
     for (int i = 0; i < b->rank; i++) {
         int64_t p = at[i] * b->stride[i] - b->low[i];
         int64_t first = p >= 0 ? 0 : (-p - 1) / b->dil[i] + 1;
         int64_t last = p >= x->dim[i] ? 0 : (x->dim[i] - 1 - p) / b->dil[i] + 1;
         dim[i] = max_i64(min_i64(last, b->size[i]) - first, 0);
-        start += (p + first * b->dil[i]) * b->own[i];
+        from[i] = dim[i] ? p + first * b->dil[i] : 0;
     }
     walk_init(w, b->rank, dim);
-    for (int i = 0; i < b->rank; i++)
-        w->stride[0][i] = b->dil[i] * b->own[i];
+    for (int i = 0; i < b->rank; i++) {
+        w->stride[0][i] = dim[i] > 1 ? b->dil[i] * b->own[i] : 0;
+        start += from[i] * b->own[i];
+    }
     return start;
 }
 

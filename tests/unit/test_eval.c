@@ -151,6 +151,15 @@ static void test_control(void **state)
     EXPECT("%c = const 0 : bool[]\n%x = const [1,2] : f32[2]\n"
            "%y = if %c, %x yes(%a: f32[2]) { yield %a } no(%a: f32[2]) {\n%n = neg %a : f32[2]\nyield %n } : f32[2]\n"
            "return %y", -1, -2);
+    /* branches of different extents: the size is a result, too */
+    EXPECT("%c = const 0 : bool[]\n%x = const [1,2] : f32[2]\n"
+           "%y, %n = if %c, %x {syms=[S]} yes(%a: f32[2]) {\n%d = const 2 : i64[]\nyield %a, %d }"
+           " no(%a: f32[2]) {\n%b = concat %a, %a {axis=0} : f32[4]\n%d = const 4 : i64[]\n"
+           "yield %b, %d } : f32[S], i64[]\n%e = dimval {dim=S} : i64[]\nreturn %y, %n, %e",
+           1, 2, 1, 2, 4, 4);
+    EXPECT_ERROR("%c = const 0 : bool[]\n%x = const [1,2] : f32[2]\n"
+                 "%y = if %c, %x yes(%a: f32[2]) { yield %a } no(%a: f32[2]) {\n"
+                 "%b = concat %a, %a {axis=0} : f32[4]\nyield %b } : f32[2]\nreturn %y", "differ");
     /* sums of a sliced operand, stacked backwards */
     EXPECT("%c = const 1 : bool[]\n%z = const 0 : f32[]\n%x = const [1,2,3] : f32[3]\n"
            "%s, %t = loop %c, %z, %x {trip=3,reverse=true,carries=1,slice_axes=[0],stack_axes=[0]}\n"
@@ -260,6 +269,33 @@ static void test_states(void **state)
     diag_free(&d);
 }
 
+/* Two states change places: both read the old values. */
+static void test_states_swap(void **state)
+{
+    diag d;
+    arena mem = {0};
+    ir_eval e;
+    ir_val *out[1];
+
+    (void)state;
+    diag_init(&d);
+    ir_module *m = ir_parse("const @c = f32[1] [1]\nconst @d = f32[1] [2]\n"
+                            "state @a : f32[1] = @c\nstate @b : f32[1] = @d\n"
+                            "entry main() {\n%a = state @a : f32[1]\n%b = state @b : f32[1]\n"
+                            "return %a update @a = %b, @b = %a\n}\n", "test", &d);
+    if (!m)
+        fail_msg("%s", d.message.at[0].text);
+    ir_eval_init(&e, m, &mem);
+    for (int step = 0; step < 4; step++) {
+        assert_true(ir_eval_run(&e, m->fn.at[0], NULL, out));
+        assert_true(val_flt(out[0], 0) == 1 + step % 2);
+    }
+    ir_eval_free(&e);
+    arena_reset(&mem);
+    ir_module_free(m);
+    diag_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_sequence), cmocka_unit_test(test_random),
         cmocka_unit_test(test_symbols), cmocka_unit_test(test_hostile_sizes),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states_swap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
