@@ -1,9 +1,11 @@
 /* ir/abi.h - the binary interface of a compiled model: what codegen/ emits,
  * runtime/ links with, and cli/ loads in process.  Plain C, no dependency.
  *
- * A model is one constant `struct ingot_model` named `<name>_model`.  Nothing
- * here allocates or does I/O; a call touches only what it is handed.  All
- * functions are re-entrant: one workspace per call in flight. */
+ * A model is one constant `struct ingot_model` named `<name>_model`; in an
+ * executable it is named `ingot_artifact_model`, which the runtime's main()
+ * refers to.  Nothing here allocates or does I/O; a call touches only what it
+ * is handed.  All functions are re-entrant: one workspace per call in flight.
+ * Nobody but the caller checks the CPU: runtime/check_cpu.h does. */
 #ifndef INGOT_ABI_H
 #define INGOT_ABI_H
 
@@ -32,9 +34,18 @@ struct ingot_value_info {
     uint64_t offset;             /* a state's place in the state block, bytes */
 };
 
+/* A string element (dtype 8).  Its bytes belong to whoever made it and live
+ * as long as the call's inputs, weights and outputs do. */
+struct ingot_string {
+    const char *at;
+    uint64_t len;
+};
+
 /* Where the data of one output is, and after the call its extents. */
 struct ingot_buffer {
-    void *data;      /* given by the caller; by the allocator if `late`     */
+    void *data;      /* given by the caller; written by the call if `late`:
+                      * memory of the allocator, which the caller takes back,
+                      * after a failed call too (then null if none was made) */
     int64_t *dims;   /* rank elements, written by the call                  */
 };
 
@@ -47,8 +58,9 @@ struct ingot_allocator {
 };
 
 /* Runs body over [0,n): any split into ranges, each range on one thread
- * 0 <= thread < threads.  Returns when all is done.  Results of compiled
- * code do not depend on the split. */
+ * 0 <= thread < threads, one range at a time on each.  Returns when all is
+ * done.  Results of compiled code do not depend on the split.  A body does
+ * not call run. */
 typedef void ingot_body(void *arg, int64_t begin, int64_t end, int32_t thread);
 struct ingot_pool {
     void *context;
@@ -58,15 +70,36 @@ struct ingot_pool {
 
 struct ingot_call {
     const void *const *inputs;          /* data of every input              */
-    const struct ingot_buffer *outputs; /* one per output                   */
+    struct ingot_buffer *outputs;       /* one per output                   */
     const int64_t *dims;                /* value of every symbol of the entry */
     void *states;                       /* state block, null if no states   */
     const uint8_t *weights;             /* the blob: model->weights, or mapped */
     void *workspace;                    /* workspace_size bytes, 64-aligned */
     const struct ingot_pool *pool;      /* null: the calling thread only    */
     const struct ingot_allocator *allocator;
-    const char *message;                /* set when the status is not OK    */
+    const char *message;                /* static; set unless the status is OK */
 };
+
+/* An operand or result of a kernel called out of line (ir/kernels.def). */
+struct ingot_tensor {
+    void *data;
+    const int64_t *dims;                /* rank extents; dense, row-major   */
+    int32_t dtype, rank;
+};
+
+/* The results come first, then the operands.  A result whose size the kernel
+ * finds out has room for the upper bound of its row in kernels.def; the extents
+ * found go to sym.  A result may be there as scratch memory only.  Kernels
+ * neither allocate nor trust their operands' values. */
+struct ingot_extern {
+    const struct ingot_tensor *arg;
+    int32_t arg_count, result_count;
+    const int64_t *num;                 /* attributes and run-time integers */
+    int64_t *sym;                       /* run-time dims that it defines    */
+    const char *message;                /* set unless the status is OK      */
+};
+/* Symbol: ingot_kernel_<name>, weak, so that models share one copy. */
+typedef int32_t ingot_kernel(struct ingot_extern *call);
 
 /* One entry function of the model, `main` if there is only one. */
 struct ingot_entry {
@@ -92,8 +125,10 @@ struct ingot_model {
     uint64_t state_size;                /* bytes of the state block         */
     void (*init_states)(void *states, const uint8_t *weights);
     const uint8_t *weights;             /* null when shipped as a file      */
-    uint64_t weights_size, weights_hash;
-    const char *cpu;                    /* e.g. "x86-64-v3"                 */
+    uint64_t weights_size;
+    uint64_t weights_hash;              /* FNV-1a over its 64-bit little-endian
+                                         * words, the last filled up by zeros */
+    const char *cpu;                    /* e.g. "x86-64-v3"; null: any      */
     int32_t default_threads;            /* 0: the CPUs of the affinity mask */
 };
 
