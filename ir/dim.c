@@ -566,9 +566,12 @@ bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient)
 
 bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
 {
+    bool before = t->overflow;
     ir_dim d = dim_sub(t, a, b);
+    bool fits = t->overflow == before;
 
-    return dim_lo(t, d) > 0 || dim_hi(t, d) < 0 || dim_lo(t, a) > dim_hi(t, b) ||
+    t->overflow = before;               /* a question is no error */
+    return (fits && (dim_lo(t, d) > 0 || dim_hi(t, d) < 0)) || dim_lo(t, a) > dim_hi(t, b) ||
            dim_hi(t, a) < dim_lo(t, b);
 }
 

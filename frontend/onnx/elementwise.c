@@ -384,6 +384,8 @@ static bool cast_to(onnx_op *n, ir_dtype to)
                                       : onnx_gap(n, "casts from and to strings");
     if (onnx_dtype(n, x) == to)
         return onnx_out(n, 0, x);
+    if (dt_bits(to) < 8 && dt_is_int(to) && dt_is_float(onnx_dtype(n, x)))
+        x = ir_cast(n->b, x, DT_I32);   /* there it wraps, a cast of ours saturates */
     return onnx_out(n, 0, ir_make(n->b, OP_CAST, &x, 1, &a));
 }
 
