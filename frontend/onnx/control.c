@@ -182,6 +182,8 @@ static bool close_body(onnx_op *n, onnx_region *r, const ir_ref *out, size_t cou
                        const ir_ref *init)
 {
     for (int i = 0; i < carries; i++) {
+        if (out[i + 1] == IR_NONE || init[i] == IR_NONE)
+            return false;
         const ir_type *was = ir_type_of(n->b->fn, init[i]), *now = ir_type_of(r->fn, out[i + 1]);
         if (was != now)
             return onnx_gap(n, "a value carried around the loop changes its shape or type");

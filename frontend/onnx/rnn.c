@@ -48,6 +48,8 @@ static ir_ref gate(ir_build *b, ir_ref gates, int k, ir_dim hidden)
 {
     dim_table *t = &b->m->dims;
 
+    if (gates == IR_NONE)
+        return IR_NONE;
     return ir_slice_axis(b, gates, ir_type_of(b->fn, gates)->rank - 1,
                          dim_mul(t, hidden, dim_int(t, k)), one, hidden);
 }
@@ -260,8 +262,11 @@ static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int
         rb = IR_NONE;
     for (int i = 0; i < k->carries; i++) {
         init[i] = direction(n, onnx_in(n, 5 + i), d);
+        ir_dim shape[2] = {r->batch, r->hidden};
+        /* The standard demands these extents: a check, where they are not known. */
+        init[i] = init[i] == IR_NONE ? zeros(n, r, x) : ir_reshape(b, init[i], shape, 2);
         if (init[i] == IR_NONE)
-            init[i] = zeros(n, r, x);
+            return false;
     }
     if (flip)
         x = flip_rows(n, r, x);
