@@ -124,28 +124,55 @@ ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
 
 /* ---- movement --------------------------------------------------------------- */
 
+/* The number of elements as nodes, where the dim would become too large. */
+static ir_ref count_nodes(ir_build *b, const ir_dim *dim, int n)
+{
+    ir_ref r = ir_int(b, DT_I64, 1);
+
+    for (int i = 0; i < n; i++)
+        r = ir_2(b, OP_MUL, r, ir_dim_ref(b, dim[i]));
+    return r;
+}
+
+static bool fail_count(ir_build *b, ir_dim from, ir_dim to)
+{
+    text s = {0};
+
+    dim_print(&b->m->dims, from, &s);
+    text_add(&s, " elements cannot become ");
+    dim_print(&b->m->dims, to, &s);
+    diag_error(b->d, b->loc, D_SIZE, "reshape", s.at);
+    text_free(&s);
+    return false;
+}
+
+/* Both shapes have as many elements: known, or checked when it runs. */
+static bool check_count(ir_build *b, const ir_type *x, const ir_dim *shape, int rank)
+{
+    dim_table *t = &b->m->dims;
+    bool before = t->overflow;
+    ir_dim from = type_count(&b->m->types, x), to = dim_product(t, shape, rank);
+    ir_dim equal = dim_eq(t, from, to);
+    bool fits = t->overflow == before;
+
+    t->overflow = before;
+    if (!fits)
+        ir_check(b, ir_2(b, OP_EQ, count_nodes(b, x->dim, x->rank), count_nodes(b, shape, rank)),
+                 "reshape changes the number of elements");
+    else if (!dim_same(from, to) && dim_differ(t, from, to))
+        return fail_count(b, from, to);
+    else if (!dim_same(from, to))
+        ir_check_dims(b, equal, "reshape changes the number of elements");
+    return true;
+}
+
 ir_ref ir_reshape(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
 {
     ir_attr a = {.RESHAPE = {.shape = {rank, shape}}};
 
     if (x == IR_NONE || never(b, x))
         return x;
-    dim_table *t = &b->m->dims;
-    ir_dim from = type_count(&b->m->types, type_of(b, x));
-    ir_dim to = dim_product(t, shape, rank);
-    if (!dim_same(from, to)) {
-        if (dim_differ(t, from, to)) {
-            text s = {0};
-            dim_print(t, from, &s);
-            text_add(&s, " elements cannot become ");
-            dim_print(t, to, &s);
-            diag_error(b->d, b->loc, D_SIZE, "reshape", s.at);
-            text_free(&s);
-            return IR_NONE;
-        }
-        ir_check_dims(b, dim_eq(t, from, to), "reshape changes the number of elements");
-    }
-    return ir_make(b, OP_RESHAPE, &x, 1, &a);
+    return check_count(b, type_of(b, x), shape, rank) ? ir_make(b, OP_RESHAPE, &x, 1, &a) : IR_NONE;
 }
 
 ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm)

@@ -6,7 +6,10 @@
  * overflow, as extents stay below 2^31 there. */
 #include "eval_op.h"
 
-enum { MOST = 64, STEPS = 1 << 14, MOST_OPERANDS = 64 };
+enum {
+    MOST = 64, STEPS = 1 << 14, MOST_OPERANDS = 64,
+    LARGE = 256         /* dims of more nodes are better bound at run time */
+};
 
 static const ir_dim *elem_of(const ir_infer *in, uint32_t i)
 {
@@ -25,8 +28,11 @@ static int64_t small_count(const ir_infer *in, const ir_type *t)
 
 static bool fits(const dim_table *t, ir_dtype d, ir_dim x)
 {
+    const dim_expr *e = dim_get(t, x);
     int64_t v;
 
+    if (e && e->size > LARGE)
+        return false;
     if (d == DT_BOOL)
         return dim_lo(t, x) >= 0 && dim_hi(t, x) <= 1;
     if (d == DT_I64)

@@ -4,14 +4,25 @@
 
 /* ---- reshape: the same elements in row-major order -------------------------------- */
 
+/* Counts too large to compare are left to the evaluator and the plan. */
+static bool same_count(const ir_infer *in, const ir_type *x, ir_dims s)
+{
+    dim_table *t = in_table(in);
+    bool before = t->overflow;
+    ir_dim from = type_count(&in->b->m->types, x), to = dim_product(t, s.at, s.n);
+    bool fits = t->overflow == before;
+
+    t->overflow = before;
+    return !fits || in_agree(in, 0, from, to);
+}
+
 bool ir_infer_reshape(ir_infer *in)
 {
     ir_dims s = in->attr->RESHAPE.shape;
-    type_table *t = &in->b->m->types;
 
     if (!in_tensor(in, 0) || s.n > IR_MAX_RANK)
         return s.n > IR_MAX_RANK ? in_fail(in, "shape", "has more than 16 axes") : false;
-    return in_agree(in, 0, type_count(t, in_type(in, 0)), dim_product(in_table(in), s.at, s.n)) &&
+    return same_count(in, in_type(in, 0), s) &&
            in_result(in, in_type(in, 0)->dtype, s.n, s.at);
 }
 
