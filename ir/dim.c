@@ -628,7 +628,7 @@ ir_dim dim_lt(dim_table *t, ir_dim a, ir_dim b)
 
     if (dim_hi(t, a) < dim_lo(t, b) || dim_hi(t, d) < 0)
         return (ir_dim){1};
-    if (order(t, a, b) > 0)
+    if (dim_lo(t, a) >= dim_hi(t, b) || dim_lo(t, d) >= 0)  /* order: not for equal ones */
         return (ir_dim){0};
     return atom2(t, DIM_LT, a, b, (range){0, 1});
 }

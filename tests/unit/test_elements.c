@@ -157,9 +157,27 @@ static void test_random_shapes(void **state)
     assert_true(known > 10000);     /* most are known, else nothing was tested */
 }
 
+/* Comparisons of equal dims are known. */
+static void test_equal_dims(void **state)
+{
+    arena mem = {0};
+    dim_table t;
+    ir_dim zero = {0};
+
+    (void)state;
+    dim_init(&t, &mem);
+    ir_dim n = dim_symbol_new(&t, "N", 0, INT64_MAX);
+    assert_true(dim_is(&t, dim_lt(&t, zero, zero), 0) && dim_is(&t, dim_lt(&t, n, n), 0));
+    assert_true(dim_is(&t, dim_le(&t, zero, zero), 1) && dim_is(&t, dim_le(&t, n, n), 1));
+    dim_free(&t);
+    arena_reset(&mem);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_shapes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_equal_dims),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
