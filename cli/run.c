@@ -1,10 +1,8 @@
 /* cli/run.c - `ingot run`: a model on inputs from files. */
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "command.h"
+#include "outputs.h"
 
 enum { MAX_INPUTS = 256 };
 
@@ -63,34 +61,6 @@ static bool see(void *cx, int index, const char *value)
 
 /* ---- inputs --------------------------------------------------------------------- */
 
-static uint64_t next_random(uint64_t *s)
-{
-    uint64_t z = *s += 0x9e3779b97f4a7c15u;     /* splitmix64 */
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-static void fill(tensor *t, uint64_t seed)
-{
-    size_t size = tensor_elem_size(t->dtype);
-
-    for (int64_t i = 0; i < t->count; i++) {
-        uint64_t r = next_random(&seed);
-        char *p = (char *)t->data + (size_t)i * size;
-        float f = (float)(r >> 40) / (1 << 23) - 1;
-        double d = f;
-        uint64_t small = r % 2;
-        if (t->dtype == TENSOR_F32)
-            memcpy(p, &f, 4);
-        else if (t->dtype == TENSOR_F64)
-            memcpy(p, &d, 8);
-        else if (t->dtype != TENSOR_STRING)
-            memcpy(p, &small, size < 8 ? size : 8);
-    }
-}
-
 static bool random_input(const run_options *o, const ir_fn *fn, uint32_t i, tensor_value *v)
 {
     const ir_type *t = ir_type_of(fn, fn->param.at[i]);
@@ -104,7 +74,7 @@ static bool random_input(const run_options *o, const ir_fn *fn, uint32_t i, tens
                              fn->param_name.at[i], a);
     if (!tensor_init(&v->t, dt_of(t->dtype)->onnx, t->rank, dims))
         return cli_wrong("input '%s' is too large", fn->param_name.at[i]);
-    fill(&v->t, (uint64_t)o->seed + i);
+    outputs_random(&v->t, (uint64_t)o->seed + i);
     return true;
 }
 
@@ -152,63 +122,17 @@ static bool load_inputs(const run_options *o, const ir_fn *fn, tensor_value *in)
 
 /* ---- outputs -------------------------------------------------------------------------- */
 
-static bool make_folder(const char *path)
+static bool give_outputs(const run_options *o, const ir_fn *fn, const tensor_value *out)
 {
-    char *copy = strdup(path);
-    struct stat st;
+    char error[TENSOR_ERROR_SIZE];
+    int n = (int)fn->result.len;
 
-    for (char *p = copy + 1; *p; p++)
-        if (*p == '/') {
-            *p = 0;
-            mkdir(copy, 0777);
-            *p = '/';
-        }
-    bool ok = !mkdir(copy, 0777) || (!stat(copy, &st) && S_ISDIR(st.st_mode));
-    int why = errno;
-    free(copy);
-    return ok || cli_wrong("%s: %s", path, strerror(why));
-}
-
-static bool write_outputs(const run_options *o, const ir_fn *fn, const tensor_value *out)
-{
-    char error[TENSOR_ERROR_SIZE], name[256], *used[MAX_INPUTS];
-
-    if (!make_folder(o->folder))
-        return false;
-    for (uint32_t i = 0; i < fn->result.len && i < MAX_INPUTS; i++) {
-        char *path;
-        bool npy = !o->pb && tensor_npy_holds(&out[i]);
-        tensor_file_name(fn->result_name.at[i], used, (int)i, name, sizeof name);
-        used[i] = strdup(name);
-        if (asprintf(&path, "%s/%s.%s", o->folder, name, npy ? "npy" : "pb") < 0)
-            return false;
-        bool ok = tensor_write(path, npy, fn->result_name.at[i], &out[i], error);
-        free(path);
-        if (!ok)
-            return cli_wrong("%s", error);
-    }
+    if (o->folder)
+        return outputs_write(o->folder, o->pb, fn->result_name.at, out, n, error) ||
+               cli_wrong("%s", error);
+    for (int i = 0; i < n; i++)
+        outputs_show(fn->result_name.at[i], &out[i]);
     return true;
-}
-
-static void show(const ir_fn *fn, const tensor_value *out)
-{
-    enum { SHOWN = 8 };
-
-    for (uint32_t i = 0; i < fn->result.len; i++) {
-        const tensor *t = &out[i].t;
-        printf("%s: ", fn->result_name.at[i]);
-        if (out[i].kind != TENSOR_PLAIN) {
-            printf("%u items\n", out[i].n);
-            continue;
-        }
-        printf("%s[", tensor_type_name(t->dtype));
-        for (int a = 0; a < t->rank; a++)
-            printf("%s%lld", a ? "," : "", (long long)t->dims[a]);
-        printf("]");
-        for (int64_t k = 0; k < t->count && k < SHOWN && t->dtype != TENSOR_STRING; k++)
-            printf(" %.6g", tensor_element(t, k));
-        printf("%s\n", t->count > SHOWN ? " .." : "");
-    }
 }
 
 int command_run(int argc, char **argv)
@@ -234,6 +158,7 @@ int command_run(int argc, char **argv)
         cli_wrong("no model given (see ingot run --help)");
         return CLI_USAGE;
     }
+    tensor_catch_interrupt();
     diag_init(&d);
     ir_module *m = ingot_load(o.file, &o.model.o, &d);
     ingot_engine *e = m ? ingot_engine_open(o.engine, m, &o.model.o, (int)o.threads, &d) : NULL;
@@ -246,9 +171,6 @@ int command_run(int argc, char **argv)
     bool ok = load_inputs(&o, fn, in);
     if (ok && !ingot_engine_run(e, in, out, error))
         ok = cli_wrong("%s", error);
-    if (ok && o.folder)
-        ok = write_outputs(&o, fn, out);
-    else if (ok)
-        show(fn, out);
+    ok = ok && give_outputs(&o, fn, out);
     return ok ? CLI_OK : CLI_FAILED;
 }

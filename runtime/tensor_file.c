@@ -2,9 +2,12 @@
 #include "tensor_file.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tensor_types.h"
@@ -17,6 +20,14 @@ bool tensor_fail(char *error, const char *fmt, ...)
     vsnprintf(error, TENSOR_ERROR_SIZE, fmt, ap);
     va_end(ap);
     return false;
+}
+
+void tensor_settle_bools(tensor *t)
+{
+    uint8_t *at = t->data;
+
+    for (int64_t i = 0; t->dtype == TENSOR_BOOL && i < t->count; i++)
+        at[i] = at[i] != 0;
 }
 
 bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
@@ -38,16 +49,21 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
 
 static uint8_t *slurp(FILE *f, size_t *size)
 {
-    if (fseek(f, 0, SEEK_END))
+    struct stat st;
+
+    if (fstat(fileno(f), &st))
         return NULL;
-    long n = ftell(f);
-    if (n < 0 || fseek(f, 0, SEEK_SET))
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
         return NULL;
-    uint8_t *data = malloc((size_t)n + 1);
-    *size = (size_t)n;
+    }
+    *size = (size_t)st.st_size;
+    uint8_t *data = malloc(*size + 1);
+    errno = 0;
     if (data && fread(data, 1, *size, f) != *size) {
         free(data);
         data = NULL;
+        errno = errno ? errno : EIO;
     }
     return data;
 }
@@ -76,6 +92,27 @@ bool tensor_npy_holds(const tensor_value *v)
     return v->kind == TENSOR_PLAIN && tensor_types[v->t.dtype].npy;
 }
 
+/* The file being written, for the signal handler; null: none. */
+static _Atomic(const char *) partial;
+
+static void on_signal(int number)
+{
+    const char *path = atomic_load(&partial);
+
+    if (path)
+        unlink(path);
+    _exit(128 + number);
+}
+
+void tensor_catch_interrupt(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+}
+
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE])
 {
@@ -85,6 +122,7 @@ bool tensor_write(const char *path, bool npy, const char *name,
     if (!temp)
         return tensor_fail(error, "%s: no memory", path);
     snprintf(temp, n, "%s.%ld.part", path, (long)getpid());
+    atomic_store(&partial, temp);
     FILE *f = fopen(temp, "wb");
     bool ok = f && (npy ? npy_write(f, &v->t) : pb_write(f, name, v));
     int why = errno;
@@ -101,6 +139,7 @@ bool tensor_write(const char *path, bool npy, const char *name,
         if (f)
             unlink(temp);
     }
+    atomic_store(&partial, NULL);
     free(temp);
     return ok;
 }

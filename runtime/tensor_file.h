@@ -7,6 +7,9 @@
 /* Writes the message; returns false. */
 bool tensor_fail(char *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What files hold in bools becomes 0 or 1: compiled code relies on it. */
+void tensor_settle_bools(tensor *t);
+
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error);
 bool npy_write(FILE *f, const tensor *t);
 bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,

@@ -54,7 +54,7 @@ static bool parse_shape(const char *p, int64_t *dims, int32_t *rank)
 }
 
 /* From column-major order to row-major. */
-static bool reorder(tensor *t, const uint8_t *from)
+static void reorder(tensor *t, const uint8_t *from)
 {
     size_t size = tensor_elem_size(t->dtype);
     int64_t at[TENSOR_MAX_RANK] = {0};
@@ -69,7 +69,6 @@ static bool reorder(tensor *t, const uint8_t *from)
         for (int a = t->rank - 1; a >= 0 && ++at[a] == t->dims[a]; a--)
             at[a] = 0;
     }
-    return true;
 }
 
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
@@ -95,6 +94,8 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
     if (!descr || !shape || !order || *descr != '\'')
         return tensor_fail(error, "%s: .npy header lacks descr, shape or fortran_order", name);
     int32_t dtype = type_of_descr(descr + 1, strcspn(descr + 1, "'"));
+    if (!dtype && descr[1] == '>')
+        return tensor_fail(error, "%s: .npy data in big-endian order is not supported", name);
     if (!dtype)
         return tensor_fail(error, "%s: .npy type '%.*s' is not supported", name,
                            (int)strcspn(descr + 1, "'"), descr + 1);
@@ -110,8 +111,10 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
     if (!tensor_init(out, dtype, rank, dims))
         return tensor_fail(error, "%s: no memory for %zu bytes", name, bytes);
     if (*order == 'T')
-        return reorder(out, data + lead + len);
-    memcpy(out->data, data + lead + len, bytes);
+        reorder(out, data + lead + len);
+    else
+        memcpy(out->data, data + lead + len, bytes);
+    tensor_settle_bools(out);
     return true;
 }
 

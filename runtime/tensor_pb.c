@@ -58,6 +58,8 @@ static bool next(wire *w, field *f)
     *f = (field){0};
     if (!varint(w, &key))
         return false;
+    if (key < 8 || key > UINT32_MAX)
+        return bad(w, "a field number is out of range");
     f->number = (uint32_t)(key >> 3);
     f->type = key & 7;
     switch (f->type) {
@@ -165,6 +167,7 @@ static bool read_raw(wire *w, const parts *p, tensor *t)
         unpack(p->raw, t);
     else if (want)
         memcpy(t->data, p->raw, (size_t)want);
+    tensor_settle_bools(t);
     return true;
 }
 
@@ -209,54 +212,96 @@ static bool put_string(wire *w, tensor *t, int64_t i, const field *f)
     return true;
 }
 
-/* Typed fields: float_data 4, int32_data 5, int64_data 7, double_data 10,
- * uint64_data 11, packed or not. */
+/* The typed field that holds this type: float_data 4, int32_data 5,
+ * string_data 6, int64_data 7, double_data 10, uint64_data 11; and the wire type
+ * of its numbers. */
+static uint32_t typed_field(int32_t dtype, uint32_t *type)
+{
+    *type = 0;
+    switch (dtype) {
+    case TENSOR_F32:
+    case TENSOR_C64: *type = 5; return 4;
+    case TENSOR_F64:
+    case TENSOR_C128: *type = 1; return 10;
+    case TENSOR_STRING: *type = 2; return 6;
+    case TENSOR_I64: return 7;
+    case TENSOR_U32:
+    case TENSOR_U64: return 11;
+    default: return 5;
+    }
+}
+
+static bool read_number(wire *w, uint32_t type, uint64_t *v)
+{
+    return type ? fixed(w, type == 5 ? 4 : 8, v) : varint(w, v);
+}
+
+/* Numbers one after the other in one field. */
+static bool read_run(const wire *w, const field *f, uint32_t type, tensor *t, int64_t *i)
+{
+    wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
+    uint64_t v;
+
+    while (in.at < in.end)
+        if (!read_number(&in, type, &v) || !put(&in, t, (*i)++, v))
+            return false;
+    return true;
+}
+
+/* How many numbers or strings the typed field has. */
+static int64_t typed_count(const tensor *t)
+{
+    const tensor_type *k = &tensor_types[t->dtype];
+
+    return k->bits < 8 ? packed_count(t->dtype, t->count) : k->cls == 'c' ? 2 * t->count : t->count;
+}
+
 static bool read_typed(wire w, tensor *t)
 {
     field f;
     int64_t i = 0;
-    uint64_t v;
+    uint32_t type, number = typed_field(t->dtype, &type);
 
     while (w.at < w.end) {
+        bool ok = true;
         if (!next(&w, &f))
             return false;
-        if (f.number == 6 && f.type == 2) {
-            if (!put_string(&w, t, i++, &f))
-                return false;
-            continue;
-        }
-        bool is_float = f.number == 4, is_double = f.number == 10;
-        if (!is_float && !is_double && f.number != 5 && f.number != 7 && f.number != 11)
-            continue;
-        if (f.type != 2) {
-            if (!put(&w, t, i++, f.value))
-                return false;
-            continue;
-        }
-        wire in = {w.name, w.start, f.at, f.at + f.len, w.error};
-        while (in.at < in.end) {
-            bool ok = is_float    ? fixed(&in, 4, &v)
-                      : is_double ? fixed(&in, 8, &v)
-                                  : varint(&in, &v);
-            if (!ok || !put(&in, t, i++, v))
-                return false;
-        }
+        bool typed = (f.number >= 4 && f.number <= 7) || f.number == 10 || f.number == 11;
+        if (typed && (f.number != number || (f.type != type && f.type != 2)))
+            ok = f.type == 2 && !f.len ? true : bad(&w, "the data are of another type");
+        else if (typed && type == 2)
+            ok = put_string(&w, t, i++, &f);
+        else if (typed && f.type == 2)
+            ok = read_run(&w, &f, type, t, &i);
+        else if (typed)
+            ok = put(&w, t, i++, f.value);
+        if (!ok)
+            return false;
     }
-    return true;
+    tensor_settle_bools(t);
+    return i == typed_count(t) || bad(&w, "fewer elements than the dims say");
+}
+
+/* Elements that a file of `size` bytes can hold at most. */
+static uint64_t most_elements(int32_t dtype, size_t size)
+{
+    int bits = tensor_types[dtype].bits;
+
+    return dtype == TENSOR_STRING ? size / 2 : bits < 8 ? size * (8u / (unsigned)bits) : size;
 }
 
 static bool read_tensor(wire w, tensor *t)
 {
     parts p = {0};
     int64_t count = 1;
-    size_t room = (size_t)(w.end - w.start) * 8 + 64;
+    size_t size = (size_t)(w.end - w.at);
 
     if (!read_head(w, &p))
         return false;
     for (int i = 0; i < p.rank; i++)
         if (__builtin_mul_overflow(count, p.dims[i], &count))
             return bad(&w, "the dims overflow");
-    if ((uint64_t)count > room)
+    if ((uint64_t)count > most_elements(p.dtype, size))
         return bad(&w, "the dims need more data than the file has");
     if (!tensor_init(t, p.dtype, p.rank, p.dims))
         return bad(&w, "no memory for the tensor");
@@ -267,12 +312,18 @@ static bool read_value(wire w, tensor_kind kind, tensor_value *out, int depth);
 
 static bool add_item(wire *w, const field *f, tensor_kind kind, tensor_value *out, int depth)
 {
-    tensor_value *grown = realloc(out->item, (out->n + 1) * sizeof *grown);
+    enum { FREE_ITEMS = 1024, PER_ITEM = sizeof(tensor_value) / 16 };
     wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
 
-    if (!grown)
-        return bad(w, "no memory");
-    out->item = grown;
+    if (out->n >= FREE_ITEMS && out->n > (size_t)(w->at - w->start) / PER_ITEM)
+        return bad(w, "too many items for so small a file");
+    if (!(out->n & (out->n + 1))) {     /* full at 1, 3, 7, .. */
+        size_t room = 2 * (size_t)out->n + 1;
+        tensor_value *grown = realloc(out->item, room * sizeof *grown);
+        if (!grown)
+            return bad(w, "no memory");
+        out->item = grown;
+    }
     out->item[out->n] = (tensor_value){0};
     return read_value(in, kind, &out->item[out->n++], depth + 1);
 }

@@ -9,6 +9,9 @@ typedef struct tensor_type {
     uint8_t size, bits;         /* bytes in memory, bits in a file */
     char cls;                   /* f i u b s c */
 } tensor_type;
+/* The element at p of an integer type, extended. */
+int64_t tensor_integer(int32_t dtype, const void *p);
+
 extern const tensor_type tensor_types[TENSOR_TYPES];
 
 #endif

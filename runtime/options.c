@@ -1,4 +1,4 @@
-/* cli/options.c - command lines. */
+/* runtime/options.c - command lines. */
 #include "options.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ bool cli_wrong(const char *fmt, ...)
 {
     va_list ap;
 
-    fputs("ingot: ", stderr);
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);

@@ -1,4 +1,5 @@
-/* cli/options.h - command lines: options and operands in any order, `--o v`
+/* runtime/options.h - command lines, of the ingot command and of executables that
+ * it makes: options and operands in any order, `--o v`
  * and `--o=v`, `--` ends the options, a typo gets a suggestion. */
 #ifndef INGOT_OPTIONS_H
 #define INGOT_OPTIONS_H
@@ -20,7 +21,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_HELP = -1 };
 /* CLI_OK, CLI_USAGE after a message on stderr, or CLI_HELP after --help. */
 int cli_parse(int argc, char **argv, const char *usage, const char *about,
               const cli_option *options, cli_see *see, void *cx);
-/* Says what is wrong with the command line; always false. */
+/* Says on stderr what is wrong, after the program's name; always false. */
 bool cli_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The nearest of n names to a mistyped one; null if none is near. */
 const char *cli_nearest(const char *name, const char *const *names, int n);

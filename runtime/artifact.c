@@ -1,0 +1,244 @@
+/* runtime/artifact.c - an executable made from a model: its command line, and
+ * the way from there to a run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "artifact.h"
+#include "check_cpu.h"
+#include "invoke.h"
+#include "options.h"
+#include "outputs.h"
+
+/* ---- command line ------------------------------------------------------------------- */
+
+enum { O_INPUT, O_FOLDER, O_FORMAT, O_RANDOM, O_SHAPE, O_DIM, O_INFO, O_BENCH, O_JSON,
+       O_THREADS, O_WEIGHTS };
+
+static const cli_option options[] = {
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one"},
+    {"--output-dir", "DIR", "write every output there (default: print a summary)"},
+    {"--output-format", "FORMAT", "npy (default) or pb"},
+    {"--random-inputs", "[=SEED]", "make up the inputs that are not given"},
+    {"--shape", "NAME=1x3x8", "extents of an input that is made up"},
+    {"--dim", "NAME=N", "a run-time dim of inputs that are made up"},
+    {"--info", NULL, "print inputs, outputs, dims, sizes, CPU"},
+    {"--bench", "N", "time N runs, with --random-inputs if need be"},
+    {"--json", "FILE", "write the times there too"},
+    {"--threads", "N", "threads (default: the CPUs, or as built)"},
+    {"--weights", "FILE", "weights, if they were not built in"},
+    {NULL, NULL, NULL}};
+
+/* Names may hold `:` and `/`.  Files split at the first `=`, else at the last. */
+static bool add_pair(artifact_pairs *p, const char *value, bool first)
+{
+    const char *at = first ? strchr(value, '=') : strrchr(value, '=');
+
+    if (p->n == ARTIFACT_MAX_GIVEN)
+        return cli_wrong("more than %d times the same option", ARTIFACT_MAX_GIVEN);
+    if (!at && !first)
+        return cli_wrong("NAME=VALUE is expected, not '%s'", value);
+    p->at[p->n++] = (artifact_pair){at ? strndup(value, (size_t)(at - value)) : NULL,
+                                    at ? at + 1 : value};
+    return true;
+}
+
+static bool see_format(artifact_options *o, const char *value)
+{
+    if (strcmp(value, "npy") && strcmp(value, "pb"))
+        return cli_wrong("--output-format is npy or pb, not '%s'", value);
+    o->pb = *value == 'p';
+    return true;
+}
+
+static bool see(void *cx, int index, const char *value)
+{
+    artifact_options *o = cx;
+
+    switch (index) {
+    case O_INPUT: return add_pair(&o->inputs, value, true);
+    case O_FOLDER: o->folder = value; return true;
+    case O_FORMAT: return see_format(o, value);
+    case O_RANDOM:
+        o->random = true;
+        return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
+    case O_SHAPE: return add_pair(&o->shapes, value, false);
+    case O_DIM: return add_pair(&o->dims, value, false);
+    case O_INFO: o->info = true; return true;
+    case O_BENCH:
+        o->random = true;
+        return cli_number("--bench", value, 1, 10000000, &o->bench);
+    case O_JSON: o->json = value; return true;
+    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
+    case O_WEIGHTS: o->weights = value; return true;
+    default: return cli_wrong("'%s' is no option (see --help)", value);
+    }
+}
+
+/* ---- weights ------------------------------------------------------------------------- */
+
+/* FNV-1a over 64-bit words. */
+static uint64_t hash_words(const uint8_t *p, size_t size)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t w = 0;
+        memcpy(&w, p + i, size - i < 8 ? size - i : 8);
+        h = (h ^ w) * 0x100000001b3u;
+    }
+    return h;
+}
+
+static bool map_weights(artifact *a, const char *path)
+{
+    const struct ingot_model *m = a->model;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        return cli_wrong("%s: %s", path, strerror(errno));
+    bool fits = (uint64_t)st.st_size == m->weights_size;
+    void *p = fits ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    int why = errno;
+    close(fd);
+    if (!fits)
+        return cli_wrong("%s: has %lld bytes, the weights of this model have %llu", path,
+                         (long long)st.st_size, (unsigned long long)m->weights_size);
+    if (p == MAP_FAILED)
+        return cli_wrong("%s: %s", path, strerror(why));
+    a->weights = p;
+    return hash_words(p, (size_t)st.st_size) == m->weights_hash ||
+           cli_wrong("%s: holds the weights of another model", path);
+}
+
+static bool find_weights(artifact *a)
+{
+    a->weights = a->model->weights;
+    if (a->weights || !a->model->weights_size)
+        return true;
+    if (a->o.weights)
+        return map_weights(a, a->o.weights);
+    return cli_wrong("the weights are in a file of their own: give --weights FILE");
+}
+
+/* ---- running --------------------------------------------------------------------------- */
+
+static bool give_outputs(artifact *a)
+{
+    const struct ingot_entry *e = a->entry;
+    char error[TENSOR_ERROR_SIZE];
+
+    if (a->o.folder) {
+        const char **names = calloc((size_t)e->output_count + 1, sizeof *names);
+        for (int32_t i = 0; names && i < e->output_count; i++)
+            names[i] = e->outputs[i].name;
+        bool ok = names && outputs_write(a->o.folder, a->o.pb, names, a->out, e->output_count,
+                                         error);
+        free(names);
+        return ok || cli_wrong("%s", names ? error : "no memory");
+    }
+    for (int32_t i = 0; i < e->output_count; i++)
+        outputs_show(e->outputs[i].name, &a->out[i]);
+    return true;
+}
+
+static bool run_prepared(artifact *a, invoke *v)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    if (a->o.bench && !artifact_bench(a, v))
+        return false;
+    if (a->o.bench && !a->o.folder)
+        return true;
+    if (!a->o.bench && !invoke_run(v, error))
+        return cli_wrong("%s", error);
+    return invoke_take(v, a->out, error) ? give_outputs(a) : cli_wrong("%s", error);
+}
+
+static bool run(artifact *a)
+{
+    char error[TENSOR_ERROR_SIZE], missing[256];
+    invoke v;
+
+    if (!check_cpu(a->model->cpu, missing, sizeof missing))
+        return cli_wrong("this CPU lacks %s, which the code is compiled for (%s)", missing,
+                         a->model->cpu);
+    if (!find_weights(a) || !artifact_load_inputs(a))
+        return false;
+    thread_pool *pool = a->threads > 1 ? thread_pool_open(a->threads) : NULL;
+    bool ok = invoke_prepare(&v, a->model, a->entry, a->weights, thread_pool_of(pool), a->in,
+                             error);
+    if (!ok)
+        cli_wrong("%s", error);
+    ok = ok && run_prepared(a, &v);
+    invoke_free(&v);
+    thread_pool_close(pool);
+    return ok;
+}
+
+/* ---- the program ------------------------------------------------------------------------- */
+
+static bool open_artifact(artifact *a)
+{
+    const struct ingot_model *m = a->model;
+
+    a->entry = m->abi == INGOT_ABI_VERSION ? invoke_entry(m) : NULL;
+    if (!a->entry)
+        return cli_wrong("runtime and model do not fit together");
+    a->threads = a->o.threads ? (int)a->o.threads
+                 : m->default_threads > 0 ? m->default_threads
+                                          : thread_cpus();
+    a->dims = calloc((size_t)a->entry->dim_count + 1, sizeof *a->dims);
+    a->in = calloc((size_t)a->entry->input_count + 1, sizeof *a->in);
+    a->out = calloc((size_t)a->entry->output_count + 1, sizeof *a->out);
+    return (a->dims && a->in && a->out) || cli_wrong("no memory");
+}
+
+static void close_pairs(artifact_pairs *p)
+{
+    for (int i = 0; i < p->n; i++)
+        free(p->at[i].name);
+}
+
+static void close_artifact(artifact *a)
+{
+    for (int32_t i = 0; a->in && i < a->entry->input_count; i++)
+        tensor_value_free(&a->in[i]);
+    for (int32_t i = 0; a->out && i < a->entry->output_count; i++)
+        tensor_value_free(&a->out[i]);
+    if (a->weights && a->weights != a->model->weights)
+        munmap((void *)(uintptr_t)a->weights, (size_t)a->model->weights_size);
+    free(a->in);
+    free(a->out);
+    free(a->dims);
+    close_pairs(&a->o.inputs);
+    close_pairs(&a->o.shapes);
+    close_pairs(&a->o.dims);
+}
+
+int artifact_main(const struct ingot_model *m, int argc, char **argv)
+{
+    artifact a = {.model = m};
+    char usage[200], about[200];
+
+    tensor_catch_interrupt();
+    snprintf(usage, sizeof usage, "%.100s [OPTIONS]", program_invocation_short_name);
+    snprintf(about, sizeof about, "Runs the model '%.100s', which is compiled in.", m->name);
+    int status = cli_parse(argc - 1, argv + 1, usage, about, options, see, &a.o);
+    if (status == CLI_OK) {
+        bool ok = open_artifact(&a) && artifact_bind(&a) &&
+                  (a.o.info ? artifact_info(&a) : run(&a));
+        status = ok ? CLI_OK : CLI_FAILED;
+    }
+    close_artifact(&a);
+    if ((status == CLI_OK || status == CLI_HELP) && (fflush(stdout) || ferror(stdout))) {
+        cli_wrong("standard output cannot be written: %s", strerror(errno));
+        return CLI_FAILED;
+    }
+    return status == CLI_HELP ? CLI_OK : status;
+}

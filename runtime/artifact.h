@@ -1,0 +1,55 @@
+/* runtime/artifact.h - an executable made from a model: what the files
+ * artifact_*.c and main.c share. */
+#ifndef INGOT_ARTIFACT_H
+#define INGOT_ARTIFACT_H
+
+#include "abi.h"
+#include "tensor_io.h"
+#include "thread.h"
+
+enum { ARTIFACT_MAX_GIVEN = 256 };
+
+/* NAME=VALUE of the command line, the name a copy. */
+typedef struct artifact_pair {
+    char *name;
+    const char *value;
+} artifact_pair;
+
+typedef struct artifact_pairs {
+    artifact_pair at[ARTIFACT_MAX_GIVEN];
+    int n;
+} artifact_pairs;
+
+/* The command line. */
+typedef struct artifact_options {
+    artifact_pairs inputs, shapes, dims;
+    const char *folder, *json, *weights;
+    bool pb, random, info;
+    long long seed, threads, bench;
+} artifact_options;
+
+typedef struct artifact {
+    const struct ingot_model *model;
+    const struct ingot_entry *entry;
+    artifact_options o;
+    int64_t *dims;                  /* symbols, as far as the command line says */
+    const uint8_t *weights;
+    int threads;
+    tensor_value *in, *out;
+} artifact;
+
+/* All return false after a message on stderr. */
+
+/* artifact_inputs.c */
+bool artifact_bind(artifact *a);            /* --dim and --shape */
+bool artifact_load_inputs(artifact *a);     /* files, then random ones */
+/* artifact_info.c */
+bool artifact_info(const artifact *a);
+/* artifact_bench.c: runs `a->o.bench` times, prints, writes the JSON file */
+struct invoke;
+bool artifact_bench(artifact *a, struct invoke *v);
+/* artifact.c: the whole program for one model.  The exit code: 0 done, 1 bad
+ * data or file, 2 wrong usage; Ctrl-C ends it with 130. */
+int artifact_main(const struct ingot_model *m, int argc, char **argv);
+
+#endif

@@ -1,0 +1,88 @@
+/* runtime/artifact_bench.c - how long runs take: after one to warm up, each is
+ * timed alone; the minimum and the median count. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "artifact.h"
+#include "invoke.h"
+#include "options.h"
+
+static double now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static bool time_runs(invoke *v, double *ms, long long n)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    for (long long i = -1; i < n; i++) {
+        double start = now_ms();
+        if (!invoke_run(v, error))
+            return cli_wrong("%s", error);
+        if (i >= 0)
+            ms[i] = now_ms() - start;
+    }
+    qsort(ms, (size_t)n, sizeof *ms, by_size);
+    return true;
+}
+
+static bool print_json(FILE *f, const artifact *a, const invoke *v, double min, double median)
+{
+    return fprintf(f,
+                   "{\"model\":\"%s\",\"cpu\":\"%s\",\"workspace_bytes\":%zu,"
+                   "\"weights_bytes\":%llu,\"flops\":%llu,\n \"runs\":[{\"engine\":\"compiled\","
+                   "\"threads\":%d,\"runs\":%lld,\"min_ms\":%.6f,\"median_ms\":%.6f}]}\n",
+                   a->model->name, a->model->cpu ? a->model->cpu : "", v->workspace_size,
+                   (unsigned long long)a->model->weights_size,
+                   (unsigned long long)a->entry->flops, a->threads, a->o.bench, min,
+                   median) > 0;
+}
+
+static bool write_json(const artifact *a, const invoke *v, double min, double median)
+{
+    FILE *f = fopen(a->o.json, "w");
+    bool ok = f && print_json(f, a, v, min, median);
+    int why = errno;
+
+    if (f && fclose(f)) {
+        ok = false;
+        why = errno;
+    }
+    if (!ok && f)
+        unlink(a->o.json);
+    return ok || cli_wrong("%s: cannot be written: %s", a->o.json, strerror(why));
+}
+
+bool artifact_bench(artifact *a, invoke *v)
+{
+    long long n = a->o.bench;
+    double *ms = calloc((size_t)n, sizeof *ms);
+
+    if (!ms)
+        return cli_wrong("no memory for %lld times", n);
+    bool ok = time_runs(v, ms, n);
+    double min = ms[0], median = ms[n / 2];
+    free(ms);
+    if (!ok)
+        return false;
+    printf("%lld runs, %d threads: min %.3f ms, median %.3f ms", n, a->threads, min, median);
+    if (a->entry->flops)
+        printf(", %.1f GFLOP/s", (double)a->entry->flops / min / 1e6);
+    printf("\n");
+    return !a->o.json || write_json(a, v, min, median);
+}

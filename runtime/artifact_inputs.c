@@ -1,0 +1,129 @@
+/* runtime/artifact_inputs.c - inputs from files, shapes, and made up. */
+#include <string.h>
+
+#include "artifact.h"
+#include "bind.h"
+#include "options.h"
+#include "outputs.h"
+
+static bool no_such(const char *what, const char *name, const char *const *names, int n)
+{
+    const char *near = cli_nearest(name, names, n);
+
+    return cli_wrong("the model has no %s '%s'%s%s%s", what, name, near ? "; did you mean '" : "",
+                     near ? near : "", near ? "'?" : "");
+}
+
+static bool find_input(const artifact *a, const char *name, int32_t *index)
+{
+    const char *names[ARTIFACT_MAX_GIVEN];
+    int n = 0;
+
+    *index = bind_find_input(a->entry, name);
+    if (*index >= 0)
+        return true;
+    for (; n < a->entry->input_count && n < ARTIFACT_MAX_GIVEN; n++)
+        names[n] = a->entry->inputs[n].name;
+    return no_such("input", name, names, n);
+}
+
+static bool bind_dim(artifact *a, const artifact_pair *p)
+{
+    const struct ingot_entry *e = a->entry;
+    int32_t s = bind_find_dim(e, p->name);
+    long long v;
+
+    if (s < 0)
+        return no_such("run-time dim", p->name, e->dim_names, e->dim_count);
+    if (!cli_number("--dim", p->value, 0, INT32_MAX, &v))
+        return false;
+    if (a->dims[s] != BIND_FREE && a->dims[s] != v)
+        return cli_wrong("--dim %s is given twice, as %lld and %lld", p->name,
+                         (long long)a->dims[s], v);
+    a->dims[s] = v;
+    return true;
+}
+
+static bool bind_given_shape(artifact *a, const artifact_pair *p)
+{
+    char error[TENSOR_ERROR_SIZE];
+    int64_t extents[TENSOR_MAX_RANK];
+    int32_t index, rank;
+
+    if (!find_input(a, p->name, &index))
+        return false;
+    if (!outputs_parse_shape(p->value, &rank, extents))
+        return cli_wrong("--shape takes NAME=1x3x8, not '%s=%s'", p->name, p->value);
+    return bind_shape(a->entry, index, rank, extents, a->dims, error) ||
+           cli_wrong("--shape: %s", error);
+}
+
+bool artifact_bind(artifact *a)
+{
+    bind_start(a->entry, a->dims);
+    for (int i = 0; i < a->o.dims.n; i++)
+        if (!bind_dim(a, &a->o.dims.at[i]))
+            return false;
+    for (int i = 0; i < a->o.shapes.n; i++)
+        if (!bind_given_shape(a, &a->o.shapes.at[i]))
+            return false;
+    return true;
+}
+
+/* `--input FILE` is enough where there is one input. */
+static bool input_of(const artifact *a, const artifact_pair *p, int32_t *index)
+{
+    *index = 0;
+    if (p->name)
+        return find_input(a, p->name, index);
+    return a->entry->input_count == 1 ||
+           cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", p->value,
+                     a->entry->input_count);
+}
+
+static bool load_file(artifact *a, const artifact_pair *p)
+{
+    char error[TENSOR_ERROR_SIZE];
+    int32_t i;
+
+    if (!input_of(a, p, &i))
+        return false;
+    if (a->in[i].t.data)
+        return cli_wrong("input '%s' is given twice", a->entry->inputs[i].name);
+    if (!tensor_read(p->value, TENSOR_PLAIN, &a->in[i], error))
+        return cli_wrong("%s", error);
+    return bind_tensor(a->entry, i, &a->in[i].t, a->dims, error) ||
+           cli_wrong("%s: %s", p->value, error);
+}
+
+static bool make_up(artifact *a, int32_t i)
+{
+    const struct ingot_value_info *v = &a->entry->inputs[i];
+    char error[TENSOR_ERROR_SIZE];
+    int64_t extents[TENSOR_MAX_RANK];
+
+    if (!bind_extents(a->entry, i, a->dims, extents, error))
+        return cli_wrong("%s", error);
+    if (!tensor_init(&a->in[i].t, v->dtype, v->rank, extents))
+        return cli_wrong("input '%s' is too large", v->name);
+    outputs_random(&a->in[i].t, (uint64_t)a->o.seed + (uint64_t)i);
+    return true;
+}
+
+bool artifact_load_inputs(artifact *a)
+{
+    for (int i = 0; i < a->o.inputs.n; i++)
+        if (!load_file(a, &a->o.inputs.at[i]))
+            return false;
+    for (int32_t i = 0; i < a->entry->input_count; i++) {
+        const char *name = a->entry->inputs[i].name;
+        if (a->in[i].t.data)
+            continue;
+        if (!a->o.random)
+            return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
+                             name, name);
+        if (!make_up(a, i))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,131 @@
+/* runtime/bind.c - run-time dims from the extents of inputs. */
+#include "bind.h"
+
+#include <string.h>
+
+#include "tensor_file.h"
+
+void bind_start(const struct ingot_entry *e, int64_t *dims)
+{
+    for (int32_t s = 0; s < e->dim_count; s++)
+        dims[s] = BIND_FREE;
+}
+
+int32_t bind_find_input(const struct ingot_entry *e, const char *name)
+{
+    for (int32_t i = 0; i < e->input_count; i++)
+        if (!strcmp(e->inputs[i].name, name))
+            return i;
+    return -1;
+}
+
+int32_t bind_find_dim(const struct ingot_entry *e, const char *name)
+{
+    for (int32_t s = 0; s < e->dim_count; s++)
+        if (!strcmp(e->dim_names[s], name))
+            return s;
+    return -1;
+}
+
+/* The symbol of an axis; -1: it has none. */
+static int32_t symbol_of(const struct ingot_entry *e, const struct ingot_value_info *v,
+                         int32_t axis)
+{
+    int64_t d = v->dims[axis];
+
+    return d < 0 && d >= -(int64_t)e->dim_count ? (int32_t)(-1 - d) : -1;
+}
+
+/* Where a symbol's value came from: the first input with it, before `index`. */
+static bool find_origin(const struct ingot_entry *e, int32_t symbol, int32_t index,
+                        const char **name, int32_t *axis)
+{
+    for (int32_t i = 0; i < index; i++)
+        for (*axis = 0; *axis < e->inputs[i].rank; ++*axis)
+            if (symbol_of(e, &e->inputs[i], *axis) == symbol) {
+                *name = e->inputs[i].name;
+                return true;
+            }
+    return false;
+}
+
+static bool conflict(const struct ingot_entry *e, int32_t index, int32_t axis, int64_t extent,
+                     int32_t symbol, int64_t value, char *error)
+{
+    const char *name = NULL;
+    int32_t other = 0;
+    char from[200] = "";
+
+    if (find_origin(e, symbol, index, &name, &other))
+        snprintf(from, sizeof from, " by input '%.100s', axis %d", name, other);
+    return tensor_fail(error, "input '%s', axis %d: has extent %lld, but '%s' is %lld%s",
+                       e->inputs[index].name, axis, (long long)extent, e->dim_names[symbol],
+                       (long long)value, from);
+}
+
+bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const int64_t *extents,
+                int64_t *dims, char error[TENSOR_ERROR_SIZE])
+{
+    const struct ingot_value_info *v = &e->inputs[index];
+
+    if (rank != v->rank)
+        return tensor_fail(error, "input '%s' has %d axes, expected %d", v->name, rank, v->rank);
+    for (int32_t a = 0; a < rank; a++) {
+        int32_t s = symbol_of(e, v, a);
+        if (extents[a] < 0)
+            return tensor_fail(error, "input '%s', axis %d: has a negative extent", v->name, a);
+        if (s >= 0 && dims[s] == BIND_FREE)
+            dims[s] = extents[a];
+        if (s >= 0 && dims[s] != extents[a])
+            return conflict(e, index, a, extents[a], s, dims[s], error);
+        if (s < 0 && v->dims[a] >= 0 && v->dims[a] != extents[a])
+            return tensor_fail(error, "input '%s', axis %d: has extent %lld, expected %lld",
+                               v->name, a, (long long)extents[a], (long long)v->dims[a]);
+    }
+    return true;
+}
+
+bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, int64_t *dims,
+                 char error[TENSOR_ERROR_SIZE])
+{
+    const struct ingot_value_info *v = &e->inputs[index];
+
+    if (t->dtype != v->dtype)
+        return tensor_fail(error, "input '%s' has type %s, expected %s", v->name,
+                           tensor_type_name(t->dtype), tensor_type_name(v->dtype));
+    return bind_shape(e, index, t->rank, t->dims, dims, error);
+}
+
+bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
+                  int64_t *extents, char error[TENSOR_ERROR_SIZE])
+{
+    const struct ingot_value_info *v = &e->inputs[index];
+
+    for (int32_t a = 0; a < v->rank; a++) {
+        int32_t s = symbol_of(e, v, a);
+        extents[a] = s >= 0 ? dims[s] : v->dims[a];
+        if (extents[a] < 0 && s >= 0)
+            return tensor_fail(error, "input '%s', axis %d: extent '%s' is not known; give "
+                               "--dim %s=N or --shape %s=..", v->name, a, e->dim_names[s],
+                               e->dim_names[s], v->name);
+        if (extents[a] < 0)
+            return tensor_fail(error, "input '%s', axis %d: extent is not known", v->name, a);
+    }
+    return true;
+}
+
+void bind_type_text(const struct ingot_value_info *v, char *out, size_t size)
+{
+    size_t n = (size_t)snprintf(out, size, "%s[", tensor_type_name(v->dtype));
+
+    for (int32_t a = 0; a < v->rank && n < size; a++) {
+        const char *name = v->dim_names ? v->dim_names[a] : NULL;
+        const char *comma = a ? "," : "";
+        if (v->dims[a] >= 0)
+            n += (size_t)snprintf(out + n, size - n, "%s%lld", comma, (long long)v->dims[a]);
+        else
+            n += (size_t)snprintf(out + n, size - n, "%s%s", comma, name && *name ? name : "?");
+    }
+    if (n < size)
+        snprintf(out + n, size - n, "]");
+}

@@ -1,0 +1,207 @@
+/* runtime/outputs.c - results to files and to people; made-up inputs. */
+#include "outputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tensor_file.h"
+
+/* ---- files ---------------------------------------------------------------------- */
+
+static bool make_folder(const char *path, char *error)
+{
+    char *copy = strdup(path);
+    struct stat st;
+
+    if (!copy)
+        return tensor_fail(error, "no memory");
+    for (char *p = copy + (*copy != 0); *p; p++)
+        if (*p == '/') {
+            *p = 0;
+            mkdir(copy, 0777);
+            *p = '/';
+        }
+    bool ok = !mkdir(copy, 0777) || errno == EEXIST;
+    int why = ok ? ENOTDIR : errno;
+    ok = !stat(copy, &st) && S_ISDIR(st.st_mode);
+    free(copy);
+    return ok || tensor_fail(error, "%s: %s", path, strerror(why));
+}
+
+static bool write_one(const char *folder, bool pb, const char *name, const char *file,
+                      const tensor_value *v, char *error)
+{
+    bool npy = !pb && tensor_npy_holds(v);
+    size_t size = strlen(folder) + strlen(file) + 8;
+    char *path = malloc(size);
+
+    if (!path)
+        return tensor_fail(error, "no memory");
+    snprintf(path, size, "%s/%s.%s", folder, file, npy ? "npy" : "pb");
+    bool ok = tensor_write(path, npy, name, v, error);
+    free(path);
+    return ok;
+}
+
+bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
+                   int n, char error[TENSOR_ERROR_SIZE])
+{
+    char file[256], **used = calloc((size_t)n + 1, sizeof *used);
+    bool ok = used ? make_folder(folder, error) : tensor_fail(error, "no memory");
+
+    for (int i = 0; ok && i < n; i++) {
+        tensor_file_name(names[i], used, i, file, sizeof file);
+        used[i] = strdup(file);
+        ok = used[i] ? write_one(folder, pb, names[i], file, &v[i], error)
+                     : tensor_fail(error, "no memory");
+    }
+    for (int i = 0; used && i < n; i++)
+        free(used[i]);
+    free(used);
+    return ok;
+}
+
+/* ---- people ---------------------------------------------------------------------- */
+
+enum { SHOWN = 8, TOP = 5 };
+
+static bool is_float(int32_t dtype)
+{
+    return dtype == TENSOR_F32 || dtype == TENSOR_F64 || dtype == TENSOR_F16 ||
+           dtype == TENSOR_BF16;
+}
+
+/* One row of more than SHOWN elements that are no less than 0 and sum to 1. */
+static bool is_distribution(const tensor *t)
+{
+    double sum = 0;
+
+    if (!is_float(t->dtype) || t->rank < 1 || t->count <= SHOWN ||
+        t->dims[t->rank - 1] != t->count)
+        return false;
+    for (int64_t i = 0; i < t->count; i++) {
+        double x = tensor_element(t, i);
+        if (!(x >= 0))
+            return false;
+        sum += x;
+    }
+    return sum > 0.99 && sum < 1.01;
+}
+
+/* Is element i to be ranked before element k? */
+static bool before(const tensor *t, int64_t i, int64_t k)
+{
+    double a = tensor_element(t, i), b = tensor_element(t, k);
+
+    return a > b || (a == b && i < k);
+}
+
+static void show_top(const tensor *t)
+{
+    int64_t top[TOP + 1];
+    int n = 0;
+
+    for (int64_t i = 0; i < t->count; i++) {
+        int at = n < TOP ? n++ : TOP;
+        top[at] = i;
+        for (; at > 0 && before(t, top[at], top[at - 1]); at--) {
+            int64_t swap = top[at];
+            top[at] = top[at - 1];
+            top[at - 1] = swap;
+        }
+    }
+    printf("  top %d:", n);
+    for (int i = 0; i < n; i++)
+        printf(" %lld (%.4f)", (long long)top[i], tensor_element(t, top[i]));
+    printf("\n");
+}
+
+static void show_element(const tensor *t, int64_t i)
+{
+    enum { LETTERS = 40 };
+    const tensor_string *s = t->data;
+
+    if (t->dtype == TENSOR_STRING)
+        printf(" '%.*s'", (int)(s[i].len < LETTERS ? s[i].len : LETTERS), s[i].at ? s[i].at : "");
+    else
+        printf(" %.6g", tensor_element(t, i));
+}
+
+void outputs_show(const char *name, const tensor_value *v)
+{
+    const tensor *t = &v->t;
+
+    printf("%s: ", name);
+    if (v->kind != TENSOR_PLAIN) {
+        printf("%s of %u\n", v->kind == TENSOR_SEQUENCE ? "sequence" : "optional", v->n);
+        return;
+    }
+    printf("%s[", tensor_type_name(t->dtype));
+    for (int a = 0; a < t->rank; a++)
+        printf("%s%lld", a ? "," : "", (long long)t->dims[a]);
+    printf("]");
+    for (int64_t i = 0; i < t->count && i < SHOWN; i++)
+        show_element(t, i);
+    printf("%s\n", t->count > SHOWN ? " .." : "");
+    if (is_distribution(t))
+        show_top(t);
+}
+
+/* ---- inputs made up ------------------------------------------------------------------ */
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t next_random(uint64_t *s)
+{
+    uint64_t z = *s += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static void random_element(int32_t dtype, size_t size, uint64_t r, char *out)
+{
+    float f = (float)(r >> 40) / (1 << 23) - 1;
+    double d = f;
+    uint64_t small = r % 2;
+    uint32_t bits;
+    /* sign and mantissa at random, exponent of [0.5, 1) */
+    uint16_t half = (uint16_t)((r >> 48 & 0x83ff) | 14 << 10);
+
+    memcpy(&bits, &f, 4);
+    uint16_t brain = (uint16_t)(bits >> 16);
+    switch (dtype) {
+    case TENSOR_F32: memcpy(out, &f, 4); break;
+    case TENSOR_F64: memcpy(out, &d, 8); break;
+    case TENSOR_F16: memcpy(out, &half, 2); break;
+    case TENSOR_BF16: memcpy(out, &brain, 2); break;
+    case TENSOR_STRING: break;
+    default: memcpy(out, &small, size < 8 ? size : 8);
+    }
+}
+
+void outputs_random(tensor *t, uint64_t seed)
+{
+    size_t size = tensor_elem_size(t->dtype);
+
+    for (int64_t i = 0; i < t->count; i++)
+        random_element(t->dtype, size, next_random(&seed), (char *)t->data + (size_t)i * size);
+}
+
+bool outputs_parse_shape(const char *text, int32_t *rank, int64_t dims[TENSOR_MAX_RANK])
+{
+    for (*rank = 0; *text; text += *text == 'x') {
+        char *end;
+        errno = 0;
+        long long v = strtoll(text, &end, 10);
+        bool digit = *text >= '0' && *text <= '9';
+        bool more = *end == 'x' && end[1];
+        if (!digit || errno || (*end && !more) || *rank == TENSOR_MAX_RANK)
+            return false;
+        dims[(*rank)++] = v;
+        text = end;
+    }
+    return true;
+}
