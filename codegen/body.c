@@ -1,0 +1,538 @@
+/* codegen/body.c - the expression of a value at an index.
+ *
+ * All elementwise and movement fusion happens here: what is not stored is
+ * computed where it is read.  Movement ops only change the index; pad reads
+ * under a guard.  Expressions are shared by the kernel and remembered per
+ * (value, index), so that a diamond of maps stays linear. */
+#include "body.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "const.h"
+#include "num.h"
+
+void body_init(body *b, lower *l, const ir_groups *in, const char *name)
+{
+    *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name), .given = IR_NONE};
+}
+
+void body_forget(body *b)
+{
+    map_free(&b->memo);
+    vec_free(&b->memo_expr);
+}
+
+void body_free(body *b)
+{
+    vec_free(&b->arg);
+    vec_free(&b->buf);
+    vec_free(&b->dim);
+    vec_free(&b->dim_expr);
+    body_forget(b);
+    if (b->k)
+        lp_kernel_free(b->k);
+}
+
+/* ---- dims ----------------------------------------------------------------------- */
+
+static lp_expr find_dim(const body *b, ir_dim d)
+{
+    for (uint32_t i = 0; i < b->dim.len; i++)
+        if (dim_same(b->dim.at[i], d))
+            return b->dim_expr.at[i];
+    return 0;
+}
+
+void body_dims(body *b, ir_dim d)
+{
+    const dim_table *t = &b->l->m->dims;
+    const dim_expr *e = dim_get(t, d);
+
+    if (!e || e->op == DIM_CONST)
+        return;
+    if (e->op == DIM_SYM) {
+        if (!find_dim(b, d)) {
+            char name[32];
+            snprintf(name, sizeof name, "d%u", b->dim.len);
+            vec_push(&b->dim, d);
+            vec_push(&b->dim_expr, lp_dim_range(b->k, name, e->lo, e->hi, 1));
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < e->n; i++)
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            body_dims(b, e->term[i].atom[j]);
+    for (int i = 0; e->op != DIM_POLY && i < 3; i++)
+        body_dims(b, e->arg[i]);
+}
+
+static lp_expr dim_poly(body *b, const dim_expr *e)
+{
+    lp_expr sum = 0;
+
+    for (uint32_t i = 0; i < e->n; i++) {
+        lp_expr p = lp_int(b->k, e->term[i].coef);
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            p = lp_mul(b->k, p, body_dim(b, e->term[i].atom[j]));
+        sum = sum ? lp_add(b->k, sum, p) : p;
+    }
+    return sum;
+}
+
+lp_expr body_dim(body *b, ir_dim d)
+{
+    const dim_expr *e = dim_get(&b->l->m->dims, d);
+    lp_kernel *k = b->k;
+
+    if (!e)
+        return lp_int(k, d.v);
+    if (e->op == DIM_CONST)
+        return lp_int(k, e->value);
+    if (e->op == DIM_SYM) {
+        lp_expr x = find_dim(b, d);
+        ICE_IF(!x, "symbol not declared");
+        return x;
+    }
+    if (e->op == DIM_POLY)
+        return dim_poly(b, e);
+    lp_expr x = body_dim(b, e->arg[0]), y = body_dim(b, e->arg[1]);
+    lp_expr one = lp_int(k, 1), zero = lp_int(k, 0);
+    switch (e->op) {
+    case DIM_DIV: return lp_div(k, x, y);
+    case DIM_MOD: return lp_mod(k, x, y);
+    case DIM_MIN: return lp_min(k, x, y);
+    case DIM_MAX: return lp_max(k, x, y);
+    case DIM_EQ: return lp_select(k, lp_eq(k, x, y), one, zero);
+    case DIM_LT: return lp_select(k, lp_lt(k, x, y), one, zero);
+    case DIM_LE: return lp_select(k, lp_le(k, x, y), one, zero);
+    default:
+        return lp_select(k, lp_2(k, SC_NE, x, zero), y, body_dim(b, e->arg[2]));
+    }
+}
+
+/* ---- parameters -------------------------------------------------------------------- */
+
+static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id)
+{
+    for (uint32_t i = 0; i < b->arg.len; i++)
+        if (b->arg.at[i].kind == kind && b->arg.at[i].id == id)
+            return b->buf.at[i];
+    return 0;
+}
+
+static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
+                        const lp_expr *dims, lp_space space)
+{
+    char name[32];
+    static const char letter[] = {'v', 'c', 't'};
+
+    snprintf(name, sizeof name, "%c%u", letter[kind], b->arg.len);
+    lp_buf buf = lp_param(b->k, name, dt, rank, dims, space);
+    vec_push(&b->arg, (group_arg){kind, id});
+    vec_push(&b->buf, buf);
+    return buf;
+}
+
+static lp_buf add_typed(body *b, group_arg_kind kind, uint32_t id, const ir_type *t, lp_space space)
+{
+    lp_expr dims[IR_MAX_RANK];
+
+    for (int i = 0; i < t->rank; i++) {
+        body_dims(b, t->dim[i]);
+        dims[i] = body_dim(b, t->dim[i]);
+    }
+    return add_param(b, kind, id, t->dtype, t->rank, dims, space);
+}
+
+lp_buf body_output(body *b, ir_ref ref)
+{
+    return add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), LP_OUT);
+}
+
+lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write)
+{
+    return add_param(b, ARG_TEMP, temp, dt, rank, dims, write ? LP_OUT : LP_IN);
+}
+
+lp_buf body_const(body *b, uint32_t constant)
+{
+    lp_buf buf = find_arg(b, ARG_CONST, constant);
+
+    return buf ? buf : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type, LP_CONST);
+}
+
+static bool literal_const(const body *b, const ir_node *n, uint8_t element[16])
+{
+    uint32_t id = n->attr->CONST.id;
+
+    return dt_size(b->l->m->consts.at[id].type->dtype) <= 8 &&
+           const_is_splat(b->l->m, id, element);
+}
+
+static void need_attr(body *b, const ir_node *n)
+{
+    for (const ir_field *f = ir_fields(n->op); f && f->name; f++) {
+        const void *p = (const char *)n->attr + f->offset;
+        if (f->kind == AK_dim)
+            body_dims(b, *(const ir_dim *)p);
+        for (int i = 0; f->kind == AK_dims && i < ((const ir_dims *)p)->n; i++)
+            body_dims(b, ((const ir_dims *)p)->at[i]);
+    }
+}
+
+static bool is_source(const body *b, ir_ref ref)
+{
+    const ir_node *n = ir_node_of(b->fn, ref);
+
+    return b->in->stored[ref] || n->op == OP_INPUT || n->op == OP_STATE;
+}
+
+void body_needs(body *b, ir_ref ref)
+{
+    const ir_node *n = ir_node_of(b->fn, ref);
+    const ir_type *t = ir_type_of(b->fn, ref);
+    uint8_t element[16];
+
+    if (ref == b->given)
+        return;
+    uint64_t h = hash_mix(7, ref);
+    if (map_find(&b->memo, h) != MAP_NONE)
+        return;
+    map_add(&b->memo, h, 0);
+    for (int i = 0; i < t->rank; i++)
+        body_dims(b, t->dim[i]);
+    if (n->op == OP_CONST) {
+        if (!literal_const(b, n, element))
+            body_const(b, n->attr->CONST.id);
+        return;
+    }
+    if (is_source(b, ref)) {
+        if (!find_arg(b, ARG_VALUE, ref))
+            add_typed(b, ARG_VALUE, ref, t, LP_IN);
+        return;
+    }
+    need_attr(b, n);
+    for (uint32_t i = 0; i < n->narg; i++)
+        body_needs(b, ir_arg(b->fn, n, i));
+}
+
+/* ---- movement ------------------------------------------------------------------------ */
+
+static lp_expr fail(body *b, const char *why)
+{
+    b->failed = why;
+    return lp_int(b->k, 0);
+}
+
+static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *idx)
+{
+    const ir_type *from = ir_type_of(b->fn, x);
+    lp_kernel *k = b->k;
+    lp_expr out[IR_MAX_RANK] = {0};
+    int i = from->rank - 1, j = to->rank - 1;
+    dim_table *t = &b->l->m->dims;
+    ir_dim one = {1};
+
+    /* Runs of axes with equal products, from the last: within a run linearize
+     * and split again. */
+    while (i >= 0 || j >= 0) {
+        if (i >= 0 && dim_is(t, from->dim[i], 1)) {
+            out[i--] = lp_int(k, 0);
+            continue;
+        }
+        if (j >= 0 && dim_is(t, to->dim[j], 1)) {
+            j--;
+            continue;
+        }
+        int i0 = i, j0 = j;
+        ir_dim p = i >= 0 ? from->dim[i] : one, q = j >= 0 ? to->dim[j] : one;
+        while (!dim_same(p, q) && (i0 > 0 || j0 > 0)) {
+            int64_t a, c;
+            bool smaller = dim_const(t, p, &a) && dim_const(t, q, &c) ? a < c : i0 > 0 && j0 <= 0;
+            ir_dim quotient;
+            if (!smaller && !(dim_const(t, p, &a) && dim_const(t, q, &c)))
+                smaller = i0 > 0 && dim_divides(t, p, q, &quotient);
+            if ((smaller && i0 > 0) || j0 <= 0)
+                p = dim_mul(t, p, from->dim[--i0]);
+            else
+                q = dim_mul(t, q, to->dim[--j0]);
+        }
+        lp_expr linear = 0;
+        for (int a = j0 < 0 ? 0 : j0; a <= j; a++) {
+            linear = linear ? lp_mul(k, linear, body_dim(b, to->dim[a])) : 0;
+            linear = linear ? lp_add(k, linear, idx[a]) : idx[a];
+        }
+        if (!linear)
+            linear = lp_int(k, 0);
+        for (int a = i; a >= i0 && a >= 0; a--) {
+            lp_expr e = body_dim(b, from->dim[a]);
+            out[a] = a == i0 ? linear : lp_mod(k, linear, e);
+            if (a > i0)
+                linear = lp_div(k, linear, e);
+        }
+        i = i0 - 1;
+        j = j0 - 1;
+    }
+    return body_at(b, x, out);
+}
+
+static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to, const lp_expr *idx)
+{
+    const ir_type *from = ir_type_of(b->fn, x);
+    lp_expr in[IR_MAX_RANK];
+
+    for (int i = 0; i < from->rank; i++) {
+        int axis = n->attr->BROADCAST.axes.at[i];
+        if (dim_same(from->dim[i], to->dim[axis]))
+            in[i] = idx[axis];
+        else if (dim_is(&b->l->m->dims, from->dim[i], 1))
+            in[i] = lp_int(b->k, 0);
+        else {
+            lp_expr one = lp_eq(b->k, body_dim(b, from->dim[i]), lp_int(b->k, 1));
+            in[i] = lp_select(b->k, one, lp_int(b->k, 0), idx[axis]);
+        }
+    }
+    return body_at(b, x, in);
+}
+
+static lp_expr at_slice(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
+{
+    lp_expr in[IR_MAX_RANK];
+
+    for (int i = 0; i < n->attr->SLICE.start.n; i++) {
+        lp_expr step = body_dim(b, n->attr->SLICE.step.at[i]);
+        in[i] = lp_add(b->k, body_dim(b, n->attr->SLICE.start.at[i]), lp_mul(b->k, idx[i], step));
+    }
+    return body_at(b, x, in);
+}
+
+/* The value of x at clamped indices where `inside`, else `other`.  Guarding by
+ * clamping lets any expression stand behind it. */
+static lp_expr guarded(body *b, ir_ref x, lp_expr *in, lp_expr inside, lp_expr other)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+    lp_kernel *k = b->k;
+
+    if (!inside)
+        return body_at(b, x, in);
+    lp_buf buf = is_source(b, x) ? find_arg(b, ARG_VALUE, x) : 0;
+    if (buf) {
+        lp_expr v = lp_load_if(k, buf, in, inside);
+        double zero = 1;
+        const lp_node *o = lp_at(k, other);
+        if (o->kind == LX_LITERAL && o->bits == 0)
+            zero = 0;
+        return zero == 0 ? v : lp_select(k, inside, v, other);
+    }
+    for (int i = 0; i < t->rank; i++) {
+        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
+        in[i] = lp_max(k, lp_min(k, in[i], last), lp_int(k, 0));
+    }
+    return lp_select(k, inside, body_at(b, x, in), other);
+}
+
+static lp_expr both(lp_kernel *k, lp_expr a, lp_expr c)
+{
+    return a ? lp_and(k, a, c) : c;
+}
+
+static lp_expr at_pad(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+    const struct ir_attr_PAD *a = &n->attr->PAD;
+    const dim_table *d = &b->l->m->dims;
+    lp_kernel *k = b->k;
+    lp_expr in[IR_MAX_RANK], inside = 0, zero = lp_int(k, 0);
+
+    for (int i = 0; i < t->rank; i++) {
+        in[i] = lp_sub(k, idx[i], body_dim(b, a->low.at[i]));
+        if (!dim_is(d, a->low.at[i], 0))
+            inside = both(k, inside, lp_le(k, zero, in[i]));
+        if (a->inner.n && !dim_is(d, a->inner.at[i], 0)) {
+            lp_expr step = lp_add(k, body_dim(b, a->inner.at[i]), lp_int(k, 1));
+            inside = both(k, inside, lp_eq(k, lp_mod(k, in[i], step), zero));
+            in[i] = lp_div(k, in[i], step);
+        }
+        if (!dim_is(d, a->high.at[i], 0) || (a->inner.n && !dim_is(d, a->inner.at[i], 0)))
+            inside = both(k, inside, lp_lt(k, in[i], body_dim(b, t->dim[i])));
+    }
+    return guarded(b, x, in, inside, body_at(b, ir_arg(b->fn, n, 1), NULL));
+}
+
+static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
+{
+    int axis = (int)n->attr->CONCAT.axis, rank = ir_type_of(b->fn, n->first)->rank;
+    lp_kernel *k = b->k;
+    lp_expr start[256], y = 0;
+
+    if (n->narg > COUNT(start))
+        return fail(b, "a concat of more than 256 values inside a kernel");
+    start[0] = lp_int(k, 0);
+    for (uint32_t i = 1; i < n->narg; i++)
+        start[i] = lp_add(k, start[i - 1],
+                          body_dim(b, ir_type_of(b->fn, ir_arg(b->fn, n, i - 1))->dim[axis]));
+    for (uint32_t i = n->narg; i-- > 0;) {
+        ir_ref x = ir_arg(b->fn, n, i);
+        lp_expr in[IR_MAX_RANK];
+        memcpy(in, idx, (size_t)rank * sizeof *in);
+        in[axis] = lp_sub(k, idx[axis], start[i]);
+        lp_expr e = body_dim(b, ir_type_of(b->fn, x)->dim[axis]);
+        lp_expr inside = lp_and(k, lp_le(k, start[i], idx[axis]), lp_lt(k, in[axis], e));
+        lp_expr zero = lp_const_int(k, ir_type_of(b->fn, x)->dtype, 0);
+        if (n->narg == 1)
+            return body_at(b, x, in);
+        lp_expr v = guarded(b, x, in, inside, y ? y : zero);
+        y = y ? lp_select(k, inside, v, y) : v;
+    }
+    return y;
+}
+
+static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
+{
+    ir_ref x = ir_arg(b->fn, n, 0);
+    const ir_type *t = ir_type_of(b->fn, x);
+    ir_ints axes = n->attr->GATHER.axes;
+    int ri = axes.n ? ir_type_of(b->fn, ir_arg(b->fn, n, 1))->rank : 0, rest = ri;
+    lp_kernel *k = b->k;
+    lp_expr in[IR_MAX_RANK], inside = 0, zero = lp_int(k, 0);
+
+    for (int i = 0; i < t->rank; i++) {
+        int at = 0;
+        while (at < axes.n && axes.at[at] != i)
+            at++;
+        if (at == axes.n) {
+            in[i] = idx[rest++];
+            continue;
+        }
+        lp_expr v = lp_cast(k, DT_I64, body_at(b, ir_arg(b->fn, n, (uint32_t)at + 1), idx));
+        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
+        if (n->attr->GATHER.zero)
+            inside = both(k, inside, lp_and(k, lp_le(k, zero, v), lp_le(k, v, last)));
+        in[i] = lp_max(k, lp_min(k, v, last), zero);
+    }
+    if (!inside)
+        return body_at(b, x, in);
+    return guarded(b, x, in, inside, lp_const_int(k, t->dtype, 0));
+}
+
+/* ---- elements ---------------------------------------------------------------------------- */
+
+static lp_expr at_const(body *b, const ir_node *n, const lp_expr *idx)
+{
+    const ir_type *t = ir_type_of(b->fn, n->first);
+    uint8_t element[16] = {0};
+    uint64_t bits = 0;
+
+    if (!literal_const(b, n, element))
+        return lp_load(b->k, body_const(b, n->attr->CONST.id), idx);
+    memcpy(&bits, element, (size_t)dt_size(t->dtype));
+    if (t->dtype == DT_I64)
+        return lp_int(b->k, (int64_t)bits);
+    return lp_const_bits(b->k, t->dtype, bits);
+}
+
+static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
+{
+    lp_expr a[3] = {0};
+
+    for (uint32_t i = 0; i < n->narg; i++)
+        a[i] = body_at(b, ir_arg(b->fn, n, i), idx);
+    if (n->op == OP_CAST)
+        return lp_cast(b->k, n->attr->CAST.to, a[0]);
+    if (n->op == OP_BITCAST)
+        return lp_bitcast(b->k, n->attr->BITCAST.to, a[0]);
+    return n->narg == 1   ? lp_1(b->k, (sc_op)n->op, a[0])
+           : n->narg == 2 ? lp_2(b->k, (sc_op)n->op, a[0], a[1])
+                          : lp_3(b->k, (sc_op)n->op, a[0], a[1], a[2]);
+}
+
+static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
+{
+    const ir_type *t = ir_type_of(b->fn, n->first);
+    ir_ref x = n->narg ? ir_arg(b->fn, n, 0) : IR_NONE;
+    lp_expr in[IR_MAX_RANK];
+
+    if (ir_op_scalar(n->op))
+        return at_scalar(b, n, idx);
+    switch (n->op) {
+    case OP_CONST: return at_const(b, n, idx);
+    case OP_DIMVAL: return body_dim(b, n->attr->DIMVAL.dim);
+    case OP_IOTA: return lp_cast(b->k, t->dtype, idx[n->attr->IOTA.axis]);
+    case OP_KEEP:
+    case OP_DETACH: return body_at(b, x, idx);
+    case OP_TRANSPOSE:
+        for (int i = 0; i < t->rank; i++)
+            in[n->attr->TRANSPOSE.perm.at[i]] = idx[i];
+        return body_at(b, x, in);
+    case OP_RESHAPE: return at_reshape(b, x, t, idx);
+    case OP_BROADCAST: return at_broadcast(b, n, x, t, idx);
+    case OP_SLICE: return at_slice(b, n, x, idx);
+    case OP_PAD: return at_pad(b, n, x, idx);
+    case OP_CONCAT: return at_concat(b, n, idx);
+    case OP_GATHER: return at_gather(b, n, idx);
+    default: return fail(b, "it has no expression inside a kernel");
+    }
+}
+
+lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
+{
+    const ir_type *t = ir_type_of(b->fn, ref);
+    uint64_t h = hash_mix(3, ref);
+
+    if (ref == b->given)
+        return b->given_expr;
+    for (int i = 0; i < t->rank; i++)
+        h = hash_mix(h, idx[i]);
+    uint32_t p = map_find(&b->memo, h);     /* 64-bit hashes: taken as exact */
+    if (p != MAP_NONE)
+        return b->memo_expr.at[map_id(&b->memo, p)];
+    lp_buf buf = is_source(b, ref) ? find_arg(b, ARG_VALUE, ref) : 0;
+    lp_expr e = buf ? lp_load(b->k, buf, idx) : compute(b, ir_node_of(b->fn, ref), idx);
+    vec_push(&b->memo_expr, e);
+    map_add(&b->memo, h, b->memo_expr.len - 1);
+    return e;
+}
+
+/* ---- loops, calls ------------------------------------------------------------------------- */
+
+int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx)
+{
+    enum { ENOUGH = 64 };
+    const dim_table *t = &b->l->m->dims;
+    int64_t trips = 1;
+    const char *names[IR_MAX_RANK];
+    static const char *const letter[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8",
+                                         "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
+    lp_expr lo[IR_MAX_RANK], hi[IR_MAX_RANK];
+    int par = 0;
+
+    while (par < n && (trips < ENOUGH || par == 0))
+        trips *= max_i64(dim_hint(t, dims[par++]), 1);
+    for (int i = 0; i < par; i++) {
+        names[i] = letter[i];
+        lo[i] = lp_int(b->k, 0);
+        hi[i] = body_dim(b, dims[i]);
+    }
+    if (par)
+        lp_par(b->k, par, names, lo, hi, NULL, idx);
+    for (int i = par; i < n; i++)
+        idx[i] = lp_for(b->k, letter[i], lp_int(b->k, 0), body_dim(b, dims[i]));
+    return (par ? 1 : 0) + n - par;
+}
+
+bool body_call(body *b, group_call *out)
+{
+    arena *mem = &b->l->mem;
+    ir_dim *dim = arena_copy(mem, b->dim.at, b->dim.len * sizeof *dim);
+
+    if (b->failed)
+        return false;
+    *out = (group_call){.narg = b->arg.len, .ndim = b->dim.len,
+                        .arg = arena_copy(mem, b->arg.at, b->arg.len * sizeof *b->arg.at), .dim = dim};
+    out->trip = lower_dim(b->l, b->k, lp_kernel_trip(b->k), dim);
+    out->scratch = lower_dim(b->l, b->k, lp_kernel_scratch(b->k), dim);
+    out->kernel = lower_add(b->l, b->k);
+    b->k = NULL;
+    return true;
+}

@@ -1,0 +1,52 @@
+/* codegen/body.h - one kernel in the making: its parameters, and the scalar
+ * expression of any value of the group at any index. */
+#ifndef INGOT_BODY_H
+#define INGOT_BODY_H
+
+#include "lower.h"
+
+typedef struct body {
+    lower *l;
+    const ir_groups *in;
+    const ir_fn *fn;
+    lp_kernel *k;
+    /* parameters in order */
+    VEC(group_arg) arg;
+    VEC(lp_buf) buf;            /* by parameter */
+    VEC(ir_dim) dim;            /* by i64 parameter */
+    VEC(lp_expr) dim_expr;
+    map memo;                   /* (value, index) to position in memo_expr */
+    VEC(lp_expr) memo_expr;
+    ir_ref given;               /* a value computed by the template .. */
+    lp_expr given_expr;         /* .. at the index at hand */
+    const char *failed;         /* why the group cannot be lowered */
+} body;
+
+void body_init(body *b, lower *l, const ir_groups *in, const char *name);
+void body_free(body *b);
+
+/* Declares as parameters every stored value and constant that `ref` needs
+ * (itself, too, if it is stored), and the dims of all that is in between. */
+void body_needs(body *b, ir_ref ref);
+/* The parameter of a stored value to be written; its dims are the type's. */
+lp_buf body_output(body *b, ir_ref ref);
+lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write);
+lp_buf body_const(body *b, uint32_t constant);
+void body_dims(body *b, ir_dim d);          /* declares d's symbols */
+
+/* A dim as an index expression; its symbols are declared. */
+lp_expr body_dim(body *b, ir_dim d);
+/* The value's element at idx; 0 and b->failed if that has no expression. */
+lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
+/* Forgets expressions: call when a block closes over which let's or loop
+ * variables were used. */
+void body_forget(body *b);
+
+/* Finishes: the kernel goes to the table, the call is described. */
+bool body_call(body *b, group_call *out);
+
+/* Loops over par axes [0, n) of `extent`: outer ones parallel, the rest serial;
+ * idx gets the variables.  Returns how many lp_end close them. */
+int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx);
+
+#endif

@@ -1,0 +1,297 @@
+/* passes/fuse.c - which values are stored, and what is computed together.
+ *
+ * Stored: results and updates, every reduction, contraction and opaque node,
+ * what these read if it is more than movement, and maps that would otherwise
+ * be computed more than once an element.  Everything else is inlined where it
+ * is read.  An elementwise chain behind a reduction or contraction, with no
+ * other reader of what lies between, is computed where that result is stored
+ * (its epilogue): the group stores the end of the chain. */
+#include "fuse.h"
+
+#include "build.h"
+
+typedef struct fuse_cx {
+    const ir_fn *fn;
+    ir_groups *out;
+    uint32_t *uses;
+    uint32_t *user;             /* by ref: a node that reads it (the last) */
+    uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
+    const char **why;           /* by ref */
+    uint32_t *weight;           /* by node: inlined work behind it */
+} fuse_cx;
+
+enum { MAX_INLINED = 40 };
+
+static char kind_of(const ir_node *n)
+{
+    return ir_op_scalar(n->op) ? 'M' : ir_op_get(n->op)->kind;
+}
+
+static bool is_movement(unsigned op)
+{
+    return op == OP_RESHAPE || op == OP_TRANSPOSE || op == OP_BROADCAST || op == OP_SLICE ||
+           op == OP_KEEP || op == OP_DETACH;
+}
+
+static bool is_source(unsigned op)
+{
+    return op == OP_INPUT || op == OP_STATE || op == OP_CONST || op == OP_DIMVAL ||
+           op == OP_IOTA || op == OP_NEVER;
+}
+
+/* At most one cheap scalar operation an element. */
+static bool is_cheap(const ir_node *n)
+{
+    switch (n->op) {
+    case OP_ADD: case OP_SUB: case OP_MUL: case OP_NEG: case OP_ABS: case OP_MIN: case OP_MAX:
+    case OP_CAST: case OP_BITCAST: case OP_NOT: case OP_AND: case OP_OR: case OP_XOR: case OP_EQ:
+    case OP_NE: case OP_LT: case OP_LE: case OP_SELECT:
+        return true;
+    default:
+        return is_movement(n->op) || is_source(n->op);
+    }
+}
+
+static void store(fuse_cx *f, ir_ref r, const char *why)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    if (n->op == OP_CONST || n->op == OP_INPUT || n->op == OP_STATE || n->op == OP_NEVER)
+        return;
+    if (!f->out->stored[r])
+        f->why[r] = why;
+    f->out->stored[r] = true;
+}
+
+/* Stores what an operand of a contraction, window or opaque node needs: the
+ * value itself, or, below movement, what is moved. */
+static void store_below(fuse_cx *f, ir_ref r, const char *why)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    while (is_movement(n->op)) {
+        r = ir_arg(f->fn, n, 0);
+        n = ir_node_of(f->fn, r);
+    }
+    if (!is_source(n->op))
+        store(f, r, why);
+}
+
+static uint32_t weight_of(const fuse_cx *f, const ir_node *n)
+{
+    uint32_t w = !is_movement(n->op);
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        ir_ref a = ir_arg(f->fn, n, i);
+        if (!f->out->stored[a])
+            w += f->weight[f->fn->value.at[a].node];
+    }
+    return w;
+}
+
+/* Does this broadcast repeat elements? */
+static bool repeats(const fuse_cx *f, const ir_node *n)
+{
+    const ir_type *from = ir_type_of(f->fn, ir_arg(f->fn, n, 0)), *to = ir_type_of(f->fn, n->first);
+    dim_table *t = &f->fn->module->dims;
+
+    return !dim_same(dim_product(t, from->dim, from->rank), dim_product(t, to->dim, to->rank));
+}
+
+static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    if (f->out->stored[r] || is_source(n->op))
+        return false;
+    if (depth > 8 || !is_cheap(n))
+        return true;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (costly_below(f, ir_arg(f->fn, n, i), depth + 1))
+            return true;
+    return false;
+}
+
+static void mark_operands(fuse_cx *f, const ir_node *n)
+{
+    char kind = kind_of(n);
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        ir_ref a = ir_arg(f->fn, n, i);
+        if (n->op == OP_CHECK || n->op == OP_BIND || n->op == OP_IF || n->op == OP_LOOP ||
+            n->op == OP_CALL || (kind == 'X' && n->op != OP_SCATTER))
+            store(f, a, "read by a node outside kernels");
+        else if (kind == 'C' || n->op == OP_WINDOW || n->op == OP_WINDOWARG || kind == 'S' ||
+                 n->op == OP_SCATTER || n->op == OP_ARGREDUCE)
+            store_below(f, a, "read more than once by a contraction or window");
+        else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
+            store(f, a, "costly, and repeated by a broadcast");
+        else if ((n->op == OP_CONCAT && n->narg > 4) || n->op == OP_GATHER || n->op == OP_PAD)
+            store_below(f, a, "read under a guard or by computed indices");
+    }
+}
+
+static void mark_node(fuse_cx *f, uint32_t i)
+{
+    const ir_node *n = &f->fn->node.at[i];
+    char kind = kind_of(n);
+
+    mark_operands(f, n);
+    f->weight[i] = weight_of(f, n);
+    for (uint32_t r = n->first; r < n->first + n->nres; r++) {
+        if (kind == 'R' || kind == 'C' || kind == 'S')
+            store(f, r, kind == 'C' ? "contraction" : kind == 'R' ? "reduction" : "running");
+        else if (kind == 'X')
+            store(f, r, "made outside kernels, or by a kernel of its own");
+        else if (n->op == OP_CONCAT)
+            store(f, r, "joins values");
+        else if (f->uses[r] > 1 && !is_cheap(n))
+            store(f, r, "costly, with several readers");
+        else if (f->uses[r] > 1 && f->weight[i] > 3)
+            store(f, r, "with several readers");
+        else if (f->weight[i] > MAX_INLINED)
+            store(f, r, "a long chain");
+        if (f->out->stored[r])
+            f->weight[i] = 0;
+    }
+}
+
+/* ---- epilogues ---------------------------------------------------------------------- */
+
+static bool same_shape(const ir_type *a, const ir_type *b)
+{
+    bool same = a->kind == b->kind && a->rank == b->rank;
+
+    for (int i = 0; same && i < a->rank; i++)
+        same = dim_same(a->dim[i], b->dim[i]);
+    return same;
+}
+
+/* The node that continues the chain behind ref r, or UINT32_MAX. */
+static uint32_t next_in_chain(const fuse_cx *f, ir_ref r)
+{
+    uint32_t u = f->user[r];
+
+    if (f->uses[r] == 0 || u == UINT32_MAX || f->owner[u])
+        return UINT32_MAX;
+    const ir_node *n = &f->fn->node.at[u];
+    uint32_t reads = 0;
+    for (uint32_t i = 0; i < n->narg; i++)
+        reads += ir_arg(f->fn, n, i) == r;
+    if (!ir_op_scalar(n->op) || reads != f->uses[r] ||
+        !same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r)))
+        return UINT32_MAX;
+    return u;
+}
+
+/* Follows the chain from root; its last value is stored instead. */
+static void take_epilogue(fuse_cx *f, uint32_t root)
+{
+    ir_ref r = f->fn->node.at[root].first;
+
+    for (uint32_t u; (u = next_in_chain(f, r)) != UINT32_MAX;) {
+        bool result = f->out->stored[r] && f->why[r] && !strcmp(f->why[r], "a result");
+        if (result)
+            break;
+        f->owner[u] = root + 1;
+        f->out->stored[r] = false;
+        r = f->fn->node.at[u].first;
+        bool was = f->out->stored[r];
+        store(f, r, "end of an epilogue");
+        if (was && f->why[r] && !strcmp(f->why[r], "a result"))
+            break;
+    }
+}
+
+static bool takes_epilogue(const ir_node *n)
+{
+    return n->nres == 1 && (n->op == OP_REDUCE || n->op == OP_WINDOW || n->op == OP_DOT || n->op == OP_CONV);
+}
+
+/* ---- groups ---------------------------------------------------------------------------- */
+
+static void add_group(fuse_cx *f, char kind, uint32_t root, const ir_ref *out, uint32_t nout)
+{
+    ir_groups *g = f->out;
+    ir_group x = {.kind = kind, .root = root, .nnode = 1, .nout = nout};
+
+    x.node = arena_copy(&g->mem, &root, sizeof root);
+    x.out = arena_copy(&g->mem, out, nout * sizeof *out);
+    x.why = nout && f->why[out[0]] ? f->why[out[0]] : "";
+    vec_push(&g->group, x);
+}
+
+/* One group for each stored value, at the place of its last node. */
+static void make_groups(fuse_cx *f)
+{
+    for (uint32_t i = 0; i < f->fn->node.len; i++) {
+        const ir_node *n = &f->fn->node.at[i];
+        char kind = kind_of(n);
+        ir_ref r = n->first;
+        if (n->op == OP_NEVER || kind == 'K')
+            continue;
+        if (f->owner[i]) {
+            uint32_t root = f->owner[i] - 1;
+            if (f->out->stored[r])
+                add_group(f, kind_of(&f->fn->node.at[root]), root, &r, 1);
+        } else if (kind == 'X' && n->op != OP_SCATTER) {
+            VEC(ir_ref) out = {0};
+            for (uint32_t k = 0; k < n->nres; k++)
+                vec_push(&out, r + k);
+            add_group(f, 'X', i, out.at, out.len);
+            vec_free(&out);
+        } else if (f->out->stored[r]) {
+            add_group(f, n->op == OP_SCATTER ? 'S' : kind, i, &r, 1);
+        }
+    }
+}
+
+void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
+{
+    arena mem = {0};
+    *g = (ir_groups){.fn = fn};
+    fuse_cx f = {.fn = fn, .out = g};
+
+    (void)m, (void)t;
+    g->stored = arena_array(&g->mem, bool, fn->value.len + 1);
+    f.uses = ir_use_counts(fn, &mem);
+    f.user = arena_array(&mem, uint32_t, fn->value.len + 1);
+    f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
+    f.weight = arena_array(&mem, uint32_t, fn->node.len + 1);
+    f.why = arena_array(&mem, const char *, fn->value.len + 1);
+    memset(f.user, 0xff, (fn->value.len + 1) * sizeof *f.user);
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        for (uint32_t j = 0; j < fn->node.at[i].narg; j++)
+            f.user[ir_arg(fn, &fn->node.at[i], j)] = i;
+    for (uint32_t i = 0; i < fn->result.len; i++)
+        store(&f, fn->result.at[i], "a result");
+    for (uint32_t i = 0; i < fn->update.len; i++)
+        store(&f, fn->update.at[i].value, "a result");
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        mark_node(&f, i);
+    for (uint32_t i = fn->node.len; i-- > 0;)
+        if (takes_epilogue(&fn->node.at[i]))
+            take_epilogue(&f, i);
+    make_groups(&f);
+    arena_reset(&mem);
+}
+
+void fuse_free(ir_groups *g)
+{
+    vec_free(&g->group);
+    arena_reset(&g->mem);
+}
+
+void fuse_print(const ir_module *m, const ir_groups *g, text *out)
+{
+    for (uint32_t i = 0; i < g->group.len; i++) {
+        const ir_group *x = &g->group.at[i];
+        const ir_node *n = &g->fn->node.at[x->root];
+        text_add(out, "group %u %c %s", i, x->kind, ir_op_get(n->op)->text);
+        for (uint32_t k = 0; k < x->nout; k++) {
+            text_add(out, " %%%u : ", x->out[k]);
+            type_print(&m->types, ir_type_of(g->fn, x->out[k]), out);
+        }
+        text_add(out, "  # %s\n", x->why);
+    }
+}
