@@ -219,10 +219,11 @@ void body_needs(body *b, ir_ref ref)
 
 /* ---- movement ------------------------------------------------------------------------ */
 
-static lp_expr fail(body *b, const char *why)
+/* A zero of the value's type stands in; the kernel is thrown away. */
+static lp_expr fail(body *b, ir_ref ref, const char *why)
 {
     b->failed = why;
-    return lp_int(b->k, 0);
+    return lp_const_int(b->k, ir_type_of(b->fn, ref)->dtype, 0);
 }
 
 static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *idx)
@@ -367,7 +368,7 @@ static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
     lp_expr start[256], y = 0;
 
     if (n->narg > COUNT(start))
-        return fail(b, "a concat of more than 256 values inside a kernel");
+        return fail(b, n->first, "a concat of more than 256 values inside a kernel");
     start[0] = lp_int(k, 0);
     for (uint32_t i = 1; i < n->narg; i++)
         start[i] = lp_add(k, start[i - 1],
@@ -471,7 +472,7 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
     case OP_PAD: return at_pad(b, n, x, idx);
     case OP_CONCAT: return at_concat(b, n, idx);
     case OP_GATHER: return at_gather(b, n, idx);
-    default: return fail(b, "it has no expression inside a kernel");
+    default: return fail(b, n->first, "it has no expression inside a kernel");
     }
 }
 

@@ -193,7 +193,8 @@ static int lane_stride(emit *e, lp_expr offset)
 
 static value load_memory(emit *e, const lp_node *n, bool vector)
 {
-    const lp_expr *idx = &e->k->arg.at[n->arg];
+    lp_expr idx[16];            /* a copy: the list grows */
+    memcpy(idx, &e->k->arg.at[n->arg], min_i64(n->narg, 16) * sizeof *idx);
     lp_expr offset = lp_offset(e->k, n->ref, idx);
     lp_expr cond = n->guarded ? e->k->arg.at[n->arg + n->narg - 1] : 0;
     lp_buf b = n->ref;

@@ -203,7 +203,9 @@ static lp_stmt *loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr 
 lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo, lp_expr hi,
                 int64_t step)
 {
-    return k->var.at[loop(k, kind, name, lo, hi, step)->var[0]].self;
+    const lp_stmt *s = loop(k, kind, name, lo, hi, step);
+
+    return k->var.at[s->var[0]].self;
 }
 
 lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi, int lanes, lp_tail tail)

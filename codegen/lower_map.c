@@ -45,11 +45,15 @@ static bool flat(job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     lp_expr idx[IR_MAX_RANK], par[1];
 
+    bool *stored = &((ir_groups *)j->in)->stored[j->out];
+    *stored = false;                    /* it is what this kernel computes */
     job_kernel(j, &b, "map");
     body_needs(&b, j->out);
     lp_buf y = body_output(&b, j->out);
     body_forget(&b);
     lp_kernel *k = b.k;
+    for (int i = 0; i < t->rank; i++)
+        body_dims(&b, t->dim[i]);
     lp_expr count = body_dim(&b, dim_product(&j->l->m->dims, t->dim, t->rank));
     lp_expr chunks = lp_ceildiv(k, count, CHUNK);
     lp_par(k, 1, (const char *[]){"c"}, LP(lp_int(k, 0)), LP(chunks), NULL, par);
@@ -60,13 +64,10 @@ static bool flat(job *j)
     lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
     if (t->rank)
         idx[t->rank - 1] = v;
-    bool store = b.in->stored[j->out];
-    ((ir_groups *)j->in)->stored[j->out] = false;
-    lp_expr value = body_at(&b, j->out, idx);
-    ((ir_groups *)j->in)->stored[j->out] = store;
-    lp_store(k, y, idx, value);
+    lp_store(k, y, idx, body_at(&b, j->out, idx));
     lp_end(k);
     lp_end(k);
+    *stored = true;
     return job_end(j, &b);
 }
 
