@@ -81,7 +81,7 @@ static int64_t search_class(const search *s, int64_t batch, int64_t class, int64
     return count;
 }
 
-int32_t ingot_kernel_nms(struct ingot_extern *call)
+KERNEL_SHARED int32_t ingot_kernel_nms(struct ingot_extern *call)
 {
     const struct ingot_tensor *t = call->arg, *score = &t[3];
     search s = {.n = score->dims[2], .center = call->num[0] != 0, .gone = t[1].data};

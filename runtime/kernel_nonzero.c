@@ -51,7 +51,7 @@ static void put_place(int64_t *out, const struct ingot_tensor *x, int64_t n, int
     }
 }
 
-int32_t ingot_kernel_nonzero(struct ingot_extern *call)
+KERNEL_SHARED int32_t ingot_kernel_nonzero(struct ingot_extern *call)
 {
     const struct ingot_tensor *x = &call->arg[1];
     const uint8_t *data = x->data;

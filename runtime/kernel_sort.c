@@ -75,12 +75,12 @@ enum { RUN = 16 };
 SORT(uint32_t)
 SORT(uint64_t)
 
-int32_t ingot_kernel_sort_u32(struct ingot_extern *x)
+KERNEL_SHARED int32_t ingot_kernel_sort_u32(struct ingot_extern *x)
 {
     return sort_uint32_t(x);
 }
 
-int32_t ingot_kernel_sort_u64(struct ingot_extern *x)
+KERNEL_SHARED int32_t ingot_kernel_sort_u64(struct ingot_extern *x)
 {
     return sort_uint64_t(x);
 }

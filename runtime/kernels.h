@@ -5,9 +5,12 @@
 
 #include "abi.h"
 
-/* Models in one program share a copy. */
+/* Before a definition: models in one program share a copy.  Not before a
+ * declaration, since a weak reference fetches nothing from an archive. */
+#define KERNEL_SHARED __attribute__((weak))
+
 #define KERNEL(name, results, operands, nums, syms, purpose) \
-    __attribute__((weak)) int32_t ingot_kernel_##name(struct ingot_extern *x);
+    int32_t ingot_kernel_##name(struct ingot_extern *x);
 #include "kernels.def"
 
 #endif

@@ -55,7 +55,7 @@ static bool next(wire *w, field *f)
 {
     uint64_t key;
 
-    *f = (field){0};
+    *f = (field){.at = w->at};
     if (!varint(w, &key))
         return false;
     if (key < 8 || key > UINT32_MAX)

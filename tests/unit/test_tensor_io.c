@@ -1,0 +1,449 @@
+/* tests/unit/test_tensor_io.c - tensor files: what is written is read back,
+ * the typed fields of ONNX, files that are broken. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tensor_io.h"
+#include "tensor_types.h"
+
+static char error[TENSOR_ERROR_SIZE];
+static char folder[] = "/tmp/ingot_tensor_XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char path[200];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static tensor_value make(int32_t dtype, int32_t rank, const int64_t *dims)
+{
+    tensor_value v = {.kind = TENSOR_PLAIN};
+    int bits = tensor_types[dtype].bits;
+
+    assert_true(tensor_init(&v.t, dtype, rank, dims));
+    uint8_t *p = v.t.data;
+    for (int64_t i = 0; i < v.t.count * (int64_t)tensor_elem_size(dtype); i++) {
+        p[i] = (uint8_t)(i * 37 + 11);
+        if (dtype == TENSOR_BOOL)
+            p[i] &= 1;
+        else if (bits < 8)
+            p[i] = (uint8_t)(p[i] & ((1 << bits) - 1));
+        if (tensor_types[dtype].cls == 'i' && bits < 8 && p[i] >> (bits - 1))
+            p[i] |= (uint8_t)(0xff << bits);
+    }
+    return v;
+}
+
+static tensor_value make_strings(void)
+{
+    const int64_t dims[] = {2, 2};
+    const char *words[] = {"", "one", "two words", "\xc3\xa4"};
+    tensor_value v = {.kind = TENSOR_PLAIN};
+
+    assert_true(tensor_init(&v.t, TENSOR_STRING, 2, dims));
+    for (int i = 0; i < 4; i++)
+        ((tensor_string *)v.t.data)[i] = (tensor_string){strdup(words[i]), strlen(words[i])};
+    return v;
+}
+
+static bool same(const tensor_value *a, const tensor_value *b)
+{
+    size_t size = (size_t)a->t.count * tensor_elem_size(a->t.dtype);
+
+    if (a->kind != b->kind || a->n != b->n)
+        return false;
+    if (a->kind == TENSOR_PLAIN && a->t.dtype != TENSOR_STRING)
+        return a->t.dtype == b->t.dtype && a->t.rank == b->t.rank && a->t.count == b->t.count &&
+               !memcmp(a->t.dims, b->t.dims, (size_t)a->t.rank * 8) &&
+               !memcmp(a->t.data, b->t.data, size);
+    return tensor_compare(a, b, 0, 0).equal;
+}
+
+static void there_and_back(const tensor_value *v, bool npy)
+{
+    const char *path = path_of(npy ? "t.npy" : "t.pb");
+    tensor_value back;
+
+    if (!tensor_write(path, npy, "name", v, error) || !tensor_read(path, v->kind, &back, error))
+        fail_msg("%s", error);
+    assert_true(same(v, &back));
+    tensor_value_free(&back);
+}
+
+static void all_types_are_read_back(void **state)
+{
+    const int64_t dims[] = {3, 1, 5};
+
+    (void)state;
+    for (int32_t k = 1; k < TENSOR_TYPES; k++)
+        for (int32_t rank = 0; rank <= 3; rank++) {
+            if (k == TENSOR_STRING)
+                continue;
+            tensor_value v = make(k, rank, dims);
+            there_and_back(&v, false);
+            if (tensor_npy_holds(&v))
+                there_and_back(&v, true);
+            tensor_value_free(&v);
+        }
+}
+
+static void strings_and_empty_tensors_are_read_back(void **state)
+{
+    const int64_t dims[] = {0, 1000000000000, 1000000000};
+    tensor_value v = make_strings(), none = {.kind = TENSOR_PLAIN};
+
+    (void)state;
+    there_and_back(&v, false);
+    assert_false(tensor_npy_holds(&v));
+    tensor_value_free(&v);
+    assert_true(tensor_init(&none.t, TENSOR_F32, 3, dims));
+    there_and_back(&none, true);
+    there_and_back(&none, false);
+    tensor_value_free(&none);
+}
+
+/* A sequence of optionals of sequences of tensors. */
+static tensor_value make_nest(void)
+{
+    tensor_value inner = {.kind = TENSOR_SEQUENCE, .n = 2, .item = calloc(2, sizeof inner)};
+    tensor_value some = {.kind = TENSOR_OPTIONAL, .n = 1, .item = calloc(1, sizeof inner)};
+    tensor_value outer = {.kind = TENSOR_SEQUENCE, .n = 2, .item = calloc(2, sizeof inner)};
+
+    inner.item[0] = make(TENSOR_F32, 1, (int64_t[]){4});
+    inner.item[1] = make_strings();
+    some.item[0] = inner;
+    outer.item[0] = some;
+    outer.item[1] = (tensor_value){.kind = TENSOR_OPTIONAL};
+    return outer;
+}
+
+static void sequences_are_read_back(void **state)
+{
+    tensor_value v = make_nest();
+
+    (void)state;
+    there_and_back(&v, false);
+    tensor_value_free(&v);
+}
+
+/* ---- hand-written protobuf -------------------------------------------------------- */
+
+static bool read_bytes(const void *bytes, size_t n, tensor_value *v)
+{
+    uint8_t *copy = malloc(n + !n);     /* its own block: the sanitizer sees every overrun */
+
+    memcpy(copy, bytes, n);
+    bool ok = tensor_read_memory("memory", copy, n, TENSOR_PLAIN, v, error);
+    free(copy);
+    return ok;
+}
+
+#define READ(v, ...) \
+    read_bytes((uint8_t[]){__VA_ARGS__}, sizeof(uint8_t[]){__VA_ARGS__}, v)
+
+static void typed_fields_follow_the_packing_rules(void **state)
+{
+    tensor_value v;
+
+    (void)state;
+    /* f32[2] in float_data, packed: 1, -2 */
+    assert_true(READ(&v, 8, 2, 16, 1, 34, 8, 0, 0, 128, 63, 0, 0, 0, 192));
+    assert_float_equal(tensor_element(&v.t, 1), -2, 0);
+    tensor_value_free(&v);
+    /* the same, not packed */
+    assert_true(READ(&v, 8, 2, 16, 1, 37, 0, 0, 128, 63, 37, 0, 0, 0, 192));
+    assert_float_equal(tensor_element(&v.t, 0), 1, 0);
+    tensor_value_free(&v);
+    /* f16[1]: the bits 0x3c00 in int32_data */
+    assert_true(READ(&v, 8, 1, 16, 10, 42, 2, 0x80, 0x78));
+    assert_float_equal(tensor_element(&v.t, 0), 1, 0);
+    tensor_value_free(&v);
+    /* i8[1] = -1: a varint of ten bytes */
+    assert_true(READ(&v, 8, 1, 16, 3, 42, 10, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1));
+    assert_float_equal(tensor_element(&v.t, 0), -1, 0);
+    tensor_value_free(&v);
+    /* i4[3] = 1, -1, 2: two in the first number */
+    assert_true(READ(&v, 8, 3, 16, 22, 42, 3, 0xf1, 0x01, 2));
+    assert_float_equal(tensor_element(&v.t, 0), 1, 0);
+    assert_float_equal(tensor_element(&v.t, 1), -1, 0);
+    assert_float_equal(tensor_element(&v.t, 2), 2, 0);
+    tensor_value_free(&v);
+    /* bool[2] raw, 2 means true */
+    assert_true(READ(&v, 8, 2, 16, 9, 74, 2, 2, 0));
+    assert_int_equal(((uint8_t *)v.t.data)[0], 1);
+    tensor_value_free(&v);
+}
+
+static void broken_protobuf_is_refused(void **state)
+{
+    tensor_value v;
+
+    (void)state;
+    assert_false(READ(&v, 8, 2, 16, 1, 34, 4, 0, 0, 128, 63));
+    assert_non_null(strstr(error, "fewer elements"));
+    assert_false(READ(&v, 8, 1, 16, 1, 34, 8, 0, 0, 128, 63, 0, 0, 0, 192));
+    assert_non_null(strstr(error, "more elements"));
+    assert_false(READ(&v, 8, 1, 16, 7, 34, 4, 0, 0, 128, 63));
+    assert_non_null(strstr(error, "another type"));
+    assert_false(READ(&v, 8, 1, 16, 1, 74, 3, 0, 0, 0));
+    assert_non_null(strstr(error, "wrong length"));
+    assert_false(READ(&v, 8, 1, 16, 1, 74, 100, 0, 0, 0));
+    assert_non_null(strstr(error, "longer than the file"));
+    assert_false(READ(&v, 8, 1, 16, 99));
+    assert_non_null(strstr(error, "element type"));
+    assert_false(READ(&v, 8, 1, 16, 1, 112, 1));
+    assert_non_null(strstr(error, "external data"));
+    assert_false(READ(&v, 8, 1, 16, 1, 26, 0));
+    assert_non_null(strstr(error, "segmented"));
+    /* dims 2^62 and 2^62, then -1 */
+    assert_false(READ(&v, 8, 128, 128, 128, 128, 128, 128, 128, 128, 64, 8, 128, 128, 128, 128,
+                      128, 128, 128, 128, 64, 16, 1));
+    assert_non_null(strstr(error, "overflow"));
+    assert_false(READ(&v, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 16, 1));
+    assert_non_null(strstr(error, "negative"));
+    /* f32[2^31] without data */
+    assert_false(READ(&v, 8, 128, 128, 128, 128, 8, 16, 1));
+    assert_non_null(strstr(error, "more data than the file"));
+    assert_false(READ(&v, 8, 1, 16, 1, 3));
+    assert_non_null(strstr(error, "offset"));
+}
+
+/* Every prefix and every changed byte of a file either reads or is an error. */
+static void hurt_file(const char *path, tensor_kind kind)
+{
+    FILE *f = fopen(path, "rb");
+    uint8_t data[2000];
+    size_t n = fread(data, 1, sizeof data, f);
+    const uint8_t flips[] = {0x01, 0x80, 0xff};
+
+    fclose(f);
+    for (size_t cut = 0; cut < n; cut++) {
+        tensor_value v;
+        uint8_t *copy = malloc(cut + !cut);
+        memcpy(copy, data, cut);
+        if (tensor_read_memory("cut", copy, cut, kind, &v, error))
+            tensor_value_free(&v);
+        free(copy);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < 3; k++) {
+            tensor_value v;
+            data[i] ^= flips[k];
+            if (tensor_read_memory("flipped", data, n, kind, &v, error))
+                tensor_value_free(&v);
+            data[i] ^= flips[k];
+        }
+}
+
+static void broken_files_never_crash(void **state)
+{
+    tensor_value a = make(TENSOR_F32, 2, (int64_t[]){3, 5}), b = make_nest();
+
+    (void)state;
+    assert_true(tensor_write(path_of("a.npy"), true, "", &a, error));
+    hurt_file(path_of("a.npy"), TENSOR_PLAIN);
+    assert_true(tensor_write(path_of("a.pb"), false, "a", &a, error));
+    hurt_file(path_of("a.pb"), TENSOR_PLAIN);
+    assert_true(tensor_write(path_of("b.pb"), false, "b", &b, error));
+    hurt_file(path_of("b.pb"), TENSOR_SEQUENCE);
+    hurt_file(path_of("b.pb"), TENSOR_OPTIONAL);
+    tensor_value_free(&a);
+    tensor_value_free(&b);
+}
+
+/* ---- .npy ---------------------------------------------------------------------------- */
+
+static bool read_npy(const char *dict, const void *data, size_t size, tensor_value *v)
+{
+    uint8_t bytes[400] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)strlen(dict)};
+
+    memcpy(bytes + 10, dict, strlen(dict));
+    memcpy(bytes + 10 + strlen(dict), data, size);
+    return read_bytes(bytes, 10 + strlen(dict) + size, v);
+}
+
+static void npy_headers(void **state)
+{
+    const uint8_t data[] = {1, 2, 3, 4, 5, 6};
+    tensor_value v;
+
+    (void)state;
+    assert_true(read_npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", data, 6, &v));
+    assert_memory_equal(v.t.data, ((uint8_t[]){1, 3, 5, 2, 4, 6}), 6);
+    tensor_value_free(&v);
+    assert_false(read_npy("{'descr': '>u2', 'fortran_order': False, 'shape': (3,), }", data, 6, &v));
+    assert_non_null(strstr(error, "big-endian"));
+    assert_false(read_npy("{'descr': '|u1', 'fortran_order': False, 'shape': (7,), }", data, 6, &v));
+    assert_non_null(strstr(error, "shape needs 7"));
+    assert_false(read_npy("{'descr': '|u1', 'fortran_order': False, "
+                          "'shape': (4294967296, 4294967296), }", data, 6, &v));
+    assert_non_null(strstr(error, "too large"));
+    assert_false(read_npy("{'descr': '|O', 'fortran_order': False, 'shape': (6,), }", data, 6, &v));
+    assert_false(read_npy("{'fortran_order': False}", data, 6, &v));
+}
+
+/* ---- writing, comparing, naming --------------------------------------------------------- */
+
+static void a_full_disk_is_reported(void **state)
+{
+    tensor_value v = make(TENSOR_F32, 1, (int64_t[]){4000});
+    struct rlimit old, small;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){1000, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    bool ok = tensor_write(path_of("full.npy"), true, "", &v, error);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_false(ok);
+    assert_non_null(strstr(error, "too large"));
+    tensor_value_free(&v);
+}
+
+static void paths_that_cannot_be(void **state)
+{
+    tensor_value v = make(TENSOR_F32, 1, (int64_t[]){4});
+
+    (void)state;
+    assert_false(tensor_write(path_of("no/such/t.npy"), true, "", &v, error));
+    assert_non_null(strstr(error, "cannot be written"));
+    tensor_value_free(&v);
+    assert_false(tensor_read(path_of("none.npy"), TENSOR_PLAIN, &v, error));
+    assert_false(tensor_read(folder, TENSOR_PLAIN, &v, error));
+    assert_non_null(strstr(error, "directory"));
+}
+
+static tensor_diff compare_two(float got, float want)
+{
+    tensor_value g = make(TENSOR_F32, 0, NULL), w = make(TENSOR_F32, 0, NULL);
+
+    memcpy(g.t.data, &got, 4);
+    memcpy(w.t.data, &want, 4);
+    tensor_diff d = tensor_compare(&g, &w, 1e-3, 1e-7);
+    tensor_value_free(&g);
+    tensor_value_free(&w);
+    return d;
+}
+
+static void comparison(void **state)
+{
+    (void)state;
+    assert_true(compare_two(1.0009f, 1).equal);
+    assert_false(compare_two(1.002f, 1).equal);
+    assert_true(compare_two(NAN, NAN).equal);
+    assert_false(compare_two(NAN, 1).equal);
+    assert_false(compare_two(1, NAN).equal);
+    assert_true(compare_two(INFINITY, INFINITY).equal);
+    assert_false(compare_two(3e38f, INFINITY).equal);
+    assert_false(compare_two(-INFINITY, INFINITY).equal);
+    tensor_diff d = compare_two(3, 1);
+    assert_int_equal(d.first, 0);
+    assert_float_equal(d.max_abs, 2, 0);
+    assert_string_equal(d.text, "element 0 is 3, expected 1");
+    tensor_value a = make(TENSOR_I64, 1, (int64_t[]){3}), b = make(TENSOR_I32, 1, (int64_t[]){3});
+    d = tensor_compare(&a, &b, 0, 0);
+    assert_string_equal(d.text, "is i64[3], expected i32[3]");
+    tensor_value_free(&a);
+    tensor_value_free(&b);
+}
+
+static void complex_numbers_have_tolerance(void **state)
+{
+    tensor_value a = make(TENSOR_C64, 0, NULL), b = make(TENSOR_C64, 0, NULL);
+
+    (void)state;
+    memcpy(a.t.data, (float[]){1, 2}, 8);
+    memcpy(b.t.data, (float[]){1, 2.0001f}, 8);
+    assert_true(tensor_compare(&a, &b, 1e-3, 0).equal);
+    assert_false(tensor_compare(&a, &b, 1e-6, 0).equal);
+    tensor_value_free(&a);
+    tensor_value_free(&b);
+}
+
+static void file_names(void **state)
+{
+    char *earlier[3] = {"a_b", "a_b_2", "c"}, out[100];
+
+    (void)state;
+    tensor_file_name("a/b", earlier, 3, out, sizeof out);
+    assert_string_equal(out, "a_b_3");
+    tensor_file_name("x:0", earlier, 3, out, sizeof out);
+    assert_string_equal(out, "x_0");
+    tensor_file_name("", earlier, 3, out, sizeof out);
+    assert_string_equal(out, "_");
+}
+
+static void small_floats(void **state)
+{
+    const struct {
+        int32_t dtype;
+        uint8_t bits;
+        double value;
+    } cases[] = {
+        {TENSOR_F8E4M3FN, 0x7e, 448},   {TENSOR_F8E4M3FN, 0x7f, NAN}, {TENSOR_F8E4M3FN, 1, 0x1p-9},
+        {TENSOR_F8E5M2, 0x7b, 57344},   {TENSOR_F8E5M2, 0xfc, -INFINITY},
+        {TENSOR_F8E4M3FNUZ, 0x7f, 240}, {TENSOR_F8E4M3FNUZ, 0x80, NAN},
+        {TENSOR_F8E5M2FNUZ, 0x7f, 57344}, {TENSOR_F8E8M0, 127, 1},    {TENSOR_F8E8M0, 255, NAN},
+        {TENSOR_F4E2M1, 0x0f, -6},      {TENSOR_F4E2M1, 0x03, 1.5},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tensor_value v = make(cases[i].dtype, 0, NULL);
+        *(uint8_t *)v.t.data = cases[i].bits;
+        double x = tensor_element(&v.t, 0);
+        assert_true(x == cases[i].value || (isnan(x) && isnan(cases[i].value)));
+        tensor_value_free(&v);
+    }
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return !mkdtemp(folder);
+}
+
+static int remove_folder(void **state)
+{
+    const char *files[] = {"t.npy", "t.pb", "a.npy", "a.pb", "b.pb"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        unlink(path_of(files[i]));
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_types_are_read_back),
+        cmocka_unit_test(strings_and_empty_tensors_are_read_back),
+        cmocka_unit_test(sequences_are_read_back),
+        cmocka_unit_test(typed_fields_follow_the_packing_rules),
+        cmocka_unit_test(broken_protobuf_is_refused),
+        cmocka_unit_test(broken_files_never_crash),
+        cmocka_unit_test(npy_headers),
+        cmocka_unit_test(a_full_disk_is_reported),
+        cmocka_unit_test(paths_that_cannot_be),
+        cmocka_unit_test(comparison),
+        cmocka_unit_test(complex_numbers_have_tolerance),
+        cmocka_unit_test(file_names),
+        cmocka_unit_test(small_floats),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
