@@ -383,7 +383,7 @@ static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
         lp_expr zero = lp_const_int(k, ir_type_of(b->fn, x)->dtype, 0);
         if (n->narg == 1)
             return body_at(b, x, in);
-        lp_expr v = guarded(b, x, in, inside, y ? y : zero);
+        lp_expr v = guarded(b, x, in, inside, zero);
         y = y ? lp_select(k, inside, v, y) : v;
     }
     return y;

@@ -71,6 +71,44 @@ static bool flat(job *j)
     return job_end(j, &b);
 }
 
+/* One kernel an operand, each writing its part. */
+static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
+{
+    const ir_type *t = ir_type_of(j->in->fn, x);
+    int last = t->rank - 1;
+    lp_expr idx[IR_MAX_RANK], to[IR_MAX_RANK];
+    body b;
+
+    job_kernel(j, &b, "concat");
+    body_needs(&b, x);
+    body_dims(&b, start);
+    lp_buf y = body_output(&b, j->out);
+    body_forget(&b);
+    int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
+    lp_expr hi = body_dim(&b, t->dim[last]);
+    idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    memcpy(to, idx, sizeof to);
+    to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
+    lp_store(b.k, y, to, body_at(&b, x, idx));
+    for (open++; open--;)
+        lp_end(b.k);
+    return job_end(j, &b);
+}
+
+static bool concat(job *j)
+{
+    int axis = (int)j->root->attr->CONCAT.axis;
+    ir_dim start = {0};
+
+    for (uint32_t i = 0; i < j->root->narg; i++) {
+        ir_ref x = ir_arg(j->in->fn, j->root, i);
+        if (!concat_part(j, x, start, axis))
+            return false;
+        start = dim_add(&j->l->m->dims, start, ir_type_of(j->in->fn, x)->dim[axis]);
+    }
+    return true;
+}
+
 bool template_map(job *j)
 {
     body b;
@@ -78,6 +116,8 @@ bool template_map(job *j)
     lp_expr idx[IR_MAX_RANK];
     int last = t->rank - 1;
 
+    if (j->root->op == OP_CONCAT && j->root->first == j->out)
+        return concat(j);
     if (t->rank && is_flat(j, j->out, t, 0))
         return flat(j);
     job_kernel(j, &b, "map");
