@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Writes gemm_1024.onnx (C = A B, 1024 cubed, both inputs) and mlp.onnx
+(784-128-64-10, relu, softmax; batch N) into a folder.
+
+usage: make_models.py [DIR]      (default: build/data/bench)
+"""
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def tensor(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def save(path, nodes, inputs, outputs, weights=()):
+    graph = helper.make_graph(nodes, path.stem, inputs, outputs,
+                              initializer=weights)
+    model = helper.make_model(graph, ir_version=8, producer_name='ingot bench',
+                              opset_imports=[helper.make_opsetid('', 17)])
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def write_gemm(folder, n):
+    save(folder / f'gemm_{n}.onnx',
+         [helper.make_node('MatMul', ['a', 'b'], ['c'])],
+         [tensor('a', [n, n]), tensor('b', [n, n])], [tensor('c', [n, n])])
+
+
+def write_mlp(folder):
+    rng = np.random.Generator(np.random.Philox(1))
+    sizes, nodes, weights, x = [784, 128, 64, 10], [], [], 'x'
+    for i, (k, n) in enumerate(zip(sizes, sizes[1:])):
+        scale = np.float32((6 / k) ** 0.5)
+        w = (rng.random((k, n), np.float32) * 2 - 1) * scale
+        b = (rng.random(n, np.float32) * 2 - 1) * np.float32(0.1)
+        weights += [numpy_helper.from_array(w, f'w{i}'),
+                    numpy_helper.from_array(b, f'b{i}')]
+        nodes.append(helper.make_node('Gemm', [x, f'w{i}', f'b{i}'], [f'z{i}']))
+        x = f'z{i}'
+        if n != sizes[-1]:
+            nodes.append(helper.make_node('Relu', [x], [f'h{i}']))
+            x = f'h{i}'
+    nodes.append(helper.make_node('Softmax', [x], ['y'], axis=-1))
+    save(folder / 'mlp.onnx', nodes, [tensor('x', ['N', 784])],
+         [tensor('y', ['N', 10])], weights)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1
+                          else ROOT / 'build/data/bench')
+    folder.mkdir(parents=True, exist_ok=True)
+    write_gemm(folder, 1024)
+    write_mlp(folder)
+
+
+if __name__ == '__main__':
+    main()

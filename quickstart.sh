@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds ingot, turns a trained network into an executable, and runs it.
+#
+# The network is magika, which tells the type of a file from its bytes; the
+# executable then looks at a file of yours or, without one, at this script.
+#   ./quickstart.sh [FILE]
+# Installs missing Debian packages (as root or by sudo), asks nothing, and can be
+# run again.  Everything it writes lies in build/.
+set -euo pipefail
+file=$(realpath "${1:-$0}")
+cd "$(dirname "$0")"
+exec </dev/null
+. scripts/setup.sh
+
+mkdir -p build
+install_packages
+make_venv
+build_in build
+say "fetching the model and its test data"
+build/venv/bin/python scripts/fetch.py
+model=build/data/models/magika__model.onnx
+
+say "compiling $model ($(du -Lh "$model" | cut -f1)) to build/magika"
+time=$(date +%s%N)
+build/ingot build "$model" -o build/magika
+echo "one file of $(du -h build/magika | cut -f1)," \
+    "made in $((($(date +%s%N) - time) / 1000000)) ms"
+
+say "asking build/magika what $file is"
+build/venv/bin/python scripts/magika_io.py encode "$file" build/magika-in.npy
+build/magika --input bytes=build/magika-in.npy --output-dir build/magika-out
+build/venv/bin/python scripts/magika_io.py decode \
+    build/magika-out/target_label.npy
+
+say "time of one run, generated code beside the interpreter"
+build/ingot bench "$model" --shape bytes=1x2048 --threads 1 --runs 20 \
+    --test-data build/data/real/magika_1/test_data_set_0
+
+cat <<'TEXT'
+== next steps
+  build/ingot --help               what the command can do
+  build/magika --help              what the executable can do
+  ./test.sh                        run all tests
+TEXT

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Builds an executable from each case's model, runs it, compares its outputs.
+
+usage: executables.py INGOT CASE...
+
+One executable serves all cases that share a model, with whatever extents the
+data have.  A case is a folder with model.onnx, about.json and test_data_set_0.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def file_name(name):
+    return re.sub(r'[^A-Za-z0-9._-]', '_', name)
+
+
+def run(command):
+    done = subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, check=False, timeout=600)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise RuntimeError(lines[-1] if lines else f'exit {done.returncode}')
+
+
+def check(executable, case, scratch):
+    about = json.loads((case / 'about.json').read_text())
+    data, out = case / 'test_data_set_0', scratch / 'out' / case.name
+    command = [executable, '--output-dir', out]
+    for i, name in enumerate(about['inputs']):
+        command += ['--input', f'{name}={data}/input_{i}.pb']
+    run(command)
+    for i, name in enumerate(about['outputs']):
+        want = numpy_helper.to_array(
+            onnx.load_tensor(str(data / f'output_{i}.pb')))
+        got = np.load(out / f'{file_name(name)}.npy')
+        if got.shape != want.shape or got.dtype != want.dtype:
+            raise RuntimeError(f'{name}: {got.dtype}{got.shape}, '
+                               f'not {want.dtype}{want.shape}')
+        if not np.allclose(got, want, about['rtol'], about['atol'], True):
+            raise RuntimeError(f'{name}: off by {np.abs(got - want).max()}')
+
+
+def main():
+    ingot, cases = sys.argv[1], [pathlib.Path(c) for c in sys.argv[2:]]
+    built, passed, failed, skipped = {}, 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        for case in cases:
+            model = (case / 'model.onnx').resolve()
+            try:
+                if model not in built:
+                    built[model] = scratch / f'model{len(built)}'
+                    run([ingot, 'build', model, '-o', built[model]])
+                check(built[model], case, scratch)
+                passed += 1
+            except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+                if 'unsupported' in str(error) or 'not compiled yet' in str(error):
+                    skipped += 1
+                    print(f'skipped {case.name}: {error}', flush=True)
+                else:
+                    failed += 1
+                    print(f'FAILED {case.name}: {error}', flush=True)
+    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    return int(failed > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
