@@ -11,6 +11,7 @@
 #include "fuse.h"
 #include "llvm_module.h"
 #include "lower.h"
+#include "thread.h"
 
 typedef struct compiled {
     ir_groups groups;
@@ -21,6 +22,7 @@ typedef struct compiled {
     uint8_t **consts;               /* by constant: elements in memory, or null */
     uint8_t **mem;                  /* by ref, during a run */
     int64_t *symbol;
+    thread_pool *pool;
 } compiled;
 
 /* ---- compiling -------------------------------------------------------------------- */
@@ -132,6 +134,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     if (!lower_all(e, c) || diag_failed(d))
         return false;
     read_consts(e, c);
+    c->pool = thread_pool_open(e->threads ? e->threads : thread_cpus());
     return compile_kernels(c, t, d);
 }
 
@@ -141,6 +144,7 @@ void engine_release(ingot_engine *e)
 
     if (!c)
         return;
+    thread_pool_close(c->pool);
     if (c->jit)
         LLVMOrcDisposeLLJIT(c->jit);
     for (uint32_t i = 0; c->consts && i < e->m->consts.len; i++)
@@ -210,7 +214,11 @@ static bool call(ingot_engine *e, compiled *c, const group_code *g, uint8_t **te
     bool ok = dim_eval(&e->m->dims, k->trip, c->symbol, &trip) && dim_eval(&e->m->dims, k->scratch, c->symbol, &scratch);
 
     (void)g;
-    arg[0] = malloc((size_t)scratch + 64);
+    const struct ingot_pool *pool = thread_pool_of(c->pool);
+    int64_t room = 0;
+    ok = ok && pool && mul_ok(scratch, pool->threads, &room);
+    arg[0] = ok ? malloc((size_t)room + 64) : NULL;
+    ok = arg[0] != NULL;
     arg[1] = (void *)(intptr_t)scratch;
     for (uint32_t i = 0; i < k->narg && ok; i++) {
         group_arg a = k->arg[i];
@@ -223,7 +231,7 @@ static bool call(ingot_engine *e, compiled *c, const group_code *g, uint8_t **te
         arg[2 + k->narg + i] = (void *)(intptr_t)v;
     }
     if (ok)
-        c->kernel.at[k->kernel](arg, 0, trip, 0);
+        pool->run(pool->context, c->kernel.at[k->kernel], arg, trip);
     else
         snprintf(error, TENSOR_ERROR_SIZE, "a size overflows or there is no memory");
     free(arg[0]);

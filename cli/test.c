@@ -232,7 +232,7 @@ static outcome run_case(const test_options *o, const char *folder, text *why)
     else if (asprintf(&path, "%s/model.onnx", folder) < 0)
         return FAILED;
     ir_module *m = ingot_load(path, &o->model.o, &d);
-    ingot_engine *e = m ? ingot_engine_open(o->engine, m, &o->model.o, (int)o->threads, &d) : NULL;
+    ingot_engine *e = m ? ingot_engine_open(o->engine, m, &o->model.o, o->threads ? (int)o->threads : 1, &d) : NULL;
     if (!e) {
         explain(&d, why);
         return d.gap.len && !d.errors ? SKIPPED : FAILED;
