@@ -6,6 +6,7 @@
 #include "ingot.h"
 #include "options.h"
 
+int command_bench(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
@@ -22,5 +23,9 @@ typedef struct model_options {
 } model_options;
 bool model_option_dim(model_options *m, const char *value);
 bool model_option_shape(model_options *m, const char *value);
+
+/* Fills v with random elements of parameter i; false after a message, when an
+ * extent is known at run time only. */
+bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);
 
 #endif

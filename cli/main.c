@@ -11,6 +11,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"run", "run a model on inputs from files", command_run},
+    {"bench", "time generated code beside the interpreter", command_bench},
     {"test", "run folders of the ONNX backend-test form", command_test},
     {"inspect", "show a model as text, graph or table", command_inspect},
     {"ops", "the operators that are supported", command_ops},

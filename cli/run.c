@@ -61,7 +61,7 @@ static bool see(void *cx, int index, const char *value)
 
 /* ---- inputs --------------------------------------------------------------------- */
 
-static bool random_input(const run_options *o, const ir_fn *fn, uint32_t i, tensor_value *v)
+bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v)
 {
     const ir_type *t = ir_type_of(fn, fn->param.at[i]);
     int64_t dims[IR_MAX_RANK];
@@ -74,7 +74,7 @@ static bool random_input(const run_options *o, const ir_fn *fn, uint32_t i, tens
                              fn->param_name.at[i], a);
     if (!tensor_init(&v->t, dt_of(t->dtype)->onnx, t->rank, dims))
         return cli_wrong("input '%s' is too large", fn->param_name.at[i]);
-    outputs_random(&v->t, (uint64_t)o->seed + i);
+    outputs_random(&v->t, seed + i);
     return true;
 }
 
@@ -112,7 +112,7 @@ static bool load_inputs(const run_options *o, const ir_fn *fn, tensor_value *in)
         if (!path && !o->random)
             return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
                              fn->param_name.at[i], fn->param_name.at[i]);
-        if (!path && !random_input(o, fn, i, &in[i]))
+        if (!path && !command_random_input(fn, i, (uint64_t)o->seed, &in[i]))
             return false;
         if (path && !tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
             return cli_wrong("%s", error);
