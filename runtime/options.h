@@ -1,6 +1,6 @@
-/* runtime/options.h - command lines, of the ingot command and of executables that
- * it makes: options and operands in any order, `--o v`
- * and `--o=v`, `--` ends the options, a typo gets a suggestion. */
+/* runtime/options.h - command lines, of the ingot command and of the executables
+ * that it makes: options and operands in any order, `--o v` and `--o=v`, `--`
+ * ends the options, a typo gets a suggestion. */
 #ifndef INGOT_OPTIONS_H
 #define INGOT_OPTIONS_H
 

@@ -106,8 +106,6 @@ static const struct ingot_model model = {
     .weights = (const uint8_t *)weights, .weights_size = sizeof weights};
 static struct ingot_model apart;        /* its weights are in a file */
 
-/* ingot_rt's main.o is not linked here: tests have their own main. */
-
 /* ---- helpers --------------------------------------------------------------------- */
 
 static const char *path_of(const char *name)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tensor_io.h"
@@ -314,6 +315,37 @@ static void a_full_disk_is_reported(void **state)
     tensor_value_free(&v);
 }
 
+static void press_interrupt(int number)
+{
+    (void)number;
+    raise(SIGINT);
+}
+
+/* The limit on file sizes gives a signal in the middle of a write. */
+static void an_interrupt_leaves_no_partial_file(void **state)
+{
+    tensor_value v = make(TENSOR_F32, 1, (int64_t[]){4000});
+    int status;
+    char part[300];
+    pid_t child = fork();
+
+    (void)state;
+    if (!child) {
+        tensor_catch_interrupt();
+        signal(SIGXFSZ, press_interrupt);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, RLIM_INFINITY});
+        tensor_write(path_of("cut.npy"), true, "", &v, error);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    tensor_value_free(&v);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 130);
+    snprintf(part, sizeof part, "%s.%ld.part", path_of("cut.npy"), (long)child);
+    assert_int_not_equal(access(part, F_OK), 0);
+    assert_int_not_equal(access(path_of("cut.npy"), F_OK), 0);
+}
+
 static void paths_that_cannot_be(void **state)
 {
     tensor_value v = make(TENSOR_F32, 1, (int64_t[]){4});
@@ -438,6 +470,7 @@ int main(void)
         cmocka_unit_test(broken_files_never_crash),
         cmocka_unit_test(npy_headers),
         cmocka_unit_test(a_full_disk_is_reported),
+        cmocka_unit_test(an_interrupt_leaves_no_partial_file),
         cmocka_unit_test(paths_that_cannot_be),
         cmocka_unit_test(comparison),
         cmocka_unit_test(complex_numbers_have_tolerance),
