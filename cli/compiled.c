@@ -20,10 +20,16 @@ typedef struct compiled {
     LLVMOrcLLJITRef jit;
     VEC(ingot_body *) kernel;       /* by kernel id */
     uint8_t **consts;               /* by constant: elements in memory, or null */
-    uint8_t **mem;                  /* by ref, during a run */
+    uint8_t **mem;                  /* by ref: kept from run to run */
+    size_t *size;                   /* of each */
     int64_t *symbol;
     thread_pool *pool;
 } compiled;
+
+static bool is_param(const ir_fn *fn, ir_ref r)
+{
+    return ir_node_of(fn, r)->op == OP_INPUT;
+}
 
 /* ---- compiling -------------------------------------------------------------------- */
 
@@ -134,6 +140,9 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     if (!lower_all(e, c) || diag_failed(d))
         return false;
     read_consts(e, c);
+    c->mem = mem_alloc((e->fn->value.len + 1) * sizeof *c->mem);
+    c->size = mem_alloc((e->fn->value.len + 1) * sizeof *c->size);
+    c->symbol = mem_alloc((e->m->dims.symbol.len + 1) * sizeof *c->symbol);
     c->pool = thread_pool_open(e->threads ? e->threads : thread_cpus());
     return compile_kernels(c, t, d);
 }
@@ -150,6 +159,12 @@ void engine_release(ingot_engine *e)
     for (uint32_t i = 0; c->consts && i < e->m->consts.len; i++)
         free(c->consts[i]);
     mem_free(c->consts);
+    for (uint32_t r = 0; c->mem && r < e->fn->value.len; r++)
+        if (!is_param(e->fn, r))
+            free(c->mem[r]);
+    mem_free(c->mem);
+    mem_free(c->size);
+    mem_free(c->symbol);
     vec_free(&c->code);
     vec_free(&c->kernel);
     lower_free(&c->l);
@@ -202,8 +217,15 @@ static uint8_t *memory_of(ingot_engine *e, compiled *c, ir_ref r)
 {
     size_t bytes;
 
-    if (!c->mem[r] && bytes_of(e, c, r, &bytes))
+    if (is_param(e->fn, r))
+        return c->mem[r];
+    if (!bytes_of(e, c, r, &bytes))
+        return NULL;
+    if (!c->mem[r] || c->size[r] < bytes) {
+        free(c->mem[r]);
         c->mem[r] = aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+        c->size[r] = bytes;
+    }
     return c->mem[r];
 }
 
@@ -295,28 +317,16 @@ static bool copy_output(ingot_engine *e, compiled *c, uint32_t i, tensor_value *
     return true;
 }
 
-static bool is_param(const ir_fn *fn, ir_ref r)
-{
-    return ir_node_of(fn, r)->op == OP_INPUT;
-}
-
 bool engine_run_compiled(ingot_engine *e, const tensor_value *in, tensor_value *out, char *error)
 {
     compiled *c = e->compiled;
     bool ok;
 
-    c->mem = mem_alloc((e->fn->value.len + 1) * sizeof *c->mem);
-    c->symbol = mem_alloc((e->m->dims.symbol.len + 1) * sizeof *c->symbol);
     ok = bind_inputs(e, c, in, error);
     for (uint32_t i = 0; i < c->groups.group.len && ok; i++)
         ok = run_group(e, c, i, error);
     for (uint32_t i = 0; i < e->fn->result.len && ok; i++)
         ok = copy_output(e, c, i, &out[i]);
-    for (uint32_t r = 0; r < e->fn->value.len; r++)
-        if (!is_param(e->fn, r))
-            free(c->mem[r]);
-    mem_free(c->mem);
-    mem_free(c->symbol);
     return ok;
 }
 
