@@ -12,7 +12,8 @@ static void print_values(const char *what, const struct ingot_value_info *v, int
 
     for (int32_t i = 0; i < n; i++) {
         bind_type_text(&v[i], type, sizeof type);
-        printf("%-8s %s: %s%s\n", what, v[i].name, type, v[i].late ? "  (size depends on data)" : "");
+        printf("%-8s %s: %s%s\n", what, v[i].name, type,
+               v[i].late ? "  (size depends on data)" : "");
     }
 }
 

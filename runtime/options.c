@@ -106,7 +106,8 @@ static int unknown(const cli_option *o, const char *arg, size_t n)
     for (; o[count].name && count < MAX_NAMES; count++)
         names[count] = o[count].name;
     near = cli_nearest(word, names, count);
-    cli_wrong(near ? "unknown option '%s'; did you mean '%s'?" : "unknown option '%s' (see --help)%s",
+    cli_wrong(near ? "unknown option '%s'; did you mean '%s'?"
+                   : "unknown option '%s' (see --help)%s",
               word, near ? near : "");
     return CLI_USAGE;
 }

@@ -14,6 +14,8 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
 bool npy_write(FILE *f, const tensor *t);
 bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,
              tensor_value *out, char *error);
+/* Bytes of `count` elements in raw_data. */
+int64_t pb_packed_size(int32_t dtype, int64_t count);
 bool pb_write(FILE *f, const char *name, const tensor_value *v);
 
 #endif

@@ -332,7 +332,8 @@ static void weights_in_a_file(void **state)
     apart.weights_hash++;
     assert_int_equal(RUN_OF(&apart, "--random-inputs=1", "--dim=N=4", arg("--weights=", "w")), 1);
     assert_said("of another model");
-    assert_int_equal(RUN_OF(&apart, "--random-inputs=1", "--dim=N=4", arg("--weights=", "said")), 1);
+    assert_int_equal(RUN_OF(&apart, "--random-inputs=1", "--dim=N=4", arg("--weights=", "said")),
+                     1);
     assert_said("bytes, the weights of this model have 12");
 }
 

@@ -282,12 +282,12 @@ static void npy_headers(void **state)
     tensor_value v;
 
     (void)state;
-    assert_true(read_npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", data, 6, &v));
+    assert_true(read_npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3)}", data, 6, &v));
     assert_memory_equal(v.t.data, ((uint8_t[]){1, 3, 5, 2, 4, 6}), 6);
     tensor_value_free(&v);
-    assert_false(read_npy("{'descr': '>u2', 'fortran_order': False, 'shape': (3,), }", data, 6, &v));
+    assert_false(read_npy("{'descr': '>u2', 'fortran_order': False, 'shape': (3,)}", data, 6, &v));
     assert_non_null(strstr(error, "big-endian"));
-    assert_false(read_npy("{'descr': '|u1', 'fortran_order': False, 'shape': (7,), }", data, 6, &v));
+    assert_false(read_npy("{'descr': '|u1', 'fortran_order': False, 'shape': (7,)}", data, 6, &v));
     assert_non_null(strstr(error, "shape needs 7"));
     assert_false(read_npy("{'descr': '|u1', 'fortran_order': False, "
                           "'shape': (4294967296, 4294967296), }", data, 6, &v));
