@@ -208,6 +208,9 @@ const char *ir_attr_parse(ir_module *m, const char **s, unsigned op, union ir_at
 {
     if (op == OP_LOOP)
         out->LOOP.trips = NAMES_NONE;
+    for (const ir_field *f = ir_fields(op); f && f->name; f++)
+        if (f->kind == AK_sym)
+            *(uint32_t *)((char *)out + f->offset) = NAMES_NONE;
     if (!lex_char(s, '{'))
         return NULL;
     while (lex_peek(s) != '}') {

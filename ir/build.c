@@ -329,10 +329,17 @@ static bool wants_elements(const ir_build *b, const ir_type *t)
     return n >= 0 && n <= 64 && (dt_is_int(t->dtype) || t->dtype == DT_BOOL);
 }
 
+/* Too big an expression is none: the value is then bound where it is needed. */
 static const ir_dim *elements_of(ir_infer *in, uint32_t result)
 {
-    return result < in->nres && wants_elements(in->b, in->out[result])
-               ? ir_infer_elements(in, result) : NULL;
+    dim_table *t = &in->b->m->dims;
+
+    if (result >= in->nres || !wants_elements(in->b, in->out[result]))
+        return NULL;
+    const ir_dim *elem = ir_infer_elements(in, result);
+    bool ok = !t->overflow;
+    t->overflow = false;
+    return ok ? elem : NULL;
 }
 
 static void set_elements(ir_build *b, ir_ref r, const ir_dim *elem)

@@ -141,9 +141,10 @@ ir_dim dim_int(dim_table *t, int64_t value)
 ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi)
 {
     char *unique = arena_strdup(t->mem, name);
+    uint32_t first = names_find(&t->names, name);
 
-    for (int k = 2; names_find(&t->names, unique) != NAMES_NONE; k++)
-        unique = arena_printf(t->mem, "%s_%d", name, k);
+    while (names_find(&t->names, unique) != NAMES_NONE)
+        unique = arena_printf(t->mem, "%s_%u", name, ++t->symbol.at[first].copies + 1);
     uint32_t id = names_add(&t->names, unique);
     ir_dim d = intern(t, (dim_expr){.op = DIM_SYM, .value = id, .lo = lo,
                                     .hi = hi, .size = 1});
@@ -322,6 +323,80 @@ static ir_dim poly_dim(dim_table *t, const poly *p)
     return intern(t, e);
 }
 
+/* Do the atoms of m and d agree but for one, a mod in m and a div of the same
+ * operands in d? */
+static bool mod_and_div(const dim_table *t, const ir_dim *m, const ir_dim *d,
+                        uint32_t n, const dim_expr **mod, uint32_t *at)
+{
+    uint32_t i = 0, j = 0;
+    const dim_expr *div = NULL;
+
+    *mod = NULL;
+    while (i < n || j < n) {
+        if (i < n && j < n && m[i].v == d[j].v) {
+            i++, j++;
+        } else if (i < n && !*mod && dim_get(t, m[i])->op == DIM_MOD &&
+                   (j == n || m[i].v > d[j].v || div)) {
+            *at = i;
+            *mod = dim_get(t, m[i++]);
+        } else if (j < n && !div && dim_get(t, d[j])->op == DIM_DIV) {
+            div = dim_get(t, d[j++]);
+        } else {
+            return false;
+        }
+    }
+    return *mod && div && (*mod)->arg[0].v == div->arg[0].v &&
+           (*mod)->arg[1].v == div->arg[1].v;
+}
+
+static ir_dim poly_mul_add(dim_table *t, const poly *p, int i, uint32_t skip, ir_dim x);
+
+/* x / k * k + x % k -> x for a constant k, with any common factor. */
+static bool rejoin(dim_table *t, poly *p, ir_dim *out)
+{
+    const dim_expr *mod;
+    uint32_t at = 0;
+    int64_t k, want;
+
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->n; j++) {
+            if (i == j || !p->term[i].n || p->term[i].n != p->term[j].n ||
+                !mod_and_div(t, p->term[i].atom, p->term[j].atom, p->term[i].n, &mod, &at) ||
+                !dim_const(t, mod->arg[1], &k) || !mul_ok(p->term[i].coef, k, &want) ||
+                p->term[j].coef != want)
+                continue;
+            p->term[j].coef = 0;        /* dropped by poly_mul_add */
+            *out = poly_mul_add(t, p, i, at, mod->arg[0]);
+            return true;
+        }
+    return false;
+}
+
+static ir_dim sum(dim_table *t, poly *p)
+{
+    ir_dim d;
+    bool maybe = false;
+
+    for (int i = 0; i < p->n && !maybe; i++)
+        for (uint32_t j = 0; j < p->term[i].n; j++)
+            maybe |= dim_get(t, p->term[i].atom[j])->op == DIM_MOD;
+    return maybe && rejoin(t, p, &d) ? d : poly_dim(t, p);
+}
+
+/* p with term i's atom `skip` replaced by x; terms of coefficient 0 vanish. */
+static ir_dim poly_mul_add(dim_table *t, const poly *p, int i, uint32_t skip, ir_dim x)
+{
+    poly rest = {.n = 0};
+    ir_dim factor = dim_int(t, p->term[i].coef);
+
+    for (int j = 0; j < p->n; j++)
+        if (j != i && p->term[j].coef)
+            rest.term[rest.n++] = p->term[j];
+    for (uint32_t j = 0; j < p->term[i].n; j++)
+        factor = dim_mul(t, factor, j == skip ? x : p->term[i].atom[j]);
+    return dim_add(t, poly_dim(t, &rest), factor);
+}
+
 static ir_dim add_scaled(dim_table *t, ir_dim a, ir_dim b, int64_t scale)
 {
     poly p, q;
@@ -334,11 +409,21 @@ static ir_dim add_scaled(dim_table *t, ir_dim a, ir_dim b, int64_t scale)
         ok = ok && mul_ok(q.term[i].coef, scale, &c) &&
              poly_add(&p, c, q.term[i].atom, q.term[i].n);
     }
-    return ok ? poly_dim(t, &p) : overflow(t);
+    return ok ? sum(t, &p) : overflow(t);
+}
+
+/* Both constants, which most are: their sum or product at once. */
+static bool both_const(const dim_table *t, ir_dim a, ir_dim b, int64_t *x, int64_t *y)
+{
+    return dim_const(t, a, x) && dim_const(t, b, y);
 }
 
 ir_dim dim_add(dim_table *t, ir_dim a, ir_dim b)
 {
+    int64_t x, y;
+
+    if (both_const(t, a, b, &x, &y))
+        return add_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
     return add_scaled(t, a, b, 1);
 }
 
@@ -364,9 +449,15 @@ static uint32_t merge_atoms(const ir_dim *a, uint32_t na, const ir_dim *b,
 
 ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
 {
-    poly p, q, r = {0};
+    poly p, q, r;
     ir_dim atom[2 * MAX_ATOMS];
+    int64_t x, y;
 
+    if (both_const(t, a, b, &x, &y))
+        return mul_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
+    if (dim_is(t, a, 1) || dim_is(t, b, 1))
+        return dim_is(t, a, 1) ? b : a;
+    r.n = 0;
     poly_of(t, a, &p);
     poly_of(t, b, &q);
     for (int i = 0; i < p.n; i++)
@@ -378,7 +469,7 @@ ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
                 !poly_add(&r, c, atom, n))
                 return overflow(t);
         }
-    return poly_dim(t, &r);
+    return sum(t, &r);
 }
 
 ir_dim dim_product(dim_table *t, const ir_dim *d, int n)
@@ -552,6 +643,8 @@ ir_dim dim_mod(dim_table *t, ir_dim a, ir_dim b)
     if (dim_lo(t, b) >= 0) {
         out.lo = 0;
         out.hi = max_i64(sat_add(dim_hi(t, b), -1), 0);
+        if (dim_lo(t, a) >= 0)
+            out.hi = min_i64(out.hi, dim_hi(t, a));
     }
     return atom2(t, DIM_MOD, a, b, out);
 }
@@ -564,25 +657,44 @@ bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient)
 
 /* ---- comparisons, min, max, select ---------------------------------------- */
 
-bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
+/* Range of a - b; unbounded where it cannot be written, which is no error. */
+static range difference(dim_table *t, ir_dim a, ir_dim b)
 {
     bool before = t->overflow;
-    ir_dim d = dim_sub(t, a, b);
-    bool fits = t->overflow == before;
+    range r = {INT64_MIN, INT64_MAX};
 
-    t->overflow = before;               /* a question is no error */
-    return (fits && (dim_lo(t, d) > 0 || dim_hi(t, d) < 0)) || dim_lo(t, a) > dim_hi(t, b) ||
+    t->overflow = false;
+    ir_dim d = dim_sub(t, a, b);
+    if (!t->overflow)
+        r = range_of(t, d);
+    t->overflow = before;
+    return r;
+}
+
+bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
+{
+    range d = difference(t, a, b);
+
+    return d.lo > 0 || d.hi < 0 || dim_lo(t, a) > dim_hi(t, b) ||
            dim_hi(t, a) < dim_lo(t, b);
 }
 
 /* -1: a <= b for certain; 1: a >= b for certain; 0: not known */
 static int order(dim_table *t, ir_dim a, ir_dim b)
 {
-    ir_dim d = dim_sub(t, a, b);
+    range d = difference(t, a, b);
 
-    if (dim_hi(t, a) <= dim_lo(t, b) || dim_hi(t, d) <= 0)
+    if (dim_hi(t, a) <= dim_lo(t, b) || d.hi <= 0)
         return -1;
-    return dim_lo(t, a) >= dim_hi(t, b) || dim_lo(t, d) >= 0;
+    return dim_lo(t, a) >= dim_hi(t, b) || d.lo >= 0;
+}
+
+/* Is x an `op` with operand a? */
+static bool has_operand(const dim_table *t, ir_dim x, dim_op op, ir_dim a)
+{
+    const dim_expr *e = dim_get(t, x);
+
+    return e && e->op == op && (e->arg[0].v == a.v || e->arg[1].v == a.v);
 }
 
 static ir_dim min_max(dim_table *t, dim_op op, ir_dim a, ir_dim b)
@@ -593,6 +705,10 @@ static ir_dim min_max(dim_table *t, dim_op op, ir_dim a, ir_dim b)
 
     if (o)
         return (o < 0) == min ? a : b;
+    if (has_operand(t, b, op, a) || has_operand(t, a, min ? DIM_MAX : DIM_MIN, b))
+        return b;                       /* min(a, min(a, b)), min(max(a, b), b) */
+    if (has_operand(t, a, op, b) || has_operand(t, b, min ? DIM_MAX : DIM_MIN, a))
+        return a;
     if (a.v < b.v) {                    /* older first */
         ir_dim swap = a;
         a = b, b = swap;
@@ -624,22 +740,20 @@ ir_dim dim_eq(dim_table *t, ir_dim a, ir_dim b)
 
 ir_dim dim_lt(dim_table *t, ir_dim a, ir_dim b)
 {
-    ir_dim d = dim_sub(t, a, b);
+    range d = difference(t, a, b);
 
-    if (dim_hi(t, a) < dim_lo(t, b) || dim_hi(t, d) < 0)
+    if (dim_hi(t, a) < dim_lo(t, b) || d.hi < 0)
         return (ir_dim){1};
-    if (dim_lo(t, a) >= dim_hi(t, b) || dim_lo(t, d) >= 0)  /* order: not for equal ones */
+    if (dim_lo(t, a) >= dim_hi(t, b) || d.lo >= 0)  /* order: not for equal ones */
         return (ir_dim){0};
     return atom2(t, DIM_LT, a, b, (range){0, 1});
 }
 
 ir_dim dim_le(dim_table *t, ir_dim a, ir_dim b)
 {
-    ir_dim d = dim_sub(t, a, b);
-
     if (order(t, a, b) < 0)
         return (ir_dim){1};
-    if (dim_lo(t, a) > dim_hi(t, b) || dim_lo(t, d) > 0)
+    if (dim_lo(t, a) > dim_hi(t, b) || difference(t, a, b).lo > 0)
         return (ir_dim){0};
     return atom2(t, DIM_LE, a, b, (range){0, 1});
 }
@@ -649,6 +763,12 @@ ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
     if (dim_same(a, b) || dim_lo(t, c) > 0 || dim_hi(t, c) < 0)
         return a;
     if (dim_is(t, c, 0))
+        return b;
+    if (dim_is(t, a, 1) && dim_is(t, b, 0) && dim_lo(t, c) >= 0 && dim_hi(t, c) <= 1)
+        return c;
+    const dim_expr *e = dim_get(t, c);  /* select(eq(a, b), a, b) -> b */
+    if (e->op == DIM_EQ && ((e->arg[0].v == a.v && e->arg[1].v == b.v) ||
+                            (e->arg[0].v == b.v && e->arg[1].v == a.v)))
         return b;
     range x = range_of(t, a), y = range_of(t, b);
     return intern(t, (dim_expr){.op = DIM_SELECT, .arg = {c, a, b},
@@ -762,8 +882,11 @@ bool dim_eval(const dim_table *t, ir_dim d, const int64_t *value, int64_t *out)
 int64_t dim_hint(const dim_table *t, ir_dim d)
 {
     enum { DEFAULT_HINT = 16 };
-    int64_t *value = mem_alloc((t->symbol.len + 1) * sizeof *value), v = 0;
+    int64_t v = 0;
 
+    if (dim_const(t, d, &v))
+        return v;
+    int64_t *value = mem_alloc((t->symbol.len + 1) * sizeof *value);
     for (uint32_t i = 0; i < t->symbol.len; i++) {
         const dim_symbol *s = &t->symbol.at[i];
         value[i] = s->hint ? s->hint : min_i64(max_i64(DEFAULT_HINT, s->lo), s->hi);

@@ -4,10 +4,14 @@
  *   dim  := const | polynomial: sum of coef * product of atoms
  *   atom := symbol | floordiv | mod | min | max | select | eq | lt | le
  * Equal dims have the same handle; different handles are "not known equal".
- * Arithmetic is on int64 and wraps silently only in dim_eval's error return:
- * a constant that would overflow makes the table's `overflow` flag true, and
- * the caller reports it.  Division and modulo round down (floor); by zero
- * they give 0. */
+ * Division and modulo round down (floor); by zero they give 0, but a quotient
+ * that is known to be exact, N*M / N, is simplified as if N were not 0.
+ *
+ * A constant that would pass 64 bits, or an expression over the bounds of
+ * dim.c, makes the table's `overflow` true and the dim 0; the caller reports
+ * and clears it (the builder does after every node).  Questions (dim_differ,
+ * dim_eq ..) never set it.  That a symbol is a multiple of k is said by putting
+ * k times another symbol in its place. */
 #ifndef INGOT_DIM_H
 #define INGOT_DIM_H
 
@@ -50,6 +54,7 @@ typedef struct dim_symbol {
     const char *name;       /* unique in the table */
     int64_t lo, hi;         /* bounds known when it was made */
     int64_t hint;           /* likely value, for planning; 0: none */
+    uint32_t copies;        /* names made from this one by a suffix */
     ir_dim self;
 } dim_symbol;
 

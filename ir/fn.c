@@ -150,27 +150,33 @@ static uint32_t listed(const ir_module *m, ir_dims syms, uint32_t k)
     return NAMES_NONE;
 }
 
-uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
+/* The one symbol of the node beside those of a list; NAMES_NONE if none. */
+static uint32_t single(const ir_node *n)
 {
     const union ir_attr *a = n->attr;
 
-    switch (n->op) {
-    case OP_IF: return listed(m, a->IF.syms, k);
-    case OP_LOOP: {
-        bool counts = a->LOOP.stack_axes.n && a->LOOP.trips < m->dims.symbol.len;
-        return counts && k == 0 ? a->LOOP.trips : listed(m, a->LOOP.syms, k - counts);
-    }
-    case OP_SEQ_AT: return listed(m, a->SEQ_AT.syms, k);
-    case OP_SEQ_JOIN: return k ? listed(m, a->SEQ_JOIN.syms, k - 1) : a->SEQ_JOIN.sym;
-    default: break;
-    }
-    if (k)
-        return NAMES_NONE;
     switch (n->op) {
     case OP_BIND: return a->BIND.sym;
     case OP_NONZERO: return a->NONZERO.sym;
     case OP_UNIQUE: return a->UNIQUE.sym;
     case OP_NMS: return a->NMS.sym;
+    case OP_SEQ_JOIN: return a->SEQ_JOIN.sym;
+    case OP_LOOP: return a->LOOP.stack_axes.n ? a->LOOP.trips : NAMES_NONE;
+    default: return NAMES_NONE;
+    }
+}
+
+uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
+{
+    uint32_t first = single(n);
+
+    if (first < m->dims.symbol.len && k-- == 0)
+        return first;
+    switch (n->op) {
+    case OP_IF: return listed(m, n->attr->IF.syms, k);
+    case OP_LOOP: return listed(m, n->attr->LOOP.syms, k);
+    case OP_SEQ_JOIN: return listed(m, n->attr->SEQ_JOIN.syms, k);
+    case OP_SEQ_AT: return listed(m, n->attr->SEQ_AT.syms, k);
     default: return NAMES_NONE;
     }
 }
