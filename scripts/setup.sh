@@ -46,7 +46,7 @@ install_python_tools()
     if ! cmp -s scripts/requirements.txt build/venv/requirements; then
         say "installing Python tools in build/venv"
         build/venv/bin/pip install -q --disable-pip-version-check --no-deps \
-            --only-binary=:all: -r scripts/requirements.txt </dev/null
+            --require-hashes --only-binary=:all: -r scripts/requirements.txt </dev/null
         cp scripts/requirements.txt build/venv/requirements
     fi
 }
