@@ -232,8 +232,9 @@ static uint8_t *memory_of(ingot_engine *e, compiled *c, ir_ref r)
 static bool call(ingot_engine *e, compiled *c, const group_code *g, uint8_t **temp, const group_call *k, char *error)
 {
     void **arg = mem_alloc((2 + k->narg + k->ndim) * sizeof *arg);
-    int64_t trip, scratch;
-    bool ok = dim_eval(&e->m->dims, k->trip, c->symbol, &trip) && dim_eval(&e->m->dims, k->scratch, c->symbol, &scratch);
+    int64_t trip = 0, scratch = 0;
+    bool ok = dim_eval(&e->m->dims, k->trip, c->symbol, &trip) &&
+              dim_eval(&e->m->dims, k->scratch, c->symbol, &scratch);
 
     (void)g;
     const struct ingot_pool *pool = thread_pool_of(c->pool);

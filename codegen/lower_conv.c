@@ -374,9 +374,9 @@ bool template_conv(job *j)
         j->failed = "a convolution without spatial axes";
         return false;
     }
-    bool flat = dim_const(t, extent_of(&c, c.at->wg, c.tw), &e[0]) &
-                dim_const(t, extent_of(&c, c.at->wo, c.tw), &e[1]) &
-                dim_const(t, extent_of(&c, c.at->wf, c.tw), &e[2]) &
+    bool flat = dim_const(t, extent_of(&c, c.at->wg, c.tw), &e[0]) &&
+                dim_const(t, extent_of(&c, c.at->wo, c.tw), &e[1]) &&
+                dim_const(t, extent_of(&c, c.at->wf, c.tw), &e[2]) &&
                 dim_const(t, extent_of(&c, c.at->ws, c.tw), &e[3]);
     const ir_node *w = ir_node_of(fn, c.w);
     c.packed = flat && w->op == OP_CONST && e[0] * e[1] * e[2] * e[3] > 0;
