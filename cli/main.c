@@ -10,6 +10,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"build", "compile a model to an executable or library", command_build},
     {"run", "run a model on inputs from files", command_run},
     {"bench", "time generated code beside the interpreter", command_bench},
     {"test", "run folders of the ONNX backend-test form", command_test},
