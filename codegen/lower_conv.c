@@ -54,7 +54,7 @@ static uint32_t link(const conv *c, uint32_t id, unsigned op, const ir_attr *a, 
                                          type_tensor(&m->types, c->tw->dtype, rank, shape)});
 }
 
-/* w as [G, O, F, T] -> O padded to a multiple of v -> [G, O/v, F, T, v] */
+/* w as [G, O, F, T] -> O padded to a multiple of v -> [G, O/v, T, F, v] */
 static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
 {
     dim_table *t = &c->j->l->m->dims;
@@ -82,8 +82,8 @@ static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
     }
     ir_dim five[5] = {four[0], dim_int(t, wide / v), dim_int(t, v), four[2], four[3]};
     id = link(c, id, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {5, five}}}, 0, 5, five);
-    static const int32_t last[5] = {0, 1, 3, 4, 2};
-    ir_dim out[5] = {five[0], five[1], five[3], five[4], five[2]};
+    static const int32_t last[5] = {0, 1, 4, 3, 2};
+    ir_dim out[5] = {five[0], five[1], five[4], five[3], five[2]};
     return link(c, id, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {5, last}}}, 0, 5, out);
 }
 
@@ -167,8 +167,20 @@ static void tile(const conv *c, body *b, lp_buf y, lp_buf wbuf, const place *at,
         lp_if(k, outer);
         open++;
     }
-    lp_expr f = zero;
-    if (!c->depthwise) {
+    /* One loop for each axis of the features where image and weights split
+     * them alike: no division in the inner loop. */
+    lp_expr f = zero, feature[IR_MAX_RANK];
+    bool alike = a->xf.n == a->wf.n;
+    for (int i = 0; alike && i < a->xf.n; i++)
+        alike = dim_same(c->tx->dim[a->xf.at[i]], c->tw->dim[a->wf.at[i]]);
+    if (!c->depthwise && alike) {
+        static const char *const name[] = {"f0", "f1", "f2", "f3"};
+        for (int i = 0; i < a->xf.n; i++, open++) {
+            lp_expr e = body_dim(b, c->tw->dim[a->wf.at[i]]);
+            feature[i] = lp_for(k, name[i & 3], zero, e);
+            f = i ? lp_add(k, lp_mul(k, f, e), feature[i]) : feature[i];
+        }
+    } else if (!c->depthwise) {
         f = lp_for(k, "f", zero, body_dim(b, extent_of(c, a->wf, c->tw)));
         open++;
     }
@@ -192,7 +204,11 @@ static void tile(const conv *c, body *b, lp_buf y, lp_buf wbuf, const place *at,
             idx[a->xf.at[i]] = zero;
     } else {
         put(b, at->g, c->tx, a->xg, idx);
-        put(b, f, c->tx, a->xf, idx);
+        if (alike)
+            for (int i = 0; i < a->xf.n; i++)
+                idx[a->xf.at[i]] = feature[i];
+        else
+            put(b, f, c->tx, a->xf, idx);
     }
     for (int i = 0; i < s; i++)
         idx[a->xs.at[i]] = pos[i];
@@ -202,7 +218,7 @@ static void tile(const conv *c, body *b, lp_buf y, lp_buf wbuf, const place *at,
     if (c->packed) {
         lp_expr vec = c->depthwise ? at->o : lp_add(k, lp_mul(k, at->o, lp_int(k, q)), u);
         lp_expr group = c->depthwise ? zero : at->g;
-        wv = lp_load(k, wbuf, LP(group, vec, f, linear, v));
+        wv = lp_load(k, wbuf, LP(group, vec, linear, f, v));
     } else {
         lp_expr wi[IR_MAX_RANK], ch = lp_mul(k, lp_add(k, lp_mul(k, at->o, lp_int(k, q)), u), lp_int(k, c->lanes));
         put(b, at->g, c->tw, a->wg, wi);
