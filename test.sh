@@ -128,6 +128,7 @@ if [ "$quick" != quick ]; then
         $data/real/*/ $data/light/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     unit_tests build/sanitize sanitize-
     for program in build/sanitize/tests/fuzz_*; do
         if [ -f "$program" ] && [ -x "$program" ]; then

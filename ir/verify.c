@@ -91,8 +91,8 @@ static bool check_request(verifier *v, const ir_fn *f, const ir_node *n)
 static bool check_types(verifier *v, const ir_fn *f, const ir_node *n)
 {
     ir_build b;
-    ir_infer in = {.b = &b, .op = n->op, .args = f->args.at + n->arg, .narg = n->narg,
-                   .attr = n->attr};
+    ir_infer in = {.b = &b, .op = n->op, .args = n->narg ? f->args.at + n->arg : NULL,
+                   .narg = n->narg, .attr = n->attr};
 
     if (n->op == OP_INPUT)
         return true;

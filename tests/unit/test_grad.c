@@ -92,6 +92,7 @@ static void check_gradient(fixture *f, int rank, const int64_t *dim)
             fail_msg("element %d: gradient %g, difference quotient %g", (int)i,
                      got, want);
     }
+    ir_eval_free(&e);
     arena_reset(&mem);
     end(f);
 }
