@@ -203,6 +203,43 @@ static void copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
         ir_update_state(b, fn->update.at[i].state, map[fn->update.at[i].value]);
 }
 
+/* Leaves out what the rules left without use. */
+static void sweep(rewrite *w, ir_fn *f)
+{
+    arena mem = {0};
+    live l = {w->m, f, arena_array(&mem, bool, f->node.len + 1),
+              arena_array(&mem, bool, w->m->dims.symbol.len + 1)};
+    ir_ref *map = arena_array(&mem, ir_ref, f->value.len + 1);
+    uint32_t nodes = 0, values = 0, args = 0;
+
+    find_live(&l);
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        ir_node n = f->node.at[i];
+        if (!l.node[i])
+            continue;
+        for (uint32_t j = 0; j < n.narg; j++)
+            f->args.at[args + j] = map[f->args.at[n.arg + j]];
+        for (uint32_t j = 0; j < n.nres; j++) {
+            map[n.first + j] = values + j;
+            f->value.at[values + j] = f->value.at[n.first + j];
+            f->value.at[values + j].node = nodes;
+        }
+        n.arg = args;
+        n.first = values;
+        args += n.narg;
+        values += n.nres;
+        f->node.at[nodes++] = n;
+    }
+    f->node.len = nodes, f->value.len = values, f->args.len = args;
+    for (uint32_t i = 0; i < f->param.len; i++)
+        f->param.at[i] = map[f->param.at[i]];
+    for (uint32_t i = 0; i < f->result.len; i++)
+        f->result.at[i] = map[f->result.at[i]];
+    for (uint32_t i = 0; i < f->update.len; i++)
+        f->update.at[i].value = map[f->update.at[i].value];
+    arena_reset(&mem);
+}
+
 /* The copy; the old function is left as it was. */
 static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn)
 {
@@ -215,8 +252,10 @@ static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn)
     find_live(&l);
     ir_build_init(&b, w->m, ir_fn_region(w->m, fn->name), w->d);
     b.fn->entry = fn->entry;
-    if (copy_nodes(w, &b, fn, &l, map))
+    if (copy_nodes(w, &b, fn, &l, map)) {
         copy_results(&b, fn, map);
+        sweep(w, b.fn);
+    }
     ir_build_free(&b);
     arena_reset(&mem);
     return b.fn;
