@@ -8,6 +8,7 @@
 
 #include "artifact_emit.h"
 #include "command.h"
+#include "engine.h"
 #include "fuse.h"
 #include "lower.h"
 
@@ -228,7 +229,7 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
                   .threads = (int32_t)o->threads, .executable = !strcmp(o->emit, "exe")};
     bool ok = pass_pipeline(m, t, NULL);
 
-    if (!ok)
+    if (!ok || !compiles_values(m->fn.at[0], d))
         return false;
     fuse(m, m->fn.at[0], t, &groups);
     lower_init(&l, m, t, a.name, d);

@@ -126,6 +126,17 @@ static void read_consts(ingot_engine *e, compiled *c)
             }
 }
 
+bool compiles_values(const ir_fn *fn, diag *d)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; i < fn->param.len; i++)
+        ok &= ir_type_of(fn, fn->param.at[i])->kind == TY_TENSOR;
+    for (uint32_t i = 0; i < fn->result.len; i++)
+        ok &= ir_type_of(fn, fn->result.at[i])->kind == TY_TENSOR;
+    return ok || diag_unsupported(d, "compiled code", "", "", "sequences and optionals as inputs and outputs");
+}
+
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
     const target *t = o && o->target ? o->target : target_host();
@@ -135,6 +146,8 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     if (!pass_pipeline(e->m, t, NULL))
         return false;
     e->fn = e->m->fn.at[0];
+    if (!compiles_values(e->fn, d))
+        return false;
     fuse(e->m, e->fn, t, &c->groups);
     lower_init(&c->l, e->m, t, "model", d);
     if (!lower_all(e, c) || diag_failed(d))

@@ -185,8 +185,7 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
         return type_tensor(&x->m->types, dtype, given->rank, dim);
     }
     if (!t->shape) {
-        diag_error(x->d, loc, D_GENERAL, arena_printf(&x->m->mem,
-                   "%s: the file does not say its rank; give --shape %s=..", input, input));
+        diag_unsupported(x->d, "input", "", input, "the file does not say its rank: give --shape");
         return NULL;
     }
     if (rank > IR_MAX_RANK) {

@@ -217,11 +217,12 @@ static bool transposed_pads(onnx_op *n, windows *win, const ir_dim *grow, ir_ref
         ir_dim want = len >= 0 ? dim_int(t, out[len - win->n + i]) : dim_mul(t, d, win->stride[i]);
         ir_dim full = dim_add(t, dim_mul(t, dim_sub(t, d, one), win->stride[i]),
                               dim_add(t, reach(t, win, i), grow[i]));
-        ir_dim all = dim_max(t, dim_sub(t, full, want), zero);
+        ir_dim surplus = dim_sub(t, full, want), all = dim_max(t, surplus, zero);
         ir_dim half = dim_div(t, all, dim_int(t, 2)), rest = dim_sub(t, all, half);
+        ir_dim lack = dim_min(t, surplus, zero);    /* zeros behind the end */
         bool upper = !strcmp(mode, "SAME_UPPER");
         win->low[i] = upper ? half : rest;
-        win->high[i] = upper ? rest : half;
+        win->high[i] = dim_add(t, upper ? rest : half, lack);
     }
     return true;
 }

@@ -46,7 +46,9 @@ static ir_ref source(onnx_op *n, const resize *r, const axis *a)
     if (!strcmp(r->coordinate, "align_corners")) {
         ir_ref one = number(n, 1, d);
         ir_ref last_in = ir_2(b, OP_SUB, f32_of(n, a->in, d), one);
-        ir_ref last = ir_2(b, OP_SUB, f32_of(n, a->out, d), one);
+        /* the length before it was rounded down */
+        ir_ref len = a->scale_given ? ir_2(b, OP_MUL, f32_of(n, a->in, d), scale) : f32_of(n, a->out, d);
+        ir_ref last = ir_2(b, OP_SUB, len, one);
         ir_ref single = ir_2(b, OP_EQ, last, number(n, 0, d));
         ir_ref x = ir_2(b, OP_DIV, ir_2(b, OP_MUL, o, last_in), ir_select(b, single, one, last));
         return ir_select(b, single, number(n, 0, d), x);
