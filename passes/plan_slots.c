@@ -1,0 +1,284 @@
+/* passes/plan_slots.c - how long values live, and which bytes they share.
+ *
+ * Steps are numbered in the order of the text, a loop's body inside the loop.
+ * What a step in a loop touches lives through the whole loop unless it belongs
+ * to that loop.  Constant sizes are placed best fit, the largest first; others
+ * share slots with values that live at other times. */
+#include "planner.h"
+
+#include <stdlib.h>
+
+enum { ALIGN = 64 };
+
+/* ---- liveness ------------------------------------------------------------------ */
+
+typedef struct walk {
+    planner *pl;
+    uint32_t now, loop;         /* step, innermost loop */
+    uint32_t last_loop;         /* loops are met in the order they were made */
+    bool measure;               /* first walk: extents of loops */
+} walk;
+
+static void touch(walk *w, uint32_t v)
+{
+    if (v == PLAN_NONE || w->measure)
+        return;
+    plan_entry *e = w->pl->e;
+    uint32_t root = plan_root(e, v), first = w->now, last = w->now, at = w->loop;
+    uint32_t home = w->pl->home.at[root];
+    while (at != home && at != 0) {
+        first = w->pl->nest.at[at].start;
+        last = w->pl->nest.at[at].end;
+        at = w->pl->nest.at[at].parent;
+    }
+    plan_value *x = &e->value.at[root];
+    if (x->first > first)
+        x->first = first;
+    if (x->last < last)
+        x->last = last;
+}
+
+static void touch_all(walk *w, const uint32_t *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        touch(w, v[i]);
+}
+
+static void walk_block(walk *w, const plan_block *b);
+
+static void walk_loop(walk *w, const plan_step *s)
+{
+    uint32_t outer = w->loop, number = ++w->last_loop;
+    plan_nest *nest = &w->pl->nest.at[number];
+
+    w->loop = number;
+    nest->start = w->measure ? w->now : nest->start;
+    walk_block(w, s->u.loop.body);
+    touch(w, s->u.loop.again.value);
+    w->now++;
+    nest->end = w->measure ? w->now : nest->end;
+    w->loop = outer;
+}
+
+static void walk_step(walk *w, const plan_step *s)
+{
+    w->now++;
+    switch (s->op) {
+    case STEP_RUN: touch_all(w, s->u.run.arg, s->u.run.narg); break;
+    case STEP_EXTERN: touch_all(w, s->u.ext.arg, s->u.ext.narg); break;
+    case STEP_STORE: touch(w, s->u.store.to); break;
+    case STEP_BIND: touch(w, s->u.bind.value); break;
+    case STEP_CHECK: touch(w, s->u.check.cond.value); break;
+    case STEP_COPY:
+        touch(w, s->u.copy.to);
+        touch(w, s->u.copy.from);
+        break;
+    case STEP_IF:
+        touch(w, s->u.branch.cond.value);
+        walk_block(w, s->u.branch.yes);
+        walk_block(w, s->u.branch.no);
+        break;
+    case STEP_LOOP:
+        touch(w, s->u.loop.cond.value);
+        walk_loop(w, s);
+        break;
+    default: break;
+    }
+}
+
+static void walk_block(walk *w, const plan_block *b)
+{
+    for (uint32_t i = 0; i < b->step.len; i++)
+        walk_step(w, &b->step.at[i]);
+}
+
+void plan_liveness(planner *pl)
+{
+    walk w = {.pl = pl, .measure = true};
+
+    for (uint32_t i = 0; i < pl->e->value.len; i++) {
+        pl->e->value.at[i].first = UINT32_MAX;
+        pl->e->value.at[i].last = 0;
+    }
+    walk_block(&w, pl->e->body);
+    w = (walk){.pl = pl};
+    walk_block(&w, pl->e->body);
+}
+
+/* ---- slots --------------------------------------------------------------------- */
+
+typedef struct item {
+    uint32_t value;
+    int64_t size;               /* fixed: rounded up; else by hints */
+    ir_dim exact;
+    int64_t offset;
+} item;
+
+typedef struct items {
+    VEC(item) of;
+} items;
+
+static int larger_first(const void *a, const void *b)
+{
+    const item *x = a, *y = b;
+
+    if (x->size != y->size)
+        return x->size < y->size ? 1 : -1;
+    return x->value < y->value ? -1 : x->value > y->value;
+}
+
+static bool overlap(const plan_value *a, const plan_value *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static void collect(planner *pl, items *fixed, items *varying)
+{
+    dim_table *dt = &pl->m->dims;
+
+    for (uint32_t i = 0; i < pl->e->value.len; i++) {
+        plan_value *v = &pl->e->value.at[i];
+        ir_dim size;
+        int64_t n;
+        if (v->place != PLACE_SLOT)
+            continue;
+        if (v->first > v->last)
+            v->first = v->last = 0;
+        ICE_IF(!plan_reserve(pl, v->type, &size), "a slot of unknown size");
+        if (dim_const(dt, size, &n))
+            vec_push(&fixed->of, (item){i, n / ALIGN * ALIGN + (n % ALIGN ? ALIGN : 0), size, 0});
+        else
+            vec_push(&varying->of, (item){i, dim_hint(dt, size), size, 0});
+    }
+}
+
+typedef struct span {
+    int64_t from, to;
+} span;
+
+static int by_start(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* The smallest gap that fits between those that live at the same time. */
+static int64_t best_fit(const plan_entry *e, const items *done, uint32_t n, const item *x,
+                        span *taken)
+{
+    uint32_t count = 0;
+    int64_t end = 0, best = -1, best_gap = INT64_MAX;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const item *y = &done->of.at[i];
+        if (y->size && overlap(&e->value.at[x->value], &e->value.at[y->value]))
+            taken[count++] = (span){y->offset, y->offset + y->size};
+    }
+    qsort(taken, count, sizeof *taken, by_start);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t gap = taken[i].from - end;
+        if (gap >= x->size && gap < best_gap) {
+            best = end;
+            best_gap = gap;
+        }
+        end = max_i64(end, taken[i].to);
+    }
+    return best >= 0 ? best : end;
+}
+
+static void give_slot(planner *pl, const item *x, bool fixed)
+{
+    ir_dim *size = arena_new(pl->mem, ir_dim);
+    plan_slot slot = {.size = {1, size}, .fixed = fixed, .offset = x->offset};
+
+    *size = x->exact;
+    pl->e->value.at[x->value].of = pl->e->slot.len;
+    vec_push(&pl->e->slot, slot);
+}
+
+static void place_fixed(planner *pl, items *fixed)
+{
+    span *taken = mem_alloc((fixed->of.len + 1) * sizeof *taken);
+
+    for (uint32_t i = 0; i < fixed->of.len; i++) {
+        item *x = &fixed->of.at[i];
+        x->offset = best_fit(pl->e, fixed, i, x, taken);
+        pl->e->fixed = max_i64(pl->e->fixed, x->offset + x->size);
+        give_slot(pl, x, true);
+    }
+    mem_free(taken);
+}
+
+static bool slot_free(const plan_entry *e, const items *done, uint32_t n, uint32_t slot,
+                      const item *x)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const plan_value *v = &e->value.at[done->of.at[i].value];
+        if (v->of == slot && overlap(v, &e->value.at[x->value]))
+            return false;
+    }
+    return true;
+}
+
+static int64_t slot_hint(const planner *pl, const plan_slot *s)
+{
+    int64_t size = 0;
+
+    for (int i = 0; i < s->size.n; i++)
+        size = max_i64(size, dim_hint(&pl->m->dims, s->size.at[i]));
+    return size;
+}
+
+static void join_slot(planner *pl, uint32_t slot, const item *x)
+{
+    plan_slot *s = &pl->e->slot.at[slot];
+
+    pl->e->value.at[x->value].of = slot;
+    for (int i = 0; i < s->size.n; i++)
+        if (dim_same(s->size.at[i], x->exact))
+            return;
+    ir_dim *size = arena_array(pl->mem, ir_dim, s->size.n + 1);
+    memcpy(size, s->size.at, (size_t)s->size.n * sizeof *size);
+    size[s->size.n] = x->exact;
+    s->size = (ir_dims){s->size.n + 1, size};
+}
+
+/* Larger ones came before, so every free slot is large enough by the hints:
+ * the smallest is taken. */
+static void place_varying(planner *pl, items *varying)
+{
+    uint32_t first = pl->e->slot.len;
+
+    for (uint32_t i = 0; i < varying->of.len; i++) {
+        const item *x = &varying->of.at[i];
+        uint32_t best = PLAN_NONE;
+        int64_t least = INT64_MAX;
+        for (uint32_t s = first; s < pl->e->slot.len; s++) {
+            int64_t hint = slot_hint(pl, &pl->e->slot.at[s]);
+            if (hint < least && slot_free(pl->e, varying, i, s, x)) {
+                best = s;
+                least = hint;
+            }
+        }
+        if (best == PLAN_NONE)
+            give_slot(pl, x, false);
+        else
+            join_slot(pl, best, x);
+    }
+}
+
+void plan_slots(planner *pl)
+{
+    items fixed = {0}, varying = {0};
+
+    collect(pl, &fixed, &varying);
+    if (fixed.of.len)
+        qsort(fixed.of.at, fixed.of.len, sizeof(item), larger_first);
+    if (varying.of.len)
+        qsort(varying.of.at, varying.of.len, sizeof(item), larger_first);
+    place_fixed(pl, &fixed);
+    place_varying(pl, &varying);
+    vec_free(&fixed.of);
+    vec_free(&varying.of);
+}

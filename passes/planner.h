@@ -1,0 +1,87 @@
+/* passes/planner.h - what the files of the planner share. */
+#ifndef INGOT_PLANNER_H
+#define INGOT_PLANNER_H
+
+#include "fuse.h"
+#include "plan_build.h"
+
+/* A loop of the plan, for liveness; number 0 is the entry itself. */
+typedef struct plan_nest {
+    uint32_t parent, start, end;
+} plan_nest;
+
+typedef struct planner {
+    plan *p;
+    plan_entry *e;
+    ir_module *m;
+    const plan_options *o;
+    diag *d;
+    arena *mem;                 /* the plan's */
+    arena scratch;
+    VEC(uint32_t) home;         /* by value: the loop that it lives in */
+    VEC(plan_nest) nest;
+    uint32_t loop;              /* number of the loop being planned */
+    VEC(ir_dim) bound;          /* by symbol: upper bound over input symbols */
+    VEC(bool) bounded;
+    uint32_t *const_value, *state_value; /* plan value by constant, state */
+    uint32_t consts;            /* length of const_value */
+    uint32_t depth;             /* of regions */
+} planner;
+
+/* One function or region being planned. */
+typedef struct scope {
+    planner *pl;
+    const ir_fn *fn;
+    plan_block *block;
+    ir_groups groups;
+    uint32_t *value;            /* by ref: plan value or PLAN_NONE */
+    uint32_t *want;             /* by ref: value whose place it should take */
+    uint32_t *maker;            /* by ref: group that stores it */
+    uint32_t *uses;             /* by ref */
+} scope;
+
+/* ---- plan_build.c: values and steps ---- */
+
+plan_step *plan_emit(scope *s, plan_op op);
+uint32_t plan_value_add(planner *pl, const char *name, const ir_type *t,
+                        plan_place place, uint32_t of, ir_dim offset);
+/* Memory for a value of this type, in the place of `want` or (PLAN_NONE) of
+ * its own; where that is late, an ALLOC step. */
+uint32_t plan_place_new(scope *s, const char *name, const ir_type *t, uint32_t want);
+/* The value of a ref: made on demand for constants, states, aliases and
+ * values with known elements. */
+uint32_t plan_value_of(scope *s, ir_ref r);
+/* to = from, unless they are the same bytes. */
+void plan_copy(scope *s, uint32_t to, uint32_t from);
+/* Lets the maker of r write to `target`, if there is a step that makes it. */
+void plan_want(scope *s, ir_ref r, uint32_t target);
+/* After the block: the bytes of r are in target. */
+void plan_settle(scope *s, ir_ref r, uint32_t target);
+void plan_let(scope *s, const uint32_t *sym, const ir_dim *dim, uint32_t n);
+plan_cond plan_cond_of(scope *s, ir_ref r);
+bool plan_is_late(const planner *pl, uint32_t v);
+bool plan_gap(scope *s, const ir_node *n, const char *reason);
+
+void plan_scope_init(scope *s, planner *pl, const ir_fn *fn, plan_block *b);
+void plan_scope_run(scope *s);
+void plan_scope_free(scope *s);
+
+/* ---- plan_control.c ---- */
+
+void plan_if(scope *s, const ir_node *n);
+void plan_loop(scope *s, const ir_node *n);
+
+/* ---- plan_size.c: sizes before the run ---- */
+
+void plan_bound_set(planner *pl, uint32_t symbol, ir_dim bound);
+/* At least d for all values of the symbols, over input symbols alone. */
+bool plan_upper(planner *pl, ir_dim d, ir_dim *out);
+/* Bytes to reserve; false: only the run knows. */
+bool plan_reserve(planner *pl, const ir_type *t, ir_dim *out);
+
+/* ---- plan_slots.c ---- */
+
+void plan_liveness(planner *pl);
+void plan_slots(planner *pl);
+
+#endif
