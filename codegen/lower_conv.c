@@ -187,8 +187,9 @@ static void tile(const conv *c, body *b, lp_buf y, lp_buf wbuf, const place *at,
     lp_expr linear = zero;
     for (int i = 0; i < s; i++)
         linear = i ? lp_add(k, lp_mul(k, linear, body_dim(b, c->tw->dim[a->ws.at[i]])), tap[i]) : tap[i];
-    lp_expr u = lp_unroll(k, "u", q);
+    /* Positions outside, channels inside: one broadcast is live at a time. */
     lp_expr r = lp_unroll(k, "r", p);
+    lp_expr u = lp_unroll(k, "u", q);
     lp_expr v = lp_vec(k, "v", zero, lp_int(k, c->lanes), c->lanes, LP_EXACT);
     pos[s - 1] = where(c, b, s - 1, lp_add(k, at->w0, r), tap[s - 1], rim, &inside);
     put(b, at->n, c->tx, a->xb, idx);

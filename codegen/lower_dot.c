@@ -174,8 +174,9 @@ static void tile(dot *d, body *b, lp_buf y, lp_buf bbuf, source src, lp_expr bat
     lp_expr col0 = lp_mul(k, panel, lp_int(k, nr));
     split(b, batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, idx);
     split(b, kk, d->ta, d->at->sum_a.at, d->at->sum_a.n, idx);
-    lp_expr q = lp_unroll(k, "q", d->nv);
+    /* Rows outside, columns inside: one broadcast is live at a time. */
     lp_expr r = lp_unroll(k, "r", rows);
+    lp_expr q = lp_unroll(k, "q", d->nv);
     lp_expr v = lp_vec(k, "v", zero, lp_int(k, d->lanes), d->lanes, LP_EXACT);
     lp_expr row = lp_add(k, m0, r);
     if (clamp)
