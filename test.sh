@@ -115,7 +115,10 @@ for engine in compiled interpreter; do
     count "real-$engine" build/ingot test --engine $engine --timeout 300 \
         $data/real/*/
 done
+count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
+    count roundtrip tests/roundtrip.sh build/ingot $data/real/*/ \
+        $data/light/*/ $data/simple/*/ $data/node/*/
     install_python_tools
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \
