@@ -10,6 +10,7 @@
 #include "command.h"
 #include "engine.h"
 #include "fuse.h"
+#include "library.h"
 #include "lower.h"
 
 typedef struct build_options {
@@ -20,7 +21,7 @@ typedef struct build_options {
 } build_options;
 
 /* Temporary files beside the output: removed at the end, and after Ctrl-C. */
-enum { TEMPS = 4 };
+enum { TEMP_OBJECT, TEMP_BLOB, TEMP_WEIGHTS, TEMP_OUT, TEMP_SOURCE, TEMP_C_OBJECT, TEMP_BLOB_OBJECT, TEMPS };
 static char *temps[TEMPS];
 
 static void remove_temps(void)
@@ -151,12 +152,67 @@ static bool write_blob(const artifact *a, const char *assembly, const char *weig
     return !fclose(f) || cli_wrong("%s: %s", assembly, strerror(errno));
 }
 
+static bool is_library(const build_options *o)
+{
+    return !strcmp(o->emit, "lib") || !strcmp(o->emit, "shared");
+}
+
+/* OUT's name with `lib` and suffix gone and .h behind it, in the same folder. */
+static char *header_path(const build_options *o, const char *name)
+{
+    const char *slash = strrchr(o->out, '/');
+    char *path = NULL;
+
+    if (asprintf(&path, "%.*s%s.h", slash ? (int)(slash - o->out + 1) : 0, o->out, name) < 0)
+        return NULL;
+    return path;
+}
+
+/* Writes header and typed functions, compiles these. */
+static bool c_side(const build_options *o, const artifact *a)
+{
+    text header = {0}, source = {0};
+    char *path = header_path(o, a->name);
+
+    library_header(a->groups->fn, a->name, &header);
+    text_addn(&source, header.at, header.len);
+    library_source(a->groups->fn, a->name, &source);
+    bool ok = path && write_file(temps[TEMP_SOURCE], (uint8_t *)source.at, source.len) &&
+              run_command(o, (char *[]){"cc", "-O2", "-fPIC", "-c", "-o", temps[TEMP_C_OBJECT],
+                                        temps[TEMP_SOURCE], NULL}) &&
+              (!a->weights_size ||
+               run_command(o, (char *[]){"cc", "-c", "-o", temps[TEMP_BLOB_OBJECT], temps[TEMP_BLOB], NULL})) &&
+              write_file(path, (uint8_t *)header.at, header.len);
+    text_free(&header);
+    text_free(&source);
+    free(path);
+    return ok;
+}
+
+/* One relocatable object, inner symbols made local, in an archive. */
+static bool make_archive(const build_options *o, const artifact *a, const char *target_path)
+{
+    char *blob = a->weights_size ? temps[TEMP_BLOB_OBJECT] : NULL, *whole = temps[TEMP_BLOB];
+
+    return run_command(o, (char *[]){"ld", "-r", "-o", whole, temps[TEMP_OBJECT], temps[TEMP_C_OBJECT], blob, NULL}) &&
+           run_command(o, (char *[]){"objcopy", "--localize-hidden", whole, NULL}) &&
+           run_command(o, (char *[]){"ar", "rcsD", (char *)target_path, whole, NULL});
+}
+
 static bool link_files(const build_options *o, const artifact *a, const char *target_path)
 {
-    char *archive = runtime_archive(), *argv[24], *blob = a->weights_size ? temps[1] : NULL;
+    char *archive = runtime_archive(), *argv[24], *blob = a->weights_size ? temps[TEMP_BLOB] : NULL;
     bool exe = !strcmp(o->emit, "exe"), shared = !strcmp(o->emit, "shared");
     int n = 0;
 
+    if (is_library(o) && !c_side(o, a)) {
+        free(archive);
+        return false;
+    }
+    if (!strcmp(o->emit, "lib")) {
+        free(archive);
+        return make_archive(o, a, target_path);
+    }
     if (exe && !archive)
         return cli_wrong("libingot_rt.a is not beside the program nor installed");
     argv[n++] = "cc";
@@ -166,11 +222,13 @@ static bool link_files(const build_options *o, const artifact *a, const char *ta
         argv[n++] = "-static";
     argv[n++] = "-o";
     argv[n++] = (char *)target_path;
-    argv[n++] = temps[0];
+    argv[n++] = temps[TEMP_OBJECT];
     if (blob)
         argv[n++] = blob;
     if (exe)
         argv[n++] = archive;
+    if (shared)
+        argv[n++] = temps[TEMP_C_OBJECT];
     argv[n++] = "-Wl,--gc-sections";
     argv[n++] = "-s";
     argv[n++] = "-lm";
@@ -186,7 +244,7 @@ static bool finish(const build_options *o, artifact *a, LLVMModuleRef m, LLVMTar
     uint8_t *data = NULL;
     size_t size = 0;
     bool text = !strcmp(o->emit, "llvm"), assembly = !strcmp(o->emit, "asm"), ok;
-    char *target_path = temps[3];
+    char *target_path = temps[TEMP_OUT];
 
     if (!llvm_optimize(m, tm, d))
         return false;
@@ -197,8 +255,8 @@ static bool finish(const build_options *o, artifact *a, LLVMModuleRef m, LLVMTar
     } else if (assembly || !strcmp(o->emit, "obj")) {
         ok = llvm_object(m, tm, assembly, &data, &size, d) && write_file(target_path, data, size);
     } else {
-        ok = llvm_object(m, tm, false, &data, &size, d) && write_file(temps[0], data, size) &&
-             (!a->weights_size || write_blob(a, temps[1], temps[2])) && link_files(o, a, target_path);
+        ok = llvm_object(m, tm, false, &data, &size, d) && write_file(temps[TEMP_OBJECT], data, size) &&
+             (!a->weights_size || write_blob(a, temps[TEMP_BLOB], temps[TEMP_WEIGHTS])) && link_files(o, a, target_path);
     }
     mem_free(data);
     if (ok && rename(target_path, o->out))
@@ -226,7 +284,7 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
     ir_groups groups;
     lower l;
     artifact a = {.m = m, .groups = &groups, .l = &l, .name = identifier(o), .target = t,
-                  .threads = (int32_t)o->threads, .executable = !strcmp(o->emit, "exe")};
+                  .threads = (int32_t)o->threads, .executable = !strcmp(o->emit, "exe"), .library = is_library(o)};
     bool ok = pass_pipeline(m, t, NULL);
 
     if (!ok || !compiles_values(m->fn.at[0], d))
@@ -254,22 +312,20 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
 
 static bool check_emit(const build_options *o)
 {
-    static const char *const known[] = {"exe", "shared", "obj", "llvm", "asm"};
+    static const char *const known[] = {"exe", "lib", "shared", "obj", "llvm", "asm"};
 
     for (size_t i = 0; i < COUNT(known); i++)
         if (!strcmp(o->emit, known[i]))
             return true;
-    if (!strcmp(o->emit, "lib"))
-        return cli_wrong("--emit lib is not built yet; exe, shared, obj, llvm and asm are");
-    return cli_wrong("--emit is exe, shared, obj, llvm or asm, not '%s'", o->emit);
+    return cli_wrong("--emit is exe, lib, shared, obj, llvm or asm, not '%s'", o->emit);
 }
 
 static bool make_temps(const build_options *o)
 {
-    static const char *const suffix[TEMPS] = {"o", "s", "weights", "part"};
+    static const char *const suffix[TEMPS] = {"o", "s", "weights", "part", "c", "c.o", "s.o"};
 
     for (int i = 0; i < TEMPS; i++)
-        if (asprintf(&temps[i], "%s.%ld.%s", o->out, (long)getpid(), suffix[i]) < 0)
+        if (asprintf(&temps[i], "%s.ingot.%s", o->out, suffix[i]) < 0)
             return false;
     signal(SIGINT, interrupted);
     signal(SIGTERM, interrupted);
@@ -280,7 +336,7 @@ int command_build(int argc, char **argv)
 {
     static const cli_option options[] = {
         {"-o", "FILE", "the output"},
-        {"--emit", "KIND", "exe (default), shared, obj, llvm or asm"},
+        {"--emit", "KIND", "exe (default), lib, shared, obj, llvm or asm"},
         {"--cpu", "NAME", "native (default), x86-64-v2, -v3 or -v4"},
         {"--static", NULL, "an executable without shared libraries"},
         {"--name", "NAME", "of the model in symbols (default: from -o)"},

@@ -584,6 +584,32 @@ static void model_table(entry *e, value size, value dims, value run)
     mem_free(name);
 }
 
+/* What the C functions of a library call: they see no table. */
+static void library_functions(entry *e, value size, value run)
+{
+    char name[300];
+    const artifact *a = e->a;
+
+    LLVMSetLinkage(size, LLVMExternalLinkage);
+    LLVMSetLinkage(run, LLVMExternalLinkage);
+    snprintf(name, sizeof name, "%s_entry_size", a->name);
+    LLVMSetValueName2(size, name, strlen(name));
+    snprintf(name, sizeof name, "%s_entry_run", a->name);
+    LLVMSetValueName2(run, name, strlen(name));
+    value f = function(e, "entry_weights", e->ptr, NULL, 0);
+    LLVMSetLinkage(f, LLVMExternalLinkage);
+    snprintf(name, sizeof name, "%s_weights", a->name);
+    value w = LLVMConstNull(e->ptr);
+    if (a->weights_size) {
+        w = LLVMAddGlobal(e->m, e->i8, name);
+        LLVMSetVisibility(w, LLVMHiddenVisibility);
+    }
+    LLVMBuildRet(e->b, w);
+    LLVMSetVisibility(size, LLVMHiddenVisibility);
+    LLVMSetVisibility(run, LLVMHiddenVisibility);
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
 static void find_symbols(entry *e)
@@ -627,7 +653,10 @@ bool artifact_emit(artifact *a, LLVMModuleRef m, diag *d)
         for (uint32_t i = 0; i < a->l->kernel.len; i++)
             LLVMSetLinkage(llvm_emit_kernel(m, a->l->kernel.at[i], a->target), LLVMInternalLinkage);
         value size = size_function(&e), dims = dims_function(&e), run = run_function(&e);
-        model_table(&e, size, dims, run);
+        if (a->library)
+            library_functions(&e, size, run);
+        else
+            model_table(&e, size, dims, run);
     }
     LLVMDisposeBuilder(e.b);
     vec_free(&e.symbol);

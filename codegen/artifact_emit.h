@@ -15,6 +15,7 @@ typedef struct artifact {
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* adds the symbol ingot_artifact_model */
+    bool library;                   /* NAME_entry_size, _run and _weights for C */
     uint64_t *offset;               /* by constant: place in the weights */
     uint64_t weights_size;
 } artifact;
