@@ -48,11 +48,13 @@ const char *onnx_str(onnx_op *n, const char *name, const char *otherwise);
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len);
 const float *onnx_floats(onnx_op *n, const char *name, int *len);
 
-/* Types of operands. */
-static inline const ir_type *onnx_type(onnx_op *n, ir_ref x) { return ir_type_of(n->b->fn, x); }
+/* Types of operands.  A missing operand is an error at the node and looks like
+ * a scalar, an axis that x has not is one and looks like 1: the builder goes
+ * on, and what it makes is thrown away. */
+const ir_type *onnx_type(onnx_op *n, ir_ref x);
+ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis);
 static inline int onnx_rank(onnx_op *n, ir_ref x) { return onnx_type(n, x)->rank; }
 static inline ir_dtype onnx_dtype(onnx_op *n, ir_ref x) { return onnx_type(n, x)->dtype; }
-static inline ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis) { return onnx_type(n, x)->dim[axis]; }
 static inline dim_table *onnx_dims(onnx_op *n) { return &n->b->m->dims; }
 /* -rank <= axis < rank to 0..; false with an error if not. */
 bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out);
@@ -101,6 +103,7 @@ void onnx_region_captures(onnx_region *r, const onnx_captures *c);
 /* Runs the graph inside the region on its parameters `in`; results to out. */
 bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
                        const ir_ref *in, ir_ref *out);
+/* Frees what only the making needed; nothing if it never began. */
 void onnx_region_end(onnx_region *r);
 
 #define ONNX(domain, op, since, build) onnx_builder onnx_##build;

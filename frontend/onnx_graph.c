@@ -295,8 +295,7 @@ static bool dispatch(onnx_op *n, bool ready)
     if (!ready)
         return true;
     n->since = r->since;
-    uint32_t gaps = x->d->gap.len;
-    return r->build(n) || x->d->gap.len > gaps;
+    return r->build(n) || (x->d->gap.len && !x->d->errors);
 }
 
 static bool run_node(onnx_scope *s, uint32_t index)
@@ -415,7 +414,7 @@ static void capture(onnx_op *n, const char *name, onnx_captures *c)
     for (uint32_t i = 0; i < c->name.len; i++)
         if (!strcmp(c->name.at[i], name))
             return;
-    if (scope_find(n->scope, name, &r) && r != IR_NONE) {
+    if (scope_find(n->scope, name, &r)) {
         vec_push(&c->name, name);
         vec_push(&c->outer, r);
     }
@@ -466,7 +465,7 @@ uint32_t onnx_capture_args(const onnx_op *n, const onnx_captures *c, ir_ref *arg
     uint32_t k = 0;
 
     for (uint32_t i = 0; i < c->outer.len; i++)
-        if (ir_node_of(n->b->fn, c->outer.at[i])->op != OP_CONST)
+        if (c->outer.at[i] != IR_NONE && ir_node_of(n->b->fn, c->outer.at[i])->op != OP_CONST)
             args[k++] = c->outer.at[i];
     return k;
 }
@@ -487,6 +486,10 @@ void onnx_region_captures(onnx_region *r, const onnx_captures *c)
 {
     for (uint32_t i = 0; i < c->outer.len; i++) {
         ir_ref o = c->outer.at[i];
+        if (o == IR_NONE) {             /* could not be made: neither can what uses it */
+            scope_set(r->scope, c->name.at[i], IR_NONE);
+            continue;
+        }
         const ir_node *p = ir_node_of(r->outer, o);
         ir_ref x = p->op == OP_CONST ? ir_const_ref(&r->b, p->attr->CONST.id)
                                      : ir_input(&r->b, c->name.at[i], ir_type_of(r->outer, o));
@@ -507,6 +510,9 @@ bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
 
 void onnx_region_end(onnx_region *r)
 {
+    if (!r->fn)
+        return;
     scope_free(r->scope);
     ir_region_end(&r->b);
+    r->fn = NULL;
 }

@@ -23,6 +23,26 @@ bool onnx_out(onnx_op *n, int i, ir_ref x)
     return x != IR_NONE;
 }
 
+const ir_type *onnx_type(onnx_op *n, ir_ref x)
+{
+    if (x != IR_NONE)
+        return ir_type_of(n->b->fn, x);
+    if (!diag_failed(n->b->d))
+        onnx_fail(n, "an operand is missing");
+    return type_scalar(&n->b->m->types, DT_F32);
+}
+
+ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis)
+{
+    const ir_type *t = onnx_type(n, x);
+
+    if (axis >= 0 && axis < t->rank)
+        return t->dim[axis];
+    if (!diag_failed(n->b->d))
+        onnx_fail(n, "an operand of rank %d has no axis %d", t->rank, axis);
+    return (ir_dim){1};
+}
+
 /* In a function's body an attribute may stand for one of the calling node, or
  * for the function's default. */
 static const Onnx__AttributeProto *resolve(const onnx_scope *s, const Onnx__AttributeProto *a)

@@ -188,6 +188,10 @@ ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank,
 {
     if (x == IR_NONE || never(b, x))
         return x;
+    if (!axes && type_of(b, x)->rank) {
+        diag_error(b->d, b->loc, D_RANK, "broadcast", 0, type_of(b, x)->rank, 0);
+        return IR_NONE;
+    }
     ir_attr a = {.BROADCAST = {.shape = {rank, shape}, .axes = {type_of(b, x)->rank, axes}}};
     return ir_make(b, OP_BROADCAST, &x, 1, &a);
 }

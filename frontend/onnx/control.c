@@ -28,6 +28,9 @@ static bool branch(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g, const 
     if (!onnx_region_graph(n, r, g, NULL, out))
         return false;
     for (size_t i = 0; i < g->n_output; i++)
+        if (out[i] == IR_NONE)
+            return false;
+    for (size_t i = 0; i < g->n_output; i++)
         ir_result(&r->b, g->output[i]->name ? g->output[i]->name : "", out[i]);
     return true;
 }
@@ -109,12 +112,14 @@ static bool finish_if(onnx_op *n, ir_ref cond, const onnx_captures *c, onnx_regi
  * necessary, so that they are known in each copy. */
 static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_captures *c)
 {
-    onnx_region r[2];
+    onnx_region r[2] = {0};
     ir_ref out[MAX_RESULTS];
     bool ok = true;
 
     if (++n->scope->model->copies > MAX_COPIES)
         return onnx_gap(n, "too many branches of different rank: bind dims with --dim or --shape");
+    if (n->scope->graph->n_output > MAX_RESULTS)
+        return onnx_gap(n, "branches of different rank in a graph of more than 64 results");
     if (n->scope->parent && n->scope->parent->b == n->b)
         return onnx_gap(n, "branches of different rank inside a function or an inlined branch");
     capture_rest(n, c);
@@ -127,6 +132,8 @@ static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_cap
     ok = ok && finish_if(n, cond, c, &r[0], &r[1], results, (uint32_t)n->scope->graph->n_output);
     if (ok)
         n->scope->sunk = results;
+    onnx_region_end(&r[0]);
+    onnx_region_end(&r[1]);
     return ok;
 }
 
@@ -135,7 +142,7 @@ bool onnx_if(onnx_op *n)
     const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"), onnx_graph_attr(n, "else_branch")};
     ir_ref cond = onnx_in(n, 0);
     onnx_captures c = {0};
-    onnx_region r[2];
+    onnx_region r[2] = {0};
     bool v;
 
     if (!g[0] || !g[1] || cond == IR_NONE || n->nout > MAX_RESULTS ||
@@ -161,6 +168,8 @@ bool onnx_if(onnx_op *n)
         ok = finish_if(n, cond, &c, &r[0], &r[1], n->out, (uint32_t)n->nout);
     else if (ok)
         ok = sink(n, cond, g, &c);
+    onnx_region_end(&r[0]);
+    onnx_region_end(&r[1]);
     onnx_captures_free(&c);
     return ok;
 }
@@ -181,9 +190,10 @@ static bool add_input(ir_ref *args, uint32_t *na, onnx_region *r, ir_build *b, i
 static bool close_body(onnx_op *n, onnx_region *r, const ir_ref *out, size_t count, int carries,
                        const ir_ref *init)
 {
-    for (int i = 0; i < carries; i++) {
-        if (out[i + 1] == IR_NONE || init[i] == IR_NONE)
+    for (size_t i = 0; i < count; i++)
+        if (out[i] == IR_NONE)
             return false;
+    for (int i = 0; i < carries; i++) {
         const ir_type *was = ir_type_of(n->b->fn, init[i]), *now = ir_type_of(r->fn, out[i + 1]);
         if (was != now)
             return onnx_gap(n, "a value carried around the loop changes its shape or type");
@@ -231,7 +241,7 @@ bool onnx_loop(onnx_op *n)
     }
     onnx_region_captures(&r, &c);
     ok = ok && onnx_region_graph(n, &r, g, in, out);
-    if (ok && ir_type_of(r.fn, out[0])->rank)
+    if (ok && out[0] != IR_NONE && ir_type_of(r.fn, out[0])->rank)
         out[0] = ir_reshape(&r.b, out[0], NULL, 0);
     ok = ok && close_body(n, &r, out, g->n_output, carries, init);
     a.LOOP.body = r.fn;
@@ -330,6 +340,10 @@ bool onnx_scan_9(onnx_op *n)
         ok = onnx_region_graph(n, &r, g, in, out + 1);
     }
     for (int i = 0; i < stacked && ok; i++) {
+        if (out[1 + carries + i] == IR_NONE) {
+            ok = false;
+            break;
+        }
         int rank = ir_type_of(r.fn, out[1 + carries + i])->rank + 1;
         ok = onnx_axis(n, out_axes[i], rank, &axis);
         stack[i] = axis;

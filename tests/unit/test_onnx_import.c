@@ -1,0 +1,525 @@
+/* The ONNX importer on models written by hand: what it builds, and what it
+ * says about broken ones.  None may crash it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "onnx.h"
+#include "wire.h"
+
+static const int64_t square[] = {2, 2};
+
+static ir_module *import(const text *model, const onnx_options *o, diag *d)
+{
+    ir_module *m = onnx_import_memory((const uint8_t *)model->at, model->len, "m.onnx", o, d);
+
+    assert_int_equal(m != NULL, !diag_failed(d));
+    if (m)
+        assert_true(ir_verify(m, d, "import"));
+    return m;
+}
+
+/* What is printed about a model that must be refused; the model is freed. */
+static char *complaint(text *model)
+{
+    diag d;
+    char *out = NULL;
+    size_t size;
+
+    diag_init(&d);
+    ir_module *m = import(model, NULL, &d);
+    assert_null(m);
+    FILE *f = open_memstream(&out, &size);
+    diag_print(&d, f);
+    fclose(f);
+    diag_free(&d);
+    text_free(model);
+    return out;
+}
+
+static void expect(const char *got, const char *part)
+{
+    if (!strstr(got, part))
+        fail_msg("'%s' does not say '%s'", got, part);
+}
+
+static void refused(text *model, const char *because)
+{
+    char *got = complaint(model);
+
+    expect(got, because);
+    free(got);
+}
+
+/* Type of the entry's first result; the model is kept. */
+static void result_is(const text *model, const onnx_options *o, const char *want)
+{
+    diag d;
+    text t = {0};
+
+    diag_init(&d);
+    ir_module *m = import(model, o, &d);
+    if (!m)
+        fail_msg("%s", d.message.len ? d.message.at[0].text : "unsupported");
+    const ir_fn *f = ir_module_find(m, "main");
+    type_print(&m->types, ir_type_of(f, f->result.at[0]), &t);
+    assert_string_equal(t.at, want);
+    text_free(&t);
+    ir_module_free(m);
+    diag_free(&d);
+}
+
+/* y = op(x) for x: f32[dims]. */
+static text unary(const char *op, int rank, const int64_t *dims)
+{
+    text g = {0};
+
+    wire_node(&g, op, "x", "y", NULL);
+    wire_value(&g, 11, "x", rank, dims);
+    wire_value(&g, 12, "y", rank, dims);
+    return wire_model(&g, 17);
+}
+
+static void test_extents(void **state)
+{
+    int64_t unnamed[] = {WIRE_UNNAMED, -1, 3}, empty[] = {0, 3}, negative[] = {-2, 3};
+    const char *bound[] = {"x_1"};
+    int64_t value[] = {5};
+    onnx_options dims = {.dim_name = bound, .dim_value = value, .dims = 1};
+    onnx_input_shape shape = {"x", 3, {4, 6, 3}};
+    onnx_options shapes = {.shape = &shape, .shapes = 1};
+    (void)state;
+
+    text m = unary("Relu", 3, unnamed);
+    result_is(&m, NULL, "f32[x_0,x_1,3]");
+    result_is(&m, &dims, "f32[x_0,5,3]");
+    result_is(&m, &shapes, "f32[4,6,3]");
+    text_free(&m);
+    m = unary("Relu", 2, empty);
+    result_is(&m, NULL, "f32[0,3]");
+    text_free(&m);
+    m = unary("Relu", 2, negative);
+    refused(&m, "negative");
+}
+
+static void shape_refused(onnx_input_shape shape, const char *because)
+{
+    onnx_options o = {.shape = &shape, .shapes = 1};
+    text m = unary("Relu", 2, square);
+    diag d;
+
+    diag_init(&d);
+    assert_null(import(&m, &o, &d));
+    expect(d.message.at[0].text, because);
+    diag_free(&d);
+    text_free(&m);
+}
+
+static void test_shape_option(void **state)
+{
+    onnx_input_shape same = {"x", 2, {2, 2}};
+    onnx_options o = {.shape = &same, .shapes = 1};
+    text m = unary("Relu", 2, square);
+    (void)state;
+
+    result_is(&m, &o, "f32[2,2]");
+    text_free(&m);
+    shape_refused((onnx_input_shape){"x", 2, {2, 3}}, "fixed to 2");
+    shape_refused((onnx_input_shape){"x", 1, {2}}, "rank");
+    shape_refused((onnx_input_shape){"z", 2, {2, 2}}, "no input 'z'");
+}
+
+/* IR 3: an initializer is listed among the inputs, and is a constant. */
+static void test_initializer_is_input(void **state)
+{
+    text g = {0}, w = wire_tensor("w", 2, square, "0123456789abcdef", 16);
+    diag d;
+    (void)state;
+
+    wire_node(&g, "Add", "x w", "y", NULL);
+    wire_message(&g, 5, &w);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 11, "w", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text model = wire_model(&g, 17);
+    diag_init(&d);
+    ir_module *m = import(&model, NULL, &d);
+    assert_non_null(m);
+    assert_int_equal(ir_module_find(m, "main")->param.len, 1);
+    ir_module_free(m);
+    diag_free(&d);
+    text_free(&model);
+}
+
+static void test_order(void **state)
+{
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "Relu", "a", "y", NULL);       /* before its operand is made */
+    wire_node(&g, "Abs", "x", "a", NULL);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    result_is(&m, NULL, "f32[2,2]");
+    text_free(&m);
+}
+
+static void test_broken_graphs(void **state)
+{
+    static const struct { const char *op, *in, *out, *op2, *in2, *out2, *because; } broken[] = {
+        {"Relu", "b", "y", "Abs", "y", "b", "cycle"},
+        {"Relu", "y", "y", "Abs", "x", "b", "cycle"},
+        {"Relu", "nowhere", "y", "Abs", "x", "b", "'nowhere' is made by no node"},
+        {"Relu", "x", "y", "Abs", "x", "y", "made twice"},
+        {"Relu", "x", "z", "Abs", "x", "b", "output 'y' is made by no node"},
+        {"Add", "x", "y", "Abs", "x", "b", "Add-17"},
+        {"Concat", "", "y", "Abs", "x", "b", "Concat-17"},
+        {"Reshape", "x", "y", "Abs", "x", "b", "Reshape-17"},
+        {"If", "x", "y", "Abs", "x", "b", "If-17"},
+        {"Gemm", "x", "y", "Abs", "x", "b", "Gemm-17"},
+        {"LSTM", "x x x", "y", "Abs", "x", "b", "LSTM-17"},
+        {"Conv", "x x", "y", "Abs", "x", "b", "Conv-17"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        text g = {0};
+        wire_node(&g, broken[i].op, broken[i].in, broken[i].out, NULL);
+        wire_node(&g, broken[i].op2, broken[i].in2, broken[i].out2, NULL);
+        wire_value(&g, 11, "x", 2, square);
+        wire_value(&g, 12, "y", 2, square);
+        text m = wire_model(&g, 17);
+        refused(&m, broken[i].because);
+    }
+}
+
+/* Every operator of the table with no operands, one and three, no attributes. */
+static void lonely(void *cx, const char *domain, const char *op, int since)
+{
+    static const char *const operands[] = {"", "x", "x x x"};
+    (void)cx;
+
+    for (size_t i = 0; i < COUNT(operands); i++) {
+        text g = {0};
+        diag d;
+        wire_node(&g, op, operands[i], "y", NULL);
+        wire_value(&g, 11, "x", 2, square);
+        wire_value(&g, 12, "y", 2, square);
+        text m = wire_model(&g, since);
+        diag_init(&d);
+        ir_module_free(import(&m, NULL, &d));
+        diag_free(&d);
+        text_free(&m);
+    }
+    assert_non_null(domain);
+}
+
+static void test_operators_on_wrong_operands(void **state)
+{
+    (void)state;
+    onnx_each_operator(lonely, NULL);
+}
+
+static void test_gaps_come_together(void **state)
+{
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "NoSuchThing", "x", "a", NULL);
+    wire_node(&g, "Relu", "a", "b", NULL);
+    wire_node(&g, "NorThis", "b", "y", NULL);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    char *got = complaint(&m);
+    expect(got, "NoSuchThing");
+    expect(got, "NorThis");
+    expect(got, "node 0 'a'");
+    assert_null(strstr(got, "Relu"));
+    free(got);
+    m = unary("GroupNormalization", 2, square);     /* came with opset 18 */
+    refused(&m, "this version");
+}
+
+static void test_no_model(void **state)
+{
+    text empty = {0}, m = {0};
+    (void)state;
+
+    text_add(&m, "not a model");
+    refused(&m, "m.onnx");
+    text_addn(&empty, "", 0);
+    refused(&empty, "holds no graph");
+}
+
+static text with_tensor(const int64_t *dims, int rank, size_t bytes)
+{
+    static const char raw[64];
+    text g = {0}, w = wire_tensor("w", rank, dims, raw, bytes);
+
+    wire_node(&g, "Add", "x w", "y", NULL);
+    wire_message(&g, 5, &w);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    return wire_model(&g, 17);
+}
+
+static void test_broken_tensors(void **state)
+{
+    const int64_t huge[] = {INT64_MAX, INT64_MAX}, wraps[] = {(int64_t)1 << 59},
+                  negative[] = {-2, -2};
+    (void)state;
+
+    text m = with_tensor(huge, 2, 16);
+    refused(&m, "too large");
+    m = with_tensor(wraps, 1, 0);
+    refused(&m, "tensor 'w'");
+    m = with_tensor(negative, 2, 16);
+    refused(&m, "negative");
+    m = with_tensor(square, 2, 12);
+    refused(&m, "wrong length");
+}
+
+/* ---- external data -------------------------------------------------------------- */
+
+static char folder[] = "/tmp/ingot_import_XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char path[200];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *path, const void *p, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(p, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void external_model(const char *location, const char *offset)
+{
+    const char *const pair[][2] = {{"location", location}, {"offset", offset}, {"length", "16"}};
+    text g = {0}, w = wire_tensor("w", 2, square, "", 0);
+
+    for (size_t i = 0; i < COUNT(pair); i++) {
+        text e = {0};
+        wire_text(&e, 1, pair[i][0]);
+        wire_text(&e, 2, pair[i][1]);
+        wire_message(&w, 13, &e);
+    }
+    wire_int(&w, 14, 1);
+    wire_node(&g, "Add", "x w", "y", NULL);
+    wire_message(&g, 5, &w);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    write_file(path_of("inner/m.onnx"), m.at, m.len);
+    text_free(&m);
+}
+
+/* "" if the model loads, else what is said. */
+static void external_says(const char *location, const char *offset, const char *because)
+{
+    diag d;
+
+    external_model(location, offset);
+    diag_init(&d);
+    ir_module *m = onnx_import(path_of("inner/m.onnx"), NULL, &d);
+    assert_int_equal(m != NULL, !*because);
+    if (!m)
+        expect(d.message.at[0].text, because);
+    ir_module_free(m);
+    diag_free(&d);
+}
+
+static void test_external_data(void **state)
+{
+    static const char raw[24] = "0123456789abcdefghijklm";
+    char command[240];
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "mkdir -p %s/inner/sub", folder);
+    assert_int_equal(system(command), 0);
+    write_file(path_of("outside"), raw, sizeof raw);
+    write_file(path_of("inner/in"), raw, sizeof raw);
+    write_file(path_of("inner/sub/in"), raw, sizeof raw);
+    assert_int_equal(symlink("../outside", path_of("inner/link")), 0);
+    external_says("in", "8", "");
+    external_says("sub/in", "0", "");
+    external_says("in", "9", "ends before");
+    external_says("in", "18446744073709551615", "ends before");
+    external_says("in", "-1", "ends before");
+    external_says("missing", "0", "tensor 'w'");
+    external_says("../outside", "0", "not in the model's folder");
+    external_says("sub/../../outside", "0", "not in the model's folder");
+    external_says(path_of("inner/in"), "0", "not in the model's folder");
+    external_says("link", "0", "not in the model's folder");
+    external_says("sub", "0", "not a regular file");
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* ---- damage --------------------------------------------------------------------- */
+
+/* Convolution by an If, attributes, an initializer over 1 kB: a bit of all. */
+static text sample(void)
+{
+    static float weights[300];
+    int64_t x[] = {1, 3, WIRE_UNNAMED, WIRE_UNNAMED}, w[] = {4, 3, 5, 5};
+    text g = {0}, pads = {0}, branch = {0}, then = {0};
+    text tensor = wire_tensor("w", 4, w, weights, sizeof weights);
+
+    wire_text(&pads, 1, "pads");
+    for (int i = 0; i < 4; i++)
+        wire_int(&pads, 8, 2);
+    wire_int(&pads, 20, 7);
+    wire_node(&g, "Conv", "x w", "c", &pads);
+    wire_node(&g, "ReduceMax", "c", "m", NULL);
+    wire_node(&g, "IsNaN", "m", "n", NULL);
+    wire_node(&g, "Squeeze", "n", "cond", NULL);
+    wire_node(&branch, "Relu", "c", "r", NULL);
+    wire_value(&branch, 12, "r", 0, NULL);
+    wire_text(&then, 1, "then_branch");
+    text other = {0};
+    wire_text(&other, 1, "else_branch");
+    wire_bytes(&other, 6, branch.at, branch.len);
+    wire_message(&then, 6, &branch);
+    wire_int(&then, 20, 5);
+    wire_int(&other, 20, 5);
+    text node = {0};
+    wire_words(&node, 1, "cond");
+    wire_words(&node, 2, "y");
+    wire_text(&node, 4, "If");
+    wire_message(&node, 5, &then);
+    wire_message(&node, 5, &other);
+    wire_message(&g, 1, &node);
+    wire_message(&g, 5, &tensor);
+    wire_value(&g, 11, "x", 4, x);
+    wire_value(&g, 12, "y", 4, x);
+    return wire_model(&g, 17);
+}
+
+static void try_bytes(const uint8_t *p, size_t n)
+{
+    text t = {0};
+    diag d;
+
+    text_addn(&t, (const char *)p, n);
+    diag_init(&d);
+    ir_module_free(import(&t, NULL, &d));
+    diag_free(&d);
+    text_free(&t);
+}
+
+static void test_sample_imports(void **state)
+{
+    text m = sample();
+    (void)state;
+
+    result_is(&m, NULL, "f32[1,4,x_2,x_3]");
+    text_free(&m);
+}
+
+static void test_cut_off(void **state)
+{
+    text m = sample();
+    (void)state;
+
+    for (size_t n = 0; n < m.len; n++)
+        try_bytes((const uint8_t *)m.at, n);
+    text_free(&m);
+}
+
+static void test_flipped_bytes(void **state)
+{
+    static const uint8_t flip[] = {0xff, 0x01, 0x80, 0x40};
+    text m = sample();
+    (void)state;
+
+    for (size_t i = 0; i < m.len; i++)
+        for (size_t k = 0; k < COUNT(flip); k++) {
+            m.at[i] = (char)(m.at[i] ^ flip[k]);
+            try_bytes((const uint8_t *)m.at, m.len);
+            m.at[i] = (char)(m.at[i] ^ flip[k]);
+        }
+    text_free(&m);
+}
+
+static void test_nesting(void **state)
+{
+    text t = {0};
+    (void)state;
+
+    for (int i = 0; i < 6000; i++) {
+        text attr = {0}, node = {0}, graph = {0};
+        wire_message(&attr, 6, &t);
+        wire_message(&node, 5, &attr);
+        wire_message(&graph, 1, &node);
+        t = graph;
+    }
+    text m = wire_model(&t, 17);
+    refused(&m, "nested too deeply");
+}
+
+#if defined __has_feature
+#define INSTRUMENTED __has_feature(address_sanitizer)
+#elif defined __SANITIZE_ADDRESS__
+#define INSTRUMENTED 1
+#else
+#define INSTRUMENTED 0
+#endif
+
+/* Two bytes a node: the messages are far larger than the file. */
+static void test_memory_is_bounded(void **state)
+{
+    enum { NODES = 2 * 1000 * 1000 };
+    struct rusage usage;
+    text g = {0};
+    diag d;
+    (void)state;
+
+    for (int i = 0; i < NODES; i++)
+        text_addn(&g, "\x0a\x00", 2);
+    text m = wire_model(&g, 17);
+    diag_init(&d);
+    assert_null(import(&m, NULL, &d));
+    diag_free(&d);
+    getrusage(RUSAGE_SELF, &usage);
+    if (!INSTRUMENTED)
+        assert_in_range(usage.ru_maxrss, 0, 16 * (m.len >> 10) + 256 * 1024);
+    text_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_extents),
+        cmocka_unit_test(test_shape_option),
+        cmocka_unit_test(test_initializer_is_input),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_broken_graphs),
+        cmocka_unit_test(test_operators_on_wrong_operands),
+        cmocka_unit_test(test_gaps_come_together),
+        cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_broken_tensors),
+        cmocka_unit_test(test_external_data),
+        cmocka_unit_test(test_sample_imports),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_memory_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
