@@ -1,31 +1,35 @@
-/* codegen/artifact_emit.h - a fused and lowered entry as one LLVM module with
- * the interface of ir/abi.h. */
+/* codegen/artifact_emit.h - a plan as one LLVM module with the interface of
+ * ir/abi.h, and the weights beside it. */
 #ifndef INGOT_ARTIFACT_EMIT_H
 #define INGOT_ARTIFACT_EMIT_H
 
 #include "llvm_module.h"
 #include "lower.h"
+#include "plan.h"
 
 typedef struct artifact {
     ir_module *m;
-    const ir_groups *groups;        /* of the entry */
-    const group_code *code;         /* by group */
+    plan *p;
     lower *l;
     const char *name;               /* C identifier: prefix of all symbols */
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */
-    bool executable;                /* adds the symbol ingot_artifact_model */
+    bool executable;                /* the table is called ingot_artifact_model */
     bool library;                   /* NAME_entry_size, _run and _weights for C */
     uint64_t *offset;               /* by constant: place in the weights */
+    uint32_t offsets;
+    VEC(uint32_t) order;            /* constants as they lie in the weights */
     uint64_t weights_size;
+    uint64_t *state_offset, state_size;
 } artifact;
 
-/* Decides where constants lie; must come before artifact_emit. */
+/* Decides where constants and states lie; must come before artifact_emit. */
 void artifact_place(artifact *a);
-/* Writes the weights to f; false on a write error. */
-bool artifact_write_weights(const artifact *a, FILE *f);
-/* Kernels, the entry's functions and the model's table.  False after errors
- * or recorded gaps. */
+void artifact_free(artifact *a);    /* what artifact_place made */
+/* Gives the weights piece by piece to `put`; false if that is. */
+typedef bool artifact_put(void *cx, const void *data, size_t size);
+bool artifact_write_weights(const artifact *a, artifact_put *put, void *cx);
+/* Kernels, the entries' functions and the model's table. */
 bool artifact_emit(artifact *a, LLVMModuleRef m, diag *d);
 
 #endif

@@ -1,0 +1,85 @@
+/* codegen/blob.c - the weights: constants one behind the other, each at a
+ * multiple of a cache line, streamed from their chains. */
+#include "artifact_emit.h"
+
+#include "const.h"
+
+enum { LINE = 64, CHUNK = 1 << 16 };
+
+static uint64_t whole_lines(uint64_t size)
+{
+    return (size + LINE - 1) & ~(uint64_t)(LINE - 1);
+}
+
+static void place_const(artifact *a, uint32_t c)
+{
+    if (a->offset[c] != UINT64_MAX)
+        return;
+    a->offset[c] = a->weights_size;
+    a->weights_size += whole_lines((uint64_t)const_bytes_of(a->m, c));
+    vec_push(&a->order, c);
+}
+
+static void place_states(artifact *a)
+{
+    ir_module *m = a->m;
+
+    a->state_offset = mem_alloc((m->state.len + 1) * sizeof *a->state_offset);
+    for (uint32_t i = 0; i < m->state.len; i++) {
+        const ir_state *s = &m->state.at[i];
+        int64_t n = type_count_const(&m->types, s->type);
+        ICE_IF(n < 0, "a state of unknown size");
+        a->state_offset[i] = a->state_size;
+        a->state_size += whole_lines((uint64_t)n * (uint64_t)dt_size(s->type->dtype));
+        if (s->init != IR_NONE)
+            place_const(a, s->init);
+    }
+}
+
+void artifact_place(artifact *a)
+{
+    a->offsets = a->m->consts.len;
+    a->offset = mem_alloc((a->offsets + 1) * sizeof *a->offset);
+    memset(a->offset, 0xff, (a->offsets + 1) * sizeof *a->offset);
+    for (uint32_t i = 0; i < a->p->entry.len; i++) {
+        const plan_entry *e = a->p->entry.at[i];
+        for (uint32_t v = 0; v < e->value.len; v++)
+            if (e->value.at[v].place == PLACE_CONST)
+                place_const(a, e->value.at[v].of);
+    }
+    place_states(a);
+}
+
+void artifact_free(artifact *a)
+{
+    mem_free(a->offset);
+    mem_free(a->state_offset);
+    vec_free(&a->order);
+}
+
+static bool write_const(const artifact *a, uint32_t c, uint8_t *buffer, artifact_put *put, void *cx)
+{
+    static const uint8_t zeros[LINE];
+    const ir_type *t = a->m->consts.at[c].type;
+    int64_t n = type_count_const(&a->m->types, t), size = dt_size(t->dtype);
+    uint64_t bytes = (uint64_t)(n * size);
+
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        int64_t part = min_i64(CHUNK, n - i);
+        const_read(a->m, c, i, part, buffer);
+        if (!put(cx, buffer, (size_t)(part * size)))
+            return false;
+    }
+    return put(cx, zeros, (size_t)(whole_lines(bytes) - bytes));
+}
+
+bool artifact_write_weights(const artifact *a, artifact_put *put, void *cx)
+{
+    uint8_t *buffer = mem_alloc(CHUNK * 16);
+    bool ok = true;
+
+    for (uint32_t i = 0; i < a->order.len && ok; i++)
+        ok = write_const(a, a->order.at[i], buffer, put, cx);
+    mem_free(buffer);
+    return ok;
+}

@@ -1,0 +1,52 @@
+/* codegen/llvm_plan.h - what the files that emit a plan share. */
+#ifndef INGOT_LLVM_PLAN_H
+#define INGOT_LLVM_PLAN_H
+
+#include "artifact_emit.h"
+
+typedef LLVMValueRef value;
+typedef LLVMTypeRef type;
+
+/* The function being emitted, of one entry. */
+typedef struct emitter {
+    const artifact *a;
+    const plan_entry *e;
+    const dim_table *dims;
+    LLVMContextRef cx;
+    LLVMModuleRef m;
+    LLVMBuilderRef b;
+    type ptr, i64, i32, i8, none;
+    value f;                        /* the function */
+    value sym;                      /* i64 for each symbol of the module */
+    value late, room;               /* memory and its size, for each late */
+    value call, workspace, weights, args, scratch;
+    value status;                   /* where the result of run lies */
+    value *slot;                    /* offset of each slot */
+    value overflow;                 /* i1, where sizes are checked; else null */
+    value start;                    /* helper that runs a kernel */
+    LLVMBasicBlockRef leave;        /* frees what is late, returns the status */
+} emitter;
+
+/* ---- llvm_dim.c ---- */
+
+value pe_int(emitter *e, int64_t v);
+value pe_dim(emitter *e, ir_dim d);
+value pe_load(emitter *e, value base, int64_t offset, type t);
+value pe_at(emitter *e, value base, value offset);
+value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */
+/* Names the function, opens its first block. */
+void pe_function(emitter *e, const char *what, type result, type *arg, unsigned n);
+LLVMBasicBlockRef pe_block(emitter *e);
+/* Room for symbols, with those of the entry from the array `dims`. */
+void pe_symbols(emitter *e, value dims);
+/* Is d made of the entry's input dims alone? */
+bool pe_known_before(const emitter *e, ir_dim d);
+/* Bytes of a slot, whole cache lines, not negative. */
+value pe_slot_size(emitter *e, const plan_slot *s);
+
+/* ---- llvm_plan.c ---- */
+
+value pe_run(emitter *e);           /* the entry's run */
+value pe_starter(emitter *e);       /* the helper, once per module */
+
+#endif
