@@ -6,17 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "artifact_emit.h"
+#include "code.h"
 #include "command.h"
-#include "engine.h"
-#include "fuse.h"
 #include "library.h"
-#include "lower.h"
 
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *cpu, *name;
-    bool is_static, verbose;
+    bool is_static, verbose, no_alloc;
     long long threads;
 } build_options;
 
@@ -52,6 +49,7 @@ static bool see(void *cx, int index, const char *value)
     case 6: o->verbose = true; return true;
     case 7: return model_option_dim(&o->model, value);
     case 8: return model_option_shape(&o->model, value);
+    case 9: o->no_alloc = true; return true;
     default:
         if (o->file)
             return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
@@ -131,11 +129,16 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok || cli_wrong("%s: %s", path, strerror(errno));
 }
 
+static bool put_file(void *f, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, f) == size;
+}
+
 /* Assembler text that includes the weights file. */
 static bool write_blob(const artifact *a, const char *assembly, const char *weights)
 {
     FILE *w = fopen(weights, "wb");
-    bool ok = w && artifact_write_weights(a, w);
+    bool ok = w && artifact_write_weights(a, put_file, w);
 
     if (w && fclose(w))
         ok = false;
@@ -168,15 +171,24 @@ static char *header_path(const build_options *o, const char *name)
     return path;
 }
 
+static const ir_fn *first_entry(const ir_module *m)
+{
+    uint32_t i = 0;
+
+    while (!m->fn.at[i]->entry)
+        i++;
+    return m->fn.at[i];
+}
+
 /* Writes header and typed functions, compiles these. */
 static bool c_side(const build_options *o, const artifact *a)
 {
     text header = {0}, source = {0};
     char *path = header_path(o, a->name);
 
-    library_header(a->groups->fn, a->name, &header);
+    library_header(first_entry(a->m), a->name, &header);
     text_addn(&source, header.at, header.len);
-    library_source(a->groups->fn, a->name, &source);
+    library_source(first_entry(a->m), a->name, &source);
     bool ok = path && write_file(temps[TEMP_SOURCE], (uint8_t *)source.at, source.len) &&
               run_command(o, (char *[]){"cc", "-O2", "-fPIC", "-c", "-o", temps[TEMP_C_OBJECT],
                                         temps[TEMP_SOURCE], NULL}) &&
@@ -239,15 +251,16 @@ static bool link_files(const build_options *o, const artifact *a, const char *ta
     return ok;
 }
 
-static bool finish(const build_options *o, artifact *a, LLVMModuleRef m, LLVMTargetMachineRef tm, diag *d)
+static bool finish(const build_options *o, const ingot_code *c, diag *d)
 {
+    const artifact *a = &c->a;
+    LLVMModuleRef m = c->llvm;
+    LLVMTargetMachineRef tm = c->machine;
     uint8_t *data = NULL;
     size_t size = 0;
     bool text = !strcmp(o->emit, "llvm"), assembly = !strcmp(o->emit, "asm"), ok;
     char *target_path = temps[TEMP_OUT];
 
-    if (!llvm_optimize(m, tm, d))
-        return false;
     if (text) {
         char *ll = LLVMPrintModuleToString(m);
         ok = write_file(target_path, (const uint8_t *)ll, strlen(ll));
@@ -264,50 +277,18 @@ static bool finish(const build_options *o, artifact *a, LLVMModuleRef m, LLVMTar
     return ok;
 }
 
-static bool lower_all(lower *l, const ir_groups *g, group_code *code, diag *d)
-{
-    bool ok = true;
-
-    for (uint32_t i = 0; i < g->group.len; i++) {
-        const ir_group *x = &g->group.at[i];
-        const ir_node *n = &g->fn->node.at[x->root];
-        if (x->kind != 'X')
-            ok &= lower_group(l, g, x, &code[i]);
-        else if (n->op != OP_BIND && n->op != OP_CHECK)
-            ok = diag_unsupported(d, ir_op_get(n->op)->text, "", "", "it is not compiled yet");
-    }
-    return ok;
-}
-
 static bool compile(const build_options *o, ir_module *m, const target *t, diag *d)
 {
-    ir_groups groups;
-    lower l;
-    artifact a = {.m = m, .groups = &groups, .l = &l, .name = identifier(o), .target = t,
-                  .threads = (int32_t)o->threads, .executable = !strcmp(o->emit, "exe"), .library = is_library(o)};
-    bool ok = pass_pipeline(m, t, NULL);
+    char *name = identifier(o);
+    ingot_code_options co = {.name = name, .target = t, .threads = (int32_t)o->threads,
+                             .executable = !strcmp(o->emit, "exe"), .library = is_library(o),
+                             .no_alloc = o->no_alloc};
+    ingot_code c;
+    bool ok = code_make(&c, m, &co, d) && finish(o, &c, d);
 
-    if (!ok || !compiles_values(m->fn.at[0], d))
-        return false;
-    fuse(m, m->fn.at[0], t, &groups);
-    lower_init(&l, m, t, a.name, d);
-    group_code *code = mem_alloc((groups.group.len + 1) * sizeof *code);
-    a.code = code;
-    ok = lower_all(&l, &groups, code, d) && !diag_failed(d);
-    LLVMTargetMachineRef tm = ok ? llvm_machine(t, d) : NULL;
-    LLVMContextRef cx = LLVMContextCreate();
-    LLVMModuleRef module = LLVMModuleCreateWithNameInContext(a.name, cx);
-    if (tm) {
-        artifact_place(&a);
-        ok = artifact_emit(&a, module, d) && finish(o, &a, module, tm, d);
-    }
-    LLVMDisposeModule(module);
-    LLVMContextDispose(cx);
-    mem_free(code);
-    lower_free(&l);
-    fuse_free(&groups);
-    free((char *)a.name);
-    return ok && tm;
+    code_free(&c);
+    free(name);
+    return ok;
 }
 
 static bool check_emit(const build_options *o)
@@ -344,6 +325,7 @@ int command_build(int argc, char **argv)
         {"-v", NULL, "show the commands that are run"},
         {"--dim", "NAME=N", "bind a run-time dim"},
         {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data"},
         {NULL, NULL, NULL}};
     build_options o = {.emit = "exe", .cpu = "native"};
     diag d;

@@ -13,8 +13,6 @@ struct ingot_engine {
 };
 
 /* compiled.c */
-/* Are the entry's inputs and outputs tensors? */
-bool compiles_values(const ir_fn *fn, diag *d);
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d);
 bool engine_run_compiled(ingot_engine *e, const tensor_value *in, tensor_value *out, char *error);
 void engine_release(ingot_engine *e);

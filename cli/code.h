@@ -1,0 +1,28 @@
+/* cli/code.h - from a loaded module to one LLVM module: passes, plan, kernels. */
+#ifndef INGOT_CODE_H
+#define INGOT_CODE_H
+
+#include "artifact_emit.h"
+#include "plan_build.h"
+
+typedef struct ingot_code {
+    lower l;
+    artifact a;
+    plan *p;
+    LLVMTargetMachineRef machine;
+    LLVMContextRef context;
+    LLVMModuleRef llvm;
+} ingot_code;
+
+typedef struct ingot_code_options {
+    const char *name;               /* C identifier */
+    const target *target;
+    int32_t threads;
+    bool executable, library, no_alloc;
+} ingot_code_options;
+
+/* Passes, plan, LLVM IR, optimized.  False after errors; code_free in any case. */
+bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
+void code_free(ingot_code *c);
+
+#endif
