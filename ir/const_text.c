@@ -96,11 +96,6 @@ static bool plain(const ir_const *c, size_t most)
     return true;
 }
 
-bool const_is_short(const ir_const *c)
-{
-    return !c->name && !c->links && plain(c, SHORT);
-}
-
 static bool all_equal(const ir_const *c)
 {
     size_t size = (size_t)dt_size(c->source_type->dtype);
@@ -109,6 +104,13 @@ static bool all_equal(const ir_const *c)
         if (memcmp(c->data, c->data + i * size, size))
             return false;
     return count_of(c) > 0;
+}
+
+bool const_is_short(const ir_const *c)
+{
+    if (c->name || c->links)
+        return false;
+    return plain(c, SHORT) || (plain(c, LIST) && all_equal(c)); /* one element */
 }
 
 static void print_hex(const ir_const *c, bool brief, text *out)
