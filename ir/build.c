@@ -424,13 +424,26 @@ ir_ref ir_never(ir_build *b)
     return ir_make(b, OP_NEVER, NULL, 0, NULL);
 }
 
+/* Numbers have constants; strings, complex and no type at all have none. */
+static bool is_number(ir_build *b, ir_dtype dt)
+{
+    if (dt != DT_NONE && dt_class(dt) != DC_S && dt_class(dt) != DC_C)
+        return true;
+    diag_error(b->d, b->loc, D_GENERAL, "takes numbers");
+    return false;
+}
+
 ir_ref ir_int(ir_build *b, ir_dtype dt, int64_t value)
 {
+    if (!is_number(b, dt))
+        return IR_NONE;
     return ir_const_ref(b, const_int(b->m, type_scalar(&b->m->types, dt), value));
 }
 
 ir_ref ir_float(ir_build *b, ir_dtype dt, double value)
 {
+    if (!is_number(b, dt))
+        return IR_NONE;
     return ir_const_ref(b, const_float(b->m, type_scalar(&b->m->types, dt), value));
 }
 
