@@ -86,7 +86,7 @@ fuzz()
         i=$((i + 1))
         cp "$seed" "$corpus/seed-$i"
     done
-    if build/sanitize/tests/"$1" -max_total_time=60 -rss_limit_mb=2048 \
+    if build/sanitize/tests/"$1" -seed=1 -max_total_time=60 -rss_limit_mb=2048 \
         -timeout=20 -artifact_prefix="$logs/$1-" "$corpus"; then
         echo "1 passed, 0 failed, 0 skipped"
     else
