@@ -52,6 +52,7 @@ const float *onnx_floats(onnx_op *n, const char *name, int *len);
  * a scalar, an axis that x has not is one and looks like 1: the builder goes
  * on, and what it makes is thrown away. */
 const ir_type *onnx_type(onnx_op *n, ir_ref x);
+const ir_type *onnx_type_in(ir_build *b, ir_ref x);     /* inside a region */
 ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis);
 static inline int onnx_rank(onnx_op *n, ir_ref x) { return onnx_type(n, x)->rank; }
 static inline ir_dtype onnx_dtype(onnx_op *n, ir_ref x) { return onnx_type(n, x)->dtype; }

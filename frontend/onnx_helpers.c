@@ -23,13 +23,18 @@ bool onnx_out(onnx_op *n, int i, ir_ref x)
     return x != IR_NONE;
 }
 
-const ir_type *onnx_type(onnx_op *n, ir_ref x)
+const ir_type *onnx_type_in(ir_build *b, ir_ref x)
 {
     if (x != IR_NONE)
-        return ir_type_of(n->b->fn, x);
-    if (!diag_failed(n->b->d))
-        onnx_fail(n, "an operand is missing");
-    return type_scalar(&n->b->m->types, DT_F32);
+        return ir_type_of(b->fn, x);
+    if (!diag_failed(b->d))
+        diag_error(b->d, b->loc, D_GENERAL, "an operand is missing");
+    return type_scalar(&b->m->types, DT_F32);
+}
+
+const ir_type *onnx_type(onnx_op *n, ir_ref x)
+{
+    return onnx_type_in(n->b, x);
 }
 
 ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis)
@@ -147,7 +152,8 @@ bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, i
     if (list || (attr && *len == 0)) {
         if (*len > max)
             return onnx_fail(n, "attribute '%s' has %d elements", attr, *len);
-        memcpy(out, list, (size_t)*len * sizeof *out);
+        for (int k = 0; k < *len; k++)
+            out[k] = list[k];
         return true;
     }
     *len = -1;

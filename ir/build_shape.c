@@ -196,6 +196,16 @@ ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank,
     return ir_make(b, OP_BROADCAST, &x, 1, &a);
 }
 
+ir_ref ir_broadcast_axis(ir_build *b, ir_ref x, const ir_dim *shape, int rank, int32_t axis)
+{
+    if (x == IR_NONE || never(b, x))
+        return x;
+    if (type_of(b, x)->rank == 1)
+        return ir_broadcast(b, x, shape, rank, &axis);
+    diag_error(b->d, b->loc, D_RANK, "broadcast", 0, type_of(b, x)->rank, 1);
+    return IR_NONE;
+}
+
 ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step,
                 const ir_dim *extent)
 {
@@ -391,10 +401,9 @@ ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y)
 
 bool ir_known(const ir_build *b, ir_ref x, const ir_dim **elem, int64_t *n)
 {
-    const ir_value *v = &b->fn->value.at[x];
-
-    if (!v->elem)
+    if (x == IR_NONE || !b->fn->value.at[x].elem)
         return false;
+    const ir_value *v = &b->fn->value.at[x];
     *elem = v->elem;
     *n = type_count_const(&b->m->types, v->type);
     return true;

@@ -131,7 +131,7 @@ static ir_ref add_bias(onnx_op *n, ir_ref y, ir_ref bias)
     if (bias == IR_NONE || y == IR_NONE)
         return y;
     const ir_type *t = onnx_type(n, y);
-    return ir_2(n->b, OP_ADD, y, ir_broadcast(n->b, bias, t->dim, t->rank, (int32_t[]){1}));
+    return ir_2(n->b, OP_ADD, y, ir_broadcast_axis(n->b, bias, t->dim, t->rank, 1));
 }
 
 static bool conv_operands(onnx_op *n, windows *win, int64_t *groups)

@@ -160,8 +160,7 @@ bool onnx_prelu(onnx_op *n)
     ir_ref x[2] = {onnx_in(n, 0), onnx_in(n, 1)};
 
     if (n->since < 7 && onnx_rank(n, x[1]) == 1 && onnx_rank(n, x[0]) > 1)
-        x[1] = ir_broadcast(n->b, x[1], onnx_type(n, x[0])->dim, onnx_rank(n, x[0]),
-                            (int32_t[]){1});
+        x[1] = ir_broadcast_axis(n->b, x[1], onnx_type(n, x[0])->dim, onnx_rank(n, x[0]), 1);
     if (!ir_broadcast_all(n->b, x, 2))
         return false;
     ir_ref below = ir_2(n->b, OP_LT, x[0], onnx_splat_like(n, x[0], 0));

@@ -15,7 +15,7 @@ static ir_ref along(onnx_op *n, ir_ref v, ir_ref x)
 {
     const ir_type *t = onnx_type(n, x);
 
-    return ir_broadcast(n->b, ir_cast(n->b, v, t->dtype), t->dim, t->rank, (int32_t[]){1});
+    return ir_broadcast_axis(n->b, ir_cast(n->b, v, t->dtype), t->dim, t->rank, 1);
 }
 
 static ir_ref mean(onnx_op *n, ir_ref x, const int32_t *axes, int count)
@@ -149,8 +149,8 @@ bool onnx_group_norm(onnx_op *n)
     ir_ref y = group_normalize(n, x, g, onnx_float(n, "epsilon", 1e-5));
     if (n->since < 21) {
         ir_dim wide[2] = {g, dim_div(d, c, g)};
-        s = ir_reshape(n->b, ir_broadcast(n->b, s, wide, 2, (int32_t[]){0}), &c, 1);
-        b = ir_reshape(n->b, ir_broadcast(n->b, b, wide, 2, (int32_t[]){0}), &c, 1);
+        s = ir_reshape(n->b, ir_broadcast_axis(n->b, s, wide, 2, 0), &c, 1);
+        b = ir_reshape(n->b, ir_broadcast_axis(n->b, b, wide, 2, 0), &c, 1);
     }
     y = ir_2(n->b, OP_MUL, y, along(n, s, x));
     return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));

@@ -157,7 +157,8 @@ static ir_ref interpolate(onnx_op *n, const resize *r, const axis *a, ir_ref x)
         if (v == IR_NONE)
             return v;
         const ir_type *ty = onnx_type(n, v);
-        w = ir_broadcast(b, ir_cast(b, w, dt_is_float(dt) ? dt : DT_F32), ty->dim, ty->rank, (int32_t[]){a->at});
+        w = ir_cast(b, w, dt_is_float(dt) ? dt : DT_F32);
+        w = ir_broadcast_axis(b, w, ty->dim, ty->rank, a->at);
         v = ir_2(b, OP_MUL, dt_is_float(dt) ? v : ir_cast(b, v, DT_F32), w);
         y = k ? ir_2(b, OP_ADD, y, v) : v;
     }
@@ -228,7 +229,7 @@ static bool from_scales(onnx_op *n, ir_ref scales, const int64_t *list, int len,
         if (!onnx_axis(n, list ? list[i] : i, onnx_rank(n, x), &axes[i].at))
             return false;
         axes[i].in = onnx_dim(n, x, axes[i].at);
-        axes[i].scale = scalar_at(n, scales, i);
+        axes[i].scale = ir_cast(n->b, scalar_at(n, scales, i), DT_F32);
         if (axes[i].scale == IR_NONE)
             return false;
         bool same = is_one(n, axes[i].scale);
@@ -331,7 +332,7 @@ bool onnx_upsample_7(onnx_op *n)
     resize r;
     axis axes[IR_MAX_RANK] = {{0}};
 
-    if (len != onnx_rank(n, onnx_in(n, 0)) || !load_resize(n, &r))
+    if (!s || len != onnx_rank(n, onnx_in(n, 0)) || !load_resize(n, &r))
         return onnx_fail(n, "takes a scale for every axis");
     const ir_type *t = ir_ty(n->b, DT_F32, (ir_dim[]){{len}}, 1);
     ir_ref scales = ir_const_ref(n->b, const_copy(n->b->m, t, s, (size_t)len * 4));

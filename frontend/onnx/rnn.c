@@ -30,7 +30,7 @@ static ir_ref add(ir_build *b, ir_ref x, ir_ref y) { return ir_2(b, OP_ADD, x, y
 
 static ir_ref activate(ir_build *b, const char *name, ir_ref x, double clip)
 {
-    const ir_type *t = ir_type_of(b->fn, x);
+    const ir_type *t = onnx_type_in(b, x);
 
     if (clip > 0) {
         x = ir_2(b, OP_MAX, x, ir_splat(b, t, -clip));
@@ -50,15 +50,15 @@ static ir_ref gate(ir_build *b, ir_ref gates, int k, ir_dim hidden)
 
     if (gates == IR_NONE)
         return IR_NONE;
-    return ir_slice_axis(b, gates, ir_type_of(b->fn, gates)->rank - 1,
+    return ir_slice_axis(b, gates, onnx_type_in(b, gates)->rank - 1,
                          dim_mul(t, hidden, dim_int(t, k)), one, hidden);
 }
 
 static ir_ref rows(ir_build *b, ir_ref v, ir_ref like)
 {
-    const ir_type *t = ir_type_of(b->fn, like);
+    const ir_type *t = onnx_type_in(b, like);
 
-    return ir_broadcast(b, v, t->dim, t->rank, (int32_t[]){1});
+    return ir_broadcast_axis(b, v, t->dim, t->rank, 1);
 }
 
 static ir_ref dot_rows(ir_build *b, ir_ref x, ir_ref w)
@@ -91,7 +91,7 @@ static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref r
     ir_ref in = activate(b, r->activation[0], g[0], r->clip);
     ir_ref forget = activate(b, r->activation[0], g[2], r->clip);
     if (r->coupled)
-        forget = ir_2(b, OP_SUB, ir_splat(b, ir_type_of(b->fn, in), 1), in);
+        forget = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, in), 1), in);
     ir_ref fresh = activate(b, r->activation[1], g[3], r->clip);
     c = add(b, mul(b, forget, c), mul(b, in, fresh));
     if (peep != IR_NONE)
@@ -126,7 +126,7 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
         hidden_gate = add(b, hr, rows(b, bias, hr));
     }
     ir_ref fresh = activate(b, r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
-    ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, ir_type_of(b->fn, z), 1), z);
+    ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, z), 1), z);
     carry[0] = add(b, mul(b, keep, fresh), mul(b, z, h));
 }
 
@@ -141,10 +141,10 @@ static ir_ref direction(onnx_op *n, ir_ref x, int d)
 /* select(t < length, now, before) on rows; `t` the step's number. */
 static ir_ref within(ir_build *b, ir_ref t, ir_ref lengths, ir_ref now, ir_ref before)
 {
-    const ir_type *ty = ir_type_of(b->fn, now), *lt = ir_type_of(b->fn, lengths);
+    const ir_type *ty = onnx_type_in(b, now), *lt = onnx_type_in(b, lengths);
     ir_ref on = ir_2(b, OP_LT, ir_broadcast(b, t, lt->dim, 1, NULL), lengths);
 
-    return ir_select(b, ir_broadcast(b, on, ty->dim, ty->rank, (int32_t[]){0}), now, before);
+    return ir_select(b, ir_broadcast_axis(b, on, ty->dim, ty->rank, 0), now, before);
 }
 
 /* The loop of one direction.  xw: [steps, batch, gates*hidden].  Gives
@@ -152,6 +152,8 @@ static ir_ref within(ir_build *b, ir_ref t, ir_ref lengths, ir_ref now, ir_ref b
 static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref rw, ir_ref rb,
                      ir_ref peep, const ir_ref *init, bool reverse, ir_ref *out)
 {
+    if (xw == IR_NONE || rw == IR_NONE)
+        return false;
     ir_build *b = n->b, in;
     ir_ref args[16], captured[4], carry[MAX_CARRIES], given[4];
     uint32_t na = 0, nc = 0;
@@ -163,10 +165,10 @@ static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref 
     ir_ref t = ir_input(&in, "t", type_scalar(&b->m->types, DT_I64));
     for (int i = 0; i < k->carries; i++) {
         args[na++] = init[i];
-        carry[i] = ir_input(&in, i ? "c" : "h", ir_type_of(b->fn, init[i]));
+        carry[i] = ir_input(&in, i ? "c" : "h", onnx_type_in(b, init[i]));
     }
     args[na++] = xw;
-    const ir_type *xt = ir_type_of(b->fn, xw);
+    const ir_type *xt = onnx_type_in(b, xw);
     ir_ref x = ir_input(&in, "x", ir_ty(b, xt->dtype, xt->dim + 1, 2));
     const ir_ref want[4] = {rw, rb, peep, r->lengths};
     for (int i = 0; i < 4; i++) {
@@ -177,7 +179,7 @@ static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref 
         if (p->op == OP_CONST) {
             given[i] = ir_const_ref(&in, p->attr->CONST.id);
         } else {
-            given[i] = ir_input(&in, "v", ir_type_of(b->fn, want[i]));
+            given[i] = ir_input(&in, "v", onnx_type_in(b, want[i]));
             captured[nc++] = want[i];
         }
     }
@@ -188,15 +190,17 @@ static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref 
     k->step(n, &in, r, x, given[0], given[1], given[2], carry);
     ir_ref h = carry[0];
     if (given[3] != IR_NONE && h != IR_NONE) {
-        h = within(&in, t, given[3], carry[0], ir_splat(&in, ir_type_of(in.fn, carry[0]), 0));
+        h = within(&in, t, given[3], carry[0], ir_splat(&in, onnx_type_in(&in, carry[0]), 0));
         for (int i = 0; i < k->carries; i++)
             carry[i] = within(&in, t, given[3], carry[i], before[i]);
     }
     ir_result(&in, "go", ir_int(&in, DT_BOOL, 1));
-    for (int i = 0; i < k->carries; i++)
-        ir_result(&in, "carry", carry[i]);
-    ir_result(&in, "h", h);
     bool ok = h != IR_NONE;
+    for (int i = 0; i < k->carries; i++) {
+        ok = ok && carry[i] != IR_NONE;
+        ir_result(&in, "carry", carry[i]);
+    }
+    ir_result(&in, "h", h);
     ir_region_end(&in);
     if (!ok)
         return false;
@@ -217,7 +221,7 @@ static ir_ref project(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
     if (y == IR_NONE || bias == IR_NONE)
         return y;
     const ir_type *t = onnx_type(n, y);
-    return ir_2(n->b, OP_ADD, y, ir_broadcast(n->b, bias, t->dim, t->rank, (int32_t[]){2}));
+    return ir_2(n->b, OP_ADD, y, ir_broadcast_axis(n->b, bias, t->dim, t->rank, 2));
 }
 
 static ir_ref zeros(onnx_op *n, const rnn *r, ir_ref like)
@@ -233,7 +237,7 @@ static ir_ref flip_rows(onnx_op *n, const rnn *r, ir_ref x)
     ir_build *b = n->b;
     ir_dim shape[2] = {r->steps, r->batch};
     ir_ref t = ir_iota(b, DT_I64, shape, 2, 0), row = ir_iota(b, DT_I64, shape, 2, 1);
-    ir_ref len = ir_broadcast(b, r->lengths, shape, 2, (int32_t[]){1});
+    ir_ref len = ir_broadcast_axis(b, r->lengths, shape, 2, 1);
     ir_ref back = ir_2(b, OP_SUB, ir_2(b, OP_SUB, len, onnx_splat_like(n, t, 1)), t);
     ir_ref index[2] = {ir_select(b, ir_2(b, OP_LT, t, len), back, t), row};
 

@@ -567,7 +567,7 @@ static bool split_index(onnx_op *n, ir_ref x, ir_ref i, int batch, ir_ref *index
     int64_t depth;
 
     if (t->rank < 1 || !dim_const(onnx_dims(n), t->dim[t->rank - 1], &depth) || depth < 1 ||
-        batch + depth > onnx_rank(n, x))
+        depth > onnx_rank(n, x) - batch)
         return onnx_fail(n, "the indices' last extent does not fit");
     for (int k = 0; k < batch; k++) {
         index[k] = ir_iota(n->b, DT_I64, t->dim, t->rank - 1, k);
