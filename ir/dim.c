@@ -7,7 +7,7 @@
  * over a bound, or over 64 bits, sets `overflow` and gives 0. */
 #include "dim.h"
 
-enum { MAX_TERMS = 64, MAX_ATOMS = 8, MAX_SIZE = 2000 };
+enum { MAX_TERMS = 256, MAX_ATOMS = 8, MAX_SIZE = 2000 };
 
 typedef struct poly {
     int n;

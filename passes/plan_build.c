@@ -568,6 +568,14 @@ static void plan_one(planner *pl, const ir_fn *fn)
     arena_reset(&pl->scratch);
 }
 
+/* A size that no dim can hold is 0 in the table: nothing may be planned on it. */
+static void refuse_overflow(planner *pl)
+{
+    if (pl->m->dims.overflow)
+        diag_error(pl->d, (ir_loc){0}, D_SIZE, pl->e->name, "bytes of a value");
+    pl->m->dims.overflow = false;
+}
+
 static void refuse_late(planner *pl)
 {
     if (pl->o->no_alloc && pl->e->lates)
@@ -581,10 +589,12 @@ plan *plan_build(ir_module *m, const plan_options *o, diag *d)
     plan *p = plan_new(m);
     planner pl = {.p = p, .m = m, .o = o, .d = d, .mem = &p->mem};
 
+    m->dims.overflow = false;
     pl.state_value = mem_alloc((m->state.len + 1) * sizeof *pl.state_value);
     for (uint32_t i = 0; i < m->fn.len; i++)
         if (m->fn.at[i]->entry) {
             plan_one(&pl, m->fn.at[i]);
+            refuse_overflow(&pl);
             refuse_late(&pl);
         }
     mem_free(pl.const_value);
