@@ -1,0 +1,486 @@
+/* codegen/lower_conv_tile.c - a row of output positions, in register tiles.
+ *
+ * Positions outside the image add nothing.  Most tiles never meet one; the
+ * first and the last tile of a row do, at places that are known when the
+ * kernel is made: their taps are written out one by one, each over the
+ * positions that it reaches.  A width that is known only at run time ends with
+ * a tile that overlaps the one before and computes some positions twice, so
+ * that no short tile is needed.  What does not fit this (dilated images, pads
+ * wider than a tile) reads under guards. */
+#include "lower_conv.h"
+
+enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
+
+/* The last axis in numbers. */
+typedef struct edge {
+    int64_t stride, dilation, taps, low, high;
+    int64_t width, image;       /* extents of output and image; -1: symbolic */
+    int64_t first, last;        /* positions at either end that leave the image */
+} edge;
+
+/* One tile while it is made. */
+typedef struct tile {
+    const conv *c;
+    body *b;
+    lp_buf y, weights, acc;
+    const conv_place *at;
+    int p, q;
+    bool low, high;             /* begins, ends with its row */
+    bool guarded;               /* any position may lie outside */
+    const edge *edge;             /* of the row; null: it meets none, or guarded */
+    lp_expr w0;                 /* its first position */
+    lp_expr tap[CONV_MAX_SPATIAL], pos[CONV_MAX_SPATIAL];
+} tile;
+
+static bool has_rim(const conv *c, int i)
+{
+    const dim_table *t = &c->j->l->m->dims;
+
+    return !dim_is(t, c->at->low.at[i], 0) || !dim_is(t, c->at->high.at[i], 0) ||
+           !dim_is(t, c->at->ldil.at[i], 1);
+}
+
+/* Numbers of the last axis; false if one that is needed is no constant. */
+static bool edge_of(const conv *c, edge *e)
+{
+    const struct ir_attr_CONV *a = c->at;
+    const dim_table *t = &c->j->l->m->dims;
+    int i = c->s - 1;
+
+    if (!dim_const(t, c->ty->dim[a->ys.at[i]], &e->width) ||
+        !dim_const(t, c->tx->dim[a->xs.at[i]], &e->image))
+        e->width = e->image = -1;
+    if (!dim_is(t, a->ldil.at[i], 1) || !dim_const(t, a->stride.at[i], &e->stride) ||
+        !dim_const(t, a->rdil.at[i], &e->dilation) || !dim_const(t, a->low.at[i], &e->low) ||
+        !dim_const(t, a->high.at[i], &e->high) ||
+        !dim_const(t, c->tw->dim[a->ws.at[i]], &e->taps) || e->taps > MAX_EDGE_TAPS)
+        return false;
+    e->first = e->low > 0 ? (e->low + e->stride - 1) / e->stride : 0;
+    e->last = e->high > 0 ? (e->high + e->stride - 1) / e->stride : 0;
+    return true;
+}
+
+/* ---- reading image and weights ----------------------------------------------------- */
+
+/* The parts of an index that `linear` counts over t's axes in l. */
+static void put(body *b, lp_expr linear, const ir_type *t, ir_ints l, lp_expr *idx)
+{
+    for (int i = l.n - 1; i >= 0; i--) {
+        lp_expr e = body_dim(b, t->dim[l.at[i]]);
+        idx[l.at[i]] = i ? lp_mod(b->k, linear, e) : linear;
+        if (i)
+            linear = lp_div(b->k, linear, e);
+    }
+}
+
+/* Place in the image of output position pos and a tap along axis i. */
+static lp_expr image_at(const tile *x, int i, lp_expr pos, lp_expr tap)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr p = lp_mul(k, pos, body_dim(x->b, a->stride.at[i]));
+
+    p = lp_add(k, p, lp_mul(k, tap, body_dim(x->b, a->rdil.at[i])));
+    return lp_sub(k, p, body_dim(x->b, a->low.at[i]));
+}
+
+/* The same, and whether an element of the (dilated) image is there. */
+static lp_expr image_if(const tile *x, int i, lp_expr pos, lp_expr tap, lp_expr *inside)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr p = image_at(x, i, pos, tap), zero = lp_int(k, 0), ok = lp_le(k, zero, p);
+
+    if (!dim_is(&x->c->j->l->m->dims, a->ldil.at[i], 1)) {
+        lp_expr ldil = body_dim(x->b, a->ldil.at[i]);
+        ok = lp_and(k, ok, lp_eq(k, lp_mod(k, p, ldil), zero));
+        p = lp_div(k, p, ldil);
+    }
+    ok = lp_and(k, ok, lp_lt(k, p, body_dim(x->b, x->c->tx->dim[a->xs.at[i]])));
+    *inside = *inside ? lp_and(k, *inside, ok) : ok;
+    return p;
+}
+
+/* An element of r, 0 unless `inside`; where r is computed on the way, at an
+ * index that is forced into its bounds. */
+static lp_expr load_if(body *b, ir_ref r, lp_expr *idx, lp_expr inside)
+{
+    const ir_type *t = ir_type_of(b->fn, r);
+    lp_kernel *k = b->k;
+
+    if (!inside)
+        return body_at(b, r, idx);
+    for (uint32_t i = 0; i < b->arg.len; i++)
+        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == r)
+            return lp_load_if(k, b->buf.at[i], idx, inside);
+    for (int i = 0; i < t->rank; i++) {
+        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
+        idx[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
+    }
+    lp_expr zero = dt_is_float(t->dtype) ? lp_const_flt(k, t->dtype, 0) : lp_const_int(k, t->dtype, 0);
+    return lp_select(k, inside, body_at(b, r, idx), zero);
+}
+
+/* The features of one output: `linear` counts them, axis[] are their indices
+ * where image and weights split them alike: then no division is needed. */
+typedef struct features {
+    bool alike;
+    lp_expr linear, axis[IR_MAX_RANK];
+    int loops;
+} features;
+
+static features feature_loops(const tile *x)
+{
+    static const char *const name[] = {"f0", "f1", "f2", "f3"};
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    features f = {.alike = a->xf.n == a->wf.n, .linear = lp_int(k, 0)};
+
+    for (int i = 0; f.alike && i < a->xf.n; i++)
+        f.alike = dim_same(x->c->tx->dim[a->xf.at[i]], x->c->tw->dim[a->wf.at[i]]);
+    if (x->c->depthwise)
+        return f;
+    if (!f.alike) {
+        f.linear = lp_for(k, "f", f.linear, body_dim(x->b, conv_extent(x->c, a->wf, x->c->tw)));
+        f.loops = 1;
+        return f;
+    }
+    for (; f.loops < a->xf.n; f.loops++) {
+        lp_expr e = body_dim(x->b, x->c->tw->dim[a->wf.at[f.loops]]);
+        f.axis[f.loops] = lp_for(k, name[f.loops & 3], lp_int(k, 0), e);
+        f.linear = f.loops ? lp_add(k, lp_mul(k, f.linear, e), f.axis[f.loops]) : f.axis[0];
+    }
+    return f;
+}
+
+static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr inside)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->tx;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], o = x->at->o;
+
+    put(x->b, x->at->n, t, a->xb, idx);
+    if (!x->c->depthwise) {
+        put(x->b, x->at->g, t, a->xg, idx);
+    } else if (a->xg.n == 2) {  /* blocked: the block is one vector */
+        idx[a->xg.at[0]] = o;
+        idx[a->xg.at[1]] = v;
+    } else {
+        put(x->b, lp_add(k, lp_mul(k, o, lp_int(k, x->c->lanes)), v), t, a->xg, idx);
+    }
+    for (int i = 0; i < a->xf.n; i++)
+        idx[a->xf.at[i]] = x->c->depthwise ? lp_int(k, 0) : f->axis[i];
+    if (!x->c->depthwise && !f->alike)
+        put(x->b, f->linear, t, a->xf, idx);
+    for (int i = 0; i < x->c->s; i++)
+        idx[a->xs.at[i]] = x->pos[i];
+    body_forget(x->b);
+    return lp_cast(k, x->c->acc, load_if(x->b, x->c->x, idx, inside));
+}
+
+/* Number of the channel vector u of the tile. */
+static lp_expr channel_vector(const tile *x, lp_expr u)
+{
+    lp_kernel *k = x->b->k;
+
+    return x->c->depthwise ? x->at->o : lp_add(k, lp_mul(k, x->at->o, lp_int(k, x->q)), u);
+}
+
+static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr v)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->tw;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], linear = lp_int(k, 0), vector = channel_vector(x, u);
+
+    for (int i = 0; i < x->c->s; i++) {
+        lp_expr e = body_dim(x->b, t->dim[a->ws.at[i]]);
+        linear = i ? lp_add(k, lp_mul(k, linear, e), x->tap[i]) : x->tap[i];
+    }
+    if (x->c->packed) {
+        lp_expr group = x->c->depthwise ? lp_int(k, 0) : x->at->g;
+        return lp_cast(k, x->c->acc,
+                       lp_load(k, x->weights, LP(group, vector, linear, f->linear, v)));
+    }
+    lp_expr channel = lp_add(k, lp_mul(k, vector, lp_int(k, x->c->lanes)), v);
+    put(x->b, x->at->g, t, a->wg, idx);
+    put(x->b, channel, t, a->wo, idx);
+    put(x->b, f->linear, t, a->wf, idx);
+    for (int i = 0; i < x->c->s; i++)
+        idx[a->ws.at[i]] = x->tap[i];
+    lp_expr in = lp_lt(k, channel, body_dim(x->b, conv_extent(x->c, a->wo, t)));
+    return lp_cast(k, x->c->acc, load_if(x->b, x->c->w, idx, in));
+}
+
+/* ---- sums --------------------------------------------------------------------------- */
+
+/* Adds the products of all features at the tap at hand to positions [lo, hi).
+ * Positions outside, channels inside: one broadcast is live at a time. */
+static void add_products(tile *x, int lo, int hi, bool guarded)
+{
+    lp_kernel *k = x->b->k;
+    int last = x->c->s - 1;
+    lp_expr inside = 0;
+
+    if (lo >= hi)
+        return;
+    features f = feature_loops(x);
+    lp_expr r = lp_loop(k, LP_UNROLL, "r", lp_int(k, lo), lp_int(k, hi), 1);
+    lp_expr u = lp_unroll(k, "u", x->q);
+    lp_expr v = lp_vec(k, "v", lp_int(k, 0), lp_int(k, x->c->lanes), x->c->lanes, LP_EXACT);
+    lp_expr at = lp_add(k, x->w0, r);
+    x->pos[last] = guarded ? image_if(x, last, at, x->tap[last], &inside)
+                           : image_at(x, last, at, x->tap[last]);
+    lp_expr xv = image_value(x, &f, v, inside), wv = weight_value(x, &f, u, v);
+    lp_expr old = lp_load(k, x->acc, LP(r, u, v));
+    lp_store(k, x->acc, LP(r, u, v), dt_is_float(x->c->acc) ? lp_fma(k, xv, wv, old)
+                                                            : lp_add(k, old, lp_mul(k, xv, wv)));
+    for (int i = 0; i < f.loops + 3; i++)
+        lp_end(k);
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static int clamp(int64_t v, int p)
+{
+    return (int)max_i64(0, min_i64(v, p));
+}
+
+/* One tap of the last axis in a tile at an end of its row.  Of the image, what
+ * is left behind the last position's first tap is `slack`: known where the
+ * extents are, else up to stride - 1 more than the pads tell. */
+static void add_edge_tap(tile *x, int64_t tap)
+{
+    const edge *e = x->edge;
+    int64_t at = tap * e->dilation, reach = (e->taps - 1) * e->dilation;
+    int64_t slack = reach - e->high, unknown = e->stride - 1;
+
+    if (e->width >= 0) {
+        slack = e->image - 1 + e->low - (e->width - 1) * e->stride;
+        unknown = 0;
+    }
+    int lo = x->low ? clamp(-floor_div(at - e->low, e->stride), x->p) : 0;
+    int sure = x->high ? clamp(x->p + floor_div(slack - at, e->stride), x->p) : x->p;
+    int most = x->high ? clamp(x->p + floor_div(slack + unknown - at, e->stride), x->p) : x->p;
+    x->tap[x->c->s - 1] = lp_int(x->b->k, tap);
+    add_products(x, lo, sure, false);
+    add_products(x, (int)max_i64(lo, sure), most, true);
+}
+
+/* Opens the loops over the taps of all axes but the last; returns their count.
+ * Rows of the image that do not exist are left out. */
+static int outer_taps(tile *x)
+{
+    static const char *const name[] = {"t0", "t1", "t2", "t3", "t4"};
+    lp_kernel *k = x->b->k;
+    lp_expr inside = 0;
+    int open = 0;
+
+    for (; open < x->c->s - 1; open++) {
+        int32_t axis = x->c->at->ws.at[open];
+        x->tap[open] = lp_for(k, name[open], lp_int(k, 0), body_dim(x->b, x->c->tw->dim[axis]));
+        x->pos[open] = has_rim(x->c, open)
+                           ? image_if(x, open, x->at->pos[open], x->tap[open], &inside)
+                           : image_at(x, open, x->at->pos[open], x->tap[open]);
+    }
+    if (inside) {
+        lp_if(k, inside);
+        open++;
+    }
+    return open;
+}
+
+static void add_all(tile *x)
+{
+    lp_kernel *k = x->b->k;
+    int open = outer_taps(x), last = x->c->s - 1;
+    lp_expr taps = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[last]]);
+
+    if (x->low || x->high) {
+        for (int64_t i = 0; i < x->edge->taps; i++)
+            add_edge_tap(x, i);
+    } else {
+        x->tap[last] = lp_for(k, "t", lp_int(k, 0), taps);
+        add_products(x, 0, x->p, x->guarded);
+        lp_end(k);
+    }
+    while (open--)
+        lp_end(k);
+}
+
+/* ---- the rest of the group, on sums ---------------------------------------------------- */
+
+static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_expr *idx)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->ty;
+    ir_ints channels = x->c->depthwise ? a->yg : a->yo;
+    lp_kernel *k = x->b->k;
+
+    put(x->b, x->at->n, t, a->yb, idx);
+    if (channels.n == 2 && dim_is(&x->c->j->l->m->dims, t->dim[channels.at[1]], x->c->lanes)) {
+        idx[channels.at[0]] = lp_div(k, first, lp_int(k, x->c->lanes));
+        idx[channels.at[1]] = v;
+    } else {
+        put(x->b, lp_add(k, first, v), t, channels, idx);
+    }
+    for (int i = 0; x->c->depthwise && i < a->yo.n; i++)
+        idx[a->yo.at[i]] = lp_int(k, 0);
+    if (!x->c->depthwise)
+        put(x->b, x->at->g, t, a->yg, idx);
+    for (int i = 0; i < x->c->s - 1; i++)
+        idx[a->ys.at[i]] = x->at->pos[i];
+    idx[a->ys.at[x->c->s - 1]] = lp_add(k, x->w0, r);
+}
+
+static void store_results(tile *x)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), lanes = lp_int(k, x->c->lanes);
+    ir_dim channels = conv_extent(x->c, x->c->depthwise ? a->yg : a->yo, x->c->ty);
+    int64_t n;
+    bool exact = dim_const(&x->c->j->l->m->dims, channels, &n) && n % (x->q * x->c->lanes) == 0;
+
+    lp_expr u = lp_unroll(k, "u", x->q);
+    lp_expr r = lp_unroll(k, "r", x->p);
+    lp_expr first = lp_mul(k, channel_vector(x, u), lanes);
+    lp_expr left = lp_min(k, lp_sub(k, body_dim(x->b, channels), first), lanes);
+    lp_expr v = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), x->c->lanes,
+                       exact ? LP_EXACT : LP_MASKED);
+    output_index(x, first, r, v, idx);
+    body_forget(x->b);
+    x->b->given_expr = lp_cast(k, x->c->ty->dtype, lp_load(k, x->acc, LP(r, u, v)));
+    lp_store(k, x->y, idx, body_at(x->b, x->c->j->out, idx));
+    body_forget(x->b);
+    for (int i = 0; i < 3; i++)
+        lp_end(k);
+}
+
+/* ---- tiles, rows ------------------------------------------------------------------------ */
+
+/* The tile *x, of p positions from w0 on. */
+static void make_tile(tile *x, int p, lp_expr w0)
+{
+    const conv *c = x->c;
+    lp_kernel *k = x->b->k;
+    lp_expr zero = dt_is_float(c->acc) ? lp_const_flt(k, c->acc, 0) : lp_const_int(k, c->acc, 0);
+
+    x->p = p;
+    x->q = c->depthwise ? 1 : c->q;
+    x->w0 = w0;
+    x->acc = lp_local(k, "acc", c->acc, 3, LP(lp_int(k, p), lp_int(k, x->q), lp_int(k, c->lanes)),
+                      LP_REG, zero);
+    add_all(x);
+    store_results(x);
+}
+
+/* `count` tiles of p positions, from position `first` on. */
+static void make_tiles(tile *x, int p, int64_t first, lp_expr count)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr i = lp_for(k, "wt", lp_int(k, 0), count);
+
+    make_tile(x, p, lp_add(k, lp_int(k, first), lp_mul(k, i, lp_int(k, p))));
+    lp_end(k);
+}
+
+static void make_end(tile *x, int p, lp_expr w0, bool low, bool high)
+{
+    x->low = low, x->high = high;
+    make_tile(x, p, w0);
+    x->low = x->high = false;
+}
+
+/* A constant width: tiles of `big` and big - 1 positions fill it evenly. */
+static void const_row(tile *x, int64_t width)
+{
+    lp_kernel *k = x->b->k;
+    int64_t tiles = (width + x->c->p - 1) / x->c->p;
+    int big = (int)((width + tiles - 1) / tiles);
+    int64_t bigs = width - tiles * (big - 1), smalls = tiles - bigs;
+    int end = smalls ? big - 1 : big;
+
+    if (x->edge && (x->edge->first > big || x->edge->last > end)) {
+        x->edge = NULL;
+        x->guarded = true;
+    }
+    bool low = x->edge && x->edge->first, high = x->edge && x->edge->last;
+    if (tiles == 1 && (low || high)) {
+        make_end(x, big, lp_int(k, 0), true, true);
+        return;
+    }
+    if (low)
+        make_end(x, big, lp_int(k, 0), true, false);
+    bigs -= high && !smalls;
+    if (bigs > low)
+        make_tiles(x, big, low ? big : 0, lp_int(k, bigs - low));
+    if (smalls > high)
+        make_tiles(x, big - 1, bigs * big, lp_int(k, smalls - high));
+    if (high)
+        make_end(x, end, lp_int(k, width - end), false, true);
+}
+
+/* A width below what symbolic_row needs. */
+static void single_positions(tile *x, lp_expr width)
+{
+    lp_kernel *k = x->b->k;
+    bool guarded = x->guarded;
+    lp_expr w0 = lp_for(k, "ws", lp_int(k, 0), width);
+
+    x->guarded = guarded || x->edge;
+    make_tile(x, 1, w0);
+    x->guarded = guarded;
+    lp_end(k);
+}
+
+/* A symbolic width: the first tile, whole ones, the last p positions; a rim of
+ * several positions needs one more tile before the last. */
+static void symbolic_row(tile *x, lp_expr width)
+{
+    lp_kernel *k = x->b->k;
+    int p = x->c->p;
+    int64_t first = x->edge ? x->edge->first : 0, last = x->edge ? x->edge->last : 0;
+    lp_expr inner = lp_sub(k, width, lp_int(k, last)), end = lp_sub(k, width, lp_int(k, p));
+    lp_expr whole = lp_div(k, inner, lp_int(k, p));
+
+    lp_if(k, lp_le(k, lp_int(k, p + first + last), width));
+    if (first)
+        make_end(x, p, lp_int(k, 0), true, false);
+    make_tiles(x, p, first ? p : 0, lp_sub(k, whole, lp_int(k, first ? 1 : 0)));
+    if (last > 1)
+        make_tile(x, p, lp_sub(k, inner, lp_int(k, p)));
+    if (last) {
+        make_end(x, p, end, false, true);
+    } else {
+        lp_if(k, lp_lt(k, lp_mul(k, whole, lp_int(k, p)), width));
+        make_tile(x, p, end);
+        lp_end(k);
+    }
+    lp_else(k);
+    single_positions(x, width);
+    lp_end(k);
+}
+
+void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place *at)
+{
+    tile x = {.c = c, .b = b, .y = y, .weights = weights, .at = at};
+    ir_dim extent = c->ty->dim[c->at->ys.at[c->s - 1]];
+    int64_t w;
+    edge e;
+
+    if (has_rim(c, c->s - 1)) {
+        if (edge_of(c, &e) && e.first <= c->p && e.last <= c->p)
+            x.edge = &e;
+        else
+            x.guarded = true;
+    }
+    if (!dim_const(&c->j->l->m->dims, extent, &w))
+        symbolic_row(&x, body_dim(b, extent));
+    else if (w > 0)
+        const_row(&x, w);
+}
