@@ -3,9 +3,9 @@
  * Stored: results and updates, every reduction, contraction and opaque node,
  * what these read if it is more than movement, and maps that would otherwise
  * be computed more than once an element.  Everything else is inlined where it
- * is read.  An elementwise chain behind a reduction or contraction, with no
- * other reader of what lies between, is computed where that result is stored
- * (its epilogue): the group stores the end of the chain. */
+ * is read.  Elementwise nodes behind a reduction or contraction that meet again
+ * in one, with no other reader of what lies between, are computed where that
+ * result is stored (its epilogue): the group stores the last one's value. */
 #include "fuse.h"
 
 #include "build.h"
@@ -14,13 +14,14 @@ typedef struct fuse_cx {
     const ir_fn *fn;
     ir_groups *out;
     uint32_t *uses;
-    uint32_t *user;             /* by ref: a node that reads it (the last) */
+    uint32_t *reader;           /* nodes that read each ref, in order, .. */
+    uint32_t *reader_at;        /* .. by ref: from here to the next one's */
     uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
     const char **why;           /* by ref */
     uint32_t *weight;           /* by node: inlined work behind it */
 } fuse_cx;
 
-enum { MAX_INLINED = 40 };
+enum { MAX_INLINED = 40, MAX_REGION = 16 };
 
 static char kind_of(const ir_node *n)
 {
@@ -167,39 +168,80 @@ static bool same_shape(const ir_type *a, const ir_type *b)
     return same;
 }
 
-/* The node that continues the chain behind ref r, or UINT32_MAX. */
-static uint32_t next_in_chain(const fuse_cx *f, ir_ref r)
-{
-    uint32_t u = f->user[r];
+/* Nodes in order, each once. */
+typedef struct node_set {
+    uint32_t n, at[MAX_REGION];
+} node_set;
 
-    if (f->uses[r] == 0 || u == UINT32_MAX || f->owner[u])
-        return UINT32_MAX;
-    const ir_node *n = &f->fn->node.at[u];
-    uint32_t reads = 0;
-    for (uint32_t i = 0; i < n->narg; i++)
-        reads += ir_arg(f->fn, n, i) == r;
-    if (!ir_op_scalar(n->op) || reads != f->uses[r] ||
-        !same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r)))
-        return UINT32_MAX;
-    return u;
+/* False: the set is full. */
+static bool set_add(node_set *s, uint32_t node)
+{
+    uint32_t i = s->n;
+
+    while (i > 0 && s->at[i - 1] > node)
+        i--;
+    if (i > 0 && s->at[i - 1] == node)
+        return true;
+    if (s->n == MAX_REGION)
+        return false;
+    memmove(&s->at[i + 1], &s->at[i], (s->n++ - i) * sizeof s->at[0]);
+    s->at[i] = node;
+    return true;
 }
 
-/* Follows the chain from root; its last value is stored instead. */
+/* Adds the readers of r; false if something else reads it, too. */
+static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
+{
+    uint32_t from = f->reader_at[r], to = f->reader_at[r + 1];
+    bool ok = from < to && to - from == f->uses[r];
+
+    for (uint32_t i = from; ok && i < to; i++)
+        ok = set_add(s, f->reader[i]);
+    return ok;
+}
+
+/* The first node that all that is computed from r goes through, if it and what
+ * lies between (`inner`) are elementwise; else UINT32_MAX. */
+static uint32_t meeting_node(const fuse_cx *f, ir_ref r, node_set *inner)
+{
+    node_set open = {0};
+    bool ok = add_readers(f, r, &open);
+
+    inner->n = 0;
+    while (ok) {
+        uint32_t u = open.at[0];
+        const ir_node *n = &f->fn->node.at[u];
+        if (f->owner[u] || !ir_op_scalar(n->op) ||
+            !same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r)))
+            break;
+        if (open.n == 1)
+            return u;
+        memmove(&open.at[0], &open.at[1], --open.n * sizeof open.at[0]);
+        ok = set_add(inner, u) && add_readers(f, n->first, &open);
+    }
+    return UINT32_MAX;
+}
+
+static bool is_result(const fuse_cx *f, ir_ref r)
+{
+    return f->out->stored[r] && f->why[r] && !strcmp(f->why[r], "a result");
+}
+
+/* Follows what is computed from root's value; the last value is stored. */
 static void take_epilogue(fuse_cx *f, uint32_t root)
 {
     ir_ref r = f->fn->node.at[root].first;
+    node_set inner;
 
-    for (uint32_t u; (u = next_in_chain(f, r)) != UINT32_MAX;) {
-        bool result = f->out->stored[r] && f->why[r] && !strcmp(f->why[r], "a result");
-        if (result)
-            break;
+    for (uint32_t u; !is_result(f, r) && (u = meeting_node(f, r, &inner)) != UINT32_MAX;) {
+        for (uint32_t i = 0; i < inner.n; i++) {
+            f->owner[inner.at[i]] = root + 1;
+            f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
+        }
         f->owner[u] = root + 1;
         f->out->stored[r] = false;
         r = f->fn->node.at[u].first;
-        bool was = f->out->stored[r];
-        store(f, r, "end of an epilogue");
-        if (was && f->why[r] && !strcmp(f->why[r], "a result"))
-            break;
+        store(f, r, is_result(f, r) ? "a result" : "end of an epilogue");
     }
 }
 
@@ -246,6 +288,23 @@ static void make_groups(fuse_cx *f)
     }
 }
 
+static void find_readers(fuse_cx *f, arena *mem)
+{
+    const ir_fn *fn = f->fn;
+    uint32_t refs = fn->value.len, *fill = arena_array(mem, uint32_t, refs + 2), total = 0;
+
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        for (uint32_t j = 0; j < fn->node.at[i].narg; j++, total++)
+            fill[ir_arg(fn, &fn->node.at[i], j) + 1]++;
+    for (uint32_t r = 0; r <= refs; r++)
+        fill[r + 1] += fill[r];
+    f->reader_at = arena_copy(mem, fill, (refs + 2) * sizeof *fill);
+    f->reader = arena_array(mem, uint32_t, total + 1);
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        for (uint32_t j = 0; j < fn->node.at[i].narg; j++)
+            f->reader[fill[ir_arg(fn, &fn->node.at[i], j)]++] = i;
+}
+
 void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
 {
     arena mem = {0};
@@ -255,14 +314,10 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     (void)m, (void)t;
     g->stored = arena_array(&g->mem, bool, fn->value.len + 1);
     f.uses = ir_use_counts(fn, &mem);
-    f.user = arena_array(&mem, uint32_t, fn->value.len + 1);
+    find_readers(&f, &mem);
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.weight = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
-    memset(f.user, 0xff, (fn->value.len + 1) * sizeof *f.user);
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        for (uint32_t j = 0; j < fn->node.at[i].narg; j++)
-            f.user[ir_arg(fn, &fn->node.at[i], j)] = i;
     for (uint32_t i = 0; i < fn->result.len; i++)
         store(&f, fn->result.at[i], "a result");
     for (uint32_t i = 0; i < fn->update.len; i++)
