@@ -108,8 +108,48 @@ static bool make_kernel(conv *c)
     return job_end(c->j, &b);
 }
 
+static bool is_longer(const conv *c, int32_t a, int32_t b)
+{
+    const dim_table *t = &c->j->l->m->dims;
+    int64_t x, y;
+
+    return dim_const(t, c->ty->dim[b], &y) &&
+           (!dim_const(t, c->ty->dim[a], &x) || x > y);
+}
+
+/* Tiles run along the last spatial axis; where its extent is below a tile
+ * (1 in a convolution over a sequence) a longer one takes its place. */
+static void choose_tile_axis(conv *c, struct ir_attr_CONV *own)
+{
+    arena *mem = &c->j->l->mem;
+    ir_ints *const axes[] = {&own->xs, &own->ws, &own->ys};
+    ir_dims *const facts[] = {&own->stride, &own->low, &own->high, &own->ldil, &own->rdil};
+    int last = c->s - 1, to = last;
+    int64_t extent;
+
+    if (!dim_const(&c->j->l->m->dims, c->ty->dim[own->ys.at[last]], &extent) || extent >= c->p)
+        return;
+    for (int i = 0; i < last; i++)
+        if (is_longer(c, own->ys.at[i], own->ys.at[to]))
+            to = i;
+    if (to == last)
+        return;
+    for (int i = 0; i < 3; i++) {
+        int32_t *at = arena_copy(mem, axes[i]->at, (size_t)c->s * sizeof *at), was = at[last];
+        at[last] = at[to], at[to] = was;
+        axes[i]->at = at;
+    }
+    for (int i = 0; i < 5; i++) {
+        ir_dim *at = arena_copy(mem, facts[i]->at, (size_t)c->s * sizeof *at), was = at[last];
+        at[last] = at[to], at[to] = was;
+        facts[i]->at = at;
+    }
+    c->at = own;
+}
+
 bool template_conv(job *j)
 {
+    struct ir_attr_CONV own = j->root->attr->CONV;
     conv c = {.j = j, .at = &j->root->attr->CONV};
     const ir_fn *fn = j->in->fn;
     dim_table *t = &j->l->m->dims;
@@ -136,6 +176,7 @@ bool template_conv(job *j)
     c.q = flat && e[1] <= c.lanes ? 1 : 2;
     c.p = c.depthwise ? (many ? 14 : 8) : many ? 12 : c.q == 1 ? 10 : 6;
     c.depthwise = c.depthwise && !c.at->wo.n && !c.at->wf.n;
+    choose_tile_axis(&c, &own);
     if (c.depthwise) {          /* groups take the place of outputs */
         const int64_t turned[4] = {1, e[0], 1, e[3]};
         struct ir_attr_CONV swap = *c.at;
