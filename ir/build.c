@@ -216,6 +216,36 @@ static ir_ref fold_link(ir_build *b, const ir_infer *in)
     return ir_const_ref(b, const_linked(b->m, id, (ir_link){in->op, in->attr, other, in->out[0]}));
 }
 
+/* Big constants joined: the sum of all, each padded to the whole with what
+ * leaves every number as it is when added (-0 for floats, since 0 + -0 is 0). */
+static ir_ref fold_concat(ir_build *b, const ir_infer *in)
+{
+    const ir_type *t = in->out[0];
+    dim_table *dt = &b->m->dims;
+    int axis = in->attr->CONCAT.axis;
+    uint32_t id, whole = 0;
+    ir_dim none[IR_MAX_RANK], low[IR_MAX_RANK], high[IR_MAX_RANK], at = {0};
+
+    if (!dt_is_float(t->dtype) && (!dt_is_int(t->dtype) || t->dtype == DT_BOOL))
+        return IR_NONE;
+    const ir_type *one = type_scalar(&b->m->types, t->dtype);
+    uint32_t neutral = dt_is_float(t->dtype) ? const_float(b->m, one, -0.0) : const_int(b->m, one, 0);
+    for (int i = 0; i < t->rank; i++)
+        none[i] = low[i] = high[i] = dim_int(dt, 0);
+    for (uint32_t i = 0; i < in->narg; i++) {
+        if (!spread_const(b, in->args[i], &id))
+            return IR_NONE;
+        ir_dim end = dim_add(dt, at, ir_type_of(b->fn, in->args[i])->dim[axis]);
+        low[axis] = at;
+        high[axis] = dim_sub(dt, t->dim[axis], end);
+        ir_attr pad = {.PAD = {{t->rank, low}, {t->rank, high}, {t->rank, none}}};
+        id = const_linked(b->m, id, (ir_link){OP_PAD, ir_attr_intern(b->m, OP_PAD, &pad), neutral, t});
+        whole = i ? const_linked(b->m, whole, (ir_link){OP_ADD, in->attr, id, t}) : id;
+        at = end;
+    }
+    return ir_const_ref(b, whole);
+}
+
 static ir_val *const_val(ir_build *b, uint32_t id, arena *mem)
 {
     const ir_type *t = b->m->consts.at[id].type;
@@ -291,7 +321,7 @@ static ir_ref fold(ir_build *b, const ir_infer *in)
     if (!foldable(b, in))
         return IR_NONE;
     if (!small(b, in->out[0]))
-        return fold_link(b, in);
+        return in->op == OP_CONCAT ? fold_concat(b, in) : fold_link(b, in);
     if (operand_vals(b, in, &mem, args)) {
         append(b, in->op, in->args, in->narg, in->attr, in);
         bool ok = evaluate(b, args, &mem, out);
