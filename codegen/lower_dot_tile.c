@@ -1,0 +1,254 @@
+/* codegen/lower_dot_tile.c - matrix products: register tiles.
+ *
+ * A tile of MR rows by NR columns runs over all of k.  Where there is one row
+ * the accumulators are too few to hide the latency of a multiply-add, and each
+ * is split over k.  The last tile of a run-time number of rows overlaps the
+ * one before. */
+#include "lower_dot.h"
+
+enum { MIN_CHAINS = 8 };        /* independent sums that keep the units busy */
+
+typedef struct tile {
+    const dot *d;
+    body *b;
+    lp_buf y, abuf, bbuf, acc;
+    lp_expr batch, m0, panel;
+    int rows, parts;            /* parts: sums of an element, over k mod parts */
+} tile;
+
+static lp_expr a_value(const tile *x, lp_expr r, lp_expr k)
+{
+    lp_expr row = lp_add(x->b->k, x->m0, r);
+
+    body_forget(x->b);
+    lp_expr v = x->abuf ? lp_load(x->b->k, x->abuf, LP(x->batch, row, k))
+                        : dot_a(x->d, x->b, x->batch, row, k);
+    return lp_cast(x->b->k, x->d->acc, v);
+}
+
+static bool whole_panels(const dot *d)
+{
+    int64_t n;
+
+    return dim_const(&d->j->l->m->dims, d->n, &n) && n % (d->nv * d->lanes) == 0;
+}
+
+/* B's element in column c of the panel. */
+static lp_expr b_value(const tile *x, lp_expr k, lp_expr c)
+{
+    const dot *d = x->d;
+    lp_kernel *p = x->b->k;
+    lp_expr idx[IR_MAX_RANK];
+
+    if (d->source == DOT_PACKED)
+        return lp_cast(p, d->acc, lp_load(p, x->bbuf, LP(x->panel, k, c)));
+    if (d->source == DOT_TEMP)
+        return lp_cast(p, d->acc, lp_load(p, x->bbuf, LP(x->batch, x->panel, k, c)));
+    lp_expr column = lp_add(p, lp_mul(p, x->panel, lp_int(p, d->nv * d->lanes)), c);
+    dot_split(x->b, x->batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
+    dot_split(x->b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
+    idx[d->fb.at[0]] = column;
+    return lp_cast(p, d->acc, whole_panels(d) ? lp_load(p, x->bbuf, idx)
+                       : lp_load_if(p, x->bbuf, idx, lp_lt(p, column, body_dim(x->b, d->n))));
+}
+
+/* Adds the products at k to part s.  Rows outside, columns inside: one
+ * broadcast is live at a time. */
+static void add_products(const tile *x, lp_expr k, lp_expr s)
+{
+    const dot *d = x->d;
+    lp_kernel *p = x->b->k;
+    lp_expr r = lp_unroll(p, "r", x->rows);
+    lp_expr q = lp_unroll(p, "q", d->nv);
+    lp_expr v = lp_vec(p, "v", lp_int(p, 0), lp_int(p, d->lanes), d->lanes, LP_EXACT);
+    lp_expr av = a_value(x, r, k);
+    lp_expr bv = b_value(x, k, lp_add(p, lp_mul(p, q, lp_int(p, d->lanes)), v));
+    const lp_expr at[3] = {lp_add(p, lp_mul(p, s, lp_int(p, x->rows)), r), q, v};
+    lp_expr old = lp_load(p, x->acc, at);
+
+    lp_store(p, x->acc, at, dt_is_float(d->acc) ? lp_fma(p, av, bv, old)
+                                                : lp_add(p, old, lp_mul(p, av, bv)));
+    for (int i = 0; i < 3; i++)
+        lp_end(p);
+}
+
+static void add_all(const tile *x)
+{
+    lp_kernel *p = x->b->k;
+    lp_expr zero = lp_int(p, 0), end = body_dim(x->b, x->d->k), parts = lp_int(p, x->parts);
+    lp_expr whole = lp_mul(p, lp_div(p, end, parts), parts);
+
+    lp_expr k = lp_loop(p, LP_FOR, "k", zero, whole, x->parts);
+    lp_expr s = lp_unroll(p, "s", x->parts);
+    add_products(x, lp_add(p, k, s), s);
+    lp_end(p);
+    lp_end(p);
+    if (whole == end)
+        return;
+    k = lp_for(p, "k", whole, end);
+    add_products(x, k, zero);
+    lp_end(p);
+}
+
+/* The sum of all parts, in pairs. */
+static lp_expr total(const tile *x, lp_expr r, lp_expr q, lp_expr v)
+{
+    lp_kernel *p = x->b->k;
+    lp_expr part[MIN_CHAINS];
+
+    for (int s = 0; s < x->parts; s++)
+        part[s] = lp_load(p, x->acc, LP(lp_add(p, r, lp_int(p, s * x->rows)), q, v));
+    for (int n = x->parts; n > 1; n /= 2)
+        for (int s = 0; s < n / 2; s++)
+            part[s] = lp_add(p, part[2 * s], part[2 * s + 1]);
+    return part[0];
+}
+
+static void output_index(const tile *x, lp_expr row, lp_expr column, lp_expr *out)
+{
+    const dot *d = x->d;
+    lp_expr by[IR_MAX_RANK], ay[IR_MAX_RANK], ny[IR_MAX_RANK];
+    int o = 0;
+
+    dot_split(x->b, x->batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, by);
+    dot_split(x->b, row, d->ta, d->fa.at, d->fa.n, ay);
+    dot_split(x->b, column, d->tb, d->fb.at, d->fb.n, ny);
+    for (int i = 0; i < d->at->batch_a.n; i++)
+        out[o++] = by[d->at->batch_a.at[i]];
+    for (int i = 0; i < d->fa.n; i++)
+        out[o++] = ay[d->fa.at[i]];
+    for (int i = 0; i < d->fb.n; i++)
+        out[o++] = ny[d->fb.at[i]];
+}
+
+static void store_results(const tile *x)
+{
+    const dot *d = x->d;
+    lp_kernel *p = x->b->k;
+    lp_expr out[IR_MAX_RANK], lanes = lp_int(p, d->lanes);
+    lp_expr col0 = lp_mul(p, x->panel, lp_int(p, d->nv * d->lanes));
+    bool exact = whole_panels(d);
+
+    lp_expr r = lp_unroll(p, "r", x->rows);
+    lp_expr q = lp_unroll(p, "q", d->nv);
+    lp_expr first = lp_add(p, col0, lp_mul(p, q, lanes));
+    lp_expr left = lp_min(p, lp_sub(p, body_dim(x->b, d->n), first), lanes);
+    lp_expr v = lp_vec(p, "v", lp_int(p, 0), exact ? lanes : lp_max(p, left, lp_int(p, 0)), d->lanes,
+                       exact ? LP_EXACT : LP_MASKED);
+    output_index(x, lp_add(p, x->m0, r), lp_add(p, first, v), out);
+    body_forget(x->b);
+    x->b->given_expr = lp_cast(p, d->ty->dtype, total(x, r, q, v));
+    lp_store(p, x->y, out, body_at(x->b, d->j->out, out));
+    body_forget(x->b);
+    for (int i = 0; i < 3; i++)
+        lp_end(p);
+}
+
+static void make_tile(tile *x, lp_expr m0, int rows)
+{
+    const dot *d = x->d;
+    lp_kernel *p = x->b->k;
+    lp_expr zero = dt_is_float(d->acc) ? lp_const_flt(p, d->acc, 0) : lp_const_int(p, d->acc, 0);
+
+    x->m0 = m0;
+    x->rows = rows;
+    for (x->parts = 1; x->parts * rows * d->nv < MIN_CHAINS; x->parts *= 2)
+        ;
+    x->acc = lp_local(p, "acc", d->acc, 3,
+                      LP(lp_int(p, x->parts * rows), lp_int(p, d->nv), lp_int(p, d->lanes)), LP_REG, zero);
+    add_all(x);
+    store_results(x);
+}
+
+/* Rows of block i where their count is a constant: whole tiles and a rest. */
+static void const_rows(tile *x, int64_t m, lp_expr i)
+{
+    lp_kernel *p = x->b->k;
+    int mr = x->d->mr, rest = (int)(m % mr);
+    lp_expr m0 = lp_mul(p, i, lp_int(p, mr));
+
+    if (!rest) {
+        make_tile(x, m0, mr);
+        return;
+    }
+    lp_if(p, lp_lt(p, i, lp_int(p, m / mr)));
+    make_tile(x, m0, mr);
+    lp_else(p);
+    make_tile(x, m0, rest);
+    lp_end(p);
+}
+
+/* The same for a run-time count: the last block ends with a tile that repeats
+ * some of its rows; fewer rows than a tile go one by one. */
+static void symbolic_rows(tile *x, lp_expr m, lp_expr i)
+{
+    lp_kernel *p = x->b->k;
+    lp_expr mr = lp_int(p, x->d->mr), m0 = lp_mul(p, i, mr);
+    lp_expr next = lp_add(p, m0, mr);
+
+    lp_if(p, lp_le(p, mr, m));
+    make_tile(x, m0, x->d->mr);
+    lp_if(p, lp_and(p, lp_lt(p, next, m), lp_lt(p, m, lp_add(p, next, mr))));
+    make_tile(x, lp_sub(p, m, mr), x->d->mr);
+    lp_end(p);
+    lp_else(p);
+    lp_expr row = lp_loop(p, LP_FOR, "row", lp_int(p, 0), m, 1);
+    make_tile(x, row, 1);
+    lp_end(p);
+    lp_end(p);
+}
+
+static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
+{
+    lp_kernel *k = b->k;
+
+    if (d->source == DOT_PACKED)
+        return body_const(b, d->packed);
+    if (d->source == DOT_TEMP)
+        return body_temp(b, d->packed, d->tb->dtype, 4,
+            LP(body_dim(b, d->batch), body_dim(b, panels), body_dim(b, d->k),
+               lp_int(k, d->nv * d->lanes)), false);
+    for (uint32_t i = 0; i < b->arg.len; i++)
+        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == d->b)
+            return b->buf.at[i];
+    return 0;
+}
+
+bool dot_kernel(dot *d)
+{
+    body b;
+    dim_table *t = &d->j->l->m->dims;
+    ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, d->nv * d->lanes));
+    int64_t rows;
+    bool known = dim_const(t, d->m, &rows);
+    ir_dim mr = dim_int(t, d->mr), blocks = dim_ceildiv(t, d->m, mr);
+    tile x = {.d = d, .b = &b};
+    lp_expr v[3];
+
+    if (!known)
+        blocks = dim_max(t, dim_div(t, d->m, mr), dim_min(t, d->m, dim_int(t, 1)));
+    job_kernel(d->j, &b, "dot");
+    body_needs(&b, d->j->out);
+    if (!d->copied)
+        body_needs(&b, d->a);
+    if (d->source == DOT_PLACE)
+        body_needs(&b, d->b);
+    dot_dims(d, &b);
+    lp_kernel *k = b.k;
+    if (d->copied)
+        x.abuf = body_temp(&b, d->a_temp, d->ta->dtype, 3,
+            LP(body_dim(&b, d->batch), body_dim(&b, d->m), body_dim(&b, d->k)), false);
+    x.bbuf = b_buffer(d, &b, panels);
+    x.y = body_output(&b, d->j->out);
+    body_forget(&b);
+    const lp_expr zero = lp_int(k, 0);
+    lp_par(k, 3, (const char *[]){"b", "p", "m"}, LP(zero, zero, zero),
+           LP(body_dim(&b, d->batch), body_dim(&b, panels), body_dim(&b, blocks)), NULL, v);
+    x.batch = v[0], x.panel = v[1];
+    if (known)
+        const_rows(&x, rows, v[2]);
+    else
+        symbolic_rows(&x, body_dim(&b, d->m), v[2]);
+    lp_end(k);
+    return job_end(d->j, &b);
+}
