@@ -67,12 +67,21 @@ unit_tests()
     done
 }
 
+# every N WORD...: each Nth word.
+every()
+{
+    local n=$1
+    shift
+    printf '%s\n' "$@" | awk -v n="$n" 'NR % n == 1'
+}
+
 # What a fuzz target begins with: small official files of its kind.
 fuzz_seeds()
 {
     case $1 in
     fuzz_tensor*) ls $data/node/*/test_data_set_0/output_0.pb ;;
     fuzz_ir*) ls tests/golden/*/*.ir ;;
+    fuzz_loop*) ls tests/golden/*/*.ir tests/golden/*/*.lp ;;
     *) ls $data/node/*/model.onnx ;;
     esac | awk 'NR % 8 == 1'
 }
@@ -118,7 +127,7 @@ done
 count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
     count roundtrip tests/roundtrip.sh build/ingot $data/real/*/ \
-        $data/light/*/ $data/simple/*/ $data/node/*/
+        $data/light/*/ $(every 5 $data/simple/*/ $data/node/*/)
     install_python_tools
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \

@@ -3,17 +3,21 @@
 
 #include "pass.h"
 
-bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
+bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     plan_options po = {.lower = lower_group, .lower_cx = &c->l, .target = o->target,
                        .no_alloc = o->no_alloc};
 
     *c = (ingot_code){0};
     lower_init(&c->l, m, o->target, o->name, d);
-    if (!pass_pipeline(m, o->target, NULL))
-        return false;
-    c->p = plan_build(m, &po, d);
-    if (!c->p)
+    if (pass_pipeline(m, o->target, NULL))
+        c->p = plan_build(m, &po, d);
+    return c->p != NULL;
+}
+
+bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
+{
+    if (!code_plan(c, m, o, d))
         return false;
     c->a = (artifact){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
                       .threads = o->threads, .executable = o->executable, .library = o->library};

@@ -21,6 +21,8 @@ typedef struct ingot_code_options {
     bool executable, library, no_alloc;
 } ingot_code_options;
 
+/* Passes, kernels and plan alone; otherwise as code_make. */
+bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
 /* Passes, plan, LLVM IR, optimized.  False after errors; code_free in any case. */
 bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
 void code_free(ingot_code *c);

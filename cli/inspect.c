@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "code.h"
 #include "command.h"
 
 typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes;
+    const target *target;
 } inspect_options;
 
 static bool see(void *cx, int index, const char *value)
@@ -18,7 +20,10 @@ static bool see(void *cx, int index, const char *value)
     case 1: o->format = value; return true;
     case 2: return model_option_dim(&o->model, value);
     case 3: return model_option_shape(&o->model, value);
-    case 4: o->passes = value; return true;
+    case 4:
+        o->target = target_find(value);
+        return o->target || cli_wrong("--cpu: unknown processor '%s'", value);
+    case 5: o->passes = value; return true;
     default:
         if (o->file)
             return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
@@ -86,9 +91,9 @@ static bool print_svg(const ir_module *m)
     return pclose(f) == 0 || cli_wrong("dot (Graphviz) failed; is it installed?");
 }
 
-static bool run_passes(ir_module *m, const char *list)
+static bool run_passes(ir_module *m, const target *target, const char *list)
 {
-    pass_ctx cx = {.m = m, .d = m->diag, .target = target_host()};
+    pass_ctx cx = {.m = m, .d = m->diag, .target = target};
     char *copy = strdup(list), *rest = copy, *name;
     bool changed, ok = true;
 
@@ -100,24 +105,69 @@ static bool run_passes(ir_module *m, const char *list)
     return ok;
 }
 
-static bool show(const inspect_options *o, ir_module *m)
+static void print_kernels(const lower *l, text *out)
 {
-    text t = {0};
+    for (uint32_t i = 0; i < l->kernel.len; i++) {
+        text_add(out, i ? "\n" : "");
+        lp_print(l->kernel.at[i], out);
+    }
+}
 
+/* What the stages behind the passes print: the kernels. */
+static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
+{
+    const ingot_code_options options = {.name = "model", .target = o->target};
+    ingot_code c;
+
+    bool ok = code_plan(&c, m, &options, d);
+    if (ok)
+        print_kernels(&c.l, out);
+    code_free(&c);
+    return ok;
+}
+
+/* A text of kernels, read and checked. */
+static bool print_kernel_file(const char *path, diag *d, text *out)
+{
+    const char *s = d->source = ingot_read_text(path, d);
+    ir_loc loc = {.file = diag_place(d, path), .line = 1};
+    bool ok = s != NULL, first = true;
+
+    while (ok && *s) {
+        lp_kernel *k = lp_parse(&s, &loc, d);
+        ok = k != NULL;
+        if (ok) {
+            text_add(out, first ? "" : "\n");
+            lp_print(k, out);
+        }
+        first = false;
+        lp_kernel_free(k);
+    }
+    return ok;
+}
+
+/* The module as the stage leaves it; or what is made of it. */
+static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
+{
+    if (!strcmp(o->stage, "loops"))
+        return print_code(o, m, d, out);
+    if (o->passes ? !run_passes(m, o->target, o->passes)
+                  : !strcmp(o->stage, "optimized") && !pass_pipeline(m, o->target, NULL))
+        return false;
     if (!strcmp(o->format, "svg"))
         return print_svg(m);
     if (!strcmp(o->format, "dot"))
-        print_dot(m, &t);
+        print_dot(m, out);
     else
-        ir_print(m, &t);
-    fputs(t.at ? t.at : "", stdout);
-    text_free(&t);
+        ir_print(m, out);
     return true;
 }
 
 static int finish(inspect_options *o)
 {
     diag d;
+    text out = {0};
+    ir_module *m = NULL;
     bool ok;
 
     if (!o->file) {
@@ -125,37 +175,48 @@ static int finish(inspect_options *o)
         return CLI_USAGE;
     }
     diag_init(&d);
-    ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    ok = m != NULL;
-    if (ok && o->passes)
-        ok = run_passes(m, o->passes);
-    else if (ok && !strcmp(o->stage, "optimized"))
-        ok = pass_pipeline(m, target_host(), NULL);
+    if (ingot_has_suffix(o->file, ".lp")) {
+        ok = print_kernel_file(o->file, &d, &out);
+    } else {
+        m = ingot_load(o->file, &o->model.o, &d);
+        ok = m && print_stage(o, m, &d, &out);
+    }
     diag_print(&d, stderr);
-    ok = ok && !diag_failed(&d) && show(o, m);
+    ok = ok && !diag_failed(&d);
+    if (ok)
+        fputs(out.at ? out.at : "", stdout);
+    text_free(&out);
     ir_module_free(m);
     diag_free(&d);
     return ok ? CLI_OK : CLI_FAILED;
 }
 
+static bool is_stage(const char *name)
+{
+    static const char *const stage[] = {"import", "optimized", "loops"};
+
+    for (size_t i = 0; i < COUNT(stage); i++)
+        if (!strcmp(name, stage[i]))
+            return true;
+    return cli_wrong("--stage is import, optimized or loops, not '%s'", name);
+}
+
 int command_inspect(int argc, char **argv)
 {
     static const cli_option options[] = {
-        {"--stage", "NAME", "import (default) or optimized"},
+        {"--stage", "NAME", "import (default), optimized or loops"},
         {"--format", "NAME", "text (default), dot or svg"},
         {"--dim", "NAME=N", "bind a run-time dim"},
         {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
         {NULL, NULL, NULL}};
-    inspect_options o = {.stage = "import", .format = "text"};
+    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
 
-    int status = cli_parse(argc, argv, "ingot inspect [OPTIONS] MODEL", "Shows a model.", options, see, &o);
+    int status = cli_parse(argc, argv, "ingot inspect [OPTIONS] MODEL",
+                           "Shows a model, or reads and prints kernels (.lp).", options, see, &o);
     if (status)
         return status == CLI_HELP ? CLI_OK : status;
-    if (strcmp(o.stage, "import") && strcmp(o.stage, "optimized")) {
-        cli_wrong("--stage is import or optimized, not '%s'", o.stage);
-        return CLI_USAGE;
-    }
-    return finish(&o);
+    return is_stage(o.stage) ? finish(&o) : CLI_USAGE;
 }
 
 int command_opt(int argc, char **argv)
@@ -165,9 +226,10 @@ int command_opt(int argc, char **argv)
         {"--format", "NAME", "text (default), dot or svg"},
         {"--dim", "NAME=N", "bind a run-time dim"},
         {"--shape", "INPUT=1x3x8", "bind an input's extents"},
+        {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
         {"-p", "PASS,..", "passes to run, in order"},
         {NULL, NULL, NULL}};
-    inspect_options o = {.stage = "import", .format = "text"};
+    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
 
     int status = cli_parse(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
                            "Runs passes over a model (.ir or .onnx) and prints it.", options, see, &o);

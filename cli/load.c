@@ -4,14 +4,14 @@
 
 #include "ingot.h"
 
-static bool has_suffix(const char *s, const char *suffix)
+bool ingot_has_suffix(const char *s, const char *suffix)
 {
     size_t n = strlen(s), m = strlen(suffix);
 
     return n > m && !strcmp(s + n - m, suffix);
 }
 
-static char *read_text(const char *path, diag *d)
+char *ingot_read_text(const char *path, diag *d)
 {
     FILE *f = fopen(path, "rb");
     text t = {0};
@@ -34,9 +34,9 @@ static char *read_text(const char *path, diag *d)
 
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
 {
-    if (!has_suffix(path, ".ir"))
+    if (!ingot_has_suffix(path, ".ir"))
         return onnx_import(path, o ? &o->onnx : NULL, d);
-    char *source = read_text(path, d);
+    char *source = ingot_read_text(path, d);
     d->source = source;
     return source ? ir_parse(source, path, d) : NULL;
 }

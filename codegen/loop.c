@@ -2,6 +2,8 @@
  * facts that the plan asks of a kernel. */
 #include "loop.h"
 
+#include "loop_build.h"
+
 struct lp_block {
     lp_block *up;
     lp_stmt *owner;              /* null for the kernel's body */
@@ -21,7 +23,19 @@ static void open_block(lp_kernel *k, lp_stmt *owner, lp_stmt **tail)
 static const char *const reserved[] = {
     "kernel", "dims", "par", "for", "down", "unroll", "vec", "local", "if", "else",
     "fold", "transpose", "prefetch", "stream", "true", "false", "inf", "nan", "step",
+    "strides", "align", "alias",
 };
+
+bool lp_computes(ir_dtype d)
+{
+    switch (d) {
+    case DT_F32: case DT_F64: case DT_F16: case DT_BF16: case DT_I8: case DT_U8: case DT_I16:
+    case DT_U16: case DT_I32: case DT_U32: case DT_I64: case DT_U64: case DT_BOOL:
+        return true;
+    default:
+        return false;
+    }
+}
 
 lp_kernel *lp_kernel_new(const char *name)
 {
@@ -68,7 +82,7 @@ static const char *unique(lp_kernel *k, const char *name)
     return s;
 }
 
-static lp_var var_new(lp_kernel *k, const char *name, lp_variable v)
+lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v)
 {
     v.name = unique(k, name);
     vec_push(&k->var, v);
@@ -76,12 +90,19 @@ static lp_var var_new(lp_kernel *k, const char *name, lp_variable v)
     return k->var.len - 1;
 }
 
-lp_expr lp_dim_range(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor)
+lp_var lp_dim_add(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor)
 {
-    lp_var v = var_new(k, name, (lp_variable){.kind = LP_DIM, .dtype = DT_I64, .lo = lo,
-                                              .hi = hi, .divisor = max_i64(divisor, 1)});
+    lp_var v = lp_var_add(k, name, (lp_variable){.kind = LP_DIM, .dtype = DT_I64, .lo = lo,
+                                                 .hi = hi, .divisor = max_i64(divisor, 1)});
 
     vec_push(&k->dim, v);
+    return v;
+}
+
+lp_expr lp_dim_range(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor)
+{
+    lp_var v = lp_dim_add(k, name, lo, hi, divisor);
+
     return k->var.at[v].self;
 }
 
@@ -90,15 +111,20 @@ lp_expr lp_dim(lp_kernel *k, const char *name)
     return lp_dim_range(k, name, 0, INT64_MAX, 1);
 }
 
+lp_buf lp_buffer_add(lp_kernel *k, const char *name, lp_buffer b)
+{
+    b.name = unique(k, name);
+    b.dims = arena_copy(&k->mem, b.dims, (size_t)b.rank * sizeof *b.dims);
+    vec_push(&k->buf, b);
+    return k->buf.len - 1;
+}
+
 static lp_buf buffer_new(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                          const lp_expr *dims, lp_space space)
 {
     ICE_IF(rank < 0 || rank > LP_MAX_RANK, "buffer %s of rank %d", name, rank);
-    lp_buffer b = {.name = unique(k, name), .dtype = dtype, .rank = rank, .space = space,
-                   .dims = arena_copy(&k->mem, dims, (size_t)rank * sizeof *dims)};
-
-    vec_push(&k->buf, b);
-    return k->buf.len - 1;
+    return lp_buffer_add(k, name, (lp_buffer){.dtype = dtype, .rank = rank, .space = space,
+                                              .dims = dims});
 }
 
 lp_buf lp_param(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
@@ -146,20 +172,27 @@ static int64_t greatest_divisor(int64_t a, int64_t b)
     return b ? greatest_divisor(b, a % b) : a;
 }
 
-/* The loop variable over lo..hi by step; lanes run through all values. */
-static lp_var loop_var(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
+lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
                        lp_expr hi, int64_t step)
 {
     const lp_node *l = lp_at(k, lo), *h = lp_at(k, hi);
+    bool unknown = h->hi == INT64_MAX || h->hi == INT64_MIN;
     lp_variable v = {.kind = LP_LOOPVAR, .dtype = DT_I64, .lo = l->lo, .divisor = 1};
 
-    ICE_IF(l->dtype != DT_I64 || h->dtype != DT_I64 || step < 1, "range of loop %s", name);
-    v.hi = h->hi == INT64_MAX ? h->hi : max_i64(h->hi - 1, l->lo);
-    if (kind != LP_VEC)
+    v.hi = unknown ? INT64_MAX : max_i64(h->hi - 1, l->lo);
+    if (kind != LP_VEC)         /* lanes run through all values */
         v.divisor = l->divisor == 0 ? step : greatest_divisor(l->divisor, step);
     if (l->lo >= 0)
         v.limit = hi;
-    return var_new(k, name, v);
+    return lp_var_add(k, name, v);
+}
+
+static lp_var loop_var(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
+                       lp_expr hi, int64_t step)
+{
+    ICE_IF(lp_dtype(k, lo) != DT_I64 || lp_dtype(k, hi) != DT_I64 || step < 1,
+           "range of loop %s", name);
+    return lp_loop_var_add(k, kind, name, lo, hi, step);
 }
 
 void lp_par(lp_kernel *k, int n, const char *const *names, const lp_expr *lo,
@@ -254,7 +287,7 @@ lp_buf lp_local(lp_kernel *k, const char *name, ir_dtype dtype, int rank, const 
     return b;
 }
 
-static lp_expr define(lp_kernel *k, lp_stmt *s, const char *name, ir_dtype dtype, lp_expr value)
+lp_var lp_let_var_add(lp_kernel *k, const char *name, ir_dtype dtype, lp_expr value)
 {
     lp_variable v = {.kind = LP_LETVAR, .dtype = dtype, .lo = INT64_MIN, .hi = INT64_MAX,
                      .divisor = 1};
@@ -264,7 +297,13 @@ static lp_expr define(lp_kernel *k, lp_stmt *s, const char *name, ir_dtype dtype
         v.hi = lp_at(k, value)->hi;
         v.divisor = lp_at(k, value)->divisor;
     }
-    lp_var var = var_new(k, name, v);
+    return lp_var_add(k, name, v);
+}
+
+static lp_expr define(lp_kernel *k, lp_stmt *s, const char *name, ir_dtype dtype, lp_expr value)
+{
+    lp_var var = lp_let_var_add(k, name, dtype, value);
+
     s->var = arena_copy(&k->mem, &var, sizeof var);
     s->nvar = 1;
     return k->var.at[var].self;

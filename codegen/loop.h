@@ -104,6 +104,7 @@ typedef struct lp_stmt {
     lp_expr value;               /* STORE, LET; IF: condition; LOCAL: fill or 0 */
     int32_t size;                /* TRANSPOSE: W of the WxW tile */
     bool stream;                 /* STORE: will not be read soon (past the cache) */
+    ir_loc loc;                  /* in the text that it was read from */
     struct lp_stmt *body, *other, *next;    /* LOOP, IF; else branch; sequence */
 } lp_stmt;
 
@@ -122,6 +123,9 @@ typedef struct lp_kernel {
     names names;                 /* all names in use */
     lp_block *open;              /* builder: innermost open block */
 } lp_kernel;
+
+/* Is it an element type that kernels compute with? */
+bool lp_computes(ir_dtype d);
 
 /* ---- kernel, parameters ------------------------------------------------ */
 
@@ -250,8 +254,10 @@ void lp_print(const lp_kernel *k, text *out);
 void lp_print_expr(const lp_kernel *k, lp_expr e, text *out);
 /* The text without the kernel's name: equal kernels have equal text. */
 void lp_print_anonymous(const lp_kernel *k, text *out);
-/* Reads one kernel; `*s` ends behind it.  Null and a message on bad text. */
-lp_kernel *lp_parse(const char **s, diag *d);
+/* Reads one kernel at *s, which stands at *loc of its file; both end behind it
+ * and the space that follows.  Checks names and the form only: lp_verify does
+ * the rest.  Null and a message on bad text. */
+lp_kernel *lp_parse(const char **s, ir_loc *loc, diag *d);
 /* Scoping, dtypes, constant shapes of reg buffers, placement of par and vec,
  * stores of par iterations that could collide. */
 bool lp_verify(const lp_kernel *k, diag *d);

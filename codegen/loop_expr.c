@@ -3,7 +3,8 @@
  * linearity).  Ranges saturate at the ends of int64, which mean "unknown". */
 #include "loop.h"
 
-#include "loop_num.h"
+#include "loop_build.h"
+#include "num.h"
 
 static const int64_t NEG_INF = INT64_MIN, POS_INF = INT64_MAX;
 
@@ -185,7 +186,7 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     }
 }
 
-static lp_expr intern(lp_kernel *k, lp_node n, const lp_expr *args)
+lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args)
 {
     uint64_t h = node_hash(&n, args);
 
@@ -205,7 +206,7 @@ static lp_expr intern(lp_kernel *k, lp_node n, const lp_expr *args)
 
 lp_expr lp_const_bits(lp_kernel *k, ir_dtype d, uint64_t bits)
 {
-    return intern(k, (lp_node){.kind = LX_LITERAL, .dtype = d, .bits = bits}, NULL);
+    return lp_node_add(k, (lp_node){.kind = LX_LITERAL, .dtype = d, .bits = bits}, NULL);
 }
 
 lp_expr lp_int(lp_kernel *k, int64_t v)
@@ -224,7 +225,9 @@ lp_expr lp_const_flt(lp_kernel *k, ir_dtype d, double v)
 {
     if (!dt_is_float(d))
         return lp_const_bits(k, d, (uint64_t)sc_int_from_flt(d, v));
-    return lp_const_bits(k, d, lp_num_encode(d, v));
+    uint64_t bits = 0;
+    num_store_flt(d, &bits, v);
+    return lp_const_bits(k, d, bits);
 }
 
 bool lp_is_int(const lp_kernel *k, lp_expr e, int64_t *v)
@@ -247,7 +250,7 @@ lp_var lp_var_of(const lp_kernel *k, lp_expr e)
 
 static lp_expr raw2(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
 {
-    return intern(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = DT_I64, .narg = 2},
+    return lp_node_add(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = DT_I64, .narg = 2},
                   LP(a, b));
 }
 
@@ -415,7 +418,7 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
         if (divides(k, y, b, &q))
             return index_add(k, q, lp_div(k, x, b));
     }
-    return intern(k, (lp_node){.kind = LX_FLOORDIV, .dtype = DT_I64, .narg = 2}, LP(a, b));
+    return lp_node_add(k, (lp_node){.kind = LX_FLOORDIV, .dtype = DT_I64, .narg = 2}, LP(a, b));
 }
 
 lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b)
@@ -523,7 +526,7 @@ static lp_expr bool_simplify(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
 
 static lp_expr scalar_node(lp_kernel *k, sc_op op, ir_dtype result, int n, const lp_expr *args)
 {
-    return intern(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = result,
+    return lp_node_add(k, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = result,
                                .narg = (uint32_t)n}, args);
 }
 
@@ -597,7 +600,7 @@ lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4)
 {
     ICE_IF(lp_dtype(k, acc) != DT_I32 || lp_dtype(k, u8x4) != DT_I32
                || lp_dtype(k, s8x4) != DT_I32, "dot4 of other than i32");
-    return intern(k, (lp_node){.kind = LX_DOT4, .dtype = DT_I32, .narg = 3},
+    return lp_node_add(k, (lp_node){.kind = LX_DOT4, .dtype = DT_I32, .narg = 3},
                   LP(acc, u8x4, s8x4));
 }
 
@@ -612,7 +615,7 @@ static lp_expr load(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
         args[i] = idx[i];
     }
     args[buf->rank] = cond;
-    return intern(k, (lp_node){.kind = LX_LOAD, .dtype = buf->dtype, .ref = b,
+    return lp_node_add(k, (lp_node){.kind = LX_LOAD, .dtype = buf->dtype, .ref = b,
                                .guarded = cond != 0,
                                .narg = (uint32_t)(buf->rank + (cond != 0))}, args);
 }
@@ -634,7 +637,7 @@ lp_expr lp_load_if(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
 
 lp_expr lp_var_expr(lp_kernel *k, lp_var v)
 {
-    return intern(k, (lp_node){.kind = LX_VAR, .dtype = k->var.at[v].dtype, .ref = v}, NULL);
+    return lp_node_add(k, (lp_node){.kind = LX_VAR, .dtype = k->var.at[v].dtype, .ref = v}, NULL);
 }
 
 /* ---- questions ------------------------------------------------------------------ */

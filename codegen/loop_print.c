@@ -4,10 +4,11 @@
  * other functions are calls.  A literal of another type than i64 carries it:
  * 1.5:f32, -3:i8, 0x7fc00000:f32 (bits). */
 #include "loop.h"
-#include "loop_num.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+#include "num.h"
 
 static void print_list(const lp_kernel *k, const lp_expr *e, int n, text *out)
 {
@@ -18,9 +19,10 @@ static void print_list(const lp_kernel *k, const lp_expr *e, int n, text *out)
     }
 }
 
+/* In the fewest digits that give the bits back. */
 static void print_float(ir_dtype d, uint64_t bits, text *out)
 {
-    double v = lp_num_decode(d, bits);
+    double v = num_load_flt(d, &bits);
     char s[40];
 
     if (isnan(v)) {
@@ -28,8 +30,10 @@ static void print_float(ir_dtype d, uint64_t bits, text *out)
         return;
     }
     for (int digits = 1; digits <= 17; digits++) {
+        uint64_t again = 0;
         snprintf(s, sizeof s, "%.*g", digits, v);
-        if (lp_num_encode(d, strtod(s, NULL)) == bits)
+        num_store_flt(d, &again, strtod(s, NULL));
+        if (again == bits)
             break;
     }
     text_add(out, "%s:%s", s, dt_text(d));

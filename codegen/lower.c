@@ -148,18 +148,6 @@ int lanes_of(const lower *l, ir_dtype dt)
     return n < 4 ? 4 : n > 16 ? 16 : n;
 }
 
-/* Element types that kernels compute with. */
-static bool computes(ir_dtype dt)
-{
-    switch (dt) {
-    case DT_F32: case DT_F64: case DT_F16: case DT_BF16: case DT_I8: case DT_U8: case DT_I16:
-    case DT_U16: case DT_I32: case DT_U32: case DT_I64: case DT_U64: case DT_BOOL:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static template_fn *choose(const ir_node *n)
 {
     switch (n->op) {
@@ -180,7 +168,7 @@ static bool types_ok(const job *j, ir_ref r, int depth, const char **why)
     const ir_node *n = ir_node_of(j->in->fn, r);
     const ir_type *t = ir_type_of(j->in->fn, r);
 
-    if (t->kind != TY_TENSOR || !computes(t->dtype)) {
+    if (t->kind != TY_TENSOR || !lp_computes(t->dtype)) {
         *why = "its element type is not compiled yet";
         return false;
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Printing, parsing and printing again is the identity, for the imported and the
-# optimized form of every model.  A model that does not import is skipped.
+# optimized form of every model, and for its kernels.  A model that does not
+# import or compile is skipped.
 # usage: roundtrip.sh INGOT CASE...
 set -uo pipefail
 ingot=$(realpath "$1")
@@ -10,12 +11,16 @@ trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0 skipped=0
 
 for case in "$@"; do
-    for stage in import optimized; do
+    for stage in import optimized loops; do
+        again="opt $tmp/a.ir"
+        [ $stage = loops ] && again="inspect $tmp/a.lp"
         if ! timeout 60 "$ingot" inspect --stage $stage "$case/model.onnx" \
-            >"$tmp/a.ir" 2>/dev/null; then
+            >"${again#* }" 2>/dev/null; then
             skipped=$((skipped + 1))
-        elif timeout 60 "$ingot" opt "$tmp/a.ir" >"$tmp/b.ir" 2>"$tmp/err" &&
-            cmp -s "$tmp/a.ir" "$tmp/b.ir"; then
+        # A command and its operand: two words.
+        # shellcheck disable=SC2086
+        elif timeout 60 "$ingot" $again >"$tmp/b" 2>"$tmp/err" &&
+            cmp -s "${again#* }" "$tmp/b"; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
