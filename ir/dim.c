@@ -7,7 +7,7 @@
  * over a bound, or over 64 bits, sets `overflow` and gives 0. */
 #include "dim.h"
 
-enum { MAX_TERMS = 256, MAX_ATOMS = 8, MAX_SIZE = 2000 };
+enum { MAX_TERMS = 256, MAX_ATOMS = 8, MAX_SIZE = 2000, MAX_BRANCHES = 64 };
 
 typedef struct poly {
     int n;
@@ -758,6 +758,29 @@ ir_dim dim_le(dim_table *t, ir_dim a, ir_dim b)
     return atom2(t, DIM_LE, a, b, (range){0, 1});
 }
 
+/* c is `symbol == constant`: are a and b the same where it holds? */
+static bool same_where(dim_table *t, const dim_expr *c, ir_dim a, ir_dim b)
+{
+    int64_t value;
+    int symbol = dim_const(t, c->arg[0], &value) ? 1 : 0;
+    const dim_expr *x = dim_get(t, c->arg[symbol]);
+
+    if (!x || x->op != DIM_SYM || !dim_const(t, c->arg[!symbol], &value) ||
+        size_of(t, a) + size_of(t, b) > MAX_BRANCHES)
+        return false;
+    bool *given = mem_alloc(t->symbol.len * sizeof *given), overflow = t->overflow;
+    ir_dim *to = mem_alloc(t->symbol.len * sizeof *to);
+    memset(given, 0, t->symbol.len * sizeof *given);
+    given[x->value] = true;
+    to[x->value] = c->arg[!symbol];
+    dim_subst s = {to, given, t->symbol.len};
+    bool same = dim_same(dim_apply(t, &s, a), dim_apply(t, &s, b)) && t->overflow == overflow;
+    t->overflow = overflow;
+    mem_free(given);
+    mem_free(to);
+    return same;
+}
+
 ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
 {
     if (dim_same(a, b) || dim_lo(t, c) > 0 || dim_hi(t, c) < 0)
@@ -769,6 +792,9 @@ ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
     const dim_expr *e = dim_get(t, c);  /* select(eq(a, b), a, b) -> b */
     if (e->op == DIM_EQ && ((e->arg[0].v == a.v && e->arg[1].v == b.v) ||
                             (e->arg[0].v == b.v && e->arg[1].v == a.v)))
+        return b;
+    dim_expr copy = *e;                 /* the table may grow */
+    if (copy.op == DIM_EQ && same_where(t, &copy, a, b))
         return b;
     range x = range_of(t, a), y = range_of(t, b);
     return intern(t, (dim_expr){.op = DIM_SELECT, .arg = {c, a, b},

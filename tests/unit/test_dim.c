@@ -85,6 +85,8 @@ static void test_canonical(void **state)
         {"le(N+1,N)", "0"},
         {"select(eq(N,M),N,M)", "M"},
         {"select(lt(N,M),1,0)", "lt(N,M)"},
+        {"select(eq(1,N),min(512,N),N)", "N"},
+        {"select(eq(N,3),2*M+6,2*N+2*M)", "2*N+2*M"},
         {"7/-2", "0-4"},
         {"(0-7)%4", "1"},
         {"N/0", "0"},
