@@ -147,6 +147,16 @@ static void choose_tile_axis(conv *c, struct ir_attr_CONV *own)
     c->at = own;
 }
 
+/* A tile takes as many channel vectors as divide their number: fewer loads per
+ * multiply-add, and no idle ones. */
+static void choose_vectors(conv *c, int64_t vectors)
+{
+    bool many = c->j->l->target->vector_regs >= 32;
+
+    c->q = vectors % 2 == 0 ? 2 : vectors % 3 == 0 ? 3 : 1;
+    c->p = c->q == 2 ? (many ? 12 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
+}
+
 bool template_conv(job *j)
 {
     struct ir_attr_CONV own = j->root->attr->CONV;
@@ -186,9 +196,7 @@ bool template_conv(job *j)
         g.at = &swap;
         c.weights = pack(&g, w->attr->CONST.id, turned, c.lanes);
     } else if (c.packed) {
-        /* An odd number of channel vectors goes one by one. */
-        if ((e[1] + c.lanes - 1) / c.lanes % 2)
-            c.q = 1, c.p = many ? 14 : 10;
+        choose_vectors(&c, (e[1] + c.lanes - 1) / c.lanes);
         c.weights = pack(&c, w->attr->CONST.id, e, c.lanes);
     }
     bool *stored = &((ir_groups *)j->in)->stored[j->out];

@@ -5,15 +5,20 @@
  * kernel is made: their taps are written out one by one, each over the
  * positions that it reaches.  A width that is known only at run time ends with
  * a tile that overlaps the one before and computes some positions twice, so
- * that no short tile is needed.  What does not fit this (dilated images, pads
- * wider than a tile) reads under guards. */
+ * that no short tile is needed.
+ *
+ * An image dilated by D (a transposed convolution) has D phases: the positions
+ * equal modulo D read the same taps, and tiles run over the positions of one
+ * phase.  What does not fit this (pads wider than a tile, many taps) reads
+ * under guards. */
 #include "lower_conv.h"
 
 enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
 
-/* The last axis in numbers. */
+/* The last axis in numbers.  Position i of a row is `phase` + step * i of the
+ * output; tap t reads the image at stride * i + offset(t). */
 typedef struct edge {
-    int64_t stride, dilation, taps, low, high;
+    int64_t stride, dilation, taps, low, high, step, phase;
     int64_t width, image;       /* extents of output and image; -1: symbolic */
     int64_t first, last;        /* positions at either end that leave the image */
 } edge;
@@ -27,7 +32,7 @@ typedef struct tile {
     int p, q;
     bool low, high;             /* begins, ends with its row */
     bool guarded;               /* any position may lie outside */
-    const edge *edge;             /* of the row; null: it meets none, or guarded */
+    const edge *edge;           /* of the row; null: it has no rim, or none in numbers */
     lp_expr w0;                 /* its first position */
     lp_expr tap[CONV_MAX_SPATIAL], pos[CONV_MAX_SPATIAL];
 } tile;
@@ -40,6 +45,49 @@ static bool has_rim(const conv *c, int i)
            !dim_is(t, c->at->ldil.at[i], 1);
 }
 
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Does this phase read the tap? */
+static bool has_tap(const edge *e, int64_t tap)
+{
+    return (e->phase + tap * e->dilation - e->low) % e->step == 0;
+}
+
+static int64_t offset(const edge *e, int64_t tap)
+{
+    return (e->phase + tap * e->dilation - e->low) / e->step;
+}
+
+/* How far the image goes on behind what the last position reads at offset 0:
+ * known where the extents are; else the pads tell it but for up to `unknown`
+ * more. */
+static int64_t slack(const edge *e, int64_t *unknown)
+{
+    int64_t reach = (e->taps - 1) * e->dilation;
+
+    *unknown = e->width < 0 && e->step == 1 ? e->stride - 1 : 0;
+    if (e->step > 1)
+        return -floor_div(e->low + e->high - reach - e->phase, e->step);
+    return e->width < 0 ? reach - e->high - e->low
+                        : e->image - 1 - (e->width - 1) * e->stride;
+}
+
+/* Positions at either end that read beyond the image. */
+static void find_ends(edge *e)
+{
+    int64_t unknown, left = slack(e, &unknown);
+
+    e->first = e->last = 0;
+    for (int64_t t = 0; t < e->taps; t++)
+        if (has_tap(e, t)) {
+            e->first = max_i64(e->first, -floor_div(offset(e, t), e->stride));
+            e->last = max_i64(e->last, -floor_div(left - offset(e, t), e->stride));
+        }
+}
+
 /* Numbers of the last axis; false if one that is needed is no constant. */
 static bool edge_of(const conv *c, edge *e)
 {
@@ -47,17 +95,15 @@ static bool edge_of(const conv *c, edge *e)
     const dim_table *t = &c->j->l->m->dims;
     int i = c->s - 1;
 
+    e->phase = 0;
     if (!dim_const(t, c->ty->dim[a->ys.at[i]], &e->width) ||
         !dim_const(t, c->tx->dim[a->xs.at[i]], &e->image))
         e->width = e->image = -1;
-    if (!dim_is(t, a->ldil.at[i], 1) || !dim_const(t, a->stride.at[i], &e->stride) ||
-        !dim_const(t, a->rdil.at[i], &e->dilation) || !dim_const(t, a->low.at[i], &e->low) ||
-        !dim_const(t, a->high.at[i], &e->high) ||
-        !dim_const(t, c->tw->dim[a->ws.at[i]], &e->taps) || e->taps > MAX_EDGE_TAPS)
-        return false;
-    e->first = e->low > 0 ? (e->low + e->stride - 1) / e->stride : 0;
-    e->last = e->high > 0 ? (e->high + e->stride - 1) / e->stride : 0;
-    return true;
+    return dim_const(t, a->ldil.at[i], &e->step) && dim_const(t, a->stride.at[i], &e->stride) &&
+           dim_const(t, a->rdil.at[i], &e->dilation) && dim_const(t, a->low.at[i], &e->low) &&
+           dim_const(t, a->high.at[i], &e->high) &&
+           dim_const(t, c->tw->dim[a->ws.at[i]], &e->taps) && e->taps <= MAX_EDGE_TAPS &&
+           (e->step == 1 || e->stride == 1);
 }
 
 /* ---- reading image and weights ----------------------------------------------------- */
@@ -73,7 +119,18 @@ static void put(body *b, lp_expr linear, const ir_type *t, ir_ints l, lp_expr *i
     }
 }
 
-/* Place in the image of output position pos and a tap along axis i. */
+/* Output position of the tile's position r. */
+static lp_expr output_at(const tile *x, lp_expr r)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr i = lp_add(k, x->w0, r);
+
+    if (!x->edge || x->edge->step == 1)
+        return i;
+    return lp_add(k, lp_int(k, x->edge->phase), lp_mul(k, lp_int(k, x->edge->step), i));
+}
+
+/* Place in the (dilated) image of output position pos and a tap along axis i. */
 static lp_expr image_at(const tile *x, int i, lp_expr pos, lp_expr tap)
 {
     const struct ir_attr_CONV *a = x->c->at;
@@ -229,9 +286,10 @@ static void add_products(tile *x, int lo, int hi, bool guarded)
     lp_expr r = lp_loop(k, LP_UNROLL, "r", lp_int(k, lo), lp_int(k, hi), 1);
     lp_expr u = lp_unroll(k, "u", x->q);
     lp_expr v = lp_vec(k, "v", lp_int(k, 0), lp_int(k, x->c->lanes), x->c->lanes, LP_EXACT);
-    lp_expr at = lp_add(k, x->w0, r);
+    lp_expr at = output_at(x, r);
     x->pos[last] = guarded ? image_if(x, last, at, x->tap[last], &inside)
-                           : image_at(x, last, at, x->tap[last]);
+                           : lp_div(k, image_at(x, last, at, x->tap[last]),
+                                    body_dim(x->b, x->c->at->ldil.at[last]));
     lp_expr xv = image_value(x, &f, v, inside), wv = weight_value(x, &f, u, v);
     lp_expr old = lp_load(k, x->acc, LP(r, u, v));
     lp_store(k, x->acc, LP(r, u, v), dt_is_float(x->c->acc) ? lp_fma(k, xv, wv, old)
@@ -240,34 +298,23 @@ static void add_products(tile *x, int lo, int hi, bool guarded)
         lp_end(k);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 static int clamp(int64_t v, int p)
 {
     return (int)max_i64(0, min_i64(v, p));
 }
 
-/* One tap of the last axis in a tile at an end of its row.  Of the image, what
- * is left behind the last position's first tap is `slack`: known where the
- * extents are, else up to stride - 1 more than the pads tell. */
-static void add_edge_tap(tile *x, int64_t tap)
+/* One tap of the last axis, over the positions of the tile that it reaches. */
+static void add_tap(tile *x, int64_t tap)
 {
     const edge *e = x->edge;
-    int64_t at = tap * e->dilation, reach = (e->taps - 1) * e->dilation;
-    int64_t slack = reach - e->high, unknown = e->stride - 1;
+    bool low = x->low && !x->guarded, high = x->high && !x->guarded;
+    int64_t unknown, at = offset(e, tap), left = slack(e, &unknown) - at;
+    int lo = low ? clamp(-floor_div(at, e->stride), x->p) : 0;
+    int sure = high ? clamp(x->p + floor_div(left, e->stride), x->p) : x->p;
+    int most = high ? clamp(x->p + floor_div(left + unknown, e->stride), x->p) : x->p;
 
-    if (e->width >= 0) {
-        slack = e->image - 1 + e->low - (e->width - 1) * e->stride;
-        unknown = 0;
-    }
-    int lo = x->low ? clamp(-floor_div(at - e->low, e->stride), x->p) : 0;
-    int sure = x->high ? clamp(x->p + floor_div(slack - at, e->stride), x->p) : x->p;
-    int most = x->high ? clamp(x->p + floor_div(slack + unknown - at, e->stride), x->p) : x->p;
     x->tap[x->c->s - 1] = lp_int(x->b->k, tap);
-    add_products(x, lo, sure, false);
+    add_products(x, lo, sure, x->guarded);
     add_products(x, (int)max_i64(lo, sure), most, true);
 }
 
@@ -300,9 +347,10 @@ static void add_all(tile *x)
     int open = outer_taps(x), last = x->c->s - 1;
     lp_expr taps = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[last]]);
 
-    if (x->low || x->high) {
+    if (x->low || x->high || (x->edge && x->edge->step > 1)) {
         for (int64_t i = 0; i < x->edge->taps; i++)
-            add_edge_tap(x, i);
+            if (has_tap(x->edge, i))
+                add_tap(x, i);
     } else {
         x->tap[last] = lp_for(k, "t", lp_int(k, 0), taps);
         add_products(x, 0, x->p, x->guarded);
@@ -334,7 +382,7 @@ static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_
         put(x->b, x->at->g, t, a->yg, idx);
     for (int i = 0; i < x->c->s - 1; i++)
         idx[a->ys.at[i]] = x->at->pos[i];
-    idx[a->ys.at[x->c->s - 1]] = lp_add(k, x->w0, r);
+    idx[a->ys.at[x->c->s - 1]] = output_at(x, r);
 }
 
 static void store_results(tile *x)
@@ -396,6 +444,17 @@ static void make_end(tile *x, int p, lp_expr w0, bool low, bool high)
     x->low = x->high = false;
 }
 
+/* Positions at the ends that need tiles of their own. */
+static int64_t first_of(const tile *x)
+{
+    return x->edge && !x->guarded ? x->edge->first : 0;
+}
+
+static int64_t last_of(const tile *x)
+{
+    return x->edge && !x->guarded ? x->edge->last : 0;
+}
+
 /* A constant width: tiles of `big` and big - 1 positions fill it evenly. */
 static void const_row(tile *x, int64_t width)
 {
@@ -405,11 +464,8 @@ static void const_row(tile *x, int64_t width)
     int64_t bigs = width - tiles * (big - 1), smalls = tiles - bigs;
     int end = smalls ? big - 1 : big;
 
-    if (x->edge && (x->edge->first > big || x->edge->last > end)) {
-        x->edge = NULL;
-        x->guarded = true;
-    }
-    bool low = x->edge && x->edge->first, high = x->edge && x->edge->last;
+    x->guarded = x->guarded || first_of(x) > big || last_of(x) > end;
+    bool low = first_of(x) > 0, high = last_of(x) > 0;
     if (tiles == 1 && (low || high)) {
         make_end(x, big, lp_int(k, 0), true, true);
         return;
@@ -432,7 +488,7 @@ static void single_positions(tile *x, lp_expr width)
     bool guarded = x->guarded;
     lp_expr w0 = lp_for(k, "ws", lp_int(k, 0), width);
 
-    x->guarded = guarded || x->edge;
+    x->guarded = guarded || first_of(x) || last_of(x);
     make_tile(x, 1, w0);
     x->guarded = guarded;
     lp_end(k);
@@ -444,7 +500,7 @@ static void symbolic_row(tile *x, lp_expr width)
 {
     lp_kernel *k = x->b->k;
     int p = x->c->p;
-    int64_t first = x->edge ? x->edge->first : 0, last = x->edge ? x->edge->last : 0;
+    int64_t first = first_of(x), last = last_of(x);
     lp_expr inner = lp_sub(k, width, lp_int(k, last)), end = lp_sub(k, width, lp_int(k, p));
     lp_expr whole = lp_div(k, inner, lp_int(k, p));
 
@@ -466,21 +522,34 @@ static void symbolic_row(tile *x, lp_expr width)
     lp_end(k);
 }
 
+/* All positions of one phase, or of the row. */
+static void phase_row(tile *x, ir_dim width)
+{
+    int64_t w;
+
+    if (!dim_const(&x->c->j->l->m->dims, width, &w))
+        symbolic_row(x, body_dim(x->b, width));
+    else if (w > 0)
+        const_row(x, w);
+}
+
 void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place *at)
 {
     tile x = {.c = c, .b = b, .y = y, .weights = weights, .at = at};
-    ir_dim extent = c->ty->dim[c->at->ys.at[c->s - 1]];
-    int64_t w;
+    ir_dim width = c->ty->dim[c->at->ys.at[c->s - 1]];
+    dim_table *t = &c->j->l->m->dims;
     edge e;
 
-    if (has_rim(c, c->s - 1)) {
-        if (edge_of(c, &e) && e.first <= c->p && e.last <= c->p)
-            x.edge = &e;
-        else
-            x.guarded = true;
+    x.edge = &e;
+    if (!has_rim(c, c->s - 1) || !edge_of(c, &e)) {
+        x.edge = NULL;
+        x.guarded = has_rim(c, c->s - 1);
+        phase_row(&x, width);
+        return;
     }
-    if (!dim_const(&c->j->l->m->dims, extent, &w))
-        symbolic_row(&x, body_dim(b, extent));
-    else if (w > 0)
-        const_row(&x, w);
+    for (e.phase = 0; e.phase < e.step; e.phase++) {
+        find_ends(&e);
+        x.guarded = e.first > c->p || e.last > c->p;
+        phase_row(&x, dim_ceildiv(t, dim_sub(t, width, dim_int(t, e.phase)), dim_int(t, e.step)));
+    }
 }
