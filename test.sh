@@ -136,6 +136,8 @@ if [ "$quick" != quick ]; then
     say "writing light_*_random"
     build/venv/bin/python scripts/light_random.py
     count light_random build/ingot test --timeout 300 $data/light_random/*/
+    count random_models build/venv/bin/python tests/random_models.py \
+        build/ingot --count 200 --seed 1
     count executables build/venv/bin/python tests/executables.py build/ingot \
         $data/real/*/ $data/light/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \
