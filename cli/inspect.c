@@ -135,7 +135,7 @@ static bool print_kernel_file(const char *path, diag *d, text *out)
 
     while (ok && *s) {
         lp_kernel *k = lp_parse(&s, &loc, d);
-        ok = k != NULL;
+        ok = k && lp_verify(k, d) && lp_disjoint(k, d);
         if (ok) {
             text_add(out, first ? "" : "\n");
             lp_print(k, out);

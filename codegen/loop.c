@@ -415,8 +415,10 @@ lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx)
     return sum;
 }
 
-static const lp_stmt *find_par(const lp_stmt *s)
+const lp_stmt *lp_find_par(const lp_kernel *k)
 {
+    const lp_stmt *s = k->body;
+
     while (s && !(s->op == LP_LOOP && s->kind == LP_PAR))
         s = s->next;
     return s;
@@ -424,7 +426,7 @@ static const lp_stmt *find_par(const lp_stmt *s)
 
 lp_expr lp_kernel_trip(lp_kernel *k)
 {
-    const lp_stmt *s = find_par(k->body);
+    const lp_stmt *s = lp_find_par(k);
     lp_expr n = lp_int(k, 1);
 
     for (uint32_t i = 0; s && i < s->nvar; i++) {

@@ -235,6 +235,8 @@ void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
  * int32_t thread)` (ingot_body of ir/abi.h).  arg: 8-byte words: scratch base,
  * scratch bytes per thread, one pointer per buffer parameter, one i64 per dim. */
 
+/* The par loop; null if there is none. */
+const lp_stmt *lp_find_par(const lp_kernel *k);
 /* Iterations of the par loop, over dims; literal 1 without one. */
 lp_expr lp_kernel_trip(lp_kernel *k);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
@@ -258,9 +260,12 @@ void lp_print_anonymous(const lp_kernel *k, text *out);
  * and the space that follows.  Checks names and the form only: lp_verify does
  * the rest.  Null and a message on bad text. */
 lp_kernel *lp_parse(const char **s, ir_loc *loc, diag *d);
-/* Scoping, dtypes, constant shapes of reg buffers, placement of par and vec,
- * stores of par iterations that could collide. */
-bool lp_verify(const lp_kernel *k, diag *d);
+/* Scoping, dtypes, constant shapes of reg buffers, placement of loops.  False
+ * and a message at the first fault. */
+bool lp_verify(lp_kernel *k, diag *d);
+/* Of a verified kernel: do parallel iterations store different elements?  False
+ * and a message, too, where that could not be shown. */
+bool lp_disjoint(lp_kernel *k, diag *d);
 /* Interprets iterations [begin,end) on real memory, the oracle of the emitter.
  * Same arguments as the compiled kernel, but scratch is its own.  False and a
  * message where an index leaves its buffer. */

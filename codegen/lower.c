@@ -21,6 +21,17 @@ void lower_free(lower *l)
     arena_reset(&l->mem);
 }
 
+/* A template that makes an ill kernel is our bug. */
+static void check(lp_kernel *k)
+{
+    diag d;
+
+    diag_init(&d);
+    bool ok = lp_verify(k, &d);
+    ICE_IF(!ok, "%s", d.message.len ? d.message.at[0].text : "no message");
+    diag_free(&d);
+}
+
 uint32_t lower_add(lower *l, lp_kernel *k)
 {
     text t = {0}, other = {0};
@@ -40,6 +51,7 @@ uint32_t lower_add(lower *l, lp_kernel *k)
     }
     text_free(&t);
     text_free(&other);
+    check(k);
     k->name = arena_printf(&k->mem, "%s_k%u_%s", l->prefix, l->kernel.len, k->name);
     vec_push(&l->kernel, k);
     map_add(&l->by_text, h, l->kernel.len - 1);
