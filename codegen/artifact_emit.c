@@ -1,5 +1,5 @@
 /* codegen/artifact_emit.c - the tables of a compiled model and the functions
- * beside run: sizes, extents of outputs, first values of states. */
+ * beside run: sizes, extents of outputs, arithmetic, first values of states. */
 #include "artifact_emit.h"
 
 #include "abi.h"
@@ -52,6 +52,20 @@ static value dims_function(emitter *e)
                            pe_at(e, LLVMGetParam(e->f, 1), pe_int(e, at)));
     }
     LLVMBuildRetVoid(e->b);
+    return e->f;
+}
+
+static value flops_function(emitter *e)
+{
+    char name[300];
+
+    snprintf(name, sizeof name, "%s_flops", e->e->name);
+    pe_function(e, name, e->i64, &e->ptr, 1);
+    pe_symbols(e, LLVMGetParam(e->f, 0));
+    value sum = pe_int(e, 0);
+    for (uint32_t i = 0; i < e->e->flops.len; i++)
+        sum = LLVMBuildAdd(e->b, sum, pe_dim(e, e->e->flops.at[i]), "");
+    LLVMBuildRet(e->b, sum);
     return e->f;
 }
 
@@ -199,7 +213,8 @@ static value entry_table(emitter *e)
 {
     const plan_entry *x = e->e;
     value *name = mem_alloc((x->symbol.len + 1) * sizeof *name);
-    value size = size_function(e), dims = dims_function(e), run = pe_run(e);
+    value size = size_function(e), dims = dims_function(e), run = pe_run(e),
+          flops = flops_function(e);
 
     if (e->a->library && x == e->a->p->entry.at[0])
         library_functions(e, size, run);
@@ -208,7 +223,7 @@ static value entry_table(emitter *e)
     value field[] = {string(e, x->name), int32(e, x->input.len), int32(e, x->output.len),
                      int32(e, x->symbol.len), ports(e, x->input.at, x->input.len),
                      ports(e, x->output.at, x->output.len), array(e, e->ptr, name, x->symbol.len),
-                     size, dims, run, pe_int(e, (int64_t)x->flops)};
+                     size, dims, run, flops};
     mem_free(name);
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }

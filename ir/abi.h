@@ -113,7 +113,8 @@ struct ingot_entry {
      * laid one output after the other; INT64_MIN where it is not.          */
     void (*output_dims)(const int64_t *dims, int64_t *extents);
     int32_t (*run)(struct ingot_call *call);
-    uint64_t flops;                     /* of contractions; 0 when symbolic */
+    /* Arithmetic of the contractions of a run, a multiply-add counting 2.  */
+    uint64_t (*flops)(const int64_t *dims);
 };
 
 struct ingot_model {

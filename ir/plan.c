@@ -17,6 +17,7 @@ static void entry_free(plan_entry *e)
     vec_free(&e->value);
     vec_free(&e->slot);
     vec_free(&e->scratch);
+    vec_free(&e->flops);
     mem_free(e);
 }
 

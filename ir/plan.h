@@ -121,7 +121,7 @@ typedef struct plan_entry {
     int64_t fixed;          /* bytes of all fixed slots */
     VEC(ir_dim) scratch;    /* bytes per thread: the largest of these */
     plan_block *body;
-    uint64_t flops;         /* of contractions; 0 when symbolic */
+    VEC(ir_dim) flops;      /* of contractions, over the symbols: the sum of these */
 } plan_entry;
 
 typedef struct plan {

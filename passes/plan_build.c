@@ -561,6 +561,7 @@ static void plan_one(planner *pl, const ir_fn *fn)
     if (!diag_failed(pl->d)) {
         settle_outputs(&s, target);
         settle_updates(&s);
+        plan_flops(pl, fn);
         plan_liveness(pl);
         plan_slots(pl);
     }

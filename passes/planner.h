@@ -79,6 +79,10 @@ bool plan_upper(planner *pl, ir_dim d, ir_dim *out);
 /* Bytes to reserve; false: only the run knows. */
 bool plan_reserve(planner *pl, const ir_type *t, ir_dim *out);
 
+/* ---- plan_flops.c ---- */
+
+void plan_flops(planner *pl, const ir_fn *fn);
+
 /* ---- plan_slots.c ---- */
 
 void plan_liveness(planner *pl);

@@ -49,7 +49,7 @@ static bool print_json(FILE *f, const artifact *a, const invoke *v, double min, 
                    "\"threads\":%d,\"runs\":%lld,\"min_ms\":%.6f,\"median_ms\":%.6f}]}\n",
                    a->model->name, a->model->cpu ? a->model->cpu : "", v->workspace_size,
                    (unsigned long long)a->model->weights_size,
-                   (unsigned long long)a->entry->flops, a->threads, a->o.bench, min,
+                   (unsigned long long)a->entry->flops(v->dims), a->threads, a->o.bench, min,
                    median) > 0;
 }
 
@@ -81,8 +81,9 @@ bool artifact_bench(artifact *a, invoke *v)
     if (!ok)
         return false;
     printf("%lld runs, %d threads: min %.3f ms, median %.3f ms", n, a->threads, min, median);
-    if (a->entry->flops)
-        printf(", %.1f GFLOP/s", (double)a->entry->flops / min / 1e6);
+    uint64_t flops = a->entry->flops(v->dims);
+    if (flops)
+        printf(", %.1f GFLOP/s", (double)flops / min / 1e6);
     printf("\n");
     return !a->o.json || write_json(a, v, min, median);
 }

@@ -27,7 +27,8 @@ static void print_dims(const artifact *a)
     }
 }
 
-static void print_workspace(const artifact *a)
+/* What follows from the dims, if all are known. */
+static void print_needs(const artifact *a)
 {
     for (int32_t s = 0; s < a->entry->dim_count; s++)
         if (a->dims[s] == BIND_FREE) {
@@ -39,6 +40,9 @@ static void print_workspace(const artifact *a)
         printf("memory   workspace overflows\n");
     else
         printf("memory   %zu bytes of workspace with %d threads\n", size, a->threads);
+    uint64_t flops = a->entry->flops(a->dims);
+    if (flops)
+        printf("work     %.3f GFLOP in contractions\n", (double)flops / 1e9);
 }
 
 bool artifact_info(const artifact *a)
@@ -52,11 +56,9 @@ bool artifact_info(const artifact *a)
     print_values("output", a->entry->outputs, a->entry->output_count);
     print_values("state", m->states, m->state_count);
     print_dims(a);
-    print_workspace(a);
+    print_needs(a);
     printf("weights  %llu bytes%s\n", (unsigned long long)m->weights_size,
            m->weights || !m->weights_size ? "" : " in a file");
-    if (a->entry->flops)
-        printf("work     %.3f GFLOP in contractions\n", (double)a->entry->flops / 1e9);
     printf("cpu      %s: %s%s\n", m->cpu ? m->cpu : "any",
            runs ? "this machine runs it" : "this machine lacks ", runs ? "" : missing);
     printf("threads  %d\n", a->threads);

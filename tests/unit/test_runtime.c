@@ -89,6 +89,11 @@ static void output_dims(const int64_t *dims, int64_t *extents)
     extents[2] = INT64_MIN;
 }
 
+static uint64_t flops(const int64_t *dims)
+{
+    return 1000 * (uint64_t)dims[0];
+}
+
 static const int64_t dims_x[] = {-1, 3}, dims_ids[] = {-1}, dims_found[] = {INT64_MIN};
 static const char *const names_x[] = {"N", NULL}, *const names_n[] = {"N"};
 static const struct ingot_value_info inputs[] = {
@@ -100,7 +105,7 @@ static const struct ingot_value_info outputs[] = {
 static const struct ingot_entry entry = {
     .name = "main", .input_count = 2, .output_count = 2, .dim_count = 1, .inputs = inputs,
     .outputs = outputs, .dim_names = names_n, .workspace_size = workspace_size,
-    .output_dims = output_dims, .run = run_model, .flops = 1000};
+    .output_dims = output_dims, .run = run_model, .flops = flops};
 static const struct ingot_model model = {
     .abi = INGOT_ABI_VERSION, .name = "fake", .entry_count = 1, .entries = &entry,
     .weights = (const uint8_t *)weights, .weights_size = sizeof weights};

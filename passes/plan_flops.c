@@ -1,0 +1,102 @@
+/* passes/plan_flops.c - the arithmetic of an entry's contractions, for people:
+ * a multiplication and an addition an element and step of the sum.
+ *
+ * Padding counts as if it were data, as is usual; the zeros between the
+ * elements of a dilated image do not.  Of two branches the larger counts, by
+ * the hints of its dims; a loop counts as often as its trip allows.  What only
+ * the run knows is left out. */
+#include "planner.h"
+
+typedef VEC(ir_dim) dim_list;
+
+static ir_dim extents(dim_table *dt, const ir_type *t, ir_ints axes)
+{
+    ir_dim n = dim_int(dt, 1);
+
+    for (int i = 0; i < axes.n; i++)
+        n = dim_mul(dt, n, t->dim[axes.at[i]]);
+    return n;
+}
+
+/* Steps of the sum of one element of the result. */
+static ir_dim sum_steps(planner *pl, const ir_fn *fn, const ir_node *n)
+{
+    dim_table *dt = &pl->m->dims;
+
+    if (n->op == OP_DOT)
+        return extents(dt, ir_type_of(fn, ir_arg(fn, n, 0)), n->attr->DOT.sum_a);
+    const struct ir_attr_CONV *a = &n->attr->CONV;
+    const ir_type *w = ir_type_of(fn, ir_arg(fn, n, 1));
+    ir_dim taps = dim_mul(dt, extents(dt, w, a->wf), extents(dt, w, a->ws));
+    return a->ldil.n ? dim_div(dt, taps, dim_product(dt, a->ldil.at, a->ldil.n)) : taps;
+}
+
+static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim times, dim_list *out)
+{
+    dim_table *dt = &pl->m->dims;
+    const ir_type *y = ir_type_of(fn, n->first);
+
+    if (y->kind != TY_TENSOR)
+        return;
+    ir_dim work = dim_mul(dt, type_count(&pl->m->types, y), sum_steps(pl, fn, n));
+    work = dim_mul(dt, dim_mul(dt, work, times), dim_int(dt, 2));
+    if (!dt->overflow && plan_upper(pl, work, &work) && !dt->overflow)
+        vec_push(out, work);
+    dt->overflow = false;
+}
+
+static int64_t hint_of(const planner *pl, const dim_list *l, uint32_t from, uint32_t to)
+{
+    double sum = 0;
+
+    for (uint32_t i = from; i < to; i++)
+        sum += (double)dim_hint(&pl->m->dims, l->at[i]);
+    return sum < 1e18 ? (int64_t)sum : INT64_MAX;
+}
+
+static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out);
+
+static void count_branches(planner *pl, const ir_node *n, ir_dim times, dim_list *out)
+{
+    uint32_t first = out->len;
+
+    count(pl, n->attr->IF.yes, times, out);
+    uint32_t middle = out->len;
+    count(pl, n->attr->IF.no, times, out);
+    if (hint_of(pl, out, first, middle) < hint_of(pl, out, middle, out->len)) {
+        memmove(&out->at[first], &out->at[middle], (out->len - middle) * sizeof *out->at);
+        out->len -= middle - first;
+    } else {
+        out->len = middle;
+    }
+}
+
+static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out)
+{
+    for (uint32_t i = 0; i < fn->node.len; i++) {
+        const ir_node *n = &fn->node.at[i];
+        ir_dim trip;
+        if (n->op == OP_DOT || n->op == OP_CONV)
+            add_work(pl, fn, n, times, out);
+        else if (n->op == OP_IF)
+            count_branches(pl, n, times, out);
+        else if (n->op == OP_LOOP && !n->attr->LOOP.infinite && plan_upper(pl, n->attr->LOOP.trip, &trip))
+            count(pl, n->attr->LOOP.body, dim_mul(&pl->m->dims, times, trip), out);
+    }
+}
+
+void plan_flops(planner *pl, const ir_fn *fn)
+{
+    dim_list all = {0};
+    int64_t n, fixed = 0;
+
+    count(pl, fn, dim_int(&pl->m->dims, 1), &all);
+    for (uint32_t i = 0; i < all.len; i++)
+        if (!dim_const(&pl->m->dims, all.at[i], &n))
+            vec_push(&pl->e->flops, all.at[i]);
+        else if (__builtin_add_overflow(fixed, n, &fixed))
+            fixed = INT64_MAX;
+    if (fixed)
+        vec_push(&pl->e->flops, dim_int(&pl->m->dims, fixed));
+    vec_free(&all);
+}
