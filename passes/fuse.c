@@ -78,6 +78,30 @@ static void store_below(fuse_cx *f, ir_ref r, const char *why)
         store(f, r, why);
 }
 
+/* Does movement between r and what is stored take the last axis elsewhere?
+ * Then neighbours are no neighbours in memory. */
+static bool scatters(const fuse_cx *f, ir_ref r)
+{
+    for (const ir_node *n = ir_node_of(f->fn, r); is_movement(n->op);
+         n = ir_node_of(f->fn, ir_arg(f->fn, n, 0)))
+        if (n->op == OP_TRANSPOSE) {
+            ir_ints perm = n->attr->TRANSPOSE.perm;
+            if (perm.at[perm.n - 1] != perm.n - 1)
+                return true;
+        }
+    return false;
+}
+
+/* Reads vectors along the operand's last axis, each several times. */
+static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
+{
+    if (n->op == OP_CONV && operand == 0) {
+        ir_ints g = n->attr->CONV.xg;
+        return g.n && g.at[g.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
+    }
+    return n->op == OP_WINDOW;
+}
+
 static uint32_t weight_of(const fuse_cx *f, const ir_node *n)
 {
     uint32_t w = !is_movement(n->op);
@@ -122,6 +146,8 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
         if (n->op == OP_CHECK || n->op == OP_BIND || n->op == OP_IF || n->op == OP_LOOP ||
             n->op == OP_CALL || (kind == 'X' && n->op != OP_SCATTER))
             store(f, a, "read by a node outside kernels");
+        else if (reads_vectors(f, n, i) && scatters(f, a))
+            store(f, a, "moved once instead of with every reading");
         else if (kind == 'C' || n->op == OP_WINDOW || n->op == OP_WINDOWARG || kind == 'S' ||
                  n->op == OP_SCATTER || n->op == OP_ARGREDUCE)
             store_below(f, a, "read more than once by a contraction or window");

@@ -12,7 +12,7 @@
  *
  * Channels that are no multiple of B stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
-#include "rule.h"
+#include "sink.h"
 #include "target.h"
 
 typedef struct twin {
@@ -285,6 +285,41 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     return ir_reshape(b, r, plain->dim, plain->rank);
 }
 
+/* [N,G,F,S..] * [G,O,F,1..] -> [N,G,O,S..] that reads each position once. */
+static bool is_pointwise_groups(ir_build *b, const struct ir_attr_CONV *a, ir_ref x, ir_ref w)
+{
+    const ir_type *xt = ir_type_of(b->fn, x), *wt = ir_type_of(b->fn, w);
+    const dim_table *t = &b->m->dims;
+    int s = a->xs.n;
+    bool yes = list_is(a->xb, 0, 1) && list_is(a->xg, 1, 1) && list_is(a->xf, 2, 1) &&
+               list_is(a->xs, 3, s) && list_is(a->wg, 0, 1) && list_is(a->wo, 1, 1) &&
+               list_is(a->wf, 2, 1) && list_is(a->ws, 3, s) && list_is(a->yb, 0, 1) &&
+               list_is(a->yg, 1, 1) && list_is(a->yo, 2, 1) && list_is(a->ys, 3, s) &&
+               dim_is(t, xt->dim[0], 1);
+
+    for (int i = 0; yes && i < s; i++)
+        yes = dim_is(t, wt->dim[i + 3], 1) && dim_is(t, a->stride.at[i], 1) &&
+              dim_is(t, a->low.at[i], 0) && dim_is(t, a->high.at[i], 0) &&
+              dim_is(t, a->ldil.at[i], 1);
+    return yes;
+}
+
+/* Groups of 1x1 filters are one matrix product a group, of the weights and the
+ * image in plain order: no multiple of a vector is asked of their channels. */
+static ir_ref conv_pointwise_groups(layout_cx *cx, ir_build *b, const ir_ref *a)
+{
+    static int32_t batch[2] = {0, 1}, sum_w[1] = {3}, sum_x[1] = {2};
+    const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
+    ir_dim positions = dim_product(&b->m->dims, xt->dim + 3, xt->rank - 3);
+    const ir_dim x[4] = {xt->dim[0], xt->dim[1], xt->dim[2], positions};
+    const ir_dim w[4] = {xt->dim[0], wt->dim[0], wt->dim[1], wt->dim[2]};
+
+    ir_ref y = ir_dot(b, ir_reshape(b, a[1], w, 4), ir_reshape(b, a[0], x, 4),
+                      (ir_ints){2, batch}, (ir_ints){2, batch}, (ir_ints){1, sum_w},
+                      (ir_ints){1, sum_x});
+    return ir_reshape(b, y, cx->plain->dim, cx->plain->rank);
+}
+
 static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     const struct ir_attr_CONV *at = &n->attr->CONV;
@@ -293,7 +328,9 @@ static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a
         return IR_NONE;
     if (is_dense(at))
         return conv_dense(cx, b, n, a);
-    return is_depthwise(b, at, a[0], a[1]) ? conv_depthwise(cx, b, n, a) : IR_NONE;
+    if (is_depthwise(b, at, a[0], a[1]))
+        return conv_depthwise(cx, b, n, a);
+    return is_pointwise_groups(b, at, a[0], a[1]) ? conv_pointwise_groups(cx, b, a) : IR_NONE;
 }
 
 /* ---- ops that do not care for the order ----------------------------------- */
@@ -309,6 +346,37 @@ static ir_ref elementwise(layout_cx *cx, ir_build *b, const ir_node *n,
     for (uint32_t i = 0; i < n->narg; i++)
         args[i] = want(cx, b, a[i]);
     return unpack(cx, b, ir_make(b, n->op, args, n->narg, n->attr), t);
+}
+
+/* The same where operands are [N,C,1,S..], as depthwise convolutions make
+ * them, of [N,C,S..] with a twin. */
+static ir_ref elementwise_squeezed(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_type *plain = cx->plain;
+    ir_ref args[3];
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        const ir_node *in = rule_is(b, a[i], OP_RESHAPE);
+        ir_ref x = in ? ir_arg(b->fn, in, 0) : IR_NONE;
+        if (!in || twin_of(cx, b, x) == IR_NONE)
+            continue;
+        sink_frame f = sink_frame_of(ir_type_of(b->fn, x), ir_type_of(b->fn, a[i]));
+        if (f.before != 2 || f.before + f.behind != f.in->rank || f.in->rank + 1 != f.out->rank)
+            continue;
+        for (uint32_t k = 0; k < n->narg; k++)
+            args[k] = sink_operand(b, a[k], &f);
+        cx->plain = ir_ty(b, plain->dtype, f.in->dim, f.in->rank);
+        ir_ref y = elementwise(cx, b, n, args);
+        return y == IR_NONE ? y : ir_reshape(b, y, plain->dim, plain->rank);
+    }
+    return IR_NONE;
+}
+
+static ir_ref any_elementwise(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    ir_ref y = elementwise(cx, b, n, a);
+
+    return y != IR_NONE ? y : elementwise_squeezed(cx, b, n, a);
 }
 
 static bool trivial(const ir_build *b, ir_dims l, int64_t value)
@@ -455,7 +523,7 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     case OP_SLICE: return slice(cx, b, n, a);
     case OP_RESHAPE: return reshape(b, n, a);
     default:
-        return ir_op_scalar(n->op) ? elementwise(cx, b, n, a) : IR_NONE;
+        return ir_op_scalar(n->op) ? any_elementwise(cx, b, n, a) : IR_NONE;
     }
 }
 
