@@ -31,6 +31,7 @@ typedef struct emit {
     uint32_t memo_len;
     uint64_t row_offset;        /* scratch used by row buffers: see llvm_stmt */
     value row_top;
+    bool brief;                 /* in an f64 expansion of an f32 function */
 } emit;
 
 /* Type of one element in registers (f16, bf16: float; bool: i1) or memory. */
