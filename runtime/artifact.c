@@ -10,6 +10,7 @@
 
 #include "artifact.h"
 #include "check_cpu.h"
+#include "cleanup.h"
 #include "invoke.h"
 #include "options.h"
 #include "outputs.h"
@@ -226,7 +227,7 @@ int artifact_main(const struct ingot_model *m, int argc, char **argv)
     artifact a = {.model = m};
     char usage[200], about[200];
 
-    tensor_catch_interrupt();
+    cleanup_catch_interrupt();
     snprintf(usage, sizeof usage, "%.100s [OPTIONS]", program_invocation_short_name);
     snprintf(about, sizeof about, "Runs the model '%.100s', which is compiled in.", m->name);
     int status = cli_parse(argc - 1, argv + 1, usage, about, options, see, &a.o);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "artifact.h"
+#include "cleanup.h"
 #include "invoke.h"
 #include "options.h"
 
@@ -55,17 +55,11 @@ static bool print_json(FILE *f, const artifact *a, const invoke *v, double min, 
 
 static bool write_json(const artifact *a, const invoke *v, double min, double median)
 {
-    FILE *f = fopen(a->o.json, "w");
-    bool ok = f && print_json(f, a, v, min, median);
-    int why = errno;
+    partial p;
+    bool ok = partial_open(&p, a->o.json) && print_json(p.file, a, v, min, median);
 
-    if (f && fclose(f)) {
-        ok = false;
-        why = errno;
-    }
-    if (!ok && f)
-        unlink(a->o.json);
-    return ok || cli_wrong("%s: cannot be written: %s", a->o.json, strerror(why));
+    return partial_close(&p, ok) ||
+           cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno));
 }
 
 bool artifact_bench(artifact *a, invoke *v)

@@ -132,7 +132,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *about,
             help(usage, about, o);
             return CLI_HELP;
         }
-        size_t n = arg[1] == '-' ? strcspn(arg, "=") : strlen(arg);
+        size_t n = strcspn(arg, "=");
         int k = find(o, arg, n);
         if (k < 0)
             return unknown(o, arg, n);

@@ -2,14 +2,12 @@
 #include "tensor_file.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "cleanup.h"
 #include "tensor_types.h"
 
 bool tensor_fail(char *error, const char *fmt, ...)
@@ -92,54 +90,12 @@ bool tensor_npy_holds(const tensor_value *v)
     return v->kind == TENSOR_PLAIN && tensor_types[v->t.dtype].npy;
 }
 
-/* The file being written, for the signal handler; null: none. */
-static _Atomic(const char *) partial;
-
-static void on_signal(int number)
-{
-    const char *path = atomic_load(&partial);
-
-    if (path)
-        unlink(path);
-    _exit(128 + number);
-}
-
-void tensor_catch_interrupt(void)
-{
-    struct sigaction act = {.sa_handler = on_signal};
-
-    sigemptyset(&act.sa_mask);
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
-}
-
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE])
 {
-    size_t n = strlen(path) + 32;
-    char *temp = malloc(n);
+    partial p;
+    bool ok = partial_open(&p, path) && (npy ? npy_write(p.file, &v->t) : pb_write(p.file, name, v));
 
-    if (!temp)
-        return tensor_fail(error, "%s: no memory", path);
-    snprintf(temp, n, "%s.%ld.part", path, (long)getpid());
-    atomic_store(&partial, temp);
-    FILE *f = fopen(temp, "wb");
-    bool ok = f && (npy ? npy_write(f, &v->t) : pb_write(f, name, v));
-    int why = errno;
-    if (f && fclose(f)) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(temp, path)) {
-        ok = false;
-        why = errno;
-    }
-    if (!ok) {
-        tensor_fail(error, "%s: cannot be written: %s", path, strerror(why));
-        if (f)
-            unlink(temp);
-    }
-    atomic_store(&partial, NULL);
-    free(temp);
-    return ok;
+    return partial_close(&p, ok) ||
+           tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
 }

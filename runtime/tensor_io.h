@@ -68,10 +68,6 @@ bool tensor_npy_holds(const tensor_value *v);
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
 
-/* From now on SIGINT and SIGTERM remove a file that is being written, then end
- * the program with 130 and 143. */
-void tensor_catch_interrupt(void);
-
 /* `name` with characters outside [A-Za-z0-9._-] as _, and _2, _3.. appended
  * until it differs from the n earlier ones; written to out (size bytes). */
 void tensor_file_name(const char *name, char *const *earlier, int n, char *out,

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "tensor_io.h"
 #include "tensor_types.h"
 
@@ -331,7 +332,7 @@ static void an_interrupt_leaves_no_partial_file(void **state)
 
     (void)state;
     if (!child) {
-        tensor_catch_interrupt();
+        cleanup_catch_interrupt();
         signal(SIGXFSZ, press_interrupt);
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, RLIM_INFINITY});
         tensor_write(path_of("cut.npy"), true, "", &v, error);

@@ -1,0 +1,142 @@
+/* runtime/cleanup.c - files under construction, and interruptions. */
+#include "cleanup.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Global, because a signal handler has no context. */
+enum { SLOTS = 320 };
+static _Atomic(const char *) paths[SLOTS];
+static _Atomic(pid_t) groups[SLOTS];
+
+static void on_signal(int number)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (atomic_load(&groups[i]))
+            kill(-atomic_load(&groups[i]), SIGTERM);
+    for (int i = 0; i < SLOTS; i++)
+        if (atomic_load(&groups[i]))
+            waitpid(atomic_load(&groups[i]), NULL, 0);
+    for (int i = SLOTS - 1; i >= 0; i--) {      /* a folder after what is in it */
+        const char *path = atomic_load(&paths[i]);
+        if (path && unlink(path))
+            rmdir(path);
+    }
+    _exit(128 + number);
+}
+
+void cleanup_catch_interrupt(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    sigemptyset(&act.sa_mask);
+    sigaddset(&act.sa_mask, SIGINT);
+    sigaddset(&act.sa_mask, SIGTERM);
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+    signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
+}
+
+int cleanup_path(const char *path)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (!atomic_load(&paths[i]) && !atomic_load(&groups[i])) {
+            atomic_store(&paths[i], path);
+            return i;
+        }
+    return -1;
+}
+
+int cleanup_group(pid_t leader)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (!atomic_load(&paths[i]) && !atomic_load(&groups[i])) {
+            atomic_store(&groups[i], leader);
+            return i;
+        }
+    return -1;
+}
+
+void cleanup_done(int slot)
+{
+    if (slot < 0)
+        return;
+    atomic_store(&paths[slot], NULL);
+    atomic_store(&groups[slot], 0);
+}
+
+void cleanup_forget(void)
+{
+    for (int i = 0; i < SLOTS; i++)
+        cleanup_done(i);
+}
+
+/* ---- one file --------------------------------------------------------------------- */
+
+const char *partial_refused(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return errno == ENOENT ? NULL : strerror(errno);
+    return S_ISREG(st.st_mode) ? NULL : S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file";
+}
+
+static bool is_special(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static void set_temp(partial *p)
+{
+    size_t size = strlen(p->path) + 32;
+
+    p->temp = malloc(size);
+    if (!p->temp)
+        return;
+    snprintf(p->temp, size, "%s.%ld.part", p->path, (long)getpid());
+    p->slot = cleanup_path(p->temp);
+}
+
+bool partial_open(partial *p, const char *path)
+{
+    *p = (partial){.path = path, .slot = -1};
+    if (is_special(path)) {
+        p->file = fopen(path, "wb");
+        return p->file != NULL;
+    }
+    set_temp(p);
+    p->file = p->temp ? fopen(p->temp, "wb") : NULL;
+    return p->file || partial_close(p, false);
+}
+
+bool partial_close(partial *p, bool keep)
+{
+    bool ok = p->file && keep && !ferror(p->file);
+    int why = errno;
+
+    if (p->file && fclose(p->file)) {
+        why = errno;
+        ok = false;
+    }
+    if (ok && p->temp && rename(p->temp, p->path)) {
+        why = errno;
+        ok = false;
+    }
+    if (!ok && p->file && p->temp)
+        unlink(p->temp);
+    cleanup_done(p->slot);
+    free(p->temp);
+    *p = (partial){.slot = -1};
+    errno = why;
+    return ok;
+}

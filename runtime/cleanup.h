@@ -1,0 +1,41 @@
+/* runtime/cleanup.h - output files are written under another name beside the
+ * final one and renamed when complete; what is half done when the program fails
+ * or is interrupted is removed, so that no partial file is ever seen. */
+#ifndef INGOT_CLEANUP_H
+#define INGOT_CLEANUP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* From now on SIGINT, SIGTERM and SIGHUP end the program with 128 + n, after ending
+ * what was started and removing what was registered. */
+void cleanup_catch_interrupt(void);
+
+/* Registers a file or an empty folder to be removed, or the leader of a group
+ * of processes to be ended; the text must live on.  A slot for cleanup_done, or
+ * -1 when too much is registered. */
+int cleanup_path(const char *path);
+int cleanup_group(pid_t leader);
+void cleanup_done(int slot);
+/* In a child after fork: what is registered is the parent's. */
+void cleanup_forget(void);
+
+/* One file under construction. */
+typedef struct partial {
+    FILE *file;
+    char *temp;
+    const char *path;
+    int slot;
+} partial;
+
+/* Why `path` cannot be a regular file to be made or replaced; null if it can. */
+const char *partial_refused(const char *path);
+/* Opens; false with the reason in errno.  The path must live on.  A device or
+ * pipe is written directly. */
+bool partial_open(partial *p, const char *path);
+/* Gives the file its name if `keep` and all was written, else removes it.  False,
+ * with the reason in errno, unless all is where it should be. */
+bool partial_close(partial *p, bool keep);
+
+#endif
