@@ -4,153 +4,225 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "command.h"
-#include "outputs.h"
+#include "peak.h"
+#include "progress.h"
 
-enum { MAX_RUNS = 1000000 };
+enum { MAX_RUNS = 1000000, MAX_THREADS = 1024 };
 
-typedef struct bench_options {
+typedef struct bench_row {
+    const char *engine;
+    int threads, runs;
+    ingot_times t;
+    double peak;                    /* GFLOP/s that the threads could reach */
+} bench_row;
+
+typedef struct bench {
     model_options model;
     const char *file, *data, *json;
     bool compiled, interpreter;
     long long seed, threads, runs;
-} bench_options;
+    VEC(bench_row) row;
+    uint64_t code_size, weights_size;
+} bench;
 
-static bool see_engine(bench_options *o, const char *value)
+enum { O_ENGINE, O_THREADS, O_RUNS, O_DATA, O_JSON, O_RANDOM, O_MODEL };
+
+static const cli_option options[] = {
+    {"--engine", "NAME", "compiled, interpreter, or both (default)"},
+    {"--threads", "N", "report 1 to N threads (default 1)"},
+    {"--runs", "N", "runs to take minimum and median of (default 20)"},
+    {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)"},
+    {"--json", "FILE", "write the results there too"},
+    {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed"},
+    MODEL_OPTIONS};
+
+static bool set_engine(bench *o, const char *value)
 {
+    static const char *const known[] = {"compiled", "interpreter", "both"};
+
     o->compiled = strcmp(value, "interpreter") != 0;
     o->interpreter = strcmp(value, "compiled") != 0;
-    return (o->compiled != o->interpreter) || !strcmp(value, "both") ||
-           cli_wrong("--engine is compiled, interpreter or both, not '%s'", value);
+    return command_one_of("--engine", value, known, COUNT(known));
 }
 
 static bool see(void *cx, int index, const char *value)
 {
-    bench_options *o = cx;
+    bench *o = cx;
 
     switch (index) {
-    case 0: return see_engine(o, value);
-    case 1: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case 2: return cli_number("--runs", value, 1, MAX_RUNS, &o->runs);
-    case 3: o->data = value; return true;
-    case 4: o->json = value; return true;
-    case 5: return cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case 6: return model_option_dim(&o->model, value);
-    case 7: return model_option_shape(&o->model, value);
-    default:
-        if (o->file)
-            return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
-        o->file = value;
-        return true;
+    case O_ENGINE: return set_engine(o, value);
+    case O_THREADS: return cli_number("--threads", value, 1, MAX_THREADS, &o->threads);
+    case O_RUNS: return cli_number("--runs", value, 1, MAX_RUNS, &o->runs);
+    case O_DATA: o->data = value; return true;
+    case O_JSON: o->json = value; return true;
+    case O_RANDOM: return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
+    case -1: return model_option_file(&o->file, value);
+    default: return model_option(&o->model, index - O_MODEL, value);
     }
 }
 
-static bool make_inputs(const bench_options *o, const ir_fn *fn, tensor_value *in)
+/* ---- measuring ----------------------------------------------------------------------- */
+
+static bool read_input(const bench *o, const ir_fn *fn, uint32_t i, tensor_value *in)
 {
-    char path[4096], error[TENSOR_ERROR_SIZE];
+    char *path, error[TENSOR_ERROR_SIZE];
+
+    if (asprintf(&path, "%s/input_%" PRIu32 ".pb", o->data, i) < 0)
+        return cli_wrong("no memory");
+    bool ok = tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), in, error);
+    free(path);
+    return ok || cli_wrong("%s", error);
+}
+
+static bool make_inputs(const bench *o, const ir_fn *fn, tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
 
     for (uint32_t i = 0; i < fn->param.len; i++) {
-        if (!o->data) {
-            if (!command_random_input(fn, i, (uint64_t)o->seed, &in[i]))
-                return false;
-            continue;
-        }
-        snprintf(path, sizeof path, "%s/input_%" PRIu32 ".pb", o->data, i);
-        if (!tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
+        if (!(o->data ? read_input(o, fn, i, &in[i]) : command_random_input(fn, i, (uint64_t)o->seed, &in[i])))
+            return false;
+        if (!ingot_check_input(fn, (int)i, &in[i], error))
             return cli_wrong("%s", error);
     }
     return true;
 }
 
-/* One line of the table and one object of the JSON. */
-static void report(FILE *json, bool *any, const char *engine, int threads, double min,
-                   double median)
-{
-    printf("%-12s %7d %12.3f %12.3f\n", engine, threads, 1e3 * min, 1e3 * median);
-    fflush(stdout);
-    if (json)
-        fprintf(json, "%s{\"engine\":\"%s\",\"threads\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f}",
-                *any ? ",\n  " : "", engine, threads, 1e3 * min, 1e3 * median);
-    *any = true;
-}
-
-static bool time_engine(const bench_options *o, ingot_engine_kind kind, int threads, FILE *json,
-                        bool *any)
+static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in, bench_row r)
 {
     char error[TENSOR_ERROR_SIZE];
-    double min, median;
+
+    r.peak = peak_gflops(r.threads);
+    progress_step("timing %s, threads: %d", r.engine, r.threads);
+    if (!ingot_engine_time(e, in, r.runs, &r.t, error))
+        return cli_wrong("%s", error);
+    /* The interpreter does not count them. */
+    r.t.flops = r.t.flops || !o->row.len ? r.t.flops : o->row.at[0].t.flops;
+    vec_push(&o->row, r);
+    return true;
+}
+
+/* The interpreter knows one thread, and is so much slower that three runs say
+ * enough. */
+static bool time_all(bench *o, ingot_engine *e, ingot_engine_kind kind, const tensor_value *in)
+{
+    bench_row r = {.engine = "interpreter", .threads = 1, .runs = o->runs < 3 ? (int)o->runs : 3};
+    bool ok = true;
+
+    if (kind == ENGINE_INTERPRETER)
+        return time_threads(o, e, in, r);
+    r.engine = "compiled";
+    r.runs = (int)o->runs;
+    ingot_engine_sizes(e, &o->code_size, &o->weights_size);
+    for (; ok && r.threads <= o->threads; r.threads++) {
+        ingot_engine_set_threads(e, r.threads);
+        ok = time_threads(o, e, in, r);
+    }
+    return ok;
+}
+
+static bool time_engine(bench *o, ingot_engine_kind kind)
+{
     diag d;
 
     diag_init(&d);
     ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    ingot_engine *e = m ? ingot_engine_open(kind, m, &o->model.o, threads, &d) : NULL;
-    diag_print(&d, stderr);
-    if (!e)
+    ingot_engine *e = m ? ingot_engine_open(kind, m, &o->model.o, 1, &d) : NULL;
+    if (!e) {
+        progress_stop();
+        diag_print(&d, stderr);
+        diag_free(&d);
         return false;
+    }
     const ir_fn *fn = ingot_engine_entry(e);
     uint32_t n = fn->param.len;
     tensor_value *in = mem_alloc((n + 1) * sizeof *in);
-    bool ok = make_inputs(o, fn, in);
-    /* The interpreter is so much slower that three runs say enough. */
-    int runs = kind == ENGINE_COMPILED || o->runs < 3 ? (int)o->runs : 3;
-    if (ok && kind == ENGINE_COMPILED)
-        ok = ingot_engine_time(e, in, 1, &min, &median, error) || cli_wrong("%s", error);
-    if (ok)
-        ok = ingot_engine_time(e, in, runs, &min, &median, error) || cli_wrong("%s", error);
-    if (ok)
-        report(json, any, kind == ENGINE_COMPILED ? "compiled" : "interpreter", threads, min, median);
+    bool ok = make_inputs(o, fn, in) && time_all(o, e, kind, in);
     for (uint32_t i = 0; i < n; i++)
         tensor_value_free(&in[i]);
     mem_free(in);
     ingot_engine_close(e);
+    diag_free(&d);
     return ok;
 }
 
-static bool time_all(const bench_options *o, FILE *json)
-{
-    bool ok = true, any = false;
+/* ---- reporting ------------------------------------------------------------------------ */
 
-    if (json)
-        fputs("{\"runs\":[", json);
-    printf("%-12s %7s %12s %12s\n", "engine", "threads", "min ms", "median ms");
-    for (int t = 1; o->compiled && ok && t <= o->threads; t++)
-        ok = time_engine(o, ENGINE_COMPILED, t, json, &any);
-    if (o->interpreter && ok)
-        ok = time_engine(o, ENGINE_INTERPRETER, 1, json, &any);
-    if (json)
-        fputs("]}\n", json);
-    return ok;
+static double gflops(const bench_row *r)
+{
+    return r->t.min > 0 ? (double)r->t.flops / r->t.min / 1e9 : 0;
+}
+
+static double percent(const bench_row *r)
+{
+    return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
+}
+
+static void print_table(const bench *o)
+{
+    const bench_row *first = o->row.at;
+
+    if (o->compiled)
+        printf("code %.1f kB, weights %.3f MB, workspace %.3f MB\n", (double)o->code_size / 1e3,
+               (double)o->weights_size / 1e6, (double)first->t.workspace_size / 1e6);
+    if (first->t.flops)
+        printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
+               (double)first->t.flops / 1e9, first->peak);
+    printf("\n%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms", "GFLOP/s", "% of peak");
+    for (uint32_t i = 0; i < o->row.len; i++) {
+        const bench_row *r = &o->row.at[i];
+        printf("%-12s %7d %12.3f %12.3f", r->engine, r->threads, 1e3 * r->t.min, 1e3 * r->t.median);
+        if (r->t.flops)
+            printf(" %10.2f %10.1f", gflops(r), percent(r));
+        printf("\n");
+    }
+}
+
+static void print_json(const bench *o, FILE *f)
+{
+    fputs("{\"runs\":[", f);
+    for (uint32_t i = 0; i < o->row.len; i++) {
+        const bench_row *r = &o->row.at[i];
+        fprintf(f, "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
+                   "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%zu}",
+                i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median, gflops(r), r->peak,
+                percent(r), r->t.workspace_size);
+    }
+    fprintf(f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
+            o->row.at[0].t.flops, o->code_size, o->weights_size);
+}
+
+static bool write_json(const bench *o)
+{
+    partial p;
+    bool ok = partial_open(&p, o->json);
+
+    if (ok)
+        print_json(o, p.file);
+    return partial_close(&p, ok) || cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
 }
 
 int command_bench(int argc, char **argv)
 {
-    static const cli_option options[] = {
-        {"--engine", "NAME", "compiled, interpreter, or both (default)"},
-        {"--threads", "N", "report 1 to N threads (default 1)"},
-        {"--runs", "N", "runs to take minimum and median of (default 20)"},
-        {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)"},
-        {"--json", "FILE", "write the results there too"},
-        {"--random-inputs", "SEED", "seed of the random inputs"},
-        {"--dim", "NAME=N", "bind a run-time dim"},
-        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
-        {NULL, NULL, NULL}};
-    bench_options o = {.compiled = true, .interpreter = true, .threads = 1, .runs = 20};
-    FILE *json = NULL;
+    bench o = {.compiled = true, .interpreter = true, .threads = 1, .runs = 20};
+    int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL",
+                           "Times generated code beside the interpreter.", options, see, &o);
 
-    int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL", "Times a model.", options, see,
-                           &o);
     if (status)
-        return status == CLI_HELP ? CLI_OK : status;
+        return status;
     if (!o.file) {
         cli_wrong("no model given (see ingot bench --help)");
         return CLI_USAGE;
     }
-    if (o.json && !(json = fopen(o.json, "w"))) {
-        cli_wrong("%s: cannot be written: %s", o.json, strerror(errno));
-        return CLI_FAILED;
-    }
-    bool ok = time_all(&o, json);
-    if (json && (ferror(json) | fclose(json)))
-        ok = cli_wrong("%s: cannot be written", o.json);
+    cleanup_catch_interrupt();
+    progress_start(o.model.verbose);
+    bool ok = (!o.compiled || time_engine(&o, ENGINE_COMPILED)) &&
+              (!o.interpreter || time_engine(&o, ENGINE_INTERPRETER));
+    progress_stop();
+    if (ok)
+        print_table(&o);
+    ok = ok && (!o.json || write_json(&o));
+    vec_free(&o.row);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -19,6 +19,8 @@ typedef struct ingot_code_options {
     const target *target;
     int32_t threads;
     bool executable, library, no_alloc;
+    uint64_t max_weights;           /* bytes; 0: ONNX_MAX_WEIGHTS */
+    bool time_passes;
 } ingot_code_options;
 
 /* Passes, kernels and plan alone; otherwise as code_make. */

@@ -5,6 +5,7 @@
 
 #include "ingot.h"
 #include "options.h"
+#include "outputs.h"
 
 int command_bench(int argc, char **argv);
 int command_test(int argc, char **argv);
@@ -14,17 +15,32 @@ int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_opt(int argc, char **argv);
 
-/* --dim NAME=4 and --shape NAME=1x3x8 into o (storage is kept); false after a
- * message. */
+/* What is given about a model, whatever is done with it. */
+enum { MODEL_MAX_GIVEN = 32 };
 typedef struct model_options {
     ingot_options o;
-    const char *dim_name[32];
-    int64_t dim_value[32];
-    onnx_input_shape shape[32];
+    bool verbose;
+    const char *dim_name[MODEL_MAX_GIVEN];
+    int64_t dim_value[MODEL_MAX_GIVEN];
+    onnx_input_shape shape[MODEL_MAX_GIVEN];
 } model_options;
-bool model_option_dim(model_options *m, const char *value);
-bool model_option_shape(model_options *m, const char *value);
 
+/* The last rows of a command's options, and the end of the table. */
+#define MODEL_OPTIONS                                                                 \
+    {"--dim", "NAME=N", "bind a run-time dim"},                                       \
+    {"--shape", "INPUT=1x3x8", "bind an input's extents"},                            \
+    {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)"},    \
+    {"--time-passes", NULL, "show the time of each pass"},                            \
+    {"-v", NULL, "say what is done"},                                                 \
+    {NULL, NULL, NULL}
+/* `index` counts from the first of these rows; false after a message. */
+bool model_option(model_options *m, int index, const char *value);
+/* The operand that names the model; false after a message, when there are two. */
+bool model_option_file(const char **file, const char *value);
+bool model_option_engine(const char *value, ingot_engine_kind *out);
+
+/* Is `value` of option `what` one of n known words?  False after a message. */
+bool command_one_of(const char *what, const char *value, const char *const *known, size_t n);
 /* Fills v with random elements of parameter i; false after a message, when an
  * extent is known at run time only. */
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);

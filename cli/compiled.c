@@ -2,6 +2,7 @@
  * object that `ingot build` would link is loaded, and called through the
  * interface of ir/abi.h. */
 #include <llvm-c/LLJIT.h>
+#include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "code.h"
 #include "engine.h"
 #include "invoke.h"
+#include "progress.h"
 #include "thread.h"
 
 typedef struct compiled {
@@ -17,6 +19,7 @@ typedef struct compiled {
     const struct ingot_model *model;
     uint8_t *weights;
     size_t filled;
+    uint64_t code_size;
     thread_pool *pool;
 } compiled;
 
@@ -68,6 +71,28 @@ static bool load_object(compiled *c, const uint8_t *data, size_t size, diag *d)
     return true;
 }
 
+/* Bytes of the sections of machine code in an object file. */
+static uint64_t code_size(const uint8_t *data, size_t size)
+{
+    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)data, size, "", false);
+    char *error = NULL;
+    LLVMBinaryRef object = LLVMCreateBinary(buffer, NULL, &error);
+    uint64_t sum = 0;
+
+    if (object) {
+        LLVMSectionIteratorRef at = LLVMObjectFileCopySectionIterator(object);
+        for (; !LLVMObjectFileIsSectionIteratorAtEnd(object, at); LLVMMoveToNextSection(at)) {
+            const char *name = LLVMGetSectionName(at);
+            sum += name && !strncmp(name, ".text", 5) ? LLVMGetSectionSize(at) : 0;
+        }
+        LLVMDisposeSectionIterator(at);
+        LLVMDisposeBinary(object);
+    }
+    LLVMDisposeMessage(error);
+    LLVMDisposeMemoryBuffer(buffer);
+    return sum;
+}
+
 static bool put_memory(void *cx, const void *data, size_t size)
 {
     compiled *c = cx;
@@ -85,19 +110,23 @@ static bool load(compiled *c, diag *d)
 
     if (getenv("INGOT_DUMP_LLVM"))
         LLVMDumpModule(c->code.llvm);
+    progress_step("packing %.1f MB of weights", (double)c->code.a.weights_size / 1e6);
     c->weights = aligned_alloc(64, c->code.a.weights_size + 64);
     if (!c->weights)
         return diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
     artifact_write_weights(&c->code.a, put_memory, c);
+    progress_step("generating code");
     bool ok = llvm_object(c->code.llvm, c->code.machine, false, &data, &size, d) &&
               load_object(c, data, size, d);
+    c->code_size = ok ? code_size(data, size) : 0;
     mem_free(data);
     return ok;
 }
 
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
-    ingot_code_options co = {.name = "model", .target = o && o->target ? o->target : target_host()};
+    ingot_code_options co = {.name = "model", .target = o->target ? o->target : target_host(),
+                             .max_weights = o->onnx.max_weights, .time_passes = o->time_passes};
     compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;
@@ -158,31 +187,51 @@ static int by_value(const void *a, const void *b)
 /* Seconds of one run; for compiled code of the call alone. */
 static bool time_one(ingot_engine *e, invoke *v, const tensor_value *in, double *seconds, char *error)
 {
-    tensor_value *out = mem_alloc((e->fn->result.len + 1) * sizeof *out);
+    uint32_t n = e->fn->result.len;
+    tensor_value *out = mem_alloc((n + 1) * sizeof *out);
     double start = now();
     bool ok = v ? invoke_run(v, error) : ingot_engine_run(e, in, out, error);
 
     *seconds = now() - start;
-    for (uint32_t k = 0; k < e->fn->result.len && ok; k++)
+    for (uint32_t k = 0; ok && k < n; k++)
         tensor_value_free(&out[k]);
     mem_free(out);
     return ok;
 }
 
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, double *min,
-                       double *median, char error[TENSOR_ERROR_SIZE])
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, ingot_times *t,
+                       char error[TENSOR_ERROR_SIZE])
 {
     double *s = mem_alloc((size_t)runs * sizeof *s);
     compiled *c = e->kind == ENGINE_COMPILED ? e->compiled : NULL;
     invoke v = {0};
-    bool ok = !c || invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error);
+    bool ok = !c || (invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error) &&
+                     time_one(e, &v, in, &s[0], error));
 
     for (int i = 0; i < runs && ok; i++)
         ok = time_one(e, c ? &v : NULL, in, &s[i], error);
-    invoke_free(&v);
     qsort(s, (size_t)runs, sizeof *s, by_value);
-    *min = s[0];
-    *median = s[runs / 2];
+    *t = (ingot_times){s[0], s[runs / 2], ok && c ? v.entry->flops(v.dims) : 0, v.workspace_size};
+    invoke_free(&v);
     mem_free(s);
     return ok;
+}
+
+void ingot_engine_set_threads(ingot_engine *e, int threads)
+{
+    compiled *c = e->compiled;
+
+    e->threads = threads;
+    if (!c)
+        return;
+    thread_pool_close(c->pool);
+    c->pool = thread_pool_open(threads ? threads : thread_cpus());
+}
+
+void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights)
+{
+    const compiled *c = e->compiled;
+
+    *code = c ? c->code_size : 0;
+    *weights = c ? c->code.a.weights_size : 0;
 }

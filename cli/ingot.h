@@ -12,6 +12,7 @@
 typedef struct ingot_options {
     onnx_options onnx;              /* --dim, --shape, --max-weights */
     const target *target;
+    bool time_passes;               /* print what each pass took to stderr */
 } ingot_options;
 
 /* An .ir file is parsed, anything else read as ONNX.  Null after errors. */
@@ -35,9 +36,19 @@ const ir_fn *ingot_engine_entry(const ingot_engine *e);
  * free.  False with a message. */
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE]);
-/* Only compiled: seconds of the fastest and the median of `runs` runs. */
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, double *min,
-                       double *median, char error[TENSOR_ERROR_SIZE]);
+/* What runs take, in seconds, and where they work. */
+typedef struct ingot_times {
+    double min, median;
+    uint64_t flops;                 /* of contractions in one run; 0: interpreter */
+    size_t workspace_size;          /* bytes; 0 for the interpreter */
+} ingot_times;
+/* After one run to warm compiled code up; `runs` at least 1. */
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, ingot_times *t,
+                       char error[TENSOR_ERROR_SIZE]);
+/* From the next run on; 0: all CPUs. */
+void ingot_engine_set_threads(ingot_engine *e, int threads);
+/* Bytes of machine code and of weights; 0 for the interpreter. */
+void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights);
 
 /* Is the type's value read from a .pb as tensor, sequence or optional? */
 tensor_kind ingot_kind_of(const ir_type *t);

@@ -11,24 +11,30 @@ typedef struct inspect_options {
     const target *target;
 } inspect_options;
 
+enum { O_STAGE, O_FORMAT, O_CPU, O_PASSES, O_MODEL };
+
+static const cli_option options[] = {
+    {"--stage", "NAME", "import (default), optimized or loops"},
+    {"--format", "NAME", "text (default), dot or svg"},
+    {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
+    {"-p", "PASS,..", "passes to run, in order"},
+    MODEL_OPTIONS};
+
 static bool see(void *cx, int index, const char *value)
 {
+    static const char *const stages[] = {"import", "optimized", "loops"};
+    static const char *const formats[] = {"text", "dot", "svg"};
     inspect_options *o = cx;
 
     switch (index) {
-    case 0: o->stage = value; return true;
-    case 1: o->format = value; return true;
-    case 2: return model_option_dim(&o->model, value);
-    case 3: return model_option_shape(&o->model, value);
-    case 4:
+    case O_STAGE: o->stage = value; return command_one_of("--stage", value, stages, COUNT(stages));
+    case O_FORMAT: o->format = value; return command_one_of("--format", value, formats, COUNT(formats));
+    case O_CPU:
         o->target = target_find(value);
         return o->target || cli_wrong("--cpu: unknown processor '%s'", value);
-    case 5: o->passes = value; return true;
-    default:
-        if (o->file)
-            return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
-        o->file = value;
-        return true;
+    case O_PASSES: o->passes = value; return true;
+    case -1: return model_option_file(&o->file, value);
+    default: return model_option(&o->model, index - O_MODEL, value);
     }
 }
 
@@ -191,49 +197,24 @@ static int finish(inspect_options *o)
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-static bool is_stage(const char *name)
+static int inspect(int argc, char **argv, const char *usage, const char *about)
 {
-    static const char *const stage[] = {"import", "optimized", "loops"};
+    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
+    int status = cli_parse(argc, argv, usage, about, options, see, &o);
 
-    for (size_t i = 0; i < COUNT(stage); i++)
-        if (!strcmp(name, stage[i]))
-            return true;
-    return cli_wrong("--stage is import, optimized or loops, not '%s'", name);
+    return status ? status : finish(&o);
 }
 
 int command_inspect(int argc, char **argv)
 {
-    static const cli_option options[] = {
-        {"--stage", "NAME", "import (default), optimized or loops"},
-        {"--format", "NAME", "text (default), dot or svg"},
-        {"--dim", "NAME=N", "bind a run-time dim"},
-        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
-        {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
-        {NULL, NULL, NULL}};
-    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
-
-    int status = cli_parse(argc, argv, "ingot inspect [OPTIONS] MODEL",
-                           "Shows a model, or reads and prints kernels (.lp).", options, see, &o);
-    if (status)
-        return status == CLI_HELP ? CLI_OK : status;
-    return is_stage(o.stage) ? finish(&o) : CLI_USAGE;
+    return inspect(argc, argv, "ingot inspect [OPTIONS] MODEL",
+                   "Shows a model, or reads and prints kernels (.lp).");
 }
 
 int command_opt(int argc, char **argv)
 {
-    static const cli_option options[] = {
-        {"--stage", "NAME", "import (default) or optimized"},
-        {"--format", "NAME", "text (default), dot or svg"},
-        {"--dim", "NAME=N", "bind a run-time dim"},
-        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
-        {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
-        {"-p", "PASS,..", "passes to run, in order"},
-        {NULL, NULL, NULL}};
-    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
-
-    int status = cli_parse(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
-                           "Runs passes over a model (.ir or .onnx) and prints it.", options, see, &o);
-    return status ? status == CLI_HELP ? CLI_OK : status : finish(&o);
+    return inspect(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
+                   "Runs passes over a model (.ir or .onnx) and prints it.");
 }
 
 /* ---- ops ---------------------------------------------------------------------------------- */
@@ -264,14 +245,14 @@ static bool see_nothing(void *cx, int index, const char *value)
 
 int command_ops(int argc, char **argv)
 {
-    static const cli_option options[] = {{NULL, NULL, NULL}};
+    static const cli_option none[] = {{NULL, NULL, NULL}};
     listed l = {0};
 
     int status = cli_parse(argc, argv, "ingot ops",
                            "Lists the ONNX operators and the versions that changed their meaning.",
-                           options, see_nothing, NULL);
+                           none, see_nothing, NULL);
     if (status)
-        return status == CLI_HELP ? CLI_OK : status;
+        return status;
     onnx_each_operator(see_operator, &l);
     printf("\n%d operators\n", l.count);
     return CLI_OK;

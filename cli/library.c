@@ -22,7 +22,7 @@ static const char *c_type(ir_dtype d)
     return of[d] ? of[d] : "void";
 }
 
-static bool is_keyword(const char *s)
+bool library_keyword(const char *s)
 {
     static const char *const words[] = {
         "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
@@ -41,7 +41,7 @@ static const char *add_ident(idents *ids, const char *raw)
     char base[48], *out = ids->name[ids->n % MAX_NAMES];
     size_t len = 0;
 
-    if (isdigit((unsigned char)*raw) || is_keyword(raw) || !*raw)
+    if (isdigit((unsigned char)*raw) || library_keyword(raw) || !*raw)
         base[len++] = '_';
     for (; *raw && len + 1 < sizeof base; raw++)
         base[len++] = isalnum((unsigned char)*raw) ? *raw : '_';

@@ -11,4 +11,7 @@ void library_header(const ir_fn *fn, const char *name, text *out);
 /* Needs the header's text before it. */
 void library_source(const ir_fn *fn, const char *name, text *out);
 
+/* Is it a reserved word of C? */
+bool library_keyword(const char *s);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ingot.h"
+#include "progress.h"
 
 bool ingot_has_suffix(const char *s, const char *suffix)
 {
@@ -34,6 +35,7 @@ char *ingot_read_text(const char *path, diag *d)
 
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
 {
+    progress_step("reading %s", path);
     if (!ingot_has_suffix(path, ".ir"))
         return onnx_import(path, o ? &o->onnx : NULL, d);
     char *source = ingot_read_text(path, d);

@@ -1,6 +1,7 @@
 /* cli/main.c - the `ingot` command. */
 #include "command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,18 @@ static void help(FILE *out)
     fputs("\n`ingot COMMAND --help` tells the options of each.\n", out);
 }
 
+/* Output that could not be written, to a full disk say, is a failure. */
+static int finish(int status)
+{
+    if (status == CLI_HELP)
+        status = CLI_OK;
+    if ((fflush(stdout) || ferror(stdout)) && status == CLI_OK) {
+        cli_wrong("standard output cannot be written: %s", strerror(errno));
+        status = CLI_FAILED;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const char *names[COUNT(commands)], *near;
@@ -37,11 +50,15 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         help(stdout);
-        return CLI_OK;
+        return finish(CLI_OK);
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("ingot " INGOT_VERSION);
+        return finish(CLI_OK);
     }
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 2, argv + 2);
+            return finish(commands[i].run(argc - 2, argv + 2));
         names[i] = commands[i].name;
     }
     near = cli_nearest(argv[1], names, COUNT(commands));

@@ -1,4 +1,5 @@
-/* cli/model_options.c - --dim and --shape. */
+/* cli/model_options.c - the options that every command on a model takes. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "command.h"
@@ -14,14 +15,16 @@ static char *split(const char *value, const char **rest)
     return name;
 }
 
-bool model_option_dim(model_options *m, const char *value)
+static bool add_dim(model_options *m, const char *value)
 {
     const char *number;
     long long v;
     int i = m->o.onnx.dims;
 
+    if (i == MODEL_MAX_GIVEN)
+        return cli_wrong("more than %d times --dim", i);
     m->dim_name[i] = split(value, &number);
-    if (!m->dim_name[i] || i == 31)
+    if (!m->dim_name[i])
         return cli_wrong("--dim takes NAME=VALUE, not '%s'", value);
     if (!cli_number("--dim", number, 0, INT32_MAX, &v))
         return false;
@@ -32,24 +35,71 @@ bool model_option_dim(model_options *m, const char *value)
     return true;
 }
 
-bool model_option_shape(model_options *m, const char *value)
+static bool add_shape(model_options *m, const char *value)
 {
     const char *list;
     int i = m->o.onnx.shapes;
     onnx_input_shape *s = &m->shape[i];
 
+    if (i == MODEL_MAX_GIVEN)
+        return cli_wrong("more than %d times --shape", i);
     s->input = split(value, &list);
-    if (!s->input || i == 31)
+    if (!s->input || !outputs_parse_shape(list, &s->rank, s->dims))
         return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
-    for (s->rank = 0; *list; list += *list == 'x') {
-        char *end;
-        long long v = strtoll(list, &end, 10);
-        if (end == list || v < 0 || v > INT32_MAX || (*end && *end != 'x') || s->rank == IR_MAX_RANK)
-            return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
-        s->dims[s->rank++] = v;
-        list = end;
-    }
     m->o.onnx.shape = m->shape;
     m->o.onnx.shapes++;
     return true;
+}
+
+/* Bytes, or with k, M or G behind: powers of 1024. */
+static bool set_max_weights(model_options *m, const char *value)
+{
+    static const char units[] = "kMG";
+    char *end;
+
+    errno = 0;
+    unsigned long long v = strtoull(value, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v || v > UINT64_MAX >> 1 >> shift)
+        return cli_wrong("--max-weights takes a size such as 500M or 8G, not '%s'", value);
+    m->o.onnx.max_weights = v << shift;
+    return true;
+}
+
+bool model_option(model_options *m, int index, const char *value)
+{
+    switch (index) {
+    case 0: return add_dim(m, value);
+    case 1: return add_shape(m, value);
+    case 2: return set_max_weights(m, value);
+    case 3: return m->o.time_passes = true;
+    default: return m->verbose = true;
+    }
+}
+
+bool model_option_file(const char **file, const char *value)
+{
+    if (*file)
+        return cli_wrong("one model at a time: '%s' and '%s'", *file, value);
+    *file = value;
+    return true;
+}
+
+bool command_one_of(const char *what, const char *value, const char *const *known, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(value, known[i]))
+            return true;
+    const char *near = cli_nearest(value, known, (int)n);
+    return near ? cli_wrong("%s '%s' is unknown; did you mean '%s'?", what, value, near)
+                : cli_wrong("%s '%s' is unknown (see --help)", what, value);
+}
+
+bool model_option_engine(const char *value, ingot_engine_kind *out)
+{
+    static const char *const known[] = {"compiled", "interpreter"};
+
+    *out = *value == 'c' ? ENGINE_COMPILED : ENGINE_INTERPRETER;
+    return command_one_of("--engine", value, known, COUNT(known));
 }

@@ -1,8 +1,9 @@
 /* cli/run.c - `ingot run`: a model on inputs from files. */
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "command.h"
-#include "outputs.h"
+#include "progress.h"
 
 enum { MAX_INPUTS = 256 };
 
@@ -17,15 +18,35 @@ typedef struct run_options {
     int inputs;
 } run_options;
 
+enum { O_INPUT, O_FOLDER, O_FORMAT, O_ENGINE, O_RANDOM, O_THREADS, O_MODEL };
+
+static const cli_option options[] = {
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file"},
+    {"--output-dir", "DIR", "write every output there (default: print a summary)"},
+    {"--output-format", "FORMAT", "npy (default) or pb"},
+    {"--engine", "NAME", "compiled (default) or interpreter"},
+    {"--random-inputs", "[=SEED]", "inputs that are not given are random"},
+    {"--threads", "N", "threads (default: the CPUs)"},
+    MODEL_OPTIONS};
+
 static bool add_input(run_options *o, const char *value)
 {
     const char *at = strchr(value, '=');
 
-    if (!at || o->inputs == MAX_INPUTS)
+    if (o->inputs == MAX_INPUTS)
+        return cli_wrong("more than %d times --input", MAX_INPUTS);
+    if (!at)
         return cli_wrong("--input takes NAME=FILE, not '%s'", value);
     o->name[o->inputs] = strndup(value, (size_t)(at - value));
     o->path[o->inputs++] = at + 1;
     return true;
+}
+
+static bool set_format(run_options *o, const char *value)
+{
+    o->pb = *value == 'p';
+    return !strcmp(value, "npy") || !strcmp(value, "pb") ||
+           cli_wrong("--output-format is npy or pb, not '%s'", value);
 }
 
 static bool see(void *cx, int index, const char *value)
@@ -33,29 +54,16 @@ static bool see(void *cx, int index, const char *value)
     run_options *o = cx;
 
     switch (index) {
-    case 0: return add_input(o, value);
-    case 1: o->folder = value; return true;
-    case 2:
-        if (strcmp(value, "npy") && strcmp(value, "pb"))
-            return cli_wrong("--output-format is npy or pb, not '%s'", value);
-        o->pb = *value == 'p';
-        return true;
-    case 3:
-        if (strcmp(value, "compiled") && strcmp(value, "interpreter"))
-            return cli_wrong("--engine is compiled or interpreter, not '%s'", value);
-        o->engine = *value == 'c' ? ENGINE_COMPILED : ENGINE_INTERPRETER;
-        return true;
-    case 4:
+    case O_INPUT: return add_input(o, value);
+    case O_FOLDER: o->folder = value; return true;
+    case O_FORMAT: return set_format(o, value);
+    case O_ENGINE: return model_option_engine(value, &o->engine);
+    case O_RANDOM:
         o->random = true;
         return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case 5: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case 6: return model_option_dim(&o->model, value);
-    case 7: return model_option_shape(&o->model, value);
-    default:
-        if (o->file)
-            return cli_wrong("one model at a time: '%s' and '%s'", o->file, value);
-        o->file = value;
-        return true;
+    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
+    case -1: return model_option_file(&o->file, value);
+    default: return model_option(&o->model, index - O_MODEL, value);
     }
 }
 
@@ -135,42 +143,52 @@ static bool give_outputs(const run_options *o, const ir_fn *fn, const tensor_val
     return true;
 }
 
+static bool run_engine(const run_options *o, ingot_engine *e)
+{
+    const ir_fn *fn = ingot_engine_entry(e);
+    uint32_t nin = fn->param.len, nout = fn->result.len;
+    tensor_value *in = mem_alloc((nin + 1) * sizeof *in), *out = mem_alloc((nout + 1) * sizeof *out);
+    char error[TENSOR_ERROR_SIZE];
+    bool ok = load_inputs(o, fn, in);
+
+    progress_step("running");
+    if (ok && !ingot_engine_run(e, in, out, error))
+        ok = cli_wrong("%s", error);
+    progress_stop();
+    ok = ok && give_outputs(o, fn, out);
+    for (uint32_t i = 0; i < nin; i++)
+        tensor_value_free(&in[i]);
+    for (uint32_t i = 0; i < nout; i++)
+        tensor_value_free(&out[i]);
+    mem_free(in);
+    mem_free(out);
+    return ok;
+}
+
 int command_run(int argc, char **argv)
 {
-    static const cli_option options[] = {
-        {"--input", "NAME=FILE", "an input, from a .npy or .pb file"},
-        {"--output-dir", "DIR", "write every output there (default: print a summary)"},
-        {"--output-format", "FORMAT", "npy (default) or pb"},
-        {"--engine", "NAME", "compiled (default) or interpreter"},
-        {"--random-inputs", "[=SEED]", "inputs that are not given are random"},
-        {"--threads", "N", "threads (default: the CPUs)"},
-        {"--dim", "NAME=N", "bind a run-time dim"},
-        {"--shape", "INPUT=1x3x8", "bind an input's extents"},
-        {NULL, NULL, NULL}};
     run_options o = {.engine = ENGINE_COMPILED};
-    char error[TENSOR_ERROR_SIZE];
     diag d;
-
     int status = cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, see, &o);
+
     if (status)
-        return status == CLI_HELP ? CLI_OK : status;
+        return status;
     if (!o.file) {
         cli_wrong("no model given (see ingot run --help)");
         return CLI_USAGE;
     }
-    tensor_catch_interrupt();
+    cleanup_catch_interrupt();
+    progress_start(o.model.verbose);
     diag_init(&d);
     ir_module *m = ingot_load(o.file, &o.model.o, &d);
     ingot_engine *e = m ? ingot_engine_open(o.engine, m, &o.model.o, (int)o.threads, &d) : NULL;
-    diag_print(&d, stderr);
     if (!e)
-        return CLI_FAILED;
-    const ir_fn *fn = ingot_engine_entry(e);
-    tensor_value *in = mem_alloc((fn->param.len + 1) * sizeof *in);
-    tensor_value *out = mem_alloc((fn->result.len + 1) * sizeof *out);
-    bool ok = load_inputs(&o, fn, in);
-    if (ok && !ingot_engine_run(e, in, out, error))
-        ok = cli_wrong("%s", error);
-    ok = ok && give_outputs(&o, fn, out);
+        progress_stop();
+    diag_print(&d, stderr);
+    bool ok = e && run_engine(&o, e);
+    ingot_engine_close(e);
+    diag_free(&d);
+    for (int i = 0; i < o.inputs; i++)
+        free(o.name[i]);
     return ok ? CLI_OK : CLI_FAILED;
 }

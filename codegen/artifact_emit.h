@@ -15,6 +15,7 @@ typedef struct artifact {
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* the table is called ingot_artifact_model */
+    uint64_t max_weights;           /* bytes that the weights may take */
     bool library;                   /* NAME_entry_size, _run and _weights for C */
     uint64_t *offset;               /* by constant: place in the weights */
     uint32_t offsets;
@@ -23,8 +24,9 @@ typedef struct artifact {
     uint64_t *state_offset, state_size;
 } artifact;
 
-/* Decides where constants and states lie; must come before artifact_emit. */
-void artifact_place(artifact *a);
+/* Decides where constants and states lie; must come before artifact_emit.  False
+ * with an error when they take more than max_weights. */
+bool artifact_place(artifact *a, diag *d);
 void artifact_free(artifact *a);    /* what artifact_place made */
 /* Gives the weights piece by piece to `put`; false if that is. */
 typedef bool artifact_put(void *cx, const void *data, size_t size);

@@ -13,7 +13,7 @@ static uint64_t whole_lines(uint64_t size)
 
 static void place_const(artifact *a, uint32_t c)
 {
-    if (a->offset[c] != UINT64_MAX)
+    if (a->offset[c] != UINT64_MAX || a->weights_size > a->max_weights)
         return;
     a->offset[c] = a->weights_size;
     a->weights_size += whole_lines((uint64_t)const_bytes_of(a->m, c));
@@ -36,7 +36,7 @@ static void place_states(artifact *a)
     }
 }
 
-void artifact_place(artifact *a)
+bool artifact_place(artifact *a, diag *d)
 {
     a->offsets = a->m->consts.len;
     a->offset = mem_alloc((a->offsets + 1) * sizeof *a->offset);
@@ -48,6 +48,9 @@ void artifact_place(artifact *a)
                 place_const(a, e->value.at[v].of);
     }
     place_states(a);
+    return a->weights_size <= a->max_weights ||
+           diag_error(d, (ir_loc){0}, D_BUDGET, "the model", "the size of its weights",
+                      (long long)a->max_weights);
 }
 
 void artifact_free(artifact *a)

@@ -11,13 +11,15 @@ typedef struct onnx_input_shape {
     int64_t dims[IR_MAX_RANK];
 } onnx_input_shape;
 
+#define ONNX_MAX_WEIGHTS ((uint64_t)8 << 30)
+
 typedef struct onnx_options {
     const char *const *dim_name;    /* --dim NAME=VALUE */
     const int64_t *dim_value;
     int dims;
     const onnx_input_shape *shape;
     int shapes;
-    uint64_t max_weights;           /* bytes; 0: 8 GB */
+    uint64_t max_weights;           /* bytes; 0: ONNX_MAX_WEIGHTS */
 } onnx_options;
 
 /* The model as a module with the entry `main`.  Null after errors; what is

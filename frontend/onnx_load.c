@@ -106,11 +106,12 @@ static const onnx_input_shape *shape_option(const onnx_model *x, const char *inp
     return NULL;
 }
 
-static bool dim_option(const onnx_model *x, const char *raw, const char *name, int64_t *v)
+static bool dim_option(onnx_model *x, const char *raw, const char *name, int64_t *v)
 {
     for (int i = 0; x->options && i < x->options->dims; i++)
         if (!strcmp(x->options->dim_name[i], raw) || !strcmp(x->options->dim_name[i], name)) {
             *v = x->options->dim_value[i];
+            x->dims_bound |= (uint64_t)1 << (i & 63);
             return true;
         }
     return false;
@@ -368,7 +369,7 @@ static bool tensor_type(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, c
 
 static bool add_weights(onnx_model *x, const Onnx__TensorProto *t, uint64_t bytes, ir_loc loc)
 {
-    uint64_t max = x->options && x->options->max_weights ? x->options->max_weights : (uint64_t)8 << 30;
+    uint64_t max = x->options && x->options->max_weights ? x->options->max_weights : ONNX_MAX_WEIGHTS;
 
     x->weights += bytes;
     return x->weights <= max || tensor_error(x, t, loc, "the weights exceed --max-weights");
@@ -479,6 +480,17 @@ static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
     return true;
 }
 
+/* After the inputs are loaded. */
+static bool check_dims(onnx_model *x)
+{
+    for (int i = 0; x->options && i < x->options->dims; i++)
+        if (!(x->dims_bound >> (i & 63) & 1))
+            return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
+                              arena_printf(&x->m->mem, "no input has a run-time dim '%s' (--dim)",
+                                           x->options->dim_name[i]));
+    return true;
+}
+
 static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 {
     ir_build b;
@@ -488,7 +500,7 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 
     ir_build_init(&b, x->m, ir_fn_new(x->m, "main", true), x->d);
     b.loc = loc;
-    bool ok = check_options(x, g) && load_inputs(&s, g, loc) && onnx_run_graph(&s, g, out);
+    bool ok = check_options(x, g) && load_inputs(&s, g, loc) && check_dims(x) && onnx_run_graph(&s, g, out);
     b.loc = loc;
     for (size_t i = 0; ok && i < g->n_output; i++)
         ir_result(&b, g->output[i]->name ? g->output[i]->name : "", out[i]);

@@ -15,6 +15,7 @@ typedef struct onnx_model {
     ir_module *m;
     diag *d;
     Onnx__ModelProto *proto;
+    uint64_t dims_bound;            /* bit i: option --dim i names a dim */
     uint64_t weights;               /* bytes referenced so far */
     int depth;                      /* of inlined functions and subgraphs */
     int copies;                     /* continuations sunk into branches */

@@ -1,0 +1,180 @@
+/* cli/link.c - the system's compiler and linker at work. */
+#include "link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "library.h"
+#include "options.h"
+#include "progress.h"
+
+bool link_write_file(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    bool ok = f && fwrite(data, 1, size, f) == size;
+
+    if (f && fclose(f))
+        ok = false;
+    return ok || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+}
+
+static bool put_file(void *f, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, f) == size;
+}
+
+static bool write_weights(const artifact *a, const char *path)
+{
+    FILE *f = fopen(path, "wb");
+    bool ok = f && artifact_write_weights(a, put_file, f);
+
+    if (f && fclose(f))
+        ok = false;
+    return ok || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+}
+
+/* Assembler text that includes the weights file. */
+static bool write_blob(const workplace *w, const artifact *a)
+{
+    const char *assembly = w->file[WORK_BLOB], *weights = w->file[WORK_WEIGHTS];
+
+    if (!a->weights_size)
+        return true;
+    progress_step("writing %.1f MB of weights", (double)a->weights_size / 1e6);
+    if (!write_weights(a, weights))
+        return false;
+    FILE *f = fopen(assembly, "w");
+    if (!f)
+        return cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
+    fprintf(f, ".section .rodata.weights,\"a\",@progbits\n.balign 64\n.globl %s_weights\n"
+               ".hidden %s_weights\n%s_weights:\n.incbin \"", a->name, a->name, a->name);
+    for (const char *p = weights; *p; p++)
+        fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+    fputs("\"\n.section .note.GNU-stack,\"\",@progbits\n", f);
+    return !fclose(f) || cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
+}
+
+/* The runtime's archive: beside the program, or where it is installed. */
+static char *runtime_archive(void)
+{
+    static const char *const where[] = {"libingot_rt.a", "../lib/ingot/libingot_rt.a",
+                                        "../lib/x86_64-linux-gnu/ingot/libingot_rt.a",
+                                        "../lib64/ingot/libingot_rt.a"};
+    char self[4096], *path;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n <= 0)
+        return NULL;
+    self[n] = 0;
+    *strrchr(self, '/') = 0;
+    for (size_t i = 0; i < COUNT(where); i++) {
+        if (asprintf(&path, "%s/%s", self, where[i]) < 0)
+            return NULL;
+        if (!access(path, R_OK))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+/* Null-terminated; what is not needed is left out by the caller. */
+typedef struct command {
+    char *arg[24];
+    int n;
+} command;
+
+static void add(command *c, const char *arg)
+{
+    ICE_IF(c->n + 1 >= (int)COUNT(c->arg), "too many arguments");
+    c->arg[c->n++] = (char *)(uintptr_t)arg;
+}
+
+/* `inputs` are files of the workplace, WORK_FILES ends them. */
+static void add_files(command *c, const workplace *w, const artifact *a, const workplace_file *inputs)
+{
+    for (; *inputs != WORK_FILES; inputs++)
+        if (a->weights_size || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
+            add(c, w->file[*inputs]);
+}
+
+static bool link_with(const workplace *w, command *c, const char *archive)
+{
+    static const char *const rest[] = {"-Wl,--gc-sections", "-s", "-lm", "-lpthread"};
+
+    if (archive)
+        add(c, archive);
+    for (size_t i = 0; i < COUNT(rest); i++)
+        add(c, rest[i]);
+    progress_step("linking");
+    return workplace_run(w, c->arg);
+}
+
+bool link_executable(const workplace *w, const artifact *a, bool is_static)
+{
+    command c = {0};
+    char *archive = runtime_archive();
+
+    if (!archive)
+        return cli_wrong("libingot_rt.a is not beside the program nor installed");
+    add(&c, "cc");
+    if (is_static)
+        add(&c, "-static");
+    add(&c, "-o");
+    add(&c, w->file[WORK_OUT]);
+    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_FILES});
+    bool ok = write_blob(w, a) && link_with(w, &c, archive);
+    free(archive);
+    return ok;
+}
+
+static const ir_fn *first_entry(const ir_module *m)
+{
+    uint32_t i = 0;
+
+    while (!m->fn.at[i]->entry)
+        i++;
+    return m->fn.at[i];
+}
+
+/* Writes header and typed functions, compiles these. */
+static bool c_side(const workplace *w, const artifact *a)
+{
+    text header = {0}, source = {0};
+    char *compile[] = {"cc", "-O2", "-fPIC", "-c", "-o", w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
+
+    library_header(first_entry(a->m), a->name, &header);
+    text_addn(&source, header.at, header.len);
+    library_source(first_entry(a->m), a->name, &source);
+    bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) && workplace_run(w, compile) &&
+              link_write_file(w->file[WORK_HEADER], header.at, header.len);
+    text_free(&header);
+    text_free(&source);
+    return ok;
+}
+
+/* One relocatable object, inner symbols made local, in an archive. */
+static bool make_archive(const workplace *w, const artifact *a)
+{
+    char *whole = w->file[WORK_WHOLE];
+    char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
+    char *hide[] = {"objcopy", "--localize-hidden", whole, NULL};
+    char *pack[] = {"ar", "rcsD", w->file[WORK_OUT], whole, NULL};
+    command c = {.arg = {"ld", "-r", "-o", whole}, .n = 4};
+
+    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES});
+    return (!a->weights_size || workplace_run(w, blob)) && workplace_run(w, c.arg) && workplace_run(w, hide) &&
+           workplace_run(w, pack);
+}
+
+bool link_library(const workplace *w, const artifact *a, bool shared)
+{
+    command c = {.arg = {"cc", "-shared", "-o", w->file[WORK_OUT]}, .n = 4};
+
+    if (!write_blob(w, a) || !c_side(w, a))
+        return false;
+    if (!shared)
+        return make_archive(w, a);
+    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
+    return link_with(w, &c, NULL);
+}

@@ -1,0 +1,16 @@
+/* cli/link.h - object code and weights become an executable or a library, by
+ * the system's compiler and linker. */
+#ifndef INGOT_LINK_H
+#define INGOT_LINK_H
+
+#include "artifact_emit.h"
+#include "workplace.h"
+
+/* False after a message. */
+bool link_write_file(const char *path, const void *data, size_t size);
+/* From WORK_KERNELS to WORK_OUT, the header of a library in WORK_HEADER.  False
+ * after a message. */
+bool link_executable(const workplace *w, const artifact *a, bool is_static);
+bool link_library(const workplace *w, const artifact *a, bool shared);
+
+#endif

@@ -1,0 +1,90 @@
+/* cli/progress.c - one line on stderr, shown by a timer. */
+#include "progress.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Global, because a signal handler has no context. */
+static char line[256];
+static volatile sig_atomic_t length, shown;
+static bool on, verbose;
+static double begun;
+
+static const char clear[] = "\r\033[K";
+
+static void show(void)
+{
+    if (write(STDERR_FILENO, line, (size_t)length) < 0)
+        shown = 0;
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+    shown = 1;
+    show();
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void progress_start(bool say_all)
+{
+    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+
+    on = true;
+    verbose = say_all;
+    length = 0;
+    if (verbose || !isatty(STDERR_FILENO))
+        return;
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGALRM, &act, NULL);
+    alarm(1);
+}
+
+static void end_step(void)
+{
+    if (verbose && length)
+        fprintf(stderr, "%-40s %8.3f s\n", line + strlen(clear), now() - begun);
+    length = 0;
+}
+
+void progress_step(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!on)
+        return;
+    end_step();
+    strcpy(line, clear);
+    va_start(ap, fmt);
+    int n = vsnprintf(line + strlen(clear), sizeof line - strlen(clear) - 1, fmt, ap);
+    va_end(ap);
+    begun = now();
+    if (n < 0)
+        return;
+    if (!verbose)
+        strcat(line, "\r");         /* so that a message covers it */
+    length = (sig_atomic_t)strlen(line);
+    if (shown)
+        show();
+}
+
+void progress_stop(void)
+{
+    end_step();
+    alarm(0);
+    if (shown && write(STDERR_FILENO, clear, strlen(clear)) < 0)
+        shown = 0;
+    shown = 0;
+    on = false;
+}

@@ -1,0 +1,298 @@
+/* cli/test_case.c - one case: its model, its data, the comparison. */
+#include "test_case.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- files ------------------------------------------------------------------------- */
+
+static bool exists(const char *folder, const char *name)
+{
+    char *path;
+    bool found = asprintf(&path, "%s/%s", folder, name) > 0 && !access(path, R_OK);
+
+    free(path);
+    return found;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **test_list(const char *folder, const char *prefix, int *count)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    VEC(char *) names = {0};
+
+    while (d && (e = readdir(d)))
+        if (e->d_name[0] != '.' && !strncmp(e->d_name, prefix, strlen(prefix)))
+            vec_push(&names, strdup(e->d_name));
+    if (d)
+        closedir(d);
+    *count = (int)names.len;
+    if (names.len)
+        qsort(names.at, names.len, sizeof *names.at, by_name);
+    return names.at;
+}
+
+void test_list_free(char **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    mem_free(names);
+}
+
+bool test_is_case(const char *folder, bool model_given)
+{
+    int count;
+    char **sets = test_list(folder, "test_data_set_", &count);
+
+    test_list_free(sets, count);
+    return count > 0 && (model_given || exists(folder, "model.onnx"));
+}
+
+/* ---- tolerances ---------------------------------------------------------------------- */
+
+/* A number behind "key" in a small JSON file of the case. */
+static bool json_number(const char *folder, const char *file, const char *key, double *out)
+{
+    char *path, buffer[8192], quoted[64];
+    bool found = false;
+
+    if (asprintf(&path, "%s/%s", folder, file) < 0)
+        return false;
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(buffer, 1, sizeof buffer - 1, f) : 0;
+    buffer[n] = 0;
+    snprintf(quoted, sizeof quoted, "\"%s\"", key);
+    const char *p = strstr(buffer, quoted);
+    if (p && (p = strchr(p + strlen(quoted), ':')))
+        found = sscanf(p + 1, "%lf", out) == 1;
+    if (f)
+        fclose(f);
+    free(path);
+    return found;
+}
+
+static double tolerance(const char *folder, const char *key, double given, double usual)
+{
+    double v;
+
+    if (given >= 0)
+        return given;
+    if (json_number(folder, "data.json", key, &v) || json_number(folder, "about.json", key, &v))
+        return v;
+    return usual;
+}
+
+/* ---- data --------------------------------------------------------------------------- */
+
+/* One side of a set: files `prefix`0.pb, 1.pb .. belong to the parameters or
+ * results in order. */
+typedef struct values {
+    const char *prefix;
+    const ir_fn *fn;
+    const ir_ref *ref;
+    uint32_t want, count;       /* values of the function; files that are there */
+    tensor_value *at;
+} values;
+
+static values inputs_of(const ir_fn *fn)
+{
+    return (values){"input_", fn, fn->param.at, fn->param.len, 0, NULL};
+}
+
+static values outputs_of(const ir_fn *fn)
+{
+    return (values){"output_", fn, fn->result.at, fn->result.len, 0, NULL};
+}
+
+static void values_free(values *v)
+{
+    for (uint32_t i = 0; v->at && i < v->want; i++)
+        tensor_value_free(&v->at[i]);
+    mem_free(v->at);
+    v->at = NULL;
+}
+
+static bool read_one(values *v, const char *path, char *error)
+{
+    const ir_type *t = ir_type_of(v->fn, v->ref[v->count]);
+
+    return tensor_read(path, ingot_kind_of(t), &v->at[v->count], error);
+}
+
+/* Files as many as there are; one more than values is an error. */
+static bool load(const char *folder, const char *set, values *v, char *error)
+{
+    bool ok = true, there = true;
+
+    v->at = mem_alloc((v->want + 1) * sizeof *v->at);
+    while (ok && there) {
+        char *path;
+        if (asprintf(&path, "%s/%s/%s%u.pb", folder, set, v->prefix, v->count) < 0)
+            return false;
+        there = !access(path, F_OK);
+        if (there && v->count == v->want) {
+            snprintf(error, TENSOR_ERROR_SIZE, "%s: the model has only %u of them", path, v->want);
+            ok = false;
+        } else if (there) {
+            ok = read_one(v, path, error);
+            v->count += ok;
+        }
+        free(path);
+    }
+    return ok;
+}
+
+/* ---- a set --------------------------------------------------------------------------- */
+
+static bool compare_all(const test_settings *s, const char *folder, const values *want,
+                        const tensor_value *got, text *why)
+{
+    double rtol = tolerance(folder, "rtol", s->rtol, 1e-3);
+    double atol = tolerance(folder, "atol", s->atol, 1e-7);
+    bool ok = true;
+
+    for (uint32_t i = 0; i < want->count; i++) {
+        tensor_diff d = tensor_compare(&got[i], &want->at[i], rtol, atol);
+        if (d.equal)
+            continue;
+        text_add(why, "%soutput %u '%s': %s", ok ? "" : "; ", i, want->fn->result_name.at[i], d.text);
+        if (d.max_abs > 0)
+            text_add(why, ", largest error %.3g absolute, %.3g relative", d.max_abs, d.max_rel);
+        ok = false;
+    }
+    return ok;
+}
+
+static bool run_and_compare(const test_settings *s, const char *folder, ingot_engine *e,
+                            const values *in, const values *want, text *why)
+{
+    uint32_t n = want->want;
+    tensor_value *got = mem_alloc((n + 1) * sizeof *got);
+    char error[TENSOR_ERROR_SIZE] = "";
+    bool ran = ingot_engine_run(e, in->at, got, error);
+    bool ok = ran && compare_all(s, folder, want, got, why);
+
+    if (!ran)
+        text_add(why, "%s", error);
+    for (uint32_t i = 0; ran && i < n; i++)
+        tensor_value_free(&got[i]);
+    mem_free(got);
+    return ok;
+}
+
+static bool run_set(const test_settings *s, const char *folder, const char *set, ingot_engine *e, text *why)
+{
+    const ir_fn *fn = ingot_engine_entry(e);
+    values in = inputs_of(fn), want = outputs_of(fn);
+    char error[TENSOR_ERROR_SIZE] = "";
+    bool ok = false;
+
+    if (!load(folder, set, &in, error) || !load(folder, set, &want, error))
+        text_add(why, "%s", error);
+    else if (in.count < in.want)
+        text_add(why, "%s: there are %u input files for %u inputs", set, in.count, in.want);
+    else if (!want.count && want.want)
+        text_add(why, "%s: there is no expected output", set);
+    else
+        ok = run_and_compare(s, folder, e, &in, &want, why);
+    values_free(&in);
+    values_free(&want);
+    return ok;
+}
+
+/* ---- a case --------------------------------------------------------------------------- */
+
+static void explain(const diag *d, text *why)
+{
+    for (uint32_t i = 0; i < d->message.len && i < 3; i++)
+        text_add(why, "%s%s", i ? "; " : "", d->message.at[i].text);
+    for (uint32_t i = 0; i < d->gap.len && i < 5 && !d->errors; i++) {
+        const diag_gap *g = &d->gap.at[i];
+        text_add(why, "%s%s%s%s: %s", i ? "; " : "", g->op, *g->version ? "-" : "", g->version, g->reason);
+    }
+}
+
+/* Extents of the set's tensors as --shape of the inputs, behind those given. */
+static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, onnx_options *o, diag *d)
+{
+    values in = inputs_of(fn);
+    char error[TENSOR_ERROR_SIZE];
+    bool ok = load(folder, set, &in, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
+    onnx_input_shape *shape = arena_array(&d->mem, onnx_input_shape, (size_t)o->shapes + in.count + 1);
+    int n = o->shapes;
+
+    if (n)
+        memcpy(shape, o->shape, (size_t)n * sizeof *shape);
+    for (uint32_t i = 0; ok && i < in.count; i++) {
+        const tensor *t = &in.at[i].t;
+        if (in.at[i].kind != TENSOR_PLAIN)
+            continue;
+        shape[n].input = arena_strdup(&d->mem, fn->param_name.at[i]);
+        shape[n].rank = t->rank;
+        memcpy(shape[n++].dims, t->dims, (size_t)t->rank * sizeof *t->dims);
+    }
+    o->shape = shape;
+    o->shapes = n;
+    values_free(&in);
+    return ok;
+}
+
+/* The model, bound to the extents of `set` if asked for. */
+static ir_module *load_model(const test_settings *s, const char *path, const char *folder, const char *set,
+                             diag *d)
+{
+    ingot_options o = s->model;
+    ir_module *m = ingot_load(path, &o, d);
+
+    if (!m || !s->bind)
+        return m;
+    bool ok = bind_shapes(m->fn.at[0], folder, set, &o.onnx, d);
+    ir_module_free(m);
+    return ok ? ingot_load(path, &o, d) : NULL;
+}
+
+static test_outcome run_sets(const test_settings *s, const char *path, const char *folder, char **sets,
+                             int count, text *why)
+{
+    ingot_engine *e = NULL;
+    test_outcome r = PASSED;
+    diag d;
+
+    diag_init(&d);
+    for (int i = 0; i < count && r == PASSED; i++) {
+        if (s->bind || !e) {
+            ingot_engine_close(e);
+            ir_module *m = load_model(s, path, folder, sets[i], &d);
+            e = m ? ingot_engine_open(s->engine, m, &s->model, s->threads, &d) : NULL;
+        }
+        if (!e) {
+            explain(&d, why);
+            r = d.gap.len && !d.errors ? SKIPPED : FAILED;
+        } else if (!run_set(s, folder, sets[i], e, why)) {
+            r = FAILED;
+        }
+    }
+    ingot_engine_close(e);
+    diag_free(&d);
+    return r;
+}
+
+test_outcome test_case_run(const test_settings *s, const char *folder, text *why)
+{
+    char *path = NULL;
+    int count;
+
+    if (asprintf(&path, "%s/model.onnx", folder) < 0)
+        return FAILED;
+    char **sets = test_list(folder, "test_data_set_", &count);
+    test_outcome r = run_sets(s, s->file ? s->file : path, folder, sets, count, why);
+    test_list_free(sets, count);
+    free(path);
+    return r;
+}

@@ -1,0 +1,36 @@
+/* cli/workplace.h - the folder beside the output in which a build works, and
+ * the programs that it runs there.  Both vanish when the build is interrupted. */
+#ifndef INGOT_WORKPLACE_H
+#define INGOT_WORKPLACE_H
+
+#include <stdbool.h>
+
+typedef enum workplace_file {
+    WORK_KERNELS,               /* object code of the model */
+    WORK_WEIGHTS,               /* their bytes */
+    WORK_BLOB,                  /* assembler text that includes them */
+    WORK_BLOB_OBJECT,
+    WORK_SOURCE,                /* typed functions of a library */
+    WORK_SOURCE_OBJECT,
+    WORK_WHOLE,                 /* all of a library in one object */
+    WORK_HEADER,
+    WORK_OUT,                   /* what gets the output's name */
+    WORK_FILES
+} workplace_file;
+
+typedef struct workplace {
+    char *folder, *file[WORK_FILES];
+    int slot[WORK_FILES + 1];
+    bool verbose;               /* say which programs are run */
+} workplace;
+
+/* Makes the folder; false after a message, when `out` cannot be written or is
+ * there and no regular file.  workplace_close in any case. */
+bool workplace_open(workplace *w, const char *out);
+void workplace_close(workplace *w);
+/* Runs a program to its end; false after a message unless it succeeds. */
+bool workplace_run(const workplace *w, char *const *argv);
+/* Gives one of the files its final name. */
+bool workplace_publish(const workplace *w, workplace_file f, const char *path);
+
+#endif
