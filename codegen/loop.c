@@ -458,6 +458,13 @@ lp_expr lp_kernel_scratch(lp_kernel *k)
     return sum;
 }
 
+int64_t lp_floor_div(int64_t a, int64_t b)
+{
+    int64_t rest = sc_eval_int(SC_REM, DT_I64, a, b, 0);
+
+    return sc_eval_int(SC_DIV, DT_I64, a, b, 0) - (rest != 0 && (rest < 0) != (b < 0));
+}
+
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values)
 {
     const lp_node *n = lp_at(k, e);
@@ -474,12 +481,8 @@ int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values)
     ICE_IF(n->narg > 3 || n->kind == LX_LOAD, "not an expression over dims");
     for (uint32_t i = 0; i < n->narg; i++)
         v[i] = lp_eval_dims(k, k->arg.at[n->arg + i], values);
-    if (n->kind == LX_FLOORDIV) {
-        int64_t q = sc_eval_int(SC_DIV, DT_I64, v[0], v[1], 0);
-        bool down = v[1] && sc_eval_int(SC_REM, DT_I64, v[0], v[1], 0) != 0
-                    && (v[0] < 0) != (v[1] < 0);
-        return q - down;
-    }
+    if (n->kind == LX_FLOORDIV)
+        return lp_floor_div(v[0], v[1]);
     ir_dtype d = lp_dtype(k, k->arg.at[n->arg + n->narg - 1]);
     return sc_eval_int((sc_op)n->op, d, v[0], v[1], v[2]);
 }

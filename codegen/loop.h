@@ -241,6 +241,8 @@ const lp_stmt *lp_find_par(const lp_kernel *k);
 lp_expr lp_kernel_trip(lp_kernel *k);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
+/* a / b rounded down; 0 if b is. */
+int64_t lp_floor_div(int64_t a, int64_t b);
 /* Value of an i64 expression over dims; values in the order of k->dim. */
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
 /* Offset in elements of b[idx]: the sum of index times stride. */
@@ -271,7 +273,5 @@ bool lp_disjoint(lp_kernel *k, diag *d);
  * message where an index leaves its buffer. */
 bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin,
                   int64_t end, diag *d);
-/* Fold constants, drop empty loops, loops of one iteration, unread locals. */
-void lp_clean(lp_kernel *k);
 
 #endif

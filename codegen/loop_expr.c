@@ -47,11 +47,6 @@ static int64_t sat_mul(int64_t a, int64_t b)
                                          : NEG_INF;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
 /* ---- interning ------------------------------------------------------------ */
 
 static uint64_t node_hash(const lp_node *n, const lp_expr *args)
@@ -108,8 +103,8 @@ static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     if (b->lo <= 0)
         return;
-    n->lo = a->lo == NEG_INF ? NEG_INF : floor_div(a->lo, a->lo < 0 ? b->lo : b->hi);
-    n->hi = a->hi == POS_INF ? POS_INF : floor_div(a->hi, a->hi < 0 ? b->hi : b->lo);
+    n->lo = a->lo == NEG_INF ? NEG_INF : lp_floor_div(a->lo, a->lo < 0 ? b->lo : b->hi);
+    n->hi = a->hi == POS_INF ? POS_INF : lp_floor_div(a->hi, a->hi < 0 ? b->hi : b->lo);
     if (b->lo == b->hi && a->divisor % b->lo == 0)
         n->divisor = a->divisor / b->lo;
 }
@@ -380,9 +375,9 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
     if (c == 1)
         return a;
     if (lp_is_int(k, a, &p))
-        return lp_int(k, floor_div(p, c));
-    if (n->lo > NEG_INF && n->hi < POS_INF && floor_div(n->lo, c) == floor_div(n->hi, c))
-        return lp_int(k, floor_div(n->lo, c));
+        return lp_int(k, lp_floor_div(p, c));
+    if (n->lo > NEG_INF && n->hi < POS_INF && lp_floor_div(n->lo, c) == lp_floor_div(n->hi, c))
+        return lp_int(k, lp_floor_div(n->lo, c));
     if (is_op_int(k, a, SC_MUL, &x, &p)) {
         if (p % c == 0)
             return index_mul(k, x, lp_int(k, p / c));

@@ -1,0 +1,326 @@
+/* tests/unit/test_loop.c - the loop IR: its text, what the parser and the
+ * verifier refuse, and kernels by hand through the interpreter. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include "loop.h"
+
+/* ---- text -------------------------------------------------------------------- */
+
+static lp_kernel *parse(const char *source, diag *d)
+{
+    const char *s = source;
+    ir_loc loc = {.file = diag_place(d, "test"), .line = 1};
+
+    return lp_parse(&s, &loc, d);
+}
+
+/* The kernel reads, verifies, and prints as it is written. */
+static void expect_same(const char *source)
+{
+    diag d;
+    text t = {0};
+
+    diag_init(&d);
+    lp_kernel *k = parse(source, &d);
+    if (!k || !lp_verify(k, &d))
+        fail_msg("%s", d.message.at[0].text);
+    lp_print(k, &t);
+    assert_string_equal(t.at, source);
+    text_free(&t);
+    lp_kernel_free(k);
+    diag_free(&d);
+}
+
+/* Parser, verifier or the check of parallel stores says `part`. */
+static void expect_error(const char *source, const char *part)
+{
+    diag d;
+
+    diag_init(&d);
+    lp_kernel *k = parse(source, &d);
+    if (k && lp_verify(k, &d) && lp_disjoint(k, &d))
+        fail_msg("no error, expected '%s', in:\n%s", part, source);
+    if (!strstr(d.message.at[0].text, part))
+        fail_msg("error is '%s', expected '%s', in:\n%s", d.message.at[0].text, part, source);
+    lp_kernel_free(k);
+    diag_free(&d);
+}
+
+#define XY "(x: f32[n] in, y: f32[n] out) dims n {\n"
+#define BAD(body, part) expect_error("kernel f" XY body "\n}\n", part)
+
+static void test_print(void **state)
+{
+    (void)state;
+    expect_same("kernel f() {\n}\n");
+    expect_same("kernel f(x: f32[] in) dims a, b in 2..8, c in 0.. % 4 {\n  v = x[]\n}\n");
+    expect_same("kernel f" XY "  for i in 0..n {\n    y[i] = x[i - 1 if le(1, i)]\n  }\n}\n");
+    expect_same("kernel f" XY "  a = n - (n - 1 - (n + 2)) * -3 / (n % 4)\n}\n");
+    expect_same("kernel f" XY "  a = n * (n / 2) - 9223372036854775807\n}\n");
+    expect_same("kernel f" XY "  a = 0.1:f64\n  b = -0:f32\n  c = 0x7fc00001:f32\n  d = inf:f16\n"
+                "  e = 18446744073709551615:u64\n  f1 = -128:i8\n  g = 1e-40:f32\n}\n");
+}
+
+static void test_syntax(void **state)
+{
+    (void)state;
+    expect_error("", "1:1: error: end of text: expected kernel");
+    expect_error("kernel f(", "expected ')'");
+    expect_error("kernel f(x: f32[n] in) {", "n: expected a variable");
+    expect_error("kernel f(x: str[] in) {", "expected an element type");
+    expect_error("kernel f(x: f32[] up) {", "expected in, out, inout");
+    expect_error("kernel f(x: f32[] in, x: f32[] in) {", "a name that is not taken");
+    expect_error("kernel f() dims n in 5..4 {}", "no less");
+    BAD("y[0] = x[0, 1]", "2:8: error: x: operand 1 has rank 2, expected 1");
+    BAD("y[0] = x", "x: expected a variable");
+    BAD("y[0] = z[0]", "z: expected a buffer");
+    BAD("y[0] = add(x[0])", "takes 2 operands, has 1");
+    BAD("y[0] = cast(x[0])", "cast: expected a function");
+    BAD("y[0] = 300:i8", "300: expected a number of its type");
+    BAD("y[0] = 1e5", "1e5: expected a number of its type");
+    BAD("y[0] = -", "expected a number");
+    BAD("y[0] ~ 1", "expected '='");
+    BAD("for = 0", "expected a name");
+    BAD("for i in n.n {}", "expected '.'");
+    BAD("for i in 0..n step 0 {}", "number out of range");
+    BAD("vec i in 0..n step 8 {}", "expected masked, scalar or exact");
+    BAD("par i, i in 0..n, 0..n {}", "a name that is not taken");
+    BAD("n = 3", "a name that is not taken");
+    BAD("y[0] = (x[0]", "expected ')'");
+}
+
+/* Deep nesting of any kind is an error, not a deep stack. */
+static void test_depth(void **state)
+{
+    static const char *const form[][2] = {
+        {"y[0] = ", "("}, {"y[0] = ", "abs("}, {"y[0] = ", "x["}, {"a = n", " + n"}, {"", "if true {"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(form); i++) {
+        text t = {0};
+        text_add(&t, "kernel f" XY "%s", form[i][0]);
+        for (int n = 0; n < 100000; n++)
+            text_add(&t, "%s", form[i][1]);
+        expect_error(t.at, "exceeds its budget");
+        text_free(&t);
+    }
+}
+
+/* ---- the verifier ------------------------------------------------------------ */
+
+static void test_types(void **state)
+{
+    (void)state;
+    BAD("y[0] = n", "n: is i64, not f32");
+    BAD("y[x[0]] = 1:f32", "x[0]: is f32, not i64");
+    BAD("y[0] = add(x[0], 1:f64)", "operands of the wrong types");
+    BAD("y[0] = and(x[0], x[0])", "operands of the wrong types");
+    BAD("y[0] = select(x[0], x[0], x[0])", "operands of the wrong types");
+    BAD("y[0] = bitcast(f32, 1:i8)", "operands of the wrong types");
+    BAD("a = dot4(1:i32, 2:i32, 3:i8)", "operands of the wrong types");
+    BAD("a = x[0] / 2", "operands of the wrong types");
+    BAD("if n {}", "n: is i64, not bool");
+    BAD("for i in 0..x[0] {}", "is f32, not i64");
+    BAD("local t: i32[2] reg = 0:f32", "is f32, not i32");
+    BAD("local t: bool[2] reg = true\nt[0] += true", "updated by a function");
+    BAD("x[0] = 1:f32", "x: is only read");
+}
+
+static void test_scopes(void **state)
+{
+    (void)state;
+    BAD("for i in 0..n {}\ny[i] = x[0]", "3:1: error: kernel f: i: is used out of its scope");
+    BAD("if true { a = 1 }\ny[a] = x[0]", "a: is used out of its scope");
+    BAD("for i in 0..n { local t: f32[4] reg = 0:f32 }\ny[0] = t[0]", "t: is used out of its scope");
+    BAD("for i in 0..n { local t: f32[4] row }\nt[0] = x[0]", "t: is used out of its scope");
+}
+
+static void test_buffers(void **state)
+{
+    (void)state;
+    BAD("local t: f32[n] reg = 0:f32", "constant extents");
+    BAD("local t: f32[1000, 1000] reg = 0:f32", "constant extents");
+    BAD("a = n\nlocal t: f32[a] row", "a: is not a dim");
+    BAD("local t: f32[4] row = 0:f32", "a row with a fill");
+    BAD("local t: f32[4] out", "is local");
+    BAD("local t: f32[4] reg = 0:f32\nlocal s: f32[4] row alias t", "alias of no earlier");
+    expect_error("kernel f(x: f32[4] row) {}", "is a parameter");
+    expect_error("kernel f(x: f32[4] in align 24) {}", "no power of two");
+}
+
+static void test_loops(void **state)
+{
+    (void)state;
+    BAD("for i in 0..n { par p in 0..n {} }", "par loop inside a block");
+    BAD("par p in 0..n {}\ny[0] = x[0]", "written by every iteration");
+    BAD("for i, j in 0..n, 0..n {}", "too many variables");
+    BAD("unroll i in 0..n {}", "without constant bounds");
+    BAD("unroll i in 0..100000 {}", "unrolled too often");
+    BAD("down i in 0..n step 2 {}", "a down loop with a step");
+    BAD("vec masked i in 0..n step 6 {}", "lanes that are not");
+    BAD("vec exact i in 0..n step 8 {}", "not known to end");
+    BAD("vec masked i in 0..n step 8 { vec masked j in 0..n step 4 {} }", "vec loop in a vec loop");
+    BAD("vec masked i in 0..n step 8 { for j in 0..i {} }", "differ between lanes");
+    BAD("vec masked i in 0..n step 8 { local t: f32[4] row }", "row inside a vec loop");
+}
+
+#define ACC(n) "local t: f32[" #n "] reg = 0:f32\n"
+
+static void test_registers(void **state)
+{
+    (void)state;
+    BAD(ACC(8) "vec masked i in 0..n step 8 { t[i] += x[i] }", "not the lanes");
+    BAD(ACC(4) "vec masked i in 0..n step 8 { t[i % 4] += x[i] }", "not the lanes");
+    BAD(ACC(8) "vec masked i in 3..n step 8 { t[i % 8] += x[i] }", "not the lanes");
+    BAD(ACC(8) "vec masked i in 0..n step 8 { t[0] += x[i] }", "shared by all lanes");
+    BAD("vec masked i in 0..n step 8 { " ACC(8) " t[i % 8] += x[i] }", "differs between lanes");
+    BAD(ACC(6) "a = fold add t", "folded, but no register row");
+    BAD(ACC(8) "a = fold and t", "folded by a function");
+    BAD("vec masked i in 0..n step 8 { " ACC(8) " a = fold add t }", "folded out of its scope");
+    BAD(ACC(8) "transpose t[0] t[0] 8", "transposed tile");
+}
+
+static void test_disjoint(void **state)
+{
+    (void)state;
+    BAD("par p in 0..n { y[0] = x[p] }", "two iterations");
+    BAD("par p in 0..n { y[p / 2] = x[p] }", "two iterations");
+    BAD("par p, q in 0..n, 0..n { y[p] = x[q] }", "two iterations");
+    BAD("par p in 0..n { y[p] = x[p]\ny[p + 1] = x[p] }", "two iterations");
+    BAD("par p in 0..n step 4 { for i in p..p + 5 { y[i] = x[i] } }", "two iterations");
+    BAD("par p in 0..n { y[i64(x[p])] = x[p] }", "two iterations");
+    BAD("par p in 0..n { y[p % 16] = x[p] }", "two iterations");
+    expect_same("kernel f(y: f32[n, 4] out) dims n {\n  par p in 0..n * 4 {\n"
+                "    y[p / 4, p % 4] = 0:f32\n  }\n}\n");
+}
+
+/* ---- the interpreter --------------------------------------------------------- */
+
+/* Runs all of the kernel on these buffers; the message goes to `error`. */
+static bool run(const char *source, void *const *buf, int nbuf, const int64_t *dims, int ndim,
+                char *error)
+{
+    void *arg[16] = {0};
+    diag d;
+
+    memcpy(arg + 2, buf, (size_t)nbuf * sizeof *buf);
+    memcpy(arg + 2 + nbuf, dims, (size_t)ndim * sizeof *dims);
+    diag_init(&d);
+    *error = 0;
+    lp_kernel *k = parse(source, &d);
+    bool ok = k && lp_verify(k, &d);
+    if (ok) {
+        int64_t trip = lp_eval_dims(k, lp_kernel_trip(k), dims);
+        ok = lp_interpret(k, arg, 0, trip, &d);
+    }
+    if (!ok)
+        snprintf(error, 200, "%s", d.message.at[0].text);
+    lp_kernel_free(k);
+    diag_free(&d);
+    return ok;
+}
+
+/* y of f(x, y) for x = 1, 2 .. and y = 0, both of n elements of 4 bytes. */
+static void expect_floats(const char *body, int n, const float *want)
+{
+    float x[64], y[64] = {0};
+    char error[200];
+    int64_t dims[1] = {n};
+    text t = {0};
+
+    for (int i = 0; i < 64; i++)
+        x[i] = (float)(i + 1);
+    text_add(&t, "kernel f(x: f32[n] in, y: f32[n] inout) dims n {\n%s\n}\n", body);
+    if (!run(t.at, (void *[]){x, y}, 2, dims, 1, error))
+        fail_msg("%s in:\n%s", error, t.at);
+    for (int i = 0; i < n; i++)
+        if (y[i] != want[i])
+            fail_msg("y[%d] is %g, not %g, in:\n%s", i, y[i], want[i], t.at);
+    text_free(&t);
+}
+#define RUN(body, ...)                                                         \
+    expect_floats(body, (int)(sizeof((float[]){__VA_ARGS__}) / sizeof(float)), \
+                  (const float[]){__VA_ARGS__})
+
+static void test_run(void **state)
+{
+    (void)state;
+    RUN("vec masked i in 0..n step 4 { y[i] = mul(x[i], x[i]) }", 1, 4, 9, 16, 25, 36, 49);
+    RUN("vec scalar i in 1..n step 8 { y[i] += x[i - 1] }", 0, 1, 2, 3);
+    RUN("for i in 0..n step 3 { y[i] = x[i] }", 1, 0, 0, 4, 0);
+    RUN("down i in 1..n { y[i - 1] = add(y[i], x[i]) }", 9, 7, 4, 0);
+    RUN("par a, b in 0..2, 1..n step 2 { y[a + b] = x[a * 2] }", 0, 1, 3, 1, 3);
+    RUN("for i in 0..n { y[i] = x[i + 1 if lt(i + 1, n)] }", 2, 3, 0);
+    RUN("for i in 0..n { if lt(i, 1) { y[i] = 5:f32 } else { y[i] max= -1:f32 } }", 5, 0);
+    RUN("y[0] = add(f32(bitcast(i32, 1:f32)), f32(-7 / 2 + -7 % 4))", 1065353216 - 3);
+    RUN("y[0] = f32(dot4(1:i32, -1:i32, 16909060:i32))\ny[1] = f32(i8(300:i32))",
+        1 + 255 * 10, 44);
+    RUN("y[0] = f32(f16(2049:f32))\ny[1] = f32(bf16(257:f32))", 2048, 256);
+}
+
+static void test_fold(void **state)
+{
+    (void)state;
+    /* (1 + 3) + (2 + 4): halves; 2^24 shows the order */
+    RUN("local t: f32[4] reg = 0:f32\nt[0] = 16777216:f32\nt[1] = 1:f32\nt[2] = 1:f32\nt[3] = 1:f32\n"
+        "s = fold add t\ny[0] = s", 16777218);
+    RUN("local t: f32[4] reg = -inf:f32\nvec masked i in 0..n step 4 { t[i % 4] max= x[i] }\n"
+        "s = fold max t\ny[0] = s", 6, 0, 0, 0, 0, 0);
+}
+
+static void test_transpose(void **state)
+{
+    float x[16], y[16] = {0};
+    char error[200];
+    (void)state;
+
+    for (int i = 0; i < 16; i++)
+        x[i] = (float)i;
+    assert_true(run("kernel f(x: f32[4, 4] in, y: f32[4, 4] out) {\n"
+                    "  transpose y[0, 2] x[1, 0] 2\n  prefetch x[9, 9]\n}\n",
+                    (void *[]){x, y}, 2, NULL, 0, error));
+    assert_true(y[2] == 4 && y[3] == 8 && y[6] == 5 && y[7] == 9 && y[0] == 0);
+    assert_false(run("kernel f(x: f32[4, 4] in, y: f32[4, 4] out) {\n  transpose y[3, 3] x[0, 0] 2\n}\n",
+                     (void *[]){x, y}, 2, NULL, 0, error));
+}
+
+static void test_bounds(void **state)
+{
+    float x[4] = {0}, y[4] = {0};
+    char error[200];
+    const int64_t dims[1] = {4};
+    (void)state;
+
+    assert_false(run("kernel f" XY "  y[0] = x[n]\n}\n", (void *[]){x, y}, 2, dims, 1, error));
+    assert_string_equal(error, "error: kernel f: x: has no element at 4, it ends at 4");
+    assert_false(run("kernel f" XY "  y[-1] = x[0]\n}\n", (void *[]){x, y}, 2, dims, 1, error));
+    assert_false(run("kernel f" XY "  y[n * 9223372036854775807] = x[0]\n}\n", (void *[]){x, y}, 2,
+                     dims, 1, error));
+    assert_true(run("kernel f(x: f32[2, 2] in strides [1, 2], y: f32[n] out) dims n {\n"
+                    "  y[0] = x[1, 1]\n}\n", (void *[]){x, y}, 2, dims, 1, error));
+    assert_false(run("kernel f(x: f32[2, 2] in strides [1, 2], y: f32[n] out) dims n {\n"
+                     "  y[0] = x[0, 2]\n}\n", (void *[]){x, y}, 2, dims, 1, error));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_print),     cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_depth),     cmocka_unit_test(test_types),
+        cmocka_unit_test(test_scopes),    cmocka_unit_test(test_buffers),
+        cmocka_unit_test(test_loops),     cmocka_unit_test(test_registers),
+        cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
+        cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_bounds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
