@@ -136,6 +136,14 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     return ok && load(c, d);
 }
 
+const struct ingot_model *engine_model(const ingot_engine *e, const uint8_t **weights)
+{
+    const compiled *c = e->compiled;
+
+    *weights = c->weights;
+    return c->model;
+}
+
 void engine_release(ingot_engine *e)
 {
     compiled *c = e->compiled;

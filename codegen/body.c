@@ -147,7 +147,12 @@ static lp_buf add_typed(body *b, group_arg_kind kind, uint32_t id, const ir_type
 
 lp_buf body_output(body *b, ir_ref ref)
 {
-    return add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), LP_OUT);
+    lp_buf y = add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), LP_OUT);
+    lp_buf old = find_arg(b, ARG_VALUE, b->over);
+
+    if (old)
+        lp_set_alias(b->k, y, old);
+    return y;
 }
 
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write)

@@ -17,6 +17,7 @@ typedef struct body {
     VEC(lp_expr) dim_expr;
     map memo;                   /* (value, index) to position in memo_expr */
     VEC(lp_expr) memo_expr;
+    ir_ref over;                /* source that the output may overlap, or IR_NONE */
     ir_ref given;               /* a value computed by the template .. */
     lp_expr given_expr;         /* .. at the index at hand */
     const char *failed;         /* why the group cannot be lowered */

@@ -453,7 +453,16 @@ static void function_attributes(emit *e, value f)
     LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, nounwind, 0));
 }
 
-/* The body: pointers as parameters that do not overlap, then the dims. */
+/* May parameter b overlap another? */
+static bool overlaps(const lp_kernel *k, lp_buf b)
+{
+    for (lp_buf i = 1; i <= k->params; i++)
+        if (k->buf.at[i].alias == b)
+            return true;
+    return k->buf.at[b].alias;
+}
+
+/* The body: pointers as parameters, most of which do not overlap, then the dims. */
 static value body_function(emit *e, const char *name, uint32_t params, uint32_t dims)
 {
     uint32_t n = 3 + params + dims;
@@ -468,7 +477,8 @@ static value body_function(emit *e, const char *name, uint32_t params, uint32_t 
     value f = LLVMAddFunction(e->m, name, ft);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     for (uint32_t i = 0; i <= params; i++)
-        LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->cx, noalias, 0));
+        if (!i || !overlaps(e->k, i))
+            LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->cx, noalias, 0));
     mem_free(t);
     function_attributes(e, f);
     return f;

@@ -17,6 +17,8 @@ typedef struct ir_group {
     uint32_t nout;
     const ir_ref *out;      /* the values that it stores */
     const char *why;        /* why its result is stored, for the dump */
+    ir_ref over;            /* source whose memory the result takes over, element by
+                             * element; or IR_NONE */
 } ir_group;
 
 /* The groups of one function, in an order in which they can run: that of

@@ -281,7 +281,7 @@ static bool takes_epilogue(const ir_node *n)
 static void add_group(fuse_cx *f, char kind, uint32_t root, const ir_ref *out, uint32_t nout)
 {
     ir_groups *g = f->out;
-    ir_group x = {.kind = kind, .root = root, .nnode = 1, .nout = nout};
+    ir_group x = {.kind = kind, .root = root, .nnode = 1, .nout = nout, .over = IR_NONE};
 
     x.node = arena_copy(&g->mem, &root, sizeof root);
     x.out = arena_copy(&g->mem, out, nout * sizeof *out);

@@ -105,7 +105,7 @@ static uint32_t const_value(planner *pl, uint32_t id)
     return pl->const_value[id];
 }
 
-static uint32_t state_value(planner *pl, uint32_t id)
+uint32_t plan_state_value(planner *pl, uint32_t id)
 {
     const ir_state *st = &pl->m->state.at[id];
 
@@ -115,8 +115,7 @@ static uint32_t state_value(planner *pl, uint32_t id)
     return pl->state_value[id];
 }
 
-/* The operand whose bytes node n's result has, or IR_NONE. */
-static ir_ref same_bytes(const ir_fn *fn, const ir_node *n)
+ir_ref plan_same_bytes(const ir_fn *fn, const ir_node *n)
 {
     bool same = n->op == OP_RESHAPE || n->op == OP_KEEP || n->op == OP_DETACH;
 
@@ -127,12 +126,12 @@ static uint32_t make_value(scope *s, ir_ref r)
 {
     const ir_node *n = ir_node_of(s->fn, r);
     const ir_value *v = &s->fn->value.at[r];
-    ir_ref under = same_bytes(s->fn, n);
+    ir_ref under = plan_same_bytes(s->fn, n);
 
     if (n->op == OP_CONST)
         return const_value(s->pl, n->attr->CONST.id);
     if (n->op == OP_STATE)
-        return state_value(s->pl, (uint32_t)n->attr->STATE.id);
+        return plan_state_value(s->pl, (uint32_t)n->attr->STATE.id);
     if (small_known(v))
         return store_known(s, v);
     if (under != IR_NONE)
@@ -173,11 +172,10 @@ void plan_copy(scope *s, uint32_t to, uint32_t from)
 
 /* ---- results that are written where they belong ---------------------------------- */
 
-/* The ref that a step will store and that r is a whole alias of. */
-static ir_ref stored_under(const scope *s, ir_ref r)
+ir_ref plan_stored_under(const scope *s, ir_ref r)
 {
     while (s->maker[r] == PLAN_NONE) {
-        ir_ref under = same_bytes(s->fn, ir_node_of(s->fn, r));
+        ir_ref under = plan_same_bytes(s->fn, ir_node_of(s->fn, r));
         if (under == IR_NONE || s->value[r] != PLAN_NONE || s->fn->value.at[r].elem)
             return IR_NONE;
         r = under;
@@ -187,7 +185,7 @@ static ir_ref stored_under(const scope *s, ir_ref r)
 
 void plan_want(scope *s, ir_ref r, uint32_t target)
 {
-    ir_ref made = stored_under(s, r);
+    ir_ref made = plan_stored_under(s, r);
 
     if (made != IR_NONE && s->want[made] == PLAN_NONE && s->value[made] == PLAN_NONE &&
         ir_type_of(s->fn, made)->kind == TY_TENSOR)
@@ -344,7 +342,7 @@ static bool needs_no_kernel(const scope *s, const ir_group *g)
 static bool has_bytes(const scope *s, ir_ref r)
 {
     const ir_node *n = ir_node_of(s->fn, r);
-    ir_ref under = same_bytes(s->fn, n);
+    ir_ref under = plan_same_bytes(s->fn, n);
 
     return ir_op_get(n->op)->kind == 'K' || s->groups.stored[r] || s->fn->value.at[r].elem ||
            (under != IR_NONE && has_bytes(s, under));
@@ -353,7 +351,7 @@ static bool has_bytes(const scope *s, ir_ref r)
 /* A reshape of what has memory is an alias, not a step. */
 static bool only_shows(const scope *s, const ir_group *g)
 {
-    ir_ref under = same_bytes(s->fn, &s->fn->node.at[g->root]);
+    ir_ref under = plan_same_bytes(s->fn, &s->fn->node.at[g->root]);
 
     return under != IR_NONE && g->nout == 1 && has_bytes(s, under);
 }
@@ -517,31 +515,6 @@ static void settle_outputs(scope *s, const uint32_t *target)
     }
 }
 
-/* All new values are ready before the first state changes; one that is the
- * old value of a state is saved first. */
-static void settle_updates(scope *s)
-{
-    planner *pl = s->pl;
-    uint32_t n = s->fn->update.len;
-    uint32_t *from = arena_array(&pl->scratch, uint32_t, n);
-
-    for (uint32_t i = 0; i < n; i++) {
-        const ir_update *u = &s->fn->update.at[i];
-        from[i] = plan_value_of(s, u->value);
-        const plan_value *root = &pl->e->value.at[plan_root(pl->e, from[i])];
-        if (root->place == PLACE_STATE && root->of != u->state) {
-            uint32_t saved = plan_place_new(s, "saved", pl->e->value.at[from[i]].type, PLAN_NONE);
-            plan_copy(s, saved, from[i]);
-            from[i] = saved;
-        }
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t to = state_value(pl, s->fn->update.at[i].state);
-        if (plan_root(pl->e, from[i]) != to)
-            plan_copy(s, to, from[i]);
-    }
-}
-
 static void plan_one(planner *pl, const ir_fn *fn)
 {
     scope s;
@@ -557,10 +530,11 @@ static void plan_one(planner *pl, const ir_fn *fn)
     plan_scope_init(&s, pl, fn, pl->e->body);
     entry_inputs(&s);
     uint32_t *target = entry_outputs(&s);
+    plan_place_updates(&s);
     plan_scope_run(&s);
     if (!diag_failed(pl->d)) {
         settle_outputs(&s, target);
-        settle_updates(&s);
+        plan_settle_updates(&s);
         plan_flops(pl, fn);
         plan_liveness(pl);
         plan_slots(pl);

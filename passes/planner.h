@@ -51,6 +51,11 @@ uint32_t plan_place_new(scope *s, const char *name, const ir_type *t, uint32_t w
 /* The value of a ref: made on demand for constants, states, aliases and
  * values with known elements. */
 uint32_t plan_value_of(scope *s, ir_ref r);
+uint32_t plan_state_value(planner *pl, uint32_t state);
+/* The operand whose bytes node n's result has, or IR_NONE. */
+ir_ref plan_same_bytes(const ir_fn *fn, const ir_node *n);
+/* The ref that a step will store and that r is a whole alias of. */
+ir_ref plan_stored_under(const scope *s, ir_ref r);
 /* to = from, unless they are the same bytes. */
 void plan_copy(scope *s, uint32_t to, uint32_t from);
 /* Lets the maker of r write to `target`, if there is a step that makes it. */
@@ -70,6 +75,11 @@ void plan_scope_free(scope *s);
 
 void plan_if(scope *s, const ir_node *n);
 void plan_loop(scope *s, const ir_node *n);
+
+/* ---- plan_state.c: updates ---- */
+
+void plan_place_updates(scope *s);     /* before the steps */
+void plan_settle_updates(scope *s);    /* behind them */
 
 /* ---- plan_size.c: sizes before the run ---- */
 

@@ -1,0 +1,164 @@
+/* passes/plan_state.c - the new values of states.
+ *
+ * An update happens when the entry ends: its value is copied to the state.  A
+ * value is made in the state's own memory instead where nothing can tell: no
+ * later step reads the old value, and no later step can fail, so that a run
+ * which fails leaves all states as they were.  The step itself may read the
+ * old value if it reads of each element's place that element alone. */
+#include "planner.h"
+
+/* How a group reads one state. */
+typedef struct reading {
+    const scope *s;
+    uint32_t state;
+    uint8_t *seen;              /* by ref: 1 as an element, 2 otherwise */
+    ir_ref ref;                 /* that gives the state; or IR_NONE */
+    bool element;               /* only the element that is being computed */
+} reading;
+
+static void read_args(reading *x, const ir_node *n, bool element);
+
+static void read_ref(reading *x, ir_ref r, bool element)
+{
+    const ir_fn *fn = x->s->fn;
+    const ir_node *n = ir_node_of(fn, r);
+    uint8_t bit = element ? 1 : 2;
+
+    if (x->seen[r] & bit)
+        return;
+    x->seen[r] |= bit;
+    if (n->op == OP_STATE && (uint32_t)n->attr->STATE.id == x->state) {
+        x->element &= element && (x->ref == IR_NONE || x->ref == r);
+        x->ref = r;
+    } else if (!x->s->groups.stored[r] || plan_same_bytes(fn, n) != IR_NONE) {
+        read_args(x, n, element);
+    }
+}
+
+static void read_args(reading *x, const ir_node *n, bool element)
+{
+    const ir_fn *fn = x->s->fn;
+    bool keeps = ir_op_scalar(n->op) || n->op == OP_KEEP || n->op == OP_DETACH;
+
+    for (uint32_t i = 0; i < n->narg; i++)
+        read_ref(x, ir_arg(fn, n, i), element && keeps);
+}
+
+static reading read_group(const scope *s, const ir_group *g, uint32_t state)
+{
+    uint32_t refs = s->fn->value.len;
+    const ir_node *n = g->nout ? ir_node_of(s->fn, g->out[0]) : &s->fn->node.at[g->root];
+    reading x = {.s = s, .state = state, .ref = IR_NONE, .element = true};
+
+    x.seen = mem_alloc(refs + 1);
+    memset(x.seen, 0, refs + 1);
+    read_args(&x, n, true);
+    mem_free(x.seen);
+    return x;
+}
+
+/* Does r show the old value of a state, whole?  PLAN_NONE if not. */
+static uint32_t old_state(const ir_fn *fn, ir_ref r)
+{
+    const ir_node *n = ir_node_of(fn, r);
+    ir_ref under = plan_same_bytes(fn, n);
+
+    if (under != IR_NONE)
+        return old_state(fn, under);
+    return n->op == OP_STATE ? (uint32_t)n->attr->STATE.id : PLAN_NONE;
+}
+
+/* Is the old value copied when the entry ends? */
+static bool read_at_end(const ir_fn *fn, uint32_t state)
+{
+    for (uint32_t i = 0; i < fn->result.len; i++)
+        if (old_state(fn, fn->result.at[i]) == state)
+            return true;
+    for (uint32_t i = 0; i < fn->update.len; i++)
+        if (old_state(fn, fn->update.at[i].value) == state)
+            return true;
+    return false;
+}
+
+static bool may_fail(const scope *s, const ir_group *g)
+{
+    ir_dim size;
+
+    if (g->kind == 'X')
+        return true;
+    for (uint32_t k = 0; k < g->nout; k++) {
+        const ir_type *t = ir_type_of(s->fn, g->out[k]);
+        if (t->kind != TY_TENSOR || !plan_reserve(s->pl, t, &size))
+            return true;
+    }
+    return false;
+}
+
+static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
+{
+    for (uint32_t i = group + 1; i < s->groups.group.len; i++) {
+        const ir_group *g = &s->groups.group.at[i];
+        if (may_fail(s, g) || read_group(s, g, state).ref != IR_NONE)
+            return false;
+    }
+    for (uint32_t i = 0; i < s->pl->e->output.len; i++)
+        if (s->pl->e->output.at[i].late)
+            return false;
+    return !read_at_end(s->fn, state);
+}
+
+/* Templates that read each element of an epilogue once, just before it is
+ * written: the tiles of the others may overlap. */
+static bool writes_once(const ir_node *root)
+{
+    return ir_op_scalar(root->op) || root->op == OP_REDUCE || root->op == OP_DOT;
+}
+
+static void place_update(scope *s, const ir_update *u)
+{
+    ir_ref made = plan_stored_under(s, u->value);
+
+    if (made == IR_NONE || s->maker[made] == PLAN_NONE)
+        return;
+    ir_group *g = &s->groups.group.at[s->maker[made]];
+    if (g->kind == 'X' || !unread_behind(s, s->maker[made], u->state))
+        return;
+    reading own = read_group(s, g, u->state);
+    if (own.ref != IR_NONE && !(own.element && made == u->value && writes_once(&s->fn->node.at[g->root])))
+        return;
+    uint32_t target = plan_state_value(s->pl, u->state);
+    plan_want(s, u->value, target);
+    if (s->want[made] == target)
+        g->over = own.ref;
+}
+
+void plan_place_updates(scope *s)
+{
+    for (uint32_t i = 0; i < s->fn->update.len; i++)
+        place_update(s, &s->fn->update.at[i]);
+}
+
+/* All new values are ready before the first state changes; one that is the
+ * old value of another state is saved first. */
+void plan_settle_updates(scope *s)
+{
+    planner *pl = s->pl;
+    uint32_t n = s->fn->update.len;
+    uint32_t *from = arena_array(&pl->scratch, uint32_t, n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const ir_update *u = &s->fn->update.at[i];
+        uint32_t old = old_state(s->fn, u->value);
+        from[i] = plan_value_of(s, u->value);
+        if (old != PLAN_NONE && old != u->state) {
+            uint32_t saved = plan_place_new(s, "saved", pl->e->value.at[from[i]].type, PLAN_NONE);
+            plan_copy(s, saved, from[i]);
+            from[i] = saved;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t to = plan_state_value(pl, s->fn->update.at[i].state);
+        if (plan_root(pl->e, from[i]) != to)
+            plan_copy(s, to, from[i]);
+    }
+}
