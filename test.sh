@@ -75,12 +75,25 @@ every()
     printf '%s\n' "$@" | awk -v n="$n" 'NR % n == 1'
 }
 
+# Plans of small official models, as files.
+plan_seeds()
+{
+    local model
+    mkdir -p build/fuzz-plans
+    for model in $data/node/test_{loop,if,conv,gru,softmax,nonzero}*/model.onnx; do
+        build/ingot inspect --stage plan "$model" 2>/dev/null \
+            >"build/fuzz-plans/$(basename "$(dirname "$model")").plan" || true
+    done
+    find build/fuzz-plans -size +0 | sort
+}
+
 # What a fuzz target begins with: small official files of its kind.
 fuzz_seeds()
 {
     case $1 in
     fuzz_tensor*) ls $data/node/*/test_data_set_0/output_0.pb ;;
     fuzz_ir*) ls tests/golden/*/*.ir ;;
+    fuzz_plan*) plan_seeds ;;
     fuzz_loop*) ls tests/golden/*/*.ir tests/golden/*/*.lp ;;
     *) ls $data/node/*/model.onnx ;;
     esac | awk 'NR % 8 == 1'

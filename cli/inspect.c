@@ -14,7 +14,7 @@ typedef struct inspect_options {
 enum { O_STAGE, O_FORMAT, O_CPU, O_PASSES, O_MODEL };
 
 static const cli_option options[] = {
-    {"--stage", "NAME", "import (default), optimized or loops"},
+    {"--stage", "NAME", "import (default), optimized, loops, plan or memory"},
     {"--format", "NAME", "text (default), dot or svg"},
     {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
     {"-p", "PASS,..", "passes to run, in order"},
@@ -22,7 +22,7 @@ static const cli_option options[] = {
 
 static bool see(void *cx, int index, const char *value)
 {
-    static const char *const stages[] = {"import", "optimized", "loops"};
+    static const char *const stages[] = {"import", "optimized", "loops", "plan", "memory"};
     static const char *const formats[] = {"text", "dot", "svg"};
     inspect_options *o = cx;
 
@@ -83,6 +83,50 @@ static void print_dot(const ir_module *m, text *out)
     text_add(out, "}\n");
 }
 
+/* ---- the plan ----------------------------------------------------------------------------- */
+
+/* The largest sum of what lives at one step, over values of constant size. */
+static int64_t least_peak(const ir_module *m, const plan_entry *e)
+{
+    int64_t most = 0, n;
+
+    for (uint32_t i = 0; i < e->value.len; i++) {
+        int64_t sum = 0;
+        uint32_t at = e->value.at[i].first;
+        for (uint32_t k = 0; k < e->value.len && e->value.at[i].place == PLACE_SLOT; k++) {
+            const plan_value *v = &e->value.at[k];
+            if (v->place == PLACE_SLOT && e->slot.at[v->of].fixed && v->first <= at && at <= v->last &&
+                dim_const(&m->dims, e->slot.at[v->of].size.at[0], &n))
+                sum += n;
+        }
+        most = max_i64(most, sum);
+    }
+    return most;
+}
+
+static void print_memory(const plan *p, text *out)
+{
+    for (uint32_t i = 0; i < p->entry.len; i++) {
+        const plan_entry *e = p->entry.at[i];
+        text_add(out, "entry %s: %lld bytes of constant size, at least %lld needed\n", e->name,
+                 (long long)e->fixed, (long long)least_peak(p->m, e));
+        for (uint32_t v = 0; v < e->value.len; v++) {
+            const plan_value *x = &e->value.at[v];
+            if (x->place != PLACE_SLOT)
+                continue;
+            const plan_slot *s = &e->slot.at[x->of];
+            text_add(out, "  steps %5u to %5u  ", x->first, x->last);
+            if (s->fixed)
+                text_add(out, "at %10lld  ", (long long)s->offset);
+            else
+                text_add(out, "slot %8u  ", x->of);
+            text_add(out, "%-10s ", x->name);
+            type_print(&p->m->types, x->type, out);
+            text_add(out, "\n");
+        }
+    }
+}
+
 /* Through Graphviz, which draws on stdout. */
 static bool print_svg(const ir_module *m)
 {
@@ -119,15 +163,19 @@ static void print_kernels(const lower *l, text *out)
     }
 }
 
-/* What the stages behind the passes print: the kernels. */
+/* What the stages behind the passes print. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
     const ingot_code_options options = {.name = "model", .target = o->target};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);
-    if (ok)
+    if (ok && !strcmp(o->stage, "loops"))
         print_kernels(&c.l, out);
+    else if (ok && !strcmp(o->stage, "memory"))
+        print_memory(c.p, out);
+    else if (ok)
+        plan_print(c.p, out);
     code_free(&c);
     return ok;
 }
@@ -152,10 +200,24 @@ static bool print_kernel_file(const char *path, diag *d, text *out)
     return ok;
 }
 
+/* A plan's text, read and checked. */
+static bool print_plan_file(const char *path, diag *d, text *out)
+{
+    const char *source = d->source = ingot_read_text(path, d);
+    ir_module *m = ir_module_new(d);
+    plan *p = source ? plan_parse(m, source, path, d) : NULL;
+
+    if (p)
+        plan_print(p, out);
+    plan_free(p);
+    ir_module_free(m);
+    return p != NULL;
+}
+
 /* The module as the stage leaves it; or what is made of it. */
 static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
-    if (!strcmp(o->stage, "loops"))
+    if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return print_code(o, m, d, out);
     if (o->passes ? !run_passes(m, o->target, o->passes)
                   : !strcmp(o->stage, "optimized") && !pass_pipeline(m, o->target, NULL))
@@ -183,6 +245,8 @@ static int finish(inspect_options *o)
     diag_init(&d);
     if (ingot_has_suffix(o->file, ".lp")) {
         ok = print_kernel_file(o->file, &d, &out);
+    } else if (ingot_has_suffix(o->file, ".plan")) {
+        ok = print_plan_file(o->file, &d, &out);
     } else {
         m = ingot_load(o->file, &o->model.o, &d);
         ok = m && print_stage(o, m, &d, &out);
@@ -208,7 +272,7 @@ static int inspect(int argc, char **argv, const char *usage, const char *about)
 int command_inspect(int argc, char **argv)
 {
     return inspect(argc, argv, "ingot inspect [OPTIONS] MODEL",
-                   "Shows a model, or reads and prints kernels (.lp).");
+                   "Shows a model, or reads and prints kernels (.lp) or a plan (.plan).");
 }
 
 int command_opt(int argc, char **argv)

@@ -240,7 +240,7 @@ static ir_ref fold_concat(ir_build *b, const ir_infer *in)
         high[axis] = dim_sub(dt, t->dim[axis], end);
         ir_attr pad = {.PAD = {{t->rank, low}, {t->rank, high}, {t->rank, none}}};
         id = const_linked(b->m, id, (ir_link){OP_PAD, ir_attr_intern(b->m, OP_PAD, &pad), neutral, t});
-        whole = i ? const_linked(b->m, whole, (ir_link){OP_ADD, in->attr, id, t}) : id;
+        whole = i ? const_linked(b->m, whole, (ir_link){OP_ADD, NULL, id, t}) : id;
         at = end;
     }
     return ir_const_ref(b, whole);

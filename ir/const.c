@@ -144,14 +144,16 @@ static uint32_t appended(ir_module *m, const ir_const *k, ir_link link)
 
     if (link.op == OP_RESHAPE && keep && k->link[keep - 1].op == OP_RESHAPE)
         keep--;
+    const ir_type *below = keep ? k->link[keep - 1].type : k->source_type;
     ir_link *l = mem_alloc((keep + 1) * sizeof *l);
     if (keep)
         memcpy(l, k->link, keep * sizeof *l);
-    l[keep] = link;
     n.name = NULL;
     n.type = link.type;
     n.link = l;
-    n.links = keep + 1;
+    n.links = keep;
+    if (link.op != OP_RESHAPE || link.type != below)    /* else: back as it was */
+        l[n.links++] = link;
     uint32_t id = intern(m, n, false);
     mem_free(l);
     return id;

@@ -13,23 +13,6 @@ static const char *const function[] = {
     [DIM_EQ] = "eq", [DIM_LT] = "lt", [DIM_LE] = "le",
 };
 
-static bool name_char(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
-}
-
-static void print_name(const char *name, text *out)
-{
-    const char *p = name;
-
-    while (name_char(*p))
-        p++;
-    if (*p || !*name || isdigit((unsigned char)*name))
-        text_add_quoted(out, name);
-    else
-        text_add(out, "%s", name);
-}
-
 /* Terms, factors and operands without an order are sorted by their text: the
  * table's order is that of creation, which a parser would not repeat.  Every
  * part is rendered once, or nesting would cost 2^depth. */
@@ -142,7 +125,7 @@ void dim_print(const dim_table *t, ir_dim d, text *out)
     if (!e || e->op == DIM_CONST) {
         text_add(out, "%lld", (long long)(e ? e->value : d.v));
     } else if (e->op == DIM_SYM) {
-        print_name(t->symbol.at[e->value].name, out);
+        text_add_name(out, t->symbol.at[e->value].name);
     } else {
         text_add(out, "%s", render(t, d, &mem));
         arena_reset(&mem);
@@ -214,20 +197,16 @@ static bool read_quoted(reader *r, ir_dim *out)
 
 static bool read_name(reader *r, ir_dim *out)
 {
-    const char *start = r->s;
+    const char *name = lex_name(&r->s, r->t->mem);
 
-    while (name_char(*r->s))
-        r->s++;
-    size_t n = (size_t)(r->s - start);
-    if (*r->s == '(') {
-        for (size_t op = 0; op < COUNT(function); op++)
-            if (function[op] && strlen(function[op]) == n &&
-                !memcmp(function[op], start, n))
-                return r->s++, read_call(r, (dim_op)op, out);
-        return false;
+    if (!name || *r->s != '(') {
+        *out = name ? symbol(r->t, name) : (ir_dim){0};
+        return name;
     }
-    *out = symbol(r->t, arena_strndup(r->t->mem, start, n));
-    return true;
+    for (size_t op = 0; op < COUNT(function); op++)
+        if (function[op] && !strcmp(function[op], name))
+            return r->s++, read_call(r, (dim_op)op, out);
+    return false;
 }
 
 static bool read_atom(reader *r, ir_dim *out)
@@ -245,7 +224,7 @@ static bool read_atom(reader *r, ir_dim *out)
         else if (*r->s == '"')
             ok = read_quoted(r, out);
         else
-            ok = name_char(*r->s) && read_name(r, out);
+            ok = read_name(r, out);
     }
     r->depth--;
     return ok;

@@ -141,8 +141,10 @@ uint32_t plan_root(const plan_entry *e, uint32_t v);
 /* Bytes of a value of this type, over the type's symbols. */
 ir_dim plan_bytes(ir_module *m, const ir_type *t);
 
-/* Text form: print, parse, print is the identity.  The module gives the dim
- * symbols, constants and states. */
+const char *plan_place_text(plan_place place);
+
+/* Text form: print, parse, print is the identity.  The parser makes the dim
+ * symbols in the module's table, where they must be new. */
 void plan_print(const plan *p, text *out);
 plan *plan_parse(ir_module *m, const char *source, const char *place, diag *d);
 

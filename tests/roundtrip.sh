@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Printing, parsing and printing again is the identity, for the imported and the
-# optimized form of every model, and for its kernels.  A model that does not
+# optimized form of every model, its kernels and its plan.  A model that does not
 # import or compile is skipped.
 # usage: roundtrip.sh INGOT CASE...
 set -uo pipefail
@@ -11,9 +11,12 @@ trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0 skipped=0
 
 for case in "$@"; do
-    for stage in import optimized loops; do
-        again="opt $tmp/a.ir"
-        [ $stage = loops ] && again="inspect $tmp/a.lp"
+    for stage in import optimized loops plan; do
+        case $stage in
+        loops) again="inspect $tmp/a.lp" ;;
+        plan) again="inspect $tmp/a.plan" ;;
+        *) again="opt $tmp/a.ir" ;;
+        esac
         if ! timeout 60 "$ingot" inspect --stage $stage "$case/model.onnx" \
             >"${again#* }" 2>/dev/null; then
             skipped=$((skipped + 1))
