@@ -435,17 +435,19 @@ static bool places_exist(const parser *p)
 
 static void parse_totals(parser *p)
 {
-    uint32_t n;
+    uint32_t n, m;
 
     p->e->lates = position(p);
     want(p, "fixed");
     p->e->fixed = number(p);
     want(p, "flops");
-    p->e->flops = (uint64_t)number(p);
+    const ir_dim *f = dim_items(p, "scratch", &m);
     want(p, "scratch");
     const ir_dim *d = dim_items(p, "do", &n);
     for (uint32_t i = 0; i < n; i++)
         vec_push(&p->e->scratch, d[i]);
+    for (uint32_t i = 0; i < m; i++)
+        vec_push(&p->e->flops, f[i]);
 }
 
 static void parse_entry(parser *p)

@@ -247,8 +247,9 @@ static void print_entry(printer *p)
         print_value(p, i);
     for (uint32_t i = 0; i < e->slot.len; i++)
         print_slot(p, i);
-    text_add(p->out, "  late %u fixed %lld flops %llu scratch", e->lates, (long long)e->fixed,
-             (unsigned long long)e->flops);
+    text_add(p->out, "  late %u fixed %lld flops", e->lates, (long long)e->fixed);
+    dims(p, e->flops.at, e->flops.len);
+    text_add(p->out, " scratch");
     dims(p, e->scratch.at, e->scratch.len);
     text_add(p->out, "\n  do");
     block(p, e->body, 1);
