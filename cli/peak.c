@@ -85,7 +85,7 @@ static double now(void)
 
 double peak_gflops(int threads)
 {
-    enum { TIMES = 15, STEPS = 100000 };
+    enum { TIMES = 30, STEPS = 1000000 };
     work w = {chains_128, 4, STEPS, {0}};
     thread_pool *pool = thread_pool_open(threads);
     const struct ingot_pool *p = pool ? thread_pool_of(pool) : NULL;

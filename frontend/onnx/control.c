@@ -17,22 +17,66 @@ static bool known_bool(onnx_op *n, ir_ref c, bool *v)
     return true;
 }
 
-/* One branch as a region; its results become the region's. */
-static bool branch(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g, const onnx_captures *c,
-                   const char *name)
-{
-    ir_ref out[MAX_RESULTS];
+/* ---- parts that do not type-check ----------------------------------------------- */
 
-    onnx_region_begin(n, r, name);
-    onnx_region_captures(r, c);
-    if (!onnx_region_graph(n, r, g, NULL, out))
+/* Where the errors stood before a part that may turn out to be ill-typed. */
+typedef struct mark {
+    uint32_t errors, messages, gaps;
+    int depth;
+} mark;
+
+static mark mark_here(const onnx_op *n)
+{
+    const diag *d = n->scope->model->d;
+
+    return (mark){d->errors, d->message.len, d->gap.len, n->scope->model->depth};
+}
+
+/* Bound dims can leave a branch that no data reaches ill-typed: it becomes a
+ * check that fails, and results that join with any type.  False if something is
+ * not supported, which no message may hide.  The messages stay: see forgive. */
+static bool must_not_be_reached(onnx_op *n, onnx_region *r, const mark *m, ir_ref *out, size_t count)
+{
+    onnx_model *x = n->scope->model;
+    diag *d = x->d;
+
+    if (d->gap.len > m->gaps)
         return false;
+    const char *why = d->message.len > m->messages ? d->message.at[m->messages].text : "ill-typed";
+    d->errors = m->errors;
+    x->depth = m->depth;
+    ir_check(&r->b, ir_int(&r->b, DT_BOOL, 0), why);
+    for (size_t i = 0; i < count; i++)
+        out[i] = ir_never(&r->b);
+    return true;
+}
+
+static void forgive(onnx_op *n, const mark *m)
+{
+    n->scope->model->d->message.len = m->messages;
+}
+
+static bool name_results(onnx_region *r, const Onnx__GraphProto *g, const ir_ref *out)
+{
     for (size_t i = 0; i < g->n_output; i++)
         if (out[i] == IR_NONE)
             return false;
     for (size_t i = 0; i < g->n_output; i++)
         ir_result(&r->b, g->output[i]->name ? g->output[i]->name : "", out[i]);
     return true;
+}
+
+/* One branch as a region; its results become the region's. */
+static bool branch(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g, const onnx_captures *c,
+                   const char *name, bool *dead)
+{
+    ir_ref out[MAX_RESULTS];
+    mark m = mark_here(n);
+
+    onnx_region_begin(n, r, name);
+    onnx_region_captures(r, c);
+    *dead = !onnx_region_graph(n, r, g, NULL, out);
+    return (!*dead || must_not_be_reached(n, r, &m, out, g->n_output)) && name_results(r, g, out);
 }
 
 static bool same_ranks(const ir_fn *a, const ir_fn *b)
@@ -59,18 +103,12 @@ static bool rest_of_graph(onnx_op *n, onnx_region *r, const ir_ref *out)
     for (int i = 0; i < n->nout; i++)
         if (onnx_wants(n, i))
             scope_set(&s, n->p->output[i], out[i]);
-    diag *d = s.model->d;
-    uint32_t errors = d->errors, messages = d->message.len, gaps = d->gap.len;
+    mark m = mark_here(n);
     bool ok = onnx_run_rest(&s, y);
-    if (!ok && d->gap.len == gaps) {
-        /* This copy does not type-check: it must never be reached. */
-        const char *why = d->message.len > messages ? d->message.at[messages].text : "ill-typed";
-        d->errors = errors;
-        d->message.len = messages;
-        ir_check(&r->b, ir_int(&r->b, DT_BOOL, 0), why);
-        for (size_t i = 0; i < g->n_output; i++)
-            y[i] = ir_never(&r->b);
-        ok = true;
+    if (!ok) {
+        ok = must_not_be_reached(n, r, &m, y, g->n_output);
+        if (ok)
+            forgive(n, &m);
     }
     for (size_t i = 0; ok && i < g->n_output; i++)
         ir_result(&r->b, g->output[i]->name ? g->output[i]->name : "", y[i]);
@@ -137,6 +175,22 @@ static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_cap
     return ok;
 }
 
+/* Both as regions; at most one of them may be ill-typed. */
+static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2], const onnx_captures *c)
+{
+    bool dead[2] = {false, false};
+    mark m = mark_here(n);
+
+    if (!branch(n, &r[0], g[0], c, "then", &dead[0]) || !branch(n, &r[1], g[1], c, "else", &dead[1]))
+        return false;
+    if (dead[0] != dead[1])
+        forgive(n, &m);
+    if (!dead[0] || !dead[1])
+        return true;
+    n->scope->model->d->errors++;       /* whose message is still there */
+    return false;
+}
+
 bool onnx_if(onnx_op *n)
 {
     const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"), onnx_graph_attr(n, "else_branch")};
@@ -163,7 +217,7 @@ bool onnx_if(onnx_op *n)
     }
     onnx_find_captures(n, g[0], &c);
     onnx_find_captures(n, g[1], &c);
-    bool ok = branch(n, &r[0], g[0], &c, "then") && branch(n, &r[1], g[1], &c, "else");
+    bool ok = branches(n, r, g, &c);
     if (ok && same_ranks(r[0].fn, r[1].fn))
         ok = finish_if(n, cond, &c, &r[0], &r[1], n->out, (uint32_t)n->nout);
     else if (ok)
