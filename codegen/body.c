@@ -432,9 +432,9 @@ static lp_expr at_const(body *b, const ir_node *n, const lp_expr *idx)
 
     if (!literal_const(b, n, element))
         return lp_load(b->k, body_const(b, n->attr->CONST.id), idx);
+    if (!dt_is_float(t->dtype))
+        return lp_const_int(b->k, t->dtype, num_load_int(t->dtype, element));
     memcpy(&bits, element, (size_t)dt_size(t->dtype));
-    if (t->dtype == DT_I64)
-        return lp_int(b->k, (int64_t)bits);
     return lp_const_bits(b->k, t->dtype, bits);
 }
 

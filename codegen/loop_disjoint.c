@@ -350,8 +350,16 @@ static void see_block(checker *c, const lp_stmt *s, const guard *g)
             c->at[s->var[0]].value = s->value;
         if (s->op == LP_STORE || s->op == LP_TRANSPOSE)
             see_store(c, s, g);
-        see_block(c, s->body, s->op == LP_IF ? &yes : g);
-        see_block(c, s->other, s->op == LP_IF ? &no : g);
+        if (s->op != LP_IF) {
+            see_block(c, s->body, g);
+            continue;
+        }
+        const lp_node *n = lp_at(c->k, s->value);
+        bool known = n->kind == LX_LITERAL;
+        if (!known || n->bits)
+            see_block(c, s->body, &yes);
+        if (!known || !n->bits)
+            see_block(c, s->other, &no);
     }
 }
 

@@ -176,7 +176,7 @@ bool template_argreduce(job *j)
 /* ---- windows ----------------------------------------------------------------------- */
 
 typedef struct win {
-    ir_dims size, stride, dil, low;
+    ir_dims size, stride, dil, low, high;
     ir_redop op;
 } win;
 
@@ -185,8 +185,8 @@ static win win_of(const ir_node *n)
     const struct ir_attr_WINDOW *w = &n->attr->WINDOW;
     const struct ir_attr_WINDOWARG *a = &n->attr->WINDOWARG;
 
-    return n->op == OP_WINDOW ? (win){w->size, w->stride, w->dil, w->low, w->op}
-                              : (win){a->size, a->stride, a->dil, a->low, a->op};
+    return n->op == OP_WINDOW ? (win){w->size, w->stride, w->dil, w->low, w->high, w->op}
+                              : (win){a->size, a->stride, a->dil, a->low, a->high, a->op};
 }
 
 /* Position i of the operand for output o and tap r; `inside` gets its bounds. */
@@ -205,7 +205,8 @@ static lp_expr tap(body *b, const win *w, int axis, lp_expr o, lp_expr r, lp_exp
 
 static bool trivial_axis(const dim_table *d, const win *w, int i)
 {
-    return dim_is(d, w->size.at[i], 1) && dim_is(d, w->stride.at[i], 1) && dim_is(d, w->low.at[i], 0);
+    return dim_is(d, w->size.at[i], 1) && dim_is(d, w->stride.at[i], 1) &&
+           dim_is(d, w->low.at[i], 0) && dim_is(d, w->high.at[i], 0);
 }
 
 bool template_window(job *j)
@@ -262,7 +263,8 @@ bool template_window(job *j)
         v = lp_let(k, "x", v);
         lp_expr o = lp_let(k, "o", lp_load(k, a, NULL)), linear = idx[0];
         lp_expr old = lp_load(k, where, NULL);
-        lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), lp_lt(k, o, v));
+        lp_expr better = w.op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
+        lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
         if (dt_is_float(acc))
             fresh = lp_2(k, SC_OR, fresh, lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
         fresh = lp_let(k, "fresh", fresh);
@@ -276,7 +278,10 @@ bool template_window(job *j)
     if (inside)
         lp_end(k);
     close_loops(k, n);
-    finish(j, &b, y, out, lp_load(k, arg ? where : a, NULL));
+    lp_expr result = lp_load(k, arg ? where : a, NULL);
+    if (arg)                    /* a window of padding alone: 0 */
+        result = lp_max(k, result, lp_int(k, 0));
+    finish(j, &b, y, out, result);
     close_loops(k, open);
     *stored = true;
     return job_end(j, &b);
