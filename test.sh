@@ -153,6 +153,8 @@ if [ "$quick" != quick ]; then
         build/ingot --count 200 --seed 1
     count executables build/venv/bin/python tests/executables.py build/ingot \
         $data/real/*/ $data/light/*/
+    count library build/venv/bin/python tests/library.py build/ingot \
+        $data/real/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1

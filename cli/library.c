@@ -1,167 +1,230 @@
-/* cli/library.c - header and typed functions of a library. */
-#include "library.h"
+/* cli/library.c - the header of a library. */
+#include "library_parts.h"
 
-#include <ctype.h>
+/* ---- text ------------------------------------------------------------------------- */
 
-enum { MAX_NAMES = 512 };
-
-/* Identifiers of one struct's members, in order. */
-typedef struct idents {
-    char name[MAX_NAMES][64];
-    uint32_t n;
-} idents;
-
-static const char *c_type(ir_dtype d)
+/* The type as in the IR, but for extents that nobody would read. */
+static void type_text(const ir_module *m, const ir_type *t, text *out)
 {
-    static const char *const of[DT_COUNT] = {
-        [DT_F32] = "float", [DT_F64] = "double", [DT_I8] = "int8_t", [DT_U8] = "uint8_t",
-        [DT_I16] = "int16_t", [DT_U16] = "uint16_t", [DT_I32] = "int32_t", [DT_U32] = "uint32_t",
-        [DT_I64] = "int64_t", [DT_U64] = "uint64_t", [DT_BOOL] = "uint8_t", [DT_F16] = "uint16_t",
-        [DT_BF16] = "uint16_t"};
+    enum { READABLE = 40 };
 
-    return of[d] ? of[d] : "void";
-}
-
-bool library_keyword(const char *s)
-{
-    static const char *const words[] = {
-        "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
-        "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return",
-        "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
-        "volatile", "while"};
-
-    for (size_t i = 0; i < COUNT(words); i++)
-        if (!strcmp(s, words[i]))
-            return true;
-    return false;
-}
-
-static const char *add_ident(idents *ids, const char *raw)
-{
-    char base[48], *out = ids->name[ids->n % MAX_NAMES];
-    size_t len = 0;
-
-    if (isdigit((unsigned char)*raw) || library_keyword(raw) || !*raw)
-        base[len++] = '_';
-    for (; *raw && len + 1 < sizeof base; raw++)
-        base[len++] = isalnum((unsigned char)*raw) ? *raw : '_';
-    base[len] = 0;
-    snprintf(out, sizeof ids->name[0], "%s", base);
-    for (int k = 2, again = 1; again; k++) {
-        again = 0;
-        for (uint32_t i = 0; i < ids->n; i++)
-            again |= !strcmp(ids->name[i], out);
-        if (again)
-            snprintf(out, sizeof ids->name[0], "%s_%d", base, k);
+    if (t->kind != TY_TENSOR) {
+        type_print(&m->types, t, out);
+        return;
     }
-    ids->n++;
-    return out;
-}
-
-/* Symbols of the inputs in order of appearance: as the artifact has them. */
-static uint32_t symbols(const ir_fn *fn, uint32_t *out)
-{
-    const dim_table *d = &fn->module->dims;
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < fn->param.len; i++) {
-        const ir_type *t = ir_type_of(fn, fn->param.at[i]);
-        for (int a = 0; a < t->rank; a++) {
-            uint32_t s = dim_symbol_id(d, t->dim[a]), k = 0;
-            while (k < n && out[k] != s)
-                k++;
-            if (s != NAMES_NONE && k == n && n < MAX_NAMES)
-                out[n++] = s;
-        }
+    text_add(out, "%s[", dt_text(t->dtype));
+    for (int i = 0; i < t->rank; i++) {
+        text s = {0};
+        dim_print(&m->dims, t->dim[i], &s);
+        text_add(out, "%s%s", i ? "," : "", s.len > READABLE ? ".." : s.at);
+        text_free(&s);
     }
-    return n;
+    text_add(out, "]");
 }
 
-static void members(const ir_fn *fn, const ir_ref *r, const char *const *name, uint32_t n, bool input, text *out)
+/* Names of a model may hold anything: nothing that ends a comment, or that a
+ * compiler warns of inside one, gets through. */
+static void comment(const ir_module *m, const char *name, const ir_type *t, text *out)
 {
-    idents ids = {.n = 0};
+    text s = {0};
+    char before = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
-        const ir_type *t = ir_type_of(fn, r[i]);
-        text_add(out, "    %s%s *%s;  /* ", input ? "const " : "", c_type(t->dtype), add_ident(&ids, name[i]));
-        type_print(&fn->module->types, t, out);
-        text_add(out, " */\n");
+    if (name)
+        text_add(&s, "%s: ", name);
+    type_text(m, t, &s);
+    for (uint32_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        if ((before == '*' && c == '/') || (before == '/' && c == '*'))
+            text_add(out, " ");
+        text_add(out, "%c", c >= ' ' && c < 127 && c != '\\' && c != '?' ? c : '_');
+        before = c;
     }
-    if (!n)
-        text_add(out, "    int none;\n");
+    text_free(&s);
 }
 
-void library_header(const ir_fn *fn, const char *name, text *out)
+/* "type *name;" and the type in the IR's words. */
+static void pointer(const library *l, const char *qualifier, const plan_port *p, const char *name, text *out)
 {
-    uint32_t sym[MAX_NAMES], n = symbols(fn, sym);
-    idents ids = {.n = 0};
+    const char *type = p->type->kind == TY_TENSOR ? library_c_type(p->type->dtype) : NULL;
 
-    text_add(out, "/* %s.h - a compiled neural network, made by ingot.\n"
-                  " * No function allocates, does I/O or keeps state: calls with different\n"
-                  " * workspaces may run at once. */\n"
-                  "#ifndef INGOT_MODEL_%s\n#define INGOT_MODEL_%s\n\n"
-                  "#include <stddef.h>\n#include <stdint.h>\n\n"
-                  "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", name, name, name);
-    text_add(out, "/* Extents that are known only at run time. */\nstruct %s_dims {\n", name);
-    for (uint32_t i = 0; i < n; i++)
-        text_add(out, "    int64_t %s;\n", add_ident(&ids, fn->module->dims.symbol.at[sym[i]].name));
-    text_add(out, n ? "};\n\n" : "    int64_t none;  /* all extents are fixed; pass NULL */\n};\n\n");
-    text_add(out, "/* Data, row-major. */\nstruct %s_inputs {\n", name);
-    members(fn, fn->param.at, fn->param_name.at, fn->param.len, true, out);
-    text_add(out, "};\n\nstruct %s_outputs {\n", name);
-    members(fn, fn->result.at, fn->result_name.at, fn->result.len, false, out);
-    text_add(out, "};\n\n"
-                  "/* Optional: runs body over [0,n), any split, each part on one thread\n"
-                  " * 0 <= thread < threads; returns when all is done. */\n"
-                  "struct %s_pool {\n    void *context;\n    int32_t threads;\n"
-                  "    void (*run)(void *context, void (*body)(void *arg, int64_t begin, int64_t end,\n"
-                  "                int32_t thread), void *arg, int64_t n);\n};\n\n"
-                  "/* Bytes of workspace for these extents and so many threads. */\n"
-                  "size_t %s_workspace_size(const struct %s_dims *dims, int threads);\n\n"
-                  "/* Runs the network: 0, or not 0 when a check of the model failed.  The workspace is\n"
-                  " * 64-byte aligned; pool may be NULL. */\n"
-                  "int %s_run(const struct %s_inputs *in, const struct %s_outputs *out,\n"
-                  "        const struct %s_dims *dims, void *workspace, const struct %s_pool *pool);\n\n"
-                  "#ifdef __cplusplus\n}\n#endif\n#endif\n",
-             name, name, name, name, name, name, name, name);
+    text_add(out, "    %s%s *%s;  /* ", qualifier, type ? type : "void", name);
+    comment(l->a->m, strcmp(p->name, name) ? p->name : NULL, p->type, out);
+    text_add(out, "%s */\n", p->late ? ", memory of the allocator" : "");
 }
 
-static void pointers(const char *const *name, uint32_t n, const char *from, bool pairs, text *out)
-{
-    idents ids = {.n = 0};
+/* ---- parts ------------------------------------------------------------------------ */
 
-    for (uint32_t i = 0; i < n; i++) {
-        const char *id = add_ident(&ids, name[i]);
-        text_add(out, pairs ? "        {%s->%s, extents + %u},\n" : "        %s->%s,\n", from, id, 16 * i);
+static void head(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    text_add(out,
+             "/* %s.h - a compiled neural network, made by ingot for %s CPUs.\n"
+             " *\n"
+             " * Link with the library beside this header; it needs memcpy, memmove and\n"
+             " * memset.  No function does I/O, allocates by itself or keeps anything between\n"
+             " * calls: calls with different workspaces%s may run at once.  Data are dense\n"
+             " * and row-major, the last axis varying fastest; a comment beside each pointer\n"
+             " * gives element type and extents.  f16 and bf16 are passed as their bits.\n"
+             " *\n",
+             n, l->a->target->name, l->a->m->state.len ? " and states" : "");
+    text_add(out,
+             " * To run it: fill in the inputs%s, point the outputs to memory of their size,\n"
+             " * get a workspace of the size that is asked for here, 64-byte aligned, and call\n"
+             " * the function whose name ends in _run.  Its pool may be NULL: then all is done\n"
+             " * by the calling thread.  Results do not depend on the number of threads. */\n",
+             l->entry[0].dims ? ", the dims" : "");
+    text_add(out,
+             "#ifndef INGOT_MODEL_%s\n#define INGOT_MODEL_%s\n\n#include <stddef.h>\n#include <stdint.h>\n\n"
+             "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+             n, n);
+}
+
+static void status(const library *l, text *out)
+{
+    const char *n = l->macro;
+
+    text_add(out,
+             "/* What a run returns.  Unless it is %s_OK the outputs hold nothing, and the\n"
+             " * states are as they were. */\n"
+             "enum {\n"
+             "    %s_OK = 0,\n"
+             "    %s_CHECK = 1,   /* a check of the model failed            */\n"
+             "    %s_SHAPE = 2,   /* a dim is negative or out of range      */\n"
+             "    %s_MEMORY = 3   /* no memory from the allocator, or none  */\n"
+             "};\n\n", n, n, n, n, n);
+}
+
+static void shared_parts(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    text_add(out,
+             "/* The caller's threads: `run` calls body(arg, begin, end, thread) for ranges that\n"
+             " * make up [0, n), in any split and order, one at a time on each thread 0 <=\n"
+             " * thread < threads, and returns when all are done. */\n"
+             "struct %s_pool {\n"
+             "    void *context;\n"
+             "    int32_t threads;\n"
+             "    void (*run)(void *context, void (*body)(void *arg, int64_t begin, int64_t end, int32_t thread),\n"
+             "                void *arg, int64_t n);\n"
+             "};\n\n", n);
+    if (l->late)
+        text_add(out,
+                 "/* Memory for values whose size depends on data.  give returns 64-byte aligned\n"
+                 " * memory, or NULL if there is none; take gets it back.  Outputs that lie in such\n"
+                 " * memory are the caller's to take back, after a failed run too unless NULL. */\n"
+                 "struct %s_allocator {\n"
+                 "    void *context;\n"
+                 "    void *(*give)(void *context, size_t size);\n"
+                 "    void (*take)(void *context, void *memory);\n"
+                 "};\n\n", n);
+}
+
+static void one_state(const library *l, uint32_t i, text *out)
+{
+    const ir_state *s = &l->a->m->state.at[i];
+    const char *type = library_c_type(s->type->dtype);
+    uint64_t bytes, padding = library_padding(l, i, &bytes);
+    unsigned long long n = bytes / (type ? (uint64_t)dt_size(s->type->dtype) : 1);
+
+    if (n) {
+        text_add(out, "    %s %s[%llu];  /* ", type ? type : "uint8_t", l->state[i], n);
+        comment(l->a->m, strcmp(s->name, l->state[i]) ? s->name : NULL, s->type, out);
+        text_add(out, "%s */\n", s->trainable ? ", trainable" : "");
     }
+    if (padding)
+        text_add(out, "    uint8_t padding_%u_[%llu];\n", i, (unsigned long long)padding);
 }
 
-void library_source(const ir_fn *fn, const char *name, text *out)
+static void states(const library *l, text *out)
 {
-    uint32_t sym[MAX_NAMES], n = symbols(fn, sym);
-    idents ids = {.n = 0};
+    const char *n = l->a->name;
 
-    text_add(out, "\nstruct buffer { void *data; int64_t *dims; };\n"
-                  "struct call { const void *const *inputs; struct buffer *outputs; const int64_t *dims;\n"
-                  "    void *states; const uint8_t *weights; void *workspace; const void *pool;\n"
-                  "    const void *allocator; const char *message; };\n"
-                  "extern size_t %s_entry_size(const int64_t *dims, int32_t threads);\n"
-                  "extern int32_t %s_entry_run(struct call *call);\n"
-                  "extern const uint8_t *%s_entry_weights(void);\n\n", name, name, name);
-    text_add(out, "static void load(const struct %s_dims *dims, int64_t *v)\n{\n    (void)dims, (void)v;\n", name);
-    for (uint32_t i = 0; i < n; i++)
-        text_add(out, "    v[%u] = dims->%s;\n", i, add_ident(&ids, fn->module->dims.symbol.at[sym[i]].name));
-    text_add(out, "}\n\nsize_t %s_workspace_size(const struct %s_dims *dims, int threads)\n{\n"
-                  "    int64_t v[%u];\n\n    load(dims, v);\n    return %s_entry_size(v, threads);\n}\n\n",
-             name, name, n + 1, name);
-    text_add(out, "int %s_run(const struct %s_inputs *in, const struct %s_outputs *out,\n"
-                  "        const struct %s_dims *dims, void *workspace, const struct %s_pool *pool)\n{\n"
-                  "    int64_t v[%u], extents[%u];\n    const void *inputs[] = {\n",
-             name, name, name, name, name, n + 1, 16 * fn->result.len + 1);
-    pointers(fn->param_name.at, fn->param.len, "in", false, out);
-    text_add(out, "        0};\n    struct buffer outputs[] = {\n");
-    pointers(fn->result_name.at, fn->result.len, "out", true, out);
-    text_add(out, "        {0, 0}};\n"
-                  "    struct call c = {inputs, outputs, v, 0, %s_entry_weights(), workspace, pool, 0, 0};\n\n"
-                  "    (void)in, (void)out;\n    load(dims, v);\n    return %s_entry_run(&c);\n}\n", name, name);
+    if (!l->a->m->state.len)
+        return;
+    text_add(out,
+             "/* What the model remembers between runs, 64-byte aligned.  It may be copied as a\n"
+             " * whole, and written to a file and read again.  Set it up once by %s_init. */\n"
+             "struct %s_states {\n", n, n);
+    for (uint32_t i = 0; i < l->a->m->state.len; i++)
+        one_state(l, i, out);
+    text_add(out, "%s};\n\nvoid %s_init(struct %s_states *states);\n\n",
+             l->a->state_size ? "" : "    char none;\n", n, n);
+}
+
+static void dims(const library_entry *x, text *out)
+{
+    if (!x->dims)
+        return;
+    text_add(out, "/* Extents that are known only at run time. */\nstruct %s_dims {\n", x->prefix);
+    for (uint32_t i = 0; i < x->e->symbol.len; i++)
+        text_add(out, "    int64_t %s;\n", x->dim[i]);
+    text_add(out, "};\n\n");
+}
+
+static void inputs(const library *l, const library_entry *x, text *out)
+{
+    text_add(out, "struct %s_inputs {\n", x->prefix);
+    for (uint32_t i = 0; i < x->e->input.len; i++)
+        pointer(l, "const ", &x->e->input.at[i], x->input[i], out);
+    text_add(out, "%s};\n\n", x->e->input.len ? "" : "    char none;\n");
+}
+
+static void outputs(const library *l, const library_entry *x, text *out)
+{
+    if (x->varies)
+        text_add(out, "/* The extents of an output follow it; a run writes them. */\n");
+    text_add(out, "struct %s_outputs {\n", x->prefix);
+    for (uint32_t i = 0; i < x->e->output.len; i++) {
+        pointer(l, "", &x->e->output.at[i], x->output[i], out);
+        if (x->extents[i])
+            text_add(out, "    int64_t %s[%d];\n", x->extents[i], x->e->output.at[i].type->rank);
+    }
+    text_add(out, "    const char *%s;  /* why a run failed; else NULL */\n};\n\n", x->message);
+}
+
+static void workspace(const library_entry *x, text *out)
+{
+    text_add(out, "/* Bytes of workspace%s for so many threads%s. */\nsize_t %s_workspace_size(",
+             x->dims ? " for these dims and" : "", x->fixed ? "" : "; SIZE_MAX if that is too much", x->prefix);
+    library_dims_parameter(x, out);
+    text_add(out, "int threads);\n");
+    if (x->fixed)
+        text_add(out, "#define %s_WORKSPACE_SIZE(threads) ((size_t)%lld + (size_t)%lld * (size_t)(threads))\n",
+                 x->macro, (long long)x->size, (long long)x->scratch);
+    text_add(out, "\n");
+}
+
+static void functions(const library *l, const library_entry *x, text *out)
+{
+    workspace(x, out);
+    if (x->varies && x->dims)
+        text_add(out, "/* Writes the extents of the outputs: -1 where only a run finds out. */\n"
+                      "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out);\n\n",
+                 x->prefix, x->prefix, x->prefix);
+    text_add(out, "int %s_run(", x->prefix);
+    library_run_parameters(x, l->a->name, out);
+    text_add(out, ");\n\n");
+}
+
+void library_header(const artifact *a, text *out)
+{
+    library l;
+
+    library_open(&l, a);
+    head(&l, out);
+    status(&l, out);
+    shared_parts(&l, out);
+    states(&l, out);
+    for (uint32_t i = 0; i < l.entries; i++) {
+        const library_entry *x = &l.entry[i];
+        text_add(out, "/* ---- %s ---- */\n\n", x->prefix);
+        dims(x, out);
+        inputs(&l, x, out);
+        outputs(&l, x, out);
+        functions(&l, x, out);
+    }
+    text_add(out, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
+    library_close(&l);
 }

@@ -3,15 +3,15 @@
 #ifndef INGOT_LIBRARY_H
 #define INGOT_LIBRARY_H
 
-#include "ir.h"
+#include "artifact_emit.h"
 
-/* `name` is a C identifier; names of tensors and dims are made identifiers, a
- * second equal one gets _2. */
-void library_header(const ir_fn *fn, const char *name, text *out);
+/* The artifact's name is a C identifier; those of entries, tensors, states and
+ * dims are made identifiers, a second equal one gets _2. */
+void library_header(const artifact *a, text *out);
 /* Needs the header's text before it. */
-void library_source(const ir_fn *fn, const char *name, text *out);
+void library_source(const artifact *a, text *out);
 
-/* Is it a reserved word of C? */
+/* Is it a reserved word of C or C++, or a macro that may stand for something? */
 bool library_keyword(const char *s);
 
 #endif

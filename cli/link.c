@@ -128,24 +128,16 @@ bool link_executable(const workplace *w, const artifact *a, bool is_static)
     return ok;
 }
 
-static const ir_fn *first_entry(const ir_module *m)
-{
-    uint32_t i = 0;
-
-    while (!m->fn.at[i]->entry)
-        i++;
-    return m->fn.at[i];
-}
-
 /* Writes header and typed functions, compiles these. */
 static bool c_side(const workplace *w, const artifact *a)
 {
     text header = {0}, source = {0};
-    char *compile[] = {"cc", "-O2", "-fPIC", "-c", "-o", w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
+    char *compile[] = {"cc", "-O2", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
+                       w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
-    library_header(first_entry(a->m), a->name, &header);
+    library_header(a, &header);
     text_addn(&source, header.at, header.len);
-    library_source(first_entry(a->m), a->name, &source);
+    library_source(a, &source);
     bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) && workplace_run(w, compile) &&
               link_write_file(w->file[WORK_HEADER], header.at, header.len);
     text_free(&header);

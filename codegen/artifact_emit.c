@@ -189,24 +189,39 @@ static value weights_symbol(emitter *e)
     return w;
 }
 
-/* What the C functions of a library call: they see no table. */
+/* What the C functions of a library call: they see no table.  The names are no
+ * identifiers, so that none of the header can be the same. */
 static void give_to_c(emitter *e, value f, const char *what)
 {
     char name[400];
 
-    snprintf(name, sizeof name, "%s_%s", e->a->name, what);
+    snprintf(name, sizeof name, "%s.%s", e->a->name, what);
     LLVMSetValueName2(f, name, strlen(name));
     LLVMSetLinkage(f, LLVMExternalLinkage);
     LLVMSetVisibility(f, LLVMHiddenVisibility);
 }
 
-static void library_functions(emitter *e, value size, value run)
+static void give_entry_to_c(emitter *e, value size, value extents, value run)
 {
-    give_to_c(e, size, "entry_size");
-    give_to_c(e, run, "entry_run");
-    pe_function(e, "entry_weights", e->ptr, NULL, 0);
+    const struct { const char *what; value f; } all[] = {{"size", size}, {"extents", extents}, {"run", run}};
+    uint32_t i = 0;
+    char name[64];
+
+    while (e->a->p->entry.at[i] != e->e)
+        i++;
+    for (size_t k = 0; k < COUNT(all); k++) {
+        snprintf(name, sizeof name, "%s.%u", all[k].what, i);
+        give_to_c(e, all[k].f, name);
+    }
+}
+
+static void give_model_to_c(emitter *e, value init_states)
+{
+    if (e->a->m->state.len)
+        give_to_c(e, init_states, "init");
+    pe_function(e, "weights_of", e->ptr, NULL, 0);
     LLVMBuildRet(e->b, weights_symbol(e));
-    give_to_c(e, e->f, "entry_weights");
+    give_to_c(e, e->f, "weights");
 }
 
 static value entry_table(emitter *e)
@@ -216,8 +231,8 @@ static value entry_table(emitter *e)
     value size = size_function(e), dims = dims_function(e), run = pe_run(e),
           flops = flops_function(e);
 
-    if (e->a->library && x == e->a->p->entry.at[0])
-        library_functions(e, size, run);
+    if (e->a->library)
+        give_entry_to_c(e, size, dims, run);
     for (uint32_t i = 0; i < x->symbol.len; i++)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
     value field[] = {string(e, x->name), int32(e, x->input.len), int32(e, x->output.len),
@@ -235,6 +250,8 @@ static void model_table(emitter *e, value *entry, uint32_t n)
 
     e->e = NULL;
     value init_states = a->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
+    if (a->library)
+        give_model_to_c(e, init_states);
     value field[] = {
         int32(e, INGOT_ABI_VERSION), string(e, a->name), int32(e, n), int32(e, a->m->state.len),
         array(e, LLVMTypeOf(entry[0]), entry, n), states(e), pe_int(e, (int64_t)a->state_size),

@@ -16,7 +16,8 @@ typedef struct artifact {
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* the table is called ingot_artifact_model */
     uint64_t max_weights;           /* bytes that the weights may take */
-    bool library;                   /* NAME_entry_size, _run and _weights for C */
+    bool library;                   /* for C: NAME.size.N, NAME.extents.N, NAME.run.N of each
+                                     * entry, NAME.weights, NAME.init */
     uint64_t *offset;               /* by constant: place in the weights */
     uint32_t offsets;
     VEC(uint32_t) order;            /* constants as they lie in the weights */

@@ -1,0 +1,208 @@
+/* cli/library_parts.c - C names of a model's parts, and facts of its entries. */
+#include "library_parts.h"
+
+#include <ctype.h>
+
+/* ---- names ------------------------------------------------------------------------ */
+
+const char *library_c_type(ir_dtype d)
+{
+    static const char *const of[DT_COUNT] = {
+        [DT_F32] = "float", [DT_F64] = "double", [DT_I8] = "int8_t", [DT_U8] = "uint8_t",
+        [DT_I16] = "int16_t", [DT_U16] = "uint16_t", [DT_I32] = "int32_t", [DT_U32] = "uint32_t",
+        [DT_I64] = "int64_t", [DT_U64] = "uint64_t", [DT_BOOL] = "uint8_t", [DT_F16] = "uint16_t",
+        [DT_BF16] = "uint16_t"};
+
+    return of[d];
+}
+
+bool library_keyword(const char *s)
+{
+    static const char *const words[] = {
+        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case",
+        "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield",
+        "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue",
+        "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export",
+        "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "linux", "long", "mutable",
+        "namespace", "new", "noexcept", "not", "not_eq", "NULL", "nullptr", "operator", "or", "or_eq",
+        "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return",
+        "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template",
+        "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union",
+        "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"};
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (!strcmp(s, words[i]))
+            return true;
+    return false;
+}
+
+static bool taken(const char *const *names, uint32_t n, const char *s)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!strcmp(names[i], s))
+            return true;
+    return false;
+}
+
+/* An identifier for `raw` that differs from the n earlier ones. */
+static const char *identifier(arena *mem, const char *const *earlier, uint32_t n, const char *raw)
+{
+    bool reserved = !*raw || isdigit((unsigned char)*raw) || library_keyword(raw);
+    char *base = arena_printf(mem, "%s%s", reserved ? "_" : "", raw);
+    const char *s = base;
+
+    for (char *p = base; *p; p++)
+        if (!isalnum((unsigned char)*p))
+            *p = '_';
+    for (int k = 2; taken(earlier, n, s); k++)
+        s = arena_printf(mem, "%s_%d", base, k);
+    return s;
+}
+
+static const char *capitals(arena *mem, const char *s)
+{
+    char *c = arena_strdup(mem, s);
+
+    for (char *p = c; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    return c;
+}
+
+/* ---- entries ---------------------------------------------------------------------- */
+
+static bool constant_shape(const library *l, const ir_type *t)
+{
+    int64_t n;
+
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_const(&l->a->m->dims, t->dim[i], &n))
+            return false;
+    return true;
+}
+
+static void name_inputs(library *l, library_entry *x)
+{
+    const plan_entry *e = x->e;
+
+    x->dim = arena_array(&l->mem, const char *, e->symbol.len + 1);
+    for (uint32_t i = 0; i < e->symbol.len; i++)
+        x->dim[i] = identifier(&l->mem, x->dim, i, l->a->m->dims.symbol.at[e->symbol.at[i]].name);
+    x->input = arena_array(&l->mem, const char *, e->input.len + 1);
+    for (uint32_t i = 0; i < e->input.len; i++)
+        x->input[i] = identifier(&l->mem, x->input, i, e->input.at[i].name);
+}
+
+/* All members of the outputs are in one list, those with the data first. */
+static void name_outputs(library *l, library_entry *x)
+{
+    uint32_t n = x->e->output.len;
+    const char **names = arena_array(&l->mem, const char *, 2 * n + 1);
+    uint32_t all = n;
+
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = identifier(&l->mem, names, i, x->e->output.at[i].name);
+    x->output = names;
+    x->extents = arena_array(&l->mem, const char *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        if (constant_shape(l, x->e->output.at[i].type))
+            continue;
+        x->varies = true;
+        names[all] = identifier(&l->mem, names, all, arena_printf(&l->mem, "%s_dims", names[i]));
+        x->extents[i] = names[all++];
+    }
+    x->message = identifier(&l->mem, names, all, "message");
+}
+
+static void measure_workspace(const library *l, library_entry *x)
+{
+    const plan_entry *e = x->e;
+    int64_t n;
+
+    x->fixed = true;
+    x->size = e->fixed;
+    for (uint32_t i = 0; i < e->slot.len; i++)
+        x->fixed &= e->slot.at[i].fixed;
+    for (uint32_t i = 0; i < e->scratch.len; i++)
+        if (!dim_const(&l->a->m->dims, e->scratch.at[i], &n))
+            x->fixed = false;
+        else
+            x->scratch = max_i64(x->scratch, n);
+}
+
+static bool uses_states(const plan_entry *e)
+{
+    for (uint32_t i = 0; i < e->value.len; i++)
+        if (e->value.at[i].place == PLACE_STATE)
+            return true;
+    return false;
+}
+
+static void describe_entry(library *l, library_entry *x, const char *const *suffix, uint32_t i)
+{
+    const char *name = l->a->name;
+    bool alone = l->entries == 1 || !strcmp(x->e->name, "main");
+
+    x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix[i]);
+    x->macro = capitals(&l->mem, x->prefix);
+    name_inputs(l, x);
+    name_outputs(l, x);
+    measure_workspace(l, x);
+    x->dims = x->e->symbol.len > 0;
+    x->states = uses_states(x->e);
+    x->late = x->e->lates > 0;
+    l->late |= x->late;
+}
+
+void library_open(library *l, const artifact *a)
+{
+    const ir_module *m = a->m;
+
+    *l = (library){.a = a, .entries = a->p->entry.len};
+    l->macro = capitals(&l->mem, a->name);
+    l->entry = arena_array(&l->mem, library_entry, l->entries + 1);
+    const char **suffix = arena_array(&l->mem, const char *, l->entries + 1);
+    for (uint32_t i = 0; i < l->entries; i++) {
+        l->entry[i].e = a->p->entry.at[i];
+        suffix[i] = identifier(&l->mem, suffix, i, a->p->entry.at[i]->name);
+        describe_entry(l, &l->entry[i], suffix, i);
+    }
+    l->state = arena_array(&l->mem, const char *, 2 * m->state.len + 1);
+    for (uint32_t i = 0; i < m->state.len; i++)
+        l->state[i] = identifier(&l->mem, l->state, i, m->state.at[i].name);
+}
+
+void library_close(library *l)
+{
+    arena_reset(&l->mem);
+}
+
+uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes)
+{
+    const artifact *a = l->a;
+    const ir_type *t = a->m->state.at[state].type;
+    bool last = state + 1 == a->m->state.len;
+    uint64_t end = last ? a->state_size : a->state_offset[state + 1];
+
+    *bytes = (uint64_t)(type_count_const(&a->m->types, t) * dt_size(t->dtype));
+    return end - a->state_offset[state] - *bytes;
+}
+
+void library_dims_parameter(const library_entry *x, text *out)
+{
+    if (x->dims)
+        text_add(out, "const struct %s_dims *dims, ", x->prefix);
+}
+
+void library_run_parameters(const library_entry *x, const char *model, text *out)
+{
+    const char *p = x->prefix;
+
+    text_add(out, "const struct %s_inputs *in, struct %s_outputs *out,\n        ", p, p);
+    library_dims_parameter(x, out);
+    if (x->states)
+        text_add(out, "struct %s_states *states, ", model);
+    text_add(out, "void *workspace,\n        ");
+    if (x->late)
+        text_add(out, "const struct %s_allocator *allocator, ", model);
+    text_add(out, "const struct %s_pool *pool", model);
+}

@@ -1,0 +1,123 @@
+/* cli/library_source.c - the typed functions of a library, around the compiled
+ * ones.  Those have names that no identifier of the header can be. */
+#include "library_parts.h"
+
+static void declarations(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    text_add(out,
+             "\nstruct buffer { void *data; int64_t *dims; };\n"
+             "struct call {\n"
+             "    const void *const *inputs;\n    struct buffer *outputs;\n    const int64_t *dims;\n"
+             "    void *states;\n    const uint8_t *weights;\n    void *workspace;\n    const void *pool;\n"
+             "    const void *allocator;\n    const char *message;\n};\n\n"
+             "#pragma GCC visibility push(hidden)\n"
+             "extern const uint8_t *weights(void) __asm__(\"%s.weights\");\n", n);
+    if (l->a->m->state.len)
+        text_add(out, "extern void init(void *states, const uint8_t *weights) __asm__(\"%s.init\");\n", n);
+    for (uint32_t i = 0; i < l->entries; i++)
+        text_add(out,
+                 "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"%s.size.%u\");\n"
+                 "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"%s.extents.%u\");\n"
+                 "extern int32_t run%u(struct call *call) __asm__(\"%s.run.%u\");\n",
+                 i, n, i, i, n, i, i, n, i);
+    text_add(out, "#pragma GCC visibility pop\n\n");
+}
+
+static void states(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    if (!l->a->m->state.len)
+        return;
+    if (l->a->state_size)
+        text_add(out, "_Static_assert(sizeof(struct %s_states) == %llu, \"layout of the states\");\n\n", n,
+                 (unsigned long long)l->a->state_size);
+    text_add(out, "void %s_init(struct %s_states *states)\n{\n    init(states, weights());\n}\n\n", n, n);
+}
+
+/* The dims in the order of the compiled code. */
+static void load_dims(const library_entry *x, text *out)
+{
+    text_add(out, "    const int64_t v[] = {");
+    for (uint32_t i = 0; i < x->e->symbol.len; i++)
+        text_add(out, "dims->%s, ", x->dim[i]);
+    text_add(out, "0};\n");
+}
+
+static void workspace(const library_entry *x, uint32_t i, text *out)
+{
+    text_add(out, "size_t %s_workspace_size(", x->prefix);
+    library_dims_parameter(x, out);
+    text_add(out, "int threads)\n{\n");
+    load_dims(x, out);
+    text_add(out, "\n    return size%u(v, threads);\n}\n\n", i);
+}
+
+static void output_dims(const library_entry *x, uint32_t i, text *out)
+{
+    uint32_t at = 0;
+
+    if (!x->varies || !x->dims)
+        return;
+    for (uint32_t k = 0; k < x->e->output.len; k++)
+        at += (uint32_t)x->e->output.at[k].type->rank;
+    text_add(out, "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out)\n{\n", x->prefix,
+             x->prefix, x->prefix);
+    load_dims(x, out);
+    text_add(out, "    int64_t e[%u];\n\n    extents%u(v, e);\n", at, i);
+    at = 0;
+    for (uint32_t k = 0; k < x->e->output.len; k++) {
+        int rank = x->e->output.at[k].type->rank;
+        for (int axis = 0; axis < rank && x->extents[k]; axis++)
+            text_add(out, "    out->%s[%d] = e[%u] < 0 ? -1 : e[%u];\n", x->extents[k], axis,
+                     at + (uint32_t)axis, at + (uint32_t)axis);
+        at += (uint32_t)rank;
+    }
+    text_add(out, "}\n\n");
+}
+
+static void buffers(const library_entry *x, text *out)
+{
+    text_add(out, "    const void *const inputs[] = {");
+    for (uint32_t i = 0; i < x->e->input.len; i++)
+        text_add(out, "in->%s, ", x->input[i]);
+    text_add(out, "0};\n    struct buffer outputs[] = {");
+    for (uint32_t i = 0; i < x->e->output.len; i++)
+        text_add(out, "{out->%s, %s%s}, ", x->output[i], x->extents[i] ? "out->" : "constant",
+                 x->extents[i] ? x->extents[i] : "");
+    text_add(out, "{0, 0}};\n");
+}
+
+static void run(const library *l, const library_entry *x, uint32_t i, text *out)
+{
+    text_add(out, "int %s_run(", x->prefix);
+    library_run_parameters(x, l->a->name, out);
+    text_add(out, ")\n{\n    int64_t constant[%d];\n", IR_MAX_RANK);
+    load_dims(x, out);
+    buffers(x, out);
+    text_add(out,
+             "    struct call c = {inputs, outputs, v, %s, weights(), workspace, pool, %s, 0};\n\n"
+             "    (void)in, (void)constant;\n    int status = run%u(&c);\n",
+             x->states ? "states" : "0", x->late ? "allocator" : "0", i);
+    for (uint32_t k = 0; k < x->e->output.len; k++)
+        if (x->e->output.at[k].late)
+            text_add(out, "    out->%s = outputs[%u].data;\n", x->output[k], k);
+    text_add(out, "    out->%s = c.message;\n    return status;\n}\n\n", x->message);
+}
+
+void library_source(const artifact *a, text *out)
+{
+    library l;
+
+    library_open(&l, a);
+    declarations(&l, out);
+    states(&l, out);
+    for (uint32_t i = 0; i < l.entries; i++) {
+        workspace(&l.entry[i], i, out);
+        output_dims(&l.entry[i], i, out);
+        run(&l, &l.entry[i], i, out);
+    }
+    library_close(&l);
+}

@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Libraries as C and C++ programs use them, built by `ingot build --emit lib`
+and `--emit shared`: small models written here, and the official cases given.
+
+usage: library.py INGOT CASE...
+
+A case is a folder with model.onnx, about.json and test_data_set_0.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+HERE = pathlib.Path(__file__).resolve().parent
+STRICT = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-O1']
+ALLOWED = {'memcpy', 'memset', 'memmove'}
+
+COUNTER = """
+const @first = f32[3] [1,2,3]
+state @w : f32[3] = @first trainable
+state @class : i64[]
+entry step(%x: f32[n,3]) {
+  %1 = state @w : f32[3]
+  %2 = reduce %x {axes=[0], op=sum} : f32[3]
+  %3 = add %1, %2 : f32[3]
+  %4 = state @class : i64[]
+  %5 = const 1 : i64[]
+  %6 = add %4, %5 : i64[]
+  return update @w=%3, @class=%6
+}
+entry read() {
+  %1 = state @w : f32[3]
+  %2 = state @class : i64[]
+  return w=%1, "int"=%2
+}
+"""
+
+# A result whose size is an input's value, between two of late memory.
+LATE = """
+dim n to 1000000
+entry main(%count: i64[]) {
+  %1 = bind %count {sym=n} : i64[]
+  %2 = iota {shape=[n], dtype=f32} : f32[n]
+  %3 = cumul %2 {op=sum} : f32[n]
+  %4 = cumul %3 {op=sum} : f32[n]
+  return y=%4
+}
+"""
+
+NAMES = """
+dim "a b"
+dim "a*b"
+entry main(%"x:0": f32["a b",3], %"x/0": f32["a*b",3], %class: f32[2], %"9*/": f32[2], %"": f32[2]) {
+  %1 = add %class, %"9*/" : f32[2]
+  %2 = add %1, %"" : f32[2]
+  %3 = concat %"x:0", %"x/0" {axis=0} : f32["a b"+"a*b",3]
+  return "y:0"=%3, "y.0"=%2
+}
+"""
+
+
+class Failure(Exception):
+    """What was expected, and what came."""
+
+
+def run(*command, status=0):
+    done = subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, check=False, timeout=600)
+    if done.returncode != status:
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        raise Failure(f'{command[0]}: exit {done.returncode}: ' +
+                      ' | '.join(lines[:6]))
+    return done
+
+
+def expect(ok, what):
+    if not ok:
+        raise Failure(what)
+
+
+class Bench:
+    """The compiler, and a folder to work in."""
+
+    def __init__(self, ingot, folder):
+        self.ingot, self.folder = ingot, folder
+
+    def model(self, name, text):
+        path = self.folder / f'{name}.ir'
+        path.write_text(text)
+        return path
+
+    def build(self, model, name, *options, emit='lib'):
+        out = self.folder / (f'lib{name}.' + ('a' if emit == 'lib' else 'so'))
+        run(self.ingot, 'build', model, '--emit', emit, '-o', out, *options)
+        return out
+
+    def program(self, name, sources, libraries, *options, cc='cc'):
+        out = self.folder / name
+        run(cc, *STRICT, *options, '-I', self.folder, '-o', out, *sources,
+            *libraries, '-lpthread', '-ldl')
+        return out
+
+
+def undefined_symbols(library):
+    lines = run('nm', '-u', library).stdout.splitlines()
+    return {line.split()[-1] for line in lines if ' U ' in line}
+
+
+# ---- small models ----------------------------------------------------------
+
+
+def states_and_entries(b):
+    library = b.build(b.model('counter', COUNTER), 'counter')
+    expect(undefined_symbols(library) <= ALLOWED, 'undefined symbols')
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('counter', ['-x', language, HERE / 'data/library/counter.c',
+                                  '-x', 'none'], [library], cc=cc))
+
+
+def late_memory(b):
+    library = b.build(b.model('late', LATE), 'late')
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('late', ['-x', language, HERE / 'data/library/late.c',
+                               '-x', 'none'], [library], cc=cc))
+
+
+def no_alloc(b):
+    out = b.folder / 'libnone.a'
+    done = run(b.ingot, 'build', b.model('late', LATE), '--emit', 'lib',
+               '--no-alloc', '-o', out, status=1)
+    expect("'main'" in done.stderr and '--no-alloc' in done.stderr,
+           f'no name in: {done.stderr}')
+    expect(not out.exists() and not (b.folder / 'none.h').exists(),
+           'a partial library')
+    b.build(b.model('counter', COUNTER), 'fine', '--no-alloc')
+
+
+def names(b):
+    library = b.build(b.model('names', NAMES), 'x', '--name', '9-class')
+    header = (b.folder / '_9_class.h').read_text()
+    for word in ('int64_t a_b;', 'int64_t a_b_2;', '*x_0;', '*x_0_2;',
+                 '*_class;', '*_9__;', '*_;', '*y_0;', '*y_0_2;',
+                 '_9_CLASS_OK'):
+        expect(word in header, f'no {word} in the header')
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('names', ['-x', language, HERE / 'data/library/names.c',
+                                '-x', 'none'], [library], cc=cc))
+
+
+def model_names(b):
+    model = b.model('counter', COUNTER)
+    for out, name in (('libnet.a', 'net'), ('while.a', '_while'),
+                      ('lib3d-net.a', '_3d_net')):
+        run(b.ingot, 'build', model, '--emit', 'lib', '-o', b.folder / out)
+        text = (b.folder / f'{name}.h').read_text()
+        expect(f'int {name}_step_run(' in text, f'{out}: not {name}')
+
+
+def shared(b):
+    b.build(b.model('late', LATE), 'late', emit='shared')
+    program = b.program('dynamic', [HERE / 'data/library/late.c'], [],
+                        '-DDYNAMIC', f'-DPLACE="{b.folder}/liblate.so"')
+    run(program)
+
+
+def same_bytes(b):
+    other = b.folder / 'other'
+    other.mkdir()
+    model = b.model('names', NAMES)
+    for emit, suffix in ('lib', 'a'), ('shared', 'so'):
+        first = b.build(model, 'same', emit=emit).read_bytes()
+        expect(b.build(model, 'same', emit=emit).read_bytes() == first,
+               f'{emit}: other bytes the second time')
+        out = other / f'libsame.{suffix}'
+        run(b.ingot, 'build', model, '--emit', emit, '-o', out)
+        expect(out.read_bytes() == first, f'{emit}: other bytes elsewhere')
+
+
+# ---- real models -----------------------------------------------------------
+
+
+def members(header, struct):
+    body = re.search(r'struct \w+_%s \{(.*?)\n\};' % struct, header, re.S)
+    return re.findall(r'^    (?:const )?\w+ \*?(\w+)(?:\[\d+\])?;',
+                      body.group(1), re.M) if body else []
+
+
+def dim_values(header, inputs):
+    """Values of the dims, from the extents in the comments of the inputs."""
+    body = re.search(r'struct \w+_inputs \{(.*?)\n\};', header, re.S).group(1)
+    found = {}
+    for text, array in zip(re.findall(r'\[([^]]*)\] \*/', body), inputs):
+        for name, extent in zip(text.split(','), array.shape):
+            found[name] = extent
+    return [found[d] for d in members(header, 'dims')]
+
+
+def tensors(case, kind):
+    count = len(json.loads((case / 'about.json').read_text())[kind + 's'])
+    return [numpy_helper.to_array(onnx.load_tensor(
+        str(case / f'test_data_set_0/{kind}_{i}.pb'))) for i in range(count)]
+
+
+def caller(name, header, inputs, outputs):
+    """C code that fills in the structs of a model from files."""
+    dims = dim_values(header, inputs)
+    put = []
+    for member, array in zip(members(header, 'inputs'), inputs):
+        put.append(f'in.{member} = read_file("{name}.{member}", {array.nbytes});')
+    data = [m for m in members(header, 'outputs')
+            if f'*{m};' in header and m != 'message']
+    give = [f'out->{m} = get({a.nbytes});' for m, a in zip(data, outputs)]
+    same = [f'memcmp(a->{m}, b->{m}, {a.nbytes}) == 0'
+            for m, a in zip(data, outputs)]
+    keep = [f'write_file("{name}.{m}.out", out->{m}, {a.nbytes});'
+            for m, a in zip(data, outputs)]
+    template = (HERE / 'data/library/real.c.in').read_text()
+    for key, value in (('NAME', name), ('DIMS', ', '.join(map(str, dims))),
+                       ('DIM0', members(header, 'dims')[0]),
+                       ('PUT', '\n    '.join(put)),
+                       ('GIVE', '\n    '.join(give)),
+                       ('SAME', ' && '.join(same)),
+                       ('KEEP', '\n    '.join(keep))):
+        template = template.replace(f'@{key}@', value)
+    return template, data
+
+
+def real_models(b, cases):
+    """All in one process, each alone, by two callers, and with two threads."""
+    libraries, sources, calls, wanted = [], [], [], []
+    for i, case in enumerate(cases):
+        name = f'm{i}'
+        library = b.build(case / 'model.onnx', name)
+        left = undefined_symbols(library) - ALLOWED
+        expect(not left, f'{case.name}: undefined {sorted(left)}')
+        header = (b.folder / f'{name}.h').read_text()
+        inputs, outputs = tensors(case, 'input'), tensors(case, 'output')
+        for member, array in zip(members(header, 'inputs'), inputs):
+            (b.folder / f'{name}.{member}').write_bytes(array.tobytes())
+        text, data = caller(name, header, inputs, outputs)
+        source = b.folder / f'{name}_call.c'
+        source.write_text(text)
+        sources.append(source)
+        libraries.append(library)
+        calls.append(f'int test_{name}(void);')
+        wanted.append((case, name, data, outputs))
+    main = b.folder / 'main.c'
+    main.write_text('\n'.join(calls) + '\nint main(void)\n{\n    return ' +
+                    ' || '.join(c[4:-7] + '()' for c in calls) + ';\n}\n')
+    program = b.program('real', [main, HERE / 'data/library/support.c', *sources],
+                        libraries, '-I', HERE / 'data/library')
+    done = subprocess.run([program], cwd=b.folder, capture_output=True,
+                          text=True, check=False, timeout=600)
+    expect(done.returncode == 0, f'exit {done.returncode}: {done.stderr}')
+    for case, name, data, outputs in wanted:
+        about = json.loads((case / 'about.json').read_text())
+        for member, want in zip(data, outputs):
+            got = np.fromfile(b.folder / f'{name}.{member}.out', want.dtype)
+            expect(np.allclose(got.reshape(want.shape), want, about['rtol'],
+                               about['atol'], True),
+                   f'{case.name} {member}: wrong values')
+
+
+def main():
+    ingot = pathlib.Path(sys.argv[1]).resolve()
+    cases = [pathlib.Path(c) for c in sys.argv[2:]]
+    tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
+                                       names, model_names, shared, same_bytes)]
+    if cases:
+        tests.append(('real_models', lambda b: real_models(b, cases)))
+    failed = 0
+    for name, test in tests:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(Bench(ingot, pathlib.Path(folder)))
+            except (Failure, OSError, subprocess.TimeoutExpired) as error:
+                failed += 1
+                print(f'FAILED {name}: {error}', flush=True)
+    print(f'{len(tests) - failed} passed, {failed} failed, 0 skipped')
+    return int(failed > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
