@@ -407,6 +407,20 @@ static void branch(emit *e, const lp_stmt *s)
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
+/* To all caches, for reading; the address need not be in the buffer. */
+static void prefetch(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    type i32 = LLVMInt32TypeInContext(e->cx), p = LLVMPointerTypeInContext(e->cx, 0);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, &p, 1);
+    value offset = emit_scalar(e, lp_offset(e->k, s->buf, s->idx));
+    value a[4] = {element_address(e, s->buf, offset), LLVMConstInt(i32, 0, false),
+                  LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
+
+    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &p, 1), f, a, 4, "");
+}
+
 static void loop(emit *e, const lp_stmt *s)
 {
     switch (s->kind) {
@@ -429,7 +443,7 @@ void emit_block(emit *e, const lp_stmt *s)
         case LP_STORE: store(e, s); break;
         case LP_IF: branch(e, s); break;
         case LP_FOLD: fold(e, s); break;
-        case LP_PREFETCH: break;
+        case LP_PREFETCH: prefetch(e, s); break;
         case LP_TRANSPOSE: ice(__FILE__, __LINE__, __func__, "tile transposes are not emitted yet");
         }
     e->row_top = top;

@@ -63,6 +63,57 @@ static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
 
 /* ---- the kernel --------------------------------------------------------------------- */
 
+/* Rows of output that are computed one after the other for one panel of
+ * channels.  Where the image does not fit half of the second cache it is worked
+ * off in blocks of rows that do, each for all panels: only the first panel
+ * finds its part of the image far away.  Panels come first where it fits, then
+ * the weights are read once. */
+static int64_t rows_of_block(const conv *c)
+{
+    const struct ir_attr_CONV *a = c->at;
+    const dim_table *t = &c->j->l->m->dims;
+    double cache = (double)c->j->l->target->l2_bytes / 2, line = dt_size(c->tx->dtype);
+    int64_t rows, image, stride;
+
+    if (c->s < 2 || !dim_const(t, c->ty->dim[a->ys.at[0]], &rows) || rows < 1 ||
+        !dim_const(t, c->tx->dim[a->xs.at[0]], &image) || !dim_const(t, a->stride.at[0], &stride))
+        return 1;
+    for (int i = 0; i < a->xf.n; i++)
+        line *= (double)dim_hint(t, c->tx->dim[a->xf.at[i]]);
+    for (int i = 1; i < c->s; i++)
+        line *= (double)dim_hint(t, c->tx->dim[a->xs.at[i]]);
+    if (line * (double)image <= cache)
+        return rows;
+    int64_t most = max_i64((int64_t)(cache / (line * (double)stride)), 1);
+    int64_t blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
+}
+
+/* A 1x1 filter reads a few neighbours in each of many far places, which the
+ * processor does not foresee; bigger ones find most of it in the cache. */
+static bool fetches_ahead(const conv *c)
+{
+    const dim_table *t = &c->j->l->m->dims;
+
+    return !c->depthwise && c->at->xf.n == 2 && dim_is(t, conv_extent(c, c->at->ws, c->tw), 1) &&
+           dim_is(t, c->tx->dim[c->at->xf.at[1]], c->lanes);
+}
+
+/* Opens the loop over the rows of a block; returns how many lp_end close it. */
+static int row_loop(body *b, lp_expr block, int64_t rows, ir_dim height, lp_expr *row)
+{
+    lp_kernel *k = b->k;
+    lp_expr first = lp_mul(k, block, lp_int(k, rows));
+
+    *row = first;
+    if (rows == 1)
+        return 0;
+    lp_expr left = lp_sub(k, body_dim(b, height), first);
+    lp_expr i = lp_for(k, "row", lp_int(k, 0), lp_min(k, lp_int(k, rows), left));
+    *row = lp_add(k, first, i);
+    return 1;
+}
+
 static bool make_kernel(conv *c)
 {
     body b;
@@ -95,13 +146,18 @@ static bool make_kernel(conv *c)
     int per = c->depthwise ? c->lanes : c->lanes * c->q;
     outer[n++] = conv_extent(c, a->yb, c->ty);
     outer[n++] = c->depthwise ? (ir_dim){1} : conv_extent(c, a->yg, c->ty);
+    int64_t rows = rows_of_block(c);
+    c->ahead = fetches_ahead(c);
+    ir_dim height = c->s > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
+    outer[n++] = dim_ceildiv(t, height, dim_int(t, rows));
     outer[n++] = dim_ceildiv(t, channels, dim_int(t, per));
-    for (int i = 0; i < c->s - 1; i++)
+    for (int i = 1; i < c->s - 1; i++)
         outer[n++] = c->ty->dim[a->ys.at[i]];
     int open = body_loops(&b, outer, n, v);
-    at.n = v[0], at.g = v[1], at.o = v[2];
-    for (int i = 0; i < c->s - 1; i++)
+    at.n = v[0], at.g = v[1], at.o = v[3];
+    for (int i = 1; i < c->s - 1; i++)
         at.pos[i] = v[3 + i];
+    open += row_loop(&b, v[2], rows, height, &at.pos[0]);
     conv_row(c, &b, y, wbuf, &at);
     while (open--)
         lp_end(b.k);

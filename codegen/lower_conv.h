@@ -17,6 +17,7 @@ typedef struct conv {
     bool depthwise;             /* no features, no outputs: groups in vectors */
     uint32_t weights;           /* packed constant */
     bool packed;
+    bool ahead;                 /* fetch the image ahead of the tiles */
 } conv;
 
 /* Where a row of output positions lies. */

@@ -28,6 +28,7 @@ typedef struct tile {
     const conv *c;
     body *b;
     lp_buf y, weights, acc;
+    lp_buf image;               /* to be fetched ahead of the tiles; 0: not needed */
     const conv_place *at;
     int p, q;
     bool low, high;             /* begins, ends with its row */
@@ -158,6 +159,15 @@ static lp_expr image_if(const tile *x, int i, lp_expr pos, lp_expr tap, lp_expr 
     return p;
 }
 
+/* The buffer that holds r; 0 if r is computed on the way. */
+static lp_buf stored_buffer(const body *b, ir_ref r)
+{
+    for (uint32_t i = 0; i < b->arg.len; i++)
+        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == r)
+            return b->buf.at[i];
+    return 0;
+}
+
 /* An element of r, 0 unless `inside`; where r is computed on the way, at an
  * index that is forced into its bounds. */
 static lp_expr load_if(body *b, ir_ref r, lp_expr *idx, lp_expr inside)
@@ -167,9 +177,9 @@ static lp_expr load_if(body *b, ir_ref r, lp_expr *idx, lp_expr inside)
 
     if (!inside)
         return body_at(b, r, idx);
-    for (uint32_t i = 0; i < b->arg.len; i++)
-        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == r)
-            return lp_load_if(k, b->buf.at[i], idx, inside);
+    lp_buf buf = stored_buffer(b, r);
+    if (buf)
+        return lp_load_if(k, buf, idx, inside);
     for (int i = 0; i < t->rank; i++) {
         lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
         idx[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
@@ -185,6 +195,30 @@ typedef struct features {
     lp_expr linear, axis[IR_MAX_RANK];
     int loops;
 } features;
+
+/* The image where the next tile of the row will read it, for the block of
+ * features at hand. */
+static void prefetch_next(const tile *x, const features *f)
+{
+    enum { LINE = 64 };
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    int last = x->c->s - 1, vectors = LINE / (x->c->lanes * dt_size(x->c->tx->dtype));
+    int each = dim_is(&x->c->j->l->m->dims, a->stride.at[last], 1) && vectors > 1 ? vectors : 1;
+    lp_expr idx[IR_MAX_RANK];
+
+    put(x->b, x->at->n, x->c->tx, a->xb, idx);
+    put(x->b, x->at->g, x->c->tx, a->xg, idx);
+    idx[a->xf.at[0]] = f->axis[0];
+    idx[a->xf.at[1]] = lp_int(k, 0);
+    for (int i = 0; i < last; i++)
+        idx[a->xs.at[i]] = x->pos[i];
+    for (int r = 0; r < x->p; r += each) {
+        lp_expr at = lp_add(k, x->w0, lp_int(k, x->p + r));
+        idx[a->xs.at[last]] = image_at(x, last, at, x->tap[last]);
+        lp_prefetch(k, x->image, idx);
+    }
+}
 
 static features feature_loops(const tile *x)
 {
@@ -206,6 +240,8 @@ static features feature_loops(const tile *x)
         lp_expr e = body_dim(x->b, x->c->tw->dim[a->wf.at[f.loops]]);
         f.axis[f.loops] = lp_for(k, name[f.loops & 3], lp_int(k, 0), e);
         f.linear = f.loops ? lp_add(k, lp_mul(k, f.linear, e), f.axis[f.loops]) : f.axis[0];
+        if (x->image && !f.loops)
+            prefetch_next(x, &f);
     }
     return f;
 }
@@ -540,6 +576,8 @@ void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place
     dim_table *t = &c->j->l->m->dims;
     edge e;
 
+    if (c->ahead)
+        x.image = stored_buffer(b, c->x);
     x.edge = &e;
     if (!has_rim(c, c->s - 1) || !edge_of(c, &e)) {
         x.edge = NULL;
