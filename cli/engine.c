@@ -133,8 +133,10 @@ static bool interpret(const ingot_engine *e, const tensor_value *in, tensor_valu
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
                                 int threads, diag *d)
 {
+    static const ingot_options plain;
     ingot_engine *e = mem_alloc(sizeof *e);
 
+    o = o ? o : &plain;
     *e = (ingot_engine){.kind = kind, .m = m, .fn = m->fn.at[0], .threads = threads};
     if (kind == ENGINE_COMPILED && !engine_compile(e, o, d)) {
         ingot_engine_close(e);

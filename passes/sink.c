@@ -1,6 +1,7 @@
-/* passes/sink.c - reshapes behind contractions move behind elementwise ops.
+/* passes/sink.c - reshapes behind contractions in groups move behind elementwise
+ * ops.
  *   f(reshape(y), z, ..) -> reshape(f(y, reshape(z), ..))
- * where y is a contraction, or elementwise ops on one: they become its
+ * where y is such a contraction, or elementwise ops on one: they become its
  * epilogue, and scales behind them can reach its weights.  The result of a
  * convolution in groups is reshaped to plain channels, for example.  The other
  * operands are reshaped at no cost where they are stored; a broadcast is made
@@ -62,15 +63,18 @@ ir_ref sink_operand(ir_build *b, ir_ref x, const sink_frame *f)
     return r != IR_NONE ? r : ir_reshape(b, x, f->in->dim, f->in->rank);
 }
 
-/* Is x a contraction, or elementwise ops on one? */
-static bool is_contracted(const ir_build *b, ir_ref x, int depth)
+/* Is x a contraction in groups, or elementwise ops on one?  (Others need no
+ * reshape, and one behind a state's new value would keep it from its place.) */
+static bool is_grouped(const ir_build *b, ir_ref x, int depth)
 {
     const ir_node *n = rule_node(b, x);
 
-    if (n->op == OP_CONV || n->op == OP_DOT)
-        return true;
+    if (n->op == OP_CONV)
+        return n->attr->CONV.yg.n > 0;
+    if (n->op == OP_DOT)
+        return n->attr->DOT.batch_a.n > 0;
     for (uint32_t i = 0; ir_op_scalar(n->op) && depth < 12 && i < n->narg; i++)
-        if (is_contracted(b, ir_arg(b->fn, n, i), depth + 1))
+        if (is_grouped(b, ir_arg(b->fn, n, i), depth + 1))
             return true;
     return false;
 }
@@ -84,7 +88,7 @@ static ir_ref rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
     for (uint32_t i = 0; ir_op_scalar(n->op) && i < n->narg; i++) {
         const ir_node *r = rule_is(b, a[i], OP_RESHAPE);
         ir_ref y = r ? ir_arg(b->fn, r, 0) : IR_NONE;
-        if (!r || !is_contracted(b, y, 0))
+        if (!r || !is_grouped(b, y, 0))
             continue;
         sink_frame f = sink_frame_of(ir_type_of(b->fn, y), ir_type_of(b->fn, a[i]));
         for (uint32_t k = 0; k < n->narg; k++)
