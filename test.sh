@@ -128,6 +128,7 @@ data=build/data
 say "running tests; logs are in $logs"
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
+count bad_input python3 tests/bad_input.py build/ingot
 count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto
 for engine in compiled interpreter; do

@@ -125,8 +125,10 @@ static bool load(compiled *c, diag *d)
 
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
-    ingot_code_options co = {.name = "model", .target = o->target ? o->target : target_host(),
-                             .max_weights = o->onnx.max_weights, .time_passes = o->time_passes};
+    static const ingot_options usual;
+    const ingot_options *given = o ? o : &usual;
+    ingot_code_options co = {.name = "model", .target = given->target ? given->target : target_host(),
+                             .max_weights = given->onnx.max_weights, .time_passes = given->time_passes};
     compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;

@@ -27,7 +27,7 @@ bool ingot_has_suffix(const char *path, const char *suffix);
 typedef enum ingot_engine_kind { ENGINE_COMPILED, ENGINE_INTERPRETER } ingot_engine_kind;
 typedef struct ingot_engine ingot_engine;
 
-/* Takes the module over.  `threads` 0: all CPUs.  Null after errors. */
+/* Takes the module over.  `o` may be null; `threads` 0: all CPUs.  Null after errors. */
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
                                 int threads, diag *d);
 void ingot_engine_close(ingot_engine *e);

@@ -478,12 +478,27 @@ static void open_frame(emitter *e)
     e->leave = pe_block(e);
 }
 
+/* A function of thousands of calls is better compiled without optimization:
+ * LLVM's register allocator takes the square of its length. */
+static void compile_fast(emitter *e)
+{
+    static const char *const names[] = {"noinline", "optnone"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
+        LLVMAddAttributeAtIndex(e->f, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, kind, 0));
+    }
+}
+
 value pe_run(emitter *e)
 {
+    enum { MANY_STEPS = 600, MANY_OUTPUTS = 100 };
     char name[300];
 
     snprintf(name, sizeof name, "%s_entry", e->e->name);
     pe_function(e, name, e->i32, &e->ptr, 1);
+    if (e->e->body->step.len > MANY_STEPS || e->e->output.len > MANY_OUTPUTS)
+        compile_fast(e);
     open_frame(e);
     clear_late(e);
     check_symbols(e);

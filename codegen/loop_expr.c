@@ -63,7 +63,7 @@ static bool node_equal(const lp_kernel *k, const lp_node *a, const lp_node *b,
     return a->kind == b->kind && a->op == b->op && a->dtype == b->dtype
            && a->guarded == b->guarded && a->ref == b->ref && a->bits == b->bits
            && a->narg == b->narg
-           && !memcmp(k->arg.at + a->arg, args, a->narg * sizeof *args);
+           && (!a->narg || !memcmp(k->arg.at + a->arg, args, a->narg * sizeof *args));
 }
 
 static const lp_node *arg_node(const lp_kernel *k, const lp_node *n, uint32_t i)

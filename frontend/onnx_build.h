@@ -85,6 +85,7 @@ bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref
 /* A region from a graph: captured values of enclosing scopes become trailing
  * parameters, listed in `captures` (shared by all regions of one node). */
 typedef struct onnx_captures {
+    names seen;                     /* by name id: index in both */
     VEC(const char *) name;
     VEC(ir_ref) outer;
 } onnx_captures;

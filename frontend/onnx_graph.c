@@ -2,7 +2,9 @@
  * the operators' builders, model-local functions, regions. */
 #include "onnx_model.h"
 
-enum { MAX_DEPTH = 48 };
+/* Nodes, besides one for each byte of the file: functions that call functions
+ * can expand to more than any memory holds. */
+enum { MAX_DEPTH = 48, MAX_NODES = 200000 };
 
 static const char *text_or(const char *s)
 {
@@ -187,15 +189,29 @@ static const row *find_row(const char *domain, const char *op, int64_t version)
     return best;
 }
 
-static const Onnx__FunctionProto *find_function(const onnx_model *x, const Onnx__NodeProto *p)
+/* What a function is known by. */
+static const char *function_key(onnx_model *x, const char *domain, const char *name, const char *overload)
+{
+    domain = same_domain(domain, "") ? "" : text_or(domain);
+    return arena_printf(&x->m->mem, "%s\n%s\n%s", domain, text_or(name), text_or(overload));
+}
+
+void onnx_list_functions(onnx_model *x)
 {
     for (size_t i = 0; i < x->proto->n_functions; i++) {
         const Onnx__FunctionProto *f = x->proto->functions[i];
-        if (same_domain(f->domain, p->domain) && f->name && p->op_type &&
-            !strcmp(f->name, p->op_type) && !strcmp(text_or(f->overload), text_or(p->overload)))
-            return f;
+        uint32_t before = x->functions.text.len;
+        if (names_add(&x->functions, function_key(x, f->domain, f->name, f->overload)) == before)
+            vec_push(&x->function, f);
     }
-    return NULL;
+}
+
+static const Onnx__FunctionProto *find_function(onnx_model *x, const Onnx__NodeProto *p)
+{
+    uint32_t id = x->function.len ? names_find(&x->functions, function_key(x, p->domain, p->op_type, p->overload))
+                                  : NAMES_NONE;
+
+    return id == NAMES_NONE ? NULL : x->function.at[id];
 }
 
 static const char *version_text(onnx_model *x, const Onnx__NodeProto *p, int64_t version)
@@ -270,6 +286,20 @@ static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
     return ok;
 }
 
+/* The newest version of a domain whose operators the table knows. */
+static int64_t newest(const char *domain)
+{
+    return !*domain ? 27 : !strcmp(domain, "ai.onnx.ml") ? 5 : INT64_MAX;
+}
+
+static const char *why_not(const char *domain, const char *op, int64_t version)
+{
+    if (version > newest(domain))
+        return "this version of the operator set is not known";
+    return find_row(domain, op, INT64_MAX) ? "this version of the operator is not supported"
+                                           : "the operator is not supported";
+}
+
 static bool dispatch(onnx_op *n, bool ready)
 {
     onnx_model *x = n->scope->model;
@@ -286,10 +316,8 @@ static bool dispatch(onnx_op *n, bool ready)
         return ok;
     }
     const row *r = find_row(domain, text_or(n->p->op_type), n->version);
-    if (!r) {
-        onnx_gap(n, find_row(domain, text_or(n->p->op_type), INT64_MAX)
-                        ? "this version of the operator is not supported"
-                        : "the operator is not supported");
+    if (!r || n->version > newest(domain)) {
+        onnx_gap(n, why_not(domain, text_or(n->p->op_type), n->version));
         return true;            /* go on: all gaps are reported at once */
     }
     if (!ready)
@@ -312,6 +340,9 @@ static bool run_node(onnx_scope *s, uint32_t index)
     char *place = arena_printf(&x->m->mem, "%s: %s (%s-%lld)", x->name, n.place,
                                text_or(p->op_type), (long long)n.version);
     s->b->loc = (ir_loc){.file = diag_place(x->d, place), .line = index + 1};
+    if (x->nodes++ == MAX_NODES + x->size)
+        return diag_error(x->d, s->b->loc, D_BUDGET, "the model", "the number of nodes, functions expanded,",
+                          (long long)(MAX_NODES + x->size));
     if (p->n_output > COUNT(out))
         return onnx_fail(&n, "has more than %zu results", COUNT(out));
     for (size_t i = 0; i < p->n_output; i++)
@@ -411,10 +442,8 @@ static void capture(onnx_op *n, const char *name, onnx_captures *c)
 {
     ir_ref r;
 
-    for (uint32_t i = 0; i < c->name.len; i++)
-        if (!strcmp(c->name.at[i], name))
-            return;
-    if (scope_find(n->scope, name, &r)) {
+    if (names_find(&c->seen, name) == NAMES_NONE && scope_find(n->scope, name, &r)) {
+        names_add(&c->seen, name);
         vec_push(&c->name, name);
         vec_push(&c->outer, r);
     }
@@ -456,6 +485,7 @@ void onnx_find_captures(onnx_op *n, const Onnx__GraphProto *g, onnx_captures *c)
 
 void onnx_captures_free(onnx_captures *c)
 {
+    names_free(&c->seen);
     vec_free(&c->name);
     vec_free(&c->outer);
 }

@@ -168,6 +168,17 @@ static bool apply_shape(onnx_model *x, const char *input, ir_dim *dim, int rank,
     return true;
 }
 
+static const ir_type *checked_type(onnx_model *x, ir_dtype dtype, int rank, const ir_dim *dim,
+                                   const char *input, ir_loc loc)
+{
+    const ir_type *t = type_tensor(&x->m->types, dtype, rank, dim);
+
+    if (!type_static(&x->m->types, t) || type_count_const(&x->m->types, t) >= 0)
+        return t;
+    diag_error(x->d, loc, D_SIZE, input, "its number of elements");
+    return NULL;
+}
+
 static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Tensor *t,
                                        const char *input, ir_loc loc)
 {
@@ -183,7 +194,7 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
     if (!t->shape && given) {
         for (int i = 0; i < given->rank; i++)
             dim[i] = dim_int(&x->m->dims, given->dims[i]);
-        return type_tensor(&x->m->types, dtype, given->rank, dim);
+        return checked_type(x, dtype, given->rank, dim, input, loc);
     }
     if (!t->shape) {
         diag_unsupported(x->d, "input", "", input, "the file does not say its rank: give --shape");
@@ -198,7 +209,7 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
             return NULL;
     if (!apply_shape(x, input, dim, (int)rank, loc))
         return NULL;
-    return type_tensor(&x->m->types, dtype, (int)rank, dim);
+    return checked_type(x, dtype, (int)rank, dim, input, loc);
 }
 
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
@@ -509,18 +520,38 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
     return ok && !diag_failed(x->d);
 }
 
+/* Versions are looked up for every node. */
+static bool few_versions(onnx_model *x)
+{
+    enum { MOST = 1000 };
+    size_t n = x->proto->n_opset_import;
+
+    for (size_t i = 0; i < x->proto->n_functions; i++)
+        if (x->proto->functions[i]->n_opset_import > n)
+            n = x->proto->functions[i]->n_opset_import;
+    return n <= MOST || diag_error(x->d, (ir_loc){0}, D_BUDGET, x->name, "the number of operator sets",
+                                   (long long)MOST);
+}
+
+static bool build_model(onnx_model *x)
+{
+    if (!x->proto->graph)
+        return diag_error(x->d, (ir_loc){0}, D_IO, x->name, "holds no graph");
+    if (x->proto->graph->n_sparse_initializer)
+        return diag_unsupported(x->d, "sparse initializer", "", "", "sparse tensors");
+    if (!few_versions(x))
+        return false;
+    onnx_list_functions(x);
+    return build_main(x, x->proto->graph);
+}
+
 static ir_module *import(onnx_model *x)
 {
-    bool ok = false;
-
     x->m = ir_module_new(x->d);
     x->proto = unpack(x);
-    if (x->proto && !x->proto->graph)
-        diag_error(x->d, (ir_loc){0}, D_IO, x->name, "holds no graph");
-    else if (x->proto && x->proto->graph->n_sparse_initializer)
-        diag_unsupported(x->d, "sparse initializer", "", "", "sparse tensors");
-    else if (x->proto)
-        ok = build_main(x, x->proto->graph);
+    bool ok = x->proto && build_model(x);
+    names_free(&x->functions);
+    vec_free(&x->function);
     free_proto(x->proto);
     if (ok)
         return x->m;

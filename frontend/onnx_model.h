@@ -15,8 +15,11 @@ typedef struct onnx_model {
     ir_module *m;
     diag *d;
     Onnx__ModelProto *proto;
+    names functions;                /* by key: the model's own functions */
+    VEC(const Onnx__FunctionProto *) function;
     uint64_t dims_bound;            /* bit i: option --dim i names a dim */
     uint64_t weights;               /* bytes referenced so far */
+    uint64_t nodes;                 /* made so far, functions expanded */
     int depth;                      /* of inlined functions and subgraphs */
     int copies;                     /* continuations sunk into branches */
 } onnx_model;
@@ -51,6 +54,8 @@ uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc);
 
+/* Before any graph is run. */
+void onnx_list_functions(onnx_model *x);
 bool onnx_run_graph(onnx_scope *s, const Onnx__GraphProto *g, ir_ref *out);
 /* The nodes from s->next on, then the outputs. */
 bool onnx_run_rest(onnx_scope *s, ir_ref *out);

@@ -84,47 +84,68 @@ void diag_warn(diag *d, ir_loc loc, diag_id id, ...)
     va_end(ap);
 }
 
+/* A copy of s, or the last gap's, which is mostly the same. */
+static const char *keep(diag *d, const char *s, const char *last)
+{
+    return last && !strcmp(s, last) ? last : arena_strdup(&d->mem, s);
+}
+
 bool diag_unsupported(diag *d, const char *op, const char *version,
                       const char *node, const char *reason)
 {
-    vec_push(&d->gap, (diag_gap){arena_strdup(&d->mem, op), arena_strdup(&d->mem, version),
-                                 arena_strdup(&d->mem, reason), arena_strdup(&d->mem, node)});
+    diag_gap last = d->gap.len ? d->gap.at[d->gap.len - 1] : (diag_gap){0};
+
+    vec_push(&d->gap, (diag_gap){keep(d, op, last.op), keep(d, version, last.version),
+                                 keep(d, reason, last.reason), keep(d, node, last.node)});
     return false;
 }
 
-static bool same_group(const diag_gap *a, const diag_gap *b)
-{
-    return !strcmp(a->op, b->op) && !strcmp(a->version, b->version) &&
-           !strcmp(a->reason, b->reason);
-}
+/* Gaps of one operator, version and reason. */
+enum { NAMED = 3 };
+typedef struct gap_group {
+    const diag_gap *named[NAMED];   /* the first of them */
+    uint32_t count;
+} gap_group;
 
-/* Gap i stands for its group if no earlier one does. */
-static bool leads(const diag *d, uint32_t i)
+static void print_group(const gap_group *g, FILE *out)
 {
-    for (uint32_t j = 0; j < i; j++)
-        if (same_group(&d->gap.at[i], &d->gap.at[j]))
-            return false;
-    return true;
-}
+    const diag_gap *first = g->named[0];
+    bool any = false;
 
-static void print_gap(const diag *d, uint32_t i, FILE *out)
-{
-    enum { NAMED = 3 };
-    const diag_gap *g = &d->gap.at[i];
-    uint32_t count = 0;
-
-    fprintf(out, "error: unsupported: %s%s%s: %s", g->op, *g->version ? "-" : "",
-            g->version, g->reason);
-    for (uint32_t j = i; j < d->gap.len; j++) {
-        if (!same_group(g, &d->gap.at[j]))
+    fprintf(out, "error: unsupported: %s%s%s: %s", first->op, *first->version ? "-" : "",
+            first->version, first->reason);
+    for (uint32_t i = 0; i < g->count && i < NAMED; i++) {
+        if (!*g->named[i]->node)
             continue;
-        if (count < NAMED && *d->gap.at[j].node)
-            fprintf(out, "%s%s", count ? ", " : " (", d->gap.at[j].node);
-        count++;
+        fprintf(out, "%s%s", any ? ", " : " (", g->named[i]->node);
+        any = true;
     }
-    if (count > NAMED)
-        fprintf(out, " and %u more", count - NAMED);
-    fprintf(out, "%s\n", *g->node ? ")" : "");
+    if (g->count > NAMED)
+        fprintf(out, " and %u more", g->count - NAMED);
+    fprintf(out, "%s\n", any ? ")" : "");
+}
+
+/* In order of first appearance. */
+static void print_gaps(const diag *d, FILE *out)
+{
+    arena mem = {0};
+    names keys = {0};
+    VEC(gap_group) group = {0};
+
+    for (uint32_t i = 0; i < d->gap.len; i++) {
+        const diag_gap *g = &d->gap.at[i];
+        uint32_t id = names_add(&keys, arena_printf(&mem, "%s\n%s\n%s", g->op, g->version, g->reason));
+        if (id == group.len)
+            vec_push(&group, (gap_group){0});
+        if (group.at[id].count < NAMED)
+            group.at[id].named[group.at[id].count] = g;
+        group.at[id].count++;
+    }
+    for (uint32_t i = 0; i < group.len; i++)
+        print_group(&group.at[i], out);
+    vec_free(&group);
+    names_free(&keys);
+    arena_reset(&mem);
 }
 
 void diag_print(const diag *d, FILE *out)
@@ -133,7 +154,5 @@ void diag_print(const diag *d, FILE *out)
         fprintf(out, "%s\n", d->message.at[i].text);
     if (d->message.len > MAX_PRINTED)
         fprintf(out, "and %u more messages\n", d->message.len - MAX_PRINTED);
-    for (uint32_t i = 0; i < d->gap.len; i++)
-        if (leads(d, i))
-            print_gap(d, i, out);
+    print_gaps(d, out);
 }

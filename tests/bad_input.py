@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+"""Bad models, data, files and command lines: a message, an exit code, no partial file.
+
+usage: bad_input.py INGOT
+
+Writes its models byte by byte, so that it needs nothing but Python.  The last
+line counts cases.
+"""
+import os
+import pathlib
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMIT = 20                      # seconds: whatever takes longer hangs
+INGOT = pathlib.Path(sys.argv[1]).resolve()
+passed, failed, skipped = 0, 0, 0
+
+
+# ---- models ------------------------------------------------------------------
+
+def varint(n):
+    n &= (1 << 64) - 1
+    out = b''
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def number(field, n):
+    return varint(field << 3) + varint(n)
+
+
+def block(field, data):
+    data = data.encode() if isinstance(data, str) else data
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def node(op, inputs, outputs, attributes=b'', domain=''):
+    return block(1, b''.join(block(1, i) for i in inputs) +
+                 b''.join(block(2, o) for o in outputs) + block(3, 'n') +
+                 block(4, op) + attributes + (block(7, domain) if domain else b''))
+
+
+def attribute(name, kind, value):
+    return block(5, block(1, name) + value + number(20, kind))
+
+
+def value(field, name, dims, elem=1):
+    shape = b''.join(block(1, block(2, d) if isinstance(d, str) else number(1, d))
+                     for d in dims)
+    return block(field, block(1, name) +
+                 block(2, block(1, number(1, elem) + block(2, shape))))
+
+
+def tensor(name, dims, raw=b'', elem=1, extra=b''):
+    return (b''.join(number(1, d) for d in dims) + number(2, elem) +
+            block(8, name) + (block(9, raw) if raw else b'') + extra)
+
+
+def external(name, dims, location):
+    entry = block(13, block(1, 'location') + block(2, location))
+    return tensor(name, dims, extra=entry + number(14, 1))
+
+
+def model(graph, opset=17):
+    return number(1, 8) + block(7, graph) + block(8, number(2, opset))
+
+
+def relu(dims=(2, 3)):
+    return model(node('Relu', ['x'], ['y']) + value(11, 'x', dims) + value(12, 'y', dims))
+
+
+def with_constant(constant, dims=(2,)):
+    return model(node('Add', ['x', 'w'], ['y']) + block(5, constant) +
+                 value(11, 'x', dims) + value(12, 'y', dims))
+
+
+def endless():
+    """A loop that nobody waits for."""
+    body = (node('Identity', ['c'], ['c_out']) + node('Neg', ['v'], ['v_out']) + block(2, 'body') +
+            value(11, 'i', [], 7) + value(11, 'c', [], 9) + value(11, 'v', []) +
+            value(12, 'c_out', [], 9) + value(12, 'v_out', []))
+    trips = block(5, tensor('trips', [], struct.pack('<q', 1 << 40), 7))
+    return model(node('Loop', ['trips', '', 'x'], ['y'], attribute('body', 5, block(6, body))) +
+                 trips + value(11, 'x', []) + value(12, 'y', []))
+
+
+def nested(depth):
+    graph = b''
+    for _ in range(depth):
+        graph = node('If', ['x'], ['y'], attribute('then_branch', 5, block(6, graph)))
+    return model(graph)
+
+
+def npy(path, dims, kind='<f4', size=4):
+    count = 1
+    for d in dims:
+        count *= d
+    shape = ''.join(f'{d},' for d in dims)
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}"
+    head = head.ljust(117) + '\n'
+    path.write_bytes(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head.encode() +
+                     bytes(count * size))
+
+
+# ---- checks ------------------------------------------------------------------
+
+def report(name, problem):
+    global passed, failed
+    if problem:
+        failed += 1
+        print(f'FAILED {name}: {problem}')
+    else:
+        passed += 1
+
+
+def names(folder):
+    return {p.name for p in folder.iterdir()}
+
+
+def run(command, folder, **options):
+    try:
+        return subprocess.run([str(c) for c in command], cwd=folder, capture_output=True, text=True,
+                              errors='replace', check=False, timeout=LIMIT, stdin=subprocess.DEVNULL,
+                              **options)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def check(name, folder, command, code, *words, new=(), **options):
+    """`code`: exit code, or several; `words` stand in the message; `new`: files."""
+    before = names(folder)
+    done = run(command, folder, **options)
+    codes = code if isinstance(code, tuple) else (code,)
+    appeared = names(folder) - before
+    problem = None
+    if done is None:
+        problem = f'no end within {LIMIT} s'
+    elif done.returncode not in codes:
+        problem = f'exit code {done.returncode}: {done.stderr.strip()[-300:]}'
+    elif done.returncode and not (done.stderr + done.stdout).strip():
+        problem = 'no message'
+    elif any(w not in done.stderr for w in words):
+        problem = f'the message is: {done.stderr.strip()[-300:]}'
+    elif appeared != set(new):
+        problem = f'files: {sorted(appeared)}'
+    report(name, problem)
+
+
+def interrupt(name, folder, command, wait_for, env=None):
+    """Ctrl-C as soon as wait_for() is true: exit code 130, nothing left."""
+    before = names(folder)
+    child = subprocess.Popen([str(c) for c in command], cwd=folder, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    end = time.monotonic() + LIMIT
+    while not wait_for(child) and child.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    try:
+        child.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+    left = names(folder) - before
+    report(name, f'exit code {child.returncode}' if child.returncode != 130 else
+           f'files: {sorted(left)}' if left else None)
+
+
+# ---- cases -------------------------------------------------------------------
+
+def every_byte(folder):
+    """One process for each length and each byte; whatever it says, it ends well."""
+    whole = with_constant(tensor('w', [2], bytes(8)))
+    path = folder / 'm.onnx'
+    for n in range(len(whole)):
+        path.write_bytes(whole[:n])
+        check(f'cut off after {n}', folder, [INGOT, 'inspect', '--stage', 'optimized', path], (0, 1))
+    for n in range(len(whole)):
+        for mask in (0xff, 0x01):
+            path.write_bytes(whole[:n] + bytes([whole[n] ^ mask]) + whole[n + 1:])
+            check(f'byte {n} ^ {mask}', folder, [INGOT, 'inspect', '--stage', 'optimized', path], (0, 1))
+
+
+def broken_models(folder):
+    wide = value(11, 'x', [1 << 62, 1 << 62]) + value(12, 'y', [1 << 62, 1 << 62])
+    cases = {
+        'deep nesting': (nested(2000), 'nest'),
+        'negative extent': (relu((-7, 2)), 'negative'),
+        'negative extent of a tensor': (with_constant(tensor('w', [-2], bytes(8))), "'w'", 'negative'),
+        'huge input': (model(node('Relu', ['x'], ['y']) + wide), 'too large'),
+        'huge tensor': (with_constant(tensor('w', [1 << 40, 1 << 40])), "'w'", 'too large'),
+        'too little data': (with_constant(tensor('w', [2], bytes(7))), "'w'", 'length'),
+        'cycle': (model(node('Relu', ['b'], ['a']) + node('Relu', ['a'], ['b']) + value(12, 'b', [2])),
+                  'cycle'),
+        'missing operand': (model(node('Relu', ['z'], ['y']) + value(12, 'y', [2])), "'z'"),
+        'missing output': (model(value(12, 'y', [2])), "'y'"),
+        'value made twice': (model(node('Relu', ['x'], ['y']) * 2 + value(11, 'x', [2]) +
+                                   value(12, 'y', [2])), "'y'", 'twice'),
+        'unknown operator': (model(node('Rleu', ['x'], ['y']) + value(11, 'x', [2]) +
+                                   value(12, 'y', [2])), 'unsupported', 'Rleu-17'),
+        'unknown domain': (model(node('Relu', ['x'], ['y'], domain='com.acme') + value(11, 'x', [2]) +
+                                 value(12, 'y', [2])), 'unsupported', 'com.acme'),
+        'unknown version': (model(node('Relu', ['x'], ['y']) + value(11, 'x', [2]) + value(12, 'y', [2]),
+                                  opset=1000), 'unsupported', '1000'),
+        'unknown element type': (model(node('Relu', ['x'], ['y']) + value(11, 'x', [2], 99)), "x"),
+        'extents that differ': (with_constant(tensor('w', [3], bytes(12))), 'Add', 'n'),
+        'weights beyond the limit': (
+            model(node('ConstantOfShape', ['s'], ['w']) + node('Add', ['x', 'w'], ['y']) +
+                  block(5, tensor('s', [2], struct.pack('<qq', 100000, 1000000), 7)) +
+                  node('Relu', ['y'], ['z']) + value(11, 'x', [1]) + value(12, 'z', [100000, 1000000])), ),
+        'external data above the folder': (with_constant(external('w', [2], '../out.bin')), 'folder'),
+        'external data at a path': (with_constant(external('w', [2], '/etc/passwd')), 'folder'),
+        'external data through a link': (with_constant(external('w', [2], 'link.bin')), 'folder'),
+        'external data that is a folder': (with_constant(external('w', [2], 'sub')), 'regular'),
+        'external data that is missing': (with_constant(external('w', [2], 'no.bin')), 'no.bin'),
+        'empty file': (b'', 'empty'),
+        'text': (b'This is not a model.\n' * 30, 'm.onnx'),
+    }
+    (folder.parent / 'out.bin').write_bytes(bytes(8))
+    (folder / 'link.bin').symlink_to(folder.parent / 'out.bin')
+    (folder / 'sub').mkdir()
+    path = folder / 'm.onnx'
+    for name, (data, *words) in cases.items():
+        path.write_bytes(data)
+        code = (0, 1) if name.startswith('weights') else 1
+        check(name, folder, [INGOT, 'inspect', '--stage', 'optimized', path], code, *words)
+    for command in ('build', 'run', 'bench', 'test'):
+        path.write_bytes(cases['unknown operator'][0])
+        extra = ['-o', 'out'] if command == 'build' else []
+        if command != 'test':
+            check(f'{command}: unknown operator', folder, [INGOT, command, path, *extra], 1, 'Rleu-17')
+
+
+def memory(folder):
+    """Under 16 times the file plus 256 MB, and soon."""
+    path = folder / 'm.onnx'
+    io = value(11, 'x', [2]) + value(12, 'y', [2])
+    chain = b''.join(node('Relu', [f'{i}' if i else 'x'], [f'{i + 1}']) for i in range(50000))
+    gaps = b''.join(node(f'Op{i}', ['x'], [f'{i}']) for i in range(50000))
+    cases = {
+        'many nodes': (model(chain + value(11, 'x', [2]) + value(12, '50000', [2])), 0),
+        'many unknown operators': (model(gaps + io), 1),
+        'many empty nodes': (model(block(1, b'') * 500000), 1),
+        'many constants': (model(block(5, tensor('w', [0])) * 200000), (0, 1)),
+        'many opsets': (number(1, 8) + block(7, node('Relu', ['x'], ['y']) + io) + block(8, number(2, 17)) * 300000, (0, 1)),
+        'zeros': (bytes(4 << 20), 1),
+    }
+    for name, (data, code) in cases.items():
+        path.write_bytes(data)
+        limit = 16 * len(data) + (256 << 20)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        check(name, folder, ['/bin/sh', '-c', 'exec "$@" >/dev/null', 'sh', INGOT, 'inspect', path], code)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        report(f'{name}: memory', f'{after >> 10} MB for {len(data) >> 10} kB'
+               if after > before and after * 1024 > limit else None)
+
+
+def bad_data(folder):
+    (folder / 'm.onnx').write_bytes(relu())
+    npy(folder / 'good.npy', [2, 3])
+    npy(folder / 'type.npy', [2, 3], '<f8', 8)
+    npy(folder / 'shape.npy', [3, 2])
+    npy(folder / 'rank.npy', [6])
+    (folder / 'cut.npy').write_bytes((folder / 'good.npy').read_bytes()[:-1])
+    (folder / 'junk.pb').write_bytes(b'\xff' * 99)
+    check('build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm'], 0, new=['m'])
+    engines = {'compiled': [INGOT, 'run', 'm.onnx'], 'executable': [folder / 'm'],
+               'interpreter': [INGOT, 'run', 'm.onnx', '--engine=interpreter']}
+    for engine, command in engines.items():
+        for data, *words in (('type.npy', "'x'", 'f64'), ('shape.npy', "'x'", '3'), ('rank.npy', "'x'"),
+                             ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('none.npy', 'none.npy')):
+            check(f'{engine}: {data}', folder, [*command, '--input', f'x={data}', '--output-dir', 'out'], 1, *words)
+        check(f'{engine}: missing input', folder, command, 1, "'x'")
+        check(f'{engine}: unknown input', folder, [*command, '--input', 'xx=good.npy'], 1, "'xx'", "'x'")
+        check(f'{engine}: good', folder, [*command, '--input=x=good.npy', '--output-dir', f'{engine}/a/b'],
+              0, new=[engine])
+        check(f'{engine}: folder is a file', folder, [*command, '--input=x=good.npy', '--output-dir', 'm.onnx'],
+              1, 'm.onnx')
+
+
+def unwritable(folder):
+    (folder / 'm.onnx').write_bytes(with_constant(tensor('w', [1 << 18], bytes(1 << 20)), [1 << 18]))
+    (folder / 'sub').mkdir()
+    build = [INGOT, 'build', 'm.onnx', '-o']
+    check('output is a folder', folder, [*build, 'sub'], 1, 'sub', 'folder')
+    check('output in no folder', folder, [*build, 'none/m'], 1, 'none/m')
+    check('output is a device', folder, [*build, '/dev/full'], 1, '/dev/full')
+    check('output under a file', folder, [*build, 'm.onnx/m'], 1, 'm.onnx/m')
+    check('header is a folder', folder, ['/bin/sh', '-c', 'mkdir sub/net.h && exec "$@"', 'sh', *build,
+                                         'sub/net.a', '--emit', 'lib'], 1, 'sub/net.h')
+    report('header is a folder: no library', 'there is one' if (folder / 'sub/net.a').exists() else None)
+    check('full disk: stdout', folder, ['/bin/sh', '-c', 'exec "$@" >/dev/full', 'sh', INGOT, 'inspect', 'm.onnx'],
+          1, 'No space')
+    check('full disk: json', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--runs=1', '--json', '/dev/full'],
+          1, '/dev/full', 'No space')
+    for kind in ('exe', 'obj', 'lib'):
+        check(f'file size limit: {kind}', folder,
+              ['/bin/sh', '-c', 'ulimit -f 20; exec "$@"', 'sh', *build, 'm', '--emit', kind],
+              0 if kind == 'obj' else 1, new=['m'] if kind == 'obj' else [])
+    full_disk(folder, build)
+
+
+def full_disk(folder, build):
+    global skipped
+    disk = folder / 'disk'
+    disk.mkdir()
+    if os.geteuid() or run(['mount', '-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', disk], folder).returncode:
+        skipped += 1
+        return
+    try:
+        for kind in ('exe', 'lib', 'shared'):
+            check(f'full disk: {kind}', folder, [*build, 'disk/m', '--emit', kind], 1)
+            report(f'full disk: {kind}: nothing left', str(names(disk)) if names(disk) else None)
+        npy(folder / 'x.npy', [1 << 18])
+        check('full disk: outputs', folder, [INGOT, 'run', 'm.onnx', '--input=x=x.npy', '--output-dir', 'disk'],
+              1, 'No space')
+        report('full disk: outputs: nothing left', str(names(disk)) if names(disk) else None)
+    finally:
+        run(['umount', disk], folder)
+
+
+def interruptions(folder):
+    (folder / 'm.onnx').write_bytes(relu())
+    (folder / 'loop.onnx').write_bytes(endless())
+    case = folder / 'case/test_data_set_0'
+    case.mkdir(parents=True)
+    (folder / 'case/model.onnx').write_bytes(endless())
+    for file in ('input_0.pb', 'output_0.pb'):
+        (case / file).write_bytes(tensor('', [], bytes(4)))
+    slow = folder / 'slow'              # a compiler that takes its time
+    slow.mkdir()
+    (slow / 'cc').write_text('#!/bin/sh\necho busy >"$INGOT_TEST_MARK"\nsleep 100\n')
+    (slow / 'cc').chmod(0o755)
+    mark = folder.parent / 'mark'
+    env = dict(os.environ, PATH=f'{slow}:{os.environ["PATH"]}', INGOT_TEST_MARK=str(mark))
+    interrupt('Ctrl-C: build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm'], lambda _: mark.exists(), env)
+
+    def working(child):                 # has used the CPU for a while
+        fields = pathlib.Path(f'/proc/{child.pid}/stat').read_text().split()
+        return int(fields[13]) > 40
+
+    def has_child(child):
+        tasks = pathlib.Path(f'/proc/{child.pid}/task/{child.pid}/children')
+        return tasks.exists() and tasks.read_text().strip()
+
+    for engine in ('compiled', 'interpreter'):
+        interrupt(f'Ctrl-C: run {engine}', folder, [INGOT, 'run', 'loop.onnx', '--random-inputs', '--engine', engine,
+                                                    '--output-dir', 'out'], working)
+        interrupt(f'Ctrl-C: bench {engine}', folder, [INGOT, 'bench', 'loop.onnx', '--engine', engine,
+                                                      '--json', 'b.json'], working)
+    interrupt('Ctrl-C: test', folder, [INGOT, 'test', 'case', '--json', 't.json'], has_child)
+    check('time is up', folder, [INGOT, 'test', 'case', '--timeout', '1', '--engine', 'interpreter'], 1)
+
+
+def command_lines(folder):
+    (folder / 'm.onnx').write_bytes(relu(('N', 3)))
+    (folder / 'fixed.onnx').write_bytes(relu())
+    usage = {
+        'no command': [], 'typo in a command': ['biuld'], 'typo in an option': ['build', '--emti', 'exe'],
+        'no model': ['build', '-o', 'm'], 'no output': ['build', 'm.onnx'], 'no value': ['build', 'm.onnx', '-o'],
+        'two models': ['run', 'm.onnx', 'm.onnx'], 'bad kind': ['build', 'm.onnx', '-o', 'm', '--emit', 'exo'],
+        'bad cpu': ['build', 'm.onnx', '-o', 'm', '--cpu', 'z80'], 'bad shape': ['inspect', 'm.onnx', '--shape', 'x=2y3'],
+        'bad number': ['bench', 'm.onnx', '--runs', '0'], 'flag with a value': ['build', 'm.onnx', '--static=1'],
+        'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
+    }
+    hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "'exe'"}
+    for name, arguments in usage.items():
+        check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))
+    wrong = {'unknown dim': (['--dim', 'M=4'], "'M'"), 'unknown input': (['--shape', 'z=2x3'], "'z'"),
+             'shape that differs': (['--shape', 'x=4x4'], '3'), 'shape of another rank': (['--shape', 'x=4'], 'rank')}
+    for name, (arguments, word) in wrong.items():
+        check(name, folder, [INGOT, 'inspect', 'm.onnx', *arguments], 1, word)
+    right = {'shape': ['m.onnx', '--shape', 'x=4x3'], 'shape with =': ['--shape=x=4x3', 'm.onnx'],
+             'equal shape': ['fixed.onnx', '--shape', 'x=2x3'], 'dim': ['--dim=N=4', 'm.onnx'], 'after --': ['--', 'm.onnx']}
+    for name, arguments in right.items():
+        check(f'right: {name}', folder, [INGOT, 'inspect', *arguments], 0)
+    check('test: no such folder', folder, [INGOT, 'test', 'none'], 1, 'none')
+    check('run: free dim', folder, [INGOT, 'run', 'm.onnx', '--random-inputs'], 1, "'x'", '--shape')
+    check('run: seed', folder, [INGOT, 'run', '--random-inputs=7', 'm.onnx', '--dim', 'N=2'], 0)
+    check('bench: no seed', folder, [INGOT, 'bench', '--random-inputs', 'm.onnx', '--dim', 'N=2', '--runs=1'], 0)
+    for command in ('build', 'run', 'bench', 'test', 'inspect', 'ops', 'opt'):
+        check(f'help: {command}', folder, [INGOT, command, '--help'], 0)
+
+
+def foreign_cpu(folder):
+    global skipped
+    if 'avx512f' in pathlib.Path('/proc/cpuinfo').read_text():
+        skipped += 1
+        return
+    (folder / 'm.onnx').write_bytes(relu())
+    check('cpu: build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm', '--cpu', 'x86-64-v4'], 0, new=['m'])
+    check('cpu: run', folder, [folder / 'm', '--random-inputs'], 1, 'avx512f')
+
+
+def main():
+    with tempfile.TemporaryDirectory() as top:
+        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, command_lines, foreign_cpu):
+            folder = pathlib.Path(top) / part.__name__ / 'work'
+            folder.mkdir(parents=True)
+            start = time.monotonic()
+            part(folder)
+            print(f'{part.__name__}: {time.monotonic() - start:.1f} s')
+    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    return 1 if failed else 0
+
+
+sys.exit(main())
