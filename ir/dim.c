@@ -5,14 +5,7 @@
  * a few local rules.  An expression's size as a tree is bounded: shape
  * arithmetic of a hostile file would double it with every node.  What goes
  * over a bound, or over 64 bits, sets `overflow` and gives 0. */
-#include "dim.h"
-
-enum { MAX_TERMS = 256, MAX_ATOMS = 8, MAX_SIZE = 2000, MAX_BRANCHES = 64 };
-
-typedef struct poly {
-    int n;
-    struct { int64_t coef; uint32_t n; ir_dim atom[MAX_ATOMS]; } term[MAX_TERMS];
-} poly;
+#include "dim_poly.h"
 
 void dim_init(dim_table *t, arena *mem)
 {
@@ -27,7 +20,7 @@ void dim_free(dim_table *t)
     names_free(&t->names);
 }
 
-static ir_dim overflow(dim_table *t)
+ir_dim dim_overflow(dim_table *t)
 {
     t->overflow = true;
     return (ir_dim){0};
@@ -63,11 +56,6 @@ int64_t dim_lo(const dim_table *t, ir_dim d)
 int64_t dim_hi(const dim_table *t, ir_dim d)
 {
     return d.v < 0 ? dim_get(t, d)->hi : d.v;
-}
-
-static uint32_t size_of(const dim_table *t, ir_dim d)
-{
-    return d.v < 0 ? dim_get(t, d)->size : 1;
 }
 
 /* ---- interning ------------------------------------------------------------ */
@@ -114,7 +102,7 @@ static dim_term *copy_terms(dim_table *t, const dim_expr *e)
     return term;
 }
 
-static ir_dim intern(dim_table *t, dim_expr e)
+ir_dim dim_intern(dim_table *t, dim_expr e)
 {
     uint64_t h = hash_expr(&e);
 
@@ -122,7 +110,7 @@ static ir_dim intern(dim_table *t, dim_expr e)
         if (same_expr(&t->expr.at[map_id(&t->map, p)], &e))
             return (ir_dim){~(int64_t)map_id(&t->map, p)};
     if (e.size > MAX_SIZE)
-        return overflow(t);
+        return dim_overflow(t);
     if (e.n)
         e.term = copy_terms(t, &e);
     vec_push(&t->expr, e);
@@ -134,7 +122,7 @@ ir_dim dim_int(dim_table *t, int64_t value)
 {
     if (value >= 0)
         return (ir_dim){value};
-    return intern(t, (dim_expr){.op = DIM_CONST, .value = value, .lo = value,
+    return dim_intern(t, (dim_expr){.op = DIM_CONST, .value = value, .lo = value,
                                 .hi = value, .size = 1});
 }
 
@@ -146,7 +134,7 @@ ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi)
     while (names_find(&t->names, unique) != NAMES_NONE)
         unique = arena_printf(t->mem, "%s_%u", name, ++t->symbol.at[first].copies + 1);
     uint32_t id = names_add(&t->names, unique);
-    ir_dim d = intern(t, (dim_expr){.op = DIM_SYM, .value = id, .lo = lo,
+    ir_dim d = dim_intern(t, (dim_expr){.op = DIM_SYM, .value = id, .lo = lo,
                                     .hi = hi, .size = 1});
     vec_push(&t->symbol, (dim_symbol){.name = unique, .lo = lo, .hi = hi, .self = d});
     return d;
@@ -179,7 +167,7 @@ ir_dim dim_symbol_named(const dim_table *t, const char *name, bool *found)
 
 /* ---- ranges: INT64_MIN and INT64_MAX stand for unbounded ------------------ */
 
-static int64_t sat_add(int64_t a, int64_t b)
+int64_t dim_sat_add(int64_t a, int64_t b)
 {
     int64_t r;
 
@@ -205,13 +193,11 @@ static int64_t sat_mul(int64_t a, int64_t b)
     return r;
 }
 
-typedef struct range { int64_t lo, hi; } range;
-
-static range range_mul(range a, range b)
+static dim_range range_mul(dim_range a, dim_range b)
 {
     int64_t p[4] = {sat_mul(a.lo, b.lo), sat_mul(a.lo, b.hi),
                     sat_mul(a.hi, b.lo), sat_mul(a.hi, b.hi)};
-    range r = {p[0], p[0]};
+    dim_range r = {p[0], p[0]};
 
     for (int i = 1; i < 4; i++) {
         r.lo = min_i64(r.lo, p[i]);
@@ -220,28 +206,23 @@ static range range_mul(range a, range b)
     return r;
 }
 
-static range range_of(const dim_table *t, ir_dim d)
+static dim_range range_poly(const dim_table *t, const poly *p)
 {
-    return (range){dim_lo(t, d), dim_hi(t, d)};
-}
-
-static range range_poly(const dim_table *t, const poly *p)
-{
-    range sum = {0, 0};
+    dim_range sum = {0, 0};
 
     for (int i = 0; i < p->n; i++) {
-        range r = {p->term[i].coef, p->term[i].coef};
+        dim_range r = {p->term[i].coef, p->term[i].coef};
         for (uint32_t j = 0; j < p->term[i].n; j++)
-            r = range_mul(r, range_of(t, p->term[i].atom[j]));
-        sum.lo = sat_add(sum.lo, r.lo);
-        sum.hi = sat_add(sum.hi, r.hi);
+            r = range_mul(r, dim_range_of(t, p->term[i].atom[j]));
+        sum.lo = dim_sat_add(sum.lo, r.lo);
+        sum.hi = dim_sat_add(sum.hi, r.hi);
     }
     return sum;
 }
 
 /* ---- polynomials ---------------------------------------------------------- */
 
-static void poly_of(const dim_table *t, ir_dim d, poly *p)
+void poly_of(const dim_table *t, ir_dim d, poly *p)
 {
     const dim_expr *e = dim_get(t, d);
     int64_t v;
@@ -266,7 +247,7 @@ static void poly_of(const dim_table *t, ir_dim d, poly *p)
     }
 }
 
-static int compare_atoms(const ir_dim *a, uint32_t na, const ir_dim *b, uint32_t nb)
+int poly_compare(const ir_dim *a, uint32_t na, const ir_dim *b, uint32_t nb)
 {
     if (na != nb)
         return na < nb ? -1 : 1;
@@ -276,14 +257,13 @@ static int compare_atoms(const ir_dim *a, uint32_t na, const ir_dim *b, uint32_t
     return 0;
 }
 
-/* Adds coef * atoms (sorted) to p; false when a bound is passed. */
-static bool poly_add(poly *p, int64_t coef, const ir_dim *atom, uint32_t n)
+bool poly_add(poly *p, int64_t coef, const ir_dim *atom, uint32_t n)
 {
     int i = 0;
 
-    while (i < p->n && compare_atoms(p->term[i].atom, p->term[i].n, atom, n) < 0)
+    while (i < p->n && poly_compare(p->term[i].atom, p->term[i].n, atom, n) < 0)
         i++;
-    if (i < p->n && !compare_atoms(p->term[i].atom, p->term[i].n, atom, n)) {
+    if (i < p->n && !poly_compare(p->term[i].atom, p->term[i].n, atom, n)) {
         if (!add_ok(p->term[i].coef, coef, &p->term[i].coef))
             return false;
         if (!p->term[i].coef)
@@ -301,11 +281,11 @@ static bool poly_add(poly *p, int64_t coef, const ir_dim *atom, uint32_t n)
     return true;
 }
 
-static ir_dim poly_dim(dim_table *t, const poly *p)
+ir_dim poly_dim(dim_table *t, const poly *p)
 {
     dim_term term[MAX_TERMS];
     dim_expr e = {.op = DIM_POLY, .n = (uint32_t)p->n, .term = term, .size = 1};
-    range r = range_poly(t, p);
+    dim_range r = range_poly(t, p);
 
     if (p->n == 0)
         return (ir_dim){0};
@@ -316,11 +296,11 @@ static ir_dim poly_dim(dim_table *t, const poly *p)
     for (int i = 0; i < p->n; i++) {
         term[i] = (dim_term){p->term[i].coef, p->term[i].n, p->term[i].atom};
         for (uint32_t j = 0; j < p->term[i].n; j++)
-            e.size += size_of(t, p->term[i].atom[j]);
+            e.size += dim_size(t, p->term[i].atom[j]);
     }
     e.lo = r.lo;
     e.hi = r.hi;
-    return intern(t, e);
+    return dim_intern(t, e);
 }
 
 /* Do the atoms of m and d agree but for one, a mod in m and a div of the same
@@ -409,7 +389,7 @@ static ir_dim add_scaled(dim_table *t, ir_dim a, ir_dim b, int64_t scale)
         ok = ok && mul_ok(q.term[i].coef, scale, &c) &&
              poly_add(&p, c, q.term[i].atom, q.term[i].n);
     }
-    return ok ? sum(t, &p) : overflow(t);
+    return ok ? sum(t, &p) : dim_overflow(t);
 }
 
 /* Both constants, which most are: their sum or product at once. */
@@ -423,7 +403,7 @@ ir_dim dim_add(dim_table *t, ir_dim a, ir_dim b)
     int64_t x, y;
 
     if (both_const(t, a, b, &x, &y))
-        return add_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
+        return add_ok(x, y, &x) ? dim_int(t, x) : dim_overflow(t);
     return add_scaled(t, a, b, 1);
 }
 
@@ -454,7 +434,7 @@ ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
     int64_t x, y;
 
     if (both_const(t, a, b, &x, &y))
-        return mul_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
+        return mul_ok(x, y, &x) ? dim_int(t, x) : dim_overflow(t);
     if (dim_is(t, a, 1) || dim_is(t, b, 1))
         return dim_is(t, a, 1) ? b : a;
     r.n = 0;
@@ -467,7 +447,7 @@ ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
                                      q.term[j].n, atom);
             if (!mul_ok(p.term[i].coef, q.term[j].coef, &c) ||
                 !poly_add(&r, c, atom, n))
-                return overflow(t);
+                return dim_overflow(t);
         }
     return sum(t, &r);
 }
@@ -479,327 +459,6 @@ ir_dim dim_product(dim_table *t, const ir_dim *d, int n)
     for (int i = 0; i < n; i++)
         p = dim_mul(t, p, d[i]);
     return p;
-}
-
-/* ---- division ------------------------------------------------------------- */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    if (b == 0)
-        return 0;
-    if (b == -1)
-        return a == INT64_MIN ? a : -a;
-    int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static int64_t floor_mod(int64_t a, int64_t b)
-{
-    if (b == 0 || b == -1)
-        return 0;
-    int64_t m = a % b;
-    return m && (m < 0) != (b < 0) ? m + b : m;
-}
-
-/* Is coef*atoms a multiple of the monomial m?  The quotient goes to *qc, q. */
-static bool term_divides(const poly *m, int64_t coef, const ir_dim *atom,
-                         uint32_t n, int64_t *qc, ir_dim *q, uint32_t *qn)
-{
-    uint32_t j = 0;
-
-    if (!m->term[0].coef || floor_mod(coef, m->term[0].coef))
-        return false;
-    *qc = floor_div(coef, m->term[0].coef);
-    *qn = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (j < m->term[0].n && atom[i].v == m->term[0].atom[j].v)
-            j++;
-        else
-            q[(*qn)++] = atom[i];
-    }
-    return j == m->term[0].n;
-}
-
-/* a = q * b + r where b is a monomial: the terms that b divides, and the rest;
- * a constant term is split so that 0 <= its rest < b for constant b. */
-static bool split(const poly *a, const poly *b, poly *q, poly *r)
-{
-    ir_dim atom[MAX_ATOMS];
-    int64_t c;
-    uint32_t n;
-
-    q->n = r->n = 0;
-    for (int i = 0; i < a->n; i++) {
-        int64_t coef = a->term[i].coef;
-        if (term_divides(b, coef, a->term[i].atom, a->term[i].n, &c, atom, &n)) {
-            if (!poly_add(q, c, atom, n))
-                return false;
-            continue;
-        }
-        if (b->term[0].n == 0) {        /* constant divisor: part of the coef */
-            int64_t d = b->term[0].coef, whole = floor_div(coef, d);
-            if (a->term[i].n == 0 && whole &&
-                !poly_add(q, whole, NULL, 0))
-                return false;
-            if (a->term[i].n == 0)
-                coef -= whole * d;
-        }
-        if (!poly_add(r, coef, a->term[i].atom, a->term[i].n))
-            return false;
-    }
-    return true;
-}
-
-static ir_dim atom2(dim_table *t, dim_op op, ir_dim a, ir_dim b, range r)
-{
-    return intern(t, (dim_expr){.op = op, .arg = {a, b}, .lo = r.lo, .hi = r.hi,
-                                .size = 1 + size_of(t, a) + size_of(t, b)});
-}
-
-static range range_div(const dim_table *t, ir_dim a, ir_dim b)
-{
-    range x = range_of(t, a), y = range_of(t, b), r = {INT64_MIN, INT64_MAX};
-
-    if (y.lo < 1)
-        return x.lo >= 0 && y.lo >= 0 ? (range){0, x.hi} : r;
-    if (x.lo != INT64_MIN)
-        r.lo = x.lo >= 0 ? (y.hi == INT64_MAX ? 0 : floor_div(x.lo, y.hi))
-                         : floor_div(x.lo, y.lo);
-    if (x.hi != INT64_MAX)
-        r.hi = x.hi >= 0 ? floor_div(x.hi, y.lo)
-                         : (y.hi == INT64_MAX ? -1 : floor_div(x.hi, y.hi));
-    return r;
-}
-
-/* a == c * b for a constant c? */
-static bool multiple_of(const poly *a, const poly *b, int64_t *c)
-{
-    if (!a->n || a->n != b->n || floor_mod(a->term[0].coef, b->term[0].coef))
-        return false;
-    *c = floor_div(a->term[0].coef, b->term[0].coef);
-    for (int i = 0; i < a->n; i++) {
-        int64_t want;
-        if (!mul_ok(b->term[i].coef, *c, &want) || a->term[i].coef != want ||
-            compare_atoms(a->term[i].atom, a->term[i].n, b->term[i].atom, b->term[i].n))
-            return false;
-    }
-    return true;
-}
-
-ir_dim dim_div(dim_table *t, ir_dim a, ir_dim b)
-{
-    poly p, d, q, r;
-    int64_t x, y;
-    const dim_expr *e = dim_get(t, a);
-
-    if (dim_const(t, b, &y)) {
-        if (dim_const(t, a, &x))
-            return dim_int(t, floor_div(x, y));
-        if (y == 0 || y == 1)
-            return y ? a : (ir_dim){0};
-        int64_t inner, outer;
-        if (e->op == DIM_DIV && y > 0 && dim_const(t, e->arg[1], &inner) &&
-            inner > 0 && mul_ok(inner, y, &outer))
-            return dim_div(t, e->arg[0], dim_int(t, outer));
-    }
-    if (dim_is(t, a, 0))
-        return a;
-    poly_of(t, a, &p);
-    poly_of(t, b, &d);
-    if (multiple_of(&p, &d, &x))
-        return dim_int(t, x);
-    if (d.n == 1 && d.term[0].coef > 0 && split(&p, &d, &q, &r) && q.n) {
-        ir_dim whole = poly_dim(t, &q), rest = poly_dim(t, &r);
-        return r.n ? dim_add(t, whole, dim_div(t, rest, b)) : whole;
-    }
-    if (dim_lo(t, a) >= 0 && dim_hi(t, a) < dim_lo(t, b))
-        return (ir_dim){0};
-    return atom2(t, DIM_DIV, a, b, range_div(t, a, b));
-}
-
-ir_dim dim_ceildiv(dim_table *t, ir_dim a, ir_dim b)
-{
-    return dim_div(t, dim_add(t, a, dim_sub(t, b, (ir_dim){1})), b);
-}
-
-ir_dim dim_mod(dim_table *t, ir_dim a, ir_dim b)
-{
-    poly p, d, q, r;
-    int64_t x, y;
-
-    if (dim_const(t, b, &y) && (y == 0 || y == 1))
-        return (ir_dim){0};
-    if (dim_const(t, a, &x) && dim_const(t, b, &y))
-        return dim_int(t, floor_mod(x, y));
-    poly_of(t, a, &p);
-    poly_of(t, b, &d);
-    if (!p.n || multiple_of(&p, &d, &x))
-        return (ir_dim){0};
-    if (d.n == 1 && d.term[0].coef > 0 && split(&p, &d, &q, &r) && q.n)
-        return dim_mod(t, poly_dim(t, &r), b);
-    if (dim_lo(t, a) >= 0 && dim_hi(t, a) < dim_lo(t, b))
-        return a;
-    range out = {INT64_MIN, INT64_MAX};
-    if (dim_lo(t, b) >= 0) {
-        out.lo = 0;
-        out.hi = max_i64(sat_add(dim_hi(t, b), -1), 0);
-        if (dim_lo(t, a) >= 0)
-            out.hi = min_i64(out.hi, dim_hi(t, a));
-    }
-    return atom2(t, DIM_MOD, a, b, out);
-}
-
-bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient)
-{
-    *quotient = dim_div(t, a, b);
-    return !dim_is(t, b, 0) && dim_same(dim_mul(t, *quotient, b), a);
-}
-
-/* ---- comparisons, min, max, select ---------------------------------------- */
-
-/* Range of a - b; unbounded where it cannot be written, which is no error. */
-static range difference(dim_table *t, ir_dim a, ir_dim b)
-{
-    bool before = t->overflow;
-    range r = {INT64_MIN, INT64_MAX};
-
-    t->overflow = false;
-    ir_dim d = dim_sub(t, a, b);
-    if (!t->overflow)
-        r = range_of(t, d);
-    t->overflow = before;
-    return r;
-}
-
-bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
-{
-    range d = difference(t, a, b);
-
-    return d.lo > 0 || d.hi < 0 || dim_lo(t, a) > dim_hi(t, b) ||
-           dim_hi(t, a) < dim_lo(t, b);
-}
-
-/* -1: a <= b for certain; 1: a >= b for certain; 0: not known */
-static int order(dim_table *t, ir_dim a, ir_dim b)
-{
-    range d = difference(t, a, b);
-
-    if (dim_hi(t, a) <= dim_lo(t, b) || d.hi <= 0)
-        return -1;
-    return dim_lo(t, a) >= dim_hi(t, b) || d.lo >= 0;
-}
-
-/* Is x an `op` with operand a? */
-static bool has_operand(const dim_table *t, ir_dim x, dim_op op, ir_dim a)
-{
-    const dim_expr *e = dim_get(t, x);
-
-    return e && e->op == op && (e->arg[0].v == a.v || e->arg[1].v == a.v);
-}
-
-static ir_dim min_max(dim_table *t, dim_op op, ir_dim a, ir_dim b)
-{
-    int o = order(t, a, b);
-    bool min = op == DIM_MIN;
-    range x = range_of(t, a), y = range_of(t, b);
-
-    if (o)
-        return (o < 0) == min ? a : b;
-    if (has_operand(t, b, op, a) || has_operand(t, a, min ? DIM_MAX : DIM_MIN, b))
-        return b;                       /* min(a, min(a, b)), min(max(a, b), b) */
-    if (has_operand(t, a, op, b) || has_operand(t, b, min ? DIM_MAX : DIM_MIN, a))
-        return a;
-    if (a.v < b.v) {                    /* older first */
-        ir_dim swap = a;
-        a = b, b = swap;
-    }
-    return atom2(t, op, a, b,
-                 min ? (range){min_i64(x.lo, y.lo), min_i64(x.hi, y.hi)}
-                     : (range){max_i64(x.lo, y.lo), max_i64(x.hi, y.hi)});
-}
-
-ir_dim dim_min(dim_table *t, ir_dim a, ir_dim b)
-{
-    return min_max(t, DIM_MIN, a, b);
-}
-
-ir_dim dim_max(dim_table *t, ir_dim a, ir_dim b)
-{
-    return min_max(t, DIM_MAX, a, b);
-}
-
-ir_dim dim_eq(dim_table *t, ir_dim a, ir_dim b)
-{
-    if (dim_same(a, b))
-        return (ir_dim){1};
-    if (dim_differ(t, a, b))
-        return (ir_dim){0};
-    return a.v > b.v ? atom2(t, DIM_EQ, a, b, (range){0, 1})
-                     : atom2(t, DIM_EQ, b, a, (range){0, 1});
-}
-
-ir_dim dim_lt(dim_table *t, ir_dim a, ir_dim b)
-{
-    range d = difference(t, a, b);
-
-    if (dim_hi(t, a) < dim_lo(t, b) || d.hi < 0)
-        return (ir_dim){1};
-    if (dim_lo(t, a) >= dim_hi(t, b) || d.lo >= 0)  /* order: not for equal ones */
-        return (ir_dim){0};
-    return atom2(t, DIM_LT, a, b, (range){0, 1});
-}
-
-ir_dim dim_le(dim_table *t, ir_dim a, ir_dim b)
-{
-    if (order(t, a, b) < 0)
-        return (ir_dim){1};
-    if (dim_lo(t, a) > dim_hi(t, b) || difference(t, a, b).lo > 0)
-        return (ir_dim){0};
-    return atom2(t, DIM_LE, a, b, (range){0, 1});
-}
-
-/* c is `symbol == constant`: are a and b the same where it holds? */
-static bool same_where(dim_table *t, const dim_expr *c, ir_dim a, ir_dim b)
-{
-    int64_t value;
-    int symbol = dim_const(t, c->arg[0], &value) ? 1 : 0;
-    const dim_expr *x = dim_get(t, c->arg[symbol]);
-
-    if (!x || x->op != DIM_SYM || !dim_const(t, c->arg[!symbol], &value) ||
-        size_of(t, a) + size_of(t, b) > MAX_BRANCHES)
-        return false;
-    bool *given = mem_alloc(t->symbol.len * sizeof *given), overflow = t->overflow;
-    ir_dim *to = mem_alloc(t->symbol.len * sizeof *to);
-    memset(given, 0, t->symbol.len * sizeof *given);
-    given[x->value] = true;
-    to[x->value] = c->arg[!symbol];
-    dim_subst s = {to, given, t->symbol.len};
-    bool same = dim_same(dim_apply(t, &s, a), dim_apply(t, &s, b)) && t->overflow == overflow;
-    t->overflow = overflow;
-    mem_free(given);
-    mem_free(to);
-    return same;
-}
-
-ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
-{
-    if (dim_same(a, b) || dim_lo(t, c) > 0 || dim_hi(t, c) < 0)
-        return a;
-    if (dim_is(t, c, 0))
-        return b;
-    if (dim_is(t, a, 1) && dim_is(t, b, 0) && dim_lo(t, c) >= 0 && dim_hi(t, c) <= 1)
-        return c;
-    const dim_expr *e = dim_get(t, c);  /* select(eq(a, b), a, b) -> b */
-    if (e->op == DIM_EQ && ((e->arg[0].v == a.v && e->arg[1].v == b.v) ||
-                            (e->arg[0].v == b.v && e->arg[1].v == a.v)))
-        return b;
-    dim_expr copy = *e;                 /* the table may grow */
-    if (copy.op == DIM_EQ && same_where(t, &copy, a, b))
-        return b;
-    range x = range_of(t, a), y = range_of(t, b);
-    return intern(t, (dim_expr){.op = DIM_SELECT, .arg = {c, a, b},
-                                .lo = min_i64(x.lo, y.lo), .hi = max_i64(x.hi, y.hi),
-                                .size = 1 + size_of(t, a) + size_of(t, b) + size_of(t, c)});
 }
 
 /* ---- substitution, evaluation --------------------------------------------- */

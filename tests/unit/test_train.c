@@ -43,7 +43,7 @@ typedef struct pair {
 
 static void open_pair(pair *p, ir_module *m)
 {
-    p->e = ingot_engine_open(ENGINE_COMPILED, m, NULL, 2, &p->d);
+    p->e = ingot_engine_open(ENGINE_COMPILED, m, &(ingot_options){0}, 2, &p->d);
     if (!p->e)
         diag_print(&p->d, stderr);
     assert_non_null(p->e);
