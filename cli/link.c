@@ -58,9 +58,7 @@ static bool write_blob(const workplace *w, const artifact *a)
 /* The runtime's archive: beside the program, or where it is installed. */
 static char *runtime_archive(void)
 {
-    static const char *const where[] = {"libingot_rt.a", "../lib/ingot/libingot_rt.a",
-                                        "../lib/x86_64-linux-gnu/ingot/libingot_rt.a",
-                                        "../lib64/ingot/libingot_rt.a"};
+    static const char *const where[] = {"libingot_rt.a", "../" INGOT_LIBDIR "/ingot/libingot_rt.a"};
     char self[4096], *path;
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 

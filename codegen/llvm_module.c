@@ -2,6 +2,7 @@
 #include "llvm_module.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
@@ -17,11 +18,19 @@ static bool failed(diag *d, const char *what, char *message)
     return false;
 }
 
+/* What LLVM cannot go on from is our bug, not its user's. */
+static void on_fatal_error(const char *reason)
+{
+    ICE_IF(true, "LLVM: %s", reason);
+}
+
 LLVMTargetMachineRef llvm_machine(const target *t, diag *d)
 {
     LLVMTargetRef target;
     char *message = NULL, *triple;
 
+    LLVMResetFatalErrorHandler();
+    LLVMInstallFatalErrorHandler(on_fatal_error);
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
