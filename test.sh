@@ -91,12 +91,12 @@ plan_seeds()
 fuzz_seeds()
 {
     case $1 in
-    fuzz_tensor*) ls $data/node/*/test_data_set_0/output_0.pb ;;
+    fuzz_tensor*) every 8 $data/node/*/test_data_set_0/output_0.pb ;;
     fuzz_ir*) ls tests/golden/*/*.ir ;;
-    fuzz_plan*) plan_seeds ;;
-    fuzz_loop*) ls tests/golden/*/*.ir tests/golden/*/*.lp ;;
-    *) ls $data/node/*/model.onnx ;;
-    esac | awk 'NR % 8 == 1'
+    fuzz_loop*) ls tests/golden/*/*.lp ;;
+    fuzz_plan*) every 8 $(plan_seeds) ;;
+    *) every 8 $data/node/*/model.onnx ;;
+    esac
 }
 
 # One target, for a minute, from a corpus that grows in build/.

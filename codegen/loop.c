@@ -45,6 +45,7 @@ lp_kernel *lp_kernel_new(const char *name)
     vec_push(&k->buf, (lp_buffer){0});
     vec_push(&k->var, (lp_variable){0});
     vec_push(&k->node, (lp_node){0});
+    vec_push(&k->arg, 0);
     for (size_t i = 0; i < COUNT(reserved); i++)
         names_add(&k->names, reserved[i]);
     open_block(k, NULL, &k->body);

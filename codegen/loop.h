@@ -115,7 +115,7 @@ typedef struct lp_kernel {
     VEC(lp_buffer) buf;          /* [0] unused; parameters first, then locals */
     VEC(lp_variable) var;        /* [0] unused */
     VEC(lp_node) node;           /* [0] unused */
-    VEC(lp_expr) arg;
+    VEC(lp_expr) arg;            /* [0] unused */
     VEC(lp_var) dim;             /* i64 parameters in order */
     uint32_t params;             /* buffer parameters are 1..params */
     lp_stmt *body;

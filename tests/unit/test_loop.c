@@ -212,7 +212,8 @@ static bool run(const char *source, void *const *buf, int nbuf, const int64_t *d
     diag d;
 
     memcpy(arg + 2, buf, (size_t)nbuf * sizeof *buf);
-    memcpy(arg + 2 + nbuf, dims, (size_t)ndim * sizeof *dims);
+    if (ndim)
+        memcpy(arg + 2 + nbuf, dims, (size_t)ndim * sizeof *dims);
     diag_init(&d);
     *error = 0;
     lp_kernel *k = parse(source, &d);
