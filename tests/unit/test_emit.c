@@ -1,0 +1,59 @@
+/* tests/unit/test_emit.c - compiled code against the evaluator: random
+ * networks, for processors with narrow and wide vectors. */
+#include "random_net.h"
+
+#include "ingot.h"
+
+/* The engine takes the module over, so it gets one of its own. */
+static ir_module *copy_of(net *t)
+{
+    text out = {0};
+
+    ir_print(t->m, &out);
+    ir_module *m = ir_parse(out.at, "copy", &t->d);
+    if (!m)
+        fail_net(t, NULL, t->d.message.at[0].text);
+    text_free(&out);
+    return m;
+}
+
+static void check_compiled(net *t, const target *cpu)
+{
+    const ingot_options o = {.target = cpu};
+    char error[TENSOR_ERROR_SIZE];
+    tensor_value in[INPUTS] = {0}, out[1] = {0};
+
+    for (uint32_t i = 0; i < t->fn->param.len; i++) {
+        const ir_val *v = t->given[i];
+        assert_true(tensor_init(&in[i].t, dt_of(v->dtype)->onnx, v->rank, v->dim));
+        memcpy(in[i].t.data, v->data, (size_t)(val_count(v) * dt_size(v->dtype)));
+    }
+    ingot_engine *e = ingot_engine_open(ENGINE_COMPILED, copy_of(t), &o, 1, &t->d);
+    if (!e)
+        fail_net(t, NULL, t->d.gap.len ? t->d.gap.at[0].reason : "not compiled");
+    if (!ingot_engine_run(e, in, out, error))
+        fail_net(t, NULL, error);
+    expect_elements(t, NULL, t->fn->result.at[0], out[0].t.data);
+    ingot_engine_close(e);
+    for (uint32_t i = 0; i < t->fn->param.len; i++)
+        tensor_value_free(&in[i]);
+    tensor_value_free(&out[0]);
+}
+
+#define TEST(what)                                                             \
+    static void test_##what(void **state)                                      \
+    {                                                                          \
+        const target *cpu[] = {target_find("x86-64-v1"), target_host()};       \
+                                                                               \
+        (void)state;                                                           \
+        run_rounds(#what, make_##what, 12, cpu, COUNT(cpu), check_compiled);   \
+    }
+NETS(TEST)
+
+int main(void)
+{
+#define ROW(what) cmocka_unit_test(test_##what),
+    const struct CMUnitTest tests[] = {NETS(ROW)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
