@@ -40,7 +40,7 @@ const target *target_find(const char *name)
 {
     if (!strcmp(name, "native"))
         return target_host();
-    if (!strcmp(name, "x86-64"))
+    if (!strcmp(name, "x86-64-v1"))
         return &table[0];
     for (int i = 0; i < TARGETS; i++)
         if (!strcmp(table[i].name, name))

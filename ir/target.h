@@ -5,7 +5,7 @@
 #include "dtype.h"
 
 typedef struct target {
-    const char *name;            /* "x86-64-v3": also LLVM's name of the CPU */
+    const char *name;            /* "x86-64" to "x86-64-v4": LLVM's names of the CPUs */
     const char *features;        /* complete, in LLVM's spelling */
     int32_t vector_bytes, vector_regs;
     bool has_fma, has_f16c;
@@ -13,7 +13,7 @@ typedef struct target {
     int64_t l1_bytes, l2_bytes, l3_bytes;
 } target;
 
-/* By name (`x86-64-v1` to `v4`, `x86-64` for v1, `native`); null if unknown.
+/* By name (`x86-64`, also `x86-64-v1`, to `x86-64-v4`, `native`); null if unknown.
  * `native` is the highest row that this machine can run. */
 const target *target_find(const char *name);
 const target *target_host(void);

@@ -202,11 +202,15 @@ static ir_ref joined(net *t, ir_ref x)
     return ir_concat(&t->b, (ir_ref[]){x, unary(t, x)}, 2, axis);
 }
 
-/* With a vector along one axis. */
+/* With a vector along one axis; an input's extent is a number or a symbol. */
 static ir_ref biased(net *t, ir_ref x)
 {
     const ir_type *xt = type_of(t, x);
     int axis = (int)below(t, (uint32_t)xt->rank);
+    const dim_expr *e = dim_get(&t->m->dims, xt->dim[axis]);
+
+    if (e && e->op != DIM_SYM)
+        return unary(t, x);
     ir_ref v = weight(t, xt->dtype, 1, &xt->dim[axis]);
 
     return binary(t, x, ir_broadcast_axis(&t->b, v, xt->dim, xt->rank, axis));
