@@ -146,7 +146,8 @@ static bool loop_names(parser *p, heads *h)
             return false;
         for (int i = 0; i < h->n; i++)
             if (!strcmp(h->name[i], h->name[h->n]))
-                return diag_error(p->d, parse_here(p), D_PARSE, h->name[i], "a name that is not taken");
+                return diag_error(p->d, parse_here(p), D_PARSE, h->name[i],
+                                  "a name that is not taken");
         h->n++;
     } while (lex_char(&p->s, ','));
     return want_word(p, "in");
@@ -308,7 +309,8 @@ static bool want_statement(parser *p, lp_stmt **out)
 static bool block(parser *p, lp_stmt **next)
 {
     if (p->blocks == MAX_BLOCKS)
-        return diag_error(p->d, parse_here(p), D_BUDGET, "block", "its depth", (long long)MAX_BLOCKS);
+        return diag_error(p->d, parse_here(p), D_BUDGET, "block", "its depth",
+                          (long long)MAX_BLOCKS);
     p->blocks++;
     if (!want_char(p, '{'))
         return false;

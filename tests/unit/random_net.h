@@ -177,7 +177,8 @@ static ir_ref padded(net *t, ir_ref x)
         high[i] = dim_int(&t->m->dims, below(t, 3));
         inner[i] = dim_int(&t->m->dims, chance(t, 20));
     }
-    ir_ref v = dt_is_float(xt->dtype) ? ir_float(&t->b, xt->dtype, 0.5) : ir_int(&t->b, xt->dtype, 3);
+    ir_ref v = dt_is_float(xt->dtype) ? ir_float(&t->b, xt->dtype, 0.5)
+                                      : ir_int(&t->b, xt->dtype, 3);
     return ir_pad(&t->b, x, v, low, high, inner);
 }
 
@@ -402,13 +403,14 @@ static ir_ref make_conv(net *t)
         x[2 + i] = chance(t, 80) ? dim_int(dt, 6 + any_extent(t)) : t->dim[2 + i];
     }
     ir_ref xr = input(t, DT_F32, 4, x), wr = weight(t, DT_F32, 4, w);
-    ir_dim split[5] = {dim_int(dt, groups), dim_div(dt, w[0], dim_int(dt, groups)), w[1], w[2], w[3]};
+    ir_dim out = dim_div(dt, w[0], dim_int(dt, groups));
+    ir_dim split[5] = {dim_int(dt, groups), out, w[1], w[2], w[3]};
     ir_dim group[5] = {x[0], dim_int(dt, groups), w[1], x[2], x[3]};
     ir_ref args[2] = {ir_reshape(&t->b, xr, group, 5), ir_reshape(&t->b, wr, split, 5)};
-    ir_attr a = {.CONV = {.xb = {1, axis}, .xg = {1, axis + 1}, .xf = {1, axis + 2}, .xs = {2, axis + 3},
-                          .wg = {1, axis}, .wo = {1, axis + 1}, .wf = {1, axis + 2}, .ws = {2, axis + 3},
-                          .yb = {1, axis}, .yg = {1, axis + 1}, .yo = {1, axis + 2}, .ys = {2, axis + 3},
-                          .stride = {2, stride}, .low = {2, low}, .high = {2, high},
+    ir_ints one = {1, axis}, two = {1, axis + 1}, three = {1, axis + 2}, rest = {2, axis + 3};
+    ir_attr a = {.CONV = {.xb = one, .xg = two, .xf = three, .xs = rest,
+                          .wg = one, .wo = two, .wf = three, .ws = rest,
+                          .yb = one, .yg = two, .yo = three, .ys = rest, .stride = {2, stride}, .low = {2, low}, .high = {2, high},
                           .ldil = {2, ldil}, .rdil = {2, rdil}}};
     ir_ref y = ir_make(&t->b, OP_CONV, args, 2, &a);
     if (y == IR_NONE)

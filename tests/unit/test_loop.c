@@ -100,7 +100,8 @@ static void test_syntax(void **state)
 static void test_depth(void **state)
 {
     static const char *const form[][2] = {
-        {"y[0] = ", "("}, {"y[0] = ", "abs("}, {"y[0] = ", "x["}, {"a = n", " + n"}, {"", "if true {"},
+        {"y[0] = ", "("}, {"y[0] = ", "abs("}, {"y[0] = ", "x["}, {"a = n", " + n"},
+        {"", "if true {"},
     };
     (void)state;
 
@@ -139,7 +140,8 @@ static void test_scopes(void **state)
     (void)state;
     BAD("for i in 0..n {}\ny[i] = x[0]", "3:1: error: kernel f: i: is used out of its scope");
     BAD("if true { a = 1 }\ny[a] = x[0]", "a: is used out of its scope");
-    BAD("for i in 0..n { local t: f32[4] reg = 0:f32 }\ny[0] = t[0]", "t: is used out of its scope");
+    BAD("for i in 0..n { local t: f32[4] reg = 0:f32 }\ny[0] = t[0]",
+        "t: is used out of its scope");
     BAD("for i in 0..n { local t: f32[4] row }\nt[0] = x[0]", "t: is used out of its scope");
 }
 
@@ -270,8 +272,8 @@ static void test_run(void **state)
 static void test_fold(void **state)
 {
     (void)state;
-    /* (1 + 3) + (2 + 4): halves; 2^24 shows the order */
-    RUN("local t: f32[4] reg = 0:f32\nt[0] = 16777216:f32\nt[1] = 1:f32\nt[2] = 1:f32\nt[3] = 1:f32\n"
+    /* (2^24 + 1) + (1 + 1): halves */
+    RUN("local t: f32[4] reg = 1:f32\nt[0] = 16777216:f32\n"
         "s = fold add t\ny[0] = s", 16777218);
     RUN("local t: f32[4] reg = -inf:f32\nvec masked i in 0..n step 4 { t[i % 4] max= x[i] }\n"
         "s = fold max t\ny[0] = s", 6, 0, 0, 0, 0, 0);
@@ -289,7 +291,8 @@ static void test_transpose(void **state)
                     "  transpose y[0, 2] x[1, 0] 2\n  prefetch x[9, 9]\n}\n",
                     (void *[]){x, y}, 2, NULL, 0, error));
     assert_true(y[2] == 4 && y[3] == 8 && y[6] == 5 && y[7] == 9 && y[0] == 0);
-    assert_false(run("kernel f(x: f32[4, 4] in, y: f32[4, 4] out) {\n  transpose y[3, 3] x[0, 0] 2\n}\n",
+    assert_false(run("kernel f(x: f32[4, 4] in, y: f32[4, 4] out) {\n"
+                     "  transpose y[3, 3] x[0, 0] 2\n}\n",
                      (void *[]){x, y}, 2, NULL, 0, error));
 }
 

@@ -83,7 +83,8 @@ static void run_group(net *t, lower *l, const ir_groups *groups, const ir_group 
 
     if (!lower_group(l, groups, g, &code))
         fail_net(t, NULL, t->d.gap.len ? t->d.gap.at[0].reason : "not lowered");
-    void **temp = arena_array(&t->mem, void *, code.ntemp + 1), **out = arena_array(&t->mem, void *, g->nout);
+    void **temp = arena_array(&t->mem, void *, code.ntemp + 1);
+    void **out = arena_array(&t->mem, void *, g->nout);
     for (uint32_t i = 0; i < code.ntemp; i++)
         temp[i] = arena_alloc(&t->mem, (size_t)value_of(t, code.temp[i]));
     for (uint32_t i = 0; i < g->nout; i++) {
