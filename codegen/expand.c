@@ -121,10 +121,11 @@ static value expand_any(emit *e, sc_op op, const value *a)
     }
 }
 
-static bool direct_in_f32(sc_op op)
+/* pow goes over f64 only in part. */
+static bool takes_f32(sc_op op)
 {
     return op == SC_EXP || op == SC_EXPM1 || op == SC_LOG || op == SC_LOG1P || op == SC_TANH ||
-           op == SC_SIGMOID || op == SC_ERF;
+           op == SC_SIGMOID || op == SC_ERF || op == SC_POW;
 }
 
 value expand_op(emit *e, sc_op op, const value *a)
@@ -135,7 +136,7 @@ value expand_op(emit *e, sc_op op, const value *a)
     value v = op == SC_POW ? expand_small_power(e, a[0], a[1]) : NULL;
     if (v)
         return v;
-    if (!v_is_f32(a[0]) || direct_in_f32(op))
+    if (!v_is_f32(a[0]) || takes_f32(op))
         return expand_any(e, op, a);
     for (int i = 0; i < sc_of(op)->args && i < 2; i++)
         wide[i] = LLVMBuildFPExt(e->b, a[i], f64, "");

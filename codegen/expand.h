@@ -3,7 +3,7 @@
  *
  * Each function is written once, over values of any width and of f32 or f64.
  * f32 is computed in one of two ways.  Directly, with coefficients for f32:
- * exp, expm1, log, log1p, tanh, sigmoid, erf.  Or in f64 lanes with short
+ * exp, expm1, log, log1p, tanh, sigmoid, erf (they are hot).  Or in f64 lanes with short
  * polynomials ("brief"), rounded at the end, which costs twice the lanes but
  * needs no care: all others.  There are no branches but one: lanes that are
  * rare and long to compute (sin of 1e9) go through a scalar function beside
@@ -23,7 +23,8 @@ value expand_op(emit *e, sc_op op, const value *a);
 /* ---- polynomials: shared by expand_*.c ------------------------------------- */
 
 typedef struct coefs { const double *c; int n; } coefs;
-#define COEFS(...) {(const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double)}
+#define COEFS(...)                                                             \
+    {(const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__}))}
 
 /* One function to three precisions: f64, f64 that becomes f32, f32. */
 typedef struct poly { coefs full, brief, single; } poly;

@@ -34,10 +34,13 @@ static scaled split(emit *e, value x)
     return (scaled){k, v_float(e, LLVMBuildAdd(e->b, m, v_int(i, one), ""))};
 }
 
-/* The same for subnormal x too. */
+/* The same for subnormal x too; there is no such f64 that was an f32. */
 scaled expand_split(emit *e, value x)
 {
     bool f32 = v_is_f32(x);
+
+    if (e->brief)
+        return split(e, x);
     value tiny = v_below(e, x, f32 ? 0x1p-126 : 0x1p-1022);
     scaled v = split(e, v_sel(e, tiny, v_mul(e, x, v_flt(x, f32 ? 0x1p24 : 0x1p53)), x));
 

@@ -25,8 +25,8 @@ static pair log_pair(emit *e, value m)
 
     s.lo = v_div(e, rest, d.hi);
     pair z = pair_mul(e, s, s);
-    pair c = pair_sum_ordered(e, v_flt(m, 0x1.5555555555555p-1),
-                              v_fma(e, z.hi, expand_poly(e, z.hi, &tail_poly), v_flt(m, 0x1.5555555555555p-55)));
+    value two_thirds = v_flt(m, 0x1.5555555555555p-1), low = v_flt(m, 0x1.5555555555555p-55);
+    pair c = pair_sum_ordered(e, two_thirds, v_fma(e, z.hi, expand_poly(e, z.hi, &tail_poly), low));
     c = pair_add(e, (pair){v_flt(m, 2), v_flt(m, 0)}, pair_mul(e, z, c));
     return pair_mul(e, s, c);
 }
@@ -45,22 +45,24 @@ static pair log2_of(emit *e, scaled x)
     return (pair){v_fma(e, log, scale.hi, x.k), zero};
 }
 
-/* 2^t; beyond 2^+-1100 there is nothing but infinity and 0. */
+/* 2^t; beyond 2^+-1100 there is nothing but infinity and 0, in f32 sooner. */
 static value exp2_of(emit *e, pair t)
 {
-    value out = v_above(e, v_abs(e, t.hi), 1100);
-    value hi = v_sel(e, out, v_copysign(e, v_flt(t.hi, 1100), t.hi), t.hi);
+    value most = v_flt(t.hi, e->brief ? 1000 : 1100);
+    value out = v_fcmp(e, LLVMRealOGT, v_abs(e, t.hi), most);
+    value hi = v_sel(e, out, v_copysign(e, most, t.hi), t.hi);
     value lo = v_sel(e, out, v_flt(t.hi, 0), t.lo);
     rounded n = expand_round(e, hi);
     value r = v_add(e, v_sub(e, hi, n.flt), lo);
 
     r = v_mul(e, r, v_flt(r, 0x1.62e42fefa39efp-1));
-    return expand_scale_far(e, v_add(e, expand_exp_small(e, r), v_flt(r, 1)), n.low);
+    value v = v_add(e, expand_exp_small(e, r), v_flt(r, 1));
+    return e->brief ? expand_scale(e, v, n.low) : expand_scale_far(e, v, n.low);
 }
 
 static value is_integer(emit *e, value y)
 {
-    return v_fcmp(e, LLVMRealOEQ, v_trunc(e, y), y);
+    return v_fcmp(e, LLVMRealOEQ, v_round(e, SC_TRUNC, y), y);
 }
 
 /* |x|^y is v; zeros, infinities and signs by the rules of IEEE 754. */
@@ -81,7 +83,8 @@ static value ends(emit *e, value x, value y, value v)
     return v_sel(e, sure, one, v);
 }
 
-value expand_pow(emit *e, value x, value y)
+/* |x|^y in f64; y is cut where the result is infinite, 0 or 1 anyway. */
+static value power(emit *e, value x, value y)
 {
     value a = v_abs(e, x), big = v_above(e, v_abs(e, y), 0x1p66);
     value by = v_sel(e, big, v_copysign(e, v_flt(y, 0x1p66), y), y);
@@ -93,7 +96,19 @@ value expand_pow(emit *e, value x, value y)
         t = pair_product(e, by, l.hi);
         t.lo = v_fma(e, by, l.lo, t.lo);
     }
-    return ends(e, x, y, exp2_of(e, t));
+    return exp2_of(e, t);
+}
+
+value expand_pow(emit *e, value x, value y)
+{
+    type f64 = v_type(x, LLVMDoubleTypeInContext(e->cx));
+
+    if (!v_is_f32(x))
+        return ends(e, x, y, power(e, x, y));
+    e->brief = true;
+    value v = power(e, LLVMBuildFPExt(e->b, x, f64, ""), LLVMBuildFPExt(e->b, y, f64, ""));
+    e->brief = false;
+    return ends(e, x, y, LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(x), ""));
 }
 
 /* ---- literal exponents ----------------------------------------------------------------------- */

@@ -63,7 +63,8 @@ typedef struct split { value mantissa, exponent; } split;
 
 static split split_of(emit *e, value x)
 {
-    value i = v_bits(e, x), n = and_(e, shift_right(e, i, 52), 0x7ff), m = and_(e, i, 0xfffffffffffff);
+    value i = v_bits(e, x), n = and_(e, shift_right(e, i, 52), 0x7ff);
+    value m = and_(e, i, 0xfffffffffffff);
     value normal = v_icmp(e, LLVMIntNE, n, v_int(n, 0));
 
     m = v_sel(e, normal, v_or(e, m, v_int(m, 1ll << 52)), m);
@@ -133,7 +134,8 @@ static pair to_angle(emit *e, value f, value finite)
     value by = between(e, LLVMBuildTrunc(e->b, zeros, i64_of(e), ""), 0, WINDOW - 1);
 
     a = LLVMBuildShl(e->b, a, LLVMBuildZExt(e->b, by, LLVMTypeOf(a), ""), "");
-    pair part = {piece(e, a, WINDOW - 53, plus(e, by, 53)), piece(e, a, WINDOW - 106, plus(e, by, 106))};
+    pair part = {piece(e, a, WINDOW - 53, plus(e, by, 53)),
+                 piece(e, a, WINDOW - 106, plus(e, by, 106))};
     pair quarter = {v_flt(part.hi, 0x1.921fb54442d18p+0), v_flt(part.hi, 0x1.1a62633145c07p-54)};
     pair r = pair_mul(e, part, quarter);
     r.hi = v_sel(e, minus, v_neg(e, r.hi), r.hi);
@@ -160,7 +162,8 @@ static value reduce_helper(emit *e)
     value turn = LLVMBuildMul(e->b, LLVMBuildZExt(e->b, s.mantissa, LLVMTypeOf(b), ""), b, "");
     value f = LLVMBuildShl(e->b, turn, v_int(turn, 2), "");
     value n = LLVMBuildTrunc(e->b, shift_right(e, turn, WINDOW - 2), i64_of(e), "");
-    n = LLVMBuildAdd(e->b, n, LLVMBuildTrunc(e->b, shift_right(e, f, WINDOW - 1), i64_of(e), ""), "");
+    value up = LLVMBuildTrunc(e->b, shift_right(e, f, WINDOW - 1), i64_of(e), "");
+    n = LLVMBuildAdd(e->b, n, up, "");
     pair r = to_angle(e, f, v_icmp(e, LLVMIntSLT, s.exponent, v_int(s.exponent, 0x7ff)));
     value all[3] = {v_sel(e, sign, v_neg(e, r.hi), r.hi), v_sel(e, sign, v_neg(e, r.lo), r.lo),
                     v_sel(e, sign, LLVMBuildNeg(e->b, n, ""), n)};
@@ -169,7 +172,7 @@ static value reduce_helper(emit *e)
     return fn;
 }
 
-/* ---- remainders --------------------------------------------------------------------------------- */
+/* ---- remainders ------------------------------------------------------------------------ */
 
 /* r 2^n mod m, 11 bits at a time, at the end of the function's block. */
 static value shifted_rem(emit *e, value fn, value r0, value n0, value m)
@@ -216,7 +219,7 @@ static value rem_helper(emit *e)
     return fn;
 }
 
-/* ---- the block beside -------------------------------------------------------------------------- */
+/* ---- the block beside ------------------------------------------------------------------ */
 
 static value any_lane(emit *e, value cond)
 {

@@ -12,7 +12,7 @@ value expand_rem(emit *e, value x, value y)
     if (e->brief) {
         value q = v_div(e, a, b);
         far = v_fcmp(e, LLVMRealOGE, q, v_flt(q, 0x1p28));
-        r = v_sel(e, less, a, v_sub(e, a, v_mul(e, v_trunc(e, q), b)));
+        r = v_sel(e, less, a, v_sub(e, a, v_mul(e, v_round(e, SC_TRUNC, q), b)));
     } else {
         far = v_fcmp(e, LLVMRealOGE, a, b);
     }
@@ -25,8 +25,8 @@ value expand_rem(emit *e, value x, value y)
 /* The remainder with the sign of y. */
 value expand_mod(emit *e, value x, value y)
 {
-    value r = expand_rem(e, x, y), zero = v_flt(x, 0);
-    value off = LLVMBuildXor(e->b, v_fcmp(e, LLVMRealOLT, r, zero), v_fcmp(e, LLVMRealOLT, y, zero), "");
+    value r = expand_rem(e, x, y), zero = v_flt(x, 0), minus = v_fcmp(e, LLVMRealOLT, y, zero);
+    value off = LLVMBuildXor(e->b, v_fcmp(e, LLVMRealOLT, r, zero), minus, "");
 
     off = v_and(e, off, v_fcmp(e, LLVMRealONE, r, zero));
     return v_sel(e, off, v_add(e, r, y), r);

@@ -80,9 +80,9 @@ static value cos_of(emit *e, pair r, value z)
 {
     value one = v_flt(z, 1), h = v_mul(e, z, v_flt(z, 0.5)), w = v_sub(e, one, h);
     value lost = v_sub(e, v_sub(e, one, w), h);
-    value t = v_sub(e, v_mul(e, v_mul(e, z, z), expand_poly(e, z, &cos_poly)), v_mul(e, r.hi, r.lo));
+    value t = v_mul(e, v_mul(e, z, z), expand_poly(e, z, &cos_poly));
 
-    return v_add(e, w, v_add(e, lost, t));
+    return v_add(e, w, v_add(e, lost, v_sub(e, t, v_mul(e, r.hi, r.lo))));
 }
 
 static value bit(emit *e, value n, int64_t mask)

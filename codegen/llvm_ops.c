@@ -14,7 +14,7 @@ type emit_memory_type(emit *e, ir_dtype d)
     switch (d) {
     case DT_F32: return LLVMFloatTypeInContext(e->cx);
     case DT_F64: return LLVMDoubleTypeInContext(e->cx);
-    case DT_F16: return LLVMHalfTypeInContext(e->cx);
+    case DT_F16: return e->t->has_f16c ? LLVMHalfTypeInContext(e->cx) : LLVMInt16TypeInContext(e->cx);
     default: return LLVMIntTypeInContext(e->cx, (unsigned)dt_size(d) * 8);
     }
 }
@@ -35,11 +35,6 @@ value emit_intrinsic(emit *e, const char *name, value *a, int n)
     value f = LLVMGetIntrinsicDeclaration(e->m, id, &t, 1);
 
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &t, 1), f, a, (unsigned)n, "");
-}
-
-static value one(emit *e, const char *name, value a)
-{
-    return emit_intrinsic(e, name, &a, 1);
 }
 
 static value two(emit *e, const char *name, value a, value b)
@@ -163,10 +158,10 @@ static value flt_op(emit *e, sc_op op, const value *a)
     case SC_MAX: return two(e, "llvm.maximum", x, a[1]);
     case SC_FMA: return v_fma(e, x, a[1], a[2]);
     case SC_SQRT: return v_sqrt(e, x);
-    case SC_FLOOR: return one(e, "llvm.floor", x);
-    case SC_CEIL: return one(e, "llvm.ceil", x);
-    case SC_TRUNC: return v_trunc(e, x);
-    case SC_ROUND: return one(e, "llvm.roundeven", x);
+    case SC_FLOOR:
+    case SC_CEIL:
+    case SC_TRUNC:
+    case SC_ROUND: return v_round(e, op, x);
     case SC_EQ: return v_fcmp(e, LLVMRealOEQ, x, a[1]);
     case SC_NE: return v_fcmp(e, LLVMRealUNE, x, a[1]);
     case SC_LT: return v_fcmp(e, LLVMRealOLT, x, a[1]);
@@ -201,8 +196,9 @@ value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
         return LLVMBuildZExt(e->b, v, emit_wide(LLVMInt8TypeInContext(e->cx), lanes), "");
+    type half = emit_wide(LLVMHalfTypeInContext(e->cx), lanes);
     if (d == DT_F16)
-        return LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMHalfTypeInContext(e->cx), lanes), "");
+        return e->t->has_f16c ? LLVMBuildFPTrunc(e->b, v, half, "") : v_half(e, v);
     return d == DT_BF16 ? to_bf16(e, v) : v;
 }
 
@@ -210,8 +206,10 @@ value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
         return v_icmp(e, LLVMIntNE, v, v_int(v, 0));
-    if (d == DT_F16)
+    if (d == DT_F16 && e->t->has_f16c)
         return LLVMBuildFPExt(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
+    if (d == DT_F16)
+        return v_from_half(e, v);
     if (d != DT_BF16)
         return v;
     value i = LLVMBuildZExt(e->b, v, emit_wide(LLVMInt32TypeInContext(e->cx), lanes), "");

@@ -32,12 +32,17 @@ value v_div(emit *e, value a, value b);
 value v_neg(emit *e, value a);
 value v_abs(emit *e, value a);
 value v_sqrt(emit *e, value a);
-value v_trunc(emit *e, value a);
 value v_copysign(emit *e, value size, value sign);
+/* To an integral float: SC_FLOOR, SC_CEIL, SC_TRUNC, SC_ROUND (ties to even). */
+value v_round(emit *e, sc_op op, value a);
 /* a * b + c: rounded once where the target has it. */
 value v_fma(emit *e, value a, value b, value c);
 /* Comparison with a constant; false for NaN. */
 value v_below(emit *e, value a, double c);
 value v_above(emit *e, value a, double c);
+
+/* Bits of an f16, an i16 in memory, from a float and back: rounded to even. */
+value v_half(emit *e, value v);
+value v_from_half(emit *e, value half);
 
 #endif

@@ -7,8 +7,8 @@ enum { TARGETS = 0
 };
 
 static const target table[TARGETS] = {
-#define TARGET(name, vector, regs, fma, f16c, masked, l1, l2, l3, features)    \
-    {name, features, vector, regs, fma, f16c, masked, l1, l2, l3},
+#define TARGET(name, vector, regs, fma, f16c, round, masked, l1, l2, l3, features) \
+    {name, features, vector, regs, fma, f16c, round, masked, l1, l2, l3},
 #include "target.def"
 };
 

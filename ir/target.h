@@ -8,7 +8,7 @@ typedef struct target {
     const char *name;            /* "x86-64" to "x86-64-v4": LLVM's names of the CPUs */
     const char *features;        /* complete, in LLVM's spelling */
     int32_t vector_bytes, vector_regs;
-    bool has_fma, has_f16c;
+    bool has_fma, has_f16c, has_round;
     int32_t masked_bits;         /* narrowest element with good masks; 0: none */
     int64_t l1_bytes, l2_bytes, l3_bytes;
 } target;
