@@ -139,6 +139,7 @@ for engine in compiled interpreter; do
     count "real-$engine" build/ingot test --engine $engine --timeout 300 \
         $data/real/*/
 done
+count symbols tests/symbols.sh build/ingot
 count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
     count roundtrip tests/roundtrip.sh build/ingot $data/real/*/ \

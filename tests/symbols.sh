@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# symbols.sh INGOT - a library with every scalar function of every float type,
+# and casts between all types, needs nothing of its surroundings but memcpy,
+# memset and memmove; for each instruction set.
+set -euo pipefail
+ingot=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+unary="neg abs sign sqrt floor ceil trunc round_even exp expm1 log log1p sin cos
+    tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid"
+binary="add sub mul div rem mod min max pow"
+compare="eq ne lt le"
+passed=0 failed=0
+
+# functions TYPE: all functions of it, on one line each
+functions()
+{
+    local op
+    for op in $unary; do
+        echo "$1 $1 $op %x"
+    done
+    for op in $binary; do
+        echo "$1 $1 $op %x, %z"
+    done
+    for op in $compare; do
+        echo "$1 bool $op %x, %z"
+    done
+    for op in isnan isinf; do
+        echo "$1 bool $op %x"
+    done
+    echo "$1 $1 fma %x, %z, %x"
+}
+
+casts()
+{
+    local to
+    for to in f64 f32 f16 bf16 i64 i32 i16 i8 u64 u32 u16 u8 bool; do
+        if [ "$to" != "$1" ]; then
+            echo "$1 $to cast %x {to=$to}"
+        fi
+    done
+}
+
+# model TYPE: an entry with a result for each line of stdin
+model()
+{
+    awk -v type="$1" '
+        {
+            call[NR] = $0
+            sub(/^[^ ]+ [^ ]+ /, "", call[NR])
+            kind[NR] = $2
+        }
+        END {
+            printf "entry main(%%x: %s[37], %%z: %s[37]) {\n", type, type
+            for (i = 1; i <= NR; i++)
+                printf "  %%%d = %s : %s[37]\n", i, call[i], kind[i]
+            printf "  return "
+            for (i = 1; i <= NR; i++)
+                printf "%sy%d=%%%d", (i > 1 ? ", " : ""), i, i
+            print "\n}"
+        }'
+}
+
+for type in f32 f64 f16 bf16; do
+    { functions $type; casts $type; } | model $type >"$dir/$type.ir"
+done
+for type in i64 i32 i8 u64 u8 bool; do
+    casts $type | model $type >"$dir/$type.ir"
+done
+for cpu in x86-64 x86-64-v2 x86-64-v3 x86-64-v4; do
+    for model in "$dir"/*.ir; do
+        name=$cpu-$(basename "$model" .ir)
+        if ! "$ingot" build "$model" --emit lib --cpu $cpu -o "$dir/net.a"; then
+            echo "$name: FAILED to build"
+            failed=$((failed + 1))
+            continue
+        fi
+        ld -r -o "$dir/all.o" --whole-archive "$dir/net.a"
+        foreign=$(nm -u "$dir/all.o" | awk '{ print $2 }' |
+            grep -vxE 'memcpy|memset|memmove|_GLOBAL_OFFSET_TABLE_' || true)
+        if [ -n "$foreign" ]; then
+            echo "$name: FAILED, needs ${foreign//$'\n'/ }"
+            failed=$((failed + 1))
+        else
+            passed=$((passed + 1))
+        fi
+    done
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
