@@ -4,30 +4,33 @@
 
 #include "command.h"
 
-/* Splits NAME=VALUE at the last `=` for dims and shapes: names may hold any
- * other character. */
-static char *split(const char *value, const char **rest)
+/* NAME=VALUE is split at the last `=`: names may hold any other character.
+ * What stands behind it; null if there is none. */
+static const char *behind_name(const char *value)
 {
     const char *at = strrchr(value, '=');
-    char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
 
-    *rest = at ? at + 1 : NULL;
-    return name;
+    return at ? at + 1 : NULL;
+}
+
+static char *name_of(const char *value, const char *behind)
+{
+    return strndup(value, (size_t)(behind - value - 1));
 }
 
 static bool add_dim(model_options *m, const char *value)
 {
-    const char *number;
+    const char *number = behind_name(value);
     long long v;
     int i = m->o.onnx.dims;
 
     if (i == MODEL_MAX_GIVEN)
         return cli_wrong("more than %d times --dim", i);
-    m->dim_name[i] = split(value, &number);
-    if (!m->dim_name[i])
+    if (!number)
         return cli_wrong("--dim takes NAME=VALUE, not '%s'", value);
     if (!cli_number("--dim", number, 0, INT32_MAX, &v))
         return false;
+    m->dim_name[i] = name_of(value, number);
     m->dim_value[i] = v;
     m->o.onnx.dim_name = m->dim_name;
     m->o.onnx.dim_value = m->dim_value;
@@ -37,15 +40,15 @@ static bool add_dim(model_options *m, const char *value)
 
 static bool add_shape(model_options *m, const char *value)
 {
-    const char *list;
+    const char *list = behind_name(value);
     int i = m->o.onnx.shapes;
     onnx_input_shape *s = &m->shape[i];
 
     if (i == MODEL_MAX_GIVEN)
         return cli_wrong("more than %d times --shape", i);
-    s->input = split(value, &list);
-    if (!s->input || !outputs_parse_shape(list, &s->rank, s->dims))
+    if (!list || !outputs_parse_shape(list, &s->rank, s->dims))
         return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
+    s->input = name_of(value, list);
     m->o.onnx.shape = m->shape;
     m->o.onnx.shapes++;
     return true;

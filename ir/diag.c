@@ -120,9 +120,11 @@ static void print_group(const gap_group *g, FILE *out)
         fprintf(out, "%s%s", any ? ", " : " (", g->named[i]->node);
         any = true;
     }
-    if (g->count > NAMED)
+    if (any && g->count > NAMED)
         fprintf(out, " and %u more", g->count - NAMED);
-    fprintf(out, "%s\n", any ? ")" : "");
+    else if (!any && g->count > 1)
+        fprintf(out, " (%u times", g->count);
+    fprintf(out, "%s\n", any || g->count > 1 ? ")" : "");
 }
 
 /* In order of first appearance. */

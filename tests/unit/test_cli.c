@@ -1,0 +1,258 @@
+/* The command line's parts: options in any order and form, suggestions,
+ * numbers and sizes, what is given about a model, files under construction. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "workplace.h"
+
+/* ---- options ----------------------------------------------------------------------- */
+
+static const cli_option options[] = {
+    {"-o", "FILE", ""}, {"--flag", NULL, ""}, {"--seed", "[=N]", ""}, {"--name", "NAME", ""}, {NULL, NULL, NULL}};
+
+/* What was seen, as one text. */
+static bool see(void *cx, int index, const char *value)
+{
+    text_add(cx, "%d:%s ", index, value ? value : "-");
+    return !value || strcmp(value, "refused");
+}
+
+/* Arguments are separated by blanks. */
+static int parse(const char *line, text *seen)
+{
+    char *copy = strdup(line), *rest = copy, *argv[16], *word;
+    int argc = 0;
+
+    while ((word = strsep(&rest, " ")))
+        if (*word)
+            argv[argc++] = word;
+    int status = cli_parse(argc, argv, "test", "", options, see, seen);
+    free(copy);
+    return status;
+}
+
+static void expect_seen(const char *line, int status, const char *want)
+{
+    text seen = {0};
+
+    assert_int_equal(parse(line, &seen), status);
+    assert_string_equal(seen.at ? seen.at : "", want);
+    text_free(&seen);
+}
+
+static void test_forms_of_options(void **state)
+{
+    (void)state;
+
+    expect_seen("a -o out --name n b", CLI_OK, "-1:a 0:out 3:n -1:b ");
+    expect_seen("-o=out --name=a=b:c/d", CLI_OK, "0:out 3:a=b:c/d ");
+    expect_seen("--seed a --seed=7", CLI_OK, "2:- -1:a 2:7 ");
+    expect_seen("--flag -- --flag -", CLI_OK, "1:- -1:--flag -1:- ");
+    expect_seen("- --name -o", CLI_OK, "-1:- 3:-o ");
+    expect_seen("--name= --flag", CLI_OK, "3: 1:- ");
+}
+
+static void test_wrong_usage(void **state)
+{
+    (void)state;
+
+    expect_seen("--falg", CLI_USAGE, "");
+    expect_seen("--flag=1", CLI_USAGE, "");
+    expect_seen("a --name", CLI_USAGE, "-1:a ");
+    expect_seen("a refused b", CLI_USAGE, "-1:a -1:refused ");
+    expect_seen("a --help b", CLI_HELP, "-1:a ");
+}
+
+static void test_suggestions(void **state)
+{
+    static const char *const names[] = {"build", "bench", "run", "inspect"};
+    (void)state;
+
+    assert_string_equal(cli_nearest("biuld", names, 4), "build");
+    assert_string_equal(cli_nearest("bnch", names, 4), "bench");
+    assert_string_equal(cli_nearest("inspet", names, 4), "inspect");
+    assert_null(cli_nearest("train", names, 1));
+    assert_null(cli_nearest("", names, 0));
+}
+
+static void test_numbers(void **state)
+{
+    static const char *const wrong[] = {"", "x", "1x", "0", "101", "99999999999999999999", "1.5", "-1"};
+    long long v;
+    (void)state;
+
+    assert_true(cli_number("n", "100", 1, 100, &v));
+    assert_int_equal(v, 100);
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_false(cli_number("n", wrong[i], 1, 100, &v));
+}
+
+/* ---- what is given about a model ----------------------------------------------------- */
+
+enum { DIM, SHAPE, MAX_WEIGHTS };
+
+static void test_dims_and_shapes(void **state)
+{
+    static const char *const bad_shapes[] = {"x", "x=1x", "x=x1", "x=-1", "x=1,2", "x=1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1"};
+    model_options m = {0};
+    (void)state;
+
+    assert_true(model_option(&m, DIM, "a=b:c=12"));
+    assert_string_equal(m.dim_name[0], "a=b:c");
+    assert_int_equal(m.dim_value[0], 12);
+    assert_true(model_option(&m, SHAPE, "in/x:0=1x3x48x192"));
+    assert_string_equal(m.shape[0].input, "in/x:0");
+    assert_int_equal(m.shape[0].rank, 4);
+    assert_int_equal(m.shape[0].dims[3], 192);
+    assert_true(model_option(&m, SHAPE, "scalar="));
+    assert_int_equal(m.shape[1].rank, 0);
+    assert_false(model_option(&m, DIM, "N"));
+    assert_false(model_option(&m, DIM, "N=x"));
+    for (size_t i = 0; i < COUNT(bad_shapes); i++)
+        assert_false(model_option(&m, SHAPE, bad_shapes[i]));
+    free((void *)(uintptr_t)m.dim_name[0]);
+    for (int i = 0; i < 2; i++)
+        free((void *)(uintptr_t)m.shape[i].input);
+}
+
+static void test_sizes(void **state)
+{
+    static const struct { const char *text; uint64_t bytes; } good[] = {
+        {"1", 1}, {"500M", (uint64_t)500 << 20}, {"8G", (uint64_t)8 << 30}, {"16k", 16384}};
+    static const char *const wrong[] = {"", "0", "M", "-1", "1T", "1MB", "99999999999G"};
+    model_options m = {0};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(model_option(&m, MAX_WEIGHTS, good[i].text));
+        assert_true(m.o.onnx.max_weights == good[i].bytes);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_false(model_option(&m, MAX_WEIGHTS, wrong[i]));
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static char folder[] = "/tmp/ingot-cli-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char path[200];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static bool exists(const char *name)
+{
+    return access(path_of(name), F_OK) == 0;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static void test_partial_files(void **state)
+{
+    char path[200];
+    partial p;
+    (void)state;
+
+    strcpy(path, path_of("file"));
+    assert_true(partial_open(&p, path));
+    fputs("text", p.file);
+    assert_false(exists("file"));
+    assert_true(partial_close(&p, true));
+    assert_true(exists("file"));
+    assert_true(partial_open(&p, path));
+    assert_false(partial_close(&p, false));     /* the old one stays */
+    assert_true(exists("file"));
+    unlink(path);
+    assert_false(partial_open(&p, "/no/such/folder/file"));
+    assert_int_equal(errno, ENOENT);
+    assert_true(partial_open(&p, "/dev/full"));
+    fputs("text", p.file);
+    assert_false(partial_close(&p, true));
+    assert_int_equal(errno, ENOSPC);
+}
+
+static void test_what_may_be_written(void **state)
+{
+    (void)state;
+
+    assert_null(partial_refused(path_of("new")));
+    assert_non_null(partial_refused(folder));
+    assert_non_null(partial_refused("/dev/null"));
+}
+
+static void test_workplace(void **state)
+{
+    workplace w;
+    char out[200];
+    (void)state;
+
+    strcpy(out, path_of("out"));
+    assert_false(workplace_open(&w, "/no/such/folder/out"));
+    workplace_close(&w);
+    assert_true(workplace_open(&w, out));
+    assert_true(workplace_run(&w, (char *[]){"touch", w.file[WORK_OUT], NULL}));
+    assert_false(workplace_run(&w, (char *[]){"false", NULL}));
+    assert_false(workplace_run(&w, (char *[]){"no-such-program", NULL}));
+    assert_true(workplace_publish(&w, WORK_OUT, out));
+    workplace_close(&w);
+    assert_true(exists("out"));
+    unlink(out);
+}
+
+/* A child that is interrupted while a program of its workplace runs. */
+static void test_interruption(void **state)
+{
+    int status;
+    pid_t child = fork();
+    (void)state;
+
+    if (!child) {
+        workplace w;
+        char kill_parent[40];
+        cleanup_catch_interrupt();
+        snprintf(kill_parent, sizeof kill_parent, "kill -INT %ld; sleep 100", (long)getpid());
+        if (workplace_open(&w, path_of("out")))
+            workplace_run(&w, (char *[]){"sh", "-c", kill_parent, NULL});
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 130);     /* remove_folder finds nothing left */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms_of_options), cmocka_unit_test(test_wrong_usage),
+        cmocka_unit_test(test_suggestions),      cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_dims_and_shapes),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_partial_files),    cmocka_unit_test(test_what_may_be_written),
+        cmocka_unit_test(test_workplace),        cmocka_unit_test(test_interruption),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

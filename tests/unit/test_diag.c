@@ -1,0 +1,164 @@
+/* Messages: every row of diag.def that a model can bring about has a model
+ * that does; gaps are grouped when printed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "onnx.h"
+#include "wire.h"
+
+/* Two nodes over x: f32[2,3] and v: f32[5]; the second has an attribute of one
+ * integer, if named.  What they make is y. */
+typedef struct bad_model {
+    diag_id id;
+    const char *op, *in, *op2, *in2, *attr;
+    int64_t value;
+} bad_model;
+
+static const bad_model bad[] = {
+    {D_GENERAL, "Relu", "x", "Add", "a none", NULL, 0},
+    {D_DTYPE, "Shape", "x", "Exp", "a", NULL, 0},
+    {D_DTYPES_DIFFER, "Shape", "x", "Concat", "a v", "axis", 0},
+    {D_RANK, "Relu", "x", "MatMul", "a s", NULL, 0},
+    {D_SHAPE, "Relu", "x", "Add", "a v", NULL, 0},
+    {D_SHAPE_INNER, "Relu", "x", "Gemm", "a a a", NULL, 0},
+    {D_AXIS, "Relu", "x", "GatherElements", "a s", NULL, 0},
+    {D_SIZE, "Relu", "x", "OneHot", "a a a", NULL, 0},
+};
+
+static text model_of(const bad_model *b)
+{
+    static const int64_t x[] = {2, 3}, v[] = {5};
+    text g = {0}, attr = {0};
+
+    if (b->attr) {
+        wire_text(&attr, 1, b->attr);
+        wire_int(&attr, 3, b->value);
+        wire_int(&attr, 20, 2);
+    }
+    wire_node(&g, b->op, b->in, "a", NULL);
+    wire_node(&g, b->op2, b->in2, "y", b->attr ? &attr : NULL);
+    wire_value(&g, 11, "x", 2, x);
+    wire_value(&g, 11, "v", 1, v);
+    wire_value(&g, 11, "s", 0, x);
+    wire_value(&g, 12, "y", 2, x);
+    return wire_model(&g, 17);
+}
+
+static void first_message_is(text *m, diag_id id, const char *word)
+{
+    diag d;
+
+    diag_init(&d);
+    ir_module_free(onnx_import_memory((const uint8_t *)m->at, m->len, "m.onnx", NULL, &d));
+    assert_true(d.message.len > 0);
+    if (d.message.at[0].id != id)
+        fail_msg("row %d, not %d: %s", d.message.at[0].id, id, d.message.at[0].text);
+    assert_non_null(strstr(d.message.at[0].text, word));
+    diag_free(&d);
+    text_free(m);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        text m = model_of(&bad[i]);
+        first_message_is(&m, bad[i].id, bad[i].op2);
+    }
+}
+
+static void test_no_model(void **state)
+{
+    text junk = {0};
+    (void)state;
+
+    text_add(&junk, "these are no fields");
+    first_message_is(&junk, D_IO, "m.onnx");
+}
+
+static void test_budget(void **state)
+{
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "Relu", "x", "y", NULL);
+    text m = wire_model(&g, 17);
+    for (int i = 0; i < 2000; i++) {
+        text set = {0};
+        wire_int(&set, 2, 17);
+        wire_message(&m, 8, &set);
+    }
+    first_message_is(&m, D_BUDGET, "operator sets");
+}
+
+/* Functions that call the next one twice, forty deep: 2^40 nodes. */
+static void test_functions_do_not_explode(void **state)
+{
+    enum { DEEP = 40 };
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "F0", "x", "y", NULL);
+    text m = wire_model(&g, 17);
+    for (int i = 0; i < DEEP; i++) {
+        text f = {0}, calls = {0}, set = {0};
+        char name[8], next[8];
+        snprintf(name, sizeof name, "F%d", i);
+        snprintf(next, sizeof next, i + 1 < DEEP ? "F%d" : "Relu", i + 1);
+        wire_text(&f, 1, name);
+        wire_text(&f, 4, "a");
+        wire_text(&f, 5, "c");
+        wire_node(&calls, next, "a", "b", NULL);
+        wire_node(&calls, next, "b", "c", NULL);
+        calls.at[0] = 7 << 3 | 2;               /* nodes are field 7 here, not 1 */
+        calls.at[2 + calls.at[1]] = 7 << 3 | 2;
+        text_addn(&f, calls.at, calls.len);
+        text_free(&calls);
+        wire_int(&set, 2, 17);
+        wire_message(&f, 9, &set);
+        wire_message(&m, 25, &f);
+    }
+    text x = {0};
+    wire_value(&x, 11, "x", 0, NULL);
+    wire_message(&m, 7, &x);                    /* merges with the graph */
+    first_message_is(&m, D_BUDGET, "number of nodes");
+}
+
+static void test_gaps_are_grouped(void **state)
+{
+    diag d;
+    char *out = NULL;
+    size_t size;
+    (void)state;
+
+    diag_init(&d);
+    for (int i = 0; i < 5; i++) {
+        diag_unsupported(&d, "Foo", "3", i ? "node" : "first", "why");
+        diag_unsupported(&d, "Bar", "", "", "because");
+    }
+    FILE *f = open_memstream(&out, &size);
+    diag_print(&d, f);
+    fclose(f);
+    assert_string_equal(out, "error: unsupported: Foo-3: why (first, node, node and 2 more)\n"
+                             "error: unsupported: Bar: because (5 times)\n");
+    free(out);
+    diag_free(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_functions_do_not_explode),
+        cmocka_unit_test(test_gaps_are_grouped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
