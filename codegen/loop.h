@@ -94,7 +94,7 @@ typedef struct lp_stmt {
     lp_op op;
     lp_loop_kind kind;           /* LOOP */
     lp_tail tail;                /* LOOP vec */
-    sc_op accum;                 /* STORE: NONE, ADD, MUL, MIN, MAX; FOLD: the operator */
+    sc_op accum;                 /* STORE: NONE or as lp_update; FOLD: the operator */
     uint32_t nvar;               /* LOOP: several only in par */
     const lp_var *var;           /* LOOP; LET, FOLD: the one defined */
     const lp_expr *lo, *hi;      /* LOOP: lo <= var < hi */
@@ -218,7 +218,7 @@ lp_buf lp_local(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
 lp_expr lp_let(lp_kernel *k, const char *name, lp_expr value);
 void lp_store(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
 void lp_store_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
-/* b[idx] op= value, op in ADD MUL MIN MAX. */
+/* b[idx] op= value, op in ADD MUL MIN MAX AND OR. */
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value);
 /* All elements of a reg buffer, combined in halves: n/2 pairs (i, i + n/2),
  * and so on; n a power of two. */

@@ -220,13 +220,15 @@ static bool transpose(parser *p, lp_stmt *s)
     return true;
 }
 
-/* =, +=, *=, min= or max= */
+/* =, +=, *=, min=, max=, and= or or= */
 static bool assignment(parser *p, sc_op *op)
 {
     char c = lex_peek(&p->s);
 
     *op = take_word(p, "min")   ? SC_MIN
           : take_word(p, "max") ? SC_MAX
+          : take_word(p, "and") ? SC_AND
+          : take_word(p, "or")  ? SC_OR
           : c == '+'            ? SC_ADD
           : c == '*'            ? SC_MUL
                                 : SC_NONE;

@@ -198,6 +198,7 @@ static void print_store(const lp_kernel *k, const lp_stmt *s, text *out)
 {
     static const char *const assign[SC_COUNT] = {
         [SC_NONE] = "=", [SC_ADD] = "+=", [SC_MUL] = "*=", [SC_MIN] = "min=", [SC_MAX] = "max=",
+        [SC_AND] = "and=", [SC_OR] = "or=",
     };
 
     if (s->stream)
