@@ -167,12 +167,71 @@ lp_buf body_const(body *b, uint32_t constant)
     return buf ? buf : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type, LP_CONST);
 }
 
-static bool literal_const(const body *b, const ir_node *n, uint8_t element[16])
+/* Is the constant's last step computed where it is read?  A big one that was
+ * widened from narrow integers stays narrow in memory; what else a chain holds
+ * is laid out when the artifact is written. */
+static bool is_widened(const body *b, uint32_t id)
 {
-    uint32_t id = n->attr->CONST.id;
+    enum { BIG = 1 << 18 };
+    const ir_const *k = &b->l->m->consts.at[id];
+    int64_t bytes = const_bytes_of(b->l->m, id);
 
-    return dt_size(b->l->m->consts.at[id].type->dtype) <= 8 &&
-           const_is_splat(b->l->m, id, element);
+    if (!k->links || bytes < BIG || !dt_is_float(k->type->dtype) || (int64_t)k->size > bytes / 2)
+        return false;
+    for (uint32_t i = k->links; i-- > 0;) {
+        ir_dtype from = i ? k->link[i - 1].type->dtype : k->source_type->dtype;
+        unsigned op = k->link[i].op;
+        if (op == OP_CAST)
+            return dt_is_int(from) && dt_size(from) * 2 <= dt_size(k->type->dtype) && lp_computes(from);
+        if (op != OP_ADD && op != OP_SUB && op != OP_MUL && op != OP_DIV)
+            return false;
+    }
+    return false;
+}
+
+/* Is it repeated along axes?  Then what is repeated is read. */
+static bool is_repeated(const body *b, uint32_t id)
+{
+    const ir_const *k = &b->l->m->consts.at[id];
+
+    return k->links && k->link[k->links - 1].op == OP_BROADCAST;
+}
+
+static lp_expr literal(body *b, ir_dtype dt, const uint8_t element[16])
+{
+    uint64_t bits = 0;
+
+    if (!dt_is_float(dt))
+        return lp_const_int(b->k, dt, num_load_int(dt, element));
+    memcpy(&bits, element, (size_t)dt_size(dt));
+    return lp_const_bits(b->k, dt, bits);
+}
+
+/* The constant's element at idx.  Its buffers become parameters if they are
+ * not, so that body_needs can ask for it at any index. */
+static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
+{
+    ir_module *m = b->l->m;
+    const ir_const k = m->consts.at[id];
+    uint8_t element[16] = {0};
+    lp_expr in[IR_MAX_RANK];
+
+    if (dt_size(k.type->dtype) <= 8 && const_is_splat(m, id, element))
+        return literal(b, k.type->dtype, element);
+    if (is_repeated(b, id)) {
+        uint32_t below = const_below(m, id);
+        const ir_type *from = m->consts.at[below].type;
+        for (int i = 0; i < from->rank; i++)
+            in[i] = dim_is(&m->dims, from->dim[i], 1) ? lp_int(b->k, 0)
+                                                      : idx[k.link[k.links - 1].attr->BROADCAST.axes.at[i]];
+        return const_at(b, below, in);
+    }
+    if (!is_widened(b, id))
+        return lp_load(b->k, body_const(b, id), idx);
+    const ir_link *l = &k.link[k.links - 1];
+    lp_expr x = const_at(b, const_below(m, id), idx);
+    return l->op == OP_CAST ? lp_cast(b->k, l->type->dtype, x)
+                            : lp_2(b->k, (sc_op)l->op, x, const_at(b, l->other, idx));
 }
 
 static void need_attr(body *b, const ir_node *n)
@@ -197,7 +256,7 @@ void body_needs(body *b, ir_ref ref)
 {
     const ir_node *n = ir_node_of(b->fn, ref);
     const ir_type *t = ir_type_of(b->fn, ref);
-    uint8_t element[16];
+    lp_expr idx[IR_MAX_RANK];
 
     if (ref == b->given)
         return;
@@ -208,8 +267,9 @@ void body_needs(body *b, ir_ref ref)
     for (int i = 0; i < t->rank; i++)
         body_dims(b, t->dim[i]);
     if (n->op == OP_CONST) {
-        if (!literal_const(b, n, element))
-            body_const(b, n->attr->CONST.id);
+        for (int i = 0; i < t->rank; i++)
+            idx[i] = lp_int(b->k, 0);
+        const_at(b, n->attr->CONST.id, idx);
         return;
     }
     if (is_source(b, ref)) {
@@ -424,20 +484,6 @@ static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
 
 /* ---- elements ---------------------------------------------------------------------------- */
 
-static lp_expr at_const(body *b, const ir_node *n, const lp_expr *idx)
-{
-    const ir_type *t = ir_type_of(b->fn, n->first);
-    uint8_t element[16] = {0};
-    uint64_t bits = 0;
-
-    if (!literal_const(b, n, element))
-        return lp_load(b->k, body_const(b, n->attr->CONST.id), idx);
-    if (!dt_is_float(t->dtype))
-        return lp_const_int(b->k, t->dtype, num_load_int(t->dtype, element));
-    memcpy(&bits, element, (size_t)dt_size(t->dtype));
-    return lp_const_bits(b->k, t->dtype, bits);
-}
-
 static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
 {
     lp_expr a[3] = {0};
@@ -462,7 +508,7 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
     if (ir_op_scalar(n->op))
         return at_scalar(b, n, idx);
     switch (n->op) {
-    case OP_CONST: return at_const(b, n, idx);
+    case OP_CONST: return const_at(b, n->attr->CONST.id, idx);
     case OP_DIMVAL: return body_dim(b, n->attr->DIMVAL.dim);
     case OP_IOTA: return lp_cast(b->k, t->dtype, idx[n->attr->IOTA.axis]);
     case OP_KEEP:

@@ -80,16 +80,19 @@ static uint32_t link(const dot *d, uint32_t id, unsigned op, const ir_attr *a, u
                      const ir_dim *shape)
 {
     ir_module *m = d->j->l->m;
+    ir_dtype dt = m->consts.at[id].type->dtype;
 
     return const_linked(m, id, (ir_link){(uint16_t)op, ir_attr_intern(m, op, a), other,
-                                         type_tensor(&m->types, d->tb->dtype, rank, shape)});
+                                         type_tensor(&m->types, dt, rank, shape)});
 }
 
-/* Constant B as [N/NR, K, NR], zeros behind the last column: a chain of its own. */
+/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], zeros
+ * behind the last column: a chain of its own. */
 static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int nr)
 {
     ir_module *m = d->j->l->m;
     dim_table *t = &m->dims;
+    const ir_type *type = m->consts.at[c].type;
     int32_t perm[IR_MAX_RANK];
     static const int32_t swap[3] = {1, 0, 2};
     int r = 0;
@@ -100,14 +103,14 @@ static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int n
     for (int i = 0; i < d->fb.n; i++)
         perm[r++] = d->fb.at[i];
     for (int i = 0; i < r; i++)
-        shape[i] = d->tb->dim[perm[i]];
+        shape[i] = type->dim[perm[i]];
     c = link(d, c, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {r, perm}}}, 0, r, shape);
     ir_dim flat[2] = {dim_int(t, k), dim_int(t, n)};
     c = link(d, c, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {2, flat}}}, 0, 2, flat);
     int64_t wide = (n + nr - 1) / nr * nr;
     if (wide != n) {
         ir_dim low[2] = {{0}, {0}}, high[2] = {{0}, dim_int(t, wide - n)};
-        uint32_t zero = const_int(m, type_scalar(&m->types, d->tb->dtype), 0);
+        uint32_t zero = const_int(m, type_scalar(&m->types, type->dtype), 0);
         flat[1] = dim_int(t, wide);
         c = link(d, c, OP_PAD, &(ir_attr){.PAD = {.low = {2, low}, .high = {2, high}}}, zero, 2, flat);
     }
@@ -115,6 +118,74 @@ static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int n
     c = link(d, c, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {3, three}}}, 0, 3, three);
     ir_dim last[3] = {three[1], three[0], three[2]};
     return link(d, c, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {3, swap}}}, 0, 3, last);
+}
+
+/* Does constant c, with B's axes, repeat along all axes that are summed? */
+static bool is_of_columns(const dot *d, uint32_t c)
+{
+    const ir_module *m = d->j->l->m;
+    const ir_const *k = &m->consts.at[c];
+
+    if (!k->links || k->link[k->links - 1].op != OP_BROADCAST)
+        return k->source == SRC_SPLAT && !k->links;
+    const ir_type *from = k->links > 1 ? k->link[k->links - 2].type : k->source_type;
+    ir_ints axes = k->link[k->links - 1].attr->BROADCAST.axes;
+    for (int i = 0; i < axes.n; i++)
+        if (in_list(d->at->sum_b, axes.at[i]) && !dim_is(&m->dims, from->dim[i], 1))
+            return false;
+    return true;
+}
+
+/* Constant c at the first position of all axes that are summed. */
+static uint32_t columns_of(const dot *d, uint32_t c)
+{
+    ir_dim start[IR_MAX_RANK] = {{0}}, step[IR_MAX_RANK], shape[IR_MAX_RANK];
+    int rank = d->tb->rank;
+
+    for (int i = 0; i < rank; i++) {
+        step[i] = (ir_dim){1};
+        shape[i] = in_list(d->at->sum_b, i) ? step[i] : d->tb->dim[i];
+    }
+    const ir_attr a = {.SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
+    return link(d, c, OP_SLICE, &a, 0, rank, shape);
+}
+
+/* Is constant c a cast of narrow integers times factors of its columns?  Then
+ * the integers and the product of the factors: B takes a quarter of the memory
+ * and bandwidth, for a conversion that runs beside the multiply-adds. */
+static bool split_scale(const dot *d, uint32_t c, uint32_t *narrow, uint32_t *scale)
+{
+    ir_module *m = d->j->l->m;
+    bool any = false;       /* a factor was seen */
+
+    for (ir_const k = m->consts.at[c]; k.links; k = m->consts.at[c]) {
+        const ir_link *l = &k.link[k.links - 1];
+        c = const_below(m, c);
+        if (l->op == OP_CAST) {
+            ir_dtype dt = m->consts.at[c].type->dtype;
+            *narrow = c;
+            return any && (dt == DT_I8 || dt == DT_U8) && dt_is_float(l->type->dtype);
+        }
+        if (l->op != OP_MUL || !is_of_columns(d, l->other))
+            return false;
+        uint32_t s = columns_of(d, l->other);
+        *scale = any ? const_linked(m, s, (ir_link){OP_MUL, l->attr, *scale, m->consts.at[s].type}) : s;
+        any = true;
+    }
+    return false;
+}
+
+/* B is constant c. */
+static void place_const(dot *d, uint32_t c, int64_t n, int64_t k)
+{
+    int nr = d->nv * d->lanes;
+    uint32_t narrow = 0, scale = 0;
+
+    d->source = DOT_PACKED;
+    d->scaled = split_scale(d, c, &narrow, &scale);
+    d->packed = pack_const(d, d->scaled ? narrow : c, n, k, nr);
+    if (d->scaled)
+        d->scale = pack_const(d, scale, n, 1, nr);
 }
 
 /* ---- operands copied at run time ------------------------------------------------------- */
@@ -304,8 +375,7 @@ static bool place_operands(dot *d)
 
     if (const_of(d, &id) && !d->at->batch_b.n && dim_const(t, d->n, &n) && dim_const(t, d->k, &k) &&
         n > 0 && k > 0) {
-        d->source = DOT_PACKED;
-        d->packed = pack_const(d, id, n, k, d->nv * d->lanes);
+        place_const(d, id, n, k);
     } else if (in_place(d) && !repays_packing(d)) {
         d->source = DOT_PLACE;
     } else {

@@ -27,6 +27,8 @@ typedef struct dot {
     ir_dtype acc;
     dot_source source;
     uint32_t packed;            /* the constant or temp that holds B */
+    bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
+    uint32_t scale;
     bool copied;                /* A is read from temp a_temp, [batch, M, K] */
     uint32_t a_temp;
 } dot;

@@ -11,7 +11,7 @@ enum { MIN_CHAINS = 8 };        /* independent sums that keep the units busy */
 typedef struct tile {
     const dot *d;
     body *b;
-    lp_buf y, abuf, bbuf, acc;
+    lp_buf y, abuf, bbuf, scale, acc;
     lp_expr batch, m0, panel;
     int rows, parts;            /* parts: sums of an element, over k mod parts */
 } tile;
@@ -90,7 +90,7 @@ static void add_all(const tile *x)
     lp_end(p);
 }
 
-/* The sum of all parts, in pairs. */
+/* The sum of all parts, in pairs, times B's scale. */
 static lp_expr total(const tile *x, lp_expr r, lp_expr q, lp_expr v)
 {
     lp_kernel *p = x->b->k;
@@ -101,7 +101,11 @@ static lp_expr total(const tile *x, lp_expr r, lp_expr q, lp_expr v)
     for (int n = x->parts; n > 1; n /= 2)
         for (int s = 0; s < n / 2; s++)
             part[s] = lp_add(p, part[2 * s], part[2 * s + 1]);
-    return part[0];
+    if (!x->scale)
+        return part[0];
+    lp_expr column = lp_add(p, lp_mul(p, q, lp_int(p, x->d->lanes)), v);
+    lp_expr factor = lp_load(p, x->scale, LP(x->panel, lp_int(p, 0), column));
+    return lp_mul(p, part[0], lp_cast(p, x->d->acc, factor));
 }
 
 static void output_index(const tile *x, lp_expr row, lp_expr column, lp_expr *out)
@@ -239,6 +243,7 @@ bool dot_kernel(dot *d)
         x.abuf = body_temp(&b, d->a_temp, d->ta->dtype, 3,
             LP(body_dim(&b, d->batch), body_dim(&b, d->m), body_dim(&b, d->k)), false);
     x.bbuf = b_buffer(d, &b, panels);
+    x.scale = d->scaled ? body_const(&b, d->scale) : 0;
     x.y = body_output(&b, d->j->out);
     body_forget(&b);
     const lp_expr zero = lp_int(k, 0);

@@ -174,6 +174,17 @@ uint32_t const_linked(ir_module *m, uint32_t c, ir_link link)
     return appended(m, &k, link);
 }
 
+uint32_t const_below(ir_module *m, uint32_t c)
+{
+    ir_const k = m->consts.at[c];
+
+    ICE_IF(!k.links, "a constant without links");
+    k.name = NULL;
+    k.links--;
+    k.type = k.links ? k.link[k.links - 1].type : k.source_type;
+    return intern(m, k, false);
+}
+
 bool const_is_splat(const ir_module *m, uint32_t c, void *element)
 {
     const ir_const *k = &m->consts.at[c];

@@ -15,6 +15,8 @@ uint32_t const_int(ir_module *m, const ir_type *type, int64_t value);   /* splat
 uint32_t const_float(ir_module *m, const ir_type *type, double value);  /* splat, rounded to the dtype */
 /* constant c with one more link; splats and repeated reshapes are simplified. */
 uint32_t const_linked(ir_module *m, uint32_t c, ir_link link);
+/* Constant c, which has links, without its last one. */
+uint32_t const_below(ir_module *m, uint32_t c);
 
 /* Elements [first, first + n) of the whole chain, row-major, one memory
  * element each (dtype_info size; sub-byte types a byte), written to out.
