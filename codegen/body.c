@@ -30,6 +30,7 @@ void body_free(body *b)
     vec_free(&b->dim);
     vec_free(&b->dim_expr);
     body_forget(b);
+    vec_free(&b->known);
     if (b->k)
         lp_kernel_free(b->k);
 }
@@ -534,6 +535,11 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
 
     if (ref == b->given)
         return b->given_expr;
+    for (uint32_t i = b->known.len; i-- > 0;) {
+        const body_known *v = &b->known.at[i];
+        if (v->ref == ref)
+            return v->expr ? v->expr : lp_load(b->k, v->row, idx + v->skip);
+    }
     for (int i = 0; i < t->rank; i++)
         h = hash_mix(h, idx[i]);
     uint32_t p = map_find(&b->memo, h);     /* 64-bit hashes: taken as exact */

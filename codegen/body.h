@@ -5,6 +5,15 @@
 
 #include "lower.h"
 
+/* A value that the template computed: one expression for all indices, or held
+ * in a local buffer whose first axis is the value's axis `skip`. */
+typedef struct body_known {
+    ir_ref ref;
+    lp_expr expr;               /* 0: in `row` */
+    lp_buf row;
+    int skip;
+} body_known;
+
 typedef struct body {
     lower *l;
     const ir_groups *in;
@@ -20,6 +29,7 @@ typedef struct body {
     ir_ref over;                /* source that the output may overlap, or IR_NONE */
     ir_ref given;               /* a value computed by the template .. */
     lp_expr given_expr;         /* .. at the index at hand */
+    VEC(body_known) known;      /* more of these; the last of a value counts */
     const char *failed;         /* why the group cannot be lowered */
 } body;
 

@@ -161,8 +161,10 @@ int lanes_of(const lower *l, ir_dtype dt)
     return n < 4 ? 4 : n > 16 ? 16 : n;
 }
 
-static template_fn *choose(const ir_node *n)
+static template_fn *choose(const ir_group *g, const ir_node *n)
 {
+    if (g->nnode > 1)
+        return template_rows;
     switch (n->op) {
     case OP_REDUCE: return template_reduce;
     case OP_ARGREDUCE: return template_argreduce;
@@ -197,7 +199,7 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
 {
     lower *l = cx;
     job j = {.l = l, .in = in, .g = g, .root = &in->fn->node.at[g->root], .out = g->out[0]};
-    template_fn *run = choose(j.root);
+    template_fn *run = choose(g, j.root);
     const char *why = "it has no template yet";
 
     bool ok = run && types_ok(&j, j.out, 0, &why) && run(&j);

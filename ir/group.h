@@ -6,6 +6,8 @@
 
 #include "ir.h"
 
+enum { GROUP_MAX_ROWS = 64 };   /* nodes of a group that does rows */
+
 /* A group is one root computation with everything inlined that is not
  * stored.  Control, extern, bind and check nodes are groups of one node. */
 typedef struct ir_group {
@@ -16,6 +18,9 @@ typedef struct ir_group {
                              * sources and shared cheap maps */
     uint32_t nout;
     const ir_ref *out;      /* the values that it stores */
+    uint32_t nrow;
+    const ir_ref *row;      /* of several reductions over rows: values that are
+                             * held for the row at hand */
     const char *why;        /* why its result is stored, for the dump */
     ir_ref over;            /* source whose memory the result takes over, element by
                              * element; or IR_NONE */

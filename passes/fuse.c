@@ -5,7 +5,9 @@
  * be computed more than once an element.  Everything else is inlined where it
  * is read.  Elementwise nodes behind a reduction or contraction that meet again
  * in one, with no other reader of what lies between, are computed where that
- * result is stored (its epilogue): the group stores the last one's value. */
+ * result is stored (its epilogue): the group stores the last one's value.
+ * Reductions over the rows of one shape with what is elementwise between them
+ * (a softmax, a layer normalization) are one group that does a row at a time. */
 #include "fuse.h"
 
 #include "build.h"
@@ -19,9 +21,11 @@ typedef struct fuse_cx {
     uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
     const char **why;           /* by ref */
     uint32_t *weight;           /* by node: inlined work behind it */
+    ir_group *rows;             /* by node: what add_group needs of its rows */
 } fuse_cx;
 
-enum { MAX_INLINED = 40, MAX_REGION = 16 };
+/* Rows of up to ROW_ELEMENTS stay in the second cache with their operands. */
+enum { MAX_INLINED = 40, MAX_REGION = 16, ROW_ELEMENTS = 1 << 15 };
 
 static char kind_of(const ir_node *n)
 {
@@ -226,9 +230,67 @@ static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
     return ok;
 }
 
+/* The rows of a reduction: the axes from `kept` on of `full`. */
+typedef struct row_shape {
+    const ir_type *full;
+    int kept;
+} row_shape;
+
+static bool same_leading(const ir_type *a, const ir_type *b, int n)
+{
+    bool same = a->kind == b->kind && a->rank >= n && b->rank >= n;
+
+    for (int i = 0; same && i < n; i++)
+        same = dim_same(a->dim[i], b->dim[i]);
+    return same;
+}
+
+/* One element a row: the kept axes, perhaps with 1s behind. */
+static bool one_a_row(const fuse_cx *f, const row_shape *w, const ir_type *t)
+{
+    bool one = same_leading(w->full, t, w->kept);
+
+    for (int i = w->kept; one && i < t->rank; i++)
+        one = dim_is(&f->fn->module->dims, t->dim[i], 1);
+    return one;
+}
+
+static bool reduces_rows(const fuse_cx *f, const row_shape *w, const ir_node *n)
+{
+    ir_ints axes = n->attr->REDUCE.axes;
+    bool last = same_shape(ir_type_of(f->fn, ir_arg(f->fn, n, 0)), w->full) &&
+                axes.n == w->full->rank - w->kept;
+
+    for (int i = 0; last && i < axes.n; i++)
+        last = axes.at[i] >= w->kept;
+    return last;
+}
+
+/* Is node n's element in a row made of values of that row? */
+static bool stays_in_row(const fuse_cx *f, const row_shape *w, const ir_node *n)
+{
+    if (n->nres != 1)
+        return false;
+    if (n->op == OP_REDUCE)
+        return reduces_rows(f, w, n);
+    const ir_type *t = ir_type_of(f->fn, n->first);
+    bool one = one_a_row(f, w, t);
+    if (!one && !same_shape(t, w->full))
+        return false;
+    if (ir_op_scalar(n->op))
+        return true;
+    if ((n->op != OP_RESHAPE || !one) && n->op != OP_BROADCAST)
+        return false;
+    bool ok = one_a_row(f, w, ir_type_of(f->fn, ir_arg(f->fn, n, 0)));
+    for (int i = 0; ok && n->op == OP_BROADCAST && i < n->attr->BROADCAST.axes.n; i++)
+        ok = n->attr->BROADCAST.axes.at[i] == i;
+    return ok;
+}
+
 /* The first node that all that is computed from r goes through, if it and what
- * lies between (`inner`) are elementwise; else UINT32_MAX. */
-static uint32_t meeting_node(const fuse_cx *f, ir_ref r, node_set *inner)
+ * lies between (`inner`) are elementwise, or stay in the rows w; else
+ * UINT32_MAX. */
+static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, node_set *inner)
 {
     node_set open = {0};
     bool ok = add_readers(f, r, &open);
@@ -237,8 +299,9 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, node_set *inner)
     while (ok) {
         uint32_t u = open.at[0];
         const ir_node *n = &f->fn->node.at[u];
-        if (f->owner[u] || !ir_op_scalar(n->op) ||
-            !same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r)))
+        bool fits = w ? stays_in_row(f, w, n)
+                      : ir_op_scalar(n->op) && same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r));
+        if (f->owner[u] || !fits)
             break;
         if (open.n == 1)
             return u;
@@ -259,7 +322,7 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
     ir_ref r = f->fn->node.at[root].first;
     node_set inner;
 
-    for (uint32_t u; !is_result(f, r) && (u = meeting_node(f, r, &inner)) != UINT32_MAX;) {
+    for (uint32_t u; !is_result(f, r) && (u = meeting_node(f, r, NULL, &inner)) != UINT32_MAX;) {
         for (uint32_t i = 0; i < inner.n; i++) {
             f->owner[inner.at[i]] = root + 1;
             f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
@@ -276,14 +339,113 @@ static bool takes_epilogue(const ir_node *n)
     return n->nres == 1 && (n->op == OP_REDUCE || n->op == OP_WINDOW || n->op == OP_DOT || n->op == OP_CONV);
 }
 
+/* ---- rows ------------------------------------------------------------------------------- */
+
+typedef struct row_region {
+    uint32_t n, node[GROUP_MAX_ROWS]; /* in order, from the first reduction to the end */
+    uint32_t reductions;
+    bool spread;                /* goes back from rows to their elements */
+} row_region;
+
+static void add_to_region(const fuse_cx *f, row_region *g, uint32_t node)
+{
+    unsigned op = f->fn->node.at[node].op;
+
+    g->node[g->n++] = node;
+    g->reductions += op == OP_REDUCE;
+    g->spread |= op == OP_BROADCAST;
+}
+
+/* All that is computed from reduction `root` in its rows, up to the last
+ * arithmetic that everything goes through. */
+static row_region find_rows(const fuse_cx *f, uint32_t root, const row_shape *w)
+{
+    row_region g = {0}, best = {0};
+    node_set inner;
+    ir_ref r = f->fn->node.at[root].first;
+
+    add_to_region(f, &g, root);
+    for (uint32_t u; (u = meeting_node(f, r, w, &inner)) != UINT32_MAX;) {
+        if (g.n + inner.n + 1 > GROUP_MAX_ROWS)
+            break;
+        for (uint32_t i = 0; i < inner.n; i++)
+            add_to_region(f, &g, inner.at[i]);
+        add_to_region(f, &g, u);
+        r = f->fn->node.at[u].first;
+        if (!is_movement(f->fn->node.at[u].op))
+            best = g;
+    }
+    return best;
+}
+
+static bool in_region(const row_region *g, uint32_t node)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        if (g->node[i] == node)
+            return true;
+    return false;
+}
+
+/* Does the element of r take costly work that no held value has done? */
+static bool costly_in_row(const fuse_cx *f, const row_region *g, const ir_ref *held, uint32_t n, ir_ref r)
+{
+    uint32_t i = f->fn->value.at[r].node;
+    const ir_node *node = &f->fn->node.at[i];
+    bool costly = false;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (held[k] == r)
+            return false;
+    if (!in_region(g, i) || node->op == OP_REDUCE || node->op == OP_BROADCAST)
+        return false;
+    for (uint32_t k = 0; k < node->narg && !costly; k++)
+        costly = costly_in_row(f, g, held, n, ir_arg(f->fn, node, k));
+    return costly || !is_cheap(node);
+}
+
+/* Makes the reduction and what follows in its rows one group.  Rows too long
+ * for the cache would be read from memory again, and one kernel for all then
+ * has less to share out among threads. */
+static void take_rows(fuse_cx *f, uint32_t root)
+{
+    const ir_node *n = &f->fn->node.at[root];
+    const ir_type *t = ir_type_of(f->fn, ir_arg(f->fn, n, 0));
+    row_shape w = {t, t->rank - n->attr->REDUCE.axes.n};
+    dim_table *dims = &f->fn->module->dims;
+    ir_ref held[GROUP_MAX_ROWS];
+    uint32_t nheld = 0;
+
+    if (f->owner[root] || w.kept == t->rank || !reduces_rows(f, &w, n) ||
+        dim_hint(dims, dim_product(dims, t->dim + w.kept, t->rank - w.kept)) > ROW_ELEMENTS)
+        return;
+    row_region g = find_rows(f, root, &w);
+    if (!g.spread && g.reductions < 2)
+        return;
+    for (uint32_t i = 0; i < g.n; i++) {
+        ir_ref r = f->fn->node.at[g.node[i]].first;
+        f->owner[g.node[i]] = root + 1;
+        f->out->stored[r] = f->out->stored[r] && i + 1 == g.n;
+        if (f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t) && costly_in_row(f, &g, held, nheld, r))
+            held[nheld++] = r;
+    }
+    store(f, f->fn->node.at[g.node[g.n - 1]].first, "end of a row");
+    f->rows[root] = (ir_group){.nnode = g.n, .nrow = nheld,
+        .node = arena_copy(&f->out->mem, g.node, g.n * sizeof g.node[0]),
+        .row = arena_copy(&f->out->mem, held, nheld * sizeof held[0])};
+}
+
 /* ---- groups ---------------------------------------------------------------------------- */
 
 static void add_group(fuse_cx *f, char kind, uint32_t root, const ir_ref *out, uint32_t nout)
 {
     ir_groups *g = f->out;
-    ir_group x = {.kind = kind, .root = root, .nnode = 1, .nout = nout, .over = IR_NONE};
+    ir_group x = f->rows[root];
 
-    x.node = arena_copy(&g->mem, &root, sizeof root);
+    x.kind = kind, x.root = root, x.nout = nout, x.over = IR_NONE;
+    if (!x.nnode) {
+        x.nnode = 1;
+        x.node = arena_copy(&g->mem, &root, sizeof root);
+    }
     x.out = arena_copy(&g->mem, out, nout * sizeof *out);
     x.why = nout && f->why[out[0]] ? f->why[out[0]] : "";
     vec_push(&g->group, x);
@@ -344,14 +506,18 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.weight = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
+    f.rows = arena_array(&mem, ir_group, fn->node.len + 1);
     for (uint32_t i = 0; i < fn->result.len; i++)
         store(&f, fn->result.at[i], "a result");
     for (uint32_t i = 0; i < fn->update.len; i++)
         store(&f, fn->update.at[i].value, "a result");
     for (uint32_t i = 0; i < fn->node.len; i++)
         mark_node(&f, i);
+    for (uint32_t i = 0; i < fn->node.len; i++)
+        if (fn->node.at[i].op == OP_REDUCE)
+            take_rows(&f, i);
     for (uint32_t i = fn->node.len; i-- > 0;)
-        if (takes_epilogue(&fn->node.at[i]))
+        if (!f.owner[i] && takes_epilogue(&fn->node.at[i]))
             take_epilogue(&f, i);
     make_groups(&f);
     arena_reset(&mem);
