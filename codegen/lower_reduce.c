@@ -62,27 +62,82 @@ static void close_loops(lp_kernel *k, int n)
         lp_end(k);
 }
 
-/* Last axis kept. */
-static void reduce_columns(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_redop op, ir_dtype acc)
-{
-    const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
-    lp_kernel *k = b->k;
-    lp_expr out[IR_MAX_RANK], red[IR_MAX_RANK], idx[IR_MAX_RANK], zero = lp_int(k, 0);
-    ir_dim dims[IR_MAX_RANK];
-    int n = reduced_dims(t, axes, dims), last = yt->rank - 1, w = lanes_of(j->l, acc);
-    int open = last > 0 ? body_loops(b, yt->dim, last, out) : 0;
+/* A reduction along columns: the last axis is kept. */
+typedef struct columns {
+    job *j;
+    body *b;
+    lp_buf y;
+    ir_ref x;
+    ir_ints axes;
+    ir_redop op;
+    ir_dtype acc;
+    int w;                      /* lanes */
+    lp_expr out[IR_MAX_RANK];
+} columns;
 
-    if (last >= 0) {
-        out[last] = lp_vec(k, "v", zero, body_dim(b, yt->dim[last]), w, LP_MASKED);
-        open++;
+/* Adds up what lies under the result's elements out[..., column], for `n`
+ * vectors of them in unrolled loops or, for 0, one with a mask. */
+static void sum_columns(columns *c, lp_expr first, int n)
+{
+    const ir_type *t = ir_type_of(c->b->fn, c->x), *yt = ir_type_of(c->b->fn, c->j->root->first);
+    lp_kernel *k = c->b->k;
+    lp_expr red[IR_MAX_RANK], idx[IR_MAX_RANK], zero = lp_int(k, 0), w = lp_int(k, c->w);
+    ir_dim dims[IR_MAX_RANK];
+    int count = reduced_dims(t, c->axes, dims), last = yt->rank - 1;
+
+    body_forget(c->b);
+    lp_buf a = n ? lp_local(k, "acc", c->acc, 2, LP(lp_int(k, n), w), LP_REG, redop_start(k, c->op, c->acc))
+                 : lp_local(k, "acc", c->acc, 0, NULL, LP_REG, redop_start(k, c->op, c->acc));
+    serial(c->b, dims, count, red);
+    lp_expr at[2] = {n ? lp_unroll(k, "u", n) : 0, n ? lp_vec(k, "v", zero, w, c->w, LP_EXACT) : 0};
+    if (n)
+        c->out[last] = lp_add(k, first, lp_add(k, lp_mul(k, at[0], w), at[1]));
+    merge(t->rank, c->axes, c->out, red, idx);
+    lp_update(k, redop_scalar(c->op), a, at, lp_cast(k, c->acc, body_at(c->b, c->x, idx)));
+    close_loops(k, count + (n ? 2 : 0));
+    body_forget(c->b);
+    if (n) {
+        at[0] = lp_unroll(k, "u", n);
+        at[1] = lp_vec(k, "v", zero, w, c->w, LP_EXACT);
+        c->out[last] = lp_add(k, first, lp_add(k, lp_mul(k, at[0], w), at[1]));
     }
-    lp_buf a = lp_local(k, "acc", acc, 0, NULL, LP_REG, redop_start(k, op, acc));
-    serial(b, dims, n, red);
-    merge(t->rank, axes, out, red, idx);
-    lp_update(k, redop_scalar(op), a, NULL, lp_cast(k, acc, body_at(b, x, idx)));
-    close_loops(k, n);
-    finish(j, b, y, out, lp_load(k, a, NULL));
-    close_loops(k, open);
+    finish(c->j, c->b, c->y, c->out, lp_load(k, a, at));
+    close_loops(k, n ? 2 : 0);
+}
+
+/* Strips of several vectors: a row's part is then whole cache lines, and its
+ * sums do not wait for each other.  The rest goes by single vectors. */
+static void reduce_columns(columns *c)
+{
+    enum { VECTORS = 8 };
+    const ir_type *yt = ir_type_of(c->b->fn, c->j->root->first);
+    dim_table *t = &c->j->l->m->dims;
+    lp_kernel *k = c->b->k;
+    int last = yt->rank - 1, width = VECTORS * c->w, open = 0;
+    ir_dim outer[IR_MAX_RANK];
+    lp_expr columns = last >= 0 ? body_dim(c->b, yt->dim[last]) : 0, zero = lp_int(k, 0);
+    int64_t n;
+
+    if (last < 0) {
+        sum_columns(c, 0, 0);
+        return;
+    }
+    bool narrow = dim_const(t, yt->dim[last], &n) && n < width;
+    if (!narrow) {
+        memcpy(outer, yt->dim, (size_t)last * sizeof *outer);
+        outer[last] = dim_ceildiv(t, yt->dim[last], dim_int(t, width));
+    }
+    open = last + !narrow > 0 ? body_loops(c->b, narrow ? yt->dim : outer, last + !narrow, c->out) : 0;
+    lp_expr first = narrow ? zero : lp_mul(k, c->out[last], lp_int(k, width));
+    lp_expr end = lp_add(k, first, lp_int(k, width));
+    if (!narrow) {
+        lp_if(k, lp_le(k, end, columns));
+        sum_columns(c, first, VECTORS);
+        lp_else(k);
+    }
+    c->out[last] = lp_vec(k, "v", first, narrow ? columns : lp_min(k, end, columns), c->w, LP_MASKED);
+    sum_columns(c, first, 0);
+    close_loops(k, open + 1 + !narrow);
 }
 
 /* Last axis reduced. */
@@ -124,7 +179,8 @@ bool template_reduce(job *j)
     if (in_list(at->axes, t->rank - 1))
         reduce_rows(j, &b, y, x, at->axes, at->op, acc_dtype(t->dtype));
     else
-        reduce_columns(j, &b, y, x, at->axes, at->op, acc_dtype(t->dtype));
+        reduce_columns(&(columns){.j = j, .b = &b, .y = y, .x = x, .axes = at->axes, .op = at->op,
+            .acc = acc_dtype(t->dtype), .w = lanes_of(j->l, acc_dtype(t->dtype))});
     *stored = true;
     return job_end(j, &b);
 }
