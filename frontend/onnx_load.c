@@ -275,26 +275,59 @@ static bool inside(const char *folder, const char *path)
     return !strncmp(real, base, n) && (real[n] == '/' || !strcmp(base, "/"));
 }
 
+/* A file of the model's folder, mapped once for all tensors in it; null after an
+ * error. */
+static const onnx_file *external_file(onnx_model *x, const Onnx__TensorProto *t, const char *location, ir_loc loc)
+{
+    uint32_t id = names_find(&x->files, location);
+    onnx_file f;
+    const char *why;
+
+    if (id != NAMES_NONE)
+        return &x->file.at[id];
+    const char *path = arena_printf(&x->m->mem, "%s%s%s", x->folder, *x->folder ? "/" : "", location);
+    if (*location == '/' || strstr(location, "..") || !inside(x->folder, path)) {
+        bool missing = access(path, F_OK) && errno == ENOENT && *location != '/' && !strstr(location, "..");
+        tensor_error(x, t, loc, arena_printf(&x->m->mem, missing ? "external data '%s': no such file"
+                                                 : "external data '%s' is not in the model's folder", location));
+        return NULL;
+    }
+    f.data = map_file(path, &f.size, &why);
+    if (!f.data) {
+        tensor_error(x, t, loc, arena_printf(&x->m->mem, "external data '%s': %s", location, why));
+        return NULL;
+    }
+    names_add(&x->files, arena_strdup(&x->m->mem, location));
+    vec_push(&x->file, f);
+    return &x->file.at[x->file.len - 1];
+}
+
+/* Digits alone; the greatest number for what is greater. */
+static bool read_size(const char *s, unsigned long long *out)
+{
+    char *end;
+
+    *out = strtoull(s, &end, 10);
+    return *s >= '0' && *s <= '9' && !*end;
+}
+
 static bool external(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, payload *p)
 {
-    const char *location = entry(t, "location"), *offset = entry(t, "offset");
-    const char *length = entry(t, "length"), *why;
-    size_t size;
+    const char *location = entry(t, "location"), *offset = entry(t, "offset"), *length = entry(t, "length");
+    unsigned long long from = 0, len = 0;
 
     if (!x->folder || !location || !*location)
         return tensor_error(x, t, loc, "external data has no location that can be read");
-    const char *path = arena_printf(&x->m->mem, "%s%s%s", x->folder, *x->folder ? "/" : "", location);
-    if (*location == '/' || strstr(location, "..") || !inside(x->folder, path))
-        return tensor_error(x, t, loc, arena_printf(&x->m->mem,
-                            "external data '%s' is not in the model's folder", location));
-    const uint8_t *data = map_file(path, &size, &why);
-    if (!data)
-        return tensor_error(x, t, loc, arena_printf(&x->m->mem, "external data '%s': %s", location, why));
-    unsigned long long from = offset ? strtoull(offset, NULL, 10) : 0;
-    unsigned long long len = length ? strtoull(length, NULL, 10) : size - (from < size ? from : size);
-    if (from > size || len > size - from)
+    if ((offset && !read_size(offset, &from)) || (length && !read_size(length, &len)))
+        return tensor_error(x, t, loc, "external data has an offset or length that is no number");
+    const onnx_file *f = external_file(x, t, location, loc);
+    if (!f)
+        return false;
+    if (!length)
+        len = f->size - (from < f->size ? from : f->size);
+    if (from > f->size || len > f->size - from)
         return tensor_error(x, t, loc, "external data ends before the tensor does");
-    *p = (payload){9, data + from, (size_t)len};
+    *p = (payload){9, f->data + from, (size_t)len};
     return true;
 }
 
@@ -552,6 +585,8 @@ static ir_module *import(onnx_model *x)
     bool ok = x->proto && build_model(x);
     names_free(&x->functions);
     vec_free(&x->function);
+    names_free(&x->files);
+    vec_free(&x->file);
     free_proto(x->proto);
     if (ok)
         return x->m;

@@ -6,6 +6,12 @@
 #include "onnx.h"
 #include "onnx_build.h"
 
+/* External data, mapped as long as the process runs. */
+typedef struct onnx_file {
+    const uint8_t *data;
+    size_t size;
+} onnx_file;
+
 typedef struct onnx_model {
     const char *name;               /* of the file, for messages */
     const char *folder;             /* of external data; null: none allowed */
@@ -17,6 +23,8 @@ typedef struct onnx_model {
     Onnx__ModelProto *proto;
     names functions;                /* by key: the model's own functions */
     VEC(const Onnx__FunctionProto *) function;
+    names files;                    /* of external data, by location */
+    VEC(onnx_file) file;
     uint64_t dims_bound;            /* bit i: option --dim i names a dim */
     uint64_t weights;               /* bytes referenced so far */
     uint64_t nodes;                 /* made so far, functions expanded */

@@ -360,7 +360,7 @@ static void test_external_data(void **state)
     external_says("sub/in", "0", "");
     external_says("in", "9", "ends before");
     external_says("in", "18446744073709551615", "ends before");
-    external_says("in", "-1", "ends before");
+    external_says("in", "-1", "is no number");
     external_says("missing", "0", "tensor 'w'");
     external_says("../outside", "0", "not in the model's folder");
     external_says("sub/../../outside", "0", "not in the model's folder");
