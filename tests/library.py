@@ -197,7 +197,7 @@ def dim_values(header, inputs):
     found = {}
     for text, array in zip(re.findall(r'\[([^]]*)\] \*/', body), inputs):
         for name, extent in zip(text.split(','), array.shape):
-            found[name] = extent
+            found[re.sub(r'\W', '_', name)] = extent
     return [found[d] for d in members(header, 'dims')]
 
 
