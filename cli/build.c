@@ -133,7 +133,7 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
     ingot_code_options co = {.name = name, .target = t, .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .max_weights = o->model.o.onnx.max_weights,
-                             .time_passes = o->model.o.time_passes};
+                             .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) && (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) &&
               publish(o, &c.a);

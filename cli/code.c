@@ -5,23 +5,40 @@
 #include "pass.h"
 #include "progress.h"
 
-static void print_time(void *cx, int step, const pass_info *p, const ir_module *m, bool changed,
-                       double seconds)
+static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m, bool changed,
+                      double seconds)
 {
-    (void)cx, (void)m;
-    fprintf(stderr, "%2d %-12s %9.3f ms%s\n", step, p->name, 1e3 * seconds, changed ? "" : "  (unchanged)");
+    const ingot_watch *w = cx;
+    const char *note = changed ? "" : "  (unchanged)";
+    text t = {0};
+
+    if (w->times)
+        fprintf(stderr, "%2d %-12s %9.3f ms%s\n", step, p->name, 1e3 * seconds, note);
+    if (!w->dump || (strcmp(w->dump, "all") && strcmp(w->dump, p->name)))
+        return;
+    fprintf(stderr, "# %d %s%s\n", step, p->name, note);
+    if (changed)
+        ir_print(m, &t);
+    fputs(t.at ? t.at : "", stderr);
+    text_free(&t);
+}
+
+bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
+{
+    pass_watch watch = {(void *)w, show_pass, w->stop_after};
+
+    return pass_pipeline(m, t, &watch);
 }
 
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     plan_options po = {.lower = lower_group, .lower_cx = &c->l, .target = o->target,
                        .no_alloc = o->no_alloc};
-    pass_watch times = {.after = print_time};
 
     *c = (ingot_code){0};
     lower_init(&c->l, m, o->target, o->name, d);
     progress_step("running passes");
-    if (!pass_pipeline(m, o->target, o->time_passes ? &times : NULL))
+    if (!code_passes(m, o->target, &o->watch))
         return false;
     progress_step("choosing kernels");
     c->p = plan_build(m, &po, d);

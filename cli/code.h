@@ -3,6 +3,7 @@
 #define INGOT_CODE_H
 
 #include "artifact_emit.h"
+#include "ingot.h"
 #include "plan_build.h"
 
 typedef struct ingot_code {
@@ -20,9 +21,11 @@ typedef struct ingot_code_options {
     int32_t threads;
     bool executable, library, no_alloc;
     uint64_t max_weights;           /* bytes; 0: ONNX_MAX_WEIGHTS */
-    bool time_passes;
+    ingot_watch watch;
 } ingot_code_options;
 
+/* The pipeline of passes, watched. */
+bool code_passes(ir_module *m, const target *t, const ingot_watch *w);
 /* Passes, kernels and plan alone; otherwise as code_make. */
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
 /* Passes, plan, LLVM IR, optimized.  False after errors; code_free in any case. */

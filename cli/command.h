@@ -31,6 +31,8 @@ typedef struct model_options {
     {"--shape", "INPUT=1x3x8", "bind an input's extents"},                            \
     {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)"},    \
     {"--time-passes", NULL, "show the time of each pass"},                            \
+    {"--dump", "PASS", "print the model after this pass, or all, to stderr"},         \
+    {"--stop-after", "PASS", "the last pass to run"},                                 \
     {"-v", NULL, "say what is done"},                                                 \
     {NULL, NULL, NULL}
 /* `index` counts from the first of these rows; false after a message. */

@@ -128,7 +128,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     static const ingot_options usual;
     const ingot_options *given = o ? o : &usual;
     ingot_code_options co = {.name = "model", .target = given->target ? given->target : target_host(),
-                             .max_weights = given->onnx.max_weights, .time_passes = given->time_passes};
+                             .max_weights = given->onnx.max_weights, .watch = given->watch};
     compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;

@@ -9,10 +9,17 @@
 #include "target.h"
 #include "tensor_io.h"
 
+/* What is shown of the passes, on stderr. */
+typedef struct ingot_watch {
+    bool times;                     /* what each took */
+    const char *dump;               /* the model after this pass, or after `all` */
+    const char *stop_after;         /* last pass to run; null: all */
+} ingot_watch;
+
 typedef struct ingot_options {
     onnx_options onnx;              /* --dim, --shape, --max-weights */
     const target *target;
-    bool time_passes;               /* print what each pass took to stderr */
+    ingot_watch watch;
 } ingot_options;
 
 /* An .ir file is parsed, anything else read as ONNX.  Null after errors. */

@@ -166,7 +166,7 @@ static void print_kernels(const lower *l, text *out)
 /* What the stages behind the passes print. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
-    const ingot_code_options options = {.name = "model", .target = o->target};
+    const ingot_code_options options = {.name = "model", .target = o->target, .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);
@@ -220,7 +220,7 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return print_code(o, m, d, out);
     if (o->passes ? !run_passes(m, o->target, o->passes)
-                  : !strcmp(o->stage, "optimized") && !pass_pipeline(m, o->target, NULL))
+                  : !strcmp(o->stage, "optimized") && !code_passes(m, o->target, &o->model.o.watch))
         return false;
     if (!strcmp(o->format, "svg"))
         return print_svg(m);

@@ -70,13 +70,25 @@ static bool set_max_weights(model_options *m, const char *value)
     return true;
 }
 
+static bool is_pass(const char *name, bool or_all)
+{
+    const char *known[PASS_COUNT + 1];
+
+    for (int i = 0; i < PASS_COUNT; i++)
+        known[i] = pass_table[i].name;
+    known[PASS_COUNT] = "all";
+    return command_one_of("pass", name, known, PASS_COUNT + or_all);
+}
+
 bool model_option(model_options *m, int index, const char *value)
 {
     switch (index) {
     case 0: return add_dim(m, value);
     case 1: return add_shape(m, value);
     case 2: return set_max_weights(m, value);
-    case 3: return m->o.time_passes = true;
+    case 3: return m->o.watch.times = true;
+    case 4: return is_pass(m->o.watch.dump = value, true);
+    case 5: return is_pass(m->o.watch.stop_after = value, false);
     default: return m->verbose = true;
     }
 }
