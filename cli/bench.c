@@ -81,7 +81,8 @@ static bool make_inputs(const bench *o, const ir_fn *fn, tensor_value *in)
     char error[TENSOR_ERROR_SIZE];
 
     for (uint32_t i = 0; i < fn->param.len; i++) {
-        if (!(o->data ? read_input(o, fn, i, &in[i]) : command_random_input(fn, i, (uint64_t)o->seed, &in[i])))
+        if (!(o->data ? read_input(o, fn, i, &in[i])
+                      : command_random_input(fn, i, (uint64_t)o->seed, &in[i])))
             return false;
         if (!ingot_check_input(fn, (int)i, &in[i], error))
             return cli_wrong("%s", error);
@@ -169,7 +170,8 @@ static void print_table(const bench *o)
     if (first->t.flops)
         printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
                (double)first->t.flops / 1e9, first->peak);
-    printf("\n%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms", "GFLOP/s", "% of peak");
+    printf("\n%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
+           "GFLOP/s", "% of peak");
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
         printf("%-12s %7d %12.3f %12.3f", r->engine, r->threads, 1e3 * r->t.min, 1e3 * r->t.median);
@@ -184,13 +186,17 @@ static void print_json(const bench *o, FILE *f)
     fputs("{\"runs\":[", f);
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
-        fprintf(f, "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
-                   "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%zu}",
-                i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median, gflops(r), r->peak,
-                percent(r), r->t.workspace_size);
+        fprintf(
+            f,
+            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
+            "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
+            "zu}",
+            i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median,
+            gflops(r), r->peak, percent(r), r->t.workspace_size);
     }
-    fprintf(f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
-            o->row.at[0].t.flops, o->code_size, o->weights_size);
+    fprintf(
+        f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
+        o->row.at[0].t.flops, o->code_size, o->weights_size);
 }
 
 static bool write_json(const bench *o)
@@ -200,7 +206,8 @@ static bool write_json(const bench *o)
 
     if (ok)
         print_json(o, p.file);
-    return partial_close(&p, ok) || cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+    return partial_close(&p, ok) ||
+           cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
 }
 
 int command_bench(int argc, char **argv)

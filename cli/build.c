@@ -135,8 +135,8 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
                              .no_alloc = o->no_alloc, .max_weights = o->model.o.onnx.max_weights,
                              .watch = o->model.o.watch};
     ingot_code c;
-    bool ok = code_make(&c, m, &co, d) && (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) &&
-              publish(o, &c.a);
+    bool ok = code_make(&c, m, &co, d) &&
+              (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) && publish(o, &c.a);
 
     code_free(&c);
     free(name);
@@ -164,10 +164,12 @@ static bool build(build_options *o, const target *t)
 static bool check(const build_options *o, const target *t)
 {
     static const char *const known[] = {"exe", "lib", "shared", "obj", "llvm", "asm"};
-    static const char *const cpus[] = {"native", "x86-64", "x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+    static const char *const cpus[] = {"native",    "x86-64",    "x86-64-v1",
+                                       "x86-64-v2", "x86-64-v3", "x86-64-v4"};
 
     if (!o->file || !o->out)
-        return cli_wrong(o->file ? "no output given: -o FILE" : "no model given (see ingot build --help)");
+        return cli_wrong(o->file ? "no output given: -o FILE"
+                                 : "no model given (see ingot build --help)");
     return command_one_of("--emit", o->emit, known, COUNT(known)) &&
            (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus)));
 }

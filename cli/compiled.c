@@ -61,7 +61,8 @@ static bool load_object(compiled *c, const uint8_t *data, size_t size, diag *d)
     e = define_weights(c, lib);
     if (e)
         return jit_failed(d, e);
-    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)data, size, "model");
+    LLVMMemoryBufferRef buffer =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)data, size, "model");
     e = LLVMOrcLLJITAddObjectFile(c->jit, lib, buffer);
     if (!e)
         e = LLVMOrcLLJITLookup(c->jit, &model, "model_model");
@@ -74,7 +75,8 @@ static bool load_object(compiled *c, const uint8_t *data, size_t size, diag *d)
 /* Bytes of the sections of machine code in an object file. */
 static uint64_t code_size(const uint8_t *data, size_t size)
 {
-    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange((const char *)data, size, "", false);
+    LLVMMemoryBufferRef buffer =
+        LLVMCreateMemoryBufferWithMemoryRange((const char *)data, size, "", false);
     char *error = NULL;
     LLVMBinaryRef object = LLVMCreateBinary(buffer, NULL, &error);
     uint64_t sum = 0;
@@ -127,8 +129,10 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
     static const ingot_options usual;
     const ingot_options *given = o ? o : &usual;
-    ingot_code_options co = {.name = "model", .target = given->target ? given->target : target_host(),
-                             .max_weights = given->onnx.max_weights, .watch = given->watch};
+    ingot_code_options co = {.name = "model",
+                             .target = given->target ? given->target : target_host(),
+                             .max_weights = given->onnx.max_weights,
+                             .watch = given->watch};
     compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;
@@ -172,8 +176,9 @@ bool engine_run_compiled(ingot_engine *e, const tensor_value *in, tensor_value *
 {
     compiled *c = e->compiled;
     invoke v;
-    bool ok = invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error) &&
-              invoke_run(&v, error) && invoke_take(&v, out, error);
+    bool ok =
+        invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error) &&
+        invoke_run(&v, error) && invoke_take(&v, out, error);
 
     invoke_free(&v);
     return ok;
@@ -195,7 +200,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Seconds of one run; for compiled code of the call alone. */
-static bool time_one(ingot_engine *e, invoke *v, const tensor_value *in, double *seconds, char *error)
+static bool time_one(ingot_engine *e, invoke *v, const tensor_value *in, double *seconds,
+                     char *error)
 {
     uint32_t n = e->fn->result.len;
     tensor_value *out = mem_alloc((n + 1) * sizeof *out);
@@ -215,7 +221,8 @@ bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, ingot_
     double *s = mem_alloc((size_t)runs * sizeof *s);
     compiled *c = e->kind == ENGINE_COMPILED ? e->compiled : NULL;
     invoke v = {0};
-    bool ok = !c || (invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error) &&
+    bool ok = !c || (invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c),
+                                    in, error) &&
                      time_one(e, &v, in, &s[0], error));
 
     for (int i = 0; i < runs && ok; i++)

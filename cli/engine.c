@@ -121,7 +121,8 @@ static bool interpret(const ingot_engine *e, const tensor_value *in, tensor_valu
     if (!ok)
         snprintf(error, TENSOR_ERROR_SIZE, "an input is too large");
     else if (!ir_eval_run(&ev, fn, args, results))
-        ok = false, snprintf(error, TENSOR_ERROR_SIZE, "%s", ev.error ? ev.error : "evaluation failed");
+        ok = false,
+        snprintf(error, TENSOR_ERROR_SIZE, "%s", ev.error ? ev.error : "evaluation failed");
     for (uint32_t i = 0; ok && i < fn->result.len; i++)
         if (!val_to(results[i], &out[i]))
             ok = false, snprintf(error, TENSOR_ERROR_SIZE, "no memory for output %u", i);

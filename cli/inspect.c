@@ -28,7 +28,9 @@ static bool see(void *cx, int index, const char *value)
 
     switch (index) {
     case O_STAGE: o->stage = value; return command_one_of("--stage", value, stages, COUNT(stages));
-    case O_FORMAT: o->format = value; return command_one_of("--format", value, formats, COUNT(formats));
+    case O_FORMAT:
+        o->format = value;
+        return command_one_of("--format", value, formats, COUNT(formats));
     case O_CPU:
         o->target = target_find(value);
         return o->target || cli_wrong("--cpu: unknown processor '%s'", value);
@@ -95,8 +97,8 @@ static int64_t least_peak(const ir_module *m, const plan_entry *e)
         uint32_t at = e->value.at[i].first;
         for (uint32_t k = 0; k < e->value.len && e->value.at[i].place == PLACE_SLOT; k++) {
             const plan_value *v = &e->value.at[k];
-            if (v->place == PLACE_SLOT && e->slot.at[v->of].fixed && v->first <= at && at <= v->last &&
-                dim_const(&m->dims, e->slot.at[v->of].size.at[0], &n))
+            if (v->place == PLACE_SLOT && e->slot.at[v->of].fixed && v->first <= at &&
+                at <= v->last && dim_const(&m->dims, e->slot.at[v->of].size.at[0], &n))
                 sum += n;
         }
         most = max_i64(most, sum);
@@ -166,7 +168,8 @@ static void print_kernels(const lower *l, text *out)
 /* What the stages behind the passes print. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
-    const ingot_code_options options = {.name = "model", .target = o->target, .watch = o->model.o.watch};
+    const ingot_code_options options = {
+        .name = "model", .target = o->target, .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);

@@ -43,7 +43,8 @@ static void comment(const ir_module *m, const char *name, const ir_type *t, text
 }
 
 /* "type *name;" and the type in the IR's words. */
-static void pointer(const library *l, const char *qualifier, const plan_port *p, const char *name, text *out)
+static void pointer(const library *l, const char *qualifier, const plan_port *p, const char *name,
+                    text *out)
 {
     const char *type = p->type->kind == TY_TENSOR ? library_c_type(p->type->dtype) : NULL;
 
@@ -75,7 +76,8 @@ static void head(const library *l, text *out)
              " * by the calling thread.  Results do not depend on the number of threads. */\n",
              l->entry[0].dims ? ", the dims" : "");
     text_add(out,
-             "#ifndef INGOT_MODEL_%s\n#define INGOT_MODEL_%s\n\n#include <stddef.h>\n#include <stdint.h>\n\n"
+             "#ifndef INGOT_MODEL_%s\n#define INGOT_MODEL_%s\n\n#include <stddef.h>\n#include "
+             "<stdint.h>\n\n"
              "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
              n, n);
 }
@@ -106,19 +108,23 @@ static void shared_parts(const library *l, text *out)
              "struct %s_pool {\n"
              "    void *context;\n"
              "    int32_t threads;\n"
-             "    void (*run)(void *context, void (*body)(void *arg, int64_t begin, int64_t end, int32_t thread),\n"
+             "    void (*run)(void *context, void (*body)(void *arg, int64_t begin, int64_t end, "
+             "int32_t thread),\n"
              "                void *arg, int64_t n);\n"
-             "};\n\n", n);
+             "};\n\n",
+             n);
     if (l->late)
-        text_add(out,
-                 "/* Memory for values whose size depends on data.  give returns 64-byte aligned\n"
-                 " * memory, or NULL if there is none; take gets it back.  Outputs that lie in such\n"
-                 " * memory are the caller's to take back, after a failed run too unless NULL. */\n"
-                 "struct %s_allocator {\n"
-                 "    void *context;\n"
-                 "    void *(*give)(void *context, size_t size);\n"
-                 "    void (*take)(void *context, void *memory);\n"
-                 "};\n\n", n);
+        text_add(
+            out,
+            "/* Memory for values whose size depends on data.  give returns 64-byte aligned\n"
+            " * memory, or NULL if there is none; take gets it back.  Outputs that lie in such\n"
+            " * memory are the caller's to take back, after a failed run too unless NULL. */\n"
+            "struct %s_allocator {\n"
+            "    void *context;\n"
+            "    void *(*give)(void *context, size_t size);\n"
+            "    void (*take)(void *context, void *memory);\n"
+            "};\n\n",
+            n);
 }
 
 static void one_state(const library *l, uint32_t i, text *out)
@@ -187,11 +193,14 @@ static void outputs(const library *l, const library_entry *x, text *out)
 static void workspace(const library_entry *x, text *out)
 {
     text_add(out, "/* Bytes of workspace%s for so many threads%s. */\nsize_t %s_workspace_size(",
-             x->dims ? " for these dims and" : "", x->fixed ? "" : "; SIZE_MAX if that is too much", x->prefix);
+             x->dims ? " for these dims and" : "", x->fixed ? "" : "; SIZE_MAX if that is too much",
+             x->prefix);
     library_dims_parameter(x, out);
     text_add(out, "int threads);\n");
     if (x->fixed)
-        text_add(out, "#define %s_WORKSPACE_SIZE(threads) ((size_t)%lld + (size_t)%lld * (size_t)(threads))\n",
+        text_add(out,
+                 "#define %s_WORKSPACE_SIZE(threads) ((size_t)%lld + (size_t)%lld * "
+                 "(size_t)(threads))\n",
                  x->macro, (long long)x->size, (long long)x->scratch);
     text_add(out, "\n");
 }
@@ -200,8 +209,9 @@ static void functions(const library *l, const library_entry *x, text *out)
 {
     workspace(x, out);
     if (x->varies && x->dims)
-        text_add(out, "/* Writes the extents of the outputs: -1 where only a run finds out. */\n"
-                      "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out);\n\n",
+        text_add(out,
+                 "/* Writes the extents of the outputs: -1 where only a run finds out. */\n"
+                 "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out);\n\n",
                  x->prefix, x->prefix, x->prefix);
     text_add(out, "int %s_run(", x->prefix);
     library_run_parameters(x, l->a->name, out);

@@ -19,16 +19,26 @@ const char *library_c_type(ir_dtype d)
 bool library_keyword(const char *s)
 {
     static const char *const words[] = {
-        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case",
-        "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield",
-        "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue",
-        "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export",
-        "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "linux", "long", "mutable",
-        "namespace", "new", "noexcept", "not", "not_eq", "NULL", "nullptr", "operator", "or", "or_eq",
-        "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return",
-        "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template",
-        "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union",
-        "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"};
+        "alignas",   "alignof",   "and",           "and_eq",       "asm",
+        "auto",      "bitand",    "bitor",         "bool",         "break",
+        "case",      "catch",     "char",          "char16_t",     "char32_t",
+        "char8_t",   "class",     "co_await",      "co_return",    "co_yield",
+        "compl",     "concept",   "const",         "const_cast",   "consteval",
+        "constexpr", "constinit", "continue",      "decltype",     "default",
+        "delete",    "do",        "double",        "dynamic_cast", "else",
+        "enum",      "explicit",  "export",        "extern",       "false",
+        "float",     "for",       "friend",        "goto",         "if",
+        "inline",    "int",       "linux",         "long",         "mutable",
+        "namespace", "new",       "noexcept",      "not",          "not_eq",
+        "NULL",      "nullptr",   "operator",      "or",           "or_eq",
+        "private",   "protected", "public",        "register",     "reinterpret_cast",
+        "requires",  "restrict",  "return",        "short",        "signed",
+        "sizeof",    "static",    "static_assert", "static_cast",  "struct",
+        "switch",    "template",  "this",          "thread_local", "throw",
+        "true",      "try",       "typedef",       "typeid",       "typename",
+        "typeof",    "union",     "unix",          "unsigned",     "using",
+        "virtual",   "void",      "volatile",      "wchar_t",      "while",
+        "xor",       "xor_eq"};
 
     for (size_t i = 0; i < COUNT(words); i++)
         if (!strcmp(s, words[i]))

@@ -6,22 +6,28 @@ static void declarations(const library *l, text *out)
 {
     const char *n = l->a->name;
 
-    text_add(out,
-             "\nstruct buffer { void *data; int64_t *dims; };\n"
-             "struct call {\n"
-             "    const void *const *inputs;\n    struct buffer *outputs;\n    const int64_t *dims;\n"
-             "    void *states;\n    const uint8_t *weights;\n    void *workspace;\n    const void *pool;\n"
-             "    const void *allocator;\n    const char *message;\n};\n\n"
-             "#pragma GCC visibility push(hidden)\n"
-             "extern const uint8_t *weights(void) __asm__(\"%s.weights\");\n", n);
+    text_add(
+        out,
+        "\nstruct buffer { void *data; int64_t *dims; };\n"
+        "struct call {\n"
+        "    const void *const *inputs;\n    struct buffer *outputs;\n    const int64_t *dims;\n"
+        "    void *states;\n    const uint8_t *weights;\n    void *workspace;\n    const void "
+        "*pool;\n"
+        "    const void *allocator;\n    const char *message;\n};\n\n"
+        "#pragma GCC visibility push(hidden)\n"
+        "extern const uint8_t *weights(void) __asm__(\"%s.weights\");\n",
+        n);
     if (l->a->m->state.len)
-        text_add(out, "extern void init(void *states, const uint8_t *weights) __asm__(\"%s.init\");\n", n);
-    for (uint32_t i = 0; i < l->entries; i++)
         text_add(out,
-                 "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"%s.size.%u\");\n"
-                 "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"%s.extents.%u\");\n"
-                 "extern int32_t run%u(struct call *call) __asm__(\"%s.run.%u\");\n",
-                 i, n, i, i, n, i, i, n, i);
+                 "extern void init(void *states, const uint8_t *weights) __asm__(\"%s.init\");\n",
+                 n);
+    for (uint32_t i = 0; i < l->entries; i++)
+        text_add(
+            out,
+            "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"%s.size.%u\");\n"
+            "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"%s.extents.%u\");\n"
+            "extern int32_t run%u(struct call *call) __asm__(\"%s.run.%u\");\n",
+            i, n, i, i, n, i, i, n, i);
     text_add(out, "#pragma GCC visibility pop\n\n");
 }
 
@@ -32,9 +38,11 @@ static void states(const library *l, text *out)
     if (!l->a->m->state.len)
         return;
     if (l->a->state_size)
-        text_add(out, "_Static_assert(sizeof(struct %s_states) == %llu, \"layout of the states\");\n\n", n,
-                 (unsigned long long)l->a->state_size);
-    text_add(out, "void %s_init(struct %s_states *states)\n{\n    init(states, weights());\n}\n\n", n, n);
+        text_add(out,
+                 "_Static_assert(sizeof(struct %s_states) == %llu, \"layout of the states\");\n\n",
+                 n, (unsigned long long)l->a->state_size);
+    text_add(out, "void %s_init(struct %s_states *states)\n{\n    init(states, weights());\n}\n\n",
+             n, n);
 }
 
 /* The dims in the order of the compiled code. */
@@ -63,8 +71,8 @@ static void output_dims(const library_entry *x, uint32_t i, text *out)
         return;
     for (uint32_t k = 0; k < x->e->output.len; k++)
         at += (uint32_t)x->e->output.at[k].type->rank;
-    text_add(out, "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out)\n{\n", x->prefix,
-             x->prefix, x->prefix);
+    text_add(out, "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out)\n{\n",
+             x->prefix, x->prefix, x->prefix);
     load_dims(x, out);
     text_add(out, "    int64_t e[%u];\n\n    extents%u(v, e);\n", at, i);
     at = 0;

@@ -89,7 +89,8 @@ static void add(command *c, const char *arg)
 }
 
 /* `inputs` are files of the workplace, WORK_FILES ends them. */
-static void add_files(command *c, const workplace *w, const artifact *a, const workplace_file *inputs)
+static void add_files(command *c, const workplace *w, const artifact *a,
+                      const workplace_file *inputs)
 {
     for (; *inputs != WORK_FILES; inputs++)
         if (a->weights_size || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
@@ -136,7 +137,8 @@ static bool c_side(const workplace *w, const artifact *a)
     library_header(a, &header);
     text_addn(&source, header.at, header.len);
     library_source(a, &source);
-    bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) && workplace_run(w, compile) &&
+    bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) &&
+              workplace_run(w, compile) &&
               link_write_file(w->file[WORK_HEADER], header.at, header.len);
     text_free(&header);
     text_free(&source);
@@ -152,9 +154,10 @@ static bool make_archive(const workplace *w, const artifact *a)
     char *pack[] = {"ar", "rcsD", w->file[WORK_OUT], whole, NULL};
     command c = {.arg = {"ld", "-r", "-o", whole}, .n = 4};
 
-    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES});
-    return (!a->weights_size || workplace_run(w, blob)) && workplace_run(w, c.arg) && workplace_run(w, hide) &&
-           workplace_run(w, pack);
+    add_files(&c, w, a,
+              (workplace_file[]){WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES});
+    return (!a->weights_size || workplace_run(w, blob)) && workplace_run(w, c.arg) &&
+           workplace_run(w, hide) && workplace_run(w, pack);
 }
 
 bool link_library(const workplace *w, const artifact *a, bool shared)
@@ -165,6 +168,7 @@ bool link_library(const workplace *w, const artifact *a, bool shared)
         return false;
     if (!shared)
         return make_archive(w, a);
-    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
+    add_files(&c, w, a,
+              (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
     return link_with(w, &c, NULL);
 }

@@ -62,7 +62,8 @@ int main(int argc, char **argv)
         names[i] = commands[i].name;
     }
     near = cli_nearest(argv[1], names, COUNT(commands));
-    cli_wrong(near ? "unknown command '%s'; did you mean '%s'?" : "unknown command '%s' (see --help)%s",
+    cli_wrong(near ? "unknown command '%s'; did you mean '%s'?"
+                   : "unknown command '%s' (see --help)%s",
               argv[1], near ? near : "");
     return CLI_USAGE;
 }

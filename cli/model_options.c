@@ -64,7 +64,8 @@ static bool set_max_weights(model_options *m, const char *value)
     unsigned long long v = strtoull(value, &end, 10);
     const char *unit = *end ? strchr(units, *end) : NULL;
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
-    if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v || v > UINT64_MAX >> 1 >> shift)
+    if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v ||
+        v > UINT64_MAX >> 1 >> shift)
         return cli_wrong("--max-weights takes a size such as 500M or 8G, not '%s'", value);
     m->o.onnx.max_weights = v << shift;
     return true;

@@ -75,7 +75,8 @@ bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_val
     int64_t dims[IR_MAX_RANK];
 
     if (t->kind != TY_TENSOR)
-        return cli_wrong("input '%s' is no tensor: --random-inputs cannot make it", fn->param_name.at[i]);
+        return cli_wrong("input '%s' is no tensor: --random-inputs cannot make it",
+                         fn->param_name.at[i]);
     for (int a = 0; a < t->rank; a++)
         if (!dim_const(&fn->module->dims, t->dim[a], &dims[a]))
             return cli_wrong("input '%s' has a run-time extent at axis %d: give --shape or --dim",
@@ -122,7 +123,8 @@ static bool load_inputs(const run_options *o, const ir_fn *fn, tensor_value *in)
                              fn->param_name.at[i], fn->param_name.at[i]);
         if (!path && !command_random_input(fn, i, (uint64_t)o->seed, &in[i]))
             return false;
-        if (path && !tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
+        if (path &&
+            !tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
             return cli_wrong("%s", error);
     }
     return true;
@@ -147,7 +149,8 @@ static bool run_engine(const run_options *o, ingot_engine *e)
 {
     const ir_fn *fn = ingot_engine_entry(e);
     uint32_t nin = fn->param.len, nout = fn->result.len;
-    tensor_value *in = mem_alloc((nin + 1) * sizeof *in), *out = mem_alloc((nout + 1) * sizeof *out);
+    tensor_value *in = mem_alloc((nin + 1) * sizeof *in),
+                 *out = mem_alloc((nout + 1) * sizeof *out);
     char error[TENSOR_ERROR_SIZE];
     bool ok = load_inputs(o, fn, in);
 
@@ -169,7 +172,8 @@ int command_run(int argc, char **argv)
 {
     run_options o = {.engine = ENGINE_COMPILED};
     diag d;
-    int status = cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, see, &o);
+    int status =
+        cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, see, &o);
 
     if (status)
         return status;

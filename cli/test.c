@@ -42,7 +42,8 @@ static bool add_cases(test_options *o, const char *folder, int depth)
     struct stat st;
 
     if (stat(folder, &st) || !S_ISDIR(st.st_mode))
-        return cli_wrong("%s: %s", folder, errno == ENOENT ? "no such folder" : "is no folder that can be read");
+        return cli_wrong("%s: %s", folder,
+                         errno == ENOENT ? "no such folder" : "is no folder that can be read");
     if (test_is_case(folder, o->s.file != NULL)) {
         vec_push(&o->cases, (test_case){.folder = strdup(folder)});
         return true;
@@ -50,7 +51,8 @@ static bool add_cases(test_options *o, const char *folder, int depth)
     char **names = test_list(folder, "", &count);
     for (int i = 0; i < count && depth < DEEPEST; i++) {
         char *inner;
-        if (asprintf(&inner, "%s/%s", folder, names[i]) > 0 && !stat(inner, &st) && S_ISDIR(st.st_mode))
+        if (asprintf(&inner, "%s/%s", folder, names[i]) > 0 && !stat(inner, &st) &&
+            S_ISDIR(st.st_mode))
             add_cases(o, inner, depth + 1);
         free(inner);
     }
@@ -147,7 +149,9 @@ static void finish(test_options *o, worker *w, bool late)
     cleanup_done(w->slot);
     close(w->fd);
     c->seconds = now() - w->start;
-    c->result = WIFEXITED(status) && WEXITSTATUS(status) <= SKIPPED ? (test_outcome)WEXITSTATUS(status) : FAILED;
+    c->result = WIFEXITED(status) && WEXITSTATUS(status) <= SKIPPED
+                    ? (test_outcome)WEXITSTATUS(status)
+                    : FAILED;
     if (late)
         text_add(&w->said, "%sno result within %lld s", w->said.len ? "; " : "", o->timeout);
     else if (WIFSIGNALED(status))
@@ -230,13 +234,14 @@ static void json_text(FILE *f, const char *s)
 static void print_json(const test_options *o, const int count[3], FILE *f)
 {
     fprintf(f, "{\"engine\":\"%s\",\"passed\":%d,\"failed\":%d,\"skipped\":%d,\n \"cases\":[",
-            o->s.engine == ENGINE_COMPILED ? "compiled" : "interpreter", count[PASSED], count[FAILED],
-            count[SKIPPED]);
+            o->s.engine == ENGINE_COMPILED ? "compiled" : "interpreter", count[PASSED],
+            count[FAILED], count[SKIPPED]);
     for (uint32_t i = 0; i < o->cases.len; i++) {
         const test_case *c = &o->cases.at[i];
         fprintf(f, "%s\n {\"case\":", i ? "," : "");
         json_text(f, c->folder);
-        fprintf(f, ",\"result\":\"%s\",\"seconds\":%.3f,\"reason\":", outcome[c->result], c->seconds);
+        fprintf(f, ",\"result\":\"%s\",\"seconds\":%.3f,\"reason\":", outcome[c->result],
+                c->seconds);
         json_text(f, c->reason);
         fputc('}', f);
     }
@@ -250,7 +255,8 @@ static bool write_json(const test_options *o, const int count[3])
 
     if (ok)
         print_json(o, count, p.file);
-    return partial_close(&p, ok) || cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+    return partial_close(&p, ok) ||
+           cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
 }
 
 /* ---- command line -------------------------------------------------------------------------- */
@@ -274,7 +280,8 @@ static bool set_tolerance(const char *what, const char *value, double *out)
     char *end;
 
     *out = strtod(value, &end);
-    return (*value && !*end && *out >= 0 && *out <= DBL_MAX) || cli_wrong("%s takes a number, not '%s'", what, value);
+    return (*value && !*end && *out >= 0 && *out <= DBL_MAX) ||
+           cli_wrong("%s takes a number, not '%s'", what, value);
 }
 
 static bool see(void *cx, int index, const char *value)
@@ -302,7 +309,8 @@ static bool find_cases(test_options *o)
 
     for (uint32_t i = 0; i < o->folders.len; i++)
         ok &= add_cases(o, o->folders.at[i], 0);
-    return ok && (o->cases.len || cli_wrong("no test cases: give folders with model.onnx and test_data_set_*"));
+    return ok && (o->cases.len ||
+                  cli_wrong("no test cases: give folders with model.onnx and test_data_set_*"));
 }
 
 static bool run_and_report(test_options *o)
@@ -326,7 +334,8 @@ static bool run_and_report(test_options *o)
 
 int command_test(int argc, char **argv)
 {
-    test_options o = {.s = {.rtol = -1, .atol = -1}, .timeout = 60, .jobs = thread_cpus(), .threads = 1};
+    test_options o = {
+        .s = {.rtol = -1, .atol = -1}, .timeout = 60, .jobs = thread_cpus(), .threads = 1};
     int status = cli_parse(argc, argv, "ingot test [OPTIONS] DIR...",
                            "Runs cases in the form of the ONNX backend tests and compares.",
                            options, see, &o);

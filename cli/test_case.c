@@ -161,7 +161,8 @@ static bool compare_all(const test_settings *s, const char *folder, const values
         tensor_diff d = tensor_compare(&got[i], &want->at[i], rtol, atol);
         if (d.equal)
             continue;
-        text_add(why, "%soutput %u '%s': %s", ok ? "" : "; ", i, want->fn->result_name.at[i], d.text);
+        text_add(why, "%soutput %u '%s': %s", ok ? "" : "; ", i, want->fn->result_name.at[i],
+                 d.text);
         if (d.max_abs > 0)
             text_add(why, ", largest error %.3g absolute, %.3g relative", d.max_abs, d.max_rel);
         ok = false;
@@ -186,7 +187,8 @@ static bool run_and_compare(const test_settings *s, const char *folder, ingot_en
     return ok;
 }
 
-static bool run_set(const test_settings *s, const char *folder, const char *set, ingot_engine *e, text *why)
+static bool run_set(const test_settings *s, const char *folder, const char *set, ingot_engine *e,
+                    text *why)
 {
     const ir_fn *fn = ingot_engine_entry(e);
     values in = inputs_of(fn), want = outputs_of(fn);
@@ -214,17 +216,20 @@ static void explain(const diag *d, text *why)
         text_add(why, "%s%s", i ? "; " : "", d->message.at[i].text);
     for (uint32_t i = 0; i < d->gap.len && i < 5 && !d->errors; i++) {
         const diag_gap *g = &d->gap.at[i];
-        text_add(why, "%s%s%s%s: %s", i ? "; " : "", g->op, *g->version ? "-" : "", g->version, g->reason);
+        text_add(why, "%s%s%s%s: %s", i ? "; " : "", g->op, *g->version ? "-" : "", g->version,
+                 g->reason);
     }
 }
 
 /* Extents of the set's tensors as --shape of the inputs, behind those given. */
-static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, onnx_options *o, diag *d)
+static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, onnx_options *o,
+                        diag *d)
 {
     values in = inputs_of(fn);
     char error[TENSOR_ERROR_SIZE];
     bool ok = load(folder, set, &in, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
-    onnx_input_shape *shape = arena_array(&d->mem, onnx_input_shape, (size_t)o->shapes + in.count + 1);
+    onnx_input_shape *shape =
+        arena_array(&d->mem, onnx_input_shape, (size_t)o->shapes + in.count + 1);
     int n = o->shapes;
 
     if (n)
@@ -244,8 +249,8 @@ static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, on
 }
 
 /* The model, bound to the extents of `set` if asked for. */
-static ir_module *load_model(const test_settings *s, const char *path, const char *folder, const char *set,
-                             diag *d)
+static ir_module *load_model(const test_settings *s, const char *path, const char *folder,
+                             const char *set, diag *d)
 {
     ingot_options o = s->model;
     ir_module *m = ingot_load(path, &o, d);
@@ -257,8 +262,8 @@ static ir_module *load_model(const test_settings *s, const char *path, const cha
     return ok ? ingot_load(path, &o, d) : NULL;
 }
 
-static test_outcome run_sets(const test_settings *s, const char *path, const char *folder, char **sets,
-                             int count, text *why)
+static test_outcome run_sets(const test_settings *s, const char *path, const char *folder,
+                             char **sets, int count, text *why)
 {
     ingot_engine *e = NULL;
     test_outcome r = PASSED;

@@ -98,5 +98,6 @@ bool workplace_run(const workplace *w, char *const *argv)
 
 bool workplace_publish(const workplace *w, workplace_file f, const char *path)
 {
-    return !rename(w->file[f], path) || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+    return !rename(w->file[f], path) ||
+           cli_wrong("%s: cannot be written: %s", path, strerror(errno));
 }

@@ -48,8 +48,9 @@ static value dims_function(emitter *e)
     for (uint32_t i = 0; i < e->e->output.len; i++) {
         const ir_type *t = e->e->output.at[i].type;
         for (int k = 0; k < t->rank; k++, at += 8)
-            LLVMBuildStore(e->b, pe_known_before(e, t->dim[k]) ? pe_dim(e, t->dim[k]) : pe_int(e, INT64_MIN),
-                           pe_at(e, LLVMGetParam(e->f, 1), pe_int(e, at)));
+            LLVMBuildStore(
+                e->b, pe_known_before(e, t->dim[k]) ? pe_dim(e, t->dim[k]) : pe_int(e, INT64_MIN),
+                pe_at(e, LLVMGetParam(e->f, 1), pe_int(e, at)));
     }
     LLVMBuildRetVoid(e->b);
     return e->f;
@@ -167,7 +168,8 @@ static value states(emitter *e)
     value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < m->state.len; i++)
-        v[i] = value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->a->state_offset[i]);
+        v[i] =
+            value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->a->state_offset[i]);
     if (m->state.len)
         out = array(e, LLVMTypeOf(v[0]), v, m->state.len);
     mem_free(v);
@@ -203,7 +205,10 @@ static void give_to_c(emitter *e, value f, const char *what)
 
 static void give_entry_to_c(emitter *e, value size, value extents, value run)
 {
-    const struct { const char *what; value f; } all[] = {{"size", size}, {"extents", extents}, {"run", run}};
+    const struct {
+        const char *what;
+        value f;
+    } all[] = {{"size", size}, {"extents", extents}, {"run", run}};
     uint32_t i = 0;
     char name[64];
 
@@ -259,7 +264,8 @@ static void model_table(emitter *e, value *entry, uint32_t n)
         string(e, a->target->name), int32(e, a->threads)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
     snprintf(name, sizeof name, "%s_model", a->name);
-    value model = LLVMAddGlobal(e->m, LLVMTypeOf(init), a->executable ? "ingot_artifact_model" : name);
+    value model =
+        LLVMAddGlobal(e->m, LLVMTypeOf(init), a->executable ? "ingot_artifact_model" : name);
     LLVMSetInitializer(model, init);
     LLVMSetGlobalConstant(model, true);
 }

@@ -165,7 +165,8 @@ lp_buf body_const(body *b, uint32_t constant)
 {
     lp_buf buf = find_arg(b, ARG_CONST, constant);
 
-    return buf ? buf : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type, LP_CONST);
+    return buf ? buf
+               : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type, LP_CONST);
 }
 
 /* Is the constant's last step computed where it is read?  A big one that was
@@ -183,7 +184,8 @@ static bool is_widened(const body *b, uint32_t id)
         ir_dtype from = i ? k->link[i - 1].type->dtype : k->source_type->dtype;
         unsigned op = k->link[i].op;
         if (op == OP_CAST)
-            return dt_is_int(from) && dt_size(from) * 2 <= dt_size(k->type->dtype) && lp_computes(from);
+            return dt_is_int(from) && dt_size(from) * 2 <= dt_size(k->type->dtype) &&
+                   lp_computes(from);
         if (op != OP_ADD && op != OP_SUB && op != OP_MUL && op != OP_DIV)
             return false;
     }
@@ -223,8 +225,9 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
         uint32_t below = const_below(m, id);
         const ir_type *from = m->consts.at[below].type;
         for (int i = 0; i < from->rank; i++)
-            in[i] = dim_is(&m->dims, from->dim[i], 1) ? lp_int(b->k, 0)
-                                                      : idx[k.link[k.links - 1].attr->BROADCAST.axes.at[i]];
+            in[i] = dim_is(&m->dims, from->dim[i], 1)
+                        ? lp_int(b->k, 0)
+                        : idx[k.link[k.links - 1].attr->BROADCAST.axes.at[i]];
         return const_at(b, below, in);
     }
     if (!is_widened(b, id))
@@ -344,7 +347,8 @@ static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *i
     return body_at(b, x, out);
 }
 
-static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to, const lp_expr *idx)
+static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to,
+                            const lp_expr *idx)
 {
     const ir_type *from = ir_type_of(b->fn, x);
     lp_expr in[IR_MAX_RANK];
@@ -586,8 +590,10 @@ bool body_call(body *b, group_call *out)
 
     if (b->failed)
         return false;
-    *out = (group_call){.narg = b->arg.len, .ndim = b->dim.len,
-                        .arg = arena_copy(mem, b->arg.at, b->arg.len * sizeof *b->arg.at), .dim = dim};
+    *out = (group_call){.narg = b->arg.len,
+                        .ndim = b->dim.len,
+                        .arg = arena_copy(mem, b->arg.at, b->arg.len * sizeof *b->arg.at),
+                        .dim = dim};
     out->trip = lower_dim(b->l, b->k, lp_kernel_trip(b->k), dim);
     out->scratch = lower_dim(b->l, b->k, lp_kernel_scratch(b->k), dim);
     out->kernel = lower_add(b->l, b->k);

@@ -82,7 +82,8 @@ static unsigned alignment(const emit *e, lp_buf b)
 
 static value address(emit *e, lp_buf b, value offset)
 {
-    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1, "");
+    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
+                         "");
 }
 
 static value load_scalar(emit *e, lp_buf b, value offset)
@@ -107,7 +108,8 @@ static value load_vector(emit *e, lp_buf b, value offset, value mask)
         unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
         type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
         value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
-        value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask, LLVMConstNull(t)};
+        value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask,
+                      LLVMConstNull(t)};
         v = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
     }
     return emit_from_memory(e, d, v, e->lanes);
@@ -208,11 +210,13 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
         e->memo_len = len;
     }
     if (!vector)
-        return cond ? guarded_scalar(e, b, offset, cond) : load_scalar(e, b, emit_scalar(e, offset));
+        return cond ? guarded_scalar(e, b, offset, cond)
+                    : load_scalar(e, b, emit_scalar(e, offset));
     bool cond_varies = cond && emit_varies(e, cond);
     int stride = lane_stride(e, offset);
     if (stride == 0 && !cond_varies)
-        return emit_splat(e, cond ? guarded_scalar(e, b, offset, cond) : load_scalar(e, b, emit_scalar(e, offset)));
+        return emit_splat(e, cond ? guarded_scalar(e, b, offset, cond)
+                                  : load_scalar(e, b, emit_scalar(e, offset)));
     value mask = e->mask;
     if (cond && !cond_varies) {             /* one branch for all lanes */
         guard g = guard_begin(e, emit_scalar(e, cond));
@@ -248,7 +252,8 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
         ICE_IF(!ok, "extent of a register buffer");
         value at;
         if (i == buf->rank - 1 && *lanes == 1 && emit_varies(e, idx[i])) {
-            ICE_IF(extent != e->lanes, "register row of %lld in a loop of %d lanes", (long long)extent, e->lanes);
+            ICE_IF(extent != e->lanes, "register row of %lld in a loop of %d lanes",
+                   (long long)extent, e->lanes);
             *lanes = e->lanes;
             at = emit_i64(e, 0);
         } else {
@@ -317,7 +322,8 @@ static value floor_div(emit *e, const lp_node *n, value a, value b)
     value q = emit_op(e, SC_DIV, DT_I64, (value[]){a, b}, 1), zero = LLVMConstNull(LLVMTypeOf(a));
     value r = emit_op(e, SC_REM, DT_I64, (value[]){a, b}, 1);
     value off = LLVMBuildICmp(e->b, LLVMIntNE, r, zero, "");
-    value sa = LLVMBuildICmp(e->b, LLVMIntSLT, a, zero, ""), sb = LLVMBuildICmp(e->b, LLVMIntSLT, b, zero, "");
+    value sa = LLVMBuildICmp(e->b, LLVMIntSLT, a, zero, ""),
+          sb = LLVMBuildICmp(e->b, LLVMIntSLT, b, zero, "");
     off = LLVMBuildAnd(e->b, off, LLVMBuildXor(e->b, sa, sb, ""), "");
     return LLVMBuildSub(e->b, q, LLVMBuildZExt(e->b, off, LLVMTypeOf(q), ""), "");
 }

@@ -7,9 +7,9 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 /* No vectorizers and no unroller: both rewrite what templates wrote. */
-static const char pipeline[] =
-    "always-inline,function(sroa,early-cse<memssa>,"
-    "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-cse<memssa>,simplifycfg,dce)";
+static const char pipeline[] = "always-inline,function(sroa,early-cse<memssa>,"
+                               "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-"
+                               "cse<memssa>,simplifycfg,dce)";
 
 static bool failed(diag *d, const char *what, char *message)
 {

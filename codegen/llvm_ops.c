@@ -14,7 +14,8 @@ type emit_memory_type(emit *e, ir_dtype d)
     switch (d) {
     case DT_F32: return LLVMFloatTypeInContext(e->cx);
     case DT_F64: return LLVMDoubleTypeInContext(e->cx);
-    case DT_F16: return e->t->has_f16c ? LLVMHalfTypeInContext(e->cx) : LLVMInt16TypeInContext(e->cx);
+    case DT_F16:
+        return e->t->has_f16c ? LLVMHalfTypeInContext(e->cx) : LLVMInt16TypeInContext(e->cx);
     default: return LLVMIntTypeInContext(e->cx, (unsigned)dt_size(d) * 8);
     }
 }
@@ -66,7 +67,8 @@ static value floor_mod(emit *e, value a, value b, bool sign)
 
     if (!sign)
         return r;
-    value off = LLVMBuildXor(e->b, v_icmp(e, LLVMIntSLT, r, zero), v_icmp(e, LLVMIntSLT, b, zero), "");
+    value off =
+        LLVMBuildXor(e->b, v_icmp(e, LLVMIntSLT, r, zero), v_icmp(e, LLVMIntSLT, b, zero), "");
     off = LLVMBuildAnd(e->b, off, v_icmp(e, LLVMIntNE, r, zero), "");
     return v_sel(e, off, LLVMBuildAdd(e->b, r, b, ""), r);
 }
@@ -74,7 +76,8 @@ static value floor_mod(emit *e, value a, value b, bool sign)
 static value shift(emit *e, sc_op op, value a, value b, bool sign)
 {
     value width = v_int(b, (int64_t)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(a))));
-    value ok = v_icmp(e, LLVMIntULT, b, width), zero = v_int(a, 0), by = v_sel(e, ok, b, v_int(b, 0));
+    value ok = v_icmp(e, LLVMIntULT, b, width), zero = v_int(a, 0),
+          by = v_sel(e, ok, b, v_int(b, 0));
 
     value v = op == SC_SHL ? LLVMBuildShl(e->b, a, by, "")
               : sign       ? LLVMBuildAShr(e->b, a, by, "")
@@ -113,7 +116,10 @@ static value int_op(emit *e, sc_op op, ir_dtype d, const value *a)
     case SC_REM: return divide(e, a[0], a[1], sign, true);
     case SC_MOD: return floor_mod(e, a[0], a[1], sign);
     case SC_NEG: return LLVMBuildNeg(e->b, a[0], "");
-    case SC_ABS: return sign ? v_sel(e, v_icmp(e, LLVMIntSLT, a[0], v_int(a[0], 0)), LLVMBuildNeg(e->b, a[0], ""), a[0]) : a[0];
+    case SC_ABS:
+        return sign ? v_sel(e, v_icmp(e, LLVMIntSLT, a[0], v_int(a[0], 0)),
+                            LLVMBuildNeg(e->b, a[0], ""), a[0])
+                    : a[0];
     case SC_SIGN: {
         value z = v_int(a[0], 0), o = v_int(a[0], 1);
         value up = v_sel(e, v_icmp(e, sign ? LLVMIntSGT : LLVMIntUGT, a[0], z), o, z);
@@ -180,7 +186,8 @@ static value flt_op(emit *e, sc_op op, const value *a)
 /* bf16 of a float, as i16: nearest even; NaN stays a NaN. */
 static value to_bf16(emit *e, value v)
 {
-    value i = v_bits(e, v), lsb = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 1), "");
+    value i = v_bits(e, v),
+          lsb = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 1), "");
     value r = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, i, lsb, ""), v_int(i, 0x7fff), "");
 
     r = LLVMBuildLShr(e->b, r, v_int(i, 16), "");
@@ -241,7 +248,8 @@ value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
     if (from == to)
         return v;
     if (to == DT_BOOL)
-        return dt_is_float(from) ? v_fcmp(e, LLVMRealUNE, v, v_flt(v, 0)) : v_icmp(e, LLVMIntNE, v, v_int(v, 0));
+        return dt_is_float(from) ? v_fcmp(e, LLVMRealUNE, v, v_flt(v, 0))
+                                 : v_icmp(e, LLVMIntNE, v, v_int(v, 0));
     if (dt_is_float(to) && dt_is_float(from)) {
         if (to == DT_F64 && LLVMTypeOf(v) != t)
             v = LLVMBuildFPExt(e->b, v, t, "");

@@ -192,7 +192,8 @@ value pe_starter(emitter *e)
     type arg[4] = {e->ptr, e->ptr, e->ptr, e->i64}, body[4] = {e->ptr, e->i64, e->i64, e->i32};
 
     pe_function(e, "start", e->none, arg, 4);
-    value f = e->f, pool = pe_load(e, LLVMGetParam(f, 0), offsetof(struct ingot_call, pool), e->ptr);
+    value f = e->f,
+          pool = pe_load(e, LLVMGetParam(f, 0), offsetof(struct ingot_call, pool), e->ptr);
     value kernel = LLVMGetParam(f, 1), data = LLVMGetParam(f, 2), n = LLVMGetParam(f, 3);
     LLVMBasicBlockRef many = pe_block(e), one = pe_block(e);
     value parallel = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""),
@@ -256,7 +257,8 @@ static void emit_bind(emitter *e, const plan_step *s)
     value high = LLVMBuildICmp(e->b, LLVMIntSLE, v, pe_int(e, d->hi), "");
 
     if (d->lo != INT64_MIN || d->hi != INT64_MAX)
-        demand(e, LLVMBuildAnd(e->b, low, high, ""), INGOT_CHECK, "a run-time extent is out of range");
+        demand(e, LLVMBuildAnd(e->b, low, high, ""), INGOT_CHECK,
+               "a run-time extent is out of range");
     LLVMBuildStore(e->b, v, pe_symbol(e, s->u.bind.sym));
 }
 
@@ -300,7 +302,8 @@ static void emit_copy(emitter *e, const plan_step *s)
         return;
     }
     value rows = pe_dim(e, s->u.copy.rows), c = counter(e);
-    value to_stride = pe_dim(e, s->u.copy.to_stride), from_stride = pe_dim(e, s->u.copy.from_stride);
+    value to_stride = pe_dim(e, s->u.copy.to_stride),
+          from_stride = pe_dim(e, s->u.copy.from_stride);
     LLVMBasicBlockRef test = pe_block(e), body = pe_block(e), next = pe_block(e);
     LLVMBuildStore(e->b, pe_int(e, 0), c);
     LLVMBuildBr(e->b, test);
@@ -353,7 +356,8 @@ static void emit_loop(emitter *e, const plan_step *s)
     LLVMBuildCondBr(e->b, again, test, next);
     LLVMPositionBuilderAtEnd(e->b, next);
     if (s->u.loop.trips != PLAN_NONE)
-        LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->i64, index, ""), pe_symbol(e, s->u.loop.trips));
+        LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->i64, index, ""),
+                       pe_symbol(e, s->u.loop.trips));
 }
 
 static void step(emitter *e, const plan_step *s)
@@ -435,7 +439,8 @@ static void check_symbols(emitter *e)
         value v = pe_dim(e, d->self);
         value low = LLVMBuildICmp(e->b, LLVMIntSGE, v, pe_int(e, max_i64(d->lo, 0)), "");
         value high = LLVMBuildICmp(e->b, LLVMIntSLE, v, pe_int(e, d->hi), "");
-        demand(e, LLVMBuildAnd(e->b, low, high, ""), INGOT_SHAPE, "an input's extent is out of range");
+        demand(e, LLVMBuildAnd(e->b, low, high, ""), INGOT_SHAPE,
+               "an input's extent is out of range");
     }
 }
 
@@ -445,7 +450,8 @@ static void write_dims(emitter *e)
 
     for (uint32_t i = 0; i < e->e->output.len; i++) {
         const ir_type *t = e->e->output.at[i].type;
-        int64_t at = (int64_t)(sizeof(struct ingot_buffer) * i + offsetof(struct ingot_buffer, dims));
+        int64_t at =
+            (int64_t)(sizeof(struct ingot_buffer) * i + offsetof(struct ingot_buffer, dims));
         if (t->kind != TY_TENSOR || !t->rank)
             continue;
         value dims = pe_load(e, outputs, at, e->ptr);
@@ -486,7 +492,8 @@ static void compile_fast(emitter *e)
 
     for (size_t i = 0; i < COUNT(names); i++) {
         unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
-        LLVMAddAttributeAtIndex(e->f, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, kind, 0));
+        LLVMAddAttributeAtIndex(e->f, LLVMAttributeFunctionIndex,
+                                LLVMCreateEnumAttribute(e->cx, kind, 0));
     }
 }
 

@@ -6,7 +6,8 @@ static LLVMBasicBlockRef new_block(emit *e)
     return LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
 }
 
-static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, const char *), value a, value b)
+static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, const char *),
+                    value a, value b)
 {
     return op(e->b, a, b, "");
 }
@@ -48,7 +49,8 @@ static void serial_loop(emit *e, const lp_stmt *s)
     if (s->kind == LP_DOWN) {
         counted c = count_begin(e, lo, hi, s->step[0]);
         value last = i64_op(e, LLVMBuildSub, hi, emit_i64(e, 1));
-        e->var[s->var[0]].scalar = i64_op(e, LLVMBuildSub, last, i64_op(e, LLVMBuildSub, c.phi, lo));
+        e->var[s->var[0]].scalar =
+            i64_op(e, LLVMBuildSub, last, i64_op(e, LLVMBuildSub, c.phi, lo));
         emit_block(e, s->body);
         count_end(e, c);
         return;
@@ -141,7 +143,8 @@ static void vector_loop(emit *e, const lp_stmt *s)
         return;
     }
     e->lanes = lanes;
-    if (s->tail == LP_EXACT && lp_is_int(e->k, s->lo[0], &lo) && lp_is_int(e->k, s->hi[0], &hi) && hi - lo == lanes) {
+    if (s->tail == LP_EXACT && lp_is_int(e->k, s->lo[0], &lo) && lp_is_int(e->k, s->hi[0], &hi) &&
+        hi - lo == lanes) {
         vector_body(e, s, first, NULL, NULL);
         e->lanes = 1;
         return;
@@ -155,12 +158,14 @@ static void vector_loop(emit *e, const lp_stmt *s)
     vector_body(e, s, c.phi, NULL, NULL);
     count_end(e, c);
     if (s->tail != LP_EXACT) {
-        value start = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, whole, first, ""), whole, first, "");
+        value start = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, whole, first, ""),
+                                      whole, first, "");
         LLVMBasicBlockRef tail = new_block(e), done = new_block(e);
         LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, start, end, ""), tail, done);
         LLVMPositionBuilderAtEnd(e->b, tail);
         value left = i64_op(e, LLVMBuildSub, end, start);
-        value mask = LLVMBuildICmp(e->b, LLVMIntSLT, lane_numbers(e, lanes), emit_splat(e, left), "");
+        value mask =
+            LLVMBuildICmp(e->b, LLVMIntSLT, lane_numbers(e, lanes), emit_splat(e, left), "");
         vector_body(e, s, start, mask, i64_op(e, LLVMBuildSub, end, emit_i64(e, 1)));
         LLVMBuildBr(e->b, done);
         LLVMPositionBuilderAtEnd(e->b, done);
@@ -178,7 +183,8 @@ static void row_local(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     for (int i = 0; i < b->rank; i++)
         bytes = i64_op(e, LLVMBuildMul, bytes, emit_scalar(e, b->dims[i]));
-    bytes = LLVMBuildAnd(e->b, i64_op(e, LLVMBuildAdd, bytes, emit_i64(e, 63)), emit_i64(e, -64), "");
+    bytes =
+        LLVMBuildAnd(e->b, i64_op(e, LLVMBuildAdd, bytes, emit_i64(e, 63)), emit_i64(e, -64), "");
     e->base[s->buf] = e->row_top;
     e->row_top = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), e->row_top, &bytes, 1, "");
 }
@@ -208,7 +214,8 @@ static void local(emit *e, const lp_stmt *s)
         return;
     emit_new_statement(e);
     value v = emit_vector(e, s->value);
-    int64_t row = b->rank && e->lanes == 1 && lp_is_int(e->k, b->dims[b->rank - 1], &extent) ? extent : 1;
+    int64_t row =
+        b->rank && e->lanes == 1 && lp_is_int(e->k, b->dims[b->rank - 1], &extent) ? extent : 1;
     if (row > 1 && row <= 64) {     /* whole rows, as the loop will read them */
         int lanes = e->lanes;
         e->lanes = (int)row;
@@ -245,7 +252,8 @@ static void store_reg(emit *e, const lp_stmt *s)
 
 static value element_address(emit *e, lp_buf b, value offset)
 {
-    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1, "");
+    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
+                         "");
 }
 
 static void store_one(emit *e, const lp_stmt *s, value offset, value v)
@@ -273,7 +281,8 @@ static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
             LLVMBuildCondBr(e->b, LLVMBuildExtractElement(e->b, e->mask, at, ""), then, done);
             LLVMPositionBuilderAtEnd(e->b, then);
         }
-        store_one(e, s, LLVMBuildExtractElement(e->b, offsets, at, ""), LLVMBuildExtractElement(e->b, v, at, ""));
+        store_one(e, s, LLVMBuildExtractElement(e->b, offsets, at, ""),
+                  LLVMBuildExtractElement(e->b, v, at, ""));
         if (done) {
             LLVMBuildBr(e->b, done);
             LLVMPositionBuilderAtEnd(e->b, done);
@@ -394,7 +403,8 @@ static void branch(emit *e, const lp_stmt *s)
         masked_if(e, s);
         return;
     }
-    LLVMBasicBlockRef then = new_block(e), other = s->other ? new_block(e) : NULL, done = new_block(e);
+    LLVMBasicBlockRef then = new_block(e), other = s->other ? new_block(e) : NULL,
+                      done = new_block(e);
     LLVMBuildCondBr(e->b, emit_scalar(e, s->value), then, other ? other : done);
     LLVMPositionBuilderAtEnd(e->b, then);
     emit_block(e, s->body);
@@ -453,8 +463,9 @@ void emit_block(emit *e, const lp_stmt *s)
 
 static void add_text_attribute(emit *e, value f, const char *key, const char *v)
 {
-    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
-                            LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
+    LLVMAddAttributeAtIndex(
+        f, LLVMAttributeFunctionIndex,
+        LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
 }
 
 static void function_attributes(emit *e, value f)
@@ -464,7 +475,8 @@ static void function_attributes(emit *e, value f)
     add_text_attribute(e, f, "target-cpu", e->t->name);
     add_text_attribute(e, f, "target-features", e->t->features);
     add_text_attribute(e, f, "prefer-vector-width", e->t->vector_bytes >= 64 ? "512" : "256");
-    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, nounwind, 0));
+    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(e->cx, nounwind, 0));
 }
 
 /* May parameter b overlap another? */
@@ -503,7 +515,8 @@ static value wrapper(emit *e, value body, uint32_t params, uint32_t dims)
 {
     type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
     type t[4] = {ptr, i64, i64, LLVMInt32TypeInContext(e->cx)};
-    value f = LLVMAddFunction(e->m, e->k->name, LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, 4, false));
+    value f = LLVMAddFunction(e->m, e->k->name,
+                              LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, 4, false));
     value *a = mem_alloc((3 + params + dims) * sizeof *a), arg = LLVMGetParam(f, 0);
 
     function_attributes(e, f);

@@ -354,7 +354,8 @@ void lp_store_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value)
 
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value)
 {
-    ICE_IF(op != SC_ADD && op != SC_MUL && op != SC_MIN && op != SC_MAX && op != SC_AND && op != SC_OR,
+    ICE_IF(op != SC_ADD && op != SC_MUL && op != SC_MIN && op != SC_MAX && op != SC_AND &&
+               op != SC_OR,
            "update by %s", sc_text(op));
     store(k, op, b, idx, value);
 }

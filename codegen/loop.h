@@ -182,7 +182,10 @@ lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b);
 lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4); /* i32 each */
 
 static inline const lp_node *lp_at(const lp_kernel *k, lp_expr e) { return &k->node.at[e]; }
-static inline ir_dtype lp_dtype(const lp_kernel *k, lp_expr e) { return (ir_dtype)lp_at(k, e)->dtype; }
+static inline ir_dtype lp_dtype(const lp_kernel *k, lp_expr e)
+{
+    return (ir_dtype)lp_at(k, e)->dtype;
+}
 bool lp_is_int(const lp_kernel *k, lp_expr e, int64_t *v);    /* an i64 literal? */
 bool lp_depends(const lp_kernel *k, lp_expr e, lp_var v);
 lp_var lp_var_of(const lp_kernel *k, lp_expr e);              /* of an LX_VAR */

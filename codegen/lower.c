@@ -144,7 +144,10 @@ lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt)
     case RED_MIN:
         if (flt)
             return lp_const_flt(k, dt, INFINITY);
-        return lp_const_int(k, dt, sign ? (int64_t)(((uint64_t)1 << (bits - 1)) - 1) : dt == DT_BOOL ? 1 : -1);
+        return lp_const_int(k, dt,
+                            sign            ? (int64_t)(((uint64_t)1 << (bits - 1)) - 1)
+                            : dt == DT_BOOL ? 1
+                                            : -1);
     case RED_MAX:
         if (flt)
             return lp_const_flt(k, dt, -INFINITY);

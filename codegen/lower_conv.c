@@ -19,8 +19,8 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
 
 /* ---- packing --------------------------------------------------------------------- */
 
-static uint32_t link(const conv *c, uint32_t id, unsigned op, const ir_attr *a, uint32_t other, int rank,
-                     const ir_dim *shape)
+static uint32_t link(const conv *c, uint32_t id, unsigned op, const ir_attr *a, uint32_t other,
+                     int rank, const ir_dim *shape)
 {
     ir_module *m = c->j->l->m;
 
@@ -35,7 +35,8 @@ static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
     const ir_ints part[4] = {c->at->wg, c->at->wo, c->at->wf, c->at->ws};
     int32_t perm[IR_MAX_RANK];
     int r = 0;
-    ir_dim shape[IR_MAX_RANK], four[4], low[4] = {{0}, {0}, {0}, {0}}, high[4] = {{0}, {0}, {0}, {0}};
+    ir_dim shape[IR_MAX_RANK], four[4], low[4] = {{0}, {0}, {0}, {0}},
+                                        high[4] = {{0}, {0}, {0}, {0}};
     int64_t wide = (e[1] + v - 1) / v * v;
 
     for (int k = 0; k < 4; k++)
@@ -52,7 +53,8 @@ static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
         four[1] = dim_int(t, wide);
         ir_module *m = c->j->l->m;
         uint32_t zero = const_int(m, type_scalar(&m->types, c->tw->dtype), 0);
-        id = link(c, id, OP_PAD, &(ir_attr){.PAD = {.low = {4, low}, .high = {4, high}}}, zero, 4, four);
+        id = link(c, id, OP_PAD, &(ir_attr){.PAD = {.low = {4, low}, .high = {4, high}}}, zero, 4,
+                  four);
     }
     ir_dim five[5] = {four[0], dim_int(t, wide / v), dim_int(t, v), four[2], four[3]};
     id = link(c, id, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {5, five}}}, 0, 5, five);

@@ -184,7 +184,8 @@ static lp_expr load_if(body *b, ir_ref r, lp_expr *idx, lp_expr inside)
         lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
         idx[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
     }
-    lp_expr zero = dt_is_float(t->dtype) ? lp_const_flt(k, t->dtype, 0) : lp_const_int(k, t->dtype, 0);
+    lp_expr zero =
+        dt_is_float(t->dtype) ? lp_const_flt(k, t->dtype, 0) : lp_const_int(k, t->dtype, 0);
     return lp_select(k, inside, body_at(b, r, idx), zero);
 }
 

@@ -76,8 +76,8 @@ static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr col
 
 /* ---- B packed at compile time -------------------------------------------------------- */
 
-static uint32_t link(const dot *d, uint32_t id, unsigned op, const ir_attr *a, uint32_t other, int rank,
-                     const ir_dim *shape)
+static uint32_t link(const dot *d, uint32_t id, unsigned op, const ir_attr *a, uint32_t other,
+                     int rank, const ir_dim *shape)
 {
     ir_module *m = d->j->l->m;
     ir_dtype dt = m->consts.at[id].type->dtype;
@@ -112,7 +112,8 @@ static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int n
         ir_dim low[2] = {{0}, {0}}, high[2] = {{0}, dim_int(t, wide - n)};
         uint32_t zero = const_int(m, type_scalar(&m->types, type->dtype), 0);
         flat[1] = dim_int(t, wide);
-        c = link(d, c, OP_PAD, &(ir_attr){.PAD = {.low = {2, low}, .high = {2, high}}}, zero, 2, flat);
+        c = link(d, c, OP_PAD, &(ir_attr){.PAD = {.low = {2, low}, .high = {2, high}}}, zero, 2,
+                 flat);
     }
     ir_dim three[3] = {flat[0], dim_int(t, wide / nr), dim_int(t, nr)};
     c = link(d, c, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {3, three}}}, 0, 3, three);
@@ -146,7 +147,8 @@ static uint32_t columns_of(const dot *d, uint32_t c)
         step[i] = (ir_dim){1};
         shape[i] = in_list(d->at->sum_b, i) ? step[i] : d->tb->dim[i];
     }
-    const ir_attr a = {.SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
+    const ir_attr a = {
+        .SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
     return link(d, c, OP_SLICE, &a, 0, rank, shape);
 }
 
@@ -169,7 +171,8 @@ static bool split_scale(const dot *d, uint32_t c, uint32_t *narrow, uint32_t *sc
         if (l->op != OP_MUL || !is_of_columns(d, l->other))
             return false;
         uint32_t s = columns_of(d, l->other);
-        *scale = any ? const_linked(m, s, (ir_link){OP_MUL, l->attr, *scale, m->consts.at[s].type}) : s;
+        *scale =
+            any ? const_linked(m, s, (ir_link){OP_MUL, l->attr, *scale, m->consts.at[s].type}) : s;
         any = true;
     }
     return false;
@@ -271,7 +274,8 @@ static bool divides(const lp_kernel *k, lp_expr e, lp_var v)
 
     if (!lp_depends(k, e, v))
         return false;
-    if ((n->kind == LX_FLOORDIV || (n->kind == LX_SCALAR && n->op == SC_MOD && n->dtype == DT_I64)) &&
+    if ((n->kind == LX_FLOORDIV ||
+         (n->kind == LX_SCALAR && n->op == SC_MOD && n->dtype == DT_I64)) &&
         !lp_is_int(k, k->arg.at[n->arg + 1], &d))
         return true;
     for (uint32_t i = 0; i < n->narg; i++)
@@ -354,7 +358,8 @@ static void dot_init(dot *d, job *j)
 
     *d = (dot){.j = j, .at = &j->root->attr->DOT};
     d->a = ir_arg(fn, j->root, 0), d->b = ir_arg(fn, j->root, 1);
-    d->ta = ir_type_of(fn, d->a), d->tb = ir_type_of(fn, d->b), d->ty = ir_type_of(fn, j->root->first);
+    d->ta = ir_type_of(fn, d->a), d->tb = ir_type_of(fn, d->b),
+    d->ty = ir_type_of(fn, j->root->first);
     d->fa = free_axes(d->ta->rank, d->at->batch_a, d->at->sum_a);
     d->fb = free_axes(d->tb->rank, d->at->batch_b, d->at->sum_b);
     d->acc = acc_dtype(d->ty->dtype);

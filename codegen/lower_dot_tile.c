@@ -137,8 +137,8 @@ static void store_results(const tile *x)
     lp_expr q = lp_unroll(p, "q", d->nv);
     lp_expr first = lp_add(p, col0, lp_mul(p, q, lanes));
     lp_expr left = lp_min(p, lp_sub(p, body_dim(x->b, d->n), first), lanes);
-    lp_expr v = lp_vec(p, "v", lp_int(p, 0), exact ? lanes : lp_max(p, left, lp_int(p, 0)), d->lanes,
-                       exact ? LP_EXACT : LP_MASKED);
+    lp_expr v = lp_vec(p, "v", lp_int(p, 0), exact ? lanes : lp_max(p, left, lp_int(p, 0)),
+                       d->lanes, exact ? LP_EXACT : LP_MASKED);
     output_index(x, lp_add(p, x->m0, r), lp_add(p, first, v), out);
     body_forget(x->b);
     x->b->given_expr = lp_cast(p, d->ty->dtype, total(x, r, q, v));
@@ -159,7 +159,8 @@ static void make_tile(tile *x, lp_expr m0, int rows)
     for (x->parts = 1; x->parts * rows * d->nv < MIN_CHAINS; x->parts *= 2)
         ;
     x->acc = lp_local(p, "acc", d->acc, 3,
-                      LP(lp_int(p, x->parts * rows), lp_int(p, d->nv), lp_int(p, d->lanes)), LP_REG, zero);
+                      LP(lp_int(p, x->parts * rows), lp_int(p, d->nv), lp_int(p, d->lanes)), LP_REG,
+                      zero);
     add_all(x);
     store_results(x);
 }

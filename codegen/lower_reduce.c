@@ -86,7 +86,8 @@ static void sum_columns(columns *c, lp_expr first, int n)
     int count = reduced_dims(t, c->axes, dims), last = yt->rank - 1;
 
     body_forget(c->b);
-    lp_buf a = n ? lp_local(k, "acc", c->acc, 2, LP(lp_int(k, n), w), LP_REG, redop_start(k, c->op, c->acc))
+    lp_buf a = n ? lp_local(k, "acc", c->acc, 2, LP(lp_int(k, n), w), LP_REG,
+                            redop_start(k, c->op, c->acc))
                  : lp_local(k, "acc", c->acc, 0, NULL, LP_REG, redop_start(k, c->op, c->acc));
     serial(c->b, dims, count, red);
     lp_expr at[2] = {n ? lp_unroll(k, "u", n) : 0, n ? lp_vec(k, "v", zero, w, c->w, LP_EXACT) : 0};
@@ -127,7 +128,8 @@ static void reduce_columns(columns *c)
         memcpy(outer, yt->dim, (size_t)last * sizeof *outer);
         outer[last] = dim_ceildiv(t, yt->dim[last], dim_int(t, width));
     }
-    open = last + !narrow > 0 ? body_loops(c->b, narrow ? yt->dim : outer, last + !narrow, c->out) : 0;
+    open =
+        last + !narrow > 0 ? body_loops(c->b, narrow ? yt->dim : outer, last + !narrow, c->out) : 0;
     lp_expr first = narrow ? zero : lp_mul(k, c->out[last], lp_int(k, width));
     lp_expr end = lp_add(k, first, lp_int(k, width));
     if (!narrow) {
@@ -135,13 +137,15 @@ static void reduce_columns(columns *c)
         sum_columns(c, first, VECTORS);
         lp_else(k);
     }
-    c->out[last] = lp_vec(k, "v", first, narrow ? columns : lp_min(k, end, columns), c->w, LP_MASKED);
+    c->out[last] =
+        lp_vec(k, "v", first, narrow ? columns : lp_min(k, end, columns), c->w, LP_MASKED);
     sum_columns(c, first, 0);
     close_loops(k, open + 1 + !narrow);
 }
 
 /* Last axis reduced. */
-static void reduce_rows(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_redop op, ir_dtype acc)
+static void reduce_rows(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_redop op,
+                        ir_dtype acc)
 {
     const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
     lp_kernel *k = b->k;
@@ -246,7 +250,8 @@ static win win_of(const ir_node *n)
 }
 
 /* Position i of the operand for output o and tap r; `inside` gets its bounds. */
-static lp_expr tap(body *b, const win *w, int axis, lp_expr o, lp_expr r, lp_expr extent, lp_expr *inside)
+static lp_expr tap(body *b, const win *w, int axis, lp_expr o, lp_expr r, lp_expr extent,
+                   lp_expr *inside)
 {
     lp_kernel *k = b->k;
     lp_expr p = lp_mul(k, o, body_dim(b, w->stride.at[axis]));
@@ -297,10 +302,12 @@ bool template_window(job *j)
     bool vec = last >= 0 && !arg && trivial_axis(d, &w, last);
     open = last + !vec > 0 ? body_loops(&b, yt->dim, last + !vec, out) : 0;
     if (vec) {
-        out[last] = lp_vec(k, "v", lp_int(k, 0), body_dim(&b, yt->dim[last]), lanes_of(j->l, acc), LP_MASKED);
+        out[last] = lp_vec(k, "v", lp_int(k, 0), body_dim(&b, yt->dim[last]), lanes_of(j->l, acc),
+                           LP_MASKED);
         open++;
     }
-    lp_expr first = arg && dt_is_float(acc) ? redop_start(k, RED_MAX, acc) : redop_start(k, w.op, acc);
+    lp_expr first =
+        arg && dt_is_float(acc) ? redop_start(k, RED_MAX, acc) : redop_start(k, w.op, acc);
     lp_buf a = lp_local(k, "acc", acc, 0, NULL, LP_REG, first);
     lp_buf where = arg ? lp_local(k, "where", DT_I64, 0, NULL, LP_REG, lp_int(k, -1)) : 0;
     for (int i = 0; i < t->rank; i++)
@@ -322,7 +329,8 @@ bool template_window(job *j)
         lp_expr better = w.op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
         lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
         if (dt_is_float(acc))
-            fresh = lp_2(k, SC_OR, fresh, lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
+            fresh = lp_2(k, SC_OR, fresh,
+                         lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
         fresh = lp_let(k, "fresh", fresh);
         for (int i = 1; i < t->rank; i++)
             linear = lp_add(k, lp_mul(k, linear, body_dim(&b, t->dim[i])), idx[i]);
@@ -397,7 +405,8 @@ static bool copy_base(job *j, ir_ref base)
     body_forget(&b);
     open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
-        idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), body_dim(&b, t->dim[last]), lanes_of(j->l, t->dtype), LP_MASKED);
+        idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), body_dim(&b, t->dim[last]),
+                           lanes_of(j->l, t->dtype), LP_MASKED);
         open++;
     }
     lp_store(b.k, y, idx, body_at(&b, base, idx));
@@ -440,7 +449,8 @@ bool template_scatter(job *j)
         }
         lp_expr v = lp_cast(k, DT_I64, body_at(&b, ir_arg(fn, j->root, (uint32_t)a + 1), idx));
         to[i] = lp_let(k, "at", v);
-        lp_expr in = lp_and(k, lp_le(k, lp_int(k, 0), to[i]), lp_lt(k, to[i], body_dim(&b, t->dim[i])));
+        lp_expr in =
+            lp_and(k, lp_le(k, lp_int(k, 0), to[i]), lp_lt(k, to[i], body_dim(&b, t->dim[i])));
         inside = inside ? lp_and(k, inside, in) : in;
     }
     if (inside)

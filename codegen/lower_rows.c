@@ -32,7 +32,8 @@ static void open_row(rows *r, int lanes)
     body_forget(&r->b);
     for (int i = r->kept; i < last; i++)
         r->idx[i] = lp_for(k, letter[i], lp_int(k, 0), body_dim(&r->b, r->full->dim[i]));
-    r->idx[last] = lp_vec(k, "v", lp_int(k, 0), body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
+    r->idx[last] =
+        lp_vec(k, "v", lp_int(k, 0), body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
 }
 
 static void close_row(rows *r)
@@ -104,7 +105,8 @@ static void use_buffers(rows *r, const bool *fill)
     for (uint32_t i = 0; i < g->nrow; i++) {
         r->held[i] |= fill[i];
         if (fill[i])
-            vec_push(&r->b.known, ((body_known){.ref = g->row[i], .row = r->row[i], .skip = r->kept}));
+            vec_push(&r->b.known,
+                     ((body_known){.ref = g->row[i], .row = r->row[i], .skip = r->kept}));
     }
 }
 
@@ -123,7 +125,8 @@ static void reduce_row(rows *r, uint32_t phase)
     open_row(r, w);
     fill_buffers(r, fill);
     lp_expr v = body_at(&r->b, ir_arg(r->b.fn, n, 0), r->idx);
-    lp_update(k, redop_scalar(op), a, LP(lp_mod(k, r->idx[last], lp_int(k, w))), lp_cast(k, acc, v));
+    lp_update(k, redop_scalar(op), a, LP(lp_mod(k, r->idx[last], lp_int(k, w))),
+              lp_cast(k, acc, v));
     close_row(r);
     use_buffers(r, fill);
     lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));

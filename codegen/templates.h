@@ -17,8 +17,8 @@ typedef struct job {
 } job;
 
 typedef bool template_fn(job *j);
-template_fn template_map, template_reduce, template_rows, template_argreduce, template_window, template_dot,
-    template_conv, template_cumul, template_scatter;
+template_fn template_map, template_reduce, template_rows, template_argreduce, template_window,
+    template_dot, template_conv, template_cumul, template_scatter;
 
 /* Begins a kernel of the job whose root value is computed by the template. */
 void job_kernel(job *j, body *b, const char *what);

@@ -126,8 +126,9 @@ static const uint32_t *sort_nodes(onnx_scope *sc, const Onnx__GraphProto *g)
                 continue;
             uint32_t before = s.made.text.len, id = names_add(&s.made, g->node[i]->output[j]);
             if (id < before)
-                ok = diag_error(sc->model->d, sc->b->loc, D_GENERAL,
-                                arena_printf(mem, "the value '%s' is made twice", g->node[i]->output[j]));
+                ok = diag_error(
+                    sc->model->d, sc->b->loc, D_GENERAL,
+                    arena_printf(mem, "the value '%s' is made twice", g->node[i]->output[j]));
             else
                 vec_push(&s.maker, i);
         }
@@ -190,7 +191,8 @@ static const row *find_row(const char *domain, const char *op, int64_t version)
 }
 
 /* What a function is known by. */
-static const char *function_key(onnx_model *x, const char *domain, const char *name, const char *overload)
+static const char *function_key(onnx_model *x, const char *domain, const char *name,
+                                const char *overload)
 {
     domain = same_domain(domain, "") ? "" : text_or(domain);
     return arena_printf(&x->m->mem, "%s\n%s\n%s", domain, text_or(name), text_or(overload));
@@ -208,7 +210,8 @@ void onnx_list_functions(onnx_model *x)
 
 static const Onnx__FunctionProto *find_function(onnx_model *x, const Onnx__NodeProto *p)
 {
-    uint32_t id = x->function.len ? names_find(&x->functions, function_key(x, p->domain, p->op_type, p->overload))
+    uint32_t id = x->function.len ? names_find(&x->functions,
+                                               function_key(x, p->domain, p->op_type, p->overload))
                                   : NAMES_NONE;
 
     return id == NAMES_NONE ? NULL : x->function.at[id];
@@ -216,7 +219,8 @@ static const Onnx__FunctionProto *find_function(onnx_model *x, const Onnx__NodeP
 
 static const char *version_text(onnx_model *x, const Onnx__NodeProto *p, int64_t version)
 {
-    return arena_printf(&x->m->mem, "%s%s%lld", same_domain(p->domain, "") ? "" : text_or(p->domain),
+    return arena_printf(&x->m->mem, "%s%s%lld",
+                        same_domain(p->domain, "") ? "" : text_or(p->domain),
                         same_domain(p->domain, "") ? "" : " ", (long long)version);
 }
 
@@ -341,7 +345,8 @@ static bool run_node(onnx_scope *s, uint32_t index)
                                text_or(p->op_type), (long long)n.version);
     s->b->loc = (ir_loc){.file = diag_place(x->d, place), .line = index + 1};
     if (x->nodes++ == MAX_NODES + x->size)
-        return diag_error(x->d, s->b->loc, D_BUDGET, "the model", "the number of nodes, functions expanded,",
+        return diag_error(x->d, s->b->loc, D_BUDGET, "the model",
+                          "the number of nodes, functions expanded,",
                           (long long)(MAX_NODES + x->size));
     if (p->n_output > COUNT(out))
         return onnx_fail(&n, "has more than %zu results", COUNT(out));
@@ -388,8 +393,9 @@ bool onnx_run_rest(onnx_scope *s, ir_ref *out)
         if (s->sunk)
             out[i] = s->sunk[i];
         else if (!scope_find(s, name, &out[i]))
-            return diag_error(s->model->d, s->b->loc, D_GENERAL,
-                              arena_printf(&s->model->m->mem, "output '%s' is made by no node", name));
+            return diag_error(
+                s->model->d, s->b->loc, D_GENERAL,
+                arena_printf(&s->model->m->mem, "output '%s' is made by no node", name));
     }
     return true;
 }

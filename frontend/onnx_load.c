@@ -186,7 +186,8 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
     ir_dim dim[IR_MAX_RANK];
 
     if (dtype == DT_NONE) {
-        diag_error(x->d, loc, D_GENERAL, arena_printf(&x->m->mem, "%s: has no known element type", input));
+        diag_error(x->d, loc, D_GENERAL,
+                   arena_printf(&x->m->mem, "%s: has no known element type", input));
         return NULL;
     }
     size_t rank = t->shape ? t->shape->n_dim : 0;
@@ -277,7 +278,8 @@ static bool inside(const char *folder, const char *path)
 
 /* A file of the model's folder, mapped once for all tensors in it; null after an
  * error. */
-static const onnx_file *external_file(onnx_model *x, const Onnx__TensorProto *t, const char *location, ir_loc loc)
+static const onnx_file *external_file(onnx_model *x, const Onnx__TensorProto *t,
+                                      const char *location, ir_loc loc)
 {
     uint32_t id = names_find(&x->files, location);
     onnx_file f;
@@ -285,11 +287,16 @@ static const onnx_file *external_file(onnx_model *x, const Onnx__TensorProto *t,
 
     if (id != NAMES_NONE)
         return &x->file.at[id];
-    const char *path = arena_printf(&x->m->mem, "%s%s%s", x->folder, *x->folder ? "/" : "", location);
+    const char *path =
+        arena_printf(&x->m->mem, "%s%s%s", x->folder, *x->folder ? "/" : "", location);
     if (*location == '/' || strstr(location, "..") || !inside(x->folder, path)) {
-        bool missing = access(path, F_OK) && errno == ENOENT && *location != '/' && !strstr(location, "..");
-        tensor_error(x, t, loc, arena_printf(&x->m->mem, missing ? "external data '%s': no such file"
-                                                 : "external data '%s' is not in the model's folder", location));
+        bool missing =
+            access(path, F_OK) && errno == ENOENT && *location != '/' && !strstr(location, "..");
+        tensor_error(x, t, loc,
+                     arena_printf(&x->m->mem,
+                                  missing ? "external data '%s': no such file"
+                                          : "external data '%s' is not in the model's folder",
+                                  location));
         return NULL;
     }
     f.data = map_file(path, &f.size, &why);
@@ -313,7 +320,8 @@ static bool read_size(const char *s, unsigned long long *out)
 
 static bool external(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, payload *p)
 {
-    const char *location = entry(t, "location"), *offset = entry(t, "offset"), *length = entry(t, "length");
+    const char *location = entry(t, "location"), *offset = entry(t, "offset"),
+               *length = entry(t, "length");
     unsigned long long from = 0, len = 0;
 
     if (!x->folder || !location || !*location)
@@ -387,7 +395,8 @@ static uint32_t load_strings(onnx_model *x, const Onnx__TensorProto *t, const ir
         return fail(x, t, loc, "has the wrong number of strings");
     s = arena_alloc(&x->m->mem, count * 16);
     for (size_t i = 0; i < count; i++) {
-        s[i].at = arena_strndup(&x->m->mem, (const char *)t->string_data[i].data, t->string_data[i].len);
+        s[i].at =
+            arena_strndup(&x->m->mem, (const char *)t->string_data[i].data, t->string_data[i].len);
         s[i].len = t->string_data[i].len;
     }
     return const_bytes(x->m, type, s, count * 16);
@@ -413,7 +422,8 @@ static bool tensor_type(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, c
 
 static bool add_weights(onnx_model *x, const Onnx__TensorProto *t, uint64_t bytes, ir_loc loc)
 {
-    uint64_t max = x->options && x->options->max_weights ? x->options->max_weights : ONNX_MAX_WEIGHTS;
+    uint64_t max =
+        x->options && x->options->max_weights ? x->options->max_weights : ONNX_MAX_WEIGHTS;
 
     x->weights += bytes;
     return x->weights <= max || tensor_error(x, t, loc, "the weights exceed --max-weights");
@@ -467,7 +477,8 @@ uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
         if (!external(x, t, loc, &p))
             return IR_NONE;
     } else if (!left_out(x, t, &p) && t->has_raw_data) {
-        p = (payload){9, arena_copy(&x->m->mem, t->raw_data.data, t->raw_data.len), t->raw_data.len};
+        p = (payload){9, arena_copy(&x->m->mem, t->raw_data.data, t->raw_data.len),
+                      t->raw_data.len};
     }
     if (p.field != 9)
         return load_typed(x, t, type, &p, (size_t)count, loc);
@@ -516,7 +527,8 @@ static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
         const char *name = x->options->shape[i].input;
         bool found = false;
         for (size_t j = 0; j < g->n_input; j++)
-            found |= g->input[j]->name && !strcmp(g->input[j]->name, name) && !is_initializer(g, name);
+            found |=
+                g->input[j]->name && !strcmp(g->input[j]->name, name) && !is_initializer(g, name);
         if (!found)
             return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
                               arena_printf(&x->m->mem, "has no input '%s' (--shape)", name));
@@ -544,7 +556,8 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 
     ir_build_init(&b, x->m, ir_fn_new(x->m, "main", true), x->d);
     b.loc = loc;
-    bool ok = check_options(x, g) && load_inputs(&s, g, loc) && check_dims(x) && onnx_run_graph(&s, g, out);
+    bool ok = check_options(x, g) && load_inputs(&s, g, loc) && check_dims(x) &&
+              onnx_run_graph(&s, g, out);
     b.loc = loc;
     for (size_t i = 0; ok && i < g->n_output; i++)
         ir_result(&b, g->output[i]->name ? g->output[i]->name : "", out[i]);
@@ -562,8 +575,8 @@ static bool few_versions(onnx_model *x)
     for (size_t i = 0; i < x->proto->n_functions; i++)
         if (x->proto->functions[i]->n_opset_import > n)
             n = x->proto->functions[i]->n_opset_import;
-    return n <= MOST || diag_error(x->d, (ir_loc){0}, D_BUDGET, x->name, "the number of operator sets",
-                                   (long long)MOST);
+    return n <= MOST || diag_error(x->d, (ir_loc){0}, D_BUDGET, x->name,
+                                   "the number of operator sets", (long long)MOST);
 }
 
 static bool build_model(onnx_model *x)

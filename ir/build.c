@@ -208,7 +208,8 @@ static ir_ref fold_link(ir_build *b, const ir_infer *in)
         return IR_NONE;
     if (in->narg == 1)
         return const_id(b, a[0], &id)
-                   ? ir_const_ref(b, const_linked(b->m, id, (ir_link){in->op, in->attr, 0, in->out[0]}))
+                   ? ir_const_ref(
+                         b, const_linked(b->m, id, (ir_link){in->op, in->attr, 0, in->out[0]}))
                    : IR_NONE;
     bool swap = (in->op == OP_ADD || in->op == OP_MUL) && !const_id(b, a[0], &id);
     if (!const_id(b, a[swap], &id) || !spread_const(b, a[!swap], &other))
@@ -229,7 +230,8 @@ static ir_ref fold_concat(ir_build *b, const ir_infer *in)
     if (!dt_is_float(t->dtype) && (!dt_is_int(t->dtype) || t->dtype == DT_BOOL))
         return IR_NONE;
     const ir_type *one = type_scalar(&b->m->types, t->dtype);
-    uint32_t neutral = dt_is_float(t->dtype) ? const_float(b->m, one, -0.0) : const_int(b->m, one, 0);
+    uint32_t neutral =
+        dt_is_float(t->dtype) ? const_float(b->m, one, -0.0) : const_int(b->m, one, 0);
     for (int i = 0; i < t->rank; i++)
         none[i] = low[i] = high[i] = dim_int(dt, 0);
     for (uint32_t i = 0; i < in->narg; i++) {
@@ -239,7 +241,8 @@ static ir_ref fold_concat(ir_build *b, const ir_infer *in)
         low[axis] = at;
         high[axis] = dim_sub(dt, t->dim[axis], end);
         ir_attr pad = {.PAD = {{t->rank, low}, {t->rank, high}, {t->rank, none}}};
-        id = const_linked(b->m, id, (ir_link){OP_PAD, ir_attr_intern(b->m, OP_PAD, &pad), neutral, t});
+        id = const_linked(b->m, id,
+                          (ir_link){OP_PAD, ir_attr_intern(b->m, OP_PAD, &pad), neutral, t});
         whole = i ? const_linked(b->m, whole, (ir_link){OP_ADD, NULL, id, t}) : id;
         at = end;
     }

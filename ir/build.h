@@ -40,7 +40,8 @@ typedef struct ir_infer {
     const ir_type *out[64];
     uint32_t nres;
 } ir_infer;
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) bool ir_infer_##infer(ir_infer *in);
+#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags)                                  \
+    bool ir_infer_##infer(ir_infer *in);
 #include "ops.def"
 /* The row of in->op, after the number of operands; operands of type never give
  * results of type never. */
@@ -57,7 +58,8 @@ ir_ref ir_state_ref(ir_build *b, uint32_t state);
 ir_ref ir_const_ref(ir_build *b, uint32_t constant);
 ir_ref ir_int(ir_build *b, ir_dtype dt, int64_t value);       /* scalar constants */
 ir_ref ir_float(ir_build *b, ir_dtype dt, double value);
-ir_ref ir_splat(ir_build *b, const ir_type *type, double value); /* broadcast of a scalar constant */
+ir_ref ir_splat(ir_build *b, const ir_type *type,
+                double value);                                /* broadcast of a scalar constant */
 ir_ref ir_i64s(ir_build *b, const int64_t *v, int n);         /* constant i64[n] */
 ir_ref ir_dim_ref(ir_build *b, ir_dim d);                     /* i64[] with elem d */
 ir_ref ir_dims_ref(ir_build *b, const ir_dim *d, int n);      /* i64[n] with elems d */
@@ -69,22 +71,27 @@ ir_ref ir_never(ir_build *b);                                 /* of type never *
 ir_ref ir_1(ir_build *b, unsigned op, ir_ref x);
 ir_ref ir_2(ir_build *b, unsigned op, ir_ref x, ir_ref y);
 ir_ref ir_select(ir_build *b, ir_ref c, ir_ref x, ir_ref y);
-ir_ref ir_cast(ir_build *b, ir_ref x, ir_dtype to);           /* saturating floats-to-ints; x itself if equal */
+ir_ref ir_cast(ir_build *b, ir_ref x,
+               ir_dtype to); /* saturating floats-to-ints; x itself if equal */
 /* With numpy broadcasting of both operands first (unproven equality makes a
  * run-time broadcast and a check). */
 ir_ref ir_b2(ir_build *b, unsigned op, ir_ref x, ir_ref y);
 bool ir_broadcast_all(ir_build *b, ir_ref *x, int n);         /* to one shape, numpy rules */
-ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank); /* trailing axes aligned */
+ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape,
+                       int rank); /* trailing axes aligned */
 
 /* Movement. */
-ir_ref ir_reshape(ir_build *b, ir_ref x, const ir_dim *shape, int rank); /* element counts must agree, else a check */
+ir_ref ir_reshape(ir_build *b, ir_ref x, const ir_dim *shape,
+                  int rank); /* element counts must agree, else a check */
 ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm);
 ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank, const int32_t *axes);
 /* A vector along one axis; of any other rank it is an error. */
 ir_ref ir_broadcast_axis(ir_build *b, ir_ref x, const ir_dim *shape, int rank, int32_t axis);
-ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step, const ir_dim *extent);
+ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step,
+                const ir_dim *extent);
 ir_ref ir_slice_axis(ir_build *b, ir_ref x, int axis, ir_dim start, ir_dim step, ir_dim extent);
-ir_ref ir_pad(ir_build *b, ir_ref x, ir_ref value, const ir_dim *low, const ir_dim *high, const ir_dim *inner); /* inner null: 0 */
+ir_ref ir_pad(ir_build *b, ir_ref x, ir_ref value, const ir_dim *low, const ir_dim *high,
+              const ir_dim *inner); /* inner null: 0 */
 ir_ref ir_concat(ir_build *b, const ir_ref *x, int n, int axis);
 ir_ref ir_unsqueeze(ir_build *b, ir_ref x, int axis);         /* one axis of extent 1 */
 ir_ref ir_squeeze(ir_build *b, ir_ref x, int axis);
@@ -92,9 +99,11 @@ ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes
 
 /* Reductions and contractions. */
 ir_ref ir_reduce(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n); /* axes vanish */
-ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n); /* axes become 1 */
-ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y, ir_ints sum_x, ir_ints sum_y);
-ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y);            /* numpy matmul, any ranks, broadcast batch */
+ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes,
+                      int n); /* axes become 1 */
+ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y, ir_ints sum_x,
+              ir_ints sum_y);
+ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y); /* numpy matmul, any ranks, broadcast batch */
 
 /* Dims from run-time values. */
 ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint); /* its known element, else a symbol */
@@ -119,7 +128,8 @@ void ir_update_state(ir_build *b, uint32_t state, ir_ref x);
  * first result's ref; multi-result nodes: a run), or IR_NONE to rebuild it as
  * it is.  Dead pure nodes are dropped; regions are rewritten likewise.  The
  * old function's contents are replaced.  True if anything changed. */
-typedef ir_ref ir_rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, const ir_ref *args);
+typedef ir_ref ir_rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
+                       const ir_ref *args);
 bool ir_rewrite(ir_module *m, ir_fn *fn, diag *d, ir_rule *rule, void *cx);
 /* The same with symbols replaced in every type and attribute. */
 bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s);

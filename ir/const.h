@@ -12,7 +12,8 @@ uint32_t const_copy(ir_module *m, const ir_type *type, const void *data, size_t 
 uint32_t const_copy_val(ir_module *m, const ir_type *type, const void *elements);
 uint32_t const_splat(ir_module *m, const ir_type *type, const void *element);
 uint32_t const_int(ir_module *m, const ir_type *type, int64_t value);   /* splat */
-uint32_t const_float(ir_module *m, const ir_type *type, double value);  /* splat, rounded to the dtype */
+uint32_t const_float(ir_module *m, const ir_type *type,
+                     double value); /* splat, rounded to the dtype */
 /* constant c with one more link; splats and repeated reshapes are simplified. */
 uint32_t const_linked(ir_module *m, uint32_t c, ir_link link);
 /* Constant c, which has links, without its last one. */

@@ -136,7 +136,8 @@ static void print_gaps(const diag *d, FILE *out)
 
     for (uint32_t i = 0; i < d->gap.len; i++) {
         const diag_gap *g = &d->gap.at[i];
-        uint32_t id = names_add(&keys, arena_printf(&mem, "%s\n%s\n%s", g->op, g->version, g->reason));
+        uint32_t id =
+            names_add(&keys, arena_printf(&mem, "%s\n%s\n%s", g->op, g->version, g->reason));
         if (id == group.len)
             vec_push(&group, (gap_group){0});
         if (group.at[id].count < NAMED)

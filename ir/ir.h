@@ -132,14 +132,21 @@ void ir_fn_replace(ir_fn *f, ir_fn *by);
 ir_fn *ir_module_find(const ir_module *m, const char *name);
 
 static inline const ir_type *ir_type_of(const ir_fn *f, ir_ref r) { return f->value.at[r].type; }
-static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r) { return &f->node.at[f->value.at[r].node]; }
-static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i) { return f->args.at[n->arg + i]; }
+static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r)
+{
+    return &f->node.at[f->value.at[r].node];
+}
+static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i)
+{
+    return f->args.at[n->arg + i];
+}
 
 /* The one copy of these attributes in the module; lists are copied.  Null for
  * an op without any. */
 const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_attr *a);
 /* With dims replaced. */
-const union ir_attr *ir_attr_apply(ir_module *m, unsigned op, const union ir_attr *a, const dim_subst *s);
+const union ir_attr *ir_attr_apply(ir_module *m, unsigned op, const union ir_attr *a,
+                                   const dim_subst *s);
 /* The k-th dim symbol that this node defines (bind, nonzero, loop ..);
  * NAMES_NONE behind the last. */
 uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k);

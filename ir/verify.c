@@ -249,7 +249,8 @@ static bool check_states(verifier *v)
         const ir_state *s = &v->m->state.at[i];
         if (s->init != IR_NONE && (s->init >= v->m->consts.len ||
                                    v->m->consts.at[s->init].type != s->type))
-            return diag_error(v->d, (ir_loc){0}, D_GENERAL, "a state's first value is of another type");
+            return diag_error(v->d, (ir_loc){0}, D_GENERAL,
+                              "a state's first value is of another type");
     }
     return true;
 }

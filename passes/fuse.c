@@ -300,7 +300,8 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, nod
         uint32_t u = open.at[0];
         const ir_node *n = &f->fn->node.at[u];
         bool fits = w ? stays_in_row(f, w, n)
-                      : ir_op_scalar(n->op) && same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r));
+                      : ir_op_scalar(n->op) &&
+                            same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r));
         if (f->owner[u] || !fits)
             break;
         if (open.n == 1)
@@ -336,7 +337,8 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
 
 static bool takes_epilogue(const ir_node *n)
 {
-    return n->nres == 1 && (n->op == OP_REDUCE || n->op == OP_WINDOW || n->op == OP_DOT || n->op == OP_CONV);
+    return n->nres == 1 &&
+           (n->op == OP_REDUCE || n->op == OP_WINDOW || n->op == OP_DOT || n->op == OP_CONV);
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
@@ -387,7 +389,8 @@ static bool in_region(const row_region *g, uint32_t node)
 }
 
 /* Does the element of r take costly work that no held value has done? */
-static bool costly_in_row(const fuse_cx *f, const row_region *g, const ir_ref *held, uint32_t n, ir_ref r)
+static bool costly_in_row(const fuse_cx *f, const row_region *g, const ir_ref *held, uint32_t n,
+                          ir_ref r)
 {
     uint32_t i = f->fn->value.at[r].node;
     const ir_node *node = &f->fn->node.at[i];
@@ -425,7 +428,8 @@ static void take_rows(fuse_cx *f, uint32_t root)
         ir_ref r = f->fn->node.at[g.node[i]].first;
         f->owner[g.node[i]] = root + 1;
         f->out->stored[r] = f->out->stored[r] && i + 1 == g.n;
-        if (f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t) && costly_in_row(f, &g, held, nheld, r))
+        if (f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t) &&
+            costly_in_row(f, &g, held, nheld, r))
             held[nheld++] = r;
     }
     store(f, f->fn->node.at[g.node[g.n - 1]].first, "end of a row");

@@ -80,7 +80,8 @@ static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out)
             add_work(pl, fn, n, times, out);
         else if (n->op == OP_IF)
             count_branches(pl, n, times, out);
-        else if (n->op == OP_LOOP && !n->attr->LOOP.infinite && plan_upper(pl, n->attr->LOOP.trip, &trip))
+        else if (n->op == OP_LOOP && !n->attr->LOOP.infinite &&
+                 plan_upper(pl, n->attr->LOOP.trip, &trip))
             count(pl, n->attr->LOOP.body, dim_mul(&pl->m->dims, times, trip), out);
     }
 }

@@ -124,7 +124,8 @@ static void place_update(scope *s, const ir_update *u)
     if (g->kind == 'X' || !unread_behind(s, s->maker[made], u->state))
         return;
     reading own = read_group(s, g, u->state);
-    if (own.ref != IR_NONE && !(own.element && made == u->value && writes_once(&s->fn->node.at[g->root])))
+    if (own.ref != IR_NONE &&
+        !(own.element && made == u->value && writes_once(&s->fn->node.at[g->root])))
         return;
     uint32_t target = plan_state_value(s->pl, u->state);
     plan_want(s, u->value, target);

@@ -86,7 +86,9 @@ const char *partial_refused(const char *path)
 
     if (stat(path, &st))
         return errno == ENOENT ? NULL : strerror(errno);
-    return S_ISREG(st.st_mode) ? NULL : S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file";
+    return S_ISREG(st.st_mode)   ? NULL
+           : S_ISDIR(st.st_mode) ? "is a folder"
+                                 : "is not a regular file";
 }
 
 static bool is_special(const char *path)

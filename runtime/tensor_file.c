@@ -94,7 +94,8 @@ bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE])
 {
     partial p;
-    bool ok = partial_open(&p, path) && (npy ? npy_write(p.file, &v->t) : pb_write(p.file, name, v));
+    bool ok =
+        partial_open(&p, path) && (npy ? npy_write(p.file, &v->t) : pb_write(p.file, name, v));
 
     return partial_close(&p, ok) ||
            tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));

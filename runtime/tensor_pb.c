@@ -246,7 +246,9 @@ static int64_t typed_count(const tensor *t)
 {
     const tensor_type *k = &tensor_types[t->dtype];
 
-    return k->bits < 8 ? pb_packed_size(t->dtype, t->count) : k->cls == 'c' ? 2 * t->count : t->count;
+    return k->bits < 8     ? pb_packed_size(t->dtype, t->count)
+           : k->cls == 'c' ? 2 * t->count
+                           : t->count;
 }
 
 static bool read_typed(wire w, tensor *t)

@@ -35,7 +35,8 @@ static mark mark_here(const onnx_op *n)
 /* Bound dims can leave a branch that no data reaches ill-typed: it becomes a
  * check that fails, and results that join with any type.  False if something is
  * not supported, which no message may hide.  The messages stay: see forgive. */
-static bool must_not_be_reached(onnx_op *n, onnx_region *r, const mark *m, ir_ref *out, size_t count)
+static bool must_not_be_reached(onnx_op *n, onnx_region *r, const mark *m, ir_ref *out,
+                                size_t count)
 {
     onnx_model *x = n->scope->model;
     diag *d = x->d;
@@ -176,12 +177,14 @@ static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_cap
 }
 
 /* Both as regions; at most one of them may be ill-typed. */
-static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2], const onnx_captures *c)
+static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2],
+                     const onnx_captures *c)
 {
     bool dead[2] = {false, false};
     mark m = mark_here(n);
 
-    if (!branch(n, &r[0], g[0], c, "then", &dead[0]) || !branch(n, &r[1], g[1], c, "else", &dead[1]))
+    if (!branch(n, &r[0], g[0], c, "then", &dead[0]) ||
+        !branch(n, &r[1], g[1], c, "else", &dead[1]))
         return false;
     if (dead[0] != dead[1])
         forgive(n, &m);
@@ -193,7 +196,8 @@ static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2],
 
 bool onnx_if(onnx_op *n)
 {
-    const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"), onnx_graph_attr(n, "else_branch")};
+    const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"),
+                                    onnx_graph_attr(n, "else_branch")};
     ir_ref cond = onnx_in(n, 0);
     onnx_captures c = {0};
     onnx_region r[2] = {0};
@@ -281,8 +285,10 @@ bool onnx_loop(onnx_op *n)
     ir_ref go = onnx_in(n, 1);
 
     if (onnx_has(n, 0))
-        a.LOOP.trip = dim_max(onnx_dims(n), ir_bind(b, ir_cast(b, ir_reshape(b, onnx_in(n, 0), NULL, 0), DT_I64), "trip"),
-                              (ir_dim){0});
+        a.LOOP.trip =
+            dim_max(onnx_dims(n),
+                    ir_bind(b, ir_cast(b, ir_reshape(b, onnx_in(n, 0), NULL, 0), DT_I64), "trip"),
+                    (ir_dim){0});
     args[na++] = go == IR_NONE ? ir_int(b, DT_BOOL, 1) : ir_reshape(b, go, NULL, 0);
     onnx_region_begin(n, &r, "body");
     in[ni++] = ir_input(&r.b, "i", type_scalar(&b->m->types, DT_I64));
@@ -356,7 +362,8 @@ bool onnx_scan_9(onnx_op *n)
         g->n_output > MAX_RESULTS || (int)g->n_output < carries)
         return onnx_fail(n, "takes a body that fits its operands");
     int stacked = (int)g->n_output - carries;
-    if (!list_or(n, "scan_input_axes", scans, axes) || !list_or(n, "scan_input_directions", scans, ways) ||
+    if (!list_or(n, "scan_input_axes", scans, axes) ||
+        !list_or(n, "scan_input_directions", scans, ways) ||
         !list_or(n, "scan_output_axes", stacked, out_axes) ||
         !list_or(n, "scan_output_directions", stacked, out_ways))
         return false;

@@ -143,7 +143,8 @@ static bool conv_operands(onnx_op *n, windows *win, int64_t *groups)
         return onnx_fail(n, "takes an image and weights");
     win->n = onnx_rank(n, x) - 2;
     if (win->n < 1 || win->n > MAX_SPATIAL || onnx_rank(n, w) != win->n + 2)
-        return onnx_fail(n, "image of rank %d and weights of rank %d", onnx_rank(n, x), onnx_rank(n, w));
+        return onnx_fail(n, "image of rank %d and weights of rank %d", onnx_rank(n, x),
+                         onnx_rank(n, w));
     if (*groups < 1)
         return onnx_fail(n, "group is %lld", (long long)*groups);
     for (int i = 0; i < win->n; i++)
@@ -287,7 +288,8 @@ static void ceil_pads(onnx_op *n, windows *w, ir_ref x)
     }
 }
 
-static void window_attr(onnx_op *n, const windows *w, ir_redop op, ir_attr *a, ir_dim lists[5][IR_MAX_RANK])
+static void window_attr(onnx_op *n, const windows *w, ir_redop op, ir_attr *a,
+                        ir_dim lists[5][IR_MAX_RANK])
 {
     const ir_dim *from[5] = {w->size, w->stride, w->dil, w->low, w->high};
     int rank = w->n + 2;
@@ -389,9 +391,11 @@ bool onnx_average_pool(onnx_op *n)
         inside = inside && dim_is(onnx_dims(n), w.low[i], 0) && dim_is(onnx_dims(n), w.high[i], 0);
     ir_ref sum = window(n, x, &w, RED_SUM);
     if (inside && sum != IR_NONE) {
-        ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), w.size, w.n)), onnx_dtype(n, x));
+        ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), w.size, w.n)),
+                           onnx_dtype(n, x));
         const ir_type *t = onnx_type(n, sum);
-        return onnx_out(n, 0, ir_2(n->b, OP_DIV, sum, ir_broadcast(n->b, c, t->dim, t->rank, NULL)));
+        return onnx_out(n, 0,
+                        ir_2(n->b, OP_DIV, sum, ir_broadcast(n->b, c, t->dim, t->rank, NULL)));
     }
     return onnx_out(n, 0, ir_b2(n->b, OP_DIV, sum, coverage(n, x, &w, &own)));
 }
@@ -425,8 +429,9 @@ static bool global(onnx_op *n, ir_redop op, bool mean)
     ir_ref y = ir_reduce_keep(n->b, x, op, axes, s);
     if (!mean || y == IR_NONE)
         return onnx_out(n, 0, y);
-    ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), onnx_type(n, x)->dim + 2, s)),
-                       onnx_dtype(n, x));
+    ir_ref c =
+        ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), onnx_type(n, x)->dim + 2, s)),
+                onnx_dtype(n, x));
     const ir_type *t = onnx_type(n, y);
     return onnx_out(n, 0, ir_2(n->b, OP_DIV, y, ir_broadcast(n->b, c, t->dim, t->rank, NULL)));
 }

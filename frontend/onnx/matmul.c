@@ -20,7 +20,8 @@ bool onnx_gemm(onnx_op *n)
 
     if (a == IR_NONE || b == IR_NONE || onnx_rank(n, a) != 2 || onnx_rank(n, b) != 2)
         return onnx_fail(n, "takes two matrices");
-    ir_ref y = ir_dot(n->b, a, b, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, sum_a}, (ir_ints){1, sum_b});
+    ir_ref y =
+        ir_dot(n->b, a, b, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, sum_a}, (ir_ints){1, sum_b});
     if (y == IR_NONE)
         return false;
     if (alpha != 1)

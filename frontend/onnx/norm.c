@@ -47,7 +47,8 @@ bool onnx_batch_norm(onnx_op *n)
     ir_dtype dt = onnx_dtype(n, v);
     ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, v, onnx_float(n, "epsilon", 1e-5)));
     ir_ref a = ir_2(n->b, OP_DIV, ir_cast(n->b, s, dt), dev);
-    ir_ref c = ir_2(n->b, OP_SUB, ir_cast(n->b, b, dt), ir_2(n->b, OP_MUL, ir_cast(n->b, m, dt), a));
+    ir_ref c =
+        ir_2(n->b, OP_SUB, ir_cast(n->b, b, dt), ir_2(n->b, OP_MUL, ir_cast(n->b, m, dt), a));
     if (c == IR_NONE)
         return false;
     ir_ref y = ir_2(n->b, OP_MUL, x, along(n, a, x));
@@ -63,7 +64,8 @@ static ir_ref normalize(onnx_op *n, ir_ref x, const int32_t *axes, int count, do
     ir_ref d = sub(n, x, *mu);
     if (d == IR_NONE)
         return d;
-    ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, mean(n, ir_2(n->b, OP_MUL, d, d), axes, count), epsilon));
+    ir_ref dev =
+        ir_1(n->b, OP_SQRT, plus(n, mean(n, ir_2(n->b, OP_MUL, d, d), axes, count), epsilon));
     if (dev == IR_NONE)
         return dev;
     *inv = ir_2(n->b, OP_DIV, onnx_splat_like(n, dev, 1), dev);
@@ -107,7 +109,8 @@ bool onnx_rms_norm(onnx_op *n)
         axes[i] = axis + i;
     ir_dtype dt = onnx_dtype(n, x);
     ir_ref f = dt == DT_F64 ? x : ir_cast(n->b, x, DT_F32);
-    ir_ref dev = plus(n, mean(n, ir_2(n->b, OP_MUL, f, f), axes, count), onnx_float(n, "epsilon", 1e-5));
+    ir_ref dev =
+        plus(n, mean(n, ir_2(n->b, OP_MUL, f, f), axes, count), onnx_float(n, "epsilon", 1e-5));
     ir_ref y = div(n, f, ir_1(n->b, OP_SQRT, dev));
     return onnx_out(n, 0, mul(n, ir_cast(n->b, y, dt), s));
 }
@@ -117,7 +120,8 @@ static ir_ref group_normalize(onnx_op *n, ir_ref x, ir_dim groups, double epsilo
 {
     const ir_type *t = onnx_type(n, x);
     dim_table *d = onnx_dims(n);
-    ir_dim rest = dim_mul(d, dim_div(d, t->dim[1], groups), dim_product(d, t->dim + 2, t->rank - 2));
+    ir_dim rest =
+        dim_mul(d, dim_div(d, t->dim[1], groups), dim_product(d, t->dim + 2, t->rank - 2));
     ir_dim shape[3] = {t->dim[0], groups, rest};
     ir_ref mu, inv, y = ir_reshape(n->b, x, shape, 3);
 

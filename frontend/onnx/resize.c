@@ -47,7 +47,8 @@ static ir_ref source(onnx_op *n, const resize *r, const axis *a)
         ir_ref one = number(n, 1, d);
         ir_ref last_in = ir_2(b, OP_SUB, f32_of(n, a->in, d), one);
         /* the length before it was rounded down */
-        ir_ref len = a->scale_given ? ir_2(b, OP_MUL, f32_of(n, a->in, d), scale) : f32_of(n, a->out, d);
+        ir_ref len =
+            a->scale_given ? ir_2(b, OP_MUL, f32_of(n, a->in, d), scale) : f32_of(n, a->out, d);
         ir_ref last = ir_2(b, OP_SUB, len, one);
         ir_ref single = ir_2(b, OP_EQ, last, number(n, 0, d));
         ir_ref x = ir_2(b, OP_DIV, ir_2(b, OP_MUL, o, last_in), ir_select(b, single, one, last));
@@ -61,7 +62,8 @@ static ir_ref source(onnx_op *n, const resize *r, const axis *a)
     if (!strcmp(r->coordinate, "half_pixel_symmetric")) {
         ir_ref in = f32_of(n, a->in, d), out = f32_of(n, a->out, d);
         ir_ref adjust = ir_2(b, OP_DIV, out, ir_2(b, OP_MUL, scale, in));
-        ir_ref offset = ir_2(b, OP_MUL, ir_2(b, OP_MUL, in, half), ir_2(b, OP_SUB, number(n, 1, d), adjust));
+        ir_ref offset =
+            ir_2(b, OP_MUL, ir_2(b, OP_MUL, in, half), ir_2(b, OP_SUB, number(n, 1, d), adjust));
         return ir_2(b, OP_ADD, offset, x);
     }
     return x;
@@ -247,7 +249,8 @@ static bool keep_ratio(onnx_op *n, axis *axes, int len, bool smaller)
     double best = 0;
 
     for (int i = 0; i < len; i++) {
-        if (!dim_const(onnx_dims(n), axes[i].in, &in) || !dim_const(onnx_dims(n), axes[i].out, &out) || !in)
+        if (!dim_const(onnx_dims(n), axes[i].in, &in) ||
+            !dim_const(onnx_dims(n), axes[i].out, &out) || !in)
             return onnx_gap(n, "keep_aspect_ratio_policy with run-time sizes");
         double s = (double)out / (double)in;
         best = i == 0 || (smaller ? s < best : s > best) ? s : best;
@@ -284,13 +287,15 @@ static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, ax
 static bool load_resize(onnx_op *n, resize *r)
 {
     r->mode = onnx_str(n, "mode", "nearest");
-    r->coordinate = onnx_str(n, "coordinate_transformation_mode", n->since < 11 ? "asymmetric" : "half_pixel");
+    r->coordinate =
+        onnx_str(n, "coordinate_transformation_mode", n->since < 11 ? "asymmetric" : "half_pixel");
     r->nearest = onnx_str(n, "nearest_mode", n->since < 11 ? "floor" : "round_prefer_floor");
     r->cubic = onnx_float(n, "cubic_coeff_a", -0.75);
     r->exclude = onnx_int(n, "exclude_outside", 0);
     if (onnx_int(n, "antialias", 0))
         return onnx_gap(n, "antialias");
-    if (!strcmp(r->coordinate, "tf_crop_and_resize") || !strcmp(r->coordinate, "tf_half_pixel_for_nn"))
+    if (!strcmp(r->coordinate, "tf_crop_and_resize") ||
+        !strcmp(r->coordinate, "tf_half_pixel_for_nn"))
         return onnx_gap(n, "this coordinate_transformation_mode");
     if (!strcmp(r->mode, "bilinear"))
         r->mode = "linear";
@@ -311,7 +316,8 @@ static bool run(onnx_op *n, int scales_at, int sizes_at)
     int len;
     ir_ref x = onnx_in(n, 0), scales = onnx_in(n, scales_at);
 
-    if (x == IR_NONE || !load_resize(n, &r) || !onnx_int_list(n, "axes", 99, list, IR_MAX_RANK, &len))
+    if (x == IR_NONE || !load_resize(n, &r) ||
+        !onnx_int_list(n, "axes", 99, list, IR_MAX_RANK, &len))
         return false;
     bool all = len < 0;
     if (all)

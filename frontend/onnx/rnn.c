@@ -115,8 +115,10 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
     ir_ref last = ir_slice_axis(b, rw, 0, two, one, r->hidden);
     ir_ref zr = dot_rows(b, h, first);
     zr = add(b, zr, rows(b, ir_slice_axis(b, rb, 0, zero, one, two), zr));
-    ir_ref z = activate(b, r->activation[0], add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden)), r->clip);
-    ir_ref reset = activate(b, r->activation[0], add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden)), r->clip);
+    ir_ref z = activate(b, r->activation[0],
+                        add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden)), r->clip);
+    ir_ref reset = activate(b, r->activation[0],
+                            add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden)), r->clip);
     ir_ref bias = ir_slice_axis(b, rb, 0, two, one, r->hidden);
     if (r->linear_before_reset) {
         ir_ref hr = dot_rows(b, h, last);
@@ -125,7 +127,8 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
         ir_ref hr = dot_rows(b, mul(b, reset, h), last);
         hidden_gate = add(b, hr, rows(b, bias, hr));
     }
-    ir_ref fresh = activate(b, r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
+    ir_ref fresh =
+        activate(b, r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
     ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, z), 1), z);
     carry[0] = add(b, mul(b, keep, fresh), mul(b, z, h));
 }
@@ -158,7 +161,8 @@ static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref 
     ir_ref args[16], captured[4], carry[MAX_CARRIES], given[4];
     uint32_t na = 0, nc = 0;
     ir_fn *body = ir_region_begin(b, &in, "step");
-    ir_attr a = {.LOOP = {.trip = r->steps, .reverse = reverse, .carries = k->carries, .body = body}};
+    ir_attr a = {
+        .LOOP = {.trip = r->steps, .reverse = reverse, .carries = k->carries, .body = body}};
     const int32_t first[1] = {0};
 
     args[na++] = ir_int(b, DT_BOOL, 1);
@@ -295,7 +299,8 @@ static bool load_activations(onnx_op *n, const kind *k, rnn *r, int directions)
     if ((int)a->n_strings != count * directions)
         return onnx_fail(n, "%zu activations", a->n_strings);
     for (int i = 0; i < count; i++) {
-        r->activation[i] = arena_strndup(&n->b->m->mem, (const char *)a->strings[i].data, a->strings[i].len);
+        r->activation[i] =
+            arena_strndup(&n->b->m->mem, (const char *)a->strings[i].data, a->strings[i].len);
         if (strcmp(r->activation[i], "Tanh") && strcmp(r->activation[i], "Sigmoid") &&
             strcmp(r->activation[i], "Relu"))
             return onnx_gap(n, "activations other than Sigmoid, Tanh and Relu");
@@ -319,7 +324,8 @@ static ir_ref swap01(onnx_op *n, ir_ref x)
     return ir_transpose(n->b, x, perm);
 }
 
-static bool collect(onnx_op *n, const kind *k, ir_ref (*out)[MAX_CARRIES + 1], int directions, bool layout)
+static bool collect(onnx_op *n, const kind *k, ir_ref (*out)[MAX_CARRIES + 1], int directions,
+                    bool layout)
 {
     ir_ref part[2];
 

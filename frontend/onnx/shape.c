@@ -75,7 +75,8 @@ bool onnx_shape(onnx_op *n)
 
 bool onnx_size(onnx_op *n)
 {
-    return onnx_out(n, 0, ir_dim_ref(n->b, type_count(&n->b->m->types, onnx_type(n, onnx_in(n, 0)))));
+    return onnx_out(n, 0,
+                    ir_dim_ref(n->b, type_count(&n->b->m->types, onnx_type(n, onnx_in(n, 0)))));
 }
 
 /* The extent that stands for -1: all elements over the product of the rest. */
@@ -711,7 +712,8 @@ bool onnx_trilu(onnx_op *n)
     ir_ref row = ir_iota(n->b, DT_I64, t->dim, t->rank, t->rank - 2);
     ir_ref col = ir_iota(n->b, DT_I64, t->dim, t->rank, t->rank - 1);
     row = ir_2(n->b, OP_ADD, row, ir_broadcast(n->b, k, t->dim, t->rank, NULL));
-    ir_ref keep = onnx_int(n, "upper", 1) ? ir_2(n->b, OP_LE, row, col) : ir_2(n->b, OP_LE, col, row);
+    ir_ref keep =
+        onnx_int(n, "upper", 1) ? ir_2(n->b, OP_LE, row, col) : ir_2(n->b, OP_LE, col, row);
     return onnx_out(n, 0, ir_select(n->b, keep, x, onnx_splat_like(n, x, 0)));
 }
 
@@ -726,7 +728,8 @@ bool onnx_one_hot(onnx_op *n)
 
     if (rank > IR_MAX_RANK || !onnx_axis(n, onnx_int(n, "axis", -1), rank, &axis))
         return false;
-    ir_dim d = dim_max(onnx_dims(n), ir_bind(b, ir_cast(b, ir_reshape(b, depth, NULL, 0), DT_I64), "depth"), zero);
+    ir_dim d = dim_max(
+        onnx_dims(n), ir_bind(b, ir_cast(b, ir_reshape(b, depth, NULL, 0), DT_I64), "depth"), zero);
     i = wrap_index(n, i, d);
     for (int k = 0, j = 0; k < rank; k++) {
         shape[k] = k == axis ? d : onnx_dim(n, i, j);

@@ -59,8 +59,8 @@ bool in_rank(const ir_infer *in, uint32_t i, int rank)
 {
     int has = in_type(in, i)->rank;
 
-    return in_tensor(in, i) &&
-           (has == rank || diag_error(in->b->d, in->b->loc, D_RANK, in_name(in), (int)i, has, rank));
+    return in_tensor(in, i) && (has == rank || diag_error(in->b->d, in->b->loc, D_RANK, in_name(in),
+                                                          (int)i, has, rank));
 }
 
 bool in_dtype(const ir_infer *in, uint32_t i, ir_dtype d)

@@ -5,8 +5,8 @@ enum { MOST_RESULTS = 64 };
 
 static bool takes(const ir_infer *in, const ir_fn *f, uint32_t params)
 {
-    return f->param.len == params ||
-           diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), (int)f->param.len, (int)params);
+    return f->param.len == params || diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in),
+                                                (int)f->param.len, (int)params);
 }
 
 static const ir_type *param_type(const ir_fn *f, uint32_t i)
@@ -166,7 +166,8 @@ static bool loop_counts(const ir_infer *in, const struct ir_attr_LOOP *a)
     if (a->carries < 0 || a->carries > MOST_RESULTS || a->syms.n > a->carries)
         return in_fail(in, "carries", "is out of range");
     if (in->narg < fixed + 1)
-        return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), (int)fixed + 1, (int)in->narg);
+        return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), (int)fixed + 1,
+                          (int)in->narg);
     if (!takes(in, a->body, in->narg))
         return false;
     if (a->body->result.len != (uint32_t)a->carries + 1 + (uint32_t)a->stack_axes.n ||

@@ -156,8 +156,8 @@ bool ir_eval_sort(ir_call *c)
         sort_line(c->in[0], &l, i, a->desc, at, at + l.d);
         for (uint32_t p = 0; p < c->nin; p++)
             for (int64_t k = 0; k < l.d; k++)
-                memcpy(val_at(c->out[p], base + k * l.inner), val_at(c->in[p], base + at[k] * l.inner),
-                       (size_t)dt_size(c->in[p]->dtype));
+                memcpy(val_at(c->out[p], base + k * l.inner),
+                       val_at(c->in[p], base + at[k] * l.inner), (size_t)dt_size(c->in[p]->dtype));
     }
     mem_free(at);
     return true;
@@ -223,7 +223,8 @@ bool ir_infer_nonzero(ir_infer *in)
         return false;
     if (sym >= in_table(in)->symbol.len)
         return in_fail(in, "sym", "names no dim");
-    ir_dim dim[2] = {dim_int(in_table(in), in_type(in, 0)->rank), in_table(in)->symbol.at[sym].self};
+    ir_dim dim[2] = {dim_int(in_table(in), in_type(in, 0)->rank),
+                     in_table(in)->symbol.at[sym].self};
     return in_result(in, DT_I64, 2, dim);
 }
 

@@ -142,8 +142,8 @@ static bool position(ir_call *c, uint32_t i, int64_t count, int64_t *at)
     int64_t v = val_int(c->in[i], 0);
 
     *at = v < 0 ? v + (int64_t)c->in[0]->n : v;
-    return (*at >= 0 && *at < count) ||
-           eval_fail(c->e, "%s: position %lld is out of range", ir_op_get(c->n->op)->text, (long long)v);
+    return (*at >= 0 && *at < count) || eval_fail(c->e, "%s: position %lld is out of range",
+                                                  ir_op_get(c->n->op)->text, (long long)v);
 }
 
 bool ir_eval_seq_new(ir_call *c)

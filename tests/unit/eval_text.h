@@ -50,7 +50,8 @@ static inline int eval_text(const char *source, ir_val *const *in, double *out, 
         n = -1;
     }
     for (uint32_t i = 0; n >= 0 && i < f->result.len; i++)
-        for (int64_t k = 0; result[i]->kind == TY_TENSOR && k < val_count(result[i]) && n < room; k++)
+        for (int64_t k = 0; result[i]->kind == TY_TENSOR && k < val_count(result[i]) && n < room;
+             k++)
             out[n++] = val_flt(result[i], k);
     ir_eval_free(&e);
     arena_reset(&mem);

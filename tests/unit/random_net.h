@@ -408,10 +408,23 @@ static ir_ref make_conv(net *t)
     ir_dim group[5] = {x[0], dim_int(dt, groups), w[1], x[2], x[3]};
     ir_ref args[2] = {ir_reshape(&t->b, xr, group, 5), ir_reshape(&t->b, wr, split, 5)};
     ir_ints one = {1, axis}, two = {1, axis + 1}, three = {1, axis + 2}, rest = {2, axis + 3};
-    ir_attr a = {.CONV = {.xb = one, .xg = two, .xf = three, .xs = rest,
-                          .wg = one, .wo = two, .wf = three, .ws = rest,
-                          .yb = one, .yg = two, .yo = three, .ys = rest, .stride = {2, stride}, .low = {2, low}, .high = {2, high},
-                          .ldil = {2, ldil}, .rdil = {2, rdil}}};
+    ir_attr a = {.CONV = {.xb = one,
+                          .xg = two,
+                          .xf = three,
+                          .xs = rest,
+                          .wg = one,
+                          .wo = two,
+                          .wf = three,
+                          .ws = rest,
+                          .yb = one,
+                          .yg = two,
+                          .yo = three,
+                          .ys = rest,
+                          .stride = {2, stride},
+                          .low = {2, low},
+                          .high = {2, high},
+                          .ldil = {2, ldil},
+                          .rdil = {2, rdil}}};
     ir_ref y = ir_make(&t->b, OP_CONV, args, 2, &a);
     if (y == IR_NONE)
         return y;

@@ -18,8 +18,11 @@
 
 /* ---- options ----------------------------------------------------------------------- */
 
-static const cli_option options[] = {
-    {"-o", "FILE", ""}, {"--flag", NULL, ""}, {"--seed", "[=N]", ""}, {"--name", "NAME", ""}, {NULL, NULL, NULL}};
+static const cli_option options[] = {{"-o", "FILE", ""},
+                                     {"--flag", NULL, ""},
+                                     {"--seed", "[=N]", ""},
+                                     {"--name", "NAME", ""},
+                                     {NULL, NULL, NULL}};
 
 /* What was seen, as one text. */
 static bool see(void *cx, int index, const char *value)
@@ -88,7 +91,8 @@ static void test_suggestions(void **state)
 
 static void test_numbers(void **state)
 {
-    static const char *const wrong[] = {"", "x", "1x", "0", "101", "99999999999999999999", "1.5", "-1"};
+    static const char *const wrong[] = {"",    "x", "1x", "0", "101", "99999999999999999999",
+                                        "1.5", "-1"};
     long long v;
     (void)state;
 
@@ -104,7 +108,8 @@ enum { DIM, SHAPE, MAX_WEIGHTS };
 
 static void test_dims_and_shapes(void **state)
 {
-    static const char *const bad_shapes[] = {"x", "x=1x", "x=x1", "x=-1", "x=1,2", "x=1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1"};
+    static const char *const bad_shapes[] = {
+        "x", "x=1x", "x=x1", "x=-1", "x=1,2", "x=1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1"};
     model_options m = {0};
     (void)state;
 

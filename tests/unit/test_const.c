@@ -103,7 +103,8 @@ static void pad_some(chain *c)
             low[i] = dim_int(&c->m->dims, 1);
     }
     uint32_t value = const_float(c->m, type_scalar(&c->m->types, type_now(c)->dtype), -1);
-    link_op(c, OP_PAD, value, &(ir_attr){.PAD = {{rank, low}, {rank, high}, {gaps ? rank : 0, inner}}});
+    link_op(c, OP_PAD, value,
+            &(ir_attr){.PAD = {{rank, low}, {rank, high}, {gaps ? rank : 0, inner}}});
 }
 
 static void broadcast_some(chain *c)
@@ -147,7 +148,8 @@ static void add_some(chain *c)
             num_store_int(t->dtype, data + i * dt_size(t->dtype), i * 7 % 11);
     uint32_t v = const_copy_val(c->m, vt, data);
     ir_attr a = {.BROADCAST = {{t->rank, t->dim}, {1, axes}}};
-    v = const_linked(c->m, v, (ir_link){OP_BROADCAST, ir_attr_intern(c->m, OP_BROADCAST, &a), 0, t});
+    v = const_linked(c->m, v,
+                     (ir_link){OP_BROADCAST, ir_attr_intern(c->m, OP_BROADCAST, &a), 0, t});
     link_op(c, rand() % 2 ? OP_ADD : OP_MUL, v, NULL);
 }
 

@@ -72,7 +72,8 @@ static ir_ref moved(shapes *s)
     }
     case 4: {
         ir_ref both[] = {x, y};
-        return t->rank == 1 && ir_type_of(s->b.fn, y)->rank == 1 ? ir_concat(&s->b, both, 2, 0) : IR_NONE;
+        return t->rank == 1 && ir_type_of(s->b.fn, y)->rank == 1 ? ir_concat(&s->b, both, 2, 0)
+                                                                 : IR_NONE;
     }
     default:
         return ir_slice_axis(&s->b, x, 0, (ir_dim){n - 1}, dim_int(&s->m->dims, -1), (ir_dim){n});
@@ -116,7 +117,8 @@ static int run(unsigned seed)
     diag_init(&d);
     s.m = ir_module_new(&d);
     ir_build_init(&s.b, s.m, ir_fn_new(s.m, "main", true), &d);
-    ir_dim n = dim_symbol_new(&s.m->dims, "N", 1, 1000), m = dim_symbol_new(&s.m->dims, "M", 1, 1000);
+    ir_dim n = dim_symbol_new(&s.m->dims, "N", 1, 1000),
+           m = dim_symbol_new(&s.m->dims, "M", 1, 1000);
     ir_dim base[] = {n, m, dim_mul(&s.m->dims, n, m), {7}};
     ir_input(&s.b, "x", type_tensor(&s.m->types, DT_F32, 2, base));
     s.v[s.n++] = ir_dims_ref(&s.b, base, 4);

@@ -175,7 +175,8 @@ static void movement(void **state)
     begin(&f);
     ir_ref x = parameter(&f, 2, dim);
     ir_ref y = ir_transpose(&f.b, x, (int32_t[]){1, 0});
-    y = ir_pad(&f.b, y, ir_float(&f.b, DT_F64, 1), (ir_dim[]){{1}, {0}}, (ir_dim[]){{0}, {2}}, NULL);
+    y = ir_pad(&f.b, y, ir_float(&f.b, DT_F64, 1), (ir_dim[]){{1}, {0}}, (ir_dim[]){{0}, {2}},
+               NULL);
     y = ir_slice(&f.b, y, (ir_dim[]){{0}, {1}}, (ir_dim[]){{2}, {1}}, (ir_dim[]){{2}, {2}});
     ir_ref both[2] = {y, ir_2(&f.b, OP_MUL, y, y)};
     y = ir_reshape(&f.b, ir_concat(&f.b, both, 2, 1), (ir_dim[]){{8}}, 1);

@@ -16,8 +16,10 @@ static const char *const whole[] = {
     "dim k any\n"
     "const @w = f32[4,3] [0,1,2,3,4,5,6,7,8,9,10,0.1]\n"
     "const @1 = f32[] nan\n"
-    "const @big = f16[2] x\"003c0040\" | reshape {shape=[1,2]} : f16[1,2] | cast {to=f32} : f32[1,2]\n"
-    "const @scaled = f32[4,3] splat 3 | mul @w : f32[4,3] | pad @1 {low=[0,1], high=[0,0]} : f32[4,4]\n"
+    "const @big = f16[2] x\"003c0040\" | reshape {shape=[1,2]} : f16[1,2] | cast {to=f32} : "
+    "f32[1,2]\n"
+    "const @scaled = f32[4,3] splat 3 | mul @w : f32[4,3] | pad @1 {low=[0,1], high=[0,0]} : "
+    "f32[4,4]\n"
     "state @\"step count\" : i64[]\n"
     "state @weights : f32[4,3] = @w trainable\n"
     "fn square(%x: f32[n]) {\n"
@@ -120,16 +122,22 @@ static void test_errors(void **state)
         {"fn f(%x: f32[2]) {\n  %1 = neg %x : f32[3]\n", "t:2:3: error: neg: expected type f32[2]"},
         {"fn f(%x: f32[2]) {\n  %1 = neg %x {axis=1} : f32[2]\n",
          "t:2:16: error: axis=1}: expected an attribute of this op"},
-        {"fn f(%x: f32[2], %x: f32[2]) { return }", "t:1:18: error: x: expected a new name, this one is taken"},
+        {"fn f(%x: f32[2], %x: f32[2]) { return }",
+         "t:1:18: error: x: expected a new name, this one is taken"},
         {"fn f(%x: f32[2]) { return %x", "t:1:29: error: end of text: expected '}'"},
-        {"const @a = f32[2] [1]", "t:1:21: error: ]: expected as many numbers as the type has elements"},
-        {"const @a = u8[1] [256]", "t:1:22: error: ]: expected as many numbers as the type has elements"},
-        {"const @a = f16[1] x\"00\"", "t:1:24: error: end of text: expected as many bytes as the type has"},
+        {"const @a = f32[2] [1]",
+         "t:1:21: error: ]: expected as many numbers as the type has elements"},
+        {"const @a = u8[1] [256]",
+         "t:1:22: error: ]: expected as many numbers as the type has elements"},
+        {"const @a = f16[1] x\"00\"",
+         "t:1:24: error: end of text: expected as many bytes as the type has"},
         {"state @s : f32[2] = @none", "t:1:21: error: none: expected a constant defined before"},
         {"dim n from 3 to 2", "t:1:5: error: dim: expected bounds in order"},
-        {"fn f(%x: f32[9223372036854775807*n*9]) { return }", "t:1:10: error: type: size overflows"},
+        {"fn f(%x: f32[9223372036854775807*n*9]) { return }",
+         "t:1:10: error: type: size overflows"},
         {"nonsense", "t:1:1: error: nonsense: expected dim, const, state, fn or entry"},
-        {"fn f(%x: i64[]) {\n  %1 = dimval {dim=q} : i64[]\n  return %1\n}", "dim q is used before it is defined"},
+        {"fn f(%x: i64[]) {\n  %1 = dimval {dim=q} : i64[]\n  return %1\n}",
+         "dim q is used before it is defined"},
         {"fn f(%x: f32[2]) { return %x update @s=%x }", "s: expected a state"},
     };
 
@@ -306,7 +314,8 @@ static void test_folding(void **state)
     assert_true(out[0] == 2 && out[1] == 6 && out[2] == 4 && out[3] == 8);
 
     /* what would pass 64 kB becomes a longer chain */
-    ir_ref big = ir_const_ref(b, const_float(w.m, ir_ty(b, DT_F32, (ir_dim[]){{300}, {100}}, 2), 1.5));
+    ir_ref big =
+        ir_const_ref(b, const_float(w.m, ir_ty(b, DT_F32, (ir_dim[]){{300}, {100}}, 2), 1.5));
     ir_ref turned = ir_transpose(b, big, (int32_t[]){1, 0});
     assert_int_equal(op_of(&w, turned), OP_CONST);
     const_read(w.m, ir_node_of(b->fn, turned)->attr->CONST.id, 29999, 1, out);
@@ -398,26 +407,28 @@ static void becomes(const char *before, ir_rule *rule, bool changed, const char 
 static void test_rewrite(void **state)
 {
     (void)state;
-    becomes("fn f(%x: f32[2]) { %1 = neg %x : f32[2] %2 = neg %1 : f32[2] return %2 }", neg_neg, true,
-            "fn f(%x: f32[2]) {\n  return %x\n}\n");
+    becomes("fn f(%x: f32[2]) { %1 = neg %x : f32[2] %2 = neg %1 : f32[2] return %2 }", neg_neg,
+            true, "fn f(%x: f32[2]) {\n  return %x\n}\n");
     becomes("fn f(%x: f32[2]) { %1 = neg %x : f32[2] return %x }", NULL, true,
             "fn f(%x: f32[2]) {\n  return %x\n}\n");
     becomes("fn f(%x: f32[2]) {\n  return %x\n}\n", NULL, false,
             "fn f(%x: f32[2]) {\n  return %x\n}\n");
     /* inside a region, too */
     becomes("fn f(%c: bool[], %x: f32[2]) {\n"
-            "  %1 = if %c, %x yes(%x: f32[2]) { %1 = neg %x : f32[2] %2 = neg %1 : f32[2] %3 = exp %2 : f32[2]"
+            "  %1 = if %c, %x yes(%x: f32[2]) { %1 = neg %x : f32[2] %2 = neg %1 : f32[2] %3 = exp "
+            "%2 : f32[2]"
             " yield %3 } no(%x: f32[2]) { yield %x } : f32[2]\n  return %1\n}\n",
             neg_neg, true,
             "fn f(%c: bool[], %x: f32[2]) {\n  %1 = if %c, %x yes(%x: f32[2]) {\n"
             "    %1 = exp %x : f32[2]\n    yield %1\n"
             "  } no(%x: f32[2]) {\n    yield %x\n  } : f32[2]\n  return %1\n}\n");
     /* a bind of what is known now puts the value in every type */
-    becomes("dim s any\n"
-            "fn f(%x: f32[n]) {\n  %1 = dimval {dim=n+1} : i64[]\n  %2 = bind %1 {sym=s} : i64[]\n"
-            "  %3 = iota {shape=[s], dtype=i64} : i64[s]\n  return %3\n}\n",
-            NULL, true,
-            "fn f(%x: f32[n]) {\n  %1 = iota {shape=[n+1], dtype=i64} : i64[n+1]\n  return %1\n}\n");
+    becomes(
+        "dim s any\n"
+        "fn f(%x: f32[n]) {\n  %1 = dimval {dim=n+1} : i64[]\n  %2 = bind %1 {sym=s} : i64[]\n"
+        "  %3 = iota {shape=[s], dtype=i64} : i64[s]\n  return %3\n}\n",
+        NULL, true,
+        "fn f(%x: f32[n]) {\n  %1 = iota {shape=[n+1], dtype=i64} : i64[n+1]\n  return %1\n}\n");
 }
 
 static void test_rewrite_dims(void **state)
@@ -427,14 +438,17 @@ static void test_rewrite_dims(void **state)
 
     (void)state;
     diag_init(&d);
-    ir_module *m = must_parse("fn f(%x: f32[n,2*n]) {\n  %1 = reshape %x {shape=[2*n*n]} : f32[2*n*n]\n"
-                              "  return %1\n}\n", &d);
+    ir_module *m =
+        must_parse("fn f(%x: f32[n,2*n]) {\n  %1 = reshape %x {shape=[2*n*n]} : f32[2*n*n]\n"
+                   "  return %1\n}\n",
+                   &d);
     ir_dim to[1] = {{3}};
     assert_int_equal(dim_symbol_id(&m->dims, dim_symbol_named(&m->dims, "n", &found)), 0);
     dim_subst s = {to, (bool[]){true}, 1};
     assert_true(ir_rewrite_dims(m, m->fn.at[0], &d, &s));
     char *t = printed(m);
-    assert_string_equal(t, "fn f(%x: f32[3,6]) {\n  %1 = reshape %x {shape=[18]} : f32[18]\n  return %1\n}\n");
+    assert_string_equal(
+        t, "fn f(%x: f32[3,6]) {\n  %1 = reshape %x {shape=[18]} : f32[18]\n  return %1\n}\n");
     mem_free(t);
     ir_module_free(m);
     diag_free(&d);

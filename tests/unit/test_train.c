@@ -133,7 +133,8 @@ static void step_both(pair *p, const char *name, const tensor_value *in, double 
     run_evaluator(p, name, in, want);
     for (int32_t i = 0; i < e->output_count; i++) {
         assert_int_equal(got[i].t.count, val_count(want[i]));
-        compare(e->outputs[i].name, got[i].t.dtype, got[i].t.data, want[i]->data, got[i].t.count, tolerance);
+        compare(e->outputs[i].name, got[i].t.dtype, got[i].t.data, want[i]->data, got[i].t.count,
+                tolerance);
         tensor_value_free(&got[i]);
     }
     for (int32_t i = 0; i < p->model->state_count; i++) {
@@ -164,28 +165,41 @@ static const update_case update_cases[] = {
      "%3 = tanh %2 : f32[3,5]\n %4 = mul %1, %2 : f32[3,5]\n return update @a=%4, @b=%3\n}\n", 1},
     {"the old value is read later",
      "%3 = tanh %1 : f32[3,5]\n %4 = add %1, %2 : f32[3,5]\n %5 = tanh %4 : f32[3,5]\n"
-     "return update @a=%3, @b=%5\n}\n", 1},
+     "return update @a=%3, @b=%5\n}\n",
+     1},
     {"the new value is read later",
      "%3 = tanh %2 : f32[3,5]\n %4 = tanh %3 : f32[3,5]\n return update @b=%3, @a=%4\n}\n", 0},
     {"the old value is a result", "%3 = mul %1, %2 : f32[3,5]\n return y=%1 update @a=%3\n}\n", 2},
     {"the new value is a result", "%3 = mul %1, %2 : f32[3,5]\n return y=%3 update @a=%3\n}\n", 1},
     {"a reshape of the old value is a result",
-     "%3 = mul %1, %2 : f32[3,5]\n %4 = reshape %1 {shape=[15]} : f32[15]\n return y=%4 update @a=%3\n}\n", 2},
+     "%3 = mul %1, %2 : f32[3,5]\n %4 = reshape %1 {shape=[15]} : f32[15]\n return y=%4 update "
+     "@a=%3\n}\n",
+     2},
     {"a shifted old value: not element by element",
-     "%3 = slice %1 {start=[2,0], step=[-1,1], extent=[3,5]} : f32[3,5]\n %4 = mul %3, %1 : f32[3,5]\n"
-     "return update @a=%4\n}\n", 1},
+     "%3 = slice %1 {start=[2,0], step=[-1,1], extent=[3,5]} : f32[3,5]\n %4 = mul %3, %1 : "
+     "f32[3,5]\n"
+     "return update @a=%4\n}\n",
+     1},
     {"a product that reads its own state",
-     "%3 = dot %1, %1 {sum_a=[0], sum_b=[0]} : f32[5,5]\n %4 = dot %1, %3 {sum_a=[1], sum_b=[0]} : f32[3,5]\n"
-     "return update @a=%4\n}\n", 1},
+     "%3 = dot %1, %1 {sum_a=[0], sum_b=[0]} : f32[5,5]\n %4 = dot %1, %3 {sum_a=[1], sum_b=[0]} : "
+     "f32[3,5]\n"
+     "return update @a=%4\n}\n",
+     1},
     {"a product with the old value as epilogue",
-     "%3 = dot %2, %2 {sum_a=[0], sum_b=[0]} : f32[5,5]\n %4 = dot %2, %3 {sum_a=[1], sum_b=[0]} : f32[3,5]\n"
-     "%5 = sub %1, %4 : f32[3,5]\n return update @a=%5\n}\n", 0},
+     "%3 = dot %2, %2 {sum_a=[0], sum_b=[0]} : f32[5,5]\n %4 = dot %2, %3 {sum_a=[1], sum_b=[0]} : "
+     "f32[3,5]\n"
+     "%5 = sub %1, %4 : f32[3,5]\n return update @a=%5\n}\n",
+     0},
     {"a reduction with the old value as epilogue",
-     "%3 = reduce %1 {axes=[0], op=sum} : f32[5]\n %4 = state @v : f32[5]\n %5 = add %3, %4 : f32[5]\n"
-     "return update @v=%5\n}\n", 0},
+     "%3 = reduce %1 {axes=[0], op=sum} : f32[5]\n %4 = state @v : f32[5]\n %5 = add %3, %4 : "
+     "f32[5]\n"
+     "return update @v=%5\n}\n",
+     0},
     {"a check behind the update",
-     "%3 = mul %1, %2 : f32[3,5]\n %4 = reduce %3 {axes=[0,1], op=sum} : f32[]\n %5 = const 0 : f32[]\n"
-     "%6 = lt %5, %4 : bool[]\n check %6 {message=\"sum\"}\n return update @a=%3\n}\n", 1},
+     "%3 = mul %1, %2 : f32[3,5]\n %4 = reduce %3 {axes=[0,1], op=sum} : f32[]\n %5 = const 0 : "
+     "f32[]\n"
+     "%6 = lt %5, %4 : bool[]\n check %6 {message=\"sum\"}\n return update @a=%3\n}\n",
+     1},
     {"two states get one value", "%3 = mul %1, %2 : f32[3,5]\n return update @a=%3, @b=%3\n}\n", 1},
 };
 
@@ -232,10 +246,11 @@ static void updates_happen_at_the_end(void **state)
 /* A step whose check fails leaves the states as they were. */
 static void failed_step_changes_nothing(void **state)
 {
-    static const char source[] =
-        "state @a : f32[4]\nentry main(%x: f32[4]) {\n  %1 = state @a : f32[4]\n  %2 = add %1, %x : f32[4]\n"
-        "  %3 = reduce %2 {axes=[0], op=sum} : f32[]\n  %4 = const 100 : f32[]\n  %5 = lt %3, %4 : bool[]\n"
-        "  check %5 {message=\"too large\"}\n  return update @a=%2\n}\n";
+    static const char source[] = "state @a : f32[4]\nentry main(%x: f32[4]) {\n  %1 = state @a : "
+                                 "f32[4]\n  %2 = add %1, %x : f32[4]\n"
+                                 "  %3 = reduce %2 {axes=[0], op=sum} : f32[]\n  %4 = const 100 : "
+                                 "f32[]\n  %5 = lt %3, %4 : bool[]\n"
+                                 "  check %5 {message=\"too large\"}\n  return update @a=%2\n}\n";
     char error[TENSOR_ERROR_SIZE];
     tensor_value x = {0};
     invoke v;
@@ -284,7 +299,8 @@ static void add_states(ir_module *m, ir_dtype dt)
         for (int k = 0; k < n; k++)
             d[k] = f[k] = (float)uniform(&seed);
         ir_state s = {.name = name_of[i], .type = t, .trainable = true};
-        s.init = dt == DT_F64 ? const_copy(m, t, d, (size_t)n * sizeof *d) : const_copy(m, t, f, (size_t)n * sizeof *f);
+        s.init = dt == DT_F64 ? const_copy(m, t, d, (size_t)n * sizeof *d)
+                              : const_copy(m, t, f, (size_t)n * sizeof *f);
         vec_push(&m->state, s);
     }
 }
@@ -305,7 +321,8 @@ static void begin_entry(net *n, ir_module *m, const char *name, diag *d)
         batch = dim_symbol_new(&m->dims, "batch", 0, INT64_MAX);
     ir_build_init(&n->b, m, fn, d);
     n->x = ir_input(&n->b, "x", ir_ty(&n->b, n->dt, (ir_dim[]){batch, dim_int(&m->dims, IN)}, 2));
-    n->want = ir_input(&n->b, "want", ir_ty(&n->b, n->dt, (ir_dim[]){batch, dim_int(&m->dims, 1)}, 2));
+    n->want =
+        ir_input(&n->b, "want", ir_ty(&n->b, n->dt, (ir_dim[]){batch, dim_int(&m->dims, 1)}, 2));
     for (uint32_t i = 0; i < PARAMETERS; i++)
         n->w[i] = ir_state_ref(&n->b, i);
     n->y = affine(n, ir_1(&n->b, OP_TANH, affine(n, n->x, 0)), 2);
@@ -413,7 +430,8 @@ static void compiled_step_follows_the_gradient(void **state)
     loss_of(&exact, wide);
     for (int i = 0; i < PARAMETERS; i++) {
         size_t at = p.model->states[i].offset;
-        const float *was = (const float *)((char *)before + at), *is = (const float *)((char *)p.states + at);
+        const float *was = (const float *)((char *)before + at),
+                    *is = (const float *)((char *)p.states + at);
         const ir_state *s = &exact.e->m->state.at[i];
         int64_t n = type_count_const(&exact.e->m->types, s->type);
         double *w = arena_array(&exact.mem, double, (size_t)n);
@@ -431,7 +449,8 @@ static void compiled_step_follows_the_gradient(void **state)
             w[k] = keep;
             double slope = (loss[1] - loss[0]) / (2 * h), got = ((double)was[k] - is[k]) / rate;
             if (fabs(got - slope) > 1e-5 * (1 + fabs(slope)))
-                fail_msg("%s[%d]: gradient %g, difference quotient %g", name_of[i], (int)k, got, slope);
+                fail_msg("%s[%d]: gradient %g, difference quotient %g", name_of[i], (int)k, got,
+                         slope);
         }
         exact.ev.state[i] = NULL;
     }

@@ -31,8 +31,8 @@ static void take(void *context, void *memory)
 
 int main(void)
 {
-    int (*run)(const struct late_inputs *, struct late_outputs *, void *, const struct late_allocator *,
-               const struct late_pool *) = NULL;
+    int (*run)(const struct late_inputs *, struct late_outputs *, void *,
+               const struct late_allocator *, const struct late_pool *) = NULL;
     static unsigned char workspace[LATE_WORKSPACE_SIZE(1) + 64];
     struct budget budget = {1 << 20, 0};
     struct late_allocator memory = {&budget, give, take};

@@ -43,8 +43,8 @@ static void *run_half(void *p)
     return NULL;
 }
 
-void in_halves(void *context, void (*body)(void *arg, int64_t begin, int64_t end, int32_t thread), void *arg,
-               int64_t n)
+void in_halves(void *context, void (*body)(void *arg, int64_t begin, int64_t end, int32_t thread),
+               void *arg, int64_t n)
 {
     struct half second = {body, arg, n / 2, n};
     pthread_t t;
