@@ -46,12 +46,20 @@ static void escape(const char *s, text *out)
         text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
 }
 
+/* Constants and their copies would hide the rest. */
+static bool is_hidden(const ir_fn *f, const ir_node *n)
+{
+    if (n->op == OP_BROADCAST)
+        n = ir_node_of(f, ir_arg(f, n, 0));
+    return n->op == OP_CONST || n->op == OP_DIMVAL;
+}
+
 static void dot_node(const ir_fn *f, uint32_t i, text *out)
 {
     const ir_node *n = &f->node.at[i];
     text type = {0};
 
-    if (n->op == OP_CONST || n->op == OP_DIMVAL)
+    if (is_hidden(f, n))
         return;
     for (uint32_t k = 0; k < n->nres; k++)
         type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
@@ -64,7 +72,7 @@ static void dot_node(const ir_fn *f, uint32_t i, text *out)
     text_add(out, "\"%s];\n", n->op == OP_INPUT ? " style=filled fillcolor=lightblue" : "");
     for (uint32_t j = 0; j < n->narg; j++) {
         uint32_t from = f->value.at[ir_arg(f, n, j)].node;
-        if (f->node.at[from].op != OP_CONST && f->node.at[from].op != OP_DIMVAL)
+        if (!is_hidden(f, &f->node.at[from]))
             text_add(out, "  n%u -> n%u;\n", from, i);
     }
     text_free(&type);
