@@ -131,12 +131,11 @@ typedef struct run {
     double worst, at[2];
 } run;
 
+static diag errors;             /* of all modules */
+
 static ingot_engine *compile_text(const char *source, const target *t)
 {
     ingot_options o = {.target = t};
-    diag errors;
-
-    diag_init(&errors);
     ir_module *m = ir_parse(source, "test", &errors);
     ingot_engine *e = m ? ingot_engine_open(ENGINE_COMPILED, m, &o, 1, &errors) : NULL;
     if (!e)
@@ -323,5 +322,8 @@ int main(int argc, char **argv)
     if (argc > 1)
         stride = strtoull(argv[1], NULL, 10);
     printf("seed %llu, one f32 in %llu\n", (unsigned long long)seed, (unsigned long long)stride);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    diag_init(&errors);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    diag_free(&errors);
+    return failed;
 }
