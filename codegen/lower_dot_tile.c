@@ -6,7 +6,10 @@
  * one before. */
 #include "lower_dot.h"
 
-enum { MIN_CHAINS = 8 };        /* independent sums that keep the units busy */
+enum {
+    MIN_CHAINS = 8,             /* independent sums that keep the units busy */
+    MIN_BLOCKS = 4,             /* row blocks that share a panel of B */
+};
 
 typedef struct tile {
     const dot *d;
@@ -219,18 +222,56 @@ static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
     return 0;
 }
 
+/* Blocks of rows that all panels meet before the next: so many that A's rows
+ * stay in a quarter of the L2 cache beside a panel of B; 0 is all of them.
+ * Without it a long A comes from further away once for each panel. */
+static int rows_at_a_time(const dot *d)
+{
+    const dim_table *t = &d->j->l->m->dims;
+    int64_t m, k, share = d->j->l->target->l2_bytes / 4;
+
+    if (!dim_const(t, d->m, &m) || !dim_const(t, d->k, &k) || m < 1 || k < 1)
+        return 0;
+    int64_t row = k * dt_size(d->ta->dtype), n = max_i64(share / row / d->mr, MIN_BLOCKS);
+    return m / d->mr <= 2 * n ? 0 : (int)n;
+}
+
+/* The block of rows to compute: loops over batch, panels of B and all blocks, or
+ * a group of blocks at a time.  Opens as many loops as it returns. */
+static int tile_loops(tile *x, ir_dim panels, ir_dim blocks, lp_expr *block)
+{
+    lp_kernel *p = x->b->k;
+    dim_table *t = &x->d->j->l->m->dims;
+    int64_t group = rows_at_a_time(x->d);
+    lp_expr zero = lp_int(p, 0), batch = body_dim(x->b, x->d->batch);
+    lp_expr wide = body_dim(x->b, panels), all = body_dim(x->b, blocks), v[4];
+
+    if (!group) {
+        lp_par(p, 3, (const char *[]){"b", "p", "m"}, LP(zero, zero, zero), LP(batch, wide, all),
+               NULL, v);
+        x->batch = v[0], x->panel = v[1], *block = v[2];
+        return 1;
+    }
+    lp_expr many = lp_int(p, group);
+    lp_expr groups = body_dim(x->b, dim_ceildiv(t, blocks, dim_int(t, group)));
+    lp_par(p, 4, (const char *[]){"b", "g", "p", "m"}, LP(zero, zero, zero, zero),
+           LP(batch, groups, wide, many), NULL, v);
+    x->batch = v[0], x->panel = v[2], *block = lp_add(p, lp_mul(p, v[1], many), v[3]);
+    lp_if(p, lp_lt(p, *block, all));
+    return 2;
+}
+
 bool dot_kernel(dot *d)
 {
     body b;
     dim_table *t = &d->j->l->m->dims;
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, d->nv * d->lanes));
-    int64_t rows;
-    bool known = dim_const(t, d->m, &rows);
     ir_dim mr = dim_int(t, d->mr), blocks = dim_ceildiv(t, d->m, mr);
     tile x = {.d = d, .b = &b};
-    lp_expr v[3];
+    int64_t rows;
+    lp_expr block;
 
-    if (!known)
+    if (!dim_const(t, d->m, &rows))
         blocks = dim_max(t, dim_div(t, d->m, mr), dim_min(t, d->m, dim_int(t, 1)));
     job_kernel(d->j, &b, "dot");
     body_needs(&b, d->j->out);
@@ -239,7 +280,6 @@ bool dot_kernel(dot *d)
     if (d->source == DOT_PLACE)
         body_needs(&b, d->b);
     dot_dims(d, &b);
-    lp_kernel *k = b.k;
     if (d->copied)
         x.abuf = body_temp(&b, d->a_temp, d->ta->dtype, 3,
             LP(body_dim(&b, d->batch), body_dim(&b, d->m), body_dim(&b, d->k)), false);
@@ -247,14 +287,12 @@ bool dot_kernel(dot *d)
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
     x.y = body_output(&b, d->j->out);
     body_forget(&b);
-    const lp_expr zero = lp_int(k, 0);
-    lp_par(k, 3, (const char *[]){"b", "p", "m"}, LP(zero, zero, zero),
-           LP(body_dim(&b, d->batch), body_dim(&b, panels), body_dim(&b, blocks)), NULL, v);
-    x.batch = v[0], x.panel = v[1];
-    if (known)
-        const_rows(&x, rows, v[2]);
+    int open = tile_loops(&x, panels, blocks, &block);
+    if (dim_const(t, d->m, &rows))
+        const_rows(&x, rows, block);
     else
-        symbolic_rows(&x, body_dim(&b, d->m), v[2]);
-    lp_end(k);
+        symbolic_rows(&x, body_dim(&b, d->m), block);
+    while (open--)
+        lp_end(b.k);
     return job_end(d->j, &b);
 }
