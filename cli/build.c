@@ -12,13 +12,13 @@
 
 typedef struct build_options {
     model_options model;
-    const char *file, *out, *emit, *cpu, *name;
+    const char *file, *out, *emit, *cpu, *name, *weights;
     bool is_static, no_alloc;
     long long threads;
     workplace work;
 } build_options;
 
-enum { O_OUT, O_EMIT, O_CPU, O_STATIC, O_NAME, O_THREADS, O_NO_ALLOC, O_MODEL };
+enum { O_OUT, O_EMIT, O_CPU, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC, O_MODEL };
 
 static const cli_option options[] = {
     {"-o", "FILE", "the output"},
@@ -26,7 +26,8 @@ static const cli_option options[] = {
     {"--cpu", "NAME", "native (default), x86-64-v2, -v3 or -v4"},
     {"--static", NULL, "an executable without shared libraries"},
     {"--name", "NAME", "of the model in symbols (default: from -o)"},
-    {"--threads", "N", "default of the executable (default: the CPUs)"},
+    {"--threads", "N", "default of an executable (else the CPUs), maximum of a library"},
+    {"--weights", "WHERE", "embed (default), or file: beside the output, with suffix .weights"},
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data"},
     MODEL_OPTIONS};
 
@@ -41,6 +42,7 @@ static bool see(void *cx, int index, const char *value)
     case O_STATIC: o->is_static = true; return true;
     case O_NAME: o->name = value; return true;
     case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
+    case O_WEIGHTS: o->weights = value; return true;
     case O_NO_ALLOC: o->no_alloc = true; return true;
     case -1: return model_option_file(&o->file, value);
     default: return model_option(&o->model, index - O_MODEL, value);
@@ -76,44 +78,55 @@ static bool is_library(const build_options *o)
     return is(o, "lib") || is(o, "shared");
 }
 
-/* The model's name and .h, in OUT's folder. */
-static char *header_path(const build_options *o, const char *name)
+/* Gives a file the model's name and a suffix in OUT's folder beside a library,
+ * OUT's name and the suffix beside anything else. */
+static bool publish_beside(const build_options *o, const artifact *a, workplace_file f,
+                           const char *suffix)
 {
     const char *slash = strrchr(o->out, '/');
+    int folder = slash ? (int)(slash - o->out + 1) : 0;
     char *path = NULL;
 
-    if (asprintf(&path, "%.*s%s.h", slash ? (int)(slash - o->out + 1) : 0, o->out, name) < 0)
-        return NULL;
-    return path;
+    if ((is_library(o) ? asprintf(&path, "%.*s%s%s", folder, o->out, a->name, suffix)
+                       : asprintf(&path, "%s%s", o->out, suffix)) < 0)
+        return cli_wrong("no memory");
+    const char *refused = partial_refused(path);
+    bool ok = refused ? cli_wrong("%s: %s", path, refused) : workplace_publish(&o->work, f, path);
+    free(path);
+    return ok;
 }
 
-/* The library's header gets its name first: where it cannot, no library appears. */
+/* The output gets its name last: where what it needs cannot, it does not appear. */
 static bool publish(const build_options *o, const artifact *a)
 {
-    char *header = is_library(o) ? header_path(o, a->name) : NULL;
-    const char *refused = header ? partial_refused(header) : NULL;
-    bool ok = !refused || cli_wrong("%s: %s", header, refused);
+    return (!is_library(o) || publish_beside(o, a, WORK_HEADER, ".h")) &&
+           (!a->weights_apart || publish_beside(o, a, WORK_WEIGHTS, ".weights")) &&
+           workplace_publish(&o->work, WORK_OUT, o->out);
+}
 
-    ok = ok && (!header || workplace_publish(&o->work, WORK_HEADER, header)) &&
-         workplace_publish(&o->work, WORK_OUT, o->out);
-    free(header);
-    return ok;
+/* Text holds no weights: it refers to the symbol NAME_weights, unless they are
+ * in a file of their own. */
+static bool text_weights(const build_options *o, const ingot_code *c)
+{
+    return !c->a.weights_apart || link_write_weights(&o->work, &c->a);
 }
 
 /* Object code, linked unless only that is asked for. */
 static bool make_binary(const build_options *o, const ingot_code *c, diag *d)
 {
-    bool whole = is(o, "obj") || is(o, "asm");
-    const char *path = o->work.file[whole ? WORK_OUT : WORK_KERNELS];
+    bool text = is(o, "asm");
+    const char *path = o->work.file[text ? WORK_OUT : WORK_KERNELS];
     uint8_t *data = NULL;
     size_t size = 0;
 
     progress_step("generating code");
-    bool ok = llvm_object(c->llvm, c->machine, is(o, "asm"), &data, &size, d) &&
+    bool ok = llvm_object(c->llvm, c->machine, text, &data, &size, d) &&
               link_write_file(path, data, size);
     mem_free(data);
-    if (!ok || whole)
-        return ok;
+    if (!ok || text)
+        return ok && text_weights(o, c);
+    if (is(o, "obj"))
+        return link_object(&o->work, &c->a);
     return is_library(o) ? link_library(&o->work, &c->a, is(o, "shared"))
                          : link_executable(&o->work, &c->a, o->is_static);
 }
@@ -124,7 +137,7 @@ static bool make_text(const build_options *o, const ingot_code *c)
     bool ok = link_write_file(o->work.file[WORK_OUT], ll, strlen(ll));
 
     LLVMDisposeMessage(ll);
-    return ok;
+    return ok && text_weights(o, c);
 }
 
 static bool compile(const build_options *o, ir_module *m, const target *t, diag *d)
@@ -132,7 +145,8 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
     char *name = identifier(o);
     ingot_code_options co = {.name = name, .target = t, .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
-                             .no_alloc = o->no_alloc, .max_weights = o->model.o.onnx.max_weights,
+                             .no_alloc = o->no_alloc, .weights_apart = !strcmp(o->weights, "file"),
+                             .max_weights = o->model.o.onnx.max_weights,
                              .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&
@@ -166,17 +180,19 @@ static bool check(const build_options *o, const target *t)
     static const char *const known[] = {"exe", "lib", "shared", "obj", "llvm", "asm"};
     static const char *const cpus[] = {"native",    "x86-64",    "x86-64-v1",
                                        "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+    static const char *const where[] = {"embed", "file"};
 
     if (!o->file || !o->out)
         return cli_wrong(o->file ? "no output given: -o FILE"
                                  : "no model given (see ingot build --help)");
     return command_one_of("--emit", o->emit, known, COUNT(known)) &&
+           command_one_of("--weights", o->weights, where, COUNT(where)) &&
            (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus)));
 }
 
 int command_build(int argc, char **argv)
 {
-    build_options o = {.emit = "exe", .cpu = "native"};
+    build_options o = {.emit = "exe", .cpu = "native", .weights = "embed"};
     int status = cli_parse(argc, argv, "ingot build MODEL -o FILE [OPTIONS]",
                            "Compiles a model to native code.", options, see, &o);
 

@@ -1,6 +1,7 @@
 /* cli/code.c - from a loaded module to one LLVM module. */
 #include "code.h"
 
+#include "abi.h"
 #include "onnx.h"
 #include "pass.h"
 #include "progress.h"
@@ -45,12 +46,26 @@ bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
     return c->p != NULL;
 }
 
+static bool hash_piece(void *hash, const void *data, size_t size)
+{
+    uint64_t *h = hash;
+
+    *h = ingot_hash_weights(*h, data, size);
+    return true;
+}
+
 static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     c->a = (artifact){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
                       .threads = o->threads, .executable = o->executable, .library = o->library,
                       .max_weights = o->max_weights ? o->max_weights : ONNX_MAX_WEIGHTS};
-    return artifact_place(&c->a, d);
+    if (!artifact_place(&c->a, d))
+        return false;
+    if (!o->weights_apart || !c->a.weights_size)
+        return true;
+    c->a.weights_apart = true;
+    c->a.weights_hash = INGOT_HASH_START;
+    return artifact_write_weights(&c->a, hash_piece, &c->a.weights_hash);
 }
 
 bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)

@@ -92,9 +92,13 @@ static void status(const library *l, text *out)
              "enum {\n"
              "    %s_OK = 0,\n"
              "    %s_CHECK = 1,   /* a check of the model failed            */\n"
-             "    %s_SHAPE = 2,   /* a dim is negative or out of range      */\n"
-             "    %s_MEMORY = 3   /* no memory from the allocator, or none  */\n"
-             "};\n\n", n, n, n, n, n);
+             "    %s_SHAPE = 2,   /* a dim is out of range, or the pool too big */\n"
+             "    %s_MEMORY = 3,  /* no memory from the allocator, or none  */\n"
+             "    %s_CPU = 4      /* the code was compiled for another CPU  */\n"
+             "};\n\n", n, n, n, n, n, n);
+    if (l->a->threads)
+        text_add(out, "/* A pool of more threads is refused. */\n#define %s_MAX_THREADS %d\n\n", n,
+                 l->a->threads);
 }
 
 static void shared_parts(const library *l, text *out)
@@ -155,8 +159,24 @@ static void states(const library *l, text *out)
              "struct %s_states {\n", n, n);
     for (uint32_t i = 0; i < l->a->m->state.len; i++)
         one_state(l, i, out);
-    text_add(out, "%s};\n\nvoid %s_init(struct %s_states *states);\n\n",
-             l->a->state_size ? "" : "    char none;\n", n, n);
+    text_add(out, "%s};\n\nvoid %s_init(struct %s_states *states%s);\n\n",
+             l->a->state_size ? "" : "    char none;\n", n, n,
+             l->a->weights_apart ? ", const void *weights" : "");
+}
+
+static void weights(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    if (!l->a->weights_apart)
+        return;
+    text_add(out,
+             "/* The weights are the bytes of %s.weights, mapped or read to memory that is\n"
+             " * 64-byte aligned.  1 if they are those that the code was compiled with: reads\n"
+             " * all of them, so ask once. */\n"
+             "#define %s_WEIGHTS_SIZE ((size_t)%llu)\n"
+             "int %s_weights_fit(const void *weights, size_t size);\n\n",
+             n, l->macro, (unsigned long long)l->a->weights_size, n);
 }
 
 static void dims(const library_entry *x, text *out)
@@ -214,7 +234,7 @@ static void functions(const library *l, const library_entry *x, text *out)
                  "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out);\n\n",
                  x->prefix, x->prefix, x->prefix);
     text_add(out, "int %s_run(", x->prefix);
-    library_run_parameters(x, l->a->name, out);
+    library_run_parameters(l, x, out);
     text_add(out, ");\n\n");
 }
 
@@ -226,6 +246,7 @@ void library_header(const artifact *a, text *out)
     head(&l, out);
     status(&l, out);
     shared_parts(&l, out);
+    weights(&l, out);
     states(&l, out);
     for (uint32_t i = 0; i < l.entries; i++) {
         const library_entry *x = &l.entry[i];

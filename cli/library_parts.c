@@ -203,14 +203,16 @@ void library_dims_parameter(const library_entry *x, text *out)
         text_add(out, "const struct %s_dims *dims, ", x->prefix);
 }
 
-void library_run_parameters(const library_entry *x, const char *model, text *out)
+void library_run_parameters(const library *l, const library_entry *x, text *out)
 {
-    const char *p = x->prefix;
+    const char *p = x->prefix, *model = l->a->name;
 
     text_add(out, "const struct %s_inputs *in, struct %s_outputs *out,\n        ", p, p);
     library_dims_parameter(x, out);
     if (x->states)
         text_add(out, "struct %s_states *states, ", model);
+    if (l->a->weights_apart)
+        text_add(out, "const void *weights, ");
     text_add(out, "void *workspace,\n        ");
     if (x->late)
         text_add(out, "const struct %s_allocator *allocator, ", model);

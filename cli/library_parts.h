@@ -37,7 +37,9 @@ const char *library_c_type(ir_dtype d);
 uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes);
 /* The parameters of an entry's run, or of what needs the dims alone; types
  * stand before the names if `typed`. */
-void library_run_parameters(const library_entry *x, const char *model, text *out);
+void library_run_parameters(const library *l, const library_entry *x, text *out);
 void library_dims_parameter(const library_entry *x, text *out);
+/* C text: cpu_lacks(), null or what the processor lacks of what `t` has. */
+void library_cpu(const target *t, text *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* cli/library_source.c - the typed functions of a library, around the compiled
  * ones.  Those have names that no identifier of the header can be. */
+#include "abi.h"
 #include "library_parts.h"
 
 static void declarations(const library *l, text *out)
@@ -15,7 +16,7 @@ static void declarations(const library *l, text *out)
         "*pool;\n"
         "    const void *allocator;\n    const char *message;\n};\n\n"
         "#pragma GCC visibility push(hidden)\n"
-        "extern const uint8_t *weights(void) __asm__(\"%s.weights\");\n",
+        "extern const uint8_t *weights_of(void) __asm__(\"%s.weights\");\n",
         n);
     if (l->a->m->state.len)
         text_add(out,
@@ -31,6 +32,27 @@ static void declarations(const library *l, text *out)
     text_add(out, "#pragma GCC visibility pop\n\n");
 }
 
+static const char *the_weights(const library *l)
+{
+    return l->a->weights_apart ? "weights" : "weights_of()";
+}
+
+static void check_weights(const library *l, text *out)
+{
+    const char *n = l->a->name;
+
+    if (l->a->weights_apart)
+        text_add(out,
+                 "int %s_weights_fit(const void *weights, size_t size)\n{\n"
+                 "    const uint64_t *word = weights;\n"
+                 "    uint64_t hash = 0x%llxu;\n\n"
+                 "    for (size_t i = 0; i < size / 8; i++)\n"
+                 "        hash = (hash ^ word[i]) * 0x100000001b3u;\n"
+                 "    return size == %s_WEIGHTS_SIZE && hash == 0x%llxu;\n}\n\n",
+                 n, (unsigned long long)INGOT_HASH_START, l->macro,
+                 (unsigned long long)l->a->weights_hash);
+}
+
 static void states(const library *l, text *out)
 {
     const char *n = l->a->name;
@@ -41,8 +63,9 @@ static void states(const library *l, text *out)
         text_add(out,
                  "_Static_assert(sizeof(struct %s_states) == %llu, \"layout of the states\");\n\n",
                  n, (unsigned long long)l->a->state_size);
-    text_add(out, "void %s_init(struct %s_states *states)\n{\n    init(states, weights());\n}\n\n",
-             n, n);
+    text_add(out, "void %s_init(struct %s_states *states%s)\n{\n    if (!cpu_lacks())\n"
+                  "        init(states, %s);\n}\n\n", n, n,
+             l->a->weights_apart ? ", const void *weights" : "", the_weights(l));
 }
 
 /* The dims in the order of the compiled code. */
@@ -54,13 +77,16 @@ static void load_dims(const library_entry *x, text *out)
     text_add(out, "0};\n");
 }
 
-static void workspace(const library_entry *x, uint32_t i, text *out)
+static void workspace(const library *l, const library_entry *x, uint32_t i, text *out)
 {
     text_add(out, "size_t %s_workspace_size(", x->prefix);
     library_dims_parameter(x, out);
     text_add(out, "int threads)\n{\n");
     load_dims(x, out);
-    text_add(out, "\n    return size%u(v, threads);\n}\n\n", i);
+    text_add(out, "\n    return cpu_lacks()");
+    if (l->a->threads)
+        text_add(out, " || threads > %s_MAX_THREADS", l->macro);
+    text_add(out, " ? SIZE_MAX : size%u(v, threads);\n}\n\n", i);
 }
 
 static void output_dims(const library_entry *x, uint32_t i, text *out)
@@ -74,7 +100,7 @@ static void output_dims(const library_entry *x, uint32_t i, text *out)
     text_add(out, "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out)\n{\n",
              x->prefix, x->prefix, x->prefix);
     load_dims(x, out);
-    text_add(out, "    int64_t e[%u];\n\n    extents%u(v, e);\n", at, i);
+    text_add(out, "    int64_t e[%u] = {0};\n\n    if (!cpu_lacks())\n        extents%u(v, e);\n", at, i);
     at = 0;
     for (uint32_t k = 0; k < x->e->output.len; k++) {
         int rank = x->e->output.at[k].type->rank;
@@ -101,14 +127,25 @@ static void buffers(const library_entry *x, text *out)
 static void run(const library *l, const library_entry *x, uint32_t i, text *out)
 {
     text_add(out, "int %s_run(", x->prefix);
-    library_run_parameters(x, l->a->name, out);
+    library_run_parameters(l, x, out);
     text_add(out, ")\n{\n    int64_t constant[%d];\n", IR_MAX_RANK);
     load_dims(x, out);
     buffers(x, out);
+    for (uint32_t k = 0; k < x->e->output.len; k++)
+        if (x->e->output.at[k].late)
+            text_add(out, "    out->%s = 0;\n", x->output[k]);
     text_add(out,
-             "    struct call c = {inputs, outputs, v, %s, weights(), workspace, pool, %s, 0};\n\n"
-             "    (void)in, (void)constant;\n    int status = run%u(&c);\n",
-             x->states ? "states" : "0", x->late ? "allocator" : "0", i);
+             "    struct call c = {inputs, outputs, v, %s, %s, workspace, pool, %s, 0};\n\n"
+             "    (void)in, (void)constant;\n"
+             "    out->%s = cpu_lacks();\n    if (out->%s)\n        return %s_CPU;\n",
+             x->states ? "states" : "0", the_weights(l), x->late ? "allocator" : "0", x->message,
+             x->message, l->macro);
+    if (l->a->threads)
+        text_add(out,
+                 "    if (pool && pool->threads > %s_MAX_THREADS) {\n"
+                 "        out->%s = \"more threads than the library was built for\";\n"
+                 "        return %s_SHAPE;\n    }\n", l->macro, x->message, l->macro);
+    text_add(out, "    int status = run%u(&c);\n", i);
     for (uint32_t k = 0; k < x->e->output.len; k++)
         if (x->e->output.at[k].late)
             text_add(out, "    out->%s = outputs[%u].data;\n", x->output[k], k);
@@ -121,9 +158,11 @@ void library_source(const artifact *a, text *out)
 
     library_open(&l, a);
     declarations(&l, out);
+    library_cpu(a->target, out);
+    check_weights(&l, out);
     states(&l, out);
     for (uint32_t i = 0; i < l.entries; i++) {
-        workspace(&l.entry[i], i, out);
+        workspace(&l, &l.entry[i], i, out);
         output_dims(&l.entry[i], i, out);
         run(&l, &l.entry[i], i, out);
     }

@@ -24,8 +24,13 @@ static bool put_file(void *f, const void *data, size_t size)
     return fwrite(data, 1, size, f) == size;
 }
 
-static bool write_weights(const artifact *a, const char *path)
+bool link_write_weights(const workplace *w, const artifact *a)
 {
+    const char *path = w->file[WORK_WEIGHTS];
+
+    if (!a->weights_size)
+        return true;
+    progress_step("writing %.1f MB of weights", (double)a->weights_size / 1e6);
     FILE *f = fopen(path, "wb");
     bool ok = f && artifact_write_weights(a, put_file, f);
 
@@ -34,16 +39,21 @@ static bool write_weights(const artifact *a, const char *path)
     return ok || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
 }
 
-/* Assembler text that includes the weights file. */
+/* Are weights linked in? */
+static bool embedded(const artifact *a)
+{
+    return a->weights_size && !a->weights_apart;
+}
+
+/* The weights, and assembler text that includes them where they are linked in. */
 static bool write_blob(const workplace *w, const artifact *a)
 {
     const char *assembly = w->file[WORK_BLOB], *weights = w->file[WORK_WEIGHTS];
 
-    if (!a->weights_size)
-        return true;
-    progress_step("writing %.1f MB of weights", (double)a->weights_size / 1e6);
-    if (!write_weights(a, weights))
+    if (!link_write_weights(w, a))
         return false;
+    if (!embedded(a))
+        return true;
     FILE *f = fopen(assembly, "w");
     if (!f)
         return cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
@@ -93,7 +103,7 @@ static void add_files(command *c, const workplace *w, const artifact *a,
                       const workplace_file *inputs)
 {
     for (; *inputs != WORK_FILES; inputs++)
-        if (a->weights_size || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
+        if (embedded(a) || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
             add(c, w->file[*inputs]);
 }
 
@@ -145,19 +155,33 @@ static bool c_side(const workplace *w, const artifact *a)
     return ok;
 }
 
-/* One relocatable object, inner symbols made local, in an archive. */
+/* These files of the workplace as one relocatable object. */
+static bool join(const workplace *w, const artifact *a, workplace_file to,
+                 const workplace_file *inputs)
+{
+    char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
+    command c = {.arg = {"ld", "-r", "-o", w->file[to]}, .n = 4};
+
+    add_files(&c, w, a, inputs);
+    return (!embedded(a) || workplace_run(w, blob)) && workplace_run(w, c.arg);
+}
+
+bool link_object(const workplace *w, const artifact *a)
+{
+    return write_blob(w, a) &&
+           join(w, a, WORK_OUT, (workplace_file[]){WORK_KERNELS, WORK_BLOB_OBJECT, WORK_FILES});
+}
+
+/* One object, inner symbols made local, in an archive. */
 static bool make_archive(const workplace *w, const artifact *a)
 {
     char *whole = w->file[WORK_WHOLE];
-    char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
     char *hide[] = {"objcopy", "--localize-hidden", whole, NULL};
     char *pack[] = {"ar", "rcsD", w->file[WORK_OUT], whole, NULL};
-    command c = {.arg = {"ld", "-r", "-o", whole}, .n = 4};
+    static const workplace_file parts[] = {WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT,
+                                           WORK_FILES};
 
-    add_files(&c, w, a,
-              (workplace_file[]){WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES});
-    return (!a->weights_size || workplace_run(w, blob)) && workplace_run(w, c.arg) &&
-           workplace_run(w, hide) && workplace_run(w, pack);
+    return join(w, a, WORK_WHOLE, parts) && workplace_run(w, hide) && workplace_run(w, pack);
 }
 
 bool link_library(const workplace *w, const artifact *a, bool shared)

@@ -8,8 +8,11 @@
 
 /* False after a message. */
 bool link_write_file(const char *path, const void *data, size_t size);
-/* From WORK_KERNELS to WORK_OUT, the header of a library in WORK_HEADER.  False
- * after a message. */
+/* WORK_WEIGHTS, if there are any.  False after a message. */
+bool link_write_weights(const workplace *w, const artifact *a);
+/* From WORK_KERNELS to WORK_OUT, the header of a library in WORK_HEADER, weights
+ * that stay apart in WORK_WEIGHTS.  False after a message. */
+bool link_object(const workplace *w, const artifact *a);
 bool link_executable(const workplace *w, const artifact *a, bool is_static);
 bool link_library(const workplace *w, const artifact *a, bool shared);
 

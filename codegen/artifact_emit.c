@@ -180,7 +180,7 @@ static value weights_symbol(emitter *e)
 {
     char name[400];
 
-    if (!e->a->weights_size)
+    if (!e->a->weights_size || e->a->weights_apart)
         return LLVMConstNull(e->ptr);
     snprintf(name, sizeof name, "%s_weights", e->a->name);
     value w = LLVMGetNamedGlobal(e->m, name);
@@ -260,7 +260,8 @@ static void model_table(emitter *e, value *entry, uint32_t n)
     value field[] = {
         int32(e, INGOT_ABI_VERSION), string(e, a->name), int32(e, n), int32(e, a->m->state.len),
         array(e, LLVMTypeOf(entry[0]), entry, n), states(e), pe_int(e, (int64_t)a->state_size),
-        init_states, weights_symbol(e), pe_int(e, (int64_t)a->weights_size), pe_int(e, 0),
+        init_states, weights_symbol(e), pe_int(e, (int64_t)a->weights_size),
+        pe_int(e, (int64_t)a->weights_hash),
         string(e, a->target->name), int32(e, a->threads)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
     snprintf(name, sizeof name, "%s_model", a->name);

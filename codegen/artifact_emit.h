@@ -22,6 +22,8 @@ typedef struct artifact {
     uint32_t offsets;
     VEC(uint32_t) order;            /* constants as they lie in the weights */
     uint64_t weights_size;
+    bool weights_apart;             /* in a file: neither in the table nor in NAME.weights */
+    uint64_t weights_hash;          /* of a file, see ir/abi.h */
     uint64_t *state_offset, state_size;
 } artifact;
 
@@ -29,7 +31,7 @@ typedef struct artifact {
  * with an error when they take more than max_weights. */
 bool artifact_place(artifact *a, diag *d);
 void artifact_free(artifact *a);    /* what artifact_place made */
-/* Gives the weights piece by piece to `put`; false if that is. */
+/* Gives the weights to `put`, in pieces of whole cache lines; false if that is. */
 typedef bool artifact_put(void *cx, const void *data, size_t size);
 bool artifact_write_weights(const artifact *a, artifact_put *put, void *cx);
 /* Kernels, the entries' functions and the model's table. */

@@ -62,23 +62,23 @@ void artifact_free(artifact *a)
 
 static bool write_const(const artifact *a, uint32_t c, uint8_t *buffer, artifact_put *put, void *cx)
 {
-    static const uint8_t zeros[LINE];
     const ir_type *t = a->m->consts.at[c].type;
     int64_t n = type_count_const(&a->m->types, t), size = dt_size(t->dtype);
-    uint64_t bytes = (uint64_t)(n * size);
 
     for (int64_t i = 0; i < n; i += CHUNK) {
         int64_t part = min_i64(CHUNK, n - i);
+        uint64_t bytes = (uint64_t)(part * size), lines = whole_lines(bytes);
         const_read(a->m, c, i, part, buffer);
-        if (!put(cx, buffer, (size_t)(part * size)))
+        memset(buffer + bytes, 0, lines - bytes);
+        if (!put(cx, buffer, lines))
             return false;
     }
-    return put(cx, zeros, (size_t)(whole_lines(bytes) - bytes));
+    return true;
 }
 
 bool artifact_write_weights(const artifact *a, artifact_put *put, void *cx)
 {
-    uint8_t *buffer = mem_alloc(CHUNK * 16);
+    uint8_t *buffer = mem_alloc(CHUNK * 16 + LINE);
     bool ok = true;
 
     for (uint32_t i = 0; i < a->order.len && ok; i++)

@@ -117,6 +117,18 @@ struct ingot_entry {
     uint64_t (*flops)(const int64_t *dims);
 };
 
+/* The hash of weights, to be started with INGOT_HASH_START: FNV-1a over 64-bit
+ * words.  `size` is a multiple of 8; pieces may follow one another. */
+#define INGOT_HASH_START 0xcbf29ce484222325u
+static inline uint64_t ingot_hash_weights(uint64_t hash, const void *weights, uint64_t size)
+{
+    const uint64_t *word = (const uint64_t *)weights;
+
+    for (uint64_t i = 0; i < size / 8; i++)
+        hash = (hash ^ word[i]) * 0x100000001b3u;
+    return hash;
+}
+
 struct ingot_model {
     uint32_t abi;                       /* INGOT_ABI_VERSION                */
     const char *name;
@@ -126,9 +138,8 @@ struct ingot_model {
     uint64_t state_size;                /* bytes of the state block         */
     void (*init_states)(void *states, const uint8_t *weights);
     const uint8_t *weights;             /* null when shipped as a file      */
-    uint64_t weights_size;
-    uint64_t weights_hash;              /* FNV-1a over its 64-bit little-endian
-                                         * words, the last filled up by zeros */
+    uint64_t weights_size;              /* a multiple of 64                 */
+    uint64_t weights_hash;              /* of weights in a file; else 0     */
     const char *cpu;                    /* e.g. "x86-64-v3"; null: any      */
     int32_t default_threads;            /* 0: the CPUs of the affinity mask */
 };

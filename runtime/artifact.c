@@ -31,7 +31,7 @@ static const cli_option options[] = {
     {"--bench", "N", "time N runs, with --random-inputs if need be"},
     {"--json", "FILE", "write the times there too"},
     {"--threads", "N", "threads (default: the CPUs, or as built)"},
-    {"--weights", "FILE", "weights, if they were not built in"},
+    {"--weights", "FILE", "weights that are not built in (default: the program's name and .weights)"},
     {NULL, NULL, NULL}};
 
 /* Names may hold `:` and `/`.  Files split at the first `=`, else at the last. */
@@ -82,19 +82,6 @@ static bool see(void *cx, int index, const char *value)
 
 /* ---- weights ------------------------------------------------------------------------- */
 
-/* FNV-1a over 64-bit words. */
-static uint64_t hash_words(const uint8_t *p, size_t size)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t w = 0;
-        memcpy(&w, p + i, size - i < 8 ? size - i : 8);
-        h = (h ^ w) * 0x100000001b3u;
-    }
-    return h;
-}
-
 static bool map_weights(artifact *a, const char *path)
 {
     const struct ingot_model *m = a->model;
@@ -113,18 +100,26 @@ static bool map_weights(artifact *a, const char *path)
     if (p == MAP_FAILED)
         return cli_wrong("%s: %s", path, strerror(why));
     a->weights = p;
-    return hash_words(p, (size_t)st.st_size) == m->weights_hash ||
+    return ingot_hash_weights(INGOT_HASH_START, p, m->weights_size) == m->weights_hash ||
            cli_wrong("%s: holds the weights of another model", path);
 }
 
+/* A file of the program's name and .weights, unless another is given. */
 static bool find_weights(artifact *a)
 {
+    static const char suffix[] = ".weights";
+    char beside[4096 + sizeof suffix];
+
     a->weights = a->model->weights;
     if (a->weights || !a->model->weights_size)
-        return true;
+        return !a->o.weights || cli_wrong("--weights: the weights are in this program");
     if (a->o.weights)
         return map_weights(a, a->o.weights);
-    return cli_wrong("the weights are in a file of their own: give --weights FILE");
+    ssize_t n = readlink("/proc/self/exe", beside, sizeof beside - sizeof suffix);
+    if (n < 0)
+        return cli_wrong("the weights are in a file of their own: give --weights FILE");
+    strcpy(beside + n, suffix);
+    return map_weights(a, beside);
 }
 
 /* ---- running --------------------------------------------------------------------------- */

@@ -1,6 +1,4 @@
-/* runtime/check_cpu.c - features by CPUID, state by XGETBV.
- * Source: Intel SDM volume 2A, CPUID; x86-64 psABI, section "micro-architecture
- * levels". */
+/* runtime/check_cpu.c - features by CPUID, state by XGETBV. */
 #include "check_cpu.h"
 
 #include <stdint.h>
@@ -19,30 +17,17 @@ static void add(char *list, size_t size, const char *name, size_t len)
 #include <cpuid.h>
 
 enum { EAX, EBX, ECX, EDX };
-enum { YMM = 0x06, ZMM = 0xe6 };        /* bits of XCR0 */
-
 typedef struct feature {
     const char *name;
-    int level;                          /* first that has it; 9: none */
+    int level;
     uint32_t leaf, sub;
     int reg, bit;
     uint32_t state;
 } feature;
 
 static const feature features[] = {
-    {"cx16", 2, 1, 0, ECX, 13, 0},        {"sahf", 2, 0x80000001, 0, ECX, 0, 0},
-    {"popcnt", 2, 1, 0, ECX, 23, 0},      {"sse3", 2, 1, 0, ECX, 0, 0},
-    {"ssse3", 2, 1, 0, ECX, 9, 0},        {"sse4.1", 2, 1, 0, ECX, 19, 0},
-    {"sse4.2", 2, 1, 0, ECX, 20, 0},      {"avx", 3, 1, 0, ECX, 28, YMM},
-    {"avx2", 3, 7, 0, EBX, 5, YMM},       {"bmi", 3, 7, 0, EBX, 3, 0},
-    {"bmi2", 3, 7, 0, EBX, 8, 0},         {"f16c", 3, 1, 0, ECX, 29, YMM},
-    {"fma", 3, 1, 0, ECX, 12, YMM},       {"lzcnt", 3, 0x80000001, 0, ECX, 5, 0},
-    {"movbe", 3, 1, 0, ECX, 22, 0},       {"avx512f", 4, 7, 0, EBX, 16, ZMM},
-    {"avx512bw", 4, 7, 0, EBX, 30, ZMM},  {"avx512cd", 4, 7, 0, EBX, 28, ZMM},
-    {"avx512dq", 4, 7, 0, EBX, 17, ZMM},  {"avx512vl", 4, 7, 0, EBX, 31, ZMM},
-    {"avx512vnni", 9, 7, 0, ECX, 11, ZMM}, {"avx512vbmi", 9, 7, 0, ECX, 1, ZMM},
-    {"avx512fp16", 9, 7, 0, EDX, 23, ZMM}, {"avxvnni", 9, 7, 1, EAX, 4, YMM},
-    {"avx512bf16", 9, 7, 1, EAX, 5, ZMM},
+#define FEATURE(name, level, leaf, sub, reg, bit, state) {name, level, leaf, sub, reg, bit, state},
+#include "cpu.def"
 };
 enum { FEATURES = sizeof features / sizeof *features };
 

@@ -53,6 +53,15 @@ entry main(%count: i64[]) {
 }
 """
 
+LIMITS = """
+const @w = f32[3,2] [1,-1,2,-1,3,1]
+entry main(%x: f32[2,3]) {
+  %1 = const @w : f32[3,2]
+  %2 = dot %x, %1 {sum_a=[1], sum_b=[0]} : f32[2,2]
+  return y=%2
+}
+"""
+
 NAMES = """
 dim "a b"
 dim "a*b"
@@ -169,6 +178,39 @@ def shared(b):
     run(program)
 
 
+def limits(b):
+    """Weights apart, --threads as a maximum, code for another processor."""
+    model, weights = b.model('limits', LIMITS), b.folder / 'limits.weights'
+    flags = pathlib.Path('/proc/cpuinfo').read_text()
+    for cpu in 'x86-64', 'x86-64-v4':
+        library = b.build(model, 'limits', '--weights', 'file', '--threads', '2',
+                          '--cpu', cpu)
+        expect(undefined_symbols(library) <= ALLOWED, 'undefined symbols')
+        lacking = cpu == 'x86-64-v4' and not re.search(r'\bavx512vl\b', flags)
+        program = b.program('limits', [HERE / 'data/library/limits.c'], [library])
+        run(program, weights, *['lacking'] * lacking)
+
+
+def weights_of_executables(b):
+    """Found beside the program, or given; those of another model refused."""
+    model, program = b.model('limits', LIMITS), b.folder / 'apart'
+    run(b.ingot, 'build', model, '--weights', 'file', '-o', program)
+    expect('weights' in run(program, '--info').stdout, '--info without weights')
+    run(program, '--random-inputs')
+    moved = (b.folder / 'apart.weights').rename(b.folder / 'w')
+    done = run(program, '--random-inputs', status=1)
+    expect('apart.weights' in done.stderr, f'no file name in: {done.stderr}')
+    run(program, '--random-inputs', '--weights', moved)
+    data = bytearray(moved.read_bytes())
+    data[3] ^= 1
+    moved.write_bytes(data)
+    done = run(program, '--random-inputs', '--weights', moved, status=1)
+    expect('another model' in done.stderr, f'wrong weights: {done.stderr}')
+    other = b.folder / 'whole.o'
+    run(b.ingot, 'build', model, '--emit', 'obj', '-o', other)
+    expect(undefined_symbols(other) <= ALLOWED, 'an object without its weights')
+
+
 def same_bytes(b):
     other = b.folder / 'other'
     other.mkdir()
@@ -271,7 +313,8 @@ def main():
     ingot = pathlib.Path(sys.argv[1]).resolve()
     cases = [pathlib.Path(c) for c in sys.argv[2:]]
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
-                                       names, model_names, shared, same_bytes)]
+                                       names, model_names, shared, limits,
+                                       weights_of_executables, same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
     failed = 0
