@@ -142,8 +142,7 @@ done
 count symbols tests/symbols.sh build/ingot
 count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
-    count roundtrip tests/roundtrip.sh build/ingot $data/real/*/ \
-        $data/light/*/ $(every 5 $data/simple/*/ $data/node/*/)
+    count roundtrip tests/roundtrip.sh build/ingot $data/{real,light,simple,node,pytorch-*}/*/
     install_python_tools
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \

@@ -8,28 +8,46 @@ ingot=$(realpath "$1")
 shift
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0 skipped=0
+shards=$(nproc)
 
-for case in "$@"; do
-    for stage in import optimized loops plan; do
-        case $stage in
-        loops) again="inspect $tmp/a.lp" ;;
-        plan) again="inspect $tmp/a.plan" ;;
-        *) again="opt $tmp/a.ir" ;;
-        esac
-        if ! timeout 60 "$ingot" inspect --stage $stage "$case/model.onnx" \
-            >"${again#* }" 2>/dev/null; then
-            skipped=$((skipped + 1))
-        # A command and its operand: two words.
-        # shellcheck disable=SC2086
-        elif timeout 60 "$ingot" $again >"$tmp/b" 2>"$tmp/err" &&
-            cmp -s "${again#* }" "$tmp/b"; then
-            passed=$((passed + 1))
-        else
-            failed=$((failed + 1))
-            echo "FAILED $case $stage: $(head -1 "$tmp/err")"
-        fi
-    done
+# stage TMP CASE STAGE: prints passed, failed or skipped and why
+stage()
+{
+    local first=$1/a.ir again=opt
+
+    case $3 in
+    loops) first=$1/a.lp again=inspect ;;
+    plan) first=$1/a.plan again=inspect ;;
+    esac
+    if ! timeout 60 "$ingot" inspect --stage "$3" "$2/model.onnx" >"$first" 2>/dev/null; then
+        echo "skipped"
+    elif timeout 60 "$ingot" $again "$first" >"$1/b" 2>"$1/err" && cmp -s "$first" "$1/b"; then
+        echo "passed"
+    else
+        echo "FAILED $2 $3: $(head -1 "$1/err")"
+    fi
+}
+
+# shard NUMBER CASE...: each one of so many
+shard()
+{
+    local n=$1 i=0 case name
+    shift
+    mkdir "$tmp/$n"
+    for case in "$@"; do
+        i=$((i + 1))
+        [ $((i % shards)) = "$n" ] || continue
+        for name in import optimized loops plan; do
+            stage "$tmp/$n" "$case" $name
+        done
+    done >"$tmp/$n.log"
+}
+
+for ((n = 0; n < shards; n++)); do
+    shard $n "$@" &
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+wait
+cat "$tmp"/*.log | grep ^FAILED
+count() { cat "$tmp"/*.log | grep -c "^$1"; }
+echo "$(count passed) passed, $(count FAILED) failed, $(count skipped) skipped"
+[ "$(count FAILED)" = 0 ]
