@@ -260,11 +260,33 @@ bool onnx_concat(onnx_op *n)
     return onnx_out(n, 0, ir_concat(n->b, x, used, axis));
 }
 
+enum { FAR = 40 };              /* ends beyond 2^FAR mean "to the end" */
+
+/* Is it a constant that far up, or down? */
+static bool is_far(const dim_table *t, ir_dim d, bool up)
+{
+    int64_t v;
+
+    return dim_const(t, d, &v) && (up ? v >= (int64_t)1 << FAR : v <= -((int64_t)1 << FAR));
+}
+
+/* A start or end as the standard counts it, from the end if negative, between
+ * lo and hi.  Far ones would overflow as dims. */
+static ir_dim clamp_end(dim_table *t, ir_dim x, ir_dim extent, ir_dim lo, ir_dim hi)
+{
+    if (is_far(t, x, true))
+        return hi;
+    if (is_far(t, x, false))
+        return lo;
+    x = dim_select(t, dim_lt(t, x, zero), dim_add(t, x, extent), x);
+    return dim_min(t, dim_max(t, x, lo), hi);
+}
+
 /* Clamps a slice's ends as the standard does and takes it. */
 static ir_ref slice_axis(onnx_op *n, ir_ref x, int axis, ir_dim start, ir_dim end, ir_dim step)
 {
     dim_table *t = onnx_dims(n);
-    ir_dim d = onnx_dim(n, x, axis), last = dim_sub(t, d, one), none = dim_int(t, -1);
+    ir_dim d = onnx_dim(n, x, axis), last = dim_sub(t, d, one);
     int64_t s;
 
     if (!dim_const(t, step, &s) || s == 0) {
@@ -272,38 +294,23 @@ static ir_ref slice_axis(onnx_op *n, ir_ref x, int axis, ir_dim start, ir_dim en
         return IR_NONE;
     }
     bool up = s > 0;
-    ir_dim lo = up ? zero : none, hi = up ? d : last;
-    start = dim_select(t, dim_lt(t, start, zero), dim_add(t, start, d), start);
-    start = dim_min(t, dim_max(t, start, zero), up ? d : last);
-    end = dim_select(t, dim_lt(t, end, zero), dim_add(t, end, d), end);
-    end = dim_min(t, dim_max(t, end, lo), hi);
+    start = clamp_end(t, start, d, zero, up ? d : last);
+    end = clamp_end(t, end, d, up ? zero : dim_int(t, -1), up ? d : last);
     ir_dim span = up ? dim_sub(t, end, start) : dim_sub(t, start, end);
     ir_dim extent = dim_ceildiv(t, span, dim_int(t, up ? s : -s));
     return ir_slice_axis(n->b, x, axis, start, step, dim_max(t, extent, zero));
-}
-
-/* Ends as large as this mean "to the end"; as dims they would overflow. */
-static ir_dim tame(dim_table *t, ir_dim d)
-{
-    const int64_t far = (int64_t)1 << 40;
-    int64_t v;
-
-    if (!dim_const(t, d, &v))
-        return d;
-    return dim_int(t, v > far ? far : v < -far ? -far : v);
 }
 
 static bool slice_all(onnx_op *n, const ir_dim *start, const ir_dim *end, const ir_dim *step,
                       const int64_t *axes, int len)
 {
     ir_ref x = onnx_in(n, 0);
-    dim_table *t = onnx_dims(n);
 
     for (int i = 0; i < len && x != IR_NONE; i++) {
         int axis;
         if (!onnx_axis(n, axes ? axes[i] : i, onnx_rank(n, x), &axis))
             return false;
-        x = slice_axis(n, x, axis, tame(t, start[i]), tame(t, end[i]), step ? step[i] : one);
+        x = slice_axis(n, x, axis, start[i], end[i], step ? step[i] : one);
     }
     return onnx_out(n, 0, x);
 }
