@@ -51,6 +51,7 @@ static value dims_function(emitter *e)
             LLVMBuildStore(
                 e->b, pe_known_before(e, t->dim[k]) ? pe_dim(e, t->dim[k]) : pe_int(e, INT64_MIN),
                 pe_at(e, LLVMGetParam(e->f, 1), pe_int(e, at)));
+        pe_break(e, i);
     }
     LLVMBuildRetVoid(e->b);
     return e->f;

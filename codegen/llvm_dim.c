@@ -27,13 +27,40 @@ LLVMBasicBlockRef pe_block(emitter *e)
     return LLVMAppendBasicBlockInContext(e->cx, e->f, "");
 }
 
+void pe_break(emitter *e, uint32_t line)
+{
+    enum { LINES = 64 };
+
+    if (line % LINES != LINES - 1)
+        return;
+    LLVMBasicBlockRef next = pe_block(e);
+    LLVMBuildBr(e->b, next);
+    LLVMPositionBuilderAtEnd(e->b, next);
+}
+
+/* A function of thousands of lines is better compiled without optimization,
+ * which would make one block of all. */
+static void compile_fast(emitter *e)
+{
+    static const char *const names[] = {"noinline", "optnone"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
+        LLVMAddAttributeAtIndex(e->f, LLVMAttributeFunctionIndex,
+                                LLVMCreateEnumAttribute(e->cx, kind, 0));
+    }
+}
+
 void pe_function(emitter *e, const char *what, type result, type *arg, unsigned n)
 {
+    enum { MANY_STEPS = 600, MANY_OUTPUTS = 100 };
     char name[400];
 
     snprintf(name, sizeof name, "%s_%s", e->a->name, what);
     e->f = LLVMAddFunction(e->m, name, LLVMFunctionType(result, arg, n, false));
     LLVMSetLinkage(e->f, LLVMInternalLinkage);
+    if (e->e && (e->e->body->step.len > MANY_STEPS || e->e->output.len > MANY_OUTPUTS))
+        compile_fast(e);
     LLVMPositionBuilderAtEnd(e->b, pe_block(e));
 }
 

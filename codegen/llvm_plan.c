@@ -22,6 +22,13 @@ static value call_member(emitter *e, size_t offset)
     return pe_load(e, e->call, (int64_t)offset, e->ptr);
 }
 
+static value slot_offset(emitter *e, uint32_t slot)
+{
+    const plan_slot *s = &e->e->slot.at[slot];
+
+    return s->fixed ? pe_int(e, s->offset) : pe_load(e, e->slots, 8 * (int64_t)slot, e->i64);
+}
+
 static value address(emitter *e, uint32_t id)
 {
     const plan_value *v = &e->e->value.at[id];
@@ -39,7 +46,7 @@ static value address(emitter *e, uint32_t id)
     case PLACE_CONST:
         return pe_at(e, e->weights, pe_int(e, (int64_t)e->a->offset[of]));
     case PLACE_SLOT:
-        return pe_at(e, e->workspace, e->slot[of]);
+        return pe_at(e, e->workspace, slot_offset(e, v->of));
     case PLACE_LATE:
         return LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, v->of), "");
     case PLACE_ALIAS:
@@ -380,10 +387,77 @@ static void step(emitter *e, const plan_step *s)
     }
 }
 
+/* ---- parts of long blocks ----------------------------------------------------------- */
+
+/* What the entry's function hands its parts: pointers, in this order. */
+static value *frame_word(emitter *e, int i)
+{
+    value *const word[FRAME_WORDS] = {&e->args, &e->late,  &e->room,   &e->status,
+                                      &e->sym,  &e->slots, &e->scratch};
+
+    return word[i];
+}
+
+static void write_frame(emitter *e)
+{
+    e->frame = LLVMBuildAlloca(e->b, LLVMArrayType2(e->ptr, FRAME_WORDS), "frame");
+    for (int i = 0; i < FRAME_WORDS; i++)
+        LLVMBuildStore(e->b, *frame_word(e, i), pe_at(e, e->frame, pe_int(e, 8 * i)));
+}
+
+static void read_frame(emitter *e)
+{
+    e->call = LLVMGetParam(e->f, 0);
+    e->frame = LLVMGetParam(e->f, 1);
+    for (int i = 0; i < FRAME_WORDS; i++)
+        *frame_word(e, i) = pe_load(e, e->frame, 8 * i, e->ptr);
+    e->weights = call_member(e, offsetof(struct ingot_call, weights));
+    e->workspace = call_member(e, offsetof(struct ingot_call, workspace));
+    e->leave = pe_block(e);
+}
+
+static void return_status(emitter *e)
+{
+    LLVMBuildRet(e->b, LLVMBuildLoad2(e->b, e->i32, e->status, ""));
+}
+
+/* Some steps as a function of (call, frame), which returns the status. */
+static value part(emitter *e, const plan_step *s, uint32_t n)
+{
+    emitter outer = *e;
+    LLVMBasicBlockRef at = LLVMGetInsertBlock(e->b);
+    type arg[2] = {e->ptr, e->ptr};
+
+    pe_function(e, "part", e->i32, arg, 2);
+    value f = e->f;
+    read_frame(e);
+    for (uint32_t i = 0; i < n; i++)
+        step(e, &s[i]);
+    LLVMBuildBr(e->b, e->leave);
+    LLVMPositionBuilderAtEnd(e->b, e->leave);
+    return_status(e);
+    *e = outer;
+    LLVMPositionBuilderAtEnd(e->b, at);
+    return f;
+}
+
+/* LLVM's time and memory grow with the square of a function's calls. */
 static void steps(emitter *e, const plan_block *b)
 {
-    for (uint32_t i = 0; i < b->step.len; i++)
+    enum { LONG = 512, PART = 128 };
+    uint32_t many = b->step.len;
+
+    for (uint32_t i = 0; i < many && many <= LONG; i++)
         step(e, &b->step.at[i]);
+    for (uint32_t i = 0; i < many && many > LONG; i += PART) {
+        value f = part(e, &b->step.at[i], many - i < PART ? many - i : PART);
+        value status = LLVMBuildCall2(e->b, LLVMGlobalGetValueType(f), f,
+                                      (value[]){e->call, e->frame}, 2, "");
+        LLVMBasicBlockRef next = pe_block(e);
+        value ok = LLVMConstInt(e->i32, INGOT_OK, false);
+        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, status, ok, ""), next, e->leave);
+        LLVMPositionBuilderAtEnd(e->b, next);
+    }
 }
 
 /* ---- the function ------------------------------------------------------------------- */
@@ -410,12 +484,13 @@ static void place_slots(emitter *e)
 {
     value at = pe_int(e, e->e->fixed);
 
-    e->slot = mem_alloc((e->e->slot.len + 1) * sizeof *e->slot);
+    e->slots = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, e->e->slot.len + 1), "slots");
     for (uint32_t i = 0; i < e->e->slot.len; i++) {
         const plan_slot *s = &e->e->slot.at[i];
-        e->slot[i] = s->fixed ? pe_int(e, s->offset) : at;
-        if (!s->fixed)
-            at = LLVMBuildAdd(e->b, at, pe_slot_size(e, s), "");
+        if (s->fixed)
+            continue;
+        LLVMBuildStore(e->b, at, pe_at(e, e->slots, pe_int(e, 8 * (int64_t)i)));
+        at = LLVMBuildAdd(e->b, at, pe_slot_size(e, s), "");
     }
     e->scratch = pe_at(e, e->workspace, at);
 }
@@ -457,6 +532,7 @@ static void write_dims(emitter *e)
         value dims = pe_load(e, outputs, at, e->ptr);
         for (int k = 0; k < t->rank; k++)
             LLVMBuildStore(e->b, pe_dim(e, t->dim[k]), pe_at(e, dims, pe_int(e, 8 * k)));
+        pe_break(e, i);
     }
 }
 
@@ -465,7 +541,7 @@ static void leave(emitter *e)
     LLVMPositionBuilderAtEnd(e->b, e->leave);
     for (uint32_t i = 0; i < e->e->lates; i++)
         take(e, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, i), ""));
-    LLVMBuildRet(e->b, LLVMBuildLoad2(e->b, e->i32, e->status, ""));
+    return_status(e);
 }
 
 static void open_frame(emitter *e)
@@ -484,36 +560,20 @@ static void open_frame(emitter *e)
     e->leave = pe_block(e);
 }
 
-/* A function of thousands of calls is better compiled without optimization:
- * LLVM's register allocator takes the square of its length. */
-static void compile_fast(emitter *e)
-{
-    static const char *const names[] = {"noinline", "optnone"};
-
-    for (size_t i = 0; i < COUNT(names); i++) {
-        unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
-        LLVMAddAttributeAtIndex(e->f, LLVMAttributeFunctionIndex,
-                                LLVMCreateEnumAttribute(e->cx, kind, 0));
-    }
-}
-
 value pe_run(emitter *e)
 {
-    enum { MANY_STEPS = 600, MANY_OUTPUTS = 100 };
     char name[300];
 
     snprintf(name, sizeof name, "%s_entry", e->e->name);
     pe_function(e, name, e->i32, &e->ptr, 1);
-    if (e->e->body->step.len > MANY_STEPS || e->e->output.len > MANY_OUTPUTS)
-        compile_fast(e);
     open_frame(e);
     clear_late(e);
     check_symbols(e);
     place_slots(e);
+    write_frame(e);
     steps(e, e->e->body);
     write_dims(e);
     LLVMBuildBr(e->b, e->leave);
     leave(e);
-    mem_free(e->slot);
     return e->f;
 }

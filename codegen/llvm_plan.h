@@ -7,6 +7,8 @@
 typedef LLVMValueRef value;
 typedef LLVMTypeRef type;
 
+enum { FRAME_WORDS = 7 };
+
 /* The function being emitted, of one entry. */
 typedef struct emitter {
     const artifact *a;
@@ -21,7 +23,8 @@ typedef struct emitter {
     value late, room;               /* memory and its size, for each late */
     value call, workspace, weights, args, scratch;
     value status;                   /* where the result of run lies */
-    value *slot;                    /* offset of each slot */
+    value slots;                    /* offsets of those slots whose sizes vary */
+    value frame;                    /* what parts of the function need of it */
     value overflow;                 /* i1, where sizes are checked; else null */
     value start;                    /* helper that runs a kernel */
     LLVMBasicBlockRef leave;        /* frees what is late, returns the status */
@@ -37,6 +40,9 @@ value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */
 /* Names the function, opens its first block. */
 void pe_function(emitter *e, const char *what, type result, type *arg, unsigned n);
 LLVMBasicBlockRef pe_block(emitter *e);
+/* Goes on in a block of its own after every so many lines: of a long block LLVM
+ * takes the square in time. */
+void pe_break(emitter *e, uint32_t line);
 /* Room for symbols, with those of the entry from the array `dims`. */
 void pe_symbols(emitter *e, value dims);
 /* Is d made of the entry's input dims alone? */

@@ -5,11 +5,12 @@
 set -uo pipefail
 build=$(realpath "$1") model=$(realpath "$2")
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
 passed=0 failed=0
 cmake --install "$build" --prefix "$tmp/prefix" >"$tmp/log" 2>&1 || cat "$tmp/log"
 mkdir "$tmp/home"
 chmod -R a+rX "$tmp"
+chmod -R a-w "$tmp/prefix"
 chmod a+rwx "$tmp/home"
 cp "$model" "$tmp/home/model.onnx"
 chmod a+r "$tmp/home/model.onnx"
