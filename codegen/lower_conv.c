@@ -229,7 +229,7 @@ bool template_conv(job *j)
     c.acc = acc_dtype(c.ty->dtype);
     c.lanes = lanes_of(j->l, c.acc);
     if (c.s < 1 || c.s > CONV_MAX_SPATIAL) {
-        j->failed = "a convolution without spatial axes";
+        j->failed = "a convolution with no spatial axes, or more than the template holds";
         return false;
     }
     bool flat = dim_const(t, conv_extent(&c, c.at->wg, c.tw), &e[0]) &&

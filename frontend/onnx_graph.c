@@ -40,11 +40,12 @@ void scope_free(onnx_scope *s)
     vec_free(&s->ref);
 }
 
-static const Onnx__FunctionProto *function_of(const onnx_scope *s)
+/* The scope of the model-local function that s is in; null in the main graph. */
+static const onnx_scope *function_scope(const onnx_scope *s)
 {
     while (s && !s->function)
         s = s->parent;
-    return s ? s->function : NULL;
+    return s;
 }
 
 static bool same_domain(const char *a, const char *b)
@@ -56,7 +57,8 @@ static bool same_domain(const char *a, const char *b)
 
 int64_t scope_version(const onnx_scope *s, const char *domain)
 {
-    const Onnx__FunctionProto *f = function_of(s);
+    const onnx_scope *in = function_scope(s);
+    const Onnx__FunctionProto *f = in ? in->function : NULL;
     size_t n = f ? f->n_opset_import : s->model->proto->n_opset_import;
     Onnx__OperatorSetIdProto **o = f ? f->opset_import : s->model->proto->opset_import;
 
@@ -510,9 +512,10 @@ void onnx_region_begin(onnx_op *n, onnx_region *r, const char *name)
 {
     *r = (onnx_region){0};
     r->fn = ir_region_begin(n->b, &r->b, name);
+    const onnx_scope *f = function_scope(n->scope);
     r->scope = arena_new(&n->b->m->mem, onnx_scope);
     *r->scope = (onnx_scope){.model = n->scope->model, .b = &r->b,
-                             .function = function_of(n->scope), .call = n->scope->call};
+                             .function = f ? f->function : NULL, .call = f ? f->call : NULL};
     r->outer = n->b->fn;
 }
 

@@ -183,7 +183,8 @@ bool onnx_const_float(onnx_op *n, int i, double *out)
     const ir_node *p = x == IR_NONE ? NULL : ir_node_of(n->b->fn, x);
     uint8_t element[16];
 
-    if (!p || p->op != OP_CONST || type_count_const(&n->b->m->types, onnx_type(n, x)) != 1)
+    if (!p || p->op != OP_CONST || type_count_const(&n->b->m->types, onnx_type(n, x)) != 1 ||
+        (size_t)dt_size(onnx_dtype(n, x)) > sizeof(double))
         return false;
     const_read(n->b->m, p->attr->CONST.id, 0, 1, element);
     *out = num_load_flt(onnx_dtype(n, x), element);

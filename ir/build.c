@@ -147,7 +147,11 @@ static bool is_identity(const ir_build *b, unsigned op, const ir_attr *a,
     switch (op) {
     case OP_RESHAPE:
     case OP_CAST:
+        return x == y;
     case OP_BROADCAST:
+        for (int i = 0; i < a->BROADCAST.axes.n; i++)
+            if (a->BROADCAST.axes.at[i] != i)
+                return false;
         return x == y;
     case OP_TRANSPOSE:
         for (int i = 0; i < a->TRANSPOSE.perm.n; i++)

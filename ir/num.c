@@ -158,6 +158,7 @@ int64_t num_load_int(ir_dtype d, const void *p)
 
     if (d == DT_BOOL)
         return *(const uint8_t *)p != 0;
+    ICE_IF((size_t)dt_size(d) > sizeof v, "%s is no integer", dt_text(d));
     memcpy(&v, p, (size_t)dt_size(d));      /* little-endian on every host */
     return sc_wrap(d, (int64_t)v);
 }

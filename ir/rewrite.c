@@ -160,7 +160,7 @@ static ir_ref copy_node(rewrite *w, ir_build *b, const ir_fn *old,
     if (n->op == OP_INPUT)
         return copy_input(w, b, old, n);
     if (n->op == OP_BIND && bind_known(w, b, n, args))
-        return IR_NONE;
+        return args[0];
     const ir_attr *attr = new_attr(w, n);
     ir_node now = *n;
     now.attr = attr;

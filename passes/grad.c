@@ -35,6 +35,7 @@ void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
 {
     if (r >= cx->refs || g == IR_NONE)
         return;
+    g = ir_cast(cx->b, g, ir_type_of(cx->b->fn, r)->dtype);
     ir_ref old = cx->adjoint[r];
     cx->adjoint[r] = old == IR_NONE ? g : ir_2(cx->b, OP_ADD, old, g);
 }
@@ -76,6 +77,16 @@ static bool differentiable(const ir_fn *fn, const ir_node *n)
     return t && t->kind == TY_TENSOR && dt_is_float(t->dtype);
 }
 
+/* Behind a missing rule the walk goes on, to find all that are missing. */
+static void go_on(grad_cx *cx, const ir_node *n)
+{
+    for (uint32_t i = 0; i < n->narg; i++) {
+        const ir_type *t = ir_type_of(cx->b->fn, grad_arg(cx, *n, i));
+        if (t->kind == TY_TENSOR && dt_is_float(t->dtype))
+            grad_add(cx, grad_arg(cx, *n, i), ir_splat(cx->b, t, 0));
+    }
+}
+
 /* Nodes from y back to the first; each hands its adjoint to its operands. */
 static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
 {
@@ -89,9 +100,10 @@ static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
             continue;
         grad_rule *rule = rule_of(n.op);
         cx->b->loc = n.loc;
-        if (!rule || !rule(cx, n, n.first, cx->adjoint[n.first]))
-            ok = diag_unsupported(pc->d, ir_op_get(n.op)->text, "", "",
-                                  "its gradient has no rule yet");
+        if (rule && rule(cx, n, n.first, cx->adjoint[n.first]))
+            continue;
+        ok = diag_unsupported(pc->d, ir_op_get(n.op)->text, "", "", "its gradient has no rule yet");
+        go_on(cx, &n);
     }
     return ok;
 }
@@ -139,10 +151,20 @@ static ir_ref expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     return as_run(b, dx, n->narg - 1u);
 }
 
+static bool has_request(const ir_fn *fn)
+{
+    for (uint32_t i = 0; i < fn->node.len; i++) {
+        ir_fn *region[2];
+        if (fn->node.at[i].op == OP_GRAD)
+            return true;
+        for (uint32_t k = ir_regions(&fn->node.at[i], region); k-- > 0;)
+            if (has_request(region[k]))
+                return true;
+    }
+    return false;
+}
+
 bool pass_grad(pass_ctx *cx, ir_fn *fn)
 {
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        if (fn->node.at[i].op == OP_GRAD)
-            return ir_rewrite(cx->m, fn, cx->d, expand, cx);
-    return false;
+    return has_request(fn) && ir_rewrite(cx->m, fn, cx->d, expand, cx);
 }

@@ -63,15 +63,17 @@ bool grad_dot(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
     axes fa = free_axes(ir_type_of(cx->b->fn, a)->rank, d->batch_a, d->sum_a);
     axes fb = free_axes(ir_type_of(cx->b->fn, b)->rank, d->batch_b, d->sum_b);
     axes ya = {.n = fa.n}, yb = {.n = fb.n};
+    ir_dtype wide = ir_type_of(cx->b->fn, gy)->dtype;
+    ir_ref wa = ir_cast(cx->b, a, wide), wb = ir_cast(cx->b, b, wide);
 
     (void)y;
     for (int i = 0; i < fa.n; i++)
         ya.at[i] = d->batch_a.n + i;
     for (int i = 0; i < fb.n; i++)
         yb.at[i] = d->batch_a.n + fa.n + i;
-    grad_add(cx, a, half(cx, gy, b, ya, yb, d->batch_a, d->sum_a, fa,
+    grad_add(cx, a, half(cx, gy, wb, ya, yb, d->batch_a, d->sum_a, fa,
                          d->batch_b, d->sum_b, fb));
-    grad_add(cx, b, half(cx, gy, a, yb, ya, d->batch_b, d->sum_b, fb,
+    grad_add(cx, b, half(cx, gy, wa, yb, ya, d->batch_b, d->sum_b, fb,
                          d->batch_a, d->sum_a, fa));
     return true;
 }

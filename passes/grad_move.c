@@ -135,6 +135,17 @@ bool grad_concat(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
 }
 
 /* scatter add into zeros, in increasing order of the updates */
+/* As gather reads: an index outside is the nearest one inside. */
+static ir_ref clamped(grad_cx *cx, ir_ref index, ir_dim extent)
+{
+    const ir_type *t = type_of(cx, index);
+    ir_ref last = ir_cast(cx->b, ir_dim_ref(cx->b, dim_sub(&cx->b->m->dims, extent, (ir_dim){1})),
+                          t->dtype);
+
+    last = ir_broadcast(cx->b, last, t->dim, t->rank, NULL);
+    return ir_2(cx->b, OP_MIN, ir_2(cx->b, OP_MAX, index, ir_splat(cx->b, t, 0)), last);
+}
+
 bool grad_gather(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
 {
     ir_ref x = grad_arg(cx, n, 0);
@@ -143,8 +154,11 @@ bool grad_gather(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
     uint32_t k = 1;
 
     (void)y;
-    for (uint32_t i = 1; i < n.narg; i++)
-        args[k++] = grad_arg(cx, n, i);
+    for (uint32_t i = 1; i < n.narg; i++) {
+        ir_dim extent = type_of(cx, x)->dim[n.attr->GATHER.axes.at[i - 1]];
+        ir_ref index = grad_arg(cx, n, i);
+        args[k++] = n.attr->GATHER.zero ? index : clamped(cx, index, extent);
+    }
     args[k++] = gy;
     grad_add(cx, x, ir_make(cx->b, OP_SCATTER, args, k, &a));
     return true;
@@ -181,7 +195,8 @@ bool grad_reduce(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
     }
     if (a->op != RED_MAX && a->op != RED_MIN)
         return false;
-    ir_ref hit = ir_2(b, OP_EQ, x, spread(cx, n, x, y));
+    gy = ir_cast(b, gy, type_of(cx, x)->dtype);
+    ir_ref hit = ir_2(b, OP_EQ, x, ir_cast(b, spread(cx, n, x, y), type_of(cx, x)->dtype));
     ir_ref one = ir_cast(b, hit, type_of(cx, x)->dtype);
     ir_ref count = ir_reduce(b, one, RED_SUM, a->axes.at, a->axes.n);
     ir_ref share = spread(cx, n, x, ir_2(b, OP_DIV, gy, count));

@@ -59,7 +59,9 @@ static bool fits(const layout_cx *cx, const ir_build *b, const ir_type *t)
 {
     int64_t c;
 
-    return t->kind == TY_TENSOR && t->rank >= 3 && t->rank < IR_MAX_RANK &&
+    enum { MORE = 2 };          /* axes that a packed filter has more */
+
+    return t->kind == TY_TENSOR && t->rank >= 3 && t->rank <= IR_MAX_RANK - MORE &&
            dim_const(&b->m->dims, t->dim[1], &c) && c > 0 && c % cx->block == 0;
 }
 

@@ -206,6 +206,8 @@ bool onnx_if(onnx_op *n)
     if (!g[0] || !g[1] || cond == IR_NONE || n->nout > MAX_RESULTS ||
         g[0]->n_output > MAX_RESULTS || g[1]->n_output > MAX_RESULTS)
         return onnx_fail(n, "takes a condition and two branches");
+    if (g[0]->n_input || g[1]->n_input)
+        return onnx_fail(n, "a branch takes no inputs");
     if ((int)g[0]->n_output < n->nout || (int)g[1]->n_output < n->nout)
         return onnx_fail(n, "a branch gives too few results");
     cond = ir_reshape(n->b, cond, NULL, 0);
@@ -274,7 +276,8 @@ bool onnx_loop(onnx_op *n)
     uint32_t ni = 0, na = 0;
 
     if (!g || carries < 0 || (int)g->n_input != carries + 2 || carries > MAX_RESULTS ||
-        g->n_output > MAX_RESULTS || (int)g->n_output < carries + 1)
+        g->n_output > MAX_RESULTS || (int)g->n_output < carries + 1 ||
+        n->nout > (int)g->n_output - 1)
         return onnx_fail(n, "takes a body that fits its operands");
     onnx_find_captures(n, g, &c);
     ir_ref *args = arena_array(&b->m->mem, ir_ref, c.outer.len + (uint32_t)carries + 4);
@@ -359,7 +362,7 @@ bool onnx_scan_9(onnx_op *n)
     int axis;
 
     if (!g || scans < 1 || carries < 0 || n->nin > MAX_RESULTS || (int)g->n_input != n->nin ||
-        g->n_output > MAX_RESULTS || (int)g->n_output < carries)
+        g->n_output > MAX_RESULTS || (int)g->n_output < carries || n->nout > (int)g->n_output)
         return onnx_fail(n, "takes a body that fits its operands");
     int stacked = (int)g->n_output - carries;
     if (!list_or(n, "scan_input_axes", scans, axes) ||
@@ -386,6 +389,8 @@ bool onnx_scan_9(onnx_op *n)
         slice[i] = axis;
         if (i == 0)
             a.LOOP.trip = onnx_dim(n, x, axis);
+        ir_check_dims(b, dim_eq(onnx_dims(n), onnx_dim(n, x, axis), a.LOOP.trip),
+                      "scanned inputs differ in length");
         x = ways[i] ? turned(n, x, axis) : x;
         args[na++] = x;
         ir_dim shape[IR_MAX_RANK];

@@ -170,9 +170,14 @@ bool onnx_mean_variance_norm(onnx_op *n)
 
     if (len < 0)
         list = usual, len = 3;
-    for (int i = 0; i < len && i < IR_MAX_RANK; i++) {
+    if (x == IR_NONE || len > onnx_rank(n, x))
+        return onnx_fail(n, "%d axes", len);
+    for (int i = 0; i < len; i++) {
         if (!onnx_axis(n, list[i], onnx_rank(n, x), &axis))
             return false;
+        for (int j = 0; j < i; j++)
+            if (axes[j] == axis)
+                return onnx_fail(n, "axis %d is named twice", axis);
         axes[i] = axis;
     }
     mu = mean(n, x, axes, len);

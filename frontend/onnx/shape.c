@@ -347,6 +347,25 @@ bool onnx_slice(onnx_op *n)
     return slice_all(n, start, end, steps < 0 ? NULL : step, naxes < 0 ? NULL : axes, len);
 }
 
+/* Are the sizes of parts not negative, and their sum the extent?  Checked by
+ * the run where only that knows. */
+static bool sizes_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent)
+{
+    dim_table *t = onnx_dims(n);
+    ir_dim sum = zero, ok = one;
+    int64_t v;
+
+    for (int i = 0; i < len; i++) {
+        sum = dim_add(t, sum, size[i]);
+        ok = dim_min(t, ok, dim_le(t, zero, size[i]));
+    }
+    ok = dim_min(t, ok, dim_eq(t, sum, extent));
+    if (dim_const(t, ok, &v) && !v)
+        return onnx_fail(n, "the sizes of the parts do not make up the extent");
+    ir_check_dims(n->b, ok, "the sizes of the parts do not make up the extent");
+    return true;
+}
+
 bool onnx_split(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -374,6 +393,8 @@ bool onnx_split(onnx_op *n)
         }
         len = parts;
     }
+    if (!sizes_fit(n, size, len, onnx_dim(n, x, axis)))
+        return false;
     for (int i = 0; i < n->nout && i < len; i++) {
         ir_ref y = ir_slice_axis(n->b, x, axis, start, one, size[i]);
         if (!onnx_out(n, i, y))

@@ -191,8 +191,12 @@ static bool loop_slice(const ir_infer *in, const struct ir_attr_LOOP *a, int k)
 
     if (!in_tensor(in, arg) || !in_axis(in, axis, x->rank))
         return false;
+    if (a->infinite)
+        return in_fail(in, "infinite", "leaves no extent for what is sliced");
     if (a->reverse && !in_agree(in, axis, x->dim[axis], a->trip))
         return false;
+    if (dim_is(in_table(in), dim_lt(in_table(in), x->dim[axis], a->trip), 1))
+        return in_fail(in, "trip", "is more than a sliced operand has");
     for (int i = 0; i < x->rank; i++)
         if (i != axis)
             dim[n++] = x->dim[i];

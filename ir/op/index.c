@@ -78,7 +78,7 @@ bool ir_infer_scatter(ir_infer *in)
     for (int k = 0; k < n; k++)
         if (!in_agree(in, k, dim[k], in_type(in, last)->dim[k]))
             return false;
-    if (a->op != RED_SET && !in_number(in, 0) && in_type(in, 0)->dtype != DT_BOOL)
+    if (a->op != RED_SET && !red_accepts(in, a->op))
         return false;
     return in_type_result(in, in_type(in, 0));
 }

@@ -62,6 +62,12 @@ bool red_accepts(const ir_infer *in, ir_redop op)
     return (d == DT_BOOL && (op == RED_MIN || op == RED_MAX)) || in_number(in, 0);
 }
 
+bool red_accepts_number(const ir_infer *in, ir_redop op)
+{
+    return op == RED_AND || op == RED_OR || op == RED_SET ? in_fail(in, "op", "is not of numbers")
+                                                          : in_number(in, 0);
+}
+
 ir_dtype red_result(ir_dtype x, ir_dtype acc)
 {
     return acc == DT_NONE ? x : acc;
@@ -159,7 +165,7 @@ bool ir_infer_argreduce(ir_infer *in)
         return false;
     if (a->op != RED_MIN && a->op != RED_MAX)
         return in_fail(in, "op", "is neither min nor max");
-    if (!red_accepts(in, a->op))
+    if (!red_accepts_number(in, a->op))
         return false;
     for (int i = 0; i < in_type(in, 0)->rank; i++)
         if (i != a->axis)
@@ -228,7 +234,7 @@ bool ir_infer_cumul(ir_infer *in)
     const struct ir_attr_CUMUL *a = &in->attr->CUMUL;
 
     return in_tensor(in, 0) && in_axis(in, a->axis, in_type(in, 0)->rank) &&
-           red_accepts(in, a->op) && in_type_result(in, in_type(in, 0));
+           red_accepts_number(in, a->op) && in_type_result(in, in_type(in, 0));
 }
 
 typedef struct line {

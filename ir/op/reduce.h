@@ -12,6 +12,8 @@ int64_t red_int(ir_redop op, ir_dtype d, int64_t a, int64_t b);
 bool red_better(ir_redop op, bool last, ir_dtype d, const void *x, const void *best);
 /* Can operand 0 be reduced by op? */
 bool red_accepts(const ir_infer *in, ir_redop op);
+/* The same where bools have no order and no bits are combined. */
+bool red_accepts_number(const ir_infer *in, ir_redop op);
 ir_dtype red_result(ir_dtype x, ir_dtype acc);
 
 #endif

@@ -30,7 +30,7 @@ static bool infer(ir_infer *in, ir_dtype result, const window_attr *a)
     ir_dim dim[IR_MAX_RANK];
     int64_t v;
 
-    if (!in_tensor(in, 0) || !red_accepts(in, a->op))
+    if (!in_tensor(in, 0) || !red_accepts_number(in, a->op))
         return false;
     const ir_type *x = in_type(in, 0);
     if (!in_dims(in, "size", a->size, x->rank) || !in_dims(in, "stride", a->stride, x->rank) ||
