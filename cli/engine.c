@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "eval.h"
+#include "pass.h"
 
 tensor_kind ingot_kind_of(const ir_type *t)
 {
@@ -131,6 +132,15 @@ static bool interpret(const ingot_engine *e, const tensor_value *in, tensor_valu
     return ok;
 }
 
+/* A request for a gradient has no value of its own. */
+static bool expand_gradients(ir_module *m, diag *d)
+{
+    pass_ctx cx = {.m = m, .d = d};
+    bool changed;
+
+    return pass_one(&cx, pass_find("grad"), &changed);
+}
+
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
                                 int threads, diag *d)
 {
@@ -139,7 +149,7 @@ ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingo
 
     o = o ? o : &plain;
     *e = (ingot_engine){.kind = kind, .m = m, .fn = m->fn.at[0], .threads = threads};
-    if (kind == ENGINE_COMPILED && !engine_compile(e, o, d)) {
+    if (!(kind == ENGINE_COMPILED ? engine_compile(e, o, d) : expand_gradients(m, d))) {
         ingot_engine_close(e);
         return NULL;
     }

@@ -117,6 +117,27 @@ static bool dim_option(onnx_model *x, const char *raw, const char *name, int64_t
     return false;
 }
 
+/* The extent that --shape gives to an axis of this name. */
+static bool bound_by_shape(const onnx_model *x, const char *raw, int64_t *v)
+{
+    const Onnx__GraphProto *g = x->proto->graph;
+
+    for (size_t i = 0; i < g->n_input; i++) {
+        const Onnx__TypeProto *t = g->input[i]->type;
+        const onnx_input_shape *s = g->input[i]->name ? shape_option(x, g->input[i]->name) : NULL;
+        const Onnx__TensorShapeProto *shape =
+            s && t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && t->tensor_type
+                ? t->tensor_type->shape : NULL;
+        for (size_t k = 0; shape && k < shape->n_dim && k < (size_t)s->rank; k++)
+            if (shape->dim[k]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+                shape->dim[k]->dim_param && !strcmp(shape->dim[k]->dim_param, raw)) {
+                *v = s->dims[k];
+                return true;
+            }
+    }
+    return false;
+}
+
 /* An extent without a number: a symbol, or what the options bind it to. */
 static ir_dim symbol(onnx_model *x, const char *raw)
 {
@@ -124,7 +145,7 @@ static ir_dim symbol(onnx_model *x, const char *raw)
     int64_t v;
     bool found;
 
-    if (dim_option(x, raw, name, &v))
+    if (dim_option(x, raw, name, &v) || bound_by_shape(x, raw, &v))
         return dim_int(&x->m->dims, v);
     ir_dim d = dim_symbol_named(&x->m->dims, name, &found);
     return found ? d : dim_symbol_new(&x->m->dims, name, 0, INT64_MAX);

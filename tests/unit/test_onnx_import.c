@@ -120,6 +120,39 @@ static void shape_refused(onnx_input_shape shape, const char *because)
     text_free(&m);
 }
 
+/* f32[dim] */
+static void named_value(text *graph, uint32_t field, const char *name, const char *dim)
+{
+    text extent = {0}, shape = {0}, tensor = {0}, type = {0}, value = {0};
+
+    wire_text(&extent, 2, dim);
+    wire_message(&shape, 1, &extent);
+    wire_int(&tensor, 1, 1);
+    wire_message(&tensor, 2, &shape);
+    wire_message(&type, 1, &tensor);
+    wire_text(&value, 1, name);
+    wire_message(&value, 2, &type);
+    wire_message(graph, field, &value);
+}
+
+/* An extent that --shape gives holds wherever its name stands. */
+static void test_shape_binds_a_name(void **state)
+{
+    onnx_input_shape shape = {"x", 1, {7}};
+    onnx_options o = {.shape = &shape, .shapes = 1};
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "Relu", "z", "y", NULL);
+    named_value(&g, 11, "x", "N");
+    named_value(&g, 11, "z", "N");
+    named_value(&g, 12, "y", "N");
+    text m = wire_model(&g, 17);
+    result_is(&m, NULL, "f32[N]");
+    result_is(&m, &o, "f32[7]");
+    text_free(&m);
+}
+
 static void test_shape_option(void **state)
 {
     onnx_input_shape same = {"x", 2, {2, 2}};
@@ -542,6 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extents),
         cmocka_unit_test(test_shape_option),
+        cmocka_unit_test(test_shape_binds_a_name),
         cmocka_unit_test(test_initializer_is_input),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_broken_graphs),
