@@ -4,6 +4,7 @@
 
 #include "code.h"
 #include "command.h"
+#include "fuse.h"
 
 typedef struct inspect_options {
     model_options model;
@@ -14,7 +15,7 @@ typedef struct inspect_options {
 enum { O_STAGE, O_FORMAT, O_CPU, O_PASSES, O_MODEL };
 
 static const cli_option options[] = {
-    {"--stage", "NAME", "import (default), optimized, loops, plan or memory"},
+    {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
     {"--format", "NAME", "text (default), dot or svg"},
     {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
     {"-p", "PASS,..", "passes to run, in order"},
@@ -22,7 +23,8 @@ static const cli_option options[] = {
 
 static bool see(void *cx, int index, const char *value)
 {
-    static const char *const stages[] = {"import", "optimized", "loops", "plan", "memory"};
+    static const char *const stages[] = {"import", "optimized", "groups",
+                                         "loops",  "plan",      "memory"};
     static const char *const formats[] = {"text", "dot", "svg"};
     inspect_options *o = cx;
 
@@ -173,6 +175,25 @@ static void print_kernels(const lower *l, text *out)
     }
 }
 
+/* What the entries' computations become, and why they end where they do. */
+static bool print_groups(const inspect_options *o, ir_module *m, text *out)
+{
+    const target *t = o->target ? o->target : target_host();
+
+    if (!code_passes(m, t, &o->model.o.watch))
+        return false;
+    for (uint32_t i = 0; i < m->fn.len; i++) {
+        ir_groups groups = {0};
+        if (!m->fn.at[i]->entry)
+            continue;
+        fuse(m, m->fn.at[i], t, &groups);
+        text_add(out, "entry %s\n", m->fn.at[i]->name);
+        fuse_print(m, &groups, out);
+        fuse_free(&groups);
+    }
+    return true;
+}
+
 /* What the stages behind the passes print. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
@@ -229,7 +250,7 @@ static bool print_plan_file(const char *path, diag *d, text *out)
 static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
-        return print_code(o, m, d, out);
+        return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
     if (o->passes ? !run_passes(m, o->target, o->passes)
                   : !strcmp(o->stage, "optimized") && !code_passes(m, o->target, &o->model.o.watch))
         return false;

@@ -50,7 +50,6 @@ static uint64_t hash_field(uint64_t h, const union ir_attr *a, const ir_field *f
     case AK_fn: return hash_mix(h, (uint64_t)(uintptr_t)*(struct ir_fn *const *)p);
     case AK_cid:
     case AK_sym: return hash_mix(h, *(const uint32_t *)p);
-    case AK_flt: return hash_bytes(p, sizeof(double), h);
     }
     return h;
 }
@@ -85,7 +84,6 @@ static bool same_field(const union ir_attr *a, const union ir_attr *b, const ir_
     case AK_fn: return *(struct ir_fn *const *)p == *(struct ir_fn *const *)q;
     case AK_cid:
     case AK_sym: return *(const uint32_t *)p == *(const uint32_t *)q;
-    case AK_flt: return !memcmp(p, q, sizeof(double));
     }
     return false;
 }

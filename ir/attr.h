@@ -26,11 +26,10 @@ typedef ir_redop ir_attr_redop;
 typedef struct ir_fn *ir_attr_fn;
 typedef uint32_t ir_attr_cid;   /* constant of the module, printed @name */
 typedef uint32_t ir_attr_sym;   /* dim symbol id, printed as its name */
-typedef double ir_attr_flt;     /* printed as a hexadecimal float */
 
 typedef enum ir_attr_kind {
     AK_int, AK_bool, AK_dim, AK_dims, AK_ints, AK_dtype, AK_str, AK_redop,
-    AK_fn, AK_cid, AK_sym, AK_flt
+    AK_fn, AK_cid, AK_sym
 } ir_attr_kind;
 
 /* struct ir_attr_REDUCE { ir_attr_ints axes; ir_attr_redop op; .. } and so on */

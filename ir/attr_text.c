@@ -28,7 +28,6 @@ static bool shown(unsigned op, const union ir_attr *a, const ir_field *f)
     case AK_fn: return !is_region(op, f);
     case AK_cid: return false;
     case AK_sym: return op != OP_LOOP || (a->LOOP.stack_axes.n && a->LOOP.trips != NAMES_NONE);
-    case AK_flt: return *(const double *)p != 0;
     }
     return false;
 }
@@ -67,7 +66,6 @@ static void print_field(const ir_module *m, const void *p, ir_attr_kind kind, te
     case AK_sym:
         dim_print(&m->dims, m->dims.symbol.at[*(const uint32_t *)p].self, out);
         break;
-    case AK_flt: text_add(out, "%a", *(const double *)p); break;
     }
 }
 
@@ -135,17 +133,6 @@ static bool parse_sym(ir_module *m, const char **s, uint32_t *out)
     return *out != NAMES_NONE;
 }
 
-static bool parse_flt(const char **s, double *out)
-{
-    char *end;
-
-    lex_space(s);
-    *out = strtod(*s, &end);
-    bool ok = end != *s;
-    *s = end;
-    return ok;
-}
-
 static bool parse_dtype(ir_module *m, const char **s, ir_dtype *out)
 {
     const char *word = lex_name(s, &m->mem);
@@ -190,7 +177,6 @@ static const char *parse_field(ir_module *m, const char **s, void *p, ir_attr_ki
     case AK_redop: return parse_redop(s, p) ? NULL : "sum, prod, min, max, and, or, set";
     case AK_fn: return parse_fn(m, s, p) ? NULL : "the name of an earlier function";
     case AK_sym: return parse_sym(m, s, p) ? NULL : "a dim symbol";
-    case AK_flt: return parse_flt(s, p) ? NULL : "a number";
     case AK_cid: break;
     }
     return "an attribute that can be written";

@@ -305,7 +305,7 @@ static bool foldable(const ir_build *b, const ir_infer *in)
     if (b->no_fold || b->fold_budget <= 0 || !in->narg || in->nres != 1 ||
         in->narg > 16 || in->op == OP_BROADCAST || in->op == OP_KEEP ||
         in->op == OP_BIND || in->op == OP_GRAD || in->op == OP_CALL ||
-        in->op == OP_EXTERN || in->op == OP_IF || in->op == OP_LOOP ||
+        in->op == OP_IF || in->op == OP_LOOP ||
         !(ir_op_get(in->op)->flags & F_PURE))
         return false;
     bool real = false;

@@ -20,7 +20,7 @@ uint32_t const_linked(ir_module *m, uint32_t c, ir_link link);
 uint32_t const_below(ir_module *m, uint32_t c);
 
 /* Elements [first, first + n) of the whole chain, row-major, one memory
- * element each (dtype_info size; sub-byte types a byte), written to out.
+ * element each (dt_size bytes; sub-byte types a byte), written to out.
  * Streams: needs O(n) memory.  Types are static. */
 void const_read(const ir_module *m, uint32_t c, int64_t first, int64_t n, void *out);
 bool const_is_splat(const ir_module *m, uint32_t c, void *element); /* all equal, for certain */

@@ -50,17 +50,17 @@ static void add_caret(const diag *d, ir_loc loc, text *out)
     text_add(out, "\n    %.*s\n    %*s", (int)strcspn(s, "\n"), s, (int)loc.col, "^");
 }
 
-static void add(diag *d, ir_loc loc, diag_id id, bool warning, va_list ap)
+static void add(diag *d, ir_loc loc, diag_id id, va_list ap)
 {
     text line = {0};
 
     if (d->message.len >= MAX_KEPT)
         return;
     add_place(d, loc, &line);
-    text_add(&line, warning ? "warning: " : "error: ");
+    text_add(&line, "error: ");
     text_addv(&line, format[id], ap);
     add_caret(d, loc, &line);
-    vec_push(&d->message, (diag_message){id, warning, arena_strdup(&d->mem, line.at)});
+    vec_push(&d->message, (diag_message){id, arena_strdup(&d->mem, line.at)});
     text_free(&line);
 }
 
@@ -69,19 +69,10 @@ bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
     va_list ap;
 
     va_start(ap, id);
-    add(d, loc, id, false, ap);
+    add(d, loc, id, ap);
     va_end(ap);
     d->errors++;
     return false;
-}
-
-void diag_warn(diag *d, ir_loc loc, diag_id id, ...)
-{
-    va_list ap;
-
-    va_start(ap, id);
-    add(d, loc, id, true, ap);
-    va_end(ap);
 }
 
 /* A copy of s, or the last gap's, which is mostly the same. */

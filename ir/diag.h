@@ -18,7 +18,6 @@ typedef enum diag_id {
 
 typedef struct diag_message {
     diag_id id;
-    bool warning;
     const char *text;       /* whole line, place included, no newline */
 } diag_message;
 
@@ -41,7 +40,6 @@ void diag_free(diag *d);
 uint32_t diag_place(diag *d, const char *place);   /* id for ir_loc.file */
 /* Records an error; the format is the row's.  Always returns false. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
-void diag_warn(diag *d, ir_loc loc, diag_id id, ...);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`
  * (all are copied).  Always returns false. */
 bool diag_unsupported(diag *d, const char *op, const char *version,

@@ -8,7 +8,7 @@
 
 #include "attr.h"
 #include "diag.h"
-#include "scalar.h"         /* sc_op: SC_ADD, ..; scalar_info() */
+#include "scalar.h"         /* sc_op: SC_ADD, ..; sc_of() */
 
 typedef uint32_t ir_ref;
 #define IR_NONE UINT32_MAX
@@ -191,8 +191,7 @@ bool ir_verify(const ir_module *m, diag *d, const char *after);
 /* Text form: print, parse, print is the identity.  Grammar: docs/ir.md. */
 void ir_print(const ir_module *m, text *out);
 /* For reading only: long constants are left out, which does not parse. */
-void ir_print_brief(const ir_module *m, text *out);
-void ir_print_fn(const ir_fn *f, text *out);     /* brief, and the function alone */
+void ir_print_fn(const ir_fn *f, text *out);     /* the function alone, data cut short */
 /* Null on error.  `place` names the file in messages. */
 ir_module *ir_parse(const char *source, const char *place, diag *d);
 

@@ -22,9 +22,5 @@ static inline int target_lanes(const target *t, ir_dtype d)
 {
     return t->vector_bytes / dt_size(d);
 }
-static inline bool target_masks(const target *t, ir_dtype d)
-{
-    return t->masked_bits && dt_size(d) * 8 >= t->masked_bits;
-}
 
 #endif

@@ -3,7 +3,7 @@
 #define INGOT_TYPE_H
 
 #include "dim.h"
-#include "dtype.h"          /* ir_dtype: DT_F32, ..; dtype_info() */
+#include "dtype.h"          /* ir_dtype: DT_F32, ..; dt_size() */
 
 enum { IR_MAX_RANK = 16 };
 

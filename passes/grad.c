@@ -9,26 +9,17 @@
 
 #include "rule.h"
 
-#define NO_RULE NULL
-
-/* Rules by op; the ops whose column says a name that no file defines yet are
- * null here and reported. */
+/* The grad column of ops.def. */
 static grad_rule *rule_of(unsigned op)
 {
-    switch (op) {
-    case OP_RESHAPE: return grad_reshape;
-    case OP_TRANSPOSE: return grad_transpose;
-    case OP_BROADCAST: return grad_broadcast;
-    case OP_SLICE: return grad_slice;
-    case OP_PAD: return grad_pad;
-    case OP_CONCAT: return grad_concat;
-    case OP_GATHER: return grad_gather;
-    case OP_REDUCE: return grad_reduce;
-    case OP_DOT: return grad_dot;
-    case OP_KEEP: return grad_keep;
-    case OP_DETACH: return grad_detach;
-    default: return ir_op_scalar(op) ? grad_scalar : NO_RULE;
-    }
+    static grad_rule *const rule[] = {
+#define grad_none NULL
+#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) [OP_##NAME] = grad_##grad,
+#include "ops.def"
+#undef grad_none
+    };
+
+    return ir_op_scalar(op) ? grad_scalar : op < COUNT(rule) ? rule[op] : NULL;
 }
 
 void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
