@@ -529,8 +529,8 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     }
 }
 
-/* B: a vector of floats, halved (not below 8) until every blocked convolution
- * of the function has a multiple of it. */
+/* B: the floats of a vector; 8 if a convolution has channels that half a long
+ * vector divides, but not a whole one. */
 static int block_of(const pass_ctx *cx, const ir_fn *fn)
 {
     int block = cx->target ? target_lanes(cx->target, DT_F32) : 8;

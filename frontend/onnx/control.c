@@ -6,12 +6,12 @@
 
 enum { MAX_COPIES = 8, MAX_RESULTS = 64 };
 
-static bool known_bool(onnx_op *n, ir_ref c, bool *v)
+static bool known_bool(const ir_build *b, ir_ref c, bool *v)
 {
     const ir_dim *elem;
     int64_t count, k;
 
-    if (!ir_known(n->b, c, &elem, &count) || count != 1 || !dim_const(onnx_dims(n), elem[0], &k))
+    if (!ir_known(b, c, &elem, &count) || count != 1 || !dim_const(&b->m->dims, elem[0], &k))
         return false;
     *v = k != 0;
     return true;
@@ -213,7 +213,7 @@ bool onnx_if(onnx_op *n)
     cond = ir_reshape(n->b, cond, NULL, 0);
     if (cond == IR_NONE)
         return false;
-    if (known_bool(n, cond, &v)) {
+    if (known_bool(n->b, cond, &v)) {
         ir_ref out[MAX_RESULTS];
         if (!onnx_inline(n, g[!v], NULL, out))
             return false;
@@ -236,95 +236,142 @@ bool onnx_if(onnx_op *n)
 
 /* ---- Loop, Scan ----------------------------------------------------------------- */
 
-static bool add_input(ir_ref *args, uint32_t *na, onnx_region *r, ir_build *b, ir_ref *in,
-                      uint32_t *ni, const char *name, ir_ref outer)
+/* A loop node that is being made. */
+typedef struct looping {
+    onnx_op *n;
+    const Onnx__GraphProto *g;          /* the body */
+    onnx_captures captures;
+    onnx_region r;
+    ir_attr a;
+    int32_t slice[MAX_RESULTS], stack[MAX_RESULTS];
+    ir_ref *args;                       /* of the node: condition, carries, sliced, captures */
+    ir_ref init[MAX_RESULTS];           /* of the carries */
+    ir_ref in[MAX_RESULTS + 2];         /* the body's inputs as its graph has them */
+    ir_ref out[MAX_RESULTS + 2];        /* the body's results: condition, carries, stacked */
+    uint32_t na, ni;
+} looping;
+
+/* Opens the region; its first parameter is the number of the iteration. */
+static ir_ref loop_open(looping *l, ir_ref go, int carries, int sliced, int stacked)
 {
-    if (outer == IR_NONE)
-        return false;
-    args[(*na)++] = outer;
-    in[(*ni)++] = ir_input(&r->b, name, ir_type_of(b->fn, outer));
+    onnx_op *n = l->n;
+
+    onnx_find_captures(n, l->g, &l->captures);
+    l->args = arena_array(&n->b->m->mem, ir_ref, l->captures.outer.len + (uint32_t)n->nin + 4);
+    l->args[l->na++] = go;
+    l->a.LOOP.carries = carries;
+    l->a.LOOP.trips = NAMES_NONE;
+    l->a.LOOP.slice_axes = (ir_ints){sliced, l->slice};
+    l->a.LOOP.stack_axes = (ir_ints){stacked, l->stack};
+    onnx_region_begin(n, &l->r, "body");
+    return ir_input(&l->r.b, "i", type_scalar(&n->b->m->types, DT_I64));
+}
+
+/* The node's operand and the body's parameter for it, of this type. */
+static void loop_pass(looping *l, const char *name, ir_ref outer, const ir_type *type)
+{
+    l->args[l->na++] = outer;
+    l->in[l->ni++] = ir_input(&l->r.b, name, type);
+}
+
+/* Carries, from the ONNX node's operand `first` on. */
+static bool loop_carries(looping *l, int first)
+{
+    onnx_op *n = l->n;
+
+    for (int i = 0; i < l->a.LOOP.carries; i++) {
+        l->init[i] = onnx_in(n, first + i);
+        if (l->init[i] == IR_NONE)
+            return onnx_fail(n, "operand %d is missing", first + i);
+        loop_pass(l, "carry", l->init[i], onnx_type(n, l->init[i]));
+    }
     return true;
 }
 
-/* Results cond, carries, stacked; a carry must keep its type. */
-static bool close_body(onnx_op *n, onnx_region *r, const ir_ref *out, size_t count, int carries,
-                       const ir_ref *init)
+/* The body's nodes; its graph's results go to out[first] and on. */
+static bool loop_body(looping *l, int first)
+{
+    onnx_region_captures(&l->r, &l->captures);
+    return onnx_region_graph(l->n, &l->r, l->g, l->in, l->out + first);
+}
+
+/* Gives the results to the region; a carry must keep its type. */
+static bool loop_results(looping *l, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (out[i] == IR_NONE)
+        if (l->out[i] == IR_NONE)
             return false;
-    for (int i = 0; i < carries; i++) {
-        const ir_type *was = ir_type_of(n->b->fn, init[i]), *now = ir_type_of(r->fn, out[i + 1]);
-        if (was != now)
-            return onnx_gap(n, "a value carried around the loop changes its shape or type");
+    for (int i = 0; i < l->a.LOOP.carries; i++) {
+        const ir_type *was = ir_type_of(l->n->b->fn, l->init[i]);
+        if (was != ir_type_of(l->r.fn, l->out[i + 1]))
+            return onnx_gap(l->n, "a value carried around the loop changes its shape or type");
     }
     for (size_t i = 0; i < count; i++)
-        ir_result(&r->b, "", out[i]);
+        ir_result(&l->r.b, "", l->out[i]);
     return true;
+}
+
+/* The node, if all went well; its first result. */
+static ir_ref loop_close(looping *l, bool ok)
+{
+    ir_ref y = IR_NONE;
+
+    l->a.LOOP.body = l->r.fn;
+    onnx_region_end(&l->r);
+    if (ok) {
+        l->na += onnx_capture_args(l->n, &l->captures, l->args + l->na);
+        y = ir_make(l->n->b, OP_LOOP, l->args, l->na, &l->a);
+    }
+    onnx_captures_free(&l->captures);
+    for (int i = 0; i < l->n->nout && y != IR_NONE; i++)
+        l->n->out[i] = y + (ir_ref)i;
+    return y;
+}
+
+static bool is_true(const ir_build *b, ir_ref x)
+{
+    bool v;
+
+    return known_bool(b, x, &v) && v;
+}
+
+/* A run-time count of iterations. */
+static ir_dim trip_count(onnx_op *n, ir_ref x)
+{
+    ir_ref scalar = ir_cast(n->b, ir_reshape(n->b, x, NULL, 0), DT_I64);
+
+    return dim_max(onnx_dims(n), ir_bind(n->b, scalar, "trip"), (ir_dim){0});
 }
 
 /* Body inputs: iteration, condition, carries; outputs: condition, carries,
  * scanned.  The condition that the body sees is true: it runs. */
 bool onnx_loop(onnx_op *n)
 {
-    const Onnx__GraphProto *g = onnx_graph_attr(n, "body");
+    looping l = {.n = n, .g = onnx_graph_attr(n, "body")};
     ir_build *b = n->b;
-    int carries = n->nin - 2;
-    onnx_captures c = {0};
-    onnx_region r;
-    ir_ref in[MAX_RESULTS + 2], out[MAX_RESULTS + 2], init[MAX_RESULTS];
-    uint32_t ni = 0, na = 0;
+    int carries = n->nin - 2, results = l.g ? (int)l.g->n_output : 0;
 
-    if (!g || carries < 0 || (int)g->n_input != carries + 2 || carries > MAX_RESULTS ||
-        g->n_output > MAX_RESULTS || (int)g->n_output < carries + 1 ||
-        n->nout > (int)g->n_output - 1)
+    if (!l.g || carries < 0 || (int)l.g->n_input != carries + 2 || carries > MAX_RESULTS ||
+        results > MAX_RESULTS || results < carries + 1 || n->nout > results - 1)
         return onnx_fail(n, "takes a body that fits its operands");
-    onnx_find_captures(n, g, &c);
-    ir_ref *args = arena_array(&b->m->mem, ir_ref, c.outer.len + (uint32_t)carries + 4);
-    int stacked = (int)g->n_output - 1 - carries;
-    int32_t axes[MAX_RESULTS] = {0};
-    ir_attr a = {.LOOP = {.infinite = !onnx_has(n, 0), .carries = carries, .trips = NAMES_NONE,
-                          .stack_axes = {stacked, axes}}};
+    int stacked = results - 1 - carries;
     ir_ref go = onnx_in(n, 1);
-
+    l.a.LOOP.infinite = !onnx_has(n, 0);
     if (onnx_has(n, 0))
-        a.LOOP.trip =
-            dim_max(onnx_dims(n),
-                    ir_bind(b, ir_cast(b, ir_reshape(b, onnx_in(n, 0), NULL, 0), DT_I64), "trip"),
-                    (ir_dim){0});
-    args[na++] = go == IR_NONE ? ir_int(b, DT_BOOL, 1) : ir_reshape(b, go, NULL, 0);
-    onnx_region_begin(n, &r, "body");
-    in[ni++] = ir_input(&r.b, "i", type_scalar(&b->m->types, DT_I64));
-    in[ni++] = ir_int(&r.b, DT_BOOL, 1);
-    bool ok = true;
-    for (int i = 0; i < carries && ok; i++) {
-        init[i] = onnx_in(n, i + 2);
-        ok = add_input(args, &na, &r, b, in, &ni, "carry", init[i]) ||
-             onnx_fail(n, "operand %d is missing", i + 2);
-    }
-    onnx_region_captures(&r, &c);
-    ok = ok && onnx_region_graph(n, &r, g, in, out);
-    if (ok && out[0] != IR_NONE && ir_type_of(r.fn, out[0])->rank)
-        out[0] = ir_reshape(&r.b, out[0], NULL, 0);
-    ok = ok && close_body(n, &r, out, g->n_output, carries, init);
-    a.LOOP.body = r.fn;
-    bool endless = false;
-    const ir_dim *elem;
-    int64_t count;
-    if (ok && ir_known(&r.b, out[0], &elem, &count) && dim_is(onnx_dims(n), elem[0], 1) &&
-        ir_known(b, args[0], &elem, &count) && dim_is(onnx_dims(n), elem[0], 1))
-        endless = true;                 /* only the trip count ends it */
-    onnx_region_end(&r);
-    if (ok && stacked && !endless) {
+        l.a.LOOP.trip = trip_count(n, onnx_in(n, 0));
+    go = go == IR_NONE ? ir_int(b, DT_BOOL, 1) : ir_reshape(b, go, NULL, 0);
+    l.in[l.ni++] = loop_open(&l, go, carries, 0, stacked);
+    l.in[l.ni++] = ir_int(&l.r.b, DT_BOOL, 1);
+    bool ok = loop_carries(&l, 2) && loop_body(&l, 0);
+    if (ok && l.out[0] != IR_NONE && ir_type_of(l.r.fn, l.out[0])->rank)
+        l.out[0] = ir_reshape(&l.r.b, l.out[0], NULL, 0);
+    ok = ok && loop_results(&l, (size_t)results);
+    bool only_counted = ok && is_true(&l.r.b, l.out[0]) && is_true(b, go);
+    if (ok && stacked && !only_counted) {
         ir_dim trips = dim_symbol_new(onnx_dims(n), "trips", 0, INT64_MAX);
-        a.LOOP.trips = dim_symbol_id(onnx_dims(n), trips);
+        l.a.LOOP.trips = dim_symbol_id(onnx_dims(n), trips);
     }
-    na += ok ? onnx_capture_args(n, &c, args + na) : 0;
-    ir_ref y = ok ? ir_make(b, OP_LOOP, args, na, &a) : IR_NONE;
-    for (int i = 0; i < n->nout && y != IR_NONE; i++)
-        n->out[i] = y + (ir_ref)i;
-    onnx_captures_free(&c);
-    return y != IR_NONE;
+    return loop_close(&l, ok) != IR_NONE;
 }
 
 static bool list_or(onnx_op *n, const char *name, int count, int64_t *out)
@@ -348,82 +395,72 @@ static ir_ref turned(onnx_op *n, ir_ref x, int axis)
                          dim_int(onnx_dims(n), -1), d);
 }
 
+/* Axes and directions of what is scanned and of what is stacked. */
+typedef struct scan_lists {
+    int64_t axes[MAX_RESULTS], ways[MAX_RESULTS], out_axes[MAX_RESULTS], out_ways[MAX_RESULTS];
+} scan_lists;
+
+/* Operand x, of which the body gets slices k. */
+static bool scan_input(looping *l, const scan_lists *s, int k, ir_ref x)
+{
+    onnx_op *n = l->n;
+    ir_dim shape[IR_MAX_RANK];
+    int axis, rank = 0;
+
+    if (x == IR_NONE || !onnx_axis(n, s->axes[k], onnx_rank(n, x), &axis))
+        return false;
+    l->slice[k] = axis;
+    if (k == 0)
+        l->a.LOOP.trip = onnx_dim(n, x, axis);
+    ir_check_dims(n->b, dim_eq(onnx_dims(n), onnx_dim(n, x, axis), l->a.LOOP.trip),
+                  "scanned inputs differ in length");
+    x = s->ways[k] ? turned(n, x, axis) : x;
+    for (int i = 0; i < onnx_rank(n, x); i++)
+        if (i != axis)
+            shape[rank++] = onnx_dim(n, x, i);
+    loop_pass(l, "x", x, ir_ty(n->b, onnx_dtype(n, x), shape, rank));
+    return true;
+}
+
+/* Which axis of the stacked results has the iterations. */
+static bool scan_outputs(looping *l, const scan_lists *s)
+{
+    for (int i = 0; i < l->a.LOOP.stack_axes.n; i++) {
+        ir_ref y = l->out[1 + l->a.LOOP.carries + i];
+        int axis;
+        if (y == IR_NONE ||
+            !onnx_axis(l->n, s->out_axes[i], ir_type_of(l->r.fn, y)->rank + 1, &axis))
+            return false;
+        l->stack[i] = axis;
+    }
+    return true;
+}
+
 bool onnx_scan_9(onnx_op *n)
 {
-    const Onnx__GraphProto *g = onnx_graph_attr(n, "body");
-    ir_build *b = n->b;
+    looping l = {.n = n, .g = onnx_graph_attr(n, "body")};
+    scan_lists s;
     int scans = (int)onnx_int(n, "num_scan_inputs", 0), carries = n->nin - scans;
-    onnx_captures c = {0};
-    onnx_region r;
-    ir_ref in[MAX_RESULTS], out[MAX_RESULTS + 1], init[MAX_RESULTS];
-    int64_t axes[MAX_RESULTS], ways[MAX_RESULTS], out_axes[MAX_RESULTS], out_ways[MAX_RESULTS];
-    int32_t slice[MAX_RESULTS], stack[MAX_RESULTS];
-    uint32_t ni = 0, na = 0;
-    int axis;
+    int results = l.g ? (int)l.g->n_output : 0, stacked = results - carries;
 
-    if (!g || scans < 1 || carries < 0 || n->nin > MAX_RESULTS || (int)g->n_input != n->nin ||
-        g->n_output > MAX_RESULTS || (int)g->n_output < carries || n->nout > (int)g->n_output)
+    if (!l.g || scans < 1 || carries < 0 || n->nin > MAX_RESULTS || (int)l.g->n_input != n->nin ||
+        results > MAX_RESULTS || stacked < 0 || n->nout > results)
         return onnx_fail(n, "takes a body that fits its operands");
-    int stacked = (int)g->n_output - carries;
-    if (!list_or(n, "scan_input_axes", scans, axes) ||
-        !list_or(n, "scan_input_directions", scans, ways) ||
-        !list_or(n, "scan_output_axes", stacked, out_axes) ||
-        !list_or(n, "scan_output_directions", stacked, out_ways))
+    if (!list_or(n, "scan_input_axes", scans, s.axes) ||
+        !list_or(n, "scan_input_directions", scans, s.ways) ||
+        !list_or(n, "scan_output_axes", stacked, s.out_axes) ||
+        !list_or(n, "scan_output_directions", stacked, s.out_ways))
         return false;
-    onnx_find_captures(n, g, &c);
-    ir_ref *args = arena_array(&b->m->mem, ir_ref, c.outer.len + (uint32_t)n->nin + 4);
-    ir_attr a = {.LOOP = {.carries = carries, .trips = NAMES_NONE, .slice_axes = {scans, slice},
-                          .stack_axes = {stacked, stack}}};
-    args[na++] = ir_int(b, DT_BOOL, 1);
-    onnx_region_begin(n, &r, "body");
-    ir_input(&r.b, "i", type_scalar(&b->m->types, DT_I64));
-    bool ok = true;
-    for (int i = 0; i < carries && ok; i++)
-        ok = add_input(args, &na, &r, b, in, &ni, "carry", init[i] = onnx_in(n, i)) ||
-             onnx_fail(n, "operand %d is missing", i);
-    for (int i = 0; i < scans && ok; i++) {
-        ir_ref x = onnx_in(n, carries + i);
-        ok = x != IR_NONE && onnx_axis(n, axes[i], onnx_rank(n, x), &axis);
-        if (!ok)
-            break;
-        slice[i] = axis;
-        if (i == 0)
-            a.LOOP.trip = onnx_dim(n, x, axis);
-        ir_check_dims(b, dim_eq(onnx_dims(n), onnx_dim(n, x, axis), a.LOOP.trip),
-                      "scanned inputs differ in length");
-        x = ways[i] ? turned(n, x, axis) : x;
-        args[na++] = x;
-        ir_dim shape[IR_MAX_RANK];
-        int k = 0;
-        for (int j = 0; j < onnx_rank(n, x); j++)
-            if (j != axis)
-                shape[k++] = onnx_dim(n, x, j);
-        in[ni++] = ir_input(&r.b, "x", ir_ty(b, onnx_dtype(n, x), shape, k));
-    }
-    if (ok) {
-        onnx_region_captures(&r, &c);
-        out[0] = ir_int(&r.b, DT_BOOL, 1);
-        ok = onnx_region_graph(n, &r, g, in, out + 1);
-    }
-    for (int i = 0; i < stacked && ok; i++) {
-        if (out[1 + carries + i] == IR_NONE) {
-            ok = false;
-            break;
-        }
-        int rank = ir_type_of(r.fn, out[1 + carries + i])->rank + 1;
-        ok = onnx_axis(n, out_axes[i], rank, &axis);
-        stack[i] = axis;
-    }
-    ok = ok && close_body(n, &r, out, g->n_output + 1, carries, init);
-    a.LOOP.body = r.fn;
-    onnx_region_end(&r);
-    na += ok ? onnx_capture_args(n, &c, args + na) : 0;
-    ir_ref y = ok ? ir_make(b, OP_LOOP, args, na, &a) : IR_NONE;
-    for (int i = 0; i < n->nout && y != IR_NONE; i++) {
-        n->out[i] = y + (ir_ref)i;
-        if (i >= carries && out_ways[i - carries])
-            n->out[i] = turned(n, n->out[i], stack[i - carries]);
-    }
-    onnx_captures_free(&c);
-    return y != IR_NONE;
+    loop_open(&l, ir_int(n->b, DT_BOOL, 1), carries, scans, stacked);
+    bool ok = loop_carries(&l, 0);
+    for (int i = 0; i < scans && ok; i++)
+        ok = scan_input(&l, &s, i, onnx_in(n, carries + i));
+    l.out[0] = ir_int(&l.r.b, DT_BOOL, 1);
+    ok = ok && loop_body(&l, 1) && scan_outputs(&l, &s) && loop_results(&l, (size_t)results + 1);
+    if (loop_close(&l, ok) == IR_NONE)
+        return false;
+    for (int i = carries; i < n->nout; i++)
+        if (s.out_ways[i - carries])
+            n->out[i] = turned(n, n->out[i], l.stack[i - carries]);
+    return true;
 }
