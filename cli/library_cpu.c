@@ -2,20 +2,8 @@
  *
  * Each function of the library asks first; the answer is kept, since CPUID can
  * take microseconds on a virtual machine. */
+#include "check_cpu.h"
 #include "library_parts.h"
-
-typedef struct feature {
-    const char *name;
-    int level;
-    uint32_t leaf, sub;
-    int reg, bit;
-    uint32_t state;
-} feature;
-
-static const feature features[] = {
-#define FEATURE(name, level, leaf, sub, reg, bit, state) {name, level, leaf, sub, reg, bit, state},
-#include "cpu.def"
-};
 
 /* 1 to 4, by the name of the target: x86-64, x86-64-v2 and so on. */
 static int level_of(const target *t)
@@ -30,8 +18,8 @@ static void table(const target *t, text *out)
     text_add(out, "static const struct feature {\n"
                   "    const char *why;\n    uint32_t leaf, sub, reg, bit, state;\n"
                   "} features[] = {\n");
-    for (size_t i = 0; i < COUNT(features); i++) {
-        const feature *f = &features[i];
+    for (int i = 0; i < CPU_FEATURES; i++) {
+        const cpu_feature *f = &cpu_features[i];
         if (f->level <= level_of(t))
             text_add(out,
                      "    {\"this CPU lacks %s, which the code is compiled for (%s)\", "

@@ -9,24 +9,6 @@
 #include "const.h"
 #include "lower_dot.h"
 
-static bool in_list(ir_ints l, int v)
-{
-    for (int i = 0; i < l.n; i++)
-        if (l.at[i] == v)
-            return true;
-    return false;
-}
-
-static dot_axes free_axes(int rank, ir_ints batch, ir_ints sum)
-{
-    dot_axes f = {0};
-
-    for (int i = 0; i < rank; i++)
-        if (!in_list(batch, i) && !in_list(sum, i))
-            f.at[f.n++] = i;
-    return f;
-}
-
 static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
 {
     ir_dim p = {1};
@@ -132,7 +114,7 @@ static bool is_of_columns(const dot *d, uint32_t c)
     const ir_type *from = k->links > 1 ? k->link[k->links - 2].type : k->source_type;
     ir_ints axes = k->link[k->links - 1].attr->BROADCAST.axes;
     for (int i = 0; i < axes.n; i++)
-        if (in_list(d->at->sum_b, axes.at[i]) && !dim_is(&m->dims, from->dim[i], 1))
+        if (ir_has_axis(d->at->sum_b, axes.at[i]) && !dim_is(&m->dims, from->dim[i], 1))
             return false;
     return true;
 }
@@ -145,7 +127,7 @@ static uint32_t columns_of(const dot *d, uint32_t c)
 
     for (int i = 0; i < rank; i++) {
         step[i] = (ir_dim){1};
-        shape[i] = in_list(d->at->sum_b, i) ? step[i] : d->tb->dim[i];
+        shape[i] = ir_has_axis(d->at->sum_b, i) ? step[i] : d->tb->dim[i];
     }
     const ir_attr a = {
         .SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
@@ -360,8 +342,8 @@ static void dot_init(dot *d, job *j)
     d->a = ir_arg(fn, j->root, 0), d->b = ir_arg(fn, j->root, 1);
     d->ta = ir_type_of(fn, d->a), d->tb = ir_type_of(fn, d->b),
     d->ty = ir_type_of(fn, j->root->first);
-    d->fa = free_axes(d->ta->rank, d->at->batch_a, d->at->sum_a);
-    d->fb = free_axes(d->tb->rank, d->at->batch_b, d->at->sum_b);
+    d->fa = ir_free_axes(d->ta->rank, d->at->batch_a, d->at->sum_a);
+    d->fb = ir_free_axes(d->tb->rank, d->at->batch_b, d->at->sum_b);
     d->acc = acc_dtype(d->ty->dtype);
     d->lanes = lanes_of(j->l, d->acc);
     d->batch = product(t, d->ta, d->at->batch_a.at, d->at->batch_a.n);

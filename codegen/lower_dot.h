@@ -2,12 +2,8 @@
 #ifndef INGOT_LOWER_DOT_H
 #define INGOT_LOWER_DOT_H
 
+#include "axes.h"
 #include "templates.h"
-
-typedef struct dot_axes {
-    int n;
-    int32_t at[IR_MAX_RANK];
-} dot_axes;
 
 /* Where the inner loop finds B. */
 typedef enum dot_source {
@@ -21,7 +17,7 @@ typedef struct dot {
     const struct ir_attr_DOT *at;
     ir_ref a, b;
     const ir_type *ta, *tb, *ty;
-    dot_axes fa, fb;            /* axes of rows in A, of columns in B */
+    ir_axes fa, fb;            /* axes of rows in A, of columns in B */
     int mr, nv, lanes;          /* a tile: rows, vectors of columns, elements of one */
     ir_dim batch, m, n, k;
     ir_dtype acc;

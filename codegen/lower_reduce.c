@@ -2,21 +2,14 @@
  * scatters.  Where the last axis of the result is also the operand's last, the
  * result is vectorized along it and the reduced axes are loops; where the last
  * axis is reduced, W partial results run along it and are folded at the end. */
+#include "axes.h"
 #include "templates.h"
-
-static bool in_list(ir_ints l, int v)
-{
-    for (int i = 0; i < l.n; i++)
-        if (l.at[i] == v)
-            return true;
-    return false;
-}
 
 /* Index of the operand: kept axes from `out` in order, reduced ones from red. */
 static void merge(int rank, ir_ints axes, const lp_expr *out, const lp_expr *red, lp_expr *idx)
 {
     for (int i = 0, o = 0, r = 0; i < rank; i++)
-        idx[i] = in_list(axes, i) ? red[r++] : out[o++];
+        idx[i] = ir_has_axis(axes, i) ? red[r++] : out[o++];
 }
 
 static int reduced_dims(const ir_type *t, ir_ints axes, ir_dim *out)
@@ -24,7 +17,7 @@ static int reduced_dims(const ir_type *t, ir_ints axes, ir_dim *out)
     int n = 0;
 
     for (int i = 0; i < t->rank; i++)
-        if (in_list(axes, i))
+        if (ir_has_axis(axes, i))
             out[n++] = t->dim[i];
     return n;
 }
@@ -180,7 +173,7 @@ bool template_reduce(job *j)
     for (int i = 0; i < t->rank; i++)
         body_dims(&b, t->dim[i]);
     body_forget(&b);
-    if (in_list(at->axes, t->rank - 1))
+    if (ir_has_axis(at->axes, t->rank - 1))
         reduce_rows(j, &b, y, x, at->axes, at->op, acc_dtype(t->dtype));
     else
         reduce_columns(&(columns){.j = j, .b = &b, .y = y, .x = x, .axes = at->axes, .op = at->op,

@@ -1,36 +1,14 @@
 /* passes/grad_contract.c - gradients of contractions.
  *   y[batch, fa, fb] = sum_s a[batch, fa, s] * b[batch, fb, s]
  *   da[batch, fa, s] = sum_fb gy * b        db[batch, fb, s] = sum_fa gy * a */
+#include "axes.h"
 #include "grad.h"
-
-typedef struct axes {
-    int n;
-    int32_t at[IR_MAX_RANK];
-} axes;
-
-static bool has(ir_ints l, int32_t v)
-{
-    for (int i = 0; i < l.n; i++)
-        if (l.at[i] == v)
-            return true;
-    return false;
-}
-
-static axes free_axes(int rank, ir_ints batch, ir_ints sum)
-{
-    axes f = {0};
-
-    for (int i = 0; i < rank; i++)
-        if (!has(batch, i) && !has(sum, i))
-            f.at[f.n++] = i;
-    return f;
-}
 
 /* Gradient of the operand whose free axes stand at `own` in y: gy contracted
  * with `other` over other's free axes (at `over` in y), laid out as x is. */
-static ir_ref half(grad_cx *cx, ir_ref gy, ir_ref other, axes own, axes over,
-                   ir_ints batch_x, ir_ints sum_x, axes free_x,
-                   ir_ints batch_o, ir_ints sum_o, axes free_o)
+static ir_ref half(grad_cx *cx, ir_ref gy, ir_ref other, ir_axes own, ir_axes over,
+                   ir_ints batch_x, ir_ints sum_x, ir_axes free_x,
+                   ir_ints batch_o, ir_ints sum_o, ir_axes free_o)
 {
     int32_t lead[IR_MAX_RANK], perm[IR_MAX_RANK], order[IR_MAX_RANK];
     int rank = batch_x.n + own.n + sum_x.n, k = batch_x.n + own.n;
@@ -60,9 +38,9 @@ bool grad_dot(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
 {
     const struct ir_attr_DOT *d = &n.attr->DOT;
     ir_ref a = grad_arg(cx, n, 0), b = grad_arg(cx, n, 1);
-    axes fa = free_axes(ir_type_of(cx->b->fn, a)->rank, d->batch_a, d->sum_a);
-    axes fb = free_axes(ir_type_of(cx->b->fn, b)->rank, d->batch_b, d->sum_b);
-    axes ya = {.n = fa.n}, yb = {.n = fb.n};
+    ir_axes fa = ir_free_axes(ir_type_of(cx->b->fn, a)->rank, d->batch_a, d->sum_a);
+    ir_axes fb = ir_free_axes(ir_type_of(cx->b->fn, b)->rank, d->batch_b, d->sum_b);
+    ir_axes ya = {.n = fa.n}, yb = {.n = fb.n};
     ir_dtype wide = ir_type_of(cx->b->fn, gy)->dtype;
     ir_ref wa = ir_cast(cx->b, a, wide), wb = ir_cast(cx->b, b, wide);
 

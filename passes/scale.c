@@ -8,6 +8,7 @@
  * here.  One product is rounded where two were: results move within 1 ULP of
  * each term, which the tolerance of every model admits.  Only where the
  * contraction has no other use. */
+#include "axes.h"
 #include "rule.h"
 
 typedef struct scale_cx {
@@ -19,14 +20,6 @@ typedef struct outputs {
     int n;
     int32_t y[IR_MAX_RANK], w[IR_MAX_RANK];
 } outputs;
-
-static bool in_list(ir_ints l, int32_t v)
-{
-    for (int i = 0; i < l.n; i++)
-        if (l.at[i] == v)
-            return true;
-    return false;
-}
 
 static void outputs_conv(const struct ir_attr_CONV *a, outputs *o)
 {
@@ -42,7 +35,7 @@ static void outputs_dot(const struct ir_attr_DOT *a, int rank_y, int rank_w,
     int free_w = rank_w - a->batch_b.n - a->sum_b.n;
 
     for (int i = 0; i < rank_w; i++) {
-        if (in_list(a->batch_b, i) || in_list(a->sum_b, i))
+        if (ir_has_axis(a->batch_b, i) || ir_has_axis(a->sum_b, i))
             continue;
         o->y[o->n] = rank_y - free_w + o->n;
         o->w[o->n++] = i;

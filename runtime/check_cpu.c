@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+const cpu_feature cpu_features[CPU_FEATURES] = {
+#define FEATURE(name, level, leaf, sub, reg, bit, state) {name, level, leaf, sub, reg, bit, state},
+#include "cpu.def"
+};
+
 static void add(char *list, size_t size, const char *name, size_t len)
 {
     size_t at = strlen(list);
@@ -17,19 +22,6 @@ static void add(char *list, size_t size, const char *name, size_t len)
 #include <cpuid.h>
 
 enum { EAX, EBX, ECX, EDX };
-typedef struct feature {
-    const char *name;
-    int level;
-    uint32_t leaf, sub;
-    int reg, bit;
-    uint32_t state;
-} feature;
-
-static const feature features[] = {
-#define FEATURE(name, level, leaf, sub, reg, bit, state) {name, level, leaf, sub, reg, bit, state},
-#include "cpu.def"
-};
-enum { FEATURES = sizeof features / sizeof *features };
 
 static uint32_t saved_state(void)
 {
@@ -41,7 +33,7 @@ static uint32_t saved_state(void)
     return low;
 }
 
-static bool has(const feature *f)
+static bool has(const cpu_feature *f)
 {
     uint32_t r[4] = {0};
 
@@ -52,9 +44,9 @@ static bool has(const feature *f)
 
 static void check_feature(const char *name, size_t len, char *missing, size_t size)
 {
-    for (int i = 0; i < FEATURES; i++)
-        if (strlen(features[i].name) == len && !memcmp(features[i].name, name, len)) {
-            if (!has(&features[i]))
+    for (int i = 0; i < CPU_FEATURES; i++)
+        if (strlen(cpu_features[i].name) == len && !memcmp(cpu_features[i].name, name, len)) {
+            if (!has(&cpu_features[i]))
                 add(missing, size, name, len);
             return;
         }
@@ -81,9 +73,9 @@ bool check_cpu(const char *cpu, char *missing, size_t size)
     int level = level_of(cpu, len);
     if (!level)
         add(missing, size, cpu, len);
-    for (int i = 0; i < FEATURES; i++)
-        if (features[i].level <= level && !has(&features[i]))
-            add(missing, size, features[i].name, strlen(features[i].name));
+    for (int i = 0; i < CPU_FEATURES; i++)
+        if (cpu_features[i].level <= level && !has(&cpu_features[i]))
+            add(missing, size, cpu_features[i].name, strlen(cpu_features[i].name));
     for (cpu += len; *cpu == '+'; cpu += len) {
         len = strcspn(++cpu, "+");
         check_feature(cpu, len, missing, size);

@@ -4,6 +4,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* A row of cpu.def. */
+typedef struct cpu_feature {
+    const char *name;
+    int level;
+    uint32_t leaf, sub;
+    int reg, bit;
+    uint32_t state;
+} cpu_feature;
+
+enum {
+    CPU_FEATURES = 0
+#define FEATURE(name, ...) + 1
+#include "cpu.def"
+};
+extern const cpu_feature cpu_features[CPU_FEATURES];
 
 /* cpu: a level of the x86-64 psABI, "x86-64" to "x86-64-v4", then perhaps
  * features, as in "x86-64-v4+avx512vnni"; null: any CPU.  False: `missing` has

@@ -4,6 +4,7 @@
  * scatter(base, index per axis.., updates): updates of that same shape are
  * combined into base in increasing linear order; those out of bounds are
  * dropped.  Indices count from 0; gather clamps them or gives zero. */
+#include "axes.h"
 #include "op/reduce.h"
 
 /* Operand `first` is indexed along `axes` by operands first+1.. */
@@ -26,14 +27,6 @@ static bool check_indices(const ir_infer *in, ir_ints axes, uint32_t narg)
     return true;
 }
 
-static bool is_indexed(ir_ints axes, int axis)
-{
-    for (int i = 0; i < axes.n; i++)
-        if (axes.at[i] == axis)
-            return true;
-    return false;
-}
-
 /* Extents of index ++ remaining axes; -1 if there are too many. */
 static int gathered(const ir_infer *in, ir_ints axes, ir_dim *dim)
 {
@@ -45,7 +38,7 @@ static int gathered(const ir_infer *in, ir_ints axes, ir_dim *dim)
     for (int i = 0; i < n; i++)
         dim[i] = index->dim[i];
     for (int i = 0; i < x->rank; i++)
-        if (!is_indexed(axes, i))
+        if (!ir_has_axis(axes, i))
             dim[n++] = x->dim[i];
     return n;
 }
@@ -91,7 +84,7 @@ static int rest_of(const ir_val *x, ir_ints axes, int64_t *dim, int64_t *stride)
 
     strides_of(x->rank, x->dim, own);
     for (int i = 0; i < x->rank; i++)
-        if (!is_indexed(axes, i)) {
+        if (!ir_has_axis(axes, i)) {
             dim[n] = x->dim[i];
             stride[n++] = own[i];
         }
