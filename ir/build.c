@@ -202,7 +202,13 @@ static bool can_link(unsigned op)
            op == OP_MUL || op == OP_DIV;
 }
 
-/* The big constant's chain made longer; IR_NONE if this op is no link. */
+static ir_ref linked(ir_build *b, uint32_t id, ir_link link)
+{
+    return const_can_link(b->m, id, link) ? ir_const_ref(b, const_linked(b->m, id, link)) : IR_NONE;
+}
+
+/* The big constant's chain made longer; IR_NONE if this op is no link, or one
+ * too many. */
 static ir_ref fold_link(ir_build *b, const ir_infer *in)
 {
     uint32_t id, other = 0;
@@ -212,13 +218,12 @@ static ir_ref fold_link(ir_build *b, const ir_infer *in)
         return IR_NONE;
     if (in->narg == 1)
         return const_id(b, a[0], &id)
-                   ? ir_const_ref(
-                         b, const_linked(b->m, id, (ir_link){in->op, in->attr, 0, in->out[0]}))
+                   ? linked(b, id, (ir_link){in->op, in->attr, 0, in->out[0]})
                    : IR_NONE;
     bool swap = (in->op == OP_ADD || in->op == OP_MUL) && !const_id(b, a[0], &id);
     if (!const_id(b, a[swap], &id) || !spread_const(b, a[!swap], &other))
         return IR_NONE;
-    return ir_const_ref(b, const_linked(b->m, id, (ir_link){in->op, in->attr, other, in->out[0]}));
+    return linked(b, id, (ir_link){in->op, in->attr, other, in->out[0]});
 }
 
 /* Big constants joined: the sum of all, each padded to the whole with what
@@ -244,10 +249,15 @@ static ir_ref fold_concat(ir_build *b, const ir_infer *in)
         ir_dim end = dim_add(dt, at, ir_type_of(b->fn, in->args[i])->dim[axis]);
         low[axis] = at;
         high[axis] = dim_sub(dt, t->dim[axis], end);
-        ir_attr pad = {.PAD = {{t->rank, low}, {t->rank, high}, {t->rank, none}}};
-        id = const_linked(b->m, id,
-                          (ir_link){OP_PAD, ir_attr_intern(b->m, OP_PAD, &pad), neutral, t});
-        whole = i ? const_linked(b->m, whole, (ir_link){OP_ADD, NULL, id, t}) : id;
+        ir_attr a = {.PAD = {{t->rank, low}, {t->rank, high}, {t->rank, none}}};
+        ir_link pad = {OP_PAD, ir_attr_intern(b->m, OP_PAD, &a), neutral, t};
+        if (!const_can_link(b->m, id, pad))
+            return IR_NONE;
+        id = const_linked(b->m, id, pad);
+        ir_link add = {OP_ADD, NULL, id, t};
+        if (i && !const_can_link(b->m, whole, add))
+            return IR_NONE;
+        whole = i ? const_linked(b->m, whole, add) : id;
         at = end;
     }
     return ir_const_ref(b, whole);

@@ -36,6 +36,20 @@ static bool same_const(const ir_const *a, const ir_const *b)
            (a->data == b->data || (a->size <= COMPARED && !memcmp(a->data, b->data, a->size)));
 }
 
+static uint64_t link_cost(const ir_module *m, const ir_link *l)
+{
+    return ir_op_get(l->op)->nin == 2 ? 1 + (uint64_t)m->consts.at[l->other].cost : 1;
+}
+
+static uint32_t cost_of(const ir_module *m, const ir_const *k)
+{
+    uint64_t cost = 1;
+
+    for (uint32_t i = 0; i < k->links; i++)
+        cost += link_cost(m, &k->link[i]);
+    return cost < UINT32_MAX ? (uint32_t)cost : UINT32_MAX;
+}
+
 /* Adds k unless there is an equal one; `copy`: its data is the caller's. */
 static uint32_t intern(ir_module *m, ir_const k, bool copy)
 {
@@ -47,6 +61,7 @@ static uint32_t intern(ir_module *m, ir_const k, bool copy)
     if (copy)
         k.data = arena_copy(&m->mem, k.data, k.size);
     k.link = arena_copy(&m->mem, k.link, k.links * sizeof *k.link);
+    k.cost = cost_of(m, &k);
     uint32_t id = m->consts.len;
     vec_push(&m->consts, k);
     map_add(&m->const_map, k.hash, id);
@@ -157,6 +172,11 @@ static uint32_t appended(ir_module *m, const ir_const *k, ir_link link)
     uint32_t id = intern(m, n, false);
     mem_free(l);
     return id;
+}
+
+bool const_can_link(const ir_module *m, uint32_t c, ir_link link)
+{
+    return m->consts.at[c].cost + link_cost(m, &link) <= CONST_MAX_COST;
 }
 
 uint32_t const_linked(ir_module *m, uint32_t c, ir_link link)

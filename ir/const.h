@@ -14,6 +14,11 @@ uint32_t const_splat(ir_module *m, const ir_type *type, const void *element);
 uint32_t const_int(ir_module *m, const ir_type *type, int64_t value);   /* splat */
 uint32_t const_float(ir_module *m, const ir_type *type,
                      double value); /* splat, rounded to the dtype */
+/* Every `other` is read along with its chain, so that t + t of such a t and so
+ * on takes twice the steps each time.  A model's own ops are links up to this
+ * cost, which real ones are far below; beyond it they stay nodes. */
+enum { CONST_MAX_COST = 128 };
+bool const_can_link(const ir_module *m, uint32_t c, ir_link link);
 /* constant c with one more link; splats and repeated reshapes are simplified. */
 uint32_t const_linked(ir_module *m, uint32_t c, ir_link link);
 /* Constant c, which has links, without its last one. */

@@ -101,6 +101,8 @@ typedef struct ir_const {
     size_t size;
     uint32_t links;
     const ir_link *link;
+    uint32_t cost;                  /* steps to read an element, about: those of
+                                     * its chain and of each `other` in it */
     uint64_t hash;                  /* of source and chain */
 } ir_const;
 

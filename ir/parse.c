@@ -220,6 +220,9 @@ static bool parse_link(parser *p, uint32_t *id)
         return t ? diag_error(p->d, at, D_PARSE, word, "the type that this op gives") : false;
     link.op = (uint16_t)op;
     link.attr = ir_attr_intern(p->m, op, &a);
+    if (!const_can_link(p->m, *id, link))
+        return diag_error(p->d, at, D_BUDGET, word, "reading an element",
+                          (long long)CONST_MAX_COST);
     *id = const_linked(p->m, *id, link);
     return true;
 }
