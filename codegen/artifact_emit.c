@@ -36,27 +36,6 @@ static value size_function(emitter *e)
     return e->f;
 }
 
-static value dims_function(emitter *e)
-{
-    type arg[2] = {e->ptr, e->ptr};
-    char name[300];
-    int64_t at = 0;
-
-    snprintf(name, sizeof name, "%s_extents", e->e->name);
-    pe_function(e, name, e->none, arg, 2);
-    pe_symbols(e, LLVMGetParam(e->f, 0));
-    for (uint32_t i = 0; i < e->e->output.len; i++) {
-        const ir_type *t = e->e->output.at[i].type;
-        for (int k = 0; k < t->rank; k++, at += 8)
-            LLVMBuildStore(
-                e->b, pe_known_before(e, t->dim[k]) ? pe_dim(e, t->dim[k]) : pe_int(e, INT64_MIN),
-                pe_at(e, LLVMGetParam(e->f, 1), pe_int(e, at)));
-        pe_break(e, i);
-    }
-    LLVMBuildRetVoid(e->b);
-    return e->f;
-}
-
 static value flops_function(emitter *e)
 {
     char name[300];
@@ -115,6 +94,41 @@ static value array(emitter *e, type t, value *v, uint32_t n)
     return n ? global(e, LLVMArrayType2(t, n), LLVMConstArray2(t, v, n)) : LLVMConstNull(e->ptr);
 }
 
+/* Copies what is constant from a table, then writes what the input dims say. */
+static value dims_function(emitter *e)
+{
+    type arg[2] = {e->ptr, e->ptr};
+    char name[300];
+    VEC(value) table = {0};
+    VEC(ir_dim) dim = {0};
+
+    for (uint32_t i = 0; i < e->e->output.len; i++)
+        for (int k = 0; k < e->e->output.at[i].type->rank; k++) {
+            int64_t v = INT64_MIN;
+            ir_dim d = e->e->output.at[i].type->dim[k];
+            vec_push(&table, pe_int(e, dim_const(e->dims, d, &v) ? v : INT64_MIN));
+            vec_push(&dim, d);
+        }
+    snprintf(name, sizeof name, "%s_extents", e->e->name);
+    pe_function(e, name, e->none, arg, 2);
+    pe_symbols(e, LLVMGetParam(e->f, 0));
+    value to = LLVMGetParam(e->f, 1);
+    if (table.len)
+        LLVMBuildMemCpy(e->b, to, 8, array(e, e->i64, table.at, table.len), 8,
+                        pe_int(e, 8 * (int64_t)table.len));
+    for (uint32_t i = 0, lines = 0; i < dim.len; i++) {
+        int64_t v;
+        if (dim_const(e->dims, dim.at[i], &v) || !pe_known_before(e, dim.at[i]))
+            continue;
+        LLVMBuildStore(e->b, pe_dim(e, dim.at[i]), pe_at(e, to, pe_int(e, 8 * (int64_t)i)));
+        pe_break(e, lines++);
+    }
+    LLVMBuildRetVoid(e->b);
+    vec_free(&table);
+    vec_free(&dim);
+    return e->f;
+}
+
 static value int32(emitter *e, int64_t v)
 {
     return LLVMConstInt(e->i32, (unsigned long long)v, true);
@@ -133,21 +147,37 @@ static int64_t extent_code(const emitter *e, ir_dim d)
     return INT64_MIN;
 }
 
+/* Extents and their texts, shared by values of one type that follow each other. */
+static void extents_of(emitter *e, const ir_type *t, uint32_t rank, value *codes, value *texts)
+{
+    value code[IR_MAX_RANK], text_of[IR_MAX_RANK];
+
+    if (e->shown.type != t || e->shown.entry != e->e) {
+        for (uint32_t i = 0; i < rank; i++) {
+            text s = {0};
+            dim_print(e->dims, t->dim[i], &s);
+            code[i] = pe_int(e, extent_code(e, t->dim[i]));
+            text_of[i] = string(e, s.at);
+            text_free(&s);
+        }
+        e->shown.entry = e->e;
+        e->shown.type = t;
+        e->shown.codes = array(e, e->i64, code, rank);
+        e->shown.texts = array(e, e->ptr, text_of, rank);
+    }
+    *codes = e->shown.codes;
+    *texts = e->shown.texts;
+}
+
 static value value_info(emitter *e, const char *name, const ir_type *t, bool late, uint64_t offset)
 {
-    value dim[IR_MAX_RANK], text_of[IR_MAX_RANK];
     uint32_t rank = t->kind == TY_TENSOR ? (uint32_t)t->rank : 0;
     int onnx = t->kind == TY_TENSOR ? dt_of(t->dtype)->onnx : 0;
+    value codes, texts;
 
-    for (uint32_t i = 0; i < rank; i++) {
-        text s = {0};
-        dim_print(e->dims, t->dim[i], &s);
-        dim[i] = pe_int(e, extent_code(e, t->dim[i]));
-        text_of[i] = string(e, s.at);
-        text_free(&s);
-    }
-    value field[7] = {string(e, name), int32(e, onnx), int32(e, rank), array(e, e->i64, dim, rank),
-                      array(e, e->ptr, text_of, rank), int32(e, late), pe_int(e, (int64_t)offset)};
+    extents_of(e, t, rank, &codes, &texts);
+    value field[7] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
+                      texts, int32(e, late), pe_int(e, (int64_t)offset)};
     return LLVMConstStructInContext(e->cx, field, 7, false);
 }
 

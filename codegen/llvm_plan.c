@@ -230,7 +230,6 @@ static void emit_run(emitter *e, const plan_step *s)
     type arg[4] = {e->ptr, e->ptr, e->ptr, e->i64};
     uint32_t at = 2;
 
-    set_word(e, 0, e->scratch);
     set_word(e, 1, pe_dim(e, s->u.run.scratch));
     for (uint32_t i = 0; i < s->u.run.narg; i++)
         set_word(e, at++, address(e, s->u.run.arg[i]));
@@ -392,8 +391,8 @@ static void step(emitter *e, const plan_step *s)
 /* What the entry's function hands its parts: pointers, in this order. */
 static value *frame_word(emitter *e, int i)
 {
-    value *const word[FRAME_WORDS] = {&e->args, &e->late,  &e->room,   &e->status,
-                                      &e->sym,  &e->slots, &e->scratch};
+    value *const word[FRAME_WORDS] = {&e->args,   &e->late, &e->room,
+                                      &e->status, &e->sym,  &e->slots};
 
     return word[i];
 }
@@ -492,7 +491,7 @@ static void place_slots(emitter *e)
         LLVMBuildStore(e->b, at, pe_at(e, e->slots, pe_int(e, 8 * (int64_t)i)));
         at = LLVMBuildAdd(e->b, at, pe_slot_size(e, s), "");
     }
-    e->scratch = pe_at(e, e->workspace, at);
+    set_word(e, 0, pe_at(e, e->workspace, at));     /* scratch, the same for all kernels */
 }
 
 static void clear_late(emitter *e)

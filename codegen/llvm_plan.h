@@ -7,7 +7,7 @@
 typedef LLVMValueRef value;
 typedef LLVMTypeRef type;
 
-enum { FRAME_WORDS = 7 };
+enum { FRAME_WORDS = 6 };
 
 /* The function being emitted, of one entry. */
 typedef struct emitter {
@@ -21,12 +21,17 @@ typedef struct emitter {
     value f;                        /* the function */
     value sym;                      /* i64 for each symbol of the module */
     value late, room;               /* memory and its size, for each late */
-    value call, workspace, weights, args, scratch;
+    value call, workspace, weights, args;
     value status;                   /* where the result of run lies */
     value slots;                    /* offsets of those slots whose sizes vary */
     value frame;                    /* what parts of the function need of it */
     value overflow;                 /* i1, where sizes are checked; else null */
     value start;                    /* helper that runs a kernel */
+    struct {                        /* the extents that the tables had last */
+        const plan_entry *entry;
+        const ir_type *type;
+        value codes, texts;
+    } shown;
     LLVMBasicBlockRef leave;        /* frees what is late, returns the status */
 } emitter;
 
