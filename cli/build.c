@@ -1,6 +1,7 @@
 /* cli/build.c - `ingot build`: a model becomes a file of native code. */
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "code.h"
@@ -78,22 +79,57 @@ static bool is_library(const build_options *o)
     return is(o, "lib") || is(o, "shared");
 }
 
-/* Gives a file the model's name and a suffix in OUT's folder beside a library,
- * OUT's name and the suffix beside anything else. */
-static bool publish_beside(const build_options *o, const artifact *a, workplace_file f,
-                           const char *suffix)
+/* The model's name and a suffix in OUT's folder beside a library, OUT's name and
+ * the suffix beside anything else. */
+static char *path_beside(const build_options *o, const char *name, const char *suffix)
 {
     const char *slash = strrchr(o->out, '/');
     int folder = slash ? (int)(slash - o->out + 1) : 0;
     char *path = NULL;
 
-    if ((is_library(o) ? asprintf(&path, "%.*s%s%s", folder, o->out, a->name, suffix)
+    if ((is_library(o) ? asprintf(&path, "%.*s%s%s", folder, o->out, name, suffix)
                        : asprintf(&path, "%s%s", o->out, suffix)) < 0)
-        return cli_wrong("no memory");
-    const char *refused = partial_refused(path);
-    bool ok = refused ? cli_wrong("%s: %s", path, refused) : workplace_publish(&o->work, f, path);
+        return NULL;
+    return path;
+}
+
+static bool publish_beside(const build_options *o, const artifact *a, workplace_file f,
+                           const char *suffix)
+{
+    char *path = path_beside(o, a->name, suffix);
+    const char *refused = path ? partial_refused(path) : "no memory";
+    bool ok = refused ? cli_wrong("%s: %s", path ? path : o->out, refused)
+                      : workplace_publish(&o->work, f, path);
+
     free(path);
     return ok;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
+                             x.st_ino == y.st_ino);
+}
+
+/* No file that is made replaces the model or another that is made. */
+static bool names_differ(const build_options *o)
+{
+    char *name = identifier(o);
+    char *beside[] = {is_library(o) && name ? path_beside(o, name, ".h") : NULL,
+                      !strcmp(o->weights, "file") && name ? path_beside(o, name, ".weights") : NULL};
+    const char *clash = same_file(o->out, o->file) ? o->out : NULL;
+
+    for (size_t i = 0; i < COUNT(beside); i++)
+        if (beside[i] && (same_file(beside[i], o->out) || same_file(beside[i], o->file)))
+            clash = beside[i];
+    if (clash)
+        cli_wrong("%s: would be written over the model or another output", clash);
+    for (size_t i = 0; i < COUNT(beside); i++)
+        free(beside[i]);
+    free(name);
+    return !clash;
 }
 
 /* The output gets its name last: where what it needs cannot, it does not appear. */
@@ -187,7 +223,7 @@ static bool check(const build_options *o, const target *t)
                                  : "no model given (see ingot build --help)");
     return command_one_of("--emit", o->emit, known, COUNT(known)) &&
            command_one_of("--weights", o->weights, where, COUNT(where)) &&
-           (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus)));
+           (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus))) && names_differ(o);
 }
 
 int command_build(int argc, char **argv)

@@ -147,13 +147,26 @@ static bool uses_states(const plan_entry *e)
     return false;
 }
 
+/* Entries whose names differ in case alone have macros of different names. */
+static const char *entry_macro(library *l, uint32_t entry, const char *base)
+{
+    const char *s = base;
+
+    for (uint32_t i = 0, k = 2; i < entry; i++)
+        if (!strcmp(l->entry[i].macro, s)) {
+            s = arena_printf(&l->mem, "%s_%u", base, k++);
+            i = UINT32_MAX;     /* from the start: i + 1 is 0 */
+        }
+    return s;
+}
+
 static void describe_entry(library *l, library_entry *x, const char *const *suffix, uint32_t i)
 {
     const char *name = l->a->name;
     bool alone = l->entries == 1 || !strcmp(x->e->name, "main");
 
     x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix[i]);
-    x->macro = capitals(&l->mem, x->prefix);
+    x->macro = entry_macro(l, i, capitals(&l->mem, x->prefix));
     name_inputs(l, x);
     name_outputs(l, x);
     measure_workspace(l, x);

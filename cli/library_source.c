@@ -16,18 +16,18 @@ static void declarations(const library *l, text *out)
         "*pool;\n"
         "    const void *allocator;\n    const char *message;\n};\n\n"
         "#pragma GCC visibility push(hidden)\n"
-        "extern const uint8_t *weights_of(void) __asm__(\"%s.weights\");\n",
+        "extern const uint8_t *weights_of(void) __asm__(\"ingot.%s.weights\");\n",
         n);
     if (l->a->m->state.len)
         text_add(out,
-                 "extern void init(void *states, const uint8_t *weights) __asm__(\"%s.init\");\n",
+                 "extern void init(void *states, const uint8_t *weights) __asm__(\"ingot.%s.init\");\n",
                  n);
     for (uint32_t i = 0; i < l->entries; i++)
         text_add(
             out,
-            "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"%s.size.%u\");\n"
-            "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"%s.extents.%u\");\n"
-            "extern int32_t run%u(struct call *call) __asm__(\"%s.run.%u\");\n",
+            "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"ingot.%s.size.%u\");\n"
+            "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"ingot.%s.extents.%u\");\n"
+            "extern int32_t run%u(struct call *call) __asm__(\"ingot.%s.run.%u\");\n",
             i, n, i, i, n, i, i, n, i);
     text_add(out, "#pragma GCC visibility pop\n\n");
 }

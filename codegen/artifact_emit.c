@@ -20,16 +20,16 @@ static value size_function(emitter *e)
     value n = pe_int(e, e->e->fixed), most = pe_int(e, 0);
     for (uint32_t i = 0; i < e->e->slot.len; i++)
         if (!e->e->slot.at[i].fixed)
-            n = LLVMBuildAdd(e->b, n, pe_slot_size(e, &e->e->slot.at[i]), "");
+            n = pe_arithmetic(e, "sadd", n, pe_slot_size(e, &e->e->slot.at[i]));
     for (uint32_t i = 0; i < e->e->scratch.len; i++) {
         value s = pe_dim(e, e->e->scratch.at[i]);
         most = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, s, most, ""), s, most, "");
     }
     value threads = LLVMBuildSExt(e->b, LLVMGetParam(e->f, 1), e->i64, "");
-    value all = LLVMBuildAdd(e->b, n, LLVMBuildMul(e->b, most, threads, ""), "");
+    value none = LLVMBuildICmp(e->b, LLVMIntSLT, threads, pe_int(e, 1), "");
+    threads = LLVMBuildSelect(e->b, none, pe_int(e, 1), threads, "");
+    value all = pe_arithmetic(e, "sadd", n, pe_arithmetic(e, "smul", most, threads));
     value limit = pe_int(e, (int64_t)1 << 50), bad = e->overflow;
-    bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntUGT, n, limit, ""), "");
-    bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntUGT, most, limit, ""), "");
     bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntUGT, all, limit, ""), "");
     LLVMBuildRet(e->b, LLVMBuildSelect(e->b, bad, pe_int(e, -1), all, ""));
     e->overflow = NULL;
@@ -94,7 +94,8 @@ static value array(emitter *e, type t, value *v, uint32_t n)
     return n ? global(e, LLVMArrayType2(t, n), LLVMConstArray2(t, v, n)) : LLVMConstNull(e->ptr);
 }
 
-/* Copies what is constant from a table, then writes what the input dims say. */
+/* Copies what is constant from a table, then writes what the input dims say;
+ * INT64_MIN where that overflows. */
 static value dims_function(emitter *e)
 {
     type arg[2] = {e->ptr, e->ptr};
@@ -120,7 +121,11 @@ static value dims_function(emitter *e)
         int64_t v;
         if (dim_const(e->dims, dim.at[i], &v) || !pe_known_before(e, dim.at[i]))
             continue;
-        LLVMBuildStore(e->b, pe_dim(e, dim.at[i]), pe_at(e, to, pe_int(e, 8 * (int64_t)i)));
+        e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+        value extent = pe_dim(e, dim.at[i]);
+        extent = LLVMBuildSelect(e->b, e->overflow, pe_int(e, INT64_MIN), extent, "");
+        e->overflow = NULL;
+        LLVMBuildStore(e->b, extent, pe_at(e, to, pe_int(e, 8 * (int64_t)i)));
         pe_break(e, lines++);
     }
     LLVMBuildRetVoid(e->b);
@@ -228,7 +233,7 @@ static void give_to_c(emitter *e, value f, const char *what)
 {
     char name[400];
 
-    snprintf(name, sizeof name, "%s.%s", e->a->name, what);
+    snprintf(name, sizeof name, "ingot.%s.%s", e->a->name, what);
     LLVMSetValueName2(f, name, strlen(name));
     LLVMSetLinkage(f, LLVMExternalLinkage);
     LLVMSetVisibility(f, LLVMHiddenVisibility);

@@ -16,8 +16,8 @@ typedef struct artifact {
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* the table is called ingot_artifact_model */
     uint64_t max_weights;           /* bytes that the weights may take */
-    bool library;                   /* for C: NAME.size.N, NAME.extents.N, NAME.run.N of each
-                                     * entry, NAME.weights, NAME.init */
+    bool library;                   /* for C: ingot.NAME.size.N, .extents.N and .run.N of
+                                     * each entry, ingot.NAME.weights, ingot.NAME.init */
     uint64_t *offset;               /* by constant: place in the weights */
     uint32_t offsets;
     VEC(uint32_t) order;            /* constants as they lie in the weights */

@@ -20,7 +20,8 @@ static void place_const(artifact *a, uint32_t c)
     vec_push(&a->order, c);
 }
 
-static void place_states(artifact *a)
+/* False if their bytes go beyond a quarter of the address space. */
+static bool place_states(artifact *a)
 {
     ir_module *m = a->m;
 
@@ -28,12 +29,15 @@ static void place_states(artifact *a)
     for (uint32_t i = 0; i < m->state.len; i++) {
         const ir_state *s = &m->state.at[i];
         int64_t n = type_count_const(&m->types, s->type);
-        ICE_IF(n < 0, "a state of unknown size");
+        const int64_t most = INT64_MAX / 4;
+        if (n < 0 || n > most / dt_size(s->type->dtype) || a->state_size > (uint64_t)most)
+            return false;
         a->state_offset[i] = a->state_size;
         a->state_size += whole_lines((uint64_t)n * (uint64_t)dt_size(s->type->dtype));
         if (s->init != IR_NONE)
             place_const(a, s->init);
     }
+    return true;
 }
 
 bool artifact_place(artifact *a, diag *d)
@@ -47,7 +51,8 @@ bool artifact_place(artifact *a, diag *d)
             if (e->value.at[v].place == PLACE_CONST)
                 place_const(a, e->value.at[v].of);
     }
-    place_states(a);
+    if (!place_states(a))
+        return diag_error(d, (ir_loc){0}, D_SIZE, "the model", "the bytes of its states");
     return a->weights_size <= a->max_weights ||
            diag_error(d, (ir_loc){0}, D_BUDGET, "the model", "the size of its weights",
                       (long long)a->max_weights);

@@ -97,8 +97,7 @@ bool pe_known_before(const emitter *e, ir_dim d)
 
 /* ---- arithmetic ------------------------------------------------------------------ */
 
-/* a op b; where sizes are checked, `overflow` collects what went wrong. */
-static value arithmetic(emitter *e, const char *op, value a, value b)
+value pe_arithmetic(emitter *e, const char *op, value a, value b)
 {
     bool mul = !strcmp(op, "smul");
 
@@ -148,8 +147,8 @@ static value polynomial(emitter *e, const dim_expr *x)
         const dim_term *t = &x->term[i];
         value p = t->coef == 1 && t->n ? pe_dim(e, t->atom[0]) : pe_int(e, t->coef);
         for (uint32_t j = t->coef == 1 && t->n; j < t->n; j++)
-            p = arithmetic(e, "smul", p, pe_dim(e, t->atom[j]));
-        sum = sum ? arithmetic(e, "sadd", sum, p) : p;
+            p = pe_arithmetic(e, "smul", p, pe_dim(e, t->atom[j]));
+        sum = sum ? pe_arithmetic(e, "sadd", sum, p) : p;
     }
     return sum ? sum : pe_int(e, 0);
 }
@@ -191,6 +190,6 @@ value pe_slot_size(emitter *e, const plan_slot *s)
 
     for (int i = 0; i < s->size.n; i++)
         size = choose(e, LLVMIntSGT, pe_dim(e, s->size.at[i]), size);
-    size = arithmetic(e, "sadd", size, pe_int(e, 63));
+    size = pe_arithmetic(e, "sadd", size, pe_int(e, 63));
     return LLVMBuildAnd(e->b, size, pe_int(e, -64), "");
 }

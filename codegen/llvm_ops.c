@@ -85,12 +85,13 @@ static value shift(emit *e, sc_op op, value a, value b, bool sign)
     return v_sel(e, ok, v, zero);
 }
 
-/* a to the power b by repeated squaring, b taken modulo 64; negative: 0 or 1. */
+/* a to the power b by repeated squaring; b negative: 0, 1 or -1. */
 static value int_power(emit *e, value a, value b, bool sign)
 {
     value r = v_int(a, 1), base = a, zero = v_int(b, 0);
+    int bits = (int)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))) - (sign ? 1 : 0);
 
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < bits; i++) {
         value bit = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, b, v_int(b, i), ""), v_int(b, 1), "");
         r = v_sel(e, v_icmp(e, LLVMIntNE, bit, zero), LLVMBuildMul(e->b, r, base, ""), r);
         base = LLVMBuildMul(e->b, base, base, "");
@@ -230,6 +231,8 @@ static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
     return emit_from_memory(e, d, emit_to_memory(e, d, v, lanes), lanes);
 }
 
+/* LLVM 19 makes f16 operations of minimum and maximum between conversions, and
+ * these lose NaN on F16C. */
 value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes)
 {
     if (op == SC_SELECT)
@@ -237,6 +240,8 @@ value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes)
     if (!dt_is_float(d))
         return int_op(e, op, d, a);
     value v = flt_op(e, op, a);
+    if (d == DT_F16 && (op == SC_MIN || op == SC_MAX))
+        v = v_sel(e, v_fcmp(e, LLVMRealUNO, a[0], a[1]), v_add(e, a[0], a[1]), v);
     return sc_of(op)->result == SC_BOOL ? v : round_narrow(e, d, v, lanes);
 }
 

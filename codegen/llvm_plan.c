@@ -518,6 +518,24 @@ static void check_symbols(emitter *e)
     }
 }
 
+/* The bytes of the outputs that the caller gives must not overflow. */
+static void check_outputs(emitter *e)
+{
+    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+    for (uint32_t i = 0; i < e->e->output.len; i++) {
+        const ir_type *t = e->e->output.at[i].type;
+        if (e->e->output.at[i].late || type_count_const(&e->a->m->types, t) >= 0)
+            continue;
+        value bytes = pe_int(e, dt_size(t->dtype));
+        for (int k = 0; k < t->rank; k++)
+            bytes = pe_arithmetic(e, "smul", bytes, pe_dim(e, t->dim[k]));
+    }
+    value good = LLVMBuildNot(e->b, e->overflow, "");
+    e->overflow = NULL;
+    if (!LLVMIsConstant(good))
+        demand(e, good, INGOT_SHAPE, "an output is too large");
+}
+
 static void write_dims(emitter *e)
 {
     value outputs = call_member(e, offsetof(struct ingot_call, outputs));
@@ -568,6 +586,7 @@ value pe_run(emitter *e)
     open_frame(e);
     clear_late(e);
     check_symbols(e);
+    check_outputs(e);
     place_slots(e);
     write_frame(e);
     steps(e, e->e->body);

@@ -39,6 +39,9 @@ typedef struct emitter {
 
 value pe_int(emitter *e, int64_t v);
 value pe_dim(emitter *e, ir_dim d);
+/* a op b, "sadd" or "smul"; where sizes are checked, e->overflow collects what
+ * went wrong. */
+value pe_arithmetic(emitter *e, const char *op, value a, value b);
 value pe_load(emitter *e, value base, int64_t offset, type t);
 value pe_at(emitter *e, value base, value offset);
 value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */

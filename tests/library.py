@@ -171,6 +171,16 @@ def model_names(b):
         expect(f'int {name}_step_run(' in text, f'{out}: not {name}')
 
 
+def alike(b):
+    """Entries whose names differ in case, a name that LLVM knows."""
+    text = ''.join(f'entry {name}(%x: f32[{n}]) {{\n  %1 = exp %x : f32[{n}]\n'
+                   f'  return y=%1\n}}\n' for name, n in (('step', 4), ('Step', 9)))
+    b.build(b.model('alike', text), 'alike', '--name', 'llvm')
+    header = (b.folder / 'llvm.h').read_text()
+    macros = re.findall(r'#define (\w+_WORKSPACE_SIZE)', header)
+    expect(len(set(macros)) == 2, f'macros {macros}')
+
+
 def shared(b):
     b.build(b.model('late', LATE), 'late', emit='shared')
     program = b.program('dynamic', [HERE / 'data/library/late.c'], [],
@@ -313,7 +323,8 @@ def main():
     ingot = pathlib.Path(sys.argv[1]).resolve()
     cases = [pathlib.Path(c) for c in sys.argv[2:]]
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
-                                       names, model_names, shared, limits,
+                                       names, model_names, alike,
+                                       shared, limits,
                                        weights_of_executables, same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
