@@ -245,6 +245,37 @@ value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes)
     return sc_of(op)->result == SC_BOOL ? v : round_narrow(e, d, v, lanes);
 }
 
+/* f64 to float, rounded to odd: an inexact result has its last bit set, so that
+ * rounding it again to 16 bits gives what rounding once would. */
+static value odd_float(emit *e, value v, int lanes)
+{
+    value near = LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
+    value back = LLVMBuildFPExt(e->b, near, LLVMTypeOf(v), ""), bits = v_bits(e, near);
+    value away = v_fcmp(e, LLVMRealOGT, v_abs(e, back), v_abs(e, v));
+    value odd = v_sel(e, away, LLVMBuildSub(e->b, bits, v_int(bits, 1), ""), bits);
+
+    odd = LLVMBuildOr(e->b, odd, v_int(bits, 1), "");
+    return v_sel(e, v_fcmp(e, LLVMRealONE, back, v), v_float(e, odd), near);
+}
+
+/* An integer of 32 or 64 bits as f64.  Of large ones the bits that 16-bit floats
+ * cannot tell apart become one. */
+static value narrowable(emit *e, value v, bool sign, int lanes)
+{
+    enum { EXACT = 40, LOW = 0xfff, STICKY = 0x800 };
+    type f64 = emit_wide(LLVMDoubleTypeInContext(e->cx), lanes);
+
+    if (LLVMGetIntTypeWidth(v_element(LLVMTypeOf(v))) == 64) {
+        value low = LLVMBuildAnd(e->b, v, v_int(v, LOW), ""), none = v_int(v, 0);
+        value sticky = v_sel(e, v_icmp(e, LLVMIntNE, low, none), v_int(v, STICKY), none);
+        value high = LLVMBuildOr(e->b, LLVMBuildSub(e->b, v, low, ""), sticky, "");
+        value middle = LLVMBuildAdd(e->b, v, v_int(v, sign ? (int64_t)1 << EXACT : 0), "");
+        value large = v_icmp(e, LLVMIntUGT, middle, v_int(v, (int64_t)2 << EXACT));
+        v = v_sel(e, large, high, v);
+    }
+    return sign ? LLVMBuildSIToFP(e->b, v, f64, "") : LLVMBuildUIToFP(e->b, v, f64, "");
+}
+
 value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
 {
     type t = emit_wide(emit_type(e, to), lanes);
@@ -255,6 +286,10 @@ value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
     if (to == DT_BOOL)
         return dt_is_float(from) ? v_fcmp(e, LLVMRealUNE, v, v_flt(v, 0))
                                  : v_icmp(e, LLVMIntNE, v, v_int(v, 0));
+    if ((to == DT_F16 || to == DT_BF16) && dt_bits(from) >= 32 && from != DT_F32) {
+        v = from == DT_F64 ? v : narrowable(e, v, sign, lanes);
+        return round_narrow(e, to, odd_float(e, v, lanes), lanes);
+    }
     if (dt_is_float(to) && dt_is_float(from)) {
         if (to == DT_F64 && LLVMTypeOf(v) != t)
             v = LLVMBuildFPExt(e->b, v, t, "");

@@ -576,6 +576,7 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
     ir_ref *out = arena_array(&x->m->mem, ir_ref, g->n_output + 1);
 
     ir_build_init(&b, x->m, ir_fn_new(x->m, "main", true), x->d);
+    b.checks = true;
     b.loc = loc;
     bool ok = check_options(x, g) && load_inputs(&s, g, loc) && check_dims(x) &&
               onnx_run_graph(&s, g, out);

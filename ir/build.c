@@ -18,6 +18,8 @@ void ir_build_free(ir_build *b)
 {
     map_free(&b->shared);
     vec_free(&b->bound);
+    vec_free(&b->unproven);
+    vec_free(&b->checked);
 }
 
 /* ---- inference --------------------------------------------------------------- */
@@ -402,6 +404,31 @@ static bool keeps_node(unsigned op)
            op == OP_BIND;
 }
 
+static bool is_checked(const ir_build *b, ir_agreement x)
+{
+    for (uint32_t i = 0; i < b->checked.len; i++) {
+        const ir_agreement *y = &b->checked.at[i];
+        if (dim_same(x.a, y->a) && dim_same(x.b, y->b) && x.or_one >= y->or_one)
+            return true;
+    }
+    return false;
+}
+
+/* The run checks what inference could only hope for. */
+static void check_agreements(ir_build *b)
+{
+    while (b->unproven.len) {
+        ir_agreement x = b->unproven.at[--b->unproven.len];
+        if (is_checked(b, x))
+            continue;
+        vec_push(&b->checked, x);
+        ir_ref a = ir_dim_ref(b, x.a), good = ir_2(b, OP_EQ, a, ir_dim_ref(b, x.b));
+        if (x.or_one)
+            good = ir_2(b, OP_OR, good, ir_2(b, OP_EQ, a, ir_int(b, DT_I64, 1)));
+        ir_check(b, good, "extents of operands differ");
+    }
+}
+
 ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
                const ir_attr *attr)
 {
@@ -418,6 +445,7 @@ ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
         diag_error(b->d, b->loc, D_SIZE, ir_op_get(op)->text, "its extents");
         return IR_NONE;
     }
+    check_agreements(b);
     bool alive = !in.nres || in.out[0]->kind != TY_NEVER;
     if (!b->no_fold && alive && in.nres == 1) {
         if (n && is_identity(b, op, in.attr, ir_type_of(b->fn, args[0]), in.out[0]))
@@ -561,6 +589,7 @@ ir_fn *ir_region_begin(ir_build *b, ir_build *inner, const char *name)
     ir_build_init(inner, b->m, f, b->d);
     inner->loc = b->loc;
     inner->no_fold = b->no_fold;
+    inner->checks = b->checks;
     inner->fold_budget = b->fold_budget;
     return f;
 }

@@ -10,6 +10,12 @@
 #include "const.h"
 #include "ir.h"
 
+/* Extents that must be equal; or a may be 1. */
+typedef struct ir_agreement {
+    ir_dim a, b;
+    bool or_one;
+} ir_agreement;
+
 typedef struct ir_build {
     ir_module *m;
     ir_fn *fn;
@@ -18,6 +24,9 @@ typedef struct ir_build {
     uint16_t copy;          /* given to new nodes */
     map shared;             /* node hash to node index */
     bool no_fold;           /* the parser: nodes exactly as written, not shared */
+    bool checks;            /* the importer: what operands must agree in, and is not known
+                             * to, becomes a check of the run */
+    VEC(ir_agreement) unproven, checked;        /* of the node at hand, of earlier ones */
     int64_t fold_budget;    /* steps the evaluator may still spend on folding */
     VEC(ir_ref) bound;      /* by symbol id: ref + 1 of its BIND operand, or 0 */
 } ir_build;

@@ -81,19 +81,6 @@ static bool join_extents(ir_build *b, ir_dim a, ir_dim c, int axis, ir_dim *out)
     return true;
 }
 
-/* Aligned at the last axis; that the extents fit has been checked. */
-static ir_ref spread_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
-{
-    int32_t axes[IR_MAX_RANK];
-    int lead = rank - type_of(b, x)->rank;
-
-    if (never(b, x))
-        return x;
-    for (int i = 0; i < type_of(b, x)->rank; i++)
-        axes[i] = lead + i;
-    return ir_broadcast(b, x, shape, rank, axes);
-}
-
 bool ir_broadcast_all(ir_build *b, ir_ref *x, int n)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -115,27 +102,27 @@ bool ir_broadcast_all(ir_build *b, ir_ref *x, int n)
                 return false;
         }
     }
-    for (int k = 0; k < n; k++) {
-        x[k] = spread_to(b, x[k], shape, rank);
-        if (x[k] == IR_NONE)
-            return false;
+    bool checks = b->checks;
+    b->checks = false;          /* join_extents has seen to that */
+    bool ok = true;
+    for (int k = 0; k < n && ok; k++) {
+        x[k] = ir_broadcast_to(b, x[k], shape, rank);
+        ok = x[k] != IR_NONE;
     }
-    return true;
+    b->checks = checks;
+    return ok;
 }
 
 ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
 {
-    dim_table *t = &b->m->dims;
+    int32_t axes[IR_MAX_RANK];
 
     if (x == IR_NONE || never(b, x))
         return x;
-    const ir_type *from = type_of(b, x);
-    for (int i = 0; i < from->rank && from->rank <= rank; i++) {
-        ir_dim to = shape[rank - from->rank + i];
-        ir_dim ok = dim_max(t, dim_eq(t, from->dim[i], to), dim_eq(t, from->dim[i], (ir_dim){1}));
-        ir_check_dims(b, ok, "an operand cannot be broadcast to the shape");
-    }
-    return spread_to(b, x, shape, rank);
+    int lead = rank - type_of(b, x)->rank;
+    for (int i = 0; i < type_of(b, x)->rank; i++)
+        axes[i] = lead + i;
+    return ir_broadcast(b, x, shape, rank, axes);
 }
 
 /* ---- movement --------------------------------------------------------------- */

@@ -109,6 +109,7 @@ bool in_axes(const ir_infer *in, const char *attr, ir_ints axes, int rank, int e
 bool in_dims(const ir_infer *in, const char *attr, ir_dims d, int expect);
 /* False (D_SHAPE at `axis`) when the dims are known to differ. */
 bool in_agree(const ir_infer *in, int axis, ir_dim a, ir_dim b);
+bool in_agree_or_1(const ir_infer *in, int axis, ir_dim a, ir_dim b);   /* a may be 1 */
 bool in_inner(const ir_infer *in, ir_dim a, ir_dim b);      /* the same, D_SHAPE_INNER */
 /* Of two dims that must be equal the more precise: a constant if there is one. */
 ir_dim in_known_of(const ir_infer *in, ir_dim a, ir_dim b);

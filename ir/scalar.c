@@ -84,6 +84,10 @@ static bool eval_u64(sc_op op, uint64_t a, uint64_t b, uint64_t *r)
     case SC_SIGN: *r = a != 0; return true;
     case SC_MIN: *r = a < b ? a : b; return true;
     case SC_MAX: *r = a > b ? a : b; return true;
+    case SC_POW:
+        for (*r = 1; b; b >>= 1, a *= a)
+            *r *= b & 1 ? a : 1;
+        return true;
     case SC_SHR: *r = b < 64 ? a >> b : 0; return true;
     case SC_LT: *r = a < b; return true;
     case SC_LE: *r = a <= b; return true;

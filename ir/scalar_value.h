@@ -18,17 +18,17 @@ static inline double num_fmod_floor(double a, double b)
 
 static inline double num_sign(double a)
 {
-    return isnan(a) ? a : (double)((a > 0) - (a < 0));
+    return a > 0 ? 1 : a < 0 ? -1 : a;
 }
 
 static inline double num_fmin(double a, double b)
 {
-    return isnan(a) ? a : a < b ? a : b;
+    return isnan(a) || a < b || (a == b && signbit(a)) ? a : b;
 }
 
 static inline double num_fmax(double a, double b)
 {
-    return isnan(a) ? a : a > b ? a : b;
+    return isnan(a) || a > b || (a == b && !signbit(a)) ? a : b;
 }
 
 /* Integer values: signed forms; the unsigned forms that differ come first. */

@@ -117,16 +117,36 @@ bool in_dims(const ir_infer *in, const char *attr, ir_dims d, int expect)
     return d.n == expect || in_fail(in, attr, "has the wrong length");
 }
 
+/* Not known to differ; where it is not known to agree either, noted. */
+static bool may_agree(const ir_infer *in, ir_dim a, ir_dim b, bool or_one)
+{
+    if (dim_differ(in_table(in), a, b) && !or_one)
+        return false;
+    if (in->b->checks && !dim_same(a, b))
+        vec_push(&in->b->unproven, (ir_agreement){a, b, or_one});
+    return true;
+}
+
+bool in_agree_or_1(const ir_infer *in, int axis, ir_dim a, ir_dim b)
+{
+    dim_table *t = in_table(in);
+
+    if (dim_is(t, a, 1))
+        return true;
+    return dim_lo(t, a) > 1 || dim_hi(t, a) < 1 ? in_agree(in, axis, a, b)
+                                                : may_agree(in, a, b, true);
+}
+
 bool in_agree(const ir_infer *in, int axis, ir_dim a, ir_dim b)
 {
-    return !dim_differ(in_table(in), a, b) ||
+    return may_agree(in, a, b, false) ||
            diag_error(in->b->d, in->b->loc, D_SHAPE, in_name(in), axis,
                       dim_text(in, a), dim_text(in, b));
 }
 
 bool in_inner(const ir_infer *in, ir_dim a, ir_dim b)
 {
-    return !dim_differ(in_table(in), a, b) ||
+    return may_agree(in, a, b, false) ||
            diag_error(in->b->d, in->b->loc, D_SHAPE_INNER, in_name(in),
                       dim_text(in, a), dim_text(in, b));
 }

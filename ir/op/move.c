@@ -95,9 +95,7 @@ bool ir_infer_broadcast(ir_infer *in)
     if (a->shape.n > IR_MAX_RANK || !in_axes(in, "axes", a->axes, a->shape.n, x->rank))
         return a->shape.n > IR_MAX_RANK ? in_fail(in, "shape", "has more than 16 axes") : false;
     for (int i = 0; i < x->rank; i++) {
-        ir_dim d = x->dim[i];
-        bool may_be_1 = dim_lo(in_table(in), d) <= 1 && dim_hi(in_table(in), d) >= 1;
-        if (!may_be_1 && !in_agree(in, i, d, a->shape.at[a->axes.at[i]]))
+        if (!in_agree_or_1(in, i, x->dim[i], a->shape.at[a->axes.at[i]]))
             return false;
     }
     return in_result(in, x->dtype, a->shape.n, a->shape.at);

@@ -153,6 +153,33 @@ static void test_shape_binds_a_name(void **state)
     text_free(&m);
 }
 
+/* What must agree and is not known to is checked by the run. */
+static void test_unproven_extents_are_checked(void **state)
+{
+    static const char *const op[] = {"MatMul", "Add"}, *const want[] = {"of operands differ",
+                                                                       "cannot be broadcast"};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(op); i++) {
+        text g = {0}, t = {0};
+        diag d;
+        wire_node(&g, op[i], "x z", "y", NULL);
+        named_value(&g, 11, "x", "N");
+        named_value(&g, 11, "z", "M");
+        wire_value(&g, 12, "y", 0, NULL);
+        text m = wire_model(&g, 17);
+        diag_init(&d);
+        ir_module *made = import(&m, NULL, &d);
+        assert_non_null(made);
+        ir_print(made, &t);
+        expect(t.at, want[i]);
+        text_free(&t);
+        ir_module_free(made);
+        diag_free(&d);
+        text_free(&m);
+    }
+}
+
 static void test_shape_option(void **state)
 {
     onnx_input_shape same = {"x", 2, {2, 2}};
@@ -576,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_extents),
         cmocka_unit_test(test_shape_option),
         cmocka_unit_test(test_shape_binds_a_name),
+        cmocka_unit_test(test_unproven_extents_are_checked),
         cmocka_unit_test(test_initializer_is_input),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_broken_graphs),
