@@ -89,21 +89,43 @@ static bool multiple_of(const poly *a, const poly *b, int64_t *c)
     return true;
 }
 
+/* (x/d + c) / y = (x + c*d) / (d*y) for numbers d, y > 0 and c. */
+static bool quotient_of(dim_table *t, ir_dim a, int64_t y, ir_dim *whole, ir_dim *by)
+{
+    poly p;
+    const dim_expr *e = NULL;
+    int64_t c = 0, d, shift, product;
+
+    poly_of(t, a, &p);
+    for (int i = 0; i < p.n; i++) {
+        if (!p.term[i].n)
+            c = p.term[i].coef;
+        else if (e || p.term[i].n != 1 || p.term[i].coef != 1)
+            return false;
+        else
+            e = dim_get(t, p.term[i].atom[0]);
+    }
+    if (!e || e->op != DIM_DIV || !dim_const(t, e->arg[1], &d) || d <= 0 ||
+        !mul_ok(c, d, &shift) || !mul_ok(d, y, &product))
+        return false;
+    *whole = dim_add(t, e->arg[0], dim_int(t, shift));
+    *by = dim_int(t, product);
+    return true;
+}
+
 ir_dim dim_div(dim_table *t, ir_dim a, ir_dim b)
 {
     poly p, d, q, r;
     int64_t x, y;
-    const dim_expr *e = dim_get(t, a);
 
     if (dim_const(t, b, &y)) {
         if (dim_const(t, a, &x))
             return dim_int(t, floor_div(x, y));
         if (y == 0 || y == 1)
             return y ? a : (ir_dim){0};
-        int64_t inner, outer;
-        if (e->op == DIM_DIV && y > 0 && dim_const(t, e->arg[1], &inner) &&
-            inner > 0 && mul_ok(inner, y, &outer))
-            return dim_div(t, e->arg[0], dim_int(t, outer));
+        ir_dim whole, by;
+        if (y > 0 && quotient_of(t, a, y, &whole, &by))
+            return dim_div(t, whole, by);
     }
     if (dim_is(t, a, 0))
         return a;

@@ -269,7 +269,8 @@ static bool pool_windows(onnx_op *n, windows *w, ir_ref x)
 }
 
 /* With ceil_mode the last window may begin inside the image or its padding and
- * hang over the end; one that would begin in the high padding is left out. */
+ * hang over the end; one that would begin in the high padding is left out: there
+ * is none where a window reaches at least as far as a step and that padding. */
 static void ceil_pads(onnx_op *n, windows *w, ir_ref x)
 {
     dim_table *t = onnx_dims(n);
@@ -281,7 +282,9 @@ static void ceil_pads(onnx_op *n, windows *w, ir_ref x)
         ir_dim free = dim_sub(t, in, reach(t, w, i));
         ir_dim out = dim_add(t, dim_ceildiv(t, free, w->stride[i]), one);
         ir_dim last = dim_mul(t, dim_sub(t, out, one), w->stride[i]);
-        ir_dim late = dim_le(t, dim_add(t, d, w->low[i]), last);
+        ir_dim step = dim_add(t, w->high[i], w->stride[i]);
+        ir_dim late = dim_is(t, dim_le(t, step, reach(t, w, i)), 1)
+                          ? zero : dim_le(t, dim_add(t, d, w->low[i]), last);
         out = dim_sub(t, out, late);
         ir_dim need = dim_add(t, dim_mul(t, dim_sub(t, out, one), w->stride[i]), reach(t, w, i));
         w->high[i] = dim_sub(t, need, dim_add(t, d, w->low[i]));
