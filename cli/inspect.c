@@ -1,4 +1,5 @@
 /* cli/inspect.c - `ingot inspect` and `ingot opt`: a model as text or graph. */
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -147,6 +148,7 @@ static bool print_svg(const ir_module *m)
 
     if (!f)
         return cli_wrong("dot (Graphviz) cannot be run");
+    signal(SIGPIPE, SIG_IGN);           /* a dot that is not there closes the pipe */
     print_dot(m, &t);
     fputs(t.at, f);
     text_free(&t);

@@ -86,18 +86,6 @@ static void free_proto(Onnx__ModelProto *p)
 
 /* ---- types ---------------------------------------------------------------------- */
 
-/* A name that the text of dims can hold. */
-static const char *dim_name(onnx_model *x, const char *raw)
-{
-    char *s = arena_printf(&x->m->mem, "%s%s", *raw >= '0' && *raw <= '9' ? "_" : "", raw);
-
-    for (char *p = s; *p; p++)
-        if (!(*p == '_' || *p == '.' || (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
-              (*p >= 'A' && *p <= 'Z')))
-            *p = '_';
-    return s;
-}
-
 static const onnx_input_shape *shape_option(const onnx_model *x, const char *input)
 {
     for (int i = 0; x->options && i < x->options->shapes; i++)
@@ -106,10 +94,10 @@ static const onnx_input_shape *shape_option(const onnx_model *x, const char *inp
     return NULL;
 }
 
-static bool dim_option(onnx_model *x, const char *raw, const char *name, int64_t *v)
+static bool dim_option(onnx_model *x, const char *name, int64_t *v)
 {
     for (int i = 0; x->options && i < x->options->dims; i++)
-        if (!strcmp(x->options->dim_name[i], raw) || !strcmp(x->options->dim_name[i], name)) {
+        if (!strcmp(x->options->dim_name[i], name)) {
             *v = x->options->dim_value[i];
             x->dims_bound |= (uint64_t)1 << (i & 63);
             return true;
@@ -139,13 +127,12 @@ static bool bound_by_shape(const onnx_model *x, const char *raw, int64_t *v)
 }
 
 /* An extent without a number: a symbol, or what the options bind it to. */
-static ir_dim symbol(onnx_model *x, const char *raw)
+static ir_dim symbol(onnx_model *x, const char *name)
 {
-    const char *name = dim_name(x, raw);
     int64_t v;
     bool found;
 
-    if (dim_option(x, raw, name, &v) || bound_by_shape(x, raw, &v))
+    if (dim_option(x, name, &v) || bound_by_shape(x, name, &v))
         return dim_int(&x->m->dims, v);
     ir_dim d = dim_symbol_named(&x->m->dims, name, &found);
     return found ? d : dim_symbol_new(&x->m->dims, name, 0, INT64_MAX);

@@ -153,6 +153,22 @@ static void test_shape_binds_a_name(void **state)
     text_free(&m);
 }
 
+/* Names of dims may hold anything, and different ones are different dims. */
+static void test_names_of_dims(void **state)
+{
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "Mul", "x x", "y", NULL);
+    wire_node(&g, "Mul", "z z", "w", NULL);
+    named_value(&g, 11, "x", "N-1");
+    named_value(&g, 11, "z", "N 1");
+    named_value(&g, 12, "w", "N 1");
+    text m = wire_model(&g, 17);
+    result_is(&m, NULL, "f32[\"N 1\"]");
+    text_free(&m);
+}
+
 /* What must agree and is not known to is checked by the run. */
 static void test_unproven_extents_are_checked(void **state)
 {
@@ -603,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_extents),
         cmocka_unit_test(test_shape_option),
         cmocka_unit_test(test_shape_binds_a_name),
+        cmocka_unit_test(test_names_of_dims),
         cmocka_unit_test(test_unproven_extents_are_checked),
         cmocka_unit_test(test_initializer_is_input),
         cmocka_unit_test(test_order),
