@@ -50,6 +50,8 @@ class Case:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
             options.log_severity_level = 3
+            for name, size in self.dims.items():    # as --dim tells ingot
+                options.add_free_dimension_override_by_name(name, int(size))
             self.session_cache[threads] = ort.InferenceSession(
                 str(self.model), options, providers=['CPUExecutionProvider'])
         return self.session_cache[threads]

@@ -163,7 +163,7 @@ static bool run_passes(ir_module *m, const target *target, const char *list)
 
     while (ok && (name = strsep(&rest, ","))) {
         const pass_info *p = pass_find(name);
-        ok = p ? pass_one(&cx, p, &changed) : cli_wrong("there is no pass '%s'", name);
+        ok = pass_one(&cx, p, &changed);
     }
     free(copy);
     return ok;
@@ -265,6 +265,30 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
     return true;
 }
 
+static bool passes_exist(const char *list)
+{
+    char *copy = strdup(list), *rest = copy, *name;
+    bool ok = true;
+
+    while (ok && (name = strsep(&rest, ",")))
+        ok = pass_find(name) || cli_wrong("there is no pass '%s'", name);
+    free(copy);
+    return ok;
+}
+
+static bool check(const inspect_options *o)
+{
+    bool tensors = !strcmp(o->stage, "import") || !strcmp(o->stage, "optimized");
+
+    if (!o->file)
+        return cli_wrong("no model given");
+    if (!tensors && strcmp(o->format, "text"))
+        return cli_wrong("--format %s draws the stages import and optimized", o->format);
+    if (o->passes && !tensors)
+        return cli_wrong("-p is for the stages import and optimized");
+    return !o->passes || passes_exist(o->passes);
+}
+
 static int finish(inspect_options *o)
 {
     diag d;
@@ -272,10 +296,8 @@ static int finish(inspect_options *o)
     ir_module *m = NULL;
     bool ok;
 
-    if (!o->file) {
-        cli_wrong("no model given");
+    if (!check(o))
         return CLI_USAGE;
-    }
     diag_init(&d);
     if (ingot_has_suffix(o->file, ".lp")) {
         ok = print_kernel_file(o->file, &d, &out);

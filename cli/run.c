@@ -38,6 +38,9 @@ static bool add_input(run_options *o, const char *value)
     if (!at)
         return cli_wrong("--input takes NAME=FILE, not '%s'", value);
     o->name[o->inputs] = strndup(value, (size_t)(at - value));
+    for (int i = 0; i < o->inputs; i++)
+        if (!strcmp(o->name[i], o->name[o->inputs]))
+            return cli_wrong("--input %s is given twice", o->name[i]);
     o->path[o->inputs++] = at + 1;
     return true;
 }

@@ -199,8 +199,8 @@ static bool run_set(const test_settings *s, const char *folder, const char *set,
         text_add(why, "%s", error);
     else if (in.count < in.want)
         text_add(why, "%s: there are %u input files for %u inputs", set, in.count, in.want);
-    else if (!want.count && want.want)
-        text_add(why, "%s: there is no expected output", set);
+    else if (want.count < want.want)
+        text_add(why, "%s: there are %u output files for %u outputs", set, want.count, want.want);
     else
         ok = run_and_compare(s, folder, e, &in, &want, why);
     values_free(&in);

@@ -226,6 +226,10 @@ int artifact_main(const struct ingot_model *m, int argc, char **argv)
     snprintf(usage, sizeof usage, "%.100s [OPTIONS]", program_invocation_short_name);
     snprintf(about, sizeof about, "Runs the model '%.100s', which is compiled in.", m->name);
     int status = cli_parse(argc - 1, argv + 1, usage, about, options, see, &a.o);
+    if (status == CLI_OK && a.o.json && !a.o.bench) {
+        cli_wrong("--json goes with --bench");
+        status = CLI_USAGE;
+    }
     if (status == CLI_OK) {
         bool ok = open_artifact(&a) && artifact_bind(&a) &&
                   (a.o.info ? artifact_info(&a) : run(&a));

@@ -8,12 +8,27 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Global, because a signal handler has no context. */
 enum { SLOTS = 320 };
 static _Atomic(const char *) paths[SLOTS];
 static _Atomic(pid_t) groups[SLOTS];
+
+/* A second to end in peace. */
+static void end_group(pid_t leader)
+{
+    const struct timespec tick = {.tv_nsec = 10000000};
+
+    for (int i = 0; i < 100; i++) {
+        if (waitpid(leader, NULL, WNOHANG) != 0)
+            return;
+        nanosleep(&tick, NULL);
+    }
+    kill(-leader, SIGKILL);
+    waitpid(leader, NULL, 0);
+}
 
 static void on_signal(int number)
 {
@@ -22,7 +37,7 @@ static void on_signal(int number)
             kill(-atomic_load(&groups[i]), SIGTERM);
     for (int i = 0; i < SLOTS; i++)
         if (atomic_load(&groups[i]))
-            waitpid(atomic_load(&groups[i]), NULL, 0);
+            end_group(atomic_load(&groups[i]));
     for (int i = SLOTS - 1; i >= 0; i--) {      /* a folder after what is in it */
         const char *path = atomic_load(&paths[i]);
         if (path && unlink(path))
@@ -38,6 +53,7 @@ void cleanup_catch_interrupt(void)
     sigemptyset(&act.sa_mask);
     sigaddset(&act.sa_mask, SIGINT);
     sigaddset(&act.sa_mask, SIGTERM);
+    sigaddset(&act.sa_mask, SIGHUP);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);

@@ -367,6 +367,12 @@ def command_lines(folder):
         'two models': ['run', 'm.onnx', 'm.onnx'], 'bad kind': ['build', 'm.onnx', '-o', 'm', '--emit', 'exo'],
         'bad cpu': ['build', 'm.onnx', '-o', 'm', '--cpu', 'z80'], 'bad shape': ['inspect', 'm.onnx', '--shape', 'x=2y3'],
         'bad number': ['bench', 'm.onnx', '--runs', '0'], 'flag with a value': ['build', 'm.onnx', '--static=1'],
+        'unknown pass': ['inspect', 'm.onnx', '-p', 'foo'],
+        'picture of loops': ['inspect', 'm.onnx', '--stage', 'loops', '--format', 'svg'],
+        'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
+        'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
+        'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
+        'weights over the program': ['build', 'm.onnx', '--weights', 'file', '--emit', 'lib', '-o', 'net.weights'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
     hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "'exe'"}
