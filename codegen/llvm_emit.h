@@ -58,8 +58,6 @@ value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
 value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
 
 void emit_block(emit *e, const lp_stmt *s);
-void emit_store_value(emit *e, const lp_stmt *s);
 value emit_reg_address(emit *e, lp_buf buf, const lp_expr *idx, int *lanes);
-value emit_load(emit *e, lp_expr x, bool vector);
 
 #endif

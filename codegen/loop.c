@@ -107,11 +107,6 @@ lp_expr lp_dim_range(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int
     return k->var.at[v].self;
 }
 
-lp_expr lp_dim(lp_kernel *k, const char *name)
-{
-    return lp_dim_range(k, name, 0, INT64_MAX, 1);
-}
-
 lp_buf lp_buffer_add(lp_kernel *k, const char *name, lp_buffer b)
 {
     b.name = unique(k, name);
@@ -135,18 +130,6 @@ lp_buf lp_param(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
            "parameter %s after the first statement, or local", name);
     k->params++;
     return buffer_new(k, name, dtype, rank, dims, space);
-}
-
-void lp_set_strides(lp_kernel *k, lp_buf b, const lp_expr *strides)
-{
-    lp_buffer *buf = &k->buf.at[b];
-
-    buf->strides = arena_copy(&k->mem, strides, (size_t)buf->rank * sizeof *strides);
-}
-
-void lp_set_align(lp_kernel *k, lp_buf b, int bytes)
-{
-    k->buf.at[b].align = bytes;
 }
 
 void lp_set_alias(lp_kernel *k, lp_buf b, lp_buf with)
@@ -347,11 +330,6 @@ void lp_store(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value)
     store(k, SC_NONE, b, idx, value);
 }
 
-void lp_store_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value)
-{
-    store(k, SC_NONE, b, idx, value)->stream = true;
-}
-
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value)
 {
     ICE_IF(op != SC_ADD && op != SC_MUL && op != SC_MIN && op != SC_MAX && op != SC_AND &&
@@ -367,22 +345,6 @@ lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b)
     s->accum = op;
     s->from = b;
     return define(k, s, name, k->buf.at[b].dtype, 0);
-}
-
-void lp_transpose(lp_kernel *k, lp_buf dst, const lp_expr *dst_idx, lp_buf src,
-                  const lp_expr *src_idx, int size)
-{
-    const lp_expr *to = index_list(k, dst, dst_idx), *from = index_list(k, src, src_idx);
-
-    ICE_IF(k->buf.at[dst].dtype != k->buf.at[src].dtype || k->buf.at[dst].rank < 2
-               || k->buf.at[src].rank < 2, "transpose between %s and %s",
-           k->buf.at[src].name, k->buf.at[dst].name);
-    lp_stmt *s = append(k, LP_TRANSPOSE);
-    s->buf = dst;
-    s->idx = to;
-    s->from = src;
-    s->from_idx = from;
-    s->size = size;
 }
 
 void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)

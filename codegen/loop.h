@@ -132,16 +132,13 @@ bool lp_computes(ir_dtype d);
 lp_kernel *lp_kernel_new(const char *name);
 void lp_kernel_free(lp_kernel *k);
 
-/* An i64 parameter (symbolic extent): 0 <= value, or with known bounds. */
-lp_expr lp_dim(lp_kernel *k, const char *name);
+/* An i64 parameter, a symbolic extent: within bounds, a multiple of the divisor. */
 lp_expr lp_dim_range(lp_kernel *k, const char *name, int64_t lo, int64_t hi,
                      int64_t divisor);
 /* A buffer parameter; dims (rank of them) over dims and integers only.  All
  * parameters come before the first statement. */
 lp_buf lp_param(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                 const lp_expr *dims, lp_space space);
-void lp_set_strides(lp_kernel *k, lp_buf b, const lp_expr *strides);
-void lp_set_align(lp_kernel *k, lp_buf b, int bytes);
 /* Parameter b may overlap the earlier parameter `with` (in-place). */
 void lp_set_alias(lp_kernel *k, lp_buf b, lp_buf with);
 
@@ -192,8 +189,6 @@ lp_var lp_var_of(const lp_kernel *k, lp_expr e);              /* of an LX_VAR */
 /* e = base + stride * v with a stride that does not depend on v, e of i64:
  * gives the stride (an expression, often a literal); false if not linear. */
 bool lp_linear_in(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride);
-/* e with the variable replaced. */
-lp_expr lp_subst(lp_kernel *k, lp_expr e, lp_var v, lp_expr by);
 /* The node e over other operands. */
 lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args);
 lp_expr lp_var_expr(lp_kernel *k, lp_var v);
@@ -220,16 +215,11 @@ lp_buf lp_local(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                 const lp_expr *dims, lp_space space, lp_expr init);
 lp_expr lp_let(lp_kernel *k, const char *name, lp_expr value);
 void lp_store(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
-void lp_store_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
 /* b[idx] op= value, op in ADD MUL MIN MAX AND OR. */
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value);
 /* All elements of a reg buffer, combined in halves: n/2 pairs (i, i + n/2),
  * and so on; n a power of two. */
 lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b);
-/* dst[.., i, j] = src[.., j, i] for the size x size tile at these indices
- * (the last two axes). */
-void lp_transpose(lp_kernel *k, lp_buf dst, const lp_expr *dst_idx, lp_buf src,
-                  const lp_expr *src_idx, int size);
 void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
 
 /* ---- facts of a kernel ---------------------------------------------------- */

@@ -684,31 +684,6 @@ lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args)
     }
 }
 
-lp_expr lp_subst(lp_kernel *k, lp_expr e, lp_var v, lp_expr by)
-{
-    if (!lp_depends(k, e, v))
-        return e;
-    lp_expr *to = mem_alloc((e + 1) * sizeof *to);
-    uint8_t *mark = mem_alloc(e + 1);
-    lp_expr args[LP_MAX_RANK + 1];
-
-    mark_depends(k, e, v, mark);
-    for (lp_expr i = 1; i <= e; i++) {
-        lp_node n = *lp_at(k, i);
-
-        to[i] = n.kind == LX_VAR && n.ref == v ? by : i;
-        if (!mark[i] || n.kind == LX_VAR)
-            continue;
-        for (uint32_t j = 0; j < n.narg; j++)
-            args[j] = to[k->arg.at[n.arg + j]];
-        to[i] = lp_rebuild(k, i, args);
-    }
-    e = to[e];
-    mem_free(to);
-    mem_free(mark);
-    return e;
-}
-
 static bool linear_scalar(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
 {
     lp_node n = *lp_at(k, e);

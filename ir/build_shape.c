@@ -289,6 +289,20 @@ ir_ref ir_squeeze(ir_build *b, ir_ref x, int axis)
     return ir_reshape(b, x, shape, n);
 }
 
+/* Indices are clamped to the axis, which must have a place for them: it is not
+ * empty, or there are no indices. */
+static void check_not_empty(ir_build *b, const ir_type *x, const ir_type *index, int axis)
+{
+    dim_table *t = &b->m->dims;
+    ir_dim ok = dim_le(t, (ir_dim){1}, x->dim[axis]);
+
+    if (dim_is(t, ok, 1))
+        return;
+    for (int i = 0; i < index->rank; i++)
+        ok = dim_max(t, ok, dim_eq(t, index->dim[i], (ir_dim){0}));
+    ir_check_dims(b, ok, "indices into an empty axis");
+}
+
 ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes,
                  int n, bool zero)
 {
@@ -297,6 +311,9 @@ ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes
 
     for (int i = 0; i < n; i++)
         args[i + 1] = index[i];
+    for (int i = 0; i < n && b->checks && !zero && x != IR_NONE && index[i] != IR_NONE; i++)
+        if (!never(b, x) && !never(b, index[i]))
+            check_not_empty(b, type_of(b, x), type_of(b, index[i]), axes[i]);
     return ir_make(b, OP_GATHER, args, (uint32_t)n + 1, &a);
 }
 

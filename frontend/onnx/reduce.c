@@ -198,6 +198,9 @@ static ir_ref arg_reduce(onnx_op *n, ir_ref x, int axis, ir_redop op, bool last)
 {
     ir_attr a = {.ARGREDUCE = {.axis = axis, .op = op, .last = last}};
 
+    if (x != IR_NONE)
+        ir_check_dims(n->b, dim_le(onnx_dims(n), (ir_dim){1}, onnx_dim(n, x, axis)),
+                      "the largest or smallest of an empty axis is asked for");
     return ir_make(n->b, OP_ARGREDUCE, &x, 1, &a);
 }
 
