@@ -380,30 +380,19 @@ static row_region find_rows(const fuse_cx *f, uint32_t root, const row_shape *w)
     return best;
 }
 
-static bool in_region(const row_region *g, uint32_t node)
+/* Does the element of the region's node i take costly work that no held value
+ * has done?  `costly` says so of the nodes before it; held ones are not. */
+static bool costly_in_row(const fuse_cx *f, const row_region *g, const bool *costly, uint32_t i)
 {
-    for (uint32_t i = 0; i < g->n; i++)
-        if (g->node[i] == node)
-            return true;
-    return false;
-}
+    const ir_node *n = &f->fn->node.at[g->node[i]];
+    bool work = !is_cheap(n);
 
-/* Does the element of r take costly work that no held value has done? */
-static bool costly_in_row(const fuse_cx *f, const row_region *g, const ir_ref *held, uint32_t n,
-                          ir_ref r)
-{
-    uint32_t i = f->fn->value.at[r].node;
-    const ir_node *node = &f->fn->node.at[i];
-    bool costly = false;
-
-    for (uint32_t k = 0; k < n; k++)
-        if (held[k] == r)
-            return false;
-    if (!in_region(g, i) || node->op == OP_REDUCE || node->op == OP_BROADCAST)
+    if (n->op == OP_REDUCE || n->op == OP_BROADCAST)
         return false;
-    for (uint32_t k = 0; k < node->narg && !costly; k++)
-        costly = costly_in_row(f, g, held, n, ir_arg(f->fn, node, k));
-    return costly || !is_cheap(node);
+    for (uint32_t k = 0; k < n->narg; k++)
+        for (uint32_t j = 0; j < i && !work; j++)
+            work = costly[j] && g->node[j] == f->fn->value.at[ir_arg(f->fn, n, k)].node;
+    return work;
 }
 
 /* Makes the reduction and what follows in its rows one group.  Rows too long
@@ -416,6 +405,7 @@ static void take_rows(fuse_cx *f, uint32_t root)
     row_shape w = {t, t->rank - n->attr->REDUCE.axes.n};
     dim_table *dims = &f->fn->module->dims;
     ir_ref held[GROUP_MAX_ROWS];
+    bool costly[GROUP_MAX_ROWS];
     uint32_t nheld = 0;
 
     if (f->owner[root] || w.kept == t->rank || !reduces_rows(f, &w, n) ||
@@ -428,9 +418,11 @@ static void take_rows(fuse_cx *f, uint32_t root)
         ir_ref r = f->fn->node.at[g.node[i]].first;
         f->owner[g.node[i]] = root + 1;
         f->out->stored[r] = f->out->stored[r] && i + 1 == g.n;
-        if (f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t) &&
-            costly_in_row(f, &g, held, nheld, r))
+        costly[i] = costly_in_row(f, &g, costly, i);
+        if (costly[i] && f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t)) {
             held[nheld++] = r;
+            costly[i] = false;
+        }
     }
     store(f, f->fn->node.at[g.node[g.n - 1]].first, "end of a row");
     f->rows[root] = (ir_group){.nnode = g.n, .nrow = nheld,

@@ -63,19 +63,37 @@ ir_ref sink_operand(ir_build *b, ir_ref x, const sink_frame *f)
     return r != IR_NONE ? r : ir_reshape(b, x, f->in->dim, f->in->rank);
 }
 
+enum { LOOKED_AT = 40 };        /* values that is_grouped looks at */
+
+static bool in_groups(const ir_node *n)
+{
+    return (n->op == OP_CONV && n->attr->CONV.yg.n) || (n->op == OP_DOT && n->attr->DOT.batch_a.n);
+}
+
+/* Adds r to the n refs at `to`, if it is not there and has room; returns the new n. */
+static uint32_t add_once(ir_ref *to, uint32_t n, ir_ref r)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (to[i] == r)
+            return n;
+    if (n < LOOKED_AT)
+        to[n++] = r;
+    return n;
+}
+
 /* Is x a contraction in groups, or elementwise ops on one?  (Others need no
  * reshape, and one behind a state's new value would keep it from its place.) */
-static bool is_grouped(const ir_build *b, ir_ref x, int depth)
+static bool is_grouped(const ir_build *b, ir_ref x)
 {
-    const ir_node *n = rule_node(b, x);
+    ir_ref seen[LOOKED_AT] = {x};
 
-    if (n->op == OP_CONV)
-        return n->attr->CONV.yg.n > 0;
-    if (n->op == OP_DOT)
-        return n->attr->DOT.batch_a.n > 0;
-    for (uint32_t i = 0; ir_op_scalar(n->op) && depth < 12 && i < n->narg; i++)
-        if (is_grouped(b, ir_arg(b->fn, n, i), depth + 1))
+    for (uint32_t i = 0, count = 1; i < count; i++) {
+        const ir_node *n = rule_node(b, seen[i]);
+        if (in_groups(n))
             return true;
+        for (uint32_t k = 0; ir_op_scalar(n->op) && k < n->narg; k++)
+            count = add_once(seen, count, ir_arg(b->fn, n, k));
+    }
     return false;
 }
 
@@ -88,7 +106,7 @@ static ir_ref rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
     for (uint32_t i = 0; ir_op_scalar(n->op) && i < n->narg; i++) {
         const ir_node *r = rule_is(b, a[i], OP_RESHAPE);
         ir_ref y = r ? ir_arg(b->fn, r, 0) : IR_NONE;
-        if (!r || !is_grouped(b, y, 0))
+        if (!r || !is_grouped(b, y))
             continue;
         sink_frame f = sink_frame_of(ir_type_of(b->fn, y), ir_type_of(b->fn, a[i]));
         for (uint32_t k = 0; k < n->narg; k++)
