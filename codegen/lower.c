@@ -181,8 +181,11 @@ static template_fn *choose(const ir_group *g, const ir_node *n)
     }
 }
 
-static bool types_ok(const job *j, ir_ref r, int depth, const char **why)
+/* Can kernels compute with r and all that is computed with it?  `seen` has the
+ * values that were looked at: many paths may lead to one. */
+static bool types_ok(const job *j, ir_ref r, map *seen, const char **why)
 {
+    bool first = !seen->len;
     const ir_node *n = ir_node_of(j->in->fn, r);
     const ir_type *t = ir_type_of(j->in->fn, r);
 
@@ -190,10 +193,12 @@ static bool types_ok(const job *j, ir_ref r, int depth, const char **why)
         *why = "its element type is not compiled yet";
         return false;
     }
-    if (depth > 60 || (depth && (j->in->stored[r] || n->op == OP_CONST || n->op == OP_INPUT)))
+    if (map_find(seen, hash_mix(5, r)) != MAP_NONE ||
+        (!first && (j->in->stored[r] || n->op == OP_CONST || n->op == OP_INPUT)))
         return true;
+    map_add(seen, hash_mix(5, r), r);
     for (uint32_t i = 0; i < n->narg; i++)
-        if (!types_ok(j, ir_arg(j->in->fn, n, i), depth + 1, why))
+        if (!types_ok(j, ir_arg(j->in->fn, n, i), seen, why))
             return false;
     return true;
 }
@@ -205,7 +210,9 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
     template_fn *run = choose(g, j.root);
     const char *why = "it has no template yet";
 
-    bool ok = run && types_ok(&j, j.out, 0, &why) && run(&j);
+    map seen = {0};
+    bool ok = run && types_ok(&j, j.out, &seen, &why) && run(&j);
+    map_free(&seen);
     if (!ok) {
         const ir_loc loc = j.root->loc;
         const char *place = loc.file < l->d->place.len ? l->d->place.at[loc.file] : "";

@@ -416,10 +416,11 @@ static void take_rows(fuse_cx *f, uint32_t root)
         return;
     for (uint32_t i = 0; i < g.n; i++) {
         ir_ref r = f->fn->node.at[g.node[i]].first;
+        bool often = f->out->stored[r] && f->fn->node.at[g.node[i]].op != OP_REDUCE;
         f->owner[g.node[i]] = root + 1;
         f->out->stored[r] = f->out->stored[r] && i + 1 == g.n;
         costly[i] = costly_in_row(f, &g, costly, i);
-        if (costly[i] && f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t)) {
+        if ((costly[i] || often) && f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t)) {
             held[nheld++] = r;
             costly[i] = false;
         }
