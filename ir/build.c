@@ -5,19 +5,18 @@
 
 enum {
     FOLD_BYTES = 64 * 1024,     /* larger results stay chains */
-    FOLD_STEPS = 50 * 1000 * 1000,
     MAX_RESULTS = 64
 };
 
 void ir_build_init(ir_build *b, ir_module *m, ir_fn *fn, diag *d)
 {
-    *b = (ir_build){.m = m, .fn = fn, .d = d, .fold_budget = FOLD_STEPS};
+    *b = (ir_build){.m = m, .fn = fn, .d = d};
 }
 
 void ir_build_free(ir_build *b)
 {
     map_free(&b->shared);
-    vec_free(&b->bound);
+    map_free(&b->bound);
     vec_free(&b->unproven);
     vec_free(&b->checked);
 }
@@ -305,16 +304,16 @@ static bool evaluate(ir_build *b, ir_val *const *args, arena *mem, ir_val **out)
     ir_eval e;
 
     ir_eval_init(&e, b->m, mem);
-    e.steps = b->fold_budget;
+    e.steps = b->m->fold_budget;
     bool ok = ir_eval_node(&e, b->fn, &b->fn->node.at[b->fn->node.len - 1], args, out);
-    b->fold_budget = max_i64(e.steps, 0);
+    b->m->fold_budget = max_i64(e.steps, 0);
     ir_eval_free(&e);
     return ok;
 }
 
 static bool foldable(const ir_build *b, const ir_infer *in)
 {
-    if (b->no_fold || b->fold_budget <= 0 || !in->narg || in->nres != 1 ||
+    if (b->no_fold || b->m->fold_budget <= 0 || !in->narg || in->nres != 1 ||
         in->narg > 16 || in->op == OP_BROADCAST || in->op == OP_KEEP ||
         in->op == OP_BIND || in->op == OP_GRAD || in->op == OP_CALL ||
         in->op == OP_IF || in->op == OP_LOOP ||
@@ -590,7 +589,6 @@ ir_fn *ir_region_begin(ir_build *b, ir_build *inner, const char *name)
     inner->loc = b->loc;
     inner->no_fold = b->no_fold;
     inner->checks = b->checks;
-    inner->fold_budget = b->fold_budget;
     return f;
 }
 

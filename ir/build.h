@@ -27,8 +27,7 @@ typedef struct ir_build {
     bool checks;            /* the importer: what operands must agree in, and is not known
                              * to, becomes a check of the run */
     VEC(ir_agreement) unproven, checked;        /* of the node at hand, of earlier ones */
-    int64_t fold_budget;    /* steps the evaluator may still spend on folding */
-    VEC(ir_ref) bound;      /* by symbol id: ref + 1 of its BIND operand, or 0 */
+    map bound;              /* operand of a BIND to its symbol's id */
 } ir_build;
 
 void ir_build_init(ir_build *b, ir_module *m, ir_fn *fn, diag *d);

@@ -439,15 +439,13 @@ ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint)
     if (ir_known(b, scalar, &elem, &n) && n == 1)
         return elem[0];
     scalar = ir_cast(b, ir_reshape(b, scalar, NULL, 0), DT_I64);
-    for (uint32_t i = 0; i < b->bound.len; i++)
-        if (b->bound.at[i] == scalar + 1)
-            return b->m->dims.symbol.at[i].self;
+    uint32_t at = map_find(&b->bound, scalar);
+    if (at != MAP_NONE)
+        return b->m->dims.symbol.at[map_id(&b->bound, at)].self;
     ir_dim d = dim_symbol_new(&b->m->dims, hint, INT64_MIN, INT64_MAX);
     uint32_t id = dim_symbol_id(&b->m->dims, d);
     ir_attr a = {.BIND = {.sym = id}};
-    if (id >= b->bound.len)
-        vec_resize(&b->bound, id + 1);
-    b->bound.at[id] = scalar + 1;
+    map_add(&b->bound, scalar, id);
     ir_make(b, OP_BIND, &scalar, 1, &a);
     return d;
 }

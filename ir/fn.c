@@ -29,12 +29,15 @@ unsigned ir_op_find(const char *name)
     return OP_COUNT;
 }
 
+enum { FOLD_STEPS = 50 * 1000 * 1000 };
+
 ir_module *ir_module_new(diag *d)
 {
     ir_module *m = mem_alloc(sizeof *m);
 
     m->diag = d;
     m->name = "model";
+    m->fold_budget = FOLD_STEPS;
     dim_init(&m->dims, &m->mem);
     type_init(&m->types, &m->mem, &m->dims);
     return m;
@@ -65,6 +68,7 @@ void ir_module_free(ir_module *m)
     vec_free(&m->attrs);
     map_free(&m->const_map);
     map_free(&m->attr_map);
+    map_free(&m->fn_map);
     type_free(&m->types);
     dim_free(&m->dims);
     arena mem = m->mem;
@@ -76,9 +80,15 @@ ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry)
 {
     ir_fn *f = ir_fn_region(m, name);
 
+    ir_fn_add(m, f, entry);
+    return f;
+}
+
+void ir_fn_add(ir_module *m, ir_fn *f, bool entry)
+{
     f->entry = entry;
     vec_push(&m->fn, f);
-    return f;
+    map_add(&m->fn_map, hash_bytes(f->name, strlen(f->name), 0), m->fn.len - 1);
 }
 
 ir_fn *ir_fn_region(ir_module *m, const char *name)
@@ -104,9 +114,11 @@ void ir_fn_replace(ir_fn *f, ir_fn *by)
 
 ir_fn *ir_module_find(const ir_module *m, const char *name)
 {
-    for (uint32_t i = 0; i < m->fn.len; i++)
-        if (!strcmp(m->fn.at[i]->name, name))
-            return m->fn.at[i];
+    uint64_t h = hash_bytes(name, strlen(name), 0);
+
+    for (uint32_t p = map_find(&m->fn_map, h); p != MAP_NONE; p = map_next(&m->fn_map, h, p))
+        if (!strcmp(m->fn.at[map_id(&m->fn_map, p)]->name, name))
+            return m->fn.at[map_id(&m->fn_map, p)];
     return NULL;
 }
 

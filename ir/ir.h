@@ -122,6 +122,9 @@ typedef struct ir_module {
     map const_map, attr_map;
     VEC(ir_attr_entry) attrs;
     VEC(ir_fn *) all_fns;           /* with regions; owned */
+    map fn_map;                     /* name's hash to index in fn */
+    int64_t fold_budget;            /* steps the evaluator may still spend on
+                                     * folding, in all functions and passes */
     diag *diag;
 } ir_module;
 
@@ -129,6 +132,7 @@ ir_module *ir_module_new(diag *d);
 void ir_module_free(ir_module *m);
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry);
 ir_fn *ir_fn_region(ir_module *m, const char *name); /* a function that hangs on a node */
+void ir_fn_add(ir_module *m, ir_fn *f, bool entry); /* a region becomes a function */
 /* f gets the contents of `by` (which is emptied), keeping name and role. */
 void ir_fn_replace(ir_fn *f, ir_fn *by);
 ir_fn *ir_module_find(const ir_module *m, const char *name);

@@ -636,8 +636,7 @@ static bool parse_fn(parser *p, bool entry)
     b.no_fold = true;
     bool ok = parse_body(p, &b, "return", 0);
     ir_build_free(&b);
-    f->entry = entry;
-    vec_push(&p->m->fn, f);
+    ir_fn_add(p->m, f, entry);
     return ok;
 }
 

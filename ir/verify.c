@@ -193,6 +193,18 @@ static bool check_node(verifier *v, const ir_fn *f, uint32_t i)
     return check_types(v, f, n) && (n->op == OP_INPUT || check_dims(v, f, n));
 }
 
+static bool check_once(verifier *v, const ir_fn *f)
+{
+    bool *updated = mem_alloc(v->m->state.len + 1), ok = true;
+
+    for (uint32_t i = 0; ok && i < f->update.len; i++) {
+        ok = !updated[f->update.at[i].state] || wrong(v, f, NULL, "a state is updated twice");
+        updated[f->update.at[i].state] = true;
+    }
+    mem_free(updated);
+    return ok;
+}
+
 static bool check_updates(verifier *v, const ir_fn *f, bool region)
 {
     if (f->update.len && (region || !f->entry))
@@ -204,11 +216,8 @@ static bool check_updates(verifier *v, const ir_fn *f, bool region)
         const ir_type *t = ir_type_of(f, u->value);
         if (t != v->m->state.at[u->state].type && t->kind != TY_NEVER)
             return wrong(v, f, NULL, "update %u is of another type than its state", i);
-        for (uint32_t j = 0; j < i; j++)
-            if (f->update.at[j].state == u->state)
-                return wrong(v, f, NULL, "a state is updated twice");
     }
-    return true;
+    return check_once(v, f);
 }
 
 static bool check_lists(verifier *v, const ir_fn *f)

@@ -489,6 +489,55 @@ static void test_verifier(void **state)
     breaks(no_operand, "node 2 (exp): 0 operands");
 }
 
+/* The elements of v twice, added, as whether it folds. */
+static bool folds_sum(ir_build *b, float v)
+{
+    const float x[4] = {v, v, v, v};
+    const ir_type *t = type_tensor(&b->m->types, DT_F32, 1, (ir_dim[]){{4}});
+    ir_ref c = ir_const_ref(b, const_copy(b->m, t, x, sizeof x));
+
+    return ir_node_of(b->fn, ir_2(b, OP_ADD, c, c))->op == OP_CONST;
+}
+
+static void test_fold_budget(void **state)
+{
+    diag d;
+    ir_build b, inner;
+
+    (void)state;
+    diag_init(&d);
+    ir_module *m = ir_module_new(&d);
+    ir_build_init(&b, m, ir_fn_new(m, "main", true), &d);
+    m->fold_budget = 10;
+    assert_true(folds_sum(&b, 1));
+    ir_region_begin(&b, &inner, "yes");
+    assert_true(folds_sum(&inner, 2));
+    ir_region_end(&inner);
+    ir_region_begin(&b, &inner, "no");
+    assert_false(folds_sum(&inner, 3));
+    ir_region_end(&inner);
+    assert_false(folds_sum(&b, 4));
+    ir_build_free(&b);
+    ir_module_free(m);
+    diag_free(&d);
+}
+
+static void test_find(void **state)
+{
+    diag d;
+
+    (void)state;
+    diag_init(&d);
+    ir_module *m = ir_module_new(&d);
+    ir_fn *f = ir_fn_new(m, "f", false), *g = ir_fn_new(m, "g", true);
+    ir_fn_region(m, "region");
+    assert_ptr_equal(ir_module_find(m, "f"), f);
+    assert_ptr_equal(ir_module_find(m, "g"), g);
+    assert_null(ir_module_find(m, "region"));
+    ir_module_free(m);
+    diag_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,7 +546,8 @@ int main(void)
         cmocka_unit_test(test_sharing),      cmocka_unit_test(test_folding),
         cmocka_unit_test(test_elements),     cmocka_unit_test(test_broadcast),
         cmocka_unit_test(test_rewrite),      cmocka_unit_test(test_rewrite_dims),
-        cmocka_unit_test(test_verifier),
+        cmocka_unit_test(test_verifier),     cmocka_unit_test(test_fold_budget),
+        cmocka_unit_test(test_find),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
