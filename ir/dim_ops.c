@@ -108,7 +108,8 @@ static bool quotient_of(dim_table *t, ir_dim a, int64_t y, ir_dim *whole, ir_dim
     if (!e || e->op != DIM_DIV || !dim_const(t, e->arg[1], &d) || d <= 0 ||
         !mul_ok(c, d, &shift) || !mul_ok(d, y, &product))
         return false;
-    *whole = dim_add(t, e->arg[0], dim_int(t, shift));
+    ir_dim x = e->arg[0];       /* the table moves as dims are made */
+    *whole = dim_add(t, x, dim_int(t, shift));
     *by = dim_int(t, product);
     return true;
 }
