@@ -210,6 +210,11 @@ static lp_expr literal(body *b, ir_dtype dt, const uint8_t element[16])
     return lp_const_bits(b->k, dt, bits);
 }
 
+static lp_expr load(body *b, lp_buf buf, const lp_expr *idx)
+{
+    return b->guard ? lp_load_if(b->k, buf, idx, b->guard) : lp_load(b->k, buf, idx);
+}
+
 /* The constant's element at idx.  Its buffers become parameters if they are
  * not, so that body_needs can ask for it at any index. */
 static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
@@ -231,7 +236,7 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
         return const_at(b, below, in);
     }
     if (!is_widened(b, id))
-        return lp_load(b->k, body_const(b, id), idx);
+        return load(b, body_const(b, id), idx);
     const ir_link *l = &k.link[k.links - 1];
     lp_expr x = const_at(b, const_below(m, id), idx);
     return l->op == OP_CAST ? lp_cast(b->k, l->type->dtype, x)
@@ -378,8 +383,25 @@ static lp_expr at_slice(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
     return body_at(b, x, in);
 }
 
+static lp_expr both(lp_kernel *k, lp_expr a, lp_expr c)
+{
+    return a ? lp_and(k, a, c) : c;
+}
+
+/* Has a value of type t any element?  0 if it is known to. */
+static lp_expr has_elements(body *b, const ir_type *t)
+{
+    lp_expr some = 0;
+
+    for (int i = 0; i < t->rank; i++)
+        if (dim_lo(&b->l->m->dims, t->dim[i]) < 1)
+            some = both(b->k, some, lp_lt(b->k, lp_int(b->k, 0), body_dim(b, t->dim[i])));
+    return some;
+}
+
 /* The value of x at clamped indices where `inside`, else `other`.  Guarding by
- * clamping lets any expression stand behind it. */
+ * clamping lets any expression stand behind it; an x without elements has no
+ * index to clamp to, and nothing behind it is read. */
 static lp_expr guarded(body *b, ir_ref x, lp_expr *in, lp_expr inside, lp_expr other)
 {
     const ir_type *t = ir_type_of(b->fn, x);
@@ -389,7 +411,7 @@ static lp_expr guarded(body *b, ir_ref x, lp_expr *in, lp_expr inside, lp_expr o
         return body_at(b, x, in);
     lp_buf buf = is_source(b, x) ? find_arg(b, ARG_VALUE, x) : 0;
     if (buf) {
-        lp_expr v = lp_load_if(k, buf, in, inside);
+        lp_expr v = lp_load_if(k, buf, in, both(k, b->guard, inside));
         double zero = 1;
         const lp_node *o = lp_at(k, other);
         if (o->kind == LX_LITERAL && o->bits == 0)
@@ -400,12 +422,11 @@ static lp_expr guarded(body *b, ir_ref x, lp_expr *in, lp_expr inside, lp_expr o
         lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
         in[i] = lp_max(k, lp_min(k, in[i], last), lp_int(k, 0));
     }
-    return lp_select(k, inside, body_at(b, x, in), other);
-}
-
-static lp_expr both(lp_kernel *k, lp_expr a, lp_expr c)
-{
-    return a ? lp_and(k, a, c) : c;
+    lp_expr outer = b->guard, some = has_elements(b, t);
+    b->guard = some ? both(k, outer, some) : outer;
+    lp_expr v = body_at(b, x, in);
+    b->guard = outer;
+    return lp_select(k, inside, v, other);
 }
 
 static lp_expr at_pad(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
@@ -535,7 +556,7 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
 {
     const ir_type *t = ir_type_of(b->fn, ref);
-    uint64_t h = hash_mix(3, ref);
+    uint64_t h = hash_mix(hash_mix(3, b->guard), ref);
 
     if (ref == b->given)
         return b->given_expr;
@@ -550,7 +571,7 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
     if (p != MAP_NONE)
         return b->memo_expr.at[map_id(&b->memo, p)];
     lp_buf buf = is_source(b, ref) ? find_arg(b, ARG_VALUE, ref) : 0;
-    lp_expr e = buf ? lp_load(b->k, buf, idx) : compute(b, ir_node_of(b->fn, ref), idx);
+    lp_expr e = buf ? load(b, buf, idx) : compute(b, ir_node_of(b->fn, ref), idx);
     vec_push(&b->memo_expr, e);
     map_add(&b->memo, h, b->memo_expr.len - 1);
     return e;

@@ -30,6 +30,7 @@ typedef struct body {
     ir_ref given;               /* a value computed by the template .. */
     lp_expr given_expr;         /* .. at the index at hand */
     VEC(body_known) known;      /* more of these; the last of a value counts */
+    lp_expr guard;              /* loads are made where it holds; 0: always */
     const char *failed;         /* why the group cannot be lowered */
 } body;
 
