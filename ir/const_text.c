@@ -2,13 +2,14 @@
  *
  * Numbers are written so that they read back to the same bits; what has no
  * such form (rare element types, NaN payloads, long data) is written in
- * hexadecimal, in the order of the bytes. */
+ * hexadecimal, in the order of the bytes.  Strings are quoted. */
 #include "const_text.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
+#include "abi.h"
 #include "lex.h"
 
 enum { SHORT = 16, LIST = 64, BRIEF = 64 };
@@ -127,11 +128,31 @@ static void print_hex(const ir_const *c, bool brief, text *out)
     text_add(out, "\"");
 }
 
+static void print_strings(const ir_const *c, bool brief, text *out)
+{
+    const struct ingot_string *s = (const struct ingot_string *)c->data;
+
+    if (brief && count_of(c) > SHORT) {
+        text_add(out, ".. %zu strings", count_of(c));
+        return;
+    }
+    text_add(out, c->source == SRC_SPLAT ? "splat [" : "[");
+    for (size_t i = 0; i < count_of(c); i++) {
+        text_add(out, i ? "," : "");
+        text_add_quotedn(out, s[i].at, s[i].len);
+    }
+    text_add(out, "]");
+}
+
 void const_print_data(const ir_const *c, bool brief, text *out)
 {
     ir_dtype d = c->source_type->dtype;
     bool scalar = c->source_type->rank == 0;
 
+    if (d == DT_STR) {
+        print_strings(c, brief, out);
+        return;
+    }
     if (!plain(c, LIST) || (brief && count_of(c) > SHORT)) {
         print_hex(c, brief, out);
         return;
@@ -263,13 +284,37 @@ static const char *parse_list(ir_module *m, const char **s, const ir_type *type,
     return NULL;
 }
 
+static const char *parse_strings(ir_module *m, const char **s, const ir_type *type, bool splat,
+                                 uint32_t *id)
+{
+    int64_t count = splat ? 1 : type_count_const(&m->types, type);
+    VEC(struct ingot_string) list = {0};
+    bool ok = lex_char(s, '[');
+    size_t len = 0;
+
+    while (ok && list.len < count) {
+        ok = !list.len || lex_char(s, ',');
+        const char *at = ok ? lex_quoted(s, &m->mem, &len) : NULL;
+        ok = at != NULL;
+        vec_push(&list, ((struct ingot_string){at, len}));
+    }
+    ok = ok && lex_char(s, ']');
+    if (ok)
+        *id = splat ? const_splat(m, type, list.at)
+                    : const_copy(m, type, list.at, list.len * sizeof *list.at);
+    vec_free(&list);
+    return ok ? NULL : "as many texts in quotes as the type has elements, in [ ]";
+}
+
 const char *const_parse_data(ir_module *m, const char **s, const ir_type *type, uint32_t *id)
 {
     uint8_t element[8];
     bool splat = lex_word(s, "splat");
 
-    if (type->kind != TY_TENSOR || type->dtype == DT_STR || !type_static(&m->types, type))
-        return "a type of constant size, not of strings";
+    if (type->kind != TY_TENSOR || !type_static(&m->types, type))
+        return "a type of constant size";
+    if (type->dtype == DT_STR)
+        return parse_strings(m, s, type, splat, id);
     if (lex_peek(s) == 'x' && (*s)[1] == '"') {
         *s += 2;
         return parse_bytes(m, s, type, splat, id);

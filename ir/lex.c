@@ -72,7 +72,7 @@ static bool unescape(const char **s, text *out)
 
     if (c == 'x') {
         int high = hex_digit((*s)[1]), low = high < 0 ? -1 : hex_digit((*s)[2]);
-        if (low < 0 || (high | low) == 0)
+        if (low < 0)
             return false;
         taken = 3;
         c = (char)(high * 16 + low);
@@ -84,8 +84,10 @@ static bool unescape(const char **s, text *out)
     return true;
 }
 
-static char *quoted(const char **s, arena *mem)
+char *lex_quoted(const char **s, arena *mem, size_t *len)
 {
+    if (lex_peek(s) != '"')
+        return NULL;
     text t = {0};
     const char *p = *s + 1;
     char *name = NULL;
@@ -99,6 +101,7 @@ static char *quoted(const char **s, arena *mem)
             text_addn(&t, p++, 1);
     if (ok && *p == '"') {
         name = arena_strndup(mem, t.at, t.len);
+        *len = t.len;
         *s = p + 1;
     }
     text_free(&t);
@@ -107,9 +110,17 @@ static char *quoted(const char **s, arena *mem)
 
 char *lex_name(const char **s, arena *mem)
 {
-    if (lex_peek(s) == '"')
-        return quoted(s, mem);
-    size_t n = word_length(*s);
+    const char *start = *s;
+    size_t n;
+
+    if (lex_peek(s) == '"') {
+        char *name = lex_quoted(s, mem, &n);
+        if (name && strlen(name) == n)
+            return name;
+        *s = start;         /* a zero is no part of a name */
+        return NULL;
+    }
+    n = word_length(*s);
     *s += n;
     return n ? arena_strndup(mem, *s - n, n) : NULL;
 }
@@ -131,10 +142,10 @@ bool text_is_word(const char *name)
     return *name && word_length(name) == strlen(name);
 }
 
-void text_add_quoted(text *t, const char *name)
+void text_add_quotedn(text *t, const char *at, size_t len)
 {
     text_add(t, "\"");
-    for (const char *p = name; *p; p++) {
+    for (const char *p = at; p < at + len; p++) {
         if (*p == '"' || *p == '\\')
             text_add(t, "\\%c", *p);
         else if ((unsigned char)*p < ' ' || *p == 127)
@@ -143,6 +154,11 @@ void text_add_quoted(text *t, const char *name)
             text_addn(t, p, 1);
     }
     text_add(t, "\"");
+}
+
+void text_add_quoted(text *t, const char *name)
+{
+    text_add_quotedn(t, name, strlen(name));
 }
 
 void text_add_name(text *t, const char *name)

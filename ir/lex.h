@@ -13,10 +13,13 @@ bool lex_word(const char **s, const char *word); /* exactly this word */
 /* A word ([A-Za-z_][A-Za-z0-9_.]*), or any name in double quotes; null if
  * there is none. */
 char *lex_name(const char **s, arena *mem);
+/* A text in double quotes, zeros in it allowed; null if there is none. */
+char *lex_quoted(const char **s, arena *mem, size_t *len);
 bool lex_int(const char **s, int64_t *v);        /* false if none or over 64 bits */
 
 bool text_is_word(const char *name);
 void text_add_quoted(text *t, const char *name); /* "..", escaped */
+void text_add_quotedn(text *t, const char *at, size_t len);
 void text_add_name(text *t, const char *name);   /* as lex_name reads it */
 
 #endif
