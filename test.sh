@@ -144,6 +144,7 @@ count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
     count roundtrip tests/roundtrip.sh build/ingot $data/{real,light,simple,node,pytorch-*}/*/
     install_python_tools
+    count signatures tests/signatures.sh build/venv/bin/python
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \
             --timeout 600 $data/light/*/

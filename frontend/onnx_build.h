@@ -43,7 +43,9 @@ bool onnx_gap(onnx_op *n, const char *reason);
 const Onnx__AttributeProto *onnx_attr(onnx_op *n, const char *name);
 int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise);
 double onnx_float(onnx_op *n, const char *name, double otherwise);
-const char *onnx_str(onnx_op *n, const char *name, const char *otherwise);
+/* A text that must be one of `choices` ("none add mul"); the first if absent or
+ * empty, and after an error. */
+const char *onnx_choice(onnx_op *n, const char *name, const char *choices);
 /* Integers of a list; *len = -1 if absent. */
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len);
 const float *onnx_floats(onnx_op *n, const char *name, int *len);

@@ -148,13 +148,12 @@ static const uint32_t *sort_nodes(onnx_scope *sc, const Onnx__GraphProto *g)
 /* ---- dispatch ----------------------------------------------------------------------- */
 
 typedef struct row {
-    const char *domain, *op;
-    int since;
+    onnx_version at;
     onnx_builder *build;
 } row;
 
 static const row rows[] = {
-#define ONNX(domain, op, since, build) {domain, #op, since, onnx_##build},
+#define ONNX(domain, op, since, build) {{domain, #op, since}, onnx_##build},
 #include "onnx_ops.def"
 };
 
@@ -162,33 +161,37 @@ void onnx_each_operator(void (*see)(void *cx, const char *domain, const char *op
                         void *cx)
 {
     for (size_t i = 0; i < COUNT(rows); i++)
-        see(cx, rows[i].domain, rows[i].op, rows[i].since);
+        see(cx, rows[i].at.domain, rows[i].at.op, rows[i].at.since);
 }
 
-static int compare(const row *r, const char *domain, const char *op)
+static int compare(const onnx_version *v, const char *domain, const char *op)
 {
-    int c = strcmp(r->domain, domain);
+    int c = strcmp(v->domain, domain);
 
-    return c ? c : strcmp(r->op, op);
+    return c ? c : strcmp(v->op, op);
 }
 
-/* The row with the greatest `since` that the version reaches; the table is
- * sorted by domain, operator, since. */
-static const row *find_row(const char *domain, const char *op, int64_t version)
+const void *onnx_find_version(const void *table, size_t count, size_t size, const char *domain,
+                              const char *op, int64_t version)
 {
-    size_t lo = 0, hi = COUNT(rows);
-    const row *best = NULL;
+    const char *at = table;
+    const onnx_version *v;
+    size_t lo = 0, hi = count;
+    const void *best = NULL;
 
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (compare(&rows[mid], domain, op) < 0)
+        if (compare((const onnx_version *)(at + mid * size), domain, op) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (; lo < COUNT(rows) && !compare(&rows[lo], domain, op); lo++)
-        if (rows[lo].since <= version)
-            best = &rows[lo];
+    for (; lo < count; lo++) {
+        v = (const onnx_version *)(at + lo * size);
+        if (compare(v, domain, op) || v->since > version)
+            break;
+        best = v;
+    }
     return best;
 }
 
@@ -302,7 +305,7 @@ static const char *why_not(const char *domain, const char *op, int64_t version)
 {
     if (version > newest(domain))
         return "this version of the operator set is not known";
-    return find_row(domain, op, INT64_MAX) ? "this version of the operator is not supported"
+    return ONNX_FIND(rows, domain, op, INT64_MAX) ? "this version of the operator is not supported"
                                            : "the operator is not supported";
 }
 
@@ -321,15 +324,15 @@ static bool dispatch(onnx_op *n, bool ready)
         x->depth--;
         return ok;
     }
-    const row *r = find_row(domain, text_or(n->p->op_type), n->version);
+    const row *r = ONNX_FIND(rows, domain, text_or(n->p->op_type), n->version);
     if (!r || n->version > newest(domain)) {
         onnx_gap(n, why_not(domain, text_or(n->p->op_type), n->version));
         return true;            /* go on: all gaps are reported at once */
     }
     if (!ready)
         return true;
-    n->since = r->since;
-    return r->build(n) || (x->d->gap.len && !x->d->errors);
+    n->since = r->at.since;
+    return (onnx_check_node(n, domain) && r->build(n)) || (x->d->gap.len && !x->d->errors);
 }
 
 static bool run_node(onnx_scope *s, uint32_t index)

@@ -84,22 +84,32 @@ int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
 
-    return a && a->has_i ? a->i : otherwise;
+    return a ? a->i : otherwise;
 }
 
 double onnx_float(onnx_op *n, const char *name, double otherwise)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
 
-    return a && a->has_f ? (double)a->f : otherwise;
+    return a ? (double)a->f : otherwise;
 }
 
-const char *onnx_str(onnx_op *n, const char *name, const char *otherwise)
+const char *onnx_choice(onnx_op *n, const char *name, const char *choices)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
+    size_t len = a ? a->s.len : 0;
+    size_t first = strcspn(choices, " ");
 
-    return a && a->has_s ? arena_strndup(&n->b->m->mem, (const char *)a->s.data, a->s.len)
-                         : otherwise;
+    for (const char *c = choices; len && *c; c += strspn(c, " ")) {
+        size_t width = strcspn(c, " ");
+        if (width == len && !memcmp(c, a->s.data, len))
+            return arena_strndup(&n->b->m->mem, c, width);
+        c += width;
+    }
+    if (len)
+        onnx_fail(n, "attribute '%s' is '%.*s', not one of: %s", name, len > 64 ? 64 : (int)len,
+                  (const char *)a->s.data, choices);
+    return arena_strndup(&n->b->m->mem, choices, first);
 }
 
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "onnx_model.h"
 #include "onnx_scan.h"
 
@@ -397,17 +398,17 @@ static uint32_t fail(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, cons
 static uint32_t load_strings(onnx_model *x, const Onnx__TensorProto *t, const ir_type *type,
                              size_t count, ir_loc loc)
 {
-    struct { const char *at; uint64_t len; } *s;
+    struct ingot_string *s;
 
     if (t->n_string_data != count)
         return fail(x, t, loc, "has the wrong number of strings");
-    s = arena_alloc(&x->m->mem, count * 16);
+    s = arena_alloc(&x->m->mem, count * sizeof *s);
     for (size_t i = 0; i < count; i++) {
         s[i].at =
             arena_strndup(&x->m->mem, (const char *)t->string_data[i].data, t->string_data[i].len);
         s[i].len = t->string_data[i].len;
     }
-    return const_bytes(x->m, type, s, count * 16);
+    return const_bytes(x->m, type, s, count * sizeof *s);
 }
 
 static bool tensor_type(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, const ir_type **out)
@@ -555,6 +556,23 @@ static bool check_dims(onnx_model *x)
     return true;
 }
 
+/* Output i as the graph declares it: its extents are advice, its type is not. */
+static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *p, ir_ref out)
+{
+    const char *name = p->name ? p->name : "";
+    const Onnx__TypeProto *t = p->type;
+    bool tensor = t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && t->tensor_type;
+    ir_dtype want = tensor ? dt_from_onnx(t->tensor_type->elem_type) : DT_NONE;
+    const ir_type *has = out == IR_NONE ? NULL : ir_type_of(b->fn, out);
+
+    if (has && has->kind == TY_TENSOR && want != DT_NONE && want != has->dtype)
+        return diag_error(x->d, b->loc, D_GENERAL,
+                          arena_printf(&x->m->mem, "output '%s' is declared as %s, but is %s",
+                                       name, dt_text(want), dt_text(has->dtype)));
+    ir_result(b, name, out);
+    return true;
+}
+
 static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 {
     ir_build b;
@@ -569,7 +587,7 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
               onnx_run_graph(&s, g, out);
     b.loc = loc;
     for (size_t i = 0; ok && i < g->n_output; i++)
-        ir_result(&b, g->output[i]->name ? g->output[i]->name : "", out[i]);
+        ok = load_output(x, &b, g->output[i], out[i]);
     scope_free(&s);
     ir_build_free(&b);
     return ok && !diag_failed(x->d);
@@ -590,8 +608,14 @@ static bool few_versions(onnx_model *x)
 
 static bool build_model(onnx_model *x)
 {
+    enum { NEWEST_IR = 13 };    /* of onnx 1.22.0 */
+
     if (!x->proto->graph)
         return diag_error(x->d, (ir_loc){0}, D_IO, x->name, "holds no graph");
+    if (x->proto->ir_version > NEWEST_IR)
+        return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
+                          arena_printf(&x->m->mem, "has IR version %lld, the newest known is %d",
+                                       (long long)x->proto->ir_version, NEWEST_IR));
     if (x->proto->graph->n_sparse_initializer)
         return diag_unsupported(x->d, "sparse initializer", "", "", "sparse tensors");
     if (!few_versions(x))

@@ -62,6 +62,22 @@ uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc);
 
+/* A version of an operator: how a row of a table about operators begins. */
+typedef struct onnx_version {
+    const char *domain, *op;
+    int since;
+} onnx_version;
+
+/* The row with the greatest `since` that the version reaches, in a table of
+ * `count` rows of `size` bytes sorted by domain, operator, since; or null. */
+const void *onnx_find_version(const void *table, size_t count, size_t size, const char *domain,
+                              const char *op, int64_t version);
+#define ONNX_FIND(table, domain, op, version) \
+    onnx_find_version(table, COUNT(table), sizeof *(table), domain, op, version)
+
+/* Has the node the operands, results and attributes of its operator? */
+bool onnx_check_node(onnx_op *n, const char *domain);
+
 /* Before any graph is run. */
 void onnx_list_functions(onnx_model *x);
 bool onnx_run_graph(onnx_scope *s, const Onnx__GraphProto *g, ir_ref *out);

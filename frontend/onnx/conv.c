@@ -46,10 +46,12 @@ static void pad_same(onnx_op *n, windows *w, ir_ref x, bool lower)
     }
 }
 
+static const char auto_pads[] = "NOTSET SAME_UPPER SAME_LOWER VALID";
+
 /* Strides, dilations and pads; size must be set. */
 static bool load_windows(onnx_op *n, windows *w, ir_ref x)
 {
-    const char *mode = onnx_str(n, "auto_pad", "NOTSET");
+    const char *mode = onnx_choice(n, "auto_pad", auto_pads);
     int len;
     const int64_t *pads = onnx_ints(n, "pads", &len);
 
@@ -66,8 +68,6 @@ static bool load_windows(onnx_op *n, windows *w, ir_ref x)
     else if (!strcmp(mode, "VALID"))
         for (int i = 0; i < w->n; i++)
             w->low[i] = w->high[i] = zero;
-    else if (strcmp(mode, "NOTSET") && *mode)
-        return onnx_fail(n, "auto_pad '%s'", mode);
     return true;
 }
 
@@ -206,7 +206,7 @@ static ir_ref transposed_weights(onnx_op *n, ir_ref w, int64_t groups)
 static bool transposed_pads(onnx_op *n, windows *win, const ir_dim *grow, ir_ref x)
 {
     dim_table *t = onnx_dims(n);
-    const char *mode = onnx_str(n, "auto_pad", "NOTSET");
+    const char *mode = onnx_choice(n, "auto_pad", auto_pads);
     int len;
     const int64_t *out = onnx_ints(n, "output_shape", &len);
     bool same = !strncmp(mode, "SAME_", 5);

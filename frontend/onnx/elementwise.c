@@ -148,10 +148,8 @@ bool onnx_mod(onnx_op *n)
 
 bool onnx_bitshift(onnx_op *n)
 {
-    const char *way = onnx_str(n, "direction", "");
+    const char *way = onnx_choice(n, "direction", "LEFT RIGHT");
 
-    if (strcmp(way, "LEFT") && strcmp(way, "RIGHT"))
-        return onnx_fail(n, "direction must be LEFT or RIGHT");
     return binary(n, *way == 'L' ? OP_SHL : OP_SHR);
 }
 
@@ -275,7 +273,7 @@ bool onnx_celu(onnx_op *n)
 bool onnx_gelu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), inner;
-    const char *how = onnx_str(n, "approximate", "none");
+    const char *how = onnx_choice(n, "approximate", "none tanh");
 
     if (!strcmp(how, "tanh")) {
         ir_ref cube = ir_2(n->b, OP_MUL, ir_2(n->b, OP_MUL, x, x), x);
@@ -378,6 +376,8 @@ static bool cast_to(onnx_op *n, ir_dtype to)
 
     if (x == IR_NONE || to == DT_NONE)
         return onnx_fail(n, "casts to an unknown type");
+    if (*onnx_choice(n, "round_mode", "up down nearest") != 'u' && to == DT_F8E8M0)
+        return onnx_gap(n, "this round_mode");
     if (to == DT_STR || onnx_dtype(n, x) == DT_STR)
         return onnx_dtype(n, x) == to ? onnx_out(n, 0, x)
                                       : onnx_gap(n, "casts from and to strings");

@@ -180,7 +180,7 @@ static bool resample(onnx_op *n, const resize *r, const axis *axes, int count)
     return onnx_out(n, 0, x);
 }
 
-/* floor(in * scale); a constant scale on a symbolic extent that is a whole
+/* floor(in * scale) in f32; a constant scale on a symbolic extent that is a whole
  * number stays a product. */
 static ir_dim scaled(onnx_op *n, ir_dim in, ir_ref scale)
 {
@@ -193,8 +193,8 @@ static ir_dim scaled(onnx_op *n, ir_dim in, ir_ref scale)
         int64_t v;
         if (s >= 1 && s < 1e6 && s == (float)(int64_t)s)
             return dim_mul(onnx_dims(n), in, dim_int(onnx_dims(n), (int64_t)s));
-        if (dim_const(onnx_dims(n), in, &v) && s > 0 && (double)v * (double)s < 1e9)
-            return dim_int(onnx_dims(n), (int64_t)((double)v * (double)s));
+        if (dim_const(onnx_dims(n), in, &v) && s > 0 && (float)v * s < 1e9f)
+            return dim_int(onnx_dims(n), (int64_t)((float)v * s));
     }
     ir_ref d = ir_cast(b, ir_dim_ref(b, in), DT_F32);
     d = ir_cast(b, ir_1(b, OP_FLOOR, ir_2(b, OP_MUL, d, scale)), DT_I64);
@@ -268,7 +268,8 @@ static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, ax
     ir_ref x = onnx_in(n, 0);
     ir_dim size[IR_MAX_RANK];
     int count;
-    const char *policy = onnx_str(n, "keep_aspect_ratio_policy", "stretch");
+    const char *policy =
+        onnx_choice(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller");
 
     if (!onnx_dim_list(n, operand, size, IR_MAX_RANK, &count))
         return false;
@@ -286,10 +287,16 @@ static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, ax
 
 static bool load_resize(onnx_op *n, resize *r)
 {
-    r->mode = onnx_str(n, "mode", "nearest");
-    r->coordinate =
-        onnx_str(n, "coordinate_transformation_mode", n->since < 11 ? "asymmetric" : "half_pixel");
-    r->nearest = onnx_str(n, "nearest_mode", n->since < 11 ? "floor" : "round_prefer_floor");
+    r->mode = onnx_choice(
+        n, "mode", n->since < 10 ? "nearest linear bilinear" : "nearest linear cubic");
+    r->coordinate = n->since < 11 ? "asymmetric"
+                                  : onnx_choice(n, "coordinate_transformation_mode",
+                                                "half_pixel half_pixel_symmetric "
+                                                "pytorch_half_pixel align_corners asymmetric "
+                                                "tf_half_pixel_for_nn tf_crop_and_resize");
+    r->nearest = n->since < 11 ? "floor"
+                               : onnx_choice(n, "nearest_mode",
+                                             "round_prefer_floor round_prefer_ceil floor ceil");
     r->cubic = onnx_float(n, "cubic_coeff_a", -0.75);
     r->exclude = onnx_int(n, "exclude_outside", 0);
     if (onnx_int(n, "antialias", 0))

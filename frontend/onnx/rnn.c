@@ -349,7 +349,7 @@ static bool recurrent(onnx_op *n, const kind *k)
     rnn r = {.lengths = IR_NONE, .clip = onnx_float(n, "clip", 0),
              .coupled = onnx_int(n, "input_forget", 0),
              .linear_before_reset = onnx_int(n, "linear_before_reset", 0)};
-    const char *way = onnx_str(n, "direction", "forward");
+    const char *way = onnx_choice(n, "direction", "forward reverse bidirectional");
     bool both = !strcmp(way, "bidirectional"), layout = onnx_int(n, "layout", 0);
     ir_ref x = onnx_in(n, 0), out[2][MAX_CARRIES + 1];
     int directions = both ? 2 : 1;

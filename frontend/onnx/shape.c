@@ -466,13 +466,12 @@ static ir_ref take_axis(onnx_op *n, ir_ref x, int axis, ir_ref index)
 
 static bool pad(onnx_op *n, const ir_dim *low, const ir_dim *high, ir_ref value)
 {
-    const char *mode = onnx_str(n, "mode", "constant");
+    const char *mode = onnx_choice(
+        n, "mode", n->version < 19 ? "constant reflect edge" : "constant reflect edge wrap");
     ir_ref x = onnx_in(n, 0);
 
     if (!strcmp(mode, "constant"))
         return onnx_out(n, 0, ir_pad(n->b, x, value, low, high, NULL));
-    if (strcmp(mode, "reflect") && strcmp(mode, "edge") && strcmp(mode, "wrap"))
-        return onnx_fail(n, "mode '%s'", mode);
     for (int i = 0; i < onnx_rank(n, x) && x != IR_NONE; i++)
         if (!dim_is(onnx_dims(n), low[i], 0) || !dim_is(onnx_dims(n), high[i], 0))
             x = take_axis(n, x, i, pad_index(n, onnx_dim(n, x, i), low[i], high[i], *mode));
@@ -624,18 +623,16 @@ bool onnx_gather_nd(onnx_op *n)
            onnx_out(n, 0, ir_gather(n->b, x, index, axes, count, false));
 }
 
-static bool scatter_op(onnx_op *n, ir_redop *op)
+static ir_redop scatter_op(onnx_op *n)
 {
     static const char *const text[] = {"none", "add", "mul", "min", "max"};
     static const ir_redop value[] = {RED_SET, RED_SUM, RED_PROD, RED_MIN, RED_MAX};
-    const char *how = onnx_str(n, "reduction", "none");
+    const char *how = onnx_choice(n, "reduction", "none add mul min max");
+    size_t i = 0;
 
-    for (size_t i = 0; i < COUNT(text); i++)
-        if (!strcmp(how, text[i])) {
-            *op = value[i];
-            return true;
-        }
-    return onnx_fail(n, "reduction '%s'", how);
+    while (strcmp(how, text[i]))
+        i++;
+    return value[i];
 }
 
 static bool scatter(onnx_op *n, ir_ref x, const ir_ref *index, const int32_t *axes, int count,
@@ -644,8 +641,7 @@ static bool scatter(onnx_op *n, ir_ref x, const ir_ref *index, const int32_t *ax
     ir_ref args[IR_MAX_RANK + 2] = {x};
     ir_attr a = {.SCATTER = {.axes = {count, axes}}};
 
-    if (!scatter_op(n, &a.SCATTER.op))
-        return false;
+    a.SCATTER.op = scatter_op(n);
     for (int i = 0; i < count; i++)
         args[i + 1] = index[i];
     args[count + 1] = updates;
@@ -780,7 +776,7 @@ bool onnx_depth_to_space(onnx_op *n)
     const ir_type *t = onnx_type(n, x);
     dim_table *d = onnx_dims(n);
     int64_t s = onnx_int(n, "blocksize", 0);
-    bool dcr = !strcmp(onnx_str(n, "mode", "DCR"), "DCR");
+    bool dcr = !strcmp(onnx_choice(n, "mode", "DCR CRD"), "DCR");
 
     if (t->rank != 4 || s < 1 || s > 1 << 20)
         return onnx_fail(n, "takes an image and a positive blocksize");

@@ -308,6 +308,84 @@ static void import_node(text *node, int opset)
     text_free(&m);
 }
 
+/* An attribute by its field: an integer, a float or a text. */
+static text attribute(const char *name, int type, const char *value)
+{
+    text a = {0};
+
+    wire_text(&a, 1, name);
+    if (type == 2)
+        wire_int(&a, 3, atoi(value));
+    if (type == 3)
+        wire_text(&a, 4, value);
+    if (type == 1) {
+        float f = strtof(value, NULL);
+        wire_varint(&a, 2 << 3 | 5);
+        text_addn(&a, (const char *)&f, sizeof f);
+    }
+    wire_int(&a, 20, type);
+    return a;
+}
+
+static void test_signatures(void **state)
+{
+    static const struct {
+        const char *op, *in, *out, *name, *value, *because;
+        int type;
+    } bad[] = {
+        {"Relu", "x x", "y", NULL, NULL, "takes 1 operand, has 2", 0},
+        {"Concat", "", "y", "axis", "0", "takes at least 1 operand, has 0", 2},
+        {"Clip", "x x x x", "y", NULL, NULL, "takes 1 to 3 operands, has 4", 0},
+        {"Relu", "x", "y z", NULL, NULL, "takes 1 result, has 2", 0},
+        {"Relu", "x", "y", "alpha", "1", "no attribute 'alpha'", 1},
+        {"Flatten", "x", "y", "axis", "1", "'axis' must be an integer", 1},
+        {"Softmax", "x", "y", "axis", "foo", "'axis' must be an integer", 3},
+        {"Concat", "x x", "y", NULL, NULL, "'axis' is missing", 0},
+        {"ConstantOfShape", "x", "y", "value", NULL, "'value' has no value", 4},
+        {"BitShift", "x x", "y", "direction", "left", "not one of: LEFT RIGHT", 3},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        text g = {0}, a = {0};
+        if (bad[i].name)
+            a = attribute(bad[i].name, bad[i].type, bad[i].value);
+        wire_node(&g, bad[i].op, bad[i].in, bad[i].out, bad[i].name ? &a : NULL);
+        wire_value(&g, 11, "x", 2, square);
+        wire_value(&g, 12, "y", 2, square);
+        text m = wire_model(&g, 17);
+        refused(&m, bad[i].because);
+    }
+}
+
+/* Writers that know proto3 leave a zero out. */
+static void test_zero_attribute(void **state)
+{
+    text g = {0}, a = attribute("axis", 0, "0"), m;
+    (void)state;
+
+    a.len -= 3;                         /* the type 0: key and value */
+    wire_int(&a, 20, 2);
+    wire_node(&g, "Concat", "x x", "y", &a);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    m = wire_model(&g, 17);
+    result_is(&m, NULL, "f32[4,2]");
+    text_free(&m);
+}
+
+static void test_declared_type(void **state)
+{
+    text g = {0};
+    (void)state;
+
+    wire_node(&g, "IsNaN", "x", "y", NULL);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    refused(&m, "'y' is declared as f32, but is bool");
+}
+
 /* Every operator of the table with too few and too many operands and results,
  * without attributes and with subgraphs that take nothing, or something. */
 static void any_node(void *cx, const char *domain, const char *op, int since)
@@ -624,6 +702,9 @@ int main(void)
         cmocka_unit_test(test_initializer_is_input),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_broken_graphs),
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_zero_attribute),
+        cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_gaps_come_together),
         cmocka_unit_test(test_no_model),
