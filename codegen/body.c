@@ -14,7 +14,8 @@
 
 void body_init(body *b, lower *l, const ir_groups *in, const char *name)
 {
-    *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name), .given = IR_NONE};
+    *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name), .made = IR_NONE,
+                .over = IR_NONE, .given = IR_NONE};
 }
 
 void body_forget(body *b)
@@ -258,7 +259,7 @@ static bool is_source(const body *b, ir_ref ref)
 {
     const ir_node *n = ir_node_of(b->fn, ref);
 
-    return b->in->stored[ref] || n->op == OP_INPUT || n->op == OP_STATE;
+    return (b->in->stored[ref] && ref != b->made) || n->op == OP_INPUT || n->op == OP_STATE;
 }
 
 void body_needs(body *b, ir_ref ref)
@@ -402,25 +403,24 @@ static lp_expr has_elements(body *b, const ir_type *t)
 /* The value of x at clamped indices where `inside`, else `other`.  Guarding by
  * clamping lets any expression stand behind it; an x without elements has no
  * index to clamp to, and nothing behind it is read. */
-static lp_expr guarded(body *b, ir_ref x, lp_expr *in, lp_expr inside, lp_expr other)
+lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_expr other)
 {
+    lp_expr in[IR_MAX_RANK];
     const ir_type *t = ir_type_of(b->fn, x);
     lp_kernel *k = b->k;
 
     if (!inside)
-        return body_at(b, x, in);
+        return body_at(b, x, idx);
     lp_buf buf = is_source(b, x) ? find_arg(b, ARG_VALUE, x) : 0;
     if (buf) {
-        lp_expr v = lp_load_if(k, buf, in, both(k, b->guard, inside));
-        double zero = 1;
+        lp_expr v = lp_load_if(k, buf, idx, both(k, b->guard, inside));
         const lp_node *o = lp_at(k, other);
-        if (o->kind == LX_LITERAL && o->bits == 0)
-            zero = 0;
-        return zero == 0 ? v : lp_select(k, inside, v, other);
+        bool zero = o->kind == LX_LITERAL && o->bits == 0;      /* as the load gives */
+        return zero ? v : lp_select(k, inside, v, other);
     }
     for (int i = 0; i < t->rank; i++) {
         lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
-        in[i] = lp_max(k, lp_min(k, in[i], last), lp_int(k, 0));
+        in[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
     }
     lp_expr outer = b->guard, some = has_elements(b, t);
     b->guard = some ? both(k, outer, some) : outer;
@@ -449,7 +449,7 @@ static lp_expr at_pad(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
         if (!dim_is(d, a->high.at[i], 0) || (a->inner.n && !dim_is(d, a->inner.at[i], 0)))
             inside = both(k, inside, lp_lt(k, in[i], body_dim(b, t->dim[i])));
     }
-    return guarded(b, x, in, inside, body_at(b, ir_arg(b->fn, n, 1), NULL));
+    return body_at_if(b, x, in, inside, body_at(b, ir_arg(b->fn, n, 1), NULL));
 }
 
 static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
@@ -474,7 +474,7 @@ static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
         lp_expr zero = lp_const_int(k, ir_type_of(b->fn, x)->dtype, 0);
         if (n->narg == 1)
             return body_at(b, x, in);
-        lp_expr v = guarded(b, x, in, inside, zero);
+        lp_expr v = body_at_if(b, x, in, inside, zero);
         y = y ? lp_select(k, inside, v, y) : v;
     }
     return y;
@@ -505,7 +505,7 @@ static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
     }
     if (!inside)
         return body_at(b, x, in);
-    return guarded(b, x, in, inside, lp_const_int(k, t->dtype, 0));
+    return body_at_if(b, x, in, inside, lp_const_int(k, t->dtype, 0));
 }
 
 /* ---- elements ---------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ typedef struct body {
     VEC(lp_expr) dim_expr;
     map memo;                   /* (value, index) to position in memo_expr */
     VEC(lp_expr) memo_expr;
+    ir_ref made;                /* stored value that this kernel computes, or IR_NONE */
     ir_ref over;                /* source that the output may overlap, or IR_NONE */
     ir_ref given;               /* a value computed by the template .. */
     lp_expr given_expr;         /* .. at the index at hand */
@@ -50,6 +51,9 @@ void body_dims(body *b, ir_dim d);          /* declares d's symbols */
 lp_expr body_dim(body *b, ir_dim d);
 /* The value's element at idx; 0 and b->failed if that has no expression. */
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
+/* The element where `inside`, else `other`: the index may be out of bounds
+ * there, and nothing is read. */
+lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);
 /* Forgets expressions: call when a block closes over which let's or loop
  * variables were used. */
 void body_forget(body *b);

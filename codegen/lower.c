@@ -97,6 +97,7 @@ ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim)
 void job_kernel(job *j, body *b, const char *what)
 {
     body_init(b, j->l, j->in, what);
+    b->made = j->out;
     b->over = j->g->over;
     b->given = j->g->kind == 'M' ? IR_NONE : j->root->first;
 }

@@ -168,25 +168,10 @@ static lp_buf stored_buffer(const body *b, ir_ref r)
     return 0;
 }
 
-/* An element of r, 0 unless `inside`; where r is computed on the way, at an
- * index that is forced into its bounds. */
-static lp_expr load_if(body *b, ir_ref r, lp_expr *idx, lp_expr inside)
+/* An element of r, 0 unless `inside`. */
+static lp_expr load_if(body *b, ir_ref r, const lp_expr *idx, lp_expr inside)
 {
-    const ir_type *t = ir_type_of(b->fn, r);
-    lp_kernel *k = b->k;
-
-    if (!inside)
-        return body_at(b, r, idx);
-    lp_buf buf = stored_buffer(b, r);
-    if (buf)
-        return lp_load_if(k, buf, idx, inside);
-    for (int i = 0; i < t->rank; i++) {
-        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
-        idx[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
-    }
-    lp_expr zero =
-        dt_is_float(t->dtype) ? lp_const_flt(k, t->dtype, 0) : lp_const_int(k, t->dtype, 0);
-    return lp_select(k, inside, body_at(b, r, idx), zero);
+    return body_at_if(b, r, idx, inside, lp_const_bits(b->k, ir_type_of(b->fn, r)->dtype, 0));
 }
 
 /* The features of one output: `linear` counts them, axis[] are their indices

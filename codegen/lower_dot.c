@@ -379,11 +379,7 @@ static bool place_operands(dot *d)
 bool template_dot(job *j)
 {
     dot d;
-    bool *stored = &((ir_groups *)j->in)->stored[j->out];
 
     dot_init(&d, j);
-    *stored = false;
-    bool ok = place_operands(&d) && dot_kernel(&d);
-    *stored = true;
-    return ok;
+    return place_operands(&d) && dot_kernel(&d);
 }

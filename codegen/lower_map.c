@@ -45,8 +45,6 @@ static bool flat(job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     lp_expr idx[IR_MAX_RANK], par[1];
 
-    bool *stored = &((ir_groups *)j->in)->stored[j->out];
-    *stored = false;                    /* it is what this kernel computes */
     job_kernel(j, &b, "map");
     body_needs(&b, j->out);
     lp_buf y = body_output(&b, j->out);
@@ -67,7 +65,6 @@ static bool flat(job *j)
     lp_store(k, y, idx, body_at(&b, j->out, idx));
     lp_end(k);
     lp_end(k);
-    *stored = true;
     return job_end(j, &b);
 }
 
@@ -121,8 +118,6 @@ bool template_map(job *j)
     if (t->rank && is_flat(j, j->out, t, 0))
         return flat(j);
     job_kernel(j, &b, "map");
-    bool *stored = &((ir_groups *)j->in)->stored[j->out];
-    *stored = false;                    /* it is what this kernel computes */
     body_needs(&b, j->out);
     lp_buf y = body_output(&b, j->out);
     body_forget(&b);
@@ -135,6 +130,5 @@ bool template_map(job *j)
     lp_store(b.k, y, idx, body_at(&b, j->out, idx));
     while (open--)
         lp_end(b.k);
-    *stored = true;
     return job_end(j, &b);
 }

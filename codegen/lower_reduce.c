@@ -31,15 +31,6 @@ static void finish(job *j, body *b, lp_buf y, const lp_expr *idx, lp_expr v)
     body_forget(b);
 }
 
-/* The stored value's flag is down while its kernel is made: it is computed. */
-static bool *lowered(job *j)
-{
-    bool *stored = &((ir_groups *)j->in)->stored[j->out];
-
-    *stored = false;
-    return stored;
-}
-
 static void serial(body *b, const ir_dim *dims, int n, lp_expr *idx)
 {
     static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
@@ -165,7 +156,6 @@ bool template_reduce(job *j)
     const ir_type *t = ir_type_of(j->in->fn, x);
     body b;
 
-    bool *stored = lowered(j);
     job_kernel(j, &b, "reduce");
     body_needs(&b, j->out);
     body_needs(&b, x);
@@ -178,7 +168,6 @@ bool template_reduce(job *j)
     else
         reduce_columns(&(columns){.j = j, .b = &b, .y = y, .x = x, .axes = at->axes, .op = at->op,
             .acc = acc_dtype(t->dtype), .w = lanes_of(j->l, acc_dtype(t->dtype))});
-    *stored = true;
     return job_end(j, &b);
 }
 
@@ -192,7 +181,6 @@ bool template_argreduce(job *j)
     lp_expr out[IR_MAX_RANK], red[1], idx[IR_MAX_RANK];
     body b;
 
-    bool *stored = lowered(j);
     job_kernel(j, &b, "argreduce");
     body_needs(&b, j->out);
     body_needs(&b, x);
@@ -222,7 +210,6 @@ bool template_argreduce(job *j)
     lp_end(k);
     finish(j, &b, y, out, lp_load(k, where, NULL));
     close_loops(k, open);
-    *stored = true;
     return job_end(j, &b);
 }
 
@@ -263,6 +250,40 @@ static bool trivial_axis(const dim_table *d, const win *w, int i)
            dim_is(d, w->low.at[i], 0) && dim_is(d, w->high.at[i], 0);
 }
 
+static void window_dims(body *b, const win *w, const ir_type *t)
+{
+    for (int i = 0; i < t->rank; i++) {
+        body_dims(b, t->dim[i]);
+        body_dims(b, w->size.at[i]);
+        body_dims(b, w->stride.at[i]);
+        body_dims(b, w->low.at[i]);
+        if (w->dil.n)
+            body_dims(b, w->dil.at[i]);
+    }
+}
+
+/* The best element so far and its place in the whole operand; NaN wins, and of
+ * equals the first. */
+static void take_best(body *b, const ir_type *t, ir_redop op, lp_buf best, lp_buf where,
+                      lp_expr v, const lp_expr *idx)
+{
+    lp_kernel *k = b->k;
+
+    v = lp_let(k, "x", v);
+    lp_expr o = lp_let(k, "o", lp_load(k, best, NULL)), linear = idx[0];
+    lp_expr old = lp_load(k, where, NULL);
+    lp_expr better = op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
+    lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
+    if (dt_is_float(t->dtype))
+        fresh = lp_2(k, SC_OR, fresh,
+                     lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
+    fresh = lp_let(k, "fresh", fresh);
+    for (int i = 1; i < t->rank; i++)
+        linear = lp_add(k, lp_mul(k, linear, body_dim(b, t->dim[i])), idx[i]);
+    lp_store(k, best, NULL, lp_select(k, fresh, v, o));
+    lp_store(k, where, NULL, lp_select(k, fresh, linear, lp_load(k, where, NULL)));
+}
+
 bool template_window(job *j)
 {
     win w = win_of(j->root);
@@ -277,19 +298,11 @@ bool template_window(job *j)
     ir_dtype acc = arg ? t->dtype : acc_dtype(t->dtype);
     body b;
 
-    bool *stored = lowered(j);
     job_kernel(j, &b, "window");
     body_needs(&b, j->out);
     body_needs(&b, x);
     lp_buf y = body_output(&b, j->out);
-    for (int i = 0; i < t->rank; i++) {
-        body_dims(&b, t->dim[i]);
-        body_dims(&b, w.size.at[i]);
-        body_dims(&b, w.stride.at[i]);
-        body_dims(&b, w.low.at[i]);
-        if (w.dil.n)
-            body_dims(&b, w.dil.at[i]);
-    }
+    window_dims(&b, &w, t);
     body_forget(&b);
     lp_kernel *k = b.k;
     bool vec = last >= 0 && !arg && trivial_axis(d, &w, last);
@@ -315,23 +328,10 @@ bool template_window(job *j)
     if (inside)
         lp_if(k, inside);
     lp_expr v = lp_cast(k, acc, body_at(&b, x, idx));
-    if (arg) {
-        v = lp_let(k, "x", v);
-        lp_expr o = lp_let(k, "o", lp_load(k, a, NULL)), linear = idx[0];
-        lp_expr old = lp_load(k, where, NULL);
-        lp_expr better = w.op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
-        lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
-        if (dt_is_float(acc))
-            fresh = lp_2(k, SC_OR, fresh,
-                         lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
-        fresh = lp_let(k, "fresh", fresh);
-        for (int i = 1; i < t->rank; i++)
-            linear = lp_add(k, lp_mul(k, linear, body_dim(&b, t->dim[i])), idx[i]);
-        lp_store(k, a, NULL, lp_select(k, fresh, v, o));
-        lp_store(k, where, NULL, lp_select(k, fresh, linear, lp_load(k, where, NULL)));
-    } else {
+    if (arg)
+        take_best(&b, t, w.op, a, where, v, idx);
+    else
         lp_update(k, redop_scalar(w.op), a, NULL, v);
-    }
     if (inside)
         lp_end(k);
     close_loops(k, n);
@@ -340,7 +340,6 @@ bool template_window(job *j)
         result = lp_max(k, result, lp_int(k, 0));
     finish(j, &b, y, out, result);
     close_loops(k, open);
-    *stored = true;
     return job_end(j, &b);
 }
 
@@ -357,7 +356,6 @@ bool template_cumul(job *j)
     int n = 0, axis = (int)at->axis;
     body b;
 
-    bool *stored = lowered(j);
     job_kernel(j, &b, "cumul");
     body_needs(&b, x);
     lp_buf y = body_output(&b, j->out);
@@ -380,7 +378,6 @@ bool template_cumul(job *j)
     lp_store(k, y, idx, lp_cast(k, t->dtype, at->exclusive ? before : after));
     lp_end(k);
     close_loops(k, open);
-    *stored = true;
     return job_end(j, &b);
 }
 
@@ -418,11 +415,8 @@ bool template_scatter(job *j)
     lp_expr idx[IR_MAX_RANK], to[IR_MAX_RANK], inside = 0;
     body b;
 
-    bool *stored = lowered(j);
-    if (!copy_base(j, base)) {
-        *stored = true;
+    if (!copy_base(j, base))
         return false;
-    }
     job_kernel(j, &b, "scatter");
     for (uint32_t i = 1; i < j->root->narg; i++)
         body_needs(&b, ir_arg(fn, j->root, i));
@@ -456,6 +450,5 @@ bool template_scatter(job *j)
     if (inside)
         lp_end(k);
     close_loops(k, ut->rank);
-    *stored = true;
     return job_end(j, &b);
 }

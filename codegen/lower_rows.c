@@ -153,9 +153,7 @@ bool template_rows(job *j)
 {
     const ir_type *t = ir_type_of(j->in->fn, ir_arg(j->in->fn, j->root, 0));
     rows r = {.j = j, .full = t, .kept = t->rank - j->root->attr->REDUCE.axes.n};
-    bool *stored = &((ir_groups *)j->in)->stored[j->out];
 
-    *stored = false;                    /* it is what this kernel computes */
     job_kernel(j, &r.b, "rows");
     r.b.given = IR_NONE;
     body_needs(&r.b, j->out);
@@ -170,6 +168,5 @@ bool template_rows(job *j)
     finish_row(&r, y);
     while (open--)
         lp_end(r.b.k);
-    *stored = true;
     return job_end(j, &r.b);
 }
