@@ -20,6 +20,7 @@ typedef struct fuse_cx {
     uint32_t *reader_at;        /* .. by ref: from here to the next one's */
     uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
     const char **why;           /* by ref */
+    bool *result;               /* by ref: a result or an update */
     uint32_t *weight;           /* by node: inlined work behind it */
     ir_group *rows;             /* by node: what add_group needs of its rows */
 } fuse_cx;
@@ -66,6 +67,12 @@ static void store(fuse_cx *f, ir_ref r, const char *why)
     if (!f->out->stored[r])
         f->why[r] = why;
     f->out->stored[r] = true;
+}
+
+static void store_result(fuse_cx *f, ir_ref r)
+{
+    f->result[r] = true;
+    store(f, r, "a result");
 }
 
 /* Stores what an operand of a contraction, window or opaque node needs: the
@@ -312,18 +319,13 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, nod
     return UINT32_MAX;
 }
 
-static bool is_result(const fuse_cx *f, ir_ref r)
-{
-    return f->out->stored[r] && f->why[r] && !strcmp(f->why[r], "a result");
-}
-
 /* Follows what is computed from root's value; the last value is stored. */
 static void take_epilogue(fuse_cx *f, uint32_t root)
 {
     ir_ref r = f->fn->node.at[root].first;
     node_set inner;
 
-    for (uint32_t u; !is_result(f, r) && (u = meeting_node(f, r, NULL, &inner)) != UINT32_MAX;) {
+    for (uint32_t u; !f->result[r] && (u = meeting_node(f, r, NULL, &inner)) != UINT32_MAX;) {
         for (uint32_t i = 0; i < inner.n; i++) {
             f->owner[inner.at[i]] = root + 1;
             f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
@@ -331,7 +333,7 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
         f->owner[u] = root + 1;
         f->out->stored[r] = false;
         r = f->fn->node.at[u].first;
-        store(f, r, is_result(f, r) ? "a result" : "end of an epilogue");
+        store(f, r, f->result[r] ? "a result" : "end of an epilogue");
     }
 }
 
@@ -503,11 +505,12 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.weight = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
+    f.result = arena_array(&mem, bool, fn->value.len + 1);
     f.rows = arena_array(&mem, ir_group, fn->node.len + 1);
     for (uint32_t i = 0; i < fn->result.len; i++)
-        store(&f, fn->result.at[i], "a result");
+        store_result(&f, fn->result.at[i]);
     for (uint32_t i = 0; i < fn->update.len; i++)
-        store(&f, fn->update.at[i].value, "a result");
+        store_result(&f, fn->update.at[i].value);
     for (uint32_t i = 0; i < fn->node.len; i++)
         mark_node(&f, i);
     for (uint32_t i = 0; i < fn->node.len; i++)
