@@ -100,7 +100,7 @@ static bool dim_option(onnx_model *x, const char *name, int64_t *v)
     for (int i = 0; x->options && i < x->options->dims; i++)
         if (!strcmp(x->options->dim_name[i], name)) {
             *v = x->options->dim_value[i];
-            x->dims_bound |= (uint64_t)1 << (i & 63);
+            x->dim_used[i] = true;
             return true;
         }
     return false;
@@ -549,7 +549,7 @@ static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
 static bool check_dims(onnx_model *x)
 {
     for (int i = 0; x->options && i < x->options->dims; i++)
-        if (!(x->dims_bound >> (i & 63) & 1))
+        if (!x->dim_used[i])
             return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
                               arena_printf(&x->m->mem, "no input has a run-time dim '%s' (--dim)",
                                            x->options->dim_name[i]));
@@ -627,6 +627,7 @@ static bool build_model(onnx_model *x)
 static ir_module *import(onnx_model *x)
 {
     x->m = ir_module_new(x->d);
+    x->dim_used = arena_array(&x->m->mem, bool, x->options ? x->options->dims : 0);
     x->proto = unpack(x);
     bool ok = x->proto && build_model(x);
     names_free(&x->functions);

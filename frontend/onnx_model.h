@@ -25,7 +25,7 @@ typedef struct onnx_model {
     VEC(const Onnx__FunctionProto *) function;
     names files;                    /* of external data, by location */
     VEC(onnx_file) file;
-    uint64_t dims_bound;            /* bit i: option --dim i names a dim */
+    bool *dim_used;                 /* by option --dim: does it name a dim? */
     uint64_t weights;               /* bytes referenced so far */
     uint64_t nodes;                 /* made so far, functions expanded */
     int depth;                      /* of inlined functions and subgraphs */
