@@ -1,18 +1,20 @@
 /* ir/op/join.c - types of values that come from several places. */
 #include "op/join.h"
 
+static const char unknown[] = "?";      /* the importer gives no dim this name */
+
 ir_dim any_extent(dim_table *t)
 {
     bool found;
-    ir_dim d = dim_symbol_named(t, "any_extent", &found);
+    ir_dim d = dim_symbol_named(t, unknown, &found);
 
-    return found ? d : dim_symbol_new(t, "any_extent", 0, INT64_MAX);
+    return found ? d : dim_symbol_new(t, unknown, 0, INT64_MAX);
 }
 
 bool is_any_extent(dim_table *t, ir_dim d)
 {
     bool found;
-    ir_dim any = dim_symbol_named(t, "any_extent", &found);
+    ir_dim any = dim_symbol_named(t, unknown, &found);
 
     return found && dim_same(any, d);
 }

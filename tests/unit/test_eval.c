@@ -218,7 +218,7 @@ static void test_sequence(void **state)
         "%l = seq_len %u : i64[]\nreturn %a, %n, %j, %k, %l",
         3, 4, 3, 1, 2, 3, 4, 3, 4, 1, 3, 3, 2, 4, 4, 2);
     EXPECT("%x = const [1,2] : f32[2]\n%y = const [3] : f32[1]\n%s = seq_new %x, %y : "
-           "seq<f32[any_extent]>\n"
+           "seq<f32[\"?\"]>\n"
            "%m = const 1 : i64[]\n%a = seq_at %s, %m {syms=[q]} : f32[q]\n%d = dimval {dim=q} : "
            "i64[]\n"
            "return %a, %d",
