@@ -215,6 +215,21 @@ static void choose_vectors(conv *c, int64_t vectors)
     c->p = c->q == 2 ? (many ? 12 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
 }
 
+/* Are the groups of image and result in blocks that a vector holds?  Then a
+ * vector is a block. */
+static bool takes_blocks(conv *c)
+{
+    const dim_table *t = &c->j->l->m->dims;
+    const struct ir_attr_CONV *a = c->at;
+    int64_t x, y;
+
+    if (a->xg.n != 2 || a->yg.n != 2 || !dim_const(t, c->tx->dim[a->xg.at[1]], &x) ||
+        !dim_const(t, c->ty->dim[a->yg.at[1]], &y) || x != y || x < 2 || c->lanes % x)
+        return false;
+    c->lanes = (int)x;
+    return true;
+}
+
 bool template_conv(job *j)
 {
     struct ir_attr_CONV own = j->root->attr->CONV;
@@ -238,8 +253,7 @@ bool template_conv(job *j)
                 dim_const(t, conv_extent(&c, c.at->ws, c.tw), &e[3]);
     const ir_node *w = ir_node_of(fn, c.w);
     c.packed = flat && w->op == OP_CONST && e[0] * e[1] * e[2] * e[3] > 0;
-    c.depthwise = c.packed && c.at->xg.n && e[1] == 1 && e[2] == 1 &&
-                  (c.at->xg.n == 2 ? e[0] % c.lanes == 0 : false);
+    c.depthwise = c.packed && e[1] == 1 && e[2] == 1 && takes_blocks(&c);
     bool many = j->l->target->vector_regs >= 32;
     c.q = flat && e[1] <= c.lanes ? 1 : 2;
     c.p = c.depthwise ? (many ? 14 : 8) : many ? 12 : c.q == 1 ? 10 : 6;
