@@ -262,6 +262,11 @@ static bool is_source(const body *b, ir_ref ref)
     return (b->in->stored[ref] && ref != b->made) || n->op == OP_INPUT || n->op == OP_STATE;
 }
 
+lp_buf body_source(const body *b, ir_ref ref)
+{
+    return is_source(b, ref) ? find_arg(b, ARG_VALUE, ref) : 0;
+}
+
 void body_needs(body *b, ir_ref ref)
 {
     const ir_node *n = ir_node_of(b->fn, ref);
@@ -411,7 +416,7 @@ lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_exp
 
     if (!inside)
         return body_at(b, x, idx);
-    lp_buf buf = is_source(b, x) ? find_arg(b, ARG_VALUE, x) : 0;
+    lp_buf buf = body_source(b, x);
     if (buf) {
         lp_expr v = lp_load_if(k, buf, idx, both(k, b->guard, inside));
         const lp_node *o = lp_at(k, other);
@@ -570,7 +575,7 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
     uint32_t p = map_find(&b->memo, h);     /* 64-bit hashes: taken as exact */
     if (p != MAP_NONE)
         return b->memo_expr.at[map_id(&b->memo, p)];
-    lp_buf buf = is_source(b, ref) ? find_arg(b, ARG_VALUE, ref) : 0;
+    lp_buf buf = body_source(b, ref);
     lp_expr e = buf ? load(b, buf, idx) : compute(b, ir_node_of(b->fn, ref), idx);
     vec_push(&b->memo_expr, e);
     map_add(&b->memo, h, b->memo_expr.len - 1);

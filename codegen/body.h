@@ -51,6 +51,8 @@ void body_dims(body *b, ir_dim d);          /* declares d's symbols */
 lp_expr body_dim(body *b, ir_dim d);
 /* The value's element at idx; 0 and b->failed if that has no expression. */
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
+/* The parameter that holds the value; 0 if the value is computed on the way. */
+lp_buf body_source(const body *b, ir_ref ref);
 /* The element where `inside`, else `other`: the index may be out of bounds
  * there, and nothing is read. */
 lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);

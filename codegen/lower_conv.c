@@ -215,19 +215,17 @@ static void choose_vectors(conv *c, int64_t vectors)
     c->p = c->q == 2 ? (many ? 12 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
 }
 
-/* Are the groups of image and result in blocks that a vector holds?  Then a
- * vector is a block. */
-static bool takes_blocks(conv *c)
+/* Groups in one block, if image and result have them in blocks of one size that
+ * a vector holds; else 0. */
+static int groups_of_block(const conv *c)
 {
     const dim_table *t = &c->j->l->m->dims;
     const struct ir_attr_CONV *a = c->at;
     int64_t x, y;
+    bool alike = a->xg.n == 2 && a->yg.n == 2 && dim_const(t, c->tx->dim[a->xg.at[1]], &x) &&
+                 dim_const(t, c->ty->dim[a->yg.at[1]], &y) && x == y;
 
-    if (a->xg.n != 2 || a->yg.n != 2 || !dim_const(t, c->tx->dim[a->xg.at[1]], &x) ||
-        !dim_const(t, c->ty->dim[a->yg.at[1]], &y) || x != y || x < 2 || c->lanes % x)
-        return false;
-    c->lanes = (int)x;
-    return true;
+    return alike && x > 1 && c->lanes % x == 0 ? (int)x : 0;
 }
 
 bool template_conv(job *j)
@@ -253,11 +251,13 @@ bool template_conv(job *j)
                 dim_const(t, conv_extent(&c, c.at->ws, c.tw), &e[3]);
     const ir_node *w = ir_node_of(fn, c.w);
     c.packed = flat && w->op == OP_CONST && e[0] * e[1] * e[2] * e[3] > 0;
-    c.depthwise = c.packed && e[1] == 1 && e[2] == 1 && takes_blocks(&c);
+    c.depthwise = c.packed && e[1] == 1 && e[2] == 1 && !c.at->wo.n && !c.at->wf.n &&
+                  groups_of_block(&c);
+    if (c.depthwise)            /* a vector is a block */
+        c.lanes = groups_of_block(&c);
     bool many = j->l->target->vector_regs >= 32;
     c.q = flat && e[1] <= c.lanes ? 1 : 2;
     c.p = c.depthwise ? (many ? 14 : 8) : many ? 12 : c.q == 1 ? 10 : 6;
-    c.depthwise = c.depthwise && !c.at->wo.n && !c.at->wf.n;
     choose_tile_axis(&c, &own);
     if (c.depthwise) {          /* groups take the place of outputs */
         const int64_t turned[4] = {1, e[0], 1, e[3]};

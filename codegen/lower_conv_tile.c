@@ -159,15 +159,6 @@ static lp_expr image_if(const tile *x, int i, lp_expr pos, lp_expr tap, lp_expr 
     return p;
 }
 
-/* The buffer that holds r; 0 if r is computed on the way. */
-static lp_buf stored_buffer(const body *b, ir_ref r)
-{
-    for (uint32_t i = 0; i < b->arg.len; i++)
-        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == r)
-            return b->buf.at[i];
-    return 0;
-}
-
 /* An element of r, 0 unless `inside`. */
 static lp_expr load_if(body *b, ir_ref r, const lp_expr *idx, lp_expr inside)
 {
@@ -237,16 +228,14 @@ static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr 
     const struct ir_attr_CONV *a = x->c->at;
     const ir_type *t = x->c->tx;
     lp_kernel *k = x->b->k;
-    lp_expr idx[IR_MAX_RANK], o = x->at->o;
+    lp_expr idx[IR_MAX_RANK];
 
     put(x->b, x->at->n, t, a->xb, idx);
     if (!x->c->depthwise) {
         put(x->b, x->at->g, t, a->xg, idx);
-    } else if (a->xg.n == 2) {  /* blocked: the block is one vector */
-        idx[a->xg.at[0]] = o;
+    } else {                    /* blocked: the block is one vector */
+        idx[a->xg.at[0]] = x->at->o;
         idx[a->xg.at[1]] = v;
-    } else {
-        put(x->b, lp_add(k, lp_mul(k, o, lp_int(k, x->c->lanes)), v), t, a->xg, idx);
     }
     for (int i = 0; i < a->xf.n; i++)
         idx[a->xf.at[i]] = x->c->depthwise ? lp_int(k, 0) : f->axis[i];
@@ -563,7 +552,7 @@ void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place
     edge e;
 
     if (c->ahead)
-        x.image = stored_buffer(b, c->x);
+        x.image = body_source(b, c->x);
     x.edge = &e;
     if (!has_rim(c, c->s - 1) || !edge_of(c, &e)) {
         x.edge = NULL;
