@@ -33,10 +33,42 @@ static const struct {
     {ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS, "ss", "a list of texts"},
 };
 
-/* Is the value there?  A zero and an empty text need not be written. */
+/* One attribute of a signature's list. */
+typedef struct entry {
+    const char *name, *kind;
+    int name_len, kind_len;
+    bool required;
+} entry;
+
+/* Takes the next entry off the list; false at its end. */
+static bool next_entry(const char **list, entry *e)
+{
+    const char *s = *list + strspn(*list, " ");
+
+    e->name = s;
+    e->name_len = (int)strcspn(s, ":");
+    e->kind = s + e->name_len + 1;
+    if (!*s)
+        return false;
+    e->kind_len = (int)strcspn(e->kind, "! ");
+    e->required = e->kind[e->kind_len] == '!';
+    *list = e->kind + e->kind_len + e->required;
+    return true;
+}
+
+static bool is_called(const entry *e, const char *name)
+{
+    return name && strlen(name) == (size_t)e->name_len && !memcmp(name, e->name, strlen(name));
+}
+
+/* Is the value there?  Who writes the type may leave out a zero and an empty
+ * text. */
 static bool has_value(const Onnx__AttributeProto *a, Onnx__AttributeProto__AttributeType type)
 {
     switch (type) {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT: return a->type || a->has_f;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT: return a->type || a->has_i;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING: return a->type || a->has_s;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR: return a->t;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH: return a->g;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR: return a->sparse_tensor;
@@ -45,10 +77,11 @@ static bool has_value(const Onnx__AttributeProto *a, Onnx__AttributeProto__Attri
     }
 }
 
-static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const char *kind, size_t len)
+static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const entry *e)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
-        if (strlen(kinds[i].kind) != len || strncmp(kinds[i].kind, kind, len))
+        if (strlen(kinds[i].kind) != (size_t)e->kind_len ||
+            memcmp(kinds[i].kind, e->kind, (size_t)e->kind_len))
             continue;
         if (a->type && a->type != kinds[i].type)
             return onnx_fail(n, "attribute '%s' must be %s", a->name, kinds[i].name);
@@ -58,51 +91,47 @@ static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const char *ki
     return false;
 }
 
-/* The kind of an attribute in a signature's list, or null. */
-static const char *find_kind(const char *list, const char *name)
+/* The attributes of this entry: one at most, of its kind, there if required. */
+static bool check_entry(onnx_op *n, const entry *e)
 {
-    size_t len = strlen(name);
+    const char *name = NULL;
 
-    while (*list) {
-        if (!strncmp(list, name, len) && list[len] == ':')
-            return list + len + 1;
-        list += strcspn(list, " ");
-        list += *list == ' ';
+    for (size_t i = 0; i < n->p->n_attribute; i++) {
+        if (!is_called(e, n->p->attribute[i]->name))
+            continue;
+        if (name)
+            return onnx_fail(n, "attribute '%s' is given twice", name);
+        name = n->p->attribute[i]->name;
     }
-    return NULL;
+    const Onnx__AttributeProto *a = name ? onnx_attr(n, name) : NULL;
+    if (!a)
+        return !e->required ||
+               onnx_fail(n, "attribute '%.*s' is missing", e->name_len, e->name);
+    return check_kind(n, a, e);
 }
 
-static bool check_given(onnx_op *n, const signature *s)
+static bool is_listed(const char *list, const char *name)
 {
+    entry e;
+    bool found = false;
+
+    while (!found && next_entry(&list, &e))
+        found = is_called(&e, name);
+    return found;
+}
+
+static bool check_attributes(onnx_op *n, const char *list)
+{
+    entry e;
+
     for (size_t i = 0; i < n->p->n_attribute; i++) {
         const char *name = n->p->attribute[i]->name;
-        const char *kind = name ? find_kind(s->attributes, name) : NULL;
-        if (!kind)
+        if (!is_listed(list, name))
             return onnx_fail(n, "the operator has no attribute '%s'", name ? name : "");
-        for (size_t j = 0; j < i; j++)
-            if (!strcmp(n->p->attribute[j]->name, name))
-                return onnx_fail(n, "attribute '%s' is given twice", name);
-        const Onnx__AttributeProto *a = onnx_attr(n, name);
-        if (a && !check_kind(n, a, kind, strcspn(kind, "! ")))
+    }
+    while (next_entry(&list, &e))
+        if (!check_entry(n, &e))
             return false;
-    }
-    return true;
-}
-
-static bool check_required(onnx_op *n, const signature *s)
-{
-    char name[64];
-
-    for (const char *at = s->attributes; (at = strchr(at, '!')); at++) {
-        const char *colon = at, *from;
-        while (*colon != ':')
-            colon--;
-        for (from = colon; from > s->attributes && from[-1] != ' ';)
-            from--;
-        snprintf(name, sizeof name, "%.*s", (int)(colon - from), from);
-        if (!onnx_attr(n, name))
-            return onnx_fail(n, "attribute '%s' is missing", name);
-    }
     return true;
 }
 
@@ -123,5 +152,5 @@ bool onnx_check_node(onnx_op *n, const char *domain)
 
     return !s || (check_count(n, "operand", n->nin, s->min_in, s->max_in) &&
                   check_count(n, "result", n->nout, s->min_out, s->max_out) &&
-                  check_given(n, s) && check_required(n, s));
+                  check_attributes(n, s->attributes));
 }

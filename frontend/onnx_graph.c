@@ -175,9 +175,8 @@ const void *onnx_find_version(const void *table, size_t count, size_t size, cons
                               const char *op, int64_t version)
 {
     const char *at = table;
-    const onnx_version *v;
+    const onnx_version *v, *best = NULL;
     size_t lo = 0, hi = count;
-    const void *best = NULL;
 
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
@@ -305,8 +304,9 @@ static const char *why_not(const char *domain, const char *op, int64_t version)
 {
     if (version > newest(domain))
         return "this version of the operator set is not known";
-    return ONNX_FIND(rows, domain, op, INT64_MAX) ? "this version of the operator is not supported"
-                                           : "the operator is not supported";
+    return ONNX_FIND(rows, domain, op, INT64_MAX)
+               ? "this version of the operator is not supported"
+               : "the operator is not supported";
 }
 
 static bool dispatch(onnx_op *n, bool ready)

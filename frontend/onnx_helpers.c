@@ -98,18 +98,18 @@ const char *onnx_choice(onnx_op *n, const char *name, const char *choices)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
     size_t len = a ? a->s.len : 0;
-    size_t first = strcspn(choices, " ");
+    const char *c = choices;
 
-    for (const char *c = choices; len && *c; c += strspn(c, " ")) {
-        size_t width = strcspn(c, " ");
-        if (width == len && !memcmp(c, a->s.data, len))
-            return arena_strndup(&n->b->m->mem, c, width);
-        c += width;
+    while (*c && len && (strcspn(c, " ") != len || memcmp(c, a->s.data, len))) {
+        c += strcspn(c, " ");
+        c += strspn(c, " ");
     }
-    if (len)
+    if (!*c) {
         onnx_fail(n, "attribute '%s' is '%.*s', not one of: %s", name, len > 64 ? 64 : (int)len,
                   (const char *)a->s.data, choices);
-    return arena_strndup(&n->b->m->mem, choices, first);
+        c = choices;
+    }
+    return arena_strndup(&n->b->m->mem, c, strcspn(c, " "));
 }
 
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len)

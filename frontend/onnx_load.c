@@ -556,7 +556,7 @@ static bool check_dims(onnx_model *x)
     return true;
 }
 
-/* Output i as the graph declares it: its extents are advice, its type is not. */
+/* An output as the graph declares it: its extents are advice, its type is not. */
 static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *p, ir_ref out)
 {
     const char *name = p->name ? p->name : "";

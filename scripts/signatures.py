@@ -3,6 +3,8 @@
 
 usage: signatures.py > frontend/onnx_signatures.def
 """
+import textwrap
+
 import onnx.defs
 
 HEAD = """\
@@ -32,22 +34,14 @@ def signature(s):
             attributes)
 
 
-def wrap(row, attributes):
-    """The row in lines of at most 100 columns."""
-    lines, line = [], f"SIGNATURE({row},"
-    words = attributes.split(" ")
-    text = '"' + attributes + '")'
-    if len(line) + 1 + len(text) <= 100:
-        return f"{line} {text}"
-    lines.append(line)
-    part = ""
-    for w in words:
-        if len(part) + len(w) > 84:
-            lines.append(f'          "{part}"')
-            part = ""
-        part += w + " "
-    lines.append(f'          "{part.rstrip()}")')
-    return "\n".join(lines)
+def row(s):
+    """The row of a schema in lines of at most 100 columns."""
+    *counts, attributes = signature(s)
+    head = f'SIGNATURE("{s.domain}", {s.name}, {s.since_version}, {", ".join(map(str, counts))},'
+    if len(head) + len(attributes) + 4 <= 100:
+        return f'{head} "{attributes}")'
+    lines = textwrap.wrap(attributes, 84)
+    return head + ''.join(f'\n          "{x} "' for x in lines[:-1]) + f'\n          "{lines[-1]}")'
 
 
 def main():
@@ -59,9 +53,7 @@ def main():
         if now == before or s.deprecated:
             continue
         before = now
-        *counts, attributes = signature(s)
-        print(wrap(f'"{s.domain}", {s.name}, {s.since_version}, ' + ", ".join(map(str, counts)),
-                   attributes))
+        print(row(s))
     print("#undef ANY\n#undef SIGNATURE")
 
 

@@ -41,17 +41,18 @@ static inline void wire_message(text *t, uint32_t field, text *inner)
     text_free(inner);
 }
 
-/* NodeProto into a graph: operands and results are separated by blanks; `attr`
- * (a finished AttributeProto, freed) may be null. */
+/* Names separated by blanks; `-` is an absent one. */
 static inline void wire_words(text *t, uint32_t field, const char *words)
 {
     while (*words) {
         size_t n = strcspn(words, " ");
-        wire_bytes(t, field, words, n);
+        wire_bytes(t, field, words, n == 1 && *words == '-' ? 0 : n);
         words += n + (words[n] == ' ');
     }
 }
 
+/* NodeProto into a graph: operands and results as words; `attr` (a finished
+ * AttributeProto, freed) may be null. */
 static inline void wire_node(text *graph, const char *op, const char *in, const char *out,
                              text *attr)
 {
