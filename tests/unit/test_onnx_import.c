@@ -388,7 +388,8 @@ static void test_declared_type(void **state)
 }
 
 /* Every operator of the table with too few and too many operands and results,
- * absent ones between them, without attributes and with subgraphs that take nothing, or something. */
+ * absent ones between them, without attributes and with subgraphs that take
+ * nothing, or something. */
 static void any_node(void *cx, const char *domain, const char *op, int since)
 {
     static const char *const operands[] = {"", "x", "x x", "x x x", "-", "- x", "x - x"};
