@@ -55,6 +55,9 @@ bool scope_find(const onnx_scope *s, const char *name, ir_ref *r);
 void scope_free(onnx_scope *s);
 int64_t scope_version(const onnx_scope *s, const char *domain);
 
+/* A file in memory, as long as the process runs; null, and *why, if it cannot
+ * be read or is empty. */
+const uint8_t *onnx_map(const char *path, size_t *size, const char **why);
 /* A tensor of the file as a constant of the module: index, or IR_NONE after an
  * error at loc. */
 uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc);
