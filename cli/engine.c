@@ -12,6 +12,7 @@ tensor_kind ingot_kind_of(const ir_type *t)
 
 /* ---- values of the evaluator ---------------------------------------------------- */
 
+/* Null: too large. */
 static ir_val *val_from(arena *mem, const tensor_value *v)
 {
     if (v->kind == TENSOR_PLAIN) {
@@ -25,24 +26,9 @@ static ir_val *val_from(arena *mem, const tensor_value *v)
     x->n = v->n;
     x->item = arena_array(mem, ir_val *, v->n + 1);
     for (uint32_t i = 0; i < v->n; i++)
-        x->item[i] = val_from(mem, &v->item[i]);
+        if (!(x->item[i] = val_from(mem, &v->item[i])))
+            return NULL;
     return x;
-}
-
-static bool copy_strings(tensor *t)
-{
-    tensor_string *s = t->data;
-
-    for (int64_t i = 0; i < t->count; i++) {
-        char *own = malloc(s[i].len + 1);
-        if (!own)
-            return false;
-        if (s[i].len)
-            memcpy(own, s[i].at, s[i].len);
-        own[s[i].len] = 0;
-        s[i].at = own;
-    }
-    return true;
 }
 
 static bool val_to(const ir_val *x, tensor_value *out)
@@ -54,7 +40,7 @@ static bool val_to(const ir_val *x, tensor_value *out)
         size_t bytes = (size_t)out->t.count * tensor_elem_size(out->t.dtype);
         if (bytes)
             memcpy(out->t.data, x->data, bytes);
-        return x->dtype != DT_STR || copy_strings(&out->t);
+        return x->dtype != DT_STR || tensor_own_strings(&out->t);
     }
     out->kind = x->kind == TY_SEQ ? TENSOR_SEQUENCE : TENSOR_OPTIONAL;
     out->item = calloc(x->n + 1u, sizeof *out->item);
@@ -72,35 +58,48 @@ static bool fail(char *error, const char *name, const char *what)
     return false;
 }
 
-bool ingot_check_input(const ir_fn *fn, int i, const tensor_value *v,
-                       char error[TENSOR_ERROR_SIZE])
+static bool check_tensor(const dim_table *d, const ir_type *t, const tensor *v, const char *name,
+                         char *error)
 {
-    const ir_type *t = ir_type_of(fn, fn->param.at[i]);
-    const char *name = fn->param_name.at[i];
-    const dim_table *d = &fn->module->dims;
     char what[200];
     int64_t want;
 
-    if (ingot_kind_of(t) != v->kind)
-        return fail(error, name, "is a tensor, sequence or optional where the model has another");
-    if (v->kind != TENSOR_PLAIN)
-        return true;
-    if (dt_from_onnx(v->t.dtype) != t->dtype) {
-        snprintf(what, sizeof what, "has type %s, the model wants %s", tensor_type_name(v->t.dtype),
+    if (dt_from_onnx(v->dtype) != t->dtype) {
+        snprintf(what, sizeof what, "has type %s, the model wants %s", tensor_type_name(v->dtype),
                  dt_text(t->dtype));
         return fail(error, name, what);
     }
-    if (v->t.rank != t->rank) {
-        snprintf(what, sizeof what, "has %d axes, the model wants %d", v->t.rank, t->rank);
+    if (v->rank != t->rank) {
+        snprintf(what, sizeof what, "has %d axes, the model wants %d", v->rank, t->rank);
         return fail(error, name, what);
     }
     for (int a = 0; a < t->rank; a++)
-        if (dim_const(d, t->dim[a], &want) && want != v->t.dims[a]) {
+        if (dim_const(d, t->dim[a], &want) && want != v->dims[a]) {
             snprintf(what, sizeof what, "has extent %lld at axis %d, the model wants %lld",
-                     (long long)v->t.dims[a], a, (long long)want);
+                     (long long)v->dims[a], a, (long long)want);
             return fail(error, name, what);
         }
     return true;
+}
+
+static bool check_value(const dim_table *d, const ir_type *t, const tensor_value *v,
+                        const char *name, char *error)
+{
+    if (ingot_kind_of(t) != v->kind)
+        return fail(error, name, "is a tensor, sequence or optional where the model has another");
+    if (v->kind == TENSOR_PLAIN)
+        return check_tensor(d, t, &v->t, name, error);
+    for (uint32_t i = 0; i < v->n; i++)
+        if (!check_value(d, t->elem, &v->item[i], name, error))
+            return false;
+    return true;
+}
+
+bool ingot_check_input(const ir_fn *fn, int i, const tensor_value *v,
+                       char error[TENSOR_ERROR_SIZE])
+{
+    return check_value(&fn->module->dims, ir_type_of(fn, fn->param.at[i]), v,
+                       fn->param_name.at[i], error);
 }
 
 /* ---- the interpreter ------------------------------------------------------------------ */

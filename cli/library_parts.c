@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "names.h"
+
 /* ---- names ------------------------------------------------------------------------ */
 
 const char *library_c_type(ir_dtype d)
@@ -46,27 +48,26 @@ bool library_keyword(const char *s)
     return false;
 }
 
-static bool taken(const char *const *names, uint32_t n, const char *s)
+/* `base`, made to differ from the names in `s`. */
+static const char *different(arena *mem, name_set *s, const char *base)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (!strcmp(names[i], s))
-            return true;
-    return false;
+    const char *name = name_set_add(s, base);
+
+    if (!name)
+        mem_exhausted();
+    return arena_strdup(mem, name);
 }
 
-/* An identifier for `raw` that differs from the n earlier ones. */
-static const char *identifier(arena *mem, const char *const *earlier, uint32_t n, const char *raw)
+/* An identifier for `raw`, made to differ from the names in `s`. */
+static const char *identifier(arena *mem, name_set *s, const char *raw)
 {
     bool reserved = !*raw || isdigit((unsigned char)*raw) || library_keyword(raw);
     char *base = arena_printf(mem, "%s%s", reserved ? "_" : "", raw);
-    const char *s = base;
 
     for (char *p = base; *p; p++)
         if (!isalnum((unsigned char)*p))
             *p = '_';
-    for (int k = 2; taken(earlier, n, s); k++)
-        s = arena_printf(mem, "%s_%d", base, k);
-    return s;
+    return different(mem, s, base);
 }
 
 static const char *capitals(arena *mem, const char *s)
@@ -93,34 +94,37 @@ static bool constant_shape(const library *l, const ir_type *t)
 static void name_inputs(library *l, library_entry *x)
 {
     const plan_entry *e = x->e;
+    name_set dims = {0}, inputs = {0};
 
     x->dim = arena_array(&l->mem, const char *, e->symbol.len + 1);
     for (uint32_t i = 0; i < e->symbol.len; i++)
-        x->dim[i] = identifier(&l->mem, x->dim, i, l->a->m->dims.symbol.at[e->symbol.at[i]].name);
+        x->dim[i] = identifier(&l->mem, &dims, l->a->m->dims.symbol.at[e->symbol.at[i]].name);
     x->input = arena_array(&l->mem, const char *, e->input.len + 1);
     for (uint32_t i = 0; i < e->input.len; i++)
-        x->input[i] = identifier(&l->mem, x->input, i, e->input.at[i].name);
+        x->input[i] = identifier(&l->mem, &inputs, e->input.at[i].name);
+    name_set_free(&dims);
+    name_set_free(&inputs);
 }
 
-/* All members of the outputs are in one list, those with the data first. */
+/* The members with the data have the first choice. */
 static void name_outputs(library *l, library_entry *x)
 {
     uint32_t n = x->e->output.len;
-    const char **names = arena_array(&l->mem, const char *, 2 * n + 1);
-    uint32_t all = n;
+    name_set members = {0};
 
+    x->output = arena_array(&l->mem, const char *, n + 1);
     for (uint32_t i = 0; i < n; i++)
-        names[i] = identifier(&l->mem, names, i, x->e->output.at[i].name);
-    x->output = names;
+        x->output[i] = identifier(&l->mem, &members, x->e->output.at[i].name);
     x->extents = arena_array(&l->mem, const char *, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         if (constant_shape(l, x->e->output.at[i].type))
             continue;
         x->varies = true;
-        names[all] = identifier(&l->mem, names, all, arena_printf(&l->mem, "%s_dims", names[i]));
-        x->extents[i] = names[all++];
+        x->extents[i] =
+            different(&l->mem, &members, arena_printf(&l->mem, "%s_dims", x->output[i]));
     }
-    x->message = identifier(&l->mem, names, all, "message");
+    x->message = different(&l->mem, &members, "message");
+    name_set_free(&members);
 }
 
 static void measure_workspace(const library *l, library_entry *x)
@@ -147,26 +151,13 @@ static bool uses_states(const plan_entry *e)
     return false;
 }
 
-/* Entries whose names differ in case alone have macros of different names. */
-static const char *entry_macro(library *l, uint32_t entry, const char *base)
+static void describe_entry(library *l, library_entry *x, name_set *suffixes, name_set *macros)
 {
-    const char *s = base;
-
-    for (uint32_t i = 0, k = 2; i < entry; i++)
-        if (!strcmp(l->entry[i].macro, s)) {
-            s = arena_printf(&l->mem, "%s_%u", base, k++);
-            i = UINT32_MAX;     /* from the start: i + 1 is 0 */
-        }
-    return s;
-}
-
-static void describe_entry(library *l, library_entry *x, const char *const *suffix, uint32_t i)
-{
-    const char *name = l->a->name;
+    const char *name = l->a->name, *suffix = identifier(&l->mem, suffixes, x->e->name);
     bool alone = l->entries == 1 || !strcmp(x->e->name, "main");
 
-    x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix[i]);
-    x->macro = entry_macro(l, i, capitals(&l->mem, x->prefix));
+    x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix);
+    x->macro = different(&l->mem, macros, capitals(&l->mem, x->prefix));
     name_inputs(l, x);
     name_outputs(l, x);
     measure_workspace(l, x);
@@ -179,19 +170,21 @@ static void describe_entry(library *l, library_entry *x, const char *const *suff
 void library_open(library *l, const artifact *a)
 {
     const ir_module *m = a->m;
+    name_set suffixes = {0}, macros = {0}, states = {0};
 
     *l = (library){.a = a, .entries = a->p->entry.len};
     l->macro = capitals(&l->mem, a->name);
     l->entry = arena_array(&l->mem, library_entry, l->entries + 1);
-    const char **suffix = arena_array(&l->mem, const char *, l->entries + 1);
     for (uint32_t i = 0; i < l->entries; i++) {
         l->entry[i].e = a->p->entry.at[i];
-        suffix[i] = identifier(&l->mem, suffix, i, a->p->entry.at[i]->name);
-        describe_entry(l, &l->entry[i], suffix, i);
+        describe_entry(l, &l->entry[i], &suffixes, &macros);
     }
     l->state = arena_array(&l->mem, const char *, 2 * m->state.len + 1);
     for (uint32_t i = 0; i < m->state.len; i++)
-        l->state[i] = identifier(&l->mem, l->state, i, m->state.at[i].name);
+        l->state[i] = identifier(&l->mem, &states, m->state.at[i].name);
+    name_set_free(&suffixes);
+    name_set_free(&macros);
+    name_set_free(&states);
 }
 
 void library_close(library *l)

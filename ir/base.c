@@ -16,12 +16,16 @@ _Noreturn void ice(const char *file, int line, const char *func,
     abort();
 }
 
+void mem_exhausted(void)
+{
+    fputs("ingot: error: out of memory\n", stderr);
+    exit(1);
+}
+
 static void *or_exit(void *p)
 {
-    if (!p) {
-        fputs("ingot: error: out of memory\n", stderr);
-        exit(1);
-    }
+    if (!p)
+        mem_exhausted();
     return p;
 }
 

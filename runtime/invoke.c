@@ -89,7 +89,10 @@ static bool place_outputs(invoke *v, char *error)
     if (e->output_dims)
         e->output_dims(v->dims, extents);
     for (int32_t i = 0; i < e->output_count; extents += e->outputs[i++].rank)
-        if (e->outputs[i].rank > TENSOR_MAX_RANK || !place_output(v, i, extents, error))
+        if (e->outputs[i].rank > TENSOR_MAX_RANK)
+            return tensor_fail(error, "output '%s' has more than %d axes", e->outputs[i].name,
+                               TENSOR_MAX_RANK);
+        else if (!place_output(v, i, extents, error))
             return false;
     return true;
 }
@@ -184,25 +187,6 @@ bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE])
                        v->call.message ? ": " : "", v->call.message ? v->call.message : "");
 }
 
-/* The strings of an output belong to the model: a tensor owns its own. */
-static bool own_strings(tensor *t)
-{
-    tensor_string *s = t->data;
-
-    for (int64_t i = 0; i < t->count; i++) {
-        char *copy = malloc(s[i].len + 1);
-        if (!copy) {
-            t->count = i;
-            return false;
-        }
-        if (s[i].len)
-            memcpy(copy, s[i].at, s[i].len);
-        copy[s[i].len] = 0;
-        s[i].at = copy;
-    }
-    return true;
-}
-
 static bool take_one(invoke *v, int32_t i, tensor *t)
 {
     int64_t room = v->held[i].count, count = 1;
@@ -221,7 +205,7 @@ static bool take_one(invoke *v, int32_t i, tensor *t)
     t->count = count;
     if (!t->data && !tensor_init(t, t->dtype, t->rank, t->dims))
         return false;
-    return t->dtype != TENSOR_STRING || own_strings(t);
+    return t->dtype != TENSOR_STRING || tensor_own_strings(t);
 }
 
 bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "names.h"
 #include "tensor_file.h"
+#include "tensor_types.h"
 
 /* ---- files ---------------------------------------------------------------------- */
 
@@ -48,18 +50,15 @@ static bool write_one(const char *folder, bool pb, const char *name, const char 
 bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
                    int n, char error[TENSOR_ERROR_SIZE])
 {
-    char file[256], **used = calloc((size_t)n + 1, sizeof *used);
-    bool ok = used ? make_folder(folder, error) : tensor_fail(error, "no memory");
+    name_set files = {0};
+    bool ok = make_folder(folder, error);
 
     for (int i = 0; ok && i < n; i++) {
-        tensor_file_name(names[i], used, i, file, sizeof file);
-        used[i] = strdup(file);
-        ok = used[i] ? write_one(folder, pb, names[i], file, &v[i], error)
-                     : tensor_fail(error, "no memory");
+        const char *file = name_set_add_file(&files, names[i]);
+        ok = file ? write_one(folder, pb, names[i], file, &v[i], error)
+                  : tensor_fail(error, "no memory");
     }
-    for (int i = 0; used && i < n; i++)
-        free(used[i]);
-    free(used);
+    name_set_free(&files);
     return ok;
 }
 
@@ -118,15 +117,29 @@ static void show_top(const tensor *t)
     printf("\n");
 }
 
+static void show_integer(const tensor *t, int64_t i)
+{
+    const char *at = (const char *)t->data + (size_t)i * tensor_elem_size(t->dtype);
+    int64_t v = tensor_integer(t->dtype, at);
+
+    if (t->dtype == TENSOR_U64)
+        printf(" %llu", (unsigned long long)v);
+    else
+        printf(" %lld", (long long)v);
+}
+
 static void show_element(const tensor *t, int64_t i)
 {
     enum { LETTERS = 40 };
     const tensor_string *s = t->data;
+    char cls = tensor_types[t->dtype].cls;
 
     if (t->dtype == TENSOR_STRING)
         printf(" '%.*s'", (int)(s[i].len < LETTERS ? s[i].len : LETTERS), s[i].at ? s[i].at : "");
-    else
+    else if (cls == 'f' || cls == 'c')
         printf(" %.6g", tensor_element(t, i));
+    else
+        show_integer(t, i);
 }
 
 void outputs_show(const char *name, const tensor_value *v)

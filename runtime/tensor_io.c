@@ -1,4 +1,4 @@
-/* runtime/tensor_io.c - tensors in memory: types, values, names. */
+/* runtime/tensor_io.c - tensors in memory: types and values. */
 #include "tensor_io.h"
 
 #include <math.h>
@@ -81,6 +81,25 @@ void tensor_free(tensor *t)
             free((char *)((tensor_string *)t->data)[i].at);
     free(t->data);
     *t = (tensor){0};
+}
+
+bool tensor_own_strings(tensor *t)
+{
+    tensor_string *s = t->data;
+    int64_t count = t->count;
+
+    for (t->count = 0; t->count < count; t->count++, s++) {
+        char *copy = malloc(s->len + 1);
+        if (!copy) {
+            tensor_free(t);
+            return false;
+        }
+        if (s->len)
+            memcpy(copy, s->at, s->len);
+        copy[s->len] = 0;
+        s->at = copy;
+    }
+    return true;
 }
 
 void tensor_value_free(tensor_value *v)
@@ -175,34 +194,4 @@ double tensor_element(const tensor *t, int64_t i)
     }
     int64_t v = tensor_integer(t->dtype, p);
     return t->dtype == TENSOR_U64 ? (double)(uint64_t)v : (double)v;
-}
-
-/* ---- names --------------------------------------------------------------------- */
-
-static bool plain_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
-}
-
-void tensor_file_name(const char *name, char *const *earlier, int n, char *out,
-                      size_t size)
-{
-    char base[200];
-    size_t len = 0;
-    bool taken = true;
-
-    for (; name[len] && len + 1 < sizeof base; len++)
-        base[len] = plain_char(name[len]) ? name[len] : '_';
-    if (!len)
-        base[len++] = '_';
-    base[len] = 0;
-    snprintf(out, size, "%s", base);
-    for (int k = 2; taken; k++) {
-        taken = false;
-        for (int i = 0; i < n && !taken; i++)
-            taken = !strcmp(earlier[i], out);
-        if (taken)
-            snprintf(out, size, "%s_%d", base, k);
-    }
 }

@@ -52,6 +52,9 @@ size_t tensor_elem_size(int32_t dtype);            /* in memory; 0: unknown */
 /* Sets dtype, rank, dims, count and allocates zeroed data; false: too large. */
 bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims);
 void tensor_free(tensor *t);
+/* Replaces the strings by copies that `t` owns; false without memory: it is
+ * empty then. */
+bool tensor_own_strings(tensor *t);
 void tensor_value_free(tensor_value *v);
 
 /* Reads .npy (known by its first bytes) or .pb; `kind` says what a .pb holds. */
@@ -67,11 +70,6 @@ bool tensor_npy_holds(const tensor_value *v);
 /* Written under another name and renamed, so that no partial file is seen. */
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
-
-/* `name` with characters outside [A-Za-z0-9._-] as _, and _2, _3.. appended
- * until it differs from the n earlier ones; written to out (size bytes). */
-void tensor_file_name(const char *name, char *const *earlier, int n, char *out,
-                      size_t size);
 
 /* Largest differences of got from want. */
 typedef struct tensor_diff {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "names.h"
 #include "tensor_io.h"
 #include "tensor_types.h"
 
@@ -409,15 +410,34 @@ static void complex_numbers_have_tolerance(void **state)
 
 static void file_names(void **state)
 {
-    char *earlier[3] = {"a_b", "a_b_2", "c"}, out[100];
+    static const char *const names[][2] = {
+        {"a_b", "a_b"}, {"a_b_2", "a_b_2"}, {"a/b", "a_b_3"}, {"x:0", "x_0"},  {"", "_"},
+        {"/", "__2"},   {"a b", "a_b_4"},   {"a_b_2", "a_b_2_2"}, {"-.Z9", "-.Z9"}};
+    name_set s = {0};
 
     (void)state;
-    tensor_file_name("a/b", earlier, 3, out, sizeof out);
-    assert_string_equal(out, "a_b_3");
-    tensor_file_name("x:0", earlier, 3, out, sizeof out);
-    assert_string_equal(out, "x_0");
-    tensor_file_name("", earlier, 3, out, sizeof out);
-    assert_string_equal(out, "_");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_string_equal(name_set_add_file(&s, names[i][0]), names[i][1]);
+    name_set_free(&s);
+}
+
+/* Names stay where they are, and differ, while the table grows. */
+static void many_equal_names(void **state)
+{
+    enum { MANY = 1000 };
+    const char *name[MANY];
+    name_set s = {0};
+    char want[20];
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        name[i] = name_set_add(&s, "y");
+    assert_string_equal(name[0], "y");
+    for (int i = 1; i < MANY; i++) {
+        snprintf(want, sizeof want, "y_%d", i + 1);
+        assert_string_equal(name[i], want);
+    }
+    name_set_free(&s);
 }
 
 static void small_floats(void **state)
@@ -476,6 +496,7 @@ int main(void)
         cmocka_unit_test(comparison),
         cmocka_unit_test(complex_numbers_have_tolerance),
         cmocka_unit_test(file_names),
+        cmocka_unit_test(many_equal_names),
         cmocka_unit_test(small_floats),
     };
 
