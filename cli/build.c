@@ -79,6 +79,11 @@ static bool is_library(const build_options *o)
     return is(o, "lib") || is(o, "shared");
 }
 
+static bool weights_apart(const build_options *o)
+{
+    return !strcmp(o->weights, "file");
+}
+
 /* The model's name and a suffix in OUT's folder beside a library, OUT's name and
  * the suffix beside anything else. */
 static char *path_beside(const build_options *o, const char *name, const char *suffix)
@@ -118,7 +123,7 @@ static bool names_differ(const build_options *o)
 {
     char *name = identifier(o);
     char *beside[] = {is_library(o) && name ? path_beside(o, name, ".h") : NULL,
-                      !strcmp(o->weights, "file") && name ? path_beside(o, name, ".weights") : NULL};
+                      weights_apart(o) && name ? path_beside(o, name, ".weights") : NULL};
     const char *clash = same_file(o->out, o->file) ? o->out : NULL;
 
     for (size_t i = 0; i < COUNT(beside); i++)
@@ -181,7 +186,7 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
     char *name = identifier(o);
     ingot_code_options co = {.name = name, .target = t, .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
-                             .no_alloc = o->no_alloc, .weights_apart = !strcmp(o->weights, "file"),
+                             .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .max_weights = o->model.o.onnx.max_weights,
                              .watch = o->model.o.watch};
     ingot_code c;
@@ -223,7 +228,9 @@ static bool check(const build_options *o, const target *t)
                                  : "no model given (see ingot build --help)");
     return command_one_of("--emit", o->emit, known, COUNT(known)) &&
            command_one_of("--weights", o->weights, where, COUNT(where)) &&
-           (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus))) && names_differ(o);
+           (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus))) &&
+           (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
+           names_differ(o);
 }
 
 int command_build(int argc, char **argv)

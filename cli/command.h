@@ -16,7 +16,7 @@ int command_ops(int argc, char **argv);
 int command_opt(int argc, char **argv);
 
 /* What is given about a model, whatever is done with it. */
-enum { MODEL_MAX_GIVEN = 32 };
+enum { MODEL_MAX_GIVEN = 256 };
 typedef struct model_options {
     ingot_options o;
     bool verbose;

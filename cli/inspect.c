@@ -284,6 +284,9 @@ static bool check(const inspect_options *o)
         return cli_wrong("no model given");
     if (!tensors && strcmp(o->format, "text"))
         return cli_wrong("--format %s draws the stages import and optimized", o->format);
+    if (!strcmp(o->stage, "import") &&
+        (o->model.o.watch.dump || o->model.o.watch.stop_after || o->model.o.watch.times))
+        return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");
     if (o->passes && !tensors)
         return cli_wrong("-p is for the stages import and optimized");
     return !o->passes || passes_exist(o->passes);

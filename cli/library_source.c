@@ -19,16 +19,15 @@ static void declarations(const library *l, text *out)
         "extern const uint8_t *weights_of(void) __asm__(\"ingot.%s.weights\");\n",
         n);
     if (l->a->m->state.len)
-        text_add(out,
-                 "extern void init(void *states, const uint8_t *weights) __asm__(\"ingot.%s.init\");\n",
-                 n);
+        text_add(out, "extern void init(void *states, const uint8_t *weights)\n"
+                      "    __asm__(\"ingot.%s.init\");\n", n);
     for (uint32_t i = 0; i < l->entries; i++)
-        text_add(
-            out,
-            "extern size_t size%u(const int64_t *dims, int32_t threads) __asm__(\"ingot.%s.size.%u\");\n"
-            "extern void extents%u(const int64_t *dims, int64_t *to) __asm__(\"ingot.%s.extents.%u\");\n"
-            "extern int32_t run%u(struct call *call) __asm__(\"ingot.%s.run.%u\");\n",
-            i, n, i, i, n, i, i, n, i);
+        text_add(out, "extern size_t size%u(const int64_t *dims, int32_t threads)\n"
+                      "    __asm__(\"ingot.%s.size.%u\");\n"
+                      "extern void extents%u(const int64_t *dims, int64_t *to)\n"
+                      "    __asm__(\"ingot.%s.extents.%u\");\n"
+                      "extern int32_t run%u(struct call *call) __asm__(\"ingot.%s.run.%u\");\n",
+                 i, n, i, i, n, i, i, n, i);
     text_add(out, "#pragma GCC visibility pop\n\n");
 }
 
@@ -100,7 +99,8 @@ static void output_dims(const library_entry *x, uint32_t i, text *out)
     text_add(out, "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out)\n{\n",
              x->prefix, x->prefix, x->prefix);
     load_dims(x, out);
-    text_add(out, "    int64_t e[%u] = {0};\n\n    if (!cpu_lacks())\n        extents%u(v, e);\n", at, i);
+    text_add(out, "    int64_t e[%u] = {0};\n\n    if (!cpu_lacks())\n"
+                  "        extents%u(v, e);\n", at, i);
     at = 0;
     for (uint32_t k = 0; k < x->e->output.len; k++) {
         int rank = x->e->output.at[k].type->rank;

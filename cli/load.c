@@ -94,7 +94,8 @@ static bool bind_input(binding *b, const onnx_input_shape *s)
 static bool bind_all(ir_module *m, const char *path, const onnx_options *o, diag *d)
 {
     uint32_t n = m->dims.symbol.len;
-    binding b = {m, path, d, arena_array(&m->mem, ir_dim, n + 1), arena_array(&m->mem, bool, n + 1)};
+    binding b = {m, path, d, arena_array(&m->mem, ir_dim, n + 1),
+                 arena_array(&m->mem, bool, n + 1)};
     const dim_subst s = {b.to, b.given, n};
 
     for (int i = 0; i < o->dims; i++)

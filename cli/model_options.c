@@ -62,7 +62,7 @@ static bool set_max_weights(model_options *m, const char *value)
 
     errno = 0;
     unsigned long long v = strtoull(value, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : NULL;
+    const char *unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
     if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v ||
         v > UINT64_MAX >> 1 >> shift)

@@ -1,6 +1,7 @@
 /* cli/progress.c - one line on stderr, shown by a timer. */
 #include "progress.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,9 +25,12 @@ static void show(void)
 
 static void on_alarm(int number)
 {
+    int before = errno;
+
     (void)number;
     shown = 1;
     show();
+    errno = before;
 }
 
 static double now(void)

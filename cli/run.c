@@ -5,7 +5,10 @@
 #include "command.h"
 #include "progress.h"
 
-enum { MAX_INPUTS = 256 };
+typedef struct given_input {
+    char *name;
+    const char *path;
+} given_input;
 
 typedef struct run_options {
     model_options model;
@@ -13,9 +16,7 @@ typedef struct run_options {
     ingot_engine_kind engine;
     bool pb, random;
     long long seed, threads;
-    char *name[MAX_INPUTS];
-    const char *path[MAX_INPUTS];
-    int inputs;
+    VEC(given_input) inputs;
 } run_options;
 
 enum { O_INPUT, O_FOLDER, O_FORMAT, O_ENGINE, O_RANDOM, O_THREADS, O_MODEL };
@@ -29,20 +30,25 @@ static const cli_option options[] = {
     {"--threads", "N", "threads (default: the CPUs)"},
     MODEL_OPTIONS};
 
+/* Of the file of an input; null: none is given. */
+static const char *path_of(const run_options *o, const char *name)
+{
+    for (uint32_t i = 0; i < o->inputs.len; i++)
+        if (!strcmp(o->inputs.at[i].name, name))
+            return o->inputs.at[i].path;
+    return NULL;
+}
+
 static bool add_input(run_options *o, const char *value)
 {
     const char *at = strchr(value, '=');
 
-    if (o->inputs == MAX_INPUTS)
-        return cli_wrong("more than %d times --input", MAX_INPUTS);
     if (!at)
         return cli_wrong("--input takes NAME=FILE, not '%s'", value);
-    o->name[o->inputs] = strndup(value, (size_t)(at - value));
-    for (int i = 0; i < o->inputs; i++)
-        if (!strcmp(o->name[i], o->name[o->inputs]))
-            return cli_wrong("--input %s is given twice", o->name[i]);
-    o->path[o->inputs++] = at + 1;
-    return true;
+    char *name = strndup(value, (size_t)(at - value));
+    bool twice = path_of(o, name) != NULL;
+    vec_push(&o->inputs, (given_input){name, at + 1});
+    return !twice || cli_wrong("--input %s is given twice", name);
 }
 
 static bool set_format(run_options *o, const char *value)
@@ -90,25 +96,18 @@ bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_val
     return true;
 }
 
-static const char *path_of(const run_options *o, const char *name)
-{
-    for (int i = 0; i < o->inputs; i++)
-        if (!strcmp(o->name[i], name))
-            return o->path[i];
-    return NULL;
-}
-
 static bool names_exist(const run_options *o, const ir_fn *fn)
 {
-    for (int i = 0; i < o->inputs; i++) {
+    for (uint32_t i = 0; i < o->inputs.len; i++) {
+        const char *name = o->inputs.at[i].name;
         bool found = false;
         for (uint32_t k = 0; k < fn->param.len; k++)
-            found |= !strcmp(fn->param_name.at[k], o->name[i]);
+            found |= !strcmp(fn->param_name.at[k], name);
         if (found)
             continue;
-        const char *near = cli_nearest(o->name[i], fn->param_name.at, (int)fn->param.len);
-        return near ? cli_wrong("the model has no input '%s'; did you mean '%s'?", o->name[i], near)
-                    : cli_wrong("the model has no input '%s'", o->name[i]);
+        const char *near = cli_nearest(name, fn->param_name.at, (int)fn->param.len);
+        return near ? cli_wrong("the model has no input '%s'; did you mean '%s'?", name, near)
+                    : cli_wrong("the model has no input '%s'", name);
     }
     return true;
 }
@@ -195,7 +194,8 @@ int command_run(int argc, char **argv)
     bool ok = e && run_engine(&o, e);
     ingot_engine_close(e);
     diag_free(&d);
-    for (int i = 0; i < o.inputs; i++)
-        free(o.name[i]);
+    for (uint32_t i = 0; i < o.inputs.len; i++)
+        free(o.inputs.at[i].name);
+    vec_free(&o.inputs);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -143,7 +143,7 @@ static value int_op(emit *e, sc_op op, ir_dtype d, const value *a)
     }
 }
 
-/* ---- floats ----------------------------------------------------------------------------------- */
+/* ---- floats ------------------------------------------------------------------------- */
 
 static value flt_op(emit *e, sc_op op, const value *a)
 {
@@ -182,7 +182,7 @@ static value flt_op(emit *e, sc_op op, const value *a)
     return v;
 }
 
-/* ---- rounding to the narrow types, casts ----------------------------------------------------------- */
+/* ---- rounding to the narrow types, casts -------------------------------------------- */
 
 /* bf16 of a float, as i16: nearest even; NaN stays a NaN. */
 static value to_bf16(emit *e, value v)

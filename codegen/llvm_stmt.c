@@ -339,7 +339,7 @@ static void store(emit *e, const lp_stmt *s)
         store_lanes(e, s, emit_vector(e, offset), v);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------------------- */
 
 static void let(emit *e, const lp_stmt *s)
 {
@@ -459,7 +459,7 @@ void emit_block(emit *e, const lp_stmt *s)
     e->row_top = top;
 }
 
-/* ---- kernels -------------------------------------------------------------------------------------- */
+/* ---- kernels ------------------------------------------------------------------------ */
 
 static void add_text_attribute(emit *e, value f, const char *key, const char *v)
 {

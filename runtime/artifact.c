@@ -31,21 +31,51 @@ static const cli_option options[] = {
     {"--bench", "N", "time N runs, with --random-inputs if need be"},
     {"--json", "FILE", "write the times there too"},
     {"--threads", "N", "threads (default: the CPUs, or as built)"},
-    {"--weights", "FILE", "weights that are not built in (default: the program's name and .weights)"},
+    {"--weights", "FILE", "weights not built in (default: the program's name and .weights)"},
     {NULL, NULL, NULL}};
 
-/* Names may hold `:` and `/`.  Files split at the first `=`, else at the last. */
-static bool add_pair(artifact_pairs *p, const char *value, bool first)
+/* Names may hold `:` and `/`: files split at the first `=`, extents at the last. */
+static bool append(artifact_list *l, artifact_given given)
 {
-    const char *at = first ? strchr(value, '=') : strrchr(value, '=');
+    artifact_given *more = realloc(l->at, (size_t)(l->n + 1) * sizeof *more);
 
-    if (p->n == ARTIFACT_MAX_GIVEN)
-        return cli_wrong("more than %d times the same option", ARTIFACT_MAX_GIVEN);
-    if (!at && !first)
-        return cli_wrong("NAME=VALUE is expected, not '%s'", value);
-    p->at[p->n++] = (artifact_pair){at ? strndup(value, (size_t)(at - value)) : NULL,
-                                    at ? at + 1 : value};
+    if (!more)
+        return cli_wrong("no memory");
+    l->at = more;
+    more[l->n++] = given;
     return true;
+}
+
+static bool add_input(artifact_list *l, const char *value)
+{
+    const char *at = strchr(value, '=');
+    char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
+
+    return append(l, (artifact_given){.name = name, .path = at ? at + 1 : value});
+}
+
+static bool add_shape(artifact_list *l, const char *value)
+{
+    artifact_given g = {0};
+    const char *at = strrchr(value, '=');
+
+    if (!at || !outputs_parse_shape(at + 1, &g.rank, g.extents))
+        return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
+    g.name = strndup(value, (size_t)(at - value));
+    return append(l, g);
+}
+
+static bool add_dim(artifact_list *l, const char *value)
+{
+    const char *at = strrchr(value, '=');
+    long long n;
+
+    if (!at)
+        return cli_wrong("--dim takes NAME=N, not '%s'", value);
+    if (!cli_number("--dim", at + 1, 0, INT32_MAX, &n))
+        return false;
+    return append(l, (artifact_given){.name = strndup(value, (size_t)(at - value)), .rank = 1,
+                                      .extents = {n}});
 }
 
 static bool see_format(artifact_options *o, const char *value)
@@ -61,14 +91,14 @@ static bool see(void *cx, int index, const char *value)
     artifact_options *o = cx;
 
     switch (index) {
-    case O_INPUT: return add_pair(&o->inputs, value, true);
+    case O_INPUT: return add_input(&o->inputs, value);
     case O_FOLDER: o->folder = value; return true;
     case O_FORMAT: return see_format(o, value);
     case O_RANDOM:
         o->random = true;
         return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case O_SHAPE: return add_pair(&o->shapes, value, false);
-    case O_DIM: return add_pair(&o->dims, value, false);
+    case O_SHAPE: return add_shape(&o->shapes, value);
+    case O_DIM: return add_dim(&o->dims, value);
     case O_INFO: o->info = true; return true;
     case O_BENCH:
         o->random = true;
@@ -195,10 +225,11 @@ static bool open_artifact(artifact *a)
     return (a->dims && a->in && a->out) || cli_wrong("no memory");
 }
 
-static void close_pairs(artifact_pairs *p)
+static void close_list(artifact_list *l)
 {
-    for (int i = 0; i < p->n; i++)
-        free(p->at[i].name);
+    for (int i = 0; i < l->n; i++)
+        free(l->at[i].name);
+    free(l->at);
 }
 
 static void close_artifact(artifact *a)
@@ -212,9 +243,9 @@ static void close_artifact(artifact *a)
     free(a->in);
     free(a->out);
     free(a->dims);
-    close_pairs(&a->o.inputs);
-    close_pairs(&a->o.shapes);
-    close_pairs(&a->o.dims);
+    close_list(&a->o.inputs);
+    close_list(&a->o.shapes);
+    close_list(&a->o.dims);
 }
 
 int artifact_main(const struct ingot_model *m, int argc, char **argv)

@@ -7,22 +7,22 @@
 #include "tensor_io.h"
 #include "thread.h"
 
-enum { ARTIFACT_MAX_GIVEN = 256 };
-
 /* NAME=VALUE of the command line, the name a copy. */
-typedef struct artifact_pair {
-    char *name;
-    const char *value;
-} artifact_pair;
+typedef struct artifact_given {
+    char *name;                     /* null: none stands before the file */
+    const char *path;               /* of --input */
+    int32_t rank;                   /* of --shape; one extent for --dim */
+    int64_t extents[TENSOR_MAX_RANK];
+} artifact_given;
 
-typedef struct artifact_pairs {
-    artifact_pair at[ARTIFACT_MAX_GIVEN];
+typedef struct artifact_list {
+    artifact_given *at;
     int n;
-} artifact_pairs;
+} artifact_list;
 
 /* The command line. */
 typedef struct artifact_options {
-    artifact_pairs inputs, shapes, dims;
+    artifact_list inputs, shapes, dims;
     const char *folder, *json, *weights;
     bool pb, random, info;
     long long seed, threads, bench;

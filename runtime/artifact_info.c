@@ -6,14 +6,25 @@
 #include "bind.h"
 #include "check_cpu.h"
 
+static void print_extent(const struct ingot_value_info *v, int32_t axis)
+{
+    const char *name = v->dim_names ? v->dim_names[axis] : NULL;
+
+    if (axis)
+        printf(",");
+    if (v->dims[axis] >= 0)
+        printf("%lld", (long long)v->dims[axis]);
+    else
+        printf("%s", name && *name ? name : "?");
+}
+
 static void print_values(const char *what, const struct ingot_value_info *v, int32_t n)
 {
-    char type[256];
-
     for (int32_t i = 0; i < n; i++) {
-        bind_type_text(&v[i], type, sizeof type);
-        printf("%-8s %s: %s%s\n", what, v[i].name, type,
-               v[i].late ? "  (size depends on data)" : "");
+        printf("%-8s %s: %s[", what, v[i].name, tensor_type_name(v[i].dtype));
+        for (int32_t a = 0; a < v[i].rank; a++)
+            print_extent(&v[i], a);
+        printf("]%s\n", v[i].late ? "  (size depends on data)" : "");
     }
 }
 

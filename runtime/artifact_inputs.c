@@ -1,4 +1,5 @@
 /* runtime/artifact_inputs.c - inputs from files, shapes, and made up. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "artifact.h"
@@ -16,45 +17,39 @@ static bool no_such(const char *what, const char *name, const char *const *names
 
 static bool find_input(const artifact *a, const char *name, int32_t *index)
 {
-    const char *names[ARTIFACT_MAX_GIVEN];
-    int n = 0;
-
     *index = bind_find_input(a->entry, name);
     if (*index >= 0)
         return true;
-    for (; n < a->entry->input_count && n < ARTIFACT_MAX_GIVEN; n++)
-        names[n] = a->entry->inputs[n].name;
-    return no_such("input", name, names, n);
+    const char **names = calloc((size_t)a->entry->input_count + 1, sizeof *names);
+    for (int32_t i = 0; names && i < a->entry->input_count; i++)
+        names[i] = a->entry->inputs[i].name;
+    no_such("input", name, names, names ? a->entry->input_count : 0);
+    free(names);
+    return false;
 }
 
-static bool bind_dim(artifact *a, const artifact_pair *p)
+static bool bind_dim(artifact *a, const artifact_given *g)
 {
     const struct ingot_entry *e = a->entry;
-    int32_t s = bind_find_dim(e, p->name);
-    long long v;
+    int32_t s = bind_find_dim(e, g->name);
 
     if (s < 0)
-        return no_such("run-time dim", p->name, e->dim_names, e->dim_count);
-    if (!cli_number("--dim", p->value, 0, INT32_MAX, &v))
-        return false;
-    if (a->dims[s] != BIND_FREE && a->dims[s] != v)
-        return cli_wrong("--dim %s is given twice, as %lld and %lld", p->name,
-                         (long long)a->dims[s], v);
-    a->dims[s] = v;
+        return no_such("run-time dim", g->name, e->dim_names, e->dim_count);
+    if (a->dims[s] != BIND_FREE && a->dims[s] != g->extents[0])
+        return cli_wrong("--dim %s is given twice, as %lld and %lld", g->name,
+                         (long long)a->dims[s], (long long)g->extents[0]);
+    a->dims[s] = g->extents[0];
     return true;
 }
 
-static bool bind_given_shape(artifact *a, const artifact_pair *p)
+static bool bind_given_shape(artifact *a, const artifact_given *g)
 {
     char error[TENSOR_ERROR_SIZE];
-    int64_t extents[TENSOR_MAX_RANK];
-    int32_t index, rank;
+    int32_t index;
 
-    if (!find_input(a, p->name, &index))
+    if (!find_input(a, g->name, &index))
         return false;
-    if (!outputs_parse_shape(p->value, &rank, extents))
-        return cli_wrong("--shape takes NAME=1x3x8, not '%s=%s'", p->name, p->value);
-    return bind_shape(a->entry, index, rank, extents, a->dims, error) ||
+    return bind_shape(a->entry, index, g->rank, g->extents, a->dims, error) ||
            cli_wrong("--shape: %s", error);
 }
 
@@ -71,29 +66,29 @@ bool artifact_bind(artifact *a)
 }
 
 /* `--input FILE` is enough where there is one input. */
-static bool input_of(const artifact *a, const artifact_pair *p, int32_t *index)
+static bool input_of(const artifact *a, const artifact_given *g, int32_t *index)
 {
     *index = 0;
-    if (p->name)
-        return find_input(a, p->name, index);
+    if (g->name)
+        return find_input(a, g->name, index);
     return a->entry->input_count == 1 ||
-           cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", p->value,
+           cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", g->path,
                      a->entry->input_count);
 }
 
-static bool load_file(artifact *a, const artifact_pair *p)
+static bool load_file(artifact *a, const artifact_given *g)
 {
     char error[TENSOR_ERROR_SIZE];
     int32_t i;
 
-    if (!input_of(a, p, &i))
+    if (!input_of(a, g, &i))
         return false;
     if (a->in[i].t.data)
         return cli_wrong("input '%s' is given twice", a->entry->inputs[i].name);
-    if (!tensor_read(p->value, TENSOR_PLAIN, &a->in[i], error))
+    if (!tensor_read(g->path, TENSOR_PLAIN, &a->in[i], error))
         return cli_wrong("%s", error);
     return bind_tensor(a->entry, i, &a->in[i].t, a->dims, error) ||
-           cli_wrong("%s: %s", p->value, error);
+           cli_wrong("%s: %s", g->path, error);
 }
 
 static bool make_up(artifact *a, int32_t i)

@@ -113,19 +113,3 @@ bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dim
     }
     return true;
 }
-
-void bind_type_text(const struct ingot_value_info *v, char *out, size_t size)
-{
-    size_t n = (size_t)snprintf(out, size, "%s[", tensor_type_name(v->dtype));
-
-    for (int32_t a = 0; a < v->rank && n < size; a++) {
-        const char *name = v->dim_names ? v->dim_names[a] : NULL;
-        const char *comma = a ? "," : "";
-        if (v->dims[a] >= 0)
-            n += (size_t)snprintf(out + n, size - n, "%s%lld", comma, (long long)v->dims[a]);
-        else
-            n += (size_t)snprintf(out + n, size - n, "%s%s", comma, name && *name ? name : "?");
-    }
-    if (n < size)
-        snprintf(out + n, size - n, "]");
-}

@@ -23,7 +23,5 @@ bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, in
 /* Extents of input `index` (rank of them); false if a symbol is free. */
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE]);
-/* "f32[N,3,224,224]" */
-void bind_type_text(const struct ingot_value_info *v, char *out, size_t size);
 
 #endif

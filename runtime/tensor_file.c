@@ -32,11 +32,14 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE])
 {
-    static const uint8_t magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+    static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'}, zip[4] = {'P', 'K', 3, 4};
     bool ok;
 
     *out = (tensor_value){0};
-    if (size >= 12 && !memcmp(data, magic, 6))
+    if (size >= sizeof zip && !memcmp(data, zip, sizeof zip))
+        return tensor_fail(error, "%s: an archive such as .npz; one tensor is expected, in a .npy "
+                           "or .pb file", name);
+    if (size >= sizeof npy && !memcmp(data, npy, sizeof npy))
         ok = npy_read(name, data, size, &out->t, error);
     else
         ok = pb_read(name, data, size, kind, out, error);

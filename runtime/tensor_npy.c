@@ -76,11 +76,10 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
     int64_t dims[TENSOR_MAX_RANK];
     int32_t rank;
     char header[4096];
-    size_t lead = data[6] == 1 ? 10 : 12;
 
     if (size < 12)
         return tensor_fail(error, "%s: not a .npy file: only %zu bytes", name, size);
-    size_t len = data[8] | (size_t)data[9] << 8;
+    size_t lead = data[6] == 1 ? 10 : 12, len = data[8] | (size_t)data[9] << 8;
     if (data[6] > 1)
         len |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     if (data[6] < 1 || data[6] > 3)

@@ -8,7 +8,6 @@ line counts cases.
 """
 import os
 import pathlib
-import resource
 import signal
 import struct
 import subprocess
@@ -153,6 +152,15 @@ def check(name, folder, command, code, *words, new=(), **options):
     report(name, problem)
 
 
+def peak_memory(command):
+    """Largest resident set of a command, in bytes."""
+    child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss << 10
+
+
 def interrupt(name, folder, command, wait_for, env=None):
     """Ctrl-C as soon as wait_for() is true: exit code 130, nothing left."""
     before = names(folder)
@@ -254,11 +262,11 @@ def memory(folder):
     for name, (data, code) in cases.items():
         path.write_bytes(data)
         limit = 16 * len(data) + (256 << 20)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        check(name, folder, ['/bin/sh', '-c', 'exec "$@" >/dev/null', 'sh', INGOT, 'inspect', path], code)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        report(f'{name}: memory', f'{after >> 10} MB for {len(data) >> 10} kB'
-               if after > before and after * 1024 > limit else None)
+        command = [INGOT, 'inspect', path]
+        check(name, folder, ['/bin/sh', '-c', 'exec "$@" >/dev/null', 'sh', *command], code)
+        peak = peak_memory(command)
+        report(f'{name}: memory', f'{peak >> 20} MB for {len(data) >> 10} kB'
+               if peak > limit else None)
 
 
 def bad_data(folder):
@@ -268,13 +276,14 @@ def bad_data(folder):
     npy(folder / 'shape.npy', [3, 2])
     npy(folder / 'rank.npy', [6])
     (folder / 'cut.npy').write_bytes((folder / 'good.npy').read_bytes()[:-1])
+    (folder / 'archive.npz').write_bytes(b'PK\3\4' + bytes(99))
     (folder / 'junk.pb').write_bytes(b'\xff' * 99)
     check('build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm'], 0, new=['m'])
     engines = {'compiled': [INGOT, 'run', 'm.onnx'], 'executable': [folder / 'm'],
                'interpreter': [INGOT, 'run', 'm.onnx', '--engine=interpreter']}
     for engine, command in engines.items():
         for data, *words in (('type.npy', "'x'", 'f64'), ('shape.npy', "'x'", '3'), ('rank.npy', "'x'"),
-                             ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('none.npy', 'none.npy')):
+                             ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('archive.npz', 'archive such as .npz'), ('none.npy', 'none.npy')):
             check(f'{engine}: {data}', folder, [*command, '--input', f'x={data}', '--output-dir', 'out'], 1, *words)
         check(f'{engine}: missing input', folder, command, 1, "'x'")
         check(f'{engine}: unknown input', folder, [*command, '--input', 'xx=good.npy'], 1, "'xx'", "'x'")
@@ -373,6 +382,8 @@ def command_lines(folder):
         'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
         'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
         'weights over the program': ['build', 'm.onnx', '--weights', 'file', '--emit', 'lib', '-o', 'net.weights'],
+        'a static library': ['build', 'm.onnx', '--emit', 'lib', '--static', '-o', 'm.a'],
+        'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
     hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "'exe'"}
@@ -383,7 +394,8 @@ def command_lines(folder):
     for name, (arguments, word) in wrong.items():
         check(name, folder, [INGOT, 'inspect', 'm.onnx', *arguments], 1, word)
     right = {'shape': ['m.onnx', '--shape', 'x=4x3'], 'shape with =': ['--shape=x=4x3', 'm.onnx'],
-             'equal shape': ['fixed.onnx', '--shape', 'x=2x3'], 'dim': ['--dim=N=4', 'm.onnx'], 'after --': ['--', 'm.onnx']}
+             'equal shape': ['fixed.onnx', '--shape', 'x=2x3'], 'dim': ['--dim=N=4', 'm.onnx'], 'after --': ['--', 'm.onnx'],
+             'size': ['m.onnx', '--max-weights', '1K']}
     for name, arguments in right.items():
         check(f'right: {name}', folder, [INGOT, 'inspect', *arguments], 0)
     check('test: no such folder', folder, [INGOT, 'test', 'none'], 1, 'none')

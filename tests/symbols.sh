@@ -76,7 +76,8 @@ for cpu in x86-64 x86-64-v2 x86-64-v3 x86-64-v4; do
             continue
         fi
         ld -r -o "$dir/all.o" --whole-archive "$dir/net.a"
-        foreign=$(nm -u "$dir/all.o" | awk '{ print $2 }' |
+        nm -u "$dir/all.o" >"$dir/undefined"
+        foreign=$(awk '{ print $2 }' "$dir/undefined" |
             grep -vxE 'memcpy|memset|memmove|_GLOBAL_OFFSET_TABLE_' || true)
         if [ -n "$foreign" ]; then
             echo "$name: FAILED, needs ${foreign//$'\n'/ }"

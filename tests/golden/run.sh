@@ -58,13 +58,12 @@ check()
 }
 
 for file in "$@"; do
-    [ -f "$file" ] || continue
-    if check "$file" >"$tmp/report"; then
+    if [ -f "$file" ] && check "$file" >"$tmp/report"; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
         echo "FAILED $file"
-        cat "$tmp/report"
+        [ -f "$file" ] && cat "$tmp/report" || echo "no such file"
     fi
 done
 echo "$passed passed, $failed failed, 0 skipped"
