@@ -137,11 +137,13 @@ bool link_executable(const workplace *w, const artifact *a, bool is_static)
     return ok;
 }
 
-/* Writes header and typed functions, compiles these. */
+/* Writes header and typed functions, compiles these: without optimization, for
+ * a call fills in a few pointers, and where outputs are thousands a C compiler
+ * takes a time that is the square of their number. */
 static bool c_side(const workplace *w, const artifact *a)
 {
     text header = {0}, source = {0};
-    char *compile[] = {"cc", "-O2", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
+    char *compile[] = {"cc", "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
     library_header(a, &header);
