@@ -88,6 +88,18 @@ static void workspace(const library *l, const library_entry *x, uint32_t i, text
     text_add(out, " ? SIZE_MAX : size%u(v, threads);\n}\n\n", i);
 }
 
+static void put_extents(const library *l, text *out)
+{
+    bool used = false;
+
+    for (uint32_t i = 0; i < l->entries; i++)
+        used |= l->entry[i].varies && l->entry[i].dims;
+    if (used)
+        text_add(out, "static void put_extents(int64_t *to, const int64_t *from, int rank)\n{\n"
+                      "    for (int i = 0; i < rank; i++)\n"
+                      "        to[i] = from[i] < 0 ? -1 : from[i];\n}\n\n");
+}
+
 static void output_dims(const library_entry *x, uint32_t i, text *out)
 {
     uint32_t at = 0;
@@ -104,9 +116,8 @@ static void output_dims(const library_entry *x, uint32_t i, text *out)
     at = 0;
     for (uint32_t k = 0; k < x->e->output.len; k++) {
         int rank = x->e->output.at[k].type->rank;
-        for (int axis = 0; axis < rank && x->extents[k]; axis++)
-            text_add(out, "    out->%s[%d] = e[%u] < 0 ? -1 : e[%u];\n", x->extents[k], axis,
-                     at + (uint32_t)axis, at + (uint32_t)axis);
+        if (x->extents[k])
+            text_add(out, "    put_extents(out->%s, e + %u, %d);\n", x->extents[k], at, rank);
         at += (uint32_t)rank;
     }
     text_add(out, "}\n\n");
@@ -161,6 +172,7 @@ void library_source(const artifact *a, text *out)
     library_cpu(a->target, out);
     check_weights(&l, out);
     states(&l, out);
+    put_extents(&l, out);
     for (uint32_t i = 0; i < l.entries; i++) {
         workspace(&l, &l.entry[i], i, out);
         output_dims(&l.entry[i], i, out);

@@ -1,5 +1,5 @@
 /* codegen/artifact_emit.c - the tables of a compiled model and the functions
- * beside run: sizes, extents of outputs, arithmetic, first values of states. */
+ * beside run: sizes, arithmetic, first values of states. */
 #include "artifact_emit.h"
 
 #include "abi.h"
@@ -72,66 +72,11 @@ static value states_function(emitter *e)
 
 /* ---- tables ------------------------------------------------------------------------ */
 
-static value global(emitter *e, type t, value init)
-{
-    value g = LLVMAddGlobal(e->m, t, "");
-
-    LLVMSetInitializer(g, init);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetLinkage(g, LLVMPrivateLinkage);
-    return g;
-}
-
 static value string(emitter *e, const char *s)
 {
     value v = LLVMConstStringInContext(e->cx, s, (unsigned)strlen(s), false);
 
-    return global(e, LLVMTypeOf(v), v);
-}
-
-static value array(emitter *e, type t, value *v, uint32_t n)
-{
-    return n ? global(e, LLVMArrayType2(t, n), LLVMConstArray2(t, v, n)) : LLVMConstNull(e->ptr);
-}
-
-/* Copies what is constant from a table, then writes what the input dims say;
- * INT64_MIN where that overflows. */
-static value dims_function(emitter *e)
-{
-    type arg[2] = {e->ptr, e->ptr};
-    char name[300];
-    VEC(value) table = {0};
-    VEC(ir_dim) dim = {0};
-
-    for (uint32_t i = 0; i < e->e->output.len; i++)
-        for (int k = 0; k < e->e->output.at[i].type->rank; k++) {
-            int64_t v = INT64_MIN;
-            ir_dim d = e->e->output.at[i].type->dim[k];
-            vec_push(&table, pe_int(e, dim_const(e->dims, d, &v) ? v : INT64_MIN));
-            vec_push(&dim, d);
-        }
-    snprintf(name, sizeof name, "%s_extents", e->e->name);
-    pe_function(e, name, e->none, arg, 2);
-    pe_symbols(e, LLVMGetParam(e->f, 0));
-    value to = LLVMGetParam(e->f, 1);
-    if (table.len)
-        LLVMBuildMemCpy(e->b, to, 8, array(e, e->i64, table.at, table.len), 8,
-                        pe_int(e, 8 * (int64_t)table.len));
-    for (uint32_t i = 0, lines = 0; i < dim.len; i++) {
-        int64_t v;
-        if (dim_const(e->dims, dim.at[i], &v) || !pe_known_before(e, dim.at[i]))
-            continue;
-        e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
-        value extent = pe_dim(e, dim.at[i]);
-        extent = LLVMBuildSelect(e->b, e->overflow, pe_int(e, INT64_MIN), extent, "");
-        e->overflow = NULL;
-        LLVMBuildStore(e->b, extent, pe_at(e, to, pe_int(e, 8 * (int64_t)i)));
-        pe_break(e, lines++);
-    }
-    LLVMBuildRetVoid(e->b);
-    vec_free(&table);
-    vec_free(&dim);
-    return e->f;
+    return pe_constant(e, LLVMTypeOf(v), v);
 }
 
 static value int32(emitter *e, int64_t v)
@@ -167,8 +112,8 @@ static void extents_of(emitter *e, const ir_type *t, uint32_t rank, value *codes
         }
         e->shown.entry = e->e;
         e->shown.type = t;
-        e->shown.codes = array(e, e->i64, code, rank);
-        e->shown.texts = array(e, e->ptr, text_of, rank);
+        e->shown.codes = pe_table(e, e->i64, code, rank);
+        e->shown.texts = pe_table(e, e->ptr, text_of, rank);
     }
     *codes = e->shown.codes;
     *texts = e->shown.texts;
@@ -193,7 +138,7 @@ static value ports(emitter *e, const plan_port *p, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         v[i] = value_info(e, p[i].name, p[i].type, p[i].late, 0);
     if (n)
-        out = array(e, LLVMTypeOf(v[0]), v, n);
+        out = pe_table(e, LLVMTypeOf(v[0]), v, n);
     mem_free(v);
     return out;
 }
@@ -207,7 +152,7 @@ static value states(emitter *e)
         v[i] =
             value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->a->state_offset[i]);
     if (m->state.len)
-        out = array(e, LLVMTypeOf(v[0]), v, m->state.len);
+        out = pe_table(e, LLVMTypeOf(v[0]), v, m->state.len);
     mem_free(v);
     return out;
 }
@@ -269,7 +214,7 @@ static value entry_table(emitter *e)
 {
     const plan_entry *x = e->e;
     value *name = mem_alloc((x->symbol.len + 1) * sizeof *name);
-    value size = size_function(e), dims = dims_function(e), run = pe_run(e),
+    value size = size_function(e), dims = pe_extents(e), run = pe_run(e),
           flops = flops_function(e);
 
     if (e->a->library)
@@ -278,7 +223,8 @@ static value entry_table(emitter *e)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
     value field[] = {string(e, x->name), int32(e, x->input.len), int32(e, x->output.len),
                      int32(e, x->symbol.len), ports(e, x->input.at, x->input.len),
-                     ports(e, x->output.at, x->output.len), array(e, e->ptr, name, x->symbol.len),
+                     ports(e, x->output.at, x->output.len),
+                     pe_table(e, e->ptr, name, x->symbol.len),
                      size, dims, run, flops};
     mem_free(name);
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
@@ -295,7 +241,7 @@ static void model_table(emitter *e, value *entry, uint32_t n)
         give_model_to_c(e, init_states);
     value field[] = {
         int32(e, INGOT_ABI_VERSION), string(e, a->name), int32(e, n), int32(e, a->m->state.len),
-        array(e, LLVMTypeOf(entry[0]), entry, n), states(e), pe_int(e, (int64_t)a->state_size),
+        pe_table(e, LLVMTypeOf(entry[0]), entry, n), states(e), pe_int(e, (int64_t)a->state_size),
         init_states, weights_symbol(e), pe_int(e, (int64_t)a->weights_size),
         pe_int(e, (int64_t)a->weights_hash),
         string(e, a->target->name), int32(e, a->threads)};

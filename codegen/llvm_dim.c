@@ -38,6 +38,57 @@ void pe_break(emitter *e, uint32_t line)
     LLVMPositionBuilderAtEnd(e->b, next);
 }
 
+/* In the function's first block: in a loop it would take memory in every turn. */
+static value counter(emitter *e)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    value first = LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->f));
+
+    if (first)
+        LLVMPositionBuilderBefore(e->b, first);
+    value c = LLVMBuildAlloca(e->b, e->i64, "");
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return c;
+}
+
+pe_loop pe_loop_open(emitter *e, value n)
+{
+    pe_loop l = {.counter = counter(e), .test = pe_block(e)};
+    LLVMBasicBlockRef body = pe_block(e);
+
+    l.next = pe_block(e);
+    LLVMBuildStore(e->b, pe_int(e, 0), l.counter);
+    LLVMBuildBr(e->b, l.test);
+    LLVMPositionBuilderAtEnd(e->b, l.test);
+    l.index = LLVMBuildLoad2(e->b, e->i64, l.counter, "");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, l.index, n, ""), body, l.next);
+    LLVMPositionBuilderAtEnd(e->b, body);
+    return l;
+}
+
+void pe_loop_close(emitter *e, const pe_loop *l)
+{
+    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, l->index, pe_int(e, 1), ""), l->counter);
+    LLVMBuildBr(e->b, l->test);
+    LLVMPositionBuilderAtEnd(e->b, l->next);
+}
+
+value pe_constant(emitter *e, type t, value init)
+{
+    value g = LLVMAddGlobal(e->m, t, "");
+
+    LLVMSetInitializer(g, init);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    return g;
+}
+
+value pe_table(emitter *e, type t, value *v, uint32_t n)
+{
+    return n ? pe_constant(e, LLVMArrayType2(t, n), LLVMConstArray2(t, v, n))
+             : LLVMConstNull(e->ptr);
+}
+
 /* A function of thousands of lines is better compiled without optimization,
  * which would make one block of all. */
 static void compile_fast(emitter *e)

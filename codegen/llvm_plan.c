@@ -285,18 +285,6 @@ static value not_negative(emitter *e, value v)
                            pe_int(e, 0), "");
 }
 
-static value counter(emitter *e)
-{
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    value first = LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->f));
-
-    if (first)
-        LLVMPositionBuilderBefore(e->b, first);
-    value c = LLVMBuildAlloca(e->b, e->i64, "");
-    LLVMPositionBuilderAtEnd(e->b, here);
-    return c;
-}
-
 static void emit_copy(emitter *e, const plan_step *s)
 {
     value to = pe_at(e, address(e, s->u.copy.to), pe_dim(e, s->u.copy.to_offset));
@@ -307,21 +295,12 @@ static void emit_copy(emitter *e, const plan_step *s)
         LLVMBuildMemCpy(e->b, to, 1, from, 1, bytes);
         return;
     }
-    value rows = pe_dim(e, s->u.copy.rows), c = counter(e);
     value to_stride = pe_dim(e, s->u.copy.to_stride),
           from_stride = pe_dim(e, s->u.copy.from_stride);
-    LLVMBasicBlockRef test = pe_block(e), body = pe_block(e), next = pe_block(e);
-    LLVMBuildStore(e->b, pe_int(e, 0), c);
-    LLVMBuildBr(e->b, test);
-    LLVMPositionBuilderAtEnd(e->b, test);
-    value i = LLVMBuildLoad2(e->b, e->i64, c, "");
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, i, rows, ""), body, next);
-    LLVMPositionBuilderAtEnd(e->b, body);
-    LLVMBuildMemCpy(e->b, pe_at(e, to, LLVMBuildMul(e->b, i, to_stride, "")), 1,
-                    pe_at(e, from, LLVMBuildMul(e->b, i, from_stride, "")), 1, bytes);
-    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, i, pe_int(e, 1), ""), c);
-    LLVMBuildBr(e->b, test);
-    LLVMPositionBuilderAtEnd(e->b, next);
+    pe_loop l = pe_loop_open(e, pe_dim(e, s->u.copy.rows));
+    LLVMBuildMemCpy(e->b, pe_at(e, to, LLVMBuildMul(e->b, l.index, to_stride, "")), 1,
+                    pe_at(e, from, LLVMBuildMul(e->b, l.index, from_stride, "")), 1, bytes);
+    pe_loop_close(e, &l);
 }
 
 /* ---- control ---------------------------------------------------------------------- */
@@ -521,36 +500,10 @@ static void check_symbols(emitter *e)
 /* The bytes of the outputs that the caller gives must not overflow. */
 static void check_outputs(emitter *e)
 {
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
-    for (uint32_t i = 0; i < e->e->output.len; i++) {
-        const ir_type *t = e->e->output.at[i].type;
-        if (e->e->output.at[i].late || type_count_const(&e->a->m->types, t) >= 0)
-            continue;
-        value bytes = pe_int(e, dt_size(t->dtype));
-        for (int k = 0; k < t->rank; k++)
-            bytes = pe_arithmetic(e, "smul", bytes, pe_dim(e, t->dim[k]));
-    }
-    value good = LLVMBuildNot(e->b, e->overflow, "");
-    e->overflow = NULL;
+    value good = LLVMBuildNot(e->b, pe_output_overflow(e), "");
+
     if (!LLVMIsConstant(good))
         demand(e, good, INGOT_SHAPE, "an output is too large");
-}
-
-static void write_dims(emitter *e)
-{
-    value outputs = call_member(e, offsetof(struct ingot_call, outputs));
-
-    for (uint32_t i = 0; i < e->e->output.len; i++) {
-        const ir_type *t = e->e->output.at[i].type;
-        int64_t at =
-            (int64_t)(sizeof(struct ingot_buffer) * i + offsetof(struct ingot_buffer, dims));
-        if (t->kind != TY_TENSOR || !t->rank)
-            continue;
-        value dims = pe_load(e, outputs, at, e->ptr);
-        for (int k = 0; k < t->rank; k++)
-            LLVMBuildStore(e->b, pe_dim(e, t->dim[k]), pe_at(e, dims, pe_int(e, 8 * k)));
-        pe_break(e, i);
-    }
 }
 
 static void leave(emitter *e)
@@ -590,7 +543,7 @@ value pe_run(emitter *e)
     place_slots(e);
     write_frame(e);
     steps(e, e->e->body);
-    write_dims(e);
+    pe_write_extents(e);
     LLVMBuildBr(e->b, e->leave);
     leave(e);
     return e->f;

@@ -48,6 +48,16 @@ value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */
 /* Names the function, opens its first block. */
 void pe_function(emitter *e, const char *what, type result, type *arg, unsigned n);
 LLVMBasicBlockRef pe_block(emitter *e);
+/* for (index = 0; index < n; index++): open it, emit its body, close it. */
+typedef struct pe_loop {
+    LLVMBasicBlockRef test, next;
+    value counter, index;
+} pe_loop;
+pe_loop pe_loop_open(emitter *e, value n);
+void pe_loop_close(emitter *e, const pe_loop *l);
+/* A constant of the module; an array of n constants, null if there are none. */
+value pe_constant(emitter *e, type t, value init);
+value pe_table(emitter *e, type t, value *v, uint32_t n);
 /* Goes on in a block of its own after every so many lines: of a long block LLVM
  * takes the square in time. */
 void pe_break(emitter *e, uint32_t line);
@@ -57,6 +67,16 @@ void pe_symbols(emitter *e, value dims);
 bool pe_known_before(const emitter *e, ir_dim d);
 /* Bytes of a slot, whole cache lines, not negative. */
 value pe_slot_size(emitter *e, const plan_slot *s);
+
+/* ---- llvm_extents.c ---- */
+
+/* The function (dims, extents) that writes the outputs' extents one behind the
+ * other: INT64_MIN where dims do not say it, or where it overflows. */
+value pe_extents(emitter *e);
+/* At the end of run: extents of all outputs into their buffers. */
+void pe_write_extents(emitter *e);
+/* i1: do the bytes of an output that the caller gives overflow? */
+value pe_output_overflow(emitter *e);
 
 /* ---- llvm_plan.c ---- */
 
