@@ -5,8 +5,8 @@
  * [features][V] at compile time, so that the inner step loads Q vectors of
  * weights and P scalars of the image.  Depthwise: one vector of channels, image
  * and weights both vectors. */
-#include "const.h"
 #include "lower_conv.h"
+#include "pack.h"
 
 ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
 {
@@ -19,48 +19,24 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
 
 /* ---- packing --------------------------------------------------------------------- */
 
-static uint32_t link(const conv *c, uint32_t id, unsigned op, const ir_attr *a, uint32_t other,
-                     int rank, const ir_dim *shape)
-{
-    ir_module *m = c->j->l->m;
-
-    return const_linked(m, id, (ir_link){(uint16_t)op, ir_attr_intern(m, op, a), other,
-                                         type_tensor(&m->types, c->tw->dtype, rank, shape)});
-}
-
 /* w as [G, O, F, T] -> O padded to a multiple of v -> [G, O/v, T, F, v] */
-static uint32_t pack(const conv *c, uint32_t id, const int64_t e[4], int v)
+static uint32_t pack_weights(const conv *c, uint32_t id, const int64_t e[4], int v)
 {
-    dim_table *t = &c->j->l->m->dims;
     const ir_ints part[4] = {c->at->wg, c->at->wo, c->at->wf, c->at->ws};
+    static const int32_t last[5] = {0, 1, 4, 3, 2};
+    pack p = {c->j->l->m, id};
     int32_t perm[IR_MAX_RANK];
     int r = 0;
-    ir_dim shape[IR_MAX_RANK], four[4], low[4] = {{0}, {0}, {0}, {0}},
-                                        high[4] = {{0}, {0}, {0}, {0}};
-    int64_t wide = (e[1] + v - 1) / v * v;
 
     for (int k = 0; k < 4; k++)
         for (int i = 0; i < part[k].n; i++)
             perm[r++] = part[k].at[i];
-    for (int i = 0; i < r; i++)
-        shape[i] = c->tw->dim[perm[i]];
-    id = link(c, id, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {r, perm}}}, 0, r, shape);
-    for (int i = 0; i < 4; i++)
-        four[i] = dim_int(t, e[i]);
-    id = link(c, id, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {4, four}}}, 0, 4, four);
-    if (wide != e[1]) {
-        high[1] = dim_int(t, wide - e[1]);
-        four[1] = dim_int(t, wide);
-        ir_module *m = c->j->l->m;
-        uint32_t zero = const_int(m, type_scalar(&m->types, c->tw->dtype), 0);
-        id = link(c, id, OP_PAD, &(ir_attr){.PAD = {.low = {4, low}, .high = {4, high}}}, zero, 4,
-                  four);
-    }
-    ir_dim five[5] = {four[0], dim_int(t, wide / v), dim_int(t, v), four[2], four[3]};
-    id = link(c, id, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {5, five}}}, 0, 5, five);
-    static const int32_t last[5] = {0, 1, 4, 3, 2};
-    ir_dim out[5] = {five[0], five[1], five[4], five[3], five[2]};
-    return link(c, id, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {5, last}}}, 0, 5, out);
+    pack_transpose(&p, perm, r);
+    pack_reshape(&p, e, 4);
+    int64_t wide = pack_pad(&p, 1, v);
+    pack_reshape(&p, (int64_t[]){e[0], wide / v, v, e[2], e[3]}, 5);
+    pack_transpose(&p, last, 5);
+    return p.id;
 }
 
 /* ---- the kernel --------------------------------------------------------------------- */
@@ -266,10 +242,10 @@ bool template_conv(job *j)
         swap.wo = c.at->wg;
         swap.wg = (ir_ints){0};
         g.at = &swap;
-        c.weights = pack(&g, w->attr->CONST.id, turned, c.lanes);
+        c.weights = pack_weights(&g, w->attr->CONST.id, turned, c.lanes);
     } else if (c.packed) {
         choose_vectors(&c, (e[1] + c.lanes - 1) / c.lanes);
-        c.weights = pack(&c, w->attr->CONST.id, e, c.lanes);
+        c.weights = pack_weights(&c, w->attr->CONST.id, e, c.lanes);
     }
     return make_kernel(&c);
 }

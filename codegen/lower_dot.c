@@ -8,6 +8,7 @@
  * division. */
 #include "const.h"
 #include "lower_dot.h"
+#include "pack.h"
 
 static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
 {
@@ -58,49 +59,25 @@ static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr col
 
 /* ---- B packed at compile time -------------------------------------------------------- */
 
-static uint32_t link(const dot *d, uint32_t id, unsigned op, const ir_attr *a, uint32_t other,
-                     int rank, const ir_dim *shape)
-{
-    ir_module *m = d->j->l->m;
-    ir_dtype dt = m->consts.at[id].type->dtype;
-
-    return const_linked(m, id, (ir_link){(uint16_t)op, ir_attr_intern(m, op, a), other,
-                                         type_tensor(&m->types, dt, rank, shape)});
-}
-
 /* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], zeros
  * behind the last column: a chain of its own. */
 static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int nr)
 {
-    ir_module *m = d->j->l->m;
-    dim_table *t = &m->dims;
-    const ir_type *type = m->consts.at[c].type;
+    static const int32_t last[3] = {1, 0, 2};
+    pack p = {d->j->l->m, c};
     int32_t perm[IR_MAX_RANK];
-    static const int32_t swap[3] = {1, 0, 2};
     int r = 0;
-    ir_dim shape[IR_MAX_RANK];
 
     for (int i = 0; i < d->at->sum_b.n; i++)
         perm[r++] = d->at->sum_b.at[i];
     for (int i = 0; i < d->fb.n; i++)
         perm[r++] = d->fb.at[i];
-    for (int i = 0; i < r; i++)
-        shape[i] = type->dim[perm[i]];
-    c = link(d, c, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {r, perm}}}, 0, r, shape);
-    ir_dim flat[2] = {dim_int(t, k), dim_int(t, n)};
-    c = link(d, c, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {2, flat}}}, 0, 2, flat);
-    int64_t wide = (n + nr - 1) / nr * nr;
-    if (wide != n) {
-        ir_dim low[2] = {{0}, {0}}, high[2] = {{0}, dim_int(t, wide - n)};
-        uint32_t zero = const_int(m, type_scalar(&m->types, type->dtype), 0);
-        flat[1] = dim_int(t, wide);
-        c = link(d, c, OP_PAD, &(ir_attr){.PAD = {.low = {2, low}, .high = {2, high}}}, zero, 2,
-                 flat);
-    }
-    ir_dim three[3] = {flat[0], dim_int(t, wide / nr), dim_int(t, nr)};
-    c = link(d, c, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {3, three}}}, 0, 3, three);
-    ir_dim last[3] = {three[1], three[0], three[2]};
-    return link(d, c, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {3, swap}}}, 0, 3, last);
+    pack_transpose(&p, perm, r);
+    pack_reshape(&p, (int64_t[]){k, n}, 2);
+    int64_t wide = pack_pad(&p, 1, nr);
+    pack_reshape(&p, (int64_t[]){k, wide / nr, nr}, 3);
+    pack_transpose(&p, last, 3);
+    return p.id;
 }
 
 /* Does constant c, with B's axes, repeat along all axes that are summed? */
@@ -122,16 +99,10 @@ static bool is_of_columns(const dot *d, uint32_t c)
 /* Constant c at the first position of all axes that are summed. */
 static uint32_t columns_of(const dot *d, uint32_t c)
 {
-    ir_dim start[IR_MAX_RANK] = {{0}}, step[IR_MAX_RANK], shape[IR_MAX_RANK];
-    int rank = d->tb->rank;
+    pack p = {d->j->l->m, c};
 
-    for (int i = 0; i < rank; i++) {
-        step[i] = (ir_dim){1};
-        shape[i] = ir_has_axis(d->at->sum_b, i) ? step[i] : d->tb->dim[i];
-    }
-    const ir_attr a = {
-        .SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
-    return link(d, c, OP_SLICE, &a, 0, rank, shape);
+    pack_first(&p, d->at->sum_b);
+    return p.id;
 }
 
 /* Is constant c a cast of narrow integers times factors of its columns?  Then
