@@ -46,6 +46,8 @@ double onnx_float(onnx_op *n, const char *name, double otherwise);
 /* A text that must be one of `choices` ("none add mul"); the first if absent or
  * empty, and after an error. */
 const char *onnx_choice(onnx_op *n, const char *name, const char *choices);
+/* The same as a number, from 0. */
+int onnx_choice_index(onnx_op *n, const char *name, const char *choices);
 /* Integers of a list; *len = -1 if absent. */
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len);
 const float *onnx_floats(onnx_op *n, const char *name, int *len);

@@ -94,21 +94,34 @@ double onnx_float(onnx_op *n, const char *name, double otherwise)
     return a ? (double)a->f : otherwise;
 }
 
-const char *onnx_choice(onnx_op *n, const char *name, const char *choices)
+static const char *next_word(const char *s)
+{
+    s += strcspn(s, " ");
+    return s + strspn(s, " ");
+}
+
+int onnx_choice_index(onnx_op *n, const char *name, const char *choices)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
     size_t len = a ? a->s.len : 0;
     const char *c = choices;
+    int i = 0;
 
-    while (*c && len && (strcspn(c, " ") != len || memcmp(c, a->s.data, len))) {
-        c += strcspn(c, " ");
-        c += strspn(c, " ");
-    }
-    if (!*c) {
-        onnx_fail(n, "attribute '%s' is '%.*s', not one of: %s", name, len > 64 ? 64 : (int)len,
-                  (const char *)a->s.data, choices);
-        c = choices;
-    }
+    for (; *c && len && (strcspn(c, " ") != len || memcmp(c, a->s.data, len)); i++)
+        c = next_word(c);
+    if (*c)
+        return i;
+    onnx_fail(n, "attribute '%s' is '%.*s', not one of: %s", name, len > 64 ? 64 : (int)len,
+              (const char *)a->s.data, choices);
+    return 0;
+}
+
+const char *onnx_choice(onnx_op *n, const char *name, const char *choices)
+{
+    const char *c = choices;
+
+    for (int i = onnx_choice_index(n, name, choices); i; i--)
+        c = next_word(c);
     return arena_strndup(&n->b->m->mem, c, strcspn(c, " "));
 }
 
