@@ -33,9 +33,14 @@ bool plan_gap(scope *s, const ir_node *n, const char *reason)
     return diag_unsupported(d, ir_op_get(n->op)->text, "", place, reason);
 }
 
-bool plan_is_late(const planner *pl, uint32_t v)
+bool plan_begins_late(const planner *pl, uint32_t v)
 {
-    return pl->e->value.at[plan_root(pl->e, v)].place == PLACE_LATE;
+    const plan_value *x = &pl->e->value.at[v];
+
+    for (; x->place == PLACE_ALIAS; x = &pl->e->value.at[x->of])
+        if (!dim_is(&pl->m->dims, x->offset, 0))
+            return false;
+    return x->place == PLACE_LATE;
 }
 
 static uint32_t alias_of(planner *pl, const char *name, const ir_type *t, uint32_t of)
@@ -43,12 +48,15 @@ static uint32_t alias_of(planner *pl, const char *name, const ir_type *t, uint32
     return plan_value_add(pl, name, t, PLACE_ALIAS, of, dim_int(&pl->m->dims, 0));
 }
 
-static void emit_alloc(scope *s, uint32_t v, const ir_type *t)
+/* An ALLOC where v, which is to be written, is late. */
+static void alloc_late(scope *s, uint32_t v, const ir_type *t)
 {
     planner *pl = s->pl;
     ir_dim bytes = plan_bytes(pl->m, t);
-    plan_step *step = plan_emit(s, STEP_ALLOC);
 
+    if (!plan_begins_late(pl, v))
+        return;
+    plan_step *step = plan_emit(s, STEP_ALLOC);
     step->u.late.late = pl->e->value.at[plan_root(pl->e, v)].of;
     step->u.late.bytes = bytes;
 }
@@ -67,8 +75,7 @@ uint32_t plan_place_new(scope *s, const char *name, const ir_type *t, uint32_t w
         return plan_value_add(pl, name, t, PLACE_SLOT, PLAN_NONE, (ir_dim){0});
     else
         v = plan_value_add(pl, name, t, PLACE_LATE, pl->e->lates++, (ir_dim){0});
-    if (plan_is_late(pl, v))
-        emit_alloc(s, v, t);
+    alloc_late(s, v, t);
     return v;
 }
 
@@ -159,8 +166,7 @@ void plan_copy(scope *s, uint32_t to, uint32_t from)
     if (t->kind != TY_TENSOR || pl->e->value.at[from].place == PLACE_NONE)
         return;
     ir_dim bytes = plan_bytes(pl->m, t), zero = dim_int(dt, 0), one = dim_int(dt, 1);
-    if (plan_is_late(pl, to))
-        emit_alloc(s, to, t);
+    alloc_late(s, to, t);
     plan_step *step = plan_emit(s, STEP_COPY);
     step->u.copy.to = to;
     step->u.copy.from = from;

@@ -243,7 +243,7 @@ static void place_stack(loop_plan *l, uint32_t k)
     if (t->kind != TY_TENSOR)
         return;
     around_axis(pl, t, axis, &outer, &inner);
-    if (plan_is_late(pl, whole)) {
+    if (plan_begins_late(pl, whole)) {
         plan_step *step = plan_emit(&l->in, STEP_GROW);
         step->u.late.late = pl->e->value.at[plan_root(pl->e, whole)].of;
         step->u.late.bytes = dim_mul(dt, dim_add(dt, l->at, dim_int(dt, 1)), inner);
@@ -319,7 +319,7 @@ static void place_stacks(loop_plan *l)
         ir_ref r = l->n->first + l->carries + k;
         l->stack[k] = result_place(l->s, r);
         l->s->value[r] = l->stack[k];
-        if (!plan_is_late(pl, l->stack[k]))
+        if (!plan_begins_late(pl, l->stack[k]))
             continue;
         if (l->a->stack_axes.at[k])
             plan_gap(l->s, l->n, "stacks an inner axis whose extent only the run knows");

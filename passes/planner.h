@@ -64,7 +64,9 @@ void plan_want(scope *s, ir_ref r, uint32_t target);
 void plan_settle(scope *s, ir_ref r, uint32_t target);
 void plan_let(scope *s, const uint32_t *sym, const ir_dim *dim, uint32_t n);
 plan_cond plan_cond_of(scope *s, ir_ref r);
-bool plan_is_late(const planner *pl, uint32_t v);
+/* Is v late memory from its beginning?  A row of a stack lies inside of it, and
+ * the stack grows by steps of its own. */
+bool plan_begins_late(const planner *pl, uint32_t v);
 bool plan_gap(scope *s, const ir_node *n, const char *reason);
 
 void plan_scope_init(scope *s, planner *pl, const ir_fn *fn, plan_block *b);

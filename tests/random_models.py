@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Random small models against ONNX Runtime: extents, strides, pads, groups and
-run-time dims that no official case combines.
+run-time dims that no official case combines; loops, scans and branches, nested.
 
 usage: random_models.py INGOT [--count N] [--seed S] [--keep DIR]
 
@@ -24,11 +24,12 @@ FLOAT = TensorProto.FLOAT
 
 
 class Model:
-    """One node with its constants, and inputs whose extents may be symbolic."""
+    """Nodes with their constants, and inputs whose extents may be symbolic."""
 
     def __init__(self, rng):
         self.rng = rng
         self.inputs, self.arrays, self.constants = [], {}, []
+        self.outputs = ['y']
 
     def array(self, shape):
         return np.array([self.rng.uniform(-1, 1) for _ in range(int(np.prod(shape)))],
@@ -50,8 +51,8 @@ class Model:
 
     def finish(self, nodes):
         graph = helper.make_graph(nodes, 'random', self.inputs,
-                                  [helper.make_tensor_value_info('y', FLOAT, None)],
-                                  self.constants)
+                                  [helper.make_tensor_value_info(y, FLOAT, None)
+                                   for y in self.outputs], self.constants)
         return helper.make_model(graph, ir_version=9,
                                  opset_imports=[helper.make_opsetid('', 17)])
 
@@ -121,7 +122,129 @@ def matmul(rng):
                helper.make_node(rng.choice(['Relu', 'Tanh', 'Identity']), ['s'], ['y'])]
 
 
-MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul]
+class Block:
+    """Nodes of a graph or of a body in it, over vectors [K] and scalars."""
+
+    def __init__(self, model, depth, values):
+        self.model, self.rng, self.depth = model, model.rng, depth
+        self.nodes, self.values = [], {kind: list(names) for kind, names in values.items()}
+
+    def name(self):
+        self.model.names += 1
+        return f't{self.model.names}'
+
+    def pick(self, kind):
+        return self.rng.choice(self.values[kind][-6:])
+
+    def node(self, op, inputs, kind=None, **attributes):
+        """Appends a node; its result, to be picked if a kind is given."""
+        name = self.name()
+        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        if kind:
+            self.values[kind].append(name)
+        return name
+
+    def graph(self, inputs, outputs, shape=None):
+        """The block as a body: outputs are copied to names of their own."""
+        info = [helper.make_tensor_value_info(self.node('Identity', [o]), dtype, shape)
+                for o, dtype in outputs]
+        return helper.make_graph(self.nodes, 'body', inputs, info)
+
+    def inner(self):
+        return Block(self.model, self.depth + 1, self.values)
+
+    def add(self, steps):
+        for _ in range(steps):
+            choices = [self.unary, self.binary, self.mean]
+            if self.depth < 3:
+                choices += [self.branch, self.loop, self.scan]
+            self.rng.choice(choices)()
+        return self
+
+    def unary(self):
+        self.node(self.rng.choice(['Tanh', 'Relu', 'Neg', 'Sigmoid']), [self.pick('v')], 'v')
+
+    def binary(self):
+        kind = self.rng.choice('vvs')
+        op = self.rng.choice(['Add', 'Sub', 'Mul', 'Max', 'Min'])
+        value = self.node(op, [self.pick(kind), self.pick(self.rng.choice([kind, 's']))])
+        self.node('Tanh', [value], kind)
+
+    def mean(self):
+        self.node('ReduceMean', [self.pick('v')], 's', keepdims=0)
+
+    def branch(self):
+        condition = self.node('Greater', [self.pick('s'), 'zero'])
+        bodies, count = [], self.rng.randint(1, 2)
+        for _ in range(2):
+            inner = self.inner().add(self.rng.randint(0, 3))
+            bodies.append(inner.graph([], [(inner.pick('vs'[k]), FLOAT) for k in range(count)]))
+        names = [self.name() for _ in range(count)]
+        self.nodes.append(helper.make_node('If', [condition], names,
+                                           then_branch=bodies[0], else_branch=bodies[1]))
+        for kind, name in zip('vs', names):
+            self.values[kind].append(name)
+
+    def loop(self):
+        inner, carries = self.inner(), self.rng.choice(['v', 's', 'vs', 'vv'])
+        inputs = [(self.name(), TensorProto.INT64), (self.name(), TensorProto.BOOL)]
+        inputs += [(self.name(), FLOAT) for _ in carries]
+        for kind, (name, _) in zip(carries, inputs[2:]):
+            inner.values[kind].append(name)
+        inner.add(self.rng.randint(1, 4))
+        again = inner.node('Less', [inner.pick('s'), self.rng.choice(['half', 'ten'])])
+        stacks = self.rng.choice(['', 'v', 's', 'vs', 'vv'])
+        body = inner.graph([helper.make_tensor_value_info(n, t, [] if t != FLOAT else None)
+                            for n, t in inputs],
+                           [(again, TensorProto.BOOL)] +
+                           [(inner.pick(kind), FLOAT) for kind in carries + stacks])
+        names = [self.name() for _ in carries + stacks]
+        start = [self.pick(kind) for kind in carries]
+        self.nodes.append(helper.make_node(
+            'Loop', [self.rng.choice(['n', 'n', 'three']), '', *start], names, body=body))
+        for kind, name in zip(carries, names):
+            self.values[kind].append(name)
+        for kind, name in zip(stacks, names[len(carries):]):
+            if not self.depth:
+                self.model.outputs.append(name)
+            self.node('ReduceSum', [name, 'first'], kind, keepdims=0)
+
+    def scan(self):
+        inner, state, element = self.inner(), self.name(), self.name()
+        inner.values['s'] += [state, element]
+        inner.add(self.rng.randint(1, 3))
+        inputs = [helper.make_tensor_value_info(n, FLOAT, []) for n in (state, element)]
+        body = inner.graph(inputs, [(inner.pick('s'), FLOAT), (inner.pick('s'), FLOAT)], [])
+        names = [self.name(), self.name()]
+        self.nodes.append(helper.make_node('Scan', [self.pick('s'), self.pick('v')], names,
+                                           body=body, num_scan_inputs=1))
+        self.values['s'].append(names[0])
+        self.values['v'].append(names[1])
+
+
+def control(rng):
+    m = Model(rng)
+    m.names, m.outputs = 0, []
+    extent = rng.choice([1, 3, 8, 33])
+    for name, value in (('zero', 0), ('half', .5), ('ten', 10)):
+        m.constants.append(numpy_helper.from_array(np.float32(value), name))
+    m.constants.append(numpy_helper.from_array(np.int64(3), 'three'))
+    m.constants.append(numpy_helper.from_array(np.zeros(1, np.int64), 'first'))
+    symbolic = {0} if rng.random() < 0.7 else set()
+    values = {'v': [m.input('x', [extent], symbolic), m.constant('w', [extent])],
+              's': [m.input('s', [], set()), 'half']}
+    m.inputs.append(helper.make_tensor_value_info('n', TensorProto.INT64, []))
+    m.arrays['n'] = np.array(rng.randint(1, 9), np.int64)
+    if symbolic:
+        del values['v'][1]
+    block = Block(m, 0, values).add(rng.randint(2, 5))
+    m.outputs += [block.values['v'][-1], block.values['s'][-1]]
+    m.outputs = [block.node('Identity', [name]) for name in m.outputs]
+    return m, block.nodes
+
+
+MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
+          control, control]
 
 
 def write_case(folder, model, arrays):
@@ -136,12 +259,13 @@ def write_case(folder, model, arrays):
     try:
         session = ort.InferenceSession(str(folder / 'model.onnx'), options,
                                        providers=['CPUExecutionProvider'])
-        result = session.run(None, arrays)[0]
+        results = session.run(None, arrays)
     except Exception:           # ONNX Runtime has no one class for what it refuses
         return False
     for k, (name, v) in enumerate(arrays.items()):
         (data / f'input_{k}.pb').write_bytes(numpy_helper.from_array(v, name).SerializeToString())
-    (data / 'output_0.pb').write_bytes(numpy_helper.from_array(result, 'y').SerializeToString())
+    for k, v in enumerate(results):
+        (data / f'output_{k}.pb').write_bytes(numpy_helper.from_array(v).SerializeToString())
     return True
 
 
