@@ -243,8 +243,160 @@ def control(rng):
     return m, block.nodes
 
 
+class Mixed:
+    """Nodes over tensors [B, L, C] and what becomes of them: movement, broadcasts,
+    reductions and products beside each other."""
+
+    def __init__(self, rng):
+        self.m, self.rng, self.nodes, self.values = Model(rng), rng, [], []
+        self.names = 0
+
+    def name(self):
+        self.names += 1
+        return f't{self.names}'
+
+    def ints(self, values):
+        name = self.name()
+        self.m.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
+    def node(self, op, inputs, shape, **attributes):
+        name = self.name()
+        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        self.values.append((name, tuple(shape)))
+        return name
+
+    def pick(self):
+        return self.rng.choice(self.values[-8:])
+
+    def axis(self, shape):
+        return self.rng.randrange(len(shape))
+
+    def unary(self):
+        x, s = self.pick()
+        self.node(self.rng.choice(['Tanh', 'Relu', 'Sigmoid', 'Neg', 'Erf', 'Softplus']), [x], s)
+
+    def binary(self):
+        (x, s), (y, t) = self.pick(), self.pick()
+        if len(s) != len(t) or any(a != b and 1 not in (a, b) for a, b in zip(s, t)):
+            y, t = self.m.constant(self.name(), [n if self.rng.random() < .6 else 1 for n in s]), s
+        self.node(self.rng.choice(['Add', 'Sub', 'Mul', 'Max']), [x, y],
+                  [max(a, b) for a, b in zip(s, t)])
+
+    def transpose(self):
+        x, s = self.pick()
+        perm = self.rng.sample(range(len(s)), len(s))
+        self.node('Transpose', [x], [s[p] for p in perm], perm=perm)
+
+    def reduce(self):
+        x, s = self.pick()
+        axis, keep = self.axis(s), self.rng.random() < .7 or len(s) < 2
+        op = self.rng.choice(['ReduceMax', 'ReduceMean', 'ReduceL2', 'ReduceMin'])
+        shape = [1 if i == axis else n for i, n in enumerate(s) if keep or i != axis]
+        self.node(op, [x], shape, axes=[axis], keepdims=int(keep))
+
+    def normalize(self):
+        x, s = self.pick()
+        self.node(self.rng.choice(['Softmax', 'LogSoftmax', 'Hardmax']), [x], s, axis=self.axis(s))
+
+    def layer_norm(self):
+        x, s = self.pick()
+        g = self.m.constant(self.name(), [1])
+        self.node('LayerNormalization', [x, g], s, axis=self.axis(s))
+
+    def slice(self):
+        x, s = self.pick()
+        axis, step = self.axis(s), self.rng.choice([1, 1, 2, -1])
+        if step < 0:
+            start, end, n = -1, -(1 << 40), s[axis]
+        else:
+            start = self.rng.randrange(s[axis])
+            end, n = 1 << 40, -(-(s[axis] - start) // step)
+        self.node('Slice', [x, *map(self.ints, ([start], [end], [axis], [step]))],
+                  [n if i == axis else d for i, d in enumerate(s)])
+
+    def concat(self):
+        x, s = self.pick()
+        axis, same = self.axis(s), [v for v in self.values if v[1] == s]
+        parts = [self.rng.choice(same)[0] for _ in range(self.rng.randint(1, 2))]
+        self.node('Concat', [x, *parts], [d * (1 + len(parts)) if i == axis else d
+                                          for i, d in enumerate(s)], axis=axis)
+
+    def matmul(self):
+        x, s = self.pick()
+        n = self.rng.choice([1, 5, 8, 17])
+        if len(s) > 1 and s[-1] in (4, 8, 24):
+            self.node('MatMul', [x, self.m.constant(self.name(), [s[-1], n])], [*s[:-1], n])
+
+    def gram(self):
+        x, s = self.pick()
+        if len(s) > 2:
+            perm = [*range(len(s) - 2), len(s) - 1, len(s) - 2]
+            t = self.node('Transpose', [x], [s[p] for p in perm], perm=perm)
+            self.node('MatMul', [x, t], [*s[:-1], s[-2]])
+
+    def gather(self):
+        x, s = self.pick()
+        axis = self.axis(s)
+        index = [self.rng.randrange(-s[axis], s[axis]) for _ in range(self.rng.randint(1, 4))]
+        self.node('Gather', [x, self.ints(index)],
+                  [len(index) if i == axis else d for i, d in enumerate(s)], axis=axis)
+
+    def flatten(self):
+        x, s = self.pick()
+        if len(s) > 1:
+            self.node('Reshape', [x, self.ints([0] * (len(s) - 2) + [-1])],
+                      [*s[:-2], s[-2] * s[-1]])
+
+    def split(self):
+        x, s = self.pick()
+        if len(s) < 4 and s[-1] % 4 == 0:
+            self.node('Reshape', [x, self.ints([0] * (len(s) - 1) + [4, s[-1] // 4])],
+                      [*s[:-1], 4, s[-1] // 4])
+
+    def pad(self):
+        x, s = self.pick()
+        low, high = ([self.rng.randint(0, 2) for _ in s] for _ in range(2))
+        mode = self.rng.choice(['constant', 'edge'])
+        self.node('Pad', [x, self.ints(low + high)],
+                  [a + n + b for a, n, b in zip(low, s, high)], mode=mode)
+
+    def where(self):
+        x, s = self.pick()
+        condition = self.name()
+        self.nodes.append(helper.make_node('Less', [x, self.m.constant(self.name(), [])],
+                                           [condition]))
+        self.node('Where', [condition, x, self.m.constant(self.name(), [1])], s)
+
+    def cumulate(self):
+        x, s = self.pick()
+        self.node('CumSum', [x, self.ints(self.axis(s))], s, reverse=self.rng.randint(0, 1))
+
+    def unsqueeze(self):
+        x, s = self.pick()
+        axis = self.axis(s)
+        if len(s) < 4:
+            self.node('Unsqueeze', [x, self.ints([axis])], [*s[:axis], 1, *s[axis:]])
+
+
+def mixed(rng):
+    g = Mixed(rng)
+    shape = [rng.choice([1, 2, 3]), rng.choice([1, 5, 9, 16]), rng.choice([1, 4, 8, 24])]
+    for name in 'xz':
+        g.values.append((g.m.input(name, shape, set(range(2)) if rng.random() < .7 else set()),
+                         tuple(shape)))
+    steps = [g.unary, g.unary, g.binary, g.binary, g.transpose, g.reduce, g.normalize,
+             g.layer_norm, g.slice, g.concat, g.matmul, g.gram, g.gather, g.flatten, g.split,
+             g.pad, g.where, g.cumulate, g.unsqueeze]
+    for _ in range(rng.randint(4, 14)):
+        if np.prod(g.values[-1][1]) < 20000:
+            rng.choice(steps)()
+    g.m.outputs = [g.node('Identity', [v], s) for v, s in g.values[-3:]]
+    return g.m, g.nodes
+
+
 MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
-          control, control]
+          control, mixed, mixed]
 
 
 def write_case(folder, model, arrays):
