@@ -134,13 +134,17 @@ static void set_late(emitter *e, uint32_t late, value memory, value room)
     LLVMBuildStore(e->b, room, late_room(e, late));
 }
 
+/* What `late` held is gone. */
+static void renew_late(emitter *e, uint32_t late, value bytes)
+{
+    take(e, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, late), ""));
+    set_late(e, late, LLVMConstNull(e->ptr), pe_int(e, 0));
+    set_late(e, late, give(e, bytes), bytes);
+}
+
 static void emit_alloc(emitter *e, const plan_step *s)
 {
-    value bytes = checked(e, s->u.late.bytes);
-
-    take(e, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.late.late), ""));
-    set_late(e, s->u.late.late, LLVMConstNull(e->ptr), pe_int(e, 0));
-    set_late(e, s->u.late.late, give(e, bytes), bytes);
+    renew_late(e, s->u.late.late, checked(e, s->u.late.bytes));
 }
 
 static void emit_free(emitter *e, const plan_step *s)
@@ -224,12 +228,46 @@ static void set_word(emitter *e, uint32_t i, value v)
     LLVMBuildStore(e->b, v, pe_at(e, e->args, pe_int(e, 8 * (int64_t)i)));
 }
 
+static value threads(emitter *e)
+{
+    value pool = call_member(e, offsetof(struct ingot_call, pool)), one[1] = {pe_int(e, 1)};
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), some = pe_block(e), next = pe_block(e);
+
+    LLVMBuildCondBr(e->b, LLVMBuildIsNotNull(e->b, pool, ""), some, next);
+    LLVMPositionBuilderAtEnd(e->b, some);
+    value n = pe_load(e, pool, offsetof(struct ingot_pool, threads), e->i32);
+    n = LLVMBuildSExt(e->b, n, e->i64, "");
+    LLVMBuildBr(e->b, next);
+    LLVMPositionBuilderAtEnd(e->b, next);
+    value phi = LLVMBuildPhi(e->b, e->i64, "");
+    LLVMAddIncoming(phi, one, &from, 1);
+    LLVMAddIncoming(phi, &n, &some, 1);
+    return phi;
+}
+
+/* Scratch of all threads in memory of its own, for the next kernel. */
+static void late_scratch(emitter *e, const plan_step *s)
+{
+    value n = threads(e);
+
+    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+    value bytes = pe_arithmetic(e, "smul", pe_dim(e, s->u.run.scratch), n);
+    bytes = LLVMBuildSelect(e->b, e->overflow, pe_int(e, -1), bytes, "");
+    e->overflow = NULL;
+    renew_late(e, s->u.run.late, bytes);
+    set_word(e, 0, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.run.late), ""));
+}
+
 static void emit_run(emitter *e, const plan_step *s)
 {
     value kernel = LLVMGetNamedFunction(e->m, e->a->l->kernel.at[s->u.run.kernel]->name);
     type arg[4] = {e->ptr, e->ptr, e->ptr, e->i64};
+    bool late = s->u.run.late != PLAN_NONE;
+    value workspace = late ? pe_load(e, e->args, 0, e->ptr) : NULL;
     uint32_t at = 2;
 
+    if (late)
+        late_scratch(e, s);
     set_word(e, 1, pe_dim(e, s->u.run.scratch));
     for (uint32_t i = 0; i < s->u.run.narg; i++)
         set_word(e, at++, address(e, s->u.run.arg[i]));
@@ -237,6 +275,8 @@ static void emit_run(emitter *e, const plan_step *s)
         set_word(e, at++, pe_dim(e, s->u.run.dim[i]));
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 4, false), e->start,
                    (value[]){e->call, kernel, e->args, pe_dim(e, s->u.run.trip)}, 4, "");
+    if (late)
+        set_word(e, 0, workspace);
 }
 
 /* ---- small steps ------------------------------------------------------------------ */

@@ -65,6 +65,7 @@ typedef struct plan_step {
             const uint32_t *arg;
             const ir_dim *dim;
             ir_dim trip, scratch;   /* scratch: bytes per thread */
+            uint32_t late;          /* memory that is made for it; PLAN_NONE: in the workspace */
         } run;
         /* note(args); its first `nres` args are results; may define symbols */
         struct {

@@ -184,6 +184,7 @@ static void parse_run(parser *p, plan_step *s)
     s->u.run.trip = dim(p);
     want(p, "scratch");
     s->u.run.scratch = dim(p);
+    s->u.run.late = word(p, "late") ? position_below(p, p->e->lates) : PLAN_NONE;
     s->note = name(p);
 }
 

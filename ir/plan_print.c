@@ -79,6 +79,8 @@ static void print_run(printer *p, const plan_step *s)
     dims(p, s->u.run.dim, s->u.run.ndim);
     dim(p, " trip ", s->u.run.trip);
     dim(p, " scratch ", s->u.run.scratch);
+    if (s->u.run.late != PLAN_NONE)
+        text_add(p->out, " late %u", s->u.run.late);
     note(p, s->note);
 }
 

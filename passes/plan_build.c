@@ -280,6 +280,19 @@ static uint32_t call_arg(scope *s, const group_arg *a, const uint32_t *temp)
     }
 }
 
+/* The workspace holds it if its size has a bound, else late memory. */
+static uint32_t place_scratch(planner *pl, ir_dim bytes)
+{
+    ir_dim upper;
+
+    if (dim_is(&pl->m->dims, bytes, 0))
+        return PLAN_NONE;
+    if (!plan_upper(pl, bytes, &upper))
+        return pl->e->lates++;
+    vec_push(&pl->e->scratch, upper);
+    return PLAN_NONE;
+}
+
 static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const char *note)
 {
     planner *pl = s->pl;
@@ -296,13 +309,7 @@ static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const
     step->u.run.dim = arena_copy(pl->mem, c->dim, c->ndim * sizeof *c->dim);
     step->u.run.trip = c->trip;
     step->u.run.scratch = c->scratch;
-    if (!dim_is(&pl->m->dims, c->scratch, 0)) {
-        ir_dim upper;
-        if (plan_upper(pl, c->scratch, &upper))
-            vec_push(&pl->e->scratch, upper);
-        else
-            plan_gap(s, &s->fn->node.at[0], "scratch whose size only the run knows");
-    }
+    step->u.run.late = place_scratch(pl, c->scratch);
 }
 
 /* A type whose size is this many bytes: temps are plain bytes. */
@@ -505,14 +512,24 @@ static uint32_t *entry_outputs(scope *s)
     return target;
 }
 
+static bool is_tensor(const scope *s, uint32_t result)
+{
+    return ir_type_of(s->fn, s->fn->result.at[result])->kind == TY_TENSOR;
+}
+
 static void settle_outputs(scope *s, const uint32_t *target)
 {
+    for (uint32_t i = 0; i < s->fn->result.len; i++)
+        if (is_tensor(s, i))
+            plan_settle(s, s->fn->result.at[i], target[i]);
+}
+
+/* Behind all that may read what is given: an output may be a part of another. */
+static void give_outputs(scope *s, const uint32_t *target)
+{
     for (uint32_t i = 0; i < s->fn->result.len; i++) {
-        if (ir_type_of(s->fn, s->fn->result.at[i])->kind != TY_TENSOR)
-            continue;
-        plan_settle(s, s->fn->result.at[i], target[i]);
         const plan_value *v = &s->pl->e->value.at[target[i]];
-        if (v->place != PLACE_LATE)
+        if (!is_tensor(s, i) || v->place != PLACE_LATE)
             continue;
         uint32_t late = v->of;
         plan_step *step = plan_emit(s, STEP_GIVE);
@@ -541,6 +558,7 @@ static void plan_one(planner *pl, const ir_fn *fn)
     if (!diag_failed(pl->d)) {
         settle_outputs(&s, target);
         plan_settle_updates(&s);
+        give_outputs(&s, target);
         plan_flops(pl, fn);
         plan_liveness(pl);
         plan_slots(pl);

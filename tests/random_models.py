@@ -272,6 +272,22 @@ class Mixed:
     def axis(self, shape):
         return self.rng.randrange(len(shape))
 
+    def stretch(self, x, shape):
+        """A value whose last extent is the value of an input."""
+        n = self.rng.choice([1, 4, 24, 100])
+        self.m.inputs.append(helper.make_tensor_value_info('n', TensorProto.INT64, []))
+        self.m.arrays['n'] = np.array(n, np.int64)
+        steps = [('Range', [self.ints(0), 'n', self.ints(1)], {}), ('Cast', [], {'to': FLOAT}),
+                 ('Sin', [], {})]
+        row = None
+        for op, inputs, attributes in steps:
+            name = self.name()
+            self.nodes.append(helper.make_node(op, inputs or [row], [name], **attributes))
+            row = name
+        mean = self.node('ReduceMean', [x], [*shape[:-1], 1], axes=[len(shape) - 1])
+        self.values = []
+        self.node('Mul', [mean, row], [*shape[:-1], n])
+
     def unary(self):
         x, s = self.pick()
         self.node(self.rng.choice(['Tanh', 'Relu', 'Sigmoid', 'Neg', 'Erf', 'Softplus']), [x], s)
@@ -385,6 +401,8 @@ def mixed(rng):
     for name in 'xz':
         g.values.append((g.m.input(name, shape, set(range(2)) if rng.random() < .7 else set()),
                          tuple(shape)))
+    if rng.random() < 0.25:
+        g.stretch('x', shape)
     steps = [g.unary, g.unary, g.binary, g.binary, g.transpose, g.reduce, g.normalize,
              g.layer_norm, g.slice, g.concat, g.matmul, g.gram, g.gather, g.flatten, g.split,
              g.pad, g.where, g.cumulate, g.unsqueeze]
