@@ -153,7 +153,7 @@ if [ "$quick" != quick ]; then
     build/venv/bin/python scripts/light_random.py
     count light_random build/ingot test --timeout 300 $data/light_random/*/
     count random_models build/venv/bin/python tests/random_models.py \
-        build/ingot --count 200 --seed 1
+        build/ingot --count 400 --seed 1
     count executables build/venv/bin/python tests/executables.py build/ingot \
         $data/real/*/ $data/light/*/
     count library build/venv/bin/python tests/library.py build/ingot \
@@ -162,6 +162,9 @@ if [ "$quick" != quick ]; then
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     unit_tests build/sanitize sanitize-
+    count sanitize-golden tests/golden/run.sh build/sanitize/ingot
+    count sanitize-random_models build/venv/bin/python tests/random_models.py \
+        build/sanitize/ingot --count 60 --seed 2
     # fuzz_compile needs hours rather than a minute: it is run by hand.
     for program in build/sanitize/tests/fuzz_[!c]*; do
         if [ -f "$program" ] && [ -x "$program" ]; then

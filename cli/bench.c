@@ -231,5 +231,6 @@ int command_bench(int argc, char **argv)
         print_table(&o);
     ok = ok && (!o.json || write_json(&o));
     vec_free(&o.row);
+    model_options_free(&o.model);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -244,5 +244,7 @@ int command_build(int argc, char **argv)
     const target *t = target_find(o.cpu);
     if (!check(&o, t))
         return CLI_USAGE;
-    return build(&o, t) ? CLI_OK : CLI_FAILED;
+    bool ok = build(&o, t);
+    model_options_free(&o.model);
+    return ok ? CLI_OK : CLI_FAILED;
 }

@@ -20,6 +20,7 @@ enum { MODEL_MAX_GIVEN = 256 };
 typedef struct model_options {
     ingot_options o;
     bool verbose;
+    arena names;
     const char *dim_name[MODEL_MAX_GIVEN];
     int64_t dim_value[MODEL_MAX_GIVEN];
     onnx_input_shape shape[MODEL_MAX_GIVEN];
@@ -37,6 +38,7 @@ typedef struct model_options {
     {NULL, NULL, NULL}
 /* `index` counts from the first of these rows; false after a message. */
 bool model_option(model_options *m, int index, const char *value);
+void model_options_free(model_options *m);
 /* The operand that names the model; false after a message, when there are two. */
 bool model_option_file(const char **file, const char *value);
 bool model_option_engine(const char *value, ingot_engine_kind *out);

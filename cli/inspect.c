@@ -325,7 +325,9 @@ static int inspect(int argc, char **argv, const char *usage, const char *about)
     inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
     int status = cli_parse(argc, argv, usage, about, options, see, &o);
 
-    return status ? status : finish(&o);
+    status = status ? status : finish(&o);
+    model_options_free(&o.model);
+    return status;
 }
 
 int command_inspect(int argc, char **argv)

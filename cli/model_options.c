@@ -13,9 +13,9 @@ static const char *behind_name(const char *value)
     return at ? at + 1 : NULL;
 }
 
-static char *name_of(const char *value, const char *behind)
+static char *name_of(model_options *m, const char *value, const char *behind)
 {
-    return strndup(value, (size_t)(behind - value - 1));
+    return arena_strndup(&m->names, value, (size_t)(behind - value - 1));
 }
 
 static bool add_dim(model_options *m, const char *value)
@@ -30,7 +30,7 @@ static bool add_dim(model_options *m, const char *value)
         return cli_wrong("--dim takes NAME=VALUE, not '%s'", value);
     if (!cli_number("--dim", number, 0, INT32_MAX, &v))
         return false;
-    m->dim_name[i] = name_of(value, number);
+    m->dim_name[i] = name_of(m, value, number);
     m->dim_value[i] = v;
     m->o.onnx.dim_name = m->dim_name;
     m->o.onnx.dim_value = m->dim_value;
@@ -48,7 +48,7 @@ static bool add_shape(model_options *m, const char *value)
         return cli_wrong("more than %d times --shape", i);
     if (!list || !outputs_parse_shape(list, &s->rank, s->dims))
         return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
-    s->input = name_of(value, list);
+    s->input = name_of(m, value, list);
     m->o.onnx.shape = m->shape;
     m->o.onnx.shapes++;
     return true;
@@ -92,6 +92,11 @@ bool model_option(model_options *m, int index, const char *value)
     case 5: return is_pass(m->o.watch.stop_after = value, false);
     default: return m->verbose = true;
     }
+}
+
+void model_options_free(model_options *m)
+{
+    arena_reset(&m->names);
 }
 
 bool model_option_file(const char **file, const char *value)

@@ -197,5 +197,6 @@ int command_run(int argc, char **argv)
     for (uint32_t i = 0; i < o.inputs.len; i++)
         free(o.inputs.at[i].name);
     vec_free(&o.inputs);
+    model_options_free(&o.model);
     return ok ? CLI_OK : CLI_FAILED;
 }

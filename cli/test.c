@@ -352,5 +352,6 @@ int command_test(int argc, char **argv)
     }
     vec_free(&o.cases);
     vec_free(&o.folders);
+    model_options_free(&o.model);
     return status;
 }
