@@ -157,7 +157,7 @@ class Block:
         for _ in range(steps):
             choices = [self.unary, self.binary, self.mean]
             if self.depth < 3:
-                choices += [self.branch, self.loop, self.scan]
+                choices += [self.branch, self.lengths, self.loop, self.scan]
             self.rng.choice(choices)()
         return self
 
@@ -184,6 +184,22 @@ class Block:
                                            then_branch=bodies[0], else_branch=bodies[1]))
         for kind, name in zip('vs', names):
             self.values[kind].append(name)
+
+    def lengths(self):
+        """A branch whose result is longer than the other's."""
+        condition = self.node('Greater', [self.pick('s'), 'zero'])
+        bodies = []
+        for copies in self.rng.sample([1, 2, 3], 2):
+            inner = self.inner().add(self.rng.randint(0, 2))
+            whole = inner.node('Concat', [inner.pick('v') for _ in range(copies)], axis=0)
+            bodies.append(inner.graph([], [(whole, FLOAT)]))
+        name = self.name()
+        self.nodes.append(helper.make_node('If', [condition], [name],
+                                           then_branch=bodies[0], else_branch=bodies[1]))
+        long = self.node('Softmax', [self.node('Tanh', [name])], axis=0)
+        if not self.depth:
+            self.model.outputs.append(long)
+        self.node('ReduceMax', [long], 's', keepdims=0)
 
     def loop(self):
         inner, carries = self.inner(), self.rng.choice(['v', 's', 'vs', 'vv'])

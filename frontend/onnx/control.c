@@ -4,7 +4,7 @@
  * of different rank, the rest of the graph moves into both: see sink(). */
 #include "../onnx_model.h"
 
-enum { MAX_COPIES = 8, MAX_RESULTS = 64 };
+enum { MAX_COPIES = 8, MAX_RESULTS = 64, MAX_SIZES = 64 };
 
 static bool known_bool(const ir_build *b, ir_ref c, bool *v)
 {
@@ -132,12 +132,45 @@ static void capture_rest(onnx_op *n, onnx_captures *c)
     onnx_find_captures(n, &rest, c);
 }
 
+/* Where the branches' extents of a result differ, both give theirs as a result
+ * of its own, and a symbol names it outside: each pair of extents once.  Returns
+ * the number of symbols. */
+static int name_extents(onnx_op *n, onnx_region *yes, onnx_region *no, ir_dim *sym)
+{
+    ir_dim a[MAX_SIZES], b[MAX_SIZES];
+    uint32_t results = yes->fn->result.len;
+    int count = 0;
+
+    for (uint32_t i = 0; i < results; i++) {
+        const ir_type *x = ir_type_of(yes->fn, yes->fn->result.at[i]);
+        const ir_type *y = ir_type_of(no->fn, no->fn->result.at[i]);
+        bool tensors = x->kind == TY_TENSOR && y->kind == TY_TENSOR;
+        for (int k = 0; tensors && k < x->rank; k++) {
+            int same = 0;
+            while (same < count && !(dim_same(a[same], x->dim[k]) && dim_same(b[same], y->dim[k])))
+                same++;
+            if (dim_same(x->dim[k], y->dim[k]) || same < count || count == MAX_SIZES)
+                continue;
+            a[count] = x->dim[k];
+            b[count] = y->dim[k];
+            sym[count++] = dim_symbol_new(onnx_dims(n), "extent", 0, INT64_MAX);
+        }
+    }
+    for (int k = 0; k < count; k++) {
+        ir_result(&yes->b, "extent", ir_dim_ref(&yes->b, a[k]));
+        ir_result(&no->b, "extent", ir_dim_ref(&no->b, b[k]));
+    }
+    return count;
+}
+
 static bool finish_if(onnx_op *n, ir_ref cond, const onnx_captures *c, onnx_region *yes,
                       onnx_region *no, ir_ref *out, uint32_t count)
 {
     ir_ref *args = arena_array(&n->b->m->mem, ir_ref, c->outer.len + 1);
     uint32_t k = onnx_capture_args(n, c, args + 1);
-    ir_attr a = {.IF = {.yes = yes->fn, .no = no->fn}};
+    ir_dim sym[MAX_SIZES];
+    int syms = name_extents(n, yes, no, sym);
+    ir_attr a = {.IF = {.syms = {syms, sym}, .yes = yes->fn, .no = no->fn}};
 
     args[0] = cond;
     ir_ref r = ir_make(n->b, OP_IF, args, k + 1, &a);
@@ -168,6 +201,8 @@ static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_cap
         ok = onnx_region_graph(n, &r[k], g[k], NULL, out) && rest_of_graph(n, &r[k], out);
     }
     ir_ref *results = arena_array(&n->b->m->mem, ir_ref, n->scope->graph->n_output + 1);
+    if (ok && !same_ranks(r[0].fn, r[1].fn))
+        ok = onnx_gap(n, "an output whose rank depends on the run");
     ok = ok && finish_if(n, cond, c, &r[0], &r[1], results, (uint32_t)n->scope->graph->n_output);
     if (ok)
         n->scope->sunk = results;
