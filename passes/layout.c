@@ -315,8 +315,8 @@ static ir_ref conv_pointwise_groups(layout_cx *cx, ir_build *b, const ir_ref *a)
     ir_dim positions = dim_product(&b->m->dims, xt->dim + 3, xt->rank - 3);
     const ir_dim x[4] = {xt->dim[0], xt->dim[1], xt->dim[2], positions};
     const ir_dim w[4] = {xt->dim[0], wt->dim[0], wt->dim[1], wt->dim[2]};
-
-    ir_ref y = ir_dot(b, ir_reshape(b, a[1], w, 4), ir_reshape(b, a[0], x, 4),
+    ir_ref image = ir_reshape(b, a[0], x, 4), weights = ir_reshape(b, a[1], w, 4);
+    ir_ref y = ir_dot(b, weights, image,
                       (ir_ints){2, batch}, (ir_ints){2, batch}, (ir_ints){1, sum_w},
                       (ir_ints){1, sum_x});
     return ir_reshape(b, y, cx->plain->dim, cx->plain->rank);

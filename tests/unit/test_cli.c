@@ -126,9 +126,7 @@ static void test_dims_and_shapes(void **state)
     assert_false(model_option(&m, DIM, "N=x"));
     for (size_t i = 0; i < COUNT(bad_shapes); i++)
         assert_false(model_option(&m, SHAPE, bad_shapes[i]));
-    free((void *)(uintptr_t)m.dim_name[0]);
-    for (int i = 0; i < 2; i++)
-        free((void *)(uintptr_t)m.shape[i].input);
+    model_options_free(&m);
 }
 
 static void test_sizes(void **state)
