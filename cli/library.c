@@ -228,7 +228,7 @@ static void workspace(const library_entry *x, text *out)
 static void functions(const library *l, const library_entry *x, text *out)
 {
     workspace(x, out);
-    if (x->varies && x->dims)
+    if (x->output_dims)
         text_add(out,
                  "/* Writes the extents of the outputs: -1 where only a run finds out. */\n"
                  "void %s_output_dims(const struct %s_dims *dims, struct %s_outputs *out);\n\n",

@@ -162,6 +162,7 @@ static void describe_entry(library *l, library_entry *x, name_set *suffixes, nam
     name_outputs(l, x);
     measure_workspace(l, x);
     x->dims = x->e->symbol.len > 0;
+    x->output_dims = x->varies && x->dims;
     x->states = uses_states(x->e);
     x->late = x->e->lates > 0;
     l->late |= x->late;

@@ -14,6 +14,7 @@ typedef struct library_entry {
     const char *message;        /* member of the outputs */
     bool dims, states, late;    /* are there dims; does it use states, the allocator */
     bool varies;                /* extents of an output are not constant */
+    bool output_dims;           /* it has the function that gives them before a run */
     bool fixed;                 /* workspace: size + threads * scratch */
     int64_t size, scratch;
 } library_entry;

@@ -93,7 +93,7 @@ static void put_extents(const library *l, text *out)
     bool used = false;
 
     for (uint32_t i = 0; i < l->entries; i++)
-        used |= l->entry[i].varies && l->entry[i].dims;
+        used |= l->entry[i].output_dims;
     if (used)
         text_add(out, "static void put_extents(int64_t *to, const int64_t *from, int rank)\n{\n"
                       "    for (int i = 0; i < rank; i++)\n"
@@ -104,7 +104,7 @@ static void output_dims(const library_entry *x, uint32_t i, text *out)
 {
     uint32_t at = 0;
 
-    if (!x->varies || !x->dims)
+    if (!x->output_dims)
         return;
     for (uint32_t k = 0; k < x->e->output.len; k++)
         at += (uint32_t)x->e->output.at[k].type->rank;

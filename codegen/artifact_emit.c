@@ -16,7 +16,7 @@ static value size_function(emitter *e)
     snprintf(name, sizeof name, "%s_size", e->e->name);
     pe_function(e, name, e->i64, arg, 2);
     pe_symbols(e, LLVMGetParam(e->f, 0));
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+    pe_check_sizes(e);
     value n = pe_int(e, e->e->fixed), most = pe_int(e, 0);
     for (uint32_t i = 0; i < e->e->slot.len; i++)
         if (!e->e->slot.at[i].fixed)

@@ -164,6 +164,18 @@ value pe_arithmetic(emitter *e, const char *op, value a, value b)
     return LLVMBuildExtractValue(e->b, pair, 0, "");
 }
 
+void pe_check_sizes(emitter *e)
+{
+    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+}
+
+value pe_checked(emitter *e, value v, int64_t otherwise)
+{
+    v = LLVMBuildSelect(e->b, e->overflow, pe_int(e, otherwise), v, "");
+    e->overflow = NULL;
+    return v;
+}
+
 static value floor_div(emitter *e, value a, value b, bool mod)
 {
     value zero = pe_int(e, 0), by0 = LLVMBuildICmp(e->b, LLVMIntEQ, b, zero, "");

@@ -53,11 +53,8 @@ static value known_extent(emitter *e, ir_dim d)
 {
     if (!pe_known_before(e, d))
         return pe_int(e, INT64_MIN);
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
-    value v = pe_dim(e, d);
-    v = LLVMBuildSelect(e->b, e->overflow, pe_int(e, INT64_MIN), v, "");
-    e->overflow = NULL;
-    return v;
+    pe_check_sizes(e);
+    return pe_checked(e, pe_dim(e, d), INT64_MIN);
 }
 
 /* The different dims, as an array on the stack. */
@@ -159,7 +156,7 @@ value pe_output_overflow(emitter *e)
 {
     bool *seen = mem_alloc(e->a->m->types.type.len * sizeof *seen);
 
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+    pe_check_sizes(e);
     for (uint32_t i = 0; i < e->e->output.len; i++) {
         const ir_type *t = e->e->output.at[i].type;
         if (!size_to_check(e, i, seen))

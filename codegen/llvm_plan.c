@@ -121,11 +121,8 @@ static value give(emitter *e, value bytes)
 /* A size as code; what overflows is negative. */
 static value checked(emitter *e, ir_dim d)
 {
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
-    value v = pe_dim(e, d);
-    v = LLVMBuildSelect(e->b, e->overflow, pe_int(e, -1), v, "");
-    e->overflow = NULL;
-    return v;
+    pe_check_sizes(e);
+    return pe_checked(e, pe_dim(e, d), -1);
 }
 
 static void set_late(emitter *e, uint32_t late, value memory, value room)
@@ -250,11 +247,9 @@ static void late_scratch(emitter *e, const plan_step *s)
 {
     value n = threads(e);
 
-    e->overflow = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
+    pe_check_sizes(e);
     value bytes = pe_arithmetic(e, "smul", pe_dim(e, s->u.run.scratch), n);
-    bytes = LLVMBuildSelect(e->b, e->overflow, pe_int(e, -1), bytes, "");
-    e->overflow = NULL;
-    renew_late(e, s->u.run.late, bytes);
+    renew_late(e, s->u.run.late, pe_checked(e, bytes, -1));
     set_word(e, 0, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.run.late), ""));
 }
 

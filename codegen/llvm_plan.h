@@ -42,6 +42,10 @@ value pe_dim(emitter *e, ir_dim d);
 /* a op b, "sadd" or "smul"; where sizes are checked, e->overflow collects what
  * went wrong. */
 value pe_arithmetic(emitter *e, const char *op, value a, value b);
+/* Sizes are checked from here on; v, or `otherwise` if one of them overflowed,
+ * and no longer checked. */
+void pe_check_sizes(emitter *e);
+value pe_checked(emitter *e, value v, int64_t otherwise);
 value pe_load(emitter *e, value base, int64_t offset, type t);
 value pe_at(emitter *e, value base, value offset);
 value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */

@@ -21,8 +21,9 @@
 _Noreturn void ice(const char *file, int line, const char *func,
                    const char *fmt, ...) PRINTF_LIKE(4, 5);
 
-/* malloc that ends the program in one place (exit code 1) when memory is out. */
+/* Ends the program with exit code 1: memory is out. */
 _Noreturn void mem_exhausted(void);
+/* malloc that does so. */
 void *mem_alloc(size_t size);            /* zeroed */
 void *mem_resize(void *p, size_t size);
 void mem_free(void *p);

@@ -52,10 +52,10 @@ static uint32_t alias_of(planner *pl, const char *name, const ir_type *t, uint32
 static void alloc_late(scope *s, uint32_t v, const ir_type *t)
 {
     planner *pl = s->pl;
-    ir_dim bytes = plan_bytes(pl->m, t);
 
     if (!plan_begins_late(pl, v))
         return;
+    ir_dim bytes = plan_bytes(pl->m, t);
     plan_step *step = plan_emit(s, STEP_ALLOC);
     step->u.late.late = pl->e->value.at[plan_root(pl->e, v)].of;
     step->u.late.bytes = bytes;
@@ -440,132 +440,7 @@ void plan_scope_free(scope *s)
     mem_free(s->uses);
 }
 
-/* ---- entries ------------------------------------------------------------------------ */
-
-static bool entry_symbols(planner *pl, const ir_fn *fn, const ir_type *t, const char *name)
-{
-    dim_table *dt = &pl->m->dims;
-
-    if (t->kind != TY_TENSOR) {
-        ir_node n = *ir_node_of(fn, fn->param.at[0]);
-        return diag_unsupported(pl->d, ir_op_get(n.op)->text, "", name,
-                                "sequences and optionals cannot be compiled yet");
-    }
-    for (int i = 0; i < t->rank; i++) {
-        const dim_expr *e = dim_get(dt, t->dim[i]);
-        if (!e)
-            continue;
-        if (e->op != DIM_SYM)
-            return diag_unsupported(pl->d, "input", "", name,
-                                    "an extent that is neither a number nor a symbol");
-        uint32_t id = (uint32_t)e->value;
-        if (id < pl->bounded.len && pl->bounded.at[id])
-            continue;
-        vec_push(&pl->e->symbol, id);
-        plan_bound_set(pl, id, t->dim[i]);
-    }
-    return true;
-}
-
-static void entry_inputs(scope *s)
-{
-    for (uint32_t i = 0; i < s->fn->param.len; i++) {
-        const ir_type *t = ir_type_of(s->fn, s->fn->param.at[i]);
-        const char *name = s->fn->param_name.at[i];
-        if (!entry_symbols(s->pl, s->fn, t, name))
-            continue;
-        vec_push(&s->pl->e->input, (plan_port){name, t, false});
-        s->value[s->fn->param.at[i]] =
-            plan_value_add(s->pl, name, t, PLACE_INPUT, i, (ir_dim){0});
-    }
-}
-
-/* An output whose size the dims of the inputs give lies where the caller
- * wants it; any other is memory from the allocator. */
-static bool known_before(planner *pl, const ir_type *t)
-{
-    ir_dim x;
-
-    for (int i = 0; i < t->rank; i++)
-        if (!plan_upper(pl, t->dim[i], &x) || !dim_same(x, t->dim[i]))
-            return false;
-    return true;
-}
-
-static uint32_t *entry_outputs(scope *s)
-{
-    planner *pl = s->pl;
-    uint32_t *target = arena_array(&pl->scratch, uint32_t, s->fn->result.len);
-
-    for (uint32_t i = 0; i < s->fn->result.len; i++) {
-        const ir_type *t = ir_type_of(s->fn, s->fn->result.at[i]);
-        const char *name = s->fn->result_name.at[i];
-        if (t->kind != TY_TENSOR && t->kind != TY_NEVER)
-            diag_unsupported(pl->d, "output", "", name,
-                             "sequences and optionals cannot be compiled yet");
-        bool late = t->kind != TY_TENSOR || !known_before(pl, t);
-        vec_push(&pl->e->output, (plan_port){name, t, late});
-        target[i] = late ? plan_value_add(pl, name, t, PLACE_LATE, pl->e->lates++, (ir_dim){0})
-                         : plan_value_add(pl, name, t, PLACE_OUTPUT, i, (ir_dim){0});
-        plan_want(s, s->fn->result.at[i], target[i]);
-    }
-    return target;
-}
-
-static bool is_tensor(const scope *s, uint32_t result)
-{
-    return ir_type_of(s->fn, s->fn->result.at[result])->kind == TY_TENSOR;
-}
-
-static void settle_outputs(scope *s, const uint32_t *target)
-{
-    for (uint32_t i = 0; i < s->fn->result.len; i++)
-        if (is_tensor(s, i))
-            plan_settle(s, s->fn->result.at[i], target[i]);
-}
-
-/* Behind all that may read what is given: an output may be a part of another. */
-static void give_outputs(scope *s, const uint32_t *target)
-{
-    for (uint32_t i = 0; i < s->fn->result.len; i++) {
-        const plan_value *v = &s->pl->e->value.at[target[i]];
-        if (!is_tensor(s, i) || v->place != PLACE_LATE)
-            continue;
-        uint32_t late = v->of;
-        plan_step *step = plan_emit(s, STEP_GIVE);
-        step->u.late.late = late;
-        step->u.late.from = i;
-    }
-}
-
-static void plan_one(planner *pl, const ir_fn *fn)
-{
-    scope s;
-
-    pl->e = plan_entry_new(pl->p, fn->name);
-    pl->loop = 0;
-    pl->home.len = pl->nest.len = pl->bound.len = pl->bounded.len = 0;
-    vec_push(&pl->nest, (plan_nest){0});
-    for (uint32_t i = 0; i < pl->consts; i++)
-        pl->const_value[i] = PLAN_NONE;
-    for (uint32_t i = 0; i < pl->m->state.len; i++)
-        pl->state_value[i] = PLAN_NONE;
-    plan_scope_init(&s, pl, fn, pl->e->body);
-    entry_inputs(&s);
-    uint32_t *target = entry_outputs(&s);
-    plan_place_updates(&s);
-    plan_scope_run(&s);
-    if (!diag_failed(pl->d)) {
-        settle_outputs(&s, target);
-        plan_settle_updates(&s);
-        give_outputs(&s, target);
-        plan_flops(pl, fn);
-        plan_liveness(pl);
-        plan_slots(pl);
-    }
-    plan_scope_free(&s);
-    arena_reset(&pl->scratch);
-}
+/* ---- plans --------------------------------------------------------------------------- */
 
 /* A size that no dim can hold is 0 in the table: nothing may be planned on it. */
 static void refuse_overflow(planner *pl)
@@ -592,7 +467,7 @@ plan *plan_build(ir_module *m, const plan_options *o, diag *d)
     pl.state_value = mem_alloc((m->state.len + 1) * sizeof *pl.state_value);
     for (uint32_t i = 0; i < m->fn.len; i++)
         if (m->fn.at[i]->entry) {
-            plan_one(&pl, m->fn.at[i]);
+            plan_one_entry(&pl, m->fn.at[i]);
             refuse_overflow(&pl);
             refuse_late(&pl);
         }

@@ -73,6 +73,11 @@ void plan_scope_init(scope *s, planner *pl, const ir_fn *fn, plan_block *b);
 void plan_scope_run(scope *s);
 void plan_scope_free(scope *s);
 
+/* ---- plan_entry.c ---- */
+
+/* The plan of an entry function, added to pl->p; errors into pl->d. */
+void plan_one_entry(planner *pl, const ir_fn *fn);
+
 /* ---- plan_control.c ---- */
 
 void plan_if(scope *s, const ir_node *n);

@@ -34,7 +34,6 @@ static const cli_option options[] = {
     {"--weights", "FILE", "weights not built in (default: the program's name and .weights)"},
     {NULL, NULL, NULL}};
 
-/* Names may hold `:` and `/`: files split at the first `=`, extents at the last. */
 static bool append(artifact_list *l, artifact_given given)
 {
     artifact_given *more = realloc(l->at, (size_t)(l->n + 1) * sizeof *more);
@@ -46,6 +45,7 @@ static bool append(artifact_list *l, artifact_given given)
     return true;
 }
 
+/* Names may hold `:` and `/`: files split at the first `=`, extents at the last. */
 static bool add_input(artifact_list *l, const char *value)
 {
     const char *at = strchr(value, '=');

@@ -70,6 +70,8 @@ static bool place_output(invoke *v, int32_t i, int64_t *extents, char *error)
 {
     const struct ingot_value_info *o = &v->entry->outputs[i];
 
+    if (o->rank > TENSOR_MAX_RANK)
+        return tensor_fail(error, "output '%s' has more than %d axes", o->name, TENSOR_MAX_RANK);
     v->outputs[i].dims = extents;
     if (o->late) {
         v->held[i] = (tensor){.dtype = o->dtype, .rank = o->rank};
@@ -89,10 +91,7 @@ static bool place_outputs(invoke *v, char *error)
     if (e->output_dims)
         e->output_dims(v->dims, extents);
     for (int32_t i = 0; i < e->output_count; extents += e->outputs[i++].rank)
-        if (e->outputs[i].rank > TENSOR_MAX_RANK)
-            return tensor_fail(error, "output '%s' has more than %d axes", e->outputs[i].name,
-                               TENSOR_MAX_RANK);
-        else if (!place_output(v, i, extents, error))
+        if (!place_output(v, i, extents, error))
             return false;
     return true;
 }

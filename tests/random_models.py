@@ -29,7 +29,12 @@ class Model:
     def __init__(self, rng):
         self.rng = rng
         self.inputs, self.arrays, self.constants = [], {}, []
-        self.outputs = ['y']
+        self.outputs, self.names = ['y'], 0
+
+    def name(self):
+        """A name that nothing has yet."""
+        self.names += 1
+        return f't{self.names}'
 
     def array(self, shape):
         return np.array([self.rng.uniform(-1, 1) for _ in range(int(np.prod(shape)))],
@@ -130,8 +135,7 @@ class Block:
         self.nodes, self.values = [], {kind: list(names) for kind, names in values.items()}
 
     def name(self):
-        self.model.names += 1
-        return f't{self.model.names}'
+        return self.model.name()
 
     def pick(self, kind):
         return self.rng.choice(self.values[kind][-6:])
@@ -179,11 +183,15 @@ class Block:
         for _ in range(2):
             inner = self.inner().add(self.rng.randint(0, 3))
             bodies.append(inner.graph([], [(inner.pick('vs'[k]), FLOAT) for k in range(count)]))
+        for kind, name in zip('vs', self.either(condition, bodies, count)):
+            self.values[kind].append(name)
+
+    def either(self, condition, bodies, count):
+        """An If; the names of its results."""
         names = [self.name() for _ in range(count)]
         self.nodes.append(helper.make_node('If', [condition], names,
                                            then_branch=bodies[0], else_branch=bodies[1]))
-        for kind, name in zip('vs', names):
-            self.values[kind].append(name)
+        return names
 
     def lengths(self):
         """A branch whose result is longer than the other's."""
@@ -193,10 +201,8 @@ class Block:
             inner = self.inner().add(self.rng.randint(0, 2))
             whole = inner.node('Concat', [inner.pick('v') for _ in range(copies)], axis=0)
             bodies.append(inner.graph([], [(whole, FLOAT)]))
-        name = self.name()
-        self.nodes.append(helper.make_node('If', [condition], [name],
-                                           then_branch=bodies[0], else_branch=bodies[1]))
-        long = self.node('Softmax', [self.node('Tanh', [name])], axis=0)
+        longer = self.node('Tanh', self.either(condition, bodies, 1))
+        long = self.node('Softmax', [longer], axis=0)
         if not self.depth:
             self.model.outputs.append(long)
         self.node('ReduceMax', [long], 's', keepdims=0)
@@ -240,7 +246,7 @@ class Block:
 
 def control(rng):
     m = Model(rng)
-    m.names, m.outputs = 0, []
+    m.outputs = []
     extent = rng.choice([1, 3, 8, 33])
     for name, value in (('zero', 0), ('half', .5), ('ten', 10)):
         m.constants.append(numpy_helper.from_array(np.float32(value), name))
@@ -265,11 +271,9 @@ class Mixed:
 
     def __init__(self, rng):
         self.m, self.rng, self.nodes, self.values = Model(rng), rng, [], []
-        self.names = 0
 
     def name(self):
-        self.names += 1
-        return f't{self.names}'
+        return self.m.name()
 
     def ints(self, values):
         name = self.name()
@@ -293,13 +297,8 @@ class Mixed:
         n = self.rng.choice([1, 4, 24, 100])
         self.m.inputs.append(helper.make_tensor_value_info('n', TensorProto.INT64, []))
         self.m.arrays['n'] = np.array(n, np.int64)
-        steps = [('Range', [self.ints(0), 'n', self.ints(1)], {}), ('Cast', [], {'to': FLOAT}),
-                 ('Sin', [], {})]
-        row = None
-        for op, inputs, attributes in steps:
-            name = self.name()
-            self.nodes.append(helper.make_node(op, inputs or [row], [name], **attributes))
-            row = name
+        count = self.node('Range', [self.ints(0), 'n', self.ints(1)], [n])
+        row = self.node('Sin', [self.node('Cast', [count], [n], to=FLOAT)], [n])
         mean = self.node('ReduceMean', [x], [*shape[:-1], 1], axes=[len(shape) - 1])
         self.values = []
         self.node('Mul', [mean, row], [*shape[:-1], n])

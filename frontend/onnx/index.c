@@ -50,16 +50,12 @@ bool onnx_gather(onnx_op *n)
     return onnx_out(n, 0, ir_transpose(n->b, y, perm));
 }
 
-/* y[..i..] = x with axis replaced by index[..i..]: one index tensor per axis */
-bool onnx_gather_elements(onnx_op *n)
+/* One index per axis of x: `i` along the attribute's axis, along any other the
+ * element's own place. */
+static bool element_index(onnx_op *n, ir_ref x, ir_ref i, ir_ref *index, int32_t *axes)
 {
-    ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), index[IR_MAX_RANK];
-    int axis, rank;
-    int32_t axes[IR_MAX_RANK];
+    int axis, rank = onnx_rank(n, x);
 
-    if (x == IR_NONE || i == IR_NONE)
-        return onnx_fail(n, "takes two operands");
-    rank = onnx_rank(n, x);
     if (!onnx_axis(n, onnx_int(n, "axis", 0), rank, &axis))
         return false;
     const ir_type *t = onnx_type(n, i);
@@ -68,7 +64,19 @@ bool onnx_gather_elements(onnx_op *n)
         index[k] = k == axis ? wrap_index(n, i, onnx_dim(n, x, axis))
                              : ir_iota(n->b, DT_I64, t->dim, t->rank, k);
     }
-    return onnx_out(n, 0, ir_gather(n->b, x, index, axes, rank, false));
+    return true;
+}
+
+/* y[..i..] = x with axis replaced by index[..i..] */
+bool onnx_gather_elements(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), index[IR_MAX_RANK];
+    int32_t axes[IR_MAX_RANK];
+
+    if (x == IR_NONE || i == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    return element_index(n, x, i, index, axes) &&
+           onnx_out(n, 0, ir_gather(n->b, x, index, axes, onnx_rank(n, x), false));
 }
 
 /* The last axis of `index` split into one tensor per leading axis of x. */
@@ -142,20 +150,10 @@ bool onnx_scatter_elements(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), u = onnx_in(n, 2), index[IR_MAX_RANK];
     int32_t axes[IR_MAX_RANK];
-    int axis;
 
     if (x == IR_NONE || i == IR_NONE || u == IR_NONE)
         return onnx_fail(n, "takes three operands");
-    int rank = onnx_rank(n, x);
-    if (!onnx_axis(n, onnx_int(n, "axis", 0), rank, &axis))
-        return false;
-    const ir_type *t = onnx_type(n, i);
-    for (int k = 0; k < rank; k++) {
-        axes[k] = k;
-        index[k] = k == axis ? wrap_index(n, i, onnx_dim(n, x, axis))
-                             : ir_iota(n->b, DT_I64, t->dim, t->rank, k);
-    }
-    return scatter(n, x, index, axes, rank, u);
+    return element_index(n, x, i, index, axes) && scatter(n, x, index, axes, onnx_rank(n, x), u);
 }
 
 /* [.., depth, ..] with `on` where the index along the new axis fits */

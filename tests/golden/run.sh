@@ -37,6 +37,10 @@ run()
 check()
 {
     local rc=0 want
+    if [ ! -f "$1" ]; then
+        echo "no such file"
+        return 1
+    fi
     run "$1" || rc=$?
     want=$(sed -n 's/^# expect-error: //p;T;q' "$1")
     if [ -n "$want" ]; then
@@ -58,12 +62,12 @@ check()
 }
 
 for file in "$@"; do
-    if [ -f "$file" ] && check "$file" >"$tmp/report"; then
+    if check "$file" >"$tmp/report"; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
         echo "FAILED $file"
-        [ -f "$file" ] && cat "$tmp/report" || echo "no such file"
+        cat "$tmp/report"
     fi
 done
 echo "$passed passed, $failed failed, 0 skipped"
