@@ -8,6 +8,8 @@
 /* The node with these operands (n.narg of them), new or the one there is; its
  * facts are derived, nothing is simplified. */
 lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args);
+/* op(a, b) of indices in a simpler form; 0 if it has none. */
+lp_expr lp_index(lp_kernel *k, sc_op op, lp_expr a, lp_expr b);
 /* Names are made unique; v.name is not looked at. */
 lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v);
 lp_var lp_dim_add(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor);
