@@ -76,6 +76,8 @@ bool onnx_const_float(onnx_op *n, int i, double *out);
 ir_ref onnx_like(onnx_op *n, ir_ref x, double value);
 /* The same broadcast to x's shape. */
 ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value);
+/* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)), which never overflows. */
+ir_ref onnx_log1p_exp(ir_build *b, ir_ref x);
 
 /* A tensor in the file as a constant; IR_NONE after an error. */
 ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);

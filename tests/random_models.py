@@ -30,6 +30,7 @@ class Model:
         self.rng = rng
         self.inputs, self.arrays, self.constants = [], {}, []
         self.outputs, self.names = ['y'], 0
+        self.peer = None            # the nodes for ONNX Runtime, if it lacks an attribute
 
     def name(self):
         """A name that nothing has yet."""
@@ -265,6 +266,75 @@ def control(rng):
     return m, block.nodes
 
 
+ACTIVATIONS = {'Affine': 2, 'Elu': 1, 'HardSigmoid': 2, 'LeakyRelu': 1, 'Relu': 0, 'ScaledTanh': 2,
+               'Sigmoid': 0, 'Softplus': 0, 'Softsign': 0, 'Tanh': 0, 'ThresholdedRelu': 1}
+
+
+BOUNDED = ['HardSigmoid', 'ScaledTanh', 'Sigmoid', 'Softsign', 'Tanh']
+
+
+def activations(rng, count, ways):
+    """Attributes: any functions, bounded ones for the gates lest values explode;
+    with scales where ONNX Runtime's defaults are not the standard's."""
+    names = []
+    for _ in range(ways):
+        names += [rng.choice(BOUNDED)] + [rng.choice(sorted(ACTIVATIONS)) for _ in range(1, count)]
+    scaled = rng.random() < 0.5 or {'Affine', 'ScaledTanh', 'ThresholdedRelu'} & set(names)
+    a = {'activations': names}
+    for k, key in ((1, 'activation_alpha'), (2, 'activation_beta')):
+        values = [rng.uniform(0.1, 0.9) for name in names if ACTIVATIONS[name] >= k]
+        if scaled and values:
+            a[key] = values
+    return a
+
+
+def recurrent(rng):
+    m = Model(rng)
+    op, gates, functions = rng.choice([('RNN', 1, 1), ('GRU', 3, 2), ('LSTM', 4, 3)])
+    ways = rng.choice([['forward'], ['reverse'], ['bidirectional'] * 2])
+    steps, batch, n, h = (rng.choice(c) for c in ([1, 2, 7], [1, 3], [1, 5], [1, 4, 9]))
+    a = {'hidden_size': h, 'direction': ways[0]}
+    if rng.random() < 0.7:
+        a.update(activations(rng, functions, len(ways)))
+    if rng.random() < 0.2:
+        a['clip'] = 0.5
+    if op == 'GRU':
+        a['linear_before_reset'] = rng.randint(0, 1)
+    inputs = [m.input('x', [steps, batch, n], m.some_axes([0, 1])),
+              m.constant('w', [len(ways), gates * h, n]), m.constant('r', [len(ways), gates * h, h]),
+              rng.choice(['', m.constant('b', [len(ways), 2 * gates * h])]), '']
+    if rng.random() < 0.4:
+        m.inputs.append(helper.make_tensor_value_info('len', TensorProto.INT32, [batch]))
+        m.arrays['len'] = np.array([rng.randint(1, steps) for _ in range(batch)], np.int32)
+        inputs[4] = 'len'
+    for k in range(2 if op == 'LSTM' else 1):
+        inputs.append(m.input(f'i{k}', [len(ways), batch, h], set()) if rng.random() < 0.5 else '')
+    if op == 'LSTM' and rng.random() < 0.5:
+        inputs.append(m.constant('p', [len(ways), 3 * h]))
+    m.outputs = ['y', 'y_h'] + ['y_c'] * (op == 'LSTM')
+    nodes = [helper.make_node(op, inputs, m.outputs, **a)]
+    return m, batch_first(m, nodes[0]) if rng.random() < 0.3 else nodes
+
+
+def batch_first(m, node):
+    """The node with layout 1 between transposes; ONNX Runtime, which has not that
+    layout, gets the node as it is."""
+    m.peer = [node]
+    inner = helper.make_node(node.op_type, [], [])
+    inner.CopyFrom(node)
+    inner.attribute.append(helper.make_attribute('layout', 1))
+    before, after = [], []
+    for k, name in enumerate(node.input):
+        if name in ('x', 'i0', 'i1'):
+            inner.input[k] = m.name()
+            before.append(helper.make_node('Transpose', [name], [inner.input[k]], perm=[1, 0, 2]))
+    for k, name in enumerate(node.output):
+        inner.output[k] = m.name()
+        after.append(helper.make_node('Transpose', [inner.output[k]], [name],
+                                      perm=[1, 0, 2] if k else [1, 2, 0, 3]))
+    return [*before, inner, *after]
+
+
 class Mixed:
     """Nodes over tensors [B, L, C] and what becomes of them: movement, broadcasts,
     reductions and products beside each other."""
@@ -429,25 +499,25 @@ def mixed(rng):
 
 
 MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
-          control, mixed, mixed]
+          control, recurrent, mixed, mixed]
 
 
-def write_case(folder, model, arrays):
+def write_case(folder, m, nodes):
     """The case's folder; false if ONNX Runtime refuses the model."""
     data = folder / 'test_data_set_0'
     data.mkdir(parents=True)
-    onnx.save(model, str(folder / 'model.onnx'))
+    onnx.save(m.finish(nodes), str(folder / 'model.onnx'))
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
-        session = ort.InferenceSession(str(folder / 'model.onnx'), options,
+        session = ort.InferenceSession(m.finish(m.peer or nodes).SerializeToString(), options,
                                        providers=['CPUExecutionProvider'])
-        results = session.run(None, arrays)
+        results = session.run(None, m.arrays)
     except Exception:           # ONNX Runtime has no one class for what it refuses
         return False
-    for k, (name, v) in enumerate(arrays.items()):
+    for k, (name, v) in enumerate(m.arrays.items()):
         (data / f'input_{k}.pb').write_bytes(numpy_helper.from_array(v, name).SerializeToString())
     for k, v in enumerate(results):
         (data / f'output_{k}.pb').write_bytes(numpy_helper.from_array(v).SerializeToString())
@@ -469,7 +539,7 @@ def main():
         for i in range(args.count):
             m, nodes = rng.choice(MAKERS)(rng)
             folder = root / f'case_{i}'
-            if not write_case(folder, m.finish(nodes), m.arrays):
+            if not write_case(folder, m, nodes):
                 refused += 1
                 for f in folder.glob('*.onnx'):
                     f.unlink()

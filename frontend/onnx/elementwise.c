@@ -299,25 +299,24 @@ bool onnx_hard_swish(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, gate));
 }
 
-/* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)): never overflows */
-static ir_ref softplus(onnx_op *n, ir_ref x)
+ir_ref onnx_log1p_exp(ir_build *b, ir_ref x)
 {
-    ir_ref tail = ir_1(n->b, OP_NEG, ir_1(n->b, OP_ABS, x));
-    ir_ref top = ir_2(n->b, OP_MAX, x, onnx_splat_like(n, x, 0));
+    ir_ref tail = ir_1(b, OP_NEG, ir_1(b, OP_ABS, x));
+    ir_ref top = ir_2(b, OP_MAX, x, ir_splat(b, onnx_type_in(b, x), 0));
 
-    return ir_2(n->b, OP_ADD, top, ir_1(n->b, OP_LOG1P, ir_1(n->b, OP_EXP, tail)));
+    return ir_2(b, OP_ADD, top, ir_1(b, OP_LOG1P, ir_1(b, OP_EXP, tail)));
 }
 
 bool onnx_softplus(onnx_op *n)
 {
-    return onnx_out(n, 0, softplus(n, onnx_in(n, 0)));
+    return onnx_out(n, 0, onnx_log1p_exp(n->b, onnx_in(n, 0)));
 }
 
 bool onnx_mish(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
 
-    return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, ir_1(n->b, OP_TANH, softplus(n, x))));
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, ir_1(n->b, OP_TANH, onnx_log1p_exp(n->b, x))));
 }
 
 bool onnx_softsign(onnx_op *n)

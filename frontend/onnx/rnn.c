@@ -3,15 +3,16 @@
  * X * W is one product for all steps; the loop's body does h * R and the gates.
  * Both directions are loops of their own; the backward one reads and writes
  * time from the end (reverse). */
-#include "../onnx_build.h"
+#include "rnn_activation.h"
 
-enum { MAX_GATES = 4, MAX_CARRIES = 2 };
+enum { MAX_GATES = 4, MAX_CARRIES = 2, MAX_ACTIVATIONS = 3 };
 static const ir_dim zero = {0}, one = {1};
 
 typedef struct rnn {
-    const char *activation[3];
+    const rnn_activation *activation;       /* of the direction */
     ir_dim steps, batch, input, hidden;
-    ir_ref lengths;             /* i32[batch] or none */
+    ir_ref lengths;             /* i64[batch] or none */
+    ir_ref initial[MAX_CARRIES];            /* [directions, batch, hidden] or none */
     double clip;
     bool coupled, linear_before_reset;
 } rnn;
@@ -23,25 +24,12 @@ typedef void cell(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, i
 typedef struct kind {
     int gates, carries;
     cell *step;
+    const char *usual;          /* activations */
+    int activations;
 } kind;
 
 static ir_ref mul(ir_build *b, ir_ref x, ir_ref y) { return ir_2(b, OP_MUL, x, y); }
 static ir_ref add(ir_build *b, ir_ref x, ir_ref y) { return ir_2(b, OP_ADD, x, y); }
-
-static ir_ref activate(ir_build *b, const char *name, ir_ref x, double clip)
-{
-    const ir_type *t = onnx_type_in(b, x);
-
-    if (clip > 0) {
-        x = ir_2(b, OP_MAX, x, ir_splat(b, t, -clip));
-        x = ir_2(b, OP_MIN, x, ir_splat(b, t, clip));
-    }
-    if (!strcmp(name, "Sigmoid"))
-        return ir_1(b, OP_SIGMOID, x);
-    if (!strcmp(name, "Relu"))
-        return ir_2(b, OP_MAX, x, ir_splat(b, t, 0));
-    return ir_1(b, OP_TANH, x);
-}
 
 /* Gate k of a row of gates. */
 static ir_ref gate(ir_build *b, ir_ref gates, int k, ir_dim hidden)
@@ -72,7 +60,7 @@ static void step_rnn(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
                      ir_ref peep, ir_ref *carry)
 {
     (void)n, (void)peep, (void)rb;
-    carry[0] = activate(b, r->activation[0], add(b, xw, dot_rows(b, carry[0], rw)), r->clip);
+    carry[0] = rnn_activate(b, &r->activation[0], add(b, xw, dot_rows(b, carry[0], rw)), r->clip);
 }
 
 /* Gates in the order i o f c; peepholes i o f. */
@@ -88,16 +76,16 @@ static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref r
         g[0] = add(b, g[0], mul(b, rows(b, gate(b, peep, 0, r->hidden), c), c));
         g[2] = add(b, g[2], mul(b, rows(b, gate(b, peep, 2, r->hidden), c), c));
     }
-    ir_ref in = activate(b, r->activation[0], g[0], r->clip);
-    ir_ref forget = activate(b, r->activation[0], g[2], r->clip);
+    ir_ref in = rnn_activate(b, &r->activation[0], g[0], r->clip);
+    ir_ref forget = rnn_activate(b, &r->activation[0], g[2], r->clip);
     if (r->coupled)
         forget = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, in), 1), in);
-    ir_ref fresh = activate(b, r->activation[1], g[3], r->clip);
+    ir_ref fresh = rnn_activate(b, &r->activation[1], g[3], r->clip);
     c = add(b, mul(b, forget, c), mul(b, in, fresh));
     if (peep != IR_NONE)
         g[1] = add(b, g[1], mul(b, rows(b, gate(b, peep, 1, r->hidden), c), c));
-    ir_ref out = activate(b, r->activation[0], g[1], r->clip);
-    carry[0] = mul(b, out, activate(b, r->activation[2], c, 0));
+    ir_ref out = rnn_activate(b, &r->activation[0], g[1], r->clip);
+    carry[0] = mul(b, out, rnn_activate(b, &r->activation[2], c, 0));
     carry[1] = c;
 }
 
@@ -115,10 +103,10 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
     ir_ref last = ir_slice_axis(b, rw, 0, two, one, r->hidden);
     ir_ref zr = dot_rows(b, h, first);
     zr = add(b, zr, rows(b, ir_slice_axis(b, rb, 0, zero, one, two), zr));
-    ir_ref z = activate(b, r->activation[0],
-                        add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden)), r->clip);
-    ir_ref reset = activate(b, r->activation[0],
-                            add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden)), r->clip);
+    ir_ref z = add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden));
+    z = rnn_activate(b, &r->activation[0], z, r->clip);
+    ir_ref reset = add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden));
+    reset = rnn_activate(b, &r->activation[0], reset, r->clip);
     ir_ref bias = ir_slice_axis(b, rb, 0, two, one, r->hidden);
     if (r->linear_before_reset) {
         ir_ref hr = dot_rows(b, h, last);
@@ -128,7 +116,7 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
         hidden_gate = add(b, hr, rows(b, bias, hr));
     }
     ir_ref fresh =
-        activate(b, r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
+        rnn_activate(b, &r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
     ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, z), 1), z);
     carry[0] = add(b, mul(b, keep, fresh), mul(b, z, h));
 }
@@ -269,7 +257,7 @@ static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int
     if (k->step != step_gru)
         rb = IR_NONE;
     for (int i = 0; i < k->carries; i++) {
-        init[i] = direction(n, onnx_in(n, 5 + i), d);
+        init[i] = direction(n, r->initial[i], d);
         ir_dim shape[2] = {r->batch, r->hidden};
         /* The standard demands these extents: a check, where they are not known. */
         init[i] = init[i] == IR_NONE ? zeros(n, r, x) : ir_reshape(b, init[i], shape, 2);
@@ -282,33 +270,6 @@ static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int
         return false;
     if (flip)
         out[k->carries] = flip_rows(n, r, out[k->carries]);
-    return true;
-}
-
-static bool load_activations(onnx_op *n, const kind *k, rnn *r, int directions)
-{
-    const Onnx__AttributeProto *a = onnx_attr(n, "activations");
-    static const char *const usual[3][3] = {
-        {"Tanh", "", ""}, {"Sigmoid", "Tanh", ""}, {"Sigmoid", "Tanh", "Tanh"}};
-    int count = k->step == step_rnn ? 1 : k->step == step_gru ? 2 : 3;
-
-    for (int i = 0; i < count; i++)
-        r->activation[i] = usual[count - 1][i];
-    if (!a || !a->n_strings)
-        return true;
-    if ((int)a->n_strings != count * directions)
-        return onnx_fail(n, "%zu activations", a->n_strings);
-    for (int i = 0; i < count; i++) {
-        r->activation[i] =
-            arena_strndup(&n->b->m->mem, (const char *)a->strings[i].data, a->strings[i].len);
-        if (strcmp(r->activation[i], "Tanh") && strcmp(r->activation[i], "Sigmoid") &&
-            strcmp(r->activation[i], "Relu"))
-            return onnx_gap(n, "activations other than Sigmoid, Tanh and Relu");
-        for (int d = 1; d < directions; d++)
-            if (a->strings[i + d * count].len != a->strings[i].len ||
-                memcmp(a->strings[i + d * count].data, a->strings[i].data, a->strings[i].len))
-                return onnx_gap(n, "activations that differ between directions");
-    }
     return true;
 }
 
@@ -352,27 +313,33 @@ static bool recurrent(onnx_op *n, const kind *k)
     const char *way = onnx_choice(n, "direction", "forward reverse bidirectional");
     bool both = !strcmp(way, "bidirectional"), layout = onnx_int(n, "layout", 0);
     ir_ref x = onnx_in(n, 0), out[2][MAX_CARRIES + 1];
+    rnn_activation activation[2 * MAX_ACTIVATIONS];
     int directions = both ? 2 : 1;
 
+    if (!rnn_activations(n, k->usual, k->activations, directions, activation))
+        return false;
     if (x == IR_NONE || !onnx_has(n, 1) || !onnx_has(n, 2) || onnx_rank(n, x) != 3 ||
         onnx_rank(n, onnx_in(n, 1)) != 3 || onnx_rank(n, onnx_in(n, 2)) != 3)
         return onnx_fail(n, "takes X, W and R of rank 3");
-    if (layout && (onnx_has(n, 5) || onnx_has(n, 6)))
-        return onnx_gap(n, "initial states with layout 1");
-    if (!load_activations(n, k, &r, directions))
-        return false;
     if (layout)
         x = swap01(n, x);
     r.steps = onnx_dim(n, x, 0), r.batch = onnx_dim(n, x, 1), r.input = onnx_dim(n, x, 2);
     r.hidden = onnx_dim(n, onnx_in(n, 2), 2);
     if (onnx_has(n, 4))
         r.lengths = ir_cast(n->b, onnx_in(n, 4), DT_I64);
-    for (int d = 0; d < directions; d++)
+    for (int i = 0; i < k->carries; i++)
+        r.initial[i] = layout ? swap01(n, onnx_in(n, 5 + i)) : onnx_in(n, 5 + i);
+    for (int d = 0; d < directions; d++) {
+        r.activation = activation + d * k->activations;
         if (!one_direction(n, &r, k, x, d, d == 1 || !strcmp(way, "reverse"), out[d]))
             return false;
+    }
     return collect(n, k, out, directions, layout);
 }
 
-bool onnx_rnn(onnx_op *n) { return recurrent(n, &(kind){1, 1, step_rnn}); }
-bool onnx_lstm(onnx_op *n) { return recurrent(n, &(kind){4, 2, step_lstm}); }
-bool onnx_gru(onnx_op *n) { return recurrent(n, &(kind){3, 1, step_gru}); }
+bool onnx_rnn(onnx_op *n) { return recurrent(n, &(kind){1, 1, step_rnn, "Tanh", 1}); }
+bool onnx_lstm(onnx_op *n)
+{
+    return recurrent(n, &(kind){4, 2, step_lstm, "Sigmoid Tanh Tanh", 3});
+}
+bool onnx_gru(onnx_op *n) { return recurrent(n, &(kind){3, 1, step_gru, "Sigmoid Tanh", 2}); }

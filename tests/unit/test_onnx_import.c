@@ -308,7 +308,8 @@ static void import_node(text *node, int opset)
     text_free(&m);
 }
 
-/* An attribute of a type: a float, an integer or a text, others without value. */
+/* An attribute of a type: a float, an integer, a text or a list of one text,
+ * others without value. */
 static text attribute(const char *name, int type, const char *value)
 {
     text a = {0};
@@ -318,6 +319,8 @@ static text attribute(const char *name, int type, const char *value)
         wire_int(&a, 3, atoi(value));
     if (type == 3)
         wire_text(&a, 4, value);
+    if (type == 8)
+        wire_text(&a, 9, value);
     if (type == 1) {
         float f = strtof(value, NULL);
         wire_varint(&a, 2 << 3 | 5);
@@ -344,6 +347,8 @@ static void test_signatures(void **state)
         {"ConstantOfShape", "x", "y", "value", NULL, "'value' has no value", 4},
         {"Flatten", "x", "y", "axis", NULL, "'axis' has no value", 0},
         {"BitShift", "x x", "y", "direction", "left", "not one of: LEFT RIGHT", 3},
+        {"RNN", "x x x", "y", "activations", "Swish", "activation 'Swish' is unknown", 8},
+        {"GRU", "x x x", "y", "activations", "Tanh", "has 1 activations, not 2", 8},
     };
     (void)state;
 
