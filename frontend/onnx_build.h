@@ -79,6 +79,9 @@ ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value);
 /* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)), which never overflows. */
 ir_ref onnx_log1p_exp(ir_build *b, ir_ref x);
 
+/* x * w + bias (or none), with the windows and groups of the node's attributes. */
+ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias);
+
 /* A tensor in the file as a constant; IR_NONE after an error. */
 ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);
 

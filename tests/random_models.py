@@ -335,6 +335,78 @@ def batch_first(m, node):
     return [*before, inner, *after]
 
 
+class Quantized:
+    """A product in integers, its operands and result quantized in some way."""
+
+    def __init__(self, rng):
+        self.m, self.rng, self.nodes = Model(rng), rng, []
+        self.signed = rng.random() < 0.5
+
+    def node(self, op, inputs, results=1, **attributes):
+        names = [self.m.name() for _ in range(results)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        return names if results > 1 else names[0]
+
+    def constant(self, value):
+        self.m.constants.append(numpy_helper.from_array(np.asarray(value), self.m.name()))
+        return self.m.constants[-1].name
+
+    def zero(self, signed, n=None):
+        low, high = (-9, 9) if signed else (100, 150)
+        values = [self.rng.randint(low, high) for _ in range(n or 1)]
+        return self.constant(np.array(values if n else values[0], np.int8 if signed else np.uint8))
+
+    def scale(self, n=None):
+        values = [self.rng.uniform(0.005, 0.02) for _ in range(n or 1)]
+        return self.constant(np.array(values if n else values[0], np.float32))
+
+    def operand(self, x):
+        """x quantized: value, scale, zero point."""
+        if not self.signed and self.rng.random() < 0.4:
+            return self.node('DynamicQuantizeLinear', [x], 3)
+        scale, zero = self.scale(), self.zero(self.signed)
+        return self.node('QuantizeLinear', [x, scale, zero]), scale, zero
+
+    def weights(self, shape, axis):
+        """Constant weights: value, scale and zero point, for each index of the axis or one."""
+        n = shape[axis] if self.rng.random() < 0.5 else None
+        values = [self.rng.randint(-60, 60) for _ in range(int(np.prod(shape)))]
+        zero = np.zeros(n or 1, np.int8).reshape([n] if n else [])
+        return (self.constant(np.array(values, np.int8).reshape(shape)), self.scale(n),
+                self.constant(zero))
+
+    def finish(self, how, kinds, x, w, axis, attributes):
+        """The product as `how` says: of integers, of what is dequantized, or requantized."""
+        if how == 'integer':
+            sums = self.node(kinds[0], [x[0], w[0], x[2]], **attributes)
+            factor = self.node('Mul', [x[1], self.scale()])
+            return self.node('Mul', [self.node('Cast', [sums], to=FLOAT), factor])
+        scale, zero = self.scale(), self.zero(self.signed)
+        if how == 'requantized':
+            y = self.node(kinds[1], [*x, *w, scale, zero], **attributes)
+        else:
+            y = self.node(kinds[2], [self.node('DequantizeLinear', [*x]),
+                                     self.node('DequantizeLinear', [*w], axis=axis)], **attributes)
+            y = self.node('QuantizeLinear', [y, scale, zero])
+        return self.node('DequantizeLinear', [y, scale, zero])
+
+
+def quantized(rng):
+    q = Quantized(rng)
+    how = rng.choice(['integer', 'requantized', 'dequantized'])
+    channels, outside = rng.choice([1, 3, 8]), rng.choice([1, 4, 9, 16])
+    if rng.random() < 0.5:
+        shape, kinds = [outside, channels, 3, 3], ('ConvInteger', 'QLinearConv', 'Conv')
+        extents, axis, attributes = [2, channels, 7, 9], 0, {'pads': [1, 0, 1, 2]}
+    else:
+        shape, kinds = [channels, outside], ('MatMulInteger', 'QLinearMatMul', 'MatMul')
+        extents, axis, attributes = [rng.choice([1, 5, 12]), channels], 1, {}
+    x = q.operand(q.m.input('x', extents, q.m.some_axes([0])))
+    y = q.finish(how, kinds, x, q.weights(shape, axis), axis, attributes)
+    q.m.outputs = [y]
+    return q.m, q.nodes
+
+
 class Mixed:
     """Nodes over tensors [B, L, C] and what becomes of them: movement, broadcasts,
     reductions and products beside each other."""
@@ -499,7 +571,7 @@ def mixed(rng):
 
 
 MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
-          control, recurrent, mixed, mixed]
+          control, recurrent, quantized, mixed, mixed]
 
 
 def write_case(folder, m, nodes):

@@ -134,10 +134,8 @@ static ir_ref add_bias(onnx_op *n, ir_ref y, ir_ref bias)
     return ir_2(n->b, OP_ADD, y, ir_broadcast_axis(n->b, bias, t->dim, t->rank, 1));
 }
 
-static bool conv_operands(onnx_op *n, windows *win, int64_t *groups)
+static bool conv_operands(onnx_op *n, ir_ref x, ir_ref w, windows *win, int64_t *groups)
 {
-    ir_ref x = onnx_in(n, 0), w = onnx_in(n, 1);
-
     *groups = onnx_int(n, "group", 1);
     if (x == IR_NONE || w == IR_NONE)
         return onnx_fail(n, "takes an image and weights");
@@ -152,14 +150,9 @@ static bool conv_operands(onnx_op *n, windows *win, int64_t *groups)
     return load_windows(n, win, x);
 }
 
-bool onnx_conv(onnx_op *n)
+/* Do the channels of x and w fit? */
+static bool conv_channels(onnx_op *n, ir_ref x, ir_ref w, int64_t groups)
 {
-    windows win;
-    int64_t groups;
-
-    if (!conv_operands(n, &win, &groups))
-        return false;
-    ir_ref x = onnx_in(n, 0), w = onnx_in(n, 1);
     dim_table *t = onnx_dims(n);
     ir_dim c = dim_mul(t, onnx_dim(n, w, 1), dim_int(t, groups));
     if (dim_differ(t, c, onnx_dim(n, x, 1))) {
@@ -174,7 +167,22 @@ bool onnx_conv(onnx_op *n)
     int64_t k;
     if (dim_const(t, onnx_dim(n, w, 0), &k) && k % groups)
         return onnx_fail(n, "%lld output channels in %lld groups", (long long)k, (long long)groups);
-    return onnx_out(n, 0, add_bias(n, convolve(n, x, w, groups, &win, NULL), onnx_in(n, 2)));
+    return true;
+}
+
+ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
+{
+    windows win;
+    int64_t groups;
+
+    if (!conv_operands(n, x, w, &win, &groups) || !conv_channels(n, x, w, groups))
+        return IR_NONE;
+    return add_bias(n, convolve(n, x, w, groups, &win, NULL), bias);
+}
+
+bool onnx_conv(onnx_op *n)
+{
+    return onnx_out(n, 0, onnx_convolution(n, onnx_in(n, 0), onnx_in(n, 1), onnx_in(n, 2)));
 }
 
 /* w[C,K/g,R..] -> [K,C/g,R..] with its taps turned around */
@@ -237,7 +245,7 @@ bool onnx_conv_transpose(onnx_op *n)
     ir_dim grow[MAX_SPATIAL], ldil[MAX_SPATIAL];
     int len;
 
-    if (!conv_operands(n, &win, &groups))
+    if (!conv_operands(n, onnx_in(n, 0), onnx_in(n, 1), &win, &groups))
         return false;
     ir_ref x = onnx_in(n, 0), w = onnx_in(n, 1);
     const int64_t *extra = onnx_ints(n, "output_padding", &len);

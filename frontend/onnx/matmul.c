@@ -34,26 +34,3 @@ bool onnx_gemm(onnx_op *n)
         c = ir_2(n->b, OP_MUL, c, onnx_splat_like(n, c, beta));
     return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, c));
 }
-
-/* (x - x_zero) (y - y_zero) in i32; zero points are scalars, or vectors along
- * x's rows and y's columns. */
-static ir_ref centred(onnx_op *n, ir_ref x, ir_ref zero, bool rows)
-{
-    x = ir_cast(n->b, x, DT_I32);
-    if (zero == IR_NONE || x == IR_NONE)
-        return x;
-    zero = ir_cast(n->b, zero, DT_I32);
-    if (onnx_rank(n, zero) == 1 && rows && !dim_is(onnx_dims(n), onnx_dim(n, zero, 0), 1))
-        zero = ir_unsqueeze(n->b, zero, 1);
-    return ir_b2(n->b, OP_SUB, x, zero);
-}
-
-bool onnx_matmul_integer(onnx_op *n)
-{
-    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
-
-    if (x == IR_NONE || y == IR_NONE)
-        return onnx_fail(n, "takes two operands");
-    return onnx_out(n, 0, ir_matmul(n->b, centred(n, x, onnx_in(n, 2), true),
-                                    centred(n, y, onnx_in(n, 3), false)));
-}

@@ -1,0 +1,250 @@
+/* frontend/onnx/quantize.c - integers that stand for real numbers: a value q is
+ * (q - zero point) * scale.  Sums of products are exact, in i32. */
+#include "../onnx_build.h"
+
+static const ir_dim one = {1};
+
+/* ---- scales and zero points along an axis ---------------------------------------- */
+
+/* One element, of rank 0 or 1? */
+static bool is_single(onnx_op *n, ir_ref x)
+{
+    return onnx_rank(n, x) == 0 ||
+           (onnx_rank(n, x) == 1 && dim_is(onnx_dims(n), onnx_dim(n, x, 0), 1));
+}
+
+/* Every element of s along `axis` stands for `block` elements of x. */
+static ir_ref repeat_blocks(onnx_op *n, ir_ref s, ir_ref x, int axis, int64_t block)
+{
+    dim_table *t = onnx_dims(n);
+    const ir_type *xt = onnx_type(n, x), *st = onnx_type(n, s);
+    ir_dim shape[IR_MAX_RANK], blocks = st->dim[axis], size = dim_int(t, block);
+    int32_t axes[IR_MAX_RANK];
+    int rank = st->rank;
+
+    if (dim_differ(t, dim_ceildiv(t, xt->dim[axis], size), blocks))
+        return onnx_fail(n, "blocks of %lld do not fit the scales", (long long)block), IR_NONE;
+    for (int i = 0; i <= rank; i++)
+        shape[i] = i <= axis ? st->dim[i] : i == axis + 1 ? size : st->dim[i - 1];
+    for (int i = 0; i < rank; i++)
+        axes[i] = i <= axis ? i : i + 1;
+    s = ir_broadcast(n->b, s, shape, rank + 1, axes);
+    for (int i = 0; i < rank; i++)
+        shape[i] = i == axis ? dim_mul(t, blocks, size) : st->dim[i];
+    s = ir_reshape(n->b, s, shape, rank);
+    return ir_slice_axis(n->b, s, axis, (ir_dim){0}, one, xt->dim[axis]);
+}
+
+/* s in the shape of x: one element, one for each index of the axis, or blocks. */
+static ir_ref along(onnx_op *n, ir_ref s, ir_ref x)
+{
+    const ir_type *t = onnx_type(n, x);
+    int64_t block = onnx_int(n, "block_size", 0);
+    int axis;
+
+    if (is_single(n, s))
+        return ir_broadcast(n->b, ir_reshape(n->b, s, NULL, 0), t->dim, t->rank, NULL);
+    if (!onnx_axis(n, onnx_int(n, "axis", 1), t->rank, &axis))
+        return IR_NONE;
+    if (onnx_rank(n, s) == 1)
+        return ir_broadcast_axis(n->b, s, t->dim, t->rank, axis);
+    if (block < 1 || onnx_rank(n, s) != t->rank)
+        return onnx_fail(n, "a scale of rank %d", onnx_rank(n, s)), IR_NONE;
+    return repeat_blocks(n, s, x, axis, block);
+}
+
+/* ---- to integers and back ---------------------------------------------------------- */
+
+/* round(x) + zero within what the type holds; x and zero are f32. */
+static ir_ref saturate(onnx_op *n, ir_ref x, ir_ref zero, ir_dtype to)
+{
+    int bits = dt_bits(to) - dt_is_signed(to);
+    double hi = (double)((INT64_C(1) << bits) - 1), lo = dt_is_signed(to) ? -hi - 1 : 0;
+
+    x = ir_1(n->b, OP_ROUND, x);
+    if (zero != IR_NONE)
+        x = ir_2(n->b, OP_ADD, x, zero);
+    x = ir_2(n->b, OP_MAX, x, onnx_splat_like(n, x, lo));
+    x = ir_2(n->b, OP_MIN, x, onnx_splat_like(n, x, hi));
+    return ir_cast(n->b, x, to);
+}
+
+static bool is_quantized(ir_dtype d)
+{
+    return dt_is_int(d) && dt_bits(d) <= 16;
+}
+
+/* The element type that an attribute names; DT_NONE if it is absent or 0. */
+static bool type_attr(onnx_op *n, const char *name, ir_dtype *d)
+{
+    int64_t number = onnx_int(n, name, 0);
+
+    *d = number ? dt_from_onnx(number) : DT_NONE;
+    if (number && *d == DT_NONE)
+        return onnx_fail(n, "%s %lld is no element type", name, (long long)number);
+    return true;
+}
+
+bool onnx_quantize_linear(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), scale = onnx_in(n, 1), zero = onnx_in(n, 2);
+    ir_dtype to, exact;
+
+    if (!type_attr(n, "output_dtype", &to) || !type_attr(n, "precision", &exact))
+        return false;
+    if (x == IR_NONE || scale == IR_NONE)
+        return onnx_fail(n, "takes a tensor and its scale");
+    if (zero != IR_NONE && to != DT_NONE && to != onnx_dtype(n, zero))
+        return onnx_fail(n, "output_dtype is not the zero point's");
+    to = zero != IR_NONE ? onnx_dtype(n, zero) : to != DT_NONE ? to : DT_U8;
+    if (!is_quantized(to))
+        return onnx_gap(n, "quantization to other than integers");
+    if (exact == DT_NONE)
+        exact = onnx_dtype(n, scale);
+    if (!dt_is_float(exact))
+        return onnx_fail(n, "divides in a type that is no float");
+    x = ir_2(n->b, OP_DIV, ir_cast(n->b, x, exact), along(n, ir_cast(n->b, scale, exact), x));
+    if (x == IR_NONE)
+        return false;
+    if (zero != IR_NONE)
+        zero = along(n, ir_cast(n->b, zero, DT_F32), x);
+    return onnx_out(n, 0, saturate(n, ir_cast(n->b, x, DT_F32), zero, to));
+}
+
+bool onnx_dequantize_linear(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), scale = onnx_in(n, 1), zero = onnx_in(n, 2);
+    ir_dtype to;
+
+    if (!type_attr(n, "output_dtype", &to))
+        return false;
+    if (x == IR_NONE || scale == IR_NONE)
+        return onnx_fail(n, "takes a tensor and its scale");
+    if (zero != IR_NONE && onnx_dtype(n, zero) != onnx_dtype(n, x))
+        return onnx_fail(n, "the zero point is of another type than the tensor");
+    if (to == DT_NONE)
+        to = onnx_dtype(n, scale);
+    if (dt_is_int(onnx_dtype(n, x)) && zero != IR_NONE)
+        x = ir_2(n->b, OP_SUB, ir_cast(n->b, x, DT_I32), ir_cast(n->b, along(n, zero, x), DT_I32));
+    if (x == IR_NONE)
+        return false;
+    scale = along(n, ir_cast(n->b, scale, DT_F32), x);
+    return onnx_out(n, 0, ir_cast(n->b, ir_2(n->b, OP_MUL, ir_cast(n->b, x, DT_F32), scale), to));
+}
+
+/* The extremes of all elements and 0. */
+static ir_ref extreme(onnx_op *n, ir_ref x, ir_redop red, unsigned op)
+{
+    int32_t axes[IR_MAX_RANK];
+
+    for (int i = 0; i < onnx_rank(n, x); i++)
+        axes[i] = i;
+    x = ir_reduce(n->b, x, red, axes, onnx_rank(n, x));
+    return ir_2(n->b, op, x, onnx_like(n, x, 0));
+}
+
+/* u8 over the range of x and 0; where that is empty, of the range 1. */
+bool onnx_dynamic_quantize_linear(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0);
+
+    if (x == IR_NONE)
+        return onnx_fail(n, "takes a tensor");
+    const ir_type *t = onnx_type(n, x);
+    ir_ref lo = extreme(n, x, RED_MIN, OP_MIN), hi = extreme(n, x, RED_MAX, OP_MAX);
+    ir_ref range = ir_2(n->b, OP_SUB, hi, lo), none = onnx_like(n, lo, 0);
+    range = ir_select(n->b, ir_2(n->b, OP_EQ, hi, lo), onnx_like(n, lo, 1), range);
+    ir_ref scale = ir_2(n->b, OP_DIV, range, onnx_like(n, lo, 255));
+    ir_ref zero = saturate(n, ir_2(n->b, OP_DIV, ir_1(n->b, OP_NEG, lo), scale), none, DT_U8);
+    ir_ref all = ir_broadcast(n->b, scale, t->dim, t->rank, NULL);
+    ir_ref zeros = ir_broadcast(n->b, ir_cast(n->b, zero, DT_F32), t->dim, t->rank, NULL);
+    ir_ref y = saturate(n, ir_2(n->b, OP_DIV, x, all), zeros, DT_U8);
+
+    return onnx_out(n, 0, y) && onnx_out(n, 1, scale) && onnx_out(n, 2, zero);
+}
+
+/* ---- products ------------------------------------------------------------------------ */
+
+/* A scale or zero point in the shape of x: one element, one for each index of the
+ * axis (counted from the end if negative), or what broadcasts to x. */
+static ir_ref spread(onnx_op *n, ir_ref s, ir_ref x, int axis)
+{
+    const ir_type *t = onnx_type(n, x);
+
+    axis = axis < 0 ? t->rank + axis : axis;
+    if (is_single(n, s))
+        return ir_broadcast(n->b, ir_reshape(n->b, s, NULL, 0), t->dim, t->rank, NULL);
+    if (onnx_rank(n, s) == 1 && axis >= 0)
+        return ir_broadcast_axis(n->b, s, t->dim, t->rank, axis);
+    return ir_broadcast_to(n->b, s, t->dim, t->rank);
+}
+
+/* (x - zero) in i32 */
+static ir_ref centred(onnx_op *n, ir_ref x, ir_ref zero, int axis)
+{
+    x = ir_cast(n->b, x, DT_I32);
+    if (zero == IR_NONE || x == IR_NONE)
+        return x;
+    return ir_2(n->b, OP_SUB, x, spread(n, ir_cast(n->b, zero, DT_I32), x, axis));
+}
+
+/* Sums of products of operands with their zero points, at these places. */
+static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
+{
+    if (!onnx_has(n, x) || !onnx_has(n, y))
+        return onnx_fail(n, "takes two operands"), IR_NONE;
+    return ir_matmul(n->b, centred(n, onnx_in(n, x), onnx_in(n, x_zero), -2),
+                     centred(n, onnx_in(n, y), onnx_in(n, y_zero), -1));
+}
+
+static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)
+{
+    if (!onnx_has(n, x) || !onnx_has(n, w))
+        return onnx_fail(n, "takes an image and weights"), IR_NONE;
+    return onnx_convolution(n, centred(n, onnx_in(n, x), onnx_in(n, x_zero), 1),
+                            centred(n, onnx_in(n, w), onnx_in(n, w_zero), 0), bias);
+}
+
+bool onnx_matmul_integer(onnx_op *n)
+{
+    return onnx_out(n, 0, integer_matmul(n, 0, 2, 1, 3));
+}
+
+bool onnx_conv_integer(onnx_op *n)
+{
+    return onnx_out(n, 0, integer_conv(n, 0, 2, 1, 3, IR_NONE));
+}
+
+/* The operands x, scale, zero, w, scale, zero, scale, zero of a product whose
+ * result is quantized again; scales of x and w lie along these axes of it. */
+static bool requantize(onnx_op *n, ir_ref sum, int x_axis, int w_axis)
+{
+    const ir_ref scale[3] = {onnx_in(n, 1), onnx_in(n, 4), onnx_in(n, 6)};
+    const int axis[3] = {x_axis, w_axis, x_axis};
+    ir_ref zero = onnx_in(n, 7), real[3];
+
+    if (sum == IR_NONE || zero == IR_NONE)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        if (scale[i] == IR_NONE)
+            return onnx_fail(n, "takes three scales");
+        real[i] = spread(n, ir_cast(n->b, scale[i], DT_F32), sum, axis[i]);
+    }
+    ir_dtype to = onnx_dtype(n, zero);
+    if (!is_quantized(to))
+        return onnx_gap(n, "quantization to other than integers");
+    ir_ref factor = ir_2(n->b, OP_DIV, ir_2(n->b, OP_MUL, real[0], real[1]), real[2]);
+    zero = spread(n, ir_cast(n->b, zero, DT_F32), sum, x_axis);
+    sum = ir_2(n->b, OP_MUL, ir_cast(n->b, sum, DT_F32), factor);
+    return onnx_out(n, 0, saturate(n, sum, zero, to));
+}
+
+bool onnx_qlinear_matmul(onnx_op *n)
+{
+    return requantize(n, integer_matmul(n, 0, 2, 3, 5), -2, -1);
+}
+
+bool onnx_qlinear_conv(onnx_op *n)
+{
+    return requantize(n, integer_conv(n, 0, 2, 3, 5, onnx_in(n, 8)), 1, 1);
+}
