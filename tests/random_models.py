@@ -266,6 +266,30 @@ def control(rng):
     return m, block.nodes
 
 
+def einsum(rng):
+    """One to three operands; labels twice in one, axes of extent 1, an ellipsis."""
+    m = Model(rng)
+    extents = {c: rng.choice([1, 2, 3, 5, 8]) for c in 'abcd'}
+    ellipsis = rng.random() < 0.3
+    terms, names, seen = [], [], ''
+    for k in range(rng.randint(1, 3)):
+        term = ''.join(rng.choice('abcd') for _ in range(rng.randint(0, 3)))
+        shape = [extents[c] for c in term]
+        if ellipsis and rng.random() < 0.7:
+            at = rng.randint(0, len(term))
+            term, inner = term[:at] + '...' + term[at:], rng.choice([[], [4], [4, 2], [1, 2]])
+            shape[at:at] = inner
+        names.append(m.input(f'x{k}', shape, set() if '...' in term
+                             else m.some_axes(range(len(shape)))))
+        terms.append(term)
+        seen += term.replace('.', '')
+    equation = ','.join(terms)
+    if rng.random() < 0.7:
+        result = rng.sample(sorted(set(seen)), rng.randint(0, len(set(seen))))
+        equation += '->' + '...' * ('...' in equation) + ''.join(result)
+    return m, [helper.make_node('Einsum', names, ['y'], equation=equation)]
+
+
 ACTIVATIONS = {'Affine': 2, 'Elu': 1, 'HardSigmoid': 2, 'LeakyRelu': 1, 'Relu': 0, 'ScaledTanh': 2,
                'Sigmoid': 0, 'Softplus': 0, 'Softsign': 0, 'Tanh': 0, 'ThresholdedRelu': 1}
 
@@ -571,7 +595,7 @@ def mixed(rng):
 
 
 MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
-          control, recurrent, quantized, mixed, mixed]
+          control, recurrent, quantized, einsum, mixed, mixed]
 
 
 def write_case(folder, m, nodes):
