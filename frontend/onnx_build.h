@@ -79,6 +79,8 @@ ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value);
 /* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)), which never overflows. */
 ir_ref onnx_log1p_exp(ir_build *b, ir_ref x);
 
+/* The softmax of x along the axis, or its logarithm. */
+ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log);
 /* x * w + bias (or none), with the windows and groups of the node's attributes. */
 ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias);
 

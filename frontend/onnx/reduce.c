@@ -142,7 +142,7 @@ bool onnx_reduce_log_sum_exp(onnx_op *n)
 
 /* ---- softmax ---------------------------------------------------------------------- */
 
-static ir_ref softmax(onnx_op *n, ir_ref x, int axis, bool log)
+ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log)
 {
     int32_t axes[1] = {axis};
     ir_ref top = ir_reduce_keep(n->b, x, RED_MAX, axes, 1);
@@ -159,7 +159,7 @@ static bool softmax_axis(onnx_op *n, bool log)
     int axis;
 
     return x != IR_NONE && onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis) &&
-           onnx_out(n, 0, softmax(n, x, axis, log));
+           onnx_out(n, 0, onnx_softmax_of(n, x, axis, log));
 }
 
 /* [product of axes before, product of axes from `axis` on] */
@@ -182,8 +182,8 @@ static bool softmax_flat(onnx_op *n, bool log)
         return false;
     const ir_type *t = onnx_type(n, x);
     if (axis == t->rank - 1)
-        return onnx_out(n, 0, softmax(n, x, axis, log));
-    ir_ref y = softmax(n, flat(n, x, axis), 1, log);
+        return onnx_out(n, 0, onnx_softmax_of(n, x, axis, log));
+    ir_ref y = onnx_softmax_of(n, flat(n, x, axis), 1, log);
     return onnx_out(n, 0, ir_reshape(n->b, y, t->dim, t->rank));
 }
 
