@@ -147,8 +147,10 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
             return lp_div(k, x, lp_int(k, c / p));
     }
     if (n->kind == LX_FLOORDIV && lp_is_int(k, k->arg.at[n->arg + 1], &p) && p > 0
-        && p < INT32_MAX && c < INT32_MAX)
-        return lp_div(k, k->arg.at[n->arg], lp_int(k, p * c));
+        && p < INT32_MAX && c < INT32_MAX) {
+        x = k->arg.at[n->arg];          /* n is gone once there is a new node */
+        return lp_div(k, x, lp_int(k, p * c));
+    }
     return 0;
 }
 

@@ -314,6 +314,24 @@ static void test_bounds(void **state)
                      "  y[0] = x[0, 2]\n}\n", (void *[]){x, y}, 2, dims, 1, error));
 }
 
+/* Rules that make nodes while they look at others: the table of nodes grows at
+ * every place of the rule in turn. */
+static void test_growth(void **state)
+{
+    (void)state;
+
+    for (int before = 0; before < 128; before++) {
+        lp_kernel *k = lp_kernel_new("f");
+        lp_expr n = lp_dim_range(k, "n", 0, INT64_MAX, 1);
+        for (int i = 0; i < before; i++)
+            lp_int(k, 1000 + i);
+        lp_expr part = lp_div(k, lp_div(k, lp_add(k, n, lp_int(k, 5)), lp_int(k, 3)), lp_int(k, 7));
+        const int64_t value = 100;
+        assert_int_equal(lp_eval_dims(k, part, &value), 5);
+        lp_kernel_free(k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,7 +341,7 @@ int main(void)
         cmocka_unit_test(test_loops),     cmocka_unit_test(test_registers),
         cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
