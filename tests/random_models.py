@@ -492,6 +492,26 @@ class Mixed:
         shape = [1 if i == axis else n for i, n in enumerate(s) if keep or i != axis]
         self.node(op, [x], shape, axes=[axis], keepdims=int(keep))
 
+    def late_axes(self, axes):
+        """An input with axes, some counted from the end: only the run knows them."""
+        name = self.name()
+        self.m.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, [len(axes)]))
+        self.m.arrays[name] = np.array(axes, np.int64)
+        return name
+
+    def reduce_late(self):
+        x, s = self.pick()
+        axes = self.rng.sample(range(len(s)), self.rng.randint(1, len(s)))
+        keep = self.rng.random() < .7 or len(axes) == len(s)
+        shape = [1 if i in axes else n for i, n in enumerate(s) if keep or i not in axes]
+        given = self.late_axes([a - self.rng.choice([0, len(s)]) for a in axes])
+        self.node('ReduceSum', [x, given], shape, keepdims=int(keep))
+
+    def cumulate_late(self):
+        x, s = self.pick()
+        given = self.late_axes([self.axis(s) - self.rng.choice([0, len(s)])])
+        self.node('CumSum', [x, given], s, exclusive=self.rng.randint(0, 1))
+
     def normalize(self):
         x, s = self.pick()
         self.node(self.rng.choice(['Softmax', 'LogSoftmax', 'Hardmax']), [x], s, axis=self.axis(s))
@@ -586,7 +606,7 @@ def mixed(rng):
         g.stretch('x', shape)
     steps = [g.unary, g.unary, g.binary, g.binary, g.transpose, g.reduce, g.normalize,
              g.layer_norm, g.slice, g.concat, g.matmul, g.gram, g.gather, g.flatten, g.split,
-             g.pad, g.where, g.cumulate, g.unsqueeze]
+             g.pad, g.where, g.cumulate, g.unsqueeze, g.reduce_late, g.cumulate_late]
     for _ in range(rng.randint(4, 14)):
         if np.prod(g.values[-1][1]) < 20000:
             rng.choice(steps)()

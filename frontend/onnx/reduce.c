@@ -1,48 +1,153 @@
 /* frontend/onnx/reduce.c - reductions, softmax and its kin, arg reductions. */
 #include "../onnx_build.h"
 
-/* Axes of a Reduce operator: attribute, or from opset 13/18 on an operand;
- * none means all, or nothing with noop_with_empty_axes. */
-static bool axes_of(onnx_op *n, int32_t *axes, int *count)
-{
-    int64_t list[IR_MAX_RANK];
-    int rank = onnx_rank(n, onnx_in(n, 0)), axis;
+enum { MAX_LATE_RANK = 4 };     /* sizes are products of two dims an axis */
 
-    if (!onnx_int_list(n, "axes", 1, list, IR_MAX_RANK, count))
-        return false;
-    if (*count <= 0) {
-        *count = onnx_int(n, "noop_with_empty_axes", 0) ? 0 : rank;
-        for (int i = 0; i < *count; i++)
-            axes[i] = i;
-        return true;
-    }
+/* What a Reduce operator works on: an operand and its axes to be reduced. */
+typedef struct span {
+    ir_ref x;
+    int32_t axes[IR_MAX_RANK];
+    int count;
+    /* Of axes that only the run knows: the result's extents with those axes as 1,
+     * and without them. */
+    bool late;
+    ir_dim kept[IR_MAX_RANK], rest[IR_MAX_RANK];
+    int rank, rest_rank;
+} span;
+
+static void all_axes(span *s, int count)
+{
+    s->count = count;
+    for (int i = 0; i < count; i++)
+        s->axes[i] = i;
+}
+
+/* Axes in a list of constants, in increasing order and each once. */
+static bool known_axes(onnx_op *n, span *s, const int64_t *list, int len)
+{
     bool on[IR_MAX_RANK] = {false};
-    for (int i = 0; i < *count; i++) {
-        if (!onnx_axis(n, list[i], rank, &axis))
+    int axis;
+
+    for (int i = 0; i < len; i++) {
+        if (!onnx_axis(n, list[i], s->rank, &axis))
             return false;
         on[axis] = true;
     }
-    *count = 0;
-    for (int i = 0; i < rank; i++)
+    for (int i = 0; i < s->rank; i++)
         if (on[i])
-            axes[(*count)++] = i;
+            s->axes[s->count++] = i;
     return true;
 }
 
-static ir_ref reduced(onnx_op *n, ir_ref x, ir_redop op, const int32_t *axes, int count)
+/* 1 if axis i is in the list, else 0. */
+static ir_dim is_listed(onnx_op *n, int i, int rank, const ir_dim *list, int len)
 {
-    return onnx_int(n, "keepdims", 1) ? ir_reduce_keep(n->b, x, op, axes, count)
-                                      : ir_reduce(n->b, x, op, axes, count);
+    dim_table *t = onnx_dims(n);
+    ir_dim yes = {0};
+
+    for (int k = 0; k < len; k++) {
+        yes = dim_max(t, yes, dim_eq(t, list[k], dim_int(t, i)));
+        yes = dim_max(t, yes, dim_eq(t, list[k], dim_int(t, i - rank)));
+    }
+    return yes;
+}
+
+/* A check that the run makes: is it an axis? */
+static void check_axis(onnx_op *n, ir_dim axis, int rank)
+{
+    dim_table *t = onnx_dims(n);
+    ir_dim low = dim_le(t, dim_int(t, -rank), axis), high = dim_lt(t, axis, dim_int(t, rank));
+
+    ir_check_dims(n->b, dim_mul(t, low, high), "an axis is out of range");
+}
+
+/* Every axis is parted in two, what is kept and what is reduced; one of them is 1.
+ * The k-th axis of the rest is the one with k others in front that stay. */
+static bool late_axes(onnx_op *n, span *s, const ir_dim *list, int len)
+{
+    dim_table *t = onnx_dims(n);
+    const ir_type *ty = onnx_type(n, s->x);
+    const ir_dim one = {1}, zero = {0};
+    ir_dim parts[IR_MAX_RANK], before = zero;
+
+    if (s->rank > MAX_LATE_RANK || len > s->rank)
+        return onnx_gap(n, "axes computed at run time, of an operand with many");
+    s->late = true;
+    s->rest_rank = s->rank - len;
+    for (int k = 0; k < len; k++)
+        check_axis(n, list[k], s->rank);
+    for (int i = 0; i < s->rank; i++) {
+        ir_dim on = is_listed(n, i, s->rank, list, len), d = ty->dim[i];
+        s->kept[i] = parts[2 * i] = dim_select(t, on, one, d);
+        parts[2 * i + 1] = dim_select(t, on, d, one);
+        s->axes[s->count++] = 2 * i + 1;
+        for (int k = 0; k < s->rest_rank; k++) {
+            ir_dim here = dim_mul(t, dim_eq(t, before, dim_int(t, k)), dim_sub(t, one, on));
+            s->rest[k] = dim_select(t, here, d, s->rest[k]);
+        }
+        before = dim_add(t, before, dim_sub(t, one, on));
+    }
+    s->x = ir_reshape(n->b, s->x, parts, 2 * s->rank);
+    return s->x != IR_NONE;
+}
+
+/* Axes as attribute, or from opset 13/18 on an operand; none means all, or nothing
+ * with noop_with_empty_axes. */
+static bool load_span(onnx_op *n, span *s)
+{
+    int len;
+    const int64_t *attr = onnx_ints(n, "axes", &len);
+    int64_t list[IR_MAX_RANK];
+    ir_dim dims[IR_MAX_RANK];
+    bool known = true;
+
+    *s = (span){.x = onnx_in(n, 0)};
+    if (s->x == IR_NONE)
+        return onnx_fail(n, "takes an operand");
+    s->rank = onnx_rank(n, s->x);
+    if (len > IR_MAX_RANK)
+        return onnx_fail(n, "attribute 'axes' has %d elements", len);
+    if (len < 0 && !onnx_dim_list(n, 1, dims, IR_MAX_RANK, &len))
+        return false;
+    for (int i = 0; i < len; i++)
+        if (attr)
+            list[i] = attr[i];
+        else
+            known &= dim_const(onnx_dims(n), dims[i], &list[i]);
+    if (len <= 0) {
+        all_axes(s, onnx_int(n, "noop_with_empty_axes", 0) ? 0 : s->rank);
+        return true;
+    }
+    return known ? known_axes(n, s, list, len) : late_axes(n, s, dims, len);
+}
+
+/* The result in its shape; its reduced axes are there, as 1. */
+static ir_ref without_axes(onnx_op *n, const span *s, ir_ref y)
+{
+    bool keep = onnx_int(n, "keepdims", 1);
+
+    if (s->late)
+        return ir_reshape(n->b, y, keep ? s->kept : s->rest, keep ? s->rank : s->rest_rank);
+    for (int i = s->count - 1; i >= 0 && !keep && y != IR_NONE; i--)
+        y = ir_squeeze(n->b, y, s->axes[i]);
+    return y;
+}
+
+static ir_ref reduced(onnx_op *n, const span *s, ir_ref x, ir_redop op)
+{
+    if (s->late || onnx_int(n, "keepdims", 1))
+        return without_axes(n, s, ir_reduce_keep(n->b, x, op, s->axes, s->count));
+    return ir_reduce(n->b, x, op, s->axes, s->count);
 }
 
 /* Number of elements that one result stands for, as a value of x's type. */
-static ir_ref extent(onnx_op *n, ir_ref x, ir_ref like, const int32_t *axes, int count)
+static ir_ref extent(onnx_op *n, const span *s, ir_ref like)
 {
     ir_dim d = {1};
 
-    for (int i = 0; i < count; i++)
-        d = dim_mul(onnx_dims(n), d, onnx_dim(n, x, axes[i]));
-    ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, d), onnx_dtype(n, x));
+    for (int i = 0; i < s->count; i++)
+        d = dim_mul(onnx_dims(n), d, onnx_dim(n, s->x, s->axes[i]));
+    ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, d), onnx_dtype(n, s->x));
     const ir_type *t = onnx_type(n, like);
     return ir_broadcast(n->b, c, t->dim, t->rank, NULL);
 }
@@ -51,17 +156,16 @@ typedef enum before { PLAIN, ABSOLUTE, SQUARE } before;
 
 static bool reduction(onnx_op *n, ir_redop op, before how)
 {
-    ir_ref x = onnx_in(n, 0);
-    int32_t axes[IR_MAX_RANK];
-    int count;
+    span s;
 
-    if (x == IR_NONE || !axes_of(n, axes, &count))
-        return x == IR_NONE ? onnx_fail(n, "takes an operand") : false;
+    if (!load_span(n, &s))
+        return false;
+    ir_ref x = s.x;
     if (how == ABSOLUTE)
         x = ir_1(n->b, OP_ABS, x);
     if (how == SQUARE)
         x = ir_2(n->b, OP_MUL, x, x);
-    return onnx_out(n, 0, reduced(n, x, op, axes, count));
+    return onnx_out(n, 0, reduced(n, &s, x, op));
 }
 
 bool onnx_reduce_sum(onnx_op *n) { return reduction(n, RED_SUM, PLAIN); }
@@ -99,45 +203,38 @@ bool onnx_reduce_log_sum(onnx_op *n)
 
 bool onnx_reduce_mean(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0);
-    int32_t axes[IR_MAX_RANK];
-    int count;
+    span s;
 
-    if (x == IR_NONE || !axes_of(n, axes, &count))
+    if (!load_span(n, &s))
         return false;
-    ir_ref y = reduced(n, x, RED_SUM, axes, count);
+    ir_ref y = reduced(n, &s, s.x, RED_SUM);
     if (y == IR_NONE)
         return false;
-    return onnx_out(n, 0, ir_2(n->b, OP_DIV, y, extent(n, x, y, axes, count)));
+    return onnx_out(n, 0, ir_2(n->b, OP_DIV, y, extent(n, &s, y)));
 }
 
 /* x minus its maximum along the axes, and that maximum without the axes; an
  * infinite maximum is taken as 0 so that inf - inf does not arise. */
-static ir_ref shifted(onnx_op *n, ir_ref x, const int32_t *axes, int count, ir_ref *top)
+static ir_ref shifted(onnx_op *n, const span *s, ir_ref *top)
 {
-    *top = ir_reduce_keep(n->b, x, RED_MAX, axes, count);
+    *top = ir_reduce_keep(n->b, s->x, RED_MAX, s->axes, s->count);
     if (*top == IR_NONE)
         return IR_NONE;
     ir_ref zero = onnx_splat_like(n, *top, 0);
     *top = ir_select(n->b, ir_1(n->b, OP_ISINF, *top), zero, *top);
-    return ir_b2(n->b, OP_SUB, x, *top);
+    return ir_b2(n->b, OP_SUB, s->x, *top);
 }
 
 bool onnx_reduce_log_sum_exp(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0), top;
-    int32_t axes[IR_MAX_RANK];
-    int count;
+    ir_ref top;
+    span s;
 
-    if (x == IR_NONE || !axes_of(n, axes, &count))
+    if (!load_span(n, &s))
         return false;
-    ir_ref e = ir_1(n->b, OP_EXP, shifted(n, x, axes, count, &top));
-    ir_ref y = ir_1(n->b, OP_LOG, ir_reduce_keep(n->b, e, RED_SUM, axes, count));
-    y = ir_2(n->b, OP_ADD, y, top);
-    if (y != IR_NONE && !onnx_int(n, "keepdims", 1))
-        for (int i = count - 1; i >= 0; i--)
-            y = ir_squeeze(n->b, y, axes[i]);
-    return onnx_out(n, 0, y);
+    ir_ref e = ir_1(n->b, OP_EXP, shifted(n, &s, &top));
+    ir_ref y = ir_1(n->b, OP_LOG, ir_reduce_keep(n->b, e, RED_SUM, s.axes, s.count));
+    return onnx_out(n, 0, without_axes(n, &s, ir_2(n->b, OP_ADD, y, top)));
 }
 
 /* ---- softmax ---------------------------------------------------------------------- */
@@ -242,22 +339,47 @@ bool onnx_hardmax(onnx_op *n)
     return onnx_out(n, 0, ir_reshape(n->b, hardmax(n, flat(n, x, axis), 1), t->dim, t->rank));
 }
 
-/* Running sums or products along a constant axis. */
+/* x as [axes before, the axis, axes behind], for an axis that only the run knows. */
+static ir_ref around_axis(onnx_op *n, ir_ref x, ir_dim axis)
+{
+    dim_table *t = onnx_dims(n);
+    const ir_type *ty = onnx_type(n, x);
+    const ir_dim one = {1}, zero = {0};
+    ir_dim part[3] = {one, zero, one};
+
+    check_axis(n, axis, ty->rank);
+    axis = dim_add(t, axis, dim_mul(t, dim_lt(t, axis, zero), dim_int(t, ty->rank)));
+    for (int i = 0; i < ty->rank; i++) {
+        ir_dim here = dim_eq(t, axis, dim_int(t, i));
+        part[0] = dim_select(t, here, dim_product(t, ty->dim, i), part[0]);
+        part[1] = dim_select(t, here, ty->dim[i], part[1]);
+        part[2] = dim_select(t, here, dim_product(t, ty->dim + i + 1, ty->rank - i - 1), part[2]);
+    }
+    return ir_reshape(n->b, x, part, 3);
+}
+
+/* Running sums or products along an axis. */
 static bool cumulate(onnx_op *n, ir_redop op)
 {
     ir_ref x = onnx_in(n, 0);
-    int64_t list[1];
-    int len, axis;
+    ir_dim at[1];
+    int64_t known;
+    int len, axis = 1;
 
-    if (x == IR_NONE || !onnx_int_list(n, NULL, 1, list, 1, &len))
+    if (x == IR_NONE || !onnx_dim_list(n, 1, at, 1, &len))
         return false;
     if (len != 1)
         return onnx_fail(n, "takes one axis");
-    if (!onnx_axis(n, list[0], onnx_rank(n, x), &axis))
+    bool late = !dim_const(onnx_dims(n), at[0], &known);
+    if (!late && !onnx_axis(n, known, onnx_rank(n, x), &axis))
         return false;
+    const ir_type *t = onnx_type(n, x);
     ir_attr a = {.CUMUL = {.axis = axis, .op = op, .exclusive = onnx_int(n, "exclusive", 0),
                            .reverse = onnx_int(n, "reverse", 0)}};
-    return onnx_out(n, 0, ir_make(n->b, OP_CUMUL, &x, 1, &a));
+    if (late)
+        x = around_axis(n, x, at[0]);
+    ir_ref y = ir_make(n->b, OP_CUMUL, &x, 1, &a);
+    return onnx_out(n, 0, late ? ir_reshape(n->b, y, t->dim, t->rank) : y);
 }
 
 bool onnx_cumsum(onnx_op *n) { return cumulate(n, RED_SUM); }
