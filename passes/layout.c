@@ -3,14 +3,16 @@
  * A convolution is fastest when a block of its output channels is one vector.
  * A blocked tensor is a tensor of higher rank: [N,C,S..] becomes
  * [N,C/B,S..,B] by reshape and transpose, and conv's roles list both parts of
- * an axis; there is no layout type.  The pass keeps beside each value that a
+ * an axis; there is no layout type.  B is the vector where it divides C, else 8:
+ * each value has its own, and values that meet in a concat or a sum are given
+ * the same.  The pass keeps beside each value that a
  * convolution made its blocked twin; ops that do not care for the order of
  * elements are built on twins where one operand has one; the plain value is
  * the twin unpacked, and vanishes where nobody reads it.  No union-find and no
  * search: a pack costs only where a plain value meets a twin, and the template
  * that reads it inlines the movement.
  *
- * Channels that are no multiple of B stay plain: padding lanes would hold
+ * Channels that are no multiple of 8 stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
 #include "sink.h"
 #include "target.h"
@@ -20,8 +22,10 @@ typedef struct twin {
     ir_ref plain, blocked;
 } twin;
 
+enum { LEAST_BLOCK = 8 };
+
 typedef struct layout_cx {
-    int block;
+    int lanes;                  /* floats of a vector, at least LEAST_BLOCK */
     map by_value;
     VEC(twin) twins;
     const ir_type *plain;       /* of the node at hand */
@@ -54,38 +58,47 @@ static void twin_set(layout_cx *cx, ir_build *b, ir_ref plain, ir_ref blocked)
     map_add(&cx->by_value, key(b->fn, plain), cx->twins.len - 1);
 }
 
-/* Can a value of this type be blocked? */
-static bool fits(const layout_cx *cx, const ir_build *b, const ir_type *t)
+/* The block of a value of this type; 0: it stays plain. */
+static int block_for(const layout_cx *cx, const ir_build *b, const ir_type *t)
 {
     int64_t c;
 
     enum { MORE = 2 };          /* axes that a packed filter has more */
 
-    return t->kind == TY_TENSOR && t->rank >= 3 && t->rank <= IR_MAX_RANK - MORE &&
-           dim_const(&b->m->dims, t->dim[1], &c) && c > 0 && c % cx->block == 0;
+    if (t->kind != TY_TENSOR || t->rank < 3 || t->rank > IR_MAX_RANK - MORE ||
+        !dim_const(&b->m->dims, t->dim[1], &c) || c <= 0)
+        return 0;
+    return c % cx->lanes == 0 ? cx->lanes : c % LEAST_BLOCK == 0 ? LEAST_BLOCK : 0;
+}
+
+static int block_of(const ir_build *b, ir_ref blocked)
+{
+    const ir_type *t = ir_type_of(b->fn, blocked);
+    int64_t block = 0;
+
+    dim_const(&b->m->dims, t->dim[t->rank - 1], &block);
+    return (int)block;
 }
 
 /* [N,C,S..] -> [N,C/B,B,S..] */
-static int split_shape(const layout_cx *cx, ir_build *b, const ir_type *t,
-                       ir_dim *out)
+static int split_shape(ir_build *b, const ir_type *t, int block, ir_dim *out)
 {
     dim_table *d = &b->m->dims;
-    ir_dim block = dim_int(d, cx->block);
 
     out[0] = t->dim[0];
-    out[1] = dim_div(d, t->dim[1], block);
-    out[2] = block;
+    out[1] = dim_div(d, t->dim[1], dim_int(d, block));
+    out[2] = dim_int(d, block);
     for (int i = 2; i < t->rank; i++)
         out[i + 1] = t->dim[i];
     return t->rank + 1;
 }
 
-static ir_ref pack(const layout_cx *cx, ir_build *b, ir_ref x)
+static ir_ref pack(ir_build *b, ir_ref x, int block)
 {
     const ir_type *t = ir_type_of(b->fn, x);
     ir_dim shape[IR_MAX_RANK];
     int32_t perm[IR_MAX_RANK] = {0, 1};
-    int rank = split_shape(cx, b, t, shape);
+    int rank = split_shape(b, t, block, shape);
 
     for (int i = 3; i < rank; i++)
         perm[i - 1] = i;
@@ -93,29 +106,35 @@ static ir_ref pack(const layout_cx *cx, ir_build *b, ir_ref x)
     return ir_transpose(b, ir_reshape(b, x, shape, rank), perm);
 }
 
-/* The plain value of a twin, recorded as such. */
-static ir_ref unpack(layout_cx *cx, ir_build *b, ir_ref y, const ir_type *plain)
+/* The value of a blocked twin in plain order. */
+static ir_ref flatten(ir_build *b, ir_ref y, const ir_type *plain)
 {
     int rank = plain->rank + 1;
     int32_t perm[IR_MAX_RANK] = {0, 1, rank - 1};
 
     for (int i = 3; i < rank; i++)
         perm[i] = i - 1;
-    ir_ref r = ir_reshape(b, ir_transpose(b, y, perm), plain->dim, plain->rank);
+    return ir_reshape(b, ir_transpose(b, y, perm), plain->dim, plain->rank);
+}
+
+/* The plain value of a twin, recorded as such. */
+static ir_ref unpack(layout_cx *cx, ir_build *b, ir_ref y, const ir_type *plain)
+{
+    ir_ref r = flatten(b, y, plain);
+
     twin_set(cx, b, r, y);
     return r;
 }
 
 /* broadcast(v) with v's channel axis split, or v blocked if v has a twin. */
-static ir_ref spread(layout_cx *cx, ir_build *b, const ir_node *n,
-                     const ir_type *t)
+static ir_ref spread(ir_build *b, const ir_node *n, const ir_type *t, int block)
 {
     ir_ref v = ir_arg(b->fn, n, 0);
     const ir_type *vt = ir_type_of(b->fn, v);
     ir_ints axes = n->attr->BROADCAST.axes;
     ir_dim split[IR_MAX_RANK], shape[IR_MAX_RANK];
     int32_t out[IR_MAX_RANK], order[IR_MAX_RANK];
-    int rank = split_shape(cx, b, t, split), k = 0, channel = -1;
+    int rank = split_shape(b, t, block, split), k = 0, channel = -1;
 
     shape[0] = split[0], shape[1] = split[1], shape[rank - 1] = split[2];
     for (int i = 3; i < rank; i++)
@@ -148,29 +167,38 @@ static ir_ref spread(layout_cx *cx, ir_build *b, const ir_node *n,
     return ir_broadcast(b, v, shape, rank, out);
 }
 
-/* The blocked form of x, made if need be. */
-static ir_ref want(layout_cx *cx, ir_build *b, ir_ref x)
+/* The form of x in this block, made if need be. */
+static ir_ref want(layout_cx *cx, ir_build *b, ir_ref x, int block)
 {
     ir_ref r = twin_of(cx, b, x);
 
-    if (r != IR_NONE)
+    if (r != IR_NONE && block_of(b, r) == block)
         return r;
     ir_node n = *rule_node(b, x);
-    if (n.op == OP_BROADCAST)
-        r = spread(cx, b, &n, ir_type_of(b->fn, x));
+    r = n.op == OP_BROADCAST ? spread(b, &n, ir_type_of(b->fn, x), block) : IR_NONE;
     if (r == IR_NONE)
-        r = pack(cx, b, x);
+        r = pack(b, x, block);
     twin_set(cx, b, x, r);
     return r;
 }
 
-static bool any_twin(const layout_cx *cx, const ir_build *b, const ir_ref *a,
-                     uint32_t n)
+/* The block of the first operand that has a twin and is no broadcast; 0: none. */
+static int twin_block(const layout_cx *cx, const ir_build *b, const ir_ref *a, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (twin_of(cx, b, a[i]) != IR_NONE && rule_node(b, a[i])->op != OP_BROADCAST)
-            return true;
-    return false;
+    for (uint32_t i = 0; i < n; i++) {
+        ir_ref r = twin_of(cx, b, a[i]);
+        if (r != IR_NONE && rule_node(b, a[i])->op != OP_BROADCAST)
+            return block_of(b, r);
+    }
+    return 0;
+}
+
+/* The block in which x is had without packing it anew. */
+static int block_at_hand(const layout_cx *cx, const ir_build *b, ir_ref x)
+{
+    int block = twin_block(cx, b, &x, 1);
+
+    return block ? block : block_for(cx, b, ir_type_of(b->fn, x));
 }
 
 /* ---- convolutions --------------------------------------------------------- */
@@ -215,11 +243,11 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
                          const ir_ref *a)
 {
     union ir_attr at = *n->attr;
-    const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
-    const ir_type *yt = cx->plain;
+    const ir_type *wt = ir_type_of(b->fn, a[1]), *yt = cx->plain;
     int s = at.CONV.xs.n, rank = s + 2;
-    bool in = fits(cx, b, xt), out = fits(cx, b, yt);
-    ir_dim shape[IR_MAX_RANK], block = dim_int(&b->m->dims, cx->block);
+    int in = block_at_hand(cx, b, a[0]), out = block_for(cx, b, yt);
+    ir_dim shape[IR_MAX_RANK], split = dim_int(&b->m->dims, in);
+    ir_dim block = dim_int(&b->m->dims, out);
     int32_t ws[IR_MAX_RANK], last[2] = {1, rank};
     int32_t wo[2] = {0, 1}, wf[2];
     int k = 0;
@@ -229,10 +257,10 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     shape[k++] = dim_div(&b->m->dims, wt->dim[0], block);
     shape[k++] = block;
     wf[0] = k;
-    shape[k++] = in ? dim_div(&b->m->dims, wt->dim[1], block) : wt->dim[1];
+    shape[k++] = in ? dim_div(&b->m->dims, wt->dim[1], split) : wt->dim[1];
     if (in) {
         wf[1] = k;
-        shape[k++] = block;
+        shape[k++] = split;
     }
     for (int i = 0; i < s; i++) {
         ws[i] = k;
@@ -244,7 +272,7 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     at.CONV.ws = (ir_ints){s, ws};
     if (in)
         at.CONV.xf = (ir_ints){2, last};
-    ir_ref args[2] = {in ? want(cx, b, a[0]) : a[0], ir_reshape(b, a[1], shape, k)};
+    ir_ref args[2] = {in ? want(cx, b, a[0], in) : a[0], ir_reshape(b, a[1], shape, k)};
     return unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
 }
 
@@ -256,11 +284,9 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
     int s = at.CONV.xs.n, rank = s + 2;
     ir_dim flat[IR_MAX_RANK], shape[IR_MAX_RANK];
-    ir_dim block = dim_int(&b->m->dims, cx->block);
     int32_t xs[IR_MAX_RANK], last[2] = {1, rank}, first[2] = {0, 1};
 
     flat[0] = xt->dim[0], flat[1] = xt->dim[1];
-    shape[0] = dim_div(&b->m->dims, wt->dim[0], block), shape[1] = block;
     for (int i = 0; i < s; i++) {
         flat[i + 2] = xt->dim[i + 3];
         shape[i + 2] = wt->dim[i + 3];
@@ -270,14 +296,17 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
     if (in && ir_type_of(b->fn, ir_arg(b->fn, in, 0)) == ir_type_of(b->fn, x))
         x = ir_arg(b->fn, in, 0);
-    if (!fits(cx, b, ir_type_of(b->fn, x)))
+    int block = block_at_hand(cx, b, x);
+    if (!block)
         return IR_NONE;
+    shape[1] = dim_int(&b->m->dims, block);
+    shape[0] = dim_div(&b->m->dims, wt->dim[0], shape[1]);
     const ir_ints none = {0}, spatial = {s, xs};
     at.CONV.xg = at.CONV.yg = (ir_ints){2, last};
     at.CONV.wg = (ir_ints){2, first};
     at.CONV.xf = at.CONV.wf = at.CONV.wo = at.CONV.yo = none;
     at.CONV.xs = at.CONV.ws = at.CONV.ys = spatial;
-    ir_ref args[2] = {want(cx, b, x), ir_reshape(b, a[1], shape, rank)};
+    ir_ref args[2] = {want(cx, b, x, block), ir_reshape(b, a[1], shape, rank)};
     ir_ref y = ir_make(b, OP_CONV, args, 2, &at);
     const ir_type *plain = cx->plain;
     ir_dim ys[IR_MAX_RANK] = {plain->dim[0], plain->dim[1]};
@@ -340,13 +369,14 @@ static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a
 static ir_ref elementwise(layout_cx *cx, ir_build *b, const ir_node *n,
                           const ir_ref *a)
 {
+    int block = twin_block(cx, b, a, n->narg);
     ir_ref args[3];
 
-    if (!any_twin(cx, b, a, n->narg) || !fits(cx, b, ir_type_of(b->fn, a[0])))
+    if (!block)
         return IR_NONE;
     const ir_type *t = cx->plain;
     for (uint32_t i = 0; i < n->narg; i++)
-        args[i] = want(cx, b, a[i]);
+        args[i] = want(cx, b, a[i], block);
     return unpack(cx, b, ir_make(b, n->op, args, n->narg, n->attr), t);
 }
 
@@ -402,8 +432,9 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 {
     union ir_attr at = *n->attr;
     struct ir_attr_WINDOW *w = &at.WINDOW;
+    int block = twin_block(cx, b, a, 1);
 
-    if (!any_twin(cx, b, a, 1) || !trivial(b, w->size, 1) ||
+    if (!block || !trivial(b, w->size, 1) ||
         !trivial(b, w->stride, 1) || !trivial(b, w->low, 0) ||
         !trivial(b, w->high, 0))
         return IR_NONE;
@@ -412,21 +443,23 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
     w->dil = with_end(b, w->dil, 1);
     w->low = with_end(b, w->low, 0);
     w->high = with_end(b, w->high, 0);
-    ir_ref x = want(cx, b, a[0]);
+    ir_ref x = want(cx, b, a[0], block);
     return unpack(cx, b, ir_make(b, n->op, &x, 1, &at), cx->plain);
 }
 
 static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ref args[64];
+    int block = cx->lanes;
 
-    if (n->narg > COUNT(args) || !any_twin(cx, b, a, n->narg))
+    if (n->narg > COUNT(args) || !twin_block(cx, b, a, n->narg))
         return IR_NONE;
     for (uint32_t i = 0; i < n->narg; i++)
-        if (!fits(cx, b, ir_type_of(b->fn, a[i])))
-            return IR_NONE;
+        block = (int)min_i64(block, block_at_hand(cx, b, a[i]));
+    if (!block)
+        return IR_NONE;
     for (uint32_t i = 0; i < n->narg; i++)
-        args[i] = want(cx, b, a[i]);
+        args[i] = want(cx, b, a[i], block);
     return unpack(cx, b, ir_make(b, OP_CONCAT, args, n->narg, n->attr),
                   cx->plain);
 }
@@ -435,13 +468,14 @@ static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ints axes = n->attr->REDUCE.axes;
+    int block = twin_block(cx, b, a, 1);
 
-    if (!any_twin(cx, b, a, 1))
+    if (!block)
         return IR_NONE;
     for (int i = 0; i < axes.n; i++)
         if (axes.at[i] < 2)
             return IR_NONE;
-    ir_ref x = want(cx, b, a[0]);
+    ir_ref x = want(cx, b, a[0], block);
     const ir_type *t = cx->plain;
     ir_ref y = ir_make(b, OP_REDUCE, &x, 1, n->attr);
     return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : unpack(cx, b, y, t);
@@ -450,14 +484,15 @@ static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 static ir_ref pad(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     union ir_attr at = *n->attr;
+    int block = twin_block(cx, b, a, 1);
 
-    if (!any_twin(cx, b, a, 1) || !trivial(b, at.PAD.low, 0) ||
+    if (!block || !trivial(b, at.PAD.low, 0) ||
         !trivial(b, at.PAD.high, 0) || !trivial(b, at.PAD.inner, 0))
         return IR_NONE;
     at.PAD.low = with_end(b, at.PAD.low, 0);
     at.PAD.high = with_end(b, at.PAD.high, 0);
     at.PAD.inner = with_end(b, at.PAD.inner, 0);
-    ir_ref args[2] = {want(cx, b, a[0]), a[1]};
+    ir_ref args[2] = {want(cx, b, a[0], block), a[1]};
     return unpack(cx, b, ir_make(b, OP_PAD, args, 2, &at), cx->plain);
 }
 
@@ -468,24 +503,26 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
     dim_table *d = &b->m->dims;
     int64_t start, extent;
     ir_dim lists[3][IR_MAX_RANK];
-    int rank = at.SLICE.start.n;
+    int rank = at.SLICE.start.n, block = twin_block(cx, b, a, 1);
 
-    if (!any_twin(cx, b, a, 1) || !dim_is(d, at.SLICE.step.at[1], 1) ||
+    if (!block || !dim_is(d, at.SLICE.step.at[1], 1) ||
         !dim_const(d, at.SLICE.start.at[1], &start) ||
         !dim_const(d, at.SLICE.extent.at[1], &extent) ||
-        start % cx->block || extent % cx->block || extent <= 0)
+        start % LEAST_BLOCK || extent % LEAST_BLOCK || extent <= 0)
         return IR_NONE;
-    ir_ref x = want(cx, b, a[0]);
+    if (start % block || extent % block)
+        block = LEAST_BLOCK;
+    ir_ref x = want(cx, b, a[0], block);
     for (int i = 0; i < rank; i++) {
         lists[0][i] = at.SLICE.start.at[i];
         lists[1][i] = at.SLICE.step.at[i];
         lists[2][i] = at.SLICE.extent.at[i];
     }
-    lists[0][1] = dim_int(d, start / cx->block);
-    lists[2][1] = dim_int(d, extent / cx->block);
+    lists[0][1] = dim_int(d, start / block);
+    lists[2][1] = dim_int(d, extent / block);
     lists[0][rank] = dim_int(d, 0);
     lists[1][rank] = dim_int(d, 1);
-    lists[2][rank] = dim_int(d, cx->block);
+    lists[2][rank] = dim_int(d, block);
     return unpack(cx, b, ir_slice(b, x, lists[0], lists[1], lists[2]),
                   cx->plain);
 }
@@ -529,26 +566,10 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     }
 }
 
-/* B: the floats of a vector; 8 if a convolution has channels that half a long
- * vector divides, but not a whole one. */
-static int block_of(const pass_ctx *cx, const ir_fn *fn)
-{
-    int block = cx->target ? target_lanes(cx->target, DT_F32) : 8;
-
-    for (uint32_t i = 0; block > 8 && i < fn->node.len; i++) {
-        const ir_node *n = &fn->node.at[i];
-        int64_t k;
-        if (n->op == OP_CONV && is_dense(&n->attr->CONV) &&
-            dim_const(&cx->m->dims, ir_type_of(fn, n->first)->dim[1], &k) &&
-            k % block && k % (block / 2) == 0)
-            block = 8;
-    }
-    return block < 8 ? 8 : block;
-}
-
 bool pass_layout(pass_ctx *cx, ir_fn *fn)
 {
-    layout_cx l = {.block = block_of(cx, fn)};
+    int64_t lanes = cx->target ? target_lanes(cx->target, DT_F32) : LEAST_BLOCK;
+    layout_cx l = {.lanes = (int)max_i64(lanes, LEAST_BLOCK)};
     bool changed = ir_rewrite(cx->m, fn, cx->d, rule, &l);
 
     map_free(&l.by_value);
