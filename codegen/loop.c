@@ -281,6 +281,7 @@ lp_var lp_let_var_add(lp_kernel *k, const char *name, ir_dtype dtype, lp_expr va
         v.hi = lp_at(k, value)->hi;
         v.divisor = lp_at(k, value)->divisor;
     }
+    v.open = value ? lp_at(k, value)->open : LP_OPEN;
     return lp_var_add(k, name, v);
 }
 

@@ -54,6 +54,7 @@ typedef struct lp_variable {
     int64_t lo, hi, divisor;     /* known bounds; divisor of every value */
     lp_expr limit;               /* loop from 0: its value is below this */
     lp_expr self;                /* the expression that reads it */
+    uint8_t open;                /* of a let's value, as in lp_node */
 } lp_variable;
 
 typedef enum lp_node_kind {
@@ -66,11 +67,16 @@ typedef enum lp_node_kind {
     LX_DOT4,                     /* i32 acc + sum of 4 u8*i8 products */
 } lp_node_kind;
 
+/* Indices never wrap, for extents and offsets fit.  Elements of i64 tensors, and
+ * what is computed from them, may, until an index or a number bounds them. */
+enum { LP_OPEN_BELOW = 1, LP_OPEN_ABOVE = 2, LP_OPEN = 3 };
+
 typedef struct lp_node {
     uint8_t kind, op;            /* lp_node_kind, sc_op */
     uint8_t dtype;               /* ir_dtype */
     bool guarded;                /* load: the last arg is its condition */
     bool loads;                  /* contains a load from a written buffer */
+    uint8_t open;                /* i64: LP_OPEN bits; arithmetic on it may wrap */
     uint32_t ref;                /* lp_var or lp_buf */
     uint32_t arg, narg;          /* run in kernel->arg */
     uint64_t bits;               /* literal: as in memory; i64: the value */

@@ -84,6 +84,20 @@ static bool buf_changes(const lp_kernel *k, lp_buf b)
     return false;
 }
 
+/* What may have wrapped: a power of two that divided it still does. */
+static void open_range(lp_node *n)
+{
+    n->lo = NEG_INF;
+    n->hi = POS_INF;
+    n->divisor &= -n->divisor;
+    n->open = LP_OPEN;
+}
+
+static bool is_bounded(const lp_node *n)
+{
+    return n->lo != NEG_INF && n->hi != POS_INF;
+}
+
 static void mul_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     int64_t p[4] = {sat_mul(a->lo, b->lo), sat_mul(a->lo, b->hi),
@@ -101,12 +115,47 @@ static void mul_range(const lp_node *a, const lp_node *b, lp_node *n)
 
 static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
-    if (b->lo <= 0)
+    n->open = a->open;
+    if (b->lo <= 0) {
+        n->open |= b->open ? LP_OPEN : 0;
         return;
+    }
     n->lo = a->lo == NEG_INF ? NEG_INF : lp_floor_div(a->lo, a->lo < 0 ? b->lo : b->hi);
     n->hi = a->hi == POS_INF ? POS_INF : lp_floor_div(a->hi, a->hi < 0 ? b->hi : b->lo);
     if (b->lo == b->hi && a->divisor % b->lo == 0)
         n->divisor = a->divisor / b->lo;
+}
+
+static void mod_range(const lp_node *a, const lp_node *b, lp_node *n)
+{
+    n->open = a->open | b->open;
+    if (b->lo <= 0)
+        return;
+    n->open = b->open;
+    n->lo = 0;
+    n->hi = b->hi == POS_INF ? POS_INF : b->hi - 1;
+    if (a->lo >= 0)
+        n->hi = min_i64(n->hi, a->hi);
+    n->divisor = gcd(a->divisor, b->divisor);
+}
+
+/* Sums and products, of which n has what holds if they do not wrap. */
+static void close_sum(const lp_node *a, const lp_node *b, lp_node *n)
+{
+    if (a->open || b->open || (is_bounded(a) && is_bounded(b) && !is_bounded(n)))
+        open_range(n);
+}
+
+static void minmax_range(const lp_node *a, const lp_node *b, lp_node *n)
+{
+    bool min = n->op == SC_MIN;
+    int any = a->open | b->open, both = a->open & b->open;
+
+    n->lo = min ? min_i64(a->lo, b->lo) : max_i64(a->lo, b->lo);
+    n->hi = min ? min_i64(a->hi, b->hi) : max_i64(a->hi, b->hi);
+    n->divisor = gcd(a->divisor, b->divisor);
+    n->open = (uint8_t)((any & (min ? LP_OPEN_BELOW : LP_OPEN_ABOVE)) |
+                        (both & (min ? LP_OPEN_ABOVE : LP_OPEN_BELOW)));
 }
 
 static void scalar_range(const lp_kernel *k, lp_node *n)
@@ -114,44 +163,42 @@ static void scalar_range(const lp_kernel *k, lp_node *n)
     const lp_node *a = arg_node(k, n, 0);
     const lp_node *b = n->narg > 1 ? arg_node(k, n, 1) : a;
     const lp_node *c = n->narg > 2 ? arg_node(k, n, 2) : b;
-    bool index = a->dtype == DT_I64;
 
-    if (n->op == SC_SELECT) {
+    if (n->dtype != DT_I64)
+        return;
+    n->open = LP_OPEN;
+    switch ((sc_op)n->op) {
+    case SC_SELECT:
         n->lo = min_i64(b->lo, c->lo);
         n->hi = max_i64(b->hi, c->hi);
         n->divisor = gcd(b->divisor, c->divisor);
-    }
-    if (!index || n->dtype != DT_I64)
-        return;
-    switch ((sc_op)n->op) {
+        n->open = b->open | c->open;
+        break;
     case SC_ADD:
-        n->lo = sat_add(a->lo, b->lo);
-        n->hi = sat_add(a->hi, b->hi);
+    case SC_SUB: {
+        int64_t lo = n->op == SC_ADD ? b->lo : sat_neg(b->hi);
+        int64_t hi = n->op == SC_ADD ? b->hi : sat_neg(b->lo);
+        n->open = 0;
+        n->lo = sat_add(a->lo, lo);
+        n->hi = sat_add(a->hi, hi);
         n->divisor = gcd(a->divisor, b->divisor);
+        close_sum(a, b, n);
         break;
-    case SC_SUB:
-        n->lo = sat_add(a->lo, sat_neg(b->hi));
-        n->hi = sat_add(a->hi, sat_neg(b->lo));
-        n->divisor = gcd(a->divisor, b->divisor);
+    }
+    case SC_MUL:
+        n->open = 0;
+        mul_range(a, b, n);
+        close_sum(a, b, n);
         break;
-    case SC_MUL: mul_range(a, b, n); break;
     case SC_MIN:
-    case SC_MAX:
-        n->lo = n->op == SC_MIN ? min_i64(a->lo, b->lo) : max_i64(a->lo, b->lo);
-        n->hi = n->op == SC_MIN ? min_i64(a->hi, b->hi) : max_i64(a->hi, b->hi);
-        n->divisor = gcd(a->divisor, b->divisor);
-        break;
-    case SC_MOD:
-        if (b->lo > 0) {
-            n->lo = 0;
-            n->hi = b->hi == POS_INF ? POS_INF : b->hi - 1;
-            if (a->lo >= 0)
-                n->hi = min_i64(n->hi, a->hi);
-            n->divisor = gcd(a->divisor, b->divisor);
-        }
-        break;
+    case SC_MAX: minmax_range(a, b, n); break;
+    case SC_MOD: mod_range(a, b, n); break;
     default: break;
     }
+    if (n->lo != NEG_INF)
+        n->open &= (uint8_t)~LP_OPEN_BELOW;
+    if (n->hi != POS_INF)
+        n->open &= (uint8_t)~LP_OPEN_ABOVE;
 }
 
 static void node_facts(const lp_kernel *k, lp_node *n)
@@ -160,6 +207,7 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     n->hi = POS_INF;
     n->divisor = 1;
     n->loads = n->kind == LX_LOAD && buf_changes(k, n->ref);
+    n->open = n->kind == LX_LOAD ? LP_OPEN : 0;
     for (uint32_t i = 0; i < n->narg; i++) {
         n->loads |= arg_node(k, n, i)->loads;
         n->vars |= arg_node(k, n, i)->vars;
@@ -170,6 +218,7 @@ static void node_facts(const lp_kernel *k, lp_node *n)
         n->lo = v->lo;
         n->hi = v->hi;
         n->divisor = v->divisor;
+        n->open = v->open;
         n->vars = 1ull << n->ref % 64;
     } else if (n->kind == LX_LITERAL && n->dtype == DT_I64) {
         n->lo = n->hi = (int64_t)n->bits;

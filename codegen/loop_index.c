@@ -109,6 +109,12 @@ static bool below(const lp_kernel *k, lp_expr e, lp_expr limit)
     return n->hi < l->lo || (n->kind == LX_VAR && k->var.at[n->ref].limit == limit);
 }
 
+/* Is e what its text says, for it cannot wrap? */
+static bool is_exact(const lp_kernel *k, lp_expr e)
+{
+    return !lp_at(k, e)->open;
+}
+
 /* Does the literal or symbol `by` divide e visibly?  Gives e / by. */
 static bool divides(lp_kernel *k, lp_expr e, lp_expr by, lp_expr *quotient)
 {
@@ -121,7 +127,7 @@ static bool divides(lp_kernel *k, lp_expr e, lp_expr by, lp_expr *quotient)
         *quotient = lp_div(k, e, by);
         return true;
     }
-    if (is_op(k, e, SC_MUL, &x, &y) && (x == by || y == by)) {
+    if (is_exact(k, e) && is_op(k, e, SC_MUL, &x, &y) && (x == by || y == by)) {
         *quotient = x == by ? y : x;
         return lp_at(k, by)->lo > 0;
     }
@@ -140,7 +146,7 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
         return lp_int(k, lp_floor_div(p, c));
     if (n->lo > INT64_MIN && n->hi < INT64_MAX && lp_floor_div(n->lo, c) == lp_floor_div(n->hi, c))
         return lp_int(k, lp_floor_div(n->lo, c));
-    if (is_op_int(k, a, SC_MUL, &x, &p)) {
+    if (is_exact(k, a) && is_op_int(k, a, SC_MUL, &x, &p)) {
         if (p % c == 0)
             return index_mul(k, x, lp_int(k, p / c));
         if (p > 0 && c % p == 0)
@@ -171,7 +177,7 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
         return lp_int(k, 1);
     if (!literal && divides(k, a, b, &q))
         return q;
-    if ((!literal || c > 0) && is_op(k, a, SC_ADD, &x, &y)) {
+    if ((!literal || c > 0) && is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_add(k, q, lp_div(k, y, b));
         if (divides(k, y, b, &q))
@@ -201,7 +207,7 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
         return a;
     if (divides(k, a, b, &q))
         return lp_int(k, 0);
-    if (is_op(k, a, SC_ADD, &x, &y)) {
+    if (is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_mod(k, y, b);
         if (divides(k, y, b, &q))

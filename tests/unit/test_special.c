@@ -170,12 +170,11 @@ static void run(ingot_engine_kind kind, const char *source, const target *cpu,
     diag_free(&d);
 }
 
-static void check_type(ir_dtype d)
+/* Runs the source on all pairs of values of type d. */
+static void check_source(const char *source, ir_dtype d)
 {
     const target *cpu[] = {target_find("x86-64-v1"), target_find("x86-64-v2"), target_host()};
     tensor_value in[2] = {0}, want[RESULTS] = {0}, got[RESULTS] = {0};
-    int n = value_count(d);
-    char *source = make_source(d, n * n);
 
     all_pairs(d, in);
     run(ENGINE_INTERPRETER, source, NULL, in, want);
@@ -190,6 +189,14 @@ static void check_type(ir_dtype d)
         tensor_value_free(&want[r]);
     tensor_value_free(&in[0]);
     tensor_value_free(&in[1]);
+}
+
+static void check_type(ir_dtype d)
+{
+    int n = value_count(d);
+    char *source = make_source(d, n * n);
+
+    check_source(source, d);
     mem_free(source);
 }
 
@@ -209,10 +216,40 @@ static void test_integers(void **state)
             check_type(types[i]);
 }
 
+/* What indices, which never wrap, may be simplified by, elements may not. */
+static void test_wrapped(void **state)
+{
+    (void)state;
+    check_source("entry main(%x: i64[576], %y: i64[576]) {\n"
+                 "  %1 = const splat 3 : i64[576]\n"
+                 "  %2 = const splat 6 : i64[576]\n"
+                 "  %3 = const splat 10 : i64[576]\n"
+                 "  %4 = const splat 4611686018427387904 : i64[576]\n"
+                 "  %5 = const splat 0 : i64[576]\n"
+                 "  %6 = mul %x, %2 : i64[576]\n"
+                 "  %7 = mod %6, %1 : i64[576]\n"
+                 "  %8 = mod %x, %3 : i64[576]\n"
+                 "  %9 = mul %8, %4 : i64[576]\n"
+                 "  %10 = lt %9, %5 : bool[576]\n"
+                 "  %11 = add %x, %1 : i64[576]\n"
+                 "  %12 = mod %11, %1 : i64[576]\n"
+                 "  %13 = max %y, %1 : i64[576]\n"
+                 "  %14 = add %13, %13 : i64[576]\n"
+                 "  %15 = lt %14, %5 : bool[576]\n"
+                 "  %16 = mul %x, %13 : i64[576]\n"
+                 "  %17 = mod %16, %13 : i64[576]\n"
+                 "  %18 = sub %5, %13 : i64[576]\n"
+                 "  %19 = sub %18, %13 : i64[576]\n"
+                 "  %20 = lt %19, %5 : bool[576]\n"
+                 "  return %7, %10, %12, %15, %17, %20\n}\n",
+                 DT_I64);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_floats),
-                                       cmocka_unit_test(test_integers)};
+                                       cmocka_unit_test(test_integers),
+                                       cmocka_unit_test(test_wrapped)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
