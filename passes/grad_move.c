@@ -134,18 +134,19 @@ bool grad_concat(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
     return true;
 }
 
-/* scatter add into zeros, in increasing order of the updates */
-/* As gather reads: an index outside is the nearest one inside. */
+/* As gather reads: an index outside is the nearest one inside.  The extent may
+ * be beyond the index's own type. */
 static ir_ref clamped(grad_cx *cx, ir_ref index, ir_dim extent)
 {
-    const ir_type *t = type_of(cx, index);
-    ir_ref last = ir_cast(cx->b, ir_dim_ref(cx->b, dim_sub(&cx->b->m->dims, extent, (ir_dim){1})),
-                          t->dtype);
+    ir_ref x = ir_cast(cx->b, index, DT_I64);
+    const ir_type *t = type_of(cx, x);
+    ir_ref last = ir_dim_ref(cx->b, dim_sub(&cx->b->m->dims, extent, (ir_dim){1}));
 
     last = ir_broadcast(cx->b, last, t->dim, t->rank, NULL);
-    return ir_2(cx->b, OP_MIN, ir_2(cx->b, OP_MAX, index, ir_splat(cx->b, t, 0)), last);
+    return ir_2(cx->b, OP_MIN, ir_2(cx->b, OP_MAX, x, ir_splat(cx->b, t, 0)), last);
 }
 
+/* scatter add into zeros, in increasing order of the updates */
 bool grad_gather(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
 {
     ir_ref x = grad_arg(cx, n, 0);

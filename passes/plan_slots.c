@@ -132,6 +132,22 @@ static bool overlap(const plan_value *a, const plan_value *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
+/* a + b bytes; more than an int64 holds is an error of the whole plan. */
+static int64_t add_bytes(planner *pl, int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (add_ok(a, b, &sum))
+        return sum;
+    pl->m->dims.overflow = true;
+    return 0;
+}
+
+static int64_t rounded_up(planner *pl, int64_t n)
+{
+    return n % ALIGN ? add_bytes(pl, n - n % ALIGN, ALIGN) : n;
+}
+
 static void collect(planner *pl, items *fixed, items *varying)
 {
     dim_table *dt = &pl->m->dims;
@@ -146,7 +162,7 @@ static void collect(planner *pl, items *fixed, items *varying)
             v->first = v->last = 0;
         ICE_IF(!plan_reserve(pl, v->type, &size), "a slot of unknown size");
         if (dim_const(dt, size, &n))
-            vec_push(&fixed->of, (item){i, n / ALIGN * ALIGN + (n % ALIGN ? ALIGN : 0), size, 0});
+            vec_push(&fixed->of, (item){i, rounded_up(pl, n), size, 0});
         else
             vec_push(&varying->of, (item){i, dim_hint(dt, size), size, 0});
     }
@@ -204,7 +220,10 @@ static void place_fixed(planner *pl, items *fixed)
     for (uint32_t i = 0; i < fixed->of.len; i++) {
         item *x = &fixed->of.at[i];
         x->offset = best_fit(pl->e, fixed, i, x, taken);
-        pl->e->fixed = max_i64(pl->e->fixed, x->offset + x->size);
+        int64_t end = add_bytes(pl, x->offset, x->size);
+        if (!end)               /* refused; nothing is added to it any more */
+            x->offset = x->size = 0;
+        pl->e->fixed = max_i64(pl->e->fixed, end);
         give_slot(pl, x, true);
     }
     mem_free(taken);
