@@ -308,6 +308,22 @@ static void settle_sizes(loop_plan *l)
     plan_let(&l->in, sym, dim, l->sizes);
 }
 
+/* Rows of a stack lie apart by its extent: where that is the number of iterations,
+ * it must be known before the first is stored, unless rows follow each other. */
+static void refuse_inner_stack(loop_plan *l, uint32_t k)
+{
+    planner *pl = l->s->pl;
+    const ir_type *t = pl->e->value.at[l->stack[k]].type;
+    bool late = plan_begins_late(pl, l->stack[k]);
+    ir_dim outer, inner;
+
+    if (t->kind != TY_TENSOR || (!late && l->trips == PLAN_NONE))
+        return;
+    around_axis(pl, t, l->a->stack_axes.at[k], &outer, &inner);
+    if (!dim_is(&pl->m->dims, outer, 1))
+        plan_gap(l->s, l->n, "stacks an inner axis whose extent only the run knows");
+}
+
 static void place_stacks(loop_plan *l)
 {
     planner *pl = l->s->pl;
@@ -319,10 +335,9 @@ static void place_stacks(loop_plan *l)
         ir_ref r = l->n->first + l->carries + k;
         l->stack[k] = result_place(l->s, r);
         l->s->value[r] = l->stack[k];
+        refuse_inner_stack(l, k);
         if (!plan_begins_late(pl, l->stack[k]))
             continue;
-        if (l->a->stack_axes.at[k])
-            plan_gap(l->s, l->n, "stacks an inner axis whose extent only the run knows");
         plan_step *step = plan_emit(l->s, STEP_ALLOC);
         step->u.late.late = pl->e->value.at[plan_root(pl->e, l->stack[k])].of;
         step->u.late.bytes = dim_int(&pl->m->dims, 0);
