@@ -252,10 +252,23 @@ static bool check_fn(verifier *v, const ir_fn *f, bool region)
     return ok;
 }
 
+static bool is_constant_type(const ir_module *m, const ir_type *t)
+{
+    int64_t n;
+
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_const(&m->dims, t->dim[i], &n))
+            return false;
+    return t->kind == TY_TENSOR;
+}
+
 static bool check_states(verifier *v)
 {
     for (uint32_t i = 0; i < v->m->state.len; i++) {
         const ir_state *s = &v->m->state.at[i];
+        if (!is_constant_type(v->m, s->type))
+            return diag_error(v->d, (ir_loc){0}, D_GENERAL,
+                              "a state is no tensor of constant extents");
         if (s->init != IR_NONE && (s->init >= v->m->consts.len ||
                                    v->m->consts.at[s->init].type != s->type))
             return diag_error(v->d, (ir_loc){0}, D_GENERAL,
