@@ -286,21 +286,52 @@ static bool repays_packing(const dot *d)
            n > 2 * d->nv * d->lanes;
 }
 
-/* MR * NV accumulators, NV columns of B and one element of A in registers. */
+/* A tile's accumulators, a row of B's vectors and one element of A fit the
+ * registers.  Wide tiles with few rows come first: rows of A that lie a power of
+ * two apart fall into few sets of the cache. */
+typedef struct tile_shape {
+    int nv, mr;
+} tile_shape;
+
+static const tile_shape of_16_registers[] = {{2, 6}, {1, 10}};
+static const tile_shape of_32_registers[] = {{4, 6}, {3, 8}, {2, 12}, {1, 14}};
+
+/* Half cycles of one k over all tiles of m rows and `vectors` of columns, times
+ * four: multiply-adds and loads run two in a cycle.  B, which may come from far
+ * away, is read once for each tile of rows. */
+static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
+{
+    enum { LATENCY = 8 };       /* multiply-adds in flight */
+    int64_t tiles = (m + s.mr - 1) / s.mr, panels = (vectors + s.nv - 1) / s.nv;
+    int64_t each = max_i64(max_i64(m * s.nv, m + tiles * s.nv), tiles * LATENCY);
+
+    return 4 * panels * each + tiles * panels * s.nv;
+}
+
 static void choose_tile(dot *d)
 {
+    enum { MANY = 256 };        /* rows or columns that only the run knows */
     const dim_table *t = &d->j->l->m->dims;
     bool many = d->j->l->target->vector_regs >= 32;
-    int64_t m, n;
+    const tile_shape *shape = many ? of_32_registers : of_16_registers, *best = shape;
+    int count = many ? (int)COUNT(of_32_registers) : (int)COUNT(of_16_registers);
+    int64_t m, n, rows = MANY, columns = MANY * d->lanes;
 
-    d->nv = 2, d->mr = many ? 12 : 6;
-    if (dim_const(t, d->n, &n) && n <= d->lanes)
-        d->nv = 1;
-    if (!dim_const(t, d->m, &m))
-        return;
-    if (m < d->mr)
-        d->mr = m > 0 ? (int)m : 1;
-    if (m == 1 && dim_const(t, d->n, &n) && n >= 4 * d->lanes)
+    bool known = dim_const(t, d->m, &m);
+    if (known)
+        rows = max_i64(m, 1);
+    if (dim_const(t, d->n, &n))
+        columns = max_i64(n, 1);
+    int64_t vectors = (columns + d->lanes - 1) / d->lanes;
+    for (int i = 1; i < count; i++)
+        if (tile_cost(shape[i], rows, vectors) < tile_cost(*best, rows, vectors))
+            best = &shape[i];
+    d->nv = best->nv, d->mr = best->mr;
+    if (known) {                /* the last tile about as high as the others */
+        int64_t tiles = (rows + d->mr - 1) / d->mr;
+        d->mr = (int)((rows + tiles - 1) / tiles);
+    }
+    if (rows == 1 && known && vectors >= 4)
         d->nv = 4;
 }
 

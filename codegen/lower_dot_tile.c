@@ -75,6 +75,25 @@ static void add_products(const tile *x, lp_expr k, lp_expr s)
         lp_end(p);
 }
 
+/* Panels are streams that a tile of long vectors reads faster than the processor
+ * foresees. */
+static void fetch_ahead(const tile *x, lp_expr k)
+{
+    enum { DISTANCE = 1024, LINE = 64, FEWEST_ROWS = 4 };
+    const dot *d = x->d;
+    lp_kernel *p = x->b->k;
+    int row = d->nv * d->lanes * dt_size(p->buf.at[x->bbuf].dtype);
+
+    if (d->source == DOT_PLACE || x->rows < FEWEST_ROWS || d->j->l->target->vector_bytes < LINE)
+        return;
+    k = lp_add(p, k, lp_int(p, (DISTANCE + row - 1) / row));
+    for (int at = 0; at < row; at += LINE) {
+        lp_expr c = lp_int(p, at * d->nv * d->lanes / row);
+        lp_prefetch(p, x->bbuf, d->source == DOT_PACKED ? LP(x->panel, k, c)
+                                                        : LP(x->batch, x->panel, k, c));
+    }
+}
+
 static void add_all(const tile *x)
 {
     lp_kernel *p = x->b->k;
@@ -82,6 +101,7 @@ static void add_all(const tile *x)
     lp_expr whole = lp_mul(p, lp_div(p, end, parts), parts);
 
     lp_expr k = lp_loop(p, LP_FOR, "k", zero, whole, x->parts);
+    fetch_ahead(x, k);
     lp_expr s = lp_unroll(p, "s", x->parts);
     add_products(x, lp_add(p, k, s), s);
     lp_end(p);
@@ -223,12 +243,12 @@ static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 }
 
 /* Blocks of rows that all panels meet before the next: so many that A's rows
- * stay in a quarter of the L2 cache beside a panel of B; 0 is all of them.
+ * stay in half of the L2 cache beside a panel of B; 0 is all of them.
  * Without it a long A comes from further away once for each panel. */
 static int rows_at_a_time(const dot *d)
 {
     const dim_table *t = &d->j->l->m->dims;
-    int64_t m, k, share = d->j->l->target->l2_bytes / 4;
+    int64_t m, k, share = d->j->l->target->l2_bytes / 2;
 
     if (!dim_const(t, d->m, &m) || !dim_const(t, d->k, &k) || m < 1 || k < 1)
         return 0;
