@@ -1,10 +1,10 @@
 /* codegen/lower_conv.c - convolutions, direct.
  *
  * One register tile is P positions of the last spatial axis by Q vectors of
- * output channels.  Weights are packed [groups][channel vectors][taps]
- * [features][V] at compile time, so that the inner step loads Q vectors of
- * weights and P scalars of the image.  Depthwise: one vector of channels, image
- * and weights both vectors. */
+ * output channels.  Weights are packed [groups][panels of Q vectors][taps]
+ * [features][V] at compile time, so that the inner step loads the next Q vectors
+ * of one stream and P scalars of the image.  Depthwise: one vector of channels,
+ * image and weights both vectors. */
 #include "lower_conv.h"
 #include "pack.h"
 
@@ -245,7 +245,7 @@ bool template_conv(job *j)
         c.weights = pack_weights(&g, w->attr->CONST.id, turned, c.lanes);
     } else if (c.packed) {
         choose_vectors(&c, (e[1] + c.lanes - 1) / c.lanes);
-        c.weights = pack_weights(&c, w->attr->CONST.id, e, c.lanes);
+        c.weights = pack_weights(&c, w->attr->CONST.id, e, c.lanes * c.q);
     }
     return make_kernel(&c);
 }

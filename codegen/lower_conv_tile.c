@@ -255,23 +255,50 @@ static lp_expr channel_vector(const tile *x, lp_expr u)
     return x->c->depthwise ? x->at->o : lp_add(k, lp_mul(k, x->at->o, lp_int(k, x->q)), u);
 }
 
+/* Number of the tap at hand. */
+static lp_expr linear_tap(const tile *x)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr linear = x->tap[0];
+
+    for (int i = 1; i < x->c->s; i++) {
+        lp_expr e = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[i]]);
+        linear = lp_add(k, lp_mul(k, linear, e), x->tap[i]);
+    }
+    return linear;
+}
+
+/* A panel of weights is a stream that a tile of long vectors reads faster than
+ * the processor foresees. */
+static void fetch_weights(const tile *x, const features *f)
+{
+    enum { LINE = 64, DISTANCE = 2048 };
+    const conv *c = x->c;
+    lp_kernel *k = x->b->k;
+    int each = dt_size(c->tw->dtype), row = c->q * c->lanes * each;
+
+    if (!c->packed || c->depthwise || c->j->l->target->vector_bytes < LINE)
+        return;
+    lp_expr ahead = lp_add(k, f->linear, lp_int(k, (DISTANCE + row - 1) / row));
+    for (int at = 0; at < row; at += LINE)
+        lp_prefetch(k, x->weights,
+                    LP(x->at->g, x->at->o, linear_tap(x), ahead, lp_int(k, at / each)));
+}
+
 static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr v)
 {
     const struct ir_attr_CONV *a = x->c->at;
     const ir_type *t = x->c->tw;
     lp_kernel *k = x->b->k;
-    lp_expr idx[IR_MAX_RANK], linear = lp_int(k, 0), vector = channel_vector(x, u);
+    lp_expr idx[IR_MAX_RANK], lanes = lp_int(k, x->c->lanes);
 
-    for (int i = 0; i < x->c->s; i++) {
-        lp_expr e = body_dim(x->b, t->dim[a->ws.at[i]]);
-        linear = i ? lp_add(k, lp_mul(k, linear, e), x->tap[i]) : x->tap[i];
-    }
     if (x->c->packed) {
         lp_expr group = x->c->depthwise ? lp_int(k, 0) : x->at->g;
+        lp_expr at = x->q > 1 ? lp_add(k, lp_mul(k, u, lanes), v) : v;
         return lp_cast(k, x->c->acc,
-                       lp_load(k, x->weights, LP(group, vector, linear, f->linear, v)));
+                       lp_load(k, x->weights, LP(group, x->at->o, linear_tap(x), f->linear, at)));
     }
-    lp_expr channel = lp_add(k, lp_mul(k, vector, lp_int(k, x->c->lanes)), v);
+    lp_expr channel = lp_add(k, lp_mul(k, channel_vector(x, u), lanes), v);
     put(x->b, x->at->g, t, a->wg, idx);
     put(x->b, channel, t, a->wo, idx);
     put(x->b, f->linear, t, a->wf, idx);
@@ -294,6 +321,7 @@ static void add_products(tile *x, int lo, int hi, bool guarded)
     if (lo >= hi)
         return;
     features f = feature_loops(x);
+    fetch_weights(x, &f);
     lp_expr r = lp_loop(k, LP_UNROLL, "r", lp_int(k, lo), lp_int(k, hi), 1);
     lp_expr u = lp_unroll(k, "u", x->q);
     lp_expr v = lp_vec(k, "v", lp_int(k, 0), lp_int(k, x->c->lanes), x->c->lanes, LP_EXACT);
