@@ -111,10 +111,8 @@ static bool rest_of_graph(onnx_op *n, onnx_region *r, const ir_ref *out)
         if (ok)
             forgive(n, &m);
     }
-    for (size_t i = 0; ok && i < g->n_output; i++)
-        ir_result(&r->b, g->output[i]->name ? g->output[i]->name : "", y[i]);
     scope_free(&s);
-    return ok;
+    return ok && name_results(r, g, y);
 }
 
 /* Everything that the rest of the graph may read. */
@@ -243,8 +241,10 @@ bool onnx_if(onnx_op *n)
         return onnx_fail(n, "takes a condition and two branches");
     if (g[0]->n_input || g[1]->n_input)
         return onnx_fail(n, "a branch takes no inputs");
-    if ((int)g[0]->n_output < n->nout || (int)g[1]->n_output < n->nout)
-        return onnx_fail(n, "a branch gives too few results");
+    if (g[0]->n_output != g[1]->n_output)
+        return onnx_fail(n, "branches give %zu and %zu results", g[0]->n_output, g[1]->n_output);
+    if ((int)g[0]->n_output < n->nout)
+        return onnx_fail(n, "the branches give too few results");
     cond = ir_reshape(n->b, cond, NULL, 0);
     if (cond == IR_NONE)
         return false;

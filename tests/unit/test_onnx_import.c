@@ -422,6 +422,80 @@ static void test_operators_on_wrong_operands(void **state)
     onnx_each_operator(any_node, NULL);
 }
 
+/* An If of these branches, which are freed. */
+static void add_if(text *graph, const char *cond, const char *out, text *yes, text *no)
+{
+    text node = {0}, *const branch[] = {yes, no};
+
+    wire_words(&node, 1, cond);
+    wire_words(&node, 2, out);
+    wire_text(&node, 4, "If");
+    for (size_t i = 0; i < COUNT(branch); i++) {
+        text a = {0};
+        wire_text(&a, 1, i ? "else_branch" : "then_branch");
+        wire_message(&a, 6, branch[i]);
+        wire_int(&a, 20, 5);
+        wire_message(&node, 5, &a);
+    }
+    wire_message(graph, 1, &node);
+}
+
+/* A truth that only the run knows. */
+static void add_condition(text *graph, const char *x, const char *out)
+{
+    wire_node(graph, "ReduceMax", x, "m", NULL);
+    wire_node(graph, "IsNaN", "m", "n", NULL);
+    wire_node(graph, "Squeeze", "n", out, NULL);
+}
+
+/* A branch: r, the operator of x, as each of its results. */
+static text branch_of(const char *op, const char *x, int results)
+{
+    text g = {0};
+
+    wire_node(&g, op, x, "r", NULL);
+    for (int i = 0; i < results; i++)
+        wire_value(&g, 12, "r", 0, NULL);
+    return g;
+}
+
+static void test_branches_give_as_many_results(void **state)
+{
+    text g = {0}, yes = branch_of("Relu", "x", 40), no = branch_of("Abs", "x", 1);
+    (void)state;
+
+    add_condition(&g, "x", "c");
+    add_if(&g, "c", "y", &yes, &no);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    refused(&m, "branches give 40 and 1 results");
+}
+
+/* What follows an If of different ranks is built twice; here one of the two
+ * has an operator that is not supported. */
+static void test_gap_in_one_copy(void **state)
+{
+    text g = {0}, yes = branch_of("Relu", "x", 1), no = {0};
+    text fine = branch_of("Relu", "v", 1), bad = branch_of("NoSuchThing", "v", 1);
+    (void)state;
+
+    wire_node(&no, "ReduceMax", "x", "r", NULL);
+    wire_node(&no, "Squeeze", "r", "s", NULL);
+    wire_value(&no, 12, "s", 0, NULL);
+    add_condition(&g, "x", "c");
+    add_if(&g, "c", "v", &yes, &no);
+    wire_node(&g, "Shape", "v", "d", NULL);
+    wire_node(&g, "Size", "d", "rank", NULL);
+    text to = attribute("to", 2, "9");
+    wire_node(&g, "Cast", "rank", "matrix", &to);
+    add_if(&g, "matrix", "y", &fine, &bad);
+    wire_value(&g, 11, "x", 2, square);
+    wire_value(&g, 12, "y", 2, square);
+    text m = wire_model(&g, 17);
+    refused(&m, "NoSuchThing");
+}
+
 static void test_gaps_come_together(void **state)
 {
     text g = {0};
@@ -574,7 +648,7 @@ static text sample(void)
 {
     static float weights[300];
     int64_t x[] = {1, 3, WIRE_UNNAMED, WIRE_UNNAMED}, w[] = {4, 3, 5, 5};
-    text g = {0}, pads = {0}, branch = {0}, then = {0};
+    text g = {0}, pads = {0}, yes = branch_of("Relu", "c", 1), no = branch_of("Relu", "c", 1);
     text tensor = wire_tensor("w", 4, w, weights, sizeof weights);
 
     wire_text(&pads, 1, "pads");
@@ -582,25 +656,8 @@ static text sample(void)
         wire_int(&pads, 8, 2);
     wire_int(&pads, 20, 7);
     wire_node(&g, "Conv", "x w", "c", &pads);
-    wire_node(&g, "ReduceMax", "c", "m", NULL);
-    wire_node(&g, "IsNaN", "m", "n", NULL);
-    wire_node(&g, "Squeeze", "n", "cond", NULL);
-    wire_node(&branch, "Relu", "c", "r", NULL);
-    wire_value(&branch, 12, "r", 0, NULL);
-    wire_text(&then, 1, "then_branch");
-    text other = {0};
-    wire_text(&other, 1, "else_branch");
-    wire_bytes(&other, 6, branch.at, branch.len);
-    wire_message(&then, 6, &branch);
-    wire_int(&then, 20, 5);
-    wire_int(&other, 20, 5);
-    text node = {0};
-    wire_words(&node, 1, "cond");
-    wire_words(&node, 2, "y");
-    wire_text(&node, 4, "If");
-    wire_message(&node, 5, &then);
-    wire_message(&node, 5, &other);
-    wire_message(&g, 1, &node);
+    add_condition(&g, "c", "cond");
+    add_if(&g, "cond", "y", &yes, &no);
     wire_message(&g, 5, &tensor);
     wire_value(&g, 11, "x", 4, x);
     wire_value(&g, 12, "y", 4, x);
@@ -713,6 +770,8 @@ int main(void)
         cmocka_unit_test(test_zero_attribute),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
+        cmocka_unit_test(test_branches_give_as_many_results),
+        cmocka_unit_test(test_gap_in_one_copy),
         cmocka_unit_test(test_gaps_come_together),
         cmocka_unit_test(test_no_model),
         cmocka_unit_test(test_broken_tensors),
