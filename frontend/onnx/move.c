@@ -149,34 +149,51 @@ static bool sizes_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent)
     return true;
 }
 
+enum { MAX_PARTS = 256 };       /* of those that no attribute lists */
+
+/* Equal sizes of num_outputs parts, but of the last. */
+static bool equal_sizes(onnx_op *n, ir_dim extent, ir_dim *size, int *len)
+{
+    dim_table *t = onnx_dims(n);
+    int64_t parts = onnx_int(n, "num_outputs", n->nout);
+
+    if (parts < 1 || parts > MAX_PARTS)
+        return onnx_fail(n, "%lld parts", (long long)parts);
+    ir_dim each = dim_ceildiv(t, extent, dim_int(t, parts));
+    for (int i = 0; i < parts; i++) {
+        ir_dim left = dim_max(t, dim_sub(t, extent, dim_mul(t, each, dim_int(t, i))), zero);
+        size[i] = dim_min(t, each, left);
+    }
+    *len = (int)parts;
+    return true;
+}
+
+/* Sizes by attribute, by operand, or equal; null after an error. */
+static ir_dim *part_sizes(onnx_op *n, ir_dim extent, int *len)
+{
+    const int64_t *attr = onnx_ints(n, "split", len);
+    ir_dim *size = arena_array(&n->b->m->mem, ir_dim, *len < 1 ? MAX_PARTS : *len);
+
+    for (int i = 0; i < *len; i++)
+        size[i] = dim_int(onnx_dims(n), attr[i]);
+    if (*len < 1 && !onnx_dim_list(n, 1, size, MAX_PARTS, len))
+        return NULL;
+    if (*len < 0 && !equal_sizes(n, extent, size, len))
+        return NULL;
+    return sizes_fit(n, size, *len, extent) ? size : NULL;
+}
+
 bool onnx_split(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
     dim_table *t = onnx_dims(n);
-    ir_dim size[256], start = zero;
+    ir_dim start = zero;
     int axis, len;
 
     if (!onnx_axis(n, onnx_int(n, "axis", 0), onnx_rank(n, x), &axis))
         return false;
-    int parts = (int)onnx_int(n, "num_outputs", n->nout);
-    const int64_t *attr = onnx_ints(n, "split", &len);
-    if (attr && len <= (int)COUNT(size)) {
-        for (int i = 0; i < len; i++)
-            size[i] = dim_int(t, attr[i]);
-    } else if (!attr && !onnx_dim_list(n, 1, size, COUNT(size), &len)) {
-        return false;
-    }
-    if (len < 0) {
-        ir_dim d = onnx_dim(n, x, axis), each = dim_ceildiv(t, d, dim_int(t, parts));
-        if (parts < 1 || parts > (int)COUNT(size))
-            return onnx_fail(n, "%d parts", parts);
-        for (int i = 0; i < parts; i++) {
-            ir_dim left = dim_max(t, dim_sub(t, d, dim_mul(t, each, dim_int(t, i))), zero);
-            size[i] = dim_min(t, each, left);
-        }
-        len = parts;
-    }
-    if (!sizes_fit(n, size, len, onnx_dim(n, x, axis)))
+    const ir_dim *size = part_sizes(n, onnx_dim(n, x, axis), &len);
+    if (!size)
         return false;
     for (int i = 0; i < n->nout && i < len; i++) {
         ir_ref y = ir_slice_axis(n->b, x, axis, start, one, size[i]);

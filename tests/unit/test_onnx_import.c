@@ -330,6 +330,33 @@ static text attribute(const char *name, int type, const char *value)
     return a;
 }
 
+/* A list of one integer, so many times. */
+static text list_attribute(const char *name, int64_t value, int times)
+{
+    text a = {0};
+
+    wire_text(&a, 1, name);
+    for (int i = 0; i < times; i++)
+        wire_int(&a, 8, value);
+    wire_int(&a, 20, 7);
+    return a;
+}
+
+/* There are fewer results than sizes. */
+static void test_split_in_many(void **state)
+{
+    int64_t many[] = {3000};
+    text g = {0}, split = list_attribute("split", 1, 3000);
+    (void)state;
+
+    wire_node(&g, "Split", "x", "y z", &split);
+    wire_value(&g, 11, "x", 1, many);
+    wire_value(&g, 12, "y", 1, (int64_t[]){1});
+    text m = wire_model(&g, 11);
+    result_is(&m, NULL, "f32[1]");
+    text_free(&m);
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -768,6 +795,7 @@ int main(void)
         cmocka_unit_test(test_broken_graphs),
         cmocka_unit_test(test_signatures),
         cmocka_unit_test(test_zero_attribute),
+        cmocka_unit_test(test_split_in_many),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
