@@ -43,14 +43,14 @@ bool onnx_concat(onnx_op *n)
     return onnx_out(n, 0, ir_concat(n->b, x, used, axis));
 }
 
-enum { FAR = 40 };              /* ends beyond 2^FAR mean "to the end" */
+static const int64_t far = (int64_t)1 << 40;    /* ends beyond it mean "to the end" */
 
 /* Is it a constant that far up, or down? */
 static bool is_far(const dim_table *t, ir_dim d, bool up)
 {
     int64_t v;
 
-    return dim_const(t, d, &v) && (up ? v >= (int64_t)1 << FAR : v <= -((int64_t)1 << FAR));
+    return dim_const(t, d, &v) && (up ? v >= far : v <= -far);
 }
 
 /* A start or end as the standard counts it, from the end if negative, between
@@ -72,16 +72,17 @@ static ir_ref slice_axis(onnx_op *n, ir_ref x, int axis, ir_dim start, ir_dim en
     ir_dim d = onnx_dim(n, x, axis), last = dim_sub(t, d, one);
     int64_t s;
 
-    if (!dim_const(t, step, &s) || s == 0) {
-        onnx_gap(n, s == 0 ? "a step of 0" : "steps computed at run time");
-        return IR_NONE;
-    }
+    if (!dim_const(t, step, &s))
+        return onnx_gap(n, "steps computed at run time"), IR_NONE;
+    if (s == 0)
+        return onnx_fail(n, "a step of 0"), IR_NONE;
+    s = max_i64(min_i64(s, far), -far);     /* beyond the end, too */
     bool up = s > 0;
     start = clamp_end(t, start, d, zero, up ? d : last);
     end = clamp_end(t, end, d, up ? zero : dim_int(t, -1), up ? d : last);
     ir_dim span = up ? dim_sub(t, end, start) : dim_sub(t, start, end);
     ir_dim extent = dim_ceildiv(t, span, dim_int(t, up ? s : -s));
-    return ir_slice_axis(n->b, x, axis, start, step, dim_max(t, extent, zero));
+    return ir_slice_axis(n->b, x, axis, start, dim_int(t, s), dim_max(t, extent, zero));
 }
 
 static bool slice_all(onnx_op *n, const ir_dim *start, const ir_dim *end, const ir_dim *step,

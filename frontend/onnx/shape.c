@@ -239,8 +239,10 @@ bool onnx_range(onnx_op *n)
     int64_t count;
     if (dt_is_int(dt) && ir_known(b, d, &ds, &count) && dim_const(t, ds[0], &step) && step) {
         ir_dim from = ir_bind(b, s, "start"), to = ir_bind(b, e, "limit");
-        ir_dim span = step > 0 ? dim_sub(t, to, from) : dim_sub(t, from, to);
-        extent = dim_max(t, dim_ceildiv(t, span, dim_int(t, step > 0 ? step : -step)), zero);
+        bool up = step > 0;
+        ir_dim span = up ? dim_sub(t, to, from) : dim_sub(t, from, to);
+        ir_dim by = up ? ds[0] : dim_neg(t, ds[0]);
+        extent = dim_max(t, dim_ceildiv(t, span, by), zero);
     } else {
         ir_ref q = ir_2(b, OP_SUB, ir_cast(b, e, DT_F64), ir_cast(b, s, DT_F64));
         q = ir_1(b, OP_CEIL, ir_2(b, OP_DIV, q, ir_cast(b, d, DT_F64)));

@@ -357,6 +357,41 @@ static void test_split_in_many(void **state)
     text_free(&m);
 }
 
+/* i64[1] */
+static void add_integer(text *graph, const char *name, int64_t value)
+{
+    text a = list_attribute("value_ints", value, 1);
+
+    wire_node(graph, "Constant", "", name, &a);
+}
+
+static void test_least_step(void **state)
+{
+    int64_t extent[] = {30};
+    text slice = {0}, range = {0};
+    (void)state;
+
+    add_integer(&slice, "from", 5);
+    add_integer(&slice, "to", 0);
+    add_integer(&slice, "axis", 0);
+    add_integer(&slice, "step", INT64_MIN);
+    wire_node(&slice, "Slice", "x from to axis step", "y", NULL);
+    wire_value(&slice, 11, "x", 1, extent);
+    wire_value(&slice, 12, "y", 1, extent);
+    text m = wire_model(&slice, 17);
+    result_is(&m, NULL, "f32[1]");
+    text_free(&m);
+    add_integer(&range, "from", 0);
+    add_integer(&range, "to", -1);
+    add_integer(&range, "step", INT64_MIN);
+    wire_node(&range, "Range", "from to step", "y", NULL);
+    wire_node(&range, "Relu", "x", "z", NULL);
+    wire_value(&range, 11, "x", 1, extent);
+    wire_value(&range, 12, "z", 1, extent);
+    m = wire_model(&range, 17);
+    refused(&m, "overflows");
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -796,6 +831,7 @@ int main(void)
         cmocka_unit_test(test_signatures),
         cmocka_unit_test(test_zero_attribute),
         cmocka_unit_test(test_split_in_many),
+        cmocka_unit_test(test_least_step),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
