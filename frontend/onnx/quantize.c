@@ -22,6 +22,8 @@ static ir_ref repeat_blocks(onnx_op *n, ir_ref s, ir_ref x, int axis, int64_t bl
     int32_t axes[IR_MAX_RANK];
     int rank = st->rank;
 
+    if (rank == IR_MAX_RANK)
+        return onnx_gap(n, "blocks in an operand with the most axes"), IR_NONE;
     if (dim_differ(t, dim_ceildiv(t, xt->dim[axis], size), blocks))
         return onnx_fail(n, "blocks of %lld do not fit the scales", (long long)block), IR_NONE;
     for (int i = 0; i <= rank; i++)

@@ -392,6 +392,37 @@ static void test_least_step(void **state)
     refused(&m, "overflows");
 }
 
+/* x[.., 4] quantized in blocks of 2 along its last axis: the scales are [.., 2]. */
+static text quantize_blocks(int rank)
+{
+    int64_t x[16], scale[16];
+    text g = {0}, node = {0}, axis = attribute("axis", 2, "-1");
+    text block = attribute("block_size", 2, "2"), to = attribute("to", 2, "1");
+
+    for (int i = 0; i < rank; i++)
+        x[i] = scale[i] = 1;
+    x[rank - 1] = 4, scale[rank - 1] = 2;
+    wire_words(&node, 1, "x s");
+    wire_words(&node, 2, "y");
+    wire_text(&node, 4, "QuantizeLinear");
+    wire_message(&node, 5, &axis);
+    wire_message(&node, 5, &block);
+    wire_message(&g, 1, &node);
+    wire_value(&g, 11, "x", rank, x);
+    wire_value(&g, 11, "s", rank, scale);
+    wire_node(&g, "Cast", "y", "z", &to);
+    wire_value(&g, 12, "z", rank, x);
+    return wire_model(&g, 21);
+}
+
+static void test_quantize_blocks(void **state)
+{
+    (void)state;
+
+    text m = quantize_blocks(16);
+    refused(&m, "with the most axes");
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -832,6 +863,7 @@ int main(void)
         cmocka_unit_test(test_zero_attribute),
         cmocka_unit_test(test_split_in_many),
         cmocka_unit_test(test_least_step),
+        cmocka_unit_test(test_quantize_blocks),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
