@@ -37,22 +37,23 @@ static ir_ref repeat_blocks(onnx_op *n, ir_ref s, ir_ref x, int axis, int64_t bl
     return ir_slice_axis(n->b, s, axis, (ir_dim){0}, one, xt->dim[axis]);
 }
 
-/* s in the shape of x: one element, one for each index of the axis, or blocks. */
+/* s in the shape of x: blocks, one element, or one for each index of the axis. */
 static ir_ref along(onnx_op *n, ir_ref s, ir_ref x)
 {
     const ir_type *t = onnx_type(n, x);
     int64_t block = onnx_int(n, "block_size", 0);
+    bool blocks = block > 0 && t->rank > 0 && onnx_rank(n, s) == t->rank;
     int axis;
 
-    if (is_single(n, s))
+    if (!blocks && is_single(n, s))
         return ir_broadcast(n->b, ir_reshape(n->b, s, NULL, 0), t->dim, t->rank, NULL);
     if (!onnx_axis(n, onnx_int(n, "axis", 1), t->rank, &axis))
         return IR_NONE;
+    if (blocks)
+        return repeat_blocks(n, s, x, axis, block);
     if (onnx_rank(n, s) == 1)
         return ir_broadcast_axis(n->b, s, t->dim, t->rank, axis);
-    if (block < 1 || onnx_rank(n, s) != t->rank)
-        return onnx_fail(n, "a scale of rank %d", onnx_rank(n, s)), IR_NONE;
-    return repeat_blocks(n, s, x, axis, block);
+    return onnx_fail(n, "a scale of rank %d", onnx_rank(n, s)), IR_NONE;
 }
 
 /* ---- to integers and back ---------------------------------------------------------- */
