@@ -63,6 +63,9 @@ static inline ir_dtype onnx_dtype(onnx_op *n, ir_ref x) { return onnx_type(n, x)
 static inline dim_table *onnx_dims(onnx_op *n) { return &n->b->m->dims; }
 /* -rank <= axis < rank to 0..; false with an error if not. */
 bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out);
+/* x in these extents: an error that names it if it has others, a check of the run
+ * where they are not known to agree.  IR_NONE if x is that, or after an error. */
+ir_ref onnx_shaped(onnx_op *n, const char *name, ir_ref x, const ir_dim *shape, int rank);
 /* A list of constant integers: the attribute, or operand i if there is none.
  * -1 in *len: neither is there.  False if the operand is no constant. */
 bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, int *len);

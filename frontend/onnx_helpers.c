@@ -156,6 +156,36 @@ bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out)
     return true;
 }
 
+static bool extent_fails(onnx_op *n, const char *name, int axis, ir_dim has, ir_dim want)
+{
+    text x = {0}, y = {0};
+
+    dim_print(onnx_dims(n), has, &x);
+    dim_print(onnx_dims(n), want, &y);
+    onnx_fail(n, "%s: extent %s at axis %d, expected %s", name, x.at, axis, y.at);
+    text_free(&x);
+    text_free(&y);
+    return false;
+}
+
+ir_ref onnx_shaped(onnx_op *n, const char *name, ir_ref x, const ir_dim *shape, int rank)
+{
+    dim_table *t = onnx_dims(n);
+
+    if (x == IR_NONE || onnx_type(n, x)->kind == TY_NEVER)
+        return x;
+    const ir_type *ty = onnx_type(n, x);
+    if (ty->kind != TY_TENSOR || ty->rank != rank)
+        return onnx_fail(n, "%s: rank %d, expected %d", name, ty->rank, rank), IR_NONE;
+    for (int i = 0; i < rank; i++) {
+        if (dim_differ(t, ty->dim[i], shape[i]))
+            return extent_fails(n, name, i, ty->dim[i], shape[i]), IR_NONE;
+        ir_check_dims(n->b, dim_eq(t, ty->dim[i], shape[i]),
+                      arena_printf(&n->b->m->mem, "%s: an extent is not as expected", name));
+    }
+    return ir_reshape(n->b, x, shape, rank);
+}
+
 static bool vector_extent(onnx_op *n, ir_ref x, int max, int *len)
 {
     int64_t count = type_count_const(&n->b->m->types, onnx_type(n, x));

@@ -26,7 +26,7 @@ static ir_ref load_target(onnx_op *n, ir_ref x)
 
     for (int i = 0; i < t->rank - 1; i++)
         shape[i] = t->dim[i ? i + 1 : 0];
-    target = ir_reshape(n->b, target, shape, t->rank - 1);
+    target = onnx_shaped(n, "target", target, shape, t->rank - 1);
     if (target == IR_NONE || !onnx_attr(n, "ignore_index"))
         return target;
     ir_ref ignored = onnx_splat_like(n, target, (double)onnx_int(n, "ignore_index", 0));
@@ -34,14 +34,22 @@ static ir_ref load_target(onnx_op *n, ir_ref x)
                      target);
 }
 
-/* What each target counts: its class's weight, 0 for no class; none if all count 1. */
-static ir_ref target_weights(onnx_op *n, ir_dtype dt, ir_ref target)
+/* What each target counts, to *w: the weight of its class of x, 0 for no class; none
+ * if all count 1. */
+static bool target_weights(onnx_op *n, ir_ref x, ir_ref target, ir_ref *w)
 {
-    if (onnx_has(n, 2))
-        return ir_gather(n->b, ir_cast(n->b, onnx_in(n, 2), dt), &target, (int32_t[]){0}, 1, true);
+    ir_dtype dt = onnx_dtype(n, x);
+
+    *w = IR_NONE;
+    if (onnx_has(n, 2)) {
+        ir_ref each = onnx_shaped(n, "weights", onnx_in(n, 2), &onnx_type(n, x)->dim[1], 1);
+        *w = ir_gather(n->b, ir_cast(n->b, each, dt), &target, (int32_t[]){0}, 1, true);
+        return *w != IR_NONE;
+    }
     if (!onnx_attr(n, "ignore_index"))
-        return IR_NONE;
-    return ir_cast(n->b, ir_2(n->b, OP_LE, onnx_splat_like(n, target, 0), target), dt);
+        return true;
+    *w = ir_cast(n->b, ir_2(n->b, OP_LE, onnx_splat_like(n, target, 0), target), dt);
+    return *w != IR_NONE;
 }
 
 static ir_ref sum_all(onnx_op *n, ir_ref x)
@@ -73,11 +81,10 @@ static ir_ref reduced(onnx_op *n, ir_ref loss, ir_ref w)
 /* -x[target] weighted: x holds logarithms of probabilities. */
 static ir_ref likelihood_loss(onnx_op *n, ir_ref x)
 {
-    ir_ref target = load_target(n, x);
+    ir_ref target = load_target(n, x), w;
 
-    if (target == IR_NONE)
-        return target;
-    ir_ref w = target_weights(n, onnx_dtype(n, x), target);
+    if (target == IR_NONE || !target_weights(n, x, target, &w))
+        return IR_NONE;
     ir_ref loss = ir_1(n->b, OP_NEG, at_target(n, x, target));
     if (w != IR_NONE)
         loss = ir_2(n->b, OP_MUL, loss, w);

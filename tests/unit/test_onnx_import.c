@@ -426,6 +426,35 @@ static void test_quantize_blocks(void **state)
     refused(&m, "with the most axes");
 }
 
+/* A loss of scores x [2,5,3]. */
+static text loss_of(int targets, const int64_t *target, int64_t weights)
+{
+    int64_t scores[] = {2, 5, 3};
+    text g = {0}, to = attribute("to", 2, "7");
+
+    wire_node(&g, "Cast", "t", "class", &to);
+    wire_node(&g, "NegativeLogLikelihoodLoss", "x class w", "y", NULL);
+    wire_value(&g, 11, "x", 3, scores);
+    wire_value(&g, 11, "t", targets, target);
+    wire_value(&g, 11, "w", 1, &weights);
+    wire_value(&g, 12, "y", 0, NULL);
+    return wire_model(&g, 17);
+}
+
+static void test_shapes_of_a_loss(void **state)
+{
+    const int64_t good[] = {2, 3}, turned[] = {3, 2};
+    (void)state;
+
+    text m = loss_of(2, good, 5);
+    result_is(&m, NULL, "f32[]");
+    text_free(&m);
+    m = loss_of(2, turned, 5);
+    refused(&m, "target: extent 3 at axis 0, expected 2");
+    m = loss_of(2, good, 2);
+    refused(&m, "weights: extent 2 at axis 0, expected 5");
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -867,6 +896,7 @@ int main(void)
         cmocka_unit_test(test_split_in_many),
         cmocka_unit_test(test_least_step),
         cmocka_unit_test(test_quantize_blocks),
+        cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
