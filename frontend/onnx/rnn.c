@@ -11,6 +11,8 @@ static const ir_dim zero = {0}, one = {1};
 typedef struct rnn {
     const rnn_activation *activation;       /* of the direction */
     ir_dim steps, batch, input, hidden;
+    ir_ref w, rw;               /* [directions, gates*hidden, input or hidden] */
+    ir_ref bias, peep;          /* [directions, ..] or none */
     ir_ref lengths;             /* i64[batch] or none */
     ir_ref initial[MAX_CARRIES];            /* [directions, batch, hidden] or none */
     double clip;
@@ -241,11 +243,10 @@ static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int
 {
     ir_build *b = n->b;
     dim_table *t = onnx_dims(n);
-    ir_ref w = direction(n, onnx_in(n, 1), d), rw = direction(n, onnx_in(n, 2), d);
-    ir_ref bias = direction(n, onnx_in(n, 3), d), rb = IR_NONE, init[MAX_CARRIES];
+    ir_ref w = direction(n, r->w, d), rw = direction(n, r->rw, d), peep = direction(n, r->peep, d);
+    ir_ref bias = direction(n, r->bias, d), rb = IR_NONE, init[MAX_CARRIES];
     ir_dim gates = dim_mul(t, r->hidden, dim_int(t, k->gates));
     bool flip = back && r->lengths != IR_NONE;
-    ir_ref peep = k->carries == 2 ? direction(n, onnx_in(n, 7), d) : IR_NONE;
 
     if (bias != IR_NONE) {
         ir_ref wb = ir_slice_axis(b, bias, 0, zero, one, gates);
@@ -257,10 +258,7 @@ static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int
     if (k->step != step_gru)
         rb = IR_NONE;
     for (int i = 0; i < k->carries; i++) {
-        init[i] = direction(n, r->initial[i], d);
-        ir_dim shape[2] = {r->batch, r->hidden};
-        /* The standard demands these extents: a check, where they are not known. */
-        init[i] = init[i] == IR_NONE ? zeros(n, r, x) : ir_reshape(b, init[i], shape, 2);
+        init[i] = r->initial[i] == IR_NONE ? zeros(n, r, x) : direction(n, r->initial[i], d);
         if (init[i] == IR_NONE)
             return false;
     }
@@ -305,9 +303,44 @@ static bool collect(onnx_op *n, const kind *k, ir_ref (*out)[MAX_CARRIES + 1], i
     return true;
 }
 
+/* Operand i in these extents, or none if it is absent: false after an error. */
+static bool load(onnx_op *n, const char *name, int i, const ir_dim *shape, int rank, ir_ref *x)
+{
+    *x = onnx_shaped(n, name, onnx_in(n, i), shape, rank);
+    return *x != IR_NONE || !onnx_has(n, i);
+}
+
+/* All operands but X, whose extents are known. */
+static bool load_operands(onnx_op *n, const kind *k, int directions, bool layout, rnn *r)
+{
+    dim_table *t = onnx_dims(n);
+    ir_dim ways = {directions}, gates = dim_mul(t, r->hidden, dim_int(t, k->gates));
+    ir_dim biases = dim_mul(t, gates, dim_int(t, 2)), peeps = dim_mul(t, r->hidden, dim_int(t, 3));
+    ir_dim state[3] = {ways, r->batch, r->hidden};
+    static const char *const name[] = {"initial_h", "initial_c"};
+
+    r->peep = IR_NONE;
+    if (!load(n, "W", 1, (ir_dim[]){ways, gates, r->input}, 3, &r->w) ||
+        !load(n, "R", 2, (ir_dim[]){ways, gates, r->hidden}, 3, &r->rw) ||
+        !load(n, "B", 3, (ir_dim[]){ways, biases}, 2, &r->bias) ||
+        !load(n, "sequence_lens", 4, &r->batch, 1, &r->lengths) ||
+        (k->carries == 2 && !load(n, "P", 7, (ir_dim[]){ways, peeps}, 2, &r->peep)))
+        return false;
+    r->lengths = ir_cast(n->b, r->lengths, DT_I64);
+    if (layout)
+        state[0] = r->batch, state[1] = ways;
+    for (int i = 0; i < k->carries; i++) {
+        if (!load(n, name[i], 5 + i, state, 3, &r->initial[i]))
+            return false;
+        if (layout)
+            r->initial[i] = swap01(n, r->initial[i]);
+    }
+    return true;
+}
+
 static bool recurrent(onnx_op *n, const kind *k)
 {
-    rnn r = {.lengths = IR_NONE, .clip = onnx_float(n, "clip", 0),
+    rnn r = {.clip = onnx_float(n, "clip", 0),
              .coupled = onnx_int(n, "input_forget", 0),
              .linear_before_reset = onnx_int(n, "linear_before_reset", 0)};
     const char *way = onnx_choice(n, "direction", "forward reverse bidirectional");
@@ -325,10 +358,8 @@ static bool recurrent(onnx_op *n, const kind *k)
         x = swap01(n, x);
     r.steps = onnx_dim(n, x, 0), r.batch = onnx_dim(n, x, 1), r.input = onnx_dim(n, x, 2);
     r.hidden = onnx_dim(n, onnx_in(n, 2), 2);
-    if (onnx_has(n, 4))
-        r.lengths = ir_cast(n->b, onnx_in(n, 4), DT_I64);
-    for (int i = 0; i < k->carries; i++)
-        r.initial[i] = layout ? swap01(n, onnx_in(n, 5 + i)) : onnx_in(n, 5 + i);
+    if (!load_operands(n, k, directions, layout, &r))
+        return false;
     for (int d = 0; d < directions; d++) {
         r.activation = activation + d * k->activations;
         if (!one_direction(n, &r, k, x, d, d == 1 || !strcmp(way, "reverse"), out[d]))

@@ -455,6 +455,54 @@ static void test_shapes_of_a_loss(void **state)
     refused(&m, "weights: extent 2 at axis 0, expected 5");
 }
 
+/* Two steps of one row of three numbers, two hidden: an LSTM whose operand `name`
+ * has other extents than it should. */
+static text lstm_with(const char *name, int rank, const int64_t *dims)
+{
+    static const struct { const char *name; int rank; int64_t dims[3]; } operand[] = {
+        {"x", 3, {2, 1, 3}}, {"w", 3, {1, 8, 3}}, {"r", 3, {1, 8, 2}}, {"b", 2, {1, 16}},
+        {"len", 1, {1}}, {"h", 3, {1, 1, 2}}, {"c", 3, {1, 1, 2}}, {"p", 2, {1, 6}},
+    };
+    text g = {0}, to = attribute("to", 2, "6");
+
+    wire_node(&g, "Cast", "len", "lens", &to);
+    wire_node(&g, "LSTM", "x w r b lens h c p", "y", NULL);
+    for (size_t i = 0; i < COUNT(operand); i++)
+        if (strcmp(operand[i].name, name))
+            wire_value(&g, 11, operand[i].name, operand[i].rank, operand[i].dims);
+        else
+            wire_value(&g, 11, name, rank, dims);
+    wire_value(&g, 12, "y", 0, NULL);
+    return wire_model(&g, 17);
+}
+
+static void test_shapes_of_a_recurrent_layer(void **state)
+{
+    static const struct {
+        const char *name;
+        int rank;
+        int64_t dims[4];
+        const char *because;
+    } bad[] = {
+        {"w", 3, {2, 8, 3}, "W: extent 2 at axis 0, expected 1"},
+        {"r", 3, {1, 10, 2}, "R: extent 10 at axis 1, expected 8"},
+        {"b", 2, {1, 18}, "B: extent 18 at axis 1, expected 16"},
+        {"len", 1, {2}, "sequence_lens: extent 2 at axis 0, expected 1"},
+        {"h", 4, {1, 1, 1, 2}, "initial_h: rank 4, expected 3"},
+        {"c", 3, {1, 2, 1}, "initial_c: extent 2 at axis 1, expected 1"},
+        {"p", 2, {1, 8}, "P: extent 8 at axis 1, expected 6"},
+    };
+    (void)state;
+
+    text m = lstm_with("", 0, NULL);
+    result_is(&m, NULL, "f32[2,1,1,2]");
+    text_free(&m);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        m = lstm_with(bad[i].name, bad[i].rank, bad[i].dims);
+        refused(&m, bad[i].because);
+    }
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -897,6 +945,7 @@ int main(void)
         cmocka_unit_test(test_least_step),
         cmocka_unit_test(test_quantize_blocks),
         cmocka_unit_test(test_shapes_of_a_loss),
+        cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
