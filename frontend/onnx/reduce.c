@@ -186,20 +186,32 @@ static bool extremum(onnx_op *n, ir_redop op)
 bool onnx_reduce_max(onnx_op *n) { return extremum(n, RED_MAX); }
 bool onnx_reduce_min(onnx_op *n) { return extremum(n, RED_MIN); }
 
-static bool root(onnx_op *n)
+/* Roots and logarithms of integers are taken of real numbers, and cut off. */
+static ir_ref as_real(onnx_op *n, ir_ref x)
 {
-    return onnx_out(n, 0, ir_1(n->b, OP_SQRT, n->out[0]));
+    return dt_is_float(onnx_dtype(n, x)) ? x : ir_cast(n->b, x, DT_F64);
 }
 
-bool onnx_reduce_l2(onnx_op *n)
+static bool out_in_type(onnx_op *n, ir_ref y)
 {
-    return reduction(n, RED_SUM, SQUARE) && root(n);
+    return onnx_out(n, 0, ir_cast(n->b, y, onnx_dtype(n, onnx_in(n, 0))));
 }
 
-bool onnx_reduce_log_sum(onnx_op *n)
+/* The scalar function of a sum. */
+static bool of_sum(onnx_op *n, unsigned op, bool square)
 {
-    return reduction(n, RED_SUM, PLAIN) && onnx_out(n, 0, ir_1(n->b, OP_LOG, n->out[0]));
+    span s;
+
+    if (!load_span(n, &s))
+        return false;
+    ir_ref x = as_real(n, s.x);
+    if (square)
+        x = ir_2(n->b, OP_MUL, x, x);
+    return out_in_type(n, ir_1(n->b, op, reduced(n, &s, x, RED_SUM)));
 }
+
+bool onnx_reduce_l2(onnx_op *n) { return of_sum(n, OP_SQRT, true); }
+bool onnx_reduce_log_sum(onnx_op *n) { return of_sum(n, OP_LOG, false); }
 
 bool onnx_reduce_mean(onnx_op *n)
 {
@@ -232,9 +244,10 @@ bool onnx_reduce_log_sum_exp(onnx_op *n)
 
     if (!load_span(n, &s))
         return false;
+    s.x = as_real(n, s.x);
     ir_ref e = ir_1(n->b, OP_EXP, shifted(n, &s, &top));
     ir_ref y = ir_1(n->b, OP_LOG, ir_reduce_keep(n->b, e, RED_SUM, s.axes, s.count));
-    return onnx_out(n, 0, without_axes(n, &s, ir_2(n->b, OP_ADD, y, top)));
+    return out_in_type(n, without_axes(n, &s, ir_2(n->b, OP_ADD, y, top)));
 }
 
 /* ---- softmax ---------------------------------------------------------------------- */

@@ -503,6 +503,29 @@ static void test_shapes_of_a_recurrent_layer(void **state)
     }
 }
 
+/* The reduced 3, 3 as an extent. */
+static void reduced_is(const char *op, const char *want)
+{
+    text g = {0}, threes = list_attribute("value_ints", 3, 2);
+
+    wire_node(&g, "Constant", "", "t", &threes);
+    wire_node(&g, op, "t", "d", NULL);
+    wire_node(&g, "ConstantOfShape", "d", "y", NULL);
+    wire_value(&g, 11, "x", 0, NULL);
+    wire_value(&g, 12, "y", 0, NULL);
+    text m = wire_model(&g, 17);
+    result_is(&m, NULL, want);
+    text_free(&m);
+}
+
+static void test_reduce_integers(void **state)
+{
+    (void)state;
+    reduced_is("ReduceL2", "f32[4]");
+    reduced_is("ReduceLogSum", "f32[1]");
+    reduced_is("ReduceLogSumExp", "f32[3]");
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -944,6 +967,7 @@ int main(void)
         cmocka_unit_test(test_split_in_many),
         cmocka_unit_test(test_least_step),
         cmocka_unit_test(test_quantize_blocks),
+        cmocka_unit_test(test_reduce_integers),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_declared_type),
