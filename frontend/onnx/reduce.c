@@ -40,44 +40,54 @@ static bool known_axes(onnx_op *n, span *s, const int64_t *list, int len)
 }
 
 /* 1 if axis i is in the list, else 0. */
-static ir_dim is_listed(onnx_op *n, int i, int rank, const ir_dim *list, int len)
+static ir_dim is_listed(onnx_op *n, int i, const ir_dim *list, int len)
 {
     dim_table *t = onnx_dims(n);
     ir_dim yes = {0};
 
-    for (int k = 0; k < len; k++) {
+    for (int k = 0; k < len; k++)
         yes = dim_max(t, yes, dim_eq(t, list[k], dim_int(t, i)));
-        yes = dim_max(t, yes, dim_eq(t, list[k], dim_int(t, i - rank)));
-    }
     return yes;
 }
 
-/* A check that the run makes: is it an axis? */
-static void check_axis(onnx_op *n, ir_dim axis, int rank)
+/* An axis counted from the first.  The run checks that it is one. */
+static ir_dim late_axis(onnx_op *n, ir_dim axis, int rank)
 {
     dim_table *t = onnx_dims(n);
     ir_dim low = dim_le(t, dim_int(t, -rank), axis), high = dim_lt(t, axis, dim_int(t, rank));
 
     ir_check_dims(n->b, dim_mul(t, low, high), "an axis is out of range");
+    return dim_add(t, axis, dim_mul(t, dim_lt(t, axis, (ir_dim){0}), dim_int(t, rank)));
+}
+
+/* Adds to a list of axes unless that is known to have it; the new length. */
+static int add_axis(ir_dim *list, int len, ir_dim axis)
+{
+    for (int k = 0; k < len; k++)
+        if (dim_same(list[k], axis))
+            return len;
+    list[len] = axis;
+    return len + 1;
 }
 
 /* Every axis is parted in two, what is kept and what is reduced; one of them is 1.
  * The k-th axis of the rest is the one with k others in front that stay. */
-static bool late_axes(onnx_op *n, span *s, const ir_dim *list, int len)
+static bool late_axes(onnx_op *n, span *s, const ir_dim *given, int len)
 {
     dim_table *t = onnx_dims(n);
     const ir_type *ty = onnx_type(n, s->x);
     const ir_dim one = {1}, zero = {0};
-    ir_dim parts[IR_MAX_RANK], before = zero;
+    ir_dim parts[IR_MAX_RANK], list[MAX_LATE_RANK], before = zero;
+    int listed = 0;
 
     if (s->rank > MAX_LATE_RANK || len > s->rank)
         return onnx_gap(n, "axes computed at run time, of an operand with many");
     s->late = true;
-    s->rest_rank = s->rank - len;
     for (int k = 0; k < len; k++)
-        check_axis(n, list[k], s->rank);
+        listed = add_axis(list, listed, late_axis(n, given[k], s->rank));
+    s->rest_rank = s->rank - listed;
     for (int i = 0; i < s->rank; i++) {
-        ir_dim on = is_listed(n, i, s->rank, list, len), d = ty->dim[i];
+        ir_dim on = is_listed(n, i, list, listed), d = ty->dim[i];
         s->kept[i] = parts[2 * i] = dim_select(t, on, one, d);
         parts[2 * i + 1] = dim_select(t, on, d, one);
         s->axes[s->count++] = 2 * i + 1;
@@ -87,6 +97,9 @@ static bool late_axes(onnx_op *n, span *s, const ir_dim *list, int len)
         }
         before = dim_add(t, before, dim_sub(t, one, on));
     }
+    if (!onnx_int(n, "keepdims", 1))        /* the rank is that of distinct axes */
+        ir_check_dims(n->b, dim_eq(t, before, dim_int(t, s->rest_rank)),
+                      "an axis is listed twice");
     s->x = ir_reshape(n->b, s->x, parts, 2 * s->rank);
     return s->x != IR_NONE;
 }
@@ -360,8 +373,7 @@ static ir_ref around_axis(onnx_op *n, ir_ref x, ir_dim axis)
     const ir_dim one = {1}, zero = {0};
     ir_dim part[3] = {one, zero, one};
 
-    check_axis(n, axis, ty->rank);
-    axis = dim_add(t, axis, dim_mul(t, dim_lt(t, axis, zero), dim_int(t, ty->rank)));
+    axis = late_axis(n, axis, ty->rank);
     for (int i = 0; i < ty->rank; i++) {
         ir_dim here = dim_eq(t, axis, dim_int(t, i));
         part[0] = dim_select(t, here, dim_product(t, ty->dim, i), part[0]);

@@ -169,6 +169,23 @@ static void test_names_of_dims(void **state)
     text_free(&m);
 }
 
+/* The model's IR says this; the model is freed. */
+static void imported_says(text *model, const char *part)
+{
+    text t = {0};
+    diag d;
+
+    diag_init(&d);
+    ir_module *m = import(model, NULL, &d);
+    assert_non_null(m);
+    ir_print(m, &t);
+    expect(t.at, part);
+    text_free(&t);
+    ir_module_free(m);
+    diag_free(&d);
+    text_free(model);
+}
+
 /* What must agree and is not known to is checked by the run. */
 static void test_unproven_extents_are_checked(void **state)
 {
@@ -177,22 +194,13 @@ static void test_unproven_extents_are_checked(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(op); i++) {
-        text g = {0}, t = {0};
-        diag d;
+        text g = {0};
         wire_node(&g, op[i], "x z", "y", NULL);
         named_value(&g, 11, "x", "N");
         named_value(&g, 11, "z", "M");
         wire_value(&g, 12, "y", 0, NULL);
         text m = wire_model(&g, 17);
-        diag_init(&d);
-        ir_module *made = import(&m, NULL, &d);
-        assert_non_null(made);
-        ir_print(made, &t);
-        expect(t.at, want[i]);
-        text_free(&t);
-        ir_module_free(made);
-        diag_free(&d);
-        text_free(&m);
+        imported_says(&m, want[i]);
     }
 }
 
@@ -524,6 +532,42 @@ static void test_reduce_integers(void **state)
     reduced_is("ReduceL2", "f32[4]");
     reduced_is("ReduceLogSum", "f32[1]");
     reduced_is("ReduceLogSumExp", "f32[3]");
+}
+
+/* f32[r] for the rank r of x[2,2] reduced along axes N and M, the lengths of other
+ * inputs. */
+static text reduced_along(const char *n, const char *m)
+{
+    text g = {0}, axis = attribute("axis", 2, "0"), keep = attribute("keepdims", 2, "0");
+    text node = {0};
+
+    wire_node(&g, "Shape", "a", "na", NULL);
+    wire_node(&g, "Shape", "b", "nb", NULL);
+    wire_node(&g, "Concat", "na nb", "axes", &axis);
+    wire_words(&node, 1, "x axes");
+    wire_words(&node, 2, "r");
+    wire_text(&node, 4, "ReduceSum");
+    wire_message(&node, 5, &keep);
+    wire_message(&g, 1, &node);
+    wire_node(&g, "Shape", "r", "s", NULL);
+    wire_node(&g, "Shape", "s", "rank", NULL);
+    wire_node(&g, "ConstantOfShape", "rank", "y", NULL);
+    wire_value(&g, 11, "x", 2, square);
+    named_value(&g, 11, "a", n);
+    named_value(&g, 11, "b", m);
+    wire_value(&g, 12, "y", 0, NULL);
+    return wire_model(&g, 17);
+}
+
+static void test_axes_listed_twice(void **state)
+{
+    (void)state;
+
+    text m = reduced_along("N", "N");
+    result_is(&m, NULL, "f32[1]");
+    text_free(&m);
+    m = reduced_along("N", "M");
+    imported_says(&m, "an axis is listed twice");
 }
 
 static void test_signatures(void **state)
@@ -968,6 +1012,7 @@ int main(void)
         cmocka_unit_test(test_least_step),
         cmocka_unit_test(test_quantize_blocks),
         cmocka_unit_test(test_reduce_integers),
+        cmocka_unit_test(test_axes_listed_twice),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_declared_type),
