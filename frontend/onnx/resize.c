@@ -257,7 +257,10 @@ static bool keep_ratio(onnx_op *n, axis *axes, int len, bool smaller)
     }
     for (int i = 0; i < len; i++) {
         dim_const(onnx_dims(n), axes[i].in, &in);
-        axes[i].out = dim_int(onnx_dims(n), (int64_t)((double)in * best + 0.5));
+        double extent = (double)in * best + 0.5;
+        if (extent < 0 || extent >= 0x1p53)
+            return onnx_fail(n, "keep_aspect_ratio_policy gives an extent of %g", extent);
+        axes[i].out = dim_int(onnx_dims(n), (int64_t)extent);
         axes[i].scale = ir_float(n->b, DT_F32, best);
     }
     return true;

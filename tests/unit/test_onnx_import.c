@@ -570,6 +570,21 @@ static void test_axes_listed_twice(void **state)
     imported_says(&m, "an axis is listed twice");
 }
 
+static void test_resize_too_far(void **state)
+{
+    int64_t extents[] = {1, 1 << 20};
+    text g = {0}, sizes = list_attribute("value_ints", (int64_t)1 << 62, 2);
+    text policy = attribute("keep_aspect_ratio_policy", 3, "not_smaller");
+    (void)state;
+
+    wire_node(&g, "Constant", "", "s", &sizes);
+    wire_node(&g, "Resize", "x - - s", "y", &policy);
+    wire_value(&g, 11, "x", 2, extents);
+    wire_value(&g, 12, "y", 2, extents);
+    text m = wire_model(&g, 19);
+    refused(&m, "gives an extent of 4.6");
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -1013,6 +1028,7 @@ int main(void)
         cmocka_unit_test(test_quantize_blocks),
         cmocka_unit_test(test_reduce_integers),
         cmocka_unit_test(test_axes_listed_twice),
+        cmocka_unit_test(test_resize_too_far),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_declared_type),
