@@ -475,11 +475,14 @@ bool onnx_scan_9(onnx_op *n)
 {
     looping l = {.n = n, .g = onnx_graph_attr(n, "body")};
     scan_lists s;
-    int scans = (int)onnx_int(n, "num_scan_inputs", 0), carries = n->nin - scans;
-    int results = l.g ? (int)l.g->n_output : 0, stacked = results - carries;
+    int64_t given = onnx_int(n, "num_scan_inputs", 0);
 
-    if (!l.g || scans < 1 || carries < 0 || n->nin > MAX_RESULTS || (int)l.g->n_input != n->nin ||
-        results > MAX_RESULTS || stacked < 0 || n->nout > results)
+    if (!l.g || given < 1 || given > n->nin || n->nin > MAX_RESULTS ||
+        (int)l.g->n_input != n->nin || l.g->n_output > MAX_RESULTS)
+        return onnx_fail(n, "takes a body that fits its operands");
+    int scans = (int)given, carries = n->nin - scans;
+    int results = (int)l.g->n_output, stacked = results - carries;
+    if (stacked < 0 || n->nout > results)
         return onnx_fail(n, "takes a body that fits its operands");
     if (!list_or(n, "scan_input_axes", scans, s.axes) ||
         !list_or(n, "scan_input_directions", scans, s.ways) ||

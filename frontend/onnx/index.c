@@ -106,12 +106,13 @@ static bool split_index(onnx_op *n, ir_ref x, ir_ref i, int batch, ir_ref *index
 bool onnx_gather_nd(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), index[IR_MAX_RANK];
-    int batch = (int)onnx_int(n, "batch_dims", 0), count;
+    int64_t batch = onnx_int(n, "batch_dims", 0);
     int32_t axes[IR_MAX_RANK];
+    int count;
 
     if (x == IR_NONE || i == IR_NONE || batch < 0 || batch >= onnx_rank(n, i))
         return onnx_fail(n, "takes two operands that fit");
-    return split_index(n, x, i, batch, index, axes, &count) &&
+    return split_index(n, x, i, (int)batch, index, axes, &count) &&
            onnx_out(n, 0, ir_gather(n->b, x, index, axes, count, false));
 }
 

@@ -585,6 +585,38 @@ static void test_resize_too_far(void **state)
     refused(&m, "gives an extent of 4.6");
 }
 
+/* A count that 32 bits do not hold is not cut to what they do: here to the least
+ * of all, to 0 and to 1. */
+static void test_far_counts(void **state)
+{
+    static const struct { const char *op, *in, *attribute; int64_t value; } bad[] = {
+        {"Scan", "x", "num_scan_inputs", INT64_C(1) << 31},
+        {"Scan", "x", "num_scan_inputs", (INT64_C(1) << 32) + 1},
+        {"GatherND", "x i", "batch_dims", INT64_C(1) << 32},
+        {"Split", "x", "num_outputs", (INT64_C(1) << 32) + 1},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        text g = {0}, node = {0}, a = {0}, index = list_attribute("value_ints", 0, 1);
+        wire_text(&a, 1, bad[i].attribute);
+        wire_int(&a, 3, bad[i].value);
+        wire_int(&a, 20, 2);
+        wire_words(&node, 1, bad[i].in);
+        wire_words(&node, 2, "y");
+        wire_text(&node, 4, bad[i].op);
+        wire_message(&node, 5, &a);
+        if (!strcmp(bad[i].op, "Scan"))
+            add_subgraph(&node, "body", 1);
+        wire_message(&g, 1, &node);
+        wire_node(&g, "Constant", "", "i", &index);
+        wire_value(&g, 11, "x", 2, square);
+        wire_value(&g, 12, "y", 2, square);
+        text m = wire_model(&g, 18);
+        refused(&m, bad[i].op);
+    }
+}
+
 static void test_signatures(void **state)
 {
     static const struct {
@@ -1029,6 +1061,7 @@ int main(void)
         cmocka_unit_test(test_reduce_integers),
         cmocka_unit_test(test_axes_listed_twice),
         cmocka_unit_test(test_resize_too_far),
+        cmocka_unit_test(test_far_counts),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_declared_type),
