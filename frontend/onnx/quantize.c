@@ -17,22 +17,23 @@ static bool is_single(onnx_op *n, ir_ref x)
 static ir_ref repeat_blocks(onnx_op *n, ir_ref s, ir_ref x, int axis, int64_t block)
 {
     dim_table *t = onnx_dims(n);
-    const ir_type *xt = onnx_type(n, x), *st = onnx_type(n, s);
-    ir_dim shape[IR_MAX_RANK], blocks = st->dim[axis], size = dim_int(t, block);
+    const ir_type *xt = onnx_type(n, x);
+    ir_dim shape[IR_MAX_RANK], wide[IR_MAX_RANK], size = dim_int(t, block);
+    ir_dim blocks = dim_ceildiv(t, xt->dim[axis], size);
     int32_t axes[IR_MAX_RANK];
-    int rank = st->rank;
+    int rank = xt->rank;
 
     if (rank == IR_MAX_RANK)
         return onnx_gap(n, "blocks in an operand with the most axes"), IR_NONE;
-    if (dim_differ(t, dim_ceildiv(t, xt->dim[axis], size), blocks))
-        return onnx_fail(n, "blocks of %lld do not fit the scales", (long long)block), IR_NONE;
-    for (int i = 0; i <= rank; i++)
-        shape[i] = i <= axis ? st->dim[i] : i == axis + 1 ? size : st->dim[i - 1];
-    for (int i = 0; i < rank; i++)
+    for (int i = 0; i < rank; i++) {
+        shape[i] = i == axis ? blocks : xt->dim[i];
         axes[i] = i <= axis ? i : i + 1;
-    s = ir_broadcast(n->b, s, shape, rank + 1, axes);
-    for (int i = 0; i < rank; i++)
-        shape[i] = i == axis ? dim_mul(t, blocks, size) : st->dim[i];
+    }
+    for (int i = 0; i <= rank; i++)
+        wide[i] = i <= axis ? shape[i] : i == axis + 1 ? size : shape[i - 1];
+    s = onnx_shaped(n, "blocks of scales", s, shape, rank);
+    s = ir_broadcast(n->b, s, wide, rank + 1, axes);
+    shape[axis] = dim_mul(t, blocks, size);
     s = ir_reshape(n->b, s, shape, rank);
     return ir_slice_axis(n->b, s, axis, (ir_dim){0}, one, xt->dim[axis]);
 }

@@ -400,15 +400,16 @@ static void test_least_step(void **state)
     refused(&m, "overflows");
 }
 
-/* x[.., 4] quantized in blocks of 2 along its last axis: the scales are [.., 2]. */
-static text quantize_blocks(int rank)
+/* x[.., 4] quantized in blocks of 2 along its last axis: the scales are [.., 2].
+ * The others have this extent. */
+static text quantize_blocks(int rank, int64_t extent)
 {
     int64_t x[16], scale[16];
     text g = {0}, node = {0}, axis = attribute("axis", 2, "-1");
     text block = attribute("block_size", 2, "2"), to = attribute("to", 2, "1");
 
     for (int i = 0; i < rank; i++)
-        x[i] = scale[i] = 1;
+        x[i] = scale[i] = extent;
     x[rank - 1] = 4, scale[rank - 1] = 2;
     wire_words(&node, 1, "x s");
     wire_words(&node, 2, "y");
@@ -427,10 +428,12 @@ static void test_quantize_blocks(void **state)
 {
     (void)state;
 
-    text m = quantize_blocks(1);
+    text m = quantize_blocks(1, 0);
     result_is(&m, NULL, "f32[4]");
     text_free(&m);
-    m = quantize_blocks(16);
+    m = quantize_blocks(2, WIRE_UNNAMED);
+    imported_says(&m, "blocks of scales: an extent is not as expected");
+    m = quantize_blocks(16, 1);
     refused(&m, "with the most axes");
 }
 
