@@ -188,7 +188,7 @@ static void choose_vectors(conv *c, int64_t vectors)
     bool many = c->j->l->target->vector_regs >= 32;
 
     c->q = vectors % 2 == 0 ? 2 : vectors % 3 == 0 ? 3 : 1;
-    c->p = c->q == 2 ? (many ? 12 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
+    c->p = c->q == 2 ? (many ? 14 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
 }
 
 /* Groups in one block, if image and result have them in blocks of one size that
