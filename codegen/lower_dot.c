@@ -296,16 +296,15 @@ typedef struct tile_shape {
 static const tile_shape of_16_registers[] = {{2, 6}, {1, 10}};
 static const tile_shape of_32_registers[] = {{4, 6}, {3, 8}, {2, 12}, {1, 14}};
 
-/* Half cycles of one k over all tiles of m rows and `vectors` of columns, times
- * four: multiply-adds and loads run two in a cycle.  B, which may come from far
- * away, is read once for each tile of rows. */
+/* Cycles of one k over all tiles of m rows and `vectors` of columns: multiply-adds
+ * and loads run two in a cycle.  Loads count once more, for they may miss. */
 static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
 {
     enum { LATENCY = 8 };       /* multiply-adds in flight */
     int64_t tiles = (m + s.mr - 1) / s.mr, panels = (vectors + s.nv - 1) / s.nv;
-    int64_t each = max_i64(max_i64(m * s.nv, m + tiles * s.nv), tiles * LATENCY);
+    int64_t loads = m + tiles * s.nv, each = max_i64(m * s.nv, tiles * LATENCY);
 
-    return 4 * panels * each + tiles * panels * s.nv;
+    return panels * (max_i64(each, loads) + loads / 2);
 }
 
 static void choose_tile(dot *d)
