@@ -296,15 +296,15 @@ typedef struct tile_shape {
 static const tile_shape of_16_registers[] = {{2, 6}, {1, 10}};
 static const tile_shape of_32_registers[] = {{4, 6}, {3, 8}, {2, 12}, {1, 14}};
 
-/* Cycles of one k over all tiles of m rows and `vectors` of columns: multiply-adds
- * and loads run two in a cycle.  Loads count once more, for they may miss. */
+/* Quarter cycles of one k over all tiles of m rows and `vectors` of columns.
+ * Multiply-adds and loads run two in a cycle; loads may miss, which counts half
+ * as much again. */
 static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
 {
-    enum { LATENCY = 8 };       /* multiply-adds in flight */
     int64_t tiles = (m + s.mr - 1) / s.mr, panels = (vectors + s.nv - 1) / s.nv;
-    int64_t loads = m + tiles * s.nv, each = max_i64(m * s.nv, tiles * LATENCY);
+    int64_t loads = m + tiles * s.nv;
 
-    return panels * (max_i64(each, loads) + loads / 2);
+    return panels * (2 * max_i64(m * s.nv, loads) + loads);
 }
 
 static void choose_tile(dot *d)
