@@ -2,6 +2,7 @@
 #include "workplace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,20 @@ static const char *const names[WORK_FILES] = {
     [WORK_OUT] = "out",
 };
 
+static bool make_folder(workplace *w)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    bool made = mkdtemp(w->folder) != NULL;
+    int why = errno;
+    if (made)
+        w->slot = cleanup_path(w->folder);
+    cleanup_release(&before);
+    errno = why;
+    return made;
+}
+
 bool workplace_open(workplace *w, const char *out)
 {
     const char *refused = partial_refused(out);
@@ -29,34 +44,26 @@ bool workplace_open(workplace *w, const char *out)
         return cli_wrong("%s: %s", out, refused);
     if (asprintf(&w->folder, "%s%s.XXXXXX", *out == '-' ? "./" : "", out) < 0)
         return cli_wrong("no memory");
-    if (!mkdtemp(w->folder)) {
+    if (!make_folder(w)) {
         int why = errno;
         free(w->folder);
         w->folder = NULL;
         return cli_wrong("%s: cannot be written: %s", out, strerror(why));
     }
-    w->slot[WORK_FILES] = cleanup_path(w->folder);
-    for (int i = 0; i < WORK_FILES; i++) {
+    for (int i = 0; i < WORK_FILES; i++)
         if (asprintf(&w->file[i], "%s/%s", w->folder, names[i]) < 0)
             return cli_wrong("no memory");
-        w->slot[i] = cleanup_path(w->file[i]);
-    }
     return true;
 }
 
 void workplace_close(workplace *w)
 {
-    for (int i = 0; i < WORK_FILES; i++) {
-        if (!w->file[i])
-            continue;
-        unlink(w->file[i]);
-        cleanup_done(w->slot[i]);
-        free(w->file[i]);
-    }
     if (w->folder) {
-        rmdir(w->folder);
-        cleanup_done(w->slot[WORK_FILES]);
+        cleanup_remove(w->folder);
+        cleanup_done(w->slot);
     }
+    for (int i = 0; i < WORK_FILES; i++)
+        free(w->file[i]);
     free(w->folder);
     *w = (workplace){0};
 }
@@ -68,29 +75,50 @@ static void say_command(char *const *argv)
     fputc('\n', stderr);
 }
 
-bool workplace_run(const workplace *w, char *const *argv)
-{
-    enum { NO_PROGRAM = 127 };
-    int status;
+enum { NO_PROGRAM = 127 };
 
-    if (w->verbose)
-        say_command(argv);
+/* In a group of its own, so that an interruption ends its children too; -1 if
+ * it cannot be started.  `slot` is that of the group. */
+static pid_t start(char *const *argv, int *slot)
+{
+    sigset_t before;
+
     fflush(NULL);
+    cleanup_hold(&before);
     pid_t pid = fork();
     if (pid == 0) {
-        setpgid(0, 0);          /* so that an interruption ends its children too */
+        setpgid(0, 0);
         cleanup_forget();
+        cleanup_release(&before);
         execvp(argv[0], argv);
         _exit(NO_PROGRAM);
     }
+    if (pid > 0) {
+        setpgid(pid, pid);
+        *slot = cleanup_group(pid);
+    }
+    int why = errno;
+    cleanup_release(&before);
+    errno = why;
+    return pid;
+}
+
+bool workplace_run(const workplace *w, char *const *argv)
+{
+    int status, slot;
+
+    if (w->verbose)
+        say_command(argv);
+    pid_t pid = start(argv, &slot);
     if (pid < 0)
         return cli_wrong("%s: %s", argv[0], strerror(errno));
-    setpgid(pid, pid);
-    int slot = cleanup_group(pid);
     pid_t ended = waitpid(pid, &status, 0);
+    int why = errno;
+    if (ended < 0 || !WIFEXITED(status))
+        kill(-pid, SIGKILL);            /* nobody of it writes behind our back */
     cleanup_done(slot);
     if (ended < 0)
-        return cli_wrong("%s: %s", argv[0], strerror(errno));
+        return cli_wrong("%s: %s", argv[0], strerror(why));
     if (WIFEXITED(status) && WEXITSTATUS(status) == NO_PROGRAM)
         return cli_wrong("the program '%s', which is needed, cannot be run", argv[0]);
     return (WIFEXITED(status) && !WEXITSTATUS(status)) || cli_wrong("%s failed", argv[0]);

@@ -1,5 +1,6 @@
 /* cli/workplace.h - the folder beside the output in which a build works, and
- * the programs that it runs there.  Both vanish when the build is interrupted. */
+ * the programs that it runs there.  Both vanish when the build is interrupted,
+ * the folder with whatever those programs left in it. */
 #ifndef INGOT_WORKPLACE_H
 #define INGOT_WORKPLACE_H
 
@@ -20,7 +21,7 @@ typedef enum workplace_file {
 
 typedef struct workplace {
     char *folder, *file[WORK_FILES];
-    int slot[WORK_FILES + 1];
+    int slot;
     bool verbose;               /* say which programs are run */
 } workplace;
 

@@ -1,7 +1,9 @@
 /* runtime/cleanup.c - files under construction, and interruptions. */
 #include "cleanup.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,18 +18,51 @@ enum { SLOTS = 320 };
 static _Atomic(const char *) paths[SLOTS];
 static _Atomic(pid_t) groups[SLOTS];
 
-/* A second to end in peace. */
+/* A second for the leader to end in peace; then none of the group is left. */
 static void end_group(pid_t leader)
 {
     const struct timespec tick = {.tv_nsec = 10000000};
+    bool ended = false;
 
-    for (int i = 0; i < 100; i++) {
-        if (waitpid(leader, NULL, WNOHANG) != 0)
-            return;
-        nanosleep(&tick, NULL);
+    for (int i = 0; i < 100 && !ended; i++) {
+        ended = waitpid(leader, NULL, WNOHANG) != 0;
+        if (!ended)
+            nanosleep(&tick, NULL);
     }
     kill(-leader, SIGKILL);
-    waitpid(leader, NULL, 0);
+    if (!ended)
+        waitpid(leader, NULL, 0);
+}
+
+/* By the system's call: opendir allocates, which a signal handler must not. */
+static void empty_folder(int fd)
+{
+    union {
+        char bytes[4096];
+        struct dirent64 aligned;
+    } list;
+    ssize_t n;
+
+    while ((n = getdents64(fd, list.bytes, sizeof list)) > 0)
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const struct dirent64 *)(list.bytes + at);
+            unlinkat(fd, e->d_name, 0);
+            at += e->d_reclen;
+        }
+}
+
+void cleanup_remove(const char *path)
+{
+    int why = errno, fd = -1;
+
+    if (unlink(path))
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0) {
+        empty_folder(fd);
+        close(fd);
+        rmdir(path);
+    }
+    errno = why;
 }
 
 static void on_signal(int number)
@@ -38,22 +73,38 @@ static void on_signal(int number)
     for (int i = 0; i < SLOTS; i++)
         if (atomic_load(&groups[i]))
             end_group(atomic_load(&groups[i]));
-    for (int i = SLOTS - 1; i >= 0; i--) {      /* a folder after what is in it */
-        const char *path = atomic_load(&paths[i]);
-        if (path && unlink(path))
-            rmdir(path);
-    }
+    for (int i = 0; i < SLOTS; i++)
+        if (atomic_load(&paths[i]))
+            cleanup_remove(atomic_load(&paths[i]));
     _exit(128 + number);
+}
+
+static void interruptions(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+}
+
+void cleanup_hold(sigset_t *before)
+{
+    sigset_t set;
+
+    interruptions(&set);
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
+void cleanup_release(const sigset_t *before)
+{
+    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 void cleanup_catch_interrupt(void)
 {
     struct sigaction act = {.sa_handler = on_signal};
 
-    sigemptyset(&act.sa_mask);
-    sigaddset(&act.sa_mask, SIGINT);
-    sigaddset(&act.sa_mask, SIGTERM);
-    sigaddset(&act.sa_mask, SIGHUP);
+    interruptions(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);

@@ -4,6 +4,7 @@
 #ifndef INGOT_CLEANUP_H
 #define INGOT_CLEANUP_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -12,12 +13,18 @@
  * what was started and removing what was registered. */
 void cleanup_catch_interrupt(void);
 
-/* Registers a file or an empty folder to be removed, or the leader of a group
- * of processes to be ended; the text must live on.  A slot for cleanup_done, or
- * -1 when too much is registered. */
+/* Puts interruptions off, so that what is made and its registration are one. */
+void cleanup_hold(sigset_t *before);
+void cleanup_release(const sigset_t *before);
+
+/* Registers a file or a folder to be removed, or the leader of a group of
+ * processes to be ended; the text must live on.  A slot for cleanup_done, or -1
+ * when too much is registered. */
 int cleanup_path(const char *path);
 int cleanup_group(pid_t leader);
 void cleanup_done(int slot);
+/* Removes a file, or a folder and the files in it, whoever made them. */
+void cleanup_remove(const char *path);
 /* In a child after fork: what is registered is the parent's. */
 void cleanup_forget(void);
 

@@ -207,6 +207,15 @@ static void test_what_may_be_written(void **state)
     assert_non_null(partial_refused("/dev/null"));
 }
 
+/* Runs what leaves a file of a name of its own beside the workplace's. */
+static bool leave_behind(const workplace *w, const char *then)
+{
+    char script[400];
+
+    snprintf(script, sizeof script, "mktemp -p %s stXXXXXX >/dev/null%s", w->folder, then);
+    return workplace_run(w, (char *[]){"sh", "-c", script, NULL});
+}
+
 static void test_workplace(void **state)
 {
     workplace w;
@@ -219,6 +228,8 @@ static void test_workplace(void **state)
     assert_true(workplace_open(&w, out));
     assert_true(workplace_run(&w, (char *[]){"touch", w.file[WORK_OUT], NULL}));
     assert_false(workplace_run(&w, (char *[]){"false", NULL}));
+    assert_true(leave_behind(&w, ""));
+    assert_false(leave_behind(&w, "; kill -KILL $$"));
     assert_false(workplace_run(&w, (char *[]){"no-such-program", NULL}));
     assert_true(workplace_publish(&w, WORK_OUT, out));
     workplace_close(&w);
@@ -237,9 +248,9 @@ static void test_interruption(void **state)
         workplace w;
         char kill_parent[40];
         cleanup_catch_interrupt();
-        snprintf(kill_parent, sizeof kill_parent, "kill -INT %ld; sleep 100", (long)getpid());
+        snprintf(kill_parent, sizeof kill_parent, "; kill -INT %ld; sleep 100", (long)getpid());
         if (workplace_open(&w, path_of("out")))
-            workplace_run(&w, (char *[]){"sh", "-c", kill_parent, NULL});
+            leave_behind(&w, kill_parent);
         _exit(0);
     }
     waitpid(child, &status, 0);
