@@ -32,7 +32,7 @@ bool library_keyword(const char *s)
         "float",     "for",       "friend",        "goto",         "if",
         "inline",    "int",       "linux",         "long",         "mutable",
         "namespace", "new",       "noexcept",      "not",          "not_eq",
-        "NULL",      "nullptr",   "operator",      "or",           "or_eq",
+        "nullptr",   "operator",  "or",            "or_eq",
         "private",   "protected", "public",        "register",     "reinterpret_cast",
         "requires",  "restrict",  "return",        "short",        "signed",
         "sizeof",    "static",    "static_assert", "static_cast",  "struct",
@@ -48,6 +48,42 @@ bool library_keyword(const char *s)
     return false;
 }
 
+static bool any_of(const char *const *list, const char *s,
+                   bool (*is)(const char *s, const char *one))
+{
+    for (; *list; list++)
+        if (is(s, *list))
+            return true;
+    return false;
+}
+
+static bool begins_with(const char *s, const char *begin)
+{
+    return !strncmp(s, begin, strlen(begin));
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Taken, or reserved for macros, by the compiler, <stdint.h> or <stddef.h>. */
+static bool taken(const char *s)
+{
+    static const char *const macros[] = {"INT",     "UINT",   "PTRDIFF_", "SIG_ATOMIC_", "SIZE_",
+                                         "WCHAR_", "WINT_", NULL};
+    static const char *const of_macros[] = {"_MAX", "_MIN", "_C", "_WIDTH", NULL};
+    static const char *const types[] = {"int", "uint", "ptrdiff_t", "size_t", "max_align_t", NULL};
+
+    if (*s == '_')
+        return s[1] == '_' || isupper((unsigned char)s[1]);
+    return !strcmp(s, "NULL") ||
+           (any_of(macros, s, begins_with) && any_of(of_macros, s, ends_with)) ||
+           (any_of(types, s, begins_with) && ends_with(s, "_t"));
+}
+
 /* `base`, made to differ from the names in `s`. */
 static const char *different(arena *mem, name_set *s, const char *base)
 {
@@ -61,13 +97,14 @@ static const char *different(arena *mem, name_set *s, const char *base)
 /* An identifier for `raw`, made to differ from the names in `s`. */
 static const char *identifier(arena *mem, name_set *s, const char *raw)
 {
-    bool reserved = !*raw || isdigit((unsigned char)*raw) || library_keyword(raw);
-    char *base = arena_printf(mem, "%s%s", reserved ? "_" : "", raw);
+    char *name = arena_strdup(mem, raw);
 
-    for (char *p = base; *p; p++)
+    for (char *p = name; *p; p++)
         if (!isalnum((unsigned char)*p))
             *p = '_';
-    return different(mem, s, base);
+    bool odd = !*name || isdigit((unsigned char)*name) || library_keyword(name);
+    const char *before = taken(name) ? "x_" : odd ? "_" : "";
+    return different(mem, s, arena_printf(mem, "%s%s", before, name));
 }
 
 static const char *capitals(arena *mem, const char *s)

@@ -162,6 +162,19 @@ def names(b):
                                 '-x', 'none'], [library], cc=cc))
 
 
+def macro_names(b):
+    """Names that the compiler or the header's headers may have as macros or types."""
+    taken = ['INT64_MAX', 'UINT_LEAST8_MAX', 'SIZE_MAX', 'WCHAR_MIN', 'INTPTR_MIN', 'NULL',
+             '_Bool', '_Static_assert', '__x86_64__', '__LINE__', ':LINE:', 'linux',
+             'int64_t', 'size_t', 'uint8_t', 'for', ':class']
+    params = ', '.join(f'%"{n}": f32["{n}"]' for n in taken)
+    text = ''.join(f'  %{i + 1} = neg %"{n}" : f32["{n}"]\n' for i, n in enumerate(taken))
+    results = ', '.join(f'"{n}"=%{i + 1}' for i, n in enumerate(taken))
+    b.build(b.model('macros', f'entry main({params}) {{\n{text}  return {results}\n}}\n'), 'macros')
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(cc, *STRICT, '-x', language, '-fsyntax-only', b.folder / 'macros.h')
+
+
 def model_names(b):
     model = b.model('counter', COUNTER)
     for out, name in (('libnet.a', 'net'), ('while.a', '_while'),
@@ -326,7 +339,7 @@ def main():
     ingot = pathlib.Path(sys.argv[1]).resolve()
     cases = [pathlib.Path(c) for c in sys.argv[2:]]
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
-                                       names, model_names, alike,
+                                       names, macro_names, model_names, alike,
                                        shared, limits,
                                        weights_of_executables, same_bytes)]
     if cases:
