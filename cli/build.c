@@ -28,7 +28,7 @@ static const cli_option options[] = {
     {"--static", NULL, "an executable without shared libraries"},
     {"--name", "NAME", "of the model in symbols (default: from -o)"},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library"},
-    {"--weights", "WHERE", "embed (default), or file: beside the output, with suffix .weights"},
+    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights"},
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data"},
     MODEL_OPTIONS};
 
@@ -84,24 +84,26 @@ static bool weights_apart(const build_options *o)
     return !strcmp(o->weights, "file");
 }
 
-/* The model's name and a suffix in OUT's folder beside a library, OUT's name and
- * the suffix beside anything else. */
-static char *path_beside(const build_options *o, const char *name, const char *suffix)
+/* The model's name and .h, in OUT's folder. */
+static char *header_path(const build_options *o, const char *name)
 {
     const char *slash = strrchr(o->out, '/');
     int folder = slash ? (int)(slash - o->out + 1) : 0;
     char *path = NULL;
 
-    if ((is_library(o) ? asprintf(&path, "%.*s%s%s", folder, o->out, name, suffix)
-                       : asprintf(&path, "%s%s", o->out, suffix)) < 0)
-        return NULL;
-    return path;
+    return asprintf(&path, "%.*s%s.h", folder, o->out, name) < 0 ? NULL : path;
 }
 
-static bool publish_beside(const build_options *o, const artifact *a, workplace_file f,
-                           const char *suffix)
+static char *weights_path(const build_options *o)
 {
-    char *path = path_beside(o, a->name, suffix);
+    char *path = NULL;
+
+    return asprintf(&path, "%s.weights", o->out) < 0 ? NULL : path;
+}
+
+/* Frees the path. */
+static bool publish_at(const build_options *o, workplace_file f, char *path)
+{
     const char *refused = path ? partial_refused(path) : "no memory";
     bool ok = refused ? cli_wrong("%s: %s", path ? path : o->out, refused)
                       : workplace_publish(&o->work, f, path);
@@ -122,8 +124,8 @@ static bool same_file(const char *a, const char *b)
 static bool names_differ(const build_options *o)
 {
     char *name = identifier(o);
-    char *beside[] = {is_library(o) && name ? path_beside(o, name, ".h") : NULL,
-                      weights_apart(o) && name ? path_beside(o, name, ".weights") : NULL};
+    char *beside[] = {is_library(o) && name ? header_path(o, name) : NULL,
+                      weights_apart(o) ? weights_path(o) : NULL};
     const char *clash = same_file(o->out, o->file) ? o->out : NULL;
 
     for (size_t i = 0; i < COUNT(beside); i++)
@@ -140,8 +142,8 @@ static bool names_differ(const build_options *o)
 /* The output gets its name last: where what it needs cannot, it does not appear. */
 static bool publish(const build_options *o, const artifact *a)
 {
-    return (!is_library(o) || publish_beside(o, a, WORK_HEADER, ".h")) &&
-           (!a->weights_apart || publish_beside(o, a, WORK_WEIGHTS, ".weights")) &&
+    return (!is_library(o) || publish_at(o, WORK_HEADER, header_path(o, a->name))) &&
+           (!a->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 

@@ -171,12 +171,12 @@ static void weights(const library *l, text *out)
     if (!l->a->weights_apart)
         return;
     text_add(out,
-             "/* The weights are the bytes of %s.weights, mapped or read to memory that is\n"
-             " * 64-byte aligned.  1 if they are those that the code was compiled with: reads\n"
-             " * all of them, so ask once. */\n"
+             "/* The weights are the bytes of the file beside the library with its name and\n"
+             " * .weights, mapped or read to memory that is 64-byte aligned.  1 if they are\n"
+             " * those that the code was compiled with: reads all of them, so ask once. */\n"
              "#define %s_WEIGHTS_SIZE ((size_t)%llu)\n"
              "int %s_weights_fit(const void *weights, size_t size);\n\n",
-             n, l->macro, (unsigned long long)l->a->weights_size, n);
+             l->macro, (unsigned long long)l->a->weights_size, n);
 }
 
 static void dims(const library_entry *x, text *out)

@@ -370,6 +370,7 @@ def interruptions(folder):
 def command_lines(folder):
     (folder / 'm.onnx').write_bytes(relu(('N', 3)))
     (folder / 'fixed.onnx').write_bytes(relu())
+    (folder / 'net.weights').write_bytes(relu())
     usage = {
         'no command': [], 'typo in a command': ['biuld'], 'typo in an option': ['build', '--emti', 'exe'],
         'no model': ['build', '-o', 'm'], 'no output': ['build', 'm.onnx'], 'no value': ['build', 'm.onnx', '-o'],
@@ -381,7 +382,7 @@ def command_lines(folder):
         'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
         'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
         'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
-        'weights over the program': ['build', 'm.onnx', '--weights', 'file', '--emit', 'lib', '-o', 'net.weights'],
+        'weights over the model': ['build', 'net.weights', '--weights', 'file', '-o', 'net'],
         'a static library': ['build', 'm.onnx', '--emit', 'lib', '--static', '-o', 'm.a'],
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],

@@ -203,7 +203,7 @@ def shared(b):
 
 def limits(b):
     """Weights apart, --threads as a maximum, code for another processor."""
-    model, weights = b.model('limits', LIMITS), b.folder / 'limits.weights'
+    model, weights = b.model('limits', LIMITS), b.folder / 'liblimits.a.weights'
     flags = pathlib.Path('/proc/cpuinfo').read_text()
     for cpu in 'x86-64', 'x86-64-v4':
         library = b.build(model, 'limits', '--weights', 'file', '--threads', '2',
@@ -232,6 +232,16 @@ def weights_of_executables(b):
     other = b.folder / 'whole.o'
     run(b.ingot, 'build', model, '--emit', 'obj', '-o', other)
     expect(undefined_symbols(other) <= ALLOWED, 'an object without its weights')
+
+
+def names_of_weights(b):
+    """OUT.weights, whatever OUT is: artifacts of one folder keep their own."""
+    limits, counter = b.model('limits', LIMITS), b.model('counter', COUNTER)
+    for out, emit, model in (('net', 'exe', limits), ('net.so', 'shared', counter),
+                             ('net.o', 'obj', limits), ('libnet.a', 'lib', counter)):
+        run(b.ingot, 'build', model, '--weights', 'file', '--emit', emit, '-o', b.folder / out)
+        expect((b.folder / f'{out}.weights').exists(), f'no {out}.weights')
+    run(b.folder / 'net', '--random-inputs')
 
 
 def same_bytes(b):
@@ -341,7 +351,8 @@ def main():
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
                                        names, macro_names, model_names, alike,
                                        shared, limits,
-                                       weights_of_executables, same_bytes)]
+                                       weights_of_executables, names_of_weights,
+                                       same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
     failed = 0
