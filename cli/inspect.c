@@ -11,13 +11,15 @@ typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes;
     const target *target;
+    bool full;
 } inspect_options;
 
-enum { O_STAGE, O_FORMAT, O_CPU, O_PASSES, O_MODEL };
+enum { O_STAGE, O_FORMAT, O_FULL, O_CPU, O_PASSES, O_MODEL };
 
 static const cli_option options[] = {
     {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
     {"--format", "NAME", "text (default), dot or svg"},
+    {"--full", NULL, "text with all of long constants, so that it reads back"},
     {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
     {"-p", "PASS,..", "passes to run, in order"},
     MODEL_OPTIONS};
@@ -34,6 +36,7 @@ static bool see(void *cx, int index, const char *value)
     case O_FORMAT:
         o->format = value;
         return command_one_of("--format", value, formats, COUNT(formats));
+    case O_FULL: o->full = true; return true;
     case O_CPU:
         o->target = target_find(value);
         return o->target || cli_wrong("--cpu: unknown processor '%s'", value);
@@ -260,8 +263,10 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
         return print_svg(m);
     if (!strcmp(o->format, "dot"))
         print_dot(m, out);
-    else
+    else if (o->full)
         ir_print(m, out);
+    else
+        ir_print_brief(m, out);
     return true;
 }
 
@@ -320,9 +325,10 @@ static int finish(inspect_options *o)
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-static int inspect(int argc, char **argv, const char *usage, const char *about)
+static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)
 {
-    inspect_options o = {.stage = "import", .format = "text", .target = target_host()};
+    inspect_options o = {.stage = "import", .format = "text", .target = target_host(),
+                         .full = full};
     int status = cli_parse(argc, argv, usage, about, options, see, &o);
 
     status = status ? status : finish(&o);
@@ -333,13 +339,13 @@ static int inspect(int argc, char **argv, const char *usage, const char *about)
 int command_inspect(int argc, char **argv)
 {
     return inspect(argc, argv, "ingot inspect [OPTIONS] MODEL",
-                   "Shows a model, or reads and prints kernels (.lp) or a plan (.plan).");
+                   "Shows a model, or reads and prints kernels (.lp) or a plan (.plan).", false);
 }
 
 int command_opt(int argc, char **argv)
 {
     return inspect(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
-                   "Runs passes over a model (.ir or .onnx) and prints it.");
+                   "Runs passes over a model (.ir or .onnx) and prints it, all of it.", true);
 }
 
 /* ---- ops ---------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 #include "abi.h"
 #include "lex.h"
 
-enum { SHORT = 16, LIST = 64, BRIEF = 64 };
+enum { SHORT = 16, LIST = 64 };
 
 static bool has_numbers(ir_dtype d)
 {
@@ -114,25 +114,28 @@ bool const_is_short(const ir_const *c)
     return plain(c, SHORT) || (plain(c, LIST) && all_equal(c)); /* one element */
 }
 
+/* Elements that `brief` text leaves out. */
+static bool too_many(const ir_const *c, bool brief)
+{
+    return brief && count_of(c) > LIST;
+}
+
 static void print_hex(const ir_const *c, bool brief, text *out)
 {
     static const char digit[] = "0123456789abcdef";
+    bool cut = too_many(c, brief);
 
-    if (brief && c->size > BRIEF) {
-        text_add(out, ".. %zu bytes", c->size);
-        return;
-    }
     text_add(out, c->source == SRC_SPLAT ? "splat x\"" : "x\"");
-    for (size_t i = 0; i < c->size; i++)
+    for (size_t i = 0; i < (cut ? 4 : c->size); i++)
         text_addn(out, (char[]){digit[c->data[i] >> 4], digit[c->data[i] & 15]}, 2);
-    text_add(out, "\"");
+    text_add(out, cut ? "..\" %zu bytes" : "\"", c->size);
 }
 
 static void print_strings(const ir_const *c, bool brief, text *out)
 {
     const struct ingot_string *s = (const struct ingot_string *)c->data;
 
-    if (brief && count_of(c) > SHORT) {
+    if (too_many(c, brief)) {
         text_add(out, ".. %zu strings", count_of(c));
         return;
     }
@@ -153,7 +156,7 @@ void const_print_data(const ir_const *c, bool brief, text *out)
         print_strings(c, brief, out);
         return;
     }
-    if (!plain(c, LIST) || (brief && count_of(c) > SHORT)) {
+    if (!plain(c, LIST)) {
         print_hex(c, brief, out);
         return;
     }

@@ -196,8 +196,9 @@ bool ir_verify(const ir_module *m, diag *d, const char *after);
 
 /* Text form: print, parse, print is the identity.  Grammar: docs/ir.md. */
 void ir_print(const ir_module *m, text *out);
-/* For reading only: long constants are left out, which does not parse. */
-void ir_print_fn(const ir_fn *f, text *out);     /* the function alone, data cut short */
+/* For reading only: long constants are cut short, which does not parse. */
+void ir_print_brief(const ir_module *m, text *out);
+void ir_print_fn(const ir_fn *f, text *out);     /* the function alone */
 /* Null on error.  `place` names the file in messages. */
 ir_module *ir_parse(const char *source, const char *place, diag *d);
 

@@ -403,6 +403,11 @@ void ir_print(const ir_module *m, text *out)
     print(m, NULL, false, out);
 }
 
+void ir_print_brief(const ir_module *m, text *out)
+{
+    print(m, NULL, true, out);
+}
+
 void ir_print_fn(const ir_fn *f, text *out)
 {
     print(f->module, f, true, out);

@@ -407,6 +407,16 @@ def command_lines(folder):
         check(f'help: {command}', folder, [INGOT, command, '--help'], 0)
 
 
+def long_constants(folder):
+    """Shown as a few bytes, unless all of them are asked for."""
+    weights = struct.pack('<1000f', *range(1000))
+    (folder / 'm.onnx').write_bytes(with_constant(tensor('w', [1000], weights), [1000]))
+    for arguments, want in (([], False), (['--stage', 'optimized'], False), (['--full'], True)):
+        text = run([INGOT, 'inspect', 'm.onnx', *arguments], folder).stdout
+        whole = weights.hex() in text
+        report(f'inspect {arguments}', None if whole == want and ('4000 bytes' in text) != want else text[:300])
+
+
 def foreign_cpu(folder):
     """Each level runs where the CPU has it, and says what is missing where not."""
     flags = pathlib.Path('/proc/cpuinfo').read_text().split()
@@ -423,7 +433,8 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, command_lines, foreign_cpu):
+        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, command_lines, long_constants,
+                     foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
             start = time.monotonic()

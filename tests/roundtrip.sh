@@ -19,7 +19,7 @@ stage()
     loops) first=$1/a.lp again=inspect ;;
     plan) first=$1/a.plan again=inspect ;;
     esac
-    timeout 60 "$ingot" inspect --stage "$3" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
+    timeout 60 "$ingot" inspect --full --stage "$3" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
     if [ $rc = 1 ]; then
         echo "skipped"
     elif [ $rc != 0 ]; then
