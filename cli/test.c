@@ -34,11 +34,13 @@ typedef struct test_options {
 
 static const char *const outcome[] = {"passed", "failed", "skipped"};
 
-/* A case, or the cases in it: not deeper than the suites are. */
+/* A case, or the cases in it: not deeper than the suites are.  Half a case counts,
+ * for it is to fail. */
 static bool add_cases(test_options *o, const char *folder, int depth)
 {
     enum { DEEPEST = 3 };
     int count;
+    uint32_t before = o->cases.len;
     struct stat st;
 
     if (stat(folder, &st) || !S_ISDIR(st.st_mode))
@@ -57,6 +59,8 @@ static bool add_cases(test_options *o, const char *folder, int depth)
         free(inner);
     }
     test_list_free(names, count);
+    if (o->cases.len == before && !o->s.file && test_is_half(folder))
+        vec_push(&o->cases, (test_case){.folder = strdup(folder)});
     return true;
 }
 
@@ -313,6 +317,28 @@ static bool find_cases(test_options *o)
                   cli_wrong("no test cases: give folders with model.onnx and test_data_set_*"));
 }
 
+/* Is the reason of case i that of an earlier one? */
+static bool known_reason(const test_options *o, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (!strcmp(o->cases.at[k].reason, o->cases.at[i].reason))
+            return true;
+    return false;
+}
+
+/* Where nothing was tested, why: each reason once. */
+static void explain_skips(const test_options *o)
+{
+    enum { MOST = 20 };
+    uint32_t shown = 0;
+
+    for (uint32_t i = 0; i < o->cases.len && shown < MOST; i++)
+        if (!known_reason(o, i)) {
+            printf("skipped %s: %s\n", o->cases.at[i].folder, o->cases.at[i].reason);
+            shown++;
+        }
+}
+
 static bool run_and_report(test_options *o)
 {
     int count[3] = {0};
@@ -327,6 +353,8 @@ static bool run_and_report(test_options *o)
     for (uint32_t i = 0; i < o->cases.len; i++)
         count[o->cases.at[i].result]++;
     bool written = ran && (!o->json || write_json(o, count));
+    if (ran && !count[PASSED] && !count[FAILED] && !o->model.verbose)
+        explain_skips(o);
     if (ran)
         printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
     return written && !count[FAILED];

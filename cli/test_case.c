@@ -45,13 +45,23 @@ void test_list_free(char **names, int count)
     mem_free(names);
 }
 
-bool test_is_case(const char *folder, bool model_given)
+static bool has_data(const char *folder)
 {
     int count;
     char **sets = test_list(folder, "test_data_set_", &count);
 
     test_list_free(sets, count);
-    return count > 0 && (model_given || exists(folder, "model.onnx"));
+    return count > 0;
+}
+
+bool test_is_case(const char *folder, bool model_given)
+{
+    return has_data(folder) && (model_given || exists(folder, "model.onnx"));
+}
+
+bool test_is_half(const char *folder)
+{
+    return has_data(folder) || exists(folder, "model.onnx");
 }
 
 /* ---- tolerances ---------------------------------------------------------------------- */
@@ -293,6 +303,10 @@ test_outcome test_case_run(const test_settings *s, const char *folder, text *why
     char *path = NULL;
     int count;
 
+    if (!test_is_case(folder, s->file != NULL)) {
+        text_add(why, has_data(folder) ? "there is no model.onnx" : "there is no test_data_set_*");
+        return FAILED;
+    }
     if (asprintf(&path, "%s/model.onnx", folder) < 0)
         return FAILED;
     char **sets = test_list(folder, "test_data_set_", &count);

@@ -8,6 +8,7 @@ line counts cases.
 """
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -367,6 +368,24 @@ def interruptions(folder):
     check('time is up', folder, [INGOT, 'test', 'case', '--timeout', '1', '--engine', 'interpreter'], 1)
 
 
+def test_folders(folder):
+    """Half a case fails, and a run that tests nothing says why."""
+    unknown = model(node('Rleu', ['x'], ['y']) + value(11, 'x', [2]) + value(12, 'y', [2]))
+    for name, data in (('model', relu()), ('data', None), ('whole', relu()), ('a', unknown), ('b', unknown)):
+        files = folder / name / 'test_data_set_0'
+        files.mkdir(parents=True)
+        for file in ('input_0.pb', 'output_0.pb'):
+            (files / file).write_bytes(tensor('', [2, 3], bytes(24)))
+        if data:
+            (folder / name / 'model.onnx').write_bytes(data)
+    shutil.rmtree(folder / 'model/test_data_set_0')
+    for arguments, *words in ((['.'], 'model: there is no test_data_set_*', 'data: there is no model.onnx',
+                               '1 passed, 2 failed, 2 skipped'), (['whole'], '1 passed, 0 failed'),
+                              (['a', 'b'], 'skipped a: ', 'Rleu-17', '0 passed, 0 failed, 2 skipped')):
+        said = run([INGOT, 'test', *arguments], folder).stdout
+        report(f'test {arguments}', None if all(w in said for w in words) and 'skipped b' not in said else said)
+
+
 def command_lines(folder):
     (folder / 'm.onnx').write_bytes(relu(('N', 3)))
     (folder / 'fixed.onnx').write_bytes(relu())
@@ -433,7 +452,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, command_lines, long_constants,
+        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, test_folders, command_lines, long_constants,
                      foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
