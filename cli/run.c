@@ -82,6 +82,7 @@ bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_val
 {
     const ir_type *t = ir_type_of(fn, fn->param.at[i]);
     int64_t dims[IR_MAX_RANK];
+    char error[TENSOR_ERROR_SIZE];
 
     if (t->kind != TY_TENSOR)
         return cli_wrong("input '%s' is no tensor: --random-inputs cannot make it",
@@ -91,7 +92,8 @@ bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_val
             return cli_wrong("input '%s' has a run-time extent at axis %d: give --shape or --dim",
                              fn->param_name.at[i], a);
     if (!tensor_init(&v->t, dt_of(t->dtype)->onnx, t->rank, dims))
-        return cli_wrong("input '%s' is too large", fn->param_name.at[i]);
+        return tensor_init_failed(&v->t, "input", fn->param_name.at[i], error) ||
+               cli_wrong("%s", error);
     outputs_random(&v->t, seed + i);
     return true;
 }

@@ -100,7 +100,7 @@ static bool make_up(artifact *a, int32_t i)
     if (!bind_extents(a->entry, i, a->dims, extents, error))
         return cli_wrong("%s", error);
     if (!tensor_init(&a->in[i].t, v->dtype, v->rank, extents))
-        return cli_wrong("input '%s' is too large", v->name);
+        return tensor_init_failed(&a->in[i].t, "input", v->name, error) || cli_wrong("%s", error);
     outputs_random(&a->in[i].t, (uint64_t)a->o.seed + (uint64_t)i);
     return true;
 }

@@ -78,7 +78,7 @@ static bool place_output(invoke *v, int32_t i, int64_t *extents, char *error)
         return true;
     }
     if (!tensor_init(&v->held[i], o->dtype, o->rank, extents))
-        return tensor_fail(error, "output '%s' is too large", o->name);
+        return tensor_init_failed(&v->held[i], "output", o->name, error);
     v->outputs[i].data = v->held[i].data;
     return true;
 }

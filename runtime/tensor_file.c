@@ -28,6 +28,13 @@ void tensor_settle_bools(tensor *t)
         at[i] = at[i] != 0;
 }
 
+static bool named_npy(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 4 && !strcmp(name + n - 4, ".npy");
+}
+
 bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE])
@@ -36,37 +43,72 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
     bool ok;
 
     *out = (tensor_value){0};
+    if (!size && kind == TENSOR_PLAIN)
+        return tensor_fail(error, "%s: is empty", name);
     if (size >= sizeof zip && !memcmp(data, zip, sizeof zip))
         return tensor_fail(error, "%s: an archive such as .npz; one tensor is expected, in a .npy "
                            "or .pb file", name);
     if (size >= sizeof npy && !memcmp(data, npy, sizeof npy))
         ok = npy_read(name, data, size, &out->t, error);
     else
-        ok = pb_read(name, data, size, kind, out, error);
+        ok = pb_read(name, data, size, kind, out, error) ||
+             (named_npy(name) && tensor_fail(error, "%s: is neither .npy nor a TensorProto", name));
     if (!ok)
         tensor_value_free(out);
     return ok;
 }
 
-static uint8_t *slurp(FILE *f, size_t *size)
+/* What comes from a pipe or device, as long as it lasts. */
+static uint8_t *read_stream(FILE *f, size_t *size)
 {
-    struct stat st;
+    const size_t most = (size_t)1 << 30;
+    uint8_t *data = NULL, *more;
 
-    if (fstat(fileno(f), &st))
-        return NULL;
-    if (!S_ISREG(st.st_mode)) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
-        return NULL;
+    for (size_t room = 1 << 16; room <= most; room *= 2) {
+        more = realloc(data, room);
+        if (!more)
+            break;
+        data = more;
+        *size += fread(data + *size, 1, room - *size, f);
+        if (*size < room && !ferror(f))
+            return data;
+        if (ferror(f))
+            break;
+        errno = EFBIG;
     }
-    *size = (size_t)st.st_size;
+    free(data);
+    return NULL;
+}
+
+static uint8_t *read_regular(FILE *f, size_t *size)
+{
     uint8_t *data = malloc(*size + 1);
-    errno = 0;
+
+    errno = data ? 0 : ENOMEM;
     if (data && fread(data, 1, *size, f) != *size) {
         free(data);
         data = NULL;
         errno = errno ? errno : EIO;
     }
     return data;
+}
+
+/* Null with the reason in errno. */
+static uint8_t *slurp(FILE *f, size_t *size)
+{
+    struct stat st;
+
+    *size = 0;
+    if (fstat(fileno(f), &st))
+        return NULL;
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return NULL;
+    }
+    if (!S_ISREG(st.st_mode))
+        return read_stream(f, size);
+    *size = (size_t)st.st_size;
+    return read_regular(f, size);
 }
 
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor_file.h"
 #include "tensor_types.h"
 
 const tensor_type tensor_types[TENSOR_TYPES] = {
@@ -72,6 +73,15 @@ bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims)
     if (t->data)
         memset(t->data, 0, bytes);
     return t->data != NULL;
+}
+
+bool tensor_init_failed(const tensor *t, const char *what, const char *name,
+                        char error[TENSOR_ERROR_SIZE])
+{
+    if (!t->count)
+        return tensor_fail(error, "%s '%.200s' is too large", what, name);
+    return tensor_fail(error, "no memory for the %zu bytes of %s '%.200s'",
+                       (size_t)t->count * tensor_elem_size(t->dtype), what, name);
 }
 
 void tensor_free(tensor *t)

@@ -49,15 +49,20 @@ typedef struct tensor_value {
 
 const char *tensor_type_name(int32_t dtype);       /* "f32", .. or "?" */
 size_t tensor_elem_size(int32_t dtype);            /* in memory; 0: unknown */
-/* Sets dtype, rank, dims, count and allocates zeroed data; false: too large. */
+/* Sets dtype, rank, dims, count and allocates zeroed data; false: too large or,
+ * if the count is set, without memory. */
 bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims);
+/* The message of a tensor_init that failed, of "input" or the like; false. */
+bool tensor_init_failed(const tensor *t, const char *what, const char *name,
+                        char error[TENSOR_ERROR_SIZE]);
 void tensor_free(tensor *t);
 /* Replaces the strings by copies that `t` owns; false without memory: it is
  * empty then. */
 bool tensor_own_strings(tensor *t);
 void tensor_value_free(tensor_value *v);
 
-/* Reads .npy (known by its first bytes) or .pb; `kind` says what a .pb holds. */
+/* Reads .npy (known by its first bytes) or .pb; `kind` says what a .pb holds.  What
+ * is no regular file is read to its end, up to 1 GiB. */
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
                  char error[TENSOR_ERROR_SIZE]);
 /* The same from memory; `name` stands in messages. */

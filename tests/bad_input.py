@@ -279,19 +279,34 @@ def bad_data(folder):
     (folder / 'cut.npy').write_bytes((folder / 'good.npy').read_bytes()[:-1])
     (folder / 'archive.npz').write_bytes(b'PK\3\4' + bytes(99))
     (folder / 'junk.pb').write_bytes(b'\xff' * 99)
+    (folder / 'text.npy').write_bytes(b'1,2,3\n')
+    (folder / 'empty.npy').write_bytes(b'')
     check('build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm'], 0, new=['m'])
     engines = {'compiled': [INGOT, 'run', 'm.onnx'], 'executable': [folder / 'm'],
                'interpreter': [INGOT, 'run', 'm.onnx', '--engine=interpreter']}
     for engine, command in engines.items():
         for data, *words in (('type.npy', "'x'", 'f64'), ('shape.npy', "'x'", '3'), ('rank.npy', "'x'"),
-                             ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('archive.npz', 'archive such as .npz'), ('none.npy', 'none.npy')):
+                             ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('text.npy', 'text.npy: is neither .npy nor a TensorProto'),
+                             ('empty.npy', 'empty.npy: is empty'), ('/dev/null', '/dev/null: is empty'), ('.', 'directory'),
+                             ('archive.npz', 'archive such as .npz'), ('none.npy', 'none.npy')):
             check(f'{engine}: {data}', folder, [*command, '--input', f'x={data}', '--output-dir', 'out'], 1, *words)
         check(f'{engine}: missing input', folder, command, 1, "'x'")
         check(f'{engine}: unknown input', folder, [*command, '--input', 'xx=good.npy'], 1, "'xx'", "'x'")
         check(f'{engine}: good', folder, [*command, '--input=x=good.npy', '--output-dir', f'{engine}/a/b'],
               0, new=[engine])
+        check(f'{engine}: from a pipe', folder, ['/bin/sh', '-c', 'cat good.npy | "$@"', 'sh', *command, '--input=x=/dev/stdin'], 0)
         check(f'{engine}: folder is a file', folder, [*command, '--input=x=good.npy', '--output-dir', 'm.onnx'],
               1, 'm.onnx')
+
+
+def little_memory(folder):
+    """An input that is too large for the memory is not too large for the model."""
+    (folder / 'm.onnx').write_bytes(relu(('N', 1000)))
+    check('build', folder, [INGOT, 'build', 'm.onnx', '-o', 'm'], 0, new=['m'])
+    for command in ([folder / 'm'], [INGOT, 'run', 'm.onnx']):
+        check(f'little memory: {command[0].name}', folder, ['/bin/sh', '-c', 'ulimit -v 4000000; exec "$@"', 'sh', *command,
+                                                            '--random-inputs', '--dim', 'N=10000000'],
+              1, "no memory for the 40000000000 bytes of input 'x'")
 
 
 def unwritable(folder):
@@ -452,7 +467,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, unwritable, interruptions, test_folders, command_lines, long_constants,
+        for part in (every_byte, broken_models, memory, bad_data, little_memory, unwritable, interruptions, test_folders, command_lines, long_constants,
                      foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
