@@ -6,7 +6,7 @@
 #include "progress.h"
 
 typedef struct given_input {
-    char *name;
+    char *name;                 /* null until the model is known: none stands before the file */
     const char *path;
 } given_input;
 
@@ -22,7 +22,7 @@ typedef struct run_options {
 enum { O_INPUT, O_FOLDER, O_FORMAT, O_ENGINE, O_RANDOM, O_THREADS, O_MODEL };
 
 static const cli_option options[] = {
-    {"--input", "NAME=FILE", "an input, from a .npy or .pb file"},
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one"},
     {"--output-dir", "DIR", "write every output there (default: print a summary)"},
     {"--output-format", "FORMAT", "npy (default) or pb"},
     {"--engine", "NAME", "compiled (default) or interpreter"},
@@ -34,7 +34,7 @@ static const cli_option options[] = {
 static const char *path_of(const run_options *o, const char *name)
 {
     for (uint32_t i = 0; i < o->inputs.len; i++)
-        if (!strcmp(o->inputs.at[i].name, name))
+        if (o->inputs.at[i].name && !strcmp(o->inputs.at[i].name, name))
             return o->inputs.at[i].path;
     return NULL;
 }
@@ -42,13 +42,10 @@ static const char *path_of(const run_options *o, const char *name)
 static bool add_input(run_options *o, const char *value)
 {
     const char *at = strchr(value, '=');
+    char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
 
-    if (!at)
-        return cli_wrong("--input takes NAME=FILE, not '%s'", value);
-    char *name = strndup(value, (size_t)(at - value));
-    bool twice = path_of(o, name) != NULL;
-    vec_push(&o->inputs, (given_input){name, at + 1});
-    return !twice || cli_wrong("--input %s is given twice", name);
+    vec_push(&o->inputs, (given_input){name, at ? at + 1 : value});
+    return true;
 }
 
 static bool set_format(run_options *o, const char *value)
@@ -77,6 +74,22 @@ static bool see(void *cx, int index, const char *value)
 }
 
 /* ---- inputs --------------------------------------------------------------------- */
+
+/* The file alone is enough where there is one input; false for wrong usage. */
+static bool name_inputs(run_options *o, const ir_fn *fn)
+{
+    for (uint32_t i = 0; i < o->inputs.len; i++) {
+        given_input *g = &o->inputs.at[i];
+        if (!g->name && fn->param.len != 1)
+            return cli_wrong("--input takes NAME=FILE, not '%s': the model has %u inputs", g->path,
+                             fn->param.len);
+        if (!g->name)
+            g->name = strdup(fn->param_name.at[0]);
+        if (path_of(o, g->name) != g->path)
+            return cli_wrong("--input %s is given twice", g->name);
+    }
+    return true;
+}
 
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v)
 {
@@ -172,6 +185,24 @@ static bool run_engine(const run_options *o, ingot_engine *e)
     return ok;
 }
 
+static int run(run_options *o, diag *d)
+{
+    ir_module *m = ingot_load(o->file, &o->model.o, d);
+    bool usable = !m || name_inputs(o, m->fn.at[0]);
+    ingot_engine *e = NULL;
+
+    if (m && usable)
+        e = ingot_engine_open(o->engine, m, &o->model.o, (int)o->threads, d);
+    else
+        ir_module_free(m);
+    if (!e)
+        progress_stop();
+    diag_print(d, stderr);
+    bool ok = e && run_engine(o, e);
+    ingot_engine_close(e);
+    return !usable ? CLI_USAGE : ok ? CLI_OK : CLI_FAILED;
+}
+
 int command_run(int argc, char **argv)
 {
     run_options o = {.engine = ENGINE_COMPILED};
@@ -188,17 +219,11 @@ int command_run(int argc, char **argv)
     cleanup_catch_interrupt();
     progress_start(o.model.verbose);
     diag_init(&d);
-    ir_module *m = ingot_load(o.file, &o.model.o, &d);
-    ingot_engine *e = m ? ingot_engine_open(o.engine, m, &o.model.o, (int)o.threads, &d) : NULL;
-    if (!e)
-        progress_stop();
-    diag_print(&d, stderr);
-    bool ok = e && run_engine(&o, e);
-    ingot_engine_close(e);
+    status = run(&o, &d);
     diag_free(&d);
     for (uint32_t i = 0; i < o.inputs.len; i++)
         free(o.inputs.at[i].name);
     vec_free(&o.inputs);
     model_options_free(&o.model);
-    return ok ? CLI_OK : CLI_FAILED;
+    return status;
 }

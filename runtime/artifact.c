@@ -248,6 +248,19 @@ static void close_artifact(artifact *a)
     close_list(&a->o.dims);
 }
 
+static int open_and_run(artifact *a)
+{
+    if (a->o.json && !a->o.bench) {
+        cli_wrong("--json goes with --bench");
+        return CLI_USAGE;
+    }
+    if (!open_artifact(a))
+        return CLI_FAILED;
+    if (!artifact_check_inputs(a))
+        return CLI_USAGE;
+    return artifact_bind(a) && (a->o.info ? artifact_info(a) : run(a)) ? CLI_OK : CLI_FAILED;
+}
+
 int artifact_main(const struct ingot_model *m, int argc, char **argv)
 {
     artifact a = {.model = m};
@@ -257,15 +270,8 @@ int artifact_main(const struct ingot_model *m, int argc, char **argv)
     snprintf(usage, sizeof usage, "%.100s [OPTIONS]", program_invocation_short_name);
     snprintf(about, sizeof about, "Runs the model '%.100s', which is compiled in.", m->name);
     int status = cli_parse(argc - 1, argv + 1, usage, about, options, see, &a.o);
-    if (status == CLI_OK && a.o.json && !a.o.bench) {
-        cli_wrong("--json goes with --bench");
-        status = CLI_USAGE;
-    }
-    if (status == CLI_OK) {
-        bool ok = open_artifact(&a) && artifact_bind(&a) &&
-                  (a.o.info ? artifact_info(&a) : run(&a));
-        status = ok ? CLI_OK : CLI_FAILED;
-    }
+    if (status == CLI_OK)
+        status = open_and_run(&a);
     close_artifact(&a);
     if ((status == CLI_OK || status == CLI_HELP) && (fflush(stdout) || ferror(stdout))) {
         cli_wrong("standard output cannot be written: %s", strerror(errno));

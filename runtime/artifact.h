@@ -41,6 +41,7 @@ typedef struct artifact {
 /* All return false after a message on stderr. */
 
 /* artifact_inputs.c */
+bool artifact_check_inputs(const artifact *a);  /* is --input used as it must be? */
 bool artifact_bind(artifact *a);            /* --dim and --shape */
 bool artifact_load_inputs(artifact *a);     /* files, then random ones */
 /* artifact_info.c */

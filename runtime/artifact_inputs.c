@@ -66,14 +66,24 @@ bool artifact_bind(artifact *a)
 }
 
 /* `--input FILE` is enough where there is one input. */
-static bool input_of(const artifact *a, const artifact_given *g, int32_t *index)
+static const char *name_of(const artifact *a, const artifact_given *g)
 {
-    *index = 0;
-    if (g->name)
-        return find_input(a, g->name, index);
-    return a->entry->input_count == 1 ||
-           cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", g->path,
-                     a->entry->input_count);
+    return g->name ? g->name : a->entry->input_count == 1 ? a->entry->inputs[0].name : NULL;
+}
+
+bool artifact_check_inputs(const artifact *a)
+{
+    for (int i = 0; i < a->o.inputs.n; i++) {
+        const artifact_given *g = &a->o.inputs.at[i];
+        const char *name = name_of(a, g);
+        if (!name)
+            return cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", g->path,
+                             a->entry->input_count);
+        for (int k = 0; k < i; k++)
+            if (!strcmp(name_of(a, &a->o.inputs.at[k]), name))
+                return cli_wrong("--input %s is given twice", name);
+    }
+    return true;
 }
 
 static bool load_file(artifact *a, const artifact_given *g)
@@ -81,10 +91,8 @@ static bool load_file(artifact *a, const artifact_given *g)
     char error[TENSOR_ERROR_SIZE];
     int32_t i;
 
-    if (!input_of(a, g, &i))
+    if (!find_input(a, name_of(a, g), &i))
         return false;
-    if (a->in[i].t.data)
-        return cli_wrong("input '%s' is given twice", a->entry->inputs[i].name);
     if (!tensor_read(g->path, TENSOR_PLAIN, &a->in[i], error))
         return cli_wrong("%s", error);
     return bind_tensor(a->entry, i, &a->in[i].t, a->dims, error) ||

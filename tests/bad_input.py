@@ -299,6 +299,24 @@ def bad_data(folder):
               1, 'm.onnx')
 
 
+def inputs_given(folder):
+    """`ingot run` and executables take the same, and refuse the same in the same way."""
+    (folder / 'one.onnx').write_bytes(relu())
+    (folder / 'two.onnx').write_bytes(model(node('Add', ['x', 'z'], ['y']) + value(11, 'x', [2, 3]) +
+                                            value(11, 'z', [2, 3]) + value(12, 'y', [2, 3])))
+    npy(folder / 'x.npy', [2, 3])
+    npy(folder / 'type.npy', [2, 3], '<f8', 8)
+    cases = (('one', ['--input', 'x.npy'], 0), ('one', ['--input', 'x.npy', '--input', 'x=x.npy'], 2, '--input x', 'twice'),
+             ('two', ['--input', 'x.npy'], 2, 'NAME=FILE', "'x.npy'", '2 inputs'),
+             ('two', ['--input=x=x.npy', '--input=x=type.npy'], 2, '--input x', 'twice'),
+             ('two', ['--input=x=x.npy', '--input=z=x.npy'], 0))
+    for name in ('one', 'two'):
+        check('build', folder, [INGOT, 'build', f'{name}.onnx', '-o', name], 0, new=[name])
+    for name, arguments, code, *words in cases:
+        for command in ([folder / name], [INGOT, 'run', f'{name}.onnx']):
+            check(f'{command[0].name} {name}: {arguments}', folder, [*command, *arguments], code, *words)
+
+
 def little_memory(folder):
     """An input that is too large for the memory is not too large for the model."""
     (folder / 'm.onnx').write_bytes(relu(('N', 1000)))
@@ -467,7 +485,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, little_memory, unwritable, interruptions, test_folders, command_lines, long_constants,
+        for part in (every_byte, broken_models, memory, bad_data, inputs_given, little_memory, unwritable, interruptions, test_folders, command_lines, long_constants,
                      foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
