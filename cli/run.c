@@ -91,6 +91,20 @@ static bool name_inputs(run_options *o, const ir_fn *fn)
     return true;
 }
 
+/* As executables say it. */
+static bool unknown_extent(const ir_fn *fn, uint32_t i, int axis, ir_dim dim)
+{
+    const char *input = fn->param_name.at[i];
+    uint32_t symbol = dim_symbol_id(&fn->module->dims, dim);
+
+    if (symbol == NAMES_NONE)
+        return cli_wrong("input '%s', axis %d: extent is not known; give --shape %s=..", input, axis,
+                         input);
+    const char *name = fn->module->dims.symbol.at[symbol].name;
+    return cli_wrong("input '%s', axis %d: extent '%s' is not known; give --dim %s=N or --shape "
+                     "%s=..", input, axis, name, name, input);
+}
+
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v)
 {
     const ir_type *t = ir_type_of(fn, fn->param.at[i]);
@@ -102,8 +116,7 @@ bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_val
                          fn->param_name.at[i]);
     for (int a = 0; a < t->rank; a++)
         if (!dim_const(&fn->module->dims, t->dim[a], &dims[a]))
-            return cli_wrong("input '%s' has a run-time extent at axis %d: give --shape or --dim",
-                             fn->param_name.at[i], a);
+            return unknown_extent(fn, i, a, t->dim[a]);
     if (!tensor_init(&v->t, dt_of(t->dtype)->onnx, t->rank, dims))
         return tensor_init_failed(&v->t, "input", fn->param_name.at[i], error) ||
                cli_wrong("%s", error);
@@ -143,6 +156,8 @@ static bool load_inputs(const run_options *o, const ir_fn *fn, tensor_value *in)
         if (path &&
             !tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), &in[i], error))
             return cli_wrong("%s", error);
+        if (path && !ingot_check_input(fn, (int)i, &in[i], error))
+            return cli_wrong("%s: %s", path, error);
     }
     return true;
 }

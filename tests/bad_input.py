@@ -285,7 +285,8 @@ def bad_data(folder):
     engines = {'compiled': [INGOT, 'run', 'm.onnx'], 'executable': [folder / 'm'],
                'interpreter': [INGOT, 'run', 'm.onnx', '--engine=interpreter']}
     for engine, command in engines.items():
-        for data, *words in (('type.npy', "'x'", 'f64'), ('shape.npy', "'x'", '3'), ('rank.npy', "'x'"),
+        for data, *words in (('type.npy', "type.npy: input 'x'", 'f64'), ('shape.npy', "shape.npy: input 'x'", '3'),
+                             ('rank.npy', "rank.npy: input 'x'"),
                              ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('text.npy', 'text.npy: is neither .npy nor a TensorProto'),
                              ('empty.npy', 'empty.npy: is empty'), ('/dev/null', '/dev/null: is empty'), ('.', 'directory'),
                              ('archive.npz', 'archive such as .npz'), ('none.npy', 'none.npy')):
@@ -452,7 +453,9 @@ def command_lines(folder):
     for name, arguments in right.items():
         check(f'right: {name}', folder, [INGOT, 'inspect', *arguments], 0)
     check('test: no such folder', folder, [INGOT, 'test', 'none'], 1, 'none')
-    check('run: free dim', folder, [INGOT, 'run', 'm.onnx', '--random-inputs'], 1, "'x'", '--shape')
+    for command in ('run', 'bench'):
+        check(f'{command}: free dim', folder, [INGOT, command, 'm.onnx', '--random-inputs'], 1,
+              "input 'x', axis 0: extent 'N' is not known; give --dim N=N or --shape x=..")
     check('run: seed', folder, [INGOT, 'run', '--random-inputs=7', 'm.onnx', '--dim', 'N=2'], 0)
     check('bench: no seed', folder, [INGOT, 'bench', '--random-inputs', 'm.onnx', '--dim', 'N=2', '--runs=1'], 0)
     for command in ('build', 'run', 'bench', 'test', 'inspect', 'ops', 'opt'):
