@@ -147,6 +147,7 @@ static bool c_side(const workplace *w, const artifact *a)
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
     library_header(a, &header);
+    text_add(&source, "#line 1 \"library.c\"\n");  /* cc gives the assembler the path as it is */
     text_addn(&source, header.at, header.len);
     library_source(a, &source);
     bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) &&

@@ -244,6 +244,15 @@ def names_of_weights(b):
     run(b.folder / 'net', '--random-inputs')
 
 
+def odd_folders(b):
+    model = b.model('limits', LIMITS)
+    for name in '"', "'", '\\', ' ', '-':
+        folder = b.folder / f'a{name}b'
+        folder.mkdir()
+        for emit in 'exe', 'obj', 'lib', 'shared':
+            run(b.ingot, 'build', model, '--emit', emit, '-o', folder / f'x{emit}')
+
+
 def same_bytes(b):
     other = b.folder / 'other'
     other.mkdir()
@@ -351,7 +360,7 @@ def main():
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
                                        names, macro_names, model_names, alike,
                                        shared, limits,
-                                       weights_of_executables, names_of_weights,
+                                       weights_of_executables, names_of_weights, odd_folders,
                                        same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
