@@ -13,7 +13,8 @@
 
 typedef struct build_options {
     model_options model;
-    const char *file, *out, *emit, *cpu, *name, *weights;
+    const char *file, *out, *emit, *name, *weights;
+    const target *target;
     bool is_static, no_alloc;
     long long threads;
     workplace work;
@@ -24,7 +25,7 @@ enum { O_OUT, O_EMIT, O_CPU, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC,
 static const cli_option options[] = {
     {"-o", "FILE", "the output"},
     {"--emit", "KIND", "exe (default), lib, shared, obj, llvm or asm"},
-    {"--cpu", "NAME", "native (default), x86-64-v2, -v3 or -v4"},
+    {"--cpu", "NAME", COMMAND_CPU_HELP},
     {"--static", NULL, "an executable without shared libraries"},
     {"--name", "NAME", "of the model in symbols (default: from -o)"},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library"},
@@ -32,16 +33,24 @@ static const cli_option options[] = {
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data"},
     MODEL_OPTIONS};
 
+static bool set_once(const char *option, const char **to, const char *value)
+{
+    if (*to)
+        return cli_wrong("%s is given twice: '%s' and '%s'", option, *to, value);
+    *to = value;
+    return true;
+}
+
 static bool see(void *cx, int index, const char *value)
 {
     build_options *o = cx;
 
     switch (index) {
-    case O_OUT: o->out = value; return true;
+    case O_OUT: return set_once("-o", &o->out, value);
     case O_EMIT: o->emit = value; return true;
-    case O_CPU: o->cpu = value; return true;
+    case O_CPU: return command_cpu(value, &o->target);
     case O_STATIC: o->is_static = true; return true;
-    case O_NAME: o->name = value; return true;
+    case O_NAME: return set_once("--name", &o->name, value);
     case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
     case O_WEIGHTS: o->weights = value; return true;
     case O_NO_ALLOC: o->no_alloc = true; return true;
@@ -183,10 +192,10 @@ static bool make_text(const build_options *o, const ingot_code *c)
     return ok && text_weights(o, c);
 }
 
-static bool compile(const build_options *o, ir_module *m, const target *t, diag *d)
+static bool compile(const build_options *o, ir_module *m, diag *d)
 {
     char *name = identifier(o);
-    ingot_code_options co = {.name = name, .target = t, .threads = (int32_t)o->threads,
+    ingot_code_options co = {.name = name, .target = o->target, .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .max_weights = o->model.o.onnx.max_weights,
@@ -200,7 +209,7 @@ static bool compile(const build_options *o, ir_module *m, const target *t, diag 
     return ok;
 }
 
-static bool build(build_options *o, const target *t)
+static bool build(build_options *o)
 {
     diag d;
 
@@ -209,7 +218,7 @@ static bool build(build_options *o, const target *t)
     progress_start(o->model.verbose);
     ir_module *m = workplace_open(&o->work, o->out) ? ingot_load(o->file, &o->model.o, &d) : NULL;
     o->work.verbose = o->model.verbose;
-    bool ok = m && compile(o, m, t, &d);
+    bool ok = m && compile(o, m, &d);
     progress_stop();
     workplace_close(&o->work);
     diag_print(&d, stderr);
@@ -218,11 +227,9 @@ static bool build(build_options *o, const target *t)
     return ok;
 }
 
-static bool check(const build_options *o, const target *t)
+static bool check(const build_options *o)
 {
     static const char *const known[] = {"exe", "lib", "shared", "obj", "llvm", "asm"};
-    static const char *const cpus[] = {"native",    "x86-64",    "x86-64-v1",
-                                       "x86-64-v2", "x86-64-v3", "x86-64-v4"};
     static const char *const where[] = {"embed", "file"};
 
     if (!o->file || !o->out)
@@ -230,23 +237,21 @@ static bool check(const build_options *o, const target *t)
                                  : "no model given (see ingot build --help)");
     return command_one_of("--emit", o->emit, known, COUNT(known)) &&
            command_one_of("--weights", o->weights, where, COUNT(where)) &&
-           (t || command_one_of("--cpu", o->cpu, cpus, COUNT(cpus))) &&
            (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
            names_differ(o);
 }
 
 int command_build(int argc, char **argv)
 {
-    build_options o = {.emit = "exe", .cpu = "native", .weights = "embed"};
+    build_options o = {.emit = "exe", .weights = "embed", .target = target_host()};
     int status = cli_parse(argc, argv, "ingot build MODEL -o FILE [OPTIONS]",
                            "Compiles a model to native code.", options, see, &o);
 
     if (status)
         return status;
-    const target *t = target_find(o.cpu);
-    if (!check(&o, t))
+    if (!check(&o))
         return CLI_USAGE;
-    bool ok = build(&o, t);
+    bool ok = build(&o);
     model_options_free(&o.model);
     return ok ? CLI_OK : CLI_FAILED;
 }

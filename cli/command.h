@@ -43,8 +43,11 @@ void model_options_free(model_options *m);
 bool model_option_file(const char **file, const char *value);
 bool model_option_engine(const char *value, ingot_engine_kind *out);
 
-/* Is `value` of option `what` one of n known words?  False after a message. */
+/* Is `value` of option `what` one of n known words?  False after a message with all of them. */
 bool command_one_of(const char *what, const char *value, const char *const *known, size_t n);
+/* --cpu; false after a message. */
+#define COMMAND_CPU_HELP "native (default), x86-64 or x86-64-v1, x86-64-v2, -v3, -v4"
+bool command_cpu(const char *value, const target **out);
 /* Fills v with random elements of parameter i; false after a message, when an
  * extent is known at run time only. */
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);

@@ -20,7 +20,7 @@ static const cli_option options[] = {
     {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
     {"--format", "NAME", "text (default), dot or svg"},
     {"--full", NULL, "text with all of long constants, so that it reads back"},
-    {"--cpu", "NAME", "x86-64-v1 to v4, or native (default)"},
+    {"--cpu", "NAME", COMMAND_CPU_HELP},
     {"-p", "PASS,..", "passes to run, in order"},
     MODEL_OPTIONS};
 
@@ -37,9 +37,7 @@ static bool see(void *cx, int index, const char *value)
         o->format = value;
         return command_one_of("--format", value, formats, COUNT(formats));
     case O_FULL: o->full = true; return true;
-    case O_CPU:
-        o->target = target_find(value);
-        return o->target || cli_wrong("--cpu: unknown processor '%s'", value);
+    case O_CPU: return command_cpu(value, &o->target);
     case O_PASSES: o->passes = value; return true;
     case -1: return model_option_file(&o->file, value);
     default: return model_option(&o->model, index - O_MODEL, value);

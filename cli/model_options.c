@@ -107,14 +107,36 @@ bool model_option_file(const char **file, const char *value)
     return true;
 }
 
+/* "a, b or c" */
+static void list_words(const char *const *word, size_t n, text *out)
+{
+    for (size_t i = 0; i < n; i++)
+        text_add(out, "%s%s", !i ? "" : i + 1 < n ? ", " : " or ", word[i]);
+}
+
 bool command_one_of(const char *what, const char *value, const char *const *known, size_t n)
 {
+    text choices = {0};
+
     for (size_t i = 0; i < n; i++)
         if (!strcmp(value, known[i]))
             return true;
     const char *near = cli_nearest(value, known, (int)n);
-    return near ? cli_wrong("%s '%s' is unknown; did you mean '%s'?", what, value, near)
-                : cli_wrong("%s '%s' is unknown (see --help)", what, value);
+    list_words(known, n, &choices);
+    if (near)
+        text_add(&choices, "; did you mean '%s'?", near);
+    cli_wrong("%s '%s' is unknown: give %s", what, value, choices.at);
+    text_free(&choices);
+    return false;
+}
+
+bool command_cpu(const char *value, const target **out)
+{
+    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1",
+                                        "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+    *out = target_find(value);
+    return *out || command_one_of("--cpu", value, known, COUNT(known));
 }
 
 bool model_option_engine(const char *value, ingot_engine_kind *out)

@@ -98,8 +98,8 @@ static bool unknown_extent(const ir_fn *fn, uint32_t i, int axis, ir_dim dim)
     uint32_t symbol = dim_symbol_id(&fn->module->dims, dim);
 
     if (symbol == NAMES_NONE)
-        return cli_wrong("input '%s', axis %d: extent is not known; give --shape %s=..", input, axis,
-                         input);
+        return cli_wrong("input '%s', axis %d: extent is not known; give --shape %s=..", input,
+                         axis, input);
     const char *name = fn->module->dims.symbol.at[symbol].name;
     return cli_wrong("input '%s', axis %d: extent '%s' is not known; give --dim %s=N or --shape "
                      "%s=..", input, axis, name, name, input);

@@ -49,10 +49,18 @@ static int distance(const char *a, const char *b)
     return row[n];
 }
 
+/* So many letters may be wrong: at least one must be right. */
+static int most_wrong(const char *name)
+{
+    int letters = (int)strlen(name + strspn(name, "-")), most = 1 + letters / 4;
+
+    return most < letters ? most : letters - 1;
+}
+
 const char *cli_nearest(const char *name, const char *const *names, int n)
 {
     const char *best = NULL;
-    int least_distance = 1 + (int)strlen(name) / 3;
+    int least_distance = most_wrong(name);
 
     for (int i = 0; i < n; i++) {
         int d = distance(name, names[i]);

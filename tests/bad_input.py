@@ -433,6 +433,9 @@ def command_lines(folder):
         'unknown pass': ['inspect', 'm.onnx', '-p', 'foo'],
         'picture of loops': ['inspect', 'm.onnx', '--stage', 'loops', '--format', 'svg'],
         'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
+        'an output twice': ['build', 'm.onnx', '-o', 'a', '-o', 'b'],
+        'a name twice': ['build', 'm.onnx', '-o', 'a', '--name', 'b', '--name=c'],
+        'bad place': ['build', 'm.onnx', '-o', 'a', '--weights', 'foo'], 'bad level': ['inspect', 'm.onnx', '--cpu', 'x86-64-v5'],
         'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
         'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
         'weights over the model': ['build', 'net.weights', '--weights', 'file', '-o', 'net'],
@@ -440,7 +443,9 @@ def command_lines(folder):
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
-    hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "'exe'"}
+    hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
+             'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4', 'bad place': 'embed or file',
+             'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
         check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))
     wrong = {'unknown dim': (['--dim', 'M=4'], "'M'"), 'unknown input': (['--shape', 'z=2x3'], "'z'"),

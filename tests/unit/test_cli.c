@@ -87,6 +87,9 @@ static void test_suggestions(void **state)
     assert_string_equal(cli_nearest("inspet", names, 4), "inspect");
     assert_null(cli_nearest("train", names, 1));
     assert_null(cli_nearest("", names, 0));
+    assert_null(cli_nearest("", names, 4));
+    assert_null(cli_nearest("--version", (const char *[]){"--json", "--shape"}, 2));
+    assert_null(cli_nearest("N", (const char *[]){"M"}, 1));
 }
 
 static void test_numbers(void **state)
