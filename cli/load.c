@@ -124,6 +124,7 @@ static ir_module *load_text(const char *path, const onnx_options *o, diag *d)
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
 {
     progress_step("reading %s", path);
+    d->file = path;
     return ingot_has_suffix(path, ".ir") ? load_text(path, o ? &o->onnx : NULL, d)
                                          : onnx_import(path, o ? &o->onnx : NULL, d);
 }

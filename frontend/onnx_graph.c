@@ -11,6 +11,13 @@ static const char *text_or(const char *s)
     return s ? s : "";
 }
 
+/* "node 3 'conv1'"; many nodes have no name. */
+static const char *node_text(arena *mem, uint32_t index, const Onnx__NodeProto *p)
+{
+    return *text_or(p->name) ? arena_printf(mem, "node %u '%s'", index, p->name)
+                             : arena_printf(mem, "node %u", index);
+}
+
 /* ---- scopes --------------------------------------------------------------------- */
 
 void scope_set(onnx_scope *s, const char *name, ir_ref r)
@@ -137,8 +144,9 @@ static const uint32_t *sort_nodes(onnx_scope *sc, const Onnx__GraphProto *g)
     for (uint32_t i = 0; ok && i < g->n_node; i++)
         if (!s.state[i] && !visit(&s, i))
             ok = diag_error(sc->model->d, sc->b->loc, D_GENERAL,
-                            arena_printf(mem, "node %u '%s' (%s) is part of a cycle", i,
-                                         text_or(g->node[i]->name), text_or(g->node[i]->op_type)));
+                            arena_printf(mem, "%s (%s) is part of a cycle",
+                                         node_text(mem, i, g->node[i]),
+                                         text_or(g->node[i]->op_type)));
     names_free(&s.made);
     vec_free(&s.maker);
     vec_free(&s.stack);
@@ -345,7 +353,7 @@ static bool run_node(onnx_scope *s, uint32_t index)
                  .version = scope_version(s, text_or(p->domain)), .nin = (int)p->n_input,
                  .nout = (int)p->n_output, .out = out};
 
-    n.place = arena_printf(&x->m->mem, "node %u '%s'", index, text_or(p->name));
+    n.place = node_text(&x->m->mem, index, p);
     char *place = arena_printf(&x->m->mem, "%s: %s (%s-%lld)", x->name, n.place,
                                text_or(p->op_type), (long long)n.version);
     s->b->loc = (ir_loc){.file = diag_place(x->d, place), .line = index + 1};

@@ -98,11 +98,13 @@ typedef struct gap_group {
     uint32_t count;
 } gap_group;
 
-static void print_group(const gap_group *g, FILE *out)
+static void print_group(const diag *d, const gap_group *g, FILE *out)
 {
     const diag_gap *first = g->named[0];
     bool any = false;
 
+    if (d->file)
+        fprintf(out, "%s: ", d->file);
     fprintf(out, "error: unsupported: %s%s%s: %s", first->op, *first->version ? "-" : "",
             first->version, first->reason);
     for (uint32_t i = 0; i < g->count && i < NAMED; i++) {
@@ -136,7 +138,7 @@ static void print_gaps(const diag *d, FILE *out)
         group.at[id].count++;
     }
     for (uint32_t i = 0; i < group.len; i++)
-        print_group(&group.at[i], out);
+        print_group(d, &group.at[i], out);
     vec_free(&group);
     names_free(&keys);
     arena_reset(&mem);

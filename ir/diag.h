@@ -33,6 +33,7 @@ typedef struct diag {
     VEC(const char *) place;/* by ir_loc.file: "net.ir", "model.onnx: node 17 'conv1' (Conv-11)" */
     uint32_t errors;
     const char *source;     /* text of the file, for the caret; may be null */
+    const char *file;       /* whose gaps these are; may be null */
 } diag;
 
 void diag_init(diag *d);

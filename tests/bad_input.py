@@ -41,9 +41,9 @@ def block(field, data):
     return varint(field << 3 | 2) + varint(len(data)) + data
 
 
-def node(op, inputs, outputs, attributes=b'', domain=''):
+def node(op, inputs, outputs, attributes=b'', domain='', name='n'):
     return block(1, b''.join(block(1, i) for i in inputs) +
-                 b''.join(block(2, o) for o in outputs) + block(3, 'n') +
+                 b''.join(block(2, o) for o in outputs) + block(3, name) +
                  block(4, op) + attributes + (block(7, domain) if domain else b''))
 
 
@@ -212,7 +212,9 @@ def broken_models(folder):
         'value made twice': (model(node('Relu', ['x'], ['y']) * 2 + value(11, 'x', [2]) +
                                    value(12, 'y', [2])), "'y'", 'twice'),
         'unknown operator': (model(node('Rleu', ['x'], ['y']) + value(11, 'x', [2]) +
-                                   value(12, 'y', [2])), 'unsupported', 'Rleu-17'),
+                                   value(12, 'y', [2])), "m.onnx: error: unsupported: Rleu-17: ", "(node 0 'n')"),
+        'unknown operator without a name': (model(node('Rleu', ['x'], ['y'], name='') + value(11, 'x', [2]) +
+                                                  value(12, 'y', [2])), '(node 0)'),
         'unknown domain': (model(node('Relu', ['x'], ['y'], domain='com.acme') + value(11, 'x', [2]) +
                                  value(12, 'y', [2])), 'unsupported', 'com.acme'),
         'unknown version': (model(node('Relu', ['x'], ['y']) + value(11, 'x', [2]) + value(12, 'y', [2]),

@@ -141,11 +141,13 @@ static void test_gaps_are_grouped(void **state)
         diag_unsupported(&d, "Foo", "3", i ? "node" : "first", "why");
         diag_unsupported(&d, "Bar", "", "", "because");
     }
+    d.file = "net.onnx";
     FILE *f = open_memstream(&out, &size);
     diag_print(&d, f);
     fclose(f);
-    assert_string_equal(out, "error: unsupported: Foo-3: why (first, node, node and 2 more)\n"
-                             "error: unsupported: Bar: because (5 times)\n");
+    assert_string_equal(out,
+                        "net.onnx: error: unsupported: Foo-3: why (first, node, node and 2 more)\n"
+                        "net.onnx: error: unsupported: Bar: because (5 times)\n");
     free(out);
     diag_free(&d);
 }
