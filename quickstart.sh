@@ -7,7 +7,29 @@
 # Installs missing Debian packages (as root or by sudo), asks nothing, and can be
 # run again.  Everything it writes lies in build/.
 set -euo pipefail
-file=$(realpath "${1:-$0}")
+
+usage="usage: ./quickstart.sh [FILE]"
+
+wrong()
+{
+    printf 'error: %s\n%s\n' "$1" "$usage" >&2
+    exit 2
+}
+
+case ${1:-} in
+--help | -h)
+    echo "$usage"
+    echo "Builds ingot and an executable that tells what FILE is (default: this script)."
+    exit
+    ;;
+-*) wrong "there is no option $1" ;;
+esac
+[ $# -le 1 ] || wrong "one file at a time"
+file=${1:-$0}
+if [ ! -f "$file" ] || [ ! -r "$file" ]; then
+    wrong "$file is no file that can be read"
+fi
+file=$(realpath "$file")
 cd "$(dirname "$0")"
 exec </dev/null
 . scripts/setup.sh

@@ -13,7 +13,8 @@ chmod -R a+rX "$tmp"
 chmod -R a-w "$tmp/prefix"
 chmod a+rwx "$tmp/home"
 cp "$model" "$tmp/home/model.onnx"
-chmod a+r "$tmp/home/model.onnx"
+cp "$(dirname "$0")/../quickstart.sh" "$tmp/home"
+chmod a+r "$tmp/home/model.onnx" "$tmp/home/quickstart.sh"
 as_user=()
 if [ "$(id -u)" = 0 ]; then
     as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -45,5 +46,11 @@ check "use of the library" sh -c '
 check "through a link" sh -c 'ln -s "$(command -v ingot)" other && ./other build model.onnx -o again'
 check "no way to write" sh -c '! ingot build model.onnx -o ../prefix/model 2>err &&
     grep -q "../prefix/model" err'
+check "quickstart --help" sh -c './quickstart.sh --help | grep -q usage:'
+check "quickstart of a folder, of nothing, of two" sh -c '
+    for files in . none "model.onnx model.onnx"; do
+        ./quickstart.sh $files 2>err
+        [ $? = 2 ] && grep -q usage: err || exit 1
+    done'
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
