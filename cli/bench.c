@@ -32,7 +32,7 @@ enum { O_ENGINE, O_THREADS, O_RUNS, O_DATA, O_JSON, O_RANDOM, O_MODEL };
 static const cli_option options[] = {
     {"--engine", "NAME", "compiled, interpreter, or both (default)"},
     {"--threads", "N", "report 1 to N threads (default 1)"},
-    {"--runs", "N", "runs to take minimum and median of (default 20)"},
+    {"--runs", "N", "runs to take minimum and median of (default 20; interpreter: at most 3)"},
     {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)"},
     {"--json", "FILE", "write the results there too"},
     {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed"},
@@ -160,6 +160,12 @@ static double percent(const bench_row *r)
     return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
 }
 
+/* Short times have more digits. */
+static int digits(double ms)
+{
+    return ms < 0.1 ? 6 : 3;
+}
+
 static void print_table(const bench *o)
 {
     const bench_row *first = o->row.at;
@@ -170,11 +176,15 @@ static void print_table(const bench *o)
     if (first->t.flops)
         printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
                (double)first->t.flops / 1e9, first->peak);
-    printf("\n%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
+    if (o->compiled || first->t.flops)
+        printf("\n");
+    printf("%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
            "GFLOP/s", "% of peak");
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
-        printf("%-12s %7d %12.3f %12.3f", r->engine, r->threads, 1e3 * r->t.min, 1e3 * r->t.median);
+        double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
+        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, digits(min), min, digits(median),
+               median);
         if (r->t.flops)
             printf(" %10.2f %10.1f", gflops(r), percent(r));
         printf("\n");
@@ -183,7 +193,9 @@ static void print_table(const bench *o)
 
 static void print_json(const bench *o, FILE *f)
 {
-    fputs("{\"runs\":[", f);
+    fputs("{\"model\":", f);
+    command_json_text(f, o->file);
+    fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", target_host()->name);
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
         fprintf(
@@ -199,15 +211,24 @@ static void print_json(const bench *o, FILE *f)
         o->row.at[0].t.flops, o->code_size, o->weights_size);
 }
 
-static bool write_json(const bench *o)
+static bool measure_and_report(bench *o)
 {
-    partial p;
-    bool ok = partial_open(&p, o->json);
+    partial json = {.slot = -1};
 
+    if (o->json && !partial_open(&json, o->json))
+        return cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+    progress_start(o->model.verbose);
+    bool ok = (!o->compiled || time_engine(o, ENGINE_COMPILED)) &&
+              (!o->interpreter || time_engine(o, ENGINE_INTERPRETER));
+    progress_stop();
     if (ok)
-        print_json(o, p.file);
-    return partial_close(&p, ok) ||
-           cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+        print_table(o);
+    if (!o->json)
+        return ok;
+    if (ok)
+        print_json(o, json.file);
+    return partial_close(&json, ok) ||
+           (ok && cli_wrong("%s: cannot be written: %s", o->json, strerror(errno)));
 }
 
 int command_bench(int argc, char **argv)
@@ -223,13 +244,7 @@ int command_bench(int argc, char **argv)
         return CLI_USAGE;
     }
     cleanup_catch_interrupt();
-    progress_start(o.model.verbose);
-    bool ok = (!o.compiled || time_engine(&o, ENGINE_COMPILED)) &&
-              (!o.interpreter || time_engine(&o, ENGINE_INTERPRETER));
-    progress_stop();
-    if (ok)
-        print_table(&o);
-    ok = ok && (!o.json || write_json(&o));
+    bool ok = measure_and_report(&o);
     vec_free(&o.row);
     model_options_free(&o.model);
     return ok ? CLI_OK : CLI_FAILED;

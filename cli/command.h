@@ -48,6 +48,8 @@ bool command_one_of(const char *what, const char *value, const char *const *know
 /* --cpu; false after a message. */
 #define COMMAND_CPU_HELP "native (default), x86-64 or x86-64-v1, x86-64-v2, -v3, -v4"
 bool command_cpu(const char *value, const target **out);
+/* `s` in quotes, as JSON. */
+void command_json_text(FILE *f, const char *s);
 /* Fills v with random elements of parameter i; false after a message, when an
  * extent is known at run time only. */
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);

@@ -221,20 +221,6 @@ static bool run_all(test_options *o)
 
 /* ---- reports ------------------------------------------------------------------------ */
 
-static void json_text(FILE *f, const char *s)
-{
-    fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            fputc('\\', f);
-        if ((unsigned char)*s < 32)
-            fprintf(f, "\\u%04x", *s);
-        else
-            fputc(*s, f);
-    }
-    fputc('"', f);
-}
-
 static void print_json(const test_options *o, const int count[3], FILE *f)
 {
     fprintf(f, "{\"engine\":\"%s\",\"passed\":%d,\"failed\":%d,\"skipped\":%d,\n \"cases\":[",
@@ -243,24 +229,31 @@ static void print_json(const test_options *o, const int count[3], FILE *f)
     for (uint32_t i = 0; i < o->cases.len; i++) {
         const test_case *c = &o->cases.at[i];
         fprintf(f, "%s\n {\"case\":", i ? "," : "");
-        json_text(f, c->folder);
+        command_json_text(f, c->folder);
         fprintf(f, ",\"result\":\"%s\",\"seconds\":%.3f,\"reason\":", outcome[c->result],
                 c->seconds);
-        json_text(f, c->reason);
+        command_json_text(f, c->reason);
         fputc('}', f);
     }
     fputs("\n]}\n", f);
 }
 
-static bool write_json(const test_options *o, const int count[3])
+/* Before the work: an hour of tests is not for a file that cannot be. */
+static bool open_json(const test_options *o, partial *p)
 {
-    partial p;
-    bool ok = partial_open(&p, o->json);
-
-    if (ok)
-        print_json(o, count, p.file);
-    return partial_close(&p, ok) ||
+    *p = (partial){.slot = -1};
+    return !o->json || partial_open(p, o->json) ||
            cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+}
+
+static bool close_json(const test_options *o, partial *p, bool ran, const int count[3])
+{
+    if (!o->json)
+        return ran;
+    if (ran)
+        print_json(o, count, p->file);
+    return partial_close(p, ran) ||
+           (ran && cli_wrong("%s: cannot be written: %s", o->json, strerror(errno)));
 }
 
 /* ---- command line -------------------------------------------------------------------------- */
@@ -342,17 +335,20 @@ static void explain_skips(const test_options *o)
 static bool run_and_report(test_options *o)
 {
     int count[3] = {0};
+    partial json;
 
     o->s.model = o->model.o;
     o->s.threads = (int)o->threads;
     cleanup_catch_interrupt();
+    if (!open_json(o, &json))
+        return false;
     if (!o->model.verbose)
         progress_start(false);
     bool ran = run_all(o);
     progress_stop();
     for (uint32_t i = 0; i < o->cases.len; i++)
         count[o->cases.at[i].result]++;
-    bool written = ran && (!o->json || write_json(o, count));
+    bool written = close_json(o, &json, ran, count);
     if (ran && !count[PASSED] && !count[FAILED] && !o->model.verbose)
         explain_skips(o);
     if (ran)

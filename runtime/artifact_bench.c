@@ -53,31 +53,46 @@ static bool print_json(FILE *f, const artifact *a, const invoke *v, double min, 
                    median) > 0;
 }
 
-static bool write_json(const artifact *a, const invoke *v, double min, double median)
+/* Short times have more digits. */
+static int digits(double ms)
 {
-    partial p;
-    bool ok = partial_open(&p, a->o.json) && print_json(p.file, a, v, min, median);
+    return ms < 0.1 ? 6 : 3;
+}
 
-    return partial_close(&p, ok) ||
-           cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno));
+static void print_line(const artifact *a, const invoke *v, double min, double median)
+{
+    uint64_t flops = a->entry->flops(v->dims);
+
+    printf("%lld runs, %d threads: min %.*f ms, median %.*f ms", a->o.bench, a->threads,
+           digits(min), min, digits(median), median);
+    if (flops)
+        printf(", %.1f GFLOP/s", (double)flops / min / 1e6);
+    printf("\n");
+}
+
+/* The file of --json is opened before the work, in case it cannot be. */
+static bool bench_to(artifact *a, invoke *v, double *ms)
+{
+    partial json = {.slot = -1};
+
+    if (a->o.json && !partial_open(&json, a->o.json))
+        return cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno));
+    bool ok = time_runs(v, ms, a->o.bench);
+    double min = ms[0], median = ms[a->o.bench / 2];
+    if (ok)
+        print_line(a, v, min, median);
+    if (!a->o.json)
+        return ok;
+    bool put = ok && print_json(json.file, a, v, min, median);
+    return partial_close(&json, put) ||
+           (ok && cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno)));
 }
 
 bool artifact_bench(artifact *a, invoke *v)
 {
-    long long n = a->o.bench;
-    double *ms = calloc((size_t)n, sizeof *ms);
+    double *ms = calloc((size_t)a->o.bench, sizeof *ms);
+    bool ok = ms ? bench_to(a, v, ms) : cli_wrong("no memory for %lld times", a->o.bench);
 
-    if (!ms)
-        return cli_wrong("no memory for %lld times", n);
-    bool ok = time_runs(v, ms, n);
-    double min = ms[0], median = ms[n / 2];
     free(ms);
-    if (!ok)
-        return false;
-    printf("%lld runs, %d threads: min %.3f ms, median %.3f ms", n, a->threads, min, median);
-    uint64_t flops = a->entry->flops(v->dims);
-    if (flops)
-        printf(", %.1f GFLOP/s", (double)flops / min / 1e6);
-    printf("\n");
-    return !a->o.json || write_json(a, v, min, median);
+    return ok;
 }

@@ -178,7 +178,13 @@ static void set_temp(partial *p)
 
 bool partial_open(partial *p, const char *path)
 {
+    struct stat st;
+
     *p = (partial){.path = path, .slot = -1};
+    if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return false;
+    }
     if (is_special(path)) {
         p->file = fopen(path, "wb");
         return p->file != NULL;

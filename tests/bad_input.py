@@ -6,8 +6,10 @@ usage: bad_input.py INGOT
 Writes its models byte by byte, so that it needs nothing but Python.  The last
 line counts cases.
 """
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -352,6 +354,27 @@ def unwritable(folder):
     full_disk(folder, build)
 
 
+def reports(folder):
+    """A report that cannot be written is refused at once; a report names its model."""
+    (folder / 'loop.onnx').write_bytes(endless())
+    (folder / 'm.onnx').write_bytes(relu())
+    case = folder / 'case/test_data_set_0'
+    case.mkdir(parents=True)
+    (folder / 'case/model.onnx').write_bytes(endless())
+    for name, command in (('bench', [INGOT, 'bench', 'loop.onnx', '--random-inputs']), ('test', [INGOT, 'test', 'case'])):
+        for path in ('none/x.json', 'case'):
+            check(f'{name} --json {path}', folder, [*command, '--json', path], 1, path)
+    check('build', folder, [INGOT, 'build', 'loop.onnx', '-o', 'loop'], 0, new=['loop'])
+    check('executable --json', folder, [folder / 'loop', '--bench=1', '--json', 'none/x.json'], 1, 'none/x.json')
+    check('bench: report', folder, [INGOT, 'bench', 'm.onnx', '--runs=1', '--json', 'b.json'], 0, new=['b.json'])
+    report_of = json.loads((folder / 'b.json').read_text())
+    report('bench: names in the report', None if report_of['model'] == 'm.onnx' and 'x86-64' in report_of['cpu'] else report_of)
+    said = run([INGOT, 'bench', 'm.onnx', '--runs=1', '--engine=interpreter'], folder).stdout
+    report('bench: interpreter alone', None if said.startswith('engine') else said)
+    said = run([INGOT, 'bench', 'm.onnx', '--runs=1'], folder).stdout
+    report('bench: short times', None if re.search(r'compiled +1 +0\.\d{6}', said) else said)
+
+
 def full_disk(folder, build):
     global skipped
     disk = folder / 'disk'
@@ -495,7 +518,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, inputs_given, little_memory, unwritable, interruptions, test_folders, command_lines, long_constants,
+        for part in (every_byte, broken_models, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants,
                      foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)

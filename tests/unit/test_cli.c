@@ -195,6 +195,8 @@ static void test_partial_files(void **state)
     unlink(path);
     assert_false(partial_open(&p, "/no/such/folder/file"));
     assert_int_equal(errno, ENOENT);
+    assert_false(partial_open(&p, folder));
+    assert_int_equal(errno, EISDIR);
     assert_true(partial_open(&p, "/dev/full"));
     fputs("text", p.file);
     assert_false(partial_close(&p, true));
