@@ -58,6 +58,25 @@ static bool is_hidden(const ir_fn *f, const ir_node *n)
     return n->op == OP_CONST || n->op == OP_DIMVAL;
 }
 
+typedef struct trip_edges {
+    const ir_fn *fn;
+    uint32_t loop;
+    text *out;
+} trip_edges;
+
+/* From the node that finds the symbol out, if one does. */
+static void dot_trip(void *cx, uint32_t symbol)
+{
+    const trip_edges *t = cx;
+    const ir_node *node = t->fn->node.at;
+    uint32_t s;
+
+    for (uint32_t i = 0; i < t->loop; i++)
+        for (uint32_t k = 0; (s = ir_symbol_of(t->fn->module, &node[i], k)) != NAMES_NONE; k++)
+            if (s == symbol)
+                text_add(t->out, "  n%u -> n%u [style=dashed];\n", i, t->loop);
+}
+
 static void dot_node(const ir_fn *f, uint32_t i, text *out)
 {
     const ir_node *n = &f->node.at[i];
@@ -65,8 +84,10 @@ static void dot_node(const ir_fn *f, uint32_t i, text *out)
 
     if (is_hidden(f, n))
         return;
-    for (uint32_t k = 0; k < n->nres; k++)
+    for (uint32_t k = 0; k < n->nres; k++) {
+        text_add(&type, k ? ", " : "");
         type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
+    }
     text_add(out, "  n%u [label=\"%s\\n", i, ir_op_get(n->op)->text);
     if (n->op == OP_INPUT) {
         escape(f->param_name.at[n->attr->INPUT.index], out);
@@ -79,6 +100,8 @@ static void dot_node(const ir_fn *f, uint32_t i, text *out)
         if (!is_hidden(f, &f->node.at[from]))
             text_add(out, "  n%u -> n%u;\n", from, i);
     }
+    if (n->op == OP_LOOP)
+        dim_each_symbol(&f->module->dims, n->attr->LOOP.trip, dot_trip, &(trip_edges){f, i, out});
     text_free(&type);
 }
 
