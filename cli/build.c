@@ -24,7 +24,7 @@ enum { O_OUT, O_EMIT, O_CPU, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC,
 
 static const cli_option options[] = {
     {"-o", "FILE", "the output"},
-    {"--emit", "KIND", "exe (default), lib, shared, obj, llvm or asm"},
+    {"--emit", "KIND", "exe (default), lib, shared, obj, or text: llvm, asm"},
     {"--cpu", "NAME", COMMAND_CPU_HELP},
     {"--static", NULL, "an executable without shared libraries"},
     {"--name", "NAME", "of the model in symbols (default: from -o)"},
@@ -245,7 +245,10 @@ int command_build(int argc, char **argv)
 {
     build_options o = {.emit = "exe", .weights = "embed", .target = target_host()};
     int status = cli_parse(argc, argv, "ingot build MODEL -o FILE [OPTIONS]",
-                           "Compiles a model to native code.", options, see, &o);
+                           "Compiles a model to native code.  The texts of --emit llvm and asm\n"
+                           "hold the kernels and the model's record of ir/abi.h only: no weights,\n"
+                           "and none of the functions of a library's header.",
+                           options, see, &o);
 
     if (status)
         return status;
