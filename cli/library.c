@@ -42,13 +42,21 @@ static void comment(const ir_module *m, const char *name, const ir_type *t, text
     text_free(&s);
 }
 
+static bool is_string(const plan_port *p)
+{
+    return p->type->kind == TY_TENSOR && p->type->dtype == DT_STR;
+}
+
 /* "type *name;" and the type in the IR's words. */
 static void pointer(const library *l, const char *qualifier, const plan_port *p, const char *name,
                     text *out)
 {
     const char *type = p->type->kind == TY_TENSOR ? library_c_type(p->type->dtype) : NULL;
 
-    text_add(out, "    %s%s *%s;  /* ", qualifier, type ? type : "void", name);
+    if (is_string(p))
+        text_add(out, "    %sstruct %s_string *%s;  /* ", qualifier, l->a->name, name);
+    else
+        text_add(out, "    %s%s *%s;  /* ", qualifier, type ? type : "void", name);
     comment(l->a->m, strcmp(p->name, name) ? p->name : NULL, p->type, out);
     text_add(out, "%s */\n", p->late ? ", memory of the allocator" : "");
 }
@@ -129,6 +137,31 @@ static void shared_parts(const library *l, text *out)
             "    void (*take)(void *context, void *memory);\n"
             "};\n\n",
             n);
+}
+
+static bool has_strings(const library *l)
+{
+    for (uint32_t i = 0; i < l->entries; i++) {
+        const plan_entry *e = l->entry[i].e;
+        for (uint32_t k = 0; k < e->input.len; k++)
+            if (is_string(&e->input.at[k]))
+                return true;
+        for (uint32_t k = 0; k < e->output.len; k++)
+            if (is_string(&e->output.at[k]))
+                return true;
+    }
+    return false;
+}
+
+/* struct ingot_string of ir/abi.h. */
+static void strings(const library *l, text *out)
+{
+    if (has_strings(l))
+        text_add(out,
+                 "/* An element of a tensor of strings: `len` bytes, no zero behind them.  A run\n"
+                 " * copies no bytes: those of an output are bytes of the inputs. */\n"
+                 "struct %s_string {\n    const char *at;\n    uint64_t len;\n};\n\n",
+                 l->a->name);
 }
 
 static void one_state(const library *l, uint32_t i, text *out)
@@ -246,6 +279,7 @@ void library_header(const artifact *a, text *out)
     head(&l, out);
     status(&l, out);
     shared_parts(&l, out);
+    strings(&l, out);
     weights(&l, out);
     states(&l, out);
     for (uint32_t i = 0; i < l.entries; i++) {

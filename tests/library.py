@@ -74,6 +74,13 @@ entry main(%"x:0": f32["a b",3], %"x/0": f32["a*b",3], %class: f32[2], %"9*/": f
 """
 
 
+WORDS = """
+entry main(%x: str[2]) {
+  return y=%x
+}
+"""
+
+
 class Failure(Exception):
     """What was expected, and what came."""
 
@@ -244,6 +251,14 @@ def names_of_weights(b):
     run(b.folder / 'net', '--random-inputs')
 
 
+def strings(b):
+    """A string is a pointer and a length; outputs point to the bytes of inputs."""
+    library = b.build(b.model('words', WORDS), 'words')
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('words', ['-x', language, HERE / 'data/library/words.c',
+                                '-x', 'none'], [library], cc=cc))
+
+
 def odd_folders(b):
     model = b.model('limits', LIMITS)
     for name in '"', "'", '\\', ' ', '-':
@@ -360,7 +375,7 @@ def main():
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
                                        names, macro_names, model_names, alike,
                                        shared, limits,
-                                       weights_of_executables, names_of_weights, odd_folders,
+                                       weights_of_executables, names_of_weights, odd_folders, strings,
                                        same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
