@@ -98,6 +98,16 @@ typedef struct gap_group {
     uint32_t count;
 } gap_group;
 
+/* A node's place without the file, which stands before it already. */
+static const char *in_file(const diag *d, const char *node)
+{
+    size_t n = d->file ? strlen(d->file) : 0;
+
+    if (!n || strncmp(node, d->file, n) || (node[n] && node[n] != ':'))
+        return node;
+    return node + n + strspn(node + n, ": ");
+}
+
 static void print_group(const diag *d, const gap_group *g, FILE *out)
 {
     const diag_gap *first = g->named[0];
@@ -108,9 +118,10 @@ static void print_group(const diag *d, const gap_group *g, FILE *out)
     fprintf(out, "error: unsupported: %s%s%s: %s", first->op, *first->version ? "-" : "",
             first->version, first->reason);
     for (uint32_t i = 0; i < g->count && i < NAMED; i++) {
-        if (!*g->named[i]->node)
+        const char *node = in_file(d, g->named[i]->node);
+        if (!*node)
             continue;
-        fprintf(out, "%s%s", any ? ", " : " (", g->named[i]->node);
+        fprintf(out, "%s%s", any ? ", " : " (", node);
         any = true;
     }
     if (any && g->count > NAMED)

@@ -138,8 +138,8 @@ static void test_gaps_are_grouped(void **state)
 
     diag_init(&d);
     for (int i = 0; i < 5; i++) {
-        diag_unsupported(&d, "Foo", "3", i ? "node" : "first", "why");
-        diag_unsupported(&d, "Bar", "", "", "because");
+        diag_unsupported(&d, "Foo", "3", i ? "net.onnx: node" : "first", "why");
+        diag_unsupported(&d, "Bar", "", "net.onnx", "because");
     }
     d.file = "net.onnx";
     FILE *f = open_memstream(&out, &size);
