@@ -84,13 +84,15 @@ static double now(void)
 }
 
 /* Says why on fd; so does what ends the process, on stderr. */
-static _Noreturn void child(const test_options *o, const char *folder, int fd)
+static _Noreturn void child(const test_options *o, const char *folder, int fd,
+                            const sigset_t *before)
 {
     enum { MOST = 4000 };
     text why = {0};
 
     cleanup_forget();
     setpgid(0, 0);
+    cleanup_release(before);
     if (!o->model.verbose)
         dup2(fd, STDERR_FILENO);
     test_outcome r = test_case_run(&o->s, folder, &why);
@@ -102,24 +104,30 @@ static _Noreturn void child(const test_options *o, const char *folder, int fd)
 static bool start(test_options *o, uint32_t index, worker *w)
 {
     int fd[2];
+    sigset_t before;
 
     if (pipe(fd))
         return false;
     fflush(NULL);
+    cleanup_hold(&before);
     *w = (worker){.pid = fork(), .fd = fd[0], .index = index, .start = now(), .slot = -1};
     if (w->pid == 0) {
         close(fd[0]);
-        child(o, o->cases.at[index].folder, fd[1]);
+        child(o, o->cases.at[index].folder, fd[1], &before);
     }
+    int why = errno;
+    if (w->pid > 0) {
+        setpgid(w->pid, w->pid);
+        w->slot = cleanup_group(w->pid);
+    }
+    cleanup_release(&before);
     close(fd[1]);
-    if (w->pid < 0) {
-        close(fd[0]);
-        w->pid = 0;
-        return false;
-    }
-    setpgid(w->pid, w->pid);
-    w->slot = cleanup_group(w->pid);
-    return true;
+    if (w->pid > 0)
+        return true;
+    close(fd[0]);
+    w->pid = 0;
+    errno = why;
+    return false;
 }
 
 static void report(const test_options *o, const test_case *c)
