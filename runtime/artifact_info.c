@@ -1,6 +1,7 @@
 /* runtime/artifact_info.c - what --info says. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "artifact.h"
 #include "bind.h"
@@ -8,12 +9,15 @@
 
 static void print_extent(const struct ingot_value_info *v, int32_t axis)
 {
+    enum { READABLE = 40 };
     const char *name = v->dim_names ? v->dim_names[axis] : NULL;
 
     if (axis)
         printf(",");
     if (v->dims[axis] >= 0)
         printf("%lld", (long long)v->dims[axis]);
+    else if (name && strlen(name) > READABLE)
+        printf("..");
     else
         printf("%s", name && *name ? name : "?");
 }

@@ -96,11 +96,12 @@ static uint64_t flops(const int64_t *dims)
 
 static const int64_t dims_x[] = {-1, 3}, dims_ids[] = {-1}, dims_found[] = {INT64_MIN};
 static const char *const names_x[] = {"N", NULL}, *const names_n[] = {"N"};
+static const char *const names_y[] = {"max(0,select(eq(1,N),min(1000000000,N),N))", NULL};
 static const struct ingot_value_info inputs[] = {
     {.name = "x:0", .dtype = TENSOR_F32, .rank = 2, .dims = dims_x, .dim_names = names_x},
     {.name = "ids", .dtype = TENSOR_I64, .rank = 1, .dims = dims_ids, .dim_names = names_n}};
 static const struct ingot_value_info outputs[] = {
-    {.name = "y/a", .dtype = TENSOR_F32, .rank = 2, .dims = dims_x, .dim_names = names_x},
+    {.name = "y/a", .dtype = TENSOR_F32, .rank = 2, .dims = dims_x, .dim_names = names_y},
     {.name = "y:a", .dtype = TENSOR_I64, .rank = 1, .dims = dims_found, .late = 1}};
 static const struct ingot_entry entry = {
     .name = "main", .input_count = 2, .output_count = 2, .dim_count = 1, .inputs = inputs,
@@ -306,6 +307,7 @@ static void information_and_times(void **state)
     (void)state;
     assert_int_equal(RUN("--info", "--dim=N=2", "--threads=2"), 0);
     assert_said("x:0: f32[N,3]");
+    assert_said("y/a: f32[..,3]");
     assert_said("y:a: i64[?]  (size depends on data)");
     assert_said("2097154 bytes of workspace");
     assert_int_equal(RUN("--info"), 0);
