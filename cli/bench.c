@@ -71,22 +71,20 @@ static bool read_input(const bench *o, const ir_fn *fn, uint32_t i, tensor_value
 
     if (asprintf(&path, "%s/input_%" PRIu32 ".pb", o->data, i) < 0)
         return cli_wrong("no memory");
-    bool ok = tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), in, error);
+    bool read = tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), in, error);
+    bool fits = read && ingot_check_input(fn, (int)i, in, error);
+    if (!fits)
+        cli_wrong("%s%s%s", read ? path : "", read ? ": " : "", error);
     free(path);
-    return ok || cli_wrong("%s", error);
+    return fits;
 }
 
 static bool make_inputs(const bench *o, const ir_fn *fn, tensor_value *in)
 {
-    char error[TENSOR_ERROR_SIZE];
-
-    for (uint32_t i = 0; i < fn->param.len; i++) {
+    for (uint32_t i = 0; i < fn->param.len; i++)
         if (!(o->data ? read_input(o, fn, i, &in[i])
                       : command_random_input(fn, i, (uint64_t)o->seed, &in[i])))
             return false;
-        if (!ingot_check_input(fn, (int)i, &in[i], error))
-            return cli_wrong("%s", error);
-    }
     return true;
 }
 

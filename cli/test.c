@@ -286,7 +286,7 @@ static bool set_tolerance(const char *what, const char *value, double *out)
 
     *out = strtod(value, &end);
     return (*value && !*end && *out >= 0 && *out <= DBL_MAX) ||
-           cli_wrong("%s takes a number, not '%s'", what, value);
+           cli_wrong("%s takes a number from 0 up, not '%s'", what, value);
 }
 
 static bool see(void *cx, int index, const char *value)

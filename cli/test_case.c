@@ -147,7 +147,8 @@ static bool load(const char *folder, const char *set, values *v, char *error)
             return false;
         there = !access(path, F_OK);
         if (there && v->count == v->want) {
-            snprintf(error, TENSOR_ERROR_SIZE, "%s: the model has only %u of them", path, v->want);
+            snprintf(error, TENSOR_ERROR_SIZE, "%s: belongs to no %s: the model has %u", path,
+                     v->ref == v->fn->param.at ? "input" : "output", v->want);
             ok = false;
         } else if (there) {
             ok = read_one(v, path, error);

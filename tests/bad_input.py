@@ -438,8 +438,10 @@ def test_folders(folder):
         if data:
             (folder / name / 'model.onnx').write_bytes(data)
     shutil.rmtree(folder / 'model/test_data_set_0')
+    shutil.copytree(folder / 'whole', folder / 'more')
+    shutil.copy(folder / 'more/test_data_set_0/output_0.pb', folder / 'more/test_data_set_0/output_1.pb')
     for arguments, *words in ((['.'], 'model: there is no test_data_set_*', 'data: there is no model.onnx',
-                               '1 passed, 2 failed, 2 skipped'), (['whole'], '1 passed, 0 failed'),
+                               'output_1.pb: belongs to no output: the model has 1', '1 passed, 3 failed, 2 skipped'), (['whole'], '1 passed, 0 failed'),
                               (['a', 'b'], 'skipped a: ', 'Rleu-17', '0 passed, 0 failed, 2 skipped')):
         said = run([INGOT, 'test', *arguments], folder).stdout
         report(f'test {arguments}', None if all(w in said for w in words) and 'skipped b' not in said else said)
@@ -487,6 +489,10 @@ def command_lines(folder):
         check(f'{command}: free dim', folder, [INGOT, command, 'm.onnx', '--random-inputs'], 1,
               "input 'x', axis 0: extent 'N' is not known; give --dim N=N or --shape x=..")
     check('run: seed', folder, [INGOT, 'run', '--random-inputs=7', 'm.onnx', '--dim', 'N=2'], 0)
+    check('test: tolerance', folder, [INGOT, 'test', '--atol=-1', '.'], 2, 'from 0 up')
+    (folder / 'data').mkdir()
+    (folder / 'data/input_0.pb').write_bytes(tensor('', [3], bytes(12)))
+    check('bench: another shape', folder, [INGOT, 'bench', 'm.onnx', '--test-data', 'data'], 1, "data/input_0.pb: input 'x'")
     check('bench: no seed', folder, [INGOT, 'bench', '--random-inputs', 'm.onnx', '--dim', 'N=2', '--runs=1'], 0)
     for command in ('build', 'run', 'bench', 'test', 'inspect', 'ops', 'opt'):
         check(f'help: {command}', folder, [INGOT, command, '--help'], 0)
