@@ -12,9 +12,9 @@ typedef struct given_input {
 
 typedef struct run_options {
     model_options model;
-    const char *file, *folder;
+    const char *file, *folder, *format;
     ingot_engine_kind engine;
-    bool pb, random;
+    bool random;
     long long seed, threads;
     VEC(given_input) inputs;
 } run_options;
@@ -50,7 +50,7 @@ static bool add_input(run_options *o, const char *value)
 
 static bool set_format(run_options *o, const char *value)
 {
-    o->pb = *value == 'p';
+    o->format = value;
     return !strcmp(value, "npy") || !strcmp(value, "pb") ||
            cli_wrong("--output-format is npy or pb, not '%s'", value);
 }
@@ -169,8 +169,10 @@ static bool give_outputs(const run_options *o, const ir_fn *fn, const tensor_val
     char error[TENSOR_ERROR_SIZE];
     int n = (int)fn->result.len;
 
+    bool pb = o->format && !strcmp(o->format, "pb");
+
     if (o->folder)
-        return outputs_write(o->folder, o->pb, fn->result_name.at, out, n, error) ||
+        return outputs_write(o->folder, pb, fn->result_name.at, out, n, error) ||
                cli_wrong("%s", error);
     for (int i = 0; i < n; i++)
         outputs_show(fn->result_name.at[i], &out[i]);
@@ -227,8 +229,9 @@ int command_run(int argc, char **argv)
 
     if (status)
         return status;
-    if (!o.file) {
-        cli_wrong("no model given (see ingot run --help)");
+    if (!o.file || (o.format && !o.folder)) {
+        cli_wrong(o.file ? "--output-format goes with --output-dir"
+                         : "no model given (see ingot run --help)");
         return CLI_USAGE;
     }
     cleanup_catch_interrupt();

@@ -82,7 +82,7 @@ static bool see_format(artifact_options *o, const char *value)
 {
     if (strcmp(value, "npy") && strcmp(value, "pb"))
         return cli_wrong("--output-format is npy or pb, not '%s'", value);
-    o->pb = *value == 'p';
+    o->format = value;
     return true;
 }
 
@@ -157,14 +157,14 @@ static bool find_weights(artifact *a)
 static bool give_outputs(artifact *a)
 {
     const struct ingot_entry *e = a->entry;
+    bool pb = a->o.format && !strcmp(a->o.format, "pb");
     char error[TENSOR_ERROR_SIZE];
 
     if (a->o.folder) {
         const char **names = calloc((size_t)e->output_count + 1, sizeof *names);
         for (int32_t i = 0; names && i < e->output_count; i++)
             names[i] = e->outputs[i].name;
-        bool ok = names && outputs_write(a->o.folder, a->o.pb, names, a->out, e->output_count,
-                                         error);
+        bool ok = names && outputs_write(a->o.folder, pb, names, a->out, e->output_count, error);
         free(names);
         return ok || cli_wrong("%s", names ? error : "no memory");
     }
@@ -248,12 +248,21 @@ static void close_artifact(artifact *a)
     close_list(&a->o.dims);
 }
 
+/* Options that would do nothing are refused. */
+static bool fit_together(const artifact_options *o)
+{
+    if (o->json && !o->bench)
+        return cli_wrong("--json goes with --bench");
+    if (o->format && !o->folder)
+        return cli_wrong("--output-format goes with --output-dir");
+    return !o->info || (!o->bench && !o->folder) ||
+           cli_wrong("--info runs nothing: --bench and --output-dir do not go with it");
+}
+
 static int open_and_run(artifact *a)
 {
-    if (a->o.json && !a->o.bench) {
-        cli_wrong("--json goes with --bench");
+    if (!fit_together(&a->o))
         return CLI_USAGE;
-    }
     if (!open_artifact(a))
         return CLI_FAILED;
     if (!artifact_check_inputs(a))

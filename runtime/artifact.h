@@ -23,8 +23,8 @@ typedef struct artifact_list {
 /* The command line. */
 typedef struct artifact_options {
     artifact_list inputs, shapes, dims;
-    const char *folder, *json, *weights;
-    bool pb, random, info;
+    const char *folder, *format, *json, *weights;
+    bool random, info;
     long long seed, threads, bench;
 } artifact_options;
 

@@ -314,12 +314,15 @@ def inputs_given(folder):
     cases = (('one', ['--input', 'x.npy'], 0), ('one', ['--input', 'x.npy', '--input', 'x=x.npy'], 2, '--input x', 'twice'),
              ('two', ['--input', 'x.npy'], 2, 'NAME=FILE', "'x.npy'", '2 inputs'),
              ('two', ['--input=x=x.npy', '--input=x=type.npy'], 2, '--input x', 'twice'),
-             ('two', ['--input=x=x.npy', '--input=z=x.npy'], 0))
+             ('two', ['--input=x=x.npy', '--input=z=x.npy'], 0),
+             ('one', ['--input=x.npy', '--output-format', 'pb'], 2, '--output-format goes with --output-dir'))
     for name in ('one', 'two'):
         check('build', folder, [INGOT, 'build', f'{name}.onnx', '-o', name], 0, new=[name])
     for name, arguments, code, *words in cases:
         for command in ([folder / name], [INGOT, 'run', f'{name}.onnx']):
             check(f'{command[0].name} {name}: {arguments}', folder, [*command, *arguments], code, *words)
+    for arguments in (['--bench=3'], ['--output-dir', 'out']):
+        check(f'executable: --info {arguments}', folder, [folder / 'one', '--info', *arguments], 2, '--info')
 
 
 def little_memory(folder):
