@@ -41,7 +41,7 @@ class Case:
             self.data = path / 'test_data_set_0'
         else:
             self.name, self.model = path.stem + (f':{dims}' if dims else ''), path
-            self.data = scratch / path.stem
+            self.data = scratch / self.name.replace(':', '_')
         self.session_cache = {}
 
     def session(self, threads):
@@ -120,7 +120,8 @@ def default_cases():
     folders = sorted((data / 'real').iterdir()) + sorted(
         (data / 'light_random').glob('light_*'))
     return [str(f) for f in folders] + [
-        str(models / 'gemm_1024.onnx'), f'{models}/mlp.onnx:N=1',
+        str(models / 'gemm_1024.onnx'), str(models / 'gemm_1024_inputs.onnx'),
+        f'{models}/mlp.onnx:N=1',
         f'{models}/mlp.onnx:N=64']
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes gemm_1024.onnx (C = A B, 1024 cubed, both inputs) and mlp.onnx
-(784-128-64-10, relu, softmax; batch N) into a folder.
+"""Writes gemm_1024.onnx (C = A B, 1024 cubed, B a constant, as in a network),
+gemm_1024_inputs.onnx (both are inputs) and mlp.onnx (784-128-64-10, relu,
+softmax; batch N) into a folder.
 
 usage: make_models.py [DIR]      (default: build/data/bench)
 """
@@ -28,9 +29,12 @@ def save(path, nodes, inputs, outputs, weights=()):
 
 
 def write_gemm(folder, n):
-    save(folder / f'gemm_{n}.onnx',
-         [helper.make_node('MatMul', ['a', 'b'], ['c'])],
-         [tensor('a', [n, n]), tensor('b', [n, n])], [tensor('c', [n, n])])
+    rng = np.random.Generator(np.random.Philox(2))
+    node = helper.make_node('MatMul', ['a', 'b'], ['c'])
+    a, b, c = (tensor(name, [n, n]) for name in 'abc')
+    values = rng.random((n, n), np.float32) * 2 - 1
+    save(folder / f'gemm_{n}.onnx', [node], [a], [c], [numpy_helper.from_array(values, 'b')])
+    save(folder / f'gemm_{n}_inputs.onnx', [node], [a, b], [c])
 
 
 def write_mlp(folder):

@@ -144,6 +144,15 @@ static void place_const(dot *d, uint32_t c, int64_t n, int64_t k)
         d->scale = pack_const(d, scale, n, 1, nr);
 }
 
+/* Is B stored, and its one column axis the last in memory? */
+static bool in_place(const dot *d)
+{
+    const ir_node *n = ir_node_of(d->j->in->fn, d->b);
+
+    return (d->j->in->stored[d->b] || n->op == OP_INPUT || n->op == OP_STATE) && d->fb.n == 1 &&
+           d->fb.at[0] == d->tb->rank - 1;
+}
+
 /* ---- operands copied at run time ------------------------------------------------------- */
 
 /* Bytes of a temp for this many elements. */
@@ -154,14 +163,38 @@ static ir_dim temp_bytes(const dot *d, ir_dtype dt, ir_dim elements)
     return dim_mul(t, elements, dim_int(t, dt_size(dt)));
 }
 
-/* Kernel that fills the temp [batch, N/NR, K, NR] from B; behind the last
- * column it is repeated. */
+/* Row k of a panel that has all its columns, or fewer: then the last is repeated. */
+static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr panel, lp_expr k)
+{
+    lp_kernel *p = b->k;
+    int nr = d->nv * d->lanes;
+    lp_expr first = lp_mul(p, panel, lp_int(p, nr)), n = body_dim(b, d->n);
+
+    lp_if(p, lp_le(p, lp_add(p, first, lp_int(p, nr)), n));
+    lp_expr u = lp_unroll(p, "u", d->nv);
+    lp_expr c = lp_vec(p, "c", lp_int(p, 0), lp_int(p, d->lanes), d->lanes, LP_EXACT);
+    c = lp_add(p, lp_mul(p, u, lp_int(p, d->lanes)), c);
+    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, lp_add(p, first, c)));
+    lp_end(p);
+    lp_end(p);
+    lp_else(p);
+    body_forget(b);
+    c = lp_for(p, "c", lp_int(p, 0), lp_int(p, nr));
+    lp_expr column = lp_min(p, lp_add(p, first, c), lp_sub(p, n, lp_int(p, 1)));
+    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, column));
+    lp_end(p);
+    lp_end(p);
+}
+
+/* Kernel that fills the temp [batch, N/NR, K, NR] from B, in the order in which
+ * B lies in memory. */
 static bool pack_b(dot *d)
 {
     body b;
     dim_table *t = &d->j->l->m->dims;
     int nr = d->nv * d->lanes;
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, nr));
+    bool by_rows = in_place(d);
     lp_expr v[2];
 
     d->packed = job_temp(d->j, temp_bytes(d, d->tb->dtype,
@@ -174,23 +207,11 @@ static bool pack_b(dot *d)
     lp_buf to = body_temp(&b, d->packed, d->tb->dtype, 4,
         LP(body_dim(&b, d->batch), body_dim(&b, panels), body_dim(&b, d->k), lp_int(k, nr)), true);
     body_forget(&b);
-    int open = body_loops(&b, (ir_dim[]){d->batch, panels}, 2, v);
-    lp_expr first = lp_mul(k, v[1], lp_int(k, nr)), n = body_dim(&b, d->n);
-    lp_if(k, lp_le(k, lp_add(k, first, lp_int(k, nr)), n));
-    lp_expr kk = lp_for(k, "k", lp_int(k, 0), body_dim(&b, d->k));
-    lp_expr u = lp_unroll(k, "u", d->nv);
-    lp_expr c = lp_vec(k, "c", lp_int(k, 0), lp_int(k, d->lanes), d->lanes, LP_EXACT);
-    c = lp_add(k, lp_mul(k, u, lp_int(k, d->lanes)), c);
-    lp_store(k, to, LP(v[0], v[1], kk, c), b_at(d, &b, v[0], kk, lp_add(k, first, c)));
-    for (int i = 0; i < 3; i++)
-        lp_end(k);
-    lp_else(k);
-    body_forget(&b);
-    kk = lp_for(k, "k", lp_int(k, 0), body_dim(&b, d->k));
-    c = lp_for(k, "c", lp_int(k, 0), lp_int(k, nr));
-    lp_expr column = lp_min(k, lp_add(k, first, c), lp_sub(k, n, lp_int(k, 1)));
-    lp_store(k, to, LP(v[0], v[1], kk, c), b_at(d, &b, v[0], kk, column));
-    for (open += 3; open--;)
+    int open = body_loops(&b, (ir_dim[]){d->batch, by_rows ? d->k : panels}, 2, v);
+    lp_expr inner = lp_for(k, by_rows ? "p" : "k", lp_int(k, 0),
+                           body_dim(&b, by_rows ? panels : d->k));
+    pack_row(d, &b, to, v[0], by_rows ? inner : v[1], by_rows ? v[1] : inner);
+    for (open++; open--;)
         lp_end(k);
     return job_end(d->j, &b);
 }
@@ -264,15 +285,6 @@ static bool const_of(const dot *d, uint32_t *id)
     if (n->op == OP_CONST)
         *id = n->attr->CONST.id;
     return n->op == OP_CONST;
-}
-
-/* Is B stored, and its one column axis the last in memory? */
-static bool in_place(const dot *d)
-{
-    const ir_node *n = ir_node_of(d->j->in->fn, d->b);
-
-    return (d->j->in->stored[d->b] || n->op == OP_INPUT || n->op == OP_STATE) && d->fb.n == 1 &&
-           d->fb.at[0] == d->tb->rank - 1;
 }
 
 /* Is B read by so many tiles of rows that a copy in panels costs less than

@@ -16,6 +16,7 @@ typedef struct tile {
     body *b;
     lp_buf y, abuf, bbuf, scale, acc;
     lp_expr batch, m0, panel;
+    lp_expr nth;                /* of the blocks that share the panel in the cache; 0: all do */
     int rows, parts;            /* parts: sums of an element, over k mod parts */
 } tile;
 
@@ -75,41 +76,72 @@ static void add_products(const tile *x, lp_expr k, lp_expr s)
         lp_end(p);
 }
 
-/* Panels are streams that a tile of long vectors reads faster than the processor
- * foresees. */
-static void fetch_ahead(const tile *x, lp_expr k)
+/* Fetches row k of a panel of B. */
+static void fetch_row(const tile *x, lp_expr panel, lp_expr k)
 {
-    enum { DISTANCE = 1024, LINE = 64, FEWEST_ROWS = 4 };
+    enum { LINE = 64 };
     const dot *d = x->d;
     lp_kernel *p = x->b->k;
-    int row = d->nv * d->lanes * dt_size(p->buf.at[x->bbuf].dtype);
+    int each = dt_size(p->buf.at[x->bbuf].dtype);
 
-    if (d->source == DOT_PLACE || x->rows < FEWEST_ROWS || d->j->l->target->vector_bytes < LINE)
-        return;
-    k = lp_add(p, k, lp_int(p, (DISTANCE + row - 1) / row));
-    for (int at = 0; at < row; at += LINE) {
-        lp_expr c = lp_int(p, at * d->nv * d->lanes / row);
-        lp_prefetch(p, x->bbuf, d->source == DOT_PACKED ? LP(x->panel, k, c)
-                                                        : LP(x->batch, x->panel, k, c));
+    for (int c = 0; c < d->nv * d->lanes; c += LINE / each)
+        lp_prefetch(p, x->bbuf, d->source == DOT_PACKED
+                                    ? LP(panel, k, lp_int(p, c))
+                                    : LP(x->batch, panel, k, lp_int(p, c)));
+}
+
+/* Panels are streams that tiles of long vectors read faster than the processor
+ * foresees. */
+static bool fetches_ahead(const tile *x)
+{
+    enum { LONG = 64, FEWEST_ROWS = 4 };
+
+    return x->d->source != DOT_PLACE && x->rows >= FEWEST_ROWS &&
+           x->d->j->l->target->vector_bytes >= LONG;
+}
+
+/* Opens the loops over k by `step` up to `end`; returns how many.  Where a group of
+ * row blocks shares the panel, they bring the next one to the cache, a row of it
+ * for every BLOCK of this one. */
+static int k_loops(const tile *x, lp_expr end, int step, lp_expr *k)
+{
+    enum { BLOCK = 16, DISTANCE = 1024 };
+    lp_kernel *p = x->b->k;
+    lp_expr begin = lp_int(p, 0);
+    int64_t all;
+    int open = 1, row = x->d->nv * x->d->lanes * dt_size(p->buf.at[x->bbuf].dtype);
+    bool ahead = fetches_ahead(x);
+
+    if (ahead && x->nth && step == 1 && lp_is_int(p, end, &all) && all % BLOCK == 0) {
+        begin = lp_loop(p, LP_FOR, "block", begin, end, BLOCK);
+        end = lp_add(p, begin, lp_int(p, BLOCK));
+        lp_expr done = lp_mul(p, x->nth, lp_int(p, all / BLOCK));
+        fetch_row(x, lp_add(p, x->panel, lp_int(p, 1)),
+                  lp_add(p, done, lp_div(p, begin, lp_int(p, BLOCK))));
+        open++;
     }
+    *k = lp_loop(p, LP_FOR, "k", begin, end, step);
+    if (ahead)
+        fetch_row(x, x->panel, lp_add(p, *k, lp_int(p, (DISTANCE + row - 1) / row)));
+    return open;
 }
 
 static void add_all(const tile *x)
 {
     lp_kernel *p = x->b->k;
-    lp_expr zero = lp_int(p, 0), end = body_dim(x->b, x->d->k), parts = lp_int(p, x->parts);
+    lp_expr end = body_dim(x->b, x->d->k), parts = lp_int(p, x->parts), k;
     lp_expr whole = lp_mul(p, lp_div(p, end, parts), parts);
-
-    lp_expr k = lp_loop(p, LP_FOR, "k", zero, whole, x->parts);
-    fetch_ahead(x, k);
+    int open = k_loops(x, whole, x->parts, &k);
     lp_expr s = lp_unroll(p, "s", x->parts);
+
     add_products(x, lp_add(p, k, s), s);
     lp_end(p);
-    lp_end(p);
+    while (open--)
+        lp_end(p);
     if (whole == end)
         return;
     k = lp_for(p, "k", whole, end);
-    add_products(x, k, zero);
+    add_products(x, k, lp_int(p, 0));
     lp_end(p);
 }
 
@@ -276,7 +308,7 @@ static int tile_loops(tile *x, ir_dim panels, ir_dim blocks, lp_expr *block)
     lp_expr groups = body_dim(x->b, dim_ceildiv(t, blocks, dim_int(t, group)));
     lp_par(p, 4, (const char *[]){"b", "g", "p", "m"}, LP(zero, zero, zero, zero),
            LP(batch, groups, wide, many), NULL, v);
-    x->batch = v[0], x->panel = v[2], *block = lp_add(p, lp_mul(p, v[1], many), v[3]);
+    x->batch = v[0], x->panel = v[2], x->nth = v[3], *block = lp_add(p, lp_mul(p, v[1], many), v[3]);
     lp_if(p, lp_lt(p, *block, all));
     return 2;
 }
