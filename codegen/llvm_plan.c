@@ -194,18 +194,20 @@ static void emit_give(emitter *e, const plan_step *s)
 
 /* ---- kernels --------------------------------------------------------------------- */
 
-/* pool->run(pool->context, kernel, arg, n), or kernel(arg, 0, n, 0). */
+/* start(call, kernel, arg, n, least): pool->run(pool->context, kernel, arg, n), or
+ * kernel(arg, 0, n, 0) without a pool and for less than `least` iterations. */
 value pe_starter(emitter *e)
 {
-    type arg[4] = {e->ptr, e->ptr, e->ptr, e->i64}, body[4] = {e->ptr, e->i64, e->i64, e->i32};
+    type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
+    type body[4] = {e->ptr, e->i64, e->i64, e->i32};
 
-    pe_function(e, "start", e->none, arg, 4);
+    pe_function(e, "start", e->none, arg, 5);
     value f = e->f,
           pool = pe_load(e, LLVMGetParam(f, 0), offsetof(struct ingot_call, pool), e->ptr);
     value kernel = LLVMGetParam(f, 1), data = LLVMGetParam(f, 2), n = LLVMGetParam(f, 3);
     LLVMBasicBlockRef many = pe_block(e), one = pe_block(e);
     value parallel = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""),
-                                  LLVMBuildICmp(e->b, LLVMIntSGT, n, pe_int(e, 1), ""), "");
+                                  LLVMBuildICmp(e->b, LLVMIntSGE, n, LLVMGetParam(f, 4), ""), "");
 
     LLVMBuildCondBr(e->b, parallel, many, one);
     LLVMPositionBuilderAtEnd(e->b, many);
@@ -253,10 +255,21 @@ static void late_scratch(emitter *e, const plan_step *s)
     set_word(e, 0, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.run.late), ""));
 }
 
+/* Iterations that are worth the meeting of threads, which takes as long as some
+ * hundred vector operations, and far longer where other programs run, too. */
+static int64_t least_iterations(const lp_kernel *k)
+{
+    enum { WORTH = 16384 };     /* operations */
+    int64_t each = max_i64(lp_iteration_cost(k), 1);
+
+    return max_i64(WORTH / each, 2);
+}
+
 static void emit_run(emitter *e, const plan_step *s)
 {
-    value kernel = LLVMGetNamedFunction(e->m, e->a->l->kernel.at[s->u.run.kernel]->name);
-    type arg[4] = {e->ptr, e->ptr, e->ptr, e->i64};
+    const lp_kernel *k = e->a->l->kernel.at[s->u.run.kernel];
+    value kernel = LLVMGetNamedFunction(e->m, k->name);
+    type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
     bool late = s->u.run.late != PLAN_NONE;
     value workspace = late ? pe_load(e, e->args, 0, e->ptr) : NULL;
     uint32_t at = 2;
@@ -268,8 +281,9 @@ static void emit_run(emitter *e, const plan_step *s)
         set_word(e, at++, address(e, s->u.run.arg[i]));
     for (uint32_t i = 0; i < s->u.run.ndim; i++)
         set_word(e, at++, pe_dim(e, s->u.run.dim[i]));
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 4, false), e->start,
-                   (value[]){e->call, kernel, e->args, pe_dim(e, s->u.run.trip)}, 4, "");
+    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
+                   (value[]){e->call, kernel, e->args, pe_dim(e, s->u.run.trip),
+                             pe_int(e, least_iterations(k))}, 5, "");
     if (late)
         set_word(e, 0, workspace);
 }

@@ -238,6 +238,9 @@ void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
 const lp_stmt *lp_find_par(const lp_kernel *k);
 /* Iterations of the par loop, over dims; literal 1 without one. */
 lp_expr lp_kernel_trip(lp_kernel *k);
+/* Vector and scalar operations of one of them, about and at most; INT64_MAX where
+ * extents that only the run knows decide. */
+int64_t lp_iteration_cost(const lp_kernel *k);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
 /* a / b rounded down; 0 if b is. */

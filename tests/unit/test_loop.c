@@ -332,6 +332,39 @@ static void test_growth(void **state)
     }
 }
 
+static int64_t cost_of(const char *body)
+{
+    text source = {0};
+    diag d;
+
+    diag_init(&d);
+    text_add(&source, "kernel f(x: f32[n, 64] in, y: f32[n, 64] out) dims n {\n"
+                      "par i in 0..n { %s } }", body);
+    lp_kernel *k = parse(source.at, &d);
+    assert_non_null(k);
+    int64_t cost = lp_iteration_cost(k);
+    lp_kernel_free(k);
+    text_free(&source);
+    diag_free(&d);
+    return cost;
+}
+
+/* The work of one iteration: a vector counts once, exp as many, and what a run-time
+ * extent decides is without bound. */
+static void test_cost(void **state)
+{
+    (void)state;
+    int64_t one = cost_of("vec exact j in 0..16 step 16 { y[i, j] = x[i, j] }");
+    int64_t four = cost_of("vec exact j in 0..64 step 16 { y[i, j] = x[i, j] }");
+    int64_t heavy = cost_of("vec exact j in 0..16 step 16 { y[i, j] = exp(x[i, j]) }");
+
+    assert_int_equal(four, 4 * one);
+    assert_true(heavy > 4 * one);
+    assert_int_equal(cost_of("for j in 0..n { y[i, 0] = x[j, 0] }"), INT64_MAX);
+    assert_int_equal(cost_of("if lt(i, 3) { for j in 0..n { y[i, 0] = x[j, 0] } }"), INT64_MAX);
+    assert_int_equal(cost_of("for j in 5..5 { y[i, 0] = x[j, 0] }"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_cost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
