@@ -139,6 +139,9 @@ for engine in compiled interpreter; do
     count "real-$engine" build/ingot test --engine $engine --timeout 300 \
         $data/real/*/
 done
+for cpu in x86-64 x86-64-v3; do     # what is below this machine's own
+    count "node-$cpu" build/ingot test --cpu $cpu $data/node/*/
+done
 count symbols tests/symbols.sh build/ingot
 count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then

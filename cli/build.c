@@ -14,18 +14,16 @@
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *name, *weights;
-    const target *target;
     bool is_static, no_alloc;
     long long threads;
     workplace work;
 } build_options;
 
-enum { O_OUT, O_EMIT, O_CPU, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC, O_MODEL };
+enum { O_OUT, O_EMIT, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC, O_MODEL };
 
 static const cli_option options[] = {
     {"-o", "FILE", "the output"},
     {"--emit", "KIND", "exe (default), lib, shared, obj, or text: llvm, asm"},
-    {"--cpu", "NAME", COMMAND_CPU_HELP},
     {"--static", NULL, "an executable without shared libraries"},
     {"--name", "NAME", "of the model in symbols (default: from -o)"},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library"},
@@ -48,7 +46,6 @@ static bool see(void *cx, int index, const char *value)
     switch (index) {
     case O_OUT: return set_once("-o", &o->out, value);
     case O_EMIT: o->emit = value; return true;
-    case O_CPU: return command_cpu(value, &o->target);
     case O_STATIC: o->is_static = true; return true;
     case O_NAME: return set_once("--name", &o->name, value);
     case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
@@ -195,7 +192,7 @@ static bool make_text(const build_options *o, const ingot_code *c)
 static bool compile(const build_options *o, ir_module *m, diag *d)
 {
     char *name = identifier(o);
-    ingot_code_options co = {.name = name, .target = o->target, .threads = (int32_t)o->threads,
+    ingot_code_options co = {.name = name, .target = model_target(&o->model), .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .max_weights = o->model.o.onnx.max_weights,
@@ -243,7 +240,7 @@ static bool check(const build_options *o)
 
 int command_build(int argc, char **argv)
 {
-    build_options o = {.emit = "exe", .weights = "embed", .target = target_host()};
+    build_options o = {.emit = "exe", .weights = "embed"};
     int status = cli_parse(argc, argv, "ingot build MODEL -o FILE [OPTIONS]",
                            "Compiles a model to native code.  The texts of --emit llvm and asm\n"
                            "hold the kernels and the model's record of ir/abi.h only: no weights,\n"

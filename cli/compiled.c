@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "check_cpu.h"
 #include "code.h"
 #include "engine.h"
 #include "invoke.h"
@@ -110,8 +111,6 @@ static bool load(compiled *c, diag *d)
     uint8_t *data = NULL;
     size_t size = 0;
 
-    if (getenv("INGOT_DUMP_LLVM"))
-        LLVMDumpModule(c->code.llvm);
     progress_step("packing %.1f MB of weights", (double)c->code.a.weights_size / 1e6);
     c->weights = aligned_alloc(64, c->code.a.weights_size + 64);
     if (!c->weights)
@@ -125,6 +124,18 @@ static bool load(compiled *c, diag *d)
     return ok;
 }
 
+/* Code for more than this machine has is not made to be run here. */
+static bool runs_here(const target *t, diag *d)
+{
+    char missing[256];
+
+    if (check_cpu(t->name, missing, sizeof missing))
+        return true;
+    return diag_error(d, (ir_loc){0}, D_GENERAL,
+                      arena_printf(&d->mem, "this CPU cannot run code for %s: it lacks %s", t->name,
+                                   missing));
+}
+
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
     static const ingot_options usual;
@@ -136,7 +147,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;
-    bool ok = code_make(&c->code, e->m, &co, d);
+    bool ok = runs_here(co.target, d) && code_make(&c->code, e->m, &co, d);
     e->fn = e->m->fn.at[0];
     c->pool = thread_pool_open(e->threads ? e->threads : thread_cpus());
     return ok && load(c, d);

@@ -10,17 +10,15 @@
 typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes;
-    const target *target;
     bool full;
 } inspect_options;
 
-enum { O_STAGE, O_FORMAT, O_FULL, O_CPU, O_PASSES, O_MODEL };
+enum { O_STAGE, O_FORMAT, O_FULL, O_PASSES, O_MODEL };
 
 static const cli_option options[] = {
     {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
     {"--format", "NAME", "text (default), dot or svg"},
     {"--full", NULL, "text with all of long constants, so that it reads back"},
-    {"--cpu", "NAME", COMMAND_CPU_HELP},
     {"-p", "PASS,..", "passes to run, in order"},
     MODEL_OPTIONS};
 
@@ -37,7 +35,6 @@ static bool see(void *cx, int index, const char *value)
         o->format = value;
         return command_one_of("--format", value, formats, COUNT(formats));
     case O_FULL: o->full = true; return true;
-    case O_CPU: return command_cpu(value, &o->target);
     case O_PASSES: o->passes = value; return true;
     case -1: return model_option_file(&o->file, value);
     default: return model_option(&o->model, index - O_MODEL, value);
@@ -204,7 +201,7 @@ static void print_kernels(const lower *l, text *out)
 /* What the entries' computations become, and why they end where they do. */
 static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 {
-    const target *t = o->target ? o->target : target_host();
+    const target *t = model_target(&o->model);
 
     if (!code_passes(m, t, &o->model.o.watch))
         return false;
@@ -224,7 +221,7 @@ static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
     const ingot_code_options options = {
-        .name = "model", .target = o->target, .watch = o->model.o.watch};
+        .name = "model", .target = model_target(&o->model), .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);
@@ -277,8 +274,8 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
-    if (o->passes ? !run_passes(m, o->target, o->passes)
-                  : !strcmp(o->stage, "optimized") && !code_passes(m, o->target, &o->model.o.watch))
+    if (o->passes ? !run_passes(m, model_target(&o->model), o->passes)
+                  : !strcmp(o->stage, "optimized") && !code_passes(m, model_target(&o->model), &o->model.o.watch))
         return false;
     if (!strcmp(o->format, "svg"))
         return print_svg(m);
@@ -348,8 +345,7 @@ static int finish(inspect_options *o)
 
 static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)
 {
-    inspect_options o = {.stage = "import", .format = "text", .target = target_host(),
-                         .full = full};
+    inspect_options o = {.stage = "import", .format = "text", .full = full};
     int status = cli_parse(argc, argv, usage, about, options, see, &o);
 
     status = status ? status : finish(&o);

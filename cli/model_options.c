@@ -81,15 +81,25 @@ static bool is_pass(const char *name, bool or_all)
     return command_one_of("pass", name, known, PASS_COUNT + or_all);
 }
 
+static bool set_cpu(model_options *m, const char *value)
+{
+    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1",
+                                        "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+    m->o.target = target_find(value);
+    return m->o.target || command_one_of("--cpu", value, known, COUNT(known));
+}
+
 bool model_option(model_options *m, int index, const char *value)
 {
     switch (index) {
-    case 0: return add_dim(m, value);
-    case 1: return add_shape(m, value);
-    case 2: return set_max_weights(m, value);
-    case 3: return m->o.watch.times = true;
-    case 4: return is_pass(m->o.watch.dump = value, true);
-    case 5: return is_pass(m->o.watch.stop_after = value, false);
+    case 0: return set_cpu(m, value);
+    case 1: return add_dim(m, value);
+    case 2: return add_shape(m, value);
+    case 3: return set_max_weights(m, value);
+    case 4: return m->o.watch.times = true;
+    case 5: return is_pass(m->o.watch.dump = value, true);
+    case 6: return is_pass(m->o.watch.stop_after = value, false);
     default: return m->verbose = true;
     }
 }
@@ -97,6 +107,11 @@ bool model_option(model_options *m, int index, const char *value)
 void model_options_free(model_options *m)
 {
     arena_reset(&m->names);
+}
+
+const target *model_target(const model_options *m)
+{
+    return m->o.target ? m->o.target : target_host();
 }
 
 bool model_option_file(const char **file, const char *value)
@@ -128,15 +143,6 @@ bool command_one_of(const char *what, const char *value, const char *const *know
     cli_wrong("%s '%s' is unknown: give %s", what, value, choices.at);
     text_free(&choices);
     return false;
-}
-
-bool command_cpu(const char *value, const target **out)
-{
-    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1",
-                                        "x86-64-v2", "x86-64-v3", "x86-64-v4"};
-
-    *out = target_find(value);
-    return *out || command_one_of("--cpu", value, known, COUNT(known));
 }
 
 bool model_option_engine(const char *value, ingot_engine_kind *out)

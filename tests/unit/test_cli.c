@@ -107,7 +107,7 @@ static void test_numbers(void **state)
 
 /* ---- what is given about a model ----------------------------------------------------- */
 
-enum { DIM, SHAPE, MAX_WEIGHTS };
+enum { CPU, DIM, SHAPE, MAX_WEIGHTS };
 
 static void test_dims_and_shapes(void **state)
 {
