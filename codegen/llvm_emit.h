@@ -58,6 +58,9 @@ value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
 value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
 
 void emit_block(emit *e, const lp_stmt *s);
+void emit_transpose(emit *e, const lp_stmt *s);
+/* Address of a buffer's element at this offset. */
+value emit_element(emit *e, lp_buf b, value offset);
 value emit_reg_address(emit *e, lp_buf buf, const lp_expr *idx, int *lanes);
 
 #endif

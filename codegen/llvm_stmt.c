@@ -250,7 +250,7 @@ static void store_reg(emit *e, const lp_stmt *s)
     LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
 }
 
-static value element_address(emit *e, lp_buf b, value offset)
+value emit_element(emit *e, lp_buf b, value offset)
 {
     return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
                          "");
@@ -259,7 +259,7 @@ static value element_address(emit *e, lp_buf b, value offset)
 static void store_one(emit *e, const lp_stmt *s, value offset, value v)
 {
     ir_dtype d = e->k->buf.at[s->buf].dtype;
-    value p = element_address(e, s->buf, offset);
+    value p = emit_element(e, s->buf, offset);
 
     if (s->accum) {
         value old = LLVMBuildLoad2(e->b, emit_memory_type(e, d), p, "");
@@ -293,7 +293,7 @@ static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
 static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
 {
     ir_dtype d = e->k->buf.at[s->buf].dtype;
-    value p = element_address(e, s->buf, emit_scalar(e, offset));
+    value p = emit_element(e, s->buf, emit_scalar(e, offset));
     type t = emit_wide(emit_memory_type(e, d), e->lanes);
     unsigned align = (unsigned)dt_size(d);
 
@@ -425,7 +425,7 @@ static void prefetch(emit *e, const lp_stmt *s)
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
     value f = LLVMGetIntrinsicDeclaration(e->m, id, &p, 1);
     value offset = emit_scalar(e, lp_offset(e->k, s->buf, s->idx));
-    value a[4] = {element_address(e, s->buf, offset), LLVMConstInt(i32, 0, false),
+    value a[4] = {emit_element(e, s->buf, offset), LLVMConstInt(i32, 0, false),
                   LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
 
     LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &p, 1), f, a, 4, "");
@@ -454,7 +454,7 @@ void emit_block(emit *e, const lp_stmt *s)
         case LP_IF: branch(e, s); break;
         case LP_FOLD: fold(e, s); break;
         case LP_PREFETCH: prefetch(e, s); break;
-        case LP_TRANSPOSE: ice(__FILE__, __LINE__, __func__, "tile transposes are not emitted yet");
+        case LP_TRANSPOSE: emit_transpose(e, s); break;
         }
     e->row_top = top;
 }

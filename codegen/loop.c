@@ -357,6 +357,19 @@ void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
     s->idx = list;
 }
 
+void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const lp_expr *from_idx,
+                  int size)
+{
+    const lp_expr *to = index_list(k, b, idx), *source = index_list(k, from, from_idx);
+    lp_stmt *s = append(k, LP_TRANSPOSE);
+
+    s->buf = b;
+    s->idx = to;
+    s->from = from;
+    s->from_idx = source;
+    s->size = size;
+}
+
 /* ---- facts -------------------------------------------------------------------- */
 
 lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis)

@@ -227,6 +227,10 @@ void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr val
  * and so on; n a power of two. */
 lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b);
 void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
+/* b[idx + (i, j)] = from[from_idx + (j, i)] for i, j < size, on the last two axes; the
+ * last of both is contiguous. */
+void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const lp_expr *from_idx,
+                  int size);
 
 /* ---- facts of a kernel ---------------------------------------------------- */
 

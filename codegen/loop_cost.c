@@ -54,6 +54,8 @@ static int64_t block_cost(const lp_kernel *k, const lp_stmt *s)
             sum = plus(sum, times(trips(k, s), block_cost(k, s->body)));
         else if (s->op == LP_IF)
             sum = plus(sum, max_i64(block_cost(k, s->body), block_cost(k, s->other)));
+        else if (s->op == LP_TRANSPOSE)
+            sum = plus(sum, 8 * s->size);       /* rows in, rounds of exchanges, rows out */
         else if (s->op != LP_PREFETCH)
             sum = plus(sum, s->value ? plus(1, expr_cost(k, s->value, &left)) : 1);
     }

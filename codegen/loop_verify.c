@@ -329,6 +329,13 @@ static bool check_fold(checker *c, const lp_stmt *s)
     return true;
 }
 
+static bool is_contiguous(const checker *c, lp_buf b)
+{
+    int64_t step;
+
+    return lp_is_int(c->k, lp_stride(c->k, b, c->k->buf.at[b].rank - 1), &step) && step == 1;
+}
+
 static bool check_transpose(checker *c, const lp_stmt *s)
 {
     const lp_buffer *to = &c->k->buf.at[s->buf], *from = &c->k->buf.at[s->from];
@@ -337,8 +344,10 @@ static bool check_transpose(checker *c, const lp_stmt *s)
         return false;
     if (to->rank < 2 || from->rank < 2 || to->dtype != from->dtype || c->vec)
         return fail_buf(c, s->buf, "gets a transposed tile of another type, or in a vec loop");
-    return (s->size > 1 && !(s->size & (s->size - 1))) ||
-           fail_buf(c, s->buf, "gets a tile whose size is not 2, 4, 8 ..");
+    if (!is_contiguous(c, s->buf) || !is_contiguous(c, s->from))
+        return fail_buf(c, s->buf, "gets a transposed tile whose last axis is strided");
+    return (s->size > 1 && s->size <= LP_MAX_LANES && !(s->size & (s->size - 1))) ||
+           fail_buf(c, s->buf, "gets a tile whose size is not 2, 4, 8 .. 64");
 }
 
 /* ---- loops ------------------------------------------------------------------- */

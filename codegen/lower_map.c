@@ -1,6 +1,6 @@
 /* codegen/lower_map.c - elementwise and movement: one loop nest over the
  * result, the last axis in vectors.  A chain without any movement runs over
- * all elements as one axis. */
+ * all elements as one axis; one that transposes goes by tiles. */
 #include "const.h"
 #include "templates.h"
 
@@ -117,6 +117,9 @@ bool template_map(job *j)
         return concat(j);
     if (t->rank && is_flat(j, j->out, t, 0))
         return flat(j);
+    int axis = turned_axis(j);
+    if (axis >= 0)
+        return template_turn(j, axis);
     job_kernel(j, &b, "map");
     body_needs(&b, j->out);
     lp_buf y = body_output(&b, j->out);

@@ -20,6 +20,11 @@ typedef bool template_fn(job *j);
 template_fn template_map, template_reduce, template_rows, template_argreduce, template_window,
     template_dot, template_conv, template_cumul, template_scatter;
 
+/* The axis of the result along which neighbours are read, where that is not the
+ * last; -1: none.  And the template for it. */
+int turned_axis(job *j);
+bool template_turn(job *j, int axis);
+
 /* Begins a kernel of the job whose root value is computed by the template. */
 void job_kernel(job *j, body *b, const char *what);
 /* Ends it; the call is recorded. */
