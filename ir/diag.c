@@ -108,6 +108,13 @@ static const char *in_file(const diag *d, const char *node)
     return node + n + strspn(node + n, ": ");
 }
 
+const char *diag_node(const diag *d, ir_loc loc)
+{
+    const char *node = loc.file && loc.file < d->place.len ? in_file(d, d->place.at[loc.file]) : "";
+
+    return strncmp(node, "node ", 5) ? "" : node;
+}
+
 static void print_group(const diag *d, const gap_group *g, FILE *out)
 {
     const diag_gap *first = g->named[0];

@@ -39,6 +39,8 @@ typedef struct diag {
 void diag_init(diag *d);
 void diag_free(diag *d);
 uint32_t diag_place(diag *d, const char *place);   /* id for ir_loc.file */
+/* "node 17 'conv1' (Conv-11)" of a place in an ONNX file; else "". */
+const char *diag_node(const diag *d, ir_loc loc);
 /* Records an error; the format is the row's.  Always returns false. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`

@@ -251,8 +251,9 @@ static void emit_check(scope *s, const ir_node *n)
 {
     plan_cond c = plan_cond_of(s, ir_arg(s->fn, n, 0));
     plan_step *step = plan_emit(s, STEP_CHECK);
+    const char *message = n->attr->CHECK.message, *node = diag_node(s->pl->d, n->loc);
 
-    step->note = n->attr->CHECK.message;
+    step->note = *node ? arena_printf(s->pl->mem, "%s (%s)", message ? message : "", node) : message;
     step->u.check.cond = c;
 }
 

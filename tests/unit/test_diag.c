@@ -129,6 +129,22 @@ static void test_functions_do_not_explode(void **state)
     first_message_is(&m, D_BUDGET, "number of nodes");
 }
 
+/* What an artifact says of a node does not tell where the model lay. */
+static void test_nodes_without_files(void **state)
+{
+    diag d;
+
+    (void)state;
+    diag_init(&d);
+    d.file = "a/net.onnx";
+    ir_loc conv = {.file = diag_place(&d, "a/net.onnx: node 17 'conv1' (Conv-11)"), .line = 18};
+    ir_loc text = {.file = diag_place(&d, "net.ir"), .line = 3, .col = 1};
+    assert_string_equal(diag_node(&d, conv), "node 17 'conv1' (Conv-11)");
+    assert_string_equal(diag_node(&d, text), "");
+    assert_string_equal(diag_node(&d, (ir_loc){0}), "");
+    diag_free(&d);
+}
+
 static void test_gaps_are_grouped(void **state)
 {
     diag d;
@@ -159,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_no_model),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_functions_do_not_explode),
+        cmocka_unit_test(test_nodes_without_files),
         cmocka_unit_test(test_gaps_are_grouped),
     };
 
