@@ -6,6 +6,7 @@
 #include "code.h"
 #include "command.h"
 #include "fuse.h"
+#include "graph.h"
 
 typedef struct inspect_options {
     model_options model;
@@ -39,82 +40,6 @@ static bool see(void *cx, int index, const char *value)
     case -1: return model_option_file(&o->file, value);
     default: return model_option(&o->model, index - O_MODEL, value);
     }
-}
-
-static void escape(const char *s, text *out)
-{
-    for (; *s; s++)
-        text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-}
-
-/* Constants and their copies would hide the rest. */
-static bool is_hidden(const ir_fn *f, const ir_node *n)
-{
-    if (n->op == OP_BROADCAST)
-        n = ir_node_of(f, ir_arg(f, n, 0));
-    return n->op == OP_CONST || n->op == OP_DIMVAL;
-}
-
-typedef struct trip_edges {
-    const ir_fn *fn;
-    uint32_t loop;
-    text *out;
-} trip_edges;
-
-/* From the node that finds the symbol out, if one does. */
-static void dot_trip(void *cx, uint32_t symbol)
-{
-    const trip_edges *t = cx;
-    const ir_node *node = t->fn->node.at;
-    uint32_t s;
-
-    for (uint32_t i = 0; i < t->loop; i++)
-        for (uint32_t k = 0; (s = ir_symbol_of(t->fn->module, &node[i], k)) != NAMES_NONE; k++)
-            if (s == symbol)
-                text_add(t->out, "  n%u -> n%u [style=dashed];\n", i, t->loop);
-}
-
-static void dot_node(const ir_fn *f, uint32_t i, text *out)
-{
-    const ir_node *n = &f->node.at[i];
-    text type = {0};
-
-    if (is_hidden(f, n))
-        return;
-    for (uint32_t k = 0; k < n->nres; k++) {
-        text_add(&type, k ? ", " : "");
-        type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
-    }
-    text_add(out, "  n%u [label=\"%s\\n", i, ir_op_get(n->op)->text);
-    if (n->op == OP_INPUT) {
-        escape(f->param_name.at[n->attr->INPUT.index], out);
-        text_add(out, "\\n");
-    }
-    escape(type.at ? type.at : "", out);
-    text_add(out, "\"%s];\n", n->op == OP_INPUT ? " style=filled fillcolor=lightblue" : "");
-    for (uint32_t j = 0; j < n->narg; j++) {
-        uint32_t from = f->value.at[ir_arg(f, n, j)].node;
-        if (!is_hidden(f, &f->node.at[from]))
-            text_add(out, "  n%u -> n%u;\n", from, i);
-    }
-    if (n->op == OP_LOOP)
-        dim_each_symbol(&f->module->dims, n->attr->LOOP.trip, dot_trip, &(trip_edges){f, i, out});
-    text_free(&type);
-}
-
-static void print_dot(const ir_module *m, text *out)
-{
-    const ir_fn *f = m->fn.at[0];
-
-    text_add(out, "digraph model {\n  node [shape=box fontname=Helvetica fontsize=10];\n");
-    for (uint32_t i = 0; i < f->node.len; i++)
-        dot_node(f, i, out);
-    for (uint32_t i = 0; i < f->result.len; i++) {
-        text_add(out, "  r%u [label=\"", i);
-        escape(f->result_name.at[i], out);
-        text_add(out, "\" shape=ellipse];\n  n%u -> r%u;\n", f->value.at[f->result.at[i]].node, i);
-    }
-    text_add(out, "}\n");
 }
 
 /* ---- the plan ----------------------------------------------------------------------------- */
@@ -170,7 +95,7 @@ static bool print_svg(const ir_module *m)
     if (!f)
         return cli_wrong("dot (Graphviz) cannot be run");
     signal(SIGPIPE, SIG_IGN);           /* a dot that is not there closes the pipe */
-    print_dot(m, &t);
+    graph_print(m, &t);
     fputs(t.at, f);
     text_free(&t);
     return pclose(f) == 0 || cli_wrong("dot (Graphviz) failed; is it installed?");
@@ -280,7 +205,7 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
     if (!strcmp(o->format, "svg"))
         return print_svg(m);
     if (!strcmp(o->format, "dot"))
-        print_dot(m, out);
+        graph_print(m, out);
     else if (o->full)
         ir_print(m, out);
     else
