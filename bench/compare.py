@@ -19,10 +19,14 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-import onnx
-import onnxruntime as ort
-from onnx import numpy_helper
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime as ort
+    from onnx import numpy_helper
+except ModuleNotFoundError as error:
+    sys.exit(f'{error}: build/venv/bin/pip install --no-deps --require-hashes '
+             '-r scripts/requirements.txt, then run this with build/venv/bin/python')
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NUMPY = {'tensor(float)': np.float32, 'tensor(int64)': np.int64,
@@ -62,7 +66,11 @@ class Case:
         self.data.mkdir(parents=True)
         rng = np.random.Generator(np.random.Philox(7))
         for i, value in enumerate(self.session(1).get_inputs()):
-            shape = [int(self.dims.get(d, d)) for d in value.shape]
+            shape = [self.dims.get(d, d) for d in value.shape]
+            if not all(str(d).isdigit() for d in shape):
+                sys.exit(f'{self.name}: {value.name} is {shape}: give its dims as in '
+                         f'{self.model}:{[d for d in shape if not str(d).isdigit()][0]}=1')
+            shape = [int(d) for d in shape]
             array = rng.random(shape).astype(NUMPY[value.type])
             tensor = numpy_helper.from_array(array, value.name)
             (self.data / f'input_{i}.pb').write_bytes(tensor.SerializeToString())
@@ -126,8 +134,10 @@ def default_cases():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('cases', nargs='*')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=argparse.SUPPRESS)
+    parser.add_argument('cases', nargs='*', metavar='CASE')
     parser.add_argument('--ingot', type=pathlib.Path,
                         default=ROOT / 'build/ingot')
     parser.add_argument('--threads', default='1,2')
