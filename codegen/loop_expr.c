@@ -139,10 +139,21 @@ static void mod_range(const lp_node *a, const lp_node *b, lp_node *n)
     n->divisor = gcd(a->divisor, b->divisor);
 }
 
-/* Sums and products, of which n has what holds if they do not wrap. */
+/* Beyond what an extent or an offset may be. */
+static bool is_huge(const lp_node *n)
+{
+    enum { BITS = 40 };
+
+    return n->lo > 1ll << BITS || n->hi < -(1ll << BITS);
+}
+
+/* Sums and products, of which n has what holds if they do not wrap.  An index
+ * without a bound in numbers has one in memory. */
 static void close_sum(const lp_node *a, const lp_node *b, lp_node *n)
 {
-    if (a->open || b->open || (is_bounded(a) && is_bounded(b) && !is_bounded(n)))
+    bool bounded = is_bounded(a) && is_bounded(b);
+
+    if (a->open || b->open || (bounded ? !is_bounded(n) : is_huge(a) || is_huge(b)))
         open_range(n);
 }
 
@@ -223,6 +234,8 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     } else if (n->kind == LX_LITERAL && n->dtype == DT_I64) {
         n->lo = n->hi = (int64_t)n->bits;
         n->divisor = n->lo == INT64_MIN ? 1 : n->lo < 0 ? -n->lo : n->lo;
+        if (!is_bounded(n))             /* the ends stand for "unknown" */
+            open_range(n);
     } else if (n->kind == LX_FLOORDIV) {
         div_range(arg_node(k, n, 0), arg_node(k, n, 1), n);
     } else if (n->kind == LX_SCALAR) {

@@ -245,11 +245,34 @@ static void test_wrapped(void **state)
                  DT_I64);
 }
 
+/* Positions as elements: their extent is run-time, what they are multiplied by not
+ * that of any index. */
+static void test_wrapped_positions(void **state)
+{
+    (void)state;
+    check_source("dim n\n"
+                 "entry main(%x: i64[n], %y: i64[n]) {\n"
+                 "  %1 = iota {shape=[n], axis=0, dtype=i64} : i64[n]\n"
+                 "  %2 = const splat 4611686018427387904 : i64[]\n"
+                 "  %3 = broadcast %2 {shape=[n]} : i64[n]\n"
+                 "  %4 = mul %1, %3 : i64[n]\n"
+                 "  %5 = const splat 3 : i64[]\n"
+                 "  %6 = broadcast %5 {shape=[n]} : i64[n]\n"
+                 "  %7 = mod %4, %6 : i64[n]\n"
+                 "  %8 = const splat -9223372036854775808 : i64[]\n"
+                 "  %9 = broadcast %8 {shape=[n]} : i64[n]\n"
+                 "  %10 = add %1, %9 : i64[n]\n"
+                 "  %11 = eq %10, %9 : bool[n]\n"
+                 "  return %7, %11\n}\n",
+                 DT_I64);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_floats),
                                        cmocka_unit_test(test_integers),
-                                       cmocka_unit_test(test_wrapped)};
+                                       cmocka_unit_test(test_wrapped),
+                                       cmocka_unit_test(test_wrapped_positions)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
