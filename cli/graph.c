@@ -52,7 +52,7 @@ static void draw_results(const graph *g, bool named)
         else
             text_add(g->out, "yield %u", i);
         text_add(g->out, "\" shape=ellipse];\n");
-        if (named || !is_hidden(g->fn, &g->fn->node.at[from]))
+        if (!is_hidden(g->fn, &g->fn->node.at[from]))
             text_add(g->out, "  %s%u -> %sr%u;\n", g->prefix, from, g->prefix, i);
     }
 }
