@@ -424,10 +424,10 @@ static bool list_or(onnx_op *n, const char *name, int count, int64_t *out)
 /* x with its axis turned around */
 static ir_ref turned(onnx_op *n, ir_ref x, int axis)
 {
-    ir_dim d = onnx_dim(n, x, axis);
+    ir_dim d = onnx_dim(n, x, axis), last = dim_sub(onnx_dims(n), d, (ir_dim){1});
+    ir_dim back = dim_int(onnx_dims(n), -1);
 
-    return ir_slice_axis(n->b, x, axis, dim_sub(onnx_dims(n), d, (ir_dim){1}),
-                         dim_int(onnx_dims(n), -1), d);
+    return ir_slice_axis(n->b, x, axis, last, back, d);
 }
 
 /* Axes and directions of what is scanned and of what is stacked. */

@@ -38,7 +38,8 @@ static void pad_same(onnx_op *n, windows *w, ir_ref x, bool lower)
 
     for (int i = 0; i < w->n; i++) {
         ir_dim d = onnx_dim(n, x, i + 2), out = dim_ceildiv(t, d, w->stride[i]);
-        ir_dim span = dim_add(t, dim_mul(t, dim_sub(t, out, one), w->stride[i]), reach(t, w, i));
+        ir_dim last = dim_mul(t, dim_sub(t, out, one), w->stride[i]);
+        ir_dim span = dim_add(t, last, reach(t, w, i));
         ir_dim all = dim_max(t, dim_sub(t, span, d), zero);
         ir_dim half = dim_div(t, all, dim_int(t, 2)), rest = dim_sub(t, all, half);
         w->low[i] = lower ? rest : half;
@@ -224,8 +225,8 @@ static bool transposed_pads(onnx_op *n, windows *win, const ir_dim *grow, ir_ref
     for (int i = 0; i < win->n && (same || len >= 0); i++) {
         ir_dim d = onnx_dim(n, x, i + 2);
         ir_dim want = len >= 0 ? dim_int(t, out[len - win->n + i]) : dim_mul(t, d, win->stride[i]);
-        ir_dim full = dim_add(t, dim_mul(t, dim_sub(t, d, one), win->stride[i]),
-                              dim_add(t, reach(t, win, i), grow[i]));
+        ir_dim last = dim_mul(t, dim_sub(t, d, one), win->stride[i]);
+        ir_dim full = dim_add(t, last, dim_add(t, reach(t, win, i), grow[i]));
         ir_dim surplus = dim_sub(t, full, want), all = dim_max(t, surplus, zero);
         ir_dim half = dim_div(t, all, dim_int(t, 2)), rest = dim_sub(t, all, half);
         ir_dim lack = dim_min(t, surplus, zero);    /* zeros behind the end */
@@ -294,7 +295,8 @@ static void ceil_pads(onnx_op *n, windows *w, ir_ref x)
         ir_dim late = dim_is(t, dim_le(t, step, reach(t, w, i)), 1)
                           ? zero : dim_le(t, dim_add(t, d, w->low[i]), last);
         out = dim_sub(t, out, late);
-        ir_dim need = dim_add(t, dim_mul(t, dim_sub(t, out, one), w->stride[i]), reach(t, w, i));
+        last = dim_mul(t, dim_sub(t, out, one), w->stride[i]);
+        ir_dim need = dim_add(t, last, reach(t, w, i));
         w->high[i] = dim_sub(t, need, dim_add(t, d, w->low[i]));
     }
 }
@@ -421,7 +423,8 @@ bool onnx_lp_pool(onnx_op *n)
     if (!pool_windows(n, &w, x))
         return false;
     ceil_pads(n, &w, x);
-    ir_ref y = ir_2(n->b, OP_POW, ir_1(n->b, OP_ABS, x), onnx_splat_like(n, x, p));
+    ir_ref size = ir_1(n->b, OP_ABS, x);
+    ir_ref y = ir_2(n->b, OP_POW, size, onnx_splat_like(n, x, p));
     y = window(n, y, &w, RED_SUM);
     return y != IR_NONE && onnx_out(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)));
 }
@@ -460,7 +463,8 @@ bool onnx_global_lp_pool(onnx_op *n)
     if (s < 1)
         return onnx_fail(n, "takes an image");
     iota(axes, 2, s);
-    ir_ref y = ir_2(n->b, OP_POW, ir_1(n->b, OP_ABS, x), onnx_splat_like(n, x, p));
+    ir_ref size = ir_1(n->b, OP_ABS, x);
+    ir_ref y = ir_2(n->b, OP_POW, size, onnx_splat_like(n, x, p));
     y = ir_reduce_keep(n->b, y, RED_SUM, axes, s);
     return y != IR_NONE && onnx_out(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)));
 }

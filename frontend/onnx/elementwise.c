@@ -282,7 +282,8 @@ bool onnx_gelu(onnx_op *n)
     } else {
         inner = ir_1(n->b, OP_ERF, times(n, x, 0.70710678118654752440));
     }
-    return onnx_out(n, 0, ir_2(n->b, OP_MUL, times(n, x, 0.5), plus(n, inner, 1)));
+    ir_ref half = times(n, x, 0.5);
+    return onnx_out(n, 0, ir_2(n->b, OP_MUL, half, plus(n, inner, 1)));
 }
 
 bool onnx_hard_sigmoid(onnx_op *n)
@@ -341,7 +342,8 @@ bool onnx_shrink(onnx_op *n)
     if (!dt_is_float(onnx_dtype(n, x)))
         f = ir_cast(n->b, x, DT_F64);
     ir_ref over = ir_2(n->b, OP_LT, onnx_splat_like(n, f, lambda), f);
-    ir_ref y = ir_select(n->b, over, plus(n, f, -bias), onnx_splat_like(n, f, 0));
+    ir_ref nearer = plus(n, f, -bias);
+    ir_ref y = ir_select(n->b, over, nearer, onnx_splat_like(n, f, 0));
     y = if_below(n, f, -lambda, plus(n, f, bias), y);
     return onnx_out(n, 0, ir_cast(n->b, y, onnx_dtype(n, x)));
 }

@@ -180,6 +180,7 @@ bool onnx_one_hot(onnx_op *n)
     ir_ref hit = ir_2(b, OP_EQ, at, ir_broadcast(b, i, shape, rank, axes));
     ir_ref off = ir_squeeze(b, ir_slice_axis(b, values, 0, zero, one, one), 0);
     ir_ref on = ir_squeeze(b, ir_slice_axis(b, values, 0, one, one, one), 0);
-    return onnx_out(n, 0, ir_select(b, hit, ir_broadcast(b, on, shape, rank, NULL),
-                                    ir_broadcast(b, off, shape, rank, NULL)));
+    on = ir_broadcast(b, on, shape, rank, NULL);
+    off = ir_broadcast(b, off, shape, rank, NULL);
+    return onnx_out(n, 0, ir_select(b, hit, on, off));
 }

@@ -30,8 +30,8 @@ static ir_ref load_target(onnx_op *n, ir_ref x)
     if (target == IR_NONE || !onnx_attr(n, "ignore_index"))
         return target;
     ir_ref ignored = onnx_splat_like(n, target, (double)onnx_int(n, "ignore_index", 0));
-    return ir_select(n->b, ir_2(n->b, OP_EQ, target, ignored), onnx_splat_like(n, target, -1),
-                     target);
+    ir_ref ignore = ir_2(n->b, OP_EQ, target, ignored);
+    return ir_select(n->b, ignore, onnx_splat_like(n, target, -1), target);
 }
 
 /* What each target counts, to *w: the weight of its class of x, 0 for no class; none

@@ -61,7 +61,8 @@ static ir_dim clamp_end(dim_table *t, ir_dim x, ir_dim extent, ir_dim lo, ir_dim
         return hi;
     if (is_far(t, x, false))
         return lo;
-    x = dim_select(t, dim_lt(t, x, zero), dim_add(t, x, extent), x);
+    ir_dim from_end = dim_lt(t, x, zero);
+    x = dim_select(t, from_end, dim_add(t, x, extent), x);
     return dim_min(t, dim_max(t, x, lo), hi);
 }
 
@@ -82,7 +83,8 @@ static ir_ref slice_axis(onnx_op *n, ir_ref x, int axis, ir_dim start, ir_dim en
     end = clamp_end(t, end, d, up ? zero : dim_int(t, -1), up ? d : last);
     ir_dim span = up ? dim_sub(t, end, start) : dim_sub(t, start, end);
     ir_dim extent = dim_ceildiv(t, span, dim_int(t, up ? s : -s));
-    return ir_slice_axis(n->b, x, axis, start, dim_int(t, s), dim_max(t, extent, zero));
+    step = dim_int(t, s);
+    return ir_slice_axis(n->b, x, axis, start, step, dim_max(t, extent, zero));
 }
 
 static bool slice_all(onnx_op *n, const ir_dim *start, const ir_dim *end, const ir_dim *step,
@@ -333,9 +335,9 @@ bool onnx_depth_to_space(onnx_op *n)
     if (t->rank != 4 || s < 1 || s > 1 << 20)
         return onnx_fail(n, "takes an image and a positive blocksize");
     ir_dim b = dim_int(d, s), c = dim_div(d, t->dim[1], dim_int(d, s * s));
-    ir_dim h = t->dim[2], w = t->dim[3];
+    ir_dim h = t->dim[2], w = t->dim[3], high = dim_mul(d, h, b), wide = dim_mul(d, w, b);
     ir_dim split[6] = {t->dim[0], dcr ? b : c, b, dcr ? c : b, h, w};
-    ir_dim shape[4] = {t->dim[0], c, dim_mul(d, h, b), dim_mul(d, w, b)};
+    ir_dim shape[4] = {t->dim[0], c, high, wide};
     static const int32_t order_dcr[] = {0, 3, 4, 1, 5, 2}, order_crd[] = {0, 1, 4, 2, 5, 3};
     x = ir_transpose(n->b, ir_reshape(n->b, x, split, 6), dcr ? order_dcr : order_crd);
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, 4));

@@ -47,8 +47,8 @@ bool onnx_batch_norm(onnx_op *n)
     ir_dtype dt = onnx_dtype(n, v);
     ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, v, onnx_float(n, "epsilon", 1e-5)));
     ir_ref a = ir_2(n->b, OP_DIV, ir_cast(n->b, s, dt), dev);
-    ir_ref c =
-        ir_2(n->b, OP_SUB, ir_cast(n->b, b, dt), ir_2(n->b, OP_MUL, ir_cast(n->b, m, dt), a));
+    b = ir_cast(n->b, b, dt), m = ir_cast(n->b, m, dt);
+    ir_ref c = ir_2(n->b, OP_SUB, b, ir_2(n->b, OP_MUL, m, a));
     if (c == IR_NONE)
         return false;
     ir_ref y = ir_2(n->b, OP_MUL, x, along(n, a, x));
@@ -120,8 +120,8 @@ static ir_ref group_normalize(onnx_op *n, ir_ref x, ir_dim groups, double epsilo
 {
     const ir_type *t = onnx_type(n, x);
     dim_table *d = onnx_dims(n);
-    ir_dim rest =
-        dim_mul(d, dim_div(d, t->dim[1], groups), dim_product(d, t->dim + 2, t->rank - 2));
+    ir_dim members = dim_div(d, t->dim[1], groups);
+    ir_dim rest = dim_mul(d, members, dim_product(d, t->dim + 2, t->rank - 2));
     ir_dim shape[3] = {t->dim[0], groups, rest};
     ir_ref mu, inv, y = ir_reshape(n->b, x, shape, 3);
 

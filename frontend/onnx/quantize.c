@@ -107,7 +107,8 @@ bool onnx_quantize_linear(onnx_op *n)
         exact = onnx_dtype(n, scale);
     if (!dt_is_float(exact))
         return onnx_fail(n, "divides in a type that is no float");
-    x = ir_2(n->b, OP_DIV, ir_cast(n->b, x, exact), along(n, ir_cast(n->b, scale, exact), x));
+    ir_ref dividend = ir_cast(n->b, x, exact);
+    x = ir_2(n->b, OP_DIV, dividend, along(n, ir_cast(n->b, scale, exact), x));
     if (x == IR_NONE)
         return false;
     if (zero != IR_NONE)
@@ -128,8 +129,10 @@ bool onnx_dequantize_linear(onnx_op *n)
         return onnx_fail(n, "the zero point is of another type than the tensor");
     if (to == DT_NONE)
         to = onnx_dtype(n, scale);
-    if (dt_is_int(onnx_dtype(n, x)) && zero != IR_NONE)
-        x = ir_2(n->b, OP_SUB, ir_cast(n->b, x, DT_I32), ir_cast(n->b, along(n, zero, x), DT_I32));
+    if (dt_is_int(onnx_dtype(n, x)) && zero != IR_NONE) {
+        ir_ref wide = ir_cast(n->b, x, DT_I32);
+        x = ir_2(n->b, OP_SUB, wide, ir_cast(n->b, along(n, zero, x), DT_I32));
+    }
     if (x == IR_NONE)
         return false;
     scale = along(n, ir_cast(n->b, scale, DT_F32), x);
@@ -157,7 +160,8 @@ bool onnx_dynamic_quantize_linear(onnx_op *n)
     const ir_type *t = onnx_type(n, x);
     ir_ref lo = extreme(n, x, RED_MIN, OP_MIN), hi = extreme(n, x, RED_MAX, OP_MAX);
     ir_ref range = ir_2(n->b, OP_SUB, hi, lo), none = onnx_like(n, lo, 0);
-    range = ir_select(n->b, ir_2(n->b, OP_EQ, hi, lo), onnx_like(n, lo, 1), range);
+    ir_ref empty = ir_2(n->b, OP_EQ, hi, lo);
+    range = ir_select(n->b, empty, onnx_like(n, lo, 1), range);
     ir_ref scale = ir_2(n->b, OP_DIV, range, onnx_like(n, lo, 255));
     ir_ref zero = saturate(n, ir_2(n->b, OP_DIV, ir_1(n->b, OP_NEG, lo), scale), none, DT_U8);
     ir_ref all = ir_broadcast(n->b, scale, t->dim, t->rank, NULL);
@@ -197,16 +201,18 @@ static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
 {
     if (!onnx_has(n, x) || !onnx_has(n, y))
         return onnx_fail(n, "takes two operands"), IR_NONE;
-    return ir_matmul(n->b, centred(n, onnx_in(n, x), onnx_in(n, x_zero), -2),
-                     centred(n, onnx_in(n, y), onnx_in(n, y_zero), -1));
+    ir_ref a = centred(n, onnx_in(n, x), onnx_in(n, x_zero), -2);
+    ir_ref b = centred(n, onnx_in(n, y), onnx_in(n, y_zero), -1);
+    return ir_matmul(n->b, a, b);
 }
 
 static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)
 {
     if (!onnx_has(n, x) || !onnx_has(n, w))
         return onnx_fail(n, "takes an image and weights"), IR_NONE;
-    return onnx_convolution(n, centred(n, onnx_in(n, x), onnx_in(n, x_zero), 1),
-                            centred(n, onnx_in(n, w), onnx_in(n, w_zero), 0), bias);
+    ir_ref image = centred(n, onnx_in(n, x), onnx_in(n, x_zero), 1);
+    ir_ref weights = centred(n, onnx_in(n, w), onnx_in(n, w_zero), 0);
+    return onnx_convolution(n, image, weights, bias);
 }
 
 bool onnx_matmul_integer(onnx_op *n)

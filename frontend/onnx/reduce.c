@@ -92,7 +92,8 @@ static bool late_axes(onnx_op *n, span *s, const ir_dim *given, int len)
         parts[2 * i + 1] = dim_select(t, on, d, one);
         s->axes[s->count++] = 2 * i + 1;
         for (int k = 0; k < s->rest_rank; k++) {
-            ir_dim here = dim_mul(t, dim_eq(t, before, dim_int(t, k)), dim_sub(t, one, on));
+            ir_dim last = dim_eq(t, before, dim_int(t, k));
+            ir_dim here = dim_mul(t, last, dim_sub(t, one, on));
             s->rest[k] = dim_select(t, here, d, s->rest[k]);
         }
         before = dim_add(t, before, dim_sub(t, one, on));
@@ -289,9 +290,10 @@ static bool softmax_axis(onnx_op *n, bool log)
 static ir_ref flat(onnx_op *n, ir_ref x, int axis)
 {
     const ir_type *t = onnx_type(n, x);
-    ir_dim shape[2] = {dim_product(onnx_dims(n), t->dim, axis),
-                       dim_product(onnx_dims(n), t->dim + axis, t->rank - axis)};
+    ir_dim shape[2];
 
+    shape[0] = dim_product(onnx_dims(n), t->dim, axis);
+    shape[1] = dim_product(onnx_dims(n), t->dim + axis, t->rank - axis);
     return ir_reshape(n->b, x, shape, 2);
 }
 

@@ -51,19 +51,20 @@ static ir_ref source(onnx_op *n, const resize *r, const axis *a)
             a->scale_given ? ir_2(b, OP_MUL, f32_of(n, a->in, d), scale) : f32_of(n, a->out, d);
         ir_ref last = ir_2(b, OP_SUB, len, one);
         ir_ref single = ir_2(b, OP_EQ, last, number(n, 0, d));
-        ir_ref x = ir_2(b, OP_DIV, ir_2(b, OP_MUL, o, last_in), ir_select(b, single, one, last));
+        ir_ref x = ir_2(b, OP_MUL, o, last_in);
+        x = ir_2(b, OP_DIV, x, ir_select(b, single, one, last));
         return ir_select(b, single, number(n, 0, d), x);
     }
     ir_ref x = ir_2(b, OP_SUB, ir_2(b, OP_DIV, ir_2(b, OP_ADD, o, half), scale), half);
     if (!strcmp(r->coordinate, "pytorch_half_pixel")) {
-        ir_ref many = ir_2(b, OP_LT, number(n, 1, d), f32_of(n, a->out, d));
+        ir_ref one = number(n, 1, d), many = ir_2(b, OP_LT, one, f32_of(n, a->out, d));
         return ir_select(b, many, x, number(n, 0, d));
     }
     if (!strcmp(r->coordinate, "half_pixel_symmetric")) {
         ir_ref in = f32_of(n, a->in, d), out = f32_of(n, a->out, d);
         ir_ref adjust = ir_2(b, OP_DIV, out, ir_2(b, OP_MUL, scale, in));
-        ir_ref offset =
-            ir_2(b, OP_MUL, ir_2(b, OP_MUL, in, half), ir_2(b, OP_SUB, number(n, 1, d), adjust));
+        ir_ref middle = ir_2(b, OP_MUL, in, half);
+        ir_ref offset = ir_2(b, OP_MUL, middle, ir_2(b, OP_SUB, number(n, 1, d), adjust));
         return ir_2(b, OP_ADD, offset, x);
     }
     return x;
@@ -109,20 +110,25 @@ static ir_ref nearest(onnx_op *n, const resize *r, const axis *a, ir_ref x)
     return take(n, x, a->at, inside(n, at, a));
 }
 
+static ir_ref times(onnx_op *n, double v, ir_ref x, ir_dim d)
+{
+    return ir_2(n->b, OP_MUL, number(n, v, d), x);
+}
+
 /* Weight of the tap at distance t of the cubic kernel with coefficient c. */
 static ir_ref cubic_weight(onnx_op *n, ir_ref t, double c, ir_dim d)
 {
     ir_build *b = n->b;
     ir_ref x = ir_1(b, OP_ABS, t), x2 = ir_2(b, OP_MUL, x, x), x3 = ir_2(b, OP_MUL, x2, x);
-    ir_ref near, far;
-
-#define TERM(k, v) ir_2(b, OP_MUL, number(n, k, d), v)
-    near = ir_2(b, OP_SUB, TERM(c + 2, x3), TERM(c + 3, x2));
+    ir_ref near = times(n, c + 2, x3, d);
+    near = ir_2(b, OP_SUB, near, times(n, c + 3, x2, d));
     near = ir_2(b, OP_ADD, near, number(n, 1, d));
-    far = ir_2(b, OP_SUB, TERM(c, x3), TERM(5 * c, x2));
-    far = ir_2(b, OP_SUB, ir_2(b, OP_ADD, far, TERM(8 * c, x)), number(n, 4 * c, d));
-#undef TERM
-    ir_ref y = ir_select(b, ir_2(b, OP_LT, x, number(n, 2, d)), far, number(n, 0, d));
+    ir_ref far = times(n, c, x3, d);
+    far = ir_2(b, OP_SUB, far, times(n, 5 * c, x2, d));
+    far = ir_2(b, OP_ADD, far, times(n, 8 * c, x, d));
+    far = ir_2(b, OP_SUB, far, number(n, 4 * c, d));
+    ir_ref within = ir_2(b, OP_LT, x, number(n, 2, d));
+    ir_ref y = ir_select(b, within, far, number(n, 0, d));
     return ir_select(b, ir_2(b, OP_LE, x, number(n, 1, d)), near, y);
 }
 
@@ -138,8 +144,10 @@ static ir_ref interpolate(onnx_op *n, const resize *r, const axis *a, ir_ref x)
     ir_ref weight[4], index[4], total = IR_NONE, y = IR_NONE;
     ir_dtype dt = onnx_dtype(n, x);
 
-    if (!cubic)             /* linear: outside the image the edge itself */
-        t = ir_2(b, OP_MIN, ir_2(b, OP_MAX, t, number(n, 0, d)), number(n, 1, d));
+    if (!cubic) {           /* linear: outside the image the edge itself */
+        t = ir_2(b, OP_MAX, t, number(n, 0, d));
+        t = ir_2(b, OP_MIN, t, number(n, 1, d));
+    }
     for (int k = 0; k < taps; k++) {
         ir_ref pos = ir_2(b, OP_ADD, base, number(n, first + k, d));
         index[k] = inside(n, pos, a);
@@ -203,8 +211,9 @@ static ir_dim scaled(onnx_op *n, ir_dim in, ir_ref scale)
 
 static ir_ref ratio(onnx_op *n, ir_dim out, ir_dim in)
 {
-    return ir_2(n->b, OP_DIV, ir_cast(n->b, ir_dim_ref(n->b, out), DT_F32),
-                ir_cast(n->b, ir_dim_ref(n->b, in), DT_F32));
+    ir_ref x = ir_cast(n->b, ir_dim_ref(n->b, out), DT_F32);
+
+    return ir_2(n->b, OP_DIV, x, ir_cast(n->b, ir_dim_ref(n->b, in), DT_F32));
 }
 
 static ir_ref scalar_at(onnx_op *n, ir_ref list, int i)

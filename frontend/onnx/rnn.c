@@ -83,7 +83,8 @@ static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref r
     if (r->coupled)
         forget = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, in), 1), in);
     ir_ref fresh = rnn_activate(b, &r->activation[1], g[3], r->clip);
-    c = add(b, mul(b, forget, c), mul(b, in, fresh));
+    c = mul(b, forget, c);
+    c = add(b, c, mul(b, in, fresh));
     if (peep != IR_NONE)
         g[1] = add(b, g[1], mul(b, rows(b, gate(b, peep, 1, r->hidden), c), c));
     ir_ref out = rnn_activate(b, &r->activation[0], g[1], r->clip);
@@ -105,9 +106,11 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
     ir_ref last = ir_slice_axis(b, rw, 0, two, one, r->hidden);
     ir_ref zr = dot_rows(b, h, first);
     zr = add(b, zr, rows(b, ir_slice_axis(b, rb, 0, zero, one, two), zr));
-    ir_ref z = add(b, gate(b, xw, 0, r->hidden), gate(b, zr, 0, r->hidden));
+    ir_ref z = gate(b, xw, 0, r->hidden);
+    z = add(b, z, gate(b, zr, 0, r->hidden));
     z = rnn_activate(b, &r->activation[0], z, r->clip);
-    ir_ref reset = add(b, gate(b, xw, 1, r->hidden), gate(b, zr, 1, r->hidden));
+    ir_ref reset = gate(b, xw, 1, r->hidden);
+    reset = add(b, reset, gate(b, zr, 1, r->hidden));
     reset = rnn_activate(b, &r->activation[0], reset, r->clip);
     ir_ref bias = ir_slice_axis(b, rb, 0, two, one, r->hidden);
     if (r->linear_before_reset) {
@@ -120,7 +123,8 @@ static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
     ir_ref fresh =
         rnn_activate(b, &r->activation[1], add(b, gate(b, xw, 2, r->hidden), hidden_gate), r->clip);
     ir_ref keep = ir_2(b, OP_SUB, ir_splat(b, onnx_type_in(b, z), 1), z);
-    carry[0] = add(b, mul(b, keep, fresh), mul(b, z, h));
+    ir_ref part = mul(b, keep, fresh);
+    carry[0] = add(b, part, mul(b, z, h));
 }
 
 /* Direction d of an operand with a leading direction axis. */

@@ -57,7 +57,8 @@ ACTIVATION(elu)
 ACTIVATION(thresholded_relu)
 {
     (void)beta;
-    return ir_select(b, with(b, OP_LT, x, alpha), splat(b, x, 0), x);
+    ir_ref below = with(b, OP_LT, x, alpha);
+    return ir_select(b, below, splat(b, x, 0), x);
 }
 
 /* Defaults are those of the operators of the same name. */

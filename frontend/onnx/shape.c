@@ -154,8 +154,9 @@ bool onnx_flatten(onnx_op *n)
     if (axis < -t->rank || axis > t->rank)
         return onnx_fail(n, "axis %lld is out of range", (long long)axis);
     int a = (int)(axis < 0 ? axis + t->rank : axis);
-    ir_dim shape[2] = {dim_product(onnx_dims(n), t->dim, a),
-                       dim_product(onnx_dims(n), t->dim + a, t->rank - a)};
+    ir_dim shape[2];
+    shape[0] = dim_product(onnx_dims(n), t->dim, a);
+    shape[1] = dim_product(onnx_dims(n), t->dim + a, t->rank - a);
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, 2));
 }
 
@@ -244,9 +245,11 @@ bool onnx_range(onnx_op *n)
         ir_dim by = up ? ds[0] : dim_neg(t, ds[0]);
         extent = dim_max(t, dim_ceildiv(t, span, by), zero);
     } else {
-        ir_ref q = ir_2(b, OP_SUB, ir_cast(b, e, DT_F64), ir_cast(b, s, DT_F64));
+        ir_ref q = ir_cast(b, e, DT_F64);
+        q = ir_2(b, OP_SUB, q, ir_cast(b, s, DT_F64));
         q = ir_1(b, OP_CEIL, ir_2(b, OP_DIV, q, ir_cast(b, d, DT_F64)));
-        q = ir_2(b, OP_MAX, ir_cast(b, q, DT_I64), ir_int(b, DT_I64, 0));
+        q = ir_cast(b, q, DT_I64);
+        q = ir_2(b, OP_MAX, q, ir_int(b, DT_I64, 0));
         extent = dim_max(t, ir_bind(b, q, "range"), zero);
     }
     ir_ref i = ir_cast(b, ir_iota(b, DT_I64, &extent, 1, 0), dt);

@@ -44,6 +44,16 @@ static void test_extents(void **state)
     refused(&m, "negative");
 }
 
+/* Nodes are numbered in the order of their operands, whatever the compiler. */
+static void test_numbering(void **state)
+{
+    int64_t image[] = {1, 2, 4, 4};
+    (void)state;
+
+    text m = unary("GlobalLpPool", 4, image);
+    imported_says(&m, "%1 = abs %x : f32[1,2,4,4]\n  %2 = const 2 ");
+}
+
 static void shape_refused(onnx_input_shape shape, const char *because)
 {
     onnx_options o = {.shape = &shape, .shapes = 1};
@@ -635,6 +645,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extents),
+        cmocka_unit_test(test_numbering),
         cmocka_unit_test(test_shape_option),
         cmocka_unit_test(test_shape_binds_a_name),
         cmocka_unit_test(test_names_of_dims),
