@@ -221,10 +221,11 @@ static value entry_table(emitter *e)
         give_entry_to_c(e, size, dims, run);
     for (uint32_t i = 0; i < x->symbol.len; i++)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
-    value field[] = {string(e, x->name), int32(e, x->input.len), int32(e, x->output.len),
-                     int32(e, x->symbol.len), ports(e, x->input.at, x->input.len),
-                     ports(e, x->output.at, x->output.len),
-                     pe_table(e, e->ptr, name, x->symbol.len),
+    value title = string(e, x->name), inputs = ports(e, x->input.at, x->input.len);
+    value outputs = ports(e, x->output.at, x->output.len);
+    value symbols = pe_table(e, e->ptr, name, x->symbol.len);
+    value field[] = {title, int32(e, x->input.len), int32(e, x->output.len),
+                     int32(e, x->symbol.len), inputs, outputs, symbols,
                      size, dims, run, flops};
     mem_free(name);
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
@@ -239,12 +240,13 @@ static void model_table(emitter *e, value *entry, uint32_t n)
     value init_states = a->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
     if (a->library)
         give_model_to_c(e, init_states);
+    value title = string(e, a->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
+    value state = states(e), weights = weights_symbol(e), cpu = string(e, a->target->name);
     value field[] = {
-        int32(e, INGOT_ABI_VERSION), string(e, a->name), int32(e, n), int32(e, a->m->state.len),
-        pe_table(e, LLVMTypeOf(entry[0]), entry, n), states(e), pe_int(e, (int64_t)a->state_size),
-        init_states, weights_symbol(e), pe_int(e, (int64_t)a->weights_size),
-        pe_int(e, (int64_t)a->weights_hash),
-        string(e, a->target->name), int32(e, a->threads)};
+        int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, a->m->state.len),
+        entries, state, pe_int(e, (int64_t)a->state_size),
+        init_states, weights, pe_int(e, (int64_t)a->weights_size),
+        pe_int(e, (int64_t)a->weights_hash), cpu, int32(e, a->threads)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
     snprintf(name, sizeof name, "%s_model", a->name);
     value model =

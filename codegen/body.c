@@ -291,7 +291,8 @@ static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *
         else if (dim_is(&b->l->m->dims, from->dim[i], 1))
             in[i] = lp_int(b->k, 0);
         else {
-            lp_expr one = lp_eq(b->k, body_dim(b, from->dim[i]), lp_int(b->k, 1));
+            lp_expr extent = body_dim(b, from->dim[i]);
+            lp_expr one = lp_eq(b->k, extent, lp_int(b->k, 1));
             in[i] = lp_select(b->k, one, lp_int(b->k, 0), idx[axis]);
         }
     }
@@ -304,7 +305,8 @@ static lp_expr at_slice(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
 
     for (int i = 0; i < n->attr->SLICE.start.n; i++) {
         lp_expr step = body_dim(b, n->attr->SLICE.step.at[i]);
-        in[i] = lp_add(b->k, body_dim(b, n->attr->SLICE.start.at[i]), lp_mul(b->k, idx[i], step));
+        lp_expr start = body_dim(b, n->attr->SLICE.start.at[i]);
+        in[i] = lp_add(b->k, start, lp_mul(b->k, idx[i], step));
     }
     return body_at(b, x, in);
 }
@@ -317,11 +319,11 @@ static lp_expr both(lp_kernel *k, lp_expr a, lp_expr c)
 /* Has a value of type t any element?  0 if it is known to. */
 static lp_expr has_elements(body *b, const ir_type *t)
 {
-    lp_expr some = 0;
+    lp_expr some = 0, zero = lp_int(b->k, 0);
 
     for (int i = 0; i < t->rank; i++)
         if (dim_lo(&b->l->m->dims, t->dim[i]) < 1)
-            some = both(b->k, some, lp_lt(b->k, lp_int(b->k, 0), body_dim(b, t->dim[i])));
+            some = both(b->k, some, lp_lt(b->k, zero, body_dim(b, t->dim[i])));
     return some;
 }
 
@@ -344,8 +346,9 @@ lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_exp
         return zero ? v : lp_select(k, inside, v, other);
     }
     for (int i = 0; i < t->rank; i++) {
-        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
-        in[i] = lp_max(k, lp_min(k, idx[i], last), lp_int(k, 0));
+        lp_expr extent = body_dim(b, t->dim[i]), last = lp_sub(k, extent, lp_int(k, 1));
+        lp_expr most = lp_min(k, idx[i], last);
+        in[i] = lp_max(k, most, lp_int(k, 0));
     }
     lp_expr outer = b->guard, some = has_elements(b, t);
     b->guard = some ? both(k, outer, some) : outer;
@@ -367,7 +370,7 @@ static lp_expr at_pad(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
         if (!dim_is(d, a->low.at[i], 0))
             inside = both(k, inside, lp_le(k, zero, in[i]));
         if (a->inner.n && !dim_is(d, a->inner.at[i], 0)) {
-            lp_expr step = lp_add(k, body_dim(b, a->inner.at[i]), lp_int(k, 1));
+            lp_expr inner = body_dim(b, a->inner.at[i]), step = lp_add(k, inner, lp_int(k, 1));
             inside = both(k, inside, lp_eq(k, lp_mod(k, in[i], step), zero));
             in[i] = lp_div(k, in[i], step);
         }
@@ -395,7 +398,8 @@ static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
         memcpy(in, idx, (size_t)rank * sizeof *in);
         in[axis] = lp_sub(k, idx[axis], start[i]);
         lp_expr e = body_dim(b, ir_type_of(b->fn, x)->dim[axis]);
-        lp_expr inside = lp_and(k, lp_le(k, start[i], idx[axis]), lp_lt(k, in[axis], e));
+        lp_expr inside = lp_le(k, start[i], idx[axis]);
+        inside = lp_and(k, inside, lp_lt(k, in[axis], e));
         lp_expr zero = lp_const_int(k, ir_type_of(b->fn, x)->dtype, 0);
         if (n->narg == 1)
             return body_at(b, x, in);
@@ -423,9 +427,11 @@ static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
             continue;
         }
         lp_expr v = lp_cast(k, DT_I64, body_at(b, ir_arg(b->fn, n, (uint32_t)at + 1), idx));
-        lp_expr last = lp_sub(k, body_dim(b, t->dim[i]), lp_int(k, 1));
-        if (n->attr->GATHER.zero)
-            inside = both(k, inside, lp_and(k, lp_le(k, zero, v), lp_le(k, v, last)));
+        lp_expr extent = body_dim(b, t->dim[i]), last = lp_sub(k, extent, lp_int(k, 1));
+        if (n->attr->GATHER.zero) {
+            lp_expr from = lp_le(k, zero, v);
+            inside = both(k, inside, lp_and(k, from, lp_le(k, v, last)));
+        }
         in[i] = lp_max(k, lp_min(k, v, last), zero);
     }
     if (!inside)
@@ -512,20 +518,20 @@ int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx)
     const char *names[IR_MAX_RANK];
     static const char *const letter[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8",
                                          "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
-    lp_expr lo[IR_MAX_RANK], hi[IR_MAX_RANK];
+    lp_expr lo[IR_MAX_RANK], hi[IR_MAX_RANK], zero = lp_int(b->k, 0);
     int par = 0;
 
     while (par < n && (trips < ENOUGH || par == 0))
         trips *= max_i64(dim_hint(t, dims[par++]), 1);
     for (int i = 0; i < par; i++) {
         names[i] = letter[i];
-        lo[i] = lp_int(b->k, 0);
+        lo[i] = zero;
         hi[i] = body_dim(b, dims[i]);
     }
     if (par)
         lp_par(b->k, par, names, lo, hi, NULL, idx);
     for (int i = par; i < n; i++)
-        idx[i] = lp_for(b->k, letter[i], lp_int(b->k, 0), body_dim(b, dims[i]));
+        idx[i] = lp_for(b->k, letter[i], zero, body_dim(b, dims[i]));
     return (par ? 1 : 0) + n - par;
 }
 

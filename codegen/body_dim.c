@@ -73,6 +73,7 @@ lp_expr body_dim(body *b, ir_dim d)
     case DIM_LT: return lp_select(k, lp_lt(k, x, y), one, zero);
     case DIM_LE: return lp_select(k, lp_le(k, x, y), one, zero);
     default:
-        return lp_select(k, lp_2(k, SC_NE, x, zero), y, body_dim(b, e->arg[2]));
+        x = lp_2(k, SC_NE, x, zero);
+        return lp_select(k, x, y, body_dim(b, e->arg[2]));
     }
 }

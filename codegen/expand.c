@@ -18,7 +18,9 @@ rounded expand_round(emit *e, value x)
 {
     value magic = v_flt(x, v_is_f32(x) ? 0x1.8p23 : 0x1.8p52), sum = v_add(e, x, magic);
 
-    return (rounded){v_sub(e, sum, magic), v_bits(e, sum)};
+    value flt = v_sub(e, sum, magic);
+
+    return (rounded){flt, v_bits(e, sum)};
 }
 
 /* 2^n from the low bits: the others are shifted out. */
@@ -39,7 +41,8 @@ value expand_scale_far(emit *e, value v, value low)
 {
     value half = LLVMBuildLShr(e->b, low, v_int(low, 1), "");
 
-    return expand_scale(e, expand_scale(e, v, half), LLVMBuildSub(e->b, low, half, ""));
+    v = expand_scale(e, v, half);
+    return expand_scale(e, v, LLVMBuildSub(e->b, low, half, ""));
 }
 
 /* ---- pairs ------------------------------------------------------------------------------ */
@@ -47,8 +50,9 @@ value expand_scale_far(emit *e, value v, value low)
 pair pair_sum(emit *e, value a, value b)
 {
     value s = v_add(e, a, b), t = v_sub(e, s, a);
+    value lost = v_sub(e, a, v_sub(e, s, t));
 
-    return (pair){s, v_add(e, v_sub(e, a, v_sub(e, s, t)), v_sub(e, b, t))};
+    return (pair){s, v_add(e, lost, v_sub(e, b, t))};
 }
 
 pair pair_sum_ordered(emit *e, value a, value b)
@@ -61,7 +65,9 @@ pair pair_sum_ordered(emit *e, value a, value b)
 /* The leading 26 bits of an f64. */
 static value leading(emit *e, value a)
 {
-    return v_float(e, v_and(e, v_bits(e, a), v_int(v_bits(e, a), ~0x7ffffffll)));
+    value bits = v_bits(e, a);
+
+    return v_float(e, v_and(e, bits, v_int(bits, ~0x7ffffffll)));
 }
 
 pair pair_product(emit *e, value a, value b)
@@ -72,7 +78,8 @@ pair pair_product(emit *e, value a, value b)
         return (pair){p, v_fma(e, a, b, v_neg(e, p))};
     value ah = leading(e, a), al = v_sub(e, a, ah), bh = leading(e, b), bl = v_sub(e, b, bh);
     value r = v_sub(e, v_mul(e, ah, bh), p);
-    r = v_add(e, v_add(e, r, v_mul(e, ah, bl)), v_mul(e, al, bh));
+    r = v_add(e, r, v_mul(e, ah, bl));
+    r = v_add(e, r, v_mul(e, al, bh));
     return (pair){p, v_add(e, r, v_mul(e, al, bl))};
 }
 

@@ -69,7 +69,9 @@ static value clamp(emit *e, value x, double lo, double hi)
 
 value expand_exp_small(emit *e, value r)
 {
-    return v_fma(e, v_mul(e, r, r), expand_poly(e, r, &exp_poly), r);
+    value square = v_mul(e, r, r);
+
+    return v_fma(e, square, expand_poly(e, r, &exp_poly), r);
 }
 
 /* e^x = 2^n (1 + p) */
@@ -105,7 +107,8 @@ static value expm1_(emit *e, value x)
     value half = expand_scale(e, v_flt(x, 1), low);
     value v = v_fma(e, half, w.p, v_sub(e, half, v_flt(x, 0.5)));
 
-    v = v_sel(e, v_fcmp(e, LLVMRealOEQ, w.n.flt, v_flt(x, 0)), w.p, v_add(e, v, v));
+    value none = v_fcmp(e, LLVMRealOEQ, w.n.flt, v_flt(x, 0));
+    v = v_sel(e, none, w.p, v_add(e, v, v));
     return v_sel(e, v_fcmp(e, LLVMRealOEQ, x, v_flt(x, 0)), x, v);
 }
 
@@ -114,9 +117,9 @@ static value expm1_(emit *e, value x)
 /* x + x^3 P(x^2) */
 static value odd(emit *e, value x, const poly *p)
 {
-    value z = v_mul(e, x, x);
+    value z = v_mul(e, x, x), cube = v_mul(e, x, z);
 
-    return v_fma(e, v_mul(e, x, z), expand_poly(e, z, p), x);
+    return v_fma(e, cube, expand_poly(e, z, p), x);
 }
 
 /* With h = e^|x| / 2: h - 1/4h, h + 1/4h. */
@@ -126,7 +129,8 @@ static value sinh_cosh(emit *e, sc_op op, value x)
 
     if (op == SC_COSH)
         return v_add(e, h, r);
-    value v = v_sel(e, v_below(e, a, 1), odd(e, a, &sinh_poly), v_sub(e, h, r));
+    value small = v_below(e, a, 1), near = odd(e, a, &sinh_poly);
+    value v = v_sel(e, small, near, v_sub(e, h, r));
     return v_copysign(e, v, x);
 }
 
@@ -145,7 +149,8 @@ static value sigmoid(emit *e, value x)
 {
     value one = v_flt(x, 1), w = expand_exp(e, v_neg(e, v_abs(e, x)), 0);
 
-    return v_div(e, v_sel(e, v_below(e, x, 0), w, one), v_add(e, w, one));
+    value top = v_sel(e, v_below(e, x, 0), w, one);
+    return v_div(e, top, v_add(e, w, one));
 }
 
 /* ---- erf ---------------------------------------------------------------------------------- */
@@ -158,9 +163,11 @@ static value erfc_f32(emit *e, value x)
 
 static value erfc_f64(emit *e, value x, value square)
 {
-    value k = v_flt(x, 2.449489742783178), t = v_div(e, v_sub(e, x, k), v_add(e, x, k));
+    value k = v_flt(x, 2.449489742783178), t = v_sub(e, x, k);
 
-    return v_mul(e, expand_exp(e, v_neg(e, square), 0), expand_poly(e, t, &erfc_poly));
+    t = v_div(e, t, v_add(e, x, k));
+    value scale = expand_exp(e, v_neg(e, square), 0);
+    return v_mul(e, scale, expand_poly(e, t, &erfc_poly));
 }
 
 static value erf_(emit *e, value x)
@@ -171,7 +178,8 @@ static value erf_(emit *e, value x)
     a = v_sel(e, v_fcmp(e, LLVMRealOGT, a, end), end, a);
     value z = v_mul(e, a, a), small = v_fma(e, a, expand_poly(e, z, &erf_poly), a);
     value rest = f32 ? erfc_f32(e, a) : erfc_f64(e, a, z);
-    value v = v_sel(e, v_below(e, a, f32 ? 1.05 : 1), small, v_sub(e, v_flt(x, 1), rest));
+    value near = v_below(e, a, f32 ? 1.05 : 1);
+    value v = v_sel(e, near, small, v_sub(e, v_flt(x, 1), rest));
     return v_copysign(e, v, x);
 }
 

@@ -127,7 +127,9 @@ static value acosh_(emit *e, value x)
 /* log1p(2x / (1 - x)) / 2 */
 static value atanh_(emit *e, value x)
 {
-    value a = v_abs(e, x), t = v_div(e, v_add(e, a, a), v_sub(e, v_flt(x, 1), a));
+    value a = v_abs(e, x), t = v_add(e, a, a);
+
+    t = v_div(e, t, v_sub(e, v_flt(x, 1), a));
 
     return v_copysign(e, v_mul(e, log1p_(e, t), v_flt(x, 0.5)), x);
 }

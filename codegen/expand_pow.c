@@ -21,8 +21,9 @@ static pair log_pair(emit *e, value m)
     value one = v_flt(m, 1), f = v_sub(e, m, one);
     pair d = pair_sum(e, m, one);
     pair s = {v_div(e, f, d.hi), NULL}, q = pair_product(e, s.hi, d.hi);
-    value rest = v_sub(e, v_sub(e, v_sub(e, f, q.hi), q.lo), v_mul(e, s.hi, d.lo));
+    value rest = v_sub(e, v_sub(e, f, q.hi), q.lo);
 
+    rest = v_sub(e, rest, v_mul(e, s.hi, d.lo));
     s.lo = v_div(e, rest, d.hi);
     pair z = pair_mul(e, s, s);
     value two_thirds = v_flt(m, 0x1.5555555555555p-1), low = v_flt(m, 0x1.5555555555555p-55);
@@ -39,7 +40,9 @@ static pair log2_of(emit *e, scaled x)
 
     if (!e->brief)
         return pair_add(e, (pair){x.k, zero}, pair_mul(e, log_pair(e, x.m), scale));
-    value s = v_div(e, v_sub(e, x.m, one), v_add(e, x.m, one)), z = v_mul(e, s, s);
+    value s = v_sub(e, x.m, one);
+    s = v_div(e, s, v_add(e, x.m, one));
+    value z = v_mul(e, s, s);
     value c = v_fma(e, z, expand_poly(e, z, &tail_poly), v_flt(z, 0x1.5555555555555p-1));
     value log = v_mul(e, s, v_fma(e, z, c, v_flt(z, 2)));
     return (pair){v_fma(e, log, scale.hi, x.k), zero};
@@ -71,15 +74,19 @@ static value ends(emit *e, value x, value y, value v)
     value zero = v_flt(x, 0), one = v_flt(x, 1), inf = v_flt(x, INFINITY), a = v_abs(e, x);
     value falls = v_fcmp(e, LLVMRealOLT, y, zero);
 
-    v = v_sel(e, v_fcmp(e, LLVMRealOEQ, x, zero), v_sel(e, falls, inf, zero), v);
-    v = v_sel(e, v_fcmp(e, LLVMRealOEQ, a, inf), v_sel(e, falls, zero, inf), v);
+    value none = v_fcmp(e, LLVMRealOEQ, x, zero);
+    v = v_sel(e, none, v_sel(e, falls, inf, zero), v);
+    value endless = v_fcmp(e, LLVMRealOEQ, a, inf);
+    v = v_sel(e, endless, v_sel(e, falls, zero, inf), v);
     value whole = is_integer(e, y), half = is_integer(e, v_mul(e, y, v_flt(y, 0.5)));
     value odd = v_and(e, whole, LLVMBuildNot(e->b, half, ""));
     v = v_sel(e, odd, v_copysign(e, v, x), v);
-    value bad = v_and(e, v_fcmp(e, LLVMRealOLT, x, zero), v_fcmp(e, LLVMRealONE, a, inf));
+    value bad = v_fcmp(e, LLVMRealOLT, x, zero);
+    bad = v_and(e, bad, v_fcmp(e, LLVMRealONE, a, inf));
     bad = v_and(e, bad, LLVMBuildNot(e->b, whole, ""));
     v = v_sel(e, v_or(e, bad, v_fcmp(e, LLVMRealUNO, x, y)), v_flt(x, NAN), v);
-    value sure = v_or(e, v_fcmp(e, LLVMRealOEQ, y, zero), v_fcmp(e, LLVMRealOEQ, x, one));
+    value sure = v_fcmp(e, LLVMRealOEQ, y, zero);
+    sure = v_or(e, sure, v_fcmp(e, LLVMRealOEQ, x, one));
     return v_sel(e, sure, one, v);
 }
 
@@ -106,7 +113,8 @@ value expand_pow(emit *e, value x, value y)
     if (!v_is_f32(x))
         return ends(e, x, y, power(e, x, y));
     e->brief = true;
-    value v = power(e, LLVMBuildFPExt(e->b, x, f64, ""), LLVMBuildFPExt(e->b, y, f64, ""));
+    value wide = LLVMBuildFPExt(e->b, x, f64, "");
+    value v = power(e, wide, LLVMBuildFPExt(e->b, y, f64, ""));
     e->brief = false;
     return ends(e, x, y, LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(x), ""));
 }

@@ -134,8 +134,9 @@ static pair to_angle(emit *e, value f, value finite)
     value by = between(e, LLVMBuildTrunc(e->b, zeros, i64_of(e), ""), 0, WINDOW - 1);
 
     a = LLVMBuildShl(e->b, a, LLVMBuildZExt(e->b, by, LLVMTypeOf(a), ""), "");
-    pair part = {piece(e, a, WINDOW - 53, plus(e, by, 53)),
-                 piece(e, a, WINDOW - 106, plus(e, by, 106))};
+    pair part;
+    part.hi = piece(e, a, WINDOW - 53, plus(e, by, 53));
+    part.lo = piece(e, a, WINDOW - 106, plus(e, by, 106));
     pair quarter = {v_flt(part.hi, 0x1.921fb54442d18p+0), v_flt(part.hi, 0x1.1a62633145c07p-54)};
     pair r = pair_mul(e, part, quarter);
     r.hi = v_sel(e, minus, v_neg(e, r.hi), r.hi);
@@ -165,8 +166,10 @@ static value reduce_helper(emit *e)
     value up = LLVMBuildTrunc(e->b, shift_right(e, f, WINDOW - 1), i64_of(e), "");
     n = LLVMBuildAdd(e->b, n, up, "");
     pair r = to_angle(e, f, v_icmp(e, LLVMIntSLT, s.exponent, v_int(s.exponent, 0x7ff)));
-    value all[3] = {v_sel(e, sign, v_neg(e, r.hi), r.hi), v_sel(e, sign, v_neg(e, r.lo), r.lo),
-                    v_sel(e, sign, LLVMBuildNeg(e->b, n, ""), n)};
+    value all[3];
+    all[0] = v_sel(e, sign, v_neg(e, r.hi), r.hi);
+    all[1] = v_sel(e, sign, v_neg(e, r.lo), r.lo);
+    all[2] = v_sel(e, sign, LLVMBuildNeg(e->b, n, ""), n);
     LLVMBuildAggregateRet(e->b, all, 3);
     LLVMPositionBuilderAtEnd(e->b, from);
     return fn;
@@ -213,7 +216,8 @@ static value rem_helper(emit *e)
     value r = shifted_rem(e, fn, LLVMBuildURem(e->b, x.mantissa, m, ""), n, m);
     value by = plus(e, y.exponent, -1075), half = LLVMBuildAShr(e->b, by, v_int(by, 1), "");
     value v = LLVMBuildSIToFP(e->b, r, f64_of(e), "");
-    v = v_mul(e, v_mul(e, v, two_to(e, half)), two_to(e, LLVMBuildSub(e->b, by, half, "")));
+    v = v_mul(e, v, two_to(e, half));
+    v = v_mul(e, v, two_to(e, LLVMBuildSub(e->b, by, half, "")));
     LLVMBuildRet(e->b, v);
     LLVMPositionBuilderAtEnd(e->b, from);
     return fn;

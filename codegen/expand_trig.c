@@ -46,7 +46,9 @@ static const double half_pi = 0x1.921fb54442d18p+0, half_pi_lo = 0x1.1a62633145c
 /* x + x^3 P(x^2), with the square given */
 static value odd(emit *e, value x, value square, const poly *p)
 {
-    return v_fma(e, v_mul(e, x, square), expand_poly(e, square, p), x);
+    value cube = v_mul(e, x, square);
+
+    return v_fma(e, cube, expand_poly(e, square, p), x);
 }
 
 /* ---- sin, cos, tan ------------------------------------------------------------------------ */
@@ -72,7 +74,9 @@ static value sin_of(emit *e, pair r, value z)
 {
     value small = v_mul(e, r.lo, v_fma(e, z, v_flt(z, -0.5), v_flt(z, 1)));
 
-    return v_add(e, r.hi, v_fma(e, v_mul(e, r.hi, z), expand_poly(e, z, &sin_poly), small));
+    value cube = v_mul(e, r.hi, z);
+
+    return v_add(e, r.hi, v_fma(e, cube, expand_poly(e, z, &sin_poly), small));
 }
 
 /* 1 - z/2 is rounded; what it lost is put back. */
@@ -80,7 +84,9 @@ static value cos_of(emit *e, pair r, value z)
 {
     value one = v_flt(z, 1), h = v_mul(e, z, v_flt(z, 0.5)), w = v_sub(e, one, h);
     value lost = v_sub(e, v_sub(e, one, w), h);
-    value t = v_mul(e, v_mul(e, z, z), expand_poly(e, z, &cos_poly));
+    value t = v_mul(e, z, z);
+
+    t = v_mul(e, t, expand_poly(e, z, &cos_poly));
 
     return v_add(e, w, v_add(e, lost, v_sub(e, t, v_mul(e, r.hi, r.lo))));
 }
@@ -101,10 +107,12 @@ static value circular(emit *e, sc_op op, value x)
         a.n = LLVMBuildAdd(e->b, a.n, v_int(a.n, 1), "");
     value odd = bit(e, a.n, 1);
     if (op == SC_TAN) {
-        v = v_div(e, v_sel(e, odd, v_neg(e, c), s), v_sel(e, odd, s, c));
+        v = v_sel(e, odd, v_neg(e, c), s);
+        v = v_div(e, v, v_sel(e, odd, s, c));
     } else {
         v = v_sel(e, odd, c, s);
-        v = v_sel(e, bit(e, a.n, 2), v_neg(e, v), v);
+        value minus = bit(e, a.n, 2);
+        v = v_sel(e, minus, v_neg(e, v), v);
     }
     return op == SC_COS ? v : v_sel(e, v_fcmp(e, LLVMRealOEQ, x, v_flt(x, 0)), x, v);
 }
@@ -140,7 +148,7 @@ static value atan_(emit *e, value x)
     value t = v_div(e, over, under), z = v_mul(e, t, t);
     value base = v_sel(e, far, v_flt(x, half_pi), v_sel(e, mid, v_flt(x, half_pi / 2), zero));
     value lost = v_sel(e, far, v_flt(x, half_pi_lo), v_sel(e, mid, v_flt(x, half_pi_lo / 2), zero));
-    value p = v_fma(e, v_mul(e, t, z), expand_poly(e, z, &atan_poly), lost);
+    value cube = v_mul(e, t, z), p = v_fma(e, cube, expand_poly(e, z, &atan_poly), lost);
 
     return v_copysign(e, v_add(e, base, v_add(e, t, p)), x);
 }

@@ -53,7 +53,8 @@ static value counter(emitter *e)
 
 pe_loop pe_loop_open(emitter *e, value n)
 {
-    pe_loop l = {.counter = counter(e), .test = pe_block(e)};
+    pe_loop l = {.counter = counter(e)};
+    l.test = pe_block(e);
     LLVMBasicBlockRef body = pe_block(e);
 
     l.next = pe_block(e);
@@ -120,9 +121,10 @@ void pe_symbols(emitter *e, value dims)
     type all = LLVMArrayType2(e->i64, e->dims->symbol.len + 1);
 
     e->sym = LLVMBuildAlloca(e->b, all, "symbols");
-    for (uint32_t i = 0; i < e->e->symbol.len; i++)
-        LLVMBuildStore(e->b, pe_load(e, dims, 8 * (int64_t)i, e->i64),
-                       pe_symbol(e, e->e->symbol.at[i]));
+    for (uint32_t i = 0; i < e->e->symbol.len; i++) {
+        value extent = pe_load(e, dims, 8 * (int64_t)i, e->i64);
+        LLVMBuildStore(e->b, extent, pe_symbol(e, e->e->symbol.at[i]));
+    }
 }
 
 bool pe_known_before(const emitter *e, ir_dim d)
@@ -179,13 +181,14 @@ value pe_checked(emitter *e, value v, int64_t otherwise)
 static value floor_div(emitter *e, value a, value b, bool mod)
 {
     value zero = pe_int(e, 0), by0 = LLVMBuildICmp(e->b, LLVMIntEQ, b, zero, "");
-    value least = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, a, pe_int(e, INT64_MIN), ""),
-                               LLVMBuildICmp(e->b, LLVMIntEQ, b, pe_int(e, -1), ""), "");
+    value least = LLVMBuildICmp(e->b, LLVMIntEQ, a, pe_int(e, INT64_MIN), "");
+    value minus1 = LLVMBuildICmp(e->b, LLVMIntEQ, b, pe_int(e, -1), "");
+    least = LLVMBuildAnd(e->b, least, minus1, "");
     value trap = LLVMBuildOr(e->b, by0, least, "");
     value safe = LLVMBuildSelect(e->b, trap, pe_int(e, 1), b, "");
     value q = LLVMBuildSDiv(e->b, a, safe, ""), r = LLVMBuildSRem(e->b, a, safe, "");
-    value off = LLVMBuildXor(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, r, zero, ""),
-                             LLVMBuildICmp(e->b, LLVMIntSLT, safe, zero, ""), "");
+    value off = LLVMBuildICmp(e->b, LLVMIntSLT, r, zero, "");
+    off = LLVMBuildXor(e->b, off, LLVMBuildICmp(e->b, LLVMIntSLT, safe, zero, ""), "");
     off = LLVMBuildAnd(e->b, off, LLVMBuildICmp(e->b, LLVMIntNE, r, zero, ""), "");
     value m = LLVMBuildSelect(e->b, off, LLVMBuildAdd(e->b, r, safe, ""), r, "");
     q = LLVMBuildSub(e->b, q, LLVMBuildZExt(e->b, off, e->i64, ""), "");

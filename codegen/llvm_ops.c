@@ -55,8 +55,10 @@ static value divide(emit *e, value a, value b, bool sign, bool rem)
     value safe = v_sel(e, bad, unit, b);
     value q = sign ? (rem ? LLVMBuildSRem(e->b, a, safe, "") : LLVMBuildSDiv(e->b, a, safe, ""))
                    : (rem ? LLVMBuildURem(e->b, a, safe, "") : LLVMBuildUDiv(e->b, a, safe, ""));
-    if (sign && !rem)           /* -1: negate */
-        q = v_sel(e, v_icmp(e, LLVMIntEQ, b, v_int(b, -1)), LLVMBuildNeg(e->b, a, ""), q);
+    if (sign && !rem) {         /* -1: negate */
+        value minus1 = v_icmp(e, LLVMIntEQ, b, v_int(b, -1));
+        q = v_sel(e, minus1, LLVMBuildNeg(e->b, a, ""), q);
+    }
     return v_sel(e, by0, zero, q);
 }
 
@@ -67,8 +69,8 @@ static value floor_mod(emit *e, value a, value b, bool sign)
 
     if (!sign)
         return r;
-    value off =
-        LLVMBuildXor(e->b, v_icmp(e, LLVMIntSLT, r, zero), v_icmp(e, LLVMIntSLT, b, zero), "");
+    value off = v_icmp(e, LLVMIntSLT, r, zero);
+    off = LLVMBuildXor(e->b, off, v_icmp(e, LLVMIntSLT, b, zero), "");
     off = LLVMBuildAnd(e->b, off, v_icmp(e, LLVMIntNE, r, zero), "");
     return v_sel(e, off, LLVMBuildAdd(e->b, r, b, ""), r);
 }
@@ -93,7 +95,8 @@ static value int_power(emit *e, value a, value b, bool sign)
 
     for (int i = 0; i < bits; i++) {
         value bit = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, b, v_int(b, i), ""), v_int(b, 1), "");
-        r = v_sel(e, v_icmp(e, LLVMIntNE, bit, zero), LLVMBuildMul(e->b, r, base, ""), r);
+        value set = v_icmp(e, LLVMIntNE, bit, zero);
+        r = v_sel(e, set, LLVMBuildMul(e->b, r, base, ""), r);
         base = LLVMBuildMul(e->b, base, base, "");
     }
     if (!sign)
@@ -117,10 +120,12 @@ static value int_op(emit *e, sc_op op, ir_dtype d, const value *a)
     case SC_REM: return divide(e, a[0], a[1], sign, true);
     case SC_MOD: return floor_mod(e, a[0], a[1], sign);
     case SC_NEG: return LLVMBuildNeg(e->b, a[0], "");
-    case SC_ABS:
-        return sign ? v_sel(e, v_icmp(e, LLVMIntSLT, a[0], v_int(a[0], 0)),
-                            LLVMBuildNeg(e->b, a[0], ""), a[0])
-                    : a[0];
+    case SC_ABS: {
+        if (!sign)
+            return a[0];
+        value below = v_icmp(e, LLVMIntSLT, a[0], v_int(a[0], 0));
+        return v_sel(e, below, LLVMBuildNeg(e->b, a[0], ""), a[0]);
+    }
     case SC_SIGN: {
         value z = v_int(a[0], 0), o = v_int(a[0], 1);
         value up = v_sel(e, v_icmp(e, sign ? LLVMIntSGT : LLVMIntUGT, a[0], z), o, z);
@@ -240,8 +245,10 @@ value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes)
     if (!dt_is_float(d))
         return int_op(e, op, d, a);
     value v = flt_op(e, op, a);
-    if (d == DT_F16 && (op == SC_MIN || op == SC_MAX))
-        v = v_sel(e, v_fcmp(e, LLVMRealUNO, a[0], a[1]), v_add(e, a[0], a[1]), v);
+    if (d == DT_F16 && (op == SC_MIN || op == SC_MAX)) {
+        value nan = v_fcmp(e, LLVMRealUNO, a[0], a[1]);
+        v = v_sel(e, nan, v_add(e, a[0], a[1]), v);
+    }
     return sc_of(op)->result == SC_BOOL ? v : round_narrow(e, d, v, lanes);
 }
 
@@ -251,11 +258,12 @@ static value odd_float(emit *e, value v, int lanes)
 {
     value near = LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
     value back = LLVMBuildFPExt(e->b, near, LLVMTypeOf(v), ""), bits = v_bits(e, near);
-    value away = v_fcmp(e, LLVMRealOGT, v_abs(e, back), v_abs(e, v));
+    value size = v_abs(e, back), away = v_fcmp(e, LLVMRealOGT, size, v_abs(e, v));
     value odd = v_sel(e, away, LLVMBuildSub(e->b, bits, v_int(bits, 1), ""), bits);
 
     odd = LLVMBuildOr(e->b, odd, v_int(bits, 1), "");
-    return v_sel(e, v_fcmp(e, LLVMRealONE, back, v), v_float(e, odd), near);
+    value inexact = v_fcmp(e, LLVMRealONE, back, v);
+    return v_sel(e, inexact, v_float(e, odd), near);
 }
 
 /* An integer of 32 or 64 bits as f64.  Of large ones the bits that 16-bit floats

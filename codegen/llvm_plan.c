@@ -29,6 +29,8 @@ static value slot_offset(emitter *e, uint32_t slot)
     return s->fixed ? pe_int(e, s->offset) : pe_load(e, e->slots, 8 * (int64_t)slot, e->i64);
 }
 
+static value address_at(emitter *e, uint32_t id, ir_dim offset);
+
 static value address(emitter *e, uint32_t id)
 {
     const plan_value *v = &e->e->value.at[id];
@@ -50,10 +52,17 @@ static value address(emitter *e, uint32_t id)
     case PLACE_LATE:
         return LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, v->of), "");
     case PLACE_ALIAS:
-        return pe_at(e, address(e, v->of), pe_dim(e, v->offset));
+        return address_at(e, v->of, v->offset);
     default:
         return LLVMConstNull(e->ptr);
     }
+}
+
+static value address_at(emitter *e, uint32_t id, ir_dim offset)
+{
+    value base = address(e, id);
+
+    return pe_at(e, base, pe_dim(e, offset));
 }
 
 /* ---- ways out ------------------------------------------------------------------- */
@@ -70,8 +79,8 @@ static void demand(emitter *e, value good, int status, const char *message)
 
     LLVMBuildCondBr(e->b, good, next, bad);
     LLVMPositionBuilderAtEnd(e->b, bad);
-    LLVMBuildStore(e->b, string(e, message ? message : ""),
-                   pe_at(e, e->call, pe_int(e, offsetof(struct ingot_call, message))));
+    value why = string(e, message ? message : "");
+    LLVMBuildStore(e->b, why, pe_at(e, e->call, pe_int(e, offsetof(struct ingot_call, message))));
     LLVMBuildStore(e->b, LLVMConstInt(e->i32, (unsigned)status, false), e->status);
     LLVMBuildBr(e->b, e->leave);
     LLVMPositionBuilderAtEnd(e->b, next);
@@ -155,8 +164,8 @@ static void emit_move(emitter *e, const plan_step *s)
     uint32_t from = s->u.late.from;
 
     emit_free(e, s);
-    set_late(e, s->u.late.late, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, from), ""),
-             LLVMBuildLoad2(e->b, e->i64, late_room(e, from), ""));
+    value memory = LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, from), "");
+    set_late(e, s->u.late.late, memory, LLVMBuildLoad2(e->b, e->i64, late_room(e, from), ""));
     set_late(e, from, LLVMConstNull(e->ptr), pe_int(e, 0));
 }
 
@@ -187,8 +196,8 @@ static void emit_give(emitter *e, const plan_step *s)
     value outputs = call_member(e, offsetof(struct ingot_call, outputs));
     int64_t at = (int64_t)sizeof(struct ingot_buffer) * s->u.late.from;
 
-    LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.late.late), ""),
-                   pe_at(e, outputs, pe_int(e, at)));
+    value memory = LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.late.late), "");
+    LLVMBuildStore(e->b, memory, pe_at(e, outputs, pe_int(e, at)));
     set_late(e, s->u.late.late, LLVMConstNull(e->ptr), pe_int(e, 0));
 }
 
@@ -206,8 +215,9 @@ value pe_starter(emitter *e)
           pool = pe_load(e, LLVMGetParam(f, 0), offsetof(struct ingot_call, pool), e->ptr);
     value kernel = LLVMGetParam(f, 1), data = LLVMGetParam(f, 2), n = LLVMGetParam(f, 3);
     LLVMBasicBlockRef many = pe_block(e), one = pe_block(e);
-    value parallel = LLVMBuildAnd(e->b, LLVMBuildIsNotNull(e->b, pool, ""),
-                                  LLVMBuildICmp(e->b, LLVMIntSGE, n, LLVMGetParam(f, 4), ""), "");
+    value parallel = LLVMBuildIsNotNull(e->b, pool, "");
+    value enough = LLVMBuildICmp(e->b, LLVMIntSGE, n, LLVMGetParam(f, 4), "");
+    parallel = LLVMBuildAnd(e->b, parallel, enough, "");
 
     LLVMBuildCondBr(e->b, parallel, many, one);
     LLVMPositionBuilderAtEnd(e->b, many);
@@ -336,8 +346,8 @@ static value not_negative(emitter *e, value v)
 
 static void emit_copy(emitter *e, const plan_step *s)
 {
-    value to = pe_at(e, address(e, s->u.copy.to), pe_dim(e, s->u.copy.to_offset));
-    value from = pe_at(e, address(e, s->u.copy.from), pe_dim(e, s->u.copy.from_offset));
+    value to = address_at(e, s->u.copy.to, s->u.copy.to_offset);
+    value from = address_at(e, s->u.copy.from, s->u.copy.from_offset);
     value bytes = not_negative(e, pe_dim(e, s->u.copy.bytes));
 
     if (dim_is(e->dims, s->u.copy.rows, 1)) {
@@ -347,8 +357,9 @@ static void emit_copy(emitter *e, const plan_step *s)
     value to_stride = pe_dim(e, s->u.copy.to_stride),
           from_stride = pe_dim(e, s->u.copy.from_stride);
     pe_loop l = pe_loop_open(e, pe_dim(e, s->u.copy.rows));
-    LLVMBuildMemCpy(e->b, pe_at(e, to, LLVMBuildMul(e->b, l.index, to_stride, "")), 1,
-                    pe_at(e, from, LLVMBuildMul(e->b, l.index, from_stride, "")), 1, bytes);
+    to = pe_at(e, to, LLVMBuildMul(e->b, l.index, to_stride, ""));
+    from = pe_at(e, from, LLVMBuildMul(e->b, l.index, from_stride, ""));
+    LLVMBuildMemCpy(e->b, to, 1, from, 1, bytes);
     pe_loop_close(e, &l);
 }
 
@@ -389,9 +400,10 @@ static void emit_loop(emitter *e, const plan_step *s)
     LLVMBuildStore(e->b, LLVMBuildAdd(e->b, now, pe_int(e, 1), ""), index);
     LLVMBuildCondBr(e->b, again, test, next);
     LLVMPositionBuilderAtEnd(e->b, next);
-    if (s->u.loop.trips != PLAN_NONE)
-        LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->i64, index, ""),
-                       pe_symbol(e, s->u.loop.trips));
+    if (s->u.loop.trips != PLAN_NONE) {
+        value trips = LLVMBuildLoad2(e->b, e->i64, index, "");
+        LLVMBuildStore(e->b, trips, pe_symbol(e, s->u.loop.trips));
+    }
 }
 
 static void step(emitter *e, const plan_step *s)

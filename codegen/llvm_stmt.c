@@ -19,9 +19,12 @@ typedef struct counted { LLVMBasicBlockRef head, body, done; value phi; int64_t 
 /* for (i = lo; i < hi; i += step), tested at the top. */
 static counted count_begin(emit *e, value lo, value hi, int64_t step)
 {
-    counted c = {new_block(e), new_block(e), new_block(e), NULL, step};
+    counted c = {.step = step};
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
 
+    c.head = new_block(e);
+    c.body = new_block(e);
+    c.done = new_block(e);
     LLVMBuildBr(e->b, c.head);
     LLVMPositionBuilderAtEnd(e->b, c.head);
     c.phi = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->cx), "");
@@ -281,8 +284,8 @@ static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
             LLVMBuildCondBr(e->b, LLVMBuildExtractElement(e->b, e->mask, at, ""), then, done);
             LLVMPositionBuilderAtEnd(e->b, then);
         }
-        store_one(e, s, LLVMBuildExtractElement(e->b, offsets, at, ""),
-                  LLVMBuildExtractElement(e->b, v, at, ""));
+        value offset = LLVMBuildExtractElement(e->b, offsets, at, "");
+        store_one(e, s, offset, LLVMBuildExtractElement(e->b, v, at, ""));
         if (done) {
             LLVMBuildBr(e->b, done);
             LLVMPositionBuilderAtEnd(e->b, done);

@@ -6,7 +6,9 @@
 static value row_address(emit *e, lp_buf b, const lp_expr *idx, int i)
 {
     lp_expr stride = lp_stride(e->k, b, e->k->buf.at[b].rank - 2);
-    lp_expr offset = lp_add(e->k, lp_offset(e->k, b, idx), lp_mul(e->k, stride, lp_int(e->k, i)));
+    lp_expr offset = lp_offset(e->k, b, idx);
+
+    offset = lp_add(e->k, offset, lp_mul(e->k, stride, lp_int(e->k, i)));
 
     emit_new_statement(e);
     return emit_element(e, b, emit_scalar(e, offset));

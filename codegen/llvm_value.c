@@ -154,7 +154,8 @@ value v_half(emit *e, value v)
     value tiny = LLVMBuildSub(e->b, sum, v_bits(e, half), "");
     value nan = v_or(e, v_and(e, shift(e, u, -13), v_int(u, 0x3ff)), v_int(u, 0x7e00));
     value huge = v_sel(e, v_icmp(e, LLVMIntUGT, u, v_int(u, 0x7f800000)), nan, v_int(u, 0x7c00));
-    value r = v_sel(e, v_icmp(e, LLVMIntULT, u, v_int(u, 0x38800000)), tiny, shift(e, normal, -13));
+    value below = v_icmp(e, LLVMIntULT, u, v_int(u, 0x38800000));
+    value r = v_sel(e, below, tiny, shift(e, normal, -13));
 
     r = v_sel(e, v_icmp(e, LLVMIntUGE, u, v_int(u, 0x47800000)), huge, r);
     type i16 = v_type(v, LLVMInt16TypeInContext(e->cx));
@@ -168,6 +169,7 @@ value v_from_half(emit *e, value half)
     value sign = shift(e, LLVMBuildXor(e->b, i, u, ""), 16), small = v_float(e, shift(e, u, 13));
     value r = v_bits(e, v_mul(e, small, v_flt(small, 0x1p112)));
 
-    r = v_sel(e, v_icmp(e, LLVMIntUGE, u, v_int(u, 0x7c00)), v_or(e, r, v_int(r, 0x7f800000)), r);
+    value endless = v_icmp(e, LLVMIntUGE, u, v_int(u, 0x7c00));
+    r = v_sel(e, endless, v_or(e, r, v_int(r, 0x7f800000)), r);
     return v_float(e, v_or(e, r, sign));
 }

@@ -225,6 +225,13 @@ lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo, l
     return k->var.at[s->var[0]].self;
 }
 
+lp_expr lp_unroll(lp_kernel *k, const char *name, int64_t n)
+{
+    lp_expr zero = lp_int(k, 0);
+
+    return lp_loop(k, LP_UNROLL, name, zero, lp_int(k, n), 1);
+}
+
 lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi, int lanes, lp_tail tail)
 {
     ICE_IF(lanes < 1 || lanes > LP_MAX_LANES || (lanes & (lanes - 1)), "%d lanes", lanes);
@@ -408,7 +415,8 @@ lp_expr lp_kernel_trip(lp_kernel *k)
     lp_expr n = lp_int(k, 1);
 
     for (uint32_t i = 0; s && i < s->nvar; i++) {
-        lp_expr len = lp_max(k, lp_sub(k, s->hi[i], s->lo[i]), lp_int(k, 0));
+        lp_expr len = lp_sub(k, s->hi[i], s->lo[i]);
+        len = lp_max(k, len, lp_int(k, 0));
         n = lp_mul(k, n, lp_ceildiv(k, len, s->step[i]));
     }
     return n;

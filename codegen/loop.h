@@ -207,7 +207,7 @@ lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
 lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi,
                int lanes, lp_tail tail);
 #define lp_for(k, name, lo, hi) lp_loop(k, LP_FOR, name, lo, hi, 1)
-#define lp_unroll(k, name, n) lp_loop(k, LP_UNROLL, name, lp_int(k, 0), lp_int(k, n), 1)
+lp_expr lp_unroll(lp_kernel *k, const char *name, int64_t n);  /* 0..n */
 /* Parallel over the flattened product of n ranges; the outermost loop, one per
  * kernel.  step may be null (all 1); out takes n variables. */
 void lp_par(lp_kernel *k, int n, const char *const *names, const lp_expr *lo,

@@ -74,8 +74,10 @@ static int64_t most(lp_kernel *k, lp_expr lo, lp_expr hi)
 {
     lp_expr a, b;
 
-    if (is_op(k, hi, SC_MIN, &a, &b))
-        return min_i64(most(k, lo, a), most(k, lo, b));
+    if (is_op(k, hi, SC_MIN, &a, &b)) {
+        int64_t first = most(k, lo, a);
+        return min_i64(first, most(k, lo, b));
+    }
     return lp_at(k, lp_sub(k, hi, lo))->hi;
 }
 

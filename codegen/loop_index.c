@@ -31,6 +31,13 @@ static bool is_op_int(const lp_kernel *k, lp_expr e, sc_op op, lp_expr *x, int64
     return is_op(k, e, op, x, &y) && lp_is_int(k, y, c);
 }
 
+static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b);
+
+static lp_expr add_int(lp_kernel *k, lp_expr a, int64_t c)
+{
+    return index_add(k, a, lp_int(k, c));
+}
+
 static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p, q;
@@ -45,13 +52,13 @@ static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
         if (q == 0)
             return a;
         if (is_op_int(k, a, SC_ADD, &x, &p))
-            return index_add(k, x, lp_int(k, sc_eval_int(SC_ADD, DT_I64, p, q, 0)));
+            return add_int(k, x, sc_eval_int(SC_ADD, DT_I64, p, q, 0));
         return raw2(k, SC_ADD, a, b);
     }
     if (is_op_int(k, a, SC_ADD, &x, &p))        /* constants outermost */
-        return index_add(k, index_add(k, x, b), lp_int(k, p));
+        return add_int(k, index_add(k, x, b), p);
     if (is_op_int(k, b, SC_ADD, &x, &p))
-        return index_add(k, index_add(k, a, x), lp_int(k, p));
+        return add_int(k, index_add(k, a, x), p);
     if (is_op(k, a, SC_SUB, &x, &y) && y == b)
         return x;
     if (is_op(k, b, SC_SUB, &x, &y) && y == a)
@@ -67,11 +74,11 @@ static lp_expr index_sub(lp_kernel *k, lp_expr a, lp_expr b)
     if (a == b)
         return lp_int(k, 0);
     if (lp_is_int(k, b, &p) && p != INT64_MIN)
-        return index_add(k, a, lp_int(k, -p));
+        return add_int(k, a, -p);
     if (is_op_int(k, b, SC_ADD, &x, &p) && p != INT64_MIN)
-        return index_add(k, index_sub(k, a, x), lp_int(k, -p));
+        return add_int(k, index_sub(k, a, x), -p);
     if (is_op_int(k, a, SC_ADD, &x, &p))
-        return index_add(k, index_sub(k, x, b), lp_int(k, p));
+        return add_int(k, index_sub(k, x, b), p);
     if (is_op(k, a, SC_ADD, &x, &y) && (x == b || y == b))
         return x == b ? y : x;
     return raw2(k, SC_SUB, a, b);
@@ -94,8 +101,7 @@ static lp_expr index_mul(lp_kernel *k, lp_expr a, lp_expr b)
     if (is_op_int(k, a, SC_MUL, &x, &p))
         return index_mul(k, x, lp_int(k, sc_eval_int(SC_MUL, DT_I64, p, q, 0)));
     if (is_op_int(k, a, SC_ADD, &x, &p))
-        return index_add(k, index_mul(k, x, b),
-                         lp_int(k, sc_eval_int(SC_MUL, DT_I64, p, q, 0)));
+        return add_int(k, index_mul(k, x, b), sc_eval_int(SC_MUL, DT_I64, p, q, 0));
     return raw2(k, SC_MUL, a, b);
 }
 
@@ -188,7 +194,9 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
 
 lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b)
 {
-    return lp_div(k, lp_add(k, a, lp_int(k, b - 1)), lp_int(k, b));
+    lp_expr up = lp_add(k, a, lp_int(k, b - 1));
+
+    return lp_div(k, up, lp_int(k, b));
 }
 
 static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)

@@ -86,8 +86,8 @@ static int row_loop(body *b, lp_expr block, int64_t rows, ir_dim height, lp_expr
     *row = first;
     if (rows == 1)
         return 0;
-    lp_expr left = lp_sub(k, body_dim(b, height), first);
-    lp_expr i = lp_for(k, "row", lp_int(k, 0), lp_min(k, lp_int(k, rows), left));
+    lp_expr left = lp_sub(k, body_dim(b, height), first), zero = lp_int(k, 0);
+    lp_expr i = lp_for(k, "row", zero, lp_min(k, lp_int(k, rows), left));
     *row = lp_add(k, first, i);
     return 1;
 }

@@ -128,7 +128,8 @@ static lp_expr output_at(const tile *x, lp_expr r)
 
     if (!x->edge || x->edge->step == 1)
         return i;
-    return lp_add(k, lp_int(k, x->edge->phase), lp_mul(k, lp_int(k, x->edge->step), i));
+    lp_expr phase = lp_int(k, x->edge->phase);
+    return lp_add(k, phase, lp_mul(k, lp_int(k, x->edge->step), i));
 }
 
 /* Place in the (dilated) image of output position pos and a tap along axis i. */
@@ -280,9 +281,10 @@ static void fetch_weights(const tile *x, const features *f)
     if (!c->packed || c->depthwise || c->j->l->target->vector_bytes < LINE)
         return;
     lp_expr ahead = lp_add(k, f->linear, lp_int(k, (DISTANCE + row - 1) / row));
-    for (int at = 0; at < row; at += LINE)
-        lp_prefetch(k, x->weights,
-                    LP(x->at->g, x->at->o, linear_tap(x), ahead, lp_int(k, at / each)));
+    for (int at = 0; at < row; at += LINE) {
+        lp_expr tap = linear_tap(x);
+        lp_prefetch(k, x->weights, LP(x->at->g, x->at->o, tap, ahead, lp_int(k, at / each)));
+    }
 }
 
 static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr v)
@@ -322,13 +324,17 @@ static void add_products(tile *x, int lo, int hi, bool guarded)
         return;
     features f = feature_loops(x);
     fetch_weights(x, &f);
-    lp_expr r = lp_loop(k, LP_UNROLL, "r", lp_int(k, lo), lp_int(k, hi), 1);
+    lp_expr low = lp_int(k, lo), zero = lp_int(k, 0), lanes = lp_int(k, x->c->lanes);
+    lp_expr r = lp_loop(k, LP_UNROLL, "r", low, lp_int(k, hi), 1);
     lp_expr u = lp_unroll(k, "u", x->q);
-    lp_expr v = lp_vec(k, "v", lp_int(k, 0), lp_int(k, x->c->lanes), x->c->lanes, LP_EXACT);
+    lp_expr v = lp_vec(k, "v", zero, lanes, x->c->lanes, LP_EXACT);
     lp_expr at = output_at(x, r);
-    x->pos[last] = guarded ? image_if(x, last, at, x->tap[last], &inside)
-                           : lp_div(k, image_at(x, last, at, x->tap[last]),
-                                    body_dim(x->b, x->c->at->ldil.at[last]));
+    if (guarded) {
+        x->pos[last] = image_if(x, last, at, x->tap[last], &inside);
+    } else {
+        lp_expr pos = image_at(x, last, at, x->tap[last]);
+        x->pos[last] = lp_div(k, pos, body_dim(x->b, x->c->at->ldil.at[last]));
+    }
     lp_expr xv = image_value(x, &f, v, inside), wv = weight_value(x, &f, u, v);
     lp_expr old = lp_load(k, x->acc, LP(r, u, v));
     lp_store(k, x->acc, LP(r, u, v), dt_is_float(x->c->acc) ? lp_fma(k, xv, wv, old)
@@ -363,12 +369,12 @@ static int outer_taps(tile *x)
 {
     static const char *const name[] = {"t0", "t1", "t2", "t3", "t4"};
     lp_kernel *k = x->b->k;
-    lp_expr inside = 0;
+    lp_expr inside = 0, zero = lp_int(k, 0);
     int open = 0;
 
     for (; open < x->c->s - 1; open++) {
         int32_t axis = x->c->at->ws.at[open];
-        x->tap[open] = lp_for(k, name[open], lp_int(k, 0), body_dim(x->b, x->c->tw->dim[axis]));
+        x->tap[open] = lp_for(k, name[open], zero, body_dim(x->b, x->c->tw->dim[axis]));
         x->pos[open] = has_rim(x->c, open)
                            ? image_if(x, open, x->at->pos[open], x->tap[open], &inside)
                            : image_at(x, open, x->at->pos[open], x->tap[open]);
@@ -456,12 +462,15 @@ static void make_tile(tile *x, int p, lp_expr w0)
     const conv *c = x->c;
     lp_kernel *k = x->b->k;
     lp_expr zero = dt_is_float(c->acc) ? lp_const_flt(k, c->acc, 0) : lp_const_int(k, c->acc, 0);
+    lp_expr dims[3];
 
     x->p = p;
     x->q = c->depthwise ? 1 : c->q;
     x->w0 = w0;
-    x->acc = lp_local(k, "acc", c->acc, 3, LP(lp_int(k, p), lp_int(k, x->q), lp_int(k, c->lanes)),
-                      LP_REG, zero);
+    dims[0] = lp_int(k, p);
+    dims[1] = lp_int(k, x->q);
+    dims[2] = lp_int(k, c->lanes);
+    x->acc = lp_local(k, "acc", c->acc, 3, dims, LP_REG, zero);
     add_all(x);
     store_results(x);
 }
@@ -470,9 +479,9 @@ static void make_tile(tile *x, int p, lp_expr w0)
 static void make_tiles(tile *x, int p, int64_t first, lp_expr count)
 {
     lp_kernel *k = x->b->k;
-    lp_expr i = lp_for(k, "wt", lp_int(k, 0), count);
+    lp_expr i = lp_for(k, "wt", lp_int(k, 0), count), begin = lp_int(k, first);
 
-    make_tile(x, p, lp_add(k, lp_int(k, first), lp_mul(k, i, lp_int(k, p))));
+    make_tile(x, p, lp_add(k, begin, lp_mul(k, i, lp_int(k, p))));
     lp_end(k);
 }
 
@@ -591,6 +600,7 @@ void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place
     for (e.phase = 0; e.phase < e.step; e.phase++) {
         find_ends(&e);
         x.guarded = e.first > c->p || e.last > c->p;
-        phase_row(&x, dim_ceildiv(t, dim_sub(t, width, dim_int(t, e.phase)), dim_int(t, e.step)));
+        ir_dim left = dim_sub(t, width, dim_int(t, e.phase));
+        phase_row(&x, dim_ceildiv(t, left, dim_int(t, e.step)));
     }
 }

@@ -37,6 +37,27 @@ void dot_dims(const dot *d, body *b)
         body_dims(b, d->ta->dim[i]);
 }
 
+lp_buf dot_a_buffer(const dot *d, body *b, bool written)
+{
+    lp_expr dims[3];
+
+    dims[0] = body_dim(b, d->batch);
+    dims[1] = body_dim(b, d->m);
+    dims[2] = body_dim(b, d->k);
+    return body_temp(b, d->a_temp, d->ta->dtype, 3, dims, written);
+}
+
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written)
+{
+    lp_expr dims[4];
+
+    dims[0] = body_dim(b, d->batch);
+    dims[1] = body_dim(b, panels);
+    dims[2] = body_dim(b, d->k);
+    dims[3] = lp_int(b->k, d->nv * d->lanes);
+    return body_temp(b, d->packed, d->tb->dtype, 4, dims, written);
+}
+
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
 {
     lp_expr idx[IR_MAX_RANK];
@@ -169,18 +190,20 @@ static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr pa
     lp_kernel *p = b->k;
     int nr = d->nv * d->lanes;
     lp_expr first = lp_mul(p, panel, lp_int(p, nr)), n = body_dim(b, d->n);
+    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->lanes);
 
     lp_if(p, lp_le(p, lp_add(p, first, lp_int(p, nr)), n));
     lp_expr u = lp_unroll(p, "u", d->nv);
-    lp_expr c = lp_vec(p, "c", lp_int(p, 0), lp_int(p, d->lanes), d->lanes, LP_EXACT);
-    c = lp_add(p, lp_mul(p, u, lp_int(p, d->lanes)), c);
+    lp_expr c = lp_vec(p, "c", zero, lanes, d->lanes, LP_EXACT);
+    c = lp_add(p, lp_mul(p, u, lanes), c);
     lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, lp_add(p, first, c)));
     lp_end(p);
     lp_end(p);
     lp_else(p);
     body_forget(b);
-    c = lp_for(p, "c", lp_int(p, 0), lp_int(p, nr));
-    lp_expr column = lp_min(p, lp_add(p, first, c), lp_sub(p, n, lp_int(p, 1)));
+    c = lp_for(p, "c", zero, lp_int(p, nr));
+    lp_expr column = lp_add(p, first, c);
+    column = lp_min(p, column, lp_sub(p, n, lp_int(p, 1)));
     lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, column));
     lp_end(p);
     lp_end(p);
@@ -204,12 +227,11 @@ static bool pack_b(dot *d)
     body_needs(&b, d->b);
     dot_dims(d, &b);
     lp_kernel *k = b.k;
-    lp_buf to = body_temp(&b, d->packed, d->tb->dtype, 4,
-        LP(body_dim(&b, d->batch), body_dim(&b, panels), body_dim(&b, d->k), lp_int(k, nr)), true);
+    lp_buf to = dot_panels(d, &b, panels, true);
     body_forget(&b);
     int open = body_loops(&b, (ir_dim[]){d->batch, by_rows ? d->k : panels}, 2, v);
-    lp_expr inner = lp_for(k, by_rows ? "p" : "k", lp_int(k, 0),
-                           body_dim(&b, by_rows ? panels : d->k));
+    lp_expr zero = lp_int(k, 0);
+    lp_expr inner = lp_for(k, by_rows ? "p" : "k", zero, body_dim(&b, by_rows ? panels : d->k));
     pack_row(d, &b, to, v[0], by_rows ? inner : v[1], by_rows ? v[1] : inner);
     for (open++; open--;)
         lp_end(k);
@@ -229,8 +251,7 @@ static bool copy_a(dot *d)
     b.given = IR_NONE;
     body_needs(&b, d->a);
     dot_dims(d, &b);
-    lp_buf to = body_temp(&b, d->a_temp, d->ta->dtype, 3,
-        LP(body_dim(&b, d->batch), body_dim(&b, d->m), body_dim(&b, d->k)), true);
+    lp_buf to = dot_a_buffer(d, &b, true);
     body_forget(&b);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);
     lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
@@ -268,9 +289,10 @@ static bool a_divides(dot *d)
     body_needs(&b, d->a);
     dot_dims(d, &b);
     body_forget(&b);
-    lp_expr row = lp_for(b.k, "m", lp_int(b.k, 0), body_dim(&b, d->m));
-    lp_expr k = lp_for(b.k, "k", lp_int(b.k, 0), body_dim(&b, d->k));
-    lp_expr x = dot_a(d, &b, lp_int(b.k, 0), row, k);
+    lp_expr zero = lp_int(b.k, 0);
+    lp_expr row = lp_for(b.k, "m", zero, body_dim(&b, d->m));
+    lp_expr k = lp_for(b.k, "k", zero, body_dim(&b, d->k));
+    lp_expr x = dot_a(d, &b, zero, row, k);
     bool yes = x && divides(b.k, x, lp_var_of(b.k, k));
     lp_end(b.k);
     lp_end(b.k);

@@ -33,6 +33,9 @@ typedef struct dot {
 void dot_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx);
 /* Declares all dims that indices of A and B are made of. */
 void dot_dims(const dot *d, body *b);
+/* The temps with B's panels and with A, for reading or to be written. */
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written);
+lp_buf dot_a_buffer(const dot *d, body *b, bool written);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
 

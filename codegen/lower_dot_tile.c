@@ -62,11 +62,12 @@ static void add_products(const tile *x, lp_expr k, lp_expr s)
 {
     const dot *d = x->d;
     lp_kernel *p = x->b->k;
+    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->lanes);
     lp_expr r = lp_unroll(p, "r", x->rows);
     lp_expr q = lp_unroll(p, "q", d->nv);
-    lp_expr v = lp_vec(p, "v", lp_int(p, 0), lp_int(p, d->lanes), d->lanes, LP_EXACT);
+    lp_expr v = lp_vec(p, "v", zero, lanes, d->lanes, LP_EXACT);
     lp_expr av = a_value(x, r, k);
-    lp_expr bv = b_value(x, k, lp_add(p, lp_mul(p, q, lp_int(p, d->lanes)), v));
+    lp_expr bv = b_value(x, k, lp_add(p, lp_mul(p, q, lanes), v));
     const lp_expr at[3] = {lp_add(p, lp_mul(p, s, lp_int(p, x->rows)), r), q, v};
     lp_expr old = lp_load(p, x->acc, at);
 
@@ -116,8 +117,8 @@ static int k_loops(const tile *x, lp_expr end, int step, lp_expr *k)
         begin = lp_loop(p, LP_FOR, "block", begin, end, BLOCK);
         end = lp_add(p, begin, lp_int(p, BLOCK));
         lp_expr done = lp_mul(p, x->nth, lp_int(p, all / BLOCK));
-        fetch_row(x, lp_add(p, x->panel, lp_int(p, 1)),
-                  lp_add(p, done, lp_div(p, begin, lp_int(p, BLOCK))));
+        lp_expr next = lp_add(p, x->panel, lp_int(p, 1));
+        fetch_row(x, next, lp_add(p, done, lp_div(p, begin, lp_int(p, BLOCK))));
         open++;
     }
     *k = lp_loop(p, LP_FOR, "k", begin, end, step);
@@ -184,7 +185,7 @@ static void store_results(const tile *x)
 {
     const dot *d = x->d;
     lp_kernel *p = x->b->k;
-    lp_expr out[IR_MAX_RANK], lanes = lp_int(p, d->lanes);
+    lp_expr out[IR_MAX_RANK], lanes = lp_int(p, d->lanes), zero = lp_int(p, 0);
     lp_expr col0 = lp_mul(p, x->panel, lp_int(p, d->nv * d->lanes));
     bool exact = whole_panels(d);
 
@@ -192,9 +193,10 @@ static void store_results(const tile *x)
     lp_expr q = lp_unroll(p, "q", d->nv);
     lp_expr first = lp_add(p, col0, lp_mul(p, q, lanes));
     lp_expr left = lp_min(p, lp_sub(p, body_dim(x->b, d->n), first), lanes);
-    lp_expr v = lp_vec(p, "v", lp_int(p, 0), exact ? lanes : lp_max(p, left, lp_int(p, 0)),
-                       d->lanes, exact ? LP_EXACT : LP_MASKED);
-    output_index(x, lp_add(p, x->m0, r), lp_add(p, first, v), out);
+    lp_expr v = lp_vec(p, "v", zero, exact ? lanes : lp_max(p, left, zero), d->lanes,
+                       exact ? LP_EXACT : LP_MASKED);
+    lp_expr row = lp_add(p, x->m0, r);
+    output_index(x, row, lp_add(p, first, v), out);
     body_forget(x->b);
     x->b->given_expr = lp_cast(p, d->ty->dtype, total(x, r, q, v));
     lp_store(p, x->y, out, body_at(x->b, d->j->out, out));
@@ -208,14 +210,16 @@ static void make_tile(tile *x, lp_expr m0, int rows)
     const dot *d = x->d;
     lp_kernel *p = x->b->k;
     lp_expr zero = dt_is_float(d->acc) ? lp_const_flt(p, d->acc, 0) : lp_const_int(p, d->acc, 0);
+    lp_expr dims[3];
 
     x->m0 = m0;
     x->rows = rows;
     for (x->parts = 1; x->parts * rows * d->nv < MIN_CHAINS; x->parts *= 2)
         ;
-    x->acc = lp_local(p, "acc", d->acc, 3,
-                      LP(lp_int(p, x->parts * rows), lp_int(p, d->nv), lp_int(p, d->lanes)), LP_REG,
-                      zero);
+    dims[0] = lp_int(p, x->parts * rows);
+    dims[1] = lp_int(p, d->nv);
+    dims[2] = lp_int(p, d->lanes);
+    x->acc = lp_local(p, "acc", d->acc, 3, dims, LP_REG, zero);
     add_all(x);
     store_results(x);
 }
@@ -248,7 +252,8 @@ static void symbolic_rows(tile *x, lp_expr m, lp_expr i)
 
     lp_if(p, lp_le(p, mr, m));
     make_tile(x, m0, x->d->mr);
-    lp_if(p, lp_and(p, lp_lt(p, next, m), lp_lt(p, m, lp_add(p, next, mr))));
+    lp_expr more = lp_lt(p, next, m);
+    lp_if(p, lp_and(p, more, lp_lt(p, m, lp_add(p, next, mr))));
     make_tile(x, lp_sub(p, m, mr), x->d->mr);
     lp_end(p);
     lp_else(p);
@@ -260,14 +265,10 @@ static void symbolic_rows(tile *x, lp_expr m, lp_expr i)
 
 static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 {
-    lp_kernel *k = b->k;
-
     if (d->source == DOT_PACKED)
         return body_const(b, d->packed);
     if (d->source == DOT_TEMP)
-        return body_temp(b, d->packed, d->tb->dtype, 4,
-            LP(body_dim(b, d->batch), body_dim(b, panels), body_dim(b, d->k),
-               lp_int(k, d->nv * d->lanes)), false);
+        return dot_panels(d, b, panels, false);
     for (uint32_t i = 0; i < b->arg.len; i++)
         if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == d->b)
             return b->buf.at[i];
@@ -323,8 +324,10 @@ bool dot_kernel(dot *d)
     int64_t rows;
     lp_expr block;
 
-    if (!dim_const(t, d->m, &rows))
-        blocks = dim_max(t, dim_div(t, d->m, mr), dim_min(t, d->m, dim_int(t, 1)));
+    if (!dim_const(t, d->m, &rows)) {
+        ir_dim whole = dim_div(t, d->m, mr);
+        blocks = dim_max(t, whole, dim_min(t, d->m, dim_int(t, 1)));
+    }
     job_kernel(d->j, &b, "dot");
     body_needs(&b, d->j->out);
     if (!d->copied)
@@ -333,8 +336,7 @@ bool dot_kernel(dot *d)
         body_needs(&b, d->b);
     dot_dims(d, &b);
     if (d->copied)
-        x.abuf = body_temp(&b, d->a_temp, d->ta->dtype, 3,
-            LP(body_dim(&b, d->batch), body_dim(&b, d->m), body_dim(&b, d->k)), false);
+        x.abuf = dot_a_buffer(d, &b, false);
     x.bbuf = b_buffer(d, &b, panels);
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
     x.y = body_output(&b, d->j->out);

@@ -35,9 +35,10 @@ static void serial(body *b, const ir_dim *dims, int n, lp_expr *idx)
 {
     static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
                                          "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+    lp_expr zero = lp_int(b->k, 0);
 
     for (int i = 0; i < n; i++)
-        idx[i] = lp_for(b->k, letter[i], lp_int(b->k, 0), body_dim(b, dims[i]));
+        idx[i] = lp_for(b->k, letter[i], zero, body_dim(b, dims[i]));
 }
 
 static void close_loops(lp_kernel *k, int n)
@@ -70,13 +71,16 @@ static void sum_columns(columns *c, lp_expr first, int n)
     int count = reduced_dims(t, c->axes, dims), last = yt->rank - 1;
 
     body_forget(c->b);
-    lp_buf a = n ? lp_local(k, "acc", c->acc, 2, LP(lp_int(k, n), w), LP_REG,
-                            redop_start(k, c->op, c->acc))
-                 : lp_local(k, "acc", c->acc, 0, NULL, LP_REG, redop_start(k, c->op, c->acc));
+    const lp_expr extents[2] = {n ? lp_int(k, n) : 0, w};
+    lp_buf a = lp_local(k, "acc", c->acc, n ? 2 : 0, extents, LP_REG,
+                        redop_start(k, c->op, c->acc));
     serial(c->b, dims, count, red);
-    lp_expr at[2] = {n ? lp_unroll(k, "u", n) : 0, n ? lp_vec(k, "v", zero, w, c->w, LP_EXACT) : 0};
-    if (n)
+    lp_expr at[2] = {0};
+    if (n) {
+        at[0] = lp_unroll(k, "u", n);
+        at[1] = lp_vec(k, "v", zero, w, c->w, LP_EXACT);
         c->out[last] = lp_add(k, first, lp_add(k, lp_mul(k, at[0], w), at[1]));
+    }
     merge(t->rank, c->axes, c->out, red, idx);
     lp_update(k, redop_scalar(c->op), a, at, lp_cast(k, c->acc, body_at(c->b, c->x, idx)));
     close_loops(k, count + (n ? 2 : 0));
@@ -138,12 +142,13 @@ static void reduce_rows(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_re
     int n = reduced_dims(t, axes, dims), w = lanes_of(j->l, acc) * 2;
     int open = yt->rank ? body_loops(b, yt->dim, yt->rank, out) : 0;
 
-    lp_buf a = lp_local(k, "acc", acc, 1, LP(lp_int(k, w)), LP_REG, redop_start(k, op, acc));
+    lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);
+    lp_buf a = lp_local(k, "acc", acc, 1, &lanes, LP_REG, start);
     serial(b, dims, n - 1, red);
     red[n - 1] = lp_vec(k, "v", zero, body_dim(b, dims[n - 1]), w, LP_MASKED);
     merge(t->rank, axes, out, red, idx);
-    lp_update(k, redop_scalar(op), a, LP(lp_mod(k, red[n - 1], lp_int(k, w))),
-              lp_cast(k, acc, body_at(b, x, idx)));
+    lp_expr lane = lp_mod(k, red[n - 1], lanes);
+    lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, body_at(b, x, idx)));
     close_loops(k, n);
     finish(j, b, y, out, lp_fold(k, "sum", redop_scalar(op), a));
     close_loops(k, open);
@@ -194,7 +199,8 @@ bool template_argreduce(job *j)
     merge(t->rank, (ir_ints){1, axis}, out, &zero, idx);
     lp_buf best = lp_local(k, "best", t->dtype, 0, NULL, LP_REG, body_at(&b, x, idx));
     lp_buf where = lp_local(k, "where", DT_I64, 0, NULL, LP_REG, zero);
-    red[0] = lp_for(k, "r", lp_int(k, 1), body_dim(&b, t->dim[axis[0]]));
+    lp_expr one = lp_int(k, 1);
+    red[0] = lp_for(k, "r", one, body_dim(&b, t->dim[axis[0]]));
     merge(t->rank, (ir_ints){1, axis}, out, red, idx);
     lp_expr v = lp_let(k, "v", body_at(&b, x, idx)), o = lp_let(k, "o", lp_load(k, best, NULL));
     lp_expr p = at->op == RED_MAX ? o : v, q = at->op == RED_MAX ? v : o;
@@ -239,7 +245,8 @@ static lp_expr tap(body *b, const win *w, int axis, lp_expr o, lp_expr r, lp_exp
 
     p = lp_add(k, p, lp_mul(k, r, w->dil.n ? body_dim(b, w->dil.at[axis]) : lp_int(k, 1)));
     p = lp_sub(k, p, body_dim(b, w->low.at[axis]));
-    lp_expr in = lp_and(k, lp_le(k, zero, p), lp_lt(k, p, extent));
+    lp_expr in = lp_le(k, zero, p);
+    in = lp_and(k, in, lp_lt(k, p, extent));
     *inside = *inside ? lp_and(k, *inside, in) : in;
     return p;
 }
@@ -274,9 +281,11 @@ static void take_best(body *b, const ir_type *t, ir_redop op, lp_buf best, lp_bu
     lp_expr old = lp_load(k, where, NULL);
     lp_expr better = op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
     lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
-    if (dt_is_float(t->dtype))
-        fresh = lp_2(k, SC_OR, fresh,
-                     lp_and(k, lp_1(k, SC_ISNAN, v), lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o))));
+    if (dt_is_float(t->dtype)) {
+        lp_expr nan = lp_1(k, SC_ISNAN, v);
+        nan = lp_and(k, nan, lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o)));
+        fresh = lp_2(k, SC_OR, fresh, nan);
+    }
     fresh = lp_let(k, "fresh", fresh);
     for (int i = 1; i < t->rank; i++)
         linear = lp_add(k, lp_mul(k, linear, body_dim(b, t->dim[i])), idx[i]);
@@ -308,8 +317,8 @@ bool template_window(job *j)
     bool vec = last >= 0 && !arg && trivial_axis(d, &w, last);
     open = last + !vec > 0 ? body_loops(&b, yt->dim, last + !vec, out) : 0;
     if (vec) {
-        out[last] = lp_vec(k, "v", lp_int(k, 0), body_dim(&b, yt->dim[last]), lanes_of(j->l, acc),
-                           LP_MASKED);
+        lp_expr zero = lp_int(k, 0), end = body_dim(&b, yt->dim[last]);
+        out[last] = lp_vec(k, "v", zero, end, lanes_of(j->l, acc), LP_MASKED);
         open++;
     }
     lp_expr first =
@@ -395,8 +404,8 @@ static bool copy_base(job *j, ir_ref base)
     body_forget(&b);
     open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
-        idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), body_dim(&b, t->dim[last]),
-                           lanes_of(j->l, t->dtype), LP_MASKED);
+        lp_expr zero = lp_int(b.k, 0), end = body_dim(&b, t->dim[last]);
+        idx[last] = lp_vec(b.k, "v", zero, end, lanes_of(j->l, t->dtype), LP_MASKED);
         open++;
     }
     lp_store(b.k, y, idx, body_at(&b, base, idx));
@@ -436,8 +445,8 @@ bool template_scatter(job *j)
         }
         lp_expr v = lp_cast(k, DT_I64, body_at(&b, ir_arg(fn, j->root, (uint32_t)a + 1), idx));
         to[i] = lp_let(k, "at", v);
-        lp_expr in =
-            lp_and(k, lp_le(k, lp_int(k, 0), to[i]), lp_lt(k, to[i], body_dim(&b, t->dim[i])));
+        lp_expr in = lp_le(k, lp_int(k, 0), to[i]);
+        in = lp_and(k, in, lp_lt(k, to[i], body_dim(&b, t->dim[i])));
         inside = inside ? lp_and(k, inside, in) : in;
     }
     if (inside)

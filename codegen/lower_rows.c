@@ -27,13 +27,13 @@ static void open_row(rows *r, int lanes)
     static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
                                          "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
     lp_kernel *k = r->b.k;
+    lp_expr zero = lp_int(k, 0);
     int last = r->full->rank - 1;
 
     body_forget(&r->b);
     for (int i = r->kept; i < last; i++)
-        r->idx[i] = lp_for(k, letter[i], lp_int(k, 0), body_dim(&r->b, r->full->dim[i]));
-    r->idx[last] =
-        lp_vec(k, "v", lp_int(k, 0), body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
+        r->idx[i] = lp_for(k, letter[i], zero, body_dim(&r->b, r->full->dim[i]));
+    r->idx[last] = lp_vec(k, "v", zero, body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
 }
 
 static void close_row(rows *r)
@@ -121,12 +121,13 @@ static void reduce_row(rows *r, uint32_t phase)
     bool fill[GROUP_MAX_ROWS];
 
     make_buffers(r, phase, fill);
-    lp_buf a = lp_local(k, "acc", acc, 1, LP(lp_int(k, w)), LP_REG, redop_start(k, op, acc));
+    lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);
+    lp_buf a = lp_local(k, "acc", acc, 1, &lanes, LP_REG, start);
     open_row(r, w);
     fill_buffers(r, fill);
     lp_expr v = body_at(&r->b, ir_arg(r->b.fn, n, 0), r->idx);
-    lp_update(k, redop_scalar(op), a, LP(lp_mod(k, r->idx[last], lp_int(k, w))),
-              lp_cast(k, acc, v));
+    lp_expr lane = lp_mod(k, r->idx[last], lanes);
+    lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, v));
     close_row(r);
     use_buffers(r, fill);
     lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));

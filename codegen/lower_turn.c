@@ -77,8 +77,9 @@ int turned_axis(job *j)
     for (int i = 0; i < t->rank; i++)
         body_dims(&b, t->dim[i]);
     body_forget(&b);
+    lp_expr zero = lp_int(b.k, 0);
     for (int i = 0; i < t->rank; i++)
-        idx[i] = lp_for(b.k, "i", lp_int(b.k, 0), body_dim(&b, t->dim[i]));
+        idx[i] = lp_for(b.k, "i", zero, body_dim(&b, t->dim[i]));
     lp_expr e = body_at(&b, j->out, idx);
     if (!b.failed)
         axis = find_axis(b.k, e, idx, t->rank);
@@ -96,9 +97,9 @@ typedef struct side {
 static side side_of(body *b, lp_expr tile, ir_dim extent, int w)
 {
     lp_kernel *k = b->k;
-    lp_expr first = lp_mul(k, tile, lp_int(k, w));
+    lp_expr width = lp_int(k, w), first = lp_mul(k, tile, width);
 
-    return (side){first, lp_min(k, lp_int(k, w), lp_sub(k, body_dim(b, extent), first))};
+    return (side){first, lp_min(k, width, lp_sub(k, body_dim(b, extent), first))};
 }
 
 /* Opens the loops over the other axes and over tiles; returns how many. */
@@ -138,12 +139,13 @@ bool template_turn(job *j, int axis)
     body_forget(&b);
     lp_kernel *k = b.k;
     int open = tile_loops(&b, t, axis, w, idx, &along, &across);
-    lp_expr square[2] = {lp_int(k, w), lp_int(k, w)}, corner[2] = {lp_int(k, 0), lp_int(k, 0)};
+    lp_expr zero = lp_int(k, 0), width = lp_int(k, w);
+    lp_expr square[2] = {width, width}, corner[2] = {zero, zero};
     lp_buf read = lp_local(k, "read", t->dtype, 2, square, LP_ROW, 0);
     lp_buf turned = lp_local(k, "turned", t->dtype, 2, square, LP_ROW, 0);
 
-    lp_expr r = lp_for(k, "r", lp_int(k, 0), across.count);
-    lp_expr v = lp_vec(k, "v", lp_int(k, 0), along.count, w, LP_MASKED);
+    lp_expr r = lp_for(k, "r", zero, across.count);
+    lp_expr v = lp_vec(k, "v", zero, along.count, w, LP_MASKED);
     idx[axis] = lp_add(k, along.first, v);
     idx[last] = lp_add(k, across.first, r);
     lp_store(k, read, LP(r, v), body_at(&b, j->out, idx));
@@ -151,8 +153,8 @@ bool template_turn(job *j, int axis)
     lp_end(k);
     body_forget(&b);
     lp_transpose(k, turned, corner, read, corner, w);
-    r = lp_for(k, "r", lp_int(k, 0), along.count);
-    v = lp_vec(k, "v", lp_int(k, 0), across.count, w, LP_MASKED);
+    r = lp_for(k, "r", zero, along.count);
+    v = lp_vec(k, "v", zero, across.count, w, LP_MASKED);
     idx[axis] = lp_add(k, along.first, r);
     idx[last] = lp_add(k, across.first, v);
     lp_store(k, y, idx, lp_load(k, turned, LP(r, v)));
