@@ -71,7 +71,8 @@ static bool join_extents(ir_build *b, ir_dim a, ir_dim c, int axis, ir_dim *out)
         text_free(&y);
         return false;
     }
-    ir_dim ok = dim_max(t, dim_eq(t, a, c), dim_max(t, dim_eq(t, a, one), dim_eq(t, c, one)));
+    ir_dim equal = dim_eq(t, a, c), a_one = dim_eq(t, a, one);
+    ir_dim ok = dim_max(t, equal, dim_max(t, a_one, dim_eq(t, c, one)));
     ir_check_dims(b, ok, "operands cannot be broadcast to one shape");
     int64_t v;
     if (dim_const(t, a, &v))
@@ -159,10 +160,11 @@ static bool check_count(ir_build *b, const ir_type *x, const ir_dim *shape, int 
     bool fits = t->overflow == before;
 
     t->overflow = before;
-    if (!fits)
-        ir_check(b, ir_2(b, OP_EQ, count_nodes(b, x->dim, x->rank), count_nodes(b, shape, rank)),
+    if (!fits) {
+        ir_ref count = count_nodes(b, x->dim, x->rank);
+        ir_check(b, ir_2(b, OP_EQ, count, count_nodes(b, shape, rank)),
                  "reshape changes the number of elements");
-    else if (!dim_same(from, to) && dim_differ(t, from, to))
+    } else if (!dim_same(from, to) && dim_differ(t, from, to))
         return fail_count(b, from, to);
     else if (!dim_same(from, to))
         ir_check_dims(b, equal, "reshape changes the number of elements");

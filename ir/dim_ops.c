@@ -300,7 +300,8 @@ static bool same_where(dim_table *t, const dim_expr *c, ir_dim a, ir_dim b)
     given[x->value] = true;
     to[x->value] = c->arg[!symbol];
     dim_subst s = {to, given, t->symbol.len};
-    bool same = dim_same(dim_apply(t, &s, a), dim_apply(t, &s, b)) && t->overflow == overflow;
+    ir_dim with_a = dim_apply(t, &s, a), with_b = dim_apply(t, &s, b);
+    bool same = dim_same(with_a, with_b) && t->overflow == overflow;
     t->overflow = overflow;
     mem_free(given);
     mem_free(to);

@@ -131,7 +131,8 @@ static bool repeats(const fuse_cx *f, const ir_node *n)
     const ir_type *from = ir_type_of(f->fn, ir_arg(f->fn, n, 0)), *to = ir_type_of(f->fn, n->first);
     dim_table *t = &f->fn->module->dims;
 
-    return !dim_same(dim_product(t, from->dim, from->rank), dim_product(t, to->dim, to->rank));
+    ir_dim before = dim_product(t, from->dim, from->rank);
+    return !dim_same(before, dim_product(t, to->dim, to->rank));
 }
 
 static bool costly_below(const fuse_cx *f, ir_ref r, int depth)

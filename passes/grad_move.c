@@ -86,8 +86,8 @@ bool grad_slice(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
             return false;
         inner[i] = dim_sub(d, a->step.at[i], one);
         ir_dim span = dim_mul(d, dim_sub(d, a->extent.at[i], one), a->step.at[i]);
-        high[i] = dim_sub(d, dim_sub(d, t->dim[i], a->start.at[i]),
-                          dim_add(d, span, one));
+        ir_dim behind = dim_sub(d, t->dim[i], a->start.at[i]);
+        high[i] = dim_sub(d, behind, dim_add(d, span, one));
     }
     grad_add(cx, x, ir_pad(cx->b, gy, zero(cx, x), a->start.at, high, inner));
     return true;
@@ -112,10 +112,11 @@ bool grad_pad(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
     for (int i = 0; i < t->rank; i++)
         all[i] = i;
     grad_add(cx, x, g);
-    if (value < cx->refs && ir_node_of(cx->b->fn, value)->op != OP_CONST)
-        grad_add(cx, value,
-                 ir_2(cx->b, OP_SUB, ir_reduce(cx->b, gy, RED_SUM, all, t->rank),
-                      ir_reduce(cx->b, g, RED_SUM, all, t->rank)));
+    if (value < cx->refs && ir_node_of(cx->b->fn, value)->op != OP_CONST) {
+        ir_ref sum = ir_reduce(cx->b, gy, RED_SUM, all, t->rank);
+        ir_ref inside = ir_reduce(cx->b, g, RED_SUM, all, t->rank);
+        grad_add(cx, value, ir_2(cx->b, OP_SUB, sum, inside));
+    }
     return true;
 }
 

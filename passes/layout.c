@@ -272,7 +272,8 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     at.CONV.ws = (ir_ints){s, ws};
     if (in)
         at.CONV.xf = (ir_ints){2, last};
-    ir_ref args[2] = {in ? want(cx, b, a[0], in) : a[0], ir_reshape(b, a[1], shape, k)};
+    ir_ref args[2] = {in ? want(cx, b, a[0], in) : a[0]};
+    args[1] = ir_reshape(b, a[1], shape, k);
     return unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
 }
 
@@ -306,7 +307,8 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     at.CONV.wg = (ir_ints){2, first};
     at.CONV.xf = at.CONV.wf = at.CONV.wo = at.CONV.yo = none;
     at.CONV.xs = at.CONV.ws = at.CONV.ys = spatial;
-    ir_ref args[2] = {want(cx, b, x, block), ir_reshape(b, a[1], shape, rank)};
+    ir_ref args[2] = {want(cx, b, x, block)};
+    args[1] = ir_reshape(b, a[1], shape, rank);
     ir_ref y = ir_make(b, OP_CONV, args, 2, &at);
     const ir_type *plain = cx->plain;
     ir_dim ys[IR_MAX_RANK] = {plain->dim[0], plain->dim[1]};

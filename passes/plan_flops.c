@@ -27,7 +27,8 @@ static ir_dim sum_steps(planner *pl, const ir_fn *fn, const ir_node *n)
         return extents(dt, ir_type_of(fn, ir_arg(fn, n, 0)), n->attr->DOT.sum_a);
     const struct ir_attr_CONV *a = &n->attr->CONV;
     const ir_type *w = ir_type_of(fn, ir_arg(fn, n, 1));
-    ir_dim taps = dim_mul(dt, extents(dt, w, a->wf), extents(dt, w, a->ws));
+    ir_dim features = extents(dt, w, a->wf);
+    ir_dim taps = dim_mul(dt, features, extents(dt, w, a->ws));
     return a->ldil.n ? dim_div(dt, taps, dim_product(dt, a->ldil.at, a->ldil.n)) : taps;
 }
 
@@ -38,7 +39,8 @@ static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim time
 
     if (y->kind != TY_TENSOR)
         return;
-    ir_dim work = dim_mul(dt, type_count(&pl->m->types, y), sum_steps(pl, fn, n));
+    ir_dim work = type_count(&pl->m->types, y);
+    work = dim_mul(dt, work, sum_steps(pl, fn, n));
     work = dim_mul(dt, dim_mul(dt, work, times), dim_int(dt, 2));
     if (!dt->overflow && plan_upper(pl, work, &work) && !dt->overflow)
         vec_push(out, work);

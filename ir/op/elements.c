@@ -72,9 +72,9 @@ static bool lift_iota(const ir_infer *in, int64_t n, ir_dim *out)
 
 static ir_dim sign(dim_table *t, ir_dim a)
 {
-    ir_dim zero = dim_int(t, 0);
+    ir_dim zero = dim_int(t, 0), above = dim_lt(t, zero, a);
 
-    return dim_select(t, dim_lt(t, zero, a), dim_int(t, 1), dim_neg(t, dim_lt(t, a, zero)));
+    return dim_select(t, above, dim_int(t, 1), dim_neg(t, dim_lt(t, a, zero)));
 }
 
 static bool lift_logic(dim_table *t, sc_op op, ir_dim a, ir_dim b, ir_dim *r)

@@ -19,8 +19,8 @@ static ir_dim windows(dim_table *t, const window_attr *a, int i, ir_dim d)
 {
     ir_dim one = dim_int(t, 1);
     ir_dim reach = dim_mul(t, dim_sub(t, a->size.at[i], one), a->dil.at[i]);
-    ir_dim room = dim_sub(t, dim_add(t, dim_add(t, d, a->low.at[i]), a->high.at[i]),
-                          dim_add(t, reach, one));
+    ir_dim padded = dim_add(t, dim_add(t, d, a->low.at[i]), a->high.at[i]);
+    ir_dim room = dim_sub(t, padded, dim_add(t, reach, one));
 
     return dim_add(t, dim_div(t, room, a->stride.at[i]), one);
 }
