@@ -192,7 +192,8 @@ static bool make_text(const build_options *o, const ingot_code *c)
 static bool compile(const build_options *o, ir_module *m, diag *d)
 {
     char *name = identifier(o);
-    ingot_code_options co = {.name = name, .target = model_target(&o->model), .threads = (int32_t)o->threads,
+    ingot_code_options co = {.name = name, .target = model_target(&o->model),
+                             .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .max_weights = o->model.o.onnx.max_weights,

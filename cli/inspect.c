@@ -199,8 +199,9 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
-    if (o->passes ? !run_passes(m, model_target(&o->model), o->passes)
-                  : !strcmp(o->stage, "optimized") && !code_passes(m, model_target(&o->model), &o->model.o.watch))
+    const target *t = model_target(&o->model);
+    if (o->passes ? !run_passes(m, t, o->passes)
+                  : !strcmp(o->stage, "optimized") && !code_passes(m, t, &o->model.o.watch))
         return false;
     if (!strcmp(o->format, "svg"))
         return print_svg(m);

@@ -1,6 +1,6 @@
 /* cli/workplace.h - the folder beside the output in which a build works, and
  * the programs that it runs there.  Both vanish when the build is interrupted,
- * the folder with whatever those programs left in it. */
+ * the folder with the files that those programs left in it. */
 #ifndef INGOT_WORKPLACE_H
 #define INGOT_WORKPLACE_H
 

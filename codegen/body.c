@@ -177,9 +177,7 @@ static void need_attr(body *b, const ir_node *n)
 
 static bool is_source(const body *b, ir_ref ref)
 {
-    const ir_node *n = ir_node_of(b->fn, ref);
-
-    return (b->in->stored[ref] && ref != b->made) || n->op == OP_INPUT || n->op == OP_STATE;
+    return ref != b->made && lower_is_stored(b->in, ref);
 }
 
 lp_buf body_source(const body *b, ir_ref ref)

@@ -92,6 +92,13 @@ ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim)
     }
 }
 
+bool lower_is_stored(const ir_groups *in, ir_ref value)
+{
+    const ir_node *n = ir_node_of(in->fn, value);
+
+    return in->stored[value] || n->op == OP_INPUT || n->op == OP_STATE;
+}
+
 /* ---- jobs ------------------------------------------------------------------------- */
 
 void job_kernel(job *j, body *b, const char *what)

@@ -24,6 +24,8 @@ void lower_free(lower *l);
  * diag_unsupported with its node's place. */
 bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out);
 
+/* Does a kernel find the value in memory? */
+bool lower_is_stored(const ir_groups *in, ir_ref value);
 /* Gives the finished kernel k to the table: its id, perhaps that of an equal
  * one (then k is freed).  Takes its text name from `prefix` and the id. */
 uint32_t lower_add(lower *l, lp_kernel *k);

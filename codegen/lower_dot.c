@@ -168,10 +168,7 @@ static void place_const(dot *d, uint32_t c, int64_t n, int64_t k)
 /* Is B stored, and its one column axis the last in memory? */
 static bool in_place(const dot *d)
 {
-    const ir_node *n = ir_node_of(d->j->in->fn, d->b);
-
-    return (d->j->in->stored[d->b] || n->op == OP_INPUT || n->op == OP_STATE) && d->fb.n == 1 &&
-           d->fb.at[0] == d->tb->rank - 1;
+    return lower_is_stored(d->j->in, d->b) && d->fb.n == 1 && d->fb.at[0] == d->tb->rank - 1;
 }
 
 /* ---- operands copied at run time ------------------------------------------------------- */

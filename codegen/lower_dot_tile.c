@@ -309,7 +309,8 @@ static int tile_loops(tile *x, ir_dim panels, ir_dim blocks, lp_expr *block)
     lp_expr groups = body_dim(x->b, dim_ceildiv(t, blocks, dim_int(t, group)));
     lp_par(p, 4, (const char *[]){"b", "g", "p", "m"}, LP(zero, zero, zero, zero),
            LP(batch, groups, wide, many), NULL, v);
-    x->batch = v[0], x->panel = v[2], x->nth = v[3], *block = lp_add(p, lp_mul(p, v[1], many), v[3]);
+    x->batch = v[0], x->panel = v[2], x->nth = v[3];
+    *block = lp_add(p, lp_mul(p, v[1], many), v[3]);
     lp_if(p, lp_lt(p, *block, all));
     return 2;
 }

@@ -22,7 +22,7 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
     for (int i = 0; i < t->rank; i++)
         if (!dim_same(t->dim[i], shape->dim[i]))
             return false;
-    if (depth && (j->in->stored[r] || n->op == OP_INPUT || n->op == OP_STATE))
+    if (depth && lower_is_stored(j->in, r))
         return true;
     if (n->op == OP_BROADCAST) {    /* of a scalar constant */
         const ir_node *x = ir_node_of(fn, ir_arg(fn, n, 0));

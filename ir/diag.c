@@ -24,7 +24,12 @@ void diag_free(diag *d)
 
 uint32_t diag_place(diag *d, const char *place)
 {
-    vec_push(&d->place, arena_strdup(&d->mem, place));
+    char *copy = arena_strdup(&d->mem, place);
+
+    for (char *c = copy; *c; c++)       /* names of nodes are the file's: one line, no escapes */
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    vec_push(&d->place, copy);
     return d->place.len - 1;
 }
 

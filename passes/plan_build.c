@@ -253,7 +253,9 @@ static void emit_check(scope *s, const ir_node *n)
     plan_step *step = plan_emit(s, STEP_CHECK);
     const char *message = n->attr->CHECK.message, *node = diag_node(s->pl->d, n->loc);
 
-    step->note = *node ? arena_printf(s->pl->mem, "%s (%s)", message ? message : "", node) : message;
+    step->note = message;
+    if (*node)
+        step->note = arena_printf(s->pl->mem, "%s (%s)", message ? message : "", node);
     step->u.check.cond = c;
 }
 

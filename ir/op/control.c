@@ -261,7 +261,7 @@ static bool loop_stack(ir_infer *in, const struct ir_attr_LOOP *a, int k)
     else if (a->infinite)
         return in_fail(in, "trips", "is missing");
     if (a->reverse && !dim_same(extent, a->trip))
-        return in_fail(in, "trips", "is given to a reverse loop, whose results are of all iterations");
+        return in_fail(in, "trips", "is given to a reverse loop, which runs all iterations");
     if (!in_axis(in, axis, y->rank + 1))
         return false;
     for (int i = 0; i <= y->rank; i++)
