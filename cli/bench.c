@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "json.h"
 #include "peak.h"
 #include "progress.h"
 
@@ -192,7 +193,7 @@ static void print_table(const bench *o)
 static void print_json(const bench *o, FILE *f)
 {
     fputs("{\"model\":", f);
-    command_json_text(f, o->file);
+    json_write_text(f, o->file);
     fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model)->name);
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];

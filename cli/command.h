@@ -48,8 +48,6 @@ bool model_option_engine(const char *value, ingot_engine_kind *out);
 
 /* Is `value` of option `what` one of n known words?  False after a message with all of them. */
 bool command_one_of(const char *what, const char *value, const char *const *known, size_t n);
-/* `s` in quotes, as JSON. */
-void command_json_text(FILE *f, const char *s);
 /* Fills v with random elements of parameter i; false after a message, when an
  * extent is known at run time only. */
 bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);

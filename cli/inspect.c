@@ -7,6 +7,7 @@
 #include "command.h"
 #include "fuse.h"
 #include "graph.h"
+#include "json.h"
 
 typedef struct inspect_options {
     model_options model;
@@ -18,7 +19,7 @@ enum { O_STAGE, O_FORMAT, O_FULL, O_PASSES, O_MODEL };
 
 static const cli_option options[] = {
     {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
-    {"--format", "NAME", "text (default), dot or svg"},
+    {"--format", "NAME", "text (default), dot, svg or json"},
     {"--full", NULL, "text with all of long constants, so that it reads back"},
     {"-p", "PASS,..", "passes to run, in order"},
     MODEL_OPTIONS};
@@ -27,7 +28,7 @@ static bool see(void *cx, int index, const char *value)
 {
     static const char *const stages[] = {"import", "optimized", "groups",
                                          "loops",  "plan",      "memory"};
-    static const char *const formats[] = {"text", "dot", "svg"};
+    static const char *const formats[] = {"text", "dot", "svg", "json"};
     inspect_options *o = cx;
 
     switch (index) {
@@ -207,6 +208,8 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
         return print_svg(m);
     if (!strcmp(o->format, "dot"))
         graph_print(m, out);
+    else if (!strcmp(o->format, "json"))
+        json_add_module(out, m);
     else if (o->full)
         ir_print(m, out);
     else
@@ -232,7 +235,7 @@ static bool check(const inspect_options *o)
     if (!o->file)
         return cli_wrong("no model given");
     if (!tensors && strcmp(o->format, "text"))
-        return cli_wrong("--format %s draws the stages import and optimized", o->format);
+        return cli_wrong("--format %s is for the stages import and optimized", o->format);
     if (!strcmp(o->stage, "import") &&
         (o->model.o.watch.dump || o->model.o.watch.stop_after || o->model.o.watch.times))
         return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");

@@ -1,16 +1,25 @@
 /* cli/json.c - text in reports. */
-#include "command.h"
+#include "json.h"
 
-void command_json_text(FILE *f, const char *s)
+void json_add_text(text *out, const char *s)
 {
-    fputc('"', f);
+    text_add(out, "\"");
     for (; *s; s++) {
         if (*s == '"' || *s == '\\')
-            fputc('\\', f);
+            text_add(out, "\\");
         if ((unsigned char)*s < 32)
-            fprintf(f, "\\u%04x", *s);
+            text_add(out, "\\u%04x", *s);
         else
-            fputc(*s, f);
+            text_addn(out, s, 1);
     }
-    fputc('"', f);
+    text_add(out, "\"");
+}
+
+void json_write_text(FILE *f, const char *s)
+{
+    text out = {0};
+
+    json_add_text(&out, s);
+    fputs(out.at, f);
+    text_free(&out);
 }

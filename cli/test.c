@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "json.h"
 #include "progress.h"
 #include "test_case.h"
 #include "thread.h"
@@ -237,10 +238,10 @@ static void print_json(const test_options *o, const int count[3], FILE *f)
     for (uint32_t i = 0; i < o->cases.len; i++) {
         const test_case *c = &o->cases.at[i];
         fprintf(f, "%s\n {\"case\":", i ? "," : "");
-        command_json_text(f, c->folder);
+        json_write_text(f, c->folder);
         fprintf(f, ",\"result\":\"%s\",\"seconds\":%.3f,\"reason\":", outcome[c->result],
                 c->seconds);
-        command_json_text(f, c->reason);
+        json_write_text(f, c->reason);
         fputc('}', f);
     }
     fputs("\n]}\n", f);
