@@ -1,34 +1,18 @@
 /* cli/bench.c - `ingot bench`: generated code beside the interpreter, on the
  * same inputs. */
+#include "bench.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "cleanup.h"
-#include "command.h"
-#include "json.h"
 #include "peak.h"
 #include "progress.h"
 
 enum { MAX_RUNS = 1000000, MAX_THREADS = 1024 };
 
-typedef struct bench_row {
-    const char *engine;
-    int threads, runs;
-    ingot_times t;
-    double peak;                    /* GFLOP/s that the threads could reach */
-} bench_row;
-
-typedef struct bench {
-    model_options model;
-    const char *file, *data, *json;
-    bool compiled, interpreter;
-    long long seed, threads, runs;
-    VEC(bench_row) row;
-    uint64_t code_size, weights_size;
-} bench;
-
-enum { O_ENGINE, O_THREADS, O_RUNS, O_DATA, O_JSON, O_RANDOM, O_MODEL };
+enum { O_ENGINE, O_THREADS, O_RUNS, O_DATA, O_JSON, O_HTML, O_RANDOM, O_MODEL };
 
 static const cli_option options[] = {
     {"--engine", "NAME", "compiled, interpreter, or both (default)"},
@@ -36,6 +20,7 @@ static const cli_option options[] = {
     {"--runs", "N", "runs to take minimum and median of (default 20; interpreter: at most 3)"},
     {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)"},
     {"--json", "FILE", "write the results there too"},
+    {"--html", "FILE", "write a page with the results"},
     {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed"},
     MODEL_OPTIONS};
 
@@ -58,6 +43,7 @@ static bool see(void *cx, int index, const char *value)
     case O_RUNS: return cli_number("--runs", value, 1, MAX_RUNS, &o->runs);
     case O_DATA: o->data = value; return true;
     case O_JSON: o->json = value; return true;
+    case O_HTML: o->html = value; return true;
     case O_RANDOM: return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
     case -1: return model_option_file(&o->file, value);
     default: return model_option(&o->model, index - O_MODEL, value);
@@ -147,87 +133,45 @@ static bool time_engine(bench *o, ingot_engine_kind kind)
     return ok;
 }
 
-/* ---- reporting ------------------------------------------------------------------------ */
+/* A file that is written beside the table. */
+typedef struct report {
+    const char *path;               /* null: not asked for */
+    void (*print)(const bench *o, FILE *f);
+    partial file;
+} report;
 
-static double gflops(const bench_row *r)
+static bool cannot_write(const report *r)
 {
-    return r->t.min > 0 ? (double)r->t.flops / r->t.min / 1e9 : 0;
+    return cli_wrong("%s: cannot be written: %s", r->path, strerror(errno));
 }
 
-static double percent(const bench_row *r)
-{
-    return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
-}
-
-/* Short times have more digits. */
-static int digits(double ms)
-{
-    return ms < 0.1 ? 6 : 3;
-}
-
-static void print_table(const bench *o)
-{
-    const bench_row *first = o->row.at;
-
-    if (o->compiled)
-        printf("code %.1f kB, weights %.3f MB, workspace %.3f MB\n", (double)o->code_size / 1e3,
-               (double)o->weights_size / 1e6, (double)first->t.workspace_size / 1e6);
-    if (first->t.flops)
-        printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
-               (double)first->t.flops / 1e9, first->peak);
-    if (o->compiled || first->t.flops)
-        printf("\n");
-    printf("%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
-           "GFLOP/s", "% of peak");
-    for (uint32_t i = 0; i < o->row.len; i++) {
-        const bench_row *r = &o->row.at[i];
-        double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
-        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, digits(min), min, digits(median),
-               median);
-        if (r->t.flops)
-            printf(" %10.2f %10.1f", gflops(r), percent(r));
-        printf("\n");
-    }
-}
-
-static void print_json(const bench *o, FILE *f)
-{
-    fputs("{\"model\":", f);
-    json_write_text(f, o->file);
-    fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model)->name);
-    for (uint32_t i = 0; i < o->row.len; i++) {
-        const bench_row *r = &o->row.at[i];
-        fprintf(
-            f,
-            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
-            "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
-            "zu}",
-            i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median,
-            gflops(r), r->peak, percent(r), r->t.workspace_size);
-    }
-    fprintf(
-        f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
-        o->row.at[0].t.flops, o->code_size, o->weights_size);
-}
-
+/* Files are opened before the work: one that cannot be is told at once. */
 static bool measure_and_report(bench *o)
 {
-    partial json = {.slot = -1};
+    report r[] = {{o->json, bench_print_json, {.slot = -1}},
+                  {o->html, bench_print_html, {.slot = -1}}};
+    bool ok = true;
 
-    if (o->json && !partial_open(&json, o->json))
-        return cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
+    for (size_t i = 0; i < COUNT(r); i++)
+        if (r[i].path && !partial_open(&r[i].file, r[i].path)) {
+            ok = cannot_write(&r[i]);
+            r[i].path = NULL;
+        }
     progress_start(o->model.verbose);
-    bool ok = (!o->compiled || time_engine(o, ENGINE_COMPILED)) &&
-              (!o->interpreter || time_engine(o, ENGINE_INTERPRETER));
+    ok = ok && (!o->compiled || time_engine(o, ENGINE_COMPILED)) &&
+         (!o->interpreter || time_engine(o, ENGINE_INTERPRETER));
     progress_stop();
     if (ok)
-        print_table(o);
-    if (!o->json)
-        return ok;
-    if (ok)
-        print_json(o, json.file);
-    return partial_close(&json, ok) ||
-           (ok && cli_wrong("%s: cannot be written: %s", o->json, strerror(errno)));
+        bench_print_table(o);
+    for (size_t i = 0; i < COUNT(r); i++) {
+        if (!r[i].path)
+            continue;
+        if (ok)
+            r[i].print(o, r[i].file.file);
+        if (!partial_close(&r[i].file, ok) && ok)
+            ok = cannot_write(&r[i]);
+    }
+    return ok;
 }
 
 int command_bench(int argc, char **argv)

@@ -269,7 +269,7 @@ static void late_scratch(emitter *e, const plan_step *s)
  * hundred vector operations, and far longer where other programs run, too. */
 static int64_t least_iterations(const lp_kernel *k)
 {
-    enum { WORTH = 16384 };     /* operations */
+    enum { WORTH = 32768 };     /* operations */
     int64_t each = max_i64(lp_iteration_cost(k), 1);
 
     return max_i64(WORTH / each, 2);

@@ -370,6 +370,9 @@ def reports(folder):
     check('build', folder, [INGOT, 'build', 'loop.onnx', '-o', 'loop'], 0, new=['loop'])
     check('executable --json', folder, [folder / 'loop', '--bench=1', '--json', 'none/x.json'], 1, 'none/x.json')
     check('bench: report', folder, [INGOT, 'bench', 'm.onnx', '--runs=1', '--json', 'b.json'], 0, new=['b.json'])
+    check('bench: page', folder, [INGOT, 'bench', 'm.onnx', '--runs=1', '--html', 'b.html'], 0, new=['b.html'])
+    check('full disk: page', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--runs=1', '--html', '/dev/full'],
+          1, 'cannot be written')
     report_of = json.loads((folder / 'b.json').read_text())
     report('bench: names in the report', None if report_of['model'] == 'm.onnx' and 'x86-64' in report_of['cpu'] else report_of)
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1', '--engine=interpreter'], folder).stdout

@@ -1,0 +1,117 @@
+/* cli/bench_report.c - the reports of `ingot bench`. */
+#include "bench.h"
+
+#include <inttypes.h>
+
+#include "json.h"
+
+static double gflops(const bench_row *r)
+{
+    return r->t.min > 0 ? (double)r->t.flops / r->t.min / 1e9 : 0;
+}
+
+static double percent(const bench_row *r)
+{
+    return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
+}
+
+/* Short times have more digits. */
+static int digits(double ms)
+{
+    return ms < 0.1 ? 6 : 3;
+}
+
+void bench_print_table(const bench *o)
+{
+    const bench_row *first = o->row.at;
+
+    if (o->compiled)
+        printf("code %.1f kB, weights %.3f MB, workspace %.3f MB\n", (double)o->code_size / 1e3,
+               (double)o->weights_size / 1e6, (double)first->t.workspace_size / 1e6);
+    if (first->t.flops)
+        printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
+               (double)first->t.flops / 1e9, first->peak);
+    if (o->compiled || first->t.flops)
+        printf("\n");
+    printf("%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
+           "GFLOP/s", "% of peak");
+    for (uint32_t i = 0; i < o->row.len; i++) {
+        const bench_row *r = &o->row.at[i];
+        double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
+        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, digits(min), min, digits(median),
+               median);
+        if (r->t.flops)
+            printf(" %10.2f %10.1f", gflops(r), percent(r));
+        printf("\n");
+    }
+}
+
+void bench_print_json(const bench *o, FILE *f)
+{
+    fputs("{\"model\":", f);
+    json_write_text(f, o->file);
+    fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model)->name);
+    for (uint32_t i = 0; i < o->row.len; i++) {
+        const bench_row *r = &o->row.at[i];
+        fprintf(
+            f,
+            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
+            "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
+            "zu}",
+            i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median,
+            gflops(r), r->peak, percent(r), r->t.workspace_size);
+    }
+    fprintf(
+        f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
+        o->row.at[0].t.flops, o->code_size, o->weights_size);
+}
+
+/* Text between tags. */
+static void write_escaped(FILE *f, const char *s)
+{
+    for (; *s; s++)
+        switch (*s) {
+        case '<': fputs("&lt;", f); break;
+        case '>': fputs("&gt;", f); break;
+        case '&': fputs("&amp;", f); break;
+        default: fputc(*s, f);
+        }
+}
+
+static void write_row(FILE *f, const bench_row *r, double longest)
+{
+    double median = 1e3 * r->t.median, min = 1e3 * r->t.min;
+
+    fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads, digits(min), min,
+            digits(median), median);
+    if (r->t.flops)
+        fprintf(f, "%.1f", gflops(r));
+    fputs("<td>", f);
+    if (r->t.flops)
+        fprintf(f, "%.1f", percent(r));
+    fprintf(f, "<td class=\"bar\"><div class=\"%s\" style=\"width:%.2f%%\"></div>\n",
+            r->engine, longest > 0 ? 100 * r->t.median / longest : 0);
+}
+
+void bench_print_html(const bench *o, FILE *f)
+{
+    static const char head[] =
+        "<!doctype html><meta charset=\"utf-8\"><title>ingot bench</title>\n"
+        "<style>body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
+        "td:first-child,th:first-child{text-align:left}.bar{width:24em;text-align:left}"
+        ".bar div{height:1em;min-width:1px;background:#999}"
+        ".bar .compiled{background:#2a6}</style>\n";
+    double longest = 0;
+
+    for (uint32_t i = 0; i < o->row.len; i++)
+        longest = o->row.at[i].t.median > longest ? o->row.at[i].t.median : longest;
+    fprintf(f, "%s<h1>", head);
+    write_escaped(f, o->file);
+    fprintf(f, "</h1>\n<p>Code for %s, %.1f kB, weights %.3f MB.\n<table><tr><th>engine<th>threads"
+               "<th>min ms<th>median ms<th>GFLOP/s<th>%% of peak<th class=\"bar\">median\n",
+            model_target(&o->model)->name, (double)o->code_size / 1e3,
+            (double)o->weights_size / 1e6);
+    for (uint32_t i = 0; i < o->row.len; i++)
+        write_row(f, &o->row.at[i], longest);
+    fputs("</table>\n", f);
+}
