@@ -49,6 +49,8 @@ void body_dims(body *b, ir_dim d);          /* declares d's symbols */
 
 /* A dim as an index expression; its symbols are declared. */
 lp_expr body_dim(body *b, ir_dim d);
+/* The indices that `linear` counts over n axes of t, listed in `at`. */
+void body_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx);
 /* The value's element at idx; 0 and b->failed if that has no expression. */
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
 /* The parameter that holds the value; 0 if the value is computed on the way. */

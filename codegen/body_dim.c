@@ -77,3 +77,13 @@ lp_expr body_dim(body *b, ir_dim d)
         return lp_select(k, x, y, body_dim(b, e->arg[2]));
     }
 }
+
+void body_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx)
+{
+    for (int i = n - 1; i >= 0; i--) {
+        lp_expr e = body_dim(b, t->dim[at[i]]);
+        idx[at[i]] = i ? lp_mod(b->k, linear, e) : linear;
+        if (i)
+            linear = lp_div(b->k, linear, e);
+    }
+}

@@ -265,16 +265,6 @@ static void late_scratch(emitter *e, const plan_step *s)
     set_word(e, 0, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.run.late), ""));
 }
 
-/* Iterations that are worth the meeting of threads, which takes as long as some
- * hundred vector operations, and far longer where other programs run, too. */
-static int64_t least_iterations(const lp_kernel *k)
-{
-    enum { WORTH = 32768 };     /* operations */
-    int64_t each = max_i64(lp_iteration_cost(k), 1);
-
-    return max_i64(WORTH / each, 2);
-}
-
 static void emit_run(emitter *e, const plan_step *s)
 {
     const lp_kernel *k = e->a->l->kernel.at[s->u.run.kernel];
@@ -293,7 +283,7 @@ static void emit_run(emitter *e, const plan_step *s)
         set_word(e, at++, pe_dim(e, s->u.run.dim[i]));
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
                    (value[]){e->call, kernel, e->args, pe_dim(e, s->u.run.trip),
-                             pe_int(e, least_iterations(k))}, 5, "");
+                             pe_int(e, lp_least_parallel(k))}, 5, "");
     if (late)
         set_word(e, 0, workspace);
 }

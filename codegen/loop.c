@@ -364,6 +364,18 @@ void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
     s->idx = list;
 }
 
+void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n)
+{
+    int last = k->buf.at[b].rank - 1, step = LP_LINE / dt_size(k->buf.at[b].dtype);
+    lp_expr at[LP_MAX_RANK];
+
+    memcpy(at, idx, (size_t)(last + 1) * sizeof *at);
+    for (int i = 0; i < n; i += step) {
+        at[last] = lp_add(k, idx[last], lp_int(k, i));
+        lp_prefetch(k, b, at);
+    }
+}
+
 void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const lp_expr *from_idx,
                   int size)
 {

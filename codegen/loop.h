@@ -227,6 +227,8 @@ void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr val
  * and so on; n a power of two. */
 lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b);
 void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
+/* All lines of n elements from b[idx] on along the last axis. */
+void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n);
 /* b[idx + (i, j)] = from[from_idx + (j, i)] for i, j < size, on the last two axes; the
  * last of both is contiguous. */
 void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const lp_expr *from_idx,
@@ -245,6 +247,8 @@ lp_expr lp_kernel_trip(lp_kernel *k);
 /* Vector and scalar operations of one of them, about and at most; INT64_MAX where
  * extents that only the run knows decide. */
 int64_t lp_iteration_cost(const lp_kernel *k);
+/* So many iterations, at least 2, are worth the meeting of threads. */
+int64_t lp_least_parallel(const lp_kernel *k);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
 /* a / b rounded down; 0 if b is. */

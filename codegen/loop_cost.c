@@ -68,3 +68,12 @@ int64_t lp_iteration_cost(const lp_kernel *k)
 
     return block_cost(k, par ? par->body : k->body);
 }
+
+/* Threads meet in the time of some hundred vector operations, and in far more where
+ * other programs run, too. */
+int64_t lp_least_parallel(const lp_kernel *k)
+{
+    enum { WORTH = 32768 };     /* operations */
+
+    return max_i64(WORTH / max_i64(lp_iteration_cost(k), 1), 2);
+}

@@ -109,17 +109,6 @@ static bool edge_of(const conv *c, edge *e)
 
 /* ---- reading image and weights ----------------------------------------------------- */
 
-/* The parts of an index that `linear` counts over t's axes in l. */
-static void put(body *b, lp_expr linear, const ir_type *t, ir_ints l, lp_expr *idx)
-{
-    for (int i = l.n - 1; i >= 0; i--) {
-        lp_expr e = body_dim(b, t->dim[l.at[i]]);
-        idx[l.at[i]] = i ? lp_mod(b->k, linear, e) : linear;
-        if (i)
-            linear = lp_div(b->k, linear, e);
-    }
-}
-
 /* Output position of the tile's position r. */
 static lp_expr output_at(const tile *x, lp_expr r)
 {
@@ -185,8 +174,8 @@ static void prefetch_next(const tile *x, const features *f)
     int each = dim_is(&x->c->j->l->m->dims, a->stride.at[last], 1) && vectors > 1 ? vectors : 1;
     lp_expr idx[IR_MAX_RANK];
 
-    put(x->b, x->at->n, x->c->tx, a->xb, idx);
-    put(x->b, x->at->g, x->c->tx, a->xg, idx);
+    body_split(x->b, x->at->n, x->c->tx, a->xb.at, a->xb.n, idx);
+    body_split(x->b, x->at->g, x->c->tx, a->xg.at, a->xg.n, idx);
     idx[a->xf.at[0]] = f->axis[0];
     idx[a->xf.at[1]] = lp_int(k, 0);
     for (int i = 0; i < last; i++)
@@ -231,9 +220,9 @@ static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr 
     lp_kernel *k = x->b->k;
     lp_expr idx[IR_MAX_RANK];
 
-    put(x->b, x->at->n, t, a->xb, idx);
+    body_split(x->b, x->at->n, t, a->xb.at, a->xb.n, idx);
     if (!x->c->depthwise) {
-        put(x->b, x->at->g, t, a->xg, idx);
+        body_split(x->b, x->at->g, t, a->xg.at, a->xg.n, idx);
     } else {                    /* blocked: the block is one vector */
         idx[a->xg.at[0]] = x->at->o;
         idx[a->xg.at[1]] = v;
@@ -241,7 +230,7 @@ static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr 
     for (int i = 0; i < a->xf.n; i++)
         idx[a->xf.at[i]] = x->c->depthwise ? lp_int(k, 0) : f->axis[i];
     if (!x->c->depthwise && !f->alike)
-        put(x->b, f->linear, t, a->xf, idx);
+        body_split(x->b, f->linear, t, a->xf.at, a->xf.n, idx);
     for (int i = 0; i < x->c->s; i++)
         idx[a->xs.at[i]] = x->pos[i];
     body_forget(x->b);
@@ -273,18 +262,16 @@ static lp_expr linear_tap(const tile *x)
  * the processor foresees. */
 static void fetch_weights(const tile *x, const features *f)
 {
-    enum { LINE = 64, DISTANCE = 2048 };
+    enum { LONG = 64, DISTANCE = 2048 };
     const conv *c = x->c;
     lp_kernel *k = x->b->k;
-    int each = dt_size(c->tw->dtype), row = c->q * c->lanes * each;
+    int n = c->q * c->lanes, row = n * dt_size(c->tw->dtype);
 
-    if (!c->packed || c->depthwise || c->j->l->target->vector_bytes < LINE)
+    if (!c->packed || c->depthwise || c->j->l->target->vector_bytes < LONG)
         return;
+    lp_expr tap = linear_tap(x);
     lp_expr ahead = lp_add(k, f->linear, lp_int(k, (DISTANCE + row - 1) / row));
-    for (int at = 0; at < row; at += LINE) {
-        lp_expr tap = linear_tap(x);
-        lp_prefetch(k, x->weights, LP(x->at->g, x->at->o, tap, ahead, lp_int(k, at / each)));
-    }
+    lp_prefetch_row(k, x->weights, LP(x->at->g, x->at->o, tap, ahead, lp_int(k, 0)), n);
 }
 
 static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr v)
@@ -301,9 +288,9 @@ static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr
                        lp_load(k, x->weights, LP(group, x->at->o, linear_tap(x), f->linear, at)));
     }
     lp_expr channel = lp_add(k, lp_mul(k, channel_vector(x, u), lanes), v);
-    put(x->b, x->at->g, t, a->wg, idx);
-    put(x->b, channel, t, a->wo, idx);
-    put(x->b, f->linear, t, a->wf, idx);
+    body_split(x->b, x->at->g, t, a->wg.at, a->wg.n, idx);
+    body_split(x->b, channel, t, a->wo.at, a->wo.n, idx);
+    body_split(x->b, f->linear, t, a->wf.at, a->wf.n, idx);
     for (int i = 0; i < x->c->s; i++)
         idx[a->ws.at[i]] = x->tap[i];
     lp_expr in = lp_lt(k, channel, body_dim(x->b, conv_extent(x->c, a->wo, t)));
@@ -414,17 +401,17 @@ static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_
     ir_ints channels = x->c->depthwise ? a->yg : a->yo;
     lp_kernel *k = x->b->k;
 
-    put(x->b, x->at->n, t, a->yb, idx);
+    body_split(x->b, x->at->n, t, a->yb.at, a->yb.n, idx);
     if (channels.n == 2 && dim_is(&x->c->j->l->m->dims, t->dim[channels.at[1]], x->c->lanes)) {
         idx[channels.at[0]] = lp_div(k, first, lp_int(k, x->c->lanes));
         idx[channels.at[1]] = v;
     } else {
-        put(x->b, lp_add(k, first, v), t, channels, idx);
+        body_split(x->b, lp_add(k, first, v), t, channels.at, channels.n, idx);
     }
     for (int i = 0; x->c->depthwise && i < a->yo.n; i++)
         idx[a->yo.at[i]] = lp_int(k, 0);
     if (!x->c->depthwise)
-        put(x->b, x->at->g, t, a->yg, idx);
+        body_split(x->b, x->at->g, t, a->yg.at, a->yg.n, idx);
     for (int i = 0; i < x->c->s - 1; i++)
         idx[a->ys.at[i]] = x->at->pos[i];
     idx[a->ys.at[x->c->s - 1]] = output_at(x, r);

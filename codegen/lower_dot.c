@@ -19,16 +19,6 @@ static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
     return p;
 }
 
-void dot_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx)
-{
-    for (int i = n - 1; i >= 0; i--) {
-        lp_expr e = body_dim(b, t->dim[at[i]]);
-        idx[at[i]] = i ? lp_mod(b->k, linear, e) : linear;
-        if (i)
-            linear = lp_div(b->k, linear, e);
-    }
-}
-
 void dot_dims(const dot *d, body *b)
 {
     for (int i = 0; i < d->tb->rank; i++)
@@ -62,9 +52,9 @@ lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
 {
     lp_expr idx[IR_MAX_RANK];
 
-    dot_split(b, batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, idx);
-    dot_split(b, k, d->ta, d->at->sum_a.at, d->at->sum_a.n, idx);
-    dot_split(b, row, d->ta, d->fa.at, d->fa.n, idx);
+    body_split(b, batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, idx);
+    body_split(b, k, d->ta, d->at->sum_a.at, d->at->sum_a.n, idx);
+    body_split(b, row, d->ta, d->fa.at, d->fa.n, idx);
     return body_at(b, d->a, idx);
 }
 
@@ -72,9 +62,9 @@ static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr col
 {
     lp_expr idx[IR_MAX_RANK];
 
-    dot_split(b, batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
-    dot_split(b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
-    dot_split(b, column, d->tb, d->fb.at, d->fb.n, idx);
+    body_split(b, batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
+    body_split(b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
+    body_split(b, column, d->tb, d->fb.at, d->fb.n, idx);
     return body_at(b, d->b, idx);
 }
 

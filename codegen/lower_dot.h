@@ -29,8 +29,6 @@ typedef struct dot {
     uint32_t a_temp;
 } dot;
 
-/* Splits a linear index over the axes listed. */
-void dot_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx);
 /* Declares all dims that indices of A and B are made of. */
 void dot_dims(const dot *d, body *b);
 /* The temps with B's panels and with A, for reading or to be written. */

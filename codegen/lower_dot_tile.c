@@ -49,8 +49,8 @@ static lp_expr b_value(const tile *x, lp_expr k, lp_expr c)
     if (d->source == DOT_TEMP)
         return lp_cast(p, d->acc, lp_load(p, x->bbuf, LP(x->batch, x->panel, k, c)));
     lp_expr column = lp_add(p, lp_mul(p, x->panel, lp_int(p, d->nv * d->lanes)), c);
-    dot_split(x->b, x->batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
-    dot_split(x->b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
+    body_split(x->b, x->batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
+    body_split(x->b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
     idx[d->fb.at[0]] = column;
     return lp_cast(p, d->acc, whole_panels(d) ? lp_load(p, x->bbuf, idx)
                        : lp_load_if(p, x->bbuf, idx, lp_lt(p, column, body_dim(x->b, d->n))));
@@ -80,15 +80,13 @@ static void add_products(const tile *x, lp_expr k, lp_expr s)
 /* Fetches row k of a panel of B. */
 static void fetch_row(const tile *x, lp_expr panel, lp_expr k)
 {
-    enum { LINE = 64 };
     const dot *d = x->d;
     lp_kernel *p = x->b->k;
-    int each = dt_size(p->buf.at[x->bbuf].dtype);
+    lp_expr zero = lp_int(p, 0);
 
-    for (int c = 0; c < d->nv * d->lanes; c += LINE / each)
-        lp_prefetch(p, x->bbuf, d->source == DOT_PACKED
-                                    ? LP(panel, k, lp_int(p, c))
-                                    : LP(x->batch, panel, k, lp_int(p, c)));
+    lp_prefetch_row(p, x->bbuf,
+                    d->source == DOT_PACKED ? LP(panel, k, zero) : LP(x->batch, panel, k, zero),
+                    d->nv * d->lanes);
 }
 
 /* Panels are streams that tiles of long vectors read faster than the processor
@@ -170,9 +168,9 @@ static void output_index(const tile *x, lp_expr row, lp_expr column, lp_expr *ou
     lp_expr by[IR_MAX_RANK], ay[IR_MAX_RANK], ny[IR_MAX_RANK];
     int o = 0;
 
-    dot_split(x->b, x->batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, by);
-    dot_split(x->b, row, d->ta, d->fa.at, d->fa.n, ay);
-    dot_split(x->b, column, d->tb, d->fb.at, d->fb.n, ny);
+    body_split(x->b, x->batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, by);
+    body_split(x->b, row, d->ta, d->fa.at, d->fa.n, ay);
+    body_split(x->b, column, d->tb, d->fb.at, d->fb.n, ny);
     for (int i = 0; i < d->at->batch_a.n; i++)
         out[o++] = by[d->at->batch_a.at[i]];
     for (int i = 0; i < d->fa.n; i++)
