@@ -178,9 +178,12 @@ bool ir_infer_check(ir_infer *in)
 
 bool ir_eval_check(ir_call *c)
 {
-    const char *message = c->attr->CHECK.message;
+    const char *message = c->attr->CHECK.message ? c->attr->CHECK.message : "check failed";
 
-    return c->in[0]->data[0] || eval_fail(c->e, "%s", message ? message : "check failed");
+    if (c->in[0]->data[0])
+        return true;
+    const char *node = diag_node(c->fn->module->diag, c->n->loc);
+    return *node ? eval_fail(c->e, "%s (%s)", message, node) : eval_fail(c->e, "%s", message);
 }
 
 /* grad(y; xs..): one result like each x.  Expanded by the gradient pass. */
