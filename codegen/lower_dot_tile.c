@@ -275,7 +275,8 @@ static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 
 /* Blocks of rows that all panels meet before the next: so many that A's rows
  * stay in half of the L2 cache beside a panel of B; 0 is all of them.
- * Without it a long A comes from further away once for each panel. */
+ * Without it a long A comes from further away once for each panel.  Groups are
+ * even, for threads share them out. */
 static int rows_at_a_time(const dot *d)
 {
     const dim_table *t = &d->j->l->m->dims;
@@ -283,8 +284,9 @@ static int rows_at_a_time(const dot *d)
 
     if (!dim_const(t, d->m, &m) || !dim_const(t, d->k, &k) || m < 1 || k < 1)
         return 0;
-    int64_t row = k * dt_size(d->ta->dtype), n = max_i64(share / row / d->mr, MIN_BLOCKS);
-    return m / d->mr <= 2 * n ? 0 : (int)n;
+    int64_t row = k * dt_size(d->ta->dtype), most = max_i64(share / row / d->mr, MIN_BLOCKS);
+    int64_t blocks = (m + d->mr - 1) / d->mr, groups = (blocks + most - 1) / most;
+    return groups <= 2 ? 0 : (int)((blocks + groups - 1) / groups);
 }
 
 /* The block of rows to compute: loops over batch, panels of B and all blocks, or
