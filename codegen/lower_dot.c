@@ -330,7 +330,7 @@ static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
 
 static void choose_tile(dot *d)
 {
-    enum { MANY = 256 };        /* rows or columns that only the run knows */
+    enum { MANY = 256, MOST = 1 << 20 };    /* rows or columns: that only the run knows, counted */
     const dim_table *t = &d->j->l->m->dims;
     bool many = d->j->l->target->vector_regs >= 32;
     const tile_shape *shape = many ? of_32_registers : of_16_registers, *best = shape;
@@ -339,9 +339,9 @@ static void choose_tile(dot *d)
 
     bool known = dim_const(t, d->m, &m);
     if (known)
-        rows = max_i64(m, 1);
+        rows = min_i64(max_i64(m, 1), MOST);
     if (dim_const(t, d->n, &n))
-        columns = max_i64(n, 1);
+        columns = min_i64(max_i64(n, 1), MOST);
     int64_t vectors = (columns + d->lanes - 1) / d->lanes;
     for (int i = 1; i < count; i++)
         if (tile_cost(shape[i], rows, vectors) < tile_cost(*best, rows, vectors))

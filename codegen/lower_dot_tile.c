@@ -284,7 +284,8 @@ static int rows_at_a_time(const dot *d)
 
     if (!dim_const(t, d->m, &m) || !dim_const(t, d->k, &k) || m < 1 || k < 1)
         return 0;
-    int64_t row = k * dt_size(d->ta->dtype), most = max_i64(share / row / d->mr, MIN_BLOCKS);
+    int64_t row = min_i64(k, share) * dt_size(d->ta->dtype);
+    int64_t most = max_i64(share / row / d->mr, MIN_BLOCKS);
     int64_t blocks = (m + d->mr - 1) / d->mr, groups = (blocks + most - 1) / most;
     return groups <= 2 ? 0 : (int)((blocks + groups - 1) / groups);
 }
