@@ -310,6 +310,8 @@ static int64_t newest(const char *domain)
 
 static const char *why_not(const char *domain, const char *op, int64_t version)
 {
+    if (!version)
+        return "the file does not say which operator set it uses (opset_import)";
     if (version > newest(domain))
         return "this version of the operator set is not known";
     return ONNX_FIND(rows, domain, op, INT64_MAX)

@@ -148,7 +148,7 @@ static bool load_extent(onnx_model *x, const Onnx__TensorShapeProto__Dimension *
     if (given && p->dim_value >= 0)
         *out = dim_int(&x->m->dims, p->dim_value);
     else if (given && p->dim_value != -1)
-        return diag_error(x->d, loc, D_SIZE, input, "an extent is negative");
+        return diag_error(x->d, loc, D_NEGATIVE, input, axis, (long long)p->dim_value);
     else
         *out = symbol(x, named ? p->dim_param : unnamed);
     return true;

@@ -65,14 +65,14 @@ static bool want_name(parser *p, const char *what, char **out)
     return *out || expected(p, what);
 }
 
-static bool has_negative_extent(const parser *p, const ir_type *t)
+static bool no_negative_extent(const parser *p, ir_loc at, const ir_type *t)
 {
     int64_t n;
 
     for (int i = 0; t->kind == TY_TENSOR && i < t->rank; i++)
         if (dim_const(&p->m->dims, t->dim[i], &n) && n < 0)
-            return true;
-    return false;
+            return diag_error(p->d, at, D_NEGATIVE, "type", i, (long long)n);
+    return true;
 }
 
 static bool want_type(parser *p, const ir_type **out)
@@ -81,8 +81,8 @@ static bool want_type(parser *p, const ir_type **out)
 
     if (!type_parse(&p->m->types, &p->s, out))
         return expected(p, "a type");
-    if (has_negative_extent(p, *out))
-        return diag_error(p->d, at, D_SIZE, "type", "an extent is negative");
+    if (!no_negative_extent(p, at, *out))
+        return false;
     if (!p->m->dims.overflow)
         return true;
     p->m->dims.overflow = false;

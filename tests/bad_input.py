@@ -203,6 +203,7 @@ def broken_models(folder):
     cases = {
         'deep nesting': (nested(2000), 'nest'),
         'negative extent': (relu((-7, 2)), 'negative'),
+        'no operator set': (relu()[:-len(block(8, number(2, 17)))], 'opset_import'),
         'negative extent of a tensor': (with_constant(tensor('w', [-2], bytes(8))), "'w'", 'negative'),
         'huge input': (model(node('Relu', ['x'], ['y']) + wide), 'too large'),
         'huge tensor': (with_constant(tensor('w', [1 << 40, 1 << 40])), "'w'", 'too large'),

@@ -171,7 +171,7 @@ bool in_extents(const ir_infer *in, const ir_dim *d, int rank)
 
     for (int i = 0; i < rank; i++)
         if (dim_const(in_table(in), d[i], &v) && v < 0)
-            return diag_error(in->b->d, in->b->loc, D_SIZE, in_name(in), "an extent is negative");
+            return diag_error(in->b->d, in->b->loc, D_NEGATIVE, in_name(in), i, (long long)v);
     return true;
 }
 
