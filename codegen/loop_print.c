@@ -57,16 +57,19 @@ static void print_literal(const lp_node *n, text *out)
         text_add(out, "0x%llx:%s", (unsigned long long)n->bits, dt_text(d));
 }
 
-/* Infix operator of an index node, its precedence; 0 for other nodes. */
-static int infix(const lp_node *n, char *op)
+/* Infix operator of an index node, its precedence; 0 for other nodes.  A literal that
+ * is taken away is none: `a - 5` reads as a sum. */
+static int infix(const lp_kernel *k, const lp_node *n, char *op)
 {
+    int64_t c;
+
     if (n->kind == LX_FLOORDIV)
         return *op = '/', 2;
     if (n->kind != LX_SCALAR || n->dtype != DT_I64)
         return 0;
     switch (n->op) {
     case SC_ADD: return *op = '+', 1;
-    case SC_SUB: return *op = '-', 1;
+    case SC_SUB: return lp_is_int(k, k->arg.at[n->arg + 1], &c) ? 0 : (*op = '-', 1);
     case SC_MUL: return *op = '*', 2;
     case SC_MOD: return *op = '%', 2;
     default: return 0;
@@ -126,7 +129,7 @@ static void print_prec(const lp_kernel *k, lp_expr e, int prec, text *out)
 {
     const lp_node *n = lp_at(k, e);
     char op = 0;
-    int mine = infix(n, &op);
+    int mine = infix(k, n, &op);
 
     if (mine)
         print_infix(k, n, op, mine, prec, out);

@@ -63,6 +63,7 @@ static void test_print(void **state)
     expect_same("kernel f(x: f32[] in) dims a, b in 2..8, c in 0.. % 4 {\n  v = x[]\n}\n");
     expect_same("kernel f" XY "  for i in 0..n {\n    y[i] = x[i - 1 if le(1, i)]\n  }\n}\n");
     expect_same("kernel f" XY "  a = n - (n - 1 - (n + 2)) * -3 / (n % 4)\n}\n");
+    expect_same("kernel f" XY "  a = sub(n, 0) + sub(n, 3) - sub(n, -3)\n}\n");
     expect_same("kernel f" XY "  a = n * (n / 2) - 9223372036854775807\n}\n");
     expect_same("kernel f" XY "  a = 0.1:f64\n  b = -0:f32\n  c = 0x7fc00001:f32\n  d = inf:f16\n"
                 "  e = 18446744073709551615:u64\n  f1 = -128:i8\n  g = 1e-40:f32\n}\n");
