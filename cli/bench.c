@@ -2,13 +2,13 @@
  * same inputs. */
 #include "bench.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "cleanup.h"
 #include "peak.h"
 #include "progress.h"
+#include "report.h"
 
 enum { MAX_RUNS = 1000000, MAX_THREADS = 1024 };
 
@@ -140,21 +140,15 @@ typedef struct report {
     partial file;
 } report;
 
-static bool cannot_write(const report *r)
-{
-    return cli_wrong("%s: cannot be written: %s", r->path, strerror(errno));
-}
-
-/* Files are opened before the work: one that cannot be is told at once. */
 static bool measure_and_report(bench *o)
 {
-    report r[] = {{o->json, bench_print_json, {.slot = -1}},
-                  {o->html, bench_print_html, {.slot = -1}}};
+    report r[] = {{.path = o->json, .print = bench_print_json},
+                  {.path = o->html, .print = bench_print_html}};
     bool ok = true;
 
     for (size_t i = 0; i < COUNT(r); i++)
-        if (r[i].path && !partial_open(&r[i].file, r[i].path)) {
-            ok = cannot_write(&r[i]);
+        if (!report_open(&r[i].file, r[i].path)) {
+            ok = false;
             r[i].path = NULL;
         }
     progress_start(o->model.verbose);
@@ -164,12 +158,9 @@ static bool measure_and_report(bench *o)
     if (ok)
         bench_print_table(o);
     for (size_t i = 0; i < COUNT(r); i++) {
-        if (!r[i].path)
-            continue;
-        if (ok)
+        if (ok && r[i].path)
             r[i].print(o, r[i].file.file);
-        if (!partial_close(&r[i].file, ok) && ok)
-            ok = cannot_write(&r[i]);
+        ok = report_close(&r[i].file, r[i].path, ok);
     }
     return ok;
 }

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "json.h"
 #include "progress.h"
+#include "report.h"
 #include "test_case.h"
 #include "thread.h"
 
@@ -247,24 +248,6 @@ static void print_json(const test_options *o, const int count[3], FILE *f)
     fputs("\n]}\n", f);
 }
 
-/* Before the work: an hour of tests is not for a file that cannot be. */
-static bool open_json(const test_options *o, partial *p)
-{
-    *p = (partial){.slot = -1};
-    return !o->json || partial_open(p, o->json) ||
-           cli_wrong("%s: cannot be written: %s", o->json, strerror(errno));
-}
-
-static bool close_json(const test_options *o, partial *p, bool ran, const int count[3])
-{
-    if (!o->json)
-        return ran;
-    if (ran)
-        print_json(o, count, p->file);
-    return partial_close(p, ran) ||
-           (ran && cli_wrong("%s: cannot be written: %s", o->json, strerror(errno)));
-}
-
 /* ---- command line -------------------------------------------------------------------------- */
 
 enum { O_FILE, O_ENGINE, O_BIND, O_RTOL, O_ATOL, O_TIMEOUT, O_JOBS, O_THREADS, O_JSON, O_MODEL };
@@ -349,7 +332,7 @@ static bool run_and_report(test_options *o)
     o->s.model = o->model.o;
     o->s.threads = (int)o->threads;
     cleanup_catch_interrupt();
-    if (!open_json(o, &json))
+    if (!report_open(&json, o->json))
         return false;
     if (!o->model.verbose)
         progress_start(false);
@@ -357,7 +340,9 @@ static bool run_and_report(test_options *o)
     progress_stop();
     for (uint32_t i = 0; i < o->cases.len; i++)
         count[o->cases.at[i].result]++;
-    bool written = close_json(o, &json, ran, count);
+    if (ran && o->json)
+        print_json(o, count, json.file);
+    bool written = report_close(&json, o->json, ran);
     if (ran && !count[PASSED] && !count[FAILED] && !o->model.verbose)
         explain_skips(o);
     if (ran)

@@ -1,15 +1,13 @@
 /* runtime/artifact_bench.c - how long runs take: after one to warm up, each is
  * timed alone; the minimum and the median count. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "artifact.h"
-#include "cleanup.h"
 #include "invoke.h"
 #include "options.h"
+#include "report.h"
 
 static double now_ms(void)
 {
@@ -41,16 +39,15 @@ static bool time_runs(invoke *v, double *ms, long long n)
     return true;
 }
 
-static bool print_json(FILE *f, const artifact *a, const invoke *v, double min, double median)
+static void print_json(FILE *f, const artifact *a, const invoke *v, double min, double median)
 {
-    return fprintf(f,
-                   "{\"model\":\"%s\",\"cpu\":\"%s\",\"workspace_bytes\":%zu,"
-                   "\"weights_bytes\":%llu,\"flops\":%llu,\n \"runs\":[{\"engine\":\"compiled\","
-                   "\"threads\":%d,\"runs\":%lld,\"min_ms\":%.6f,\"median_ms\":%.6f}]}\n",
-                   a->model->name, a->model->cpu ? a->model->cpu : "", v->workspace_size,
-                   (unsigned long long)a->model->weights_size,
-                   (unsigned long long)a->entry->flops(v->dims), a->threads, a->o.bench, min,
-                   median) > 0;
+    fprintf(f,
+            "{\"model\":\"%s\",\"cpu\":\"%s\",\"workspace_bytes\":%zu,"
+            "\"weights_bytes\":%llu,\"flops\":%llu,\n \"runs\":[{\"engine\":\"compiled\","
+            "\"threads\":%d,\"runs\":%lld,\"min_ms\":%.6f,\"median_ms\":%.6f}]}\n",
+            a->model->name, a->model->cpu ? a->model->cpu : "", v->workspace_size,
+            (unsigned long long)a->model->weights_size,
+            (unsigned long long)a->entry->flops(v->dims), a->threads, a->o.bench, min, median);
 }
 
 /* Short times have more digits. */
@@ -70,22 +67,19 @@ static void print_line(const artifact *a, const invoke *v, double min, double me
     printf("\n");
 }
 
-/* The file of --json is opened before the work, in case it cannot be. */
 static bool bench_to(artifact *a, invoke *v, double *ms)
 {
-    partial json = {.slot = -1};
+    partial json;
 
-    if (a->o.json && !partial_open(&json, a->o.json))
-        return cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno));
+    if (!report_open(&json, a->o.json))
+        return false;
     bool ok = time_runs(v, ms, a->o.bench);
     double min = ms[0], median = ms[a->o.bench / 2];
     if (ok)
         print_line(a, v, min, median);
-    if (!a->o.json)
-        return ok;
-    bool put = ok && print_json(json.file, a, v, min, median);
-    return partial_close(&json, put) ||
-           (ok && cli_wrong("%s: cannot be written: %s", a->o.json, strerror(errno)));
+    if (ok && a->o.json)
+        print_json(json.file, a, v, min, median);
+    return report_close(&json, a->o.json, ok);
 }
 
 bool artifact_bench(artifact *a, invoke *v)

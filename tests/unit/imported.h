@@ -125,16 +125,11 @@ static inline void add_subgraph(text *node, const char *name, int inputs)
 /* f32[dim] */
 static inline void named_value(text *graph, uint32_t field, const char *name, const char *dim)
 {
-    text extent = {0}, shape = {0}, tensor = {0}, type = {0}, value = {0};
+    text extent = {0}, shape = {0};
 
     wire_text(&extent, 2, dim);
     wire_message(&shape, 1, &extent);
-    wire_int(&tensor, 1, 1);
-    wire_message(&tensor, 2, &shape);
-    wire_message(&type, 1, &tensor);
-    wire_text(&value, 1, name);
-    wire_message(&value, 2, &type);
-    wire_message(graph, field, &value);
+    wire_value_of(graph, field, name, &shape);
 }
 
 #endif

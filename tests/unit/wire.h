@@ -67,13 +67,26 @@ static inline void wire_node(text *graph, const char *op, const char *in, const 
     wire_message(graph, 1, &node);
 }
 
+/* ValueInfoProto: f32 with this TensorShapeProto, which is used up. */
+static inline void wire_value_of(text *graph, uint32_t field, const char *name, text *shape)
+{
+    text tensor = {0}, type = {0}, value = {0};
+
+    wire_int(&tensor, 1, 1);
+    wire_message(&tensor, 2, shape);
+    wire_message(&type, 1, &tensor);
+    wire_text(&value, 1, name);
+    wire_message(&value, 2, &type);
+    wire_message(graph, field, &value);
+}
+
 /* ValueInfoProto: f32 with these extents; those under -9 are left out, which
  * is a run-time extent without a name. */
 enum { WIRE_UNNAMED = -10 };
 static inline void wire_value(text *graph, uint32_t field, const char *name, int rank,
                               const int64_t *dims)
 {
-    text shape = {0}, tensor = {0}, type = {0}, value = {0};
+    text shape = {0};
 
     for (int i = 0; i < rank; i++) {
         text dim = {0};
@@ -81,12 +94,7 @@ static inline void wire_value(text *graph, uint32_t field, const char *name, int
             wire_int(&dim, 1, dims[i]);
         wire_message(&shape, 1, &dim);
     }
-    wire_int(&tensor, 1, 1);
-    wire_message(&tensor, 2, &shape);
-    wire_message(&type, 1, &tensor);
-    wire_text(&value, 1, name);
-    wire_message(&value, 2, &type);
-    wire_message(graph, field, &value);
+    wire_value_of(graph, field, name, &shape);
 }
 
 /* TensorProto of f32 with `bytes` bytes of raw data. */
