@@ -1,5 +1,5 @@
 /* ir/group.h - fusion groups: what is computed together, and the kernels that
- * do it.  passes/fuse.c makes groups, codegen/lower.c turns a group into
+ * do it.  passes/fuse.c makes groups, codegen/lower/lower.c turns a group into
  * kernel calls, passes/plan_build.c puts the calls in order and on memory. */
 #ifndef INGOT_GROUP_H
 #define INGOT_GROUP_H

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The polynomials of codegen/expand_*.c, by Remez exchange.
+"""The polynomials of codegen/expand/*.c, by Remez exchange.
 
 Needs mpmath.  Prints for each the coefficients, rounded to f64 or f32, and the
 error before rounding.  usage: remez.py [NAME]

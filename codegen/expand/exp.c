@@ -1,0 +1,197 @@
+/* codegen/expand/exp.c - exp and what is made of it.
+ *
+ * e^x = 2^n e^r with n = round(x / ln 2), r = x - n ln 2 in two steps, the
+ * first of them exact, and e^r = 1 + r + r^2 Q(r), |r| <= ln2/2. */
+#include "expand.h"
+
+static const poly exp_poly = {
+    .full = COEFS(0.5, 0.16666666666666677, 0.041666666666666706, 0.008333333333320654,
+                  0.0013888888888865013, 0.0001984126988889365, 2.480158736417983e-05,
+                  2.7557241163387627e-06, 2.7557239658615176e-07, 2.511017910740067e-08,
+                  2.0925400829294964e-09),
+    .brief = COEFS(0.4999999999978433, 0.16666666666593719, 0.04166666690328024,
+                   0.008333333380088648, 0.0013888819149316294, 0.00019841171804039042,
+                   2.4877580318262566e-05, 2.7640873964844223e-06),
+    .single = COEFS(0.5, 0.166666672, 0.0416663438, 0.00833327044, 0.00139420456, 0.000199156217),
+};
+
+/* sinh x = x + x^3 P(x^2) for |x| <= 1 */
+static const poly sinh_poly = {
+    .full = COEFS(0.16666666666666669, 0.008333333333333139, 0.00019841269841437678,
+                  2.755731915533791e-06, 2.505212339840687e-08, 1.6057240351679742e-10,
+                  7.759311916695766e-13),
+    .brief = COEFS(0.1666666666706909, 0.00833333327634231, 0.00019841296045196318,
+                   2.7552064092077774e-06, 2.5529818702805798e-08),
+};
+
+/* tanh x = x + x^3 P(x^2) for |x| <= 0.55, in f32 0.625 */
+static const poly tanh_poly = {
+    .full = COEFS(-0.333333333333333, 0.13333333333326813, -0.05396825396386673,
+                  0.021869488388749556, -0.008863232646783301, 0.0035920924698393986,
+                  -0.0014555455674871945, 0.0005884552830581446, -0.0002334081044948569,
+                  8.335325701413525e-05, -1.9516709494403957e-05),
+    .single = COEFS(-0.333332837, 0.133314848, -0.0537429377, 0.0206486564, -0.00571478251),
+};
+
+/* erf x = x + x P(x^2) for |x| <= 1, in f32 1.05 */
+static const poly erf_poly = {
+    .full = COEFS(0.1283791670955126, -0.3761263890318375, 0.11283791670954885,
+                  -0.02686617064507787, 0.00522397762482839, -0.000854832698142363,
+                  0.00012055331132900507, -1.4925595771154102e-05, 1.6461008465584942e-06,
+                  -1.6350396133054441e-07, 1.4660328354721722e-08, -1.1374955121983563e-09,
+                  5.960685514044609e-11),
+    .single = COEFS(0.128379166, -0.37612617, 0.112834662, -0.0268485155, 0.00517772231,
+                    -0.000791291939, 7.52099077e-05),
+};
+
+/* f64: e^(x^2) (1 - erf x) for 1 <= x <= 6, over (x - k) / (x + k), k = sqrt 6;
+ * f32: 1 - erf x for 1.05 <= x <= 3.93, over x - 2.49. */
+static const poly erfc_poly = {
+    .full = COEFS(0.21462633906982076, -0.37687425386566964, 0.25166683742191637,
+                  -0.12145140284107099, 0.03630813149876221, -0.0022689267158375404,
+                  -0.002857462190280715, 0.0006855376315342662, 0.00029497394961743386,
+                  -0.00010324640569752929, -4.667240099433758e-05, 1.3394550794968707e-05,
+                  9.405364771151038e-06, -1.024642143173462e-06, -1.578130270262726e-06),
+    .single = COEFS(0.000429288251, -0.00228968053, 0.00570142642, -0.00870222598, 0.00893267058,
+                    -0.00628066203, 0.00283487397, -0.000534227467, -0.000281843415, 0.000274865975,
+                    -8.01761344e-05, -1.81354062e-05, 1.6170703e-05, -6.07160928e-07,
+                    -9.43893667e-07),
+};
+
+/* ---- e^x -------------------------------------------------------------------------------- */
+
+/* Beyond these e^x is 0, or infinite; NaN passes. */
+static value clamp(emit *e, value x, double lo, double hi)
+{
+    x = v_sel(e, v_below(e, x, lo), v_flt(x, lo), x);
+    return v_sel(e, v_above(e, x, hi), v_flt(x, hi), x);
+}
+
+value expand_exp_small(emit *e, value r)
+{
+    value square = v_mul(e, r, r);
+
+    return v_fma(e, square, expand_poly(e, r, &exp_poly), r);
+}
+
+/* e^x = 2^n (1 + p) */
+typedef struct power { rounded n; value p; } power;
+
+static power parts(emit *e, value x)
+{
+    bool f32 = v_is_f32(x);
+    rounded n = expand_round(e, v_mul(e, x, v_flt(x, 0x1.71547652b82fep+0)));
+    value hi = v_flt(x, f32 ? -0x1.62ep-1 : -0x1.62e42fefa38p-1);
+    value lo = v_flt(x, f32 ? -0x1.0bfbe8p-15 : -0x1.ef35793c7673p-45);
+    value r = v_fma(e, n.flt, lo, v_fma(e, n.flt, hi, x));
+
+    return (power){n, expand_exp_small(e, r)};
+}
+
+value expand_exp(emit *e, value x, int by)
+{
+    bool f32 = v_is_f32(x);
+    power w = parts(e, clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711));
+    value low = LLVMBuildAdd(e->b, w.n.low, v_int(w.n.low, by), "");
+    value v = v_add(e, w.p, v_flt(x, 1));
+
+    return e->brief ? expand_scale(e, v, low) : expand_scale_far(e, v, low);
+}
+
+/* 2^n p + (2^n - 1), by halves so that 2^n does not overflow. */
+static value expm1_(emit *e, value x)
+{
+    bool f32 = v_is_f32(x);
+    power w = parts(e, clamp(e, x, f32 ? -20 : -40, f32 ? 89 : 710));
+    value low = LLVMBuildSub(e->b, w.n.low, v_int(w.n.low, 1), "");
+    value half = expand_scale(e, v_flt(x, 1), low);
+    value v = v_fma(e, half, w.p, v_sub(e, half, v_flt(x, 0.5)));
+
+    value none = v_fcmp(e, LLVMRealOEQ, w.n.flt, v_flt(x, 0));
+    v = v_sel(e, none, w.p, v_add(e, v, v));
+    return v_sel(e, v_fcmp(e, LLVMRealOEQ, x, v_flt(x, 0)), x, v);
+}
+
+/* ---- hyperbolic ------------------------------------------------------------------------- */
+
+/* x + x^3 P(x^2) */
+static value odd(emit *e, value x, const poly *p)
+{
+    value z = v_mul(e, x, x), cube = v_mul(e, x, z);
+
+    return v_fma(e, cube, expand_poly(e, z, p), x);
+}
+
+/* With h = e^|x| / 2: h - 1/4h, h + 1/4h. */
+static value sinh_cosh(emit *e, sc_op op, value x)
+{
+    value a = v_abs(e, x), h = expand_exp(e, a, -1), r = v_div(e, v_flt(x, 0.25), h);
+
+    if (op == SC_COSH)
+        return v_add(e, h, r);
+    value small = v_below(e, a, 1), near = odd(e, a, &sinh_poly);
+    value v = v_sel(e, small, near, v_sub(e, h, r));
+    return v_copysign(e, v, x);
+}
+
+/* 1 - 2 / (e^2|x| + 1) where that keeps its bits. */
+static value tanh_(emit *e, value x)
+{
+    value a = v_abs(e, x), one = v_flt(x, 1), w = expand_exp(e, v_add(e, a, a), 0);
+    value big = v_sub(e, one, v_div(e, v_flt(x, 2), v_add(e, w, one)));
+    value small = v_below(e, a, v_is_f32(x) ? 0.625 : 0.55);
+
+    return v_copysign(e, v_sel(e, small, odd(e, a, &tanh_poly), big), x);
+}
+
+/* 1 / (1 + e^-x); below 0 e^x / (1 + e^x), where e^-x could overflow. */
+static value sigmoid(emit *e, value x)
+{
+    value one = v_flt(x, 1), w = expand_exp(e, v_neg(e, v_abs(e, x)), 0);
+
+    value top = v_sel(e, v_below(e, x, 0), w, one);
+    return v_div(e, top, v_add(e, w, one));
+}
+
+/* ---- erf ---------------------------------------------------------------------------------- */
+
+/* 1 - erf x between where x + x P(x^2) holds and where it vanishes */
+static value erfc_f32(emit *e, value x)
+{
+    return expand_poly(e, v_sub(e, x, v_flt(x, 2.49)), &erfc_poly);
+}
+
+static value erfc_f64(emit *e, value x, value square)
+{
+    value k = v_flt(x, 2.449489742783178), t = v_sub(e, x, k);
+
+    t = v_div(e, t, v_add(e, x, k));
+    value scale = expand_exp(e, v_neg(e, square), 0);
+    return v_mul(e, scale, expand_poly(e, t, &erfc_poly));
+}
+
+static value erf_(emit *e, value x)
+{
+    bool f32 = v_is_f32(x);
+    value a = v_abs(e, x), end = v_flt(x, f32 ? 3.93 : 6);
+
+    a = v_sel(e, v_fcmp(e, LLVMRealOGT, a, end), end, a);
+    value z = v_mul(e, a, a), small = v_fma(e, a, expand_poly(e, z, &erf_poly), a);
+    value rest = f32 ? erfc_f32(e, a) : erfc_f64(e, a, z);
+    value near = v_below(e, a, f32 ? 1.05 : 1);
+    value v = v_sel(e, near, small, v_sub(e, v_flt(x, 1), rest));
+    return v_copysign(e, v, x);
+}
+
+value expand_exp_family(emit *e, sc_op op, value x)
+{
+    switch (op) {
+    case SC_EXP: return expand_exp(e, x, 0);
+    case SC_EXPM1: return expm1_(e, x);
+    case SC_SINH:
+    case SC_COSH: return sinh_cosh(e, op, x);
+    case SC_TANH: return tanh_(e, x);
+    case SC_SIGMOID: return sigmoid(e, x);
+    default: return erf_(e, x);
+    }
+}

@@ -1,0 +1,154 @@
+/* codegen/expand/expand.c - which function is computed how, and what all share. */
+#include "expand.h"
+
+/* ---- polynomials, powers of two ------------------------------------------------------ */
+
+value expand_poly(emit *e, value x, const poly *p)
+{
+    const coefs *k = v_is_f32(x) ? &p->single : e->brief && p->brief.n ? &p->brief : &p->full;
+    value r = v_flt(x, k->c[k->n - 1]);
+
+    ICE_IF(!k->n, "polynomial without coefficients");
+    for (int i = k->n - 2; i >= 0; i--)
+        r = v_fma(e, r, x, v_flt(x, k->c[i]));
+    return r;
+}
+
+rounded expand_round(emit *e, value x)
+{
+    value magic = v_flt(x, v_is_f32(x) ? 0x1.8p23 : 0x1.8p52), sum = v_add(e, x, magic);
+
+    value flt = v_sub(e, sum, magic);
+
+    return (rounded){flt, v_bits(e, sum)};
+}
+
+/* 2^n from the low bits: the others are shifted out. */
+static value power_of_two(emit *e, value low)
+{
+    bool f32 = LLVMGetIntTypeWidth(v_element(LLVMTypeOf(low))) == 32;
+    value n = LLVMBuildShl(e->b, low, v_int(low, f32 ? 23 : 52), "");
+
+    return v_float(e, LLVMBuildAdd(e->b, n, v_int(low, f32 ? 0x3f800000 : 0x3ff0000000000000), ""));
+}
+
+value expand_scale(emit *e, value v, value low)
+{
+    return v_mul(e, v, power_of_two(e, low));
+}
+
+value expand_scale_far(emit *e, value v, value low)
+{
+    value half = LLVMBuildLShr(e->b, low, v_int(low, 1), "");
+
+    v = expand_scale(e, v, half);
+    return expand_scale(e, v, LLVMBuildSub(e->b, low, half, ""));
+}
+
+/* ---- pairs ------------------------------------------------------------------------------ */
+
+pair pair_sum(emit *e, value a, value b)
+{
+    value s = v_add(e, a, b), t = v_sub(e, s, a);
+    value lost = v_sub(e, a, v_sub(e, s, t));
+
+    return (pair){s, v_add(e, lost, v_sub(e, b, t))};
+}
+
+pair pair_sum_ordered(emit *e, value a, value b)
+{
+    value s = v_add(e, a, b);
+
+    return (pair){s, v_sub(e, b, v_sub(e, s, a))};
+}
+
+/* The leading 26 bits of an f64. */
+static value leading(emit *e, value a)
+{
+    value bits = v_bits(e, a);
+
+    return v_float(e, v_and(e, bits, v_int(bits, ~0x7ffffffll)));
+}
+
+pair pair_product(emit *e, value a, value b)
+{
+    value p = v_mul(e, a, b);
+
+    if (e->t->has_fma)
+        return (pair){p, v_fma(e, a, b, v_neg(e, p))};
+    value ah = leading(e, a), al = v_sub(e, a, ah), bh = leading(e, b), bl = v_sub(e, b, bh);
+    value r = v_sub(e, v_mul(e, ah, bh), p);
+    r = v_add(e, r, v_mul(e, ah, bl));
+    r = v_add(e, r, v_mul(e, al, bh));
+    return (pair){p, v_add(e, r, v_mul(e, al, bl))};
+}
+
+pair pair_mul(emit *e, pair a, pair b)
+{
+    pair p = pair_product(e, a.hi, b.hi);
+
+    p.lo = v_fma(e, a.hi, b.lo, v_fma(e, a.lo, b.hi, p.lo));
+    return pair_sum_ordered(e, p.hi, p.lo);
+}
+
+pair pair_add(emit *e, pair a, pair b)
+{
+    pair s = pair_sum_ordered(e, a.hi, b.hi);
+
+    return pair_sum_ordered(e, s.hi, v_add(e, s.lo, v_add(e, a.lo, b.lo)));
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------ */
+
+static value expand_any(emit *e, sc_op op, const value *a)
+{
+    switch (op) {
+    case SC_EXP:
+    case SC_EXPM1:
+    case SC_SINH:
+    case SC_COSH:
+    case SC_TANH:
+    case SC_SIGMOID:
+    case SC_ERF: return expand_exp_family(e, op, a[0]);
+    case SC_LOG:
+    case SC_LOG1P:
+    case SC_ASINH:
+    case SC_ACOSH:
+    case SC_ATANH: return expand_log_family(e, op, a[0]);
+    case SC_SIN:
+    case SC_COS:
+    case SC_TAN:
+    case SC_ASIN:
+    case SC_ACOS:
+    case SC_ATAN: return expand_trig(e, op, a[0]);
+    case SC_POW: return expand_pow(e, a[0], a[1]);
+    case SC_REM: return expand_rem(e, a[0], a[1]);
+    case SC_MOD: return expand_mod(e, a[0], a[1]);
+    default: return NULL;
+    }
+}
+
+/* pow goes over f64 only in part. */
+static bool takes_f32(sc_op op)
+{
+    return op == SC_EXP || op == SC_EXPM1 || op == SC_LOG || op == SC_LOG1P || op == SC_TANH ||
+           op == SC_SIGMOID || op == SC_ERF || op == SC_POW;
+}
+
+value expand_op(emit *e, sc_op op, const value *a)
+{
+    value wide[2];
+    type f64 = v_type(a[0], LLVMDoubleTypeInContext(e->cx));
+
+    value v = op == SC_POW ? expand_small_power(e, a[0], a[1]) : NULL;
+    if (v)
+        return v;
+    if (!v_is_f32(a[0]) || takes_f32(op))
+        return expand_any(e, op, a);
+    for (int i = 0; i < sc_of(op)->args && i < 2; i++)
+        wide[i] = LLVMBuildFPExt(e->b, a[i], f64, "");
+    e->brief = true;
+    v = expand_any(e, op, wide);
+    e->brief = false;
+    return v ? LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(a[0]), "") : NULL;
+}

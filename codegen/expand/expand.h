@@ -1,0 +1,81 @@
+/* codegen/expand/expand.h - scalar functions as vector code of our own: no call
+ * leaves the object.
+ *
+ * Each function is written once, over values of any width and of f32 or f64.
+ * f32 is computed in one of two ways.  Directly, with coefficients for f32:
+ * exp, expm1, log, log1p, tanh, sigmoid, erf (they are hot).  Or in f64 lanes with short
+ * polynomials ("brief"), rounded at the end, which costs twice the lanes but
+ * needs no care: all others.  There are no branches but one: lanes that are
+ * rare and long to compute (sin of 1e9) go through a scalar function beside
+ * the straight path (expand_rare.c).
+ *
+ * Coefficients: minimax polynomials by Remez exchange in 200-bit arithmetic
+ * (scripts/remez.py), each then rounded to its type.  Bounds in ULP: docs/ir.md;
+ * they are measured by tests/unit/test_expand.c. */
+#ifndef INGOT_EXPAND_H
+#define INGOT_EXPAND_H
+
+#include "llvm_value.h"
+
+/* The function of floats a[..]; null if op is not expanded here. */
+value expand_op(emit *e, sc_op op, const value *a);
+
+/* ---- polynomials: shared by expand_*.c ------------------------------------- */
+
+typedef struct coefs { const double *c; int n; } coefs;
+#define COEFS(...)                                                             \
+    {(const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__}))}
+
+/* One function to three precisions: f64, f64 that becomes f32, f32. */
+typedef struct poly { coefs full, brief, single; } poly;
+
+/* c0 + x (c1 + x (..)), of the precision that is asked for. */
+value expand_poly(emit *e, value x, const poly *p);
+
+/* x rounded to the nearest integer, |x| < 2^22 (f32) or 2^51: as a float, and
+ * in the low bits of an integer (9 and 12 of them: an exponent). */
+typedef struct rounded { value flt, low; } rounded;
+rounded expand_round(emit *e, value x);
+/* v * 2^n.  In one factor: 2^n is normal.  In two: |n| up to twice that. */
+value expand_scale(emit *e, value v, value low);
+value expand_scale_far(emit *e, value v, value low);
+
+/* e^r - 1 for |r| <= 0.35. */
+value expand_exp_small(emit *e, value r);
+/* e^x 2^by; no NaN, no error at the ends of the range. */
+value expand_exp(emit *e, value x, int by);
+
+/* x = 2^k m with m in [sqrt 1/2, sqrt 2); x positive and finite. */
+typedef struct scaled { value k, m; } scaled;
+scaled expand_split(emit *e, value x);
+
+/* A sum of two floats, the second below the first's last bit. */
+typedef struct pair { value hi, lo; } pair;
+pair pair_sum(emit *e, value a, value b);           /* a + b, exactly */
+pair pair_sum_ordered(emit *e, value a, value b);   /* the same; |a| >= |b| or a = 0 */
+pair pair_product(emit *e, value a, value b);       /* a * b, exactly */
+pair pair_mul(emit *e, pair a, pair b);
+pair pair_add(emit *e, pair a, pair b);             /* |a| >= |b| */
+
+/* ---- functions ----------------------------------------------------------------- */
+
+value expand_exp_family(emit *e, sc_op op, value x);    /* exp .. erf */
+value expand_log_family(emit *e, sc_op op, value x);    /* log .. atanh */
+value expand_trig(emit *e, sc_op op, value x);          /* sin .. atan */
+value expand_pow(emit *e, value x, value y);
+/* x^y by products where y is a literal 2, 3, 4, -1, -2, 0.5 or the like; else
+ * null. */
+value expand_small_power(emit *e, value x, value y);
+value expand_rem(emit *e, value x, value y);
+value expand_mod(emit *e, value x, value y);
+
+/* ---- lanes that are rare ----------------------------------------------------------- */
+
+/* x = n pi/2 + r for |x| < 2^20 pi/2 in a straight line, else by a function
+ * that multiplies by as many bits of 2/pi as it needs. */
+typedef struct angle { pair r; value n; } angle;        /* n: i64, modulo 4 counts */
+void expand_reduce_far(emit *e, value far, value x, angle *a);
+/* Remainder of x by y, both finite and >= 0, where the bool `far` holds. */
+value expand_rem_far(emit *e, value far, value x, value y, value otherwise);
+
+#endif

@@ -1,0 +1,291 @@
+/* codegen/llvm/artifact_emit.c - the tables of a compiled model and the functions
+ * beside run: sizes, arithmetic, first values of states. */
+#include "artifact_emit.h"
+
+#include "abi.h"
+#include "llvm_plan.h"
+
+/* ---- functions --------------------------------------------------------------------- */
+
+/* SIZE_MAX when a size overflows. */
+static value size_function(emitter *e)
+{
+    type arg[2] = {e->ptr, e->i32};
+    char name[300];
+
+    snprintf(name, sizeof name, "%s_size", e->e->name);
+    pe_function(e, name, e->i64, arg, 2);
+    pe_symbols(e, LLVMGetParam(e->f, 0));
+    pe_check_sizes(e);
+    value n = pe_int(e, e->e->fixed), most = pe_int(e, 0);
+    for (uint32_t i = 0; i < e->e->slot.len; i++)
+        if (!e->e->slot.at[i].fixed)
+            n = pe_arithmetic(e, "sadd", n, pe_slot_size(e, &e->e->slot.at[i]));
+    for (uint32_t i = 0; i < e->e->scratch.len; i++) {
+        value s = pe_dim(e, e->e->scratch.at[i]);
+        most = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, s, most, ""), s, most, "");
+    }
+    value threads = LLVMBuildSExt(e->b, LLVMGetParam(e->f, 1), e->i64, "");
+    value none = LLVMBuildICmp(e->b, LLVMIntSLT, threads, pe_int(e, 1), "");
+    threads = LLVMBuildSelect(e->b, none, pe_int(e, 1), threads, "");
+    value all = pe_arithmetic(e, "sadd", n, pe_arithmetic(e, "smul", most, threads));
+    value limit = pe_int(e, (int64_t)1 << 50), bad = e->overflow;
+    bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntUGT, all, limit, ""), "");
+    LLVMBuildRet(e->b, LLVMBuildSelect(e->b, bad, pe_int(e, -1), all, ""));
+    e->overflow = NULL;
+    return e->f;
+}
+
+static value flops_function(emitter *e)
+{
+    char name[300];
+
+    snprintf(name, sizeof name, "%s_flops", e->e->name);
+    pe_function(e, name, e->i64, &e->ptr, 1);
+    pe_symbols(e, LLVMGetParam(e->f, 0));
+    value sum = pe_int(e, 0);
+    for (uint32_t i = 0; i < e->e->flops.len; i++)
+        sum = LLVMBuildAdd(e->b, sum, pe_dim(e, e->e->flops.at[i]), "");
+    LLVMBuildRet(e->b, sum);
+    return e->f;
+}
+
+static value states_function(emitter *e)
+{
+    const ir_module *m = e->a->m;
+    type arg[2] = {e->ptr, e->ptr};
+
+    pe_function(e, "init_states", e->none, arg, 2);
+    for (uint32_t i = 0; i < m->state.len; i++) {
+        const ir_state *s = &m->state.at[i];
+        int64_t n = type_count_const(&m->types, s->type) * dt_size(s->type->dtype);
+        value to = pe_at(e, LLVMGetParam(e->f, 0), pe_int(e, (int64_t)e->a->state_offset[i]));
+        if (s->init == IR_NONE)
+            LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), pe_int(e, n), 1);
+        else
+            LLVMBuildMemCpy(e->b, to, 1, pe_at(e, LLVMGetParam(e->f, 1),
+                            pe_int(e, (int64_t)e->a->offset[s->init])), 1, pe_int(e, n));
+    }
+    LLVMBuildRetVoid(e->b);
+    return e->f;
+}
+
+/* ---- tables ------------------------------------------------------------------------ */
+
+static value string(emitter *e, const char *s)
+{
+    value v = LLVMConstStringInContext(e->cx, s, (unsigned)strlen(s), false);
+
+    return pe_constant(e, LLVMTypeOf(v), v);
+}
+
+static value int32(emitter *e, int64_t v)
+{
+    return LLVMConstInt(e->i32, (unsigned long long)v, true);
+}
+
+/* The number of a symbol in the entry's table, as extents name it. */
+static int64_t extent_code(const emitter *e, ir_dim d)
+{
+    int64_t v;
+
+    if (dim_const(e->dims, d, &v))
+        return v;
+    for (uint32_t k = 0; e->e && k < e->e->symbol.len; k++)
+        if (e->e->symbol.at[k] == dim_symbol_id(e->dims, d))
+            return -1 - (int64_t)k;
+    return INT64_MIN;
+}
+
+/* Extents and their texts, shared by values of one type that follow each other. */
+static void extents_of(emitter *e, const ir_type *t, uint32_t rank, value *codes, value *texts)
+{
+    value code[IR_MAX_RANK], text_of[IR_MAX_RANK];
+
+    if (e->shown.type != t || e->shown.entry != e->e) {
+        for (uint32_t i = 0; i < rank; i++) {
+            text s = {0};
+            dim_print(e->dims, t->dim[i], &s);
+            code[i] = pe_int(e, extent_code(e, t->dim[i]));
+            text_of[i] = string(e, s.at);
+            text_free(&s);
+        }
+        e->shown.entry = e->e;
+        e->shown.type = t;
+        e->shown.codes = pe_table(e, e->i64, code, rank);
+        e->shown.texts = pe_table(e, e->ptr, text_of, rank);
+    }
+    *codes = e->shown.codes;
+    *texts = e->shown.texts;
+}
+
+static value value_info(emitter *e, const char *name, const ir_type *t, bool late, uint64_t offset)
+{
+    uint32_t rank = t->kind == TY_TENSOR ? (uint32_t)t->rank : 0;
+    int onnx = t->kind == TY_TENSOR ? dt_of(t->dtype)->onnx : 0;
+    value codes, texts;
+
+    extents_of(e, t, rank, &codes, &texts);
+    value field[7] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
+                      texts, int32(e, late), pe_int(e, (int64_t)offset)};
+    return LLVMConstStructInContext(e->cx, field, 7, false);
+}
+
+static value ports(emitter *e, const plan_port *p, uint32_t n)
+{
+    value *v = mem_alloc((n + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
+
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = value_info(e, p[i].name, p[i].type, p[i].late, 0);
+    if (n)
+        out = pe_table(e, LLVMTypeOf(v[0]), v, n);
+    mem_free(v);
+    return out;
+}
+
+static value states(emitter *e)
+{
+    const ir_module *m = e->a->m;
+    value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
+
+    for (uint32_t i = 0; i < m->state.len; i++)
+        v[i] =
+            value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->a->state_offset[i]);
+    if (m->state.len)
+        out = pe_table(e, LLVMTypeOf(v[0]), v, m->state.len);
+    mem_free(v);
+    return out;
+}
+
+static value weights_symbol(emitter *e)
+{
+    char name[400];
+
+    if (!e->a->weights_size || e->a->weights_apart)
+        return LLVMConstNull(e->ptr);
+    snprintf(name, sizeof name, "%s_weights", e->a->name);
+    value w = LLVMGetNamedGlobal(e->m, name);
+    if (!w) {
+        w = LLVMAddGlobal(e->m, e->i8, name);
+        LLVMSetVisibility(w, LLVMHiddenVisibility);
+    }
+    return w;
+}
+
+/* What the C functions of a library call: they see no table.  The names are no
+ * identifiers, so that none of the header can be the same. */
+static void give_to_c(emitter *e, value f, const char *what)
+{
+    char name[400];
+
+    snprintf(name, sizeof name, "ingot.%s.%s", e->a->name, what);
+    LLVMSetValueName2(f, name, strlen(name));
+    LLVMSetLinkage(f, LLVMExternalLinkage);
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+}
+
+static void give_entry_to_c(emitter *e, value size, value extents, value run)
+{
+    const struct {
+        const char *what;
+        value f;
+    } all[] = {{"size", size}, {"extents", extents}, {"run", run}};
+    uint32_t i = 0;
+    char name[64];
+
+    while (e->a->p->entry.at[i] != e->e)
+        i++;
+    for (size_t k = 0; k < COUNT(all); k++) {
+        snprintf(name, sizeof name, "%s.%u", all[k].what, i);
+        give_to_c(e, all[k].f, name);
+    }
+}
+
+static void give_model_to_c(emitter *e, value init_states)
+{
+    if (e->a->m->state.len)
+        give_to_c(e, init_states, "init");
+    pe_function(e, "weights_of", e->ptr, NULL, 0);
+    LLVMBuildRet(e->b, weights_symbol(e));
+    give_to_c(e, e->f, "weights");
+}
+
+static value entry_table(emitter *e)
+{
+    const plan_entry *x = e->e;
+    value *name = mem_alloc((x->symbol.len + 1) * sizeof *name);
+    value size = size_function(e), dims = pe_extents(e), run = pe_run(e),
+          flops = flops_function(e);
+
+    if (e->a->library)
+        give_entry_to_c(e, size, dims, run);
+    for (uint32_t i = 0; i < x->symbol.len; i++)
+        name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
+    value title = string(e, x->name), inputs = ports(e, x->input.at, x->input.len);
+    value outputs = ports(e, x->output.at, x->output.len);
+    value symbols = pe_table(e, e->ptr, name, x->symbol.len);
+    value field[] = {title, int32(e, x->input.len), int32(e, x->output.len),
+                     int32(e, x->symbol.len), inputs, outputs, symbols,
+                     size, dims, run, flops};
+    mem_free(name);
+    return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
+}
+
+static void model_table(emitter *e, value *entry, uint32_t n)
+{
+    const artifact *a = e->a;
+    char name[400];
+
+    e->e = NULL;
+    value init_states = a->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
+    if (a->library)
+        give_model_to_c(e, init_states);
+    value title = string(e, a->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
+    value state = states(e), weights = weights_symbol(e), cpu = string(e, a->target->name);
+    value field[] = {
+        int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, a->m->state.len),
+        entries, state, pe_int(e, (int64_t)a->state_size),
+        init_states, weights, pe_int(e, (int64_t)a->weights_size),
+        pe_int(e, (int64_t)a->weights_hash), cpu, int32(e, a->threads)};
+    value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
+    snprintf(name, sizeof name, "%s_model", a->name);
+    value model =
+        LLVMAddGlobal(e->m, LLVMTypeOf(init), a->executable ? "ingot_artifact_model" : name);
+    LLVMSetInitializer(model, init);
+    LLVMSetGlobalConstant(model, true);
+}
+
+/* ---- all of it ---------------------------------------------------------------------- */
+
+static void types(emitter *e)
+{
+    e->cx = LLVMGetModuleContext(e->m);
+    e->b = LLVMCreateBuilderInContext(e->cx);
+    e->ptr = LLVMPointerTypeInContext(e->cx, 0);
+    e->i64 = LLVMInt64TypeInContext(e->cx);
+    e->i32 = LLVMInt32TypeInContext(e->cx);
+    e->i8 = LLVMInt8TypeInContext(e->cx);
+    e->none = LLVMVoidTypeInContext(e->cx);
+}
+
+bool artifact_emit(artifact *a, LLVMModuleRef m, diag *d)
+{
+    emitter e = {.a = a, .m = m, .dims = &a->m->dims};
+    uint32_t n = a->p->entry.len;
+    value *entry = mem_alloc((n + 1) * sizeof *entry);
+
+    if (!n)
+        return diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
+    types(&e);
+    for (uint32_t i = 0; i < a->l->kernel.len; i++)
+        LLVMSetLinkage(llvm_emit_kernel(m, a->l->kernel.at[i], a->target), LLVMInternalLinkage);
+    e.start = pe_starter(&e);
+    for (uint32_t i = 0; i < n; i++) {
+        e.e = a->p->entry.at[i];
+        entry[i] = entry_table(&e);
+    }
+    model_table(&e, entry, n);
+    LLVMDisposeBuilder(e.b);
+    mem_free(entry);
+    return !diag_failed(d);
+}

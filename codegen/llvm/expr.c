@@ -1,0 +1,405 @@
+/* codegen/llvm/expr.c - expressions of a kernel as LLVM values.
+ *
+ * In a vec loop an expression that does not depend on the lane stays scalar;
+ * a load whose offset grows by 1 with the lane is a vector load, any other
+ * that depends on it is gathered lane by lane. */
+#include "llvm_emit.h"
+
+value emit_i64(emit *e, int64_t v)
+{
+    return LLVMConstInt(LLVMInt64TypeInContext(e->cx), (unsigned long long)v, true);
+}
+
+value emit_splat(emit *e, value v)
+{
+    if (e->lanes == 1 || LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind)
+        return v;
+    type t = LLVMVectorType(LLVMTypeOf(v), (unsigned)e->lanes);
+    value undef = LLVMGetPoison(t), at = emit_i64(e, 0);
+    value one = LLVMBuildInsertElement(e->b, undef, v, at, "");
+    value zeros = LLVMConstNull(LLVMVectorType(LLVMInt32TypeInContext(e->cx), (unsigned)e->lanes));
+    return LLVMBuildShuffleVector(e->b, one, undef, zeros, "");
+}
+
+void emit_new_statement(emit *e)
+{
+    uint32_t n = e->k->node.len;
+
+    if (n > e->memo_len) {
+        for (int i = 0; i < 2; i++)
+            e->memo[i] = mem_resize(e->memo[i], n * sizeof(value));
+        e->memo_len = n;
+    }
+    for (int i = 0; i < 2; i++)
+        if (n)
+            memset(e->memo[i], 0, n * sizeof(value));
+}
+
+/* ---- what depends on the lane -------------------------------------------------------- */
+
+static bool is_reg(const emit *e, lp_buf b)
+{
+    return e->k->buf.at[b].space == LP_REG;
+}
+
+bool emit_varies(emit *e, lp_expr x)
+{
+    const lp_node *n = lp_at(e->k, x);
+
+    if (e->lanes == 1)
+        return false;
+    if (n->kind == LX_VAR)
+        return e->var[n->ref].vec != NULL;
+    if (n->kind == LX_LOAD && is_reg(e, n->ref) && e->wide[n->ref] > 1)
+        return true;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (emit_varies(e, e->k->arg.at[n->arg + i]))
+            return true;
+    return false;
+}
+
+/* Is every dependence on the lane through the vec variable itself? */
+static bool only_through_var(emit *e, lp_expr x)
+{
+    const lp_node *n = lp_at(e->k, x);
+
+    if (n->kind == LX_VAR)
+        return !e->var[n->ref].vec || n->ref == e->vec_var;
+    if (n->kind == LX_LOAD && emit_varies(e, x))
+        return false;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!only_through_var(e, e->k->arg.at[n->arg + i]))
+            return false;
+    return true;
+}
+
+/* ---- loads ------------------------------------------------------------------------------ */
+
+static unsigned alignment(const emit *e, lp_buf b)
+{
+    return (unsigned)dt_size(e->k->buf.at[b].dtype);
+}
+
+static value address(emit *e, lp_buf b, value offset)
+{
+    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
+                         "");
+}
+
+static value load_scalar(emit *e, lp_buf b, value offset)
+{
+    ir_dtype d = e->k->buf.at[b].dtype;
+    value v = LLVMBuildLoad2(e->b, emit_memory_type(e, d), address(e, b, offset), "");
+
+    LLVMSetAlignment(v, alignment(e, b));
+    return emit_from_memory(e, d, v, 1);
+}
+
+static value load_vector(emit *e, lp_buf b, value offset, value mask)
+{
+    ir_dtype d = e->k->buf.at[b].dtype;
+    type t = emit_wide(emit_memory_type(e, d), e->lanes);
+    value p = address(e, b, offset), v;
+
+    if (!mask) {
+        v = LLVMBuildLoad2(e->b, t, p, "");
+        LLVMSetAlignment(v, alignment(e, b));
+    } else {
+        unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
+        type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
+        value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
+        value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask,
+                      LLVMConstNull(t)};
+        v = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+    }
+    return emit_from_memory(e, d, v, e->lanes);
+}
+
+/* A branch around body where cond is false; the result is then zero. */
+typedef struct guard { LLVMBasicBlockRef from, then, done; } guard;
+
+static guard guard_begin(emit *e, value cond)
+{
+    guard g = {.from = LLVMGetInsertBlock(e->b)};
+
+    g.then = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    g.done = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    LLVMBuildCondBr(e->b, cond, g.then, g.done);
+    LLVMPositionBuilderAtEnd(e->b, g.then);
+    return g;
+}
+
+static value guard_end(emit *e, guard g, value v, value otherwise)
+{
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
+
+    LLVMBuildBr(e->b, g.done);
+    LLVMPositionBuilderAtEnd(e->b, g.done);
+    if (!v)
+        return NULL;
+    value phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
+    LLVMAddIncoming(phi, (value[]){v, otherwise}, (LLVMBasicBlockRef[]){end, g.from}, 2);
+    return phi;
+}
+
+/* Lane by lane; lanes that are off read nothing. */
+static value load_gathered(emit *e, lp_buf b, value offsets, value mask)
+{
+    ir_dtype d = e->k->buf.at[b].dtype;
+    value out = LLVMConstNull(emit_wide(emit_type(e, d), e->lanes));
+
+    for (int i = 0; i < e->lanes; i++) {
+        value at = emit_i64(e, i), o = LLVMBuildExtractElement(e->b, offsets, at, "");
+        value v;
+        if (mask) {
+            guard g = guard_begin(e, LLVMBuildExtractElement(e->b, mask, at, ""));
+            v = guard_end(e, g, load_scalar(e, b, o), LLVMConstNull(emit_type(e, d)));
+        } else {
+            v = load_scalar(e, b, o);
+        }
+        out = LLVMBuildInsertElement(e->b, out, v, at, "");
+    }
+    return out;
+}
+
+static value both(emit *e, value a, value b)
+{
+    return !a ? b : !b ? a : LLVMBuildAnd(e->b, a, b, "");
+}
+
+/* A scalar load under a condition: a branch, so that nothing is read. */
+static value guarded_scalar(emit *e, lp_buf b, lp_expr offset, lp_expr cond)
+{
+    ir_dtype d = e->k->buf.at[b].dtype;
+    value c = emit_scalar(e, cond);
+    value o = emit_scalar(e, offset);
+    value safe = LLVMBuildSelect(e->b, c, o, emit_i64(e, 0), "");
+    guard g = guard_begin(e, c);
+
+    return guard_end(e, g, load_scalar(e, b, safe), LLVMConstNull(emit_type(e, d)));
+}
+
+/* Stride of the offset between lanes: 0, 1, or -1 for anything else. */
+static int lane_stride(emit *e, lp_expr offset)
+{
+    lp_expr stride;
+    int64_t s;
+
+    if (!emit_varies(e, offset))
+        return 0;
+    if (only_through_var(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
+        lp_is_int(e->k, stride, &s) && s == 1)
+        return 1;
+    return -1;
+}
+
+static value load_memory(emit *e, const lp_node *n, bool vector)
+{
+    lp_expr idx[16];            /* a copy: the list grows */
+    memcpy(idx, &e->k->arg.at[n->arg], min_i64(n->narg, 16) * sizeof *idx);
+    lp_expr offset = lp_offset(e->k, n->ref, idx);
+    lp_expr cond = n->guarded ? e->k->arg.at[n->arg + n->narg - 1] : 0;
+    lp_buf b = n->ref;
+
+    if (e->k->node.len > e->memo_len) {     /* lp_offset made new expressions */
+        uint32_t old = e->memo_len, len = e->k->node.len;
+        for (int i = 0; i < 2; i++) {
+            e->memo[i] = mem_resize(e->memo[i], len * sizeof(value));
+            memset(e->memo[i] + old, 0, (len - old) * sizeof(value));
+        }
+        e->memo_len = len;
+    }
+    if (!vector)
+        return cond ? guarded_scalar(e, b, offset, cond)
+                    : load_scalar(e, b, emit_scalar(e, offset));
+    bool cond_varies = cond && emit_varies(e, cond);
+    int stride = lane_stride(e, offset);
+    if (stride == 0 && !cond_varies)
+        return emit_splat(e, cond ? guarded_scalar(e, b, offset, cond)
+                                  : load_scalar(e, b, emit_scalar(e, offset)));
+    value mask = e->mask;
+    if (cond && !cond_varies) {             /* one branch for all lanes */
+        guard g = guard_begin(e, emit_scalar(e, cond));
+        memset(e->memo[0], 0, e->memo_len * sizeof(value));
+        memset(e->memo[1], 0, e->memo_len * sizeof(value));
+        value v = stride == 1 ? load_vector(e, b, emit_scalar(e, offset), mask)
+                              : load_gathered(e, b, emit_vector(e, offset), mask);
+        v = guard_end(e, g, v, LLVMConstNull(LLVMTypeOf(v)));
+        memset(e->memo[0], 0, e->memo_len * sizeof(value));
+        memset(e->memo[1], 0, e->memo_len * sizeof(value));
+        return v;
+    }
+    if (cond)
+        mask = both(e, mask, emit_vector(e, cond));
+    if (stride == 1)
+        return load_vector(e, b, emit_scalar(e, offset), mask);
+    return load_gathered(e, b, emit_vector(e, offset), mask);
+}
+
+/* ---- registers ---------------------------------------------------------------------------- */
+
+/* Address in a reg local; *lanes: how many elements stand there at once. */
+value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
+{
+    const lp_buffer *buf = &e->k->buf.at[b];
+    type t = emit_type(e, buf->dtype);
+    value offset = emit_i64(e, 0);
+    int64_t extent;
+
+    *lanes = (int)e->wide[b];
+    for (int i = 0; i < buf->rank; i++) {
+        bool ok = lp_is_int(e->k, buf->dims[i], &extent);
+        ICE_IF(!ok, "extent of a register buffer");
+        value at;
+        if (i == buf->rank - 1 && *lanes == 1 && emit_varies(e, idx[i])) {
+            ICE_IF(extent != e->lanes, "register row of %lld in a loop of %d lanes",
+                   (long long)extent, e->lanes);
+            *lanes = e->lanes;
+            at = emit_i64(e, 0);
+        } else {
+            at = emit_scalar(e, idx[i]);
+        }
+        offset = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, offset, emit_i64(e, extent), ""), at, "");
+    }
+    if (e->wide[b] > 1)
+        t = emit_wide(t, (int)e->wide[b]);
+    return LLVMBuildGEP2(e->b, t, e->base[b], &offset, 1, "");
+}
+
+static value load_reg(emit *e, const lp_node *n, bool vector)
+{
+    int lanes;
+    value p = emit_reg_address(e, n->ref, &e->k->arg.at[n->arg], &lanes);
+    type t = emit_wide(emit_type(e, e->k->buf.at[n->ref].dtype), lanes);
+    value v = LLVMBuildLoad2(e->b, t, p, "");
+
+    LLVMSetAlignment(v, 4);
+    if (vector && lanes == 1)
+        return emit_splat(e, v);
+    ICE_IF(!vector && lanes > 1, "a vector where a scalar is wanted");
+    return v;
+}
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+static value literal(emit *e, const lp_node *n)
+{
+    type t = emit_type(e, n->dtype);
+    double f64;
+    float f32;
+    uint64_t bits = n->bits;
+    uint32_t low = (uint32_t)bits;
+
+    switch ((ir_dtype)n->dtype) {
+    case DT_F64:
+        memcpy(&f64, &bits, 8);
+        return LLVMConstReal(t, f64);
+    case DT_F32:
+        return LLVMConstBitCast(LLVMConstInt(LLVMInt32TypeInContext(e->cx), low, false), t);
+    case DT_BF16:
+        low <<= 16;
+        memcpy(&f32, &low, 4);
+        return LLVMConstReal(t, (double)f32);
+    case DT_F16: {
+        value h = LLVMConstInt(LLVMInt16TypeInContext(e->cx), low & 0xffff, false);
+        h = LLVMConstBitCast(h, LLVMHalfTypeInContext(e->cx));
+        return LLVMBuildFPExt(e->b, h, t, "");
+    }
+    case DT_BOOL:
+        return LLVMConstInt(t, bits != 0, false);
+    default:
+        return LLVMConstInt(t, bits, false);
+    }
+}
+
+static value floor_div(emit *e, const lp_node *n, value a, value b)
+{
+    const lp_node *x = lp_at(e->k, e->k->arg.at[n->arg]);
+    int64_t d;
+
+    if (lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0 && x->lo >= 0)
+        return LLVMBuildUDiv(e->b, a, b, "");
+    value q = emit_op(e, SC_DIV, DT_I64, (value[]){a, b}, 1), zero = LLVMConstNull(LLVMTypeOf(a));
+    value r = emit_op(e, SC_REM, DT_I64, (value[]){a, b}, 1);
+    value off = LLVMBuildICmp(e->b, LLVMIntNE, r, zero, "");
+    value sa = LLVMBuildICmp(e->b, LLVMIntSLT, a, zero, ""),
+          sb = LLVMBuildICmp(e->b, LLVMIntSLT, b, zero, "");
+    off = LLVMBuildAnd(e->b, off, LLVMBuildXor(e->b, sa, sb, ""), "");
+    return LLVMBuildSub(e->b, q, LLVMBuildZExt(e->b, off, LLVMTypeOf(q), ""), "");
+}
+
+/* Index modulo of nonnegative numbers by a positive literal. */
+static bool plain_mod(emit *e, const lp_node *n)
+{
+    int64_t d;
+
+    return n->kind == LX_SCALAR && n->op == SC_MOD && n->dtype == DT_I64 &&
+           lp_at(e->k, e->k->arg.at[n->arg])->lo >= 0 &&
+           lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0;
+}
+
+static value bitcast(emit *e, const lp_node *n, value v, int lanes)
+{
+    ir_dtype from = lp_dtype(e->k, e->k->arg.at[n->arg]);
+
+    v = emit_to_memory(e, from, v, lanes);
+    v = LLVMBuildBitCast(e->b, v, emit_wide(emit_memory_type(e, n->dtype), lanes), "");
+    return emit_from_memory(e, n->dtype, v, lanes);
+}
+
+static value compute(emit *e, lp_expr x, bool vector)
+{
+    const lp_node n = *lp_at(e->k, x);      /* a copy: loads add nodes */
+    int lanes = vector ? e->lanes : 1;
+    value a[3];
+
+    switch ((lp_node_kind)n.kind) {
+    case LX_LITERAL:
+        return literal(e, &n);
+    case LX_VAR:
+        if (vector)
+            return e->var[n.ref].vec;
+        ICE_IF(!e->var[n.ref].scalar, "variable %s has no scalar", e->k->var.at[n.ref].name);
+        return e->var[n.ref].scalar;
+    case LX_LOAD:
+        return is_reg(e, n.ref) ? load_reg(e, &n, vector) : load_memory(e, &n, vector);
+    default:
+        break;
+    }
+    for (uint32_t i = 0; i < n.narg && i < 3; i++) {
+        lp_expr arg = e->k->arg.at[n.arg + i];
+        a[i] = vector ? emit_vector(e, arg) : emit_scalar(e, arg);
+    }
+    if (n.kind == LX_FLOORDIV)
+        return floor_div(e, &n, a[0], a[1]);
+    ICE_IF(n.kind != LX_SCALAR, "expression kind %d", n.kind);
+    ir_dtype d = lp_dtype(e->k, e->k->arg.at[n.arg + (n.op == SC_SELECT)]);
+    if (n.op == SC_CAST)
+        return emit_cast(e, d, n.dtype, a[0], lanes);
+    if (n.op == SC_BITCAST)
+        return bitcast(e, &n, a[0], lanes);
+    if (plain_mod(e, &n))
+        return LLVMBuildURem(e->b, a[0], a[1], "");
+    return emit_op(e, (sc_op)n.op, d, a, lanes);
+}
+
+static value remembered(emit *e, lp_expr x, bool vector)
+{
+    if (x >= e->memo_len || !e->memo[vector][x]) {
+        value v = compute(e, x, vector);
+        if (x < e->memo_len)
+            e->memo[vector][x] = v;
+        return v;
+    }
+    return e->memo[vector][x];
+}
+
+value emit_scalar(emit *e, lp_expr x)
+{
+    return remembered(e, x, false);
+}
+
+value emit_vector(emit *e, lp_expr x)
+{
+    return emit_varies(e, x) ? remembered(e, x, true) : emit_splat(e, emit_scalar(e, x));
+}

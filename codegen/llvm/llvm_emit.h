@@ -1,0 +1,66 @@
+/* codegen/llvm/llvm_emit.h - one kernel being emitted; private to llvm_*.c. */
+#ifndef INGOT_LLVM_EMIT_H
+#define INGOT_LLVM_EMIT_H
+
+#include "llvm_module.h"
+
+typedef LLVMValueRef value;
+typedef LLVMTypeRef type;
+
+/* What a loop or let variable stands for. */
+typedef struct slot {
+    value scalar;               /* of the first lane, in a vec loop */
+    value vec;                  /* all lanes; null: the same in every lane */
+} slot;
+
+typedef struct emit {
+    LLVMContextRef cx;
+    LLVMModuleRef m;
+    LLVMBuilderRef b;
+    lp_kernel *k;
+    const target *t;
+    value fn, begin, end, scratch;
+    LLVMBasicBlockRef entry;    /* allocas go here */
+    slot *var;                  /* by lp_var */
+    value *base;                /* by lp_buf: address of its first element */
+    uint32_t *wide;             /* by lp_buf: lanes of a reg local of a vec loop */
+    int lanes;                  /* of the vec loop around, 1 outside */
+    lp_var vec_var;             /* its variable */
+    value mask;                 /* <lanes x i1> of active lanes; null: all */
+    value *memo[2];             /* by expression: scalar, vector; per statement */
+    uint32_t memo_len;
+    uint64_t row_offset;        /* scratch used by row buffers: see llvm_stmt */
+    value row_top;
+    bool brief;                 /* in an f64 expansion of an f32 function */
+} emit;
+
+/* Type of one element in registers (f16, bf16: float; bool: i1) or memory. */
+type emit_type(emit *e, ir_dtype d);
+type emit_memory_type(emit *e, ir_dtype d);
+type emit_wide(type t, int lanes);
+
+/* The expression: a scalar (that of the first lane), or one value per lane.
+ * `emit_any` gives what the statement's context needs. */
+value emit_scalar(emit *e, lp_expr x);
+value emit_vector(emit *e, lp_expr x);
+bool emit_varies(emit *e, lp_expr x);       /* between the lanes? */
+value emit_splat(emit *e, value v);
+value emit_i64(emit *e, int64_t v);
+void emit_new_statement(emit *e);
+
+/* op on values of dtype d in registers, all of them `lanes` wide. */
+value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes);
+value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes);
+value emit_intrinsic(emit *e, const char *name, value *a, int n);
+
+/* Memory form and back. */
+value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
+value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
+
+void emit_block(emit *e, const lp_stmt *s);
+void emit_transpose(emit *e, const lp_stmt *s);
+/* Address of a buffer's element at this offset. */
+value emit_element(emit *e, lp_buf b, value offset);
+value emit_reg_address(emit *e, lp_buf buf, const lp_expr *idx, int *lanes);
+
+#endif

@@ -1,0 +1,579 @@
+/* codegen/llvm/stmt.c - statements and whole kernels. */
+#include "llvm_emit.h"
+
+static LLVMBasicBlockRef new_block(emit *e)
+{
+    return LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+}
+
+static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, const char *),
+                    value a, value b)
+{
+    return op(e->b, a, b, "");
+}
+
+/* ---- loops ---------------------------------------------------------------------------- */
+
+typedef struct counted { LLVMBasicBlockRef head, body, done; value phi; int64_t step; } counted;
+
+/* for (i = lo; i < hi; i += step), tested at the top. */
+static counted count_begin(emit *e, value lo, value hi, int64_t step)
+{
+    counted c = {.step = step};
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+
+    c.head = new_block(e);
+    c.body = new_block(e);
+    c.done = new_block(e);
+    LLVMBuildBr(e->b, c.head);
+    LLVMPositionBuilderAtEnd(e->b, c.head);
+    c.phi = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->cx), "");
+    LLVMAddIncoming(c.phi, &lo, &from, 1);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, c.phi, hi, ""), c.body, c.done);
+    LLVMPositionBuilderAtEnd(e->b, c.body);
+    return c;
+}
+
+static void count_end(emit *e, counted c)
+{
+    value next = LLVMBuildNSWAdd(e->b, c.phi, emit_i64(e, c.step), "");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+
+    LLVMBuildBr(e->b, c.head);
+    LLVMAddIncoming(c.phi, &next, &from, 1);
+    LLVMPositionBuilderAtEnd(e->b, c.done);
+}
+
+static void serial_loop(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    value lo = emit_scalar(e, s->lo[0]), hi = emit_scalar(e, s->hi[0]);
+
+    if (s->kind == LP_DOWN) {
+        counted c = count_begin(e, lo, hi, s->step[0]);
+        value last = i64_op(e, LLVMBuildSub, hi, emit_i64(e, 1));
+        e->var[s->var[0]].scalar =
+            i64_op(e, LLVMBuildSub, last, i64_op(e, LLVMBuildSub, c.phi, lo));
+        emit_block(e, s->body);
+        count_end(e, c);
+        return;
+    }
+    counted c = count_begin(e, lo, hi, s->step[0]);
+    e->var[s->var[0]].scalar = c.phi;
+    emit_block(e, s->body);
+    count_end(e, c);
+}
+
+static void unrolled_loop(emit *e, const lp_stmt *s)
+{
+    int64_t lo, hi;
+    bool known = lp_is_int(e->k, s->lo[0], &lo) && lp_is_int(e->k, s->hi[0], &hi);
+
+    ICE_IF(!known, "an unrolled loop without constant bounds");
+    for (int64_t i = lo; i < hi; i += s->step[0]) {
+        e->var[s->var[0]].scalar = emit_i64(e, i);
+        emit_block(e, s->body);
+    }
+}
+
+/* Flattened: the variables are recovered from the iteration's number. */
+static void parallel_loop(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    value extent[16], lo[16];
+    counted c;
+
+    ICE_IF(s->nvar > 16, "%u parallel variables", s->nvar);
+    for (uint32_t i = 0; i < s->nvar; i++) {
+        value step = emit_i64(e, s->step ? s->step[i] : 1);
+        lo[i] = emit_scalar(e, s->lo[i]);
+        value span = i64_op(e, LLVMBuildSub, emit_scalar(e, s->hi[i]), lo[i]);
+        span = i64_op(e, LLVMBuildAdd, span, i64_op(e, LLVMBuildSub, step, emit_i64(e, 1)));
+        extent[i] = s->step && s->step[i] != 1 ? LLVMBuildSDiv(e->b, span, step, "") : span;
+        value one = emit_i64(e, 1);
+        value empty = LLVMBuildICmp(e->b, LLVMIntSLT, extent[i], one, "");
+        extent[i] = LLVMBuildSelect(e->b, empty, one, extent[i], "");
+    }
+    c = count_begin(e, e->begin, e->end, 1);
+    value rest = c.phi;
+    for (uint32_t i = s->nvar; i-- > 0;) {
+        value v = i ? LLVMBuildURem(e->b, rest, extent[i], "") : rest;
+        if (i)
+            rest = LLVMBuildUDiv(e->b, rest, extent[i], "");
+        v = i64_op(e, LLVMBuildMul, v, emit_i64(e, s->step ? s->step[i] : 1));
+        e->var[s->var[i]].scalar = i64_op(e, LLVMBuildAdd, v, lo[i]);
+    }
+    emit_block(e, s->body);
+    count_end(e, c);
+}
+
+static value lane_numbers(emit *e, int lanes)
+{
+    value n[64];
+
+    for (int i = 0; i < lanes; i++)
+        n[i] = emit_i64(e, i);
+    return LLVMConstVector(n, (unsigned)lanes);
+}
+
+static void vector_body(emit *e, const lp_stmt *s, value first, value mask, value last)
+{
+    slot *v = &e->var[s->var[0]];
+
+    e->mask = mask;
+    v->scalar = first;
+    v->vec = LLVMBuildAdd(e->b, emit_splat(e, first), lane_numbers(e, e->lanes), "");
+    if (mask) {                 /* lanes that are off stand on the last element */
+        value l = emit_splat(e, last);
+        v->vec = LLVMBuildSelect(e->b, mask, v->vec, l, "");
+    }
+    emit_block(e, s->body);
+    e->mask = NULL;
+    v->vec = NULL;
+}
+
+static void vector_loop(emit *e, const lp_stmt *s)
+{
+    int lanes = (int)s->step[0];
+    int64_t lo, hi;
+
+    ICE_IF(e->lanes != 1, "a vec loop in a vec loop");
+    emit_new_statement(e);
+    value first = emit_scalar(e, s->lo[0]), end = emit_scalar(e, s->hi[0]);
+    e->vec_var = s->var[0];
+    if (lanes == 1) {
+        serial_loop(e, s);
+        return;
+    }
+    e->lanes = lanes;
+    if (s->tail == LP_EXACT && lp_is_int(e->k, s->lo[0], &lo) && lp_is_int(e->k, s->hi[0], &hi) &&
+        hi - lo == lanes) {
+        vector_body(e, s, first, NULL, NULL);
+        e->lanes = 1;
+        return;
+    }
+    value span = i64_op(e, LLVMBuildSub, end, first), whole = end;
+    if (s->tail != LP_EXACT) {
+        value rest = LLVMBuildSRem(e->b, span, emit_i64(e, lanes), "");
+        whole = i64_op(e, LLVMBuildSub, end, rest);
+    }
+    counted c = count_begin(e, first, whole, lanes);
+    vector_body(e, s, c.phi, NULL, NULL);
+    count_end(e, c);
+    if (s->tail != LP_EXACT) {
+        value start = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, whole, first, ""),
+                                      whole, first, "");
+        LLVMBasicBlockRef tail = new_block(e), done = new_block(e);
+        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, start, end, ""), tail, done);
+        LLVMPositionBuilderAtEnd(e->b, tail);
+        value left = i64_op(e, LLVMBuildSub, end, start);
+        value mask =
+            LLVMBuildICmp(e->b, LLVMIntSLT, lane_numbers(e, lanes), emit_splat(e, left), "");
+        vector_body(e, s, start, mask, i64_op(e, LLVMBuildSub, end, emit_i64(e, 1)));
+        LLVMBuildBr(e->b, done);
+        LLVMPositionBuilderAtEnd(e->b, done);
+    }
+    e->lanes = 1;
+}
+
+/* ---- locals, stores ------------------------------------------------------------------------ */
+
+static void row_local(emit *e, const lp_stmt *s)
+{
+    const lp_buffer *b = &e->k->buf.at[s->buf];
+    value bytes = emit_i64(e, dt_size(b->dtype));
+
+    emit_new_statement(e);
+    for (int i = 0; i < b->rank; i++)
+        bytes = i64_op(e, LLVMBuildMul, bytes, emit_scalar(e, b->dims[i]));
+    bytes =
+        LLVMBuildAnd(e->b, i64_op(e, LLVMBuildAdd, bytes, emit_i64(e, 63)), emit_i64(e, -64), "");
+    e->base[s->buf] = e->row_top;
+    e->row_top = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), e->row_top, &bytes, 1, "");
+}
+
+static void local(emit *e, const lp_stmt *s)
+{
+    const lp_buffer *b = &e->k->buf.at[s->buf];
+    int64_t count = 1, extent;
+
+    if (b->space == LP_ROW) {
+        row_local(e, s);
+        ICE_IF(s->value, "a filled row buffer");
+        return;
+    }
+    for (int i = 0; i < b->rank; i++) {
+        bool ok = lp_is_int(e->k, b->dims[i], &extent);
+        ICE_IF(!ok, "a register buffer without constant extents");
+        count *= extent;
+    }
+    e->wide[s->buf] = (uint32_t)e->lanes;
+    type t = emit_wide(emit_type(e, b->dtype), e->lanes);
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(e->entry));
+    e->base[s->buf] = LLVMBuildAlloca(e->b, LLVMArrayType2(t, (uint64_t)count), "");
+    LLVMPositionBuilderAtEnd(e->b, here);
+    if (!s->value)
+        return;
+    emit_new_statement(e);
+    value v = emit_vector(e, s->value);
+    int64_t row =
+        b->rank && e->lanes == 1 && lp_is_int(e->k, b->dims[b->rank - 1], &extent) ? extent : 1;
+    if (row > 1 && row <= 64) {     /* whole rows, as the loop will read them */
+        int lanes = e->lanes;
+        e->lanes = (int)row;
+        v = emit_splat(e, v);
+        e->lanes = lanes;
+        count /= row;
+        t = LLVMTypeOf(v);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        value at = emit_i64(e, i);
+        value st = LLVMBuildStore(e->b, v, LLVMBuildGEP2(e->b, t, e->base[s->buf], &at, 1, ""));
+        LLVMSetAlignment(st, 4);
+    }
+}
+
+static void store_reg(emit *e, const lp_stmt *s)
+{
+    int lanes;
+    ir_dtype d = e->k->buf.at[s->buf].dtype;
+    value p = emit_reg_address(e, s->buf, s->idx, &lanes);
+    type t = emit_wide(emit_type(e, d), lanes);
+    value v = lanes > 1 ? emit_vector(e, s->value) : emit_scalar(e, s->value);
+    bool old_needed = s->accum || (e->mask && lanes > 1);
+    value old = old_needed ? LLVMBuildLoad2(e->b, t, p, "") : NULL;
+
+    if (old)
+        LLVMSetAlignment(old, 4);
+    if (s->accum)
+        v = emit_op(e, s->accum, d, (value[]){old, v}, lanes);
+    if (e->mask && lanes > 1)
+        v = LLVMBuildSelect(e->b, e->mask, v, old, "");
+    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
+}
+
+value emit_element(emit *e, lp_buf b, value offset)
+{
+    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
+                         "");
+}
+
+static void store_one(emit *e, const lp_stmt *s, value offset, value v)
+{
+    ir_dtype d = e->k->buf.at[s->buf].dtype;
+    value p = emit_element(e, s->buf, offset);
+
+    if (s->accum) {
+        value old = LLVMBuildLoad2(e->b, emit_memory_type(e, d), p, "");
+        LLVMSetAlignment(old, (unsigned)dt_size(d));
+        v = emit_op(e, s->accum, d, (value[]){emit_from_memory(e, d, old, 1), v}, 1);
+    }
+    value st = LLVMBuildStore(e->b, emit_to_memory(e, d, v, 1), p);
+    LLVMSetAlignment(st, (unsigned)dt_size(d));
+}
+
+static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
+{
+    for (int i = 0; i < e->lanes; i++) {
+        value at = emit_i64(e, i);
+        LLVMBasicBlockRef done = NULL;
+        if (e->mask) {
+            LLVMBasicBlockRef then = new_block(e);
+            done = new_block(e);
+            LLVMBuildCondBr(e->b, LLVMBuildExtractElement(e->b, e->mask, at, ""), then, done);
+            LLVMPositionBuilderAtEnd(e->b, then);
+        }
+        value offset = LLVMBuildExtractElement(e->b, offsets, at, "");
+        store_one(e, s, offset, LLVMBuildExtractElement(e->b, v, at, ""));
+        if (done) {
+            LLVMBuildBr(e->b, done);
+            LLVMPositionBuilderAtEnd(e->b, done);
+        }
+    }
+}
+
+static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
+{
+    ir_dtype d = e->k->buf.at[s->buf].dtype;
+    value p = emit_element(e, s->buf, emit_scalar(e, offset));
+    type t = emit_wide(emit_memory_type(e, d), e->lanes);
+    unsigned align = (unsigned)dt_size(d);
+
+    if (s->accum && !e->mask) {
+        value old = LLVMBuildLoad2(e->b, t, p, "");
+        LLVMSetAlignment(old, align);
+        v = emit_op(e, s->accum, d, (value[]){emit_from_memory(e, d, old, e->lanes), v}, e->lanes);
+    }
+    v = emit_to_memory(e, d, v, e->lanes);
+    if (!e->mask) {
+        LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+        return;
+    }
+    unsigned id = LLVMLookupIntrinsicID("llvm.masked.store", 17);
+    type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
+    value a[4] = {v, p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), align, false), e->mask};
+    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+}
+
+static void store(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    if (e->k->buf.at[s->buf].space == LP_REG) {
+        store_reg(e, s);
+        return;
+    }
+    lp_expr offset = lp_offset(e->k, s->buf, s->idx), stride;
+    int64_t n;
+    emit_new_statement(e);
+    if (e->lanes == 1) {
+        value v = emit_scalar(e, s->value);
+        store_one(e, s, emit_scalar(e, offset), v);
+        return;
+    }
+    value v = emit_vector(e, s->value);
+    bool linear = emit_varies(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
+                  lp_is_int(e->k, stride, &n) && n == 1;
+    emit_new_statement(e);
+    if (linear && !(s->accum && e->mask))
+        store_vector(e, s, offset, v);
+    else
+        store_lanes(e, s, emit_vector(e, offset), v);
+}
+
+/* ---- the rest ----------------------------------------------------------------------- */
+
+static void let(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    slot *v = &e->var[s->var[0]];
+
+    if (emit_varies(e, s->value)) {
+        value x = emit_vector(e, s->value);
+        v->vec = x;
+        v->scalar = NULL;
+    } else {
+        value x = emit_scalar(e, s->value);
+        v->scalar = x;
+        v->vec = NULL;
+    }
+}
+
+/* Halves, until one is left. */
+static void fold(emit *e, const lp_stmt *s)
+{
+    const lp_buffer *b = &e->k->buf.at[s->from];
+    int64_t n;
+    bool known = b->rank == 1 && lp_is_int(e->k, b->dims[0], &n);
+
+    ICE_IF(!known || n > 64, "fold of an odd buffer");
+    value v = LLVMBuildLoad2(e->b, emit_wide(emit_type(e, b->dtype), (int)n), e->base[s->from], "");
+    LLVMSetAlignment(v, 4);
+    for (int64_t half = n / 2; half >= 1; half /= 2) {
+        value lo[32], hi[32], undef = LLVMGetPoison(LLVMTypeOf(v));
+        for (int64_t i = 0; i < half; i++) {
+            lo[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)i, false);
+            hi[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)(i + half), false);
+        }
+        value a = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(lo, (unsigned)half), "");
+        value c = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(hi, (unsigned)half), "");
+        v = emit_op(e, s->accum, b->dtype, (value[]){a, c}, (int)half);
+    }
+    slot *x = &e->var[s->var[0]];
+    x->scalar = LLVMBuildExtractElement(e->b, v, emit_i64(e, 0), "");
+    x->vec = NULL;
+}
+
+static void masked_if(emit *e, const lp_stmt *s)
+{
+    value old = e->mask, c = emit_vector(e, s->value);
+
+    e->mask = old ? LLVMBuildAnd(e->b, old, c, "") : c;
+    emit_block(e, s->body);
+    if (s->other) {
+        value not = LLVMBuildNot(e->b, c, "");
+        e->mask = old ? LLVMBuildAnd(e->b, old, not, "") : not;
+        emit_block(e, s->other);
+    }
+    e->mask = old;
+}
+
+static void branch(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    if (emit_varies(e, s->value)) {
+        masked_if(e, s);
+        return;
+    }
+    LLVMBasicBlockRef then = new_block(e), other = s->other ? new_block(e) : NULL,
+                      done = new_block(e);
+    LLVMBuildCondBr(e->b, emit_scalar(e, s->value), then, other ? other : done);
+    LLVMPositionBuilderAtEnd(e->b, then);
+    emit_block(e, s->body);
+    LLVMBuildBr(e->b, done);
+    if (other) {
+        LLVMPositionBuilderAtEnd(e->b, other);
+        emit_block(e, s->other);
+        LLVMBuildBr(e->b, done);
+    }
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+/* To all caches, for reading; the address need not be in the buffer. */
+static void prefetch(emit *e, const lp_stmt *s)
+{
+    emit_new_statement(e);
+    type i32 = LLVMInt32TypeInContext(e->cx), p = LLVMPointerTypeInContext(e->cx, 0);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, &p, 1);
+    value offset = emit_scalar(e, lp_offset(e->k, s->buf, s->idx));
+    value a[4] = {emit_element(e, s->buf, offset), LLVMConstInt(i32, 0, false),
+                  LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
+
+    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &p, 1), f, a, 4, "");
+}
+
+static void loop(emit *e, const lp_stmt *s)
+{
+    switch (s->kind) {
+    case LP_PAR: parallel_loop(e, s); break;
+    case LP_VEC: vector_loop(e, s); break;
+    case LP_UNROLL: unrolled_loop(e, s); break;
+    default: serial_loop(e, s); break;
+    }
+}
+
+void emit_block(emit *e, const lp_stmt *s)
+{
+    value top = e->row_top;
+
+    for (; s; s = s->next)
+        switch (s->op) {
+        case LP_LOOP: loop(e, s); break;
+        case LP_LOCAL: local(e, s); break;
+        case LP_LET: let(e, s); break;
+        case LP_STORE: store(e, s); break;
+        case LP_IF: branch(e, s); break;
+        case LP_FOLD: fold(e, s); break;
+        case LP_PREFETCH: prefetch(e, s); break;
+        case LP_TRANSPOSE: emit_transpose(e, s); break;
+        }
+    e->row_top = top;
+}
+
+/* ---- kernels ------------------------------------------------------------------------ */
+
+static void add_text_attribute(emit *e, value f, const char *key, const char *v)
+{
+    LLVMAddAttributeAtIndex(
+        f, LLVMAttributeFunctionIndex,
+        LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
+}
+
+static void function_attributes(emit *e, value f)
+{
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+
+    add_text_attribute(e, f, "target-cpu", e->t->name);
+    add_text_attribute(e, f, "target-features", e->t->features);
+    add_text_attribute(e, f, "prefer-vector-width", e->t->vector_bytes >= 64 ? "512" : "256");
+    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(e->cx, nounwind, 0));
+}
+
+/* May parameter b overlap another? */
+static bool overlaps(const lp_kernel *k, lp_buf b)
+{
+    for (lp_buf i = 1; i <= k->params; i++)
+        if (k->buf.at[i].alias == b)
+            return true;
+    return k->buf.at[b].alias;
+}
+
+/* The body: pointers as parameters, most of which do not overlap, then the dims. */
+static value body_function(emit *e, const char *name, uint32_t params, uint32_t dims)
+{
+    uint32_t n = 3 + params + dims;
+    type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
+    type *t = mem_alloc(n * sizeof *t);
+    unsigned noalias = LLVMGetEnumAttributeKindForName("noalias", 7);
+
+    t[0] = ptr, t[1] = t[2] = i64;
+    for (uint32_t i = 0; i < params + dims; i++)
+        t[3 + i] = i < params ? ptr : i64;
+    type ft = LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, n, false);
+    value f = LLVMAddFunction(e->m, name, ft);
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    for (uint32_t i = 0; i <= params; i++)
+        if (!i || !overlaps(e->k, i))
+            LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->cx, noalias, 0));
+    mem_free(t);
+    function_attributes(e, f);
+    return f;
+}
+
+/* void NAME(arg, begin, end, thread): unpacks and calls the body. */
+static value wrapper(emit *e, value body, uint32_t params, uint32_t dims)
+{
+    type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
+    type t[4] = {ptr, i64, i64, LLVMInt32TypeInContext(e->cx)};
+    value f = LLVMAddFunction(e->m, e->k->name,
+                              LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, 4, false));
+    value *a = mem_alloc((3 + params + dims) * sizeof *a), arg = LLVMGetParam(f, 0);
+
+    function_attributes(e, f);
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
+    for (uint32_t i = 0; i < 2 + params + dims; i++) {
+        value at = emit_i64(e, i), p = LLVMBuildGEP2(e->b, i64, arg, &at, 1, "");
+        value v = LLVMBuildLoad2(e->b, i == 0 || (i >= 2 && i < 2 + params) ? ptr : i64, p, "");
+        if (i == 1) {
+            value thread = LLVMBuildSExt(e->b, LLVMGetParam(f, 3), i64, "");
+            value offset = LLVMBuildMul(e->b, v, thread, "");
+            a[0] = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), a[0], &offset, 1, "");
+        } else {
+            a[i == 0 ? 0 : i + 1] = v;
+        }
+    }
+    a[1] = LLVMGetParam(f, 1);
+    a[2] = LLVMGetParam(f, 2);
+    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(body), body, a, 3 + params + dims, "");
+    LLVMBuildRetVoid(e->b);
+    mem_free(a);
+    return f;
+}
+
+LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
+{
+    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lanes = 1};
+    char name[300];
+
+    e.b = LLVMCreateBuilderInContext(e.cx);
+    e.var = mem_alloc((k->var.len + 1) * sizeof *e.var);
+    e.base = mem_alloc((k->buf.len + 1) * sizeof *e.base);
+    e.wide = mem_alloc((k->buf.len + 1) * sizeof *e.wide);
+    snprintf(name, sizeof name, "%s.body", k->name);
+    e.fn = body_function(&e, name, k->params, k->dim.len);
+    e.entry = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
+    LLVMPositionBuilderAtEnd(e.b, e.entry);
+    LLVMBuildBr(e.b, start);
+    LLVMPositionBuilderAtEnd(e.b, start);
+    e.row_top = LLVMGetParam(e.fn, 0);
+    e.begin = LLVMGetParam(e.fn, 1);
+    e.end = LLVMGetParam(e.fn, 2);
+    for (uint32_t i = 0; i < k->params; i++)
+        e.base[i + 1] = LLVMGetParam(e.fn, 3 + i);
+    for (uint32_t i = 0; i < k->dim.len; i++)
+        e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->params + i);
+    emit_block(&e, k->body);
+    LLVMBuildRetVoid(e.b);
+    value f = wrapper(&e, e.fn, k->params, k->dim.len);
+    LLVMDisposeBuilder(e.b);
+    for (int i = 0; i < 2; i++)
+        mem_free(e.memo[i]);
+    mem_free(e.var);
+    mem_free(e.base);
+    mem_free(e.wide);
+    return f;
+}

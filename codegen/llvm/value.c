@@ -1,0 +1,175 @@
+/* codegen/llvm/value.c - constants and operators of any width. */
+#include "llvm_value.h"
+
+type v_element(type t)
+{
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
+}
+
+type v_type(value like, type element)
+{
+    type t = LLVMTypeOf(like);
+
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMVectorType(element, LLVMGetVectorSize(t))
+                                                    : element;
+}
+
+static value splat(type t, value scalar)
+{
+    if (LLVMGetTypeKind(t) != LLVMVectorTypeKind)
+        return scalar;
+    unsigned n = LLVMGetVectorSize(t);
+    value *all = mem_alloc(n * sizeof *all);
+    for (unsigned i = 0; i < n; i++)
+        all[i] = scalar;
+    value v = LLVMConstVector(all, n);
+    mem_free(all);
+    return v;
+}
+
+value v_int(value like, int64_t c)
+{
+    type t = LLVMTypeOf(like);
+
+    return splat(t, LLVMConstInt(v_element(t), (unsigned long long)c, true));
+}
+
+value v_flt(value like, double c)
+{
+    type t = LLVMTypeOf(like);
+
+    return splat(t, LLVMConstReal(v_element(t), c));
+}
+
+bool v_is_f32(value v)
+{
+    return LLVMGetTypeKind(v_element(LLVMTypeOf(v))) == LLVMFloatTypeKind;
+}
+
+value v_bits(emit *e, value v)
+{
+    type t = v_is_f32(v) ? LLVMInt32TypeInContext(e->cx) : LLVMInt64TypeInContext(e->cx);
+
+    return LLVMBuildBitCast(e->b, v, v_type(v, t), "");
+}
+
+value v_float(emit *e, value bits)
+{
+    bool narrow = LLVMGetIntTypeWidth(v_element(LLVMTypeOf(bits))) == 32;
+    type t = narrow ? LLVMFloatTypeInContext(e->cx) : LLVMDoubleTypeInContext(e->cx);
+
+    return LLVMBuildBitCast(e->b, bits, v_type(bits, t), "");
+}
+
+value v_icmp(emit *e, LLVMIntPredicate p, value a, value b)
+{
+    return LLVMBuildICmp(e->b, p, a, b, "");
+}
+
+value v_fcmp(emit *e, LLVMRealPredicate p, value a, value b)
+{
+    return LLVMBuildFCmp(e->b, p, a, b, "");
+}
+
+value v_sel(emit *e, value cond, value a, value b)
+{
+    return LLVMBuildSelect(e->b, cond, a, b, "");
+}
+
+value v_and(emit *e, value a, value b) { return LLVMBuildAnd(e->b, a, b, ""); }
+value v_or(emit *e, value a, value b) { return LLVMBuildOr(e->b, a, b, ""); }
+value v_add(emit *e, value a, value b) { return LLVMBuildFAdd(e->b, a, b, ""); }
+value v_sub(emit *e, value a, value b) { return LLVMBuildFSub(e->b, a, b, ""); }
+value v_mul(emit *e, value a, value b) { return LLVMBuildFMul(e->b, a, b, ""); }
+value v_div(emit *e, value a, value b) { return LLVMBuildFDiv(e->b, a, b, ""); }
+value v_neg(emit *e, value a) { return LLVMBuildFNeg(e->b, a, ""); }
+value v_abs(emit *e, value a) { return emit_intrinsic(e, "llvm.fabs", &a, 1); }
+value v_sqrt(emit *e, value a) { return emit_intrinsic(e, "llvm.sqrt", &a, 1); }
+
+value v_copysign(emit *e, value size, value sign)
+{
+    return emit_intrinsic(e, "llvm.copysign", (value[]){size, sign}, 2);
+}
+
+value v_fma(emit *e, value a, value b, value c)
+{
+    if (!e->t->has_fma)
+        return v_add(e, v_mul(e, a, b), c);
+    return emit_intrinsic(e, "llvm.fma", (value[]){a, b, c}, 3);
+}
+
+value v_below(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOLT, a, v_flt(a, c)); }
+value v_above(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOGT, a, v_flt(a, c)); }
+
+/* ---- without instructions for it -------------------------------------------------------- */
+
+/* Adding 2^23 or 2^52 leaves no bits behind the point. */
+static value nearest(emit *e, value x)
+{
+    value a = v_abs(e, x), big = v_flt(x, v_is_f32(x) ? 0x1p23 : 0x1p52);
+    value r = v_sub(e, v_add(e, a, big), big);
+
+    return v_copysign(e, v_sel(e, v_fcmp(e, LLVMRealOLT, a, big), r, a), x);
+}
+
+static value floor_of(emit *e, value x)
+{
+    value r = nearest(e, x), above = v_fcmp(e, LLVMRealOGT, r, x);
+
+    return v_copysign(e, v_sel(e, above, v_sub(e, r, v_flt(x, 1)), r), x);
+}
+
+value v_round(emit *e, sc_op op, value a)
+{
+    const char *name = op == SC_FLOOR   ? "llvm.floor"
+                       : op == SC_CEIL  ? "llvm.ceil"
+                       : op == SC_TRUNC ? "llvm.trunc"
+                                        : "llvm.roundeven";
+
+    if (e->t->has_round)
+        return emit_intrinsic(e, name, &a, 1);
+    switch (op) {
+    case SC_FLOOR: return floor_of(e, a);
+    case SC_CEIL: return v_neg(e, floor_of(e, v_neg(e, a)));
+    case SC_TRUNC: return v_copysign(e, floor_of(e, v_abs(e, a)), a);
+    default: return nearest(e, a);
+    }
+}
+
+static value shift(emit *e, value v, int left)
+{
+    return left > 0 ? LLVMBuildShl(e->b, v, v_int(v, left), "")
+                    : LLVMBuildLShr(e->b, v, v_int(v, -left), "");
+}
+
+/* Three ranges: too large, normal, and below 2^-14, where adding 1/2 leaves
+ * the bits of an f16 at the end. */
+value v_half(emit *e, value v)
+{
+    value i = v_bits(e, v), u = v_and(e, i, v_int(i, 0x7fffffff));
+    value sign = shift(e, LLVMBuildXor(e->b, i, u, ""), -16);
+    value even = LLVMBuildAdd(e->b, u, v_and(e, shift(e, u, -13), v_int(u, 1)), "");
+    value normal = LLVMBuildAdd(e->b, even, v_int(u, 0xfff - (112 << 23)), "");
+    value half = v_flt(v, 0.5), sum = v_bits(e, v_add(e, v_abs(e, v), half));
+    value tiny = LLVMBuildSub(e->b, sum, v_bits(e, half), "");
+    value nan = v_or(e, v_and(e, shift(e, u, -13), v_int(u, 0x3ff)), v_int(u, 0x7e00));
+    value huge = v_sel(e, v_icmp(e, LLVMIntUGT, u, v_int(u, 0x7f800000)), nan, v_int(u, 0x7c00));
+    value below = v_icmp(e, LLVMIntULT, u, v_int(u, 0x38800000));
+    value r = v_sel(e, below, tiny, shift(e, normal, -13));
+
+    r = v_sel(e, v_icmp(e, LLVMIntUGE, u, v_int(u, 0x47800000)), huge, r);
+    type i16 = v_type(v, LLVMInt16TypeInContext(e->cx));
+    return LLVMBuildTrunc(e->b, v_or(e, r, sign), i16, "");
+}
+
+value v_from_half(emit *e, value half)
+{
+    type i32 = v_type(half, LLVMInt32TypeInContext(e->cx));
+    value i = LLVMBuildZExt(e->b, half, i32, ""), u = v_and(e, i, v_int(i, 0x7fff));
+    value sign = shift(e, LLVMBuildXor(e->b, i, u, ""), 16), small = v_float(e, shift(e, u, 13));
+    value r = v_bits(e, v_mul(e, small, v_flt(small, 0x1p112)));
+
+    value endless = v_icmp(e, LLVMIntUGE, u, v_int(u, 0x7c00));
+    r = v_sel(e, endless, v_or(e, r, v_int(r, 0x7f800000)), r);
+    return v_float(e, v_or(e, r, sign));
+}

@@ -1,0 +1,317 @@
+/* codegen/loop/print.c - text of a kernel; loop_parse.c reads it back.
+ *
+ * Infix operators are index arithmetic (i64); `/` and `%` round down.  All
+ * other functions are calls.  A literal of another type than i64 carries it:
+ * 1.5:f32, -3:i8, 0x7fc00000:f32 (bits). */
+#include "loop.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "num.h"
+
+static void print_list(const lp_kernel *k, const lp_expr *e, int n, text *out)
+{
+    for (int i = 0; i < n; i++) {
+        if (i)
+            text_add(out, ", ");
+        lp_print_expr(k, e[i], out);
+    }
+}
+
+/* In the fewest digits that give the bits back. */
+static void print_float(ir_dtype d, uint64_t bits, text *out)
+{
+    double v = num_load_flt(d, &bits);
+    char s[40];
+
+    if (isnan(v)) {
+        text_add(out, "0x%llx:%s", (unsigned long long)bits, dt_text(d));
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        uint64_t again = 0;
+        snprintf(s, sizeof s, "%.*g", digits, v);
+        num_store_flt(d, &again, strtod(s, NULL));
+        if (again == bits)
+            break;
+    }
+    text_add(out, "%s:%s", s, dt_text(d));
+}
+
+static void print_literal(const lp_node *n, text *out)
+{
+    ir_dtype d = (ir_dtype)n->dtype;
+
+    if (d == DT_I64)
+        text_add(out, "%lld", (long long)n->bits);
+    else if (d == DT_BOOL)
+        text_add(out, n->bits ? "true" : "false");
+    else if (d == DT_F32 || d == DT_F64 || d == DT_F16 || d == DT_BF16)
+        print_float(d, n->bits, out);
+    else if (d == DT_U64)
+        text_add(out, "%llu:u64", (unsigned long long)n->bits);
+    else if (dt_is_int(d))
+        text_add(out, "%lld:%s", (long long)n->bits, dt_text(d));
+    else
+        text_add(out, "0x%llx:%s", (unsigned long long)n->bits, dt_text(d));
+}
+
+/* Infix operator of an index node, its precedence; 0 for other nodes.  A literal that
+ * is taken away is none: `a - 5` reads as a sum. */
+static int infix(const lp_kernel *k, const lp_node *n, char *op)
+{
+    int64_t c;
+
+    if (n->kind == LX_FLOORDIV)
+        return *op = '/', 2;
+    if (n->kind != LX_SCALAR || n->dtype != DT_I64)
+        return 0;
+    switch (n->op) {
+    case SC_ADD: return *op = '+', 1;
+    case SC_SUB: return lp_is_int(k, k->arg.at[n->arg + 1], &c) ? 0 : (*op = '-', 1);
+    case SC_MUL: return *op = '*', 2;
+    case SC_MOD: return *op = '%', 2;
+    default: return 0;
+    }
+}
+
+static void print_prec(const lp_kernel *k, lp_expr e, int prec, text *out);
+
+static void print_infix(const lp_kernel *k, const lp_node *n, char op, int mine, int prec,
+                        text *out)
+{
+    lp_expr a = k->arg.at[n->arg], b = k->arg.at[n->arg + 1];
+    int64_t c;
+
+    if (mine < prec)
+        text_add(out, "(");
+    print_prec(k, a, mine, out);
+    if (op == '+' && lp_is_int(k, b, &c) && c < 0 && c != INT64_MIN) {
+        text_add(out, " - %lld", (long long)-c);
+    } else {
+        text_add(out, " %c ", op);
+        print_prec(k, b, mine + 1, out);
+    }
+    if (mine < prec)
+        text_add(out, ")");
+}
+
+static void print_load(const lp_kernel *k, const lp_node *n, text *out)
+{
+    const lp_expr *args = k->arg.at + n->arg;
+    int rank = k->buf.at[n->ref].rank;
+
+    text_add(out, "%s[", k->buf.at[n->ref].name);
+    print_list(k, args, rank, out);
+    if (n->guarded) {
+        text_add(out, rank ? " if " : "if ");
+        lp_print_expr(k, args[rank], out);
+    }
+    text_add(out, "]");
+}
+
+static void print_call(const lp_kernel *k, const lp_node *n, text *out)
+{
+    const char *name = n->kind == LX_DOT4 ? "dot4" : sc_text(n->op);
+
+    if (n->kind == LX_SCALAR && n->op == SC_CAST)
+        text_add(out, "%s(", dt_text(n->dtype));
+    else if (n->kind == LX_SCALAR && n->op == SC_BITCAST)
+        text_add(out, "bitcast(%s, ", dt_text(n->dtype));
+    else
+        text_add(out, "%s(", name);
+    print_list(k, k->arg.at + n->arg, (int)n->narg, out);
+    text_add(out, ")");
+}
+
+static void print_prec(const lp_kernel *k, lp_expr e, int prec, text *out)
+{
+    const lp_node *n = lp_at(k, e);
+    char op = 0;
+    int mine = infix(k, n, &op);
+
+    if (mine)
+        print_infix(k, n, op, mine, prec, out);
+    else if (n->kind == LX_LITERAL)
+        print_literal(n, out);
+    else if (n->kind == LX_VAR)
+        text_add(out, "%s", k->var.at[n->ref].name);
+    else if (n->kind == LX_LOAD)
+        print_load(k, n, out);
+    else
+        print_call(k, n, out);
+}
+
+void lp_print_expr(const lp_kernel *k, lp_expr e, text *out)
+{
+    print_prec(k, e, 0, out);
+}
+
+static void print_buffer(const lp_kernel *k, lp_buf b, text *out)
+{
+    static const char *const space[] = {"in", "out", "inout", "const", "row", "reg"};
+    const lp_buffer *buf = &k->buf.at[b];
+
+    text_add(out, "%s: %s[", buf->name, dt_text(buf->dtype));
+    print_list(k, buf->dims, buf->rank, out);
+    text_add(out, "] %s", space[buf->space]);
+    if (buf->strides) {
+        text_add(out, " strides [");
+        print_list(k, buf->strides, buf->rank, out);
+        text_add(out, "]");
+    }
+    if (buf->align)
+        text_add(out, " align %d", buf->align);
+    if (buf->alias)
+        text_add(out, " alias %s", k->buf.at[buf->alias].name);
+}
+
+static void print_access(const lp_kernel *k, lp_buf b, const lp_expr *idx, text *out)
+{
+    text_add(out, "%s[", k->buf.at[b].name);
+    print_list(k, idx, k->buf.at[b].rank, out);
+    text_add(out, "]");
+}
+
+static void print_loop_head(const lp_kernel *k, const lp_stmt *s, text *out)
+{
+    static const char *const kind[] = {"for", "down", "par", "unroll", "vec"};
+    static const char *const tail[] = {"masked", "scalar", "exact"};
+
+    text_add(out, "%s ", kind[s->kind]);
+    if (s->kind == LP_VEC)
+        text_add(out, "%s ", tail[s->tail]);
+    for (uint32_t i = 0; i < s->nvar; i++)
+        text_add(out, "%s%s", i ? ", " : "", k->var.at[s->var[i]].name);
+    for (uint32_t i = 0; i < s->nvar; i++) {
+        text_add(out, i ? ", " : " in ");
+        lp_print_expr(k, s->lo[i], out);
+        text_add(out, "..");
+        lp_print_expr(k, s->hi[i], out);
+        if (s->step[i] != 1 || s->kind == LP_VEC)
+            text_add(out, " step %lld", (long long)s->step[i]);
+    }
+    text_add(out, " {\n");
+}
+
+static void print_block(const lp_kernel *k, const lp_stmt *s, int depth, text *out);
+
+static void print_store(const lp_kernel *k, const lp_stmt *s, text *out)
+{
+    static const char *const assign[SC_COUNT] = {
+        [SC_NONE] = "=", [SC_ADD] = "+=", [SC_MUL] = "*=", [SC_MIN] = "min=", [SC_MAX] = "max=",
+        [SC_AND] = "and=", [SC_OR] = "or=",
+    };
+
+    if (s->stream)
+        text_add(out, "stream ");
+    print_access(k, s->buf, s->idx, out);
+    text_add(out, " %s ", assign[s->accum]);
+    lp_print_expr(k, s->value, out);
+    text_add(out, "\n");
+}
+
+static void print_simple(const lp_kernel *k, const lp_stmt *s, text *out)
+{
+    switch (s->op) {
+    case LP_LOCAL:
+        text_add(out, "local ");
+        print_buffer(k, s->buf, out);
+        if (s->value) {
+            text_add(out, " = ");
+            lp_print_expr(k, s->value, out);
+        }
+        break;
+    case LP_LET:
+        text_add(out, "%s = ", k->var.at[s->var[0]].name);
+        lp_print_expr(k, s->value, out);
+        break;
+    case LP_FOLD:
+        text_add(out, "%s = fold %s %s", k->var.at[s->var[0]].name, sc_text(s->accum),
+                 k->buf.at[s->from].name);
+        break;
+    case LP_TRANSPOSE:
+        text_add(out, "transpose ");
+        print_access(k, s->buf, s->idx, out);
+        text_add(out, " ");
+        print_access(k, s->from, s->from_idx, out);
+        text_add(out, " %d", s->size);
+        break;
+    default:
+        text_add(out, "prefetch ");
+        print_access(k, s->buf, s->idx, out);
+    }
+    text_add(out, "\n");
+}
+
+static void print_stmt(const lp_kernel *k, const lp_stmt *s, int depth, text *out)
+{
+    text_add(out, "%*s", depth * 2, "");
+    switch (s->op) {
+    case LP_LOOP:
+        print_loop_head(k, s, out);
+        print_block(k, s->body, depth + 1, out);
+        text_add(out, "%*s}\n", depth * 2, "");
+        break;
+    case LP_IF:
+        text_add(out, "if ");
+        lp_print_expr(k, s->value, out);
+        text_add(out, " {\n");
+        print_block(k, s->body, depth + 1, out);
+        if (s->other) {
+            text_add(out, "%*s} else {\n", depth * 2, "");
+            print_block(k, s->other, depth + 1, out);
+        }
+        text_add(out, "%*s}\n", depth * 2, "");
+        break;
+    case LP_STORE: print_store(k, s, out); break;
+    default: print_simple(k, s, out);
+    }
+}
+
+static void print_block(const lp_kernel *k, const lp_stmt *s, int depth, text *out)
+{
+    for (; s; s = s->next)
+        print_stmt(k, s, depth, out);
+}
+
+static void print_dims(const lp_kernel *k, text *out)
+{
+    for (uint32_t i = 0; i < k->dim.len; i++) {
+        const lp_variable *v = &k->var.at[k->dim.at[i]];
+
+        text_add(out, "%s%s", i ? ", " : " dims ", v->name);
+        if (v->lo == 0 && v->hi == INT64_MAX && v->divisor == 1)
+            continue;
+        text_add(out, " in %lld..", (long long)v->lo);
+        if (v->hi != INT64_MAX)
+            text_add(out, "%lld", (long long)v->hi);
+        if (v->divisor != 1)
+            text_add(out, " %% %lld", (long long)v->divisor);
+    }
+}
+
+static void print_kernel(const lp_kernel *k, const char *name, text *out)
+{
+    text_add(out, "kernel %s(", name);
+    for (lp_buf b = 1; b <= k->params; b++) {
+        text_add(out, b > 1 ? ", " : "");
+        print_buffer(k, b, out);
+    }
+    text_add(out, ")");
+    print_dims(k, out);
+    text_add(out, " {\n");
+    print_block(k, k->body, 1, out);
+    text_add(out, "}\n");
+}
+
+void lp_print(const lp_kernel *k, text *out)
+{
+    print_kernel(k, k->name, out);
+}
+
+void lp_print_anonymous(const lp_kernel *k, text *out)
+{
+    print_kernel(k, "_", out);
+}

@@ -1,0 +1,89 @@
+/* codegen/lower/body_dim.c - dims as index expressions of a kernel, whose parameters
+ * their symbols are. */
+#include "body.h"
+
+static lp_expr find_dim(const body *b, ir_dim d)
+{
+    for (uint32_t i = 0; i < b->dim.len; i++)
+        if (dim_same(b->dim.at[i], d))
+            return b->dim_expr.at[i];
+    return 0;
+}
+
+void body_dims(body *b, ir_dim d)
+{
+    const dim_table *t = &b->l->m->dims;
+    const dim_expr *e = dim_get(t, d);
+
+    if (!e || e->op == DIM_CONST)
+        return;
+    if (e->op == DIM_SYM) {
+        if (!find_dim(b, d)) {
+            char name[32];
+            snprintf(name, sizeof name, "d%u", b->dim.len);
+            vec_push(&b->dim, d);
+            vec_push(&b->dim_expr, lp_dim_range(b->k, name, e->lo, e->hi, 1));
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < e->n; i++)
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            body_dims(b, e->term[i].atom[j]);
+    for (int i = 0; e->op != DIM_POLY && i < 3; i++)
+        body_dims(b, e->arg[i]);
+}
+
+static lp_expr dim_poly(body *b, const dim_expr *e)
+{
+    lp_expr sum = 0;
+
+    for (uint32_t i = 0; i < e->n; i++) {
+        lp_expr p = lp_int(b->k, e->term[i].coef);
+        for (uint32_t j = 0; j < e->term[i].n; j++)
+            p = lp_mul(b->k, p, body_dim(b, e->term[i].atom[j]));
+        sum = sum ? lp_add(b->k, sum, p) : p;
+    }
+    return sum;
+}
+
+lp_expr body_dim(body *b, ir_dim d)
+{
+    const dim_expr *e = dim_get(&b->l->m->dims, d);
+    lp_kernel *k = b->k;
+
+    if (!e)
+        return lp_int(k, d.v);
+    if (e->op == DIM_CONST)
+        return lp_int(k, e->value);
+    if (e->op == DIM_SYM) {
+        lp_expr x = find_dim(b, d);
+        ICE_IF(!x, "symbol not declared");
+        return x;
+    }
+    if (e->op == DIM_POLY)
+        return dim_poly(b, e);
+    lp_expr x = body_dim(b, e->arg[0]), y = body_dim(b, e->arg[1]);
+    lp_expr one = lp_int(k, 1), zero = lp_int(k, 0);
+    switch (e->op) {
+    case DIM_DIV: return lp_div(k, x, y);
+    case DIM_MOD: return lp_mod(k, x, y);
+    case DIM_MIN: return lp_min(k, x, y);
+    case DIM_MAX: return lp_max(k, x, y);
+    case DIM_EQ: return lp_select(k, lp_eq(k, x, y), one, zero);
+    case DIM_LT: return lp_select(k, lp_lt(k, x, y), one, zero);
+    case DIM_LE: return lp_select(k, lp_le(k, x, y), one, zero);
+    default:
+        x = lp_2(k, SC_NE, x, zero);
+        return lp_select(k, x, y, body_dim(b, e->arg[2]));
+    }
+}
+
+void body_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx)
+{
+    for (int i = n - 1; i >= 0; i--) {
+        lp_expr e = body_dim(b, t->dim[at[i]]);
+        idx[at[i]] = i ? lp_mod(b->k, linear, e) : linear;
+        if (i)
+            linear = lp_div(b->k, linear, e);
+    }
+}

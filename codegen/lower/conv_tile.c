@@ -1,0 +1,593 @@
+/* codegen/lower/conv_tile.c - a row of output positions, in register tiles.
+ *
+ * Positions outside the image add nothing.  Most tiles never meet one; the
+ * first and the last tile of a row do, at places that are known when the
+ * kernel is made: their taps are written out one by one, each over the
+ * positions that it reaches.  A width that is known only at run time ends with
+ * a tile that overlaps the one before and computes some positions twice, so
+ * that no short tile is needed.
+ *
+ * An image dilated by D (a transposed convolution) has D phases: the positions
+ * equal modulo D read the same taps, and tiles run over the positions of one
+ * phase.  What does not fit this (pads wider than a tile, many taps) reads
+ * under guards. */
+#include "conv.h"
+
+enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
+
+/* The last axis in numbers.  Position i of a row is `phase` + step * i of the
+ * output; tap t reads the image at stride * i + offset(t). */
+typedef struct edge {
+    int64_t stride, dilation, taps, low, high, step, phase;
+    int64_t width, image;       /* extents of output and image; -1: symbolic */
+    int64_t first, last;        /* positions at either end that leave the image */
+} edge;
+
+/* One tile while it is made. */
+typedef struct tile {
+    const conv *c;
+    body *b;
+    lp_buf y, weights, acc;
+    lp_buf image;               /* to be fetched ahead of the tiles; 0: not needed */
+    const conv_place *at;
+    int p, q;
+    bool low, high;             /* begins, ends with its row */
+    bool guarded;               /* any position may lie outside */
+    const edge *edge;           /* of the row; null: it has no rim, or none in numbers */
+    lp_expr w0;                 /* its first position */
+    lp_expr tap[CONV_MAX_SPATIAL], pos[CONV_MAX_SPATIAL];
+} tile;
+
+static bool has_rim(const conv *c, int i)
+{
+    const dim_table *t = &c->j->l->m->dims;
+
+    return !dim_is(t, c->at->low.at[i], 0) || !dim_is(t, c->at->high.at[i], 0) ||
+           !dim_is(t, c->at->ldil.at[i], 1);
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Does this phase read the tap? */
+static bool has_tap(const edge *e, int64_t tap)
+{
+    return (e->phase + tap * e->dilation - e->low) % e->step == 0;
+}
+
+static int64_t offset(const edge *e, int64_t tap)
+{
+    return (e->phase + tap * e->dilation - e->low) / e->step;
+}
+
+/* How far the image goes on behind what the last position reads at offset 0:
+ * known where the extents are; else the pads tell it but for up to `unknown`
+ * more. */
+static int64_t slack(const edge *e, int64_t *unknown)
+{
+    int64_t reach = (e->taps - 1) * e->dilation;
+
+    *unknown = e->width < 0 && e->step == 1 ? e->stride - 1 : 0;
+    if (e->step > 1)
+        return -floor_div(e->low + e->high - reach - e->phase, e->step);
+    return e->width < 0 ? reach - e->high - e->low
+                        : e->image - 1 - (e->width - 1) * e->stride;
+}
+
+/* Positions at either end that read beyond the image. */
+static void find_ends(edge *e)
+{
+    int64_t unknown, left = slack(e, &unknown);
+
+    e->first = e->last = 0;
+    for (int64_t t = 0; t < e->taps; t++)
+        if (has_tap(e, t)) {
+            e->first = max_i64(e->first, -floor_div(offset(e, t), e->stride));
+            e->last = max_i64(e->last, -floor_div(left - offset(e, t), e->stride));
+        }
+}
+
+/* Numbers of the last axis; false if one that is needed is no constant. */
+static bool edge_of(const conv *c, edge *e)
+{
+    const struct ir_attr_CONV *a = c->at;
+    const dim_table *t = &c->j->l->m->dims;
+    int i = c->s - 1;
+
+    e->phase = 0;
+    if (!dim_const(t, c->ty->dim[a->ys.at[i]], &e->width) ||
+        !dim_const(t, c->tx->dim[a->xs.at[i]], &e->image))
+        e->width = e->image = -1;
+    return dim_const(t, a->ldil.at[i], &e->step) && dim_const(t, a->stride.at[i], &e->stride) &&
+           dim_const(t, a->rdil.at[i], &e->dilation) && dim_const(t, a->low.at[i], &e->low) &&
+           dim_const(t, a->high.at[i], &e->high) &&
+           dim_const(t, c->tw->dim[a->ws.at[i]], &e->taps) && e->taps <= MAX_EDGE_TAPS &&
+           (e->step == 1 || e->stride == 1);
+}
+
+/* ---- reading image and weights ----------------------------------------------------- */
+
+/* Output position of the tile's position r. */
+static lp_expr output_at(const tile *x, lp_expr r)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr i = lp_add(k, x->w0, r);
+
+    if (!x->edge || x->edge->step == 1)
+        return i;
+    lp_expr phase = lp_int(k, x->edge->phase);
+    return lp_add(k, phase, lp_mul(k, lp_int(k, x->edge->step), i));
+}
+
+/* Place in the (dilated) image of output position pos and a tap along axis i. */
+static lp_expr image_at(const tile *x, int i, lp_expr pos, lp_expr tap)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr p = lp_mul(k, pos, body_dim(x->b, a->stride.at[i]));
+
+    p = lp_add(k, p, lp_mul(k, tap, body_dim(x->b, a->rdil.at[i])));
+    return lp_sub(k, p, body_dim(x->b, a->low.at[i]));
+}
+
+/* The same, and whether an element of the (dilated) image is there. */
+static lp_expr image_if(const tile *x, int i, lp_expr pos, lp_expr tap, lp_expr *inside)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr p = image_at(x, i, pos, tap), zero = lp_int(k, 0), ok = lp_le(k, zero, p);
+
+    if (!dim_is(&x->c->j->l->m->dims, a->ldil.at[i], 1)) {
+        lp_expr ldil = body_dim(x->b, a->ldil.at[i]);
+        ok = lp_and(k, ok, lp_eq(k, lp_mod(k, p, ldil), zero));
+        p = lp_div(k, p, ldil);
+    }
+    ok = lp_and(k, ok, lp_lt(k, p, body_dim(x->b, x->c->tx->dim[a->xs.at[i]])));
+    *inside = *inside ? lp_and(k, *inside, ok) : ok;
+    return p;
+}
+
+/* An element of r, 0 unless `inside`. */
+static lp_expr load_if(body *b, ir_ref r, const lp_expr *idx, lp_expr inside)
+{
+    return body_at_if(b, r, idx, inside, lp_const_bits(b->k, ir_type_of(b->fn, r)->dtype, 0));
+}
+
+/* The features of one output: `linear` counts them, axis[] are their indices
+ * where image and weights split them alike: then no division is needed. */
+typedef struct features {
+    bool alike;
+    lp_expr linear, axis[IR_MAX_RANK];
+    int loops;
+} features;
+
+/* The image where the next tile of the row will read it, for the block of
+ * features at hand. */
+static void prefetch_next(const tile *x, const features *f)
+{
+    enum { LINE = 64 };
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    int last = x->c->s - 1, vectors = LINE / (x->c->lanes * dt_size(x->c->tx->dtype));
+    int each = dim_is(&x->c->j->l->m->dims, a->stride.at[last], 1) && vectors > 1 ? vectors : 1;
+    lp_expr idx[IR_MAX_RANK];
+
+    body_split(x->b, x->at->n, x->c->tx, a->xb.at, a->xb.n, idx);
+    body_split(x->b, x->at->g, x->c->tx, a->xg.at, a->xg.n, idx);
+    idx[a->xf.at[0]] = f->axis[0];
+    idx[a->xf.at[1]] = lp_int(k, 0);
+    for (int i = 0; i < last; i++)
+        idx[a->xs.at[i]] = x->pos[i];
+    for (int r = 0; r < x->p; r += each) {
+        lp_expr at = lp_add(k, x->w0, lp_int(k, x->p + r));
+        idx[a->xs.at[last]] = image_at(x, last, at, x->tap[last]);
+        lp_prefetch(k, x->image, idx);
+    }
+}
+
+static features feature_loops(const tile *x)
+{
+    static const char *const name[] = {"f0", "f1", "f2", "f3"};
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    features f = {.alike = a->xf.n == a->wf.n, .linear = lp_int(k, 0)};
+
+    for (int i = 0; f.alike && i < a->xf.n; i++)
+        f.alike = dim_same(x->c->tx->dim[a->xf.at[i]], x->c->tw->dim[a->wf.at[i]]);
+    if (x->c->depthwise)
+        return f;
+    if (!f.alike) {
+        f.linear = lp_for(k, "f", f.linear, body_dim(x->b, conv_extent(x->c, a->wf, x->c->tw)));
+        f.loops = 1;
+        return f;
+    }
+    for (; f.loops < a->xf.n; f.loops++) {
+        lp_expr e = body_dim(x->b, x->c->tw->dim[a->wf.at[f.loops]]);
+        f.axis[f.loops] = lp_for(k, name[f.loops & 3], lp_int(k, 0), e);
+        f.linear = f.loops ? lp_add(k, lp_mul(k, f.linear, e), f.axis[f.loops]) : f.axis[0];
+        if (x->image && !f.loops)
+            prefetch_next(x, &f);
+    }
+    return f;
+}
+
+static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr inside)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->tx;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK];
+
+    body_split(x->b, x->at->n, t, a->xb.at, a->xb.n, idx);
+    if (!x->c->depthwise) {
+        body_split(x->b, x->at->g, t, a->xg.at, a->xg.n, idx);
+    } else {                    /* blocked: the block is one vector */
+        idx[a->xg.at[0]] = x->at->o;
+        idx[a->xg.at[1]] = v;
+    }
+    for (int i = 0; i < a->xf.n; i++)
+        idx[a->xf.at[i]] = x->c->depthwise ? lp_int(k, 0) : f->axis[i];
+    if (!x->c->depthwise && !f->alike)
+        body_split(x->b, f->linear, t, a->xf.at, a->xf.n, idx);
+    for (int i = 0; i < x->c->s; i++)
+        idx[a->xs.at[i]] = x->pos[i];
+    body_forget(x->b);
+    return lp_cast(k, x->c->acc, load_if(x->b, x->c->x, idx, inside));
+}
+
+/* Number of the channel vector u of the tile. */
+static lp_expr channel_vector(const tile *x, lp_expr u)
+{
+    lp_kernel *k = x->b->k;
+
+    return x->c->depthwise ? x->at->o : lp_add(k, lp_mul(k, x->at->o, lp_int(k, x->q)), u);
+}
+
+/* Number of the tap at hand. */
+static lp_expr linear_tap(const tile *x)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr linear = x->tap[0];
+
+    for (int i = 1; i < x->c->s; i++) {
+        lp_expr e = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[i]]);
+        linear = lp_add(k, lp_mul(k, linear, e), x->tap[i]);
+    }
+    return linear;
+}
+
+/* A panel of weights is a stream that a tile of long vectors reads faster than
+ * the processor foresees. */
+static void fetch_weights(const tile *x, const features *f)
+{
+    enum { LONG = 64, DISTANCE = 2048 };
+    const conv *c = x->c;
+    lp_kernel *k = x->b->k;
+    int n = c->q * c->lanes, row = n * dt_size(c->tw->dtype);
+
+    if (!c->packed || c->depthwise || c->j->l->target->vector_bytes < LONG)
+        return;
+    lp_expr tap = linear_tap(x);
+    lp_expr ahead = lp_add(k, f->linear, lp_int(k, (DISTANCE + row - 1) / row));
+    lp_prefetch_row(k, x->weights, LP(x->at->g, x->at->o, tap, ahead, lp_int(k, 0)), n);
+}
+
+static lp_expr weight_value(const tile *x, const features *f, lp_expr u, lp_expr v)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->tw;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], lanes = lp_int(k, x->c->lanes);
+
+    if (x->c->packed) {
+        lp_expr group = x->c->depthwise ? lp_int(k, 0) : x->at->g;
+        lp_expr at = x->q > 1 ? lp_add(k, lp_mul(k, u, lanes), v) : v;
+        return lp_cast(k, x->c->acc,
+                       lp_load(k, x->weights, LP(group, x->at->o, linear_tap(x), f->linear, at)));
+    }
+    lp_expr channel = lp_add(k, lp_mul(k, channel_vector(x, u), lanes), v);
+    body_split(x->b, x->at->g, t, a->wg.at, a->wg.n, idx);
+    body_split(x->b, channel, t, a->wo.at, a->wo.n, idx);
+    body_split(x->b, f->linear, t, a->wf.at, a->wf.n, idx);
+    for (int i = 0; i < x->c->s; i++)
+        idx[a->ws.at[i]] = x->tap[i];
+    lp_expr in = lp_lt(k, channel, body_dim(x->b, conv_extent(x->c, a->wo, t)));
+    return lp_cast(k, x->c->acc, load_if(x->b, x->c->w, idx, in));
+}
+
+/* ---- sums --------------------------------------------------------------------------- */
+
+/* Adds the products of all features at the tap at hand to positions [lo, hi).
+ * Positions outside, channels inside: one broadcast is live at a time. */
+static void add_products(tile *x, int lo, int hi, bool guarded)
+{
+    lp_kernel *k = x->b->k;
+    int last = x->c->s - 1;
+    lp_expr inside = 0;
+
+    if (lo >= hi)
+        return;
+    features f = feature_loops(x);
+    fetch_weights(x, &f);
+    lp_expr low = lp_int(k, lo), zero = lp_int(k, 0), lanes = lp_int(k, x->c->lanes);
+    lp_expr r = lp_loop(k, LP_UNROLL, "r", low, lp_int(k, hi), 1);
+    lp_expr u = lp_unroll(k, "u", x->q);
+    lp_expr v = lp_vec(k, "v", zero, lanes, x->c->lanes, LP_EXACT);
+    lp_expr at = output_at(x, r);
+    if (guarded) {
+        x->pos[last] = image_if(x, last, at, x->tap[last], &inside);
+    } else {
+        lp_expr pos = image_at(x, last, at, x->tap[last]);
+        x->pos[last] = lp_div(k, pos, body_dim(x->b, x->c->at->ldil.at[last]));
+    }
+    lp_expr xv = image_value(x, &f, v, inside), wv = weight_value(x, &f, u, v);
+    lp_expr old = lp_load(k, x->acc, LP(r, u, v));
+    lp_store(k, x->acc, LP(r, u, v), dt_is_float(x->c->acc) ? lp_fma(k, xv, wv, old)
+                                                            : lp_add(k, old, lp_mul(k, xv, wv)));
+    for (int i = 0; i < f.loops + 3; i++)
+        lp_end(k);
+}
+
+static int clamp(int64_t v, int p)
+{
+    return (int)max_i64(0, min_i64(v, p));
+}
+
+/* One tap of the last axis, over the positions of the tile that it reaches. */
+static void add_tap(tile *x, int64_t tap)
+{
+    const edge *e = x->edge;
+    bool low = x->low && !x->guarded, high = x->high && !x->guarded;
+    int64_t unknown, at = offset(e, tap), left = slack(e, &unknown) - at;
+    int lo = low ? clamp(-floor_div(at, e->stride), x->p) : 0;
+    int sure = high ? clamp(x->p + floor_div(left, e->stride), x->p) : x->p;
+    int most = high ? clamp(x->p + floor_div(left + unknown, e->stride), x->p) : x->p;
+
+    x->tap[x->c->s - 1] = lp_int(x->b->k, tap);
+    add_products(x, lo, sure, x->guarded);
+    add_products(x, (int)max_i64(lo, sure), most, true);
+}
+
+/* Opens the loops over the taps of all axes but the last; returns their count.
+ * Rows of the image that do not exist are left out. */
+static int outer_taps(tile *x)
+{
+    static const char *const name[] = {"t0", "t1", "t2", "t3", "t4"};
+    lp_kernel *k = x->b->k;
+    lp_expr inside = 0, zero = lp_int(k, 0);
+    int open = 0;
+
+    for (; open < x->c->s - 1; open++) {
+        int32_t axis = x->c->at->ws.at[open];
+        x->tap[open] = lp_for(k, name[open], zero, body_dim(x->b, x->c->tw->dim[axis]));
+        x->pos[open] = has_rim(x->c, open)
+                           ? image_if(x, open, x->at->pos[open], x->tap[open], &inside)
+                           : image_at(x, open, x->at->pos[open], x->tap[open]);
+    }
+    if (inside) {
+        lp_if(k, inside);
+        open++;
+    }
+    return open;
+}
+
+static void add_all(tile *x)
+{
+    lp_kernel *k = x->b->k;
+    int open = outer_taps(x), last = x->c->s - 1;
+    lp_expr taps = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[last]]);
+
+    if (x->low || x->high || (x->edge && x->edge->step > 1)) {
+        for (int64_t i = 0; i < x->edge->taps; i++)
+            if (has_tap(x->edge, i))
+                add_tap(x, i);
+    } else {
+        x->tap[last] = lp_for(k, "t", lp_int(k, 0), taps);
+        add_products(x, 0, x->p, x->guarded);
+        lp_end(k);
+    }
+    while (open--)
+        lp_end(k);
+}
+
+/* ---- the rest of the group, on sums ---------------------------------------------------- */
+
+static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_expr *idx)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    const ir_type *t = x->c->ty;
+    ir_ints channels = x->c->depthwise ? a->yg : a->yo;
+    lp_kernel *k = x->b->k;
+
+    body_split(x->b, x->at->n, t, a->yb.at, a->yb.n, idx);
+    if (channels.n == 2 && dim_is(&x->c->j->l->m->dims, t->dim[channels.at[1]], x->c->lanes)) {
+        idx[channels.at[0]] = lp_div(k, first, lp_int(k, x->c->lanes));
+        idx[channels.at[1]] = v;
+    } else {
+        body_split(x->b, lp_add(k, first, v), t, channels.at, channels.n, idx);
+    }
+    for (int i = 0; x->c->depthwise && i < a->yo.n; i++)
+        idx[a->yo.at[i]] = lp_int(k, 0);
+    if (!x->c->depthwise)
+        body_split(x->b, x->at->g, t, a->yg.at, a->yg.n, idx);
+    for (int i = 0; i < x->c->s - 1; i++)
+        idx[a->ys.at[i]] = x->at->pos[i];
+    idx[a->ys.at[x->c->s - 1]] = output_at(x, r);
+}
+
+static void store_results(tile *x)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), lanes = lp_int(k, x->c->lanes);
+    ir_dim channels = conv_extent(x->c, x->c->depthwise ? a->yg : a->yo, x->c->ty);
+    int64_t n;
+    bool exact = dim_const(&x->c->j->l->m->dims, channels, &n) && n % (x->q * x->c->lanes) == 0;
+
+    lp_expr u = lp_unroll(k, "u", x->q);
+    lp_expr r = lp_unroll(k, "r", x->p);
+    lp_expr first = lp_mul(k, channel_vector(x, u), lanes);
+    lp_expr left = lp_min(k, lp_sub(k, body_dim(x->b, channels), first), lanes);
+    lp_expr v = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), x->c->lanes,
+                       exact ? LP_EXACT : LP_MASKED);
+    output_index(x, first, r, v, idx);
+    body_forget(x->b);
+    x->b->given_expr = lp_cast(k, x->c->ty->dtype, lp_load(k, x->acc, LP(r, u, v)));
+    lp_store(k, x->y, idx, body_at(x->b, x->c->j->out, idx));
+    body_forget(x->b);
+    for (int i = 0; i < 3; i++)
+        lp_end(k);
+}
+
+/* ---- tiles, rows ------------------------------------------------------------------------ */
+
+/* The tile *x, of p positions from w0 on. */
+static void make_tile(tile *x, int p, lp_expr w0)
+{
+    const conv *c = x->c;
+    lp_kernel *k = x->b->k;
+    lp_expr zero = dt_is_float(c->acc) ? lp_const_flt(k, c->acc, 0) : lp_const_int(k, c->acc, 0);
+    lp_expr dims[3];
+
+    x->p = p;
+    x->q = c->depthwise ? 1 : c->q;
+    x->w0 = w0;
+    dims[0] = lp_int(k, p);
+    dims[1] = lp_int(k, x->q);
+    dims[2] = lp_int(k, c->lanes);
+    x->acc = lp_local(k, "acc", c->acc, 3, dims, LP_REG, zero);
+    add_all(x);
+    store_results(x);
+}
+
+/* `count` tiles of p positions, from position `first` on. */
+static void make_tiles(tile *x, int p, int64_t first, lp_expr count)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr i = lp_for(k, "wt", lp_int(k, 0), count), begin = lp_int(k, first);
+
+    make_tile(x, p, lp_add(k, begin, lp_mul(k, i, lp_int(k, p))));
+    lp_end(k);
+}
+
+static void make_end(tile *x, int p, lp_expr w0, bool low, bool high)
+{
+    x->low = low, x->high = high;
+    make_tile(x, p, w0);
+    x->low = x->high = false;
+}
+
+/* Positions at the ends that need tiles of their own. */
+static int64_t first_of(const tile *x)
+{
+    return x->edge && !x->guarded ? x->edge->first : 0;
+}
+
+static int64_t last_of(const tile *x)
+{
+    return x->edge && !x->guarded ? x->edge->last : 0;
+}
+
+/* A constant width: tiles of `big` and big - 1 positions fill it evenly. */
+static void const_row(tile *x, int64_t width)
+{
+    lp_kernel *k = x->b->k;
+    int64_t tiles = (width + x->c->p - 1) / x->c->p;
+    int big = (int)((width + tiles - 1) / tiles);
+    int64_t bigs = width - tiles * (big - 1), smalls = tiles - bigs;
+    int end = smalls ? big - 1 : big;
+
+    x->guarded = x->guarded || first_of(x) > big || last_of(x) > end;
+    bool low = first_of(x) > 0, high = last_of(x) > 0;
+    if (tiles == 1 && (low || high)) {
+        make_end(x, big, lp_int(k, 0), true, true);
+        return;
+    }
+    if (low)
+        make_end(x, big, lp_int(k, 0), true, false);
+    bigs -= high && !smalls;
+    if (bigs > low)
+        make_tiles(x, big, low ? big : 0, lp_int(k, bigs - low));
+    if (smalls > high)
+        make_tiles(x, big - 1, bigs * big, lp_int(k, smalls - high));
+    if (high)
+        make_end(x, end, lp_int(k, width - end), false, true);
+}
+
+/* A width below what symbolic_row needs. */
+static void single_positions(tile *x, lp_expr width)
+{
+    lp_kernel *k = x->b->k;
+    bool guarded = x->guarded;
+    lp_expr w0 = lp_for(k, "ws", lp_int(k, 0), width);
+
+    x->guarded = guarded || first_of(x) || last_of(x);
+    make_tile(x, 1, w0);
+    x->guarded = guarded;
+    lp_end(k);
+}
+
+/* A symbolic width: the first tile, whole ones, the last p positions; a rim of
+ * several positions needs one more tile before the last. */
+static void symbolic_row(tile *x, lp_expr width)
+{
+    lp_kernel *k = x->b->k;
+    int p = x->c->p;
+    int64_t first = first_of(x), last = last_of(x);
+    lp_expr inner = lp_sub(k, width, lp_int(k, last)), end = lp_sub(k, width, lp_int(k, p));
+    lp_expr whole = lp_div(k, inner, lp_int(k, p));
+
+    lp_if(k, lp_le(k, lp_int(k, p + first + last), width));
+    if (first)
+        make_end(x, p, lp_int(k, 0), true, false);
+    make_tiles(x, p, first ? p : 0, lp_sub(k, whole, lp_int(k, first ? 1 : 0)));
+    if (last > 1)
+        make_tile(x, p, lp_sub(k, inner, lp_int(k, p)));
+    if (last) {
+        make_end(x, p, end, false, true);
+    } else {
+        lp_if(k, lp_lt(k, lp_mul(k, whole, lp_int(k, p)), width));
+        make_tile(x, p, end);
+        lp_end(k);
+    }
+    lp_else(k);
+    single_positions(x, width);
+    lp_end(k);
+}
+
+/* All positions of one phase, or of the row. */
+static void phase_row(tile *x, ir_dim width)
+{
+    int64_t w;
+
+    if (!dim_const(&x->c->j->l->m->dims, width, &w))
+        symbolic_row(x, body_dim(x->b, width));
+    else if (w > 0)
+        const_row(x, w);
+}
+
+void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place *at)
+{
+    tile x = {.c = c, .b = b, .y = y, .weights = weights, .at = at};
+    ir_dim width = c->ty->dim[c->at->ys.at[c->s - 1]];
+    dim_table *t = &c->j->l->m->dims;
+    edge e;
+
+    if (c->ahead)
+        x.image = body_source(b, c->x);
+    x.edge = &e;
+    if (!has_rim(c, c->s - 1) || !edge_of(c, &e)) {
+        x.edge = NULL;
+        x.guarded = has_rim(c, c->s - 1);
+        phase_row(&x, width);
+        return;
+    }
+    for (e.phase = 0; e.phase < e.step; e.phase++) {
+        find_ends(&e);
+        x.guarded = e.first > c->p || e.last > c->p;
+        ir_dim left = dim_sub(t, width, dim_int(t, e.phase));
+        phase_row(&x, dim_ceildiv(t, left, dim_int(t, e.step)));
+    }
+}

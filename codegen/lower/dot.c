@@ -1,0 +1,407 @@
+/* codegen/lower/dot.c - matrix products: where the operands are read from.
+ *
+ * out[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], where m, n
+ * and k may each be several axes.  B is read in panels of NR columns: packed
+ * at compile time when it is constant, into a temp when its columns are not
+ * the last axis in memory or when many tiles of rows read them, else in place.
+ * A is read by broadcast, and copied only if finding an element takes a
+ * division. */
+#include "const.h"
+#include "dot.h"
+#include "pack.h"
+
+static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
+{
+    ir_dim p = {1};
+
+    for (int i = 0; i < n; i++)
+        p = dim_mul(t, p, x->dim[at[i]]);
+    return p;
+}
+
+void dot_dims(const dot *d, body *b)
+{
+    for (int i = 0; i < d->tb->rank; i++)
+        body_dims(b, d->tb->dim[i]);
+    for (int i = 0; i < d->ta->rank; i++)
+        body_dims(b, d->ta->dim[i]);
+}
+
+lp_buf dot_a_buffer(const dot *d, body *b, bool written)
+{
+    lp_expr dims[3];
+
+    dims[0] = body_dim(b, d->batch);
+    dims[1] = body_dim(b, d->m);
+    dims[2] = body_dim(b, d->k);
+    return body_temp(b, d->a_temp, d->ta->dtype, 3, dims, written);
+}
+
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written)
+{
+    lp_expr dims[4];
+
+    dims[0] = body_dim(b, d->batch);
+    dims[1] = body_dim(b, panels);
+    dims[2] = body_dim(b, d->k);
+    dims[3] = lp_int(b->k, d->nv * d->lanes);
+    return body_temp(b, d->packed, d->tb->dtype, 4, dims, written);
+}
+
+lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
+{
+    lp_expr idx[IR_MAX_RANK];
+
+    body_split(b, batch, d->ta, d->at->batch_a.at, d->at->batch_a.n, idx);
+    body_split(b, k, d->ta, d->at->sum_a.at, d->at->sum_a.n, idx);
+    body_split(b, row, d->ta, d->fa.at, d->fa.n, idx);
+    return body_at(b, d->a, idx);
+}
+
+static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
+{
+    lp_expr idx[IR_MAX_RANK];
+
+    body_split(b, batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
+    body_split(b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
+    body_split(b, column, d->tb, d->fb.at, d->fb.n, idx);
+    return body_at(b, d->b, idx);
+}
+
+/* ---- B packed at compile time -------------------------------------------------------- */
+
+/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], zeros
+ * behind the last column: a chain of its own. */
+static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int nr)
+{
+    static const int32_t last[3] = {1, 0, 2};
+    pack p = {d->j->l->m, c};
+    int32_t perm[IR_MAX_RANK];
+    int r = 0;
+
+    for (int i = 0; i < d->at->sum_b.n; i++)
+        perm[r++] = d->at->sum_b.at[i];
+    for (int i = 0; i < d->fb.n; i++)
+        perm[r++] = d->fb.at[i];
+    pack_transpose(&p, perm, r);
+    pack_reshape(&p, (int64_t[]){k, n}, 2);
+    int64_t wide = pack_pad(&p, 1, nr);
+    pack_reshape(&p, (int64_t[]){k, wide / nr, nr}, 3);
+    pack_transpose(&p, last, 3);
+    return p.id;
+}
+
+/* Does constant c, with B's axes, repeat along all axes that are summed? */
+static bool is_of_columns(const dot *d, uint32_t c)
+{
+    const ir_module *m = d->j->l->m;
+    const ir_const *k = &m->consts.at[c];
+
+    if (!k->links || k->link[k->links - 1].op != OP_BROADCAST)
+        return k->source == SRC_SPLAT && !k->links;
+    const ir_type *from = k->links > 1 ? k->link[k->links - 2].type : k->source_type;
+    ir_ints axes = k->link[k->links - 1].attr->BROADCAST.axes;
+    for (int i = 0; i < axes.n; i++)
+        if (ir_has_axis(d->at->sum_b, axes.at[i]) && !dim_is(&m->dims, from->dim[i], 1))
+            return false;
+    return true;
+}
+
+/* Constant c at the first position of all axes that are summed. */
+static uint32_t columns_of(const dot *d, uint32_t c)
+{
+    pack p = {d->j->l->m, c};
+
+    pack_first(&p, d->at->sum_b);
+    return p.id;
+}
+
+/* Is constant c a cast of narrow integers times factors of its columns?  Then
+ * the integers and the product of the factors: B takes a quarter of the memory
+ * and bandwidth, for a conversion that runs beside the multiply-adds. */
+static bool split_scale(const dot *d, uint32_t c, uint32_t *narrow, uint32_t *scale)
+{
+    ir_module *m = d->j->l->m;
+    bool any = false;       /* a factor was seen */
+
+    for (ir_const k = m->consts.at[c]; k.links; k = m->consts.at[c]) {
+        const ir_link *l = &k.link[k.links - 1];
+        c = const_below(m, c);
+        if (l->op == OP_CAST) {
+            ir_dtype dt = m->consts.at[c].type->dtype;
+            *narrow = c;
+            return any && (dt == DT_I8 || dt == DT_U8) && dt_is_float(l->type->dtype);
+        }
+        if (l->op != OP_MUL || !is_of_columns(d, l->other))
+            return false;
+        uint32_t s = columns_of(d, l->other);
+        *scale =
+            any ? const_linked(m, s, (ir_link){OP_MUL, l->attr, *scale, m->consts.at[s].type}) : s;
+        any = true;
+    }
+    return false;
+}
+
+/* B is constant c. */
+static void place_const(dot *d, uint32_t c, int64_t n, int64_t k)
+{
+    int nr = d->nv * d->lanes;
+    uint32_t narrow = 0, scale = 0;
+
+    d->source = DOT_PACKED;
+    d->scaled = split_scale(d, c, &narrow, &scale);
+    d->packed = pack_const(d, d->scaled ? narrow : c, n, k, nr);
+    if (d->scaled)
+        d->scale = pack_const(d, scale, n, 1, nr);
+}
+
+/* Is B stored, and its one column axis the last in memory? */
+static bool in_place(const dot *d)
+{
+    return lower_is_stored(d->j->in, d->b) && d->fb.n == 1 && d->fb.at[0] == d->tb->rank - 1;
+}
+
+/* ---- operands copied at run time ------------------------------------------------------- */
+
+/* Bytes of a temp for this many elements. */
+static ir_dim temp_bytes(const dot *d, ir_dtype dt, ir_dim elements)
+{
+    dim_table *t = &d->j->l->m->dims;
+
+    return dim_mul(t, elements, dim_int(t, dt_size(dt)));
+}
+
+/* Row k of a panel that has all its columns, or fewer: then the last is repeated. */
+static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr panel, lp_expr k)
+{
+    lp_kernel *p = b->k;
+    int nr = d->nv * d->lanes;
+    lp_expr first = lp_mul(p, panel, lp_int(p, nr)), n = body_dim(b, d->n);
+    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->lanes);
+
+    lp_if(p, lp_le(p, lp_add(p, first, lp_int(p, nr)), n));
+    lp_expr u = lp_unroll(p, "u", d->nv);
+    lp_expr c = lp_vec(p, "c", zero, lanes, d->lanes, LP_EXACT);
+    c = lp_add(p, lp_mul(p, u, lanes), c);
+    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, lp_add(p, first, c)));
+    lp_end(p);
+    lp_end(p);
+    lp_else(p);
+    body_forget(b);
+    c = lp_for(p, "c", zero, lp_int(p, nr));
+    lp_expr column = lp_add(p, first, c);
+    column = lp_min(p, column, lp_sub(p, n, lp_int(p, 1)));
+    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, column));
+    lp_end(p);
+    lp_end(p);
+}
+
+/* Kernel that fills the temp [batch, N/NR, K, NR] from B, in the order in which
+ * B lies in memory. */
+static bool pack_b(dot *d)
+{
+    body b;
+    dim_table *t = &d->j->l->m->dims;
+    int nr = d->nv * d->lanes;
+    ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, nr));
+    bool by_rows = in_place(d);
+    lp_expr v[2];
+
+    d->packed = job_temp(d->j, temp_bytes(d, d->tb->dtype,
+        dim_mul(t, dim_mul(t, dim_mul(t, panels, dim_int(t, nr)), d->k), d->batch)));
+    job_kernel(d->j, &b, "pack");
+    b.given = IR_NONE;
+    body_needs(&b, d->b);
+    dot_dims(d, &b);
+    lp_kernel *k = b.k;
+    lp_buf to = dot_panels(d, &b, panels, true);
+    body_forget(&b);
+    int open = body_loops(&b, (ir_dim[]){d->batch, by_rows ? d->k : panels}, 2, v);
+    lp_expr zero = lp_int(k, 0);
+    lp_expr inner = lp_for(k, by_rows ? "p" : "k", zero, body_dim(&b, by_rows ? panels : d->k));
+    pack_row(d, &b, to, v[0], by_rows ? inner : v[1], by_rows ? v[1] : inner);
+    for (open++; open--;)
+        lp_end(k);
+    return job_end(d->j, &b);
+}
+
+/* Kernel that fills the temp [batch, M, K] from A. */
+static bool copy_a(dot *d)
+{
+    body b;
+    dim_table *t = &d->j->l->m->dims;
+    lp_expr v[3];
+
+    d->a_temp = job_temp(d->j, temp_bytes(d, d->ta->dtype,
+        dim_mul(t, dim_mul(t, d->batch, d->m), d->k)));
+    job_kernel(d->j, &b, "copy");
+    b.given = IR_NONE;
+    body_needs(&b, d->a);
+    dot_dims(d, &b);
+    lp_buf to = dot_a_buffer(d, &b, true);
+    body_forget(&b);
+    int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);
+    lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
+    while (open--)
+        lp_end(b.k);
+    return job_end(d->j, &b);
+}
+
+/* ---- choice ------------------------------------------------------------------------------ */
+
+static bool divides(const lp_kernel *k, lp_expr e, lp_var v)
+{
+    const lp_node *n = lp_at(k, e);
+    int64_t d;
+
+    if (!lp_depends(k, e, v))
+        return false;
+    if ((n->kind == LX_FLOORDIV ||
+         (n->kind == LX_SCALAR && n->op == SC_MOD && n->dtype == DT_I64)) &&
+        !lp_is_int(k, k->arg.at[n->arg + 1], &d))
+        return true;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (divides(k, k->arg.at[n->arg + i], v))
+            return true;
+    return false;
+}
+
+/* Would the inner loop divide by a run-time number to find A's elements?  Told
+ * by the text of a trial kernel. */
+static bool a_divides(dot *d)
+{
+    body b;
+
+    job_kernel(d->j, &b, "trial");
+    body_needs(&b, d->a);
+    dot_dims(d, &b);
+    body_forget(&b);
+    lp_expr zero = lp_int(b.k, 0);
+    lp_expr row = lp_for(b.k, "m", zero, body_dim(&b, d->m));
+    lp_expr k = lp_for(b.k, "k", zero, body_dim(&b, d->k));
+    lp_expr x = dot_a(d, &b, zero, row, k);
+    bool yes = x && divides(b.k, x, lp_var_of(b.k, k));
+    lp_end(b.k);
+    lp_end(b.k);
+    body_free(&b);
+    return yes;
+}
+
+static bool const_of(const dot *d, uint32_t *id)
+{
+    const ir_node *n = ir_node_of(d->j->in->fn, d->b);
+
+    if (n->op == OP_CONST)
+        *id = n->attr->CONST.id;
+    return n->op == OP_CONST;
+}
+
+/* Is B read by so many tiles of rows that a copy in panels costs less than
+ * rows of B that lie far apart?  Unknown counts are taken to be small. */
+static bool repays_packing(const dot *d)
+{
+    const dim_table *t = &d->j->l->m->dims;
+    int64_t m, n;
+
+    return dim_const(t, d->m, &m) && dim_const(t, d->n, &n) && m >= 8 * d->mr &&
+           n > 2 * d->nv * d->lanes;
+}
+
+/* A tile's accumulators, a row of B's vectors and one element of A fit the
+ * registers.  Wide tiles with few rows come first: rows of A that lie a power of
+ * two apart fall into few sets of the cache. */
+typedef struct tile_shape {
+    int nv, mr;
+} tile_shape;
+
+static const tile_shape of_16_registers[] = {{2, 6}, {1, 10}};
+static const tile_shape of_32_registers[] = {{4, 6}, {3, 8}, {2, 12}, {1, 14}};
+
+/* Quarter cycles of one k over all tiles of m rows and `vectors` of columns.
+ * Multiply-adds and loads run two in a cycle; loads may miss, which counts half
+ * as much again. */
+static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
+{
+    int64_t tiles = (m + s.mr - 1) / s.mr, panels = (vectors + s.nv - 1) / s.nv;
+    int64_t loads = m + tiles * s.nv;
+
+    return panels * (2 * max_i64(m * s.nv, loads) + loads);
+}
+
+static void choose_tile(dot *d)
+{
+    enum { MANY = 256, MOST = 1 << 20 };    /* rows or columns: that only the run knows, counted */
+    const dim_table *t = &d->j->l->m->dims;
+    bool many = d->j->l->target->vector_regs >= 32;
+    const tile_shape *shape = many ? of_32_registers : of_16_registers, *best = shape;
+    int count = many ? (int)COUNT(of_32_registers) : (int)COUNT(of_16_registers);
+    int64_t m, n, rows = MANY, columns = MANY * d->lanes;
+
+    bool known = dim_const(t, d->m, &m);
+    if (known)
+        rows = min_i64(max_i64(m, 1), MOST);
+    if (dim_const(t, d->n, &n))
+        columns = min_i64(max_i64(n, 1), MOST);
+    int64_t vectors = (columns + d->lanes - 1) / d->lanes;
+    for (int i = 1; i < count; i++)
+        if (tile_cost(shape[i], rows, vectors) < tile_cost(*best, rows, vectors))
+            best = &shape[i];
+    d->nv = best->nv, d->mr = best->mr;
+    if (known) {                /* the last tile about as high as the others */
+        int64_t tiles = (rows + d->mr - 1) / d->mr;
+        d->mr = (int)((rows + tiles - 1) / tiles);
+    }
+    if (rows == 1 && known && vectors >= 4)
+        d->nv = 4;
+}
+
+static void dot_init(dot *d, job *j)
+{
+    const ir_fn *fn = j->in->fn;
+    dim_table *t = &j->l->m->dims;
+
+    *d = (dot){.j = j, .at = &j->root->attr->DOT};
+    d->a = ir_arg(fn, j->root, 0), d->b = ir_arg(fn, j->root, 1);
+    d->ta = ir_type_of(fn, d->a), d->tb = ir_type_of(fn, d->b),
+    d->ty = ir_type_of(fn, j->root->first);
+    d->fa = ir_free_axes(d->ta->rank, d->at->batch_a, d->at->sum_a);
+    d->fb = ir_free_axes(d->tb->rank, d->at->batch_b, d->at->sum_b);
+    d->acc = acc_dtype(d->ty->dtype);
+    d->lanes = lanes_of(j->l, d->acc);
+    d->batch = product(t, d->ta, d->at->batch_a.at, d->at->batch_a.n);
+    d->m = product(t, d->ta, d->fa.at, d->fa.n);
+    d->n = product(t, d->tb, d->fb.at, d->fb.n);
+    d->k = product(t, d->tb, d->at->sum_b.at, d->at->sum_b.n);
+    choose_tile(d);
+}
+
+static bool place_operands(dot *d)
+{
+    dim_table *t = &d->j->l->m->dims;
+    int64_t n, k;
+    uint32_t id;
+    bool ok = true;
+
+    if (const_of(d, &id) && !d->at->batch_b.n && dim_const(t, d->n, &n) && dim_const(t, d->k, &k) &&
+        n > 0 && k > 0) {
+        place_const(d, id, n, k);
+    } else if (in_place(d) && !repays_packing(d)) {
+        d->source = DOT_PLACE;
+    } else {
+        d->source = DOT_TEMP;
+        ok = pack_b(d);
+    }
+    if (ok && a_divides(d)) {
+        d->copied = true;
+        ok = copy_a(d);
+    }
+    return ok;
+}
+
+bool template_dot(job *j)
+{
+    dot d;
+
+    dot_init(&d, j);
+    return place_operands(&d) && dot_kernel(&d);
+}

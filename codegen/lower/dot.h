@@ -1,0 +1,43 @@
+/* codegen/lower/dot.h - what the files of the matrix product template share. */
+#ifndef INGOT_DOT_H
+#define INGOT_DOT_H
+
+#include "axes.h"
+#include "templates.h"
+
+/* Where the inner loop finds B. */
+typedef enum dot_source {
+    DOT_PACKED,                 /* a constant, [N/NR, K, NR] */
+    DOT_TEMP,                   /* a temp, [batch, N/NR, K, NR] */
+    DOT_PLACE,                  /* in the tensor itself */
+} dot_source;
+
+typedef struct dot {
+    job *j;
+    const struct ir_attr_DOT *at;
+    ir_ref a, b;
+    const ir_type *ta, *tb, *ty;
+    ir_axes fa, fb;            /* axes of rows in A, of columns in B */
+    int mr, nv, lanes;          /* a tile: rows, vectors of columns, elements of one */
+    ir_dim batch, m, n, k;
+    ir_dtype acc;
+    dot_source source;
+    uint32_t packed;            /* the constant or temp that holds B */
+    bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
+    uint32_t scale;
+    bool copied;                /* A is read from temp a_temp, [batch, M, K] */
+    uint32_t a_temp;
+} dot;
+
+/* Declares all dims that indices of A and B are made of. */
+void dot_dims(const dot *d, body *b);
+/* The temps with B's panels and with A, for reading or to be written. */
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written);
+lp_buf dot_a_buffer(const dot *d, body *b, bool written);
+/* A's element at batch, row and k. */
+lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
+
+/* The kernel that computes the group's value. */
+bool dot_kernel(dot *d);
+
+#endif

@@ -1,0 +1,236 @@
+/* codegen/lower/lower.c - groups to kernels: choice of the template, table of
+ * kernels. */
+#include "lower.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "templates.h"
+
+void lower_init(lower *l, ir_module *m, const target *t, const char *prefix, diag *d)
+{
+    *l = (lower){.m = m, .target = t, .prefix = prefix, .d = d};
+}
+
+void lower_free(lower *l)
+{
+    for (uint32_t i = 0; i < l->kernel.len; i++)
+        lp_kernel_free(l->kernel.at[i]);
+    vec_free(&l->kernel);
+    map_free(&l->by_text);
+    arena_reset(&l->mem);
+}
+
+/* A template that makes an ill kernel is our bug. */
+static void check(lp_kernel *k)
+{
+    diag d;
+
+    diag_init(&d);
+    bool ok = lp_verify(k, &d);
+    ICE_IF(!ok, "%s", d.message.len ? d.message.at[0].text : "no message");
+    diag_free(&d);
+}
+
+uint32_t lower_add(lower *l, lp_kernel *k)
+{
+    text t = {0}, other = {0};
+
+    lp_print_anonymous(k, &t);
+    uint64_t h = hash_bytes(t.at, t.len, 0);
+    for (uint32_t p = map_find(&l->by_text, h); p != MAP_NONE; p = map_next(&l->by_text, h, p)) {
+        uint32_t id = map_id(&l->by_text, p);
+        other.len = 0;
+        lp_print_anonymous(l->kernel.at[id], &other);
+        if (other.len == t.len && !memcmp(other.at, t.at, t.len)) {
+            text_free(&t);
+            text_free(&other);
+            lp_kernel_free(k);
+            return id;
+        }
+    }
+    text_free(&t);
+    text_free(&other);
+    check(k);
+    k->name = arena_printf(&k->mem, "%s_k%u_%s", l->prefix, l->kernel.len, k->name);
+    vec_push(&l->kernel, k);
+    map_add(&l->by_text, h, l->kernel.len - 1);
+    return l->kernel.len - 1;
+}
+
+ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim)
+{
+    dim_table *t = &l->m->dims;
+    const lp_node *n = lp_at(k, e);
+    ir_dim a[3] = {{0}, {0}, {0}};
+
+    if (n->kind == LX_LITERAL)
+        return dim_int(t, (int64_t)n->bits);
+    if (n->kind == LX_VAR) {
+        for (uint32_t i = 0; i < k->dim.len; i++)
+            if (k->dim.at[i] == n->ref)
+                return dim[i];
+        ice(__FILE__, __LINE__, __func__, "a loop variable outside its kernel");
+    }
+    for (uint32_t i = 0; i < n->narg && i < 3; i++)
+        a[i] = lower_dim(l, k, k->arg.at[n->arg + i], dim);
+    if (n->kind == LX_FLOORDIV)
+        return dim_div(t, a[0], a[1]);
+    switch (n->op) {
+    case SC_ADD: return dim_add(t, a[0], a[1]);
+    case SC_SUB: return dim_sub(t, a[0], a[1]);
+    case SC_MUL: return dim_mul(t, a[0], a[1]);
+    case SC_MIN: return dim_min(t, a[0], a[1]);
+    case SC_MAX: return dim_max(t, a[0], a[1]);
+    case SC_MOD: return dim_mod(t, a[0], a[1]);
+    case SC_EQ: return dim_eq(t, a[0], a[1]);
+    case SC_NE: return dim_sub(t, (ir_dim){1}, dim_eq(t, a[0], a[1]));
+    case SC_LT: return dim_lt(t, a[0], a[1]);
+    case SC_LE: return dim_le(t, a[0], a[1]);
+    case SC_SELECT: return dim_select(t, a[0], a[1], a[2]);
+    default: ice(__FILE__, __LINE__, __func__, "scalar %s in an extent", sc_text((sc_op)n->op));
+    }
+}
+
+bool lower_is_stored(const ir_groups *in, ir_ref value)
+{
+    const ir_node *n = ir_node_of(in->fn, value);
+
+    return in->stored[value] || n->op == OP_INPUT || n->op == OP_STATE;
+}
+
+/* ---- jobs ------------------------------------------------------------------------- */
+
+void job_kernel(job *j, body *b, const char *what)
+{
+    body_init(b, j->l, j->in, what);
+    b->made = j->out;
+    b->over = j->g->over;
+    b->given = j->g->kind == 'M' ? IR_NONE : j->root->first;
+}
+
+bool job_end(job *j, body *b)
+{
+    group_call c;
+    bool ok = body_call(b, &c);
+
+    if (ok)
+        vec_push(&j->call, c);
+    else
+        j->failed = b->failed;
+    body_free(b);
+    return ok;
+}
+
+uint32_t job_temp(job *j, ir_dim bytes)
+{
+    vec_push(&j->temp, bytes);
+    return j->temp.len - 1;
+}
+
+ir_dtype acc_dtype(ir_dtype dt)
+{
+    if (dt_is_float(dt))
+        return dt == DT_F64 ? DT_F64 : DT_F32;
+    return dt;
+}
+
+sc_op redop_scalar(ir_redop op)
+{
+    static const sc_op of[] = {SC_ADD, SC_MUL, SC_MIN, SC_MAX, SC_AND, SC_OR};
+
+    return of[op];
+}
+
+lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt)
+{
+    int bits = dt_bits(dt);
+    bool flt = dt_is_float(dt), sign = dt_is_signed(dt);
+
+    switch (op) {
+    case RED_PROD: return flt ? lp_const_flt(k, dt, 1) : lp_const_int(k, dt, 1);
+    case RED_MIN:
+        if (flt)
+            return lp_const_flt(k, dt, INFINITY);
+        return lp_const_int(k, dt,
+                            sign            ? (int64_t)(((uint64_t)1 << (bits - 1)) - 1)
+                            : dt == DT_BOOL ? 1
+                                            : -1);
+    case RED_MAX:
+        if (flt)
+            return lp_const_flt(k, dt, -INFINITY);
+        return lp_const_int(k, dt, sign ? (int64_t)((uint64_t)1 << (bits - 1)) : 0);
+    case RED_AND: return lp_const_int(k, dt, dt == DT_BOOL ? 1 : -1);
+    default: return flt ? lp_const_flt(k, dt, 0) : lp_const_int(k, dt, 0);
+    }
+}
+
+int lanes_of(const lower *l, ir_dtype dt)
+{
+    int n = l->target->vector_bytes / dt_size(dt);
+
+    return n < 4 ? 4 : n > 16 ? 16 : n;
+}
+
+static template_fn *choose(const ir_group *g, const ir_node *n)
+{
+    if (g->nnode > 1)
+        return template_rows;
+    switch (n->op) {
+    case OP_REDUCE: return template_reduce;
+    case OP_ARGREDUCE: return template_argreduce;
+    case OP_WINDOW:
+    case OP_WINDOWARG: return template_window;
+    case OP_DOT: return template_dot;
+    case OP_CONV: return template_conv;
+    case OP_CUMUL: return template_cumul;
+    case OP_SCATTER: return template_scatter;
+    default: return ir_op_scalar(n->op) || ir_op_get(n->op)->kind == 'M' ? template_map : NULL;
+    }
+}
+
+/* Can kernels compute with r and all that is computed with it?  `seen` has the
+ * values that were looked at: many paths may lead to one. */
+static bool types_ok(const job *j, ir_ref r, map *seen, const char **why)
+{
+    bool first = !seen->len;
+    const ir_node *n = ir_node_of(j->in->fn, r);
+    const ir_type *t = ir_type_of(j->in->fn, r);
+
+    if (t->kind != TY_TENSOR || !lp_computes(t->dtype)) {
+        *why = "its element type is not compiled yet";
+        return false;
+    }
+    if (map_find(seen, hash_mix(5, r)) != MAP_NONE ||
+        (!first && (j->in->stored[r] || n->op == OP_CONST || n->op == OP_INPUT)))
+        return true;
+    map_add(seen, hash_mix(5, r), r);
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!types_ok(j, ir_arg(j->in->fn, n, i), seen, why))
+            return false;
+    return true;
+}
+
+bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out)
+{
+    lower *l = cx;
+    job j = {.l = l, .in = in, .g = g, .root = &in->fn->node.at[g->root], .out = g->out[0]};
+    template_fn *run = choose(g, j.root);
+    const char *why = "it has no template yet";
+
+    map seen = {0};
+    bool ok = run && types_ok(&j, j.out, &seen, &why) && run(&j);
+    map_free(&seen);
+    if (!ok) {
+        const ir_loc loc = j.root->loc;
+        const char *place = loc.file < l->d->place.len ? l->d->place.at[loc.file] : "";
+        diag_unsupported(l->d, ir_op_get(j.root->op)->text, "", place, j.failed ? j.failed : why);
+    } else {
+        *out = (group_code){.ncall = j.call.len, .ntemp = j.temp.len,
+                            .call = arena_copy(&l->mem, j.call.at, j.call.len * sizeof *j.call.at),
+                            .temp = arena_copy(&l->mem, j.temp.at, j.temp.len * sizeof *j.temp.at)};
+    }
+    vec_free(&j.call);
+    vec_free(&j.temp);
+    return ok;
+}

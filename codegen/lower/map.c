@@ -1,0 +1,137 @@
+/* codegen/lower/map.c - elementwise and movement: one loop nest over the
+ * result, the last axis in vectors.  A chain without any movement runs over
+ * all elements as one axis; one that transposes goes by tiles. */
+#include "const.h"
+#include "templates.h"
+
+/* Does everything between r and stored values keep the index as it is?  Then
+ * the kernel may treat all of it as one axis. */
+static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
+{
+    const ir_fn *fn = j->in->fn;
+    const ir_node *n = ir_node_of(fn, r);
+    const ir_type *t = ir_type_of(fn, r);
+    uint8_t element[16];
+
+    if (depth > 64)
+        return false;
+    if (n->op == OP_CONST && const_is_splat(j->l->m, n->attr->CONST.id, element))
+        return true;
+    if (t->rank != shape->rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_same(t->dim[i], shape->dim[i]))
+            return false;
+    if (depth && lower_is_stored(j->in, r))
+        return true;
+    if (n->op == OP_BROADCAST) {    /* of a scalar constant */
+        const ir_node *x = ir_node_of(fn, ir_arg(fn, n, 0));
+        return x->op == OP_CONST && const_is_splat(j->l->m, x->attr->CONST.id, element);
+    }
+    if (!ir_op_scalar(n->op))
+        return false;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!is_flat(j, ir_arg(fn, n, i), shape, depth + 1))
+            return false;
+    return true;
+}
+
+/* Rank 1 over all elements: buffers are indexed by their first axis' stride of
+ * 1, so each index list is (0, .., 0, i): the last axis reaches over the whole. */
+static bool flat(job *j)
+{
+    enum { CHUNK = 4096 };
+    body b;
+    const ir_type *t = ir_type_of(j->in->fn, j->out);
+    lp_expr idx[IR_MAX_RANK], par[1];
+
+    job_kernel(j, &b, "map");
+    body_needs(&b, j->out);
+    lp_buf y = body_output(&b, j->out);
+    body_forget(&b);
+    lp_kernel *k = b.k;
+    for (int i = 0; i < t->rank; i++)
+        body_dims(&b, t->dim[i]);
+    lp_expr count = body_dim(&b, dim_product(&j->l->m->dims, t->dim, t->rank));
+    lp_expr chunks = lp_ceildiv(k, count, CHUNK);
+    lp_par(k, 1, (const char *[]){"c"}, LP(lp_int(k, 0)), LP(chunks), NULL, par);
+    lp_expr lo = lp_mul(k, par[0], lp_int(k, CHUNK));
+    lp_expr hi = lp_min(k, lp_add(k, lo, lp_int(k, CHUNK)), count);
+    for (int i = 0; i < t->rank; i++)
+        idx[i] = lp_int(k, 0);
+    lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    if (t->rank)
+        idx[t->rank - 1] = v;
+    lp_store(k, y, idx, body_at(&b, j->out, idx));
+    lp_end(k);
+    lp_end(k);
+    return job_end(j, &b);
+}
+
+/* One kernel an operand, each writing its part. */
+static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
+{
+    const ir_type *t = ir_type_of(j->in->fn, x);
+    int last = t->rank - 1;
+    lp_expr idx[IR_MAX_RANK], to[IR_MAX_RANK];
+    body b;
+
+    job_kernel(j, &b, "concat");
+    body_needs(&b, x);
+    body_dims(&b, start);
+    lp_buf y = body_output(&b, j->out);
+    body_forget(&b);
+    int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
+    lp_expr hi = body_dim(&b, t->dim[last]);
+    idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    memcpy(to, idx, sizeof to);
+    to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
+    lp_store(b.k, y, to, body_at(&b, x, idx));
+    for (open++; open--;)
+        lp_end(b.k);
+    return job_end(j, &b);
+}
+
+static bool concat(job *j)
+{
+    int axis = (int)j->root->attr->CONCAT.axis;
+    ir_dim start = {0};
+
+    for (uint32_t i = 0; i < j->root->narg; i++) {
+        ir_ref x = ir_arg(j->in->fn, j->root, i);
+        if (!concat_part(j, x, start, axis))
+            return false;
+        start = dim_add(&j->l->m->dims, start, ir_type_of(j->in->fn, x)->dim[axis]);
+    }
+    return true;
+}
+
+bool template_map(job *j)
+{
+    body b;
+    const ir_type *t = ir_type_of(j->in->fn, j->out);
+    lp_expr idx[IR_MAX_RANK];
+    int last = t->rank - 1;
+
+    if (j->root->op == OP_CONCAT && j->root->first == j->out)
+        return concat(j);
+    if (t->rank && is_flat(j, j->out, t, 0))
+        return flat(j);
+    int axis = turned_axis(j);
+    if (axis >= 0)
+        return template_turn(j, axis);
+    job_kernel(j, &b, "map");
+    body_needs(&b, j->out);
+    lp_buf y = body_output(&b, j->out);
+    body_forget(&b);
+    int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
+    if (last >= 0) {
+        lp_expr hi = body_dim(&b, t->dim[last]);
+        idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
+        open++;
+    }
+    lp_store(b.k, y, idx, body_at(&b, j->out, idx));
+    while (open--)
+        lp_end(b.k);
+    return job_end(j, &b);
+}

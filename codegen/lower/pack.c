@@ -1,0 +1,70 @@
+/* codegen/lower/pack.c - constants rearranged at compile time. */
+#include "pack.h"
+
+#include "axes.h"
+#include "const.h"
+
+static void link(pack *p, unsigned op, const ir_attr *a, uint32_t other, int rank,
+                 const ir_dim *shape)
+{
+    ir_dtype dt = p->m->consts.at[p->id].type->dtype;
+    const ir_type *type = type_tensor(&p->m->types, dt, rank, shape);
+
+    p->id = const_linked(p->m, p->id,
+                         (ir_link){(uint16_t)op, ir_attr_intern(p->m, op, a), other, type});
+}
+
+void pack_transpose(pack *p, const int32_t *perm, int rank)
+{
+    const ir_type *from = p->m->consts.at[p->id].type;
+    ir_dim shape[IR_MAX_RANK];
+
+    for (int i = 0; i < rank; i++)
+        shape[i] = from->dim[perm[i]];
+    link(p, OP_TRANSPOSE, &(ir_attr){.TRANSPOSE = {.perm = {rank, perm}}}, 0, rank, shape);
+}
+
+void pack_reshape(pack *p, const int64_t *extent, int rank)
+{
+    ir_dim shape[IR_MAX_RANK];
+
+    for (int i = 0; i < rank; i++)
+        shape[i] = dim_int(&p->m->dims, extent[i]);
+    link(p, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {rank, shape}}}, 0, rank, shape);
+}
+
+int64_t pack_pad(pack *p, int axis, int64_t step)
+{
+    const ir_type *from = p->m->consts.at[p->id].type;
+    dim_table *t = &p->m->dims;
+    ir_dim shape[IR_MAX_RANK], low[IR_MAX_RANK] = {{0}}, high[IR_MAX_RANK] = {{0}};
+    int rank = from->rank;
+    int64_t n, wide;
+
+    ICE_IF(!dim_const(t, from->dim[axis], &n), "a constant's extent is not constant");
+    wide = (n + step - 1) / step * step;
+    if (wide == n)
+        return n;
+    memcpy(shape, from->dim, (size_t)rank * sizeof *shape);
+    shape[axis] = dim_int(t, wide);
+    high[axis] = dim_int(t, wide - n);
+    uint32_t zero = const_int(p->m, type_scalar(&p->m->types, from->dtype), 0);
+    link(p, OP_PAD, &(ir_attr){.PAD = {.low = {rank, low}, .high = {rank, high}}}, zero, rank,
+         shape);
+    return wide;
+}
+
+void pack_first(pack *p, ir_ints axes)
+{
+    const ir_type *from = p->m->consts.at[p->id].type;
+    ir_dim start[IR_MAX_RANK] = {{0}}, step[IR_MAX_RANK], shape[IR_MAX_RANK];
+    int rank = from->rank;
+
+    for (int i = 0; i < rank; i++) {
+        step[i] = (ir_dim){1};
+        shape[i] = ir_has_axis(axes, i) ? step[i] : from->dim[i];
+    }
+    const ir_attr a = {
+        .SLICE = {.start = {rank, start}, .step = {rank, step}, .extent = {rank, shape}}};
+    link(p, OP_SLICE, &a, 0, rank, shape);
+}

@@ -1,0 +1,173 @@
+/* codegen/lower/rows.c - several reductions over the same rows, and what is
+ * elementwise between and behind them: one row at a time.
+ *
+ * Each reduction is a pass over the row, the result one more.  Values that
+ * later passes read again and that are costly to compute are held in a buffer
+ * of the thread; what is cheap, and what lies in memory, is found again. */
+#include "templates.h"
+
+typedef struct rows {
+    job *j;
+    body b;
+    const ir_type *full;        /* of the operands of all reductions */
+    int kept;                   /* axes before those of a row */
+    lp_expr idx[IR_MAX_RANK];   /* the element at hand */
+    bool held[GROUP_MAX_ROWS];  /* by value of g->row: its buffer is filled */
+    lp_buf row[GROUP_MAX_ROWS];
+} rows;
+
+static const ir_node *member(const rows *r, uint32_t i)
+{
+    return &r->b.fn->node.at[r->j->g->node[i]];
+}
+
+/* Opens the loops over a row: the last axis in vectors. */
+static void open_row(rows *r, int lanes)
+{
+    static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
+                                         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+    lp_kernel *k = r->b.k;
+    lp_expr zero = lp_int(k, 0);
+    int last = r->full->rank - 1;
+
+    body_forget(&r->b);
+    for (int i = r->kept; i < last; i++)
+        r->idx[i] = lp_for(k, letter[i], zero, body_dim(&r->b, r->full->dim[i]));
+    r->idx[last] = lp_vec(k, "v", zero, body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
+}
+
+static void close_row(rows *r)
+{
+    for (int i = r->kept; i < r->full->rank; i++)
+        lp_end(r->b.k);
+    body_forget(&r->b);
+}
+
+/* Marks, by member, what the member `phase` computes anew in its pass. */
+static void mark_needed(const rows *r, uint32_t phase, bool *needed)
+{
+    const ir_group *g = r->j->g;
+
+    for (uint32_t i = 0; i <= phase; i++)
+        needed[i] = i == phase;
+    for (uint32_t i = phase + 1; i-- > 0;) {
+        const ir_node *n = member(r, i);
+        bool done = i < phase && n->op == OP_REDUCE;
+        for (uint32_t k = 0; k < g->nrow; k++)
+            done |= g->row[k] == n->first && r->held[k];
+        for (uint32_t a = 0; needed[i] && !done && a < n->narg; a++)
+            for (uint32_t k = 0; k < i; k++)
+                needed[k] |= member(r, k)->first == ir_arg(r->b.fn, n, a);
+    }
+}
+
+/* Gives buffers to the values to be held that the pass is the first to need:
+ * those in `fill`. */
+static void make_buffers(rows *r, uint32_t phase, bool *fill)
+{
+    const ir_group *g = r->j->g;
+    lp_expr dims[IR_MAX_RANK];
+    bool needed[GROUP_MAX_ROWS];
+
+    mark_needed(r, phase, needed);
+    for (int i = r->kept; i < r->full->rank; i++)
+        dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
+    for (uint32_t i = 0; i < g->nrow; i++) {
+        fill[i] = false;
+        for (uint32_t k = 0; k < phase && !r->held[i]; k++)
+            fill[i] |= needed[k] && member(r, k)->first == g->row[i];
+        if (fill[i])
+            r->row[i] = lp_local(r->b.k, "row", ir_type_of(r->b.fn, g->row[i])->dtype,
+                                 r->full->rank - r->kept, dims, LP_ROW, 0);
+    }
+}
+
+/* Inside the pass. */
+static void fill_buffers(rows *r, const bool *fill)
+{
+    const ir_group *g = r->j->g;
+    lp_kernel *k = r->b.k;
+
+    for (uint32_t i = 0; i < g->nrow; i++) {
+        if (!fill[i])
+            continue;
+        lp_expr v = lp_let(k, "x", body_at(&r->b, g->row[i], r->idx));
+        lp_store(k, r->row[i], r->idx + r->kept, v);
+        vec_push(&r->b.known, ((body_known){.ref = g->row[i], .expr = v}));
+    }
+}
+
+/* Behind it: what it filled is read from the buffers. */
+static void use_buffers(rows *r, const bool *fill)
+{
+    const ir_group *g = r->j->g;
+
+    for (uint32_t i = 0; i < g->nrow; i++) {
+        r->held[i] |= fill[i];
+        if (fill[i])
+            vec_push(&r->b.known,
+                     ((body_known){.ref = g->row[i], .row = r->row[i], .skip = r->kept}));
+    }
+}
+
+/* The pass of one reduction: W partial results along the vectors, folded. */
+static void reduce_row(rows *r, uint32_t phase)
+{
+    const ir_node *n = member(r, phase);
+    ir_redop op = n->attr->REDUCE.op;
+    ir_dtype to = ir_type_of(r->b.fn, n->first)->dtype, acc = acc_dtype(to);
+    lp_kernel *k = r->b.k;
+    int w = lanes_of(r->j->l, acc) * 2, last = r->full->rank - 1;
+    bool fill[GROUP_MAX_ROWS];
+
+    make_buffers(r, phase, fill);
+    lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);
+    lp_buf a = lp_local(k, "acc", acc, 1, &lanes, LP_REG, start);
+    open_row(r, w);
+    fill_buffers(r, fill);
+    lp_expr v = body_at(&r->b, ir_arg(r->b.fn, n, 0), r->idx);
+    lp_expr lane = lp_mod(k, r->idx[last], lanes);
+    lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, v));
+    close_row(r);
+    use_buffers(r, fill);
+    lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));
+    vec_push(&r->b.known, ((body_known){.ref = n->first, .expr = sum}));
+}
+
+static void finish_row(rows *r, lp_buf y)
+{
+    const ir_type *t = ir_type_of(r->b.fn, r->j->out);
+    bool whole = t->rank == r->full->rank;
+
+    for (int i = r->kept; whole && i < t->rank; i++)
+        whole = dim_same(t->dim[i], r->full->dim[i]);
+    if (whole)
+        open_row(r, lanes_of(r->j->l, t->dtype));
+    for (int i = r->kept; !whole && i < t->rank; i++)
+        r->idx[i] = lp_int(r->b.k, 0);
+    lp_store(r->b.k, y, r->idx, body_at(&r->b, r->j->out, r->idx));
+    if (whole)
+        close_row(r);
+}
+
+bool template_rows(job *j)
+{
+    const ir_type *t = ir_type_of(j->in->fn, ir_arg(j->in->fn, j->root, 0));
+    rows r = {.j = j, .full = t, .kept = t->rank - j->root->attr->REDUCE.axes.n};
+
+    job_kernel(j, &r.b, "rows");
+    r.b.given = IR_NONE;
+    body_needs(&r.b, j->out);
+    for (int i = 0; i < t->rank; i++)
+        body_dims(&r.b, t->dim[i]);
+    lp_buf y = body_output(&r.b, j->out);
+    body_forget(&r.b);
+    int open = r.kept ? body_loops(&r.b, t->dim, r.kept, r.idx) : 0;
+    for (uint32_t i = 0; i < j->g->nnode; i++)
+        if (member(&r, i)->op == OP_REDUCE)
+            reduce_row(&r, i);
+    finish_row(&r, y);
+    while (open--)
+        lp_end(r.b.k);
+    return job_end(j, &r.b);
+}
