@@ -12,16 +12,9 @@
  * phase.  What does not fit this (pads wider than a tile, many taps) reads
  * under guards. */
 #include "conv.h"
+#include "rim.h"
 
 enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
-
-/* The last axis in numbers.  Position i of a row is `phase` + step * i of the
- * output; tap t reads the image at stride * i + offset(t). */
-typedef struct edge {
-    int64_t stride, dilation, taps, low, high, step, phase;
-    int64_t width, image;       /* extents of output and image; -1: symbolic */
-    int64_t first, last;        /* positions at either end that leave the image */
-} edge;
 
 /* One tile while it is made. */
 typedef struct tile {
@@ -33,7 +26,7 @@ typedef struct tile {
     int p, q;
     bool low, high;             /* begins, ends with its row */
     bool guarded;               /* any position may lie outside */
-    const edge *edge;           /* of the row; null: it has no rim, or none in numbers */
+    const rim *edge;            /* of the row; null: it has no rim, or none in numbers */
     lp_expr w0;                 /* its first position */
     lp_expr tap[CONV_MAX_SPATIAL], pos[CONV_MAX_SPATIAL];
 } tile;
@@ -46,65 +39,22 @@ static bool has_rim(const conv *c, int i)
            !dim_is(t, c->at->ldil.at[i], 1);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-/* Does this phase read the tap? */
-static bool has_tap(const edge *e, int64_t tap)
-{
-    return (e->phase + tap * e->dilation - e->low) % e->step == 0;
-}
-
-static int64_t offset(const edge *e, int64_t tap)
-{
-    return (e->phase + tap * e->dilation - e->low) / e->step;
-}
-
-/* How far the image goes on behind what the last position reads at offset 0:
- * known where the extents are; else the pads tell it but for up to `unknown`
- * more. */
-static int64_t slack(const edge *e, int64_t *unknown)
-{
-    int64_t reach = (e->taps - 1) * e->dilation;
-
-    *unknown = e->width < 0 && e->step == 1 ? e->stride - 1 : 0;
-    if (e->step > 1)
-        return -floor_div(e->low + e->high - reach - e->phase, e->step);
-    return e->width < 0 ? reach - e->high - e->low
-                        : e->image - 1 - (e->width - 1) * e->stride;
-}
-
-/* Positions at either end that read beyond the image. */
-static void find_ends(edge *e)
-{
-    int64_t unknown, left = slack(e, &unknown);
-
-    e->first = e->last = 0;
-    for (int64_t t = 0; t < e->taps; t++)
-        if (has_tap(e, t)) {
-            e->first = max_i64(e->first, -floor_div(offset(e, t), e->stride));
-            e->last = max_i64(e->last, -floor_div(left - offset(e, t), e->stride));
-        }
-}
-
-/* Numbers of the last axis; false if one that is needed is no constant. */
-static bool edge_of(const conv *c, edge *e)
+/* The rim of the last axis in numbers; false if one that is needed is no constant,
+ * or there are too many taps to write them out. */
+static bool last_rim(const conv *c, rim *out)
 {
     const struct ir_attr_CONV *a = c->at;
-    const dim_table *t = &c->j->l->m->dims;
     int i = c->s - 1;
+    const rim_axis axis = {.width = c->ty->dim[a->ys.at[i]],
+                           .image = c->tx->dim[a->xs.at[i]],
+                           .taps = c->tw->dim[a->ws.at[i]],
+                           .stride = a->stride.at[i],
+                           .dilation = a->rdil.at[i],
+                           .step = a->ldil.at[i],
+                           .low = a->low.at[i],
+                           .high = a->high.at[i]};
 
-    e->phase = 0;
-    if (!dim_const(t, c->ty->dim[a->ys.at[i]], &e->width) ||
-        !dim_const(t, c->tx->dim[a->xs.at[i]], &e->image))
-        e->width = e->image = -1;
-    return dim_const(t, a->ldil.at[i], &e->step) && dim_const(t, a->stride.at[i], &e->stride) &&
-           dim_const(t, a->rdil.at[i], &e->dilation) && dim_const(t, a->low.at[i], &e->low) &&
-           dim_const(t, a->high.at[i], &e->high) &&
-           dim_const(t, c->tw->dim[a->ws.at[i]], &e->taps) && e->taps <= MAX_EDGE_TAPS &&
-           (e->step == 1 || e->stride == 1);
+    return rim_of(&c->j->l->m->dims, &axis, out) && out->taps <= MAX_EDGE_TAPS;
 }
 
 /* ---- reading image and weights ----------------------------------------------------- */
@@ -330,24 +280,15 @@ static void add_products(tile *x, int lo, int hi, bool guarded)
         lp_end(k);
 }
 
-static int clamp(int64_t v, int p)
-{
-    return (int)max_i64(0, min_i64(v, p));
-}
-
 /* One tap of the last axis, over the positions of the tile that it reaches. */
 static void add_tap(tile *x, int64_t tap)
 {
-    const edge *e = x->edge;
-    bool low = x->low && !x->guarded, high = x->high && !x->guarded;
-    int64_t unknown, at = offset(e, tap), left = slack(e, &unknown) - at;
-    int lo = low ? clamp(-floor_div(at, e->stride), x->p) : 0;
-    int sure = high ? clamp(x->p + floor_div(left, e->stride), x->p) : x->p;
-    int most = high ? clamp(x->p + floor_div(left + unknown, e->stride), x->p) : x->p;
+    bool begins = x->low && !x->guarded, ends = x->high && !x->guarded;
+    rim_reach in = rim_reach_of(x->edge, tap, x->p, begins, ends);
 
     x->tap[x->c->s - 1] = lp_int(x->b->k, tap);
-    add_products(x, lo, sure, x->guarded);
-    add_products(x, (int)max_i64(lo, sure), most, true);
+    add_products(x, in.lo, in.sure, x->guarded);
+    add_products(x, in.lo > in.sure ? in.lo : in.sure, in.most, true);
 }
 
 /* Opens the loops over the taps of all axes but the last; returns their count.
@@ -381,7 +322,7 @@ static void add_all(tile *x)
 
     if (x->low || x->high || (x->edge && x->edge->step > 1)) {
         for (int64_t i = 0; i < x->edge->taps; i++)
-            if (has_tap(x->edge, i))
+            if (rim_has_tap(x->edge, i))
                 add_tap(x, i);
     } else {
         x->tap[last] = lp_for(k, "t", lp_int(k, 0), taps);
@@ -573,19 +514,19 @@ void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place
     tile x = {.c = c, .b = b, .y = y, .weights = weights, .at = at};
     ir_dim width = c->ty->dim[c->at->ys.at[c->s - 1]];
     dim_table *t = &c->j->l->m->dims;
-    edge e;
+    rim e;
 
     if (c->ahead)
         x.image = body_source(b, c->x);
     x.edge = &e;
-    if (!has_rim(c, c->s - 1) || !edge_of(c, &e)) {
+    if (!has_rim(c, c->s - 1) || !last_rim(c, &e)) {
         x.edge = NULL;
         x.guarded = has_rim(c, c->s - 1);
         phase_row(&x, width);
         return;
     }
     for (e.phase = 0; e.phase < e.step; e.phase++) {
-        find_ends(&e);
+        rim_find_ends(&e);
         x.guarded = e.first > c->p || e.last > c->p;
         ir_dim left = dim_sub(t, width, dim_int(t, e.phase));
         phase_row(&x, dim_ceildiv(t, left, dim_int(t, e.step)));
