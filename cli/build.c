@@ -146,10 +146,10 @@ static bool names_differ(const build_options *o)
 }
 
 /* The output gets its name last: where what it needs cannot, it does not appear. */
-static bool publish(const build_options *o, const artifact *a)
+static bool publish(const build_options *o, const image *im)
 {
-    return (!is_library(o) || publish_at(o, WORK_HEADER, header_path(o, a->name))) &&
-           (!a->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
+    return (!is_library(o) || publish_at(o, WORK_HEADER, header_path(o, im->name))) &&
+           (!im->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
@@ -157,7 +157,7 @@ static bool publish(const build_options *o, const artifact *a)
  * in a file of their own. */
 static bool text_weights(const build_options *o, const ingot_code *c)
 {
-    return !c->a.weights_apart || link_write_weights(&o->work, &c->a);
+    return !c->image.weights_apart || link_write_weights(&o->work, &c->image);
 }
 
 /* Object code, linked unless only that is asked for. */
@@ -175,9 +175,9 @@ static bool make_binary(const build_options *o, const ingot_code *c, diag *d)
     if (!ok || text)
         return ok && text_weights(o, c);
     if (is(o, "obj"))
-        return link_object(&o->work, &c->a);
-    return is_library(o) ? link_library(&o->work, &c->a, is(o, "shared"))
-                         : link_executable(&o->work, &c->a, o->is_static);
+        return link_object(&o->work, &c->image);
+    return is_library(o) ? link_library(&o->work, &c->image, is(o, "shared"))
+                         : link_executable(&o->work, &c->image, o->is_static);
 }
 
 static bool make_text(const build_options *o, const ingot_code *c)
@@ -200,7 +200,7 @@ static bool compile(const build_options *o, ir_module *m, diag *d)
                              .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&
-              (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) && publish(o, &c.a);
+              (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) && publish(o, &c.image);
 
     code_free(&c);
     free(name);

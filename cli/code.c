@@ -56,16 +56,16 @@ static bool hash_piece(void *hash, const void *data, size_t size)
 
 static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
-    c->a = (artifact){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
+    c->image = (image){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
                       .threads = o->threads, .executable = o->executable, .library = o->library,
                       .max_weights = o->max_weights ? o->max_weights : ONNX_MAX_WEIGHTS};
-    if (!artifact_place(&c->a, d))
+    if (!image_place(&c->image, d))
         return false;
-    if (!o->weights_apart || !c->a.weights_size)
+    if (!o->weights_apart || !c->image.weights_size)
         return true;
-    c->a.weights_apart = true;
-    c->a.weights_hash = INGOT_HASH_START;
-    return artifact_write_weights(&c->a, hash_piece, &c->a.weights_hash);
+    c->image.weights_apart = true;
+    c->image.weights_hash = INGOT_HASH_START;
+    return image_write_weights(&c->image, hash_piece, &c->image.weights_hash);
 }
 
 bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
@@ -78,7 +78,7 @@ bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
     progress_step("writing LLVM IR");
     c->context = LLVMContextCreate();
     c->llvm = LLVMModuleCreateWithNameInContext(o->name, c->context);
-    if (!artifact_emit(&c->a, c->llvm, d))
+    if (!image_emit(&c->image, c->llvm, d))
         return false;
     progress_step("optimizing LLVM IR");
     return llvm_optimize(c->llvm, c->machine, d);
@@ -92,7 +92,7 @@ void code_free(ingot_code *c)
         LLVMContextDispose(c->context);
     if (c->machine)
         LLVMDisposeTargetMachine(c->machine);
-    artifact_free(&c->a);
+    image_free(&c->image);
     plan_free(c->p);
     lower_free(&c->l);
     *c = (ingot_code){0};

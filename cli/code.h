@@ -2,13 +2,13 @@
 #ifndef INGOT_CODE_H
 #define INGOT_CODE_H
 
-#include "artifact_emit.h"
+#include "image.h"
 #include "ingot.h"
 #include "plan_build.h"
 
 typedef struct ingot_code {
     lower l;
-    artifact a;
+    image image;
     plan *p;
     LLVMTargetMachineRef machine;
     LLVMContextRef context;

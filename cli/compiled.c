@@ -111,11 +111,11 @@ static bool load(compiled *c, diag *d)
     uint8_t *data = NULL;
     size_t size = 0;
 
-    progress_step("packing %.1f MB of weights", (double)c->code.a.weights_size / 1e6);
-    c->weights = aligned_alloc(64, c->code.a.weights_size + 64);
+    progress_step("packing %.1f MB of weights", (double)c->code.image.weights_size / 1e6);
+    c->weights = aligned_alloc(64, c->code.image.weights_size + 64);
     if (!c->weights)
         return diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
-    artifact_write_weights(&c->code.a, put_memory, c);
+    image_write_weights(&c->code.image, put_memory, c);
     progress_step("generating code");
     bool ok = llvm_object(c->code.llvm, c->code.machine, false, &data, &size, d) &&
               load_object(c, data, size, d);
@@ -261,5 +261,5 @@ void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights
     const compiled *c = e->compiled;
 
     *code = c ? c->code_size : 0;
-    *weights = c ? c->code.a.weights_size : 0;
+    *weights = c ? c->code.image.weights_size : 0;
 }

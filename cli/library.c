@@ -54,10 +54,10 @@ static void pointer(const library *l, const char *qualifier, const plan_port *p,
     const char *type = p->type->kind == TY_TENSOR ? library_c_type(p->type->dtype) : NULL;
 
     if (is_string(p))
-        text_add(out, "    %sstruct %s_string *%s;  /* ", qualifier, l->a->name, name);
+        text_add(out, "    %sstruct %s_string *%s;  /* ", qualifier, l->im->name, name);
     else
         text_add(out, "    %s%s *%s;  /* ", qualifier, type ? type : "void", name);
-    comment(l->a->m, strcmp(p->name, name) ? p->name : NULL, p->type, out);
+    comment(l->im->m, strcmp(p->name, name) ? p->name : NULL, p->type, out);
     text_add(out, "%s */\n", p->late ? ", memory of the allocator" : "");
 }
 
@@ -65,7 +65,7 @@ static void pointer(const library *l, const char *qualifier, const plan_port *p,
 
 static void head(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
     text_add(out,
              "/* %s.h - a compiled neural network, made by ingot for %s CPUs.\n"
@@ -76,7 +76,7 @@ static void head(const library *l, text *out)
              " * and row-major, the last axis varying fastest; a comment beside each pointer\n"
              " * gives element type and extents.  f16 and bf16 are passed as their bits.\n"
              " *\n",
-             n, l->a->target->name, l->a->m->state.len ? " and states" : "");
+             n, l->im->target->name, l->im->m->state.len ? " and states" : "");
     text_add(out,
              " * To run it: fill in the inputs%s, point the outputs to memory of their size,\n"
              " * get a workspace of the size that is asked for here, 64-byte aligned, and call\n"
@@ -104,14 +104,14 @@ static void status(const library *l, text *out)
              "    %s_MEMORY = 3,  /* no memory from the allocator, or none  */\n"
              "    %s_CPU = 4      /* the code was compiled for another CPU  */\n"
              "};\n\n", n, n, n, n, n, n);
-    if (l->a->threads)
+    if (l->im->threads)
         text_add(out, "/* A pool of more threads is refused. */\n#define %s_MAX_THREADS %d\n\n", n,
-                 l->a->threads);
+                 l->im->threads);
 }
 
 static void shared_parts(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
     text_add(out,
              "/* The caller's threads: `run` calls body(arg, begin, end, thread) for ranges that\n"
@@ -161,19 +161,19 @@ static void strings(const library *l, text *out)
                  "/* An element of a tensor of strings: `len` bytes, no zero behind them.  A run\n"
                  " * copies no bytes: those of an output are bytes of the inputs. */\n"
                  "struct %s_string {\n    const char *at;\n    uint64_t len;\n};\n\n",
-                 l->a->name);
+                 l->im->name);
 }
 
 static void one_state(const library *l, uint32_t i, text *out)
 {
-    const ir_state *s = &l->a->m->state.at[i];
+    const ir_state *s = &l->im->m->state.at[i];
     const char *type = library_c_type(s->type->dtype);
     uint64_t bytes, padding = library_padding(l, i, &bytes);
     unsigned long long n = bytes / (type ? (uint64_t)dt_size(s->type->dtype) : 1);
 
     if (n) {
         text_add(out, "    %s %s[%llu];  /* ", type ? type : "uint8_t", l->state[i], n);
-        comment(l->a->m, strcmp(s->name, l->state[i]) ? s->name : NULL, s->type, out);
+        comment(l->im->m, strcmp(s->name, l->state[i]) ? s->name : NULL, s->type, out);
         text_add(out, "%s */\n", s->trainable ? ", trainable" : "");
     }
     if (padding)
@@ -182,26 +182,26 @@ static void one_state(const library *l, uint32_t i, text *out)
 
 static void states(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
-    if (!l->a->m->state.len)
+    if (!l->im->m->state.len)
         return;
     text_add(out,
              "/* What the model remembers between runs, 64-byte aligned.  It may be copied as a\n"
              " * whole, and written to a file and read again.  Set it up once by %s_init. */\n"
              "struct %s_states {\n", n, n);
-    for (uint32_t i = 0; i < l->a->m->state.len; i++)
+    for (uint32_t i = 0; i < l->im->m->state.len; i++)
         one_state(l, i, out);
     text_add(out, "%s};\n\nvoid %s_init(struct %s_states *states%s);\n\n",
-             l->a->state_size ? "" : "    char none;\n", n, n,
-             l->a->weights_apart ? ", const void *weights" : "");
+             l->im->state_size ? "" : "    char none;\n", n, n,
+             l->im->weights_apart ? ", const void *weights" : "");
 }
 
 static void weights(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
-    if (!l->a->weights_apart)
+    if (!l->im->weights_apart)
         return;
     text_add(out,
              "/* The weights are the bytes of the file beside the library with its name and\n"
@@ -209,7 +209,7 @@ static void weights(const library *l, text *out)
              " * those that the code was compiled with: reads all of them, so ask once. */\n"
              "#define %s_WEIGHTS_SIZE ((size_t)%llu)\n"
              "int %s_weights_fit(const void *weights, size_t size);\n\n",
-             l->macro, (unsigned long long)l->a->weights_size, n);
+             l->macro, (unsigned long long)l->im->weights_size, n);
 }
 
 static void dims(const library_entry *x, text *out)
@@ -271,11 +271,11 @@ static void functions(const library *l, const library_entry *x, text *out)
     text_add(out, ");\n\n");
 }
 
-void library_header(const artifact *a, text *out)
+void library_header(const image *im, text *out)
 {
     library l;
 
-    library_open(&l, a);
+    library_open(&l, im);
     head(&l, out);
     status(&l, out);
     shared_parts(&l, out);

@@ -3,13 +3,13 @@
 #ifndef INGOT_LIBRARY_H
 #define INGOT_LIBRARY_H
 
-#include "artifact_emit.h"
+#include "image.h"
 
 /* The artifact's name is a C identifier; those of entries, tensors, states and
  * dims are made identifiers, a second equal one gets _2. */
-void library_header(const artifact *a, text *out);
+void library_header(const image *im, text *out);
 /* Needs the header's text before it. */
-void library_source(const artifact *a, text *out);
+void library_source(const image *im, text *out);
 
 /* Is it a reserved word of C or C++, or a macro that may stand for something? */
 bool library_keyword(const char *s);

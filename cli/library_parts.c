@@ -123,7 +123,7 @@ static bool constant_shape(const library *l, const ir_type *t)
     int64_t n;
 
     for (int i = 0; i < t->rank; i++)
-        if (!dim_const(&l->a->m->dims, t->dim[i], &n))
+        if (!dim_const(&l->im->m->dims, t->dim[i], &n))
             return false;
     return true;
 }
@@ -135,7 +135,7 @@ static void name_inputs(library *l, library_entry *x)
 
     x->dim = arena_array(&l->mem, const char *, e->symbol.len + 1);
     for (uint32_t i = 0; i < e->symbol.len; i++)
-        x->dim[i] = identifier(&l->mem, &dims, l->a->m->dims.symbol.at[e->symbol.at[i]].name);
+        x->dim[i] = identifier(&l->mem, &dims, l->im->m->dims.symbol.at[e->symbol.at[i]].name);
     x->input = arena_array(&l->mem, const char *, e->input.len + 1);
     for (uint32_t i = 0; i < e->input.len; i++)
         x->input[i] = identifier(&l->mem, &inputs, e->input.at[i].name);
@@ -174,7 +174,7 @@ static void measure_workspace(const library *l, library_entry *x)
     for (uint32_t i = 0; i < e->slot.len; i++)
         x->fixed &= e->slot.at[i].fixed;
     for (uint32_t i = 0; i < e->scratch.len; i++)
-        if (!dim_const(&l->a->m->dims, e->scratch.at[i], &n))
+        if (!dim_const(&l->im->m->dims, e->scratch.at[i], &n))
             x->fixed = false;
         else
             x->scratch = max_i64(x->scratch, n);
@@ -190,7 +190,7 @@ static bool uses_states(const plan_entry *e)
 
 static void describe_entry(library *l, library_entry *x, name_set *suffixes, name_set *macros)
 {
-    const char *name = l->a->name, *suffix = identifier(&l->mem, suffixes, x->e->name);
+    const char *name = l->im->name, *suffix = identifier(&l->mem, suffixes, x->e->name);
     bool alone = l->entries == 1 || !strcmp(x->e->name, "main");
 
     x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix);
@@ -205,16 +205,16 @@ static void describe_entry(library *l, library_entry *x, name_set *suffixes, nam
     l->late |= x->late;
 }
 
-void library_open(library *l, const artifact *a)
+void library_open(library *l, const image *im)
 {
-    const ir_module *m = a->m;
+    const ir_module *m = im->m;
     name_set suffixes = {0}, macros = {0}, states = {0};
 
-    *l = (library){.a = a, .entries = a->p->entry.len};
-    l->macro = capitals(&l->mem, a->name);
+    *l = (library){.im = im, .entries = im->p->entry.len};
+    l->macro = capitals(&l->mem, im->name);
     l->entry = arena_array(&l->mem, library_entry, l->entries + 1);
     for (uint32_t i = 0; i < l->entries; i++) {
-        l->entry[i].e = a->p->entry.at[i];
+        l->entry[i].e = im->p->entry.at[i];
         describe_entry(l, &l->entry[i], &suffixes, &macros);
     }
     l->state = arena_array(&l->mem, const char *, 2 * m->state.len + 1);
@@ -232,13 +232,13 @@ void library_close(library *l)
 
 uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes)
 {
-    const artifact *a = l->a;
-    const ir_type *t = a->m->state.at[state].type;
-    bool last = state + 1 == a->m->state.len;
-    uint64_t end = last ? a->state_size : a->state_offset[state + 1];
+    const image *im = l->im;
+    const ir_type *t = im->m->state.at[state].type;
+    bool last = state + 1 == im->m->state.len;
+    uint64_t end = last ? im->state_size : im->state_offset[state + 1];
 
-    *bytes = (uint64_t)(type_count_const(&a->m->types, t) * dt_size(t->dtype));
-    return end - a->state_offset[state] - *bytes;
+    *bytes = (uint64_t)(type_count_const(&im->m->types, t) * dt_size(t->dtype));
+    return end - im->state_offset[state] - *bytes;
 }
 
 void library_dims_parameter(const library_entry *x, text *out)
@@ -249,13 +249,13 @@ void library_dims_parameter(const library_entry *x, text *out)
 
 void library_run_parameters(const library *l, const library_entry *x, text *out)
 {
-    const char *p = x->prefix, *model = l->a->name;
+    const char *p = x->prefix, *model = l->im->name;
 
     text_add(out, "const struct %s_inputs *in, struct %s_outputs *out,\n        ", p, p);
     library_dims_parameter(x, out);
     if (x->states)
         text_add(out, "struct %s_states *states, ", model);
-    if (l->a->weights_apart)
+    if (l->im->weights_apart)
         text_add(out, "const void *weights, ");
     text_add(out, "void *workspace,\n        ");
     if (x->late)

@@ -21,7 +21,7 @@ typedef struct library_entry {
 
 typedef struct library {
     arena mem;
-    const artifact *a;
+    const image *im;
     const char *macro;          /* the model's name in capitals */
     library_entry *entry;
     uint32_t entries;
@@ -29,7 +29,7 @@ typedef struct library {
     bool late;                  /* some entry uses the allocator */
 } library;
 
-void library_open(library *l, const artifact *a);
+void library_open(library *l, const image *im);
 void library_close(library *l);
 
 /* The C type of an element; null if there is none. */

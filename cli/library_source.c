@@ -5,7 +5,7 @@
 
 static void declarations(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
     text_add(
         out,
@@ -18,7 +18,7 @@ static void declarations(const library *l, text *out)
         "#pragma GCC visibility push(hidden)\n"
         "extern const uint8_t *weights_of(void) __asm__(\"ingot.%s.weights\");\n",
         n);
-    if (l->a->m->state.len)
+    if (l->im->m->state.len)
         text_add(out, "extern void init(void *states, const uint8_t *weights)\n"
                       "    __asm__(\"ingot.%s.init\");\n", n);
     for (uint32_t i = 0; i < l->entries; i++)
@@ -33,14 +33,14 @@ static void declarations(const library *l, text *out)
 
 static const char *the_weights(const library *l)
 {
-    return l->a->weights_apart ? "weights" : "weights_of()";
+    return l->im->weights_apart ? "weights" : "weights_of()";
 }
 
 static void check_weights(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
-    if (l->a->weights_apart)
+    if (l->im->weights_apart)
         text_add(out,
                  "int %s_weights_fit(const void *weights, size_t size)\n{\n"
                  "    const uint64_t *word = weights;\n"
@@ -49,22 +49,22 @@ static void check_weights(const library *l, text *out)
                  "        hash = (hash ^ word[i]) * 0x100000001b3u;\n"
                  "    return size == %s_WEIGHTS_SIZE && hash == 0x%llxu;\n}\n\n",
                  n, (unsigned long long)INGOT_HASH_START, l->macro,
-                 (unsigned long long)l->a->weights_hash);
+                 (unsigned long long)l->im->weights_hash);
 }
 
 static void states(const library *l, text *out)
 {
-    const char *n = l->a->name;
+    const char *n = l->im->name;
 
-    if (!l->a->m->state.len)
+    if (!l->im->m->state.len)
         return;
-    if (l->a->state_size)
+    if (l->im->state_size)
         text_add(out,
                  "_Static_assert(sizeof(struct %s_states) == %llu, \"layout of the states\");\n\n",
-                 n, (unsigned long long)l->a->state_size);
+                 n, (unsigned long long)l->im->state_size);
     text_add(out, "void %s_init(struct %s_states *states%s)\n{\n    if (!cpu_lacks())\n"
                   "        init(states, %s);\n}\n\n", n, n,
-             l->a->weights_apart ? ", const void *weights" : "", the_weights(l));
+             l->im->weights_apart ? ", const void *weights" : "", the_weights(l));
 }
 
 /* The dims in the order of the compiled code. */
@@ -83,7 +83,7 @@ static void workspace(const library *l, const library_entry *x, uint32_t i, text
     text_add(out, "int threads)\n{\n");
     load_dims(x, out);
     text_add(out, "\n    return cpu_lacks()");
-    if (l->a->threads)
+    if (l->im->threads)
         text_add(out, " || threads > %s_MAX_THREADS", l->macro);
     text_add(out, " ? SIZE_MAX : size%u(v, threads);\n}\n\n", i);
 }
@@ -151,7 +151,7 @@ static void run(const library *l, const library_entry *x, uint32_t i, text *out)
              "    out->%s = cpu_lacks();\n    if (out->%s)\n        return %s_CPU;\n",
              x->states ? "states" : "0", the_weights(l), x->late ? "allocator" : "0", x->message,
              x->message, l->macro);
-    if (l->a->threads)
+    if (l->im->threads)
         text_add(out,
                  "    if (pool && pool->threads > %s_MAX_THREADS) {\n"
                  "        out->%s = \"more threads than the library was built for\";\n"
@@ -163,13 +163,13 @@ static void run(const library *l, const library_entry *x, uint32_t i, text *out)
     text_add(out, "    out->%s = c.message;\n    return status;\n}\n\n", x->message);
 }
 
-void library_source(const artifact *a, text *out)
+void library_source(const image *im, text *out)
 {
     library l;
 
-    library_open(&l, a);
+    library_open(&l, im);
     declarations(&l, out);
-    library_cpu(a->target, out);
+    library_cpu(im->target, out);
     check_weights(&l, out);
     states(&l, out);
     put_extents(&l, out);

@@ -24,15 +24,15 @@ static bool put_file(void *f, const void *data, size_t size)
     return fwrite(data, 1, size, f) == size;
 }
 
-bool link_write_weights(const workplace *w, const artifact *a)
+bool link_write_weights(const workplace *w, const image *im)
 {
     const char *path = w->file[WORK_WEIGHTS];
 
-    if (!a->weights_size)
+    if (!im->weights_size)
         return true;
-    progress_step("writing %.1f MB of weights", (double)a->weights_size / 1e6);
+    progress_step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
     FILE *f = fopen(path, "wb");
-    bool ok = f && artifact_write_weights(a, put_file, f);
+    bool ok = f && image_write_weights(im, put_file, f);
 
     if (f && fclose(f))
         ok = false;
@@ -40,25 +40,25 @@ bool link_write_weights(const workplace *w, const artifact *a)
 }
 
 /* Are weights linked in? */
-static bool embedded(const artifact *a)
+static bool embedded(const image *im)
 {
-    return a->weights_size && !a->weights_apart;
+    return im->weights_size && !im->weights_apart;
 }
 
 /* The weights, and assembler text that includes them where they are linked in. */
-static bool write_blob(const workplace *w, const artifact *a)
+static bool write_blob(const workplace *w, const image *im)
 {
     const char *assembly = w->file[WORK_BLOB], *weights = w->file[WORK_WEIGHTS];
 
-    if (!link_write_weights(w, a))
+    if (!link_write_weights(w, im))
         return false;
-    if (!embedded(a))
+    if (!embedded(im))
         return true;
     FILE *f = fopen(assembly, "w");
     if (!f)
         return cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
     fprintf(f, ".section .rodata.weights,\"a\",@progbits\n.balign 64\n.globl %s_weights\n"
-               ".hidden %s_weights\n%s_weights:\n.incbin \"", a->name, a->name, a->name);
+               ".hidden %s_weights\n%s_weights:\n.incbin \"", im->name, im->name, im->name);
     for (const char *p = weights; *p; p++)
         fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
     fputs("\"\n.section .note.GNU-stack,\"\",@progbits\n", f);
@@ -99,11 +99,11 @@ static void add(command *c, const char *arg)
 }
 
 /* `inputs` are files of the workplace, WORK_FILES ends them. */
-static void add_files(command *c, const workplace *w, const artifact *a,
+static void add_files(command *c, const workplace *w, const image *im,
                       const workplace_file *inputs)
 {
     for (; *inputs != WORK_FILES; inputs++)
-        if (embedded(a) || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
+        if (embedded(im) || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
             add(c, w->file[*inputs]);
 }
 
@@ -119,7 +119,7 @@ static bool link_with(const workplace *w, command *c, const char *archive)
     return workplace_run(w, c->arg);
 }
 
-bool link_executable(const workplace *w, const artifact *a, bool is_static)
+bool link_executable(const workplace *w, const image *im, bool is_static)
 {
     command c = {0};
     char *archive = runtime_archive();
@@ -131,8 +131,8 @@ bool link_executable(const workplace *w, const artifact *a, bool is_static)
         add(&c, "-static");
     add(&c, "-o");
     add(&c, w->file[WORK_OUT]);
-    add_files(&c, w, a, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_FILES});
-    bool ok = write_blob(w, a) && link_with(w, &c, archive);
+    add_files(&c, w, im, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_FILES});
+    bool ok = write_blob(w, im) && link_with(w, &c, archive);
     free(archive);
     return ok;
 }
@@ -140,16 +140,16 @@ bool link_executable(const workplace *w, const artifact *a, bool is_static)
 /* Writes header and typed functions, compiles these: without optimization, for
  * a call fills in a few pointers, and where outputs are thousands a C compiler
  * takes a time that is the square of their number. */
-static bool c_side(const workplace *w, const artifact *a)
+static bool c_side(const workplace *w, const image *im)
 {
     text header = {0}, source = {0};
     char *compile[] = {"cc", "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
-    library_header(a, &header);
+    library_header(im, &header);
     text_add(&source, "#line 1 \"library.c\"\n");  /* cc gives the assembler the path as it is */
     text_addn(&source, header.at, header.len);
-    library_source(a, &source);
+    library_source(im, &source);
     bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) &&
               workplace_run(w, compile) &&
               link_write_file(w->file[WORK_HEADER], header.at, header.len);
@@ -159,24 +159,24 @@ static bool c_side(const workplace *w, const artifact *a)
 }
 
 /* These files of the workplace as one relocatable object. */
-static bool join(const workplace *w, const artifact *a, workplace_file to,
+static bool join(const workplace *w, const image *im, workplace_file to,
                  const workplace_file *inputs)
 {
     char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
     command c = {.arg = {"ld", "-r", "-o", w->file[to]}, .n = 4};
 
-    add_files(&c, w, a, inputs);
-    return (!embedded(a) || workplace_run(w, blob)) && workplace_run(w, c.arg);
+    add_files(&c, w, im, inputs);
+    return (!embedded(im) || workplace_run(w, blob)) && workplace_run(w, c.arg);
 }
 
-bool link_object(const workplace *w, const artifact *a)
+bool link_object(const workplace *w, const image *im)
 {
-    return write_blob(w, a) &&
-           join(w, a, WORK_OUT, (workplace_file[]){WORK_KERNELS, WORK_BLOB_OBJECT, WORK_FILES});
+    return write_blob(w, im) &&
+           join(w, im, WORK_OUT, (workplace_file[]){WORK_KERNELS, WORK_BLOB_OBJECT, WORK_FILES});
 }
 
 /* One object, inner symbols made local, in an archive. */
-static bool make_archive(const workplace *w, const artifact *a)
+static bool make_archive(const workplace *w, const image *im)
 {
     char *whole = w->file[WORK_WHOLE];
     char *hide[] = {"objcopy", "--localize-hidden", whole, NULL};
@@ -184,18 +184,18 @@ static bool make_archive(const workplace *w, const artifact *a)
     static const workplace_file parts[] = {WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT,
                                            WORK_FILES};
 
-    return join(w, a, WORK_WHOLE, parts) && workplace_run(w, hide) && workplace_run(w, pack);
+    return join(w, im, WORK_WHOLE, parts) && workplace_run(w, hide) && workplace_run(w, pack);
 }
 
-bool link_library(const workplace *w, const artifact *a, bool shared)
+bool link_library(const workplace *w, const image *im, bool shared)
 {
     command c = {.arg = {"cc", "-shared", "-o", w->file[WORK_OUT]}, .n = 4};
 
-    if (!write_blob(w, a) || !c_side(w, a))
+    if (!write_blob(w, im) || !c_side(w, im))
         return false;
     if (!shared)
-        return make_archive(w, a);
-    add_files(&c, w, a,
+        return make_archive(w, im);
+    add_files(&c, w, im,
               (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
     return link_with(w, &c, NULL);
 }

@@ -108,7 +108,7 @@ void pe_function(emitter *e, const char *what, type result, type *arg, unsigned 
     enum { MANY_STEPS = 600, MANY_OUTPUTS = 100 };
     char name[400];
 
-    snprintf(name, sizeof name, "%s_%s", e->a->name, what);
+    snprintf(name, sizeof name, "%s_%s", e->image->name, what);
     e->f = LLVMAddFunction(e->m, name, LLVMFunctionType(result, arg, n, false));
     LLVMSetLinkage(e->f, LLVMInternalLinkage);
     if (e->e && (e->e->body->step.len > MANY_STEPS || e->e->output.len > MANY_OUTPUTS))

@@ -147,14 +147,14 @@ static bool size_to_check(const emitter *e, uint32_t i, bool *seen)
 {
     const plan_port *o = &e->e->output.at[i];
 
-    if (o->late || seen[o->type->id] || type_count_const(&e->a->m->types, o->type) >= 0)
+    if (o->late || seen[o->type->id] || type_count_const(&e->image->m->types, o->type) >= 0)
         return false;
     return seen[o->type->id] = true;
 }
 
 value pe_output_overflow(emitter *e)
 {
-    bool *seen = mem_alloc(e->a->m->types.type.len * sizeof *seen);
+    bool *seen = mem_alloc(e->image->m->types.type.len * sizeof *seen);
 
     pe_check_sizes(e);
     for (uint32_t i = 0; i < e->e->output.len; i++) {

@@ -2,7 +2,7 @@
 #ifndef INGOT_LLVM_PLAN_H
 #define INGOT_LLVM_PLAN_H
 
-#include "artifact_emit.h"
+#include "image.h"
 
 typedef LLVMValueRef value;
 typedef LLVMTypeRef type;
@@ -11,7 +11,7 @@ enum { FRAME_WORDS = 6 };
 
 /* The function being emitted, of one entry. */
 typedef struct emitter {
-    const artifact *a;
+    const image *image;
     const plan_entry *e;
     const dim_table *dims;
     LLVMContextRef cx;

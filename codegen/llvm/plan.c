@@ -44,9 +44,9 @@ static value address(emitter *e, uint32_t id)
                        (int64_t)sizeof(struct ingot_buffer) * of, e->ptr);
     case PLACE_STATE:
         return pe_at(e, call_member(e, offsetof(struct ingot_call, states)),
-                     pe_int(e, (int64_t)e->a->state_offset[of]));
+                     pe_int(e, (int64_t)e->image->state_offset[of]));
     case PLACE_CONST:
-        return pe_at(e, e->weights, pe_int(e, (int64_t)e->a->offset[of]));
+        return pe_at(e, e->weights, pe_int(e, (int64_t)e->image->offset[of]));
     case PLACE_SLOT:
         return pe_at(e, e->workspace, slot_offset(e, v->of));
     case PLACE_LATE:
@@ -267,7 +267,7 @@ static void late_scratch(emitter *e, const plan_step *s)
 
 static void emit_run(emitter *e, const plan_step *s)
 {
-    const lp_kernel *k = e->a->l->kernel.at[s->u.run.kernel];
+    const lp_kernel *k = e->image->l->kernel.at[s->u.run.kernel];
     value kernel = LLVMGetNamedFunction(e->m, k->name);
     type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
     bool late = s->u.run.late != PLAN_NONE;

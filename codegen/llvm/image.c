@@ -1,6 +1,6 @@
-/* codegen/llvm/artifact_emit.c - the tables of a compiled model and the functions
+/* codegen/llvm/image.c - the tables of a compiled model and the functions
  * beside run: sizes, arithmetic, first values of states. */
-#include "artifact_emit.h"
+#include "image.h"
 
 #include "abi.h"
 #include "llvm_plan.h"
@@ -52,19 +52,19 @@ static value flops_function(emitter *e)
 
 static value states_function(emitter *e)
 {
-    const ir_module *m = e->a->m;
+    const ir_module *m = e->image->m;
     type arg[2] = {e->ptr, e->ptr};
 
     pe_function(e, "init_states", e->none, arg, 2);
     for (uint32_t i = 0; i < m->state.len; i++) {
         const ir_state *s = &m->state.at[i];
         int64_t n = type_count_const(&m->types, s->type) * dt_size(s->type->dtype);
-        value to = pe_at(e, LLVMGetParam(e->f, 0), pe_int(e, (int64_t)e->a->state_offset[i]));
+        value to = pe_at(e, LLVMGetParam(e->f, 0), pe_int(e, (int64_t)e->image->state_offset[i]));
         if (s->init == IR_NONE)
             LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), pe_int(e, n), 1);
         else
             LLVMBuildMemCpy(e->b, to, 1, pe_at(e, LLVMGetParam(e->f, 1),
-                            pe_int(e, (int64_t)e->a->offset[s->init])), 1, pe_int(e, n));
+                            pe_int(e, (int64_t)e->image->offset[s->init])), 1, pe_int(e, n));
     }
     LLVMBuildRetVoid(e->b);
     return e->f;
@@ -145,12 +145,12 @@ static value ports(emitter *e, const plan_port *p, uint32_t n)
 
 static value states(emitter *e)
 {
-    const ir_module *m = e->a->m;
+    const ir_module *m = e->image->m;
     value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < m->state.len; i++)
         v[i] =
-            value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->a->state_offset[i]);
+            value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->image->state_offset[i]);
     if (m->state.len)
         out = pe_table(e, LLVMTypeOf(v[0]), v, m->state.len);
     mem_free(v);
@@ -161,9 +161,9 @@ static value weights_symbol(emitter *e)
 {
     char name[400];
 
-    if (!e->a->weights_size || e->a->weights_apart)
+    if (!e->image->weights_size || e->image->weights_apart)
         return LLVMConstNull(e->ptr);
-    snprintf(name, sizeof name, "%s_weights", e->a->name);
+    snprintf(name, sizeof name, "%s_weights", e->image->name);
     value w = LLVMGetNamedGlobal(e->m, name);
     if (!w) {
         w = LLVMAddGlobal(e->m, e->i8, name);
@@ -178,7 +178,7 @@ static void give_to_c(emitter *e, value f, const char *what)
 {
     char name[400];
 
-    snprintf(name, sizeof name, "ingot.%s.%s", e->a->name, what);
+    snprintf(name, sizeof name, "ingot.%s.%s", e->image->name, what);
     LLVMSetValueName2(f, name, strlen(name));
     LLVMSetLinkage(f, LLVMExternalLinkage);
     LLVMSetVisibility(f, LLVMHiddenVisibility);
@@ -193,7 +193,7 @@ static void give_entry_to_c(emitter *e, value size, value extents, value run)
     uint32_t i = 0;
     char name[64];
 
-    while (e->a->p->entry.at[i] != e->e)
+    while (e->image->p->entry.at[i] != e->e)
         i++;
     for (size_t k = 0; k < COUNT(all); k++) {
         snprintf(name, sizeof name, "%s.%u", all[k].what, i);
@@ -203,7 +203,7 @@ static void give_entry_to_c(emitter *e, value size, value extents, value run)
 
 static void give_model_to_c(emitter *e, value init_states)
 {
-    if (e->a->m->state.len)
+    if (e->image->m->state.len)
         give_to_c(e, init_states, "init");
     pe_function(e, "weights_of", e->ptr, NULL, 0);
     LLVMBuildRet(e->b, weights_symbol(e));
@@ -217,7 +217,7 @@ static value entry_table(emitter *e)
     value size = size_function(e), dims = pe_extents(e), run = pe_run(e),
           flops = flops_function(e);
 
-    if (e->a->library)
+    if (e->image->library)
         give_entry_to_c(e, size, dims, run);
     for (uint32_t i = 0; i < x->symbol.len; i++)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
@@ -233,24 +233,24 @@ static value entry_table(emitter *e)
 
 static void model_table(emitter *e, value *entry, uint32_t n)
 {
-    const artifact *a = e->a;
+    const image *im = e->image;
     char name[400];
 
     e->e = NULL;
-    value init_states = a->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
-    if (a->library)
+    value init_states = im->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
+    if (im->library)
         give_model_to_c(e, init_states);
-    value title = string(e, a->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
-    value state = states(e), weights = weights_symbol(e), cpu = string(e, a->target->name);
+    value title = string(e, im->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
+    value state = states(e), weights = weights_symbol(e), cpu = string(e, im->target->name);
     value field[] = {
-        int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, a->m->state.len),
-        entries, state, pe_int(e, (int64_t)a->state_size),
-        init_states, weights, pe_int(e, (int64_t)a->weights_size),
-        pe_int(e, (int64_t)a->weights_hash), cpu, int32(e, a->threads)};
+        int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, im->m->state.len),
+        entries, state, pe_int(e, (int64_t)im->state_size),
+        init_states, weights, pe_int(e, (int64_t)im->weights_size),
+        pe_int(e, (int64_t)im->weights_hash), cpu, int32(e, im->threads)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
-    snprintf(name, sizeof name, "%s_model", a->name);
+    snprintf(name, sizeof name, "%s_model", im->name);
     value model =
-        LLVMAddGlobal(e->m, LLVMTypeOf(init), a->executable ? "ingot_artifact_model" : name);
+        LLVMAddGlobal(e->m, LLVMTypeOf(init), im->executable ? "ingot_artifact_model" : name);
     LLVMSetInitializer(model, init);
     LLVMSetGlobalConstant(model, true);
 }
@@ -268,20 +268,20 @@ static void types(emitter *e)
     e->none = LLVMVoidTypeInContext(e->cx);
 }
 
-bool artifact_emit(artifact *a, LLVMModuleRef m, diag *d)
+bool image_emit(image *im, LLVMModuleRef m, diag *d)
 {
-    emitter e = {.a = a, .m = m, .dims = &a->m->dims};
-    uint32_t n = a->p->entry.len;
+    emitter e = {.image = im, .m = m, .dims = &im->m->dims};
+    uint32_t n = im->p->entry.len;
     value *entry = mem_alloc((n + 1) * sizeof *entry);
 
     if (!n)
         return diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
     types(&e);
-    for (uint32_t i = 0; i < a->l->kernel.len; i++)
-        LLVMSetLinkage(llvm_emit_kernel(m, a->l->kernel.at[i], a->target), LLVMInternalLinkage);
+    for (uint32_t i = 0; i < im->l->kernel.len; i++)
+        LLVMSetLinkage(llvm_emit_kernel(m, im->l->kernel.at[i], im->target), LLVMInternalLinkage);
     e.start = pe_starter(&e);
     for (uint32_t i = 0; i < n; i++) {
-        e.e = a->p->entry.at[i];
+        e.e = im->p->entry.at[i];
         entry[i] = entry_table(&e);
     }
     model_table(&e, entry, n);

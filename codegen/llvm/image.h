@@ -1,13 +1,13 @@
-/* codegen/llvm/artifact_emit.h - a plan as one LLVM module with the interface of
+/* codegen/llvm/image.h - a plan as one LLVM module with the interface of
  * ir/abi.h, and the weights beside it. */
-#ifndef INGOT_ARTIFACT_EMIT_H
-#define INGOT_ARTIFACT_EMIT_H
+#ifndef INGOT_IMAGE_H
+#define INGOT_IMAGE_H
 
 #include "llvm_module.h"
 #include "lower.h"
 #include "plan.h"
 
-typedef struct artifact {
+typedef struct image {
     ir_module *m;
     plan *p;
     lower *l;
@@ -25,16 +25,16 @@ typedef struct artifact {
     bool weights_apart;             /* in a file: neither in the table nor in NAME.weights */
     uint64_t weights_hash;          /* of a file, see ir/abi.h */
     uint64_t *state_offset, state_size;
-} artifact;
+} image;
 
-/* Decides where constants and states lie; must come before artifact_emit.  False
+/* Decides where constants and states lie; must come before image_emit.  False
  * with an error when they take more than max_weights. */
-bool artifact_place(artifact *a, diag *d);
-void artifact_free(artifact *a);    /* what artifact_place made */
+bool image_place(image *im, diag *d);
+void image_free(image *im);    /* what image_place made */
 /* Gives the weights to `put`, in pieces of whole cache lines; false if that is. */
-typedef bool artifact_put(void *cx, const void *data, size_t size);
-bool artifact_write_weights(const artifact *a, artifact_put *put, void *cx);
+typedef bool image_put(void *cx, const void *data, size_t size);
+bool image_write_weights(const image *im, image_put *put, void *cx);
 /* Kernels, the entries' functions and the model's table. */
-bool artifact_emit(artifact *a, LLVMModuleRef m, diag *d);
+bool image_emit(image *im, LLVMModuleRef m, diag *d);
 
 #endif
