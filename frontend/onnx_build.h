@@ -9,7 +9,7 @@
 #ifndef INGOT_ONNX_BUILD_H
 #define INGOT_ONNX_BUILD_H
 
-#include "build.h"
+#include "control.h"
 #include "onnx.pb-c.h"
 
 typedef struct onnx_scope onnx_scope;
@@ -96,31 +96,12 @@ const Onnx__GraphProto *onnx_graph_attr(onnx_op *n, const char *name);
  * out (n_output refs). */
 bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref *out);
 
-/* A region from a graph: captured values of enclosing scopes become trailing
- * parameters, listed in `captures` (shared by all regions of one node). */
-typedef struct onnx_captures {
-    names seen;                     /* by name id: index in both */
-    VEC(const char *) name;
-    VEC(ir_ref) outer;
-} onnx_captures;
-void onnx_find_captures(onnx_op *n, const Onnx__GraphProto *g, onnx_captures *c);
-void onnx_captures_free(onnx_captures *c);
-/* Appends the captured refs that are handed over (constants are not, they are
- * known inside); returns how many. */
-uint32_t onnx_capture_args(const onnx_op *n, const onnx_captures *c, ir_ref *args);
-/* Begins a region with `extra` parameters made by the caller first. */
-typedef struct onnx_region {
-    ir_build b;
-    ir_fn *fn, *outer;
-    onnx_scope *scope;
-} onnx_region;
-void onnx_region_begin(onnx_op *n, onnx_region *r, const char *name);
-void onnx_region_captures(onnx_region *r, const onnx_captures *c);
-/* Runs the graph inside the region on its parameters `in`; results to out. */
-bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
-                       const ir_ref *in, ir_ref *out);
-/* Frees what only the making needed; nothing if it never began. */
-void onnx_region_end(onnx_region *r);
+/* The scope of region number `region` of a control node in the making, to be freed by
+ * scope_free: names of the graph around n are captured as the region asks for them. */
+onnx_scope *onnx_region_scope(onnx_op *n, ir_captures *c, int region);
+/* Makes a graph's nodes in a region, its inputs bound to `in`; its outputs go to out. */
+bool onnx_region_graph(onnx_op *n, onnx_scope *s, const Onnx__GraphProto *g, const ir_ref *in,
+                       ir_ref *out);
 
 #define ONNX(domain, op, since, build) onnx_builder onnx_##build;
 #include "onnx_ops.def"

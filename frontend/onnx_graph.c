@@ -29,12 +29,17 @@ void scope_set(onnx_scope *s, const char *name, ir_ref r)
     s->ref.at[id] = r;
 }
 
-bool scope_find(const onnx_scope *s, const char *name, ir_ref *r)
+bool scope_find(onnx_scope *s, const char *name, ir_ref *r)
 {
     for (; s; s = s->parent) {
         uint32_t id = names_find(&s->names, name);
         if (id != NAMES_NONE) {
             *r = s->ref.at[id];
+            return true;
+        }
+        if (s->around && scope_find(s->around, name, r)) {
+            *r = ir_capture(s->captures, s->region, name, *r);
+            scope_set(s, name, *r);
             return true;
         }
     }
@@ -51,7 +56,7 @@ void scope_free(onnx_scope *s)
 static const onnx_scope *function_scope(const onnx_scope *s)
 {
     while (s && !s->function)
-        s = s->parent;
+        s = s->parent ? s->parent : s->around;
     return s;
 }
 
@@ -258,7 +263,7 @@ bool onnx_fail(onnx_op *n, const char *fmt, ...)
 }
 
 /* Every named operand is there: 1; one could not be made: 0; missing: -1. */
-static int operands(const onnx_scope *s, const Onnx__NodeProto *p, const char **missing)
+static int operands(onnx_scope *s, const Onnx__NodeProto *p, const char **missing)
 {
     int all = 1;
     ir_ref r;
@@ -446,125 +451,20 @@ bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref
 
 /* ---- regions ----------------------------------------------------------------------------- */
 
-typedef struct defined {
-    const struct defined *outer;
-    names names;
-} defined;
-
-static bool is_defined(const defined *d, const char *name)
+onnx_scope *onnx_region_scope(onnx_op *n, ir_captures *c, int region)
 {
-    for (; d; d = d->outer)
-        if (names_find(&d->names, name) != NAMES_NONE)
-            return true;
-    return false;
+    onnx_scope *s = arena_new(&n->b->m->mem, onnx_scope);
+
+    *s = (onnx_scope){.model = n->scope->model, .b = c->region[region], .around = n->scope,
+                      .captures = c, .region = region};
+    return s;
 }
 
-static void capture(onnx_op *n, const char *name, onnx_captures *c)
+bool onnx_region_graph(onnx_op *n, onnx_scope *s, const Onnx__GraphProto *g, const ir_ref *in,
+                       ir_ref *out)
 {
-    ir_ref r;
-
-    if (names_find(&c->seen, name) == NAMES_NONE && scope_find(n->scope, name, &r)) {
-        names_add(&c->seen, name);
-        vec_push(&c->name, name);
-        vec_push(&c->outer, r);
-    }
-}
-
-static void find_free(onnx_op *n, const Onnx__GraphProto *g, const defined *outer,
-                      onnx_captures *c, int depth)
-{
-    defined d = {.outer = outer};
-
-    if (depth > MAX_DEPTH)
-        return;
-    for (size_t i = 0; i < g->n_input; i++)
-        names_add(&d.names, text_or(g->input[i]->name));
-    for (size_t i = 0; i < g->n_initializer; i++)
-        names_add(&d.names, text_or(g->initializer[i]->name));
-    for (size_t i = 0; i < g->n_node; i++)
-        for (size_t j = 0; j < g->node[i]->n_output; j++)
-            names_add(&d.names, g->node[i]->output[j]);
-    for (size_t i = 0; i < g->n_node; i++) {
-        const Onnx__NodeProto *p = g->node[i];
-        for (size_t j = 0; j < p->n_input; j++)
-            if (*p->input[j] && !is_defined(&d, p->input[j]))
-                capture(n, p->input[j], c);
-        for (size_t j = 0; j < p->n_attribute; j++)
-            if (p->attribute[j]->g)
-                find_free(n, p->attribute[j]->g, &d, c, depth + 1);
-    }
-    for (size_t i = 0; i < g->n_output; i++)
-        if (!is_defined(&d, text_or(g->output[i]->name)))
-            capture(n, text_or(g->output[i]->name), c);
-    names_free(&d.names);
-}
-
-void onnx_find_captures(onnx_op *n, const Onnx__GraphProto *g, onnx_captures *c)
-{
-    find_free(n, g, NULL, c, 0);
-}
-
-void onnx_captures_free(onnx_captures *c)
-{
-    names_free(&c->seen);
-    vec_free(&c->name);
-    vec_free(&c->outer);
-}
-
-uint32_t onnx_capture_args(const onnx_op *n, const onnx_captures *c, ir_ref *args)
-{
-    uint32_t k = 0;
-
-    for (uint32_t i = 0; i < c->outer.len; i++)
-        if (c->outer.at[i] != IR_NONE && ir_node_of(n->b->fn, c->outer.at[i])->op != OP_CONST)
-            args[k++] = c->outer.at[i];
-    return k;
-}
-
-void onnx_region_begin(onnx_op *n, onnx_region *r, const char *name)
-{
-    *r = (onnx_region){0};
-    r->fn = ir_region_begin(n->b, &r->b, name);
-    const onnx_scope *f = function_scope(n->scope);
-    r->scope = arena_new(&n->b->m->mem, onnx_scope);
-    *r->scope = (onnx_scope){.model = n->scope->model, .b = &r->b,
-                             .function = f ? f->function : NULL, .call = f ? f->call : NULL};
-    r->outer = n->b->fn;
-}
-
-/* Constants are known inside as well; other values arrive as parameters that
- * keep their known elements. */
-void onnx_region_captures(onnx_region *r, const onnx_captures *c)
-{
-    for (uint32_t i = 0; i < c->outer.len; i++) {
-        ir_ref o = c->outer.at[i];
-        if (o == IR_NONE) {             /* could not be made: neither can what uses it */
-            scope_set(r->scope, c->name.at[i], IR_NONE);
-            continue;
-        }
-        const ir_node *p = ir_node_of(r->outer, o);
-        ir_ref x = p->op == OP_CONST ? ir_const_ref(&r->b, p->attr->CONST.id)
-                                     : ir_input(&r->b, c->name.at[i], ir_type_of(r->outer, o));
-        if (p->op != OP_CONST)
-            r->fn->value.at[x].elem = r->outer->value.at[o].elem;
-        scope_set(r->scope, c->name.at[i], x);
-    }
-}
-
-bool onnx_region_graph(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g,
-                       const ir_ref *in, ir_ref *out)
-{
-    bool ok = bind_inputs(n, r->scope, g, in) && onnx_run_graph(r->scope, g, out);
+    bool ok = bind_inputs(n, s, g, in) && onnx_run_graph(s, g, out);
 
     n->scope->model->depth--;
     return ok;
-}
-
-void onnx_region_end(onnx_region *r)
-{
-    if (!r->fn)
-        return;
-    scope_free(r->scope);
-    ir_region_end(&r->b);
-    r->fn = NULL;
 }

@@ -32,12 +32,15 @@ typedef struct onnx_model {
     int copies;                     /* continuations sunk into branches */
 } onnx_model;
 
-/* Names of one graph (or function body).  A scope looks into its parent only
- * while both make nodes with the same builder; a region is handed what it
- * captures when it begins. */
+/* Names of one graph (or function body).  What a scope does not know it looks up in its
+ * parent, which makes nodes with the same builder, or, in the region of a node, in the
+ * scope around that node: then the region captures it. */
 struct onnx_scope {
     onnx_model *model;
-    onnx_scope *parent;
+    onnx_scope *parent;             /* null in a region */
+    onnx_scope *around;             /* of the node whose region this is, or null */
+    ir_captures *captures;          /* of that node, */
+    int region;                     /* which has this as its region of this number */
     ir_build *b;
     names names;
     VEC(ir_ref) ref;                /* by name id; IR_NONE: could not be made */
@@ -51,7 +54,8 @@ struct onnx_scope {
 };
 
 void scope_set(onnx_scope *s, const char *name, ir_ref r);
-bool scope_find(const onnx_scope *s, const char *name, ir_ref *r);
+/* The value of that name; false if there is none.  It is IR_NONE if it could not be made. */
+bool scope_find(onnx_scope *s, const char *name, ir_ref *r);
 void scope_free(onnx_scope *s);
 int64_t scope_version(const onnx_scope *s, const char *domain);
 

@@ -4,7 +4,7 @@
  * of different rank, the rest of the graph moves into both: see sink(). */
 #include "../onnx_model.h"
 
-enum { MAX_COPIES = 8, MAX_RESULTS = 64, MAX_SIZES = 64 };
+enum { MAX_COPIES = 8, MAX_RESULTS = 64 };
 
 static bool known_bool(const ir_build *b, ir_ref c, bool *v)
 {
@@ -35,8 +35,7 @@ static mark mark_here(const onnx_op *n)
 /* Bound dims can leave a branch that no data reaches ill-typed: it becomes a
  * check that fails, and results that join with any type.  False if something is
  * not supported, which no message may hide.  The messages stay: see forgive. */
-static bool must_not_be_reached(onnx_op *n, onnx_region *r, const mark *m, ir_ref *out,
-                                size_t count)
+static bool must_not_be_reached(onnx_op *n, ir_build *b, const mark *m, ir_ref *out, size_t count)
 {
     onnx_model *x = n->scope->model;
     diag *d = x->d;
@@ -46,9 +45,9 @@ static bool must_not_be_reached(onnx_op *n, onnx_region *r, const mark *m, ir_re
     const char *why = d->message.len > m->messages ? d->message.at[m->messages].text : "ill-typed";
     d->errors = m->errors;
     x->depth = m->depth;
-    ir_check(&r->b, ir_int(&r->b, DT_BOOL, 0), why);
+    ir_check(b, ir_int(b, DT_BOOL, 0), why);
     for (size_t i = 0; i < count; i++)
-        out[i] = ir_never(&r->b);
+        out[i] = ir_never(b);
     return true;
 }
 
@@ -57,31 +56,31 @@ static void forgive(onnx_op *n, const mark *m)
     n->scope->model->d->message.len = m->messages;
 }
 
-static bool name_results(onnx_region *r, const Onnx__GraphProto *g, const ir_ref *out)
+/* Gives the graph's results to side k. */
+static bool yield(ir_branches *f, int k, const Onnx__GraphProto *g, const ir_ref *out)
 {
     for (size_t i = 0; i < g->n_output; i++)
-        if (out[i] == IR_NONE)
-            return false;
-    for (size_t i = 0; i < g->n_output; i++)
-        ir_result(&r->b, g->output[i]->name ? g->output[i]->name : "", out[i]);
-    return true;
+        ir_if_yield(f, k, g->output[i]->name ? g->output[i]->name : "", out[i]);
+    return !f->failed;
 }
 
-/* One branch as a region; its results become the region's. */
-static bool branch(onnx_op *n, onnx_region *r, const Onnx__GraphProto *g, const onnx_captures *c,
-                   const char *name, bool *dead)
+/* One branch as side k; its results become the side's. */
+static bool branch(onnx_op *n, ir_branches *f, int k, const Onnx__GraphProto *g, bool *dead)
 {
+    onnx_scope *s = onnx_region_scope(n, &f->captured, k);
     ir_ref out[MAX_RESULTS];
     mark m = mark_here(n);
 
-    onnx_region_begin(n, r, name);
-    onnx_region_captures(r, c);
-    *dead = !onnx_region_graph(n, r, g, NULL, out);
-    return (!*dead || must_not_be_reached(n, r, &m, out, g->n_output)) && name_results(r, g, out);
+    *dead = !onnx_region_graph(n, s, g, NULL, out);
+    scope_free(s);
+    return (!*dead || must_not_be_reached(n, &f->side[k], &m, out, g->n_output)) &&
+           yield(f, k, g, out);
 }
 
-static bool same_ranks(const ir_fn *a, const ir_fn *b)
+static bool same_ranks(const ir_branches *f)
 {
+    const ir_fn *a = f->side[0].fn, *b = f->side[1].fn;
+
     for (uint32_t i = 0; i < a->result.len; i++) {
         const ir_type *x = ir_type_of(a, a->result.at[i]), *y = ir_type_of(b, b->result.at[i]);
         if (x->kind == TY_NEVER || y->kind == TY_NEVER)
@@ -92,11 +91,11 @@ static bool same_ranks(const ir_fn *a, const ir_fn *b)
     return true;
 }
 
-/* The nodes after this one, and the graph's outputs, inside a region where the
- * node's results are `out`. */
-static bool rest_of_graph(onnx_op *n, onnx_region *r, const ir_ref *out)
+/* The nodes after this one, and the graph's outputs, as side k, in whose scope
+ * `in` the node's results are `out`. */
+static bool rest_of_graph(onnx_op *n, ir_branches *f, int k, onnx_scope *in, const ir_ref *out)
 {
-    onnx_scope s = {.model = n->scope->model, .parent = r->scope, .b = &r->b,
+    onnx_scope s = {.model = n->scope->model, .parent = in, .b = &f->side[k],
                     .graph = n->scope->graph, .order = n->scope->order, .next = n->scope->next};
     const Onnx__GraphProto *g = s.graph;
     ir_ref y[MAX_RESULTS];
@@ -107,117 +106,67 @@ static bool rest_of_graph(onnx_op *n, onnx_region *r, const ir_ref *out)
     mark m = mark_here(n);
     bool ok = onnx_run_rest(&s, y);
     if (!ok) {
-        ok = must_not_be_reached(n, r, &m, y, g->n_output);
+        ok = must_not_be_reached(n, s.b, &m, y, g->n_output);
         if (ok)
             forgive(n, &m);
     }
     scope_free(&s);
-    return ok && name_results(r, g, y);
+    return ok && yield(f, k, g, y);
 }
 
-/* Everything that the rest of the graph may read. */
-static void capture_rest(onnx_op *n, onnx_captures *c)
+/* The node, if all went well; out gets its first results. */
+static bool finish_if(ir_branches *f, bool ok, ir_ref *out, size_t count)
 {
-    Onnx__GraphProto rest = ONNX__GRAPH_PROTO__INIT;
-    const onnx_scope *s = n->scope;
-    Onnx__NodeProto **node = arena_array(&n->b->m->mem, Onnx__NodeProto *, s->graph->n_node + 1);
-
-    for (uint32_t i = s->next; i < s->graph->n_node; i++)
-        node[rest.n_node++] = s->graph->node[s->order[i]];
-    rest.node = node;
-    rest.n_output = s->graph->n_output;
-    rest.output = s->graph->output;
-    onnx_find_captures(n, &rest, c);
-}
-
-/* Where the branches' extents of a result differ, both give theirs as a result
- * of its own, and a symbol names it outside: each pair of extents once.  Returns
- * the number of symbols. */
-static int name_extents(onnx_op *n, onnx_region *yes, onnx_region *no, ir_dim *sym)
-{
-    ir_dim a[MAX_SIZES], b[MAX_SIZES];
-    uint32_t results = yes->fn->result.len;
-    int count = 0;
-
-    for (uint32_t i = 0; i < results; i++) {
-        const ir_type *x = ir_type_of(yes->fn, yes->fn->result.at[i]);
-        const ir_type *y = ir_type_of(no->fn, no->fn->result.at[i]);
-        bool tensors = x->kind == TY_TENSOR && y->kind == TY_TENSOR;
-        for (int k = 0; tensors && k < x->rank; k++) {
-            int same = 0;
-            while (same < count && !(dim_same(a[same], x->dim[k]) && dim_same(b[same], y->dim[k])))
-                same++;
-            if (dim_same(x->dim[k], y->dim[k]) || same < count || count == MAX_SIZES)
-                continue;
-            a[count] = x->dim[k];
-            b[count] = y->dim[k];
-            sym[count++] = dim_symbol_new(onnx_dims(n), "extent", 0, INT64_MAX);
-        }
-    }
-    for (int k = 0; k < count; k++) {
-        ir_result(&yes->b, "extent", ir_dim_ref(&yes->b, a[k]));
-        ir_result(&no->b, "extent", ir_dim_ref(&no->b, b[k]));
-    }
-    return count;
-}
-
-static bool finish_if(onnx_op *n, ir_ref cond, const onnx_captures *c, onnx_region *yes,
-                      onnx_region *no, ir_ref *out, uint32_t count)
-{
-    ir_ref *args = arena_array(&n->b->m->mem, ir_ref, c->outer.len + 1);
-    uint32_t k = onnx_capture_args(n, c, args + 1);
-    ir_dim sym[MAX_SIZES];
-    int syms = name_extents(n, yes, no, sym);
-    ir_attr a = {.IF = {.syms = {syms, sym}, .yes = yes->fn, .no = no->fn}};
-
-    args[0] = cond;
-    ir_ref r = ir_make(n->b, OP_IF, args, k + 1, &a);
-    for (uint32_t i = 0; i < count && r != IR_NONE; i++)
-        out[i] = r + i;
+    f->failed |= !ok;
+    ir_ref r = ir_if_end(f);
+    for (size_t i = 0; i < count && r != IR_NONE; i++)
+        out[i] = r + (ir_ref)i;
     return r != IR_NONE;
 }
 
-/* Branch, then all that follows: as both regions of one `if` that yields the
- * graph's outputs.  Later conditions mostly test the very rank that made this
- * necessary, so that they are known in each copy. */
-static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2], onnx_captures *c)
+/* Branch k, then all that follows. */
+static bool sink_side(onnx_op *n, ir_branches *f, int k, const Onnx__GraphProto *g)
 {
-    onnx_region r[2] = {0};
+    onnx_scope *s = onnx_region_scope(n, &f->captured, k);
     ir_ref out[MAX_RESULTS];
-    bool ok = true;
+    bool ok = onnx_region_graph(n, s, g, NULL, out) && rest_of_graph(n, f, k, s, out);
 
-    if (++n->scope->model->copies > MAX_COPIES)
-        return onnx_gap(n, "too many branches of different rank: bind dims with --dim or --shape");
-    if (n->scope->graph->n_output > MAX_RESULTS)
-        return onnx_gap(n, "branches of different rank in a graph of more than 64 results");
-    if (n->scope->parent && n->scope->parent->b == n->b)
-        return onnx_gap(n, "branches of different rank inside a function or an inlined branch");
-    capture_rest(n, c);
-    for (int k = 0; k < 2 && ok; k++) {
-        onnx_region_begin(n, &r[k], k ? "else" : "then");
-        onnx_region_captures(&r[k], c);
-        ok = onnx_region_graph(n, &r[k], g[k], NULL, out) && rest_of_graph(n, &r[k], out);
-    }
-    ir_ref *results = arena_array(&n->b->m->mem, ir_ref, n->scope->graph->n_output + 1);
-    if (ok && !same_ranks(r[0].fn, r[1].fn))
-        ok = onnx_gap(n, "an output whose rank depends on the run");
-    ok = ok && finish_if(n, cond, c, &r[0], &r[1], results, (uint32_t)n->scope->graph->n_output);
-    if (ok)
-        n->scope->sunk = results;
-    onnx_region_end(&r[0]);
-    onnx_region_end(&r[1]);
+    scope_free(s);
     return ok;
 }
 
-/* Both as regions; at most one of them may be ill-typed. */
-static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2],
-                     const onnx_captures *c)
+/* Each branch with all that follows: as the sides of one `if` that yields the
+ * graph's outputs.  Later conditions mostly test the very rank that made this
+ * necessary, so that they are known in each copy. */
+static bool sink(onnx_op *n, ir_ref cond, const Onnx__GraphProto *g[2])
+{
+    size_t count = n->scope->graph->n_output;
+    ir_branches f;
+
+    if (++n->scope->model->copies > MAX_COPIES)
+        return onnx_gap(n, "too many branches of different rank: bind dims with --dim or --shape");
+    if (count > MAX_RESULTS)
+        return onnx_gap(n, "branches of different rank in a graph of more than 64 results");
+    if (n->scope->parent && n->scope->parent->b == n->b)
+        return onnx_gap(n, "branches of different rank inside a function or an inlined branch");
+    ir_if_begin(&f, n->b, cond);
+    bool ok = sink_side(n, &f, 0, g[0]) && sink_side(n, &f, 1, g[1]);
+    if (ok && !same_ranks(&f))
+        ok = onnx_gap(n, "an output whose rank depends on the run");
+    ir_ref *results = arena_array(&n->b->m->mem, ir_ref, count + 1);
+    ok = finish_if(&f, ok, results, count);
+    if (ok)
+        n->scope->sunk = results;
+    return ok;
+}
+
+/* Both as sides; at most one of them may be ill-typed. */
+static bool branches(onnx_op *n, ir_branches *f, const Onnx__GraphProto *g[2])
 {
     bool dead[2] = {false, false};
     mark m = mark_here(n);
 
-    if (!branch(n, &r[0], g[0], c, "then", &dead[0]) ||
-        !branch(n, &r[1], g[1], c, "else", &dead[1]))
+    if (!branch(n, f, 0, g[0], &dead[0]) || !branch(n, f, 1, g[1], &dead[1]))
         return false;
     if (dead[0] != dead[1])
         forgive(n, &m);
@@ -227,46 +176,51 @@ static bool branches(onnx_op *n, onnx_region r[2], const Onnx__GraphProto *g[2],
     return false;
 }
 
+/* The branch alone, where the condition is known. */
+static bool known_branch(onnx_op *n, const Onnx__GraphProto *g)
+{
+    ir_ref out[MAX_RESULTS];
+
+    if (!onnx_inline(n, g, NULL, out))
+        return false;
+    for (int i = 0; i < n->nout; i++)
+        onnx_out(n, i, out[i]);
+    return true;
+}
+
+static bool check_branches(onnx_op *n, const Onnx__GraphProto *yes, const Onnx__GraphProto *no)
+{
+    if (!yes || !no || !onnx_has(n, 0) || n->nout > MAX_RESULTS || yes->n_output > MAX_RESULTS ||
+        no->n_output > MAX_RESULTS)
+        return onnx_fail(n, "takes a condition and two branches");
+    if (yes->n_input || no->n_input)
+        return onnx_fail(n, "a branch takes no inputs");
+    if (yes->n_output != no->n_output)
+        return onnx_fail(n, "branches give %zu and %zu results", yes->n_output, no->n_output);
+    return (int)yes->n_output >= n->nout || onnx_fail(n, "the branches give too few results");
+}
+
 bool onnx_if(onnx_op *n)
 {
     const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"),
                                     onnx_graph_attr(n, "else_branch")};
-    ir_ref cond = onnx_in(n, 0);
-    onnx_captures c = {0};
-    onnx_region r[2] = {0};
+    ir_branches f;
     bool v;
 
-    if (!g[0] || !g[1] || cond == IR_NONE || n->nout > MAX_RESULTS ||
-        g[0]->n_output > MAX_RESULTS || g[1]->n_output > MAX_RESULTS)
-        return onnx_fail(n, "takes a condition and two branches");
-    if (g[0]->n_input || g[1]->n_input)
-        return onnx_fail(n, "a branch takes no inputs");
-    if (g[0]->n_output != g[1]->n_output)
-        return onnx_fail(n, "branches give %zu and %zu results", g[0]->n_output, g[1]->n_output);
-    if ((int)g[0]->n_output < n->nout)
-        return onnx_fail(n, "the branches give too few results");
-    cond = ir_reshape(n->b, cond, NULL, 0);
+    if (!check_branches(n, g[0], g[1]))
+        return false;
+    ir_ref cond = ir_reshape(n->b, onnx_in(n, 0), NULL, 0);
     if (cond == IR_NONE)
         return false;
-    if (known_bool(n->b, cond, &v)) {
-        ir_ref out[MAX_RESULTS];
-        if (!onnx_inline(n, g[!v], NULL, out))
-            return false;
-        for (int i = 0; i < n->nout; i++)
-            onnx_out(n, i, out[i]);
-        return true;
+    if (known_bool(n->b, cond, &v))
+        return known_branch(n, g[!v]);
+    ir_if_begin(&f, n->b, cond);
+    bool ok = branches(n, &f, g);
+    if (ok && !same_ranks(&f)) {
+        ir_if_drop(&f);
+        return sink(n, cond, g);
     }
-    onnx_find_captures(n, g[0], &c);
-    onnx_find_captures(n, g[1], &c);
-    bool ok = branches(n, r, g, &c);
-    if (ok && same_ranks(r[0].fn, r[1].fn))
-        ok = finish_if(n, cond, &c, &r[0], &r[1], n->out, (uint32_t)n->nout);
-    else if (ok)
-        ok = sink(n, cond, g, &c);
-    onnx_region_end(&r[0]);
-    onnx_region_end(&r[1]);
-    onnx_captures_free(&c);
-    return ok;
+    return finish_if(&f, ok, n->out, (size_t)n->nout);
 }
 
 /* ---- Loop, Scan ----------------------------------------------------------------- */
@@ -275,99 +229,59 @@ bool onnx_if(onnx_op *n)
 typedef struct looping {
     onnx_op *n;
     const Onnx__GraphProto *g;          /* the body */
-    onnx_captures captures;
-    onnx_region r;
-    ir_attr a;
-    int32_t slice[MAX_RESULTS], stack[MAX_RESULTS];
-    ir_ref *args;                       /* of the node: condition, carries, sliced, captures */
-    ir_ref init[MAX_RESULTS];           /* of the carries */
+    ir_loop l;
+    onnx_scope *scope;                  /* of the body */
     ir_ref in[MAX_RESULTS + 2];         /* the body's inputs as its graph has them */
-    ir_ref out[MAX_RESULTS + 2];        /* the body's results: condition, carries, stacked */
-    uint32_t na, ni;
+    ir_ref out[MAX_RESULTS + 2];        /* the results of its graph */
+    uint32_t ni;
 } looping;
 
-/* Opens the region; its first parameter is the number of the iteration. */
-static ir_ref loop_open(looping *l, ir_ref go, int carries, int sliced, int stacked)
+static void loop_open(looping *x)
 {
-    onnx_op *n = l->n;
-
-    onnx_find_captures(n, l->g, &l->captures);
-    l->args = arena_array(&n->b->m->mem, ir_ref, l->captures.outer.len + (uint32_t)n->nin + 4);
-    l->args[l->na++] = go;
-    l->a.LOOP.carries = carries;
-    l->a.LOOP.trips = NAMES_NONE;
-    l->a.LOOP.slice_axes = (ir_ints){sliced, l->slice};
-    l->a.LOOP.stack_axes = (ir_ints){stacked, l->stack};
-    onnx_region_begin(n, &l->r, "body");
-    return ir_input(&l->r.b, "i", type_scalar(&n->b->m->types, DT_I64));
-}
-
-/* The node's operand and the body's parameter for it, of this type. */
-static void loop_pass(looping *l, const char *name, ir_ref outer, const ir_type *type)
-{
-    l->args[l->na++] = outer;
-    l->in[l->ni++] = ir_input(&l->r.b, name, type);
+    ir_loop_begin(&x->l, x->n->b, "body");
+    x->scope = onnx_region_scope(x->n, &x->l.captured, 0);
 }
 
 /* Carries, from the ONNX node's operand `first` on. */
-static bool loop_carries(looping *l, int first)
+static bool loop_carries(looping *x, int first, int count)
 {
-    onnx_op *n = l->n;
-
-    for (int i = 0; i < l->a.LOOP.carries; i++) {
-        l->init[i] = onnx_in(n, first + i);
-        if (l->init[i] == IR_NONE)
-            return onnx_fail(n, "operand %d is missing", first + i);
-        loop_pass(l, "carry", l->init[i], onnx_type(n, l->init[i]));
+    for (int i = first; i < first + count; i++) {
+        ir_ref init = onnx_in(x->n, i);
+        if (init == IR_NONE)
+            return onnx_fail(x->n, "operand %d is missing", i);
+        x->in[x->ni++] = ir_loop_carry(&x->l, "carry", init, NULL);
     }
     return true;
 }
 
-/* The body's nodes; its graph's results go to out[first] and on. */
-static bool loop_body(looping *l, int first)
+/* The body's nodes; a carry, from out[first] on, must keep its type. */
+static bool loop_body(looping *x, int first)
 {
-    onnx_region_captures(&l->r, &l->captures);
-    return onnx_region_graph(l->n, &l->r, l->g, l->in, l->out + first);
-}
+    const ir_fn *body = x->l.body.fn;
 
-/* Gives the results to the region; a carry must keep its type. */
-static bool loop_results(looping *l, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (l->out[i] == IR_NONE)
+    if (!onnx_region_graph(x->n, x->scope, x->g, x->in, x->out))
+        return false;
+    for (size_t i = 0; i < x->g->n_output; i++)
+        if (x->out[i] == IR_NONE)
             return false;
-    for (int i = 0; i < l->a.LOOP.carries; i++) {
-        const ir_type *was = ir_type_of(l->n->b->fn, l->init[i]);
-        if (was != ir_type_of(l->r.fn, l->out[i + 1]))
-            return onnx_gap(l->n, "a value carried around the loop changes its shape or type");
+    for (int i = 0; i < x->l.at.carries; i++) {
+        ir_ref next = x->out[first + i];
+        if (ir_type_of(body, body->param.at[i + 1]) != ir_type_of(body, next))
+            return onnx_gap(x->n, "a value carried around the loop changes its shape or type");
+        ir_loop_next(&x->l, next);
     }
-    for (size_t i = 0; i < count; i++)
-        ir_result(&l->r.b, "", l->out[i]);
     return true;
 }
 
 /* The node, if all went well; its first result. */
-static ir_ref loop_close(looping *l, bool ok)
+static ir_ref loop_close(looping *x, bool ok)
 {
-    ir_ref y = IR_NONE;
-
-    l->a.LOOP.body = l->r.fn;
-    onnx_region_end(&l->r);
-    if (ok) {
-        l->na += onnx_capture_args(l->n, &l->captures, l->args + l->na);
-        y = ir_make(l->n->b, OP_LOOP, l->args, l->na, &l->a);
-    }
-    onnx_captures_free(&l->captures);
-    for (int i = 0; i < l->n->nout && y != IR_NONE; i++)
-        l->n->out[i] = y + (ir_ref)i;
+    x->l.failed |= !ok;
+    scope_free(x->scope);
+    ir_ref y = ir_loop_end(&x->l);
+    for (int i = 0; i < x->n->nout && y != IR_NONE; i++)
+        x->n->out[i] = y + (ir_ref)i;
     return y;
-}
-
-static bool is_true(const ir_build *b, ir_ref x)
-{
-    bool v;
-
-    return known_bool(b, x, &v) && v;
 }
 
 /* A run-time count of iterations. */
@@ -378,35 +292,48 @@ static ir_dim trip_count(onnx_op *n, ir_ref x)
     return dim_max(onnx_dims(n), ir_bind(n->b, scalar, "trip"), (ir_dim){0});
 }
 
+static bool is_true(const ir_build *b, ir_ref x)
+{
+    bool v;
+
+    return x == IR_NONE || (known_bool(b, x, &v) && v);
+}
+
+/* The iterations run may be fewer than the trip count: stacks have a symbol then. */
+static void name_trips(looping *x)
+{
+    dim_table *t = onnx_dims(x->n);
+
+    if (!is_true(&x->l.body, x->l.again) || !is_true(x->n->b, x->l.first))
+        x->l.at.trips = dim_symbol_id(t, dim_symbol_new(t, "trips", 0, INT64_MAX));
+}
+
 /* Body inputs: iteration, condition, carries; outputs: condition, carries,
  * scanned.  The condition that the body sees is true: it runs. */
 bool onnx_loop(onnx_op *n)
 {
-    looping l = {.n = n, .g = onnx_graph_attr(n, "body")};
-    ir_build *b = n->b;
-    int carries = n->nin - 2, results = l.g ? (int)l.g->n_output : 0;
+    looping x = {.n = n, .g = onnx_graph_attr(n, "body")};
+    int carries = n->nin - 2, results = x.g ? (int)x.g->n_output : 0;
 
-    if (!l.g || carries < 0 || (int)l.g->n_input != carries + 2 || carries > MAX_RESULTS ||
+    if (!x.g || carries < 0 || (int)x.g->n_input != carries + 2 || carries > MAX_RESULTS ||
         results > MAX_RESULTS || results < carries + 1 || n->nout > results - 1)
         return onnx_fail(n, "takes a body that fits its operands");
-    int stacked = results - 1 - carries;
-    ir_ref go = onnx_in(n, 1);
-    l.a.LOOP.infinite = !onnx_has(n, 0);
+    loop_open(&x);
+    x.l.at.infinite = !onnx_has(n, 0);
     if (onnx_has(n, 0))
-        l.a.LOOP.trip = trip_count(n, onnx_in(n, 0));
-    go = go == IR_NONE ? ir_int(b, DT_BOOL, 1) : ir_reshape(b, go, NULL, 0);
-    l.in[l.ni++] = loop_open(&l, go, carries, 0, stacked);
-    l.in[l.ni++] = ir_int(&l.r.b, DT_BOOL, 1);
-    bool ok = loop_carries(&l, 2) && loop_body(&l, 0);
-    if (ok && l.out[0] != IR_NONE && ir_type_of(l.r.fn, l.out[0])->rank)
-        l.out[0] = ir_reshape(&l.r.b, l.out[0], NULL, 0);
-    ok = ok && loop_results(&l, (size_t)results);
-    bool only_counted = ok && is_true(&l.r.b, l.out[0]) && is_true(b, go);
-    if (ok && stacked && !only_counted) {
-        ir_dim trips = dim_symbol_new(onnx_dims(n), "trips", 0, INT64_MAX);
-        l.a.LOOP.trips = dim_symbol_id(onnx_dims(n), trips);
-    }
-    return loop_close(&l, ok) != IR_NONE;
+        x.l.at.trip = trip_count(n, onnx_in(n, 0));
+    if (onnx_has(n, 1))
+        x.l.first = ir_reshape(n->b, onnx_in(n, 1), NULL, 0);
+    x.in[x.ni++] = x.l.i;
+    x.in[x.ni++] = ir_int(&x.l.body, DT_BOOL, 1);
+    bool ok = loop_carries(&x, 2, carries) && loop_body(&x, 1);
+    if (ok)
+        x.l.again = ir_reshape(&x.l.body, x.out[0], NULL, 0);
+    for (int i = carries + 1; ok && i < results; i++)
+        ir_loop_stack(&x.l, x.out[i], 0);
+    if (ok && results > carries + 1)
+        name_trips(&x);
+    return loop_close(&x, ok) != IR_NONE;
 }
 
 static bool list_or(onnx_op *n, const char *name, int count, int64_t *out)
@@ -435,53 +362,49 @@ typedef struct scan_lists {
     int64_t axes[MAX_RESULTS], ways[MAX_RESULTS], out_axes[MAX_RESULTS], out_ways[MAX_RESULTS];
 } scan_lists;
 
-/* Operand x, of which the body gets slices k. */
-static bool scan_input(looping *l, const scan_lists *s, int k, ir_ref x)
+/* Operand y, of which the body gets slices k. */
+static bool scan_input(looping *x, const scan_lists *s, int k, ir_ref y)
 {
-    onnx_op *n = l->n;
-    ir_dim shape[IR_MAX_RANK];
-    int axis, rank = 0;
+    onnx_op *n = x->n;
+    int axis;
 
-    if (x == IR_NONE || !onnx_axis(n, s->axes[k], onnx_rank(n, x), &axis))
+    if (y == IR_NONE || !onnx_axis(n, s->axes[k], onnx_rank(n, y), &axis))
         return false;
-    l->slice[k] = axis;
     if (k == 0)
-        l->a.LOOP.trip = onnx_dim(n, x, axis);
-    ir_check_dims(n->b, dim_eq(onnx_dims(n), onnx_dim(n, x, axis), l->a.LOOP.trip),
+        x->l.at.trip = onnx_dim(n, y, axis);
+    ir_check_dims(n->b, dim_eq(onnx_dims(n), onnx_dim(n, y, axis), x->l.at.trip),
                   "scanned inputs differ in length");
-    x = s->ways[k] ? turned(n, x, axis) : x;
-    for (int i = 0; i < onnx_rank(n, x); i++)
-        if (i != axis)
-            shape[rank++] = onnx_dim(n, x, i);
-    loop_pass(l, "x", x, ir_ty(n->b, onnx_dtype(n, x), shape, rank));
+    y = s->ways[k] ? turned(n, y, axis) : y;
+    x->in[x->ni++] = ir_loop_slice(&x->l, "x", y, axis);
     return true;
 }
 
-/* Which axis of the stacked results has the iterations. */
-static bool scan_outputs(looping *l, const scan_lists *s)
+/* Stacks the results behind the carries, each along the axis that is listed, which
+ * becomes one counted from the front. */
+static bool scan_outputs(looping *x, scan_lists *s, int stacked)
 {
-    for (int i = 0; i < l->a.LOOP.stack_axes.n; i++) {
-        ir_ref y = l->out[1 + l->a.LOOP.carries + i];
+    for (int i = 0; i < stacked; i++) {
+        ir_ref y = x->out[x->l.at.carries + i];
         int axis;
-        if (y == IR_NONE ||
-            !onnx_axis(l->n, s->out_axes[i], ir_type_of(l->r.fn, y)->rank + 1, &axis))
+        if (!onnx_axis(x->n, s->out_axes[i], ir_type_of(x->l.body.fn, y)->rank + 1, &axis))
             return false;
-        l->stack[i] = axis;
+        s->out_axes[i] = axis;
+        ir_loop_stack(&x->l, y, axis);
     }
     return true;
 }
 
 bool onnx_scan_9(onnx_op *n)
 {
-    looping l = {.n = n, .g = onnx_graph_attr(n, "body")};
+    looping x = {.n = n, .g = onnx_graph_attr(n, "body")};
     scan_lists s;
     int64_t given = onnx_int(n, "num_scan_inputs", 0);
 
-    if (!l.g || given < 1 || given > n->nin || n->nin > MAX_RESULTS ||
-        (int)l.g->n_input != n->nin || l.g->n_output > MAX_RESULTS)
+    if (!x.g || given < 1 || given > n->nin || n->nin > MAX_RESULTS ||
+        (int)x.g->n_input != n->nin || x.g->n_output > MAX_RESULTS)
         return onnx_fail(n, "takes a body that fits its operands");
     int scans = (int)given, carries = n->nin - scans;
-    int results = (int)l.g->n_output, stacked = results - carries;
+    int results = (int)x.g->n_output, stacked = results - carries;
     if (stacked < 0 || n->nout > results)
         return onnx_fail(n, "takes a body that fits its operands");
     if (!list_or(n, "scan_input_axes", scans, s.axes) ||
@@ -489,16 +412,15 @@ bool onnx_scan_9(onnx_op *n)
         !list_or(n, "scan_output_axes", stacked, s.out_axes) ||
         !list_or(n, "scan_output_directions", stacked, s.out_ways))
         return false;
-    loop_open(&l, ir_int(n->b, DT_BOOL, 1), carries, scans, stacked);
-    bool ok = loop_carries(&l, 0);
+    loop_open(&x);
+    bool ok = loop_carries(&x, 0, carries);
     for (int i = 0; i < scans && ok; i++)
-        ok = scan_input(&l, &s, i, onnx_in(n, carries + i));
-    l.out[0] = ir_int(&l.r.b, DT_BOOL, 1);
-    ok = ok && loop_body(&l, 1) && scan_outputs(&l, &s) && loop_results(&l, (size_t)results + 1);
-    if (loop_close(&l, ok) == IR_NONE)
+        ok = scan_input(&x, &s, i, onnx_in(n, carries + i));
+    ok = ok && loop_body(&x, 0) && scan_outputs(&x, &s, stacked);
+    if (loop_close(&x, ok) == IR_NONE)
         return false;
     for (int i = carries; i < n->nout; i++)
         if (s.out_ways[i - carries])
-            n->out[i] = turned(n, n->out[i], l.stack[i - carries]);
+            n->out[i] = turned(n, n->out[i], (int)s.out_axes[i - carries]);
     return true;
 }

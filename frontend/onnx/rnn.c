@@ -144,70 +144,51 @@ static ir_ref within(ir_build *b, ir_ref t, ir_ref lengths, ir_ref now, ir_ref b
     return ir_select(b, ir_broadcast_axis(b, on, ty->dim, ty->rank, 0), now, before);
 }
 
+/* One step in the body: the next carries, and h as the layer's output has it, which is 0
+ * behind a row's length, where carries stay what they were. */
+static ir_ref one_step(onnx_op *n, ir_loop *l, const rnn *r, const kind *k, ir_ref x, ir_ref rw,
+                       ir_ref rb, ir_ref peep, const ir_ref *before)
+{
+    ir_build *b = &l->body;
+    ir_ref carry[MAX_CARRIES], lengths = ir_loop_capture(l, "lengths", r->lengths);
+
+    rw = ir_loop_capture(l, "r", rw);
+    rb = ir_loop_capture(l, "b", rb);
+    peep = ir_loop_capture(l, "p", peep);
+    memcpy(carry, before, sizeof carry);
+    k->step(n, b, r, x, rw, rb, peep, carry);
+    ir_ref h = carry[0];
+    if (lengths != IR_NONE && h != IR_NONE) {
+        h = within(b, l->i, lengths, h, ir_splat(b, onnx_type_in(b, h), 0));
+        for (int i = 0; i < k->carries; i++)
+            carry[i] = within(b, l->i, lengths, carry[i], before[i]);
+    }
+    for (int i = 0; i < k->carries; i++)
+        ir_loop_next(l, carry[i]);
+    return h;
+}
+
 /* The loop of one direction.  xw: [steps, batch, gates*hidden].  Gives
  * out[0..carries) the last carries, out[carries] all h: [steps, batch, hidden]. */
 static bool run_loop(onnx_op *n, const rnn *r, const kind *k, ir_ref xw, ir_ref rw, ir_ref rb,
                      ir_ref peep, const ir_ref *init, bool reverse, ir_ref *out)
 {
+    ir_ref carry[MAX_CARRIES] = {0};
+    ir_loop l;
+
     if (xw == IR_NONE || rw == IR_NONE)
         return false;
-    ir_build *b = n->b, in;
-    ir_ref args[16], captured[4], carry[MAX_CARRIES], given[4];
-    uint32_t na = 0, nc = 0;
-    ir_fn *body = ir_region_begin(b, &in, "step");
-    ir_attr a = {
-        .LOOP = {.trip = r->steps, .reverse = reverse, .carries = k->carries, .body = body}};
-    const int32_t first[1] = {0};
-
-    args[na++] = ir_int(b, DT_BOOL, 1);
-    ir_ref t = ir_input(&in, "t", type_scalar(&b->m->types, DT_I64));
-    for (int i = 0; i < k->carries; i++) {
-        args[na++] = init[i];
-        carry[i] = ir_input(&in, i ? "c" : "h", onnx_type_in(b, init[i]));
-    }
-    args[na++] = xw;
-    const ir_type *xt = onnx_type_in(b, xw);
-    ir_ref x = ir_input(&in, "x", ir_ty(b, xt->dtype, xt->dim + 1, 2));
-    const ir_ref want[4] = {rw, rb, peep, r->lengths};
-    for (int i = 0; i < 4; i++) {
-        given[i] = IR_NONE;
-        if (want[i] == IR_NONE)
-            continue;
-        const ir_node *p = ir_node_of(b->fn, want[i]);
-        if (p->op == OP_CONST) {
-            given[i] = ir_const_ref(&in, p->attr->CONST.id);
-        } else {
-            given[i] = ir_input(&in, "v", onnx_type_in(b, want[i]));
-            captured[nc++] = want[i];
-        }
-    }
-    for (uint32_t i = 0; i < nc; i++)
-        args[na++] = captured[i];
-    ir_ref before[MAX_CARRIES];
-    memcpy(before, carry, sizeof before);
-    k->step(n, &in, r, x, given[0], given[1], given[2], carry);
-    ir_ref h = carry[0];
-    if (given[3] != IR_NONE && h != IR_NONE) {
-        h = within(&in, t, given[3], carry[0], ir_splat(&in, onnx_type_in(&in, carry[0]), 0));
-        for (int i = 0; i < k->carries; i++)
-            carry[i] = within(&in, t, given[3], carry[i], before[i]);
-    }
-    ir_result(&in, "go", ir_int(&in, DT_BOOL, 1));
-    bool ok = h != IR_NONE;
-    for (int i = 0; i < k->carries; i++) {
-        ok = ok && carry[i] != IR_NONE;
-        ir_result(&in, "carry", carry[i]);
-    }
-    ir_result(&in, "h", h);
-    ir_region_end(&in);
-    if (!ok)
-        return false;
-    a.LOOP.slice_axes = a.LOOP.stack_axes = (ir_ints){1, first};
-    a.LOOP.trips = NAMES_NONE;
-    ir_ref loop = ir_make(b, OP_LOOP, args, na, &a);
+    ir_loop_begin(&l, n->b, "step");
+    l.at.trip = r->steps;
+    l.at.reverse = reverse;
+    for (int i = 0; i < k->carries; i++)
+        carry[i] = ir_loop_carry(&l, i ? "c" : "h", init[i], NULL);
+    ir_ref x = ir_loop_slice(&l, "x", xw, 0);
+    ir_loop_stack(&l, one_step(n, &l, r, k, x, rw, rb, peep, carry), 0);
+    ir_ref y = ir_loop_end(&l);
     for (int i = 0; i <= k->carries; i++)
-        out[i] = loop == IR_NONE ? loop : loop + (ir_ref)i;
-    return loop != IR_NONE;
+        out[i] = y == IR_NONE ? y : y + (ir_ref)i;
+    return y != IR_NONE;
 }
 
 /* X W' + b for all steps: [steps, batch, gates*hidden] */
