@@ -5,7 +5,7 @@
 
 enum {
     FOLD_BYTES = 64 * 1024,     /* larger results stay chains */
-    MAX_RESULTS = 64
+    MAX_FOLDED = 16             /* operands of a node that is evaluated */
 };
 
 void ir_build_init(ir_build *b, ir_module *m, ir_fn *fn, diag *d)
@@ -27,8 +27,7 @@ typedef bool infer_fn(ir_infer *in);
 static infer_fn *const infer_table[OP_COUNT] = {
 #define SCALAR(NAME, ...) [OP_##NAME] = ir_infer_scalar,
 #include "scalar.def"
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags)             \
-    [OP_##NAME] = ir_infer_##infer,
+#define OP(NAME, text, nin, nres, infer, ...) [OP_##NAME] = ir_infer_##infer,
 #include "ops.def"
 };
 
@@ -120,7 +119,7 @@ static ir_ref find_shared(const ir_build *b, uint64_t h, unsigned op,
 static ir_ref add_node(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
                        const ir_attr *attr, const ir_infer *in)
 {
-    bool pure = (ir_op_get(op)->flags & F_PURE) && !b->no_fold;
+    bool pure = ir_op_pure(op) && !b->no_fold;
     uint64_t h = hash_node(op, b->copy, args, n, attr);
     ir_ref r = pure ? find_shared(b, h, op, args, n, attr) : IR_NONE;
 
@@ -164,8 +163,6 @@ static bool is_identity(const ir_build *b, unsigned op, const ir_attr *a,
     case OP_PAD:
         return x == y && all_dims(b, a->PAD.low, 0) && all_dims(b, a->PAD.high, 0) &&
                all_dims(b, a->PAD.inner, 0);
-    case OP_CONCAT:
-        return false;
     default:
         return false;
     }
@@ -196,13 +193,6 @@ static bool spread_const(const ir_build *b, ir_ref x, uint32_t *id)
     return true;
 }
 
-static bool can_link(unsigned op)
-{
-    return op == OP_RESHAPE || op == OP_TRANSPOSE || op == OP_SLICE ||
-           op == OP_CAST || op == OP_PAD || op == OP_ADD || op == OP_SUB ||
-           op == OP_MUL || op == OP_DIV;
-}
-
 static ir_ref linked(ir_build *b, uint32_t id, ir_link link)
 {
     return const_can_link(b->m, id, link) ? ir_const_ref(b, const_linked(b->m, id, link)) : IR_NONE;
@@ -215,7 +205,7 @@ static ir_ref fold_link(ir_build *b, const ir_infer *in)
     uint32_t id, other = 0;
     const ir_ref *a = in->args;
 
-    if (!can_link(in->op) || in->narg < 1)
+    if (!ir_op_links(in->op) || in->narg < 1)
         return IR_NONE;
     if (in->narg == 1)
         return const_id(b, a[0], &id)
@@ -314,10 +304,7 @@ static bool evaluate(ir_build *b, ir_val *const *args, arena *mem, ir_val **out)
 static bool foldable(const ir_build *b, const ir_infer *in)
 {
     if (b->no_fold || b->m->fold_budget <= 0 || !in->narg || in->nres != 1 ||
-        in->narg > 16 || in->op == OP_BROADCAST || in->op == OP_KEEP ||
-        in->op == OP_BIND || in->op == OP_GRAD || in->op == OP_CALL ||
-        in->op == OP_IF || in->op == OP_LOOP ||
-        !(ir_op_get(in->op)->flags & F_PURE))
+        in->narg > MAX_FOLDED || ir_op_get(in->op)->fold != FOLD_VALUE)
         return false;
     bool real = false;
     uint32_t id;
@@ -332,7 +319,7 @@ static bool foldable(const ir_build *b, const ir_infer *in)
 
 static ir_ref fold(ir_build *b, const ir_infer *in)
 {
-    ir_val *args[16], *out[1] = {NULL};
+    ir_val *args[MAX_FOLDED], *out[1] = {NULL};
     arena mem = {0};
     ir_ref r = IR_NONE;
 
@@ -358,9 +345,9 @@ static ir_ref fold(ir_build *b, const ir_infer *in)
 static ir_ref from_elements(ir_build *b, const ir_type *t, const ir_dim *elem)
 {
     int64_t n = type_count_const(&b->m->types, t), v;
-    uint8_t data[64 * 8];
+    uint8_t data[IR_MAX_KNOWN * 8];
 
-    if (n < 0 || n > 64 || dt_size(t->dtype) > 8)
+    if (n < 0 || n > IR_MAX_KNOWN || dt_size(t->dtype) > 8)
         return IR_NONE;
     for (int64_t i = 0; i < n; i++) {
         if (!dim_const(&b->m->dims, elem[i], &v))
@@ -374,7 +361,7 @@ static bool wants_elements(const ir_build *b, const ir_type *t)
 {
     int64_t n = t->kind == TY_TENSOR ? type_count_const(&b->m->types, t) : -1;
 
-    return n >= 0 && n <= 64 && (dt_is_int(t->dtype) || t->dtype == DT_BOOL);
+    return n >= 0 && n <= IR_MAX_KNOWN && (dt_is_int(t->dtype) || t->dtype == DT_BOOL);
 }
 
 /* Too big an expression is none: the value is then bound where it is needed. */
@@ -394,13 +381,6 @@ static void set_elements(ir_build *b, ir_ref r, const ir_dim *elem)
 {
     if (elem && !b->fn->value.at[r].elem)
         b->fn->value.at[r].elem = elem;
-}
-
-/* Ops whose meaning their known elements do not replace. */
-static bool keeps_node(unsigned op)
-{
-    return op == OP_CONST || op == OP_INPUT || op == OP_STATE || op == OP_KEEP ||
-           op == OP_BIND;
 }
 
 static bool is_checked(const ir_build *b, ir_agreement x)
@@ -454,7 +434,7 @@ ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
             return r;
     }
     const ir_dim *elem = alive ? elements_of(&in, 0) : NULL;
-    if (elem && in.nres == 1 && !b->no_fold && !keeps_node(op)) {
+    if (elem && in.nres == 1 && !b->no_fold && ir_op_get(op)->fold != FOLD_NO) {
         ir_ref r = from_elements(b, in.out[0], elem);
         if (r != IR_NONE)
             return r;

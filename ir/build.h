@@ -37,19 +37,18 @@ void ir_build_free(ir_build *b);
  * `attr` is copied (interned).  Folds, lifts, shares. */
 ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n, const ir_attr *attr);
 
-/* Result types, through the op's infer row; nres types are written to `out`
- * (at most 64).  False after an error. */
+/* Result types, through the op's infer row; nres types are written to `out`.
+ * False after an error. */
 typedef struct ir_infer {
     ir_build *b;
     unsigned op;
     const ir_ref *args;
     uint32_t narg;
     const ir_attr *attr;
-    const ir_type *out[64];
+    const ir_type *out[IR_MAX_RESULTS];
     uint32_t nres;
 } ir_infer;
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags)                                  \
-    bool ir_infer_##infer(ir_infer *in);
+#define OP(NAME, text, nin, nres, infer, ...) bool ir_infer_##infer(ir_infer *in);
 #include "ops.def"
 /* The row of in->op, after the number of operands; operands of type never give
  * results of type never. */

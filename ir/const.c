@@ -186,8 +186,7 @@ uint32_t const_linked(ir_module *m, uint32_t c, ir_link link)
 
     if (link.op == OP_RESHAPE && link.type == k.type)
         return c;
-    if (splat && (link.op == OP_RESHAPE || link.op == OP_TRANSPOSE || link.op == OP_BROADCAST ||
-                  link.op == OP_SLICE))
+    if (splat && ir_op_moves(link.op))
         return moved_splat(m, &k, link.type);
     if (splat && link.op == OP_CAST)
         return cast_splat(m, &k, &link);

@@ -332,7 +332,7 @@ typedef bool eval_fn(ir_call *c);
 static eval_fn *const table[OP_COUNT] = {
 #define SCALAR(NAME, ...) [OP_##NAME] = ir_eval_scalar,
 #include "scalar.def"
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) [OP_##NAME] = ir_eval_##eval,
+#define OP(NAME, text, nin, nres, infer, eval, ...) [OP_##NAME] = ir_eval_##eval,
 #include "ops.def"
 };
 
@@ -483,7 +483,7 @@ bool ir_eval_run(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out)
 bool ir_eval_node(ir_eval *e, const ir_fn *fn, const ir_node *n, ir_val *const *args, ir_val **out)
 {
     uint32_t mark = e->trail.len;
-    ir_val *v[64] = {NULL};
+    ir_val *v[IR_MAX_RESULTS] = {NULL};
     bool ok = n->nres <= COUNT(v) && call_op(e, fn, n, args, v, NULL);
 
     for (uint32_t i = 0; i < n->nres && i < COUNT(v); i++) {

@@ -21,7 +21,7 @@ typedef struct ir_call {
     ir_val *const *param;           /* of the running function */
 } ir_call;
 
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) bool ir_eval_##eval(ir_call *c);
+#define OP(NAME, text, nin, nres, infer, eval, ...) bool ir_eval_##eval(ir_call *c);
 #include "ops.def"
 bool ir_eval_scalar(ir_call *c);
 

@@ -12,6 +12,10 @@
 
 typedef uint32_t ir_ref;
 #define IR_NONE UINT32_MAX
+enum {
+    IR_MAX_RESULTS = 64,            /* of a node */
+    IR_MAX_KNOWN = 64               /* elements of a value that are known as dims */
+};
 
 /* Ops: the scalar functions first (OP_ADD == SC_ADD), then ops.def. */
 typedef enum ir_op {
@@ -19,23 +23,41 @@ typedef enum ir_op {
 #define SCALAR(name, ...) OP_##name,
 #include "scalar.def"
     OP_SCALARS,
-    OP_STRUCTURAL_BEFORE = OP_SCALARS - 1,
 #define OP(name, ...) OP_##name,
 #include "ops.def"
     OP_COUNT
 } ir_op;
 
-enum { F_PURE = 1 };
+/* The columns of ops.def, explained there; scalar functions have them, too. */
+typedef enum ir_moves { MOVES_NO, MOVES_PICK, MOVES_INDEX, MOVES_BYTES, MOVES_SAME } ir_moves;
+typedef enum ir_fold { FOLD_NO, FOLD_ELEMS, FOLD_VALUE } ir_fold;
+enum { F_PURE = 1, F_LINK = F_PURE | 2 };
 
 typedef struct ir_op_info {
     const char *text;
     int nin, nres;          /* -1: any */
     char kind;              /* M R C S X K; scalars are M */
+    ir_moves moves;
+    ir_fold fold;
     unsigned flags;
 } ir_op_info;
 const ir_op_info *ir_op_get(unsigned op);
 unsigned ir_op_find(const char *text);       /* OP_COUNT if unknown */
 static inline bool ir_op_scalar(unsigned op) { return op > OP_NONE && op < OP_SCALARS; }
+static inline bool ir_op_pure(unsigned op) { return ir_op_get(op)->flags & F_PURE; }
+/* May it be a link in the chain of a constant? */
+static inline bool ir_op_links(unsigned op) { return (ir_op_get(op)->flags & F_LINK) == F_LINK; }
+/* Does it only change the index at which its operand is read? */
+static inline bool ir_op_moves(unsigned op) { return ir_op_get(op)->moves >= MOVES_INDEX; }
+/* Has its result the operand's bytes, all in their order? */
+static inline bool ir_op_same_bytes(unsigned op) { return ir_op_get(op)->moves >= MOVES_BYTES; }
+/* Is element i of its result made of the elements i of its operands? */
+static inline bool ir_op_keeps_index(unsigned op)
+{
+    return ir_op_scalar(op) || ir_op_get(op)->moves == MOVES_SAME;
+}
+/* Is its result made of nothing but its attributes and the surroundings? */
+static inline bool ir_op_source(unsigned op) { return ir_op_get(op)->nin == 0; }
 
 typedef struct ir_node {
     uint16_t op, nres, narg, copy;  /* copy: recomputation number, in the hash */
@@ -47,9 +69,8 @@ typedef struct ir_node {
 typedef struct ir_value {
     const ir_type *type;
     uint32_t node;                  /* index of the node that makes it */
-    const ir_dim *elem;             /* known elements, row-major, or null:
-                                     * bool, i32 and i64 values of at most 64
-                                     * elements */
+    const ir_dim *elem;             /* known elements, row-major, or null: bool, i32
+                                     * and i64 values of at most IR_MAX_KNOWN */
 } ir_value;
 
 typedef struct ir_update { uint32_t state; ir_ref value; } ir_update;
@@ -84,11 +105,11 @@ typedef enum ir_source {
 } ir_source;
 
 typedef struct ir_link {            /* one movement or elementwise step */
-    uint16_t op;                    /* OP_RESHAPE TRANSPOSE BROADCAST SLICE PAD CAST,
-                                     * or OP_ADD/SUB/MUL/DIV with constant `other` of
-                                     * the same shape (itself a chain, so broadcast) */
+    uint16_t op;                    /* one that ir_op_links */
     const union ir_attr *attr;
-    uint32_t other;                 /* PAD: the pad value constant; scalar: right side */
+    uint32_t other;                 /* constant: the value of a pad, or a scalar function's
+                                     * right side, of the same shape (itself a chain, so
+                                     * broadcast) */
     const ir_type *type;            /* after the link */
 } ir_link;
 

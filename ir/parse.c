@@ -167,17 +167,6 @@ static bool want_const(parser *p, uint32_t *id)
     return true;
 }
 
-static bool can_link(unsigned op)
-{
-    switch (op) {
-    case OP_RESHAPE: case OP_TRANSPOSE: case OP_BROADCAST: case OP_SLICE:
-    case OP_PAD: case OP_CAST: case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* The type that the link's op gives, by a node of its own. */
 static const ir_type *link_type(parser *p, unsigned op, uint32_t id, uint32_t other,
                                 const ir_attr *a)
@@ -206,7 +195,7 @@ static bool parse_link(parser *p, uint32_t *id)
     if (!want_name(p, "an op", &word))
         return false;
     unsigned op = ir_op_find(word);
-    if (!can_link(op))
+    if (op == OP_COUNT || !ir_op_links(op))
         return diag_error(p->d, at, D_PARSE, word, "an op that can change a constant");
     if (ir_op_get(op)->nin == 2 && !want_const(p, &link.other))
         return false;
@@ -344,7 +333,7 @@ static bool parse_results(parser *p, node_text *n)
         if (!want_value(p, &key))
             return false;
         vec_push(&n->result, key);
-    } while (n->result.len < 64 && lex_char(&p->s, ','));
+    } while (n->result.len < IR_MAX_RESULTS && lex_char(&p->s, ','));
     return want_char(p, '=');
 }
 
@@ -423,7 +412,7 @@ static bool parse_types(parser *p, node_text *n)
         if (!want_type(p, &t))
             return false;
         vec_push(&n->type, t);
-    } while (n->type.len < 64 && lex_char(&p->s, ','));
+    } while (n->type.len < IR_MAX_RESULTS && lex_char(&p->s, ','));
     return true;
 }
 
@@ -517,11 +506,11 @@ static bool parse_elements(parser *p, ir_fn *f, ir_ref r)
 {
     const ir_type *t = ir_type_of(f, r);
     int64_t count = type_count_const(&p->m->types, t);
-    ir_dim elem[64];
+    ir_dim elem[IR_MAX_KNOWN];
 
     if (!lex_char(&p->s, '='))
         return true;
-    if (t->kind != TY_TENSOR || count < 0 || count > 64 ||
+    if (t->kind != TY_TENSOR || count < 0 || count > IR_MAX_KNOWN ||
         !(dt_is_int(t->dtype) || t->dtype == DT_BOOL))
         return expected(p, "elements only of a short vector of integers");
     if (!want_char(p, '['))

@@ -45,7 +45,7 @@ static bool must_stay(const live *l, const ir_node *n)
 {
     uint32_t sym;
 
-    if (!(ir_op_get(n->op)->flags & F_PURE))
+    if (!ir_op_pure(n->op))
         return true;
     for (uint32_t k = 0; (sym = ir_symbol_of(l->m, n, k)) != NAMES_NONE; k++)
         if (l->symbol[sym])

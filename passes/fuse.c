@@ -33,18 +33,6 @@ static char kind_of(const ir_node *n)
     return ir_op_scalar(n->op) ? 'M' : ir_op_get(n->op)->kind;
 }
 
-static bool is_movement(unsigned op)
-{
-    return op == OP_RESHAPE || op == OP_TRANSPOSE || op == OP_BROADCAST || op == OP_SLICE ||
-           op == OP_KEEP || op == OP_DETACH;
-}
-
-static bool is_source(unsigned op)
-{
-    return op == OP_INPUT || op == OP_STATE || op == OP_CONST || op == OP_DIMVAL ||
-           op == OP_IOTA || op == OP_NEVER;
-}
-
 /* At most one cheap scalar operation an element. */
 static bool is_cheap(const ir_node *n)
 {
@@ -54,15 +42,13 @@ static bool is_cheap(const ir_node *n)
     case OP_NE: case OP_LT: case OP_LE: case OP_SELECT:
         return true;
     default:
-        return is_movement(n->op) || is_source(n->op);
+        return ir_op_moves(n->op) || ir_op_source(n->op);
     }
 }
 
 static void store(fuse_cx *f, ir_ref r, const char *why)
 {
-    const ir_node *n = ir_node_of(f->fn, r);
-
-    if (n->op == OP_CONST || n->op == OP_INPUT || n->op == OP_STATE || n->op == OP_NEVER)
+    if (kind_of(ir_node_of(f->fn, r)) == 'K')
         return;
     if (!f->out->stored[r])
         f->why[r] = why;
@@ -81,11 +67,11 @@ static void store_below(fuse_cx *f, ir_ref r, const char *why)
 {
     const ir_node *n = ir_node_of(f->fn, r);
 
-    while (is_movement(n->op)) {
+    while (ir_op_moves(n->op)) {
         r = ir_arg(f->fn, n, 0);
         n = ir_node_of(f->fn, r);
     }
-    if (!is_source(n->op))
+    if (!ir_op_source(n->op))
         store(f, r, why);
 }
 
@@ -93,7 +79,7 @@ static void store_below(fuse_cx *f, ir_ref r, const char *why)
  * Then neighbours are no neighbours in memory. */
 static bool scatters(const fuse_cx *f, ir_ref r)
 {
-    for (const ir_node *n = ir_node_of(f->fn, r); is_movement(n->op);
+    for (const ir_node *n = ir_node_of(f->fn, r); ir_op_moves(n->op);
          n = ir_node_of(f->fn, ir_arg(f->fn, n, 0)))
         if (n->op == OP_TRANSPOSE) {
             ir_ints perm = n->attr->TRANSPOSE.perm;
@@ -115,7 +101,7 @@ static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
 
 static uint32_t weight_of(const fuse_cx *f, const ir_node *n)
 {
-    uint32_t w = !is_movement(n->op);
+    uint32_t w = !ir_op_moves(n->op);
 
     for (uint32_t i = 0; i < n->narg; i++) {
         ir_ref a = ir_arg(f->fn, n, i);
@@ -139,7 +125,7 @@ static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
 {
     const ir_node *n = ir_node_of(f->fn, r);
 
-    if (f->out->stored[r] || is_source(n->op))
+    if (f->out->stored[r] || ir_op_source(n->op))
         return false;
     if (depth > 8 || !is_cheap(n))
         return true;
@@ -149,14 +135,20 @@ static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
     return false;
 }
 
+/* Does it choose what to read by a condition or an index that is computed, for
+ * every element?  (Of few joined values the conditions are cheap.) */
+static bool picks_often(const ir_node *n)
+{
+    return ir_op_get(n->op)->moves == MOVES_PICK && (n->op != OP_CONCAT || n->narg > 4);
+}
+
 static void mark_operands(fuse_cx *f, const ir_node *n)
 {
     char kind = kind_of(n);
 
     for (uint32_t i = 0; i < n->narg; i++) {
         ir_ref a = ir_arg(f->fn, n, i);
-        if (n->op == OP_CHECK || n->op == OP_BIND || n->op == OP_IF || n->op == OP_LOOP ||
-            n->op == OP_CALL || (kind == 'X' && n->op != OP_SCATTER))
+        if (kind == 'X' && n->op != OP_SCATTER)
             store(f, a, "read by a node outside kernels");
         else if (reads_vectors(f, n, i) && scatters(f, a))
             store(f, a, "moved once instead of with every reading");
@@ -165,7 +157,7 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
             store_below(f, a, "read more than once by a contraction or window");
         else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
             store(f, a, "costly, and repeated by a broadcast");
-        else if ((n->op == OP_CONCAT && n->narg > 4) || n->op == OP_GATHER || n->op == OP_PAD)
+        else if (picks_often(n))
             store_below(f, a, "read under a guard or by computed indices");
     }
 }
@@ -377,7 +369,7 @@ static row_region find_rows(const fuse_cx *f, uint32_t root, const row_shape *w)
             add_to_region(f, &g, inner.at[i]);
         add_to_region(f, &g, u);
         r = f->fn->node.at[u].first;
-        if (!is_movement(f->fn->node.at[u].op))
+        if (!ir_op_moves(f->fn->node.at[u].op))
             best = g;
     }
     return best;
@@ -458,7 +450,7 @@ static void make_groups(fuse_cx *f)
         const ir_node *n = &f->fn->node.at[i];
         char kind = kind_of(n);
         ir_ref r = n->first;
-        if (n->op == OP_NEVER || kind == 'K')
+        if (kind == 'K')
             continue;
         if (f->owner[i]) {
             uint32_t root = f->owner[i] - 1;

@@ -14,7 +14,7 @@ static grad_rule *rule_of(unsigned op)
 {
     static grad_rule *const rule[] = {
 #define grad_none NULL
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, flags) [OP_##NAME] = grad_##grad,
+#define OP(NAME, text, nin, nres, infer, eval, grad, ...) [OP_##NAME] = grad_##grad,
 #include "ops.def"
 #undef grad_none
     };

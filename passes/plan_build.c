@@ -124,9 +124,7 @@ uint32_t plan_state_value(planner *pl, uint32_t id)
 
 ir_ref plan_same_bytes(const ir_fn *fn, const ir_node *n)
 {
-    bool same = n->op == OP_RESHAPE || n->op == OP_KEEP || n->op == OP_DETACH;
-
-    return same ? ir_arg(fn, n, 0) : IR_NONE;
+    return ir_op_same_bytes(n->op) ? ir_arg(fn, n, 0) : IR_NONE;
 }
 
 static uint32_t make_value(scope *s, ir_ref r)

@@ -38,10 +38,9 @@ static void read_ref(reading *x, ir_ref r, bool element)
 static void read_args(reading *x, const ir_node *n, bool element)
 {
     const ir_fn *fn = x->s->fn;
-    bool keeps = ir_op_scalar(n->op) || n->op == OP_KEEP || n->op == OP_DETACH;
 
     for (uint32_t i = 0; i < n->narg; i++)
-        read_ref(x, ir_arg(fn, n, i), element && keeps);
+        read_ref(x, ir_arg(fn, n, i), element && ir_op_keeps_index(n->op));
 }
 
 static reading read_group(const scope *s, const ir_group *g, uint32_t state)

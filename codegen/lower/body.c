@@ -107,7 +107,7 @@ static bool is_widened(const body *b, uint32_t id)
         if (op == OP_CAST)
             return dt_is_int(from) && dt_size(from) * 2 <= dt_size(k->type->dtype) &&
                    lp_computes(from);
-        if (op != OP_ADD && op != OP_SUB && op != OP_MUL && op != OP_DIV)
+        if (!ir_op_scalar(op))
             return false;
     }
     return false;

@@ -1,8 +1,6 @@
 /* ir/op/control.c - if, loop, call.  Operands, regions and results: ir.h. */
 #include "op/join.h"
 
-enum { MOST_RESULTS = 64 };
-
 static bool takes(const ir_infer *in, const ir_fn *f, uint32_t params)
 {
     return f->param.len == params || diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in),
@@ -76,7 +74,7 @@ bool ir_infer_if(ir_infer *in)
     if (!in_rank(in, 0, 0) || !in_dtype(in, 0, DT_BOOL) || !takes(in, yes, in->narg - 1) ||
         !takes(in, no, in->narg - 1) || !passes(in, yes, 1, 0) || !passes(in, no, 1, 0))
         return false;
-    if (yes->result.len != no->result.len || yes->result.len > MOST_RESULTS)
+    if (yes->result.len != no->result.len || yes->result.len > IR_MAX_RESULTS)
         return in_fail(in, "yes", "and no have different or too many results");
     for (uint32_t i = 0; i < yes->result.len; i++) {
         const ir_type *a = result_type(yes, i), *b = result_type(no, i), *t;
@@ -133,7 +131,7 @@ bool ir_infer_call(ir_infer *in)
 
     if (!f || f == in->b->fn)
         return in_fail(in, "fn", "is missing or the function itself");
-    if (!takes(in, f, in->narg) || f->result.len > MOST_RESULTS)
+    if (!takes(in, f, in->narg) || f->result.len > IR_MAX_RESULTS)
         return false;
     for (uint32_t i = 0; i < in->narg; i++) {
         const ir_type *x = in_type(in, i), *p = param_type(f, i);
@@ -163,7 +161,7 @@ static bool loop_counts(const ir_infer *in, const struct ir_attr_LOOP *a)
 
     if (!a->body)
         return in_fail(in, "body", "is missing");
-    if (a->carries < 0 || a->carries > MOST_RESULTS || a->syms.n > a->carries)
+    if (a->carries < 0 || a->carries > IR_MAX_RESULTS || a->syms.n > a->carries)
         return in_fail(in, "carries", "is out of range");
     if (in->narg < fixed + 1)
         return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), (int)fixed + 1,
@@ -171,7 +169,7 @@ static bool loop_counts(const ir_infer *in, const struct ir_attr_LOOP *a)
     if (!takes(in, a->body, in->narg))
         return false;
     if (a->body->result.len != (uint32_t)a->carries + 1 + (uint32_t)a->stack_axes.n ||
-        a->body->result.len > MOST_RESULTS)
+        a->body->result.len > IR_MAX_RESULTS)
         return in_fail(in, "body", "has the wrong number of results");
     return true;
 }

@@ -7,7 +7,7 @@
 #include "eval_op.h"
 
 enum {
-    MOST = 64, STEPS = 1 << 14, MOST_OPERANDS = 64,
+    STEPS = 1 << 14, MOST_OPERANDS = 64,
     LARGE = 256         /* dims of more nodes are better bound at run time */
 };
 
@@ -23,7 +23,7 @@ static int64_t small_count(const ir_infer *in, const ir_type *t)
                                          t->dtype == DT_BOOL)
                     ? type_count_const(&in->b->m->types, t) : -1;
 
-    return n > MOST ? -1 : n;
+    return n > IR_MAX_KNOWN ? -1 : n;
 }
 
 static bool fits(const dim_table *t, ir_dtype d, ir_dim x)
@@ -46,7 +46,7 @@ static bool lift_const(const ir_infer *in, int64_t n, ir_dim *out)
 {
     uint32_t id = in->attr->CONST.id;
     ir_dtype d = in->b->m->consts.at[id].type->dtype;
-    uint8_t data[MOST * 8];
+    uint8_t data[IR_MAX_KNOWN * 8];
 
     const_read(in->b->m, id, 0, n, data);
     for (int64_t i = 0; i < n; i++)
@@ -151,20 +151,12 @@ static bool lift_map(const ir_infer *in, int64_t n, ir_dim *out)
 
 /* ---- movement ----------------------------------------------------------------------------- */
 
-typedef bool eval_fn(ir_call *c);
-
-static eval_fn *movement(unsigned op)
+/* Are the result's elements the operands' elsewhere, and no other name for them? */
+static bool lifts_move(unsigned op)
 {
-    switch (op) {
-    case OP_RESHAPE: return ir_eval_reshape;
-    case OP_TRANSPOSE: return ir_eval_transpose;
-    case OP_BROADCAST: return ir_eval_broadcast;
-    case OP_SLICE: return ir_eval_slice;
-    case OP_PAD: return ir_eval_pad;
-    case OP_CONCAT: return ir_eval_concat;
-    case OP_GATHER: return ir_eval_gather;
-    default: return NULL;
-    }
+    ir_moves moves = ir_op_get(op)->moves;
+
+    return moves != MOVES_NO && moves != MOVES_SAME;
 }
 
 /* The operands with numbers of elements instead of elements: 1 + position in
@@ -177,7 +169,7 @@ static bool numbered(const ir_infer *in, arena *mem, ir_val **v, ir_dim *pool)
         const ir_type *t = in_type(in, i);
         const ir_dim *elem = elem_of(in, i);
         int64_t n = type_count_const(&in->b->m->types, t);
-        if (!elem || n < 0 || n > MOST)
+        if (!elem || n < 0 || n > IR_MAX_KNOWN)
             return false;
         for (int k = 0; k < t->rank; k++)
             if (!dim_const(in_table(in), t->dim[k], &dim[k]))
@@ -199,7 +191,8 @@ static bool lift_move(const ir_infer *in, int64_t n, ir_dim *out)
 {
     arena mem = {0};
     ir_val *v[MOST_OPERANDS] = {NULL}, *r = NULL;
-    ir_node node = {.op = (uint16_t)in->op};
+    ir_node node = {.op = (uint16_t)in->op, .nres = 1, .narg = (uint16_t)in->narg,
+                    .attr = in->attr};
     ir_eval e;
 
     if (in->narg > MOST_OPERANDS)
@@ -209,14 +202,13 @@ static bool lift_move(const ir_infer *in, int64_t n, ir_dim *out)
             return false;
     ir_eval_init(&e, in->b->m, &mem);
     e.steps = STEPS;
-    ir_dim *pool = arena_array(&mem, ir_dim, MOST * MOST_OPERANDS);
-    ir_call c = {&e, in->b->fn, &node, in->attr, v, in->narg, &r, NULL};
-    bool ok = numbered(in, &mem, v, pool) && movement(in->op)(&c) && val_count(r) == n;
+    ir_dim *pool = arena_array(&mem, ir_dim, IR_MAX_KNOWN * MOST_OPERANDS);
+    bool ok = numbered(in, &mem, v, pool) && ir_eval_node(&e, in->b->fn, &node, v, &r) &&
+              val_count(r) == n;
     for (int64_t i = 0; ok && i < n; i++) {
         int64_t from = val_int(r, i);
         out[i] = from ? pool[from - 1] : dim_int(in_table(in), 0);
     }
-    eval_drop(r);
     ir_eval_free(&e);
     arena_reset(&mem);
     return ok;
@@ -244,7 +236,7 @@ static bool lift_reduce(const ir_infer *in, int64_t n, ir_dim *out)
     const ir_type *x = in_type(in, 0);
     const ir_dim *elem = elem_of(in, 0);
     int64_t dim[IR_MAX_RANK], own[IR_MAX_RANK], stride = 1;
-    bool seen[MOST] = {false};
+    bool seen[IR_MAX_KNOWN] = {false};
     walk w;
 
     for (int i = 0; i < x->rank; i++)
@@ -288,7 +280,7 @@ static bool lift(const ir_infer *in, uint32_t result, int64_t n, ir_dim *out)
 {
     if (ir_op_scalar(in->op))
         return lift_map(in, n, out);
-    if (movement(in->op))
+    if (lifts_move(in->op))
         return lift_move(in, n, out);
     switch (in->op) {
     case OP_CONST: return lift_const(in, n, out);
@@ -311,7 +303,7 @@ const ir_dim *ir_infer_elements(ir_infer *in, uint32_t result)
     int64_t n = small_count(in, in->out[result]);
     dim_table *t = in_table(in);
     bool overflow = t->overflow;
-    ir_dim out[MOST];
+    ir_dim out[IR_MAX_KNOWN];
 
     if (n < 0)
         return NULL;
