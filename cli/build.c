@@ -196,7 +196,7 @@ static bool compile(const build_options *o, ir_module *m, diag *d)
                              .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
-                             .max_weights = o->model.o.onnx.max_weights,
+                             .max_weights = import_max_weights(&o->model.o.import),
                              .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&

@@ -21,7 +21,7 @@ typedef struct ingot_code_options {
     int32_t threads;
     bool executable, library, no_alloc;
     bool weights_apart;             /* in a file of their own */
-    uint64_t max_weights;           /* bytes; 0: ONNX_MAX_WEIGHTS */
+    uint64_t max_weights;           /* bytes that the weights may take */
     ingot_watch watch;
 } ingot_code_options;
 

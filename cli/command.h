@@ -23,7 +23,7 @@ typedef struct model_options {
     arena names;
     const char *dim_name[MODEL_MAX_GIVEN];
     int64_t dim_value[MODEL_MAX_GIVEN];
-    onnx_input_shape shape[MODEL_MAX_GIVEN];
+    import_shape shape[MODEL_MAX_GIVEN];
 } model_options;
 
 /* The last rows of a command's options, and the end of the table. */

@@ -142,7 +142,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     const ingot_options *given = o ? o : &usual;
     ingot_code_options co = {.name = "model",
                              .target = given->target ? given->target : target_host(),
-                             .max_weights = given->onnx.max_weights,
+                             .max_weights = import_max_weights(&given->import),
                              .watch = given->watch};
     compiled *c = mem_alloc(sizeof *c);
 

@@ -17,7 +17,7 @@ typedef struct ingot_watch {
 } ingot_watch;
 
 typedef struct ingot_options {
-    onnx_options onnx;              /* --dim, --shape, --max-weights */
+    import_options import;          /* --dim, --shape, --max-weights */
     const target *target;
     ingot_watch watch;
 } ingot_options;

@@ -22,7 +22,7 @@ static bool add_dim(model_options *m, const char *value)
 {
     const char *number = behind_name(value);
     long long v;
-    int i = m->o.onnx.dims;
+    int i = m->o.import.dims;
 
     if (i == MODEL_MAX_GIVEN)
         return cli_wrong("more than %d times --dim", i);
@@ -32,25 +32,25 @@ static bool add_dim(model_options *m, const char *value)
         return false;
     m->dim_name[i] = name_of(m, value, number);
     m->dim_value[i] = v;
-    m->o.onnx.dim_name = m->dim_name;
-    m->o.onnx.dim_value = m->dim_value;
-    m->o.onnx.dims++;
+    m->o.import.dim_name = m->dim_name;
+    m->o.import.dim_value = m->dim_value;
+    m->o.import.dims++;
     return true;
 }
 
 static bool add_shape(model_options *m, const char *value)
 {
     const char *list = behind_name(value);
-    int i = m->o.onnx.shapes;
-    onnx_input_shape *s = &m->shape[i];
+    int i = m->o.import.shapes;
+    import_shape *s = &m->shape[i];
 
     if (i == MODEL_MAX_GIVEN)
         return cli_wrong("more than %d times --shape", i);
     if (!list || !outputs_parse_shape(list, &s->rank, s->dims))
         return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
     s->input = name_of(m, value, list);
-    m->o.onnx.shape = m->shape;
-    m->o.onnx.shapes++;
+    m->o.import.shape = m->shape;
+    m->o.import.shapes++;
     return true;
 }
 
@@ -67,7 +67,7 @@ static bool set_max_weights(model_options *m, const char *value)
     if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v ||
         v > UINT64_MAX >> 1 >> shift)
         return cli_wrong("--max-weights takes a size such as 500M or 8G, not '%s'", value);
-    m->o.onnx.max_weights = v << shift;
+    m->o.import.max_weights = v << shift;
     return true;
 }
 

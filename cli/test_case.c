@@ -233,14 +233,14 @@ static void explain(const diag *d, text *why)
 }
 
 /* Extents of the set's tensors as --shape of the inputs, behind those given. */
-static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, onnx_options *o,
+static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, import_options *o,
                         diag *d)
 {
     values in = inputs_of(fn);
     char error[TENSOR_ERROR_SIZE];
     bool ok = load(folder, set, &in, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
-    onnx_input_shape *shape =
-        arena_array(&d->mem, onnx_input_shape, (size_t)o->shapes + in.count + 1);
+    import_shape *shape =
+        arena_array(&d->mem, import_shape, (size_t)o->shapes + in.count + 1);
     int n = o->shapes;
 
     if (n)
@@ -268,7 +268,7 @@ static ir_module *load_model(const test_settings *s, const char *path, const cha
 
     if (!m || !s->bind)
         return m;
-    bool ok = bind_shapes(m->fn.at[0], folder, set, &o.onnx, d);
+    bool ok = bind_shapes(m->fn.at[0], folder, set, &o.import, d);
     ir_module_free(m);
     return ok ? ingot_load(path, &o, d) : NULL;
 }

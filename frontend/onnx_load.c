@@ -84,14 +84,6 @@ static void free_proto(Onnx__ModelProto *p)
 
 /* ---- types ---------------------------------------------------------------------- */
 
-static const onnx_input_shape *shape_option(const onnx_model *x, const char *input)
-{
-    for (int i = 0; x->options && i < x->options->shapes; i++)
-        if (!strcmp(x->options->shape[i].input, input))
-            return &x->options->shape[i];
-    return NULL;
-}
-
 static bool dim_option(onnx_model *x, const char *name, int64_t *v)
 {
     for (int i = 0; x->options && i < x->options->dims; i++)
@@ -110,7 +102,7 @@ static bool bound_by_shape(const onnx_model *x, const char *raw, int64_t *v)
 
     for (size_t i = 0; i < g->n_input; i++) {
         const Onnx__TypeProto *t = g->input[i]->type;
-        const onnx_input_shape *s = g->input[i]->name ? shape_option(x, g->input[i]->name) : NULL;
+        const import_shape *s = g->input[i]->name ? import_shape_of(x->options, g->input[i]->name) : NULL;
         const Onnx__TensorShapeProto *shape =
             s && t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && t->tensor_type
                 ? t->tensor_type->shape : NULL;
@@ -157,7 +149,7 @@ static bool load_extent(onnx_model *x, const Onnx__TensorShapeProto__Dimension *
 /* --shape on this input: replaces run-time extents, must equal fixed ones. */
 static bool apply_shape(onnx_model *x, const char *input, ir_dim *dim, int rank, ir_loc loc)
 {
-    const onnx_input_shape *s = shape_option(x, input);
+    const import_shape *s = import_shape_of(x->options, input);
     int64_t v;
 
     if (!s)
@@ -197,7 +189,7 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
         return NULL;
     }
     size_t rank = t->shape ? t->shape->n_dim : 0;
-    const onnx_input_shape *given = shape_option(x, input);
+    const import_shape *given = import_shape_of(x->options, input);
     if (!t->shape && given) {
         for (int i = 0; i < given->rank; i++)
             dim[i] = dim_int(&x->m->dims, given->dims[i]);
@@ -384,14 +376,14 @@ static ir_module *import(onnx_model *x)
 }
 
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
-                              const onnx_options *o, diag *d)
+                              const import_options *o, diag *d)
 {
     onnx_model x = {.name = name, .data = data, .size = size, .options = o, .d = d};
 
     return import(&x);
 }
 
-ir_module *onnx_import(const char *path, const onnx_options *o, diag *d)
+ir_module *onnx_import(const char *path, const import_options *o, diag *d)
 {
     const char *why, *slash = strrchr(path, '/');
     onnx_model x = {.name = path, .options = o, .d = d};

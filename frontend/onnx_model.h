@@ -17,7 +17,7 @@ typedef struct onnx_model {
     const char *folder;             /* of external data; null: none allowed */
     const uint8_t *data;
     size_t size;
-    const onnx_options *options;
+    const import_options *options;
     ir_module *m;
     diag *d;
     Onnx__ModelProto *proto;

@@ -8,7 +8,7 @@
 
 static const int64_t square[] = {2, 2};
 
-static inline ir_module *import(const text *model, const onnx_options *o, diag *d)
+static inline ir_module *import(const text *model, const import_options *o, diag *d)
 {
     ir_module *m = onnx_import_memory((const uint8_t *)model->at, model->len, "m.onnx", o, d);
 
@@ -51,7 +51,7 @@ static inline void refused(text *model, const char *because)
 }
 
 /* Type of the entry's first result; the model is kept. */
-static inline void result_is(const text *model, const onnx_options *o, const char *want)
+static inline void result_is(const text *model, const import_options *o, const char *want)
 {
     diag d;
     text t = {0};

@@ -142,7 +142,7 @@ static void test_sizes(void **state)
 
     for (size_t i = 0; i < COUNT(good); i++) {
         assert_true(model_option(&m, MAX_WEIGHTS, good[i].text));
-        assert_true(m.o.onnx.max_weights == good[i].bytes);
+        assert_true(m.o.import.max_weights == good[i].bytes);
     }
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_false(model_option(&m, MAX_WEIGHTS, wrong[i]));

@@ -27,9 +27,9 @@ static void test_extents(void **state)
     int64_t unnamed[] = {WIRE_UNNAMED, -1, 3}, empty[] = {0, 3}, negative[] = {-2, 3};
     const char *bound[] = {"x_1"};
     int64_t value[] = {5};
-    onnx_options dims = {.dim_name = bound, .dim_value = value, .dims = 1};
-    onnx_input_shape shape = {"x", 3, {4, 6, 3}};
-    onnx_options shapes = {.shape = &shape, .shapes = 1};
+    import_options dims = {.dim_name = bound, .dim_value = value, .dims = 1};
+    import_shape shape = {"x", 3, {4, 6, 3}};
+    import_options shapes = {.shape = &shape, .shapes = 1};
     (void)state;
 
     text m = unary("Relu", 3, unnamed);
@@ -54,9 +54,9 @@ static void test_numbering(void **state)
     imported_says(&m, "%1 = abs %x : f32[1,2,4,4]\n  %2 = const 2 ");
 }
 
-static void shape_refused(onnx_input_shape shape, const char *because)
+static void shape_refused(import_shape shape, const char *because)
 {
-    onnx_options o = {.shape = &shape, .shapes = 1};
+    import_options o = {.shape = &shape, .shapes = 1};
     text m = unary("Relu", 2, square);
     diag d;
 
@@ -70,8 +70,8 @@ static void shape_refused(onnx_input_shape shape, const char *because)
 /* An extent that --shape gives holds wherever its name stands. */
 static void test_shape_binds_a_name(void **state)
 {
-    onnx_input_shape shape = {"x", 1, {7}};
-    onnx_options o = {.shape = &shape, .shapes = 1};
+    import_shape shape = {"x", 1, {7}};
+    import_options o = {.shape = &shape, .shapes = 1};
     text g = {0};
     (void)state;
 
@@ -121,16 +121,16 @@ static void test_unproven_extents_are_checked(void **state)
 
 static void test_shape_option(void **state)
 {
-    onnx_input_shape same = {"x", 2, {2, 2}};
-    onnx_options o = {.shape = &same, .shapes = 1};
+    import_shape same = {"x", 2, {2, 2}};
+    import_options o = {.shape = &same, .shapes = 1};
     text m = unary("Relu", 2, square);
     (void)state;
 
     result_is(&m, &o, "f32[2,2]");
     text_free(&m);
-    shape_refused((onnx_input_shape){"x", 2, {2, 3}}, "fixed to 2");
-    shape_refused((onnx_input_shape){"x", 1, {2}}, "rank");
-    shape_refused((onnx_input_shape){"z", 2, {2, 2}}, "no input 'z'");
+    shape_refused((import_shape){"x", 2, {2, 3}}, "fixed to 2");
+    shape_refused((import_shape){"x", 1, {2}}, "rank");
+    shape_refused((import_shape){"z", 2, {2, 2}}, "no input 'z'");
 }
 
 /* IR 3: an initializer is listed among the inputs, and is a constant. */

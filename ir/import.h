@@ -1,0 +1,40 @@
+/* ir/import.h - what every reader of models is asked for, whatever the format:
+ * extents to bind, and how much is too much. */
+#ifndef INGOT_IMPORT_H
+#define INGOT_IMPORT_H
+
+#include "ir.h"
+
+/* --shape NAME=2x3: the extents of an input.  They bind run-time extents; fixed
+ * ones must be equal. */
+typedef struct import_shape {
+    const char *input;
+    int32_t rank;
+    int64_t dims[IR_MAX_RANK];
+} import_shape;
+
+#define IMPORT_MAX_WEIGHTS ((uint64_t)8 << 30)
+
+/* All zero: nothing is bound, the usual limit. */
+typedef struct import_options {
+    const char *const *dim_name;    /* --dim NAME=VALUE */
+    const int64_t *dim_value;
+    int dims;
+    const import_shape *shape;
+    int shapes;
+    uint64_t max_weights;           /* bytes; 0: IMPORT_MAX_WEIGHTS */
+} import_options;
+
+/* What is given for this input; null: nothing.  `o` may be null. */
+const import_shape *import_shape_of(const import_options *o, const char *input);
+/* The limit that holds.  `o` may be null. */
+uint64_t import_max_weights(const import_options *o);
+
+/* Binds the run-time dims of a module that was read without options: each
+ * symbol that `o` gives a value becomes that number in all functions, and all
+ * types follow.  (A reader whose work depends on extents, such as that of ONNX,
+ * binds them while it reads.)  False, with an error that names `path`, when a
+ * dim or an input is not there or has another extent.  `o` may be null. */
+bool import_bind(ir_module *m, const char *path, const import_options *o, diag *d);
+
+#endif
