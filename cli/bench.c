@@ -10,45 +10,40 @@
 #include "progress.h"
 #include "report.h"
 
-enum { MAX_RUNS = 1000000, MAX_THREADS = 1024 };
+/* Stores which engines are to be timed. */
+static bool set_engine(void *to, const cli_option *o, const char *value)
+{
+    static const char *const known[] = {"compiled", "interpreter", "both", NULL};
+    bench *b = to;
 
-enum { O_ENGINE, O_THREADS, O_RUNS, O_DATA, O_JSON, O_HTML, O_RANDOM, O_MODEL };
+    b->compiled = strcmp(value, "interpreter") != 0;
+    b->interpreter = strcmp(value, "compiled") != 0;
+    return cli_one_of(o->name, value, known);
+}
+
+/* long long: the seed; without one the inputs are random all the same. */
+static bool set_seed(void *to, const cli_option *o, const char *value)
+{
+    return !value || cli_number(o->name, value, 0, INT32_MAX, to);
+}
+
+#define AT(field) offsetof(bench, field)
 
 static const cli_option options[] = {
-    {"--engine", "NAME", "compiled, interpreter, or both (default)"},
-    {"--threads", "N", "report 1 to N threads (default 1)"},
-    {"--runs", "N", "runs to take minimum and median of (default 20; interpreter: at most 3)"},
-    {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)"},
-    {"--json", "FILE", "write the results there too"},
-    {"--html", "FILE", "write a page with the results"},
-    {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed"},
-    MODEL_OPTIONS};
-
-static bool set_engine(bench *o, const char *value)
-{
-    static const char *const known[] = {"compiled", "interpreter", "both"};
-
-    o->compiled = strcmp(value, "interpreter") != 0;
-    o->interpreter = strcmp(value, "compiled") != 0;
-    return command_one_of("--engine", value, known, COUNT(known));
-}
-
-static bool see(void *cx, int index, const char *value)
-{
-    bench *o = cx;
-
-    switch (index) {
-    case O_ENGINE: return set_engine(o, value);
-    case O_THREADS: return cli_number("--threads", value, 1, MAX_THREADS, &o->threads);
-    case O_RUNS: return cli_number("--runs", value, 1, MAX_RUNS, &o->runs);
-    case O_DATA: o->data = value; return true;
-    case O_JSON: o->json = value; return true;
-    case O_HTML: o->html = value; return true;
-    case O_RANDOM: return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case -1: return model_option_file(&o->file, value);
-    default: return model_option(&o->model, index - O_MODEL, value);
-    }
-}
+    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"--engine", "NAME", "compiled, interpreter, or both (default)", .set = set_engine},
+    {"--threads", "N", "report 1 to N threads (default 1)", .set = cli_set_number,
+     .at = AT(threads), .least = 1, .most = 1024},
+    {"--runs", "N", "runs to take minimum and median of (default 20; interpreter: at most 3)",
+     .set = cli_set_number, .at = AT(runs), .least = 1, .most = 1000000},
+    {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)", .set = cli_set_text,
+     .at = AT(data)},
+    {"--json", "FILE", "write the results there too", .set = cli_set_text, .at = AT(json)},
+    {"--html", "FILE", "write a page with the results", .set = cli_set_text, .at = AT(html)},
+    {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed", .set = set_seed,
+     .at = AT(seed)},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
 
 /* ---- measuring ----------------------------------------------------------------------- */
 
@@ -169,7 +164,7 @@ int command_bench(int argc, char **argv)
 {
     bench o = {.compiled = true, .interpreter = true, .threads = 1, .runs = 20};
     int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL",
-                           "Times generated code beside the interpreter.", options, see, &o);
+                           "Times generated code beside the interpreter.", options, &o);
 
     if (status)
         return status;

@@ -19,42 +19,28 @@ typedef struct build_options {
     workplace work;
 } build_options;
 
-enum { O_OUT, O_EMIT, O_STATIC, O_NAME, O_THREADS, O_WEIGHTS, O_NO_ALLOC, O_MODEL };
+static const char *const kinds[] = {"exe", "lib", "shared", "obj", "llvm", "asm", NULL};
+static const char *const places[] = {"embed", "file", NULL};
+
+#define AT(field) offsetof(build_options, field)
 
 static const cli_option options[] = {
-    {"-o", "FILE", "the output"},
-    {"--emit", "KIND", "exe (default), lib, shared, obj, or text: llvm, asm"},
-    {"--static", NULL, "an executable without shared libraries"},
-    {"--name", "NAME", "of the model in symbols (default: from -o)"},
-    {"--threads", "N", "default of an executable (else the CPUs), maximum of a library"},
-    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights"},
-    {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data"},
-    MODEL_OPTIONS};
-
-static bool set_once(const char *option, const char **to, const char *value)
-{
-    if (*to)
-        return cli_wrong("%s is given twice: '%s' and '%s'", option, *to, value);
-    *to = value;
-    return true;
-}
-
-static bool see(void *cx, int index, const char *value)
-{
-    build_options *o = cx;
-
-    switch (index) {
-    case O_OUT: return set_once("-o", &o->out, value);
-    case O_EMIT: o->emit = value; return true;
-    case O_STATIC: o->is_static = true; return true;
-    case O_NAME: return set_once("--name", &o->name, value);
-    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case O_WEIGHTS: o->weights = value; return true;
-    case O_NO_ALLOC: o->no_alloc = true; return true;
-    case -1: return model_option_file(&o->file, value);
-    default: return model_option(&o->model, index - O_MODEL, value);
-    }
-}
+    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
+    {"--emit", "KIND", "exe (default), lib, shared, obj, or text: llvm, asm", .set = cli_set_word,
+     .at = AT(emit), .words = kinds},
+    {"--static", NULL, "an executable without shared libraries", .set = cli_set_flag,
+     .at = AT(is_static)},
+    {"--name", "NAME", "of the model in symbols (default: from -o)", .set = cli_set_once,
+     .at = AT(name)},
+    {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
+     .set = cli_set_number, .at = AT(threads), .least = 1, .most = 1024},
+    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights",
+     .set = cli_set_word, .at = AT(weights), .words = places},
+    {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data",
+     .set = cli_set_flag, .at = AT(no_alloc)},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
 
 /* OUT's base name without `lib` and suffix, made a C identifier. */
 static char *identifier(const build_options *o)
@@ -227,15 +213,10 @@ static bool build(build_options *o)
 
 static bool check(const build_options *o)
 {
-    static const char *const known[] = {"exe", "lib", "shared", "obj", "llvm", "asm"};
-    static const char *const where[] = {"embed", "file"};
-
     if (!o->file || !o->out)
         return cli_wrong(o->file ? "no output given: -o FILE"
                                  : "no model given (see ingot build --help)");
-    return command_one_of("--emit", o->emit, known, COUNT(known)) &&
-           command_one_of("--weights", o->weights, where, COUNT(where)) &&
-           (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
+    return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
            names_differ(o);
 }
 
@@ -246,7 +227,7 @@ int command_build(int argc, char **argv)
                            "Compiles a model to native code.  The texts of --emit llvm and asm\n"
                            "hold the kernels and the model's record of ir/abi.h only: no weights,\n"
                            "and none of the functions of a library's header.",
-                           options, see, &o);
+                           options, &o);
 
     if (status)
         return status;

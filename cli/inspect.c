@@ -15,33 +15,23 @@ typedef struct inspect_options {
     bool full;
 } inspect_options;
 
-enum { O_STAGE, O_FORMAT, O_FULL, O_PASSES, O_MODEL };
+static const char *const stages[] = {"import", "optimized", "groups", "loops",
+                                     "plan",   "memory",    NULL};
+static const char *const formats[] = {"text", "dot", "svg", "json", NULL};
+
+#define AT(field) offsetof(inspect_options, field)
 
 static const cli_option options[] = {
-    {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory"},
-    {"--format", "NAME", "text (default), dot, svg or json"},
-    {"--full", NULL, "text with all of long constants, so that it reads back"},
-    {"-p", "PASS,..", "passes to run, in order"},
-    MODEL_OPTIONS};
-
-static bool see(void *cx, int index, const char *value)
-{
-    static const char *const stages[] = {"import", "optimized", "groups",
-                                         "loops",  "plan",      "memory"};
-    static const char *const formats[] = {"text", "dot", "svg", "json"};
-    inspect_options *o = cx;
-
-    switch (index) {
-    case O_STAGE: o->stage = value; return command_one_of("--stage", value, stages, COUNT(stages));
-    case O_FORMAT:
-        o->format = value;
-        return command_one_of("--format", value, formats, COUNT(formats));
-    case O_FULL: o->full = true; return true;
-    case O_PASSES: o->passes = value; return true;
-    case -1: return model_option_file(&o->file, value);
-    default: return model_option(&o->model, index - O_MODEL, value);
-    }
-}
+    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory",
+     .set = cli_set_word, .at = AT(stage), .words = stages},
+    {"--format", "NAME", "text (default), dot, svg or json", .set = cli_set_word, .at = AT(format),
+     .words = formats},
+    {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
+     .at = AT(full)},
+    {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
 
 /* ---- the plan ----------------------------------------------------------------------------- */
 
@@ -275,7 +265,7 @@ static int finish(inspect_options *o)
 static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)
 {
     inspect_options o = {.stage = "import", .format = "text", .full = full};
-    int status = cli_parse(argc, argv, usage, about, options, see, &o);
+    int status = cli_parse(argc, argv, usage, about, options, &o);
 
     status = status ? status : finish(&o);
     model_options_free(&o.model);
@@ -314,20 +304,14 @@ static void see_operator(void *cx, const char *domain, const char *op, int since
     }
 }
 
-static bool see_nothing(void *cx, int index, const char *value)
-{
-    (void)cx, (void)index;
-    return cli_wrong("takes no operand: '%s'", value);
-}
-
 int command_ops(int argc, char **argv)
 {
-    static const cli_option none[] = {{NULL, NULL, NULL}};
+    static const cli_option none[] = {{0}};
     listed l = {0};
 
     int status = cli_parse(argc, argv, "ingot ops",
                            "Lists the ONNX operators and the versions that changed their meaning.",
-                           none, see_nothing, NULL);
+                           none, NULL);
     if (status)
         return status;
     onnx_each_operator(see_operator, &l);

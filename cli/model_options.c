@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "outputs.h"
 
 /* NAME=VALUE is split at the last `=`: names may hold any other character.
  * What stands behind it; null if there is none. */
@@ -18,17 +19,18 @@ static char *name_of(model_options *m, const char *value, const char *behind)
     return arena_strndup(&m->names, value, (size_t)(behind - value - 1));
 }
 
-static bool add_dim(model_options *m, const char *value)
+static bool add_dim(void *to, const cli_option *o, const char *value)
 {
+    model_options *m = to;
     const char *number = behind_name(value);
     long long v;
     int i = m->o.import.dims;
 
     if (i == MODEL_MAX_GIVEN)
-        return cli_wrong("more than %d times --dim", i);
+        return cli_wrong("more than %d times %s", i, o->name);
     if (!number)
-        return cli_wrong("--dim takes NAME=VALUE, not '%s'", value);
-    if (!cli_number("--dim", number, 0, INT32_MAX, &v))
+        return cli_wrong("%s takes NAME=VALUE, not '%s'", o->name, value);
+    if (!cli_number(o->name, number, 0, INT32_MAX, &v))
         return false;
     m->dim_name[i] = name_of(m, value, number);
     m->dim_value[i] = v;
@@ -38,16 +40,17 @@ static bool add_dim(model_options *m, const char *value)
     return true;
 }
 
-static bool add_shape(model_options *m, const char *value)
+static bool add_shape(void *to, const cli_option *o, const char *value)
 {
+    model_options *m = to;
     const char *list = behind_name(value);
     int i = m->o.import.shapes;
     import_shape *s = &m->shape[i];
 
     if (i == MODEL_MAX_GIVEN)
-        return cli_wrong("more than %d times --shape", i);
+        return cli_wrong("more than %d times %s", i, o->name);
     if (!list || !outputs_parse_shape(list, &s->rank, s->dims))
-        return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
+        return cli_wrong("%s takes NAME=1x3x8, not '%s'", o->name, value);
     s->input = name_of(m, value, list);
     m->o.import.shape = m->shape;
     m->o.import.shapes++;
@@ -55,7 +58,7 @@ static bool add_shape(model_options *m, const char *value)
 }
 
 /* Bytes, or with k, M or G behind: powers of 1024. */
-static bool set_max_weights(model_options *m, const char *value)
+static bool set_max_weights(void *to, const cli_option *o, const char *value)
 {
     static const char units[] = "kMG";
     char *end;
@@ -66,43 +69,59 @@ static bool set_max_weights(model_options *m, const char *value)
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
     if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v ||
         v > UINT64_MAX >> 1 >> shift)
-        return cli_wrong("--max-weights takes a size such as 500M or 8G, not '%s'", value);
-    m->o.import.max_weights = v << shift;
+        return cli_wrong("%s takes a size such as 500M or 8G, not '%s'", o->name, value);
+    *(uint64_t *)to = v << shift;
     return true;
 }
 
-static bool is_pass(const char *name, bool or_all)
+static bool is_pass(const char *option, const char *name, bool or_all)
 {
-    const char *known[PASS_COUNT + 1];
+    const char *known[PASS_COUNT + 2] = {0};
 
     for (int i = 0; i < PASS_COUNT; i++)
         known[i] = pass_table[i].name;
-    known[PASS_COUNT] = "all";
-    return command_one_of("pass", name, known, PASS_COUNT + or_all);
+    known[PASS_COUNT] = or_all ? "all" : NULL;
+    return cli_one_of(option, name, known);
 }
 
-static bool set_cpu(model_options *m, const char *value)
+static bool set_dump(void *to, const cli_option *o, const char *value)
 {
-    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1",
-                                        "x86-64-v2", "x86-64-v3", "x86-64-v4"};
-
-    m->o.target = target_find(value);
-    return m->o.target || command_one_of("--cpu", value, known, COUNT(known));
+    *(const char **)to = value;
+    return is_pass(o->name, value, true);
 }
 
-bool model_option(model_options *m, int index, const char *value)
+static bool set_last(void *to, const cli_option *o, const char *value)
 {
-    switch (index) {
-    case 0: return set_cpu(m, value);
-    case 1: return add_dim(m, value);
-    case 2: return add_shape(m, value);
-    case 3: return set_max_weights(m, value);
-    case 4: return m->o.watch.times = true;
-    case 5: return is_pass(m->o.watch.dump = value, true);
-    case 6: return is_pass(m->o.watch.stop_after = value, false);
-    default: return m->verbose = true;
-    }
+    *(const char **)to = value;
+    return is_pass(o->name, value, false);
 }
+
+static bool set_cpu(void *to, const cli_option *o, const char *value)
+{
+    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1", "x86-64-v2",
+                                        "x86-64-v3", "x86-64-v4", NULL};
+    const target **t = to;
+
+    *t = target_find(value);
+    return *t || cli_one_of(o->name, value, known);
+}
+
+#define AT(field) offsetof(model_options, field)
+
+const cli_option model_rows[] = {
+    {"--cpu", "NAME", "native (default), x86-64 or x86-64-v1, x86-64-v2, -v3, -v4", .set = set_cpu,
+     .at = AT(o.target)},
+    {"--dim", "NAME=N", "bind a run-time dim", .set = add_dim},
+    {"--shape", "INPUT=1x3x8", "bind an input's extents", .set = add_shape},
+    {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)",
+     .set = set_max_weights, .at = AT(o.import.max_weights)},
+    {"--time-passes", NULL, "show the time of each pass", .set = cli_set_flag,
+     .at = AT(o.watch.times)},
+    {"--dump", "PASS", "print the model after this pass, or all, to stderr", .set = set_dump,
+     .at = AT(o.watch.dump)},
+    {"--stop-after", "PASS", "the last pass to run", .set = set_last, .at = AT(o.watch.stop_after)},
+    {"-v", NULL, "say what is done", .set = cli_set_flag, .at = AT(verbose)},
+    {0}};
 
 void model_options_free(model_options *m)
 {
@@ -114,41 +133,21 @@ const target *model_target(const model_options *m)
     return m->o.target ? m->o.target : target_host();
 }
 
-bool model_option_file(const char **file, const char *value)
+bool model_set_file(void *to, const cli_option *o, const char *value)
 {
+    const char **file = to;
+
+    (void)o;
     if (*file)
         return cli_wrong("one model at a time: '%s' and '%s'", *file, value);
     *file = value;
     return true;
 }
 
-/* "a, b or c" */
-static void list_words(const char *const *word, size_t n, text *out)
+bool model_set_engine(void *to, const cli_option *o, const char *value)
 {
-    for (size_t i = 0; i < n; i++)
-        text_add(out, "%s%s", !i ? "" : i + 1 < n ? ", " : " or ", word[i]);
-}
+    static const char *const known[] = {"compiled", "interpreter", NULL};
 
-bool command_one_of(const char *what, const char *value, const char *const *known, size_t n)
-{
-    text choices = {0};
-
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(value, known[i]))
-            return true;
-    const char *near = cli_nearest(value, known, (int)n);
-    list_words(known, n, &choices);
-    if (near)
-        text_add(&choices, "; did you mean '%s'?", near);
-    cli_wrong("%s '%s' is unknown: give %s", what, value, choices.at);
-    text_free(&choices);
-    return false;
-}
-
-bool model_option_engine(const char *value, ingot_engine_kind *out)
-{
-    static const char *const known[] = {"compiled", "interpreter"};
-
-    *out = *value == 'c' ? ENGINE_COMPILED : ENGINE_INTERPRETER;
-    return command_one_of("--engine", value, known, COUNT(known));
+    *(ingot_engine_kind *)to = *value == 'c' ? ENGINE_COMPILED : ENGINE_INTERPRETER;
+    return cli_one_of(o->name, value, known);
 }

@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "outputs.h"
 #include "progress.h"
 
 typedef struct given_input {
@@ -19,17 +20,6 @@ typedef struct run_options {
     VEC(given_input) inputs;
 } run_options;
 
-enum { O_INPUT, O_FOLDER, O_FORMAT, O_ENGINE, O_RANDOM, O_THREADS, O_MODEL };
-
-static const cli_option options[] = {
-    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one"},
-    {"--output-dir", "DIR", "write every output there (default: print a summary)"},
-    {"--output-format", "FORMAT", "npy (default) or pb"},
-    {"--engine", "NAME", "compiled (default) or interpreter"},
-    {"--random-inputs", "[=SEED]", "inputs that are not given are random"},
-    {"--threads", "N", "threads (default: the CPUs)"},
-    MODEL_OPTIONS};
-
 /* Of the file of an input; null: none is given. */
 static const char *path_of(const run_options *o, const char *name)
 {
@@ -39,39 +29,44 @@ static const char *path_of(const run_options *o, const char *name)
     return NULL;
 }
 
-static bool add_input(run_options *o, const char *value)
+static bool add_input(void *to, const cli_option *o, const char *value)
 {
+    run_options *r = to;
     const char *at = strchr(value, '=');
     char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
 
-    vec_push(&o->inputs, (given_input){name, at ? at + 1 : value});
+    (void)o;
+    vec_push(&r->inputs, (given_input){name, at ? at + 1 : value});
     return true;
 }
 
-static bool set_format(run_options *o, const char *value)
+static bool set_random(void *to, const cli_option *o, const char *value)
 {
-    o->format = value;
-    return !strcmp(value, "npy") || !strcmp(value, "pb") ||
-           cli_wrong("--output-format is npy or pb, not '%s'", value);
+    run_options *r = to;
+
+    r->random = true;
+    return !value || cli_number(o->name, value, 0, INT32_MAX, &r->seed);
 }
 
-static bool see(void *cx, int index, const char *value)
-{
-    run_options *o = cx;
+static const char *const formats[] = {"npy", "pb", NULL};
 
-    switch (index) {
-    case O_INPUT: return add_input(o, value);
-    case O_FOLDER: o->folder = value; return true;
-    case O_FORMAT: return set_format(o, value);
-    case O_ENGINE: return model_option_engine(value, &o->engine);
-    case O_RANDOM:
-        o->random = true;
-        return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case -1: return model_option_file(&o->file, value);
-    default: return model_option(&o->model, index - O_MODEL, value);
-    }
-}
+#define AT(field) offsetof(run_options, field)
+
+static const cli_option options[] = {
+    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one",
+     .set = add_input},
+    {"--output-dir", "DIR", "write every output there (default: print a summary)",
+     .set = cli_set_text, .at = AT(folder)},
+    {"--output-format", "FORMAT", "npy (default) or pb", .set = cli_set_word, .at = AT(format),
+     .words = formats},
+    {"--engine", "NAME", "compiled (default) or interpreter", .set = model_set_engine,
+     .at = AT(engine)},
+    {"--random-inputs", "[=SEED]", "inputs that are not given are random", .set = set_random},
+    {"--threads", "N", "threads (default: the CPUs)", .set = cli_set_number, .at = AT(threads),
+     .least = 1, .most = 1024},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
 
 /* ---- inputs --------------------------------------------------------------------- */
 
@@ -225,7 +220,7 @@ int command_run(int argc, char **argv)
     run_options o = {.engine = ENGINE_COMPILED};
     diag d;
     int status =
-        cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, see, &o);
+        cli_parse(argc, argv, "ingot run [OPTIONS] MODEL", "Runs a model.", options, &o);
 
     if (status)
         return status;

@@ -250,47 +250,48 @@ static void print_json(const test_options *o, const int count[3], FILE *f)
 
 /* ---- command line -------------------------------------------------------------------------- */
 
-enum { O_FILE, O_ENGINE, O_BIND, O_RTOL, O_ATOL, O_TIMEOUT, O_JOBS, O_THREADS, O_JSON, O_MODEL };
-
-static const cli_option options[] = {
-    {"--model", "FILE", "the model of every case (default: model.onnx in its folder)"},
-    {"--engine", "NAME", "compiled (default) or interpreter"},
-    {"--bind", NULL, "take run-time dims from the data"},
-    {"--rtol", "X", "relative tolerance (default: the case's, else 1e-3)"},
-    {"--atol", "X", "absolute tolerance (default: the case's, else 1e-7)"},
-    {"--timeout", "SECONDS", "for each case (default 60)"},
-    {"--jobs", "N", "cases at once (default: the CPUs)"},
-    {"--threads", "N", "threads of each case (default 1)"},
-    {"--json", "FILE", "write every case's result"},
-    MODEL_OPTIONS};
-
-static bool set_tolerance(const char *what, const char *value, double *out)
+/* double: from 0 up. */
+static bool set_tolerance(void *to, const cli_option *o, const char *value)
 {
+    double *out = to;
     char *end;
 
     *out = strtod(value, &end);
     return (*value && !*end && *out >= 0 && *out <= DBL_MAX) ||
-           cli_wrong("%s takes a number from 0 up, not '%s'", what, value);
+           cli_wrong("%s takes a number from 0 up, not '%s'", o->name, value);
 }
 
-static bool see(void *cx, int index, const char *value)
+static bool add_folder(void *to, const cli_option *o, const char *value)
 {
-    test_options *o = cx;
+    test_options *t = to;
 
-    switch (index) {
-    case O_FILE: return model_option_file(&o->s.file, value);
-    case O_ENGINE: return model_option_engine(value, &o->s.engine);
-    case O_BIND: o->s.bind = true; return true;
-    case O_RTOL: return set_tolerance("--rtol", value, &o->s.rtol);
-    case O_ATOL: return set_tolerance("--atol", value, &o->s.atol);
-    case O_TIMEOUT: return cli_number("--timeout", value, 1, 86400, &o->timeout);
-    case O_JOBS: return cli_number("--jobs", value, 1, 256, &o->jobs);
-    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case O_JSON: o->json = value; return true;
-    case -1: vec_push(&o->folders, value); return true;
-    default: return model_option(&o->model, index - O_MODEL, value);
-    }
+    (void)o;
+    vec_push(&t->folders, value);
+    return true;
 }
+
+#define AT(field) offsetof(test_options, field)
+
+static const cli_option options[] = {
+    {"DIR", NULL, "a case, or a folder of cases", .set = add_folder},
+    {"--model", "FILE", "the model of every case (default: model.onnx in its folder)",
+     .set = model_set_file, .at = AT(s.file)},
+    {"--engine", "NAME", "compiled (default) or interpreter", .set = model_set_engine,
+     .at = AT(s.engine)},
+    {"--bind", NULL, "take run-time dims from the data", .set = cli_set_flag, .at = AT(s.bind)},
+    {"--rtol", "X", "relative tolerance (default: the case's, else 1e-3)", .set = set_tolerance,
+     .at = AT(s.rtol)},
+    {"--atol", "X", "absolute tolerance (default: the case's, else 1e-7)", .set = set_tolerance,
+     .at = AT(s.atol)},
+    {"--timeout", "SECONDS", "for each case (default 60)", .set = cli_set_number, .at = AT(timeout),
+     .least = 1, .most = 86400},
+    {"--jobs", "N", "cases at once (default: the CPUs)", .set = cli_set_number, .at = AT(jobs),
+     .least = 1, .most = 256},
+    {"--threads", "N", "threads of each case (default 1)", .set = cli_set_number, .at = AT(threads),
+     .least = 1, .most = 1024},
+    {"--json", "FILE", "write every case's result", .set = cli_set_text, .at = AT(json)},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
 
 static bool find_cases(test_options *o)
 {
@@ -356,7 +357,7 @@ int command_test(int argc, char **argv)
         .s = {.rtol = -1, .atol = -1}, .timeout = 60, .jobs = thread_cpus(), .threads = 1};
     int status = cli_parse(argc, argv, "ingot test [OPTIONS] DIR...",
                            "Runs cases in the form of the ONNX backend tests and compares.",
-                           options, see, &o);
+                           options, &o);
 
     if (!status && !o.folders.len) {
         cli_wrong("no folders given (see ingot test --help)");

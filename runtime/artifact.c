@@ -17,23 +17,6 @@
 
 /* ---- command line ------------------------------------------------------------------- */
 
-enum { O_INPUT, O_FOLDER, O_FORMAT, O_RANDOM, O_SHAPE, O_DIM, O_INFO, O_BENCH, O_JSON,
-       O_THREADS, O_WEIGHTS };
-
-static const cli_option options[] = {
-    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one"},
-    {"--output-dir", "DIR", "write every output there (default: print a summary)"},
-    {"--output-format", "FORMAT", "npy (default) or pb"},
-    {"--random-inputs", "[=SEED]", "make up the inputs that are not given"},
-    {"--shape", "NAME=1x3x8", "extents of an input that is made up"},
-    {"--dim", "NAME=N", "a run-time dim of inputs that are made up"},
-    {"--info", NULL, "print inputs, outputs, dims, sizes, CPU"},
-    {"--bench", "N", "time N runs, with --random-inputs if need be"},
-    {"--json", "FILE", "write the times there too"},
-    {"--threads", "N", "threads (default: the CPUs, or as built)"},
-    {"--weights", "FILE", "weights not built in (default: the program's name and .weights)"},
-    {NULL, NULL, NULL}};
-
 static bool append(artifact_list *l, artifact_given given)
 {
     artifact_given *more = realloc(l->at, (size_t)(l->n + 1) * sizeof *more);
@@ -46,69 +29,80 @@ static bool append(artifact_list *l, artifact_given given)
 }
 
 /* Names may hold `:` and `/`: files split at the first `=`, extents at the last. */
-static bool add_input(artifact_list *l, const char *value)
+static bool add_input(void *to, const cli_option *o, const char *value)
 {
     const char *at = strchr(value, '=');
     char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
 
-    return append(l, (artifact_given){.name = name, .path = at ? at + 1 : value});
+    (void)o;
+    return append(to, (artifact_given){.name = name, .path = at ? at + 1 : value});
 }
 
-static bool add_shape(artifact_list *l, const char *value)
+static bool add_shape(void *to, const cli_option *o, const char *value)
 {
     artifact_given g = {0};
     const char *at = strrchr(value, '=');
 
     if (!at || !outputs_parse_shape(at + 1, &g.rank, g.extents))
-        return cli_wrong("--shape takes NAME=1x3x8, not '%s'", value);
+        return cli_wrong("%s takes NAME=1x3x8, not '%s'", o->name, value);
     g.name = strndup(value, (size_t)(at - value));
-    return append(l, g);
+    return append(to, g);
 }
 
-static bool add_dim(artifact_list *l, const char *value)
+static bool add_dim(void *to, const cli_option *o, const char *value)
 {
     const char *at = strrchr(value, '=');
     long long n;
 
     if (!at)
-        return cli_wrong("--dim takes NAME=N, not '%s'", value);
-    if (!cli_number("--dim", at + 1, 0, INT32_MAX, &n))
+        return cli_wrong("%s takes NAME=N, not '%s'", o->name, value);
+    if (!cli_number(o->name, at + 1, 0, INT32_MAX, &n))
         return false;
-    return append(l, (artifact_given){.name = strndup(value, (size_t)(at - value)), .rank = 1,
-                                      .extents = {n}});
+    return append(to, (artifact_given){.name = strndup(value, (size_t)(at - value)), .rank = 1,
+                                       .extents = {n}});
 }
 
-static bool see_format(artifact_options *o, const char *value)
+static bool set_random(void *to, const cli_option *o, const char *value)
 {
-    if (strcmp(value, "npy") && strcmp(value, "pb"))
-        return cli_wrong("--output-format is npy or pb, not '%s'", value);
-    o->format = value;
-    return true;
+    artifact_options *a = to;
+
+    a->random = true;
+    return !value || cli_number(o->name, value, 0, INT32_MAX, &a->seed);
 }
 
-static bool see(void *cx, int index, const char *value)
+/* Times are taken with random inputs, unless inputs are given. */
+static bool set_bench(void *to, const cli_option *o, const char *value)
 {
-    artifact_options *o = cx;
+    artifact_options *a = to;
 
-    switch (index) {
-    case O_INPUT: return add_input(&o->inputs, value);
-    case O_FOLDER: o->folder = value; return true;
-    case O_FORMAT: return see_format(o, value);
-    case O_RANDOM:
-        o->random = true;
-        return !value || cli_number("--random-inputs", value, 0, INT32_MAX, &o->seed);
-    case O_SHAPE: return add_shape(&o->shapes, value);
-    case O_DIM: return add_dim(&o->dims, value);
-    case O_INFO: o->info = true; return true;
-    case O_BENCH:
-        o->random = true;
-        return cli_number("--bench", value, 1, 10000000, &o->bench);
-    case O_JSON: o->json = value; return true;
-    case O_THREADS: return cli_number("--threads", value, 1, 1024, &o->threads);
-    case O_WEIGHTS: o->weights = value; return true;
-    default: return cli_wrong("'%s' is no option (see --help)", value);
-    }
+    a->random = true;
+    return cli_number(o->name, value, 1, 10000000, &a->bench);
 }
+
+static const char *const formats[] = {"npy", "pb", NULL};
+
+#define AT(field) offsetof(artifact_options, field)
+
+static const cli_option options[] = {
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one",
+     .set = add_input, .at = AT(inputs)},
+    {"--output-dir", "DIR", "write every output there (default: print a summary)",
+     .set = cli_set_text, .at = AT(folder)},
+    {"--output-format", "FORMAT", "npy (default) or pb", .set = cli_set_word, .at = AT(format),
+     .words = formats},
+    {"--random-inputs", "[=SEED]", "make up the inputs that are not given", .set = set_random},
+    {"--shape", "NAME=1x3x8", "extents of an input that is made up", .set = add_shape,
+     .at = AT(shapes)},
+    {"--dim", "NAME=N", "a run-time dim of inputs that are made up", .set = add_dim,
+     .at = AT(dims)},
+    {"--info", NULL, "print inputs, outputs, dims, sizes, CPU", .set = cli_set_flag, .at = AT(info)},
+    {"--bench", "N", "time N runs, with --random-inputs if need be", .set = set_bench},
+    {"--json", "FILE", "write the times there too", .set = cli_set_text, .at = AT(json)},
+    {"--threads", "N", "threads (default: the CPUs, or as built)", .set = cli_set_number,
+     .at = AT(threads), .least = 1, .most = 1024},
+    {"--weights", "FILE", "weights not built in (default: the program's name and .weights)",
+     .set = cli_set_text, .at = AT(weights)},
+    {0}};
 
 /* ---- weights ------------------------------------------------------------------------- */
 
@@ -278,7 +272,7 @@ int artifact_main(const struct ingot_model *m, int argc, char **argv)
     cleanup_catch_interrupt();
     snprintf(usage, sizeof usage, "%.100s [OPTIONS]", program_invocation_short_name);
     snprintf(about, sizeof about, "Runs the model '%.100s', which is compiled in.", m->name);
-    int status = cli_parse(argc - 1, argv + 1, usage, about, options, see, &a.o);
+    int status = cli_parse(argc - 1, argv + 1, usage, about, options, &a.o);
     if (status == CLI_OK)
         status = open_and_run(&a);
     close_artifact(&a);

@@ -72,6 +72,41 @@ const char *cli_nearest(const char *name, const char *const *names, int n)
     return best;
 }
 
+/* Writes "a, b or c". */
+static void list_words(FILE *f, const char *const *word, int n)
+{
+    for (int i = 0; i < n; i++)
+        fprintf(f, "%s%s", !i ? "" : i + 1 < n ? ", " : " or ", word[i]);
+}
+
+static bool unknown_word(const char *what, const char *value, const char *const *words, int n)
+{
+    const char *near = cli_nearest(value, words, n);
+    char *choices = NULL;
+    size_t size;
+    FILE *f = open_memstream(&choices, &size);
+
+    if (!f)
+        return cli_wrong("%s '%s' is unknown", what, value);
+    list_words(f, words, n);
+    if (near)
+        fprintf(f, "; did you mean '%s'?", near);
+    fclose(f);
+    cli_wrong("%s '%s' is unknown: give %s", what, value, choices);
+    free(choices);
+    return false;
+}
+
+bool cli_one_of(const char *what, const char *value, const char *const *words)
+{
+    int n = 0;
+
+    for (; words[n]; n++)
+        if (!strcmp(value, words[n]))
+            return true;
+    return unknown_word(what, value, words, n);
+}
+
 bool cli_number(const char *what, const char *value, long long lo, long long hi, long long *out)
 {
     char *end;
@@ -83,81 +118,183 @@ bool cli_number(const char *what, const char *value, long long lo, long long hi,
     return true;
 }
 
+/* ---- setters ------------------------------------------------------------------------ */
+
+bool cli_set_flag(void *to, const cli_option *o, const char *value)
+{
+    (void)o, (void)value;
+    *(bool *)to = true;
+    return true;
+}
+
+bool cli_set_text(void *to, const cli_option *o, const char *value)
+{
+    (void)o;
+    *(const char **)to = value;
+    return true;
+}
+
+bool cli_set_once(void *to, const cli_option *o, const char *value)
+{
+    const char **text = to;
+
+    if (*text)
+        return cli_wrong("%s is given twice: '%s' and '%s'", o->name, *text, value);
+    *text = value;
+    return true;
+}
+
+bool cli_set_word(void *to, const cli_option *o, const char *value)
+{
+    *(const char **)to = value;
+    return cli_one_of(o->name, value, o->words);
+}
+
+bool cli_set_number(void *to, const cli_option *o, const char *value)
+{
+    return cli_number(o->name, value, o->least, o->most, to);
+}
+
+/* ---- tables ------------------------------------------------------------------------- */
+
+/* Is told of a row, and how far behind the start of the command's options the
+ * row's setter stores; true ends the walk. */
+typedef bool see_row(void *cx, const cli_option *o, size_t place);
+
+/* Walks over the rows of a table, those of the tables that it takes in included. */
+static bool each_row(const cli_option *o, size_t start, see_row *see, void *cx)
+{
+    for (; o->name || o->more; o++)
+        if (o->more ? each_row(o->more, start + o->at, see, cx) : see(cx, o, start + o->at))
+            return true;
+    return false;
+}
+
+/* ---- help --------------------------------------------------------------------------- */
+
+static bool print_row(void *cx, const cli_option *o, size_t place)
+{
+    char left[64];
+    bool open = o->value && *o->value == '[';
+
+    (void)cx, (void)place;
+    snprintf(left, sizeof left, "%s%s%s", o->name, o->value && !open ? " " : "",
+             o->value ? o->value : "");
+    printf("  %-26s %s\n", left, o->help);
+    return false;
+}
+
 static void help(const char *usage, const char *about, const cli_option *o)
 {
     printf("usage: %s\n\n%s\n\noptions:\n", usage, about);
-    for (; o->name; o++) {
-        char left[64];
-        bool opt = o->value && *o->value == '[';
-        snprintf(left, sizeof left, "%s%s%s", o->name, o->value && !opt ? " " : "",
-                 o->value ? o->value : "");
-        printf("  %-26s %s\n", left, o->help);
-    }
+    each_row(o, 0, print_row, NULL);
     printf("  %-26s %s\n", "--help", "this text");
 }
 
-static int find(const cli_option *o, const char *arg, size_t n)
+/* ---- parsing ------------------------------------------------------------------------ */
+
+/* A row that is looked for: the option whose name is the first n characters of
+ * `name`, or the row of operands where `name` is null. */
+typedef struct search {
+    const char *name;
+    size_t n;
+    const cli_option *row;
+    size_t place;
+} search;
+
+static bool is_row(void *cx, const cli_option *o, size_t place)
 {
-    for (int i = 0; o[i].name; i++)
-        if (strlen(o[i].name) == n && !memcmp(o[i].name, arg, n))
-            return i;
-    return -1;
+    search *s = cx;
+    bool same = s->name ? strlen(o->name) == s->n && !memcmp(o->name, s->name, s->n)
+                        : *o->name != '-';
+
+    if (same)
+        s->row = o, s->place = place;
+    return same;
 }
 
-static int unknown(const cli_option *o, const char *arg, size_t n)
+static search find(const cli_option *o, const char *name, size_t n)
 {
-    const char *names[MAX_NAMES], *near;
+    search s = {.name = name, .n = n};
+
+    each_row(o, 0, is_row, &s);
+    return s;
+}
+
+/* The names of a table, to look for one that is near. */
+typedef struct name_list {
+    const char *at[MAX_NAMES];
+    int n;
+} name_list;
+
+static bool add_name(void *cx, const cli_option *o, size_t place)
+{
+    name_list *l = cx;
+
+    (void)place;
+    if (*o->name == '-')
+        l->at[l->n++] = o->name;
+    return l->n == MAX_NAMES;
+}
+
+static bool unknown(const cli_option *o, const char *arg, size_t n)
+{
+    name_list names = {.n = 0};
     char word[64];
-    int count = 0;
 
     snprintf(word, sizeof word, "%.*s", (int)n, arg);
-    for (; o[count].name && count < MAX_NAMES; count++)
-        names[count] = o[count].name;
-    near = cli_nearest(word, names, count);
-    cli_wrong(near ? "unknown option '%s'; did you mean '%s'?"
-                   : "unknown option '%s' (see --help)%s",
-              word, near ? near : "");
-    return CLI_USAGE;
+    each_row(o, 0, add_name, &names);
+    const char *near = cli_nearest(word, names.at, names.n);
+    return near ? cli_wrong("unknown option '%s'; did you mean '%s'?", word, near)
+                : cli_wrong("unknown option '%s' (see --help)", word);
+}
+
+static bool take_operand(const cli_option *options, char *to, const char *arg)
+{
+    search s = find(options, NULL, 0);
+
+    return s.row ? s.row->set(to + s.place, s.row, arg)
+                 : cli_wrong("'%s' is no option (see --help)", arg);
+}
+
+/* The option argv[*i], and its value where that is an argument of its own. */
+static bool take_option(const cli_option *options, char *to, int argc, char **argv, int *i)
+{
+    const char *arg = argv[*i];
+    size_t n = strcspn(arg, "=");
+    const char *value = arg[n] == '=' ? arg + n + 1 : NULL;
+    search s = find(options, arg, n);
+
+    if (!s.row)
+        return unknown(options, arg, n);
+    const char *takes = s.row->value;
+    if (value && !takes)
+        return cli_wrong("%s takes no value", s.row->name);
+    if (!value && takes && *takes != '[') {
+        if (*i + 1 == argc)
+            return cli_wrong("%s takes a value: %s", s.row->name, takes);
+        value = argv[++*i];
+    }
+    return s.row->set(to + s.place, s.row, value);
 }
 
 int cli_parse(int argc, char **argv, const char *usage, const char *about,
-              const cli_option *o, cli_see *see, void *cx)
+              const cli_option *options, void *to)
 {
     bool plain = false;
 
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
-        if (plain || arg[0] != '-' || !arg[1]) {
-            if (!see(cx, -1, arg))
-                return CLI_USAGE;
-            continue;
-        }
-        if (!strcmp(arg, "--")) {
+        if (!plain && !strcmp(arg, "--")) {
             plain = true;
             continue;
         }
-        if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
-            help(usage, about, o);
+        if (!plain && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) {
+            help(usage, about, options);
             return CLI_HELP;
         }
-        size_t n = strcspn(arg, "=");
-        int k = find(o, arg, n);
-        if (k < 0)
-            return unknown(o, arg, n);
-        bool optional = o[k].value && *o[k].value == '[';
-        const char *value = arg[n] == '=' ? arg + n + 1 : NULL;
-        if (value && !o[k].value) {
-            cli_wrong("%s takes no value", o[k].name);
-            return CLI_USAGE;
-        }
-        if (!value && o[k].value && !optional) {
-            if (i + 1 == argc) {
-                cli_wrong("%s takes a value: %s", o[k].name, o[k].value);
-                return CLI_USAGE;
-            }
-            value = argv[++i];
-        }
-        if (!see(cx, k, value))
+        bool operand = plain || arg[0] != '-' || !arg[1];
+        if (!(operand ? take_operand(options, to, arg) : take_option(options, to, argc, argv, &i)))
             return CLI_USAGE;
     }
     return CLI_OK;

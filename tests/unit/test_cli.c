@@ -18,18 +18,20 @@
 
 /* ---- options ----------------------------------------------------------------------- */
 
-static const cli_option options[] = {{"-o", "FILE", ""},
-                                     {"--flag", NULL, ""},
-                                     {"--seed", "[=N]", ""},
-                                     {"--name", "NAME", ""},
-                                     {NULL, NULL, NULL}};
-
 /* What was seen, as one text. */
-static bool see(void *cx, int index, const char *value)
+static bool see(void *to, const cli_option *o, const char *value)
 {
-    text_add(cx, "%d:%s ", index, value ? value : "-");
+    text_add(to, "%s:%s ", o->name, value ? value : "none");
     return !value || strcmp(value, "refused");
 }
+
+static const cli_option inner[] = {{"--name", "NAME", "", .set = see}, {0}};
+static const cli_option options[] = {{"X", NULL, "", .set = see},
+                                     {"-o", "FILE", "", .set = see},
+                                     {.more = inner},
+                                     {"--flag", NULL, "", .set = see},
+                                     {"--seed", "[=N]", "", .set = see},
+                                     {0}};
 
 /* Arguments are separated by blanks. */
 static int parse(const char *line, text *seen)
@@ -40,7 +42,7 @@ static int parse(const char *line, text *seen)
     while ((word = strsep(&rest, " ")))
         if (*word)
             argv[argc++] = word;
-    int status = cli_parse(argc, argv, "test", "", options, see, seen);
+    int status = cli_parse(argc, argv, "test", "", options, seen);
     free(copy);
     return status;
 }
@@ -58,12 +60,12 @@ static void test_forms_of_options(void **state)
 {
     (void)state;
 
-    expect_seen("a -o out --name n b", CLI_OK, "-1:a 0:out 3:n -1:b ");
-    expect_seen("-o=out --name=a=b:c/d", CLI_OK, "0:out 3:a=b:c/d ");
-    expect_seen("--seed a --seed=7", CLI_OK, "2:- -1:a 2:7 ");
-    expect_seen("--flag -- --flag -", CLI_OK, "1:- -1:--flag -1:- ");
-    expect_seen("- --name -o", CLI_OK, "-1:- 3:-o ");
-    expect_seen("--name= --flag", CLI_OK, "3: 1:- ");
+    expect_seen("a -o out --name n b", CLI_OK, "X:a -o:out --name:n X:b ");
+    expect_seen("-o=out --name=a=b:c/d", CLI_OK, "-o:out --name:a=b:c/d ");
+    expect_seen("--seed a --seed=7", CLI_OK, "--seed:none X:a --seed:7 ");
+    expect_seen("--flag -- --flag -", CLI_OK, "--flag:none X:--flag X:- ");
+    expect_seen("- --name -o", CLI_OK, "X:- --name:-o ");
+    expect_seen("--name= --flag", CLI_OK, "--name: --flag:none ");
 }
 
 static void test_wrong_usage(void **state)
@@ -72,9 +74,38 @@ static void test_wrong_usage(void **state)
 
     expect_seen("--falg", CLI_USAGE, "");
     expect_seen("--flag=1", CLI_USAGE, "");
-    expect_seen("a --name", CLI_USAGE, "-1:a ");
-    expect_seen("a refused b", CLI_USAGE, "-1:a -1:refused ");
-    expect_seen("a --help b", CLI_HELP, "-1:a ");
+    expect_seen("a --name", CLI_USAGE, "X:a ");
+    expect_seen("a refused b", CLI_USAGE, "X:a X:refused ");
+    expect_seen("a --help b", CLI_HELP, "X:a ");
+}
+
+/* Setters store where their rows say, behind the start of tables taken in too. */
+static void test_setters(void **state)
+{
+    typedef struct inner_options { const char *file, *kind; } inner_options;
+    typedef struct outer_options { bool flag; inner_options in; long long n; } outer_options;
+    static const char *const kinds[] = {"round", "square", NULL};
+    static const cli_option in[] = {
+        {"FILE", NULL, "", .set = cli_set_once, .at = offsetof(inner_options, file)},
+        {"--kind", "K", "", .set = cli_set_word, .at = offsetof(inner_options, kind),
+         .words = kinds},
+        {0}};
+    static const cli_option out[] = {
+        {"--flag", NULL, "", .set = cli_set_flag, .at = offsetof(outer_options, flag)},
+        {.more = in, .at = offsetof(outer_options, in)},
+        {"-n", "N", "", .set = cli_set_number, .at = offsetof(outer_options, n), .most = 9},
+        {0}};
+    outer_options o = {0};
+    (void)state;
+
+    char *right[] = {"--kind=square", "file", "-n", "7", "--flag"};
+    assert_int_equal(cli_parse(5, right, "test", "", out, &o), CLI_OK);
+    assert_true(o.flag && o.n == 7);
+    assert_string_equal(o.in.file, "file");
+    assert_string_equal(o.in.kind, "square");
+    char *wrong[] = {"other", "--kind=oval", "-n10"};
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_int_equal(cli_parse(1, &wrong[i], "test", "", out, &o), CLI_USAGE);
 }
 
 static void test_suggestions(void **state)
@@ -107,7 +138,12 @@ static void test_numbers(void **state)
 
 /* ---- what is given about a model ----------------------------------------------------- */
 
-enum { CPU, DIM, SHAPE, MAX_WEIGHTS };
+/* Is this option on a model taken? */
+static bool give(model_options *m, char *option, const char *value)
+{
+    return cli_parse(2, (char *[]){option, (char *)(uintptr_t)value}, "test", "", model_rows, m) ==
+           CLI_OK;
+}
 
 static void test_dims_and_shapes(void **state)
 {
@@ -116,19 +152,19 @@ static void test_dims_and_shapes(void **state)
     model_options m = {0};
     (void)state;
 
-    assert_true(model_option(&m, DIM, "a=b:c=12"));
+    assert_true(give(&m, "--dim", "a=b:c=12"));
     assert_string_equal(m.dim_name[0], "a=b:c");
     assert_int_equal(m.dim_value[0], 12);
-    assert_true(model_option(&m, SHAPE, "in/x:0=1x3x48x192"));
+    assert_true(give(&m, "--shape", "in/x:0=1x3x48x192"));
     assert_string_equal(m.shape[0].input, "in/x:0");
     assert_int_equal(m.shape[0].rank, 4);
     assert_int_equal(m.shape[0].dims[3], 192);
-    assert_true(model_option(&m, SHAPE, "scalar="));
+    assert_true(give(&m, "--shape", "scalar="));
     assert_int_equal(m.shape[1].rank, 0);
-    assert_false(model_option(&m, DIM, "N"));
-    assert_false(model_option(&m, DIM, "N=x"));
+    assert_false(give(&m, "--dim", "N"));
+    assert_false(give(&m, "--dim", "N=x"));
     for (size_t i = 0; i < COUNT(bad_shapes); i++)
-        assert_false(model_option(&m, SHAPE, bad_shapes[i]));
+        assert_false(give(&m, "--shape", bad_shapes[i]));
     model_options_free(&m);
 }
 
@@ -141,11 +177,11 @@ static void test_sizes(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(good); i++) {
-        assert_true(model_option(&m, MAX_WEIGHTS, good[i].text));
+        assert_true(give(&m, "--max-weights", good[i].text));
         assert_true(m.o.import.max_weights == good[i].bytes);
     }
     for (size_t i = 0; i < COUNT(wrong); i++)
-        assert_false(model_option(&m, MAX_WEIGHTS, wrong[i]));
+        assert_false(give(&m, "--max-weights", wrong[i]));
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -267,7 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_of_options), cmocka_unit_test(test_wrong_usage),
-        cmocka_unit_test(test_suggestions),      cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_setters),          cmocka_unit_test(test_suggestions),      cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_dims_and_shapes),  cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_partial_files),    cmocka_unit_test(test_what_may_be_written),
         cmocka_unit_test(test_workplace),        cmocka_unit_test(test_interruption),
