@@ -485,8 +485,8 @@ static void function_attributes(emit *e, value f)
 /* May parameter b overlap another? */
 static bool overlaps(const lp_kernel *k, lp_buf b)
 {
-    for (lp_buf i = 1; i <= k->params; i++)
-        if (k->buf.at[i].alias == b)
+    for (uint32_t i = 0; i < k->param.len; i++)
+        if (k->buf.at[k->param.at[i]].alias == b)
             return true;
     return k->buf.at[b].alias;
 }
@@ -506,7 +506,7 @@ static value body_function(emit *e, const char *name, uint32_t params, uint32_t 
     value f = LLVMAddFunction(e->m, name, ft);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     for (uint32_t i = 0; i <= params; i++)
-        if (!i || !overlaps(e->k, i))
+        if (!i || !overlaps(e->k, e->k->param.at[i - 1]))
             LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->cx, noalias, 0));
     mem_free(t);
     function_attributes(e, f);
@@ -553,7 +553,7 @@ LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     e.base = mem_alloc((k->buf.len + 1) * sizeof *e.base);
     e.wide = mem_alloc((k->buf.len + 1) * sizeof *e.wide);
     snprintf(name, sizeof name, "%s.body", k->name);
-    e.fn = body_function(&e, name, k->params, k->dim.len);
+    e.fn = body_function(&e, name, k->param.len, k->dim.len);
     e.entry = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
     LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
     LLVMPositionBuilderAtEnd(e.b, e.entry);
@@ -562,13 +562,13 @@ LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     e.row_top = LLVMGetParam(e.fn, 0);
     e.begin = LLVMGetParam(e.fn, 1);
     e.end = LLVMGetParam(e.fn, 2);
-    for (uint32_t i = 0; i < k->params; i++)
-        e.base[i + 1] = LLVMGetParam(e.fn, 3 + i);
+    for (uint32_t i = 0; i < k->param.len; i++)
+        e.base[k->param.at[i]] = LLVMGetParam(e.fn, 3 + i);
     for (uint32_t i = 0; i < k->dim.len; i++)
-        e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->params + i);
+        e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->param.len + i);
     emit_block(&e, k->body);
     LLVMBuildRetVoid(e.b);
-    value f = wrapper(&e, e.fn, k->params, k->dim.len);
+    value f = wrapper(&e, e.fn, k->param.len, k->dim.len);
     LLVMDisposeBuilder(e.b);
     for (int i = 0; i < 2; i++)
         mem_free(e.memo[i]);

@@ -71,19 +71,6 @@ static const lp_node *arg_node(const lp_kernel *k, const lp_node *n, uint32_t i)
     return &k->node.at[k->arg.at[n->arg + i]];
 }
 
-/* May a store of the kernel change what a load from b gives? */
-static bool buf_changes(const lp_kernel *k, lp_buf b)
-{
-    const lp_buffer *buf = &k->buf.at[b];
-
-    if (buf->space != LP_IN && buf->space != LP_CONST)
-        return true;
-    for (lp_buf i = 1; i <= k->params; i++)
-        if (k->buf.at[i].alias == b || (buf->alias && buf->alias == i))
-            return true;
-    return false;
-}
-
 /* What may have wrapped: a power of two that divided it still does. */
 static void open_range(lp_node *n)
 {
@@ -217,12 +204,9 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     n->lo = NEG_INF;
     n->hi = POS_INF;
     n->divisor = 1;
-    n->loads = n->kind == LX_LOAD && buf_changes(k, n->ref);
     n->open = n->kind == LX_LOAD ? LP_OPEN : 0;
-    for (uint32_t i = 0; i < n->narg; i++) {
-        n->loads |= arg_node(k, n, i)->loads;
+    for (uint32_t i = 0; i < n->narg; i++)
         n->vars |= arg_node(k, n, i)->vars;
-    }
     if (n->kind == LX_VAR) {
         const lp_variable *v = &k->var.at[n->ref];
 

@@ -292,7 +292,7 @@ static void run_block(machine *m, const lp_stmt *s)
 bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin, int64_t end, diag *d)
 {
     machine m = {.k = k, .d = d, .begin = begin, .end = end, .now = 1,
-                 .dims = (const int64_t *)(arg + 2 + k->params)};
+                 .dims = (const int64_t *)(arg + 2 + k->param.len)};
 
     m.buf = mem_alloc(k->buf.len * sizeof *m.buf);
     m.var = mem_alloc(k->var.len * sizeof *m.var);
@@ -300,9 +300,9 @@ bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin, int64_t e
     m.seen = mem_alloc(k->node.len * sizeof *m.seen);
     for (uint32_t i = 0; i < k->dim.len; i++)
         m.var[k->dim.at[i]].i = m.dims[i];
-    for (lp_buf b = 1; b <= k->params; b++) {
-        shape(&m, b);
-        m.buf[b].at = arg[1 + b];
+    for (uint32_t i = 0; i < k->param.len; i++) {
+        shape(&m, k->param.at[i]);
+        m.buf[k->param.at[i]].at = arg[2 + i];
     }
     run_block(&m, k->body);
     for (lp_buf b = 1; b < k->buf.len; b++)

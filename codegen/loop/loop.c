@@ -60,6 +60,7 @@ void lp_kernel_free(lp_kernel *k)
     vec_free(&k->var);
     vec_free(&k->node);
     vec_free(&k->arg);
+    vec_free(&k->param);
     vec_free(&k->dim);
     map_free(&k->exprs);
     names_free(&k->names);
@@ -126,15 +127,16 @@ static lp_buf buffer_new(lp_kernel *k, const char *name, ir_dtype dtype, int ran
 lp_buf lp_param(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                 const lp_expr *dims, lp_space space)
 {
-    ICE_IF(k->body || space == LP_ROW || space == LP_REG || k->params != k->buf.len - 1,
-           "parameter %s after the first statement, or local", name);
-    k->params++;
-    return buffer_new(k, name, dtype, rank, dims, space);
+    ICE_IF(space == LP_ROW || space == LP_REG, "parameter %s in a local space", name);
+    lp_buf b = buffer_new(k, name, dtype, rank, dims, space);
+
+    vec_push(&k->param, b);
+    return b;
 }
 
 void lp_set_alias(lp_kernel *k, lp_buf b, lp_buf with)
 {
-    ICE_IF(with >= b || b > k->params, "alias of %u with %u", b, with);
+    ICE_IF(with >= b, "alias of %u with %u", b, with);
     k->buf.at[b].alias = with;
 }
 
@@ -448,7 +450,7 @@ lp_expr lp_kernel_scratch(lp_kernel *k)
 {
     lp_expr sum = lp_int(k, 0), line = lp_int(k, LP_LINE);
 
-    for (lp_buf b = k->params + 1; b < k->buf.len; b++)
+    for (lp_buf b = 1; b < k->buf.len; b++)
         if (k->buf.at[b].space == LP_ROW) {
             lp_expr lines = lp_ceildiv(k, lp_buffer_bytes(k, b), LP_LINE);
             sum = lp_add(k, sum, lp_mul(k, lines, line));

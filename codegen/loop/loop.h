@@ -42,7 +42,7 @@ typedef struct lp_buffer {
     int32_t rank;
     const lp_expr *dims;         /* rank extents */
     const lp_expr *strides;      /* rank strides in elements; null: row-major */
-    lp_buf alias;                /* an earlier parameter that it may overlap */
+    lp_buf alias;                /* an earlier parameter whose memory it may be */
     int32_t align;               /* proven bytes of the first element; 0: the dtype's */
 } lp_buffer;
 
@@ -75,7 +75,6 @@ typedef struct lp_node {
     uint8_t kind, op;            /* lp_node_kind, sc_op */
     uint8_t dtype;               /* ir_dtype */
     bool guarded;                /* load: the last arg is its condition */
-    bool loads;                  /* contains a load from a written buffer */
     uint8_t open;                /* i64: LP_OPEN bits; arithmetic on it may wrap */
     uint32_t ref;                /* lp_var or lp_buf */
     uint32_t arg, narg;          /* run in kernel->arg */
@@ -118,12 +117,12 @@ typedef struct lp_block lp_block;           /* an open block of the builder */
 typedef struct lp_kernel {
     const char *name;
     arena mem;
-    VEC(lp_buffer) buf;          /* [0] unused; parameters first, then locals */
+    VEC(lp_buffer) buf;          /* [0] unused */
     VEC(lp_variable) var;        /* [0] unused */
     VEC(lp_node) node;           /* [0] unused */
     VEC(lp_expr) arg;            /* [0] unused */
+    VEC(lp_buf) param;           /* the buffers that are parameters, in order */
     VEC(lp_var) dim;             /* i64 parameters in order */
-    uint32_t params;             /* buffer parameters are 1..params */
     lp_stmt *body;
     map exprs;                   /* hash to node */
     names names;                 /* all names in use */
@@ -135,17 +134,21 @@ bool lp_computes(ir_dtype d);
 
 /* ---- kernel, parameters ------------------------------------------------ */
 
+/* Parameters may be added at any time, so that a template can ask for one where
+ * it first reads it.  Their order is that of the calls, which is part of the
+ * kernel's text. */
+
 lp_kernel *lp_kernel_new(const char *name);
 void lp_kernel_free(lp_kernel *k);
 
 /* An i64 parameter, a symbolic extent: within bounds, a multiple of the divisor. */
 lp_expr lp_dim_range(lp_kernel *k, const char *name, int64_t lo, int64_t hi,
                      int64_t divisor);
-/* A buffer parameter; dims (rank of them) over dims and integers only.  All
- * parameters come before the first statement. */
+/* A buffer parameter; dims (rank of them) over dims and integers only. */
 lp_buf lp_param(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                 const lp_expr *dims, lp_space space);
-/* Parameter b may overlap the earlier parameter `with` (in-place). */
+/* Parameter b may be the memory of the earlier parameter `with`: the kernel
+ * works in place. */
 void lp_set_alias(lp_kernel *k, lp_buf b, lp_buf with);
 
 /* ---- expressions -------------------------------------------------------- */

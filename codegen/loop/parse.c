@@ -382,8 +382,8 @@ static bool parameters(parser *p)
     do {
         if (!buffer(p, &b))
             return false;
+        vec_push(&p->k->param, b);
     } while (lex_char(&p->s, ','));
-    p->k->params = p->k->buf.len - 1;
     return want_char(p, ')');
 }
 

@@ -295,9 +295,9 @@ static void print_dims(const lp_kernel *k, text *out)
 static void print_kernel(const lp_kernel *k, const char *name, text *out)
 {
     text_add(out, "kernel %s(", name);
-    for (lp_buf b = 1; b <= k->params; b++) {
-        text_add(out, b > 1 ? ", " : "");
-        print_buffer(k, b, out);
+    for (uint32_t i = 0; i < k->param.len; i++) {
+        text_add(out, i ? ", " : "");
+        print_buffer(k, k->param.at[i], out);
     }
     text_add(out, ")");
     print_dims(k, out);

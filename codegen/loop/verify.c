@@ -223,6 +223,11 @@ static bool reg_shape(checker *c, lp_buf b)
     return !buf->strides || fail_buf(c, b, "in registers has strides");
 }
 
+static bool is_local(const checker *c, lp_buf b)
+{
+    return c->k->buf.at[b].space == LP_ROW || c->k->buf.at[b].space == LP_REG;
+}
+
 static bool check_buffer(checker *c, lp_buf b)
 {
     const lp_buffer *buf = &c->k->buf.at[b];
@@ -234,14 +239,9 @@ static bool check_buffer(checker *c, lp_buf b)
         return false;
     if (buf->align & (buf->align - 1))
         return fail_buf(c, b, "has an alignment that is no power of two");
-    if (buf->alias && (buf->alias >= b || b > c->k->params))
+    if (buf->alias && (is_local(c, b) || buf->alias >= b || is_local(c, buf->alias)))
         return fail_buf(c, b, "is an alias of no earlier parameter");
     return buf->space != LP_REG || reg_shape(c, b);
-}
-
-static bool is_local(const checker *c, lp_buf b)
-{
-    return c->k->buf.at[b].space == LP_ROW || c->k->buf.at[b].space == LP_REG;
 }
 
 /* ---- statements -------------------------------------------------------------- */
@@ -464,7 +464,8 @@ static bool check_head(checker *c)
     c->now++;
     for (uint32_t i = 0; i < c->k->dim.len; i++)
         c->var[c->k->dim.at[i]] = SHARED;
-    for (lp_buf b = 1; b <= c->k->params; b++) {
+    for (uint32_t i = 0; i < c->k->param.len; i++) {
+        lp_buf b = c->k->param.at[i];
         if (!check_buffer(c, b))
             return false;
         if (is_local(c, b))

@@ -244,7 +244,7 @@ static void see_run(walk *w, const plan_step *s)
 {
     const lp_kernel *k = w->l->kernel.at[s->u.run.kernel];
 
-    assert_int_equal(k->params, s->u.run.narg);
+    assert_int_equal(k->param.len, s->u.run.narg);
     for (int after = 0; after < 2; after++)
         for (uint32_t i = 0; i < s->u.run.narg; i++) {
             bool writes = k->buf.at[i + 1].space == LP_OUT;
