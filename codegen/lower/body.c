@@ -11,14 +11,7 @@
 
 void body_init(body *b, lower *l, const ir_groups *in, const char *name)
 {
-    *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name), .made = IR_NONE,
-                .over = IR_NONE, .given = IR_NONE};
-}
-
-void body_forget(body *b)
-{
-    map_free(&b->memo);
-    vec_free(&b->memo_expr);
+    *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name)};
 }
 
 void body_free(body *b)
@@ -27,10 +20,50 @@ void body_free(body *b)
     vec_free(&b->buf);
     vec_free(&b->dim);
     vec_free(&b->dim_expr);
-    body_forget(b);
-    vec_free(&b->known);
+    vec_free(&b->bound);
+    map_free(&b->memo);
+    vec_free(&b->memo_expr);
     if (b->k)
         lp_kernel_free(b->k);
+}
+
+/* ---- bindings ---------------------------------------------------------------------- */
+
+static uint64_t state(const body *b)
+{
+    return b->bound.len ? b->bound.at[b->bound.len - 1].state : 0;
+}
+
+void body_bind(body *b, body_binding how)
+{
+    uint64_t h = hash_mix(hash_mix(state(b), how.ref), how.how);
+
+    how.state = hash_mix(hash_mix(hash_mix(h, how.expr), how.row), (uint64_t)how.skip);
+    vec_push(&b->bound, how);
+}
+
+void body_unbind(body *b)
+{
+    ICE_IF(!b->bound.len, "no binding to take off");
+    b->bound.len--;
+}
+
+/* The last binding of a value; null if it has none. */
+static const body_binding *binding_of(const body *b, ir_ref ref)
+{
+    for (uint32_t i = b->bound.len; i-- > 0;)
+        if (b->bound.at[i].how != BODY_GUARD && b->bound.at[i].ref == ref)
+            return &b->bound.at[i];
+    return NULL;
+}
+
+/* Where loads are made at present; 0: always. */
+static lp_expr guard(const body *b)
+{
+    for (uint32_t i = b->bound.len; i-- > 0;)
+        if (b->bound.at[i].how == BODY_GUARD)
+            return b->bound.at[i].expr;
+    return 0;
 }
 
 /* ---- parameters -------------------------------------------------------------------- */
@@ -46,10 +79,11 @@ static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id)
 static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
                         const lp_expr *dims, lp_space space)
 {
+    static const char *const word[] = {"in", "const", "temp"};
     char name[32];
-    static const char letter[] = {'v', 'c', 't'};
 
-    snprintf(name, sizeof name, "%c%u", letter[kind], b->arg.len);
+    bool written = kind == ARG_VALUE && space == LP_OUT;
+    snprintf(name, sizeof name, "%s%u", written ? "out" : word[kind], b->arg.len);
     lp_buf buf = lp_param(b->k, name, dt, rank, dims, space);
     vec_push(&b->arg, (group_arg){kind, id});
     vec_push(&b->buf, buf);
@@ -60,21 +94,47 @@ static lp_buf add_typed(body *b, group_arg_kind kind, uint32_t id, const ir_type
 {
     lp_expr dims[IR_MAX_RANK];
 
-    for (int i = 0; i < t->rank; i++) {
-        body_dims(b, t->dim[i]);
+    for (int i = 0; i < t->rank; i++)
         dims[i] = body_dim(b, t->dim[i]);
-    }
     return add_param(b, kind, id, t->dtype, t->rank, dims, space);
+}
+
+static lp_buf bound_buffer(const body *b, body_how how)
+{
+    for (uint32_t i = 0; i < b->bound.len; i++)
+        if (b->bound.at[i].how == how)
+            return find_arg(b, ARG_VALUE, b->bound.at[i].ref);
+    return 0;
+}
+
+/* The parameter of a stored value.  What is taken over and what takes it over
+ * meet when the second of them is asked for. */
+static lp_buf value_buffer(body *b, ir_ref ref, lp_space space)
+{
+    lp_buf buf = find_arg(b, ARG_VALUE, ref);
+
+    if (buf)
+        return buf;
+    buf = add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), space);
+    lp_buf made = bound_buffer(b, BODY_MADE), taken = bound_buffer(b, BODY_TAKEN);
+    if (made && taken && (buf == made || buf == taken))
+        lp_set_alias(b->k, buf, buf == made ? taken : made);
+    return buf;
 }
 
 lp_buf body_output(body *b, ir_ref ref)
 {
-    lp_buf y = add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), LP_OUT);
-    lp_buf old = find_arg(b, ARG_VALUE, b->over);
+    return value_buffer(b, ref, LP_OUT);
+}
 
-    if (old)
-        lp_set_alias(b->k, y, old);
-    return y;
+lp_buf body_source(body *b, ir_ref ref)
+{
+    const body_binding *v = binding_of(b, ref);
+
+    if (ir_node_of(b->fn, ref)->op == OP_CONST || !lower_is_stored(b->in, ref) ||
+        (v && v->how != BODY_TAKEN))
+        return 0;
+    return value_buffer(b, ref, LP_IN);
 }
 
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write)
@@ -133,11 +193,9 @@ static lp_expr literal(body *b, ir_dtype dt, const uint8_t element[16])
 
 static lp_expr load(body *b, lp_buf buf, const lp_expr *idx)
 {
-    return b->guard ? lp_load_if(b->k, buf, idx, b->guard) : lp_load(b->k, buf, idx);
+    return guard(b) ? lp_load_if(b->k, buf, idx, guard(b)) : lp_load(b->k, buf, idx);
 }
 
-/* The constant's element at idx.  Its buffers become parameters if they are
- * not, so that body_needs can ask for it at any index. */
 static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
 {
     ir_module *m = b->l->m;
@@ -162,57 +220,6 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
     lp_expr x = const_at(b, const_below(m, id), idx);
     return l->op == OP_CAST ? lp_cast(b->k, l->type->dtype, x)
                             : lp_2(b->k, (sc_op)l->op, x, const_at(b, l->other, idx));
-}
-
-static void need_attr(body *b, const ir_node *n)
-{
-    for (const ir_field *f = ir_fields(n->op); f && f->name; f++) {
-        const void *p = (const char *)n->attr + f->offset;
-        if (f->kind == AK_dim)
-            body_dims(b, *(const ir_dim *)p);
-        for (int i = 0; f->kind == AK_dims && i < ((const ir_dims *)p)->n; i++)
-            body_dims(b, ((const ir_dims *)p)->at[i]);
-    }
-}
-
-static bool is_source(const body *b, ir_ref ref)
-{
-    return ref != b->made && lower_is_stored(b->in, ref);
-}
-
-lp_buf body_source(const body *b, ir_ref ref)
-{
-    return is_source(b, ref) ? find_arg(b, ARG_VALUE, ref) : 0;
-}
-
-void body_needs(body *b, ir_ref ref)
-{
-    const ir_node *n = ir_node_of(b->fn, ref);
-    const ir_type *t = ir_type_of(b->fn, ref);
-    lp_expr idx[IR_MAX_RANK];
-
-    if (ref == b->given)
-        return;
-    uint64_t h = hash_mix(7, ref);
-    if (map_find(&b->memo, h) != MAP_NONE)
-        return;
-    map_add(&b->memo, h, 0);
-    for (int i = 0; i < t->rank; i++)
-        body_dims(b, t->dim[i]);
-    if (n->op == OP_CONST) {
-        for (int i = 0; i < t->rank; i++)
-            idx[i] = lp_int(b->k, 0);
-        const_at(b, n->attr->CONST.id, idx);
-        return;
-    }
-    if (is_source(b, ref)) {
-        if (!find_arg(b, ARG_VALUE, ref))
-            add_typed(b, ARG_VALUE, ref, t, LP_IN);
-        return;
-    }
-    need_attr(b, n);
-    for (uint32_t i = 0; i < n->narg; i++)
-        body_needs(b, ir_arg(b->fn, n, i));
 }
 
 /* ---- movement ------------------------------------------------------------------------ */
@@ -338,7 +345,7 @@ lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_exp
         return body_at(b, x, idx);
     lp_buf buf = body_source(b, x);
     if (buf) {
-        lp_expr v = lp_load_if(k, buf, idx, both(k, b->guard, inside));
+        lp_expr v = lp_load_if(k, buf, idx, both(k, guard(b), inside));
         const lp_node *o = lp_at(k, other);
         bool zero = o->kind == LX_LITERAL && o->bits == 0;      /* as the load gives */
         return zero ? v : lp_select(k, inside, v, other);
@@ -348,10 +355,12 @@ lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_exp
         lp_expr most = lp_min(k, idx[i], last);
         in[i] = lp_max(k, most, lp_int(k, 0));
     }
-    lp_expr outer = b->guard, some = has_elements(b, t);
-    b->guard = some ? both(k, outer, some) : outer;
+    lp_expr some = has_elements(b, t);
+    if (some)
+        body_bind(b, (body_binding){.how = BODY_GUARD, .expr = both(k, guard(b), some)});
     lp_expr v = body_at(b, x, in);
-    b->guard = outer;
+    if (some)
+        body_unbind(b);
     return lp_select(k, inside, v, other);
 }
 
@@ -485,15 +494,13 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
 {
     const ir_type *t = ir_type_of(b->fn, ref);
-    uint64_t h = hash_mix(hash_mix(3, b->guard), ref);
+    const body_binding *v = binding_of(b, ref);
+    uint64_t h = hash_mix(state(b), ref);
 
-    if (ref == b->given)
-        return b->given_expr;
-    for (uint32_t i = b->known.len; i-- > 0;) {
-        const body_known *v = &b->known.at[i];
-        if (v->ref == ref)
-            return v->expr ? v->expr : lp_load(b->k, v->row, idx + v->skip);
-    }
+    if (v && v->how == BODY_IS)
+        return v->expr;
+    if (v && v->how == BODY_ROW)
+        return lp_load(b->k, v->row, idx + v->skip);
     for (int i = 0; i < t->rank; i++)
         h = hash_mix(h, idx[i]);
     uint32_t p = map_find(&b->memo, h);     /* 64-bit hashes: taken as exact */
@@ -504,6 +511,13 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
     vec_push(&b->memo_expr, e);
     map_add(&b->memo, h, b->memo_expr.len - 1);
     return e;
+}
+
+void body_store(body *b, ir_ref ref, const lp_expr *idx)
+{
+    lp_expr v = body_at(b, ref, idx);
+
+    lp_store(b->k, body_output(b, ref), idx, v);
 }
 
 /* ---- loops, calls ------------------------------------------------------------------------- */

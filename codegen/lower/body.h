@@ -5,62 +5,84 @@
 
 #include "lower.h"
 
-/* A value that the template computed: one expression for all indices, or held
- * in a local buffer whose first axis is the value's axis `skip`. */
-typedef struct body_known {
+/* How a template answers for a value in place of body_at's own rule, by which a
+ * stored value is loaded and any other is computed from its operands. */
+typedef enum body_how {
+    BODY_MADE,                  /* this kernel stores it: it is computed, not loaded */
+    BODY_TAKEN,                 /* loaded, from memory that the output may take over */
+    BODY_IS,                    /* `expr`, whatever the index */
+    BODY_ROW,                   /* an element of the local buffer `row`, whose first
+                                 * axis is the value's axis `skip` */
+    BODY_GUARD,                 /* of no value: loads are made where `expr` holds */
+} body_how;
+
+/* What templates know lies on a stack of bindings, of which the last one of a
+ * value counts.  Softmax, e = exp(x - max(x)) and y = e / sum(e), is a kernel
+ * with y as BODY_MADE; then, for each row i:
+ *
+ *   a pass that folds x into m        max(x) BODY_IS m       for the rest of the row
+ *   a pass that folds e into s:
+ *     v = let exp(x[i, j] - m)        e BODY_IS v            while its loop is open
+ *     row[j] = v                      e BODY_ROW row, skip 1 for the rest of the row
+ *                                     sum(e) BODY_IS s       for the rest of the row
+ *   a pass that stores y[i, j], for which body_at finds row[j] / s
+ *
+ * A binding is taken off before the block closes in which its expression or
+ * buffer was defined. */
+typedef struct body_binding {
     ir_ref ref;
-    lp_expr expr;               /* 0: in `row` */
+    body_how how;
+    lp_expr expr;
     lp_buf row;
     int skip;
-} body_known;
+    uint64_t state;             /* hash of this one and all below it */
+} body_binding;
 
+/* A kernel in the making.  Buffers and dims become parameters when they are first
+ * asked for.  Parameter i of the kernel is buffer buf.at[i], for which the call
+ * passes arg.at[i]; its i64 parameter i is the symbol dim.at[i], which
+ * dim_expr.at[i] reads.  Values are remembered by index and by the bindings under
+ * which they were found: an entry holds when the stack is as it was then. */
 typedef struct body {
     lower *l;
     const ir_groups *in;
     const ir_fn *fn;
     lp_kernel *k;
-    /* parameters in order */
     VEC(group_arg) arg;
-    VEC(lp_buf) buf;            /* by parameter */
-    VEC(ir_dim) dim;            /* by i64 parameter */
+    VEC(lp_buf) buf;
+    VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
-    map memo;                   /* (value, index) to position in memo_expr */
+    VEC(body_binding) bound;
+    map memo;                   /* (value, index, bindings) to position in memo_expr */
     VEC(lp_expr) memo_expr;
-    ir_ref made;                /* stored value that this kernel computes, or IR_NONE */
-    ir_ref over;                /* source that the output may overlap, or IR_NONE */
-    ir_ref given;               /* a value computed by the template .. */
-    lp_expr given_expr;         /* .. at the index at hand */
-    VEC(body_known) known;      /* more of these; the last of a value counts */
-    lp_expr guard;              /* loads are made where it holds; 0: always */
     const char *failed;         /* why the group cannot be lowered */
 } body;
 
 void body_init(body *b, lower *l, const ir_groups *in, const char *name);
 void body_free(body *b);
 
-/* Declares as parameters every stored value and constant that `ref` needs
- * (itself, too, if it is stored), and the dims of all that is in between. */
-void body_needs(body *b, ir_ref ref);
-/* The parameter of a stored value to be written; its dims are the type's. */
+/* Binds how.ref until the body_unbind that belongs to it; how.state is not read. */
+void body_bind(body *b, body_binding how);
+void body_unbind(body *b);
+
+/* The parameter with a stored value to be written; its dims are the type's. */
 lp_buf body_output(body *b, ir_ref ref);
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write);
 lp_buf body_const(body *b, uint32_t constant);
-void body_dims(body *b, ir_dim d);          /* declares d's symbols */
+/* The parameter that holds the value; 0 if the value is computed on the way. */
+lp_buf body_source(body *b, ir_ref ref);
 
-/* A dim as an index expression; its symbols are declared. */
+/* A dim as an index expression. */
 lp_expr body_dim(body *b, ir_dim d);
 /* The indices that `linear` counts over n axes of t, listed in `at`. */
 void body_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx);
-/* The value's element at idx; 0 and b->failed if that has no expression. */
+/* The value's element at idx; b->failed is set if that has no expression. */
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
-/* The parameter that holds the value; 0 if the value is computed on the way. */
-lp_buf body_source(const body *b, ir_ref ref);
 /* The element where `inside`, else `other`: the index may be out of bounds
  * there, and nothing is read. */
 lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);
-/* Forgets expressions: call when a block closes over which let's or loop
- * variables were used. */
-void body_forget(body *b);
+/* Computes the element of a value that the kernel makes, and stores it. */
+void body_store(body *b, ir_ref ref, const lp_expr *idx);
 
 /* Finishes: the kernel goes to the table, the call is described. */
 bool body_call(body *b, group_call *out);

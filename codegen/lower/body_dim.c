@@ -2,35 +2,19 @@
  * their symbols are. */
 #include "body.h"
 
-static lp_expr find_dim(const body *b, ir_dim d)
+/* The parameter for a symbol. */
+static lp_expr symbol(body *b, ir_dim d, const dim_expr *e)
 {
+    char name[32];
+
     for (uint32_t i = 0; i < b->dim.len; i++)
         if (dim_same(b->dim.at[i], d))
             return b->dim_expr.at[i];
-    return 0;
-}
-
-void body_dims(body *b, ir_dim d)
-{
-    const dim_table *t = &b->l->m->dims;
-    const dim_expr *e = dim_get(t, d);
-
-    if (!e || e->op == DIM_CONST)
-        return;
-    if (e->op == DIM_SYM) {
-        if (!find_dim(b, d)) {
-            char name[32];
-            snprintf(name, sizeof name, "d%u", b->dim.len);
-            vec_push(&b->dim, d);
-            vec_push(&b->dim_expr, lp_dim_range(b->k, name, e->lo, e->hi, 1));
-        }
-        return;
-    }
-    for (uint32_t i = 0; i < e->n; i++)
-        for (uint32_t j = 0; j < e->term[i].n; j++)
-            body_dims(b, e->term[i].atom[j]);
-    for (int i = 0; e->op != DIM_POLY && i < 3; i++)
-        body_dims(b, e->arg[i]);
+    snprintf(name, sizeof name, "d%u", b->dim.len);
+    lp_expr x = lp_dim_range(b->k, name, e->lo, e->hi, 1);
+    vec_push(&b->dim, d);
+    vec_push(&b->dim_expr, x);
+    return x;
 }
 
 static lp_expr dim_poly(body *b, const dim_expr *e)
@@ -55,11 +39,8 @@ lp_expr body_dim(body *b, ir_dim d)
         return lp_int(k, d.v);
     if (e->op == DIM_CONST)
         return lp_int(k, e->value);
-    if (e->op == DIM_SYM) {
-        lp_expr x = find_dim(b, d);
-        ICE_IF(!x, "symbol not declared");
-        return x;
-    }
+    if (e->op == DIM_SYM)
+        return symbol(b, d, e);
     if (e->op == DIM_POLY)
         return dim_poly(b, e);
     lp_expr x = body_dim(b, e->arg[0]), y = body_dim(b, e->arg[1]);

@@ -103,23 +103,6 @@ static bool make_kernel(conv *c)
     int n = 0;
 
     job_kernel(c->j, &b, c->depthwise ? "depthwise" : "conv");
-    body_needs(&b, c->j->out);
-    body_needs(&b, c->x);
-    if (!c->packed)
-        body_needs(&b, c->w);
-    for (int i = 0; i < c->tx->rank; i++)
-        body_dims(&b, c->tx->dim[i]);
-    for (int i = 0; i < c->tw->rank; i++)
-        body_dims(&b, c->tw->dim[i]);
-    for (int i = 0; i < c->s; i++) {
-        body_dims(&b, a->stride.at[i]);
-        body_dims(&b, a->low.at[i]);
-        body_dims(&b, a->ldil.at[i]);
-        body_dims(&b, a->rdil.at[i]);
-    }
-    lp_buf wbuf = c->packed ? body_const(&b, c->weights) : 0;
-    lp_buf y = body_output(&b, c->j->out);
-    body_forget(&b);
     ir_dim channels = c->depthwise ? conv_extent(c, a->yg, c->ty) : conv_extent(c, a->yo, c->ty);
     int per = c->depthwise ? c->lanes : c->lanes * c->q;
     outer[n++] = conv_extent(c, a->yb, c->ty);
@@ -136,7 +119,7 @@ static bool make_kernel(conv *c)
     for (int i = 1; i < c->s - 1; i++)
         at.pos[i] = v[3 + i];
     open += row_loop(&b, v[2], rows, height, &at.pos[0]);
-    conv_row(c, &b, y, wbuf, &at);
+    conv_row(c, &b, c->packed ? body_const(&b, c->weights) : 0, &at);
     while (open--)
         lp_end(b.k);
     return job_end(c->j, &b);

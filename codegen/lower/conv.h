@@ -29,8 +29,8 @@ typedef struct conv_place {
 /* The product of the extents of t's axes in l. */
 ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t);
 
-/* Computes the output positions of one row, in tiles, into y; `weights` is the
- * packed constant's buffer or 0. */
-void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place *at);
+/* Computes the output positions of one row, in tiles; `weights` is the packed
+ * constant's buffer or 0. */
+void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at);
 
 #endif

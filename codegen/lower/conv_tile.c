@@ -20,7 +20,7 @@ enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
 typedef struct tile {
     const conv *c;
     body *b;
-    lp_buf y, weights, acc;
+    lp_buf weights, acc;
     lp_buf image;               /* to be fetched ahead of the tiles; 0: not needed */
     const conv_place *at;
     int p, q;
@@ -183,7 +183,6 @@ static lp_expr image_value(const tile *x, const features *f, lp_expr v, lp_expr 
         body_split(x->b, f->linear, t, a->xf.at, a->xf.n, idx);
     for (int i = 0; i < x->c->s; i++)
         idx[a->xs.at[i]] = x->pos[i];
-    body_forget(x->b);
     return lp_cast(k, x->c->acc, load_if(x->b, x->c->x, idx, inside));
 }
 
@@ -374,10 +373,7 @@ static void store_results(tile *x)
     lp_expr v = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), x->c->lanes,
                        exact ? LP_EXACT : LP_MASKED);
     output_index(x, first, r, v, idx);
-    body_forget(x->b);
-    x->b->given_expr = lp_cast(k, x->c->ty->dtype, lp_load(k, x->acc, LP(r, u, v)));
-    lp_store(k, x->y, idx, body_at(x->b, x->c->j->out, idx));
-    body_forget(x->b);
+    job_store(x->c->j, x->b, idx, lp_load(k, x->acc, LP(r, u, v)));
     for (int i = 0; i < 3; i++)
         lp_end(k);
 }
@@ -509,9 +505,9 @@ static void phase_row(tile *x, ir_dim width)
         const_row(x, w);
 }
 
-void conv_row(const conv *c, body *b, lp_buf y, lp_buf weights, const conv_place *at)
+void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 {
-    tile x = {.c = c, .b = b, .y = y, .weights = weights, .at = at};
+    tile x = {.c = c, .b = b, .weights = weights, .at = at};
     ir_dim width = c->ty->dim[c->at->ys.at[c->s - 1]];
     dim_table *t = &c->j->l->m->dims;
     rim e;

@@ -19,14 +19,6 @@ static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
     return p;
 }
 
-void dot_dims(const dot *d, body *b)
-{
-    for (int i = 0; i < d->tb->rank; i++)
-        body_dims(b, d->tb->dim[i]);
-    for (int i = 0; i < d->ta->rank; i++)
-        body_dims(b, d->ta->dim[i]);
-}
-
 lp_buf dot_a_buffer(const dot *d, body *b, bool written)
 {
     lp_expr dims[3];
@@ -187,7 +179,6 @@ static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr pa
     lp_end(p);
     lp_end(p);
     lp_else(p);
-    body_forget(b);
     c = lp_for(p, "c", zero, lp_int(p, nr));
     lp_expr column = lp_add(p, first, c);
     column = lp_min(p, column, lp_sub(p, n, lp_int(p, 1)));
@@ -210,12 +201,8 @@ static bool pack_b(dot *d)
     d->packed = job_temp(d->j, temp_bytes(d, d->tb->dtype,
         dim_mul(t, dim_mul(t, dim_mul(t, panels, dim_int(t, nr)), d->k), d->batch)));
     job_kernel(d->j, &b, "pack");
-    b.given = IR_NONE;
-    body_needs(&b, d->b);
-    dot_dims(d, &b);
     lp_kernel *k = b.k;
     lp_buf to = dot_panels(d, &b, panels, true);
-    body_forget(&b);
     int open = body_loops(&b, (ir_dim[]){d->batch, by_rows ? d->k : panels}, 2, v);
     lp_expr zero = lp_int(k, 0);
     lp_expr inner = lp_for(k, by_rows ? "p" : "k", zero, body_dim(&b, by_rows ? panels : d->k));
@@ -235,11 +222,7 @@ static bool copy_a(dot *d)
     d->a_temp = job_temp(d->j, temp_bytes(d, d->ta->dtype,
         dim_mul(t, dim_mul(t, d->batch, d->m), d->k)));
     job_kernel(d->j, &b, "copy");
-    b.given = IR_NONE;
-    body_needs(&b, d->a);
-    dot_dims(d, &b);
     lp_buf to = dot_a_buffer(d, &b, true);
-    body_forget(&b);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);
     lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
     while (open--)
@@ -273,9 +256,6 @@ static bool a_divides(dot *d)
     body b;
 
     job_kernel(d->j, &b, "trial");
-    body_needs(&b, d->a);
-    dot_dims(d, &b);
-    body_forget(&b);
     lp_expr zero = lp_int(b.k, 0);
     lp_expr row = lp_for(b.k, "m", zero, body_dim(&b, d->m));
     lp_expr k = lp_for(b.k, "k", zero, body_dim(&b, d->k));

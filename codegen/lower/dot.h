@@ -29,8 +29,6 @@ typedef struct dot {
     uint32_t a_temp;
 } dot;
 
-/* Declares all dims that indices of A and B are made of. */
-void dot_dims(const dot *d, body *b);
 /* The temps with B's panels and with A, for reading or to be written. */
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written);
 lp_buf dot_a_buffer(const dot *d, body *b, bool written);

@@ -14,7 +14,7 @@ enum {
 typedef struct tile {
     const dot *d;
     body *b;
-    lp_buf y, abuf, bbuf, scale, acc;
+    lp_buf abuf, bbuf, scale, acc;
     lp_expr batch, m0, panel;
     lp_expr nth;                /* of the blocks that share the panel in the cache; 0: all do */
     int rows, parts;            /* parts: sums of an element, over k mod parts */
@@ -24,7 +24,6 @@ static lp_expr a_value(const tile *x, lp_expr r, lp_expr k)
 {
     lp_expr row = lp_add(x->b->k, x->m0, r);
 
-    body_forget(x->b);
     lp_expr v = x->abuf ? lp_load(x->b->k, x->abuf, LP(x->batch, row, k))
                         : dot_a(x->d, x->b, x->batch, row, k);
     return lp_cast(x->b->k, x->d->acc, v);
@@ -195,10 +194,7 @@ static void store_results(const tile *x)
                        exact ? LP_EXACT : LP_MASKED);
     lp_expr row = lp_add(p, x->m0, r);
     output_index(x, row, lp_add(p, first, v), out);
-    body_forget(x->b);
-    x->b->given_expr = lp_cast(p, d->ty->dtype, total(x, r, q, v));
-    lp_store(p, x->y, out, body_at(x->b, d->j->out, out));
-    body_forget(x->b);
+    job_store(d->j, x->b, out, total(x, r, q, v));
     for (int i = 0; i < 3; i++)
         lp_end(p);
 }
@@ -267,10 +263,7 @@ static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
         return body_const(b, d->packed);
     if (d->source == DOT_TEMP)
         return dot_panels(d, b, panels, false);
-    for (uint32_t i = 0; i < b->arg.len; i++)
-        if (b->arg.at[i].kind == ARG_VALUE && b->arg.at[i].id == d->b)
-            return b->buf.at[i];
-    return 0;
+    return body_source(b, d->b);
 }
 
 /* Blocks of rows that all panels meet before the next: so many that A's rows
@@ -331,18 +324,10 @@ bool dot_kernel(dot *d)
         blocks = dim_max(t, whole, dim_min(t, d->m, dim_int(t, 1)));
     }
     job_kernel(d->j, &b, "dot");
-    body_needs(&b, d->j->out);
-    if (!d->copied)
-        body_needs(&b, d->a);
-    if (d->source == DOT_PLACE)
-        body_needs(&b, d->b);
-    dot_dims(d, &b);
     if (d->copied)
         x.abuf = dot_a_buffer(d, &b, false);
     x.bbuf = b_buffer(d, &b, panels);
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
-    x.y = body_output(&b, d->j->out);
-    body_forget(&b);
     int open = tile_loops(&x, panels, blocks, &block);
     if (dim_const(t, d->m, &rows))
         const_rows(&x, rows, block);

@@ -104,9 +104,19 @@ bool lower_is_stored(const ir_groups *in, ir_ref value)
 void job_kernel(job *j, body *b, const char *what)
 {
     body_init(b, j->l, j->in, what);
-    b->made = j->out;
-    b->over = j->g->over;
-    b->given = j->g->kind == 'M' ? IR_NONE : j->root->first;
+    body_bind(b, (body_binding){.ref = j->out, .how = BODY_MADE});
+    if (j->g->over != IR_NONE)
+        body_bind(b, (body_binding){.ref = j->g->over, .how = BODY_TAKEN});
+}
+
+void job_store(job *j, body *b, const lp_expr *idx, lp_expr v)
+{
+    ir_ref root = j->root->first;
+
+    v = lp_cast(b->k, ir_type_of(b->fn, root)->dtype, v);
+    body_bind(b, (body_binding){.ref = root, .how = BODY_IS, .expr = v});
+    body_store(b, j->out, idx);
+    body_unbind(b);
 }
 
 bool job_end(job *j, body *b)

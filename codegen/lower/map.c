@@ -46,12 +46,7 @@ static bool flat(job *j)
     lp_expr idx[IR_MAX_RANK], par[1];
 
     job_kernel(j, &b, "map");
-    body_needs(&b, j->out);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     lp_kernel *k = b.k;
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&b, t->dim[i]);
     lp_expr count = body_dim(&b, dim_product(&j->l->m->dims, t->dim, t->rank));
     lp_expr chunks = lp_ceildiv(k, count, CHUNK);
     lp_par(k, 1, (const char *[]){"c"}, LP(lp_int(k, 0)), LP(chunks), NULL, par);
@@ -62,7 +57,7 @@ static bool flat(job *j)
     lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
     if (t->rank)
         idx[t->rank - 1] = v;
-    lp_store(k, y, idx, body_at(&b, j->out, idx));
+    body_store(&b, j->out, idx);
     lp_end(k);
     lp_end(k);
     return job_end(j, &b);
@@ -77,16 +72,13 @@ static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
     body b;
 
     job_kernel(j, &b, "concat");
-    body_needs(&b, x);
-    body_dims(&b, start);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     lp_expr hi = body_dim(&b, t->dim[last]);
     idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
     memcpy(to, idx, sizeof to);
     to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
-    lp_store(b.k, y, to, body_at(&b, x, idx));
+    lp_expr v = body_at(&b, x, idx);
+    lp_store(b.k, body_output(&b, j->out), to, v);
     for (open++; open--;)
         lp_end(b.k);
     return job_end(j, &b);
@@ -121,16 +113,13 @@ bool template_map(job *j)
     if (axis >= 0)
         return template_turn(j, axis);
     job_kernel(j, &b, "map");
-    body_needs(&b, j->out);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
         lp_expr hi = body_dim(&b, t->dim[last]);
         idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
         open++;
     }
-    lp_store(b.k, y, idx, body_at(&b, j->out, idx));
+    body_store(&b, j->out, idx);
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);

@@ -22,14 +22,6 @@ static int reduced_dims(const ir_type *t, ir_ints axes, ir_dim *out)
     return n;
 }
 
-/* Writes the epilogue of the root's value v at idx. */
-static void finish(job *j, body *b, lp_buf y, const lp_expr *idx, lp_expr v)
-{
-    b->given_expr = lp_cast(b->k, ir_type_of(b->fn, j->root->first)->dtype, v);
-    body_forget(b);
-    lp_store(b->k, y, idx, body_at(b, j->out, idx));
-    body_forget(b);
-}
 
 static void serial(body *b, const ir_dim *dims, int n, lp_expr *idx)
 {
@@ -51,7 +43,6 @@ static void close_loops(lp_kernel *k, int n)
 typedef struct columns {
     job *j;
     body *b;
-    lp_buf y;
     ir_ref x;
     ir_ints axes;
     ir_redop op;
@@ -70,7 +61,6 @@ static void sum_columns(columns *c, lp_expr first, int n)
     ir_dim dims[IR_MAX_RANK];
     int count = reduced_dims(t, c->axes, dims), last = yt->rank - 1;
 
-    body_forget(c->b);
     const lp_expr extents[2] = {n ? lp_int(k, n) : 0, w};
     lp_buf a = lp_local(k, "acc", c->acc, n ? 2 : 0, extents, LP_REG,
                         redop_start(k, c->op, c->acc));
@@ -84,13 +74,12 @@ static void sum_columns(columns *c, lp_expr first, int n)
     merge(t->rank, c->axes, c->out, red, idx);
     lp_update(k, redop_scalar(c->op), a, at, lp_cast(k, c->acc, body_at(c->b, c->x, idx)));
     close_loops(k, count + (n ? 2 : 0));
-    body_forget(c->b);
     if (n) {
         at[0] = lp_unroll(k, "u", n);
         at[1] = lp_vec(k, "v", zero, w, c->w, LP_EXACT);
         c->out[last] = lp_add(k, first, lp_add(k, lp_mul(k, at[0], w), at[1]));
     }
-    finish(c->j, c->b, c->y, c->out, lp_load(k, a, at));
+    job_store(c->j, c->b, c->out, lp_load(k, a, at));
     close_loops(k, n ? 2 : 0);
 }
 
@@ -132,8 +121,7 @@ static void reduce_columns(columns *c)
 }
 
 /* Last axis reduced. */
-static void reduce_rows(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_redop op,
-                        ir_dtype acc)
+static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir_dtype acc)
 {
     const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
     lp_kernel *k = b->k;
@@ -150,7 +138,7 @@ static void reduce_rows(job *j, body *b, lp_buf y, ir_ref x, ir_ints axes, ir_re
     lp_expr lane = lp_mod(k, red[n - 1], lanes);
     lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, body_at(b, x, idx)));
     close_loops(k, n);
-    finish(j, b, y, out, lp_fold(k, "sum", redop_scalar(op), a));
+    job_store(j, b, out, lp_fold(k, "sum", redop_scalar(op), a));
     close_loops(k, open);
 }
 
@@ -162,16 +150,10 @@ bool template_reduce(job *j)
     body b;
 
     job_kernel(j, &b, "reduce");
-    body_needs(&b, j->out);
-    body_needs(&b, x);
-    lp_buf y = body_output(&b, j->out);
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&b, t->dim[i]);
-    body_forget(&b);
     if (ir_has_axis(at->axes, t->rank - 1))
-        reduce_rows(j, &b, y, x, at->axes, at->op, acc_dtype(t->dtype));
+        reduce_rows(j, &b, x, at->axes, at->op, acc_dtype(t->dtype));
     else
-        reduce_columns(&(columns){.j = j, .b = &b, .y = y, .x = x, .axes = at->axes, .op = at->op,
+        reduce_columns(&(columns){.j = j, .b = &b, .x = x, .axes = at->axes, .op = at->op,
             .acc = acc_dtype(t->dtype), .w = lanes_of(j->l, acc_dtype(t->dtype))});
     return job_end(j, &b);
 }
@@ -187,12 +169,6 @@ bool template_argreduce(job *j)
     body b;
 
     job_kernel(j, &b, "argreduce");
-    body_needs(&b, j->out);
-    body_needs(&b, x);
-    lp_buf y = body_output(&b, j->out);
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&b, t->dim[i]);
-    body_forget(&b);
     lp_kernel *k = b.k;
     int open = yt->rank ? body_loops(&b, yt->dim, yt->rank, out) : 0;
     lp_expr zero = lp_int(k, 0);
@@ -214,7 +190,7 @@ bool template_argreduce(job *j)
     lp_store(k, best, NULL, lp_select(k, better, v, o));
     lp_store(k, where, NULL, lp_select(k, better, red[0], lp_load(k, where, NULL)));
     lp_end(k);
-    finish(j, &b, y, out, lp_load(k, where, NULL));
+    job_store(j, &b, out, lp_load(k, where, NULL));
     close_loops(k, open);
     return job_end(j, &b);
 }
@@ -257,18 +233,6 @@ static bool trivial_axis(const dim_table *d, const win *w, int i)
            dim_is(d, w->low.at[i], 0) && dim_is(d, w->high.at[i], 0);
 }
 
-static void window_dims(body *b, const win *w, const ir_type *t)
-{
-    for (int i = 0; i < t->rank; i++) {
-        body_dims(b, t->dim[i]);
-        body_dims(b, w->size.at[i]);
-        body_dims(b, w->stride.at[i]);
-        body_dims(b, w->low.at[i]);
-        if (w->dil.n)
-            body_dims(b, w->dil.at[i]);
-    }
-}
-
 /* The best element so far and its place in the whole operand; NaN wins, and of
  * equals the first. */
 static void take_best(body *b, const ir_type *t, ir_redop op, lp_buf best, lp_buf where,
@@ -308,11 +272,6 @@ bool template_window(job *j)
     body b;
 
     job_kernel(j, &b, "window");
-    body_needs(&b, j->out);
-    body_needs(&b, x);
-    lp_buf y = body_output(&b, j->out);
-    window_dims(&b, &w, t);
-    body_forget(&b);
     lp_kernel *k = b.k;
     bool vec = last >= 0 && !arg && trivial_axis(d, &w, last);
     open = last + !vec > 0 ? body_loops(&b, yt->dim, last + !vec, out) : 0;
@@ -347,7 +306,7 @@ bool template_window(job *j)
     lp_expr result = lp_load(k, arg ? where : a, NULL);
     if (arg)                    /* a window of padding alone: 0 */
         result = lp_max(k, result, lp_int(k, 0));
-    finish(j, &b, y, out, result);
+    job_store(j, &b, out, result);
     close_loops(k, open);
     return job_end(j, &b);
 }
@@ -366,9 +325,6 @@ bool template_cumul(job *j)
     body b;
 
     job_kernel(j, &b, "cumul");
-    body_needs(&b, x);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     lp_kernel *k = b.k;
     for (int i = 0; i < t->rank; i++)
         if (i != axis)
@@ -384,7 +340,8 @@ bool template_cumul(job *j)
     lp_expr before = lp_let(k, "before", lp_load(k, a, NULL));
     lp_expr after = lp_let(k, "after", lp_2(k, redop_scalar(at->op), before, v));
     lp_store(k, a, NULL, after);
-    lp_store(k, y, idx, lp_cast(k, t->dtype, at->exclusive ? before : after));
+    after = lp_cast(k, t->dtype, at->exclusive ? before : after);
+    lp_store(k, body_output(&b, j->out), idx, after);
     lp_end(k);
     close_loops(k, open);
     return job_end(j, &b);
@@ -399,16 +356,14 @@ static bool copy_base(job *j, ir_ref base)
     int open = 0, last = t->rank - 1;
 
     job_kernel(j, &b, "copy");
-    body_needs(&b, base);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
         lp_expr zero = lp_int(b.k, 0), end = body_dim(&b, t->dim[last]);
         idx[last] = lp_vec(b.k, "v", zero, end, lanes_of(j->l, t->dtype), LP_MASKED);
         open++;
     }
-    lp_store(b.k, y, idx, body_at(&b, base, idx));
+    lp_expr v = body_at(&b, base, idx);
+    lp_store(b.k, body_output(&b, j->out), idx, v);
     close_loops(b.k, open);
     return job_end(j, &b);
 }
@@ -427,12 +382,6 @@ bool template_scatter(job *j)
     if (!copy_base(j, base))
         return false;
     job_kernel(j, &b, "scatter");
-    for (uint32_t i = 1; i < j->root->narg; i++)
-        body_needs(&b, ir_arg(fn, j->root, i));
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&b, t->dim[i]);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     lp_kernel *k = b.k;
     serial(&b, ut->dim, ut->rank, idx);
     for (int i = 0; i < t->rank; i++) {
@@ -452,6 +401,7 @@ bool template_scatter(job *j)
     if (inside)
         lp_if(k, inside);
     lp_expr v = body_at(&b, u, idx);
+    lp_buf y = body_output(&b, j->out);
     if (at->op == RED_SET)
         lp_store(k, y, to, v);
     else

@@ -30,7 +30,6 @@ static void open_row(rows *r, int lanes)
     lp_expr zero = lp_int(k, 0);
     int last = r->full->rank - 1;
 
-    body_forget(&r->b);
     for (int i = r->kept; i < last; i++)
         r->idx[i] = lp_for(k, letter[i], zero, body_dim(&r->b, r->full->dim[i]));
     r->idx[last] = lp_vec(k, "v", zero, body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
@@ -40,7 +39,6 @@ static void close_row(rows *r)
 {
     for (int i = r->kept; i < r->full->rank; i++)
         lp_end(r->b.k);
-    body_forget(&r->b);
 }
 
 /* Marks, by member, what the member `phase` computes anew in its pass. */
@@ -82,7 +80,7 @@ static void make_buffers(rows *r, uint32_t phase, bool *fill)
     }
 }
 
-/* Inside the pass. */
+/* Inside the pass, whose values are bound until it ends. */
 static void fill_buffers(rows *r, const bool *fill)
 {
     const ir_group *g = r->j->g;
@@ -93,7 +91,7 @@ static void fill_buffers(rows *r, const bool *fill)
             continue;
         lp_expr v = lp_let(k, "x", body_at(&r->b, g->row[i], r->idx));
         lp_store(k, r->row[i], r->idx + r->kept, v);
-        vec_push(&r->b.known, ((body_known){.ref = g->row[i], .expr = v}));
+        body_bind(&r->b, (body_binding){.ref = g->row[i], .how = BODY_IS, .expr = v});
     }
 }
 
@@ -102,11 +100,14 @@ static void use_buffers(rows *r, const bool *fill)
 {
     const ir_group *g = r->j->g;
 
+    for (uint32_t i = 0; i < g->nrow; i++)
+        if (fill[i])
+            body_unbind(&r->b);
     for (uint32_t i = 0; i < g->nrow; i++) {
         r->held[i] |= fill[i];
         if (fill[i])
-            vec_push(&r->b.known,
-                     ((body_known){.ref = g->row[i], .row = r->row[i], .skip = r->kept}));
+            body_bind(&r->b, (body_binding){.ref = g->row[i], .how = BODY_ROW, .row = r->row[i],
+                                            .skip = r->kept});
     }
 }
 
@@ -131,10 +132,10 @@ static void reduce_row(rows *r, uint32_t phase)
     close_row(r);
     use_buffers(r, fill);
     lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));
-    vec_push(&r->b.known, ((body_known){.ref = n->first, .expr = sum}));
+    body_bind(&r->b, (body_binding){.ref = n->first, .how = BODY_IS, .expr = sum});
 }
 
-static void finish_row(rows *r, lp_buf y)
+static void finish_row(rows *r)
 {
     const ir_type *t = ir_type_of(r->b.fn, r->j->out);
     bool whole = t->rank == r->full->rank;
@@ -145,7 +146,7 @@ static void finish_row(rows *r, lp_buf y)
         open_row(r, lanes_of(r->j->l, t->dtype));
     for (int i = r->kept; !whole && i < t->rank; i++)
         r->idx[i] = lp_int(r->b.k, 0);
-    lp_store(r->b.k, y, r->idx, body_at(&r->b, r->j->out, r->idx));
+    body_store(&r->b, r->j->out, r->idx);
     if (whole)
         close_row(r);
 }
@@ -156,17 +157,11 @@ bool template_rows(job *j)
     rows r = {.j = j, .full = t, .kept = t->rank - j->root->attr->REDUCE.axes.n};
 
     job_kernel(j, &r.b, "rows");
-    r.b.given = IR_NONE;
-    body_needs(&r.b, j->out);
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&r.b, t->dim[i]);
-    lp_buf y = body_output(&r.b, j->out);
-    body_forget(&r.b);
     int open = r.kept ? body_loops(&r.b, t->dim, r.kept, r.idx) : 0;
     for (uint32_t i = 0; i < j->g->nnode; i++)
         if (member(&r, i)->op == OP_REDUCE)
             reduce_row(&r, i);
-    finish_row(&r, y);
+    finish_row(&r);
     while (open--)
         lp_end(r.b.k);
     return job_end(j, &r.b);

@@ -25,8 +25,10 @@ template_fn template_map, template_reduce, template_rows, template_argreduce, te
 int turned_axis(job *j);
 bool template_turn(job *j, int axis);
 
-/* Begins a kernel of the job whose root value is computed by the template. */
+/* Begins a kernel of the job. */
 void job_kernel(job *j, body *b, const char *what);
+/* Stores the job's value at idx, where its root has the value v of any dtype. */
+void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
 /* Ends it; the call is recorded. */
 bool job_end(job *j, body *b);
 uint32_t job_temp(job *j, ir_dim bytes);

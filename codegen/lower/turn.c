@@ -73,10 +73,6 @@ int turned_axis(job *j)
     if (t->rank < 2 || is_short(j, t->dim[t->rank - 1], 2))
         return -1;
     job_kernel(j, &b, "trial");
-    body_needs(&b, j->out);
-    for (int i = 0; i < t->rank; i++)
-        body_dims(&b, t->dim[i]);
-    body_forget(&b);
     lp_expr zero = lp_int(b.k, 0);
     for (int i = 0; i < t->rank; i++)
         idx[i] = lp_for(b.k, "i", zero, body_dim(&b, t->dim[i]));
@@ -134,9 +130,6 @@ bool template_turn(job *j, int axis)
     body b;
 
     job_kernel(j, &b, "turn");
-    body_needs(&b, j->out);
-    lp_buf y = body_output(&b, j->out);
-    body_forget(&b);
     lp_kernel *k = b.k;
     int open = tile_loops(&b, t, axis, w, idx, &along, &across);
     lp_expr zero = lp_int(k, 0), width = lp_int(k, w);
@@ -151,13 +144,12 @@ bool template_turn(job *j, int axis)
     lp_store(k, read, LP(r, v), body_at(&b, j->out, idx));
     lp_end(k);
     lp_end(k);
-    body_forget(&b);
     lp_transpose(k, turned, corner, read, corner, w);
     r = lp_for(k, "r", zero, along.count);
     v = lp_vec(k, "v", zero, across.count, w, LP_MASKED);
     idx[axis] = lp_add(k, along.first, r);
     idx[last] = lp_add(k, across.first, v);
-    lp_store(k, y, idx, lp_load(k, turned, LP(r, v)));
+    lp_store(k, body_output(&b, j->out), idx, lp_load(k, turned, LP(r, v)));
     for (open += 2; open--;)
         lp_end(k);
     return job_end(j, &b);

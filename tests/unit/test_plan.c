@@ -247,10 +247,10 @@ static void see_run(walk *w, const plan_step *s)
     assert_int_equal(k->param.len, s->u.run.narg);
     for (int after = 0; after < 2; after++)
         for (uint32_t i = 0; i < s->u.run.narg; i++) {
-            bool writes = k->buf.at[i + 1].space == LP_OUT;
+            bool writes = k->buf.at[k->param.at[i]].space == LP_OUT;
             if (!writes)
                 see_read(w, s->u.run.arg[i]);
-            if (!after && (writes || k->buf.at[i + 1].space == LP_INOUT))
+            if (!after && (writes || k->buf.at[k->param.at[i]].space == LP_INOUT))
                 see_write(w, s->u.run.arg[i]);
         }
 }
