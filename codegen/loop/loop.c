@@ -4,11 +4,16 @@
 
 #include "loop_build.h"
 
+/* An open block.  A loop or branch of which it is known how often it runs makes
+ * no statement: what its block holds joins the block around it, for
+ * `if true { A } else { B }` that is A, and B is dropped. */
 struct lp_block {
     lp_block *up;
-    lp_stmt *owner;              /* null for the kernel's body */
+    lp_stmt *owner;              /* null for the kernel's body, and without statement */
     lp_stmt **tail;              /* where the next statement goes */
-    bool otherwise;              /* in the else branch */
+    bool otherwise;              /* no else may follow */
+    bool joined;                 /* its statements join those around it */
+    lp_stmt *dropped;            /* where those of a branch that never runs go */
 };
 
 static void open_block(lp_kernel *k, lp_stmt *owner, lp_stmt **tail)
@@ -17,6 +22,25 @@ static void open_block(lp_kernel *k, lp_stmt *owner, lp_stmt **tail)
 
     *b = (lp_block){.up = k->open, .owner = owner, .tail = tail};
     k->open = b;
+}
+
+static void join_block(lp_kernel *k)
+{
+    k->open->joined = true;
+    k->open->tail = k->open->up->tail;
+}
+
+static void drop_block(lp_kernel *k)
+{
+    k->open->joined = false;
+    k->open->tail = &k->open->dropped;
+}
+
+/* What was appended to the innermost block is now in the one around it. */
+static void end_joined(lp_kernel *k)
+{
+    if (k->open->joined)
+        k->open->up->tail = k->open->tail;
 }
 
 /* Words of the text form that a name must not be. */
@@ -222,6 +246,14 @@ static lp_stmt *loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr 
 lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo, lp_expr hi,
                 int64_t step)
 {
+    int64_t trips;
+
+    if (kind == LP_UNROLL && lp_is_int(k, lp_sub(k, hi, lo), &trips) && trips == 1) {
+        open_block(k, NULL, NULL);
+        k->open->otherwise = true;
+        join_block(k);
+        return lo;
+    }
     const lp_stmt *s = loop(k, kind, name, lo, hi, step);
 
     return k->var.at[s->var[0]].self;
@@ -246,8 +278,14 @@ lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi, int lanes
 void lp_if(lp_kernel *k, lp_expr cond)
 {
     ICE_IF(lp_dtype(k, cond) != DT_BOOL, "if of %s", dt_text(lp_dtype(k, cond)));
-    lp_stmt *s = append(k, LP_IF);
+    const lp_node *c = lp_at(k, cond);
 
+    if (c->kind == LX_LITERAL) {
+        open_block(k, NULL, NULL);
+        (c->bits ? join_block : drop_block)(k);
+        return;
+    }
+    lp_stmt *s = append(k, LP_IF);
     s->value = cond;
     open_block(k, s, &s->body);
 }
@@ -256,14 +294,19 @@ void lp_else(lp_kernel *k)
 {
     lp_block *b = k->open;
 
-    ICE_IF(!b->owner || b->owner->op != LP_IF || b->otherwise, "else without if");
+    ICE_IF(!b->up || b->otherwise || (b->owner && b->owner->op != LP_IF), "else without if");
+    end_joined(k);
     b->otherwise = true;
-    b->tail = &b->owner->other;
+    if (b->owner)
+        b->tail = &b->owner->other;
+    else
+        (b->joined ? drop_block : join_block)(k);
 }
 
 void lp_end(lp_kernel *k)
 {
-    ICE_IF(!k->open->owner, "lp_end without a loop or if");
+    ICE_IF(!k->open->up, "lp_end without a loop or if");
+    end_joined(k);
     k->open = k->open->up;
 }
 

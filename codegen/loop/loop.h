@@ -204,7 +204,9 @@ lp_expr lp_var_expr(lp_kernel *k, lp_var v);
 
 /* ---- statements: appended to the innermost open block -------------------- */
 
-/* Loops return their variable; lp_end closes loop or if. */
+/* Loops return their variable; lp_end closes loop or if.  An unrolled loop of one
+ * trip and an `if` of a literal make no statement: the variable is then the
+ * literal, and what the text would leave out is dropped. */
 lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
                 lp_expr hi, int64_t step);
 lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi,

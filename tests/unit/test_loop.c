@@ -333,6 +333,43 @@ static void test_growth(void **state)
     }
 }
 
+/* The builder: parameters come when they are asked for, and what is known to run
+ * once, or never, leaves no trace. */
+static void test_builder(void **state)
+{
+    lp_kernel *k = lp_kernel_new("f");
+    lp_expr four = lp_int(k, 4);
+    text t = {0};
+
+    (void)state;
+    lp_expr i = lp_for(k, "i", lp_int(k, 0), four), u = lp_unroll(k, "u", 1);
+    lp_buf acc = lp_local(k, "acc", DT_F32, 1, &four, LP_REG, lp_const_flt(k, DT_F32, 0));
+    lp_buf x = lp_param(k, "x", DT_F32, 1, &four, LP_IN);
+    lp_if(k, lp_bool(k, true));
+    lp_store(k, acc, &u, lp_load(k, x, &i));
+    lp_else(k);
+    lp_store(k, acc, &u, lp_const_flt(k, DT_F32, 1));
+    lp_end(k);
+    lp_end(k);
+    lp_if(k, lp_bool(k, false));
+    lp_store(k, acc, &u, lp_const_flt(k, DT_F32, 2));
+    lp_else(k);
+    lp_expr v = lp_load(k, acc, &u);
+    lp_store(k, lp_param(k, "y", DT_F32, 1, &four, LP_OUT), &i, v);
+    lp_end(k);
+    lp_end(k);
+    lp_print(k, &t);
+    assert_string_equal(t.at, "kernel f(x: f32[4] in, y: f32[4] out) {\n"
+                              "  for i in 0..4 {\n"
+                              "    local acc: f32[4] reg = 0:f32\n"
+                              "    acc[0] = x[i]\n"
+                              "    y[i] = acc[0]\n"
+                              "  }\n"
+                              "}\n");
+    text_free(&t);
+    lp_kernel_free(k);
+}
+
 static int64_t cost_of(const char *body)
 {
     text source = {0};
@@ -376,7 +413,7 @@ int main(void)
         cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_builder),   cmocka_unit_test(test_cost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
