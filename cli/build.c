@@ -9,13 +9,14 @@
 #include "library.h"
 #include "link.h"
 #include "progress.h"
+#include "thread.h"
 #include "workplace.h"
 
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *name, *weights;
     bool is_static, no_alloc;
-    long long threads;
+    long long threads, jobs;
     workplace work;
 } build_options;
 
@@ -39,6 +40,8 @@ static const cli_option options[] = {
      .set = cli_set_word, .at = AT(weights), .words = places},
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data",
      .set = cli_set_flag, .at = AT(no_alloc)},
+    {"--jobs", "N", "threads that compile (default: all CPUs); the output is the same",
+     .set = cli_set_number, .at = AT(jobs), .least = 1, .most = 1024},
     {.more = model_rows, .at = AT(model)},
     {0}};
 
@@ -139,43 +142,43 @@ static bool publish(const build_options *o, const image *im)
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
-/* Text holds no weights: it refers to the symbol NAME_weights, unless they are
- * in a file of their own. */
-static bool text_weights(const build_options *o, const ingot_code *c)
-{
-    return !c->image.weights_apart || link_write_weights(&o->work, &c->image);
-}
-
 /* Object code, linked unless only that is asked for. */
-static bool make_binary(const build_options *o, const ingot_code *c, diag *d)
+static bool make_binary(build_options *o, ingot_code *c, diag *d)
 {
-    bool text = is(o, "asm");
-    const char *path = o->work.file[text ? WORK_OUT : WORK_KERNELS];
-    uint8_t *data = NULL;
-    size_t size = 0;
+    objects parts;
 
     progress_step("generating code");
-    bool ok = llvm_object(c->llvm, c->machine, text, &data, &size, d) &&
-              link_write_file(path, data, size);
-    mem_free(data);
-    if (!ok || text)
-        return ok && text_weights(o, c);
+    bool ok = image_compile(&c->image, (int)o->jobs, &parts, d) &&
+              link_write_objects(&o->work, &parts);
+    objects_free(&parts);
+    if (!ok)
+        return false;
     if (is(o, "obj"))
         return link_object(&o->work, &c->image);
     return is_library(o) ? link_library(&o->work, &c->image, is(o, "shared"))
                          : link_executable(&o->work, &c->image, o->is_static);
 }
 
-static bool make_text(const build_options *o, const ingot_code *c)
+/* Text holds no weights: it refers to the symbol NAME_weights, unless they are
+ * in a file of their own. */
+static bool make_text(const build_options *o, ingot_code *c, diag *d)
 {
-    char *ll = LLVMPrintModuleToString(c->llvm);
-    bool ok = link_write_file(o->work.file[WORK_OUT], ll, strlen(ll));
+    text out = {0};
 
-    LLVMDisposeMessage(ll);
-    return ok && text_weights(o, c);
+    progress_step("generating text");
+    bool ok = image_print(&c->image, is(o, "asm"), &out, d) &&
+              link_write_file(o->work.file[WORK_OUT], out.at, out.len) &&
+              (!c->image.weights_apart || link_write_weights(&o->work, &c->image));
+    text_free(&out);
+    return ok;
 }
 
-static bool compile(const build_options *o, ir_module *m, diag *d)
+static bool is_text(const build_options *o)
+{
+    return is(o, "llvm") || is(o, "asm");
+}
+
+static bool compile(build_options *o, ir_module *m, diag *d)
 {
     char *name = identifier(o);
     ingot_code_options co = {.name = name, .target = model_target(&o->model),
@@ -186,7 +189,7 @@ static bool compile(const build_options *o, ir_module *m, diag *d)
                              .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&
-              (is(o, "llvm") ? make_text(o, &c) : make_binary(o, &c, d)) && publish(o, &c.image);
+              (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) && publish(o, &c.image);
 
     code_free(&c);
     free(name);
@@ -222,7 +225,7 @@ static bool check(const build_options *o)
 
 int command_build(int argc, char **argv)
 {
-    build_options o = {.emit = "exe", .weights = "embed"};
+    build_options o = {.emit = "exe", .weights = "embed", .jobs = thread_cpus()};
     int status = cli_parse(argc, argv, "ingot build MODEL -o FILE [OPTIONS]",
                            "Compiles a model to native code.  The texts of --emit llvm and asm\n"
                            "hold the kernels and the model's record of ir/abi.h only: no weights,\n"

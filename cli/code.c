@@ -1,4 +1,4 @@
-/* cli/code.c - from a loaded module to one LLVM module. */
+/* cli/code.c - from a loaded module to an image. */
 #include "code.h"
 
 #include "abi.h"
@@ -70,28 +70,11 @@ static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag
 
 bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
-    if (!code_plan(c, m, o, d) || !place(c, m, o, d))
-        return false;
-    c->machine = llvm_machine(o->target, d);
-    if (!c->machine)
-        return false;
-    progress_step("writing LLVM IR");
-    c->context = LLVMContextCreate();
-    c->llvm = LLVMModuleCreateWithNameInContext(o->name, c->context);
-    if (!image_emit(&c->image, c->llvm, d))
-        return false;
-    progress_step("optimizing LLVM IR");
-    return llvm_optimize(c->llvm, c->machine, d);
+    return code_plan(c, m, o, d) && place(c, m, o, d);
 }
 
 void code_free(ingot_code *c)
 {
-    if (c->llvm)
-        LLVMDisposeModule(c->llvm);
-    if (c->context)
-        LLVMContextDispose(c->context);
-    if (c->machine)
-        LLVMDisposeTargetMachine(c->machine);
     image_free(&c->image);
     plan_free(c->p);
     lower_free(&c->l);

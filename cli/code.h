@@ -1,8 +1,8 @@
-/* cli/code.h - from a loaded module to one LLVM module: passes, plan, kernels. */
+/* cli/code.h - from a loaded module to an image: passes, plan, kernels, places. */
 #ifndef INGOT_CODE_H
 #define INGOT_CODE_H
 
-#include "image.h"
+#include "compile.h"
 #include "ingot.h"
 #include "plan_build.h"
 
@@ -10,9 +10,6 @@ typedef struct ingot_code {
     lower l;
     image image;
     plan *p;
-    LLVMTargetMachineRef machine;
-    LLVMContextRef context;
-    LLVMModuleRef llvm;
 } ingot_code;
 
 typedef struct ingot_code_options {
@@ -29,7 +26,8 @@ typedef struct ingot_code_options {
 bool code_passes(ir_module *m, const target *t, const ingot_watch *w);
 /* Passes, kernels and plan alone; otherwise as code_make. */
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
-/* Passes, plan, LLVM IR, optimized.  False after errors; code_free in any case. */
+/* Passes, kernels, plan and the places of weights, ready for image_compile.  False
+ * after errors; code_free in any case. */
 bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
 void code_free(ingot_code *c);
 

@@ -1,9 +1,6 @@
 /* cli/compiled.c - running a module as native code in this process: the very
  * object that `ingot build` would link is loaded, and called through the
  * interface of ir/abi.h. */
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Object.h>
-#include <llvm-c/Orc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -11,12 +8,13 @@
 #include "code.h"
 #include "engine.h"
 #include "invoke.h"
+#include "jit.h"
 #include "progress.h"
 #include "thread.h"
 
 typedef struct compiled {
     ingot_code code;
-    LLVMOrcLLJITRef jit;
+    jit *jit;
     const struct ingot_model *model;
     uint8_t *weights;
     size_t filled;
@@ -25,76 +23,6 @@ typedef struct compiled {
 } compiled;
 
 /* ---- compiling -------------------------------------------------------------------- */
-
-static bool jit_failed(diag *d, LLVMErrorRef e)
-{
-    char *text = LLVMGetErrorMessage(e);
-
-    diag_error(d, (ir_loc){0}, D_IO, "LLVM", text);
-    LLVMDisposeErrorMessage(text);
-    return false;
-}
-
-/* The symbol `model_weights` is our copy of the weights. */
-static LLVMErrorRef define_weights(compiled *c, LLVMOrcJITDylibRef lib)
-{
-    LLVMOrcCSymbolMapPair pair = {
-        LLVMOrcLLJITMangleAndIntern(c->jit, "model_weights"),
-        {(LLVMOrcExecutorAddress)(uintptr_t)c->weights, {LLVMJITSymbolGenericFlagsExported, 0}}};
-
-    return LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(&pair, 1));
-}
-
-static bool load_object(compiled *c, const uint8_t *data, size_t size, diag *d)
-{
-    LLVMErrorRef e = LLVMOrcCreateLLJIT(&c->jit, NULL);
-    LLVMOrcDefinitionGeneratorRef process;
-    LLVMOrcExecutorAddress model;
-
-    if (e)
-        return jit_failed(d, e);
-    char prefix = LLVMOrcLLJITGetGlobalPrefix(c->jit);
-    e = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, prefix, NULL, NULL);
-    if (e)
-        return jit_failed(d, e);
-    LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(c->jit);
-    LLVMOrcJITDylibAddGenerator(lib, process);
-    e = define_weights(c, lib);
-    if (e)
-        return jit_failed(d, e);
-    LLVMMemoryBufferRef buffer =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)data, size, "model");
-    e = LLVMOrcLLJITAddObjectFile(c->jit, lib, buffer);
-    if (!e)
-        e = LLVMOrcLLJITLookup(c->jit, &model, "model_model");
-    if (e)
-        return jit_failed(d, e);
-    c->model = (const struct ingot_model *)(uintptr_t)model;
-    return true;
-}
-
-/* Bytes of the sections of machine code in an object file. */
-static uint64_t code_size(const uint8_t *data, size_t size)
-{
-    LLVMMemoryBufferRef buffer =
-        LLVMCreateMemoryBufferWithMemoryRange((const char *)data, size, "", false);
-    char *error = NULL;
-    LLVMBinaryRef object = LLVMCreateBinary(buffer, NULL, &error);
-    uint64_t sum = 0;
-
-    if (object) {
-        LLVMSectionIteratorRef at = LLVMObjectFileCopySectionIterator(object);
-        for (; !LLVMObjectFileIsSectionIteratorAtEnd(object, at); LLVMMoveToNextSection(at)) {
-            const char *name = LLVMGetSectionName(at);
-            sum += name && !strncmp(name, ".text", 5) ? LLVMGetSectionSize(at) : 0;
-        }
-        LLVMDisposeSectionIterator(at);
-        LLVMDisposeBinary(object);
-    }
-    LLVMDisposeMessage(error);
-    LLVMDisposeMemoryBuffer(buffer);
-    return sum;
-}
 
 static bool put_memory(void *cx, const void *data, size_t size)
 {
@@ -106,22 +34,27 @@ static bool put_memory(void *cx, const void *data, size_t size)
     return true;
 }
 
-static bool load(compiled *c, diag *d)
+static bool pack_weights(compiled *c, diag *d)
 {
-    uint8_t *data = NULL;
-    size_t size = 0;
-
     progress_step("packing %.1f MB of weights", (double)c->code.image.weights_size / 1e6);
     c->weights = aligned_alloc(64, c->code.image.weights_size + 64);
-    if (!c->weights)
-        return diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
-    image_write_weights(&c->code.image, put_memory, c);
+    return c->weights ? image_write_weights(&c->code.image, put_memory, c)
+                      : diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
+}
+
+static bool load(compiled *c, diag *d)
+{
+    objects o = {0};
+
+    if (!pack_weights(c, d))
+        return false;
     progress_step("generating code");
-    bool ok = llvm_object(c->code.llvm, c->code.machine, false, &data, &size, d) &&
-              load_object(c, data, size, d);
-    c->code_size = ok ? code_size(data, size) : 0;
-    mem_free(data);
-    return ok;
+    if (image_compile(&c->code.image, thread_cpus(), &o, d))
+        c->jit = jit_load(&c->code.image, &o, c->weights, d);
+    c->model = c->jit ? jit_model(c->jit) : NULL;
+    c->code_size = objects_code_size(&o);
+    objects_free(&o);
+    return c->jit;
 }
 
 /* Code for more than this machine has is not made to be run here. */
@@ -169,8 +102,7 @@ void engine_release(ingot_engine *e)
         return;
     if (c->pool)
         thread_pool_close(c->pool);
-    if (c->jit)
-        LLVMOrcDisposeLLJIT(c->jit);
+    jit_close(c->jit);
     free(c->weights);
     code_free(&c->code);
     mem_free(c);

@@ -19,6 +19,17 @@ bool link_write_file(const char *path, const void *data, size_t size)
     return ok || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
 }
 
+bool link_write_objects(workplace *w, const objects *o)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; i < o->len && ok; i++) {
+        const char *path = workplace_object(w);
+        ok = path && link_write_file(path, o->at[i].data, o->at[i].size);
+    }
+    return ok;
+}
+
 static bool put_file(void *f, const void *data, size_t size)
 {
     return fwrite(data, 1, size, f) == size;
@@ -86,22 +97,36 @@ static char *runtime_archive(void)
     return NULL;
 }
 
-/* Null-terminated; what is not needed is left out by the caller. */
-typedef struct command {
-    char *arg[24];
-    int n;
-} command;
+/* Arguments of a program. */
+typedef VEC(char *) command;
 
 static void add(command *c, const char *arg)
 {
-    ICE_IF(c->n + 1 >= (int)COUNT(c->arg), "too many arguments");
-    c->arg[c->n++] = (char *)(uintptr_t)arg;
+    vec_push(c, (char *)(uintptr_t)arg);
 }
 
-/* `inputs` are files of the workplace, WORK_FILES ends them. */
+static void add_all(command *c, const char *const *args)
+{
+    for (; *args; args++)
+        add(c, *args);
+}
+
+/* Runs it; then it is empty. */
+static bool run(const workplace *w, command *c)
+{
+    add(c, NULL);
+    bool ok = workplace_run(w, c->at);
+    vec_free(c);
+    return ok;
+}
+
+/* The model's code, and those of the workplace's files that there are: WORK_FILES
+ * ends the list. */
 static void add_files(command *c, const workplace *w, const image *im,
                       const workplace_file *inputs)
 {
+    for (uint32_t i = 0; i < w->object.len; i++)
+        add(c, w->object.at[i]);
     for (; *inputs != WORK_FILES; inputs++)
         if (embedded(im) || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
             add(c, w->file[*inputs]);
@@ -109,14 +134,11 @@ static void add_files(command *c, const workplace *w, const image *im,
 
 static bool link_with(const workplace *w, command *c, const char *archive)
 {
-    static const char *const rest[] = {"-Wl,--gc-sections", "-s", "-lm", "-lpthread"};
-
     if (archive)
         add(c, archive);
-    for (size_t i = 0; i < COUNT(rest); i++)
-        add(c, rest[i]);
+    add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
     progress_step("linking");
-    return workplace_run(w, c->arg);
+    return run(w, c);
 }
 
 bool link_executable(const workplace *w, const image *im, bool is_static)
@@ -126,12 +148,10 @@ bool link_executable(const workplace *w, const image *im, bool is_static)
 
     if (!archive)
         return cli_wrong("libingot_rt.a is not beside the program nor installed");
-    add(&c, "cc");
+    add_all(&c, (const char *[]){"cc", "-o", w->file[WORK_OUT], NULL});
     if (is_static)
         add(&c, "-static");
-    add(&c, "-o");
-    add(&c, w->file[WORK_OUT]);
-    add_files(&c, w, im, (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_FILES});
+    add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_FILES});
     bool ok = write_blob(w, im) && link_with(w, &c, archive);
     free(archive);
     return ok;
@@ -158,44 +178,46 @@ static bool c_side(const workplace *w, const image *im)
     return ok;
 }
 
-/* These files of the workplace as one relocatable object. */
+/* The model's code and these files of the workplace as one relocatable object, whose
+ * hidden symbols, by which its parts refer to each other, are local. */
 static bool join(const workplace *w, const image *im, workplace_file to,
                  const workplace_file *inputs)
 {
     char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
-    command c = {.arg = {"ld", "-r", "-o", w->file[to]}, .n = 4};
+    char *hide[] = {"objcopy", "--localize-hidden", w->file[to], NULL};
+    command c = {0};
 
+    add_all(&c, (const char *[]){"ld", "-r", "-o", w->file[to], NULL});
     add_files(&c, w, im, inputs);
-    return (!embedded(im) || workplace_run(w, blob)) && workplace_run(w, c.arg);
+    bool ok = (!embedded(im) || workplace_run(w, blob)) && run(w, &c);
+    return ok && workplace_run(w, hide);
 }
 
 bool link_object(const workplace *w, const image *im)
 {
     return write_blob(w, im) &&
-           join(w, im, WORK_OUT, (workplace_file[]){WORK_KERNELS, WORK_BLOB_OBJECT, WORK_FILES});
+           join(w, im, WORK_OUT, (workplace_file[]){WORK_BLOB_OBJECT, WORK_FILES});
 }
 
-/* One object, inner symbols made local, in an archive. */
+/* One object in an archive. */
 static bool make_archive(const workplace *w, const image *im)
 {
     char *whole = w->file[WORK_WHOLE];
-    char *hide[] = {"objcopy", "--localize-hidden", whole, NULL};
     char *pack[] = {"ar", "rcsD", w->file[WORK_OUT], whole, NULL};
-    static const workplace_file parts[] = {WORK_KERNELS, WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT,
-                                           WORK_FILES};
+    static const workplace_file parts[] = {WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES};
 
-    return join(w, im, WORK_WHOLE, parts) && workplace_run(w, hide) && workplace_run(w, pack);
+    return join(w, im, WORK_WHOLE, parts) && workplace_run(w, pack);
 }
 
 bool link_library(const workplace *w, const image *im, bool shared)
 {
-    command c = {.arg = {"cc", "-shared", "-o", w->file[WORK_OUT]}, .n = 4};
+    command c = {0};
 
     if (!write_blob(w, im) || !c_side(w, im))
         return false;
     if (!shared)
         return make_archive(w, im);
-    add_files(&c, w, im,
-              (workplace_file[]){WORK_KERNELS, WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
+    add_all(&c, (const char *[]){"cc", "-shared", "-o", w->file[WORK_OUT], NULL});
+    add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
     return link_with(w, &c, NULL);
 }

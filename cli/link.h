@@ -3,14 +3,16 @@
 #ifndef INGOT_LINK_H
 #define INGOT_LINK_H
 
-#include "image.h"
+#include "compile.h"
 #include "workplace.h"
 
 /* False after a message. */
 bool link_write_file(const char *path, const void *data, size_t size);
 /* WORK_WEIGHTS, if there are any.  False after a message. */
 bool link_write_weights(const workplace *w, const image *im);
-/* From WORK_KERNELS to WORK_OUT, the header of a library in WORK_HEADER, weights
+/* The model's code, as files of the workplace.  False after a message. */
+bool link_write_objects(workplace *w, const objects *o);
+/* From those files to WORK_OUT, the header of a library in WORK_HEADER, weights
  * that stay apart in WORK_WEIGHTS.  False after a message. */
 bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static);

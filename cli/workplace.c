@@ -13,9 +13,9 @@
 #include "cleanup.h"
 #include "options.h"
 
-static const char *const names[WORK_FILES] = {
-    [WORK_KERNELS] = "kernels.o",     [WORK_WEIGHTS] = "weights.bin",
-    [WORK_BLOB] = "weights.s",        [WORK_BLOB_OBJECT] = "weights.o",
+static const char *const file_name[WORK_FILES] = {
+    [WORK_WEIGHTS] = "weights.bin",   [WORK_BLOB] = "weights.s",
+    [WORK_BLOB_OBJECT] = "weights.o",
     [WORK_SOURCE] = "library.c",      [WORK_SOURCE_OBJECT] = "library.o",
     [WORK_WHOLE] = "model.o",         [WORK_HEADER] = "model.h",
     [WORK_OUT] = "out",
@@ -51,7 +51,7 @@ bool workplace_open(workplace *w, const char *out)
         return cli_wrong("%s: cannot be written: %s", out, strerror(why));
     }
     for (int i = 0; i < WORK_FILES; i++)
-        if (asprintf(&w->file[i], "%s/%s", w->folder, names[i]) < 0)
+        if (asprintf(&w->file[i], "%s/%s", w->folder, file_name[i]) < 0)
             return cli_wrong("no memory");
     return true;
 }
@@ -64,8 +64,23 @@ void workplace_close(workplace *w)
     }
     for (int i = 0; i < WORK_FILES; i++)
         free(w->file[i]);
+    for (uint32_t i = 0; i < w->object.len; i++)
+        free(w->object.at[i]);
+    vec_free(&w->object);
     free(w->folder);
     *w = (workplace){0};
+}
+
+const char *workplace_object(workplace *w)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/kernels.%u.o", w->folder, w->object.len) < 0) {
+        cli_wrong("no memory");
+        return NULL;
+    }
+    vec_push(&w->object, path);
+    return path;
 }
 
 static void say_command(char *const *argv)

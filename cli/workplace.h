@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
+#include "base.h"
+
 typedef enum workplace_file {
-    WORK_KERNELS,               /* object code of the model */
     WORK_WEIGHTS,               /* their bytes */
     WORK_BLOB,                  /* assembler text that includes them */
     WORK_BLOB_OBJECT,
@@ -21,6 +22,7 @@ typedef enum workplace_file {
 
 typedef struct workplace {
     char *folder, *file[WORK_FILES];
+    VEC(char *) object;         /* object files of the model's code */
     int slot;
     bool verbose;               /* say which programs are run */
 } workplace;
@@ -29,6 +31,8 @@ typedef struct workplace {
  * there and no regular file.  workplace_close in any case. */
 bool workplace_open(workplace *w, const char *out);
 void workplace_close(workplace *w);
+/* The path of another object file; null after a message. */
+const char *workplace_object(workplace *w);
 /* Runs a program to its end; false after a message unless it succeeds. */
 bool workplace_run(const workplace *w, char *const *argv);
 /* Gives one of the files its final name. */

@@ -42,6 +42,8 @@ static bool place_states(image *im)
 
 bool image_place(image *im, diag *d)
 {
+    if (!im->p->entry.len)
+        return diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
     im->offsets = im->m->consts.len;
     im->offset = mem_alloc((im->offsets + 1) * sizeof *im->offset);
     memset(im->offset, 0xff, (im->offsets + 1) * sizeof *im->offset);
@@ -62,6 +64,7 @@ void image_free(image *im)
 {
     mem_free(im->offset);
     mem_free(im->state_offset);
+    mem_free(im->least);
     vec_free(&im->order);
 }
 

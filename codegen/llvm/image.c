@@ -1,7 +1,5 @@
 /* codegen/llvm/image.c - the tables of a compiled model and the functions
  * beside run: sizes, arithmetic, first values of states. */
-#include "image.h"
-
 #include "abi.h"
 #include "llvm_plan.h"
 
@@ -268,17 +266,13 @@ static void types(emitter *e)
     e->none = LLVMVoidTypeInContext(e->cx);
 }
 
-bool image_emit(image *im, LLVMModuleRef m, diag *d)
+void image_emit_host(const image *im, LLVMModuleRef m)
 {
     emitter e = {.image = im, .m = m, .dims = &im->m->dims};
     uint32_t n = im->p->entry.len;
-    value *entry = mem_alloc((n + 1) * sizeof *entry);
+    value *entry = mem_alloc(n * sizeof *entry);
 
-    if (!n)
-        return diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
     types(&e);
-    for (uint32_t i = 0; i < im->l->kernel.len; i++)
-        LLVMSetLinkage(llvm_emit_kernel(m, im->l->kernel.at[i], im->target), LLVMInternalLinkage);
     e.start = pe_starter(&e);
     for (uint32_t i = 0; i < n; i++) {
         e.e = im->p->entry.at[i];
@@ -287,5 +281,4 @@ bool image_emit(image *im, LLVMModuleRef m, diag *d)
     model_table(&e, entry, n);
     LLVMDisposeBuilder(e.b);
     mem_free(entry);
-    return !diag_failed(d);
 }

@@ -1,11 +1,11 @@
-/* codegen/llvm/image.h - a plan as one LLVM module with the interface of
- * ir/abi.h, and the weights beside it. */
+/* codegen/llvm/image.h - a plan and its kernels as native code with the interface of
+ * ir/abi.h, and the weights beside it: what it holds, and where. */
 #ifndef INGOT_IMAGE_H
 #define INGOT_IMAGE_H
 
-#include "llvm_module.h"
 #include "lower.h"
 #include "plan.h"
+#include "target.h"
 
 typedef struct image {
     ir_module *m;
@@ -25,16 +25,15 @@ typedef struct image {
     bool weights_apart;             /* in a file: neither in the table nor in NAME.weights */
     uint64_t weights_hash;          /* of a file, see ir/abi.h */
     uint64_t *state_offset, state_size;
+    int64_t *least;                 /* by kernel: iterations that are worth the threads */
 } image;
 
-/* Decides where constants and states lie; must come before image_emit.  False
- * with an error when they take more than max_weights. */
+/* Decides where constants and states lie; must come before all else.  False with an
+ * error when there is no entry, or when they take more than max_weights. */
 bool image_place(image *im, diag *d);
-void image_free(image *im);    /* what image_place made */
+void image_free(image *im);         /* what was made for it */
 /* Gives the weights to `put`, in pieces of whole cache lines; false if that is. */
 typedef bool image_put(void *cx, const void *data, size_t size);
 bool image_write_weights(const image *im, image_put *put, void *cx);
-/* Kernels, the entries' functions and the model's table. */
-bool image_emit(image *im, LLVMModuleRef m, diag *d);
 
 #endif

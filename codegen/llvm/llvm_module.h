@@ -8,16 +8,22 @@
 #include "loop.h"
 #include "target.h"
 
-/* Defines `void <k->name>(ptr arg, i64 begin, i64 end, i32 thread)` in m; the
+/* Defines `void <k->name>(ptr arg, i64 begin, i64 end, i32 thread)` in m, hidden; the
  * kernel is verified text.  See loop.h for the argument. */
-LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t);
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t);
 
-/* Code generator for the target; the host's triple.  Null after an error. */
-LLVMTargetMachineRef llvm_machine(const target *t, diag *d);
-/* Runs our own short list of passes. */
-bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, diag *d);
-/* Object code (or assembly) in memory, the caller's to mem_free. */
-bool llvm_object(LLVMModuleRef m, LLVMTargetMachineRef tm, bool assembly, uint8_t **data,
-                 size_t *size, diag *d);
+/* Prepares LLVM for this process, in one thread before all others.  False with an
+ * error when it has no code generator for the host. */
+bool llvm_start(diag *d);
+/* Code generator for the target, with the host's triple. */
+LLVMTargetMachineRef llvm_machine(const target *t);
+/* Runs our own short list of passes.  False with an error, for LLVMDisposeMessage. */
+bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error);
+/* An object file, or assembly, in memory, the caller's to mem_free.  False with an
+ * error, for LLVMDisposeMessage. */
+bool llvm_generate(LLVMModuleRef m, LLVMTargetMachineRef tm, bool assembly, uint8_t **data,
+                   size_t *size, char **error);
+/* LLVM IR as text, the caller's to mem_free. */
+void llvm_print(LLVMModuleRef m, uint8_t **data, size_t *size);
 
 #endif

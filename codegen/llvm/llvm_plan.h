@@ -3,6 +3,7 @@
 #define INGOT_LLVM_PLAN_H
 
 #include "image.h"
+#include "llvm_module.h"
 
 typedef LLVMValueRef value;
 typedef LLVMTypeRef type;
@@ -34,6 +35,12 @@ typedef struct emitter {
     } shown;
     LLVMBasicBlockRef leave;        /* frees what is late, returns the status */
 } emitter;
+
+/* ---- image.c ---- */
+
+/* Defines the model's table and all functions of its entries in m.  Kernels that m
+ * does not define are declared. */
+void image_emit_host(const image *im, LLVMModuleRef m);
 
 /* ---- dim.c ---- */
 

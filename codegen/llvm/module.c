@@ -11,23 +11,24 @@ static const char pipeline[] = "always-inline,function(sroa,early-cse<memssa>,"
                                "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-"
                                "cse<memssa>,simplifycfg,dce)";
 
-static bool failed(diag *d, const char *what, char *message)
-{
-    diag_error(d, (ir_loc){0}, D_IO, what, message ? message : "failed");
-    LLVMDisposeMessage(message);
-    return false;
-}
-
 /* What LLVM cannot go on from is our bug, not its user's. */
 static void on_fatal_error(const char *reason)
 {
     ICE_IF(true, "LLVM: %s", reason);
 }
 
-LLVMTargetMachineRef llvm_machine(const target *t, diag *d)
+/* Null with a message, LLVM's to free. */
+static LLVMTargetRef host_target(char **triple, char **message)
 {
     LLVMTargetRef target;
-    char *message = NULL, *triple;
+
+    *triple = LLVMGetDefaultTargetTriple();
+    return LLVMGetTargetFromTriple(*triple, &target, message) ? NULL : target;
+}
+
+bool llvm_start(diag *d)
+{
+    char *triple, *message = NULL;
 
     LLVMResetFatalErrorHandler();
     LLVMInstallFatalErrorHandler(on_fatal_error);
@@ -36,19 +37,27 @@ LLVMTargetMachineRef llvm_machine(const target *t, diag *d)
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser();
-    triple = LLVMGetDefaultTargetTriple();
-    if (LLVMGetTargetFromTriple(triple, &target, &message)) {
-        failed(d, triple, message);
-        return NULL;
-    }
+    bool ok = host_target(&triple, &message) ||
+              diag_error(d, (ir_loc){0}, D_IO, triple, message ? message : "failed");
+    LLVMDisposeMessage(triple);
+    LLVMDisposeMessage(message);
+    return ok;
+}
+
+LLVMTargetMachineRef llvm_machine(const target *t)
+{
+    char *triple, *message = NULL;
+    LLVMTargetRef target = host_target(&triple, &message);
     LLVMTargetMachineRef tm =
         LLVMCreateTargetMachine(target, triple, t->name, t->features, LLVMCodeGenLevelAggressive,
                                 LLVMRelocPIC, LLVMCodeModelDefault);
+
     LLVMDisposeMessage(triple);
+    LLVMDisposeMessage(message);
     return tm;
 }
 
-bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, diag *d)
+bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
 {
     LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
     LLVMErrorRef e = LLVMRunPasses(m, pipeline, tm, o);
@@ -56,29 +65,44 @@ bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, diag *d)
 
     LLVMDisposePassBuilderOptions(o);
     if (e) {
-        char *text = LLVMGetErrorMessage(e);
-        diag_error(d, (ir_loc){0}, D_IO, "LLVM", text);
-        LLVMDisposeErrorMessage(text);
+        char *why = LLVMGetErrorMessage(e);
+        *error = LLVMCreateMessage(why);
+        LLVMDisposeErrorMessage(why);
         return false;
     }
-    if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message))
-        return failed(d, "LLVM verifier", message);
+    if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message)) {
+        *error = message;
+        return false;
+    }
     LLVMDisposeMessage(message);
     return true;
 }
 
-bool llvm_object(LLVMModuleRef m, LLVMTargetMachineRef tm, bool assembly, uint8_t **data,
-                 size_t *size, diag *d)
+/* The caller's to mem_free. */
+static void copy_out(const char *from, size_t n, uint8_t **data, size_t *size)
 {
-    LLVMMemoryBufferRef buffer;
-    char *message = NULL;
+    *size = n;
+    *data = mem_alloc(n);
+    memcpy(*data, from, n);
+}
 
-    if (LLVMTargetMachineEmitToMemoryBuffer(tm, m, assembly ? LLVMAssemblyFile : LLVMObjectFile,
-                                            &message, &buffer))
-        return failed(d, "LLVM", message);
-    *size = LLVMGetBufferSize(buffer);
-    *data = mem_alloc(*size);
-    memcpy(*data, LLVMGetBufferStart(buffer), *size);
+bool llvm_generate(LLVMModuleRef m, LLVMTargetMachineRef tm, bool assembly, uint8_t **data,
+                   size_t *size, char **error)
+{
+    LLVMCodeGenFileType kind = assembly ? LLVMAssemblyFile : LLVMObjectFile;
+    LLVMMemoryBufferRef buffer;
+
+    if (LLVMTargetMachineEmitToMemoryBuffer(tm, m, kind, error, &buffer))
+        return false;
+    copy_out(LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), data, size);
     LLVMDisposeMemoryBuffer(buffer);
     return true;
+}
+
+void llvm_print(LLVMModuleRef m, uint8_t **data, size_t *size)
+{
+    char *ll = LLVMPrintModuleToString(m);
+
+    copy_out(ll, strlen(ll), data, size);
+    LLVMDisposeMessage(ll);
 }

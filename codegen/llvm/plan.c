@@ -265,10 +265,23 @@ static void late_scratch(emitter *e, const plan_step *s)
     set_word(e, 0, LLVMBuildLoad2(e->b, e->ptr, late_pointer(e, s->u.run.late), ""));
 }
 
+/* The function of a kernel, which may be in another module. */
+static value kernel_of(emitter *e, uint32_t id)
+{
+    const char *name = e->image->l->kernel.at[id]->name;
+    type arg[4] = {e->ptr, e->i64, e->i64, e->i32};
+    value f = LLVMGetNamedFunction(e->m, name);
+
+    if (!f) {
+        f = LLVMAddFunction(e->m, name, LLVMFunctionType(e->none, arg, 4, false));
+        LLVMSetVisibility(f, LLVMHiddenVisibility);
+    }
+    return f;
+}
+
 static void emit_run(emitter *e, const plan_step *s)
 {
-    const lp_kernel *k = e->image->l->kernel.at[s->u.run.kernel];
-    value kernel = LLVMGetNamedFunction(e->m, k->name);
+    value kernel = kernel_of(e, s->u.run.kernel);
     type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
     bool late = s->u.run.late != PLAN_NONE;
     value workspace = late ? pe_load(e, e->args, 0, e->ptr) : NULL;
@@ -283,7 +296,7 @@ static void emit_run(emitter *e, const plan_step *s)
         set_word(e, at++, pe_dim(e, s->u.run.dim[i]));
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
                    (value[]){e->call, kernel, e->args, pe_dim(e, s->u.run.trip),
-                             pe_int(e, lp_least_parallel(k))}, 5, "");
+                             pe_int(e, e->image->least[s->u.run.kernel])}, 5, "");
     if (late)
         set_word(e, 0, workspace);
 }

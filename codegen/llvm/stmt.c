@@ -514,7 +514,7 @@ static value body_function(emit *e, const char *name, uint32_t params, uint32_t 
 }
 
 /* void NAME(arg, begin, end, thread): unpacks and calls the body. */
-static value wrapper(emit *e, value body, uint32_t params, uint32_t dims)
+static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
 {
     type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
     type t[4] = {ptr, i64, i64, LLVMInt32TypeInContext(e->cx)};
@@ -522,6 +522,7 @@ static value wrapper(emit *e, value body, uint32_t params, uint32_t dims)
                               LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, 4, false));
     value *a = mem_alloc((3 + params + dims) * sizeof *a), arg = LLVMGetParam(f, 0);
 
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
     function_attributes(e, f);
     LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
     for (uint32_t i = 0; i < 2 + params + dims; i++) {
@@ -540,10 +541,9 @@ static value wrapper(emit *e, value body, uint32_t params, uint32_t dims)
     LLVMBuildCall2(e->b, LLVMGlobalGetValueType(body), body, a, 3 + params + dims, "");
     LLVMBuildRetVoid(e->b);
     mem_free(a);
-    return f;
 }
 
-LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
 {
     emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lanes = 1};
     char name[300];
@@ -568,12 +568,11 @@ LLVMValueRef llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
         e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->param.len + i);
     emit_block(&e, k->body);
     LLVMBuildRetVoid(e.b);
-    value f = wrapper(&e, e.fn, k->param.len, k->dim.len);
+    wrapper(&e, e.fn, k->param.len, k->dim.len);
     LLVMDisposeBuilder(e.b);
     for (int i = 0; i < 2; i++)
         mem_free(e.memo[i]);
     mem_free(e.var);
     mem_free(e.base);
     mem_free(e.wide);
-    return f;
 }

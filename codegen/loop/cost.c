@@ -44,16 +44,27 @@ static int64_t trips(const lp_kernel *k, const lp_stmt *s)
     return length <= 0 ? 0 : (length - 1) / s->step[0] + 1;
 }
 
-static int64_t block_cost(const lp_kernel *k, const lp_stmt *s)
+/* How often a loop's body stands in the emitted code. */
+static int64_t copies(const lp_kernel *k, const lp_stmt *s)
+{
+    if (s->kind == LP_UNROLL)
+        return trips(k, s);
+    return s->kind == LP_VEC && s->tail != LP_EXACT ? 2 : 1;
+}
+
+/* Operations that a run executes or, of the `text`, that the code has. */
+static int64_t block_cost(const lp_kernel *k, const lp_stmt *s, bool text)
 {
     int64_t sum = 0;
 
     for (; s; s = s->next) {
         int left = WHOLE_TEXT;
+        int64_t body = s->body ? block_cost(k, s->body, text) : 0;
+        int64_t other = s->other ? block_cost(k, s->other, text) : 0;
         if (s->op == LP_LOOP)
-            sum = plus(sum, times(trips(k, s), block_cost(k, s->body)));
+            sum = plus(sum, times(text ? copies(k, s) : trips(k, s), body));
         else if (s->op == LP_IF)
-            sum = plus(sum, max_i64(block_cost(k, s->body), block_cost(k, s->other)));
+            sum = plus(sum, text ? plus(body, other) : max_i64(body, other));
         else if (s->op == LP_TRANSPOSE)
             sum = plus(sum, 8 * s->size);       /* rows in, rounds of exchanges, rows out */
         else if (s->op != LP_PREFETCH)
@@ -66,7 +77,12 @@ int64_t lp_iteration_cost(const lp_kernel *k)
 {
     const lp_stmt *par = lp_find_par(k);
 
-    return block_cost(k, par ? par->body : k->body);
+    return block_cost(k, par ? par->body : k->body, false);
+}
+
+int64_t lp_text_size(const lp_kernel *k)
+{
+    return block_cost(k, k->body, true);
 }
 
 /* Threads meet in the time of some hundred vector operations, and in far more where

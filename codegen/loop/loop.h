@@ -252,6 +252,8 @@ lp_expr lp_kernel_trip(lp_kernel *k);
 /* Vector and scalar operations of one of them, about and at most; INT64_MAX where
  * extents that only the run knows decide. */
 int64_t lp_iteration_cost(const lp_kernel *k);
+/* Vector and scalar operations of the emitted code, about. */
+int64_t lp_text_size(const lp_kernel *k);
 /* So many iterations, at least 2, are worth the meeting of threads. */
 int64_t lp_least_parallel(const lp_kernel *k);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */

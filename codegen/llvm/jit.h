@@ -1,0 +1,20 @@
+/* codegen/llvm/jit.h - a compiled image, loaded into this process. */
+#ifndef INGOT_JIT_H
+#define INGOT_JIT_H
+
+#include "compile.h"
+
+struct ingot_model;
+typedef struct jit jit;
+
+/* Links the image's objects; its table refers to these weights, which stay the
+ * caller's.  Null after an error. */
+jit *jit_load(const image *im, const objects *o, const uint8_t *weights, diag *d);
+void jit_close(jit *j);
+/* The image's table, see ir/abi.h. */
+const struct ingot_model *jit_model(const jit *j);
+
+/* Bytes of machine code in object files. */
+uint64_t objects_code_size(const objects *o);
+
+#endif
