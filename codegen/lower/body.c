@@ -231,56 +231,87 @@ static lp_expr fail(body *b, ir_ref ref, const char *why)
     return lp_const_int(b->k, ir_type_of(b->fn, ref)->dtype, 0);
 }
 
+/* Does the run of axes that ends with product p in one shape and q in the other
+ * go on in the first?  It has `left` more axes there. */
+static bool grows_first(dim_table *t, ir_dim p, int left, ir_dim q, int other_left)
+{
+    int64_t a, c;
+    ir_dim quotient;
+
+    if (left <= 0 || other_left <= 0)
+        return left > 0;
+    if (dim_const(t, p, &a) && dim_const(t, q, &c))
+        return a < c;
+    return dim_divides(t, p, q, &quotient);
+}
+
+/* The first axes of the shortest runs with equal products that end at axes *i of
+ * `from` and *j of `to`; -1 where a shape has no axis left. */
+static void find_run(dim_table *t, const ir_type *from, int *i, const ir_type *to, int *j)
+{
+    ir_dim p = *i >= 0 ? from->dim[*i] : (ir_dim){1}, q = *j >= 0 ? to->dim[*j] : (ir_dim){1};
+
+    while (!dim_same(p, q) && (*i > 0 || *j > 0)) {
+        if (grows_first(t, p, *i, q, *j))
+            p = dim_mul(t, p, from->dim[--*i]);
+        else
+            q = dim_mul(t, q, to->dim[--*j]);
+    }
+}
+
+/* The place of idx[first..last] among all elements of these axes of t. */
+static lp_expr join_index(body *b, const ir_type *t, int first, int last, const lp_expr *idx)
+{
+    lp_expr linear = first <= last ? idx[first] : lp_int(b->k, 0);
+
+    for (int i = first + 1; i <= last; i++) {
+        linear = lp_mul(b->k, linear, body_dim(b, t->dim[i]));
+        linear = lp_add(b->k, linear, idx[i]);
+    }
+    return linear;
+}
+
+/* The opposite. */
+static void split_index(body *b, const ir_type *t, int first, int last, lp_expr linear,
+                        lp_expr *idx)
+{
+    int32_t axes[IR_MAX_RANK];
+    int n = 0;
+
+    for (int i = first; i <= last; i++)
+        axes[n++] = i;
+    body_split(b, linear, t, axes, n, idx);
+}
+
+/* Runs of axes with equal products, from the last: within a run the index is
+ * joined and split again.  What lies in memory needs no split, for its last axis
+ * reaches over the others: with x: f32[4, 6] element 9 of reshape(x): f32[24] is
+ * x[0, 9]. */
 static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *idx)
 {
     const ir_type *from = ir_type_of(b->fn, x);
-    lp_kernel *k = b->k;
-    lp_expr out[IR_MAX_RANK] = {0};
-    int i = from->rank - 1, j = to->rank - 1;
     dim_table *t = &b->l->m->dims;
-    ir_dim one = {1};
+    lp_expr in[IR_MAX_RANK] = {0};
+    bool in_memory = body_source(b, x) != 0;
 
-    /* Runs of axes with equal products, from the last: within a run linearize
-     * and split again. */
-    while (i >= 0 || j >= 0) {
+    for (int i = from->rank - 1, j = to->rank - 1; i >= 0 || j >= 0;) {
+        int last = i, end = j;
         if (i >= 0 && dim_is(t, from->dim[i], 1)) {
-            out[i--] = lp_int(k, 0);
+            in[i--] = lp_int(b->k, 0);
             continue;
         }
         if (j >= 0 && dim_is(t, to->dim[j], 1)) {
             j--;
             continue;
         }
-        int i0 = i, j0 = j;
-        ir_dim p = i >= 0 ? from->dim[i] : one, q = j >= 0 ? to->dim[j] : one;
-        while (!dim_same(p, q) && (i0 > 0 || j0 > 0)) {
-            int64_t a, c;
-            bool smaller = dim_const(t, p, &a) && dim_const(t, q, &c) ? a < c : i0 > 0 && j0 <= 0;
-            ir_dim quotient;
-            if (!smaller && !(dim_const(t, p, &a) && dim_const(t, q, &c)))
-                smaller = i0 > 0 && dim_divides(t, p, q, &quotient);
-            if ((smaller && i0 > 0) || j0 <= 0)
-                p = dim_mul(t, p, from->dim[--i0]);
-            else
-                q = dim_mul(t, q, to->dim[--j0]);
-        }
-        lp_expr linear = 0;
-        for (int a = j0 < 0 ? 0 : j0; a <= j; a++) {
-            linear = linear ? lp_mul(k, linear, body_dim(b, to->dim[a])) : 0;
-            linear = linear ? lp_add(k, linear, idx[a]) : idx[a];
-        }
-        if (!linear)
-            linear = lp_int(k, 0);
-        for (int a = i; a >= i0 && a >= 0; a--) {
-            lp_expr e = body_dim(b, from->dim[a]);
-            out[a] = a == i0 ? linear : lp_mod(k, linear, e);
-            if (a > i0)
-                linear = lp_div(k, linear, e);
-        }
-        i = i0 - 1;
-        j = j0 - 1;
+        find_run(t, from, &i, to, &j);
+        lp_expr linear = join_index(b, to, (int)max_i64(j, 0), end, idx);
+        for (int a = i; in_memory && a < last; a++)
+            in[a] = lp_int(b->k, 0);
+        split_index(b, from, in_memory ? last : (int)max_i64(i, 0), last, linear, in);
+        i--, j--;
     }
-    return body_at(b, x, out);
+    return body_at(b, x, in);
 }
 
 static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to,
