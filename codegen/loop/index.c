@@ -33,6 +33,18 @@ static bool is_op_int(const lp_kernel *k, lp_expr e, sc_op op, lp_expr *x, int64
 
 static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b);
 
+/* Are a and b x / d * d and x % d?  Their sum is x. */
+static bool is_whole(const lp_kernel *k, lp_expr a, lp_expr b, lp_expr *x)
+{
+    lp_expr quotient, d, by;
+
+    if (!is_op(k, a, SC_MUL, &quotient, &d) || !is_op(k, b, SC_MOD, x, &by) || by != d)
+        return false;
+    const lp_node *n = lp_at(k, quotient);
+    return n->kind == LX_FLOORDIV && k->arg.at[n->arg] == *x && k->arg.at[n->arg + 1] == d &&
+           lp_at(k, d)->lo > 0;
+}
+
 static lp_expr add_int(lp_kernel *k, lp_expr a, int64_t c)
 {
     return index_add(k, a, lp_int(k, c));
@@ -62,6 +74,8 @@ static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
     if (is_op(k, a, SC_SUB, &x, &y) && y == b)
         return x;
     if (is_op(k, b, SC_SUB, &x, &y) && y == a)
+        return x;
+    if (is_whole(k, a, b, &x))
         return x;
     return raw2(k, SC_ADD, a, b);
 }
@@ -140,6 +154,20 @@ static bool divides(lp_kernel *k, lp_expr e, lp_expr by, lp_expr *quotient)
     return false;
 }
 
+/* Is a = q * s + rest with 0 <= rest < s, and b = f * s with f > 0?  Then a / b is
+ * q / f, and a % b is q % f * s + rest.  With v < 112, (i * 112 + v) / 896 is i / 8. */
+static bool in_steps(lp_kernel *k, lp_expr a, lp_expr b, lp_expr *q, lp_expr *s, lp_expr *rest,
+                     lp_expr *f)
+{
+    lp_expr x, y;
+
+    if (!is_exact(k, a) || !is_op(k, a, SC_ADD, &x, &y))
+        return false;
+    *rest = is_op(k, x, SC_MUL, q, s) ? y : x;
+    return (*rest == y || is_op(k, y, SC_MUL, q, s)) && below(k, *rest, *s) &&
+           divides(k, b, *s, f) && lp_at(k, *f)->lo > 0;
+}
+
 static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
 {
     int64_t p;
@@ -169,7 +197,7 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
 lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t c;
-    lp_expr x, y, q;
+    lp_expr x, y, q, f;
 
     ICE_IF(lp_dtype(k, a) != DT_I64 || lp_dtype(k, b) != DT_I64, "lp_div of no index");
     bool literal = lp_is_int(k, b, &c);
@@ -183,6 +211,8 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
         return lp_int(k, 1);
     if (!literal && divides(k, a, b, &q))
         return q;
+    if (in_steps(k, a, b, &q, &x, &y, &f))
+        return lp_div(k, q, f);
     if ((!literal || c > 0) && is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_add(k, q, lp_div(k, y, b));
@@ -202,7 +232,7 @@ lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b)
 static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p, c;
-    lp_expr x, y, q;
+    lp_expr x, y, q, f;
     bool literal = lp_is_int(k, b, &c);
 
     if (literal && c <= 0)
@@ -215,6 +245,8 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
         return a;
     if (divides(k, a, b, &q))
         return lp_int(k, 0);
+    if (in_steps(k, a, b, &q, &x, &y, &f))
+        return index_add(k, index_mul(k, index_mod(k, q, f), x), y);
     if (is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_mod(k, y, b);

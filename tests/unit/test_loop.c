@@ -333,6 +333,38 @@ static void test_growth(void **state)
     }
 }
 
+/* Quotients and remainders of i * 112 + v, where i counts steps of 112 and v is within one. */
+static void test_index(void **state)
+{
+    lp_kernel *k = lp_kernel_new("f");
+    lp_expr zero = lp_int(k, 0), d = lp_dim_range(k, "d", 1, 1000, 1);
+    lp_expr i = lp_for(k, "i", zero, d), v = lp_for(k, "v", zero, lp_int(k, 112));
+    lp_expr w = lp_for(k, "w", zero, d);
+    lp_expr at = lp_add(k, lp_mul(k, i, lp_int(k, 112)), v);
+    lp_expr by = lp_add(k, lp_mul(k, i, d), w), area = lp_mul(k, lp_int(k, 7), d);
+    const struct {
+        lp_expr e;
+        const char *text;
+    } row[] = {
+        {lp_div(k, at, lp_int(k, 896)), "i / 8"},
+        {lp_mod(k, at, lp_int(k, 896)), "i % 8 * 112 + v"},
+        {lp_div(k, at, lp_int(k, 100)), "(i * 112 + v) / 100"},
+        {lp_div(k, by, area), "i / 7"},
+        {lp_mod(k, by, area), "i % 7 * d + w"},
+        {lp_add(k, lp_mul(k, lp_div(k, at, lp_int(k, 5)), lp_int(k, 5)), lp_mod(k, at, lp_int(k, 5))),
+         "i * 112 + v"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < sizeof row / sizeof *row; n++) {
+        text t = {0};
+        lp_print_expr(k, row[n].e, &t);
+        assert_string_equal(t.at, row[n].text);
+        text_free(&t);
+    }
+    lp_kernel_free(k);
+}
+
 /* The builder: parameters come when they are asked for, and what is known to run
  * once, or never, leaves no trace. */
 static void test_builder(void **state)
@@ -413,7 +445,8 @@ int main(void)
         cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_builder),   cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_index),     cmocka_unit_test(test_builder),
+        cmocka_unit_test(test_cost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
