@@ -131,13 +131,14 @@ static bool interpret(const ingot_engine *e, const tensor_value *in, tensor_valu
     return ok;
 }
 
-/* A request for a gradient has no value of its own. */
+/* A request for a gradient has no value of its own; it is none through a call. */
 static bool expand_gradients(ir_module *m, diag *d)
 {
     pass_ctx cx = {.m = m, .d = d};
     bool changed;
 
-    return pass_one(&cx, pass_find("grad"), &changed);
+    return pass_one(&cx, pass_find("inline"), &changed) &&
+           pass_one(&cx, pass_find("grad"), &changed);
 }
 
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,

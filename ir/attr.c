@@ -141,6 +141,15 @@ const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_at
     return kept;
 }
 
+/* The symbol that a node defines, where another symbol takes its place. */
+static void rename_symbol(const ir_module *m, const dim_subst *s, uint32_t *id)
+{
+    uint32_t by = *id < s->n && s->given[*id] ? dim_symbol_id(&m->dims, s->to[*id]) : NAMES_NONE;
+
+    if (by != NAMES_NONE)
+        *id = by;
+}
+
 const union ir_attr *ir_attr_apply(ir_module *m, unsigned op,
                                    const union ir_attr *a, const dim_subst *s)
 {
@@ -154,6 +163,8 @@ const union ir_attr *ir_attr_apply(ir_module *m, unsigned op,
         void *p = (char *)&copy + f->offset;
         if (f->kind == AK_dim)
             *(ir_dim *)p = dim_apply(&m->dims, s, *(ir_dim *)p);
+        if (f->kind == AK_sym)
+            rename_symbol(m, s, p);
         if (f->kind != AK_dims)
             continue;
         ir_dims *l = p;

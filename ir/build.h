@@ -138,6 +138,19 @@ void ir_update_state(ir_build *b, uint32_t state, ir_ref x);
 typedef ir_ref ir_rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
                        const ir_ref *args);
 bool ir_rewrite(ir_module *m, ir_fn *fn, diag *d, ir_rule *rule, void *cx);
+/* The same for nodes whose results come from several others: the expansion puts a
+ * replacement for each result of n into `out`, or returns false to have n rebuilt. */
+typedef bool ir_expansion(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
+                          const ir_ref *args, ir_ref *out);
+bool ir_expand(ir_module *m, ir_fn *fn, diag *d, ir_expansion *expansion, void *cx);
+/* Makes the nodes of `callee` in b, with `args` for its parameters and their extents for
+ * the symbols in its parameters' types; out gets its results.  Symbols that its nodes
+ * define are new in each copy.  Nodes keep their places.  False after an error. */
+bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out);
+/* What symbols in the types of f's parameters are where the parameters have these types:
+ * to[id] where given[id], for each symbol that is the whole extent of an axis.  Both lists
+ * have an entry a symbol of the module, given's false at first. */
+void ir_match_dims(const ir_fn *f, const ir_type *const *types, ir_dim *to, bool *given);
 /* The same with symbols replaced in every type and attribute. */
 bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s);
 

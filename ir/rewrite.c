@@ -3,14 +3,18 @@
  * A rewrite never edits: it makes the function anew, node by node, asking the
  * rule for a replacement of each.  What nobody uses is left out; a node that
  * defines a dim symbol is used where a type or attribute mentions it.  A
- * `bind` whose operand became known replaces its symbol from there on. */
+ * `bind` whose operand became known replaces its symbol from there on.  The same
+ * copying puts a called function's nodes in place of the call. */
 #include "build.h"
 
 typedef struct rewrite {
     ir_module *m;
     diag *d;
-    ir_rule *rule;
+    ir_rule *rule;              /* this or .. */
+    ir_expansion *expansion;    /* .. this, or neither */
     void *cx;
+    const ir_fn *callee;        /* inlined: its parameters are .. */
+    const ir_ref *args;         /* .. these */
     ir_dim *to;                 /* dim substitution, by symbol */
     bool *given;
     uint32_t symbols, replaced;
@@ -75,7 +79,7 @@ static void find_live(live *l)
 
 /* ---- copying ------------------------------------------------------------------- */
 
-static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn);
+static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn);
 
 static dim_subst subst(const rewrite *w)
 {
@@ -158,21 +162,33 @@ static ir_ref copy_node(rewrite *w, ir_build *b, const ir_fn *old,
     b->loc = n->loc;
     b->copy = n->copy;
     if (n->op == OP_INPUT)
-        return copy_input(w, b, old, n);
+        return w->callee == old ? w->args[n->attr->INPUT.index] : copy_input(w, b, old, n);
     if (n->op == OP_BIND && bind_known(w, b, n, args))
         return args[0];
-    const ir_attr *attr = new_attr(w, n);
     ir_node now = *n;
-    now.attr = attr;
+    now.attr = new_attr(w, n);
     ir_ref r = w->rule ? w->rule(w->cx, b, old, &now, args) : IR_NONE;
     if (r != IR_NONE) {
         w->changed = true;
         return r;
     }
-    return ir_make(b, n->op, args, n->narg, attr);
+    return ir_make(b, n->op, args, n->narg, now.attr);
 }
 
-static bool copy_nodes(rewrite *w, ir_build *b, ir_fn *fn, const live *l, ir_ref *map)
+/* Refs of node n's results, to `out`. */
+static void copy(rewrite *w, ir_build *b, const ir_fn *old, const ir_node *n, const ir_ref *args,
+                 ir_ref *out)
+{
+    if (w->expansion && w->expansion(w->cx, b, old, n, args, out)) {
+        w->changed = true;
+        return;
+    }
+    ir_ref r = copy_node(w, b, old, n, args);
+    for (uint32_t i = 0; i < n->nres; i++)
+        out[i] = r == IR_NONE ? r : r + i;
+}
+
+static bool copy_nodes(rewrite *w, ir_build *b, const ir_fn *fn, const live *l, ir_ref *map)
 {
     VEC(ir_ref) args = {0};
     bool ok = true;
@@ -186,10 +202,8 @@ static bool copy_nodes(rewrite *w, ir_build *b, ir_fn *fn, const live *l, ir_ref
         vec_resize(&args, n->narg + 1u);
         for (uint32_t j = 0; j < n->narg; j++)
             args.at[j] = map[ir_arg(fn, n, j)];
-        ir_ref r = copy_node(w, b, fn, n, args.at);
+        copy(w, b, fn, n, args.at, map + n->first);
         ok = !diag_failed(w->d);
-        for (uint32_t j = 0; j < n->nres; j++)
-            map[n->first + j] = r == IR_NONE ? r : r + j;
     }
     vec_free(&args);
     return ok;
@@ -241,7 +255,7 @@ static void sweep(rewrite *w, ir_fn *f)
 }
 
 /* The copy; the old function is left as it was. */
-static ir_fn *rewrite_fn(rewrite *w, ir_fn *fn)
+static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn)
 {
     arena mem = {0};
     ir_build b;
@@ -280,6 +294,13 @@ bool ir_rewrite(ir_module *m, ir_fn *fn, diag *d, ir_rule *rule, void *cx)
     return run(&w, fn);
 }
 
+bool ir_expand(ir_module *m, ir_fn *fn, diag *d, ir_expansion *expansion, void *cx)
+{
+    rewrite w = {.m = m, .d = d, .expansion = expansion, .cx = cx};
+
+    return run(&w, fn);
+}
+
 bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s)
 {
     rewrite w = {.m = m, .d = d};
@@ -288,4 +309,77 @@ bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s)
         if (s->given[i])
             replace_symbol(&w, i, s->to[i]);
     return run(&w, fn);
+}
+
+/* ---- calls ---------------------------------------------------------------------- */
+
+void ir_match_dims(const ir_fn *f, const ir_type *const *types, ir_dim *to, bool *given)
+{
+    for (uint32_t i = 0; i < f->param.len; i++) {
+        const ir_type *p = ir_type_of(f, f->param.at[i]);
+        for (int k = 0; p->kind == TY_TENSOR && k < p->rank; k++) {
+            uint32_t id = dim_symbol_id(&f->module->dims, p->dim[k]);
+            if (id != NAMES_NONE && !given[id]) {
+                to[id] = types[i]->dim[k];
+                given[id] = true;
+            }
+        }
+    }
+}
+
+/* New symbols for those that nodes of f and its regions define. */
+static void rename_symbols(rewrite *w, const ir_fn *f)
+{
+    dim_table *t = &w->m->dims;
+    ir_fn *region[2];
+    uint32_t id;
+
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        const ir_node *n = &f->node.at[i];
+        for (uint32_t k = 0; (id = ir_symbol_of(w->m, n, k)) != NAMES_NONE; k++) {
+            dim_symbol old = t->symbol.at[id];
+            replace_symbol(w, id, dim_symbol_new(t, old.name, old.lo, old.hi));
+        }
+        for (uint32_t r = 0, k = ir_regions(n, region); r < k; r++)
+            rename_symbols(w, region[r]);
+    }
+}
+
+static void match_args(rewrite *w, const ir_build *b)
+{
+    const ir_fn *f = w->callee;
+    const ir_type **types = mem_alloc((f->param.len + 1) * sizeof *types);
+
+    w->symbols = w->m->dims.symbol.len;
+    w->to = mem_alloc((w->symbols + 1) * sizeof *w->to);
+    w->given = mem_alloc((w->symbols + 1) * sizeof *w->given);
+    for (uint32_t i = 0; i < f->param.len; i++)
+        types[i] = ir_type_of(b->fn, w->args[i]);
+    ir_match_dims(f, types, w->to, w->given);
+    w->replaced = 1;
+    mem_free(types);
+}
+
+bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out)
+{
+    rewrite w = {.m = b->m, .d = b->d, .callee = callee, .args = args};
+    arena mem = {0};
+    ir_loc loc = b->loc;
+    uint16_t number = b->copy;
+
+    match_args(&w, b);
+    rename_symbols(&w, callee);
+    live l = {b->m, callee, arena_array(&mem, bool, callee->node.len + 1),
+              arena_array(&mem, bool, b->m->dims.symbol.len + 1)};
+    ir_ref *map = arena_array(&mem, ir_ref, callee->value.len + 1);
+    find_live(&l);
+    bool ok = copy_nodes(&w, b, callee, &l, map);
+    for (uint32_t i = 0; ok && i < callee->result.len; i++)
+        out[i] = map[callee->result.at[i]];
+    b->loc = loc;
+    b->copy = number;
+    mem_free(w.to);
+    mem_free(w.given);
+    arena_reset(&mem);
+    return ok;
 }

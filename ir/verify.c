@@ -78,14 +78,6 @@ static bool check_ids(verifier *v, const ir_fn *f, const ir_node *n)
            wrong(v, f, n, "not a parameter");
 }
 
-/* Expanded by the gradient pass, so no pass may leave one behind. */
-static bool check_request(verifier *v, const ir_fn *f, const ir_node *n)
-{
-    bool early = !v->after || !strcmp(v->after, "import");
-
-    return n->op != OP_GRAD || early || wrong(v, f, n, "a gradient is still asked for");
-}
-
 /* ---- types ------------------------------------------------------------------- */
 
 static bool check_types(verifier *v, const ir_fn *f, const ir_node *n)
@@ -177,8 +169,7 @@ static bool check_node(verifier *v, const ir_fn *f, uint32_t i)
 
     if (n->op == OP_NONE || n->op >= OP_COUNT)
         return wrong(v, f, n, "op %d", (int)n->op);
-    if (!check_count(v, f, n) || !check_refs(v, f, n, i) || !check_ids(v, f, n) ||
-        !check_request(v, f, n))
+    if (!check_count(v, f, n) || !check_refs(v, f, n, i) || !check_ids(v, f, n))
         return false;
     uint32_t k = ir_regions(n, region);
     if (n->op == OP_LOOP)               /* its symbols are known in the body */

@@ -61,11 +61,19 @@ static bool start(pass_ctx *pc, grad_cx *cx, const ir_node *request, ir_ref y)
     return true;
 }
 
-static bool differentiable(const ir_fn *fn, const ir_node *n)
+static bool differentiable(const ir_type *t)
 {
-    const ir_type *t = n->nres ? ir_type_of(fn, n->first) : NULL;
+    return t->kind == TY_TENSOR && dt_is_float(t->dtype);
+}
 
-    return t && t->kind == TY_TENSOR && dt_is_float(t->dtype);
+/* Does a gradient flow to any of n's results? */
+static bool has_adjoint(const grad_cx *cx, const ir_node *n)
+{
+    for (uint32_t i = 0; i < n->nres; i++)
+        if (cx->adjoint[n->first + i] != IR_NONE &&
+            differentiable(ir_type_of(cx->b->fn, n->first + i)))
+            return true;
+    return false;
 }
 
 /* Behind a missing rule the walk goes on, to find all that are missing. */
@@ -73,12 +81,19 @@ static void go_on(grad_cx *cx, const ir_node *n)
 {
     for (uint32_t i = 0; i < n->narg; i++) {
         const ir_type *t = ir_type_of(cx->b->fn, grad_arg(cx, *n, i));
-        if (t->kind == TY_TENSOR && dt_is_float(t->dtype))
+        if (differentiable(t))
             grad_add(cx, grad_arg(cx, *n, i), ir_splat(cx->b, t, 0));
     }
 }
 
-/* Nodes from y back to the first; each hands its adjoint to its operands. */
+static bool missing(diag *d, const ir_node *n)
+{
+    const char *place = n->loc.file < d->place.len ? d->place.at[n->loc.file] : "";
+
+    return diag_unsupported(d, ir_op_get(n->op)->text, "", place, "its gradient has no rule yet");
+}
+
+/* Nodes from y back to the first; each hands its results' adjoints to its operands. */
 static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
 {
     ir_fn *fn = cx->b->fn;
@@ -86,76 +101,40 @@ static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
 
     for (uint32_t i = fn->value.at[y].node + 1; i-- > 0;) {
         ir_node n = fn->node.at[i];     /* a copy: rules add nodes */
-        if (!n.narg || !on[n.first] || cx->adjoint[n.first] == IR_NONE ||
-            !differentiable(fn, &n))
+        if (!n.narg || !on[n.first] || !has_adjoint(cx, &n))
             continue;
         grad_rule *rule = rule_of(n.op);
         cx->b->loc = n.loc;
-        if (rule && rule(cx, n, n.first, cx->adjoint[n.first]))
+        if (rule && rule(cx, n, cx->adjoint + n.first))
             continue;
-        ok = diag_unsupported(pc->d, ir_op_get(n.op)->text, "", "", "its gradient has no rule yet");
+        ok = missing(pc->d, &n);
         go_on(cx, &n);
     }
     return ok;
 }
 
-/* The results as one run of refs: a detach each, told apart by the copy
- * number, for equal gradients would be shared. */
-static ir_ref as_run(ir_build *b, const ir_ref *dx, uint32_t n)
-{
-    uint16_t copy = b->copy;
-    bool no_fold = b->no_fold;
-    ir_ref first = IR_NONE;
-
-    b->no_fold = true;
-    for (uint32_t i = 0; i < n; i++) {
-        b->copy = (uint16_t)(b->fn->node.len + 1);
-        ir_ref r = ir_make(b, OP_DETACH, &dx[i], 1, NULL);
-        first = i ? first : r;
-        ICE_IF(r != first + i, "gradient results are not a run");
-    }
-    b->copy = copy;
-    b->no_fold = no_fold;
-    return first;
-}
-
-static ir_ref expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
-                     const ir_ref *args)
+static bool expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
+                   const ir_ref *args, ir_ref *out)
 {
     pass_ctx *pc = vcx;
     grad_cx cx = {.b = b, .refs = b->fn->value.len};
 
     (void)old;
     if (n->op != OP_GRAD)
-        return IR_NONE;
+        return false;
     cx.adjoint = arena_array(&pc->scratch, ir_ref, cx.refs);
     memset(cx.adjoint, 0xff, cx.refs * sizeof *cx.adjoint);
     bool *on = reach(b->fn, args + 1, n->narg - 1u, &pc->scratch);
     if (!start(pc, &cx, n, args[0]) || !walk(pc, &cx, args[0], on))
-        return IR_NONE;
-    ir_ref *dx = arena_array(&pc->scratch, ir_ref, n->narg);
+        return false;
     for (uint32_t i = 1; i < n->narg; i++) {
-        dx[i - 1] = cx.adjoint[args[i]];
-        if (dx[i - 1] == IR_NONE)
-            dx[i - 1] = ir_splat(b, ir_type_of(b->fn, args[i]), 0);
+        ir_ref dx = cx.adjoint[args[i]];
+        out[i - 1] = dx == IR_NONE ? ir_splat(b, ir_type_of(b->fn, args[i]), 0) : dx;
     }
-    return as_run(b, dx, n->narg - 1u);
-}
-
-static bool has_request(const ir_fn *fn)
-{
-    for (uint32_t i = 0; i < fn->node.len; i++) {
-        ir_fn *region[2];
-        if (fn->node.at[i].op == OP_GRAD)
-            return true;
-        for (uint32_t k = ir_regions(&fn->node.at[i], region); k-- > 0;)
-            if (has_request(region[k]))
-                return true;
-    }
-    return false;
+    return true;
 }
 
 bool pass_grad(pass_ctx *cx, ir_fn *fn)
 {
-    return has_request(fn) && ir_rewrite(cx->m, fn, cx->d, expand, cx);
+    return pass_has(fn, OP_GRAD) && ir_expand(cx->m, fn, cx->d, expand, cx);
 }

@@ -15,12 +15,12 @@ typedef struct grad_cx {
 /* Adds g to the adjoint of r; shapes agree. */
 void grad_add(grad_cx *cx, ir_ref r, ir_ref g);
 
-/* A rule: the node's operands get their shares of gy, the gradient of its
- * (first) result y.  False: no rule for this case. */
-typedef bool grad_rule(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy);
+/* A rule: the node's operands get their shares of gy, the gradients of its results in
+ * order: IR_NONE where none flows to one, which is not so for all.  False: there is no rule
+ * for this case. */
+typedef bool grad_rule(grad_cx *cx, ir_node n, const ir_ref *gy);
 
-bool grad_scalar(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy);
-grad_rule grad_reshape, grad_transpose, grad_broadcast, grad_slice, grad_pad,
+grad_rule grad_scalar, grad_reshape, grad_transpose, grad_broadcast, grad_slice, grad_pad,
     grad_concat, grad_gather, grad_reduce, grad_dot, grad_keep, grad_detach;
 
 static inline ir_ref grad_arg(grad_cx *cx, ir_node n, uint32_t i)

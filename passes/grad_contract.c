@@ -34,24 +34,23 @@ static ir_ref half(grad_cx *cx, ir_ref gy, ir_ref other, ir_axes own, ir_axes ov
     return ir_transpose(cx->b, g, perm);
 }
 
-bool grad_dot(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
+bool grad_dot(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     const struct ir_attr_DOT *d = &n.attr->DOT;
     ir_ref a = grad_arg(cx, n, 0), b = grad_arg(cx, n, 1);
     ir_axes fa = ir_free_axes(ir_type_of(cx->b->fn, a)->rank, d->batch_a, d->sum_a);
     ir_axes fb = ir_free_axes(ir_type_of(cx->b->fn, b)->rank, d->batch_b, d->sum_b);
     ir_axes ya = {.n = fa.n}, yb = {.n = fb.n};
-    ir_dtype wide = ir_type_of(cx->b->fn, gy)->dtype;
+    ir_dtype wide = ir_type_of(cx->b->fn, gy[0])->dtype;
     ir_ref wa = ir_cast(cx->b, a, wide), wb = ir_cast(cx->b, b, wide);
 
-    (void)y;
     for (int i = 0; i < fa.n; i++)
         ya.at[i] = d->batch_a.n + i;
     for (int i = 0; i < fb.n; i++)
         yb.at[i] = d->batch_a.n + fa.n + i;
-    grad_add(cx, a, half(cx, gy, wb, ya, yb, d->batch_a, d->sum_a, fa,
+    grad_add(cx, a, half(cx, gy[0], wb, ya, yb, d->batch_a, d->sum_a, fa,
                          d->batch_b, d->sum_b, fb));
-    grad_add(cx, b, half(cx, gy, wa, yb, ya, d->batch_b, d->sum_b, fb,
+    grad_add(cx, b, half(cx, gy[0], wa, yb, ya, d->batch_b, d->sum_b, fb,
                          d->batch_a, d->sum_a, fa));
     return true;
 }

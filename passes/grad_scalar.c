@@ -72,11 +72,11 @@ static scalar_rule *const rules[] = {
 #include "scalar.def"
 };
 
-bool grad_scalar(grad_cx *cx, ir_node n, ir_ref y, ir_ref gy)
+bool grad_scalar(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_ref arg[3] = {IR_NONE, IR_NONE, IR_NONE};
 
     for (uint32_t i = 0; i < n.narg && i < 3; i++)
         arg[i] = grad_arg(cx, n, i);
-    return rules[n.op](cx, arg[0], arg[1], arg[2], y, gy);
+    return rules[n.op](cx, arg[0], arg[1], arg[2], n.first, gy[0]);
 }

@@ -17,16 +17,21 @@ typedef struct pass_ctx {
 /* A pass changes one function (and the regions inside it); true if it did. */
 typedef bool pass_run(pass_ctx *cx, ir_fn *fn);
 
+/* Nodes that early passes take away for good. */
+enum { CALLS = 1, GRADS = 2 };
+
 typedef struct pass_info {
-    const char *name, *purpose;
+    const char *name;
+    unsigned needs, gives;          /* kinds of nodes that are gone before, and behind it */
+    const char *purpose;
     pass_run *run;
 } pass_info;
 
-#define PASS(name, purpose) pass_run pass_##name;
+#define PASS(name, needs, gives, purpose) pass_run pass_##name;
 #include "passes.def"
 
 enum {
-#define PASS(name, purpose) PASS_ID_##name,
+#define PASS(name, needs, gives, purpose) PASS_ID_##name,
 #include "passes.def"
     PASS_COUNT
 };
@@ -42,7 +47,10 @@ typedef struct pass_watch {
     const char *stop_after;         /* name of the last pass to run; null: all */
 } pass_watch;
 
-/* Runs one pass over every function, then verifies.  False after errors. */
+/* Has fn, or a region in it, a node of this op? */
+bool pass_has(const ir_fn *fn, unsigned op);
+/* Runs one pass over every function, then verifies.  False after errors: one is that the
+ * pass needs another before it. */
 bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed);
 /* The pipeline: every pass in the order of run.c. */
 bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w);

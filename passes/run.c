@@ -5,18 +5,17 @@
 #include <time.h>
 
 const pass_info pass_table[PASS_COUNT] = {
-#define PASS(name, purpose) {#name, purpose, pass_##name},
+#define PASS(name, needs, gives, purpose) {#name, needs, gives, purpose, pass_##name},
 #include "passes.def"
 };
 
-/* grad first: it reads the graph as it was written.  simplify before movement
- * so that identities do not hide movement chains; scale needs constants that
- * only broadcasts separate from the contraction, which movement and sink leave
- * behind;
- * layout comes when weights are final;
- * the rounds after each clean up what it uncovered. */
+/* inline first: no other pass knows calls.  grad reads the graph as it was written.
+ * simplify before movement so that identities do not hide movement chains; scale needs
+ * constants that only broadcasts separate from the contraction, which movement and sink
+ * leave behind; layout comes when weights are final; the rounds after each clean up what
+ * it uncovered. */
 static const int pipeline[] = {
-    PASS_ID_grad, PASS_ID_simplify, PASS_ID_movement, PASS_ID_sink,
+    PASS_ID_inline, PASS_ID_grad, PASS_ID_simplify, PASS_ID_movement, PASS_ID_sink,
     PASS_ID_scale, PASS_ID_simplify, PASS_ID_layout, PASS_ID_sink,
     PASS_ID_movement, PASS_ID_simplify,
 };
@@ -29,15 +28,44 @@ const pass_info *pass_find(const char *name)
     return NULL;
 }
 
+bool pass_has(const ir_fn *fn, unsigned op)
+{
+    for (uint32_t i = 0; i < fn->node.len; i++) {
+        ir_fn *region[2];
+        if (fn->node.at[i].op == op)
+            return true;
+        for (uint32_t k = ir_regions(&fn->node.at[i], region); k-- > 0;)
+            if (pass_has(region[k], op))
+                return true;
+    }
+    return false;
+}
+
+/* The first function that has what it should be free of; null if none has. */
+static const ir_fn *not_free_of(const ir_module *m, unsigned kinds)
+{
+    for (uint32_t i = 0; i < m->fn.len; i++)
+        if (((kinds & CALLS) && pass_has(m->fn.at[i], OP_CALL)) ||
+            ((kinds & GRADS) && pass_has(m->fn.at[i], OP_GRAD)))
+            return m->fn.at[i];
+    return NULL;
+}
+
 bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed)
 {
+    const ir_fn *f = not_free_of(cx->m, p->needs);
+
     *changed = false;
+    if (f)
+        return diag_error(cx->d, (ir_loc){0}, D_PASS_NEEDS, f->name, p->name);
     for (uint32_t i = 0; i < cx->m->fn.len; i++) {
         *changed |= p->run(cx, cx->m->fn.at[i]);
         arena_reset(&cx->scratch);
         if (diag_failed(cx->d))
             return false;
     }
+    f = not_free_of(cx->m, p->gives);
+    ICE_IF(f, "pass %s leaves in %s what it takes away", p->name, f->name);
     return ir_verify(cx->m, cx->d, p->name);
 }
 

@@ -108,21 +108,6 @@ bool ir_eval_if(ir_call *c)
 
 /* ---- call ----------------------------------------------------------------------------- */
 
-/* The callee's dims that are plain symbols are the operands' extents. */
-static void match_dims(const ir_infer *in, const ir_fn *f, ir_dim *to, bool *given)
-{
-    for (uint32_t i = 0; i < f->param.len; i++) {
-        const ir_type *p = param_type(f, i), *x = in_type(in, i);
-        for (int k = 0; k < p->rank && p->kind == TY_TENSOR; k++) {
-            uint32_t id = dim_symbol_id(in_table(in), p->dim[k]);
-            if (id != NAMES_NONE && !given[id]) {
-                to[id] = x->dim[k];
-                given[id] = true;
-            }
-        }
-    }
-}
-
 bool ir_infer_call(ir_infer *in)
 {
     const ir_fn *f = in->attr->CALL.fn;
@@ -140,7 +125,10 @@ bool ir_infer_call(ir_infer *in)
     }
     ir_dim *to = arena_array(&mem, ir_dim, n + 1);
     bool *given = arena_array(&mem, bool, n + 1);
-    match_dims(in, f, to, given);
+    const ir_type **types = arena_array(&mem, const ir_type *, in->narg + 1);
+    for (uint32_t i = 0; i < in->narg; i++)
+        types[i] = in_type(in, i);
+    ir_match_dims(f, types, to, given);
     dim_subst s = {to, given, n};
     for (uint32_t i = 0; i < f->result.len; i++)
         in_type_result(in, type_apply(&in->b->m->types, &s, result_type(f, i)));
