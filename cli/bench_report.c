@@ -50,7 +50,7 @@ void bench_print_json(const bench *o, FILE *f)
 {
     fputs("{\"model\":", f);
     json_write_text(f, o->file);
-    fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model)->name);
+    fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model).name);
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
         fprintf(
@@ -109,7 +109,7 @@ void bench_print_html(const bench *o, FILE *f)
     write_escaped(f, o->file);
     fprintf(f, "</h1>\n<p>Code for %s, %.1f kB, weights %.3f MB.\n<table><tr><th>engine<th>threads"
                "<th>min ms<th>median ms<th>GFLOP/s<th>%% of peak<th class=\"bar\">median\n",
-            model_target(&o->model)->name, (double)o->code_size / 1e3,
+            model_target(&o->model).name, (double)o->code_size / 1e3,
             (double)o->weights_size / 1e6);
     for (uint32_t i = 0; i < o->row.len; i++)
         write_row(f, &o->row.at[i], longest);

@@ -181,7 +181,8 @@ static bool is_text(const build_options *o)
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
     char *name = identifier(o);
-    ingot_code_options co = {.name = name, .target = model_target(&o->model),
+    const target t = model_target(&o->model);
+    ingot_code_options co = {.name = name, .target = &t,
                              .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),

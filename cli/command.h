@@ -29,7 +29,7 @@ typedef struct model_options {
 extern const cli_option model_rows[];
 void model_options_free(model_options *m);
 /* What to compile for. */
-const target *model_target(const model_options *m);
+target model_target(const model_options *m);
 /* Setters.  They store at `to`: */
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */

@@ -7,12 +7,14 @@
 #include "check_cpu.h"
 #include "code.h"
 #include "engine.h"
+#include "host.h"
 #include "invoke.h"
 #include "jit.h"
 #include "progress.h"
 #include "thread.h"
 
 typedef struct compiled {
+    target target;
     ingot_code code;
     jit *jit;
     const struct ingot_model *model;
@@ -73,13 +75,16 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
     static const ingot_options usual;
     const ingot_options *given = o ? o : &usual;
-    ingot_code_options co = {.name = "model",
-                             .target = given->target ? given->target : target_host(),
+    compiled *c = mem_alloc(sizeof *c);
+    ingot_code_options co = {.name = "model", .target = &c->target,
                              .max_weights = import_max_weights(&given->import),
                              .watch = given->watch};
-    compiled *c = mem_alloc(sizeof *c);
 
     e->compiled = c;
+    if (given->target)
+        c->target = *given->target;
+    else
+        host_target(&c->target);
     bool ok = runs_here(co.target, d) && code_make(&c->code, e->m, &co, d);
     e->fn = e->m->fn.at[0];
     c->pool = thread_pool_open(e->threads ? e->threads : thread_cpus());

@@ -117,15 +117,15 @@ static void print_kernels(const lower *l, text *out)
 /* What the entries' computations become, and why they end where they do. */
 static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 {
-    const target *t = model_target(&o->model);
+    const target t = model_target(&o->model);
 
-    if (!code_passes(m, t, &o->model.o.watch))
+    if (!code_passes(m, &t, &o->model.o.watch))
         return false;
     for (uint32_t i = 0; i < m->fn.len; i++) {
         ir_groups groups = {0};
         if (!m->fn.at[i]->entry)
             continue;
-        fuse(m, m->fn.at[i], t, &groups);
+        fuse(m, m->fn.at[i], &t, &groups);
         text_add(out, "entry %s\n", m->fn.at[i]->name);
         fuse_print(m, &groups, out);
         fuse_free(&groups);
@@ -136,8 +136,9 @@ static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 /* What the stages behind the passes print. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
+    const target t = model_target(&o->model);
     const ingot_code_options options = {
-        .name = "model", .target = model_target(&o->model), .watch = o->model.o.watch};
+        .name = "model", .target = &t, .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);
@@ -190,9 +191,9 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
-    const target *t = model_target(&o->model);
-    if (o->passes ? !run_passes(m, t, o->passes)
-                  : !strcmp(o->stage, "optimized") && !code_passes(m, t, &o->model.o.watch))
+    const target t = model_target(&o->model);
+    if (o->passes ? !run_passes(m, &t, o->passes)
+                  : !strcmp(o->stage, "optimized") && !code_passes(m, &t, &o->model.o.watch))
         return false;
     if (!strcmp(o->format, "svg"))
         return print_svg(m);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "host.h"
 #include "outputs.h"
 
 /* NAME=VALUE is split at the last `=`: names may hold any other character.
@@ -96,21 +97,52 @@ static bool set_last(void *to, const cli_option *o, const char *value)
     return is_pass(o->name, value, false);
 }
 
+/* Says which word of a name is no level or no feature of its architecture. */
+static bool wrong_cpu(model_options *m, const char *option, const char *value)
+{
+    static const char *const levels[] = {"native",
+#define TARGET(arch, name, ...) name,
+#define ALIAS(name, level) name,
+#include "targets.def"
+        NULL};
+    const char *feature[TARGET_FEATURES + 1] = {NULL}, *rest = value + strcspn(value, "+");
+    const char *level = arena_strndup(&m->names, value, (size_t)(rest - value));
+    size_t n = 0;
+    target t;
+
+    if (!host_find(level, &t))
+        return cli_one_of(option, level, levels);
+    for (int i = 0; i < TARGET_FEATURES; i++)
+        if (target_features[i].arch == t.arch)
+            feature[n++] = target_features[i].name;
+    while (*rest) {
+        const char *word = arena_strndup(&m->names, rest + 1, strcspn(rest + 1, "+"));
+        if (!cli_one_of("--cpu: feature", word, feature))
+            return false;
+        rest += 1 + strlen(word);
+    }
+    return cli_wrong("--cpu %s: a feature needs a higher level", value);
+}
+
 static bool set_cpu(void *to, const cli_option *o, const char *value)
 {
-    static const char *const known[] = {"native",    "x86-64",    "x86-64-v1", "x86-64-v2",
-                                        "x86-64-v3", "x86-64-v4", NULL};
-    const target **t = to;
+    model_options *m = to;
+    target *t = arena_new(&m->names, target);
 
-    *t = target_find(value);
-    return *t || cli_one_of(o->name, value, known);
+    m->o.target = t;
+    return host_find(value, t) || wrong_cpu(m, o->name, value);
 }
+
+static const char cpu_help[] = "native (default)"
+#define TARGET(arch, name, ...) ", " name
+#define ALIAS(name, level) ", " name
+#include "targets.def"
+                               "; more by +FEATURE";
 
 #define AT(field) offsetof(model_options, field)
 
 const cli_option model_rows[] = {
-    {"--cpu", "NAME", "native (default), x86-64 or x86-64-v1, x86-64-v2, -v3, -v4", .set = set_cpu,
-     .at = AT(o.target)},
+    {"--cpu", "NAME", cpu_help, .set = set_cpu},
     {"--dim", "NAME=N", "bind a run-time dim", .set = add_dim},
     {"--shape", "INPUT=1x3x8", "bind an input's extents", .set = add_shape},
     {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)",
@@ -128,9 +160,14 @@ void model_options_free(model_options *m)
     arena_reset(&m->names);
 }
 
-const target *model_target(const model_options *m)
+target model_target(const model_options *m)
 {
-    return m->o.target ? m->o.target : target_host();
+    target host;
+
+    if (m->o.target)
+        return *m->o.target;
+    host_target(&host);
+    return host;
 }
 
 bool model_set_file(void *to, const cli_option *o, const char *value)

@@ -1,49 +1,113 @@
-/* ir/target.c - rows of target.def, and which of them this machine can run. */
+/* ir/target.c - rows of targets.def and features.def, and their combinations. */
 #include "target.h"
 
-#define TARGET(name, ...) +1
-enum { TARGETS = 0
-#include "target.def"
+enum { PART, EXTRA };
+
+const target_feature target_features[TARGET_FEATURES] = {
+#define FEATURE(arch, name, level, kind, can, ...) \
+    {ARCH_##arch, name, level, kind, can, {__VA_ARGS__}},
+#include "features.def"
+};
+_Static_assert(TARGET_FEATURES <= 64, "target.extra has a bit for each feature");
+
+const char *const target_names[] = {
+#define TARGET(arch, name, ...) name,
+#define ALIAS(name, level) name,
+#include "targets.def"
+    NULL};
+
+static const target levels[] = {
+#define TARGET(arch, name, level, cpu, vector, regs, half, l1, l2, l3, fork) \
+    {name, cpu, ARCH_##arch, level, 0, 0, vector, regs, half, l1, l2, l3, fork},
+#include "targets.def"
 };
 
-static const target table[TARGETS] = {
-#define TARGET(name, vector, regs, fma, f16c, round, masked, l1, l2, l3, features) \
-    {name, features, vector, regs, fma, f16c, round, masked, l1, l2, l3},
-#include "target.def"
+static const struct { const char *name, *level; } aliases[] = {
+#define ALIAS(name, level) {name, level},
+#include "targets.def"
 };
 
-#if defined(__x86_64__)
-#define HAS(feature) (__builtin_cpu_supports(feature) != 0)
-static int host_level(void)
-{
-    __builtin_cpu_init();
-    if (!HAS("sse4.2") || !HAS("popcnt"))
-        return 1;
-    if (!HAS("avx2") || !HAS("fma") || !HAS("bmi") || !HAS("bmi2"))
-        return 2;
-    return HAS("avx512f") && HAS("avx512bw") && HAS("avx512cd")
-                && HAS("avx512dq") && HAS("avx512vl") ? 4 : 3;
-}
-#else
-static int host_level(void)
-{
-    return 1;
-}
-#endif
+static const char *const triples[] = {
+#define ARCH(name, llvm, triple) triple,
+#include "targets.def"
+};
 
-const target *target_host(void)
+static bool is_word(const char *name, const char *word, size_t len)
 {
-    return &table[host_level() - 1];
+    return strlen(name) == len && !memcmp(name, word, len);
 }
 
-const target *target_find(const char *name)
+static const target *find_level(const char *word, size_t len)
 {
-    if (!strcmp(name, "native"))
-        return target_host();
-    if (!strcmp(name, "x86-64-v1"))
-        return &table[0];
-    for (int i = 0; i < TARGETS; i++)
-        if (!strcmp(table[i].name, name))
-            return &table[i];
+    for (size_t i = 0; i < COUNT(aliases); i++)
+        if (is_word(aliases[i].name, word, len))
+            return find_level(aliases[i].level, strlen(aliases[i].level));
+    for (size_t i = 0; i < COUNT(levels); i++)
+        if (is_word(levels[i].name, word, len))
+            return &levels[i];
     return NULL;
+}
+
+bool target_has(const target *t, const target_feature *f)
+{
+    return f->arch == t->arch && ((!f->extra && f->level <= t->level) ||
+                                  (t->extra >> (f - target_features) & 1));
+}
+
+/* Adds the feature of this name; false if the target cannot have it. */
+static bool add_feature(target *t, const char *word, size_t len)
+{
+    for (int i = 0; i < TARGET_FEATURES; i++) {
+        const target_feature *f = &target_features[i];
+        if (f->arch != t->arch || !is_word(f->name, word, len))
+            continue;
+        if (!target_has(t, f))
+            t->extra |= (uint64_t)1 << i;
+        return !f->extra || f->level <= t->level;
+    }
+    return false;
+}
+
+/* What follows from the features: the abilities, and the name in its one spelling. */
+static void describe(target *t)
+{
+    size_t at = strlen(t->name);
+
+    for (int i = 0; i < TARGET_FEATURES; i++) {
+        const target_feature *f = &target_features[i];
+        t->can |= target_has(t, f) ? f->can : 0;
+        if (t->extra >> i & 1)
+            at += (size_t)snprintf(t->name + at, sizeof t->name - at, "+%s", f->name);
+        ICE_IF(at >= sizeof t->name, "the name of a target is too long");
+    }
+}
+
+bool target_find(const char *name, target *out)
+{
+    size_t len = strcspn(name, "+");
+    const target *level = find_level(name, len);
+
+    if (!level)
+        return false;
+    target t = *level;
+    for (name += len; *name == '+'; name += len) {
+        len = strcspn(++name, "+");
+        if (!add_feature(&t, name, len))
+            return false;
+    }
+    describe(&t);
+    *out = t;
+    return true;
+}
+
+void target_llvm_features(const target *t, text *out)
+{
+    for (int i = 0; i < TARGET_FEATURES; i++)
+        if (target_has(t, &target_features[i]))
+            text_add(out, "%s+%s", out->len ? "," : "", target_features[i].name);
+}
+
+const char *target_triple(target_arch a)
+{
+    return triples[a];
 }

@@ -1,14 +1,50 @@
-/* runtime/check_cpu.c - features by CPUID, state by XGETBV. */
+/* runtime/check_cpu.c - features.def against this processor. */
 #include "check_cpu.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-const cpu_feature cpu_features[CPU_FEATURES] = {
-#define FEATURE(name, level, leaf, sub, reg, bit, state) {name, level, leaf, sub, reg, bit, state},
-#include "cpu.def"
+enum {
+#define ARCH(name, ...) CPU_##name,
+#include "targets.def"
+    CPU_OTHER
 };
+
+#if defined(__x86_64__)
+#include "cpu_x86_64.h"
+enum { HERE = CPU_X86_64 };
+#elif defined(__aarch64__)
+#include "cpu_aarch64.h"
+enum { HERE = CPU_AARCH64 };
+#else
+enum { HERE = CPU_OTHER };
+static int cpu_has(const uint32_t *at) { return at[0] && 0; }
+#endif
+
+enum { PART, EXTRA };
+
+static const struct feature {
+    int arch;
+    const char *name;
+    int level, kind;
+    uint32_t at[5];
+} features[] = {
+#define FEATURE(arch, name, level, kind, can, ...) \
+    {CPU_##arch, name, level, kind, {__VA_ARGS__}},
+#include "features.def"
+};
+enum { FEATURES = sizeof features / sizeof *features };
+
+static const struct level {
+    int arch;
+    const char *name;
+    int level;
+} levels[] = {
+#define TARGET(arch, name, level, ...) {CPU_##arch, name, level},
+#include "targets.def"
+};
+enum { LEVELS = sizeof levels / sizeof *levels };
 
 static void add(char *list, size_t size, const char *name, size_t len)
 {
@@ -18,50 +54,37 @@ static void add(char *list, size_t size, const char *name, size_t len)
         snprintf(list + at, size - at, "%s%.*s", at ? ", " : "", (int)len, name);
 }
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-
-enum { EAX, EBX, ECX, EDX };
-
-static uint32_t saved_state(void)
+static bool is_word(const char *name, const char *word, size_t len)
 {
-    uint32_t r[4], low, high;
-
-    if (!__get_cpuid(1, &r[EAX], &r[EBX], &r[ECX], &r[EDX]) || !(r[ECX] >> 27 & 1))
-        return 0;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return low;
+    return strlen(name) == len && !memcmp(name, word, len);
 }
 
-static bool has(const cpu_feature *f)
+static bool has_feature(const char *word, size_t len)
 {
-    uint32_t r[4] = {0};
-
-    if (!__get_cpuid_count(f->leaf, f->sub, &r[EAX], &r[EBX], &r[ECX], &r[EDX]))
-        return false;
-    return (r[f->reg] >> f->bit & 1) && (f->state & ~saved_state()) == 0;
+    for (int i = 0; i < FEATURES; i++)
+        if (features[i].arch == HERE && is_word(features[i].name, word, len))
+            return cpu_has(features[i].at);
+    return false;
 }
 
-static void check_feature(const char *name, size_t len, char *missing, size_t size)
+/* Adds what a level has and this processor lacks: the level itself, where it is not of
+ * this architecture. */
+static void check_level(const char *word, size_t len, char *missing, size_t size)
 {
-    for (int i = 0; i < CPU_FEATURES; i++)
-        if (strlen(cpu_features[i].name) == len && !memcmp(cpu_features[i].name, name, len)) {
-            if (!has(&cpu_features[i]))
-                add(missing, size, name, len);
-            return;
-        }
-    add(missing, size, name, len);
-}
+    const struct level *l = levels;
 
-/* 1 to 4; 0: no level of x86-64. */
-static int level_of(const char *cpu, size_t len)
-{
-    if (len < 6 || memcmp(cpu, "x86-64", 6))
-        return 0;
-    if (len == 6)
-        return 1;
-    bool ok = len == 9 && !memcmp(cpu + 6, "-v", 2) && cpu[8] >= '1' && cpu[8] <= '4';
-    return ok ? cpu[8] - '0' : 0;
+    while (l < levels + LEVELS && !(l->arch == HERE && is_word(l->name, word, len)))
+        l++;
+    if (l == levels + LEVELS) {
+        add(missing, size, word, len);
+        return;
+    }
+    for (int i = 0; i < FEATURES; i++) {
+        const struct feature *f = &features[i];
+        if (f->arch == HERE && f->kind == PART && f->level > 1 && f->level <= l->level &&
+            !cpu_has(f->at))
+            add(missing, size, f->name, strlen(f->name));
+    }
 }
 
 bool check_cpu(const char *cpu, char *missing, size_t size)
@@ -70,28 +93,11 @@ bool check_cpu(const char *cpu, char *missing, size_t size)
     if (!cpu)
         return true;
     size_t len = strcspn(cpu, "+");
-    int level = level_of(cpu, len);
-    if (!level)
-        add(missing, size, cpu, len);
-    for (int i = 0; i < CPU_FEATURES; i++)
-        if (cpu_features[i].level <= level && !has(&cpu_features[i]))
-            add(missing, size, cpu_features[i].name, strlen(cpu_features[i].name));
+    check_level(cpu, len, missing, size);
     for (cpu += len; *cpu == '+'; cpu += len) {
         len = strcspn(++cpu, "+");
-        check_feature(cpu, len, missing, size);
+        if (!has_feature(cpu, len))
+            add(missing, size, cpu, len);
     }
     return !*missing;
 }
-
-#else
-
-/* Elsewhere an object runs where it links, and asks for nothing more. */
-bool check_cpu(const char *cpu, char *missing, size_t size)
-{
-    *missing = 0;
-    if (cpu && !strncmp(cpu, "x86-64", 6))
-        add(missing, size, cpu, strlen(cpu));
-    return !*missing;
-}
-
-#endif

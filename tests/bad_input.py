@@ -478,7 +478,7 @@ def command_lines(folder):
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
     hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
-             'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4', 'bad place': 'embed or file',
+             'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed or file',
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
         check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))

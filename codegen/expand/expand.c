@@ -74,7 +74,7 @@ pair pair_product(emit *e, value a, value b)
 {
     value p = v_mul(e, a, b);
 
-    if (e->t->has_fma)
+    if (target_can(e->t, CAN_FMA))
         return (pair){p, v_fma(e, a, b, v_neg(e, p))};
     value ah = leading(e, a), al = v_sub(e, a, ah), bh = leading(e, b), bl = v_sub(e, b, bh);
     value r = v_sub(e, v_mul(e, ah, bh), p);

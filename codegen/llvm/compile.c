@@ -203,7 +203,7 @@ static bool take_objects(units *u, objects *out, diag *d)
 bool image_compile(image *im, int threads, objects *out, diag *d)
 {
     *out = (objects){0};
-    if (!llvm_start(d))
+    if (!llvm_start(im->target->arch, d))
         return false;
     ask_kernels(im);
     units u = cut(im);
@@ -257,7 +257,7 @@ bool image_print(image *im, bool assembly, text *out, diag *d)
 {
     units u = {0};
 
-    if (!llvm_start(d))
+    if (!llvm_start(im->target->arch, d))
         return false;
     ask_kernels(im);
     vec_push(&u, whole(im));

@@ -13,9 +13,9 @@
 void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t);
 
 /* Prepares LLVM for this process, in one thread before all others.  False with an
- * error when it has no code generator for the host. */
-bool llvm_start(diag *d);
-/* Code generator for the target, with the host's triple. */
+ * error when it has no code generator for the architecture. */
+bool llvm_start(target_arch a, diag *d);
+/* Code generator for the target, after llvm_start of its architecture. */
 LLVMTargetMachineRef llvm_machine(const target *t);
 /* Runs our own short list of passes.  False with an error, for LLVMDisposeMessage. */
 bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error);

@@ -17,43 +17,49 @@ static void on_fatal_error(const char *reason)
     ICE_IF(true, "LLVM: %s", reason);
 }
 
-/* Null with a message, LLVM's to free. */
-static LLVMTargetRef host_target(char **triple, char **message)
+static void initialize(target_arch a)
 {
-    LLVMTargetRef target;
-
-    *triple = LLVMGetDefaultTargetTriple();
-    return LLVMGetTargetFromTriple(*triple, &target, message) ? NULL : target;
+    switch (a) {
+#define ARCH(name, llvm, triple)              \
+    case ARCH_##name:                         \
+        LLVMInitialize##llvm##TargetInfo();   \
+        LLVMInitialize##llvm##Target();       \
+        LLVMInitialize##llvm##TargetMC();     \
+        LLVMInitialize##llvm##AsmPrinter();   \
+        LLVMInitialize##llvm##AsmParser();    \
+        break;
+#include "targets.def"
+    }
 }
 
-bool llvm_start(diag *d)
+bool llvm_start(target_arch a, diag *d)
 {
-    char *triple, *message = NULL;
+    const char *triple = target_triple(a);
+    char *message = NULL;
+    LLVMTargetRef backend;
 
     LLVMResetFatalErrorHandler();
     LLVMInstallFatalErrorHandler(on_fatal_error);
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
-    LLVMInitializeX86AsmParser();
-    bool ok = host_target(&triple, &message) ||
+    initialize(a);
+    bool ok = !LLVMGetTargetFromTriple(triple, &backend, &message) ||
               diag_error(d, (ir_loc){0}, D_IO, triple, message ? message : "failed");
-    LLVMDisposeMessage(triple);
     LLVMDisposeMessage(message);
     return ok;
 }
 
 LLVMTargetMachineRef llvm_machine(const target *t)
 {
-    char *triple, *message = NULL;
-    LLVMTargetRef target = host_target(&triple, &message);
-    LLVMTargetMachineRef tm =
-        LLVMCreateTargetMachine(target, triple, t->name, t->features, LLVMCodeGenLevelAggressive,
-                                LLVMRelocPIC, LLVMCodeModelDefault);
+    const char *triple = target_triple(t->arch);
+    char *message = NULL;
+    LLVMTargetRef backend;
+    text features = {0};
 
-    LLVMDisposeMessage(triple);
-    LLVMDisposeMessage(message);
+    ICE_IF(LLVMGetTargetFromTriple(triple, &backend, &message), "LLVM was not started");
+    target_llvm_features(t, &features);
+    LLVMTargetMachineRef tm =
+        LLVMCreateTargetMachine(backend, triple, t->cpu, features.at, LLVMCodeGenLevelAggressive,
+                                LLVMRelocPIC, LLVMCodeModelDefault);
+    text_free(&features);
     return tm;
 }
 

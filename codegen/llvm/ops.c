@@ -15,7 +15,8 @@ type emit_memory_type(emit *e, ir_dtype d)
     case DT_F32: return LLVMFloatTypeInContext(e->cx);
     case DT_F64: return LLVMDoubleTypeInContext(e->cx);
     case DT_F16:
-        return e->t->has_f16c ? LLVMHalfTypeInContext(e->cx) : LLVMInt16TypeInContext(e->cx);
+        return target_can(e->t, CAN_HALF) ? LLVMHalfTypeInContext(e->cx)
+                                          : LLVMInt16TypeInContext(e->cx);
     default: return LLVMIntTypeInContext(e->cx, (unsigned)dt_size(d) * 8);
     }
 }
@@ -211,7 +212,7 @@ value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
         return LLVMBuildZExt(e->b, v, emit_wide(LLVMInt8TypeInContext(e->cx), lanes), "");
     type half = emit_wide(LLVMHalfTypeInContext(e->cx), lanes);
     if (d == DT_F16)
-        return e->t->has_f16c ? LLVMBuildFPTrunc(e->b, v, half, "") : v_half(e, v);
+        return target_can(e->t, CAN_HALF) ? LLVMBuildFPTrunc(e->b, v, half, "") : v_half(e, v);
     return d == DT_BF16 ? to_bf16(e, v) : v;
 }
 
@@ -219,7 +220,7 @@ value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
         return v_icmp(e, LLVMIntNE, v, v_int(v, 0));
-    if (d == DT_F16 && e->t->has_f16c)
+    if (d == DT_F16 && target_can(e->t, CAN_HALF))
         return LLVMBuildFPExt(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
     if (d == DT_F16)
         return v_from_half(e, v);

@@ -474,9 +474,12 @@ static void add_text_attribute(emit *e, value f, const char *key, const char *v)
 static void function_attributes(emit *e, value f)
 {
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    text features = {0};
 
-    add_text_attribute(e, f, "target-cpu", e->t->name);
-    add_text_attribute(e, f, "target-features", e->t->features);
+    target_llvm_features(e->t, &features);
+    add_text_attribute(e, f, "target-cpu", e->t->cpu);
+    add_text_attribute(e, f, "target-features", features.at);
+    text_free(&features);
     add_text_attribute(e, f, "prefer-vector-width", e->t->vector_bytes >= 64 ? "512" : "256");
     LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(e->cx, nounwind, 0));

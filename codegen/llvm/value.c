@@ -93,7 +93,7 @@ value v_copysign(emit *e, value size, value sign)
 
 value v_fma(emit *e, value a, value b, value c)
 {
-    if (!e->t->has_fma)
+    if (!target_can(e->t, CAN_FMA))
         return v_add(e, v_mul(e, a, b), c);
     return emit_intrinsic(e, "llvm.fma", (value[]){a, b, c}, 3);
 }
@@ -126,7 +126,7 @@ value v_round(emit *e, sc_op op, value a)
                        : op == SC_TRUNC ? "llvm.trunc"
                                         : "llvm.roundeven";
 
-    if (e->t->has_round)
+    if (target_can(e->t, CAN_ROUND))
         return emit_intrinsic(e, name, &a, 1);
     switch (op) {
     case SC_FLOOR: return floor_of(e, a);

@@ -175,13 +175,6 @@ lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt)
     }
 }
 
-int lanes_of(const lower *l, ir_dtype dt)
-{
-    int n = l->target->vector_bytes / dt_size(dt);
-
-    return n < 4 ? 4 : n > 16 ? 16 : n;
-}
-
 static template_fn *choose(const ir_group *g, const ir_node *n)
 {
     if (g->nnode > 1)

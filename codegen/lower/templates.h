@@ -38,6 +38,9 @@ ir_dtype acc_dtype(ir_dtype dt);
 sc_op redop_scalar(ir_redop op);
 /* Value that leaves a reduction unchanged. */
 lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt);
-int lanes_of(const lower *l, ir_dtype dt);
+static inline int lanes_of(const lower *l, ir_dtype dt)
+{
+    return target_lanes(l->target, dt);
+}
 
 #endif

@@ -10,8 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void compile(ir_module *m, diag *d)
 {
     lower l;
-    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = target_find("x86-64-v3")};
+    target t;
+    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = &t};
 
+    ICE_IF(!target_find("x86-64-v3", &t), "no such target");
     lower_init(&l, m, o.target, "fuzz", d);
     plan *p = pass_pipeline(m, o.target, NULL) ? plan_build(m, &o, d) : NULL;
     ICE_IF(!p && !diag_failed(d), "no plan and no reason");

@@ -15,6 +15,7 @@
 
 #include "build.h"
 #include "eval.h"
+#include "host.h"
 #include "loop.h"
 #include "num.h"
 #include "pass.h"
@@ -559,7 +560,7 @@ static void run_net(const char *what, make_fn *make, uint64_t seed, const target
 
 /* Networks of one kind for some processors in turn, the same ones in every run;
  * INGOT_SEED=N: network N alone. */
-static void run_rounds(const char *what, make_fn *make, int rounds, const target *const *cpu,
+static void run_rounds(const char *what, make_fn *make, int rounds, const char *const *cpu,
                        int ncpu, check_fn *check)
 {
     const char *given = getenv("INGOT_SEED");
@@ -567,7 +568,11 @@ static void run_rounds(const char *what, make_fn *make, int rounds, const target
 
     print_message("%s: seeds from %" PRIu64 "\n", what, first);
     for (uint64_t i = 0; i < (given ? 1 : (uint64_t)rounds); i++)
-        run_net(what, make, first + i, cpu[(first + i) % (uint64_t)ncpu], check);
+    {
+        target t;
+        assert_true(host_find(cpu[(first + i) % (uint64_t)ncpu], &t));
+        run_net(what, make, first + i, &t, check);
+    }
 }
 
 /* Calls X(kind) for every kind of network. */

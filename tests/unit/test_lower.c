@@ -115,8 +115,7 @@ static void check_kernels(net *t, const target *cpu)
 #define TEST(what)                                                             \
     static void test_##what(void **state)                                      \
     {                                                                          \
-        const target *cpu[] = {target_find("x86-64-v1"), target_find("x86-64-v3"),  \
-                               target_find("x86-64-v4")};                      \
+        const char *cpu[] = {"x86-64", "x86-64-v3", "x86-64-v4"};              \
                                                                                \
         (void)state;                                                           \
         run_rounds(#what, make_##what, 40, cpu, COUNT(cpu), check_kernels);    \

@@ -331,14 +331,15 @@ static bool finds_all(const char *source, void (*spoil)(plan_entry *))
 {
     diag d;
     lower l;
-    const target *cpu = target_find("x86-64-v3");
-    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = cpu};
+    target cpu;
+    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = &cpu};
 
+    assert_true(target_find("x86-64-v3", &cpu));
     diag_init(&d);
     ir_module *m = ir_parse(source, "net", &d);
     if (!m)
         fail_msg("%s\n%s", source, d.message.at[0].text);
-    lower_init(&l, m, cpu, "net", &d);
+    lower_init(&l, m, &cpu, "net", &d);
     plan *p = plan_build(m, &o, &d);
     if (!p)
         fail_msg("%s\nnot planned", source);

@@ -14,6 +14,7 @@
 #include "build.h"
 #include "engine.h"
 #include "eval.h"
+#include "host.h"
 #include "invoke.h"
 #include "lower.h"
 #include "pass.h"
@@ -206,9 +207,11 @@ static const update_case update_cases[] = {
 static uint32_t copies_in(ir_module *m, diag *d)
 {
     lower l;
-    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = target_host()};
+    target host;
+    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = &host};
     uint32_t n = 0;
 
+    host_target(&host);
     lower_init(&l, m, o.target, "m", d);
     plan *p = plan_build(m, &o, d);
     assert_non_null(p);
