@@ -159,6 +159,10 @@ if [ "$quick" != quick ]; then
         build/ingot --count 400 --seed 1
     count executables build/venv/bin/python tests/executables.py build/ingot \
         $data/real/*/ $data/light/*/
+    # shellcheck disable=SC2086
+    (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
+    count aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
+        $data/real/silero_op15/ $data/real/magika_1/
     count library build/venv/bin/python tests/library.py build/ingot \
         $data/real/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \

@@ -1,10 +1,12 @@
 /* cli/link.c - the system's compiler and linker at work. */
 #include "link.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "library.h"
 #include "options.h"
 #include "progress.h"
@@ -76,25 +78,27 @@ static bool write_blob(const workplace *w, const image *im)
     return !fclose(f) || cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
 }
 
-/* The runtime's archive: beside the program, or where it is installed. */
-static char *runtime_archive(void)
-{
-    static const char *const where[] = {"libingot_rt.a", "../" INGOT_LIBDIR "/ingot/libingot_rt.a"};
-    char self[4096], *path;
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+/* ---- programs and their arguments ----------------------------------------------------- */
 
-    if (n <= 0)
-        return NULL;
-    self[n] = 0;
-    *strrchr(self, '/') = 0;
-    for (size_t i = 0; i < COUNT(where); i++) {
-        if (asprintf(&path, "%s/%s", self, where[i]) < 0)
-            return NULL;
-        if (!access(path, R_OK))
-            return path;
-        free(path);
+/* What builds for an architecture: the system's programs, or those of its cross
+ * compiler, as aarch64-linux-gnu-gcc. */
+typedef struct tools {
+    char cc[64], ld[64], ar[64], objcopy[64];
+    bool cross;
+} tools;
+
+static tools tools_for(const target *t)
+{
+    const char *triple = target_triple(t->arch);
+    tools x = {"cc", "ld", "ar", "objcopy", !host_runs(t->arch)};
+
+    if (x.cross) {
+        snprintf(x.cc, sizeof x.cc, "%s-gcc", triple);
+        snprintf(x.ld, sizeof x.ld, "%s-ld", triple);
+        snprintf(x.ar, sizeof x.ar, "%s-ar", triple);
+        snprintf(x.objcopy, sizeof x.objcopy, "%s-objcopy", triple);
     }
-    return NULL;
+    return x;
 }
 
 /* Arguments of a program. */
@@ -132,10 +136,69 @@ static void add_files(command *c, const workplace *w, const image *im,
             add(c, w->file[*inputs]);
 }
 
-static bool link_with(const workplace *w, command *c, const char *archive)
+/* ---- the runtime ------------------------------------------------------------------------ */
+
+/* Its path beside the program, as built, or where it is installed; null after a message. */
+static const char *runtime_path(arena *mem, const char *built, const char *installed)
 {
+    const char *where[] = {built, installed};
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n > 0) {
+        self[n] = 0;
+        *strrchr(self, '/') = 0;
+        for (size_t i = 0; i < COUNT(where); i++) {
+            const char *path = arena_printf(mem, "%s/%s", self, where[i]);
+            if (!access(path, R_OK))
+                return path;
+        }
+    }
+    cli_wrong("%s is not beside the program nor installed", built);
+    return NULL;
+}
+
+static int is_source(const struct dirent *e)
+{
+    const char *dot = strrchr(e->d_name, '.');
+
+    return dot && !strcmp(dot, ".c");
+}
+
+/* All of its sources, to be compiled for another architecture. */
+static bool add_sources(command *c, arena *mem)
+{
+    const char *folder = runtime_path(mem, "ingot_rt", "../" INGOT_DATADIR "/ingot/runtime");
+    struct dirent **entry;
+    int n = folder ? scandir(folder, &entry, is_source, alphasort) : -1;
+
+    if (n < 0)
+        return false;
+    add_all(c, (const char *[]){"-O2", "-ffunction-sections", "-fdata-sections", "-D_GNU_SOURCE",
+                                NULL});
+    for (int i = 0; i < n; i++) {
+        add(c, arena_printf(mem, "%s/%s", folder, entry[i]->d_name));
+        free(entry[i]);
+    }
+    free(entry);
+    return true;
+}
+
+static bool add_runtime(command *c, const tools *t, arena *mem)
+{
+    if (t->cross)
+        return add_sources(c, mem);
+    const char *archive =
+        runtime_path(mem, "libingot_rt.a", "../" INGOT_LIBDIR "/ingot/libingot_rt.a");
     if (archive)
         add(c, archive);
+    return archive;
+}
+
+/* ---- linking ------------------------------------------------------------------------------ */
+
+static bool link_with(const workplace *w, command *c)
+{
     add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
     progress_step("linking");
     return run(w, c);
@@ -143,17 +206,17 @@ static bool link_with(const workplace *w, command *c, const char *archive)
 
 bool link_executable(const workplace *w, const image *im, bool is_static)
 {
+    const tools t = tools_for(im->target);
     command c = {0};
-    char *archive = runtime_archive();
+    arena mem = {0};
 
-    if (!archive)
-        return cli_wrong("libingot_rt.a is not beside the program nor installed");
-    add_all(&c, (const char *[]){"cc", "-o", w->file[WORK_OUT], NULL});
+    add_all(&c, (const char *[]){t.cc, "-o", w->file[WORK_OUT], NULL});
     if (is_static)
         add(&c, "-static");
     add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_FILES});
-    bool ok = write_blob(w, im) && link_with(w, &c, archive);
-    free(archive);
+    bool ok = add_runtime(&c, &t, &mem) && write_blob(w, im) && link_with(w, &c);
+    vec_free(&c);
+    arena_reset(&mem);
     return ok;
 }
 
@@ -162,8 +225,9 @@ bool link_executable(const workplace *w, const image *im, bool is_static)
  * takes a time that is the square of their number. */
 static bool c_side(const workplace *w, const image *im)
 {
+    tools t = tools_for(im->target);
     text header = {0}, source = {0};
-    char *compile[] = {"cc", "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
+    char *compile[] = {t.cc, "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
     library_header(im, &header);
@@ -183,11 +247,12 @@ static bool c_side(const workplace *w, const image *im)
 static bool join(const workplace *w, const image *im, workplace_file to,
                  const workplace_file *inputs)
 {
-    char *blob[] = {"cc", "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
-    char *hide[] = {"objcopy", "--localize-hidden", w->file[to], NULL};
+    tools t = tools_for(im->target);
+    char *blob[] = {t.cc, "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
+    char *hide[] = {t.objcopy, "--localize-hidden", w->file[to], NULL};
     command c = {0};
 
-    add_all(&c, (const char *[]){"ld", "-r", "-o", w->file[to], NULL});
+    add_all(&c, (const char *[]){t.ld, "-r", "-o", w->file[to], NULL});
     add_files(&c, w, im, inputs);
     bool ok = (!embedded(im) || workplace_run(w, blob)) && run(w, &c);
     return ok && workplace_run(w, hide);
@@ -202,8 +267,9 @@ bool link_object(const workplace *w, const image *im)
 /* One object in an archive. */
 static bool make_archive(const workplace *w, const image *im)
 {
+    tools t = tools_for(im->target);
     char *whole = w->file[WORK_WHOLE];
-    char *pack[] = {"ar", "rcsD", w->file[WORK_OUT], whole, NULL};
+    char *pack[] = {t.ar, "rcsD", w->file[WORK_OUT], whole, NULL};
     static const workplace_file parts[] = {WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES};
 
     return join(w, im, WORK_WHOLE, parts) && workplace_run(w, pack);
@@ -211,13 +277,14 @@ static bool make_archive(const workplace *w, const image *im)
 
 bool link_library(const workplace *w, const image *im, bool shared)
 {
+    const tools t = tools_for(im->target);
     command c = {0};
 
     if (!write_blob(w, im) || !c_side(w, im))
         return false;
     if (!shared)
         return make_archive(w, im);
-    add_all(&c, (const char *[]){"cc", "-shared", "-o", w->file[WORK_OUT], NULL});
+    add_all(&c, (const char *[]){t.cc, "-shared", "-o", w->file[WORK_OUT], NULL});
     add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
-    return link_with(w, &c, NULL);
+    return link_with(w, &c);
 }

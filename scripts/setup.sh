@@ -4,6 +4,7 @@
 PACKAGES="gcc g++ libc6-dev clang-19 cmake ninja-build pkg-config llvm-19-dev \
 libclang-rt-19-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev \
 zlib1g-dev libxml2-dev graphviz python3 python3-venv"
+CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 say() { printf '== %s\n' "$*"; }
 
@@ -16,10 +17,11 @@ as_root()
     fi
 }
 
+# install_packages [NAME...]: those, or $PACKAGES.
 install_packages()
 {
     local missing="" p
-    for p in $PACKAGES; do
+    for p in ${*:-$PACKAGES}; do
         dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null |
             grep -q '^install ok installed$' || missing="$missing $p"
     done

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Builds an executable from each case's model, runs it, compares its outputs.
 
-usage: executables.py INGOT CASE...
+usage: executables.py [--cpu NAME] [--emulator COMMAND] INGOT CASE...
 
-One executable serves all cases that share a model, with whatever extents the
+An emulator runs what is built for another processor.  One executable serves all cases that share a model, with whatever extents the
 data have.  A case is a folder with model.onnx, about.json and test_data_set_0.
 """
+import argparse
 import json
 import pathlib
 import re
@@ -30,10 +31,10 @@ def run(command):
         raise RuntimeError(lines[-1] if lines else f'exit {done.returncode}')
 
 
-def check(executable, case, scratch):
+def check(run_it, case, scratch):
     about = json.loads((case / 'about.json').read_text())
     data, out = case / 'test_data_set_0', scratch / 'out' / case.name
-    command = [executable, '--output-dir', out]
+    command = [*run_it, '--output-dir', out]
     for i, name in enumerate(about['inputs']):
         command += ['--input', f'{name}={data}/input_{i}.pb']
     run(command)
@@ -49,17 +50,22 @@ def check(executable, case, scratch):
 
 
 def main():
-    ingot, cases = sys.argv[1], [pathlib.Path(c) for c in sys.argv[2:]]
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cpu', default='native')
+    parser.add_argument('--emulator', default='')
+    parser.add_argument('ingot')
+    parser.add_argument('cases', nargs='+', type=pathlib.Path)
+    given = parser.parse_args()
     built, passed, failed, skipped = {}, 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
-        for case in cases:
+        for case in given.cases:
             model = (case / 'model.onnx').resolve()
             try:
                 if model not in built:
                     built[model] = scratch / f'model{len(built)}'
-                    run([ingot, 'build', model, '-o', built[model]])
-                check(built[model], case, scratch)
+                    run([given.ingot, 'build', model, '--cpu', given.cpu, '-o', built[model]])
+                check([*given.emulator.split(), built[model]], case, scratch)
                 passed += 1
             except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
                 if 'unsupported' in str(error) or 'not compiled yet' in str(error):
