@@ -8,12 +8,18 @@ typedef struct ir_axes {
     int32_t n, at[IR_MAX_RANK];
 } ir_axes;
 
-static inline bool ir_has_axis(ir_ints list, int32_t axis)
+/* Where the axis stands in the list; -1: nowhere. */
+static inline int ir_find_axis(ir_ints list, int32_t axis)
 {
     for (int i = 0; i < list.n; i++)
         if (list.at[i] == axis)
-            return true;
-    return false;
+            return i;
+    return -1;
+}
+
+static inline bool ir_has_axis(ir_ints list, int32_t axis)
+{
+    return ir_find_axis(list, axis) >= 0;
 }
 
 /* Axes of an operand of this rank that are in neither list: of a product, those

@@ -57,8 +57,7 @@ static const body_binding *binding_of(const body *b, ir_ref ref)
     return NULL;
 }
 
-/* Where loads are made at present; 0: always. */
-static lp_expr guard(const body *b)
+lp_expr body_guard(const body *b)
 {
     for (uint32_t i = b->bound.len; i-- > 0;)
         if (b->bound.at[i].how == BODY_GUARD)
@@ -193,7 +192,7 @@ static lp_expr literal(body *b, ir_dtype dt, const uint8_t element[16])
 
 static lp_expr load(body *b, lp_buf buf, const lp_expr *idx)
 {
-    return guard(b) ? lp_load_if(b->k, buf, idx, guard(b)) : lp_load(b->k, buf, idx);
+    return body_guard(b) ? lp_load_if(b->k, buf, idx, body_guard(b)) : lp_load(b->k, buf, idx);
 }
 
 static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
@@ -222,261 +221,6 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
                             : lp_2(b->k, (sc_op)l->op, x, const_at(b, l->other, idx));
 }
 
-/* ---- movement ------------------------------------------------------------------------ */
-
-/* A zero of the value's type stands in; the kernel is thrown away. */
-static lp_expr fail(body *b, ir_ref ref, const char *why)
-{
-    b->failed = why;
-    return lp_const_int(b->k, ir_type_of(b->fn, ref)->dtype, 0);
-}
-
-/* Does the run of axes that ends with product p in one shape and q in the other
- * go on in the first?  It has `left` more axes there. */
-static bool grows_first(dim_table *t, ir_dim p, int left, ir_dim q, int other_left)
-{
-    int64_t a, c;
-    ir_dim quotient;
-
-    if (left <= 0 || other_left <= 0)
-        return left > 0;
-    if (dim_const(t, p, &a) && dim_const(t, q, &c))
-        return a < c;
-    return dim_divides(t, p, q, &quotient);
-}
-
-/* The first axes of the shortest runs with equal products that end at axes *i of
- * `from` and *j of `to`; -1 where a shape has no axis left. */
-static void find_run(dim_table *t, const ir_type *from, int *i, const ir_type *to, int *j)
-{
-    ir_dim p = *i >= 0 ? from->dim[*i] : (ir_dim){1}, q = *j >= 0 ? to->dim[*j] : (ir_dim){1};
-
-    while (!dim_same(p, q) && (*i > 0 || *j > 0)) {
-        if (grows_first(t, p, *i, q, *j))
-            p = dim_mul(t, p, from->dim[--*i]);
-        else
-            q = dim_mul(t, q, to->dim[--*j]);
-    }
-}
-
-/* The place of idx[first..last] among all elements of these axes of t. */
-static lp_expr join_index(body *b, const ir_type *t, int first, int last, const lp_expr *idx)
-{
-    lp_expr linear = first <= last ? idx[first] : lp_int(b->k, 0);
-
-    for (int i = first + 1; i <= last; i++) {
-        linear = lp_mul(b->k, linear, body_dim(b, t->dim[i]));
-        linear = lp_add(b->k, linear, idx[i]);
-    }
-    return linear;
-}
-
-/* The opposite. */
-static void split_index(body *b, const ir_type *t, int first, int last, lp_expr linear,
-                        lp_expr *idx)
-{
-    int32_t axes[IR_MAX_RANK];
-    int n = 0;
-
-    for (int i = first; i <= last; i++)
-        axes[n++] = i;
-    body_split(b, linear, t, axes, n, idx);
-}
-
-/* Runs of axes with equal products, from the last: within a run the index is
- * joined and split again.  What lies in memory needs no split, for its last axis
- * reaches over the others: with x: f32[4, 6] element 9 of reshape(x): f32[24] is
- * x[0, 9]. */
-static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *idx)
-{
-    const ir_type *from = ir_type_of(b->fn, x);
-    dim_table *t = &b->l->m->dims;
-    lp_expr in[IR_MAX_RANK] = {0};
-    bool in_memory = body_source(b, x) != 0;
-
-    for (int i = from->rank - 1, j = to->rank - 1; i >= 0 || j >= 0;) {
-        int last = i, end = j;
-        if (i >= 0 && dim_is(t, from->dim[i], 1)) {
-            in[i--] = lp_int(b->k, 0);
-            continue;
-        }
-        if (j >= 0 && dim_is(t, to->dim[j], 1)) {
-            j--;
-            continue;
-        }
-        find_run(t, from, &i, to, &j);
-        lp_expr linear = join_index(b, to, (int)max_i64(j, 0), end, idx);
-        for (int a = i; in_memory && a < last; a++)
-            in[a] = lp_int(b->k, 0);
-        split_index(b, from, in_memory ? last : (int)max_i64(i, 0), last, linear, in);
-        i--, j--;
-    }
-    return body_at(b, x, in);
-}
-
-static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to,
-                            const lp_expr *idx)
-{
-    const ir_type *from = ir_type_of(b->fn, x);
-    lp_expr in[IR_MAX_RANK];
-
-    for (int i = 0; i < from->rank; i++) {
-        int axis = n->attr->BROADCAST.axes.at[i];
-        if (dim_same(from->dim[i], to->dim[axis]))
-            in[i] = idx[axis];
-        else if (dim_is(&b->l->m->dims, from->dim[i], 1))
-            in[i] = lp_int(b->k, 0);
-        else {
-            lp_expr extent = body_dim(b, from->dim[i]);
-            lp_expr one = lp_eq(b->k, extent, lp_int(b->k, 1));
-            in[i] = lp_select(b->k, one, lp_int(b->k, 0), idx[axis]);
-        }
-    }
-    return body_at(b, x, in);
-}
-
-static lp_expr at_slice(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
-{
-    lp_expr in[IR_MAX_RANK];
-
-    for (int i = 0; i < n->attr->SLICE.start.n; i++) {
-        lp_expr step = body_dim(b, n->attr->SLICE.step.at[i]);
-        lp_expr start = body_dim(b, n->attr->SLICE.start.at[i]);
-        in[i] = lp_add(b->k, start, lp_mul(b->k, idx[i], step));
-    }
-    return body_at(b, x, in);
-}
-
-static lp_expr both(lp_kernel *k, lp_expr a, lp_expr c)
-{
-    return a ? lp_and(k, a, c) : c;
-}
-
-/* Has a value of type t any element?  0 if it is known to. */
-static lp_expr has_elements(body *b, const ir_type *t)
-{
-    lp_expr some = 0, zero = lp_int(b->k, 0);
-
-    for (int i = 0; i < t->rank; i++)
-        if (dim_lo(&b->l->m->dims, t->dim[i]) < 1)
-            some = both(b->k, some, lp_lt(b->k, zero, body_dim(b, t->dim[i])));
-    return some;
-}
-
-/* The value of x at clamped indices where `inside`, else `other`.  Guarding by
- * clamping lets any expression stand behind it; an x without elements has no
- * index to clamp to, and nothing behind it is read. */
-lp_expr body_at_if(body *b, ir_ref x, const lp_expr *idx, lp_expr inside, lp_expr other)
-{
-    lp_expr in[IR_MAX_RANK];
-    const ir_type *t = ir_type_of(b->fn, x);
-    lp_kernel *k = b->k;
-
-    if (!inside)
-        return body_at(b, x, idx);
-    lp_buf buf = body_source(b, x);
-    if (buf) {
-        lp_expr v = lp_load_if(k, buf, idx, both(k, guard(b), inside));
-        const lp_node *o = lp_at(k, other);
-        bool zero = o->kind == LX_LITERAL && o->bits == 0;      /* as the load gives */
-        return zero ? v : lp_select(k, inside, v, other);
-    }
-    for (int i = 0; i < t->rank; i++) {
-        lp_expr extent = body_dim(b, t->dim[i]), last = lp_sub(k, extent, lp_int(k, 1));
-        lp_expr most = lp_min(k, idx[i], last);
-        in[i] = lp_max(k, most, lp_int(k, 0));
-    }
-    lp_expr some = has_elements(b, t);
-    if (some)
-        body_bind(b, (body_binding){.how = BODY_GUARD, .expr = both(k, guard(b), some)});
-    lp_expr v = body_at(b, x, in);
-    if (some)
-        body_unbind(b);
-    return lp_select(k, inside, v, other);
-}
-
-static lp_expr at_pad(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
-{
-    const ir_type *t = ir_type_of(b->fn, x);
-    const struct ir_attr_PAD *a = &n->attr->PAD;
-    const dim_table *d = &b->l->m->dims;
-    lp_kernel *k = b->k;
-    lp_expr in[IR_MAX_RANK], inside = 0, zero = lp_int(k, 0);
-
-    for (int i = 0; i < t->rank; i++) {
-        in[i] = lp_sub(k, idx[i], body_dim(b, a->low.at[i]));
-        if (!dim_is(d, a->low.at[i], 0))
-            inside = both(k, inside, lp_le(k, zero, in[i]));
-        if (a->inner.n && !dim_is(d, a->inner.at[i], 0)) {
-            lp_expr inner = body_dim(b, a->inner.at[i]), step = lp_add(k, inner, lp_int(k, 1));
-            inside = both(k, inside, lp_eq(k, lp_mod(k, in[i], step), zero));
-            in[i] = lp_div(k, in[i], step);
-        }
-        if (!dim_is(d, a->high.at[i], 0) || (a->inner.n && !dim_is(d, a->inner.at[i], 0)))
-            inside = both(k, inside, lp_lt(k, in[i], body_dim(b, t->dim[i])));
-    }
-    return body_at_if(b, x, in, inside, body_at(b, ir_arg(b->fn, n, 1), NULL));
-}
-
-static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
-{
-    int axis = (int)n->attr->CONCAT.axis, rank = ir_type_of(b->fn, n->first)->rank;
-    lp_kernel *k = b->k;
-    lp_expr start[256], y = 0;
-
-    if (n->narg > COUNT(start))
-        return fail(b, n->first, "a concat of more than 256 values inside a kernel");
-    start[0] = lp_int(k, 0);
-    for (uint32_t i = 1; i < n->narg; i++)
-        start[i] = lp_add(k, start[i - 1],
-                          body_dim(b, ir_type_of(b->fn, ir_arg(b->fn, n, i - 1))->dim[axis]));
-    for (uint32_t i = n->narg; i-- > 0;) {
-        ir_ref x = ir_arg(b->fn, n, i);
-        lp_expr in[IR_MAX_RANK];
-        memcpy(in, idx, (size_t)rank * sizeof *in);
-        in[axis] = lp_sub(k, idx[axis], start[i]);
-        lp_expr e = body_dim(b, ir_type_of(b->fn, x)->dim[axis]);
-        lp_expr inside = lp_le(k, start[i], idx[axis]);
-        inside = lp_and(k, inside, lp_lt(k, in[axis], e));
-        lp_expr zero = lp_const_int(k, ir_type_of(b->fn, x)->dtype, 0);
-        if (n->narg == 1)
-            return body_at(b, x, in);
-        lp_expr v = body_at_if(b, x, in, inside, zero);
-        y = y ? lp_select(k, inside, v, y) : v;
-    }
-    return y;
-}
-
-static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
-{
-    ir_ref x = ir_arg(b->fn, n, 0);
-    const ir_type *t = ir_type_of(b->fn, x);
-    ir_ints axes = n->attr->GATHER.axes;
-    int ri = axes.n ? ir_type_of(b->fn, ir_arg(b->fn, n, 1))->rank : 0, rest = ri;
-    lp_kernel *k = b->k;
-    lp_expr in[IR_MAX_RANK], inside = 0, zero = lp_int(k, 0);
-
-    for (int i = 0; i < t->rank; i++) {
-        int at = 0;
-        while (at < axes.n && axes.at[at] != i)
-            at++;
-        if (at == axes.n) {
-            in[i] = idx[rest++];
-            continue;
-        }
-        lp_expr v = lp_cast(k, DT_I64, body_at(b, ir_arg(b->fn, n, (uint32_t)at + 1), idx));
-        lp_expr extent = body_dim(b, t->dim[i]), last = lp_sub(k, extent, lp_int(k, 1));
-        if (n->attr->GATHER.zero) {
-            lp_expr from = lp_le(k, zero, v);
-            inside = both(k, inside, lp_and(k, from, lp_le(k, v, last)));
-        }
-        in[i] = lp_max(k, lp_min(k, v, last), zero);
-    }
-    if (!inside)
-        return body_at(b, x, in);
-    return body_at_if(b, x, in, inside, lp_const_int(k, t->dtype, 0));
-}
-
 /* ---- elements ---------------------------------------------------------------------------- */
 
 static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
@@ -494,11 +238,16 @@ static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
                           : lp_3(b->k, (sc_op)n->op, a[0], a[1], a[2]);
 }
 
+/* The kernel is thrown away; until then a zero of the value's type stands in. */
+static lp_expr fail(body *b, ir_ref ref, const char *why)
+{
+    b->failed = why;
+    return lp_const_int(b->k, ir_type_of(b->fn, ref)->dtype, 0);
+}
+
 static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
 {
     const ir_type *t = ir_type_of(b->fn, n->first);
-    ir_ref x = n->narg ? ir_arg(b->fn, n, 0) : IR_NONE;
-    lp_expr in[IR_MAX_RANK];
 
     if (ir_op_scalar(n->op))
         return at_scalar(b, n, idx);
@@ -506,20 +255,10 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
     case OP_CONST: return const_at(b, n->attr->CONST.id, idx);
     case OP_DIMVAL: return body_dim(b, n->attr->DIMVAL.dim);
     case OP_IOTA: return lp_cast(b->k, t->dtype, idx[n->attr->IOTA.axis]);
-    case OP_KEEP:
-    case OP_DETACH: return body_at(b, x, idx);
-    case OP_TRANSPOSE:
-        for (int i = 0; i < t->rank; i++)
-            in[n->attr->TRANSPOSE.perm.at[i]] = idx[i];
-        return body_at(b, x, in);
-    case OP_RESHAPE: return at_reshape(b, x, t, idx);
-    case OP_BROADCAST: return at_broadcast(b, n, x, t, idx);
-    case OP_SLICE: return at_slice(b, n, x, idx);
-    case OP_PAD: return at_pad(b, n, x, idx);
-    case OP_CONCAT: return at_concat(b, n, idx);
-    case OP_GATHER: return at_gather(b, n, idx);
-    default: return fail(b, n->first, "it has no expression inside a kernel");
+    default: break;
     }
+    lp_expr moved = body_move(b, n, idx);
+    return moved ? moved : fail(b, n->first, "it has no expression inside a kernel");
 }
 
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)

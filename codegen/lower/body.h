@@ -65,6 +65,9 @@ void body_free(body *b);
 void body_bind(body *b, body_binding how);
 void body_unbind(body *b);
 
+/* The condition under which loads are made at present; 0: always. */
+lp_expr body_guard(const body *b);
+
 /* The parameter with a stored value to be written; its dims are the type's. */
 lp_buf body_output(body *b, ir_ref ref);
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write);
@@ -81,6 +84,8 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
 /* The element where `inside`, else `other`: the index may be out of bounds
  * there, and nothing is read. */
 lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);
+/* The element of the result of a movement op; 0 if n is none. */
+lp_expr body_move(body *b, const ir_node *n, const lp_expr *idx);
 /* Computes the element of a value that the kernel makes, and stores it. */
 void body_store(body *b, ir_ref ref, const lp_expr *idx);
 

@@ -385,10 +385,8 @@ bool template_scatter(job *j)
     lp_kernel *k = b.k;
     serial(&b, ut->dim, ut->rank, idx);
     for (int i = 0; i < t->rank; i++) {
-        int a = 0;
-        while (a < n && at->axes.at[a] != i)
-            a++;
-        if (a == n) {
+        int a = ir_find_axis(at->axes, i);
+        if (a < 0) {
             to[i] = idx[rest++];
             continue;
         }
