@@ -1,15 +1,27 @@
 /* codegen/loop/loop.h - the loop IR: how a kernel computes.
  *
- * A kernel is scalar statements in annotated loops over buffers.  A `vec`
- * loop's step is its number of lanes; its body is written for one element and
- * the emitter widens it.  Buffers in space `reg` that are indexed by unrolled
- * variables, constants and the vec variable live in registers.  The order of
- * floating-point operations is what the text says.
+ * A kernel is scalar statements in annotated loops over buffers.  The body of a
+ * `vec` loop is written for one element; the loop's step is the number of lanes to
+ * which the emitter widens it.  A buffer in space `reg` lives in registers where its
+ * indices are constants, unrolled variables and the vec variable.  Floating-point
+ * operations are done in the order of the text.  y[i] = sum over j of x[i, j], with
+ * partial sums in 16 lanes that a fold then adds up, is
+ *
+ *   kernel sum(x: f32[n, 64] in, y: f32[n] out) dims n {
+ *     par i in 0..n {
+ *       local acc: f32[16] reg = 0:f32
+ *       vec exact v in 0..64 step 16 {
+ *         acc[v % 16] += x[i, v]
+ *       }
+ *       s = fold add acc
+ *       y[i] = s
+ *     }
+ *   }
  *
  * Expressions are hash-consed per kernel: equal expressions are equal handles.
- * The builder simplifies i64 (index) arithmetic and nothing else.  It fails
- * with an internal error on misuse; text from outside goes through lp_parse
- * and lp_verify, which report. */
+ * The builder simplifies index arithmetic (i64) and leaves all other arithmetic as
+ * it is.  Misuse of the builder is an internal error; text from outside goes through
+ * lp_parse and lp_verify, which report what is wrong. */
 #ifndef INGOT_LOOP_H
 #define INGOT_LOOP_H
 
@@ -27,14 +39,16 @@ typedef uint32_t lp_var;         /* 0: none */
 
 /* Where a buffer's elements are. */
 typedef enum lp_space {
-    LP_IN,       /* parameter, only read */
-    LP_OUT,      /* parameter, only written (may be read after) */
-    LP_INOUT,    /* parameter */
-    LP_CONST,    /* parameter, only read, same in every call: weights */
-    LP_ROW,      /* local: scratch of the thread, in L1 or L2 */
-    LP_REG,      /* local: registers; extents are constants */
+    LP_IN,       /* parameter that is only read */
+    LP_OUT,      /* parameter of which only what was stored before is read */
+    LP_INOUT,    /* parameter that is read and written */
+    LP_CONST,    /* parameter that is only read and the same in every call: weights */
+    LP_ROW,      /* local in the scratch memory of the thread, in its L1 or L2 cache */
+    LP_REG,      /* local in registers; its extents are constants */
 } lp_space;
 
+/* A tensor in memory or in registers.  In `x: f32[n, 32] in align 64` the dims are the
+ * expressions n and 32, and element [i, j] lies i * 32 + j elements behind the first. */
 typedef struct lp_buffer {
     const char *name;
     ir_dtype dtype;
@@ -42,19 +56,24 @@ typedef struct lp_buffer {
     int32_t rank;
     const lp_expr *dims;         /* rank extents */
     const lp_expr *strides;      /* rank strides in elements; null: row-major */
-    lp_buf alias;                /* an earlier parameter whose memory it may be */
-    int32_t align;               /* proven bytes of the first element; 0: the dtype's */
+    lp_buf alias;                /* an earlier parameter whose memory it may be; 0: none */
+    int32_t align;               /* the first element's address is a multiple of so many
+                                  * bytes; 0: of the dtype's size */
 } lp_buffer;
 
 typedef enum lp_var_kind { LP_DIM, LP_LOOPVAR, LP_LETVAR } lp_var_kind;
+
+/* A dim, the variable of a loop, or a let, and what is known of its values.  The i of
+ * `for i in 0..n step 8`, for a dim n of 1 to 100, has lo 0, hi 99, divisor 8 and
+ * limit n. */
 typedef struct lp_variable {
     const char *name;
     lp_var_kind kind;
-    ir_dtype dtype;              /* I64 but for lets and folds */
-    int64_t lo, hi, divisor;     /* known bounds; divisor of every value */
-    lp_expr limit;               /* loop from 0: its value is below this */
+    ir_dtype dtype;              /* I64; of lets and folds that of the value */
+    int64_t lo, hi, divisor;     /* bounds and a divisor of all its values */
+    lp_expr limit;               /* where lo >= 0: its value is below this; 0: none */
     lp_expr self;                /* the expression that reads it */
-    uint8_t open;                /* of a let's value, as in lp_node */
+    uint8_t open;                /* LP_OPEN bits of a let's value, as in lp_node */
 } lp_variable;
 
 typedef enum lp_node_kind {
@@ -68,19 +87,23 @@ typedef enum lp_node_kind {
 } lp_node_kind;
 
 /* Indices never wrap, for extents and offsets fit.  Elements of i64 tensors, and
- * what is computed from them, may, until an index or a number bounds them. */
+ * what is computed from them, may, until an index or a number bounds them: they are
+ * open on the sides that have no bound. */
 enum { LP_OPEN_BELOW = 1, LP_OPEN_ABOVE = 2, LP_OPEN = 3 };
 
+/* An expression: a function of its arguments, and what is known of its value if that
+ * is an i64.  i * 8 + 3, for the i above, is the LX_SCALAR with op SC_ADD, of the
+ * nodes of i * 8 and of the literal 3, with lo 3, hi 795, divisor 1. */
 typedef struct lp_node {
     uint8_t kind, op;            /* lp_node_kind, sc_op */
     uint8_t dtype;               /* ir_dtype */
-    bool guarded;                /* load: the last arg is its condition */
-    uint8_t open;                /* i64: LP_OPEN bits; arithmetic on it may wrap */
-    uint32_t ref;                /* lp_var or lp_buf */
-    uint32_t arg, narg;          /* run in kernel->arg */
-    uint64_t bits;               /* literal: as in memory; i64: the value */
-    int64_t lo, hi, divisor;     /* i64: lo <= value <= hi, divisor | value */
-    uint64_t vars;               /* bit v % 64 set for each variable v in it */
+    bool guarded;                /* of a load: the last arg is its condition */
+    uint8_t open;                /* LP_OPEN bits of an i64 on which arithmetic may wrap */
+    uint32_t ref;                /* the lp_var or lp_buf that it reads */
+    uint32_t arg, narg;          /* its arguments are kernel->arg[arg .. arg + narg) */
+    uint64_t bits;               /* of a literal: as in memory; of an i64: the value */
+    int64_t lo, hi, divisor;     /* of an i64: lo <= value <= hi, divisor | value */
+    uint64_t vars;               /* bit v % 64 is set for each variable v in it */
 } lp_node;
 
 typedef enum lp_op {
@@ -95,6 +118,10 @@ typedef enum lp_tail {
     LP_EXACT,    /* the extent is a multiple of the lanes: no tail */
 } lp_tail;
 
+/* A statement; most fields belong to some ops only.  `vec masked v in 0..n step 8` is
+ * a LOOP of kind LP_VEC with nvar 1, var v, lo 0, hi n and step 8, whose statements
+ * are `body` and then along `next`; `acc[v] max= x[v]` is a STORE to buf acc with idx
+ * v, accum SC_MAX and the load x[v] as value. */
 typedef struct lp_stmt {
     lp_op op;
     lp_loop_kind kind;           /* LOOP */
@@ -114,18 +141,22 @@ typedef struct lp_stmt {
 } lp_stmt;
 
 typedef struct lp_block lp_block;           /* an open block of the builder */
+
+/* A kernel: tables of its buffers, variables and expressions, which handles count from
+ * 1, its parameters, and its statements.  In the kernel `sum` above, param holds the
+ * buffers x and y, dim the variable n; acc is a buffer, i, v and s are variables. */
 typedef struct lp_kernel {
     const char *name;
     arena mem;
     VEC(lp_buffer) buf;          /* [0] unused */
     VEC(lp_variable) var;        /* [0] unused */
     VEC(lp_node) node;           /* [0] unused */
-    VEC(lp_expr) arg;            /* [0] unused */
+    VEC(lp_expr) arg;            /* the nodes' arguments; [0] unused */
     VEC(lp_buf) param;           /* the buffers that are parameters, in order */
     VEC(lp_var) dim;             /* i64 parameters in order */
     lp_stmt *body;
-    map exprs;                   /* hash to node */
-    names names;                 /* all names in use */
+    map exprs;                   /* from hashes to nodes */
+    names names;                 /* of buffers and variables, and reserved words */
     lp_block *open;              /* builder: innermost open block */
 } lp_kernel;
 

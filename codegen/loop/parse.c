@@ -1,7 +1,8 @@
 /* codegen/loop/parse.c - reads the text form of a kernel back.
  *
- * The parser checks form, names and numbers of operands; types and places are
- * lp_verify's.  The first error ends the parse. */
+ * The parser checks the form, the names, and the numbers of operands; lp_verify
+ * checks types and what may stand where.  The first error ends the parse.  The
+ * production that a function reads stands above it; `sum` is an expression. */
 #include <ctype.h>
 
 #include "loop_parse.h"
@@ -62,7 +63,7 @@ static bool want_buffer_name(parser *p, lp_buf *b)
 
 /* ---- buffers, statements ------------------------------------------------------ */
 
-/* [indices], as many as the buffer's rank; copied. */
+/* index := '[' list ']' with as many as b's rank, copied to the kernel. */
 static bool want_index(parser *p, lp_buf b, const lp_expr **idx)
 {
     list l;
@@ -74,12 +75,13 @@ static bool want_index(parser *p, lp_buf b, const lp_expr **idx)
     return true;
 }
 
+/* access := NAME index */
 static bool want_access(parser *p, lp_buf *b, const lp_expr **idx)
 {
     return want_buffer_name(p, b) && want_index(p, *b, idx);
 }
 
-/* What may stand behind a buffer's space. */
+/* rest := ['strides' index] ['align' INT] ['alias' NAME] of a buffer. */
 static bool buffer_rest(parser *p, lp_buf b)
 {
     lp_buffer *buf = &p->k->buf.at[b];
@@ -95,6 +97,7 @@ static bool buffer_rest(parser *p, lp_buf b)
     return !take_word(p, "alias") || want_buffer_name(p, &buf->alias);
 }
 
+/* buffer := NAME ':' DTYPE '[' list ']' SPACE rest */
 static bool buffer(parser *p, lp_buf *b)
 {
     static const char *const space[] = {"in", "out", "inout", "const", "row", "reg"};
@@ -127,6 +130,7 @@ static lp_stmt *statement(parser *p, lp_op op, ir_loc at)
 
 static bool block(parser *p, lp_stmt **first);
 
+/* The variables and ranges of a loop: `i, j in 0..n, 0..m step 2`. */
 typedef struct heads {
     const char *name[LP_MAX_RANK];
     lp_expr lo[LP_MAX_RANK], hi[LP_MAX_RANK];
@@ -135,6 +139,7 @@ typedef struct heads {
     int n;
 } heads;
 
+/* NAME {',' NAME} 'in' */
 static bool loop_names(parser *p, heads *h)
 {
     h->n = 0;
@@ -153,6 +158,7 @@ static bool loop_names(parser *p, heads *h)
     return want_word(p, "in");
 }
 
+/* range := sum '..' sum ['step' INT] */
 static bool loop_range(parser *p, heads *h, int i)
 {
     h->step[i] = 1;
@@ -162,6 +168,8 @@ static bool loop_range(parser *p, heads *h, int i)
     return !take_word(p, "step") || want_int(p, 1, INT32_MAX, "a step", &h->step[i]);
 }
 
+/* heads := NAME {',' NAME} 'in' range {',' range}.  A variable is defined behind all
+ * ranges, which do not see it. */
 static bool loop_heads(parser *p, lp_stmt *s)
 {
     heads h;
@@ -183,6 +191,8 @@ static bool loop_heads(parser *p, lp_stmt *s)
     return true;
 }
 
+/* loop := ('for' | 'down' | 'par' | 'unroll' | 'vec' TAIL) heads block of which the
+ * first word is taken. */
 static bool loop(parser *p, lp_loop_kind kind, ir_loc at, lp_stmt **out)
 {
     static const char *const tail[] = {"masked", "scalar", "exact"};
@@ -198,17 +208,20 @@ static bool loop(parser *p, lp_loop_kind kind, ir_loc at, lp_stmt **out)
     return loop_heads(p, s) && block(p, &s->body);
 }
 
+/* branch := 'if' sum block ['else' block] of which 'if' is taken. */
 static bool branch(parser *p, lp_stmt *s)
 {
     return want_expr(p, &s->value) && block(p, &s->body) &&
            (!take_word(p, "else") || block(p, &s->other));
 }
 
+/* local := 'local' buffer ['=' sum] of which 'local' is taken. */
 static bool local(parser *p, lp_stmt *s)
 {
     return buffer(p, &s->buf) && (!lex_char(&p->s, '=') || want_expr(p, &s->value));
 }
 
+/* transpose := 'transpose' access access INT of which 'transpose' is taken. */
 static bool transpose(parser *p, lp_stmt *s)
 {
     int64_t size;
@@ -220,7 +233,7 @@ static bool transpose(parser *p, lp_stmt *s)
     return true;
 }
 
-/* =, +=, *=, min=, max=, and= or or= */
+/* assignment := '=' | '+=' | '*=' | 'min=' | 'max=' | 'and=' | 'or=' */
 static bool assignment(parser *p, sc_op *op)
 {
     char c = lex_peek(&p->s);
@@ -236,13 +249,14 @@ static bool assignment(parser *p, sc_op *op)
     return want_char(p, '=');
 }
 
+/* store := access assignment sum */
 static bool store(parser *p, lp_stmt *s)
 {
     return want_access(p, &s->buf, &s->idx) && assignment(p, &s->accum) &&
            want_expr(p, &s->value);
 }
 
-/* NAME = expression, or NAME = fold OP BUFFER. */
+/* let := NAME '=' (sum | 'fold' FUNCTION NAME) */
 static bool let(parser *p, lp_stmt *s)
 {
     const char *name;
@@ -272,7 +286,7 @@ static bool let(parser *p, lp_stmt *s)
     return true;
 }
 
-/* A let or a store: both begin with a name. */
+/* Both begin with a name, behind which a let goes on with '='. */
 static bool let_or_store(parser *p, ir_loc at, lp_stmt **out)
 {
     const char *s = p->s + word_length(p);
@@ -282,6 +296,8 @@ static bool let_or_store(parser *p, ir_loc at, lp_stmt **out)
     return is_let ? let(p, *out) : store(p, *out);
 }
 
+/* statement := loop | branch | local | let | transpose | 'prefetch' access
+ *              | ['stream'] store */
 static bool want_statement(parser *p, lp_stmt **out)
 {
     static const char *const kind[] = {"for", "down", "par", "unroll", "vec"};
@@ -308,6 +324,7 @@ static bool want_statement(parser *p, lp_stmt **out)
     return word_length(p) ? let_or_store(p, at, out) : parse_expected(p, "a statement");
 }
 
+/* block := '{' {statement} '}', linked from *next on. */
 static bool block(parser *p, lp_stmt **next)
 {
     if (p->blocks == MAX_BLOCKS)
@@ -327,7 +344,7 @@ static bool block(parser *p, lp_stmt **next)
 
 /* ---- kernels -------------------------------------------------------------------- */
 
-/* NAME [in LO..[HI] [% DIVISOR]] */
+/* dim := NAME ['in' INT '..' [INT] ['%' INT]] */
 static bool dim(parser *p)
 {
     int64_t lo = 0, hi = INT64_MAX, divisor = 1;
@@ -350,6 +367,7 @@ static bool dim(parser *p)
     return true;
 }
 
+/* dims := ['dims' dim {',' dim}] */
 static bool dims(parser *p)
 {
     if (!take_word(p, "dims"))
@@ -361,7 +379,8 @@ static bool dims(parser *p)
     return true;
 }
 
-/* Behind the parenthesis that closes the parameters; comments may hold more. */
+/* Skips to behind the parenthesis that closes the parameters.  Those in comments do
+ * not count: lex_peek passes over comments. */
 static bool skip_parameters(parser *p)
 {
     for (int open = 1; open; p->s++) {
@@ -373,6 +392,7 @@ static bool skip_parameters(parser *p)
     return true;
 }
 
+/* parameters := [buffer {',' buffer}] ')' */
 static bool parameters(parser *p)
 {
     lp_buf b;
@@ -387,8 +407,8 @@ static bool parameters(parser *p)
     return want_char(p, ')');
 }
 
-/* The dims stand behind the parameters that they are used in: they are read
- * first. */
+/* kernel := 'kernel' NAME '(' parameters dims block.  The parameters' extents are
+ * expressions over the dims, which stand behind them: these are read first. */
 static bool kernel(parser *p)
 {
     if (!want_word(p, "kernel"))

@@ -9,12 +9,13 @@
 #include "loop_parse.h"
 #include "num.h"
 
-/* Nesting of the text, and of the trees that chains of operators make. */
-enum { MAX_DEPTH = 500, MAX_NUMBER = 64 };
+enum {
+    MAX_DEPTH = 500,            /* of brackets, and of trees that chains of operators make */
+    MAX_NUMBER = 64,            /* characters */
+};
 
 /* ---- words ------------------------------------------------------------------- */
 
-/* Where the next word begins. */
 ir_loc parse_here(parser *p)
 {
     lex_space(&p->s);
@@ -44,7 +45,7 @@ bool want_char(parser *p, char c)
     return lex_char(&p->s, c) || parse_expected(p, (char[]){'\'', c, '\'', 0});
 }
 
-/* Length of the word at p->s; unlike elsewhere a dot ends it: a..b. */
+/* A dot ends a word, unlike elsewhere, for there may be another: a..b. */
 size_t word_length(parser *p)
 {
     lex_space(&p->s);
@@ -102,7 +103,7 @@ bool want_dtype(parser *p, ir_dtype *d)
 
 /* ---- expressions ------------------------------------------------------------- */
 
-/* The node, unless chains of operators have made its tree too high. */
+/* Adds the node, unless chains of operators have made its tree too high. */
 static bool add_node(parser *p, lp_node n, const lp_expr *args, lp_expr *e)
 {
     uint16_t height = 0;
@@ -125,8 +126,8 @@ static bool add_two(parser *p, lp_node_kind kind, sc_op op, lp_expr a, lp_expr b
     return add_node(p, (lp_node){.kind = kind, .op = op, .dtype = DT_I64, .narg = 2}, LP(a, b), e);
 }
 
-/* Characters of the number at s, its sign included: decimal, hexadecimal or
- * inf.  A range's two dots end it. */
+/* The length of ['-'] (DIGITS ['.' DIGITS] ['e' ['+' | '-'] DIGITS] | '0x' HEX | 'inf').
+ * Two dots are those of a range and end the number. */
 static size_t number_length(const char *s)
 {
     size_t n = *s == '-';
@@ -169,6 +170,7 @@ static bool element_bits(ir_dtype d, const char *number, uint64_t *bits)
     return !*end && !errno && sc_wrap(d, v) == v;
 }
 
+/* number := INT | FLOAT ':' DTYPE | HEX ':' DTYPE */
 static bool number(parser *p, lp_expr *e)
 {
     char digits[MAX_NUMBER];
@@ -189,6 +191,7 @@ static bool number(parser *p, lp_expr *e)
     return add_node(p, (lp_node){.kind = LX_LITERAL, .dtype = d, .bits = bits}, NULL, e);
 }
 
+/* list := [sum {',' sum}] */
 bool want_list(parser *p, char close, list *l)
 {
     for (l->n = 0; lex_peek(&p->s) != close; l->n++) {
@@ -201,6 +204,7 @@ bool want_list(parser *p, char close, list *l)
     return want_char(p, close);
 }
 
+/* `want` arguments and the ')' of a call. */
 static bool call_arguments(parser *p, int want, list *l)
 {
     ir_loc at = parse_here(p);
@@ -212,6 +216,7 @@ static bool call_arguments(parser *p, int want, list *l)
     return diag_error(p->d, at, D_OPERANDS, "call", want, l->n);
 }
 
+/* sum ')' of a call that gives a d. */
 static bool cast(parser *p, sc_op op, ir_dtype d, lp_expr *e)
 {
     list l;
@@ -220,7 +225,8 @@ static bool cast(parser *p, sc_op op, ir_dtype d, lp_expr *e)
            add_node(p, (lp_node){.kind = LX_SCALAR, .op = op, .dtype = d, .narg = 1}, l.at, e);
 }
 
-/* A function; its '(' is taken. */
+/* call := DTYPE '(' sum ')' | 'bitcast' '(' DTYPE ',' sum ')' | FUNCTION '(' list ')'
+ * of which the name and '(' are taken. */
 static bool call(parser *p, ir_loc at, const char *name, lp_expr *e)
 {
     ir_dtype d = dt_find(name, strlen(name));
@@ -249,7 +255,7 @@ bool want_rank(parser *p, ir_loc at, lp_buf b, int rank)
     return rank == buf->rank || diag_error(p->d, at, D_RANK, buf->name, 1, rank, buf->rank);
 }
 
-/* b[indices if condition]; the '[' is taken. */
+/* load := NAME '[' list ['if' sum] ']' of which the name and '[' are taken. */
 static bool load(parser *p, ir_loc at, const char *name, lp_expr *e)
 {
     list l = {.n = 0};
@@ -272,6 +278,7 @@ static bool load(parser *p, ir_loc at, const char *name, lp_expr *e)
                                  .guarded = guarded, .narg = (uint32_t)(l.n + guarded)}, l.at, e);
 }
 
+/* named := 'true' | 'false' | call | load | NAME */
 static bool named(parser *p, lp_expr *e)
 {
     ir_loc at = parse_here(p);
@@ -293,6 +300,7 @@ static bool named(parser *p, lp_expr *e)
     return true;
 }
 
+/* primary := number | '(' sum ')' | named */
 static bool primary(parser *p, lp_expr *e)
 {
     char c = lex_peek(&p->s);
@@ -306,6 +314,7 @@ static bool primary(parser *p, lp_expr *e)
     return named(p, e);
 }
 
+/* product := primary {('*' | '/' | '%') primary}, but `*=` is an assignment. */
 static bool product(parser *p, lp_expr *e)
 {
     if (!primary(p, e))
@@ -323,7 +332,7 @@ static bool product(parser *p, lp_expr *e)
     }
 }
 
-/* a - 5 is the sum of a and -5, as the builder has it. */
+/* a + b or a - b.  The builder has no difference of a literal: a - 5 is a + -5. */
 static bool sum_of(parser *p, char op, lp_expr a, lp_expr b, lp_expr *e)
 {
     int64_t c;
@@ -335,6 +344,7 @@ static bool sum_of(parser *p, char op, lp_expr a, lp_expr b, lp_expr *e)
     return add_two(p, LX_SCALAR, op == '-' && !literal ? SC_SUB : SC_ADD, a, b, e);
 }
 
+/* sum := product {('+' | '-') product}, but `+=` is an assignment. */
 static bool sum(parser *p, lp_expr *e)
 {
     if (!product(p, e))
