@@ -1,5 +1,5 @@
-/* codegen/lower/body_dim.c - dims as index expressions of a kernel, whose parameters
- * their symbols are. */
+/* codegen/lower/body_dim.c - dims as index expressions.  The symbols that a dim is made
+ * of become i64 parameters of the kernel. */
 #include "body.h"
 
 /* The parameter for a symbol. */
@@ -17,6 +17,7 @@ static lp_expr symbol(body *b, ir_dim d, const dim_expr *e)
     return x;
 }
 
+/* The sum of coefficients times atoms: 2 * n * m + 3. */
 static lp_expr dim_poly(body *b, const dim_expr *e)
 {
     lp_expr sum = 0;

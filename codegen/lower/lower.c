@@ -1,5 +1,5 @@
-/* codegen/lower/lower.c - groups to kernels: choice of the template, table of
- * kernels. */
+/* codegen/lower/lower.c - from groups to kernels: the choice of the template, what
+ * templates share, and the table of kernels. */
 #include "lower.h"
 
 #include <float.h>
@@ -21,7 +21,7 @@ void lower_free(lower *l)
     arena_reset(&l->mem);
 }
 
-/* A template that makes an ill kernel is our bug. */
+/* A template that makes a kernel that is not well formed is our bug. */
 static void check(lp_kernel *k)
 {
     diag d;
@@ -192,8 +192,8 @@ static template_fn *choose(const ir_group *g, const ir_node *n)
     }
 }
 
-/* Can kernels compute with r and all that is computed with it?  `seen` has the
- * values that were looked at: many paths may lead to one. */
+/* Can kernels compute with r, and with all values that are computed on the way to it?
+ * `seen` holds the values that were looked at, for many paths may lead to one. */
 static bool types_ok(const job *j, ir_ref r, map *seen, const char **why)
 {
     bool first = !seen->len;

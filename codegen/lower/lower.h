@@ -6,7 +6,8 @@
 #include "loop.h"
 #include "target.h"
 
-/* All kernels of a compilation; equal texts are one kernel. */
+/* All kernels of a compilation.  Kernels with equal text are one: the ten layers of a
+ * network that have the same shapes call the same kernel. */
 typedef struct lower {
     ir_module *m;
     const target *target;
@@ -14,22 +15,22 @@ typedef struct lower {
     arena mem;
     const char *prefix;         /* of kernel names: the model's name */
     VEC(lp_kernel *) kernel;    /* by id; owned */
-    map by_text;
+    map by_text;                /* from hashes of texts to ids */
 } lower;
 
 void lower_init(lower *l, ir_module *m, const target *t, const char *prefix, diag *d);
 void lower_free(lower *l);
 
-/* A group_lower; cx is a lower.  A group without a template is recorded by
- * diag_unsupported with its node's place. */
+/* A group_lower, for which cx is a lower.  A group that no template fits is recorded
+ * by diag_unsupported with its node's place. */
 bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out);
 
 /* Does a kernel find the value in memory? */
 bool lower_is_stored(const ir_groups *in, ir_ref value);
-/* Gives the finished kernel k to the table: its id, perhaps that of an equal
- * one (then k is freed).  Takes its text name from `prefix` and the id. */
+/* Gives the finished kernel k to the table: its id, or that of an equal kernel, and
+ * then k is freed.  A new kernel is renamed to PREFIX_kID_NAME. */
 uint32_t lower_add(lower *l, lp_kernel *k);
-/* An expression over k's dims as a dim, with `dim` for the dims in order. */
+/* The expression e over k's dims as a dim, where k->dim[i] is dim[i]. */
 ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim);
 
 #endif

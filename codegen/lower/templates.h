@@ -1,42 +1,48 @@
 /* codegen/lower/templates.h - the templates: a group becomes one or more kernels.
- * Each returns false with l->failed (a reason) if it does not fit. */
+ * A template that does not fit its group says why in j->failed and returns false. */
 #ifndef INGOT_TEMPLATES_H
 #define INGOT_TEMPLATES_H
 
 #include "body.h"
 
+/* A group that is being lowered.  `relu(dot(a, b))` has the dot as its root, which
+ * chose the template, and the relu as the value `out` that it stores.  The template
+ * adds a call for each kernel that it makes: perhaps one that copies b to temp 0,
+ * and the one that computes. */
 typedef struct job {
     lower *l;
     const ir_groups *in;
     const ir_group *g;
     const ir_node *root;
-    ir_ref out;                 /* the value stored */
+    ir_ref out;
     VEC(group_call) call;
-    VEC(ir_dim) temp;
-    const char *failed;
+    VEC(ir_dim) temp;           /* bytes of each temp */
+    const char *failed;         /* why the group cannot be lowered */
 } job;
 
 typedef bool template_fn(job *j);
 template_fn template_map, template_reduce, template_rows, template_argreduce, template_window,
     template_dot, template_conv, template_cumul, template_scatter;
 
-/* The axis of the result along which neighbours are read, where that is not the
- * last; -1: none.  And the template for it. */
+/* The axis of the result along which neighbours in memory are read, where that is
+ * not the last; -1 if there is none.  And the template for such a group. */
 int turned_axis(job *j);
 bool template_turn(job *j, int axis);
 
-/* Begins a kernel of the job. */
+/* Begins a kernel of the job, in which `out` is bound as what it makes; `what` names
+ * it.  job_end ends it and records the call, or false and j->failed. */
 void job_kernel(job *j, body *b, const char *what);
-/* Stores the job's value at idx, where its root has the value v of any dtype. */
-void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
-/* Ends it; the call is recorded. */
 bool job_end(job *j, body *b);
+/* Stores the job's value at idx, where its root is v, of any dtype. */
+void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
+/* A temp of the job's calls: its number. */
 uint32_t job_temp(job *j, ir_dim bytes);
 
-/* The type that sums of this one are kept in. */
+/* The type that sums of values of this type are kept in. */
 ir_dtype acc_dtype(ir_dtype dt);
+/* The function of two elements that a reduction applies. */
 sc_op redop_scalar(ir_redop op);
-/* Value that leaves a reduction unchanged. */
+/* The value that it leaves unchanged, where a reduction starts. */
 lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt);
 static inline int lanes_of(const lower *l, ir_dtype dt)
 {
