@@ -34,7 +34,7 @@ static int64_t expr_cost(const lp_kernel *k, lp_expr e, int *left)
     return sum;
 }
 
-/* Iterations, at most; a vector is one. */
+/* The most iterations that the loop can have, of which each is a vector in a vec loop. */
 static int64_t trips(const lp_kernel *k, const lp_stmt *s)
 {
     int64_t lo = lp_at(k, s->lo[0])->lo, hi = lp_at(k, s->hi[0])->hi, length;

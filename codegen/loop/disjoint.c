@@ -12,30 +12,36 @@
  * that does (the rows at the end, in the last iteration only) is believed. */
 #include "loop.h"
 
-typedef struct place {              /* what is known of a variable's values */
-    const lp_stmt *loop;            /* its loop, not the parallel one */
-    lp_expr value;                  /* of a let */
+/* Where a variable gets its values: from a loop other than the parallel one, or from
+ * the value of a let. */
+typedef struct place {
+    const lp_stmt *loop;
+    lp_expr value;
 } place;
 
-/* base + [0, width] */
+/* All integers from base to base + width. */
 typedef struct range {
     lp_expr base;
     int64_t width;
 } range;
 
+/* A store to a parameter.  An index of 0 was joined to that of another axis. */
 typedef struct store {
     lp_buf buf;
-    lp_expr idx[LP_MAX_RANK];       /* 0: joined to another axis */
+    lp_expr idx[LP_MAX_RANK];
     ir_loc loc;
 } store;
 
+/* For `par i, j in 0..4, 0..8 { for r in 0..16 { y[i, j * 16 + r] = .. } }` there is one
+ * store.  Axis 0 covers i + [0, 0] and tells i, bit 0 of `told`; axis 1 covers
+ * j * 16 + [0, 15], which a step of j leaves, and tells j, bit 1. */
 typedef struct checker {
     lp_kernel *k;
     const lp_stmt *par;
     place *at;                      /* by lp_var */
-    uint32_t nvar;
+    uint32_t nvar;                  /* variables that `at` covers: those of the text */
     VEC(store) store;
-    uint32_t told;                  /* bit i: of the parallel loop's variables */
+    uint32_t told;                  /* of the buffer at hand */
 } checker;
 
 /* ---- ranges ------------------------------------------------------------------ */
@@ -165,7 +171,7 @@ static void join_axes(checker *c, store *s)
     }
 }
 
-/* Variable v of the parallel loop has one value at most? */
+/* Has variable v of the parallel loop at most one value? */
 static bool is_single(checker *c, uint32_t v)
 {
     return most(c->k, c->par->lo[v], c->par->hi[v]) <= c->par->step[v];
@@ -254,9 +260,10 @@ static bool buffer_disjoint(checker *c, const store *first)
 
 /* ---- kernels ----------------------------------------------------------------- */
 
-typedef struct guard {              /* a condition around, outwards */
+/* A condition under which a statement runs; `up` is that of the next branch around. */
+typedef struct guard {
     lp_expr cond;
-    bool not;                       /* it does not hold: the else branch */
+    bool not;                       /* the statement is in the else branch */
     const struct guard *up;
 } guard;
 

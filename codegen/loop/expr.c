@@ -1,6 +1,6 @@
 /* codegen/loop/expr.c - expressions of the loop IR: hash-consing, and what is
- * known about an index (range, divisor, linearity).  Ranges saturate at the ends
- * of int64, which mean "unknown". */
+ * known about an index: its range, its divisor, whether it is linear.  A range whose
+ * end is not known ends at that of int64, where sums and products saturate. */
 #include "loop.h"
 
 #include "loop_build.h"
@@ -71,7 +71,7 @@ static const lp_node *arg_node(const lp_kernel *k, const lp_node *n, uint32_t i)
     return &k->node.at[k->arg.at[n->arg + i]];
 }
 
-/* What may have wrapped: a power of two that divided it still does. */
+/* Makes n unknown, for it may have wrapped.  Of its divisors the powers of two remain. */
 static void open_range(lp_node *n)
 {
     n->lo = NEG_INF;
@@ -126,7 +126,7 @@ static void mod_range(const lp_node *a, const lp_node *b, lp_node *n)
     n->divisor = gcd(a->divisor, b->divisor);
 }
 
-/* Beyond what an extent or an offset may be. */
+/* Is every value of n beyond what an extent or an offset may be? */
 static bool is_huge(const lp_node *n)
 {
     enum { BITS = 40 };
@@ -134,8 +134,8 @@ static bool is_huge(const lp_node *n)
     return n->lo > 1ll << BITS || n->hi < -(1ll << BITS);
 }
 
-/* Sums and products, of which n has what holds if they do not wrap.  An index
- * without a bound in numbers has one in memory. */
+/* Opens the sum or product n of a and b, of which n has the facts that hold if it does
+ * not wrap, unless it cannot: an index without a bound in numbers has one in memory. */
 static void close_sum(const lp_node *a, const lp_node *b, lp_node *n)
 {
     bool bounded = is_bounded(a) && is_bounded(b);
@@ -289,7 +289,7 @@ lp_var lp_var_of(const lp_kernel *k, lp_expr e)
 
 /* ---- any expression ---------------------------------------------------------- */
 
-/* and, or over bools with a literal. */
+/* `and` or `or` of bools in a simpler form; 0 if it has none. */
 static lp_expr bool_simplify(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
 {
     const lp_node *x = lp_at(k, a), *y = lp_at(k, b);

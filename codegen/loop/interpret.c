@@ -2,32 +2,37 @@
  * at a time: what the emitter is compared with.
  *
  * Every access is checked against its buffer.  A value is computed once in a
- * statement, as in compiled code.  Locals begin as bytes 0xff, so that reading
- * one before it is written shows. */
+ * statement, as in compiled code.  The bytes of a local are 0xff at first, so that a
+ * read in front of the first write gives a wrong result. */
 #include "loop.h"
 #include "num.h"
 
-typedef union element {             /* by dtype: floating, or integer and bool */
+/* A value: f of a floating dtype, i of an integer or bool. */
+typedef union element {
     double f;
     int64_t i;
 } element;
 
+/* Where a buffer is. */
 typedef struct memory {
     uint8_t *at;
-    uint8_t *owned;                 /* of a local */
+    uint8_t *owned;                 /* the same if it is a local's, to be freed */
     int64_t count;                  /* elements */
-    int64_t stride[LP_MAX_RANK];
+    int64_t stride[LP_MAX_RANK];    /* in elements */
 } memory;
 
+/* The state of a run: what each buffer and variable holds, and the values of the
+ * statement at hand, which is number `now` of those executed: value[e] is that of
+ * expression e if seen[e] == now. */
 typedef struct machine {
     const lp_kernel *k;
     diag *d;
-    const int64_t *dims;            /* of the i64 parameters */
-    int64_t begin, end;
+    const int64_t *dims;            /* the values of the i64 parameters */
+    int64_t begin, end;             /* iterations of the parallel loop to run */
     memory *buf;                    /* by lp_buf */
-    element *var, *value;           /* by lp_var, lp_expr */
-    uint64_t *seen, now;            /* by lp_expr: the statement it was computed in */
-    bool failed;
+    element *var, *value;           /* by lp_var, by lp_expr */
+    uint64_t *seen, now;
+    bool failed;                    /* an error was reported */
 } machine;
 
 /* ---- elements ---------------------------------------------------------------- */
@@ -83,6 +88,7 @@ static void fail(machine *m, lp_buf b, const char *problem)
     m->failed = true;
 }
 
+/* Finds a buffer's strides and the number of its elements, those of gaps included. */
 static void shape(machine *m, lp_buf b)
 {
     const lp_buffer *buf = &m->k->buf.at[b];
@@ -115,6 +121,7 @@ static uint8_t *at_offset(machine *m, lp_buf b, int64_t offset)
 
 static element eval(machine *m, lp_expr e);
 
+/* The offset of b[idx] in elements; -1 if it does not fit. */
 static int64_t offset_of(machine *m, lp_buf b, const lp_expr *idx)
 {
     int64_t sum = 0, part;
@@ -199,7 +206,7 @@ static void run_store(machine *m, const lp_stmt *s)
         put(d, p, s->accum ? apply(s->accum, d, (element[]){get(d, p), v, {0}}) : v);
 }
 
-/* Halves, until one is left. */
+/* Combines the second half with the first, until one element is left. */
 static void run_fold(machine *m, const lp_stmt *s)
 {
     ir_dtype d = m->k->buf.at[s->from].dtype;
@@ -234,7 +241,8 @@ static void run_transpose(machine *m, const lp_stmt *s)
         }
 }
 
-/* The iterations [begin,end) of the product of all ranges. */
+/* Iterations [begin, end) of the product of all ranges, in which the last one runs
+ * fastest. */
 static void run_par(machine *m, const lp_stmt *s)
 {
     int64_t lo[LP_MAX_RANK], extent[LP_MAX_RANK];

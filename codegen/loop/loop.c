@@ -1,4 +1,4 @@
-/* codegen/loop/loop.c - kernels and statements of the loop IR: the builder, and the
+/* codegen/loop/loop.c - the builder of kernels and statements of the loop IR, and the
  * facts that the plan asks of a kernel. */
 #include "loop.h"
 
@@ -92,7 +92,8 @@ void lp_kernel_free(lp_kernel *k)
     mem_free(k);
 }
 
-/* `name` as an identifier, with the first number that makes it unique. */
+/* `name` as an identifier that nothing has yet: with other characters replaced, and
+ * the first number appended that makes it unique. */
 static const char *unique(lp_kernel *k, const char *name)
 {
     bool digit = *name >= '0' && *name <= '9';

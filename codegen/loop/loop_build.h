@@ -1,16 +1,17 @@
-/* codegen/loop/loop_build.h - entries of a kernel's tables just as they are given:
- * what the builder makes behind its checks, and the parser without them. */
+/* codegen/loop/loop_build.h - adds entries to a kernel's tables just as they are given.
+ * The builder does so after its checks; the parser does without them, for lp_verify
+ * follows. */
 #ifndef INGOT_LOOP_BUILD_H
 #define INGOT_LOOP_BUILD_H
 
 #include "loop.h"
 
-/* The node with these operands (n.narg of them), new or the one there is; its
- * facts are derived, nothing is simplified. */
+/* The node n with these n.narg operands: the one that there is, or a new one whose
+ * bounds, divisor and variables are derived.  Nothing is simplified. */
 lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args);
-/* op(a, b) of indices in a simpler form; 0 if it has none. */
+/* op(a, b) of two i64 in a simpler form; 0 if it has none. */
 lp_expr lp_index(lp_kernel *k, sc_op op, lp_expr a, lp_expr b);
-/* Names are made unique; v.name is not looked at. */
+/* Adds the variable v under a unique name made from `name`; v.name is not read. */
 lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v);
 lp_var lp_dim_add(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor);
 /* The variable of a loop over lo..hi by step > 0. */
@@ -18,7 +19,8 @@ lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_exp
                        lp_expr hi, int64_t step);
 /* The variable of a let of `value`, or of a fold (value 0). */
 lp_var lp_let_var_add(lp_kernel *k, const char *name, ir_dtype dtype, lp_expr value);
-/* The list `dims` of b is copied; strides, align and alias come after. */
+/* Adds the buffer b under a unique name and copies its list of dims.  Strides, align
+ * and alias are set later. */
 lp_buf lp_buffer_add(lp_kernel *k, const char *name, lp_buffer b);
 
 #endif

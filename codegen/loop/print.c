@@ -1,8 +1,8 @@
-/* codegen/loop/print.c - text of a kernel; loop_parse.c reads it back.
+/* codegen/loop/print.c - the text of a kernel, which parse.c reads back.
  *
- * Infix operators are index arithmetic (i64); `/` and `%` round down.  All
- * other functions are calls.  A literal of another type than i64 carries it:
- * 1.5:f32, -3:i8, 0x7fc00000:f32 (bits). */
+ * Infix operators are index arithmetic (i64), in which `/` and `%` round down.  All
+ * other functions are calls.  A literal that is no i64 carries its type: 1.5:f32,
+ * -3:i8; a NaN is printed by its bits, 0x7fc00000:f32. */
 #include "loop.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ static void print_list(const lp_kernel *k, const lp_expr *e, int n, text *out)
     }
 }
 
-/* In the fewest digits that give the bits back. */
+/* Prints a float in the fewest digits that give its bits back. */
 static void print_float(ir_dtype d, uint64_t bits, text *out)
 {
     double v = num_load_flt(d, &bits);
@@ -57,8 +57,8 @@ static void print_literal(const lp_node *n, text *out)
         text_add(out, "0x%llx:%s", (unsigned long long)n->bits, dt_text(d));
 }
 
-/* Infix operator of an index node, its precedence; 0 for other nodes.  A literal that
- * is taken away is none: `a - 5` reads as a sum. */
+/* The precedence of an index node's infix operator, which *op gets; 0 for other nodes.
+ * A difference of a literal is printed as a call, for `a - 5` reads as a sum. */
 static int infix(const lp_kernel *k, const lp_node *n, char *op)
 {
     int64_t c;

@@ -1,8 +1,8 @@
 /* codegen/loop/verify.c - is a kernel well formed?
  *
- * One walk in the order of the text: every name in its scope, every dtype as
- * its function wants it, and loops, locals and register buffers where the
- * emitter can do with them. */
+ * One walk in the order of the text checks that every name is used in its scope, that
+ * every operand has the dtype that its function wants, and that loops, locals and
+ * register buffers stand where the emitter can translate them. */
 #include "loop.h"
 
 enum {
@@ -11,18 +11,22 @@ enum {
     MAX_REGISTERS = 1 << 16,        /* elements of a register buffer */
 };
 
-/* Where a name can be used. */
+/* Whether a name can be used at present and, if so, whether the lanes of the vec loop
+ * around share one value or element of it. */
 typedef enum scope { OUT_OF_SCOPE, SHARED, PER_LANE } scope;
 
+/* The walk.  At `acc[v % 8] += x` in `par i {.. vec masked v in 0..n step 8 {..}}`, par
+ * and vec are these loops, var[v] is PER_LANE, var[i] is SHARED, and v % 8 varies. */
 typedef struct checker {
     lp_kernel *k;
     diag *d;
     ir_loc loc;                     /* of the statement at hand */
-    const lp_stmt *par, *vec;       /* the loops around it; vec: of several lanes */
-    bool has_par, over_dims;        /* no variables but dims, no loads */
+    const lp_stmt *par, *vec;       /* the loops around it, a vec loop of several lanes */
+    bool has_par;                   /* the kernel has a parallel loop */
+    bool over_dims;                 /* the expression may hold dims, but nothing else */
     uint8_t *var, *buf;             /* scope, by lp_var and lp_buf */
-    uint32_t *seen, now;            /* by expression: checked in this statement */
-    bool *varies;                   /* by expression: between lanes */
+    uint32_t *seen, now;            /* seen[e] == now: e was checked in this statement */
+    bool *varies;                   /* by expression: its lanes may differ */
 } checker;
 
 static bool fail(checker *c, const char *what, const char *problem)
@@ -158,7 +162,7 @@ static bool check_list(checker *c, const lp_expr *e, int n)
     return true;
 }
 
-/* i64 over dims alone. */
+/* Expressions of i64 over dims alone: extents, strides, ranges of the parallel loop. */
 static bool check_dims(checker *c, const lp_expr *e, int n)
 {
     c->over_dims = true;
@@ -269,7 +273,8 @@ static bool check_written(checker *c, lp_buf b, const lp_expr *idx)
            fail_buf(c, b, "is written by every iteration of the parallel loop");
 }
 
-/* All lanes share the element of a register buffer: one of them must not win. */
+/* Does the store give an element of a register buffer, which all lanes share, a value
+ * for each lane?  One of them would win. */
 static bool store_differs(const checker *c, const lp_stmt *s)
 {
     const lp_buffer *buf = &c->k->buf.at[s->buf];
