@@ -1,25 +1,61 @@
 #!/bin/sh
-# Lines of code per folder beside a budget, and what outgrew the style:
-# files over 600 lines, lines over 100 columns.
+# Lines of code and comment per folder, beside a budget.  Fails where a folder is
+# over its budget, a file over 600 lines or a line of code over 100 columns (rows of
+# tables may be wider): then there is something to split, or the budget is raised
+# in the commit that needs it.
+#   tools/size.sh       the last line counts what was checked
 set -eu
 cd "$(dirname "$0")/.."
+
+# Lines that a folder may have: what it has, and room for a tenth more.
 budget() {
     case $1 in
-    ir) echo 14000 ;; frontend) echo 7000 ;; passes) echo 6000 ;;
-    codegen) echo 9000 ;; runtime) echo 3500 ;; cli) echo 4000 ;;
-    tests) echo 12000 ;;
+    ir) echo 14000 ;; frontend) echo 8000 ;; passes) echo 6000 ;;
+    codegen) echo 14000 ;; runtime) echo 4500 ;; cli) echo 5000 ;;
+    export) echo 2000 ;; tests) echo 14000 ;;
     esac
 }
+
+sources() {
+    find "$@" -name '*.[ch]' -o -name '*.def'
+}
+
+# FILES: their lines, and how many of them say something in a comment.
+count() {
+    awk '
+    /\/\*/ { inside = 1 }
+    inside { comment++ }
+    /\*\// { inside = 0 }
+    END { print NR, comment + 0 }' "$@"
+}
+
+passed=0 failed=0
+verdict() {             # verdict OK TEXT
+    if [ "$1" = 1 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "too large: $2"
+    fi
+}
+
 total=0
-for folder in ir frontend passes codegen runtime cli tests; do
-    lines=$(find $folder -name '*.[ch]' -o -name '*.def' | xargs cat | wc -l)
-    printf '%-10s %6d of %6d lines\n' $folder "$lines" "$(budget $folder)"
-    total=$((total + lines))
+for folder in ir frontend passes codegen runtime cli export tests; do
+    [ -d $folder ] || continue
+    # Names of sources have no spaces.
+    # shellcheck disable=SC2046
+    set -- $(count $(sources $folder))
+    printf '%-10s %6d of %6d lines, %4.1f %% comment\n' $folder "$1" "$(budget $folder)" \
+        "$(echo "$1 $2" | awk '{ print 100 * $2 / $1 }')"
+    verdict $(($1 <= $(budget $folder))) $folder
+    total=$((total + $1))
 done
 printf '%-10s %6d\n' total $total
-find ir frontend passes codegen runtime cli tests -name '*.[ch]' |
-    xargs awk '
-    FNR == 1 { if (n > 600) print name ": " n " lines"; name = FILENAME }
-    { n = FNR }
-    length($0) > 100 && !/http/ { print FILENAME ":" FNR ": " length($0) " columns" }
-    END { if (n > 600) print name ": " n " lines" }'
+for file in $(sources ir frontend passes codegen runtime cli tests); do
+    lines=$(wc -l <"$file")
+    verdict $((lines <= 600)) "$file: $lines lines"
+    wide=$(awk 'length($0) > 100 && FILENAME !~ /\.def$/ { print FNR; exit }' "$file")
+    [ -z "$wide" ] || verdict 0 "$file:$wide: over 100 columns"
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
