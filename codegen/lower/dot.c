@@ -19,6 +19,14 @@ static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
     return p;
 }
 
+/* -1 where only the run knows it. */
+static int64_t extent_or_unknown(const dot *d, ir_dim e)
+{
+    int64_t v;
+
+    return dim_const(&d->j->l->m->dims, e, &v) ? v : -1;
+}
+
 lp_buf dot_a_buffer(const dot *d, body *b, bool written)
 {
     lp_expr dims[3];
@@ -36,7 +44,7 @@ lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written)
     dims[0] = body_dim(b, d->batch);
     dims[1] = body_dim(b, panels);
     dims[2] = body_dim(b, d->k);
-    dims[3] = lp_int(b->k, d->nv * d->lanes);
+    dims[3] = lp_int(b->k, schedule_panel(&d->s));
     return body_temp(b, d->packed, d->tb->dtype, 4, dims, written);
 }
 
@@ -134,11 +142,11 @@ static bool split_scale(const dot *d, uint32_t c, uint32_t *narrow, uint32_t *sc
     return false;
 }
 
-/* B is constant c. */
-static void place_const(dot *d, uint32_t c, int64_t n, int64_t k)
+static void place_const(dot *d)
 {
-    int nr = d->nv * d->lanes;
-    uint32_t narrow = 0, scale = 0;
+    int nr = schedule_panel(&d->s);
+    int64_t n = extent_or_unknown(d, d->n), k = extent_or_unknown(d, d->k);
+    uint32_t narrow = 0, scale = 0, c = ir_node_of(d->j->in->fn, d->b)->attr->CONST.id;
 
     d->source = DOT_PACKED;
     d->scaled = split_scale(d, c, &narrow, &scale);
@@ -167,13 +175,13 @@ static ir_dim temp_bytes(const dot *d, ir_dtype dt, ir_dim elements)
 static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr panel, lp_expr k)
 {
     lp_kernel *p = b->k;
-    int nr = d->nv * d->lanes;
+    int nr = schedule_panel(&d->s);
     lp_expr first = lp_mul(p, panel, lp_int(p, nr)), n = body_dim(b, d->n);
-    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->lanes);
+    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->s.lanes);
 
     lp_if(p, lp_le(p, lp_add(p, first, lp_int(p, nr)), n));
-    lp_expr u = lp_unroll(p, "u", d->nv);
-    lp_expr c = lp_vec(p, "c", zero, lanes, d->lanes, LP_EXACT);
+    lp_expr u = lp_unroll(p, "u", d->s.vectors);
+    lp_expr c = lp_vec(p, "c", zero, lanes, d->s.lanes, LP_EXACT);
     c = lp_add(p, lp_mul(p, u, lanes), c);
     lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, lp_add(p, first, c)));
     lp_end(p);
@@ -193,7 +201,7 @@ static bool pack_b(dot *d)
 {
     body b;
     dim_table *t = &d->j->l->m->dims;
-    int nr = d->nv * d->lanes;
+    int nr = schedule_panel(&d->s);
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, nr));
     bool by_rows = in_place(d);
     lp_expr v[2];
@@ -267,72 +275,21 @@ static bool a_divides(dot *d)
     return yes;
 }
 
-static bool const_of(const dot *d, uint32_t *id)
+/* Can B be packed when the code is made? */
+static bool is_packable(const dot *d)
 {
-    const ir_node *n = ir_node_of(d->j->in->fn, d->b);
-
-    if (n->op == OP_CONST)
-        *id = n->attr->CONST.id;
-    return n->op == OP_CONST;
+    return ir_node_of(d->j->in->fn, d->b)->op == OP_CONST && !d->at->batch_b.n &&
+           extent_or_unknown(d, d->n) > 0 && extent_or_unknown(d, d->k) > 0;
 }
 
-/* Is B read by so many tiles of rows that a copy in panels costs less than
- * rows of B that lie far apart?  Unknown counts are taken to be small. */
-static bool repays_packing(const dot *d)
+static schedule choose_schedule(const dot *d)
 {
-    const dim_table *t = &d->j->l->m->dims;
-    int64_t m, n;
+    int64_t k = min_i64(extent_or_unknown(d, d->k), INT32_MAX);
+    problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
+                 .row_bytes = k < 0 ? -1 : k * dt_size(d->ta->dtype), .sums = d->acc};
 
-    return dim_const(t, d->m, &m) && dim_const(t, d->n, &n) && m >= 8 * d->mr &&
-           n > 2 * d->nv * d->lanes;
-}
-
-/* A tile's accumulators, a row of B's vectors and one element of A fit the
- * registers.  Wide tiles with few rows come first: rows of A that lie a power of
- * two apart fall into few sets of the cache. */
-typedef struct tile_shape {
-    int nv, mr;
-} tile_shape;
-
-static const tile_shape of_16_registers[] = {{2, 6}, {1, 10}};
-static const tile_shape of_32_registers[] = {{4, 6}, {3, 8}, {2, 12}, {1, 14}};
-
-/* Quarter cycles of one k over all tiles of m rows and `vectors` of columns.
- * Multiply-adds and loads run two in a cycle; loads may miss, which counts half
- * as much again. */
-static int64_t tile_cost(tile_shape s, int64_t m, int64_t vectors)
-{
-    int64_t tiles = (m + s.mr - 1) / s.mr, panels = (vectors + s.nv - 1) / s.nv;
-    int64_t loads = m + tiles * s.nv;
-
-    return panels * (2 * max_i64(m * s.nv, loads) + loads);
-}
-
-static void choose_tile(dot *d)
-{
-    enum { MANY = 256, MOST = 1 << 20 };    /* rows or columns: that only the run knows, counted */
-    const dim_table *t = &d->j->l->m->dims;
-    bool many = d->j->l->target->vector_regs >= 32;
-    const tile_shape *shape = many ? of_32_registers : of_16_registers, *best = shape;
-    int count = many ? (int)COUNT(of_32_registers) : (int)COUNT(of_16_registers);
-    int64_t m, n, rows = MANY, columns = MANY * d->lanes;
-
-    bool known = dim_const(t, d->m, &m);
-    if (known)
-        rows = min_i64(max_i64(m, 1), MOST);
-    if (dim_const(t, d->n, &n))
-        columns = min_i64(max_i64(n, 1), MOST);
-    int64_t vectors = (columns + d->lanes - 1) / d->lanes;
-    for (int i = 1; i < count; i++)
-        if (tile_cost(shape[i], rows, vectors) < tile_cost(*best, rows, vectors))
-            best = &shape[i];
-    d->nv = best->nv, d->mr = best->mr;
-    if (known) {                /* the last tile about as high as the others */
-        int64_t tiles = (rows + d->mr - 1) / d->mr;
-        d->mr = (int)((rows + tiles - 1) / tiles);
-    }
-    if (rows == 1 && known && vectors >= 4)
-        d->nv = 4;
+    p.second = is_packable(d) ? OPERAND_CONST : in_place(d) ? OPERAND_STORED : OPERAND_APART;
+    return schedule_product(d->j->l->target, &p);
 }
 
 static void dot_init(dot *d, job *j)
@@ -347,25 +304,20 @@ static void dot_init(dot *d, job *j)
     d->fa = ir_free_axes(d->ta->rank, d->at->batch_a, d->at->sum_a);
     d->fb = ir_free_axes(d->tb->rank, d->at->batch_b, d->at->sum_b);
     d->acc = acc_dtype(d->ty->dtype);
-    d->lanes = lanes_of(j->l, d->acc);
     d->batch = product(t, d->ta, d->at->batch_a.at, d->at->batch_a.n);
     d->m = product(t, d->ta, d->fa.at, d->fa.n);
     d->n = product(t, d->tb, d->fb.at, d->fb.n);
     d->k = product(t, d->tb, d->at->sum_b.at, d->at->sum_b.n);
-    choose_tile(d);
+    d->s = choose_schedule(d);
 }
 
 static bool place_operands(dot *d)
 {
-    dim_table *t = &d->j->l->m->dims;
-    int64_t n, k;
-    uint32_t id;
     bool ok = true;
 
-    if (const_of(d, &id) && !d->at->batch_b.n && dim_const(t, d->n, &n) && dim_const(t, d->k, &k) &&
-        n > 0 && k > 0) {
-        place_const(d, id, n, k);
-    } else if (in_place(d) && !repays_packing(d)) {
+    if (is_packable(d)) {
+        place_const(d);
+    } else if (!d->s.pack) {
         d->source = DOT_PLACE;
     } else {
         d->source = DOT_TEMP;

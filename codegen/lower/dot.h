@@ -3,7 +3,7 @@
 #define INGOT_DOT_H
 
 #include "axes.h"
-#include "templates.h"
+#include "tile.h"
 
 /* Where the inner loop finds B. */
 typedef enum dot_source {
@@ -18,7 +18,7 @@ typedef struct dot {
     ir_ref a, b;
     const ir_type *ta, *tb, *ty;
     ir_axes fa, fb;            /* axes of rows in A, of columns in B */
-    int mr, nv, lanes;          /* a tile: rows, vectors of columns, elements of one */
+    schedule s;
     ir_dim batch, m, n, k;
     ir_dtype acc;
     dot_source source;

@@ -1,0 +1,134 @@
+/* codegen/lower/tile.c - the register tile of products. */
+#include "tile.h"
+
+static lp_expr zero_of(lp_kernel *k, ir_dtype d)
+{
+    return dt_is_float(d) ? lp_const_flt(k, d, 0) : lp_const_int(k, d, 0);
+}
+
+void tile_make(tile *t, int rows)
+{
+    const schedule *s = t->s;
+    lp_kernel *k = t->b->k;
+    lp_expr dims[3];
+
+    t->rows = rows;
+    t->parts = rows == s->rows ? s->parts : schedule_parts(t->j->l->target, t->sums, s, rows);
+    dims[0] = lp_int(k, t->parts * rows);
+    dims[1] = lp_int(k, s->vectors);
+    dims[2] = lp_int(k, s->lanes);
+    t->acc = lp_local(k, "acc", t->sums, 3, dims, LP_REG, zero_of(k, t->sums));
+}
+
+static void close_loops(const tile *t)
+{
+    enum { OPEN = 3 };          /* rows, vectors, lanes */
+
+    for (int i = 0; i < OPEN; i++)
+        lp_end(t->b->k);
+}
+
+/* Rows outside, columns inside: one broadcast is live at a time. */
+tile_place tile_open(const tile *t, int lo, int hi)
+{
+    lp_kernel *k = t->b->k;
+    tile_place at;
+
+    at.row = lp_loop(k, LP_UNROLL, "r", lp_int(k, lo), lp_int(k, hi), 1);
+    at.vector = lp_unroll(k, "q", t->s->vectors);
+    at.lane = lp_vec(k, "v", lp_int(k, 0), lp_int(k, t->s->lanes), t->s->lanes, LP_EXACT);
+    at.first = lp_mul(k, at.vector, lp_int(k, t->s->lanes));
+    at.column = lp_add(k, at.first, at.lane);
+    return at;
+}
+
+void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a, lp_expr b)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr row = lp_add(k, lp_mul(k, part, lp_int(k, t->rows)), at->row);
+    const lp_expr idx[3] = {row, at->vector, at->lane};
+    lp_expr old = lp_load(k, t->acc, idx);
+
+    lp_store(k, t->acc, idx, dt_is_float(t->sums) ? lp_fma(k, a, b, old)
+                                                  : lp_add(k, old, lp_mul(k, a, b)));
+    close_loops(t);
+}
+
+/* Tiles of few rows wait for the panel in any case. */
+bool tile_fetches(const tile *t)
+{
+    enum { FEWEST_ROWS = 4 };
+
+    return t->s->ahead && t->rows >= min_i64(FEWEST_ROWS, t->s->rows);
+}
+
+lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row)
+{
+    lp_kernel *k = t->b->k;
+    int bytes = schedule_panel(t->s) * dt_size(k->buf.at[panels].dtype);
+
+    return lp_add(k, row, lp_int(k, (t->s->ahead + bytes - 1) / bytes));
+}
+
+void tile_fetch(const tile *t, lp_buf panels, const lp_expr *idx)
+{
+    lp_prefetch_row(t->b->k, panels, idx, schedule_panel(t->s));
+}
+
+bool tile_is_exact(const tile *t)
+{
+    int64_t n;
+
+    return dim_const(&t->j->l->m->dims, t->columns, &n) && n % schedule_panel(t->s) == 0;
+}
+
+/* Opens the vec loop over the columns of the vector that begins at column `first`. */
+static lp_expr open_lanes(const tile *t, lp_expr first)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr zero = lp_int(k, 0), lanes = lp_int(k, t->s->lanes);
+
+    if (tile_is_exact(t))
+        return lp_vec(k, "v", zero, lanes, t->s->lanes, LP_EXACT);
+    lp_expr left = lp_min(k, lp_sub(k, body_dim(t->b, t->columns), first), lanes);
+    return lp_vec(k, "v", zero, lp_max(k, left, zero), t->s->lanes, LP_MASKED);
+}
+
+tile_place tile_results(const tile *t)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr panel = lp_mul(k, t->panel, lp_int(k, schedule_panel(t->s)));
+    tile_place at;
+
+    if (t->by_vectors)
+        at.vector = lp_unroll(k, "q", t->s->vectors);
+    at.row = lp_unroll(k, "r", t->rows);
+    if (!t->by_vectors)
+        at.vector = lp_unroll(k, "q", t->s->vectors);
+    at.first = lp_add(k, panel, lp_mul(k, at.vector, lp_int(k, t->s->lanes)));
+    at.lane = open_lanes(t, at.first);
+    at.column = lp_add(k, at.first, at.lane);
+    return at;
+}
+
+/* In pairs. */
+lp_expr tile_sum(const tile *t, const tile_place *at)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr part[SCHEDULE_MAX_PARTS];
+
+    for (int s = 0; s < t->parts; s++) {
+        lp_expr row = lp_add(k, at->row, lp_int(k, s * t->rows));
+        part[s] = lp_load(k, t->acc, LP(row, at->vector, at->lane));
+    }
+    for (int n = t->parts; n > 1; n /= 2)
+        for (int s = 0; s < n / 2; s++)
+            part[s] = lp_add(k, part[2 * s], part[2 * s + 1]);
+    return part[0];
+}
+
+void tile_store(const tile *t, const lp_expr *idx, lp_expr sum)
+{
+    job_store(t->j, t->b, idx, sum);
+    close_loops(t);
+}

@@ -1,0 +1,237 @@
+/* ir/schedule.c - choice of schedules, by one table of tiles and one cost; their
+ * text. */
+#include "schedule.h"
+
+#include "lex.h"
+
+/* ---- tiles ---------------------------------------------------------------------- */
+
+enum {
+    MIN_CHAINS = 8,             /* sums that are added to in turn keep the units busy */
+    MIN_BLOCKS = 4,             /* blocks of rows that share a panel */
+};
+
+/* A tile's sums, one row of the panel's vectors and one element of the first
+ * operand fit the registers.  Wide tiles with few rows come first: rows that lie
+ * a power of two apart fall into few sets of the cache. */
+typedef struct tile_shape {
+    int registers, vectors, rows;
+} tile_shape;
+
+static const tile_shape shapes[] = {
+    {32, 4, 6}, {32, 3, 8}, {32, 2, 12}, {32, 1, 14},
+    {16, 4, 1}, {16, 2, 6}, {16, 1, 10},
+    {8, 1, 5},
+};
+
+/* Registers that one vector takes. */
+static int registers_of(const target *t, ir_dtype d, int lanes)
+{
+    return (int)max_i64(lanes * dt_size(d) / t->vector_bytes, 1);
+}
+
+int schedule_lanes(const target *t, ir_dtype d)
+{
+    enum { LEAST = 4, MOST = 16 };
+
+    return (int)max_i64(min_i64(target_lanes(t, d), MOST), LEAST);
+}
+
+/* The first shape for as many registers as there are, or the next fewer. */
+static const tile_shape *first_shape(int registers)
+{
+    const tile_shape *s = shapes;
+
+    while (s->registers > registers && s + 1 < shapes + COUNT(shapes))
+        s++;
+    return s;
+}
+
+/* Quarter cycles of one k over all tiles of `rows` rows and `vectors` of columns.
+ * Multiply-adds and loads run two in a cycle; loads may miss, which counts half
+ * as much again. */
+static int64_t tile_cost(const tile_shape *s, int64_t rows, int64_t vectors)
+{
+    int64_t tiles = (rows + s->rows - 1) / s->rows;
+    int64_t panels = (vectors + s->vectors - 1) / s->vectors;
+    int64_t loads = rows + tiles * s->vectors;
+
+    return panels * (2 * max_i64(rows * s->vectors, loads) + loads);
+}
+
+static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors)
+{
+    const tile_shape *best = first_shape(registers), *end = shapes + COUNT(shapes);
+
+    for (const tile_shape *s = best; s < end && s->registers == best->registers; s++)
+        if (tile_cost(s, rows, vectors) < tile_cost(best, rows, vectors))
+            best = s;
+    return best;
+}
+
+int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows)
+{
+    int registers = t->vector_regs / registers_of(t, sums, s->lanes) - s->vectors - 1;
+    int chains = rows * s->vectors, parts = 1;
+
+    while (parts * chains < MIN_CHAINS && 2 * parts * chains <= registers)
+        parts *= 2;
+    return parts;
+}
+
+/* n in parts of at most `most`, all about as large. */
+static int64_t evenly(int64_t n, int64_t most)
+{
+    int64_t parts = (n + most - 1) / most;
+
+    return (n + parts - 1) / parts;
+}
+
+/* ---- products --------------------------------------------------------------------- */
+
+int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least)
+{
+    int64_t most = max_i64(t->l2_bytes / 2 / max_i64(bytes, 1), least);
+
+    return evenly(all, most);
+}
+
+/* An extent for the cost: what only the run knows is taken as `unknown`; huge ones
+ * are cut, so that costs cannot overflow. */
+static int64_t counted(int64_t extent, int64_t unknown)
+{
+    enum { MOST = 1 << 20 };
+
+    return extent < 0 ? unknown : min_i64(max_i64(extent, 1), MOST);
+}
+
+static void choose_tile(const target *t, const problem *p, schedule *s)
+{
+    enum { MANY = 256 };
+    int64_t rows = counted(p->rows, MANY), columns = counted(p->columns, MANY * s->lanes);
+    int64_t vectors = (columns + s->lanes - 1) / s->lanes;
+    int registers = t->vector_regs / registers_of(t, p->sums, s->lanes);
+    const tile_shape *best = cheapest(registers, rows, vectors);
+
+    s->vectors = best->vectors;
+    s->rows = (int32_t)(p->rows < 0 ? best->rows : evenly(rows, best->rows));
+    s->parts = schedule_parts(t, p->sums, s, s->rows);
+}
+
+/* Blocks of rows that all panels meet before the next: their rows stay in half of
+ * the second cache beside a panel.  Without groups many rows come from further
+ * away once for each panel; all of them may as well while the cache holds them. */
+static int32_t choose_group(const target *t, const problem *p, int rows)
+{
+    if (p->rows < 1 || p->row_bytes < 1)
+        return 0;
+    int64_t blocks = (p->rows + rows - 1) / rows;
+    int64_t bytes = min_i64(p->row_bytes, t->l2_bytes) * rows;
+    int64_t group = schedule_group(t, bytes, blocks, MIN_BLOCKS);
+    return 2 * group >= blocks ? 0 : (int32_t)group;
+}
+
+/* Do so many tiles of rows read the second operand that a copy in panels costs less
+ * than rows that lie far apart?  Unknown counts are taken to be small. */
+static bool repays_packing(const problem *p, const schedule *s)
+{
+    return p->rows >= 8 * s->rows && p->columns > 2 * schedule_panel(s);
+}
+
+/* Panels are streams that tiles of long vectors read faster than the processor
+ * foresees. */
+static int32_t choose_ahead(const target *t, const schedule *s)
+{
+    enum { LONG = 64, FEWEST_ROWS = 4, DISTANCE = 1024 };
+
+    return s->pack && s->rows >= FEWEST_ROWS && t->vector_bytes >= LONG ? DISTANCE : 0;
+}
+
+schedule schedule_product(const target *t, const problem *p)
+{
+    schedule s = {.lanes = schedule_lanes(t, p->sums)};
+
+    choose_tile(t, p, &s);
+    s.group = choose_group(t, p, s.rows);
+    s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
+    s.ahead = choose_ahead(t, &s);
+    return s;
+}
+
+const char *schedule_fault(const target *t, ir_dtype sums, const schedule *s)
+{
+    if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
+        return "rows, vectors, lanes and parts are at least 1";
+    if (s->lanes & (s->lanes - 1) || s->parts & (s->parts - 1))
+        return "lanes and parts are powers of two";
+    int64_t vectors = (int64_t)s->parts * s->rows * s->vectors + s->vectors + 1;
+    if (vectors * registers_of(t, sums, s->lanes) > t->vector_regs)
+        return "the tile takes more registers than there are";
+    return NULL;
+}
+
+/* ---- text --------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+    int64_t most;
+} fields[] = {
+#define SCHEDULE(field, most) {#field, offsetof(schedule, field), most},
+#include "schedule.def"
+};
+
+static int32_t *field_at(const schedule *s, size_t i)
+{
+    return (int32_t *)((char *)s + fields[i].offset);
+}
+
+void schedule_print(const schedule *s, text *out)
+{
+    const char *between = "";
+
+    text_add(out, "schedule{");
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (*field_at(s, i)) {
+            text_add(out, "%s%s=%d", between, fields[i].name, *field_at(s, i));
+            between = " ";
+        }
+    text_add(out, "}");
+}
+
+/* NAME=NUMBER */
+static bool parse_field(const char **s, schedule *out, const char **want)
+{
+    int64_t v;
+
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        if (!lex_word(s, fields[i].name))
+            continue;
+        *want = "'='";
+        if (!lex_char(s, '='))
+            return false;
+        *want = "a number that the field takes";
+        lex_space(s);
+        const char *at = *s;
+        if (!lex_int(s, &v) || v < 0 || v > fields[i].most) {
+            *s = at;
+            return false;
+        }
+        *field_at(out, i) = (int32_t)v;
+        return true;
+    }
+    *want = "a field of a schedule or '}'";
+    return false;
+}
+
+bool schedule_parse(const char **s, schedule *out, const char **want)
+{
+    *out = (schedule){0};
+    *want = "'schedule{'";
+    if (!lex_word(s, "schedule") || !lex_char(s, '{'))
+        return false;
+    while (!lex_char(s, '}'))
+        if (!parse_field(s, out, want))
+            return false;
+    return true;
+}

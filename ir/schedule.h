@@ -1,0 +1,62 @@
+/* ir/schedule.h - how a kernel goes about its work: the numbers that templates
+ * choose by the processor, in one record.
+ *
+ * The record is printed in the head of the kernel and reads back:
+ *   kernel net_k0_dot schedule{rows=6 vectors=4 lanes=16 parts=1 pack=1}(..)
+ * A tile is `rows` by `vectors` of `lanes` sums that stay in registers while the
+ * products of a panel are added: with 6 rows, 4 vectors and 16 lanes 24
+ * registers hold 6 rows of 64 columns. */
+#ifndef INGOT_SCHEDULE_H
+#define INGOT_SCHEDULE_H
+
+#include "target.h"
+
+enum { SCHEDULE_MAX_PARTS = 64 };
+
+typedef struct schedule {
+#define SCHEDULE(field, most) int32_t field;
+#include "schedule.def"
+} schedule;
+
+/* Columns of a panel. */
+static inline int schedule_panel(const schedule *s)
+{
+    return s->vectors * s->lanes;
+}
+
+/* Where the second operand of a product lies. */
+typedef enum operand_place {
+    OPERAND_CONST,              /* known when the code is made: packed then */
+    OPERAND_STORED,             /* its columns are neighbours in memory */
+    OPERAND_APART,              /* anywhere else: copied into panels at run time */
+} operand_place;
+
+/* A sum of products over k for each of `rows` by `columns` results. */
+typedef struct problem {
+    int64_t rows, columns;      /* -1: known at run time only */
+    int64_t row_bytes;          /* of the first operand for one row; -1: as above */
+    ir_dtype sums;              /* element type of the sums */
+    operand_place second;
+} problem;
+
+/* The schedule that is chosen for it. */
+schedule schedule_product(const target *t, const problem *p);
+/* Why the target cannot work so with sums of this type; null if it can. */
+const char *schedule_fault(const target *t, ir_dtype sums, const schedule *s);
+
+/* Sums of each element in a tile of so many rows: enough to keep the units busy
+ * while each multiply-add waits for the one before, if the registers hold them. */
+int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
+/* Lanes of the vectors that kernels compute this type in. */
+int schedule_lanes(const target *t, ir_dtype d);
+/* As many of `all` pieces of work, each reading `bytes`, as half of the second cache
+ * holds, at least `least`, in groups of even size. */
+int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least);
+
+/* schedule{..}, its fields that are not 0. */
+void schedule_print(const schedule *s, text *out);
+/* Reads one at *s, which ends behind it.  Else false: *s is where it is wrong, *want
+ * what is expected there. */
+bool schedule_parse(const char **s, schedule *out, const char **want);
+
+#endif
