@@ -186,6 +186,14 @@ static int32_t *field_at(const schedule *s, size_t i)
     return (int32_t *)((char *)s + fields[i].offset);
 }
 
+bool schedule_is_none(const schedule *s)
+{
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (*field_at(s, i))
+            return false;
+    return true;
+}
+
 void schedule_print(const schedule *s, text *out)
 {
     const char *between = "";

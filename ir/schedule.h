@@ -53,6 +53,8 @@ int schedule_lanes(const target *t, ir_dtype d);
  * holds, at least `least`, in groups of even size. */
 int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least);
 
+/* Does it say nothing, as that of a kernel whose template has no choice? */
+bool schedule_is_none(const schedule *s);
 /* schedule{..}, its fields that are not 0. */
 void schedule_print(const schedule *s, text *out);
 /* Reads one at *s, which ends behind it.  Else false: *s is where it is wrong, *want

@@ -27,6 +27,7 @@
 
 #include "diag.h"
 #include "scalar.h"
+#include "schedule.h"
 
 enum { LP_MAX_RANK = 32, LP_MAX_LANES = 64, LP_LINE = 64 };
 
@@ -147,6 +148,7 @@ typedef struct lp_block lp_block;           /* an open block of the builder */
  * buffers x and y, dim the variable n; acc is a buffer, i, v and s are variables. */
 typedef struct lp_kernel {
     const char *name;
+    schedule schedule;           /* that its template followed; all 0: none */
     arena mem;
     VEC(lp_buffer) buf;          /* [0] unused */
     VEC(lp_variable) var;        /* [0] unused */

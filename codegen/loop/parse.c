@@ -407,8 +407,19 @@ static bool parameters(parser *p)
     return want_char(p, ')');
 }
 
-/* kernel := 'kernel' NAME '(' parameters dims block.  The parameters' extents are
- * expressions over the dims, which stand behind them: these are read first. */
+/* [schedule{..}] */
+static bool head_schedule(parser *p)
+{
+    const char *want;
+
+    if (lex_peek(&p->s) == '(')
+        return true;
+    return schedule_parse(&p->s, &p->k->schedule, &want) || parse_expected(p, want);
+}
+
+/* kernel := 'kernel' NAME [schedule] '(' parameters dims block.  The parameters'
+ * extents are expressions over the dims, which stand behind them: these are read
+ * first. */
 static bool kernel(parser *p)
 {
     if (!want_word(p, "kernel"))
@@ -416,7 +427,7 @@ static bool kernel(parser *p)
     p->k->name = take_name(p);
     if (!p->k->name)
         return parse_expected(p, "a name");
-    if (!want_char(p, '('))
+    if (!head_schedule(p) || !want_char(p, '('))
         return false;
     const char *s = p->s, *line = p->line;
     uint32_t number = p->loc.line;

@@ -294,7 +294,12 @@ static void print_dims(const lp_kernel *k, text *out)
 
 static void print_kernel(const lp_kernel *k, const char *name, text *out)
 {
-    text_add(out, "kernel %s(", name);
+    text_add(out, "kernel %s", name);
+    if (!schedule_is_none(&k->schedule)) {
+        text_add(out, " ");
+        schedule_print(&k->schedule, out);
+    }
+    text_add(out, "(");
     for (uint32_t i = 0; i < k->param.len; i++) {
         text_add(out, i ? ", " : "");
         print_buffer(k, k->param.at[i], out);

@@ -240,6 +240,7 @@ bool dot_kernel(dot *d)
         blocks = dim_max(t, whole, dim_min(t, d->m, dim_int(t, 1)));
     }
     job_kernel(d->j, &b, "dot");
+    b.k->schedule = d->s;
     if (d->copied)
         x.abuf = dot_a_buffer(d, &b, false);
     x.bbuf = b_buffer(d, &b, panels);
