@@ -187,7 +187,7 @@ static bool compile(build_options *o, ir_module *m, diag *d)
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .max_weights = import_max_weights(&o->model.o.import),
-                             .watch = o->model.o.watch};
+                             .schedules = o->model.o.schedules, .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&
               (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) && publish(o, &c.image);

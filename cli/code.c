@@ -31,6 +31,15 @@ bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
     return pass_pipeline(m, t, &watch);
 }
 
+/* The schedules in a file, for the lowering to follow. */
+static bool read_schedules(ingot_code *c, const char *path, diag *d)
+{
+    const char *source = ingot_read_text(path, d);
+
+    c->l.given = &c->given;
+    return source && schedules_parse(&c->given, source, diag_place(d, path), d);
+}
+
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     plan_options po = {.lower = lower_group, .lower_cx = &c->l, .target = o->target,
@@ -38,12 +47,14 @@ bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
 
     *c = (ingot_code){0};
     lower_init(&c->l, m, o->target, o->name, d);
+    if (o->schedules && !read_schedules(c, o->schedules, d))
+        return false;
     progress_step("running passes");
     if (!code_passes(m, o->target, &o->watch))
         return false;
     progress_step("choosing kernels");
     c->p = plan_build(m, &po, d);
-    return c->p != NULL;
+    return c->p && schedules_used(&c->given, d) && !diag_failed(d);
 }
 
 static bool hash_piece(void *hash, const void *data, size_t size)
@@ -78,5 +89,6 @@ void code_free(ingot_code *c)
     image_free(&c->image);
     plan_free(c->p);
     lower_free(&c->l);
+    schedules_free(&c->given);
     *c = (ingot_code){0};
 }

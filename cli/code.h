@@ -8,6 +8,7 @@
 
 typedef struct ingot_code {
     lower l;
+    schedules given;
     image image;
     plan *p;
 } ingot_code;
@@ -19,6 +20,7 @@ typedef struct ingot_code_options {
     bool executable, library, no_alloc;
     bool weights_apart;             /* in a file of their own */
     uint64_t max_weights;           /* bytes that the weights may take */
+    const char *schedules;          /* file of those to follow; null: none */
     ingot_watch watch;
 } ingot_code_options;
 

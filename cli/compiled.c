@@ -78,6 +78,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     compiled *c = mem_alloc(sizeof *c);
     ingot_code_options co = {.name = "model", .target = &c->target,
                              .max_weights = import_max_weights(&given->import),
+                             .schedules = given->schedules,
                              .watch = given->watch};
 
     e->compiled = c;

@@ -19,6 +19,7 @@ typedef struct ingot_watch {
 typedef struct ingot_options {
     import_options import;          /* --dim, --shape, --max-weights */
     const target *target;
+    const char *schedules;          /* file of schedules to follow; null: none */
     ingot_watch watch;
 } ingot_options;
 

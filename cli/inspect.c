@@ -15,15 +15,15 @@ typedef struct inspect_options {
     bool full;
 } inspect_options;
 
-static const char *const stages[] = {"import", "optimized", "groups", "loops",
-                                     "plan",   "memory",    NULL};
+static const char *const stages[] = {"import", "optimized", "groups", "schedules",
+                                     "loops",  "plan",      "memory", NULL};
 static const char *const formats[] = {"text", "dot", "svg", "json", NULL};
 
 #define AT(field) offsetof(inspect_options, field)
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
-    {"--stage", "NAME", "import (default), optimized, groups, loops, plan or memory",
+    {"--stage", "NAME", "import (default), optimized, groups, schedules, loops, plan or memory",
      .set = cli_set_word, .at = AT(stage), .words = stages},
     {"--format", "NAME", "text (default), dot, svg or json", .set = cli_set_word, .at = AT(format),
      .words = formats},
@@ -138,12 +138,15 @@ static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *ou
 {
     const target t = model_target(&o->model);
     const ingot_code_options options = {
-        .name = "model", .target = &t, .watch = o->model.o.watch};
+        .name = "model", .target = &t, .schedules = o->model.o.schedules,
+        .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);
     if (ok && !strcmp(o->stage, "loops"))
         print_kernels(&c.l, out);
+    else if (ok && !strcmp(o->stage, "schedules"))
+        schedules_print(&c.l.chosen, out);
     else if (ok && !strcmp(o->stage, "memory"))
         print_memory(c.p, out);
     else if (ok)

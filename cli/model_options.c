@@ -152,6 +152,8 @@ const cli_option model_rows[] = {
     {"--dump", "PASS", "print the model after this pass, or all, to stderr", .set = set_dump,
      .at = AT(o.watch.dump)},
     {"--stop-after", "PASS", "the last pass to run", .set = set_last, .at = AT(o.watch.stop_after)},
+    {"--schedule", "FILE", "schedules to follow, as inspect --stage schedules prints",
+     .set = cli_set_text, .at = AT(o.schedules)},
     {"-v", NULL, "say what is done", .set = cli_set_flag, .at = AT(verbose)},
     {0}};
 

@@ -158,15 +158,21 @@ schedule schedule_product(const target *t, const problem *p)
     return s;
 }
 
-const char *schedule_fault(const target *t, ir_dtype sums, const schedule *s)
+const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 {
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
         return "rows, vectors, lanes and parts are at least 1";
     if (s->lanes & (s->lanes - 1) || s->parts & (s->parts - 1))
         return "lanes and parts are powers of two";
     int64_t vectors = (int64_t)s->parts * s->rows * s->vectors + s->vectors + 1;
-    if (vectors * registers_of(t, sums, s->lanes) > t->vector_regs)
+    if (vectors * registers_of(t, p->sums, s->lanes) > t->vector_regs)
         return "the tile takes more registers than there are";
+    if (!s->pack && p->second != OPERAND_STORED)
+        return "an operand that is not stored row by row is read in panels (pack=1)";
+    if (s->group && p->rows < 0)
+        return "rows that only the run knows are in no groups";
+    if (s->ahead && !s->pack)
+        return "only panels are fetched ahead";
     return NULL;
 }
 

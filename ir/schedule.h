@@ -41,8 +41,8 @@ typedef struct problem {
 
 /* The schedule that is chosen for it. */
 schedule schedule_product(const target *t, const problem *p);
-/* Why the target cannot work so with sums of this type; null if it can. */
-const char *schedule_fault(const target *t, ir_dtype sums, const schedule *s);
+/* Why the target cannot solve it so; null if it can. */
+const char *schedule_fault(const target *t, const problem *p, const schedule *s);
 
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Printing, parsing and printing again is the identity, for the imported and the
-# optimized form of every model, its kernels and its plan.  A model that does not
-# import or compile is skipped.
+# optimized form of every model, its kernels and its plan; and the schedules that are
+# chosen, followed, are the same.  A model that does not import or compile is skipped.
 # usage: roundtrip.sh INGOT CASE...
 set -uo pipefail
 ingot=$(realpath "$1")
@@ -13,18 +13,25 @@ shards=$(nproc)
 # stage TMP CASE STAGE: prints passed, failed or skipped and why
 stage()
 {
-    local first=$1/a.ir again=opt rc=0
+    local first=$1/a.ir again=opt source rc=0
 
     case $3 in
     loops) first=$1/a.lp again=inspect ;;
     plan) first=$1/a.plan again=inspect ;;
+    schedules)
+        first=$1/a.txt source=$2/model.onnx
+        again="inspect --stage schedules --schedule $first"
+        ;;
     esac
+    source=${source:-$first}
     timeout 60 "$ingot" inspect --full --stage "$3" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
     if [ $rc = 1 ]; then
         echo "skipped"
     elif [ $rc != 0 ]; then
         echo "FAILED $2 $3: exit code $rc"
-    elif timeout 60 "$ingot" $again "$first" >"$1/b" 2>"$1/err" && cmp -s "$first" "$1/b"; then
+    # The words of $again are arguments.
+    # shellcheck disable=SC2086
+    elif timeout 60 "$ingot" $again "$source" >"$1/b" 2>"$1/err" && cmp -s "$first" "$1/b"; then
         echo "passed"
     else
         echo "FAILED $2 $3: $(head -1 "$1/err")"
@@ -40,7 +47,7 @@ shard()
     for case in "$@"; do
         i=$((i + 1))
         [ $((i % shards)) = "$n" ] || continue
-        for name in import optimized loops plan; do
+        for name in import optimized schedules loops plan; do
             stage "$tmp/$n" "$case" $name
         done
     done >"$tmp/$n.log"

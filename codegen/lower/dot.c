@@ -282,14 +282,45 @@ static bool is_packable(const dot *d)
            extent_or_unknown(d, d->n) > 0 && extent_or_unknown(d, d->k) > 0;
 }
 
+/* " m=1024", or " m=?" where only the run knows it. */
+static void name_extent(const dot *d, const char *axis, ir_dim e, text *out)
+{
+    int64_t v;
+
+    if (dim_const(&d->j->l->m->dims, e, &v))
+        text_add(out, " %s=%lld", axis, (long long)v);
+    else
+        text_add(out, " %s=?", axis);
+}
+
+/* dot [b=BATCH] m=ROWS n=COLUMNS k=SUMMED DTYPE [DTYPE of B] [const] */
+static void name_problem(const dot *d, text *out)
+{
+    text_add(out, "dot");
+    if (!dim_is(&d->j->l->m->dims, d->batch, 1))
+        name_extent(d, "b", d->batch, out);
+    name_extent(d, "m", d->m, out);
+    name_extent(d, "n", d->n, out);
+    name_extent(d, "k", d->k, out);
+    text_add(out, " %s", dt_text(d->ta->dtype));
+    if (d->tb->dtype != d->ta->dtype)
+        text_add(out, " %s", dt_text(d->tb->dtype));
+    if (is_packable(d))
+        text_add(out, " const");
+}
+
 static schedule choose_schedule(const dot *d)
 {
     int64_t k = min_i64(extent_or_unknown(d, d->k), INT32_MAX);
     problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->ta->dtype), .sums = d->acc};
+    text name = {0};
 
     p.second = is_packable(d) ? OPERAND_CONST : in_place(d) ? OPERAND_STORED : OPERAND_APART;
-    return schedule_product(d->j->l->target, &p);
+    name_problem(d, &name);
+    schedule s = lower_schedule(d->j->l, name.at, &p);
+    text_free(&name);
+    return s;
 }
 
 static void dot_init(dot *d, job *j)

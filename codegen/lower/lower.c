@@ -18,7 +18,25 @@ void lower_free(lower *l)
         lp_kernel_free(l->kernel.at[i]);
     vec_free(&l->kernel);
     map_free(&l->by_text);
+    schedules_free(&l->chosen);
     arena_reset(&l->mem);
+}
+
+schedule lower_schedule(lower *l, const char *name, const problem *p)
+{
+    schedule s = schedule_product(l->target, p);
+    schedules_entry *given = l->given ? schedules_find(l->given, name) : NULL;
+
+    if (given) {
+        const char *fault = schedule_fault(l->target, p, &given->s);
+        if (!fault)
+            s = given->s;
+        else if (!given->used)
+            schedules_error(l->given, given, fault, l->d);
+        given->used = true;
+    }
+    schedules_add(&l->chosen, name, &s, (ir_loc){0});
+    return s;
 }
 
 /* A template that makes a kernel that is not well formed is our bug. */

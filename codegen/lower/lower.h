@@ -4,7 +4,7 @@
 
 #include "group.h"
 #include "loop.h"
-#include "target.h"
+#include "schedules.h"
 
 /* All kernels of a compilation.  Kernels with equal text are one: the ten layers of a
  * network that have the same shapes call the same kernel. */
@@ -16,6 +16,8 @@ typedef struct lower {
     const char *prefix;         /* of kernel names: the model's name */
     VEC(lp_kernel *) kernel;    /* by id; owned */
     map by_text;                /* from hashes of texts to ids */
+    schedules *given;           /* to follow in place of what is chosen; null: none */
+    schedules chosen;           /* of all kernels that have one */
 } lower;
 
 void lower_init(lower *l, ir_module *m, const target *t, const char *prefix, diag *d);
@@ -24,6 +26,10 @@ void lower_free(lower *l);
 /* A group_lower, for which cx is a lower.  A group that no template fits is recorded
  * by diag_unsupported with its node's place. */
 bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out);
+
+/* The schedule for a problem, which `name` tells in words: the given one if there is
+ * one that the target can follow, else schedule_product's. */
+schedule lower_schedule(lower *l, const char *name, const problem *p);
 
 /* Does a kernel find the value in memory? */
 bool lower_is_stored(const ir_groups *in, ir_ref value);

@@ -98,18 +98,55 @@ static void run_group(net *t, lower *l, const ir_groups *groups, const ir_group 
         expect_elements(t, l->kernel.at[l->kernel.len - 1], g->out[i], out[i]);
 }
 
-static void check_kernels(net *t, const target *cpu)
+/* Lowers and runs all groups; `given` may be null.  The schedules that were followed
+ * go to `out`, if there is one. */
+static void run_kernels(net *t, const target *cpu, schedules *given, text *out)
 {
     ir_groups groups = {0};
     lower l;
 
     fuse(t->m, t->fn, cpu, &groups);
     lower_init(&l, t->m, cpu, "test", &t->d);
+    l.given = given;
     for (uint32_t i = 0; i < groups.group.len; i++)
         if (has_kernels(t, &groups.group.at[i]))
             run_group(t, &l, &groups, &groups.group.at[i]);
+    if (out)
+        schedules_print(&l.chosen, out);
     lower_free(&l);
     fuse_free(&groups);
+}
+
+/* A schedule whose tile and groups are no larger than those of s. */
+static void change(net *t, schedule *s)
+{
+    s->rows = 1 + (int32_t)below(t, (uint32_t)s->rows);
+    s->vectors = 1 + (int32_t)below(t, (uint32_t)s->vectors);
+    s->parts = chance(t, 50) ? s->parts : 1;
+    s->group = s->group ? 1 + (int32_t)below(t, (uint32_t)s->group) : 0;
+    s->ahead = s->pack && chance(t, 50) ? 256 : 0;
+}
+
+/* The results are the same with the chosen schedules and with any others. */
+static void check_kernels(net *t, const target *cpu)
+{
+    text chosen = {0}, followed = {0};
+    schedules given = {0};
+
+    run_kernels(t, cpu, NULL, &chosen);
+    if (chosen.len) {
+        assert_true(schedules_parse(&given, chosen.at, 0, &t->d));
+        for (uint32_t i = 0; i < given.entry.len; i++)
+            change(t, &given.entry.at[i].s);
+        run_kernels(t, cpu, &given, &followed);
+        assert_true(schedules_used(&given, &t->d) && !diag_failed(&t->d));
+        chosen.len = 0;
+        schedules_print(&given, &chosen);
+        assert_string_equal(followed.at, chosen.at);
+    }
+    schedules_free(&given);
+    text_free(&chosen);
+    text_free(&followed);
 }
 
 #define TEST(what)                                                             \
