@@ -176,6 +176,25 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
     return NULL;
 }
 
+/* ---- what passes ask -------------------------------------------------------------- */
+
+int schedule_block(const target *t, int64_t channels)
+{
+    int vector = t ? (int)max_i64(target_lanes(t, DT_F32), SCHEDULE_LEAST_BLOCK)
+                   : SCHEDULE_LEAST_BLOCK;
+
+    return channels % vector == 0                 ? vector
+           : channels % SCHEDULE_LEAST_BLOCK == 0 ? SCHEDULE_LEAST_BLOCK
+                                                  : 0;
+}
+
+int64_t schedule_longest_row(const target *t)
+{
+    enum { ARRAYS = 4 };        /* the row and about three operands */
+
+    return t->l2_bytes / 2 / (ARRAYS * dt_size(DT_F32));
+}
+
 /* ---- text --------------------------------------------------------------------------- */
 
 static const struct {

@@ -53,6 +53,15 @@ int schedule_lanes(const target *t, ir_dtype d);
  * holds, at least `least`, in groups of even size. */
 int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least);
 
+/* Channels that a convolution's result of so many has side by side: a vector of
+ * floats where that divides them, else the least block; 0: they stay apart.  Without a
+ * target, of any. */
+enum { SCHEDULE_LEAST_BLOCK = 8 };
+int schedule_block(const target *t, int64_t channels);
+/* Elements of a row of floats that half of the second cache holds beside the operands
+ * of what is computed with it. */
+int64_t schedule_longest_row(const target *t);
+
 /* Does it say nothing, as that of a kernel whose template has no choice? */
 bool schedule_is_none(const schedule *s);
 /* schedule{..}, its fields that are not 0. */

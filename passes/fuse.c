@@ -11,9 +11,11 @@
 #include "fuse.h"
 
 #include "build.h"
+#include "schedule.h"
 
 typedef struct fuse_cx {
     const ir_fn *fn;
+    int64_t longest_row;        /* elements of a row that stay in the cache */
     ir_groups *out;
     uint32_t *uses;
     uint32_t *reader;           /* nodes that read each ref, in order, .. */
@@ -25,8 +27,7 @@ typedef struct fuse_cx {
     ir_group *rows;             /* by node: what add_group needs of its rows */
 } fuse_cx;
 
-/* Rows of up to ROW_ELEMENTS stay in the second cache with their operands. */
-enum { MAX_INLINED = 40, MAX_REGION = 16, ROW_ELEMENTS = 1 << 15 };
+enum { MAX_INLINED = 40, MAX_REGION = 16 };
 
 static char kind_of(const ir_node *n)
 {
@@ -404,7 +405,7 @@ static void take_rows(fuse_cx *f, uint32_t root)
     uint32_t nheld = 0;
 
     if (f->owner[root] || w.kept == t->rank || !reduces_rows(f, &w, n) ||
-        dim_hint(dims, dim_product(dims, t->dim + w.kept, t->rank - w.kept)) > ROW_ELEMENTS)
+        dim_hint(dims, dim_product(dims, t->dim + w.kept, t->rank - w.kept)) > f->longest_row)
         return;
     row_region g = find_rows(f, root, &w);
     if (!g.spread && g.reductions < 2)
@@ -489,9 +490,9 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
 {
     arena mem = {0};
     *g = (ir_groups){.fn = fn};
-    fuse_cx f = {.fn = fn, .out = g};
+    fuse_cx f = {.fn = fn, .out = g, .longest_row = schedule_longest_row(t)};
 
-    (void)m, (void)t;
+    (void)m;
     g->stored = arena_array(&g->mem, bool, fn->value.len + 1);
     f.uses = ir_use_counts(fn, &mem);
     find_readers(&f, &mem);

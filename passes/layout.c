@@ -14,18 +14,16 @@
  *
  * Channels that are no multiple of 8 stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
+#include "schedule.h"
 #include "sink.h"
-#include "target.h"
 
 typedef struct twin {
     const ir_fn *fn;
     ir_ref plain, blocked;
 } twin;
 
-enum { LEAST_BLOCK = 8 };
-
 typedef struct layout_cx {
-    int lanes;                  /* floats of a vector, at least LEAST_BLOCK */
+    const target *target;
     map by_value;
     VEC(twin) twins;
     const ir_type *plain;       /* of the node at hand */
@@ -68,7 +66,7 @@ static int block_for(const layout_cx *cx, const ir_build *b, const ir_type *t)
     if (t->kind != TY_TENSOR || t->rank < 3 || t->rank > IR_MAX_RANK - MORE ||
         !dim_const(&b->m->dims, t->dim[1], &c) || c <= 0)
         return 0;
-    return c % cx->lanes == 0 ? cx->lanes : c % LEAST_BLOCK == 0 ? LEAST_BLOCK : 0;
+    return schedule_block(cx->target, c);
 }
 
 static int block_of(const ir_build *b, ir_ref blocked)
@@ -452,11 +450,11 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ref args[64];
-    int block = cx->lanes;
+    int block = block_at_hand(cx, b, a[0]);
 
     if (n->narg > COUNT(args) || !twin_block(cx, b, a, n->narg))
         return IR_NONE;
-    for (uint32_t i = 0; i < n->narg; i++)
+    for (uint32_t i = 1; i < n->narg; i++)
         block = (int)min_i64(block, block_at_hand(cx, b, a[i]));
     if (!block)
         return IR_NONE;
@@ -510,10 +508,10 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
     if (!block || !dim_is(d, at.SLICE.step.at[1], 1) ||
         !dim_const(d, at.SLICE.start.at[1], &start) ||
         !dim_const(d, at.SLICE.extent.at[1], &extent) ||
-        start % LEAST_BLOCK || extent % LEAST_BLOCK || extent <= 0)
+        start % SCHEDULE_LEAST_BLOCK || extent % SCHEDULE_LEAST_BLOCK || extent <= 0)
         return IR_NONE;
     if (start % block || extent % block)
-        block = LEAST_BLOCK;
+        block = SCHEDULE_LEAST_BLOCK;
     ir_ref x = want(cx, b, a[0], block);
     for (int i = 0; i < rank; i++) {
         lists[0][i] = at.SLICE.start.at[i];
@@ -570,8 +568,7 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
 
 bool pass_layout(pass_ctx *cx, ir_fn *fn)
 {
-    int64_t lanes = cx->target ? target_lanes(cx->target, DT_F32) : LEAST_BLOCK;
-    layout_cx l = {.lanes = (int)max_i64(lanes, LEAST_BLOCK)};
+    layout_cx l = {.target = cx->target};
     bool changed = ir_rewrite(cx->m, fn, cx->d, rule, &l);
 
     map_free(&l.by_value);
