@@ -9,6 +9,7 @@
 #include "const.h"
 #include "dot.h"
 #include "pack.h"
+#include "panel.h"
 
 static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
 {
@@ -163,61 +164,18 @@ static bool in_place(const dot *d)
 
 /* ---- operands copied at run time ------------------------------------------------------- */
 
-/* Bytes of a temp for this many elements. */
-static ir_dim temp_bytes(const dot *d, ir_dtype dt, ir_dim elements)
+static lp_expr b_element(const void *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
 {
-    dim_table *t = &d->j->l->m->dims;
-
-    return dim_mul(t, elements, dim_int(t, dt_size(dt)));
+    return b_at(d, b, batch, k, column);
 }
 
-/* Row k of a panel that has all its columns, or fewer: then the last is repeated. */
-static void pack_row(const dot *d, body *b, lp_buf to, lp_expr batch, lp_expr panel, lp_expr k)
-{
-    lp_kernel *p = b->k;
-    int nr = schedule_panel(&d->s);
-    lp_expr first = lp_mul(p, panel, lp_int(p, nr)), n = body_dim(b, d->n);
-    lp_expr zero = lp_int(p, 0), lanes = lp_int(p, d->s.lanes);
-
-    lp_if(p, lp_le(p, lp_add(p, first, lp_int(p, nr)), n));
-    lp_expr u = lp_unroll(p, "u", d->s.vectors);
-    lp_expr c = lp_vec(p, "c", zero, lanes, d->s.lanes, LP_EXACT);
-    c = lp_add(p, lp_mul(p, u, lanes), c);
-    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, lp_add(p, first, c)));
-    lp_end(p);
-    lp_end(p);
-    lp_else(p);
-    c = lp_for(p, "c", zero, lp_int(p, nr));
-    lp_expr column = lp_add(p, first, c);
-    column = lp_min(p, column, lp_sub(p, n, lp_int(p, 1)));
-    lp_store(p, to, LP(batch, panel, k, c), b_at(d, b, batch, k, column));
-    lp_end(p);
-    lp_end(p);
-}
-
-/* Kernel that fills the temp [batch, N/NR, K, NR] from B, in the order in which
- * B lies in memory. */
+/* Kernel that fills the temp [batch, N/NR, K, NR] from B. */
 static bool pack_b(dot *d)
 {
-    body b;
-    dim_table *t = &d->j->l->m->dims;
-    int nr = schedule_panel(&d->s);
-    ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, nr));
-    bool by_rows = in_place(d);
-    lp_expr v[2];
+    const panels p = {.j = d->j, .s = &d->s, .dtype = d->tb->dtype, .outer = d->batch,
+                      .columns = d->n, .rows = d->k, .cx = d, .element = b_element};
 
-    d->packed = job_temp(d->j, temp_bytes(d, d->tb->dtype,
-        dim_mul(t, dim_mul(t, dim_mul(t, panels, dim_int(t, nr)), d->k), d->batch)));
-    job_kernel(d->j, &b, "pack");
-    lp_kernel *k = b.k;
-    lp_buf to = dot_panels(d, &b, panels, true);
-    int open = body_loops(&b, (ir_dim[]){d->batch, by_rows ? d->k : panels}, 2, v);
-    lp_expr zero = lp_int(k, 0);
-    lp_expr inner = lp_for(k, by_rows ? "p" : "k", zero, body_dim(&b, by_rows ? panels : d->k));
-    pack_row(d, &b, to, v[0], by_rows ? inner : v[1], by_rows ? v[1] : inner);
-    for (open++; open--;)
-        lp_end(k);
-    return job_end(d->j, &b);
+    return panels_pack(&p, &d->packed);
 }
 
 /* Kernel that fills the temp [batch, M, K] from A. */
@@ -227,8 +185,8 @@ static bool copy_a(dot *d)
     dim_table *t = &d->j->l->m->dims;
     lp_expr v[3];
 
-    d->a_temp = job_temp(d->j, temp_bytes(d, d->ta->dtype,
-        dim_mul(t, dim_mul(t, d->batch, d->m), d->k)));
+    ir_dim elements = dim_mul(t, dim_mul(t, d->batch, d->m), d->k);
+    d->a_temp = job_temp(d->j, dim_mul(t, elements, dim_int(t, dt_size(d->ta->dtype))));
     job_kernel(d->j, &b, "copy");
     lp_buf to = dot_a_buffer(d, &b, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);

@@ -28,6 +28,8 @@ template_fn template_map, template_reduce, template_rows, template_argreduce, te
  * not the last; -1 if there is none.  And the template for such a group. */
 int turned_axis(job *j);
 bool template_turn(job *j, int axis);
+/* Do all loads of e stay, or move to the next element, when var grows by one? */
+bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var);
 
 /* Begins a kernel of the job, in which `out` is bound as what it makes; `what` names
  * it.  job_end ends it and records the call, or false and j->failed. */

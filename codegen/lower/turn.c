@@ -37,6 +37,16 @@ static reach reach_of(lp_kernel *k, const bool *part, lp_expr e, lp_var v)
     return r;
 }
 
+bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
+{
+    bool *part = mem_alloc((e + 1) * sizeof *part);
+
+    mark_parts(k, e, part);
+    bool far = reach_of(k, part, e, lp_var_of(k, var)).far;
+    mem_free(part);
+    return !far;
+}
+
 /* The axis along which all loads are near, where some are not along the last one;
  * -1: none. */
 static int find_axis(lp_kernel *k, lp_expr e, const lp_expr *idx, int rank)
