@@ -79,25 +79,27 @@ static void test_choices_fit(void **state)
         for (size_t d = 0; d < COUNT(sums); d++)
             for (size_t m = 0; m < COUNT(extents); m++)
                 for (size_t n = 0; n < COUNT(extents); n++) {
-                    const target *t = target_find(cpu[c]);
+                    target t;
+                    assert_true(target_find(cpu[c], &t));
                     problem p = {extents[m], extents[n], extents[n], sums[d], OPERAND_STORED};
-                    schedule s = schedule_product(t, &p);
-                    assert_null(schedule_fault(t, &p, &s));
+                    schedule s = schedule_product(&t, &p);
+                    assert_null(schedule_fault(&t, &p, &s));
                 }
 }
 
 static void test_faults(void **state)
 {
-    const target *t = target_find("x86-64-v3");
+    target t;
     const problem p = {.rows = 64, .columns = 64, .sums = DT_F32, .second = OPERAND_CONST};
 
     (void)state;
-    assert_null(schedule_fault(t, &p, &(schedule){6, 2, 8, 1, .pack = 1}));
-    assert_non_null(schedule_fault(t, &p, &(schedule){7, 2, 8, 1, .pack = 1}));
-    assert_non_null(schedule_fault(t, &p, &(schedule){6, 2, 16, 1, .pack = 1}));
-    assert_non_null(schedule_fault(t, &p, &(schedule){6, 2, 6, 1, .pack = 1}));
-    assert_non_null(schedule_fault(t, &p, &(schedule){6, 2, 8, 0, .pack = 1}));
-    assert_non_null(schedule_fault(t, &p, &(schedule){6, 2, 8, 1, .pack = 0}));
+    assert_true(target_find("x86-64-v3", &t));
+    assert_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 1, .pack = 1}));
+    assert_non_null(schedule_fault(&t, &p, &(schedule){7, 2, 8, 1, .pack = 1}));
+    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 16, 1, .pack = 1}));
+    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 6, 1, .pack = 1}));
+    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 0, .pack = 1}));
+    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 1, .pack = 0}));
 }
 
 int main(void)
