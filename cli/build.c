@@ -159,16 +159,14 @@ static bool make_binary(build_options *o, ingot_code *c, diag *d)
                          : link_executable(&o->work, &c->image, o->is_static);
 }
 
-/* Text holds no weights: it refers to the symbol NAME_weights, unless they are
- * in a file of their own. */
+/* Text holds no weights: it refers to the symbol NAME_weights, unless they stay apart. */
 static bool make_text(const build_options *o, ingot_code *c, diag *d)
 {
     text out = {0};
 
     progress_step("generating text");
     bool ok = image_print(&c->image, is(o, "asm"), &out, d) &&
-              link_write_file(o->work.file[WORK_OUT], out.at, out.len) &&
-              (!c->image.weights_apart || link_write_weights(&o->work, &c->image));
+              link_write_file(o->work.file[WORK_OUT], out.at, out.len);
     text_free(&out);
     return ok;
 }
@@ -186,11 +184,13 @@ static bool compile(build_options *o, ir_module *m, diag *d)
                              .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
+                             .weights_place = !is_text(o),
                              .max_weights = import_max_weights(&o->model.o.import),
                              .schedules = o->model.o.schedules, .watch = o->model.o.watch};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) &&
-              (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) && publish(o, &c.image);
+              (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) &&
+              link_write_weights(&o->work, &c.image) && publish(o, &c.image);
 
     code_free(&c);
     free(name);

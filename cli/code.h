@@ -19,6 +19,7 @@ typedef struct ingot_code_options {
     int32_t threads;
     bool executable, library, no_alloc;
     bool weights_apart;             /* in a file of their own */
+    bool weights_place;             /* see image.h */
     uint64_t max_weights;           /* bytes that the weights may take */
     const char *schedules;          /* file of those to follow; null: none */
     ingot_watch watch;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "graft.h"
 #include "host.h"
 #include "library.h"
 #include "options.h"
@@ -32,6 +33,8 @@ bool link_write_objects(workplace *w, const objects *o)
     return ok;
 }
 
+/* ---- weights ---------------------------------------------------------------------- */
+
 static bool put_file(void *f, const void *data, size_t size)
 {
     return fwrite(data, 1, size, f) == size;
@@ -41,7 +44,7 @@ bool link_write_weights(const workplace *w, const image *im)
 {
     const char *path = w->file[WORK_WEIGHTS];
 
-    if (!im->weights_size)
+    if (!im->weights_size || !im->weights_apart)
         return true;
     progress_step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
     FILE *f = fopen(path, "wb");
@@ -52,30 +55,31 @@ bool link_write_weights(const workplace *w, const image *im)
     return ok || cli_wrong("%s: cannot be written: %s", path, strerror(errno));
 }
 
-/* Are weights linked in? */
-static bool embedded(const image *im)
+static bool put_weights(void *im, void *f)
 {
-    return im->weights_size && !im->weights_apart;
+    return image_write_weights(im, put_file, f);
 }
 
-/* The weights, and assembler text that includes them where they are linked in. */
-static bool write_blob(const workplace *w, const image *im)
+/* Puts the weights into a file of code, if it is to have any; a message when it cannot
+ * be written. */
+static graft_result embed(const char *path, const image *im)
 {
-    const char *assembly = w->file[WORK_BLOB], *weights = w->file[WORK_WEIGHTS];
+    if (!im->weights_size || im->weights_apart)
+        return GRAFT_DONE;
+    progress_step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
+    graft_result r = graft_weights(path, im->weights_size, put_weights, (void *)(uintptr_t)im);
+    if (r == GRAFT_FAILED)
+        cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+    return r;
+}
 
-    if (!link_write_weights(w, im))
-        return false;
-    if (!embedded(im))
-        return true;
-    FILE *f = fopen(assembly, "w");
-    if (!f)
-        return cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
-    fprintf(f, ".section .rodata.weights,\"a\",@progbits\n.balign 64\n.globl %s_weights\n"
-               ".hidden %s_weights\n%s_weights:\n.incbin \"", im->name, im->name, im->name);
-    for (const char *p = weights; *p; p++)
-        fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-    fputs("\"\n.section .note.GNU-stack,\"\",@progbits\n", f);
-    return !fclose(f) || cli_wrong("%s: cannot be written: %s", assembly, strerror(errno));
+/* The same in a file that no linker has laid out. */
+static bool embed_object(const char *path, const image *im)
+{
+    graft_result r = embed(path, im);
+
+    ICE_IF(r == GRAFT_MISPLACED, "an object without the section of the weights");
+    return r == GRAFT_DONE;
 }
 
 /* ---- programs and their arguments ----------------------------------------------------- */
@@ -115,25 +119,10 @@ static void add_all(command *c, const char *const *args)
         add(c, *args);
 }
 
-/* Runs it; then it is empty. */
-static bool run(const workplace *w, command *c)
-{
-    add(c, NULL);
-    bool ok = workplace_run(w, c->at);
-    vec_free(c);
-    return ok;
-}
-
-/* The model's code, and those of the workplace's files that there are: WORK_FILES
- * ends the list. */
-static void add_files(command *c, const workplace *w, const image *im,
-                      const workplace_file *inputs)
+static void add_code(command *c, const workplace *w)
 {
     for (uint32_t i = 0; i < w->object.len; i++)
         add(c, w->object.at[i]);
-    for (; *inputs != WORK_FILES; inputs++)
-        if (embedded(im) || (*inputs != WORK_BLOB && *inputs != WORK_BLOB_OBJECT))
-            add(c, w->file[*inputs]);
 }
 
 /* ---- the runtime ------------------------------------------------------------------------ */
@@ -197,11 +186,24 @@ static bool add_runtime(command *c, const tools *t, arena *mem)
 
 /* ---- linking ------------------------------------------------------------------------------ */
 
-static bool link_with(const workplace *w, command *c)
+static bool link_embedded(const workplace *w, const image *im, const command *c)
+{
+    return embed_object(w->object.at[0], im) && workplace_run(w, c->at);
+}
+
+/* Links, and puts the weights into the result.  If their place there is of no use, and
+ * on machines without a section for large data, the code has them when it is linked. */
+static bool link_with(const workplace *w, const image *im, command *c)
 {
     add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
+    add(c, NULL);
     progress_step("linking");
-    return run(w, c);
+    if (im->target->arch != ARCH_X86_64)
+        return link_embedded(w, im, c);
+    if (!workplace_run(w, c->at))
+        return false;
+    graft_result r = embed(w->file[WORK_OUT], im);
+    return r == GRAFT_DONE || (r == GRAFT_MISPLACED && link_embedded(w, im, c));
 }
 
 bool link_executable(const workplace *w, const image *im, bool is_static)
@@ -213,8 +215,8 @@ bool link_executable(const workplace *w, const image *im, bool is_static)
     add_all(&c, (const char *[]){t.cc, "-o", w->file[WORK_OUT], NULL});
     if (is_static)
         add(&c, "-static");
-    add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_FILES});
-    bool ok = add_runtime(&c, &t, &mem) && write_blob(w, im) && link_with(w, &c);
+    add_code(&c, w);
+    bool ok = add_runtime(&c, &t, &mem) && link_with(w, im, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;
@@ -242,49 +244,50 @@ static bool c_side(const workplace *w, const image *im)
     return ok;
 }
 
-/* The model's code and these files of the workplace as one relocatable object, whose
+/* The model's code as one relocatable object, with `more` unless that is null;
  * hidden symbols, by which its parts refer to each other, are local. */
-static bool join(const workplace *w, const image *im, workplace_file to,
-                 const workplace_file *inputs)
+static bool join(const workplace *w, tools *t, const char *more, workplace_file to)
 {
-    tools t = tools_for(im->target);
-    char *blob[] = {t.cc, "-c", "-o", w->file[WORK_BLOB_OBJECT], w->file[WORK_BLOB], NULL};
-    char *hide[] = {t.objcopy, "--localize-hidden", w->file[to], NULL};
+    char *hide[] = {t->objcopy, "--localize-hidden", w->file[to], NULL};
     command c = {0};
 
-    add_all(&c, (const char *[]){t.ld, "-r", "-o", w->file[to], NULL});
-    add_files(&c, w, im, inputs);
-    bool ok = (!embedded(im) || workplace_run(w, blob)) && run(w, &c);
-    return ok && workplace_run(w, hide);
+    add_all(&c, (const char *[]){t->ld, "-r", "-o", w->file[to], more, NULL});
+    add_code(&c, w);
+    add(&c, NULL);
+    bool ok = workplace_run(w, c.at) && workplace_run(w, hide);
+    vec_free(&c);
+    return ok;
 }
 
 bool link_object(const workplace *w, const image *im)
 {
-    return write_blob(w, im) &&
-           join(w, im, WORK_OUT, (workplace_file[]){WORK_BLOB_OBJECT, WORK_FILES});
+    tools t = tools_for(im->target);
+
+    return join(w, &t, NULL, WORK_OUT) && embed_object(w->file[WORK_OUT], im);
 }
 
 /* One object in an archive. */
-static bool make_archive(const workplace *w, const image *im)
+static bool make_archive(const workplace *w, const image *im, tools *t)
 {
-    tools t = tools_for(im->target);
-    char *whole = w->file[WORK_WHOLE];
-    char *pack[] = {t.ar, "rcsD", w->file[WORK_OUT], whole, NULL};
-    static const workplace_file parts[] = {WORK_SOURCE_OBJECT, WORK_BLOB_OBJECT, WORK_FILES};
+    char *pack[] = {t->ar, "rcsD", w->file[WORK_OUT], w->file[WORK_WHOLE], NULL};
 
-    return join(w, im, WORK_WHOLE, parts) && workplace_run(w, pack);
+    return join(w, t, w->file[WORK_SOURCE_OBJECT], WORK_WHOLE) && workplace_run(w, pack) &&
+           embed_object(w->file[WORK_OUT], im);
 }
 
 bool link_library(const workplace *w, const image *im, bool shared)
 {
-    const tools t = tools_for(im->target);
+    tools t = tools_for(im->target);
     command c = {0};
 
-    if (!write_blob(w, im) || !c_side(w, im))
+    if (!c_side(w, im))
         return false;
     if (!shared)
-        return make_archive(w, im);
-    add_all(&c, (const char *[]){t.cc, "-shared", "-o", w->file[WORK_OUT], NULL});
-    add_files(&c, w, im, (workplace_file[]){WORK_BLOB, WORK_SOURCE_OBJECT, WORK_FILES});
-    return link_with(w, &c);
+        return make_archive(w, im, &t);
+    add_all(&c, (const char *[]){t.cc, "-shared", "-o", w->file[WORK_OUT],
+                                 w->file[WORK_SOURCE_OBJECT], NULL});
+    add_code(&c, w);
+    bool ok = link_with(w, im, &c);
+    vec_free(&c);
+    return ok;
 }

@@ -8,12 +8,12 @@
 
 /* False after a message. */
 bool link_write_file(const char *path, const void *data, size_t size);
-/* WORK_WEIGHTS, if there are any.  False after a message. */
+/* WORK_WEIGHTS, if weights stay apart.  False after a message. */
 bool link_write_weights(const workplace *w, const image *im);
 /* The model's code, as files of the workplace.  False after a message. */
 bool link_write_objects(workplace *w, const objects *o);
-/* From those files to WORK_OUT, the header of a library in WORK_HEADER, weights
- * that stay apart in WORK_WEIGHTS.  False after a message. */
+/* From those files to WORK_OUT, with the weights unless they stay apart; the header of
+ * a library in WORK_HEADER.  False after a message. */
 bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static);
 bool link_library(const workplace *w, const image *im, bool shared);

@@ -14,11 +14,8 @@
 #include "options.h"
 
 static const char *const file_name[WORK_FILES] = {
-    [WORK_WEIGHTS] = "weights.bin",   [WORK_BLOB] = "weights.s",
-    [WORK_BLOB_OBJECT] = "weights.o",
-    [WORK_SOURCE] = "library.c",      [WORK_SOURCE_OBJECT] = "library.o",
-    [WORK_WHOLE] = "model.o",         [WORK_HEADER] = "model.h",
-    [WORK_OUT] = "out",
+    [WORK_WEIGHTS] = "weights", [WORK_SOURCE] = "library.c", [WORK_SOURCE_OBJECT] = "library.o",
+    [WORK_WHOLE] = "model.o",   [WORK_HEADER] = "model.h",   [WORK_OUT] = "out",
 };
 
 static bool make_folder(workplace *w)

@@ -9,9 +9,7 @@
 #include "base.h"
 
 typedef enum workplace_file {
-    WORK_WEIGHTS,               /* their bytes */
-    WORK_BLOB,                  /* assembler text that includes them */
-    WORK_BLOB_OBJECT,
+    WORK_WEIGHTS,               /* their bytes, where they stay apart */
     WORK_SOURCE,                /* typed functions of a library */
     WORK_SOURCE_OBJECT,
     WORK_WHOLE,                 /* all of a library in one object */

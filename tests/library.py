@@ -7,8 +7,10 @@ usage: library.py INGOT CASE...
 A case is a folder with model.onnx, about.json and test_data_set_0.
 """
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -268,6 +270,23 @@ def odd_folders(b):
             run(b.ingot, 'build', model, '--emit', emit, '-o', folder / f'x{emit}')
 
 
+def linkers(b):
+    """Each lays the weights out in its own way; the program is the same."""
+    model, results = b.model('limits', LIMITS), set()
+    for name in 'bfd', 'gold', 'lld':
+        if not shutil.which(f'ld.{name}'):
+            continue
+        folder = b.folder / name
+        folder.mkdir()
+        (folder / 'cc').write_text(f'#!/bin/sh\nexec {shutil.which("cc")} -fuse-ld={name} "$@"\n')
+        (folder / 'cc').chmod(0o755)
+        for options in ('--name', 'x'), ('--name', 'x', '--static'):
+            run('env', f'PATH={folder}:{os.environ["PATH"]}', b.ingot, 'build', model,
+                '-o', folder / 'x', *options)
+            results.add(run(folder / 'x', '--random-inputs').stdout)
+    expect(len(results) == 1, f'results {results}')
+
+
 def same_bytes(b):
     other = b.folder / 'other'
     other.mkdir()
@@ -376,7 +395,7 @@ def main():
                                        names, macro_names, model_names, alike,
                                        shared, limits,
                                        weights_of_executables, names_of_weights, odd_folders, strings,
-                                       same_bytes)]
+                                       linkers, same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
     failed = 0

@@ -4,7 +4,7 @@
 
 #include "const.h"
 
-enum { LINE = 64, CHUNK = 1 << 16 };
+enum { LINE = IMAGE_LINE, CHUNK = 1 << 16 };
 
 static uint64_t whole_lines(uint64_t size)
 {

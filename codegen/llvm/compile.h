@@ -18,8 +18,8 @@ typedef struct objects {
 } objects;
 
 /* Compiles a placed image with so many threads, at least 1.  Bytes and order of the
- * objects are the same for any number of them.  Symbols by which the objects refer
- * to each other are hidden; the weights' is undefined.  False with an error;
+ * objects are the same for any number of them; the first one has the model's table.
+ * Symbols by which they refer to each other are hidden.  False with an error;
  * objects_free in any case. */
 bool image_compile(image *im, int threads, objects *out, diag *d);
 void objects_free(objects *o);

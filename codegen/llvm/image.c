@@ -155,6 +155,8 @@ static value states(emitter *e)
     return out;
 }
 
+/* A symbol that others define or, where there is a place for the weights, the first
+ * line of them. */
 static value weights_symbol(emitter *e)
 {
     char name[400];
@@ -163,9 +165,16 @@ static value weights_symbol(emitter *e)
         return LLVMConstNull(e->ptr);
     snprintf(name, sizeof name, "%s_weights", e->image->name);
     value w = LLVMGetNamedGlobal(e->m, name);
-    if (!w) {
-        w = LLVMAddGlobal(e->m, e->i8, name);
-        LLVMSetVisibility(w, LLVMHiddenVisibility);
+    if (w)
+        return w;
+    type line = LLVMArrayType2(e->i8, IMAGE_LINE);
+    w = LLVMAddGlobal(e->m, line, name);
+    LLVMSetVisibility(w, LLVMHiddenVisibility);
+    if (e->image->weights_place) {
+        LLVMSetInitializer(w, LLVMConstNull(line));
+        LLVMSetGlobalConstant(w, true);
+        LLVMSetSection(w, IMAGE_WEIGHTS);
+        LLVMSetAlignment(w, IMAGE_LINE);
     }
     return w;
 }
@@ -199,12 +208,18 @@ static void give_entry_to_c(emitter *e, value size, value extents, value run)
     }
 }
 
-static void give_model_to_c(emitter *e, value init_states)
+/* The weights' address is read from the table, which only a linker fills in: code that
+ * computes addresses in a large section would need a global offset table. */
+static void give_model_to_c(emitter *e, value model, value init_states)
 {
+    int64_t at = offsetof(struct ingot_model, weights);
+
     if (e->image->m->state.len)
         give_to_c(e, init_states, "init");
     pe_function(e, "weights_of", e->ptr, NULL, 0);
-    LLVMBuildRet(e->b, weights_symbol(e));
+    value weights = pe_load(e, model, at, e->ptr);
+    LLVMSetVolatile(weights, true);
+    LLVMBuildRet(e->b, weights);
     give_to_c(e, e->f, "weights");
 }
 
@@ -236,8 +251,6 @@ static void model_table(emitter *e, value *entry, uint32_t n)
 
     e->e = NULL;
     value init_states = im->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
-    if (im->library)
-        give_model_to_c(e, init_states);
     value title = string(e, im->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
     value state = states(e), weights = weights_symbol(e), cpu = string(e, im->target->name);
     value field[] = {
@@ -251,6 +264,8 @@ static void model_table(emitter *e, value *entry, uint32_t n)
         LLVMAddGlobal(e->m, LLVMTypeOf(init), im->executable ? "ingot_artifact_model" : name);
     LLVMSetInitializer(model, init);
     LLVMSetGlobalConstant(model, true);
+    if (im->library)
+        give_model_to_c(e, model, init_states);
 }
 
 /* ---- all of it ---------------------------------------------------------------------- */

@@ -7,6 +7,9 @@
 #include "plan.h"
 #include "target.h"
 
+#define IMAGE_WEIGHTS ".lrodata.weights"
+enum { IMAGE_LINE = 64 };           /* bytes; constants and states lie at multiples of it */
+
 typedef struct image {
     ir_module *m;
     plan *p;
@@ -24,6 +27,9 @@ typedef struct image {
     uint64_t weights_size;
     bool weights_apart;             /* in a file: neither in the table nor in NAME.weights */
     uint64_t weights_hash;          /* of a file, see ir/abi.h */
+    bool weights_place;             /* the code has the section IMAGE_WEIGHTS, whose one
+                                     * line the weights replace; else NAME_weights is
+                                     * undefined */
     uint64_t *state_offset, state_size;
     int64_t *least;                 /* by kernel: iterations that are worth the threads */
 } image;
