@@ -57,6 +57,13 @@ static const body_binding *binding_of(const body *b, ir_ref ref)
     return NULL;
 }
 
+bool body_knows(const body *b, ir_ref ref)
+{
+    const body_binding *v = binding_of(b, ref);
+
+    return v && (v->how == BODY_IS || v->how == BODY_ROW);
+}
+
 lp_expr body_guard(const body *b)
 {
     for (uint32_t i = b->bound.len; i-- > 0;)

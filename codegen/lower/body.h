@@ -65,6 +65,8 @@ void body_free(body *b);
 void body_bind(body *b, body_binding how);
 void body_unbind(body *b);
 
+/* Is the value bound to an expression or a row, so that nothing is computed for it? */
+bool body_knows(const body *b, ir_ref ref);
 /* The condition under which loads are made at present; 0: always. */
 lp_expr body_guard(const body *b);
 

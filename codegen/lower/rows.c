@@ -1,20 +1,32 @@
 /* codegen/lower/rows.c - several reductions over the same rows, and what is
  * elementwise between and behind them: one row at a time.
  *
- * Each reduction is a pass over the row, the result one more.  Values that
- * later passes read again and that are costly to compute are held in a buffer
- * of the thread; what is cheap, and what lies in memory, is found again. */
+ * Each reduction is a pass over the row; one more pass stores the result.  A value
+ * that later passes read again and that is costly to compute is held in a buffer of
+ * the thread; what is cheap, and what lies in memory, is found again.  A softmax is
+ *
+ *   for each row i
+ *     m = max over j of x[i, j]
+ *     row[j] = exp(x[i, j] - m), s = sum over j of row[j]     exp is held
+ *     y[i, j] = row[j] / s                                                     */
 #include "templates.h"
 
+/* The kernel in the making.  Of the operands, f32[n, h, w] say, `kept` axes come before
+ * those that are reduced: with 1, a row has h * w elements, at idx[1] and idx[2]. */
 typedef struct rows {
     job *j;
     body b;
     const ir_type *full;        /* of the operands of all reductions */
-    int kept;                   /* axes before those of a row */
+    int kept;
     lp_expr idx[IR_MAX_RANK];   /* the element at hand */
-    bool held[GROUP_MAX_ROWS];  /* by value of g->row: its buffer is filled */
-    lp_buf row[GROUP_MAX_ROWS];
 } rows;
+
+/* The values that a pass computes and puts into buffers. */
+typedef struct held {
+    ir_ref ref[GROUP_MAX_ROWS];
+    lp_buf row[GROUP_MAX_ROWS];
+    int n;
+} held;
 
 static const ir_node *member(const rows *r, uint32_t i)
 {
@@ -41,27 +53,24 @@ static void close_row(rows *r)
         lp_end(r->b.k);
 }
 
-/* Marks, by member, what the member `phase` computes anew in its pass. */
+/* Marks, by member, what the pass of member `phase` computes anew: what it reads, but
+ * for sums and rows that earlier passes left. */
 static void mark_needed(const rows *r, uint32_t phase, bool *needed)
 {
-    const ir_group *g = r->j->g;
-
     for (uint32_t i = 0; i <= phase; i++)
         needed[i] = i == phase;
     for (uint32_t i = phase + 1; i-- > 0;) {
         const ir_node *n = member(r, i);
-        bool done = i < phase && n->op == OP_REDUCE;
-        for (uint32_t k = 0; k < g->nrow; k++)
-            done |= g->row[k] == n->first && r->held[k];
-        for (uint32_t a = 0; needed[i] && !done && a < n->narg; a++)
+        if (!needed[i] || body_knows(&r->b, n->first))
+            continue;
+        for (uint32_t a = 0; a < n->narg; a++)
             for (uint32_t k = 0; k < i; k++)
                 needed[k] |= member(r, k)->first == ir_arg(r->b.fn, n, a);
     }
 }
 
-/* Gives buffers to the values to be held that the pass is the first to need:
- * those in `fill`. */
-static void make_buffers(rows *r, uint32_t phase, bool *fill)
+/* Makes a buffer for each value to be held that the pass is the first to compute. */
+static void make_buffers(rows *r, uint32_t phase, held *h)
 {
     const ir_group *g = r->j->g;
     lp_expr dims[IR_MAX_RANK];
@@ -70,48 +79,44 @@ static void make_buffers(rows *r, uint32_t phase, bool *fill)
     mark_needed(r, phase, needed);
     for (int i = r->kept; i < r->full->rank; i++)
         dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
-    for (uint32_t i = 0; i < g->nrow; i++) {
-        fill[i] = false;
-        for (uint32_t k = 0; k < phase && !r->held[i]; k++)
-            fill[i] |= needed[k] && member(r, k)->first == g->row[i];
-        if (fill[i])
-            r->row[i] = lp_local(r->b.k, "row", ir_type_of(r->b.fn, g->row[i])->dtype,
-                                 r->full->rank - r->kept, dims, LP_ROW, 0);
+    h->n = 0;
+    for (uint32_t i = 0; i < phase; i++) {
+        ir_ref ref = member(r, i)->first;
+        bool is_row = false;
+        for (uint32_t k = 0; k < g->nrow; k++)
+            is_row |= g->row[k] == ref;
+        if (!is_row || !needed[i] || body_knows(&r->b, ref))
+            continue;
+        h->ref[h->n] = ref;
+        h->row[h->n++] = lp_local(r->b.k, "row", ir_type_of(r->b.fn, ref)->dtype,
+                                  r->full->rank - r->kept, dims, LP_ROW, 0);
     }
 }
 
-/* Inside the pass, whose values are bound until it ends. */
-static void fill_buffers(rows *r, const bool *fill)
+/* Inside the pass: computes the element at hand of each, for its buffer and for the
+ * rest of the pass. */
+static void fill_buffers(rows *r, const held *h)
 {
-    const ir_group *g = r->j->g;
     lp_kernel *k = r->b.k;
 
-    for (uint32_t i = 0; i < g->nrow; i++) {
-        if (!fill[i])
-            continue;
-        lp_expr v = lp_let(k, "x", body_at(&r->b, g->row[i], r->idx));
-        lp_store(k, r->row[i], r->idx + r->kept, v);
-        body_bind(&r->b, (body_binding){.ref = g->row[i], .how = BODY_IS, .expr = v});
+    for (int i = 0; i < h->n; i++) {
+        lp_expr v = lp_let(k, "x", body_at(&r->b, h->ref[i], r->idx));
+        lp_store(k, h->row[i], r->idx + r->kept, v);
+        body_bind(&r->b, (body_binding){.ref = h->ref[i], .how = BODY_IS, .expr = v});
     }
 }
 
-/* Behind it: what it filled is read from the buffers. */
-static void use_buffers(rows *r, const bool *fill)
+/* Behind the pass: its values are read from the buffers. */
+static void use_buffers(rows *r, const held *h)
 {
-    const ir_group *g = r->j->g;
-
-    for (uint32_t i = 0; i < g->nrow; i++)
-        if (fill[i])
-            body_unbind(&r->b);
-    for (uint32_t i = 0; i < g->nrow; i++) {
-        r->held[i] |= fill[i];
-        if (fill[i])
-            body_bind(&r->b, (body_binding){.ref = g->row[i], .how = BODY_ROW, .row = r->row[i],
-                                            .skip = r->kept});
-    }
+    for (int i = 0; i < h->n; i++)
+        body_unbind(&r->b);
+    for (int i = 0; i < h->n; i++)
+        body_bind(&r->b, (body_binding){.ref = h->ref[i], .how = BODY_ROW, .row = h->row[i],
+                                        .skip = r->kept});
 }
 
-/* The pass of one reduction: W partial results along the vectors, folded. */
+/* The pass of one reduction: a partial result for each lane, folded behind it. */
 static void reduce_row(rows *r, uint32_t phase)
 {
     const ir_node *n = member(r, phase);
@@ -119,22 +124,23 @@ static void reduce_row(rows *r, uint32_t phase)
     ir_dtype to = ir_type_of(r->b.fn, n->first)->dtype, acc = acc_dtype(to);
     lp_kernel *k = r->b.k;
     int w = lanes_of(r->j->l, acc) * 2, last = r->full->rank - 1;
-    bool fill[GROUP_MAX_ROWS];
+    held h;
 
-    make_buffers(r, phase, fill);
+    make_buffers(r, phase, &h);
     lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);
     lp_buf a = lp_local(k, "acc", acc, 1, &lanes, LP_REG, start);
     open_row(r, w);
-    fill_buffers(r, fill);
+    fill_buffers(r, &h);
     lp_expr v = body_at(&r->b, ir_arg(r->b.fn, n, 0), r->idx);
     lp_expr lane = lp_mod(k, r->idx[last], lanes);
     lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, v));
     close_row(r);
-    use_buffers(r, fill);
+    use_buffers(r, &h);
     lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));
     body_bind(&r->b, (body_binding){.ref = n->first, .how = BODY_IS, .expr = sum});
 }
 
+/* The last pass; where the result has one element a row there is nothing to pass over. */
 static void finish_row(rows *r)
 {
     const ir_type *t = ir_type_of(r->b.fn, r->j->out);
