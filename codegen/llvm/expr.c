@@ -252,10 +252,10 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
         ICE_IF(!ok, "extent of a register buffer");
         value at;
         if (i == buf->rank - 1 && *lanes == 1 && emit_varies(e, idx[i])) {
-            ICE_IF(extent != e->lanes, "register row of %lld in a loop of %d lanes",
+            ICE_IF(extent < e->lanes, "register row of %lld in a loop of %d lanes",
                    (long long)extent, e->lanes);
             *lanes = e->lanes;
-            at = emit_i64(e, 0);
+            at = extent > e->lanes ? emit_scalar(e, idx[i]) : emit_i64(e, 0);
         } else {
             at = emit_scalar(e, idx[i]);
         }

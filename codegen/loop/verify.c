@@ -180,17 +180,30 @@ static int64_t extent_of(const checker *c, lp_buf b, int axis)
     return lp_is_int(c->k, c->k->buf.at[b].dims[axis], &n) ? n : -1;
 }
 
-/* A vec loop's lanes stand side by side in a register row: v itself or
- * v % lanes, from a multiple of the lanes on. */
-static bool lane_index(const checker *c, lp_expr e, int64_t lanes)
+/* Is e the variable v, or v behind something that all lanes share? */
+static bool is_shifted(const checker *c, lp_expr e, lp_var v)
+{
+    const lp_node *n = lp_at(c->k, e);
+    const lp_expr *a = c->k->arg.at + n->arg;
+
+    if (n->kind == LX_VAR)
+        return n->ref == v;
+    return n->kind == LX_SCALAR && n->op == SC_ADD &&
+           ((is_shifted(c, a[0], v) && !c->varies[a[1]]) ||
+            (is_shifted(c, a[1], v) && !c->varies[a[0]]));
+}
+
+/* A vec loop's lanes stand side by side in a register row: v, perhaps behind other
+ * elements of the row, or v % lanes, from a multiple of the lanes on. */
+static bool lane_index(const checker *c, lp_expr e, int64_t lanes, int64_t extent)
 {
     const lp_node *n = lp_at(c->k, e), *lo = lp_at(c->k, c->vec->lo[0]);
     int64_t by;
 
-    if (n->kind == LX_VAR)
-        return n->ref == c->vec->var[0] && lo->lo == 0 && lo->hi == 0 &&
-               lp_at(c->k, c->vec->hi[0])->hi <= lanes;
-    if (n->kind != LX_SCALAR || n->op != SC_MOD || lo->divisor % lanes)
+    if (is_shifted(c, e, c->vec->var[0]))
+        return lo->lo == 0 && lo->hi == 0 && lp_at(c->k, c->vec->hi[0])->hi <= lanes &&
+               n->lo >= 0 && n->hi - lp_at(c->k, c->vec->hi[0])->hi < extent - lanes;
+    if (n->kind != LX_SCALAR || n->op != SC_MOD || lo->divisor % lanes || extent != lanes)
         return false;
     const lp_node *v = lp_at(c->k, c->k->arg.at[n->arg]);
     return v->kind == LX_VAR && v->ref == c->vec->var[0] &&
@@ -208,7 +221,7 @@ static bool reg_index(checker *c, lp_buf b, const lp_expr *idx)
             continue;
         if (c->buf[b] == PER_LANE || i < rank - 1 || !c->vec)
             return fail_buf(c, b, "in registers has an index that differs between lanes");
-        if (extent_of(c, b, i) != c->vec->step[0] || !lane_index(c, idx[i], c->vec->step[0]))
+        if (!lane_index(c, idx[i], c->vec->step[0], extent_of(c, b, i)))
             return fail_buf(c, b, "in registers has a row that is not the lanes of its loop");
     }
     return true;

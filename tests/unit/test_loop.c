@@ -183,6 +183,8 @@ static void test_registers(void **state)
     BAD(ACC(8) "vec masked i in 0..n step 8 { t[i] += x[i] }", "not the lanes");
     BAD(ACC(4) "vec masked i in 0..n step 8 { t[i % 4] += x[i] }", "not the lanes");
     BAD(ACC(8) "vec masked i in 3..n step 8 { t[i % 8] += x[i] }", "not the lanes");
+    BAD(ACC(16) "vec masked i in 0..8 step 8 { t[i + 9] = 0:f32 }", "not the lanes");
+    BAD(ACC(16) "vec masked i in 0..8 step 8 { t[i * 2] = 0:f32 }", "not the lanes");
     BAD(ACC(8) "vec masked i in 0..n step 8 { t[0] += x[i] }", "shared by all lanes");
     BAD("vec masked i in 0..n step 8 { " ACC(8) " t[i % 8] += x[i] }", "differs between lanes");
     BAD(ACC(6) "a = fold add t", "folded, but no register row");
