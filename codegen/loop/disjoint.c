@@ -6,7 +6,8 @@
  * of p, and holds no other variable that is not told yet.  When all variables
  * are told, no two iterations meet.  Quotient and remainder of one number by
  * one divisor count as that number.  All stores to a buffer are taken together:
- * their bases may differ by constants, which widen the range.
+ * their bases may differ by constants, which widen the range.  A loop over the p-th
+ * part of a range, from p * a / n to (p + 1) * a / n, tells p as well.
  *
  * Not covered: a store whose index does not hold a variable, under a condition
  * that does (the rows at the end, in the last iteration only) is believed. */
@@ -227,6 +228,40 @@ static bool cover(checker *c, const store *first, int axis, range *all)
     return true;
 }
 
+/* The variable v, not told yet, of which the loop of e takes a part: from v * a / n up
+ * to (v + 1) * a / n.  No two values of v share one of e.  -1: e is no such loop's. */
+static int part_variable(checker *c, lp_expr e)
+{
+    const lp_node *x = lp_at(c->k, e);
+    const lp_stmt *loop = x->kind == LX_VAR && x->ref < c->nvar ? c->at[x->ref].loop : NULL;
+    lp_expr lo = loop ? loop->lo[0] : 0, stride;
+
+    if (!lo || lp_at(c->k, lo)->kind != LX_FLOORDIV || !is_base(c, lo))
+        return -1;
+    const lp_expr *arg = c->k->arg.at + lp_at(c->k, lo)->arg;
+    lp_expr first = arg[0], n = arg[1];
+    int v = only_variable(c, lo);
+    if (v < 0 || lp_depends(c->k, n, c->par->var[v]) || lp_at(c->k, n)->lo < 1 ||
+        c->par->step[v] != 1 || !lp_linear_in(c->k, first, c->par->var[v], &stride) ||
+        lp_at(c->k, stride)->lo < 0)
+        return -1;
+    return loop->hi[0] == lp_div(c->k, lp_add(c->k, first, stride), n) ? v : -1;
+}
+
+/* Tells the variable of such a loop, if all stores to first's buffer are in it. */
+static bool tell_by_part(checker *c, const store *first, int axis)
+{
+    int v = part_variable(c, first->idx[axis]);
+
+    for (uint32_t i = 0; v >= 0 && i < c->store.len; i++) {
+        const store *s = &c->store.at[i];
+        if (s->buf == first->buf && s->idx[axis] != first->idx[axis])
+            return false;
+    }
+    c->told |= v < 0 ? 0 : (uint32_t)1 << v;
+    return v >= 0;
+}
+
 /* Tells a variable by this axis, if it does. */
 static bool tell(checker *c, const store *first, int axis)
 {
@@ -234,7 +269,11 @@ static bool tell(checker *c, const store *first, int axis)
     lp_expr stride;
     int64_t s, step;
 
-    if (!first->idx[axis] || !cover(c, first, axis, &all))
+    if (!first->idx[axis])
+        return false;
+    if (tell_by_part(c, first, axis))
+        return true;
+    if (!cover(c, first, axis, &all))
         return false;
     int v = only_variable(c, all.base);
     if (v < 0 || !lp_linear_in(c->k, all.base, c->par->var[v], &stride))

@@ -41,55 +41,59 @@ static uint32_t pack_weights(const conv *c, uint32_t id, const int64_t e[4], int
 
 /* ---- the kernel --------------------------------------------------------------------- */
 
-/* Rows of output that are computed one after the other for one panel of
- * channels.  Where the image does not fit half of the second cache it is worked
- * off in blocks of rows that do, each for all panels: only the first panel
- * finds its part of the image far away.  Panels come first where it fits, then
- * the weights are read once. */
-static int64_t rows_of_block(const conv *c)
+/* Into how many even blocks the rows of the output are cut.  The rows of a block
+ * are computed one after the other, for one panel of channels after the other.
+ *
+ * An image that does not fit half of the second cache is worked off in blocks that
+ * do: only the first panel finds its part of the image far away.  One that does
+ * fit is cut only where that makes parallel iterations that would be missing, in
+ * pairs of blocks: `others` there are without.  The number must not depend on the
+ * threads, for the text of the kernel must not. */
+static ir_dim row_blocks(const conv *c, ir_dim height, ir_dim others)
 {
+    enum { ENOUGH = 8, LEAST_POSITIONS = 56 };
     const struct ir_attr_CONV *a = c->at;
-    const dim_table *t = &c->j->l->m->dims;
-    double cache = (double)c->j->l->target->l2_bytes / 2, line = dt_size(c->tx->dtype);
-    int64_t rows, image, stride;
+    dim_table *t = &c->j->l->m->dims;
+    const ir_dim one = {1}, two = {2}, size = dim_int(t, dt_size(c->tx->dtype));
+    const ir_dim cache = dim_int(t, c->j->l->target->l2_bytes / 2);
+    bool overflow = t->overflow;
+    ir_dim image = dim_mul(t, conv_extent(c, a->xf, c->tx), conv_extent(c, a->xs, c->tx));
+    ir_dim far = dim_ceildiv(t, dim_mul(t, image, size), cache);
+    ir_dim missing = dim_div(t, dim_ceildiv(t, dim_int(t, ENOUGH), others), two);
+    ir_dim most = dim_div(t, conv_extent(c, a->ys, c->ty), dim_int(t, 2 * LEAST_POSITIONS));
+    ir_dim blocks = dim_max(t, far, dim_mul(t, two, dim_min(t, missing, most)));
 
-    if (c->s < 2 || !dim_const(t, c->ty->dim[a->ys.at[0]], &rows) || rows < 1 ||
-        !dim_const(t, c->tx->dim[a->xs.at[0]], &image) || !dim_const(t, a->stride.at[0], &stride))
-        return 1;
-    for (int i = 0; i < a->xf.n; i++)
-        line *= (double)dim_hint(t, c->tx->dim[a->xf.at[i]]);
-    for (int i = 1; i < c->s; i++)
-        line *= (double)dim_hint(t, c->tx->dim[a->xs.at[i]]);
-    if (line * (double)image <= cache)
-        return rows;
-    int64_t most = max_i64((int64_t)(cache / (line * (double)stride)), 1);
-    int64_t blocks = (rows + most - 1) / most;
-    return (rows + blocks - 1) / blocks;
+    blocks = dim_max(t, one, dim_min(t, blocks, height));
+    if (!t->overflow)
+        return blocks;
+    t->overflow = overflow;     /* an expression too long to be one: each row is a block */
+    return dim_max(t, one, height);
 }
 
-/* A 1x1 filter reads a few neighbours in each of many far places, which the
+/* Positions of the image in a line of the cache, if it is to be fetched ahead; else
+ * 0.  A 1x1 filter reads a few neighbours in each of many far places, which the
  * processor does not foresee; bigger ones find most of it in the cache. */
-static bool fetches_ahead(const conv *c)
+static int fetches_ahead(const conv *c)
 {
     const dim_table *t = &c->j->l->m->dims;
+    int64_t block;
+    bool pointwise = !c->depthwise && c->at->xf.n == 2 &&
+                     dim_is(t, conv_extent(c, c->at->ws, c->tw), 1) &&
+                     dim_const(t, c->tx->dim[c->at->xf.at[1]], &block);
 
-    return !c->depthwise && c->at->xf.n == 2 && dim_is(t, conv_extent(c, c->at->ws, c->tw), 1) &&
-           dim_is(t, c->tx->dim[c->at->xf.at[1]], c->lanes);
+    return pointwise && block > 1 ? (int)(LP_LINE / (block * dt_size(c->tx->dtype))) : 0;
 }
 
-/* Opens the loop over the rows of a block; returns how many lp_end close it. */
-static int row_loop(body *b, lp_expr block, int64_t rows, ir_dim height, lp_expr *row)
+/* Opens the loop over the rows of a block, one of `blocks`. */
+static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height)
 {
     lp_kernel *k = b->k;
-    lp_expr first = lp_mul(k, block, lp_int(k, rows));
+    lp_expr first = lp_mul(k, block, height), end = lp_add(k, first, height);
+    lp_expr n = body_dim(b, blocks);
 
-    *row = first;
-    if (rows == 1)
-        return 0;
-    lp_expr left = lp_sub(k, body_dim(b, height), first), zero = lp_int(k, 0);
-    lp_expr i = lp_for(k, "row", zero, lp_min(k, lp_int(k, rows), left));
-    *row = lp_add(k, first, i);
-    return 1;
+    if (dim_is(&b->l->m->dims, blocks, 1))
+        return lp_for(k, "row", lp_int(k, 0), height);
+    return lp_for(k, "row", lp_div(k, first, n), lp_div(k, end, n));
 }
 
 static bool make_kernel(conv *c)
@@ -105,22 +109,23 @@ static bool make_kernel(conv *c)
     job_kernel(c->j, &b, c->depthwise ? "depthwise" : "conv");
     ir_dim channels = c->depthwise ? conv_extent(c, a->yg, c->ty) : conv_extent(c, a->yo, c->ty);
     int per = c->depthwise ? c->lanes : c->lanes * c->q;
+    ir_dim height = c->s > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
     outer[n++] = conv_extent(c, a->yb, c->ty);
     outer[n++] = c->depthwise ? (ir_dim){1} : conv_extent(c, a->yg, c->ty);
-    int64_t rows = rows_of_block(c);
-    c->ahead = fetches_ahead(c);
-    ir_dim height = c->s > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
-    outer[n++] = dim_ceildiv(t, height, dim_int(t, rows));
+    n++;
     outer[n++] = dim_ceildiv(t, channels, dim_int(t, per));
     for (int i = 1; i < c->s - 1; i++)
         outer[n++] = c->ty->dim[a->ys.at[i]];
+    ir_dim others = dim_mul(t, dim_mul(t, outer[0], outer[1]), dim_product(t, outer + 3, n - 3));
+    outer[2] = row_blocks(c, height, others);
+    c->ahead = fetches_ahead(c);
     int open = body_loops(&b, outer, n, v);
     at.n = v[0], at.g = v[1], at.o = v[3];
     for (int i = 1; i < c->s - 1; i++)
         at.pos[i] = v[3 + i];
-    open += row_loop(&b, v[2], rows, height, &at.pos[0]);
+    at.pos[0] = row_loop(&b, v[2], outer[2], body_dim(&b, height));
     conv_row(c, &b, c->packed ? body_const(&b, c->weights) : 0, &at);
-    while (open--)
+    for (open++; open--;)
         lp_end(b.k);
     return job_end(c->j, &b);
 }
@@ -187,6 +192,26 @@ static int groups_of_block(const conv *c)
     return alike && x > 1 && c->lanes % x == 0 ? (int)x : 0;
 }
 
+/* Channels of the result that lie side by side; 0: none. */
+static int block_of_result(const conv *c)
+{
+    ir_ints channels = c->at->yo;
+    int64_t n;
+
+    return channels.n == 2 && dim_const(&c->j->l->m->dims, c->ty->dim[channels.at[1]], &n) &&
+                   n > 1 && (c->lanes % n == 0 || n % c->lanes == 0) ? (int)n : 0;
+}
+
+/* A vector of half a register is a whole block where blocks are that small: no lane
+ * of the last vector is idle, and no store is in two parts.  It must not cost speed. */
+static void choose_lanes(conv *c)
+{
+    c->lanes = lanes_of(c->j->l, c->acc);
+    c->block = block_of_result(c);
+    if (c->j->l->target->half_as_fast && c->block * 2 == c->lanes)
+        c->lanes = c->block;
+}
+
 bool template_conv(job *j)
 {
     struct ir_attr_CONV own = j->root->attr->CONV;
@@ -199,7 +224,7 @@ bool template_conv(job *j)
     c.tx = ir_type_of(fn, c.x), c.tw = ir_type_of(fn, c.w), c.ty = ir_type_of(fn, j->root->first);
     c.s = c.at->xs.n;
     c.acc = acc_dtype(c.ty->dtype);
-    c.lanes = lanes_of(j->l, c.acc);
+    choose_lanes(&c);
     if (c.s < 1 || c.s > CONV_MAX_SPATIAL) {
         j->failed = "a convolution with no spatial axes, or more than the template holds";
         return false;
@@ -213,7 +238,7 @@ bool template_conv(job *j)
     c.depthwise = c.packed && e[1] == 1 && e[2] == 1 && !c.at->wo.n && !c.at->wf.n &&
                   groups_of_block(&c);
     if (c.depthwise)            /* a vector is a block */
-        c.lanes = groups_of_block(&c);
+        c.lanes = c.block = groups_of_block(&c);
     bool many = j->l->target->vector_regs >= 32;
     c.q = flat && e[1] <= c.lanes ? 1 : 2;
     c.p = c.depthwise ? (many ? 14 : 8) : many ? 12 : c.q == 1 ? 10 : 6;

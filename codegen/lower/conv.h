@@ -14,10 +14,13 @@ typedef struct conv {
     int s;                      /* spatial axes */
     ir_dtype acc;
     int lanes, p, q;            /* a tile: p positions by q vectors of channels */
+    int block;                  /* channels of the result that lie side by side, a part or
+                                   a multiple of the lanes; 0: plain order */
     bool depthwise;             /* no features, no outputs: groups in vectors */
     uint32_t weights;           /* packed constant */
     bool packed;
-    bool ahead;                 /* fetch the image ahead of the tiles */
+    int ahead;                  /* the image is fetched ahead of the tiles, so many
+                                   positions a line; 0: it is not */
 } conv;
 
 /* Where a row of output positions lies. */

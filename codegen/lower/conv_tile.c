@@ -117,11 +117,10 @@ typedef struct features {
  * features at hand. */
 static void prefetch_next(const tile *x, const features *f)
 {
-    enum { LINE = 64 };
     const struct ir_attr_CONV *a = x->c->at;
     lp_kernel *k = x->b->k;
-    int last = x->c->s - 1, vectors = LINE / (x->c->lanes * dt_size(x->c->tx->dtype));
-    int each = dim_is(&x->c->j->l->m->dims, a->stride.at[last], 1) && vectors > 1 ? vectors : 1;
+    int last = x->c->s - 1;
+    int each = dim_is(&x->c->j->l->m->dims, a->stride.at[last], 1) ? x->c->ahead : 1;
     lp_expr idx[IR_MAX_RANK];
 
     body_split(x->b, x->at->n, x->c->tx, a->xb.at, a->xb.n, idx);
@@ -334,17 +333,26 @@ static void add_all(tile *x)
 
 /* ---- the rest of the group, on sums ---------------------------------------------------- */
 
+/* The axes of the result that a tile's vectors hold. */
+static ir_ints result_channels(const conv *c)
+{
+    return c->depthwise ? c->at->yg : c->at->yo;
+}
+
+/* Index of the result at position r and channel first + v.  Where channels lie in
+ * blocks, those from `first` on are in one. */
 static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_expr *idx)
 {
     const struct ir_attr_CONV *a = x->c->at;
     const ir_type *t = x->c->ty;
-    ir_ints channels = x->c->depthwise ? a->yg : a->yo;
+    ir_ints channels = result_channels(x->c);
     lp_kernel *k = x->b->k;
 
     body_split(x->b, x->at->n, t, a->yb.at, a->yb.n, idx);
-    if (channels.n == 2 && dim_is(&x->c->j->l->m->dims, t->dim[channels.at[1]], x->c->lanes)) {
-        idx[channels.at[0]] = lp_div(k, first, lp_int(k, x->c->lanes));
-        idx[channels.at[1]] = v;
+    if (x->c->block) {
+        lp_expr block = lp_int(k, x->c->block);
+        idx[channels.at[0]] = lp_div(k, first, block);
+        idx[channels.at[1]] = lp_add(k, lp_mod(k, first, block), v);
     } else {
         body_split(x->b, lp_add(k, first, v), t, channels.at, channels.n, idx);
     }
@@ -357,24 +365,53 @@ static void output_index(const tile *x, lp_expr first, lp_expr r, lp_expr v, lp_
     idx[a->ys.at[x->c->s - 1]] = output_at(x, r);
 }
 
+/* Channels that are stored at once: a vector, or the block that is a part of it. */
+static int stored_lanes(const conv *c)
+{
+    return c->block && c->block < c->lanes ? c->block : c->lanes;
+}
+
+/* Stores channels first + v of position r, which are elements `lane` + v of the
+ * register row (r, u). */
+static void store_channels(tile *x, lp_expr r, lp_expr u, lp_expr lane, lp_expr first, bool exact)
+{
+    lp_kernel *k = x->b->k;
+    int n = stored_lanes(x->c);
+    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), lanes = lp_int(k, n);
+    ir_dim channels = conv_extent(x->c, result_channels(x->c), x->c->ty);
+    lp_expr left = lp_min(k, lp_sub(k, body_dim(x->b, channels), first), lanes);
+    lp_expr v = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), n,
+                       exact ? LP_EXACT : LP_MASKED);
+
+    output_index(x, first, r, v, idx);
+    job_store(x->c->j, x->b, idx, lp_load(k, x->acc, LP(r, u, lp_add(k, lane, v))));
+    lp_end(k);
+}
+
+/* Vectors go block by block where they hold several; the last may have fewer of them. */
 static void store_results(tile *x)
 {
-    const struct ir_attr_CONV *a = x->c->at;
     lp_kernel *k = x->b->k;
-    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), lanes = lp_int(k, x->c->lanes);
-    ir_dim channels = conv_extent(x->c, x->c->depthwise ? a->yg : a->yo, x->c->ty);
+    ir_dim channels = conv_extent(x->c, result_channels(x->c), x->c->ty);
+    int part = stored_lanes(x->c), parts = x->c->lanes / part;
     int64_t n;
     bool exact = dim_const(&x->c->j->l->m->dims, channels, &n) && n % (x->q * x->c->lanes) == 0;
-
     lp_expr u = lp_unroll(k, "u", x->q);
     lp_expr r = lp_unroll(k, "r", x->p);
-    lp_expr first = lp_mul(k, channel_vector(x, u), lanes);
-    lp_expr left = lp_min(k, lp_sub(k, body_dim(x->b, channels), first), lanes);
-    lp_expr v = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), x->c->lanes,
-                       exact ? LP_EXACT : LP_MASKED);
-    output_index(x, first, r, v, idx);
-    job_store(x->c->j, x->b, idx, lp_load(k, x->acc, LP(r, u, v)));
-    for (int i = 0; i < 3; i++)
+    lp_expr first = lp_mul(k, channel_vector(x, u), lp_int(k, x->c->lanes));
+
+    if (parts == 1) {
+        store_channels(x, r, u, lp_int(k, 0), first, exact);
+    } else {
+        lp_expr h = lp_unroll(k, "h", parts), lane = lp_mul(k, h, lp_int(k, part));
+        first = lp_add(k, first, lane);
+        if (!exact)
+            lp_if(k, lp_lt(k, first, body_dim(x->b, channels)));
+        store_channels(x, r, u, lane, first, true);
+        for (int i = exact; i < 2; i++)
+            lp_end(k);
+    }
+    for (int i = 0; i < 2; i++)
         lp_end(k);
 }
 

@@ -203,6 +203,12 @@ static void test_disjoint(void **state)
     BAD("par p in 0..n step 4 { for i in p..p + 5 { y[i] = x[i] } }", "two iterations");
     BAD("par p in 0..n { y[i64(x[p])] = x[p] }", "two iterations");
     BAD("par p in 0..n { y[p % 16] = x[p] }", "two iterations");
+    BAD("par p in 0..4 { for i in p * n / 4..(p * n + n) / 4 + 1 { y[i] = x[i] } }",
+        "two iterations");
+    BAD("par p in 0..4 { for i in p * n / 4..(p * n + n) / 4 { y[i / 2] = x[i] } }",
+        "two iterations");
+    expect_same("kernel f(y: f32[n] out) dims n {\n  par p in 0..4 {\n"
+                "    for i in p * n / 4..(p * n + n) / 4 {\n      y[i] = 0:f32\n    }\n  }\n}\n");
     expect_same("kernel f(y: f32[n, 4] out) dims n {\n  par p in 0..n * 4 {\n"
                 "    y[p / 4, p % 4] = 0:f32\n  }\n}\n");
 }

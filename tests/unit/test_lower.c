@@ -128,7 +128,7 @@ static void change(net *t, schedule *s)
 }
 
 /* The results are the same with the chosen schedules and with any others. */
-static void check_kernels(net *t, const target *cpu)
+static void check_target(net *t, const target *cpu)
 {
     text chosen = {0}, followed = {0};
     schedules given = {0};
@@ -147,6 +147,16 @@ static void check_kernels(net *t, const target *cpu)
     schedules_free(&given);
     text_free(&chosen);
     text_free(&followed);
+}
+
+/* For a usual processor of the level, and for one whose half registers are as fast. */
+static void check_kernels(net *t, const target *cpu)
+{
+    target halves = *cpu;
+
+    halves.half_as_fast = true;
+    check_target(t, cpu);
+    check_target(t, &halves);
 }
 
 #define TEST(what)                                                             \
