@@ -9,12 +9,12 @@
  *
  * An image dilated by D (a transposed convolution) has D phases: the positions
  * equal modulo D read the same taps, and tiles run over the positions of one
- * phase.  What does not fit this (pads wider than a tile, many taps) reads
- * under guards. */
+ * phase.  Where this does not fit (pads wider than a tile, many taps) a tile reads
+ * those taps under guards that not all its positions have inside. */
 #include "conv.h"
 #include "rim.h"
 
-enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read under guards */
+enum { MAX_EDGE_TAPS = 16 };    /* written out; more are read in loops */
 
 /* One tile while it is made. */
 typedef struct tile {
@@ -312,20 +312,60 @@ static int outer_taps(tile *x)
     return open;
 }
 
+/* One tap after the other, over all positions. */
+static void add_taps(tile *x, lp_expr from, lp_expr to, bool guarded)
+{
+    x->tap[x->c->s - 1] = lp_for(x->b->k, "t", from, to);
+    add_products(x, 0, x->p, guarded);
+    lp_end(x->b->k);
+}
+
+/* x / d, rounded up, but at least `least` and at most `most`. */
+static lp_expr ceil_within(lp_kernel *k, lp_expr x, lp_expr d, lp_expr least, lp_expr most)
+{
+    lp_expr q = lp_div(k, lp_add(k, x, lp_sub(k, d, lp_int(k, 1))), d);
+
+    return lp_min(k, lp_max(k, q, least), most);
+}
+
+/* A tile that may leave the image anywhere: the taps that all positions read inside
+ * are without guards, most of them in most tiles of wide kernels.  One position
+ * reads no others. */
+static void add_guarded(tile *x, lp_expr taps)
+{
+    const struct ir_attr_CONV *a = x->c->at;
+    lp_kernel *k = x->b->k;
+    int last = x->c->s - 1;
+    lp_expr zero = lp_int(k, 0), far = lp_int(k, x->p - 1);
+    lp_expr dilation = body_dim(x->b, a->rdil.at[last]);
+    lp_expr extent = body_dim(x->b, x->c->tx->dim[a->xs.at[last]]);
+    lp_expr before = lp_sub(k, zero, image_at(x, last, output_at(x, zero), zero));
+    lp_expr behind = lp_sub(k, extent, image_at(x, last, output_at(x, far), zero));
+    lp_expr from = ceil_within(k, before, dilation, zero, taps);
+    lp_expr to = ceil_within(k, behind, dilation, from, taps);
+
+    if (x->p > 1)
+        add_taps(x, zero, from, true);
+    add_taps(x, from, to, false);
+    if (x->p > 1)
+        add_taps(x, to, taps, true);
+}
+
 static void add_all(tile *x)
 {
     lp_kernel *k = x->b->k;
     int open = outer_taps(x), last = x->c->s - 1;
     lp_expr taps = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[last]]);
+    bool spread = !dim_is(&x->c->j->l->m->dims, x->c->at->ldil.at[last], 1);
 
     if (x->low || x->high || (x->edge && x->edge->step > 1)) {
         for (int64_t i = 0; i < x->edge->taps; i++)
             if (rim_has_tap(x->edge, i))
                 add_tap(x, i);
+    } else if (x->guarded && !spread) {
+        add_guarded(x, taps);
     } else {
-        x->tap[last] = lp_for(k, "t", lp_int(k, 0), taps);
-        add_products(x, 0, x->p, x->guarded);
-        lp_end(k);
+        add_taps(x, lp_int(k, 0), taps, x->guarded);
     }
     while (open--)
         lp_end(k);
