@@ -3,9 +3,9 @@
  * Positions outside the image add nothing.  Most tiles never meet one; the
  * first and the last tile of a row do, at places that are known when the
  * kernel is made: their taps are written out one by one, each over the
- * positions that it reaches.  A width that is known only at run time ends with
- * a tile that overlaps the one before and computes some positions twice, so
- * that no short tile is needed.
+ * positions that it reaches.  A width that is known only at run time takes tiles of
+ * two sizes, which overlap and compute some positions twice: tiles of all sizes
+ * would be far more code.
  *
  * An image dilated by D (a transposed convolution) has D phases: the positions
  * equal modulo D read the same taps, and tiles run over the positions of one
@@ -530,7 +530,35 @@ static void const_row(tile *x, int64_t width)
         make_end(x, end, lp_int(k, width - end), false, true);
 }
 
-/* A width below what symbolic_row needs. */
+/* A run-time width in tiles of p positions, and of `half` at the ends and for what is
+ * left; the last of these overlaps the one before.  For example 40 positions of a 3x3
+ * filter, p = 14, half = 7: [0, 7), [7, 21), [21, 28), [26, 33), [33, 40).
+ * The width must be at least half + the positions at both ends that leave the image. */
+static void halved_row(tile *x, lp_expr width, int p, int half)
+{
+    lp_kernel *k = x->b->k;
+    int64_t first = first_of(x), last = last_of(x), begin = first ? half : 0;
+    lp_expr size = lp_int(k, half), start = lp_int(k, begin);
+    lp_expr end = last ? lp_sub(k, width, size) : width;
+
+    if (first)
+        make_end(x, half, lp_int(k, 0), true, false);
+    if (p > half) {
+        lp_expr inner = lp_max(k, lp_sub(k, end, start), lp_int(k, 0));
+        lp_expr whole = lp_div(k, inner, lp_int(k, p));
+        make_tiles(x, p, begin, whole);
+        start = lp_add(k, start, lp_mul(k, whole, lp_int(k, p)));
+    }
+    lp_expr left = lp_ceildiv(k, lp_sub(k, end, start), half);
+    lp_expr most = lp_sub(k, width, lp_int(k, last + half));
+    lp_expr i = lp_for(k, "rest", lp_int(k, 0), left);
+    make_tile(x, half, lp_min(k, lp_add(k, start, lp_mul(k, i, size)), most));
+    lp_end(k);
+    if (last)
+        make_end(x, half, lp_sub(k, width, size), false, true);
+}
+
+/* One position after the other, for a row of a few. */
 static void single_positions(tile *x, lp_expr width)
 {
     lp_kernel *k = x->b->k;
@@ -543,32 +571,27 @@ static void single_positions(tile *x, lp_expr width)
     lp_end(k);
 }
 
-/* A symbolic width: the first tile, whole ones, the last p positions; a rim of
- * several positions needs one more tile before the last. */
+/* A run-time width: whole tiles from that on where halves of them do no worse than
+ * quarters, then quarters, then single positions. */
 static void symbolic_row(tile *x, lp_expr width)
 {
     lp_kernel *k = x->b->k;
-    int p = x->c->p;
-    int64_t first = first_of(x), last = last_of(x);
-    lp_expr inner = lp_sub(k, width, lp_int(k, last)), end = lp_sub(k, width, lp_int(k, p));
-    lp_expr whole = lp_div(k, inner, lp_int(k, p));
+    int p = x->c->p, half = p / 2, quarter = (half + 1) / 2, open = 1;
 
-    lp_if(k, lp_le(k, lp_int(k, p + first + last), width));
-    if (first)
-        make_end(x, p, lp_int(k, 0), true, false);
-    make_tiles(x, p, first ? p : 0, lp_sub(k, whole, lp_int(k, first ? 1 : 0)));
-    if (last > 1)
-        make_tile(x, p, lp_sub(k, inner, lp_int(k, p)));
-    if (last) {
-        make_end(x, p, end, false, true);
-    } else {
-        lp_if(k, lp_lt(k, lp_mul(k, whole, lp_int(k, p)), width));
-        make_tile(x, p, end);
-        lp_end(k);
-    }
+    x->guarded = x->guarded || first_of(x) > half || last_of(x) > half;
+    int64_t rims = first_of(x) + last_of(x), least = max_i64(half + rims, p - 1);
+    lp_if(k, lp_le(k, lp_int(k, least), width));
+    halved_row(x, width, p, half);
     lp_else(k);
+    if (quarter > 1 && first_of(x) <= quarter && last_of(x) <= quarter) {
+        lp_if(k, lp_le(k, lp_int(k, quarter + rims), width));
+        halved_row(x, width, quarter, quarter);
+        lp_else(k);
+        open++;
+    }
     single_positions(x, width);
-    lp_end(k);
+    while (open--)
+        lp_end(k);
 }
 
 /* All positions of one phase, or of the row. */
