@@ -320,6 +320,35 @@ static void add_taps(tile *x, lp_expr from, lp_expr to, bool guarded)
     lp_end(x->b->k);
 }
 
+/* How many taps from this one on are read by all positions of the tile. */
+static int64_t full_taps(const tile *x, int64_t tap)
+{
+    const rim *e = x->edge;
+    int64_t n = 0;
+
+    for (; !x->guarded && e->step == 1 && tap + n < e->taps; n++) {
+        rim_reach in = rim_reach_of(e, tap + n, x->p, x->low, x->high);
+        if (in.lo > 0 || in.sure < x->p)
+            break;
+    }
+    return n;
+}
+
+/* The taps of a tile in the rim, or of one phase: each over the positions that it
+ * reaches, those that reach all of them in a loop. */
+static void add_rim(tile *x)
+{
+    lp_kernel *k = x->b->k;
+
+    for (int64_t i = 0, n; i < x->edge->taps; i += n) {
+        n = max_i64(full_taps(x, i), 1);
+        if (n > 1)
+            add_taps(x, lp_int(k, i), lp_int(k, i + n), false);
+        else if (rim_has_tap(x->edge, i))
+            add_tap(x, i);
+    }
+}
+
 /* x / d, rounded up, but at least `least` and at most `most`. */
 static lp_expr ceil_within(lp_kernel *k, lp_expr x, lp_expr d, lp_expr least, lp_expr most)
 {
@@ -359,9 +388,7 @@ static void add_all(tile *x)
     bool spread = !dim_is(&x->c->j->l->m->dims, x->c->at->ldil.at[last], 1);
 
     if (x->low || x->high || (x->edge && x->edge->step > 1)) {
-        for (int64_t i = 0; i < x->edge->taps; i++)
-            if (rim_has_tap(x->edge, i))
-                add_tap(x, i);
+        add_rim(x);
     } else if (x->guarded && !spread) {
         add_guarded(x, taps);
     } else {
