@@ -84,13 +84,17 @@ static int fetches_ahead(const conv *c)
     return pointwise && block > 1 ? (int)(LP_LINE / (block * dt_size(c->tx->dtype))) : 0;
 }
 
-/* Opens the loop over the rows of a block, one of `blocks`. */
-static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height)
+/* Opens the loop over the rows of a block, one of `blocks`, where there are several. */
+static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height, int *open)
 {
     lp_kernel *k = b->k;
     lp_expr first = lp_mul(k, block, height), end = lp_add(k, first, height);
     lp_expr n = body_dim(b, blocks);
+    int64_t rows;
 
+    if (lp_is_int(k, height, &rows) && rows == 1)
+        return lp_int(k, 0);
+    ++*open;
     if (dim_is(&b->l->m->dims, blocks, 1))
         return lp_for(k, "row", lp_int(k, 0), height);
     return lp_for(k, "row", lp_div(k, first, n), lp_div(k, end, n));
@@ -123,9 +127,9 @@ static bool make_kernel(conv *c)
     at.n = v[0], at.g = v[1], at.o = v[3];
     for (int i = 1; i < c->s - 1; i++)
         at.pos[i] = v[3 + i];
-    at.pos[0] = row_loop(&b, v[2], outer[2], body_dim(&b, height));
+    at.pos[0] = row_loop(&b, v[2], outer[2], body_dim(&b, height), &open);
     conv_row(c, &b, c->packed ? body_const(&b, c->weights) : 0, &at);
-    for (open++; open--;)
+    while (open--)
         lp_end(b.k);
     return job_end(c->j, &b);
 }

@@ -136,6 +136,17 @@ static void prefetch_next(const tile *x, const features *f)
     }
 }
 
+/* Opens a loop over [0, extent) and counts it; one of a single trip is none. */
+static lp_expr open_loop(lp_kernel *k, const char *name, lp_expr extent, int *open)
+{
+    int64_t n;
+
+    if (lp_is_int(k, extent, &n) && n == 1)
+        return lp_int(k, 0);
+    ++*open;
+    return lp_for(k, name, lp_int(k, 0), extent);
+}
+
 static features feature_loops(const tile *x)
 {
     static const char *const name[] = {"f0", "f1", "f2", "f3"};
@@ -148,15 +159,15 @@ static features feature_loops(const tile *x)
     if (x->c->depthwise)
         return f;
     if (!f.alike) {
-        f.linear = lp_for(k, "f", f.linear, body_dim(x->b, conv_extent(x->c, a->wf, x->c->tw)));
-        f.loops = 1;
+        lp_expr e = body_dim(x->b, conv_extent(x->c, a->wf, x->c->tw));
+        f.linear = open_loop(k, "f", e, &f.loops);
         return f;
     }
-    for (; f.loops < a->xf.n; f.loops++) {
-        lp_expr e = body_dim(x->b, x->c->tw->dim[a->wf.at[f.loops]]);
-        f.axis[f.loops] = lp_for(k, name[f.loops & 3], lp_int(k, 0), e);
-        f.linear = f.loops ? lp_add(k, lp_mul(k, f.linear, e), f.axis[f.loops]) : f.axis[0];
-        if (x->image && !f.loops)
+    for (int i = 0; i < a->xf.n; i++) {
+        lp_expr e = body_dim(x->b, x->c->tw->dim[a->wf.at[i]]);
+        f.axis[i] = open_loop(k, name[i & 3], e, &f.loops);
+        f.linear = i ? lp_add(k, lp_mul(k, f.linear, e), f.axis[i]) : f.axis[0];
+        if (x->image && !i)
             prefetch_next(x, &f);
     }
     return f;
@@ -295,15 +306,14 @@ static int outer_taps(tile *x)
 {
     static const char *const name[] = {"t0", "t1", "t2", "t3", "t4"};
     lp_kernel *k = x->b->k;
-    lp_expr inside = 0, zero = lp_int(k, 0);
+    lp_expr inside = 0;
     int open = 0;
 
-    for (; open < x->c->s - 1; open++) {
-        int32_t axis = x->c->at->ws.at[open];
-        x->tap[open] = lp_for(k, name[open], zero, body_dim(x->b, x->c->tw->dim[axis]));
-        x->pos[open] = has_rim(x->c, open)
-                           ? image_if(x, open, x->at->pos[open], x->tap[open], &inside)
-                           : image_at(x, open, x->at->pos[open], x->tap[open]);
+    for (int i = 0; i < x->c->s - 1; i++) {
+        lp_expr taps = body_dim(x->b, x->c->tw->dim[x->c->at->ws.at[i]]);
+        x->tap[i] = open_loop(k, name[i], taps, &open);
+        x->pos[i] = has_rim(x->c, i) ? image_if(x, i, x->at->pos[i], x->tap[i], &inside)
+                                     : image_at(x, i, x->at->pos[i], x->tap[i]);
     }
     if (inside) {
         lp_if(k, inside);
@@ -315,9 +325,14 @@ static int outer_taps(tile *x)
 /* One tap after the other, over all positions. */
 static void add_taps(tile *x, lp_expr from, lp_expr to, bool guarded)
 {
-    x->tap[x->c->s - 1] = lp_for(x->b->k, "t", from, to);
+    lp_kernel *k = x->b->k;
+    int loops = 0;
+    lp_expr i = open_loop(k, "t", lp_sub(k, to, from), &loops);
+
+    x->tap[x->c->s - 1] = lp_add(k, from, i);
     add_products(x, 0, x->p, guarded);
-    lp_end(x->b->k);
+    if (loops)
+        lp_end(k);
 }
 
 /* How many taps from this one on are read by all positions of the tile. */
@@ -455,31 +470,38 @@ static void store_channels(tile *x, lp_expr r, lp_expr u, lp_expr lane, lp_expr 
     lp_end(k);
 }
 
-/* Vectors go block by block where they hold several; the last may have fewer of them. */
-static void store_results(tile *x)
+/* Stores all channels of position r: vectors go block by block where they hold
+ * several; the last may have fewer of them. */
+static void store_vector(tile *x, lp_expr r, lp_expr u)
 {
     lp_kernel *k = x->b->k;
     ir_dim channels = conv_extent(x->c, result_channels(x->c), x->c->ty);
     int part = stored_lanes(x->c), parts = x->c->lanes / part;
     int64_t n;
     bool exact = dim_const(&x->c->j->l->m->dims, channels, &n) && n % (x->q * x->c->lanes) == 0;
-    lp_expr u = lp_unroll(k, "u", x->q);
-    lp_expr r = lp_unroll(k, "r", x->p);
     lp_expr first = lp_mul(k, channel_vector(x, u), lp_int(k, x->c->lanes));
 
     if (parts == 1) {
         store_channels(x, r, u, lp_int(k, 0), first, exact);
-    } else {
-        lp_expr h = lp_unroll(k, "h", parts), lane = lp_mul(k, h, lp_int(k, part));
-        first = lp_add(k, first, lane);
-        if (!exact)
-            lp_if(k, lp_lt(k, first, body_dim(x->b, channels)));
-        store_channels(x, r, u, lane, first, true);
-        for (int i = exact; i < 2; i++)
-            lp_end(k);
+        return;
     }
-    for (int i = 0; i < 2; i++)
+    lp_expr h = lp_unroll(k, "h", parts), lane = lp_mul(k, h, lp_int(k, part));
+    first = lp_add(k, first, lane);
+    if (!exact)
+        lp_if(k, lp_lt(k, first, body_dim(x->b, channels)));
+    store_channels(x, r, u, lane, first, true);
+    for (int i = exact; i < 2; i++)
         lp_end(k);
+}
+
+static void store_results(tile *x)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr u = lp_unroll(k, "u", x->q), r = lp_unroll(k, "r", x->p);
+
+    store_vector(x, r, u);
+    lp_end(k);
+    lp_end(k);
 }
 
 /* ---- tiles, rows ------------------------------------------------------------------------ */
@@ -507,10 +529,12 @@ static void make_tile(tile *x, int p, lp_expr w0)
 static void make_tiles(tile *x, int p, int64_t first, lp_expr count)
 {
     lp_kernel *k = x->b->k;
-    lp_expr i = lp_for(k, "wt", lp_int(k, 0), count), begin = lp_int(k, first);
+    int loops = 0;
+    lp_expr i = open_loop(k, "wt", count, &loops), begin = lp_int(k, first);
 
     make_tile(x, p, lp_add(k, begin, lp_mul(k, i, lp_int(k, p))));
-    lp_end(k);
+    if (loops)
+        lp_end(k);
 }
 
 static void make_end(tile *x, int p, lp_expr w0, bool low, bool high)
@@ -560,7 +584,7 @@ static void const_row(tile *x, int64_t width)
 /* A run-time width in tiles of p positions, and of `half` at the ends and for what is
  * left; the last of these overlaps the one before.  For example 40 positions of a 3x3
  * filter, p = 14, half = 7: [0, 7), [7, 21), [21, 28), [26, 33), [33, 40).
- * The width must be at least half + the positions at both ends that leave the image. */
+ * The width must be at least least_width. */
 static void halved_row(tile *x, lp_expr width, int p, int half)
 {
     lp_kernel *k = x->b->k;
@@ -585,7 +609,7 @@ static void halved_row(tile *x, lp_expr width, int p, int half)
         make_end(x, half, lp_sub(k, width, size), false, true);
 }
 
-/* One position after the other, for a row of a few. */
+/* One position after the other, where there are no tiles for a width. */
 static void single_positions(tile *x, lp_expr width)
 {
     lp_kernel *k = x->b->k;
@@ -598,25 +622,54 @@ static void single_positions(tile *x, lp_expr width)
     lp_end(k);
 }
 
+/* Rows of 1 to `most` positions, each as one tile: the weights are read once. */
+static void short_rows(tile *x, lp_expr width, int most)
+{
+    lp_kernel *k = x->b->k;
+
+    for (int p = 1; p <= most; p++) {
+        lp_if(k, lp_eq(k, width, lp_int(k, p)));
+        make_end(x, p, lp_int(k, 0), first_of(x) > 0 || last_of(x) > 0, last_of(x) > 0);
+        lp_end(k);
+    }
+}
+
+/* The least width that halved_row takes with these ends: a tile at one end must not
+ * reach the other's rim. */
+static int64_t least_width(const tile *x, int half)
+{
+    int64_t first = first_of(x), last = last_of(x);
+
+    return half + (first + last <= half + 1 ? max_i64(first, last) : first + last);
+}
+
 /* A run-time width: whole tiles from that on where halves of them do no worse than
- * quarters, then quarters, then single positions. */
+ * quarters, then quarters, then what is shorter. */
 static void symbolic_row(tile *x, lp_expr width)
 {
     lp_kernel *k = x->b->k;
     int p = x->c->p, half = p / 2, quarter = (half + 1) / 2, open = 1;
 
     x->guarded = x->guarded || first_of(x) > half || last_of(x) > half;
-    int64_t rims = first_of(x) + last_of(x), least = max_i64(half + rims, p - 1);
+    bool quarters = quarter > 1 && first_of(x) <= quarter && last_of(x) <= quarter;
+    int64_t least = max_i64(least_width(x, half), p - 1);
     lp_if(k, lp_le(k, lp_int(k, least), width));
     halved_row(x, width, p, half);
     lp_else(k);
-    if (quarter > 1 && first_of(x) <= quarter && last_of(x) <= quarter) {
-        lp_if(k, lp_le(k, lp_int(k, quarter + rims), width));
+    if (quarters) {
+        least = least_width(x, quarter);
+        lp_if(k, lp_le(k, lp_int(k, least), width));
         halved_row(x, width, quarter, quarter);
         lp_else(k);
         open++;
     }
-    single_positions(x, width);
+    int most = (int)min_i64(least - 1, quarter);
+    short_rows(x, width, most);
+    if (most < least - 1) {
+        lp_if(k, lp_lt(k, lp_int(k, most), width));
+        single_positions(x, width);
+        lp_end(k);
+    }
     while (open--)
         lp_end(k);
 }
