@@ -1,0 +1,36 @@
+/* codegen/lower/nest.c - loop nests that templates of reductions share. */
+#include "nest.h"
+
+#include "axes.h"
+
+void nest_merge(int rank, ir_ints axes, const lp_expr *out, const lp_expr *red, lp_expr *idx)
+{
+    for (int i = 0, o = 0, r = 0; i < rank; i++)
+        idx[i] = ir_has_axis(axes, i) ? red[r++] : out[o++];
+}
+
+int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out)
+{
+    int n = 0;
+
+    for (int i = 0; i < t->rank; i++)
+        if (ir_has_axis(axes, i))
+            out[n++] = t->dim[i];
+    return n;
+}
+
+void nest_open(body *b, const ir_dim *dims, int n, lp_expr *idx)
+{
+    static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
+                                         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+    lp_expr zero = lp_int(b->k, 0);
+
+    for (int i = 0; i < n; i++)
+        idx[i] = lp_for(b->k, letter[i], zero, body_dim(b, dims[i]));
+}
+
+void nest_close(lp_kernel *k, int n)
+{
+    while (n-- > 0)
+        lp_end(k);
+}
