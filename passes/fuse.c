@@ -23,11 +23,10 @@ typedef struct fuse_cx {
     uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
     const char **why;           /* by ref */
     bool *result;               /* by ref: a result or an update */
-    uint32_t *weight;           /* by node: inlined work behind it */
     ir_group *rows;             /* by node: what add_group needs of its rows */
 } fuse_cx;
 
-enum { MAX_INLINED = 40, MAX_REGION = 16 };
+enum { MAX_INLINED = 40, MAX_REGION = 64 };
 
 static char kind_of(const ir_node *n)
 {
@@ -100,95 +99,7 @@ static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
     return n->op == OP_WINDOW;
 }
 
-static uint32_t weight_of(const fuse_cx *f, const ir_node *n)
-{
-    uint32_t w = !ir_op_moves(n->op);
-
-    for (uint32_t i = 0; i < n->narg; i++) {
-        ir_ref a = ir_arg(f->fn, n, i);
-        if (!f->out->stored[a])
-            w += f->weight[f->fn->value.at[a].node];
-    }
-    return w;
-}
-
-/* Does this broadcast repeat elements? */
-static bool repeats(const fuse_cx *f, const ir_node *n)
-{
-    const ir_type *from = ir_type_of(f->fn, ir_arg(f->fn, n, 0)), *to = ir_type_of(f->fn, n->first);
-    dim_table *t = &f->fn->module->dims;
-
-    ir_dim before = dim_product(t, from->dim, from->rank);
-    return !dim_same(before, dim_product(t, to->dim, to->rank));
-}
-
-static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
-{
-    const ir_node *n = ir_node_of(f->fn, r);
-
-    if (f->out->stored[r] || ir_op_source(n->op))
-        return false;
-    if (depth > 8 || !is_cheap(n))
-        return true;
-    for (uint32_t i = 0; i < n->narg; i++)
-        if (costly_below(f, ir_arg(f->fn, n, i), depth + 1))
-            return true;
-    return false;
-}
-
-/* Does it choose what to read by a condition or an index that is computed, for
- * every element?  (Of few joined values the conditions are cheap.) */
-static bool picks_often(const ir_node *n)
-{
-    return ir_op_get(n->op)->moves == MOVES_PICK && (n->op != OP_CONCAT || n->narg > 4);
-}
-
-static void mark_operands(fuse_cx *f, const ir_node *n)
-{
-    char kind = kind_of(n);
-
-    for (uint32_t i = 0; i < n->narg; i++) {
-        ir_ref a = ir_arg(f->fn, n, i);
-        if (kind == 'X' && n->op != OP_SCATTER)
-            store(f, a, "read by a node outside kernels");
-        else if (reads_vectors(f, n, i) && scatters(f, a))
-            store(f, a, "moved once instead of with every reading");
-        else if (kind == 'C' || n->op == OP_WINDOW || n->op == OP_WINDOWARG || kind == 'S' ||
-                 n->op == OP_SCATTER || n->op == OP_ARGREDUCE)
-            store_below(f, a, "read more than once by a contraction or window");
-        else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
-            store(f, a, "costly, and repeated by a broadcast");
-        else if (picks_often(n))
-            store_below(f, a, "read under a guard or by computed indices");
-    }
-}
-
-static void mark_node(fuse_cx *f, uint32_t i)
-{
-    const ir_node *n = &f->fn->node.at[i];
-    char kind = kind_of(n);
-
-    mark_operands(f, n);
-    f->weight[i] = weight_of(f, n);
-    for (uint32_t r = n->first; r < n->first + n->nres; r++) {
-        if (kind == 'R' || kind == 'C' || kind == 'S')
-            store(f, r, kind == 'C' ? "contraction" : kind == 'R' ? "reduction" : "running");
-        else if (kind == 'X')
-            store(f, r, "made outside kernels, or by a kernel of its own");
-        else if (n->op == OP_CONCAT)
-            store(f, r, "joins values");
-        else if (f->uses[r] > 1 && !is_cheap(n))
-            store(f, r, "costly, with several readers");
-        else if (f->uses[r] > 1 && f->weight[i] > 3)
-            store(f, r, "with several readers");
-        else if (f->weight[i] > MAX_INLINED)
-            store(f, r, "a long chain");
-        if (f->out->stored[r])
-            f->weight[i] = 0;
-    }
-}
-
-/* ---- epilogues ---------------------------------------------------------------------- */
+/* ---- regions ------------------------------------------------------------------------ */
 
 static bool same_shape(const ir_type *a, const ir_type *b)
 {
@@ -312,6 +223,123 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, nod
     }
     return UINT32_MAX;
 }
+
+/* ---- what is stored -------------------------------------------------------------------- */
+
+/* Adds the nodes that compute node i of the function, itself too, as far back as
+ * what is stored; false when there are more than the set holds. */
+static bool add_work(const fuse_cx *f, uint32_t i, node_set *work)
+{
+    const ir_node *n = &f->fn->node.at[i];
+    uint32_t before = work->n;
+
+    if (!set_add(work, i))
+        return false;
+    for (uint32_t a = 0; work->n > before && a < n->narg; a++) {
+        ir_ref r = ir_arg(f->fn, n, a);
+        if (!f->out->stored[r] && !add_work(f, f->fn->value.at[r].node, work))
+            return false;
+    }
+    return true;
+}
+
+/* Operations an element of node i takes where it is inlined; what several of
+ * them read counts once. */
+static uint32_t weight_of(const fuse_cx *f, uint32_t i)
+{
+    node_set work = {0};
+    uint32_t w = 0;
+
+    if (!add_work(f, i, &work))
+        return MAX_INLINED + 1;
+    for (uint32_t k = 0; k < work.n; k++)
+        w += !ir_op_moves(f->fn->node.at[work.at[k]].op);
+    return w;
+}
+
+/* Does this broadcast repeat elements? */
+static bool repeats(const fuse_cx *f, const ir_node *n)
+{
+    const ir_type *from = ir_type_of(f->fn, ir_arg(f->fn, n, 0)), *to = ir_type_of(f->fn, n->first);
+    dim_table *t = &f->fn->module->dims;
+
+    ir_dim before = dim_product(t, from->dim, from->rank);
+    return !dim_same(before, dim_product(t, to->dim, to->rank));
+}
+
+static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    if (f->out->stored[r] || ir_op_source(n->op))
+        return false;
+    if (depth > 8 || !is_cheap(n))
+        return true;
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (costly_below(f, ir_arg(f->fn, n, i), depth + 1))
+            return true;
+    return false;
+}
+
+/* Does it choose what to read by a condition or an index that is computed, for
+ * every element?  (Of few joined values the conditions are cheap.) */
+static bool picks_often(const ir_node *n)
+{
+    return ir_op_get(n->op)->moves == MOVES_PICK && (n->op != OP_CONCAT || n->narg > 4);
+}
+
+static void mark_operands(fuse_cx *f, const ir_node *n)
+{
+    char kind = kind_of(n);
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        ir_ref a = ir_arg(f->fn, n, i);
+        if (kind == 'X' && n->op != OP_SCATTER)
+            store(f, a, "read by a node outside kernels");
+        else if (reads_vectors(f, n, i) && scatters(f, a))
+            store(f, a, "moved once instead of with every reading");
+        else if (kind == 'C' || n->op == OP_WINDOW || n->op == OP_WINDOWARG || kind == 'S' ||
+                 n->op == OP_SCATTER || n->op == OP_ARGREDUCE)
+            store_below(f, a, "read more than once by a contraction or window");
+        else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
+            store(f, a, "costly, and repeated by a broadcast");
+        else if (picks_often(n))
+            store_below(f, a, "read under a guard or by computed indices");
+    }
+}
+
+/* Do the readers of r meet again in one elementwise node, before the chain is too
+ * long?  A kernel that computes that node computes r once an element.
+ *   select(less(x, 0), mul(x, 0.1), x)    reads x three times, in one place */
+static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t weight)
+{
+    node_set inner;
+
+    return meeting_node(f, r, NULL, &inner) != UINT32_MAX && weight + inner.n <= MAX_INLINED;
+}
+
+static void mark_node(fuse_cx *f, uint32_t i)
+{
+    const ir_node *n = &f->fn->node.at[i];
+    char kind = kind_of(n);
+
+    mark_operands(f, n);
+    uint32_t weight = weight_of(f, i);
+    for (uint32_t r = n->first; r < n->first + n->nres; r++) {
+        if (kind == 'R' || kind == 'C' || kind == 'S')
+            store(f, r, kind == 'C' ? "contraction" : kind == 'R' ? "reduction" : "running");
+        else if (kind == 'X')
+            store(f, r, "made outside kernels, or by a kernel of its own");
+        else if (n->op == OP_CONCAT)
+            store(f, r, "joins values");
+        else if (weight > MAX_INLINED)
+            store(f, r, "a long chain");
+        else if (f->uses[r] > 1 && (weight > 3 || !is_cheap(n)) && !is_met_again(f, r, weight))
+            store(f, r, is_cheap(n) ? "with several readers" : "costly, with several readers");
+    }
+}
+
+/* ---- epilogues ---------------------------------------------------------------------- */
 
 /* Follows what is computed from root's value; the last value is stored. */
 static void take_epilogue(fuse_cx *f, uint32_t root)
@@ -497,7 +525,6 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     f.uses = ir_use_counts(fn, &mem);
     find_readers(&f, &mem);
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
-    f.weight = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
     f.result = arena_array(&mem, bool, fn->value.len + 1);
     f.rows = arena_array(&mem, ir_group, fn->node.len + 1);
