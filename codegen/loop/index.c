@@ -194,6 +194,19 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
     return 0;
 }
 
+/* Is x + y, over c, decided by x: a multiple of some g that divides c, and 0 <= y < g?
+ * (i * 8 + j) / 16 is i * 8 / 16 for j below 8. */
+static bool is_residue(const lp_kernel *k, lp_expr x, lp_expr y, int64_t c)
+{
+    int64_t g = lp_at(k, x)->divisor, rest = c;
+
+    while (rest) {
+        int64_t next = g % rest;
+        g = rest, rest = next;
+    }
+    return lp_at(k, y)->lo >= 0 && lp_at(k, y)->hi < g;
+}
+
 lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t c;
@@ -218,6 +231,8 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
             return index_add(k, q, lp_div(k, y, b));
         if (divides(k, y, b, &q))
             return index_add(k, q, lp_div(k, x, b));
+        if (literal && is_residue(k, x, y, c))
+            return lp_div(k, x, b);
     }
     return lp_node_add(k, (lp_node){.kind = LX_FLOORDIV, .dtype = DT_I64, .narg = 2}, LP(a, b));
 }
@@ -252,6 +267,8 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
             return index_mod(k, y, b);
         if (divides(k, y, b, &q))
             return index_mod(k, x, b);
+        if (literal && is_residue(k, x, y, c))
+            return index_add(k, index_mod(k, x, b), y);
     }
     if (literal && is_op_int(k, a, SC_MOD, &x, &p) && p > 0 && p % c == 0)
         return index_mod(k, x, b);
