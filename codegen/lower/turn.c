@@ -1,9 +1,13 @@
 /* codegen/lower/turn.c - movement that takes neighbours apart: where what is read
  * and what is written run along different axes, W by W tiles are computed along
- * the one, turned in registers, and stored along the other. */
+ * the one, turned in registers, and stored along the other.
+ *
+ * Tiles are worked off in strips: STRIP of them along the axis read, so that whole
+ * lines are read of each row, then the next strip along the axis written.  Whole
+ * tiles take no masks.  A channel axis in blocks is read along its block. */
 #include "templates.h"
 
-enum { MAX_TILE = 16 };         /* rows of a tile that registers hold */
+enum { MAX_TILE = 16, STRIP = 16 };  /* rows of a tile that registers hold; tiles of a strip */
 
 /* What the loads of an expression are to a variable: at equal, next, or other places. */
 typedef struct reach {
@@ -18,12 +22,14 @@ static void mark_parts(const lp_kernel *k, lp_expr e, bool *part)
             part[k->arg.at[lp_at(k, i)->arg + a]] = true;
 }
 
-static reach reach_of(lp_kernel *k, const bool *part, lp_expr e, lp_var v)
+static reach reach_of(lp_kernel *k, lp_expr e, lp_var v)
 {
+    bool *part = mem_alloc((e + 1) * sizeof *part);
     reach r = {false, false};
     lp_expr idx[LP_MAX_RANK], stride;
     int64_t step;
 
+    mark_parts(k, e, part);
     for (lp_expr i = 1; i <= e; i++) {
         const lp_node n = *lp_at(k, i);
         if (!part[i] || n.kind != LX_LOAD)
@@ -34,35 +40,37 @@ static reach reach_of(lp_kernel *k, const bool *part, lp_expr e, lp_var v)
         r.near |= near;
         r.far |= !near;
     }
+    mem_free(part);
     return r;
 }
 
 bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
 {
-    bool *part = mem_alloc((e + 1) * sizeof *part);
-
-    mark_parts(k, e, part);
-    bool far = reach_of(k, part, e, lp_var_of(k, var)).far;
-    mem_free(part);
-    return !far;
+    return !reach_of(k, e, lp_var_of(k, var)).far;
 }
 
-/* The axis along which all loads are near, where some are not along the last one;
- * -1: none. */
-static int find_axis(lp_kernel *k, lp_expr e, const lp_expr *idx, int rank)
+/* Tile rows of elements of this type. */
+static int tile_width(const job *j, ir_dtype dt)
 {
-    bool *part = mem_alloc((e + 1) * sizeof *part);
-    int axis = -1;
+    return (int)min_i64(lanes_of(j->l, dt), MAX_TILE);
+}
 
-    mark_parts(k, e, part);
-    if (reach_of(k, part, e, lp_var_of(k, idx[rank - 1])).far)
-        for (int i = rank - 2; i >= 0 && axis < 0; i--) {
-            reach r = reach_of(k, part, e, lp_var_of(k, idx[i]));
-            if (r.near && !r.far)
-                axis = i;
-        }
-    mem_free(part);
-    return axis;
+/* Are all loads near along this axis, taken in parts of a tile?  A part of an axis
+ * in blocks of 16 is one vector: x[(a * 16 + b) / 16, .., (a * 16 + b) % 16]. */
+static bool is_near(job *j, body *b, const ir_type *t, int axis, const lp_expr *at)
+{
+    int w = tile_width(j, t->dtype);
+    lp_kernel *k = b->k;
+    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), width = lp_int(k, w);
+
+    memcpy(idx, at, (size_t)t->rank * sizeof *idx);
+    lp_expr part = lp_for(k, "part", zero, lp_ceildiv(k, body_dim(b, t->dim[axis]), w));
+    lp_expr rest = lp_for(k, "rest", zero, width);
+    idx[axis] = lp_add(k, lp_mul(k, part, width), rest);
+    reach r = reach_of(k, body_at(b, j->out, idx), lp_var_of(k, rest));
+    lp_end(k);
+    lp_end(k);
+    return r.near && !r.far;
 }
 
 static bool is_short(const job *j, ir_dim d, int least)
@@ -78,21 +86,23 @@ int turned_axis(job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     lp_expr idx[IR_MAX_RANK];
     body b;
-    int axis = -1;
+    int axis = -1, last = t->rank - 1;
 
-    if (t->rank < 2 || is_short(j, t->dim[t->rank - 1], 2))
+    if (t->rank < 2 || is_short(j, t->dim[last], 2))
         return -1;
     job_kernel(j, &b, "trial");
     lp_expr zero = lp_int(b.k, 0);
     for (int i = 0; i < t->rank; i++)
         idx[i] = lp_for(b.k, "i", zero, body_dim(&b, t->dim[i]));
     lp_expr e = body_at(&b, j->out, idx);
-    if (!b.failed)
-        axis = find_axis(b.k, e, idx, t->rank);
+    if (!b.failed && reach_of(b.k, e, lp_var_of(b.k, idx[last])).far)
+        for (int i = last - 1; i >= 0 && axis < 0; i--)
+            if (!is_short(j, t->dim[i], 4) && is_near(j, &b, t, i, idx))
+                axis = i;
     for (int i = 0; i < t->rank; i++)
         lp_end(b.k);
     body_free(&b);
-    return axis >= 0 && is_short(j, t->dim[axis], 4) ? -1 : axis;
+    return axis;
 }
 
 /* The part of an axis that a tile covers. */
@@ -100,67 +110,92 @@ typedef struct side {
     lp_expr first, count;
 } side;
 
-static side side_of(body *b, lp_expr tile, ir_dim extent, int w)
+static side side_of(body *b, lp_expr first, ir_dim extent, int w)
 {
     lp_kernel *k = b->k;
-    lp_expr width = lp_int(k, w), first = lp_mul(k, tile, width);
+    int64_t n;
 
-    return (side){first, lp_min(k, width, lp_sub(k, body_dim(b, extent), first))};
+    if (dim_const(&b->l->m->dims, extent, &n) && n % w == 0)
+        return (side){first, lp_int(k, w)};
+    return (side){first, lp_min(k, lp_int(k, w), lp_sub(k, body_dim(b, extent), first))};
 }
 
-/* Opens the loops over the other axes and over tiles; returns how many. */
-static int tile_loops(body *b, const ir_type *t, int axis, int w, lp_expr *idx, side *along,
-                      side *across)
-{
-    dim_table *d = &b->l->m->dims;
-    ir_dim outer[IR_MAX_RANK];
-    lp_expr v[IR_MAX_RANK];
-    int n = 0, last = t->rank - 1;
+/* The kernel while it is made: tiles read along `axis` and written along `last`. */
+typedef struct turn {
+    job *j;
+    body b;
+    const ir_type *t;
+    int axis, last, w;
+    lp_buf read, turned;        /* a tile as it is read, and as it is written */
+    lp_expr idx[IR_MAX_RANK];
+    side along, across;         /* of the tile at hand, on axis and last */
+} turn;
 
-    for (int i = 0; i < last; i++)
-        if (i != axis)
-            outer[n++] = t->dim[i];
-    outer[n++] = dim_ceildiv(d, t->dim[axis], dim_int(d, w));
-    outer[n++] = dim_ceildiv(d, t->dim[last], dim_int(d, w));
-    int open = body_loops(b, outer, n, v);
-    for (int i = 0, at = 0; i < last; i++)
-        if (i != axis)
-            idx[i] = v[at++];
-    *along = side_of(b, v[n - 2], t->dim[axis], w);
-    *across = side_of(b, v[n - 1], t->dim[last], w);
-    return open;
+/* Opens the loops over the other axes and over tiles, strip by strip; returns how
+ * many. */
+static int tile_loops(turn *x)
+{
+    dim_table *d = &x->b.l->m->dims;
+    lp_kernel *k = x->b.k;
+    ir_dim outer[IR_MAX_RANK], length = x->t->dim[x->axis];
+    lp_expr v[IR_MAX_RANK], width = lp_int(k, x->w);
+    int n = 0, strip = x->w * STRIP;
+
+    for (int i = 0; i < x->last; i++)
+        if (i != x->axis)
+            outer[n++] = x->t->dim[i];
+    outer[n++] = dim_ceildiv(d, length, dim_int(d, strip));
+    outer[n++] = dim_ceildiv(d, x->t->dim[x->last], dim_int(d, x->w));
+    int open = body_loops(&x->b, outer, n, v);
+    for (int i = 0, at = 0; i < x->last; i++)
+        if (i != x->axis)
+            x->idx[i] = v[at++];
+    side whole = side_of(&x->b, lp_mul(k, v[n - 2], lp_int(k, strip)), length, strip);
+    lp_expr s = lp_for(k, "s", lp_int(k, 0), lp_ceildiv(k, whole.count, x->w));
+    x->along = side_of(&x->b, lp_add(k, whole.first, lp_mul(k, s, width)), length, x->w);
+    x->across = side_of(&x->b, lp_mul(k, v[n - 1], width), x->t->dim[x->last], x->w);
+    return open + 1;
+}
+
+/* A tile of `rows` by `columns` of the result, the latter one vector. */
+static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
+{
+    lp_kernel *k = x->b.k;
+    lp_expr zero = lp_int(k, 0), corner[2] = {zero, zero};
+
+    lp_expr r = lp_for(k, "r", zero, columns), v = lp_vec(k, "v", zero, rows, x->w, tail);
+    x->idx[x->axis] = lp_add(k, x->along.first, v);
+    x->idx[x->last] = lp_add(k, x->across.first, r);
+    lp_store(k, x->read, LP(r, v), body_at(&x->b, x->j->out, x->idx));
+    lp_end(k);
+    lp_end(k);
+    lp_transpose(k, x->turned, corner, x->read, corner, x->w);
+    r = lp_for(k, "r", zero, rows);
+    v = lp_vec(k, "v", zero, columns, x->w, tail);
+    x->idx[x->axis] = lp_add(k, x->along.first, r);
+    x->idx[x->last] = lp_add(k, x->across.first, v);
+    lp_store(k, body_output(&x->b, x->j->out), x->idx, lp_load(k, x->turned, LP(r, v)));
+    lp_end(k);
+    lp_end(k);
 }
 
 bool template_turn(job *j, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);
-    int w = (int)min_i64(lanes_of(j->l, t->dtype), MAX_TILE), last = t->rank - 1;
-    lp_expr idx[IR_MAX_RANK];
-    side along, across;
-    body b;
+    turn x = {.j = j, .t = t, .axis = axis, .last = t->rank - 1, .w = tile_width(j, t->dtype)};
 
-    job_kernel(j, &b, "turn");
-    lp_kernel *k = b.k;
-    int open = tile_loops(&b, t, axis, w, idx, &along, &across);
-    lp_expr zero = lp_int(k, 0), width = lp_int(k, w);
-    lp_expr square[2] = {width, width}, corner[2] = {zero, zero};
-    lp_buf read = lp_local(k, "read", t->dtype, 2, square, LP_ROW, 0);
-    lp_buf turned = lp_local(k, "turned", t->dtype, 2, square, LP_ROW, 0);
-
-    lp_expr r = lp_for(k, "r", zero, across.count);
-    lp_expr v = lp_vec(k, "v", zero, along.count, w, LP_MASKED);
-    idx[axis] = lp_add(k, along.first, v);
-    idx[last] = lp_add(k, across.first, r);
-    lp_store(k, read, LP(r, v), body_at(&b, j->out, idx));
+    job_kernel(j, &x.b, "turn");
+    lp_kernel *k = x.b.k;
+    int open = tile_loops(&x);
+    lp_expr width = lp_int(k, x.w), square[2] = {width, width};
+    x.read = lp_local(k, "read", t->dtype, 2, square, LP_ROW, 0);
+    x.turned = lp_local(k, "turned", t->dtype, 2, square, LP_ROW, 0);
+    lp_if(k, lp_and(k, lp_eq(k, x.along.count, width), lp_eq(k, x.across.count, width)));
+    make_tile(&x, width, width, LP_EXACT);
+    lp_else(k);
+    make_tile(&x, x.along.count, x.across.count, LP_MASKED);
     lp_end(k);
-    lp_end(k);
-    lp_transpose(k, turned, corner, read, corner, w);
-    r = lp_for(k, "r", zero, along.count);
-    v = lp_vec(k, "v", zero, across.count, w, LP_MASKED);
-    idx[axis] = lp_add(k, along.first, r);
-    idx[last] = lp_add(k, across.first, v);
-    lp_store(k, body_output(&b, j->out), idx, lp_load(k, turned, LP(r, v)));
-    for (open += 2; open--;)
+    while (open--)
         lp_end(k);
-    return job_end(j, &b);
+    return job_end(j, &x.b);
 }
