@@ -31,6 +31,7 @@ typedef struct emit {
     uint32_t memo_len;
     uint64_t row_offset;        /* scratch used by row buffers: see llvm_stmt */
     value row_top;
+    bool streams;               /* some store went past the caches */
     bool brief;                 /* in an f64 expansion of an f32 function */
 } emit;
 

@@ -293,8 +293,34 @@ static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
     }
 }
 
+/* Past the caches, which a store does only at a multiple of its size: others are
+ * plain ones. */
+static void store_past(emit *e, value v, value p, unsigned align, unsigned size)
+{
+    type i64 = LLVMInt64TypeInContext(e->cx);
+    unsigned kind = LLVMGetMDKindIDInContext(e->cx, "nontemporal", 11);
+    LLVMMetadataRef one =
+        LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(e->cx), 1, false));
+    LLVMBasicBlockRef whole = new_block(e), odd = new_block(e), done = new_block(e);
+
+    value low = LLVMBuildPtrToInt(e->b, p, i64, "");
+    low = LLVMBuildAnd(e->b, low, emit_i64(e, size - 1), "");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, low, emit_i64(e, 0), ""), whole, odd);
+    LLVMPositionBuilderAtEnd(e->b, whole);
+    value st = LLVMBuildStore(e->b, v, p);
+    LLVMSetAlignment(st, size);
+    LLVMSetMetadata(st, kind, LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, &one, 1)));
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, odd);
+    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    e->streams = true;
+}
+
 static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
 {
+    enum { LEAST = 16 };        /* bytes of a vector that can be streamed */
     ir_dtype d = e->k->buf.at[s->buf].dtype;
     value p = emit_element(e, s->buf, emit_scalar(e, offset));
     type t = emit_wide(emit_memory_type(e, d), e->lanes);
@@ -307,7 +333,11 @@ static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
     }
     v = emit_to_memory(e, d, v, e->lanes);
     if (!e->mask) {
-        LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+        unsigned size = align * (unsigned)e->lanes;
+        if (s->stream && size >= LEAST)
+            store_past(e, v, p, align, size);
+        else
+            LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
         return;
     }
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.store", 17);
@@ -570,6 +600,8 @@ void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     for (uint32_t i = 0; i < k->dim.len; i++)
         e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->param.len + i);
     emit_block(&e, k->body);
+    if (e.streams)              /* before another thread is told that the kernel has ended */
+        LLVMBuildFence(e.b, LLVMAtomicOrderingSequentiallyConsistent, false, "");
     LLVMBuildRetVoid(e.b);
     wrapper(&e, e.fn, k->param.len, k->dim.len);
     LLVMDisposeBuilder(e.b);

@@ -384,6 +384,11 @@ void lp_store(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value)
     store(k, SC_NONE, b, idx, value);
 }
 
+void lp_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value)
+{
+    store(k, SC_NONE, b, idx, value)->stream = true;
+}
+
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value)
 {
     ICE_IF(op != SC_ADD && op != SC_MUL && op != SC_MIN && op != SC_MAX && op != SC_AND &&

@@ -259,6 +259,8 @@ lp_buf lp_local(lp_kernel *k, const char *name, ir_dtype dtype, int rank,
                 const lp_expr *dims, lp_space space, lp_expr init);
 lp_expr lp_let(lp_kernel *k, const char *name, lp_expr value);
 void lp_store(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
+/* The same, of what no cache will hold until it is read. */
+void lp_stream(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr value);
 /* b[idx] op= value, op in ADD MUL MIN MAX AND OR. */
 void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value);
 /* All elements of a reg buffer, combined in halves: n/2 pairs (i, i + n/2),

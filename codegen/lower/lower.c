@@ -137,6 +137,23 @@ void job_store(job *j, body *b, const lp_expr *idx, lp_expr v)
     body_unbind(b);
 }
 
+/* A state that is updated in place has just been read to the cache. */
+bool job_streams(const job *j)
+{
+    const ir_type *t = ir_type_of(j->in->fn, j->out);
+    const dim_table *d = &j->l->m->dims;
+    double bytes = dt_size(t->dtype);
+
+    for (int i = 0; i < t->rank; i++)
+        bytes *= (double)dim_hint(d, t->dim[i]);
+    return j->g->over == IR_NONE && bytes > (double)j->l->target->l3_bytes;
+}
+
+void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v)
+{
+    (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, j->out), idx, v);
+}
+
 bool job_end(job *j, body *b)
 {
     group_call c;

@@ -57,7 +57,7 @@ static bool flat(job *j)
     lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
     if (t->rank)
         idx[t->rank - 1] = v;
-    body_store(&b, j->out, idx);
+    job_write(j, &b, idx, body_at(&b, j->out, idx));
     lp_end(k);
     lp_end(k);
     return job_end(j, &b);
@@ -77,8 +77,7 @@ static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
     idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
     memcpy(to, idx, sizeof to);
     to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
-    lp_expr v = body_at(&b, x, idx);
-    lp_store(b.k, body_output(&b, j->out), to, v);
+    job_write(j, &b, to, body_at(&b, x, idx));
     for (open++; open--;)
         lp_end(b.k);
     return job_end(j, &b);
@@ -119,7 +118,7 @@ bool template_map(job *j)
         idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
         open++;
     }
-    body_store(&b, j->out, idx);
+    job_write(j, &b, idx, body_at(&b, j->out, idx));
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);

@@ -37,6 +37,10 @@ void job_kernel(job *j, body *b, const char *what);
 bool job_end(job *j, body *b);
 /* Stores the job's value at idx, where its root is v, of any dtype. */
 void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
+/* Is the job's value larger than the caches?  Then it is stored past them. */
+bool job_streams(const job *j);
+/* Stores its element v at idx, as that says; neighbours are stored one after the other. */
+void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v);
 /* A temp of the job's calls: its number. */
 uint32_t job_temp(job *j, ir_dim bytes);
 

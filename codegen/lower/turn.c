@@ -126,6 +126,7 @@ typedef struct turn {
     body b;
     const ir_type *t;
     int axis, last, w;
+    bool streams;               /* a tile's row is a whole line, stored past the caches */
     lp_buf read, turned;        /* a tile as it is read, and as it is written */
     lp_expr idx[IR_MAX_RANK];
     side along, across;         /* of the tile at hand, on axis and last */
@@ -174,7 +175,8 @@ static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
     v = lp_vec(k, "v", zero, columns, x->w, tail);
     x->idx[x->axis] = lp_add(k, x->along.first, r);
     x->idx[x->last] = lp_add(k, x->across.first, v);
-    lp_store(k, body_output(&x->b, x->j->out), x->idx, lp_load(k, x->turned, LP(r, v)));
+    (x->streams ? lp_stream : lp_store)(k, body_output(&x->b, x->j->out), x->idx,
+                                        lp_load(k, x->turned, LP(r, v)));
     lp_end(k);
     lp_end(k);
 }
@@ -184,6 +186,7 @@ bool template_turn(job *j, int axis)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     turn x = {.j = j, .t = t, .axis = axis, .last = t->rank - 1, .w = tile_width(j, t->dtype)};
 
+    x.streams = job_streams(j) && x.w * dt_size(t->dtype) >= LP_LINE;
     job_kernel(j, &x.b, "turn");
     lp_kernel *k = x.b.k;
     int open = tile_loops(&x);
