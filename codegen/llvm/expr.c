@@ -1,8 +1,9 @@
 /* codegen/llvm/expr.c - expressions of a kernel as LLVM values.
  *
  * In a vec loop an expression that does not depend on the lane stays scalar;
- * a load whose offset grows by 1 with the lane is a vector load, any other
- * that depends on it is gathered lane by lane. */
+ * a load whose offset grows by 1 with the lane is a vector load, one with a small
+ * stride takes its elements from several, any other that depends on it is gathered
+ * lane by lane. */
 #include "llvm_emit.h"
 
 value emit_i64(emit *e, int64_t v)
@@ -95,24 +96,71 @@ static value load_scalar(emit *e, lp_buf b, value offset)
     return emit_from_memory(e, d, v, 1);
 }
 
+/* Neighbours, as they are in memory. */
+static value load_line(emit *e, lp_buf b, value offset, value mask)
+{
+    type t = emit_wide(emit_memory_type(e, e->k->buf.at[b].dtype), e->lanes);
+    value p = address(e, b, offset);
+
+    if (!mask) {
+        value v = LLVMBuildLoad2(e->b, t, p, "");
+        LLVMSetAlignment(v, alignment(e, b));
+        return v;
+    }
+    unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
+    type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
+    value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask,
+                  LLVMConstNull(t)};
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+}
+
 static value load_vector(emit *e, lp_buf b, value offset, value mask)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
-    type t = emit_wide(emit_memory_type(e, d), e->lanes);
-    value p = address(e, b, offset), v;
 
-    if (!mask) {
-        v = LLVMBuildLoad2(e->b, t, p, "");
-        LLVMSetAlignment(v, alignment(e, b));
-    } else {
-        unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
-        type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
-        value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
-        value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask,
-                      LLVMConstNull(t)};
-        v = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+    return emit_from_memory(e, d, load_line(e, b, offset, mask), e->lanes);
+}
+
+/* Elements pick[i] of a and, from `lanes` on, of b. */
+static value shuffle(emit *e, value a, value b, const int *pick)
+{
+    value at[LP_MAX_LANES];
+
+    for (int i = 0; i < e->lanes; i++)
+        at[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)pick[i], false);
+    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(at, (unsigned)e->lanes), "");
+}
+
+/* Lanes of the line whose first element is element `from` of the run that the lanes
+ * pick one of `stride` elements from: those that some active lane picks. */
+static value line_mask(emit *e, value mask, int from, int stride)
+{
+    int pick[LP_MAX_LANES];
+
+    for (int i = 0; i < e->lanes; i++)
+        pick[i] = (from + i) % stride ? e->lanes : (from + i) / stride;
+    return shuffle(e, mask, LLVMConstNull(LLVMTypeOf(mask)), pick);
+}
+
+/* Every stride-th element of a run, by as many lines; the last one ends with the last
+ * element, so that nothing behind it is read. */
+static value load_strided(emit *e, lp_buf b, value offset, int stride, value mask)
+{
+    int lanes = e->lanes, pick[LP_MAX_LANES];
+    value v = NULL;
+
+    for (int line = 0; line < stride; line++) {
+        int from = (int)min_i64(line * lanes, (lanes - 1) * stride + 1 - lanes);
+        value at = LLVMBuildAdd(e->b, offset, emit_i64(e, from), "");
+        value x = load_line(e, b, at, mask ? line_mask(e, mask, from, stride) : NULL);
+        for (int i = 0; i < lanes; i++) {
+            bool here = i * stride / lanes == line;
+            pick[i] = v ? (here ? lanes + i * stride - from : i) : here ? i * stride - from : 0;
+        }
+        v = shuffle(e, v ? v : x, x, pick);
     }
-    return emit_from_memory(e, d, v, e->lanes);
+    return emit_from_memory(e, e->k->buf.at[b].dtype, v, lanes);
 }
 
 /* A branch around body where cond is false; the result is then zero. */
@@ -179,18 +227,30 @@ static value guarded_scalar(emit *e, lp_buf b, lp_expr offset, lp_expr cond)
     return guard_end(e, g, load_scalar(e, b, safe), LLVMConstNull(emit_type(e, d)));
 }
 
-/* Stride of the offset between lanes: 0, 1, or -1 for anything else. */
+/* Stride of the offset between lanes: 0, up to that of which lines are loaded, or -1
+ * for anything else. */
 static int lane_stride(emit *e, lp_expr offset)
 {
+    enum { MOST = 4 };
     lp_expr stride;
     int64_t s;
 
     if (!emit_varies(e, offset))
         return 0;
     if (only_through_var(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
-        lp_is_int(e->k, stride, &s) && s == 1)
-        return 1;
+        lp_is_int(e->k, stride, &s) && s >= 1 && s <= MOST)
+        return (int)s;
     return -1;
+}
+
+/* The elements at the lanes' offsets. */
+static value load_lanes(emit *e, lp_buf b, lp_expr offset, int stride, value mask)
+{
+    if (stride == 1)
+        return load_vector(e, b, emit_scalar(e, offset), mask);
+    if (stride > 1)
+        return load_strided(e, b, emit_scalar(e, offset), stride, mask);
+    return load_gathered(e, b, emit_vector(e, offset), mask);
 }
 
 static value load_memory(emit *e, const lp_node *n, bool vector)
@@ -222,8 +282,7 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
         guard g = guard_begin(e, emit_scalar(e, cond));
         memset(e->memo[0], 0, e->memo_len * sizeof(value));
         memset(e->memo[1], 0, e->memo_len * sizeof(value));
-        value v = stride == 1 ? load_vector(e, b, emit_scalar(e, offset), mask)
-                              : load_gathered(e, b, emit_vector(e, offset), mask);
+        value v = load_lanes(e, b, offset, stride, mask);
         v = guard_end(e, g, v, LLVMConstNull(LLVMTypeOf(v)));
         memset(e->memo[0], 0, e->memo_len * sizeof(value));
         memset(e->memo[1], 0, e->memo_len * sizeof(value));
@@ -231,9 +290,7 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
     }
     if (cond)
         mask = both(e, mask, emit_vector(e, cond));
-    if (stride == 1)
-        return load_vector(e, b, emit_scalar(e, offset), mask);
-    return load_gathered(e, b, emit_vector(e, offset), mask);
+    return load_lanes(e, b, offset, stride, mask);
 }
 
 /* ---- registers ---------------------------------------------------------------------------- */
