@@ -1,10 +1,42 @@
-/* codegen/lower/window.c - reductions over sliding boxes, and positions in them. */
+/* codegen/lower/window.c - reductions over sliding boxes, and positions in them.
+ *
+ * A box is worked off in two steps. The last axis along which boxes slide is the row.
+ * For the outputs of a row, what the taps of all other axes read is combined place by
+ * place, into a buffer of the thread; places outside the image get what changes
+ * nothing. Then each output combines the places that its taps reach:
+ *
+ *   3 rows of the image --max--> [ -inf | 5 2 7 4 .. | -inf ] --max--> 7 7 ..
+ *
+ * No loop asks for each element where the image ends, extents may be known at run
+ * time only, and a box of 9 by 9 takes 18 operations instead of 81. Vectors run along
+ * the last axis: the row, or what lies beside it (a block of channels). */
 #include "nest.h"
 
 typedef struct win {
     ir_dims size, stride, dil, low, high;
     ir_redop op;
 } win;
+
+/* The kernel while it is made. A part of a row is worked off at once: outputs
+ * out[axis] to out[axis] + count - 1, which read `length` places of the image from
+ * `place` on; of these [begin, end) exist. Example: 3 taps, stride 2, low 1, 56
+ * outputs of 112 places: place -1, length 113, begin 1, end 113. */
+typedef struct window {
+    job *j;
+    body *b;
+    win w;
+    ir_ref x;
+    const ir_type *t, *yt;      /* of the operand, of the result */
+    bool arg;                   /* positions are asked for, not values */
+    ir_dtype acc;
+    int axis, last, lanes;
+    bool beside;                /* lanes are not along the row */
+    lp_buf best, where;         /* of the place or output at hand */
+    lp_buf row, rows_where;     /* by place, and by lane beside the row */
+    lp_expr out[IR_MAX_RANK];   /* the output at hand */
+    lp_expr at[2];              /* the place at hand, and the lane beside the row */
+    lp_expr place, count, length, begin, end, across;
+} window;
 
 static win win_of(const ir_node *n)
 {
@@ -15,102 +47,304 @@ static win win_of(const ir_node *n)
                               : (win){a->size, a->stride, a->dil, a->low, a->high, a->op};
 }
 
-/* Position i of the operand for output o and tap r; `inside` gets its bounds. */
-static lp_expr tap(body *b, const win *w, int axis, lp_expr o, lp_expr r, lp_expr extent,
-                   lp_expr *inside)
+/* Is each output of the axis made of its own element? */
+static bool stays(const window *x, int i)
 {
-    lp_kernel *k = b->k;
-    lp_expr p = lp_mul(k, o, body_dim(b, w->stride.at[axis]));
-    lp_expr zero = lp_int(k, 0);
+    const dim_table *d = &x->b->l->m->dims;
 
-    p = lp_add(k, p, lp_mul(k, r, w->dil.n ? body_dim(b, w->dil.at[axis]) : lp_int(k, 1)));
-    p = lp_sub(k, p, body_dim(b, w->low.at[axis]));
-    lp_expr in = lp_le(k, zero, p);
-    in = lp_and(k, in, lp_lt(k, p, extent));
-    *inside = *inside ? lp_and(k, *inside, in) : in;
+    return dim_is(d, x->w.size.at[i], 1) && dim_is(d, x->w.stride.at[i], 1) &&
+           dim_is(d, x->w.low.at[i], 0) && dim_is(d, x->w.high.at[i], 0);
+}
+
+/* ---- the best so far --------------------------------------------------------------- */
+
+static lp_expr start_value(const window *x)
+{
+    return redop_start(x->b->k, x->w.op, x->acc);
+}
+
+/* A position behind all others. */
+static lp_expr nowhere(const window *x)
+{
+    return lp_int(x->b->k, INT64_MAX);
+}
+
+static void begin_best(window *x)
+{
+    lp_kernel *k = x->b->k;
+
+    x->best = lp_local(k, "best", x->acc, 0, NULL, LP_REG, start_value(x));
+    if (x->arg)
+        x->where = lp_local(k, "where", DT_I64, 0, NULL, LP_REG, nowhere(x));
+}
+
+/* Takes the element v at position p where it is better; NaN is the best, and of
+ * equals the first one. */
+static void take_position(window *x, lp_expr v, lp_expr p)
+{
+    lp_kernel *k = x->b->k;
+
+    v = lp_let(k, "x", v);
+    p = lp_let(k, "p", p);
+    lp_expr o = lp_let(k, "o", lp_load(k, x->best, NULL));
+    lp_expr old = lp_let(k, "old", lp_load(k, x->where, NULL));
+    lp_expr better = x->w.op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
+    lp_expr same = lp_eq(k, v, o);
+    if (dt_is_float(x->acc)) {
+        lp_expr vn = lp_1(k, SC_ISNAN, v), on = lp_1(k, SC_ISNAN, o);
+        better = lp_2(k, SC_OR, better, lp_and(k, vn, lp_1(k, SC_NOT, on)));
+        same = lp_2(k, SC_OR, same, lp_and(k, vn, on));
+    }
+    lp_expr fresh = lp_2(k, SC_OR, better, lp_and(k, same, lp_lt(k, p, old)));
+    fresh = lp_let(k, "fresh", fresh);
+    lp_store(k, x->best, NULL, lp_select(k, fresh, v, o));
+    lp_store(k, x->where, NULL, lp_select(k, fresh, p, old));
+}
+
+static void take(window *x, lp_expr v, lp_expr p)
+{
+    if (x->arg)
+        take_position(x, v, p);
+    else
+        lp_update(x->b->k, redop_scalar(x->w.op), x->best, NULL, v);
+}
+
+/* ---- places ------------------------------------------------------------------------- */
+
+/* Opens the loops over places or outputs of the row; returns how many. */
+static int open_row(window *x, const char *name, lp_expr lo, lp_expr hi)
+{
+    lp_kernel *k = x->b->k;
+
+    if (!x->beside) {
+        x->at[0] = lp_vec(k, name, lo, hi, x->lanes, LP_MASKED);
+        return 1;
+    }
+    x->at[0] = lp_loop(k, LP_FOR, name, lo, hi, 1);
+    x->at[1] = lp_vec(k, "v", lp_int(k, 0), x->across, x->lanes, LP_MASKED);
+    return 2;
+}
+
+/* Nothing is at these places. */
+static void fill_rim(window *x, lp_expr lo, lp_expr hi)
+{
+    lp_kernel *k = x->b->k;
+
+    if (lo == hi)
+        return;
+    int open = open_row(x, "rim", lo, hi);
+    lp_store(k, x->row, x->at, start_value(x));
+    if (x->arg)
+        lp_store(k, x->rows_where, x->at, nowhere(x));
+    nest_close(k, open);
+}
+
+/* Opens the loop over the taps of an axis that stay inside the image, for the output
+ * at hand; gives the index that they read. */
+static lp_expr open_taps(const window *x, int i)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr zero = lp_int(k, 0), dil = body_dim(x->b, x->w.dil.at[i]);
+    lp_expr first = lp_mul(k, x->out[i], body_dim(x->b, x->w.stride.at[i]));
+    first = lp_sub(k, first, body_dim(x->b, x->w.low.at[i]));
+    lp_expr up = lp_sub(k, dil, lp_int(k, 1)), left = lp_sub(k, body_dim(x->b, x->t->dim[i]), first);
+    lp_expr lo = lp_div(k, lp_sub(k, up, first), dil), hi = lp_div(k, lp_add(k, left, up), dil);
+
+    lo = lp_max(k, lo, zero);
+    hi = lp_min(k, hi, body_dim(x->b, x->w.size.at[i]));
+    lp_expr tap = lp_loop(k, LP_FOR, "tap", lo, hi, 1);
+    return lp_add(k, first, lp_mul(k, tap, dil));
+}
+
+/* Position of an element in the whole operand. */
+static lp_expr linear(const window *x, const lp_expr *idx)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr p = idx[0];
+
+    for (int i = 1; i < x->t->rank; i++)
+        p = lp_add(k, lp_mul(k, p, body_dim(x->b, x->t->dim[i])), idx[i]);
     return p;
 }
 
-static bool trivial_axis(const dim_table *d, const win *w, int i)
+/* Combines what the taps of the other axes read, for each place of the image. */
+static void combine_places(window *x)
 {
-    return dim_is(d, w->size.at[i], 1) && dim_is(d, w->stride.at[i], 1) &&
-           dim_is(d, w->low.at[i], 0) && dim_is(d, w->high.at[i], 0);
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK];
+    int taps = 0, open = open_row(x, "place", x->begin, x->end);
+
+    begin_best(x);
+    memcpy(idx, x->out, sizeof idx);
+    for (int i = 0; i < x->axis; i++)
+        if (!stays(x, i)) {
+            idx[i] = open_taps(x, i);
+            taps++;
+        }
+    idx[x->axis] = lp_add(k, x->place, x->at[0]);
+    if (x->beside)
+        idx[x->last] = lp_add(k, x->out[x->last], x->at[1]);
+    take(x, lp_cast(k, x->acc, body_at(x->b, x->x, idx)), x->arg ? linear(x, idx) : 0);
+    nest_close(k, taps);
+    lp_store(k, x->row, x->at, lp_load(k, x->best, NULL));
+    if (x->arg)
+        lp_store(k, x->rows_where, x->at, lp_load(k, x->where, NULL));
+    nest_close(k, open);
 }
 
-/* The best element so far and its place in the whole operand; NaN wins, and of
- * equals the first. */
-static void take_best(body *b, const ir_type *t, ir_redop op, lp_buf best, lp_buf where,
-                      lp_expr v, const lp_expr *idx)
-{
-    lp_kernel *k = b->k;
+/* ---- outputs ------------------------------------------------------------------------- */
 
-    v = lp_let(k, "x", v);
-    lp_expr o = lp_let(k, "o", lp_load(k, best, NULL)), linear = idx[0];
-    lp_expr old = lp_load(k, where, NULL);
-    lp_expr better = op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
-    lp_expr fresh = lp_2(k, SC_OR, lp_lt(k, old, lp_int(k, 0)), better);
-    if (dt_is_float(t->dtype)) {
-        lp_expr nan = lp_1(k, SC_ISNAN, v);
-        nan = lp_and(k, nan, lp_1(k, SC_NOT, lp_1(k, SC_ISNAN, o)));
-        fresh = lp_2(k, SC_OR, fresh, nan);
+/* Combines the places that the taps of each output reach. */
+static void combine_outputs(window *x)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0);
+    int open = open_row(x, "o", zero, x->count);
+    lp_expr o = x->at[0], first = lp_mul(k, o, body_dim(x->b, x->w.stride.at[x->axis]));
+
+    begin_best(x);
+    lp_expr tap = lp_for(k, "tap", zero, body_dim(x->b, x->w.size.at[x->axis]));
+    x->at[0] = lp_add(k, first, lp_mul(k, tap, body_dim(x->b, x->w.dil.at[x->axis])));
+    take(x, lp_load(k, x->row, x->at), x->arg ? lp_load(k, x->rows_where, x->at) : 0);
+    lp_end(k);
+    memcpy(idx, x->out, sizeof idx);
+    idx[x->axis] = lp_add(k, x->out[x->axis], o);
+    if (x->beside)
+        idx[x->last] = lp_add(k, x->out[x->last], x->at[1]);
+    lp_expr result = lp_load(k, x->arg ? x->where : x->best, NULL);
+    if (x->arg)                 /* a window of padding alone: 0 */
+        result = lp_select(k, lp_eq(k, result, nowhere(x)), zero, result);
+    job_store(x->j, x->b, idx, result);
+    nest_close(k, open);
+}
+
+/* ---- rows ------------------------------------------------------------------------------ */
+
+/* Parts of `most` at most, even where the extent is known; returns their size. */
+static int64_t part_of(const window *x, ir_dim extent, int64_t most)
+{
+    int64_t n;
+
+    if (!dim_const(&x->b->l->m->dims, extent, &n) || n < 1)
+        return most;
+    int64_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
+
+/* Elements beside the row that are worked off at once: some vectors. */
+static int64_t chunk_of(const window *x)
+{
+    enum { VECTORS = 4 };
+
+    return x->beside ? part_of(x, x->yt->dim[x->last], (int64_t)VECTORS * x->lanes) : 1;
+}
+
+/* Outputs of a row that are worked off at once, so that its places stay in the first
+ * cache. */
+static int64_t outputs_of(const window *x, int64_t chunk)
+{
+    enum { PLACES = 4096, LEAST = 16 };
+    int64_t stride = max_i64(dim_hint(&x->b->l->m->dims, x->w.stride.at[x->axis]), 1);
+
+    return part_of(x, x->yt->dim[x->axis], max_i64(PLACES / (stride * chunk), LEAST));
+}
+
+/* min(size, extent - part * size), and in *first part * size. */
+static lp_expr part_count(const window *x, lp_expr part, int64_t size, ir_dim extent,
+                          lp_expr *first)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr whole = lp_int(k, size);
+
+    *first = lp_mul(k, part, whole);
+    return lp_min(k, whole, lp_sub(k, body_dim(x->b, extent), *first));
+}
+
+/* Opens the loops over rows, and parts of a row and of what is beside it; returns how
+ * many. */
+static int open_parts(window *x, int64_t chunk, int64_t outputs)
+{
+    dim_table *d = &x->b->l->m->dims;
+    ir_dim outer[IR_MAX_RANK];
+
+    memcpy(outer, x->yt->dim, (size_t)x->yt->rank * sizeof *outer);
+    outer[x->axis] = dim_ceildiv(d, outer[x->axis], dim_int(d, outputs));
+    if (x->beside)
+        outer[x->last] = dim_ceildiv(d, outer[x->last], dim_int(d, chunk));
+    int open = body_loops(x->b, outer, x->yt->rank, x->out);
+    x->count = part_count(x, x->out[x->axis], outputs, x->yt->dim[x->axis], &x->out[x->axis]);
+    if (x->beside)
+        x->across = part_count(x, x->out[x->last], chunk, x->yt->dim[x->last], &x->out[x->last]);
+    return open;
+}
+
+/* Places that `count` outputs read, rims included. */
+static lp_expr places_of(const window *x, lp_expr count)
+{
+    lp_kernel *k = x->b->k;
+    lp_expr one = lp_int(k, 1), taps = body_dim(x->b, x->w.size.at[x->axis]);
+    lp_expr reach = lp_mul(k, lp_sub(k, taps, one), body_dim(x->b, x->w.dil.at[x->axis]));
+    lp_expr stride = body_dim(x->b, x->w.stride.at[x->axis]);
+
+    return lp_add(k, lp_add(k, lp_mul(k, lp_sub(k, count, one), stride), reach), one);
+}
+
+/* Which places of the part exist. */
+static void find_places(window *x)
+{
+    lp_kernel *k = x->b->k;
+    const dim_table *d = &x->b->l->m->dims;
+    lp_expr zero = lp_int(k, 0), low = body_dim(x->b, x->w.low.at[x->axis]);
+
+    x->place = lp_mul(k, x->out[x->axis], body_dim(x->b, x->w.stride.at[x->axis]));
+    x->place = lp_sub(k, x->place, low);
+    x->length = places_of(x, x->count);
+    x->begin = zero, x->end = x->length;
+    if (!dim_is(d, x->w.low.at[x->axis], 0))
+        x->begin = lp_min(k, lp_max(k, lp_sub(k, zero, x->place), zero), x->length);
+    if (!dim_is(d, x->w.high.at[x->axis], 0)) {
+        lp_expr left = lp_sub(k, body_dim(x->b, x->t->dim[x->axis]), x->place);
+        x->end = lp_max(k, x->begin, lp_min(k, x->length, left));
     }
-    fresh = lp_let(k, "fresh", fresh);
-    for (int i = 1; i < t->rank; i++)
-        linear = lp_add(k, lp_mul(k, linear, body_dim(b, t->dim[i])), idx[i]);
-    lp_store(k, best, NULL, lp_select(k, fresh, v, o));
-    lp_store(k, where, NULL, lp_select(k, fresh, linear, lp_load(k, where, NULL)));
+}
+
+static void make_row(window *x)
+{
+    lp_kernel *k = x->b->k;
+    int64_t chunk = chunk_of(x), outputs = outputs_of(x, chunk);
+    int open = open_parts(x, chunk, outputs), rank = 1 + x->beside;
+    lp_expr extents[2] = {places_of(x, lp_int(k, outputs)), lp_int(k, chunk)};
+
+    find_places(x);
+    x->row = lp_local(k, "row", x->acc, rank, extents, LP_ROW, 0);
+    if (x->arg)
+        x->rows_where = lp_local(k, "places", DT_I64, rank, extents, LP_ROW, 0);
+    fill_rim(x, lp_int(k, 0), x->begin);
+    combine_places(x);
+    fill_rim(x, x->end, x->length);
+    combine_outputs(x);
+    nest_close(k, open);
 }
 
 bool template_window(job *j)
 {
-    win w = win_of(j->root);
-    bool arg = j->root->op == OP_WINDOWARG;
-    ir_ref x = ir_arg(j->in->fn, j->root, 0);
-    const ir_type *t = ir_type_of(j->in->fn, x), *yt = ir_type_of(j->in->fn, j->root->first);
-    lp_expr out[IR_MAX_RANK], idx[IR_MAX_RANK], inside = 0;
-    ir_dim taps[IR_MAX_RANK];
-    lp_expr red[IR_MAX_RANK];
-    int n = 0, last = yt->rank - 1, open = 0;
-    const dim_table *d = &j->l->m->dims;
-    ir_dtype acc = arg ? t->dtype : acc_dtype(t->dtype);
+    const ir_fn *fn = j->in->fn;
     body b;
+    window x = {.j = j, .b = &b, .w = win_of(j->root), .x = ir_arg(fn, j->root, 0)};
 
+    x.t = ir_type_of(fn, x.x), x.yt = ir_type_of(fn, j->root->first);
+    x.arg = j->root->op == OP_WINDOWARG;
+    x.acc = x.arg ? x.t->dtype : acc_dtype(x.t->dtype);
+    x.lanes = lanes_of(j->l, x.acc);
+    x.last = x.axis = x.t->rank - 1;
+    if (x.last < 0) {
+        j->failed = "a window without axes";
+        return false;
+    }
     job_kernel(j, &b, "window");
-    lp_kernel *k = b.k;
-    bool vec = last >= 0 && !arg && trivial_axis(d, &w, last);
-    open = last + !vec > 0 ? body_loops(&b, yt->dim, last + !vec, out) : 0;
-    if (vec) {
-        lp_expr zero = lp_int(k, 0), end = body_dim(&b, yt->dim[last]);
-        out[last] = lp_vec(k, "v", zero, end, lanes_of(j->l, acc), LP_MASKED);
-        open++;
-    }
-    lp_expr first =
-        arg && dt_is_float(acc) ? redop_start(k, RED_MAX, acc) : redop_start(k, w.op, acc);
-    lp_buf a = lp_local(k, "acc", acc, 0, NULL, LP_REG, first);
-    lp_buf where = arg ? lp_local(k, "where", DT_I64, 0, NULL, LP_REG, lp_int(k, -1)) : 0;
-    for (int i = 0; i < t->rank; i++)
-        if (!trivial_axis(d, &w, i))
-            taps[n++] = w.size.at[i];
-    nest_open(&b, taps, n, red);
-    n = 0;
-    for (int i = 0; i < t->rank; i++) {
-        lp_expr e = body_dim(&b, t->dim[i]);
-        idx[i] = trivial_axis(d, &w, i) ? out[i] : tap(&b, &w, i, out[i], red[n++], e, &inside);
-    }
-    if (inside)
-        lp_if(k, inside);
-    lp_expr v = lp_cast(k, acc, body_at(&b, x, idx));
-    if (arg)
-        take_best(&b, t, w.op, a, where, v, idx);
-    else
-        lp_update(k, redop_scalar(w.op), a, NULL, v);
-    if (inside)
-        lp_end(k);
-    nest_close(k, n);
-    lp_expr result = lp_load(k, arg ? where : a, NULL);
-    if (arg)                    /* a window of padding alone: 0 */
-        result = lp_max(k, result, lp_int(k, 0));
-    job_store(j, &b, out, result);
-    nest_close(k, open);
+    while (x.axis > 0 && stays(&x, x.axis))
+        x.axis--;
+    x.beside = x.axis < x.last;
+    make_row(&x);
     return job_end(j, &b);
 }
