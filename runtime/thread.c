@@ -11,7 +11,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SPINS = 4000, MAX_THREADS = 1024, LINE = 64 };
+/* Looks at a counter before a thread sleeps, some 400 us in all, longer than most kernels
+ * that run on one thread: to be woken takes 20 us. The first microsecond goes without
+ * pauses, which are longer than kernels are apart. */
+enum { SPINS = 20000, EAGER = 1000, MAX_THREADS = 1024, LINE = 64 };
 
 typedef struct worker {
     thread_pool *pool;
@@ -74,7 +77,8 @@ static void wait_turn(thread_pool *p, unsigned seen)
     for (int i = 0; i < p->spins; i++) {
         if (atomic_load_explicit(&p->turn, memory_order_acquire) != seen)
             return;
-        relax();
+        if (i >= EAGER)
+            relax();
     }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
@@ -123,7 +127,8 @@ static void join_job(thread_pool *p)
     for (int i = 0; i < p->spins; i++) {
         if (!atomic_load_explicit(&p->pending, memory_order_acquire))
             return;
-        relax();
+        if (i >= EAGER)
+            relax();
     }
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->joining, 1);
