@@ -114,7 +114,7 @@ static void ask_kernels(image *im)
     mem_free(im->least);
     im->least = mem_alloc((n + 1) * sizeof *im->least);
     for (uint32_t i = 0; i < n; i++)
-        im->least[i] = lp_least_parallel(im->l->kernel.at[i]);
+        im->least[i] = lp_least_parallel(im->l->kernel.at[i], im->l->target->fork_ns);
 }
 
 /* ---- one unit ----------------------------------------------------------------------- */

@@ -85,11 +85,13 @@ int64_t lp_text_size(const lp_kernel *k)
     return block_cost(k, k->body, true);
 }
 
-/* Threads meet in the time of some hundred vector operations, and in far more where
- * other programs run, too. */
-int64_t lp_least_parallel(const lp_kernel *k)
+/* Threads should take less time to begin and end the loop than its work does.  A kernel
+ * on one thread costs more than its time, too: it takes lines from the other cores'
+ * caches, and gives them back when those go on. */
+int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns)
 {
-    enum { WORTH = 32768 };     /* operations */
+    enum { PER_NS = 6 };        /* operations */
+    int64_t worth = (int64_t)PER_NS * fork_ns;
 
-    return max_i64(WORTH / max_i64(lp_iteration_cost(k), 1), 2);
+    return max_i64(worth / max_i64(lp_iteration_cost(k), 1), 2);
 }

@@ -289,8 +289,9 @@ lp_expr lp_kernel_trip(lp_kernel *k);
 int64_t lp_iteration_cost(const lp_kernel *k);
 /* Vector and scalar operations of the emitted code, about. */
 int64_t lp_text_size(const lp_kernel *k);
-/* So many iterations, at least 2, are worth the meeting of threads. */
-int64_t lp_least_parallel(const lp_kernel *k);
+/* So many iterations, at least 2, are worth that threads begin and end a loop, which
+ * takes them fork_ns. */
+int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
 /* a / b rounded down; 0 if b is. */

@@ -40,7 +40,7 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
  * 1, so each index list is (0, .., 0, i): the last axis reaches over the whole. */
 static bool flat(job *j)
 {
-    enum { CHUNK = 4096 };
+    enum { CHUNK = 512 };       /* elements: few enough to be even on all threads */
     body b;
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     lp_expr idx[IR_MAX_RANK], par[1];

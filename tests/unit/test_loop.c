@@ -410,7 +410,8 @@ static void test_builder(void **state)
     lp_kernel_free(k);
 }
 
-static int64_t cost_of(const char *body)
+/* A kernel of this body, in an iteration for each row. */
+static lp_kernel *rows_of(const char *body)
 {
     text source = {0};
     diag d;
@@ -420,11 +421,31 @@ static int64_t cost_of(const char *body)
                       "par i in 0..n { %s } }", body);
     lp_kernel *k = parse(source.at, &d);
     assert_non_null(k);
-    int64_t cost = lp_iteration_cost(k);
-    lp_kernel_free(k);
     text_free(&source);
     diag_free(&d);
+    return k;
+}
+
+static int64_t cost_of(const char *body)
+{
+    lp_kernel *k = rows_of(body);
+    int64_t cost = lp_iteration_cost(k);
+
+    lp_kernel_free(k);
     return cost;
+}
+
+/* Threads that take twice as long are worth twice the work, and never one iteration. */
+static void test_parallel(void **state)
+{
+    lp_kernel *k = rows_of("vec exact j in 0..16 step 16 { y[i, j] = x[i, j] }");
+    int64_t least = lp_least_parallel(k, 300);
+
+    (void)state;
+    assert_true(least > 100);
+    assert_int_equal(lp_least_parallel(k, 600), 2 * least);
+    assert_int_equal(lp_least_parallel(k, 0), 2);
+    lp_kernel_free(k);
 }
 
 /* The work of one iteration: a vector counts once, exp as many, and what a run-time
@@ -454,7 +475,7 @@ int main(void)
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
         cmocka_unit_test(test_index),     cmocka_unit_test(test_builder),
-        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_cost), cmocka_unit_test(test_parallel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
