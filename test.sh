@@ -129,6 +129,7 @@ say "running tests; logs are in $logs"
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
+count states tests/states.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
 count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto

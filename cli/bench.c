@@ -5,8 +5,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "bind.h"
 #include "cleanup.h"
 #include "peak.h"
+#include "program.h"
 #include "progress.h"
 #include "report.h"
 
@@ -47,27 +49,32 @@ static const cli_option options[] = {
 
 /* ---- measuring ----------------------------------------------------------------------- */
 
-static bool read_input(const bench *o, const ir_fn *fn, uint32_t i, tensor_value *in)
+static bool read_input(const bench *o, const struct ingot_entry *e, int32_t i, int64_t *dims,
+                       tensor_value *in)
 {
     char *path, error[TENSOR_ERROR_SIZE];
 
-    if (asprintf(&path, "%s/input_%" PRIu32 ".pb", o->data, i) < 0)
+    if (asprintf(&path, "%s/input_%" PRId32 ".pb", o->data, i) < 0)
         return cli_wrong("no memory");
-    bool read = tensor_read(path, ingot_kind_of(ir_type_of(fn, fn->param.at[i])), in, error);
-    bool fits = read && ingot_check_input(fn, (int)i, in, error);
+    bool read = tensor_read(path, bind_kind(&e->inputs[i]), in, error);
+    bool fits = read && (in->kind != TENSOR_PLAIN || bind_tensor(e, i, &in->t, dims, error));
     if (!fits)
         cli_wrong("%s%s%s", read ? path : "", read ? ": " : "", error);
     free(path);
     return fits;
 }
 
-static bool make_inputs(const bench *o, const ir_fn *fn, tensor_value *in)
+static bool make_inputs(const bench *o, const struct ingot_entry *e, tensor_value *in)
 {
-    for (uint32_t i = 0; i < fn->param.len; i++)
-        if (!(o->data ? read_input(o, fn, i, &in[i])
-                      : command_random_input(fn, i, (uint64_t)o->seed, &in[i])))
-            return false;
-    return true;
+    int64_t *dims = mem_alloc(((size_t)e->dim_count + 1) * sizeof *dims);
+    bool ok = true;
+
+    bind_start(e, dims);
+    for (int32_t i = 0; ok && i < e->input_count; i++)
+        ok = o->data ? read_input(o, e, i, dims, &in[i])
+                     : program_random_input(e, i, dims, (uint64_t)o->seed, &in[i]);
+    mem_free(dims);
+    return ok;
 }
 
 static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in, bench_row r)
@@ -97,7 +104,7 @@ static bool time_all(bench *o, ingot_engine *e, ingot_engine_kind kind, const te
     r.runs = (int)o->runs;
     ingot_engine_sizes(e, &o->code_size, &o->weights_size);
     for (; ok && r.threads <= o->threads; r.threads++) {
-        ingot_engine_set_threads(e, r.threads);
+        session_set_threads(ingot_engine_session(e), r.threads);
         ok = time_threads(o, e, in, r);
     }
     return ok;
@@ -116,11 +123,11 @@ static bool time_engine(bench *o, ingot_engine_kind kind)
         diag_free(&d);
         return false;
     }
-    const ir_fn *fn = ingot_engine_entry(e);
-    uint32_t n = fn->param.len;
-    tensor_value *in = mem_alloc((n + 1) * sizeof *in);
-    bool ok = make_inputs(o, fn, in) && time_all(o, e, kind, in);
-    for (uint32_t i = 0; i < n; i++)
+    const struct ingot_entry *entry = ingot_engine_entry(e);
+    int32_t n = entry->input_count;
+    tensor_value *in = mem_alloc(((size_t)n + 1) * sizeof *in);
+    bool ok = make_inputs(o, entry, in) && time_all(o, e, kind, in);
+    for (int32_t i = 0; i < n; i++)
         tensor_value_free(&in[i]);
     mem_free(in);
     ingot_engine_close(e);

@@ -7,7 +7,7 @@
 typedef struct bench_row {
     const char *engine;
     int threads, runs;
-    ingot_times t;
+    invoke_times t;
     double peak;                    /* GFLOP/s that the threads could reach */
 } bench_row;
 

@@ -34,8 +34,5 @@ target model_target(const model_options *m);
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */
 
-/* Fills v with random elements of parameter i; false after a message, when an
- * extent is known at run time only. */
-bool command_random_input(const ir_fn *fn, uint32_t i, uint64_t seed, tensor_value *v);
 
 #endif

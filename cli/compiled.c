@@ -2,16 +2,13 @@
  * object that `ingot build` would link is loaded, and called through the
  * interface of ir/abi.h. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "check_cpu.h"
 #include "code.h"
 #include "engine.h"
 #include "host.h"
-#include "invoke.h"
 #include "jit.h"
 #include "progress.h"
-#include "thread.h"
 
 typedef struct compiled {
     target target;
@@ -21,7 +18,6 @@ typedef struct compiled {
     uint8_t *weights;
     size_t filled;
     uint64_t code_size;
-    thread_pool *pool;
 } compiled;
 
 /* ---- compiling -------------------------------------------------------------------- */
@@ -73,22 +69,18 @@ static bool runs_here(const target *t, diag *d)
 
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
-    static const ingot_options usual;
-    const ingot_options *given = o ? o : &usual;
     compiled *c = mem_alloc(sizeof *c);
     ingot_code_options co = {.name = "model", .target = &c->target,
-                             .max_weights = import_max_weights(&given->import),
-                             .schedules = given->schedules,
-                             .watch = given->watch};
+                             .max_weights = import_max_weights(&o->import),
+                             .schedules = o->schedules,
+                             .watch = o->watch};
 
     e->compiled = c;
-    if (given->target)
-        c->target = *given->target;
+    if (o->target)
+        c->target = *o->target;
     else
         host_target(&c->target);
     bool ok = runs_here(co.target, d) && code_make(&c->code, e->m, &co, d);
-    e->fn = e->m->fn.at[0];
-    c->pool = thread_pool_open(e->threads ? e->threads : thread_cpus());
     return ok && load(c, d);
 }
 
@@ -106,92 +98,10 @@ void engine_release(ingot_engine *e)
 
     if (!c)
         return;
-    if (c->pool)
-        thread_pool_close(c->pool);
     jit_close(c->jit);
     free(c->weights);
     code_free(&c->code);
     mem_free(c);
-}
-
-/* ---- running ------------------------------------------------------------------------ */
-
-static const struct ingot_pool *pool_of(const compiled *c)
-{
-    return c->pool ? thread_pool_of(c->pool) : NULL;
-}
-
-bool engine_run_compiled(ingot_engine *e, const tensor_value *in, tensor_value *out, char *error)
-{
-    compiled *c = e->compiled;
-    invoke v;
-    bool ok =
-        invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c), in, error) &&
-        invoke_run(&v, error) && invoke_take(&v, out, error);
-
-    invoke_free(&v);
-    return ok;
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Seconds of one run; for compiled code of the call alone. */
-static bool time_one(ingot_engine *e, invoke *v, const tensor_value *in, double *seconds,
-                     char *error)
-{
-    uint32_t n = e->fn->result.len;
-    tensor_value *out = mem_alloc((n + 1) * sizeof *out);
-    double start = now();
-    bool ok = v ? invoke_run(v, error) : ingot_engine_run(e, in, out, error);
-
-    *seconds = now() - start;
-    for (uint32_t k = 0; ok && k < n; k++)
-        tensor_value_free(&out[k]);
-    mem_free(out);
-    return ok;
-}
-
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, ingot_times *t,
-                       char error[TENSOR_ERROR_SIZE])
-{
-    double *s = mem_alloc((size_t)runs * sizeof *s);
-    compiled *c = e->kind == ENGINE_COMPILED ? e->compiled : NULL;
-    invoke v = {0};
-    bool ok = !c || (invoke_prepare(&v, c->model, invoke_entry(c->model), c->weights, pool_of(c),
-                                    in, error) &&
-                     time_one(e, &v, in, &s[0], error));
-
-    for (int i = 0; i < runs && ok; i++)
-        ok = time_one(e, c ? &v : NULL, in, &s[i], error);
-    qsort(s, (size_t)runs, sizeof *s, by_value);
-    *t = (ingot_times){s[0], s[runs / 2], ok && c ? v.entry->flops(v.dims) : 0, v.workspace_size};
-    invoke_free(&v);
-    mem_free(s);
-    return ok;
-}
-
-void ingot_engine_set_threads(ingot_engine *e, int threads)
-{
-    compiled *c = e->compiled;
-
-    e->threads = threads;
-    if (!c)
-        return;
-    thread_pool_close(c->pool);
-    c->pool = thread_pool_open(threads ? threads : thread_cpus());
 }
 
 void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights)

@@ -3,8 +3,10 @@
 #ifndef INGOT_H
 #define INGOT_H
 
+#include "interpreter.h"
+#include "invoke.h"
 #include "ir.h"
-#include "onnx.h"
+#include "import.h"
 #include "pass.h"
 #include "target.h"
 #include "tensor_io.h"
@@ -39,29 +41,18 @@ typedef struct ingot_engine ingot_engine;
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
                                 int threads, diag *d);
 void ingot_engine_close(ingot_engine *e);
-const ir_fn *ingot_engine_entry(const ingot_engine *e);
-/* Inputs in the order of the entry's parameters; outputs are the caller's to
+/* The model at work: all its entries, its states, its threads. */
+session *ingot_engine_session(ingot_engine *e);
+/* The entry that the functions below run: `main`, else the first. */
+const struct ingot_entry *ingot_engine_entry(const ingot_engine *e);
+/* A value for each of the entry's inputs; outputs are the caller's to
  * free.  False with a message. */
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE]);
-/* What runs take, in seconds, and where they work. */
-typedef struct ingot_times {
-    double min, median;
-    uint64_t flops;                 /* of contractions in one run; 0: interpreter */
-    size_t workspace_size;          /* bytes; 0 for the interpreter */
-} ingot_times;
 /* After one run to warm compiled code up; `runs` at least 1. */
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, ingot_times *t,
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, invoke_times *t,
                        char error[TENSOR_ERROR_SIZE]);
-/* From the next run on; 0: all CPUs. */
-void ingot_engine_set_threads(ingot_engine *e, int threads);
 /* Bytes of machine code and of weights; 0 for the interpreter. */
 void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights);
-
-/* Is the type's value read from a .pb as tensor, sequence or optional? */
-tensor_kind ingot_kind_of(const ir_type *t);
-/* Shape and type of `v` against parameter i: message with name and axis. */
-bool ingot_check_input(const ir_fn *fn, int i, const tensor_value *v,
-                       char error[TENSOR_ERROR_SIZE]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "fuse.h"
 #include "graph.h"
 #include "json.h"
+#include "onnx.h"
 
 typedef struct inspect_options {
     model_options model;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ingot.h"
+#include "onnx.h"
 #include "progress.h"
 
 bool ingot_has_suffix(const char *s, const char *suffix)

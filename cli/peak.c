@@ -4,8 +4,8 @@
 #include "peak.h"
 
 #include <stdint.h>
-#include <time.h>
 
+#include "clock.h"
 #include "host.h"
 #include "thread.h"
 
@@ -51,14 +51,6 @@ static void body(void *arg, int64_t begin, int64_t end, int32_t thread)
     w->sum[thread % 1024] = w->chains((end - begin) * w->steps);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static work widest(void)
 {
     enum { STEPS = 1000000 };
@@ -82,9 +74,10 @@ double peak_gflops(int threads)
     double best = 0;
 
     for (int i = 0; p && i < TIMES; i++) {
-        double start = now();
+        double start = clock_now();
         p->run(p->context, body, &w, p->threads);
-        double rate = 2.0 * CHAINS * w.lanes * (double)w.steps * p->threads / (now() - start) / 1e9;
+        double rate = 2.0 * CHAINS * w.lanes * (double)w.steps * p->threads / (clock_now() - start) /
+                      1e9;
         best = rate > best ? rate : best;
     }
     if (pool)

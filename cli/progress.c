@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* Global, because a signal handler has no context. */
 static char line[256];
 static volatile sig_atomic_t length, shown;
@@ -33,14 +35,6 @@ static void on_alarm(int number)
     errno = before;
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void progress_start(bool say_all)
 {
     struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
@@ -58,7 +52,7 @@ void progress_start(bool say_all)
 static void end_step(void)
 {
     if (verbose && length)
-        fprintf(stderr, "%-40s %8.3f s\n", line + strlen(clear), now() - begun);
+        fprintf(stderr, "%-40s %8.3f s\n", line + strlen(clear), clock_now() - begun);
     length = 0;
 }
 
@@ -73,7 +67,7 @@ void progress_step(const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(line + strlen(clear), sizeof line - strlen(clear) - 1, fmt, ap);
     va_end(ap);
-    begun = now();
+    begun = clock_now();
     if (n < 0)
         return;
     if (!verbose)

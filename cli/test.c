@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "command.h"
 #include "json.h"
 #include "progress.h"
@@ -77,14 +77,6 @@ typedef struct worker {
     text said;
 } worker;
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Says why on fd; so does what ends the process, on stderr. */
 static _Noreturn void child(const test_options *o, const char *folder, int fd,
                             const sigset_t *before)
@@ -112,7 +104,7 @@ static bool start(test_options *o, uint32_t index, worker *w)
         return false;
     fflush(NULL);
     cleanup_hold(&before);
-    *w = (worker){.pid = fork(), .fd = fd[0], .index = index, .start = now(), .slot = -1};
+    *w = (worker){.pid = fork(), .fd = fd[0], .index = index, .start = clock_now(), .slot = -1};
     if (w->pid == 0) {
         close(fd[0]);
         child(o, o->cases.at[index].folder, fd[1], &before);
@@ -162,7 +154,7 @@ static void finish(test_options *o, worker *w, bool late)
     waitpid(w->pid, &status, 0);
     cleanup_done(w->slot);
     close(w->fd);
-    c->seconds = now() - w->start;
+    c->seconds = clock_now() - w->start;
     c->result = WIFEXITED(status) && WEXITSTATUS(status) <= SKIPPED
                     ? (test_outcome)WEXITSTATUS(status)
                     : FAILED;
@@ -219,7 +211,7 @@ static bool run_all(test_options *o)
             if (!w[i].pid)
                 continue;
             bool ended = (p[i].revents & (POLLIN | POLLHUP)) && drain(&w[i]);
-            bool late = !ended && now() - w[i].start > (double)o->timeout;
+            bool late = !ended && clock_now() - w[i].start > (double)o->timeout;
             if (ended || late)
                 finish(o, &w[i], late), open--;
         }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bind.h"
+
 /* ---- files ------------------------------------------------------------------------- */
 
 static bool exists(const char *folder, const char *name)
@@ -100,24 +102,23 @@ static double tolerance(const char *folder, const char *key, double given, doubl
 
 /* ---- data --------------------------------------------------------------------------- */
 
-/* One side of a set: files `prefix`0.pb, 1.pb .. belong to the parameters or
- * results in order. */
+/* One side of a set: files `prefix`0.pb, 1.pb .. belong to the inputs or outputs
+ * of an entry in order. */
 typedef struct values {
-    const char *prefix;
-    const ir_fn *fn;
-    const ir_ref *ref;
-    uint32_t want, count;       /* values of the function; files that are there */
+    const char *prefix, *what;
+    const struct ingot_value_info *info;
+    uint32_t want, count;       /* values of the entry; files that are there */
     tensor_value *at;
 } values;
 
-static values inputs_of(const ir_fn *fn)
+static values inputs_of(const struct ingot_entry *e)
 {
-    return (values){"input_", fn, fn->param.at, fn->param.len, 0, NULL};
+    return (values){"input_", "input", e->inputs, (uint32_t)e->input_count, 0, NULL};
 }
 
-static values outputs_of(const ir_fn *fn)
+static values outputs_of(const struct ingot_entry *e)
 {
-    return (values){"output_", fn, fn->result.at, fn->result.len, 0, NULL};
+    return (values){"output_", "output", e->outputs, (uint32_t)e->output_count, 0, NULL};
 }
 
 static void values_free(values *v)
@@ -126,13 +127,6 @@ static void values_free(values *v)
         tensor_value_free(&v->at[i]);
     mem_free(v->at);
     v->at = NULL;
-}
-
-static bool read_one(values *v, const char *path, char *error)
-{
-    const ir_type *t = ir_type_of(v->fn, v->ref[v->count]);
-
-    return tensor_read(path, ingot_kind_of(t), &v->at[v->count], error);
 }
 
 /* Files as many as there are; one more than values is an error. */
@@ -148,10 +142,10 @@ static bool load(const char *folder, const char *set, values *v, char *error)
         there = !access(path, F_OK);
         if (there && v->count == v->want) {
             snprintf(error, TENSOR_ERROR_SIZE, "%s: belongs to no %s: the model has %u", path,
-                     v->ref == v->fn->param.at ? "input" : "output", v->want);
+                     v->what, v->want);
             ok = false;
         } else if (there) {
-            ok = read_one(v, path, error);
+            ok = tensor_read(path, bind_kind(&v->info[v->count]), &v->at[v->count], error);
             v->count += ok;
         }
         free(path);
@@ -172,8 +166,7 @@ static bool compare_all(const test_settings *s, const char *folder, const values
         tensor_diff d = tensor_compare(&got[i], &want->at[i], rtol, atol);
         if (d.equal)
             continue;
-        text_add(why, "%soutput %u '%s': %s", ok ? "" : "; ", i, want->fn->result_name.at[i],
-                 d.text);
+        text_add(why, "%soutput %u '%s': %s", ok ? "" : "; ", i, want->info[i].name, d.text);
         if (d.max_abs > 0)
             text_add(why, ", largest error %.3g absolute, %.3g relative", d.max_abs, d.max_rel);
         ok = false;
@@ -201,8 +194,8 @@ static bool run_and_compare(const test_settings *s, const char *folder, ingot_en
 static bool run_set(const test_settings *s, const char *folder, const char *set, ingot_engine *e,
                     text *why)
 {
-    const ir_fn *fn = ingot_engine_entry(e);
-    values in = inputs_of(fn), want = outputs_of(fn);
+    const struct ingot_entry *entry = ingot_engine_entry(e);
+    values in = inputs_of(entry), want = outputs_of(entry);
     char error[TENSOR_ERROR_SIZE] = "";
     bool ok = false;
 
@@ -233,10 +226,10 @@ static void explain(const diag *d, text *why)
 }
 
 /* Extents of the set's tensors as --shape of the inputs, behind those given. */
-static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, import_options *o,
+static bool bind_shapes(const struct ingot_entry *e, const char *folder, const char *set, import_options *o,
                         diag *d)
 {
-    values in = inputs_of(fn);
+    values in = inputs_of(e);
     char error[TENSOR_ERROR_SIZE];
     bool ok = load(folder, set, &in, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
     import_shape *shape =
@@ -249,7 +242,7 @@ static bool bind_shapes(const ir_fn *fn, const char *folder, const char *set, im
         const tensor *t = &in.at[i].t;
         if (in.at[i].kind != TENSOR_PLAIN)
             continue;
-        shape[n].input = arena_strdup(&d->mem, fn->param_name.at[i]);
+        shape[n].input = arena_strdup(&d->mem, e->inputs[i].name);
         shape[n].rank = t->rank;
         memcpy(shape[n++].dims, t->dims, (size_t)t->rank * sizeof *t->dims);
     }
@@ -268,7 +261,9 @@ static ir_module *load_model(const test_settings *s, const char *path, const cha
 
     if (!m || !s->bind)
         return m;
-    bool ok = bind_shapes(m->fn.at[0], folder, set, &o.import, d);
+    interpreter *x = interpreter_open(m);
+    bool ok = bind_shapes(interpreter_model(x)->entries, folder, set, &o.import, d);
+    interpreter_close(x);
     ir_module_free(m);
     return ok ? ingot_load(path, &o, d) : NULL;
 }

@@ -22,6 +22,16 @@ enum ingot_status {
     INGOT_CPU = 4,       /* this CPU lacks what the code was compiled for  */
 };
 
+/* How an input or output is passed.  Compiled code takes elements, dense and
+ * row-major; the interpreter, which has sequences and optionals too, takes and
+ * gives a struct tensor_value of runtime/tensor_io.h. */
+enum ingot_form {
+    INGOT_DENSE = 0,
+    INGOT_TENSOR = 1,    /* a tensor_value that is a tensor                 */
+    INGOT_SEQUENCE = 2,  /* .. a sequence: no dtype, rank and dims here     */
+    INGOT_OPTIONAL = 3,  /* .. an optional                                  */
+};
+
 /* One input or output of an entry, or one state of the model. */
 struct ingot_value_info {
     const char *name;
@@ -31,6 +41,7 @@ struct ingot_value_info {
                                   * entry; INT64_MIN: known only after run  */
     const char *const *dim_names; /* per axis: text of the dim              */
     int32_t late;                /* output comes from the caller's allocator */
+    int32_t form;                /* enum ingot_form                         */
     uint64_t offset;             /* a state's place in the state block, bytes */
 };
 
@@ -77,7 +88,10 @@ struct ingot_call {
     void *workspace;                    /* workspace_size bytes, 64-aligned */
     const struct ingot_pool *pool;      /* null: the calling thread only    */
     const struct ingot_allocator *allocator;
-    const char *message;                /* static; set unless the status is OK */
+    const char *message;                /* set unless the status is OK; lives as
+                                         * long as the model                */
+    const struct ingot_entry *entry;    /* whose run it is: compiled code, which
+                                         * knows, does not read it          */
 };
 
 /* An operand or result of a kernel called out of line (ir/kernels.def). */

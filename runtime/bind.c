@@ -5,6 +5,21 @@
 
 #include "tensor_file.h"
 
+tensor_kind bind_kind(const struct ingot_value_info *v)
+{
+    return v->form == INGOT_SEQUENCE   ? TENSOR_SEQUENCE
+           : v->form == INGOT_OPTIONAL ? TENSOR_OPTIONAL
+                                       : TENSOR_PLAIN;
+}
+
+const char *bind_kind_name(const struct ingot_value_info *v)
+{
+    static const char *const names[] = {[TENSOR_PLAIN] = "tensor", [TENSOR_SEQUENCE] = "sequence",
+                                        [TENSOR_OPTIONAL] = "optional"};
+
+    return names[bind_kind(v)];
+}
+
 void bind_start(const struct ingot_entry *e, int64_t *dims)
 {
     for (int32_t s = 0; s < e->dim_count; s++)

@@ -9,6 +9,9 @@
 
 #define BIND_FREE INT64_MIN
 
+/* What a value is outside of a call, and the word for it in messages. */
+tensor_kind bind_kind(const struct ingot_value_info *v);
+const char *bind_kind_name(const struct ingot_value_info *v);
 /* All symbols free. */
 void bind_start(const struct ingot_entry *e, int64_t *dims);
 /* Index of the input, or symbol, of this name; -1. */

@@ -1,14 +1,15 @@
-/* runtime/invoke.c - calls of compiled entries with tensors. */
+/* runtime/invoke.c - calls of entries with tensors. */
 #include "invoke.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bind.h"
+#include "clock.h"
+#include "memory.h"
 #include "tensor_file.h"
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { LINE = 64 };
 
 /* ---- memory ---------------------------------------------------------------------- */
 
@@ -24,62 +25,47 @@ static void take(void *context, void *memory)
     free(memory);
 }
 
-/* Large ones stand on huge pages where the system has them: a workspace is
- * walked from end to end in every run. */
-static void *get_workspace(size_t size)
-{
-    if (size < HUGE_PAGE)
-        return aligned_alloc(LINE, (size + LINE) & ~(size_t)(LINE - 1));
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    size_t whole = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-    void *p = aligned_alloc(HUGE_PAGE, whole);
-#ifdef MADV_HUGEPAGE
-    if (p)
-        madvise(p, whole, MADV_HUGEPAGE);
-#endif
-    return p;
-}
-
 /* ---- preparing -------------------------------------------------------------------- */
 
-const struct ingot_entry *invoke_entry(const struct ingot_model *m)
+/* The tensor as such, or as the boxed value that the interpreter wants. */
+static bool bind_input(invoke *v, int32_t i, const tensor_value *in, char *error)
 {
-    for (int32_t i = 0; i < m->entry_count; i++)
-        if (!strcmp(m->entries[i].name, "main"))
-            return &m->entries[i];
-    return m->entry_count ? m->entries : NULL;
+    const struct ingot_value_info *info = &v->entry->inputs[i];
+
+    if (in->kind != bind_kind(info) || (in->kind == TENSOR_PLAIN && !in->t.data))
+        return tensor_fail(error, "input '%s' is no %s", info->name, bind_kind_name(info));
+    v->inputs[i] = info->form == INGOT_DENSE ? in->t.data : (const void *)in;
+    return in->kind != TENSOR_PLAIN || bind_tensor(v->entry, i, &in->t, v->dims, error);
 }
 
 static bool bind_inputs(invoke *v, const tensor_value *in, char *error)
 {
-    const struct ingot_entry *e = v->entry;
-
-    bind_start(e, v->dims);
-    for (int32_t i = 0; i < e->input_count; i++) {
-        if (in[i].kind != TENSOR_PLAIN || !in[i].t.data)
-            return tensor_fail(error, "input '%s' is no tensor", e->inputs[i].name);
-        if (!bind_tensor(e, i, &in[i].t, v->dims, error))
+    bind_start(v->entry, v->dims);
+    for (int32_t i = 0; i < v->entry->input_count; i++)
+        if (!bind_input(v, i, &in[i], error))
             return false;
-        v->inputs[i] = in[i].t.data;
-    }
     return true;
 }
 
 static bool place_output(invoke *v, int32_t i, int64_t *extents, char *error)
 {
     const struct ingot_value_info *o = &v->entry->outputs[i];
+    tensor *t = &v->held[i].t;
 
-    if (o->rank > TENSOR_MAX_RANK)
-        return tensor_fail(error, "output '%s' has more than %d axes", o->name, TENSOR_MAX_RANK);
     v->outputs[i].dims = extents;
-    if (o->late) {
-        v->held[i] = (tensor){.dtype = o->dtype, .rank = o->rank};
+    if (o->form != INGOT_DENSE) {
+        v->outputs[i].data = &v->held[i];
         return true;
     }
-    if (!tensor_init(&v->held[i], o->dtype, o->rank, extents))
-        return tensor_init_failed(&v->held[i], "output", o->name, error);
-    v->outputs[i].data = v->held[i].data;
+    if (o->rank > TENSOR_MAX_RANK)
+        return tensor_fail(error, "output '%s' has more than %d axes", o->name, TENSOR_MAX_RANK);
+    if (o->late) {
+        *t = (tensor){.dtype = o->dtype, .rank = o->rank};
+        return true;
+    }
+    if (!tensor_init(t, o->dtype, o->rank, extents))
+        return tensor_init_failed(t, "output", o->name, error);
+    v->outputs[i].data = t->data;
     return true;
 }
 
@@ -93,19 +79,6 @@ static bool place_outputs(invoke *v, char *error)
     for (int32_t i = 0; i < e->output_count; extents += e->outputs[i++].rank)
         if (!place_output(v, i, extents, error))
             return false;
-    return true;
-}
-
-static bool get_states(invoke *v, const struct ingot_model *m, const uint8_t *weights,
-                       char *error)
-{
-    if (!m->state_size)
-        return true;
-    v->states = m->state_size > SIZE_MAX / 2 ? NULL : get_workspace((size_t)m->state_size);
-    if (!v->states)
-        return tensor_fail(error, "no memory for %llu bytes of states",
-                           (unsigned long long)m->state_size);
-    m->init_states(v->states, weights);
     return true;
 }
 
@@ -126,41 +99,41 @@ static bool get_tables(invoke *v, char *error)
     return tensor_fail(error, "no memory");
 }
 
-static bool get_scratch(invoke *v, const struct ingot_pool *pool, char *error)
+static bool get_scratch(invoke *v, char *error)
 {
-    size_t size = v->entry->workspace_size(v->dims, pool ? pool->threads : 1);
+    size_t size = v->entry->workspace_size(v->dims, session_threads(v->s));
 
     if (size == SIZE_MAX)
         return tensor_fail(error, "the inputs are too large: their workspace overflows");
-    v->workspace = get_workspace(size);
+    v->workspace = memory_get(size);
     v->workspace_size = size;
     return v->workspace || tensor_fail(error, "no memory for a workspace of %zu bytes", size);
 }
 
-bool invoke_prepare(invoke *v, const struct ingot_model *m, const struct ingot_entry *e,
-                    const uint8_t *weights, const struct ingot_pool *pool, const tensor_value *in,
+bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const tensor_value *in,
                     char error[TENSOR_ERROR_SIZE])
 {
-    *v = (invoke){.entry = e, .allocator = {NULL, give, take}};
-    bool ok = get_tables(v, error) && bind_inputs(v, in, error) && place_outputs(v, error) &&
-              get_scratch(v, pool, error) && get_states(v, m, weights, error);
-    if (!ok) {
+    *v = (invoke){.s = s, .entry = e, .allocator = {NULL, give, take}};
+    if (!get_tables(v, error) || !bind_inputs(v, in, error) || !place_outputs(v, error) ||
+        !get_scratch(v, error)) {
         invoke_free(v);
         return false;
     }
     v->call = (struct ingot_call){.inputs = v->inputs, .outputs = v->outputs, .dims = v->dims,
-                                  .states = v->states, .weights = weights,
-                                  .workspace = v->workspace, .pool = pool};
+                                  .states = s->states, .weights = s->weights,
+                                  .workspace = v->workspace, .pool = session_pool(s), .entry = e};
     return true;
 }
 
 /* ---- running ------------------------------------------------------------------------ */
 
-/* Of an earlier run. */
-static void drop_late(invoke *v)
+/* The results of an earlier run whose memory is not reused. */
+static void drop_results(invoke *v)
 {
     for (int32_t i = 0; i < v->entry->output_count; i++)
-        if (v->entry->outputs[i].late) {
+        if (v->entry->outputs[i].form != INGOT_DENSE) {
+            tensor_value_free(&v->held[i]);
+        } else if (v->entry->outputs[i].late) {
             free(v->outputs[i].data);
             v->outputs[i].data = NULL;
         }
@@ -175,7 +148,7 @@ bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE])
         [INGOT_CPU] = "this CPU cannot run the code",
     };
 
-    drop_late(v);
+    drop_results(v);
     v->call.allocator = &v->allocator;
     v->call.message = NULL;
     int32_t status = v->entry->run(&v->call);
@@ -186,14 +159,49 @@ bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE])
                        v->call.message ? ": " : "", v->call.message ? v->call.message : "");
 }
 
-static bool take_one(invoke *v, int32_t i, tensor *t)
+/* ---- times --------------------------------------------------------------------------- */
+
+static bool time_runs(invoke *v, double *seconds, size_t n, char *error)
 {
-    int64_t room = v->held[i].count, count = 1;
+    for (size_t i = 0; i < n; i++) {
+        double start = clock_now();
+        if (!invoke_run(v, error))
+            return false;
+        seconds[i] = clock_now() - start;
+    }
+    return true;
+}
+
+bool invoke_time(invoke *v, bool warm_up, size_t runs, invoke_times *t,
+                 char error[TENSOR_ERROR_SIZE])
+{
+    double *seconds = calloc(runs, sizeof *seconds);
+    void *states = NULL;
+    bool room = seconds && session_save(v->s, &states);
+    bool ok = room && (!warm_up || invoke_run(v, error)) && time_runs(v, seconds, runs, error);
+
+    if (!room)
+        tensor_fail(error, "no memory for %zu times", runs);
+    if (ok) {
+        double median = clock_median(seconds, runs);
+        *t = (invoke_times){seconds[0], median, v->entry->flops(v->dims), v->workspace_size};
+    }
+    session_restore(v->s, states);
+    free(seconds);
+    return ok;
+}
+
+/* ---- results ------------------------------------------------------------------------- */
+
+/* The output's memory is the caller's from now on. */
+static bool take_dense(invoke *v, int32_t i, tensor *t)
+{
+    int64_t room = v->held[i].t.count, count = 1;
     bool late = v->entry->outputs[i].late;
 
-    *t = v->held[i];
+    *t = v->held[i].t;
     t->data = v->outputs[i].data;
-    v->held[i].data = v->outputs[i].data = NULL;
+    v->held[i].t.data = v->outputs[i].data = NULL;
     for (int32_t a = 0; a < t->rank; a++) {
         t->dims[a] = v->outputs[i].dims[a];
         if (t->dims[a] < 0 || __builtin_mul_overflow(count, t->dims[a], &count))
@@ -207,30 +215,49 @@ static bool take_one(invoke *v, int32_t i, tensor *t)
     return t->dtype != TENSOR_STRING || tensor_own_strings(t);
 }
 
+static bool take_one(invoke *v, int32_t i, tensor_value *out)
+{
+    if (v->entry->outputs[i].form == INGOT_DENSE) {
+        *out = (tensor_value){.kind = TENSOR_PLAIN};
+        return take_dense(v, i, &out->t);
+    }
+    *out = v->held[i];
+    v->held[i] = (tensor_value){0};
+    return true;
+}
+
 bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < v->entry->output_count; i++) {
-        out[i] = (tensor_value){.kind = TENSOR_PLAIN};
-        if (take_one(v, i, &out[i].t))
+        if (take_one(v, i, &out[i]))
             continue;
         free(out[i].t.data);
-        out[i].t = (tensor){0};
+        out[i] = (tensor_value){0};
         return tensor_fail(error, "output '%s' cannot be read", v->entry->outputs[i].name);
     }
     return true;
 }
 
+/* Strings of a dense output belong to the model or its inputs. */
+static void free_output(invoke *v, int32_t i)
+{
+    const struct ingot_value_info *o = &v->entry->outputs[i];
+
+    if (o->form != INGOT_DENSE)
+        tensor_value_free(&v->held[i]);
+    else
+        free(o->late ? v->outputs[i].data : v->held[i].t.data);
+}
+
 void invoke_free(invoke *v)
 {
-    if (v->outputs && v->held)
-        for (int32_t i = 0; i < v->entry->output_count; i++)
-            free(v->entry->outputs[i].late ? v->outputs[i].data : v->held[i].data);
+    for (int32_t i = 0; v->outputs && v->held && i < v->entry->output_count; i++)
+        free_output(v, i);
     free(v->dims);
     free(v->inputs);
     free(v->outputs);
     free(v->held);
     free(v->extents);
-    free(v->states);
     free(v->workspace);
     *v = (invoke){0};
 }

@@ -1,36 +1,44 @@
-/* runtime/invoke.h - calling an entry of a compiled model with tensors: the
- * caller's side of abi.h, with memory from the system.  Used by the main() of
- * an executable and by the ingot command in process. */
+/* runtime/invoke.h - one call of an entry: the caller's side of ir/abi.h, with
+ * memory from the system.  It is prepared once, for inputs of certain extents,
+ * and run any number of times on the states of its session. */
 #ifndef INGOT_INVOKE_H
 #define INGOT_INVOKE_H
 
-#include "abi.h"
-#include "tensor_io.h"
+#include "session.h"
 
-/* All members are of invoke.c; prepared once, run any number of times. */
+/* All members are of invoke.c. */
 typedef struct invoke {
+    session *s;
     const struct ingot_entry *entry;
     int64_t *dims;                  /* value per symbol, BIND_FREE: not used */
     const void **inputs;
     struct ingot_buffer *outputs;
-    tensor *held;                   /* memory of the outputs */
+    tensor_value *held;             /* memory of the outputs */
     int64_t *extents;               /* of all outputs, one after the other */
-    void *states, *workspace;
+    void *workspace;
     size_t workspace_size;
     struct ingot_allocator allocator;
     struct ingot_call call;
 } invoke;
 
-/* The entry called `main`, else the first. */
-const struct ingot_entry *invoke_entry(const struct ingot_model *m);
+/* What runs take, in seconds, and what they need. */
+typedef struct invoke_times {
+    double min, median;
+    uint64_t flops;                 /* of contractions in one run; 0: not known */
+    size_t workspace_size;          /* bytes */
+} invoke_times;
 
-/* Binds dims, gets workspace, states and memory for outputs.  `in` has a
- * tensor per input and must outlive `v`; `pool` may be null.  On failure `v` is
- * empty.  invoke_free in any case is allowed. */
-bool invoke_prepare(invoke *v, const struct ingot_model *m, const struct ingot_entry *e,
-                    const uint8_t *weights, const struct ingot_pool *pool, const tensor_value *in,
+/* Binds dims, gets a workspace and memory for outputs.  `in` has a value per
+ * input; it and the session must outlive `v`.  On failure `v` is empty.
+ * invoke_free in any case is allowed. */
+bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const tensor_value *in,
                     char error[TENSOR_ERROR_SIZE]);
+/* A run that fails leaves the states as they were. */
 bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE]);
+/* Times `runs` runs, each alone, at least 1, after one to warm up if asked for.
+ * The states are afterwards as they were before. */
+bool invoke_time(invoke *v, bool warm_up, size_t runs, invoke_times *t,
+                 char error[TENSOR_ERROR_SIZE]);
 /* Moves the outputs of the last run to `out`, which has a value for each; then
  * `v` can only be freed. */
 bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE]);

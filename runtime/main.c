@@ -1,9 +1,9 @@
 /* runtime/main.c - the main() of an executable made from a model. */
-#include "artifact.h"
+#include "program.h"
 
 extern const struct ingot_model ingot_artifact_model;
 
 int main(int argc, char **argv)
 {
-    return artifact_main(&ingot_artifact_model, argc, argv);
+    return program_main(&ingot_artifact_model, argc, argv);
 }

@@ -194,7 +194,8 @@ static void help(const char *usage, const char *about, const cli_option *o)
 /* ---- parsing ------------------------------------------------------------------------ */
 
 /* A row that is looked for: the option whose name is the first n characters of
- * `name`, or the row of operands where `name` is null. */
+ * `name`; or, where `name` is null, the row of the operand behind n others, the
+ * last row of operands if there are fewer. */
 typedef struct search {
     const char *name;
     size_t n;
@@ -210,7 +211,7 @@ static bool is_row(void *cx, const cli_option *o, size_t place)
 
     if (same)
         s->row = o, s->place = place;
-    return same;
+    return same && (s->name || s->n-- == 0);
 }
 
 static search find(const cli_option *o, const char *name, size_t n)
@@ -249,9 +250,10 @@ static bool unknown(const cli_option *o, const char *arg, size_t n)
                 : cli_wrong("unknown option '%s' (see --help)", word);
 }
 
-static bool take_operand(const cli_option *options, char *to, const char *arg)
+/* An operand, behind n others. */
+static bool take_operand(const cli_option *options, char *to, size_t n, const char *arg)
 {
-    search s = find(options, NULL, 0);
+    search s = find(options, NULL, n);
 
     return s.row ? s.row->set(to + s.place, s.row, arg)
                  : cli_wrong("'%s' is no option (see --help)", arg);
@@ -282,6 +284,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *about,
               const cli_option *options, void *to)
 {
     bool plain = false;
+    size_t operands = 0;
 
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
@@ -294,7 +297,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *about,
             return CLI_HELP;
         }
         bool operand = plain || arg[0] != '-' || !arg[1];
-        if (!(operand ? take_operand(options, to, arg) : take_option(options, to, argc, argv, &i)))
+        if (!(operand ? take_operand(options, to, operands++, arg) : take_option(options, to, argc, argv, &i)))
             return CLI_USAGE;
     }
     return CLI_OK;

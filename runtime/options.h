@@ -20,7 +20,8 @@ typedef bool cli_set(void *to, const cli_option *o, const char *value);
  * ends a table.  For example, in the options of a command with a field `runs`:
  *   {"--runs", "N", "how often", cli_set_number, offsetof(bench, runs), .least = 1, .most = 9} */
 struct cli_option {
-    const char *name;       /* "--threads", "-o"; without a dash: takes the operands */
+    const char *name;       /* "--threads", "-o"; without a dash: takes an operand,
+                             * the last such row all that are left */
     const char *value;      /* what it takes, for the help; null: nothing;
                              * in brackets: optional, only as --o=v */
     const char *help;

@@ -8,6 +8,7 @@ typedef struct tensor_type {
     const char *name, *npy;     /* npy: NumPy's descr; null: .npy cannot hold it */
     uint8_t size, bits;         /* bytes in memory, bits in a file */
     char cls;                   /* f i u b s c */
+    const char *safetensors;    /* that format's name; null: it cannot hold it */
 } tensor_type;
 /* The element at p of an integer type, extended. */
 int64_t tensor_integer(int32_t dtype, const void *p);

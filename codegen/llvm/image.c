@@ -124,9 +124,9 @@ static value value_info(emitter *e, const char *name, const ir_type *t, bool lat
     value codes, texts;
 
     extents_of(e, t, rank, &codes, &texts);
-    value field[7] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
-                      texts, int32(e, late), pe_int(e, (int64_t)offset)};
-    return LLVMConstStructInContext(e->cx, field, 7, false);
+    value field[] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
+                     texts, int32(e, late), int32(e, INGOT_DENSE), pe_int(e, (int64_t)offset)};
+    return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
 static value ports(emitter *e, const plan_port *p, uint32_t n)

@@ -15,7 +15,6 @@
 #include "engine.h"
 #include "eval.h"
 #include "host.h"
-#include "invoke.h"
 #include "lower.h"
 #include "pass.h"
 #include "plan_build.h"
@@ -35,9 +34,8 @@ enum { MAX_PORTS = 8 };
 typedef struct pair {
     diag d;
     ingot_engine *e;            /* owns the module */
+    session *s;
     const struct ingot_model *model;
-    const uint8_t *weights;
-    void *states;
     arena mem;
     ir_eval ev;
 } pair;
@@ -48,9 +46,8 @@ static void open_pair(pair *p, ir_module *m)
     if (!p->e)
         diag_print(&p->d, stderr);
     assert_non_null(p->e);
-    p->model = engine_model(p->e, &p->weights);
-    p->states = aligned_alloc(64, (p->model->state_size + 64) / 64 * 64);
-    p->model->init_states(p->states, p->weights);
+    p->s = ingot_engine_session(p->e);
+    p->model = p->s->model;
     p->mem = (arena){0};
     ir_eval_init(&p->ev, m, &p->mem);
 }
@@ -59,33 +56,19 @@ static void close_pair(pair *p)
 {
     ir_eval_free(&p->ev);
     arena_reset(&p->mem);
-    free(p->states);
     ingot_engine_close(p->e);
     diag_free(&p->d);
 }
 
-static const struct ingot_entry *entry_named(const pair *p, const char *name)
-{
-    for (int32_t i = 0; i < p->model->entry_count; i++)
-        if (!strcmp(p->model->entries[i].name, name))
-            return &p->model->entries[i];
-    fail_msg("no entry '%s'", name);
-    return NULL;
-}
-
-/* One call of the compiled entry on the pair's states. */
+/* One call of the compiled entry on the states of the pair's session. */
 static void run_compiled(pair *p, const char *name, const tensor_value *in, tensor_value *out)
 {
     char error[TENSOR_ERROR_SIZE];
     invoke v;
 
-    if (!invoke_prepare(&v, p->model, entry_named(p, name), p->weights, NULL, in, error))
+    if (!invoke_prepare(&v, p->s, session_entry(p->model, name), in, error) ||
+        !invoke_run(&v, error) || !invoke_take(&v, out, error))
         fail_msg("%s: %s", name, error);
-    void *own = v.states;
-    v.call.states = p->states;
-    if (!invoke_run(&v, error) || !invoke_take(&v, out, error))
-        fail_msg("%s: %s", name, error);
-    v.states = own;
     invoke_free(&v);
 }
 
@@ -126,7 +109,7 @@ static void compare(const char *what, int32_t dtype, const void *got, const void
 /* Runs the entry both ways: outputs and all states agree. */
 static void step_both(pair *p, const char *name, const tensor_value *in, double tolerance)
 {
-    const struct ingot_entry *e = entry_named(p, name);
+    const struct ingot_entry *e = session_entry(p->model, name);
     tensor_value got[MAX_PORTS];
     ir_val *want[MAX_PORTS];
 
@@ -141,7 +124,7 @@ static void step_both(pair *p, const char *name, const tensor_value *in, double 
     for (int32_t i = 0; i < p->model->state_count; i++) {
         const struct ingot_value_info *s = &p->model->states[i];
         if (p->ev.state[i])
-            compare(s->name, s->dtype, (char *)p->states + s->offset, p->ev.state[i]->data,
+            compare(s->name, s->dtype, (char *)p->s->states + s->offset, p->ev.state[i]->data,
                     val_count(p->ev.state[i]), tolerance);
     }
 }
@@ -265,11 +248,11 @@ static void failed_step_changes_nothing(void **state)
     assert_true(tensor_init(&x.t, TENSOR_F32, 1, (int64_t[]){4}));
     for (int i = 0; i < 4; i++)
         ((float *)x.t.data)[i] = 20;
-    assert_true(invoke_prepare(&v, p.model, entry_named(&p, "main"), p.weights, NULL, &x, error));
+    assert_true(invoke_prepare(&v, p.s, session_entry(p.model, "main"), &x, error));
     assert_true(invoke_run(&v, error));
     assert_false(invoke_run(&v, error));
     for (int i = 0; i < 4; i++)
-        assert_true(((float *)v.states)[i] == 20);
+        assert_true(((float *)p.s->states)[i] == 20);
     invoke_free(&v);
     tensor_value_free(&x);
     close_pair(&p);
@@ -428,13 +411,13 @@ static void compiled_step_follows_the_gradient(void **state)
     seed = seed0 + 1;
     random_batch(in, 7, TENSOR_F32, rate, &seed);
     void *before = malloc(p.model->state_size);
-    memcpy(before, p.states, p.model->state_size);
+    memcpy(before, p.s->states, p.model->state_size);
     run_compiled(&p, "step", in, out);
     loss_of(&exact, wide);
     for (int i = 0; i < PARAMETERS; i++) {
         size_t at = p.model->states[i].offset;
         const float *was = (const float *)((char *)before + at),
-                    *is = (const float *)((char *)p.states + at);
+                    *is = (const float *)((char *)p.s->states + at);
         const ir_state *s = &exact.e->m->state.at[i];
         int64_t n = type_count_const(&exact.e->m->types, s->type);
         double *w = arena_array(&exact.mem, double, (size_t)n);
@@ -481,7 +464,7 @@ static void xor_is_learned(void **state)
     random_batch(in, 4, TENSOR_F32, 0.2, &seed);
     memcpy(in[0].t.data, x, sizeof x);
     memcpy(in[1].t.data, want, sizeof want);
-    assert_true(invoke_prepare(&v, p.model, entry_named(&p, "step"), p.weights, NULL, in, error));
+    assert_true(invoke_prepare(&v, p.s, session_entry(p.model, "step"), in, error));
     for (int i = 0; i < STEPS; i++)
         assert_true(invoke_run(&v, error));
     float loss = *(const float *)v.outputs[0].data;

@@ -1,0 +1,12 @@
+/* runtime/clock.h - the time of runs. */
+#ifndef INGOT_CLOCK_H
+#define INGOT_CLOCK_H
+
+#include <stddef.h>
+
+/* Seconds since some moment; never goes back. */
+double clock_now(void);
+/* Sorts n times; the one in the middle, of an even number the later. */
+double clock_median(double *seconds, size_t n);
+
+#endif

@@ -1,0 +1,59 @@
+/* runtime/program.h - a model as a program: what its command line says, and the
+ * way from there to results.  The main() of an executable is this program on the
+ * model that is linked in; `ingot run` is it on a model in memory, compiled or
+ * interpreted. */
+#ifndef INGOT_PROGRAM_H
+#define INGOT_PROGRAM_H
+
+#include "options.h"
+#include "session.h"
+
+/* NAME=VALUE of the command line, the name a copy. */
+typedef struct program_given {
+    char *name;                     /* null: none stands before the file of --input */
+    const char *path;               /* of --input */
+    int32_t rank;                   /* of --shape; one extent for --dim */
+    int64_t extents[TENSOR_MAX_RANK];
+} program_given;
+
+typedef struct program_list {
+    program_given *at;
+    int n;
+} program_list;
+
+/* The command line.  `./model step --input x=x.npy --steps 100 --states s.st`
+ * runs the entry `step` a hundred times on one input, from the states of the
+ * file and back to it; zero members are options that were not given. */
+typedef struct program_options {
+    const char *entry;
+    program_list inputs, shapes, dims;
+    const char *folder, *format, *json, *weights, *states;
+    bool random, info;
+    long long seed, threads, bench, steps;
+    const char *engine;             /* what runs, in reports; null: compiled code */
+    void (*ended)(void);            /* called when the model has run, before anything is
+                                     * said of it; may be null */
+} program_options;
+
+/* The options that executables and `ingot run` have in common. */
+extern const cli_option program_rows[];
+
+/* Is the command line one that can be obeyed with this model?  Only what the
+ * model says of itself is read, so that it need not be compiled yet.  CLI_OK, or
+ * CLI_USAGE or CLI_FAILED after a message. */
+int program_check(const program_options *o, const struct ingot_model *m);
+/* What --info asks for; the exit code. */
+int program_describe(const program_options *o, const struct ingot_model *m, int threads);
+/* Runs an entry as the options say; the exit code. */
+int program_run(const program_options *o, session *s);
+/* A random value for input i, whose extents must be known from `dims`, a value per
+ * symbol; the same for the same seed.  False after a message. */
+bool program_random_input(const struct ingot_entry *e, int32_t i, const int64_t *dims,
+                          uint64_t seed, tensor_value *v);
+void program_options_free(program_options *o);
+
+/* The whole program for one model.  The exit code: 0 done, 1 bad data or file, 2
+ * wrong usage; Ctrl-C ends it with 130. */
+int program_main(const struct ingot_model *m, int argc, char **argv);
+
+#endif

@@ -1,0 +1,86 @@
+/* runtime/session.c - a model at work. */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "tensor_file.h"
+
+static bool get_states(session *s, char *error)
+{
+    const struct ingot_model *m = s->model;
+
+    if (!m->state_size)
+        return true;
+    s->states = m->state_size > SIZE_MAX / 2 ? NULL : memory_get((size_t)m->state_size);
+    if (!s->states)
+        return tensor_fail(error, "no memory for %llu bytes of states",
+                           (unsigned long long)m->state_size);
+    m->init_states(s->states, s->weights);
+    return true;
+}
+
+bool session_open(session *s, const struct ingot_model *m, const uint8_t *weights, int threads,
+                  char error[TENSOR_ERROR_SIZE])
+{
+    *s = (session){.model = m, .weights = weights};
+    if (!get_states(s, error))
+        return false;
+    session_set_threads(s, threads);
+    return true;
+}
+
+void session_close(session *s)
+{
+    thread_pool_close(s->pool);
+    free(s->states);
+    *s = (session){0};
+}
+
+void session_set_threads(session *s, int threads)
+{
+    int n = threads ? threads : thread_cpus();
+
+    thread_pool_close(s->pool);
+    s->pool = n > 1 ? thread_pool_open(n) : NULL;
+}
+
+const struct ingot_pool *session_pool(const session *s)
+{
+    return s->pool ? thread_pool_of(s->pool) : NULL;
+}
+
+int session_threads(const session *s)
+{
+    const struct ingot_pool *p = session_pool(s);
+
+    return p ? p->threads : 1;
+}
+
+const struct ingot_entry *session_entry(const struct ingot_model *m, const char *name)
+{
+    const char *wanted = name ? name : "main";
+
+    for (int32_t i = 0; i < m->entry_count; i++)
+        if (!strcmp(m->entries[i].name, wanted))
+            return &m->entries[i];
+    return !name && m->entry_count == 1 ? m->entries : NULL;
+}
+
+bool session_save(const session *s, void **copy)
+{
+    size_t size = (size_t)s->model->state_size;
+
+    *copy = s->states ? malloc(size) : NULL;
+    if (*copy)
+        memcpy(*copy, s->states, size);
+    return *copy || !s->states;
+}
+
+void session_restore(session *s, void *copy)
+{
+    if (copy)
+        memcpy(s->states, copy, (size_t)s->model->state_size);
+    free(copy);
+}
