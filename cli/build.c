@@ -206,6 +206,7 @@ static bool build(build_options *o)
     progress_start(o->model.verbose);
     ir_module *m = workplace_open(&o->work, o->out) ? ingot_load(o->file, &o->model.o, &d) : NULL;
     o->work.verbose = o->model.verbose;
+    o->work.step = progress_step;
     bool ok = m && compile(o, m, &d);
     progress_stop();
     workplace_close(&o->work);

@@ -16,10 +16,10 @@ enum { INGOT_ABI_VERSION = 1 };
 
 enum ingot_status {
     INGOT_OK = 0,
-    INGOT_CHECK = 1,     /* a check of the model failed: see call->message */
-    INGOT_SHAPE = 2,     /* the input dims do not fit the model            */
+    INGOT_CHECK = 1,     /* a check of the model failed: see the message   */
+    INGOT_SHAPE = 2,     /* the dims do not fit, or the pool is too large  */
     INGOT_MEMORY = 3,    /* the allocator gave nothing, or there was none  */
-    INGOT_CPU = 4,       /* this CPU lacks what the code was compiled for  */
+    INGOT_CPU = 4        /* this CPU lacks what the code was compiled for  */
 };
 
 /* How an input or output is passed.  Compiled code takes elements, dense and

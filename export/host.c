@@ -1,4 +1,4 @@
-/* cli/host.c - what the machine is: the runtime's check is asked for each level and
+/* export/host.c - what the machine is: the runtime's check is asked for each level and
  * feature, so that what is compiled for `native` is never refused when it starts. */
 #include "host.h"
 

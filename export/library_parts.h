@@ -1,12 +1,21 @@
-/* cli/library_parts.h - what header and source of a library agree on. */
+/* export/library_parts.h - what header and source of a library agree on. */
 #ifndef INGOT_LIBRARY_PARTS_H
 #define INGOT_LIBRARY_PARTS_H
 
 #include "library.h"
+#include "template.h"
 
-/* One entry: C names, and which parameters its functions have. */
+/* The files of that name, and ir/abi.h. */
+extern const char library_h_text[], library_c_text[], abi_text[];
+/* The files cpu_ARCH.h of runtime/. */
+extern const char cpu_x86_64_text[], cpu_aarch64_text[];
+
+/* One entry: C names, and which parameters its functions have.  The entry `step`
+ * of the model `net`, for example, has the prefix net_step, the macro prefix
+ * NET_STEP and the function net_step_run. */
 typedef struct library_entry {
     const plan_entry *e;
+    uint32_t number;
     const char *prefix;         /* of its names: MODEL, or MODEL_ENTRY unless it is `main` */
     const char *macro;          /* the same in capitals */
     const char **dim, **input, **output;
@@ -17,8 +26,10 @@ typedef struct library_entry {
     bool output_dims;           /* it has the function that gives them before a run */
     bool fixed;                 /* workspace: size + threads * scratch */
     int64_t size, scratch;
+    template_words words;       /* for the gaps of its parts; those of the library included */
 } library_entry;
 
+/* A library while its C text is made. */
 typedef struct library {
     arena mem;
     const image *im;
@@ -27,6 +38,7 @@ typedef struct library {
     uint32_t entries;
     const char **state;
     bool late;                  /* some entry uses the allocator */
+    template_words words;       /* for the gaps of its parts */
 } library;
 
 void library_open(library *l, const image *im);
@@ -36,11 +48,12 @@ void library_close(library *l);
 const char *library_c_type(ir_dtype d);
 /* Padding behind a state, up to the next cache line; its size in `*bytes`. */
 uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes);
-/* The parameters of an entry's run, or of what needs the dims alone; types
- * stand before the names if `typed`. */
-void library_run_parameters(const library *l, const library_entry *x, text *out);
-void library_dims_parameter(const library_entry *x, text *out);
-/* C text: cpu_lacks(), null or what the processor lacks of what `t` has. */
-void library_cpu(const target *t, text *out);
+/* A word for gaps, as text that is made here or as one that is taken over. */
+void library_word(library *l, template_words *w, const char *name, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void library_word_of(library *l, template_words *w, const char *name, text *t);
+/* Adds the function cpu_lacks() of the source: null, or what the processor lacks of
+ * what the code is made for. */
+void library_cpu(library *l, text *out);
 
 #endif

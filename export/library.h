@@ -1,11 +1,11 @@
-/* cli/library.h - the C side of `--emit lib` and `--emit shared`: a readable
+/* export/library.h - the C side of `--emit lib` and `--emit shared`: a readable
  * header, and the typed functions it declares, as C that is compiled at build. */
 #ifndef INGOT_LIBRARY_H
 #define INGOT_LIBRARY_H
 
 #include "image.h"
 
-/* The artifact's name is a C identifier; those of entries, tensors, states and
+/* The image's name is a C identifier; those of entries, tensors, states and
  * dims are made identifiers, a second equal one gets _2. */
 void library_header(const image *im, text *out);
 /* Needs the header's text before it. */

@@ -1,4 +1,4 @@
-/* cli/link.h - object code and weights become an executable or a library, by
+/* export/link.h - object code and weights become an executable or a library, by
  * the system's compiler and linker. */
 #ifndef INGOT_LINK_H
 #define INGOT_LINK_H

@@ -1,4 +1,4 @@
-/* cli/graft.c - the section of the weights in ELF files, grown at the file's end.
+/* export/graft.c - the section of the weights in ELF files, grown at the file's end.
  *
  * In a relocatable file only the section's header changes.  In a linked file the
  * section lies in a segment of its own, the last one in memory; the segment moves to

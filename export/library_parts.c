@@ -1,4 +1,4 @@
-/* cli/library_parts.c - C names of a model's parts, and facts of its entries. */
+/* export/library_parts.c - C names of a model's parts, and facts of its entries. */
 #include "library_parts.h"
 
 #include <ctype.h>
@@ -205,6 +205,72 @@ static void describe_entry(library *l, library_entry *x, name_set *suffixes, nam
     l->late |= x->late;
 }
 
+/* ---- words for gaps --------------------------------------------------------------- */
+
+void library_word(library *l, template_words *w, const char *name, const char *fmt, ...)
+{
+    text t = {0};
+    va_list ap;
+
+    va_start(ap, fmt);
+    text_addv(&t, fmt, ap);
+    va_end(ap);
+    library_word_of(l, w, name, &t);
+}
+
+void library_word_of(library *l, template_words *w, const char *name, text *t)
+{
+    vec_push(w, (template_word){name, arena_strndup(&l->mem, t->at ? t->at : "", t->len)});
+    text_free(t);
+}
+
+static void add_model_words(library *l)
+{
+    template_words *w = &l->words;
+    bool apart = l->im->weights_apart;
+
+    library_word(l, w, "NAME", "%s", l->im->name);
+    library_word(l, w, "MACRO", "%s", l->macro);
+    library_word(l, w, "WEIGHTS_PARAMETER", "%s", apart ? ", const void *weights" : "");
+}
+
+static void add_run_parameters(library *l, library_entry *x)
+{
+    const char *p = x->prefix, *model = l->im->name;
+    text t = {0};
+
+    text_add(&t, "const struct %s_inputs *in, struct %s_outputs *out,\n        ", p, p);
+    if (x->dims)
+        text_add(&t, "const struct %s_dims *dims, ", p);
+    if (x->states)
+        text_add(&t, "struct %s_states *states, ", model);
+    if (l->im->weights_apart)
+        text_add(&t, "const void *weights, ");
+    text_add(&t, "void *workspace,\n        ");
+    if (x->late)
+        text_add(&t, "const struct %s_allocator *allocator, ", model);
+    text_add(&t, "const struct %s_pool *pool", model);
+    library_word_of(l, &x->words, "RUN_PARAMETERS", &t);
+}
+
+static void add_entry_words(library *l, library_entry *x)
+{
+    template_words *w = &x->words;
+
+    for (uint32_t i = 0; i < l->words.len; i++)
+        vec_push(w, l->words.at[i]);
+    library_word(l, w, "PREFIX", "%s", x->prefix);
+    library_word(l, w, "ENTRY_MACRO", "%s", x->macro);
+    library_word(l, w, "MESSAGE", "%s", x->message);
+    if (x->dims)
+        library_word(l, w, "DIMS_PARAMETER", "const struct %s_dims *dims, ", x->prefix);
+    else
+        library_word(l, w, "DIMS_PARAMETER", "%s", "");
+    add_run_parameters(l, x);
+}
+
+/* ---- a library -------------------------------------------------------------------- */
+
 void library_open(library *l, const image *im)
 {
     const ir_module *m = im->m;
@@ -215,6 +281,7 @@ void library_open(library *l, const image *im)
     l->entry = arena_array(&l->mem, library_entry, l->entries + 1);
     for (uint32_t i = 0; i < l->entries; i++) {
         l->entry[i].e = im->p->entry.at[i];
+        l->entry[i].number = i;
         describe_entry(l, &l->entry[i], &suffixes, &macros);
     }
     l->state = arena_array(&l->mem, const char *, 2 * m->state.len + 1);
@@ -223,10 +290,16 @@ void library_open(library *l, const image *im)
     name_set_free(&suffixes);
     name_set_free(&macros);
     name_set_free(&states);
+    add_model_words(l);
+    for (uint32_t i = 0; i < l->entries; i++)
+        add_entry_words(l, &l->entry[i]);
 }
 
 void library_close(library *l)
 {
+    for (uint32_t i = 0; i < l->entries; i++)
+        vec_free(&l->entry[i].words);
+    vec_free(&l->words);
     arena_reset(&l->mem);
 }
 
@@ -239,26 +312,4 @@ uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes)
 
     *bytes = (uint64_t)(type_count_const(&im->m->types, t) * dt_size(t->dtype));
     return end - im->state_offset[state] - *bytes;
-}
-
-void library_dims_parameter(const library_entry *x, text *out)
-{
-    if (x->dims)
-        text_add(out, "const struct %s_dims *dims, ", x->prefix);
-}
-
-void library_run_parameters(const library *l, const library_entry *x, text *out)
-{
-    const char *p = x->prefix, *model = l->im->name;
-
-    text_add(out, "const struct %s_inputs *in, struct %s_outputs *out,\n        ", p, p);
-    library_dims_parameter(x, out);
-    if (x->states)
-        text_add(out, "struct %s_states *states, ", model);
-    if (l->im->weights_apart)
-        text_add(out, "const void *weights, ");
-    text_add(out, "void *workspace,\n        ");
-    if (x->late)
-        text_add(out, "const struct %s_allocator *allocator, ", model);
-    text_add(out, "const struct %s_pool *pool", model);
 }

@@ -1,4 +1,4 @@
-/* cli/workplace.c - where a build works. */
+/* export/workplace.c - where a build works. */
 #include "workplace.h"
 
 #include <errno.h>
@@ -32,11 +32,16 @@ static bool make_folder(workplace *w)
     return made;
 }
 
+static void tell_nobody(const char *fmt, ...)
+{
+    (void)fmt;
+}
+
 bool workplace_open(workplace *w, const char *out)
 {
     const char *refused = partial_refused(out);
 
-    *w = (workplace){0};
+    *w = (workplace){.step = tell_nobody};
     if (refused)
         return cli_wrong("%s: %s", out, refused);
     if (asprintf(&w->folder, "%s%s.XXXXXX", *out == '-' ? "./" : "", out) < 0)

@@ -1,4 +1,4 @@
-/* cli/workplace.h - the folder beside the output in which a build works, and
+/* export/workplace.h - the folder beside the output in which a build works, and
  * the programs that it runs there.  Both vanish when the build is interrupted,
  * the folder with the files that those programs left in it. */
 #ifndef INGOT_WORKPLACE_H
@@ -23,6 +23,7 @@ typedef struct workplace {
     VEC(char *) object;         /* object files of the model's code */
     int slot;
     bool verbose;               /* say which programs are run */
+    void (*step)(const char *fmt, ...); /* told what begins; the caller may set it */
 } workplace;
 
 /* Makes the folder; false after a message, when `out` cannot be written or is

@@ -1,4 +1,4 @@
-/* cli/host.h - the machine that ingot itself runs on, as a target. */
+/* export/host.h - the machine that ingot itself runs on, as a target. */
 #ifndef INGOT_HOST_H
 #define INGOT_HOST_H
 

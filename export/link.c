@@ -1,4 +1,4 @@
-/* cli/link.c - the system's compiler and linker at work. */
+/* export/link.c - the system's compiler and linker at work. */
 #include "link.h"
 
 #include <dirent.h>
@@ -10,7 +10,6 @@
 #include "host.h"
 #include "library.h"
 #include "options.h"
-#include "progress.h"
 
 bool link_write_file(const char *path, const void *data, size_t size)
 {
@@ -46,7 +45,7 @@ bool link_write_weights(const workplace *w, const image *im)
 
     if (!im->weights_size || !im->weights_apart)
         return true;
-    progress_step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
+    w->step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
     FILE *f = fopen(path, "wb");
     bool ok = f && image_write_weights(im, put_file, f);
 
@@ -62,11 +61,11 @@ static bool put_weights(void *im, void *f)
 
 /* Puts the weights into a file of code, if it is to have any; a message when it cannot
  * be written. */
-static graft_result embed(const char *path, const image *im)
+static graft_result embed(const workplace *w, const char *path, const image *im)
 {
     if (!im->weights_size || im->weights_apart)
         return GRAFT_DONE;
-    progress_step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
+    w->step("writing %.1f MB of weights", (double)im->weights_size / 1e6);
     graft_result r = graft_weights(path, im->weights_size, put_weights, (void *)(uintptr_t)im);
     if (r == GRAFT_FAILED)
         cli_wrong("%s: cannot be written: %s", path, strerror(errno));
@@ -74,9 +73,9 @@ static graft_result embed(const char *path, const image *im)
 }
 
 /* The same in a file that no linker has laid out. */
-static bool embed_object(const char *path, const image *im)
+static bool embed_object(const workplace *w, const char *path, const image *im)
 {
-    graft_result r = embed(path, im);
+    graft_result r = embed(w, path, im);
 
     ICE_IF(r == GRAFT_MISPLACED, "an object without the section of the weights");
     return r == GRAFT_DONE;
@@ -188,7 +187,7 @@ static bool add_runtime(command *c, const tools *t, arena *mem)
 
 static bool link_embedded(const workplace *w, const image *im, const command *c)
 {
-    return embed_object(w->object.at[0], im) && workplace_run(w, c->at);
+    return embed_object(w, w->object.at[0], im) && workplace_run(w, c->at);
 }
 
 /* Links, and puts the weights into the result.  If their place there is of no use, and
@@ -197,12 +196,12 @@ static bool link_with(const workplace *w, const image *im, command *c)
 {
     add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
     add(c, NULL);
-    progress_step("linking");
+    w->step("linking");
     if (im->target->arch != ARCH_X86_64)
         return link_embedded(w, im, c);
     if (!workplace_run(w, c->at))
         return false;
-    graft_result r = embed(w->file[WORK_OUT], im);
+    graft_result r = embed(w, w->file[WORK_OUT], im);
     return r == GRAFT_DONE || (r == GRAFT_MISPLACED && link_embedded(w, im, c));
 }
 
@@ -263,7 +262,7 @@ bool link_object(const workplace *w, const image *im)
 {
     tools t = tools_for(im->target);
 
-    return join(w, &t, NULL, WORK_OUT) && embed_object(w->file[WORK_OUT], im);
+    return join(w, &t, NULL, WORK_OUT) && embed_object(w, w->file[WORK_OUT], im);
 }
 
 /* One object in an archive. */
@@ -272,7 +271,7 @@ static bool make_archive(const workplace *w, const image *im, tools *t)
     char *pack[] = {t->ar, "rcsD", w->file[WORK_OUT], w->file[WORK_WHOLE], NULL};
 
     return join(w, t, w->file[WORK_SOURCE_OBJECT], WORK_WHOLE) && workplace_run(w, pack) &&
-           embed_object(w->file[WORK_OUT], im);
+           embed_object(w, w->file[WORK_OUT], im);
 }
 
 bool link_library(const workplace *w, const image *im, bool shared)

@@ -1,4 +1,4 @@
-/* cli/graft.h - weights are written once, straight into the linked file.
+/* export/graft.h - weights are written once, straight into the linked file.
  *
  * The image's code holds a section .lrodata.weights of one cache line.  Linkers lay
  * it out behind everything else; so the weights, which take its place, can be put at

@@ -1,0 +1,144 @@
+/* export/library_source.c - the typed functions of a library, around the compiled
+ * ones: the parts of library.c.in that the model needs. */
+#include "library_parts.h"
+
+/* ---- what fills the gaps ------------------------------------------------------------ */
+
+static void add_abi(library *l)
+{
+    char *prefix = arena_printf(&l->mem, "%s_abi", l->im->name);
+    char *macro = arena_printf(&l->mem, "%s_ABI", l->macro);
+    text t = {0};
+
+    template_add_renamed(abi_text, strlen(abi_text), prefix, macro, &t);
+    library_word_of(l, &l->words, "ABI", &t);
+}
+
+static void add_model_words(library *l)
+{
+    add_abi(l);
+    library_word(l, &l->words, "WEIGHTS_HASH", "0x%llx", (unsigned long long)l->im->weights_hash);
+    library_word(l, &l->words, "STATE_SIZE", "%llu", (unsigned long long)l->im->state_size);
+    library_word(l, &l->words, "WEIGHTS", "%s", l->im->weights_apart ? "weights" : "weights_of()");
+}
+
+/* "dims->a, dims->b, ": in the order of the compiled code. */
+static void add_dim_values(library *l, library_entry *x)
+{
+    text t = {0};
+
+    for (uint32_t i = 0; i < x->e->symbol.len; i++)
+        text_add(&t, "dims->%s, ", x->dim[i]);
+    library_word_of(l, &x->words, "DIM_VALUES", &t);
+}
+
+/* "in->x, in->y, " */
+static void add_input_values(library *l, library_entry *x)
+{
+    text t = {0};
+
+    for (uint32_t i = 0; i < x->e->input.len; i++)
+        text_add(&t, "in->%s, ", x->input[i]);
+    library_word_of(l, &x->words, "INPUT_VALUES", &t);
+}
+
+/* "{out->y, constant}, {out->z, out->z_dims}, ": extents that are constant have no
+ * member and are of no interest. */
+static void add_output_values(library *l, library_entry *x)
+{
+    text t = {0};
+
+    for (uint32_t i = 0; i < x->e->output.len; i++)
+        text_add(&t, "{out->%s, %s%s}, ", x->output[i], x->extents[i] ? "out->" : "constant",
+                 x->extents[i] ? x->extents[i] : "");
+    library_word_of(l, &x->words, "OUTPUT_VALUES", &t);
+}
+
+/* The compiled function writes the extents of all outputs, one after the other. */
+static void add_extents(library *l, library_entry *x)
+{
+    uint32_t at = 0;
+    text t = {0};
+
+    for (uint32_t i = 0; i < x->e->output.len; i++) {
+        int rank = x->e->output.at[i].type->rank;
+        if (x->extents[i])
+            text_add(&t, "    put_extents(out->%s, e + %u, %d);\n", x->extents[i], at, rank);
+        at += (uint32_t)rank;
+    }
+    library_word_of(l, &x->words, "PUT_EXTENTS", &t);
+    library_word(l, &x->words, "EXTENTS", "%u", at);
+}
+
+/* Outputs in the allocator's memory: null before a run, what was made after it. */
+static void add_late(library *l, library_entry *x)
+{
+    text clear = {0}, take = {0};
+
+    for (uint32_t i = 0; i < x->e->output.len; i++)
+        if (x->e->output.at[i].late) {
+            text_add(&clear, "    out->%s = 0;\n", x->output[i]);
+            text_add(&take, "    out->%s = outputs[%u].data;\n", x->output[i], i);
+        }
+    library_word_of(l, &x->words, "CLEAR_LATE", &clear);
+    library_word_of(l, &x->words, "TAKE_LATE", &take);
+}
+
+static void add_entry_words(library *l, library_entry *x)
+{
+    template_words *w = &x->words;
+
+    add_dim_values(l, x);
+    add_input_values(l, x);
+    add_output_values(l, x);
+    add_extents(l, x);
+    add_late(l, x);
+    library_word(l, w, "N", "%u", x->number);
+    library_word(l, w, "MAX_RANK", "%d", IR_MAX_RANK);
+    library_word(l, w, "STATES", "%s", x->states ? "states" : "0");
+    library_word(l, w, "ALLOCATOR", "%s", x->late ? "allocator" : "0");
+    library_word(l, w, "WEIGHTS", "%s", l->im->weights_apart ? "weights" : "weights_of()");
+    library_word(l, w, "MOST_THREADS", "%d", l->im->threads ? l->im->threads : INT32_MAX);
+}
+
+/* ---- the source --------------------------------------------------------------------- */
+
+static void add_if(bool wanted, const char *part, const template_words *words, text *out)
+{
+    if (wanted)
+        template_add(library_c_text, part, words, out);
+}
+
+static bool gives_extents(const library *l)
+{
+    for (uint32_t i = 0; i < l->entries; i++)
+        if (l->entry[i].output_dims)
+            return true;
+    return false;
+}
+
+void library_source(const image *im, text *out)
+{
+    library l;
+
+    library_open(&l, im);
+    add_model_words(&l);
+    add_if(true, "abi", &l.words, out);
+    for (uint32_t i = 0; i < l.entries; i++) {
+        add_entry_words(&l, &l.entry[i]);
+        add_if(true, "symbols", &l.entry[i].words, out);
+    }
+    add_if(true, "end_of_symbols", &l.words, out);
+    library_cpu(&l, out);
+    add_if(im->weights_apart, "weights", &l.words, out);
+    add_if(im->state_size > 0, "states_layout", &l.words, out);
+    add_if(im->m->state.len > 0, "states", &l.words, out);
+    add_if(gives_extents(&l), "put_extents", &l.words, out);
+    for (uint32_t i = 0; i < l.entries; i++) {
+        const library_entry *x = &l.entry[i];
+        add_if(true, "workspace", &x->words, out);
+        add_if(x->output_dims, "output_dims", &x->words, out);
+        add_if(true, "run", &x->words, out);
+    }
+    library_close(&l);
+}
