@@ -23,7 +23,7 @@ static bool set_engine(void *to, const cli_option *o, const char *value)
     return cli_one_of(o->name, value, known);
 }
 
-/* long long: the seed; without one the inputs are random all the same. */
+/* Stores a seed; without a value the inputs are random all the same. */
 static bool set_seed(void *to, const cli_option *o, const char *value)
 {
     return !value || cli_number(o->name, value, 0, INT32_MAX, to);
@@ -85,7 +85,7 @@ static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in, benc
     progress_step("timing %s, threads: %d", r.engine, r.threads);
     if (!ingot_engine_time(e, in, r.runs, &r.t, error))
         return cli_wrong("%s", error);
-    /* The interpreter does not count them. */
+    /* The interpreter does not count operations: what compiled code counted is used. */
     r.t.flops = r.t.flops || !o->row.len ? r.t.flops : o->row.at[0].t.flops;
     vec_push(&o->row, r);
     return true;
@@ -135,7 +135,7 @@ static bool time_engine(bench *o, ingot_engine_kind kind)
     return ok;
 }
 
-/* A file that is written beside the table. */
+/* A file that is written beside the table on stdout. */
 typedef struct report {
     const char *path;               /* null: not asked for */
     void (*print)(const bench *o, FILE *f);

@@ -4,6 +4,7 @@
 
 #include "command.h"
 
+/* A line of the report: an engine with a number of threads. */
 typedef struct bench_row {
     const char *engine;
     int threads, runs;
@@ -11,6 +12,8 @@ typedef struct bench_row {
     double peak;                    /* GFLOP/s that the threads could reach */
 } bench_row;
 
+/* The command line, and what was measured.  `ingot bench net.onnx --threads 2` ends
+ * with three rows: compiled code with one thread and with two, the interpreter. */
 typedef struct bench {
     model_options model;
     const char *file, *data, *json, *html;
@@ -22,7 +25,7 @@ typedef struct bench {
 
 void bench_print_table(const bench *o);
 void bench_print_json(const bench *o, FILE *f);
-/* A page with a bar for each row: no scripts, nothing to load. */
+/* Writes a page with a bar for each row; it has no scripts and loads nothing. */
 void bench_print_html(const bench *o, FILE *f);
 
 #endif

@@ -15,7 +15,7 @@ static double percent(const bench_row *r)
     return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
 }
 
-/* Short times have more digits. */
+/* Digits behind the point: a short time needs more to say anything. */
 static int digits(double ms)
 {
     return ms < 0.1 ? 6 : 3;
@@ -66,7 +66,7 @@ void bench_print_json(const bench *o, FILE *f)
         o->row.at[0].t.flops, o->code_size, o->weights_size);
 }
 
-/* Text between tags. */
+/* Writes text that stands between tags of a page. */
 static void write_escaped(FILE *f, const char *s)
 {
     for (; *s; s++)

@@ -12,6 +12,8 @@
 #include "thread.h"
 #include "workplace.h"
 
+/* The command line, and where the work is done.  `ingot build net.onnx -o libnet.a
+ * --emit lib` makes libnet.a and, beside it, net.h. */
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *name, *weights;
@@ -45,7 +47,8 @@ static const cli_option options[] = {
     {.more = model_rows, .at = AT(model)},
     {0}};
 
-/* OUT's base name without `lib` and suffix, made a C identifier. */
+/* The model's name in symbols: --name, or the output's base name without `lib` and
+ * suffix, made a C identifier.  "out/libface-net.a" gives face_net. */
 static char *identifier(const build_options *o)
 {
     const char *base = o->name ? o->name : strrchr(o->out, '/') ? strrchr(o->out, '/') + 1 : o->out;
@@ -79,7 +82,7 @@ static bool weights_apart(const build_options *o)
     return !strcmp(o->weights, "file");
 }
 
-/* The model's name and .h, in OUT's folder. */
+/* Where the header goes: the model's name and .h, in the output's folder. */
 static char *header_path(const build_options *o, const char *name)
 {
     const char *slash = strrchr(o->out, '/');
@@ -96,7 +99,7 @@ static char *weights_path(const build_options *o)
     return asprintf(&path, "%s.weights", o->out) < 0 ? NULL : path;
 }
 
-/* Frees the path. */
+/* Gives a file of the workplace its final name, which is freed. */
 static bool publish_at(const build_options *o, workplace_file f, char *path)
 {
     const char *refused = path ? partial_refused(path) : "no memory";
@@ -115,7 +118,7 @@ static bool same_file(const char *a, const char *b)
                              x.st_ino == y.st_ino);
 }
 
-/* No file that is made replaces the model or another that is made. */
+/* Do all files that are made have names of their own?  None may replace the model. */
 static bool names_differ(const build_options *o)
 {
     char *name = identifier(o);
@@ -142,7 +145,7 @@ static bool publish(const build_options *o, const image *im)
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
-/* Object code, linked unless only that is asked for. */
+/* Makes object code, and links it unless only that is asked for. */
 static bool make_binary(build_options *o, ingot_code *c, diag *d)
 {
     objects parts;

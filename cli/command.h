@@ -14,7 +14,9 @@ int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_opt(int argc, char **argv);
 
-/* What is given about a model, whatever is done with it. */
+/* What is given about a model, whatever is done with it.  `--dim n=4 --shape x=1x3`
+ * leaves dim_name[0] "n", dim_value[0] 4 and shape[0] for x, with o.import pointing
+ * to them. */
 enum { MODEL_MAX_GIVEN = 256 };
 typedef struct model_options {
     ingot_options o;                /* target: null unless --cpu was given */
@@ -25,10 +27,10 @@ typedef struct model_options {
     import_shape shape[MODEL_MAX_GIVEN];
 } model_options;
 
-/* Their rows, which each such command's table takes in. */
+/* The options of that struct, as rows which the table of each such command takes in. */
 extern const cli_option model_rows[];
 void model_options_free(model_options *m);
-/* What to compile for. */
+/* What code is made for: --cpu, else this machine. */
 target model_target(const model_options *m);
 /* Setters.  They store at `to`: */
 cli_set model_set_file;         /* const char *: the model; a second one is refused */

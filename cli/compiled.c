@@ -55,7 +55,7 @@ static bool load(compiled *c, diag *d)
     return c->jit;
 }
 
-/* Code for more than this machine has is not made to be run here. */
+/* Can this machine run code for `t`?  If not, none is made. */
 static bool runs_here(const target *t, diag *d)
 {
     char missing[256];

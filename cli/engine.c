@@ -3,7 +3,8 @@
 
 #include "pass.h"
 
-/* A request for a gradient has no value of its own; it is none through a call. */
+/* The interpreter cannot run a request for a gradient, which has no value of its own.
+ * Calls go first, since there is no gradient through them. */
 static bool expand_gradients(ir_module *m, diag *d)
 {
     pass_ctx cx = {.m = m, .d = d};
@@ -13,7 +14,8 @@ static bool expand_gradients(ir_module *m, diag *d)
            pass_one(&cx, pass_find("grad"), &changed);
 }
 
-/* The model that the session is about to run; null after errors. */
+/* The model that the session is to run, and what its calls want as weights; null
+ * after errors. */
 static const struct ingot_model *make_model(ingot_engine *e, const ingot_options *o,
                                             const uint8_t **weights, diag *d)
 {
@@ -89,7 +91,7 @@ bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out
     return ok;
 }
 
-/* The interpreter needs no run to warm up, and is too slow for one. */
+/* The interpreter needs no run to warm up, and is too slow for one that counts not. */
 bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, invoke_times *t,
                        char error[TENSOR_ERROR_SIZE])
 {

@@ -5,6 +5,8 @@
 #include "ingot.h"
 #include "interpreter.h"
 
+/* A module that runs.  One of `interpreter` and `compiled` is null; the session is on
+ * the model that the other one shows. */
 struct ingot_engine {
     ingot_engine_kind kind;
     ir_module *m;
@@ -14,10 +16,10 @@ struct ingot_engine {
     const struct ingot_entry *entry;    /* what ingot_engine_run runs */
 };
 
-/* compiled.c: makes code and weights, or frees them. */
+/* These are of compiled.c: they make code and weights, and free them. */
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d);
 void engine_release(ingot_engine *e);
-/* The model in memory; *weights is what its calls want. */
+/* The compiled model, and in *weights what its calls want as such. */
 const struct ingot_model *engine_model(const ingot_engine *e, const uint8_t **weights);
 
 #endif

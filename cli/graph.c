@@ -14,7 +14,7 @@ static void escape(const char *s, text *out)
         text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
 }
 
-/* Constants and their copies would hide the rest. */
+/* Is the node left out?  Constants and their copies would hide the rest. */
 static bool is_hidden(const ir_fn *f, const ir_node *n)
 {
     if (n->op == OP_BROADCAST)
@@ -27,7 +27,7 @@ typedef struct trip_edges {
     uint32_t loop;
 } trip_edges;
 
-/* From the node that finds the symbol out, if one does. */
+/* Draws an arrow from the node that finds the value of a symbol, if one does. */
 static void draw_trip(void *cx, uint32_t symbol)
 {
     const trip_edges *t = cx;
@@ -59,7 +59,7 @@ static void draw_results(const graph *g, bool named)
 
 static void draw_fn(const graph *g, bool named);
 
-/* The bodies of control node i, each in a box that an arrow leads to. */
+/* Draws the bodies of control node i, each in a box to which an arrow leads. */
 static void draw_regions(const graph *g, uint32_t i)
 {
     static const char *const branch[] = {"then", "else"};

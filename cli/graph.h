@@ -4,7 +4,7 @@
 
 #include "ir.h"
 
-/* The first function in the language of Graphviz.  Constants and their copies are
+/* Adds the first function in the language of Graphviz.  Constants and their copies are
  * left out; bodies of control nodes are boxes around their nodes. */
 void graph_print(const ir_module *m, text *out);
 

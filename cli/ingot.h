@@ -28,7 +28,7 @@ typedef struct ingot_options {
 /* An .ir file is parsed, anything else read as ONNX.  Null after errors. */
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d);
 
-/* A file's text, the diag's; null after an error. */
+/* The text of a file, in memory of the diag; null after an error. */
 char *ingot_read_text(const char *path, diag *d);
 bool ingot_has_suffix(const char *path, const char *suffix);
 
@@ -49,7 +49,7 @@ const struct ingot_entry *ingot_engine_entry(const ingot_engine *e);
  * free.  False with a message. */
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE]);
-/* After one run to warm compiled code up; `runs` at least 1. */
+/* Times `runs` runs, at least 1; for compiled code after one to warm up. */
 bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, invoke_times *t,
                        char error[TENSOR_ERROR_SIZE]);
 /* Bytes of machine code and of weights; 0 for the interpreter. */

@@ -36,7 +36,8 @@ static const cli_option options[] = {
 
 /* ---- the plan ----------------------------------------------------------------------------- */
 
-/* The largest sum of what lives at one step, over values of constant size. */
+/* The bytes that any placement needs: the largest sum of values that live at one step,
+ * of those whose size is constant. */
 static int64_t least_peak(const ir_module *m, const plan_entry *e)
 {
     int64_t most = 0, n;
@@ -78,7 +79,7 @@ static void print_memory(const plan *p, text *out)
     }
 }
 
-/* Through Graphviz, which draws on stdout. */
+/* Draws by Graphviz, which writes to our stdout. */
 static bool print_svg(const ir_module *m)
 {
     text t = {0};
@@ -115,7 +116,7 @@ static void print_kernels(const lower *l, text *out)
     }
 }
 
-/* What the entries' computations become, and why they end where they do. */
+/* Adds the groups of each entry: what is computed together, and why it ends there. */
 static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 {
     const target t = model_target(&o->model);
@@ -134,7 +135,7 @@ static bool print_groups(const inspect_options *o, ir_module *m, text *out)
     return true;
 }
 
-/* What the stages behind the passes print. */
+/* Adds what the stages behind the passes leave: kernels, plan or memory. */
 static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
     const target t = model_target(&o->model);
@@ -156,7 +157,7 @@ static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *ou
     return ok;
 }
 
-/* A text of kernels, read and checked. */
+/* Reads and checks a text of kernels, and adds it as it prints. */
 static bool print_kernel_file(const char *path, diag *d, text *out)
 {
     const char *s = d->source = ingot_read_text(path, d);
@@ -176,7 +177,7 @@ static bool print_kernel_file(const char *path, diag *d, text *out)
     return ok;
 }
 
-/* A plan's text, read and checked. */
+/* Reads and checks the text of a plan, and adds it as it prints. */
 static bool print_plan_file(const char *path, diag *d, text *out)
 {
     const char *source = d->source = ingot_read_text(path, d);
@@ -190,7 +191,7 @@ static bool print_plan_file(const char *path, diag *d, text *out)
     return p != NULL;
 }
 
-/* The module as the stage leaves it; or what is made of it. */
+/* Adds the module as the stage leaves it, or what the stage makes of it. */
 static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))

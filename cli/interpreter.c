@@ -6,6 +6,8 @@
 #include "const.h"
 #include "eval.h"
 
+/* The model that is shown outside, and what its functions need: they find the
+ * interpreter where compiled code has its weights. */
 struct interpreter {
     struct ingot_model model;
     const ir_module *m;
@@ -21,7 +23,7 @@ static tensor_kind kind_of(const ir_type *t)
 
 /* ---- values of the evaluator ---------------------------------------------------- */
 
-/* Null: too large. */
+/* The value as the evaluator has it; null if it is too large. */
 static ir_val *val_from(arena *mem, const tensor_value *v)
 {
     if (v->kind == TENSOR_PLAIN) {
@@ -67,8 +69,8 @@ static bool wrong_input(interpreter *x, const char *name, const char *what)
     return false;
 }
 
-/* Items of sequences and optionals; a tensor as such was checked when the call
- * was prepared. */
+/* Checks kinds and element types.  The extents of a tensor as such were checked when
+ * the call was prepared; those of items follow from no symbol. */
 static bool check_value(interpreter *x, const ir_type *t, const tensor_value *v, const char *name)
 {
     if (kind_of(t) != v->kind)
@@ -115,7 +117,7 @@ static void init_states(void *states, const uint8_t *weights)
     }
 }
 
-/* The evaluator reads and overwrites the states where they are. */
+/* Makes the evaluator read and overwrite the states where the caller has them. */
 static void show_states(const interpreter *x, void *states, ir_eval *ev, arena *mem)
 {
     for (int32_t i = 0; i < x->model.state_count; i++) {

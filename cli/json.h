@@ -4,11 +4,11 @@
 
 #include "ir.h"
 
-/* `s` in quotes. */
+/* Adds or writes `s` in quotes. */
 void json_add_text(text *out, const char *s);
 void json_write_text(FILE *f, const char *s);
 
-/* All functions of the model, node by node; values are numbered in each function.
+/* Adds all functions of the model, node by node; values are numbered in each function.
  * Attributes are texts of the IR; data of constants is left out. */
 void json_add_module(text *out, const ir_module *m);
 

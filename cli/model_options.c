@@ -6,8 +6,8 @@
 #include "host.h"
 #include "outputs.h"
 
-/* NAME=VALUE is split at the last `=`: names may hold any other character.
- * What stands behind it; null if there is none. */
+/* What stands behind the last `=` of NAME=VALUE, since names may hold any character;
+ * null if there is none. */
 static const char *behind_name(const char *value)
 {
     const char *at = strrchr(value, '=');
@@ -58,7 +58,7 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
     return true;
 }
 
-/* Bytes, or with k, M or G behind: powers of 1024. */
+/* Stores a size: bytes, or with k, M or G behind it powers of 1024. */
 static bool set_max_weights(void *to, const cli_option *o, const char *value)
 {
     static const char units[] = "kMG";

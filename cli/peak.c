@@ -16,7 +16,7 @@ enum { CHAINS = 12 };
 #define STEP(k) a##k = a##k * x + y;
 #define SUM(k) x += a##k;
 
-/* One element of the sum, so that nothing can be left out. */
+/* Returns an element of the sum, so that the compiler can leave nothing out. */
 #define DEFINE_CHAINS(name, bytes, features)                                          \
     features static float name(int64_t steps)                                         \
     {                                                                                 \

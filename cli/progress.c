@@ -11,7 +11,7 @@
 
 #include "clock.h"
 
-/* Global, because a signal handler has no context. */
+/* The line is global because a signal handler has no context. */
 static char line[256];
 static volatile sig_atomic_t length, shown;
 static bool on, verbose;
@@ -71,7 +71,7 @@ void progress_step(const char *fmt, ...)
     if (n < 0)
         return;
     if (!verbose)
-        strcat(line, "\r");         /* so that a message covers it */
+        strcat(line, "\r");         /* a message that follows covers the line */
     length = (sig_atomic_t)strlen(line);
     if (shown)
         show();

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 void progress_start(bool verbose);
-/* What begins now; before progress_start nothing happens. */
+/* Says what begins now.  Before progress_start nothing happens. */
 void progress_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Ends the last step, clears the line. */
+/* Ends the last step and clears the line. */
 void progress_stop(void);
 
 #endif

@@ -36,8 +36,8 @@ typedef struct test_options {
 
 static const char *const outcome[] = {"passed", "failed", "skipped"};
 
-/* A case, or the cases in it: not deeper than the suites are.  Half a case counts,
- * for it is to fail. */
+/* Adds a folder that is a case, or the cases in it, no deeper than the suites have
+ * them.  Half a case is added too: it must fail, and not be passed over. */
 static bool add_cases(test_options *o, const char *folder, int depth)
 {
     enum { DEEPEST = 3 };
@@ -68,6 +68,7 @@ static bool add_cases(test_options *o, const char *folder, int depth)
 
 /* ---- children -------------------------------------------------------------------------------- */
 
+/* A child that runs a case. */
 typedef struct worker {
     pid_t pid;
     int fd;
@@ -77,7 +78,8 @@ typedef struct worker {
     text said;
 } worker;
 
-/* Says why on fd; so does what ends the process, on stderr. */
+/* Runs a case and says on fd why it fails.  What ends the process speaks on stderr,
+ * which is led to fd too. */
 static _Noreturn void child(const test_options *o, const char *folder, int fd,
                             const sigset_t *before)
 {
@@ -131,7 +133,7 @@ static void report(const test_options *o, const test_case *c)
                *c->reason ? ": " : "", c->reason);
 }
 
-/* What was said, on one line. */
+/* What a child said, as one line. */
 static char *one_line(const text *said)
 {
     char *s = strdup(said->at ? said->at : "");
@@ -242,7 +244,7 @@ static void print_json(const test_options *o, const int count[3], FILE *f)
 
 /* ---- command line -------------------------------------------------------------------------- */
 
-/* double: from 0 up. */
+/* Stores a double that is not below 0. */
 static bool set_tolerance(void *to, const cli_option *o, const char *value)
 {
     double *out = to;
@@ -304,7 +306,7 @@ static bool known_reason(const test_options *o, uint32_t i)
     return false;
 }
 
-/* Where nothing was tested, why: each reason once. */
+/* Says why nothing was tested, each reason once. */
 static void explain_skips(const test_options *o)
 {
     enum { MOST = 20 };

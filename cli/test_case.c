@@ -68,7 +68,7 @@ bool test_is_half(const char *folder)
 
 /* ---- tolerances ---------------------------------------------------------------------- */
 
-/* A number behind "key" in a small JSON file of the case. */
+/* Finds the number behind "key" in a small JSON file of the case. */
 static bool json_number(const char *folder, const char *file, const char *key, double *out)
 {
     char *path, buffer[8192], quoted[64];
@@ -129,7 +129,7 @@ static void values_free(values *v)
     v->at = NULL;
 }
 
-/* Files as many as there are; one more than values is an error. */
+/* Reads as many files as there are; one more than the entry has values is an error. */
 static bool load(const char *folder, const char *set, values *v, char *error)
 {
     bool ok = true, there = true;
@@ -225,9 +225,10 @@ static void explain(const diag *d, text *why)
     }
 }
 
-/* Extents of the set's tensors as --shape of the inputs, behind those given. */
-static bool bind_shapes(const struct ingot_entry *e, const char *folder, const char *set, import_options *o,
-                        diag *d)
+/* Adds to the options, behind the shapes that are given, the extents that the inputs
+ * have in this set. */
+static bool bind_shapes(const struct ingot_entry *e, const char *folder, const char *set,
+                        import_options *o, diag *d)
 {
     values in = inputs_of(e);
     char error[TENSOR_ERROR_SIZE];

@@ -21,7 +21,7 @@ char **test_list(const char *folder, const char *prefix, int *count);
 void test_list_free(char **names, int count);
 /* Is it a case, with data and a model? */
 bool test_is_case(const char *folder, bool model_given);
-/* Has it data or a model? */
+/* Is it half a case, with data or with a model? */
 bool test_is_half(const char *folder);
 /* Runs all sets of the case; adds the reason when it does not pass. */
 test_outcome test_case_run(const test_settings *s, const char *folder, text *why);

@@ -5,10 +5,10 @@
 
 #include "image.h"
 
-/* The image's name is a C identifier; those of entries, tensors, states and
- * dims are made identifiers, a second equal one gets _2. */
+/* Adds the header.  The image's name is a C identifier; the names of entries, tensors,
+ * states and dims are made identifiers, and of two equal ones the second gets _2. */
 void library_header(const image *im, text *out);
-/* Needs the header's text before it. */
+/* Adds the functions that the header declares; the header must stand before them. */
 void library_source(const image *im, text *out);
 
 /* Is it a reserved word of C or C++, or a macro that may stand for something? */

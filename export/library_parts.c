@@ -69,7 +69,8 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-/* Taken, or reserved for macros, by the compiler, <stdint.h> or <stddef.h>. */
+/* Is the name taken by the compiler, <stdint.h> or <stddef.h>, or reserved for their
+ * macros? */
 static bool taken(const char *s)
 {
     static const char *const macros[] = {"INT",     "UINT",   "PTRDIFF_", "SIG_ATOMIC_", "SIZE_",
@@ -143,7 +144,7 @@ static void name_inputs(library *l, library_entry *x)
     name_set_free(&inputs);
 }
 
-/* The members with the data have the first choice. */
+/* Members with data choose their names first, those with extents take what is left. */
 static void name_outputs(library *l, library_entry *x)
 {
     uint32_t n = x->e->output.len;

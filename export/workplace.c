@@ -94,8 +94,8 @@ static void say_command(char *const *argv)
 
 enum { NO_PROGRAM = 127 };
 
-/* In a group of its own, so that an interruption ends its children too; -1 if
- * it cannot be started.  `slot` is that of the group. */
+/* Starts a program in a group of its own, so that an interruption ends its children
+ * too.  -1 if it cannot be started; *slot is that of the group in cleanup.h. */
 static pid_t start(char *const *argv, int *slot)
 {
     sigset_t before;
@@ -132,7 +132,7 @@ bool workplace_run(const workplace *w, char *const *argv)
     pid_t ended = waitpid(pid, &status, 0);
     int why = errno;
     if (ended < 0 || !WIFEXITED(status))
-        kill(-pid, SIGKILL);            /* nobody of it writes behind our back */
+        kill(-pid, SIGKILL);            /* no process of the group goes on writing */
     cleanup_done(slot);
     if (ended < 0)
         return cli_wrong("%s: %s", argv[0], strerror(why));

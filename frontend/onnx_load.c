@@ -102,7 +102,8 @@ static bool bound_by_shape(const onnx_model *x, const char *raw, int64_t *v)
 
     for (size_t i = 0; i < g->n_input; i++) {
         const Onnx__TypeProto *t = g->input[i]->type;
-        const import_shape *s = g->input[i]->name ? import_shape_of(x->options, g->input[i]->name) : NULL;
+        const char *name = g->input[i]->name;
+        const import_shape *s = name ? import_shape_of(x->options, name) : NULL;
         const Onnx__TensorShapeProto *shape =
             s && t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && t->tensor_type
                 ? t->tensor_type->shape : NULL;

@@ -199,7 +199,8 @@ static bool tensor_type(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, c
 static bool add_weights(onnx_model *x, const Onnx__TensorProto *t, uint64_t bytes, ir_loc loc)
 {
     x->weights += bytes;
-    return x->weights <= import_max_weights(x->options) || tensor_error(x, t, loc, "the weights exceed --max-weights");
+    return x->weights <= import_max_weights(x->options) ||
+           tensor_error(x, t, loc, "the weights exceed --max-weights");
 }
 
 /* The typed elements, wherever they stand, in memory form or as in raw_data. */

@@ -42,7 +42,7 @@ int32_t bind_find_dim(const struct ingot_entry *e, const char *name)
     return -1;
 }
 
-/* The symbol of an axis; -1: it has none. */
+/* The symbol that is the extent of an axis; -1: it is a number, or computed. */
 static int32_t symbol_of(const struct ingot_entry *e, const struct ingot_value_info *v,
                          int32_t axis)
 {
@@ -51,7 +51,8 @@ static int32_t symbol_of(const struct ingot_entry *e, const struct ingot_value_i
     return d < 0 && d >= -(int64_t)e->dim_count ? (int32_t)(-1 - d) : -1;
 }
 
-/* Where a symbol's value came from: the first input with it, before `index`. */
+/* Finds where a symbol's value came from: the first axis of an input before `index`
+ * whose extent it is. */
 static bool find_origin(const struct ingot_entry *e, int32_t symbol, int32_t index,
                         const char **name, int32_t *axis)
 {

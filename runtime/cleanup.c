@@ -13,12 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Global, because a signal handler has no context. */
+/* What is to be removed and ended.  It is global because a signal handler has no
+ * context; a slot that holds neither is free. */
 enum { SLOTS = 320 };
 static _Atomic(const char *) paths[SLOTS];
 static _Atomic(pid_t) groups[SLOTS];
 
-/* A second for the leader to end in peace; then none of the group is left. */
+/* Gives the leader a second to end in peace; then all of the group is killed. */
 static void end_group(pid_t leader)
 {
     const struct timespec tick = {.tv_nsec = 10000000};
@@ -34,7 +35,8 @@ static void end_group(pid_t leader)
         waitpid(leader, NULL, 0);
 }
 
-/* By the system's call: opendir allocates, which a signal handler must not. */
+/* Uses the system's call: opendir allocates memory, which a signal handler must not
+ * do. */
 static void empty_folder(int fd)
 {
     union {

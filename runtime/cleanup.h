@@ -13,7 +13,8 @@
  * what was started and removing what was registered. */
 void cleanup_catch_interrupt(void);
 
-/* Puts interruptions off, so that what is made and its registration are one. */
+/* Puts interruptions off between the two calls, so that no file is made without
+ * being registered. */
 void cleanup_hold(sigset_t *before);
 void cleanup_release(const sigset_t *before);
 
@@ -25,10 +26,12 @@ int cleanup_group(pid_t leader);
 void cleanup_done(int slot);
 /* Removes a file, or a folder and the files in it, whoever made them. */
 void cleanup_remove(const char *path);
-/* In a child after fork: what is registered is the parent's. */
+/* To be called in a child after fork: what is registered belongs to the parent, and
+ * the child must not remove it. */
 void cleanup_forget(void);
 
-/* One file under construction. */
+/* One file under construction: written at `temp`, to be renamed to `path`.  `temp` is
+ * null for a device or a pipe, which is written directly. */
 typedef struct partial {
     FILE *file;
     char *temp;
@@ -38,8 +41,8 @@ typedef struct partial {
 
 /* Why `path` cannot be a regular file to be made or replaced; null if it can. */
 const char *partial_refused(const char *path);
-/* Opens; false with the reason in errno.  The path must live on.  A device or
- * pipe is written directly. */
+/* Begins a file; `path` must live until it is closed.  False with the reason in
+ * errno. */
 bool partial_open(partial *p, const char *path);
 /* Gives the file its name if `keep` and all was written, else removes it.  False,
  * with the reason in errno, unless all is where it should be. */

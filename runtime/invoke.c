@@ -27,7 +27,7 @@ static void take(void *context, void *memory)
 
 /* ---- preparing -------------------------------------------------------------------- */
 
-/* The tensor as such, or as the boxed value that the interpreter wants. */
+/* Compiled code is given the elements of a tensor, the interpreter the whole value. */
 static bool bind_input(invoke *v, int32_t i, const tensor_value *in, char *error)
 {
     const struct ingot_value_info *info = &v->entry->inputs[i];
@@ -127,7 +127,7 @@ bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const te
 
 /* ---- running ------------------------------------------------------------------------ */
 
-/* The results of an earlier run whose memory is not reused. */
+/* Frees results of an earlier run that the next one makes anew. */
 static void drop_results(invoke *v)
 {
     for (int32_t i = 0; i < v->entry->output_count; i++)
@@ -193,7 +193,7 @@ bool invoke_time(invoke *v, bool warm_up, size_t runs, invoke_times *t,
 
 /* ---- results ------------------------------------------------------------------------- */
 
-/* The output's memory is the caller's from now on. */
+/* Moves a dense output to *t.  False if the model gave it extents that cannot be. */
 static bool take_dense(invoke *v, int32_t i, tensor *t)
 {
     int64_t room = v->held[i].t.count, count = 1;
@@ -238,7 +238,8 @@ bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])
     return true;
 }
 
-/* Strings of a dense output belong to the model or its inputs. */
+/* The strings of a dense output are not freed: they belong to the model or to the
+ * inputs. */
 static void free_output(invoke *v, int32_t i)
 {
     const struct ingot_value_info *o = &v->entry->outputs[i];

@@ -6,11 +6,14 @@
 
 #include "session.h"
 
-/* All members are of invoke.c. */
+/* A call that is prepared.  The members belong to invoke.c, but for `dims` and
+ * `outputs`, which may be read.  For an entry f(x: f32[n,3]) -> y: f32[n], called
+ * with two rows, dims is {2}, inputs points to the elements of x, held has the
+ * tensor y and outputs points to its elements and to its extents. */
 typedef struct invoke {
     session *s;
     const struct ingot_entry *entry;
-    int64_t *dims;                  /* value per symbol, BIND_FREE: not used */
+    int64_t *dims;                  /* the value of each symbol of the entry */
     const void **inputs;
     struct ingot_buffer *outputs;
     tensor_value *held;             /* memory of the outputs */
@@ -33,7 +36,7 @@ typedef struct invoke_times {
  * invoke_free in any case is allowed. */
 bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const tensor_value *in,
                     char error[TENSOR_ERROR_SIZE]);
-/* A run that fails leaves the states as they were. */
+/* Runs the entry once.  False with a message; the states are then as they were. */
 bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE]);
 /* Times `runs` runs, each alone, at least 1, after one to warm up if asked for.
  * The states are afterwards as they were before. */

@@ -8,7 +8,7 @@ typedef struct area {
     float y0, x0, y1, x1;
 } area;
 
-/* The other one where one is NaN. */
+/* Where one operand is NaN, the result is the other. */
 static float less(float a, float b)
 {
     return a < b || b != b ? a : b;
@@ -67,7 +67,8 @@ static void suppress(const search *s, int64_t best)
             s->gone[i] = 1;
 }
 
-/* Appends (batch, class, box) to out; returns how many. */
+/* Appends a triple (batch, class, box) to `out` for each box that is kept; returns how
+ * many there are. */
 static int64_t search_class(const search *s, int64_t batch, int64_t class, int64_t *out)
 {
     int64_t count = 0, best;

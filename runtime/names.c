@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* `next` is the number that a further use of the name tries first: after x, x_2 and
+ * x_3 it is 4 in the slot of x. */
 struct name_slot {
     char *name;
     uint32_t next;
 };
 
-/* FNV-1a. */
+/* FNV-1a (Fowler, Noll, Vo), of 32 bits. */
 static uint32_t hash(const char *s)
 {
     uint32_t h = 2166136261u;
@@ -22,7 +24,7 @@ static uint32_t hash(const char *s)
     return h;
 }
 
-/* The slot of `name`, or the empty one where it belongs. */
+/* The slot that holds `name`, or else the empty slot where it would be put. */
 static struct name_slot *find(const name_set *s, const char *name)
 {
     uint32_t i = hash(name) & (s->room - 1);
@@ -32,7 +34,7 @@ static struct name_slot *find(const name_set *s, const char *name)
     return &s->slot[i];
 }
 
-/* At least half of the slots stay empty. */
+/* Keeps at least half of the slots empty, so that a search ends soon. */
 static bool make_room(name_set *s)
 {
     enum { FIRST = 16 };

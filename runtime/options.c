@@ -28,7 +28,8 @@ static int least(int a, int b, int c)
     return m < c ? m : c;
 }
 
-/* Edit distance (Levenshtein) of words shorter than 64. */
+/* The edit distance (Levenshtein) of two words; words of 64 letters and more are
+ * far from all others. */
 static int distance(const char *a, const char *b)
 {
     int row[65], n = (int)strlen(b);
@@ -49,7 +50,8 @@ static int distance(const char *a, const char *b)
     return row[n];
 }
 
-/* So many letters may be wrong: at least one must be right. */
+/* How many letters of a name may be wrong: one and a quarter of them, but never
+ * all, or a single letter would be near to every other. */
 static int most_wrong(const char *name)
 {
     int letters = (int)strlen(name + strspn(name, "-")), most = 1 + letters / 4;
@@ -222,7 +224,7 @@ static search find(const cli_option *o, const char *name, size_t n)
     return s;
 }
 
-/* The names of a table, to look for one that is near. */
+/* The names of all options of a table, to look for one that is near a typo. */
 typedef struct name_list {
     const char *at[MAX_NAMES];
     int n;
@@ -250,7 +252,7 @@ static bool unknown(const cli_option *o, const char *arg, size_t n)
                 : cli_wrong("unknown option '%s' (see --help)", word);
 }
 
-/* An operand, behind n others. */
+/* Gives an operand, which stands behind n others, to its row. */
 static bool take_operand(const cli_option *options, char *to, size_t n, const char *arg)
 {
     search s = find(options, NULL, n);
@@ -259,7 +261,8 @@ static bool take_operand(const cli_option *options, char *to, size_t n, const ch
                  : cli_wrong("'%s' is no option (see --help)", arg);
 }
 
-/* The option argv[*i], and its value where that is an argument of its own. */
+/* Gives the value of option argv[*i] to its row.  Where the value is an argument of
+ * its own, *i moves on to it. */
 static bool take_option(const cli_option *options, char *to, int argc, char **argv, int *i)
 {
     const char *arg = argv[*i];
@@ -297,7 +300,9 @@ int cli_parse(int argc, char **argv, const char *usage, const char *about,
             return CLI_HELP;
         }
         bool operand = plain || arg[0] != '-' || !arg[1];
-        if (!(operand ? take_operand(options, to, operands++, arg) : take_option(options, to, argc, argv, &i)))
+        bool taken = operand ? take_operand(options, to, operands++, arg)
+                             : take_option(options, to, argc, argv, &i);
+        if (!taken)
             return CLI_USAGE;
     }
     return CLI_OK;

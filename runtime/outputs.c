@@ -72,7 +72,8 @@ static bool is_float(int32_t dtype)
            dtype == TENSOR_BF16;
 }
 
-/* One row of more than SHOWN elements that are no less than 0 and sum to 1. */
+/* Is it one row of more than SHOWN elements that are no less than 0 and sum to 1?
+ * Then the reader wants to know which are the largest. */
 static bool is_distribution(const tensor *t)
 {
     double sum = 0;
@@ -164,7 +165,7 @@ void outputs_show(const char *name, const tensor_value *v)
 
 /* ---- inputs made up ------------------------------------------------------------------ */
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
+/* The generator splitmix64 (Steele, Lea, Flood 2014). */
 static uint64_t next_random(uint64_t *s)
 {
     uint64_t z = *s += 0x9e3779b97f4a7c15u;
@@ -180,7 +181,7 @@ static void random_element(int32_t dtype, size_t size, uint64_t r, char *out)
     double d = f;
     uint64_t small = r % 2;
     uint32_t bits;
-    /* sign and mantissa at random, exponent of [0.5, 1) */
+    /* The sign and the mantissa are random, the exponent is that of [0.5, 1). */
     uint16_t half = (uint16_t)((r >> 48 & 0x83ff) | 14 << 10);
 
     memcpy(&bits, &f, 4);

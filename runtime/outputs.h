@@ -5,16 +5,19 @@
 
 #include "tensor_io.h"
 
-/* Writes n values into a folder, which is made, parents included: NAME.npy, or
- * NAME.pb if `pb` or .npy cannot hold it. */
+/* Writes n values as files of a folder, which is made with its parents where it is
+ * not there.  A value is NAME.npy, or NAME.pb if `pb` is set or .npy has no such
+ * type.  False with a message. */
 bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
                    int n, char error[TENSOR_ERROR_SIZE]);
-/* A line on stdout: type, first elements, and of a vector of probabilities the
- * five largest. */
+/* Prints a line with the type and the first elements; of a vector of probabilities
+ * another line with the five largest. */
 void outputs_show(const char *name, const tensor_value *v);
-/* Floating point in [-1,1), the rest 0 or 1: the same for the same seed. */
+/* Fills a tensor: floating-point elements lie in [-1,1), others are 0 or 1.  The
+ * elements are the same for the same seed, on every machine. */
 void outputs_random(tensor *t, uint64_t seed);
-/* "1x3x48x192", or empty for a scalar; false if it is no such list. */
+/* Reads extents such as "1x3x48x192"; the empty text is a scalar's.  False if the
+ * text is no such list. */
 bool outputs_parse_shape(const char *text, int32_t *rank, int64_t dims[TENSOR_MAX_RANK]);
 
 #endif

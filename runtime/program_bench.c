@@ -14,10 +14,11 @@ static void print_json(FILE *f, const program *p, const invoke_times *t)
             "\"weights_bytes\":%llu,\"flops\":%llu,\n \"runs\":[{\"engine\":\"%s\","
             "\"threads\":%d,\"runs\":%lld,\"min_ms\":%.6f,\"median_ms\":%.6f}]}\n",
             m->name, m->cpu ? m->cpu : "", t->workspace_size, (unsigned long long)m->weights_size,
-            (unsigned long long)t->flops, p->o->engine ? p->o->engine : "compiled", p->threads, p->o->bench, 1e3 * t->min, 1e3 * t->median);
+            (unsigned long long)t->flops, p->o->engine ? p->o->engine : "compiled", p->threads,
+            p->o->bench, 1e3 * t->min, 1e3 * t->median);
 }
 
-/* Short times have more digits. */
+/* Digits behind the point: a short time needs more to say anything. */
 static int digits(double ms)
 {
     return ms < 0.1 ? 6 : 3;

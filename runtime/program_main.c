@@ -107,13 +107,14 @@ static int run_linked(const program_options *o, const struct ingot_model *m, int
     char error[TENSOR_ERROR_SIZE], missing[256];
     const uint8_t *weights = NULL;
     session s = {0};
-    int status = CLI_FAILED;
 
-    if (!check_cpu(m->cpu, missing, sizeof missing))
+    if (!check_cpu(m->cpu, missing, sizeof missing)) {
         cli_wrong("this CPU lacks %s, which the code is compiled for (%s)", missing, m->cpu);
-    else if (find_weights(o, m, &weights))
-        status = session_open(&s, m, weights, threads, error) ? program_run(o, &s)
-                                                              : (cli_wrong("%s", error), CLI_FAILED);
+        return CLI_FAILED;
+    }
+    bool ready = find_weights(o, m, &weights) &&
+                 (session_open(&s, m, weights, threads, error) || cli_wrong("%s", error));
+    int status = ready ? program_run(o, &s) : CLI_FAILED;
     session_close(&s);
     release_weights(m, weights);
     return status;

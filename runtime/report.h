@@ -5,9 +5,11 @@
 
 #include "cleanup.h"
 
-/* A null path asks for none, and is true.  False after a message. */
+/* Begins the file.  A null path asks for no file, and succeeds.  False after a
+ * message. */
 bool report_open(partial *p, const char *path);
-/* Puts the file in its place, if it is to be kept; false if not, or after a message. */
+/* Puts the file in its place if it is to be kept, else removes it.  False if it was
+ * not to be kept, or after a message. */
 bool report_close(partial *p, const char *path, bool keep);
 
 #endif

@@ -69,7 +69,8 @@ static void write_header(FILE *f, const struct ingot_model *m)
     fputc('}', f);
 }
 
-/* The text, with blanks behind it that bring the data to a multiple of 8. */
+/* The JSON text.  Blanks behind it bring the data to a multiple of 8 bytes.  Null
+ * without memory. */
 static char *header_text(const struct ingot_model *m, size_t *size)
 {
     char *text = NULL;
@@ -129,7 +130,7 @@ static bool take_char(cursor *c, char wanted)
     return true;
 }
 
-/* Four hexadecimal digits. */
+/* Reads four hexadecimal digits, which stand behind \u. */
 static bool take_code(cursor *c, uint32_t *code)
 {
     char digits[5] = "";
@@ -142,7 +143,7 @@ static bool take_code(cursor *c, uint32_t *code)
     return true;
 }
 
-/* As UTF-8; three bytes at most, for a code of 16 bits. */
+/* Writes a character of 16 bits as UTF-8, which takes three bytes at most. */
 static char *put_code(char *to, uint32_t code)
 {
     if (code < 0x80) {
@@ -266,7 +267,8 @@ static bool skip_metadata(cursor *c, char *word)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
-/* A file that is read into a session. */
+/* A file that is read into a session.  `name` and `word` are rooms for strings of the
+ * header, each as large as the header, so that no string can be too long. */
 typedef struct reading {
     session *s;
     const char *path;

@@ -11,7 +11,7 @@ static void differ_at(tensor_diff *d, int64_t i)
     d->equal = false;
 }
 
-/* Complex numbers are pairs of floating-point ones. */
+/* A complex number is compared as a pair of floating-point ones. */
 static tensor as_parts(const tensor *t)
 {
     tensor r = *t;

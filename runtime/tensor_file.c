@@ -58,7 +58,7 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
     return ok;
 }
 
-/* What comes from a pipe or device, as long as it lasts. */
+/* Reads a pipe or a device to its end.  Null with the reason in errno. */
 static uint8_t *read_stream(FILE *f, size_t *size)
 {
     const size_t most = (size_t)1 << 30;
@@ -93,7 +93,7 @@ static uint8_t *read_regular(FILE *f, size_t *size)
     return data;
 }
 
-/* Null with the reason in errno. */
+/* Reads all of a file.  Null with the reason in errno. */
 static uint8_t *slurp(FILE *f, size_t *size)
 {
     struct stat st;

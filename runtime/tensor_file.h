@@ -7,14 +7,14 @@
 /* Writes the message; returns false. */
 bool tensor_fail(char *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* What files hold in bools becomes 0 or 1: compiled code relies on it. */
+/* Makes each bool 0 or 1, which compiled code relies on: a file may hold any byte. */
 void tensor_settle_bools(tensor *t);
 
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error);
 bool npy_write(FILE *f, const tensor *t);
 bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,
              tensor_value *out, char *error);
-/* Bytes of `count` elements in raw_data. */
+/* How many bytes `count` elements take in the field raw_data of a TensorProto. */
 int64_t pb_packed_size(int32_t dtype, int64_t count);
 bool pb_write(FILE *f, const char *name, const tensor_value *v);
 

@@ -123,8 +123,9 @@ void tensor_value_free(tensor_value *v)
 
 /* ---- elements as numbers --------------------------------------------------- */
 
-/* sign, e exponent bits, m mantissa bits, bias; `finite`: no infinities, the
- * all-ones pattern alone is NaN; `uz`: the negative zero is NaN. */
+/* The value of a floating-point number of a sign, e bits of exponent with this bias,
+ * and m bits of mantissa.  `finite`: there are no infinities, and only the pattern
+ * of all ones is NaN.  `uz`: NaN is what else would be the negative zero. */
 static double small_float(uint32_t bits, int e, int m, int bias, bool finite, bool uz)
 {
     uint32_t exp = bits >> m & ((1u << e) - 1), man = bits & ((1u << m) - 1);

@@ -28,8 +28,9 @@ typedef struct tensor_string {
     uint64_t len;
 } tensor_string;
 
-/* data: count elements, row-major; sub-byte types take a byte each; strings
- * are tensor_string.  Owned, 64-byte aligned. */
+/* A dense tensor.  `data` has `count` elements in row-major order, is 64-byte aligned
+ * and is freed with the tensor.  An element of less than a byte takes a byte; one of
+ * a tensor of strings is a tensor_string. */
 typedef struct tensor {
     int32_t dtype, rank;
     int64_t dims[TENSOR_MAX_RANK];
@@ -39,7 +40,7 @@ typedef struct tensor {
 
 typedef enum tensor_kind { TENSOR_PLAIN, TENSOR_SEQUENCE, TENSOR_OPTIONAL } tensor_kind;
 
-/* PLAIN: t.  SEQUENCE: n items.  OPTIONAL: n = 0 or 1 item. */
+/* A tensor `t`, a sequence of n items, or an optional, which has no item or one. */
 typedef struct tensor_value {
     tensor_kind kind;
     tensor t;
@@ -70,9 +71,10 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE]);
 
-/* Can .npy hold it? */
+/* Can a .npy file hold it?  Sequences, strings and some types it cannot. */
 bool tensor_npy_holds(const tensor_value *v);
-/* Written under another name and renamed, so that no partial file is seen. */
+/* Writes a value as .npy, or as .pb with `name` in it.  The file is written under
+ * another name and renamed, so that no partial file is seen. */
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
 
@@ -86,7 +88,7 @@ typedef struct tensor_diff {
 tensor_diff tensor_compare(const tensor_value *got, const tensor_value *want,
                            double rtol, double atol);
 
-/* Element i as a double (not strings). */
+/* Element i as a double, of any type but strings. */
 double tensor_element(const tensor *t, int64_t i);
 
 #endif

@@ -18,7 +18,9 @@ static int32_t type_of_descr(const char *s, size_t n)
     return 0;
 }
 
-/* Points behind `'key':` and blanks in the header's dictionary. */
+/* Where the value of a key begins in the header, which is a dictionary of Python such
+ * as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.  Null if the key
+ * is not there. */
 static const char *value_of(const char *header, const char *key)
 {
     char quoted[32];
@@ -53,7 +55,7 @@ static bool parse_shape(const char *p, int64_t *dims, int32_t *rank)
     }
 }
 
-/* From column-major order to row-major. */
+/* Brings elements from column-major to row-major order. */
 static void reorder(tensor *t, const uint8_t *from)
 {
     size_t size = tensor_elem_size(t->dtype);

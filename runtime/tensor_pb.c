@@ -77,7 +77,8 @@ static bool next(wire *w, field *f)
     }
 }
 
-/* Where the elements of one tensor stand. */
+/* Where the elements of one tensor stand: in raw_data, in a typed field, or in
+ * neither, if there are none. */
 typedef struct parts {
     int32_t dtype, rank;
     int64_t dims[TENSOR_MAX_RANK];
@@ -107,7 +108,8 @@ static bool read_dims(wire *w, const field *f, parts *p)
     return true;
 }
 
-/* The first walk: everything but the typed elements. */
+/* The first walk over the message finds everything but the typed elements, for which
+ * the type must be known. */
 static bool read_head(wire w, parts *p)
 {
     field f;
@@ -133,7 +135,8 @@ static bool read_head(wire w, parts *p)
     return p->external ? bad(&w, "external data is not supported here") : true;
 }
 
-/* Sub-byte elements, low bits first, to a byte each; signed ones extended. */
+/* Spreads elements of less than a byte, which are packed with the low bits first, to
+ * a byte each; signed ones are extended. */
 static void unpack(const uint8_t *from, tensor *t)
 {
     const tensor_type *k = &tensor_types[t->dtype];
@@ -164,7 +167,8 @@ static bool read_raw(wire *w, const parts *p, tensor *t)
     return true;
 }
 
-/* Writes number `i` of a typed field: of 8-bit groups for sub-byte types. */
+/* Writes number i of a typed field.  For types of less than a byte a number holds 8
+ * bits, which are several elements. */
 static bool put(wire *w, tensor *t, int64_t i, uint64_t v)
 {
     const tensor_type *k = &tensor_types[t->dtype];
@@ -179,7 +183,7 @@ static bool put(wire *w, tensor *t, int64_t i, uint64_t v)
         }
         return i * per < t->count || bad(w, "more elements than the dims say");
     }
-    if (k->cls == 'c') {        /* two numbers an element */
+    if (k->cls == 'c') {        /* a complex element is two numbers */
         size_t half = k->size / 2u;
         if (i >= 2 * t->count)
             return bad(w, "more elements than the dims say");
@@ -229,7 +233,7 @@ static bool read_number(wire *w, uint32_t type, uint64_t *v)
     return type ? fixed(w, type == 5 ? 4 : 8, v) : varint(w, v);
 }
 
-/* Numbers one after the other in one field. */
+/* Reads the numbers of a packed field, which stand one after the other. */
 static bool read_run(const wire *w, const field *f, uint32_t type, tensor *t, int64_t *i)
 {
     wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
@@ -241,7 +245,7 @@ static bool read_run(const wire *w, const field *f, uint32_t type, tensor *t, in
     return true;
 }
 
-/* How many numbers or strings the typed field has. */
+/* How many numbers or strings the typed field of a tensor has. */
 static int64_t typed_count(const tensor *t)
 {
     const tensor_type *k = &tensor_types[t->dtype];
@@ -277,7 +281,7 @@ static bool read_typed(wire w, tensor *t)
     return i == typed_count(t) || bad(&w, "fewer elements than the dims say");
 }
 
-/* Elements that a file of `size` bytes can hold at most. */
+/* How many elements a file of `size` bytes can hold at most; more are not believed. */
 static uint64_t most_elements(int32_t dtype, size_t size)
 {
     int bits = tensor_types[dtype].bits;

@@ -97,7 +97,8 @@ static bool write_tensor(FILE *f, const char *name, const tensor *t)
     return put_varint(f, 9 << 3 | 2) && put_varint(f, raw_size(t)) && write_packed(f, t);
 }
 
-/* Field number and elem_type value of an item of this kind. */
+/* The number of the field that holds an item of this kind, and the value of elem_type
+ * that announces it. */
 static uint32_t item_field(tensor_kind k)
 {
     return k == TENSOR_PLAIN ? 3 : k == TENSOR_SEQUENCE ? 5 : 7;

@@ -303,7 +303,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_of_options), cmocka_unit_test(test_wrong_usage),
-        cmocka_unit_test(test_setters),          cmocka_unit_test(test_suggestions),      cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_setters),          cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_dims_and_shapes),  cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_partial_files),    cmocka_unit_test(test_what_may_be_written),
         cmocka_unit_test(test_workplace),        cmocka_unit_test(test_interruption),

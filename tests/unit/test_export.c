@@ -50,7 +50,8 @@ static void test_declarations(void **state)
     template_add_declaration(abi_text, "struct ingot_string {", "net", "NET", &t);
     expect_text(&t, "struct net_string {\n    const char *at;\n    uint64_t len;\n};");
     template_add_declaration(abi_text, "typedef void ingot_body", "net", "NET", &t);
-    expect_text(&t, "typedef void net_body(void *arg, int64_t begin, int64_t end, int32_t thread);");
+    expect_text(&t, "typedef void net_body(void *arg, int64_t begin, int64_t end, "
+                    "int32_t thread);");
 }
 
 static void test_keywords(void **state)
