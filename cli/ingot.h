@@ -3,10 +3,10 @@
 #ifndef INGOT_H
 #define INGOT_H
 
+#include "import.h"
 #include "interpreter.h"
 #include "invoke.h"
 #include "ir.h"
-#include "import.h"
 #include "pass.h"
 #include "target.h"
 #include "tensor_io.h"

@@ -108,6 +108,23 @@ static void test_setters(void **state)
         assert_int_equal(cli_parse(1, &wrong[i], "test", "", out, &o), CLI_USAGE);
 }
 
+/* The first operand goes to the first row of operands, the last row takes the rest. */
+static void test_operands(void **state)
+{
+    static const cli_option two[] = {{"FIRST", NULL, "", .set = see},
+                                     {"--flag", NULL, "", .set = see},
+                                     {"REST", NULL, "", .set = see},
+                                     {0}};
+    char *words[] = {"a", "--flag", "b", "c"};
+    text seen = {0};
+    (void)state;
+
+    assert_int_equal(cli_parse(4, words, "test", "", two, &seen), CLI_OK);
+    assert_string_equal(seen.at, "FIRST:a --flag:none REST:b REST:c ");
+    text_free(&seen);
+    assert_int_equal(cli_parse(1, words, "test", "", inner, &seen), CLI_USAGE);
+}
+
 static void test_suggestions(void **state)
 {
     static const char *const names[] = {"build", "bench", "run", "inspect"};
@@ -303,7 +320,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_of_options), cmocka_unit_test(test_wrong_usage),
-        cmocka_unit_test(test_setters),          cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_setters),          cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_suggestions),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_dims_and_shapes),  cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_partial_files),    cmocka_unit_test(test_what_may_be_written),
