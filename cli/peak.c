@@ -76,8 +76,8 @@ double peak_gflops(int threads)
     for (int i = 0; p && i < TIMES; i++) {
         double start = clock_now();
         p->run(p->context, body, &w, p->threads);
-        double rate = 2.0 * CHAINS * w.lanes * (double)w.steps * p->threads / (clock_now() - start) /
-                      1e9;
+        double operations = 2.0 * CHAINS * w.lanes * (double)w.steps * p->threads;
+        double rate = operations / (clock_now() - start) / 1e9;
         best = rate > best ? rate : best;
     }
     if (pool)
