@@ -266,6 +266,17 @@ bool onnx_reduce_log_sum_exp(onnx_op *n)
 
 /* ---- softmax ---------------------------------------------------------------------- */
 
+/* x / y where y repeats along a row: one division a row.  The sum of a softmax is at
+ * least 1, so its reciprocal is a number; types of 16 bits would round it too coarsely. */
+static ir_ref scaled_down(onnx_op *n, ir_ref x, ir_ref y)
+{
+    const ir_type *t = onnx_type_in(n->b, y);
+
+    if (dt_size(t->dtype) < dt_size(DT_F32))
+        return ir_b2(n->b, OP_DIV, x, y);
+    return ir_b2(n->b, OP_MUL, x, ir_2(n->b, OP_DIV, ir_splat(n->b, t, 1), y));
+}
+
 ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log)
 {
     int32_t axes[1] = {axis};
@@ -274,7 +285,7 @@ ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log)
     ir_ref sum = ir_reduce_keep(n->b, ir_1(n->b, OP_EXP, e), RED_SUM, axes, 1);
 
     return log ? ir_b2(n->b, OP_SUB, e, ir_1(n->b, OP_LOG, sum))
-               : ir_b2(n->b, OP_DIV, ir_1(n->b, OP_EXP, e), sum);
+               : scaled_down(n, ir_1(n->b, OP_EXP, e), sum);
 }
 
 static bool softmax_axis(onnx_op *n, bool log)
