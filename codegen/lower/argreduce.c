@@ -1,39 +1,92 @@
-/* codegen/lower/argreduce.c - positions of the least or greatest elements. */
+/* codegen/lower/argreduce.c - positions of the least or greatest elements.  Lanes lie
+ * along the last axis: each has an element of its own where that is kept; where it is
+ * reduced each has a part of the row, and the lanes are compared behind it. */
+#include "best.h"
 #include "nest.h"
 
-/* One element at a time along the axis: NaN wins, ties by `last`. */
+/* The template's kernel while it is made. */
+typedef struct argreduce {
+    job *j;
+    body b;
+    ir_ref x;
+    const ir_type *t, *yt;      /* of the operand, of the result */
+    ir_ints axis;               /* the one reduced */
+    int lanes;
+    best best;
+    lp_expr out[IR_MAX_RANK];
+} argreduce;
+
+/* Takes the element at position p of the axis. */
+static void take(argreduce *a, const lp_expr *lane, lp_expr p)
+{
+    lp_expr idx[IR_MAX_RANK];
+
+    nest_merge(a->t->rank, a->axis, a->out, &p, idx);
+    best_take(a->b.k, &a->best, lane, body_at(&a->b, a->x, idx), p);
+}
+
+/* The last axis is kept, or the axis is too short for lanes: element by element. */
+static void reduce_each(argreduce *a, lp_expr extent)
+{
+    lp_kernel *k = a->b.k;
+
+    best_begin(k, &a->best, 0);
+    take(a, NULL, lp_for(k, "r", lp_int(k, 0), extent));
+    lp_end(k);
+}
+
+static void reduce_row(argreduce *a, lp_expr extent)
+{
+    lp_kernel *k = a->b.k;
+
+    best_begin(k, &a->best, a->lanes);
+    lp_expr v = lp_vec(k, "v", lp_int(k, 0), extent, a->lanes, LP_MASKED);
+    lp_expr lane = lp_mod(k, v, lp_int(k, a->lanes));
+    take(a, &lane, v);
+    lp_end(k);
+    best_fold(k, &a->best, a->lanes);
+}
+
+/* Opens the loops over the result, the last axis in strips of vectors if `wide`, so
+ * that threads share it; returns how many. */
+static int open_result(argreduce *a, bool wide)
+{
+    enum { STRIP = 4 };
+    lp_kernel *k = a->b.k;
+    dim_table *d = &a->b.l->m->dims;
+    ir_dim outer[IR_MAX_RANK];
+    int n = a->yt->rank, last = n - 1, width = STRIP * a->lanes;
+
+    memcpy(outer, a->yt->dim, (size_t)n * sizeof *outer);
+    if (wide)
+        outer[last] = dim_ceildiv(d, outer[last], dim_int(d, width));
+    int open = n ? body_loops(&a->b, outer, n, a->out) : 0;
+    if (!wide)
+        return open;
+    lp_expr first = lp_mul(k, a->out[last], lp_int(k, width));
+    lp_expr end = lp_min(k, lp_add(k, first, lp_int(k, width)), body_dim(&a->b, a->yt->dim[last]));
+    a->out[last] = lp_vec(k, "v", first, end, a->lanes, LP_MASKED);
+    return open + 1;
+}
+
 bool template_argreduce(job *j)
 {
+    enum { TIMES = 4 };         /* vectors of a row for which comparing lanes pays */
     const struct ir_attr_ARGREDUCE *at = &j->root->attr->ARGREDUCE;
     const int32_t axis[1] = {(int32_t)at->axis};
-    ir_ref x = ir_arg(j->in->fn, j->root, 0);
-    const ir_type *t = ir_type_of(j->in->fn, x), *yt = ir_type_of(j->in->fn, j->root->first);
-    lp_expr out[IR_MAX_RANK], red[1], idx[IR_MAX_RANK];
-    body b;
+    const ir_fn *fn = j->in->fn;
+    argreduce a = {.j = j, .x = ir_arg(fn, j->root, 0), .axis = {1, axis}};
 
-    job_kernel(j, &b, "argreduce");
-    lp_kernel *k = b.k;
-    int open = yt->rank ? body_loops(&b, yt->dim, yt->rank, out) : 0;
-    lp_expr zero = lp_int(k, 0);
-    nest_merge(t->rank, (ir_ints){1, axis}, out, &zero, idx);
-    lp_buf best = lp_local(k, "best", t->dtype, 0, NULL, LP_REG, body_at(&b, x, idx));
-    lp_buf where = lp_local(k, "where", DT_I64, 0, NULL, LP_REG, zero);
-    lp_expr one = lp_int(k, 1);
-    red[0] = lp_for(k, "r", one, body_dim(&b, t->dim[axis[0]]));
-    nest_merge(t->rank, (ir_ints){1, axis}, out, red, idx);
-    lp_expr v = lp_let(k, "v", body_at(&b, x, idx)), o = lp_let(k, "o", lp_load(k, best, NULL));
-    lp_expr p = at->op == RED_MAX ? o : v, q = at->op == RED_MAX ? v : o;
-    lp_expr better = at->last ? lp_le(k, p, q) : lp_lt(k, p, q);
-    if (dt_is_float(t->dtype)) {
-        lp_expr vn = lp_1(k, SC_ISNAN, v), on = lp_1(k, SC_ISNAN, o);
-        lp_expr fresh = at->last ? vn : lp_and(k, vn, lp_1(k, SC_NOT, on));
-        better = lp_2(k, SC_OR, fresh, lp_and(k, better, lp_1(k, SC_NOT, on)));
-    }
-    better = lp_let(k, "better", better);
-    lp_store(k, best, NULL, lp_select(k, better, v, o));
-    lp_store(k, where, NULL, lp_select(k, better, red[0], lp_load(k, where, NULL)));
-    lp_end(k);
-    job_store(j, &b, out, lp_load(k, where, NULL));
-    nest_close(k, open);
-    return job_end(j, &b);
+    a.t = ir_type_of(fn, a.x), a.yt = ir_type_of(fn, j->root->first);
+    a.lanes = lanes_of(j->l, a.t->dtype);
+    a.best = (best){.op = at->op, .last = at->last, .dtype = a.t->dtype};
+    ir_dim length = a.t->dim[axis[0]];
+    bool row = axis[0] == a.t->rank - 1;
+    bool lanes = row && dim_hint(&j->l->m->dims, length) >= TIMES * a.lanes;
+    job_kernel(j, &a.b, "argreduce");
+    int open = open_result(&a, !row);
+    (lanes ? reduce_row : reduce_each)(&a, body_dim(&a.b, length));
+    job_store(j, &a.b, a.out, best_position(a.b.k, &a.best));
+    nest_close(a.b.k, open);
+    return job_end(j, &a.b);
 }

@@ -10,6 +10,7 @@
  * No loop asks for each element where the image ends, extents may be known at run
  * time only, and a box of 9 by 9 takes 18 operations instead of 81. Vectors run along
  * the last axis: the row, or what lies beside it (a block of channels). */
+#include "best.h"
 #include "nest.h"
 
 typedef struct win {
@@ -28,10 +29,10 @@ typedef struct window {
     ir_ref x;
     const ir_type *t, *yt;      /* of the operand, of the result */
     bool arg;                   /* positions are asked for, not values */
-    ir_dtype acc;
     int axis, last, lanes;
     bool beside;                /* lanes are not along the row */
-    lp_buf best, where;         /* of the place or output at hand */
+    best best;                  /* of the place or output at hand; without positions
+                                 * the value of any reduction */
     lp_buf row, rows_where;     /* by place, and by lane beside the row */
     lp_expr out[IR_MAX_RANK];   /* the output at hand */
     lp_expr at[2];              /* the place at hand, and the lane beside the row */
@@ -58,55 +59,23 @@ static bool stays(const window *x, int i)
 
 /* ---- the best so far --------------------------------------------------------------- */
 
-static lp_expr start_value(const window *x)
-{
-    return redop_start(x->b->k, x->w.op, x->acc);
-}
-
-/* A position behind all others. */
-static lp_expr nowhere(const window *x)
-{
-    return lp_int(x->b->k, INT64_MAX);
-}
-
 static void begin_best(window *x)
 {
     lp_kernel *k = x->b->k;
 
-    x->best = lp_local(k, "best", x->acc, 0, NULL, LP_REG, start_value(x));
     if (x->arg)
-        x->where = lp_local(k, "where", DT_I64, 0, NULL, LP_REG, nowhere(x));
+        best_begin(k, &x->best, 0);
+    else
+        x->best.value = lp_local(k, "best", x->best.dtype, 0, NULL, LP_REG, best_worst(k, &x->best));
 }
 
-/* Takes the element v at position p where it is better; NaN is the best, and of
- * equals the first one. */
-static void take_position(window *x, lp_expr v, lp_expr p)
-{
-    lp_kernel *k = x->b->k;
-
-    v = lp_let(k, "x", v);
-    p = lp_let(k, "p", p);
-    lp_expr o = lp_let(k, "o", lp_load(k, x->best, NULL));
-    lp_expr old = lp_let(k, "old", lp_load(k, x->where, NULL));
-    lp_expr better = x->w.op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
-    lp_expr same = lp_eq(k, v, o);
-    if (dt_is_float(x->acc)) {
-        lp_expr vn = lp_1(k, SC_ISNAN, v), on = lp_1(k, SC_ISNAN, o);
-        better = lp_2(k, SC_OR, better, lp_and(k, vn, lp_1(k, SC_NOT, on)));
-        same = lp_2(k, SC_OR, same, lp_and(k, vn, on));
-    }
-    lp_expr fresh = lp_2(k, SC_OR, better, lp_and(k, same, lp_lt(k, p, old)));
-    fresh = lp_let(k, "fresh", fresh);
-    lp_store(k, x->best, NULL, lp_select(k, fresh, v, o));
-    lp_store(k, x->where, NULL, lp_select(k, fresh, p, old));
-}
-
+/* Takes the element v, which is at position p. */
 static void take(window *x, lp_expr v, lp_expr p)
 {
     if (x->arg)
-        take_position(x, v, p);
+        best_take(x->b->k, &x->best, NULL, v, p);
     else
-        lp_update(x->b->k, redop_scalar(x->w.op), x->best, NULL, v);
+        lp_update(x->b->k, redop_scalar(x->best.op), x->best.value, NULL, v);
 }
 
 /* ---- places ------------------------------------------------------------------------- */
@@ -133,9 +102,9 @@ static void fill_rim(window *x, lp_expr lo, lp_expr hi)
     if (lo == hi)
         return;
     int open = open_row(x, "rim", lo, hi);
-    lp_store(k, x->row, x->at, start_value(x));
+    lp_store(k, x->row, x->at, best_worst(k, &x->best));
     if (x->arg)
-        lp_store(k, x->rows_where, x->at, nowhere(x));
+        lp_store(k, x->rows_where, x->at, best_nowhere(k, &x->best));
     nest_close(k, open);
 }
 
@@ -184,11 +153,11 @@ static void combine_places(window *x)
     idx[x->axis] = lp_add(k, x->place, x->at[0]);
     if (x->beside)
         idx[x->last] = lp_add(k, x->out[x->last], x->at[1]);
-    take(x, lp_cast(k, x->acc, body_at(x->b, x->x, idx)), x->arg ? linear(x, idx) : 0);
+    take(x, lp_cast(k, x->best.dtype, body_at(x->b, x->x, idx)), x->arg ? linear(x, idx) : 0);
     nest_close(k, taps);
-    lp_store(k, x->row, x->at, lp_load(k, x->best, NULL));
+    lp_store(k, x->row, x->at, lp_load(k, x->best.value, NULL));
     if (x->arg)
-        lp_store(k, x->rows_where, x->at, lp_load(k, x->where, NULL));
+        lp_store(k, x->rows_where, x->at, lp_load(k, x->best.where, NULL));
     nest_close(k, open);
 }
 
@@ -211,10 +180,8 @@ static void combine_outputs(window *x)
     idx[x->axis] = lp_add(k, x->out[x->axis], o);
     if (x->beside)
         idx[x->last] = lp_add(k, x->out[x->last], x->at[1]);
-    lp_expr result = lp_load(k, x->arg ? x->where : x->best, NULL);
-    if (x->arg)                 /* a window of padding alone: 0 */
-        result = lp_select(k, lp_eq(k, result, nowhere(x)), zero, result);
-    job_store(x->j, x->b, idx, result);
+    job_store(x->j, x->b, idx,
+              x->arg ? best_position(k, &x->best) : lp_load(k, x->best.value, NULL));
     nest_close(k, open);
 }
 
@@ -316,7 +283,7 @@ static void make_row(window *x)
     lp_expr extents[2] = {places_of(x, lp_int(k, outputs)), lp_int(k, chunk)};
 
     find_places(x);
-    x->row = lp_local(k, "row", x->acc, rank, extents, LP_ROW, 0);
+    x->row = lp_local(k, "row", x->best.dtype, rank, extents, LP_ROW, 0);
     if (x->arg)
         x->rows_where = lp_local(k, "places", DT_I64, rank, extents, LP_ROW, 0);
     fill_rim(x, lp_int(k, 0), x->begin);
@@ -334,8 +301,8 @@ bool template_window(job *j)
 
     x.t = ir_type_of(fn, x.x), x.yt = ir_type_of(fn, j->root->first);
     x.arg = j->root->op == OP_WINDOWARG;
-    x.acc = x.arg ? x.t->dtype : acc_dtype(x.t->dtype);
-    x.lanes = lanes_of(j->l, x.acc);
+    x.best = (best){.op = x.w.op, .dtype = x.arg ? x.t->dtype : acc_dtype(x.t->dtype)};
+    x.lanes = lanes_of(j->l, x.best.dtype);
     x.last = x.axis = x.t->rank - 1;
     if (x.last < 0) {
         j->failed = "a window without axes";
