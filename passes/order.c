@@ -1,0 +1,259 @@
+/* passes/order.c - sorting, as the order of rows of unsigned keys.
+ *   sort, topk, unique  ->  topk {axis=1, k=n} of u32[rows,n] or u64[rows,n], smallest first
+ * That is what the runtime's kernels do, and ties keep their order.  The key of an element
+ * grows with it: floats by the bits of their magnitude, signed integers shifted, both turned
+ * around where the largest comes first; all NaNs have the last key.  What is asked for is
+ * then gathered by the places.  Types without such keys (texts), and distinct slices of
+ * several elements, stay as they are. */
+#include "pass.h"
+
+/* x as rows of the axis' elements; the shape that leads back. */
+typedef struct table {
+    ir_ref x;                       /* [rows, n] */
+    ir_dim rows, n;
+    int axis, rank;
+    ir_dim turned[IR_MAX_RANK];     /* shape with the axis last */
+    int32_t perm[IR_MAX_RANK];      /* axis to the end */
+} table;
+
+static const ir_type *type_of(const ir_build *b, ir_ref x)
+{
+    return ir_type_of(b->fn, x);
+}
+
+static table table_of(ir_build *b, ir_ref x, int axis)
+{
+    const ir_type *t = type_of(b, x);
+    table r = {.rows = {1}, .n = t->dim[axis], .axis = axis, .rank = t->rank};
+    int n = 0;
+
+    for (int i = 0; i < t->rank; i++)
+        if (i != axis) {
+            r.perm[n] = i;
+            r.turned[n++] = t->dim[i];
+            r.rows = dim_mul(&b->m->dims, r.rows, t->dim[i]);
+        }
+    r.perm[n] = axis;
+    r.turned[n] = r.n;
+    r.x = ir_reshape(b, ir_transpose(b, x, r.perm), (ir_dim[]){r.rows, r.n}, 2);
+    return r;
+}
+
+/* y: [rows, n], as x lay, with n along the axis. */
+static ir_ref untabled(ir_build *b, table *r, ir_ref y, ir_dim n)
+{
+    int32_t back[IR_MAX_RANK];
+
+    for (int i = 0; i < r->rank; i++)
+        back[r->perm[i]] = i;
+    r->turned[r->rank - 1] = n;
+    return ir_transpose(b, ir_reshape(b, y, r->turned, r->rank), back);
+}
+
+/* ---- keys ------------------------------------------------------------------------- */
+
+static ir_ref splat(ir_build *b, ir_ref like, int64_t v)
+{
+    const ir_type *t = type_of(b, like);
+
+    return ir_broadcast(b, ir_int(b, t->dtype, v), t->dim, t->rank, NULL);
+}
+
+static ir_ref bits(ir_build *b, ir_ref x, ir_dtype to)
+{
+    return ir_make(b, OP_BITCAST, &x, 1, &(ir_attr){.BITCAST = {.to = to}});
+}
+
+/* Negative floats by falling magnitude, then the others; adding 0 makes one zero of two. */
+static ir_ref float_key(ir_build *b, ir_ref x, ir_dtype key, ir_ref sign)
+{
+    const ir_type *t = type_of(b, x);
+    ir_ref zero = ir_splat(b, t, 0), k = bits(b, ir_2(b, OP_ADD, x, zero), key);
+
+    return ir_select(b, ir_2(b, OP_LT, x, zero), ir_1(b, OP_NOT, k), ir_2(b, OP_OR, k, sign));
+}
+
+/* Keys u32 or u64 of x's elements, which grow as the place in the order does. */
+static ir_ref keys_of(ir_build *b, ir_ref x, bool largest)
+{
+    ir_dtype dt = type_of(b, x)->dtype;
+    bool wide = dt_bits(dt) > 32, flt = dt_is_float(dt), sign = dt_is_signed(dt);
+    ir_dtype key = wide ? DT_U64 : DT_U32;
+    ir_dtype as = flt ? (wide ? DT_F64 : DT_F32) : sign ? (wide ? DT_I64 : DT_I32) : key;
+    ir_ref value = ir_cast(b, x, as);
+    ir_ref k = as == key ? value : bits(b, value, key);
+    ir_ref top = splat(b, k, wide ? INT64_MIN : INT32_MIN);
+
+    if (flt)
+        k = float_key(b, value, key, top);
+    else if (sign)
+        k = ir_2(b, OP_XOR, k, top);
+    if (largest)
+        k = ir_1(b, OP_NOT, k);
+    return flt ? ir_select(b, ir_1(b, OP_ISNAN, value), splat(b, k, -1), k) : k;
+}
+
+static bool has_keys(const ir_type *t)
+{
+    ir_dtype d = t->dtype;
+
+    return t->kind == TY_TENSOR && (dt_is_int(d) || d == DT_BOOL ||
+           d == DT_F32 || d == DT_F64 || d == DT_F16 || d == DT_BF16);
+}
+
+/* Places of the elements of each row of keys [rows, n], in order: i64[rows, n].  `sorted`
+ * gets the keys in order, unless it is null. */
+static ir_ref places_of(ir_build *b, ir_ref keys, ir_ref *sorted)
+{
+    ir_attr a = {.TOPK = {.axis = 1, .k = type_of(b, keys)->dim[1]}};
+    ir_ref r = ir_make(b, OP_TOPK, &keys, 1, &a);
+
+    if (sorted)
+        *sorted = r;
+    return r == IR_NONE ? r : r + 1;
+}
+
+/* x[row, places[row, i]]: both [rows, ..]. */
+static ir_ref pick(ir_build *b, ir_ref x, ir_ref places)
+{
+    const ir_type *t = type_of(b, places);
+    ir_ref index[2] = {ir_iota(b, DT_I64, t->dim, 2, 0), places};
+
+    return ir_gather(b, x, index, (int32_t[]){0, 1}, 2, false);
+}
+
+/* ---- sort, topk --------------------------------------------------------------------- */
+
+static bool expand_sort(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
+{
+    const struct ir_attr_SORT *a = &n->attr->SORT;
+    table r = table_of(b, args[0], (int)a->axis);
+    ir_ref places = places_of(b, keys_of(b, r.x, a->desc), NULL);
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        table x = table_of(b, args[i], (int)a->axis);
+        out[i] = untabled(b, &x, pick(b, x.x, places), x.n);
+    }
+    return true;
+}
+
+/* What the kernels do is not expanded again. */
+static bool is_expanded(const ir_build *b, const ir_node *n, ir_ref x)
+{
+    const struct ir_attr_TOPK *a = &n->attr->TOPK;
+    const ir_type *t = type_of(b, x);
+
+    return (t->dtype == DT_U32 || t->dtype == DT_U64) && t->rank == 2 && a->axis == 1 &&
+           !a->largest && dim_same(a->k, t->dim[1]);
+}
+
+static bool expand_topk(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
+{
+    const struct ir_attr_TOPK *a = &n->attr->TOPK;
+    ir_dim zero = {0}, one = {1};
+
+    if (is_expanded(b, n, args[0]))
+        return false;
+    table r = table_of(b, args[0], (int)a->axis);
+    ir_check_dims(b, dim_le(&b->m->dims, a->k, r.n), "topk: k is out of range");
+    ir_ref places = places_of(b, keys_of(b, r.x, a->largest), NULL);
+    places = ir_slice_axis(b, places, 1, zero, one, a->k);
+    out[0] = untabled(b, &r, pick(b, r.x, places), a->k);
+    out[1] = untabled(b, &r, places, a->k);
+    return true;
+}
+
+/* ---- unique ----------------------------------------------------------------------------
+ * Of the sorted keys the first of each run of equals stands for a group:
+ *   keys   2 2 5 7 7      places 1 4 0 2 3     (x = 5 2 7 7 2)
+ *   fresh  1 0 1 1 0      starts 0 2 3         group of each key 0 0 1 2 2 */
+
+static ir_ref line(ir_build *b, ir_ref x, ir_dim n)
+{
+    return ir_reshape(b, x, &n, 1);
+}
+
+static ir_ref at(ir_build *b, ir_ref x, ir_ref index)
+{
+    return ir_gather(b, x, &index, (int32_t[]){0}, 1, false);
+}
+
+/* i64[n] with value[i] at index[i], or summed there. */
+static ir_ref scattered(ir_build *b, ir_dim n, ir_ref index, ir_ref value, bool sum)
+{
+    ir_ref zero = ir_splat(b, ir_ty(b, DT_I64, &n, 1), 0), args[3] = {zero, index, value};
+    static const int32_t axis[1] = {0};
+    ir_attr a = {.SCATTER = {.axes = {1, axis}, .op = sum ? RED_SUM : RED_SET}};
+
+    return ir_make(b, OP_SCATTER, args, 3, &a);
+}
+
+/* bool[n]: does the key differ from the one before? */
+static ir_ref fresh_of(ir_build *b, ir_ref keys, ir_dim n)
+{
+    ir_ref i = ir_iota(b, DT_I64, &n, 1, 0), one = splat(b, i, 1);
+    ir_ref before = at(b, keys, ir_2(b, OP_SUB, i, one));       /* clamped at the first */
+
+    return ir_2(b, OP_OR, ir_2(b, OP_NE, keys, before), ir_2(b, OP_LT, i, one));
+}
+
+/* Numbers groups by first appearance: what stands by group is picked in that order. */
+static ir_ref renumber(ir_build *b, ir_ref *first, ir_ref *size)
+{
+    ir_dim n = type_of(b, *first)->dim[0];
+    ir_ref keys = keys_of(b, ir_reshape(b, *first, (ir_dim[]){{1}, n}, 2), false);
+    ir_ref order = line(b, places_of(b, keys, NULL), n);
+
+    *first = at(b, *first, order);
+    *size = at(b, *size, order);
+    return scattered(b, n, order, ir_iota(b, DT_I64, &n, 1, 0), false);
+}
+
+static bool expand_unique(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
+{
+    const struct ir_attr_UNIQUE *a = &n->attr->UNIQUE;
+    const ir_type *t = type_of(b, args[0]);
+    dim_table *d = &b->m->dims;
+    ir_ref keys;
+
+    if (!a->flat && t->rank != 1)
+        return false;
+    ir_dim count = type_count(&b->m->types, t), groups = d->symbol.at[a->sym].self;
+    ir_ref x = line(b, args[0], count);
+    ir_ref places = places_of(b, keys_of(b, ir_reshape(b, x, (ir_dim[]){{1}, count}, 2), false),
+                              &keys);
+    places = line(b, places, count);
+    ir_ref fresh = fresh_of(b, line(b, keys, count), count);
+    ir_ref starts = ir_make(b, OP_NONZERO, &fresh, 1, &(ir_attr){.NONZERO = {.sym = a->sym}});
+    ir_ref first = at(b, places, line(b, starts, groups));
+    ir_ref ones = ir_cast(b, fresh, DT_I64), run;
+    run = ir_make(b, OP_CUMUL, &ones, 1, &(ir_attr){.CUMUL = {.axis = 0, .op = RED_SUM}});
+    run = ir_2(b, OP_SUB, run, splat(b, run, 1));
+    ir_ref size = scattered(b, groups, run, splat(b, run, 1), true);
+    if (a->unsorted)
+        run = at(b, renumber(b, &first, &size), run);
+    out[0] = at(b, x, first);
+    out[1] = first;
+    out[2] = scattered(b, count, places, run, false);
+    out[3] = size;
+    return true;
+}
+
+static bool expand(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, const ir_ref *args,
+                   ir_ref *out)
+{
+    (void)cx, (void)old;
+    if ((n->op != OP_SORT && n->op != OP_TOPK && n->op != OP_UNIQUE) ||
+        !has_keys(type_of(b, args[0])))
+        return false;
+    return n->op == OP_SORT   ? expand_sort(b, n, args, out)
+           : n->op == OP_TOPK ? expand_topk(b, n, args, out)
+                              : expand_unique(b, n, args, out);
+}
+
+bool pass_order(pass_ctx *cx, ir_fn *fn)
+{
+    bool any = pass_has(fn, OP_SORT) || pass_has(fn, OP_TOPK) || pass_has(fn, OP_UNIQUE);
+
+    return any && ir_expand(cx->m, fn, cx->d, expand, NULL);
+}
