@@ -154,7 +154,7 @@ static bool make_binary(build_options *o, ingot_code *c, diag *d)
     bool ok = image_compile(&c->image, (int)o->jobs, &parts, d) &&
               link_write_objects(&o->work, &parts);
     objects_free(&parts);
-    if (!ok)
+    if (!ok || (!is(o, "exe") && !link_kernels(&o->work, &c->image)))
         return false;
     if (is(o, "obj"))
         return link_object(&o->work, &c->image);

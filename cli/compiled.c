@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "host.h"
 #include "jit.h"
+#include "kernels.h"
 #include "progress.h"
 
 typedef struct compiled {
@@ -40,6 +41,12 @@ static bool pack_weights(compiled *c, diag *d)
                       : diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
 }
 
+/* The runtime's kernels, which this program has. */
+static const jit_symbol kernels[] = {
+#define KERNEL(name, ...) {"ingot_kernel_" #name, (void (*)(void))ingot_kernel_##name},
+#include "kernels.def"
+    {0}};
+
 static bool load(compiled *c, diag *d)
 {
     objects o = {0};
@@ -48,7 +55,7 @@ static bool load(compiled *c, diag *d)
         return false;
     progress_step("generating code");
     if (image_compile(&c->code.image, thread_cpus(), &o, d))
-        c->jit = jit_load(&c->code.image, &o, c->weights, d);
+        c->jit = jit_load(&c->code.image, &o, c->weights, kernels, d);
     c->model = c->jit ? jit_model(c->jit) : NULL;
     c->code_size = objects_code_size(&o);
     objects_free(&o);

@@ -153,12 +153,17 @@ static int is_source(const struct dirent *e)
     return dot && !strcmp(dot, ".c");
 }
 
-/* All of its sources, to be compiled for another architecture. */
-static bool add_sources(command *c, arena *mem)
+static int is_kernel(const struct dirent *e)
+{
+    return is_source(e) && !strncmp(e->d_name, "kernel_", 7);
+}
+
+/* Sources of it, to be compiled for another architecture. */
+static bool add_sources(command *c, arena *mem, int (*which)(const struct dirent *e))
 {
     const char *folder = runtime_path(mem, "ingot_rt", "../" INGOT_DATADIR "/ingot/runtime");
     struct dirent **entry;
-    int n = folder ? scandir(folder, &entry, is_source, alphasort) : -1;
+    int n = folder ? scandir(folder, &entry, which, alphasort) : -1;
 
     if (n < 0)
         return false;
@@ -175,12 +180,46 @@ static bool add_sources(command *c, arena *mem)
 static bool add_runtime(command *c, const tools *t, arena *mem)
 {
     if (t->cross)
-        return add_sources(c, mem);
+        return add_sources(c, mem, is_source);
     const char *archive =
         runtime_path(mem, "libingot_rt.a", "../" INGOT_LIBDIR "/ingot/libingot_rt.a");
     if (archive)
         add(c, archive);
     return archive;
+}
+
+/* Does the plan call kernels?  Adds arguments that fetch those from the archive. */
+static bool add_called(command *c, const plan *p, arena *mem)
+{
+    uint32_t before = c->len;
+
+    for (uint32_t i = 0; i < p->block.len; i++)
+        for (uint32_t k = 0; k < p->block.at[i]->step.len; k++) {
+            const plan_step *s = &p->block.at[i]->step.at[k];
+            if (s->op == STEP_EXTERN)
+                add(c, arena_printf(mem, "-Wl,-u,ingot_kernel_%s", s->note));
+        }
+    return c->len > before;
+}
+
+bool link_kernels(workplace *w, const image *im)
+{
+    tools t = tools_for(im->target);
+    command c = {0};
+    arena mem = {0};
+    bool ok = true;
+
+    add_all(&c, (const char *[]){t.cc, "-r", "-nostdlib", "-fPIC", NULL});
+    if (add_called(&c, im->p, &mem)) {
+        const char *object = workplace_object(w);
+        add_all(&c, (const char *[]){"-o", object, NULL});
+        ok = object && (t.cross ? add_sources(&c, &mem, is_kernel) : add_runtime(&c, &t, &mem));
+        add(&c, NULL);
+        ok = ok && workplace_run(w, c.at);
+    }
+    vec_free(&c);
+    arena_reset(&mem);
+    return ok;
 }
 
 /* ---- linking ------------------------------------------------------------------------------ */

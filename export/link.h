@@ -12,6 +12,9 @@ bool link_write_file(const char *path, const void *data, size_t size);
 bool link_write_weights(const workplace *w, const image *im);
 /* The model's code, as files of the workplace.  False after a message. */
 bool link_write_objects(workplace *w, const objects *o);
+/* The runtime's kernels that the model calls, likewise: what has no runtime of its own
+ * holds them itself.  They are weak, so that models in one program share a copy. */
+bool link_kernels(workplace *w, const image *im);
 /* From those files to WORK_OUT, with the weights unless they stay apart; the header of
  * a library in WORK_HEADER.  False after a message. */
 bool link_object(const workplace *w, const image *im);

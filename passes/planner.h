@@ -83,6 +83,11 @@ void plan_one_entry(planner *pl, const ir_fn *fn);
 void plan_if(scope *s, const ir_node *n);
 void plan_loop(scope *s, const ir_node *n);
 
+/* ---- plan_extern.c ---- */
+
+/* A step that calls a kernel of the runtime (ir/kernels.def). */
+void plan_extern(scope *s, const ir_node *n);
+
 /* ---- plan_state.c: updates ---- */
 
 void plan_place_updates(scope *s);     /* before the steps */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # symbols.sh INGOT - a library with every scalar function of every float type,
 # and casts between all types, needs nothing of its surroundings but memcpy,
-# memset and memmove; for each instruction set.
+# memset and memmove; for each instruction set.  So does one that sorts and chooses.
 set -euo pipefail
 ingot=$1
 dir=$(mktemp -d)
@@ -67,6 +67,17 @@ done
 for type in i64 i32 i8 u64 u8 bool; do
     casts $type | model $type >"$dir/$type.ir"
 done
+cat >"$dir/ordered.ir" <<'TEXT'
+dim n any
+dim c any
+entry main(%x: f32[m,4], %s: f64[9], %b: f32[1,s,4], %w: f32[1,2,s], %k: i64[], %o: f32[]) {
+  %1 = nonzero %x {sym=n} : i64[2,n]
+  %2, %3 = topk %s {k=3, largest=true} : f64[3], i64[3]
+  %4 = sort %x {axis=1} : f32[m,4]
+  %5 = nms %b, %w, %k, %o, %o {sym=c} : i64[c,3]
+  return %1, best=%2, at=%3, y=%4, chosen=%5
+}
+TEXT
 for cpu in x86-64 x86-64-v2 x86-64-v3 x86-64-v4; do
     for model in "$dir"/*.ir; do
         name=$cpu-$(basename "$model" .ir)

@@ -18,16 +18,24 @@ static void symbol_name(char name[400], const image *im, const char *what)
     snprintf(name, 400, "%s_%s", im->name, what);
 }
 
-static LLVMErrorRef define_weights(jit *j, const image *im, const uint8_t *weights,
-                                   LLVMOrcJITDylibRef lib)
+static LLVMErrorRef define(jit *j, LLVMOrcJITDylibRef lib, const char *name, uintptr_t address)
+{
+    LLVMOrcCSymbolMapPair pair = {
+        LLVMOrcLLJITMangleAndIntern(j->orc, name),
+        {(LLVMOrcExecutorAddress)address, {LLVMJITSymbolGenericFlagsExported, 0}}};
+    return LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(&pair, 1));
+}
+
+static LLVMErrorRef define_all(jit *j, LLVMOrcJITDylibRef lib, const image *im,
+                               const uint8_t *weights, const jit_symbol *symbols)
 {
     char name[400];
 
     symbol_name(name, im, "weights");
-    LLVMOrcCSymbolMapPair pair = {
-        LLVMOrcLLJITMangleAndIntern(j->orc, name),
-        {(LLVMOrcExecutorAddress)(uintptr_t)weights, {LLVMJITSymbolGenericFlagsExported, 0}}};
-    return LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(&pair, 1));
+    LLVMErrorRef e = define(j, lib, name, (uintptr_t)weights);
+    for (; !e && symbols->name; symbols++)
+        e = define(j, lib, symbols->name, (uintptr_t)symbols->function);
+    return e;
 }
 
 /* The C library's memcpy, memmove and memset are this process's. */
@@ -56,7 +64,8 @@ static LLVMErrorRef add_objects(jit *j, const objects *o, LLVMOrcJITDylibRef lib
     return e;
 }
 
-static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, const uint8_t *weights)
+static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, const uint8_t *weights,
+                                 const jit_symbol *symbols)
 {
     LLVMOrcExecutorAddress model;
     char name[400];
@@ -66,17 +75,18 @@ static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, cons
         return e;
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->orc);
     symbol_name(name, im, "model");
-    if ((e = define_process(j, lib)) || (e = define_weights(j, im, weights, lib)) ||
+    if ((e = define_process(j, lib)) || (e = define_all(j, lib, im, weights, symbols)) ||
         (e = add_objects(j, o, lib)) || (e = LLVMOrcLLJITLookup(j->orc, &model, name)))
         return e;
     j->model = (const struct ingot_model *)(uintptr_t)model;
     return NULL;
 }
 
-jit *jit_load(const image *im, const objects *o, const uint8_t *weights, diag *d)
+jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const jit_symbol *symbols,
+              diag *d)
 {
     jit *j = mem_alloc(sizeof *j);
-    LLVMErrorRef e = link_objects(j, im, o, weights);
+    LLVMErrorRef e = link_objects(j, im, o, weights, symbols);
 
     if (!e)
         return j;

@@ -7,9 +7,16 @@
 struct ingot_model;
 typedef struct jit jit;
 
+/* What the image's code may call: a null name ends a list. */
+typedef struct jit_symbol {
+    const char *name;
+    void (*function)(void);
+} jit_symbol;
+
 /* Links the image's objects; its table refers to these weights, which stay the
- * caller's.  Null after an error. */
-jit *jit_load(const image *im, const objects *o, const uint8_t *weights, diag *d);
+ * caller's, as its code does to these symbols.  Null after an error. */
+jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const jit_symbol *symbols,
+              diag *d);
 void jit_close(jit *j);
 /* The image's table, see ir/abi.h. */
 const struct ingot_model *jit_model(const jit *j);

@@ -89,7 +89,17 @@ void pe_write_extents(emitter *e);
 /* i1: do the bytes of an output that the caller gives overflow? */
 value pe_output_overflow(emitter *e);
 
+/* ---- extern.c ---- */
+
+/* Calls a kernel of the runtime. */
+void pe_extern(emitter *e, const plan_step *s);
+
 /* ---- plan.c ---- */
+
+/* Where a value's bytes are. */
+value pe_address(emitter *e, uint32_t id);
+/* Goes on if `good`, else leaves with the status and message. */
+void pe_demand(emitter *e, value good, value status, value message);
 
 value pe_run(emitter *e);           /* the entry's run */
 value pe_starter(emitter *e);       /* the helper, once per module */

@@ -31,7 +31,7 @@ static value slot_offset(emitter *e, uint32_t slot)
 
 static value address_at(emitter *e, uint32_t id, ir_dim offset);
 
-static value address(emitter *e, uint32_t id)
+value pe_address(emitter *e, uint32_t id)
 {
     const plan_value *v = &e->e->value.at[id];
     int64_t of = v->of;
@@ -60,7 +60,7 @@ static value address(emitter *e, uint32_t id)
 
 static value address_at(emitter *e, uint32_t id, ir_dim offset)
 {
-    value base = address(e, id);
+    value base = pe_address(e, id);
 
     return pe_at(e, base, pe_dim(e, offset));
 }
@@ -72,25 +72,30 @@ static value string(emitter *e, const char *s)
     return LLVMBuildGlobalStringPtr(e->b, s, "");
 }
 
-/* Goes on if `good`, else leaves with the status and message. */
-static void demand(emitter *e, value good, int status, const char *message)
+void pe_demand(emitter *e, value good, value status, value message)
 {
     LLVMBasicBlockRef bad = pe_block(e), next = pe_block(e);
 
     LLVMBuildCondBr(e->b, good, next, bad);
     LLVMPositionBuilderAtEnd(e->b, bad);
-    value why = string(e, message ? message : "");
-    LLVMBuildStore(e->b, why, pe_at(e, e->call, pe_int(e, offsetof(struct ingot_call, message))));
-    LLVMBuildStore(e->b, LLVMConstInt(e->i32, (unsigned)status, false), e->status);
+    LLVMBuildStore(e->b, message,
+                   pe_at(e, e->call, pe_int(e, offsetof(struct ingot_call, message))));
+    LLVMBuildStore(e->b, status, e->status);
     LLVMBuildBr(e->b, e->leave);
     LLVMPositionBuilderAtEnd(e->b, next);
+}
+
+static void demand(emitter *e, value good, int status, const char *message)
+{
+    pe_demand(e, good, LLVMConstInt(e->i32, (unsigned)status, false),
+              string(e, message ? message : ""));
 }
 
 static value condition(emitter *e, plan_cond c)
 {
     if (c.value == PLAN_NONE)
         return LLVMBuildICmp(e->b, LLVMIntNE, pe_dim(e, c.dim), pe_int(e, 0), "");
-    return LLVMBuildICmp(e->b, LLVMIntNE, pe_load(e, address(e, c.value), 0, e->i8),
+    return LLVMBuildICmp(e->b, LLVMIntNE, pe_load(e, pe_address(e, c.value), 0, e->i8),
                          LLVMConstInt(e->i8, 0, false), "");
 }
 
@@ -291,7 +296,7 @@ static void emit_run(emitter *e, const plan_step *s)
         late_scratch(e, s);
     set_word(e, 1, pe_dim(e, s->u.run.scratch));
     for (uint32_t i = 0; i < s->u.run.narg; i++)
-        set_word(e, at++, address(e, s->u.run.arg[i]));
+        set_word(e, at++, pe_address(e, s->u.run.arg[i]));
     for (uint32_t i = 0; i < s->u.run.ndim; i++)
         set_word(e, at++, pe_dim(e, s->u.run.dim[i]));
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
@@ -307,7 +312,7 @@ static void emit_store(emitter *e, const plan_step *s)
 {
     const ir_type *t = e->e->value.at[s->u.store.to].type;
     int size = dt_size(t->dtype);
-    value to = address(e, s->u.store.to);
+    value to = pe_address(e, s->u.store.to);
 
     for (uint32_t i = 0; i < s->u.store.n; i++) {
         value v = pe_dim(e, s->u.store.dim[i]);
@@ -320,7 +325,7 @@ static void emit_store(emitter *e, const plan_step *s)
 static void emit_bind(emitter *e, const plan_step *s)
 {
     const dim_symbol *d = &e->dims->symbol.at[s->u.bind.sym];
-    value v = pe_load(e, address(e, s->u.bind.value), 0, e->i64);
+    value v = pe_load(e, pe_address(e, s->u.bind.value), 0, e->i64);
     value low = LLVMBuildICmp(e->b, LLVMIntSGE, v, pe_int(e, d->lo), "");
     value high = LLVMBuildICmp(e->b, LLVMIntSLE, v, pe_int(e, d->hi), "");
 
@@ -425,7 +430,7 @@ static void step(emitter *e, const plan_step *s)
     case STEP_GIVE: emit_give(e, s); break;
     case STEP_IF: emit_if(e, s); break;
     case STEP_LOOP: emit_loop(e, s); break;
-    case STEP_EXTERN: ICE_IF(true, "extern steps are not emitted yet");
+    case STEP_EXTERN: pe_extern(e, s); break;
     }
 }
 
