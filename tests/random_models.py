@@ -290,6 +290,53 @@ def einsum(rng):
     return m, [helper.make_node('Einsum', names, ['y'], equation=equation)]
 
 
+def boxes(m, count):
+    """A batch of boxes with scores of two classes."""
+    m.inputs += [helper.make_tensor_value_info('boxes', FLOAT, [1, 'n', 4]),
+                 helper.make_tensor_value_info('scores', FLOAT, [1, 2, 'n'])]
+    corner, size = m.array([1, count, 2]), np.abs(m.array([1, count, 2]))
+    m.arrays |= {'boxes': np.concatenate([corner, corner + size], 2), 'scores': m.array([1, 2, count])}
+    for name, value in [('most', np.int64(m.rng.randint(0, count))),
+                        ('overlap', np.float32(m.rng.random())), ('least', np.float32(-0.5))]:
+        m.constants.append(numpy_helper.from_array(value.reshape(1), name))
+    return helper.make_node('NonMaxSuppression', ['boxes', 'scores', 'most', 'overlap', 'least'], ['i'])
+
+
+def ordered(rng):
+    """What is ordered or chosen by data, of few different numbers, with what reads it."""
+    m = Model(rng)
+    kind = rng.choice(['TopK', 'TopK', 'Unique', 'NonZero', 'Compress', 'NonMaxSuppression'])
+    shape = [rng.choice([1, 2, 5, 17, 40]) for _ in range(rng.randint(1, 3))]
+    axis = rng.randrange(len(shape))
+    nodes = []
+    if kind != 'NonMaxSuppression':
+        m.input('x', shape, m.some_axes(range(len(shape))))
+        m.arrays['x'] = np.round(m.arrays['x'] * rng.choice([2, 50]))
+    if kind == 'TopK':
+        k = rng.randint(1, shape[axis])
+        m.constants.append(numpy_helper.from_array(np.array([k]), 'k'))
+        nodes.append(helper.make_node('TopK', ['x', 'k'], ['v', 'i'], axis=axis,
+                                      largest=rng.randint(0, 1)))
+    elif kind == 'Unique':
+        nodes.append(helper.make_node('Unique', ['x'], ['v', 'first', 'i', 'count'],
+                                      sorted=rng.randint(0, 1)))
+    elif kind == 'NonZero':
+        nodes.append(helper.make_node('NonZero', ['x'], ['i']))
+    elif kind == 'Compress':
+        on = [rng.random() < 0.6 for _ in range(rng.randint(1, shape[axis]))]
+        m.constants.append(numpy_helper.from_array(np.array(on), 'on'))
+        nodes += [helper.make_node('Compress', ['x', 'on'], ['v'], axis=axis),
+                  helper.make_node('Shape', ['v'], ['i'])]
+    else:
+        nodes.append(boxes(m, rng.randint(1, 30)))
+    nodes.append(helper.make_node('Cast', ['i'], ['f'], to=FLOAT))
+    nodes.append(helper.make_node(rng.choice(['Tanh', 'Identity', 'Neg']), ['f'], ['y']))
+    if kind in ('TopK', 'Unique', 'Compress'):
+        nodes.append(helper.make_node('Relu', ['v'], ['z']))
+        m.outputs = ['y', 'z']
+    return m, nodes
+
+
 ACTIVATIONS = {'Affine': 2, 'Elu': 1, 'HardSigmoid': 2, 'LeakyRelu': 1, 'Relu': 0, 'ScaledTanh': 2,
                'Sigmoid': 0, 'Softplus': 0, 'Softsign': 0, 'Tanh': 0, 'ThresholdedRelu': 1}
 
@@ -615,7 +662,7 @@ def mixed(rng):
 
 
 MAKERS = [lambda r: conv(r, False), lambda r: conv(r, True), lambda r: conv(r, False), pool, matmul,
-          control, recurrent, quantized, einsum, mixed, mixed]
+          control, recurrent, quantized, einsum, ordered, mixed, mixed]
 
 
 def write_case(folder, m, nodes):
