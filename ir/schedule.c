@@ -12,29 +12,25 @@ enum {
 };
 
 /* A tile's sums, one row of the panel's vectors and one element of the first
- * operand fit the registers.  Wide tiles with few rows come first: rows that lie
- * a power of two apart fall into few sets of the cache. */
+ * operand fit the registers.  Of equal cost the first is taken.  Wide tiles with few
+ * rows come before narrow ones: rows that lie a power of two apart fall into few sets
+ * of the cache. */
 typedef struct tile_shape {
     int registers, vectors, rows;
+    bool near;                  /* only for rows that are neighbours: others would need
+                                   more registers for addresses than there are */
 } tile_shape;
 
 static const tile_shape shapes[] = {
-    {32, 4, 6}, {32, 3, 8}, {32, 2, 12}, {32, 1, 14},
-    {16, 4, 1}, {16, 2, 6}, {16, 1, 10},
-    {8, 1, 5},
+    {32, 2, 14, true},  {32, 4, 6, false}, {32, 3, 8, false}, {32, 2, 12, false},
+    {32, 1, 14, false}, {16, 4, 1, false}, {16, 2, 6, false}, {16, 3, 4, true},
+    {16, 1, 10, false}, {8, 1, 5, false},
 };
 
 /* Registers that one vector takes. */
 static int registers_of(const target *t, ir_dtype d, int lanes)
 {
     return (int)max_i64(lanes * dt_size(d) / t->vector_bytes, 1);
-}
-
-int schedule_lanes(const target *t, ir_dtype d)
-{
-    enum { LEAST = 4, MOST = 16 };
-
-    return (int)max_i64(min_i64(target_lanes(t, d), MOST), LEAST);
 }
 
 /* The first shape for as many registers as there are, or the next fewer. */
@@ -48,23 +44,24 @@ static const tile_shape *first_shape(int registers)
 }
 
 /* Quarter cycles of one k over all tiles of `rows` rows and `vectors` of columns.
- * Multiply-adds and loads run two in a cycle; loads may miss, which counts half
- * as much again. */
-static int64_t tile_cost(const tile_shape *s, int64_t rows, int64_t vectors)
+ * Multiply-adds and loads run two in a cycle; loads from rows that lie apart may miss,
+ * which counts half as much again. */
+static int64_t tile_cost(const tile_shape *s, int64_t rows, int64_t vectors, bool near)
 {
     int64_t tiles = (rows + s->rows - 1) / s->rows;
     int64_t panels = (vectors + s->vectors - 1) / s->vectors;
     int64_t loads = rows + tiles * s->vectors;
 
-    return panels * (2 * max_i64(rows * s->vectors, loads) + loads);
+    return panels * (2 * max_i64(rows * s->vectors, loads) + (near ? 0 : loads));
 }
 
-static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors)
+static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors, bool near)
 {
-    const tile_shape *best = first_shape(registers), *end = shapes + COUNT(shapes);
+    const tile_shape *first = first_shape(registers), *best = NULL;
 
-    for (const tile_shape *s = best; s < end && s->registers == best->registers; s++)
-        if (tile_cost(s, rows, vectors) < tile_cost(best, rows, vectors))
+    for (const tile_shape *s = first; s < shapes + COUNT(shapes); s++)
+        if (s->registers == first->registers && (near || !s->near) &&
+            (!best || tile_cost(s, rows, vectors, near) < tile_cost(best, rows, vectors, near)))
             best = s;
     return best;
 }
@@ -111,11 +108,11 @@ static void choose_tile(const target *t, const problem *p, schedule *s)
     int64_t rows = counted(p->rows, MANY), columns = counted(p->columns, MANY * s->lanes);
     int64_t vectors = (columns + s->lanes - 1) / s->lanes;
     int registers = t->vector_regs / registers_of(t, p->sums, s->lanes);
-    const tile_shape *best = cheapest(registers, rows, vectors);
+    const tile_shape *best = cheapest(registers, rows, vectors, p->near);
 
     s->vectors = best->vectors;
     s->rows = (int32_t)(p->rows < 0 ? best->rows : evenly(rows, best->rows));
-    s->parts = schedule_parts(t, p->sums, s, s->rows);
+    s->parts = p->whole ? 1 : schedule_parts(t, p->sums, s, s->rows);
 }
 
 /* Blocks of rows that all panels meet before the next: their rows stay in half of
@@ -139,22 +136,24 @@ static bool repays_packing(const problem *p, const schedule *s)
 }
 
 /* Panels are streams that tiles of long vectors read faster than the processor
- * foresees. */
-static int32_t choose_ahead(const target *t, const schedule *s)
+ * foresees; not where a row of them is all that a sum needs. */
+static int32_t choose_ahead(const target *t, const problem *p, const schedule *s)
 {
-    enum { LONG = 64, FEWEST_ROWS = 4, DISTANCE = 1024 };
+    enum { LONG = 64, FEWEST_ROWS = 4, DISTANCE = 2048 };
+    bool waits = s->rows < FEWEST_ROWS || t->vector_bytes < LONG;
 
-    return s->pack && s->rows >= FEWEST_ROWS && t->vector_bytes >= LONG ? DISTANCE : 0;
+    return s->pack && !p->by_lanes && !waits ? DISTANCE : 0;
 }
 
 schedule schedule_product(const target *t, const problem *p)
 {
-    schedule s = {.lanes = schedule_lanes(t, p->sums)};
+    schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums),
+                  .next = p->far_ahead};
 
     choose_tile(t, p, &s);
     s.group = choose_group(t, p, s.rows);
     s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
-    s.ahead = choose_ahead(t, &s);
+    s.ahead = choose_ahead(t, p, &s);
     return s;
 }
 
@@ -171,6 +170,14 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return "an operand that is not stored row by row is read in panels (pack=1)";
     if (s->group && p->rows < 0)
         return "rows that only the run knows are in no groups";
+    if (p->lanes && s->lanes != p->lanes)
+        return "the lanes are those of a block of channels";
+    if (p->whole && s->parts > 1)
+        return "sums of so few products are in one part";
+    if (p->by_lanes && s->vectors > 1)
+        return "its tile is one vector wide";
+    if (s->next && !p->far_ahead)
+        return "the next tile's operand is in the cache";
     if (s->ahead && !s->pack)
         return "only panels are fetched ahead";
     return NULL;

@@ -31,12 +31,20 @@ typedef enum operand_place {
     OPERAND_APART,              /* anywhere else: copied into panels at run time */
 } operand_place;
 
-/* A sum of products over k for each of `rows` by `columns` results. */
+/* A sum of products over k for each of `rows` by `columns` results.  Example: a 3x3
+ * convolution of 64 features and outputs has a row of the result's positions for rows,
+ * its outputs for columns, and k counts features and taps. */
 typedef struct problem {
     int64_t rows, columns;      /* -1: known at run time only */
-    int64_t row_bytes;          /* of the first operand for one row; -1: as above */
+    int64_t row_bytes;          /* of the first operand for one row, in a group; -1: none */
     ir_dtype sums;              /* element type of the sums */
+    int lanes;                  /* of a vector; 0: target_lanes */
     operand_place second;
+    bool near;                  /* rows of the first operand are neighbours in memory */
+    bool by_lanes;              /* the first operand has an element for each lane, not one
+                                   for all: a tile is one vector wide */
+    bool whole;                 /* sums have too few products to be in parts */
+    bool far_ahead;             /* what a tile reads is worth being fetched a tile ahead */
 } problem;
 
 /* The schedule that is chosen for it. */
@@ -47,8 +55,6 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
-/* Lanes of the vectors that kernels compute this type in. */
-int schedule_lanes(const target *t, ir_dtype d);
 /* As many of `all` pieces of work, each reading `bytes`, as half of the second cache
  * holds, at least `least`, in groups of even size. */
 int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least);

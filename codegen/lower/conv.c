@@ -1,12 +1,15 @@
 /* codegen/lower/conv.c - convolutions, direct.
  *
  * One register tile is P positions of the last spatial axis by Q vectors of
- * output channels.  Weights are packed [groups][panels of Q vectors][taps]
- * [features][V] at compile time, so that the inner step loads the next Q vectors
- * of one stream and P scalars of the image.  Depthwise: one vector of channels,
- * image and weights both vectors. */
+ * output channels.  Weights are packed in panels [groups, channels / NR, taps,
+ * features, NR], at compile time where they are constant, so that the inner step
+ * loads the next Q vectors of one stream and P scalars of the image.  Depthwise: one
+ * vector of channels, image and weights both vectors. */
 #include "conv.h"
+
+#include "const.h"
 #include "pack.h"
+#include "panel.h"
 
 ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
 {
@@ -17,26 +20,131 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
     return p;
 }
 
+ir_ints conv_channels(const conv *c)
+{
+    return c->depthwise ? c->at->yg : c->at->yo;
+}
+
 /* ---- packing --------------------------------------------------------------------- */
 
-/* w as [G, O, F, T] -> O padded to a multiple of v -> [G, O/v, T, F, v] */
-static uint32_t pack_weights(const conv *c, uint32_t id, const int64_t e[4], int v)
+/* The weights' axes of groups, channels, features and taps. */
+typedef struct weight_axes {
+    ir_ints groups, channels, features, taps;
+} weight_axes;
+
+static weight_axes axes_of_weights(const conv *c)
 {
-    const ir_ints part[4] = {c->at->wg, c->at->wo, c->at->wf, c->at->ws};
+    const struct ir_attr_CONV *a = c->at;
+
+    if (c->depthwise)
+        return (weight_axes){.channels = a->wg, .taps = a->ws};
+    return (weight_axes){a->wg, a->wo, a->wf, a->ws};
+}
+
+static int64_t constant_extent(const conv *c, ir_ints l)
+{
+    int64_t n = 1;
+
+    dim_const(&c->j->l->m->dims, conv_extent(c, l, c->tw), &n);
+    return n;
+}
+
+/* Constant weights [G, O, F, T] -> O padded to a multiple of NR -> [G, O/NR, T, F, NR] */
+static uint32_t pack_const(const conv *c, uint32_t id)
+{
+    const weight_axes w = axes_of_weights(c);
+    const ir_ints part[4] = {w.groups, w.channels, w.features, w.taps};
     static const int32_t last[5] = {0, 1, 4, 3, 2};
     pack p = {c->j->l->m, id};
+    int64_t e[4], nr = schedule_panel(&c->s);
     int32_t perm[IR_MAX_RANK];
     int r = 0;
 
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 4; k++) {
+        e[k] = constant_extent(c, part[k]);
         for (int i = 0; i < part[k].n; i++)
             perm[r++] = part[k].at[i];
+    }
     pack_transpose(&p, perm, r);
     pack_reshape(&p, e, 4);
-    int64_t wide = pack_pad(&p, 1, v);
-    pack_reshape(&p, (int64_t[]){e[0], wide / v, v, e[2], e[3]}, 5);
+    int64_t wide = pack_pad(&p, 1, (int)nr);
+    pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2], e[3]}, 5);
     pack_transpose(&p, last, 5);
     return p.id;
+}
+
+/* Weight of a group and channel; `row` counts features and, within each, taps, as
+ * they mostly lie in memory. */
+static lp_expr weight_element(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr channel)
+{
+    const conv *c = cx;
+    const weight_axes w = axes_of_weights(c);
+    int32_t order[2 * IR_MAX_RANK];
+    lp_expr idx[IR_MAX_RANK];
+    int n = 0;
+
+    for (int i = 0; i < w.features.n; i++)
+        order[n++] = w.features.at[i];
+    for (int i = 0; i < w.taps.n; i++)
+        order[n++] = w.taps.at[i];
+    body_split(b, group, c->tw, w.groups.at, w.groups.n, idx);
+    body_split(b, channel, c->tw, w.channels.at, w.channels.n, idx);
+    body_split(b, row, c->tw, order, n, idx);
+    return body_at(b, c->w, idx);
+}
+
+/* Row f * T + t of the weights is row t * F + f of a panel. */
+static lp_expr weight_place(const void *cx, body *b, lp_expr row)
+{
+    const conv *c = cx;
+    const weight_axes w = axes_of_weights(c);
+    lp_kernel *k = b->k;
+    lp_expr taps = body_dim(b, conv_extent(c, w.taps, c->tw));
+    lp_expr features = body_dim(b, conv_extent(c, w.features, c->tw));
+    lp_expr tap = lp_mod(k, row, taps);
+
+    return lp_add(k, lp_mul(k, tap, features), lp_div(k, row, taps));
+}
+
+/* Kernel that packs weights which only the run knows. */
+static bool pack_at_run(conv *c)
+{
+    const weight_axes w = axes_of_weights(c);
+    ir_dim rows = dim_mul(&c->j->l->m->dims, conv_extent(c, w.features, c->tw),
+                          conv_extent(c, w.taps, c->tw));
+    const panels p = {.j = c->j, .s = &c->s, .dtype = c->tw->dtype,
+                      .outer = conv_extent(c, w.groups, c->tw),
+                      .columns = conv_extent(c, w.channels, c->tw), .rows = rows, .cx = c,
+                      .element = weight_element, .place = weight_place};
+
+    return panels_pack(&p, &c->weights);
+}
+
+static bool place_weights(conv *c)
+{
+    const ir_node *w = ir_node_of(c->j->in->fn, c->w);
+
+    c->packed = w->op == OP_CONST && const_bytes_of(c->j->l->m, w->attr->CONST.id) > 0;
+    if (!c->packed)
+        return pack_at_run(c);
+    c->weights = pack_const(c, w->attr->CONST.id);
+    return true;
+}
+
+/* The parameter with the panels. */
+static lp_buf weight_buffer(const conv *c, body *b, ir_dim panels)
+{
+    const weight_axes w = axes_of_weights(c);
+    lp_expr dims[5];
+
+    if (c->packed)
+        return body_const(b, c->weights);
+    dims[0] = body_dim(b, conv_extent(c, w.groups, c->tw));
+    dims[1] = body_dim(b, panels);
+    dims[2] = body_dim(b, conv_extent(c, w.taps, c->tw));
+    dims[3] = body_dim(b, conv_extent(c, w.features, c->tw));
+    dims[4] = lp_int(b->k, schedule_panel(&c->s));
+    return body_temp(b, c->weights, c->tw->dtype, 5, dims, false);
 }
 
 /* ---- the kernel --------------------------------------------------------------------- */
@@ -70,20 +178,6 @@ static ir_dim row_blocks(const conv *c, ir_dim height, ir_dim others)
     return dim_max(t, one, height);
 }
 
-/* Positions of the image in a line of the cache, if it is to be fetched ahead; else
- * 0.  A 1x1 filter reads a few neighbours in each of many far places, which the
- * processor does not foresee; bigger ones find most of it in the cache. */
-static int fetches_ahead(const conv *c)
-{
-    const dim_table *t = &c->j->l->m->dims;
-    int64_t block;
-    bool pointwise = !c->depthwise && c->at->xf.n == 2 &&
-                     dim_is(t, conv_extent(c, c->at->ws, c->tw), 1) &&
-                     dim_const(t, c->tx->dim[c->at->xf.at[1]], &block);
-
-    return pointwise && block > 1 ? (int)(LP_LINE / (block * dt_size(c->tx->dtype))) : 0;
-}
-
 /* Opens the loop over the rows of a block, one of `blocks`, where there are several. */
 static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height, int *open)
 {
@@ -111,24 +205,23 @@ static bool make_kernel(conv *c)
     int n = 0;
 
     job_kernel(c->j, &b, c->depthwise ? "depthwise" : "conv");
-    ir_dim channels = c->depthwise ? conv_extent(c, a->yg, c->ty) : conv_extent(c, a->yo, c->ty);
-    int per = c->depthwise ? c->lanes : c->lanes * c->q;
-    ir_dim height = c->s > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
+    b.k->schedule = c->s;
+    ir_dim channels = conv_extent(c, conv_channels(c), c->ty);
+    ir_dim height = c->spatial > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
     outer[n++] = conv_extent(c, a->yb, c->ty);
     outer[n++] = c->depthwise ? (ir_dim){1} : conv_extent(c, a->yg, c->ty);
     n++;
-    outer[n++] = dim_ceildiv(t, channels, dim_int(t, per));
-    for (int i = 1; i < c->s - 1; i++)
+    outer[n++] = dim_ceildiv(t, channels, dim_int(t, schedule_panel(&c->s)));
+    for (int i = 1; i < c->spatial - 1; i++)
         outer[n++] = c->ty->dim[a->ys.at[i]];
     ir_dim others = dim_mul(t, dim_mul(t, outer[0], outer[1]), dim_product(t, outer + 3, n - 3));
-    outer[2] = row_blocks(c, height, others);
-    c->ahead = fetches_ahead(c);
+    outer[2] = c->s.chunks ? dim_int(t, c->s.chunks) : row_blocks(c, height, others);
     int open = body_loops(&b, outer, n, v);
-    at.n = v[0], at.g = v[1], at.o = v[3];
-    for (int i = 1; i < c->s - 1; i++)
+    at.n = v[0], at.g = c->depthwise ? lp_int(b.k, 0) : v[1], at.o = v[3];
+    for (int i = 1; i < c->spatial - 1; i++)
         at.pos[i] = v[3 + i];
     at.pos[0] = row_loop(&b, v[2], outer[2], body_dim(&b, height), &open);
-    conv_row(c, &b, c->packed ? body_const(&b, c->weights) : 0, &at);
+    conv_row(c, &b, weight_buffer(c, &b, outer[3]), &at);
     while (open--)
         lp_end(b.k);
     return job_end(c->j, &b);
@@ -147,13 +240,14 @@ static bool is_longer(const conv *c, int32_t a, int32_t b)
  * (1 in a convolution over a sequence) a longer one takes its place. */
 static void choose_tile_axis(conv *c, struct ir_attr_CONV *own)
 {
+    enum { TILE = 12 };
     arena *mem = &c->j->l->mem;
     ir_ints *const axes[] = {&own->xs, &own->ws, &own->ys};
     ir_dims *const facts[] = {&own->stride, &own->low, &own->high, &own->ldil, &own->rdil};
-    int last = c->s - 1, to = last;
+    int last = c->spatial - 1, to = last;
     int64_t extent;
 
-    if (!dim_const(&c->j->l->m->dims, c->ty->dim[own->ys.at[last]], &extent) || extent >= c->p)
+    if (!dim_const(&c->j->l->m->dims, c->ty->dim[own->ys.at[last]], &extent) || extent >= TILE)
         return;
     for (int i = 0; i < last; i++)
         if (is_longer(c, own->ys.at[i], own->ys.at[to]))
@@ -161,31 +255,21 @@ static void choose_tile_axis(conv *c, struct ir_attr_CONV *own)
     if (to == last)
         return;
     for (int i = 0; i < 3; i++) {
-        int32_t *at = arena_copy(mem, axes[i]->at, (size_t)c->s * sizeof *at), was = at[last];
+        int32_t *at = arena_copy(mem, axes[i]->at, (size_t)c->spatial * sizeof *at), was = at[last];
         at[last] = at[to], at[to] = was;
         axes[i]->at = at;
     }
     for (int i = 0; i < 5; i++) {
-        ir_dim *at = arena_copy(mem, facts[i]->at, (size_t)c->s * sizeof *at), was = at[last];
+        ir_dim *at = arena_copy(mem, facts[i]->at, (size_t)c->spatial * sizeof *at), was = at[last];
         at[last] = at[to], at[to] = was;
         facts[i]->at = at;
     }
     c->at = own;
 }
 
-/* A tile takes as many channel vectors as divide their number: fewer loads per
- * multiply-add, and no idle ones. */
-static void choose_vectors(conv *c, int64_t vectors)
-{
-    bool many = c->j->l->target->vector_regs >= 32;
-
-    c->q = vectors % 2 == 0 ? 2 : vectors % 3 == 0 ? 3 : 1;
-    c->p = c->q == 2 ? (many ? 14 : 6) : c->q == 3 ? (many ? 8 : 4) : many ? 14 : 10;
-}
-
 /* Groups in one block, if image and result have them in blocks of one size that
  * a vector holds; else 0. */
-static int groups_of_block(const conv *c)
+static int groups_of_block(const conv *c, int lanes)
 {
     const dim_table *t = &c->j->l->m->dims;
     const struct ir_attr_CONV *a = c->at;
@@ -193,27 +277,122 @@ static int groups_of_block(const conv *c)
     bool alike = a->xg.n == 2 && a->yg.n == 2 && dim_const(t, c->tx->dim[a->xg.at[1]], &x) &&
                  dim_const(t, c->ty->dim[a->yg.at[1]], &y) && x == y;
 
-    return alike && x > 1 && c->lanes % x == 0 ? (int)x : 0;
+    return alike && x > 1 && lanes % x == 0 ? (int)x : 0;
 }
 
 /* Channels of the result that lie side by side; 0: none. */
-static int block_of_result(const conv *c)
+static int block_of_result(const conv *c, int lanes)
 {
     ir_ints channels = c->at->yo;
     int64_t n;
 
     return channels.n == 2 && dim_const(&c->j->l->m->dims, c->ty->dim[channels.at[1]], &n) &&
-                   n > 1 && (c->lanes % n == 0 || n % c->lanes == 0) ? (int)n : 0;
+                   n > 1 && (lanes % n == 0 || n % lanes == 0) ? (int)n : 0;
 }
 
-/* A vector of half a register is a whole block where blocks are that small: no lane
- * of the last vector is idle, and no store is in two parts.  It must not cost speed. */
-static void choose_lanes(conv *c)
+/* Sets the lanes of a vector.  One of half a register is a whole block where blocks
+ * are that small: no lane of the last vector is idle, and no store is in two parts.
+ * It must not cost speed.  Of a depthwise convolution a vector is a block. */
+static int choose_lanes(conv *c)
 {
-    c->lanes = lanes_of(c->j->l, c->acc);
-    c->block = block_of_result(c);
-    if (c->j->l->target->half_as_fast && c->block * 2 == c->lanes)
-        c->lanes = c->block;
+    const struct ir_attr_CONV *a = c->at;
+    int lanes = lanes_of(c->j->l, c->acc);
+
+    c->depthwise = !a->wo.n && !a->wf.n && groups_of_block(c, lanes);
+    c->block = c->depthwise ? groups_of_block(c, lanes) : block_of_result(c, lanes);
+    if (c->depthwise || (c->j->l->target->half_as_fast && c->block * 2 == lanes))
+        return c->block;
+    return lanes;
+}
+
+/* Does each tap read a few neighbours in each of many far places?  So does a 1x1
+ * filter of an image in blocks, which the processor does not foresee; bigger ones find
+ * most of it in the cache. */
+static bool reads_far(const conv *c)
+{
+    const dim_table *t = &c->j->l->m->dims;
+    int64_t block;
+
+    return !c->depthwise && c->at->xf.n == 2 && dim_is(t, conv_extent(c, c->at->ws, c->tw), 1) &&
+           dim_const(t, c->tx->dim[c->at->xf.at[1]], &block) && block > 1;
+}
+
+/* Can parts of a sum have equal shares of the features, those that a block has side by
+ * side? */
+static bool is_shared(const conv *c)
+{
+    enum { MOST_PARTS = 8 };
+    const ir_ints wf = c->at->wf;
+    int64_t n;
+
+    return wf.n && dim_const(&c->j->l->m->dims, c->tw->dim[wf.at[wf.n - 1]], &n) && n > 0 &&
+           n % MOST_PARTS == 0;
+}
+
+/* " 56x56", with `?` for what only the run knows. */
+static void name_extents(const conv *c, const char *what, const ir_dim *e, int n, text *out)
+{
+    int64_t v;
+
+    text_add(out, " %s=", what);
+    for (int i = 0; i < n; i++) {
+        text_add(out, i ? "x" : "");
+        if (dim_const(&c->j->l->m->dims, e[i], &v))
+            text_add(out, "%lld", (long long)v);
+        else
+            text_add(out, "?");
+    }
+}
+
+static void name_axes(const conv *c, const char *what, ir_ints axes, const ir_type *t, text *out)
+{
+    ir_dim e[IR_MAX_RANK];
+
+    for (int i = 0; i < axes.n; i++)
+        e[i] = t->dim[axes.at[i]];
+    name_extents(c, what, e, axes.n, out);
+}
+
+/* conv|depthwise g=GROUPS o=OUTPUTS f=FEATURES y=RESULT t=TAPS s=STRIDES DTYPE [const] */
+static void name_problem(const conv *c, text *out)
+{
+    const struct ir_attr_CONV *a = c->at;
+    ir_dim groups = conv_extent(c, a->wg, c->tw), outputs = conv_extent(c, a->wo, c->tw);
+    ir_dim features = conv_extent(c, a->wf, c->tw);
+
+    text_add(out, c->depthwise ? "depthwise" : "conv");
+    name_extents(c, "g", &groups, 1, out);
+    name_extents(c, "o", &outputs, 1, out);
+    name_extents(c, "f", &features, 1, out);
+    name_axes(c, "y", a->ys, c->ty, out);
+    name_axes(c, "t", a->ws, c->tw, out);
+    name_extents(c, "s", a->stride.at, a->stride.n, out);
+    text_add(out, " %s", dt_text(c->tx->dtype));
+    if (ir_node_of(c->j->in->fn, c->w)->op == OP_CONST)
+        text_add(out, " const");
+}
+
+static schedule choose_schedule(conv *c)
+{
+    const struct ir_attr_CONV *a = c->at;
+    dim_table *t = &c->j->l->m->dims;
+    int last = c->spatial - 1, lanes = choose_lanes(c);
+    ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
+    problem p = {.rows = -1, .columns = -1, .row_bytes = -1, .sums = c->acc, .lanes = lanes,
+                 .second = OPERAND_APART, .near = true, .by_lanes = c->depthwise,
+                 .far_ahead = reads_far(c)};
+    text name = {0};
+
+    c->whole = p.whole = !is_shared(c);
+    dim_const(t, width, &p.rows);
+    if (c->depthwise)
+        p.columns = lanes;
+    else
+        dim_const(t, conv_extent(c, a->wo, c->tw), &p.columns);
+    name_problem(c, &name);
+    schedule s = lower_schedule(c->j->l, name.at, &p);
+    text_free(&name);
+    return s;
 }
 
 bool template_conv(job *j)
@@ -221,43 +400,16 @@ bool template_conv(job *j)
     struct ir_attr_CONV own = j->root->attr->CONV;
     conv c = {.j = j, .at = &j->root->attr->CONV};
     const ir_fn *fn = j->in->fn;
-    dim_table *t = &j->l->m->dims;
-    int64_t e[4];
 
     c.x = ir_arg(fn, j->root, 0), c.w = ir_arg(fn, j->root, 1);
     c.tx = ir_type_of(fn, c.x), c.tw = ir_type_of(fn, c.w), c.ty = ir_type_of(fn, j->root->first);
-    c.s = c.at->xs.n;
+    c.spatial = c.at->xs.n;
     c.acc = acc_dtype(c.ty->dtype);
-    choose_lanes(&c);
-    if (c.s < 1 || c.s > CONV_MAX_SPATIAL) {
+    if (c.spatial < 1 || c.spatial > CONV_MAX_SPATIAL) {
         j->failed = "a convolution with no spatial axes, or more than the template holds";
         return false;
     }
-    bool flat = dim_const(t, conv_extent(&c, c.at->wg, c.tw), &e[0]) &&
-                dim_const(t, conv_extent(&c, c.at->wo, c.tw), &e[1]) &&
-                dim_const(t, conv_extent(&c, c.at->wf, c.tw), &e[2]) &&
-                dim_const(t, conv_extent(&c, c.at->ws, c.tw), &e[3]);
-    const ir_node *w = ir_node_of(fn, c.w);
-    c.packed = flat && w->op == OP_CONST && e[0] * e[1] * e[2] * e[3] > 0;
-    c.depthwise = c.packed && e[1] == 1 && e[2] == 1 && !c.at->wo.n && !c.at->wf.n &&
-                  groups_of_block(&c);
-    if (c.depthwise)            /* a vector is a block */
-        c.lanes = c.block = groups_of_block(&c);
-    bool many = j->l->target->vector_regs >= 32;
-    c.q = flat && e[1] <= c.lanes ? 1 : 2;
-    c.p = c.depthwise ? (many ? 14 : 8) : many ? 12 : c.q == 1 ? 10 : 6;
     choose_tile_axis(&c, &own);
-    if (c.depthwise) {          /* groups take the place of outputs */
-        const int64_t turned[4] = {1, e[0], 1, e[3]};
-        struct ir_attr_CONV swap = *c.at;
-        conv g = c;
-        swap.wo = c.at->wg;
-        swap.wg = (ir_ints){0};
-        g.at = &swap;
-        c.weights = pack_weights(&g, w->attr->CONST.id, turned, c.lanes);
-    } else if (c.packed) {
-        choose_vectors(&c, (e[1] + c.lanes - 1) / c.lanes);
-        c.weights = pack_weights(&c, w->attr->CONST.id, e, c.lanes * c.q);
-    }
-    return make_kernel(&c);
+    c.s = choose_schedule(&c);
+    return place_weights(&c) && make_kernel(&c);
 }

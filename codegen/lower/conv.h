@@ -2,7 +2,7 @@
 #ifndef INGOT_CONV_H
 #define INGOT_CONV_H
 
-#include "templates.h"
+#include "tile.h"
 
 enum { CONV_MAX_SPATIAL = 6 };
 
@@ -11,29 +11,30 @@ typedef struct conv {
     const struct ir_attr_CONV *at;
     ir_ref x, w;
     const ir_type *tx, *tw, *ty;
-    int s;                      /* spatial axes */
+    int spatial;                /* axes */
     ir_dtype acc;
-    int lanes, p, q;            /* a tile: p positions by q vectors of channels */
+    schedule s;                 /* rows: positions of the last axis; columns: channels */
     int block;                  /* channels of the result that lie side by side, a part or
                                    a multiple of the lanes; 0: plain order */
-    bool depthwise;             /* no features, no outputs: groups in vectors */
-    uint32_t weights;           /* packed constant */
-    bool packed;
-    int ahead;                  /* the image is fetched ahead of the tiles, so many
-                                   positions a line; 0: it is not */
+    bool depthwise;             /* no features, no outputs: groups are the channels */
+    bool whole;                 /* sums are in one part */
+    bool packed;                /* weights: panels of a constant, else of a temp */
+    uint32_t weights;
 } conv;
 
 /* Where a row of output positions lies. */
 typedef struct conv_place {
-    lp_expr n, g, o;            /* batch, group, first channel vector */
+    lp_expr n, g, o;            /* batch, group, panel of channels */
     lp_expr pos[CONV_MAX_SPATIAL];  /* outer positions */
 } conv_place;
 
 /* The product of the extents of t's axes in l. */
 ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t);
 
-/* Computes the output positions of one row, in tiles; `weights` is the packed
- * constant's buffer or 0. */
+/* The axes of the result that are channels of a panel. */
+ir_ints conv_channels(const conv *c);
+
+/* Computes the output positions of one row, in tiles; `weights` has the panels. */
 void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at);
 
 #endif

@@ -93,8 +93,7 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
 static void add_all(const dot_tile *x)
 {
     lp_kernel *p = x->t.b->k;
-    lp_expr end = body_dim(x->t.b, x->d->k), parts = lp_int(p, x->t.parts), k;
-    lp_expr whole = lp_mul(p, lp_div(p, end, parts), parts);
+    lp_expr end = body_dim(x->t.b, x->d->k), whole = tile_whole(&x->t, end), k;
     int open = k_loops(x, whole, x->t.parts, &k);
     lp_expr s = lp_unroll(p, "s", x->t.parts);
 
@@ -140,7 +139,7 @@ static void store_results(const dot_tile *x)
         sum = lp_mul(p, sum, lp_cast(p, x->t.sums, factor));
     }
     output_index(x, lp_add(p, x->m0, at.row), at.column, out);
-    tile_store(&x->t, out, sum);
+    tile_store(&x->t, &at, out, sum);
 }
 
 static void compute_tile(dot_tile *x, lp_expr m0, int rows)

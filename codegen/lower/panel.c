@@ -44,10 +44,12 @@ static void copy_row(const panels *p, body *b, lp_buf to, lp_expr outer, lp_expr
     lp_end(k);
 }
 
-/* Row by row, as neighbours lie; else panel by panel, which stays in the cache. */
-static int copy_rows(const panels *p, body *b, lp_buf to, bool by_rows)
+/* Row by row, as neighbours lie; else panel by panel, which stays in the cache.  Rows
+ * that change places are not shared out: that they stay apart would not show. */
+static int copy_rows(const panels *p, body *b, lp_buf to, bool near)
 {
     lp_expr v[2];
+    bool by_rows = near && !p->place;
     ir_dim count = panels_count(p);
     int open = body_loops(b, (ir_dim[]){p->outer, by_rows ? p->rows : count}, 2, v);
     lp_expr all = body_dim(b, by_rows ? count : p->rows);
@@ -91,16 +93,17 @@ static int turn_tiles(const panels *p, body *b, lp_buf to)
 {
     lp_kernel *k = b->k;
     dim_table *t = &p->j->l->m->dims;
-    ir_dim w = dim_int(t, p->s->lanes);
-    lp_expr v[3], width = lp_int(k, p->s->lanes);
-    int open = body_loops(b, (ir_dim[]){p->outer, panels_count(p), dim_ceildiv(t, p->rows, w)}, 3,
-                          v);
+    ir_dim tiles = dim_ceildiv(t, p->rows, dim_int(t, p->s->lanes));
+    lp_expr v[3], width = lp_int(k, p->s->lanes), zero = lp_int(k, 0);
+    int open = body_loops(b, (ir_dim[]){p->outer, panels_count(p), tiles}, p->place ? 2 : 3, v);
+
+    if (p->place)               /* not shared out, as in copy_rows */
+        v[2] = lp_for(k, "tile", zero, body_dim(b, tiles));
     lp_expr first = lp_mul(k, v[2], width);
     lp_expr left = lp_min(k, width, lp_sub(k, body_dim(b, p->rows), first));
-    lp_expr u = lp_for(k, "u", lp_int(k, 0), lp_int(k, p->s->vectors));
-
+    lp_expr u = lp_for(k, "u", zero, lp_int(k, p->s->vectors));
     turn_rows(p, b, to, v, lp_mul(k, u, width), first, left);
-    return open + 1;
+    return open + 1 + (p->place != NULL);
 }
 
 /* Which elements of the operand are neighbours in memory? */

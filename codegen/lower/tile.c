@@ -13,18 +13,18 @@ void tile_make(tile *t, int rows)
     lp_expr dims[3];
 
     t->rows = rows;
-    t->parts = rows == s->rows ? s->parts : schedule_parts(t->j->l->target, t->sums, s, rows);
+    t->parts = t->whole          ? 1
+               : rows == s->rows ? s->parts
+                                 : schedule_parts(t->j->l->target, t->sums, s, rows);
     dims[0] = lp_int(k, t->parts * rows);
     dims[1] = lp_int(k, s->vectors);
     dims[2] = lp_int(k, s->lanes);
     t->acc = lp_local(k, "acc", t->sums, 3, dims, LP_REG, zero_of(k, t->sums));
 }
 
-static void close_loops(const tile *t)
+static void close_loops(const tile *t, const tile_place *at)
 {
-    enum { OPEN = 3 };          /* rows, vectors, lanes */
-
-    for (int i = 0; i < OPEN; i++)
+    for (int i = 0; i < at->open; i++)
         lp_end(t->b->k);
 }
 
@@ -38,8 +38,18 @@ tile_place tile_open(const tile *t, int lo, int hi)
     at.vector = lp_unroll(k, "q", t->s->vectors);
     at.lane = lp_vec(k, "v", lp_int(k, 0), lp_int(k, t->s->lanes), t->s->lanes, LP_EXACT);
     at.first = lp_mul(k, at.vector, lp_int(k, t->s->lanes));
-    at.column = lp_add(k, at.first, at.lane);
+    at.offset = at.lane;
+    at.column = lp_add(k, at.first, at.offset);
+    at.open = 3;
     return at;
+}
+
+lp_expr tile_whole(const tile *t, lp_expr end)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr parts = lp_int(k, t->parts);
+
+    return lp_mul(k, lp_div(k, end, parts), parts);
 }
 
 void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a, lp_expr b)
@@ -51,7 +61,7 @@ void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a,
 
     lp_store(k, t->acc, idx, dt_is_float(t->sums) ? lp_fma(k, a, b, old)
                                                   : lp_add(k, old, lp_mul(k, a, b)));
-    close_loops(t);
+    close_loops(t, at);
 }
 
 /* Tiles of few rows wait for the panel in any case. */
@@ -82,23 +92,43 @@ bool tile_is_exact(const tile *t)
     return dim_const(&t->j->l->m->dims, t->columns, &n) && n % schedule_panel(t->s) == 0;
 }
 
-/* Opens the vec loop over the columns of the vector that begins at column `first`. */
-static lp_expr open_lanes(const tile *t, lp_expr first)
+/* Opens the loop over the lanes of a vector: those whose column, from at->first on,
+ * the result has. */
+static void open_lanes(const tile *t, tile_place *at)
 {
     lp_kernel *k = t->b->k;
     lp_expr zero = lp_int(k, 0), lanes = lp_int(k, t->s->lanes);
+    lp_expr left = lp_min(k, lp_sub(k, body_dim(t->b, t->columns), at->first), lanes);
+    bool exact = tile_is_exact(t);
 
-    if (tile_is_exact(t))
-        return lp_vec(k, "v", zero, lanes, t->s->lanes, LP_EXACT);
-    lp_expr left = lp_min(k, lp_sub(k, body_dim(t->b, t->columns), first), lanes);
-    return lp_vec(k, "v", zero, lp_max(k, left, zero), t->s->lanes, LP_MASKED);
+    at->offset = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), t->s->lanes,
+                        exact ? LP_EXACT : LP_MASKED);
+    at->lane = at->offset;
+    at->open++;
+}
+
+/* The same in parts of a vector; the last vector may have fewer of them. */
+static void open_parts(const tile *t, tile_place *at)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr size = lp_int(k, t->part);
+    lp_expr lane = lp_mul(k, lp_unroll(k, "h", t->s->lanes / t->part), size);
+
+    at->first = lp_add(k, at->first, lane);
+    if (!tile_is_exact(t)) {
+        lp_if(k, lp_lt(k, at->first, body_dim(t->b, t->columns)));
+        at->open++;
+    }
+    at->offset = lp_vec(k, "v", lp_int(k, 0), size, t->part, LP_EXACT);
+    at->lane = lp_add(k, lane, at->offset);
+    at->open += 2;
 }
 
 tile_place tile_results(const tile *t)
 {
     lp_kernel *k = t->b->k;
     lp_expr panel = lp_mul(k, t->panel, lp_int(k, schedule_panel(t->s)));
-    tile_place at;
+    tile_place at = {.open = 2};
 
     if (t->by_vectors)
         at.vector = lp_unroll(k, "q", t->s->vectors);
@@ -106,8 +136,11 @@ tile_place tile_results(const tile *t)
     if (!t->by_vectors)
         at.vector = lp_unroll(k, "q", t->s->vectors);
     at.first = lp_add(k, panel, lp_mul(k, at.vector, lp_int(k, t->s->lanes)));
-    at.lane = open_lanes(t, at.first);
-    at.column = lp_add(k, at.first, at.lane);
+    if (t->part && t->part < t->s->lanes)
+        open_parts(t, &at);
+    else
+        open_lanes(t, &at);
+    at.column = lp_add(k, at.first, at.offset);
     return at;
 }
 
@@ -127,8 +160,8 @@ lp_expr tile_sum(const tile *t, const tile_place *at)
     return part[0];
 }
 
-void tile_store(const tile *t, const lp_expr *idx, lp_expr sum)
+void tile_store(const tile *t, const tile_place *at, const lp_expr *idx, lp_expr sum)
 {
     job_store(t->j, t->b, idx, sum);
-    close_loops(t);
+    close_loops(t, at);
 }

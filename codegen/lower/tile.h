@@ -24,6 +24,8 @@ typedef struct tile {
     ir_dtype sums;              /* element type of the sums */
     ir_dim columns;             /* of the result; its last panel may have fewer than a tile */
     bool by_vectors;            /* rows of one vector lie together in the result */
+    bool whole;                 /* sums have too few products to be in parts */
+    int part;                   /* lanes that are stored at once; 0: all of a vector */
     lp_expr panel;              /* number of the panel of columns */
     int rows, parts;            /* of the tile at hand: at most the schedule's rows */
     lp_buf acc;                 /* [parts * rows, vectors, lanes] */
@@ -32,8 +34,9 @@ typedef struct tile {
 /* A vector of sums, and the element of it at hand. */
 typedef struct tile_place {
     lp_expr row, vector, lane;
-    lp_expr column, first;      /* of the element, and of lane 0: of the panel where
-                                   products are added, of the result where it is stored */
+    lp_expr column;             /* in the panel for products, in the result for stores */
+    lp_expr first, offset;      /* column = first + offset: of what is stored at once */
+    int open;                   /* blocks that are open around it */
 } tile_place;
 
 /* Begins a tile of so many rows: all sums are 0. */
@@ -50,6 +53,9 @@ lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row);
 /* Fetches the row of a panel that begins at idx. */
 void tile_fetch(const tile *t, lp_buf panels, const lp_expr *idx);
 
+/* Of `end` products for each sum, those that all parts take a share of. */
+lp_expr tile_whole(const tile *t, lp_expr end);
+
 /* Do the columns fill all panels? */
 bool tile_is_exact(const tile *t);
 /* Opens the loops over the results: columns behind the last are left out. */
@@ -57,6 +63,6 @@ tile_place tile_results(const tile *t);
 /* The sum of all parts. */
 lp_expr tile_sum(const tile *t, const tile_place *at);
 /* Stores what the group makes of `sum` at idx of its result, and closes the loops. */
-void tile_store(const tile *t, const lp_expr *idx, lp_expr sum);
+void tile_store(const tile *t, const tile_place *at, const lp_expr *idx, lp_expr sum);
 
 #endif

@@ -81,7 +81,9 @@ static void test_choices_fit(void **state)
                 for (size_t n = 0; n < COUNT(extents); n++) {
                     target t;
                     assert_true(target_find(cpu[c], &t));
-                    problem p = {extents[m], extents[n], extents[n], sums[d], OPERAND_STORED};
+                    const problem p = {.rows = extents[m], .columns = extents[n],
+                                       .row_bytes = extents[n], .sums = sums[d],
+                                       .second = OPERAND_STORED, .near = m % 2};
                     schedule s = schedule_product(&t, &p);
                     assert_null(schedule_fault(&t, &p, &s));
                 }
