@@ -2,31 +2,48 @@
 #include "code.h"
 
 #include "abi.h"
+#include "clock.h"
 #include "onnx.h"
 #include "pass.h"
 #include "progress.h"
 
-static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m, bool changed,
-                      double seconds)
+/* What is shown of the passes, and when the one that runs began: passes themselves
+ * look at no clock. */
+typedef struct shown_passes {
+    const ingot_watch *watch;
+    double begun;                   /* seconds, of clock_now */
+} shown_passes;
+
+static void dump(const ingot_watch *w, int step, const pass_info *p, const ir_module *m,
+                 const char *note)
 {
-    const ingot_watch *w = cx;
-    const char *note = changed ? "" : "  (unchanged)";
     text t = {0};
 
-    if (w->times)
-        fprintf(stderr, "%2d %-12s %9.3f ms%s\n", step, p->name, 1e3 * seconds, note);
     if (!w->dump || (strcmp(w->dump, "all") && strcmp(w->dump, p->name)))
         return;
     fprintf(stderr, "# %d %s%s\n", step, p->name, note);
-    if (changed)
+    if (!*note)
         ir_print(m, &t);
     fputs(t.at ? t.at : "", stderr);
     text_free(&t);
 }
 
+static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m, bool changed)
+{
+    shown_passes *shown = cx;
+    const char *note = changed ? "" : "  (unchanged)";
+    double seconds = clock_now() - shown->begun;
+
+    if (shown->watch->times)
+        fprintf(stderr, "%2d %-12s %9.3f ms%s\n", step, p->name, 1e3 * seconds, note);
+    dump(shown->watch, step, p, m, note);
+    shown->begun = clock_now();
+}
+
 bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
 {
-    pass_watch watch = {(void *)w, show_pass, w->stop_after};
+    shown_passes shown = {w, clock_now()};
+    pass_watch watch = {&shown, show_pass, w->stop_after};
 
     return pass_pipeline(m, t, &watch);
 }

@@ -41,9 +41,9 @@ const pass_info *pass_find(const char *name);
 /* What the driver reports after each pass; any member may be null. */
 typedef struct pass_watch {
     void *cx;
-    /* `step` counts from 1; `changed` is false if no function changed. */
-    void (*after)(void *cx, int step, const pass_info *p, const ir_module *m,
-                  bool changed, double seconds);
+    /* Called after each pass.  `step` counts from 1; `changed` is false if no function
+     * changed. */
+    void (*after)(void *cx, int step, const pass_info *p, const ir_module *m, bool changed);
     const char *stop_after;         /* name of the last pass to run; null: all */
 } pass_watch;
 

@@ -2,8 +2,6 @@
  * that passes need not. */
 #include "pass.h"
 
-#include <time.h>
-
 const pass_info pass_table[PASS_COUNT] = {
 #define PASS(name, needs, gives, purpose) {#name, needs, gives, purpose, pass_##name},
 #include "passes.def"
@@ -70,26 +68,17 @@ bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed)
     return ir_verify(cx->m, cx->d, p->name);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w)
 {
     pass_ctx cx = {.m = m, .d = m->diag, .target = t};
 
     for (size_t i = 0; i < COUNT(pipeline); i++) {
         const pass_info *p = &pass_table[pipeline[i]];
-        double start = now();
         bool changed;
         if (!pass_one(&cx, p, &changed))
             return false;
         if (w && w->after)
-            w->after(w->cx, (int)i + 1, p, m, changed, now() - start);
+            w->after(w->cx, (int)i + 1, p, m, changed);
         if (w && w->stop_after && !strcmp(w->stop_after, p->name))
             break;
     }
