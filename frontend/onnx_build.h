@@ -75,6 +75,11 @@ bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len);
 /* A constant tensor operand's value as a double (scalar or one element). */
 bool onnx_const_float(onnx_op *n, int i, double *out);
 
+/* x as sums of it are kept: halves and bfloat16 in f32, others as they are.  What divides
+ * or takes a root of a sum rounds once, when it goes back to x's type. */
+ir_ref onnx_widened(onnx_op *n, ir_ref x);
+/* Sets output i to y in this element type. */
+bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt);
 /* A scalar constant of x's type. */
 ir_ref onnx_like(onnx_op *n, ir_ref x, double value);
 /* The same broadcast to x's shape. */

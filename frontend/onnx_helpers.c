@@ -230,6 +230,18 @@ bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len)
     return vector_extent(n, x, max, len) && ir_elements(n->b, x, out, *len);
 }
 
+ir_ref onnx_widened(onnx_op *n, ir_ref x)
+{
+    ir_dtype dt = onnx_dtype(n, x);
+
+    return dt_is_float(dt) && dt_bits(dt) < 32 ? ir_cast(n->b, x, DT_F32) : x;
+}
+
+bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt)
+{
+    return onnx_out(n, i, ir_cast(n->b, y, dt));
+}
+
 bool onnx_const_float(onnx_op *n, int i, double *out)
 {
     ir_ref x = onnx_in(n, i);

@@ -402,15 +402,17 @@ bool onnx_average_pool(onnx_op *n)
     ceil_pads(n, &w, x);
     for (int i = 0; i < w.n; i++)
         inside = inside && dim_is(onnx_dims(n), w.low[i], 0) && dim_is(onnx_dims(n), w.high[i], 0);
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     ir_ref sum = window(n, x, &w, RED_SUM);
     if (inside && sum != IR_NONE) {
         ir_ref c = ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), w.size, w.n)),
                            onnx_dtype(n, x));
         const ir_type *t = onnx_type(n, sum);
-        return onnx_out(n, 0,
-                        ir_2(n->b, OP_DIV, sum, ir_broadcast(n->b, c, t->dim, t->rank, NULL)));
+        c = ir_broadcast(n->b, c, t->dim, t->rank, NULL);
+        return onnx_out_as(n, 0, ir_2(n->b, OP_DIV, sum, c), dt);
     }
-    return onnx_out(n, 0, ir_b2(n->b, OP_DIV, sum, coverage(n, x, &w, &own)));
+    return onnx_out_as(n, 0, ir_b2(n->b, OP_DIV, sum, coverage(n, x, &w, &own)), dt);
 }
 
 /* (sum |x|^p)^(1/p) */
@@ -423,10 +425,13 @@ bool onnx_lp_pool(onnx_op *n)
     if (!pool_windows(n, &w, x))
         return false;
     ceil_pads(n, &w, x);
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     ir_ref size = ir_1(n->b, OP_ABS, x);
     ir_ref y = ir_2(n->b, OP_POW, size, onnx_splat_like(n, x, p));
     y = window(n, y, &w, RED_SUM);
-    return y != IR_NONE && onnx_out(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)));
+    return y != IR_NONE &&
+           onnx_out_as(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)), dt);
 }
 
 /* ---- over whole images ------------------------------------------------------------------ */
@@ -440,6 +445,8 @@ static bool global(onnx_op *n, ir_redop op, bool mean)
     if (s < 1)
         return onnx_fail(n, "takes an image");
     iota(axes, 2, s);
+    ir_dtype dt = onnx_dtype(n, x);
+    x = mean ? onnx_widened(n, x) : x;
     ir_ref y = ir_reduce_keep(n->b, x, op, axes, s);
     if (!mean || y == IR_NONE)
         return onnx_out(n, 0, y);
@@ -447,7 +454,8 @@ static bool global(onnx_op *n, ir_redop op, bool mean)
         ir_cast(n->b, ir_dim_ref(n->b, dim_product(onnx_dims(n), onnx_type(n, x)->dim + 2, s)),
                 onnx_dtype(n, x));
     const ir_type *t = onnx_type(n, y);
-    return onnx_out(n, 0, ir_2(n->b, OP_DIV, y, ir_broadcast(n->b, c, t->dim, t->rank, NULL)));
+    c = ir_broadcast(n->b, c, t->dim, t->rank, NULL);
+    return onnx_out_as(n, 0, ir_2(n->b, OP_DIV, y, c), dt);
 }
 
 bool onnx_global_average_pool(onnx_op *n) { return global(n, RED_SUM, true); }
@@ -463,8 +471,11 @@ bool onnx_global_lp_pool(onnx_op *n)
     if (s < 1)
         return onnx_fail(n, "takes an image");
     iota(axes, 2, s);
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     ir_ref size = ir_1(n->b, OP_ABS, x);
     ir_ref y = ir_2(n->b, OP_POW, size, onnx_splat_like(n, x, p));
     y = ir_reduce_keep(n->b, y, RED_SUM, axes, s);
-    return y != IR_NONE && onnx_out(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)));
+    return y != IR_NONE &&
+           onnx_out_as(n, 0, ir_2(n->b, OP_POW, y, onnx_splat_like(n, y, 1 / p)), dt);
 }

@@ -72,6 +72,15 @@ static ir_ref normalize(onnx_op *n, ir_ref x, const int32_t *axes, int count, do
     return mul(n, d, *inv);
 }
 
+/* x in the type that means and deviations are computed in: that of the attribute, at
+ * least for f64 and for types that are narrower. */
+static ir_ref stashed(onnx_op *n, ir_ref x)
+{
+    ir_dtype dt = dt_from_onnx((int32_t)onnx_int(n, "stash_type", 1));
+
+    return dt_is_float(dt) && dt_bits(dt) > dt_bits(onnx_dtype(n, x)) ? ir_cast(n->b, x, dt) : x;
+}
+
 bool onnx_layer_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2), mu, inv;
@@ -85,8 +94,7 @@ bool onnx_layer_norm(onnx_op *n)
     for (int i = 0; i < count; i++)
         axes[i] = axis + i;
     ir_dtype dt = onnx_dtype(n, x);
-    ir_ref f = dt == DT_F64 || onnx_int(n, "stash_type", 1) != 1 ? x : ir_cast(n->b, x, DT_F32);
-    ir_ref y = normalize(n, f, axes, count, onnx_float(n, "epsilon", 1e-5), &mu, &inv);
+    ir_ref y = normalize(n, stashed(n, x), axes, count, onnx_float(n, "epsilon", 1e-5), &mu, &inv);
     y = mul(n, ir_cast(n->b, y, dt), s);
     if (b != IR_NONE)
         y = ir_b2(n->b, OP_ADD, y, b);
@@ -135,8 +143,9 @@ bool onnx_instance_norm(onnx_op *n)
 
     if (x == IR_NONE || s == IR_NONE || b == IR_NONE || onnx_rank(n, x) < 3)
         return onnx_fail(n, "takes an image, a scale and a bias");
-    ir_ref y = group_normalize(n, x, onnx_dim(n, x, 1), onnx_float(n, "epsilon", 1e-5));
-    y = ir_2(n->b, OP_MUL, y, along(n, s, x));
+    ir_ref y = group_normalize(n, onnx_widened(n, x), onnx_dim(n, x, 1),
+                               onnx_float(n, "epsilon", 1e-5));
+    y = ir_2(n->b, OP_MUL, ir_cast(n->b, y, onnx_dtype(n, x)), along(n, s, x));
     return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
 }
 
@@ -150,13 +159,13 @@ bool onnx_group_norm(onnx_op *n)
         return onnx_fail(n, "takes an image, a scale, a bias and num_groups");
     dim_table *d = onnx_dims(n);
     ir_dim g = dim_int(d, groups), c = onnx_dim(n, x, 1);
-    ir_ref y = group_normalize(n, x, g, onnx_float(n, "epsilon", 1e-5));
+    ir_ref y = group_normalize(n, stashed(n, x), g, onnx_float(n, "epsilon", 1e-5));
     if (n->since < 21) {
         ir_dim wide[2] = {g, dim_div(d, c, g)};
         s = ir_reshape(n->b, ir_broadcast_axis(n->b, s, wide, 2, 0), &c, 1);
         b = ir_reshape(n->b, ir_broadcast_axis(n->b, b, wide, 2, 0), &c, 1);
     }
-    y = ir_2(n->b, OP_MUL, y, along(n, s, x));
+    y = ir_2(n->b, OP_MUL, ir_cast(n->b, y, onnx_dtype(n, x)), along(n, s, x));
     return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
 }
 
@@ -180,10 +189,12 @@ bool onnx_mean_variance_norm(onnx_op *n)
                 return onnx_fail(n, "axis %d is named twice", axis);
         axes[i] = axis;
     }
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     mu = mean(n, x, axes, len);
     ir_ref d = sub(n, x, mu), square = mean(n, ir_2(n->b, OP_MUL, x, x), axes, len);
     ir_ref var = sub(n, square, ir_2(n->b, OP_MUL, mu, mu));
-    return onnx_out(n, 0, div(n, d, plus(n, ir_1(n->b, OP_SQRT, var), 1e-9)));
+    return onnx_out_as(n, 0, div(n, d, plus(n, ir_1(n->b, OP_SQRT, var), 1e-9)), dt);
 }
 
 bool onnx_lp_norm(onnx_op *n)
@@ -196,13 +207,15 @@ bool onnx_lp_norm(onnx_op *n)
         return false;
     if (p != 1 && p != 2)
         return onnx_fail(n, "p must be 1 or 2");
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     ir_ref y = p == 1 ? ir_1(n->b, OP_ABS, x) : ir_2(n->b, OP_MUL, x, x);
     y = ir_reduce_keep(n->b, y, RED_SUM, (int32_t[]){axis}, 1);
     if (p == 2)
         y = ir_1(n->b, OP_SQRT, y);
     ir_ref none = ir_2(n->b, OP_EQ, y, onnx_splat_like(n, y, 0));
     y = ir_select(n->b, none, onnx_splat_like(n, y, 1), y);
-    return onnx_out(n, 0, div(n, x, y));
+    return onnx_out_as(n, 0, div(n, x, y), dt);
 }
 
 /* x / (bias + alpha/size * sum of squares over `size` channels)^beta */
@@ -226,11 +239,13 @@ bool onnx_lrn(onnx_op *n)
     ir_attr a = {.WINDOW = {.size = {rank, lists[0]}, .stride = {rank, lists[1]},
                             .dil = {rank, lists[2]}, .low = {rank, lists[3]},
                             .high = {rank, lists[4]}, .op = RED_SUM}};
+    ir_dtype dt = onnx_dtype(n, x);
+    x = onnx_widened(n, x);
     ir_ref square = ir_2(n->b, OP_MUL, x, x);
     ir_ref y = ir_make(n->b, OP_WINDOW, &square, 1, &a);
     double alpha = onnx_float(n, "alpha", 0.0001) / (double)size;
     y = ir_2(n->b, OP_MUL, y, onnx_splat_like(n, x, alpha));
     y = plus(n, y, onnx_float(n, "bias", 1));
     y = ir_2(n->b, OP_POW, y, onnx_splat_like(n, x, onnx_float(n, "beta", 0.75)));
-    return onnx_out(n, 0, ir_2(n->b, OP_DIV, x, y));
+    return onnx_out_as(n, 0, ir_2(n->b, OP_DIV, x, y), dt);
 }

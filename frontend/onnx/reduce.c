@@ -177,9 +177,11 @@ static bool reduction(onnx_op *n, ir_redop op, before how)
     ir_ref x = s.x;
     if (how == ABSOLUTE)
         x = ir_1(n->b, OP_ABS, x);
-    if (how == SQUARE)
+    if (how == SQUARE) {
+        x = onnx_widened(n, x);
         x = ir_2(n->b, OP_MUL, x, x);
-    return onnx_out(n, 0, reduced(n, &s, x, op));
+    }
+    return onnx_out_as(n, 0, reduced(n, &s, x, op), onnx_dtype(n, s.x));
 }
 
 bool onnx_reduce_sum(onnx_op *n) { return reduction(n, RED_SUM, PLAIN); }
@@ -203,12 +205,12 @@ bool onnx_reduce_min(onnx_op *n) { return extremum(n, RED_MIN); }
 /* Roots and logarithms of integers are taken of real numbers, and cut off. */
 static ir_ref as_real(onnx_op *n, ir_ref x)
 {
-    return dt_is_float(onnx_dtype(n, x)) ? x : ir_cast(n->b, x, DT_F64);
+    return dt_is_float(onnx_dtype(n, x)) ? onnx_widened(n, x) : ir_cast(n->b, x, DT_F64);
 }
 
 static bool out_in_type(onnx_op *n, ir_ref y)
 {
-    return onnx_out(n, 0, ir_cast(n->b, y, onnx_dtype(n, onnx_in(n, 0))));
+    return onnx_out_as(n, 0, y, onnx_dtype(n, onnx_in(n, 0)));
 }
 
 /* The scalar function of a sum. */
@@ -227,16 +229,18 @@ static bool of_sum(onnx_op *n, unsigned op, bool square)
 bool onnx_reduce_l2(onnx_op *n) { return of_sum(n, OP_SQRT, true); }
 bool onnx_reduce_log_sum(onnx_op *n) { return of_sum(n, OP_LOG, false); }
 
+/* Sums of integers are 64 bits wide before they are divided. */
 bool onnx_reduce_mean(onnx_op *n)
 {
     span s;
 
     if (!load_span(n, &s))
         return false;
+    s.x = dt_is_int(onnx_dtype(n, s.x)) ? ir_cast(n->b, s.x, DT_I64) : onnx_widened(n, s.x);
     ir_ref y = reduced(n, &s, s.x, RED_SUM);
     if (y == IR_NONE)
         return false;
-    return onnx_out(n, 0, ir_2(n->b, OP_DIV, y, extent(n, &s, y)));
+    return out_in_type(n, ir_2(n->b, OP_DIV, y, extent(n, &s, y)));
 }
 
 /* x minus its maximum along the axes, and that maximum without the axes; an

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Small ONNX models of kinds that no official case has, with values by NumPy.
+
+usage: onnx_models.py INGOT      run with build/venv/bin/python
+
+Every model is run by both engines.  Ends with a line
+`N passed, N failed, N skipped`.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HALF, FLOAT, INT64 = TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.INT64
+
+
+def info(name, array, free=False):
+    kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+    shape = [f'{name}{i}' for i in range(array.ndim)] if free else array.shape
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def write(folder, nodes, inputs, outputs, free=False, functions=(), weights=(), opset=18):
+    """A case of the backend-test form; inputs and outputs are dicts of arrays."""
+    graph = helper.make_graph(nodes, folder.name, [info(n, a, free) for n, a in inputs.items()],
+                              [info(n, a) for n, a in outputs.items()],
+                              [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
+    model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
+        helper.make_opsetid('', opset), helper.make_opsetid('own', 1)])
+    data = folder / 'test_data_set_0'
+    data.mkdir(parents=True)
+    onnx.save(model, str(folder / 'model.onnx'))
+    for what, arrays in (('input', inputs), ('output', outputs)):
+        for i, (name, array) in enumerate(arrays.items()):
+            (data / f'{what}_{i}.pb').write_bytes(
+                numpy_helper.from_array(array, name).SerializeToString())
+
+
+def halves(root):
+    """Sums of halves that no half holds, or that a half rounds too early."""
+    rng = np.random.Generator(np.random.Philox(5))
+    x = (rng.random((1, 4, 64, 64)) * 4 + 30).astype(np.float16)
+    wide = x.astype(np.float64)
+    axes = (2, 3)
+    mean = wide.mean(axes, keepdims=True)
+    normal = (wide - mean) / np.sqrt(wide.var(axes, keepdims=True) + 1e-5)
+    ones = {'one': np.ones(4, np.float16), 'nil': np.zeros(4, np.float16)}
+    cases = {
+        'GlobalAveragePool': (mean, {}, {}),
+        'ReduceMean': (wide.mean(), {'keepdims': 0}, {}),
+        'ReduceL2': (np.sqrt((wide ** 2).sum()), {'keepdims': 0}, {}),
+        'ReduceLogSumExp': (np.log(np.exp(wide).sum()), {'keepdims': 0}, {}),
+        'LpNormalization': (wide / np.sqrt((wide ** 2).sum(2, keepdims=True)), {'axis': 2}, {}),
+        'InstanceNormalization': (normal, {}, ones),
+        'AveragePool': (mean, {'kernel_shape': [64, 64]}, {}),
+    }
+    for op, (y, attributes, weights) in cases.items():
+        write(root / f'half_{op}', [helper.make_node(op, ['x', *weights], ['y'], **attributes)],
+              {'x': x}, {'y': np.asarray(y, np.float16)}, weights=weights)
+
+
+def integers(root):
+    x = np.full(300, 120, np.int8)
+    write(root / 'int8_mean', [helper.make_node('ReduceMean', ['x'], ['y'], keepdims=0)],
+          {'x': x}, {'y': np.int8(120).reshape(())})
+
+
+def reshapes(root):
+    """0 and -1 in a shape that only the run knows."""
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    for k, shape in enumerate([[0, -1], [-1, 0], [0, 0, -1], [2, -1, 0], [4, 6]]):
+        full = [x.shape[i] if d == 0 else d for i, d in enumerate(shape)]
+        if k == 3:
+            continue            # more than the operand has along the axis
+        write(root / f'reshape_{k}', [helper.make_node('Reshape', ['x', 'to'], ['y'])],
+              {'x': x, 'to': np.array(shape)}, {'y': x.reshape(full)}, free=False)
+
+
+def functions(root):
+    """A call leaves out an operand, which the body leaves out in turn."""
+    inner = helper.make_function('own', 'Limit', ['v', 'lo', 'hi'], ['w'],
+                                 [helper.make_node('Clip', ['v', 'lo', 'hi'], ['w'])],
+                                 [helper.make_opsetid('', 18)])
+    outer = helper.make_function('own', 'Twice', ['v', 'lo', 'hi'], ['w'],
+                                 [helper.make_node('Limit', ['v', 'lo', 'hi'], ['u'], domain='own'),
+                                  helper.make_node('Add', ['u', 'u'], ['w'])],
+                                 [helper.make_opsetid('', 18), helper.make_opsetid('own', 1)])
+    x = np.linspace(-3, 3, 7, dtype=np.float32)
+    write(root / 'left_out', [helper.make_node('Twice', ['x', '', 'top'], ['y'], domain='own')],
+          {'x': x}, {'y': 2 * np.minimum(x, 1)}, functions=[inner, outer],
+          weights={'top': np.float32(1).reshape(())})
+
+
+def many_results(root):
+    x = np.arange(600, dtype=np.float32).reshape(300, 2)
+    names = [f'p{i}' for i in range(300)]
+    write(root / 'split_300', [helper.make_node('Split', ['x'], names, axis=0),
+                               helper.make_node('Sum', ['p0', 'p150', 'p299'], ['y'])],
+          {'x': x}, {'y': x[[0]] + x[[150]] + x[[299]]}, opset=17)
+
+
+def refused(ingot, root):
+    """A rank that depends on the run is no silent choice."""
+    x = np.zeros((1, 3), np.float32)
+    write(root / 'squeeze', [helper.make_node('Squeeze', ['x'], ['y'])], {'x': x}, {'y': x[0]},
+          free=True)
+    run = subprocess.run([ingot, 'inspect', str(root / 'squeeze/model.onnx')],
+                         capture_output=True, text=True, check=False)
+    ok = run.returncode == 1 and 'an extent that may be 1' in run.stderr
+    if not ok:
+        print(f'FAILED squeeze: {run.returncode} {run.stderr}')
+    return ok
+
+
+def main():
+    ingot = str(pathlib.Path(sys.argv[1]).resolve())
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        root = pathlib.Path(scratch)
+        for make in (halves, integers, reshapes, functions, many_results):
+            make(root / 'cases')
+        for engine in ('compiled', 'interpreter'):
+            run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '2e-3',
+                                  *sorted(map(str, (root / 'cases').iterdir()))],
+                                 stdout=subprocess.PIPE, text=True, check=False)
+            *lines, last = run.stdout.strip().splitlines()
+            print('\n'.join(lines))
+            counts = [int(w) for w in last.replace(',', '').split() if w.isdigit()]
+            passed, failed = passed + counts[0], failed + counts[1] + counts[2]
+        ok = refused(ingot, root)
+        passed, failed = passed + ok, failed + (not ok)
+    print(f'{passed} passed, {failed} failed, 0 skipped')
+    return int(failed > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
