@@ -262,14 +262,28 @@ bool onnx_fail(onnx_op *n, const char *fmt, ...)
     return false;
 }
 
-/* Every named operand is there: 1; one could not be made: 0; missing: -1. */
+/* Is it a parameter of the function that s is in, which the call leaves out? */
+static bool is_left_out(const onnx_scope *s, const char *name)
+{
+    const onnx_scope *in = function_scope(s);
+
+    for (size_t i = 0; in && i < in->function->n_input; i++)
+        if (!strcmp(in->function->input[i], name)) {
+            const onnx_op *call = in->call;
+            return (int)i >= call->nin || !*call->p->input[i] ||
+                   is_left_out(call->scope, call->p->input[i]);
+        }
+    return false;
+}
+
+/* Every named operand is there, or left out: 1; one could not be made: 0; missing: -1. */
 static int operands(onnx_scope *s, const Onnx__NodeProto *p, const char **missing)
 {
     int all = 1;
     ir_ref r;
 
     for (size_t i = 0; i < p->n_input; i++) {
-        if (!*p->input[i])
+        if (!*p->input[i] || is_left_out(s, p->input[i]))
             continue;
         if (!scope_find(s, p->input[i], &r)) {
             *missing = p->input[i];
@@ -355,7 +369,7 @@ static bool run_node(onnx_scope *s, uint32_t index)
     const Onnx__NodeProto *p = s->graph->node[index];
     onnx_model *x = s->model;
     const char *missing = NULL;
-    ir_ref out[256];
+    ir_ref *out = arena_array(&x->m->mem, ir_ref, p->n_output + 1);
     onnx_op n = {.b = s->b, .scope = s, .p = p, .domain = text_or(p->domain),
                  .version = scope_version(s, text_or(p->domain)), .nin = (int)p->n_input,
                  .nout = (int)p->n_output, .out = out};
@@ -368,8 +382,6 @@ static bool run_node(onnx_scope *s, uint32_t index)
         return diag_error(x->d, s->b->loc, D_BUDGET, "the model",
                           "the number of nodes, functions expanded,",
                           (long long)(MAX_NODES + x->size));
-    if (p->n_output > COUNT(out))
-        return onnx_fail(&n, "has more than %zu results", COUNT(out));
     for (size_t i = 0; i < p->n_output; i++)
         out[i] = IR_NONE;
     int ready = operands(s, p, &missing);

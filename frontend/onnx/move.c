@@ -152,16 +152,14 @@ static bool sizes_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent)
     return true;
 }
 
-enum { MAX_PARTS = 256 };       /* of those that no attribute lists */
-
 /* Equal sizes of num_outputs parts, but of the last. */
 static bool equal_sizes(onnx_op *n, ir_dim extent, ir_dim *size, int *len)
 {
     dim_table *t = onnx_dims(n);
     int64_t parts = onnx_int(n, "num_outputs", n->nout);
 
-    if (parts < 1 || parts > MAX_PARTS)
-        return onnx_fail(n, "%lld parts", (long long)parts);
+    if (parts < 1 || parts != n->nout)
+        return onnx_fail(n, "%lld parts for %d results", (long long)parts, n->nout);
     ir_dim each = dim_ceildiv(t, extent, dim_int(t, parts));
     for (int i = 0; i < parts; i++) {
         ir_dim left = dim_max(t, dim_sub(t, extent, dim_mul(t, each, dim_int(t, i))), zero);
@@ -175,11 +173,11 @@ static bool equal_sizes(onnx_op *n, ir_dim extent, ir_dim *size, int *len)
 static ir_dim *part_sizes(onnx_op *n, ir_dim extent, int *len)
 {
     const int64_t *attr = onnx_ints(n, "split", len);
-    ir_dim *size = arena_array(&n->b->m->mem, ir_dim, *len < 1 ? MAX_PARTS : *len);
+    ir_dim *size = arena_array(&n->b->m->mem, ir_dim, max_i64(*len, n->nout + 1));
 
     for (int i = 0; i < *len; i++)
         size[i] = dim_int(onnx_dims(n), attr[i]);
-    if (*len < 1 && !onnx_dim_list(n, 1, size, MAX_PARTS, len))
+    if (*len < 1 && !onnx_dim_list(n, 1, size, n->nout, len))
         return NULL;
     if (*len < 0 && !equal_sizes(n, extent, size, len))
         return NULL;

@@ -90,35 +90,55 @@ static ir_dim infer_extent(onnx_op *n, ir_ref x, const ir_dim *shape, int rank, 
     return dim_div(onnx_dims(n), type_count(&n->b->m->types, onnx_type(n, x)), rest);
 }
 
+/* What extent i of the list is once 0 stands for the operand's own; a run-time extent
+ * may be 0 as well. */
+static ir_dim copied_extent(onnx_op *n, ir_ref x, ir_dim given, int i)
+{
+    dim_table *t = onnx_dims(n);
+
+    if (i >= onnx_rank(n, x) || dim_lo(t, given) > 0)
+        return given;
+    return dim_select(t, dim_eq(t, given, zero), onnx_dim(n, x, i), given);
+}
+
+/* Are the extents that are known legal ones?  *infer: the one that is -1, or -1. */
+static bool check_extents(onnx_op *n, ir_ref x, const ir_dim *shape, int rank, bool zero_copies,
+                          int *infer)
+{
+    int64_t v;
+
+    *infer = -1;
+    for (int i = 0; i < rank; i++) {
+        if (!dim_const(onnx_dims(n), shape[i], &v))
+            continue;
+        if (v == 0 && zero_copies && i >= onnx_rank(n, x))
+            return onnx_fail(n, "0 at axis %d, which the operand does not have", i);
+        if (v < -1)
+            return onnx_fail(n, "extent %lld at axis %d", (long long)v, i);
+        if (v == -1 && *infer >= 0)
+            return onnx_fail(n, "more than one extent is -1");
+        if (v == -1)
+            *infer = i;
+    }
+    return true;
+}
+
 static bool reshape_to(onnx_op *n, ir_ref x, ir_dim *shape, int rank, bool zero_copies)
 {
     dim_table *t = onnx_dims(n);
-    int infer = -1;
+    int infer;
 
-    for (int i = 0; i < rank; i++) {
-        int64_t v;
-        bool known = dim_const(t, shape[i], &v);
-        if (known && v == 0 && zero_copies) {
-            if (i >= onnx_rank(n, x))
-                return onnx_fail(n, "0 at axis %d, which the operand does not have", i);
-            shape[i] = onnx_dim(n, x, i);
-        } else if (known && v == -1) {
-            if (infer >= 0)
-                return onnx_fail(n, "more than one extent is -1");
-            infer = i;
-        } else if (known && v < 0) {
-            return onnx_fail(n, "extent %lld at axis %d", (long long)v, i);
-        }
-    }
+    if (!check_extents(n, x, shape, rank, zero_copies, &infer))
+        return false;
+    for (int i = 0; i < rank && zero_copies; i++)
+        shape[i] = copied_extent(n, x, shape[i], i);
     if (infer >= 0)
         shape[infer] = infer_extent(n, x, shape, rank, infer);
-    /* A run-time extent may be 0 or -1 as well. */
-    for (int i = 0; i < rank; i++)
+    for (int i = 0; i < rank; i++)      /* a run-time extent may be -1 as well */
         if (dim_lo(t, shape[i]) < 0) {
-            ir_dim copy = i < onnx_rank(n, x) && zero_copies ? onnx_dim(n, x, i) : zero;
             ir_dim all = infer_extent(n, x, shape, rank, i);
             ir_dim d = dim_select(t, dim_eq(t, shape[i], dim_int(t, -1)), all, shape[i]);
-            shape[i] = dim_max(t, dim_select(t, dim_eq(t, shape[i], zero), copy, d), zero);
+            shape[i] = dim_max(t, d, zero);
         }
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, rank));
 }
@@ -175,8 +195,12 @@ bool onnx_squeeze(onnx_op *n)
             return false;
         drop[axis] = true;
     }
-    for (int i = 0; len < 0 && i < rank; i++)
+    for (int i = 0; len < 0 && i < rank; i++) {
         drop[i] = dim_is(onnx_dims(n), onnx_dim(n, x, i), 1);
+        if (!drop[i] && !dim_differ(onnx_dims(n), onnx_dim(n, x, i), one))
+            return onnx_gap(n, "without axes, of an extent that may be 1: bind dims with --dim or "
+                               "--shape");
+    }
     for (int i = 0; i < rank; i++)
         if (!drop[i])
             shape[k++] = onnx_dim(n, x, i);
