@@ -63,8 +63,8 @@ value expand_exp_family(emit *e, sc_op op, value x);    /* exp .. erf */
 value expand_log_family(emit *e, sc_op op, value x);    /* log .. atanh */
 value expand_trig(emit *e, sc_op op, value x);          /* sin .. atan */
 value expand_pow(emit *e, value x, value y);
-/* x^y by products where y is a literal 2, 3, 4, -1, -2, 0.5 or the like; else
- * null. */
+/* x^y by products and square roots where y is a literal 2, 3, 4, -1, -2, 0.25, 0.75 or
+ * the like; else null. */
 value expand_small_power(emit *e, value x, value y);
 value expand_rem(emit *e, value x, value y);
 value expand_mod(emit *e, value x, value y);

@@ -151,18 +151,22 @@ value expand_small_power(emit *e, value x, value y)
 {
     double c;
 
-    if (!literal(y, &c) || !(c >= -2 && c <= 4) || c * 2 != (int)(c * 2))
+    if (!literal(y, &c) || !(c >= -2 && c <= 4) || c * 4 != (int)(c * 4))
         return NULL;
     value square = v_mul(e, x, x), inverse = v_div(e, v_flt(x, 1), x);
-    switch ((int)(c * 2)) {
-    case -4: return v_mul(e, inverse, inverse);
-    case -2: return inverse;
+    value half = root(e, x), quarter = v_sqrt(e, half);
+    switch ((int)(c * 4)) {
+    case -8: return v_mul(e, inverse, inverse);
+    case -4: return inverse;
+    case -2: return v_div(e, v_flt(x, 1), half);
     case 0: return v_flt(x, 1);
-    case 1: return root(e, x);
-    case 2: return x;
-    case 4: return square;
-    case 6: return v_mul(e, square, x);
-    case 8: return v_mul(e, square, square);
+    case 1: return quarter;
+    case 2: return half;
+    case 3: return v_mul(e, half, quarter);
+    case 4: return x;
+    case 8: return square;
+    case 12: return v_mul(e, square, x);
+    case 16: return v_mul(e, square, square);
     default: return NULL;
     }
 }

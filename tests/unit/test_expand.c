@@ -41,6 +41,9 @@ static long double power_2(long double x) { return powl(x, 2); }
 static long double power_3(long double x) { return powl(x, 3); }
 static long double power_4(long double x) { return powl(x, 4); }
 static long double power_half(long double x) { return powl(x, 0.5L); }
+static long double power_quarter(long double x) { return powl(x, 0.25L); }
+static long double power_quarters(long double x) { return powl(x, 0.75L); }
+static long double power_mhalf(long double x) { return powl(x, -0.5L); }
 static long double power_m1(long double x) { return powl(x, -1); }
 static long double power_m2(long double x) { return powl(x, -2); }
 static long double power_5(long double x) { return powl(x, 5); }
@@ -77,6 +80,9 @@ static const function table[] = {
     {"pow", power_3, NULL, 2, 2, "3"},
     {"pow", power_4, NULL, 2, 2, "4"},
     {"pow", power_half, NULL, 0.51, 0.51, "0.5"},
+    {"pow", power_quarter, NULL, 1, 1, "0.25"},
+    {"pow", power_quarters, NULL, 2.5, 2.5, "0.75"},
+    {"pow", power_mhalf, NULL, 2, 2, "-0.5"},
     {"pow", power_m1, NULL, 2, 2, "-1"},
     {"pow", power_m2, NULL, 2, 2, "-2"},
     {"pow", power_5, NULL, 0.51, 1.5, "5"},
