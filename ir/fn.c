@@ -3,16 +3,10 @@
 
 static const ir_op_info table[OP_COUNT] = {
 #define SCALAR(NAME, text, args, types, result, flt, int_, llvm, flags, grad)  \
-    [OP_##NAME] = {text, args, 1, 'M', MOVES_NO, FOLD_VALUE, flags},
+    [OP_##NAME] = {text, args, 1, TEMPLATE_MAP, MOVES_NO, FOLD_VALUE, flags},
 #include "scalar.def"
-#define KIND_M 'M'
-#define KIND_R 'R'
-#define KIND_C 'C'
-#define KIND_S 'S'
-#define KIND_X 'X'
-#define KIND_K 'K'
-#define OP(NAME, text, nin, nres, infer, eval, grad, kind, moves, fold, flags) \
-    [OP_##NAME] = {text, nin, nres, KIND_##kind, MOVES_##moves, FOLD_##fold, flags},
+#define OP(NAME, text, nin, nres, infer, eval, grad, template, moves, fold, flags) \
+    [OP_##NAME] = {text, nin, nres, TEMPLATE_##template, MOVES_##moves, FOLD_##fold, flags},
 #include "ops.def"
 };
 

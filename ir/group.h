@@ -6,24 +6,28 @@
 
 #include "ir.h"
 
-enum { GROUP_MAX_ROWS = 64 };   /* nodes of a group that does rows */
+enum { GROUP_MAX_NODES = 64 };  /* of a region */
 
-/* A group is one root computation with everything inlined that is not
- * stored.  Control, extern, bind and check nodes are groups of one node. */
+/* A group is one root computation with everything inlined that is not stored,
+ * or a region of several that its template does at once; nodes that no kernel
+ * computes are groups of their own.  Example, a softmax over the last axis:
+ * template ROWS, root the max, nodes max broadcast sub exp sum broadcast div,
+ * private the exp, out the div. */
 typedef struct ir_group {
-    char kind;              /* of its root: M R C S, or X: for the plan alone */
-    uint32_t root;          /* index of the node that gives it its template */
+    ir_template template;   /* NONE: for the plan alone */
+    uint32_t root;          /* index of its first node */
     uint32_t nnode;
     const uint32_t *node;   /* its nodes in order, without what is inlined from
                              * sources and shared cheap maps */
     uint32_t nout;
     const ir_ref *out;      /* the values that it stores */
-    uint32_t nrow;
-    const ir_ref *row;      /* of several reductions over rows: values that are
-                             * held for the row at hand */
+    uint32_t nprivate;
+    const ir_ref *private;  /* values that the kernel keeps in memory of its own
+                             * while it works: of rows, for the row at hand */
     const char *why;        /* why its result is stored, for the dump */
-    ir_ref over;            /* source whose memory the result takes over, element by
-                             * element; or IR_NONE */
+    ir_ref over;            /* the state that the result overwrites in place, which is
+                             * right because element i of it reads only element i of
+                             * the state; or IR_NONE */
 } ir_group;
 
 /* The groups of one function, in an order in which they can run: that of

@@ -9,6 +9,7 @@
 #include "attr.h"
 #include "diag.h"
 #include "scalar.h"         /* sc_op: SC_ADD, ..; sc_of() */
+#include "template_facts.h"
 
 typedef uint32_t ir_ref;
 #define IR_NONE UINT32_MAX
@@ -36,7 +37,7 @@ enum { F_PURE = 1, F_LINK = F_PURE | 2 };
 typedef struct ir_op_info {
     const char *text;
     int nin, nres;          /* -1: any */
-    char kind;              /* M R C S X K; scalars are M */
+    ir_template template;
     ir_moves moves;
     ir_fold fold;
     unsigned flags;

@@ -6,35 +6,23 @@
  * is read.  Elementwise nodes behind a reduction or contraction that meet again
  * in one, with no other reader of what lies between, are computed where that
  * result is stored (its epilogue): the group stores the last one's value.
- * Reductions over the rows of one shape with what is elementwise between them
- * (a softmax, a layer normalization) are one group that does a row at a time. */
-#include "fuse.h"
+ * Regions that a template does at once, such as a softmax, are one group.
+ *
+ * What this asks of ops and templates are columns of ops.def, scalar.def and
+ * templates.def. */
+#include "fuse_region.h"
 
-#include "build.h"
 #include "schedule.h"
 
-typedef struct fuse_cx {
-    const ir_fn *fn;
-    int64_t longest_row;        /* elements of a row that stay in the cache */
-    ir_groups *out;
-    uint32_t *uses;
-    uint32_t *reader;           /* nodes that read each ref, in order, .. */
-    uint32_t *reader_at;        /* .. by ref: from here to the next one's */
-    uint32_t *owner;            /* by node: 1 + root of the epilogue it is part of */
-    const char **why;           /* by ref */
-    bool *result;               /* by ref: a result or an update */
-    ir_group *rows;             /* by node: what add_group needs of its rows */
-} fuse_cx;
+enum { MAX_INLINED = 40 };      /* scalar operations in one chain */
 
-enum { MAX_INLINED = 40, MAX_REGION = 64 };
-
-static char kind_of(const ir_node *n)
+static ir_template template_of(const ir_node *n)
 {
-    return ir_op_scalar(n->op) ? 'M' : ir_op_get(n->op)->kind;
+    return ir_op_get(n->op)->template;
 }
 
 /* At most one cheap scalar operation an element. */
-static bool is_cheap(const ir_node *n)
+bool fuse_is_cheap(const ir_node *n)
 {
     switch (n->op) {
     case OP_ADD: case OP_SUB: case OP_MUL: case OP_NEG: case OP_ABS: case OP_MIN: case OP_MAX:
@@ -48,7 +36,7 @@ static bool is_cheap(const ir_node *n)
 
 static void store(fuse_cx *f, ir_ref r, const char *why)
 {
-    if (kind_of(ir_node_of(f->fn, r)) == 'K')
+    if (template_of(ir_node_of(f->fn, r)) == TEMPLATE_SOURCE)
         return;
     if (!f->out->stored[r])
         f->why[r] = why;
@@ -89,19 +77,21 @@ static bool scatters(const fuse_cx *f, ir_ref r)
     return false;
 }
 
-/* Reads vectors along the operand's last axis, each several times. */
+/* Reads vectors along the operand's last axis, each several times: a conv only
+ * where that axis holds the channels of its groups. */
 static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
 {
-    if (n->op == OP_CONV && operand == 0) {
-        ir_ints g = n->attr->CONV.xg;
-        return g.n && g.at[g.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
-    }
-    return n->op == OP_WINDOW;
+    if (operand || !ir_template_is(template_of(n), T_VECTORS))
+        return false;
+    if (n->op != OP_CONV)
+        return true;
+    ir_ints g = n->attr->CONV.xg;
+    return g.n && g.at[g.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
 }
 
-/* ---- regions ------------------------------------------------------------------------ */
+/* ---- where readers meet ------------------------------------------------------------------------ */
 
-static bool same_shape(const ir_type *a, const ir_type *b)
+bool fuse_same_shape(const ir_type *a, const ir_type *b)
 {
     bool same = a->kind == b->kind && a->rank == b->rank;
 
@@ -109,11 +99,6 @@ static bool same_shape(const ir_type *a, const ir_type *b)
         same = dim_same(a->dim[i], b->dim[i]);
     return same;
 }
-
-/* Nodes in order, each once. */
-typedef struct node_set {
-    uint32_t n, at[MAX_REGION];
-} node_set;
 
 /* False: the set is full. */
 static bool set_add(node_set *s, uint32_t node)
@@ -142,67 +127,8 @@ static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
     return ok;
 }
 
-/* The rows of a reduction: the axes from `kept` on of `full`. */
-typedef struct row_shape {
-    const ir_type *full;
-    int kept;
-} row_shape;
-
-static bool same_leading(const ir_type *a, const ir_type *b, int n)
-{
-    bool same = a->kind == b->kind && a->rank >= n && b->rank >= n;
-
-    for (int i = 0; same && i < n; i++)
-        same = dim_same(a->dim[i], b->dim[i]);
-    return same;
-}
-
-/* One element a row: the kept axes, perhaps with 1s behind. */
-static bool one_a_row(const fuse_cx *f, const row_shape *w, const ir_type *t)
-{
-    bool one = same_leading(w->full, t, w->kept);
-
-    for (int i = w->kept; one && i < t->rank; i++)
-        one = dim_is(&f->fn->module->dims, t->dim[i], 1);
-    return one;
-}
-
-static bool reduces_rows(const fuse_cx *f, const row_shape *w, const ir_node *n)
-{
-    ir_ints axes = n->attr->REDUCE.axes;
-    bool last = same_shape(ir_type_of(f->fn, ir_arg(f->fn, n, 0)), w->full) &&
-                axes.n == w->full->rank - w->kept;
-
-    for (int i = 0; last && i < axes.n; i++)
-        last = axes.at[i] >= w->kept;
-    return last;
-}
-
-/* Is node n's element in a row made of values of that row? */
-static bool stays_in_row(const fuse_cx *f, const row_shape *w, const ir_node *n)
-{
-    if (n->nres != 1)
-        return false;
-    if (n->op == OP_REDUCE)
-        return reduces_rows(f, w, n);
-    const ir_type *t = ir_type_of(f->fn, n->first);
-    bool one = one_a_row(f, w, t);
-    if (!one && !same_shape(t, w->full))
-        return false;
-    if (ir_op_scalar(n->op))
-        return true;
-    if ((n->op != OP_RESHAPE || !one) && n->op != OP_BROADCAST)
-        return false;
-    bool ok = one_a_row(f, w, ir_type_of(f->fn, ir_arg(f->fn, n, 0)));
-    for (int i = 0; ok && n->op == OP_BROADCAST && i < n->attr->BROADCAST.axes.n; i++)
-        ok = n->attr->BROADCAST.axes.at[i] == i;
-    return ok;
-}
-
-/* The first node that all that is computed from r goes through, if it and what
- * lies between (`inner`) are elementwise, or stay in the rows w; else
- * UINT32_MAX. */
-static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, node_set *inner)
+uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
+                      node_set *inner)
 {
     node_set open = {0};
     bool ok = add_readers(f, r, &open);
@@ -211,10 +137,7 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, nod
     while (ok) {
         uint32_t u = open.at[0];
         const ir_node *n = &f->fn->node.at[u];
-        bool fits = w ? stays_in_row(f, w, n)
-                      : ir_op_scalar(n->op) &&
-                            same_shape(ir_type_of(f->fn, n->first), ir_type_of(f->fn, r));
-        if (f->owner[u] || !fits)
+        if (f->owner[u] || !fits(f, cx, n))
             break;
         if (open.n == 1)
             return u;
@@ -222,6 +145,12 @@ static uint32_t meeting_node(const fuse_cx *f, ir_ref r, const row_shape *w, nod
         ok = set_add(inner, u) && add_readers(f, n->first, &open);
     }
     return UINT32_MAX;
+}
+
+/* Elementwise in the shape `cx`?  (A fuse_fits.) */
+static bool is_elementwise(const fuse_cx *f, const void *cx, const ir_node *n)
+{
+    return ir_op_scalar(n->op) && fuse_same_shape(ir_type_of(f->fn, n->first), cx);
 }
 
 /* ---- what is stored -------------------------------------------------------------------- */
@@ -273,7 +202,7 @@ static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
 
     if (f->out->stored[r] || ir_op_source(n->op))
         return false;
-    if (depth > 8 || !is_cheap(n))
+    if (depth > 8 || !fuse_is_cheap(n))
         return true;
     for (uint32_t i = 0; i < n->narg; i++)
         if (costly_below(f, ir_arg(f->fn, n, i), depth + 1))
@@ -290,16 +219,15 @@ static bool picks_often(const ir_node *n)
 
 static void mark_operands(fuse_cx *f, const ir_node *n)
 {
-    char kind = kind_of(n);
+    ir_template t = template_of(n);
 
     for (uint32_t i = 0; i < n->narg; i++) {
         ir_ref a = ir_arg(f->fn, n, i);
-        if (kind == 'X' && n->op != OP_SCATTER)
+        if (t == TEMPLATE_NONE)
             store(f, a, "read by a node outside kernels");
         else if (reads_vectors(f, n, i) && scatters(f, a))
             store(f, a, "moved once instead of with every reading");
-        else if (kind == 'C' || n->op == OP_WINDOW || n->op == OP_WINDOWARG || kind == 'S' ||
-                 n->op == OP_SCATTER || n->op == OP_ARGREDUCE)
+        else if (ir_template_is(t, T_OFTEN))
             store_below(f, a, "read more than once by a contraction or window");
         else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
             store(f, a, "costly, and repeated by a broadcast");
@@ -315,27 +243,26 @@ static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t weight)
 {
     node_set inner;
 
-    return meeting_node(f, r, NULL, &inner) != UINT32_MAX && weight + inner.n <= MAX_INLINED;
+    uint32_t u = fuse_meeting(f, r, is_elementwise, ir_type_of(f->fn, r), &inner);
+    return u != UINT32_MAX && weight + inner.n <= MAX_INLINED;
 }
 
 static void mark_node(fuse_cx *f, uint32_t i)
 {
     const ir_node *n = &f->fn->node.at[i];
-    char kind = kind_of(n);
+    const char *always = ir_template_get(template_of(n))->stored;
 
     mark_operands(f, n);
     uint32_t weight = weight_of(f, i);
     for (uint32_t r = n->first; r < n->first + n->nres; r++) {
-        if (kind == 'R' || kind == 'C' || kind == 'S')
-            store(f, r, kind == 'C' ? "contraction" : kind == 'R' ? "reduction" : "running");
-        else if (kind == 'X')
-            store(f, r, "made outside kernels, or by a kernel of its own");
+        if (*always)
+            store(f, r, always);
         else if (n->op == OP_CONCAT)
             store(f, r, "joins values");
         else if (weight > MAX_INLINED)
             store(f, r, "a long chain");
-        else if (f->uses[r] > 1 && (weight > 3 || !is_cheap(n)) && !is_met_again(f, r, weight))
-            store(f, r, is_cheap(n) ? "with several readers" : "costly, with several readers");
+        else if (f->uses[r] > 1 && (weight > 3 || !fuse_is_cheap(n)) && !is_met_again(f, r, weight))
+            store(f, r, fuse_is_cheap(n) ? "with several readers" : "costly, with several readers");
     }
 }
 
@@ -345,9 +272,11 @@ static void mark_node(fuse_cx *f, uint32_t i)
 static void take_epilogue(fuse_cx *f, uint32_t root)
 {
     ir_ref r = f->fn->node.at[root].first;
+    const ir_type *t = ir_type_of(f->fn, r);
     node_set inner;
 
-    for (uint32_t u; !f->result[r] && (u = meeting_node(f, r, NULL, &inner)) != UINT32_MAX;) {
+    for (uint32_t u; !f->result[r] &&
+                     (u = fuse_meeting(f, r, is_elementwise, t, &inner)) != UINT32_MAX;) {
         for (uint32_t i = 0; i < inner.n; i++) {
             f->owner[inner.at[i]] = root + 1;
             f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
@@ -359,117 +288,72 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
     }
 }
 
-static bool takes_epilogue(const ir_node *n)
+/* ---- regions ---------------------------------------------------------------------------- */
+
+/* The column `region` of templates.def. */
+static fuse_finder *const finder[] = {
+#define region_none NULL
+#define TEMPLATE(NAME, run, kind, region, facts, stored) region_##region,
+#include "templates.def"
+#undef region_none
+};
+
+/* Makes the region one group: of its values only the last one is stored. */
+static void take_region(fuse_cx *f, ir_template t, const fuse_region *g)
 {
-    return n->nres == 1 &&
-           (n->op == OP_REDUCE || n->op == OP_WINDOW || n->op == OP_DOT || n->op == OP_CONV);
-}
+    arena *mem = &f->out->mem;
+    uint32_t root = g->node[0];
+    ir_ref last = f->fn->node.at[g->node[g->n - 1]].first;
 
-/* ---- rows ------------------------------------------------------------------------------- */
-
-typedef struct row_region {
-    uint32_t n, node[GROUP_MAX_ROWS]; /* in order, from the first reduction to the end */
-    uint32_t reductions;
-    bool spread;                /* goes back from rows to their elements */
-} row_region;
-
-static void add_to_region(const fuse_cx *f, row_region *g, uint32_t node)
-{
-    unsigned op = f->fn->node.at[node].op;
-
-    g->node[g->n++] = node;
-    g->reductions += op == OP_REDUCE;
-    g->spread |= op == OP_BROADCAST;
-}
-
-/* All that is computed from reduction `root` in its rows, up to the last
- * arithmetic that everything goes through. */
-static row_region find_rows(const fuse_cx *f, uint32_t root, const row_shape *w)
-{
-    row_region g = {0}, best = {0};
-    node_set inner;
-    ir_ref r = f->fn->node.at[root].first;
-
-    add_to_region(f, &g, root);
-    for (uint32_t u; (u = meeting_node(f, r, w, &inner)) != UINT32_MAX;) {
-        if (g.n + inner.n + 1 > GROUP_MAX_ROWS)
-            break;
-        for (uint32_t i = 0; i < inner.n; i++)
-            add_to_region(f, &g, inner.at[i]);
-        add_to_region(f, &g, u);
-        r = f->fn->node.at[u].first;
-        if (!ir_op_moves(f->fn->node.at[u].op))
-            best = g;
+    for (uint32_t i = 0; i < g->n; i++) {
+        f->owner[g->node[i]] = root + 1;
+        f->out->stored[f->fn->node.at[g->node[i]].first] &= i + 1 == g->n;
     }
-    return best;
+    store(f, last, ir_template_get(t)->stored);
+    f->region[root] = (ir_group){
+        .template = t, .nnode = g->n, .nprivate = g->nprivate,
+        .node = arena_copy(mem, g->node, g->n * sizeof *g->node),
+        .private = arena_copy(mem, g->private, g->nprivate * sizeof *g->private)};
 }
 
-/* Does the element of the region's node i take costly work that no held value
- * has done?  `costly` says so of the nodes before it; held ones are not. */
-static bool costly_in_row(const fuse_cx *f, const row_region *g, const bool *costly, uint32_t i)
+static void take_regions(fuse_cx *f)
 {
-    const ir_node *n = &f->fn->node.at[g->node[i]];
-    bool work = !is_cheap(n);
-
-    if (n->op == OP_REDUCE || n->op == OP_BROADCAST)
-        return false;
-    for (uint32_t k = 0; k < n->narg; k++)
-        for (uint32_t j = 0; j < i && !work; j++)
-            work = costly[j] && g->node[j] == f->fn->value.at[ir_arg(f->fn, n, k)].node;
-    return work;
-}
-
-/* Makes the reduction and what follows in its rows one group.  Rows too long
- * for the cache would be read from memory again, and one kernel for all then
- * has less to share out among threads. */
-static void take_rows(fuse_cx *f, uint32_t root)
-{
-    const ir_node *n = &f->fn->node.at[root];
-    const ir_type *t = ir_type_of(f->fn, ir_arg(f->fn, n, 0));
-    row_shape w = {t, t->rank - n->attr->REDUCE.axes.n};
-    dim_table *dims = &f->fn->module->dims;
-    ir_ref held[GROUP_MAX_ROWS];
-    bool costly[GROUP_MAX_ROWS];
-    uint32_t nheld = 0;
-
-    if (f->owner[root] || w.kept == t->rank || !reduces_rows(f, &w, n) ||
-        dim_hint(dims, dim_product(dims, t->dim + w.kept, t->rank - w.kept)) > f->longest_row)
-        return;
-    row_region g = find_rows(f, root, &w);
-    if (!g.spread && g.reductions < 2)
-        return;
-    for (uint32_t i = 0; i < g.n; i++) {
-        ir_ref r = f->fn->node.at[g.node[i]].first;
-        bool often = f->out->stored[r] && f->fn->node.at[g.node[i]].op != OP_REDUCE;
-        f->owner[g.node[i]] = root + 1;
-        f->out->stored[r] = f->out->stored[r] && i + 1 == g.n;
-        costly[i] = costly_in_row(f, &g, costly, i);
-        if ((costly[i] || often) && f->uses[r] > 1 && same_shape(ir_type_of(f->fn, r), t)) {
-            held[nheld++] = r;
-            costly[i] = false;
+    for (int t = 0; t < TEMPLATE_COUNT; t++)
+        for (uint32_t i = 0; finder[t] && i < f->fn->node.len; i++) {
+            fuse_region g = {0};
+            if (!f->owner[i] && finder[t](f, i, &g))
+                take_region(f, (ir_template)t, &g);
         }
-    }
-    store(f, f->fn->node.at[g.node[g.n - 1]].first, "end of a row");
-    f->rows[root] = (ir_group){.nnode = g.n, .nrow = nheld,
-        .node = arena_copy(&f->out->mem, g.node, g.n * sizeof g.node[0]),
-        .row = arena_copy(&f->out->mem, held, nheld * sizeof held[0])};
 }
 
 /* ---- groups ---------------------------------------------------------------------------- */
 
-static void add_group(fuse_cx *f, char kind, uint32_t root, const ir_ref *out, uint32_t nout)
+static void add_group(fuse_cx *f, uint32_t root, const ir_ref *out, uint32_t nout)
 {
     ir_groups *g = f->out;
-    ir_group x = f->rows[root];
+    ir_group x = f->region[root];
 
-    x.kind = kind, x.root = root, x.nout = nout, x.over = IR_NONE;
     if (!x.nnode) {
+        x.template = template_of(&f->fn->node.at[root]);
         x.nnode = 1;
         x.node = arena_copy(&g->mem, &root, sizeof root);
     }
+    x.root = root, x.nout = nout, x.over = IR_NONE;
     x.out = arena_copy(&g->mem, out, nout * sizeof *out);
     x.why = nout && f->why[out[0]] ? f->why[out[0]] : "";
     vec_push(&g->group, x);
+}
+
+/* All its results, stored or not: the plan makes them. */
+static void add_outside(fuse_cx *f, uint32_t root)
+{
+    const ir_node *n = &f->fn->node.at[root];
+    VEC(ir_ref) out = {0};
+
+    for (uint32_t k = 0; k < n->nres; k++)
+        vec_push(&out, n->first + k);
+    add_group(f, root, out.at, out.len);
+    vec_free(&out);
 }
 
 /* One group for each stored value, at the place of its last node. */
@@ -477,23 +361,11 @@ static void make_groups(fuse_cx *f)
 {
     for (uint32_t i = 0; i < f->fn->node.len; i++) {
         const ir_node *n = &f->fn->node.at[i];
-        char kind = kind_of(n);
         ir_ref r = n->first;
-        if (kind == 'K')
-            continue;
-        if (f->owner[i]) {
-            uint32_t root = f->owner[i] - 1;
-            if (f->out->stored[r])
-                add_group(f, kind_of(&f->fn->node.at[root]), root, &r, 1);
-        } else if (kind == 'X' && n->op != OP_SCATTER) {
-            VEC(ir_ref) out = {0};
-            for (uint32_t k = 0; k < n->nres; k++)
-                vec_push(&out, r + k);
-            add_group(f, 'X', i, out.at, out.len);
-            vec_free(&out);
-        } else if (f->out->stored[r]) {
-            add_group(f, n->op == OP_SCATTER ? 'S' : kind, i, &r, 1);
-        }
+        if (template_of(n) == TEMPLATE_NONE)
+            add_outside(f, i);
+        else if (template_of(n) != TEMPLATE_SOURCE && f->out->stored[r])
+            add_group(f, f->owner[i] ? f->owner[i] - 1 : i, &r, 1);
     }
 }
 
@@ -527,18 +399,16 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
     f.result = arena_array(&mem, bool, fn->value.len + 1);
-    f.rows = arena_array(&mem, ir_group, fn->node.len + 1);
+    f.region = arena_array(&mem, ir_group, fn->node.len + 1);
     for (uint32_t i = 0; i < fn->result.len; i++)
         store_result(&f, fn->result.at[i]);
     for (uint32_t i = 0; i < fn->update.len; i++)
         store_result(&f, fn->update.at[i].value);
     for (uint32_t i = 0; i < fn->node.len; i++)
         mark_node(&f, i);
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        if (fn->node.at[i].op == OP_REDUCE)
-            take_rows(&f, i);
+    take_regions(&f);
     for (uint32_t i = fn->node.len; i-- > 0;)
-        if (!f.owner[i] && takes_epilogue(&fn->node.at[i]))
+        if (!f.owner[i] && ir_template_is(template_of(&fn->node.at[i]), T_EPILOGUE))
             take_epilogue(&f, i);
     make_groups(&f);
     arena_reset(&mem);
@@ -555,7 +425,8 @@ void fuse_print(const ir_module *m, const ir_groups *g, text *out)
     for (uint32_t i = 0; i < g->group.len; i++) {
         const ir_group *x = &g->group.at[i];
         const ir_node *n = &g->fn->node.at[x->root];
-        text_add(out, "group %u %c %s", i, x->kind, ir_op_get(n->op)->text);
+        text_add(out, "group %u %c %s", i, ir_template_get(x->template)->kind,
+                 ir_op_get(n->op)->text);
         for (uint32_t k = 0; k < x->nout; k++) {
             text_add(out, " %%%u : ", x->out[k]);
             type_print(&m->types, ir_type_of(g->fn, x->out[k]), out);

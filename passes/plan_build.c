@@ -361,7 +361,7 @@ static bool has_bytes(const scope *s, ir_ref r)
     const ir_node *n = ir_node_of(s->fn, r);
     ir_ref under = plan_same_bytes(s->fn, n);
 
-    return ir_op_get(n->op)->kind == 'K' || s->groups.stored[r] || s->fn->value.at[r].elem ||
+    return ir_op_get(n->op)->template == TEMPLATE_SOURCE || s->groups.stored[r] || s->fn->value.at[r].elem ||
            (under != IR_NONE && has_bytes(s, under));
 }
 
@@ -390,7 +390,7 @@ void plan_scope_run(scope *s)
         const ir_node *root = &s->fn->node.at[g->root];
         if (holds_sequence(s, root))
             plan_gap(s, root, "sequences and optionals cannot be compiled yet");
-        else if (g->kind == 'X')
+        else if (g->template == TEMPLATE_NONE)
             emit_opaque(s, root);
         else if (!needs_no_kernel(s, g) && !only_shows(s, g))
             emit_group(s, g);

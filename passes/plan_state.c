@@ -83,7 +83,7 @@ static bool may_fail(const scope *s, const ir_group *g)
 {
     ir_dim size;
 
-    if (g->kind == 'X')
+    if (g->template == TEMPLATE_NONE)
         return true;
     for (uint32_t k = 0; k < g->nout; k++) {
         const ir_type *t = ir_type_of(s->fn, g->out[k]);
@@ -106,13 +106,6 @@ static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
     return !read_at_end(s->fn, state);
 }
 
-/* Templates that read each element of an epilogue once, just before it is
- * written: the tiles of the others may overlap. */
-static bool writes_once(const ir_node *root)
-{
-    return ir_op_scalar(root->op) || root->op == OP_REDUCE || root->op == OP_DOT;
-}
-
 static void place_update(scope *s, const ir_update *u)
 {
     ir_ref made = plan_stored_under(s, u->value);
@@ -120,11 +113,11 @@ static void place_update(scope *s, const ir_update *u)
     if (made == IR_NONE || s->maker[made] == PLAN_NONE)
         return;
     ir_group *g = &s->groups.group.at[s->maker[made]];
-    if (g->kind == 'X' || !unread_behind(s, s->maker[made], u->state))
+    if (g->template == TEMPLATE_NONE || !unread_behind(s, s->maker[made], u->state))
         return;
     reading own = read_group(s, g, u->state);
     if (own.ref != IR_NONE &&
-        !(own.element && made == u->value && writes_once(&s->fn->node.at[g->root])))
+        !(own.element && made == u->value && ir_template_is(g->template, T_ONCE)))
         return;
     uint32_t target = plan_state_value(s->pl, u->state);
     plan_want(s, u->value, target);

@@ -210,22 +210,13 @@ lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt)
     }
 }
 
-static template_fn *choose(const ir_group *g, const ir_node *n)
-{
-    if (g->nnode > 1)
-        return template_rows;
-    switch (n->op) {
-    case OP_REDUCE: return template_reduce;
-    case OP_ARGREDUCE: return template_argreduce;
-    case OP_WINDOW:
-    case OP_WINDOWARG: return template_window;
-    case OP_DOT: return template_dot;
-    case OP_CONV: return template_conv;
-    case OP_CUMUL: return template_cumul;
-    case OP_SCATTER: return template_scatter;
-    default: return ir_op_scalar(n->op) || ir_op_get(n->op)->kind == 'M' ? template_map : NULL;
-    }
-}
+/* The column `run` of templates.def. */
+static template_fn *const templates[] = {
+#define template_none NULL
+#define TEMPLATE(NAME, run, ...) template_##run,
+#include "templates.def"
+#undef template_none
+};
 
 /* Can kernels compute with r, and with all values that are computed on the way to it?
  * `seen` holds the values that were looked at, for many paths may lead to one. */
@@ -253,7 +244,7 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
 {
     lower *l = cx;
     job j = {.l = l, .in = in, .g = g, .root = &in->fn->node.at[g->root], .out = g->out[0]};
-    template_fn *run = choose(g, j.root);
+    template_fn *run = templates[g->template];
     const char *why = "it has no template yet";
 
     map seen = {0};

@@ -23,8 +23,8 @@ typedef struct rows {
 
 /* The values that a pass computes and puts into buffers. */
 typedef struct held {
-    ir_ref ref[GROUP_MAX_ROWS];
-    lp_buf row[GROUP_MAX_ROWS];
+    ir_ref ref[GROUP_MAX_NODES];
+    lp_buf row[GROUP_MAX_NODES];
     int n;
 } held;
 
@@ -74,7 +74,7 @@ static void make_buffers(rows *r, uint32_t phase, held *h)
 {
     const ir_group *g = r->j->g;
     lp_expr dims[IR_MAX_RANK];
-    bool needed[GROUP_MAX_ROWS];
+    bool needed[GROUP_MAX_NODES];
 
     mark_needed(r, phase, needed);
     for (int i = r->kept; i < r->full->rank; i++)
@@ -83,8 +83,8 @@ static void make_buffers(rows *r, uint32_t phase, held *h)
     for (uint32_t i = 0; i < phase; i++) {
         ir_ref ref = member(r, i)->first;
         bool is_row = false;
-        for (uint32_t k = 0; k < g->nrow; k++)
-            is_row |= g->row[k] == ref;
+        for (uint32_t k = 0; k < g->nprivate; k++)
+            is_row |= g->private[k] == ref;
         if (!is_row || !needed[i] || body_knows(&r->b, ref))
             continue;
         h->ref[h->n] = ref;

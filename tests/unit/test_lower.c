@@ -74,7 +74,7 @@ static bool has_kernels(const net *t, const ir_group *g)
     for (uint32_t i = 0; i < g->nout; i++)
         if (ir_type_of(t->fn, g->out[i])->kind != TY_TENSOR)
             return false;
-    return g->kind != 'X' && g->kind != 'K' && g->nout;
+    return g->template != TEMPLATE_NONE && g->nout;
 }
 
 static void run_group(net *t, lower *l, const ir_groups *groups, const ir_group *g)

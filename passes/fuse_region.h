@@ -1,0 +1,59 @@
+/* passes/fuse_region.h - what fuse.c and the finders of regions share.
+ *
+ * A region is several nodes that one template computes at once, such as all of
+ * a softmax.  Each template that has one (column `region` of templates.def) has
+ * a finder in a file of its own, fuse_<x>.c. */
+#ifndef INGOT_FUSE_REGION_H
+#define INGOT_FUSE_REGION_H
+
+#include "fuse.h"
+
+/* One function being cut into groups.  reader[reader_at[r] .. reader_at[r + 1])
+ * are the nodes that read r, in order. */
+typedef struct fuse_cx {
+    const ir_fn *fn;
+    int64_t longest_row;        /* elements of a row that stay in the cache */
+    ir_groups *out;
+    uint32_t *uses;             /* by ref: readers, results and updates */
+    uint32_t *reader, *reader_at;
+    uint32_t *owner;            /* by node: 1 + root of the group it is computed in,
+                                 * if that is an epilogue's or a region's */
+    const char **why;           /* by ref: why it is stored */
+    bool *result;               /* by ref: a result or an update */
+    ir_group *region;           /* by root: its nodes and private values, if several */
+} fuse_cx;
+
+/* The nodes of a region in order; the last one's value is what it stores.
+ * Example, softmax: max, broadcast, sub, exp, sum, broadcast, div, where exp is
+ * private, as sum and div both need it and computing it again is costly. */
+typedef struct fuse_region {
+    uint32_t n, node[GROUP_MAX_NODES];
+    uint32_t nprivate;
+    ir_ref private[GROUP_MAX_NODES];
+} fuse_region;
+
+/* Gives what its template would compute at once from node `root` on; false if
+ * nothing.  It changes nothing. */
+typedef bool fuse_finder(const fuse_cx *f, uint32_t root, fuse_region *out);
+fuse_finder region_rows;
+
+enum { MAX_REGION = 64 };
+
+/* Nodes in order, each once. */
+typedef struct node_set {
+    uint32_t n, at[MAX_REGION];
+} node_set;
+
+/* May node n stand between a value and where all that is computed from it meets? */
+typedef bool fuse_fits(const fuse_cx *f, const void *cx, const ir_node *n);
+
+/* The first node that all that is computed from r goes through, if it and what
+ * lies between (`inner`) fit and are in no group yet; else UINT32_MAX. */
+uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
+                      node_set *inner);
+
+/* At most one cheap scalar operation an element? */
+bool fuse_is_cheap(const ir_node *n);
+bool fuse_same_shape(const ir_type *a, const ir_type *b);
+
+#endif
