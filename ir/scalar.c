@@ -17,9 +17,9 @@
 #define HAS(column) (sizeof #column != sizeof "NONE")
 
 static const sc_info table[SC_COUNT] = {
-    [SC_NONE] = {"none", 0, 0, 0, false, false},
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, flags, grad)  \
-    [SC_##NAME] = {text, args, TYPES_##types, RESULT_##result, HAS(flt),       \
+    [SC_NONE] = {"none", 0, 0, 0, 0, false, false},
+#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+    [SC_##NAME] = {text, args, TYPES_##types, RESULT_##result, cost, HAS(flt),  \
                    HAS(int_)},
 #include "scalar.def"
 };
@@ -53,7 +53,7 @@ bool sc_accepts(sc_op op, ir_dtype d)
 double sc_eval_flt(sc_op op, double a, double b, double c)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, flags, grad)  \
+#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
     case SC_##NAME: return flt;
 #include "scalar.def"
     case SC_NONE:
@@ -98,7 +98,7 @@ static bool eval_u64(sc_op op, uint64_t a, uint64_t b, uint64_t *r)
 static int64_t eval_i64(sc_op op, int64_t a, int64_t b, int64_t c)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, flags, grad)  \
+#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
     case SC_##NAME: return int_;
 #include "scalar.def"
     case SC_NONE:

@@ -21,6 +21,7 @@ typedef struct sc_info {
     int8_t args;
     int8_t types;                /* sc_types of the operands */
     int8_t result;               /* sc_result */
+    int8_t cost;                 /* of an element, in additions */
     bool has_flt, has_int;       /* the kind has a value */
 } sc_info;
 

@@ -21,17 +21,11 @@ static ir_template template_of(const ir_node *n)
     return ir_op_get(n->op)->template;
 }
 
-/* At most one cheap scalar operation an element. */
 bool fuse_is_cheap(const ir_node *n)
 {
-    switch (n->op) {
-    case OP_ADD: case OP_SUB: case OP_MUL: case OP_NEG: case OP_ABS: case OP_MIN: case OP_MAX:
-    case OP_CAST: case OP_BITCAST: case OP_NOT: case OP_AND: case OP_OR: case OP_XOR: case OP_EQ:
-    case OP_NE: case OP_LT: case OP_LE: case OP_SELECT:
-        return true;
-    default:
-        return ir_op_moves(n->op) || ir_op_source(n->op);
-    }
+    if (ir_op_scalar(n->op))
+        return sc_of((sc_op)n->op)->cost <= 1;
+    return ir_op_moves(n->op) || ir_op_source(n->op);
 }
 
 static void store(fuse_cx *f, ir_ref r, const char *why)

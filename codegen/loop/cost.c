@@ -2,7 +2,7 @@
  * from the text: enough to see that a kernel is too small for threads. */
 #include "loop.h"
 
-enum { WHOLE_TEXT = 256, FUNCTION = 16 };   /* nodes that are looked at; exp and its kin */
+enum { WHOLE_TEXT = 256 };      /* nodes of an expression that are looked at */
 static const int64_t UNKNOWN = INT64_MAX;
 
 static int64_t plus(int64_t a, int64_t b)
@@ -28,7 +28,7 @@ static int64_t expr_cost(const lp_kernel *k, lp_expr e, int *left)
     int64_t sum = n->kind == LX_LOAD || n->kind == LX_DOT4 || n->kind == LX_FLOORDIV;
 
     if (n->kind == LX_SCALAR)
-        sum = n->op == SC_POW || (n->op >= SC_EXP && n->op <= SC_ERF) ? FUNCTION : 1;
+        sum = sc_of((sc_op)n->op)->cost;
     for (uint32_t i = 0; i < n->narg && n->kind != LX_LOAD && --*left > 0; i++)
         sum += expr_cost(k, k->arg.at[n->arg + i], left);
     return sum;

@@ -79,7 +79,7 @@ static void map_f32(sc_op op, int64_t n, const float *x, const float *y, const f
                     float *r)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, flags, grad)  \
+#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
     case SC_##NAME:                                                            \
         for (int64_t i = 0; i < n; i++) {                                      \
             double a = x[i], b = y[i], c = z[i];                               \
