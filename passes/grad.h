@@ -21,7 +21,7 @@ void grad_add(grad_cx *cx, ir_ref r, ir_ref g);
 typedef bool grad_rule(grad_cx *cx, ir_node n, const ir_ref *gy);
 
 grad_rule grad_scalar, grad_reshape, grad_transpose, grad_broadcast, grad_slice, grad_pad,
-    grad_concat, grad_gather, grad_reduce, grad_dot, grad_keep, grad_detach;
+    grad_concat, grad_gather, grad_reduce, grad_dot, grad_keep, grad_zero;
 
 static inline ir_ref grad_arg(grad_cx *cx, ir_node n, uint32_t i)
 {

@@ -6,7 +6,7 @@ static const ir_type *type_of(grad_cx *cx, ir_ref r)
     return ir_type_of(cx->b->fn, r);
 }
 
-static ir_ref zero(grad_cx *cx, ir_ref like)
+static ir_ref zero_like(grad_cx *cx, ir_ref like)
 {
     return ir_float(cx->b, type_of(cx, like)->dtype, 0);
 }
@@ -17,7 +17,7 @@ bool grad_keep(grad_cx *cx, ir_node n, const ir_ref *gy)
     return true;
 }
 
-bool grad_detach(grad_cx *cx, ir_node n, const ir_ref *gy)
+bool grad_zero(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     (void)cx, (void)n, (void)gy;
     return true;
@@ -85,7 +85,7 @@ bool grad_slice(grad_cx *cx, ir_node n, const ir_ref *gy)
         ir_dim behind = dim_sub(d, t->dim[i], a->start.at[i]);
         high[i] = dim_sub(d, behind, dim_add(d, span, one));
     }
-    grad_add(cx, x, ir_pad(cx->b, gy[0], zero(cx, x), a->start.at, high, inner));
+    grad_add(cx, x, ir_pad(cx->b, gy[0], zero_like(cx, x), a->start.at, high, inner));
     return true;
 }
 

@@ -3,7 +3,7 @@
  * builder, over gy, the operands a b c and the result y. */
 #include "grad.h"
 
-enum { NIL = -1, MISSING = -2 };
+enum { ZERO = -1, MISSING = -2 };
 
 /* An operand of a column's expression: a ref, or a literal made a constant of
  * y's type. */
@@ -43,8 +43,9 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define cosh(x) f1(OP_COSH, x)
 #define select(k, x, z) ir_select(cx->b, k, R(x), R(z))
 #define cast(x) ir_cast(cx->b, x, ir_type_of(cx->b->fn, a)->dtype)
+#define zero (ZERO)
 #define none (MISSING)
-#define LIST(...) ir_ref share[] = {LIST_N(__VA_ARGS__, NIL, NIL, NIL)}
+#define LIST(...) ir_ref share[] = {LIST_N(__VA_ARGS__, ZERO, ZERO, ZERO)}
 #define LIST_N(p, q, r, ...) R(p), R(q), R(r)
 #define APPLY(f, list) f list
 
@@ -58,7 +59,7 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
         if (share[0] == (ir_ref)MISSING)                                      \
             return false;                                                     \
         for (int i = 0; i < args; i++)                                        \
-            if (share[i] != (ir_ref)NIL)                                      \
+            if (share[i] != (ir_ref)ZERO)                                      \
                 grad_add(cx, operand[i], share[i]);                           \
         return true;                                                          \
     }
