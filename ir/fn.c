@@ -2,7 +2,7 @@
 #include "ir.h"
 
 static const ir_op_info table[OP_COUNT] = {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, ...)              \
     [OP_##NAME] = {text, args, 1, TEMPLATE_MAP, MOVES_NO, FOLD_VALUE, flags},
 #include "scalar.def"
 #define OP(NAME, text, nin, nres, infer, eval, grad, template, moves, fold, flags) \

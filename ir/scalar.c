@@ -8,7 +8,6 @@
 #define TYPES_ANYN SC_ANYN
 #define TYPES_FLT SC_FLT
 #define TYPES_INT SC_INT
-#define TYPES_BOOL SC_BOOLS
 #define TYPES_ALL SC_ALL
 #define RESULT_SAME SC_SAME
 #define RESULT_BOOL SC_BOOL
@@ -18,7 +17,7 @@
 
 static const sc_info table[SC_COUNT] = {
     [SC_NONE] = {"none", 0, 0, 0, 0, false, false},
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, ...)   \
     [SC_##NAME] = {text, args, TYPES_##types, RESULT_##result, cost, HAS(flt),  \
                    HAS(int_)},
 #include "scalar.def"
@@ -44,7 +43,6 @@ bool sc_accepts(sc_op op, ir_dtype d)
     case SC_ANYN: return dt_is_float(d) || dt_is_int(d);
     case SC_FLT: return dt_is_float(d);
     case SC_INT: return dt_is_int(d) || d == DT_BOOL;
-    case SC_BOOLS: return d == DT_BOOL;
     case SC_ALL: return d != DT_NONE;
     }
     return false;
@@ -53,7 +51,7 @@ bool sc_accepts(sc_op op, ir_dtype d)
 double sc_eval_flt(sc_op op, double a, double b, double c)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, ...)         \
     case SC_##NAME: return flt;
 #include "scalar.def"
     case SC_NONE:
@@ -98,7 +96,7 @@ static bool eval_u64(sc_op op, uint64_t a, uint64_t b, uint64_t *r)
 static int64_t eval_i64(sc_op op, int64_t a, int64_t b, int64_t c)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, ...)   \
     case SC_##NAME: return int_;
 #include "scalar.def"
     case SC_NONE:

@@ -13,7 +13,7 @@ typedef enum sc_op {
     SC_COUNT
 } sc_op;
 
-typedef enum sc_types { SC_ANYN, SC_FLT, SC_INT, SC_BOOLS, SC_ALL } sc_types;
+typedef enum sc_types { SC_ANYN, SC_FLT, SC_INT, SC_ALL } sc_types;
 typedef enum sc_result { SC_SAME, SC_BOOL, SC_ATTR } sc_result;
 
 typedef struct sc_info {

@@ -49,7 +49,7 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define LIST_N(p, q, r, ...) R(p), R(q), R(r)
 #define APPLY(f, list) f list
 
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)  \
     static bool grad_of_##NAME(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c,     \
                                ir_ref y, ir_ref gy)                           \
     {                                                                         \

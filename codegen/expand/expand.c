@@ -98,57 +98,19 @@ pair pair_add(emit *e, pair a, pair b)
     return pair_sum_ordered(e, s.hi, v_add(e, s.lo, v_add(e, a.lo, b.lo)));
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------ */
+/* ---- f32 in f64 lanes ------------------------------------------------------------------------ */
 
-static value expand_any(emit *e, sc_op op, const value *a)
-{
-    switch (op) {
-    case SC_EXP:
-    case SC_EXPM1:
-    case SC_SINH:
-    case SC_COSH:
-    case SC_TANH:
-    case SC_SIGMOID:
-    case SC_ERF: return expand_exp_family(e, op, a[0]);
-    case SC_LOG:
-    case SC_LOG1P:
-    case SC_ASINH:
-    case SC_ACOSH:
-    case SC_ATANH: return expand_log_family(e, op, a[0]);
-    case SC_SIN:
-    case SC_COS:
-    case SC_TAN:
-    case SC_ASIN:
-    case SC_ACOS:
-    case SC_ATAN: return expand_trig(e, op, a[0]);
-    case SC_POW: return expand_pow(e, a[0], a[1]);
-    case SC_REM: return expand_rem(e, a[0], a[1]);
-    case SC_MOD: return expand_mod(e, a[0], a[1]);
-    default: return NULL;
-    }
-}
-
-/* pow goes over f64 only in part. */
-static bool takes_f32(sc_op op)
-{
-    return op == SC_EXP || op == SC_EXPM1 || op == SC_LOG || op == SC_LOG1P || op == SC_TANH ||
-           op == SC_SIGMOID || op == SC_ERF || op == SC_POW;
-}
-
-value expand_op(emit *e, sc_op op, const value *a)
+value expand_wide(emit *e, expand_fn *f, int n, const value *a)
 {
     value wide[2];
     type f64 = v_type(a[0], LLVMDoubleTypeInContext(e->cx));
 
-    value v = op == SC_POW ? expand_small_power(e, a[0], a[1]) : NULL;
-    if (v)
-        return v;
-    if (!v_is_f32(a[0]) || takes_f32(op))
-        return expand_any(e, op, a);
-    for (int i = 0; i < sc_of(op)->args && i < 2; i++)
+    if (!v_is_f32(a[0]))
+        return f(e, a);
+    for (int i = 0; i < n; i++)
         wide[i] = LLVMBuildFPExt(e->b, a[i], f64, "");
     e->brief = true;
-    v = expand_any(e, op, wide);
+    value v = f(e, wide);
     e->brief = false;
-    return v ? LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(a[0]), "") : NULL;
+    return LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(a[0]), "");
 }

@@ -2,12 +2,12 @@
  * leaves the object.
  *
  * Each function is written once, over values of any width and of f32 or f64.
- * f32 is computed in one of two ways.  Directly, with coefficients for f32:
- * exp, expm1, log, log1p, tanh, sigmoid, erf (they are hot).  Or in f64 lanes with short
+ * f32 is computed in one of two ways, which scalar.def tells.  Directly, with
+ * coefficients for f32: those that are hot.  Or in f64 lanes with short
  * polynomials ("brief"), rounded at the end, which costs twice the lanes but
  * needs no care: all others.  There are no branches but one: lanes that are
  * rare and long to compute (sin of 1e9) go through a scalar function beside
- * the straight path (expand_rare.c).
+ * the straight path (rare.c).
  *
  * Coefficients: minimax polynomials by Remez exchange in 200-bit arithmetic
  * (scripts/remez.py), each then rounded to its type.  Bounds in ULP: docs/ir.md;
@@ -17,8 +17,14 @@
 
 #include "llvm_value.h"
 
-/* The function of floats a[..]; null if op is not expanded here. */
-value expand_op(emit *e, sc_op op, const value *a);
+/* A function of floats a[..]: a row of scalar.def that says expand or wide. */
+typedef value expand_fn(emit *e, const value *a);
+expand_fn expand_exp, expand_expm1, expand_sinh, expand_cosh, expand_tanh, expand_sigmoid,
+    expand_erf, expand_log, expand_log1p, expand_asinh, expand_acosh, expand_atanh, expand_sin,
+    expand_cos, expand_tan, expand_asin, expand_acos, expand_atan, expand_pow, expand_rem,
+    expand_mod;
+/* f of n floats; f32 goes through f64 lanes, with short polynomials. */
+value expand_wide(emit *e, expand_fn *f, int n, const value *a);
 
 /* ---- polynomials: shared by expand_*.c ------------------------------------- */
 
@@ -43,7 +49,7 @@ value expand_scale_far(emit *e, value v, value low);
 /* e^r - 1 for |r| <= 0.35. */
 value expand_exp_small(emit *e, value r);
 /* e^x 2^by; no NaN, no error at the ends of the range. */
-value expand_exp(emit *e, value x, int by);
+value expand_exp_scaled(emit *e, value x, int by);
 
 /* x = 2^k m with m in [sqrt 1/2, sqrt 2); x positive and finite. */
 typedef struct scaled { value k, m; } scaled;
@@ -56,18 +62,6 @@ pair pair_sum_ordered(emit *e, value a, value b);   /* the same; |a| >= |b| or a
 pair pair_product(emit *e, value a, value b);       /* a * b, exactly */
 pair pair_mul(emit *e, pair a, pair b);
 pair pair_add(emit *e, pair a, pair b);             /* |a| >= |b| */
-
-/* ---- functions ----------------------------------------------------------------- */
-
-value expand_exp_family(emit *e, sc_op op, value x);    /* exp .. erf */
-value expand_log_family(emit *e, sc_op op, value x);    /* log .. atanh */
-value expand_trig(emit *e, sc_op op, value x);          /* sin .. atan */
-value expand_pow(emit *e, value x, value y);
-/* x^y by products and square roots where y is a literal 2, 3, 4, -1, -2, 0.25, 0.75 or
- * the like; else null. */
-value expand_small_power(emit *e, value x, value y);
-value expand_rem(emit *e, value x, value y);
-value expand_mod(emit *e, value x, value y);
 
 /* ---- lanes that are rare ----------------------------------------------------------- */
 

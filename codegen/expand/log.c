@@ -134,13 +134,8 @@ static value atanh_(emit *e, value x)
     return v_copysign(e, v_mul(e, log1p_(e, t), v_flt(x, 0.5)), x);
 }
 
-value expand_log_family(emit *e, sc_op op, value x)
-{
-    switch (op) {
-    case SC_LOG: return log_(e, x);
-    case SC_LOG1P: return log1p_(e, x);
-    case SC_ASINH: return asinh_(e, x);
-    case SC_ACOSH: return acosh_(e, x);
-    default: return atanh_(e, x);
-    }
-}
+value expand_log(emit *e, const value *a) { return log_(e, a[0]); }
+value expand_log1p(emit *e, const value *a) { return log1p_(e, a[0]); }
+value expand_asinh(emit *e, const value *a) { return asinh_(e, a[0]); }
+value expand_acosh(emit *e, const value *a) { return acosh_(e, a[0]); }
+value expand_atanh(emit *e, const value *a) { return atanh_(e, a[0]); }

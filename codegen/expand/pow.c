@@ -106,19 +106,6 @@ static value power(emit *e, value x, value y)
     return exp2_of(e, t);
 }
 
-value expand_pow(emit *e, value x, value y)
-{
-    type f64 = v_type(x, LLVMDoubleTypeInContext(e->cx));
-
-    if (!v_is_f32(x))
-        return ends(e, x, y, power(e, x, y));
-    e->brief = true;
-    value wide = LLVMBuildFPExt(e->b, x, f64, "");
-    value v = power(e, wide, LLVMBuildFPExt(e->b, y, f64, ""));
-    e->brief = false;
-    return ends(e, x, y, LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(x), ""));
-}
-
 /* ---- literal exponents ----------------------------------------------------------------------- */
 
 static bool literal(value y, double *c)
@@ -147,7 +134,9 @@ static value root(emit *e, value x)
     return v_sel(e, low, v_flt(x, INFINITY), v_sqrt(e, v_add(e, x, v_flt(x, 0))));
 }
 
-value expand_small_power(emit *e, value x, value y)
+/* x^y by products and square roots where y is a literal 2, 3, 4, -1, -2, 0.25, 0.75 or
+ * the like; else null. */
+static value small_power(emit *e, value x, value y)
 {
     double c;
 
@@ -169,4 +158,23 @@ value expand_small_power(emit *e, value x, value y)
     case 16: return v_mul(e, square, square);
     default: return NULL;
     }
+}
+
+/* ---- pow -------------------------------------------------------------------------------- */
+
+/* In f32 only the power itself goes over f64. */
+value expand_pow(emit *e, const value *a)
+{
+    value x = a[0], y = a[1], v = small_power(e, x, y);
+    type f64 = v_type(x, LLVMDoubleTypeInContext(e->cx));
+
+    if (v)
+        return v;
+    if (!v_is_f32(x))
+        return ends(e, x, y, power(e, x, y));
+    e->brief = true;
+    value wide = LLVMBuildFPExt(e->b, x, f64, "");
+    v = power(e, wide, LLVMBuildFPExt(e->b, y, f64, ""));
+    e->brief = false;
+    return ends(e, x, y, LLVMBuildFPTrunc(e->b, v, LLVMTypeOf(x), ""));
 }

@@ -153,14 +153,9 @@ static value atan_(emit *e, value x)
     return v_copysign(e, v_add(e, base, v_add(e, t, p)), x);
 }
 
-value expand_trig(emit *e, sc_op op, value x)
-{
-    switch (op) {
-    case SC_SIN:
-    case SC_COS:
-    case SC_TAN: return circular(e, op, x);
-    case SC_ASIN:
-    case SC_ACOS: return arc(e, op, x);
-    default: return atan_(e, x);
-    }
-}
+value expand_sin(emit *e, const value *a) { return circular(e, SC_SIN, a[0]); }
+value expand_cos(emit *e, const value *a) { return circular(e, SC_COS, a[0]); }
+value expand_tan(emit *e, const value *a) { return circular(e, SC_TAN, a[0]); }
+value expand_asin(emit *e, const value *a) { return arc(e, SC_ASIN, a[0]); }
+value expand_acos(emit *e, const value *a) { return arc(e, SC_ACOS, a[0]); }
+value expand_atan(emit *e, const value *a) { return atan_(e, a[0]); }

@@ -376,8 +376,8 @@ static value floor_div(emit *e, const lp_node *n, value a, value b)
 
     if (lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0 && x->lo >= 0)
         return LLVMBuildUDiv(e->b, a, b, "");
-    value q = emit_op(e, SC_DIV, DT_I64, (value[]){a, b}, 1), zero = LLVMConstNull(LLVMTypeOf(a));
-    value r = emit_op(e, SC_REM, DT_I64, (value[]){a, b}, 1);
+    value q = emit_op(e, SC_DIV, DT_I64, DT_I64, (value[]){a, b}, 1), zero = LLVMConstNull(LLVMTypeOf(a));
+    value r = emit_op(e, SC_REM, DT_I64, DT_I64, (value[]){a, b}, 1);
     value off = LLVMBuildICmp(e->b, LLVMIntNE, r, zero, "");
     value sa = LLVMBuildICmp(e->b, LLVMIntSLT, a, zero, ""),
           sb = LLVMBuildICmp(e->b, LLVMIntSLT, b, zero, "");
@@ -393,15 +393,6 @@ static bool plain_mod(emit *e, const lp_node *n)
     return n->kind == LX_SCALAR && n->op == SC_MOD && n->dtype == DT_I64 &&
            lp_at(e->k, e->k->arg.at[n->arg])->lo >= 0 &&
            lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0;
-}
-
-static value bitcast(emit *e, const lp_node *n, value v, int lanes)
-{
-    ir_dtype from = lp_dtype(e->k, e->k->arg.at[n->arg]);
-
-    v = emit_to_memory(e, from, v, lanes);
-    v = LLVMBuildBitCast(e->b, v, emit_wide(emit_memory_type(e, n->dtype), lanes), "");
-    return emit_from_memory(e, n->dtype, v, lanes);
 }
 
 static value compute(emit *e, lp_expr x, bool vector)
@@ -431,13 +422,9 @@ static value compute(emit *e, lp_expr x, bool vector)
         return floor_div(e, &n, a[0], a[1]);
     ICE_IF(n.kind != LX_SCALAR, "expression kind %d", n.kind);
     ir_dtype d = lp_dtype(e->k, e->k->arg.at[n.arg + (n.op == SC_SELECT)]);
-    if (n.op == SC_CAST)
-        return emit_cast(e, d, n.dtype, a[0], lanes);
-    if (n.op == SC_BITCAST)
-        return bitcast(e, &n, a[0], lanes);
     if (plain_mod(e, &n))
         return LLVMBuildURem(e->b, a[0], a[1], "");
-    return emit_op(e, (sc_op)n.op, d, a, lanes);
+    return emit_op(e, (sc_op)n.op, d, n.dtype, a, lanes);
 }
 
 static value remembered(emit *e, lp_expr x, bool vector)

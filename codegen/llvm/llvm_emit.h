@@ -49,8 +49,9 @@ value emit_splat(emit *e, value v);
 value emit_i64(emit *e, int64_t v);
 void emit_new_statement(emit *e);
 
-/* op on values of dtype d in registers, all of them `lanes` wide. */
-value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes);
+/* op on values of dtype `from` in registers, all of them `lanes` wide; `to`: the
+ * result's dtype, where op does not tell it. */
+value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes);
 value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes);
 value emit_intrinsic(emit *e, const char *name, value *a, int n);
 

@@ -39,10 +39,12 @@ value emit_intrinsic(emit *e, const char *name, value *a, int n)
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &t, 1), f, a, (unsigned)n, "");
 }
 
-static value two(emit *e, const char *name, value a, value b)
-{
-    return emit_intrinsic(e, name, (value[]){a, b}, 2);
-}
+/* Operands of a scalar function: a[..] in registers, `lanes` wide. */
+typedef struct operands {
+    const value *a;
+    ir_dtype from, to;          /* of the operands; of the result, where it differs */
+    int lanes;
+} operands;
 
 /* ---- integers ------------------------------------------------------------------------------ */
 
@@ -63,12 +65,24 @@ static value divide(emit *e, value a, value b, bool sign, bool rem)
     return v_sel(e, by0, zero, q);
 }
 
-/* Remainder with the sign of b. */
-static value floor_mod(emit *e, value a, value b, bool sign)
-{
-    value r = divide(e, a, b, sign, true), zero = v_int(a, 0);
+static bool is_signed(const operands *x) { return dt_is_signed(x->from); }
 
-    if (!sign)
+static value int_div(emit *e, const operands *x)
+{
+    return divide(e, x->a[0], x->a[1], is_signed(x), false);
+}
+
+static value int_rem(emit *e, const operands *x)
+{
+    return divide(e, x->a[0], x->a[1], is_signed(x), true);
+}
+
+/* Remainder with the sign of b. */
+static value int_mod(emit *e, const operands *x)
+{
+    value b = x->a[1], r = int_rem(e, x), zero = v_int(b, 0);
+
+    if (!is_signed(x))
         return r;
     value off = v_icmp(e, LLVMIntSLT, r, zero);
     off = LLVMBuildXor(e->b, off, v_icmp(e, LLVMIntSLT, b, zero), "");
@@ -76,23 +90,64 @@ static value floor_mod(emit *e, value a, value b, bool sign)
     return v_sel(e, off, LLVMBuildAdd(e->b, r, b, ""), r);
 }
 
-static value shift(emit *e, sc_op op, value a, value b, bool sign)
-{
-    value width = v_int(b, (int64_t)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(a))));
-    value ok = v_icmp(e, LLVMIntULT, b, width), zero = v_int(a, 0),
-          by = v_sel(e, ok, b, v_int(b, 0));
+static value int_neg(emit *e, const operands *x) { return LLVMBuildNeg(e->b, x->a[0], ""); }
+static value int_not(emit *e, const operands *x) { return LLVMBuildNot(e->b, x->a[0], ""); }
 
-    value v = op == SC_SHL ? LLVMBuildShl(e->b, a, by, "")
-              : sign       ? LLVMBuildAShr(e->b, a, by, "")
-                           : LLVMBuildLShr(e->b, a, by, "");
+static value int_abs(emit *e, const operands *x)
+{
+    if (!is_signed(x))
+        return x->a[0];
+    value below = v_icmp(e, LLVMIntSLT, x->a[0], v_int(x->a[0], 0));
+    return v_sel(e, below, int_neg(e, x), x->a[0]);
+}
+
+static value int_sign(emit *e, const operands *x)
+{
+    value v = x->a[0], zero = v_int(v, 0), one = v_int(v, 1);
+    value up = v_sel(e, v_icmp(e, is_signed(x) ? LLVMIntSGT : LLVMIntUGT, v, zero), one, zero);
+
+    return is_signed(x) ? v_sel(e, v_icmp(e, LLVMIntSLT, v, zero), v_int(v, -1), up) : up;
+}
+
+static value int_min(emit *e, const operands *x)
+{
+    LLVMIntPredicate less = is_signed(x) ? LLVMIntSLT : LLVMIntULT;
+
+    return v_sel(e, v_icmp(e, less, x->a[0], x->a[1]), x->a[0], x->a[1]);
+}
+
+static value int_max(emit *e, const operands *x)
+{
+    LLVMIntPredicate more = is_signed(x) ? LLVMIntSGT : LLVMIntUGT;
+
+    return v_sel(e, v_icmp(e, more, x->a[0], x->a[1]), x->a[0], x->a[1]);
+}
+
+typedef LLVMValueRef binary(LLVMBuilderRef b, value x, value y, const char *name);
+
+/* Counts of the width or more give 0. */
+static value shifted(emit *e, const operands *x, binary *how)
+{
+    value a = x->a[0], b = x->a[1];
+    value width = v_int(b, (int64_t)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))));
+    value ok = v_icmp(e, LLVMIntULT, b, width), zero = v_int(a, 0);
+    value v = how(e->b, a, v_sel(e, ok, b, v_int(b, 0)), "");
+
     return v_sel(e, ok, v, zero);
 }
 
-/* a to the power b by repeated squaring; b negative: 0, 1 or -1. */
-static value int_power(emit *e, value a, value b, bool sign)
+static value int_shl(emit *e, const operands *x) { return shifted(e, x, LLVMBuildShl); }
+
+static value int_shr(emit *e, const operands *x)
 {
-    value r = v_int(a, 1), base = a, zero = v_int(b, 0);
-    int bits = (int)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))) - (sign ? 1 : 0);
+    return shifted(e, x, is_signed(x) ? LLVMBuildAShr : LLVMBuildLShr);
+}
+
+/* a to the power b by repeated squaring; b negative: 0, 1 or -1. */
+static value int_pow(emit *e, const operands *x)
+{
+    value a = x->a[0], b = x->a[1], r = v_int(a, 1), base = a, zero = v_int(b, 0);
+    int bits = (int)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))) - (is_signed(x) ? 1 : 0);
 
     for (int i = 0; i < bits; i++) {
         value bit = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, b, v_int(b, i), ""), v_int(b, 1), "");
@@ -100,7 +155,7 @@ static value int_power(emit *e, value a, value b, bool sign)
         r = v_sel(e, set, LLVMBuildMul(e->b, r, base, ""), r);
         base = LLVMBuildMul(e->b, base, base, "");
     }
-    if (!sign)
+    if (!is_signed(x))
         return r;
     value unit = v_sel(e, v_icmp(e, LLVMIntEQ, a, v_int(a, 1)), a, v_int(a, 0));
     value odd = v_icmp(e, LLVMIntNE, LLVMBuildAnd(e->b, b, v_int(b, 1), ""), zero);
@@ -109,83 +164,128 @@ static value int_power(emit *e, value a, value b, bool sign)
     return v_sel(e, v_icmp(e, LLVMIntSLT, b, zero), unit, r);
 }
 
-static value int_op(emit *e, sc_op op, ir_dtype d, const value *a)
-{
-    bool sign = dt_is_signed(d);
-
-    switch (op) {
-    case SC_ADD: return LLVMBuildAdd(e->b, a[0], a[1], "");
-    case SC_SUB: return LLVMBuildSub(e->b, a[0], a[1], "");
-    case SC_MUL: return LLVMBuildMul(e->b, a[0], a[1], "");
-    case SC_DIV: return divide(e, a[0], a[1], sign, false);
-    case SC_REM: return divide(e, a[0], a[1], sign, true);
-    case SC_MOD: return floor_mod(e, a[0], a[1], sign);
-    case SC_NEG: return LLVMBuildNeg(e->b, a[0], "");
-    case SC_ABS: {
-        if (!sign)
-            return a[0];
-        value below = v_icmp(e, LLVMIntSLT, a[0], v_int(a[0], 0));
-        return v_sel(e, below, LLVMBuildNeg(e->b, a[0], ""), a[0]);
-    }
-    case SC_SIGN: {
-        value z = v_int(a[0], 0), o = v_int(a[0], 1);
-        value up = v_sel(e, v_icmp(e, sign ? LLVMIntSGT : LLVMIntUGT, a[0], z), o, z);
-        return sign ? v_sel(e, v_icmp(e, LLVMIntSLT, a[0], z), v_int(a[0], -1), up) : up;
-    }
-    case SC_MIN: return v_sel(e, v_icmp(e, sign ? LLVMIntSLT : LLVMIntULT, a[0], a[1]), a[0], a[1]);
-    case SC_MAX: return v_sel(e, v_icmp(e, sign ? LLVMIntSGT : LLVMIntUGT, a[0], a[1]), a[0], a[1]);
-    case SC_POW: return int_power(e, a[0], a[1], sign);
-    case SC_AND: return LLVMBuildAnd(e->b, a[0], a[1], "");
-    case SC_OR: return LLVMBuildOr(e->b, a[0], a[1], "");
-    case SC_XOR: return LLVMBuildXor(e->b, a[0], a[1], "");
-    case SC_NOT: return LLVMBuildNot(e->b, a[0], "");
-    case SC_SHL:
-    case SC_SHR: return shift(e, op, a[0], a[1], sign);
-    case SC_EQ: return v_icmp(e, LLVMIntEQ, a[0], a[1]);
-    case SC_NE: return v_icmp(e, LLVMIntNE, a[0], a[1]);
-    case SC_LT: return v_icmp(e, sign ? LLVMIntSLT : LLVMIntULT, a[0], a[1]);
-    case SC_LE: return v_icmp(e, sign ? LLVMIntSLE : LLVMIntULE, a[0], a[1]);
-    default: ice(__FILE__, __LINE__, __func__, "%s on integers", sc_text(op));
-    }
-}
-
 /* ---- floats ------------------------------------------------------------------------- */
 
-static value flt_op(emit *e, sc_op op, const value *a)
-{
-    value x = a[0];
+static value flt_neg(emit *e, const operands *x) { return v_neg(e, x->a[0]); }
+static value flt_fma(emit *e, const operands *x) { return v_fma(e, x->a[0], x->a[1], x->a[2]); }
+static value flt_floor(emit *e, const operands *x) { return v_round(e, SC_FLOOR, x->a[0]); }
+static value flt_ceil(emit *e, const operands *x) { return v_round(e, SC_CEIL, x->a[0]); }
+static value flt_trunc(emit *e, const operands *x) { return v_round(e, SC_TRUNC, x->a[0]); }
+static value flt_round(emit *e, const operands *x) { return v_round(e, SC_ROUND, x->a[0]); }
 
-    switch (op) {
-    case SC_ADD: return v_add(e, x, a[1]);
-    case SC_SUB: return v_sub(e, x, a[1]);
-    case SC_MUL: return v_mul(e, x, a[1]);
-    case SC_DIV: return v_div(e, x, a[1]);
-    case SC_NEG: return LLVMBuildFNeg(e->b, x, "");
-    case SC_ABS: return v_abs(e, x);
-    case SC_SIGN: {
-        value z = v_flt(x, 0);
-        value v = v_sel(e, v_fcmp(e, LLVMRealOGT, x, z), v_flt(x, 1), x);
-        return v_sel(e, v_fcmp(e, LLVMRealOLT, x, z), v_flt(x, -1), v);
+static value flt_sign(emit *e, const operands *x)
+{
+    value a = x->a[0], zero = v_flt(a, 0);
+    value v = v_sel(e, v_fcmp(e, LLVMRealOGT, a, zero), v_flt(a, 1), a);
+
+    return v_sel(e, v_fcmp(e, LLVMRealOLT, a, zero), v_flt(a, -1), v);
+}
+
+/* LLVM 19 makes f16 operations of minimum and maximum between conversions, and
+ * these lose NaN on F16C. */
+static value extreme(emit *e, const operands *x, const char *name)
+{
+    value both[2] = {x->a[0], x->a[1]}, v = emit_intrinsic(e, name, both, 2);
+
+    if (x->from != DT_F16)
+        return v;
+    value nan = v_fcmp(e, LLVMRealUNO, both[0], both[1]);
+    return v_sel(e, nan, v_add(e, both[0], both[1]), v);
+}
+
+static value flt_min(emit *e, const operands *x) { return extreme(e, x, "llvm.minimum"); }
+static value flt_max(emit *e, const operands *x) { return extreme(e, x, "llvm.maximum"); }
+
+static value flt_isnan(emit *e, const operands *x)
+{
+    return v_fcmp(e, LLVMRealUNO, x->a[0], x->a[0]);
+}
+
+static value flt_isinf(emit *e, const operands *x)
+{
+    return v_fcmp(e, LLVMRealOEQ, v_abs(e, x->a[0]), v_flt(x->a[0], INFINITY));
+}
+
+/* ---- any element ---------------------------------------------------------------------- */
+
+static value any_select(emit *e, const operands *x)
+{
+    return v_sel(e, x->a[0], x->a[1], x->a[2]);
+}
+
+static value any_cast(emit *e, const operands *x)
+{
+    return emit_cast(e, x->from, x->to, x->a[0], x->lanes);
+}
+
+static value any_bitcast(emit *e, const operands *x)
+{
+    value v = emit_to_memory(e, x->from, x->a[0], x->lanes);
+
+    v = LLVMBuildBitCast(e->b, v, emit_wide(emit_memory_type(e, x->to), x->lanes), "");
+    return emit_from_memory(e, x->to, v, x->lanes);
+}
+
+/* ---- the columns of scalar.def ---------------------------------------------------------- */
+
+typedef enum form_kind {
+    FORM_NONE, FORM_OP, FORM_ICMP, FORM_FCMP, FORM_CALL, FORM_FN, FORM_EXPAND, FORM_WIDE
+} form_kind;
+
+/* How a scalar function is written for one kind of elements. */
+typedef struct form {
+    form_kind kind;
+    int code, code_unsigned;    /* OP: LLVMOpcode; ICMP, FCMP: predicate */
+    const char *name;           /* CALL: of the intrinsic */
+    value (*fn)(emit *e, const operands *x);
+    expand_fn *expand;          /* EXPAND, WIDE */
+} form;
+
+#define none {FORM_NONE, .code = 0}
+#define op(x) {FORM_OP, .code = LLVM##x}
+#define icmp(x, y) {FORM_ICMP, .code = LLVMInt##x, .code_unsigned = LLVMInt##y}
+#define fcmp(x) {FORM_FCMP, .code = LLVMReal##x}
+#define call(x) {FORM_CALL, .name = "llvm." #x}
+#define fn(x) {FORM_FN, .fn = x}
+#define expand(x) {FORM_EXPAND, .expand = expand_##x}
+#define wide(x) {FORM_WIDE, .expand = expand_##x}
+static const form flt_form[SC_COUNT] = {
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, ...)              \
+    [SC_##NAME] = flt_llvm,
+#include "scalar.def"
+};
+static const form int_form[SC_COUNT] = {
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)   \
+    [SC_##NAME] = int_llvm,
+#include "scalar.def"
+};
+#undef none
+#undef op
+#undef icmp
+#undef fcmp
+#undef call
+#undef fn
+#undef expand
+#undef wide
+
+static value write_form(emit *e, const form *f, int args, const operands *x)
+{
+    value a[3];
+    int code = f->kind == FORM_ICMP && !is_signed(x) ? f->code_unsigned : f->code;
+
+    for (int i = 0; i < args; i++)
+        a[i] = x->a[i];
+    switch (f->kind) {
+    case FORM_OP: return LLVMBuildBinOp(e->b, (LLVMOpcode)code, a[0], a[1], "");
+    case FORM_ICMP: return v_icmp(e, (LLVMIntPredicate)code, a[0], a[1]);
+    case FORM_FCMP: return v_fcmp(e, (LLVMRealPredicate)code, a[0], a[1]);
+    case FORM_CALL: return emit_intrinsic(e, f->name, a, args);
+    case FORM_FN: return f->fn(e, x);
+    case FORM_EXPAND: return f->expand(e, a);
+    case FORM_WIDE: return expand_wide(e, f->expand, args, a);
+    case FORM_NONE: break;
     }
-    case SC_MIN: return two(e, "llvm.minimum", x, a[1]);
-    case SC_MAX: return two(e, "llvm.maximum", x, a[1]);
-    case SC_FMA: return v_fma(e, x, a[1], a[2]);
-    case SC_SQRT: return v_sqrt(e, x);
-    case SC_FLOOR:
-    case SC_CEIL:
-    case SC_TRUNC:
-    case SC_ROUND: return v_round(e, op, x);
-    case SC_EQ: return v_fcmp(e, LLVMRealOEQ, x, a[1]);
-    case SC_NE: return v_fcmp(e, LLVMRealUNE, x, a[1]);
-    case SC_LT: return v_fcmp(e, LLVMRealOLT, x, a[1]);
-    case SC_LE: return v_fcmp(e, LLVMRealOLE, x, a[1]);
-    case SC_ISNAN: return v_fcmp(e, LLVMRealUNO, x, x);
-    case SC_ISINF: return v_fcmp(e, LLVMRealOEQ, v_abs(e, x), v_flt(x, INFINITY));
-    default: break;
-    }
-    value v = expand_op(e, op, a);
-    ICE_IF(!v, "%s on floats", sc_text(op));
-    return v;
+    return NULL;
 }
 
 /* ---- rounding to the narrow types, casts -------------------------------------------- */
@@ -237,20 +337,16 @@ static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
     return emit_from_memory(e, d, emit_to_memory(e, d, v, lanes), lanes);
 }
 
-/* LLVM 19 makes f16 operations of minimum and maximum between conversions, and
- * these lose NaN on F16C. */
-value emit_op(emit *e, sc_op op, ir_dtype d, const value *a, int lanes)
+value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes)
 {
-    if (op == SC_SELECT)
-        return v_sel(e, a[0], a[1], a[2]);
-    if (!dt_is_float(d))
-        return int_op(e, op, d, a);
-    value v = flt_op(e, op, a);
-    if (d == DT_F16 && (op == SC_MIN || op == SC_MAX)) {
-        value nan = v_fcmp(e, LLVMRealUNO, a[0], a[1]);
-        v = v_sel(e, nan, v_add(e, a[0], a[1]), v);
-    }
-    return sc_of(op)->result == SC_BOOL ? v : round_narrow(e, d, v, lanes);
+    const sc_info *s = sc_of(op);
+    bool flt = dt_is_float(from);
+    value v = write_form(e, flt ? &flt_form[op] : &int_form[op], s->args,
+                         &(operands){.a = a, .from = from, .to = to, .lanes = lanes});
+
+    ICE_IF(!v, "%s on %s", s->text, dt_text(from));
+    /* f16 and bf16 are computed in f32; what is chosen or cast is rounded already. */
+    return flt && s->result == SC_SAME && op != SC_SELECT ? round_narrow(e, from, v, lanes) : v;
 }
 
 /* f64 to float, rounded to odd: an inexact result has its last bit set, so that

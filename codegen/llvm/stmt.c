@@ -247,7 +247,7 @@ static void store_reg(emit *e, const lp_stmt *s)
     if (old)
         LLVMSetAlignment(old, 4);
     if (s->accum)
-        v = emit_op(e, s->accum, d, (value[]){old, v}, lanes);
+        v = emit_op(e, s->accum, d, d, (value[]){old, v}, lanes);
     if (e->mask && lanes > 1)
         v = LLVMBuildSelect(e->b, e->mask, v, old, "");
     LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
@@ -267,7 +267,7 @@ static void store_one(emit *e, const lp_stmt *s, value offset, value v)
     if (s->accum) {
         value old = LLVMBuildLoad2(e->b, emit_memory_type(e, d), p, "");
         LLVMSetAlignment(old, (unsigned)dt_size(d));
-        v = emit_op(e, s->accum, d, (value[]){emit_from_memory(e, d, old, 1), v}, 1);
+        v = emit_op(e, s->accum, d, d, (value[]){emit_from_memory(e, d, old, 1), v}, 1);
     }
     value st = LLVMBuildStore(e->b, emit_to_memory(e, d, v, 1), p);
     LLVMSetAlignment(st, (unsigned)dt_size(d));
@@ -329,7 +329,7 @@ static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
     if (s->accum && !e->mask) {
         value old = LLVMBuildLoad2(e->b, t, p, "");
         LLVMSetAlignment(old, align);
-        v = emit_op(e, s->accum, d, (value[]){emit_from_memory(e, d, old, e->lanes), v}, e->lanes);
+        v = emit_op(e, s->accum, d, d, (value[]){emit_from_memory(e, d, old, e->lanes), v}, e->lanes);
     }
     v = emit_to_memory(e, d, v, e->lanes);
     if (!e->mask) {
@@ -408,7 +408,7 @@ static void fold(emit *e, const lp_stmt *s)
         }
         value a = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(lo, (unsigned)half), "");
         value c = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(hi, (unsigned)half), "");
-        v = emit_op(e, s->accum, b->dtype, (value[]){a, c}, (int)half);
+        v = emit_op(e, s->accum, b->dtype, b->dtype, (value[]){a, c}, (int)half);
     }
     slot *x = &e->var[s->var[0]];
     x->scalar = LLVMBuildExtractElement(e->b, v, emit_i64(e, 0), "");

@@ -12,7 +12,6 @@ static const char *expected(sc_op op)
     case SC_ANYN: return "numbers";
     case SC_FLT: return "floating point";
     case SC_INT: return "integers or bool";
-    case SC_BOOLS: return "bool";
     case SC_ALL: break;
     }
     return "any";
@@ -79,7 +78,7 @@ static void map_f32(sc_op op, int64_t n, const float *x, const float *y, const f
                     float *r)
 {
     switch (op) {
-#define SCALAR(NAME, text, args, types, result, flt, int_, llvm, cost, flags, grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, ...)         \
     case SC_##NAME:                                                            \
         for (int64_t i = 0; i < n; i++) {                                      \
             double a = x[i], b = y[i], c = z[i];                               \
