@@ -49,15 +49,6 @@ static void serial_loop(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     value lo = emit_scalar(e, s->lo[0]), hi = emit_scalar(e, s->hi[0]);
 
-    if (s->kind == LP_DOWN) {
-        counted c = count_begin(e, lo, hi, s->step[0]);
-        value last = i64_op(e, LLVMBuildSub, hi, emit_i64(e, 1));
-        e->var[s->var[0]].scalar =
-            i64_op(e, LLVMBuildSub, last, i64_op(e, LLVMBuildSub, c.phi, lo));
-        emit_block(e, s->body);
-        count_end(e, c);
-        return;
-    }
     counted c = count_begin(e, lo, hi, s->step[0]);
     e->var[s->var[0]].scalar = c.phi;
     emit_block(e, s->body);

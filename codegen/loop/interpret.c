@@ -93,17 +93,13 @@ static void shape(machine *m, lp_buf b)
 {
     const lp_buffer *buf = &m->k->buf.at[b];
     memory *mem = &m->buf[b];
-    int64_t end = 1;                /* behind the last element */
 
     mem->count = 1;
     for (int i = buf->rank - 1; i >= 0; i--) {
         int64_t n = lp_eval_dims(m->k, buf->dims[i], m->dims);
-        mem->stride[i] = buf->strides ? lp_eval_dims(m->k, buf->strides[i], m->dims) : mem->count;
-        end += (n - 1) * mem->stride[i];
+        mem->stride[i] = mem->count;
         mem->count *= max_i64(n, 0);
     }
-    if (buf->strides && mem->count)
-        mem->count = end;
 }
 
 /* The element at an offset; null after an error. */
@@ -275,7 +271,7 @@ static void run_loop(machine *m, const lp_stmt *s)
     lo = eval(m, s->lo[0]).i;
     hi = eval(m, s->hi[0]).i;
     for (int64_t i = lo; i < hi && !m->failed; i += step) {
-        v->i = s->kind == LP_DOWN ? hi - 1 - (i - lo) : i;
+        v->i = i;
         run_block(m, s->body);
     }
 }

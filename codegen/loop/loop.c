@@ -43,11 +43,25 @@ static void end_joined(lp_kernel *k)
         k->open->up->tail = k->open->tail;
 }
 
+const char *const lp_space_text[LP_SPACES] = {
+#define SPACE(NAME, text) text,
+#include "words.def"
+};
+const char *const lp_loop_text[LP_LOOP_KINDS] = {
+#define LOOP(NAME, text) text,
+#include "words.def"
+};
+const char *const lp_tail_text[LP_TAILS] = {
+#define TAIL(NAME, text) text,
+#include "words.def"
+};
+
 /* Words of the text form that a name must not be. */
 static const char *const reserved[] = {
-    "kernel", "dims", "par", "for", "down", "unroll", "vec", "local", "if", "else",
-    "fold", "transpose", "prefetch", "stream", "true", "false", "inf", "nan", "step",
-    "strides", "align", "alias",
+#define LOOP(NAME, text) text,
+#include "words.def"
+    "kernel", "dims", "local", "if", "else", "fold", "transpose", "prefetch", "stream", "true",
+    "false", "inf", "nan", "step", "alias",
 };
 
 bool lp_computes(ir_dtype d)
@@ -447,8 +461,6 @@ lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis)
     lp_buffer buf = k->buf.at[b];
     lp_expr s = lp_int(k, 1);
 
-    if (buf.strides)
-        return buf.strides[axis];
     for (int i = buf.rank - 1; i > axis; i--)
         s = lp_mul(k, buf.dims[i], s);
     return s;

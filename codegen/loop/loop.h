@@ -38,28 +38,37 @@ typedef uint32_t lp_expr;        /* 0: none */
 typedef uint32_t lp_buf;         /* 0: none */
 typedef uint32_t lp_var;         /* 0: none */
 
-/* Where a buffer's elements are. */
+/* LP_IN, LP_FOR, LP_MASKED and so on: the words of words.def. */
 typedef enum lp_space {
-    LP_IN,       /* parameter that is only read */
-    LP_OUT,      /* parameter of which only what was stored before is read */
-    LP_INOUT,    /* parameter that is read and written */
-    LP_CONST,    /* parameter that is only read and the same in every call: weights */
-    LP_ROW,      /* local in the scratch memory of the thread, in its L1 or L2 cache */
-    LP_REG,      /* local in registers; its extents are constants */
+#define SPACE(NAME, text) LP_##NAME,
+#include "words.def"
+    LP_SPACES
 } lp_space;
 
-/* A tensor in memory or in registers.  In `x: f32[n, 32] in align 64` the dims are the
+typedef enum lp_loop_kind {
+#define LOOP(NAME, text) LP_##NAME,
+#include "words.def"
+    LP_LOOP_KINDS
+} lp_loop_kind;
+
+typedef enum lp_tail {
+#define TAIL(NAME, text) LP_##NAME,
+#include "words.def"
+    LP_TAILS
+} lp_tail;
+
+extern const char *const lp_space_text[LP_SPACES], *const lp_loop_text[LP_LOOP_KINDS],
+    *const lp_tail_text[LP_TAILS];
+
+/* A tensor in memory or in registers.  In `x: f32[n, 32] in` the dims are the
  * expressions n and 32, and element [i, j] lies i * 32 + j elements behind the first. */
 typedef struct lp_buffer {
     const char *name;
     ir_dtype dtype;
     lp_space space;
     int32_t rank;
-    const lp_expr *dims;         /* rank extents */
-    const lp_expr *strides;      /* rank strides in elements; null: row-major */
+    const lp_expr *dims;         /* rank extents; elements lie row-major */
     lp_buf alias;                /* an earlier parameter whose memory it may be; 0: none */
-    int32_t align;               /* the first element's address is a multiple of so many
-                                  * bytes; 0: of the dtype's size */
 } lp_buffer;
 
 typedef enum lp_var_kind { LP_DIM, LP_LOOPVAR, LP_LETVAR } lp_var_kind;
@@ -111,13 +120,6 @@ typedef enum lp_op {
     LP_LOOP, LP_LOCAL, LP_LET, LP_STORE, LP_IF, LP_FOLD, LP_TRANSPOSE,
     LP_PREFETCH
 } lp_op;
-
-typedef enum lp_loop_kind { LP_FOR, LP_DOWN, LP_PAR, LP_UNROLL, LP_VEC } lp_loop_kind;
-typedef enum lp_tail {
-    LP_MASKED,   /* last lanes by masks; by a scalar loop where masks are slow */
-    LP_SCALAR,   /* last elements by a scalar loop */
-    LP_EXACT,    /* the extent is a multiple of the lanes: no tail */
-} lp_tail;
 
 /* A statement; most fields belong to some ops only.  `vec masked v in 0..n step 8` is
  * a LOOP of kind LP_VEC with nvar 1, var v, lo 0, hi n and step 8, whose statements
@@ -302,7 +304,7 @@ int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx);
 /* Bytes of all elements of a buffer. */
 lp_expr lp_buffer_bytes(lp_kernel *k, lp_buf b);
-/* Row-major element strides where the buffer has none of its own. */
+/* Elements between neighbours along the axis. */
 lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis);
 
 /* ---- text, checks, evaluation ---------------------------------------------- */

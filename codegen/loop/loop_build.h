@@ -19,8 +19,8 @@ lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_exp
                        lp_expr hi, int64_t step);
 /* The variable of a let of `value`, or of a fold (value 0). */
 lp_var lp_let_var_add(lp_kernel *k, const char *name, ir_dtype dtype, lp_expr value);
-/* Adds the buffer b under a unique name and copies its list of dims.  Strides, align
- * and alias are set later. */
+/* Adds the buffer b under a unique name and copies its list of dims.  alias is set
+ * later. */
 lp_buf lp_buffer_add(lp_kernel *k, const char *name, lp_buffer b);
 
 #endif

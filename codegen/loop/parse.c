@@ -81,26 +81,9 @@ static bool want_access(parser *p, lp_buf *b, const lp_expr **idx)
     return want_buffer_name(p, b) && want_index(p, *b, idx);
 }
 
-/* rest := ['strides' index] ['align' INT] ['alias' NAME] of a buffer. */
-static bool buffer_rest(parser *p, lp_buf b)
-{
-    lp_buffer *buf = &p->k->buf.at[b];
-    int64_t align;
-
-    if (take_word(p, "strides") && !want_index(p, b, &buf->strides))
-        return false;
-    if (take_word(p, "align")) {
-        if (!want_int(p, 1, 4096, "an alignment", &align))
-            return false;
-        buf->align = (int32_t)align;
-    }
-    return !take_word(p, "alias") || want_buffer_name(p, &buf->alias);
-}
-
-/* buffer := NAME ':' DTYPE '[' list ']' SPACE rest */
+/* buffer := NAME ':' DTYPE '[' list ']' SPACE ['alias' NAME] */
 static bool buffer(parser *p, lp_buf *b)
 {
-    static const char *const space[] = {"in", "out", "inout", "const", "row", "reg"};
     lp_buffer buf = {0};
     const char *name;
     list l;
@@ -108,7 +91,7 @@ static bool buffer(parser *p, lp_buf *b)
     if (!want_new(p, &name) || !want_char(p, ':') || !want_dtype(p, &buf.dtype) ||
         !want_char(p, '[') || !want_list(p, ']', &l))
         return false;
-    int in = want_one_of(p, space, COUNT(space), "in, out, inout, const, row or reg");
+    int in = want_one_of(p, lp_space_text, LP_SPACES, "in, out, const, row or reg");
     if (in < 0)
         return false;
     buf.space = (lp_space)in;
@@ -116,7 +99,7 @@ static bool buffer(parser *p, lp_buf *b)
     buf.dims = l.at;
     *b = lp_buffer_add(p->k, name, buf);
     parse_define(p, name, true, *b);
-    return buffer_rest(p, *b);
+    return !take_word(p, "alias") || want_buffer_name(p, &p->k->buf.at[*b].alias);
 }
 
 static lp_stmt *statement(parser *p, lp_op op, ir_loc at)
@@ -191,16 +174,15 @@ static bool loop_heads(parser *p, lp_stmt *s)
     return true;
 }
 
-/* loop := ('for' | 'down' | 'par' | 'unroll' | 'vec' TAIL) heads block of which the
- * first word is taken. */
+/* loop := ('for' | 'par' | 'unroll' | 'vec' TAIL) heads block of which the first word
+ * is taken. */
 static bool loop(parser *p, lp_loop_kind kind, ir_loc at, lp_stmt **out)
 {
-    static const char *const tail[] = {"masked", "scalar", "exact"};
     lp_stmt *s = *out = statement(p, LP_LOOP, at);
 
     s->kind = kind;
     if (kind == LP_VEC) {
-        int t = want_one_of(p, tail, COUNT(tail), "masked, scalar or exact");
+        int t = want_one_of(p, lp_tail_text, LP_TAILS, "masked or exact");
         if (t < 0)
             return false;
         s->tail = (lp_tail)t;
@@ -300,11 +282,10 @@ static bool let_or_store(parser *p, ir_loc at, lp_stmt **out)
  *              | ['stream'] store */
 static bool want_statement(parser *p, lp_stmt **out)
 {
-    static const char *const kind[] = {"for", "down", "par", "unroll", "vec"};
     ir_loc at = parse_here(p);
 
-    for (size_t i = 0; i < COUNT(kind); i++)
-        if (take_word(p, kind[i]))
+    for (int i = 0; i < LP_LOOP_KINDS; i++)
+        if (take_word(p, lp_loop_text[i]))
             return loop(p, (lp_loop_kind)i, at, out);
     if (take_word(p, "if"))
         return branch(p, *out = statement(p, LP_IF, at));

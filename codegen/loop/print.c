@@ -150,19 +150,11 @@ void lp_print_expr(const lp_kernel *k, lp_expr e, text *out)
 
 static void print_buffer(const lp_kernel *k, lp_buf b, text *out)
 {
-    static const char *const space[] = {"in", "out", "inout", "const", "row", "reg"};
     const lp_buffer *buf = &k->buf.at[b];
 
     text_add(out, "%s: %s[", buf->name, dt_text(buf->dtype));
     print_list(k, buf->dims, buf->rank, out);
-    text_add(out, "] %s", space[buf->space]);
-    if (buf->strides) {
-        text_add(out, " strides [");
-        print_list(k, buf->strides, buf->rank, out);
-        text_add(out, "]");
-    }
-    if (buf->align)
-        text_add(out, " align %d", buf->align);
+    text_add(out, "] %s", lp_space_text[buf->space]);
     if (buf->alias)
         text_add(out, " alias %s", k->buf.at[buf->alias].name);
 }
@@ -176,12 +168,9 @@ static void print_access(const lp_kernel *k, lp_buf b, const lp_expr *idx, text 
 
 static void print_loop_head(const lp_kernel *k, const lp_stmt *s, text *out)
 {
-    static const char *const kind[] = {"for", "down", "par", "unroll", "vec"};
-    static const char *const tail[] = {"masked", "scalar", "exact"};
-
-    text_add(out, "%s ", kind[s->kind]);
+    text_add(out, "%s ", lp_loop_text[s->kind]);
     if (s->kind == LP_VEC)
-        text_add(out, "%s ", tail[s->tail]);
+        text_add(out, "%s ", lp_tail_text[s->tail]);
     for (uint32_t i = 0; i < s->nvar; i++)
         text_add(out, "%s%s", i ? ", " : "", k->var.at[s->var[i]].name);
     for (uint32_t i = 0; i < s->nvar; i++) {

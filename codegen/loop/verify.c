@@ -237,7 +237,7 @@ static bool reg_shape(checker *c, lp_buf b)
         if (extent < 1 || !mul_ok(count, extent, &count) || count > MAX_REGISTERS)
             return fail_buf(c, b, "in registers needs small constant extents");
     }
-    return !buf->strides || fail_buf(c, b, "in registers has strides");
+    return true;
 }
 
 static bool is_local(const checker *c, lp_buf b)
@@ -251,11 +251,8 @@ static bool check_buffer(checker *c, lp_buf b)
 
     if (!lp_computes(buf->dtype))
         return fail_buf(c, b, "has an element type that is not computed with");
-    if (!check_dims(c, buf->dims, buf->rank) ||
-        (buf->strides && !check_dims(c, buf->strides, buf->rank)))
+    if (!check_dims(c, buf->dims, buf->rank))
         return false;
-    if (buf->align & (buf->align - 1))
-        return fail_buf(c, b, "has an alignment that is no power of two");
     if (buf->alias && (is_local(c, b) || buf->alias >= b || is_local(c, buf->alias)))
         return fail_buf(c, b, "is an alias of no earlier parameter");
     return buf->space != LP_REG || reg_shape(c, b);
@@ -347,13 +344,6 @@ static bool check_fold(checker *c, const lp_stmt *s)
     return true;
 }
 
-static bool is_contiguous(const checker *c, lp_buf b)
-{
-    int64_t step;
-
-    return lp_is_int(c->k, lp_stride(c->k, b, c->k->buf.at[b].rank - 1), &step) && step == 1;
-}
-
 static bool check_transpose(checker *c, const lp_stmt *s)
 {
     const lp_buffer *to = &c->k->buf.at[s->buf], *from = &c->k->buf.at[s->from];
@@ -362,8 +352,6 @@ static bool check_transpose(checker *c, const lp_stmt *s)
         return false;
     if (to->rank < 2 || from->rank < 2 || to->dtype != from->dtype || c->vec)
         return fail_buf(c, s->buf, "gets a transposed tile of another type, or in a vec loop");
-    if (!is_contiguous(c, s->buf) || !is_contiguous(c, s->from))
-        return fail_buf(c, s->buf, "gets a transposed tile whose last axis is strided");
     return (s->size > 1 && s->size <= LP_MAX_LANES && !(s->size & (s->size - 1))) ||
            fail_buf(c, s->buf, "gets a tile whose size is not 2, 4, 8 .. 64");
 }
@@ -392,7 +380,6 @@ static bool check_loop_kind(checker *c, const lp_stmt *s, int depth, const char 
     switch (s->kind) {
     case LP_PAR:
         return (!depth && !c->par && !c->vec) || fail(c, name, "is a par loop inside a block");
-    case LP_DOWN: return s->step[0] == 1 || fail(c, name, "is a down loop with a step");
     case LP_VEC: return check_vec(c, s, name);
     case LP_UNROLL:
         if (!lp_is_int(c->k, s->lo[0], &lo) || !lp_is_int(c->k, s->hi[0], &hi))
@@ -487,7 +474,7 @@ static bool check_head(checker *c)
         if (!check_buffer(c, b))
             return false;
         if (is_local(c, b))
-            return fail_buf(c, b, "is a parameter: in, out, inout or const");
+            return fail_buf(c, b, "is a parameter: in, out or const");
         c->buf[b] = SHARED;
     }
     return true;

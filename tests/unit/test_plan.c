@@ -250,7 +250,7 @@ static void see_run(walk *w, const plan_step *s)
             bool writes = k->buf.at[k->param.at[i]].space == LP_OUT;
             if (!writes)
                 see_read(w, s->u.run.arg[i]);
-            if (!after && (writes || k->buf.at[k->param.at[i]].space == LP_INOUT))
+            else if (!after)
                 see_write(w, s->u.run.arg[i]);
         }
 }
