@@ -21,7 +21,7 @@ static void dump(const ingot_watch *w, int step, const pass_info *p, const ir_mo
 
     if (!w->dump || (strcmp(w->dump, "all") && strcmp(w->dump, p->name)))
         return;
-    fprintf(stderr, "# %d %s%s\n", step, p->name, note);
+    fprintf(stderr, "# %d %s: %s%s\n", step, p->name, p->purpose, note);
     if (!*note)
         ir_print(m, &t);
     fputs(t.at ? t.at : "", stderr);
@@ -35,7 +35,8 @@ static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m
     double seconds = clock_now() - shown->begun;
 
     if (shown->watch->times)
-        fprintf(stderr, "%2d %-12s %9.3f ms%s\n", step, p->name, 1e3 * seconds, note);
+        fprintf(stderr, "%2d %-12s %9.3f ms  %s%s\n", step, p->name, 1e3 * seconds, p->purpose,
+                note);
     dump(shown->watch, step, p, m, note);
     shown->begun = clock_now();
 }

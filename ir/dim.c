@@ -20,7 +20,8 @@ void dim_free(dim_table *t)
     names_free(&t->names);
 }
 
-ir_dim dim_overflow(dim_table *t)
+/* Sets the table's flag; gives the dim 0. */
+static ir_dim overflow(dim_table *t)
 {
     t->overflow = true;
     return (ir_dim){0};
@@ -110,7 +111,7 @@ ir_dim dim_intern(dim_table *t, dim_expr e)
         if (same_expr(&t->expr.at[map_id(&t->map, p)], &e))
             return (ir_dim){~(int64_t)map_id(&t->map, p)};
     if (e.size > MAX_SIZE)
-        return dim_overflow(t);
+        return overflow(t);
     if (e.n)
         e.term = copy_terms(t, &e);
     vec_push(&t->expr, e);
@@ -389,7 +390,7 @@ static ir_dim add_scaled(dim_table *t, ir_dim a, ir_dim b, int64_t scale)
         ok = ok && mul_ok(q.term[i].coef, scale, &c) &&
              poly_add(&p, c, q.term[i].atom, q.term[i].n);
     }
-    return ok ? sum(t, &p) : dim_overflow(t);
+    return ok ? sum(t, &p) : overflow(t);
 }
 
 /* Both constants, which most are: their sum or product at once. */
@@ -403,7 +404,7 @@ ir_dim dim_add(dim_table *t, ir_dim a, ir_dim b)
     int64_t x, y;
 
     if (both_const(t, a, b, &x, &y))
-        return add_ok(x, y, &x) ? dim_int(t, x) : dim_overflow(t);
+        return add_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
     return add_scaled(t, a, b, 1);
 }
 
@@ -434,7 +435,7 @@ ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
     int64_t x, y;
 
     if (both_const(t, a, b, &x, &y))
-        return mul_ok(x, y, &x) ? dim_int(t, x) : dim_overflow(t);
+        return mul_ok(x, y, &x) ? dim_int(t, x) : overflow(t);
     if (dim_is(t, a, 1) || dim_is(t, b, 1))
         return dim_is(t, a, 1) ? b : a;
     r.n = 0;
@@ -447,7 +448,7 @@ ir_dim dim_mul(dim_table *t, ir_dim a, ir_dim b)
                                      q.term[j].n, atom);
             if (!mul_ok(p.term[i].coef, q.term[j].coef, &c) ||
                 !poly_add(&r, c, atom, n))
-                return dim_overflow(t);
+                return overflow(t);
         }
     return sum(t, &r);
 }

@@ -16,8 +16,6 @@ typedef struct poly {
 /* INT64_MIN and INT64_MAX stand for unbounded. */
 typedef struct dim_range { int64_t lo, hi; } dim_range;
 
-/* Sets the table's flag; gives the dim 0. */
-ir_dim dim_overflow(dim_table *t);
 /* The entry equal to e, perhaps a new one; e.term is copied. */
 ir_dim dim_intern(dim_table *t, dim_expr e);
 

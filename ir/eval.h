@@ -27,7 +27,7 @@ typedef struct ir_eval {
     bool *symbol_known;
     int64_t steps;          /* budget: scalar steps left; < 0: unlimited */
     const char *error;      /* text of a failed check or exhausted budget */
-    /* called after each node, for bisection; may be null */
+    /* called after each node, so that a test sees all values; may be null */
     void (*watch)(void *cx, const ir_fn *fn, const ir_node *n, ir_val *const *results);
     void *watch_cx;
     /* private */

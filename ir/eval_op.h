@@ -114,8 +114,6 @@ bool in_inner(const ir_infer *in, ir_dim a, ir_dim b);      /* the same, D_SHAPE
 /* Of two dims that must be equal the more precise: a constant if there is one. */
 ir_dim in_known_of(const ir_infer *in, ir_dim a, ir_dim b);
 bool in_equal(const ir_infer *in, int axis, ir_dim a, ir_dim b); /* must be the same dim */
-/* No constant extent below zero. */
-bool in_extents(const ir_infer *in, const ir_dim *d, int rank);
 /* One result; checks the rank. */
 bool in_result(ir_infer *in, ir_dtype dtype, int rank, const ir_dim *dim);
 static inline bool in_type_result(ir_infer *in, const ir_type *t)

@@ -61,7 +61,7 @@ typedef struct plan_step {
     union {
         /* kernel(args, dims) over [0, trip) */
         struct {
-            uint32_t kernel, narg, ndim, temps;
+            uint32_t kernel, narg, ndim;
             const uint32_t *arg;
             const ir_dim *dim;
             ir_dim trip, scratch;   /* scratch: bytes per thread */

@@ -12,14 +12,11 @@
 #define RESULT_SAME SC_SAME
 #define RESULT_BOOL SC_BOOL
 #define RESULT_ATTR SC_ATTR
-/* No value in C is four characters long, but the word NONE. */
-#define HAS(column) (sizeof #column != sizeof "NONE")
 
 static const sc_info table[SC_COUNT] = {
-    [SC_NONE] = {"none", 0, 0, 0, 0, false, false},
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, ...)   \
-    [SC_##NAME] = {text, args, TYPES_##types, RESULT_##result, cost, HAS(flt),  \
-                   HAS(int_)},
+    [SC_NONE] = {"none", 0, 0, 0, 0},
+#define SCALAR(NAME, text, args, types, result, cost, ...)                     \
+    [SC_##NAME] = {text, args, TYPES_##types, RESULT_##result, cost},
 #include "scalar.def"
 };
 

@@ -22,7 +22,6 @@ typedef struct sc_info {
     int8_t types;                /* sc_types of the operands */
     int8_t result;               /* sc_result */
     int8_t cost;                 /* of an element, in additions */
-    bool has_flt, has_int;       /* the kind has a value */
 } sc_info;
 
 const sc_info *sc_of(sc_op op);

@@ -88,7 +88,8 @@ static power parts(emit *e, value x)
     return (power){n, expand_exp_small(e, r)};
 }
 
-value expand_exp_scaled(emit *e, value x, int by)
+/* e^x 2^by; no NaN, no error at the ends of the range. */
+static value exp_scaled(emit *e, value x, int by)
 {
     bool f32 = v_is_f32(x);
     power w = parts(e, clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711));
@@ -125,7 +126,7 @@ static value odd(emit *e, value x, const poly *p)
 /* With h = e^|x| / 2: h - 1/4h, h + 1/4h. */
 static value sinh_cosh(emit *e, sc_op op, value x)
 {
-    value a = v_abs(e, x), h = expand_exp_scaled(e, a, -1), r = v_div(e, v_flt(x, 0.25), h);
+    value a = v_abs(e, x), h = exp_scaled(e, a, -1), r = v_div(e, v_flt(x, 0.25), h);
 
     if (op == SC_COSH)
         return v_add(e, h, r);
@@ -137,7 +138,7 @@ static value sinh_cosh(emit *e, sc_op op, value x)
 /* 1 - 2 / (e^2|x| + 1) where that keeps its bits. */
 static value tanh_(emit *e, value x)
 {
-    value a = v_abs(e, x), one = v_flt(x, 1), w = expand_exp_scaled(e, v_add(e, a, a), 0);
+    value a = v_abs(e, x), one = v_flt(x, 1), w = exp_scaled(e, v_add(e, a, a), 0);
     value big = v_sub(e, one, v_div(e, v_flt(x, 2), v_add(e, w, one)));
     value small = v_below(e, a, v_is_f32(x) ? 0.625 : 0.55);
 
@@ -147,7 +148,7 @@ static value tanh_(emit *e, value x)
 /* 1 / (1 + e^-x); below 0 e^x / (1 + e^x), where e^-x could overflow. */
 static value sigmoid(emit *e, value x)
 {
-    value one = v_flt(x, 1), w = expand_exp_scaled(e, v_neg(e, v_abs(e, x)), 0);
+    value one = v_flt(x, 1), w = exp_scaled(e, v_neg(e, v_abs(e, x)), 0);
 
     value top = v_sel(e, v_below(e, x, 0), w, one);
     return v_div(e, top, v_add(e, w, one));
@@ -166,7 +167,7 @@ static value erfc_f64(emit *e, value x, value square)
     value k = v_flt(x, 2.449489742783178), t = v_sub(e, x, k);
 
     t = v_div(e, t, v_add(e, x, k));
-    value scale = expand_exp_scaled(e, v_neg(e, square), 0);
+    value scale = exp_scaled(e, v_neg(e, square), 0);
     return v_mul(e, scale, expand_poly(e, t, &erfc_poly));
 }
 
@@ -183,7 +184,7 @@ static value erf_(emit *e, value x)
     return v_copysign(e, v, x);
 }
 
-value expand_exp(emit *e, const value *a) { return expand_exp_scaled(e, a[0], 0); }
+value expand_exp(emit *e, const value *a) { return exp_scaled(e, a[0], 0); }
 value expand_expm1(emit *e, const value *a) { return expm1_(e, a[0]); }
 value expand_sinh(emit *e, const value *a) { return sinh_cosh(e, SC_SINH, a[0]); }
 value expand_cosh(emit *e, const value *a) { return sinh_cosh(e, SC_COSH, a[0]); }

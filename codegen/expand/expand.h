@@ -48,8 +48,6 @@ value expand_scale_far(emit *e, value v, value low);
 
 /* e^r - 1 for |r| <= 0.35. */
 value expand_exp_small(emit *e, value r);
-/* e^x 2^by; no NaN, no error at the ends of the range. */
-value expand_exp_scaled(emit *e, value x, int by);
 
 /* x = 2^k m with m in [sqrt 1/2, sqrt 2); x positive and finite. */
 typedef struct scaled { value k, m; } scaled;

@@ -255,8 +255,8 @@ static value load_lanes(emit *e, lp_buf b, lp_expr offset, int stride, value mas
 
 static value load_memory(emit *e, const lp_node *n, bool vector)
 {
-    lp_expr idx[16];            /* a copy: the list grows */
-    memcpy(idx, &e->k->arg.at[n->arg], min_i64(n->narg, 16) * sizeof *idx);
+    lp_expr idx[LP_MAX_RANK + 1];   /* with the condition; a copy: the list grows */
+    memcpy(idx, &e->k->arg.at[n->arg], n->narg * sizeof *idx);
     lp_expr offset = lp_offset(e->k, n->ref, idx);
     lp_expr cond = n->guarded ? e->k->arg.at[n->arg + n->narg - 1] : 0;
     lp_buf b = n->ref;

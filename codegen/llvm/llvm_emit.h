@@ -19,7 +19,7 @@ typedef struct emit {
     LLVMBuilderRef b;
     lp_kernel *k;
     const target *t;
-    value fn, begin, end, scratch;
+    value fn, begin, end;
     LLVMBasicBlockRef entry;    /* allocas go here */
     slot *var;                  /* by lp_var */
     value *base;                /* by lp_buf: address of its first element */
@@ -29,8 +29,7 @@ typedef struct emit {
     value mask;                 /* <lanes x i1> of active lanes; null: all */
     value *memo[2];             /* by expression: scalar, vector; per statement */
     uint32_t memo_len;
-    uint64_t row_offset;        /* scratch used by row buffers: see llvm_stmt */
-    value row_top;
+    value row_top;              /* scratch: where the next row buffer begins */
     bool streams;               /* some store went past the caches */
     bool brief;                 /* in an f64 expansion of an f32 function */
 } emit;
@@ -40,8 +39,7 @@ type emit_type(emit *e, ir_dtype d);
 type emit_memory_type(emit *e, ir_dtype d);
 type emit_wide(type t, int lanes);
 
-/* The expression: a scalar (that of the first lane), or one value per lane.
- * `emit_any` gives what the statement's context needs. */
+/* The expression: a scalar (that of the first lane), or one value per lane. */
 value emit_scalar(emit *e, lp_expr x);
 value emit_vector(emit *e, lp_expr x);
 bool emit_varies(emit *e, lp_expr x);       /* between the lanes? */
@@ -52,14 +50,12 @@ void emit_new_statement(emit *e);
 /* op on values of dtype `from` in registers, all of them `lanes` wide; `to`: the
  * result's dtype, where op does not tell it. */
 value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes);
-value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes);
 value emit_intrinsic(emit *e, const char *name, value *a, int n);
 
 /* Memory form and back. */
 value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
 value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
 
-void emit_block(emit *e, const lp_stmt *s);
 void emit_transpose(emit *e, const lp_stmt *s);
 /* Address of a buffer's element at this offset. */
 value emit_element(emit *e, lp_buf b, value offset);

@@ -206,6 +206,125 @@ static value flt_isinf(emit *e, const operands *x)
     return v_fcmp(e, LLVMRealOEQ, v_abs(e, x->a[0]), v_flt(x->a[0], INFINITY));
 }
 
+/* ---- rounding to the narrow types, casts -------------------------------------------- */
+
+/* bf16 of a float, as i16: nearest even; NaN stays a NaN. */
+static value to_bf16(emit *e, value v)
+{
+    value i = v_bits(e, v),
+          lsb = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 1), "");
+    value r = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, i, lsb, ""), v_int(i, 0x7fff), "");
+
+    r = LLVMBuildLShr(e->b, r, v_int(i, 16), "");
+    value quiet = LLVMBuildOr(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 0x40), "");
+    r = v_sel(e, v_fcmp(e, LLVMRealUNO, v, v), quiet, r);
+    type t = LLVMInt16TypeInContext(e->cx);
+    if (LLVMGetTypeKind(LLVMTypeOf(r)) == LLVMVectorTypeKind)
+        t = LLVMVectorType(t, LLVMGetVectorSize(LLVMTypeOf(r)));
+    return LLVMBuildTrunc(e->b, r, t, "");
+}
+
+value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
+{
+    if (d == DT_BOOL)
+        return LLVMBuildZExt(e->b, v, emit_wide(LLVMInt8TypeInContext(e->cx), lanes), "");
+    type half = emit_wide(LLVMHalfTypeInContext(e->cx), lanes);
+    if (d == DT_F16)
+        return target_can(e->t, CAN_HALF) ? LLVMBuildFPTrunc(e->b, v, half, "") : v_half(e, v);
+    return d == DT_BF16 ? to_bf16(e, v) : v;
+}
+
+value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
+{
+    if (d == DT_BOOL)
+        return v_icmp(e, LLVMIntNE, v, v_int(v, 0));
+    if (d == DT_F16 && target_can(e->t, CAN_HALF))
+        return LLVMBuildFPExt(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
+    if (d == DT_F16)
+        return v_from_half(e, v);
+    if (d != DT_BF16)
+        return v;
+    value i = LLVMBuildZExt(e->b, v, emit_wide(LLVMInt32TypeInContext(e->cx), lanes), "");
+    return v_float(e, LLVMBuildShl(e->b, i, v_int(i, 16), ""));
+}
+
+static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
+{
+    if (d != DT_F16 && d != DT_BF16)
+        return v;
+    return emit_from_memory(e, d, emit_to_memory(e, d, v, lanes), lanes);
+}
+
+/* f64 to float, rounded to odd: an inexact result has its last bit set, so that
+ * rounding it again to 16 bits gives what rounding once would. */
+static value odd_float(emit *e, value v, int lanes)
+{
+    value near = LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
+    value back = LLVMBuildFPExt(e->b, near, LLVMTypeOf(v), ""), bits = v_bits(e, near);
+    value size = v_abs(e, back), away = v_fcmp(e, LLVMRealOGT, size, v_abs(e, v));
+    value odd = v_sel(e, away, LLVMBuildSub(e->b, bits, v_int(bits, 1), ""), bits);
+
+    odd = LLVMBuildOr(e->b, odd, v_int(bits, 1), "");
+    value inexact = v_fcmp(e, LLVMRealONE, back, v);
+    return v_sel(e, inexact, v_float(e, odd), near);
+}
+
+/* An integer of 32 or 64 bits as f64.  Of large ones the bits that 16-bit floats
+ * cannot tell apart become one. */
+static value narrowable(emit *e, value v, bool sign, int lanes)
+{
+    enum { EXACT = 40, LOW = 0xfff, STICKY = 0x800 };
+    type f64 = emit_wide(LLVMDoubleTypeInContext(e->cx), lanes);
+
+    if (LLVMGetIntTypeWidth(v_element(LLVMTypeOf(v))) == 64) {
+        value low = LLVMBuildAnd(e->b, v, v_int(v, LOW), ""), none = v_int(v, 0);
+        value sticky = v_sel(e, v_icmp(e, LLVMIntNE, low, none), v_int(v, STICKY), none);
+        value high = LLVMBuildOr(e->b, LLVMBuildSub(e->b, v, low, ""), sticky, "");
+        value middle = LLVMBuildAdd(e->b, v, v_int(v, sign ? (int64_t)1 << EXACT : 0), "");
+        value large = v_icmp(e, LLVMIntUGT, middle, v_int(v, (int64_t)2 << EXACT));
+        v = v_sel(e, large, high, v);
+    }
+    return sign ? LLVMBuildSIToFP(e->b, v, f64, "") : LLVMBuildUIToFP(e->b, v, f64, "");
+}
+
+static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
+{
+    type t = emit_wide(emit_type(e, to), lanes);
+    bool sign = dt_is_signed(from);
+
+    if (from == to)
+        return v;
+    if (to == DT_BOOL)
+        return dt_is_float(from) ? v_fcmp(e, LLVMRealUNE, v, v_flt(v, 0))
+                                 : v_icmp(e, LLVMIntNE, v, v_int(v, 0));
+    if ((to == DT_F16 || to == DT_BF16) && dt_bits(from) >= 32 && from != DT_F32) {
+        v = from == DT_F64 ? v : narrowable(e, v, sign, lanes);
+        return round_narrow(e, to, odd_float(e, v, lanes), lanes);
+    }
+    if (dt_is_float(to) && dt_is_float(from)) {
+        if (to == DT_F64 && LLVMTypeOf(v) != t)
+            v = LLVMBuildFPExt(e->b, v, t, "");
+        else if (from == DT_F64)
+            v = LLVMBuildFPTrunc(e->b, v, t, "");
+        return round_narrow(e, to, v, lanes);
+    }
+    if (dt_is_float(to)) {
+        v = sign ? LLVMBuildSIToFP(e->b, v, t, "") : LLVMBuildUIToFP(e->b, v, t, "");
+        return round_narrow(e, to, v, lanes);
+    }
+    if (dt_is_float(from)) {
+        const char *name = dt_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
+        type both[2] = {t, LLVMTypeOf(v)};
+        unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+        value f = LLVMGetIntrinsicDeclaration(e->m, id, both, 2);
+        return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, both, 2), f, &v, 1, "");
+    }
+    int a = from == DT_BOOL ? 1 : dt_bits(from), b = dt_bits(to);
+    if (a > b)
+        return LLVMBuildTrunc(e->b, v, t, "");
+    return a == b ? v : sign ? LLVMBuildSExt(e->b, v, t, "") : LLVMBuildZExt(e->b, v, t, "");
+}
+
 /* ---- any element ---------------------------------------------------------------------- */
 
 static value any_select(emit *e, const operands *x)
@@ -215,7 +334,7 @@ static value any_select(emit *e, const operands *x)
 
 static value any_cast(emit *e, const operands *x)
 {
-    return emit_cast(e, x->from, x->to, x->a[0], x->lanes);
+    return cast(e, x->from, x->to, x->a[0], x->lanes);
 }
 
 static value any_bitcast(emit *e, const operands *x)
@@ -288,55 +407,6 @@ static value write_form(emit *e, const form *f, int args, const operands *x)
     return NULL;
 }
 
-/* ---- rounding to the narrow types, casts -------------------------------------------- */
-
-/* bf16 of a float, as i16: nearest even; NaN stays a NaN. */
-static value to_bf16(emit *e, value v)
-{
-    value i = v_bits(e, v),
-          lsb = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 1), "");
-    value r = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, i, lsb, ""), v_int(i, 0x7fff), "");
-
-    r = LLVMBuildLShr(e->b, r, v_int(i, 16), "");
-    value quiet = LLVMBuildOr(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 0x40), "");
-    r = v_sel(e, v_fcmp(e, LLVMRealUNO, v, v), quiet, r);
-    type t = LLVMInt16TypeInContext(e->cx);
-    if (LLVMGetTypeKind(LLVMTypeOf(r)) == LLVMVectorTypeKind)
-        t = LLVMVectorType(t, LLVMGetVectorSize(LLVMTypeOf(r)));
-    return LLVMBuildTrunc(e->b, r, t, "");
-}
-
-value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
-{
-    if (d == DT_BOOL)
-        return LLVMBuildZExt(e->b, v, emit_wide(LLVMInt8TypeInContext(e->cx), lanes), "");
-    type half = emit_wide(LLVMHalfTypeInContext(e->cx), lanes);
-    if (d == DT_F16)
-        return target_can(e->t, CAN_HALF) ? LLVMBuildFPTrunc(e->b, v, half, "") : v_half(e, v);
-    return d == DT_BF16 ? to_bf16(e, v) : v;
-}
-
-value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
-{
-    if (d == DT_BOOL)
-        return v_icmp(e, LLVMIntNE, v, v_int(v, 0));
-    if (d == DT_F16 && target_can(e->t, CAN_HALF))
-        return LLVMBuildFPExt(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
-    if (d == DT_F16)
-        return v_from_half(e, v);
-    if (d != DT_BF16)
-        return v;
-    value i = LLVMBuildZExt(e->b, v, emit_wide(LLVMInt32TypeInContext(e->cx), lanes), "");
-    return v_float(e, LLVMBuildShl(e->b, i, v_int(i, 16), ""));
-}
-
-static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
-{
-    if (d != DT_F16 && d != DT_BF16)
-        return v;
-    return emit_from_memory(e, d, emit_to_memory(e, d, v, lanes), lanes);
-}
-
 value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes)
 {
     const sc_info *s = sc_of(op);
@@ -347,74 +417,4 @@ value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int
     ICE_IF(!v, "%s on %s", s->text, dt_text(from));
     /* f16 and bf16 are computed in f32; what is chosen or cast is rounded already. */
     return flt && s->result == SC_SAME && op != SC_SELECT ? round_narrow(e, from, v, lanes) : v;
-}
-
-/* f64 to float, rounded to odd: an inexact result has its last bit set, so that
- * rounding it again to 16 bits gives what rounding once would. */
-static value odd_float(emit *e, value v, int lanes)
-{
-    value near = LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
-    value back = LLVMBuildFPExt(e->b, near, LLVMTypeOf(v), ""), bits = v_bits(e, near);
-    value size = v_abs(e, back), away = v_fcmp(e, LLVMRealOGT, size, v_abs(e, v));
-    value odd = v_sel(e, away, LLVMBuildSub(e->b, bits, v_int(bits, 1), ""), bits);
-
-    odd = LLVMBuildOr(e->b, odd, v_int(bits, 1), "");
-    value inexact = v_fcmp(e, LLVMRealONE, back, v);
-    return v_sel(e, inexact, v_float(e, odd), near);
-}
-
-/* An integer of 32 or 64 bits as f64.  Of large ones the bits that 16-bit floats
- * cannot tell apart become one. */
-static value narrowable(emit *e, value v, bool sign, int lanes)
-{
-    enum { EXACT = 40, LOW = 0xfff, STICKY = 0x800 };
-    type f64 = emit_wide(LLVMDoubleTypeInContext(e->cx), lanes);
-
-    if (LLVMGetIntTypeWidth(v_element(LLVMTypeOf(v))) == 64) {
-        value low = LLVMBuildAnd(e->b, v, v_int(v, LOW), ""), none = v_int(v, 0);
-        value sticky = v_sel(e, v_icmp(e, LLVMIntNE, low, none), v_int(v, STICKY), none);
-        value high = LLVMBuildOr(e->b, LLVMBuildSub(e->b, v, low, ""), sticky, "");
-        value middle = LLVMBuildAdd(e->b, v, v_int(v, sign ? (int64_t)1 << EXACT : 0), "");
-        value large = v_icmp(e, LLVMIntUGT, middle, v_int(v, (int64_t)2 << EXACT));
-        v = v_sel(e, large, high, v);
-    }
-    return sign ? LLVMBuildSIToFP(e->b, v, f64, "") : LLVMBuildUIToFP(e->b, v, f64, "");
-}
-
-value emit_cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
-{
-    type t = emit_wide(emit_type(e, to), lanes);
-    bool sign = dt_is_signed(from);
-
-    if (from == to)
-        return v;
-    if (to == DT_BOOL)
-        return dt_is_float(from) ? v_fcmp(e, LLVMRealUNE, v, v_flt(v, 0))
-                                 : v_icmp(e, LLVMIntNE, v, v_int(v, 0));
-    if ((to == DT_F16 || to == DT_BF16) && dt_bits(from) >= 32 && from != DT_F32) {
-        v = from == DT_F64 ? v : narrowable(e, v, sign, lanes);
-        return round_narrow(e, to, odd_float(e, v, lanes), lanes);
-    }
-    if (dt_is_float(to) && dt_is_float(from)) {
-        if (to == DT_F64 && LLVMTypeOf(v) != t)
-            v = LLVMBuildFPExt(e->b, v, t, "");
-        else if (from == DT_F64)
-            v = LLVMBuildFPTrunc(e->b, v, t, "");
-        return round_narrow(e, to, v, lanes);
-    }
-    if (dt_is_float(to)) {
-        v = sign ? LLVMBuildSIToFP(e->b, v, t, "") : LLVMBuildUIToFP(e->b, v, t, "");
-        return round_narrow(e, to, v, lanes);
-    }
-    if (dt_is_float(from)) {
-        const char *name = dt_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
-        type both[2] = {t, LLVMTypeOf(v)};
-        unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-        value f = LLVMGetIntrinsicDeclaration(e->m, id, both, 2);
-        return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, both, 2), f, &v, 1, "");
-    }
-    int a = from == DT_BOOL ? 1 : dt_bits(from), b = dt_bits(to);
-    if (a > b)
-        return LLVMBuildTrunc(e->b, v, t, "");
-    return a == b ? v : sign ? LLVMBuildSExt(e->b, v, t, "") : LLVMBuildZExt(e->b, v, t, "");
 }

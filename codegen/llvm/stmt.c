@@ -12,6 +12,8 @@ static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, co
     return op(e->b, a, b, "");
 }
 
+static void emit_block(emit *e, const lp_stmt *s);
+
 /* ---- loops ---------------------------------------------------------------------------- */
 
 typedef struct counted { LLVMBasicBlockRef head, body, done; value phi; int64_t step; } counted;
@@ -71,10 +73,9 @@ static void unrolled_loop(emit *e, const lp_stmt *s)
 static void parallel_loop(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
-    value extent[16], lo[16];
+    value extent[LP_MAX_PAR], lo[LP_MAX_PAR];
     counted c;
 
-    ICE_IF(s->nvar > 16, "%u parallel variables", s->nvar);
     for (uint32_t i = 0; i < s->nvar; i++) {
         value step = emit_i64(e, s->step ? s->step[i] : 1);
         lo[i] = emit_scalar(e, s->lo[i]);
@@ -100,7 +101,7 @@ static void parallel_loop(emit *e, const lp_stmt *s)
 
 static value lane_numbers(emit *e, int lanes)
 {
-    value n[64];
+    value n[LP_MAX_LANES];
 
     for (int i = 0; i < lanes; i++)
         n[i] = emit_i64(e, i);
@@ -388,11 +389,11 @@ static void fold(emit *e, const lp_stmt *s)
     int64_t n;
     bool known = b->rank == 1 && lp_is_int(e->k, b->dims[0], &n);
 
-    ICE_IF(!known || n > 64, "fold of an odd buffer");
+    ICE_IF(!known, "fold of an odd buffer");
     value v = LLVMBuildLoad2(e->b, emit_wide(emit_type(e, b->dtype), (int)n), e->base[s->from], "");
     LLVMSetAlignment(v, 4);
     for (int64_t half = n / 2; half >= 1; half /= 2) {
-        value lo[32], hi[32], undef = LLVMGetPoison(LLVMTypeOf(v));
+        value lo[LP_MAX_LANES / 2], hi[LP_MAX_LANES / 2], undef = LLVMGetPoison(LLVMTypeOf(v));
         for (int64_t i = 0; i < half; i++) {
             lo[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)i, false);
             hi[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)(i + half), false);
@@ -465,7 +466,7 @@ static void loop(emit *e, const lp_stmt *s)
     }
 }
 
-void emit_block(emit *e, const lp_stmt *s)
+static void emit_block(emit *e, const lp_stmt *s)
 {
     value top = e->row_top;
 

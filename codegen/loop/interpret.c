@@ -88,7 +88,7 @@ static void fail(machine *m, lp_buf b, const char *problem)
     m->failed = true;
 }
 
-/* Finds a buffer's strides and the number of its elements, those of gaps included. */
+/* Finds a buffer's strides and the number of its elements. */
 static void shape(machine *m, lp_buf b)
 {
     const lp_buffer *buf = &m->k->buf.at[b];

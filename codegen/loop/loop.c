@@ -123,7 +123,8 @@ static const char *unique(lp_kernel *k, const char *name)
     return s;
 }
 
-lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v)
+/* The name is made unique; v.name is not looked at. */
+static lp_var add_var(lp_kernel *k, const char *name, lp_variable v)
 {
     v.name = unique(k, name);
     vec_push(&k->var, v);
@@ -133,7 +134,7 @@ lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v)
 
 lp_var lp_dim_add(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor)
 {
-    lp_var v = lp_var_add(k, name, (lp_variable){.kind = LP_DIM, .dtype = DT_I64, .lo = lo,
+    lp_var v = add_var(k, name, (lp_variable){.kind = LP_DIM, .dtype = DT_I64, .lo = lo,
                                                  .hi = hi, .divisor = max_i64(divisor, 1)});
 
     vec_push(&k->dim, v);
@@ -209,7 +210,7 @@ lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_exp
         v.divisor = l->divisor == 0 ? step : greatest_divisor(l->divisor, step);
     if (l->lo >= 0)
         v.limit = hi;
-    return lp_var_add(k, name, v);
+    return add_var(k, name, v);
 }
 
 static lp_var loop_var(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
@@ -349,7 +350,7 @@ lp_var lp_let_var_add(lp_kernel *k, const char *name, ir_dtype dtype, lp_expr va
         v.divisor = lp_at(k, value)->divisor;
     }
     v.open = value ? lp_at(k, value)->open : LP_OPEN;
-    return lp_var_add(k, name, v);
+    return add_var(k, name, v);
 }
 
 static lp_expr define(lp_kernel *k, lp_stmt *s, const char *name, ir_dtype dtype, lp_expr value)
@@ -497,7 +498,8 @@ lp_expr lp_kernel_trip(lp_kernel *k)
     return n;
 }
 
-lp_expr lp_buffer_bytes(lp_kernel *k, lp_buf b)
+/* Bytes of all elements of a buffer. */
+static lp_expr buffer_bytes(lp_kernel *k, lp_buf b)
 {
     lp_buffer buf = k->buf.at[b];
     lp_expr n = lp_int(k, dt_size(buf.dtype));
@@ -513,7 +515,7 @@ lp_expr lp_kernel_scratch(lp_kernel *k)
 
     for (lp_buf b = 1; b < k->buf.len; b++)
         if (k->buf.at[b].space == LP_ROW) {
-            lp_expr lines = lp_ceildiv(k, lp_buffer_bytes(k, b), LP_LINE);
+            lp_expr lines = lp_ceildiv(k, buffer_bytes(k, b), LP_LINE);
             sum = lp_add(k, sum, lp_mul(k, lines, line));
         }
     return sum;

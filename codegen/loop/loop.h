@@ -29,7 +29,12 @@
 #include "scalar.h"
 #include "schedule.h"
 
-enum { LP_MAX_RANK = 32, LP_MAX_LANES = 64, LP_LINE = 64 };
+enum {
+    LP_MAX_RANK = 32,
+    LP_MAX_LANES = 64,
+    LP_MAX_PAR = 16,             /* variables of the parallel loop */
+    LP_LINE = 64                 /* bytes of a line of the cache */
+};
 
 #define LP_NAME_CHARS                                                          \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
@@ -302,8 +307,6 @@ int64_t lp_floor_div(int64_t a, int64_t b);
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
 /* Offset in elements of b[idx]: the sum of index times stride. */
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx);
-/* Bytes of all elements of a buffer. */
-lp_expr lp_buffer_bytes(lp_kernel *k, lp_buf b);
 /* Elements between neighbours along the axis. */
 lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis);
 

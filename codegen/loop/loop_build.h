@@ -11,8 +11,7 @@
 lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args);
 /* op(a, b) of two i64 in a simpler form; 0 if it has none. */
 lp_expr lp_index(lp_kernel *k, sc_op op, lp_expr a, lp_expr b);
-/* Adds the variable v under a unique name made from `name`; v.name is not read. */
-lp_var lp_var_add(lp_kernel *k, const char *name, lp_variable v);
+/* An extent that only the run knows; a variable's name is made unique. */
 lp_var lp_dim_add(lp_kernel *k, const char *name, int64_t lo, int64_t hi, int64_t divisor);
 /* The variable of a loop over lo..hi by step > 0. */
 lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,

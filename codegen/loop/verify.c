@@ -6,7 +6,6 @@
 #include "loop.h"
 
 enum {
-    MAX_PAR = 16,                   /* variables of the parallel loop */
     MAX_UNROLL = 4096,              /* iterations of an unrolled loop */
     MAX_REGISTERS = 1 << 16,        /* elements of a register buffer */
 };
@@ -162,7 +161,7 @@ static bool check_list(checker *c, const lp_expr *e, int n)
     return true;
 }
 
-/* Expressions of i64 over dims alone: extents, strides, ranges of the parallel loop. */
+/* Expressions of i64 over dims alone: extents, ranges of the parallel loop. */
 static bool check_dims(checker *c, const lp_expr *e, int n)
 {
     c->over_dims = true;
@@ -375,7 +374,7 @@ static bool check_loop_kind(checker *c, const lp_stmt *s, int depth, const char 
 {
     int64_t lo, hi;
 
-    if (s->nvar != 1 && (s->kind != LP_PAR || s->nvar > MAX_PAR))
+    if (s->nvar != 1 && (s->kind != LP_PAR || s->nvar > LP_MAX_PAR))
         return fail(c, name, "is one of too many variables");
     switch (s->kind) {
     case LP_PAR:

@@ -2,7 +2,6 @@
  * templates share, and the table of kernels. */
 #include "lower.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "templates.h"

@@ -165,7 +165,8 @@ bool in_equal(const ir_infer *in, int axis, ir_dim a, ir_dim b)
                       dim_text(in, a), dim_text(in, b));
 }
 
-bool in_extents(const ir_infer *in, const ir_dim *d, int rank)
+/* No constant extent below zero. */
+static bool in_extents(const ir_infer *in, const ir_dim *d, int rank)
 {
     int64_t v;
 

@@ -3,7 +3,7 @@
 
 static const char unknown[] = "?";      /* the importer gives no dim this name */
 
-ir_dim any_extent(dim_table *t)
+static ir_dim any_extent(dim_table *t)
 {
     bool found;
     ir_dim d = dim_symbol_named(t, unknown, &found);

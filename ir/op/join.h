@@ -4,12 +4,11 @@
 
 #include "eval_op.h"
 
-/* The dim that stands in a sequence's element type for an extent that differs
- * between its elements.  Never a dim of a tensor. */
-ir_dim any_extent(dim_table *t);
+/* Is it the dim that stands in a sequence's element type for an extent that differs
+ * between its elements?  Never a dim of a tensor. */
 bool is_any_extent(dim_table *t, ir_dim d);
 /* Least type of sequence elements that are of type a or b: extents that differ
- * become any_extent, never gives way.  Null if there is none. */
+ * become that dim, never gives way.  Null if there is none. */
 const ir_type *join_elements(const ir_infer *in, const ir_type *a, const ir_type *b);
 /* Could a value of type x be one of type `as`?  (Nothing known says no.) */
 bool may_be(const ir_infer *in, const ir_type *x, const ir_type *as);

@@ -1,7 +1,7 @@
 /* ir/op/seq.c - sequences and optionals.
  *
  * Elements of a sequence agree in kind, dtype and rank; an extent in which they
- * may differ is any_extent, written "?", in the element type.  seq_at and
+ * may differ is a dim of its own, written "?", in the element type.  seq_at and
  * seq_join have a symbol in `syms` for each of those.  Positions count from the
  * end if negative; one out of range is an error at run time. */
 #include "op/join.h"
