@@ -462,7 +462,7 @@ static void loop(emit *e, const lp_stmt *s)
     case LP_PAR: parallel_loop(e, s); break;
     case LP_VEC: vector_loop(e, s); break;
     case LP_UNROLL: unrolled_loop(e, s); break;
-    default: serial_loop(e, s); break;
+    case LP_FOR: serial_loop(e, s); break;
     }
 }
 

@@ -47,20 +47,20 @@ typedef uint32_t lp_var;         /* 0: none */
 typedef enum lp_space {
 #define SPACE(NAME, text) LP_##NAME,
 #include "words.def"
-    LP_SPACES
 } lp_space;
 
 typedef enum lp_loop_kind {
 #define LOOP(NAME, text) LP_##NAME,
 #include "words.def"
-    LP_LOOP_KINDS
 } lp_loop_kind;
 
 typedef enum lp_tail {
 #define TAIL(NAME, text) LP_##NAME,
 #include "words.def"
-    LP_TAILS
 } lp_tail;
+
+/* How many there are: not in the enums, so that a switch has all cases. */
+enum { LP_SPACES = LP_REG + 1, LP_LOOP_KINDS = LP_VEC + 1, LP_TAILS = LP_EXACT + 1 };
 
 extern const char *const lp_space_text[LP_SPACES], *const lp_loop_text[LP_LOOP_KINDS],
     *const lp_tail_text[LP_TAILS];
@@ -100,6 +100,7 @@ typedef enum lp_node_kind {
     LX_FLOORDIV,                 /* i64: text a / b, rounds down */
     LX_DOT4,                     /* i32 acc + sum of 4 u8*i8 products */
 } lp_node_kind;
+enum { LX_KINDS = LX_DOT4 + 1 };
 
 /* Indices never wrap, for extents and offsets fit.  Elements of i64 tensors, and
  * what is computed from them, may, until an index or a number bounds them: they are
@@ -125,6 +126,7 @@ typedef enum lp_op {
     LP_LOOP, LP_LOCAL, LP_LET, LP_STORE, LP_IF, LP_FOLD, LP_TRANSPOSE,
     LP_PREFETCH
 } lp_op;
+enum { LP_OPS = LP_PREFETCH + 1 };
 
 /* A statement; most fields belong to some ops only.  `vec masked v in 0..n step 8` is
  * a LOOP of kind LP_VEC with nvar 1, var v, lo 0, hi n and step 8, whose statements
