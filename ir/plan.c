@@ -54,6 +54,27 @@ plan_entry *plan_entry_new(plan *p, const char *name)
     return e;
 }
 
+/* The rows of kernels.def. */
+typedef struct kernel {
+    const char *name;
+    uint32_t results, operands, nums, syms;
+} kernel;
+static const kernel kernels[] = {
+#define KERNEL(name, results, operands, nums, syms) {#name, results, operands, nums, syms},
+#include "kernels.def"
+};
+
+bool plan_extern_fits(const plan_step *s)
+{
+    for (size_t i = 0; i < COUNT(kernels); i++) {
+        const kernel *k = &kernels[i];
+        if (!strcmp(k->name, s->note))
+            return s->u.ext.nres == k->results && s->u.ext.narg == k->results + k->operands &&
+                   s->u.ext.nnum == k->nums && s->u.ext.nsym == k->syms;
+    }
+    return false;
+}
+
 uint32_t plan_root(const plan_entry *e, uint32_t v)
 {
     while (e->value.at[v].place == PLACE_ALIAS)

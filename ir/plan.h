@@ -142,6 +142,9 @@ uint32_t plan_root(const plan_entry *e, uint32_t v);
 /* Bytes of a value of this type, over the type's symbols. */
 ir_dim plan_bytes(ir_module *m, const ir_type *t);
 
+/* Has the extern step as many values, numbers and symbols as the kernel that it names
+ * takes?  False also where kernels.def has no kernel of that name. */
+bool plan_extern_fits(const plan_step *s);
 const char *plan_place_text(plan_place place);
 
 /* Text form: print, parse, print is the identity.  The parser makes the dim

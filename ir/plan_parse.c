@@ -208,6 +208,8 @@ static void parse_extern(parser *p, plan_step *s)
     s->u.ext.num = arena_copy(&p->p->mem, num.at, num.len * sizeof *num.at);
     vec_free(&num);
     s->note = name(p);
+    if (!p->failed && !plan_extern_fits(s))
+        fail(p, "as many values, numbers and symbols as the kernel takes");
 }
 
 static void parse_let(parser *p, plan_step *s)

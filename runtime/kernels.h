@@ -9,8 +9,7 @@
  * declaration, since a weak reference fetches nothing from an archive. */
 #define KERNEL_SHARED __attribute__((weak))
 
-#define KERNEL(name, results, operands, nums, syms, purpose) \
-    int32_t ingot_kernel_##name(struct ingot_extern *x);
+#define KERNEL(name, ...) int32_t ingot_kernel_##name(struct ingot_extern *x);
 #include "kernels.def"
 
 #endif

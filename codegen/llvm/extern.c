@@ -96,6 +96,7 @@ void pe_extern(emitter *e, const plan_step *s)
     value found = in_frame(e, 8 * (size_t)s->u.ext.nsym);
     type t;
 
+    ICE_IF(!plan_extern_fits(s), "a step that does not fit the kernel %s", s->note);
     put(e, call, offsetof(struct ingot_extern, arg), tensors(e, s));
     put_i32(e, call, offsetof(struct ingot_extern, arg_count), (int)s->u.ext.narg);
     put_i32(e, call, offsetof(struct ingot_extern, result_count), (int)s->u.ext.nres);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Golden tests: tests/golden/STAGE/NAME.{ir,lp}
+# Golden tests: tests/golden/STAGE/NAME.{ir,lp,plan}
 #   # run: opt -p transpose         the subcommand; the input file is added
 #   (input, comments allowed)
 #   # expect                        then the whole expected output
@@ -15,7 +15,7 @@ fi
 here=$(cd "$(dirname "$0")" && pwd)
 ingot=$(realpath "${1:?usage: run.sh [--bless] INGOT [FILE...]}")
 shift
-[ $# != 0 ] || set -- "$here"/*/*.ir "$here"/*/*.lp
+[ $# != 0 ] || set -- "$here"/*/*.{ir,lp,plan}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0
