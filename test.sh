@@ -128,6 +128,7 @@ data=build/data
 say "running tests; logs are in $logs"
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
+count columns python3 tests/columns.py
 count bad_input python3 tests/bad_input.py build/ingot
 count states tests/states.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
