@@ -86,13 +86,6 @@ static int64_t evenly(int64_t n, int64_t most)
 
 /* ---- products --------------------------------------------------------------------- */
 
-int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least)
-{
-    int64_t most = max_i64(t->l2_bytes / 2 / max_i64(bytes, 1), least);
-
-    return evenly(all, most);
-}
-
 /* An extent for the cost: what only the run knows is taken as `unknown`; huge ones
  * are cut, so that costs cannot overflow. */
 static int64_t counted(int64_t extent, int64_t unknown)
@@ -115,16 +108,16 @@ static void choose_tile(const target *t, const problem *p, schedule *s)
     s->parts = p->whole ? 1 : schedule_parts(t, p->sums, s, s->rows);
 }
 
-/* Blocks of rows that all panels meet before the next: their rows stay in half of
- * the second cache beside a panel.  Without groups many rows come from further
- * away once for each panel; all of them may as well while the cache holds them. */
+/* Blocks of rows that all panels meet before the next: their rows stay in
+ * schedule_cache beside a panel.  Without groups many rows come from further away once
+ * for each panel; all of them may as well while the cache holds them. */
 static int32_t choose_group(const target *t, const problem *p, int rows)
 {
     if (p->rows < 1 || p->row_bytes < 1)
         return 0;
     int64_t blocks = (p->rows + rows - 1) / rows;
     int64_t bytes = min_i64(p->row_bytes, t->l2_bytes) * rows;
-    int64_t group = schedule_group(t, bytes, blocks, MIN_BLOCKS);
+    int64_t group = evenly(blocks, max_i64(schedule_cache(t) / bytes, MIN_BLOCKS));
     return 2 * group >= blocks ? 0 : (int32_t)group;
 }
 
@@ -199,7 +192,7 @@ int64_t schedule_longest_row(const target *t)
 {
     enum { ARRAYS = 4 };        /* the row and about three operands */
 
-    return t->l2_bytes / 2 / (ARRAYS * dt_size(DT_F32));
+    return schedule_cache(t) / (ARRAYS * dt_size(DT_F32));
 }
 
 /* ---- text --------------------------------------------------------------------------- */

@@ -55,9 +55,12 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
-/* As many of `all` pieces of work, each reading `bytes`, as half of the second cache
- * holds, at least `least`, in groups of even size. */
-int64_t schedule_group(const target *t, int64_t bytes, int64_t all, int64_t least);
+/* Bytes of the second cache that what is read again may fill: half, for the rest is
+ * taken by what goes by meanwhile. */
+static inline int64_t schedule_cache(const target *t)
+{
+    return t->l2_bytes / 2;
+}
 
 /* Channels that a convolution's result of so many has side by side: a vector of
  * floats where that divides them, else the least block; 0: they stay apart.  Without a

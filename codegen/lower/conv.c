@@ -163,7 +163,7 @@ static ir_dim row_blocks(const conv *c, ir_dim height, ir_dim others)
     const struct ir_attr_CONV *a = c->at;
     dim_table *t = &c->j->l->m->dims;
     const ir_dim one = {1}, two = {2}, size = dim_int(t, dt_size(c->tx->dtype));
-    const ir_dim cache = dim_int(t, c->j->l->target->l2_bytes / 2);
+    const ir_dim cache = dim_int(t, schedule_cache(c->j->l->target));
     bool overflow = t->overflow;
     ir_dim image = dim_mul(t, conv_extent(c, a->xf, c->tx), conv_extent(c, a->xs, c->tx));
     ir_dim far = dim_ceildiv(t, dim_mul(t, image, size), cache);
