@@ -1,6 +1,6 @@
-/* codegen/lower/map.c - elementwise and movement: one loop nest over the
- * result, the last axis in vectors.  A chain without any movement runs over
- * all elements as one axis; one that transposes goes by tiles. */
+/* codegen/lower/map.c - elementwise ops and movement: one loop nest over the result,
+ * with the last axis in vectors.  A chain without any movement runs over all elements
+ * as one axis; turn.c has the template for one that transposes. */
 #include "const.h"
 #include "templates.h"
 
@@ -36,8 +36,8 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
     return true;
 }
 
-/* Rank 1 over all elements: buffers are indexed by their first axis' stride of
- * 1, so each index list is (0, .., 0, i): the last axis reaches over the whole. */
+/* One loop over all elements, in chunks that threads share.  Element i has the index
+ * (0, .., 0, i), for the last axis reaches over those before it. */
 static bool flat(job *j)
 {
     enum { CHUNK = 512 };       /* elements: few enough to be even on all threads */
@@ -63,7 +63,7 @@ static bool flat(job *j)
     return job_end(j, &b);
 }
 
-/* One kernel an operand, each writing its part. */
+/* The kernel that writes operand x to its part of the result, from `start` on. */
 static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, x);

@@ -1,6 +1,10 @@
-/* codegen/lower/turn.c - movement that takes neighbours apart: where what is read
- * and what is written run along different axes, W by W tiles are computed along
- * the one, turned in registers, and stored along the other.
+/* codegen/lower/turn.c - movement that takes neighbours apart.
+ *
+ * Where neighbours in memory are read along one axis and written along another, a
+ * vector along either would touch an element in each of W lines.  Tiles of W by W
+ * elements are computed along the axis that is read, turned in registers, and stored
+ * along the other: y[i, j] = x[j, i] with 8 lanes reads rows of 8 of x, and writes
+ * rows of 8 of y.
  *
  * Tiles are worked off in strips: STRIP of them along the axis read, so that whole
  * lines are read of each row, then the next strip along the axis written.  Whole
@@ -9,11 +13,14 @@
 
 enum { MAX_TILE = 16, STRIP = 16 };  /* rows of a tile that registers hold; tiles of a strip */
 
-/* What the loads of an expression are to a variable: at equal, next, or other places. */
+/* How far the loads of an expression move when a variable grows by one. */
 typedef struct reach {
-    bool near, far;             /* some load is, at 0 or 1 element a step; is not */
+    bool near;                  /* some load stays where it is, or moves by one element */
+    bool far;                   /* some load moves further */
 } reach;
 
+/* Marks e and all that it is made of: operands have smaller numbers than what they are
+ * operands of. */
 static void mark_parts(const lp_kernel *k, lp_expr e, bool *part)
 {
     part[e] = true;
@@ -49,7 +56,7 @@ bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
     return !reach_of(k, e, lp_var_of(k, var)).far;
 }
 
-/* Tile rows of elements of this type. */
+/* The width of a tile of elements of this type. */
 static int tile_width(const job *j, ir_dtype dt)
 {
     return (int)min_i64(lanes_of(j->l, dt), MAX_TILE);
@@ -80,7 +87,7 @@ static bool is_short(const job *j, ir_dim d, int least)
     return dim_const(&j->l->m->dims, d, &n) && n < least;
 }
 
-/* Told by the text of a trial kernel. */
+/* Found by the indices of a trial kernel. */
 int turned_axis(job *j)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);
