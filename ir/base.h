@@ -113,5 +113,15 @@ void names_free(names *n);
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
+/* The greatest common divisor; of 0 and a number, that number. */
+static inline int64_t gcd_i64(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a < 0 ? -a : a;
+}
 
 #endif

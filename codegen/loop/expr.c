@@ -8,17 +8,6 @@
 
 static const int64_t NEG_INF = INT64_MIN, POS_INF = INT64_MAX;
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t r = a % b;
-
-        a = b;
-        b = r;
-    }
-    return a < 0 ? -a : a;
-}
-
 static int64_t sat_add(int64_t a, int64_t b)
 {
     int64_t r;
@@ -123,7 +112,7 @@ static void mod_range(const lp_node *a, const lp_node *b, lp_node *n)
     n->hi = b->hi == POS_INF ? POS_INF : b->hi - 1;
     if (a->lo >= 0)
         n->hi = min_i64(n->hi, a->hi);
-    n->divisor = gcd(a->divisor, b->divisor);
+    n->divisor = gcd_i64(a->divisor, b->divisor);
 }
 
 /* Is every value of n beyond what an extent or an offset may be? */
@@ -151,7 +140,7 @@ static void minmax_range(const lp_node *a, const lp_node *b, lp_node *n)
 
     n->lo = min ? min_i64(a->lo, b->lo) : max_i64(a->lo, b->lo);
     n->hi = min ? min_i64(a->hi, b->hi) : max_i64(a->hi, b->hi);
-    n->divisor = gcd(a->divisor, b->divisor);
+    n->divisor = gcd_i64(a->divisor, b->divisor);
     n->open = (uint8_t)((any & (min ? LP_OPEN_BELOW : LP_OPEN_ABOVE)) |
                         (both & (min ? LP_OPEN_ABOVE : LP_OPEN_BELOW)));
 }
@@ -169,7 +158,7 @@ static void scalar_range(const lp_kernel *k, lp_node *n)
     case SC_SELECT:
         n->lo = min_i64(b->lo, c->lo);
         n->hi = max_i64(b->hi, c->hi);
-        n->divisor = gcd(b->divisor, c->divisor);
+        n->divisor = gcd_i64(b->divisor, c->divisor);
         n->open = b->open | c->open;
         break;
     case SC_ADD:
@@ -179,7 +168,7 @@ static void scalar_range(const lp_kernel *k, lp_node *n)
         n->open = 0;
         n->lo = sat_add(a->lo, lo);
         n->hi = sat_add(a->hi, hi);
-        n->divisor = gcd(a->divisor, b->divisor);
+        n->divisor = gcd_i64(a->divisor, b->divisor);
         close_sum(a, b, n);
         break;
     }

@@ -154,18 +154,25 @@ static bool divides(lp_kernel *k, lp_expr e, lp_expr by, lp_expr *quotient)
     return false;
 }
 
-/* Is a = q * s + rest with 0 <= rest < s, and b = f * s with f > 0?  Then a / b is
- * q / f, and a % b is q % f * s + rest.  With v < 112, (i * 112 + v) / 896 is i / 8. */
-static bool in_steps(lp_kernel *k, lp_expr a, lp_expr b, lp_expr *q, lp_expr *s, lp_expr *rest,
-                     lp_expr *f)
+/* Is a = q * s and b = f * s for positive s and f?  Then a / b is q / f, and a % b is
+ * q % f * s. */
+static bool have_factor(lp_kernel *k, lp_expr a, lp_expr b, lp_expr *q, lp_expr *s, lp_expr *f)
 {
-    lp_expr x, y;
-
-    if (!is_exact(k, a) || !is_op(k, a, SC_ADD, &x, &y))
-        return false;
-    *rest = is_op(k, x, SC_MUL, q, s) ? y : x;
-    return (*rest == y || is_op(k, y, SC_MUL, q, s)) && below(k, *rest, *s) &&
+    return is_exact(k, a) && is_op(k, a, SC_MUL, q, s) && lp_at(k, *s)->lo > 0 &&
            divides(k, b, *s, f) && lp_at(k, *f)->lo > 0;
+}
+
+/* Is x a multiple of some s that divides b, and 0 <= y < s?  Then (x + y) / b is x / b,
+ * and (x + y) % b is x % b + y.  With v < 112, (i * 112 + v) / 896 is i * 112 / 896. */
+static bool is_rest(lp_kernel *k, lp_expr x, lp_expr y, lp_expr b)
+{
+    int64_t c;
+    lp_expr q, s, f;
+
+    if (lp_is_int(k, b, &c))
+        return c > 0 && lp_at(k, y)->lo >= 0 &&
+               lp_at(k, y)->hi < gcd_i64(lp_at(k, x)->divisor, c);
+    return have_factor(k, x, b, &q, &s, &f) && below(k, y, s);
 }
 
 static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
@@ -183,8 +190,6 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
     if (is_exact(k, a) && is_op_int(k, a, SC_MUL, &x, &p)) {
         if (p % c == 0)
             return index_mul(k, x, lp_int(k, p / c));
-        if (p > 0 && c % p == 0)
-            return lp_div(k, x, lp_int(k, c / p));
     }
     if (n->kind == LX_FLOORDIV && lp_is_int(k, k->arg.at[n->arg + 1], &p) && p > 0
         && p < INT32_MAX && c < INT32_MAX) {
@@ -192,19 +197,6 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
         return lp_div(k, x, lp_int(k, p * c));
     }
     return 0;
-}
-
-/* Is x + y, over c, decided by x: a multiple of some g that divides c, and 0 <= y < g?
- * (i * 8 + j) / 16 is i * 8 / 16 for j below 8. */
-static bool is_residue(const lp_kernel *k, lp_expr x, lp_expr y, int64_t c)
-{
-    int64_t g = lp_at(k, x)->divisor, rest = c;
-
-    while (rest) {
-        int64_t next = g % rest;
-        g = rest, rest = next;
-    }
-    return lp_at(k, y)->lo >= 0 && lp_at(k, y)->hi < g;
 }
 
 lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
@@ -224,15 +216,17 @@ lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
         return lp_int(k, 1);
     if (!literal && divides(k, a, b, &q))
         return q;
-    if (in_steps(k, a, b, &q, &x, &y, &f))
+    if (have_factor(k, a, b, &q, &x, &f))
         return lp_div(k, q, f);
     if ((!literal || c > 0) && is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_add(k, q, lp_div(k, y, b));
         if (divides(k, y, b, &q))
             return index_add(k, q, lp_div(k, x, b));
-        if (literal && is_residue(k, x, y, c))
+        if (is_rest(k, x, y, b))
             return lp_div(k, x, b);
+        if (is_rest(k, y, x, b))
+            return lp_div(k, y, b);
     }
     return lp_node_add(k, (lp_node){.kind = LX_FLOORDIV, .dtype = DT_I64, .narg = 2}, LP(a, b));
 }
@@ -260,15 +254,17 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
         return a;
     if (divides(k, a, b, &q))
         return lp_int(k, 0);
-    if (in_steps(k, a, b, &q, &x, &y, &f))
-        return index_add(k, index_mul(k, index_mod(k, q, f), x), y);
+    if (have_factor(k, a, b, &q, &x, &f))
+        return index_mul(k, index_mod(k, q, f), x);
     if (is_exact(k, a) && is_op(k, a, SC_ADD, &x, &y)) {
         if (divides(k, x, b, &q))
             return index_mod(k, y, b);
         if (divides(k, y, b, &q))
             return index_mod(k, x, b);
-        if (literal && is_residue(k, x, y, c))
+        if (is_rest(k, x, y, b))
             return index_add(k, index_mod(k, x, b), y);
+        if (is_rest(k, y, x, b))
+            return index_add(k, index_mod(k, y, b), x);
     }
     if (literal && is_op_int(k, a, SC_MOD, &x, &p) && p > 0 && p % c == 0)
         return index_mod(k, x, b);

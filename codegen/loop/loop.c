@@ -193,11 +193,6 @@ static lp_stmt *append(lp_kernel *k, lp_op op)
     return s;
 }
 
-static int64_t greatest_divisor(int64_t a, int64_t b)
-{
-    return b ? greatest_divisor(b, a % b) : a;
-}
-
 lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo,
                        lp_expr hi, int64_t step)
 {
@@ -207,7 +202,7 @@ lp_var lp_loop_var_add(lp_kernel *k, lp_loop_kind kind, const char *name, lp_exp
 
     v.hi = unknown ? INT64_MAX : max_i64(h->hi - 1, l->lo);
     if (kind != LP_VEC)         /* lanes run through all values */
-        v.divisor = l->divisor == 0 ? step : greatest_divisor(l->divisor, step);
+        v.divisor = gcd_i64(l->divisor, step);
     if (l->lo >= 0)
         v.limit = hi;
     return add_var(k, name, v);
