@@ -420,6 +420,8 @@ static value compute(emit *e, lp_expr x, bool vector)
     }
     if (n.kind == LX_FLOORDIV)
         return floor_div(e, &n, a[0], a[1]);
+    if (n.kind == LX_DOT4)
+        return emit_dot4(e, a, lanes);
     ICE_IF(n.kind != LX_SCALAR, "expression kind %d", n.kind);
     ir_dtype d = lp_dtype(e->k, e->k->arg.at[n.arg + (n.op == SC_SELECT)]);
     if (plain_mod(e, &n))
