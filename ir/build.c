@@ -275,11 +275,23 @@ static bool small(const ir_build *b, const ir_type *t)
            t->dtype != DT_STR;
 }
 
+/* May the operand be made whole to be evaluated?  A big one of whose elements a
+ * reduction leaves few, too, while that takes a small part of the budget: the sums of
+ * the columns of weights, say. */
+static bool may_read(const ir_build *b, const ir_infer *in, const ir_type *t)
+{
+    enum { PART = 8 };
+    int64_t n = type_count_const(&b->m->types, t);
+
+    return small(b, t) ||
+           (in->op == OP_REDUCE && n >= 0 && n <= b->m->fold_budget / PART);
+}
+
 static bool operand_vals(ir_build *b, const ir_infer *in, arena *mem, ir_val **v)
 {
     for (uint32_t i = 0; i < in->narg; i++) {
         uint32_t id;
-        if (!spread_const(b, in->args[i], &id) || !small(b, b->m->consts.at[id].type))
+        if (!spread_const(b, in->args[i], &id) || !may_read(b, in, b->m->consts.at[id].type))
             return false;
         v[i] = const_val(b, id, mem);
         if (!v[i])
