@@ -110,7 +110,11 @@ ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes,
                       int n); /* axes become 1 */
 ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y, ir_ints sum_x,
               ir_ints sum_y);
+/* The same, summed in a wider integer type than the operands'. */
+ir_ref ir_dot_in(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y, ir_ints sum_x,
+                 ir_ints sum_y, ir_dtype sums);
 ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y); /* numpy matmul, any ranks, broadcast batch */
+ir_ref ir_matmul_in(ir_build *b, ir_ref x, ir_ref y, ir_dtype sums);
 
 /* Dims from run-time values. */
 ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint); /* its known element, else a symbol */

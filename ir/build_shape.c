@@ -346,7 +346,14 @@ ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, i
 ir_ref ir_dot(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y,
               ir_ints sum_x, ir_ints sum_y)
 {
-    ir_attr a = {.DOT = {.batch_a = batch_x, .batch_b = batch_y, .sum_a = sum_x, .sum_b = sum_y}};
+    return ir_dot_in(b, x, y, batch_x, batch_y, sum_x, sum_y, DT_NONE);
+}
+
+ir_ref ir_dot_in(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch_y,
+                 ir_ints sum_x, ir_ints sum_y, ir_dtype sums)
+{
+    ir_attr a = {.DOT = {.batch_a = batch_x, .batch_b = batch_y, .sum_a = sum_x, .sum_b = sum_y,
+                         .acc = sums}};
 
     return ir_make(b, OP_DOT, (ir_ref[]){x, y}, 2, &a);
 }
@@ -378,7 +385,7 @@ static bool batch_both(ir_build *b, ir_ref x[2], int lead)
 }
 
 /* Operands of rank >= 2. */
-static ir_ref matmul(ir_build *b, ir_ref x, ir_ref y)
+static ir_ref matmul(ir_build *b, ir_ref x, ir_ref y, ir_dtype sums)
 {
     int rx = type_of(b, x)->rank, ry = type_of(b, y)->rank;
     int lead = (rx > ry ? rx : ry) - 2;
@@ -392,11 +399,16 @@ static ir_ref matmul(ir_build *b, ir_ref x, ir_ref y)
         batch[i] = i;
     sum_x[0] = rx - 1, sum_y[0] = ry - 2;
     int n = ry == 2 ? 0 : lead;
-    return ir_dot(b, both[0], both[1], (ir_ints){n, batch}, (ir_ints){n, batch},
-                  (ir_ints){1, sum_x}, (ir_ints){1, sum_y});
+    return ir_dot_in(b, both[0], both[1], (ir_ints){n, batch}, (ir_ints){n, batch},
+                     (ir_ints){1, sum_x}, (ir_ints){1, sum_y}, sums);
 }
 
 ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y)
+{
+    return ir_matmul_in(b, x, y, DT_NONE);
+}
+
+ir_ref ir_matmul_in(ir_build *b, ir_ref x, ir_ref y, ir_dtype sums)
 {
     if (x == IR_NONE || y == IR_NONE)
         return IR_NONE;
@@ -411,7 +423,7 @@ ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y)
         x = ir_unsqueeze(b, x, 0);
     if (col)
         y = ir_unsqueeze(b, y, 1);
-    ir_ref r = matmul(b, x, y);
+    ir_ref r = matmul(b, x, y, sums);
     if (r == IR_NONE)
         return r;
     if (col)

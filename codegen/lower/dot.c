@@ -11,6 +11,8 @@
 #include "pack.h"
 #include "panel.h"
 
+enum { QUAD = 4 };              /* bytes in an i32 */
+
 static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
 {
     ir_dim p = {1};
@@ -28,25 +30,35 @@ static int64_t extent_or_unknown(const dot *d, ir_dim e)
     return dim_const(&d->j->l->m->dims, e, &v) ? v : -1;
 }
 
-lp_buf dot_a_buffer(const dot *d, body *b, bool written)
+/* Four bytes to an element where the product takes quads. */
+static lp_buf a_buffer(const dot *d, body *b, ir_dtype dt, ir_dim k, bool written)
 {
     lp_expr dims[3];
 
     dims[0] = body_dim(b, d->batch);
     dims[1] = body_dim(b, d->m);
-    dims[2] = body_dim(b, d->k);
-    return body_temp(b, d->a_temp, d->ta->dtype, 3, dims, written);
+    dims[2] = body_dim(b, k);
+    return body_temp(b, d->a_temp, dt, 3, dims, written);
 }
 
-lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written)
+lp_buf dot_a_buffer(const dot *d, body *b)
 {
+    return a_buffer(d, b, d->quads ? DT_I32 : d->ta->dtype, d->steps, false);
+}
+
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels)
+{
+    ir_dtype dt = d->quads ? DT_I32 : d->tb->dtype;
     lp_expr dims[4];
 
     dims[0] = body_dim(b, d->batch);
     dims[1] = body_dim(b, panels);
-    dims[2] = body_dim(b, d->k);
+    dims[2] = body_dim(b, d->steps);
     dims[3] = lp_int(b->k, schedule_panel(&d->s));
-    return body_temp(b, d->packed, d->tb->dtype, 4, dims, written);
+    if (d->source == DOT_PACKED && !d->quads)
+        return body_const(b, d->packed);
+    return d->source == DOT_PACKED ? body_const_as(b, d->packed, dt, 3, dims + 1)
+                                   : body_temp(b, d->packed, dt, 4, dims, false);
 }
 
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
@@ -71,11 +83,11 @@ static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr col
 
 /* ---- B packed at compile time -------------------------------------------------------- */
 
-/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], zeros
- * behind the last column: a chain of its own. */
+/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], or of quads as
+ * [N/NR, K/4, NR, 4]; zeros behind the last column and k.  A chain of its own. */
 static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int nr)
 {
-    static const int32_t last[3] = {1, 0, 2};
+    static const int32_t last[3] = {1, 0, 2}, last_quad[4] = {2, 0, 3, 1};
     pack p = {d->j->l->m, c};
     int32_t perm[IR_MAX_RANK];
     int r = 0;
@@ -87,8 +99,14 @@ static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int n
     pack_transpose(&p, perm, r);
     pack_reshape(&p, (int64_t[]){k, n}, 2);
     int64_t wide = pack_pad(&p, 1, nr);
-    pack_reshape(&p, (int64_t[]){k, wide / nr, nr}, 3);
-    pack_transpose(&p, last, 3);
+    if (d->quads) {
+        int64_t deep = pack_pad(&p, 0, QUAD);
+        pack_reshape(&p, (int64_t[]){deep / QUAD, QUAD, wide / nr, nr}, 4);
+        pack_transpose(&p, last_quad, 4);
+    } else {
+        pack_reshape(&p, (int64_t[]){k, wide / nr, nr}, 3);
+        pack_transpose(&p, last, 3);
+    }
     return p.id;
 }
 
@@ -169,11 +187,40 @@ static lp_expr b_element(const void *d, body *b, lp_expr batch, lp_expr k, lp_ex
     return b_at(d, b, batch, k, column);
 }
 
-/* Kernel that fills the temp [batch, N/NR, K, NR] from B. */
+/* Byte k of a column, or zero behind the last. */
+static lp_expr b_byte(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
+{
+    dim_table *t = &d->j->l->m->dims;
+    lp_kernel *p = b->k;
+    lp_expr all = body_dim(b, d->k), last = lp_sub(p, all, lp_int(p, 1));
+
+    if (dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0))
+        return lp_cast(p, DT_U8, b_at(d, b, batch, k, column));
+    lp_expr byte = lp_cast(p, DT_U8, b_at(d, b, batch, lp_min(p, k, last), column));
+    return lp_select(p, lp_lt(p, k, all), byte, lp_const_int(p, DT_U8, 0));
+}
+
+/* Bytes 4 * step to 4 * step + 3 of a column, the first one lowest. */
+static lp_expr b_quad(const void *cx, body *b, lp_expr batch, lp_expr step, lp_expr column)
+{
+    lp_kernel *p = b->k;
+    lp_expr first = lp_mul(p, step, lp_int(p, QUAD)), quad = 0;
+
+    for (int i = 0; i < QUAD; i++) {
+        lp_expr byte = b_byte(cx, b, batch, lp_add(p, first, lp_int(p, i)), column);
+        lp_expr place = lp_const_int(p, DT_I32, (int64_t)1 << 8 * i);
+        byte = lp_cast(p, DT_I32, byte);
+        quad = i ? lp_add(p, quad, lp_mul(p, byte, place)) : byte;
+    }
+    return quad;
+}
+
+/* Kernel that fills the temp [batch, N/NR, steps, NR] from B. */
 static bool pack_b(dot *d)
 {
-    const panels p = {.j = d->j, .s = &d->s, .dtype = d->tb->dtype, .outer = d->batch,
-                      .columns = d->n, .rows = d->k, .cx = d, .element = b_element};
+    const panels p = {.j = d->j, .s = &d->s, .dtype = d->quads ? DT_I32 : d->tb->dtype,
+                      .outer = d->batch, .columns = d->n, .rows = d->steps, .cx = d,
+                      .element = d->quads ? b_quad : b_element};
 
     return panels_pack(&p, &d->packed);
 }
@@ -188,10 +235,31 @@ static bool copy_a(dot *d)
     ir_dim elements = dim_mul(t, dim_mul(t, d->batch, d->m), d->k);
     d->a_temp = job_temp(d->j, dim_mul(t, elements, dim_int(t, dt_size(d->ta->dtype))));
     job_kernel(d->j, &b, "copy");
-    lp_buf to = dot_a_buffer(d, &b, true);
+    lp_buf to = a_buffer(d, &b, d->ta->dtype, d->k, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);
     lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
     while (open--)
+        lp_end(b.k);
+    return job_end(d->j, &b);
+}
+
+/* The same for bytes: rows are whole quads.  What lies behind the last byte of a row is
+ * left as it is, for it is multiplied by zeros of B. */
+static bool copy_bytes(dot *d)
+{
+    body b;
+    dim_table *t = &d->j->l->m->dims;
+    ir_dim row = dim_mul(t, d->steps, dim_int(t, QUAD));
+    lp_expr v[3];
+
+    d->a_temp = job_temp(d->j, dim_mul(t, dim_mul(t, d->batch, d->m), row));
+    job_kernel(d->j, &b, "copy");
+    lp_buf to = a_buffer(d, &b, DT_U8, row, true);
+    int open = body_loops(&b, (ir_dim[]){d->batch, d->m}, 2, v);
+    v[2] = lp_vec(b.k, "k", lp_int(b.k, 0), body_dim(&b, d->k),
+                  target_lanes(d->j->l->target, DT_U8), LP_MASKED);
+    lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
+    for (open++; open--;)
         lp_end(b.k);
     return job_end(d->j, &b);
 }
@@ -274,7 +342,9 @@ static schedule choose_schedule(const dot *d)
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->ta->dtype), .sums = d->acc};
     text name = {0};
 
-    p.second = is_packable(d) ? OPERAND_CONST : in_place(d) ? OPERAND_STORED : OPERAND_APART;
+    p.second = is_packable(d)                ? OPERAND_CONST
+               : in_place(d) && !d->quads ? OPERAND_STORED
+                                          : OPERAND_APART;
     name_problem(d, &name);
     schedule s = lower_schedule(d->j->l, name.at, &p);
     text_free(&name);
@@ -297,6 +367,8 @@ static void dot_init(dot *d, job *j)
     d->m = product(t, d->ta, d->fa.at, d->fa.n);
     d->n = product(t, d->tb, d->fb.at, d->fb.n);
     d->k = product(t, d->tb, d->at->sum_b.at, d->at->sum_b.n);
+    d->quads = d->ta->dtype == DT_U8 && d->tb->dtype == DT_I8 && d->acc == DT_I32;
+    d->steps = d->quads ? dim_ceildiv(t, d->k, dim_int(t, QUAD)) : d->k;
     d->s = choose_schedule(d);
 }
 
@@ -312,7 +384,10 @@ static bool place_operands(dot *d)
         d->source = DOT_TEMP;
         ok = pack_b(d);
     }
-    if (ok && a_divides(d)) {
+    if (ok && d->quads) {
+        d->copied = true;
+        ok = copy_bytes(d);
+    } else if (ok && a_divides(d)) {
         d->copied = true;
         ok = copy_a(d);
     }

@@ -7,8 +7,8 @@
 
 /* Where the inner loop finds B. */
 typedef enum dot_source {
-    DOT_PACKED,                 /* a constant, [N/NR, K, NR] */
-    DOT_TEMP,                   /* a temp, [batch, N/NR, K, NR] */
+    DOT_PACKED,                 /* a constant, [N/NR, steps, NR] */
+    DOT_TEMP,                   /* a temp, [batch, N/NR, steps, NR] */
     DOT_PLACE,                  /* in the tensor itself */
 } dot_source;
 
@@ -20,18 +20,21 @@ typedef struct dot {
     ir_axes fa, fb;            /* axes of rows in A, of columns in B */
     schedule s;
     ir_dim batch, m, n, k;
+    bool quads;                 /* A is unsigned and B signed bytes, summed in i32: both are read
+                                 * four k at a time, packed in an i32 */
+    ir_dim steps;               /* of the inner loop: k, or a fourth of it */
     ir_dtype acc;
     dot_source source;
     uint32_t packed;            /* the constant or temp that holds B */
     bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
     uint32_t scale;
-    bool copied;                /* A is read from temp a_temp, [batch, M, K] */
+    bool copied;                /* A is read from temp a_temp, [batch, M, steps] */
     uint32_t a_temp;
 } dot;
 
-/* The temps with B's panels and with A, for reading or to be written. */
-lp_buf dot_panels(const dot *d, body *b, ir_dim panels, bool written);
-lp_buf dot_a_buffer(const dot *d, body *b, bool written);
+/* The panels of B that the inner loop reads, and the temp with A. */
+lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
+lp_buf dot_a_buffer(const dot *d, body *b);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
 

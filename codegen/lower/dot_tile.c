@@ -93,7 +93,7 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
 static void add_all(const dot_tile *x)
 {
     lp_kernel *p = x->t.b->k;
-    lp_expr end = body_dim(x->t.b, x->d->k), whole = tile_whole(&x->t, end), k;
+    lp_expr end = body_dim(x->t.b, x->d->steps), whole = tile_whole(&x->t, end), k;
     int open = k_loops(x, whole, x->t.parts, &k);
     lp_expr s = lp_unroll(p, "s", x->t.parts);
 
@@ -191,11 +191,7 @@ static void symbolic_rows(dot_tile *x, lp_expr m, lp_expr i)
 
 static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 {
-    if (d->source == DOT_PACKED)
-        return body_const(b, d->packed);
-    if (d->source == DOT_TEMP)
-        return dot_panels(d, b, panels, false);
-    return body_source(b, d->b);
+    return d->source == DOT_PLACE ? body_source(b, d->b) : dot_panels(d, b, panels);
 }
 
 /* The block of rows to compute: loops over batch, panels of B and all blocks, or
@@ -230,7 +226,7 @@ bool dot_kernel(dot *d)
     dim_table *t = &d->j->l->m->dims;
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, schedule_panel(&d->s)));
     ir_dim mr = dim_int(t, d->s.rows), blocks = dim_ceildiv(t, d->m, mr);
-    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .columns = d->n}, .d = d};
+    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .quads = d->quads, .columns = d->n}, .d = d};
     int64_t rows;
     lp_expr block;
 
@@ -241,7 +237,7 @@ bool dot_kernel(dot *d)
     job_kernel(d->j, &b, "dot");
     b.k->schedule = d->s;
     if (d->copied)
-        x.abuf = dot_a_buffer(d, &b, false);
+        x.abuf = dot_a_buffer(d, &b);
     x.bbuf = b_buffer(d, &b, panels);
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
     int open = block_loops(&x, panels, blocks, &block);

@@ -196,14 +196,87 @@ static ir_ref centred(onnx_op *n, ir_ref x, ir_ref zero, int axis)
     return ir_2(n->b, OP_SUB, x, spread(n, ir_cast(n->b, zero, DT_I32), x, axis));
 }
 
+/* An operand of a product and its zero point in i32. */
+typedef struct quantized {
+    ir_ref x, zero;
+} quantized;
+
+/* The operand as bytes of this type, unsigned or signed: the other kind moves by 128
+ * with its zero point. */
+static quantized as_bytes(onnx_op *n, ir_ref x, ir_ref zero, ir_dtype to)
+{
+    quantized q = {x, zero == IR_NONE ? IR_NONE : ir_cast(n->b, zero, DT_I32)};
+
+    if (onnx_dtype(n, x) == to)
+        return q;
+    ir_ref half = ir_cast(n->b, x, DT_U8);
+    half = ir_2(n->b, OP_ADD, half, onnx_splat_like(n, half, 128));
+    q.x = ir_cast(n->b, half, to);
+    if (q.zero == IR_NONE)
+        q.zero = onnx_like(n, ir_cast(n->b, x, DT_I32), 0);
+    q.zero = ir_2(n->b, OP_ADD, q.zero, onnx_splat_like(n, q.zero, to == DT_U8 ? 128 : -128));
+    return q;
+}
+
+/* Is there no zero point, or known to be 0? */
+static bool is_zero(onnx_op *n, ir_ref zero)
+{
+    const ir_dim *elem;
+    int64_t count;
+
+    if (zero == IR_NONE)
+        return true;
+    if (!ir_known(n->b, zero, &elem, &count))
+        return false;
+    while (count > 0 && dim_is(onnx_dims(n), elem[count - 1], 0))
+        count--;
+    return count == 0;
+}
+
+/* zero * the sums of x along `axis`, in the shape of the product; nothing to subtract
+ * where there is no zero point. */
+static ir_ref without(onnx_op *n, ir_ref product, ir_ref zero, int zero_axis, ir_ref x, int axis)
+{
+    if (is_zero(n, zero))
+        return product;
+    const ir_type *t = onnx_type(n, product);
+    ir_ref sums = ir_reduce_keep(n->b, x, RED_SUM, (int32_t[]){axis}, 1);
+    ir_ref over = ir_2(n->b, OP_MUL, ir_broadcast_to(n->b, sums, t->dim, t->rank),
+                       spread(n, zero, product, zero_axis));
+    return ir_2(n->b, OP_SUB, product, over);
+}
+
+static bool is_bytes(onnx_op *n, ir_ref x)
+{
+    return onnx_rank(n, x) >= 2 && dt_is_int(onnx_dtype(n, x)) && dt_bits(onnx_dtype(n, x)) == 8;
+}
+
+/* The products of the bytes as they are; what the zero points add to them are sums of
+ * rows and columns:
+ *   sum (a - p)(b - q) = sum a b - q sum a - p sum (b - q) */
+static ir_ref bytes_matmul(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref y, ir_ref y_zero)
+{
+    quantized a = as_bytes(n, x, x_zero, DT_U8), b = as_bytes(n, y, y_zero, DT_I8);
+    ir_ref sum = ir_matmul_in(n->b, a.x, b.x, DT_I32);
+
+    if (sum == IR_NONE)
+        return sum;
+    ir_ref wide = ir_cast(n->b, a.x, DT_I32);
+    sum = without(n, sum, b.zero, -1, wide, onnx_rank(n, wide) - 1);
+    ir_ref rest = centred(n, b.x, is_zero(n, b.zero) ? IR_NONE : b.zero, -1);
+    return without(n, sum, a.zero, -2, rest, onnx_rank(n, rest) - 2);
+}
+
 /* Sums of products of operands with their zero points, at these places. */
 static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
 {
     if (!onnx_has(n, x) || !onnx_has(n, y))
         return onnx_fail(n, "takes two operands"), IR_NONE;
-    ir_ref a = centred(n, onnx_in(n, x), onnx_in(n, x_zero), -2);
-    ir_ref b = centred(n, onnx_in(n, y), onnx_in(n, y_zero), -1);
-    return ir_matmul(n->b, a, b);
+    ir_ref a = onnx_in(n, x), a_zero = onnx_in(n, x_zero);
+    ir_ref b = onnx_in(n, y), b_zero = onnx_in(n, y_zero);
+    if (a != IR_NONE && b != IR_NONE && is_bytes(n, a) && is_bytes(n, b))
+        return bytes_matmul(n, a, a_zero, b, b_zero);
+    return ir_matmul(n->b, centred(n, a, a_zero, -2), centred(n, b, b_zero, -1));
 }
 
 static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)

@@ -367,6 +367,7 @@ static ir_ref make_dot(net *t)
     ir_dim x[3], y[3];
     static const int32_t axis[] = {0, 1, 2};
     ir_dtype d = chance(t, 80) ? any_float(t) : DT_I32;
+    bool bytes = chance(t, 20);
     int batch = (int)below(t, 2);
     int flip_x = (int)below(t, 2), flip_y = (int)below(t, 2);   /* where the sum is */
 
@@ -376,10 +377,11 @@ static ir_ref make_dot(net *t)
     x[batch + !flip_x] = any_dim(t);
     y[batch + flip_y] = k;
     y[batch + !flip_y] = any_dim(t);
-    ir_ref a = input(t, d, batch + 2, x), b = weight(t, d, batch + 2, y);
+    ir_ref a = input(t, bytes ? DT_U8 : d, batch + 2, x);
+    ir_ref b = weight(t, bytes ? DT_I8 : d, batch + 2, y);
     ir_ints none = {batch, axis};
-    return epilogue(t, ir_dot(&t->b, a, b, none, none, (ir_ints){1, axis + batch + flip_x},
-                              (ir_ints){1, axis + batch + flip_y}));
+    return epilogue(t, ir_dot_in(&t->b, a, b, none, none, (ir_ints){1, axis + batch + flip_x},
+                                 (ir_ints){1, axis + batch + flip_y}, bytes ? DT_I32 : DT_NONE));
 }
 
 static ir_ref make_conv(net *t)
