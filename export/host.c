@@ -53,7 +53,6 @@ void host_target(target *out)
     ICE_IF(!t.cpu, "no target is this machine's");
     add_features(&t);
     t.half_as_fast = t.vector_bytes == 64 && multiplies_halves();
-    t.l1_bytes = cache(_SC_LEVEL1_DCACHE_SIZE, t.l1_bytes);
     t.l2_bytes = cache(_SC_LEVEL2_CACHE_SIZE, t.l2_bytes);
     *out = t;
 }

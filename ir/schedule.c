@@ -27,12 +27,6 @@ static const tile_shape shapes[] = {
     {16, 1, 10, false}, {8, 1, 5, false},
 };
 
-/* Registers that one vector takes. */
-static int registers_of(const target *t, ir_dtype d, int lanes)
-{
-    return (int)max_i64(lanes * dt_size(d) / t->vector_bytes, 1);
-}
-
 /* The first shape for as many registers as there are, or the next fewer. */
 static const tile_shape *first_shape(int registers)
 {
@@ -68,7 +62,7 @@ static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors, 
 
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows)
 {
-    int registers = t->vector_regs / registers_of(t, sums, s->lanes) - s->vectors - 1;
+    int registers = t->vector_regs / target_regs(t, sums, s->lanes) - s->vectors - 1;
     int chains = rows * s->vectors, parts = 1;
 
     while (parts * chains < MIN_CHAINS && 2 * parts * chains <= registers)
@@ -100,7 +94,7 @@ static void choose_tile(const target *t, const problem *p, schedule *s)
     enum { MANY = 256 };
     int64_t rows = counted(p->rows, MANY), columns = counted(p->columns, MANY * s->lanes);
     int64_t vectors = (columns + s->lanes - 1) / s->lanes;
-    int registers = t->vector_regs / registers_of(t, p->sums, s->lanes);
+    int registers = t->vector_regs / target_regs(t, p->sums, s->lanes);
     const tile_shape *best = cheapest(registers, rows, vectors, p->near);
 
     s->vectors = best->vectors;
@@ -157,7 +151,7 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
     if (s->lanes & (s->lanes - 1) || s->parts & (s->parts - 1))
         return "lanes and parts are powers of two";
     int64_t vectors = (int64_t)s->parts * s->rows * s->vectors + s->vectors + 1;
-    if (vectors * registers_of(t, p->sums, s->lanes) > t->vector_regs)
+    if (vectors * target_regs(t, p->sums, s->lanes) > t->vector_regs)
         return "the tile takes more registers than there are";
     if (!s->pack && p->second != OPERAND_STORED)
         return "an operand that is not stored row by row is read in panels (pack=1)";

@@ -17,8 +17,8 @@ const char *const target_names[] = {
     NULL};
 
 static const target levels[] = {
-#define TARGET(arch, name, level, cpu, vector, regs, half, l1, l2, l3, fork) \
-    {name, cpu, ARCH_##arch, level, 0, 0, vector, regs, half, l1, l2, l3, fork},
+#define TARGET(arch, name, level, cpu, vector, regs, half, l2, l3, fork) \
+    {name, cpu, ARCH_##arch, level, 0, 0, vector, regs, half, l2, l3, fork},
 #include "targets.def"
 };
 

@@ -47,7 +47,7 @@ typedef struct target {
     uint32_t can;
     int32_t vector_bytes, vector_regs;
     bool half_as_fast;           /* half registers multiply as many elements in a second */
-    int64_t l1_bytes, l2_bytes, l3_bytes;
+    int64_t l2_bytes, l3_bytes;
     int32_t fork_ns;             /* until threads have begun and ended a loop */
 } target;
 
@@ -68,15 +68,16 @@ void target_llvm_features(const target *t, text *out);
 const char *target_triple(target_arch a);
 
 /* Elements of d in what templates call a vector: 4 to 16, a register's worth where that
- * lies between.  It takes target_regs registers, as 2 for four f64 on SSE. */
+ * lies between. */
 static inline int target_lanes(const target *t, ir_dtype d)
 {
     return (int)min_i64(max_i64(t->vector_bytes / dt_size(d), 4), 16);
 }
 
-static inline int target_regs(const target *t, ir_dtype d)
+/* Registers that a vector of so many takes, as 2 for four f64 on SSE. */
+static inline int target_regs(const target *t, ir_dtype d, int lanes)
 {
-    return (int)max_i64(target_lanes(t, d) * dt_size(d) / t->vector_bytes, 1);
+    return (int)max_i64(lanes * dt_size(d) / t->vector_bytes, 1);
 }
 
 static inline bool target_can(const target *t, uint32_t what)

@@ -67,9 +67,9 @@ static void vectors_have_registers(void **state)
     (void)state;
     assert_true(target_find("x86-64", &sse) && target_find("x86-64-v4", &avx512));
     assert_int_equal(target_lanes(&sse, DT_F64), 4);
-    assert_int_equal(target_regs(&sse, DT_F64), 2);
+    assert_int_equal(target_regs(&sse, DT_F64, 4), 2);
     assert_int_equal(target_lanes(&avx512, DT_I16), 16);
-    assert_int_equal(target_regs(&avx512, DT_I16), 1);
+    assert_int_equal(target_regs(&avx512, DT_I16, 16), 1);
 }
 
 static void the_host_runs_its_code(void **state)
