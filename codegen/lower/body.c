@@ -148,6 +148,11 @@ lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *d
     return add_param(b, ARG_TEMP, temp, dt, rank, dims, write ? LP_OUT : LP_IN);
 }
 
+lp_buf body_source_as(body *b, ir_ref ref, ir_dtype dt, int rank, const lp_expr *dims)
+{
+    return add_param(b, ARG_VALUE, ref, dt, rank, dims, LP_IN);
+}
+
 lp_buf body_const_as(body *b, uint32_t constant, ir_dtype dt, int rank, const lp_expr *dims)
 {
     return add_param(b, ARG_CONST, constant, dt, rank, dims, LP_CONST);

@@ -74,6 +74,8 @@ lp_expr body_guard(const body *b);
 lp_buf body_output(body *b, ir_ref ref);
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write);
 lp_buf body_const(body *b, uint32_t constant);
+/* A stored value's bytes as elements of another type, in this shape, for reading. */
+lp_buf body_source_as(body *b, ir_ref ref, ir_dtype dt, int rank, const lp_expr *dims);
 /* The constant's bytes as elements of another type, in this shape. */
 lp_buf body_const_as(body *b, uint32_t constant, ir_dtype dt, int rank, const lp_expr *dims);
 /* The parameter that holds the value; 0 if the value is computed on the way. */

@@ -30,20 +30,22 @@ static int64_t extent_or_unknown(const dot *d, ir_dim e)
     return dim_const(&d->j->l->m->dims, e, &v) ? v : -1;
 }
 
-/* Four bytes to an element where the product takes quads. */
-static lp_buf a_buffer(const dot *d, body *b, ir_dtype dt, ir_dim k, bool written)
+/* The temp with A. */
+static lp_buf a_temp(const dot *d, body *b, ir_dtype dt, ir_dim k, bool written)
 {
-    lp_expr dims[3];
+    const lp_expr dims[3] = {body_dim(b, d->batch), body_dim(b, d->m), body_dim(b, k)};
 
-    dims[0] = body_dim(b, d->batch);
-    dims[1] = body_dim(b, d->m);
-    dims[2] = body_dim(b, k);
     return body_temp(b, d->a_temp, dt, 3, dims, written);
 }
 
 lp_buf dot_a_buffer(const dot *d, body *b)
 {
-    return a_buffer(d, b, d->quads ? DT_I32 : d->ta->dtype, d->steps, false);
+    ir_dtype dt = d->quads ? DT_I32 : d->ta->dtype;
+    const lp_expr dims[3] = {body_dim(b, d->batch), body_dim(b, d->m), body_dim(b, d->steps)};
+
+    if (d->copied)
+        return a_temp(d, b, dt, d->steps, false);
+    return d->quads ? body_source_as(b, d->a, dt, 3, dims) : 0;
 }
 
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels)
@@ -235,7 +237,7 @@ static bool copy_a(dot *d)
     ir_dim elements = dim_mul(t, dim_mul(t, d->batch, d->m), d->k);
     d->a_temp = job_temp(d->j, dim_mul(t, elements, dim_int(t, dt_size(d->ta->dtype))));
     job_kernel(d->j, &b, "copy");
-    lp_buf to = a_buffer(d, &b, d->ta->dtype, d->k, true);
+    lp_buf to = a_temp(d, &b, d->ta->dtype, d->k, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m, d->k}, 3, v);
     lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
     while (open--)
@@ -254,7 +256,7 @@ static bool copy_bytes(dot *d)
 
     d->a_temp = job_temp(d->j, dim_mul(t, dim_mul(t, d->batch, d->m), row));
     job_kernel(d->j, &b, "copy");
-    lp_buf to = a_buffer(d, &b, DT_U8, row, true);
+    lp_buf to = a_temp(d, &b, DT_U8, row, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m}, 2, v);
     v[2] = lp_vec(b.k, "k", lp_int(b.k, 0), body_dim(&b, d->k),
                   target_lanes(d->j->l->target, DT_U8), LP_MASKED);
@@ -262,6 +264,26 @@ static bool copy_bytes(dot *d)
     for (open++; open--;)
         lp_end(b.k);
     return job_end(d->j, &b);
+}
+
+/* Do A's rows lie in memory as quads, one after another?  Only what kernels store is
+ * known to begin where an i32 may. */
+static bool has_quads(const dot *d)
+{
+    dim_table *t = &d->j->l->m->dims;
+    int axis = 0;
+    bool ordered = true;
+
+    for (int i = 0; i < d->at->batch_a.n; i++)
+        ordered &= d->at->batch_a.at[i] == axis++;
+    for (int i = 0; i < d->fa.n; i++)
+        ordered &= d->fa.at[i] == axis++;
+    for (int i = 0; i < d->at->sum_a.n; i++)
+        ordered &= d->at->sum_a.at[i] == axis++;
+    return ordered && lower_is_stored(d->j->in, d->a) &&
+           ir_node_of(d->j->in->fn, d->a)->op != OP_INPUT &&
+           ir_node_of(d->j->in->fn, d->a)->op != OP_CONST &&
+           dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0);
 }
 
 /* ---- choice ------------------------------------------------------------------------------ */
@@ -385,8 +407,8 @@ static bool place_operands(dot *d)
         ok = pack_b(d);
     }
     if (ok && d->quads) {
-        d->copied = true;
-        ok = copy_bytes(d);
+        d->copied = !has_quads(d);
+        ok = !d->copied || copy_bytes(d);
     } else if (ok && a_divides(d)) {
         d->copied = true;
         ok = copy_a(d);

@@ -236,8 +236,7 @@ bool dot_kernel(dot *d)
     }
     job_kernel(d->j, &b, "dot");
     b.k->schedule = d->s;
-    if (d->copied)
-        x.abuf = dot_a_buffer(d, &b);
+    x.abuf = dot_a_buffer(d, &b);
     x.bbuf = b_buffer(d, &b, panels);
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
     int open = block_loops(&x, panels, blocks, &block);

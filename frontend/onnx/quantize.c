@@ -279,10 +279,36 @@ static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
     return ir_matmul(n->b, centred(n, a, a_zero, -2), centred(n, b, b_zero, -1));
 }
 
+/* sum[N,O..,K] as [N,K,O..] */
+static ir_ref channels_first(onnx_op *n, ir_ref sum)
+{
+    int32_t perm[IR_MAX_RANK] = {0, onnx_rank(n, sum) - 1};
+
+    for (int i = 2; i < onnx_rank(n, sum); i++)
+        perm[i] = i - 1;
+    return ir_transpose(n->b, sum, perm);
+}
+
+/* The convolution of bytes as a product of bytes; IR_NONE where it is none. */
+static ir_ref bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_zero)
+{
+    if (!is_bytes(n, x) || !is_bytes(n, w) || (x_zero != IR_NONE && !is_single(n, x_zero)))
+        return IR_NONE;
+    ir_ref outside = x_zero == IR_NONE ? onnx_like(n, x, 0)
+                                       : ir_reshape(n->b, x_zero, NULL, 0);
+    if (!onnx_patches(n, &x, &w, outside))
+        return IR_NONE;
+    return channels_first(n, bytes_matmul(n, x, x_zero, w, w_zero));
+}
+
 static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)
 {
     if (!onnx_has(n, x) || !onnx_has(n, w))
         return onnx_fail(n, "takes an image and weights"), IR_NONE;
+    ir_ref sum = bytes_conv(n, onnx_in(n, x), onnx_in(n, x_zero), onnx_in(n, w),
+                            onnx_in(n, w_zero));
+    if (sum != IR_NONE)
+        return bias == IR_NONE ? sum : ir_2(n->b, OP_ADD, sum, spread(n, bias, sum, 1));
     ir_ref image = centred(n, onnx_in(n, x), onnx_in(n, x_zero), 1);
     ir_ref weights = centred(n, onnx_in(n, w), onnx_in(n, w_zero), 0);
     return onnx_convolution(n, image, weights, bias);
