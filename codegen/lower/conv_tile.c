@@ -587,7 +587,9 @@ static int64_t least_width(const conv_tile *x, int half)
 }
 
 /* A run-time width: whole tiles from that on where halves of them do no worse than
- * quarters, then quarters, then what is shorter. */
+ * quarters, then quarters, then what is shorter: that has tiles of its own in an image
+ * of one row, as sequences are, whose weights are all that is read.  Images are rarely
+ * that narrow, and each tile takes time to compile. */
 static void symbolic_row(conv_tile *x, lp_expr width)
 {
     lp_kernel *k = x->t.b->k;
@@ -606,7 +608,7 @@ static void symbolic_row(conv_tile *x, lp_expr width)
         lp_else(k);
         open++;
     }
-    int most = (int)min_i64(least - 1, quarter);
+    int most = x->c->spatial > 1 ? 0 : (int)min_i64(least - 1, quarter);
     short_rows(x, width, most);
     if (most < least - 1) {
         lp_if(k, lp_lt(k, lp_int(k, most), width));
