@@ -43,23 +43,24 @@ bool onnx_concat(onnx_op *n)
     return onnx_out(n, 0, ir_concat(n->b, x, used, axis));
 }
 
-static const int64_t far = (int64_t)1 << 40;    /* ends beyond it mean "to the end" */
+static const int64_t far = (int64_t)1 << 40;    /* steps and ends beyond it count as this far */
 
-/* Is it a constant that far up, or down? */
-static bool is_far(const dim_table *t, ir_dim d, bool up)
+/* Is it a constant that means "to the end", upwards or down?  Exporters that count in
+ * 32 bits write the largest of these. */
+static bool is_far(const dim_table *t, ir_dim d, ir_dim extent, bool up)
 {
-    int64_t v;
+    int64_t v, n, limit = dim_const(t, extent, &n) && n > INT32_MAX ? far : INT32_MAX;
 
-    return dim_const(t, d, &v) && (up ? v >= far : v <= -far);
+    return dim_const(t, d, &v) && (up ? v >= limit : v <= -limit);
 }
 
 /* A start or end as the standard counts it, from the end if negative, between
  * lo and hi.  Far ones would overflow as dims. */
 static ir_dim clamp_end(dim_table *t, ir_dim x, ir_dim extent, ir_dim lo, ir_dim hi)
 {
-    if (is_far(t, x, true))
+    if (is_far(t, x, extent, true))
         return hi;
-    if (is_far(t, x, false))
+    if (is_far(t, x, extent, false))
         return lo;
     ir_dim from_end = dim_lt(t, x, zero);
     x = dim_select(t, from_end, dim_add(t, x, extent), x);

@@ -71,6 +71,32 @@ static void test_least_step(void **state)
     refused(&m, "overflows");
 }
 
+/* x[from:to] of n elements has the type `want`. */
+static void check_slice(int64_t from, int64_t to, const char *want)
+{
+    int64_t extent[] = {WIRE_UNNAMED};
+    text g = {0};
+
+    add_integer(&g, "from", from);
+    add_integer(&g, "to", to);
+    wire_node(&g, "Slice", "x from to", "y", NULL);
+    wire_value(&g, 11, "x", 1, extent);
+    wire_value(&g, 12, "y", 1, extent);
+    text m = wire_model(&g, 17);
+    result_is(&m, NULL, want);
+    text_free(&m);
+}
+
+/* The largest numbers of 32 and of 64 bits mean the end. */
+static void test_slice_to_the_end(void **state)
+{
+    (void)state;
+    check_slice(0, INT64_MAX, "f32[x_0]");
+    check_slice(0, INT32_MAX, "f32[x_0]");
+    check_slice(-INT32_MAX, INT32_MAX, "f32[x_0]");
+    check_slice(0, INT32_MAX - 1, "f32[min(2147483646,x_0)]");
+}
+
 /* x[.., 4] quantized in blocks of 2 along its last axis: the scales are [.., 2].
  * The others have this extent. */
 static text quantize_blocks(int rank, int64_t extent)
@@ -295,7 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_in_many),
-        cmocka_unit_test(test_least_step),
+        cmocka_unit_test(test_least_step), cmocka_unit_test(test_slice_to_the_end),
         cmocka_unit_test(test_quantize_blocks),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
