@@ -70,7 +70,9 @@ static ir_ref float_key(ir_build *b, ir_ref x, ir_dtype key, ir_ref sign)
     const ir_type *t = type_of(b, x);
     ir_ref zero = ir_splat(b, t, 0), k = bits(b, ir_2(b, OP_ADD, x, zero), key);
 
-    return ir_select(b, ir_2(b, OP_LT, x, zero), ir_1(b, OP_NOT, k), ir_2(b, OP_OR, k, sign));
+    ir_ref below = ir_2(b, OP_LT, x, zero), turned = ir_1(b, OP_NOT, k);
+
+    return ir_select(b, below, turned, ir_2(b, OP_OR, k, sign));
 }
 
 /* Keys u32 or u64 of x's elements, which grow as the place in the order does. */
@@ -90,7 +92,10 @@ static ir_ref keys_of(ir_build *b, ir_ref x, bool largest)
         k = ir_2(b, OP_XOR, k, top);
     if (largest)
         k = ir_1(b, OP_NOT, k);
-    return flt ? ir_select(b, ir_1(b, OP_ISNAN, value), splat(b, k, -1), k) : k;
+    if (!flt)
+        return k;
+    ir_ref nan = ir_1(b, OP_ISNAN, value);
+    return ir_select(b, nan, splat(b, k, -1), k);
 }
 
 static bool has_keys(const ir_type *t)
@@ -194,7 +199,9 @@ static ir_ref fresh_of(ir_build *b, ir_ref keys, ir_dim n)
     ir_ref i = ir_iota(b, DT_I64, &n, 1, 0), one = splat(b, i, 1);
     ir_ref before = at(b, keys, ir_2(b, OP_SUB, i, one));       /* clamped at the first */
 
-    return ir_2(b, OP_OR, ir_2(b, OP_NE, keys, before), ir_2(b, OP_LT, i, one));
+    ir_ref differs = ir_2(b, OP_NE, keys, before);
+
+    return ir_2(b, OP_OR, differs, ir_2(b, OP_LT, i, one));
 }
 
 /* Numbers groups by first appearance: what stands by group is picked in that order. */
