@@ -1,0 +1,207 @@
+/* tests/unit/test_words.c - every word of the loop IR has code: each statement,
+ * loop, space, tail and kind of expression, and each scalar function on every
+ * element type that it takes, is emitted and passes LLVM's verifier. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include <llvm-c/Analysis.h>
+
+#include "llvm_module.h"
+
+/* One kernel that has all words. */
+static const char everything[] =
+    "kernel everything(x: f32[n, 32] in, w: i8[4, 8] const, y: f32[n, 32] out) dims n in 1..4096 {\n"
+    "  par a in 0..n {\n"
+    "    local t: f32[16, 16] row\n"
+    "    local acc: f32[8] reg = 0:f32\n"
+    "    for i in 0..16 {\n"
+    "      unroll q in 0..4 {\n"
+    "        t[i, q] = f32(w[q, i / 2])\n"
+    "      }\n"
+    "    }\n"
+    "    vec masked v in 0..n step 8 {\n"
+    "      c = x[a, v if lt(v, 32)]\n"
+    "      acc[v % 8] += c\n"
+    "      if lt(c, 0:f32) {\n"
+    "        y[a, v] = c\n"
+    "      } else {\n"
+    "        y[a, v] max= c\n"
+    "      }\n"
+    "    }\n"
+    "    vec exact e in 0..16 step 16 {\n"
+    "      t[0, e] = f32(dot4(3:i32, i32(e), 5:i32))\n"
+    "      stream y[a, e] = 0:f32\n"
+    "    }\n"
+    "    s = fold add acc\n"
+    "    transpose t[0, 0] t[8, 8] 8\n"
+    "    prefetch x[a + 1, 0]\n"
+    "    y[a, 0] = s\n"
+    "  }\n"
+    "}\n";
+
+/* ---- which words a kernel has ------------------------------------------------- */
+
+typedef struct words {
+    bool op[LP_OPS], space[LP_SPACES], loop[LP_LOOP_KINDS], tail[LP_TAILS], node[LX_KINDS];
+    bool guarded, stream;
+} words;
+
+static void see_block(words *w, const lp_stmt *s)
+{
+    for (; s; s = s->next) {
+        w->op[s->op] = true;
+        w->stream |= s->stream;
+        if (s->op == LP_LOOP)
+            w->loop[s->kind] = true;
+        if (s->op == LP_LOOP && s->kind == LP_VEC)
+            w->tail[s->tail] = true;
+        see_block(w, s->body);
+        see_block(w, s->other);
+    }
+}
+
+static words words_of(const lp_kernel *k)
+{
+    words w = {.node[LX_NONE] = true};
+
+    for (lp_buf b = 1; b < k->buf.len; b++)
+        w.space[k->buf.at[b].space] = true;
+    for (lp_expr e = 1; e < k->node.len; e++) {
+        w.node[lp_at(k, e)->kind] = true;
+        w.guarded |= lp_at(k, e)->guarded;
+    }
+    see_block(&w, k->body);
+    return w;
+}
+
+static void expect_all(const bool *seen, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!seen[i])
+            fail_msg("the kernel has no %s number %zu", what, i);
+}
+
+/* ---- emission ----------------------------------------------------------------- */
+
+/* The text of the kernel's module, the caller's to free; fails if it is ill. */
+static char *emitted(lp_kernel *k, const target *t)
+{
+    char *message = NULL;
+    diag d;
+
+    diag_init(&d);
+    if (!lp_verify(k, &d))
+        fail_msg("%s", d.message.at[0].text);
+    diag_free(&d);
+    LLVMContextRef cx = LLVMContextCreate();
+    LLVMModuleRef m = LLVMModuleCreateWithNameInContext("words", cx);
+    llvm_emit_kernel(m, k, t);
+    if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message))
+        fail_msg("%s: %s", k->name, message);
+    LLVMDisposeMessage(message);
+    char *out = LLVMPrintModuleToString(m);
+    LLVMDisposeModule(m);
+    LLVMContextDispose(cx);
+    return out;
+}
+
+static target cpu(const char *name)
+{
+    target t;
+
+    assert_true(target_find(name, &t));
+    return t;
+}
+
+static void expect_text(const char *ll, const char *part)
+{
+    if (!strstr(ll, part))
+        fail_msg("no '%s' is emitted", part);
+}
+
+/* Hints leave no trace in results: the text must have them. */
+static void test_everything(void **state)
+{
+    const char *s = everything;
+    ir_loc loc = {.line = 1};
+    diag d;
+
+    (void)state;
+    diag_init(&d);
+    lp_kernel *k = lp_parse(&s, &loc, &d);
+    if (!k)
+        fail_msg("%s", d.message.at[0].text);
+    words w = words_of(k);
+    expect_all(w.op, LP_OPS, "statement");
+    expect_all(w.space, LP_SPACES, "space");
+    expect_all(w.loop, LP_LOOP_KINDS, "loop");
+    expect_all(w.tail, LP_TAILS, "tail");
+    expect_all(w.node, LX_KINDS, "expression");
+    assert_true(w.guarded && w.stream);
+    for (int i = 1; i <= 4; i++) {
+        char name[] = "x86-64-v1";
+        name[8] = (char)('0' + i);
+        const target t = cpu(name);
+        char *ll = emitted(k, &t);
+        expect_text(ll, "llvm.prefetch");
+        expect_text(ll, "!nontemporal");
+        LLVMDisposeMessage(ll);
+    }
+    lp_kernel_free(k);
+    diag_free(&d);
+}
+
+/* y[i] = op(x[i], ..) on type d, widened to w lanes. */
+static lp_kernel *scalar_kernel(sc_op op, ir_dtype d, int lanes)
+{
+    const sc_info *s = sc_of(op);
+    ir_dtype to = s->result == SC_SAME ? d : s->result == SC_BOOL ? DT_BOOL : DT_I32;
+    lp_kernel *k = lp_kernel_new(s->text);
+    lp_expr n = lp_dim_range(k, "n", 0, 1000, 1);
+    lp_buf x = lp_param(k, "x", d, 1, LP(n), LP_IN), y;
+
+    if (op == SC_BITCAST)
+        to = dt_size(d) == 4 ? DT_U32 : d;
+    y = lp_param(k, "y", to, 1, LP(n), LP_OUT);
+    lp_expr i = lp_vec(k, "i", lp_int(k, 0), n, lanes, LP_MASKED), v = lp_load(k, x, &i);
+    lp_expr r = op == SC_CAST      ? lp_cast(k, to, v)
+                : op == SC_BITCAST ? lp_bitcast(k, to, v)
+                : op == SC_SELECT  ? lp_select(k, lp_eq(k, v, v), v, v)
+                : s->args == 1     ? lp_1(k, op, v)
+                : s->args == 2     ? lp_2(k, op, v, v)
+                                   : lp_3(k, op, v, v, v);
+    lp_store(k, y, &i, r);
+    lp_end(k);
+    return k;
+}
+
+static void test_functions(void **state)
+{
+    const target narrow = cpu("x86-64-v1"), wide = cpu("x86-64-v4");
+
+    (void)state;
+    for (int op = SC_NONE + 1; op < SC_COUNT; op++)
+        for (int d = DT_NONE + 1; d < DT_COUNT; d++)
+            for (int c = 0; c < 4; c++) {
+                if (!lp_computes((ir_dtype)d) || !sc_accepts((sc_op)op, (ir_dtype)d))
+                    continue;
+                lp_kernel *k = scalar_kernel((sc_op)op, (ir_dtype)d, c & 1 ? 8 : 1);
+                LLVMDisposeMessage(emitted(k, c & 2 ? &wide : &narrow));
+                lp_kernel_free(k);
+            }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_functions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
