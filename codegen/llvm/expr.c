@@ -4,7 +4,7 @@
  * a load whose offset grows by 1 with the lane is a vector load, one with a small
  * stride takes its elements from several, any other that depends on it is gathered
  * lane by lane. */
-#include "llvm_emit.h"
+#include "llvm_value.h"
 
 value emit_i64(emit *e, int64_t v)
 {
@@ -376,13 +376,7 @@ static value floor_div(emit *e, const lp_node *n, value a, value b)
 
     if (lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0 && x->lo >= 0)
         return LLVMBuildUDiv(e->b, a, b, "");
-    value q = emit_op(e, SC_DIV, DT_I64, DT_I64, (value[]){a, b}, 1), zero = LLVMConstNull(LLVMTypeOf(a));
-    value r = emit_op(e, SC_REM, DT_I64, DT_I64, (value[]){a, b}, 1);
-    value off = LLVMBuildICmp(e->b, LLVMIntNE, r, zero, "");
-    value sa = LLVMBuildICmp(e->b, LLVMIntSLT, a, zero, ""),
-          sb = LLVMBuildICmp(e->b, LLVMIntSLT, b, zero, "");
-    off = LLVMBuildAnd(e->b, off, LLVMBuildXor(e->b, sa, sb, ""), "");
-    return LLVMBuildSub(e->b, q, LLVMBuildZExt(e->b, off, LLVMTypeOf(q), ""), "");
+    return v_floor(e->b, a, b).quotient;
 }
 
 /* Index modulo of nonnegative numbers by a positive literal. */

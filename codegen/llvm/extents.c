@@ -49,29 +49,29 @@ static void close_extents(extents *x)
 /* ---- values and tables ----------------------------------------------------------------- */
 
 /* INT64_MIN where the input dims do not say it, or where it overflows. */
-static value known_extent(emitter *e, ir_dim d)
+static value known_extent(pemit *e, ir_dim d)
 {
-    if (!pe_known_before(e, d))
-        return pe_int(e, INT64_MIN);
-    pe_check_sizes(e);
-    return pe_checked(e, pe_dim(e, d), INT64_MIN);
+    if (!pemit_known_before(e, d))
+        return pemit_int(e, INT64_MIN);
+    pemit_check_sizes(e);
+    return pemit_checked(e, pemit_dim(e, d), INT64_MIN);
 }
 
 /* The different dims, as an array on the stack. */
-static value extent_values(emitter *e, const extents *x, bool before)
+static value extent_values(pemit *e, const extents *x, bool before)
 {
     value all = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, x->dim.len + 1), "extents");
 
     for (uint32_t i = 0; i < x->dim.len; i++) {
-        value v = before ? known_extent(e, x->dim.at[i]) : pe_dim(e, x->dim.at[i]);
-        LLVMBuildStore(e->b, v, pe_at(e, all, pe_int(e, 8 * (int64_t)i)));
-        pe_break(e, i);
+        value v = before ? known_extent(e, x->dim.at[i]) : pemit_dim(e, x->dim.at[i]);
+        LLVMBuildStore(e->b, v, pemit_at(e, all, pemit_int(e, 8 * (int64_t)i)));
+        pemit_break(e, i);
     }
     return all;
 }
 
 /* {i32 output, i32 axis, i32 dim} of each use. */
-static value use_table(emitter *e, const extents *x)
+static value use_table(pemit *e, const extents *x)
 {
     value *row = mem_alloc((x->use.len + 1) * sizeof *row);
     type word[3] = {e->i32, e->i32, e->i32};
@@ -83,87 +83,87 @@ static value use_table(emitter *e, const extents *x)
                           LLVMConstInt(e->i32, u->dim, false)};
         row[i] = LLVMConstStructInContext(e->cx, field, 3, false);
     }
-    value table = pe_table(e, LLVMStructTypeInContext(e->cx, word, 3, false), row, x->use.len);
+    value table = pemit_table(e, LLVMStructTypeInContext(e->cx, word, 3, false), row, x->use.len);
     mem_free(row);
     return table;
 }
 
 /* Word `field` of row i of the table, times `scale`. */
-static value table_word(emitter *e, value table, value i, int64_t field, int64_t scale)
+static value table_word(pemit *e, value table, value i, int64_t field, int64_t scale)
 {
-    value row = pe_at(e, table, LLVMBuildMul(e->b, i, pe_int(e, sizeof(use)), ""));
-    value word = pe_load(e, row, 4 * field, e->i32);
+    value row = pemit_at(e, table, LLVMBuildMul(e->b, i, pemit_int(e, sizeof(use)), ""));
+    value word = pemit_load(e, row, 4 * field, e->i32);
 
-    return LLVMBuildMul(e->b, LLVMBuildZExt(e->b, word, e->i64, ""), pe_int(e, scale), "");
+    return LLVMBuildMul(e->b, LLVMBuildZExt(e->b, word, e->i64, ""), pemit_int(e, scale), "");
 }
 
 /* ---- functions ---------------------------------------------------------------------------- */
 
-value pe_extents(emitter *e)
+value pemit_extents(pemit *e)
 {
     type arg[2] = {e->ptr, e->ptr};
     char name[300];
     extents x;
 
-    snprintf(name, sizeof name, "%s_extents", e->e->name);
-    pe_function(e, name, e->none, arg, 2);
-    pe_symbols(e, LLVMGetParam(e->f, 0));
-    open_extents(&x, e->e);
+    snprintf(name, sizeof name, "%s_extents", e->entry->name);
+    pemit_function(e, name, e->none, arg, 2);
+    pemit_symbols(e, LLVMGetParam(e->f, 0));
+    open_extents(&x, e->entry);
     if (x.use.len) {
         value from = extent_values(e, &x, true), table = use_table(e, &x);
-        pe_loop l = pe_loop_open(e, pe_int(e, x.use.len));
-        value v = pe_load(e, pe_at(e, from, table_word(e, table, l.index, 2, 8)), 0, e->i64);
-        value at = LLVMBuildMul(e->b, l.index, pe_int(e, 8), "");
-        LLVMBuildStore(e->b, v, pe_at(e, LLVMGetParam(e->f, 1), at));
-        pe_loop_close(e, &l);
+        pemit_loop l = pemit_loop_open(e, pemit_int(e, x.use.len));
+        value v = pemit_load(e, pemit_at(e, from, table_word(e, table, l.index, 2, 8)), 0, e->i64);
+        value at = LLVMBuildMul(e->b, l.index, pemit_int(e, 8), "");
+        LLVMBuildStore(e->b, v, pemit_at(e, LLVMGetParam(e->f, 1), at));
+        pemit_loop_close(e, &l);
     }
     close_extents(&x);
     LLVMBuildRetVoid(e->b);
     return e->f;
 }
 
-void pe_write_extents(emitter *e)
+void pemit_write_extents(pemit *e)
 {
     enum { BUFFER = sizeof(struct ingot_buffer) };
     extents x;
 
-    open_extents(&x, e->e);
+    open_extents(&x, e->entry);
     if (x.use.len) {
         value from = extent_values(e, &x, false), table = use_table(e, &x);
-        value outputs = pe_load(e, e->call, offsetof(struct ingot_call, outputs), e->ptr);
-        pe_loop l = pe_loop_open(e, pe_int(e, x.use.len));
-        value v = pe_load(e, pe_at(e, from, table_word(e, table, l.index, 2, 8)), 0, e->i64);
-        value buffer = pe_at(e, outputs, table_word(e, table, l.index, 0, BUFFER));
-        value dims = pe_load(e, buffer, offsetof(struct ingot_buffer, dims), e->ptr);
-        LLVMBuildStore(e->b, v, pe_at(e, dims, table_word(e, table, l.index, 1, 8)));
-        pe_loop_close(e, &l);
+        value outputs = pemit_load(e, e->call, offsetof(struct ingot_call, outputs), e->ptr);
+        pemit_loop l = pemit_loop_open(e, pemit_int(e, x.use.len));
+        value v = pemit_load(e, pemit_at(e, from, table_word(e, table, l.index, 2, 8)), 0, e->i64);
+        value buffer = pemit_at(e, outputs, table_word(e, table, l.index, 0, BUFFER));
+        value dims = pemit_load(e, buffer, offsetof(struct ingot_buffer, dims), e->ptr);
+        LLVMBuildStore(e->b, v, pemit_at(e, dims, table_word(e, table, l.index, 1, 8)));
+        pemit_loop_close(e, &l);
     }
     close_extents(&x);
 }
 
 /* Does output i have a type that no output before it has, and whose size the
  * caller has to provide and is not constant? */
-static bool size_to_check(const emitter *e, uint32_t i, bool *seen)
+static bool size_to_check(const pemit *e, uint32_t i, bool *seen)
 {
-    const plan_port *o = &e->e->output.at[i];
+    const plan_port *o = &e->entry->output.at[i];
 
     if (o->late || seen[o->type->id] || type_count_const(&e->image->m->types, o->type) >= 0)
         return false;
     return seen[o->type->id] = true;
 }
 
-value pe_output_overflow(emitter *e)
+value pemit_output_overflow(pemit *e)
 {
     bool *seen = mem_alloc(e->image->m->types.type.len * sizeof *seen);
 
-    pe_check_sizes(e);
-    for (uint32_t i = 0; i < e->e->output.len; i++) {
-        const ir_type *t = e->e->output.at[i].type;
+    pemit_check_sizes(e);
+    for (uint32_t i = 0; i < e->entry->output.len; i++) {
+        const ir_type *t = e->entry->output.at[i].type;
         if (!size_to_check(e, i, seen))
             continue;
-        value bytes = pe_int(e, dt_size(t->dtype));
+        value bytes = pemit_int(e, dt_size(t->dtype));
         for (int k = 0; k < t->rank; k++)
-            bytes = pe_arithmetic(e, "smul", bytes, pe_dim(e, t->dim[k]));
+            bytes = pemit_arithmetic(e, "smul", bytes, pemit_dim(e, t->dim[k]));
     }
     mem_free(seen);
     value overflow = e->overflow;

@@ -7,7 +7,7 @@
 #include "abi.h"
 
 /* Bytes of the frame of the function, once in each call of it. */
-static value in_frame(emitter *e, size_t bytes)
+static value in_frame(pemit *e, size_t bytes)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->f);
     value first = LLVMGetFirstInstruction(entry);
@@ -21,19 +21,19 @@ static value in_frame(emitter *e, size_t bytes)
     return p;
 }
 
-static void put(emitter *e, value base, size_t offset, value v)
+static void put(pemit *e, value base, size_t offset, value v)
 {
-    LLVMBuildStore(e->b, v, pe_at(e, base, pe_int(e, (int64_t)offset)));
+    LLVMBuildStore(e->b, v, pemit_at(e, base, pemit_int(e, (int64_t)offset)));
 }
 
-static void put_i32(emitter *e, value base, size_t offset, int v)
+static void put_i32(pemit *e, value base, size_t offset, int v)
 {
     put(e, base, offset, LLVMConstInt(e->i32, (unsigned)v, true));
 }
 
 /* Are t's extents known before the step?  Those that it finds out are not, and no
  * kernel reads them. */
-static bool extents_known(const emitter *e, const plan_step *s, const ir_type *t)
+static bool extents_known(const pemit *e, const plan_step *s, const ir_type *t)
 {
     for (int i = 0; i < t->rank; i++)
         for (uint32_t k = 0; k < s->u.ext.nsym; k++)
@@ -42,45 +42,45 @@ static bool extents_known(const emitter *e, const plan_step *s, const ir_type *t
     return true;
 }
 
-static void put_tensor(emitter *e, const plan_step *s, value at, value dims, uint32_t v)
+static void put_tensor(pemit *e, const plan_step *s, value at, value dims, uint32_t v)
 {
-    const ir_type *t = e->e->value.at[v].type;
+    const ir_type *t = e->entry->value.at[v].type;
 
-    put(e, at, offsetof(struct ingot_tensor, data), pe_address(e, v));
+    put(e, at, offsetof(struct ingot_tensor, data), pemit_address(e, v));
     put(e, at, offsetof(struct ingot_tensor, dims), dims);
     put_i32(e, at, offsetof(struct ingot_tensor, dtype), dt_of(t->dtype)->onnx);
     put_i32(e, at, offsetof(struct ingot_tensor, rank), t->rank);
     for (int i = 0; i < t->rank && extents_known(e, s, t); i++)
-        put(e, dims, 8 * (size_t)i, pe_dim(e, t->dim[i]));
+        put(e, dims, 8 * (size_t)i, pemit_dim(e, t->dim[i]));
 }
 
 /* Tensors of all arguments, and behind them their extents. */
-static value tensors(emitter *e, const plan_step *s)
+static value tensors(pemit *e, const plan_step *s)
 {
     size_t at = s->u.ext.narg * sizeof(struct ingot_tensor), bytes = at;
 
     for (uint32_t i = 0; i < s->u.ext.narg; i++)
-        bytes += 8 * (size_t)e->e->value.at[s->u.ext.arg[i]].type->rank;
+        bytes += 8 * (size_t)e->entry->value.at[s->u.ext.arg[i]].type->rank;
     value p = in_frame(e, bytes);
     for (uint32_t i = 0; i < s->u.ext.narg; i++) {
         uint32_t v = s->u.ext.arg[i];
-        put_tensor(e, s, pe_at(e, p, pe_int(e, (int64_t)(i * sizeof(struct ingot_tensor)))),
-                   pe_at(e, p, pe_int(e, (int64_t)at)), v);
-        at += 8 * (size_t)e->e->value.at[v].type->rank;
+        put_tensor(e, s, pemit_at(e, p, pemit_int(e, (int64_t)(i * sizeof(struct ingot_tensor)))),
+                   pemit_at(e, p, pemit_int(e, (int64_t)at)), v);
+        at += 8 * (size_t)e->entry->value.at[v].type->rank;
     }
     return p;
 }
 
-static value numbers(emitter *e, const plan_step *s)
+static value numbers(pemit *e, const plan_step *s)
 {
     value p = in_frame(e, 8 * (size_t)s->u.ext.nnum);
 
     for (uint32_t i = 0; i < s->u.ext.nnum; i++)
-        put(e, p, 8 * (size_t)i, pe_int(e, s->u.ext.num[i]));
+        put(e, p, 8 * (size_t)i, pemit_int(e, s->u.ext.num[i]));
     return p;
 }
 
-static value function(emitter *e, const char *kernel, type *t)
+static value function(pemit *e, const char *kernel, type *t)
 {
     char name[64];
 
@@ -90,7 +90,7 @@ static value function(emitter *e, const char *kernel, type *t)
     return f ? f : LLVMAddFunction(e->m, name, *t);
 }
 
-void pe_extern(emitter *e, const plan_step *s)
+void pemit_extern(pemit *e, const plan_step *s)
 {
     value call = in_frame(e, sizeof(struct ingot_extern));
     value found = in_frame(e, 8 * (size_t)s->u.ext.nsym);
@@ -105,9 +105,10 @@ void pe_extern(emitter *e, const plan_step *s)
     put(e, call, offsetof(struct ingot_extern, message), LLVMConstNull(e->ptr));
     value f = function(e, s->note, &t);
     value status = LLVMBuildCall2(e->b, t, f, &call, 1, "");
-    pe_demand(e, LLVMBuildICmp(e->b, LLVMIntEQ, status, LLVMConstInt(e->i32, INGOT_OK, false), ""),
-              status, pe_load(e, call, offsetof(struct ingot_extern, message), e->ptr));
+    value ok = LLVMConstInt(e->i32, INGOT_OK, false);
+    pemit_leave_unless(e, LLVMBuildICmp(e->b, LLVMIntEQ, status, ok, ""),
+                       status, pemit_load(e, call, offsetof(struct ingot_extern, message), e->ptr));
     for (uint32_t i = 0; i < s->u.ext.nsym; i++)
-        LLVMBuildStore(e->b, pe_load(e, found, 8 * (int64_t)i, e->i64),
-                       pe_symbol(e, s->u.ext.sym[i]));
+        LLVMBuildStore(e->b, pemit_load(e, found, 8 * (int64_t)i, e->i64),
+                       pemit_symbol(e, s->u.ext.sym[i]));
 }

@@ -6,63 +6,64 @@
 /* ---- functions --------------------------------------------------------------------- */
 
 /* SIZE_MAX when a size overflows. */
-static value size_function(emitter *e)
+static value size_function(pemit *e)
 {
     type arg[2] = {e->ptr, e->i32};
     char name[300];
 
-    snprintf(name, sizeof name, "%s_size", e->e->name);
-    pe_function(e, name, e->i64, arg, 2);
-    pe_symbols(e, LLVMGetParam(e->f, 0));
-    pe_check_sizes(e);
-    value n = pe_int(e, e->e->fixed), most = pe_int(e, 0);
-    for (uint32_t i = 0; i < e->e->slot.len; i++)
-        if (!e->e->slot.at[i].fixed)
-            n = pe_arithmetic(e, "sadd", n, pe_slot_size(e, &e->e->slot.at[i]));
-    for (uint32_t i = 0; i < e->e->scratch.len; i++) {
-        value s = pe_dim(e, e->e->scratch.at[i]);
+    snprintf(name, sizeof name, "%s_size", e->entry->name);
+    pemit_function(e, name, e->i64, arg, 2);
+    pemit_symbols(e, LLVMGetParam(e->f, 0));
+    pemit_check_sizes(e);
+    value n = pemit_int(e, e->entry->fixed), most = pemit_int(e, 0);
+    for (uint32_t i = 0; i < e->entry->slot.len; i++)
+        if (!e->entry->slot.at[i].fixed)
+            n = pemit_arithmetic(e, "sadd", n, pemit_slot_size(e, &e->entry->slot.at[i]));
+    for (uint32_t i = 0; i < e->entry->scratch.len; i++) {
+        value s = pemit_dim(e, e->entry->scratch.at[i]);
         most = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, s, most, ""), s, most, "");
     }
     value threads = LLVMBuildSExt(e->b, LLVMGetParam(e->f, 1), e->i64, "");
-    value none = LLVMBuildICmp(e->b, LLVMIntSLT, threads, pe_int(e, 1), "");
-    threads = LLVMBuildSelect(e->b, none, pe_int(e, 1), threads, "");
-    value all = pe_arithmetic(e, "sadd", n, pe_arithmetic(e, "smul", most, threads));
-    value limit = pe_int(e, (int64_t)1 << 50), bad = e->overflow;
+    value none = LLVMBuildICmp(e->b, LLVMIntSLT, threads, pemit_int(e, 1), "");
+    threads = LLVMBuildSelect(e->b, none, pemit_int(e, 1), threads, "");
+    value all = pemit_arithmetic(e, "sadd", n, pemit_arithmetic(e, "smul", most, threads));
+    value limit = pemit_int(e, (int64_t)1 << 50), bad = e->overflow;
     bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntUGT, all, limit, ""), "");
-    LLVMBuildRet(e->b, LLVMBuildSelect(e->b, bad, pe_int(e, -1), all, ""));
+    LLVMBuildRet(e->b, LLVMBuildSelect(e->b, bad, pemit_int(e, -1), all, ""));
     e->overflow = NULL;
     return e->f;
 }
 
-static value flops_function(emitter *e)
+static value flops_function(pemit *e)
 {
     char name[300];
 
-    snprintf(name, sizeof name, "%s_flops", e->e->name);
-    pe_function(e, name, e->i64, &e->ptr, 1);
-    pe_symbols(e, LLVMGetParam(e->f, 0));
-    value sum = pe_int(e, 0);
-    for (uint32_t i = 0; i < e->e->flops.len; i++)
-        sum = LLVMBuildAdd(e->b, sum, pe_dim(e, e->e->flops.at[i]), "");
+    snprintf(name, sizeof name, "%s_flops", e->entry->name);
+    pemit_function(e, name, e->i64, &e->ptr, 1);
+    pemit_symbols(e, LLVMGetParam(e->f, 0));
+    value sum = pemit_int(e, 0);
+    for (uint32_t i = 0; i < e->entry->flops.len; i++)
+        sum = LLVMBuildAdd(e->b, sum, pemit_dim(e, e->entry->flops.at[i]), "");
     LLVMBuildRet(e->b, sum);
     return e->f;
 }
 
-static value states_function(emitter *e)
+static value states_function(pemit *e)
 {
     const ir_module *m = e->image->m;
     type arg[2] = {e->ptr, e->ptr};
 
-    pe_function(e, "init_states", e->none, arg, 2);
+    pemit_function(e, "init_states", e->none, arg, 2);
     for (uint32_t i = 0; i < m->state.len; i++) {
         const ir_state *s = &m->state.at[i];
         int64_t n = type_count_const(&m->types, s->type) * dt_size(s->type->dtype);
-        value to = pe_at(e, LLVMGetParam(e->f, 0), pe_int(e, (int64_t)e->image->state_offset[i]));
+        value offset = pemit_int(e, (int64_t)e->image->state_offset[i]);
+        value to = pemit_at(e, LLVMGetParam(e->f, 0), offset);
         if (s->init == IR_NONE)
-            LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), pe_int(e, n), 1);
+            LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), pemit_int(e, n), 1);
         else
-            LLVMBuildMemCpy(e->b, to, 1, pe_at(e, LLVMGetParam(e->f, 1),
-                            pe_int(e, (int64_t)e->image->offset[s->init])), 1, pe_int(e, n));
+            LLVMBuildMemCpy(e->b, to, 1, pemit_at(e, LLVMGetParam(e->f, 1),
+                            pemit_int(e, (int64_t)e->image->offset[s->init])), 1, pemit_int(e, n));
     }
     LLVMBuildRetVoid(e->b);
     return e->f;
@@ -70,54 +71,54 @@ static value states_function(emitter *e)
 
 /* ---- tables ------------------------------------------------------------------------ */
 
-static value string(emitter *e, const char *s)
+static value string(pemit *e, const char *s)
 {
     value v = LLVMConstStringInContext(e->cx, s, (unsigned)strlen(s), false);
 
-    return pe_constant(e, LLVMTypeOf(v), v);
+    return pemit_constant(e, LLVMTypeOf(v), v);
 }
 
-static value int32(emitter *e, int64_t v)
+static value int32(pemit *e, int64_t v)
 {
     return LLVMConstInt(e->i32, (unsigned long long)v, true);
 }
 
 /* The number of a symbol in the entry's table, as extents name it. */
-static int64_t extent_code(const emitter *e, ir_dim d)
+static int64_t extent_code(const pemit *e, ir_dim d)
 {
     int64_t v;
 
     if (dim_const(e->dims, d, &v))
         return v;
-    for (uint32_t k = 0; e->e && k < e->e->symbol.len; k++)
-        if (e->e->symbol.at[k] == dim_symbol_id(e->dims, d))
+    for (uint32_t k = 0; e->entry && k < e->entry->symbol.len; k++)
+        if (e->entry->symbol.at[k] == dim_symbol_id(e->dims, d))
             return -1 - (int64_t)k;
     return INT64_MIN;
 }
 
 /* Extents and their texts, shared by values of one type that follow each other. */
-static void extents_of(emitter *e, const ir_type *t, uint32_t rank, value *codes, value *texts)
+static void extents_of(pemit *e, const ir_type *t, uint32_t rank, value *codes, value *texts)
 {
     value code[IR_MAX_RANK], text_of[IR_MAX_RANK];
 
-    if (e->shown.type != t || e->shown.entry != e->e) {
+    if (e->shown.type != t || e->shown.entry != e->entry) {
         for (uint32_t i = 0; i < rank; i++) {
             text s = {0};
             dim_print(e->dims, t->dim[i], &s);
-            code[i] = pe_int(e, extent_code(e, t->dim[i]));
+            code[i] = pemit_int(e, extent_code(e, t->dim[i]));
             text_of[i] = string(e, s.at);
             text_free(&s);
         }
-        e->shown.entry = e->e;
+        e->shown.entry = e->entry;
         e->shown.type = t;
-        e->shown.codes = pe_table(e, e->i64, code, rank);
-        e->shown.texts = pe_table(e, e->ptr, text_of, rank);
+        e->shown.codes = pemit_table(e, e->i64, code, rank);
+        e->shown.texts = pemit_table(e, e->ptr, text_of, rank);
     }
     *codes = e->shown.codes;
     *texts = e->shown.texts;
 }
 
-static value value_info(emitter *e, const char *name, const ir_type *t, bool late, uint64_t offset)
+static value value_info(pemit *e, const char *name, const ir_type *t, bool late, uint64_t offset)
 {
     uint32_t rank = t->kind == TY_TENSOR ? (uint32_t)t->rank : 0;
     int onnx = t->kind == TY_TENSOR ? dt_of(t->dtype)->onnx : 0;
@@ -125,39 +126,39 @@ static value value_info(emitter *e, const char *name, const ir_type *t, bool lat
 
     extents_of(e, t, rank, &codes, &texts);
     value field[] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
-                     texts, int32(e, late), int32(e, INGOT_DENSE), pe_int(e, (int64_t)offset)};
+                     texts, int32(e, late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset)};
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
-static value ports(emitter *e, const plan_port *p, uint32_t n)
+static value ports(pemit *e, const plan_port *p, uint32_t n)
 {
     value *v = mem_alloc((n + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < n; i++)
         v[i] = value_info(e, p[i].name, p[i].type, p[i].late, 0);
     if (n)
-        out = pe_table(e, LLVMTypeOf(v[0]), v, n);
+        out = pemit_table(e, LLVMTypeOf(v[0]), v, n);
     mem_free(v);
     return out;
 }
 
-static value states(emitter *e)
+static value states(pemit *e)
 {
     const ir_module *m = e->image->m;
     value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < m->state.len; i++)
-        v[i] =
-            value_info(e, m->state.at[i].name, m->state.at[i].type, false, e->image->state_offset[i]);
+        v[i] = value_info(e, m->state.at[i].name, m->state.at[i].type, false,
+                          e->image->state_offset[i]);
     if (m->state.len)
-        out = pe_table(e, LLVMTypeOf(v[0]), v, m->state.len);
+        out = pemit_table(e, LLVMTypeOf(v[0]), v, m->state.len);
     mem_free(v);
     return out;
 }
 
 /* A symbol that others define or, where there is a place for the weights, the first
  * line of them. */
-static value weights_symbol(emitter *e)
+static value weights_symbol(pemit *e)
 {
     char name[400];
 
@@ -181,7 +182,7 @@ static value weights_symbol(emitter *e)
 
 /* What the C functions of a library call: they see no table.  The names are no
  * identifiers, so that none of the header can be the same. */
-static void give_to_c(emitter *e, value f, const char *what)
+static void give_to_c(pemit *e, value f, const char *what)
 {
     char name[400];
 
@@ -191,7 +192,7 @@ static void give_to_c(emitter *e, value f, const char *what)
     LLVMSetVisibility(f, LLVMHiddenVisibility);
 }
 
-static void give_entry_to_c(emitter *e, value size, value extents, value run)
+static void give_entry_to_c(pemit *e, value size, value extents, value run)
 {
     const struct {
         const char *what;
@@ -200,7 +201,7 @@ static void give_entry_to_c(emitter *e, value size, value extents, value run)
     uint32_t i = 0;
     char name[64];
 
-    while (e->image->p->entry.at[i] != e->e)
+    while (e->image->p->entry.at[i] != e->entry)
         i++;
     for (size_t k = 0; k < COUNT(all); k++) {
         snprintf(name, sizeof name, "%s.%u", all[k].what, i);
@@ -210,24 +211,24 @@ static void give_entry_to_c(emitter *e, value size, value extents, value run)
 
 /* The weights' address is read from the table, which only a linker fills in: code that
  * computes addresses in a large section would need a global offset table. */
-static void give_model_to_c(emitter *e, value model, value init_states)
+static void give_model_to_c(pemit *e, value model, value init_states)
 {
     int64_t at = offsetof(struct ingot_model, weights);
 
     if (e->image->m->state.len)
         give_to_c(e, init_states, "init");
-    pe_function(e, "weights_of", e->ptr, NULL, 0);
-    value weights = pe_load(e, model, at, e->ptr);
+    pemit_function(e, "weights_of", e->ptr, NULL, 0);
+    value weights = pemit_load(e, model, at, e->ptr);
     LLVMSetVolatile(weights, true);
     LLVMBuildRet(e->b, weights);
     give_to_c(e, e->f, "weights");
 }
 
-static value entry_table(emitter *e)
+static value entry_table(pemit *e)
 {
-    const plan_entry *x = e->e;
+    const plan_entry *x = e->entry;
     value *name = mem_alloc((x->symbol.len + 1) * sizeof *name);
-    value size = size_function(e), dims = pe_extents(e), run = pe_run(e),
+    value size = size_function(e), dims = pemit_extents(e), run = pemit_run(e),
           flops = flops_function(e);
 
     if (e->image->library)
@@ -236,7 +237,7 @@ static value entry_table(emitter *e)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
     value title = string(e, x->name), inputs = ports(e, x->input.at, x->input.len);
     value outputs = ports(e, x->output.at, x->output.len);
-    value symbols = pe_table(e, e->ptr, name, x->symbol.len);
+    value symbols = pemit_table(e, e->ptr, name, x->symbol.len);
     value field[] = {title, int32(e, x->input.len), int32(e, x->output.len),
                      int32(e, x->symbol.len), inputs, outputs, symbols,
                      size, dims, run, flops};
@@ -244,20 +245,20 @@ static value entry_table(emitter *e)
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
-static void model_table(emitter *e, value *entry, uint32_t n)
+static void model_table(pemit *e, value *entry, uint32_t n)
 {
     const image *im = e->image;
     char name[400];
 
-    e->e = NULL;
+    e->entry = NULL;
     value init_states = im->m->state.len ? states_function(e) : LLVMConstNull(e->ptr);
-    value title = string(e, im->name), entries = pe_table(e, LLVMTypeOf(entry[0]), entry, n);
+    value title = string(e, im->name), entries = pemit_table(e, LLVMTypeOf(entry[0]), entry, n);
     value state = states(e), weights = weights_symbol(e), cpu = string(e, im->target->name);
     value field[] = {
         int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, im->m->state.len),
-        entries, state, pe_int(e, (int64_t)im->state_size),
-        init_states, weights, pe_int(e, (int64_t)im->weights_size),
-        pe_int(e, (int64_t)im->weights_hash), cpu, int32(e, im->threads)};
+        entries, state, pemit_int(e, (int64_t)im->state_size),
+        init_states, weights, pemit_int(e, (int64_t)im->weights_size),
+        pemit_int(e, (int64_t)im->weights_hash), cpu, int32(e, im->threads)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
     snprintf(name, sizeof name, "%s_model", im->name);
     value model =
@@ -270,7 +271,7 @@ static void model_table(emitter *e, value *entry, uint32_t n)
 
 /* ---- all of it ---------------------------------------------------------------------- */
 
-static void types(emitter *e)
+static void types(pemit *e)
 {
     e->cx = LLVMGetModuleContext(e->m);
     e->b = LLVMCreateBuilderInContext(e->cx);
@@ -283,14 +284,14 @@ static void types(emitter *e)
 
 void image_emit_host(const image *im, LLVMModuleRef m)
 {
-    emitter e = {.image = im, .m = m, .dims = &im->m->dims};
+    pemit e = {.image = im, .m = m, .dims = &im->m->dims};
     uint32_t n = im->p->entry.len;
     value *entry = mem_alloc(n * sizeof *entry);
 
     types(&e);
-    e.start = pe_starter(&e);
+    e.start = pemit_starter(&e);
     for (uint32_t i = 0; i < n; i++) {
-        e.e = im->p->entry.at[i];
+        e.entry = im->p->entry.at[i];
         entry[i] = entry_table(&e);
     }
     model_table(&e, entry, n);

@@ -11,9 +11,9 @@ typedef LLVMTypeRef type;
 enum { FRAME_WORDS = 6 };
 
 /* The function being emitted, of one entry. */
-typedef struct emitter {
+typedef struct pemit {
     const image *image;
-    const plan_entry *e;
+    const plan_entry *entry;
     const dim_table *dims;
     LLVMContextRef cx;
     LLVMModuleRef m;
@@ -34,7 +34,7 @@ typedef struct emitter {
         value codes, texts;
     } shown;
     LLVMBasicBlockRef leave;        /* frees what is late, returns the status */
-} emitter;
+} pemit;
 
 /* ---- image.c ---- */
 
@@ -44,64 +44,89 @@ void image_emit_host(const image *im, LLVMModuleRef m);
 
 /* ---- dim.c ---- */
 
-value pe_int(emitter *e, int64_t v);
-value pe_dim(emitter *e, ir_dim d);
+value pemit_int(pemit *e, int64_t v);
+value pemit_dim(pemit *e, ir_dim d);
 /* a op b, "sadd" or "smul"; where sizes are checked, e->overflow collects what
  * went wrong. */
-value pe_arithmetic(emitter *e, const char *op, value a, value b);
+value pemit_arithmetic(pemit *e, const char *op, value a, value b);
 /* Sizes are checked from here on; v, or `otherwise` if one of them overflowed,
  * and no longer checked. */
-void pe_check_sizes(emitter *e);
-value pe_checked(emitter *e, value v, int64_t otherwise);
-value pe_load(emitter *e, value base, int64_t offset, type t);
-value pe_at(emitter *e, value base, value offset);
-value pe_symbol(emitter *e, uint32_t id);       /* where its value lies */
+void pemit_check_sizes(pemit *e);
+value pemit_checked(pemit *e, value v, int64_t otherwise);
+value pemit_load(pemit *e, value base, int64_t offset, type t);
+value pemit_at(pemit *e, value base, value offset);
+value pemit_symbol(pemit *e, uint32_t id);       /* where its value lies */
 /* Names the function, opens its first block. */
-void pe_function(emitter *e, const char *what, type result, type *arg, unsigned n);
-LLVMBasicBlockRef pe_block(emitter *e);
+void pemit_function(pemit *e, const char *what, type result, type *arg, unsigned n);
+LLVMBasicBlockRef pemit_block(pemit *e);
 /* for (index = 0; index < n; index++): open it, emit its body, close it. */
-typedef struct pe_loop {
+typedef struct pemit_loop {
     LLVMBasicBlockRef test, next;
     value counter, index;
-} pe_loop;
-pe_loop pe_loop_open(emitter *e, value n);
-void pe_loop_close(emitter *e, const pe_loop *l);
+} pemit_loop;
+pemit_loop pemit_loop_open(pemit *e, value n);
+void pemit_loop_close(pemit *e, const pemit_loop *l);
 /* A constant of the module; an array of n constants, null if there are none. */
-value pe_constant(emitter *e, type t, value init);
-value pe_table(emitter *e, type t, value *v, uint32_t n);
+value pemit_constant(pemit *e, type t, value init);
+value pemit_table(pemit *e, type t, value *v, uint32_t n);
 /* Goes on in a block of its own after every so many lines: of a long block LLVM
  * takes the square in time. */
-void pe_break(emitter *e, uint32_t line);
+void pemit_break(pemit *e, uint32_t line);
 /* Room for symbols, with those of the entry from the array `dims`. */
-void pe_symbols(emitter *e, value dims);
+void pemit_symbols(pemit *e, value dims);
 /* Is d made of the entry's input dims alone? */
-bool pe_known_before(const emitter *e, ir_dim d);
+bool pemit_known_before(const pemit *e, ir_dim d);
 /* Bytes of a slot, whole cache lines, not negative. */
-value pe_slot_size(emitter *e, const plan_slot *s);
+value pemit_slot_size(pemit *e, const plan_slot *s);
 
 /* ---- extents.c ---- */
 
 /* The function (dims, extents) that writes the outputs' extents one behind the
  * other: INT64_MIN where dims do not say it, or where it overflows. */
-value pe_extents(emitter *e);
+value pemit_extents(pemit *e);
 /* At the end of run: extents of all outputs into their buffers. */
-void pe_write_extents(emitter *e);
+void pemit_write_extents(pemit *e);
 /* i1: do the bytes of an output that the caller gives overflow? */
-value pe_output_overflow(emitter *e);
+value pemit_output_overflow(pemit *e);
 
 /* ---- extern.c ---- */
 
 /* Calls a kernel of the runtime. */
-void pe_extern(emitter *e, const plan_step *s);
+void pemit_extern(pemit *e, const plan_step *s);
 
 /* ---- plan.c ---- */
 
-/* Where a value's bytes are. */
-value pe_address(emitter *e, uint32_t id);
+/* A pointer of the call, at this offset in struct ingot_call. */
+value pemit_call_member(pemit *e, size_t offset);
+/* Where a value of the entry lies. */
+value pemit_address(pemit *e, uint32_t id);
 /* Goes on if `good`, else leaves with the status and message. */
-void pe_demand(emitter *e, value good, value status, value message);
+void pemit_leave_unless(pemit *e, value good, value status, value message);
+void pemit_demand(pemit *e, value good, int status, const char *message);
+/* Word i of a kernel's argument. */
+void pemit_set_word(pemit *e, uint32_t i, value v);
+void pemit_step(pemit *e, const plan_step *s);
 
-value pe_run(emitter *e);           /* the entry's run */
-value pe_starter(emitter *e);       /* the helper, once per module */
+/* ---- late.c ---- */
+
+/* Where the pointer to its memory is, null while it has none. */
+value pemit_late(pemit *e, uint32_t late);
+void pemit_late_set(pemit *e, uint32_t late, value memory, value room);
+/* Other memory of so many bytes; what `late` held is gone. */
+void pemit_late_renew(pemit *e, uint32_t late, value bytes);
+/* allocator->take(context, memory) if there is memory. */
+void pemit_late_take(pemit *e, value memory);
+/* The steps of these names. */
+void pemit_late_alloc(pemit *e, const plan_step *s);
+void pemit_late_free(pemit *e, const plan_step *s);
+void pemit_late_move(pemit *e, const plan_step *s);
+void pemit_late_grow(pemit *e, const plan_step *s);
+void pemit_late_give(pemit *e, const plan_step *s);
+
+/* ---- run.c ---- */
+
+value pemit_run(pemit *e);          /* the entry's run */
+value pemit_starter(pemit *e);      /* the helper that runs kernels, once per module */
+void pemit_steps(pemit *e, const plan_block *b);
 
 #endif

@@ -24,6 +24,11 @@ value v_sel(emit *e, value cond, value a, value b);
 value v_and(emit *e, value a, value b);
 value v_or(emit *e, value a, value b);
 
+/* Signed integers divided, rounded down: by 0 both are 0, and least / -1 wraps.  Takes a
+ * builder, for plans have such numbers, too. */
+typedef struct floored { value quotient, rest; } floored;
+floored v_floor(LLVMBuilderRef b, value x, value y);
+
 /* Floats; no flag that would let LLVM reorder or contract. */
 value v_add(emit *e, value a, value b);
 value v_sub(emit *e, value a, value b);

@@ -77,17 +77,9 @@ static value int_rem(emit *e, const operands *x)
     return divide(e, x->a[0], x->a[1], is_signed(x), true);
 }
 
-/* Remainder with the sign of b. */
 static value int_mod(emit *e, const operands *x)
 {
-    value b = x->a[1], r = int_rem(e, x), zero = v_int(b, 0);
-
-    if (!is_signed(x))
-        return r;
-    value off = v_icmp(e, LLVMIntSLT, r, zero);
-    off = LLVMBuildXor(e->b, off, v_icmp(e, LLVMIntSLT, b, zero), "");
-    off = LLVMBuildAnd(e->b, off, v_icmp(e, LLVMIntNE, r, zero), "");
-    return v_sel(e, off, LLVMBuildAdd(e->b, r, b, ""), r);
+    return is_signed(x) ? v_floor(e->b, x->a[0], x->a[1]).rest : int_rem(e, x);
 }
 
 static value int_neg(emit *e, const operands *x) { return LLVMBuildNeg(e->b, x->a[0], ""); }

@@ -101,6 +101,26 @@ value v_fma(emit *e, value a, value b, value c)
 value v_below(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOLT, a, v_flt(a, c)); }
 value v_above(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOGT, a, v_flt(a, c)); }
 
+/* ---- integers ----------------------------------------------------------------------- */
+
+/* The remainder has the sign of y: where they differ, the quotient that was rounded
+ * towards 0 is one too large. */
+floored v_floor(LLVMBuilderRef b, value x, value y)
+{
+    value zero = v_int(x, 0), by0 = LLVMBuildICmp(b, LLVMIntEQ, y, zero, "");
+    value minus1 = LLVMBuildICmp(b, LLVMIntEQ, y, v_int(y, -1), "");
+    value safe = LLVMBuildSelect(b, LLVMBuildOr(b, by0, minus1, ""), v_int(x, 1), y, "");
+    value q = LLVMBuildSDiv(b, x, safe, ""), r = LLVMBuildSRem(b, x, safe, "");
+
+    q = LLVMBuildSelect(b, minus1, LLVMBuildNeg(b, x, ""), q, "");
+    value off = LLVMBuildXor(b, LLVMBuildICmp(b, LLVMIntSLT, r, zero, ""),
+                             LLVMBuildICmp(b, LLVMIntSLT, y, zero, ""), "");
+    off = LLVMBuildAnd(b, off, LLVMBuildICmp(b, LLVMIntNE, r, zero, ""), "");
+    q = LLVMBuildAdd(b, q, LLVMBuildSExt(b, off, LLVMTypeOf(q), ""), "");
+    r = LLVMBuildSelect(b, off, LLVMBuildAdd(b, r, y, ""), r, "");
+    return (floored){LLVMBuildSelect(b, by0, zero, q, ""), LLVMBuildSelect(b, by0, zero, r, "")};
+}
+
 /* ---- without instructions for it -------------------------------------------------------- */
 
 /* Adding 2^23 or 2^52 leaves no bits behind the point. */
