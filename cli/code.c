@@ -3,7 +3,6 @@
 
 #include "abi.h"
 #include "clock.h"
-#include "onnx.h"
 #include "pass.h"
 #include "progress.h"
 

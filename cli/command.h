@@ -36,5 +36,4 @@ target model_target(const model_options *m);
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */
 
-
 #endif

@@ -13,7 +13,7 @@ static bool runs(const char *cpu)
     return check_cpu(cpu, missing, sizeof missing);
 }
 
-/* Cache bytes as the system tells, else the level's. */
+/* Bytes of a cache as the system tells, else `usual`. */
 static int64_t cache(int which, int64_t usual)
 {
     long bytes = sysconf(which);

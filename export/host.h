@@ -5,7 +5,8 @@
 #include "target.h"
 
 /* The highest level that this machine can run and all features that it has besides.
- * Caches are its own; nothing is timed, so that equal machines make equal code. */
+ * `half_as_fast` and the size of its second cache are its own, other facts the level's;
+ * nothing is timed, so that equal machines make equal code. */
 void host_target(target *out);
 
 /* target_find, which also takes `native`. */

@@ -18,9 +18,8 @@ typedef struct template_word {
 
 typedef VEC(template_word) template_words;
 
-/* Adds a part with its gaps filled, the line behind its last left out where it
- * is blank.  Words that are not used do no harm; a part or a word that is not
- * there is our bug. */
+/* Adds a part with its gaps filled.  Words that are not used do no harm; a part or
+ * a word that is not there is our bug. */
 void template_add(const char *file, const char *part, const template_words *words, text *out);
 
 /* The declaration of abi.h that begins with `start`, to the line that ends it,

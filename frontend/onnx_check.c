@@ -61,8 +61,8 @@ static bool is_called(const entry *e, const char *name)
     return name && strlen(name) == (size_t)e->name_len && !memcmp(name, e->name, strlen(name));
 }
 
-/* Is the value there?  Who writes the type may leave out a zero and an empty
- * text. */
+/* Does the attribute have a value of this type?  A file that sets `type` may omit a
+ * value that is zero or an empty text, as protobuf allows. */
 static bool has_value(const Onnx__AttributeProto *a, Onnx__AttributeProto__AttributeType type)
 {
     switch (type) {

@@ -102,9 +102,10 @@ static void choose_tile(const target *t, const problem *p, schedule *s)
     s->parts = p->whole ? 1 : schedule_parts(t, p->sums, s, s->rows);
 }
 
-/* Blocks of rows that all panels meet before the next: their rows stay in
- * schedule_cache beside a panel.  Without groups many rows come from further away once
- * for each panel; all of them may as well while the cache holds them. */
+/* How many blocks of rows are computed against every panel before the next blocks are
+ * begun: as many as schedule_cache holds, so that their rows come from further away
+ * once and not once for each panel.  0: all blocks in one go, where the cache holds
+ * them, or half of them. */
 static int32_t choose_group(const target *t, const problem *p, int rows)
 {
     if (p->rows < 1 || p->row_bytes < 1)

@@ -10,7 +10,8 @@
 
 /* NAME=VALUE of the command line, the name a copy. */
 typedef struct program_given {
-    char *name;                     /* null: none stands before the file of --input */
+    char *name;                     /* null for `--input FILE` without NAME=, which
+                                     * means the model's only input */
     const char *path;               /* of --input */
     int32_t rank;                   /* of --shape; one extent for --dim */
     int64_t extents[TENSOR_MAX_RANK];

@@ -69,8 +69,8 @@ void pemit_loop_close(pemit *e, const pemit_loop *l);
 /* A constant of the module; an array of n constants, null if there are none. */
 value pemit_constant(pemit *e, type t, value init);
 value pemit_table(pemit *e, type t, value *v, uint32_t n);
-/* Goes on in a block of its own after every so many lines: of a long block LLVM
- * takes the square in time. */
+/* Begins a new block behind every 64th line: LLVM's time grows
+ * with the square of a block's length. */
 void pemit_break(pemit *e, uint32_t line);
 /* Room for symbols, with those of the entry from the array `dims`. */
 void pemit_symbols(pemit *e, value dims);

@@ -90,7 +90,7 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
 /* The element where `inside`, else `other`: the index may be out of bounds
  * there, and nothing is read. */
 lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);
-/* The element of the result of a movement op; 0 if n is none. */
+/* The element of the result of the movement op `n`; 0 if `n` is no movement op. */
 lp_expr body_move(body *b, const ir_node *n, const lp_expr *idx);
 /* Computes the element of a value that the kernel makes, and stores it. */
 void body_store(body *b, ir_ref ref, const lp_expr *idx);
@@ -98,8 +98,9 @@ void body_store(body *b, ir_ref ref, const lp_expr *idx);
 /* Finishes: the kernel goes to the table, the call is described. */
 bool body_call(body *b, group_call *out);
 
-/* Loops over par axes [0, n) of `extent`: outer ones parallel, the rest serial;
- * idx gets the variables.  Returns how many lp_end close them. */
+/* Opens n loops, each over [0, dims[i]): outer ones parallel, until they have enough
+ * iterations to be shared out, the rest serial; idx gets the variables.  Returns how
+ * many lp_end close them. */
 int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx);
 
 #endif

@@ -65,7 +65,8 @@ static lp_expr join_index(body *b, const ir_type *t, int first, int last, const 
     return linear;
 }
 
-/* The opposite. */
+/* The indices of axes first to last of t, of which `linear` is the position: for
+ * extents (3, 4) and linear 7 they are (1, 3). */
 static void split_index(body *b, const ir_type *t, int first, int last, lp_expr linear,
                         lp_expr *idx)
 {

@@ -12,7 +12,9 @@ typedef struct dot_tile {
     const dot *d;
     lp_buf abuf, bbuf, scale;
     lp_expr batch, m0;          /* the tile's first row */
-    lp_expr nth;                /* number of its block of rows in a group; 0: no groups */
+    lp_expr nth;                /* number of its block of rows in the group of blocks that
+                                 * reuse a panel while the cache holds it; no expression:
+                                 * there is one group */
 } dot_tile;
 
 static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)

@@ -2,7 +2,7 @@
 #include "axes.h"
 #include "nest.h"
 
-/* Copies the base, then applies the updates in increasing order, one thread. */
+/* A kernel that copies the base to the result, with all threads. */
 static bool copy_base(job *j, ir_ref base)
 {
     const ir_type *t = ir_type_of(j->in->fn, base);
@@ -23,6 +23,8 @@ static bool copy_base(job *j, ir_ref base)
     return job_end(j, &b);
 }
 
+/* Copies the base, then applies the updates in increasing order: one thread, as later
+ * updates of a place must follow earlier ones. */
 bool template_scatter(job *j)
 {
     const struct ir_attr_SCATTER *at = &j->root->attr->SCATTER;

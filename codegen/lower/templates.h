@@ -39,7 +39,8 @@ bool job_end(job *j, body *b);
 void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
 /* Is the job's value larger than the caches?  Then it is stored past them. */
 bool job_streams(const job *j);
-/* Stores its element v at idx, as that says; neighbours are stored one after the other. */
+/* Stores the element v of the job's value at idx, past the caches if job_streams says
+ * so: then neighbours must be stored one after the other. */
 void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v);
 /* A temp of the job's calls: its number. */
 uint32_t job_temp(job *j, ir_dim bytes);
