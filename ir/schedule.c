@@ -70,12 +70,12 @@ int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows)
     return parts;
 }
 
-/* n in parts of at most `most`, all about as large. */
+/* n > 0 in parts of at most `most`, all about as large. */
 static int64_t evenly(int64_t n, int64_t most)
 {
-    int64_t parts = (n + most - 1) / most;
+    int64_t parts = (n - 1) / most + 1;
 
-    return (n + parts - 1) / parts;
+    return (n - 1) / parts + 1;
 }
 
 /* ---- products --------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ static int32_t choose_group(const target *t, const problem *p, int rows)
 {
     if (p->rows < 1 || p->row_bytes < 1)
         return 0;
-    int64_t blocks = (p->rows + rows - 1) / rows;
+    int64_t blocks = (p->rows - 1) / rows + 1;
     int64_t bytes = min_i64(p->row_bytes, t->l2_bytes) * rows;
     int64_t group = evenly(blocks, max_i64(schedule_cache(t) / bytes, MIN_BLOCKS));
     return 2 * group >= blocks ? 0 : (int32_t)group;

@@ -308,7 +308,8 @@ static const char *type_of(const char *name)
 static bool same_shape(const stored *t, const struct ingot_value_info *v)
 {
     return stored_name(v->dtype) && !strcmp(t->dtype, stored_name(v->dtype)) &&
-           t->rank == v->rank && !memcmp(t->dims, v->dims, (size_t)t->rank * sizeof *t->dims);
+           t->rank == v->rank &&
+           (!t->rank || !memcmp(t->dims, v->dims, (size_t)t->rank * sizeof *t->dims));
 }
 
 static bool other_shape(const reading *r, const struct ingot_value_info *v)
