@@ -123,5 +123,23 @@ static inline int64_t gcd_i64(int64_t a, int64_t b)
     }
     return a < 0 ? -a : a;
 }
+/* Division that rounds down; by 0 both are 0, and least / -1 wraps. */
+static inline int64_t floor_div_i64(int64_t a, int64_t b)
+{
+    if (b == 0)
+        return 0;
+    if (b == -1)
+        return a == INT64_MIN ? a : -a;
+    int64_t q = a / b;
+    return q - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+static inline int64_t floor_mod_i64(int64_t a, int64_t b)
+{
+    if (b == 0 || b == -1)
+        return 0;
+    int64_t m = a % b;
+    return m && (m < 0) != (b < 0) ? m + b : m;
+}
 
 #endif

@@ -553,8 +553,8 @@ bool dim_eval(const dim_table *t, ir_dim d, const int64_t *value, int64_t *out)
         if (!dim_eval(t, e->arg[i], value, &a[i]))
             return false;
     switch (e->op) {
-    case DIM_DIV: *out = floor_div(a[0], a[1]); break;
-    case DIM_MOD: *out = floor_mod(a[0], a[1]); break;
+    case DIM_DIV: *out = floor_div_i64(a[0], a[1]); break;
+    case DIM_MOD: *out = floor_mod_i64(a[0], a[1]); break;
     case DIM_MIN: *out = min_i64(a[0], a[1]); break;
     case DIM_MAX: *out = max_i64(a[0], a[1]); break;
     case DIM_EQ: *out = a[0] == a[1]; break;

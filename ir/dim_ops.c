@@ -10,9 +10,9 @@ static bool term_divides(const poly *m, int64_t coef, const ir_dim *atom,
 {
     uint32_t j = 0;
 
-    if (!m->term[0].coef || floor_mod(coef, m->term[0].coef))
+    if (!m->term[0].coef || floor_mod_i64(coef, m->term[0].coef))
         return false;
-    *qc = floor_div(coef, m->term[0].coef);
+    *qc = floor_div_i64(coef, m->term[0].coef);
     *qn = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (j < m->term[0].n && atom[i].v == m->term[0].atom[j].v)
@@ -40,7 +40,7 @@ static bool split(const poly *a, const poly *b, poly *q, poly *r)
             continue;
         }
         if (b->term[0].n == 0) {        /* constant divisor: part of the coef */
-            int64_t d = b->term[0].coef, whole = floor_div(coef, d);
+            int64_t d = b->term[0].coef, whole = floor_div_i64(coef, d);
             if (a->term[i].n == 0 && whole &&
                 !poly_add(q, whole, NULL, 0))
                 return false;
@@ -66,20 +66,20 @@ static dim_range range_div(const dim_table *t, ir_dim a, ir_dim b)
     if (y.lo < 1)
         return x.lo >= 0 && y.lo >= 0 ? (dim_range){0, x.hi} : r;
     if (x.lo != INT64_MIN)
-        r.lo = x.lo >= 0 ? (y.hi == INT64_MAX ? 0 : floor_div(x.lo, y.hi))
-                         : floor_div(x.lo, y.lo);
+        r.lo = x.lo >= 0 ? (y.hi == INT64_MAX ? 0 : floor_div_i64(x.lo, y.hi))
+                         : floor_div_i64(x.lo, y.lo);
     if (x.hi != INT64_MAX)
-        r.hi = x.hi >= 0 ? floor_div(x.hi, y.lo)
-                         : (y.hi == INT64_MAX ? -1 : floor_div(x.hi, y.hi));
+        r.hi = x.hi >= 0 ? floor_div_i64(x.hi, y.lo)
+                         : (y.hi == INT64_MAX ? -1 : floor_div_i64(x.hi, y.hi));
     return r;
 }
 
 /* a == c * b for a constant c? */
 static bool multiple_of(const poly *a, const poly *b, int64_t *c)
 {
-    if (!a->n || a->n != b->n || floor_mod(a->term[0].coef, b->term[0].coef))
+    if (!a->n || a->n != b->n || floor_mod_i64(a->term[0].coef, b->term[0].coef))
         return false;
-    *c = floor_div(a->term[0].coef, b->term[0].coef);
+    *c = floor_div_i64(a->term[0].coef, b->term[0].coef);
     for (int i = 0; i < a->n; i++) {
         int64_t want;
         if (!mul_ok(b->term[i].coef, *c, &want) || a->term[i].coef != want ||
@@ -121,7 +121,7 @@ ir_dim dim_div(dim_table *t, ir_dim a, ir_dim b)
 
     if (dim_const(t, b, &y)) {
         if (dim_const(t, a, &x))
-            return dim_int(t, floor_div(x, y));
+            return dim_int(t, floor_div_i64(x, y));
         if (y == 0 || y == 1)
             return y ? a : (ir_dim){0};
         ir_dim whole, by;
@@ -156,7 +156,7 @@ ir_dim dim_mod(dim_table *t, ir_dim a, ir_dim b)
     if (dim_const(t, b, &y) && (y == 0 || y == 1))
         return (ir_dim){0};
     if (dim_const(t, a, &x) && dim_const(t, b, &y))
-        return dim_int(t, floor_mod(x, y));
+        return dim_int(t, floor_mod_i64(x, y));
     poly_of(t, a, &p);
     poly_of(t, b, &d);
     if (!p.n || multiple_of(&p, &d, &x))

@@ -37,23 +37,4 @@ static inline uint32_t dim_size(const dim_table *t, ir_dim d)
     return d.v < 0 ? dim_get(t, d)->size : 1;
 }
 
-/* Division that rounds down; by 0 both are 0. */
-static inline int64_t floor_div(int64_t a, int64_t b)
-{
-    if (b == 0)
-        return 0;
-    if (b == -1)
-        return a == INT64_MIN ? a : -a;
-    int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static inline int64_t floor_mod(int64_t a, int64_t b)
-{
-    if (b == 0 || b == -1)
-        return 0;
-    int64_t m = a % b;
-    return m && (m < 0) != (b < 0) ? m + b : m;
-}
-
 #endif

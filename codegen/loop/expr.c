@@ -96,8 +96,8 @@ static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
         n->open |= b->open ? LP_OPEN : 0;
         return;
     }
-    n->lo = a->lo == NEG_INF ? NEG_INF : lp_floor_div(a->lo, a->lo < 0 ? b->lo : b->hi);
-    n->hi = a->hi == POS_INF ? POS_INF : lp_floor_div(a->hi, a->hi < 0 ? b->hi : b->lo);
+    n->lo = a->lo == NEG_INF ? NEG_INF : floor_div_i64(a->lo, a->lo < 0 ? b->lo : b->hi);
+    n->hi = a->hi == POS_INF ? POS_INF : floor_div_i64(a->hi, a->hi < 0 ? b->hi : b->lo);
     if (b->lo == b->hi && a->divisor % b->lo == 0)
         n->divisor = a->divisor / b->lo;
 }

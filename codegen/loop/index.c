@@ -184,9 +184,10 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
     if (c == 1)
         return a;
     if (lp_is_int(k, a, &p))
-        return lp_int(k, lp_floor_div(p, c));
-    if (n->lo > INT64_MIN && n->hi < INT64_MAX && lp_floor_div(n->lo, c) == lp_floor_div(n->hi, c))
-        return lp_int(k, lp_floor_div(n->lo, c));
+        return lp_int(k, floor_div_i64(p, c));
+    int64_t least = floor_div_i64(n->lo, c), most = floor_div_i64(n->hi, c);
+    if (n->lo > INT64_MIN && n->hi < INT64_MAX && least == most)
+        return lp_int(k, least);
     if (is_exact(k, a) && is_op_int(k, a, SC_MUL, &x, &p)) {
         if (p % c == 0)
             return index_mul(k, x, lp_int(k, p / c));

@@ -148,7 +148,7 @@ static element scalar(machine *m, const lp_node *n, const lp_expr *args)
     for (uint32_t i = 0; i < n->narg; i++)
         a[i] = eval(m, args[i]);
     if (n->kind == LX_FLOORDIV)
-        return (element){.i = lp_floor_div(a[0].i, a[1].i)};
+        return (element){.i = floor_div_i64(a[0].i, a[1].i)};
     if (n->kind == LX_DOT4)
         return dot4(a);
     switch ((sc_op)n->op) {
@@ -246,7 +246,7 @@ static void run_par(machine *m, const lp_stmt *s)
     for (uint32_t i = 0; i < s->nvar; i++) {
         lo[i] = eval(m, s->lo[i]).i;
         int64_t span = eval(m, s->hi[i]).i - lo[i];
-        extent[i] = max_i64(lp_floor_div(span + s->step[i] - 1, s->step[i]), 1);
+        extent[i] = max_i64(floor_div_i64(span + s->step[i] - 1, s->step[i]), 1);
     }
     for (int64_t n = m->begin; n < m->end && !m->failed; n++) {
         int64_t rest = n;

@@ -516,13 +516,6 @@ lp_expr lp_kernel_scratch(lp_kernel *k)
     return sum;
 }
 
-int64_t lp_floor_div(int64_t a, int64_t b)
-{
-    int64_t rest = sc_eval_int(SC_REM, DT_I64, a, b, 0);
-
-    return sc_eval_int(SC_DIV, DT_I64, a, b, 0) - (rest != 0 && (rest < 0) != (b < 0));
-}
-
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values)
 {
     const lp_node *n = lp_at(k, e);
@@ -540,7 +533,7 @@ int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values)
     for (uint32_t i = 0; i < n->narg; i++)
         v[i] = lp_eval_dims(k, k->arg.at[n->arg + i], values);
     if (n->kind == LX_FLOORDIV)
-        return lp_floor_div(v[0], v[1]);
+        return floor_div_i64(v[0], v[1]);
     ir_dtype d = lp_dtype(k, k->arg.at[n->arg + n->narg - 1]);
     return sc_eval_int((sc_op)n->op, d, v[0], v[1], v[2]);
 }

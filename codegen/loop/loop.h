@@ -303,8 +303,6 @@ int64_t lp_text_size(const lp_kernel *k);
 int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
-/* a / b rounded down; 0 if b is. */
-int64_t lp_floor_div(int64_t a, int64_t b);
 /* Value of an i64 expression over dims; values in the order of k->dim. */
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
 /* Offset in elements of b[idx]: the sum of index times stride. */

@@ -1,11 +1,6 @@
 /* codegen/lower/rim.c - where windows leave their image. */
 #include "rim.h"
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 bool rim_of(const dim_table *t, const rim_axis *axis, rim *out)
 {
     *out = (rim){0};
@@ -36,7 +31,7 @@ static int64_t slack(const rim *r, int64_t *unknown)
 
     *unknown = r->width < 0 && r->step == 1 ? r->stride - 1 : 0;
     if (r->step > 1)
-        return -floor_div(r->low + r->high - reach - r->phase, r->step);
+        return -floor_div_i64(r->low + r->high - reach - r->phase, r->step);
     return r->width < 0 ? reach - r->high - r->low
                         : r->image - 1 - (r->width - 1) * r->stride;
 }
@@ -48,8 +43,8 @@ void rim_find_ends(rim *r)
     r->first = r->last = 0;
     for (int64_t t = 0; t < r->taps; t++)
         if (rim_has_tap(r, t)) {
-            r->first = max_i64(r->first, -floor_div(rim_offset(r, t), r->stride));
-            r->last = max_i64(r->last, -floor_div(left - rim_offset(r, t), r->stride));
+            r->first = max_i64(r->first, -floor_div_i64(rim_offset(r, t), r->stride));
+            r->last = max_i64(r->last, -floor_div_i64(left - rim_offset(r, t), r->stride));
         }
 }
 
@@ -61,9 +56,9 @@ static int clamp(int64_t v, int p)
 rim_reach rim_reach_of(const rim *r, int64_t tap, int p, bool begins, bool ends)
 {
     int64_t unknown, at = rim_offset(r, tap), left = slack(r, &unknown) - at;
-    int lo = begins ? clamp(-floor_div(at, r->stride), p) : 0;
-    int sure = ends ? clamp(p + floor_div(left, r->stride), p) : p;
-    int most = ends ? clamp(p + floor_div(left + unknown, r->stride), p) : p;
+    int lo = begins ? clamp(-floor_div_i64(at, r->stride), p) : 0;
+    int sure = ends ? clamp(p + floor_div_i64(left, r->stride), p) : p;
+    int most = ends ? clamp(p + floor_div_i64(left + unknown, r->stride), p) : p;
 
     return (rim_reach){lo, sure, most};
 }
