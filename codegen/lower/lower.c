@@ -181,7 +181,9 @@ ir_dtype acc_dtype(ir_dtype dt)
 
 sc_op redop_scalar(ir_redop op)
 {
-    static const sc_op of[] = {SC_ADD, SC_MUL, SC_MIN, SC_MAX, SC_AND, SC_OR};
+    static const sc_op of[] = {
+        [RED_SUM] = SC_ADD, [RED_PROD] = SC_MUL, [RED_MIN] = SC_MIN,
+        [RED_MAX] = SC_MAX, [RED_AND] = SC_AND, [RED_OR] = SC_OR};
 
     return of[op];
 }
