@@ -9,7 +9,7 @@
  *     m = max over j of x[i, j]
  *     row[j] = exp(x[i, j] - m), s = sum over j of row[j]     exp is held
  *     y[i, j] = row[j] / s                                                     */
-#include "templates.h"
+#include "nest.h"
 
 /* The kernel in the making.  Of the operands, f32[n, h, w] say, `kept` axes come before
  * those that are reduced: with 1, a row has h * w elements, at idx[1] and idx[2]. */
@@ -36,21 +36,17 @@ static const ir_node *member(const rows *r, uint32_t i)
 /* Opens the loops over a row: the last axis in vectors. */
 static void open_row(rows *r, int lanes)
 {
-    static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",
-                                         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
-    lp_kernel *k = r->b.k;
-    lp_expr zero = lp_int(k, 0);
+    const ir_dim *dim = r->full->dim;
     int last = r->full->rank - 1;
+    lp_kernel *k = r->b.k;
 
-    for (int i = r->kept; i < last; i++)
-        r->idx[i] = lp_for(k, letter[i], zero, body_dim(&r->b, r->full->dim[i]));
-    r->idx[last] = lp_vec(k, "v", zero, body_dim(&r->b, r->full->dim[last]), lanes, LP_MASKED);
+    nest_open(&r->b, dim + r->kept, last - r->kept, r->idx + r->kept);
+    r->idx[last] = lp_vec(k, "v", lp_int(k, 0), body_dim(&r->b, dim[last]), lanes, LP_MASKED);
 }
 
 static void close_row(rows *r)
 {
-    for (int i = r->kept; i < r->full->rank; i++)
-        lp_end(r->b.k);
+    nest_close(r->b.k, r->full->rank - r->kept);
 }
 
 /* Marks, by member, what the pass of member `phase` computes anew: what it reads, but
