@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "clock.h"
 #include "json.h"
 
 static double gflops(const bench_row *r)
@@ -13,12 +14,6 @@ static double gflops(const bench_row *r)
 static double percent(const bench_row *r)
 {
     return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
-}
-
-/* Digits behind the point: a short time needs more to say anything. */
-static int digits(double ms)
-{
-    return ms < 0.1 ? 6 : 3;
 }
 
 void bench_print_table(const bench *o)
@@ -38,7 +33,7 @@ void bench_print_table(const bench *o)
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
         double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
-        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, digits(min), min, digits(median),
+        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, clock_digits(min), min, clock_digits(median),
                median);
         if (r->t.flops)
             printf(" %10.2f %10.1f", gflops(r), percent(r));
@@ -82,8 +77,8 @@ static void write_row(FILE *f, const bench_row *r, double longest)
 {
     double median = 1e3 * r->t.median, min = 1e3 * r->t.min;
 
-    fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads, digits(min), min,
-            digits(median), median);
+    fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads, clock_digits(min), min,
+            clock_digits(median), median);
     if (r->t.flops)
         fprintf(f, "%.1f", gflops(r));
     fputs("<td>", f);

@@ -24,3 +24,8 @@ double clock_median(double *seconds, size_t n)
     qsort(seconds, n, sizeof *seconds, by_size);
     return seconds[n / 2];
 }
+
+int clock_digits(double ms)
+{
+    return ms < 0.1 ? 6 : 3;
+}

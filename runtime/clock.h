@@ -8,5 +8,7 @@
 double clock_now(void);
 /* Sorts n times; the one in the middle, of an even number the later. */
 double clock_median(double *seconds, size_t n);
+/* Digits behind the point to write a time with: a short one needs more to say anything. */
+int clock_digits(double ms);
 
 #endif

@@ -9,14 +9,12 @@
 #include "memory.h"
 #include "tensor_file.h"
 
-enum { LINE = 64 };
-
 /* ---- memory ---------------------------------------------------------------------- */
 
 static void *give(void *context, size_t size)
 {
     (void)context;
-    return size > SIZE_MAX / 2 ? NULL : aligned_alloc(LINE, (size + LINE) & ~(size_t)(LINE - 1));
+    return memory_get(size);
 }
 
 static void take(void *context, void *memory)

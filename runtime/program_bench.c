@@ -2,6 +2,7 @@
  * timed alone; the minimum and the median count. */
 #include <stdio.h>
 
+#include "clock.h"
 #include "program_parts.h"
 #include "report.h"
 
@@ -18,18 +19,12 @@ static void print_json(FILE *f, const program *p, const invoke_times *t)
             p->o->bench, 1e3 * t->min, 1e3 * t->median);
 }
 
-/* Digits behind the point: a short time needs more to say anything. */
-static int digits(double ms)
-{
-    return ms < 0.1 ? 6 : 3;
-}
-
 static void print_line(const program *p, const invoke_times *t)
 {
     double min = 1e3 * t->min, median = 1e3 * t->median;
 
     printf("%lld runs, %d threads: min %.*f ms, median %.*f ms", p->o->bench, p->threads,
-           digits(min), min, digits(median), median);
+           clock_digits(min), min, clock_digits(median), median);
     if (t->flops)
         printf(", %.1f GFLOP/s", (double)t->flops / t->min / 1e9);
     printf("\n");
