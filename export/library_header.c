@@ -187,25 +187,19 @@ static void add_entry_words(library *l, library_entry *x)
 
 /* ---- the header --------------------------------------------------------------------- */
 
-static void add_if(bool wanted, const char *part, const template_words *words, text *out)
-{
-    if (wanted)
-        template_add(library_h_text, part, words, out);
-}
-
 static void add_entry(const library_entry *x, text *out)
 {
     const template_words *w = &x->words;
 
-    add_if(true, "entry", w, out);
-    add_if(x->dims, "dims", w, out);
-    add_if(true, "inputs", w, out);
-    add_if(x->varies, "extents_follow", w, out);
-    add_if(true, "outputs", w, out);
-    add_if(true, "workspace", w, out);
-    add_if(x->fixed, "constant_workspace", w, out);
-    add_if(x->output_dims, "output_dims", w, out);
-    add_if(true, "run", w, out);
+    template_add(library_h_text, "entry", w, out);
+    template_add_if(x->dims, library_h_text, "dims", w, out);
+    template_add(library_h_text, "inputs", w, out);
+    template_add_if(x->varies, library_h_text, "extents_follow", w, out);
+    template_add(library_h_text, "outputs", w, out);
+    template_add(library_h_text, "workspace", w, out);
+    template_add_if(x->fixed, library_h_text, "constant_workspace", w, out);
+    template_add_if(x->output_dims, library_h_text, "output_dims", w, out);
+    template_add(library_h_text, "run", w, out);
 }
 
 void library_header(const image *im, text *out)
@@ -214,17 +208,17 @@ void library_header(const image *im, text *out)
 
     library_open(&l, im);
     add_model_words(&l);
-    add_if(true, "head", &l.words, out);
-    add_if(im->threads > 0, "max_threads", &l.words, out);
-    add_if(true, "pool", &l.words, out);
-    add_if(l.late, "allocator", &l.words, out);
-    add_if(has_strings(&l), "string", &l.words, out);
-    add_if(im->weights_apart, "weights", &l.words, out);
-    add_if(im->m->state.len > 0, "states", &l.words, out);
+    template_add(library_h_text, "head", &l.words, out);
+    template_add_if(im->threads > 0, library_h_text, "max_threads", &l.words, out);
+    template_add(library_h_text, "pool", &l.words, out);
+    template_add_if(l.late, library_h_text, "allocator", &l.words, out);
+    template_add_if(has_strings(&l), library_h_text, "string", &l.words, out);
+    template_add_if(im->weights_apart, library_h_text, "weights", &l.words, out);
+    template_add_if(im->m->state.len > 0, library_h_text, "states", &l.words, out);
     for (uint32_t i = 0; i < l.entries; i++) {
         add_entry_words(&l, &l.entry[i]);
         add_entry(&l.entry[i], out);
     }
-    add_if(true, "tail", &l.words, out);
+    template_add(library_h_text, "tail", &l.words, out);
     library_close(&l);
 }

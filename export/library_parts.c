@@ -232,6 +232,7 @@ static void add_model_words(library *l)
 
     library_word(l, w, "NAME", "%s", l->im->name);
     library_word(l, w, "MACRO", "%s", l->macro);
+    library_word(l, w, "WEIGHTS", "%s", apart ? "weights" : "weights_of()");
     library_word(l, w, "WEIGHTS_PARAMETER", "%s", apart ? ", const void *weights" : "");
 }
 

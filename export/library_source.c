@@ -19,7 +19,6 @@ static void add_model_words(library *l)
     add_abi(l);
     library_word(l, &l->words, "WEIGHTS_HASH", "0x%llx", (unsigned long long)l->im->weights_hash);
     library_word(l, &l->words, "STATE_SIZE", "%llu", (unsigned long long)l->im->state_size);
-    library_word(l, &l->words, "WEIGHTS", "%s", l->im->weights_apart ? "weights" : "weights_of()");
 }
 
 /* "dims->a, dims->b, ": in the order of the compiled code. */
@@ -97,17 +96,10 @@ static void add_entry_words(library *l, library_entry *x)
     library_word(l, w, "MAX_RANK", "%d", IR_MAX_RANK);
     library_word(l, w, "STATES", "%s", x->states ? "states" : "0");
     library_word(l, w, "ALLOCATOR", "%s", x->late ? "allocator" : "0");
-    library_word(l, w, "WEIGHTS", "%s", l->im->weights_apart ? "weights" : "weights_of()");
     library_word(l, w, "MOST_THREADS", "%d", l->im->threads ? l->im->threads : INT32_MAX);
 }
 
 /* ---- the source --------------------------------------------------------------------- */
-
-static void add_if(bool wanted, const char *part, const template_words *words, text *out)
-{
-    if (wanted)
-        template_add(library_c_text, part, words, out);
-}
 
 static bool gives_extents(const library *l)
 {
@@ -123,22 +115,22 @@ void library_source(const image *im, text *out)
 
     library_open(&l, im);
     add_model_words(&l);
-    add_if(true, "abi", &l.words, out);
+    template_add(library_c_text, "abi", &l.words, out);
     for (uint32_t i = 0; i < l.entries; i++) {
         add_entry_words(&l, &l.entry[i]);
-        add_if(true, "symbols", &l.entry[i].words, out);
+        template_add(library_c_text, "symbols", &l.entry[i].words, out);
     }
-    add_if(true, "end_of_symbols", &l.words, out);
+    template_add(library_c_text, "end_of_symbols", &l.words, out);
     library_cpu(&l, out);
-    add_if(im->weights_apart, "weights", &l.words, out);
-    add_if(im->state_size > 0, "states_layout", &l.words, out);
-    add_if(im->m->state.len > 0, "states", &l.words, out);
-    add_if(gives_extents(&l), "put_extents", &l.words, out);
+    template_add_if(im->weights_apart, library_c_text, "weights", &l.words, out);
+    template_add_if(im->state_size > 0, library_c_text, "states_layout", &l.words, out);
+    template_add_if(im->m->state.len > 0, library_c_text, "states", &l.words, out);
+    template_add_if(gives_extents(&l), library_c_text, "put_extents", &l.words, out);
     for (uint32_t i = 0; i < l.entries; i++) {
         const library_entry *x = &l.entry[i];
-        add_if(true, "workspace", &x->words, out);
-        add_if(x->output_dims, "output_dims", &x->words, out);
-        add_if(true, "run", &x->words, out);
+        template_add(library_c_text, "workspace", &x->words, out);
+        template_add_if(x->output_dims, library_c_text, "output_dims", &x->words, out);
+        template_add(library_c_text, "run", &x->words, out);
     }
     library_close(&l);
 }

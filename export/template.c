@@ -49,6 +49,13 @@ void template_add(const char *file, const char *part, const template_words *word
     text_addn(out, at, (size_t)(end - at));
 }
 
+void template_add_if(bool wanted, const char *file, const char *part, const template_words *words,
+                     text *out)
+{
+    if (wanted)
+        template_add(file, part, words, out);
+}
+
 /* ---- the binary interface ----------------------------------------------------------- */
 
 /* Is `at` the beginning of a word that begins with `begin`? */

@@ -21,6 +21,9 @@ typedef VEC(template_word) template_words;
 /* Adds a part with its gaps filled.  Words that are not used do no harm; a part or
  * a word that is not there is our bug. */
 void template_add(const char *file, const char *part, const template_words *words, text *out);
+/* The same, of a part that only some libraries have. */
+void template_add_if(bool wanted, const char *file, const char *part, const template_words *words,
+                     text *out);
 
 /* The declaration of abi.h that begins with `start`, to the line that ends it,
  * with the prefixes ingot_ and INGOT_ replaced. */
