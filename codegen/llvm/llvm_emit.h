@@ -58,6 +58,12 @@ value emit_intrinsic(emit *e, const char *name, value *a, int n);
 value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
 value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
 
+/* An empty block at the end of the function. */
+LLVMBasicBlockRef emit_new_block(emit *e);
+
+/* Statements of these kinds. */
+void emit_local(emit *e, const lp_stmt *s);
+void emit_store(emit *e, const lp_stmt *s);
 void emit_transpose(emit *e, const lp_stmt *s);
 /* Address of a buffer's element at this offset. */
 value emit_element(emit *e, lp_buf b, value offset);

@@ -1,7 +1,7 @@
-/* codegen/llvm/stmt.c - statements and whole kernels. */
+/* codegen/llvm/stmt.c - statements, but for stores, and whole kernels. */
 #include "llvm_emit.h"
 
-static LLVMBasicBlockRef new_block(emit *e)
+LLVMBasicBlockRef emit_new_block(emit *e)
 {
     return LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
 }
@@ -24,9 +24,9 @@ static counted count_begin(emit *e, value lo, value hi, int64_t step)
     counted c = {.step = step};
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
 
-    c.head = new_block(e);
-    c.body = new_block(e);
-    c.done = new_block(e);
+    c.head = emit_new_block(e);
+    c.body = emit_new_block(e);
+    c.done = emit_new_block(e);
     LLVMBuildBr(e->b, c.head);
     LLVMPositionBuilderAtEnd(e->b, c.head);
     c.phi = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->cx), "");
@@ -155,7 +155,7 @@ static void vector_loop(emit *e, const lp_stmt *s)
     if (s->tail != LP_EXACT) {
         value start = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, whole, first, ""),
                                       whole, first, "");
-        LLVMBasicBlockRef tail = new_block(e), done = new_block(e);
+        LLVMBasicBlockRef tail = emit_new_block(e), done = emit_new_block(e);
         LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, start, end, ""), tail, done);
         LLVMPositionBuilderAtEnd(e->b, tail);
         value left = i64_op(e, LLVMBuildSub, end, start);
@@ -166,202 +166,6 @@ static void vector_loop(emit *e, const lp_stmt *s)
         LLVMPositionBuilderAtEnd(e->b, done);
     }
     e->lanes = 1;
-}
-
-/* ---- locals, stores ------------------------------------------------------------------------ */
-
-static void row_local(emit *e, const lp_stmt *s)
-{
-    const lp_buffer *b = &e->k->buf.at[s->buf];
-    value bytes = emit_i64(e, dt_size(b->dtype));
-
-    emit_new_statement(e);
-    for (int i = 0; i < b->rank; i++)
-        bytes = i64_op(e, LLVMBuildMul, bytes, emit_scalar(e, b->dims[i]));
-    bytes =
-        LLVMBuildAnd(e->b, i64_op(e, LLVMBuildAdd, bytes, emit_i64(e, 63)), emit_i64(e, -64), "");
-    e->base[s->buf] = e->row_top;
-    e->row_top = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), e->row_top, &bytes, 1, "");
-}
-
-static void local(emit *e, const lp_stmt *s)
-{
-    const lp_buffer *b = &e->k->buf.at[s->buf];
-    int64_t count = 1, extent;
-
-    if (b->space == LP_ROW) {
-        row_local(e, s);
-        ICE_IF(s->value, "a filled row buffer");
-        return;
-    }
-    for (int i = 0; i < b->rank; i++) {
-        bool ok = lp_is_int(e->k, b->dims[i], &extent);
-        ICE_IF(!ok, "a register buffer without constant extents");
-        count *= extent;
-    }
-    e->wide[s->buf] = (uint32_t)e->lanes;
-    type t = emit_wide(emit_type(e, b->dtype), e->lanes);
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(e->entry));
-    e->base[s->buf] = LLVMBuildAlloca(e->b, LLVMArrayType2(t, (uint64_t)count), "");
-    LLVMPositionBuilderAtEnd(e->b, here);
-    if (!s->value)
-        return;
-    emit_new_statement(e);
-    value v = emit_vector(e, s->value);
-    int64_t row =
-        b->rank && e->lanes == 1 && lp_is_int(e->k, b->dims[b->rank - 1], &extent) ? extent : 1;
-    if (row > 1 && row <= 64) {     /* whole rows, as the loop will read them */
-        int lanes = e->lanes;
-        e->lanes = (int)row;
-        v = emit_splat(e, v);
-        e->lanes = lanes;
-        count /= row;
-        t = LLVMTypeOf(v);
-    }
-    for (int64_t i = 0; i < count; i++) {
-        value at = emit_i64(e, i);
-        value st = LLVMBuildStore(e->b, v, LLVMBuildGEP2(e->b, t, e->base[s->buf], &at, 1, ""));
-        LLVMSetAlignment(st, 4);
-    }
-}
-
-static void store_reg(emit *e, const lp_stmt *s)
-{
-    int lanes;
-    ir_dtype d = e->k->buf.at[s->buf].dtype;
-    value p = emit_reg_address(e, s->buf, s->idx, &lanes);
-    type t = emit_wide(emit_type(e, d), lanes);
-    value v = lanes > 1 ? emit_vector(e, s->value) : emit_scalar(e, s->value);
-    bool old_needed = s->accum || (e->mask && lanes > 1);
-    value old = old_needed ? LLVMBuildLoad2(e->b, t, p, "") : NULL;
-
-    if (old)
-        LLVMSetAlignment(old, 4);
-    if (s->accum)
-        v = emit_op(e, s->accum, d, d, (value[]){old, v}, lanes);
-    if (e->mask && lanes > 1)
-        v = LLVMBuildSelect(e->b, e->mask, v, old, "");
-    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
-}
-
-value emit_element(emit *e, lp_buf b, value offset)
-{
-    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
-                         "");
-}
-
-static void store_one(emit *e, const lp_stmt *s, value offset, value v)
-{
-    ir_dtype d = e->k->buf.at[s->buf].dtype;
-    value p = emit_element(e, s->buf, offset);
-
-    if (s->accum) {
-        value old = LLVMBuildLoad2(e->b, emit_memory_type(e, d), p, "");
-        LLVMSetAlignment(old, (unsigned)dt_size(d));
-        v = emit_op(e, s->accum, d, d, (value[]){emit_from_memory(e, d, old, 1), v}, 1);
-    }
-    value st = LLVMBuildStore(e->b, emit_to_memory(e, d, v, 1), p);
-    LLVMSetAlignment(st, (unsigned)dt_size(d));
-}
-
-static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
-{
-    for (int i = 0; i < e->lanes; i++) {
-        value at = emit_i64(e, i);
-        LLVMBasicBlockRef done = NULL;
-        if (e->mask) {
-            LLVMBasicBlockRef then = new_block(e);
-            done = new_block(e);
-            LLVMBuildCondBr(e->b, LLVMBuildExtractElement(e->b, e->mask, at, ""), then, done);
-            LLVMPositionBuilderAtEnd(e->b, then);
-        }
-        value offset = LLVMBuildExtractElement(e->b, offsets, at, "");
-        store_one(e, s, offset, LLVMBuildExtractElement(e->b, v, at, ""));
-        if (done) {
-            LLVMBuildBr(e->b, done);
-            LLVMPositionBuilderAtEnd(e->b, done);
-        }
-    }
-}
-
-/* Past the caches, which a store does only at a multiple of its size: others are
- * plain ones. */
-static void store_past(emit *e, value v, value p, unsigned align, unsigned size)
-{
-    type i64 = LLVMInt64TypeInContext(e->cx);
-    unsigned kind = LLVMGetMDKindIDInContext(e->cx, "nontemporal", 11);
-    LLVMMetadataRef one =
-        LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(e->cx), 1, false));
-    LLVMBasicBlockRef whole = new_block(e), odd = new_block(e), done = new_block(e);
-
-    value low = LLVMBuildPtrToInt(e->b, p, i64, "");
-    low = LLVMBuildAnd(e->b, low, emit_i64(e, size - 1), "");
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, low, emit_i64(e, 0), ""), whole, odd);
-    LLVMPositionBuilderAtEnd(e->b, whole);
-    value st = LLVMBuildStore(e->b, v, p);
-    LLVMSetAlignment(st, size);
-    LLVMSetMetadata(st, kind, LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, &one, 1)));
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, odd);
-    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, done);
-    e->streams = true;
-}
-
-static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
-{
-    enum { LEAST = 16 };        /* bytes of a vector that can be streamed */
-    ir_dtype d = e->k->buf.at[s->buf].dtype;
-    value p = emit_element(e, s->buf, emit_scalar(e, offset));
-    type t = emit_wide(emit_memory_type(e, d), e->lanes);
-    unsigned align = (unsigned)dt_size(d);
-
-    if (s->accum && !e->mask) {
-        value old = LLVMBuildLoad2(e->b, t, p, "");
-        LLVMSetAlignment(old, align);
-        v = emit_op(e, s->accum, d, d, (value[]){emit_from_memory(e, d, old, e->lanes), v}, e->lanes);
-    }
-    v = emit_to_memory(e, d, v, e->lanes);
-    if (!e->mask) {
-        unsigned size = align * (unsigned)e->lanes;
-        if (s->stream && size >= LEAST)
-            store_past(e, v, p, align, size);
-        else
-            LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
-        return;
-    }
-    unsigned id = LLVMLookupIntrinsicID("llvm.masked.store", 17);
-    type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
-    value a[4] = {v, p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), align, false), e->mask};
-    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
-}
-
-static void store(emit *e, const lp_stmt *s)
-{
-    emit_new_statement(e);
-    if (e->k->buf.at[s->buf].space == LP_REG) {
-        store_reg(e, s);
-        return;
-    }
-    lp_expr offset = lp_offset(e->k, s->buf, s->idx), stride;
-    int64_t n;
-    emit_new_statement(e);
-    if (e->lanes == 1) {
-        value v = emit_scalar(e, s->value);
-        store_one(e, s, emit_scalar(e, offset), v);
-        return;
-    }
-    value v = emit_vector(e, s->value);
-    bool linear = emit_varies(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
-                  lp_is_int(e->k, stride, &n) && n == 1;
-    emit_new_statement(e);
-    if (linear && !(s->accum && e->mask))
-        store_vector(e, s, offset, v);
-    else
-        store_lanes(e, s, emit_vector(e, offset), v);
 }
 
 /* ---- the rest ----------------------------------------------------------------------- */
@@ -428,8 +232,8 @@ static void branch(emit *e, const lp_stmt *s)
         masked_if(e, s);
         return;
     }
-    LLVMBasicBlockRef then = new_block(e), other = s->other ? new_block(e) : NULL,
-                      done = new_block(e);
+    LLVMBasicBlockRef then = emit_new_block(e), other = s->other ? emit_new_block(e) : NULL,
+                      done = emit_new_block(e);
     LLVMBuildCondBr(e->b, emit_scalar(e, s->value), then, other ? other : done);
     LLVMPositionBuilderAtEnd(e->b, then);
     emit_block(e, s->body);
@@ -473,9 +277,9 @@ static void emit_block(emit *e, const lp_stmt *s)
     for (; s; s = s->next)
         switch (s->op) {
         case LP_LOOP: loop(e, s); break;
-        case LP_LOCAL: local(e, s); break;
+        case LP_LOCAL: emit_local(e, s); break;
         case LP_LET: let(e, s); break;
-        case LP_STORE: store(e, s); break;
+        case LP_STORE: emit_store(e, s); break;
         case LP_IF: branch(e, s); break;
         case LP_FOLD: fold(e, s); break;
         case LP_PREFETCH: prefetch(e, s); break;
