@@ -83,7 +83,7 @@ static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
     return g.n && g.at[g.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
 }
 
-/* ---- where readers meet ------------------------------------------------------------------------ */
+/* ---- where readers meet --------------------------------------------------------- */
 
 bool fuse_same_shape(const ir_type *a, const ir_type *b)
 {

@@ -5,7 +5,8 @@
 #include "group.h"
 #include "target.h"
 
-/* Groups of one function (not of the regions inside it), for the target.  Memory in out->mem until fuse_free. */
+/* Groups of one function (not of the regions inside it), for the target.  Memory in
+ * out->mem until fuse_free. */
 void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *out);
 void fuse_free(ir_groups *g);
 

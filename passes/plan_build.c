@@ -361,8 +361,8 @@ static bool has_bytes(const scope *s, ir_ref r)
     const ir_node *n = ir_node_of(s->fn, r);
     ir_ref under = plan_same_bytes(s->fn, n);
 
-    return ir_op_get(n->op)->template == TEMPLATE_SOURCE || s->groups.stored[r] || s->fn->value.at[r].elem ||
-           (under != IR_NONE && has_bytes(s, under));
+    return ir_op_get(n->op)->template == TEMPLATE_SOURCE || s->groups.stored[r] ||
+           s->fn->value.at[r].elem || (under != IR_NONE && has_bytes(s, under));
 }
 
 /* A reshape of what has memory is an alias, not a step. */

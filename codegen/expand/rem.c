@@ -27,7 +27,8 @@ value expand_rem(emit *e, const value *a) { return remainder_of(e, a[0], a[1]); 
 /* The remainder with the sign of y. */
 value expand_mod(emit *e, const value *a)
 {
-    value x = a[0], y = a[1], r = remainder_of(e, x, y), zero = v_flt(x, 0), minus = v_fcmp(e, LLVMRealOLT, y, zero);
+    value x = a[0], y = a[1], r = remainder_of(e, x, y), zero = v_flt(x, 0);
+    value minus = v_fcmp(e, LLVMRealOLT, y, zero);
     value off = LLVMBuildXor(e->b, v_fcmp(e, LLVMRealOLT, r, zero), minus, "");
 
     off = v_and(e, off, v_fcmp(e, LLVMRealONE, r, zero));

@@ -361,12 +361,13 @@ typedef struct form {
 #define expand(x) {FORM_EXPAND, .expand = expand_##x}
 #define wide(x) {FORM_WIDE, .expand = expand_##x}
 static const form flt_form[SC_COUNT] = {
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, ...)              \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, ...) \
     [SC_##NAME] = flt_llvm,
 #include "scalar.def"
 };
 static const form int_form[SC_COUNT] = {
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)   \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, \
+               grad) \
     [SC_##NAME] = int_llvm,
 #include "scalar.def"
 };

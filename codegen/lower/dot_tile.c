@@ -228,7 +228,9 @@ bool dot_kernel(dot *d)
     dim_table *t = &d->j->l->m->dims;
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, schedule_panel(&d->s)));
     ir_dim mr = dim_int(t, d->s.rows), blocks = dim_ceildiv(t, d->m, mr);
-    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .quads = d->quads, .columns = d->n}, .d = d};
+    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .quads = d->quads,
+                        .columns = d->n},
+                  .d = d};
     int64_t rows;
     lp_expr block;
 

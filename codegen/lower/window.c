@@ -66,7 +66,8 @@ static void begin_best(window *x)
     if (x->arg)
         best_begin(k, &x->best, 0);
     else
-        x->best.value = lp_local(k, "best", x->best.dtype, 0, NULL, LP_REG, best_worst(k, &x->best));
+        x->best.value = lp_local(k, "best", x->best.dtype, 0, NULL, LP_REG,
+                                 best_worst(k, &x->best));
 }
 
 /* Takes the element v, which is at position p. */
@@ -116,7 +117,8 @@ static lp_expr open_taps(const window *x, int i)
     lp_expr zero = lp_int(k, 0), dil = body_dim(x->b, x->w.dil.at[i]);
     lp_expr first = lp_mul(k, x->out[i], body_dim(x->b, x->w.stride.at[i]));
     first = lp_sub(k, first, body_dim(x->b, x->w.low.at[i]));
-    lp_expr up = lp_sub(k, dil, lp_int(k, 1)), left = lp_sub(k, body_dim(x->b, x->t->dim[i]), first);
+    lp_expr up = lp_sub(k, dil, lp_int(k, 1));
+    lp_expr left = lp_sub(k, body_dim(x->b, x->t->dim[i]), first);
     lp_expr lo = lp_div(k, lp_sub(k, up, first), dil), hi = lp_div(k, lp_add(k, left, up), dil);
 
     lo = lp_max(k, lo, zero);

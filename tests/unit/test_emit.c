@@ -83,8 +83,8 @@ static void test_strided(void **state)
     }
 }
 
-/* Larger than the last cache is said to be: its stores go past them where a row begins at a multiple of a
- * vector, and are plain ones elsewhere. */
+/* A result that is larger than the last cache is said to be: its stores go past the
+ * caches where a row begins at a multiple of a vector, and are plain ones elsewhere. */
 static void test_streamed(void **state)
 {
     enum { ROWS = 250, COLUMNS = 264 };

@@ -352,7 +352,8 @@ static void test_index(void **state)
         {lp_div(k, at, lp_int(k, 100)), "(i * 112 + v) / 100"},
         {lp_div(k, by, area), "i / 7"},
         {lp_mod(k, by, area), "i % 7 * d + w"},
-        {lp_add(k, lp_mul(k, lp_div(k, at, lp_int(k, 5)), lp_int(k, 5)), lp_mod(k, at, lp_int(k, 5))),
+        {lp_add(k, lp_mul(k, lp_div(k, at, lp_int(k, 5)), lp_int(k, 5)),
+                lp_mod(k, at, lp_int(k, 5))),
          "i * 112 + v"},
     };
 

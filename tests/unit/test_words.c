@@ -15,7 +15,8 @@
 
 /* One kernel that has all words. */
 static const char everything[] =
-    "kernel everything(x: f32[n, 32] in, w: i8[4, 8] const, y: f32[n, 32] out) dims n in 1..4096 {\n"
+    "kernel everything(x: f32[n, 32] in, w: i8[4, 8] const, y: f32[n, 32] out)"
+    " dims n in 1..4096 {\n"
     "  par a in 0..n {\n"
     "    local t: f32[16, 16] row\n"
     "    local acc: f32[8] reg = 0:f32\n"
