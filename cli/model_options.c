@@ -137,7 +137,12 @@ static const char cpu_help[] = "native (default)"
 #define TARGET(arch, name, ...) ", " name
 #define ALIAS(name, level) ", " name
 #include "targets.def"
-                               "; more by +FEATURE";
+                               "; and features:"
+#define HELP_PART(name) ""
+#define HELP_EXTRA(name) " +" name
+#define FEATURE(arch, name, level, kind, ...) HELP_##kind(name)
+#include "features.def"
+    ;
 
 #define AT(field) offsetof(model_options, field)
 
