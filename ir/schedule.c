@@ -145,6 +145,18 @@ schedule schedule_product(const target *t, const problem *p)
     return s;
 }
 
+void problem_print(const problem *p, text *out)
+{
+    static const char *const places[] = {" const", "", " apart"};
+
+    if (p->sums != DT_F32)
+        text_add(out, " sums=%s", dt_text(p->sums));
+    if (p->lanes)
+        text_add(out, " lanes=%d", p->lanes);
+    text_add(out, "%s%s%s", places[p->second], p->whole ? " whole" : "",
+             p->far_ahead ? " far" : "");
+}
+
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 {
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)

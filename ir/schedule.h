@@ -47,6 +47,10 @@ typedef struct problem {
     bool far_ahead;             /* what a tile reads is worth being fetched a tile ahead */
 } problem;
 
+/* Adds to the name of a problem what the choice depends on beside its template, extents
+ * and elements: " apart", or " lanes=8 const whole" where sums are of f32. */
+void problem_print(const problem *p, text *out);
+
 /* The schedule that is chosen for it. */
 schedule schedule_product(const target *t, const problem *p);
 /* Why the target cannot solve it so; null if it can. */

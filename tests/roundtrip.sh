@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Printing, parsing and printing again is the identity, for the imported and the
 # optimized form of every model, its kernels and its plan; and the schedules that are
-# chosen, followed, are the same.  A model that does not import or compile is skipped.
+# chosen, followed, are the same and give the same kernels.  A model that does not import
+# or compile is skipped.
 # usage: roundtrip.sh INGOT CASE...
 set -uo pipefail
 ingot=$(realpath "$1")
@@ -13,7 +14,7 @@ shards=$(nproc)
 # stage TMP CASE STAGE: prints passed, failed or skipped and why
 stage()
 {
-    local first=$1/a.ir again=opt source rc=0
+    local first=$1/a.ir again=opt kind=$3 source rc=0
 
     case $3 in
     loops) first=$1/a.lp again=inspect ;;
@@ -22,9 +23,13 @@ stage()
         first=$1/a.txt source=$2/model.onnx
         again="inspect --stage schedules --schedule $first"
         ;;
+    followed)                   # those of the stage before
+        first=$1/a.lp source=$2/model.onnx kind=loops
+        again="inspect --full --stage loops --schedule $1/a.txt"
+        ;;
     esac
     source=${source:-$first}
-    timeout 60 "$ingot" inspect --full --stage "$3" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
+    timeout 60 "$ingot" inspect --full --stage "$kind" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
     if [ $rc = 1 ]; then
         echo "skipped"
     elif [ $rc != 0 ]; then
@@ -47,7 +52,7 @@ shard()
     for case in "$@"; do
         i=$((i + 1))
         [ $((i % shards)) = "$n" ] || continue
-        for name in import optimized schedules loops plan; do
+        for name in import optimized schedules followed loops plan; do
             stage "$tmp/$n" "$case" $name
         done
     done >"$tmp/$n.log"

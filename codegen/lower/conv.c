@@ -120,14 +120,19 @@ static bool pack_at_run(conv *c)
     return panels_pack(&p, &c->weights);
 }
 
-static bool place_weights(conv *c)
+static bool has_const_weights(const conv *c)
 {
     const ir_node *w = ir_node_of(c->j->in->fn, c->w);
 
-    c->packed = w->op == OP_CONST && const_bytes_of(c->j->l->m, w->attr->CONST.id) > 0;
+    return w->op == OP_CONST && const_bytes_of(c->j->l->m, w->attr->CONST.id) > 0;
+}
+
+static bool place_weights(conv *c)
+{
+    c->packed = has_const_weights(c);
     if (!c->packed)
         return pack_at_run(c);
-    c->weights = pack_const(c, w->attr->CONST.id);
+    c->weights = pack_const(c, ir_node_of(c->j->in->fn, c->w)->attr->CONST.id);
     return true;
 }
 
@@ -329,31 +334,17 @@ static bool is_shared(const conv *c)
            n % MOST_PARTS == 0;
 }
 
-/* " 56x56", with `?` for what only the run knows. */
-static void name_extents(const conv *c, const char *what, const ir_dim *e, int n, text *out)
-{
-    int64_t v;
-
-    text_add(out, " %s=", what);
-    for (int i = 0; i < n; i++) {
-        text_add(out, i ? "x" : "");
-        if (dim_const(&c->j->l->m->dims, e[i], &v))
-            text_add(out, "%lld", (long long)v);
-        else
-            text_add(out, "?");
-    }
-}
-
 static void name_axes(const conv *c, const char *what, ir_ints axes, const ir_type *t, text *out)
 {
     ir_dim e[IR_MAX_RANK];
 
     for (int i = 0; i < axes.n; i++)
         e[i] = t->dim[axes.at[i]];
-    name_extents(c, what, e, axes.n, out);
+    lower_name_extents(c->j->l, what, e, axes.n, out);
 }
 
-/* conv|depthwise g=GROUPS o=OUTPUTS f=FEATURES y=RESULT t=TAPS s=STRIDES DTYPE [const] */
+/* conv|depthwise g=GROUPS o=OUTPUTS f=FEATURES y=RESULT t=TAPS s=STRIDES l=DILATION DTYPE,
+ * with the dilation of the image */
 static void name_problem(const conv *c, text *out)
 {
     const struct ir_attr_CONV *a = c->at;
@@ -361,15 +352,14 @@ static void name_problem(const conv *c, text *out)
     ir_dim features = conv_extent(c, a->wf, c->tw);
 
     text_add(out, c->depthwise ? "depthwise" : "conv");
-    name_extents(c, "g", &groups, 1, out);
-    name_extents(c, "o", &outputs, 1, out);
-    name_extents(c, "f", &features, 1, out);
+    lower_name_extents(c->j->l, "g", &groups, 1, out);
+    lower_name_extents(c->j->l, "o", &outputs, 1, out);
+    lower_name_extents(c->j->l, "f", &features, 1, out);
     name_axes(c, "y", a->ys, c->ty, out);
     name_axes(c, "t", a->ws, c->tw, out);
-    name_extents(c, "s", a->stride.at, a->stride.n, out);
+    lower_name_extents(c->j->l, "s", a->stride.at, a->stride.n, out);
+    lower_name_extents(c->j->l, "l", a->ldil.at, a->ldil.n, out);
     text_add(out, " %s", dt_text(c->tx->dtype));
-    if (ir_node_of(c->j->in->fn, c->w)->op == OP_CONST)
-        text_add(out, " const");
 }
 
 static schedule choose_schedule(conv *c)
@@ -379,7 +369,7 @@ static schedule choose_schedule(conv *c)
     int last = c->spatial - 1, lanes = choose_lanes(c);
     ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
     problem p = {.rows = -1, .columns = -1, .row_bytes = -1, .sums = c->acc, .lanes = lanes,
-                 .second = OPERAND_APART, .near = true, .by_lanes = c->depthwise,
+                 .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART, .near = true, .by_lanes = c->depthwise,
                  .far_ahead = reads_far(c)};
     text name = {0};
 
@@ -390,7 +380,7 @@ static schedule choose_schedule(conv *c)
     else
         dim_const(t, conv_extent(c, a->wo, c->tw), &p.columns);
     name_problem(c, &name);
-    schedule s = lower_schedule(c->j->l, name.at, &p);
+    schedule s = lower_schedule(c->j->l, &name, &p);
     text_free(&name);
     return s;
 }

@@ -330,31 +330,20 @@ static bool is_packable(const dot *d)
            extent_or_unknown(d, d->n) > 0 && extent_or_unknown(d, d->k) > 0;
 }
 
-/* " m=1024", or " m=?" where only the run knows it. */
-static void name_extent(const dot *d, const char *axis, ir_dim e, text *out)
-{
-    int64_t v;
-
-    if (dim_const(&d->j->l->m->dims, e, &v))
-        text_add(out, " %s=%lld", axis, (long long)v);
-    else
-        text_add(out, " %s=?", axis);
-}
-
-/* dot [b=BATCH] m=ROWS n=COLUMNS k=SUMMED DTYPE [DTYPE of B] [const] */
+/* dot [b=BATCH] m=ROWS n=COLUMNS k=SUMMED DTYPE [DTYPE of B] */
 static void name_problem(const dot *d, text *out)
 {
+    const lower *l = d->j->l;
+
     text_add(out, "dot");
-    if (!dim_is(&d->j->l->m->dims, d->batch, 1))
-        name_extent(d, "b", d->batch, out);
-    name_extent(d, "m", d->m, out);
-    name_extent(d, "n", d->n, out);
-    name_extent(d, "k", d->k, out);
+    if (!dim_is(&l->m->dims, d->batch, 1))
+        lower_name_extents(l, "b", &d->batch, 1, out);
+    lower_name_extents(l, "m", &d->m, 1, out);
+    lower_name_extents(l, "n", &d->n, 1, out);
+    lower_name_extents(l, "k", &d->k, 1, out);
     text_add(out, " %s", dt_text(d->ta->dtype));
     if (d->tb->dtype != d->ta->dtype)
         text_add(out, " %s", dt_text(d->tb->dtype));
-    if (is_packable(d))
-        text_add(out, " const");
 }
 
 static schedule choose_schedule(const dot *d)
@@ -368,7 +357,7 @@ static schedule choose_schedule(const dot *d)
                : in_place(d) && !d->quads ? OPERAND_STORED
                                           : OPERAND_APART;
     name_problem(d, &name);
-    schedule s = lower_schedule(d->j->l, name.at, &p);
+    schedule s = lower_schedule(d->j->l, &name, &p);
     text_free(&name);
     return s;
 }

@@ -21,20 +21,36 @@ void lower_free(lower *l)
     arena_reset(&l->mem);
 }
 
-schedule lower_schedule(lower *l, const char *name, const problem *p)
+void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n, text *out)
+{
+    int64_t v;
+
+    text_add(out, " %s=", what);
+    for (int i = 0; i < n; i++) {
+        text_add(out, i ? "x" : "");
+        if (dim_const(&l->m->dims, e[i], &v))
+            text_add(out, "%lld", (long long)v);
+        else
+            text_add(out, "?");
+    }
+}
+
+schedule lower_schedule(lower *l, text *name, const problem *p)
 {
     schedule s = schedule_product(l->target, p);
-    schedules_entry *given = l->given ? schedules_find(l->given, name) : NULL;
 
+    problem_print(p, name);
+    schedules_entry *given = l->given ? schedules_find(l->given, name->at) : NULL;
     if (given) {
         const char *fault = schedule_fault(l->target, p, &given->s);
         if (!fault)
             s = given->s;
-        else if (!given->used)
+        else if (fault != given->fault)
             schedules_error(l->given, given, fault, l->d);
+        given->fault = fault;
         given->used = true;
     }
-    schedules_add(&l->chosen, name, &s, (ir_loc){0});
+    schedules_add(&l->chosen, name->at, &s, (ir_loc){0});
     return s;
 }
 

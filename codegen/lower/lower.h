@@ -27,9 +27,12 @@ void lower_free(lower *l);
  * by diag_unsupported with its node's place. */
 bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out);
 
-/* The schedule for a problem, which `name` tells in words: the given one if there is
- * one that the target can follow, else schedule_product's. */
-schedule lower_schedule(lower *l, const char *name, const problem *p);
+/* Adds extents to the name of a problem: " y=56x56", with `?` for what only the run knows. */
+void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n, text *out);
+/* The schedule for a problem: the given one if there is one that the target can follow,
+ * else schedule_product's.  `name` has the template, all extents and the elements' type;
+ * the rest of what the choice depends on is added, so that problems of one name are one. */
+schedule lower_schedule(lower *l, text *name, const problem *p);
 
 /* Does a kernel find the value in memory? */
 bool lower_is_stored(const ir_groups *in, ir_ref value);

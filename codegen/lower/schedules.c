@@ -23,7 +23,7 @@ void schedules_add(schedules *l, const char *problem, const schedule *s, ir_loc 
         return;
     const char *copy = arena_strdup(&l->mem, problem);
     names_add(&l->problems, copy);
-    vec_push(&l->entry, (schedules_entry){copy, *s, at, false});
+    vec_push(&l->entry, (schedules_entry){.problem = copy, .s = *s, .at = at});
 }
 
 void schedules_print(const schedules *l, text *out)

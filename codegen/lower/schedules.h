@@ -1,9 +1,9 @@
 /* codegen/lower/schedules.h - schedules by the problem that they solve, as a text:
  *
- *   dot m=1024 n=1024 k=1024 f32 const schedule{rows=6 vectors=4 lanes=16 parts=1}
+ *   dot m=1024 n=1024 k=1024 f32 const schedule{rows=6 vectors=4 lanes=16 parts=1 pack=1}
  *
- * What stands before `schedule` names the problem, in the words of its template; an
- * extent that only the run knows is `?`.  `#` begins a comment.  A compilation lists
+ * What stands before `schedule` names the problem, in the words of its template and of
+ * problem_print; an extent that only the run knows is `?`.  `#` begins a comment.  A compilation lists
  * what it chose; the list, edited, replaces the choice of the next. */
 #ifndef INGOT_SCHEDULES_H
 #define INGOT_SCHEDULES_H
@@ -16,6 +16,7 @@ typedef struct schedules_entry {
     schedule s;
     ir_loc at;                  /* in the text that it was read from */
     bool used;                  /* the model has such a problem */
+    const char *fault;          /* why it cannot be followed, which was reported */
 } schedules_entry;
 
 typedef struct schedules {
