@@ -14,7 +14,8 @@ enum {
     CAN_FMA = 1,                 /* multiply and add with one rounding */
     CAN_HALF = 2,                /* convert f16 to f32 and back */
     CAN_ROUND = 4,               /* round to integral floats */
-    CAN_DOT4 = 8                 /* sum four products of unsigned and signed bytes in an i32 */
+    CAN_DOT4 = 8,                /* sum four products of unsigned and signed bytes in an i32 */
+    CAN_DOT4_512 = 16            /* the same in registers of 512 bits */
 };
 
 enum { TARGET_FEATURE_WHERE = 5 };

@@ -4,12 +4,13 @@
  * pairs.  Instructions that saturate sums of 16 bits (vpmaddubsw) are of no use. */
 #include "llvm_value.h"
 
-/* What adds the products of 4 * lanes bytes; null if the target has none for so many. */
+/* What adds the products of 4 * lanes bytes; null if the target has none for so many.
+ * AVX-VNNI ends at 256 bits, on processors with AVX-512 too. */
 static const char *instruction(const target *t, int lanes)
 {
     bool fits = lanes * 4 <= t->vector_bytes;
 
-    if (!target_can(t, CAN_DOT4) || !fits)
+    if (!fits || !target_can(t, lanes == 16 ? CAN_DOT4_512 : CAN_DOT4))
         return NULL;
     if (t->arch == ARCH_AARCH64)
         return lanes == 4 ? "llvm.aarch64.neon.usdot" : NULL;

@@ -89,6 +89,19 @@ static void expect_all(const bool *seen, size_t n, const char *what)
 
 /* ---- emission ----------------------------------------------------------------- */
 
+static lp_kernel *parsed(const char *s)
+{
+    ir_loc loc = {.line = 1};
+    diag d;
+
+    diag_init(&d);
+    lp_kernel *k = lp_parse(&s, &loc, &d);
+    if (!k)
+        fail_msg("%s", d.message.at[0].text);
+    diag_free(&d);
+    return k;
+}
+
 /* The text of the kernel's module, the caller's to free; fails if it is ill. */
 static char *emitted(lp_kernel *k, const target *t)
 {
@@ -128,15 +141,9 @@ static void expect_text(const char *ll, const char *part)
 /* Hints leave no trace in results: the text must have them. */
 static void test_everything(void **state)
 {
-    const char *s = everything;
-    ir_loc loc = {.line = 1};
-    diag d;
+    lp_kernel *k = parsed(everything);
 
     (void)state;
-    diag_init(&d);
-    lp_kernel *k = lp_parse(&s, &loc, &d);
-    if (!k)
-        fail_msg("%s", d.message.at[0].text);
     words w = words_of(k);
     expect_all(w.op, LP_OPS, "statement");
     expect_all(w.space, LP_SPACES, "space");
@@ -154,7 +161,6 @@ static void test_everything(void **state)
         LLVMDisposeMessage(ll);
     }
     lp_kernel_free(k);
-    diag_free(&d);
 }
 
 /* y[i] = op(x[i], ..) on type d, widened to w lanes. */
@@ -197,11 +203,67 @@ static void test_functions(void **state)
             }
 }
 
+/* ---- features ----------------------------------------------------------------- */
+
+/* Products of bytes, in as many lanes as instructions have. */
+static const char bytes[] =
+    "kernel bytes(x: i32[64] in, w: i32[64] in, y: i32[64] out) {\n"
+    "  vec exact a in 0..64 step 4 {\n"
+    "    y[a] = dot4(y[a], x[a], w[a])\n"
+    "  }\n"
+    "  vec exact b in 0..64 step 8 {\n"
+    "    y[b] = dot4(y[b], x[b], w[b])\n"
+    "  }\n"
+    "  vec exact c in 0..64 step 16 {\n"
+    "    y[c] = dot4(y[c], x[c], w[c])\n"
+    "  }\n"
+    "}\n";
+
+/* Code for k as an object file. */
+static void expect_code(lp_kernel *k, const target *t)
+{
+    LLVMContextRef cx = LLVMContextCreate();
+    LLVMModuleRef m = LLVMModuleCreateWithNameInContext("words", cx);
+    LLVMTargetMachineRef tm = llvm_machine(t);
+    char *error = NULL;
+    uint8_t *data = NULL;
+    size_t size;
+
+    llvm_emit_kernel(m, k, t);
+    if (!llvm_optimize(m, tm, &error) || !llvm_generate(m, tm, false, &data, &size, &error))
+        fail_msg("%s: %s", t->name, error);
+    mem_free(data);
+    LLVMDisposeTargetMachine(tm);
+    LLVMDisposeModule(m);
+    LLVMContextDispose(cx);
+}
+
+/* Each feature that can be added to a level has code there. */
+static void test_extras(void **state)
+{
+    lp_kernel *k = parsed(bytes);
+    diag d;
+
+    (void)state;
+    diag_init(&d);
+    for (int i = 0; target_names[i]; i++)
+        for (int f = 0; f < TARGET_FEATURES; f++) {
+            char name[64];
+            target t;
+            snprintf(name, sizeof name, "%s+%s", target_names[i], target_features[f].name);
+            if (target_features[f].extra && target_find(name, &t) && llvm_start(t.arch, &d))
+                expect_code(k, &t);
+        }
+    diag_free(&d);
+    lp_kernel_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_extras),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
