@@ -74,12 +74,20 @@ lp_expr body_guard(const body *b)
 
 /* ---- parameters -------------------------------------------------------------------- */
 
-static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id)
+/* The parameter with elements of this type: bytes may be read as they are and as quads,
+ * each through a parameter of its own. */
+static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id, ir_dtype dt)
 {
     for (uint32_t i = 0; i < b->arg.len; i++)
-        if (b->arg.at[i].kind == kind && b->arg.at[i].id == id)
+        if (b->arg.at[i].kind == kind && b->arg.at[i].id == id &&
+            b->k->buf.at[b->buf.at[i]].dtype == dt)
             return b->buf.at[i];
     return 0;
+}
+
+static lp_buf find_value(const body *b, ir_ref ref)
+{
+    return find_arg(b, ARG_VALUE, ref, ir_type_of(b->fn, ref)->dtype);
 }
 
 static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
@@ -109,7 +117,7 @@ static lp_buf bound_buffer(const body *b, body_how how)
 {
     for (uint32_t i = 0; i < b->bound.len; i++)
         if (b->bound.at[i].how == how)
-            return find_arg(b, ARG_VALUE, b->bound.at[i].ref);
+            return find_value(b, b->bound.at[i].ref);
     return 0;
 }
 
@@ -117,7 +125,7 @@ static lp_buf bound_buffer(const body *b, body_how how)
  * meet when the second of them is asked for. */
 static lp_buf value_buffer(body *b, ir_ref ref, lp_space space)
 {
-    lp_buf buf = find_arg(b, ARG_VALUE, ref);
+    lp_buf buf = find_value(b, ref);
 
     if (buf)
         return buf;
@@ -160,10 +168,10 @@ lp_buf body_const_as(body *b, uint32_t constant, ir_dtype dt, int rank, const lp
 
 lp_buf body_const(body *b, uint32_t constant)
 {
-    lp_buf buf = find_arg(b, ARG_CONST, constant);
+    const ir_type *t = b->l->m->consts.at[constant].type;
+    lp_buf buf = find_arg(b, ARG_CONST, constant, t->dtype);
 
-    return buf ? buf
-               : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type, LP_CONST);
+    return buf ? buf : add_typed(b, ARG_CONST, constant, t, LP_CONST);
 }
 
 /* Is the constant's last step computed where it is read?  A big one that was

@@ -362,12 +362,11 @@ static ir_ref make_scatter(net *t)
     return ir_make(&t->b, OP_SCATTER, args, 3, &a);
 }
 
-static ir_ref make_dot(net *t)
+/* A product of these types; often of its first operand's shape, with that added to it. */
+static ir_ref product(net *t, ir_dtype dx, ir_dtype dy, ir_dtype acc)
 {
     ir_dim x[3], y[3];
     static const int32_t axis[] = {0, 1, 2};
-    ir_dtype d = chance(t, 80) ? any_float(t) : DT_I32;
-    bool bytes = chance(t, 20);
     int batch = (int)below(t, 2);
     int flip_x = (int)below(t, 2), flip_y = (int)below(t, 2);   /* where the sum is */
 
@@ -376,12 +375,28 @@ static ir_ref make_dot(net *t)
     x[batch + flip_x] = k;
     x[batch + !flip_x] = any_dim(t);
     y[batch + flip_y] = k;
-    y[batch + !flip_y] = any_dim(t);
-    ir_ref a = input(t, bytes ? DT_U8 : d, batch + 2, x);
-    ir_ref b = weight(t, bytes ? DT_I8 : d, batch + 2, y);
+    bool again = flip_x && chance(t, 50);
+    y[batch + !flip_y] = again ? k : any_dim(t);
+    ir_ref a = input(t, dx, batch + 2, x);
+    ir_ref b = weight(t, dy, batch + 2, y);
     ir_ints none = {batch, axis};
-    return epilogue(t, ir_dot_in(&t->b, a, b, none, none, (ir_ints){1, axis + batch + flip_x},
-                                 (ir_ints){1, axis + batch + flip_y}, bytes ? DT_I32 : DT_NONE));
+    ir_ref sum = ir_dot_in(&t->b, a, b, none, none, (ir_ints){1, axis + batch + flip_x},
+                           (ir_ints){1, axis + batch + flip_y}, acc);
+    if (again)
+        sum = ir_2(&t->b, OP_ADD, sum, ir_cast(&t->b, a, type_of(t, sum)->dtype));
+    return epilogue(t, sum);
+}
+
+static ir_ref make_dot(net *t)
+{
+    ir_dtype d = chance(t, 80) ? any_float(t) : DT_I32;
+
+    return product(t, d, d, DT_NONE);
+}
+
+static ir_ref make_bytes(net *t)
+{
+    return product(t, DT_U8, DT_I8, DT_I32);
 }
 
 static ir_ref make_conv(net *t)
@@ -579,6 +594,6 @@ static void run_rounds(const char *what, make_fn *make, int rounds, const char *
 
 /* Calls X(kind) for every kind of network. */
 #define NETS(X)                                                                \
-    X(map) X(reduce) X(argreduce) X(window) X(cumul) X(scatter) X(dot) X(conv)
+    X(map) X(reduce) X(argreduce) X(window) X(cumul) X(scatter) X(dot) X(bytes) X(conv)
 
 #endif
