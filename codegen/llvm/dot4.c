@@ -60,9 +60,11 @@ static value pairs(emit *e, value u, value s, int lanes, bool high)
     s = LLVMBuildBitCast(e->b, s, halves, "");
     u = high ? LLVMBuildLShr(e->b, u, v_int(u, 8), "") : v_and(e, u, v_int(u, 255));
     s = LLVMBuildAShr(e->b, high ? s : LLVMBuildShl(e->b, s, v_int(s, 8), ""), v_int(s, 8), "");
-    value m = LLVMBuildMul(e->b, LLVMBuildSExt(e->b, u, wide, ""),
-                           LLVMBuildSExt(e->b, s, wide, ""), "");
-    return LLVMBuildAdd(e->b, every_other(e, m, lanes, 0), every_other(e, m, lanes, 1), "");
+    u = LLVMBuildSExt(e->b, u, wide, "");
+    s = LLVMBuildSExt(e->b, s, wide, "");
+    value m = LLVMBuildMul(e->b, u, s, "");
+    value even = every_other(e, m, lanes, 0), odd = every_other(e, m, lanes, 1);
+    return LLVMBuildAdd(e->b, even, odd, "");
 }
 
 value emit_dot4(emit *e, const value *a, int lanes)
@@ -75,8 +77,8 @@ value emit_dot4(emit *e, const value *a, int lanes)
         return call(e, name, a);
     for (int i = 0; i < 3; i++)
         arg[i] = lanes == 1 ? LLVMBuildBitCast(e->b, a[i], one, "") : a[i];
-    value sum = LLVMBuildAdd(e->b, pairs(e, arg[1], arg[2], lanes, false),
-                             pairs(e, arg[1], arg[2], lanes, true), "");
-    sum = LLVMBuildAdd(e->b, arg[0], sum, "");
+    value low = pairs(e, arg[1], arg[2], lanes, false);
+    value high = pairs(e, arg[1], arg[2], lanes, true);
+    value sum = LLVMBuildAdd(e->b, arg[0], LLVMBuildAdd(e->b, low, high, ""), "");
     return lanes == 1 ? LLVMBuildBitCast(e->b, sum, LLVMTypeOf(a[0]), "") : sum;
 }

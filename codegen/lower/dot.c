@@ -30,22 +30,33 @@ static int64_t extent_or_unknown(const dot *d, ir_dim e)
     return dim_const(&d->j->l->m->dims, e, &v) ? v : -1;
 }
 
+/* A's extents as a matrix of rows of k. */
+static void a_dims(const dot *d, body *b, ir_dim k, lp_expr dims[3])
+{
+    dims[0] = body_dim(b, d->batch);
+    dims[1] = body_dim(b, d->m);
+    dims[2] = body_dim(b, k);
+}
+
 /* The temp with A. */
 static lp_buf a_temp(const dot *d, body *b, ir_dtype dt, ir_dim k, bool written)
 {
-    const lp_expr dims[3] = {body_dim(b, d->batch), body_dim(b, d->m), body_dim(b, k)};
+    lp_expr dims[3];
 
+    a_dims(d, b, k, dims);
     return body_temp(b, d->a_temp, dt, 3, dims, written);
 }
 
 lp_buf dot_a_buffer(const dot *d, body *b)
 {
-    ir_dtype dt = d->quads ? DT_I32 : d->ta->dtype;
-    const lp_expr dims[3] = {body_dim(b, d->batch), body_dim(b, d->m), body_dim(b, d->steps)};
+    lp_expr dims[3];
 
     if (d->copied)
-        return a_temp(d, b, dt, d->steps, false);
-    return d->quads ? body_source_as(b, d->a, dt, 3, dims) : 0;
+        return a_temp(d, b, d->quads ? DT_I32 : d->ta->dtype, d->steps, false);
+    if (!d->quads)
+        return 0;
+    a_dims(d, b, d->steps, dims);
+    return body_source_as(b, d->a, DT_I32, 3, dims);
 }
 
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels)
@@ -199,7 +210,8 @@ static lp_expr b_byte(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr c
     if (dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0))
         return lp_cast(p, DT_U8, b_at(d, b, batch, k, column));
     lp_expr byte = lp_cast(p, DT_U8, b_at(d, b, batch, lp_min(p, k, last), column));
-    return lp_select(p, lp_lt(p, k, all), byte, lp_const_int(p, DT_U8, 0));
+    lp_expr inside = lp_lt(p, k, all), zero = lp_const_int(p, DT_U8, 0);
+    return lp_select(p, inside, byte, zero);
 }
 
 /* Bytes 4 * step to 4 * step + 3 of a column, the first one lowest. */
@@ -258,8 +270,8 @@ static bool copy_bytes(dot *d)
     job_kernel(d->j, &b, "copy");
     lp_buf to = a_temp(d, &b, DT_U8, row, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m}, 2, v);
-    v[2] = lp_vec(b.k, "k", lp_int(b.k, 0), body_dim(&b, d->k),
-                  target_lanes(d->j->l->target, DT_U8), LP_MASKED);
+    lp_expr zero = lp_int(b.k, 0), end = body_dim(&b, d->k);
+    v[2] = lp_vec(b.k, "k", zero, end, target_lanes(d->j->l->target, DT_U8), LP_MASKED);
     lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
     for (open++; open--;)
         lp_end(b.k);

@@ -241,9 +241,9 @@ static ir_ref without(onnx_op *n, ir_ref product, ir_ref zero, int zero_axis, ir
         return product;
     const ir_type *t = onnx_type(n, product);
     ir_ref sums = ir_reduce_keep(n->b, x, RED_SUM, (int32_t[]){axis}, 1);
-    ir_ref over = ir_2(n->b, OP_MUL, ir_broadcast_to(n->b, sums, t->dim, t->rank),
-                       spread(n, zero, product, zero_axis));
-    return ir_2(n->b, OP_SUB, product, over);
+    sums = ir_broadcast_to(n->b, sums, t->dim, t->rank);
+    zero = spread(n, zero, product, zero_axis);
+    return ir_2(n->b, OP_SUB, product, ir_2(n->b, OP_MUL, sums, zero));
 }
 
 static bool is_bytes(onnx_op *n, ir_ref x)
@@ -276,7 +276,9 @@ static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
     ir_ref b = onnx_in(n, y), b_zero = onnx_in(n, y_zero);
     if (a != IR_NONE && b != IR_NONE && is_bytes(n, a) && is_bytes(n, b))
         return bytes_matmul(n, a, a_zero, b, b_zero);
-    return ir_matmul(n->b, centred(n, a, a_zero, -2), centred(n, b, b_zero, -1));
+    a = centred(n, a, a_zero, -2);
+    b = centred(n, b, b_zero, -1);
+    return ir_matmul(n->b, a, b);
 }
 
 /* sum[N,O..,K] as [N,K,O..] */
