@@ -1,0 +1,134 @@
+/* ir/parse_items.c - reads what a module has beside functions: dims, constants, states. */
+#include <ctype.h>
+
+#include "attr_text.h"
+#include "build.h"
+#include "const_text.h"
+#include "ir_parse.h"
+
+/* dim := 'dim' NAME ['any'] ['from' INT] ['to' INT] ['hint' INT] of which 'dim' is taken. */
+bool ir_parse_dim(ir_parser *p)
+{
+    ir_dim d;
+    int64_t lo = 0, hi = INT64_MAX, hint = 0;
+    ir_loc at = ir_here(p);
+    uint32_t before = p->m->dims.symbol.len;
+
+    if (!dim_parse(&p->m->dims, &p->s, &d))
+        return ir_expected(p, "a name");
+    uint32_t id = dim_symbol_id(&p->m->dims, d);
+    if (id == NAMES_NONE || id < before)
+        return diag_error(p->d, at, D_PARSE, "dim", "a new name");
+    if (lex_word(&p->s, "any"))
+        lo = INT64_MIN;
+    if (lex_word(&p->s, "from") && !ir_want_int(p, &lo))
+        return false;
+    if (lex_word(&p->s, "to") && !ir_want_int(p, &hi))
+        return false;
+    if (lex_word(&p->s, "hint") && !ir_want_int(p, &hint))
+        return false;
+    if (lo > hi)
+        return diag_error(p->d, at, D_PARSE, "dim", "bounds in order");
+    dim_symbol_bound(&p->m->dims, id, lo, hi, hint);
+    return true;
+}
+
+/* ---- constants -------------------------------------------------------------- */
+
+/* The type that the link's op gives, by a node of its own. */
+static const ir_type *link_type(ir_parser *p, unsigned op, uint32_t id, uint32_t other,
+                                const ir_attr *a)
+{
+    ir_build b;
+    ir_fn *f = ir_fn_region(p->m, "link");
+
+    ir_build_init(&b, p->m, f, p->d);
+    b.no_fold = true;
+    b.loc = p->loc;
+    ir_ref args[2] = {ir_const_ref(&b, id)};
+    if (ir_op_get(op)->nin == 2)
+        args[1] = ir_const_ref(&b, other);
+    ir_ref r = ir_make(&b, op, args, (uint32_t)ir_op_get(op)->nin, a);
+    ir_build_free(&b);
+    return r == IR_NONE ? NULL : ir_type_of(f, r);
+}
+
+static bool parse_link(ir_parser *p, uint32_t *id)
+{
+    char *word;
+    ir_attr a = {0};
+    ir_loc at = ir_here(p);
+    ir_link link = {0};
+
+    if (!ir_want_name(p, "an op", &word))
+        return false;
+    unsigned op = ir_op_find(word);
+    if (op == OP_COUNT || !ir_op_links(op))
+        return diag_error(p->d, at, D_PARSE, word, "an op that can change a constant");
+    if (ir_op_get(op)->nin == 2 && !ir_want_const(p, &link.other))
+        return false;
+    const char *wrong = ir_attr_parse(p->m, &p->s, op, &a);
+    if (wrong)
+        return ir_expected(p, wrong);
+    if (!ir_want_char(p, ':') || !ir_want_type(p, &link.type))
+        return false;
+    const ir_type *t = link_type(p, op, *id, link.other, &a);
+    if (!t || t != link.type)
+        return t ? diag_error(p->d, at, D_PARSE, word, "the type that this op gives") : false;
+    link.op = (uint16_t)op;
+    link.attr = ir_attr_intern(p->m, op, &a);
+    if (!const_can_link(p->m, *id, link))
+        return diag_error(p->d, at, D_BUDGET, word, "reading an element",
+                          (long long)CONST_MAX_COST);
+    *id = const_linked(p->m, *id, link);
+    return true;
+}
+
+bool ir_parse_const(ir_parser *p)
+{
+    char *key;
+    const ir_type *type;
+    uint32_t id;
+    ir_loc at = ir_here(p);
+
+    if (!ir_want_global(p, &key))
+        return false;
+    if (names_find(&p->consts, key) != NAMES_NONE)
+        return diag_error(p->d, at, D_PARSE, key, "a new name, this one is taken");
+    if (!ir_want_char(p, '=') || !ir_want_type(p, &type))
+        return false;
+    const char *wrong = const_parse_data(p->m, &p->s, type, &id);
+    if (wrong)
+        return ir_expected(p, wrong);
+    while (lex_char(&p->s, '|'))
+        if (!parse_link(p, &id))
+            return false;
+    if (!isdigit((unsigned char)*key))
+        p->m->consts.at[id].name = key;
+    names_add(&p->consts, key);
+    vec_push(&p->const_id, id);
+    return true;
+}
+
+bool ir_parse_state(ir_parser *p)
+{
+    char *key;
+    ir_state st = {.init = IR_NONE};
+    ir_loc at = ir_here(p);
+
+    if (!ir_want_global(p, &key))
+        return false;
+    if (names_find(&p->states, key) != NAMES_NONE)
+        return diag_error(p->d, at, D_PARSE, key, "a new name, this one is taken");
+    if (!ir_want_char(p, ':') || !ir_want_type(p, &st.type))
+        return false;
+    if (lex_char(&p->s, '=') && !ir_want_const(p, &st.init))
+        return false;
+    if (st.init != IR_NONE && p->m->consts.at[st.init].type != st.type)
+        return diag_error(p->d, at, D_PARSE, key, "a first value of its own type");
+    st.trainable = lex_word(&p->s, "trainable");
+    st.name = key;
+    names_add(&p->states, key);
+    vec_push(&p->m->state, st);
+    return true;
+}
