@@ -126,6 +126,7 @@ build/venv/bin/python scripts/fetch.py
 data=build/data
 
 say "running tests; logs are in $logs"
+count size tools/size.sh
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
 count columns python3 tests/columns.py

@@ -33,8 +33,8 @@ void bench_print_table(const bench *o)
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
         double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
-        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, clock_digits(min), min, clock_digits(median),
-               median);
+        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, clock_digits(min), min,
+               clock_digits(median), median);
         if (r->t.flops)
             printf(" %10.2f %10.1f", gflops(r), percent(r));
         printf("\n");

@@ -10,9 +10,9 @@ cd "$(dirname "$0")/.."
 # Lines that a folder may have: what it has, and room for a tenth more.
 budget() {
     case $1 in
-    ir) echo 14000 ;; frontend) echo 8000 ;; passes) echo 6000 ;;
-    codegen) echo 14000 ;; runtime) echo 5500 ;; cli) echo 5000 ;;
-    export) echo 2000 ;; tests) echo 14000 ;;
+    ir) echo 17400 ;; frontend) echo 8200 ;; passes) echo 5500 ;;
+    codegen) echo 16500 ;; runtime) echo 5500 ;; cli) echo 3750 ;;
+    export) echo 2000 ;; tests) echo 10700 ;;
     esac
 }
 
@@ -35,7 +35,7 @@ verdict() {             # verdict OK TEXT
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        echo "too large: $2"
+        echo "failed: $2"
     fi
 }
 
@@ -47,7 +47,7 @@ for folder in ir frontend passes codegen runtime cli export tests; do
     set -- $(count $(sources $folder))
     printf '%-10s %6d of %6d lines, %4.1f %% comment\n' $folder "$1" "$(budget $folder)" \
         "$(echo "$1 $2" | awk '{ print 100 * $2 / $1 }')"
-    verdict $(($1 <= $(budget $folder))) $folder
+    verdict $(($1 <= $(budget $folder))) "$folder: over its budget"
     total=$((total + $1))
 done
 printf '%-10s %6d\n' total $total
