@@ -2,7 +2,8 @@
  *
  * Nodes are made by the builder exactly as they are written (nothing is folded
  * or shared), so text passes the same checks as any other source of nodes.
- * The first error ends the parse. */
+ * The first error ends the parse.  The production of docs/ir.md that a function reads
+ * stands above it. */
 #include <ctype.h>
 
 #include "attr_text.h"
@@ -83,6 +84,7 @@ typedef struct node_text {
 
 static bool parse_body(ir_parser *p, ir_build *b, const char *end, int depth);
 
+/* [value {',' value} '='] */
 static bool parse_results(ir_parser *p, node_text *n)
 {
     char *key;
@@ -97,6 +99,7 @@ static bool parse_results(ir_parser *p, node_text *n)
     return ir_want_char(p, '=');
 }
 
+/* OP ['#' COPY]: the copy number follows without a space, else `#` begins a comment. */
 static bool parse_op(ir_parser *p, node_text *n)
 {
     char *word;
@@ -115,6 +118,7 @@ static bool parse_op(ir_parser *p, node_text *n)
     return true;
 }
 
+/* [value {',' value}] */
 static bool parse_args(ir_parser *p, const scope *sc, node_text *n)
 {
     ir_ref r;
@@ -129,6 +133,7 @@ static bool parse_args(ir_parser *p, const scope *sc, node_text *n)
     return true;
 }
 
+/* region := name body, where `name` is 'yes', 'no' or 'body' */
 static bool parse_region(ir_parser *p, ir_build *b, const char *name, ir_fn **out, int depth)
 {
     ir_build inner;
@@ -143,6 +148,7 @@ static bool parse_region(ir_parser *p, ir_build *b, const char *name, ir_fn **ou
     return ok;
 }
 
+/* {region}: 'yes' and 'no' of an if, 'body' of a loop, none of other nodes. */
 static bool parse_regions(ir_parser *p, ir_build *b, node_text *n, int depth)
 {
     if (n->op == OP_IF)
@@ -160,6 +166,7 @@ static bool skip_data(ir_parser *p)
     return *p->s == ':' || ir_expected(p, "':' and a type");
 }
 
+/* [':' type {',' type}], which a node without results has not. */
 static bool parse_types(ir_parser *p, node_text *n)
 {
     const ir_type *t;
@@ -176,6 +183,7 @@ static bool parse_types(ir_parser *p, node_text *n)
     return true;
 }
 
+/* value '=' 'const' (data | global) ':' type of which 'const' and all before it is taken. */
 static bool parse_const_node(ir_parser *p, node_text *n)
 {
     if (lex_peek(&p->s) == '@')
@@ -194,6 +202,7 @@ static bool parse_const_node(ir_parser *p, node_text *n)
     return true;
 }
 
+/* value '=' 'state' global ':' type of which 'state' and all before it is taken. */
 static bool parse_state_node(ir_parser *p, node_text *n)
 {
     uint32_t id;
@@ -204,6 +213,9 @@ static bool parse_state_node(ir_parser *p, node_text *n)
     return parse_types(p, n);
 }
 
+/* node := [value {',' value} '='] OP ['#' COPY] [value {',' value}] [attrs] {region}
+ *         [':' type {',' type}]
+ * This is its text; parse_node makes it. */
 static bool parse_node_text(ir_parser *p, ir_build *b, const scope *sc, node_text *n, int depth)
 {
     if (!parse_results(p, n) || !parse_op(p, n))
@@ -220,6 +232,7 @@ static bool parse_node_text(ir_parser *p, ir_build *b, const scope *sc, node_tex
     return parse_regions(p, b, n, depth) && parse_types(p, n);
 }
 
+/* Is the node made, whose first result is r, of the types that its text gives? */
 static bool check_types(ir_parser *p, const ir_fn *f, ir_ref r, const node_text *n)
 {
     const ir_node *made = &f->node.at[f->node.len - 1];
@@ -286,6 +299,7 @@ static bool parse_elements(ir_parser *p, ir_fn *f, ir_ref r)
     return ir_want_char(p, ']');
 }
 
+/* param := value ':' type ['=' '[' dims ']'] */
 static bool parse_param(ir_parser *p, ir_build *b, scope *sc)
 {
     char *key;
@@ -299,6 +313,7 @@ static bool parse_param(ir_parser *p, ir_build *b, scope *sc)
     return define(p, sc, at, key, r) && parse_elements(p, b->fn, r);
 }
 
+/* '(' [param {',' param}] ')' */
 static bool parse_params(ir_parser *p, ir_build *b, scope *sc)
 {
     if (!ir_want_char(p, '('))
@@ -309,6 +324,7 @@ static bool parse_params(ir_parser *p, ir_build *b, scope *sc)
     return ir_want_char(p, ')');
 }
 
+/* result := [NAME '='] value */
 static bool parse_result(ir_parser *p, ir_build *b, const scope *sc)
 {
     ir_ref r;
@@ -322,6 +338,7 @@ static bool parse_result(ir_parser *p, ir_build *b, const scope *sc)
     return true;
 }
 
+/* global '=' value */
 static bool parse_update(ir_parser *p, ir_build *b, const scope *sc)
 {
     uint32_t id;
@@ -333,6 +350,8 @@ static bool parse_update(ir_parser *p, ir_build *b, const scope *sc)
     return true;
 }
 
+/* end := ('return' | 'yield') [result {',' result}] ['update' update {',' update}]
+ * '}' of which the first word is taken. */
 static bool parse_end(ir_parser *p, ir_build *b, const scope *sc)
 {
     bool some = lex_peek(&p->s) != '}';
@@ -351,6 +370,8 @@ static bool parse_end(ir_parser *p, ir_build *b, const scope *sc)
     return ir_want_char(p, '}');
 }
 
+/* body := '(' [param {',' param}] ')' '{' {node} end, where `end` is the word
+ * that the end begins with. */
 static bool parse_nodes(ir_parser *p, ir_build *b, scope *sc, const char *end, int depth)
 {
     if (!parse_params(p, b, sc) || !ir_want_char(p, '{'))
@@ -370,6 +391,7 @@ static bool parse_body(ir_parser *p, ir_build *b, const char *end, int depth)
     return ok;
 }
 
+/* ('fn' | 'entry') NAME body of which the first word is taken. */
 static bool parse_fn(ir_parser *p, bool entry)
 {
     char *name;
@@ -389,6 +411,7 @@ static bool parse_fn(ir_parser *p, bool entry)
     return ok;
 }
 
+/* 'dim' .. | 'const' .. | 'state' .. | 'fn' .. | 'entry' .. */
 static bool parse_item(ir_parser *p)
 {
     if (lex_word(&p->s, "dim"))
@@ -404,6 +427,7 @@ static bool parse_item(ir_parser *p)
     return ir_expected(p, "dim, const, state, fn or entry");
 }
 
+/* module := {item} */
 ir_module *ir_parse(const char *source, const char *place, diag *d)
 {
     ir_parser p = {.m = ir_module_new(d), .d = d, .s = source, .line = source,

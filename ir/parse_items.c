@@ -1,4 +1,5 @@
-/* ir/parse_items.c - reads what a module has beside functions: dims, constants, states. */
+/* ir/parse_items.c - reads what a module has beside functions: dims, constants, states.
+ * Productions, as in docs/ir.md, stand above the functions that read them. */
 #include <ctype.h>
 
 #include "attr_text.h"
@@ -6,7 +7,7 @@
 #include "const_text.h"
 #include "ir_parse.h"
 
-/* dim := 'dim' NAME ['any'] ['from' INT] ['to' INT] ['hint' INT] of which 'dim' is taken. */
+/* 'dim' NAME ['any'] ['from' INT] ['to' INT] ['hint' INT] of which 'dim' is taken. */
 bool ir_parse_dim(ir_parser *p)
 {
     ir_dim d;
@@ -53,6 +54,8 @@ static const ir_type *link_type(ir_parser *p, unsigned op, uint32_t id, uint32_t
     return r == IR_NONE ? NULL : ir_type_of(f, r);
 }
 
+/* '|' OP [global] [attrs] ':' type of which '|' is taken.  The constant *id becomes the
+ * one with this link behind it. */
 static bool parse_link(ir_parser *p, uint32_t *id)
 {
     char *word;
@@ -84,6 +87,7 @@ static bool parse_link(ir_parser *p, uint32_t *id)
     return true;
 }
 
+/* 'const' global '=' type data {'|' link} of which 'const' is taken. */
 bool ir_parse_const(ir_parser *p)
 {
     char *key;
@@ -110,6 +114,7 @@ bool ir_parse_const(ir_parser *p)
     return true;
 }
 
+/* 'state' global ':' type ['=' global] ['trainable'] of which 'state' is taken. */
 bool ir_parse_state(ir_parser *p)
 {
     char *key;

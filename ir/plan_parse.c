@@ -1,4 +1,9 @@
-/* ir/plan_parse.c - plans from text; the form is that of plan_print.c. */
+/* ir/plan_parse.c - plans from text; the form is that of plan_print.c.
+ *
+ * The production that a function reads stands above it.  A value, slot, kernel or late
+ * memory is written as its number (an INT), a symbol as its NAME; `dims` and the like
+ * are lists with commas, which may be empty.  The first word of a step is taken by
+ * `step`.  After an error everything reads as nothing, so only loops must ask for one. */
 #include "lex.h"
 #include "plan.h"
 
@@ -165,6 +170,7 @@ static const uint32_t *items(parser *p, const char *end, read_one *one, uint32_t
 
 static plan_block *block(parser *p);
 
+/* cond := 'value' value | dim */
 static plan_cond cond(parser *p)
 {
     if (word(p, "value"))
@@ -172,6 +178,7 @@ static plan_cond cond(parser *p)
     return (plan_cond){PLAN_NONE, dim(p)};
 }
 
+/* run := 'run' kernel 'args' values 'dims' dims 'trip' dim 'scratch' dim ['late' late] NAME */
 static void parse_run(parser *p, plan_step *s)
 {
     s->op = STEP_RUN;
@@ -188,6 +195,8 @@ static void parse_run(parser *p, plan_step *s)
     s->note = name(p);
 }
 
+/* extern := 'extern' INT 'args' values 'symbols' symbols 'numbers' INTs NAME, where the
+ * first INT counts the results among the values. */
 static void parse_extern(parser *p, plan_step *s)
 {
     VEC(int64_t) num = {0};
@@ -212,6 +221,7 @@ static void parse_extern(parser *p, plan_step *s)
         fail(p, "as many values, numbers and symbols as the kernel takes");
 }
 
+/* let := 'let' symbol '=' dim {',' symbol '=' dim} */
 static void parse_let(parser *p, plan_step *s)
 {
     dim_list dims = {0};
@@ -232,6 +242,8 @@ static void parse_let(parser *p, plan_step *s)
     vec_free(&dims);
 }
 
+/* copy := 'copy' value 'from' value 'rows' dim 'bytes' dim 'at' dim ',' dim 'stride' dim ',' dim
+ * with the place and stride of the target before those of the source. */
 static void parse_copy(parser *p, plan_step *s)
 {
     s->op = STEP_COPY;
@@ -252,6 +264,7 @@ static void parse_copy(parser *p, plan_step *s)
     s->u.copy.from_stride = dim(p);
 }
 
+/* loop := 'loop' symbol 'trip' dim ['infinite'] ['trips' symbol] 'if' cond block 'again' cond */
 static void parse_loop(parser *p, plan_step *s)
 {
     s->op = STEP_LOOP;
@@ -267,6 +280,7 @@ static void parse_loop(parser *p, plan_step *s)
     s->u.loop.again = cond(p);
 }
 
+/* if := 'if' cond block 'else' block */
 static void parse_if(parser *p, plan_step *s)
 {
     s->op = STEP_IF;
@@ -276,6 +290,7 @@ static void parse_if(parser *p, plan_step *s)
     s->u.branch.no = block(p);
 }
 
+/* store := 'store' value '=' dims, where the line ends if there are no dims. */
 static void parse_store(parser *p, plan_step *s)
 {
     s->op = STEP_STORE;
@@ -287,6 +302,7 @@ static void parse_store(parser *p, plan_step *s)
         s->u.store.dim = dim_items(p, NULL, &s->u.store.n);
 }
 
+/* bind := 'bind' symbol '=' value */
 static void parse_bind(parser *p, plan_step *s)
 {
     s->op = STEP_BIND;
@@ -295,6 +311,7 @@ static void parse_bind(parser *p, plan_step *s)
     s->u.bind.value = value(p);
 }
 
+/* check := 'check' cond NAME, where NAME is the message. */
 static void parse_check(parser *p, plan_step *s)
 {
     s->op = STEP_CHECK;
@@ -302,6 +319,8 @@ static void parse_check(parser *p, plan_step *s)
     s->note = name(p);
 }
 
+/* late := ('alloc' | 'grow') late 'bytes' dim | 'free' late | 'move' late ',' late
+ *       | 'give' late ',' output */
 static void parse_late(parser *p, plan_step *s)
 {
     static const struct { const char *word; plan_op op; } of[] = {
@@ -326,6 +345,7 @@ static void parse_late(parser *p, plan_step *s)
     }
 }
 
+/* step := run | extern | store | bind | let | check | copy | if | loop | late */
 static void step(parser *p, plan_step *s)
 {
     static const struct { const char *word; void (*parse)(parser *p, plan_step *s); } of[] = {
@@ -341,6 +361,7 @@ static void step(parser *p, plan_step *s)
     parse_late(p, s);
 }
 
+/* block := '{' {step} '}' */
 static plan_block *block(parser *p)
 {
     plan_block *b = plan_block_new(p->p);
@@ -360,6 +381,7 @@ static plan_block *block(parser *p)
 
 /* ---- entries ------------------------------------------------------------------------ */
 
+/* port := NAME ':' type ['late'] */
 static plan_port port(parser *p)
 {
     plan_port x = {.name = name(p)};
@@ -379,6 +401,9 @@ static plan_place place(parser *p)
     return PLACE_NONE;
 }
 
+/* 'value' INT NAME ':' type place [INT] ['+' dim] ['live' INT INT] of which
+ * 'value' is taken.  All places but `none` have a number, aliases an offset, slots a first
+ * and a last step. */
 static void parse_value(parser *p)
 {
     plan_value v = {0};
@@ -405,6 +430,7 @@ static void parse_value(parser *p)
     vec_push(&p->e->value, v);
 }
 
+/* 'slot' INT ['fixed' INT] ':' dims of which 'slot' is taken. */
 static void parse_slot(parser *p)
 {
     plan_slot s = {0};
@@ -421,6 +447,8 @@ static void parse_slot(parser *p)
     vec_push(&p->e->slot, s);
 }
 
+/* Is every slot, late memory, input and output that a value names there?  Values come
+ * before what they name. */
 static bool places_exist(const parser *p)
 {
     const plan_entry *e = p->e;
@@ -436,6 +464,7 @@ static bool places_exist(const parser *p)
     return true;
 }
 
+/* totals := 'late' INT 'fixed' INT 'flops' dims 'scratch' dims of which 'late' is taken. */
 static void parse_totals(parser *p)
 {
     uint32_t n, m;
@@ -453,6 +482,8 @@ static void parse_totals(parser *p)
         vec_push(&p->e->flops, f[i]);
 }
 
+/* entry := 'entry' NAME '{' 'symbols' symbols {'input' port} {'output' port}
+ *          {'value' ..} {'slot' ..} totals 'do' block '}' of which 'entry' is taken. */
 static void parse_entry(parser *p)
 {
     const char *mark;
@@ -489,6 +520,7 @@ static void parse_entry(parser *p)
     want_char(p, '}');
 }
 
+/* 'dim' NAME INT INT of which 'dim' is taken: the bounds of a symbol. */
 static void parse_dim(parser *p)
 {
     bool found;
@@ -502,6 +534,7 @@ static void parse_dim(parser *p)
         dim_symbol_new(&p->m->dims, s, lo, hi);
 }
 
+/* plan := {'dim' NAME INT INT} {entry} */
 plan *plan_parse(ir_module *m, const char *source, const char *place_name, diag *d)
 {
     parser p = {.p = plan_new(m), .m = m, .d = d, .s = source, .start = source,
