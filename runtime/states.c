@@ -143,19 +143,35 @@ static bool take_code(cursor *c, uint32_t *code)
     return true;
 }
 
-/* Writes a character of 16 bits as UTF-8, which takes three bytes at most. */
+/* Reads what stands behind the \u of a character that is no zero: its code, or the two
+ * halves of one of more than 16 bits, as \ud83d\ude00 for U+1F600. */
+static bool take_character(cursor *c, uint32_t *code)
+{
+    enum { HIGH = 0xd800, LOW = 0xdc00, END = 0xe000 };
+    uint32_t low;
+
+    if (!take_code(c, code))
+        return false;
+    if (*code < HIGH || *code >= END)
+        return *code != 0;
+    if (*code >= LOW || c->at[0] != '\\' || c->at[1] != 'u')
+        return false;
+    c->at += 2;
+    if (!take_code(c, &low) || low < LOW || low >= END)
+        return false;
+    *code = 0x10000 + ((*code - HIGH) << 10) + (low - LOW);
+    return true;
+}
+
+/* Writes a character as UTF-8: one byte, or one that tells how many follow, with as many
+ * leading ones as there are bytes, and six bits in each that follows. */
 static char *put_code(char *to, uint32_t code)
 {
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xc0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *to++ = (char)(0xe0 | code >> 12);
-        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    }
+    int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+
+    *to++ = (char)(more ? 0xff << (7 - more) | code >> 6 * more : code);
+    while (more-- > 0)
+        *to++ = (char)(0x80 | (code >> 6 * more & 0x3f));
     return to;
 }
 
@@ -166,7 +182,7 @@ static bool take_escape(cursor *c, char **to)
 
     if (*c->at == 'u') {
         c->at++;
-        if (!take_code(c, &code) || !code)
+        if (!take_character(c, &code))
             return false;
         *to = put_code(*to, code);
         return true;

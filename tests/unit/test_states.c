@@ -176,29 +176,71 @@ static void other_states_are_refused(void **state)
     assert_said("which a file of states cannot hold");
 }
 
+/* Reads a file of this header and these data into a session of the model. */
+static bool read_text(session *s, const char *header, const void *data, size_t size)
+{
+    uint64_t length = strlen(header);
+    uint8_t file[400];
+
+    memcpy(file, &length, 8);
+    memcpy(file + 8, header, length);
+    memcpy(file + 8 + length, data, size);
+    write_file(path_of("foreign"), file, 8 + length + size);
+    return states_read(s, path_of("foreign"), error);
+}
+
 /* What others write: other orders, blanks, escapes, notes. */
 static void foreign_states_are_read(void **state)
 {
+    static const struct { float w[2]; int64_t n; } data = {{7, 8}, 9};
     static const char text[] =
         " { \"__metadata__\" : {\"by\":\"h\\u00e4nd\", \"x\":\"\"}, \"n\\u0022\":{\"shape\":[ ],"
         "\"data_offsets\":[8 , 16],\"dtype\":\"I64\"},\n\"w\":{\"dtype\":\"F32\",\"shape\":[ 2 ],"
         "\"data_offsets\":[0,8]}}";
-    uint64_t length = sizeof text - 1;
-    uint8_t file[400];
     session s;
 
     (void)state;
-    memcpy(file, &length, 8);
-    memcpy(file + 8, text, length);
-    memcpy(file + 8 + length, (float[]){7, 8}, 8);
-    memcpy(file + 16 + length, (int64_t[]){9}, 8);
-    write_file(path_of("foreign"), file, 24 + length);
     assert_true(session_open(&s, &counter, NULL, 1, error));
-    if (!states_read(&s, path_of("foreign"), error))
+    if (!read_text(&s, text, &data, sizeof data))
         fail_msg("%s", error);
     const counter_states *now = s.states;
     assert_true(now->w[0] == 7 && now->w[1] == 8 && now->n[0] == 9);
     session_close(&s);
+}
+
+/* A state of this name, as UTF-8, is found under what JSON writes for it. */
+static bool is_name(const char *name, const char *escaped)
+{
+    struct ingot_value_info info = counted[0];
+    struct ingot_model other = counter;
+    char header[200];
+    session s;
+
+    info.name = name;
+    other.states = &info;
+    other.state_count = 1;
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", escaped);
+    assert_true(session_open(&s, &other, NULL, 1, error));
+    bool ok = read_text(&s, header, (float[]){7, 8}, 8);
+    session_close(&s);
+    return ok;
+}
+
+/* Characters of more than 16 bits come in two halves, and never in one. */
+static void escaped_characters_are_joined(void **state)
+{
+    (void)state;
+    assert_true(is_name("a\x7f\xc2\x80", "\\u0061\\u007f\\u0080"));
+    assert_true(is_name("\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf", "\\u07ff\\u0800\\uffff"));
+    assert_true(is_name("\xf0\x9f\x98\x80", "\\uD83D\\uDE00"));
+    assert_true(is_name("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\\ud800\\udc00\\udbff\\udfff"));
+    static const char *const halves[] = {"\\ud83d", "\\ude00", "\\ud83dx", "\\ud83d\\n",
+                                         "\\ud83d\\u0041", "\\ude00\\ud83d"};
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        assert_false(is_name("w", halves[i]));
+        assert_non_null(strstr(error, "is no safetensors file, or is damaged"));
+    }
 }
 
 /* Each byte changed, each length cut: read or refused, no more. */
@@ -232,6 +274,7 @@ int main(void)
         cmocka_unit_test(states_go_on),
         cmocka_unit_test(other_states_are_refused),
         cmocka_unit_test(foreign_states_are_read),
+        cmocka_unit_test(escaped_characters_are_joined),
         cmocka_unit_test(damaged_states_are_refused),
     };
 
