@@ -288,20 +288,19 @@ static void describe_entries(interpreter *x)
     x->model.entry_count = n;
 }
 
-/* The states lie one behind the other, each at a multiple of 64 bytes. */
 static void describe_states(interpreter *x)
 {
     const ir_module *m = x->m;
     struct ingot_value_info *v = arena_array(&x->mem, struct ingot_value_info, m->state.len + 1);
     const symbols none = {0};
+    int64_t end = 0;
 
     for (uint32_t i = 0; i < m->state.len; i++) {
-        const ir_state *s = &m->state.at[i];
-        int64_t count = type_count_const(&m->types, s->type);
-        v[i] = value_info(x, s->name, s->type, &none);
-        v[i].offset = x->model.state_size;
-        x->model.state_size += (uint64_t)(count * dt_size(s->type->dtype) + 63) / 64 * 64;
+        v[i] = value_info(x, m->state.at[i].name, m->state.at[i].type, &none);
+        v[i].offset = (uint64_t)end;
+        end = ir_state_end(m, i, end);
     }
+    x->model.state_size = (uint64_t)end;
     x->model.states = v;
     x->model.state_count = (int32_t)m->state.len;
 }

@@ -71,6 +71,17 @@ void ir_module_free(ir_module *m)
     arena_reset(&mem);
 }
 
+int64_t ir_state_end(const ir_module *m, uint32_t state, int64_t begin)
+{
+    enum { LINE = 64 };
+    const ir_type *t = m->state.at[state].type;
+    int64_t n = type_count_const(&m->types, t), size;
+
+    if (n < 0 || !mul_ok(n, (int64_t)dt_size(t->dtype), &size) || size > INT64_MAX / 4 - begin)
+        return -1;
+    return begin + (size + LINE - 1) / LINE * LINE;
+}
+
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry)
 {
     ir_fn *f = ir_fn_region(m, name);

@@ -152,6 +152,10 @@ typedef struct ir_module {
 
 ir_module *ir_module_new(diag *d);
 void ir_module_free(ir_module *m);
+/* States lie one behind the other.  One that begins at this byte, a multiple of 64, ends
+ * before the byte that is returned, a multiple as well; -1 if that is beyond a quarter of
+ * the address space.  Example: of f32[3] and f32[20], from 0 on, the ends are 64 and 192. */
+int64_t ir_state_end(const ir_module *m, uint32_t state, int64_t begin);
 ir_fn *ir_fn_new(ir_module *m, const char *name, bool entry);
 ir_fn *ir_fn_region(ir_module *m, const char *name); /* a function that hangs on a node */
 void ir_fn_add(ir_module *m, ir_fn *f, bool entry); /* a region becomes a function */

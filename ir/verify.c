@@ -255,11 +255,15 @@ static bool is_constant_type(const ir_module *m, const ir_type *t)
 
 static bool check_states(verifier *v)
 {
+    int64_t end = 0;
+
     for (uint32_t i = 0; i < v->m->state.len; i++) {
         const ir_state *s = &v->m->state.at[i];
         if (!is_constant_type(v->m, s->type))
             return diag_error(v->d, (ir_loc){0}, D_GENERAL,
                               "a state is no tensor of constant extents");
+        if ((end = ir_state_end(v->m, i, end)) < 0)
+            return diag_error(v->d, (ir_loc){0}, D_SIZE, "the model", "the bytes of its states");
         if (s->init != IR_NONE && (s->init >= v->m->consts.len ||
                                    v->m->consts.at[s->init].type != s->type))
             return diag_error(v->d, (ir_loc){0}, D_GENERAL,

@@ -20,24 +20,17 @@ static void place_const(image *im, uint32_t c)
     vec_push(&im->order, c);
 }
 
-/* False if their bytes go beyond a quarter of the address space. */
-static bool place_states(image *im)
+static void place_states(image *im)
 {
     ir_module *m = im->m;
 
     im->state_offset = mem_alloc((m->state.len + 1) * sizeof *im->state_offset);
     for (uint32_t i = 0; i < m->state.len; i++) {
-        const ir_state *s = &m->state.at[i];
-        int64_t n = type_count_const(&m->types, s->type);
-        const int64_t most = INT64_MAX / 4;
-        if (n < 0 || n > most / dt_size(s->type->dtype) || im->state_size > (uint64_t)most)
-            return false;
         im->state_offset[i] = im->state_size;
-        im->state_size += whole_lines((uint64_t)n * (uint64_t)dt_size(s->type->dtype));
-        if (s->init != IR_NONE)
-            place_const(im, s->init);
+        im->state_size = (uint64_t)ir_state_end(m, i, (int64_t)im->state_size);
+        if (m->state.at[i].init != IR_NONE)
+            place_const(im, m->state.at[i].init);
     }
-    return true;
 }
 
 bool image_place(image *im, diag *d)
@@ -53,8 +46,7 @@ bool image_place(image *im, diag *d)
             if (e->value.at[v].place == PLACE_CONST)
                 place_const(im, e->value.at[v].of);
     }
-    if (!place_states(im))
-        return diag_error(d, (ir_loc){0}, D_SIZE, "the model", "the bytes of its states");
+    place_states(im);
     return im->weights_size <= im->max_weights ||
            diag_error(d, (ir_loc){0}, D_BUDGET, "the model", "the size of its weights",
                       (long long)im->max_weights);
