@@ -236,7 +236,7 @@ static bool link_with(const workplace *w, const image *im, command *c)
     add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
     add(c, NULL);
     w->step("linking");
-    if (im->target->arch != ARCH_X86_64)
+    if (!target_has_large_data(im->target->arch))
         return link_embedded(w, im, c);
     if (!workplace_run(w, c->at))
         return false;

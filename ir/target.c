@@ -27,8 +27,8 @@ static const struct { const char *name, *level; } aliases[] = {
 #include "targets.def"
 };
 
-static const char *const triples[] = {
-#define ARCH(name, llvm, triple) triple,
+static const struct { const char *triple; bool large_data; } arches[] = {
+#define ARCH(name, llvm, triple, large) {triple, large},
 #include "targets.def"
 };
 
@@ -109,5 +109,10 @@ void target_llvm_features(const target *t, text *out)
 
 const char *target_triple(target_arch a)
 {
-    return triples[a];
+    return arches[a].triple;
+}
+
+bool target_has_large_data(target_arch a)
+{
+    return arches[a].large_data;
 }

@@ -5,7 +5,7 @@
 #include "dtype.h"
 
 typedef enum target_arch {
-#define ARCH(name, llvm, triple) ARCH_##name,
+#define ARCH(name, ...) ARCH_##name,
 #include "targets.def"
 } target_arch;
 
@@ -67,6 +67,8 @@ bool target_has(const target *t, const target_feature *f);
 void target_llvm_features(const target *t, text *out);
 
 const char *target_triple(target_arch a);
+/* Has the architecture a section for large data? */
+bool target_has_large_data(target_arch a);
 
 /* Elements of d in what templates call a vector: 4 to 16, a register's worth where that
  * lies between. */

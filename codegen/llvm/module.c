@@ -20,7 +20,7 @@ static void on_fatal_error(const char *reason)
 static void initialize(target_arch a)
 {
     switch (a) {
-#define ARCH(name, llvm, triple)              \
+#define ARCH(name, llvm, ...)                 \
     case ARCH_##name:                         \
         LLVMInitialize##llvm##TargetInfo();   \
         LLVMInitialize##llvm##Target();       \
