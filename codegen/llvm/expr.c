@@ -78,7 +78,9 @@ static bool only_through_var(emit *e, lp_expr x)
 
 static unsigned alignment(const emit *e, lp_buf b)
 {
-    return (unsigned)dt_size(e->k->buf.at[b].dtype);
+    const lp_buffer *buf = &e->k->buf.at[b];
+
+    return buf->quads ? 1 : (unsigned)dt_size(buf->dtype);
 }
 
 static value address(emit *e, lp_buf b, value offset)

@@ -216,6 +216,16 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     }
 }
 
+/* What dot4 reads are quads of bytes. */
+static void mark_quads(lp_kernel *k, const lp_node *dot4)
+{
+    for (uint32_t i = 1; i < dot4->narg; i++) {
+        const lp_node *a = arg_node(k, dot4, i);
+        if (a->kind == LX_LOAD)
+            k->buf.at[a->ref].quads = true;
+    }
+}
+
 lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args)
 {
     uint64_t h = node_hash(&n, args);
@@ -229,6 +239,8 @@ lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args)
         vec_push(&k->arg, args[i]);
     }
     node_facts(k, &n);
+    if (n.kind == LX_DOT4)
+        mark_quads(k, &n);
     vec_push(&k->node, n);
     map_add(&k->exprs, h, k->node.len - 1);
     return k->node.len - 1;

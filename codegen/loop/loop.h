@@ -74,6 +74,7 @@ typedef struct lp_buffer {
     int32_t rank;
     const lp_expr *dims;         /* rank extents; elements lie row-major */
     lp_buf alias;                /* an earlier parameter whose memory it may be; 0: none */
+    bool quads;                  /* dot4 reads it: four bytes an element, which lie anywhere */
 } lp_buffer;
 
 typedef enum lp_var_kind { LP_DIM, LP_LOOPVAR, LP_LETVAR } lp_var_kind;

@@ -278,8 +278,7 @@ static bool copy_bytes(dot *d)
     return job_end(d->j, &b);
 }
 
-/* Do A's rows lie in memory as quads, one after another?  Only what kernels store is
- * known to begin where an i32 may. */
+/* Do A's rows lie in memory as quads, one after another? */
 static bool has_quads(const dot *d)
 {
     dim_table *t = &d->j->l->m->dims;
@@ -293,7 +292,6 @@ static bool has_quads(const dot *d)
     for (int i = 0; i < d->at->sum_a.n; i++)
         ordered &= d->at->sum_a.at[i] == axis++;
     return ordered && lower_is_stored(d->j->in, d->a) &&
-           ir_node_of(d->j->in->fn, d->a)->op != OP_INPUT &&
            ir_node_of(d->j->in->fn, d->a)->op != OP_CONST &&
            dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0);
 }

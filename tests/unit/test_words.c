@@ -242,9 +242,13 @@ static void expect_code(lp_kernel *k, const target *t)
 static void test_extras(void **state)
 {
     lp_kernel *k = parsed(bytes);
+    const target first = cpu("x86-64-v1");
     diag d;
 
     (void)state;
+    char *ll = emitted(k, &first);
+    expect_text(ll, ", align 1\n");
+    LLVMDisposeMessage(ll);
     diag_init(&d);
     for (int i = 0; target_names[i]; i++)
         for (int f = 0; f < TARGET_FEATURES; f++) {
