@@ -93,8 +93,8 @@ ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log);
 ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias);
 /* Makes a convolution a matrix product: x[N,C,D..] becomes [N,O..,R..*C], for each result
  * what its window holds, with `outside` around the image, and w[K,C,R..] a matrix
- * [R..*C,K].  False where it cannot (groups, many taps, extents of the run), or after
- * an error. */
+ * [R..*C,K].  Where it cannot (groups, many taps, extents of the run) x becomes IR_NONE.
+ * False after an error. */
 bool onnx_patches(onnx_op *n, ir_ref *x, ir_ref *w, ir_ref outside);
 
 /* A tensor in the file as a constant; IR_NONE after an error. */

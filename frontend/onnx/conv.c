@@ -257,9 +257,12 @@ bool onnx_patches(onnx_op *n, ir_ref *x, ir_ref *w, ir_ref outside)
     ir_ref part[MAX_TAPS];
     ir_dim extent[MAX_SPATIAL];
 
-    if (!conv_operands(n, *x, *w, &win, &groups) || !conv_channels(n, *x, *w, groups) ||
-        groups != 1 || !patch_extents(n, *x, &win, extent))
+    if (!conv_operands(n, *x, *w, &win, &groups) || !conv_channels(n, *x, *w, groups))
         return false;
+    if (groups != 1 || !patch_extents(n, *x, &win, extent)) {
+        *x = IR_NONE;
+        return true;
+    }
     ir_ref around = surrounded(n, *x, &win, outside);
     for (int i = 0; i < win.n; i++, taps *= size)
         dim_const(onnx_dims(n), win.size[i], &size);

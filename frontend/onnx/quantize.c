@@ -291,28 +291,38 @@ static ir_ref channels_first(onnx_op *n, ir_ref sum)
     return ir_transpose(n->b, sum, perm);
 }
 
-/* The convolution of bytes as a product of bytes; IR_NONE where it is none. */
-static ir_ref bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_zero)
+/* The convolution of bytes as a product of bytes; IR_NONE in `sum` where it is none.
+ * False after an error. */
+static bool bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_zero, ir_ref *sum)
 {
+    *sum = IR_NONE;
     if (!is_bytes(n, x) || !is_bytes(n, w) || (x_zero != IR_NONE && !is_single(n, x_zero)))
-        return IR_NONE;
+        return true;
     ir_ref outside = x_zero == IR_NONE ? onnx_like(n, x, 0)
                                        : ir_reshape(n->b, x_zero, NULL, 0);
     if (!onnx_patches(n, &x, &w, outside))
-        return IR_NONE;
-    return channels_first(n, bytes_matmul(n, x, x_zero, w, w_zero));
+        return false;
+    if (x == IR_NONE)
+        return true;
+    ir_ref product = bytes_matmul(n, x, x_zero, w, w_zero);
+    if (product == IR_NONE)
+        return false;
+    *sum = channels_first(n, product);
+    return true;
 }
 
 static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)
 {
     if (!onnx_has(n, x) || !onnx_has(n, w))
         return onnx_fail(n, "takes an image and weights"), IR_NONE;
-    ir_ref sum = bytes_conv(n, onnx_in(n, x), onnx_in(n, x_zero), onnx_in(n, w),
-                            onnx_in(n, w_zero));
+    ir_ref image = onnx_in(n, x), image_zero = onnx_in(n, x_zero), sum;
+    ir_ref weights = onnx_in(n, w), weights_zero = onnx_in(n, w_zero);
+    if (!bytes_conv(n, image, image_zero, weights, weights_zero, &sum))
+        return IR_NONE;
     if (sum != IR_NONE)
         return bias == IR_NONE ? sum : ir_2(n->b, OP_ADD, sum, spread(n, bias, sum, 1));
-    ir_ref image = centred(n, onnx_in(n, x), onnx_in(n, x_zero), 1);
-    ir_ref weights = centred(n, onnx_in(n, w), onnx_in(n, w_zero), 0);
+    image = centred(n, image, image_zero, 1);
+    weights = centred(n, weights, weights_zero, 0);
     return onnx_convolution(n, image, weights, bias);
 }
 

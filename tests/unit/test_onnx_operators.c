@@ -149,6 +149,29 @@ static text loss_of(int targets, const int64_t *target, int64_t weights)
     return wire_model(&g, 17);
 }
 
+/* Images of another number of channels than the weights are told of once. */
+static void test_channels_of_bytes(void **state)
+{
+    static const int64_t image[] = {1, 3, 4, 4}, filter[] = {2, 5, 1, 1};
+    text g = {0}, to_u8 = attribute("to", 2, "2"), to_i8 = attribute("to", 2, "3");
+    diag d;
+
+    (void)state;
+    wire_node(&g, "Cast", "x", "a", &to_u8);
+    wire_node(&g, "Cast", "w", "b", &to_i8);
+    wire_node(&g, "ConvInteger", "a b", "y", NULL);
+    wire_value(&g, 11, "x", 4, image);
+    wire_value(&g, 11, "w", 4, filter);
+    wire_value(&g, 12, "y", 4, image);
+    text m = wire_model(&g, 17);
+    diag_init(&d);
+    assert_null(import(&m, NULL, &d));
+    assert_int_equal(d.errors, 1);
+    expect(d.message.at[0].text, "has 3 channels, the weights expect 5");
+    diag_free(&d);
+    text_free(&m);
+}
+
 static void test_shapes_of_a_loss(void **state)
 {
     const int64_t good[] = {2, 3}, turned[] = {3, 2};
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_split_in_many),
         cmocka_unit_test(test_least_step), cmocka_unit_test(test_slice_to_the_end),
         cmocka_unit_test(test_quantize_blocks),
+        cmocka_unit_test(test_channels_of_bytes),
         cmocka_unit_test(test_shapes_of_a_loss),
         cmocka_unit_test(test_shapes_of_a_recurrent_layer),
         cmocka_unit_test(test_reduce_integers),
