@@ -77,8 +77,8 @@ static void write_row(FILE *f, const bench_row *r, double longest)
 {
     double median = 1e3 * r->t.median, min = 1e3 * r->t.min;
 
-    fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads, clock_digits(min), min,
-            clock_digits(median), median);
+    fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads,
+            clock_digits(min), min, clock_digits(median), median);
     if (r->t.flops)
         fprintf(f, "%.1f", gflops(r));
     fputs("<td>", f);

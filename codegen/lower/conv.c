@@ -369,7 +369,8 @@ static schedule choose_schedule(conv *c)
     int last = c->spatial - 1, lanes = choose_lanes(c);
     ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
     problem p = {.rows = -1, .columns = -1, .row_bytes = -1, .sums = c->acc, .lanes = lanes,
-                 .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART, .near = true, .by_lanes = c->depthwise,
+                 .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART,
+                 .near = true, .by_lanes = c->depthwise,
                  .far_ahead = reads_far(c)};
     text name = {0};
 

@@ -3,8 +3,8 @@
  *   dot m=1024 n=1024 k=1024 f32 const schedule{rows=6 vectors=4 lanes=16 parts=1 pack=1}
  *
  * What stands before `schedule` names the problem, in the words of its template and of
- * problem_print; an extent that only the run knows is `?`.  `#` begins a comment.  A compilation lists
- * what it chose; the list, edited, replaces the choice of the next. */
+ * problem_print; an extent that only the run knows is `?`.  `#` begins a comment.  A
+ * compilation lists what it chose; the list, edited, replaces the choice of the next. */
 #ifndef INGOT_SCHEDULES_H
 #define INGOT_SCHEDULES_H
 
