@@ -190,6 +190,8 @@ static bool repeats(const fuse_cx *f, const ir_node *n)
     return !dim_same(before, dim_product(t, to->dim, to->rank));
 }
 
+/* Is something dear computed between r and what is stored?  A chain that is too deep to
+ * follow counts as dear. */
 static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
 {
     const ir_node *n = ir_node_of(f->fn, r);
@@ -211,6 +213,8 @@ static bool picks_often(const ir_node *n)
     return ir_op_get(n->op)->moves == MOVES_PICK && (n->op != OP_CONCAT || n->narg > 4);
 }
 
+/* Stores the operands that n must read from memory: those that it would compute too often,
+ * and those that no kernel can compute on the way. */
 static void mark_operands(fuse_cx *f, const ir_node *n)
 {
     ir_template t = template_of(n);
@@ -241,6 +245,8 @@ static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t weight)
     return u != UINT32_MAX && weight + inner.n <= MAX_INLINED;
 }
 
+/* Stores the results of node i that are not to be computed where they are read, with the
+ * reason for the dump. */
 static void mark_node(fuse_cx *f, uint32_t i)
 {
     const ir_node *n = &f->fn->node.at[i];
@@ -322,6 +328,8 @@ static void take_regions(fuse_cx *f)
 
 /* ---- groups ---------------------------------------------------------------------------- */
 
+/* Adds the group of `root`, which stores `out`: the region that was found for it, else the
+ * node alone. */
 static void add_group(fuse_cx *f, uint32_t root, const ir_ref *out, uint32_t nout)
 {
     ir_groups *g = f->out;
@@ -363,6 +371,7 @@ static void make_groups(fuse_cx *f)
     }
 }
 
+/* Fills reader and reader_at by counting: each node stands once for each of its operands. */
 static void find_readers(fuse_cx *f, arena *mem)
 {
     const ir_fn *fn = f->fn;

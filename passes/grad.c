@@ -113,6 +113,8 @@ static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
     return ok;
 }
 
+/* The results of a grad node are the adjoints of its operands behind the first; what that
+ * does not depend on has a gradient of 0. */
 static bool expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
                    const ir_ref *args, ir_ref *out)
 {

@@ -34,6 +34,7 @@ static uint64_t key(const ir_fn *fn, ir_ref r)
     return hash_mix(hash_mix(1, (uint64_t)(uintptr_t)fn), r);
 }
 
+/* The blocked twin of a plain value; IR_NONE if it has none. */
 static ir_ref twin_of(const layout_cx *cx, const ir_build *b, ir_ref x)
 {
     uint64_t h = key(b->fn, x);
@@ -91,6 +92,7 @@ static int split_shape(ir_build *b, const ir_type *t, int block, ir_dim *out)
     return t->rank + 1;
 }
 
+/* The blocked twin of a plain value, by movement: [N,C,S..] -> [N,C/B,S..,B]. */
 static ir_ref pack(ir_build *b, ir_ref x, int block)
 {
     const ir_type *t = ir_type_of(b->fn, x);
@@ -237,6 +239,9 @@ static bool is_depthwise(ir_build *b, const struct ir_attr_CONV *a, ir_ref x,
            dim_is(&b->m->dims, xt->dim[2], 1) && dim_is(&b->m->dims, wt->dim[1], 1);
 }
 
+/* A convolution without groups whose output channels, and input channels if the operand has
+ * a block, are two axes each.  For B = 8, S one axis, 64 channels to 32:
+ * x [N,8,S,8], w [4,8,8,8,K], y [N,4,S,8], where w is a reshape of [32,64,K]. */
 static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
                          const ir_ref *a)
 {
@@ -351,6 +356,7 @@ static ir_ref conv_pointwise_groups(layout_cx *cx, ir_build *b, const ir_ref *a)
     return ir_reshape(b, y, cx->plain->dim, cx->plain->rank);
 }
 
+/* Convolutions of f32 in one of three forms; others stay plain. */
 static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     const struct ir_attr_CONV *at = &n->attr->CONV;
@@ -366,6 +372,7 @@ static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a
 
 /* ---- ops that do not care for the order ----------------------------------- */
 
+/* Computed on twins where an operand has one; operands without are packed. */
 static ir_ref elementwise(layout_cx *cx, ir_build *b, const ir_node *n,
                           const ir_ref *a)
 {
@@ -428,6 +435,7 @@ static ir_dims with_end(ir_build *b, ir_dims l, int64_t end)
     return (ir_dims){l.n + 1, out};
 }
 
+/* A window over spatial axes alone, of size 1 along the axis that a twin has behind them. */
 static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     union ir_attr at = *n->attr;
@@ -447,6 +455,8 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
     return unpack(cx, b, ir_make(b, n->op, &x, 1, &at), cx->plain);
 }
 
+/* Joins twins, all with the smallest block that an operand has; one that has none keeps
+ * the node plain. */
 static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ref args[64];
@@ -481,6 +491,7 @@ static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
     return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : unpack(cx, b, y, t);
 }
 
+/* A pad of spatial axes alone: other channels than whole blocks have no place in a twin. */
 static ir_ref pad(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     union ir_attr at = *n->attr;

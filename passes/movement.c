@@ -11,6 +11,8 @@
  * Inputs come first in the order, so a chain collapses in one run. */
 #include "rule.h"
 
+/* Transposes two at once, or none where all axes longer than 1 stay in order:
+ * [n,1,m] by {0,2,1} is the reshape to [n,m,1]. */
 static ir_ref transpose(ir_build *b, const ir_node *n, ir_ref x)
 {
     const ir_node *in = rule_is(b, x, OP_TRANSPOSE);
@@ -117,6 +119,8 @@ static ir_ref broadcast(ir_build *b, const ir_node *n, ir_ref x)
     return ir_broadcast(b, ir_arg(b->fn, in, 0), shape.at, shape.n, axes);
 }
 
+/* The outer slice's positions are counted in steps of the inner one: of elements 3, 5, 7,
+ * 9, every second from 1 on is 5, 9, which is start 3 + 2 * 1 and step 2 * 2. */
 static ir_ref slice(ir_build *b, const ir_node *n, ir_ref x)
 {
     const ir_node *in = rule_is(b, x, OP_SLICE);
@@ -135,6 +139,8 @@ static ir_ref slice(ir_build *b, const ir_node *n, ir_ref x)
                     n->attr->SLICE.extent.at);
 }
 
+/* Does the pad only add, at the ends?  A sum of pads is no pad where one of them cuts or
+ * spreads elements. */
 static bool pad_plain(const ir_build *b, const ir_node *n)
 {
     for (int i = 0; i < n->attr->PAD.low.n; i++)
@@ -161,6 +167,7 @@ static ir_ref pad(ir_build *b, const ir_node *n, const ir_ref *a)
     return ir_pad(b, ir_arg(b->fn, in, 0), a[1], low, high, NULL);
 }
 
+/* Operands that join values along the same axis give way to those values. */
 static ir_ref concat(ir_build *b, const ir_node *n, const ir_ref *a)
 {
     VEC(ir_ref) flat = {0};

@@ -84,6 +84,7 @@ static bool small_known(const ir_value *v)
     return v->elem && v->type->kind == TY_TENSOR;
 }
 
+/* Memory with the elements of a value that are known as dims, for kernels that read it. */
 static uint32_t store_known(scope *s, const ir_value *v)
 {
     uint32_t to = plan_place_new(s, "dims", v->type, PLAN_NONE);
@@ -127,6 +128,8 @@ ir_ref plan_same_bytes(const ir_fn *fn, const ir_node *n)
     return ir_op_same_bytes(n->op) ? ir_arg(fn, n, 0) : IR_NONE;
 }
 
+/* Memory with a value that no group stores: a constant, a state, elements known as dims,
+ * or the bytes of another value. */
 static uint32_t make_value(scope *s, ir_ref r)
 {
     const ir_node *n = ir_node_of(s->fn, r);
@@ -226,6 +229,8 @@ void plan_let(scope *s, const uint32_t *sym, const ir_dim *dim, uint32_t n)
     step->u.let.dim = arena_copy(s->pl->mem, dim, n * sizeof *dim);
 }
 
+/* The symbol's value at run time: an expression of dims where the operand's element is
+ * known as one, else an element that is read from memory. */
 static void emit_bind(scope *s, const ir_node *n)
 {
     uint32_t sym = n->attr->BIND.sym;
@@ -245,6 +250,7 @@ static void emit_bind(scope *s, const ir_node *n)
     step->u.bind.value = v;
 }
 
+/* The message of the check names its node, if the importer knows that. */
 static void emit_check(scope *s, const ir_node *n)
 {
     plan_cond c = plan_cond_of(s, ir_arg(s->fn, n, 0));
@@ -322,6 +328,7 @@ static uint32_t temp_value(scope *s, ir_dim bytes)
     return plan_place_new(s, "temp", type_tensor(&s->pl->m->types, DT_U8, 1, &bytes), PLAN_NONE);
 }
 
+/* Gives memory to what the group stores and to its temps, and emits its calls. */
 static void emit_group(scope *s, const ir_group *g)
 {
     const ir_node *root = &s->fn->node.at[g->root];
@@ -408,6 +415,7 @@ static uint32_t *none_by_ref(const ir_fn *fn)
     return a;
 }
 
+/* Notes the group that stores each value.  Groups that only show another's bytes make none. */
 static void note_makers(scope *s)
 {
     for (uint32_t i = 0; i < s->groups.group.len; i++) {

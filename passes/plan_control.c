@@ -47,6 +47,8 @@ static void branch_sizes(scope *in, const ir_attr *a, uint32_t nres)
     plan_let(in, sym, dim, known);
 }
 
+/* Plans one region into block b.  Results are computed in the memory of target[k] where
+ * that can be, else copied there at the end; sizes have no target, their symbols are set. */
 static void plan_branch(scope *s, const ir_node *n, const ir_fn *fn, plan_block *b,
                         const uint32_t *target)
 {
@@ -139,6 +141,8 @@ typedef struct loop_plan {
     uint32_t index, trips;      /* symbols; trips may be PLAN_NONE */
 } loop_plan;
 
+/* Before the loop: results get their memory, which holds the carries while it runs, and
+ * the first values are copied there.  A size is a symbol, not memory. */
 static void copy_carries_in(loop_plan *l)
 {
     scope *s = l->s;
@@ -172,6 +176,8 @@ static void around_axis(planner *pl, const ir_type *t, int axis, ir_dim *outer, 
                      dim_int(dt, dt_size(t->dtype)));
 }
 
+/* Copies piece `at` along the axis of a value of type `whole`: out of it (`in`), to a dense
+ * slice, or from a dense slice into it. */
 static void emit_strided(scope *s, uint32_t to, uint32_t from, const ir_type *whole, int axis,
                          ir_dim at, bool in)
 {
@@ -191,6 +197,8 @@ static void emit_strided(scope *s, uint32_t to, uint32_t from, const ir_type *wh
     step->u.copy.to_stride = in ? inner : stride;
 }
 
+/* The slices that an iteration reads: along the outermost axis an alias of the sliced
+ * operand, since its bytes lie together, else a copy. */
 static void pass_slices(loop_plan *l)
 {
     planner *pl = l->s->pl;
@@ -212,6 +220,7 @@ static void pass_slices(loop_plan *l)
     }
 }
 
+/* The number of the iteration as a value, for bodies that read it from memory. */
 static void pass_index(loop_plan *l)
 {
     ir_ref i = l->in.fn->param.at[0];
@@ -255,6 +264,7 @@ static void place_stack(loop_plan *l, uint32_t k)
     }
 }
 
+/* Copies the k-th result of the iteration into the stack, unless it was computed there. */
 static void settle_stack(loop_plan *l, uint32_t k, uint32_t whole)
 {
     planner *pl = l->s->pl;
@@ -292,6 +302,7 @@ static void settle_carries(loop_plan *l)
             plan_copy(&l->in, l->carry[k], from[k]);
 }
 
+/* The symbols of sizes take the values that the iteration yields. */
 static void settle_sizes(loop_plan *l)
 {
     planner *pl = l->s->pl;
@@ -324,6 +335,8 @@ static void refuse_inner_stack(loop_plan *l, uint32_t k)
         plan_gap(l->s, l->n, "stacks an inner axis whose extent only the run knows");
 }
 
+/* Memory for the stacked results before the loop.  One whose size has no bound begins
+ * empty and grows by a row an iteration. */
 static void place_stacks(loop_plan *l)
 {
     planner *pl = l->s->pl;
@@ -344,6 +357,7 @@ static void place_stacks(loop_plan *l)
     }
 }
 
+/* Plans one iteration into `body`; returns the condition on which another follows. */
 static plan_cond plan_body(loop_plan *l, plan_block *body)
 {
     planner *pl = l->s->pl;

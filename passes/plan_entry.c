@@ -2,6 +2,8 @@
  * and its steps between them. */
 #include "planner.h"
 
+/* Symbols of an input's type are known before the run: those that no input had before
+ * are run-time dims of the entry. */
 static bool entry_symbols(planner *pl, const ir_fn *fn, const ir_type *t, const char *name)
 {
     dim_table *dt = &pl->m->dims;
@@ -52,6 +54,8 @@ static bool known_before(planner *pl, const ir_type *t)
     return true;
 }
 
+/* Adds the entry's outputs and asks for the results to be computed in their memory, whose
+ * values are returned. */
 static uint32_t *entry_outputs(scope *s)
 {
     planner *pl = s->pl;

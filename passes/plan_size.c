@@ -18,6 +18,8 @@ void plan_bound_set(planner *pl, uint32_t symbol, ir_dim bound)
     pl->bounded.at[symbol] = true;
 }
 
+/* The bound that the symbol's maker gave, else the end of its range where that is small:
+ * memory for a wide range would mostly lie idle. */
 static bool upper_symbol(planner *pl, ir_dim d, ir_dim *out)
 {
     uint32_t id = dim_symbol_id(&pl->m->dims, d);
@@ -49,6 +51,8 @@ static bool lower_term(planner *pl, const dim_term *t, ir_dim *out)
     return true;
 }
 
+/* coef * product of atoms: each is replaced by its bound, which is right only if none of
+ * several is negative. */
 static bool upper_term(planner *pl, const dim_term *t, ir_dim *out)
 {
     dim_table *dt = &pl->m->dims;
@@ -65,6 +69,7 @@ static bool upper_term(planner *pl, const dim_term *t, ir_dim *out)
     return true;
 }
 
+/* The sum of the bounds of its terms. */
 static bool upper_poly(planner *pl, ir_dim d, ir_dim *out)
 {
     uint32_t n = dim_get(&pl->m->dims, d)->n;
@@ -80,6 +85,7 @@ static bool upper_poly(planner *pl, ir_dim d, ir_dim *out)
     return true;
 }
 
+/* The bound of a quotient, remainder, minimum, maximum or choice; of a comparison it is 1. */
 static bool upper_op(planner *pl, const dim_expr *x, ir_dim *out)
 {
     dim_table *dt = &pl->m->dims;

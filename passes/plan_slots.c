@@ -19,6 +19,9 @@ typedef struct walk {
     bool measure;               /* first walk: extents of loops */
 } walk;
 
+/* Value v is needed by the step at hand.  Where the step is in
+ * loops that v does not belong to, v lives through the outermost of them, since their next
+ * iterations touch it again. */
 static void touch(walk *w, uint32_t v)
 {
     if (v == PLAN_NONE || w->measure)
@@ -46,6 +49,7 @@ static void touch_all(walk *w, const uint32_t *v, uint32_t n)
 
 static void walk_block(walk *w, const plan_block *b);
 
+/* The first walk finds where loops begin and end, the second lets values live by that. */
 static void walk_loop(walk *w, const plan_step *s)
 {
     uint32_t outer = w->loop, number = ++w->last_loop;
@@ -148,6 +152,8 @@ static int64_t rounded_up(planner *pl, int64_t n)
     return n % ALIGN ? add_bytes(pl, n - n % ALIGN, ALIGN) : n;
 }
 
+/* All values in slots, those of constant size apart.  One that no step touches lives at the
+ * first step alone. */
 static void collect(planner *pl, items *fixed, items *varying)
 {
     dim_table *dt = &pl->m->dims;
@@ -213,6 +219,7 @@ static void give_slot(planner *pl, const item *x, bool fixed)
     vec_push(&pl->e->slot, slot);
 }
 
+/* Gives each value of constant size a slot at an offset, in the order of the list. */
 static void place_fixed(planner *pl, items *fixed)
 {
     span *taken = mem_alloc((fixed->of.len + 1) * sizeof *taken);
@@ -249,6 +256,7 @@ static int64_t slot_hint(const planner *pl, const plan_slot *s)
     return size;
 }
 
+/* Lets the value share a slot, which becomes large enough for its size, too. */
 static void join_slot(planner *pl, uint32_t slot, const item *x)
 {
     plan_slot *s = &pl->e->slot.at[slot];

@@ -18,6 +18,8 @@ typedef struct reading {
 
 static void read_args(reading *x, const ir_node *n, bool element);
 
+/* Looks for the state in what r is made of inside the group.  `element`: on the way down
+ * only the element at the index at hand was read.  Each value is looked at once a way. */
 static void read_ref(reading *x, ir_ref r, bool element)
 {
     const ir_fn *fn = x->s->fn;
@@ -43,6 +45,7 @@ static void read_args(reading *x, const ir_node *n, bool element)
         read_ref(x, ir_arg(fn, n, i), element && ir_op_keeps_index(n->op));
 }
 
+/* How the group reads the state: x.ref is IR_NONE if it does not. */
 static reading read_group(const scope *s, const ir_group *g, uint32_t state)
 {
     uint32_t refs = s->fn->value.len;
@@ -79,6 +82,8 @@ static bool read_at_end(const ir_fn *fn, uint32_t state)
     return false;
 }
 
+/* May the group end the run?  Those outside kernels may, and those that need memory from
+ * the caller's allocator. */
 static bool may_fail(const scope *s, const ir_group *g)
 {
     ir_dim size;
@@ -93,6 +98,7 @@ static bool may_fail(const scope *s, const ir_group *g)
     return false;
 }
 
+/* Can nothing behind the group tell that the state has its new value already? */
 static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
 {
     for (uint32_t i = group + 1; i < s->groups.group.len; i++) {
@@ -106,6 +112,8 @@ static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
     return !read_at_end(s->fn, state);
 }
 
+/* Computes the update in the state's memory where that is right; else it stays a copy at
+ * the end of the entry. */
 static void place_update(scope *s, const ir_update *u)
 {
     ir_ref made = plan_stored_under(s, u->value);

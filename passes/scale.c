@@ -29,6 +29,7 @@ static void outputs_conv(const struct ir_attr_CONV *a, outputs *o)
         o->y[o->n] = a->yo.at[i], o->w[o->n] = a->wo.at[i];
 }
 
+/* The free axes of the second operand, which are the last axes of the result. */
 static void outputs_dot(const struct ir_attr_DOT *a, int rank_y, int rank_w,
                         outputs *o)
 {
@@ -75,6 +76,8 @@ static ir_ref along_outputs(ir_build *b, ir_ref s, const outputs *o, ir_ref w)
     return ir_broadcast(b, small, wt->dim, wt->rank, axes);
 }
 
+/* The axes of the weights that are axes of the result, too; false if the node is no
+ * contraction with constant weights. */
 static bool find_outputs(ir_build *b, const ir_node *c, outputs *o)
 {
     if (c->op == OP_CONV)
@@ -109,6 +112,9 @@ static bool single(const scale_cx *cx, const ir_fn *old, const ir_node *n, int i
     return cx->uses[ir_arg(old, n, (uint32_t)i)] == 1;
 }
 
+/* y * s with y operand `side` and s a constant: s moves into the weights of y, or of one
+ * side of y if that is a sum with a constant: (conv + t) * s -> conv' + t * s.  The old
+ * product must have no other reader, or it would be computed twice. */
 static ir_ref try_mul(scale_cx *cx, ir_build *b, const ir_fn *old,
                       const ir_node *n, const ir_ref *a, int side)
 {

@@ -94,6 +94,9 @@ static ir_ref unspread(ir_build *b, ir_ref x, const ir_node *like,
     return same ? in : IR_NONE;
 }
 
+/* An elementwise node of values that were all repeated alike is computed before they are
+ * repeated: add(broadcast(x), broadcast(y)) -> broadcast(add(x, y)).  Scalars fit any
+ * other broadcast. */
 static ir_ref compute_small(ir_build *b, const ir_node *n, const ir_ref *a)
 {
     const ir_node *like = NULL;
@@ -133,6 +136,7 @@ static ir_ref rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
     return x;
 }
 
+/* What the node is equal to, as x is to x + 0 and x * 1; IR_NONE if it is nothing simpler. */
 static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a)
 {
     switch (n->op) {

@@ -97,6 +97,7 @@ static bool is_grouped(const ir_build *b, ir_ref x)
     return false;
 }
 
+/* op(reshape(y), ..) -> reshape(op(y, ..)), with the other operands brought to y's shape. */
 static ir_ref rule(void *cx, ir_build *b, const ir_fn *old, const ir_node *n,
                    const ir_ref *a)
 {
