@@ -25,6 +25,7 @@ static const void *field_at(const union ir_attr *a, const ir_field *f)
     return (const char *)a + f->offset;
 }
 
+/* Mixes a field's content into h: lists and texts by what they hold, not where they lie. */
 static uint64_t hash_field(uint64_t h, const union ir_attr *a, const ir_field *f)
 {
     const void *p = field_at(a, f);
@@ -59,6 +60,7 @@ static bool same_list(int32_t n, const void *a, int32_t m, const void *b, size_t
     return n == m && (!n || !memcmp(a, b, (size_t)n * item));
 }
 
+/* Compares content, as hash_field sees it. */
 static bool same_field(const union ir_attr *a, const union ir_attr *b, const ir_field *f)
 {
     const void *p = field_at(a, f), *q = field_at(b, f);
@@ -99,6 +101,7 @@ static size_t size_of_op(unsigned op)
     }
 }
 
+/* Copies a list or text to the module: the caller's lies on a stack, mostly. */
 static void own_lists(ir_module *m, union ir_attr *a, const ir_field *f)
 {
     void *p = (char *)a + f->offset;

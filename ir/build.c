@@ -329,6 +329,8 @@ static bool foldable(const ir_build *b, const ir_infer *in)
     return real && type_static(&b->m->types, in->out[0]);
 }
 
+/* The node as a constant: evaluated where the result is small, else one more link on a
+ * constant operand; IR_NONE if neither is right. */
 static ir_ref fold(ir_build *b, const ir_infer *in)
 {
     ir_val *args[MAX_FOLDED], *out[1] = {NULL};

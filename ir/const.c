@@ -152,6 +152,8 @@ static uint32_t cast_splat(ir_module *m, const ir_const *k, const ir_link *l)
     return const_splat(m, l->type, element);
 }
 
+/* The constant with one link more.  Reshapes in a row become one, and one that gives back the
+ * type it began with is none. */
 static uint32_t appended(ir_module *m, const ir_const *k, ir_link link)
 {
     uint32_t keep = k->links;

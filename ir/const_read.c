@@ -93,6 +93,8 @@ static void below_transpose(view *v, ir_ints perm)
         v->axis[i] = perm.at[v->axis[i]];
 }
 
+/* The view of what is repeated: along axes that it lacks, or has at extent 1, no step
+ * moves. */
 static void below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_type *x)
 {
     int from[IR_MAX_RANK];
@@ -115,6 +117,7 @@ static void below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_
     memcpy(v->base, base, sizeof base);
 }
 
+/* The view of what is sliced: position i is start + step * i there. */
 static void below_slice(const ir_module *m, view *v, const struct ir_attr_SLICE *a)
 {
     for (int j = 0; j < v->rank; j++) {
@@ -162,6 +165,8 @@ typedef struct group {
 
 enum { MARKED = IR_MAX_RANK };  /* + group: the dim has a linear step in the group */
 
+/* The shortest runs of axes with equal products, from the first axis on; returns how many.
+ * [2,3,4] over [6,4] has two: axes 0 and 1 over axis 0, axis 2 over axis 1. */
 static int find_groups(int nu, const int64_t *up, int nl, const int64_t *low, group *out)
 {
     int n = 0, u = 0, l = 0;

@@ -90,6 +90,8 @@ int64_t val_count(const ir_val *v)
     return n;
 }
 
+/* A value like `proto` with its extents and `size` bytes in one block, elements at a multiple
+ * of 64 bytes; it has one reference. */
 static ir_val *new_block(ir_eval *e, ir_val proto, const int64_t *dim, int64_t size)
 {
     size_t head = (sizeof(ir_val) + (size_t)proto.rank * sizeof *dim + 63) & ~(size_t)63;
@@ -200,6 +202,7 @@ static ir_val *settle(ir_eval *e, const ir_val *v)
 
 /* ---- dims -------------------------------------------------------------------- */
 
+/* Have all symbols of d a value in this run? */
 static bool dim_known(const ir_eval *e, ir_dim d)
 {
     const dim_expr *x = dim_get(&e->m->dims, d);
@@ -278,6 +281,7 @@ void eval_forget(ir_eval *e, uint32_t mark)
         e->symbol_known[e->trail.at[--e->trail.len]] = false;
 }
 
+/* One extent, as `unify` says: a symbol alone takes it, an expression must agree. */
 static bool unify_dim(ir_eval *e, ir_dim d, int64_t actual, bool define)
 {
     uint32_t symbol = dim_symbol_id(&e->m->dims, d);
@@ -374,6 +378,7 @@ static bool call_op(ir_eval *e, const ir_fn *fn, const ir_node *n, ir_val *const
     return eval_charge(e, 1) && table[n->op](&c);
 }
 
+/* Evaluates node n on the frame's values, and drops those that no later node reads. */
 static bool run_node(ir_eval *e, const ir_fn *fn, const ir_node *n, frame *f,
                      ir_val *const *param)
 {
@@ -435,6 +440,8 @@ static bool update_states(ir_eval *e, const ir_fn *fn, const frame *f)
     return ok;
 }
 
+/* Evaluates a function or region.  Results are references (`keep`), or copied to the
+ * evaluator's memory, which outlives the frame. */
 static bool run_fn(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out, bool keep)
 {
     frame f = {mem_alloc(fn->value.len * sizeof *f.slot),

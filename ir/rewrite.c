@@ -86,6 +86,7 @@ static dim_subst subst(const rewrite *w)
     return (dim_subst){w->to, w->given, w->symbols};
 }
 
+/* From here on the symbol reads as `by`, in all nodes that are copied. */
 static void replace_symbol(rewrite *w, uint32_t sym, ir_dim by)
 {
     const dim_table *t = &w->m->dims;
@@ -103,6 +104,7 @@ static void replace_symbol(rewrite *w, uint32_t sym, ir_dim by)
     w->changed = true;
 }
 
+/* The attributes with symbols replaced and regions rewritten. */
 static const ir_attr *new_attr(rewrite *w, const ir_node *n)
 {
     dim_subst s = subst(w);
@@ -124,6 +126,7 @@ static const ir_attr *new_attr(rewrite *w, const ir_node *n)
     return a;
 }
 
+/* The parameter again; its known elements are carried over, too. */
 static ir_ref copy_input(rewrite *w, ir_build *b, const ir_fn *old, const ir_node *n)
 {
     const ir_type *t = ir_type_of(old, n->first);
@@ -156,6 +159,8 @@ static bool bind_known(rewrite *w, ir_build *b, const ir_node *n, const ir_ref *
     return true;
 }
 
+/* What stands for node n in the new function: the rule's answer, else n itself, made anew so
+ * that it is folded and shared on what its operands became. */
 static ir_ref copy_node(rewrite *w, ir_build *b, const ir_fn *old,
                         const ir_node *n, const ir_ref *args)
 {
@@ -188,6 +193,7 @@ static void copy(rewrite *w, ir_build *b, const ir_fn *old, const ir_node *n, co
         out[i] = r == IR_NONE ? r : r + i;
 }
 
+/* Copies the live nodes in order; map[r] becomes the new ref of the value r. */
 static bool copy_nodes(rewrite *w, ir_build *b, const ir_fn *fn, const live *l, ir_ref *map)
 {
     VEC(ir_ref) args = {0};

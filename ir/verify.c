@@ -51,6 +51,8 @@ static bool check_count(verifier *v, const ir_fn *f, const ir_node *n)
     return true;
 }
 
+/* Operands stand before the node, and results are its own: no later check can leave the
+ * function's lists. */
 static bool check_refs(verifier *v, const ir_fn *f, const ir_node *n, uint32_t i)
 {
     if (n->arg > f->args.len || n->narg > f->args.len - n->arg ||
@@ -65,6 +67,7 @@ static bool check_refs(verifier *v, const ir_fn *f, const ir_node *n, uint32_t i
     return true;
 }
 
+/* Constants, states and parameters that the node names exist. */
 static bool check_ids(verifier *v, const ir_fn *f, const ir_node *n)
 {
     if (n->op == OP_CONST && n->attr->CONST.id >= v->m->consts.len)
@@ -80,6 +83,7 @@ static bool check_ids(verifier *v, const ir_fn *f, const ir_node *n)
 
 /* ---- types ------------------------------------------------------------------- */
 
+/* Infers the result types again, as the builder did. */
 static bool check_types(verifier *v, const ir_fn *f, const ir_node *n)
 {
     ir_build b;
@@ -162,6 +166,7 @@ static bool on_stack(const verifier *v, const ir_fn *f)
     return false;
 }
 
+/* Checks one node and its regions.  Cheap structure comes first: inference relies on it. */
 static bool check_node(verifier *v, const ir_fn *f, uint32_t i)
 {
     const ir_node *n = &f->node.at[i];
@@ -196,6 +201,7 @@ static bool check_once(verifier *v, const ir_fn *f)
     return ok;
 }
 
+/* Updates are those of an entry, each of a state of its own and of the state's type. */
 static bool check_updates(verifier *v, const ir_fn *f, bool region)
 {
     if (f->update.len && (region || !f->entry))
@@ -211,6 +217,7 @@ static bool check_updates(verifier *v, const ir_fn *f, bool region)
     return check_once(v, f);
 }
 
+/* Do parameters and results agree with the nodes, in number and reference? */
 static bool check_lists(verifier *v, const ir_fn *f)
 {
     uint32_t inputs = 0;
@@ -226,6 +233,7 @@ static bool check_lists(verifier *v, const ir_fn *f)
     return true;
 }
 
+/* Checks a function or region.  Symbols of its parameters are known from the start. */
 static bool check_fn(verifier *v, const ir_fn *f, bool region)
 {
     if (f->module != v->m)
@@ -253,6 +261,7 @@ static bool is_constant_type(const ir_module *m, const ir_type *t)
     return t->kind == TY_TENSOR;
 }
 
+/* States have memory of their own between runs: their sizes must be numbers. */
 static bool check_states(verifier *v)
 {
     int64_t end = 0;
@@ -272,6 +281,7 @@ static bool check_states(verifier *v)
     return true;
 }
 
+/* Checks all functions.  Inference is repeated on the way, which must leave no new symbol. */
 static bool check_module(verifier *v)
 {
     uint32_t symbols = v->m->dims.symbol.len;

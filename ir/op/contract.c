@@ -119,6 +119,8 @@ static int64_t *dense_table(ir_eval *e, int64_t n, int64_t scale)
     return offset_table(e, 1, &n, &scale, &count);
 }
 
+/* Tables of the offsets of groups, rows, columns and sums in a, b and the result, and the
+ * result's extents: batch, free axes of a, free axes of b. */
 static bool dot_tables(ir_call *c, contraction *t, int64_t *dim, int *rank)
 {
     const struct ir_attr_DOT *a = &c->attr->DOT;
@@ -254,6 +256,7 @@ typedef struct spatial {
     int64_t ldil[IR_MAX_RANK], rdil[IR_MAX_RANK];
 } spatial;
 
+/* The numbers of this run; lists that are left out are 1 or 0. */
 static bool spatial_values(ir_eval *e, const struct ir_attr_CONV *a, spatial *s)
 {
     for (int i = 0; i < a->xs.n; i++) {
@@ -285,6 +288,7 @@ static ir_val *padded(ir_call *c, const struct ir_attr_CONV *a, const spatial *s
     return any ? pad_value(c->e, c->in[0], zero, low, high, inner) : eval_keep(c->in[0]);
 }
 
+/* The extents of the result; x is padded and spread already, so that windows lie within it. */
 static bool conv_dims(ir_call *c, const ir_val *x, const spatial *s, int64_t *y)
 {
     const struct ir_attr_CONV *a = &c->attr->CONV;
@@ -331,6 +335,8 @@ static int64_t *joined_table(ir_eval *e, const ir_val *v, ir_ints a, ir_ints b, 
     return offset_table(e, n, dim, stride, count);
 }
 
+/* A convolution as the contraction of weights (rows: outputs) and image (columns: batch and
+ * positions), summed over features and taps. */
 static bool conv_tables(ir_call *c, const ir_val *x, const ir_val *y, const spatial *s,
                         contraction *t)
 {

@@ -33,6 +33,8 @@ static const ir_dim *known(const ir_fn *f, uint32_t result)
 
 /* ---- if ------------------------------------------------------------------------------- */
 
+/* The extent of a result whose branches have a and b: where they differ, the symbol of a
+ * size that is a in `yes` and b in `no`.  *ok becomes false if there is none. */
 static ir_dim if_extent(const ir_infer *in, const ir_fn *yes, const ir_fn *no, ir_dim a, ir_dim b,
                         bool *ok)
 {
@@ -48,6 +50,7 @@ static ir_dim if_extent(const ir_infer *in, const ir_fn *yes, const ir_fn *no, i
     return a;
 }
 
+/* The type of a result whose branches have types a and b; null if they do not fit. */
 static const ir_type *if_type(const ir_infer *in, const ir_type *a, const ir_type *b)
 {
     const ir_fn *yes = in->attr->IF.yes, *no = in->attr->IF.no;
@@ -143,6 +146,7 @@ bool ir_eval_call(ir_call *c)
 
 /* ---- loop ------------------------------------------------------------------------------- */
 
+/* Do the numbers of operands, carries and results agree with the body? */
 static bool loop_counts(const ir_infer *in, const struct ir_attr_LOOP *a)
 {
     uint32_t fixed = (uint32_t)a->carries + (uint32_t)a->slice_axes.n;
@@ -214,6 +218,8 @@ static const ir_type *with_sizes(const ir_infer *in, const ir_type *p, const ir_
     return t;
 }
 
+/* A carry has one type in the body, in which sizes are symbols: the first value and the one
+ * yielded must be of that type with their own sizes put in. */
 static bool loop_carry(ir_infer *in, const struct ir_attr_LOOP *a, int i)
 {
     const ir_fn *f = a->body;
@@ -232,6 +238,8 @@ static bool loop_carry(ir_infer *in, const struct ir_attr_LOOP *a, int i)
     return in_type_result(in, p);
 }
 
+/* The type of a stacked result: that of the body, with an axis more, as long as iterations
+ * run. */
 static bool loop_stack(ir_infer *in, const struct ir_attr_LOOP *a, int k)
 {
     const ir_type *y = result_type(a->body, (uint32_t)(1 + a->carries + k));
@@ -290,6 +298,7 @@ typedef struct running {
     VEC(ir_val *) arg, result, stacked;
 } running;
 
+/* The elements of x at position `at` of the axis, which vanishes. */
 static ir_val *slice_of(ir_eval *e, const ir_val *x, int axis, int64_t at)
 {
     int64_t dim[IR_MAX_RANK], from[IR_MAX_RANK], own[IR_MAX_RANK], stride[IR_MAX_RANK];
@@ -374,6 +383,7 @@ static bool item_dims(running *r, int k, int *rank, int64_t *dim)
     return t->kind == TY_TENSOR;
 }
 
+/* Copies v to position `at` of the axis of y that v lacks. */
 static bool place_item(running *r, const ir_val *v, int axis, int64_t at, ir_val *y)
 {
     int64_t all[IR_MAX_RANK], stride[IR_MAX_RANK], own[IR_MAX_RANK];
@@ -391,6 +401,7 @@ static bool place_item(running *r, const ir_val *v, int axis, int64_t at, ir_val
     return true;
 }
 
+/* The k-th stacked result from the items of all iterations, the last first if in reverse. */
 static ir_val *stack(running *r, int k)
 {
     int64_t dim[IR_MAX_RANK], full[IR_MAX_RANK + 1];
@@ -411,6 +422,7 @@ static ir_val *stack(running *r, int k)
     return y;
 }
 
+/* Hands over carries and stacks, and defines the symbols of trips and sizes. */
 static bool finish(running *r)
 {
     const struct ir_attr_LOOP *a = r->a;

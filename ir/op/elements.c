@@ -54,6 +54,7 @@ static bool lift_const(const ir_infer *in, int64_t n, ir_dim *out)
     return true;
 }
 
+/* Positions along the axis: for the shape [2,3] and axis 1 they are 0, 1, 2, 0, 1, 2. */
 static bool lift_iota(const ir_infer *in, int64_t n, ir_dim *out)
 {
     const struct ir_attr_IOTA *a = &in->attr->IOTA;
@@ -77,6 +78,7 @@ static ir_dim sign(dim_table *t, ir_dim a)
     return dim_select(t, above, dim_int(t, 1), dim_neg(t, dim_lt(t, a, zero)));
 }
 
+/* Logic on dims that are 0 or 1. */
 static bool lift_logic(dim_table *t, sc_op op, ir_dim a, ir_dim b, ir_dim *r)
 {
     ir_dim one = dim_int(t, 1);
@@ -90,6 +92,8 @@ static bool lift_logic(dim_table *t, sc_op op, ir_dim a, ir_dim b, ir_dim *r)
     }
 }
 
+/* A scalar function on dims; false if dims cannot express it.  Quotients of integers round
+ * toward zero, those of dims down: they agree on operands that are not negative. */
 static bool lift_scalar(dim_table *t, sc_op op, ir_dtype d, const ir_dim *x, ir_dim *r)
 {
     ir_dim a = x[0], b = x[1];
@@ -116,6 +120,7 @@ static bool lift_scalar(dim_table *t, sc_op op, ir_dtype d, const ir_dim *x, ir_
     }
 }
 
+/* To bool an element is whether it differs from 0; between integers it stays what it is. */
 static bool lift_cast(const ir_infer *in, int64_t n, ir_dim *out)
 {
     dim_table *t = in_table(in);
@@ -187,6 +192,8 @@ static bool numbered(const ir_infer *in, arena *mem, ir_val **v, ir_dim *pool)
     return true;
 }
 
+/* Evaluates the movement op on numbers of elements, and looks up whose number came where:
+ * so no op's rule is written twice. */
 static bool lift_move(const ir_infer *in, int64_t n, ir_dim *out)
 {
     arena mem = {0};
@@ -216,6 +223,8 @@ static bool lift_move(const ir_infer *in, int64_t n, ir_dim *out)
 
 /* ---- reductions ---------------------------------------------------------------------------- */
 
+/* Takes one more element b into the reduction a; false where dims cannot say it, as for a
+ * sum of bools (`truth`). */
 static bool step_of(dim_table *t, ir_redop op, bool truth, ir_dim a, ir_dim b, ir_dim *r)
 {
     switch (op) {
@@ -230,6 +239,8 @@ static bool step_of(dim_table *t, ir_redop op, bool truth, ir_dim a, ir_dim b, i
     return false;
 }
 
+/* Elements are taken in order, each into that of the result which the walk's offset says:
+ * axes that vanish have stride 0. */
 static bool lift_reduce(const ir_infer *in, int64_t n, ir_dim *out)
 {
     const struct ir_attr_REDUCE *a = &in->attr->REDUCE;
@@ -276,6 +287,7 @@ static bool lift_size(const ir_infer *in, uint32_t result, ir_dim *out)
     return true;
 }
 
+/* The elements of a result as dims: n of them to `out`, or false if one is not known. */
 static bool lift(const ir_infer *in, uint32_t result, int64_t n, ir_dim *out)
 {
     if (ir_op_scalar(in->op))
