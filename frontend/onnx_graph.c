@@ -295,6 +295,8 @@ static int operands(onnx_scope *s, const Onnx__NodeProto *p, const char **missin
     return all;
 }
 
+/* Builds the body of a function in place of the node that calls it: names of the body are
+ * its own, operands and results are bound by position. */
 static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
 {
     onnx_scope s = {.model = n->scope->model, .b = n->b, .function = f, .call = n};
@@ -338,6 +340,9 @@ static const char *why_not(const char *domain, const char *op, int64_t version)
                : "the operator is not supported";
 }
 
+/* Builds the node as a function of the file, or by the operator's row.  Where an operand
+ * has a gap behind it (not `ready`) only the operator itself is looked up, so that one run
+ * reports all that are missing. */
 static bool dispatch(onnx_op *n, bool ready)
 {
     onnx_model *x = n->scope->model;
@@ -364,6 +369,7 @@ static bool dispatch(onnx_op *n, bool ready)
     return (onnx_check_node(n, domain) && r->build(n)) || (x->d->gap.len && !x->d->errors);
 }
 
+/* Builds one node of the graph and names its results.  Errors say its place and operator. */
 static bool run_node(onnx_scope *s, uint32_t index)
 {
     const Onnx__NodeProto *p = s->graph->node[index];

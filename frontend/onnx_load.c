@@ -55,6 +55,8 @@ static void give(void *data, void *p)
     free(p);
 }
 
+/* Unpacks what the scan leaves of the file, without the payloads of large tensors.  Memory
+ * is bounded by the size of that: a few bytes can stand for many messages. */
 static Onnx__ModelProto *unpack(onnx_model *x)
 {
     enum { PER_BYTE = 12 };
@@ -129,6 +131,8 @@ static ir_dim symbol(onnx_model *x, const char *name)
     return found ? d : dim_symbol_new(&x->m->dims, name, 0, INT64_MAX);
 }
 
+/* An extent of an input: a number, the dim of its name, or one called after input and axis,
+ * as `x_0`, where the file has no name, `?` or -1. */
 static bool load_extent(onnx_model *x, const Onnx__TensorShapeProto__Dimension *p,
                         const char *input, int axis, ir_loc loc, ir_dim *out)
 {
@@ -178,6 +182,8 @@ static const ir_type *checked_type(onnx_model *x, ir_dtype dtype, int rank, cons
     return NULL;
 }
 
+/* The type of an input, with --shape applied; null after an error.  A file may leave out
+ * the rank, and then --shape must say it. */
 static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Tensor *t,
                                        const char *input, ir_loc loc)
 {
@@ -241,6 +247,8 @@ static bool is_initializer(const Onnx__GraphProto *g, const char *name)
     return false;
 }
 
+/* Adds the entry's parameters.  Old files list initializers as inputs, too: those are
+ * constants. */
 static bool load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc)
 {
     names consts = {0};
@@ -265,6 +273,7 @@ static bool load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc)
     return ok;
 }
 
+/* Does each --shape name an input of the graph? */
 static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
 {
     for (int i = 0; x->options && i < x->options->shapes; i++) {
@@ -308,6 +317,7 @@ static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *
     return true;
 }
 
+/* Builds the graph as the entry `main`; false if anything is wrong or missing. */
 static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 {
     ir_build b;
@@ -341,6 +351,7 @@ static bool few_versions(onnx_model *x)
                                    "the number of operator sets", (long long)MOST);
 }
 
+/* Refuses what cannot be read right as a whole, then builds the graph. */
 static bool build_model(onnx_model *x)
 {
     enum { NEWEST_IR = 13 };    /* of onnx 1.22.0 */

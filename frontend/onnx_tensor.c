@@ -94,6 +94,7 @@ static bool read_size(const char *s, unsigned long long *out)
     return *s >= '0' && *s <= '9' && !*end;
 }
 
+/* The tensor's bytes in a file beside the model; without a length they go to its end. */
 static bool external(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, payload *p)
 {
     const char *location = entry(t, "location"), *offset = entry(t, "offset"),
@@ -162,6 +163,7 @@ static uint32_t fail(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, cons
     return IR_NONE;
 }
 
+/* A constant of strings, which are copied: the file's messages are freed after the import. */
 static uint32_t load_strings(onnx_model *x, const Onnx__TensorProto *t, const ir_type *type,
                              size_t count, ir_loc loc)
 {
@@ -178,6 +180,7 @@ static uint32_t load_strings(onnx_model *x, const Onnx__TensorProto *t, const ir
     return const_bytes(x->m, type, s, count * sizeof *s);
 }
 
+/* The type that a tensor of the file has. */
 static bool tensor_type(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, const ir_type **out)
 {
     ir_dtype dtype = dt_from_onnx(t->data_type);

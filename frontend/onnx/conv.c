@@ -11,6 +11,7 @@ typedef struct windows {
     ir_dim low[MAX_SPATIAL], high[MAX_SPATIAL];
 } windows;
 
+/* A list of positive numbers, one a spatial axis, which are all `otherwise` if it is absent. */
 static bool int_attr(onnx_op *n, const char *name, int count, int64_t otherwise, ir_dim *out)
 {
     int len;
@@ -32,6 +33,8 @@ static ir_dim reach(dim_table *t, const windows *w, int i)
     return dim_add(t, dim_mul(t, dim_sub(t, w->size[i], one), w->dil[i]), one);
 }
 
+/* Pads so that ceil(d / stride) windows fit; the odd one goes to the end, or to the beginning
+ * if `lower`. */
 static void pad_same(onnx_op *n, windows *w, ir_ref x, bool lower)
 {
     dim_table *t = onnx_dims(n);
@@ -135,6 +138,7 @@ static ir_ref add_bias(onnx_op *n, ir_ref y, ir_ref bias)
     return ir_2(n->b, OP_ADD, y, ir_broadcast_axis(n->b, bias, t->dim, t->rank, 1));
 }
 
+/* Reads group, ranks, kernel extents and windows; channels are not looked at yet. */
 static bool conv_operands(onnx_op *n, ir_ref x, ir_ref w, windows *win, int64_t *groups)
 {
     *groups = onnx_int(n, "group", 1);
@@ -393,6 +397,7 @@ static void ceil_pads(onnx_op *n, windows *w, ir_ref x)
     }
 }
 
+/* Windows over all axes from those over spatial ones: batch and channels have size 1. */
 static void window_attr(onnx_op *n, const windows *w, ir_redop op, ir_attr *a,
                         ir_dim lists[5][IR_MAX_RANK])
 {
@@ -528,6 +533,7 @@ bool onnx_lp_pool(onnx_op *n)
 
 /* ---- over whole images ------------------------------------------------------------------ */
 
+/* One window that is the whole image: its spatial axes keep extent 1. */
 static bool global(onnx_op *n, ir_redop op, bool mean)
 {
     ir_ref x = onnx_in(n, 0);

@@ -94,6 +94,8 @@ static bool insert_ellipsis(einsum *e, labels *l, int dots, int count)
     return true;
 }
 
+/* term := {label | '...'}, of operand i, with ',' before all but the first.  The ellipsis
+ * stands for the axes that no label names. */
 static bool read_term(einsum *e, int i)
 {
     term *t = &e->term[i];
@@ -115,6 +117,7 @@ static bool read_term(einsum *e, int i)
     return dots < 0 || insert_ellipsis(e, &t->axis, dots, count);
 }
 
+/* How often each label stands in the terms, and in which term last. */
 static void count_labels(einsum *e)
 {
     for (int c = 0; c < LABELS; c++)
@@ -136,6 +139,7 @@ static bool implicit_result(einsum *e)
     return insert_ellipsis(e, &e->out, 0, e->ellipsis);
 }
 
+/* result := ['->' {label | '...'}] */
 static bool read_result(einsum *e)
 {
     int dots;

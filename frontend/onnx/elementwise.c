@@ -167,6 +167,8 @@ bool onnx_prelu(onnx_op *n)
 
 /* ---- any number of operands ------------------------------------------------------ */
 
+/* op over all operands, from the left, broadcast to one shape; divided by their number if
+ * `mean`. */
 static bool fold_all(onnx_op *n, unsigned op, bool mean)
 {
     ir_ref x[256];
@@ -370,6 +372,7 @@ bool onnx_clip(onnx_op *n)
 
 /* ---- types -------------------------------------------------------------------------- */
 
+/* Casts operand 0; between equal types it is the operand. */
 static bool cast_to(onnx_op *n, ir_dtype to)
 {
     ir_ref x = onnx_in(n, 0);

@@ -168,6 +168,7 @@ static ir_ref extent(onnx_op *n, const span *s, ir_ref like)
 
 typedef enum before { PLAIN, ABSOLUTE, SQUARE } before;
 
+/* Reduces x, |x| or x * x.  Squares are computed in a wider type: they overflow early. */
 static bool reduction(onnx_op *n, ir_redop op, before how)
 {
     span s;

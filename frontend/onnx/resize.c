@@ -232,6 +232,8 @@ static bool is_one(onnx_op *n, ir_ref scale)
     return s == 1;
 }
 
+/* Axes by their scales.  A scale of 1 that is known leaves the extent what it is, not a
+ * rounded product. */
 static bool from_scales(onnx_op *n, ir_ref scales, const int64_t *list, int len, axis *axes)
 {
     ir_ref x = onnx_in(n, 0);
@@ -275,6 +277,7 @@ static bool keep_ratio(onnx_op *n, axis *axes, int len, bool smaller)
     return true;
 }
 
+/* Axes by their sizes; the scale is what they make. */
 static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, axis *axes)
 {
     ir_ref x = onnx_in(n, 0);
@@ -297,6 +300,8 @@ static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, ax
     return !strcmp(policy, "stretch") || keep_ratio(n, axes, len, !strcmp(policy, "not_larger"));
 }
 
+/* The attributes, as the oldest versions had them fixed: before 11 there was one way to
+ * take coordinates and one to round them. */
 static bool load_resize(onnx_op *n, resize *r)
 {
     r->mode = onnx_choice(

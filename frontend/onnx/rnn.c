@@ -223,6 +223,9 @@ static ir_ref flip_rows(onnx_op *n, const rnn *r, ir_ref x)
     return ir_gather(b, x, index, (int32_t[]){0, 1}, 2, false);
 }
 
+/* Runs the cell over the steps in direction d: out[0..] are the last carries, out[carries]
+ * is the list of all hidden states.  Where sequences have lengths of their own, reverse is
+ * each sequence turned around, run forward, and turned back. */
 static bool one_direction(onnx_op *n, const rnn *r, const kind *k, ir_ref x, int d, bool back,
                           ir_ref *out)
 {
@@ -268,6 +271,8 @@ static ir_ref swap01(onnx_op *n, ir_ref x)
     return ir_transpose(n->b, x, perm);
 }
 
+/* Joins what the directions give, in the order of ONNX: first all hidden states, then the
+ * last carries. */
 static bool collect(onnx_op *n, const kind *k, ir_ref (*out)[MAX_CARRIES + 1], int directions,
                     bool layout)
 {
@@ -323,6 +328,8 @@ static bool load_operands(onnx_op *n, const kind *k, int directions, bool layout
     return true;
 }
 
+/* RNN, GRU and LSTM, which differ in their cell.  Layout 1 (batch first) is turned to layout
+ * 0 before and back behind. */
 static bool recurrent(onnx_op *n, const kind *k)
 {
     rnn r = {.clip = onnx_float(n, "clip", 0),

@@ -123,6 +123,8 @@ static bool check_extents(onnx_op *n, ir_ref x, const ir_dim *shape, int rank, b
     return true;
 }
 
+/* Reshape as ONNX has it: an extent of -1 is what is left, and if `zero_copies` one of 0 is
+ * the operand's.  Extents that only the run knows may be -1, too. */
 static bool reshape_to(onnx_op *n, ir_ref x, ir_dim *shape, int rank, bool zero_copies)
 {
     dim_table *t = onnx_dims(n);
