@@ -87,6 +87,7 @@ void ir_attr_print(const ir_module *m, unsigned op, const union ir_attr *a, text
 
 enum { MAX_LIST = 4096 };
 
+/* '[' [dim {',' dim}] ']' */
 static bool parse_dims(ir_module *m, const char **s, ir_dims *out)
 {
     VEC(ir_dim) l = {0};
@@ -105,6 +106,7 @@ static bool parse_dims(ir_module *m, const char **s, ir_dims *out)
     return ok && lex_char(s, ']');
 }
 
+/* '[' [INT {',' INT}] ']', of 32 bits each */
 static bool parse_ints(ir_module *m, const char **s, ir_ints *out)
 {
     VEC(int32_t) l = {0};
@@ -190,6 +192,7 @@ static const ir_field *find_field(const char **s, unsigned op)
     return NULL;
 }
 
+/* attrs := '{' KEY '=' attr {',' KEY '=' attr} '}' */
 const char *ir_attr_parse(ir_module *m, const char **s, unsigned op, union ir_attr *out)
 {
     if (op == OP_LOOP)

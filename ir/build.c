@@ -72,6 +72,7 @@ bool ir_infer_types(ir_infer *in)
 
 /* ---- nodes ------------------------------------------------------------------- */
 
+/* Adds a node with the results that inference found; returns the first. */
 static ir_ref append(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
                      const ir_attr *attr, const ir_infer *in)
 {
@@ -141,6 +142,7 @@ static bool all_dims(const ir_build *b, ir_dims l, int64_t v)
     return true;
 }
 
+/* Does the op give its operand, of type x, back as the result of type y? */
 static bool is_identity(const ir_build *b, unsigned op, const ir_attr *a,
                         const ir_type *x, const ir_type *y)
 {
@@ -313,6 +315,8 @@ static bool evaluate(ir_build *b, ir_val *const *args, arena *mem, ir_val **out)
     return ok;
 }
 
+/* May the node be evaluated now?  All operands are constants or repeated constants, not all
+ * of them the latter: what is a broadcast only stays one, which takes no memory. */
 static bool foldable(const ir_build *b, const ir_infer *in)
 {
     if (b->no_fold || b->m->fold_budget <= 0 || !in->narg || in->nres != 1 ||

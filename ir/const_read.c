@@ -223,6 +223,8 @@ static bool in_bounds(const view *v, const int64_t *base, const group *g, const 
     return true;
 }
 
+/* Gives axes of the lower shape to the view dims that are marked as of this group, where
+ * `linear` is the position in the group that the view begins at; base gets its indices. */
 static bool place_group(view *v, int mark, const group *g, const int64_t *low, int64_t linear,
                         int64_t *base)
 {
@@ -338,6 +340,7 @@ static void allowed(const cursor *c, int first, int64_t run, int64_t *a, int64_t
         memcpy(out + i * (int64_t)sizeof(T), src + i * step, sizeof(T));       \
     break
 
+/* n elements that lie `step` elements apart become neighbours. */
 static void copy_run(int64_t n, int size, uint8_t *out, const uint8_t *src, int64_t step)
 {
     step *= size;
@@ -354,6 +357,8 @@ static void copy_run(int64_t n, int size, uint8_t *out, const uint8_t *src, int6
     }
 }
 
+/* n elements of the source from number `from` on, as they are in memory: sub-byte ones are
+ * unpacked. */
 static void copy_source(const ir_const *k, int64_t n, uint8_t *out, int64_t from, int64_t step)
 {
     ir_dtype d = k->source_type->dtype;
@@ -368,6 +373,7 @@ static void copy_source(const ir_const *k, int64_t n, uint8_t *out, int64_t from
             num_unpack(d, k->data, from + i * step, out + i);
 }
 
+/* Copies a view of the source in runs along its last dim; what guards keep out is 0 for now. */
 static void read_source(const ir_module *m, const ir_const *k, const view *v, int64_t first,
                         int64_t n, uint8_t *out)
 {
@@ -395,6 +401,8 @@ static void read_source(const ir_module *m, const ir_const *k, const view *v, in
 
 /* ---- the chain ------------------------------------------------------------------------- */
 
+/* Elements of this level of the chain: those at positions [first, first + n) of the view, to
+ * `out`.  The view is changed. */
 static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                       int64_t first, int64_t n, uint8_t *out);
 
@@ -416,6 +424,7 @@ static void pad_outside(const ir_module *m, const ir_link *l, const view *v, int
     }
 }
 
+/* Reads the level below as it is and casts what came. */
 static void read_cast(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                       int64_t first, int64_t n, uint8_t *out)
 {
@@ -439,6 +448,7 @@ static void apply(sc_op op, ir_dtype d, int64_t n, uint8_t *x, const uint8_t *y)
             num_store_int(d, x, sc_eval_int(op, d, num_load_int(d, x), num_load_int(d, y), 0));
 }
 
+/* Arithmetic with another constant, which is read through the same view. */
 static void read_scalar(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                         int64_t first, int64_t n, uint8_t *out)
 {
@@ -521,6 +531,8 @@ static void read_pad_one(const ir_module *m, const ir_const *k, uint32_t level, 
     read_view(m, k, level - 1, v, 0, 1, out);
 }
 
+/* Reads below the pad in one go if the view has a form there, and then fills in the pad's
+ * value; else element by element. */
 static void read_pad(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                      int64_t first, int64_t n, uint8_t *out)
 {

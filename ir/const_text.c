@@ -175,6 +175,7 @@ void const_print_data(const ir_const *c, bool brief, text *out)
 
 /* ---- parsing ----------------------------------------------------------------- */
 
+/* f32 is not read as f64 and rounded again: twice rounded is not always once rounded. */
 static bool parse_float(const char **s, ir_dtype d, uint8_t *out)
 {
     char *end;
@@ -205,6 +206,7 @@ static bool parse_u64(const char **s, uint8_t *out)
     return errno == 0;
 }
 
+/* One number of the element type, to its bytes in memory; false if it has no such value. */
 static bool parse_number(const char **s, ir_dtype d, uint8_t *out)
 {
     int64_t v;
@@ -252,6 +254,8 @@ static bool file_size(const ir_type *t, int64_t count, size_t *size)
     return true;
 }
 
+/* ['splat'] 'x"' hex digits '"' of which all to the first quote is taken: one element if
+ * `splat`, else all.  Null, or what was expected. */
 static const char *parse_bytes(ir_module *m, const char **s, const ir_type *type,
                                bool splat, uint32_t *id)
 {
@@ -270,6 +274,7 @@ static const char *parse_bytes(ir_module *m, const char **s, const ir_type *type
     return NULL;
 }
 
+/* '[' NUMBER {',' NUMBER} ']' of which '[' is taken.  Null, or what was expected. */
 static const char *parse_list(ir_module *m, const char **s, const ir_type *type, uint32_t *id)
 {
     int64_t count = type_count_const(&m->types, type), n = 0;
@@ -287,6 +292,7 @@ static const char *parse_list(ir_module *m, const char **s, const ir_type *type,
     return NULL;
 }
 
+/* '[' TEXT {',' TEXT} ']' with texts in quotes: one if `splat`, else one an element. */
 static const char *parse_strings(ir_module *m, const char **s, const ir_type *type, bool splat,
                                  uint32_t *id)
 {

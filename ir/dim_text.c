@@ -195,6 +195,7 @@ static bool read_quoted(reader *r, ir_dim *out)
     return name;
 }
 
+/* NAME | FUNCTION '(' dim {',' dim} ')' */
 static bool read_name(reader *r, ir_dim *out)
 {
     const char *name = lex_name(&r->s, r->t->mem);
@@ -209,6 +210,7 @@ static bool read_name(reader *r, ir_dim *out)
     return false;
 }
 
+/* atom := '-' atom | INT | '(' dim ')' | NAME | FUNCTION '(' dim {',' dim} ')' */
 static bool read_atom(reader *r, ir_dim *out)
 {
     bool ok = false;
@@ -230,6 +232,7 @@ static bool read_atom(reader *r, ir_dim *out)
     return ok;
 }
 
+/* product := atom {('*' | '/' | '%') atom}, from the left */
 static bool read_product(reader *r, ir_dim *out)
 {
     ir_dim b;
@@ -250,6 +253,7 @@ static bool read_product(reader *r, ir_dim *out)
     }
 }
 
+/* dim := product {('+' | '-') product} */
 static bool read_sum(reader *r, ir_dim *out)
 {
     ir_dim b;

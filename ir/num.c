@@ -57,6 +57,8 @@ static unsigned code_finite(const format *f, double a)
            (unsigned)nearbyint(ldexp(a, f->mbits - e));
 }
 
+/* The code of v.  What is too large becomes the greatest finite value if `saturate`, or if
+ * the format has nothing else, else infinity or NaN. */
 static unsigned encode(const format *f, double v, bool saturate)
 {
     unsigned sign = signbit(v) ? sign_bit(f) : 0;
@@ -72,6 +74,7 @@ static unsigned encode(const format *f, double v, bool saturate)
     return code || f->special != FNUZ ? sign | code : 0;
 }
 
+/* The value of a code, which a double always holds. */
 static double decode(const format *f, unsigned code)
 {
     unsigned bits = code & (sign_bit(f) - 1);

@@ -143,6 +143,7 @@ void type_print(const type_table *t, const ir_type *x, text *out)
 
 static bool parse(type_table *t, const char **s, const ir_type **out, int depth);
 
+/* ('seq<' | 'opt<') type '>' */
 static bool parse_wrapped(type_table *t, const char **s, const ir_type **out,
                           int depth, bool seq)
 {
@@ -156,6 +157,7 @@ static bool parse_wrapped(type_table *t, const char **s, const ir_type **out,
     return true;
 }
 
+/* DTYPE '[' [dim {',' dim}] ']' */
 static bool parse_tensor(type_table *t, const char **s, const ir_type **out)
 {
     size_t n = strcspn(*s, "[ ,:>)\n");
@@ -180,6 +182,7 @@ static bool parse_tensor(type_table *t, const char **s, const ir_type **out)
     return true;
 }
 
+/* type := DTYPE '[' [dim {',' dim}] ']' | 'seq<' type '>' | 'opt<' type '>' | 'never' */
 static bool parse(type_table *t, const char **s, const ir_type **out, int depth)
 {
     enum { MAX_DEPTH = 32 };

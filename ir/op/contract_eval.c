@@ -44,6 +44,8 @@ typedef struct source {
     void *owned;
 } source;
 
+/* Elements in a type that sums can be made of: f32 is read where it lies, others are
+ * widened once. */
 static bool open_source(ir_eval *e, const ir_val *v, source *s)
 {
     int64_t n = val_count(v);

@@ -74,6 +74,7 @@ bool ir_infer_cast(ir_infer *in)
 
 /* ---- evaluation ---------------------------------------------------------------- */
 
+/* A scalar function of f32 by its row: computed as double, rounded once. */
 static void map_f32(sc_op op, int64_t n, const float *x, const float *y, const float *z,
                     float *r)
 {

@@ -378,6 +378,8 @@ static ir_val *values_of(ir_call *c, const struct ir_attr_UNIQUE *a, const group
     return r;
 }
 
+/* Sorts the rows, groups equal neighbours, and numbers the groups by first appearance where
+ * the result is not to be sorted. */
 static bool unique(ir_call *c, const struct ir_attr_UNIQUE *a, const rows *r, int64_t count)
 {
     int64_t n = max_i64(count, 1), *room = eval_scratch(c->e, 5 * n, sizeof *room);

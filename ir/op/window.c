@@ -25,6 +25,7 @@ static ir_dim windows(dim_table *t, const window_attr *a, int i, ir_dim d)
     return dim_add(t, dim_div(t, room, a->stride.at[i]), one);
 }
 
+/* Both ops: `result` is the dtype, DT_NONE that of x. */
 static bool infer(ir_infer *in, ir_dtype result, const window_attr *a)
 {
     ir_dim dim[IR_MAX_RANK];
@@ -67,6 +68,7 @@ typedef struct box {
     int64_t out[IR_MAX_RANK], own[IR_MAX_RANK];
 } box;
 
+/* The numbers of this run: windows, and the extents of the result. */
 static bool box_of(ir_call *c, const window_attr *a, box *b)
 {
     const ir_val *x = c->in[0];
@@ -110,6 +112,7 @@ static int64_t clip(const box *b, const ir_val *x, const int64_t *at, walk *w)
     return start;
 }
 
+/* Reduces the elements that the walk meets from `start` on, wide, and stores the result. */
 static void reduce_box(ir_redop op, const ir_val *x, int64_t start, walk *w, uint8_t *out)
 {
     ir_dtype d = x->dtype;
@@ -138,6 +141,7 @@ static int64_t best_of(ir_redop op, const ir_val *x, int64_t start, walk *w)
     return best;
 }
 
+/* Both ops; the cost is charged before the first window is looked at. */
 static bool eval(ir_call *c, const window_attr *a, bool arg)
 {
     const ir_val *x = c->in[0];
