@@ -168,8 +168,13 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return "the tile takes more registers than there are";
     if (!s->pack && p->second != OPERAND_STORED)
         return "an operand that is not stored row by row is read in panels (pack=1)";
-    if (s->group && p->rows < 0)
-        return "rows that only the run knows are in no groups";
+    if (s->group && (p->height || p->rows < 0))
+        return p->height ? "rows of an image are in chunks, not in groups"
+                         : "rows that only the run knows are in no groups";
+    if (s->chunks && !p->height)
+        return "only rows of an image are in chunks";
+    if (p->height > 0 && s->chunks > p->height)
+        return "there are more chunks than rows of the image";
     if (p->lanes && s->lanes != p->lanes)
         return "the lanes are those of a block of channels";
     if (p->whole && s->parts > 1)

@@ -40,6 +40,8 @@ typedef struct problem {
     ir_dtype sums;              /* element type of the sums */
     int lanes;                  /* of a vector; 0: target_lanes */
     operand_place second;
+    int64_t height;             /* rows of an image, which chunks cut; -1: known at run time
+                                   only; 0: no image, whose rows are in groups */
     bool near;                  /* rows of the first operand are neighbours in memory */
     bool by_lanes;              /* the first operand has an element for each lane, not one
                                    for all: a tile is one vector wide */
@@ -53,7 +55,8 @@ void problem_print(const problem *p, text *out);
 
 /* The schedule that is chosen for it. */
 schedule schedule_product(const target *t, const problem *p);
-/* Why the target cannot solve it so; null if it can. */
+/* Why the target cannot solve it so, or does not read a field that is set; null if it can
+ * and does. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s);
 
 /* Sums of each element in a tile of so many rows: enough to keep the units busy

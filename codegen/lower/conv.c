@@ -25,6 +25,12 @@ ir_ints conv_channels(const conv *c)
     return c->depthwise ? c->at->yg : c->at->yo;
 }
 
+/* Rows of the result: one where its only spatial axis is the tiles'. */
+static ir_dim height_of(const conv *c)
+{
+    return c->spatial > 1 ? c->ty->dim[c->at->ys.at[0]] : (ir_dim){1};
+}
+
 /* ---- packing --------------------------------------------------------------------- */
 
 /* The weights' axes of groups, channels, features and taps. */
@@ -212,7 +218,7 @@ static bool make_kernel(conv *c)
     job_kernel(c->j, &b, c->depthwise ? "depthwise" : "conv");
     b.k->schedule = c->s;
     ir_dim channels = conv_extent(c, conv_channels(c), c->ty);
-    ir_dim height = c->spatial > 1 ? c->ty->dim[a->ys.at[0]] : (ir_dim){1};
+    ir_dim height = height_of(c);
     outer[n++] = conv_extent(c, a->yb, c->ty);
     outer[n++] = c->depthwise ? (ir_dim){1} : conv_extent(c, a->yg, c->ty);
     n++;
@@ -369,13 +375,15 @@ static schedule choose_schedule(conv *c)
     int last = c->spatial - 1, lanes = choose_lanes(c);
     ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
     problem p = {.rows = -1, .columns = -1, .row_bytes = -1, .sums = c->acc, .lanes = lanes,
-                 .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART,
+                 .height = -1, .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART,
                  .near = true, .by_lanes = c->depthwise,
                  .far_ahead = reads_far(c)};
     text name = {0};
 
     c->whole = p.whole = !is_shared(c);
     dim_const(t, width, &p.rows);
+    if (dim_const(t, height_of(c), &p.height))
+        p.height = max_i64(p.height, 1);
     if (c->depthwise)
         p.columns = lanes;
     else

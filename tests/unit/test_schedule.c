@@ -67,41 +67,115 @@ static void test_unused(void **state)
     diag_free(&d);
 }
 
-/* What is chosen can be followed, whatever the target, the type and the extents. */
+/* One of many problems, by a number that tells its facts: products whose second operand
+ * lies in each place, and convolutions, depthwise or not, that read near or far. */
+static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t columns, int kind)
+{
+    problem p = {.rows = rows, .columns = columns, .row_bytes = columns, .sums = sums,
+                 .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2};
+
+    if (p.near) {
+        p.lanes = target_lanes(t, sums) / (kind % 2 + 1);
+        p.by_lanes = kind / 12 % 2;
+        p.far_ahead = kind / 24 % 2;
+        p.height = kind % 4 ? kind % 4 : -1;
+        p.row_bytes = -1;
+        p.columns = p.by_lanes ? p.lanes : columns;
+    }
+    return p;
+}
+
+static void expect_fits(const target *t, const problem *p)
+{
+    schedule s = schedule_product(t, p);
+
+    assert_null(schedule_fault(t, p, &s));
+}
+
+/* What is chosen can be followed, whatever the target, the type, the extents and the
+ * operands. */
 static void test_choices_fit(void **state)
 {
-    static const char *const cpu[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+    static const char *const cpu[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"};
     static const ir_dtype sums[] = {DT_F32, DT_F64, DT_I8, DT_I16, DT_I32, DT_I64};
     static const int64_t extents[] = {-1, 0, 1, 2, 3, 5, 7, 16, 17, 80, 96, 1000, INT64_MAX};
+    enum { KINDS = 48 };
 
     (void)state;
     for (size_t c = 0; c < COUNT(cpu); c++)
         for (size_t d = 0; d < COUNT(sums); d++)
             for (size_t m = 0; m < COUNT(extents); m++)
-                for (size_t n = 0; n < COUNT(extents); n++) {
+                for (size_t n = 0; n < COUNT(extents) * KINDS; n++) {
                     target t;
                     assert_true(target_find(cpu[c], &t));
-                    const problem p = {.rows = extents[m], .columns = extents[n],
-                                       .row_bytes = extents[n], .sums = sums[d],
-                                       .second = OPERAND_STORED, .near = m % 2};
-                    schedule s = schedule_product(&t, &p);
-                    assert_null(schedule_fault(&t, &p, &s));
+                    problem p = problem_of(&t, sums[d], extents[m], extents[n / KINDS],
+                                           (int)(n % KINDS));
+                    expect_fits(&t, &p);
                 }
+}
+
+/* Text of a schedule, and why x86-64-v3 cannot solve the problem so; null if it can. */
+static void expect_fault(const problem *p, const char *source, const char *want)
+{
+    const char *s = source, *expected;
+    schedule given;
+    target t;
+
+    assert_true(target_find("x86-64-v3", &t));
+    assert_true(schedule_parse(&s, &given, &expected));
+    const char *fault = schedule_fault(&t, p, &given);
+    assert_string_equal(fault ? fault : "none", want);
 }
 
 static void test_faults(void **state)
 {
-    target t;
+    static const char least[] = "rows, vectors, lanes and parts are at least 1";
+    static const char tile[] = "the tile takes more registers than there are";
     const problem p = {.rows = 64, .columns = 64, .sums = DT_F32, .second = OPERAND_CONST};
+    const problem stored = {.rows = -1, .columns = 64, .sums = DT_F32, .second = OPERAND_STORED};
 
     (void)state;
-    assert_true(target_find("x86-64-v3", &t));
-    assert_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 1, .pack = 1}));
-    assert_non_null(schedule_fault(&t, &p, &(schedule){7, 2, 8, 1, .pack = 1}));
-    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 16, 1, .pack = 1}));
-    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 6, 1, .pack = 1}));
-    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 0, .pack = 1}));
-    assert_non_null(schedule_fault(&t, &p, &(schedule){6, 2, 8, 1, .pack = 0}));
+    expect_fault(&p, "schedule{rows=6 vectors=2 lanes=8 parts=1 pack=1 group=2}", "none");
+    expect_fault(&p, "schedule{rows=7 vectors=2 lanes=8 parts=1 pack=1}", tile);
+    expect_fault(&p, "schedule{rows=6 vectors=2 lanes=16 parts=1 pack=1}", tile);
+    expect_fault(&p, "schedule{rows=6 vectors=2 lanes=6 parts=1 pack=1}",
+                 "lanes and parts are powers of two");
+    expect_fault(&p, "schedule{rows=6 vectors=2 lanes=8 pack=1}", least);
+    expect_fault(&p, "schedule{rows=6 vectors=2 lanes=8 parts=1}",
+                 "an operand that is not stored row by row is read in panels (pack=1)");
+    expect_fault(&stored, "schedule{rows=6 vectors=2 lanes=8 parts=1}", "none");
+    expect_fault(&stored, "schedule{rows=6 vectors=2 lanes=8 parts=1 ahead=256}",
+                 "only panels are fetched ahead");
+    expect_fault(&stored, "schedule{rows=6 vectors=2 lanes=8 parts=1 group=2}",
+                 "rows that only the run knows are in no groups");
+}
+
+/* A field that the problem's template does not read is refused. */
+static void test_idle_fields(void **state)
+{
+    const problem dot = {.rows = 64, .columns = 64, .sums = DT_F32, .second = OPERAND_CONST};
+    const problem conv = {.rows = 56, .columns = 64, .sums = DT_F32, .lanes = 8, .height = 4,
+                          .second = OPERAND_CONST, .near = true, .whole = true};
+    const problem depthwise = {.rows = 56, .columns = 8, .sums = DT_F32, .lanes = 8, .height = -1,
+                               .second = OPERAND_CONST, .near = true, .by_lanes = true};
+
+    (void)state;
+    expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=2}",
+                 "only rows of an image are in chunks");
+    expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 next=1}",
+                 "the next tile's operand is in the cache");
+    expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=4}", "none");
+    expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=5}",
+                 "there are more chunks than rows of the image");
+    expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 group=2}",
+                 "rows of an image are in chunks, not in groups");
+    expect_fault(&conv, "schedule{rows=2 vectors=2 lanes=16 parts=1 pack=1}",
+                 "the lanes are those of a block of channels");
+    expect_fault(&conv, "schedule{rows=2 vectors=2 lanes=8 parts=2 pack=1}",
+                 "sums of so few products are in one part");
+    expect_fault(&depthwise, "schedule{rows=4 vectors=1 lanes=8 parts=1 pack=1 chunks=9}", "none");
+    expect_fault(&depthwise, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1}",
+                 "its tile is one vector wide");
 }
 
 int main(void)
@@ -109,7 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),        cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_unused),      cmocka_unit_test(test_choices_fit),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_faults),      cmocka_unit_test(test_idle_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
