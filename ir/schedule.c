@@ -127,8 +127,8 @@ static bool repays_packing(const problem *p, const schedule *s)
  * foresees; not where a row of them is all that a sum needs. */
 static int32_t choose_ahead(const target *t, const problem *p, const schedule *s)
 {
-    enum { LONG = 64, FEWEST_ROWS = 4, DISTANCE = 2048 };
-    bool waits = s->rows < FEWEST_ROWS || t->vector_bytes < LONG;
+    enum { LONG = 64, DISTANCE = 2048 };
+    bool waits = s->rows < SCHEDULE_FETCH_ROWS || t->vector_bytes < LONG;
 
     return s->pack && !p->by_lanes && !waits ? DISTANCE : 0;
 }

@@ -11,7 +11,10 @@
 
 #include "target.h"
 
-enum { SCHEDULE_MAX_PARTS = 64 };
+enum {
+    SCHEDULE_MAX_PARTS = 64,
+    SCHEDULE_FETCH_ROWS = 4,    /* the fewest of a tile that gains by fetching panels ahead */
+};
 
 typedef struct schedule {
 #define SCHEDULE(field, most) int32_t field;
@@ -62,6 +65,12 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
+/* Does a tile of so many rows fetch panels ahead?  One of few rows waits for the panel in
+ * any case, and does so only where the schedule has no larger ones. */
+static inline bool schedule_fetches(const schedule *s, int rows)
+{
+    return s->ahead && (rows >= SCHEDULE_FETCH_ROWS || rows >= s->rows);
+}
 /* Bytes of the second cache that what is read again may fill: half, for the rest is
  * taken by what goes by meanwhile. */
 static inline int64_t schedule_cache(const target *t)

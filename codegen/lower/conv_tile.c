@@ -190,7 +190,7 @@ static void fetch_weights(const conv_tile *x, const features *f)
 {
     lp_expr zero = lp_int(x->t.b->k, 0);
 
-    if (tile_fetches(&x->t))
+    if (schedule_fetches(x->t.s, x->t.rows))
         tile_fetch(&x->t, x->weights, LP(x->at->g, x->t.panel, linear_tap(x),
                                          tile_ahead(&x->t, x->weights, f->linear), zero));
 }

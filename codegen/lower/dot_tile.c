@@ -75,7 +75,7 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     lp_expr begin = lp_int(p, 0);
     int64_t all;
     int open = 1;
-    bool ahead = tile_fetches(&x->t);
+    bool ahead = schedule_fetches(x->t.s, x->t.rows);
 
     if (ahead && x->nth && step == 1 && lp_is_int(p, end, &all) && all % BLOCK == 0) {
         begin = lp_loop(p, LP_FOR, "block", begin, end, BLOCK);

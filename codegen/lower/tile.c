@@ -65,14 +65,6 @@ void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a,
     close_loops(t, at);
 }
 
-/* Tiles of few rows wait for the panel in any case. */
-bool tile_fetches(const tile *t)
-{
-    enum { FEWEST_ROWS = 4 };
-
-    return t->s->ahead && t->rows >= min_i64(FEWEST_ROWS, t->s->rows);
-}
-
 lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row)
 {
     lp_kernel *k = t->b->k;

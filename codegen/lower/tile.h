@@ -47,9 +47,8 @@ void tile_make(tile *t, int rows);
 tile_place tile_open(const tile *t, int lo, int hi);
 /* Adds a * b to the sums' part `part`, and closes the loops. */
 void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a, lp_expr b);
-/* Does the tile fetch panels before it needs them?  And the row of a panel that it
- * then reads schedule.ahead bytes after `row`. */
-bool tile_fetches(const tile *t);
+/* The row of a panel that a tile which fetches ahead reads schedule.ahead bytes after
+ * `row`. */
 lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row);
 /* Fetches the row of a panel that begins at idx. */
 void tile_fetch(const tile *t, lp_buf panels, const lp_expr *idx);
