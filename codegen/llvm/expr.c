@@ -43,22 +43,6 @@ static bool is_reg(const emit *e, lp_buf b)
     return e->k->buf.at[b].space == LP_REG;
 }
 
-bool emit_varies(emit *e, lp_expr x)
-{
-    const lp_node *n = lp_at(e->k, x);
-
-    if (e->lanes == 1)
-        return false;
-    if (n->kind == LX_VAR)
-        return e->var[n->ref].vec != NULL;
-    if (n->kind == LX_LOAD && is_reg(e, n->ref) && e->wide[n->ref] > 1)
-        return true;
-    for (uint32_t i = 0; i < n->narg; i++)
-        if (emit_varies(e, e->k->arg.at[n->arg + i]))
-            return true;
-    return false;
-}
-
 /* Is every dependence on the lane through the vec variable itself? */
 static bool only_through_var(emit *e, lp_expr x)
 {
@@ -66,7 +50,7 @@ static bool only_through_var(emit *e, lp_expr x)
 
     if (n->kind == LX_VAR)
         return !e->var[n->ref].vec || n->ref == e->vec_var;
-    if (n->kind == LX_LOAD && emit_varies(e, x))
+    if (n->kind == LX_LOAD && lp_differs(&e->differs, x))
         return false;
     for (uint32_t i = 0; i < n->narg; i++)
         if (!only_through_var(e, e->k->arg.at[n->arg + i]))
@@ -237,7 +221,7 @@ static int lane_stride(emit *e, lp_expr offset)
     lp_expr stride;
     int64_t s;
 
-    if (!emit_varies(e, offset))
+    if (!lp_differs(&e->differs, offset))
         return 0;
     if (only_through_var(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
         lp_is_int(e->k, stride, &s) && s >= 1 && s <= MOST)
@@ -274,7 +258,7 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
     if (!vector)
         return cond ? guarded_scalar(e, b, offset, cond)
                     : load_scalar(e, b, emit_scalar(e, offset));
-    bool cond_varies = cond && emit_varies(e, cond);
+    bool cond_varies = cond && lp_differs(&e->differs, cond);
     int stride = lane_stride(e, offset);
     if (stride == 0 && !cond_varies)
         return emit_splat(e, cond ? guarded_scalar(e, b, offset, cond)
@@ -310,7 +294,7 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
         bool ok = lp_is_int(e->k, buf->dims[i], &extent);
         ICE_IF(!ok, "extent of a register buffer");
         value at;
-        if (i == buf->rank - 1 && *lanes == 1 && emit_varies(e, idx[i])) {
+        if (i == buf->rank - 1 && *lanes == 1 && lp_differs(&e->differs, idx[i])) {
             ICE_IF(extent < e->lanes, "register row of %lld in a loop of %d lanes",
                    (long long)extent, e->lanes);
             *lanes = e->lanes;
@@ -443,5 +427,5 @@ value emit_scalar(emit *e, lp_expr x)
 
 value emit_vector(emit *e, lp_expr x)
 {
-    return emit_varies(e, x) ? remembered(e, x, true) : emit_splat(e, emit_scalar(e, x));
+    return lp_differs(&e->differs, x) ? remembered(e, x, true) : emit_splat(e, emit_scalar(e, x));
 }

@@ -25,6 +25,7 @@ typedef struct emit {
     value *base;                /* by lp_buf: address of its first element */
     uint32_t *wide;             /* by lp_buf: lanes of a reg local of a vec loop */
     int lanes;                  /* of the vec loop around, 1 outside */
+    lp_lanes differs;           /* which expressions do, in a vec loop */
     lp_var vec_var;             /* its variable */
     value mask;                 /* <lanes x i1> of active lanes; null: all */
     value *memo[2];             /* by expression: scalar, vector; per statement */
@@ -42,7 +43,6 @@ type emit_wide(type t, int lanes);
 /* The expression: a scalar (that of the first lane), or one value per lane. */
 value emit_scalar(emit *e, lp_expr x);
 value emit_vector(emit *e, lp_expr x);
-bool emit_varies(emit *e, lp_expr x);       /* between the lanes? */
 value emit_splat(emit *e, value v);
 value emit_i64(emit *e, int64_t v);
 void emit_new_statement(emit *e);

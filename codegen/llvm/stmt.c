@@ -175,7 +175,7 @@ static void let(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     slot *v = &e->var[s->var[0]];
 
-    if (emit_varies(e, s->value)) {
+    if (lp_differs(&e->differs, s->value)) {
         value x = emit_vector(e, s->value);
         v->vec = x;
         v->scalar = NULL;
@@ -228,7 +228,7 @@ static void masked_if(emit *e, const lp_stmt *s)
 static void branch(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
-    if (emit_varies(e, s->value)) {
+    if (lp_differs(&e->differs, s->value)) {
         masked_if(e, s);
         return;
     }
@@ -377,6 +377,7 @@ void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lanes = 1};
     char name[300];
 
+    lp_lanes_open(&e.differs, k);
     e.b = LLVMCreateBuilderInContext(e.cx);
     e.var = mem_alloc((k->var.len + 1) * sizeof *e.var);
     e.base = mem_alloc((k->buf.len + 1) * sizeof *e.base);
@@ -401,6 +402,7 @@ void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     LLVMBuildRetVoid(e.b);
     wrapper(&e, e.fn, k->param.len, k->dim.len);
     LLVMDisposeBuilder(e.b);
+    lp_lanes_close(&e.differs);
     for (int i = 0; i < 2; i++)
         mem_free(e.memo[i]);
     mem_free(e.var);

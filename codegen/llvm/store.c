@@ -193,7 +193,8 @@ void emit_store(emit *e, const lp_stmt *s)
         return;
     }
     value v = emit_vector(e, s->value);
-    bool linear = emit_varies(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
+    bool linear = lp_differs(&e->differs, offset) &&
+                  lp_linear_in(e->k, offset, e->vec_var, &stride) &&
                   lp_is_int(e->k, stride, &n) && n == 1;
     emit_new_statement(e);
     if (linear && !(s->accum && e->mask))

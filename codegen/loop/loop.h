@@ -306,6 +306,16 @@ int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns);
 lp_expr lp_kernel_scratch(lp_kernel *k);
 /* Value of an i64 expression over dims; values in the order of k->dim. */
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values);
+/* Which expressions differ between the lanes of the vec loop around them.  In
+ * `vec v in 0..n step 8 { let x = a[v]; .. }` v, x and v % 4 do, n and a[n] do not. */
+typedef struct lp_lanes {
+    const lp_kernel *k;          /* expressions may be added to it */
+    bool *var, *buf;             /* by lp_var, lp_buf: a lane's own */
+    VEC(uint8_t) expr;           /* what lp_differs remembers */
+} lp_lanes;
+void lp_lanes_open(lp_lanes *l, const lp_kernel *k);
+void lp_lanes_close(lp_lanes *l);
+bool lp_differs(lp_lanes *l, lp_expr e);
 /* Offset in elements of b[idx]: the sum of index times stride. */
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx);
 /* Elements between neighbours along the axis. */

@@ -10,12 +10,8 @@ enum {
     MAX_REGISTERS = 1 << 16,        /* elements of a register buffer */
 };
 
-/* Whether a name can be used at present and, if so, whether the lanes of the vec loop
- * around share one value or element of it. */
-typedef enum scope { OUT_OF_SCOPE, SHARED, PER_LANE } scope;
-
 /* The walk.  At `acc[v % 8] += x` in `par i {.. vec masked v in 0..n step 8 {..}}`, par
- * and vec are these loops, var[v] is PER_LANE, var[i] is SHARED, and v % 8 varies. */
+ * and vec are these loops, var[v] and var[i] are set. */
 typedef struct checker {
     lp_kernel *k;
     diag *d;
@@ -23,9 +19,9 @@ typedef struct checker {
     const lp_stmt *par, *vec;       /* the loops around it, a vec loop of several lanes */
     bool has_par;                   /* the kernel has a parallel loop */
     bool over_dims;                 /* the expression may hold dims, but nothing else */
-    uint8_t *var, *buf;             /* scope, by lp_var and lp_buf */
+    bool *var, *buf;                /* by lp_var and lp_buf: is it in scope? */
     uint32_t *seen, now;            /* seen[e] == now: e was checked in this statement */
-    bool *varies;                   /* by expression: its lanes may differ */
+    lp_lanes lanes;
 } checker;
 
 static bool fail(checker *c, const char *what, const char *problem)
@@ -49,6 +45,11 @@ static bool fail_buf(checker *c, lp_buf b, const char *problem)
 }
 
 /* ---- expressions ------------------------------------------------------------- */
+
+static bool differs(checker *c, lp_expr e)
+{
+    return lp_differs(&c->lanes, e);
+}
 
 static ir_dtype arg_dtype(const checker *c, const lp_node *n, uint32_t i)
 {
@@ -111,12 +112,10 @@ static bool reg_index(checker *c, lp_buf b, const lp_expr *idx);
 static bool check_name(checker *c, lp_expr e, const lp_node *n)
 {
     if (n->kind == LX_VAR) {
-        c->varies[e] = c->var[n->ref] == PER_LANE;
         if (c->over_dims && c->k->var.at[n->ref].kind != LP_DIM)
             return fail_expr(c, e, "is not a dim");
         return c->var[n->ref] || fail_expr(c, e, "is used out of its scope");
     }
-    c->varies[e] |= c->buf[n->ref] == PER_LANE;
     if (c->over_dims)
         return fail_expr(c, e, "is no expression over dims");
     if (!c->buf[n->ref])
@@ -131,13 +130,9 @@ static bool check_expr(checker *c, lp_expr e)
         return true;
     const lp_node *n = lp_at(c->k, e);
     c->seen[e] = c->now;
-    c->varies[e] = false;
-    for (uint32_t i = 0; i < n->narg; i++) {
-        lp_expr arg = c->k->arg.at[n->arg + i];
-        if (!check_expr(c, arg))
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!check_expr(c, c->k->arg.at[n->arg + i]))
             return false;
-        c->varies[e] |= c->varies[arg];
-    }
     if (!node_types(c, n))
         return fail_expr(c, e, "has operands of the wrong types");
     return (n->kind != LX_VAR && n->kind != LX_LOAD) || check_name(c, e, n);
@@ -180,7 +175,7 @@ static int64_t extent_of(const checker *c, lp_buf b, int axis)
 }
 
 /* Is e the variable v, or v behind something that all lanes share? */
-static bool is_shifted(const checker *c, lp_expr e, lp_var v)
+static bool is_shifted(checker *c, lp_expr e, lp_var v)
 {
     const lp_node *n = lp_at(c->k, e);
     const lp_expr *a = c->k->arg.at + n->arg;
@@ -188,13 +183,13 @@ static bool is_shifted(const checker *c, lp_expr e, lp_var v)
     if (n->kind == LX_VAR)
         return n->ref == v;
     return n->kind == LX_SCALAR && n->op == SC_ADD &&
-           ((is_shifted(c, a[0], v) && !c->varies[a[1]]) ||
-            (is_shifted(c, a[1], v) && !c->varies[a[0]]));
+           ((is_shifted(c, a[0], v) && !differs(c, a[1])) ||
+            (is_shifted(c, a[1], v) && !differs(c, a[0])));
 }
 
 /* A vec loop's lanes stand side by side in a register row: v, perhaps behind other
  * elements of the row, or v % lanes, from a multiple of the lanes on. */
-static bool lane_index(const checker *c, lp_expr e, int64_t lanes, int64_t extent)
+static bool lane_index(checker *c, lp_expr e, int64_t lanes, int64_t extent)
 {
     const lp_node *n = lp_at(c->k, e), *lo = lp_at(c->k, c->vec->lo[0]);
     int64_t by;
@@ -216,9 +211,9 @@ static bool reg_index(checker *c, lp_buf b, const lp_expr *idx)
     int rank = c->k->buf.at[b].rank;
 
     for (int i = 0; i < rank; i++) {
-        if (!c->varies[idx[i]])
+        if (!differs(c, idx[i]))
             continue;
-        if (c->buf[b] == PER_LANE || i < rank - 1 || !c->vec)
+        if (c->lanes.buf[b] || i < rank - 1 || !c->vec)
             return fail_buf(c, b, "in registers has an index that differs between lanes");
         if (!lane_index(c, idx[i], c->vec->step[0], extent_of(c, b, i)))
             return fail_buf(c, b, "in registers has a row that is not the lanes of its loop");
@@ -284,14 +279,14 @@ static bool check_written(checker *c, lp_buf b, const lp_expr *idx)
 
 /* Does the store give an element of a register buffer, which all lanes share, a value
  * for each lane?  One of them would win. */
-static bool store_differs(const checker *c, const lp_stmt *s)
+static bool store_differs(checker *c, const lp_stmt *s)
 {
     const lp_buffer *buf = &c->k->buf.at[s->buf];
 
-    if (!c->vec || buf->space != LP_REG || c->buf[s->buf] == PER_LANE)
+    if (!c->vec || buf->space != LP_REG || c->lanes.buf[s->buf])
         return false;
-    bool row = buf->rank && c->varies[s->idx[buf->rank - 1]];
-    return !row && (c->varies[s->value] || s->accum == SC_ADD || s->accum == SC_MUL);
+    bool row = buf->rank && differs(c, s->idx[buf->rank - 1]);
+    return !row && (differs(c, s->value) || s->accum == SC_ADD || s->accum == SC_MUL);
 }
 
 static bool check_store(checker *c, const lp_stmt *s)
@@ -315,16 +310,14 @@ static bool check_local(checker *c, const lp_stmt *s)
         return false;
     if (space == LP_ROW && (c->vec || s->value))
         return fail_buf(c, s->buf, c->vec ? "is a row inside a vec loop" : "is a row with a fill");
-    c->buf[s->buf] = c->vec ? PER_LANE : SHARED;
+    c->buf[s->buf] = true;
     return !s->value || check_type(c, s->value, c->k->buf.at[s->buf].dtype);
 }
 
 static bool check_let(checker *c, const lp_stmt *s)
 {
-    if (!check_expr(c, s->value))
-        return false;
-    c->var[s->var[0]] = c->varies[s->value] ? PER_LANE : SHARED;
-    return true;
+    c->var[s->var[0]] = check_expr(c, s->value);
+    return c->var[s->var[0]];
 }
 
 static bool check_fold(checker *c, const lp_stmt *s)
@@ -333,13 +326,13 @@ static bool check_fold(checker *c, const lp_stmt *s)
     const sc_info *op = sc_of(s->accum);
     int64_t n = buf->rank == 1 ? extent_of(c, s->from, 0) : 0;
 
-    if (c->buf[s->from] != SHARED)
+    if (!c->buf[s->from] || c->lanes.buf[s->from])
         return fail_buf(c, s->from, "is folded out of its scope");
     if (buf->space != LP_REG || n < 1 || n > LP_MAX_LANES || (n & (n - 1)))
         return fail_buf(c, s->from, "is folded, but no register row of 1, 2, 4 .. elements");
     if (op->args != 2 || op->result != SC_SAME || !sc_accepts(s->accum, buf->dtype))
         return fail_buf(c, s->from, "is folded by a function that its type does not have");
-    c->var[s->var[0]] = SHARED;
+    c->var[s->var[0]] = true;
     return true;
 }
 
@@ -400,7 +393,7 @@ static bool check_bounds(checker *c, const lp_stmt *s, const char *name)
         return check_dims(c, s->lo, n) && check_dims(c, s->hi, n);
     if (!check_list(c, s->lo, n) || !check_list(c, s->hi, n))
         return false;
-    return (!c->varies[s->lo[0]] && !c->varies[s->hi[0]]) ||
+    return (!differs(c, s->lo[0]) && !differs(c, s->hi[0])) ||
            fail(c, name, "has bounds that differ between lanes");
 }
 
@@ -411,16 +404,15 @@ static bool check_loop(checker *c, const lp_stmt *s, int depth)
 
     if (!check_bounds(c, s, name) || !check_loop_kind(c, s, depth, name))
         return false;
-    bool lanes = s->kind == LP_VEC && s->step[0] > 1;
     if (s->kind == LP_PAR)
         c->par = s;
-    if (lanes)
+    if (s->kind == LP_VEC && s->step[0] > 1)
         c->vec = s;
     for (uint32_t i = 0; i < s->nvar; i++)
-        c->var[s->var[i]] = lanes ? PER_LANE : SHARED;
+        c->var[s->var[i]] = true;
     bool ok = check_block(c, s->body, depth + 1);
     for (uint32_t i = 0; i < s->nvar; i++)
-        c->var[s->var[i]] = OUT_OF_SCOPE;
+        c->var[s->var[i]] = false;
     c->par = par;
     c->vec = vec;
     return ok;
@@ -454,9 +446,9 @@ static bool check_block(checker *c, const lp_stmt *s, int depth)
             return false;
     for (s = first; s; s = s->next) {
         if (s->op == LP_LOCAL)
-            c->buf[s->buf] = OUT_OF_SCOPE;
+            c->buf[s->buf] = false;
         if (s->op == LP_LET || s->op == LP_FOLD)
-            c->var[s->var[0]] = OUT_OF_SCOPE;
+            c->var[s->var[0]] = false;
     }
     return true;
 }
@@ -467,14 +459,14 @@ static bool check_head(checker *c)
 {
     c->now++;
     for (uint32_t i = 0; i < c->k->dim.len; i++)
-        c->var[c->k->dim.at[i]] = SHARED;
+        c->var[c->k->dim.at[i]] = true;
     for (uint32_t i = 0; i < c->k->param.len; i++) {
         lp_buf b = c->k->param.at[i];
         if (!check_buffer(c, b))
             return false;
         if (is_local(c, b))
             return fail_buf(c, b, "is a parameter: in, out or const");
-        c->buf[b] = SHARED;
+        c->buf[b] = true;
     }
     return true;
 }
@@ -487,13 +479,13 @@ bool lp_verify(lp_kernel *k, diag *d)
     c.var = mem_alloc(k->var.len);
     c.buf = mem_alloc(k->buf.len);
     c.seen = mem_alloc(nodes * sizeof *c.seen);
-    c.varies = mem_alloc(nodes * sizeof *c.varies);
+    lp_lanes_open(&c.lanes, k);
     for (const lp_stmt *s = k->body; s; s = s->next)
         c.has_par |= s->op == LP_LOOP && s->kind == LP_PAR;
     bool ok = check_head(&c) && check_block(&c, k->body, 0);
     mem_free(c.var);
     mem_free(c.buf);
     mem_free(c.seen);
-    mem_free(c.varies);
+    lp_lanes_close(&c.lanes);
     return ok;
 }

@@ -191,6 +191,33 @@ static void test_registers(void **state)
     BAD(ACC(8) "transpose t[0] t[0] 8", "transposed tile");
 }
 
+/* The variables that differ between lanes, by the letters that are their names. */
+static void test_lanes(void **state)
+{
+    diag d;
+    lp_lanes lanes;
+    char differ[8] = "";
+    size_t n = 0;
+    (void)state;
+
+    diag_init(&d);
+    lp_kernel *k = parse("kernel f" XY "for i in 0..n {\n"
+                         "vec masked v in 0..n step 4 { " ACC(1) "a = x[i]\n b = x[v]\n"
+                         "c = add(b, a)\n d = t[0]\n e = i + n\n }\n"
+                         "vec masked w in 0..n step 1 { g = x[w]\n } } }", &d);
+    if (!k || !lp_verify(k, &d))
+        fail_msg("%s", d.message.at[0].text);
+    lp_lanes_open(&lanes, k);
+    for (lp_var v = 1; v < k->var.len; v++)
+        if (lp_differs(&lanes, k->var.at[v].self))
+            differ[n++] = *k->var.at[v].name;
+    assert_string_equal(differ, "vbcd");
+    assert_true(lp_differs(&lanes, lp_mul(k, k->var.at[2].self, k->var.at[3].self)));
+    lp_lanes_close(&lanes);
+    lp_kernel_free(k);
+    diag_free(&d);
+}
+
 static void test_disjoint(void **state)
 {
     (void)state;
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_depth),     cmocka_unit_test(test_types),
         cmocka_unit_test(test_scopes),    cmocka_unit_test(test_buffers),
         cmocka_unit_test(test_loops),     cmocka_unit_test(test_registers),
+        cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_disjoint),  cmocka_unit_test(test_run),
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
