@@ -13,6 +13,29 @@ void lex_space(const char **s)
     }
 }
 
+ir_loc lex_place(const char **s, const char **line, ir_loc *at)
+{
+    lex_space(s);
+    for (const char *q = *line; q < *s; q++)
+        if (*q == '\n') {
+            at->line++;
+            *line = q + 1;
+        }
+    at->col = (uint32_t)(*s - *line) + 1;
+    return *at;
+}
+
+bool lex_expected(const char *s, ir_loc at, const char *what, diag *d)
+{
+    char near[24];
+    size_t n;
+
+    for (n = 0; n < sizeof near - 1 && isgraph((unsigned char)s[n]); n++)
+        near[n] = s[n];
+    near[n] = 0;
+    return diag_error(d, at, D_PARSE, n ? near : "end of text", what);
+}
+
 char lex_peek(const char **s)
 {
     lex_space(s);

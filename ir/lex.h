@@ -4,9 +4,14 @@
 #ifndef INGOT_LEX_H
 #define INGOT_LEX_H
 
-#include "base.h"
+#include "diag.h"
 
 void lex_space(const char **s);
+/* The place of the next word.  *at was that of some character before, on the line that
+ * begins at *line; both are brought up to date. */
+ir_loc lex_place(const char **s, const char **line, ir_loc *at);
+/* Reports that `what` was expected instead of the word at s; false. */
+bool lex_expected(const char *s, ir_loc at, const char *what, diag *d);
 char lex_peek(const char **s);                   /* next character, not taken */
 bool lex_char(const char **s, char c);
 bool lex_word(const char **s, const char *word); /* exactly this word */

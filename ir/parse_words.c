@@ -1,30 +1,16 @@
 /* ir/parse_words.c - what the text of all parts of a module is made of. */
 #include "ir_parse.h"
 
-#include <ctype.h>
-
 ir_loc ir_here(ir_parser *p)
 {
-    lex_space(&p->s);
-    for (const char *q = p->line; q < p->s; q++)
-        if (*q == '\n') {
-            p->loc.line++;
-            p->line = q + 1;
-        }
-    p->loc.col = (uint32_t)(p->s - p->line) + 1;
-    return p->loc;
+    return lex_place(&p->s, &p->line, &p->loc);
 }
 
 bool ir_expected(ir_parser *p, const char *what)
 {
-    char near[24];
-    size_t n;
-
     ir_loc at = ir_here(p);
-    for (n = 0; n < sizeof near - 1 && isgraph((unsigned char)p->s[n]); n++)
-        near[n] = p->s[n];
-    near[n] = 0;
-    return diag_error(p->d, at, D_PARSE, n ? near : "end of text", what);
+
+    return lex_expected(p->s, at, what, p->d);
 }
 
 bool ir_want_char(ir_parser *p, char c)

@@ -18,26 +18,14 @@ enum {
 
 ir_loc parse_here(parser *p)
 {
-    lex_space(&p->s);
-    for (const char *q = p->line; q < p->s; q++)
-        if (*q == '\n') {
-            p->loc.line++;
-            p->line = q + 1;
-        }
-    p->loc.col = (uint32_t)(p->s - p->line) + 1;
-    return p->loc;
+    return lex_place(&p->s, &p->line, &p->loc);
 }
 
 bool parse_expected(parser *p, const char *what)
 {
-    char near[24];
-    size_t n;
-
     ir_loc at = parse_here(p);
-    for (n = 0; n < sizeof near - 1 && isgraph((unsigned char)p->s[n]); n++)
-        near[n] = p->s[n];
-    near[n] = 0;
-    return diag_error(p->d, at, D_PARSE, n ? near : "end of text", what);
+
+    return lex_expected(p->s, at, what, p->d);
 }
 
 bool want_char(parser *p, char c)
