@@ -8,275 +8,12 @@
  * arithmetic work on what the level below gave.  Where a view cannot go below
  * a reshape (axes merged with carries), single elements are computed instead. */
 #include "build.h"
+#include "const_view.h"
 #include "num.h"
-
-enum { VIEW_DIMS = 40, GUARDS = 16 };
-
-typedef struct guard {          /* lo <= base + sum step[i] * index[i] < hi */
-    int64_t base, lo, hi, step[VIEW_DIMS];
-} guard;
-
-typedef struct view {
-    int n, rank, guards;
-    int64_t dim[VIEW_DIMS], step[VIEW_DIMS];
-    int axis[VIEW_DIMS];
-    int64_t base[IR_MAX_RANK];
-    guard guard[GUARDS];
-} view;
-
-static void extents(const ir_module *m, const ir_type *t, int64_t *out)
-{
-    for (int i = 0; i < t->rank; i++)
-        ICE_IF(!dim_const(&m->dims, t->dim[i], &out[i]), "a constant of unknown extent");
-}
-
-static void products(int rank, const int64_t *dim, int64_t *out)
-{
-    int64_t n = 1;
-
-    for (int i = rank - 1; i >= 0; n *= dim[i--])
-        out[i] = n;
-}
 
 static const ir_type *level_type(const ir_const *k, uint32_t level)
 {
     return level ? k->link[level - 1].type : k->source_type;
-}
-
-static void whole(const ir_module *m, const ir_type *t, view *v)
-{
-    *v = (view){.n = t->rank, .rank = t->rank};
-    extents(m, t, v->dim);
-    for (int i = 0; i < v->n; i++) {
-        v->axis[i] = i;
-        v->step[i] = 1;
-    }
-}
-
-/* View dim i becomes two: outer, and `inner` positions. */
-static bool split_dim(view *v, int i, int64_t inner)
-{
-    int after = v->n - i - 1;
-
-    if (v->n == VIEW_DIMS)
-        return false;
-#define SHIFT(a) memmove(&(a)[i + 2], &(a)[i + 1], (size_t)after * sizeof *(a))
-    SHIFT(v->dim);
-    SHIFT(v->step);
-    SHIFT(v->axis);
-    for (int g = 0; g < v->guards; g++) {
-        int64_t *s = v->guard[g].step;
-        SHIFT(s);
-        s[i + 1] = s[i];
-        s[i] *= inner;
-    }
-#undef SHIFT
-    v->n++;
-    v->dim[i + 1] = inner;
-    v->dim[i] /= inner;
-    v->step[i + 1] = v->step[i];
-    v->step[i] *= inner;
-    v->axis[i + 1] = v->axis[i];
-    return true;
-}
-
-/* ---- going below a movement ------------------------------------------------------ */
-
-static void below_transpose(view *v, ir_ints perm)
-{
-    int64_t base[IR_MAX_RANK];
-
-    memcpy(base, v->base, sizeof base);
-    for (int i = 0; i < perm.n; i++)
-        v->base[perm.at[i]] = base[i];
-    for (int i = 0; i < v->n; i++)
-        v->axis[i] = perm.at[v->axis[i]];
-}
-
-/* The view of what is repeated: along axes that it lacks, or has at extent 1, no step
- * moves. */
-static void below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_type *x)
-{
-    int from[IR_MAX_RANK];
-    int64_t base[IR_MAX_RANK] = {0}, dim[IR_MAX_RANK];
-
-    extents(m, x, dim);
-    for (int i = 0; i < v->rank; i++)
-        from[i] = -1;
-    for (int i = 0; i < axes.n; i++)
-        if (dim[i] != 1) {
-            from[axes.at[i]] = i;
-            base[i] = v->base[axes.at[i]];
-        }
-    for (int i = 0; i < v->n; i++) {
-        int a = from[v->axis[i]];
-        v->step[i] = a < 0 ? 0 : v->step[i];
-        v->axis[i] = a < 0 ? 0 : a;
-    }
-    v->rank = x->rank;
-    memcpy(v->base, base, sizeof base);
-}
-
-/* The view of what is sliced: position i is start + step * i there. */
-static void below_slice(const ir_module *m, view *v, const struct ir_attr_SLICE *a)
-{
-    for (int j = 0; j < v->rank; j++) {
-        int64_t start = 0, step = 1;
-        dim_const(&m->dims, a->start.at[j], &start);
-        dim_const(&m->dims, a->step.at[j], &step);
-        v->base[j] = start + step * v->base[j];
-        for (int i = 0; i < v->n; i++)
-            if (v->axis[i] == j)
-                v->step[i] *= step;
-    }
-}
-
-/* Adds a guard per padded axis; false if `inner` padding or no room. */
-static bool below_pad(const ir_module *m, view *v, const struct ir_attr_PAD *a, const ir_type *x)
-{
-    int64_t dim[IR_MAX_RANK], low, high;
-
-    extents(m, x, dim);
-    for (int j = 0; j < v->rank; j++) {
-        low = high = 0;
-        dim_const(&m->dims, a->low.at[j], &low);
-        dim_const(&m->dims, a->high.at[j], &high);
-        if (a->inner.n && !dim_is(&m->dims, a->inner.at[j], 0))
-            return false;
-        v->base[j] -= low;
-        if (low <= 0 && high <= 0)
-            continue;
-        if (v->guards == GUARDS)
-            return false;
-        guard *g = &v->guard[v->guards++];
-        *g = (guard){.base = v->base[j], .lo = 0, .hi = dim[j]};
-        for (int i = 0; i < v->n; i++)
-            g->step[i] = v->axis[i] == j ? v->step[i] : 0;
-    }
-    return true;
-}
-
-/* ---- going below a reshape ---------------------------------------------------------- */
-
-/* Axes [u0,u1) of the upper shape hold the elements of [l0,l1) of the lower. */
-typedef struct group {
-    int u0, u1, l0, l1;
-} group;
-
-enum { MARKED = IR_MAX_RANK };  /* + group: the dim has a linear step in the group */
-
-/* The shortest runs of axes with equal products, from the first axis on; returns how many.
- * [2,3,4] over [6,4] has two: axes 0 and 1 over axis 0, axis 2 over axis 1. */
-static int find_groups(int nu, const int64_t *up, int nl, const int64_t *low, group *out)
-{
-    int n = 0, u = 0, l = 0;
-
-    while (u < nu || l < nl) {
-        group *g = &out[n++];
-        *g = (group){.u0 = u, .l0 = l};
-        int64_t pu = u < nu ? up[u++] : 1, pl = l < nl ? low[l++] : 1;
-        while (pu != pl)
-            if (pu < pl)
-                pu *= up[u++];
-            else
-                pl *= low[l++];
-        g->u1 = u;
-        g->l1 = l;
-    }
-    return n;
-}
-
-/* Gives marked dim i an axis of the group, or splits it in two marked ones. */
-static bool place_dim(view *v, int i, const group *g, const int64_t *low)
-{
-    int64_t s = v->step[i], t = 1;
-    int j = g->l1 - 1;
-
-    if (v->dim[i] == 1 || s == 0) {
-        v->step[i] = 0;
-        v->axis[i] = g->l0 < g->l1 ? g->l0 : 0;
-        return true;
-    }
-    while (j > g->l0 && s >= t * low[j])
-        t *= low[j--];
-    if (s < 0 || s % t)
-        return false;
-    int64_t q = s / t, inner = low[j] / q;
-    if (j > g->l0 && q * (v->dim[i] - 1) >= low[j])
-        return low[j] % q == 0 && v->dim[i] % inner == 0 && split_dim(v, i, inner);
-    v->step[i] = q;
-    v->axis[i] = j;
-    return true;
-}
-
-/* No position leaves its axis (steps are positive). */
-static bool in_bounds(const view *v, const int64_t *base, const group *g, const int64_t *low)
-{
-    for (int j = g->l0; j < g->l1; j++) {
-        int64_t last = base[j];
-        for (int i = 0; i < v->n; i++)
-            if (v->axis[i] == j)
-                last += v->step[i] * (v->dim[i] - 1);
-        if (base[j] < 0 || last >= low[j])
-            return false;
-    }
-    return true;
-}
-
-/* Gives axes of the lower shape to the view dims that are marked as of this group, where
- * `linear` is the position in the group that the view begins at; base gets its indices. */
-static bool place_group(view *v, int mark, const group *g, const int64_t *low, int64_t linear,
-                        int64_t *base)
-{
-    bool one = g->l1 - g->l0 == 1;
-
-    for (int i = 0; i < v->n; i++)
-        while (v->axis[i] == mark)
-            if (one)
-                v->axis[i] = g->l0;
-            else if (!place_dim(v, i, g, low))
-                return false;
-    if (one) {                  /* a guard may hold what is out of bounds */
-        base[g->l0] = linear;
-        return true;
-    }
-    if (linear < 0)
-        return false;
-    for (int j = g->l1 - 1; j >= g->l0; linear /= low[j--])
-        base[j] = linear % low[j];
-    return in_bounds(v, base, g, low);
-}
-
-/* False if the view has no form below: v is spoilt then. */
-static bool below_reshape(const ir_module *m, view *v, const ir_type *upper, const ir_type *lower)
-{
-    int64_t up[IR_MAX_RANK], low[IR_MAX_RANK], base[IR_MAX_RANK] = {0}, linear[2 * IR_MAX_RANK];
-    group g[2 * IR_MAX_RANK];
-    int which[IR_MAX_RANK];
-    int64_t times[IR_MAX_RANK];
-
-    extents(m, upper, up);
-    extents(m, lower, low);
-    int n = find_groups(upper->rank, up, lower->rank, low, g);
-    for (int k = 0; k < n; k++) {
-        int64_t t = 1;
-        linear[k] = 0;
-        for (int u = g[k].u1 - 1; u >= g[k].u0; t *= up[u--]) {
-            which[u] = k;
-            times[u] = t;
-            linear[k] += v->base[u] * t;
-        }
-    }
-    for (int i = 0; i < v->n && upper->rank; i++) {
-        v->step[i] *= times[v->axis[i]];
-        v->axis[i] = MARKED + which[v->axis[i]];
-    }
-    for (int k = 0; k < n; k++)
-        if (!place_group(v, MARKED + k, &g[k], low, linear[k], base))
-            return false;
-    v->rank = lower->rank;
-    memcpy(v->base, base, sizeof base);
-    return true;
 }
 
 /* ---- walking a view ------------------------------------------------------------------ */
@@ -381,8 +118,8 @@ static void read_source(const ir_module *m, const ir_const *k, const view *v, in
     int size = dt_size(k->source_type->dtype);
     cursor c;
 
-    extents(m, k->source_type, dim);
-    products(v->rank, dim, times);
+    view_extents(m, k->source_type, dim);
+    view_products(v->rank, dim, times);
     for (int j = 0; j < v->rank; j++)
         base += v->base[j] * times[j];
     for (int i = 0; i < v->n; i++)
@@ -472,7 +209,7 @@ static void read_one(const ir_module *m, const ir_const *k, uint32_t level, int6
     int64_t dim[IR_MAX_RANK];
     const ir_type *t = level_type(k, level);
 
-    extents(m, t, dim);
+    view_extents(m, t, dim);
     *room = (view){.rank = t->rank};
     for (int i = t->rank - 1; i >= 0; index /= dim[i--])
         room->base[i] = index % dim[i];
@@ -489,8 +226,8 @@ static void read_slow(const ir_module *m, const ir_const *k, uint32_t level, con
     view *room = mem_alloc(sizeof *room);
     cursor c;
 
-    extents(m, t, dim);
-    products(t->rank, dim, times);
+    view_extents(m, t, dim);
+    view_products(t->rank, dim, times);
     for (int j = 0; j < t->rank; j++)
         base += v->base[j] * times[j];
     for (int i = 0; i < v->n; i++)
@@ -515,7 +252,7 @@ static void read_pad_one(const ir_module *m, const ir_const *k, uint32_t level, 
     const ir_type *x = level_type(k, level - 1);
     int64_t dim[IR_MAX_RANK];
 
-    extents(m, x, dim);
+    view_extents(m, x, dim);
     for (int j = 0; j < x->rank; j++) {
         int64_t low = 0, inner = 0;
         dim_const(&m->dims, l->attr->PAD.low.at[j], &low);
@@ -542,7 +279,7 @@ static void read_pad(const ir_module *m, const ir_const *k, uint32_t level, view
     *below = *v;
     if (v->n == 0) {
         read_pad_one(m, k, level, v, out);
-    } else if (below_pad(m, below, &l->attr->PAD, level_type(k, level - 1))) {
+    } else if (view_below_pad(m, below, &l->attr->PAD, level_type(k, level - 1))) {
         view *kept = mem_alloc(sizeof *kept);
         *kept = *below;
         read_view(m, k, level - 1, below, first, n, out);
@@ -560,7 +297,7 @@ static void read_reshape(const ir_module *m, const ir_const *k, uint32_t level, 
     view *below = mem_alloc(sizeof *below);
 
     *below = *v;
-    if (below_reshape(m, below, level_type(k, level), level_type(k, level - 1)))
+    if (view_below_reshape(m, below, level_type(k, level), level_type(k, level - 1)))
         read_view(m, k, level - 1, below, first, n, out);
     else
         read_slow(m, k, level, v, first, n, out);
@@ -573,11 +310,11 @@ static void read_view(const ir_module *m, const ir_const *k, uint32_t level, vie
     for (; level; level--) {
         const ir_link *l = &k->link[level - 1];
         switch (l->op) {
-        case OP_TRANSPOSE: below_transpose(v, l->attr->TRANSPOSE.perm); break;
+        case OP_TRANSPOSE: view_below_transpose(v, l->attr->TRANSPOSE.perm); break;
         case OP_BROADCAST:
-            below_broadcast(m, v, l->attr->BROADCAST.axes, level_type(k, level - 1));
+            view_below_broadcast(m, v, l->attr->BROADCAST.axes, level_type(k, level - 1));
             break;
-        case OP_SLICE: below_slice(m, v, &l->attr->SLICE); break;
+        case OP_SLICE: view_below_slice(m, v, &l->attr->SLICE); break;
         case OP_RESHAPE: read_reshape(m, k, level, v, first, n, out); return;
         case OP_PAD: read_pad(m, k, level, v, first, n, out); return;
         case OP_CAST: read_cast(m, k, level, v, first, n, out); return;
@@ -595,7 +332,7 @@ void const_read(const ir_module *m, uint32_t c, int64_t first, int64_t n, void *
     if (n <= 0)
         return;
     v = mem_alloc(sizeof *v);
-    whole(m, k->type, v);
+    view_whole(m, k->type, v);
     read_view(m, k, k->links, v, first, n, out);
     mem_free(v);
 }
