@@ -90,13 +90,13 @@ static ir_dim infer_extent(onnx_op *n, ir_ref x, const ir_dim *shape, int rank, 
     return dim_div(onnx_dims(n), type_count(&n->b->m->types, onnx_type(n, x)), rest);
 }
 
-/* What extent i of the list is once 0 stands for the operand's own; a run-time extent
- * may be 0 as well. */
+/* What extent i of the list is once 0 stands for the operand's own.  Data may be 0 as
+ * well; what comes from extents, and so is not negative, is meant as it is. */
 static ir_dim copied_extent(onnx_op *n, ir_ref x, ir_dim given, int i)
 {
     dim_table *t = onnx_dims(n);
 
-    if (i >= onnx_rank(n, x) || dim_lo(t, given) > 0)
+    if (i >= onnx_rank(n, x) || (dim_lo(t, given) >= 0 && !dim_is(t, given, 0)))
         return given;
     return dim_select(t, dim_eq(t, given, zero), onnx_dim(n, x, i), given);
 }
