@@ -77,6 +77,16 @@ static void find_live(live *l)
     }
 }
 
+/* What of f is live; the lists are mem's. */
+static live live_in(const ir_module *m, const ir_fn *f, arena *mem)
+{
+    live l = {m, f, arena_array(mem, bool, f->node.len + 1),
+              arena_array(mem, bool, m->dims.symbol.len + 1)};
+
+    find_live(&l);
+    return l;
+}
+
 /* ---- copying ------------------------------------------------------------------- */
 
 static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn);
@@ -227,12 +237,10 @@ static void copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
 static void sweep(rewrite *w, ir_fn *f)
 {
     arena mem = {0};
-    live l = {w->m, f, arena_array(&mem, bool, f->node.len + 1),
-              arena_array(&mem, bool, w->m->dims.symbol.len + 1)};
+    live l = live_in(w->m, f, &mem);
     ir_ref *map = arena_array(&mem, ir_ref, f->value.len + 1);
     uint32_t nodes = 0, values = 0, args = 0;
 
-    find_live(&l);
     for (uint32_t i = 0; i < f->node.len; i++) {
         ir_node n = f->node.at[i];
         if (!l.node[i])
@@ -265,11 +273,9 @@ static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn)
 {
     arena mem = {0};
     ir_build b;
-    live l = {w->m, fn, arena_array(&mem, bool, fn->node.len + 1),
-              arena_array(&mem, bool, w->m->dims.symbol.len + 1)};
+    live l = live_in(w->m, fn, &mem);
     ir_ref *map = arena_array(&mem, ir_ref, fn->value.len + 1);
 
-    find_live(&l);
     ir_build_init(&b, w->m, ir_fn_region(w->m, fn->name), w->d);
     b.fn->entry = fn->entry;
     if (copy_nodes(w, &b, fn, &l, map)) {
@@ -375,10 +381,8 @@ bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out
 
     match_args(&w, b);
     rename_symbols(&w, callee);
-    live l = {b->m, callee, arena_array(&mem, bool, callee->node.len + 1),
-              arena_array(&mem, bool, b->m->dims.symbol.len + 1)};
+    live l = live_in(b->m, callee, &mem);
     ir_ref *map = arena_array(&mem, ir_ref, callee->value.len + 1);
-    find_live(&l);
     bool ok = copy_nodes(&w, b, callee, &l, map);
     for (uint32_t i = 0; ok && i < callee->result.len; i++)
         out[i] = map[callee->result.at[i]];

@@ -69,7 +69,6 @@ static ir_ref float_key(ir_build *b, ir_ref x, ir_dtype key, ir_ref sign)
 {
     const ir_type *t = type_of(b, x);
     ir_ref zero = ir_splat(b, t, 0), k = bits(b, ir_2(b, OP_ADD, x, zero), key);
-
     ir_ref below = ir_2(b, OP_LT, x, zero), turned = ir_1(b, OP_NOT, k);
 
     return ir_select(b, below, turned, ir_2(b, OP_OR, k, sign));

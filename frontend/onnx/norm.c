@@ -72,8 +72,8 @@ static ir_ref normalize(onnx_op *n, ir_ref x, const int32_t *axes, int count, do
     return mul(n, d, *inv);
 }
 
-/* x in the type that means and deviations are computed in: that of the attribute, at
- * least for f64 and for types that are narrower. */
+/* x in the type that means and deviations are computed in: that of the attribute where
+ * it is wider than x's own. */
 static ir_ref stashed(onnx_op *n, ir_ref x)
 {
     ir_dtype dt = dt_from_onnx((int32_t)onnx_int(n, "stash_type", 1));
