@@ -1,6 +1,8 @@
 /* cli/graph.c - a model in the language of Graphviz. */
 #include "graph.h"
 
+#include "visible.h"
+
 /* A function being drawn; its nodes are called `prefix`N. */
 typedef struct graph {
     const ir_fn *fn;
@@ -8,10 +10,16 @@ typedef struct graph {
     text *out;
 } graph;
 
+/* Text between quotes. */
 static void escape(const char *s, text *out)
 {
-    for (; *s; s++)
-        text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    char shown[VISIBLE_GROWTH + 1];
+
+    while (*s) {
+        int n = visible_next(&s, shown);
+        for (int i = 0; i < n; i++)
+            text_add(out, shown[i] == '"' || shown[i] == '\\' ? "\\%c" : "%c", shown[i]);
+    }
 }
 
 /* Is the node left out?  Constants and their copies would hide the rest. */

@@ -1,16 +1,22 @@
 /* cli/json.c - text in reports. */
 #include "json.h"
 
+#include "visible.h"
+
+/* A byte that belongs to no character becomes the one of its number. */
 void json_add_text(text *out, const char *s)
 {
     text_add(out, "\"");
-    for (; *s; s++) {
+    while (*s) {
+        uint32_t c = 0;
+        int n = visible_character(s, strnlen(s, VISIBLE_GROWTH), &c);
         if (*s == '"' || *s == '\\')
             text_add(out, "\\");
-        if ((unsigned char)*s < 32)
-            text_add(out, "\\u%04x", *s);
+        if (!n || visible_is_odd(c))
+            text_add(out, "\\u%04x", n ? c : (unsigned char)*s);
         else
-            text_addn(out, s, 1);
+            text_addn(out, s, (size_t)n);
+        s += n ? n : 1;
     }
     text_add(out, "\"");
 }

@@ -17,6 +17,7 @@
 #include "report.h"
 #include "test_case.h"
 #include "thread.h"
+#include "visible.h"
 
 typedef struct test_case {
     char *folder;
@@ -126,11 +127,20 @@ static bool start(test_options *o, uint32_t index, worker *w)
     return false;
 }
 
+/* "skipped FOLDER: why" */
+static void say_case(const char *word, const test_case *c)
+{
+    printf("%s ", word);
+    visible_put(c->folder, stdout);
+    fputs(*c->reason ? ": " : "", stdout);
+    visible_put(c->reason, stdout);
+    puts("");
+}
+
 static void report(const test_options *o, const test_case *c)
 {
     if (c->result == FAILED || o->model.verbose)
-        printf("%s %s%s%s\n", c->result == FAILED ? "FAILED" : outcome[c->result], c->folder,
-               *c->reason ? ": " : "", c->reason);
+        say_case(c->result == FAILED ? "FAILED" : outcome[c->result], c);
 }
 
 /* What a child said, as one line. */
@@ -314,7 +324,7 @@ static void explain_skips(const test_options *o)
 
     for (uint32_t i = 0; i < o->cases.len && shown < MOST; i++)
         if (!known_reason(o, i)) {
-            printf("skipped %s: %s\n", o->cases.at[i].folder, o->cases.at[i].reason);
+            say_case("skipped", &o->cases.at[i]);
             shown++;
         }
 }

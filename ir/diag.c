@@ -1,6 +1,8 @@
 /* ir/diag.c - collecting and printing messages about bad input. */
 #include "diag.h"
 
+#include "visible.h"
+
 static const char *const format[DIAG_COUNT] = {
 #define DIAG(id, fmt) fmt,
 #include "diag.def"
@@ -22,14 +24,19 @@ void diag_free(diag *d)
     arena_reset(&d->mem);
 }
 
+/* A copy in which nothing is left that a terminal would obey: the names in it are the
+ * file's. */
+static const char *shown(diag *d, const char *s)
+{
+    char *copy = arena_alloc(&d->mem, VISIBLE_GROWTH * strlen(s) + 1);
+
+    visible_copy(copy, s);
+    return copy;
+}
+
 uint32_t diag_place(diag *d, const char *place)
 {
-    char *copy = arena_strdup(&d->mem, place);
-
-    for (char *c = copy; *c; c++)       /* names of nodes are the file's: one line, no escapes */
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    vec_push(&d->place, copy);
+    vec_push(&d->place, shown(d, place));
     return d->place.len - 1;
 }
 
@@ -44,7 +51,7 @@ static void add_place(const diag *d, ir_loc loc, text *out)
 }
 
 /* The source line and a caret under the column. */
-static void add_caret(const diag *d, ir_loc loc, text *out)
+static void add_caret(diag *d, ir_loc loc, text *out)
 {
     const char *s = d->source;
 
@@ -52,7 +59,11 @@ static void add_caret(const diag *d, ir_loc loc, text *out)
         return;
     for (uint32_t line = 1; line < loc.line && *s; s++)
         line += *s == '\n';
-    text_add(out, "\n    %.*s\n    %*s", (int)strcspn(s, "\n"), s, (int)loc.col, "^");
+    char *source = arena_strndup(&d->mem, s, strcspn(s, "\n"));
+    for (char *tab = source; (tab = strchr(tab, '\t'));)
+        *tab = ' ';
+    const char *before = shown(d, arena_strndup(&d->mem, source, strnlen(source, loc.col - 1)));
+    text_add(out, "\n    %s\n    %*s", shown(d, source), (int)strlen(before) + 1, "^");
 }
 
 static void add(diag *d, ir_loc loc, diag_id id, va_list ap)
@@ -64,8 +75,11 @@ static void add(diag *d, ir_loc loc, diag_id id, va_list ap)
     add_place(d, loc, &line);
     text_add(&line, "error: ");
     text_addv(&line, format[id], ap);
-    add_caret(d, loc, &line);
-    vec_push(&d->message, (diag_message){id, arena_strdup(&d->mem, line.at)});
+    text message = {0};
+    text_add(&message, "%s", shown(d, line.at));
+    add_caret(d, loc, &message);
+    vec_push(&d->message, (diag_message){id, arena_strdup(&d->mem, message.at)});
+    text_free(&message);
     text_free(&line);
 }
 
@@ -80,10 +94,12 @@ bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
     return false;
 }
 
-/* A copy of s, or the last gap's, which is mostly the same. */
+/* A copy of s that can be shown, or the last gap's, which is mostly the same. */
 static const char *keep(diag *d, const char *s, const char *last)
 {
-    return last && !strcmp(s, last) ? last : arena_strdup(&d->mem, s);
+    const char *copy = shown(d, s);
+
+    return last && !strcmp(copy, last) ? last : copy;
 }
 
 bool diag_unsupported(diag *d, const char *op, const char *version,

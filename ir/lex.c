@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "visible.h"
+
 void lex_space(const char **s)
 {
     for (;; ++*s) {
@@ -168,13 +170,15 @@ bool text_is_word(const char *name)
 void text_add_quotedn(text *t, const char *at, size_t len)
 {
     text_add(t, "\"");
-    for (const char *p = at; p < at + len; p++) {
+    for (const char *p = at; p < at + len;) {
+        int n = visible_length(p, (size_t)(at + len - p));
         if (*p == '"' || *p == '\\')
             text_add(t, "\\%c", *p);
-        else if ((unsigned char)*p < ' ' || *p == 127)
+        else if (!n)
             text_add(t, "\\x%02x", (unsigned char)*p);
         else
-            text_addn(t, p, 1);
+            text_addn(t, p, (size_t)n);
+        p += n ? n : 1;
     }
     text_add(t, "\"");
 }

@@ -7,17 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "visible.h"
+
 enum { MAX_NAMES = 64 };
 
 bool cli_wrong(const char *fmt, ...)
 {
     va_list ap;
+    char *message;
 
-    fprintf(stderr, "%s: ", program_invocation_short_name);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    int n = vasprintf(&message, fmt, ap);
     va_end(ap);
+    visible_put(program_invocation_short_name, stderr);
+    fputs(": ", stderr);
+    visible_put(n < 0 ? "no memory" : message, stderr);
     fputc('\n', stderr);
+    if (n >= 0)
+        free(message);
     return false;
 }
 

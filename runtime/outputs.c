@@ -9,6 +9,7 @@
 #include "names.h"
 #include "tensor_file.h"
 #include "tensor_types.h"
+#include "visible.h"
 
 /* ---- files ---------------------------------------------------------------------- */
 
@@ -129,14 +130,24 @@ static void show_integer(const tensor *t, int64_t i)
         printf(" %lld", (long long)v);
 }
 
-static void show_element(const tensor *t, int64_t i)
+static void show_string(const tensor_string *s)
 {
     enum { LETTERS = 40 };
-    const tensor_string *s = t->data;
+    char begin[LETTERS + 1];
+
+    snprintf(begin, sizeof begin, "%.*s", s->len < LETTERS ? (int)s->len : LETTERS,
+             s->at ? s->at : "");
+    fputs(" '", stdout);
+    visible_put(begin, stdout);
+    fputs("'", stdout);
+}
+
+static void show_element(const tensor *t, int64_t i)
+{
     char cls = tensor_types[t->dtype].cls;
 
     if (t->dtype == TENSOR_STRING)
-        printf(" '%.*s'", (int)(s[i].len < LETTERS ? s[i].len : LETTERS), s[i].at ? s[i].at : "");
+        show_string((const tensor_string *)t->data + i);
     else if (cls == 'f' || cls == 'c')
         printf(" %.6g", tensor_element(t, i));
     else
@@ -147,7 +158,8 @@ void outputs_show(const char *name, const tensor_value *v)
 {
     const tensor *t = &v->t;
 
-    printf("%s: ", name);
+    visible_put(name, stdout);
+    fputs(": ", stdout);
     if (v->kind != TENSOR_PLAIN) {
         printf("%s of %u\n", v->kind == TENSOR_SEQUENCE ? "sequence" : "optional", v->n);
         return;

@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "check_cpu.h"
 #include "program_parts.h"
+#include "visible.h"
 
 static void print_extent(FILE *f, const struct ingot_value_info *v, int32_t axis)
 {
@@ -17,7 +18,7 @@ static void print_extent(FILE *f, const struct ingot_value_info *v, int32_t axis
     else if (name && strlen(name) > READABLE)
         fputs("..", f);
     else
-        fputs(name && *name ? name : "?", f);
+        visible_put(name && *name ? name : "?", f);
 }
 
 /* "x: f32[n,3]" */
@@ -25,7 +26,8 @@ static void print_value(FILE *f, const struct ingot_value_info *v)
 {
     tensor_kind kind = bind_kind(v);
 
-    fprintf(f, "%s: ", v->name);
+    visible_put(v->name, f);
+    fputs(": ", f);
     if (kind != TENSOR_PLAIN) {
         fputs(bind_kind_name(v), f);
         return;
@@ -60,7 +62,9 @@ void program_list_entries(const struct ingot_model *m, FILE *f)
 {
     for (int32_t i = 0; i < m->entry_count; i++) {
         const struct ingot_entry *e = &m->entries[i];
-        fprintf(f, "\n  %s(", e->name);
+        fputs("\n  ", f);
+        visible_put(e->name, f);
+        fputc('(', f);
         list_values(f, e->inputs, e->input_count);
         fputs(e->output_count ? ") -> " : ")", f);
         list_values(f, e->outputs, e->output_count);
@@ -70,7 +74,8 @@ void program_list_entries(const struct ingot_model *m, FILE *f)
 static void print_dims(const program *p)
 {
     for (int32_t s = 0; s < p->entry->dim_count; s++) {
-        printf("dim      %s", p->entry->dim_names[s]);
+        fputs("dim      ", stdout);
+        visible_put(p->entry->dim_names[s], stdout);
         if (p->dims[s] != BIND_FREE)
             printf(" = %lld", (long long)p->dims[s]);
         printf("\n");
@@ -102,9 +107,11 @@ bool program_info(const program *p)
     bool runs = check_cpu(m->cpu, missing, sizeof missing);
 
     printf("model    %s\n", m->name);
-    for (int32_t i = 0; i < m->entry_count && m->entry_count > 1; i++)
-        printf("entry    %s%s\n", m->entries[i].name,
-               &m->entries[i] == p->entry ? "  (described here)" : "");
+    for (int32_t i = 0; i < m->entry_count && m->entry_count > 1; i++) {
+        fputs("entry    ", stdout);
+        visible_put(m->entries[i].name, stdout);
+        puts(&m->entries[i] == p->entry ? "  (described here)" : "");
+    }
     print_values("input", p->entry->inputs, p->entry->input_count);
     print_values("output", p->entry->outputs, p->entry->output_count);
     print_values("state", m->states, m->state_count);

@@ -54,7 +54,7 @@ def attribute(name, kind, value):
 
 
 def value(field, name, dims, elem=1):
-    shape = b''.join(block(1, block(2, d) if isinstance(d, str) else number(1, d))
+    shape = b''.join(block(1, block(2, d) if isinstance(d, (str, bytes)) else number(1, d))
                      for d in dims)
     return block(field, block(1, name) +
                  block(2, block(1, number(1, elem) + block(2, shape))))
@@ -249,6 +249,41 @@ def broken_models(folder):
         extra = ['-o', 'out'] if command == 'build' else []
         if command != 'test':
             check(f'{command}: unknown operator', folder, [INGOT, command, path, *extra], 1, 'Rleu-17')
+
+
+def hostile_names(folder):
+    """Bytes that a terminal obeys, and bytes that are no text, reach none, whoever speaks."""
+    wild = b'a\x1b[2J\xff\xc2\x9b\xe2\x80\xae\n'
+    known = model(node('Relu', [wild], [wild + b'y'], name=wild) + value(11, wild, [wild + b'd', 3]) +
+                  value(12, wild + b'y', [wild + b'd', 3]))
+    (folder / 'm.onnx').write_bytes(known)
+    (folder / 'op.onnx').write_bytes(model(node(wild, [wild], ['y'], name=wild) + value(11, wild, [2]) +
+                                           value(12, 'y', [2])))
+    (folder / 'input.onnx').write_bytes(model(node('Relu', [wild], ['y'], name=wild) + value(12, 'y', [2])))
+    (folder / 'attribute.onnx').write_bytes(model(node('Relu', ['x'], ['y'], attribute(wild, 2, number(3, 1)), name=wild) +
+                                                  value(11, 'x', [2]) + value(12, 'y', [2])))
+    (folder / 'm.ir').write_bytes(b'fn main(%x: f32[2]) {\n  \t%1 = ' + wild)
+    case = folder / 'case/test_data_set_0'
+    case.mkdir(parents=True)
+    (folder / 'case/model.onnx').write_bytes(known)
+    (case / 'input_0.pb').write_bytes(tensor(wild, [9], bytes(4)))
+    (case / 'output_0.pb').write_bytes(tensor('', [9], bytes(4)))
+    run([INGOT, 'build', 'm.onnx', '-o', 'm'], folder)
+    stages = ('import', 'optimized', 'groups', 'schedules', 'loops', 'plan', 'memory')
+    commands = [[INGOT, 'inspect', 'm.onnx', '--stage', stage] for stage in stages]
+    commands += [[INGOT, 'inspect', 'm.onnx', '--format', form] for form in ('dot', 'svg', 'json')]
+    commands += [[INGOT, command, file, *(['-o', 'out'] if command == 'build' else [])] for command in ('build', 'run', 'inspect')
+                 for file in ('m.onnx', 'op.onnx', 'input.onnx', 'attribute.onnx', 'm.ir')]
+    for program in ([folder / 'm'], [INGOT, 'run', 'm.onnx']):
+        commands += [[*program, *words] for words in (['--info'], ['--help'], ['--random-inputs'], ['--input', 'x=none'],
+                                                      ['--input', 'case/test_data_set_0/input_0.pb'])]
+    commands += [[INGOT, 'test', 'case', '-v'], [INGOT, 'run', os.fsdecode(wild)], [os.fsencode('./m'), wild], [INGOT, wild],
+                 [INGOT, 'run', 'm.onnx', b'--' + wild]]
+    for command in commands:
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=LIMIT)
+        said = (done.stdout + done.stderr).decode(errors='surrogateescape')
+        odd = [c for c in said if c != '\n' and (c < ' ' or '\x7f' <= c < '\xa0' or '\udc80' <= c <= '\udcff' or c == '\u202e')]
+        report(f'names: {command[1:]}', f'{odd[:4]} in {said[:300]!r}' if odd or done.returncode not in (0, 1, 2) else None)
 
 
 def memory(folder):
@@ -531,7 +566,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants,
+        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants,
                      foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
