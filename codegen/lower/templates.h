@@ -22,7 +22,7 @@ typedef struct job {
 
 typedef bool template_fn(job *j);
 template_fn template_map, template_reduce, template_rows, template_argreduce, template_window,
-    template_dot, template_conv, template_cumul, template_scatter;
+    template_dot, template_conv, template_cumul, template_scatter, template_random;
 
 /* The axis of the result along which neighbours in memory are read, where that is
  * not the last; -1 if there is none.  And the template for such a group. */
