@@ -1,19 +1,21 @@
 /* runtime/states.h - the states of a session in a file, so that a model goes on
  * where an earlier process ended.
  *
- * The format is safetensors: 8 bytes with the length of a JSON text, the text,
- * which gives type, shape and place of each state, and the data.  NumPy and the
- * frameworks read and write it. */
+ * The format is safetensors, which NumPy and the frameworks read and write. */
 #ifndef INGOT_STATES_H
 #define INGOT_STATES_H
 
 #include "session.h"
+#include "tensor_safetensors.h"
 
 /* Replaces the states by those of the file, which must have exactly the model's
  * names, element types and shapes.  False with a message that says what
  * differs; the states may then be changed in part.  Nothing of the file is
  * trusted. */
 bool states_read(session *s, const char *path, char error[TENSOR_ERROR_SIZE]);
+/* State i becomes tensor `t` of a file that is open.  False with a message. */
+bool states_read_one(session *s, safetensors *file, const safetensors_entry *t, int32_t i,
+                     char error[TENSOR_ERROR_SIZE]);
 /* Does the format have the types of all states?  If not, the message says which
  * it lacks. */
 bool states_storable(const struct ingot_model *m, char error[TENSOR_ERROR_SIZE]);
