@@ -182,6 +182,23 @@ bool onnx_flatten(onnx_op *n)
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, 2));
 }
 
+/* Which axes go where no list names them: those of extent 1.  One that only the run knows
+ * stays, as the rank of a result is no matter of the run, which stops if it is 1 after all:
+ *   [n,3,1] becomes [n,3] unless n is 1. */
+static void squeezed_axes(onnx_op *n, ir_ref x, bool *drop)
+{
+    dim_table *t = onnx_dims(n);
+
+    for (int i = 0; i < onnx_rank(n, x); i++) {
+        ir_dim d = onnx_dim(n, x, i);
+        drop[i] = dim_is(t, d, 1);
+        if (!drop[i])
+            ir_check_dims(n->b, dim_eq(t, dim_eq(t, d, one), zero),
+                          "Squeeze without axes: an extent is 1 that the model leaves open; "
+                          "bind it with --dim or --shape");
+    }
+}
+
 bool onnx_squeeze(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -197,12 +214,8 @@ bool onnx_squeeze(onnx_op *n)
             return false;
         drop[axis] = true;
     }
-    for (int i = 0; len < 0 && i < rank; i++) {
-        drop[i] = dim_is(onnx_dims(n), onnx_dim(n, x, i), 1);
-        if (!drop[i] && !dim_differ(onnx_dims(n), onnx_dim(n, x, i), one))
-            return onnx_gap(n, "without axes, of an extent that may be 1: bind dims with --dim or "
-                               "--shape");
-    }
+    if (len < 0)
+        squeezed_axes(n, x, drop);
     for (int i = 0; i < rank; i++)
         if (!drop[i])
             shape[k++] = onnx_dim(n, x, i);
