@@ -6,10 +6,13 @@ usage: onnx_models.py INGOT      run with build/venv/bin/python
 Every model is run by both engines.  Ends with a line
 `N passed, N failed, N skipped`.
 """
+import itertools
+import math
 import pathlib
 import subprocess
 import sys
 import tempfile
+from fractions import Fraction
 
 import numpy as np
 import onnx
@@ -24,9 +27,10 @@ def info(name, array, free=False):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def write(folder, nodes, inputs, outputs, free=False, functions=(), weights=(), opset=18):
-    """A case of the backend-test form; inputs and outputs are dicts of arrays."""
-    graph = helper.make_graph(nodes, folder.name, [info(n, a, free) for n, a in inputs.items()],
+def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), opset=18):
+    """A case of the backend-test form; inputs and outputs are dicts of arrays, `free` the
+    inputs whose extents only the run knows."""
+    graph = helper.make_graph(nodes, folder.name, [info(n, a, n in free) for n, a in inputs.items()],
                               [info(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
     model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
@@ -77,7 +81,7 @@ def reshapes(root):
         if k == 3:
             continue            # more than the operand has along the axis
         write(root / f'reshape_{k}', [helper.make_node('Reshape', ['x', 'to'], ['y'])],
-              {'x': x, 'to': np.array(shape)}, {'y': x.reshape(full)}, free=False)
+              {'x': x, 'to': np.array(shape)}, {'y': x.reshape(full)})
 
 
 def functions(root):
@@ -107,14 +111,47 @@ def squeezes(root):
     """Without axes: an extent that only the run knows stays where it is not 1."""
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     write(root / 'squeeze', [helper.make_node('Squeeze', ['x'], ['y'])], {'x': x}, {'y': x},
-          free=True)
+          free=('x',))
+
+
+def place(coordinate, o, size, out):
+    """Where output element o of a resized axis lies, exactly."""
+    if coordinate == 'asymmetric':
+        return Fraction(o * size, out)
+    if coordinate == 'align_corners':
+        return Fraction(o * (size - 1), max(out - 1, 1))
+    if coordinate == 'pytorch_half_pixel' and out == 1:
+        return Fraction(0)
+    return Fraction((2 * o + 1) * size - out, 2 * out)
+
+
+ROUND = {'floor': math.floor, 'ceil': math.ceil,
+         'round_prefer_ceil': lambda x: math.floor(x + Fraction(1, 2)),
+         'round_prefer_floor': lambda x: math.ceil(x - Fraction(1, 2))}
+
+
+def resizes(root):
+    """Nearest neighbours at ties that no float coordinate meets; sizes known or not."""
+    x = np.arange(20, dtype=np.float32)
+    coordinates = ('asymmetric', 'align_corners', 'half_pixel', 'half_pixel_symmetric',
+                   'pytorch_half_pixel')
+    for k, (coordinate, mode) in enumerate(itertools.product(coordinates, ROUND)):
+        for out in (1, 6, 8, 25, 40):
+            at = [ROUND[mode](place(coordinate, o, 20, out)) for o in range(out)]
+            node = helper.make_node('Resize', ['x', '', '', 'to'], ['y'], nearest_mode=mode,
+                                    coordinate_transformation_mode=coordinate, mode='nearest')
+            free = out % 8 == 0
+            to = {'to': np.array([out])}
+            write(root / f'resize_{k}_{out}', [node], {'x': x, **(to if free else {})},
+                  {'y': x[np.clip(at, 0, 19)]}, free=('x',) if free else (),
+                  weights={} if free else to, opset=19)
 
 
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice."""
     x = np.zeros((1, 3), np.float32)
     write(root / 'squeeze', [helper.make_node('Squeeze', ['x'], ['y'])], {'x': x}, {'y': x[0]},
-          free=True)
+          free=('x',))
     run = subprocess.run([ingot, 'test', str(root / 'squeeze')], capture_output=True, text=True,
                          check=False)
     ok = run.returncode == 1 and 'an extent is 1 that the model leaves open' in run.stdout
@@ -128,7 +165,8 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
-        for make in (halves, integers, reshapes, functions, many_results, squeezes):
+        for make in (halves, integers, reshapes, functions, many_results, squeezes,
+                     resizes):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '2e-3',

@@ -10,12 +10,14 @@ typedef struct axis {
     ir_dim in, out;
     ir_ref scale;           /* f32 scalar: out / in as the operator defines it */
     bool scale_given;
+    bool exact;             /* the scale is what in and out make */
 } axis;
 
 typedef struct resize {
     const char *mode, *coordinate, *nearest;
     double cubic;
     bool exclude;
+    ir_dtype real;          /* what coordinates are computed in */
 } resize;
 
 static ir_ref spread(onnx_op *n, ir_ref scalar, ir_dim d)
@@ -23,54 +25,59 @@ static ir_ref spread(onnx_op *n, ir_ref scalar, ir_dim d)
     return ir_broadcast(n->b, scalar, &d, 1, NULL);
 }
 
+static ir_ref real(onnx_op *n, const resize *r, double v, ir_dim d)
+{
+    return spread(n, ir_float(n->b, r->real, v), d);
+}
+
 static ir_ref number(onnx_op *n, double v, ir_dim d)
 {
     return spread(n, ir_float(n->b, DT_F32, v), d);
 }
 
-static ir_ref f32_of(onnx_op *n, ir_dim d, ir_dim len)
+static ir_ref extent(onnx_op *n, const resize *r, ir_dim e, ir_dim len)
 {
-    return spread(n, ir_cast(n->b, ir_dim_ref(n->b, d), DT_F32), len);
+    return spread(n, ir_cast(n->b, ir_dim_ref(n->b, e), r->real), len);
 }
 
-/* Where output element o lies in the input, f32[out]. */
+/* Where output element o lies in the input, real[out]. */
 static ir_ref source(onnx_op *n, const resize *r, const axis *a)
 {
     ir_build *b = n->b;
     ir_dim d = a->out;
-    ir_ref o = ir_cast(b, ir_iota(b, DT_I64, &d, 1, 0), DT_F32);
-    ir_ref scale = spread(n, a->scale, d), half = number(n, 0.5, d);
+    ir_ref o = ir_cast(b, ir_iota(b, DT_I64, &d, 1, 0), r->real);
+    ir_ref scale = spread(n, ir_cast(b, a->scale, r->real), d), half = real(n, r, 0.5, d);
 
     if (!strcmp(r->coordinate, "asymmetric"))
         return ir_2(b, OP_DIV, o, scale);
     if (!strcmp(r->coordinate, "align_corners")) {
-        ir_ref one = number(n, 1, d);
-        ir_ref last_in = ir_2(b, OP_SUB, f32_of(n, a->in, d), one);
+        ir_ref one = real(n, r, 1, d);
+        ir_ref last_in = ir_2(b, OP_SUB, extent(n, r, a->in, d), one);
         /* the length before it was rounded down */
         ir_ref len =
-            a->scale_given ? ir_2(b, OP_MUL, f32_of(n, a->in, d), scale) : f32_of(n, a->out, d);
+            a->scale_given ? ir_2(b, OP_MUL, extent(n, r, a->in, d), scale) : extent(n, r, a->out, d);
         ir_ref last = ir_2(b, OP_SUB, len, one);
-        ir_ref single = ir_2(b, OP_EQ, last, number(n, 0, d));
+        ir_ref single = ir_2(b, OP_EQ, last, real(n, r, 0, d));
         ir_ref x = ir_2(b, OP_MUL, o, last_in);
         x = ir_2(b, OP_DIV, x, ir_select(b, single, one, last));
-        return ir_select(b, single, number(n, 0, d), x);
+        return ir_select(b, single, real(n, r, 0, d), x);
     }
     ir_ref x = ir_2(b, OP_SUB, ir_2(b, OP_DIV, ir_2(b, OP_ADD, o, half), scale), half);
     if (!strcmp(r->coordinate, "pytorch_half_pixel")) {
-        ir_ref one = number(n, 1, d), many = ir_2(b, OP_LT, one, f32_of(n, a->out, d));
-        return ir_select(b, many, x, number(n, 0, d));
+        ir_ref one = real(n, r, 1, d), many = ir_2(b, OP_LT, one, extent(n, r, a->out, d));
+        return ir_select(b, many, x, real(n, r, 0, d));
     }
     if (!strcmp(r->coordinate, "half_pixel_symmetric")) {
-        ir_ref in = f32_of(n, a->in, d), out = f32_of(n, a->out, d);
+        ir_ref in = extent(n, r, a->in, d), out = extent(n, r, a->out, d);
         ir_ref adjust = ir_2(b, OP_DIV, out, ir_2(b, OP_MUL, scale, in));
         ir_ref middle = ir_2(b, OP_MUL, in, half);
-        ir_ref offset = ir_2(b, OP_MUL, middle, ir_2(b, OP_SUB, number(n, 1, d), adjust));
+        ir_ref offset = ir_2(b, OP_MUL, middle, ir_2(b, OP_SUB, real(n, r, 1, d), adjust));
         return ir_2(b, OP_ADD, offset, x);
     }
     return x;
 }
 
-/* f32[out] rounded down to i64 and kept inside the input. */
+/* real[out] rounded down to i64 and kept inside the input. */
 static ir_ref inside(onnx_op *n, ir_ref x, const axis *a)
 {
     ir_build *b = n->b;
@@ -93,20 +100,75 @@ static ir_ref take(onnx_op *n, ir_ref x, int at, ir_ref index)
     return ir_transpose(n->b, y, perm);
 }
 
-static ir_ref nearest(onnx_op *n, const resize *r, const axis *a, ir_ref x)
+/* Where output element o lies in the input: (o * times + plus) / over. */
+typedef struct fraction {
+    ir_dim times, plus, over;
+} fraction;
+
+static fraction fraction_of(onnx_op *n, const resize *r, const axis *a)
 {
-    ir_build *b = n->b;
-    ir_dim d = a->out;
-    ir_ref at = source(n, r, a), half = number(n, 0.5, d);
+    dim_table *t = onnx_dims(n);
+    ir_dim zero = {0}, one = {1}, two = {2}, in = a->in, out = a->out;
+
+    if (!strcmp(r->coordinate, "asymmetric"))
+        return (fraction){in, zero, out};
+    if (!strcmp(r->coordinate, "align_corners"))
+        return (fraction){dim_sub(t, in, one), zero, dim_max(t, dim_sub(t, out, one), one)};
+    ir_dim plus = dim_sub(t, in, out);
+    if (!strcmp(r->coordinate, "pytorch_half_pixel"))
+        plus = dim_select(t, dim_lt(t, one, out), plus, zero);
+    return (fraction){dim_mul(t, two, in), plus, dim_mul(t, two, out)};
+}
+
+/* What rounds x / 2y to an integer, by the mode, once it is added to x and the quotient is
+ * cut: half of 2y for the nearest one, one less where ties go down. */
+static ir_dim rounding(onnx_op *n, const resize *r, ir_dim y)
+{
+    dim_table *t = onnx_dims(n);
+    ir_dim one = {1};
 
     if (!strcmp(r->nearest, "floor"))
-        at = ir_1(b, OP_FLOOR, at);
-    else if (!strcmp(r->nearest, "ceil"))
-        at = ir_1(b, OP_CEIL, at);
-    else if (!strcmp(r->nearest, "round_prefer_ceil"))
-        at = ir_1(b, OP_FLOOR, ir_2(b, OP_ADD, at, half));
-    else
-        at = ir_1(b, OP_CEIL, ir_2(b, OP_SUB, at, half));
+        return (ir_dim){0};
+    if (!strcmp(r->nearest, "ceil"))
+        return dim_sub(t, dim_mul(t, (ir_dim){2}, y), one);
+    return !strcmp(r->nearest, "round_prefer_ceil") ? y : dim_sub(t, y, one);
+}
+
+/* The neighbour of each output element by integers, i64[out]: no coordinate is rounded
+ * before it is compared.  What is below 0 is cut to something that is not above it. */
+static ir_ref exact_neighbours(onnx_op *n, const resize *r, const axis *a)
+{
+    ir_build *b = n->b;
+    dim_table *t = onnx_dims(n);
+    ir_dim d = a->out, two = {2};
+    fraction f = fraction_of(n, r, a);
+    ir_dim plus = dim_add(t, dim_mul(t, two, f.plus), rounding(n, r, f.over));
+    ir_ref times = spread(n, ir_dim_ref(b, dim_mul(t, two, f.times)), d);
+    ir_ref x = ir_2(b, OP_MUL, ir_iota(b, DT_I64, &d, 1, 0), times);
+
+    x = ir_2(b, OP_ADD, x, spread(n, ir_dim_ref(b, plus), d));
+    return ir_2(b, OP_DIV, x, spread(n, ir_dim_ref(b, dim_mul(t, two, f.over)), d));
+}
+
+/* The same by coordinates, where the scale is a number of its own. */
+static ir_ref neighbours(onnx_op *n, const resize *r, const axis *a)
+{
+    ir_build *b = n->b;
+    ir_ref at = source(n, r, a), half = real(n, r, 0.5, a->out);
+
+    if (!strcmp(r->nearest, "floor"))
+        return ir_1(b, OP_FLOOR, at);
+    if (!strcmp(r->nearest, "ceil"))
+        return ir_1(b, OP_CEIL, at);
+    if (!strcmp(r->nearest, "round_prefer_ceil"))
+        return ir_1(b, OP_FLOOR, ir_2(b, OP_ADD, at, half));
+    return ir_1(b, OP_CEIL, ir_2(b, OP_SUB, at, half));
+}
+
+static ir_ref nearest(onnx_op *n, const resize *r, const axis *a, ir_ref x)
+{
+    ir_ref at = a->exact ? exact_neighbours(n, r, a) : neighbours(n, r, a);
+
     return take(n, x, a->at, inside(n, at, a));
 }
 
@@ -296,6 +358,7 @@ static bool from_sizes(onnx_op *n, int operand, const int64_t *list, int len, ax
         axes[i].in = onnx_dim(n, x, axes[i].at);
         axes[i].out = size[i];
         axes[i].scale = ratio(n, size[i], axes[i].in);
+        axes[i].exact = !strcmp(policy, "stretch");
     }
     return !strcmp(policy, "stretch") || keep_ratio(n, axes, len, !strcmp(policy, "not_larger"));
 }
@@ -323,6 +386,7 @@ static bool load_resize(onnx_op *n, resize *r)
         return onnx_gap(n, "this coordinate_transformation_mode");
     if (!strcmp(r->mode, "bilinear"))
         r->mode = "linear";
+    r->real = !strcmp(r->mode, "nearest") ? DT_F64 : DT_F32;
     return true;
 }
 
