@@ -78,6 +78,9 @@ bool onnx_const_float(onnx_op *n, int i, double *out);
 /* x as sums of it are kept: halves and bfloat16 in f32, others as they are.  What divides
  * or takes a root of a sum rounds once, when it goes back to x's type. */
 ir_ref onnx_widened(onnx_op *n, ir_ref x);
+/* What x of halves or bfloat16 was before it was rounded to them, moved as x is, in f32:
+ * of reshape(cast y) it is reshape(y).  IR_NONE if x is no such value. */
+ir_ref onnx_before_rounding(onnx_op *n, ir_ref x);
 /* Sets output i to y in this element type. */
 bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt);
 /* A scalar constant of x's type. */

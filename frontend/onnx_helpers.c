@@ -237,6 +237,20 @@ ir_ref onnx_widened(onnx_op *n, ir_ref x)
     return dt_is_float(dt) && dt_bits(dt) < 32 ? ir_cast(n->b, x, DT_F32) : x;
 }
 
+ir_ref onnx_before_rounding(onnx_op *n, ir_ref x)
+{
+    ir_node p = *ir_node_of(n->b->fn, x);       /* building moves the nodes */
+    ir_ref y = p.narg ? ir_arg(n->b->fn, &p, 0) : IR_NONE;
+
+    if (p.op == OP_RESHAPE || p.op == OP_TRANSPOSE) {
+        y = onnx_before_rounding(n, y);
+        return y == IR_NONE ? y : ir_make(n->b, p.op, &y, 1, p.attr);
+    }
+    bool rounded = p.op == OP_CAST && dt_bits(onnx_dtype(n, x)) == 16 &&
+                   dt_is_float(onnx_dtype(n, x)) && onnx_dtype(n, y) == DT_F32;
+    return rounded ? y : IR_NONE;
+}
+
 bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt)
 {
     return onnx_out(n, i, ir_cast(n->b, y, dt));

@@ -92,12 +92,35 @@ static bool binary(onnx_op *n, unsigned op)
     return legacy_pair(n, &y) && onnx_out(n, 0, ir_b2(n->b, op, x, y));
 }
 
-#define BINARY(name, op) bool onnx_##name(onnx_op *n) { return binary(n, op); }
+static bool is_const(const onnx_op *n, ir_ref x)
+{
+    return ir_node_of(n->b->fn, x)->op == OP_CONST;
+}
 
-BINARY(add, OP_ADD)
-BINARY(sub, OP_SUB)
-BINARY(mul, OP_MUL)
-BINARY(div, OP_DIV)
+/* Scales and shifts behind a normalization of halves are part of it, as they are in the
+ * operator itself: it rounds once, behind them. */
+static bool arithmetic(onnx_op *n, unsigned op)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1), wide;
+
+    if (x == IR_NONE || y == IR_NONE || n->since < 7 || is_const(n, x) == is_const(n, y))
+        return binary(n, op);
+    ir_dtype dt = onnx_dtype(n, x);
+    wide = onnx_before_rounding(n, is_const(n, x) ? y : x);
+    if (wide == IR_NONE)
+        return binary(n, op);
+    x = is_const(n, x) ? ir_cast(n->b, x, DT_F32) : wide;
+    y = is_const(n, y) ? ir_cast(n->b, y, DT_F32) : wide;
+    return onnx_out_as(n, 0, ir_b2(n->b, op, x, y), dt);
+}
+
+#define BINARY(name, op) bool onnx_##name(onnx_op *n) { return binary(n, op); }
+#define ARITHMETIC(name, op) bool onnx_##name(onnx_op *n) { return arithmetic(n, op); }
+
+ARITHMETIC(add, OP_ADD)
+ARITHMETIC(sub, OP_SUB)
+ARITHMETIC(mul, OP_MUL)
+ARITHMETIC(div, OP_DIV)
 BINARY(and, OP_AND)
 BINARY(or, OP_OR)
 BINARY(xor, OP_XOR)

@@ -145,8 +145,10 @@ bool onnx_instance_norm(onnx_op *n)
         return onnx_fail(n, "takes an image, a scale and a bias");
     ir_ref y = group_normalize(n, onnx_widened(n, x), onnx_dim(n, x, 1),
                                onnx_float(n, "epsilon", 1e-5));
-    y = ir_2(n->b, OP_MUL, ir_cast(n->b, y, onnx_dtype(n, x)), along(n, s, x));
-    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
+    if (y == IR_NONE)
+        return false;
+    y = ir_2(n->b, OP_MUL, y, along(n, s, y));
+    return onnx_out_as(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, y)), onnx_dtype(n, x));
 }
 
 /* Scale and bias are per group in opset 18, per channel from 21 on. */
