@@ -62,6 +62,13 @@ def halves(root):
         'InstanceNormalization': (normal, {}, ones),
         'AveragePool': (mean, {'kernel_shape': [64, 64]}, {}),
     }
+    flat = np.full((1, 100000), 2, np.float16)      # exponentials that sum up to no half
+    for op, value in (('Softmax', 1e-5), ('LogSoftmax', -np.log(1e5))):
+        write(root / f'half_{op}', [helper.make_node(op, ['x'], ['y'])], {'x': flat},
+              {'y': np.full(flat.shape, value, np.float16)})
+    large = np.full(4, 60000, np.float16)
+    write(root / 'half_Mean', [helper.make_node('Mean', ['x', 'x', 'x'], ['y'])], {'x': large},
+          {'y': large})
     for op, (y, attributes, weights) in cases.items():
         write(root / f'half_{op}', [helper.make_node(op, ['x', *weights], ['y'], **attributes)],
               {'x': x}, {'y': np.asarray(y, np.float16)}, weights=weights)

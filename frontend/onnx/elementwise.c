@@ -191,23 +191,24 @@ bool onnx_prelu(onnx_op *n)
 /* ---- any number of operands ------------------------------------------------------ */
 
 /* op over all operands, from the left, broadcast to one shape; divided by their number if
- * `mean`. */
+ * `mean`, before halves are rounded again. */
 static bool fold_all(onnx_op *n, unsigned op, bool mean)
 {
-    ir_ref x[256];
+    ir_ref *x = arena_array(&n->b->m->mem, ir_ref, (size_t)n->nin + 1);
 
-    if (n->nin < 1 || n->nin > (int)COUNT(x))
-        return onnx_fail(n, "takes 1 to %zu operands", COUNT(x));
+    if (n->nin < 1)
+        return onnx_fail(n, "takes operands");
     for (int i = 0; i < n->nin; i++)
         x[i] = onnx_in(n, i);
     if (!ir_broadcast_all(n->b, x, n->nin))
         return false;
-    ir_ref y = x[0];
+    ir_dtype dt = onnx_dtype(n, x[0]);
+    ir_ref y = mean ? onnx_widened(n, x[0]) : x[0];
     for (int i = 1; i < n->nin; i++)
-        y = ir_2(n->b, op, y, x[i]);
+        y = ir_2(n->b, op, y, mean ? onnx_widened(n, x[i]) : x[i]);
     if (mean && y != IR_NONE)
         y = ir_2(n->b, OP_DIV, y, onnx_splat_like(n, y, n->nin));
-    return onnx_out(n, 0, y);
+    return onnx_out_as(n, 0, y, dt);
 }
 
 bool onnx_sum(onnx_op *n) { return fold_all(n, OP_ADD, false); }

@@ -78,17 +78,20 @@ static ir_ref reduced(onnx_op *n, ir_ref loss, ir_ref w)
     return ir_2(n->b, OP_DIV, sum_all(n, loss), count);
 }
 
-/* -x[target] weighted: x holds logarithms of probabilities. */
+/* -x[target] weighted, in x's type: x holds logarithms of probabilities. */
 static ir_ref likelihood_loss(onnx_op *n, ir_ref x)
 {
-    ir_ref target = load_target(n, x), w;
+    ir_dtype dt = onnx_dtype(n, x);
+    ir_ref target, w;
 
+    x = onnx_widened(n, x);
+    target = load_target(n, x);
     if (target == IR_NONE || !target_weights(n, x, target, &w))
         return IR_NONE;
     ir_ref loss = ir_1(n->b, OP_NEG, at_target(n, x, target));
     if (w != IR_NONE)
         loss = ir_2(n->b, OP_MUL, loss, w);
-    return reduced(n, loss, w);
+    return ir_cast(n->b, reduced(n, loss, w), dt);
 }
 
 static bool has_operands(onnx_op *n)

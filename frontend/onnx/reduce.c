@@ -272,25 +272,25 @@ bool onnx_reduce_log_sum_exp(onnx_op *n)
 /* ---- softmax ---------------------------------------------------------------------- */
 
 /* x / y where y repeats along a row: one division a row.  The sum of a softmax is at
- * least 1, so its reciprocal is a number; types of 16 bits would round it too coarsely. */
+ * least 1, so its reciprocal is a number. */
 static ir_ref scaled_down(onnx_op *n, ir_ref x, ir_ref y)
 {
-    const ir_type *t = onnx_type_in(n->b, y);
+    ir_ref one = ir_splat(n->b, onnx_type_in(n->b, y), 1);
 
-    if (dt_size(t->dtype) < dt_size(DT_F32))
-        return ir_b2(n->b, OP_DIV, x, y);
-    return ir_b2(n->b, OP_MUL, x, ir_2(n->b, OP_DIV, ir_splat(n->b, t, 1), y));
+    return ir_b2(n->b, OP_MUL, x, ir_2(n->b, OP_DIV, one, y));
 }
 
 ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log)
 {
     int32_t axes[1] = {axis};
-    ir_ref top = ir_reduce_keep(n->b, x, RED_MAX, axes, 1);
-    ir_ref e = ir_b2(n->b, OP_SUB, x, top);
+    ir_dtype dt = onnx_dtype(n, x);
+    ir_ref wide = onnx_widened(n, x), top = ir_reduce_keep(n->b, wide, RED_MAX, axes, 1);
+    ir_ref e = ir_b2(n->b, OP_SUB, wide, top);
     ir_ref sum = ir_reduce_keep(n->b, ir_1(n->b, OP_EXP, e), RED_SUM, axes, 1);
+    ir_ref y = log ? ir_b2(n->b, OP_SUB, e, ir_1(n->b, OP_LOG, sum))
+                   : scaled_down(n, ir_1(n->b, OP_EXP, e), sum);
 
-    return log ? ir_b2(n->b, OP_SUB, e, ir_1(n->b, OP_LOG, sum))
-               : scaled_down(n, ir_1(n->b, OP_EXP, e), sum);
+    return ir_cast(n->b, y, dt);
 }
 
 static bool softmax_axis(onnx_op *n, bool log)
