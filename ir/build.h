@@ -151,6 +151,13 @@ bool ir_expand(ir_module *m, ir_fn *fn, diag *d, ir_expansion *expansion, void *
  * the symbols in its parameters' types; out gets its results.  Symbols that its nodes
  * define are new in each copy.  Nodes keep their places.  False after an error. */
 bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out);
+/* Completes take, by node of fn: what the nodes need that are taken, their operands and the
+ * nodes of symbols that they mention.  A value that has something in `there`, by value, is
+ * needed by nobody. */
+void ir_needed(const ir_fn *fn, const ir_ref *there, bool *take);
+/* Makes the nodes of `from` that are taken in b.  map, by value, has what stands in b for
+ * those that are not, and gets what the others became.  Symbols are new, as by ir_inline. */
+bool ir_copy(ir_build *b, const ir_fn *from, bool *take, ir_ref *map);
 /* What symbols in the types of f's parameters are where the parameters have these types:
  * to[id] where given[id], for each symbol that is the whole extent of an axis.  Both lists
  * have an entry a symbol of the module, given's false at first. */

@@ -28,6 +28,7 @@ typedef struct live {
     const ir_fn *fn;
     bool *node;                 /* by node */
     bool *symbol;               /* by symbol: mentioned by something live */
+    const ir_ref *there;        /* by value: IR_NONE, or it needs no node; null: all do */
 } live;
 
 static void mention(void *symbol, uint32_t id)
@@ -45,16 +46,31 @@ static void mention_node(live *l, const ir_fn *fn, const ir_node *n)
             mention_node(l, region[r], &region[r]->node.at[i]);
 }
 
-static bool must_stay(const live *l, const ir_node *n)
+static bool defines_live(const live *l, const ir_node *n)
 {
     uint32_t sym;
 
-    if (!ir_op_pure(n->op))
-        return true;
     for (uint32_t k = 0; (sym = ir_symbol_of(l->m, n, k)) != NAMES_NONE; k++)
         if (l->symbol[sym])
             return true;
     return false;
+}
+
+/* Marks what the nodes need that are marked. */
+static void spread(live *l)
+{
+    const ir_fn *f = l->fn;
+
+    for (uint32_t i = f->node.len; i-- > 0;) {
+        const ir_node *n = &f->node.at[i];
+        if (!l->node[i] && !defines_live(l, n))
+            continue;
+        l->node[i] = true;
+        mention_node(l, f, n);
+        for (uint32_t j = 0; j < n->narg; j++)
+            if (!l->there || l->there[ir_arg(f, n, j)] == IR_NONE)
+                l->node[f->value.at[ir_arg(f, n, j)].node] = true;
+    }
 }
 
 /* Marks the nodes that results, updates and effects need. */
@@ -66,22 +82,26 @@ static void find_live(live *l)
         l->node[f->value.at[f->result.at[i]].node] = true;
     for (uint32_t i = 0; i < f->update.len; i++)
         l->node[f->value.at[f->update.at[i].value].node] = true;
-    for (uint32_t i = f->node.len; i-- > 0;) {
-        const ir_node *n = &f->node.at[i];
-        if (!l->node[i] && !must_stay(l, n))
-            continue;
-        l->node[i] = true;
-        mention_node(l, f, n);
-        for (uint32_t j = 0; j < n->narg; j++)
-            l->node[f->value.at[ir_arg(f, n, j)].node] = true;
-    }
+    for (uint32_t i = 0; i < f->node.len; i++)
+        l->node[i] |= !ir_op_pure(f->node.at[i].op);
+    spread(l);
+}
+
+void ir_needed(const ir_fn *fn, const ir_ref *there, bool *take)
+{
+    arena mem = {0};
+    live l = {fn->module, fn, take, arena_array(&mem, bool, fn->module->dims.symbol.len + 1),
+              there};
+
+    spread(&l);
+    arena_reset(&mem);
 }
 
 /* What of f is live; the lists are mem's. */
 static live live_in(const ir_module *m, const ir_fn *f, arena *mem)
 {
     live l = {m, f, arena_array(mem, bool, f->node.len + 1),
-              arena_array(mem, bool, m->dims.symbol.len + 1)};
+              arena_array(mem, bool, m->dims.symbol.len + 1), NULL};
 
     find_live(&l);
     return l;
@@ -339,8 +359,8 @@ void ir_match_dims(const ir_fn *f, const ir_type *const *types, ir_dim *to, bool
     }
 }
 
-/* New symbols for those that nodes of f and its regions define. */
-static void rename_symbols(rewrite *w, const ir_fn *f)
+/* New symbols for those that nodes of f, all or those of `take`, and their regions define. */
+static void rename_symbols(rewrite *w, const ir_fn *f, const bool *take)
 {
     dim_table *t = &w->m->dims;
     ir_fn *region[2];
@@ -348,12 +368,14 @@ static void rename_symbols(rewrite *w, const ir_fn *f)
 
     for (uint32_t i = 0; i < f->node.len; i++) {
         const ir_node *n = &f->node.at[i];
+        if (take && !take[i])
+            continue;
         for (uint32_t k = 0; (id = ir_symbol_of(w->m, n, k)) != NAMES_NONE; k++) {
             dim_symbol old = t->symbol.at[id];
             replace_symbol(w, id, dim_symbol_new(t, old.name, old.lo, old.hi));
         }
         for (uint32_t r = 0, k = ir_regions(n, region); r < k; r++)
-            rename_symbols(w, region[r]);
+            rename_symbols(w, region[r], NULL);
     }
 }
 
@@ -380,7 +402,7 @@ bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out
     uint16_t number = b->copy;
 
     match_args(&w, b);
-    rename_symbols(&w, callee);
+    rename_symbols(&w, callee, NULL);
     live l = live_in(b->m, callee, &mem);
     ir_ref *map = arena_array(&mem, ir_ref, callee->value.len + 1);
     bool ok = copy_nodes(&w, b, callee, &l, map);
@@ -391,5 +413,21 @@ bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out
     mem_free(w.to);
     mem_free(w.given);
     arena_reset(&mem);
+    return ok;
+}
+
+bool ir_copy(ir_build *b, const ir_fn *from, bool *take, ir_ref *map)
+{
+    rewrite w = {.m = b->m, .d = b->d};
+    live l = {.m = b->m, .fn = from, .node = take};
+    ir_loc loc = b->loc;
+    uint16_t number = b->copy;
+
+    rename_symbols(&w, from, take);
+    bool ok = copy_nodes(&w, b, from, &l, map);
+    b->loc = loc;
+    b->copy = number;
+    mem_free(w.to);
+    mem_free(w.given);
     return ok;
 }

@@ -7,7 +7,6 @@
  * at once. */
 #include "grad.h"
 
-#include "rule.h"
 
 /* The grad column of ops.def. */
 static grad_rule *rule_of(unsigned op)
@@ -31,13 +30,8 @@ void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
     cx->adjoint[r] = old == IR_NONE ? g : ir_2(cx->b, OP_ADD, old, g);
 }
 
-/* Marks the values that depend on one of the xs. */
-static bool *reach(const ir_fn *fn, const ir_ref *xs, uint32_t n, arena *mem)
+void grad_reach(const ir_fn *fn, bool *on)
 {
-    bool *on = arena_array(mem, bool, fn->value.len);
-
-    for (uint32_t i = 0; i < n; i++)
-        on[xs[i]] = true;
     for (uint32_t i = 0; i < fn->node.len; i++) {
         const ir_node *node = &fn->node.at[i];
         bool any = false;
@@ -46,22 +40,38 @@ static bool *reach(const ir_fn *fn, const ir_ref *xs, uint32_t n, arena *mem)
         for (uint32_t j = 0; any && j < node->nres; j++)
             on[node->first + j] = true;
     }
-    return on;
+}
+
+grad_cx grad_open(pass_ctx *pass, tapes *t, ir_build *b)
+{
+    uint32_t n = b->fn->value.len;
+    grad_cx cx = {pass, t, b, n, arena_array(&pass->scratch, ir_ref, n + 1),
+                  arena_array(&pass->scratch, bool, n + 1)};
+
+    memset(cx.adjoint, 0xff, n * sizeof *cx.adjoint);
+    return cx;
+}
+
+ir_ref grad_or_zero(const grad_cx *cx, ir_ref r)
+{
+    ir_ref g = cx->adjoint[r];
+
+    return g == IR_NONE ? ir_splat(cx->b, ir_type_of(cx->b->fn, r), 0) : g;
 }
 
 /* y must be a floating scalar. */
-static bool start(pass_ctx *pc, grad_cx *cx, const ir_node *request, ir_ref y)
+static bool start(grad_cx *cx, const ir_node *request, ir_ref y)
 {
     const ir_type *t = ir_type_of(cx->b->fn, y);
 
-    if (t->kind != TY_TENSOR || t->rank || !dt_is_float(t->dtype))
-        return diag_error(pc->d, request->loc, D_GENERAL,
+    if (!grad_flows(t) || t->rank)
+        return diag_error(cx->pass->d, request->loc, D_GENERAL,
                           "grad: the value differentiated must be a floating scalar");
     cx->adjoint[y] = ir_float(cx->b, t->dtype, 1);
     return true;
 }
 
-static bool differentiable(const ir_type *t)
+bool grad_flows(const ir_type *t)
 {
     return t->kind == TY_TENSOR && dt_is_float(t->dtype);
 }
@@ -71,7 +81,7 @@ static bool has_adjoint(const grad_cx *cx, const ir_node *n)
 {
     for (uint32_t i = 0; i < n->nres; i++)
         if (cx->adjoint[n->first + i] != IR_NONE &&
-            differentiable(ir_type_of(cx->b->fn, n->first + i)))
+            grad_flows(ir_type_of(cx->b->fn, n->first + i)))
             return true;
     return false;
 }
@@ -81,62 +91,84 @@ static void go_on(grad_cx *cx, const ir_node *n)
 {
     for (uint32_t i = 0; i < n->narg; i++) {
         const ir_type *t = ir_type_of(cx->b->fn, grad_arg(cx, *n, i));
-        if (differentiable(t))
+        if (grad_flows(t))
             grad_add(cx, grad_arg(cx, *n, i), ir_splat(cx->b, t, 0));
     }
 }
 
-static bool missing(diag *d, const ir_node *n)
+bool grad_lacks(const grad_cx *cx, const ir_node *n, const char *reason)
 {
+    diag *d = cx->pass->d;
     const char *place = n->loc.file < d->place.len ? d->place.at[n->loc.file] : "";
 
-    return diag_unsupported(d, ir_op_get(n->op)->text, "", place, "its gradient has no rule yet");
+    return diag_unsupported(d, ir_op_get(n->op)->text, "", place, reason);
 }
 
-/* Nodes from y back to the first; each hands its results' adjoints to its operands. */
-static bool walk(pass_ctx *pc, grad_cx *cx, ir_ref y, const bool *on)
+/* Applies the node's rule; one that fails may have told why. */
+static bool apply(grad_cx *cx, ir_node n)
+{
+    diag *d = cx->pass->d;
+    uint32_t gaps = d->gap.len, errors = d->errors;
+    grad_rule *rule = rule_of(n.op);
+
+    cx->b->loc = n.loc;
+    if (rule && rule(cx, n, cx->adjoint + n.first))
+        return true;
+    if (d->gap.len == gaps && d->errors == errors)
+        grad_lacks(cx, &n, "its gradient has no rule yet");
+    go_on(cx, &n);
+    return false;
+}
+
+bool grad_walk(grad_cx *cx)
 {
     ir_fn *fn = cx->b->fn;
     bool ok = true;
 
-    for (uint32_t i = fn->value.at[y].node + 1; i-- > 0;) {
+    grad_reach(fn, cx->on);
+    for (uint32_t i = cx->refs ? fn->value.at[cx->refs - 1].node + 1 : 0; i-- > 0;) {
         ir_node n = fn->node.at[i];     /* a copy: rules add nodes */
-        if (!n.narg || !on[n.first] || !has_adjoint(cx, &n))
-            continue;
-        grad_rule *rule = rule_of(n.op);
-        cx->b->loc = n.loc;
-        if (rule && rule(cx, n, cx->adjoint + n.first))
-            continue;
-        ok = missing(pc->d, &n);
-        go_on(cx, &n);
+        if (n.narg && has_adjoint(cx, &n) && cx->on[n.first])
+            ok &= apply(cx, n);
     }
     return ok;
 }
+
+/* A round of the pass: requests are expanded until one has made loops anew. */
+typedef struct round {
+    pass_ctx *pass;
+    tapes tapes;
+} round;
 
 /* The results of a grad node are the adjoints of its operands behind the first; what that
  * does not depend on has a gradient of 0. */
 static bool expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
                    const ir_ref *args, ir_ref *out)
 {
-    pass_ctx *pc = vcx;
-    grad_cx cx = {.b = b, .refs = b->fn->value.len};
+    round *r = vcx;
 
     (void)old;
-    if (n->op != OP_GRAD)
+    if (n->op != OP_GRAD || r->tapes.pair.len)
         return false;
-    cx.adjoint = arena_array(&pc->scratch, ir_ref, cx.refs);
-    memset(cx.adjoint, 0xff, cx.refs * sizeof *cx.adjoint);
-    bool *on = reach(b->fn, args + 1, n->narg - 1u, &pc->scratch);
-    if (!start(pc, &cx, n, args[0]) || !walk(pc, &cx, args[0], on))
+    grad_cx cx = grad_open(r->pass, &r->tapes, b);
+    for (uint32_t i = 1; i < n->narg; i++)
+        cx.on[args[i]] = true;
+    if (!start(&cx, n, args[0]) || !grad_walk(&cx))
         return false;
-    for (uint32_t i = 1; i < n->narg; i++) {
-        ir_ref dx = cx.adjoint[args[i]];
-        out[i - 1] = dx == IR_NONE ? ir_splat(b, ir_type_of(b->fn, args[i]), 0) : dx;
-    }
+    for (uint32_t i = 1; i < n->narg; i++)
+        out[i - 1] = grad_or_zero(&cx, args[i]);
     return true;
 }
 
 bool pass_grad(pass_ctx *cx, ir_fn *fn)
 {
-    return pass_has(fn, OP_GRAD) && ir_expand(cx->m, fn, cx->d, expand, cx);
+    bool changed = false;
+
+    while (pass_has(fn, OP_GRAD) && !diag_failed(cx->d)) {
+        round r = {.pass = cx};
+        changed |= ir_expand(cx->m, fn, cx->d, expand, &r);
+        tapes_merge(&r.tapes, cx, fn);
+        vec_free(&r.tapes.pair);
+    }
+    return changed;
 }
