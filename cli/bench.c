@@ -70,9 +70,12 @@ static bool make_inputs(const bench *o, const struct ingot_entry *e, tensor_valu
     bool ok = true;
 
     bind_start(e, dims);
-    for (int32_t i = 0; ok && i < e->input_count; i++)
+    for (int32_t i = 0; ok && i < e->input_count; i++) {
+        if (!o->data)
+            program_default_dims(e, i, dims, !o->row.len);
         ok = o->data ? read_input(o, e, i, dims, &in[i])
                      : program_random_input(e, i, dims, (uint64_t)o->seed, &in[i]);
+    }
     mem_free(dims);
     return ok;
 }

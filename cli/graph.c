@@ -13,7 +13,7 @@ typedef struct graph {
 /* Text between quotes. */
 static void escape(const char *s, text *out)
 {
-    char shown[VISIBLE_GROWTH + 1];
+    char shown[VISIBLE_MOST + 1];
 
     while (*s) {
         int n = visible_next(&s, shown);

@@ -9,7 +9,7 @@ void json_add_text(text *out, const char *s)
     text_add(out, "\"");
     while (*s) {
         uint32_t c = 0;
-        int n = visible_character(s, strnlen(s, VISIBLE_GROWTH), &c);
+        int n = visible_character(s, strnlen(s, VISIBLE_MOST), &c);
         if (*s == '"' || *s == '\\')
             text_add(out, "\\");
         if (!n || visible_is_odd(c))

@@ -12,6 +12,8 @@
 
 #include "cleanup.h"
 #include "options.h"
+#include "outputs.h"
+#include "visible.h"
 
 static const char *const file_name[WORK_FILES] = {
     [WORK_WEIGHTS] = "weights", [WORK_SOURCE] = "library.c", [WORK_SOURCE_OBJECT] = "library.o",
@@ -37,6 +39,39 @@ static void tell_nobody(const char *fmt, ...)
     (void)fmt;
 }
 
+/* Shortens a path to that of the folder which holds it. */
+static void to_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    *(slash ? slash : path) = 0;
+}
+
+/* Makes the folder that the output is to lie in, unless it is there. */
+static bool make_parent(workplace *w, const char *out)
+{
+    char error[TENSOR_ERROR_SIZE];
+    char *parent = strdup(out), *there = strdup(out);
+    struct stat st;
+
+    if (!parent || !there)
+        mem_exhausted();
+    to_parent(parent);
+    for (to_parent(there); *there && stat(there, &st);)
+        to_parent(there);
+    w->there = strlen(there);
+    free(there);
+    w->parent = parent;
+    return !parent[w->there] || outputs_make_folder(parent, error) || cli_wrong("%s", error);
+}
+
+/* Removes the folders that were made and hold nothing. */
+static void drop_empty(workplace *w)
+{
+    while (strlen(w->parent) > w->there && (!rmdir(w->parent) || errno == ENOENT))
+        to_parent(w->parent);
+}
+
 bool workplace_open(workplace *w, const char *out)
 {
     const char *refused = partial_refused(out);
@@ -44,6 +79,8 @@ bool workplace_open(workplace *w, const char *out)
     *w = (workplace){.step = tell_nobody};
     if (refused)
         return cli_wrong("%s: %s", out, refused);
+    if (!make_parent(w, out))
+        return false;
     if (asprintf(&w->folder, "%s%s.XXXXXX", *out == '-' ? "./" : "", out) < 0)
         return cli_wrong("no memory");
     if (!make_folder(w)) {
@@ -69,6 +106,9 @@ void workplace_close(workplace *w)
     for (uint32_t i = 0; i < w->object.len; i++)
         free(w->object.at[i]);
     vec_free(&w->object);
+    if (w->parent)
+        drop_empty(w);
+    free(w->parent);
     free(w->folder);
     *w = (workplace){0};
 }
@@ -88,7 +128,7 @@ const char *workplace_object(workplace *w)
 static void say_command(char *const *argv)
 {
     for (int i = 0; argv[i]; i++)
-        fprintf(stderr, "%s%s", i ? " " : "", argv[i]);
+        fputs(i ? " " : "", stderr), visible_put(argv[i], stderr);
     fputc('\n', stderr);
 }
 
@@ -143,6 +183,11 @@ bool workplace_run(const workplace *w, char *const *argv)
 
 bool workplace_publish(const workplace *w, workplace_file f, const char *path)
 {
-    return !rename(w->file[f], path) ||
-           cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+    struct stat st;
+
+    if (rename(w->file[f], path) || stat(path, &st))
+        return cli_wrong("%s: cannot be written: %s", path, strerror(errno));
+    visible_put(path, stdout);
+    printf(": %.1f kB\n", (double)st.st_size / 1e3);
+    return true;
 }

@@ -20,21 +20,25 @@ typedef enum workplace_file {
 
 typedef struct workplace {
     char *folder, *file[WORK_FILES];
+    char *parent;               /* the output's folder */
+    size_t there;               /* of its path, what was there before: so many bytes */
     VEC(char *) object;         /* object files of the model's code */
     int slot;
     bool verbose;               /* say which programs are run */
     void (*step)(const char *fmt, ...); /* told what begins; the caller may set it */
 } workplace;
 
-/* Makes the folder; false after a message, when `out` cannot be written or is
- * there and no regular file.  workplace_close in any case. */
+/* Makes the folder, and the one that `out` is to lie in.  False after a message, when
+ * `out` cannot be written or is there and no regular file.  workplace_close in any
+ * case; it leaves no folder that holds nothing. */
 bool workplace_open(workplace *w, const char *out);
 void workplace_close(workplace *w);
 /* The path of another object file; null after a message. */
 const char *workplace_object(workplace *w);
 /* Runs a program to its end; false after a message unless it succeeds. */
 bool workplace_run(const workplace *w, char *const *argv);
-/* Gives one of the files its final name. */
+/* Gives one of the files its final name, and says so on stdout.  False after a
+ * message. */
 bool workplace_publish(const workplace *w, workplace_file f, const char *path);
 
 #endif

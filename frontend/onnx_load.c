@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file_kind.h"
 #include "onnx_model.h"
 #include "onnx_scan.h"
 
@@ -55,6 +56,16 @@ static void give(void *data, void *p)
     free(p);
 }
 
+/* False, with an error, if the file begins as one of another kind does. */
+static bool is_model(const onnx_model *x)
+{
+    const char *kind = file_looks_like(x->data, x->size);
+
+    return !kind || diag_error(x->d, (ir_loc){0}, D_IO, x->name,
+                               arena_printf(&x->d->mem, "looks like %s; an ONNX model is expected, "
+                                            "or a text whose name ends in .ir", kind));
+}
+
 /* Unpacks what the scan leaves of the file, without the payloads of large tensors.  Memory
  * is bounded by the size of that: a few bytes can stand for many messages. */
 static Onnx__ModelProto *unpack(onnx_model *x)
@@ -63,7 +74,7 @@ static Onnx__ModelProto *unpack(onnx_model *x)
     text reduced = {0};
     Onnx__ModelProto *p = NULL;
 
-    if (onnx_scan(x->data, x->size, x->name, &reduced, x->d)) {
+    if (is_model(x) && onnx_scan(x->data, x->size, x->name, &reduced, x->d)) {
         budget b = {.left = (size_t)128 << 20};
         if (reduced.len < SIZE_MAX / 32)
             b.left += reduced.len * PER_BYTE;

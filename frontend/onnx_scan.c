@@ -59,9 +59,9 @@ static message child_of(message in, uint32_t field)
 
 static bool bad(scan *s, const uint8_t *at, const char *what)
 {
-    char place[64];
+    char place[128];
 
-    snprintf(place, sizeof place, "offset %zu: %s", (size_t)(at - s->data), what);
+    snprintf(place, sizeof place, "is no ONNX model, or is damaged: offset %zu: %s", (size_t)(at - s->data), what);
     return diag_error(s->d, (ir_loc){0}, D_IO, s->name, place);
 }
 

@@ -28,7 +28,7 @@ void diag_free(diag *d)
  * file's. */
 static const char *shown(diag *d, const char *s)
 {
-    char *copy = arena_alloc(&d->mem, VISIBLE_GROWTH * strlen(s) + 1);
+    char *copy = arena_alloc(&d->mem, visible_size(s) + 1);
 
     visible_copy(copy, s);
     return copy;
@@ -97,9 +97,7 @@ bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
 /* A copy of s that can be shown, or the last gap's, which is mostly the same. */
 static const char *keep(diag *d, const char *s, const char *last)
 {
-    const char *copy = shown(d, s);
-
-    return last && !strcmp(copy, last) ? last : copy;
+    return last && !strcmp(s, last) ? last : shown(d, s);
 }
 
 bool diag_unsupported(diag *d, const char *op, const char *version,

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The most bytes that visible_next writes for one that it reads. */
-enum { VISIBLE_GROWTH = 4 };
+/* The most bytes that visible_next writes. */
+enum { VISIBLE_MOST = 4 };
 
 /* Bytes of a character by its first one; 0 if none begins so. */
 static inline int visible_width(unsigned char first)
@@ -65,32 +65,46 @@ static inline int visible_length(const char *s, size_t n)
 }
 
 /* Writes the character at *s, which is not the terminating zero, as it is shown, and
- * steps over it.  The bytes written, at most VISIBLE_GROWTH for each one read; `to`
- * has room for a zero behind them. */
+ * steps over it.  The bytes written; `to` has room for VISIBLE_MOST and a zero. */
 static inline int visible_next(const char **s, char *to)
 {
-    int n = visible_length(*s, strnlen(*s, VISIBLE_GROWTH));
+    int n = visible_length(*s, strnlen(*s, VISIBLE_MOST));
 
     if (!n)
-        return snprintf(to, VISIBLE_GROWTH + 1, "\\x%02x", (unsigned char)*(*s)++);
+        return snprintf(to, VISIBLE_MOST + 1, "\\x%02x", (unsigned char)*(*s)++);
     memcpy(to, *s, (size_t)n);
     *s += n;
     return n;
 }
 
-/* Writes `s` as it is shown to `to`, which has VISIBLE_GROWTH bytes for each of its
- * bytes and one for the zero. */
+/* The bytes that `s` takes as it is shown. */
+static inline size_t visible_size(const char *s)
+{
+    char shown[VISIBLE_MOST + 1];
+    size_t n = 0;
+
+    while (*s)
+        n += (size_t)visible_next(&s, shown);
+    return n;
+}
+
+/* Writes `s` as it is shown to `to`, which has room for visible_size bytes and a zero. */
 static inline void visible_copy(char *to, const char *s)
 {
-    while (*s)
-        to += visible_next(&s, to);
+    char shown[VISIBLE_MOST + 1];
+
+    while (*s) {
+        int n = visible_next(&s, shown);
+        memcpy(to, shown, (size_t)n);
+        to += n;
+    }
     *to = 0;
 }
 
 /* Prints `s` as it is shown. */
 static inline void visible_put(const char *s, FILE *f)
 {
-    char shown[VISIBLE_GROWTH + 1];
+    char shown[VISIBLE_MOST + 1];
 
     while (*s)
         fwrite(shown, 1, (size_t)visible_next(&s, shown), f);

@@ -112,6 +112,18 @@ bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, in
     return bind_shape(e, index, t->rank, t->dims, dims, error);
 }
 
+int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t *dims)
+{
+    const struct ingot_value_info *v = &e->inputs[index];
+
+    for (int32_t a = 0; a < v->rank; a++) {
+        int32_t s = symbol_of(e, v, a);
+        if (s >= 0 && dims[s] == BIND_FREE)
+            return s;
+    }
+    return -1;
+}
+
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE])
 {
@@ -120,10 +132,6 @@ bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dim
     for (int32_t a = 0; a < v->rank; a++) {
         int32_t s = symbol_of(e, v, a);
         extents[a] = s >= 0 ? dims[s] : v->dims[a];
-        if (extents[a] < 0 && s >= 0)
-            return tensor_fail(error, "input '%s', axis %d: extent '%s' is not known; give "
-                               "--dim %s=N or --shape %s=..", v->name, a, e->dim_names[s],
-                               e->dim_names[s], v->name);
         if (extents[a] < 0)
             return tensor_fail(error, "input '%s', axis %d: extent is not known", v->name, a);
     }

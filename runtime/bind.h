@@ -25,8 +25,10 @@ bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const 
 /* The same for a tensor, whose element type must fit too. */
 bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, int64_t *dims,
                  char error[TENSOR_ERROR_SIZE]);
+/* A symbol among the extents of input `index` that is free; -1 if none is. */
+int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t *dims);
 /* Writes the extents of input `index`, as many as it has axes.  False with a message
- * if a symbol is free. */
+ * if one is not known. */
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE]);
 

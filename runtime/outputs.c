@@ -13,7 +13,7 @@
 
 /* ---- files ---------------------------------------------------------------------- */
 
-static bool make_folder(const char *path, char *error)
+bool outputs_make_folder(const char *path, char error[TENSOR_ERROR_SIZE])
 {
     char *copy = strdup(path);
     struct stat st;
@@ -33,6 +33,20 @@ static bool make_folder(const char *path, char *error)
     return ok || tensor_fail(error, "%s: %s", path, strerror(why));
 }
 
+/* "y: f32[2,3]", without an end of line. */
+static void show_type(const char *name, const tensor_value *v)
+{
+    visible_put(name, stdout);
+    if (v->kind != TENSOR_PLAIN) {
+        printf(": %s of %u", v->kind == TENSOR_SEQUENCE ? "sequence" : "optional", v->n);
+        return;
+    }
+    printf(": %s[", tensor_type_name(v->t.dtype));
+    for (int a = 0; a < v->t.rank; a++)
+        printf("%s%lld", a ? "," : "", (long long)v->t.dims[a]);
+    printf("]");
+}
+
 static bool write_one(const char *folder, bool pb, const char *name, const char *file,
                       const tensor_value *v, char *error)
 {
@@ -44,6 +58,10 @@ static bool write_one(const char *folder, bool pb, const char *name, const char 
         return tensor_fail(error, "no memory");
     snprintf(path, size, "%s/%s.%s", folder, file, npy ? "npy" : "pb");
     bool ok = tensor_write(path, npy, name, v, error);
+    if (ok) {
+        show_type(path, v);
+        puts("");
+    }
     free(path);
     return ok;
 }
@@ -52,7 +70,7 @@ bool outputs_write(const char *folder, bool pb, const char *const *names, const 
                    int n, char error[TENSOR_ERROR_SIZE])
 {
     name_set files = {0};
-    bool ok = make_folder(folder, error);
+    bool ok = outputs_make_folder(folder, error);
 
     for (int i = 0; ok && i < n; i++) {
         const char *file = name_set_add_file(&files, names[i]);
@@ -158,16 +176,11 @@ void outputs_show(const char *name, const tensor_value *v)
 {
     const tensor *t = &v->t;
 
-    visible_put(name, stdout);
-    fputs(": ", stdout);
+    show_type(name, v);
     if (v->kind != TENSOR_PLAIN) {
-        printf("%s of %u\n", v->kind == TENSOR_SEQUENCE ? "sequence" : "optional", v->n);
+        puts("");
         return;
     }
-    printf("%s[", tensor_type_name(t->dtype));
-    for (int a = 0; a < t->rank; a++)
-        printf("%s%lld", a ? "," : "", (long long)t->dims[a]);
-    printf("]");
     for (int64_t i = 0; i < t->count && i < SHOWN; i++)
         show_element(t, i);
     printf("%s\n", t->count > SHOWN ? " .." : "");

@@ -5,9 +5,11 @@
 
 #include "tensor_io.h"
 
-/* Writes n values as files of a folder, which is made with its parents where it is
- * not there.  A value is NAME.npy, or NAME.pb if `pb` is set or .npy has no such
- * type.  False with a message. */
+/* Makes a folder with its parents, where it is not there.  False with a message. */
+bool outputs_make_folder(const char *path, char error[TENSOR_ERROR_SIZE]);
+/* Writes n values as files of a folder, which is made if need be, and prints a line
+ * for each: "out/y.npy: f32[2,3]".  A value is NAME.npy, or NAME.pb if `pb` is set or
+ * .npy has no such type.  False with a message. */
 bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
                    int n, char error[TENSOR_ERROR_SIZE]);
 /* Prints a line with the type and the first elements; of a vector of probabilities

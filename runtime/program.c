@@ -59,7 +59,7 @@ static const char *const formats[] = {"npy", "pb", NULL};
 const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
-    {"--input", "NAME=FILE", "an input, from a .npy or .pb file; FILE if there is only one",
+    {"--input", "NAME=FILE", "an input, from a .npy or .pb file or - (stdin); FILE if only one",
      .set = add_input, .at = AT(inputs)},
     {"--output-dir", "DIR", "write every output there (default: print a summary)",
      .set = cli_set_text, .at = AT(folder)},
@@ -98,6 +98,8 @@ static bool fit_together(const program_options *o)
 {
     if (o->json && !o->bench)
         return cli_wrong("--json goes with --bench");
+    if (o->folder && !strcmp(o->folder, "-"))
+        return cli_wrong("--output-dir takes a folder, not standard output");
     if (o->format && !o->folder)
         return cli_wrong("--output-format goes with --output-dir");
     if (o->bench && (o->steps || o->states))

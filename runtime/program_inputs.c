@@ -6,34 +6,37 @@
 #include "outputs.h"
 #include "program_parts.h"
 
-static bool no_such(const char *what, const char *name, const char *const *names, int n)
+/* Is `name` one of n names, of what the command line calls so?  False after a message
+ * that lists them. */
+static bool is_known(const char *what, const char *name, const char *const *names, int32_t n)
 {
-    const char *near = cli_nearest(name, names, n);
+    const char **list = calloc((size_t)n + 1, sizeof *list);
 
-    return cli_wrong("the model has no %s '%s'%s%s%s", what, name, near ? "; did you mean '" : "",
-                     near ? near : "", near ? "'?" : "");
+    if (!list)
+        return cli_wrong("no memory");
+    for (int32_t i = 0; i < n; i++)
+        list[i] = names[i];
+    bool known = n ? cli_one_of(what, name, list)
+                   : cli_wrong("%s '%s' is unknown: the model has none", what, name);
+    free(list);
+    return known;
 }
 
-static bool find_input(const struct ingot_entry *e, const char *name, int32_t *index)
+static bool is_input(const struct ingot_entry *e, const char *name)
 {
-    *index = bind_find_input(e, name);
-    if (*index >= 0)
-        return true;
     const char **names = calloc((size_t)e->input_count + 1, sizeof *names);
+
     for (int32_t i = 0; names && i < e->input_count; i++)
         names[i] = e->inputs[i].name;
-    no_such("input", name, names, names ? e->input_count : 0);
+    bool known = names ? is_known("input", name, names, e->input_count) : cli_wrong("no memory");
     free(names);
-    return false;
+    return known;
 }
 
 static bool bind_dim(program *p, const program_given *g)
 {
-    const struct ingot_entry *e = p->entry;
-    int32_t s = bind_find_dim(e, g->name);
+    int32_t s = bind_find_dim(p->entry, g->name);
 
-    if (s < 0)
-        return no_such("run-time dim", g->name, e->dim_names, e->dim_count);
     if (p->dims[s] != BIND_FREE && p->dims[s] != g->extents[0])
         return cli_wrong("--dim %s is given twice, as %lld and %lld", g->name,
                          (long long)p->dims[s], (long long)g->extents[0]);
@@ -44,10 +47,8 @@ static bool bind_dim(program *p, const program_given *g)
 static bool bind_given_shape(program *p, const program_given *g)
 {
     char error[TENSOR_ERROR_SIZE];
-    int32_t index;
+    int32_t index = bind_find_input(p->entry, g->name);
 
-    if (!find_input(p->entry, g->name, &index))
-        return false;
     return bind_shape(p->entry, index, g->rank, g->extents, p->dims, error) ||
            cli_wrong("--shape: %s", error);
 }
@@ -70,7 +71,7 @@ static const char *name_of(const struct ingot_entry *e, const program_given *g)
     return g->name ? g->name : e->input_count == 1 ? e->inputs[0].name : NULL;
 }
 
-bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
+static bool check_files(const program_options *o, const struct ingot_entry *e)
 {
     for (int i = 0; i < o->inputs.n; i++) {
         const program_given *g = &o->inputs.at[i];
@@ -78,6 +79,8 @@ bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
         if (!name)
             return cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", g->path,
                              e->input_count);
+        if (!is_input(e, name))
+            return false;
         for (int k = 0; k < i; k++)
             if (!strcmp(name_of(e, &o->inputs.at[k]), name))
                 return cli_wrong("--input %s is given twice", name);
@@ -85,17 +88,34 @@ bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
     return true;
 }
 
+bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
+{
+    for (int i = 0; i < o->shapes.n; i++)
+        if (!is_input(e, o->shapes.at[i].name))
+            return false;
+    for (int i = 0; i < o->dims.n; i++)
+        if (!is_known("run-time dim", o->dims.at[i].name, e->dim_names, e->dim_count))
+            return false;
+    return check_files(o, e);
+}
+
 static bool load_file(program *p, const program_given *g)
 {
     char error[TENSOR_ERROR_SIZE];
-    int32_t i;
+    int32_t i = bind_find_input(p->entry, name_of(p->entry, g));
 
-    if (!find_input(p->entry, name_of(p->entry, g), &i))
-        return false;
     if (!tensor_read(g->path, bind_kind(&p->entry->inputs[i]), &p->in[i], error))
         return cli_wrong("%s", error);
     return p->in[i].kind != TENSOR_PLAIN || bind_tensor(p->entry, i, &p->in[i].t, p->dims, error) ||
            cli_wrong("%s: %s", g->path, error);
+}
+
+void program_default_dims(const struct ingot_entry *e, int32_t i, int64_t *dims, bool say)
+{
+    for (int32_t s; (s = bind_free_dim(e, i, dims)) >= 0; dims[s] = 1)
+        if (say)
+            cli_wrong("input '%s': dim '%s' is taken as 1 (--dim %s=N sets it)", e->inputs[i].name,
+                      e->dim_names[s], e->dim_names[s]);
 }
 
 bool program_random_input(const struct ingot_entry *e, int32_t i, const int64_t *dims,
@@ -127,6 +147,7 @@ bool program_load_inputs(program *p)
         if (!p->o->random)
             return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
                              name, name);
+        program_default_dims(p->entry, i, p->dims, true);
         if (!program_random_input(p->entry, i, p->dims, (uint64_t)p->o->seed, &p->in[i]))
             return false;
     }

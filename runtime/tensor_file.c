@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "file_kind.h"
 #include "tensor_types.h"
 
 bool tensor_fail(char *error, const char *fmt, ...)
@@ -28,31 +29,22 @@ void tensor_settle_bools(tensor *t)
         at[i] = at[i] != 0;
 }
 
-static bool named_npy(const char *name)
-{
-    size_t n = strlen(name);
-
-    return n > 4 && !strcmp(name + n - 4, ".npy");
-}
-
 bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE])
 {
-    static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'}, zip[4] = {'P', 'K', 3, 4};
-    bool ok;
+    static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+    bool is_npy = size >= sizeof npy && !memcmp(data, npy, sizeof npy);
+    const char *kind_seen = is_npy ? NULL : file_looks_like(data, size);
 
     *out = (tensor_value){0};
     if (!size && kind == TENSOR_PLAIN)
         return tensor_fail(error, "%s: is empty", name);
-    if (size >= sizeof zip && !memcmp(data, zip, sizeof zip))
-        return tensor_fail(error, "%s: an archive such as .npz; one tensor is expected, in a .npy "
-                           "or .pb file", name);
-    if (size >= sizeof npy && !memcmp(data, npy, sizeof npy))
-        ok = npy_read(name, data, size, &out->t, error);
-    else
-        ok = pb_read(name, data, size, kind, out, error) ||
-             (named_npy(name) && tensor_fail(error, "%s: is neither .npy nor a TensorProto", name));
+    if (kind_seen)
+        return tensor_fail(error, "%.300s: looks like %s; one tensor is expected, in a .npy file "
+                           "or a TensorProto (.pb)", name, kind_seen);
+    bool ok = is_npy ? npy_read(name, data, size, &out->t, error)
+                     : pb_read(name, data, size, kind, out, error);
     if (!ok)
         tensor_value_free(out);
     return ok;
@@ -114,7 +106,8 @@ static uint8_t *slurp(FILE *f, size_t *size)
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
                  char error[TENSOR_ERROR_SIZE])
 {
-    FILE *f = fopen(path, "rb");
+    bool standard = !strcmp(path, "-");
+    FILE *f = standard ? stdin : fopen(path, "rb");
     size_t size;
 
     *out = (tensor_value){0};
@@ -122,7 +115,10 @@ bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
         return tensor_fail(error, "%s: %s", path, strerror(errno));
     uint8_t *data = slurp(f, &size);
     int why = errno;
-    fclose(f);
+    if (standard)
+        path = "standard input";
+    else
+        fclose(f);
     if (!data)
         return tensor_fail(error, "%s: cannot be read: %s", path, strerror(why));
     bool ok = tensor_read_memory(path, data, size, kind, out, error);

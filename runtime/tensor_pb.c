@@ -21,8 +21,8 @@ typedef struct field {
 
 static bool bad(wire *w, const char *what)
 {
-    return tensor_fail(w->error, "%s: offset %zu: %s", w->name,
-                       (size_t)(w->at - w->start), what);
+    return tensor_fail(w->error, "%s: is no .npy file, and no TensorProto either: offset %zu: %s",
+                       w->name, (size_t)(w->at - w->start), what);
 }
 
 static bool varint(wire *w, uint64_t *out)

@@ -144,6 +144,7 @@ static void outputs_are_written(void **state)
     (void)state;
     assert_int_equal(RUN("--threads=3", "--input", arg("x:0=", "x.npy"),
                          arg("--input=ids=", "ids.npy"), arg("--output-dir=", "out/deep")), 0);
+    assert_said("out/deep/y_a.npy: f32[2,3]");
     assert_true(tensor_read(path_of("out/deep/y_a.npy"), TENSOR_PLAIN, &y, error));
     assert_memory_equal(y.t.data, ((float[]){11, 18, 33, 14, 25, 24}), 24);
     assert_true(tensor_read(path_of("out/deep/y_a_2.npy"), TENSOR_PLAIN, &found, error));
@@ -183,16 +184,19 @@ static void wrong_inputs_are_named(void **state)
     assert_said("input 'ids', axis 0: has extent 5, but 'N' is 2 by input 'x:0', axis 0");
     assert_int_equal(RUN(arg("--input=x:0=", "ids.npy"), "--random-inputs"), 1);
     assert_said("input 'x:0' has type i64, expected f32");
-    assert_int_equal(RUN(arg("--input=x:1=", "x.npy")), 1);
-    assert_said("no input 'x:1'; did you mean 'x:0'?");
-    assert_int_equal(RUN("--random-inputs"), 1);
-    assert_said("extent 'N' is not known");
+    assert_int_equal(RUN(arg("--input=x:1=", "x.npy")), 2);
+    assert_said("input 'x:1' is unknown: give x:0 or ids; did you mean 'x:0'?");
+    assert_int_equal(RUN("--random-inputs"), 0);
+    assert_said("input 'x:0': dim 'N' is taken as 1 (--dim N=N sets it)");
+    assert_said("y/a: f32[1,3]");
     assert_int_equal(RUN("--random-inputs", "--shape=x:0=2x4"), 1);
     assert_said("axis 1: has extent 4, expected 3");
     assert_int_equal(RUN("--random-inputs", "--shape=x:0=6"), 1);
     assert_said("has 1 axes, expected 2");
-    assert_int_equal(RUN("--random-inputs", "--dim=M=6"), 1);
-    assert_said("no run-time dim 'M'");
+    assert_int_equal(RUN("--random-inputs", "--dim=M=6"), 2);
+    assert_said("run-time dim 'M' is unknown: give N");
+    assert_int_equal(RUN("--random-inputs", "--shape=y=6"), 2);
+    assert_said("input 'y' is unknown: give x:0 or ids");
     assert_int_equal(RUN("--input=x:0=none.npy"), 1);
     assert_said("none.npy: No such file");
     assert_int_equal(RUN("--random-inputs", "--shape=x:0=9223372036854775807x3"), 1);
@@ -219,6 +223,8 @@ static void wrong_usage(void **state)
     assert_said("did you mean '--threads'?");
     assert_int_equal(RUN("--threads=0"), 2);
     assert_int_equal(RUN("--output-format=png"), 2);
+    assert_int_equal(RUN("--random-inputs", "--output-dir", "-"), 2);
+    assert_said("--output-dir takes a folder");
     assert_int_equal(RUN("operand"), 2);
     assert_int_equal(RUN("--input"), 2);
     assert_int_equal(RUN("--dim=5"), 2);
