@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 17400 ;; frontend) echo 8200 ;; passes) echo 5500 ;;
-    codegen) echo 16500 ;; runtime) echo 5500 ;; cli) echo 3750 ;;
-    export) echo 2000 ;; tests) echo 10700 ;;
+    codegen) echo 16500 ;; runtime) echo 9500 ;; cli) echo 3750 ;;
+    export) echo 2000 ;; tests) echo 12500 ;;
     esac
 }
 

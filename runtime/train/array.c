@@ -1,0 +1,222 @@
+/* runtime/train/array.c - arrays in files. */
+#include "array.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_file.h"
+#include "tensor_safetensors.h"
+
+void array_free(array *a)
+{
+    bytes_free(&a->held);
+    words_free(&a->names);
+    *a = (array){0};
+}
+
+int64_t array_row(const array *a)
+{
+    int64_t n = 1;
+
+    for (int32_t i = 0; i < a->rank; i++)
+        n *= a->dims[i];
+    return n;
+}
+
+const char *array_text(const array *a, char out[ARRAY_TEXT_SIZE])
+{
+    int n = snprintf(out, ARRAY_TEXT_SIZE, "%s[%" PRId64, tensor_type_name(a->dtype), a->rows);
+
+    for (int32_t i = 0; i < a->rank; i++)
+        n += snprintf(out + n, ARRAY_TEXT_SIZE - (size_t)n, ", %" PRId64, a->dims[i]);
+    snprintf(out + n, ARRAY_TEXT_SIZE - (size_t)n, "]");
+    return out;
+}
+
+/* The first axis of a tensor counts rows. */
+static bool set_shape(array *a, const char *path, int32_t dtype, int32_t rank, const int64_t *dims,
+                      char *error)
+{
+    if (!rank)
+        return tensor_fail(error, "%s: is one number, without rows", path);
+    a->dtype = dtype;
+    a->rank = rank - 1;
+    a->rows = dims[0];
+    for (int32_t i = 1; i < rank; i++)
+        a->dims[i - 1] = dims[i];
+    a->stride = array_row(a);
+    return true;
+}
+
+/* ---- IDX: the format of MNIST's files ------------------------------------------------- */
+
+static const int32_t idx_types[16] = {[8] = TENSOR_U8, [9] = TENSOR_I8, [11] = TENSOR_I16,
+                                      [12] = TENSOR_I32, [13] = TENSOR_F32, [14] = TENSOR_F64};
+
+bool array_is_idx(const bytes *b)
+{
+    return b->size >= 4 && !b->data[0] && !b->data[1] && b->data[2] < 16 &&
+           idx_types[b->data[2]] && b->data[3] && b->data[3] < TENSOR_MAX_RANK;
+}
+
+static uint32_t big_endian(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* A copy of n elements with their bytes in this machine's order; null without memory. */
+static uint8_t *swapped(const uint8_t *from, size_t n, size_t size)
+{
+    uint8_t *to = malloc(n * size + 1);
+
+    for (size_t i = 0; to && i < n; i++)
+        for (size_t k = 0; k < size; k++)
+            to[i * size + k] = from[i * size + size - 1 - k];
+    return to;
+}
+
+/* The bytes that an IDX file of these axes has; 0: more than a number holds. */
+static size_t idx_size(const uint8_t *p, int64_t *dims)
+{
+    size_t size = tensor_elem_size(idx_types[p[2]]);
+
+    for (int i = 0; i < p[3]; i++) {
+        dims[i] = big_endian(p + 4 + 4 * i);
+        if (__builtin_mul_overflow(size, (size_t)dims[i], &size))
+            return 0;
+    }
+    return __builtin_add_overflow(size, 4 + 4 * (size_t)p[3], &size) ? 0 : size;
+}
+
+bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE])
+{
+    const uint8_t *p = b->data;
+    int64_t dims[TENSOR_MAX_RANK];
+    size_t lead = 4 + 4 * (size_t)p[3], elem = tensor_elem_size(idx_types[p[2]]);
+    size_t size = b->size < lead ? lead : idx_size(p, dims);
+
+    if (!size)
+        return tensor_fail(error, "%s: its extents are too large", path);
+    if (b->size != size)
+        return tensor_fail(error, "%s: %s, %zu bytes expected, %zu found", path,
+                           b->size < size ? "cut off" : "too long", size, b->size);
+    if (!set_shape(a, path, idx_types[p[2]], p[3], dims, error))
+        return false;
+    a->data = p + lead;
+    a->held = *b;
+    *b = (bytes){0};
+    if (elem == 1)
+        return true;
+    uint8_t *copy = swapped(a->data, (size - lead) / elem, elem);
+    bytes_free(&a->held);
+    a->data = a->held.owned = copy;
+    return copy || tensor_fail(error, "%s: no memory", path);
+}
+
+/* ---- NumPy ----------------------------------------------------------------------------- */
+
+static bool is_npy(const bytes *b)
+{
+    return b->size >= 6 && !memcmp(b->data, "\x93NUMPY", 6);
+}
+
+static bool read_npy(const char *path, const bytes *b, array *a, char *error)
+{
+    tensor t = {0};
+
+    if (!is_npy(b))
+        return tensor_fail(error, "%s: is no .npy file", path);
+    if (!npy_read(path, b->data, b->size, &t, error))
+        return false;
+    a->data = a->held.owned = t.data;
+    return set_shape(a, path, t.dtype, t.rank, t.dims, error);
+}
+
+static bool is_zip(const bytes *b)
+{
+    return b->size >= 4 && !memcmp(b->data, "PK", 2) &&
+           (!memcmp(b->data + 2, "\3\4", 2) || !memcmp(b->data + 2, "\5\6", 2));
+}
+
+static bool read_npz(const source *s, const bytes *b, array *a, char *error)
+{
+    char place[400];
+    bytes member;
+    bool ok = bytes_member(b, s->path, s->key, &member, error);
+
+    snprintf(place, sizeof place, "%.300s%s%.80s", s->path, s->key ? ": " : "",
+             s->key ? s->key : "");
+    ok = ok && read_npy(place, &member, a, error);
+    bytes_free(&member);
+    return ok;
+}
+
+/* ---- safetensors ------------------------------------------------------------------------ */
+
+static const safetensors_entry *find_tensor(const source *s, const safetensors *f, char *error)
+{
+    const safetensors_entry *e = s->key               ? safetensors_find(f, s->key)
+                                 : f->tensor_count == 1 ? f->tensor
+                                                        : NULL;
+    if (!e && s->key)
+        tensor_fail(error, "%s: holds no array '%s'", s->path, s->key);
+    else if (!e)
+        tensor_fail(error, "%s: holds %d arrays; name one: \"%s\"[\"NAME\"]", s->path,
+                    f->tensor_count, s->path);
+    else if (!e->dtype)
+        tensor_fail(error, "%s: '%s' has the unknown type %s", s->path, e->name, e->type);
+    return e && e->dtype ? e : NULL;
+}
+
+static bool read_safetensors(const source *s, array *a, char *error)
+{
+    safetensors f;
+    const safetensors_entry *e =
+        safetensors_open(&f, s->path, error) ? find_tensor(s, &f, error) : NULL;
+    bool ok = e && set_shape(a, s->path, e->dtype, e->rank, e->dims, error);
+
+    if (ok) {
+        a->data = a->held.owned = malloc(e->size + 1);
+        ok = a->data ? safetensors_read(&f, e, a->held.owned, error)
+                     : tensor_fail(error, "%s: no memory", s->path);
+    }
+    safetensors_close(&f);
+    return ok;
+}
+
+/* ---- any of them ------------------------------------------------------------------------- */
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), k = strlen(suffix);
+
+    return n >= k && !strcmp(path + n - k, suffix);
+}
+
+static bool read_bytes(const source *s, bytes *b, array *a, char *error)
+{
+    if (is_zip(b))
+        return read_npz(s, b, a, error);
+    if (s->key)
+        return tensor_fail(error, "%s: has no named arrays", s->path);
+    if (is_npy(b))
+        return read_npy(s->path, b, a, error);
+    if (array_is_idx(b))
+        return array_read_idx(s->path, b, a, error);
+    return tensor_fail(error, "%s: is of no known format: IDX, .npy, .npz, .safetensors, .csv; a "
+                       "text is read by chars(..), bytes(..) or words(..)", s->path);
+}
+
+bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
+{
+    bytes b = {0};
+    bool ok = ends_in(s->path, ".safetensors")
+                  ? read_safetensors(s, a, error)
+                  : bytes_read(&b, s->path, error) && read_bytes(s, &b, a, error);
+
+    bytes_free(&b);
+    if (!ok)
+        array_free(a);
+    return ok;
+}

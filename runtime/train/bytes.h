@@ -1,0 +1,30 @@
+/* runtime/train/bytes.h - the bytes of a file of data, mapped or, if it is
+ * compressed, inflated. */
+#ifndef INGOT_TRAIN_BYTES_H
+#define INGOT_TRAIN_BYTES_H
+
+#include "tensor_io.h"
+
+/* All zero is an empty one. */
+typedef struct bytes {
+    const uint8_t *data;
+    size_t size;
+    void *mapped, *owned;           /* what bytes_free gives back */
+    size_t mapped_size;
+} bytes;
+
+/* All of a file; of a .gz what is compressed in it, known by its first bytes.  False
+ * with a message. */
+bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE]);
+/* The member `key`.npy of a .npz file's bytes, or `key` itself; a null key means the only
+ * member.  `out` may refer to `archive`, which must outlive it.  False with a message. */
+bool bytes_member(const bytes *archive, const char *path, const char *key, bytes *out,
+                  char error[TENSOR_ERROR_SIZE]);
+void bytes_free(bytes *b);
+
+/* Inflates a stream, with zlib's header, gzip's, or none, by zlib's `window`: 15, 31 or
+ * -15.  False with a message that names `path`. */
+bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int window, bytes *out,
+                   char error[TENSOR_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,318 @@
+/* runtime/train/rows.c - columns from their sources. */
+#include "rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csv.h"
+#include "tensor_file.h"
+#include "tensor_types.h"
+
+/* ---- one column ------------------------------------------------------------------------- */
+
+static bool is_class(int32_t dtype, const char *classes)
+{
+    return strchr(classes, tensor_types[dtype].cls) != NULL;
+}
+
+/* Elements of files are kept; what the program calls real or int takes any width. */
+static bool converts(int32_t from, int32_t to)
+{
+    if (from == to)
+        return true;
+    if (to == TENSOR_F32 || to == TENSOR_F64)
+        return is_class(from, "f");
+    return to == TENSOR_I64 && is_class(from, "iu") && from != TENSOR_U64;
+}
+
+/* The column of a row's shape, or, if the program takes a vector, of as many elements. */
+static bool same_row(const array *a, const struct ingot_train_column *c)
+{
+    if (c->rank == 1 && a->rank > 1)
+        return array_row(a) == c->dims[0];
+    return a->rank == c->rank &&
+           (!a->rank || !memcmp(a->dims, c->dims, (size_t)a->rank * sizeof *a->dims));
+}
+
+/* "u8[.., 28, 28]" */
+static const char *column_text(const struct ingot_train_column *c, char out[ARRAY_TEXT_SIZE])
+{
+    int n = snprintf(out, ARRAY_TEXT_SIZE, "%s[..", tensor_type_name(c->dtype));
+
+    for (int32_t i = 0; i < c->rank; i++)
+        n += snprintf(out + n, ARRAY_TEXT_SIZE - (size_t)n, ", %lld", (long long)c->dims[i]);
+    snprintf(out + n, ARRAY_TEXT_SIZE - (size_t)n, "]");
+    return out;
+}
+
+static bool fits(const char *path, const array *a, const struct ingot_train_column *c, char *error)
+{
+    char has[ARRAY_TEXT_SIZE], wanted[ARRAY_TEXT_SIZE];
+
+    if (!same_row(a, c) || !converts(a->dtype, c->dtype))
+        return tensor_fail(error, "%s: %.150s, the program has %.150s for '%s'", path,
+                           array_text(a, has), column_text(c, wanted), c->name);
+    return a->rows || tensor_fail(error, "%s: has no rows", path);
+}
+
+/* Elements from the first row to the end of the last. */
+static int64_t extent(const array *a)
+{
+    return (a->rows - 1) * a->stride + array_row(a);
+}
+
+/* Replaces the elements by the same numbers of the column's type. */
+static bool convert(const char *path, array *a, int32_t dtype, char *error)
+{
+    int64_t n = extent(a);
+    tensor from = {.dtype = a->dtype, .count = n, .data = (void *)(uintptr_t)a->data};
+    void *to = malloc((size_t)n * tensor_elem_size(dtype) + 1);
+
+    if (!to)
+        return tensor_fail(error, "%s: no memory", path);
+    for (int64_t i = 0; i < n; i++)
+        csv_store(dtype, to, i, tensor_element(&from, i));
+    bytes_free(&a->held);
+    a->data = a->held.owned = to;
+    a->dtype = dtype;
+    return true;
+}
+
+/* Are all elements below the bound, or, where NaN means nothing to the program, numbers? */
+static bool check_elements(const char *path, const array *a, const struct ingot_train_column *c,
+                           char *error)
+{
+    tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
+    bool real = is_class(a->dtype, "f"), bounded = !real && c->bound > 0;
+
+    if (!bounded && (!real || c->missing))
+        return true;
+    for (int64_t i = 0, n = extent(a); i < n; i++) {
+        double v = tensor_element(&t, i);
+        long long row = (long long)(i / a->stride < a->rows ? i / a->stride : a->rows - 1);
+        if (bounded && (v < 0 || v >= (double)c->bound))
+            return tensor_fail(error, "%s: row %lld: %.0f, must be below %lld and not negative",
+                               path, row + 1, v, (long long)c->bound);
+        if (real && isnan(v))
+            return tensor_fail(error, "%s: row %lld: NaN, and '%s' makes no use of missing values",
+                               path, row + 1, c->name);
+    }
+    return true;
+}
+
+/* A column of the program out of an array of a file. */
+static bool settle(const char *path, array *a, const struct ingot_train_column *c, char *error)
+{
+    if (!fits(path, a, c, error))
+        return false;
+    if (a->dtype != c->dtype && !convert(path, a, c->dtype, error))
+        return false;
+    a->rank = c->rank;
+    for (int32_t i = 0; i < c->rank; i++)
+        a->dims[i] = c->dims[i];
+    return check_elements(path, a, c, error);
+}
+
+/* ---- one source ---------------------------------------------------------------------------- */
+
+/* Deals the numbers of a table out, from the left. */
+static bool read_table(const source *s, const struct ingot_train_column *const *column, array *a,
+                       int32_t n, char *error)
+{
+    int64_t at = 0, wanted = 0;
+
+    for (int32_t k = 0; k < n; k++) {
+        a[k] = (array){.dtype = column[k]->dtype, .rank = column[k]->rank, .rows = s->rows};
+        for (int32_t i = 0; i < column[k]->rank; i++)
+            a[k].dims[i] = column[k]->dims[i];
+        a[k].stride = array_row(&a[k]);
+        wanted += a[k].stride;
+    }
+    if (wanted != s->width)
+        return tensor_fail(error, "the table has rows of %lld numbers, the columns take %lld",
+                           (long long)s->width, (long long)wanted);
+    for (int32_t k = 0; k < n; at += a[k++].stride) {
+        int64_t row = a[k].stride;
+        size_t size = (size_t)(s->rows * row) * tensor_elem_size(a[k].dtype);
+        a[k].data = a[k].held.owned = malloc(size + 1);
+        if (!a[k].data)
+            return tensor_fail(error, "no memory for a table");
+        for (int64_t i = 0; i < s->rows * row; i++) {
+            double v = s->cell[i / row * s->width + at + i % row];
+            if (!csv_store(a[k].dtype, a[k].held.owned, i, v))
+                return tensor_fail(error, "the table, row %lld: %g is no %s",
+                                   (long long)(i / row + 1), v, tensor_type_name(a[k].dtype));
+        }
+    }
+    return true;
+}
+
+/* What gives one column only. */
+static bool read_single(const source *s, const struct ingot_train_column *c, array *a, int32_t n,
+                        char *error)
+{
+    if (n != 1)
+        return tensor_fail(error, "%s: is one array, and cannot be dealt out to %d columns",
+                           s->path, n);
+    if (s->kind == SOURCE_FILE)
+        return array_read_file(s, a, error);
+    if (c->name_count && !words_fix(&a->names, c->names, c->name_count))
+        return tensor_fail(error, "%s: no memory", s->path);
+    return array_read_text(s, a, error);
+}
+
+static bool read_parsed(const source *s, const struct ingot_train_column *const *column, array *a,
+                        int32_t n, char *error)
+{
+    bool ok = s->kind == SOURCE_TABLE ? read_table(s, column, a, n, error)
+              : s->kind == SOURCE_CSV ? csv_read(s, column, a, n, error)
+                                      : read_single(s, column[0], a, n, error);
+
+    for (int32_t k = 0; k < n && ok; k++)
+        ok = settle(s->path ? s->path : "the table", &a[k], column[k], error);
+    return ok;
+}
+
+bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
+                      int32_t n, char error[TENSOR_ERROR_SIZE])
+{
+    source s;
+    bool ok = source_parse(&s, text, error) && read_parsed(&s, column, a, n, error);
+
+    source_free(&s);
+    for (int32_t k = 0; k < n && !ok; k++)
+        array_free(&a[k]);
+    return ok;
+}
+
+/* ---- all of a part --------------------------------------------------------------------------- */
+
+/* One source's columns, read into an array of their own, then moved to their places. */
+static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text, char *error)
+{
+    const struct ingot_train_column **column = calloc((size_t)n, sizeof *column);
+    array *a = calloc((size_t)n, sizeof *a);
+    bool ok = column && a;
+
+    for (int32_t k = 0; ok && k < n; k++)
+        column[k] = &r->block->columns[index[k]];
+    ok = ok ? rows_read_source(text, column, a, n, error) : tensor_fail(error, "no memory");
+    for (int32_t k = 0; ok && k < n; k++) {
+        array_free(&r->column[index[k]]);
+        r->column[index[k]] = a[k];
+    }
+    free(column);
+    free(a);
+    return ok;
+}
+
+static int32_t column_named(const struct ingot_train_block *b, const char *name, size_t size)
+{
+    for (int32_t i = 0; i < b->column_count; i++)
+        if (!strncmp(b->columns[i].name, name, size) && !b->columns[i].name[size])
+            return i;
+    return -1;
+}
+
+/* The columns of "x,y"; their number, or -1 after a message. */
+static int32_t named_columns(const struct ingot_train_block *b, const char *names, int32_t *index,
+                             char *error)
+{
+    int32_t n = 0;
+
+    for (const char *at = names;; at++) {
+        size_t size = strcspn(at, ",");
+        int32_t i = column_named(b, at, size);
+        if (i < 0 || n == b->column_count) {
+            tensor_fail(error, "--data: block '%s' has no column '%.*s'", b->name, (int)size, at);
+            return -1;
+        }
+        index[n++] = i;
+        at += size;
+        if (!*at)
+            return n;
+    }
+}
+
+static bool read_given(rows *r, const rows_given *given, int32_t n, char *error)
+{
+    int32_t *index = calloc((size_t)r->block->column_count + 1, sizeof *index);
+    bool ok = index != NULL;
+
+    for (int32_t i = 0; ok && i < n; i++) {
+        int32_t columns = named_columns(r->block, given[i].columns, index, error);
+        ok = columns > 0 && read_columns(r, index, columns, given[i].text, error);
+    }
+    free(index);
+    return ok;
+}
+
+/* Is this source replaced by what the command line gives? */
+static bool replaced(const struct ingot_train_block *b, const struct ingot_train_source *s,
+                     const rows_given *given, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        for (int32_t k = 0; k < s->column_count; k++) {
+            const char *name = b->columns[s->columns[k]].name;
+            size_t size = strlen(name);
+            for (const char *at = given[i].columns; at; at = strchr(at, ',')) {
+                at += *at == ',';
+                if (!strncmp(at, name, size) && (!at[size] || at[size] == ','))
+                    return true;
+            }
+        }
+    return false;
+}
+
+/* Have all columns data, and equally many rows? */
+static bool complete(rows *r, enum ingot_part part, char *error)
+{
+    const struct ingot_train_block *b = r->block;
+
+    for (int32_t i = 0; i < b->column_count; i++) {
+        if (!r->column[i].data)
+            return tensor_fail(error, "block '%s': there are no %s data for '%s'; give them by "
+                               "--data %s=FILE", b->name,
+                               part == INGOT_PART_TRAIN   ? "training"
+                               : part == INGOT_PART_VALID ? "validation"
+                                                          : "test",
+                               b->columns[i].name, b->columns[i].name);
+        if (r->column[i].rows != r->column[0].rows)
+            return tensor_fail(error, "block '%s': '%s' has %lld rows, '%s' has %lld", b->name,
+                               b->columns[0].name, (long long)r->column[0].rows,
+                               b->columns[i].name, (long long)r->column[i].rows);
+    }
+    r->count = b->column_count ? r->column[0].rows : 0;
+    return true;
+}
+
+bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
+               const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE])
+{
+    int32_t sources = 0;
+    bool ok = true;
+
+    *r = (rows){.block = b, .column = calloc((size_t)b->column_count + 1, sizeof *r->column)};
+    if (!r->column)
+        return tensor_fail(error, "no memory");
+    for (int32_t i = 0; ok && i < b->source_count; i++) {
+        const struct ingot_train_source *s = &b->sources[i];
+        if (s->part != (int32_t)part)
+            continue;
+        sources++;
+        ok = replaced(b, s, given, n) ||
+             read_columns(r, s->columns, s->column_count, s->text, error);
+    }
+    if (part != INGOT_PART_TRAIN && !sources && !n)
+        return true;
+    return ok && read_given(r, given, n, error) && complete(r, part, error);
+}
+
+void rows_free(rows *r)
+{
+    for (int32_t i = 0; r->column && i < r->block->column_count; i++)
+        array_free(&r->column[i]);
+    free(r->column);
+    *r = (rows){0};
+}

@@ -1,0 +1,33 @@
+/* runtime/train/rows.h - the rows of one part of a block: every column as entries take
+ * it, read once, checked against what the program says of it. */
+#ifndef INGOT_TRAIN_ROWS_H
+#define INGOT_TRAIN_ROWS_H
+
+#include "array.h"
+#include "train_abi.h"
+
+/* `--data x=FILE`: another source for columns.  `columns` is "x" or "x,y". */
+typedef struct rows_given {
+    const char *columns, *text;
+} rows_given;
+
+/* As many arrays as the block has columns, of the columns' types; all have `count` rows.
+ * Zero are no rows. */
+typedef struct rows {
+    const struct ingot_train_block *block;
+    array *column;
+    int64_t count;
+} rows;
+
+/* Reads the columns of a part.  A block may have no columns: then there are no rows.  A
+ * part other than the training may have no sources: then there are none either.  False
+ * with a message that names file, row and column. */
+bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
+               const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE]);
+void rows_free(rows *r);
+
+/* Reads one source for n columns into a[0 .. n). */
+bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
+                      int32_t n, char error[TENSOR_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,44 @@
+/* runtime/train/source.h - where rows come from, as the language writes it:
+ *
+ *   source = STRING ['[' select {',' select} ']'] | call | table | PATH
+ *   call   = ('csv' | 'bytes' | 'chars' | 'words' | 'windows') '(' source {',' [NAME '='] value} ')'
+ *            ['[' select {',' select} ']']
+ *   select = STRING [':' STRING]
+ *   table  = '[' (row {',' row} | number {',' number}) ']'       row = '[' number {',' number} ']'
+ *
+ * A PATH without quotes is what a command line has: --data x=train.npy. */
+#ifndef INGOT_TRAIN_SOURCE_H
+#define INGOT_TRAIN_SOURCE_H
+
+#include "tensor_io.h"
+
+typedef enum source_kind {
+    SOURCE_FILE, SOURCE_CSV, SOURCE_BYTES, SOURCE_CHARS, SOURCE_WORDS, SOURCE_TABLE
+} source_kind;
+
+/* "a":"c" selects the columns of a CSV file from a to c; "a" alone has no `last`. */
+typedef struct source_select {
+    char *first, *last;
+} source_select;
+
+enum { SOURCE_SELECTS = 64 };
+
+typedef struct source {
+    source_kind kind;
+    char *path;                     /* null for a table */
+    char *key;                      /* of an archive's member */
+    source_select select[SOURCE_SELECTS];
+    int32_t selects;
+    int64_t skip;                   /* lines of a CSV file before the first */
+    int64_t most;                   /* words that have a number */
+    bool pad;                       /* a line of the text is a row */
+    int64_t window, step;           /* rows of `window` elements, `step` apart; 0: none */
+    double *cell;                   /* a table's numbers: rows times width */
+    int64_t rows, width;
+} source;
+
+/* False with a message; source_free in any case. */
+bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE]);
+void source_free(source *s);
+
+#endif

@@ -1,0 +1,130 @@
+/* runtime/train/words.c - numbers for texts. */
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t hash(const char *text, size_t size)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    return h ^ h >> 32;
+}
+
+/* The slot that has the text, or the free one where it belongs. */
+static int64_t *slot_of(const words *w, const char *text, size_t size)
+{
+    size_t at = (size_t)hash(text, size);
+
+    for (;; at++) {
+        int64_t *slot = &w->slot[at & (w->slots - 1)];
+        if (*slot < 0 || (!strncmp(w->text[*slot], text, size) && !w->text[*slot][size]))
+            return slot;
+    }
+}
+
+/* Half of the slots stay free. */
+static bool make_room(words *w)
+{
+    size_t room = w->slots ? 2 * w->slots : 64;
+
+    if (w->slots > 2 * (size_t)w->n)
+        return true;
+    char **text = realloc(w->text, room * sizeof *text);
+    w->text = text ? text : w->text;
+    int64_t *uses = realloc(w->uses, room * sizeof *uses);
+    w->uses = uses ? uses : w->uses;
+    int64_t *slot = malloc(room * sizeof *slot);
+    if (!text || !uses || !slot) {
+        free(slot);
+        return false;
+    }
+    free(w->slot);
+    w->slot = slot;
+    w->slots = room;
+    memset(slot, -1, room * sizeof *slot);
+    for (int64_t i = 0; i < w->n; i++)
+        *slot_of(w, w->text[i], strlen(w->text[i])) = i;
+    return true;
+}
+
+int64_t words_number(words *w, const char *text, size_t size)
+{
+    if (!w->fixed && !make_room(w))
+        return -2;
+    int64_t *slot = w->slots ? slot_of(w, text, size) : NULL;
+    if (w->fixed && (!slot || *slot < 0))
+        return -1;
+    if (*slot < 0) {
+        char *copy = strndup(text, size);
+        if (!copy)
+            return -2;
+        w->text[w->n] = copy;
+        w->uses[w->n] = 0;
+        *slot = w->n++;
+    }
+    w->uses[*slot]++;
+    return *slot;
+}
+
+bool words_fix(words *w, const char *const *text, int64_t n)
+{
+    *w = (words){0};
+    for (int64_t i = 0; i < n; i++)
+        if (words_number(w, text[i], strlen(text[i])) == -2)
+            return false;
+    w->fixed = true;
+    return true;
+}
+
+typedef struct ranked {
+    char *text;
+    int64_t uses, old;
+} ranked;
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(((const ranked *)a)->text, ((const ranked *)b)->text);
+}
+
+static int by_uses_first(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+
+    return x->uses != y->uses ? (x->uses < y->uses ? 1 : -1) : by_text(a, b);
+}
+
+bool words_sort(words *w, int64_t first, bool by_uses, int64_t *to)
+{
+    ranked *r = malloc((size_t)(w->n + 1) * sizeof *r);
+
+    if (!r)
+        return false;
+    for (int64_t i = 0; i < w->n; i++) {
+        r[i] = (ranked){w->text[i], w->uses[i], i};
+        to[i] = i;
+    }
+    qsort(r + first, (size_t)(w->n - first), sizeof *r, by_uses ? by_uses_first : by_text);
+    for (int64_t i = first; i < w->n; i++) {
+        w->text[i] = r[i].text;
+        w->uses[i] = r[i].uses;
+        to[r[i].old] = i;
+    }
+    free(r);
+    memset(w->slot, -1, w->slots * sizeof *w->slot);
+    for (int64_t i = 0; i < w->n; i++)
+        *slot_of(w, w->text[i], strlen(w->text[i])) = i;
+    return true;
+}
+
+void words_free(words *w)
+{
+    for (int64_t i = 0; i < w->n; i++)
+        free(w->text[i]);
+    free(w->text);
+    free(w->uses);
+    free(w->slot);
+    *w = (words){0};
+}

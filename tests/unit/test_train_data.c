@@ -1,0 +1,433 @@
+/* tests/unit/test_train_data.c - rows of a training program: every format that is read,
+ * and what is said of files that are wrong. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#include "csv.h"
+#include "rows.h"
+
+static char error[TENSOR_ERROR_SIZE], folder[] = "/tmp/ingot_data_XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char path[4][300];
+    static int next;
+    char *p = path[next++ % 4];
+
+    snprintf(p, sizeof path[0], "%s/%s", folder, name);
+    return p;
+}
+
+static const char *write_file(const char *name, const void *data, size_t size)
+{
+    const char *path = path_of(name);
+    FILE *f = fopen(path, "wb");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, size, f), size);
+    fclose(f);
+    return path;
+}
+
+static const char *write_text(const char *name, const char *text)
+{
+    return write_file(name, text, strlen(text));
+}
+
+static const char *write_gz(const char *name, const void *data, size_t size)
+{
+    const char *path = path_of(name);
+    gzFile f = gzopen(path, "wb");
+
+    assert_non_null(f);
+    assert_int_equal(gzwrite(f, data, (unsigned)size), size);
+    gzclose(f);
+    return path;
+}
+
+/* ---- columns ------------------------------------------------------------------------ */
+
+static const int64_t two_by_three[] = {2, 3}, three[] = {3}, four[] = {4}, six[] = {6};
+static const struct ingot_train_column
+    pictures = {.name = "x", .dtype = TENSOR_U8, .rank = 2, .dims = two_by_three},
+    flat = {.name = "x", .dtype = TENSOR_U8, .rank = 1, .dims = six},
+    label = {.name = "label", .dtype = TENSOR_I64, .bound = 10},
+    features = {.name = "x", .dtype = TENSOR_F32, .rank = 1, .dims = three},
+    gaps = {.name = "x", .dtype = TENSOR_F32, .rank = 1, .dims = three, .missing = 1},
+    target = {.name = "y", .dtype = TENSOR_F32},
+    category = {.name = "near", .dtype = TENSOR_I64, .bound = CSV_FIND_OUT},
+    text = {.name = "text", .dtype = TENSOR_I64, .rank = 1, .dims = four};
+
+#define COLUMNS(...) ((const struct ingot_train_column *const[]){__VA_ARGS__})
+
+/* Reads, or fails the test with the message. */
+static void reads(const char *source, const struct ingot_train_column *const *column, array *a,
+                  int32_t n)
+{
+    memset(a, 0, (size_t)n * sizeof *a);
+    if (!rows_read_source(source, column, a, n, error))
+        fail_msg("%s: %s", source, error);
+}
+
+static void refuses(const char *source, const struct ingot_train_column *const *column, int32_t n,
+                    const char *words)
+{
+    array a[4] = {0};
+
+    if (rows_read_source(source, column, a, n, error))
+        fail_msg("%s is taken; expected: %s", source, words);
+    if (!strstr(error, words))
+        fail_msg("'%s' is not in: %s", words, error);
+}
+
+/* The path as a source, with what stands behind it. */
+static const char *quoted(const char *before, const char *path, const char *behind)
+{
+    static char text[4][600];
+    static int next;
+    char *p = text[next++ % 4];
+
+    snprintf(p, sizeof text[0], "%s\"%s\"%s", before, path, behind);
+    return p;
+}
+
+/* ---- IDX ------------------------------------------------------------------------------ */
+
+static const uint8_t idx[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3,
+                              1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 7, 9, 3};
+static const uint8_t shorts[] = {0, 0, 11, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 1, 1, 0, 0xff, 0xff};
+
+static void idx_is_read(void **state)
+{
+    array a;
+
+    (void)state;
+    reads(write_file("x.idx", idx, sizeof idx), COLUMNS(&pictures), &a, 1);
+    assert_true(a.rows == 2 && a.stride == 6 && ((const uint8_t *)a.data)[11] == 12);
+    array_free(&a);
+    reads(write_gz("x.idx.gz", idx, sizeof idx), COLUMNS(&flat), &a, 1);
+    assert_true(a.rows == 2 && a.rank == 1 && a.dims[0] == 6 && ((const uint8_t *)a.data)[6] == 7);
+    array_free(&a);
+    reads(write_file("l.idx", labels, sizeof labels), COLUMNS(&label), &a, 1);
+    assert_true(a.rows == 3 && ((const int64_t *)a.data)[1] == 9);
+    array_free(&a);
+    struct ingot_train_column wide = features;
+    wide.dtype = TENSOR_I16;
+    reads(write_file("s.idx", shorts, sizeof shorts), COLUMNS(&wide), &a, 1);
+    assert_memory_equal(a.data, ((int16_t[]){1, 256, -1}), 6);
+    array_free(&a);
+}
+
+static void wrong_idx_is_told(void **state)
+{
+    struct ingot_train_column few = label;
+    uint8_t none[] = {0, 0, 8, 1, 0, 0, 0, 0};
+
+    (void)state;
+    refuses(write_file("x.idx", idx, sizeof idx - 5), COLUMNS(&pictures), 1,
+            "x.idx: cut off, 28 bytes expected, 23 found");
+    refuses(write_file("x.idx", idx, 6), COLUMNS(&pictures), 1, "cut off");
+    refuses(write_file("x.idx", idx, sizeof idx), COLUMNS(&features), 1,
+            "x.idx: u8[2, 2, 3], the program has f32[.., 3] for 'x'");
+    few.bound = 9;
+    refuses(write_file("l.idx", labels, sizeof labels), COLUMNS(&few), 1,
+            "l.idx: row 2: 9, must be below 9");
+    refuses(write_file("none.idx", none, sizeof none), COLUMNS(&label), 1, "has no rows");
+    refuses(write_file("empty", "", 0), COLUMNS(&label), 1, "empty: is empty");
+    refuses(write_text("note.txt", "hello"), COLUMNS(&label), 1, "is of no known format");
+    refuses("/no/such/file.idx", COLUMNS(&label), 1, "No such file");
+    const char *gz = write_gz("x.idx.gz", idx, sizeof idx);
+    assert_int_equal(truncate(gz, 30), 0);
+    refuses(gz, COLUMNS(&pictures), 1, "x.idx.gz: cut off");
+}
+
+/* ---- NumPy ------------------------------------------------------------------------------ */
+
+/* A .npy file of f64[2,3], with these numbers. */
+static size_t npy(uint8_t *to, const double *v)
+{
+    static const char header[] = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }   \n";
+    const uint8_t lead[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, sizeof header - 1, 0};
+
+    memcpy(to, lead, sizeof lead);
+    memcpy(to + sizeof lead, header, sizeof header - 1);
+    memcpy(to + sizeof lead + sizeof header - 1, v, 6 * sizeof *v);
+    return sizeof lead + sizeof header - 1 + 6 * sizeof *v;
+}
+
+static void put(uint8_t **at, uint64_t v, int size)
+{
+    for (int i = 0; i < size; i++)
+        *(*at)++ = (uint8_t)(i < 8 ? v >> 8 * i : 0);
+}
+
+/* An archive with one member, stored or deflated. */
+static size_t npz(uint8_t *to, const uint8_t *data, size_t size, bool deflated)
+{
+    static const char name[] = "images.npy";
+    uint8_t packed[1000], *at = to;
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size, .next_out = packed,
+                  .avail_out = sizeof packed};
+
+    deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
+    deflate(&z, Z_FINISH);
+    size_t n = deflated ? z.total_out : size;
+    deflateEnd(&z);
+    put(&at, 0x04034b50, 4), put(&at, 0, 4), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 8);
+    put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2), put(&at, 0, 2);
+    memcpy(at, name, sizeof name - 1), at += sizeof name - 1;
+    memcpy(at, deflated ? packed : data, n), at += n;
+    size_t directory = (size_t)(at - to);
+    put(&at, 0x02014b50, 4), put(&at, 0, 6), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 8);
+    put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2), put(&at, 0, 12);
+    put(&at, 0, 4), memcpy(at, name, sizeof name - 1), at += sizeof name - 1;
+    size_t end = (size_t)(at - to);
+    put(&at, 0x06054b50, 4), put(&at, 0, 4), put(&at, 1, 2), put(&at, 1, 2);
+    put(&at, end - directory, 4), put(&at, directory, 4), put(&at, 0, 2);
+    return (size_t)(at - to);
+}
+
+static const double six_numbers[] = {1, 2, 3, 4, 5, -6.5};
+
+static void numpy_is_read(void **state)
+{
+    uint8_t file[400], archive[1400];
+    size_t n = npy(file, six_numbers);
+    array a;
+
+    (void)state;
+    reads(write_file("x.npy", file, n), COLUMNS(&features), &a, 1);
+    assert_true(a.rows == 2 && ((const float *)a.data)[5] == -6.5F);
+    array_free(&a);
+    for (int deflated = 0; deflated < 2; deflated++) {
+        size_t size = npz(archive, file, n, deflated);
+        const char *path = write_file("x.npz", archive, size);
+        reads(quoted("", path, "[\"images\"]"), COLUMNS(&features), &a, 1);
+        assert_true(a.rows == 2 && ((const float *)a.data)[5] == -6.5F);
+        array_free(&a);
+        reads(path, COLUMNS(&features), &a, 1);
+        array_free(&a);
+        refuses(quoted("", path, "[\"labels\"]"), COLUMNS(&features), 1, "holds no array 'labels'");
+        for (size_t cut = 1; cut < size; cut++) {
+            path = write_file("cut.npz", archive, cut);
+            assert_false(rows_read_source(path, COLUMNS(&features), &a, 1, error));
+        }
+    }
+    double nan[] = {1, 2, 3, 4, NAN, 6};
+    npy(file, nan);
+    refuses(write_file("x.npy", file, n), COLUMNS(&features), 1, "row 2: NaN");
+    reads(path_of("x.npy"), COLUMNS(&gaps), &a, 1);
+    array_free(&a);
+}
+
+/* ---- CSV -------------------------------------------------------------------------------- */
+
+static const char house[] = "a,b,c,price,\"near, or not\"\r\n1,2,3.5,10,INLAND\r\n"
+                            "\"4\", 5 ,-6e2,20,\"NEAR \"\"BAY\"\"\"\r\n\r\n7,8,9,30,INLAND";
+
+static void csv_is_dealt_out(void **state)
+{
+    array a[3];
+
+    (void)state;
+    reads(write_text("h.csv", house), COLUMNS(&features, &target, &category), a, 3);
+    assert_true(a[0].rows == 3 && a[1].rows == 3 && a[2].rows == 3);
+    assert_memory_equal(a[0].data, ((float[]){1, 2, 3.5F, 4, 5, -600, 7, 8, 9}), 36);
+    assert_memory_equal(a[1].data, ((float[]){10, 20, 30}), 12);
+    assert_memory_equal(a[2].data, ((int64_t[]){0, 1, 0}), 24);
+    assert_int_equal(a[2].names.n, 2);
+    assert_string_equal(a[2].names.text[1], "NEAR \"BAY\"");
+    for (int i = 0; i < 3; i++)
+        array_free(&a[i]);
+    reads(quoted("", path_of("h.csv"), "[\"a\":\"c\"]"), COLUMNS(&features), a, 1);
+    array_free(a);
+    reads(quoted("", path_of("h.csv"), "[\"price\"]"), COLUMNS(&target), a, 1);
+    assert_true(((const float *)a[0].data)[2] == 30);
+    array_free(a);
+    reads(write_text("t.tsv", "1\t2\t3\n4\t5\t6\n"), COLUMNS(&features), a, 1);
+    assert_true(a[0].rows == 2 && ((const float *)a[0].data)[5] == 6);
+    array_free(a);
+    reads(quoted("csv(", write_text("s.csv", "2,3\n1;2;3\n"), ", skip = 1)"), COLUMNS(&features), a,
+          1);
+    assert_true(a[0].rows == 1);
+    array_free(a);
+}
+
+static void wrong_csv_is_told(void **state)
+{
+    static const char *const known[] = {"INLAND", "ISLAND"};
+    struct ingot_train_column place = category;
+    array a[3];
+
+    (void)state;
+    refuses(write_text("h.csv", "a,b,c\n1,2,3\n1,2\n"), COLUMNS(&features), 1,
+            "h.csv:3: 2 fields, the header has 3");
+    refuses(write_text("h.csv", "a,b,c\n1,2,3\n1,2,3,4\n"), COLUMNS(&features), 1, "h.csv:3: 4 fi");
+    refuses(write_text("h.csv", "a,b,c\n1,2,3\n1,,3\n"), COLUMNS(&features), 1,
+            "h.csv:3: b: empty, and 'x' makes no use of missing values (NaN)");
+    reads(path_of("h.csv"), COLUMNS(&gaps), a, 1);
+    assert_true(isnan(((const float *)a[0].data)[4]));
+    array_free(a);
+    refuses(write_text("h.csv", "1,2,3\n1,x,3\n"), COLUMNS(&features), 1,
+            "h.csv:2: column 2: 'x' is no number");
+    refuses(write_text("h.csv", "a,b\n1,2\n"), COLUMNS(&features), 1,
+            "h.csv: 2 columns, the program takes 3");
+    refuses(write_text("h.csv", "a,b,c\n"), COLUMNS(&features), 1, "h.csv: has no rows");
+    refuses(write_text("h.csv", "a,b,c\n1,\"2,3\n"), COLUMNS(&features), 1,
+            "h.csv:2: a quote is not closed");
+    refuses(write_file("h.csv", "\xff\xfe" "1\0", 4), COLUMNS(&features), 1, "is UTF-16");
+    refuses(quoted("", write_text("h.csv", house), "[\"d\"]"), COLUMNS(&target), 1,
+            "h.csv: has no column 'd'");
+    place.bound = place.name_count = 2;
+    place.names = known;
+    refuses(path_of("h.csv"), COLUMNS(&features, &target, &place), 3,
+            "h.csv:3: near, or not: 'NEAR \"BAY\"' is none of the 2 categories");
+    refuses(write_text("l.csv", "7\n12\n"), COLUMNS(&label), 1, "l.csv: row 2: 12, must be below");
+    refuses(write_text("l.csv", "7\n1.5\n"), COLUMNS(&label), 1, "l.csv:2: column 1: '1.5' is no i");
+}
+
+/* ---- texts -------------------------------------------------------------------------------- */
+
+static void texts_are_numbers(void **state)
+{
+    struct ingot_train_column known = text;
+    array a, b;
+
+    (void)state;
+    reads(quoted("windows(chars(", write_text("t.txt", "abcabcab\xc3\xa4"), "), 4, step = 3)"),
+          COLUMNS(&text), &a, 1);
+    assert_true(a.rows == 2 && a.stride == 3 && a.names.n == 4);
+    assert_memory_equal(a.data, ((int64_t[]){0, 1, 2, 0, 1, 2, 0}), 56);
+    assert_string_equal(a.names.text[3], "\xc3\xa4");
+    known.name_count = a.names.n;
+    known.names = (const char *const *)a.names.text;
+    reads(quoted("windows(chars(", write_text("u.txt", "bbcca"), "), 4)"), COLUMNS(&known), &b, 1);
+    assert_memory_equal(b.data, ((int64_t[]){1, 1, 2, 2, 0}), 40);
+    array_free(&b);
+    refuses(quoted("windows(chars(", write_text("u.txt", "ab\nx"), "), 4)"), COLUMNS(&known), 1,
+            "is not in the alphabet");
+    array_free(&a);
+    reads(quoted("chars(", write_text("l.txt", "ba\n\na\n"), ", pad = true)"), COLUMNS(&text), &a,
+          1);
+    assert_true(a.rows == 3 && a.names.n == 5);
+    assert_memory_equal(a.data, ((int64_t[]){1, 4, 3, 2, 1, 2, 0, 0, 1, 3, 2, 0}), 96);
+    array_free(&a);
+    reads(quoted("windows(words(", write_text("w.txt", "to be or not to be be"), ", 3), 4)"),
+          COLUMNS(&text), &a, 1);
+    assert_int_equal(a.names.n, 3);
+    assert_memory_equal(a.data, ((int64_t[]){2, 1, 0, 0, 2, 1, 1}), 56);
+    array_free(&a);
+    refuses(quoted("windows(chars(", write_text("t.txt", "ab\n\xff"), "), 4)"), COLUMNS(&text), 1,
+            "t.txt:2: byte ff is no UTF-8");
+    refuses(quoted("windows(bytes(", path_of("t.txt"), "), 5)"), COLUMNS(&text), 1, "fewer than");
+}
+
+/* ---- tables and sources --------------------------------------------------------------------- */
+
+static void tables_are_dealt_out(void **state)
+{
+    array a[2];
+
+    (void)state;
+    reads("[[0, 0, 1, 5], [1, 2, 3, -1]]", COLUMNS(&features, &target), a, 2);
+    assert_memory_equal(a[0].data, ((float[]){0, 0, 1, 1, 2, 3}), 24);
+    assert_memory_equal(a[1].data, ((float[]){5, -1}), 8);
+    array_free(&a[0]);
+    array_free(&a[1]);
+    reads("[4, 5]", COLUMNS(&target), a, 1);
+    assert_true(a[0].rows == 2);
+    array_free(a);
+    refuses("[[1, 2], [3]]", COLUMNS(&features), 1, "row 2 of the table has 1 numbers");
+    refuses("[[1, 2], [3, 4]]", COLUMNS(&features), 1, "rows of 2 numbers, the columns take 3");
+    refuses("[1.5]", COLUMNS(&label), 1, "row 1: 1.5 is no i64");
+    refuses("[10]", COLUMNS(&label), 1, "row 1: 10, must be below 10");
+}
+
+static void wrong_sources_are_told(void **state)
+{
+    static const char *const bad[] = {
+        "\"a", "[", "[[1,2]", "csv(\"a\"", "csv(\"a\", skop = 1)", "windows(\"a\")", "pictures(\"a\")",
+        "windows(\"a\", 0)", "\"a\"[\"b\"", "\"a\" b", "[]", "chars(\"a\", pad = 3)", "\"a\"[\"b\",\"c\"]",
+        "csv(\"a\", skip = 1.5)",
+    };
+    source s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bool ok = source_parse(&s, bad[i], error);
+        source_free(&s);
+        if (ok)
+            fail_msg("%s is taken", bad[i]);
+    }
+}
+
+static void parts_are_complete(void **state)
+{
+    static const int32_t first[] = {0}, second[] = {1};
+    static const struct ingot_train_column columns[] = {
+        {.name = "x", .dtype = TENSOR_F32}, {.name = "t", .dtype = TENSOR_F32}};
+    static const struct ingot_train_source sources[] = {
+        {.column_count = 1, .columns = first, .text = "[1, 2, 3]"},
+        {.column_count = 1, .columns = second, .text = "[1, 2]"}};
+    static const struct ingot_train_block b = {.name = "fit", .column_count = 2, .columns = columns,
+                                               .source_count = 2, .sources = sources};
+    const rows_given given = {"t", "[7, 8, 9]"}, wrong = {"u", "[1]"};
+    rows r;
+
+    (void)state;
+    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, 0, error));
+    assert_string_equal(error, "block 'fit': 'x' has 3 rows, 't' has 2");
+    rows_free(&r);
+    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, &given, 1, error));
+    assert_true(r.count == 3 && ((const float *)r.column[1].data)[2] == 9);
+    rows_free(&r);
+    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, &wrong, 1, error));
+    assert_string_equal(error, "--data: block 'fit' has no column 'u'");
+    rows_free(&r);
+    assert_true(rows_read(&r, &b, INGOT_PART_TEST, NULL, 0, error));
+    assert_int_equal(r.count, 0);
+    rows_free(&r);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_all(void **state)
+{
+    char command[100];
+
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(idx_is_read),
+        cmocka_unit_test(wrong_idx_is_told),
+        cmocka_unit_test(numpy_is_read),
+        cmocka_unit_test(csv_is_dealt_out),
+        cmocka_unit_test(wrong_csv_is_told),
+        cmocka_unit_test(texts_are_numbers),
+        cmocka_unit_test(tables_are_dealt_out),
+        cmocka_unit_test(wrong_sources_are_told),
+        cmocka_unit_test(parts_are_complete),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_all);
+}
