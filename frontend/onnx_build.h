@@ -103,11 +103,20 @@ bool onnx_patches(onnx_op *n, ir_ref *x, ir_ref *w, ir_ref outside);
 /* A tensor in the file as a constant; IR_NONE after an error. */
 ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);
 
+/* How often the model ran before, u64[2], low word first, in steps of 2^64: a counter for
+ * random numbers that differ from run to run. */
+ir_ref onnx_runs(onnx_op *n);
+
 /* Control flow (onnx_graph.c). */
 const Onnx__GraphProto *onnx_graph_attr(onnx_op *n, const char *name);
 /* Builds a graph's nodes in place, its inputs bound to `in`; its outputs go to
  * out (n_output refs). */
 bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref *out);
+
+/* The value of that name, made again by the nodes of the graph around n where `names`,
+ * of its values, are `in`; IR_NONE after an error. */
+ir_ref onnx_made_again(onnx_op *n, const char *const *names, const ir_ref *in, int count,
+                       const char *name);
 
 /* The scope of region number `region` of a control node in the making, to be freed by
  * scope_free: names of the graph around n are captured as the region asks for them. */

@@ -467,6 +467,64 @@ bool onnx_inline(onnx_op *n, const Onnx__GraphProto *g, const ir_ref *in, ir_ref
     return ok;
 }
 
+/* Names that a node reads, those of its subgraphs among them. */
+static void want_operands(names *wanted, const Onnx__NodeProto *p)
+{
+    for (size_t i = 0; i < p->n_input; i++)
+        names_add(wanted, p->input[i]);
+    for (size_t i = 0; i < p->n_attribute; i++)
+        for (size_t k = 0; p->attribute[i]->g && k < p->attribute[i]->g->n_node; k++)
+            want_operands(wanted, p->attribute[i]->g->node[k]);
+}
+
+static bool makes_wanted(const names *wanted, const names *bound, const Onnx__NodeProto *p)
+{
+    for (size_t i = 0; i < p->n_output; i++)
+        if (*p->output[i] && names_find(wanted, p->output[i]) != NAMES_NONE &&
+            names_find(bound, p->output[i]) == NAMES_NONE)
+            return true;
+    return false;
+}
+
+/* The nodes that make `name`, down to the names that s has. */
+static bool *made_by(onnx_scope *s, const char *name)
+{
+    const Onnx__GraphProto *g = s->graph;
+    bool *take = arena_array(&s->model->m->mem, bool, g->n_node + 1);
+    names wanted = {0};
+
+    names_add(&wanted, name);
+    for (size_t i = g->n_node; i-- > 0;) {
+        const Onnx__NodeProto *p = g->node[s->order[i]];
+        take[s->order[i]] = makes_wanted(&wanted, &s->names, p);
+        if (take[s->order[i]])
+            want_operands(&wanted, p);
+    }
+    names_free(&wanted);
+    return take;
+}
+
+ir_ref onnx_made_again(onnx_op *n, const char *const *bound, const ir_ref *in, int count,
+                       const char *name)
+{
+    onnx_scope s = {.model = n->scope->model, .parent = n->scope, .b = n->b,
+                    .graph = n->scope->graph, .order = n->scope->order};
+    ir_loc loc = n->b->loc;
+    bool ok = true;
+    ir_ref r = IR_NONE;
+
+    for (int i = 0; i < count; i++)
+        scope_set(&s, bound[i], in[i]);
+    bool *take = made_by(&s, name);
+    for (size_t i = 0; ok && i < s.graph->n_node; i++)
+        ok = !take[s.order[i]] || run_node(&s, s.order[i]);
+    n->b->loc = loc;
+    if (ok && !scope_find(&s, name, &r))
+        onnx_fail(n, "'%s' is made by no node", name);
+    scope_free(&s);
+    return r;
+}
+
 /* ---- regions ----------------------------------------------------------------------------- */
 
 onnx_scope *onnx_region_scope(onnx_op *n, ir_captures *c, int region)

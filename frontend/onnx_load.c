@@ -328,6 +328,28 @@ static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *
     return true;
 }
 
+/* One more run: the state is a number of 128 bits, in steps of 2^64. */
+static void count_run(onnx_model *x, ir_build *b)
+{
+    const uint64_t one[2] = {0, 1};
+    ir_ref runs = ir_state_ref(b, x->runs);
+
+    ir_ref step = ir_const_ref(b, const_copy(x->m, ir_type_of(b->fn, runs), one, sizeof one));
+    ir_update_state(b, x->runs, ir_2(b, OP_ADD, runs, step));
+}
+
+ir_ref onnx_runs(onnx_op *n)
+{
+    onnx_model *x = n->scope->model;
+
+    if (x->runs == IR_NONE) {
+        x->runs = x->m->state.len;
+        vec_push(&x->m->state, ((ir_state){.name = "runs", .init = IR_NONE,
+                                           .type = ir_ty(n->b, DT_U64, (ir_dim[]){{2}}, 1)}));
+    }
+    return ir_state_ref(n->b, x->runs);
+}
+
 /* Builds the graph as the entry `main`; false if anything is wrong or missing. */
 static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 {
@@ -344,6 +366,8 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
     b.loc = loc;
     for (size_t i = 0; ok && i < g->n_output; i++)
         ok = load_output(x, &b, g->output[i], out[i]);
+    if (ok && x->runs != IR_NONE)
+        count_run(x, &b);
     scope_free(&s);
     ir_build_free(&b);
     return ok && !diag_failed(x->d);
@@ -384,6 +408,7 @@ static bool build_model(onnx_model *x)
 static ir_module *import(onnx_model *x)
 {
     x->m = ir_module_new(x->d);
+    x->runs = IR_NONE;
     x->dim_used = arena_array(&x->m->mem, bool, x->options ? x->options->dims : 0);
     x->proto = unpack(x);
     bool ok = x->proto && build_model(x);

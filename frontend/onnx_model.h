@@ -30,6 +30,7 @@ typedef struct onnx_model {
     uint64_t nodes;                 /* made so far, functions expanded */
     int depth;                      /* of inlined functions and subgraphs */
     int copies;                     /* continuations sunk into branches */
+    uint32_t runs;                  /* the state that counts runs; IR_NONE: none does */
 } onnx_model;
 
 /* Names of one graph (or function body).  What a scope does not know it looks up in its

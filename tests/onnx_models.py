@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+TRAINING = 'ai.onnx.preview.training'
 HALF, FLOAT, INT64 = TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.INT64
 
 
@@ -34,7 +35,8 @@ def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), ops
                               [info(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
     model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
-        helper.make_opsetid('', opset), helper.make_opsetid('own', 1)])
+        helper.make_opsetid('', opset), helper.make_opsetid('own', 1),
+        helper.make_opsetid(TRAINING, 1)])
     data = folder / 'test_data_set_0'
     data.mkdir(parents=True)
     onnx.save(model, str(folder / 'model.onnx'))
@@ -174,6 +176,36 @@ def resizes(root):
                   weights={} if free else to, opset=19)
 
 
+def gradients(root):
+    """Of y = sum(a * tanh(a + b)) at values that are not the graph's own, b being held."""
+    a, b, c = (np.linspace(low, 1, 6).reshape(2, 3).astype(np.float32) for low in (-1, 0, .5))
+    nodes = [helper.make_node('Gradient', ['c', 'b'], ['dc'], domain=TRAINING, xs=['a'], zs=['b'],
+                              y='y'),
+             helper.make_node('Add', ['a', 'b'], ['s']), helper.make_node('Tanh', ['s'], ['t']),
+             helper.make_node('Mul', ['a', 't'], ['y'])]
+    t = np.tanh(c + b)
+    write(root / 'gradient', nodes, {'a': a, 'b': b, 'c': c},
+          {'y': a * np.tanh(a + b), 'dc': t + c * (1 - t * t)})
+
+
+def drops(root):
+    """Dropout in training: what is kept is scaled; a fourth is dropped, within 4 sigma."""
+    x = np.full((100, 100), 3, np.float32)
+    inputs = ['x', 'ratio', 'training']
+    weights = {'ratio': np.array(.25, np.float32), 'training': np.array(True),
+               'four': np.array(4, np.float32), 'most': np.array(4 * math.sqrt(1875), np.float32),
+               'want': np.array(7500, np.float32)}
+    nodes = [helper.make_node('Dropout', inputs, ['y', 'kept']),
+             helper.make_node('Cast', ['kept'], ['k'], to=FLOAT),
+             helper.make_node('Mul', ['k', 'four'], ['z']),
+             helper.make_node('Sub', ['y', 'z'], ['zero']),
+             helper.make_node('ReduceSum', ['k'], ['n'], keepdims=0),
+             helper.make_node('Sub', ['n', 'want'], ['off']), helper.make_node('Abs', ['off'], ['far']),
+             helper.make_node('Less', ['far', 'most'], ['near'])]
+    write(root / 'dropout', nodes, {'x': x}, {'zero': x * 0, 'near': np.array(True)},
+          weights=weights)
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice."""
     x = np.zeros((1, 3), np.float32)
@@ -193,7 +225,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
-                     squeezes, resizes):
+                     squeezes, resizes, gradients, drops):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',

@@ -430,21 +430,3 @@ bool onnx_cast_like(onnx_op *n)
 {
     return cast_to(n, onnx_dtype(n, onnx_in(n, 1)));
 }
-
-/* In inference the identity; the mask is all true. */
-bool onnx_dropout(onnx_op *n)
-{
-    ir_ref x = onnx_in(n, 0);
-    double train = 0;
-
-    if (onnx_in(n, 2) != IR_NONE && (!onnx_const_float(n, 2, &train) || train != 0))
-        return onnx_gap(n, "training mode");
-    if (n->since < 7 && !onnx_int(n, "is_test", 0) && n->since >= 6 && onnx_attr(n, "is_test"))
-        return onnx_gap(n, "training mode");
-    if (onnx_wants(n, 1)) {
-        ir_dtype mask = n->since >= 10 ? DT_BOOL : onnx_dtype(n, x);
-        const ir_type *t = onnx_type(n, x);
-        onnx_out(n, 1, ir_splat(n->b, ir_ty(n->b, mask, t->dim, t->rank), 1));
-    }
-    return onnx_out(n, 0, x);
-}

@@ -30,29 +30,75 @@ static ir_ref mean(onnx_op *n, ir_ref x, const int32_t *axes, int count)
     return div(n, ir_reduce_keep(n->b, x, RED_SUM, axes, count), c);
 }
 
-/* scale * (x - mean) / sqrt(var + epsilon) + bias as x * a + b: vectors first. */
+/* scale * (x - m) / sqrt(v + epsilon) + bias as x * a + b, vectors first; in v's type. */
+static ir_ref normalized(onnx_op *n, ir_ref x, ir_ref m, ir_ref v)
+{
+    ir_dtype dt = onnx_dtype(n, v);
+    ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, v, onnx_float(n, "epsilon", 1e-5)));
+    ir_ref a = ir_2(n->b, OP_DIV, ir_cast(n->b, onnx_in(n, 1), dt), dev);
+    ir_ref bias = ir_cast(n->b, onnx_in(n, 2), dt);
+    ir_ref c = ir_2(n->b, OP_SUB, bias, ir_2(n->b, OP_MUL, ir_cast(n->b, m, dt), a));
+
+    if (c == IR_NONE)
+        return c;
+    ir_ref y = ir_2(n->b, OP_MUL, x, along(n, a, x));
+    return ir_2(n->b, OP_ADD, y, along(n, c, x));
+}
+
+/* momentum * before + (1 - momentum) * now, as result i. */
+static bool running(onnx_op *n, int i, ir_ref before, ir_ref now)
+{
+    double momentum = onnx_float(n, "momentum", 0.9);
+
+    if (before == IR_NONE || now == IR_NONE)
+        return false;
+    now = ir_cast(n->b, now, onnx_dtype(n, before));
+    ir_ref old = ir_2(n->b, OP_MUL, before, onnx_splat_like(n, before, momentum));
+    ir_ref part = ir_2(n->b, OP_MUL, now, onnx_splat_like(n, now, 1 - momentum));
+    return onnx_out(n, i, ir_2(n->b, OP_ADD, old, part));
+}
+
+static ir_ref mean_of_channels(onnx_op *n, ir_ref x)
+{
+    int32_t axes[IR_MAX_RANK];
+    int count = 0;
+
+    for (int i = 0; i < onnx_rank(n, x); i++)
+        if (i != 1)
+            axes[count++] = i;
+    return ir_reshape(n->b, mean(n, x, axes, count), (ir_dim[]){onnx_dim(n, x, 1)}, 1);
+}
+
+/* By mean and variance of the batch itself, which move the running ones. */
+static bool batch_norm_training(onnx_op *n, ir_ref x)
+{
+    ir_ref wide = onnx_widened(n, x), m = mean_of_channels(n, wide);
+
+    if (m == IR_NONE)
+        return false;
+    ir_ref d = ir_2(n->b, OP_SUB, wide, along(n, m, wide));
+    ir_ref v = mean_of_channels(n, ir_2(n->b, OP_MUL, d, d));
+    return running(n, 1, onnx_in(n, 3), m) && running(n, 2, onnx_in(n, 4), v) &&
+           onnx_out_as(n, 0, normalized(n, wide, m, v), onnx_dtype(n, x));
+}
+
 bool onnx_batch_norm(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
-    ir_ref m = onnx_in(n, 3), v = onnx_in(n, 4);
+    ir_ref x = onnx_in(n, 0);
+    bool training = onnx_int(n, "training_mode", 0);
 
-    if (x == IR_NONE || s == IR_NONE || b == IR_NONE || m == IR_NONE || v == IR_NONE)
-        return onnx_fail(n, "takes five operands");
-    if (onnx_int(n, "training_mode", 0) || onnx_wants(n, 1))
-        return onnx_gap(n, "training mode");
+    for (int i = 0; i < 5; i++)
+        if (!onnx_has(n, i))
+            return onnx_fail(n, "takes five operands");
+    if (n->version < 14 && onnx_wants(n, 1))
+        return onnx_gap(n, "training mode before version 14");
     if (n->since < 9 && !onnx_int(n, "spatial", 1))
         return onnx_gap(n, "spatial=0");
     if (onnx_rank(n, x) < 2)
         return onnx_fail(n, "takes rank 2 or more");
-    ir_dtype dt = onnx_dtype(n, v);
-    ir_ref dev = ir_1(n->b, OP_SQRT, plus(n, v, onnx_float(n, "epsilon", 1e-5)));
-    ir_ref a = ir_2(n->b, OP_DIV, ir_cast(n->b, s, dt), dev);
-    b = ir_cast(n->b, b, dt), m = ir_cast(n->b, m, dt);
-    ir_ref c = ir_2(n->b, OP_SUB, b, ir_2(n->b, OP_MUL, m, a));
-    if (c == IR_NONE)
-        return false;
-    ir_ref y = ir_2(n->b, OP_MUL, x, along(n, a, x));
-    return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, c, x)));
+    if (training)
+        return batch_norm_training(n, x);
+    return onnx_out(n, 0, normalized(n, x, onnx_in(n, 3), onnx_in(n, 4)));
 }
 
 /* Over the axes: (x - mean) / sqrt(mean((x - mean)^2) + epsilon); the mean and
