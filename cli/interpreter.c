@@ -86,11 +86,30 @@ static bool check_value(interpreter *x, const ir_type *t, const tensor_value *v,
     return true;
 }
 
+/* The constant that parameter i is if it is left out. */
+static ir_val *default_of(const interpreter *x, const ir_fn *fn, uint32_t i, arena *mem)
+{
+    uint32_t id = fn->param_default.at[i];
+    const ir_type *t = x->m->consts.at[id].type;
+    int64_t dims[IR_MAX_RANK];
+
+    for (int a = 0; a < t->rank; a++)
+        dim_const(&x->m->dims, t->dim[a], &dims[a]);
+    ir_val *v = val_tensor(mem, t->dtype, t->rank, dims);
+    if (v)
+        const_read(x->m, id, 0, type_count_const(&x->m->types, t), v->data);
+    return v;
+}
+
 static int32_t take_inputs(interpreter *x, const ir_fn *fn, const struct ingot_call *c, arena *mem,
                            ir_val **args)
 {
     for (uint32_t i = 0; i < fn->param.len; i++) {
         const tensor_value *v = c->inputs[i];
+        if (!v) {
+            args[i] = default_of(x, fn, i, mem);
+            continue;
+        }
         if (!check_value(x, ir_type_of(fn, fn->param.at[i]), v, fn->param_name.at[i]))
             return INGOT_SHAPE;
         args[i] = val_from(mem, v);
@@ -255,6 +274,16 @@ static struct ingot_value_info *value_infos(interpreter *x, const ir_fn *fn, con
     return v;
 }
 
+static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn, const symbols *s)
+{
+    struct ingot_value_info *v =
+        value_infos(x, fn, fn->param.at, fn->param_name.at, fn->param.len, s);
+
+    for (uint32_t i = 0; i < fn->param.len; i++)
+        v[i].optional = fn->param_default.at[i] != IR_NONE;
+    return v;
+}
+
 static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
 {
     symbols s = {0};
@@ -266,7 +295,7 @@ static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
     struct ingot_entry e = {
         .name = fn->name, .input_count = (int32_t)fn->param.len,
         .output_count = (int32_t)fn->result.len, .dim_count = (int32_t)s.len,
-        .inputs = value_infos(x, fn, fn->param.at, fn->param_name.at, fn->param.len, &s),
+        .inputs = inputs_of(x, fn, &s),
         .outputs = value_infos(x, fn, fn->result.at, fn->result_name.at, fn->result.len, &s),
         .dim_names = names, .workspace_size = no_workspace, .run = run, .flops = not_counted};
     vec_free(&s);

@@ -408,9 +408,12 @@ static bool run_node(onnx_scope *s, uint32_t index)
 
 /* ---- graphs ---------------------------------------------------------------------------- */
 
+/* Constants of the graph, but for those that are inputs of it. */
 static bool load_initializers(onnx_scope *s, const Onnx__GraphProto *g)
 {
     for (size_t i = 0; i < g->n_initializer; i++) {
+        if (names_find(&s->names, text_or(g->initializer[i]->name)) != NAMES_NONE)
+            continue;
         uint32_t id = onnx_load_tensor(s->model, g->initializer[i], s->b->loc);
         if (id == IR_NONE)
             return false;

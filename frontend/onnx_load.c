@@ -250,37 +250,95 @@ const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const cha
 
 /* ---- the model -------------------------------------------------------------------- */
 
-static bool is_initializer(const Onnx__GraphProto *g, const char *name)
+static void list_initializers(onnx_model *x, const Onnx__GraphProto *g)
 {
-    for (size_t i = 0; i < g->n_initializer; i++)
-        if (g->initializer[i]->name && !strcmp(g->initializer[i]->name, name))
-            return true;
-    return false;
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        uint32_t before = x->initializers.text.len;
+        const char *name = g->initializer[i]->name;
+        if (name && names_add(&x->initializers, name) == before)
+            vec_push(&x->initializer, g->initializer[i]);
+    }
 }
 
-/* Adds the entry's parameters.  Old files list initializers as inputs, too: those are
- * constants. */
+/* The main graph's initializer of this name; null: there is none. */
+static const Onnx__TensorProto *initializer(const onnx_model *x, const char *name)
+{
+    uint32_t id = name ? names_find(&x->initializers, name) : NAMES_NONE;
+
+    return id == NAMES_NONE ? NULL : x->initializer.at[id];
+}
+
+/* The product of extents, or INT32_MAX if it is no less. */
+static int64_t few_elements(const Onnx__TensorProto *t)
+{
+    int64_t n = 1;
+
+    for (size_t k = 0; k < t->n_dims; k++)
+        n = t->dims[k] < 0 || t->dims[k] > INT32_MAX ? INT32_MAX
+                                                     : min_i64(n * t->dims[k], INT32_MAX);
+    return n;
+}
+
+/* The elements of initializers that the graph lists as inputs, about. */
+static int64_t listed_elements(const onnx_model *x, const Onnx__GraphProto *g)
+{
+    int64_t all = 0;
+
+    for (size_t i = 0; i < g->n_input; i++) {
+        const Onnx__TensorProto *t = initializer(x, g->input[i]->name);
+        if (t)
+            all = min_i64(all + few_elements(t) + 1, INT32_MAX);
+    }
+    return all;
+}
+
+/* From IR version 4 on an initializer that is an input is the input's default.  Old files
+ * had to list all of them, and some exporters still do: a network's weights, which are
+ * packed and folded when they are constants, are no inputs. */
+static bool offers_defaults(const onnx_model *x, const Onnx__GraphProto *g)
+{
+    enum { MOST = 1 << 14 };
+
+    return x->proto->ir_version >= 4 && listed_elements(x, g) <= MOST;
+}
+
+/* The input that is this initializer if it is left out. */
+static bool add_optional(onnx_scope *s, const char *name, const Onnx__TensorProto *t, ir_loc loc)
+{
+    uint32_t id = onnx_load_tensor(s->model, t, loc);
+
+    if (id == IR_NONE)
+        return false;
+    scope_set(s, name, ir_optional_input(s->b, name, id));
+    return true;
+}
+
+static bool add_input(onnx_scope *s, const Onnx__ValueInfoProto *p, const char *name, ir_loc loc)
+{
+    const ir_type *t = onnx_load_type(s->model, p->type, name, loc);
+
+    if (t)
+        scope_set(s, name, ir_input(s->b, name, t));
+    return t != NULL;
+}
+
+/* Adds the entry's parameters: the inputs that are no constants. */
 static bool load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc)
 {
-    names consts = {0};
     bool ok = true;
 
-    for (size_t i = 0; i < g->n_initializer; i++)
-        if (g->initializer[i]->name)
-            names_add(&consts, g->initializer[i]->name);
     for (size_t i = 0; ok && i < g->n_input; i++) {
         const char *name = g->input[i]->name ? g->input[i]->name : "";
+        const Onnx__TensorProto *t = initializer(s->model, name);
         ir_ref seen;
-        if (names_find(&consts, name) != NAMES_NONE)
+        if (t && !s->model->offers)
             continue;
-        const ir_type *t = onnx_load_type(s->model, g->input[i]->type, name, loc);
-        ok = t && (!scope_find(s, name, &seen) ||
-                   diag_error(s->model->d, loc, D_GENERAL,
-                              arena_printf(&s->model->m->mem, "two inputs are called '%s'", name)));
-        if (ok)
-            scope_set(s, name, ir_input(s->b, name, t));
+        if (scope_find(s, name, &seen))
+            return diag_error(
+                s->model->d, loc, D_GENERAL,
+                arena_printf(&s->model->m->mem, "two inputs are called '%s'", name));
+        ok = t ? add_optional(s, name, t, loc) : add_input(s, g->input[i], name, loc);
     }
-    names_free(&consts);
     return ok;
 }
 
@@ -291,8 +349,8 @@ static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
         const char *name = x->options->shape[i].input;
         bool found = false;
         for (size_t j = 0; j < g->n_input; j++)
-            found |=
-                g->input[j]->name && !strcmp(g->input[j]->name, name) && !is_initializer(g, name);
+            found |= g->input[j]->name && !strcmp(g->input[j]->name, name) &&
+                     (x->offers || !initializer(x, name));
         if (!found)
             return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
                               arena_printf(&x->m->mem, "has no input '%s' (--shape)", name));
@@ -405,22 +463,55 @@ static bool build_model(onnx_model *x)
     return build_main(x, x->proto->graph);
 }
 
-static ir_module *import(onnx_model *x)
+/* The module; null if anything is wrong or missing. */
+static ir_module *build_module(onnx_model *x, bool offers)
 {
     x->m = ir_module_new(x->d);
     x->runs = IR_NONE;
     x->dim_used = arena_array(&x->m->mem, bool, x->options ? x->options->dims : 0);
-    x->proto = unpack(x);
-    bool ok = x->proto && build_model(x);
+    x->offers = offers;
+    x->weights = x->nodes = 0;
+    x->depth = x->copies = 0;
+    bool ok = build_model(x);
     names_free(&x->functions);
     vec_free(&x->function);
-    names_free(&x->files);
-    vec_free(&x->file);
-    free_proto(x->proto);
     if (ok)
         return x->m;
     ir_module_free(x->m);
     return NULL;
+}
+
+/* Shapes and axes that are inputs with defaults can keep a model from being built, as
+ * constants they do not: then they are that. */
+static ir_module *build_either(onnx_model *x)
+{
+    static const Onnx__GraphProto none = ONNX__GRAPH_PROTO__INIT;
+    const Onnx__GraphProto *g = x->proto->graph ? x->proto->graph : &none;
+    diag *d = x->d;
+    uint32_t errors = d->errors, messages = d->message.len, gaps = d->gap.len;
+
+    list_initializers(x, g);
+    bool offers = listed_elements(x, g) && offers_defaults(x, g);
+    ir_module *m = build_module(x, offers);
+
+    if (m || !offers)
+        return m;
+    d->errors = errors;
+    d->message.len = messages;
+    d->gap.len = gaps;
+    return build_module(x, false);
+}
+
+static ir_module *import(onnx_model *x)
+{
+    x->proto = unpack(x);
+    ir_module *m = x->proto ? build_either(x) : NULL;
+    names_free(&x->initializers);
+    vec_free(&x->initializer);
+    names_free(&x->files);
+    vec_free(&x->file);
+    free_proto(x->proto);
+    return m;
 }
 
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,

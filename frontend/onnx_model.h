@@ -23,6 +23,8 @@ typedef struct onnx_model {
     Onnx__ModelProto *proto;
     names functions;                /* by key: the model's own functions */
     VEC(const Onnx__FunctionProto *) function;
+    names initializers;             /* of the main graph, by name */
+    VEC(const Onnx__TensorProto *) initializer;
     names files;                    /* of external data, by location */
     VEC(onnx_file) file;
     bool *dim_used;                 /* by option --dim: does it name a dim? */
@@ -31,6 +33,7 @@ typedef struct onnx_model {
     int depth;                      /* of inlined functions and subgraphs */
     int copies;                     /* continuations sunk into branches */
     uint32_t runs;                  /* the state that counts runs; IR_NONE: none does */
+    bool offers;                    /* weights that are listed as inputs are optional inputs */
 } onnx_model;
 
 /* Names of one graph (or function body).  What a scope does not know it looks up in its

@@ -43,6 +43,8 @@ struct ingot_value_info {
     int32_t late;                /* output comes from the caller's allocator */
     int32_t form;                /* enum ingot_form                         */
     uint64_t offset;             /* a state's place in the state block, bytes */
+    int32_t optional;            /* an input whose data may be null: then it is
+                                  * a value that the model has              */
 };
 
 /* A string element (dtype 8).  Its bytes belong to whoever made it and live
@@ -80,7 +82,7 @@ struct ingot_pool {
 };
 
 struct ingot_call {
-    const void *const *inputs;          /* data of every input              */
+    const void *const *inputs;          /* data of every input, or null     */
     struct ingot_buffer *outputs;       /* one per output                   */
     const int64_t *dims;                /* value of every symbol of the entry */
     void *states;                       /* state block, null if no states   */

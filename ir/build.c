@@ -474,6 +474,7 @@ ir_ref ir_input(ir_build *b, const char *name, const ir_type *type)
 
     vec_push(&b->fn->param, r);
     vec_push(&b->fn->param_name, arena_strdup(&b->m->mem, name));
+    vec_push(&b->fn->param_default, IR_NONE);
     return r;
 }
 

@@ -61,6 +61,8 @@ const ir_dim *ir_infer_elements(ir_infer *in, uint32_t result);
 
 /* Sources. */
 ir_ref ir_input(ir_build *b, const char *name, const ir_type *type); /* next parameter */
+/* The next parameter of an entry, of the type of the constant that it is if left out. */
+ir_ref ir_optional_input(ir_build *b, const char *name, uint32_t constant);
 ir_ref ir_state_ref(ir_build *b, uint32_t state);
 ir_ref ir_const_ref(ir_build *b, uint32_t constant);
 ir_ref ir_int(ir_build *b, ir_dtype dt, int64_t value);       /* scalar constants */

@@ -7,6 +7,14 @@ const ir_type *ir_ty(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank)
     return type_tensor(&b->m->types, dt, rank, shape);
 }
 
+ir_ref ir_optional_input(ir_build *b, const char *name, uint32_t constant)
+{
+    ir_ref r = ir_input(b, name, b->m->consts.at[constant].type);
+
+    b->fn->param_default.at[b->fn->param.len - 1] = constant;
+    return r;
+}
+
 static const ir_type *type_of(ir_build *b, ir_ref x)
 {
     return ir_type_of(b->fn, x);

@@ -45,6 +45,7 @@ static void fn_clear(ir_fn *f)
     vec_free(&f->args);
     vec_free(&f->param);
     vec_free(&f->param_name);
+    vec_free(&f->param_default);
     vec_free(&f->result);
     vec_free(&f->result_name);
     vec_free(&f->update);

@@ -85,6 +85,8 @@ typedef struct ir_fn {
     VEC(ir_ref) args;
     VEC(ir_ref) param;              /* refs of the INPUT nodes, by index */
     VEC(const char *) param_name;
+    VEC(uint32_t) param_default;    /* of an entry: the constant that a parameter is if it is
+                                     * left out; IR_NONE: it may not be */
     VEC(ir_ref) result;
     VEC(const char *) result_name;
     VEC(ir_update) update;          /* state out */

@@ -274,15 +274,13 @@ static bool parse_node(ir_parser *p, ir_build *b, scope *sc, int depth)
 
 /* ---- functions --------------------------------------------------------------- */
 
-/* `= [dims]`: the known elements of a parameter. */
+/* `[dims]`: the known elements of a parameter. */
 static bool parse_elements(ir_parser *p, ir_fn *f, ir_ref r)
 {
     const ir_type *t = ir_type_of(f, r);
     int64_t count = type_count_const(&p->m->types, t);
     ir_dim elem[IR_MAX_KNOWN];
 
-    if (!lex_char(&p->s, '='))
-        return true;
     if (t->kind != TY_TENSOR || count < 0 || count > IR_MAX_KNOWN ||
         !(dt_is_int(t->dtype) || t->dtype == DT_BOOL))
         return ir_expected(p, "elements only of a short vector of integers");
@@ -299,7 +297,7 @@ static bool parse_elements(ir_parser *p, ir_fn *f, ir_ref r)
     return ir_want_char(p, ']');
 }
 
-/* param := value ':' type ['=' '[' dims ']'] */
+/* param := value ':' type ['=' (global | '[' dims ']')] */
 static bool parse_param(ir_parser *p, ir_build *b, scope *sc)
 {
     char *key;
@@ -310,7 +308,11 @@ static bool parse_param(ir_parser *p, ir_build *b, scope *sc)
         return false;
     b->loc = at;
     ir_ref r = ir_input(b, *key == '"' ? key + 1 : key, t);
-    return define(p, sc, at, key, r) && parse_elements(p, b->fn, r);
+    if (!define(p, sc, at, key, r) || !lex_char(&p->s, '='))
+        return !diag_failed(p->d);
+    return lex_peek(&p->s) == '@'
+               ? ir_want_const(p, &b->fn->param_default.at[b->fn->param.len - 1])
+               : parse_elements(p, b->fn, r);
 }
 
 /* '(' [param {',' param}] ')' */

@@ -110,6 +110,7 @@ typedef struct plan_port {  /* an input or output */
     const char *name;
     const ir_type *type;
     bool late;
+    uint32_t preset;        /* the constant that an input is if it is left out; or PLAN_NONE */
 } plan_port;
 
 typedef struct plan_entry {

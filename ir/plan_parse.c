@@ -384,10 +384,12 @@ static plan_block *block(parser *p)
 /* port := NAME ':' type ['late'] */
 static plan_port port(parser *p)
 {
-    plan_port x = {.name = name(p)};
+    plan_port x = {.name = name(p), .preset = PLAN_NONE};
 
     want_char(p, ':');
     x.type = type(p);
+    if (word(p, "const"))
+        x.preset = (uint32_t)number(p);
     x.late = word(p, "late");
     return x;
 }

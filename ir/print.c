@@ -112,7 +112,9 @@ static void print_params(printer *p, const ir_fn *f, const labels *l)
         const ir_value *v = &f->value.at[f->param.at[i]];
         text_add(p->out, "%s%s: ", i ? ", " : "", l->of[f->param.at[i]]);
         type_print(&p->m->types, v->type, p->out);
-        if (v->elem)
+        if (f->param_default.at[i] != IR_NONE)
+            text_add(p->out, " = %s", p->const_name[f->param_default.at[i]]);
+        else if (v->elem)
             print_elements(p, v);
     }
     text_add(p->out, ")");
@@ -221,6 +223,9 @@ static void need_consts(printer *p, const ir_fn *f)
 {
     ir_fn *region[2];
 
+    for (uint32_t i = 0; i < f->param.len; i++)
+        if (f->param_default.at[i] != IR_NONE)
+            need_const(p, f->param_default.at[i], false);
     for (uint32_t i = 0; i < f->node.len; i++) {
         const ir_node *n = &f->node.at[i];
         if (n->op == OP_CONST)

@@ -156,15 +156,17 @@ static const ir_attr *new_attr(rewrite *w, const ir_node *n)
     return a;
 }
 
-/* The parameter again; its known elements are carried over, too. */
+/* The parameter again; its default and its known elements are carried over, too. */
 static ir_ref copy_input(rewrite *w, ir_build *b, const ir_fn *old, const ir_node *n)
 {
     const ir_type *t = ir_type_of(old, n->first);
+    int64_t at = n->attr->INPUT.index;
     dim_subst s = subst(w);
-    ir_ref r = ir_input(b, old->param_name.at[n->attr->INPUT.index],
+    ir_ref r = ir_input(b, old->param_name.at[at],
                         w->replaced ? type_apply(&w->m->types, &s, t) : t);
     const ir_value *v = &old->value.at[n->first];
 
+    b->fn->param_default.at[b->fn->param.len - 1] = old->param_default.at[at];
     if (v->elem) {
         int64_t count = type_count_const(&w->m->types, t);
         ir_dim *elem = arena_array(&w->m->mem, ir_dim, count);

@@ -217,6 +217,19 @@ static bool check_updates(verifier *v, const ir_fn *f, bool region)
     return check_once(v, f);
 }
 
+/* Only parameters of an entry have defaults, constants of their type. */
+static bool check_defaults(verifier *v, const ir_fn *f)
+{
+    for (uint32_t i = 0; i < f->param.len; i++) {
+        uint32_t id = f->param_default.at[i];
+        if (id != IR_NONE &&
+            (!f->entry || id >= v->m->consts.len || f->param.at[i] >= f->value.len ||
+             v->m->consts.at[id].type != ir_type_of(f, f->param.at[i])))
+            return wrong(v, f, NULL, "parameter %u has a default that does not fit", i);
+    }
+    return true;
+}
+
 /* Do parameters and results agree with the nodes, in number and reference? */
 static bool check_lists(verifier *v, const ir_fn *f)
 {
@@ -225,12 +238,13 @@ static bool check_lists(verifier *v, const ir_fn *f)
     for (uint32_t i = 0; i < f->node.len; i++)
         inputs += f->node.at[i].op == OP_INPUT;
     if (inputs != f->param.len || f->param_name.len != f->param.len ||
+        f->param_default.len != f->param.len ||
         f->result_name.len != f->result.len)
         return wrong(v, f, NULL, "its lists of parameters or results");
     for (uint32_t i = 0; i < f->result.len; i++)
         if (f->result.at[i] >= f->value.len)
             return wrong(v, f, NULL, "result %u is not made", i);
-    return true;
+    return check_defaults(v, f);
 }
 
 /* Checks a function or region.  Symbols of its parameters are known from the start. */

@@ -25,11 +25,14 @@ static void take(void *context, void *memory)
 
 /* ---- preparing -------------------------------------------------------------------- */
 
-/* Compiled code is given the elements of a tensor, the interpreter the whole value. */
+/* Compiled code is given the elements of a tensor, the interpreter the whole value; null
+ * for an optional input without data. */
 static bool bind_input(invoke *v, int32_t i, const tensor_value *in, char *error)
 {
     const struct ingot_value_info *info = &v->entry->inputs[i];
 
+    if (info->optional && in->kind == TENSOR_PLAIN && !in->t.data)
+        return true;
     if (in->kind != bind_kind(info) || (in->kind == TENSOR_PLAIN && !in->t.data))
         return tensor_fail(error, "input '%s' is no %s", info->name, bind_kind_name(info));
     v->inputs[i] = info->form == INGOT_DENSE ? in->t.data : (const void *)in;

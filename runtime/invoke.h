@@ -32,7 +32,8 @@ typedef struct invoke_times {
 } invoke_times;
 
 /* Binds dims, gets a workspace and memory for outputs.  `in` has a value per
- * input; it and the session must outlive `v`.  On failure `v` is empty.
+ * input, an empty one for an optional input that is left out; it and the session
+ * must outlive `v`.  On failure `v` is empty.
  * invoke_free in any case is allowed. */
 bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const tensor_value *in,
                     char error[TENSOR_ERROR_SIZE]);

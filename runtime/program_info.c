@@ -45,7 +45,9 @@ static void print_values(const char *what, const struct ingot_value_info *v, int
     for (int32_t i = 0; i < n; i++) {
         printf("%-8s ", what);
         print_value(stdout, &v[i]);
-        printf("%s\n", v[i].late ? "  (size depends on data)" : "");
+        printf("%s\n", v[i].late       ? "  (size depends on data)"
+                       : v[i].optional ? "  (optional)"
+                                       : "");
     }
 }
 

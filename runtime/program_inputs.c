@@ -142,7 +142,7 @@ bool program_load_inputs(program *p)
             return false;
     for (int32_t i = 0; i < p->entry->input_count; i++) {
         const char *name = p->entry->inputs[i].name;
-        if (p->in[i].t.data || p->in[i].kind != TENSOR_PLAIN)
+        if (p->in[i].t.data || p->in[i].kind != TENSOR_PLAIN || p->entry->inputs[i].optional)
             continue;
         if (!p->o->random)
             return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",

@@ -28,10 +28,11 @@ def info(name, array, free=False):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), opset=18):
+def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), opset=18, left_out=0):
     """A case of the backend-test form; inputs and outputs are dicts of arrays, `free` the
-    inputs whose extents only the run knows."""
-    graph = helper.make_graph(nodes, folder.name, [info(n, a, n in free) for n, a in inputs.items()],
+    inputs whose extents only the run knows.  The last `left_out` inputs get no data."""
+    graph = helper.make_graph(nodes, folder.name,
+                              [info(n, a, n in free) for n, a in inputs.items()],
                               [info(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
     model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
@@ -41,7 +42,8 @@ def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), ops
     data.mkdir(parents=True)
     onnx.save(model, str(folder / 'model.onnx'))
     for what, arrays in (('input', inputs), ('output', outputs)):
-        for i, (name, array) in enumerate(arrays.items()):
+        given = len(arrays) - (left_out if what == 'input' else 0)
+        for i, (name, array) in enumerate(list(arrays.items())[:given]):
             (data / f'{what}_{i}.pb').write_bytes(
                 numpy_helper.from_array(array, name).SerializeToString())
 
@@ -206,6 +208,24 @@ def drops(root):
           weights=weights)
 
 
+def defaults(root):
+    """Initializers that are inputs, too: given, left out, and one that only shapes."""
+    x, w, b = (np.arange(n, dtype=np.float32) for n in (6, 6, 2))
+    x, w = x.reshape(2, 3), w.reshape(3, 2)
+    nodes = [helper.make_node('MatMul', ['x', 'w'], ['t']),
+             helper.make_node('Add', ['t', 'b'], ['y'])]
+    own = {'w': w, 'b': b}
+    write(root / 'default_given', nodes, {'x': x, 'w': w + 1, 'b': b + 2},
+          {'y': x @ (w + 1) + b + 2}, free=('x',), weights=own)
+    write(root / 'default_some', nodes, {'x': x, 'w': w + 1, 'b': b}, {'y': x @ (w + 1) + b},
+          weights=own, left_out=1)
+    write(root / 'default_all', nodes, {'x': x, 'w': w, 'b': b}, {'y': x @ w + b}, weights=own,
+          left_out=2)
+    axes = np.array([0])
+    write(root / 'default_axes', [helper.make_node('Unsqueeze', ['x', 'axes'], ['y'])],
+          {'x': x, 'axes': axes}, {'y': x[None]}, weights={'axes': axes}, left_out=1)
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice."""
     x = np.zeros((1, 3), np.float32)
@@ -225,7 +245,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
-                     squeezes, resizes, gradients, drops):
+                     squeezes, resizes, gradients, drops, defaults):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',

@@ -42,6 +42,9 @@ bool image_place(image *im, diag *d)
     memset(im->offset, 0xff, (im->offsets + 1) * sizeof *im->offset);
     for (uint32_t i = 0; i < im->p->entry.len; i++) {
         const plan_entry *e = im->p->entry.at[i];
+        for (uint32_t k = 0; k < e->input.len; k++)
+            if (e->input.at[k].preset != PLAN_NONE)
+                place_const(im, e->input.at[k].preset);
         for (uint32_t v = 0; v < e->value.len; v++)
             if (e->value.at[v].place == PLACE_CONST)
                 place_const(im, e->value.at[v].of);

@@ -118,15 +118,17 @@ static void extents_of(pemit *e, const ir_type *t, uint32_t rank, value *codes, 
     *texts = e->shown.texts;
 }
 
-static value value_info(pemit *e, const char *name, const ir_type *t, bool late, uint64_t offset)
+static value value_info(pemit *e, const plan_port *p, uint64_t offset)
 {
+    const ir_type *t = p->type;
     uint32_t rank = t->kind == TY_TENSOR ? (uint32_t)t->rank : 0;
     int onnx = t->kind == TY_TENSOR ? dt_of(t->dtype)->onnx : 0;
     value codes, texts;
 
     extents_of(e, t, rank, &codes, &texts);
-    value field[] = {string(e, name), int32(e, onnx), int32(e, rank), codes,
-                     texts, int32(e, late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset)};
+    value field[] = {string(e, p->name), int32(e, onnx), int32(e, rank), codes,
+                     texts, int32(e, p->late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset),
+                     int32(e, p->preset != PLAN_NONE)};
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
@@ -135,7 +137,7 @@ static value ports(pemit *e, const plan_port *p, uint32_t n)
     value *v = mem_alloc((n + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < n; i++)
-        v[i] = value_info(e, p[i].name, p[i].type, p[i].late, 0);
+        v[i] = value_info(e, &p[i], 0);
     if (n)
         out = pemit_table(e, LLVMTypeOf(v[0]), v, n);
     mem_free(v);
@@ -147,9 +149,10 @@ static value states(pemit *e)
     const ir_module *m = e->image->m;
     value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
-    for (uint32_t i = 0; i < m->state.len; i++)
-        v[i] = value_info(e, m->state.at[i].name, m->state.at[i].type, false,
-                          e->image->state_offset[i]);
+    for (uint32_t i = 0; i < m->state.len; i++) {
+        plan_port p = {m->state.at[i].name, m->state.at[i].type, false, PLAN_NONE};
+        v[i] = value_info(e, &p, e->image->state_offset[i]);
+    }
     if (m->state.len)
         out = pemit_table(e, LLVMTypeOf(v[0]), v, m->state.len);
     mem_free(v);

@@ -19,6 +19,24 @@ static value slot_offset(pemit *e, uint32_t slot)
 
 static value address_at(pemit *e, uint32_t id, ir_dim offset);
 
+static value const_address(pemit *e, uint32_t id)
+{
+    return pemit_at(e, e->weights, pemit_int(e, (int64_t)e->image->offset[id]));
+}
+
+/* What the caller gives, or the default where that is null. */
+static value input_address(pemit *e, uint32_t input)
+{
+    value inputs = pemit_call_member(e, offsetof(struct ingot_call, inputs));
+    value given = pemit_load(e, inputs, 8 * (int64_t)input, e->ptr);
+    uint32_t preset = e->entry->input.at[input].preset;
+
+    if (preset == PLAN_NONE)
+        return given;
+    return LLVMBuildSelect(e->b, LLVMBuildIsNull(e->b, given, ""), const_address(e, preset), given,
+                           "");
+}
+
 value pemit_address(pemit *e, uint32_t id)
 {
     const plan_value *v = &e->entry->value.at[id];
@@ -26,8 +44,7 @@ value pemit_address(pemit *e, uint32_t id)
 
     switch (v->place) {
     case PLACE_INPUT:
-        return pemit_load(e, pemit_call_member(e, offsetof(struct ingot_call, inputs)), 8 * of,
-                          e->ptr);
+        return input_address(e, v->of);
     case PLACE_OUTPUT:
         return pemit_load(e, pemit_call_member(e, offsetof(struct ingot_call, outputs)),
                           (int64_t)sizeof(struct ingot_buffer) * of, e->ptr);
@@ -35,7 +52,7 @@ value pemit_address(pemit *e, uint32_t id)
         return pemit_at(e, pemit_call_member(e, offsetof(struct ingot_call, states)),
                         pemit_int(e, (int64_t)e->image->state_offset[of]));
     case PLACE_CONST:
-        return pemit_at(e, e->weights, pemit_int(e, (int64_t)e->image->offset[of]));
+        return const_address(e, v->of);
     case PLACE_SLOT:
         return pemit_at(e, e->workspace, slot_offset(e, v->of));
     case PLACE_LATE:

@@ -54,8 +54,8 @@ static ir_ref source(onnx_op *n, const resize *r, const axis *a)
         ir_ref one = real(n, r, 1, d);
         ir_ref last_in = ir_2(b, OP_SUB, extent(n, r, a->in, d), one);
         /* the length before it was rounded down */
-        ir_ref len =
-            a->scale_given ? ir_2(b, OP_MUL, extent(n, r, a->in, d), scale) : extent(n, r, a->out, d);
+        ir_ref len = a->scale_given ? ir_2(b, OP_MUL, extent(n, r, a->in, d), scale)
+                                    : extent(n, r, a->out, d);
         ir_ref last = ir_2(b, OP_SUB, len, one);
         ir_ref single = ir_2(b, OP_EQ, last, real(n, r, 0, d));
         ir_ref x = ir_2(b, OP_MUL, o, last_in);

@@ -132,26 +132,36 @@ static void test_shape_option(void **state)
     shape_refused((import_shape){"z", 2, {2, 2}}, "no input 'z'");
 }
 
-/* IR 3: an initializer is listed among the inputs, and is a constant. */
-static void test_initializer_is_input(void **state)
+/* A model of this IR version that lists an initializer among its inputs has as many. */
+static void check_listed_initializer(int ir_version, uint32_t inputs)
 {
     text g = {0}, w = wire_tensor("w", 2, square, "0123456789abcdef", 16);
     diag d;
-    (void)state;
 
     wire_node(&g, "Add", "x w", "y", NULL);
     wire_message(&g, 5, &w);
     wire_value(&g, 11, "x", 2, square);
     wire_value(&g, 11, "w", 2, square);
     wire_value(&g, 12, "y", 2, square);
-    text model = wire_model(&g, 17);
+    text model = wire_model_of(&g, 17, ir_version);
     diag_init(&d);
     ir_module *m = import(&model, NULL, &d);
     assert_non_null(m);
-    assert_int_equal(ir_module_find(m, "main")->param.len, 1);
+    const ir_fn *f = ir_module_find(m, "main");
+    assert_int_equal(f->param.len, inputs);
+    for (uint32_t i = 0; i < inputs; i++)
+        assert_int_equal(f->param_default.at[i] != IR_NONE, i > 0);
     ir_module_free(m);
     diag_free(&d);
     text_free(&model);
+}
+
+/* A constant in IR 3, then the input's default. */
+static void test_initializer_is_input(void **state)
+{
+    (void)state;
+    check_listed_initializer(3, 1);
+    check_listed_initializer(4, 2);
 }
 
 static void test_order(void **state)

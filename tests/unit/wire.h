@@ -112,15 +112,20 @@ static inline text wire_tensor(const char *name, int rank, const int64_t *dims, 
 }
 
 /* ModelProto of IR 8 and the opset around a graph, which is freed. */
-static inline text wire_model(text *graph, int opset)
+static inline text wire_model_of(text *graph, int opset, int ir_version)
 {
     text model = {0}, set = {0};
 
-    wire_int(&model, 1, 8);
+    wire_int(&model, 1, ir_version);
     wire_int(&set, 2, opset);
     wire_message(&model, 8, &set);
     wire_message(&model, 7, graph);
     return model;
+}
+
+static inline text wire_model(text *graph, int opset)
+{
+    return wire_model_of(graph, opset, 8);
 }
 
 #endif
