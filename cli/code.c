@@ -54,7 +54,7 @@ static bool read_schedules(ingot_code *c, const char *path, diag *d)
     const char *source = ingot_read_text(path, d);
 
     c->l.given = &c->given;
-    return source && schedules_parse(&c->given, source, diag_place(d, path), d);
+    return source && schedules_parse(&c->given, source, diag_source(d, path, source), d);
 }
 
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)

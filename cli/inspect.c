@@ -160,8 +160,8 @@ static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *ou
 /* Reads and checks a text of kernels, and adds it as it prints. */
 static bool print_kernel_file(const char *path, diag *d, text *out)
 {
-    const char *s = d->source = ingot_read_text(path, d);
-    ir_loc loc = {.file = diag_place(d, path), .line = 1};
+    const char *s = ingot_read_text(path, d);
+    ir_loc loc = {.file = s ? diag_source(d, path, s) : 0, .line = 1};
     bool ok = s != NULL, first = true;
 
     while (ok && *s) {
@@ -180,7 +180,7 @@ static bool print_kernel_file(const char *path, diag *d, text *out)
 /* Reads and checks the text of a plan, and adds it as it prints. */
 static bool print_plan_file(const char *path, diag *d, text *out)
 {
-    const char *source = d->source = ingot_read_text(path, d);
+    const char *source = ingot_read_text(path, d);
     ir_module *m = ir_module_new(d);
     plan *p = source ? plan_parse(m, source, path, d) : NULL;
 

@@ -37,8 +37,6 @@ char *ingot_read_text(const char *path, diag *d)
 static ir_module *load_text(const char *path, const import_options *o, diag *d)
 {
     char *source = ingot_read_text(path, d);
-
-    d->source = source;
     ir_module *m = source ? ir_parse(source, path, d) : NULL;
     if (!m || import_bind(m, path, o, d))
         return m;

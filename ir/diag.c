@@ -14,6 +14,7 @@ void diag_init(diag *d)
 {
     *d = (diag){0};
     vec_push(&d->place, "");
+    vec_push(&d->source, NULL);
 }
 
 void diag_free(diag *d)
@@ -21,6 +22,7 @@ void diag_free(diag *d)
     vec_free(&d->message);
     vec_free(&d->gap);
     vec_free(&d->place);
+    vec_free(&d->source);
     arena_reset(&d->mem);
 }
 
@@ -37,7 +39,16 @@ static const char *shown(diag *d, const char *s)
 uint32_t diag_place(diag *d, const char *place)
 {
     vec_push(&d->place, shown(d, place));
+    vec_push(&d->source, NULL);
     return d->place.len - 1;
+}
+
+uint32_t diag_source(diag *d, const char *place, const char *source)
+{
+    uint32_t id = diag_place(d, place);
+
+    d->source.at[id] = arena_strdup(&d->mem, source);
+    return id;
 }
 
 static void add_place(const diag *d, ir_loc loc, text *out)
@@ -50,48 +61,79 @@ static void add_place(const diag *d, ir_loc loc, text *out)
     text_add(out, " ");
 }
 
-/* The source line and a caret under the column. */
-static void add_caret(diag *d, ir_loc loc, text *out)
+/* Adds a character of the source as it is shown, and steps over it; the columns it takes. */
+static int add_char(text *out, const char **s)
 {
-    const char *s = d->source;
+    char shown[VISIBLE_MOST + 1];
+
+    if (**s == '\t') {
+        text_add(out, " ");
+        ++*s;
+        return 1;
+    }
+    bool plain = visible_length(*s, strnlen(*s, VISIBLE_MOST));
+    int n = visible_next(s, shown);
+    text_addn(out, shown, (size_t)n);
+    return plain ? 1 : n;
+}
+
+/* The source line, and a caret under the column, which counts characters. */
+static void add_caret(const diag *d, ir_loc loc, text *out)
+{
+    const char *s = loc.file < d->source.len ? d->source.at[loc.file] : NULL;
+    int before = 0;
 
     if (!s || !loc.col)
         return;
     for (uint32_t line = 1; line < loc.line && *s; s++)
         line += *s == '\n';
-    char *source = arena_strndup(&d->mem, s, strcspn(s, "\n"));
-    for (char *tab = source; (tab = strchr(tab, '\t'));)
-        *tab = ' ';
-    const char *before = shown(d, arena_strndup(&d->mem, source, strnlen(source, loc.col - 1)));
-    text_add(out, "\n    %s\n    %*s", shown(d, source), (int)strlen(before) + 1, "^");
+    text_add(out, "\n    ");
+    for (uint32_t col = 1; *s && *s != '\n' && strncmp(s, "\r\n", 2); col++) {
+        int width = add_char(out, &s);
+        before += col < loc.col ? width : 0;
+    }
+    text_add(out, "\n    %*s", before + 1, "^");
 }
 
-static void add(diag *d, ir_loc loc, diag_id id, va_list ap)
+/* A message or note, as it is printed. */
+static char *worded(diag *d, ir_loc loc, const char *kind, const char *fmt, va_list ap)
 {
-    text line = {0};
+    text line = {0}, message = {0};
 
-    if (d->message.len >= MAX_KEPT)
-        return;
     add_place(d, loc, &line);
-    text_add(&line, "error: ");
-    text_addv(&line, format[id], ap);
-    text message = {0};
+    text_add(&line, "%s: ", kind);
+    text_addv(&line, fmt, ap);
     text_add(&message, "%s", shown(d, line.at));
     add_caret(d, loc, &message);
-    vec_push(&d->message, (diag_message){id, arena_strdup(&d->mem, message.at)});
+    char *copy = arena_strdup(&d->mem, message.at);
     text_free(&message);
     text_free(&line);
+    return copy;
 }
 
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
 {
     va_list ap;
 
-    va_start(ap, id);
-    add(d, loc, id, ap);
-    va_end(ap);
     d->errors++;
+    if (d->message.len >= MAX_KEPT)
+        return false;
+    va_start(ap, id);
+    vec_push(&d->message, (diag_message){id, worded(d, loc, "error", format[id], ap)});
+    va_end(ap);
     return false;
+}
+
+void diag_note(diag *d, ir_loc loc, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!d->message.len || d->message.len >= MAX_KEPT)
+        return;
+    va_start(ap, fmt);
+    diag_message *last = &d->message.at[d->message.len - 1];
+    last->text = arena_printf(&d->mem, "%s\n%s", last->text, worded(d, loc, "note", fmt, ap));
+    va_end(ap);
 }
 
 /* A copy of s that can be shown, or the last gap's, which is mostly the same. */

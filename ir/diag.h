@@ -31,18 +31,22 @@ typedef struct diag {
     VEC(diag_message) message;
     VEC(diag_gap) gap;
     VEC(const char *) place;/* by ir_loc.file: "net.ir", "model.onnx: node 17 'conv1' (Conv-11)" */
+    VEC(const char *) source;   /* by ir_loc.file: its text, for the caret; null: none */
     uint32_t errors;
-    const char *source;     /* text of the file, for the caret; may be null */
     const char *file;       /* whose gaps these are; may be null */
 } diag;
 
 void diag_init(diag *d);
 void diag_free(diag *d);
 uint32_t diag_place(diag *d, const char *place);   /* id for ir_loc.file */
+/* The id of a place with its text (copied), whose lines are shown with messages. */
+uint32_t diag_source(diag *d, const char *place, const char *source);
 /* "node 17 'conv1' (Conv-11)" of a place in an ONNX file; else "". */
 const char *diag_node(const diag *d, ir_loc loc);
 /* Records an error; the format is the row's.  Always returns false. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
+/* Adds to the message before it a line `PLACE note: ..`, and the source there. */
+void diag_note(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`
  * (all are copied).  Always returns false. */
 bool diag_unsupported(diag *d, const char *op, const char *version,

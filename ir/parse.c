@@ -433,10 +433,9 @@ static bool parse_item(ir_parser *p)
 ir_module *ir_parse(const char *source, const char *place, diag *d)
 {
     ir_parser p = {.m = ir_module_new(d), .d = d, .s = source, .line = source,
-                .loc = {.file = diag_place(d, place), .line = 1}};
+                .loc = {.file = diag_source(d, place, source), .line = 1}};
     bool ok = true;
 
-    d->source = arena_strdup(&d->mem, source);
     while (ok && lex_peek(&p.s))
         ok = parse_item(&p) && !p.m->dims.overflow;
     if (ok || diag_failed(d))

@@ -540,7 +540,7 @@ static void parse_dim(parser *p)
 plan *plan_parse(ir_module *m, const char *source, const char *place_name, diag *d)
 {
     parser p = {.p = plan_new(m), .m = m, .d = d, .s = source, .start = source,
-                .file = diag_place(d, place_name)};
+                .file = diag_source(d, place_name, source)};
 
     while (word(&p, "dim"))
         parse_dim(&p);

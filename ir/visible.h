@@ -33,7 +33,7 @@ static inline int visible_is_wrong(uint32_t c, int width)
  * separators of lines and paragraphs, and the marks of direction. */
 static inline int visible_is_odd(uint32_t c)
 {
-    return c < ' ' || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
+    return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200e && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 

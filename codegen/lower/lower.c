@@ -46,7 +46,7 @@ schedule lower_schedule(lower *l, text *name, const problem *p)
         if (!fault)
             s = given->s;
         else if (fault != given->fault)
-            schedules_error(l->given, given, fault, l->d);
+            schedules_error(given, fault, l->d);
         given->fault = fault;
         given->used = true;
     }

@@ -37,21 +37,9 @@ void schedules_print(const schedules *l, text *out)
 
 /* ---- messages --------------------------------------------------------------------- */
 
-/* An error in the list's text, which is not the model's that d shows otherwise. */
-static bool error_at(const schedules *l, ir_loc at, diag_id id, const char *what, const char *why,
-                     diag *d)
+bool schedules_error(const schedules_entry *e, const char *why, diag *d)
 {
-    const char *model = d->source;
-
-    d->source = l->text;
-    diag_error(d, at, id, what, why);
-    d->source = model;
-    return false;
-}
-
-bool schedules_error(const schedules *l, const schedules_entry *e, const char *why, diag *d)
-{
-    return error_at(l, e->at, D_SCHEDULE, e->problem, why, d);
+    return diag_error(d, e->at, D_SCHEDULE, e->problem, why);
 }
 
 bool schedules_used(const schedules *l, diag *d)
@@ -60,7 +48,7 @@ bool schedules_used(const schedules *l, diag *d)
 
     for (uint32_t i = 0; i < l->entry.len; i++)
         if (!l->entry.at[i].used)
-            all = schedules_error(l, &l->entry.at[i], "the model has no such problem", d);
+            all = schedules_error(&l->entry.at[i], "the model has no such problem", d);
     return all;
 }
 
@@ -104,9 +92,9 @@ static bool parse_entry(schedules *l, const char **s, uint32_t file, diag *d)
     take_problem(s, &problem);
     bool ok = problem.len && schedule_parse(s, &found, &want);
     if (!ok)
-        error_at(l, problem.len ? place_of(l, *s, file) : at, D_PARSE, "schedules", want, d);
+        diag_error(d, problem.len ? place_of(l, *s, file) : at, D_PARSE, "schedules", want);
     else if (schedules_find(l, problem.at))
-        ok = error_at(l, at, D_SCHEDULE, problem.at, "it has one already", d);
+        ok = diag_error(d, at, D_SCHEDULE, problem.at, "it has one already");
     else
         schedules_add(l, problem.at, &found, at);
     text_free(&problem);

@@ -37,7 +37,7 @@ schedules_entry *schedules_find(const schedules *l, const char *problem);
 /* Adds one, unless the problem has one. */
 void schedules_add(schedules *l, const char *problem, const schedule *s, ir_loc at);
 /* Reports that an entry cannot be followed: false. */
-bool schedules_error(const schedules *l, const schedules_entry *e, const char *why, diag *d);
+bool schedules_error(const schedules_entry *e, const char *why, diag *d);
 /* Were all entries used?  Else false, and a message for each that was not. */
 bool schedules_used(const schedules *l, diag *d);
 

@@ -170,6 +170,22 @@ static void test_gaps_are_grouped(void **state)
     diag_free(&d);
 }
 
+/* The source stands under the message and under its note, what hides in it made visible. */
+static void test_carets(void **state)
+{
+    diag d;
+    (void)state;
+
+    diag_init(&d);
+    uint32_t a = diag_source(&d, "a.ingot", "one\n\tθ = \x1b[2J x\r\n"), b = diag_source(&d, "b", "bee");
+    diag_error(&d, (ir_loc){a, 2, 4}, D_PROGRAM, "what\x07");
+    diag_note(&d, (ir_loc){b, 1, 3}, "also %s", "here");
+    assert_string_equal(d.message.at[0].text, "a.ingot:2:4: error: what\\x07\n"
+                                              "     θ = \\x1b[2J x\n       ^\n"
+                                              "b:1:3: note: also here\n    bee\n      ^");
+    diag_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_functions_do_not_explode),
         cmocka_unit_test(test_nodes_without_files),
         cmocka_unit_test(test_gaps_are_grouped),
+        cmocka_unit_test(test_carets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
