@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "visible.h"
 
 enum { MAX_NAMES = 64 };
@@ -28,57 +29,13 @@ bool cli_wrong(const char *fmt, ...)
     return false;
 }
 
-static int least(int a, int b, int c)
-{
-    int m = a < b ? a : b;
-
-    return m < c ? m : c;
-}
-
-/* The edit distance (Levenshtein) of two words; words of 64 letters and more are
- * far from all others. */
-static int distance(const char *a, const char *b)
-{
-    int row[65], n = (int)strlen(b);
-
-    if (strlen(a) > 63 || n > 63)
-        return 99;
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int up = row[j];
-            row[j] = least(up + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
-            corner = up;
-        }
-    }
-    return row[n];
-}
-
-/* How many letters of a name may be wrong: one and a quarter of them, but never
- * all, or a single letter would be near to every other. */
-static int most_wrong(const char *name)
-{
-    int letters = (int)strlen(name + strspn(name, "-")), most = 1 + letters / 4;
-
-    return most < letters ? most : letters - 1;
-}
-
 const char *cli_nearest(const char *name, const char *const *names, int n)
 {
-    const char *best = NULL;
-    int least_distance = most_wrong(name);
+    nearest s = nearest_to(name);
 
-    for (int i = 0; i < n; i++) {
-        int d = distance(name, names[i]);
-        if (d <= least_distance) {
-            least_distance = d - 1;
-            best = names[i];
-        }
-    }
-    return best;
+    for (int i = 0; i < n; i++)
+        nearest_try(&s, names[i]);
+    return s.best;
 }
 
 /* Writes "a, b or c". */
