@@ -3,9 +3,9 @@
 
 const char *ast_name(ast_pool *pool, const char *s, size_t n)
 {
-    char *copy = arena_strndup(&pool->mem, s, n);
+    uint32_t id = names_add(&pool->names, arena_strndup(&pool->mem, s, n));
 
-    return pool->names.text.at[names_add(&pool->names, copy)];
+    return pool->names.text.at[id];
 }
 
 void ast_pool_free(ast_pool *pool)
@@ -13,3 +13,21 @@ void ast_pool_free(ast_pool *pool)
     names_free(&pool->names);
     arena_reset(&pool->mem);
 }
+
+const char *const ast_elem_text[] = {
+#define ELEM(id, text) text,
+#include "words.def"
+};
+
+const char *const ast_reduction_text[] = {
+#define REDUCTION(id, text) text,
+#include "words.def"
+};
+
+const char *const ast_knob_text[] = {
+#define KNOB(id, text) text,
+#include "words.def"
+};
+
+const char *const ast_op_text[] = {
+    "+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or", "-", "not"};

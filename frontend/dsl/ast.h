@@ -83,24 +83,10 @@ typedef AST_LIST(ast_arg) ast_args;
 
 /* ---- types */
 
-/* real int bool _ u8 ..: the elements that a type may name. */
+/* AST_ELEM_REAL (also where none is written), _INT, _BOOL, _ANY (`_`), _F64 .. _U8. */
 typedef enum ast_elem {
-    AST_ELEM_REAL,          /* also where none is written */
-    AST_ELEM_INT,
-    AST_ELEM_BOOL,
-    AST_ELEM_ANY,           /* _ */
-    AST_ELEM_F64,
-    AST_ELEM_F32,
-    AST_ELEM_F16,
-    AST_ELEM_BF16,
-    AST_ELEM_I64,
-    AST_ELEM_I32,
-    AST_ELEM_I16,
-    AST_ELEM_I8,
-    AST_ELEM_U64,
-    AST_ELEM_U32,
-    AST_ELEM_U16,
-    AST_ELEM_U8,
+#define ELEM(id, text) AST_ELEM_##id,
+#include "words.def"
     AST_ELEM_COUNT
 } ast_elem;
 
@@ -136,15 +122,30 @@ typedef enum ast_expr_kind {
 } ast_expr_kind;
 
 typedef enum ast_op {
-    AST_ADD, AST_SUB, AST_MUL, AST_DIV, AST_FLOORDIV, AST_MOD, AST_POW,
-    AST_EQ, AST_NE, AST_LT, AST_LE, AST_GT, AST_GE,
-    AST_AND, AST_OR,
-    AST_NEG, AST_NOT,
+    AST_ADD,
+    AST_SUB,
+    AST_MUL,
+    AST_DIV,
+    AST_FLOORDIV,
+    AST_MOD,
+    AST_POW,
+    AST_EQ,
+    AST_NE,
+    AST_LT,
+    AST_LE,
+    AST_GT,
+    AST_GE,
+    AST_AND,
+    AST_OR,
+    AST_NEG,
+    AST_NOT,
     AST_OP_COUNT
 } ast_op;
 
+/* AST_SUM .. AST_ARGMIN */
 typedef enum ast_reduction {
-    AST_SUM, AST_PROD, AST_MAX, AST_MIN, AST_MEAN, AST_ANY, AST_ALL, AST_ARGMAX, AST_ARGMIN,
+#define REDUCTION(id, text) AST_##id,
+#include "words.def"
     AST_REDUCTION_COUNT
 } ast_reduction;
 
@@ -240,8 +241,12 @@ typedef enum ast_stmt_kind {
     AST_DATA,               /* data */
 } ast_stmt_kind;
 
-typedef enum ast_knob { AST_KNOB_VALID, AST_KNOB_TEST, AST_KNOB_BATCH, AST_KNOB_EPOCHS,
-                        AST_KNOB_ACCUMULATE, AST_KNOB_COUNT } ast_knob;
+/* AST_KNOB_VALID .. AST_KNOB_ACCUMULATE */
+typedef enum ast_knob {
+#define KNOB(id, text) AST_KNOB_##id,
+#include "words.def"
+    AST_KNOB_COUNT
+} ast_knob;
 typedef enum ast_rows { AST_ROWS_TRAIN, AST_ROWS_VALID, AST_ROWS_TEST } ast_rows;
 
 struct ast_stmt {
@@ -270,7 +275,7 @@ struct ast_stmt {
             ast_exprs clips;
         } minimize;
         struct { ast_expr *cond; } stop_when;
-        struct { ast_expr *epochs; bool higher; ast_words metric; } stop_after;  /* valid.rmse: two words */
+        struct { ast_expr *epochs; bool higher; ast_words metric; } stop_after; /* valid.rmse: 2 */
         struct { ast_knob which; ast_expr *value; } knob;
         struct { ast_rows rows; AST_LIST(ast_source) sources; } data;
     };
@@ -335,7 +340,7 @@ struct ast_item {
         } callable;
         struct {
             ast_path base;
-            const char *until;      /* of `file.until("name")`, base is then `file.until`; or null */
+            const char *until;      /* of `file.until("name")`, whose base is `file.until` */
             AST_LIST(ast_hook) hooks;
         } net_of;
     };
@@ -344,6 +349,12 @@ struct ast_item {
 typedef struct ast_program {
     AST_LIST(ast_item *) items;
 } ast_program;
+
+/* The words of these enums, as they are written; "+" .. of operators. */
+extern const char *const ast_elem_text[AST_ELEM_COUNT];
+extern const char *const ast_reduction_text[AST_REDUCTION_COUNT];
+extern const char *const ast_knob_text[AST_KNOB_COUNT];
+extern const char *const ast_op_text[AST_OP_COUNT];
 
 /* The program in `source`, which ends with 0 and is `file` of the messages' places
  * (diag_source).  Never null: what does not parse is left out, with a message
