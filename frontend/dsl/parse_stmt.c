@@ -1,6 +1,8 @@
 /* frontend/dsl/parse_stmt.c - statements. */
 #include "parse.h"
 
+#include "syntax.h"
+
 ast_stmt *stmt_new(parser *p, ast_stmt_kind kind, ir_loc at)
 {
     ast_stmt *s = arena_new(&p->pool->mem, ast_stmt);
@@ -381,12 +383,41 @@ static bool begins_item(const parser *p)
     return peek(p)->first && k >= TOKEN_IMPORT && k <= TOKEN_TRAIN;
 }
 
+/* What a statement goes on with that is none: perhaps a word of the language, mistyped, is
+ * next (`minimize e usng adam`), or stood in front (`chek a == b`). */
+static void no_end(parser *p)
+{
+    static const char *const clause[] =
+        {
+#define CLAUSE(text) text,
+#include "words.def"
+        },
+                             *const head[] = {
+#define HEAD(text)     text,
+#define KNOB(id, text) text,
+#include "words.def"
+                             };
+    nearest next = nearest_to(peek(p)->text), last = nearest_to(p->tokens.at[p->next - 1].text);
+
+    for (size_t i = 0; i < COUNT(clause); i++)
+        nearest_try(&next, clause[i]);
+    for (size_t i = 0; i < COUNT(head); i++)
+        nearest_try(&last, head[i]);
+    if (is(p, TOKEN_NAME) && next.best)
+        syntax_unknown(p->d, peek(p)->at, "clause", &next);
+    else if (p->tokens.at[p->next - 1].kind == TOKEN_NAME && last.best)
+        syntax_unknown(p->d, p->tokens.at[p->next - 1].at, "statement", &last);
+    else
+        fail(p, "the end of the statement");
+    p->lost = true;
+}
+
 /* ";" | the end of a line or of the block */
 static void end_of_statement(parser *p)
 {
     if (!p->lost && !accept(p, TOKEN_SEMICOLON) && !is(p, TOKEN_END) && !is(p, TOKEN_EOF) &&
         !peek(p)->first)
-        fail(p, "the end of the statement");
+        no_end(p);
     if (p->lost)
         recover(p);
     while (accept(p, TOKEN_SEMICOLON))

@@ -1,5 +1,0 @@
-# Makes the text of a file an array of C:
-#   cmake -D IN=file -D OUT=file.c -D NAME=symbol -P embed.cmake
-file(READ ${IN} text HEX)
-string(REGEX REPLACE "(..)" "0x\\1," bytes "${text}")
-file(WRITE ${OUT} "extern const char ${NAME}[];\nconst char ${NAME}[] = {${bytes}0};\n")
