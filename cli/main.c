@@ -13,6 +13,7 @@ typedef struct command {
 static const command commands[] = {
     {"build", "compile a model to an executable or library", command_build},
     {"run", "run a model on inputs from files", command_run},
+    {"grad", "add a loss and its gradients to a model", command_grad},
     {"bench", "time generated code beside the interpreter", command_bench},
     {"test", "run folders of the ONNX backend-test form", command_test},
     {"inspect", "show a model as text, graph or table", command_inspect},

@@ -72,6 +72,9 @@ bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, i
 /* Elements of an integer operand as dims, each bound if it is not known; its
  * extent must be constant and at most max. */
 bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len);
+/* x, or the constant that a weight is which a gradient is asked for by: for operands that
+ * must be known. */
+ir_ref onnx_plain(onnx_op *n, ir_ref x);
 /* A constant tensor operand's value as a double (scalar or one element). */
 bool onnx_const_float(onnx_op *n, int i, double *out);
 
@@ -102,6 +105,8 @@ bool onnx_patches(onnx_op *n, ir_ref *x, ir_ref *w, ir_ref outside);
 
 /* A tensor in the file as a constant; IR_NONE after an error. */
 ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);
+/* The same as the node's result, which may be a weight. */
+ir_ref onnx_tensor_weight(onnx_op *n, const Onnx__TensorProto *t);
 
 /* How often the model ran before, u64[2], low word first, in steps of 2^64: a counter for
  * random numbers that differ from run to run. */

@@ -417,7 +417,8 @@ static bool load_initializers(onnx_scope *s, const Onnx__GraphProto *g)
         uint32_t id = onnx_load_tensor(s->model, g->initializer[i], s->b->loc);
         if (id == IR_NONE)
             return false;
-        scope_set(s, text_or(g->initializer[i]->name), ir_const_ref(s->b, id));
+        const char *name = text_or(g->initializer[i]->name);
+        scope_set(s, name, onnx_weight(s, name, id));
     }
     return true;
 }

@@ -258,7 +258,7 @@ bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt)
 
 bool onnx_const_float(onnx_op *n, int i, double *out)
 {
-    ir_ref x = onnx_in(n, i);
+    ir_ref x = onnx_plain(n, onnx_in(n, i));
     const ir_node *p = x == IR_NONE ? NULL : ir_node_of(n->b->fn, x);
     uint8_t element[16];
 
@@ -278,6 +278,15 @@ ir_ref onnx_like(onnx_op *n, ir_ref x, double value)
 ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value)
 {
     return ir_splat(n->b, onnx_type(n, x), value);
+}
+
+ir_ref onnx_tensor_weight(onnx_op *n, const Onnx__TensorProto *t)
+{
+    uint32_t id = onnx_load_tensor(n->scope->model, t, n->b->loc);
+
+    if (id == IR_NONE || type_count_const(&n->b->m->types, n->b->m->consts.at[id].type) < 2)
+        return id == IR_NONE ? id : ir_const_ref(n->b, id);
+    return onnx_weight(n->scope, n->p->output[0], id);
 }
 
 ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t)

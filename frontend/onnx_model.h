@@ -69,6 +69,9 @@ const uint8_t *onnx_map(const char *path, size_t *size, const char **why);
 /* A tensor of the file as a constant of the module: index, or IR_NONE after an
  * error at loc. */
 uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc);
+/* Constant `id` as a value of s, by the name it has in the file; apart from constants where
+ * gradients are asked for by it. */
+ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id);
 /* Type of a value_info; `input` names unnamed extents.  Null after an error. */
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc);

@@ -267,3 +267,29 @@ void names_free(names *n)
     map_free(&n->map);
     vec_free(&n->text);
 }
+
+/* Is s like the pattern of n characters? */
+static bool is_like(const char *pattern, size_t n, const char *s)
+{
+    for (; n && *pattern != '*'; pattern++, n--, s++)
+        if (*s != *pattern)
+            return false;
+    if (!n)
+        return !*s;
+    for (;; s++) {
+        if (is_like(pattern + 1, n - 1, s))
+            return true;
+        if (!*s)
+            return false;
+    }
+}
+
+bool text_matches(const char *patterns, const char *s)
+{
+    for (size_t n; *patterns; patterns += n + (patterns[n] == ',')) {
+        n = strcspn(patterns, ",");
+        if (n && is_like(patterns, n, s))
+            return true;
+    }
+    return false;
+}

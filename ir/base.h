@@ -106,6 +106,10 @@ uint32_t names_find(const names *n, const char *s);
 uint32_t names_add(names *n, const char *s);   /* id of s, added if new */
 void names_free(names *n);
 
+/* Is s like one of the patterns, which commas separate?  `*` stands for any characters:
+ * "layer1.*,fc.weight". */
+bool text_matches(const char *patterns, const char *s);
+
 /* Checked size arithmetic: false on overflow. */
 #define mul_ok(a, b, out) (!__builtin_mul_overflow((a), (b), (out)))
 #define add_ok(a, b, out) (!__builtin_add_overflow((a), (b), (out)))

@@ -13,6 +13,14 @@ typedef struct import_shape {
     int64_t dims[IR_MAX_RANK];
 } import_shape;
 
+/* Float weights that stay apart from constants, so that gradients can be asked for by them:
+ * each is a `keep` of its constant in the entry. */
+typedef struct import_weights {
+    const char *pattern;            /* of their names, for text_matches; null: those with axes */
+    VEC(const char *) name;         /* the reader adds them: names of the file */
+    VEC(ir_ref) ref;
+} import_weights;
+
 #define IMPORT_MAX_WEIGHTS ((uint64_t)8 << 30)
 
 /* All zero: nothing is bound, the usual limit. */
@@ -23,6 +31,7 @@ typedef struct import_options {
     const import_shape *shape;
     int shapes;
     uint64_t max_weights;           /* bytes; 0: IMPORT_MAX_WEIGHTS */
+    import_weights *weights;        /* null: all weights are constants */
 } import_options;
 
 /* What is given for this input; null: nothing.  `o` may be null. */

@@ -232,7 +232,7 @@ static bool make_joint(back *k)
     k->t = (tape){.joint = b.fn, .params = k->n.narg, .carries = k->carries,
                   .results = k->a->body->result.len, .stacked = stacked_anyway(k, b.fn)};
     tape_cut(&k->t, mem);
-    return !diag_failed(k->cx->pass->d);
+    return !k->cx->pass->d->errors;
 }
 
 /* What stands in a part for the joint body's values; IR_NONE at first. */

@@ -92,9 +92,9 @@ static bool binary(onnx_op *n, unsigned op)
     return legacy_pair(n, &y) && onnx_out(n, 0, ir_b2(n->b, op, x, y));
 }
 
-static bool is_const(const onnx_op *n, ir_ref x)
+static bool is_const(onnx_op *n, ir_ref x)
 {
-    return ir_node_of(n->b->fn, x)->op == OP_CONST;
+    return ir_node_of(n->b->fn, onnx_plain(n, x))->op == OP_CONST;
 }
 
 /* Scales and shifts behind a normalization of halves are part of it, as they are in the

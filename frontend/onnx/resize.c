@@ -402,7 +402,7 @@ static bool run(onnx_op *n, int scales_at, int sizes_at)
     axis axes[IR_MAX_RANK] = {{0}};
     int64_t list[IR_MAX_RANK];
     int len;
-    ir_ref x = onnx_in(n, 0), scales = onnx_in(n, scales_at);
+    ir_ref x = onnx_in(n, 0), scales = onnx_plain(n, onnx_in(n, scales_at));
 
     if (x == IR_NONE || !load_resize(n, &r) ||
         !onnx_int_list(n, "axes", 99, list, IR_MAX_RANK, &len))

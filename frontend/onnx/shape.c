@@ -10,7 +10,7 @@ bool onnx_constant(onnx_op *n)
     const Onnx__AttributeProto *a;
 
     if ((a = onnx_attr(n, "value")) && a->t)
-        return onnx_out(n, 0, onnx_tensor(n, a->t));
+        return onnx_out(n, 0, onnx_tensor_weight(n, a->t));
     if ((a = onnx_attr(n, "value_int")))
         return onnx_out(n, 0, ir_int(n->b, DT_I64, a->i));
     if ((a = onnx_attr(n, "value_float")))

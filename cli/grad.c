@@ -1,0 +1,76 @@
+/* cli/grad.c - `ingot grad`: a model with the gradients of a loss as ordinary outputs. */
+#include <errno.h>
+
+#include "command.h"
+#include "objective.h"
+#include "progress.h"
+
+typedef struct grad_options {
+    model_options model;
+    const char *file, *loss, *wrt, *out;
+} grad_options;
+
+#define AT(field) offsetof(grad_options, field)
+
+static const cli_option options[] = {
+    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"--loss", "LOSS", "cross_entropy, mse or bce of the first output and a new input, which is "
+     "label or target; or an output's name: the sum of its elements",
+     .set = cli_set_once, .at = AT(loss)},
+    {"--wrt", "PATTERN,..", "the weights, by name; * is any part of one (default: all that have "
+     "axes)", .set = cli_set_once, .at = AT(wrt)},
+    {"-o", "FILE", "what to write: an .ir file", .set = cli_set_once, .at = AT(out)},
+    {.more = model_rows, .at = AT(model)},
+    {0}};
+
+static bool check(const grad_options *o)
+{
+    if (!o->file || !o->loss || !o->out)
+        return cli_wrong("%s is missing (see ingot grad --help)",
+                         !o->file ? "the model" : !o->loss ? "--loss" : "-o");
+    return ingot_has_suffix(o->out, ".ir") || cli_wrong("-o takes an .ir file, not '%s'", o->out);
+}
+
+static bool write_text(const ir_module *m, const char *path, diag *d)
+{
+    text t = {0};
+    FILE *f = fopen(path, "wb");
+
+    ir_print(m, &t);
+    bool ok = f && fwrite(t.at, 1, t.len, f) == t.len;
+    ok = f && fclose(f) == 0 && ok;
+    text_free(&t);
+    return ok || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+}
+
+static int run(grad_options *o)
+{
+    diag d;
+    import_weights w = {.pattern = o->wrt};
+
+    progress_start(o->model.verbose);
+    diag_init(&d);
+    o->model.o.import.weights = &w;
+    ir_module *m = ingot_load(o->file, &o->model.o, &d);
+    bool ok = m && objective_add(m, &w, o->loss, &d) && write_text(m, o->out, &d);
+    progress_stop();
+    diag_print(&d, stderr);
+    ir_module_free(m);
+    vec_free(&w.name);
+    vec_free(&w.ref);
+    diag_free(&d);
+    return ok ? CLI_OK : CLI_FAILED;
+}
+
+int command_grad(int argc, char **argv)
+{
+    grad_options o = {0};
+    int status = cli_parse(argc, argv, "ingot grad --loss LOSS [OPTIONS] -o FILE MODEL",
+                           "Adds a loss to a model, and the loss' gradient by each weight as an "
+                           "output NAME.grad.", options, &o);
+
+    if (status == CLI_OK)
+        status = check(&o) ? run(&o) : CLI_USAGE;
+    model_options_free(&o.model);
+    return status;
+}
