@@ -117,13 +117,36 @@ static void own_lists(ir_module *m, union ir_attr *a, const ir_field *f)
     }
 }
 
-const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_attr *a)
+/* The list itself; one that was left out has n times this number. */
+static ir_dims or_all(ir_dims list, int n, int64_t number, ir_dim *room)
+{
+    if (list.n)
+        return list;
+    for (int i = 0; i < n; i++)
+        room[i] = (ir_dim){number};
+    return (ir_dims){n, room};
+}
+
+/* What may be left out is written, so that readers find it: strides and borders of all
+ * spatial axes.  `room` has five lists. */
+static void complete(unsigned op, union ir_attr *a, ir_dim room[][IR_MAX_RANK])
+{
+    struct ir_attr_CONV *c = &a->CONV;
+
+    if (op != OP_CONV || c->xs.n > IR_MAX_RANK)
+        return;
+    c->stride = or_all(c->stride, c->xs.n, 1, room[0]);
+    c->low = or_all(c->low, c->xs.n, 0, room[1]);
+    c->high = or_all(c->high, c->xs.n, 0, room[2]);
+    c->ldil = or_all(c->ldil, c->xs.n, 1, room[3]);
+    c->rdil = or_all(c->rdil, c->xs.n, 1, room[4]);
+}
+
+static const union ir_attr *intern(ir_module *m, unsigned op, const union ir_attr *a)
 {
     const ir_field *fields = ir_fields(op), *f;
     uint64_t h = op;
 
-    if (!fields)
-        return NULL;
     for (f = fields; f->name; f++)
         h = hash_field(h, a, f);
     for (uint32_t p = map_find(&m->attr_map, h); p != MAP_NONE; p = map_next(&m->attr_map, h, p)) {
@@ -142,6 +165,18 @@ const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_at
     vec_push(&m->attrs, (ir_attr_entry){op, kept});
     map_add(&m->attr_map, h, m->attrs.len - 1);
     return kept;
+}
+
+const union ir_attr *ir_attr_intern(ir_module *m, unsigned op, const union ir_attr *a)
+{
+    ir_dim room[5][IR_MAX_RANK];
+    union ir_attr whole;
+
+    if (!ir_fields(op))
+        return NULL;
+    memcpy(&whole, a, size_of_op(op));
+    complete(op, &whole, room);
+    return intern(m, op, &whole);
 }
 
 /* The symbol that a node defines, where another symbol takes its place. */
