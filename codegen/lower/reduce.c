@@ -108,6 +108,25 @@ static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir
     nest_close(k, open);
 }
 
+/* Is an axis known to have no elements?  Then the result is where reductions start. */
+static bool is_empty(const job *j, const ir_type *t, ir_ints axes)
+{
+    for (int i = 0; i < axes.n; i++)
+        if (dim_is(&j->l->m->dims, t->dim[axes.at[i]], 0))
+            return true;
+    return false;
+}
+
+static void reduce_nothing(job *j, body *b, ir_redop op, ir_dtype acc)
+{
+    const ir_type *yt = ir_type_of(b->fn, j->root->first);
+    lp_expr out[IR_MAX_RANK];
+    int open = yt->rank ? body_loops(b, yt->dim, yt->rank, out) : 0;
+
+    job_store(j, b, out, redop_start(b->k, op, acc));
+    nest_close(b->k, open);
+}
+
 bool template_reduce(job *j)
 {
     const struct ir_attr_REDUCE *at = &j->root->attr->REDUCE;
@@ -116,7 +135,9 @@ bool template_reduce(job *j)
     body b;
 
     job_kernel(j, &b, "reduce");
-    if (ir_has_axis(at->axes, t->rank - 1))
+    if (is_empty(j, t, at->axes))
+        reduce_nothing(j, &b, at->op, acc_dtype(t->dtype));
+    else if (ir_has_axis(at->axes, t->rank - 1))
         reduce_rows(j, &b, x, at->axes, at->op, acc_dtype(t->dtype));
     else
         reduce_columns(&(columns){.j = j, .b = &b, .x = x, .axes = at->axes, .op = at->op,
