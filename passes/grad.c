@@ -2,8 +2,8 @@
  *   dx1, dx2, .. = grad(y, x1, x2, ..)     y a scalar
  * Walks from y back to the xs over the nodes that lie between, adds up
  * adjoints, and leaves ordinary ops: there are no gradient ops.  Rules of
- * structural ops stand in grad_move.c and grad_contract.c, those of scalar
- * functions in the grad column of scalar.def.  All missing rules are reported
+ * structural ops stand by family in grad_*.c, those of scalar functions in the
+ * grad column of scalar.def.  All missing rules are reported
  * at once. */
 #include "grad.h"
 
@@ -23,11 +23,11 @@ static grad_rule *rule_of(unsigned op)
 
 void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
 {
-    if (r >= cx->refs || g == IR_NONE)
+    if (r >= cx->refs || g == IR_NONE || !dt_is_float(ir_type_of(cx->b->fn, r)->dtype))
         return;
     g = ir_cast(cx->b, g, ir_type_of(cx->b->fn, r)->dtype);
     ir_ref old = cx->adjoint[r];
-    cx->adjoint[r] = old == IR_NONE ? g : ir_2(cx->b, OP_ADD, old, g);
+    cx->adjoint[r] = old == IR_NONE ? g : grad_sum(cx->b, old, g);
 }
 
 void grad_reach(const ir_fn *fn, bool *on)

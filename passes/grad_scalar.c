@@ -1,6 +1,7 @@
 /* passes/grad_scalar.c - gradients of the scalar functions, from the grad
  * column of scalar.def: each row's expression is compiled here as calls of the
- * builder, over gy, the operands a b c and the result y. */
+ * builder, over gy, the operands a b c and the result y.  Of a masked gradient gy
+ * is what the mask lets through, and all shares but gy itself are masked again. */
 #include "grad.h"
 
 enum { ZERO = -1, MISSING = -2 };
@@ -33,6 +34,9 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define pow(x, z) f2(OP_POW, x, z)
 #define le(x, z) f2(OP_LE, x, z)
 #define neg(x) f1(OP_NEG, x)
+#define eq(x, z) f2(OP_EQ, x, z)
+#define floor(x) f1(OP_FLOOR, x)
+#define trunc(x) f1(OP_TRUNC, x)
 #define sign(x) f1(OP_SIGN, x)
 #define sqrt(x) f1(OP_SQRT, x)
 #define exp(x) f1(OP_EXP, x)
@@ -43,6 +47,8 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define cosh(x) f1(OP_COSH, x)
 #define select(k, x, z) ir_select(cx->b, k, R(x), R(z))
 #define cast(x) ir_cast(cx->b, x, ir_type_of(cx->b->fn, a)->dtype)
+/* Both operands of min and max have half a share where they are equal. */
+#define part(x, z) select(eq(x, z), 0.5, 1)
 #define zero (ZERO)
 #define none (MISSING)
 #define LIST(...) ir_ref share[] = {LIST_N(__VA_ARGS__, ZERO, ZERO, ZERO)}
@@ -51,16 +57,19 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 
 #define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)  \
     static bool grad_of_##NAME(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c,     \
-                               ir_ref y, ir_ref gy)                           \
+                               ir_ref y, ir_ref masked)                       \
     {                                                                         \
+        ir_ref mask, gy = grad_unmask(cx->b, masked, &mask);                 \
         (void)a, (void)b, (void)c, (void)gy;                                  \
         APPLY(LIST, grad);                                                    \
         const ir_ref operand[] = {a, b, c};                                   \
         if (share[0] == (ir_ref)MISSING)                                      \
             return false;                                                     \
         for (int i = 0; i < args; i++)                                        \
-            if (share[i] != (ir_ref)ZERO)                                      \
-                grad_add(cx, operand[i], share[i]);                           \
+            if (share[i] == gy)                                               \
+                grad_add(cx, operand[i], masked);                             \
+            else if (share[i] != (ir_ref)ZERO)                                \
+                grad_add(cx, operand[i], grad_mask(cx->b, mask, share[i]));   \
         return true;                                                          \
     }
 #include "scalar.def"

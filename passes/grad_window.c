@@ -1,0 +1,257 @@
+/* passes/grad_window.c - gradients of reductions over sliding boxes.
+ *
+ * sum: a sum over boxes of the gradient, whose elements lie `stride` apart.
+ * max, min: an element gets the gradient of each box whose best it is.  Few boxes reach an
+ *   element, so it asks them all: a map over the operand.  Of many, boxes add to elements.
+ * prod: a product over the last axes of all boxes, gathered. */
+#include "grad.h"
+
+enum { FEW = 16 };              /* boxes that an element asks */
+
+/* A node while its gradient is made: its attributes, types, and the gradient. */
+typedef struct boxes {
+    grad_cx *cx;
+    const struct ir_attr_WINDOW *a;
+    ir_ref x, g;
+    const ir_type *t, *to;      /* of x, of g */
+} boxes;
+
+static dim_table *dims_of(const boxes *w)
+{
+    return &w->cx->b->m->dims;
+}
+
+/* Elements from the first to the last of a box, both included. */
+static ir_dim span_of(const boxes *w, int i)
+{
+    dim_table *d = dims_of(w);
+    ir_dim one = {1};
+
+    return dim_add(d, dim_mul(d, dim_sub(d, w->a->size.at[i], one), w->a->dil.at[i]), one);
+}
+
+static ir_ref zero_of(const boxes *w)
+{
+    return ir_float(w->cx->b, w->to->dtype, 0);
+}
+
+/* ---- sum --------------------------------------------------------------------------- */
+
+/* Extent of axis i of g where its elements lie stride apart, as pad makes it. */
+static ir_dim wide_extent(const boxes *w, int i)
+{
+    dim_table *d = dims_of(w);
+    ir_dim one = {1}, gaps = dim_sub(d, w->to->dim[i], one);
+
+    gaps = dim_lo(d, w->to->dim[i]) >= 1 ? gaps : dim_max(d, gaps, (ir_dim){0});
+    return dim_add(d, w->to->dim[i], dim_mul(d, gaps, dim_sub(d, w->a->stride.at[i], one)));
+}
+
+static ir_ref of_sum(const boxes *w)
+{
+    dim_table *d = dims_of(w);
+    ir_build *b = w->cx->b;
+    ir_dim low[IR_MAX_RANK], high[IR_MAX_RANK], inner[IR_MAX_RANK], none[IR_MAX_RANK] = {{0}};
+    ir_dim one[IR_MAX_RANK];
+    int n = w->t->rank;
+
+    for (int i = 0; i < n; i++) {
+        ir_dim reach = dim_sub(d, span_of(w, i), (ir_dim){1});
+        one[i] = (ir_dim){1};
+        inner[i] = dim_sub(d, w->a->stride.at[i], one[i]);
+        low[i] = dim_sub(d, reach, w->a->low.at[i]);
+        high[i] = dim_sub(d, dim_add(d, w->t->dim[i], reach),
+                          dim_add(d, low[i], wide_extent(w, i)));
+    }
+    ir_ref g = ir_pad(b, w->g, zero_of(w), low, high, inner);
+    ir_attr a = {.WINDOW = {w->a->size, {n, one}, w->a->dil, {n, none}, {n, none}, RED_SUM}};
+    return ir_make(b, OP_WINDOW, &g, 1, &a);
+}
+
+/* ---- max and min ------------------------------------------------------------------- */
+
+static ir_ref best_positions(const boxes *w)
+{
+    const struct ir_attr_WINDOW *o = w->a;
+    ir_attr a = {.WINDOWARG = {o->size, o->stride, o->dil, o->low, o->high, o->op}};
+
+    return ir_make(w->cx->b, OP_WINDOWARG, &w->x, 1, &a);
+}
+
+/* The most boxes along axis i that reach an element; 0 if that is not known. */
+static int64_t reaching(const boxes *w, int i)
+{
+    dim_table *d = dims_of(w);
+    int64_t most, all;
+
+    if (!dim_const(d, dim_ceildiv(d, span_of(w, i), w->a->stride.at[i]), &most))
+        return 0;
+    return dim_const(d, w->to->dim[i], &all) ? max_i64(min_i64(most, all), 1) : most;
+}
+
+/* v with each element `stride` times along each axis. */
+static ir_ref repeated(const boxes *w, ir_ref v)
+{
+    ir_dim wide[2 * IR_MAX_RANK], shape[IR_MAX_RANK];
+    int32_t axes[IR_MAX_RANK];
+    int n = 0;
+
+    for (int i = 0; i < w->to->rank; i++) {
+        ir_dim stride = w->a->stride.at[i];
+        axes[i] = n;
+        wide[n++] = w->to->dim[i];
+        if (!dim_is(dims_of(w), stride, 1))
+            wide[n++] = stride;
+        shape[i] = dim_mul(dims_of(w), w->to->dim[i], stride);
+    }
+    return ir_reshape(w->cx->b, ir_broadcast(w->cx->b, v, wide, n, axes), shape, w->to->rank);
+}
+
+/* For each element of x the value of the box at[i] before the last that begins at or before
+ * it, `other` where there is none: element p of an axis has (p + low) / stride - at. */
+static ir_ref of_box(const boxes *w, ir_ref repeated, const int64_t *at, ir_ref other)
+{
+    dim_table *d = dims_of(w);
+    ir_dim low[IR_MAX_RANK], high[IR_MAX_RANK];
+
+    for (int i = 0; i < w->t->rank; i++) {
+        ir_dim stride = w->a->stride.at[i];
+        low[i] = dim_sub(d, dim_mul(d, dim_int(d, at[i]), stride), w->a->low.at[i]);
+        ir_dim end = dim_add(d, low[i], dim_mul(d, w->to->dim[i], stride));
+        high[i] = dim_sub(d, w->t->dim[i], end);
+    }
+    return ir_pad(w->cx->b, repeated, other, low, high, NULL);
+}
+
+/* The number of each element of x, in row-major order. */
+static ir_ref numbers(const boxes *w)
+{
+    ir_dim count = dim_product(dims_of(w), w->t->dim, w->t->rank);
+
+    return ir_reshape(w->cx->b, ir_iota(w->cx->b, DT_I64, &count, 1, 0), w->t->dim, w->t->rank);
+}
+
+/* The next of all combinations of at[i] < most[i]; false behind the last. */
+static bool next(const boxes *w, const int64_t *most, int64_t *at)
+{
+    for (int i = w->t->rank; i-- > 0;) {
+        if (++at[i] < most[i])
+            return true;
+        at[i] = 0;
+    }
+    return false;
+}
+
+static ir_ref asked(const boxes *w, const int64_t *most)
+{
+    ir_build *b = w->cx->b;
+    ir_ref own = numbers(w), best = repeated(w, best_positions(w)), g = repeated(w, w->g);
+    ir_ref nobody = ir_int(b, DT_I64, -1), sum = IR_NONE;
+    int64_t at[IR_MAX_RANK] = {0};
+
+    do {
+        ir_ref mine = ir_2(b, OP_EQ, of_box(w, best, at, nobody), own);
+        ir_ref share = grad_mask(b, mine, of_box(w, g, at, zero_of(w)));
+        sum = sum == IR_NONE ? share : ir_2(b, OP_ADD, sum, share);
+    } while (next(w, most, at));
+    return sum;
+}
+
+/* Each box adds to its best element. */
+static ir_ref added(const boxes *w)
+{
+    dim_table *d = dims_of(w);
+    ir_build *b = w->cx->b;
+    ir_dim all = dim_product(d, w->t->dim, w->t->rank), n = dim_product(d, w->to->dim, w->to->rank);
+    ir_ref at = ir_reshape(b, best_positions(w), &n, 1), g = ir_reshape(b, w->g, &n, 1);
+    ir_ref sum = grad_scatter_along(w->cx, ir_ty(b, w->to->dtype, &all, 1), 0, at, g);
+
+    return ir_reshape(b, sum, w->t->dim, w->t->rank);
+}
+
+static ir_ref of_extremum(const boxes *w)
+{
+    int64_t most[IR_MAX_RANK], all = 1;
+
+    for (int i = 0; i < w->t->rank && all; i++) {
+        most[i] = reaching(w, i);
+        all = most[i] > FEW ? 0 : all * most[i];
+    }
+    return all && all <= FEW ? asked(w, most) : added(w);
+}
+
+/* ---- prod -------------------------------------------------------------------------- */
+
+/* Index along axis i of x, for element k of box s: s * stride + k * dil - low. */
+static ir_ref index_of(const boxes *w, int i, const ir_dim *shape)
+{
+    dim_table *d = dims_of(w);
+    ir_build *b = w->cx->b;
+    int n = w->t->rank;
+    ir_ref s = ir_iota(b, DT_I64, shape, 2 * n, i), k = ir_iota(b, DT_I64, shape, 2 * n, n + i);
+    ir_dim factor[3] = {w->a->stride.at[i], w->a->dil.at[i], dim_neg(d, w->a->low.at[i])};
+    ir_ref v[3];
+
+    for (int j = 0; j < 3; j++)
+        v[j] = ir_broadcast(b, ir_dim_ref(b, factor[j]), shape, 2 * n, NULL);
+    ir_ref sum = ir_2(b, OP_ADD, ir_2(b, OP_MUL, s, v[0]), ir_2(b, OP_MUL, k, v[1]));
+    return ir_2(b, OP_ADD, sum, v[2]);
+}
+
+/* Does the index lie in x? */
+static ir_ref inside(const boxes *w, int i, ir_ref index)
+{
+    ir_build *b = w->cx->b;
+    const ir_type *t = ir_type_of(b->fn, index);
+    ir_ref end = ir_broadcast(b, ir_dim_ref(b, w->t->dim[i]), t->dim, t->rank, NULL);
+    ir_ref from = ir_2(b, OP_LE, ir_splat(b, t, 0), index);
+
+    return ir_2(b, OP_AND, from, ir_2(b, OP_LT, index, end));
+}
+
+/* All boxes, [their extents, sizes], with 1 outside of x; the gradient of the product over
+ * the sizes is added where they came from. */
+static ir_ref of_product(const boxes *w)
+{
+    ir_build *b = w->cx->b;
+    int n = w->t->rank;
+    ir_dim shape[2 * IR_MAX_RANK];
+    ir_ref index[IR_MAX_RANK], there = IR_NONE;
+    int32_t axes[IR_MAX_RANK], sizes[IR_MAX_RANK];
+
+    memcpy(shape, w->to->dim, (size_t)n * sizeof *shape);
+    memcpy(shape + n, w->a->size.at, (size_t)n * sizeof *shape);
+    for (int i = 0; i < n; i++) {
+        axes[i] = i;
+        sizes[i] = n + i;
+        index[i] = index_of(w, i, shape);
+        ir_ref in = inside(w, i, index[i]);
+        there = there == IR_NONE ? in : ir_2(b, OP_AND, there, in);
+    }
+    ir_ref boxed = ir_gather(b, w->x, index, axes, n, true);
+    boxed = ir_select(b, there, boxed, ir_splat(b, ir_type_of(b->fn, boxed), 1));
+    ir_ref g = grad_of_product(b, boxed, (ir_ints){n, sizes}, w->g);
+    ir_ref args[IR_MAX_RANK + 2] = {ir_splat(b, w->t, 0)};
+    memcpy(args + 1, index, (size_t)n * sizeof *args);
+    args[n + 1] = g;
+    ir_attr a = {.SCATTER = {.axes = {n, axes}, .op = RED_SUM}};
+    return ir_make(b, OP_SCATTER, args, (uint32_t)n + 2, &a);
+}
+
+bool grad_window(grad_cx *cx, ir_node n, const ir_ref *gy)
+{
+    ir_ref x = grad_arg(cx, n, 0);
+    const boxes w = {cx, &n.attr->WINDOW, x, gy[0], grad_type(cx, x), grad_type(cx, n.first)};
+
+    switch (n.attr->WINDOW.op) {
+    case RED_SUM: grad_add(cx, x, of_sum(&w)); return true;
+    case RED_MIN:
+    case RED_MAX: grad_add(cx, x, of_extremum(&w)); return true;
+    case RED_PROD:
+        if (2 * w.t->rank > IR_MAX_RANK)
+            return false;
+        grad_add(cx, x, of_product(&w));
+        return true;
+    default: return false;
+    }
+}
