@@ -226,6 +226,31 @@ def defaults(root):
           {'x': x, 'axes': axes}, {'y': x[None]}, weights={'axes': axes}, left_out=1)
 
 
+def spread(x, w, stride):
+    """The transposed convolution of x[N,C,L] by w[C,K,R], without pads."""
+    y = np.zeros((x.shape[0], w.shape[1], (x.shape[2] - 1) * stride + w.shape[2]))
+    for i in range(x.shape[2]):
+        at = i * stride
+        y[:, :, at:at + w.shape[2]] += np.einsum('nc,ckr->nkr', x[:, :, i], w)
+    return y
+
+
+def transposed(root):
+    """Kernels of all kinds by strides: many taps, few channels, gaps, pads that cut."""
+    rng = np.random.Generator(np.random.Philox(7))
+    for k, (taps, stride, low, high, channels) in enumerate([
+            (40, 8, 0, 0, 2), (40, 7, 4, 9, 9), (17, 17, 3, 0, 1), (17, 30, 2, 5, 3),
+            (4, 2, 1, 1, 3), (33, 1, 0, 0, 1), (24, 23, 23, 11, 16)]):
+        x = rng.normal(size=(2, 3, 11)).astype(np.float32)
+        w = rng.normal(size=(3, channels, taps)).astype(np.float32)
+        y = spread(x.astype(np.float64), w.astype(np.float64), stride)
+        y = y[:, :, low:y.shape[2] - high].astype(np.float32)
+        node = helper.make_node('ConvTranspose', ['x', 'w'], ['y'], strides=[stride],
+                                pads=[low, high])
+        write(root / f'transposed_{k}', [node], {'x': x}, {'y': y}, weights={'w': w},
+              free=('x',) if k % 2 else ())
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice."""
     x = np.zeros((1, 3), np.float32)
@@ -245,11 +270,11 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
-                     squeezes, resizes, gradients, drops, defaults):
+                     squeezes, resizes, gradients, drops, defaults, transposed):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',
-                                  *sorted(map(str, (root / 'cases').iterdir()))],
+                                  '--atol', '1e-5', *sorted(map(str, (root / 'cases').iterdir()))],
                                  stdout=subprocess.PIPE, text=True, check=False)
             *lines, last = run.stdout.strip().splitlines()
             print('\n'.join(lines))
