@@ -49,7 +49,7 @@ static bool set_shape(array *a, const char *path, int32_t dtype, int32_t rank, c
     return true;
 }
 
-/* ---- IDX: the format of MNIST's files ------------------------------------------------- */
+/* ---- IDX: the format of MNIST's files --------------------------------------------- */
 
 static const int32_t idx_types[16] = {[8] = TENSOR_U8, [9] = TENSOR_I8, [11] = TENSOR_I16,
                                       [12] = TENSOR_I32, [13] = TENSOR_F32, [14] = TENSOR_F64};
@@ -114,7 +114,7 @@ bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERRO
     return copy || tensor_fail(error, "%s: no memory", path);
 }
 
-/* ---- NumPy ----------------------------------------------------------------------------- */
+/* ---- NumPy ------------------------------------------------------------------------ */
 
 static bool is_npy(const bytes *b)
 {
@@ -152,7 +152,7 @@ static bool read_npz(const source *s, const bytes *b, array *a, char *error)
     return ok;
 }
 
-/* ---- safetensors ------------------------------------------------------------------------ */
+/* ---- safetensors ------------------------------------------------------------------ */
 
 static const safetensors_entry *find_tensor(const source *s, const safetensors *f, char *error)
 {
@@ -185,7 +185,7 @@ static bool read_safetensors(const source *s, array *a, char *error)
     return ok;
 }
 
-/* ---- any of them ------------------------------------------------------------------------- */
+/* ---- any of them ------------------------------------------------------------------ */
 
 static bool ends_in(const char *path, const char *suffix)
 {

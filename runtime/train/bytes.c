@@ -20,7 +20,7 @@ void bytes_free(bytes *b)
     *b = (bytes){0};
 }
 
-/* ---- inflating ----------------------------------------------------------------------- */
+/* ---- inflating -------------------------------------------------------------------- */
 
 /* Twice the room, at least `least` bytes; false without memory. */
 static bool grow(bytes *out, size_t *room, size_t least)
@@ -86,7 +86,7 @@ bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int windo
                        path, found);
 }
 
-/* ---- files --------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------ */
 
 static bool map_file(bytes *b, const char *path, int fd, char *error)
 {

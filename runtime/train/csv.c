@@ -21,7 +21,7 @@ typedef struct csv {
     char *error;
 } csv;
 
-/* ---- fields ------------------------------------------------------------------------------ */
+/* ---- fields ----------------------------------------------------------------------- */
 
 static void add_char(csv *c, char x)
 {
@@ -92,7 +92,7 @@ static void end_line(csv *c)
     skip_empty_lines(c);
 }
 
-/* ---- the beginning of a file --------------------------------------------------------------- */
+/* ---- the beginning of a file ------------------------------------------------------ */
 
 /* The separator that the first line has most of. */
 static char find_separator(const char *at, const char *end)
@@ -139,7 +139,7 @@ static bool open_text(csv *c, const bytes *b)
     return c->at < c->end || tensor_fail(c->error, "%s: has no rows", c->s->path);
 }
 
-/* ---- which fields go where ------------------------------------------------------------------- */
+/* ---- which fields go where -------------------------------------------------------- */
 
 enum { MOST_FIELDS = 65536 };
 
@@ -285,7 +285,7 @@ static bool begin_rows(table *t)
     return true;
 }
 
-/* ---- cells ---------------------------------------------------------------------------------- */
+/* ---- cells ------------------------------------------------------------------------ */
 
 static double least(int32_t dtype)
 {
@@ -423,7 +423,7 @@ static bool settle_names(table *t, int32_t k)
     return true;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------ */
 
 static bool read_rows(table *t)
 {

@@ -9,7 +9,7 @@
 #include "tensor_file.h"
 #include "tensor_types.h"
 
-/* ---- one column ------------------------------------------------------------------------- */
+/* ---- one column ------------------------------------------------------------------- */
 
 static bool is_class(int32_t dtype, const char *classes)
 {
@@ -114,7 +114,7 @@ static bool settle(const char *path, array *a, const struct ingot_train_column *
     return check_elements(path, a, c, error);
 }
 
-/* ---- one source ---------------------------------------------------------------------------- */
+/* ---- one source ------------------------------------------------------------------- */
 
 /* Deals the numbers of a table out, from the left. */
 static bool read_table(const source *s, const struct ingot_train_column *const *column, array *a,
@@ -186,7 +186,7 @@ bool rows_read_source(const char *text, const struct ingot_train_column *const *
     return ok;
 }
 
-/* ---- all of a part --------------------------------------------------------------------------- */
+/* ---- all of a part ---------------------------------------------------------------- */
 
 /* One source's columns, read into an array of their own, then moved to their places. */
 static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text, char *error)

@@ -82,7 +82,7 @@ static void take_word(cursor *c, char out[16])
     out[n] = 0;
 }
 
-/* ---- tables -------------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------------- */
 
 static bool add_cell(cursor *c, source *s, int64_t n)
 {
@@ -132,7 +132,7 @@ static bool take_table(cursor *c, source *s)
     return need(c, ']');
 }
 
-/* ---- files ---------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------ */
 
 /* select {',' select} ']': keys of an archive or columns of a CSV file */
 static bool take_selects(cursor *c, source *s)
@@ -140,7 +140,8 @@ static bool take_selects(cursor *c, source *s)
     do {
         source_select *to = &s->select[s->selects];
         if (s->selects == SOURCE_SELECTS)
-            return tensor_fail(c->error, "%.300s: too many columns; use \"first\":\"last\"", c->text);
+            return tensor_fail(c->error, "%.300s: too many columns; use \"first\":\"last\"",
+                               c->text);
         s->selects++;
         if (!take_string(c, &to->first) || (take(c, ':') && !take_string(c, &to->last)))
             return false;
@@ -181,7 +182,7 @@ static bool take_file(cursor *c, source *s)
     return !take(c, '[') || (take_selects(c, s) && settle_key(c, s));
 }
 
-/* ---- calls ----------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------ */
 
 /* Names of an argument: by position, the first behind the source. */
 typedef struct call_row {

@@ -1,8 +1,8 @@
 /* runtime/train/source.h - where rows come from, as the language writes it:
  *
  *   source = STRING ['[' select {',' select} ']'] | call | table | PATH
- *   call   = ('csv' | 'bytes' | 'chars' | 'words' | 'windows') '(' source {',' [NAME '='] value} ')'
- *            ['[' select {',' select} ']']
+ *   call   = ('csv' | 'bytes' | 'chars' | 'words' | 'windows')
+ *            '(' source {',' [NAME '='] value} ')' ['[' select {',' select} ']']
  *   select = STRING [':' STRING]
  *   table  = '[' (row {',' row} | number {',' number}) ']'       row = '[' number {',' number} ']'
  *

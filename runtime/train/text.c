@@ -20,7 +20,7 @@ typedef struct reading {
     char *error;
 } reading;
 
-/* ---- pieces ------------------------------------------------------------------------------ */
+/* ---- pieces ----------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character here; 0: there is none. */
 static size_t character(const char *at, const char *end)
@@ -80,7 +80,7 @@ static bool put_character(reading *r)
     return size && *r->at ? put(r, size) : bad_character(r);
 }
 
-/* ---- a text of one row -------------------------------------------------------------------- */
+/* ---- a text of one row ------------------------------------------------------------ */
 
 static bool read_characters(reading *r)
 {
@@ -110,7 +110,7 @@ static bool read_words(reading *r)
     return true;
 }
 
-/* ---- a line a row -------------------------------------------------------------------------- */
+/* ---- a line a row ----------------------------------------------------------------- */
 
 /* Characters of the line that begins here, and where the next one begins. */
 static int64_t line_width(const char *at, const char *end, const char **next)
@@ -161,7 +161,7 @@ static bool read_lines(reading *r)
     return true;
 }
 
-/* ---- alphabets ------------------------------------------------------------------------------ */
+/* ---- alphabets -------------------------------------------------------------------- */
 
 /* Numbers that do not come from the text stand in front. */
 static bool begin_alphabet(reading *r)

@@ -55,7 +55,7 @@ static const char *write_gz(const char *name, const void *data, size_t size)
     return path;
 }
 
-/* ---- columns ------------------------------------------------------------------------ */
+/* ---- columns ---------------------------------------------------------------------- */
 
 static const int64_t two_by_three[] = {2, 3}, three[] = {3}, four[] = {4}, six[] = {6};
 static const struct ingot_train_column
@@ -101,7 +101,7 @@ static const char *quoted(const char *before, const char *path, const char *behi
     return p;
 }
 
-/* ---- IDX ------------------------------------------------------------------------------ */
+/* ---- IDX -------------------------------------------------------------------------- */
 
 static const uint8_t idx[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3,
                               1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
@@ -152,7 +152,7 @@ static void wrong_idx_is_told(void **state)
     refuses(gz, COLUMNS(&pictures), 1, "x.idx.gz: cut off");
 }
 
-/* ---- NumPy ------------------------------------------------------------------------------ */
+/* ---- NumPy ------------------------------------------------------------------------ */
 
 /* A .npy file of f64[2,3], with these numbers. */
 static size_t npy(uint8_t *to, const double *v)
@@ -231,7 +231,7 @@ static void numpy_is_read(void **state)
     array_free(&a);
 }
 
-/* ---- CSV -------------------------------------------------------------------------------- */
+/* ---- CSV -------------------------------------------------------------------------- */
 
 static const char house[] = "a,b,c,price,\"near, or not\"\r\n1,2,3.5,10,INLAND\r\n"
                             "\"4\", 5 ,-6e2,20,\"NEAR \"\"BAY\"\"\"\r\n\r\n7,8,9,30,INLAND";
@@ -294,10 +294,10 @@ static void wrong_csv_is_told(void **state)
     refuses(path_of("h.csv"), COLUMNS(&features, &target, &place), 3,
             "h.csv:3: near, or not: 'NEAR \"BAY\"' is none of the 2 categories");
     refuses(write_text("l.csv", "7\n12\n"), COLUMNS(&label), 1, "l.csv: row 2: 12, must be below");
-    refuses(write_text("l.csv", "7\n1.5\n"), COLUMNS(&label), 1, "l.csv:2: column 1: '1.5' is no i");
+    refuses(write_text("l.csv", "7\n1.5\n"), COLUMNS(&label), 1, "l.csv:2: column 1: '1.5' is no");
 }
 
-/* ---- texts -------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------ */
 
 static void texts_are_numbers(void **state)
 {
@@ -333,7 +333,7 @@ static void texts_are_numbers(void **state)
     refuses(quoted("windows(bytes(", path_of("t.txt"), "), 5)"), COLUMNS(&text), 1, "fewer than");
 }
 
-/* ---- tables and sources --------------------------------------------------------------------- */
+/* ---- tables and sources ----------------------------------------------------------- */
 
 static void tables_are_dealt_out(void **state)
 {
@@ -357,8 +357,10 @@ static void tables_are_dealt_out(void **state)
 static void wrong_sources_are_told(void **state)
 {
     static const char *const bad[] = {
-        "\"a", "[", "[[1,2]", "csv(\"a\"", "csv(\"a\", skop = 1)", "windows(\"a\")", "pictures(\"a\")",
-        "windows(\"a\", 0)", "\"a\"[\"b\"", "\"a\" b", "[]", "chars(\"a\", pad = 3)", "\"a\"[\"b\",\"c\"]",
+        "\"a", "[", "[[1,2]", "csv(\"a\"", "csv(\"a\", skop = 1)", "windows(\"a\")",
+        "pictures(\"a\")",
+        "windows(\"a\", 0)", "\"a\"[\"b\"", "\"a\" b", "[]", "chars(\"a\", pad = 3)",
+        "\"a\"[\"b\",\"c\"]",
         "csv(\"a\", skip = 1.5)",
     };
     source s;

@@ -1,0 +1,58 @@
+/* runtime/train/block.h - one train block at work: its rows, and its entries prepared for
+ * them. */
+#ifndef INGOT_TRAIN_BLOCK_H
+#define INGOT_TRAIN_BLOCK_H
+
+#include "choice.h"
+#include "use.h"
+
+/* A call for full batches and for the short one at the end of an epoch. */
+typedef struct block_call {
+    use full, rest;
+} block_call;
+
+/* `part[p]` are the rows that serve part p, out of what was read: a test may have files of
+ * its own. */
+typedef struct block {
+    const struct ingot_train_block *b;
+    session *s;
+    rows read, read_test;
+    choice part[3];
+    int64_t batch;                  /* rows of a step; of several batches, of each */
+    block_call step, eval;
+    block_call *gather;             /* with `accumulate`, of each objective */
+    use *apply, metrics;
+    const use *last;                /* the call that has the numbers of the last step */
+    const choice *held;             /* whose rows the buffers of `step` hold: all of them, in
+                                     * place for every epoch; else null */
+} block;
+
+typedef struct block_options {
+    const rows_given *data, *test;
+    int32_t datas, tests;
+    int64_t batch, seed;            /* batch 0: the block's own */
+    double valid;                   /* below 0: the block's own */
+} block_options;
+
+/* Reads the rows and says which serve what.  False with a message; block_close in any
+ * case. */
+bool block_open(block *k, const struct ingot_train_block *b, session *s, const block_options *o,
+                char error[TENSOR_ERROR_SIZE]);
+/* Prepares the calls. */
+bool block_prepare(block *k, char error[TENSOR_ERROR_SIZE]);
+void block_close(block *k);
+
+/* Steps of an epoch, at least one. */
+int64_t block_steps(const block *k);
+/* Rows of a step, all its batches together. */
+int64_t block_step_rows(const block *k);
+/* One step on the rows of the epoch's order from `begin` on.  False with a message. */
+bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
+                char error[TENSOR_ERROR_SIZE]);
+/* All rows of a part through a call, in order; fits are called so, too. */
+bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, enum ingot_part part,
+                const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
+/* The `fit` blocks, one after the other, on the training rows. */
+bool block_fit(block *k, const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,253 @@
+/* runtime/train/journal.c - log and progress of a training. */
+#include "journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "tensor_file.h"
+
+enum { MOST_RECORDS = 4096 };
+
+static const char *const parts[] = {"train", "valid", "test", "step"};
+
+/* ---- names ------------------------------------------------------------------------ */
+
+int32_t journal_index(const journal *j, const char *name)
+{
+    for (int32_t i = 0; i < j->names; i++)
+        if (!strcmp(j->name[i], name))
+            return i;
+    return -1;
+}
+
+/* The numbers that a call gives; `stop` is none. */
+static void add_names(journal *j, const struct ingot_model *m, const struct ingot_train_call *c)
+{
+    const struct ingot_entry *e = c->entry ? session_entry(m, c->entry) : NULL;
+
+    for (int32_t i = 0; e && i < e->output_count; i++) {
+        const struct ingot_value_info *o = &e->outputs[i];
+        if (o->dtype != TENSOR_BOOL && journal_index(j, o->name) < 0 && j->names < JOURNAL_NAMES)
+            j->name[j->names++] = o->name;
+    }
+}
+
+/* ---- the log ---------------------------------------------------------------------- */
+
+static void write_header(journal *j)
+{
+    fputs("step,epoch,part", j->log);
+    for (int32_t i = 0; i < j->names; i++)
+        fprintf(j->log, ",%s", j->name[i]);
+    fputs(",seconds\n", j->log);
+}
+
+static bool open_log(journal *j, int64_t size, char *error)
+{
+    j->log = fopen(j->log_path, size ? "r+b" : "wb");
+    if (!j->log || (size && (ftruncate(fileno(j->log), (off_t)size) ||
+                             fseeko(j->log, (off_t)size, SEEK_SET))))
+        return tensor_fail(error, "%s: cannot be written: %s", j->log_path, strerror(errno));
+    if (!size)
+        write_header(j);
+    return true;
+}
+
+bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
+                  const char *log, const char *plot, int64_t size, char error[TENSOR_ERROR_SIZE])
+{
+    *j = (journal){.log_path = log, .plot_path = plot, .program = t->program,
+                   .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
+    for (int32_t i = 0; i < t->block_count; i++) {
+        add_names(j, m, &t->blocks[i].metrics);
+        add_names(j, m, t->blocks[i].step.entry ? &t->blocks[i].step : &t->blocks[i].step_any);
+    }
+    return !log || open_log(j, size, error);
+}
+
+int64_t journal_size(journal *j)
+{
+    if (!j->log)
+        return 0;
+    fflush(j->log);
+    return ftello(j->log);
+}
+
+static void log_record(journal *j, const journal_record *r, double seconds)
+{
+    fprintf(j->log, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, parts[r->part]);
+    for (int32_t i = 0; i < j->names; i++)
+        if (isnan(r->value[i]))
+            fputc(',', j->log);
+        else
+            fprintf(j->log, ",%.9g", r->value[i]);
+    fprintf(j->log, ",%.3f\n", seconds);
+}
+
+/* ---- records ---------------------------------------------------------------------- */
+
+journal_record journal_blank(int64_t step, int64_t epoch, int32_t part)
+{
+    journal_record r = {.step = step, .epoch = epoch, .part = part};
+
+    for (int32_t i = 0; i < JOURNAL_NAMES; i++)
+        r.value[i] = NAN;
+    return r;
+}
+
+/* Every other record goes, so that a plot of any number of epochs has room. */
+static void thin_out(journal *j)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < j->records; i += 2)
+        j->record[n++] = j->record[i];
+    j->records = n;
+    j->thinned++;
+}
+
+static void keep_record(journal *j, const journal_record *r)
+{
+    if (!j->record)
+        j->record = malloc(MOST_RECORDS * sizeof *j->record);
+    if (!j->record || j->made++ & ((1 << j->thinned) - 1))
+        return;
+    if (j->records == MOST_RECORDS)
+        thin_out(j);
+    j->record[j->records++] = *r;
+}
+
+void journal_add(journal *j, const journal_record *r, double seconds)
+{
+    if (j->log)
+        log_record(j, r, seconds);
+    if (j->plot_path)
+        keep_record(j, r);
+}
+
+/* ---- progress --------------------------------------------------------------------- */
+
+static int width(void)
+{
+    struct winsize w;
+
+    return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col > 20 ? w.ws_col : 80;
+}
+
+/* "loss 0.312  accuracy 0.887" */
+static int put_numbers(const journal *j, const journal_record *r, char *out, int room)
+{
+    int n = 0;
+
+    *out = 0;
+    for (int32_t i = 0; i < j->names && n < room; i++)
+        if (!isnan(r->value[i]))
+            n += snprintf(out + n, (size_t)(room - n), "  %s %.4g", j->name[i], r->value[i]);
+    return n < room ? n : room - 1;
+}
+
+/* Eight characters, of which `share` are thick. */
+static void put_bar(double share, char out[64])
+{
+    int done = (int)(share * 16 + 0.5), n = 0;
+
+    for (int i = 0; i < 8; i++)
+        n += snprintf(out + n, 64 - (size_t)n, "%s",
+                      done >= 2 * i + 2 ? "\u2501" : done == 2 * i + 1 ? "\u2578" : " ");
+}
+
+static void clear_line(journal *j)
+{
+    if (j->drawn)
+        fputs("\r\033[K", stderr);
+    j->drawn = false;
+}
+
+/* "48 k rows/s  0:07 left" */
+static int put_pace(char *out, int room, double rate, const char *unit, double left)
+{
+    const char *prefix = rate >= 1e6 ? "M " : rate >= 1e3 ? "k " : "";
+    double shown = rate >= 1e6 ? rate / 1e6 : rate >= 1e3 ? rate / 1e3 : rate;
+    int n = snprintf(out, (size_t)room, "  %.3g %s%s/s", shown, prefix, unit);
+
+    if (left >= 0 && n < room)
+        n += snprintf(out + n, (size_t)(room - n), "  %d:%02d left", (int)left / 60,
+                      (int)left % 60);
+    return n < room ? n : room - 1;
+}
+
+/* The seconds that are left, from the share of all epochs that is done; below 0 where
+ * their number is not known. */
+static double time_left(const journal *j, int64_t epoch, int64_t epochs, double share)
+{
+    double done = epochs ? ((double)(epoch - 1) + share) / (double)epochs : 0;
+
+    return done > 0 ? (clock_now() - j->begun) * (1 - done) / done : -1;
+}
+
+void journal_progress(journal *j, const journal_record *r, int64_t epochs, double share,
+                      double rate, const char *unit)
+{
+    const double pause = j->terminal ? 0.1 : 10;
+    char line[400], bar[64], of[32] = "";
+    double now = clock_now();
+
+    if (j->quiet || now - (j->told ? j->told : j->begun) < pause)
+        return;
+    j->told = now;
+    put_bar(share, bar);
+    if (epochs)
+        snprintf(of, sizeof of, "/%" PRId64, epochs);
+    int n = snprintf(line, sizeof line, "epoch %" PRId64 "%s %s %3.0f%%", r->epoch, of,
+                     j->terminal ? bar : "", share * 100);
+    n += put_numbers(j, r, line + n, (int)sizeof line - n);
+    put_pace(line + n, (int)sizeof line - n, rate, unit, time_left(j, r->epoch, epochs, share));
+    clear_line(j);
+    fprintf(stderr, j->terminal ? "%.*s" : "%.*s\n", width() + (j->terminal ? 16 : 400), line);
+    j->drawn = j->terminal;
+}
+
+void journal_line(journal *j, const char *what, const journal_record *r)
+{
+    char line[400];
+
+    if (j->quiet)
+        return;
+    put_numbers(j, r, line, sizeof line);
+    clear_line(j);
+    fprintf(stderr, "%s%s\n", what, line);
+    j->told = clock_now();
+}
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static bool close_log(journal *j, char *error)
+{
+    bool ok = !j->log || !ferror(j->log);
+
+    if (j->log && fclose(j->log))
+        ok = false;
+    j->log = NULL;
+    return ok || tensor_fail(error, "%s: cannot be written: %s", j->log_path, strerror(errno));
+}
+
+bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE])
+{
+    bool ok = close_log(j, error);
+    partial p;
+
+    clear_line(j);
+    if (ok && j->plot_path && j->records)
+        ok = partial_close(&p, partial_open(&p, j->plot_path) && plot_write(j, p.file)) ||
+             tensor_fail(error, "%s: cannot be written: %s", j->plot_path, strerror(errno));
+    free(j->record);
+    j->record = NULL;
+    return ok;
+}

@@ -1,0 +1,58 @@
+/* runtime/train/journal.h - what a training tells: a line of progress, a log as CSV, a
+ * plot of its curves.
+ *
+ * A record is a row of numbers at one place of the training: after some steps those of
+ * the last one, after an epoch the metrics of a part. */
+#ifndef INGOT_TRAIN_JOURNAL_H
+#define INGOT_TRAIN_JOURNAL_H
+
+#include <stdio.h>
+
+#include "checkpoint.h"
+
+enum { JOURNAL_NAMES = 64, JOURNAL_STEP = 3 };     /* JOURNAL_STEP: a part of its own */
+
+typedef struct journal_record {
+    int64_t step, epoch;
+    int32_t part;                   /* enum ingot_part, or JOURNAL_STEP */
+    float value[JOURNAL_NAMES];     /* NaN: there is none */
+} journal_record;
+
+typedef struct journal {
+    const char *log_path, *plot_path, *program;
+    FILE *log;
+    const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
+    int32_t names;
+    journal_record *record;         /* for the plot; every 2^thinned-th that was made */
+    int64_t records, made;
+    int thinned;
+    bool quiet, terminal, drawn;    /* drawn: a line of progress stands on the terminal */
+    double begun, told;             /* seconds of the clock */
+} journal;
+
+/* Opens the log, anew or, when a training goes on, cut back to `size` bytes; null paths
+ * for what is not wanted.  False with a message. */
+bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
+                  const char *log, const char *plot, int64_t size, char error[TENSOR_ERROR_SIZE]);
+/* Bytes of the log so far, all on their way to the disk. */
+int64_t journal_size(journal *j);
+/* The index of a number's name; -1 if the program has none such. */
+int32_t journal_index(const journal *j, const char *name);
+/* A row of numbers; `seconds` of training so far. */
+void journal_add(journal *j, const journal_record *r, double seconds);
+/* Empty numbers. */
+journal_record journal_blank(int64_t step, int64_t epoch, int32_t part);
+
+/* Tells how far the training is, from time to time: `share` of the epoch, 0 to 1, with
+ * `epochs` in all, or 0 where nobody knows; `rate` rows (or steps) a second. */
+void journal_progress(journal *j, const journal_record *r, int64_t epochs, double share,
+                      double rate, const char *unit);
+/* A line that stays: the numbers of a part at the end of an epoch. */
+void journal_line(journal *j, const char *what, const journal_record *r);
+/* Closes the log and draws the plot.  False with a message. */
+bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE]);
+
+/* Draws the curves as SVG: one diagram for each number, a line for each part. */
+bool plot_write(const journal *j, FILE *f);
+
+#endif

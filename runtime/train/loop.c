@@ -1,0 +1,414 @@
+/* runtime/train/loop.c - the loop of a training. */
+#include "loop.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "tensor_file.h"
+
+/* ---- interrupts ------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    if (interrupted)
+        _exit(128 + number);
+    interrupted = 1;
+}
+
+void loop_catch_interrupt(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
+}
+
+/* ---- counters --------------------------------------------------------------------- */
+
+static void feed(loop *l, enum ingot_feed which, double value)
+{
+    l->feeds.value[-1 - (int)which] = value;
+}
+
+/* 0: something else ends the training. */
+static int64_t epochs(const loop *l)
+{
+    bool limited = l->o->steps || l->o->time > 0;
+
+    return l->o->epochs || limited ? l->o->epochs : l->k.b->epochs;
+}
+
+/* Steps of the whole block; 0 where nobody knows. */
+static int64_t steps(const loop *l)
+{
+    return l->o->steps ? l->o->steps : epochs(l) * block_steps(&l->k);
+}
+
+static double seconds(const loop *l)
+{
+    return l->at.seconds + clock_now() - l->begun;
+}
+
+/* ---- states ----------------------------------------------------------------------- */
+
+static uint64_t state_bytes(const struct ingot_value_info *v)
+{
+    uint64_t n = tensor_elem_size(v->dtype);
+
+    for (int32_t a = 0; a < v->rank; a++)
+        n *= (uint64_t)v->dims[a];
+    return n;
+}
+
+static void clear_sums(loop *l)
+{
+    const struct ingot_model *m = l->s->model;
+
+    for (int32_t i = 0; i < m->state_count; i++)
+        if (l->t->roles[i] == INGOT_ROLE_SUM)
+            memset((char *)l->s->states + m->states[i].offset, 0, state_bytes(&m->states[i]));
+}
+
+/* The largest change of an element of a parameter since the epoch began. */
+static double change(const loop *l)
+{
+    const struct ingot_model *m = l->s->model;
+    double most = 0;
+
+    for (int32_t i = 0; i < m->state_count; i++) {
+        const struct ingot_value_info *v = &m->states[i];
+        tensor was = {.dtype = v->dtype, .data = (char *)l->start + v->offset};
+        tensor is = {.dtype = v->dtype, .data = (char *)l->s->states + v->offset};
+        int64_t n = (int64_t)(state_bytes(v) / tensor_elem_size(v->dtype));
+        for (int64_t e = 0; l->t->roles[i] == INGOT_ROLE_PARAM && e < n; e++)
+            most = fmax(most, fabs(tensor_element(&is, e) - tensor_element(&was, e)));
+    }
+    return most;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------ */
+
+bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
+{
+    checkpoint_place p = l->at;
+
+    if (!l->file.path)
+        return true;
+    p.seconds = seconds(l);
+    p.log_size = journal_size(&l->j);
+    l->saved = clock_now();
+    l->saved_step = l->at.step;
+    return checkpoint_write(&l->file, l->s, p.position ? l->start : NULL, &p, error);
+}
+
+/* --every N */
+static bool steps_are_due(const loop *l)
+{
+    return l->o->every_steps && l->at.step - l->saved_step >= l->o->every_steps;
+}
+
+/* A checkpoint that fails is told, and the training goes on: a disk that is full now may
+ * have room at the end. */
+static void save_now_and_then(loop *l)
+{
+    char error[TENSOR_ERROR_SIZE];
+    bool due = l->o->every_steps ? steps_are_due(l) : clock_now() - l->saved >= l->o->every;
+
+    if (due && l->file.path && !loop_save(l, error))
+        fprintf(stderr, "warning: %s\n", error);
+}
+
+/* ---- numbers ---------------------------------------------------------------------- */
+
+static void take_numbers(const loop *l, const use *u, journal_record *r)
+{
+    for (int32_t i = 0; i < use_results(u); i++) {
+        int32_t at = journal_index(&l->j, use_result_name(u, i));
+        if (at >= 0)
+            r->value[at] = (float)use_result(u, i);
+    }
+}
+
+/* A parameter that is no number, or else the largest one. */
+static const char *worst_parameter(const loop *l, double *size)
+{
+    const struct ingot_model *m = l->s->model;
+    const char *worst = "none";
+
+    *size = -1;
+    for (int32_t i = 0; i < m->state_count; i++) {
+        const struct ingot_value_info *v = &m->states[i];
+        tensor t = {.dtype = v->dtype, .data = (char *)l->s->states + v->offset};
+        int64_t n = (int64_t)(state_bytes(v) / tensor_elem_size(v->dtype));
+        for (int64_t e = 0; l->t->roles[i] == INGOT_ROLE_PARAM && e < n; e++) {
+            double x = fabs(tensor_element(&t, e));
+            if (x > *size || !isfinite(x)) {
+                *size = x;
+                worst = v->name;
+            }
+            if (!isfinite(x))
+                return worst;
+        }
+    }
+    return worst;
+}
+
+/* Says where the training was lost, and what is left of it. */
+static bool lost(const loop *l, const char *what, double value, int64_t begin, char *error)
+{
+    const bool shuffled = !l->k.held && l->k.part[INGOT_PART_TRAIN].count;
+    double size;
+    const char *worst = worst_parameter(l, &size);
+    int64_t row =
+        choice_row(&l->k.part[INGOT_PART_TRAIN], shuffled ? &l->rows : NULL, begin) + 1;
+    char good[300] = "there is no checkpoint";
+
+    if (l->saved_step)
+        snprintf(good, sizeof good, "the last good checkpoint is %.200s, of step %" PRId64,
+                 l->file.path, l->saved_step);
+    return tensor_fail(error, "step %" PRId64 " (epoch %" PRId64 ", rows from %" PRId64
+                       " on): %s is %g; %s %s is %g; %s", l->at.step, l->at.epoch, row, what,
+                       value, isfinite(size) ? "the largest element of a parameter, in"
+                                             : "an element of", worst, size, good);
+}
+
+/* Numbers of a step that are none end the training: its weights are lost. */
+static bool check_numbers(const loop *l, int64_t begin, char *error)
+{
+    for (int32_t i = 0; i < use_results(l->k.last); i++) {
+        double v = use_result(l->k.last, i);
+        if (!isfinite(v))
+            return lost(l, use_result_name(l->k.last, i), v, begin, error);
+    }
+    return true;
+}
+
+/* ---- steps ------------------------------------------------------------------------ */
+
+/* Numbers of single steps are logged some twenty times an epoch, if it is long. */
+static bool is_logged(const loop *l)
+{
+    int64_t n = block_steps(&l->k), every = n / 20;
+
+    return n >= 40 && l->at.step % every == 0;
+}
+
+static bool step(loop *l, char *error)
+{
+    int64_t begin = l->at.position, rows = block_step_rows(&l->k);
+    int64_t left = l->k.part[INGOT_PART_TRAIN].count - begin;
+
+    l->at.step++;
+    feed(l, INGOT_FEED_STEP, (double)l->at.step);
+    if (!block_step(&l->k, &l->rows, begin, &l->feeds, error) || !check_numbers(l, begin, error))
+        return false;
+    l->at.position += rows < left ? rows : left;
+    if (is_logged(l)) {
+        journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
+        take_numbers(l, l->k.last, &r);
+        journal_add(&l->j, &r, seconds(l));
+    }
+    return true;
+}
+
+/* Now and then: is something due?  The next time is in about a millisecond. */
+static void look_around(loop *l)
+{
+    const double pause = 1e-3, most = 4096;
+    int64_t n = l->k.part[INGOT_PART_TRAIN].count;
+    double now = clock_now(), pace = (now - l->looked) / (double)l->pause;
+    double share = n ? (double)l->at.position / (double)n : 0;
+    double rate = n ? (double)(l->at.position - l->rate_position) / (now - l->rate_from)
+                    : 1 / pace;
+    journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
+
+    take_numbers(l, l->k.last, &r);
+    journal_progress(&l->j, &r, epochs(l), share, rate, n ? "rows" : "steps");
+    save_now_and_then(l);
+    l->checked = interrupted || (l->o->time > 0 && seconds(l) >= l->o->time);
+    l->looked = clock_now();
+    l->pause = l->until_look = (int64_t)fmax(1, fmin(most, pause / pace));
+}
+
+static bool step_limit(const loop *l)
+{
+    return l->o->steps && l->at.step >= l->o->steps;
+}
+
+/* ---- epochs ----------------------------------------------------------------------- */
+
+/* At the beginning of an epoch; in its middle, after a checkpoint, all but the order is
+ * in the states. */
+static void begin_epoch(loop *l)
+{
+    l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
+    feed(l, INGOT_FEED_EPOCH, (double)l->at.epoch);
+    feed(l, INGOT_FEED_ROWS, (double)l->k.part[INGOT_PART_TRAIN].count);
+    l->rate_from = clock_now();
+    l->rate_position = l->at.position;
+    if (l->at.position)
+        return;
+    clear_sums(l);
+    if (l->start)
+        memcpy(l->start, l->s->states, (size_t)l->s->model->state_size);
+}
+
+/* Adds the metrics of a part to the record; *stop is what `stop when` says. */
+static bool add_metrics(loop *l, enum ingot_part part, journal_record *r, bool *stop, char *error)
+{
+    const use *u = &l->k.metrics;
+
+    *stop = false;
+    if (!u->entry)
+        return true;
+    if (l->start && part == INGOT_PART_TRAIN)
+        feed(l, INGOT_FEED_CHANGE, change(l));
+    feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
+    if (!use_run(&l->k.metrics, &l->feeds, error))
+        return false;
+    take_numbers(l, u, r);
+    for (int32_t i = 0; i < use_results(u); i++)
+        if (u->entry->outputs[i].dtype == TENSOR_BOOL && use_result(u, i) != 0)
+            *stop = true;
+    return true;
+}
+
+/* Rows that are not trained on: their metrics. */
+static bool evaluate(loop *l, enum ingot_part part, journal_record *r, char *error)
+{
+    bool stop;
+
+    *r = journal_blank(l->at.step, l->at.epoch, (int32_t)part);
+    clear_sums(l);
+    feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
+    return block_pass(&l->k, &l->k.eval, &l->k.b->eval, part, &l->feeds, error) &&
+           add_metrics(l, part, r, &stop, error);
+}
+
+static bool has_part(const loop *l, enum ingot_part part)
+{
+    return l->k.part[part].count && use_exists(&l->k.b->eval);
+}
+
+/* Counts the epochs since the metric that is waited for was best; true if there were as
+ * many as the block has patience for. */
+static bool out_of_patience(loop *l, const journal_record r[2])
+{
+    for (int32_t i = 0; i < l->k.b->patience_count; i++) {
+        const struct ingot_train_patience *p = &l->k.b->patience[i];
+        int32_t at = journal_index(&l->j, p->metric);
+        double v = at < 0 ? NAN : r[p->part == INGOT_PART_VALID].value[at];
+        bool better = p->higher ? v > l->at.best : v < l->at.best;
+        l->at.waited = better || l->at.epoch == 1 ? 0 : l->at.waited + 1;
+        if (better || l->at.epoch == 1)
+            l->at.best = v;
+        if (l->at.waited >= p->patience)
+            return true;
+    }
+    return false;
+}
+
+/* A line for each epoch; of a training with thousands, one in a second. */
+static void tell_epoch(loop *l, const journal_record r[2], bool last)
+{
+    char what[80], valid[80];
+    bool often = clock_now() - (l->j.told ? l->j.told : l->j.begun) >= 1;
+
+    if (!(last || l->at.epoch == 1 || often))
+        return;
+    snprintf(what, sizeof what, "epoch %" PRId64, l->at.epoch);
+    journal_line(&l->j, what, &r[0]);
+    snprintf(valid, sizeof valid, "%*s", (int)strlen(what), "valid");
+    if (has_part(l, INGOT_PART_VALID))
+        journal_line(&l->j, valid, &r[1]);
+}
+
+/* Metrics of the epoch, and whether it was the last. */
+static bool end_epoch(loop *l, bool *done, char *error)
+{
+    journal_record r[2];
+    bool stop;
+
+    for (int32_t part = 0; part < 2; part++)
+        r[part] = journal_blank(l->at.step, l->at.epoch, part);
+    take_numbers(l, l->k.last, &r[0]);
+    if (!add_metrics(l, INGOT_PART_TRAIN, &r[0], &stop, error))
+        return false;
+    journal_add(&l->j, &r[0], seconds(l));
+    if (has_part(l, INGOT_PART_VALID)) {
+        if (!evaluate(l, INGOT_PART_VALID, &r[1], error))
+            return false;
+        journal_add(&l->j, &r[1], seconds(l));
+    }
+    *done = out_of_patience(l, r) || stop || (epochs(l) && l->at.epoch >= epochs(l));
+    tell_epoch(l, r, *done || step_limit(l));
+    l->at.epoch++;
+    l->at.position = 0;
+    return true;
+}
+
+static bool run_test(loop *l, char *error)
+{
+    journal_record r;
+
+    if (!has_part(l, INGOT_PART_TEST))
+        return true;
+    if (!evaluate(l, INGOT_PART_TEST, &r, error))
+        return false;
+    journal_add(&l->j, &r, seconds(l));
+    journal_line(&l->j, "test", &r);
+    return true;
+}
+
+/* A step and, if it was the last of its epoch, the end of that: in between there is no
+ * place to go on from. */
+static bool advance(loop *l, bool *done, char *error)
+{
+    if (!l->at.position)
+        begin_epoch(l);
+    return step(l, error) && (l->at.position < l->k.part[INGOT_PART_TRAIN].count ||
+                              end_epoch(l, done, error));
+}
+
+/* The numbers of the last step, where the training ends in mid-epoch. */
+static void tell_step(loop *l)
+{
+    journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
+    char what[80];
+
+    if (!l->at.position)
+        return;
+    snprintf(what, sizeof what, "epoch %" PRId64 ", step %" PRId64, l->at.epoch, l->at.step);
+    take_numbers(l, l->k.last, &r);
+    journal_line(&l->j, what, &r);
+}
+
+loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
+{
+    bool done = epochs(l) && l->at.epoch > epochs(l);
+
+    feed(l, INGOT_FEED_SEED, (double)l->at.seed);
+    feed(l, INGOT_FEED_STEPS, (double)steps(l));
+    begin_epoch(l);
+    while (!done && !l->checked && !step_limit(l)) {
+        if (!advance(l, &done, error))
+            return LOOP_FAILED;
+        if (--l->until_look <= 0 || steps_are_due(l))
+            look_around(l);
+    }
+    if (!done && !loop_save(l, error))      /* before a test uses the sums of the epoch */
+        return LOOP_FAILED;
+    if (!done && l->k.last)
+        tell_step(l);
+    if (interrupted)
+        return LOOP_INTERRUPTED;
+    if (!run_test(l, error))
+        return LOOP_FAILED;
+    return done ? LOOP_DONE : LOOP_STOPPED;
+}

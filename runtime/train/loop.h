@@ -1,0 +1,43 @@
+/* runtime/train/loop.h - epochs and steps of a block, and what happens between them. */
+#ifndef INGOT_TRAIN_LOOP_H
+#define INGOT_TRAIN_LOOP_H
+
+#include <signal.h>
+
+#include "block.h"
+#include "journal.h"
+#include "trainer.h"
+
+/* A training at work. */
+typedef struct loop {
+    const trainer_options *o;
+    const struct ingot_trainer *t;
+    session *s;
+    checkpoint file;                /* no path: nothing is saved */
+    checkpoint_place at;
+    journal j;
+    block k;                        /* the block at hand */
+    order rows;                     /* of the epoch */
+    void *start;                    /* states as the epoch began, if `change` is of use */
+    use_feeds feeds;
+    double begun, saved, looked;    /* clock, seconds: `at.seconds` before begun are done */
+    double rate_from;               /* clock as the epoch, or what is left of it, began */
+    int64_t saved_step, rate_position;
+    int64_t pause, until_look;      /* steps from look to look, and to the next */
+    bool checked;                   /* the time is up, or an interrupt came */
+} loop;
+
+/* Why a block ended. */
+typedef enum loop_end { LOOP_DONE, LOOP_STOPPED, LOOP_INTERRUPTED, LOOP_FAILED } loop_end;
+
+/* Trains the block that l->k has open, from the place l->at.  LOOP_STOPPED: --steps or
+ * --time ended it.  LOOP_FAILED after a message in `error`. */
+loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE]);
+/* Writes a checkpoint of the place at hand, if there is a file for it. */
+bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE]);
+
+/* From now on SIGINT and SIGTERM end the training behind the step at hand, a second one
+ * ends the process. */
+void loop_catch_interrupt(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* runtime/train/order.c - a Feistel network over [0, 2^(2 bits)), walked until the value
+ * is below n: each value has one place, and at most every fourth is below n. */
+#include "order.h"
+
+enum { ROUNDS = 4 };
+
+/* The finalizer of splitmix64: every bit of the result depends on all of x. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+order order_of(int64_t n, int64_t seed, int64_t epoch)
+{
+    order o = {.n = (uint64_t)n, .key = mix(mix((uint64_t)seed + 1) + (uint64_t)epoch), .bits = 1};
+
+    while (o.bits < 31 && (uint64_t)1 << 2 * o.bits < o.n)
+        o.bits++;
+    return o;
+}
+
+static uint64_t scramble(const order *o, uint64_t x)
+{
+    uint64_t mask = ((uint64_t)1 << o->bits) - 1, left = x >> o->bits, right = x & mask;
+
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        uint64_t next = left ^ (mix(o->key + (round << 56) + right) & mask);
+        left = right;
+        right = next;
+    }
+    return left << o->bits | right;
+}
+
+int64_t order_at(const order *o, int64_t i)
+{
+    uint64_t x = scramble(o, (uint64_t)i);
+
+    while (x >= o->n)
+        x = scramble(o, x);
+    return (int64_t)x;
+}

@@ -1,0 +1,159 @@
+/* runtime/train/plot.c - the curves of a training as SVG: one diagram below the other. */
+#include <math.h>
+#include <string.h>
+
+#include "journal.h"
+
+enum { WIDE = 720, HIGH = 220, LEFT = 64, RIGHT = 90, TOP = 34, BOTTOM = 34, TICKS = 5 };
+
+static const char *const colours[] = {"#1f6fb4", "#d9711c", "#2f9247", "#a8c4de"};
+static const char *const labels[] = {"train", "valid", "test", "step"};
+
+/* One diagram: number `i` of the records, over the steps. */
+typedef struct diagram {
+    const journal *j;
+    FILE *f;
+    int32_t i;
+    double low, high, last;         /* of the number, and the last step */
+    bool logarithmic;
+    int top;                        /* where it stands, from above */
+} diagram;
+
+static double value_of(const diagram *d, const journal_record *r)
+{
+    double v = r->value[d->i];
+
+    return d->logarithmic ? log10(v) : v;
+}
+
+static double x_of(const diagram *d, int64_t step)
+{
+    return LEFT + (WIDE - LEFT - RIGHT) * (double)step / d->last;
+}
+
+static double y_of(const diagram *d, double v)
+{
+    return d->top + TOP + (HIGH - TOP - BOTTOM) * (d->high - v) / (d->high - d->low);
+}
+
+/* The range of the number; false if no record has it.  What falls by more than a factor of
+ * 30 is shown by its logarithm. */
+static bool measure(diagram *d)
+{
+    double low = INFINITY, high = -INFINITY;
+
+    d->last = 1;
+    for (int64_t k = 0; k < d->j->records; k++) {
+        const journal_record *r = &d->j->record[k];
+        d->last = fmax(d->last, (double)r->step);
+        if (isfinite(r->value[d->i])) {
+            low = fmin(low, r->value[d->i]);
+            high = fmax(high, r->value[d->i]);
+        }
+    }
+    d->logarithmic = low > 0 && high > 30 * low;
+    d->low = d->logarithmic ? log10(low) : low;
+    d->high = d->logarithmic ? log10(high) : high;
+    if (d->high - d->low < 1e-9 * fmax(1, fabs(d->high))) {
+        d->low -= 0.5;
+        d->high += 0.5;
+    }
+    return low <= high;
+}
+
+/* A step of 1, 2 or 5 times a power of ten that cuts the range into about TICKS parts. */
+static double tick_step(double range)
+{
+    double raw = range / TICKS, power = pow(10, floor(log10(raw))), lead = raw / power;
+
+    return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
+}
+
+static void draw_ticks(const diagram *d)
+{
+    double step = tick_step(d->high - d->low);
+
+    for (double v = ceil(d->low / step) * step; v <= d->high; v += step) {
+        double shown = fabs(v) < step / 1e6 ? 0 : d->logarithmic ? pow(10, v) : v;
+        fprintf(d->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>\n"
+                "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", LEFT, WIDE - RIGHT,
+                y_of(d, v), y_of(d, v), LEFT - 6, y_of(d, v) + 4, shown);
+    }
+    step = fmax(1, tick_step(d->last));
+    for (double v = 0; v <= d->last; v += step)
+        fprintf(d->f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n",
+                x_of(d, (int64_t)v), d->top + HIGH - BOTTOM + 16, v);
+}
+
+/* The line of a part, its name where it ends. */
+static void draw_part(const diagram *d, int32_t part)
+{
+    const journal_record *last = NULL;
+    int n = 0;
+
+    for (int64_t k = 0; k < d->j->records; k++) {
+        const journal_record *r = &d->j->record[k];
+        if (r->part != part || !isfinite(r->value[d->i]))
+            continue;
+        fputs(n++ ? " " : "<polyline fill=\"none\" stroke-width=\"1.6\" points=\"", d->f);
+        fprintf(d->f, "%.1f,%.1f", x_of(d, r->step), y_of(d, value_of(d, r)));
+        last = r;
+    }
+    if (!last)
+        return;
+    double x = x_of(d, last->step), y = y_of(d, value_of(d, last));
+    fprintf(d->f, "\" stroke=\"%s\"/>\n", colours[part]);
+    if (n == 1 || part == INGOT_PART_TEST)
+        fprintf(d->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", x, y,
+                colours[part]);
+}
+
+/* What the colours stand for, with the last value of each part. */
+static void draw_legend(const diagram *d)
+{
+    int y = d->top + TOP + 10;
+
+    for (int32_t part = 0; part <= JOURNAL_STEP; part++) {
+        const journal_record *last = NULL;
+        for (int64_t k = 0; k < d->j->records; k++)
+            if (d->j->record[k].part == part && isfinite(d->j->record[k].value[d->i]))
+                last = &d->j->record[k];
+        if (!last)
+            continue;
+        fprintf(d->f, "<text x=\"%d\" y=\"%d\" fill=\"%s\">%s %.3g</text>\n", WIDE - RIGHT + 8, y,
+                colours[part], labels[part], last->value[d->i]);
+        y += 16;
+    }
+}
+
+static void draw(const diagram *d)
+{
+    fprintf(d->f, "<text x=\"%d\" y=\"%d\" font-size=\"14\">%s</text>\n", LEFT, d->top + TOP - 12,
+            d->j->name[d->i]);
+    draw_ticks(d);
+    draw_part(d, JOURNAL_STEP);
+    for (int32_t part = 0; part < JOURNAL_STEP; part++)
+        draw_part(d, part);
+    draw_legend(d);
+    fprintf(d->f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">step</text>\n", WIDE - RIGHT + 34,
+            d->top + HIGH - BOTTOM + 16);
+}
+
+bool plot_write(const journal *j, FILE *f)
+{
+    diagram d = {.j = j, .f = f};
+    int shown = 0;
+
+    for (d.i = 0; d.i < j->names; d.i++)
+        shown += measure(&d);
+    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+            "font-family=\"sans-serif\" font-size=\"11\" fill=\"#333\">\n"
+            "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", WIDE, shown * HIGH + 8);
+    for (d.i = 0; d.i < j->names; d.i++)
+        if (measure(&d)) {
+            draw(&d);
+            d.top += HIGH;
+        }
+    fputs("</svg>\n", f);
+    return !ferror(f);
+}

@@ -1,0 +1,498 @@
+/* runtime/train/trainer.c - the training program. */
+#include "trainer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check_cpu.h"
+#include "clock.h"
+#include "csv.h"
+#include "floating.h"
+#include "loop.h"
+#include "tensor_file.h"
+
+const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1};
+
+/* ---- command line ----------------------------------------------------------------- */
+
+static bool add_block(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+
+    (void)o;
+    if (t->blocks == TRAINER_GIVEN)
+        return cli_wrong("more than %d blocks", TRAINER_GIVEN);
+    t->block[t->blocks++] = value;
+    return true;
+}
+
+/* NAME=SRC; the name ends at the first sign. */
+static bool add_source(rows_given *list, int32_t *n, const cli_option *o, const char *value)
+{
+    const char *sign = strchr(value, '=');
+
+    if (!sign || sign == value || *n == TRAINER_GIVEN)
+        return cli_wrong("%s takes NAME=FILE, not '%s'", o->name, value);
+    list[*n] = (rows_given){strndup(value, (size_t)(sign - value)), sign + 1};
+    return list[(*n)++].columns || cli_wrong("no memory");
+}
+
+static bool add_data(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+
+    return add_source(t->data, &t->datas, o, value);
+}
+
+static bool add_test(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+
+    return add_source(t->test, &t->tests, o, value);
+}
+
+static bool add_setting(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+    const char *sign = strchr(value, '=');
+    char *end;
+    double v = sign ? strtod(sign + 1, &end) : 0;
+
+    if (!sign || end == sign + 1 || *end || t->sets == TRAINER_GIVEN)
+        return cli_wrong("%s takes NAME=NUMBER, not '%s'", o->name, value);
+    t->set[t->sets] = (trainer_setting){strndup(value, (size_t)(sign - value)), v};
+    return t->set[t->sets++].name || cli_wrong("no memory");
+}
+
+/* "90", "90s", "10m" or "2h" in seconds; false if it is none of these. */
+static bool read_time(const char *value, double *seconds, char *unit)
+{
+    static const char units[] = "smh";
+    static const double factor[] = {1, 60, 3600};
+    char *end;
+
+    *seconds = strtod(value, &end);
+    *unit = *end;
+    const char *at = *end ? strchr(units, *end) : units;
+    if (end == value || !(*seconds > 0) || !at || (*end && end[1]))
+        return false;
+    *seconds *= factor[at - units];
+    return true;
+}
+
+static bool set_time(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+    char unit;
+
+    return read_time(value, &t->time, &unit) ||
+           cli_wrong("%s takes a time, as 90s, 10m or 2h, not '%s'", o->name, value);
+}
+
+static bool set_every(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+    char unit;
+    double amount;
+
+    if (!read_time(value, &amount, &unit))
+        return cli_wrong("%s takes a time, as 5m, or a number of steps, not '%s'", o->name, value);
+    t->every = amount;
+    t->every_steps = unit ? 0 : (long long)amount;
+    return true;
+}
+
+static bool set_valid(void *to, const cli_option *o, const char *value)
+{
+    trainer_options *t = to;
+    char *end;
+
+    t->valid = strtod(value, &end);
+    return (end != value && !*end && t->valid >= 0) ||
+           cli_wrong("%s takes a share, as 0.1, or a number of rows, not '%s'", o->name, value);
+}
+
+#define AT(field) offsetof(trainer_options, field)
+
+const cli_option trainer_rows[] = {
+    {"--data", "NAME=FILE", "other training data for a column (or NAME,NAME)", .set = add_data},
+    {"--test", "NAME=FILE", "other test data for a column", .set = add_test},
+    {"--epochs", "N", "how often all rows are used", .set = cli_set_number, .at = AT(epochs),
+     .least = 1, .most = INT64_MAX},
+    {"--steps", "N", "end after N steps in all", .set = cli_set_number, .at = AT(steps), .least = 1,
+     .most = INT64_MAX},
+    {"--time", "T", "end after so long: 90s, 10m, 2h", .set = set_time},
+    {"--batch", "N", "rows of a step", .set = cli_set_number, .at = AT(batch), .least = 1,
+     .most = 1 << 30},
+    {"--valid", "P", "share, or number, of rows kept for validation", .set = set_valid},
+    {"--seed", "N", "of all that is random (default 0)", .set = cli_set_number, .at = AT(seed),
+     .least = 0, .most = (1LL << 53) - 1},
+    {"--threads", "N", "default: the CPUs; results are the same", .set = cli_set_number,
+     .at = AT(threads), .least = 1, .most = 1024},
+    {"--set", "NAME=V", "another value of a config", .set = add_setting},
+    {"--init", "FILE", "begin with the weights of a .safetensors file", .set = cli_set_text,
+     .at = AT(init)},
+    {"--save", "FILE", "where weights and place go (default: the program's name)",
+     .set = cli_set_text, .at = AT(save)},
+    {"--keep", "N", "earlier files to keep: FILE.1, FILE.2, .. (default 3)",
+     .set = cli_set_number, .at = AT(keep), .least = 0, .most = 1000},
+    {"--every", "T", "time, or steps, from file to file (default 5m)", .set = set_every},
+    {"--resume", NULL, "go on from the file, if there is one", .set = cli_set_flag,
+     .at = AT(resume)},
+    {"--fresh", NULL, "begin anew where there is a file", .set = cli_set_flag, .at = AT(fresh)},
+    {"--log", "FILE", "numbers of steps and epochs as CSV", .set = cli_set_text, .at = AT(log)},
+    {"--plot", "FILE", "their curves as SVG", .set = cli_set_text, .at = AT(plot)},
+    {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
+     .at = AT(check_data)},
+    {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},
+    {"--quiet", NULL, "say nothing but errors", .set = cli_set_flag, .at = AT(quiet)},
+    {0}};
+
+/* The index of the block of this name; -1. */
+static int32_t block_named(const struct ingot_trainer *t, const char *name)
+{
+    for (int32_t i = 0; i < t->block_count; i++)
+        if (!strcmp(t->blocks[i].name, name))
+            return i;
+    return -1;
+}
+
+int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
+{
+    const char *names[TRAINER_GIVEN];
+    int32_t n = t->block_count < TRAINER_GIVEN ? t->block_count : TRAINER_GIVEN;
+
+    for (int32_t i = 0; i < n; i++)
+        names[i] = t->blocks[i].name;
+    for (int32_t i = 0; i < o->blocks; i++)
+        if (block_named(t, o->block[i]) < 0) {
+            const char *near = cli_nearest(o->block[i], names, n);
+            cli_wrong("the program has no block '%s'%s%s%s", o->block[i],
+                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+            return CLI_USAGE;
+        }
+    if (o->resume && o->fresh) {
+        cli_wrong("--resume and --fresh exclude each other");
+        return CLI_USAGE;
+    }
+    return CLI_OK;
+}
+
+/* ---- what is told ----------------------------------------------------------------- */
+
+static uint64_t elements_of(const struct ingot_value_info *v)
+{
+    uint64_t n = 1;
+
+    for (int32_t a = 0; a < v->rank; a++)
+        n *= (uint64_t)v->dims[a];
+    return n;
+}
+
+/* "x: u8[.., 28, 28]  label: i64[..] below 10" */
+static void print_columns(const struct ingot_train_block *b)
+{
+    for (int32_t i = 0; i < b->column_count; i++) {
+        const struct ingot_train_column *c = &b->columns[i];
+        printf("  %s: %s[..", c->name, tensor_type_name(c->dtype));
+        for (int32_t a = 0; a < c->rank; a++)
+            printf(", %" PRId64, c->dims[a]);
+        printf(c->bound ? "] below %" PRId64 "\n" : "]\n", c->bound);
+    }
+}
+
+static int print_info(const struct ingot_trainer *t, const struct ingot_model *m)
+{
+    uint64_t parameters = 0;
+
+    for (int32_t i = 0; i < m->state_count; i++)
+        if (t->roles[i] == INGOT_ROLE_PARAM)
+            parameters += elements_of(&m->states[i]);
+    printf("%s: %" PRIu64 " parameters, %" PRIu64 " bytes of states\n", t->program, parameters,
+           m->state_size);
+    for (int32_t i = 0; i < m->state_count; i++) {
+        if (t->roles[i] != INGOT_ROLE_PARAM)
+            continue;
+        printf("  %s: %s[", m->states[i].name, tensor_type_name(m->states[i].dtype));
+        for (int32_t a = 0; a < m->states[i].rank; a++)
+            printf("%s%" PRId64, a ? ", " : "", m->states[i].dims[a]);
+        printf("]\n");
+    }
+    for (int32_t i = 0; i < t->block_count; i++) {
+        const struct ingot_train_block *b = &t->blocks[i];
+        printf("train %s: batches of %" PRId64 ", ", b->name, b->batch);
+        printf(b->epochs ? "%" PRId64 " epochs\n" : "until it stops\n", b->epochs);
+        print_columns(b);
+    }
+    return CLI_OK;
+}
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+/* The blocks to be run, in the order of the command line, or all. */
+static int32_t chosen(const loop *l, int64_t i)
+{
+    if (!l->o->blocks)
+        return i < l->t->block_count ? (int32_t)i : -1;
+    return i < l->o->blocks ? block_named(l->t, l->o->block[i]) : -1;
+}
+
+static bool open_block(loop *l, int32_t index, char *error)
+{
+    const trainer_options *o = l->o;
+    const block_options options = {.data = o->data, .test = o->test, .datas = o->datas,
+                                   .tests = o->tests, .batch = o->batch, .seed = l->at.seed,
+                                   .valid = o->valid};
+
+    return block_open(&l->k, &l->t->blocks[index], l->s, &options, error);
+}
+
+/* A place in mid-epoch is one of these rows and these batches. */
+static bool same_rows(const loop *l, char *error)
+{
+    int64_t rows = l->k.part[INGOT_PART_TRAIN].count, batch = block_step_rows(&l->k);
+
+    if (!l->at.step || (l->at.rows == rows && (l->at.batch == batch || !l->at.position)))
+        return true;
+    return tensor_fail(error, "%s: was made with %" PRId64 " training rows in steps of %" PRId64
+                       ", now there are %" PRId64 " in steps of %" PRId64 "; --fresh begins anew",
+                       l->file.path, l->at.rows, l->at.batch, rows, batch);
+}
+
+/* Rows are read, entries prepared, states fitted. */
+static bool begin_block(loop *l, int32_t index, bool fitted, char *error)
+{
+    if (!open_block(l, index, error) || !same_rows(l, error) || !block_prepare(&l->k, error))
+        return false;
+    l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
+    l->at.batch = block_step_rows(&l->k);
+    if (l->at.step || fitted)
+        return true;
+    l->feeds.value[-1 - INGOT_FEED_ROWS] = (double)l->at.rows;
+    return block_fit(&l->k, &l->feeds, error);
+}
+
+/* The next block begins with its first step. */
+static void advance(loop *l)
+{
+    l->at.block++;
+    l->at.step = l->at.position = l->at.waited = 0;
+    l->at.epoch = 1;
+    l->at.finished = chosen(l, l->at.block) < 0;
+}
+
+/* Runs the blocks that are left. */
+static int run_blocks(loop *l, bool fitted, char *error)
+{
+    for (int32_t index; (index = chosen(l, l->at.block)) >= 0;) {
+        bool ready = begin_block(l, index, fitted, error);
+        loop_end end = ready ? loop_run(l, error) : LOOP_FAILED;
+        block_close(&l->k);
+        if (end == LOOP_FAILED)
+            return cli_wrong("%s", error), CLI_FAILED;
+        if (end == LOOP_INTERRUPTED)
+            return TRAINER_INTERRUPTED;
+        if (end == LOOP_STOPPED && (l->o->time > 0 || chosen(l, l->at.block + 1) < 0))
+            return CLI_OK;
+        advance(l);
+        if (!loop_save(l, error))
+            return cli_wrong("%s", error), CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+/* ---- the beginning ---------------------------------------------------------------- */
+
+/* --set NAME=V: a state of that name whose role is a knob. */
+static bool set_knobs(loop *l, char *error)
+{
+    const struct ingot_model *m = l->s->model;
+
+    for (int32_t k = 0; k < l->o->sets; k++) {
+        const trainer_setting *set = &l->o->set[k];
+        int32_t i = 0;
+        while (i < m->state_count && (l->t->roles[i] != INGOT_ROLE_KNOB ||
+                                      strcmp(m->states[i].name, set->name)))
+            i++;
+        if (i == m->state_count)
+            return tensor_fail(error, "--set: the trainer has no number '%s'; one that decides "
+                               "shapes or branches is given to `ingot train`", set->name);
+        if (!csv_store(m->states[i].dtype, (char *)l->s->states + m->states[i].offset, 0,
+                       set->value))
+            return tensor_fail(error, "--set: %s is no whole number", set->name);
+    }
+    return true;
+}
+
+/* First values: the program's, then those of a file.  *fitted: all that `fit` would fill
+ * came from it. */
+static bool begin_states(loop *l, bool *fitted, char *error)
+{
+    use u = {0};
+    int32_t found = 0, wanted = 0;
+    bool ok = true;
+
+    l->at = (checkpoint_place){.epoch = 1, .seed = l->o->seed};
+    l->feeds.value[-1 - INGOT_FEED_SEED] = (double)l->at.seed;
+    if (use_exists(&l->t->init))
+        ok = use_prepare(&u, l->s, &l->t->init, NULL, 0, error) && use_run(&u, &l->feeds, error);
+    use_free(&u);
+    for (int32_t i = 0; i < l->s->model->state_count; i++)
+        wanted += l->t->roles[i] == INGOT_ROLE_FITTED;
+    ok = ok && (!l->o->init ||
+                checkpoint_take_weights(l->t, l->s, l->o->init, &found, error) >= 0);
+    *fitted = wanted && found == wanted;
+    return ok;
+}
+
+/* Where the training begins: at the place of the file, or anew. */
+static bool begin(loop *l, bool *fitted, char *error)
+{
+    bool there = l->file.path && checkpoint_exists(&l->file);
+
+    *fitted = true;
+    if (there && !l->o->resume && !l->o->fresh)
+        return tensor_fail(error, "%s: exists; --resume goes on from it, --fresh begins anew",
+                           l->file.path);
+    if (there && l->o->resume) {
+        if (!checkpoint_read(&l->file, l->s, l->start, &l->at, error))
+            return false;
+        l->saved_step = l->at.step;
+        return true;
+    }
+    return begin_states(l, fitted, error);
+}
+
+/* `change` compares with the states as the epoch began. */
+static bool want_start(loop *l, char *error)
+{
+    bool wanted = false;
+
+    for (int32_t i = 0; i < l->t->block_count; i++)
+        wanted |= use_wants(l->s, &l->t->blocks[i].metrics, INGOT_FEED_CHANGE);
+    if (wanted)
+        l->start = calloc(1, (size_t)l->s->model->state_size + 1);
+    return !wanted || l->start || tensor_fail(error, "no memory");
+}
+
+static bool open_file(loop *l, char *error)
+{
+    return !l->o->save ||
+           checkpoint_open(&l->file, l->o->save, l->t, l->o->keep, error);
+}
+
+static int check_data(loop *l, char *error)
+{
+    for (int64_t i = 0; chosen(l, i) >= 0; i++) {
+        bool ok = open_block(l, chosen(l, i), error);
+        if (ok && !l->o->quiet)
+            printf("%s: %" PRId64 " training rows, %" PRId64 " for validation, %" PRId64
+                   " for a test\n", l->k.b->name, l->k.part[0].count, l->k.part[1].count,
+                   l->k.part[2].count);
+        block_close(&l->k);
+        if (!ok)
+            return cli_wrong("%s", error), CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+static int train(loop *l, char *error)
+{
+    bool fitted, told = true;
+    int status = CLI_FAILED;
+
+    if (!open_file(l, error) || !want_start(l, error) || !begin(l, &fitted, error) ||
+        !set_knobs(l, error) ||
+        !journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->at.log_size, error)) {
+        cli_wrong("%s", error);
+    } else {
+        l->j.quiet = l->o->quiet;
+        l->begun = l->saved = l->looked = clock_now();
+        l->pause = 1;
+        if (l->at.finished && !l->o->quiet)
+            fprintf(stderr, "%s: the training is finished\n", l->file.path);
+        status = run_blocks(l, fitted, error);
+    }
+    told = journal_close(&l->j, error) || cli_wrong("%s", error);
+    return told ? status : CLI_FAILED;
+}
+
+int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t)
+{
+    char error[TENSOR_ERROR_SIZE];
+    loop l = {.o = o, .t = t, .s = s, .file = {.lock = -1}, .at = {.epoch = 1, .seed = o->seed}};
+
+    if (o->info)
+        return print_info(t, s->model);
+    if (o->check_data)
+        return check_data(&l, error);
+    loop_catch_interrupt();
+    int status = train(&l, error);
+    checkpoint_close(&l.file);
+    free(l.start);
+    return status;
+}
+
+/* ---- the program ------------------------------------------------------------------ */
+
+static const cli_option options[] = {
+    {"BLOCK", NULL, "train blocks to run (default: all)", .set = add_block},
+    {.more = trainer_rows},
+    {0}};
+
+/* NAME.safetensors in the current folder. */
+static char *default_save(const struct ingot_trainer *t)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s.safetensors", t->program) < 0 ? NULL : path;
+}
+
+static int obey(trainer_options *o, const struct ingot_model *m, const struct ingot_trainer *t)
+{
+    char error[TENSOR_ERROR_SIZE], missing[256], *save = default_save(t);
+    session s = {0};
+    int status = trainer_check(o, t);
+
+    if (status == CLI_OK && !check_cpu(m->cpu, missing, sizeof missing)) {
+        cli_wrong("this CPU lacks %s, which the code is compiled for (%s)", missing, m->cpu);
+        status = CLI_FAILED;
+    }
+    o->save = o->save ? o->save : save;
+    floating_flush();
+    if (status == CLI_OK) {
+        bool open = session_open(&s, m, m->weights, (int)o->threads, error);
+        status = open ? trainer_run(o, &s, t) : (cli_wrong("%s", error), CLI_FAILED);
+    }
+    session_close(&s);
+    free(save);
+    return status;
+}
+
+static void free_options(trainer_options *o)
+{
+    for (int32_t i = 0; i < o->datas; i++)
+        free((char *)(uintptr_t)o->data[i].columns);
+    for (int32_t i = 0; i < o->tests; i++)
+        free((char *)(uintptr_t)o->test[i].columns);
+    for (int32_t i = 0; i < o->sets; i++)
+        free((char *)(uintptr_t)o->set[i].name);
+}
+
+int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int argc,
+                 char **argv)
+{
+    trainer_options o = trainer_defaults;
+    char usage[200], about[300];
+
+    snprintf(usage, sizeof usage, "%.100s [BLOCK..] [OPTIONS]", program_invocation_short_name);
+    snprintf(about, sizeof about, "Trains '%.200s', which is compiled in.", t->program);
+    int status = cli_parse(argc - 1, argv + 1, usage, about, options, &o);
+    if (status == CLI_OK)
+        status = obey(&o, m, t);
+    free_options(&o);
+    return status == CLI_HELP ? CLI_OK : status;
+}

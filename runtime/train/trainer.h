@@ -1,0 +1,49 @@
+/* runtime/train/trainer.h - a training program as a program: what its command line says,
+ * and the way from data to weights.  The main() of a trainer is this program on the model
+ * that is linked in; `ingot train --run` is it on a model in memory. */
+#ifndef INGOT_TRAINER_H
+#define INGOT_TRAINER_H
+
+#include "options.h"
+#include "rows.h"
+#include "session.h"
+
+enum { TRAINER_GIVEN = 64 };
+
+/* NAME=VALUE of --set. */
+typedef struct trainer_setting {
+    const char *name;
+    double value;
+} trainer_setting;
+
+/* The command line; zero members are options that were not given, but for those that
+ * trainer_defaults sets. */
+typedef struct trainer_options {
+    const char *block[TRAINER_GIVEN];
+    rows_given data[TRAINER_GIVEN], test[TRAINER_GIVEN];
+    trainer_setting set[TRAINER_GIVEN];
+    int32_t blocks, datas, tests, sets;
+    long long epochs, steps, batch, seed, threads, keep;
+    double time, every;             /* seconds */
+    long long every_steps;
+    double valid;                   /* below 0: not given */
+    const char *save, *init, *log, *plot;
+    bool resume, fresh, check_data, info, quiet;
+} trainer_options;
+
+/* The options that trainers and `ingot train --run` have in common. */
+extern const cli_option trainer_rows[];
+extern const trainer_options trainer_defaults;
+
+enum { TRAINER_INTERRUPTED = 130 };
+
+/* Can the command line be obeyed?  CLI_OK, or CLI_USAGE after a message. */
+int trainer_check(const trainer_options *o, const struct ingot_trainer *t);
+/* Trains as the options say; the exit code.  The session's states are those of a new
+ * model, and afterwards the trained ones. */
+int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t);
+/* The whole program; the exit code. */
+int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int argc,
+                 char **argv);
+
+#endif
