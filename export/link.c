@@ -10,6 +10,7 @@
 #include "host.h"
 #include "library.h"
 #include "options.h"
+#include "record.h"
 
 bool link_write_file(const char *path, const void *data, size_t size)
 {
@@ -177,15 +178,19 @@ static bool add_sources(command *c, arena *mem, int (*which)(const struct dirent
     return true;
 }
 
-static bool add_runtime(command *c, const tools *t, arena *mem)
+static bool add_archive(command *c, arena *mem, const char *name)
 {
-    if (t->cross)
-        return add_sources(c, mem, is_source);
     const char *archive =
-        runtime_path(mem, "libingot_rt.a", "../" INGOT_LIBDIR "/ingot/libingot_rt.a");
+        runtime_path(mem, name, arena_printf(mem, "../" INGOT_LIBDIR "/ingot/%s", name));
+
     if (archive)
         add(c, archive);
     return archive;
+}
+
+static bool add_runtime(command *c, const tools *t, arena *mem)
+{
+    return t->cross ? add_sources(c, mem, is_source) : add_archive(c, mem, "libingot_rt.a");
 }
 
 /* Does the plan call kernels?  Adds arguments that fetch those from the archive. */
@@ -255,6 +260,40 @@ bool link_executable(const workplace *w, const image *im, bool is_static)
         add(&c, "-static");
     add_code(&c, w);
     bool ok = add_runtime(&c, &t, &mem) && link_with(w, im, &c);
+    vec_free(&c);
+    arena_reset(&mem);
+    return ok;
+}
+
+/* Compiles the record, to another object of the workplace. */
+static bool compile_record(workplace *w, const tools *t, const struct ingot_trainer *trainer)
+{
+    const char *object = workplace_object(w);
+    char *compile[] = {(char *)(uintptr_t)t->cc, "-O0", "-c", "-o", (char *)(uintptr_t)object,
+                       w->file[WORK_SOURCE], NULL};
+    text source = {0};
+
+    record_source(trainer, &source);
+    bool ok = object && link_write_file(w->file[WORK_SOURCE], source.at, source.len) &&
+              workplace_run(w, compile);
+    text_free(&source);
+    return ok;
+}
+
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
+{
+    const tools own = tools_for(im->target);
+    command c = {0};
+    arena mem = {0};
+
+    if (own.cross)
+        return cli_wrong("a trainer is made for this machine only");
+    if (!compile_record(w, &own, t))
+        return false;
+    add_all(&c, (const char *[]){own.cc, "-o", w->file[WORK_OUT], NULL});
+    add_code(&c, w);
+    bool ok = add_archive(&c, &mem, "libingot_trainer.a") && add_runtime(&c, &own, &mem) &&
+              link_with(w, im, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;

@@ -4,6 +4,7 @@
 #define INGOT_LINK_H
 
 #include "compile.h"
+#include "train_abi.h"
 #include "workplace.h"
 
 /* False after a message. */
@@ -19,6 +20,8 @@ bool link_kernels(workplace *w, const image *im);
  * a library in WORK_HEADER.  False after a message. */
 bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static);
+/* The same of a training program: its record becomes a constant beside the model. */
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t);
 bool link_library(const workplace *w, const image *im, bool shared);
 
 #endif

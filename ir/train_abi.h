@@ -29,7 +29,7 @@ enum ingot_role {
     INGOT_ROLE_FITTED = 2,   /* .. that `fit` fills, unless it came from a file       */
     INGOT_ROLE_MOMENT = 3,   /* an optimizer's, of no use to anybody else             */
     INGOT_ROLE_KNOB = 4,     /* a number that --set NAME=V changes                    */
-    INGOT_ROLE_SUM = 5,      /* metrics are made of it: never saved, zeroed as above  */
+    INGOT_ROLE_SUM = 5,      /* metrics are made of it: zeroed as above               */
     INGOT_ROLE_GRADIENT = 6  /* of batches that are accumulated: never saved; `apply`
                               * leaves it zero                                        */
 };
@@ -50,6 +50,7 @@ enum ingot_feed {
 /* A use of an entry; `feeds` has an element per input.  A null name: there is none. */
 struct ingot_train_call {
     const char *entry;
+    int32_t feed_count;
     const int32_t *feeds;
 };
 
@@ -117,6 +118,7 @@ struct ingot_trainer {
     uint32_t version;           /* INGOT_TRAIN_VERSION                                */
     const char *program;        /* its name in messages and checkpoints               */
     uint64_t hash;              /* of its text without comments and spaces            */
+    int32_t state_count;
     const int32_t *roles;       /* enum ingot_role of each state; a state's name is its
                                  * path, an optimizer's `learn.adam.m/PATH`           */
     struct ingot_train_call init;

@@ -12,7 +12,7 @@ budget() {
     case $1 in
     ir) echo 17400 ;; frontend) echo 13500 ;; passes) echo 5500 ;;
     codegen) echo 16500 ;; runtime) echo 9500 ;; cli) echo 3750 ;;
-    export) echo 2000 ;; tests) echo 12500 ;;
+    export) echo 2300 ;; tests) echo 12500 ;;
     esac
 }
 

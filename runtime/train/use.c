@@ -35,6 +35,9 @@ bool use_prepare(use *u, session *s, const struct ingot_train_call *c,
     *u = (use){.call = c, .entry = session_entry(s->model, c->entry), .rows = rows};
     if (!u->entry)
         return tensor_fail(error, "the program has no entry '%s'", c->entry);
+    if (u->entry->input_count != c->feed_count)
+        return tensor_fail(error, "entry '%s' has %d inputs, its record %d", c->entry,
+                           u->entry->input_count, c->feed_count);
     u->in = calloc((size_t)u->entry->input_count + 1, sizeof *u->in);
     u->column = calloc(columns + 1, sizeof *u->column);
     if (!u->in || !u->column)

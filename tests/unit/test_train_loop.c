@@ -121,21 +121,23 @@ static const struct ingot_train_source sources[] = {
     {.column_count = 2, .columns = both, .text = table}};
 static const struct ingot_train_block blocks[] = {
     {.name = "fit", .column_count = 2, .columns = columns, .source_count = 1, .sources = sources,
-     .objective_count = 1, .step_any = {"step", both}, .eval = {"eval", both},
-     .metrics = {"metrics", change_feed}, .batch = 4, .epochs = 0}};
+     .objective_count = 1, .step_any = {"step", 2, both}, .eval = {"eval", 2, both},
+     .metrics = {"metrics", 1, change_feed}, .batch = 4, .epochs = 0}};
 static const struct ingot_trainer trainer = {
-    .version = INGOT_TRAIN_VERSION, .program = "line", .hash = 77, .roles = roles,
-    .init = {"init", seed_feed}, .block_count = 1, .blocks = blocks};
+    .version = INGOT_TRAIN_VERSION, .program = "line", .hash = 77, .state_count = 4,
+    .roles = roles,
+    .init = {"init", 1, seed_feed}, .block_count = 1, .blocks = blocks};
 
 /* The same, but `change` is a number that never gets small: it does not stop. */
 static const int32_t step_feed[] = {INGOT_FEED_STEP};
 static const struct ingot_train_block endless_blocks[] = {
     {.name = "fit", .column_count = 2, .columns = columns, .source_count = 1, .sources = sources,
-     .objective_count = 1, .step_any = {"step", both}, .eval = {"eval", both},
-     .metrics = {"metrics", step_feed}, .batch = 4, .epochs = 0}};
+     .objective_count = 1, .step_any = {"step", 2, both}, .eval = {"eval", 2, both},
+     .metrics = {"metrics", 1, step_feed}, .batch = 4, .epochs = 0}};
 static const struct ingot_trainer endless = {
-    .version = INGOT_TRAIN_VERSION, .program = "line", .hash = 77, .roles = roles,
-    .init = {"init", seed_feed}, .block_count = 1, .blocks = endless_blocks};
+    .version = INGOT_TRAIN_VERSION, .program = "line", .hash = 77, .state_count = 4,
+    .roles = roles,
+    .init = {"init", 1, seed_feed}, .block_count = 1, .blocks = endless_blocks};
 
 static ingot_engine *engine;
 static float weights[2];
@@ -306,8 +308,8 @@ static void it_survives_being_killed(void **state)
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
     }
-    assert_int_equal(TRAIN(&endless, "--steps=200000", option("--save", "d"), "--resume", "--quiet"),
-                     CLI_OK);
+    assert_int_equal(
+        TRAIN(&endless, "--steps=200000", option("--save", "d"), "--resume", "--quiet"), CLI_OK);
     assert_same_states("c", "d");
 }
 

@@ -1,0 +1,170 @@
+/* export/record.c - struct ingot_trainer as the text of its initializer.
+ *
+ * Members stand in the order of ir/train_abi.h without their names; arrays are compound
+ * literals, which at file scope live as long as the program. */
+#include "record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+extern const char abi_text[], train_abi_text[];
+
+/* "text", or 0; bytes that a string cannot show are octal. */
+static void add_string(text *out, const char *s)
+{
+    if (!s) {
+        text_add(out, "0");
+        return;
+    }
+    text_add(out, "\"");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c < 32 || c > 126 || c == '"' || c == '\\' || c == '?')
+            text_add(out, "\\%03o", c);
+        else
+            text_add(out, "%c", c);
+    }
+    text_add(out, "\"");
+}
+
+static void add_i32s(text *out, const int32_t *at, int64_t n)
+{
+    text_add(out, n ? "(const int32_t[]){" : "0");
+    for (int64_t i = 0; i < n; i++)
+        text_add(out, "%" PRId32 ",", at[i]);
+    text_add(out, n ? "}" : "");
+}
+
+static void add_i64s(text *out, const int64_t *at, int64_t n)
+{
+    text_add(out, n ? "(const int64_t[]){" : "0");
+    for (int64_t i = 0; i < n; i++)
+        text_add(out, "%" PRId64 ",", at[i]);
+    text_add(out, n ? "}" : "");
+}
+
+static void add_strings(text *out, const char *const *at, int64_t n)
+{
+    text_add(out, n ? "(const char *const[]){" : "0");
+    for (int64_t i = 0; i < n; i++) {
+        add_string(out, at[i]);
+        text_add(out, ",");
+    }
+    text_add(out, n ? "}" : "");
+}
+
+static void add_call(text *out, const struct ingot_train_call *c)
+{
+    text_add(out, "{");
+    add_string(out, c->entry);
+    text_add(out, ",%" PRId32 ",", c->feed_count);
+    add_i32s(out, c->feeds, c->feed_count);
+    text_add(out, "}");
+}
+
+static void add_calls(text *out, const struct ingot_train_call *at, int32_t n)
+{
+    text_add(out, at && n ? "(const struct ingot_train_call[]){" : "0");
+    for (int32_t i = 0; at && i < n; i++) {
+        add_call(out, &at[i]);
+        text_add(out, ",");
+    }
+    text_add(out, at && n ? "}" : "");
+}
+
+static void add_columns(text *out, const struct ingot_train_block *b)
+{
+    text_add(out, b->column_count ? "(const struct ingot_train_column[]){" : "0");
+    for (int32_t i = 0; i < b->column_count; i++) {
+        const struct ingot_train_column *c = &b->columns[i];
+        text_add(out, "\n  {");
+        add_string(out, c->name);
+        text_add(out, ",%" PRId32 ",%" PRId32 ",", c->dtype, c->rank);
+        add_i64s(out, c->dims, c->rank);
+        text_add(out, ",%" PRId64 ",%" PRId64 ",", c->bound, c->name_count);
+        add_strings(out, c->names, c->name_count);
+        text_add(out, ",%" PRId32 "},", c->missing);
+    }
+    text_add(out, b->column_count ? "}" : "");
+}
+
+static void add_sources(text *out, const struct ingot_train_block *b)
+{
+    text_add(out, b->source_count ? "(const struct ingot_train_source[]){" : "0");
+    for (int32_t i = 0; i < b->source_count; i++) {
+        const struct ingot_train_source *s = &b->sources[i];
+        text_add(out, "\n  {%" PRId32 ",%" PRId32 ",", s->part, s->column_count);
+        add_i32s(out, s->columns, s->column_count);
+        text_add(out, ",");
+        add_string(out, s->text);
+        text_add(out, "},");
+    }
+    text_add(out, b->source_count ? "}" : "");
+}
+
+static void add_patience(text *out, const struct ingot_train_block *b)
+{
+    text_add(out, b->patience_count ? "(const struct ingot_train_patience[]){" : "0");
+    for (int32_t i = 0; i < b->patience_count; i++) {
+        const struct ingot_train_patience *p = &b->patience[i];
+        text_add(out, "{");
+        add_string(out, p->metric);
+        text_add(out, ",%" PRId32 ",%" PRId32 ",%" PRId64 "},", p->part, p->higher, p->patience);
+    }
+    text_add(out, b->patience_count ? "}" : "");
+}
+
+static void add_block(text *out, const struct ingot_train_block *b)
+{
+    text_add(out, " {");
+    add_string(out, b->name);
+    text_add(out, ",%" PRId32 ",%" PRId32 ",%" PRId32 ",%" PRId32 ",%" PRId32 ",", b->column_count,
+             b->source_count, b->patience_count, b->fit_count, b->objective_count);
+    add_columns(out, b);
+    text_add(out, ",\n  ");
+    add_sources(out, b);
+    text_add(out, ",\n  ");
+    add_patience(out, b);
+    text_add(out, ",\n  ");
+    add_calls(out, b->fits, b->fit_count);
+    text_add(out, ",");
+    add_call(out, &b->step);
+    text_add(out, ",");
+    add_call(out, &b->step_any);
+    text_add(out, ",\n  ");
+    add_calls(out, b->gather, b->objective_count);
+    text_add(out, ",");
+    add_calls(out, b->apply, b->objective_count);
+    text_add(out, ",");
+    add_call(out, &b->eval);
+    text_add(out, ",");
+    add_call(out, &b->metrics);
+    text_add(out, ",\n  %" PRId64 ",%" PRId64 ",%" PRId64 ",%a,%a},\n", b->batch, b->epochs,
+             b->accumulate, b->valid, b->test);
+}
+
+/* The two headers as one text: the second includes the first, which is not a file here. */
+static void add_headers(text *out)
+{
+    const char include[] = "#include \"abi.h\"\n", *at = strstr(train_abi_text, include);
+
+    text_add(out, "%s", abi_text);
+    text_addn(out, train_abi_text, (size_t)(at - train_abi_text));
+    text_add(out, "%s", at + sizeof include - 1);
+}
+
+void record_source(const struct ingot_trainer *t, text *out)
+{
+    add_headers(out);
+    text_add(out, "extern const struct ingot_trainer ingot_artifact_trainer;\n"
+                  "const struct ingot_trainer ingot_artifact_trainer = {%" PRIu32 ",", t->version);
+    add_string(out, t->program);
+    text_add(out, ",0x%" PRIx64 "u,%" PRId32 ",\n ", t->hash, t->state_count);
+    add_i32s(out, t->roles, t->state_count);
+    text_add(out, ",");
+    add_call(out, &t->init);
+    text_add(out, ",%" PRId32 ",\n (const struct ingot_train_block[]){\n", t->block_count);
+    for (int32_t i = 0; i < t->block_count; i++)
+        add_block(out, &t->blocks[i]);
+    text_add(out, "}};\n");
+}
