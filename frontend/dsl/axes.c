@@ -1,0 +1,277 @@
+/* frontend/dsl/axes.c - arrays with carried axes are brought to one shape. */
+#include "check.h"
+
+/* The axes that results of several operands have: as those of the one with most axes
+ * stand, and what it lacks in front.  `visible`: how many visible ones there are. */
+typedef struct frame_axes {
+    int rank;
+    dsl_axis *axis[IR_MAX_RANK];
+    ir_dim extent[IR_MAX_RANK];
+} frame_axes;
+
+static void take_axes(frame_axes *f, const dsl_value *v)
+{
+    f->rank = v->tensor.rank;
+    for (int i = 0; i < f->rank; i++) {
+        f->axis[i] = v->tensor.axis[i];
+        f->extent[i] = dsl_extent(v, i);
+    }
+}
+
+static bool insert_front(frame_axes *f, dsl_axis *a, ir_dim extent, int at)
+{
+    if (f->rank == IR_MAX_RANK)
+        return false;
+    for (int i = f->rank++; i > at; i--) {
+        f->axis[i] = f->axis[i - 1];
+        f->extent[i] = f->extent[i - 1];
+    }
+    f->axis[at] = a;
+    f->extent[at] = extent;
+    return true;
+}
+
+static bool frame_has(const frame_axes *f, const dsl_axis *a)
+{
+    for (int i = 0; i < f->rank; i++)
+        if (f->axis[i] == a)
+            return true;
+    return false;
+}
+
+/* The carried axes of v that are missing. */
+static bool add_missing(frame_axes *f, const dsl_value *v)
+{
+    int at = 0;
+
+    for (int i = 0; i < v->tensor.rank; i++) {
+        dsl_axis *a = v->tensor.axis[i];
+        if (a && !frame_has(f, a) && !insert_front(f, a, a->extent, at++))
+            return false;
+    }
+    return true;
+}
+
+/* The one with the most visible, then the most axes. */
+static int widest(const dsl_value *const *v, int n)
+{
+    int best = 0, skip[IR_MAX_RANK];
+
+    for (int i = 1; i < n; i++) {
+        int a = dsl_visible(v[i], skip), b = dsl_visible(v[best], skip);
+        if (a > b || (a == b && v[i]->tensor.rank > v[best]->tensor.rank))
+            best = i;
+    }
+    return best;
+}
+
+static bool shapes_differ(dsl *cx, const dsl_value *a, const dsl_value *b, ir_loc at,
+                          const char *what)
+{
+    int x[IR_MAX_RANK], y[IR_MAX_RANK], n = dsl_visible(a, x), k = dsl_visible(b, y);
+
+    if (n != k)
+        return dsl_wrong(cx, at, "%s: shapes %s and %s differ; name the axes, or write y[n] - p[n]",
+                         what, dsl_describe(cx, a), dsl_describe(cx, b)), true;
+    for (int i = 0; i < n; i++) {
+        ir_dim d = dsl_extent(a, x[i]), e = dsl_extent(b, y[i]);
+        if (dsl_same(d, e))
+            continue;
+        if (dim_is(cx->dims, d, 1) || dim_is(cx->dims, e, 1))
+            dsl_wrong(cx, at, "%s: shapes %s and %s differ; axes of extent 1 do not stretch: "
+                      "write y[n] - p[n, 0], or p |> scalar",
+                      what, dsl_describe(cx, a), dsl_describe(cx, b));
+        else if (!dim_differ(cx->dims, d, e))
+            dsl_wrong(cx, at, "%s: %s and %s are not known to be equal; if they are, say check "
+                      "%s == %s", what, dsl_dim_text(cx, d), dsl_dim_text(cx, e),
+                      dsl_dim_text(cx, d), dsl_dim_text(cx, e));
+        else
+            dsl_wrong(cx, at, "%s: shapes %s and %s differ in axis %d, %s and %s", what,
+                      dsl_describe(cx, a), dsl_describe(cx, b), i, dsl_dim_text(cx, d),
+                      dsl_dim_text(cx, e));
+        return true;
+    }
+    return false;
+}
+
+bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
+{
+    int main = widest(v, n), skip[IR_MAX_RANK];
+    frame_axes f;
+
+    take_axes(&f, v[main]);
+    for (int i = 0; i < n; i++) {
+        if (dsl_visible(v[i], skip) && shapes_differ(cx, v[main], v[i], at, what))
+            return false;
+        if (!add_missing(&f, v[i])) {
+            dsl_wrong(cx, at, "%s: more than %d axes", what, IR_MAX_RANK);
+            return false;
+        }
+    }
+    for (int i = 0; i < n; i++)
+        v[i] = dsl_arrange(cx, v[i], f.axis, f.extent, f.rank);
+    return true;
+}
+
+/* Where axis i of the wanted ones is in v; the visible ones in order.  A value without
+ * visible axes has none of them. */
+static void match_axes(const dsl_value *v, dsl_axis *const *axis, int rank, int32_t *from)
+{
+    int visible[IR_MAX_RANK], n = dsl_visible(v, visible), next = 0;
+
+    for (int i = 0; i < rank; i++)
+        if (axis[i])
+            from[i] = dsl_find(v, axis[i]);
+        else
+            from[i] = next < n ? visible[next++] : -1;
+}
+
+const dsl_value *dsl_arrange(dsl *cx, const dsl_value *v, dsl_axis *const *axis,
+                             const ir_dim *extent, int rank)
+{
+    int32_t from[IR_MAX_RANK], perm[IR_MAX_RANK], to[IR_MAX_RANK];
+    int n = 0;
+    bool moved = false;
+    ir_ref x = dsl_ref(cx, v);
+
+    match_axes(v, axis, rank, from);
+    for (int i = 0; i < rank; i++)
+        if (from[i] >= 0) {
+            moved |= n && perm[n - 1] > from[i];
+            to[n] = i;
+            perm[n++] = from[i];
+        }
+    ICE_IF(n != v->tensor.rank, "an axis is lost");
+    if (moved)
+        x = ir_transpose(dsl_b(cx), x, perm);
+    if (n < rank)
+        x = ir_broadcast(dsl_b(cx), x, extent, rank, to);
+    return dsl_array_like(cx, v, x, rank, axis);
+}
+
+/* v arranged as `f`, with its axes becoming visible where `l` has them. */
+static const dsl_value *reveal(dsl *cx, const dsl_value *v, const frame_axes *f,
+                               const dsl_axes *l)
+{
+    dsl_axis *axis[IR_MAX_RANK];
+    const dsl_value *x = dsl_arrange(cx, v, f->axis, f->extent, f->rank);
+
+    if (dsl_bad(x))
+        return x;
+    for (int i = 0; i < f->rank; i++)
+        axis[i] = dsl_has_axis(l, f->axis[i]) ? NULL : f->axis[i];
+    return dsl_array_like(cx, x, dsl_ref(cx, x), f->rank, axis);
+}
+
+/* Do the axes of l stand in v in this order, all, and before the visible ones? */
+static bool in_order(const dsl_value *v, const dsl_axes *l)
+{
+    int last = -1, visible[IR_MAX_RANK], n = dsl_visible(v, visible);
+
+    for (int i = 0; i < l->n; i++) {
+        int at = dsl_find(v, l->at[i]);
+        if (at <= last)
+            return false;
+        last = at;
+    }
+    return !n || last < visible[0];
+}
+
+const dsl_value *dsl_show(dsl *cx, const dsl_value *v, const dsl_axes *l)
+{
+    frame_axes f = {0};
+
+    if (!dsl_is_tensor(v) || !l->n)
+        return v;
+    if (in_order(v, l)) {
+        take_axes(&f, v);
+        return reveal(cx, v, &f, l);
+    }
+    for (int i = 0; i < v->tensor.rank; i++)    /* what stays carried */
+        if (v->tensor.axis[i] && !dsl_has_axis(l, v->tensor.axis[i]))
+            insert_front(&f, v->tensor.axis[i], dsl_extent(v, i), f.rank);
+    for (int i = 0; i < l->n; i++)
+        if (!insert_front(&f, l->at[i], l->at[i]->extent, f.rank))
+            return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (!v->tensor.axis[i] && !insert_front(&f, NULL, dsl_extent(v, i), f.rank))
+            return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
+    return reveal(cx, v, &f, l);
+}
+
+const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int n)
+{
+    dsl_axis *all[IR_MAX_RANK];
+    int next = 0;
+
+    if (!n)
+        return v;
+    for (int i = 0; i < v->tensor.rank; i++) {
+        all[i] = v->tensor.axis[i];
+        if (!all[i] && next < n)
+            all[i] = axis[next++];
+    }
+    return dsl_array_like(cx, v, dsl_ref(cx, v), v->tensor.rank, all);
+}
+
+/* ---- reductions ------------------------------------------------------------- */
+
+/* What is left of v after a reduction over the axes in memory that `gone` names. */
+static const dsl_value *reduce_at(dsl *cx, const dsl_value *v, ir_redop op, const bool *gone)
+{
+    int32_t axes[IR_MAX_RANK];
+    dsl_axis *left[IR_MAX_RANK];
+    int n = 0, rank = 0;
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (gone[i])
+            axes[n++] = i;
+        else
+            left[rank++] = v->tensor.axis[i];
+    if (!n)
+        return v;
+    ir_ref x = ir_reduce(dsl_b(cx), dsl_ref(cx, v), op, axes, n);
+    const dsl_value *y = dsl_array_like(cx, v, x, rank, left);
+    if (dsl_bad(y) || op == RED_MAX || op == RED_MIN)
+        return y;
+    dsl_value *w = arena_copy(cx->mem, y, sizeof *y);
+    w->tensor.bounded = false;
+    return w;
+}
+
+const dsl_value *dsl_reduce(dsl *cx, const dsl_value *v, ir_redop op, const dsl_axes *over)
+{
+    bool gone[IR_MAX_RANK] = {false};
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        gone[i] = v->tensor.axis[i] && dsl_has_axis(over, v->tensor.axis[i]);
+    return reduce_at(cx, v, op, gone);
+}
+
+const dsl_value *dsl_reduce_visible(dsl *cx, const dsl_value *v, ir_redop op)
+{
+    bool gone[IR_MAX_RANK] = {false};
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        gone[i] = !v->tensor.axis[i];
+    return reduce_at(cx, v, op, gone);
+}
+
+/* v where axes of extent `from`, which is known to be `to`, have that. */
+const dsl_value *dsl_with_extent(dsl *cx, const dsl_value *v, ir_dim from, ir_dim to)
+{
+    ir_dim shape[IR_MAX_RANK];
+    bool any = false;
+
+    if (v->kind == DSL_NUMBER && v->number.whole && dsl_same(v->number.dim, from))
+        return dsl_whole(cx, to);
+    for (int i = 0; dsl_is_tensor(v) && i < v->tensor.rank; i++) {
+        bool same = !v->tensor.axis[i] && dsl_same(dsl_extent(v, i), from);
+        shape[i] = same ? to : dsl_extent(v, i);
+        any |= same;
+    }
+    if (!any)
+        return v;
+    return dsl_array_like(cx, v, ir_reshape(dsl_b(cx), dsl_ref(cx, v), shape, v->tensor.rank),
+                          v->tensor.rank, v->tensor.axis);
+}

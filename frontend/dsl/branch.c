@@ -1,0 +1,235 @@
+/* frontend/dsl/branch.c - if { } else { }.
+ *
+ * A condition that is known when compiling chooses: the branch is part of the body around.
+ * Else both become regions; cells that one of them writes are results, and so is what both
+ * define under one name, and the value of the block. */
+#include "check.h"
+
+typedef struct side {
+    dsl_region region;
+    dsl_scope *scope;
+    const dsl_value *value;
+} side;
+
+typedef struct branching {
+    ir_branches f;
+    side side[2];
+    VEC(const dsl_value *) result;      /* like the one of side 0 */
+} branching;
+
+static void run_side(dsl *cx, branching *k, const ast_block *b, int i)
+{
+    side *s = &k->side[i];
+    dsl_scope *outer = cx->scope;
+
+    s->region = (dsl_region){.b = &k->f.side[i], .outer = cx->region, .captured = &k->f.captured,
+                             .side = i};
+    k->f.side[i].checks = dsl_b(cx)->checks;
+    cx->region = &s->region;
+    cx->scope = s->scope = dsl_scope_new(cx, outer);
+    s->scope->body = true;
+    s->value = b ? dsl_run_here(cx, b) : &dsl_nothing;
+    cx->scope = outer;
+    cx->region = s->region.outer;
+    for (uint32_t w = 0; w < s->region.written.len; w++) {      /* the other side sees none of it */
+        dsl_written *x = &s->region.written.at[w];
+        const dsl_value *now = x->cell->now;
+        x->cell->now = x->before;
+        x->before = now;
+    }
+}
+
+/* Axes of both: those of a, then what b has beside them. */
+static int axes_of_both(const dsl_value *a, const dsl_value *b, dsl_axis **axis, ir_dim *extent)
+{
+    int rank = 0;
+
+    for (int i = 0; i < b->tensor.rank; i++)
+        if (b->tensor.axis[i] && dsl_find(a, b->tensor.axis[i]) < 0 && rank < IR_MAX_RANK) {
+            axis[rank] = b->tensor.axis[i];
+            extent[rank++] = dsl_extent(b, i);
+        }
+    for (int i = 0; i < a->tensor.rank && rank < IR_MAX_RANK; i++) {
+        axis[rank] = a->tensor.axis[i];
+        extent[rank++] = dsl_extent(a, i);
+    }
+    return rank;
+}
+
+static bool alike(const dsl_value *a, const dsl_value *b)
+{
+    int x[IR_MAX_RANK], y[IR_MAX_RANK], n = dsl_visible(a, x);
+
+    if (!dsl_is_tensor(a) || !dsl_is_tensor(b) || dsl_dtype(a) != dsl_dtype(b) ||
+        a->tensor.elem != b->tensor.elem || dsl_visible(b, y) != n)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (!dsl_same(dsl_extent(a, x[i]), dsl_extent(b, y[i])))
+            return false;
+    return true;
+}
+
+/* A result of the node: a where the condition holds, else b. */
+static bool yield(dsl *cx, branching *k, const char *name, const dsl_value *a, const dsl_value *b)
+{
+    dsl_axis *axis[IR_MAX_RANK];
+    ir_dim extent[IR_MAX_RANK];
+    const dsl_value *v[2] = {a, b};
+    dsl_region *outer = cx->region;
+
+    if (!alike(a, b))
+        return false;
+    int rank = axes_of_both(a, b, axis, extent);
+    for (int i = 0; i < 2; i++) {
+        cx->region = &k->side[i].region;
+        v[i] = dsl_arrange(cx, v[i], axis, extent, rank);
+        ir_if_yield(&k->f, i, name, dsl_bad(v[i]) ? IR_NONE : dsl_ref(cx, v[i]));
+    }
+    cx->region = outer;
+    vec_push(&k->result, v[0]);
+    return true;
+}
+
+/* The cell behind side i. */
+static const dsl_value *cell_behind(dsl *cx, branching *k, int i, dsl_cell *c)
+{
+    const dsl_written *w = dsl_find_written(&k->side[i].region, c);
+
+    return w ? w->before : dsl_read(cx, c);
+}
+
+typedef struct given {
+    dsl_cell *cell;
+    const char *name;           /* of a definition; both null: the value of the block */
+    ir_loc at;
+} given;
+typedef VEC(given) givens;
+
+static void yield_cells(dsl *cx, branching *k, givens *out)
+{
+    for (int i = 0; i < 2; i++)
+        for (uint32_t w = 0; w < k->side[i].region.written.len; w++) {
+            dsl_cell *c = k->side[i].region.written.at[w].cell;
+            if (i && dsl_find_written(&k->side[0].region, c))
+                continue;
+            if (yield(cx, k, c->name, cell_behind(cx, k, 0, c), cell_behind(cx, k, 1, c)))
+                vec_push(out, (given){.cell = c});
+            else
+                dsl_wrong(cx, c->at, "%s differs in type behind the branches", c->name);
+        }
+}
+
+static const dsl_var *own_var(const dsl_scope *s, const char *name)
+{
+    for (const dsl_var *v = s->vars; v; v = v->next)
+        if (v->name == name)
+            return v;
+    return NULL;
+}
+
+static void yield_names(dsl *cx, branching *k, givens *out)
+{
+    for (const dsl_var *v = k->side[0].scope->vars; v; v = v->next) {
+        const dsl_var *w = own_var(k->side[1].scope, v->name);
+        if (!w || !v->value || !w->value || own_var(k->side[0].scope, v->name) != v)
+            continue;
+        const dsl_value *both[2] = {v->value, w->value};
+        if (dsl_is_tensor(v->value) && dsl_is_tensor(w->value) &&
+            yield(cx, k, v->name, both[0], both[1]))
+            vec_push(out, (given){.name = v->name, .at = v->at});
+    }
+}
+
+/* Gives what the node computes to the body around; the value of the block. */
+static const dsl_value *take(dsl *cx, branching *k, const givens *l, ir_ref r)
+{
+    const dsl_value *value = &dsl_nothing;
+
+    for (uint32_t i = 0; i < l->len; i++) {
+        const dsl_value *like = k->result.at[i];
+        const dsl_value *v =
+            dsl_array_like(cx, like, r + i, like->tensor.rank, like->tensor.axis);
+        if (l->at[i].cell)
+            dsl_set_cell(cx, l->at[i].cell, v);
+        else if (l->at[i].name)
+            dsl_define(cx, cx->scope, l->at[i].name, v, l->at[i].at);
+        else
+            value = v;
+    }
+    return value;
+}
+
+/* Both values as arrays of one element, each made in its side. */
+static bool join_values(dsl *cx, branching *k, ir_loc at)
+{
+    const dsl_value *a = k->side[0].value, *b = k->side[1].value;
+    dsl_region *outer = cx->region;
+    dsl_elem elem = DSL_REAL;
+
+    if (dsl_is_tensor(a) && !a->tensor.number)
+        elem = a->tensor.elem;
+    else if (dsl_is_tensor(b))
+        elem = b->tensor.elem;
+    for (int i = 0; i < 2; i++) {
+        cx->region = &k->side[i].region;
+        k->side[i].value = dsl_as(cx, k->side[i].value, elem, at, "the branch");
+    }
+    cx->region = outer;
+    return !dsl_bad(k->side[0].value) && !dsl_bad(k->side[1].value);
+}
+
+static const dsl_value *run_time(dsl *cx, const ast_stmt *s, ir_ref cond, bool last)
+{
+    branching *k = arena_new(cx->mem, branching);
+    givens l = {0};
+    const dsl_value *v = &dsl_poison;
+    uint32_t errors = cx->d->errors;
+    ir_ref r = IR_NONE;
+
+    ir_if_begin(&k->f, dsl_b(cx), cond);
+    run_side(cx, k, &s->branch.yes, 0);
+    run_side(cx, k, s->branch.has_no ? &s->branch.no : NULL, 1);
+    bool value = last && k->side[0].value->kind != DSL_NOTHING &&
+                 k->side[1].value->kind != DSL_NOTHING;
+    bool ok = cx->d->errors == errors;
+    if (ok) {
+        yield_cells(cx, k, &l);
+        yield_names(cx, k, &l);
+        if (value && join_values(cx, k, s->at) &&
+            yield(cx, k, "value", k->side[0].value, k->side[1].value))
+            vec_push(&l, (given){0});
+    }
+    if (ok && l.len)
+        r = ir_if_end(&k->f);
+    else
+        ir_if_drop(&k->f);
+    if (ok)
+        v = r == IR_NONE ? &dsl_nothing : take(cx, k, &l, r);
+    for (int i = 0; i < 2; i++)
+        vec_free(&k->side[i].region.written);
+    vec_free(&k->result);
+    vec_free(&l);
+    return v;
+}
+
+const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last)
+{
+    const dsl_value *c = dsl_eval_top(cx, s->branch.cond), *v = &dsl_nothing;
+
+    if (dsl_bad(c))
+        return c;
+    if (c->kind == DSL_TRUTH) {
+        if (c->truth)
+            v = dsl_run_here(cx, &s->branch.yes);
+        else if (s->branch.has_no)
+            v = dsl_run_here(cx, &s->branch.no);
+        return v;
+    }
+    c = dsl_as(cx, c, DSL_BOOL, s->branch.cond->at, "a condition");
+    if (dsl_bad(c))
+        return c;
+    if (c->tensor.rank)
+        return dsl_wrong(cx, s->branch.cond->at, "a branch needs one condition, this is %s; write "
+                         "if .. then .. else ..", dsl_describe(cx, c));
+    return run_time(cx, s, dsl_ref(cx, c), last);
+}

@@ -1,0 +1,31 @@
+/* frontend/dsl/builtin.h - what a built-in function sees of its call. */
+#ifndef INGOT_DSL_BUILTIN_H
+#define INGOT_DSL_BUILTIN_H
+
+#include "check.h"
+
+typedef struct dsl_builtin dsl_builtin;
+
+typedef struct dsl_builtin_call {
+    dsl *cx;
+    const dsl_builtin *f;
+    const dsl_value **config;   /* null where left out */
+    const dsl_value **arg;
+    uint32_t n;
+    ir_loc at;
+} dsl_builtin_call;
+
+typedef const dsl_value *dsl_builtin_run(const dsl_builtin_call *c);
+
+struct dsl_builtin {
+    const char *name;
+    int configs, least, most;
+    dsl_builtin_run *run;
+    unsigned op;
+    bool fixed;
+};
+
+#define BUILTIN(name, configs, least, most, run, ...) dsl_builtin_run builtin_##run;
+#include "builtin.def"
+
+#endif

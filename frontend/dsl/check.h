@@ -1,0 +1,448 @@
+/* frontend/dsl/check.h - the checker, which is the builder: it evaluates a program once
+ * and makes the nodes of its entries.
+ *
+ * Functions are inlined: a call is a new frame in which the body is evaluated with the
+ * arguments' values.  Layers get the path of their parameters from the block they are
+ * used in.  Whatever goes wrong is told once, and its value is poison, which says no more. */
+#ifndef INGOT_DSL_CHECK_H
+#define INGOT_DSL_CHECK_H
+
+#include "dsl.h"
+#include "value.h"
+
+struct dsl_cell {
+    const char *name;
+    const dsl_value *now;       /* null: the memory, as the entry began */
+    dsl_region *home;           /* that it lives in; null: it outlives the entry */
+    struct dsl_memory *memory;  /* null: carried */
+    ir_loc at;
+};
+
+/* A parameter or state of the module. */
+typedef struct dsl_memory {
+    dsl_cell cell;
+    const char *path;
+    const ast_decl *decl;       /* with its first value, to be evaluated in .. */
+    struct dsl_scope *scope;
+    struct dsl_frame *frame;
+    const ir_type *type;
+    bool bounded;               /* an int below .. */
+    ir_dim below;
+    uint32_t state;             /* of the module */
+    uint32_t weights;           /* a constant that stands for it, or IR_NONE */
+    bool trainable, updated;
+} dsl_memory;
+
+typedef struct dsl_var {
+    const char *name;
+    const dsl_value *value;     /* null: an index or a cell */
+    dsl_axis *index;
+    dsl_cell *cell;
+    ir_loc at;
+    struct dsl_var *next;
+} dsl_var;
+
+typedef struct dsl_scope {
+    struct dsl_scope *parent;
+    dsl_var *vars;              /* the latest first */
+    bool body;                  /* of a scan, while or branch: `=` names nothing outside */
+    bool closed;                /* parameters are being bound: their extents mean nothing
+                                 * from outside */
+    bool file;                  /* of a file's items */
+} dsl_scope;
+
+/* Where layers get their paths: the body of a net or layer, or a round of `repeat`. */
+typedef struct dsl_block {
+    const char *path;
+    names kinds;
+    VEC(uint32_t) count;        /* of each kind */
+} dsl_block;
+
+typedef struct dsl_template {
+    const char *name;
+    const ast_item *item;       /* null: built in */
+    struct dsl_file *file;
+    const struct dsl_builtin *builtin;
+    const struct dsl_template *base;    /* net a = base .. */
+    const ast_item *hooks;              /* .. with patterns |> f, or null */
+    const dsl_value *value;     /* the function without configuration */
+    int depth;                  /* calls of it that are being evaluated */
+} dsl_template;
+
+typedef struct dsl_frame {
+    struct dsl_frame *caller;
+    const dsl_template *of;
+    dsl_block *block;           /* null: no layers here */
+    dsl_axes carried;           /* by the arguments into this function */
+    ir_loc called;              /* in the caller's text */
+    bool training, fit;
+    bool parameters;            /* may it have parameters? */
+    int loops;                  /* scans and whiles of this body around what is evaluated */
+    uint64_t place;             /* of draws */
+} dsl_frame;
+
+typedef struct dsl_file {
+    const char *path, *folder;
+    const char *prefix;         /* of paths of its nets: "blocks"; "": none */
+    uint32_t place;
+    bool prelude;
+    ast_program *program;
+    dsl_scope *scope;           /* the files of the prelude share one */
+    bool open;                  /* its items are being read: an import of it is a cycle */
+} dsl_file;
+
+/* The extents of indices, found before an expression is evaluated (range.c). */
+typedef struct dsl_range {
+    const ast_index *at;
+    dsl_axis *axis;
+} dsl_range;
+typedef VEC(dsl_range) dsl_ranges;
+
+/* A scan or while being evaluated (scan.c). */
+typedef struct dsl_slice {
+    const dsl_value *base;
+    int axis;
+    const dsl_value *part;
+} dsl_slice;
+typedef struct dsl_stack {
+    const char *name;
+    const dsl_value *value;
+    int position;
+    ir_loc at;
+} dsl_stack;
+typedef struct dsl_scan {
+    const char *name;           /* of the index; null: none */
+    const dsl_value *index;
+    VEC(dsl_slice) slices;
+    VEC(dsl_stack) stacks;
+} dsl_scan;
+
+/* Rounds of a `repeat`: y[i, :] = e makes an array of what all rounds define. */
+typedef struct dsl_rounds {
+    const char *name;
+    const dsl_value *index;
+    uint32_t round;
+    VEC(dsl_stack) stacks;
+    struct dsl_rounds *outer;
+} dsl_rounds;
+
+/* A `dim` of a file that nothing has given a number. */
+typedef struct dsl_open_dim {
+    ast_word name;
+    ir_dim dim;
+} dsl_open_dim;
+
+/* A function of the module in the making. */
+typedef struct dsl_making {
+    ir_fn *fn;
+    ir_build b;
+    dsl_region region, *outer;
+} dsl_making;
+
+typedef struct dsl {
+    ir_module *m;
+    diag *d;
+    arena *mem;
+    dim_table *dims;
+    ast_pool pool;
+    const dsl_options *o;
+    ir_dtype real;
+    dsl_region *region;
+    dsl_frame *frame;
+    dsl_scope *scope;
+    dsl_ranges *ranges;
+    dsl_rounds *rounds;
+    ir_loc at;                  /* of the expression */
+    VEC(dsl_memory *) memory;
+    VEC(dsl_file *) file;
+    VEC(dsl_open_dim) open;
+    dsl_scope builtins, prelude;
+    uint32_t prelude_end;       /* places up to this one are the prelude's */
+    dsl_axes draw_along;        /* indices of the places of a draw */
+    ir_ref seed;                /* of the entry; IR_NONE: it has not drawn yet */
+    uint32_t rounds_unrolled;
+    ir_loc told;                /* where the last fault was */
+} dsl;
+
+/* ---- messages (message.c) */
+
+/* Tells what is wrong at this place, once, at the innermost line of the user's text. */
+const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* "[N, 64]", "int<10>[.., T]", "0.5", "layer dense": what a value is, in words. */
+const char *dsl_describe(dsl *cx, const dsl_value *v);
+const char *dsl_dim_text(dsl *cx, ir_dim d);
+/* The word in a scope that is nearest to a misspelt one; null: none is near. */
+const char *dsl_nearest(dsl *cx, const char *name);
+
+/* ---- values (value.c) */
+
+extern const dsl_value dsl_poison, dsl_nothing;
+static inline bool dsl_bad(const dsl_value *v) { return v->kind == DSL_POISON; }
+static inline bool dsl_is_tensor(const dsl_value *v) { return v->kind == DSL_TENSOR; }
+static inline bool dsl_is_function(const dsl_value *v)
+{
+    return v->kind == DSL_FUNCTION || v->kind == DSL_PIPE;
+}
+const dsl_value *dsl_whole(dsl *cx, ir_dim d);
+const dsl_value *dsl_int(dsl *cx, int64_t v);
+const dsl_value *dsl_fraction(dsl *cx, double v);
+const dsl_value *dsl_truth(dsl *cx, bool v);
+const dsl_value *dsl_text(dsl *cx, const char *s);
+const dsl_value *dsl_list(dsl *cx, dsl_kind kind, uint32_t n, const dsl_value **at,
+                          const char **name);
+/* An array of these axes; poison if x is IR_NONE.  It copies the axes. */
+const dsl_value *dsl_array(dsl *cx, ir_ref x, dsl_elem elem, int rank, dsl_axis *const *axis);
+/* The same element, number and bounds as v's. */
+const dsl_value *dsl_array_like(dsl *cx, const dsl_value *v, ir_ref x, int rank,
+                                dsl_axis *const *axis);
+const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi);
+static inline ir_build *dsl_b(dsl *cx) { return cx->region->b; }
+/* The array's node where nodes are made now: captured, if it was made outside. */
+ir_ref dsl_ref(dsl *cx, const dsl_value *v);
+const ir_type *dsl_type(const dsl_value *v);
+ir_dtype dsl_dtype(const dsl_value *v);
+static inline ir_dim dsl_extent(const dsl_value *v, int i) { return dsl_type(v)->dim[i]; }
+/* Axes in memory that are visible, in order; how many. */
+int dsl_visible(const dsl_value *v, int *out);
+/* Where v has this axis; -1: nowhere. */
+int dsl_find(const dsl_value *v, const dsl_axis *a);
+dsl_axis *dsl_axis_new(dsl *cx, const char *name, ir_dim extent);
+bool dsl_has_axis(const dsl_axes *l, const dsl_axis *a);
+void dsl_add_axis(dsl_axes *l, dsl_axis *a);
+void dsl_add_carried(dsl_axes *l, const dsl_value *v);
+/* Are the extents known to be equal? */
+static inline bool dsl_same(ir_dim a, ir_dim b) { return dim_same(a, b); }
+/* Is a <= b for certain? */
+bool dsl_at_most(dsl *cx, ir_dim a, ir_dim b);
+ir_dtype dsl_elem_dtype(dsl *cx, dsl_elem e);
+
+/* ---- numbers become arrays, elements agree (convert.c) */
+
+/* A number, truth or list as an array; an array itself; else poison, with a message. */
+const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at);
+/* v with this element: numbers take it, others must have it.  `what` names v in messages. */
+const dsl_value *dsl_as(dsl *cx, const dsl_value *v, dsl_elem elem, ir_loc at, const char *what);
+const dsl_value *dsl_cast(dsl *cx, const dsl_value *v, dsl_elem elem);
+/* n values with one element. */
+bool dsl_agree(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what);
+/* A number that a real is wanted from: false if it is no number. */
+bool dsl_number(dsl *cx, const dsl_value *v, double *out);
+bool dsl_dim(dsl *cx, const dsl_value *v, ir_dim *out);
+
+/* ---- axes (axes.c) */
+
+/* Arrays with the same axes in the same order; visible shapes must be equal, or none. */
+bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what);
+/* v with exactly these axes in this order; null stands for the next visible one.  Those
+ * that v lacks are repeated. */
+const dsl_value *dsl_arrange(dsl *cx, const dsl_value *v, dsl_axis *const *axis,
+                             const ir_dim *extent, int rank);
+/* The carried axes `l` become visible, in this order and in front of the visible ones.
+ * Those that v lacks are repeated. */
+const dsl_value *dsl_show(dsl *cx, const dsl_value *v, const dsl_axes *l);
+/* The first n visible axes are carried as these. */
+const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int n);
+/* v where axes of extent `from`, which is known to be `to`, have that. */
+const dsl_value *dsl_with_extent(dsl *cx, const dsl_value *v, ir_dim from, ir_dim to);
+/* Without the axes, reduced. */
+const dsl_value *dsl_reduce(dsl *cx, const dsl_value *v, ir_redop op, const dsl_axes *over);
+/* The same over visible axes: all, or the last one. */
+const dsl_value *dsl_reduce_visible(dsl *cx, const dsl_value *v, ir_redop op);
+
+/* ---- scalar functions (scalar.c) */
+
+const dsl_value *dsl_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at);
+const dsl_value *dsl_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b, ir_loc at);
+const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl_value *b,
+                             ir_loc at, const char *what);
+const dsl_value *dsl_select(dsl *cx, const dsl_value *c, const dsl_value *a, const dsl_value *b,
+                            ir_loc at);
+
+/* ---- names (scope.c) */
+
+dsl_var *dsl_find_var(const dsl_scope *s, const char *name);
+dsl_var *dsl_define(dsl *cx, dsl_scope *s, const char *name, const dsl_value *v, ir_loc at);
+dsl_var *dsl_define_index(dsl *cx, dsl_scope *s, const char *name, dsl_axis *a, ir_loc at);
+dsl_var *dsl_define_cell(dsl *cx, dsl_scope *s, dsl_cell *cell);
+/* What a name means; poison, with a message, if nothing. */
+const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at);
+const dsl_value *dsl_var_value(dsl *cx, const dsl_var *v);
+dsl_scope *dsl_scope_new(dsl *cx, dsl_scope *parent);
+
+/* ---- expressions (expr.c) */
+
+const dsl_value *dsl_eval(dsl *cx, const ast_expr *e);
+/* An expression of a statement: the extents of its indices are found first. */
+const dsl_value *dsl_eval_top(dsl *cx, const ast_expr *e);
+/* An extent or a number of rounds: a whole number. */
+bool dsl_eval_dim(dsl *cx, const ast_expr *e, ir_dim *out, const char *what);
+/* Is it made of configuration and extents only? */
+bool dsl_is_static(dsl *cx, const ast_expr *e);
+const dsl_value *dsl_index_value(dsl *cx, dsl_axis *a);
+
+/* ---- subscripts (subscript.c, affine.c, range.c) */
+
+/* c + sum of coef * index. */
+typedef struct dsl_affine {
+    ir_dim constant;
+    int n;
+    struct { dsl_axis *axis; ir_dim coef; } term[8];
+} dsl_affine;
+/* Is it an affine position?  Silent: what it is not is evaluated. */
+bool dsl_affine_of(dsl *cx, const ast_expr *e, dsl_affine *out);
+/* Least and most, where all extents are known. */
+void dsl_affine_range(dsl *cx, const dsl_affine *f, ir_dim *lo, ir_dim *hi);
+
+/* A factor of a product: an array whose axes may be read in windows.  form[i].n > 1
+ * where axis i in memory is at such a position; axis[i] is then null. */
+typedef struct dsl_view {
+    const dsl_value *v;
+    dsl_affine form[IR_MAX_RANK];
+} dsl_view;
+/* Evaluates; windows stay windows, anything else has none. */
+bool dsl_view_of(dsl *cx, const ast_expr *e, dsl_view *out);
+const dsl_value *dsl_view_plain(dsl *cx, const dsl_view *w);
+/* Takes axis `at` in memory apart, if its position r * i + j tiles it; else false. */
+bool dsl_view_split(dsl *cx, dsl_view *w, int at);
+/* Orders the terms of r * i + j so that each axis lies in the one before; the number of
+ * elements.  False if they leave gaps or overlap. */
+bool dsl_tile(dsl *cx, dsl_affine *f, ir_dim *total);
+const dsl_value *dsl_subscript(dsl *cx, const ast_expr *e);
+/* The position on each of n axes; null: all of it.  False if there are too many. */
+bool dsl_positions(const ast_exprs *p, int n, const ast_expr **out);
+/* Elements of x at integer positions: index[k] on axis[k] in memory, for k < n. */
+const dsl_value *dsl_gather(dsl *cx, const dsl_value *x, const int *axis,
+                            const dsl_value *const *index, int n, ir_loc at);
+/* Finds extents for the indices in an expression, and for those of a definition's places. */
+void dsl_find_ranges(dsl *cx, const ast_expr *e, const ast_exprs *places, dsl_ranges *out);
+/* The axis of an index introduced by sum[..] or for. */
+dsl_axis *dsl_range_axis(dsl *cx, const ast_index *i);
+
+/* ---- sums (reduce.c, contract.c, window.c) */
+
+const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e);
+/* The sum of the product of factors over axes. */
+const dsl_value *dsl_contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *over);
+/* The reduction of windows; null if it is none. */
+const dsl_value *dsl_reduce_window(dsl *cx, const dsl_view *x, ir_redop op, const dsl_axes *over);
+/* The convolution of two factors; null if it is none. */
+const dsl_value *dsl_convolve(dsl *cx, const dsl_view *x, const dsl_view *w, const dsl_axes *over);
+/* y[p * stride + i] += ..: a convolution with gaps; null if it is none. */
+const dsl_value *dsl_spread(dsl *cx, const ast_expr *body, const dsl_affine *place, int n);
+
+/* ---- types and calls (type.c, call.c, instance.c) */
+
+/* v as the type has it: its names are bound in the scope, its `..` carried as `rows`, which
+ * get new axes if they are none yet. */
+typedef struct dsl_rows {
+    dsl_axes axes;
+    bool set;
+    ir_loc at;
+} dsl_rows;
+const dsl_value *dsl_bind_type(dsl *cx, const ast_type *t, const dsl_value *v, dsl_scope *s,
+                               dsl_rows *rows, const char *what, ir_loc at);
+/* v as a result or definition of this type, whose names are known. */
+const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v,
+                               const dsl_rows *rows, const char *what, ir_loc at);
+/* The extents of a type without `..`; its rank, -1 after an error. */
+/* A default in the shape of its type, as far as that is known. */
+const dsl_value *dsl_fill_default(dsl *cx, const ast_type *t, const dsl_value *v,
+                                  const dsl_rows *rows, const char *what, ir_loc at);
+int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out);
+dsl_elem dsl_type_elem(const ast_type *t);
+ir_dtype dsl_type_dtype(dsl *cx, const ast_type *t);
+
+const dsl_value *dsl_call(dsl *cx, const ast_expr *e);
+/* f applied to data. */
+const dsl_value *dsl_apply(dsl *cx, const dsl_value *f, const dsl_value **arg, uint32_t n,
+                           ir_loc at);
+const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e);
+/* f bound to a name. */
+const dsl_value *dsl_bind_name(dsl *cx, const dsl_value *f, const char *name);
+dsl_use *dsl_use_new(dsl *cx, ir_loc at);
+const dsl_value *dsl_with_use(dsl *cx, const dsl_value *f, ir_loc at);
+const char *dsl_use_path(dsl *cx, const dsl_function *f);
+const char *dsl_net_path(dsl *cx, const dsl_template *t);
+dsl_block *dsl_block_new(dsl *cx, const char *path);
+
+/* ---- parameters and states (memory.c) */
+
+void dsl_declare(dsl *cx, const ast_decls *l, bool trainable, ir_loc at);
+const dsl_value *dsl_read(dsl *cx, dsl_cell *c);
+void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at);
+/* Gives the cell a value that fits it, and notes it in every region between here and where
+ * it lives. */
+void dsl_set_cell(dsl *cx, dsl_cell *c, const dsl_value *v);
+dsl_written *dsl_find_written(dsl_region *r, const dsl_cell *c);
+dsl_memory *dsl_memory_find(dsl *cx, const char *path);
+
+/* ---- paths and nets as values (params.c) */
+
+/* base.part: a result, a parameter, an item of a file. */
+const dsl_value *dsl_member(dsl *cx, const ast_expr *e);
+/* Is it a value for each parameter, as a net is? */
+bool dsl_is_params(const dsl_value *v);
+const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at);
+const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
+                                   ir_loc at);
+/* The sum of all elements of all parameters. */
+const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at);
+/* The gradient of y by a value, or by each parameter of a net. */
+const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at);
+/* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
+dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
+
+/* ---- statements (stmt.c, define.c, scan.c, branch.c) */
+
+/* The value of a block whose statements are evaluated in a scope of their own. */
+const dsl_value *dsl_run(dsl *cx, const ast_block *b);
+/* The same in the scope that is open: what it defines stays. */
+const dsl_value *dsl_run_here(dsl *cx, const ast_block *b);
+const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last);
+const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s);
+/* y[places] += v of the statement: what falls on one place is added. */
+const dsl_value *dsl_accumulate(dsl *cx, const ast_stmt *s, const ast_target *t,
+                                const dsl_value *v);
+/* base with v at the places, which need not be all of it. */
+const dsl_value *dsl_place(dsl *cx, const ast_target *t, const dsl_value *base,
+                           const dsl_value *v);
+/* a <- e of nets: all parameters.  False if the target is no net. */
+bool dsl_update_net(dsl *cx, const ast_stmt *s);
+const dsl_value *dsl_eval_for(dsl *cx, const ast_expr *e);
+void dsl_scan_stmt(dsl *cx, const ast_stmt *s);
+void dsl_while_stmt(dsl *cx, const ast_stmt *s);
+void dsl_repeat_stmt(dsl *cx, const ast_stmt *s);
+const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last);
+
+/* ---- chance (draw.c) */
+
+/* A draw of this type, or of what the distribution's arguments have. */
+const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at);
+
+/* ---- built in (builtin.c) */
+
+void dsl_add_builtins(dsl *cx);
+/* A function of the table with its configuration and data. */
+const dsl_value *dsl_call_builtin(dsl *cx, const dsl_function *f, const dsl_value **arg,
+                                  uint32_t n, ir_loc at);
+/* The place of a named argument; -1: it has none. */
+int dsl_builtin_position(const struct dsl_builtin *b, const char *name);
+int dsl_builtin_configs(const struct dsl_builtin *b);
+/* Is it a number of numbers? */
+bool dsl_builtin_static(const struct dsl_builtin *b);
+
+/* ---- files and entries (file.c, entry.c) */
+
+/* Reads the items of a file, and of those it imports. */
+dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
+void dsl_import_onnx(dsl *cx, dsl_file *f, const ast_item *item, ast_word name);
+/* Opens a function of the module; nodes are made in it until dsl_end, which records the
+ * states that were written. */
+void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);
+void dsl_end(dsl *cx, dsl_making *k);
+/* The frame of what nothing calls. */
+dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
+/* The results of the body of a function whose parameters are bound. */
+const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *rows);
+
+#endif

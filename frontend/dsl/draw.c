@@ -1,0 +1,291 @@
+/* frontend/dsl/draw.c - chance.
+ *
+ * A draw's bits are Philox blocks: the key is the entry's seed with the hash of the place -
+ * the chain of instances and calls, and where in its body the draw stands - and the counter
+ * holds the element, the rounds of the loops around it, and the step.  So bits do not
+ * depend on threads, tiles, the order of evaluation or on other draws. */
+#include "check.h"
+
+/* ---- bits ------------------------------------------------------------------- */
+
+static dsl_region *outermost(dsl *cx)
+{
+    dsl_region *r = cx->region;
+
+    while (r->outer)
+        r = r->outer;
+    return r;
+}
+
+/* The entry's seed, an input that it gets with its first draw. */
+static ir_ref seed(dsl *cx)
+{
+    dsl_region *r = outermost(cx);
+    dsl_value v = {.kind = DSL_TENSOR};
+
+    if (cx->seed == IR_NONE)
+        cx->seed = ir_input(r->b, "seed", type_scalar(&cx->m->types, DT_I64));
+    v.tensor.ref = cx->seed;
+    v.tensor.home = r;
+    return dsl_ref(cx, &v);
+}
+
+static ir_ref key_word(dsl *cx, ir_ref s, uint32_t hash)
+{
+    ir_build *b = dsl_b(cx);
+    ir_dim one = {1};
+    ir_ref word = ir_2(b, OP_XOR, ir_cast(b, s, DT_U32), ir_int(b, DT_U32, hash));
+
+    return ir_reshape(b, word, &one, 1);
+}
+
+static ir_ref key(dsl *cx, uint64_t place)
+{
+    ir_build *b = dsl_b(cx);
+    ir_ref s = seed(cx), high = ir_2(b, OP_SHR, s, ir_int(b, DT_I64, 32));
+    ir_ref word[2] = {key_word(cx, s, (uint32_t)place),
+                      key_word(cx, high, (uint32_t)(place >> 32))};
+
+    return ir_concat(b, word, 2, 0);
+}
+
+/* The rounds of the loops around, and the step, as one number. */
+static ir_ref rounds(dsl *cx)
+{
+    ir_build *b = dsl_b(cx);
+    ir_ref n = ir_int(b, DT_I64, 0), by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
+
+    for (dsl_region *r = cx->region; r; r = r->outer) {
+        const dsl_value *round = r->round;
+        if (round)
+            n = ir_2(b, OP_ADD, ir_2(b, OP_MUL, n, by),
+                     ir_2(b, OP_ADD, dsl_ref(cx, round), ir_int(b, DT_I64, 1)));
+    }
+    return n;
+}
+
+static ir_ref words(dsl *cx, uint64_t place, const ir_dim *shape, int rank)
+{
+    ir_build *b = dsl_b(cx);
+    ir_dim one = {1};
+    ir_ref counter[2] = {ir_int(b, DT_U64, 0), ir_cast(b, rounds(cx), DT_U64)};
+
+    for (int i = 0; i < 2; i++)
+        counter[i] = ir_reshape(b, counter[i], &one, 1);
+    ir_ref in[2] = {key(cx, place), ir_concat(b, counter, 2, 0)};
+    ir_attr a = {.RNG = {.shape = {rank, shape}}};
+    return ir_make(b, OP_RNG, in, 2, &a);
+}
+
+/* ---- shapes ----------------------------------------------------------------- */
+
+/* The axes of a draw: carried ones, then visible ones. */
+typedef struct drawn {
+    int rank;
+    dsl_axis *axis[IR_MAX_RANK];
+    ir_dim extent[IR_MAX_RANK];
+} drawn;
+
+static bool add_axis(dsl *cx, drawn *s, dsl_axis *a, ir_dim extent)
+{
+    for (int i = 0; a && i < s->rank; i++)
+        if (s->axis[i] == a)
+            return true;
+    if (s->rank == IR_MAX_RANK)
+        return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK), false;
+    s->axis[s->rank] = a;
+    s->extent[s->rank++] = extent;
+    return true;
+}
+
+static bool add_carried(dsl *cx, drawn *s, const dsl_value *v)
+{
+    for (int i = 0; v && dsl_is_tensor(v) && i < v->tensor.rank; i++)
+        if (v->tensor.axis[i] && !add_axis(cx, s, v->tensor.axis[i], v->tensor.axis[i]->extent))
+            return false;
+    return true;
+}
+
+static bool add_typed(dsl *cx, drawn *s, const ast_type *t)
+{
+    ir_dim extent[IR_MAX_RANK];
+    bool rest = t->extents.len && t->extents.at[0]->kind == AST_REST;
+
+    for (int i = 0; rest && i < cx->frame->carried.n; i++) {
+        dsl_axis *a = cx->frame->carried.at[i];
+        if (!add_axis(cx, s, a, a->extent))
+            return false;
+    }
+    int n = dsl_type_extents(cx, t, extent);
+    for (int i = 0; i < n; i++)
+        if (!add_axis(cx, s, NULL, extent[i]))
+            return false;
+    return n >= 0;
+}
+
+/* The visible axes of the arguments, but for the last `without`. */
+static bool add_visible(dsl *cx, drawn *s, const dsl_value *v, int without)
+{
+    int visible[IR_MAX_RANK], n = v ? dsl_visible(v, visible) - without : 0;
+
+    for (int i = 0; i < n; i++)
+        if (!add_axis(cx, s, NULL, dsl_extent(v, visible[i])))
+            return false;
+    return true;
+}
+
+static bool shape_of(dsl *cx, const ast_type *t, const dsl_value *how, drawn *s)
+{
+    bool categorical = how->draw.how == DSL_CATEGORICAL;
+    int skip[IR_MAX_RANK];
+
+    *s = (drawn){0};
+    for (int i = 0; i < cx->draw_along.n; i++)
+        if (!add_axis(cx, s, cx->draw_along.at[i], cx->draw_along.at[i]->extent))
+            return false;
+    if (!add_carried(cx, s, how->draw.a) || !add_carried(cx, s, how->draw.b))
+        return false;
+    if (t)
+        return add_typed(cx, s, t);
+    const dsl_value *wide = dsl_visible(how->draw.a, skip) || !how->draw.b ? how->draw.a
+                                                                           : how->draw.b;
+    return add_visible(cx, s, wide, categorical);
+}
+
+/* ---- distributions ---------------------------------------------------------- */
+
+static const dsl_value *as_drawn(dsl *cx, const drawn *s, ir_ref x, dsl_elem elem)
+{
+    return dsl_array(cx, x, elem, s->rank, s->axis);
+}
+
+/* A real in (0, 1), from the upper bits of a word. */
+static ir_ref unit(dsl *cx, ir_ref word)
+{
+    ir_build *b = dsl_b(cx);
+    int drop = cx->real == DT_F64 ? 0 : 9;
+    double scale = 1.0 / (double)((uint64_t)1 << (32 - drop));
+    const ir_type *t = word == IR_NONE ? NULL : ir_type_of(b->fn, word);
+
+    if (!t)
+        return IR_NONE;
+    if (drop)
+        word = ir_2(b, OP_SHR, word, ir_splat(b, t, drop));
+    ir_ref x = ir_cast(b, word, cx->real);
+    const ir_type *r = ir_type_of(b->fn, x);
+    x = ir_2(b, OP_ADD, x, ir_splat(b, r, 0.5));
+    return ir_2(b, OP_MUL, x, ir_splat(b, r, scale));
+}
+
+static const dsl_value *uniform01(dsl *cx, uint64_t place, const drawn *s)
+{
+    return as_drawn(cx, s, unit(cx, words(cx, place, s->extent, s->rank)), DSL_REAL);
+}
+
+/* Box and Muller: sqrt(-2 log u) cos(2 pi v). */
+static const dsl_value *normal01(dsl *cx, uint64_t place, const drawn *s)
+{
+    ir_loc at = cx->at;
+    const dsl_value *u = uniform01(cx, place, s), *v = uniform01(cx, hash_mix(place, 1), s);
+    const dsl_value *r = dsl_unary(cx, OP_LOG, u, at);
+
+    r = dsl_unary(cx, OP_SQRT, dsl_binary(cx, AST_MUL, r, dsl_int(cx, -2), at), at);
+    v = dsl_binary(cx, AST_MUL, v, dsl_fraction(cx, 6.283185307179586), at);
+    return dsl_binary(cx, AST_MUL, r, dsl_unary(cx, OP_COS, v, at), at);
+}
+
+/* Gumbel: the argmax of logits - log(-log(u)). */
+static const dsl_value *categorical(dsl *cx, uint64_t place, const drawn *s,
+                                    const dsl_value *logits)
+{
+    int visible[IR_MAX_RANK], n = dsl_visible(logits, visible);
+    drawn wide = *s;
+    ir_loc at = cx->at;
+
+    if (!n || !add_axis(cx, &wide, NULL, dsl_extent(logits, visible[n - 1])))
+        return dsl_wrong(cx, at, "categorical takes logits along the last axis");
+    const dsl_value *u = uniform01(cx, place, &wide);
+    for (int i = 0; i < 2; i++)
+        u = dsl_unary(cx, OP_NEG, dsl_unary(cx, OP_LOG, u, at), at);
+    const dsl_value *f = dsl_lookup(cx, ast_name(&cx->pool, "argmax", 6), at);
+    const dsl_value *x = dsl_binary(cx, AST_ADD, logits, u, at);
+    return dsl_apply(cx, f, &x, 1, at);
+}
+
+/* (word * n) >> 32, below n. */
+static const dsl_value *below(dsl *cx, uint64_t place, const drawn *s, const dsl_value *n)
+{
+    ir_build *b = dsl_b(cx);
+    ir_loc at = cx->at;
+    const dsl_value *most = dsl_as(cx, n, DSL_INT, at, "index");
+    ir_ref w = ir_cast(b, words(cx, place, s->extent, s->rank), DT_I64);
+    const dsl_value *x = as_drawn(cx, s, w, DSL_INT);
+
+    if (dsl_bad(most) || dsl_bad(x))
+        return &dsl_poison;
+    x = dsl_binary(cx, AST_MUL, x, most, at);
+    if (dsl_bad(x))
+        return x;
+    ir_ref r = ir_2(b, OP_SHR, dsl_ref(cx, x), ir_splat(b, dsl_type(x), 32));
+    x = dsl_array(cx, r, DSL_INT, x->tensor.rank, x->tensor.axis);
+    if (!most->tensor.bounded)
+        return x;
+    return dsl_bounded(cx, x, dim_int(cx->dims, 0),
+                       dim_sub(cx->dims, most->tensor.hi, dim_int(cx->dims, 1)));
+}
+
+static const dsl_value *sample(dsl *cx, uint64_t place, const drawn *s, const dsl_value *how)
+{
+    const dsl_value *a = how->draw.a, *b = how->draw.b, *x;
+    ir_loc at = cx->at;
+
+    switch (how->draw.how) {
+    case DSL_NORMAL:
+        x = dsl_binary(cx, AST_MUL, normal01(cx, place, s), b, at);
+        return dsl_binary(cx, AST_ADD, x, a, at);
+    case DSL_UNIFORM:
+        x = dsl_binary(cx, AST_MUL, uniform01(cx, place, s), dsl_binary(cx, AST_SUB, b, a, at), at);
+        return dsl_binary(cx, AST_ADD, x, a, at);
+    case DSL_BERNOULLI: return dsl_binary(cx, AST_LT, uniform01(cx, place, s), a, at);
+    case DSL_CATEGORICAL: return categorical(cx, place, s, a);
+    default: return below(cx, place, s, a);
+    }
+}
+
+/* Where the draw stands. */
+static uint64_t place_of(dsl *cx, ir_loc at)
+{
+    uint64_t h = hash_mix(cx->frame->place, ((uint64_t)at.line << 20) + at.col);
+    const char *path = cx->frame->block ? cx->frame->block->path : NULL;
+
+    for (const dsl_rounds *r = cx->rounds; r; r = r->outer)
+        h = hash_mix(h, r->round);
+    return path ? hash_bytes(path, strlen(path), h) : h;
+}
+
+/* A function that is not applied: its value at standard normal noise. */
+static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f, ir_loc at)
+{
+    const dsl_value zero = {.kind = DSL_NUMBER, .number = {.whole = true}};
+    const dsl_value noise = {.kind = DSL_DRAW, .draw = {DSL_NORMAL, &zero, dsl_int(cx, 1), NULL}};
+    const dsl_value *z = dsl_draw(cx, t, &noise, at);
+
+    return dsl_bad(z) ? z : dsl_apply(cx, f, &z, 1, at);
+}
+
+const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at)
+{
+    drawn s;
+
+    if (dsl_bad(how))
+        return how;
+    if (dsl_is_function(how))
+        return of_noise(cx, t, how, at);
+    if (how->kind != DSL_DRAW)
+        return dsl_wrong(cx, at, "right of ~ stands a distribution, this is %s",
+                         dsl_describe(cx, how));
+    if (!shape_of(cx, t, how, &s))
+        return &dsl_poison;
+    const dsl_value *x = sample(cx, place_of(cx, at), &s, how);
+    return dsl_bad(x) || !t ? x : dsl_fill_type(cx, t, x, NULL, "the draw", at);
+}

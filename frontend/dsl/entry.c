@@ -1,0 +1,314 @@
+/* frontend/dsl/entry.c - a program becomes a module: its nets and entries, and `init`. */
+#include <errno.h>
+
+#include "check.h"
+#include "prelude.h"
+
+/* ---- inputs ----------------------------------------------------------------- */
+
+/* Names of an extent that mean nothing yet are known when it runs. */
+static void new_symbols(dsl *cx, const ast_expr *e)
+{
+    if (e->kind == AST_NAME && strcmp(e->name, "_") && !dsl_find_var(cx->scope, e->name)) {
+        ir_dim d = dim_symbol_new(cx->dims, e->name, 0, INT64_MAX);
+        dsl_define(cx, cx->scope, e->name, dsl_whole(cx, d), e->at);
+    } else if (e->kind == AST_BINARY) {
+        new_symbols(cx, e->binary.left);
+        new_symbols(cx, e->binary.right);
+    } else if (e->kind == AST_UNARY)
+        new_symbols(cx, e->unary.x);
+}
+
+static bool has_rows(const ast_type *t)
+{
+    return t && t->extents.len && t->extents.at[0]->kind == AST_REST;
+}
+
+/* An int without a bound is a number in the body: it may be an extent. */
+static const dsl_value *number_input(dsl *cx, const ast_param *p)
+{
+    ir_build *b = dsl_b(cx);
+    ir_ref x = ir_input(b, p->name.text, type_scalar(&cx->m->types, DT_I64));
+    ir_dim d = ir_bind(b, x, p->name.text);
+
+    return dsl_whole(cx, d);
+}
+
+/* Labels and words are below their bound, or the run ends. */
+static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *name)
+{
+    ir_loc at = cx->at;
+    const dsl_value *low = dsl_binary(cx, AST_LE, dsl_int(cx, 0), v, at);
+    const dsl_value *high = dsl_binary(cx, AST_LT, v, dsl_whole(cx, below), at);
+    const dsl_value *ok = dsl_binary(cx, AST_AND, low, high, at);
+    dsl_axes all = {0};
+
+    if (dsl_bad(ok))
+        return;
+    dsl_add_carried(&all, ok);
+    ok = dsl_reduce_visible(cx, dsl_reduce(cx, ok, RED_AND, &all), RED_AND);
+    ir_check(dsl_b(cx), dsl_ref(cx, ok),
+             arena_printf(&cx->m->mem, "%s: an index is not below its bound", name));
+}
+
+static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows)
+{
+    const ast_type *t = p->type;
+    ir_dim extent[IR_MAX_RANK], below;
+    dsl_axis *axis[IR_MAX_RANK] = {NULL};
+    int first = has_rows(t), n = 0;
+
+    if (t && t->bound)
+        new_symbols(cx, t->bound);
+    for (uint32_t i = (uint32_t)first; t && i < t->extents.len; i++)
+        new_symbols(cx, t->extents.at[i]);
+    if (first) {
+        if (!rows->set)
+            dsl_add_axis(&rows->axes,
+                         dsl_axis_new(cx, "..", dim_symbol_new(cx->dims, "N", 0, INT64_MAX)));
+        rows->set = true;
+        axis[0] = rows->axes.at[0];
+        extent[0] = axis[0]->extent;
+    }
+    n = t ? dsl_type_extents(cx, t, extent + first) : 0;
+    if (n < 0)
+        return &dsl_poison;
+    const ir_type *type =
+        type_tensor(&cx->m->types, t ? dsl_type_dtype(cx, t) : cx->real, n + first, extent);
+    ir_ref x = ir_input(dsl_b(cx), p->name.text, type);
+    const dsl_value *v = dsl_array(cx, x, t ? dsl_type_elem(t) : DSL_REAL, n + first, axis);
+    if (!t || !t->bound)
+        return v;
+    if (!dsl_eval_dim(cx, t->bound, &below, "the bound of an index"))
+        return &dsl_poison;
+    check_input(cx, v, below, p->name.text);
+    return dsl_bounded(cx, v, dim_int(cx->dims, 0), dim_sub(cx->dims, below, dim_int(cx->dims, 1)));
+}
+
+static bool read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows)
+{
+    for (uint32_t i = 0; i < l->len; i++) {
+        const ast_param *p = &l->at[i];
+        const ast_type *t = p->type;
+        bool number = t && t->elem == AST_ELEM_INT && !t->bound && !t->extents.len;
+        const dsl_value *v = number ? number_input(cx, p) : array_input(cx, p, rows);
+        if (dsl_bad(v))
+            return false;
+        dsl_define(cx, cx->scope, p->name.text, v, p->name.at);
+        dsl_add_carried(&cx->frame->carried, v);
+    }
+    return true;
+}
+
+/* ---- functions of the module ------------------------------------------------ */
+
+void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry)
+{
+    k->fn = entry ? ir_fn_new(cx->m, name, true) : ir_fn_region(cx->m, name);
+    ir_build_init(&k->b, cx->m, k->fn, cx->d);
+    k->b.checks = true;
+    k->region = (dsl_region){.b = &k->b};
+    k->outer = cx->region;
+    cx->region = &k->region;
+    cx->seed = IR_NONE;
+    for (uint32_t i = 0; i < cx->memory.len; i++)
+        cx->memory.at[i]->cell.now = NULL;
+}
+
+void dsl_end(dsl *cx, dsl_making *k)
+{
+    for (uint32_t i = 0; i < k->region.written.len; i++) {
+        dsl_cell *c = k->region.written.at[i].cell;
+        if (c->memory && !diag_failed(cx->d))
+            ir_update_state(&k->b, c->memory->state, dsl_ref(cx, c->now));
+    }
+    vec_free(&k->region.written);
+    ir_build_free(&k->b);
+    cx->region = k->outer;
+}
+
+/* The frame of an entry, net or block that nothing calls. */
+dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t)
+{
+    dsl_frame *f = arena_new(cx->mem, dsl_frame);
+    bool net = t->item->kind == AST_ITEM_NET;
+
+    f->of = t;
+    f->parameters = net;
+    f->block = dsl_block_new(cx, net ? dsl_net_path(cx, t) : NULL);
+    f->place = hash_bytes(t->name, strlen(t->name), 0);
+    f->called = t->item->at;
+    return f;
+}
+
+static const char *result_name(const ast_results *r, uint32_t i, uint32_t n, arena *mem)
+{
+    if (i < r->len && r->at[i].name.text)
+        return r->at[i].name.text;
+    return n == 1 ? "y" : arena_printf(mem, "y%u", i);
+}
+
+static void give_results(dsl *cx, const dsl_template *t, const dsl_value *v)
+{
+    uint32_t n = v->kind == DSL_RESULTS ? v->list.n : 1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const dsl_value *x = dsl_as_array(cx, n > 1 ? v->list.at[i] : v, t->item->at);
+        if (!dsl_bad(x))
+            ir_result(dsl_b(cx), result_name(&t->item->callable.results, i, n, &cx->m->mem),
+                      dsl_ref(cx, x));
+    }
+}
+
+static bool is_typed(const ast_item *item)
+{
+    for (uint32_t i = 0; i < item->callable.params.len; i++)
+        if (!item->callable.params.at[i].type && !item->callable.params.at[i].value)
+            return false;
+    return true;
+}
+
+static void make_entry(dsl *cx, const dsl_template *t)
+{
+    dsl_making k;
+    dsl_rows rows = {0};
+    dsl_scope *outer = cx->scope;
+    dsl_frame *frame = cx->frame;
+
+    if (t->item->kind == AST_ITEM_NET && !is_typed(t->item))
+        return;                 /* it has a type only where it is called */
+    dsl_begin(cx, &k, t->name, true);
+    cx->frame = dsl_outer_frame(cx, t);
+    cx->scope = dsl_scope_new(cx, t->file->scope);
+    cx->at = t->item->at;
+    if (read_inputs(cx, &t->item->callable.params, &rows)) {
+        const dsl_value *v = dsl_body_value(cx, t, &rows);
+        if (!dsl_bad(v) && v->kind != DSL_NOTHING)
+            give_results(cx, t, v);
+    }
+    dsl_end(cx, &k);
+    cx->frame = frame;
+    cx->scope = outer;
+}
+
+/* ---- init ------------------------------------------------------------------- */
+
+/* The first value of a parameter or state, evaluated where it was declared. */
+static const dsl_value *first_value(dsl *cx, const dsl_memory *m)
+{
+    const ast_decl *d = m->decl;
+    ast_type none = {.elem = AST_ELEM_REAL};
+    const dsl_value *v;
+
+    cx->frame = m->frame;
+    cx->scope = m->scope;
+    v = dsl_eval_top(cx, d->value);
+    if (d->op == AST_DRAW)
+        return dsl_draw(cx, d->type ? d->type : &none, v, d->name.at);
+    if (dsl_bad(v) || !d->type)
+        return v;
+    return dsl_fill_type(cx, d->type, v, NULL, d->name.text, d->name.at);
+}
+
+static void make_init(dsl *cx)
+{
+    dsl_making k;
+    dsl_scope *outer = cx->scope;
+    dsl_frame *frame = cx->frame;
+
+    dsl_begin(cx, &k, "init", true);
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
+        dsl_memory *m = cx->memory.at[i];
+        bool updated = m->updated;
+        cx->at = m->decl->name.at;
+        dsl_write(cx, &m->cell, first_value(cx, m), m->decl->name.at);
+        m->updated = updated;
+    }
+    dsl_end(cx, &k);
+    cx->frame = frame;
+    cx->scope = outer;
+}
+
+/* ---- programs --------------------------------------------------------------- */
+
+static bool is_exported(const ast_item *item)
+{
+    return item->kind == AST_ITEM_NET || item->kind == AST_ITEM_ENTRY;
+}
+
+static void make_entries(dsl *cx, dsl_file *f)
+{
+    dsl_scope own = *f->scope;
+
+    own.parent = NULL;
+    for (uint32_t i = 0; i < f->program->items.len; i++) {
+        const ast_item *item = f->program->items.at[i];
+        const dsl_var *v = item->name.text ? dsl_find_var(&own, item->name.text) : NULL;
+        if (v && v->value && v->value->kind == DSL_FUNCTION &&
+            (is_exported(item) || item->kind == AST_ITEM_NET_OF))
+            make_entry(cx, v->value->function.of);
+    }
+    if (cx->memory.len && !diag_failed(cx->d))
+        make_init(cx);
+}
+
+static char *read_source(const char *path, diag *d)
+{
+    FILE *f = fopen(path, "rb");
+    text t = {0};
+    char buffer[4096];
+    size_t n;
+
+    if (!f) {
+        diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+        return NULL;
+    }
+    while ((n = fread(buffer, 1, sizeof buffer, f)) > 0)
+        text_addn(&t, buffer, n);
+    fclose(f);
+    char *copy = arena_strndup(&d->mem, t.at ? t.at : "", t.len);
+    text_free(&t);
+    return copy;
+}
+
+/* What evaluation needs: a builder even where nothing is built, and a frame. */
+static void check_program(dsl *cx, const char *path, const char *source)
+{
+    dsl_making scratch;
+    dsl_template top = {.name = "the file", .item = &(ast_item){.kind = AST_ITEM_FN}};
+    dsl_frame frame = {.of = &top};
+
+    cx->frame = &frame;
+    cx->scope = &cx->builtins;
+    dsl_begin(cx, &scratch, "scratch", false);
+    dsl_add_builtins(cx);
+    for (int i = 0; i < PRELUDE_FILES; i++)
+        cx->prelude_end = dsl_open(cx, prelude[i].name, prelude[i].text, true)->place;
+    dsl_file *f = dsl_open(cx, path, source, false);
+    top.file = f;
+    if (!diag_failed(cx->d))
+        make_entries(cx, f);
+    dsl_end(cx, &scratch);
+}
+
+ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
+{
+    char *source = read_source(path, d);
+    dsl cx = {.d = d, .o = o, .real = o && o->real ? o->real : DT_F32, .seed = IR_NONE};
+
+    if (!source)
+        return NULL;
+    cx.m = ir_module_new(d);
+    cx.mem = &cx.m->mem;
+    cx.dims = &cx.m->dims;
+    check_program(&cx, path, source);
+    bool ok = !diag_failed(d);
+    vec_free(&cx.memory);
+    vec_free(&cx.file);
+    vec_free(&cx.open);
+    ast_pool_free(&cx.pool);
+    if (ok)
+        return cx.m;
+    ir_module_free(cx.m);
+    return NULL;
+}

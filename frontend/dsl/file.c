@@ -1,0 +1,255 @@
+/* frontend/dsl/file.c - the items of a file, and what files import. */
+#include <errno.h>
+
+#include "check.h"
+
+/* ---- functions -------------------------------------------------------------- */
+
+static dsl_template *template_new(dsl *cx, dsl_file *f, const ast_item *item, const char *name)
+{
+    dsl_template *t = arena_new(cx->mem, dsl_template);
+    dsl_value *v = arena_new(cx->mem, dsl_value);
+
+    *t = (dsl_template){.name = name, .item = item, .file = f, .value = v};
+    v->kind = DSL_FUNCTION;
+    v->function.of = t;
+    return t;
+}
+
+static bool is_taken(dsl *cx, dsl_file *f, ast_word name)
+{
+    dsl_scope own = *f->scope;
+
+    own.parent = NULL;
+    const dsl_var *v = dsl_find_var(&own, name.text);
+    if (v)
+        dsl_wrong(cx, name.at, "%s is named already, at line %u", name.text, v->at.line);
+    return v;
+}
+
+static void add_callable(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    if (!is_taken(cx, f, item->name))
+        dsl_define(cx, f->scope, item->name.text,
+                   template_new(cx, f, item, item->name.text)->value, item->at);
+}
+
+static bool is_callable(const ast_item *i)
+{
+    return i->kind >= AST_ITEM_FN && i->kind <= AST_ITEM_LOAD;
+}
+
+/* net a = b: b's body under the name of a. */
+static void add_net_of(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    const ast_path *p = &item->net_of.base;
+    const dsl_var *v = p->len == 1 ? dsl_find_var(f->scope, p->at[0].text) : NULL;
+
+    if (is_taken(cx, f, item->name))
+        return;
+    if (!v || !v->value || v->value->kind != DSL_FUNCTION ||
+        v->value->function.of->item->kind != AST_ITEM_NET) {
+        dsl_wrong(cx, item->at, "%s is no net", p->at[0].text);
+        return;
+    }
+    const dsl_template *base = v->value->function.of;
+    dsl_template *t = template_new(cx, base->file, base->item, item->name.text);
+    t->base = base;
+    t->hooks = item->net_of.hooks.len ? item : NULL;
+    dsl_define(cx, f->scope, item->name.text, t->value, item->at);
+}
+
+/* ---- numbers ---------------------------------------------------------------- */
+
+static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    const import_options *o = cx->o ? cx->o->import : NULL;
+
+    for (uint32_t i = 0; i < item->dims.len; i++) {
+        ast_word w = item->dims.at[i];
+        ir_dim d = {0};
+        bool given = false;
+        for (int k = 0; o && k < o->dims; k++)
+            if (!strcmp(o->dim_name[k], w.text)) {
+                d = dim_int(cx->dims, o->dim_value[k]);
+                given = true;
+            }
+        if (!given) {
+            d = dim_symbol_new(cx->dims, w.text, 1, INT64_MAX);
+            vec_push(&cx->open, (dsl_open_dim){w, d});
+        }
+        if (!is_taken(cx, f, w))
+            dsl_define(cx, f->scope, w.text, dsl_whole(cx, d), w.at);
+    }
+}
+
+/* The text of --set as an expression; null after an error. */
+static const ast_expr *setting(dsl *cx, const char *name)
+{
+    for (int i = 0; cx->o && i < cx->o->sets; i++) {
+        const dsl_setting *s = &cx->o->set[i];
+        if (strcmp(s->name, name))
+            continue;
+        const char *source = arena_printf(cx->mem, "config %s = %s\n", s->name, s->value);
+        uint32_t place = diag_source(cx->d, arena_printf(cx->mem, "--set %s", s->name), source);
+        ast_program *p = ast_parse(&cx->pool, source, place, cx->d);
+        if (p->items.len == 1 && p->items.at[0]->kind == AST_ITEM_CONFIG)
+            return p->items.at[0]->decls.at[0].value;
+    }
+    return NULL;
+}
+
+static void add_configs(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    for (uint32_t i = 0; i < item->decls.len; i++) {
+        const ast_decl *d = &item->decls.at[i];
+        const ast_expr *e = f->prelude ? NULL : setting(cx, d->name.text);
+        const dsl_value *v = dsl_eval(cx, e ? e : d->value);
+        if (dsl_is_tensor(v))
+            v = dsl_wrong(cx, d->name.at, "a configuration is known when compiling, this is %s",
+                          dsl_describe(cx, v));
+        if (!is_taken(cx, f, d->name))
+            dsl_define(cx, f->scope, d->name.text, v, d->name.at);
+    }
+}
+
+/* ---- imports ---------------------------------------------------------------- */
+
+static const char *folder_of(dsl *cx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? arena_strndup(cx->mem, path, (size_t)(slash - path + 1)) : "";
+}
+
+static char *read_text(dsl *cx, const char *path, ir_loc at)
+{
+    FILE *f = fopen(path, "rb");
+    text t = {0};
+    char buffer[4096];
+    size_t n;
+
+    if (!f) {
+        dsl_wrong(cx, at, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    while ((n = fread(buffer, 1, sizeof buffer, f)) > 0)
+        text_addn(&t, buffer, n);
+    fclose(f);
+    char *copy = arena_strndup(cx->mem, t.at ? t.at : "", t.len);
+    text_free(&t);
+    return copy;
+}
+
+/* "blocks" of "nets/blocks.ingot". */
+static const char *stem(dsl *cx, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    size_t n = dot ? (size_t)(dot - name) : strlen(name);
+
+    return ast_name(&cx->pool, arena_strndup(cx->mem, name, n), n);
+}
+
+static dsl_file *imported(dsl *cx, const dsl_file *by, ast_word file)
+{
+    const char *path = *file.text == '/' ? file.text
+                                         : arena_printf(cx->mem, "%s%s", by->folder, file.text);
+
+    for (uint32_t i = 0; i < cx->file.len; i++)
+        if (!strcmp(cx->file.at[i]->path, path)) {
+            if (cx->file.at[i]->open)
+                return dsl_wrong(cx, file.at, "%s imports itself", path), NULL;
+            return cx->file.at[i];
+        }
+    char *source = read_text(cx, path, file.at);
+    return source ? dsl_open(cx, path, source, false) : NULL;
+}
+
+static void import_names(dsl *cx, dsl_file *f, const dsl_file *from, const ast_words *l)
+{
+    dsl_scope own = *from->scope;
+
+    own.parent = NULL;
+    for (uint32_t i = 0; i < l->len; i++) {
+        const dsl_var *v = dsl_find_var(&own, l->at[i].text);
+        if (!v)
+            dsl_wrong(cx, l->at[i].at, "%s has no %s", from->path, l->at[i].text);
+        else if (!is_taken(cx, f, l->at[i])) {
+            dsl_var *x = dsl_define(cx, f->scope, v->name, v->value, l->at[i].at);
+            x->cell = v->cell;
+        }
+    }
+}
+
+static void add_import(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    ast_word name = item->import.alias;
+
+    if (!name.text)
+        name = (ast_word){item->at, stem(cx, item->import.file.text)};
+    dsl_file *from = imported(cx, f, item->import.file);
+    if (!from)
+        return;
+    if (item->import.names.len) {
+        import_names(cx, f, from, &item->import.names);
+        return;
+    }
+    dsl_value *v = arena_new(cx->mem, dsl_value);
+    v->kind = DSL_MODULE;
+    v->module = from;
+    if (!is_taken(cx, f, name))
+        dsl_define(cx, f->scope, name.text, v, name.at);
+}
+
+/* ---- a file ----------------------------------------------------------------- */
+
+typedef void add_item(dsl *cx, dsl_file *f, const ast_item *item);
+
+static void add_all(dsl *cx, dsl_file *f, ast_item_kind kind, add_item *add)
+{
+    for (uint32_t i = 0; i < f->program->items.len; i++)
+        if (f->program->items.at[i]->kind == kind)
+            add(cx, f, f->program->items.at[i]);
+}
+
+static void add_states(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    (void)f;
+    dsl_declare(cx, &item->decls, false, item->at);
+}
+
+static void add_items(dsl *cx, dsl_file *f)
+{
+    dsl_scope *outer = cx->scope;
+
+    cx->scope = f->scope;
+    add_all(cx, f, AST_ITEM_IMPORT, add_import);
+    for (uint32_t i = 0; i < f->program->items.len; i++)
+        if (is_callable(f->program->items.at[i]))
+            add_callable(cx, f, f->program->items.at[i]);
+    add_all(cx, f, AST_ITEM_NET_OF, add_net_of);
+    add_all(cx, f, AST_ITEM_DIM, add_dims);
+    add_all(cx, f, AST_ITEM_CONFIG, add_configs);
+    add_all(cx, f, AST_ITEM_STATE, add_states);
+    cx->scope = outer;
+}
+
+dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude)
+{
+    dsl_file *f = arena_new(cx->mem, dsl_file);
+
+    f->path = arena_strdup(cx->mem, path);
+    f->folder = folder_of(cx, path);
+    f->place = diag_source(cx->d, path, source);
+    f->prelude = prelude;
+    f->scope = prelude ? &cx->prelude : dsl_scope_new(cx, &cx->prelude);
+    f->scope->file = true;
+    f->scope->parent = prelude ? &cx->builtins : &cx->prelude;
+    f->open = true;
+    vec_push(&cx->file, f);
+    f->program = ast_parse(&cx->pool, source, f->place, cx->d);
+    add_items(cx, f);
+    f->open = false;
+    return f;
+}

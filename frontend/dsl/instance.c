@@ -1,0 +1,78 @@
+/* frontend/dsl/instance.c - layers in use, and the paths of their parameters.
+ *
+ * A layer lies under the block that it is used in, by the name it is bound to, else by its
+ * kind and its number among its kind, in the order of application: mlp.dense2.w. */
+#include <ctype.h>
+
+#include "check.h"
+
+dsl_block *dsl_block_new(dsl *cx, const char *path)
+{
+    dsl_block *b = arena_new(cx->mem, dsl_block);
+
+    b->path = path;
+    return b;
+}
+
+dsl_use *dsl_use_new(dsl *cx, ir_loc at)
+{
+    dsl_use *u = arena_new(cx->mem, dsl_use);
+
+    u->home = cx->frame->block;
+    u->in_loop = cx->frame->loops > 0;
+    u->at = at;
+    return u;
+}
+
+/* f as used in one place: a function that is in use already is that one. */
+const dsl_value *dsl_with_use(dsl *cx, const dsl_value *f, ir_loc at)
+{
+    if (f->kind != DSL_FUNCTION || f->function.use || !f->function.of->item)
+        return f;
+    dsl_value *v = arena_copy(cx->mem, f, sizeof *f);
+    v->function.use = dsl_use_new(cx, at);
+    return v;
+}
+
+const dsl_value *dsl_bind_name(dsl *cx, const dsl_value *f, const char *name)
+{
+    if (f->kind != DSL_FUNCTION || !f->function.of->item)
+        return f;
+    const ast_item *item = f->function.of->item;
+    bool ready = f->function.config || !item->callable.configured;
+    if (item->kind != AST_ITEM_LAYER || !ready)
+        return f;
+    const dsl_value *v = dsl_with_use(cx, f, cx->at);
+    if (!v->function.use->path && !v->function.use->name)
+        v->function.use->name = name;
+    return v;
+}
+
+/* "dense2": the next of its kind in the block. */
+static const char *numbered(dsl *cx, dsl_block *b, const char *kind)
+{
+    uint32_t id = names_add(&b->kinds, kind);
+    size_t n = strlen(kind);
+
+    if (id >= b->count.len)
+        vec_resize(&b->count, id + 1);
+    return arena_printf(cx->mem, "%s%s%u", kind, isdigit((unsigned char)kind[n - 1]) ? "_" : "",
+                        ++b->count.at[id]);
+}
+
+const char *dsl_use_path(dsl *cx, const dsl_function *f)
+{
+    dsl_use *u = f->use;
+
+    if (u->path || !u->home || !u->home->path || u->in_loop)
+        return u->path;
+    const char *own = u->name ? u->name : numbered(cx, u->home, f->of->name);
+    u->path = arena_printf(cx->mem, "%s.%s", u->home->path, own);
+    return u->path;
+}
+
+const char *dsl_net_path(dsl *cx, const dsl_template *t)
+{
+    return t->file->prefix && *t->file->prefix
+               ? arena_printf(cx->mem, "%s.%s", t->file->prefix, t->name) : t->name;
+}

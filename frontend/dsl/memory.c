@@ -1,0 +1,260 @@
+/* frontend/dsl/memory.c - parameters and states of the module, and what `<-` does to them. */
+#include "check.h"
+
+dsl_memory *dsl_memory_find(dsl *cx, const char *path)
+{
+    for (uint32_t i = 0; i < cx->memory.len; i++)
+        if (!strcmp(cx->memory.at[i]->path, path))
+            return cx->memory.at[i];
+    return NULL;
+}
+
+/* ---- types ------------------------------------------------------------------ */
+
+/* The type of a declaration without one: a real, or a list's. */
+static const ir_type *type_of_value(dsl *cx, const ast_decl *d)
+{
+    const dsl_value *v = dsl_eval_top(cx, d->value);
+    ir_dim n;
+
+    if (dsl_bad(v))
+        return NULL;
+    if (dsl_is_tensor(v))
+        return dsl_type(v);
+    if (v->kind == DSL_TRUTH)
+        return type_scalar(&cx->m->types, DT_BOOL);
+    if (v->kind == DSL_LIST)
+        n = dim_int(cx->dims, v->list.n);
+    return type_tensor(&cx->m->types, cx->real, v->kind == DSL_LIST, &n);
+}
+
+static const ir_type *declared_type(dsl *cx, const ast_decl *d)
+{
+    ir_dim extent[IR_MAX_RANK];
+
+    if (!d->type)
+        return type_of_value(cx, d);
+    int rank = dsl_type_extents(cx, d->type, extent);
+    return rank < 0 ? NULL : type_tensor(&cx->m->types, dsl_type_dtype(cx, d->type), rank, extent);
+}
+
+static dsl_elem elem_of(dsl *cx, const ir_type *t)
+{
+    return t->dtype == cx->real ? DSL_REAL : t->dtype == DT_I64 ? DSL_INT
+           : t->dtype == DT_BOOL ? DSL_BOOL : DSL_OTHER;
+}
+
+/* ---- weights that were given ------------------------------------------------ */
+
+static const dsl_weight *weight_of(const dsl *cx, const char *path)
+{
+    for (int i = 0; cx->o && i < cx->o->weights; i++)
+        if (!strcmp(cx->o->weight[i].name, path))
+            return &cx->o->weight[i];
+    return NULL;
+}
+
+static bool weight_fits(dsl *cx, const dsl_weight *w, const ir_type *t)
+{
+    if (w->dtype != t->dtype || w->rank != t->rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_is(cx->dims, t->dim[i], w->dims[i]))
+            return false;
+    return true;
+}
+
+static const char *weight_text(dsl *cx, const dsl_weight *w)
+{
+    text t = {0};
+
+    text_add(&t, "%s[", dt_text(w->dtype));
+    for (int i = 0; i < w->rank; i++)
+        text_add(&t, "%s%lld", i ? ", " : "", (long long)w->dims[i]);
+    text_add(&t, "]");
+    const char *copy = arena_strdup(cx->mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
+static const char *type_text(dsl *cx, const ir_type *type)
+{
+    text t = {0};
+
+    type_print(&cx->m->types, type, &t);
+    const char *copy = arena_strdup(cx->mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
+static void take_weight(dsl *cx, dsl_memory *m)
+{
+    const dsl_weight *w = weight_of(cx, m->path);
+
+    m->weights = IR_NONE;
+    if (!w)
+        return;
+    if (!weight_fits(cx, w, m->type)) {
+        dsl_wrong(cx, m->cell.at, "the weights have %s as %s, the program as %s", m->path,
+                  weight_text(cx, w), type_text(cx, m->type));
+        return;
+    }
+    m->weights = const_bytes(cx->m, m->type, w->data, w->size);
+    cx->m->state.at[m->state].init = m->weights;
+}
+
+/* ---- declaring -------------------------------------------------------------- */
+
+static dsl_scope *snapshot(dsl *cx)
+{
+    return arena_copy(cx->mem, cx->scope, sizeof *cx->scope);
+}
+
+static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, const ir_type *t,
+                              bool trainable)
+{
+    dsl_memory *m = arena_new(cx->mem, dsl_memory);
+
+    m->cell = (dsl_cell){.name = d->name.text, .memory = m, .at = d->name.at};
+    m->path = path;
+    m->decl = d;
+    m->scope = snapshot(cx);
+    m->frame = cx->frame;
+    m->type = t;
+    m->trainable = trainable;
+    m->state = cx->m->state.len;
+    if (d->type && d->type->bound)
+        m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
+    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, trainable});
+    vec_push(&cx->memory, m);
+    take_weight(cx, m);
+    return m;
+}
+
+static const char *path_of(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
+{
+    dsl_block *b = cx->frame->block;
+
+    if (!b)                     /* a file's own state */
+        return d->name.text;
+    if (!b->path) {
+        dsl_wrong(cx, at, "%s live in nets; %s has none: bind the layer outside of loops, in a net",
+                  trainable ? "parameters" : "states of layers", cx->frame->of->name);
+        return NULL;
+    }
+    return arena_printf(cx->mem, "%s.%s", b->path, d->name.text);
+}
+
+static void declare(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
+{
+    const char *path = path_of(cx, d, trainable, at);
+    const ir_type *t = path ? declared_type(cx, d) : NULL;
+    dsl_memory *m = t ? dsl_memory_find(cx, path) : NULL;
+
+    if (!t) {
+        dsl_define(cx, cx->scope, d->name.text, &dsl_poison, at);
+        return;
+    }
+    if (m && m->type != t)
+        dsl_wrong(cx, cx->frame->called, "%s is %s, applied before; here it would be %s", path,
+                  type_text(cx, m->type), type_text(cx, t));
+    if (!m)
+        m = memory_new(cx, path, d, t, trainable);
+    dsl_define_cell(cx, cx->scope, &m->cell);
+}
+
+void dsl_declare(dsl *cx, const ast_decls *l, bool trainable, ir_loc at)
+{
+    for (uint32_t i = 0; i < l->len; i++)
+        declare(cx, &l->at[i], trainable, at);
+}
+
+/* ---- reading and writing ---------------------------------------------------- */
+
+static const dsl_value *memory_value(dsl *cx, const dsl_memory *m)
+{
+    ir_ref x = m->weights != IR_NONE && !m->updated ? ir_const_ref(dsl_b(cx), m->weights)
+                                                   : ir_state_ref(dsl_b(cx), m->state);
+    const dsl_value *v = dsl_array(cx, x, elem_of(cx, m->type), m->type->rank, NULL);
+
+    if (!m->bounded)
+        return v;
+    return dsl_bounded(cx, v, dim_int(cx->dims, 0),
+                       dim_sub(cx->dims, m->below, dim_int(cx->dims, 1)));
+}
+
+const dsl_value *dsl_read(dsl *cx, dsl_cell *c)
+{
+    return c->now ? c->now : memory_value(cx, c->memory);
+}
+
+dsl_written *dsl_find_written(dsl_region *r, const dsl_cell *c)
+{
+    for (uint32_t i = 0; i < r->written.len; i++)
+        if (r->written.at[i].cell == c)
+            return &r->written.at[i];
+    return NULL;
+}
+
+void dsl_set_cell(dsl *cx, dsl_cell *c, const dsl_value *v)
+{
+    for (dsl_region *r = cx->region; r && r != c->home; r = r->outer)
+        if (!dsl_find_written(r, c))
+            vec_push(&r->written, (dsl_written){c, c->now});
+    c->now = v;
+}
+
+static bool fits_memory(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
+{
+    const ir_type *t = c->memory->type;
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (v->tensor.axis[i]) {
+            const char *name = v->tensor.axis[i]->name;
+            dsl_wrong(cx, at, "%s: %s still carried; mean[..] it", c->name,
+                      *name == '.' ? "rows are" : arena_printf(cx->mem, "%s is", name));
+            return false;
+        }
+    if (dsl_type(v) == t)
+        return true;
+    dsl_wrong(cx, at, "%s is %s, what it would become is %s", c->name, type_text(cx, t),
+              dsl_describe(cx, v));
+    return false;
+}
+
+/* A value without visible axes in the shape of the memory. */
+static const dsl_value *spread_over(dsl *cx, const dsl_value *v, const ir_type *t)
+{
+    dsl_axis *none[IR_MAX_RANK] = {NULL};
+
+    if (v->tensor.rank || !t->rank)
+        return v;
+    return dsl_arrange(cx, v, none, t->dim, t->rank);
+}
+
+static const dsl_value *stored(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
+{
+    dsl_elem e = elem_of(cx, c->memory->type);
+
+    v = e == DSL_OTHER ? dsl_as_array(cx, v, at) : dsl_as(cx, v, e, at, c->name);
+    if (dsl_bad(v))
+        return v;
+    v = spread_over(cx, v, c->memory->type);
+    if (dsl_bad(v) || !fits_memory(cx, c, v, at))
+        return &dsl_poison;
+    ir_ref x = ir_1(dsl_b(cx), OP_DETACH, dsl_ref(cx, v));
+    return dsl_array_like(cx, v, x, v->tensor.rank, v->tensor.axis);
+}
+
+void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at)
+{
+    if (dsl_bad(v))
+        return;
+    if (c->memory) {
+        v = stored(cx, c, v, at);
+        if (dsl_bad(v))
+            return;
+        c->memory->updated = true;
+    }
+    dsl_set_cell(cx, c, v);
+}

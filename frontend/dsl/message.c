@@ -1,0 +1,138 @@
+/* frontend/dsl/message.c - what is wrong, and where the user can see it.
+ *
+ * A message stands at the innermost line of the user's own text; what it was found in -
+ * functions of the prelude, layers used from there - follows in three lines at most. */
+#include "check.h"
+#include "nearest.h"
+
+enum { MAX_CHAIN = 3 };
+
+static const dsl_file *file_of(const dsl_frame *f)
+{
+    return f->of ? f->of->file : NULL;
+}
+
+/* Adds "in dense (prelude), used at line 9" for the frames between the fault and where it
+ * is told. */
+static void add_chain(const dsl_frame *f, const dsl_frame *end, text *out)
+{
+    for (int n = 0; f && f != end && n < MAX_CHAIN; f = f->caller, n++)
+        if (f->of && f->caller)
+            text_add(out, "\n    in %s%s, used at line %u", f->of->name,
+                     file_of(f) && file_of(f)->prelude ? " (prelude)" : "", f->called.line);
+}
+
+static bool in_prelude(const dsl *cx, ir_loc at)
+{
+    return at.file && at.file <= cx->prelude_end;
+}
+
+const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
+{
+    text line = {0};
+    va_list ap;
+    const dsl_frame *f = cx->frame;
+
+    va_start(ap, fmt);
+    text_addv(&line, fmt, ap);
+    va_end(ap);
+    while (f && f->caller && in_prelude(cx, at)) {
+        at = f->called;
+        f = f->caller;
+    }
+    if (at.file == cx->told.file && at.line == cx->told.line && at.col == cx->told.col) {
+        text_free(&line);       /* what follows from a fault is none of its own */
+        return &dsl_poison;
+    }
+    cx->told = at;
+    add_chain(cx->frame, f, &line);
+    diag_error(cx->d, at, D_PROGRAM, line.at);
+    text_free(&line);
+    return &dsl_poison;
+}
+
+/* ---- values in words -------------------------------------------------------- */
+
+const char *dsl_dim_text(dsl *cx, ir_dim d)
+{
+    text t = {0};
+
+    dim_print(cx->dims, d, &t);
+    const char *copy = arena_strdup(cx->mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
+static void add_shape(dsl *cx, const dsl_value *v, text *out)
+{
+    int axis[IR_MAX_RANK], n = dsl_visible(v, axis);
+
+    text_add(out, n ? "[" : "");
+    for (int i = 0; i < n; i++) {
+        text_add(out, i ? ", " : "");
+        dim_print(cx->dims, dsl_extent(v, axis[i]), out);
+    }
+    text_add(out, n ? "]" : "");
+}
+
+static void add_array(dsl *cx, const dsl_value *v, text *out)
+{
+    int skip[IR_MAX_RANK], n = dsl_visible(v, skip);
+    const dsl_tensor *t = &v->tensor;
+
+    if (t->elem == DSL_OTHER)
+        text_add(out, "%s", dt_text(dsl_dtype(v)));
+    else if (t->elem == DSL_INT && t->bounded && !t->number) {
+        text_add(out, "int<");
+        dim_print(cx->dims, dim_add(cx->dims, t->hi, dim_int(cx->dims, 1)), out);
+        text_add(out, ">");
+    } else if (t->elem != DSL_REAL || !n)
+        text_add(out, t->number ? "a number" : t->elem == DSL_REAL ? "real"
+                                               : t->elem == DSL_INT ? "int" : "bool");
+    add_shape(cx, v, out);
+}
+
+static void add_value(dsl *cx, const dsl_value *v, text *out)
+{
+    switch (v->kind) {
+    case DSL_NUMBER:
+        if (v->number.whole)
+            dim_print(cx->dims, v->number.dim, out);
+        else
+            text_add(out, "%.9g", v->number.real);
+        break;
+    case DSL_TRUTH: text_add(out, v->truth ? "true" : "false"); break;
+    case DSL_TEXT: text_add(out, "\"%s\"", v->text); break;
+    case DSL_LIST: text_add(out, "a list of %u", v->list.n); break;
+    case DSL_TENSOR: add_array(cx, v, out); break;
+    case DSL_RESULTS: text_add(out, "%u results", v->list.n); break;
+    case DSL_FUNCTION: text_add(out, "%s", v->function.of->name); break;
+    case DSL_PIPE: text_add(out, "a function"); break;
+    case DSL_DRAW: text_add(out, "a distribution"); break;
+    case DSL_PARAMS: text_add(out, "parameters"); break;
+    case DSL_MODULE: text_add(out, "a file"); break;
+    default: text_add(out, "nothing");
+    }
+}
+
+const char *dsl_describe(dsl *cx, const dsl_value *v)
+{
+    text t = {0};
+
+    add_value(cx, v, &t);
+    const char *copy = arena_strdup(cx->mem, t.at ? t.at : "");
+    text_free(&t);
+    return copy;
+}
+
+/* ---- did you mean ----------------------------------------------------------- */
+
+const char *dsl_nearest(dsl *cx, const char *name)
+{
+    nearest s = nearest_to(name);
+
+    for (const dsl_scope *in = cx->scope; in; in = in->parent)
+        for (const dsl_var *v = in->vars; v; v = v->next)
+            nearest_try(&s, v->name);
+    return s.best;
+}

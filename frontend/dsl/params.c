@@ -1,0 +1,282 @@
+/* frontend/dsl/params.c - paths, and nets as values: all their parameters at once. */
+#include "check.h"
+
+/* ---- paths ------------------------------------------------------------------ */
+
+enum { MAX_PARTS = 32 };
+
+/* a.b.c as its root and parts. */
+typedef struct chain {
+    const ast_expr *root;
+    int n;
+    const ast_part *part[MAX_PARTS];
+} chain;
+
+static bool chain_of(dsl *cx, const ast_expr *e, chain *c)
+{
+    c->n = 0;
+    for (; e->kind == AST_MEMBER; e = e->member.base) {
+        if (c->n == MAX_PARTS)
+            return dsl_wrong(cx, e->at, "a path of more than %d parts", MAX_PARTS), false;
+        c->part[c->n++] = &e->member.part;
+    }
+    c->root = e;
+    for (int i = 0; i < c->n / 2; i++) {
+        const ast_part *p = c->part[i];
+        c->part[i] = c->part[c->n - 1 - i];
+        c->part[c->n - 1 - i] = p;
+    }
+    return true;
+}
+
+/* The text of a part: `{i}` is the configuration's i. */
+static const char *part_text(dsl *cx, const ast_part *p)
+{
+    if (p->kind != AST_PART_CONFIG)
+        return p->text;
+    const dsl_value *v = dsl_lookup(cx, p->text, p->at);
+    return dsl_bad(v) ? "?" : dsl_describe(cx, v);
+}
+
+static const char *joined(dsl *cx, const char *root, const ast_part *const *part, int n)
+{
+    for (int i = 0; i < n; i++)
+        root = arena_printf(cx->mem, "%s.%s", root, part_text(cx, part[i]));
+    return root;
+}
+
+/* Under which path a net or layer in use has its parameters; null: it has none yet. */
+static const char *path_of(dsl *cx, const dsl_value *f)
+{
+    if (f->kind != DSL_FUNCTION || !f->function.of->item)
+        return NULL;
+    if (f->function.of->item->kind == AST_ITEM_NET)
+        return dsl_net_path(cx, f->function.of);
+    return f->function.use ? f->function.use->path : NULL;
+}
+
+static const dsl_value *result_named(dsl *cx, const dsl_value *v, const char *name, ir_loc at)
+{
+    for (uint32_t i = 0; i < v->list.n; i++)
+        if (v->list.name && v->list.name[i] && !strcmp(v->list.name[i], name))
+            return v->list.at[i];
+    return dsl_wrong(cx, at, "there is no %s among the %u", name, v->list.n);
+}
+
+static const dsl_value *item_of(dsl *cx, const dsl_value *m, const ast_part *p)
+{
+    dsl_scope own = *m->module->scope;
+
+    own.parent = NULL;
+    const dsl_var *v = dsl_find_var(&own, p->text);
+    return v ? dsl_var_value(cx, v)
+             : dsl_wrong(cx, p->at, "%s has no %s", m->module->path, p->text);
+}
+
+static dsl_memory *memory_at(dsl *cx, const char *path, ir_loc at)
+{
+    dsl_memory *m = dsl_memory_find(cx, path);
+
+    if (!m)
+        dsl_wrong(cx, at, "there is no parameter or state %s; it is there behind the first use of "
+                  "its net", path);
+    return m;
+}
+
+const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
+{
+    chain c;
+
+    if (!chain_of(cx, e, &c))
+        return &dsl_poison;
+    const dsl_value *v = dsl_eval(cx, c.root);
+    for (int i = 0; i < c.n && !dsl_bad(v); i++) {
+        if (v->kind == DSL_MODULE) {
+            v = item_of(cx, v, c.part[i]);
+            continue;
+        }
+        if (v->kind == DSL_RESULTS || v->kind == DSL_PARAMS) {
+            v = result_named(cx, v, part_text(cx, c.part[i]), c.part[i]->at);
+            continue;
+        }
+        const char *path = path_of(cx, v);
+        if (!path)
+            return dsl_wrong(cx, c.part[i]->at, "%s has no .%s", dsl_describe(cx, v),
+                             c.part[i]->text);
+        dsl_memory *m = memory_at(cx, joined(cx, path, c.part + i, c.n - i), c.part[i]->at);
+        return m ? dsl_read(cx, &m->cell) : &dsl_poison;
+    }
+    return v;
+}
+
+dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at)
+{
+    const ast_part *part[MAX_PARTS];
+    int n = (int)path->len;
+
+    if (n > MAX_PARTS)
+        return dsl_wrong(cx, at, "a path of more than %d parts", MAX_PARTS), NULL;
+    for (int i = 0; i < n; i++)
+        part[i] = &path->at[i];
+    const dsl_value *v = dsl_lookup(cx, part[0]->text, at);
+    int from = 1;
+    while (v->kind == DSL_MODULE && from < n)
+        v = item_of(cx, v, part[from++]);
+    const char *root = path_of(cx, v);
+    if (!root && !dsl_bad(v))
+        dsl_wrong(cx, at, "%s has no parameters here", dsl_describe(cx, v));
+    dsl_memory *m = root ? memory_at(cx, joined(cx, root, part + from, n - from), at) : NULL;
+    return m ? &m->cell : NULL;
+}
+
+/* ---- all parameters of a net ------------------------------------------------ */
+
+static bool is_net(const dsl_value *v)
+{
+    return v->kind == DSL_FUNCTION && v->function.of->item &&
+           v->function.of->item->kind == AST_ITEM_NET;
+}
+
+bool dsl_is_params(const dsl_value *v)
+{
+    return v->kind == DSL_PARAMS || is_net(v);
+}
+
+/* The parameters under a path, named without it. */
+static const dsl_value *params_of(dsl *cx, const dsl_value *v, bool trainable)
+{
+    if (!is_net(v))
+        return v;
+    const char *path = dsl_net_path(cx, v->function.of);
+    size_t n = strlen(path);
+    const dsl_value **at = arena_array(cx->mem, const dsl_value *, cx->memory.len + 1);
+    const char **name = arena_array(cx->mem, const char *, cx->memory.len + 1);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
+        dsl_memory *m = cx->memory.at[i];
+        if (strncmp(m->path, path, n) || m->path[n] != '.' || m->trainable != trainable)
+            continue;
+        name[count] = m->path + n + 1;
+        at[count++] = dsl_read(cx, &m->cell);
+    }
+    return dsl_list(cx, DSL_PARAMS, count, at, name);
+}
+
+static const dsl_value *part_of(const dsl_value *v, const char *name)
+{
+    if (v->kind != DSL_PARAMS)
+        return v;
+    for (uint32_t i = 0; i < v->list.n; i++)
+        if (!strcmp(v->list.name[i], name))
+            return v->list.at[i];
+    return NULL;
+}
+
+const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
+{
+    const dsl_value *p = params_of(cx, x, true);
+    const dsl_value **out = arena_array(cx->mem, const dsl_value *, p->list.n + 1);
+
+    for (uint32_t i = 0; i < p->list.n; i++)
+        if (dsl_bad(out[i] = dsl_unary(cx, op, p->list.at[i], at)))
+            return &dsl_poison;
+    return dsl_list(cx, DSL_PARAMS, p->list.n, out, p->list.name);
+}
+
+const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
+                                   ir_loc at)
+{
+    if (dsl_bad(a) || dsl_bad(b))
+        return &dsl_poison;
+    a = params_of(cx, a, true);
+    b = params_of(cx, b, true);
+    const dsl_value *main = a->kind == DSL_PARAMS ? a : b;
+    const dsl_value **out = arena_array(cx->mem, const dsl_value *, main->list.n + 1);
+    for (uint32_t i = 0; i < main->list.n; i++) {
+        const char *name = main->list.name[i];
+        const dsl_value *x = part_of(a, name), *y = part_of(b, name);
+        if (!x || !y)
+            return dsl_wrong(cx, at, "%s is a parameter of one net only", name);
+        if (dsl_bad(out[i] = dsl_binary(cx, op, x, y, at)))
+            return &dsl_poison;
+    }
+    return dsl_list(cx, DSL_PARAMS, main->list.n, out, main->list.name);
+}
+
+const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at)
+{
+    const dsl_value *p = params_of(cx, x, true), *sum = dsl_int(cx, 0);
+
+    for (uint32_t i = 0; i < p->list.n; i++)
+        sum = dsl_binary(cx, AST_ADD, sum, dsl_reduce_visible(cx, p->list.at[i], RED_SUM), at);
+    return sum;
+}
+
+/* Writes every parameter of a net from those of `from`. */
+static void write_all(dsl *cx, const char *path, const dsl_value *from, ir_loc at)
+{
+    for (uint32_t i = 0; i < from->list.n; i++) {
+        dsl_memory *m = memory_at(cx, arena_printf(cx->mem, "%s.%s", path, from->list.name[i]), at);
+        if (m)
+            dsl_write(cx, &m->cell, from->list.at[i], at);
+    }
+}
+
+bool dsl_update_net(dsl *cx, const ast_stmt *s)
+{
+    const ast_target *t = &s->define.targets.at[0];
+    const dsl_var *var = t->path.len == 1 ? dsl_find_var(cx->scope, t->path.at[0].text) : NULL;
+
+    if (!var || !var->value || !is_net(var->value) || t->subscripted)
+        return false;
+    const dsl_value *v = params_of(cx, dsl_eval_top(cx, s->define.value), true);
+    if (dsl_bad(v))
+        return true;
+    if (v->kind != DSL_PARAMS)
+        dsl_wrong(cx, s->at, "a net is changed by a net's parameters, this is %s",
+                  dsl_describe(cx, v));
+    else
+        write_all(cx, dsl_net_path(cx, var->value->function.of), v, s->at);
+    return true;
+}
+
+/* ---- gradients -------------------------------------------------------------- */
+
+/* y as one number: what it carries is summed. */
+static const dsl_value *total(dsl *cx, const dsl_value *y, ir_loc at)
+{
+    dsl_axes all = {0};
+    int visible[IR_MAX_RANK];
+
+    y = dsl_as(cx, y, DSL_REAL, at, "what is differentiated");
+    if (dsl_bad(y))
+        return y;
+    if (dsl_visible(y, visible))
+        return dsl_wrong(cx, at, "grad takes a number, this is %s; sum it", dsl_describe(cx, y));
+    dsl_add_carried(&all, y);
+    return dsl_reduce(cx, y, RED_SUM, &all);
+}
+
+const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
+{
+    const dsl_value *by = params_of(cx, x, true);
+    const dsl_value *const *part = by->kind == DSL_PARAMS ? by->list.at : &by;
+    uint32_t n = by->kind == DSL_PARAMS ? by->list.n : 1;
+    ir_ref *in = arena_array(cx->mem, ir_ref, n + 1);
+    const dsl_value **out = arena_array(cx->mem, const dsl_value *, n);
+
+    y = total(cx, y, at);
+    if (dsl_bad(y) || dsl_bad(x))
+        return &dsl_poison;
+    in[0] = dsl_ref(cx, y);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!dsl_is_tensor(part[i]) || part[i]->tensor.elem != DSL_REAL)
+            return dsl_wrong(cx, at, "grad by %s", dsl_describe(cx, part[i]));
+        in[i + 1] = dsl_ref(cx, part[i]);
+    }
+    ir_ref g = ir_make(dsl_b(cx), OP_GRAD, in, n + 1, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = dsl_array_like(cx, part[i], g == IR_NONE ? g : g + i, part[i]->tensor.rank,
+                                part[i]->tensor.axis);
+    return by->kind == DSL_PARAMS ? dsl_list(cx, DSL_PARAMS, n, out, by->list.name) : out[0];
+}

@@ -1,0 +1,84 @@
+/* frontend/dsl/scope.c - names and what they mean. */
+#include "check.h"
+
+dsl_scope *dsl_scope_new(dsl *cx, dsl_scope *parent)
+{
+    dsl_scope *s = arena_new(cx->mem, dsl_scope);
+
+    s->parent = parent;
+    return s;
+}
+
+dsl_var *dsl_find_var(const dsl_scope *s, const char *name)
+{
+    for (; s; s = s->parent)
+        for (dsl_var *v = s->vars; v; v = v->next)
+            if (v->name == name)
+                return v;
+    return NULL;
+}
+
+static dsl_var *add_var(dsl *cx, dsl_scope *s, const char *name, ir_loc at)
+{
+    dsl_var *v = arena_new(cx->mem, dsl_var);
+
+    v->name = name;
+    v->at = at;
+    v->next = s->vars;
+    s->vars = v;
+    return v;
+}
+
+dsl_var *dsl_define(dsl *cx, dsl_scope *s, const char *name, const dsl_value *v, ir_loc at)
+{
+    dsl_var *x = add_var(cx, s, name, at);
+
+    x->value = v;
+    return x;
+}
+
+dsl_var *dsl_define_index(dsl *cx, dsl_scope *s, const char *name, dsl_axis *a, ir_loc at)
+{
+    dsl_var *x = add_var(cx, s, name, at);
+
+    x->index = a;
+    return x;
+}
+
+dsl_var *dsl_define_cell(dsl *cx, dsl_scope *s, dsl_cell *cell)
+{
+    dsl_var *x = add_var(cx, s, cell->name, cell->at);
+
+    x->cell = cell;
+    return x;
+}
+
+const dsl_value *dsl_index_value(dsl *cx, dsl_axis *a)
+{
+    dsl_value like = {.tensor = {.elem = DSL_INT, .number = true, .bounded = true}};
+
+    if (!a->known)
+        return dsl_wrong(cx, cx->at, "%s has no extent, it never stands alone in a subscript; "
+                         "write %s in 3", a->name, a->name);
+    like.tensor.lo = dim_int(cx->dims, 0);
+    like.tensor.hi = dim_sub(cx->dims, a->extent, dim_int(cx->dims, 1));
+    return dsl_array_like(cx, &like, ir_iota(dsl_b(cx), DT_I64, &a->extent, 1, 0), 1, &a);
+}
+
+const dsl_value *dsl_var_value(dsl *cx, const dsl_var *v)
+{
+    if (v->index)
+        return dsl_index_value(cx, v->index);
+    return v->cell ? dsl_read(cx, v->cell) : v->value;
+}
+
+const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
+{
+    const dsl_var *v = dsl_find_var(cx->scope, name);
+
+    if (v)
+        return dsl_var_value(cx, v);
+    const char *near = dsl_nearest(cx, name);
+    return dsl_wrong(cx, at, near ? "unknown name %s; did you mean %s?" : "unknown name %s", name,
+                     near);
+}

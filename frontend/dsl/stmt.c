@@ -1,0 +1,123 @@
+/* frontend/dsl/stmt.c - statements and blocks. */
+#include "check.h"
+
+/* Several expressions are several results. */
+static const dsl_value *values(dsl *cx, const ast_stmt *s)
+{
+    uint32_t n = s->values.len;
+    const dsl_value **at = arena_array(cx->mem, const dsl_value *, n + 1);
+    const char **name = arena_array(cx->mem, const char *, n + 1);
+
+    if (n == 1)
+        return dsl_eval_top(cx, s->values.at[0]);
+    for (uint32_t i = 0; i < n; i++)
+        if (dsl_bad(at[i] = dsl_eval_top(cx, s->values.at[i])))
+            return &dsl_poison;
+    return dsl_list(cx, DSL_RESULTS, n, at, name);
+}
+
+static void show(dsl *cx, const ast_stmt *s)
+{
+    for (uint32_t i = 0; i < s->values.len; i++)
+        dsl_eval_top(cx, s->values.at[i]);
+}
+
+/* The extents of check N == M; false if it is no such check. */
+static bool equal_extents(dsl *cx, const ast_expr *e, ir_dim *a, ir_dim *b)
+{
+    if (e->kind != AST_BINARY || e->binary.op != AST_EQ || !dsl_is_static(cx, e))
+        return false;
+    return dsl_dim(cx, dsl_eval(cx, e->binary.left), a) &&
+           dsl_dim(cx, dsl_eval(cx, e->binary.right), b) && !dsl_same(*a, *b) &&
+           !dim_differ(cx->dims, *a, *b);
+}
+
+/* One stands for the other from here on: arrays in sight get the other extent. */
+static void equate(dsl *cx, ir_dim a, ir_dim b, const char *message)
+{
+    ir_check_dims(dsl_b(cx), dim_eq(cx->dims, a, b), message);
+    for (dsl_scope *s = cx->scope; s && !s->file; s = s->parent)
+        for (dsl_var *v = s->vars; v; v = v->next)
+            if (v->value)
+                v->value = dsl_with_extent(cx, v->value, a, b);
+}
+
+static void check(dsl *cx, const ast_stmt *s)
+{
+    ir_dim a, b;
+    const char *message = s->check.message ? s->check.message : "a check failed";
+    const dsl_value *v;
+
+    if (equal_extents(cx, s->check.cond, &a, &b)) {
+        equate(cx, b, a, message);
+        return;
+    }
+    v = dsl_eval_top(cx, s->check.cond);
+    if (v->kind == DSL_TRUTH && !v->truth)
+        dsl_wrong(cx, s->at, "%s", message);
+    if (dsl_bad(v) || v->kind == DSL_TRUTH)
+        return;
+    v = dsl_as(cx, v, DSL_BOOL, s->at, "a check");
+    if (dsl_bad(v))
+        return;
+    dsl_axes all = {0};
+    dsl_add_carried(&all, v);
+    v = dsl_reduce_visible(cx, dsl_reduce(cx, v, RED_AND, &all), RED_AND);
+    if (!dsl_bad(v))
+        ir_check(dsl_b(cx), dsl_ref(cx, v), message);
+}
+
+const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
+{
+    const dsl_value *v = &dsl_nothing;
+
+    cx->at = dsl_b(cx)->loc = s->at;
+    switch (s->kind) {
+    case AST_PARAM:
+        if (!cx->frame->parameters)
+            dsl_wrong(cx, s->at, "parameters stand in layers and nets");
+        else
+            dsl_declare(cx, &s->decls, true, s->at);
+        return v;
+    case AST_STATE: dsl_declare(cx, &s->decls, false, s->at); return v;
+    case AST_DEFINE: return dsl_define_stmt(cx, s);
+    case AST_VALUE:
+        if (!last)
+            return dsl_wrong(cx, s->at, "the value of this expression is lost");
+        return values(cx, s);
+    case AST_IF: return dsl_if_stmt(cx, s, last);
+    case AST_SCAN: dsl_scan_stmt(cx, s); return v;
+    case AST_WHILE: dsl_while_stmt(cx, s); return v;
+    case AST_REPEAT: dsl_repeat_stmt(cx, s); return v;
+    case AST_FIT:
+        if (cx->frame->fit)
+            dsl_run(cx, &s->fit);
+        return v;
+    case AST_CHECK: check(cx, s); return v;
+    case AST_SHOW: show(cx, s); return v;
+    case AST_TRACK: return v;           /* of training (train.c) */
+    default: return dsl_wrong(cx, s->at, "this stands in train blocks only");
+    }
+}
+
+const dsl_value *dsl_run_here(dsl *cx, const ast_block *b)
+{
+    const dsl_value *v = &dsl_nothing;
+    bool poison = false;
+
+    for (uint32_t i = 0; i < b->stmts.len; i++) {
+        v = dsl_statement(cx, b->stmts.at[i], i + 1 == b->stmts.len);
+        poison |= dsl_bad(v);
+    }
+    return poison ? &dsl_poison : v;
+}
+
+const dsl_value *dsl_run(dsl *cx, const ast_block *b)
+{
+    dsl_scope *outer = cx->scope;
+
+    cx->scope = dsl_scope_new(cx, outer);
+    const dsl_value *v = dsl_run_here(cx, b);
+    cx->scope = outer;
+    return v;
+}

@@ -1,0 +1,192 @@
+/* frontend/dsl/value.c - making and asking values. */
+#include "check.h"
+
+const dsl_value dsl_poison = {.kind = DSL_POISON}, dsl_nothing = {.kind = DSL_NOTHING};
+
+static dsl_value *new_value(dsl *cx, dsl_kind kind)
+{
+    dsl_value *v = arena_new(cx->mem, dsl_value);
+
+    v->kind = kind;
+    return v;
+}
+
+const dsl_value *dsl_whole(dsl *cx, ir_dim d)
+{
+    dsl_value *v = new_value(cx, DSL_NUMBER);
+
+    v->number.whole = true;
+    v->number.dim = d;
+    return v;
+}
+
+const dsl_value *dsl_int(dsl *cx, int64_t n)
+{
+    return dsl_whole(cx, dim_int(cx->dims, n));
+}
+
+const dsl_value *dsl_fraction(dsl *cx, double r)
+{
+    dsl_value *v = new_value(cx, DSL_NUMBER);
+
+    v->number.real = r;
+    return v;
+}
+
+const dsl_value *dsl_truth(dsl *cx, bool truth)
+{
+    dsl_value *v = new_value(cx, DSL_TRUTH);
+
+    v->truth = truth;
+    return v;
+}
+
+const dsl_value *dsl_text(dsl *cx, const char *s)
+{
+    dsl_value *v = new_value(cx, DSL_TEXT);
+
+    v->text = s;
+    return v;
+}
+
+const dsl_value *dsl_list(dsl *cx, dsl_kind kind, uint32_t n, const dsl_value **at,
+                          const char **name)
+{
+    dsl_value *v = new_value(cx, kind);
+
+    v->list.n = n;
+    v->list.at = at;
+    v->list.name = name;
+    return v;
+}
+
+/* ---- arrays ----------------------------------------------------------------- */
+
+const dsl_value *dsl_array(dsl *cx, ir_ref x, dsl_elem elem, int rank, dsl_axis *const *axis)
+{
+    if (x == IR_NONE)
+        return &dsl_poison;
+    ICE_IF(ir_type_of(dsl_b(cx)->fn, x)->rank != rank, "an array of other rank than its axes");
+    dsl_value *v = new_value(cx, DSL_TENSOR);
+    v->tensor.ref = x;
+    v->tensor.home = cx->region;
+    v->tensor.elem = elem;
+    v->tensor.rank = rank;
+    for (int i = 0; i < rank; i++)
+        v->tensor.axis[i] = axis ? axis[i] : NULL;
+    return v;
+}
+
+const dsl_value *dsl_array_like(dsl *cx, const dsl_value *like, ir_ref x, int rank,
+                                dsl_axis *const *axis)
+{
+    const dsl_value *v = dsl_array(cx, x, like->tensor.elem, rank, axis);
+
+    if (dsl_bad(v))
+        return v;
+    dsl_value *w = new_value(cx, DSL_TENSOR);
+    w->tensor = v->tensor;
+    w->tensor.number = like->tensor.number;
+    w->tensor.bounded = like->tensor.bounded;
+    w->tensor.lo = like->tensor.lo;
+    w->tensor.hi = like->tensor.hi;
+    return w;
+}
+
+const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi)
+{
+    if (!dsl_is_tensor(v))
+        return v;
+    dsl_value *w = new_value(cx, DSL_TENSOR);
+    w->tensor = v->tensor;
+    w->tensor.bounded = true;
+    w->tensor.lo = lo;
+    w->tensor.hi = hi;
+    return w;
+}
+
+/* The node in `region` of what was made in `home`, which is that or around it. */
+static ir_ref ref_in(const dsl_region *region, const dsl_region *home, ir_ref x)
+{
+    if (region == home)
+        return x;
+    ICE_IF(!region->outer, "a value is read outside of the region that made it");
+    ir_ref outer = ref_in(region->outer, home, x);
+    return ir_capture(region->captured, region->side, "v", outer);
+}
+
+ir_ref dsl_ref(dsl *cx, const dsl_value *v)
+{
+    return ref_in(cx->region, v->tensor.home, v->tensor.ref);
+}
+
+const ir_type *dsl_type(const dsl_value *v)
+{
+    return ir_type_of(v->tensor.home->b->fn, v->tensor.ref);
+}
+
+ir_dtype dsl_dtype(const dsl_value *v)
+{
+    return dsl_type(v)->dtype;
+}
+
+ir_dtype dsl_elem_dtype(dsl *cx, dsl_elem e)
+{
+    return e == DSL_REAL ? cx->real : e == DSL_INT ? DT_I64 : DT_BOOL;
+}
+
+int dsl_visible(const dsl_value *v, int *out)
+{
+    int n = 0;
+
+    for (int i = 0; dsl_is_tensor(v) && i < v->tensor.rank; i++)
+        if (!v->tensor.axis[i])
+            out[n++] = i;
+    return n;
+}
+
+int dsl_find(const dsl_value *v, const dsl_axis *a)
+{
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (v->tensor.axis[i] == a)
+            return i;
+    return -1;
+}
+
+/* ---- axes ------------------------------------------------------------------- */
+
+dsl_axis *dsl_axis_new(dsl *cx, const char *name, ir_dim extent)
+{
+    dsl_axis *a = arena_new(cx->mem, dsl_axis);
+
+    a->name = name;
+    a->extent = extent;
+    a->known = true;
+    return a;
+}
+
+bool dsl_has_axis(const dsl_axes *l, const dsl_axis *a)
+{
+    for (int i = 0; i < l->n; i++)
+        if (l->at[i] == a)
+            return true;
+    return false;
+}
+
+void dsl_add_axis(dsl_axes *l, dsl_axis *a)
+{
+    if (a && !dsl_has_axis(l, a) && l->n < IR_MAX_RANK)
+        l->at[l->n++] = a;
+}
+
+void dsl_add_carried(dsl_axes *l, const dsl_value *v)
+{
+    for (int i = 0; dsl_is_tensor(v) && i < v->tensor.rank; i++)
+        dsl_add_axis(l, v->tensor.axis[i]);
+}
+
+bool dsl_at_most(dsl *cx, ir_dim a, ir_dim b)
+{
+    return dim_is(cx->dims, dim_le(cx->dims, a, b), 1) ||
+           dim_lo(cx->dims, dim_sub(cx->dims, b, a)) >= 0;
+}

@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""Programs in the language: values of each construct against NumPy, by both engines.
+
+usage: programs.py INGOT [NAME..]
+
+A case is a program, inputs, and what NumPy says that its entry gives.  Programs of
+tests/programs have no such answer: their entries run with drawn weights, and the engines
+must agree.  Ends with a line `N passed, N failed`.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+ENGINES = 'interpreter', 'compiled'
+
+
+def run(ingot, work, program, entry, engine, inputs, states=None, options=()):
+    """The outputs of an entry by name; a message instead if it fails."""
+    out = work / f'{entry}.{engine}'
+    out.mkdir(exist_ok=True)
+    for old in out.glob('*.npy'):
+        old.unlink()
+    command = [ingot, 'run', program, entry, '--engine', engine, '--output-dir', out, *options]
+    for name, value in inputs.items():
+        np.save(work / f'{name}.npy', value)
+        command += ['--input', f'{name}={work / name}.npy']
+    if states:
+        command += ['--states', states]
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if done.returncode:
+        return done.stdout + done.stderr
+    return {f.stem: np.load(f) for f in out.glob('*.npy')}
+
+
+def close(a, b):
+    if a.shape != b.shape:
+        return f'shape {a.shape}, expected {b.shape}'
+    if np.issubdtype(b.dtype, np.integer) or b.dtype == bool:
+        return None if np.array_equal(a, b) else f'{a}, expected {b}'
+    scale = 1e-5 + 1e-5 * np.max(np.abs(b), initial=0)
+    with np.errstate(invalid='ignore'):
+        worst = np.max(np.where(np.isfinite(b), np.abs(a - b), a != b), initial=0)
+    return None if worst <= scale * 4 else f'off by {worst}'
+
+
+class Cases:
+    def __init__(self):
+        self.all = []
+        self.rng = np.random.default_rng(7)
+
+    def real(self, *shape):
+        return self.rng.standard_normal(shape).astype(np.float32)
+
+    def add(self, name, program, inputs, *expected, entry='f'):
+        self.all.append((name, program, inputs, expected, entry))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def conv(x, w, stride=1, pad=0, dil=1, groups=1):
+    """x[N,C,H,W] by w[O,C/groups,R,S], the plain way."""
+    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    n, c, h, v = x.shape
+    o, k, r, s = w.shape
+    p, q = (h - (r - 1) * dil - 1) // stride + 1, (v - (s - 1) * dil - 1) // stride + 1
+    y = np.zeros((n, o, p, q), np.float32)
+    for g in range(groups):
+        part = slice(g * o // groups, (g + 1) * o // groups)
+        for i in range(r):
+            for j in range(s):
+                block = x[:, g * k:(g + 1) * k, i * dil:i * dil + (p - 1) * stride + 1:stride,
+                          j * dil:j * dil + (q - 1) * stride + 1:stride]
+                y[:, part] += np.einsum('ncpq,oc->nopq', block, w[part, :, i, j])
+    return y
+
+
+def subscript_cases(c):
+    x, w, b = c.real(5, 4), c.real(4, 3), c.real(3)
+    c.add('matrix product', 'entry f(x: [.., 4], w: [4, 3], b: [3]) -> [.., 3] '
+          '{ y[o] = sum[i] x[i] * w[i, o] + b[o] }', dict(x=x, w=w, b=b), x @ w + b)
+    c.add('outer product', 'entry f(x: [N], y: [M]) { z[i, j] = x[i] * y[j] }',
+          dict(x=b, y=x[0]), np.outer(b, x[0]))
+    c.add('transpose', 'entry f(x: [A, B]) { y[j, i] = x[i, j] }', dict(x=x), x.T)
+    c.add('diagonal', 'entry f(x: [3, 3]) { y[i] = x[i, i] }', dict(x=x[:3, :3]), np.diag(x[:3, :3]))
+    c.add('slices', 'entry f(x: [5, 4]) = x[1:4, -2:]', dict(x=x), x[1:4, -2:])
+    c.add('element', 'entry f(x: [5, 4]) = x[-1, 2]', dict(x=x), x[-1, 2])
+    c.add('backwards', 'entry f(x: [5, 4]) { y[i in 5, :] = x[4 - i] }', dict(x=x), x[::-1])
+    c.add('stride', 'entry f(x: [5, 4]) { y[i in 3, :] = x[2 * i] }', dict(x=x), x[::2])
+    c.add('gather', 'entry f(x: [5, 4], i: int<5>[..]) -> [.., 4] = x[i]',
+          dict(x=x, i=np.array([4, 0, 2])), x[[4, 0, 2]])
+    c.add('gather of a row', 'entry f(x: [.., 4], k: int<4>[..]) -> [..] = x[k]',
+          dict(x=x, k=np.array([3, 1, 0, 2, 1])), x[np.arange(5), [3, 1, 0, 2, 1]])
+    c.add('gather in the middle', 'entry f(x: [5, 4], k: int<4>[M]) = x[:, k]',
+          dict(x=x, k=np.array([3, 1])), x[:, [3, 1]])
+    c.add('split', 'entry f(x: [6]) { y[h in 2, e in 3] = x[h * 3 + e] }',
+          dict(x=np.arange(6, dtype=np.float32)), np.arange(6, dtype=np.float32).reshape(2, 3))
+    c.add('join', 'entry f(x: [2, 3]) { y[h * 3 + e] = x[h, e] }',
+          dict(x=x[:2, :3]), x[:2, :3].reshape(6))
+    c.add('join of others', 'entry f(x: [2, 5, 3]) { y[t, h * 3 + e] = x[h, t, e] }',
+          dict(x=c.real(2, 5, 3)), lambda d: d['x'].transpose(1, 0, 2).reshape(5, 6))
+    c.add('whole axes', 'entry f(x: [.., A, B]) { y[j, :] = x[:, j] }', dict(x=c.real(2, 3, 4)),
+          lambda d: d['x'].transpose(0, 2, 1))
+    c.add('for', 'entry f(x: [5, 4], k: int<4>[5]) = x[n, k[n]] for n',
+          dict(x=x, k=np.array([0, 3, 1, 1, 2])), x[np.arange(5), [0, 3, 1, 1, 2]])
+    c.add('index as a number', 'entry f(x: [5, 4]) { y[i, j] = if i > j then x[i, j] else 10 * i + j }',
+          dict(x=x), np.where(np.arange(5)[:, None] > np.arange(4), x,
+                              10 * np.arange(5)[:, None] + np.arange(4)).astype(np.float32))
+    c.add('names taken apart', 'entry f(s: [4]) { a, b, c, d = s;  [d, c * a, b] }', dict(s=x[0]),
+          np.array([x[0, 3], x[0, 2] * x[0, 0], x[0, 1]]))
+    c.add('scatter', 'entry f(x: [5, 4], k: int<3>[5]) { y[k[n], i] += x[n, i];  y }',
+          dict(x=x, k=np.array([0, 2, 2, 0, 2])),
+          lambda d: np.stack([x[[0, 3]].sum(0), 0 * x[0], x[[1, 2, 4]].sum(0)]))
+    c.add('scatter of rows', 'entry f(x: [.., 5], k: int<3>[5]) -> [.., 3] { y[k[n]] += x[n] }',
+          dict(x=x.T.copy(), k=np.array([0, 2, 2, 0, 2])),
+          lambda d: np.stack([x[[0, 3]].sum(0), 0 * x[0], x[[1, 2, 4]].sum(0)]).T)
+    c.add('overlap and add', 'entry f(x: [4, 3]) { y[2 * p + i] += x[p, i];  y }', dict(x=x[:4, :3]),
+          lambda d: sum(np.pad(x[p, :3], (2 * p, 6 - 2 * p)) for p in range(4)))
+
+
+def sum_cases(c):
+    x, y, z = c.real(5, 4), c.real(5, 4), c.real(4, 6)
+    c.add('dot', 'entry f(x: [.., K], y: [.., K]) -> [..] = sum[k] x[k] * y[k]', dict(x=x, y=y),
+          (x * y).sum(1))
+    c.add('three factors', 'entry f(x: [A, K], y: [A, K], z: [K, B]) '
+          '{ r[a, b] = sum[k] x[a, k] * y[a, k] * z[k, b] }', dict(x=x, y=y, z=z), (x * y) @ z)
+    c.add('factor outside', 'entry f(x: [A, K], y: [A], z: [K, B]) '
+          '{ r[a, b] = sum[k] x[a, k] * y[a] * z[k, b] / 2 }', dict(x=x, y=y[:, 0], z=z),
+          x @ z * y[:, :1] / 2)
+    c.add('quotient', 'entry f(x: [A, K], y: [A, K]) { r[a] = sum[k] x[a, k] / (y[a, k]^2 + 1) }',
+          dict(x=x, y=y), (x / (y**2 + 1)).sum(1))
+    c.add('mean of rows', 'entry f(x: [.., K]) -> [K] { m[k] = mean[..] x[k] }', dict(x=x), x.mean(0))
+    c.add('rows counted', 'entry f(x: [.., K]) { n = sum[..] 1;  x / n }', dict(x=x), x / 5)
+    c.add('max', 'entry f(x: [A, K]) { m[k] = max[a] x[a, k] }', dict(x=x), x.max(0))
+    c.add('argmin', 'entry f(x: [A, K]) { m[k] = argmin[a] x[a, k] }', dict(x=x), x.argmin(0))
+    c.add('any', 'entry f(x: [A, K]) { m[a] = any[k] (x[a, k] > 1) }', dict(x=x), (x > 1).any(1))
+    c.add('count', 'entry f(x: [A, K]) { m[a] = sum[k] (x[a, k] > 0) }', dict(x=x), (x > 0).sum(1))
+    c.add('triangle', 'entry f(x: [A, K]) { m[a] = sum[k] (if k <= a then x[a, k] else 0) }',
+          dict(x=x), np.array([x[a, :a + 1].sum() for a in range(5)], np.float32))
+    c.add('window', 'entry f(x: [N]) { y[p] = max[i in 3] x[2 * p + i] }', dict(x=x.reshape(-1)),
+          np.array([x.reshape(-1)[2 * p:2 * p + 3].max() for p in range(9)]))
+    c.add('moving mean', 'entry f(x: [.., 20]) -> [.., 17] { y[p] = mean[i in 4] x[p + i] }',
+          dict(x=c.real(2, 20)), lambda d: np.stack([d['x'][:, p:p + 4].mean(1) for p in range(17)], 1))
+    c.add('filter', 'entry f(x: [.., 20], w: [5]) { y[p] = sum[i] x[p + i] * w[i] }',
+          dict(x=c.real(2, 20), w=c.real(5)),
+          lambda d: np.stack([d['x'][:, p:p + 5] @ d['w'] for p in range(16)], 1))
+    c.add('calls', 'entry f(x: [.., K]) -> [.., K] = softmax(x) + cumsum(x) + sort(x) + real(argmax(x))',
+          dict(x=x), softmax(x) + x.cumsum(1) + np.sort(x, 1) + x.argmax(1)[:, None])
+    c.add('concat', 'entry f(x: [.., T, K], y: [.., S, K]) = concat(x, y)',
+          dict(x=c.real(2, 3, 4), y=c.real(2, 1, 4)), lambda d: np.concatenate([d['x'], d['y']], 1))
+    c.add('concat of features', 'entry f(x: [T, K], y: [T, L]) { z[t, :] = concat(x[t], y[t]) }',
+          dict(x=c.real(3, 4), y=c.real(3, 2)), lambda d: np.concatenate([d['x'], d['y']], 1))
+
+
+def conv_cases(c):
+    for name, kw, extra in [('plain', {}, ''), ('stride', dict(stride=2, pad=1), ', stride = 2'),
+                            ('dilated', dict(dil=2, pad=1), ', dilation = 2'),
+                            ('groups', dict(groups=2, pad=1), ', groups = 2'),
+                            ('depthwise', dict(groups=4, pad=1), ', groups = 4')]:
+        pad = kw.pop('pad', 1)
+        groups = kw.get('groups', 1)
+        c.add(f'convolution {name}', 'fn conv_of(O, size, stride = 1, pad = 1, dilation = 1, groups = 1)'
+              '(x: [.., C, H, W], w: [O, C / groups, size, size]) {\n'
+              '    x = border(pad)(x);  m = O / groups;  n = C / groups\n'
+              '    y[g * m + o, p, q] = sum[c, i, j] x[g * n + c, p * stride + i * dilation, '
+              'q * stride + j * dilation] * w[g * m + o, c, i, j]\n}\n'
+              f'entry f(x: [.., 4, 9, 8], w: [4, 4 / {groups}, 3, 3]) = conv_of(4, 3{extra})(x, w)',
+              dict(x=c.real(2, 4, 9, 8), w=c.real(4, 4 // groups, 3, 3)),
+              lambda d, kw=kw, pad=pad: conv(d['x'], d['w'], pad=pad, **kw))
+    c.add('pools', 'entry f(x: [.., 4, 8, 8]) = concat(max_pool(2)(x), mean_pool(2)(x))',
+          dict(x=c.real(2, 4, 8, 8)), lambda d: np.concatenate(
+              [d['x'].reshape(2, 4, 4, 2, 4, 2).max((3, 5)),
+               d['x'].reshape(2, 4, 4, 2, 4, 2).mean((3, 5))], 1))
+    c.add('padded pool', 'entry f(x: [.., 2, 6, 6]) = max_pool(3, 2, pad = 1)(x)',
+          dict(x=c.real(2, 2, 6, 6)), lambda d: np.stack([np.stack([
+              np.pad(d['x'], ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+              [:, :, 2 * p:2 * p + 3, 2 * q:2 * q + 3].max((2, 3)) for q in range(3)], 2)
+              for p in range(3)], 2))
+    c.add('transposed', 'entry f(x: [.., 3, 4, 4], w: [3, 2, 3, 3]) '
+          '{ y[o, 2 * p + i, 2 * q + j] += sum[c] x[c, p, q] * w[c, o, i, j];  y }',
+          dict(x=c.real(2, 3, 4, 4), w=c.real(3, 2, 3, 3)), lambda d: spread(d['x'], d['w'], 2))
+
+
+def spread(x, w, stride):
+    n, c, h, v = x.shape
+    o, r, s = w.shape[1:]
+    y = np.zeros((n, o, (h - 1) * stride + r, (v - 1) * stride + s), np.float32)
+    for p in range(h):
+        for q in range(v):
+            y[:, :, p * stride:p * stride + r, q * stride:q * stride + s] += np.einsum(
+                'nc,coij->noij', x[:, :, p, q], w)
+    return y
+
+
+def control_cases(c):
+    x = c.real(6, 3)
+    c.add('scan', 'entry f(x: [T, K]) { scan t in T with h: [K] = 0 { h <- 0.5 * h + x[t];  y[t, :] = h };  y }',
+          dict(x=x), lambda d: np.stack([sum(0.5**(t - s) * x[s] for s in range(t + 1)) for t in range(6)]))
+    c.add('scan of rows', 'entry f(x: [.., T]) -> [..] { scan t in T with h = 0 { h <- h + x[t] * t };  h }',
+          dict(x=x), x @ np.arange(3))
+    c.add('scan down', 'entry f(r: [T]) { scan t in T down with g = 0 { g <- r[t] + 0.9 * g;  y[t] = g };  y }',
+          dict(r=x[:, 0]), lambda d: np.array([sum(0.9**(s - t) * x[s, 0] for s in range(t, 6)) for t in range(6)],
+                                              np.float32))
+    c.add('while', 'entry f(x: []) -> [] { while h < 100 with h = x { h <- h * 2 };  h }',
+          dict(x=np.float32(3)), np.float32(192))
+    c.add('while with a limit', 'entry f(x: []) { while h < 100 with h = x limit t in 50 { h <- h * 2;  y[t] = h };  y }',
+          dict(x=np.float32(3)), np.array([6, 12, 24, 48, 96, 192], np.float32))
+    c.add('branch', 'entry f(x: [K]) -> [K] { if sum(x) > 0 { y = x * 2 } else { y = -x };  y }',
+          dict(x=np.abs(x[0])), np.abs(x[0]) * 2)
+    c.add('branch with value', 'entry f(x: [K]) -> [K] { if sum(x) > 0 { x * 2 } else { -x } }',
+          dict(x=-np.abs(x[0])), np.abs(x[0]))
+    c.add('branch in a loop', 'entry f(x: [T]) { scan t in T with h = 0, n = 0 { if x[t] > 0 { h <- h + x[t];  n <- n + 1 } };  [h, n] }',
+          dict(x=x[:, 1]), lambda d: np.array([x[x[:, 1] > 0, 1].sum(), (x[:, 1] > 0).sum()], np.float32))
+    c.add('repeat', 'entry f(x: [K]) { repeat i in 3 { x = x * 2 + i };  x }', dict(x=x[0]), x[0] * 8 + 4)
+    c.add('repeat stacks', 'entry f(x: [K]) { repeat i in 3 { y[i, :] = x * i };  y }', dict(x=x[0]),
+          np.stack([x[0] * i for i in range(3)]))
+    c.add('loop in a loop', 'entry f(x: [A, B]) { scan a in A with s = 0 { scan b in B with s = s { s <- s * 0.5 + x[a, b] };  s <- s };  s }'
+          .replace('scan b in B with s = s { s <- s', 'scan b in B with r = s { r <- r').replace('s <- s };  s }', 's <- r };  s }'),
+          dict(x=x), lambda d: loop_of(x))
+    c.add('state', 'state n: [3] = 0\nentry f(x: [3]) { n <- n + x;  n * 2 }', dict(x=x[0]), x[0] * 2)
+
+
+def loop_of(x):
+    s = 0
+    for v in x.reshape(-1):
+        s = s * 0.5 + v
+    return np.float32(s)
+
+
+def function_cases(c):
+    x = c.real(4, 3, 5)
+    c.add('attention', 'entry f(q: [.., A, K], k: [.., B, K], v: [.., B, E]) = attend(q, k, v)',
+          dict(q=c.real(2, 3, 4), k=c.real(2, 5, 4), v=c.real(2, 5, 6)),
+          lambda d: softmax(d['q'] @ d['k'].transpose(0, 2, 1) / 2) @ d['v'])
+    c.add('causal', 'entry f(q: [A, K], k: [B, K], v: [B, E]) = attend(q, k, v, causal = true)',
+          dict(q=c.real(4, 4), k=c.real(4, 4), v=c.real(4, 6)),
+          lambda d: softmax(np.where(np.tri(4) > 0, d['q'] @ d['k'].T / 2, -np.inf)) @ d['v'])
+    c.add('mapped by subscripts', 'fn norm(x: [K]) -> [K] = x / sqrt(sum(x^2))\n'
+          'entry f(x: [A, B, K]) { y[b, a, :] = norm(x[a, b]) }', dict(x=x),
+          (x / np.sqrt((x**2).sum(-1, keepdims=True))).transpose(1, 0, 2))
+    c.add('mapped by ..', 'fn norm(x: [.., K]) -> [.., K] = x / sqrt(sum(x^2))\nentry f(x: [.., A, B, K]) = norm(x)',
+          dict(x=x[None]), (x / np.sqrt((x**2).sum(-1, keepdims=True)))[None])
+    c.add('solved extent', 'fn pairs(x: [.., 2 * M]) -> [.., M] { y[m] = x[2 * m] + x[2 * m + 1] }\n'
+          'entry f(x: [.., 6]) = pairs(x)', dict(x=x.reshape(10, 6)),
+          x.reshape(10, 3, 2).sum(-1))
+    c.add('recursion', 'fn power(n)(x) = if n == 0 then 1 else x * power(n - 1)(x)\n'
+          'entry f(x: [K]) = power(5)(x)', dict(x=x[0, 0]), x[0, 0]**5)
+    c.add('functions as configuration', 'fn twice(f)(x) = x |> f |> f\nentry f(x: [K]) = x |> twice(tanh)',
+          dict(x=x[0, 0]), np.tanh(np.tanh(x[0, 0])))
+    c.add('cross entropy', 'entry f(x: [.., 5], t: int<5>[..]) = cross_entropy(x, t)',
+          dict(x=x[0], t=np.array([4, 0, 2])),
+          lambda d: -np.log(softmax(x[0])[np.arange(3), [4, 0, 2]]))
+    c.add('gradient', 'entry f(x: [K]) = grad(sum(x^3), x)', dict(x=x[0, 0]), 3 * x[0, 0]**2)
+    c.add('one-hot', 'entry f(x: int<4>[..]) = onehot(x)', dict(x=np.array([2, 0, 3])),
+          np.eye(4, dtype=np.float32)[[2, 0, 3]])
+    c.add('bytes', 'entry f(x: u8[.., 4]) -> u8[.., 4] = u8(real(x) * 2)',
+          dict(x=np.array([[1, 2, 100, 200]], np.uint8)), np.array([[2, 4, 200, 255]], np.uint8))
+    c.add('integers', 'entry f(x: int[K]) -> int[K] = x // 3 + x % 3 * 100',
+          dict(x=np.array([-7, -1, 0, 5])), np.array([-7, -1, 0, 5]) // 3 + np.array([-7, -1, 0, 5]) % 3 * 100)
+    c.add('an int is an extent', 'entry f(n: int) -> [n] { y[i in n] = real(i) * 2;  y }', dict(n=np.int64(4)),
+          np.arange(4, dtype=np.float32) * 2)
+
+
+def check(ingot, work, case):
+    name, source, inputs, expected, entry = case
+    path = work / 'case.ingot'
+    path.write_text(source + '\n')
+    want = expected[0](inputs) if callable(expected[0]) else expected[0]
+    states = None
+    if 'state ' in source:
+        states = work / 'case.st'
+    for engine in ENGINES:
+        if states:
+            states.unlink(missing_ok=True)
+        got = run(ingot, work, path, entry, engine, inputs, states)
+        if isinstance(got, str):
+            return f'{engine}: {got}'
+        fault = close(list(got.values())[0], np.asarray(want))
+        if fault:
+            return f'{engine}: {fault}'
+    return None
+
+
+# Extents for entries of tests/programs, and inputs that are no noise.
+DIMS = {'V': 11, 'W': 9, 'K': 5, 'P': 6}
+
+
+def random_input(rng, line):
+    """%x: f32[N,2] as an array."""
+    kind, _, rest = line.partition('[')
+    dims = [d for d in rest.rstrip(']').split(',') if d]
+    shape = [int(d) if d.isdigit() else 3 for d in dims]
+    if kind.startswith('f'):
+        return rng.standard_normal(shape).astype(kind.replace('f', 'float'))
+    if kind == 'bool':
+        return rng.random(shape) < 0.5
+    return rng.integers(0, 5, shape).astype({'i': 'int', 'u': 'uint'}[kind[0]] + kind[1:])
+
+
+def check_program(ingot, work, program):
+    """Every entry by both engines, with weights that `init` draws."""
+    options = [x for name, v in DIMS.items() for x in ('--dim', f'{name}={v}')]
+    text = subprocess.run([ingot, 'inspect', program, *options], capture_output=True, text=True)
+    if text.returncode:
+        return text.stdout + text.stderr
+    heads = [line for line in text.stdout.splitlines() if line.startswith('entry ')]
+    states = work / 'program.st'
+    states.unlink(missing_ok=True)
+    rng = np.random.default_rng(3)
+    if any(h.startswith('entry init(') for h in heads):
+        seed = {'seed': np.int64(3)} if 'entry init(%seed' in text.stdout else {}
+        got = run(ingot, work, program, 'init', 'compiled', seed, states, options)
+        if isinstance(got, str):
+            return f'init: {got}'
+    for h in heads:
+        name, _, rest = h[6:].partition('(')
+        if name == 'init':
+            continue
+        inputs = {}
+        for part in rest[:rest.index(')')].split(', %') if rest[0] != ')' else []:
+            key, _, kind = part.strip('%').partition(': ')
+            inputs[key.strip('"')] = random_input(rng, kind)
+        results = [run(ingot, work, program, name, e, inputs,
+                       states if states.exists() else None, options) for e in ENGINES]
+        for r in results:
+            if isinstance(r, str):
+                return f'{name}: {r}'
+        for key in results[0]:
+            fault = close(results[1][key], results[0][key])
+            if fault:
+                return f'{name}, {key}: {fault}'
+    return None
+
+
+def main():
+    ingot = str(pathlib.Path(sys.argv[1]).resolve())
+    wanted = sys.argv[2:]
+    cases = Cases()
+    for add in subscript_cases, sum_cases, conv_cases, control_cases, function_cases:
+        add(cases)
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        tests = [(c[0], lambda c=c: check(ingot, work, c)) for c in cases.all]
+        tests += [(p.stem, lambda p=p: check_program(ingot, work, p))
+                  for p in sorted((HERE / 'programs').glob('*.ingot'))
+                  if '.onnx"' not in p.read_text()]
+        for name, test in tests:
+            if wanted and name not in wanted:
+                continue
+            fault = test()
+            passed, failed = passed + (not fault), failed + bool(fault)
+            if fault:
+                print(f'failed: {name}: {fault}')
+    print(f'{passed} passed, {failed} failed')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
