@@ -5,7 +5,8 @@
  * is *told* by an axis whose base grows by more than the width with each step
  * of p, and holds no other variable that is not told yet.  When all variables
  * are told, no two iterations meet.  Quotient and remainder of one number by
- * one divisor count as that number.  All stores to a buffer are taken together:
+ * one divisor count as that number, and q * 4 + r, with r of 0 to 3, as q where all
+ * stores to the buffer have such an index.  All stores to a buffer are taken together:
  * their bases may differ by constants, which widen the range.  A loop over the p-th
  * part of a range, from p * a / n to (p + 1) * a / n, tells p as well.
  *
@@ -172,6 +173,53 @@ static void join_axes(checker *c, store *s)
     }
 }
 
+/* The s of e = q * s + r with r of 0 to s - 1, and q; 0: e is no such sum. */
+static int64_t scale_of(checker *c, lp_expr e, lp_expr *q)
+{
+    lp_expr a[2], by;
+    int64_t s;
+
+    if (!is_op(c->k, e, SC_ADD, &a[0], &a[1]))
+        return 0;
+    for (int i = 0; i < 2; i++) {
+        const lp_node *r = lp_at(c->k, a[!i]);
+        if (is_op(c->k, a[i], SC_MUL, q, &by) && lp_is_int(c->k, by, &s) && r->lo >= 0 && r->hi < s)
+            return s;
+    }
+    return 0;
+}
+
+/* The number by which all stores to first's buffer scale this axis; 0: there is none. */
+static int64_t common_scale(checker *c, const store *first, int axis)
+{
+    lp_expr q;
+    int64_t s = scale_of(c, first->idx[axis], &q);
+
+    for (uint32_t i = 0; s && i < c->store.len; i++) {
+        const store *other = &c->store.at[i];
+        if (other->buf == first->buf && scale_of(c, other->idx[axis], &q) != s)
+            return 0;
+    }
+    return s;
+}
+
+/* Leaves out of the indices of all stores to first's buffer what does not matter. */
+static void simplify(checker *c, const store *first)
+{
+    int rank = c->k->buf.at[first->buf].rank;
+    lp_buf buf = first->buf;
+
+    for (int axis = 0; axis < rank; axis++) {
+        bool scaled = common_scale(c, first, axis) > 0;
+        for (uint32_t i = 0; scaled && i < c->store.len; i++)
+            if (c->store.at[i].buf == buf)
+                scale_of(c, c->store.at[i].idx[axis], &c->store.at[i].idx[axis]);
+    }
+    for (uint32_t i = 0; i < c->store.len; i++)
+        if (c->store.at[i].buf == buf)
+            join_axes(c, &c->store.at[i]);
+}
+
 /* Has variable v of the parallel loop at most one value? */
 static bool is_single(checker *c, uint32_t v)
 {
@@ -228,6 +276,12 @@ static bool cover(checker *c, const store *first, int axis, range *all)
     return true;
 }
 
+/* Is n above 0 wherever v has a value?  So it is if v counts up to n. */
+static bool is_positive(const checker *c, lp_expr n, uint32_t v)
+{
+    return lp_at(c->k, n)->lo >= 1 || (c->par->hi[v] == n && lp_at(c->k, c->par->lo[v])->lo >= 0);
+}
+
 /* The variable v, not told yet, of which the loop of e takes a part: from v * a / n up
  * to (v + 1) * a / n.  No two values of v share one of e.  -1: e is no such loop's. */
 static int part_variable(checker *c, lp_expr e)
@@ -241,7 +295,7 @@ static int part_variable(checker *c, lp_expr e)
     const lp_expr *arg = c->k->arg.at + lp_at(c->k, lo)->arg;
     lp_expr first = arg[0], n = arg[1];
     int v = only_variable(c, lo);
-    if (v < 0 || lp_depends(c->k, n, c->par->var[v]) || lp_at(c->k, n)->lo < 1 ||
+    if (v < 0 || lp_depends(c->k, n, c->par->var[v]) || !is_positive(c, n, (uint32_t)v) ||
         c->par->step[v] != 1 || !lp_linear_in(c->k, first, c->par->var[v], &stride) ||
         lp_at(c->k, stride)->lo < 0)
         return -1;
@@ -288,6 +342,7 @@ static bool buffer_disjoint(checker *c, const store *first)
 {
     int rank = c->k->buf.at[first->buf].rank;
 
+    simplify(c, first);
     c->told = 0;
     for (uint32_t v = 0; v < c->par->nvar; v++)
         c->told |= (uint32_t)is_single(c, v) << v;
@@ -384,7 +439,6 @@ static void see_store(checker *c, const lp_stmt *s, const guard *g)
     if (b->space == LP_ROW || b->space == LP_REG || is_chosen(c, s, g))
         return;
     memcpy(st.idx, s->idx, (size_t)b->rank * sizeof *st.idx);
-    join_axes(c, &st);
     vec_push(&c->store, st);
 }
 
