@@ -304,6 +304,116 @@ static void read_reshape(const ir_module *m, const ir_const *k, uint32_t level, 
     mem_free(below);
 }
 
+/* ---- products with a matrix -------------------------------------------------------- */
+
+/* The dim of the view that moves along the last axis; -1 if none does, -2 if that is not
+ * so simple. */
+static int last_dim(const view *v)
+{
+    int found = -1;
+
+    for (int i = 0; i < v->n; i++)
+        if (v->axis[i] == v->rank - 1 && v->step[i])
+            found = found == -1 ? i : -2;
+    for (int g = 0; g < v->guards && found >= 0; g++)
+        if (v->guard[g].step[found])
+            found = -2;
+    return found;
+}
+
+/* A level whose element [.., p] is the sum over s of matrix[p, s] * below[.., s]. */
+typedef struct product {
+    int64_t rows, columns;
+    float *matrix;
+    float *x;                   /* by s: what is read below */
+} product;
+
+/* Positions [first, first + n) of the view at all elements of the last axis below: those
+ * at s go to x[s * n ..]. */
+static void read_columns(const ir_module *m, const ir_const *k, uint32_t level, const view *v,
+                         int64_t first, int64_t n, const product *p)
+{
+    view *below = mem_alloc(sizeof *below);
+
+    for (int64_t s = 0; s < p->columns; s++) {
+        *below = *v;
+        below->base[v->rank - 1] = s;
+        read_view(m, k, level, below, first, n, (uint8_t *)(p->x + s * n));
+    }
+    mem_free(below);
+}
+
+/* n elements of row `row`, from columns that lie `stride` apart, the first at `at`. */
+static void add_columns(const product *p, int64_t row, int64_t at, int64_t stride, int64_t n,
+                        float *out)
+{
+    enum { AT_ONCE = 64 };
+    double sum[AT_ONCE];
+
+    ICE_IF(row < 0 || row >= p->rows, "row %lld of a matrix", (long long)row);
+    for (int64_t i = 0; i < n; i += AT_ONCE) {
+        int64_t part = min_i64(AT_ONCE, n - i);
+        memset(sum, 0, sizeof sum);
+        for (int64_t s = 0; s < p->columns; s++) {
+            const float *x = p->x + s * stride + at + i;
+            double times = (double)p->matrix[row * p->columns + s];
+            for (int64_t j = 0; j < part; j++)
+                sum[j] += times * (double)x[j];
+        }
+        for (int64_t j = 0; j < part; j++)
+            out[i + j] = (float)sum[j];
+    }
+}
+
+/* What is read below serves all rows of the matrix: the positions behind the dim that
+ * moves along them are a block of it. */
+static void read_blocks(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                        int along, int64_t first, int64_t n, product *p, float *out)
+{
+    int64_t base = v->base[v->rank - 1], step = v->step[along], rows = v->dim[along];
+    int64_t block = 1, seen = -1;
+
+    for (int i = along + 1; i < v->n; i++)
+        block *= v->dim[i];
+    v->step[along] = 0, v->dim[along] = 1;
+    p->x = mem_alloc((size_t)(p->columns * block) * sizeof *p->x);
+    for (int64_t done = 0, run; done < n; done += run) {
+        int64_t at = first + done, outer = at / (block * rows), row = at / block % rows;
+        run = min_i64(block - at % block, n - done);
+        if (outer != seen)
+            read_columns(m, k, level, v, outer * block, block, p);
+        seen = outer;
+        add_columns(p, base + step * row, at % block, block, run, out + done);
+    }
+}
+
+static void read_dot(const ir_module *m, const ir_const *k, uint32_t level, view *v,
+                     int64_t first, int64_t n, uint8_t *out)
+{
+    uint32_t matrix = k->link[level - 1].other;
+    int64_t extent[2], row = v->base[v->rank - 1];
+    float *to = (float *)(void *)out;
+    int along = last_dim(v);
+
+    if (along == -2) {
+        read_slow(m, k, level, v, first, n, out);
+        return;
+    }
+    view_extents(m, m->consts.at[matrix].type, extent);
+    product p = {.rows = extent[0], .columns = extent[1]};
+    p.matrix = mem_alloc((size_t)(p.rows * p.columns) * sizeof *p.matrix);
+    const_read(m, matrix, 0, p.rows * p.columns, p.matrix);
+    if (along >= 0) {
+        read_blocks(m, k, level - 1, v, along, first, n, &p, to);
+    } else {
+        p.x = mem_alloc((size_t)(p.columns * n) * sizeof *p.x);
+        read_columns(m, k, level - 1, v, first, n, &p);
+        add_columns(&p, row, 0, n, n, to);
+    }
+    mem_free(p.x);
+    mem_free(p.matrix);
+}
+
 static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                       int64_t first, int64_t n, uint8_t *out)
 {
@@ -318,6 +428,7 @@ static void read_view(const ir_module *m, const ir_const *k, uint32_t level, vie
         case OP_RESHAPE: read_reshape(m, k, level, v, first, n, out); return;
         case OP_PAD: read_pad(m, k, level, v, first, n, out); return;
         case OP_CAST: read_cast(m, k, level, v, first, n, out); return;
+        case OP_DOT: read_dot(m, k, level, v, first, n, out); return;
         default: read_scalar(m, k, level, v, first, n, out); return;
         }
     }

@@ -108,11 +108,12 @@ typedef enum ir_source {
 } ir_source;
 
 typedef struct ir_link {            /* one movement or elementwise step */
-    uint16_t op;                    /* one that ir_op_links */
+    uint16_t op;                    /* one that ir_op_links; or DOT of f32, of the last axis
+                                     * with that of `other`: [.., 3] by [4, 3] is [.., 4] */
     const union ir_attr *attr;
-    uint32_t other;                 /* constant: the value of a pad, or a scalar function's
-                                     * right side, of the same shape (itself a chain, so
-                                     * broadcast) */
+    uint32_t other;                 /* constant: the value of a pad, a matrix, or a scalar
+                                     * function's right side, of the same shape (itself a
+                                     * chain, so broadcast) */
     const ir_type *type;            /* after the link */
 } ir_link;
 

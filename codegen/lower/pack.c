@@ -54,6 +54,19 @@ int64_t pack_pad(pack *p, int axis, int64_t step)
     return wide;
 }
 
+void pack_dot(pack *p, uint32_t matrix)
+{
+    const ir_type *from = p->m->consts.at[p->id].type;
+    ir_dim shape[IR_MAX_RANK];
+    int32_t last = from->rank - 1, one = 1;
+
+    memcpy(shape, from->dim, (size_t)last * sizeof *shape);
+    shape[last] = p->m->consts.at[matrix].type->dim[0];
+    const ir_attr a = {.DOT = {.sum_a = {1, &last}, .sum_b = {1, &one},
+                               .acc = DT_F32}};
+    link(p, OP_DOT, &a, matrix, from->rank, shape);
+}
+
 void pack_first(pack *p, ir_ints axes)
 {
     const ir_type *from = p->m->consts.at[p->id].type;

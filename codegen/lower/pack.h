@@ -23,6 +23,8 @@ void pack_reshape(pack *p, const int64_t *extent, int rank);
 /* Adds zeros behind the last element along `axis`, up to a multiple of `step`, and
  * gives the extent that the axis has then. */
 int64_t pack_pad(pack *p, int axis, int64_t step);
+/* Element [.., i] is the sum over j of matrix[i, j] times what was [.., j]: all are f32. */
+void pack_dot(pack *p, uint32_t matrix);
 /* Keeps the first position alone along these axes. */
 void pack_first(pack *p, ir_ints axes);
 

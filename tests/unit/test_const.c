@@ -153,6 +153,24 @@ static void add_some(chain *c)
     link_op(c, rand() % 2 ? OP_ADD : OP_MUL, v, NULL);
 }
 
+/* Adds, along the last axis, up to two elements for each of three. */
+static void dot_some(chain *c)
+{
+    static const int32_t one = 1;
+    int32_t last = type_now(c)->rank - 1;
+    int64_t n = extent(c, last);
+    float matrix[3 * 256] = {0};
+    ir_dim dim[2] = {{3}, dim_int(&c->m->dims, n)};
+
+    if (type_now(c)->dtype != DT_F32 || n > 256)
+        return;
+    for (int i = 0; i < 3; i++)
+        matrix[i * n + rand() % n] = matrix[i * n + rand() % n] = 1;
+    uint32_t m = const_copy_val(c->m, type_tensor(&c->m->types, DT_F32, 2, dim), matrix);
+    link_op(c, OP_DOT, m, &(ir_attr){.DOT = {.sum_a = {1, &last}, .sum_b = {1, &one},
+                                             .acc = DT_F32}});
+}
+
 static void compare(chain *c, unsigned seed)
 {
     arena mem = {0};
@@ -181,8 +199,8 @@ static void compare(chain *c, unsigned seed)
 static void run_chain(unsigned seed)
 {
     static void (*const step[])(chain *) = {reshape_some, transpose_some, slice_some, pad_some,
-                                            broadcast_some, cast_some, add_some, reshape_some,
-                                            transpose_some};
+                                            broadcast_some, cast_some, add_some, dot_some,
+                                            reshape_some, transpose_some};
     diag d;
     chain c = {0};
     int16_t data[240];
