@@ -133,15 +133,76 @@ static int32_t choose_ahead(const target *t, const problem *p, const schedule *s
     return s->pack && !p->by_lanes && !waits ? DISTANCE : 0;
 }
 
+/* ---- squares of a convolution ------------------------------------------------------- */
+
+/* Along one axis `square` results of 3 taps read this many elements, as many products as
+ * Winograd's algorithm has for them. */
+static int64_t square_reach(int64_t square)
+{
+    return square + 2;
+}
+
+int64_t schedule_squares(int64_t height, int64_t width, int64_t square)
+{
+    return ((height - 1) / square + 1) * ((width - 1) / square + 1);
+}
+
+/* Cycles of a 3x3 convolution made in squares; 0: summed over its taps.  Multiply-adds
+ * of one vector take a cycle.  Weights, which are read once, come from afar; a square is
+ * moved to where products are made and back for each vector of features and results, at
+ * a few cycles an element. */
+static int64_t square_cost(const problem *p, int lanes, int64_t square)
+{
+    enum { UNKNOWN = 32, TAPS = 9, BYTES_A_CYCLE = 8, MOVES = 8 };
+    int64_t height = counted(p->height, UNKNOWN), width = counted(p->rows, UNKNOWN);
+    int64_t columns = counted(p->columns, UNKNOWN), features = counted(p->features, UNKNOWN);
+    int64_t vectors = (columns - 1) / lanes + 1, reach = square_reach(square);
+    int64_t squares = square ? schedule_squares(height, width, square) : height * width;
+    int64_t products = square ? reach * reach : TAPS;
+    int64_t bytes = products * features * columns * dt_size(p->sums);
+    int64_t moves = square ? squares * products * MOVES * (features / lanes + vectors) : 0;
+
+    return squares * products * features * vectors + moves + bytes / BYTES_A_CYCLE;
+}
+
+/* Larger squares take more weights and round more: they must be worth it. */
+static int32_t choose_square(const problem *p, int lanes)
+{
+    int32_t best = 0;
+
+    for (int32_t square = 2; p->features && square <= 4; square += 2)
+        if (square_cost(p, lanes, square) * 11 / 10 < square_cost(p, lanes, best))
+            best = square;
+    return best;
+}
+
+/* The problem for each of the products, which have a row for each square. */
+static problem problem_of_squares(const problem *p, int64_t square)
+{
+    problem own = *p;
+
+    own.rows = p->rows < 0 || p->height < 0 ? -1 : schedule_squares(p->height, p->rows, square);
+    own.whole = true;
+    return own;
+}
+
+/* ---- the choice --------------------------------------------------------------------- */
+
 schedule schedule_product(const target *t, const problem *p)
 {
-    schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums),
-                  .next = p->far_ahead};
+    schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums)};
+    problem squares;
 
+    s.square = choose_square(p, s.lanes);
+    if (s.square) {
+        squares = problem_of_squares(p, s.square);
+        p = &squares;
+    }
     choose_tile(t, p, &s);
     s.group = choose_group(t, p, s.rows);
     s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
     s.ahead = choose_ahead(t, p, &s);
+    s.next = p->far_ahead;
     return s;
 }
 
@@ -153,8 +214,8 @@ void problem_print(const problem *p, text *out)
         text_add(out, " sums=%s", dt_text(p->sums));
     if (p->lanes)
         text_add(out, " lanes=%d", p->lanes);
-    text_add(out, "%s%s%s", places[p->second], p->whole ? " whole" : "",
-             p->far_ahead ? " far" : "");
+    text_add(out, "%s%s%s%s", places[p->second], p->whole ? " whole" : "",
+             p->far_ahead ? " far" : "", p->features ? " squares" : "");
 }
 
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
@@ -173,11 +234,14 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
                          : "rows that only the run knows are in no groups";
     if (s->chunks && !p->height)
         return "only rows of an image are in chunks";
+    if (s->square && (!p->features || (s->square != 2 && s->square != 4)))
+        return p->features ? "squares have sides of 2 or 4"
+                           : "only 3x3 convolutions of blocks are made in squares";
     if (p->height > 0 && s->chunks > p->height)
         return "there are more chunks than rows of the image";
     if (p->lanes && s->lanes != p->lanes)
         return "the lanes are those of a block of channels";
-    if (p->whole && s->parts > 1)
+    if ((p->whole || s->square) && s->parts > 1)
         return "sums of so few products are in one part";
     if (p->by_lanes && s->vectors > 1)
         return "its tile is one vector wide";

@@ -45,6 +45,7 @@ typedef struct problem {
     operand_place second;
     int64_t height;             /* rows of an image, which chunks cut; -1: known at run time
                                    only; 0: no image, whose rows are in groups */
+    int64_t features;           /* of an image that may be made in squares; 0: it may not */
     bool near;                  /* rows of the first operand are neighbours in memory */
     bool by_lanes;              /* the first operand has an element for each lane, not one
                                    for all: a tile is one vector wide */
@@ -65,6 +66,8 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
+/* Squares of this side that cover an image. */
+int64_t schedule_squares(int64_t height, int64_t width, int64_t square);
 /* Does a tile of so many rows fetch panels ahead?  One of few rows waits for the panel in
  * any case, and does so only where the schedule has no larger ones. */
 static inline bool schedule_fetches(const schedule *s, int rows)

@@ -10,6 +10,7 @@
 #include "const.h"
 #include "pack.h"
 #include "panel.h"
+#include "winograd.h"
 
 ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t)
 {
@@ -55,7 +56,8 @@ static int64_t constant_extent(const conv *c, ir_ints l)
     return n;
 }
 
-/* Constant weights [G, O, F, T] -> O padded to a multiple of NR -> [G, O/NR, T, F, NR] */
+/* Constant weights [G, O, F, T] -> T numbers of a square for the taps, if it is made of
+ * squares -> O padded to a multiple of NR -> [G, O/NR, T, F, NR] */
 static uint32_t pack_const(const conv *c, uint32_t id)
 {
     const weight_axes w = axes_of_weights(c);
@@ -73,6 +75,11 @@ static uint32_t pack_const(const conv *c, uint32_t id)
     }
     pack_transpose(&p, perm, r);
     pack_reshape(&p, e, 4);
+    if (c->s.square) {
+        uint32_t matrix = winograd_matrix(p.m, c->s.square);
+        pack_dot(&p, matrix);
+        dim_const(&p.m->dims, p.m->consts.at[matrix].type->dim[0], &e[3]);
+    }
     int64_t wide = pack_pad(&p, 1, (int)nr);
     pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2], e[3]}, 5);
     pack_transpose(&p, last, 5);
@@ -135,7 +142,6 @@ static bool has_const_weights(const conv *c)
 
 static bool place_weights(conv *c)
 {
-    c->packed = has_const_weights(c);
     if (!c->packed)
         return pack_at_run(c);
     c->weights = pack_const(c, ir_node_of(c->j->in->fn, c->w)->attr->CONST.id);
@@ -375,8 +381,9 @@ static schedule choose_schedule(conv *c)
     int last = c->spatial - 1, lanes = choose_lanes(c);
     ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
     problem p = {.rows = -1, .columns = -1, .row_bytes = -1, .sums = c->acc, .lanes = lanes,
-                 .height = -1, .second = has_const_weights(c) ? OPERAND_CONST : OPERAND_APART,
+                 .height = -1, .second = c->packed ? OPERAND_CONST : OPERAND_APART,
                  .near = true, .by_lanes = c->depthwise,
+                 .features = winograd_takes(c, lanes) ? constant_extent(c, a->wf) : 0,
                  .far_ahead = reads_far(c)};
     text name = {0};
 
@@ -409,6 +416,7 @@ bool template_conv(job *j)
         return false;
     }
     choose_tile_axis(&c, &own);
+    c.packed = has_const_weights(&c);
     c.s = choose_schedule(&c);
-    return place_weights(&c) && make_kernel(&c);
+    return place_weights(&c) && (c.s.square ? winograd_kernels(&c) : make_kernel(&c));
 }

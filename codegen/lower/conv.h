@@ -34,6 +34,10 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t);
 /* The axes of the result that are channels of a panel. */
 ir_ints conv_channels(const conv *c);
 
+/* Opens a loop over [0, extent) by `step` and counts it; one of a single trip is none,
+ * and its variable is 0. */
+lp_expr conv_loop(lp_kernel *k, const char *name, lp_expr extent, int step, int *open);
+
 /* Computes the output positions of one row, in tiles; `weights` has the panels. */
 void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at);
 

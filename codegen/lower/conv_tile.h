@@ -23,10 +23,6 @@ typedef struct conv_tile {
 /* May a tap along spatial axis i lie outside the image, or between its elements? */
 bool conv_has_rim(const conv *c, int i);
 
-/* Opens a loop over [0, extent) by `step` and counts it; one of a single trip is none,
- * and its variable is 0. */
-lp_expr conv_loop(lp_kernel *k, const char *name, lp_expr extent, int step, int *open);
-
 /* Computes and stores the tile of p positions from w0 on, which meets the ends of its
  * row as low, high and guarded say. */
 void conv_tile_compute(conv_tile *x, int p, lp_expr w0);

@@ -112,18 +112,23 @@ static ir_ref input(net *t, ir_dtype d, int rank, const ir_dim *dim)
     return t->in[t->nin++] = ir_input(&t->b, name, ir_ty(&t->b, d, dim, rank));
 }
 
-/* A constant of random elements; an input, if a dim is a symbol. */
-static ir_ref weight(net *t, ir_dtype d, int rank, const ir_dim *dim)
+/* A constant of random elements; its dims are constant. */
+static ir_ref constant(net *t, ir_dtype d, int rank, const ir_dim *dim)
 {
     const ir_type *type = ir_ty(&t->b, d, dim, rank);
-
-    if (!type_static(&t->m->types, type) || chance(t, 30))
-        return input(t, d, rank, dim);
     int64_t n = type_count_const(&t->m->types, type);
     uint8_t *data = arena_alloc(&t->mem, (size_t)(n * dt_size(d)));
     for (int64_t i = 0; i < n; i++)
         any_element(t, d, data + i * dt_size(d));
     return ir_const_ref(&t->b, const_copy_val(t->m, type, data));
+}
+
+/* The same; or an input, as where a dim is a symbol. */
+static ir_ref weight(net *t, ir_dtype d, int rank, const ir_dim *dim)
+{
+    if (!type_static(&t->m->types, ir_ty(&t->b, d, dim, rank)) || chance(t, 30))
+        return input(t, d, rank, dim);
+    return constant(t, d, rank, dim);
 }
 
 static int any_shape(net *t, int rank, ir_dim *dim)
@@ -451,6 +456,32 @@ static ir_ref make_conv(net *t)
     return epilogue(t, ir_reshape(&t->b, y, flat, 4));
 }
 
+/* A 3x3 convolution that layout puts in blocks, which may be made in squares: their sums
+ * round more, so they are short. */
+static ir_ref make_squares(net *t)
+{
+    static const int32_t axis[] = {0, 1, 2, 3};
+    dim_table *dt = &t->m->dims;
+    ir_dim one[2] = {{1}, {1}}, three = dim_int(dt, 3), low[2], high[2], x[4];
+
+    x[0] = chance(t, 80) ? dim_int(dt, 1 + below(t, 2)) : t->dim[0];
+    x[1] = dim_int(dt, 8 * (1 + below(t, 2)));
+    for (int i = 0; i < 2; i++) {
+        x[2 + i] = i || chance(t, 80) ? dim_int(dt, 2 + below(t, 8)) : t->dim[2];
+        low[i] = dim_int(dt, 1 + below(t, 2));
+        high[i] = dim_int(dt, below(t, 2));
+    }
+    ir_dim w[4] = {dim_int(dt, 8 * (1 + below(t, 3))), x[1], three, three};
+    ir_ref args[2] = {input(t, DT_F32, 4, x), constant(t, DT_F32, 4, w)};
+    ir_ints first = {1, axis}, second = {1, axis + 1}, rest = {2, axis + 2};
+    ir_attr a = {.CONV = {.xb = first, .xf = second, .xs = rest, .wo = first, .wf = second,
+                          .ws = rest, .yb = first, .yo = second, .ys = rest, .stride = {2, one},
+                          .low = {2, low}, .high = {2, high}, .ldil = {2, one}, .rdil = {2, one}}};
+    ir_ref y = ir_make(&t->b, OP_CONV, args, 2, &a);
+
+    return y == IR_NONE || chance(t, 50) ? y : ir_1(&t->b, OP_ABS, y);
+}
+
 /* ---- evaluation -------------------------------------------------------------- */
 
 static void watch(void *cx, const ir_fn *fn, const ir_node *n, ir_val *const *results)
@@ -594,6 +625,7 @@ static void run_rounds(const char *what, make_fn *make, int rounds, const char *
 
 /* Calls X(kind) for every kind of network. */
 #define NETS(X)                                                                \
-    X(map) X(reduce) X(argreduce) X(window) X(cumul) X(scatter) X(dot) X(bytes) X(conv)
+    X(map) X(reduce) X(argreduce) X(window) X(cumul) X(scatter) X(dot) X(bytes) X(conv) \
+    X(squares)
 
 #endif

@@ -117,12 +117,13 @@ static void run_kernels(net *t, const target *cpu, schedules *given, text *out)
     fuse_free(&groups);
 }
 
-/* A schedule whose tile and groups are no larger than those of s. */
-static void change(net *t, schedule *s)
+/* A schedule whose tile and groups are no larger than those of s; squares of any side. */
+static void change(net *t, const char *problem, schedule *s)
 {
+    s->square = strstr(problem, " squares") ? 2 * (int32_t)below(t, 3) : 0;
     s->rows = 1 + (int32_t)below(t, (uint32_t)s->rows);
     s->vectors = 1 + (int32_t)below(t, (uint32_t)s->vectors);
-    s->parts = chance(t, 50) ? s->parts : 1;
+    s->parts = chance(t, 50) && !s->square ? s->parts : 1;
     s->group = s->group ? 1 + (int32_t)below(t, (uint32_t)s->group) : 0;
     s->ahead = s->pack && chance(t, 50) ? 256 : 0;
 }
@@ -137,7 +138,7 @@ static void check_target(net *t, const target *cpu)
     if (chosen.len) {
         assert_true(schedules_parse(&given, chosen.at, 0, &t->d));
         for (uint32_t i = 0; i < given.entry.len; i++)
-            change(t, &given.entry.at[i].s);
+            change(t, given.entry.at[i].problem, &given.entry.at[i].s);
         run_kernels(t, cpu, &given, &followed);
         assert_true(schedules_used(&given, &t->d) && !diag_failed(&t->d));
         chosen.len = 0;
