@@ -92,6 +92,10 @@ ir_ref onnx_like(onnx_op *n, ir_ref x, double value);
 ir_ref onnx_splat_like(onnx_op *n, ir_ref x, double value);
 /* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)), which never overflows. */
 ir_ref onnx_log1p_exp(ir_build *b, ir_ref x);
+/* y where x is positive or NaN, else low: at 0 the slope is that of low. */
+ir_ref onnx_if_positive(ir_build *b, ir_ref x, ir_ref y, ir_ref low);
+/* max(x, 0) with slope 0 at 0. */
+ir_ref onnx_relu_of(ir_build *b, ir_ref x);
 
 /* The softmax of x along the axis, or its logarithm. */
 ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log);

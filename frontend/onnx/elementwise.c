@@ -184,8 +184,8 @@ bool onnx_prelu(onnx_op *n)
         x[1] = ir_broadcast_axis(n->b, x[1], onnx_type(n, x[0])->dim, onnx_rank(n, x[0]), 1);
     if (!ir_broadcast_all(n->b, x, 2))
         return false;
-    ir_ref below = ir_2(n->b, OP_LT, x[0], onnx_splat_like(n, x[0], 0));
-    return onnx_out(n, 0, ir_select(n->b, below, ir_2(n->b, OP_MUL, x[0], x[1]), x[0]));
+    ir_ref low = ir_2(n->b, OP_MUL, x[0], x[1]);
+    return onnx_out(n, 0, onnx_if_positive(n->b, x[0], x[0], low));
 }
 
 /* ---- any number of operands ------------------------------------------------------ */
@@ -247,19 +247,26 @@ static ir_ref clip(onnx_op *n, ir_ref x, double lo, double hi)
     return ir_2(n->b, OP_MIN, x, onnx_splat_like(n, x, hi));
 }
 
-/* NaN passes, and so does -0. */
+ir_ref onnx_if_positive(ir_build *b, ir_ref x, ir_ref y, ir_ref low)
+{
+    return ir_select(b, ir_2(b, OP_LE, x, ir_splat(b, onnx_type_in(b, x), 0)), low, y);
+}
+
+ir_ref onnx_relu_of(ir_build *b, ir_ref x)
+{
+    return onnx_if_positive(b, x, x, ir_splat(b, onnx_type_in(b, x), 0));
+}
+
 bool onnx_relu(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0);
-
-    return onnx_out(n, 0, if_below(n, x, 0, onnx_splat_like(n, x, 0), x));
+    return onnx_out(n, 0, onnx_relu_of(n->b, onnx_in(n, 0)));
 }
 
 bool onnx_leaky_relu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
 
-    return onnx_out(n, 0, if_below(n, x, 0, times(n, x, onnx_float(n, "alpha", 0.01)), x));
+    return onnx_out(n, 0, onnx_if_positive(n->b, x, x, times(n, x, onnx_float(n, "alpha", 0.01))));
 }
 
 bool onnx_thresholded_relu(onnx_op *n)
@@ -274,7 +281,7 @@ bool onnx_elu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), low = times(n, ir_1(n->b, OP_EXPM1, x), onnx_float(n, "alpha", 1));
 
-    return onnx_out(n, 0, if_below(n, x, 0, low, x));
+    return onnx_out(n, 0, onnx_if_positive(n->b, x, x, low));
 }
 
 bool onnx_selu(onnx_op *n)
@@ -283,7 +290,7 @@ bool onnx_selu(onnx_op *n)
     double gamma = onnx_float(n, "gamma", n->since < 6 ? 1.0507 : 1.05070102214813232421875);
     ir_ref x = onnx_in(n, 0), low = times(n, ir_1(n->b, OP_EXPM1, x), alpha);
 
-    return onnx_out(n, 0, times(n, if_below(n, x, 0, low, x), gamma));
+    return onnx_out(n, 0, times(n, onnx_if_positive(n->b, x, x, low), gamma));
 }
 
 /* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) */
@@ -293,7 +300,7 @@ bool onnx_celu(onnx_op *n)
     ir_ref x = onnx_in(n, 0);
     ir_ref low = times(n, ir_1(n->b, OP_EXPM1, times(n, x, 1 / alpha)), alpha);
 
-    return onnx_out(n, 0, if_below(n, x, 0, low, x));
+    return onnx_out(n, 0, onnx_if_positive(n->b, x, x, low));
 }
 
 bool onnx_gelu(onnx_op *n)

@@ -19,17 +19,11 @@ static ir_ref limit(ir_build *b, ir_ref x, double lo, double hi)
     return with(b, OP_MIN, with(b, OP_MAX, x, lo), hi);
 }
 
-/* select(x < 0, low, x) */
-static ir_ref if_negative(ir_build *b, ir_ref x, ir_ref low)
-{
-    return ir_select(b, with(b, OP_LT, x, 0), low, x);
-}
-
 #define ACTIVATION(name) \
     static ir_ref name(ir_build *b, ir_ref x, double alpha, double beta)
 #define UNUSED (void)alpha, (void)beta
 
-ACTIVATION(relu) { UNUSED; return with(b, OP_MAX, x, 0); }
+ACTIVATION(relu) { UNUSED; return onnx_relu_of(b, x); }
 ACTIVATION(tanh_of) { UNUSED; return ir_1(b, OP_TANH, x); }
 ACTIVATION(sigmoid) { UNUSED; return ir_1(b, OP_SIGMOID, x); }
 ACTIVATION(softplus) { UNUSED; return onnx_log1p_exp(b, x); }
@@ -47,12 +41,12 @@ ACTIVATION(scaled_tanh)
 ACTIVATION(leaky_relu)
 {
     (void)beta;
-    return if_negative(b, x, with(b, OP_MUL, x, alpha));
+    return onnx_if_positive(b, x, x, with(b, OP_MUL, x, alpha));
 }
 ACTIVATION(elu)
 {
     (void)beta;
-    return if_negative(b, x, with(b, OP_MUL, ir_1(b, OP_EXPM1, x), alpha));
+    return onnx_if_positive(b, x, x, with(b, OP_MUL, ir_1(b, OP_EXPM1, x), alpha));
 }
 ACTIVATION(thresholded_relu)
 {
