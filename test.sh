@@ -130,6 +130,7 @@ count size tools/size.sh
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
 count columns python3 tests/columns.py
+count gradients python3 tests/gradients.py
 count bad_input python3 tests/bad_input.py build/ingot
 count states tests/states.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx

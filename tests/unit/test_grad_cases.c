@@ -306,10 +306,26 @@ static const char *add_attribute(text *node, const char *s)
     return s + n + strspn(s + n, " ");
 }
 
+/* Names of the results: `y`, and more if the attributes begin with `results=N`, which is cut
+ * off then. */
+static void add_results(text *node, const char **attributes)
+{
+    int n = 1, used = 0;
+
+    if (sscanf(*attributes, "results=%d %n", &n, &used) == 1)
+        *attributes += used;
+    for (int i = 0; i < n; i++) {
+        char name[20];
+        snprintf(name, sizeof name, i ? "y%d" : "y", i);
+        wire_text(node, 2, name);
+    }
+}
+
 /* The operator with all inputs in order; its first result, `y`, is the case's. */
 static ir_module *imported_case(const grad_case *c, const inputs *in, const char *dtype, diag *d)
 {
     text graph = {0}, node = {0}, value = {0}, model;
+    const char *attributes = c->body;
 
     for (int i = 0; i < in->n; i++) {
         const input *x = &in->at[i];
@@ -319,10 +335,10 @@ static ir_module *imported_case(const grad_case *c, const inputs *in, const char
         else if (*x->name != '-')
             add_parameter(&graph, x, dtype);
     }
-    wire_text(&node, 2, "y");
+    add_results(&node, &attributes);
     wire_text(&node, 4, c->name);
-    for (const char *s = c->body; *s;)
-        s = add_attribute(&node, s);
+    while (*attributes)
+        attributes = add_attribute(&node, attributes);
     wire_message(&graph, 1, &node);
     wire_text(&value, 1, "y");
     wire_message(&graph, 12, &value);
