@@ -67,16 +67,10 @@ static unsigned alignment(const emit *e, lp_buf b)
     return buf->quads ? 1 : (unsigned)dt_size(buf->dtype);
 }
 
-static value address(emit *e, lp_buf b, value offset)
-{
-    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
-                         "");
-}
-
 static value load_scalar(emit *e, lp_buf b, value offset)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
-    value v = LLVMBuildLoad2(e->b, emit_memory_type(e, d), address(e, b, offset), "");
+    value v = LLVMBuildLoad2(e->b, emit_memory_type(e, d), emit_element(e, b, offset), "");
 
     LLVMSetAlignment(v, alignment(e, b));
     return emit_from_memory(e, d, v, 1);
@@ -86,7 +80,7 @@ static value load_scalar(emit *e, lp_buf b, value offset)
 static value load_line(emit *e, lp_buf b, value offset, value mask)
 {
     type t = emit_wide(emit_memory_type(e, e->k->buf.at[b].dtype), e->lanes);
-    value p = address(e, b, offset);
+    value p = emit_element(e, b, offset);
 
     if (!mask) {
         value v = LLVMBuildLoad2(e->b, t, p, "");

@@ -78,10 +78,43 @@ static void store_reg(emit *e, const lp_stmt *s)
     LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
 }
 
+/* The offset without its constant part, `times` which is added to *constant; null if
+ * nothing else is left.  (i + 3) * 16 + f is i * 16 + f, and 48. */
+static value variable_part(emit *e, value v, int64_t times, int64_t *constant)
+{
+    value inst = LLVMIsAInstruction(v);
+    LLVMOpcode op = inst ? LLVMGetInstructionOpcode(inst) : LLVMRet;
+
+    if (LLVMIsAConstantInt(v)) {
+        *constant += times * LLVMConstIntGetSExtValue(v);
+        return NULL;
+    }
+    if (op != LLVMAdd && op != LLVMMul)
+        return v;
+    value a = LLVMGetOperand(v, 0), b = LLVMGetOperand(v, 1);
+    if (op == LLVMMul && !LLVMIsAConstantInt(b))
+        return v;
+    value x = variable_part(e, a, op == LLVMMul ? times * LLVMConstIntGetSExtValue(b) : times,
+                            constant);
+    value y = op == LLVMMul ? b : variable_part(e, b, times, constant);
+    if (!x || !y)
+        return op == LLVMMul ? NULL : x ? x : y;
+    return x == a && y == b ? v : LLVMBuildBinOp(e->b, op, x, y, "");
+}
+
+/* A constant distance is an address of its own: neighbours share the rest, and the
+ * distance is part of the instruction.  In one sum the optimizer makes a bitwise or of
+ * what has no bits in common, from which no constant can be taken out again. */
 value emit_element(emit *e, lp_buf b, value offset)
 {
-    return LLVMBuildGEP2(e->b, emit_memory_type(e, e->k->buf.at[b].dtype), e->base[b], &offset, 1,
-                         "");
+    type t = emit_memory_type(e, e->k->buf.at[b].dtype);
+    int64_t constant = 0;
+    value p = e->base[b], v = variable_part(e, offset, 1, &constant);
+
+    if (v)
+        p = LLVMBuildGEP2(e->b, t, p, &v, 1, "");
+    value c = emit_i64(e, constant);
+    return constant ? LLVMBuildGEP2(e->b, t, p, &c, 1, "") : p;
 }
 
 /* One element, at `offset` elements from the buffer's first. */
