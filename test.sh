@@ -133,6 +133,7 @@ count columns python3 tests/columns.py
 count gradients python3 tests/gradients.py
 count bad_input python3 tests/bad_input.py build/ingot
 count states tests/states.sh build/ingot
+count train tests/train.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
 count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto

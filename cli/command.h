@@ -14,6 +14,7 @@ int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_opt(int argc, char **argv);
+int command_train(int argc, char **argv);
 
 /* What is given about a model, whatever is done with it.  `--dim n=4 --shape x=1x3`
  * leaves dim_name[0] "n", dim_value[0] 4 and shape[0] for x, with o.import pointing

@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 # Lines that a folder may have: what it has, and room for a tenth more.
 budget() {
     case $1 in
-    ir) echo 17400 ;; frontend) echo 16500 ;; passes) echo 5500 ;;
-    codegen) echo 16500 ;; runtime) echo 9500 ;; cli) echo 3750 ;;
+    ir) echo 17400 ;; frontend) echo 23500 ;; passes) echo 5500 ;;
+    codegen) echo 16500 ;; runtime) echo 9500 ;; cli) echo 4300 ;;
     export) echo 2300 ;; tests) echo 12500 ;;
     esac
 }

@@ -31,6 +31,7 @@ typedef struct dsl_memory {
     uint32_t state;             /* of the module */
     uint32_t weights;           /* a constant that stands for it, or IR_NONE */
     bool trainable, updated;
+    int32_t role;               /* enum ingot_role (train_abi.h) */
 } dsl_memory;
 
 typedef struct dsl_var {
@@ -139,6 +140,13 @@ typedef struct dsl_making {
     dsl_region region, *outer;
 } dsl_making;
 
+/* What numbers below a dim stand for: the alphabet of a text, categories. */
+typedef struct dsl_names {
+    const char *dim;
+    int64_t count;
+    const char *const *names;
+} dsl_names;
+
 typedef struct dsl {
     ir_module *m;
     diag *d;
@@ -156,6 +164,8 @@ typedef struct dsl {
     VEC(dsl_memory *) memory;
     VEC(dsl_file *) file;
     VEC(dsl_open_dim) open;
+    VEC(dsl_names) names;
+    struct dsl_train *train;    /* the block whose entry is made; null: none (train.h) */
     dsl_scope builtins, prelude;
     uint32_t prelude_end;       /* places up to this one are the prelude's */
     dsl_axes draw_along;        /* indices of the places of a draw */
@@ -375,6 +385,10 @@ void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at);
 void dsl_set_cell(dsl *cx, dsl_cell *c, const dsl_value *v);
 dsl_written *dsl_find_written(dsl_region *r, const dsl_cell *c);
 dsl_memory *dsl_memory_find(dsl *cx, const char *path);
+/* A state that no text declares: zeros at first, of this role. */
+dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t role);
+/* What the cell was as the entry began. */
+const dsl_value *dsl_first_read(dsl *cx, const dsl_cell *c);
 
 /* ---- paths and nets as values (params.c) */
 
@@ -440,6 +454,11 @@ void dsl_import_onnx(dsl *cx, dsl_file *f, const ast_item *item, ast_word name);
  * states that were written. */
 void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);
 void dsl_end(dsl *cx, dsl_making *k);
+/* Inputs of the entry: a row axis `rows`, which is made if it is not set.  Labels are
+ * checked, if wanted.  False after an error. */
+bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked);
+/* The entry that gives all parameters and states their first values. */
+void dsl_make_init(dsl *cx);
 /* The frame of what nothing calls. */
 dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
 /* The results of the body of a function whose parameters are bound. */

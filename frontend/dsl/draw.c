@@ -4,7 +4,7 @@
  * the chain of instances and calls, and where in its body the draw stands - and the counter
  * holds the element, the rounds of the loops around it, and the step.  So bits do not
  * depend on threads, tiles, the order of evaluation or on other draws. */
-#include "check.h"
+#include "train.h"
 
 /* ---- bits ------------------------------------------------------------------- */
 
@@ -53,7 +53,9 @@ static ir_ref key(dsl *cx, uint64_t place)
 static ir_ref rounds(dsl *cx)
 {
     ir_build *b = dsl_b(cx);
-    ir_ref n = ir_int(b, DT_I64, 0), by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
+    const dsl_value *step = train_counter(cx, "step");
+    ir_ref n = step ? dsl_ref(cx, step) : ir_int(b, DT_I64, 0);
+    ir_ref by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
 
     for (dsl_region *r = cx->region; r; r = r->outer) {
         const dsl_value *round = r->round;

@@ -3,6 +3,7 @@
 #define INGOT_DSL_H
 
 #include "import.h"
+#include "train_abi.h"
 
 /* --set NAME=VALUE: a config's value, as text of the language. */
 typedef struct dsl_setting {
@@ -19,6 +20,12 @@ typedef struct dsl_weight {
     size_t size;
 } dsl_weight;
 
+/* Finds out what only data know: reads a source (ir/train_abi.h) for n columns, sets extents
+ * that are -1 and bounds that are -1, with the names that numbers stand for, in `mem`.
+ * False with a message. */
+typedef bool dsl_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
+                       const char **error);
+
 typedef struct dsl_options {
     const import_options *import;       /* --dim; may be null */
     const dsl_setting *set;
@@ -26,10 +33,15 @@ typedef struct dsl_options {
     ir_dtype real;                      /* f32, or f64; none: f32 */
     const dsl_weight *weight;           /* null: parameters are states */
     int weights;
+    dsl_probe *probe;                   /* null: data are not looked at */
 } dsl_options;
 
 /* The program of a file as a module: an entry for each net and entry, and `init`, which
  * draws the first values of parameters and states.  Null after errors.  `o` may be null. */
 ir_module *dsl_import(const char *path, const dsl_options *o, diag *d);
+/* The train blocks of a program as a module, with the record of what to call when, which
+ * lives as long as the module.  Null after errors. */
+ir_module *dsl_import_training(const char *path, const dsl_options *o,
+                               const struct ingot_trainer **trainer, diag *d);
 
 #endif

@@ -1,8 +1,8 @@
 /* frontend/dsl/entry.c - a program becomes a module: its nets and entries, and `init`. */
 #include <errno.h>
 
-#include "check.h"
 #include "prelude.h"
+#include "train.h"
 
 /* ---- inputs ----------------------------------------------------------------- */
 
@@ -51,10 +51,10 @@ static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *n
              arena_printf(&cx->m->mem, "%s: an index is not below its bound", name));
 }
 
-static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows)
+static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows, bool checked)
 {
     const ast_type *t = p->type;
-    ir_dim extent[IR_MAX_RANK], below;
+    ir_dim extent[IR_MAX_RANK] = {0}, below;
     dsl_axis *axis[IR_MAX_RANK] = {NULL};
     int first = has_rows(t), n = 0;
 
@@ -81,17 +81,18 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows)
         return v;
     if (!dsl_eval_dim(cx, t->bound, &below, "the bound of an index"))
         return &dsl_poison;
-    check_input(cx, v, below, p->name.text);
+    if (checked)
+        check_input(cx, v, below, p->name.text);
     return dsl_bounded(cx, v, dim_int(cx->dims, 0), dim_sub(cx->dims, below, dim_int(cx->dims, 1)));
 }
 
-static bool read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows)
+bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked)
 {
     for (uint32_t i = 0; i < l->len; i++) {
         const ast_param *p = &l->at[i];
         const ast_type *t = p->type;
         bool number = t && t->elem == AST_ELEM_INT && !t->bound && !t->extents.len;
-        const dsl_value *v = number ? number_input(cx, p) : array_input(cx, p, rows);
+        const dsl_value *v = number ? number_input(cx, p) : array_input(cx, p, rows, checked);
         if (dsl_bad(v))
             return false;
         dsl_define(cx, cx->scope, p->name.text, v, p->name.at);
@@ -181,7 +182,7 @@ static void make_entry(dsl *cx, const dsl_template *t)
     cx->frame = dsl_outer_frame(cx, t);
     cx->scope = dsl_scope_new(cx, t->file->scope);
     cx->at = t->item->at;
-    if (read_inputs(cx, &t->item->callable.params, &rows)) {
+    if (dsl_read_inputs(cx, &t->item->callable.params, &rows, true)) {
         const dsl_value *v = dsl_body_value(cx, t, &rows);
         if (!dsl_bad(v) && v->kind != DSL_NOTHING)
             give_results(cx, t, v);
@@ -210,7 +211,7 @@ static const dsl_value *first_value(dsl *cx, const dsl_memory *m)
     return dsl_fill_type(cx, d->type, v, NULL, d->name.text, d->name.at);
 }
 
-static void make_init(dsl *cx)
+void dsl_make_init(dsl *cx)
 {
     dsl_making k;
     dsl_scope *outer = cx->scope;
@@ -220,6 +221,8 @@ static void make_init(dsl *cx)
     for (uint32_t i = 0; i < cx->memory.len; i++) {
         dsl_memory *m = cx->memory.at[i];
         bool updated = m->updated;
+        if (!m->decl)
+            continue;           /* zeros */
         cx->at = m->decl->name.at;
         dsl_write(cx, &m->cell, first_value(cx, m), m->decl->name.at);
         m->updated = updated;
@@ -249,7 +252,7 @@ static void make_entries(dsl *cx, dsl_file *f)
             make_entry(cx, v->value->function.of);
     }
     if (cx->memory.len && !diag_failed(cx->d))
-        make_init(cx);
+        dsl_make_init(cx);
 }
 
 static char *read_source(const char *path, diag *d)
@@ -272,7 +275,8 @@ static char *read_source(const char *path, diag *d)
 }
 
 /* What evaluation needs: a builder even where nothing is built, and a frame. */
-static void check_program(dsl *cx, const char *path, const char *source)
+static void check_program(dsl *cx, const char *path, const char *source,
+                          const struct ingot_trainer **trainer)
 {
     dsl_making scratch;
     dsl_template top = {.name = "the file", .item = &(ast_item){.kind = AST_ITEM_FN}};
@@ -286,12 +290,15 @@ static void check_program(dsl *cx, const char *path, const char *source)
         cx->prelude_end = dsl_open(cx, prelude[i].name, prelude[i].text, true)->place;
     dsl_file *f = dsl_open(cx, path, source, false);
     top.file = f;
-    if (!diag_failed(cx->d))
+    if (!diag_failed(cx->d) && trainer)
+        *trainer = train_program(cx, f, source);
+    else if (!diag_failed(cx->d))
         make_entries(cx, f);
     dsl_end(cx, &scratch);
 }
 
-ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
+static ir_module *import(const char *path, const dsl_options *o,
+                         const struct ingot_trainer **trainer, diag *d)
 {
     char *source = read_source(path, d);
     dsl cx = {.d = d, .o = o, .real = o && o->real ? o->real : DT_F32, .seed = IR_NONE};
@@ -301,14 +308,28 @@ ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
     cx.m = ir_module_new(d);
     cx.mem = &cx.m->mem;
     cx.dims = &cx.m->dims;
-    check_program(&cx, path, source);
+    check_program(&cx, path, source, trainer);
     bool ok = !diag_failed(d);
     vec_free(&cx.memory);
     vec_free(&cx.file);
     vec_free(&cx.open);
+    vec_free(&cx.names);
     ast_pool_free(&cx.pool);
     if (ok)
         return cx.m;
     ir_module_free(cx.m);
     return NULL;
+}
+
+ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
+{
+    return import(path, o, NULL, d);
+}
+
+ir_module *dsl_import_training(const char *path, const dsl_options *o,
+                               const struct ingot_trainer **trainer, diag *d)
+{
+    static const dsl_options none;
+
+    return import(path, o ? o : &none, trainer, d);
 }

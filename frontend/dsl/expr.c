@@ -1,5 +1,5 @@
 /* frontend/dsl/expr.c - expressions. */
-#include "check.h"
+#include "train.h"
 
 /* ---- what is known when compiling ------------------------------------------- */
 
@@ -73,6 +73,9 @@ static const dsl_value *eval_name(dsl *cx, const ast_expr *e)
 {
     if (!dsl_find_var(cx->scope, e->name) && !strcmp(e->name, "training"))
         return dsl_truth(cx, cx->frame->training);
+    const dsl_value *counter = dsl_find_var(cx->scope, e->name) ? NULL : train_counter(cx, e->name);
+    if (counter)
+        return counter;
     return dsl_lookup(cx, e->name, e->at);
 }
 

@@ -110,6 +110,21 @@ static dsl_scope *snapshot(dsl *cx)
     return arena_copy(cx->mem, cx->scope, sizeof *cx->scope);
 }
 
+dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t role)
+{
+    dsl_memory *m = arena_new(cx->mem, dsl_memory);
+
+    m->cell = (dsl_cell){.name = path, .memory = m, .at = cx->at};
+    m->path = path;
+    m->type = t;
+    m->role = role;
+    m->weights = IR_NONE;
+    m->state = cx->m->state.len;
+    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, false});
+    vec_push(&cx->memory, m);
+    return m;
+}
+
 static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, const ir_type *t,
                               bool trainable)
 {
@@ -122,6 +137,7 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     m->frame = cx->frame;
     m->type = t;
     m->trainable = trainable;
+    m->role = trainable ? INGOT_ROLE_PARAM : INGOT_ROLE_STATE;
     m->state = cx->m->state.len;
     if (d->type && d->type->bound)
         m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
@@ -171,16 +187,27 @@ void dsl_declare(dsl *cx, const ast_decls *l, bool trainable, ir_loc at)
 
 /* ---- reading and writing ---------------------------------------------------- */
 
+/* What the entry began with.  It is read there, and captured by regions, so that a gradient
+ * has one value to be taken by. */
 static const dsl_value *memory_value(dsl *cx, const dsl_memory *m)
 {
+    dsl_region *here = cx->region;
+
+    while (cx->region->outer)
+        cx->region = cx->region->outer;
     ir_ref x = m->weights != IR_NONE && !m->updated ? ir_const_ref(dsl_b(cx), m->weights)
                                                    : ir_state_ref(dsl_b(cx), m->state);
     const dsl_value *v = dsl_array(cx, x, elem_of(cx, m->type), m->type->rank, NULL);
+    if (m->bounded)
+        v = dsl_bounded(cx, v, dim_int(cx->dims, 0),
+                        dim_sub(cx->dims, m->below, dim_int(cx->dims, 1)));
+    cx->region = here;
+    return v;
+}
 
-    if (!m->bounded)
-        return v;
-    return dsl_bounded(cx, v, dim_int(cx->dims, 0),
-                       dim_sub(cx->dims, m->below, dim_int(cx->dims, 1)));
+const dsl_value *dsl_first_read(dsl *cx, const dsl_cell *c)
+{
+    return memory_value(cx, c->memory);
 }
 
 const dsl_value *dsl_read(dsl *cx, dsl_cell *c)

@@ -2,7 +2,7 @@
  *
  * A reduction binds a product.  Its factors are evaluated one by one, so that a sum of
  * products becomes a contraction and the products are never in memory. */
-#include "check.h"
+#include "train.h"
 
 enum { MAX_FACTORS = 16 };
 
@@ -250,9 +250,12 @@ static const dsl_value *reduce(dsl *cx, const ast_expr *e, const dsl_axes *over)
 
 const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
 {
+    const dsl_value *known = train_known(cx, e);
     dsl_axes over = {0};
     dsl_scope *outer = cx->scope;
 
+    if (known)
+        return known;
     cx->scope = dsl_scope_new(cx, outer);
     for (uint32_t i = 0; i < e->reduce.indices.len; i++) {
         const ast_index *x = &e->reduce.indices.at[i];

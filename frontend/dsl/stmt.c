@@ -1,5 +1,5 @@
 /* frontend/dsl/stmt.c - statements and blocks. */
-#include "check.h"
+#include "train.h"
 
 /* Several expressions are several results. */
 static const dsl_value *values(dsl *cx, const ast_stmt *s)
@@ -90,6 +90,8 @@ const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
     case AST_WHILE: dsl_while_stmt(cx, s); return v;
     case AST_REPEAT: dsl_repeat_stmt(cx, s); return v;
     case AST_FIT:
+        if (cx->train)
+            cx->train->fits = true;
         if (cx->frame->fit)
             dsl_run(cx, &s->fit);
         return v;

@@ -203,6 +203,16 @@ bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, en
     return true;
 }
 
+void block_set_threads(block *k, bool all)
+{
+    use_set_threads(&k->step.full, all);
+    use_set_threads(&k->step.rest, all);
+    for (int32_t i = 0; k->gather && i < k->b->objective_count; i++) {
+        use_set_threads(&k->gather[i].full, all);
+        use_set_threads(&k->gather[i].rest, all);
+    }
+}
+
 bool block_fit(block *k, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < k->b->fit_count; i++) {

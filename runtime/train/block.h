@@ -52,6 +52,8 @@ bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
 /* All rows of a part through a call, in order; fits are called so, too. */
 bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, enum ingot_part part,
                 const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
+/* The calls of a step use all threads, or the calling one. */
+void block_set_threads(block *k, bool all);
 /* The `fit` blocks, one after the other, on the training rows. */
 bool block_fit(block *k, const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
 

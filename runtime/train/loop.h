@@ -24,6 +24,8 @@ typedef struct loop {
     double rate_from;               /* clock as the epoch, or what is left of it, began */
     int64_t saved_step, rate_position;
     int64_t pause, until_look;      /* steps from look to look, and to the next */
+    int32_t trial;                  /* steps by which it is found out whether threads help */
+    double together, alone;         /* seconds of the fastest step with and without */
     bool checked;                   /* the time is up, or an interrupt came */
 } loop;
 

@@ -472,7 +472,7 @@ static int obey(trainer_options *o, const struct ingot_model *m, const struct in
     return status;
 }
 
-static void free_options(trainer_options *o)
+void trainer_options_free(trainer_options *o)
 {
     for (int32_t i = 0; i < o->datas; i++)
         free((char *)(uintptr_t)o->data[i].columns);
@@ -493,6 +493,6 @@ int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int
     int status = cli_parse(argc - 1, argv + 1, usage, about, options, &o);
     if (status == CLI_OK)
         status = obey(&o, m, t);
-    free_options(&o);
+    trainer_options_free(&o);
     return status == CLI_HELP ? CLI_OK : status;
 }

@@ -35,6 +35,9 @@ typedef struct trainer_options {
 extern const cli_option trainer_rows[];
 extern const trainer_options trainer_defaults;
 
+/* Frees what the rows' setters made. */
+void trainer_options_free(trainer_options *o);
+
 enum { TRAINER_INTERRUPTED = 130 };
 
 /* Can the command line be obeyed?  CLI_OK, or CLI_USAGE after a message. */

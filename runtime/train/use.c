@@ -57,6 +57,11 @@ bool use_run(use *u, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
     return invoke_run(&u->v, error);
 }
 
+void use_set_threads(use *u, bool all)
+{
+    u->v.call.pool = all && u->v.s ? session_pool(u->v.s) : NULL;
+}
+
 int32_t use_results(const use *u)
 {
     return u->entry->output_count;

@@ -29,6 +29,8 @@ bool use_prepare(use *u, session *s, const struct ingot_train_call *c,
                  const struct ingot_train_block *b, int64_t rows, char error[TENSOR_ERROR_SIZE]);
 /* Runs it on what the buffers hold.  False with a message. */
 bool use_run(use *u, const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
+/* With all threads of the session, or on the calling one: results are the same. */
+void use_set_threads(use *u, bool all);
 int32_t use_results(const use *u);
 const char *use_result_name(const use *u, int32_t i);
 double use_result(const use *u, int32_t i);

@@ -1,0 +1,185 @@
+/* cli/train.c - `ingot train`: a program with train blocks becomes a trainer, which holds
+ * loss, gradients, optimizer and the loop over the data, or is trained at once. */
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "code.h"
+#include "command.h"
+#include "dsl/dsl.h"
+#include "floating.h"
+#include "host.h"
+#include "link.h"
+#include "probe.h"
+#include "progress.h"
+#include "thread.h"
+#include "trainer.h"
+#include "workplace.h"
+
+enum { MAX_SETTINGS = 64 };
+
+typedef struct train_options {
+    model_options model;
+    trainer_options trainer;
+    const char *file, *out, *name;
+    dsl_setting set[MAX_SETTINGS];
+    int sets;
+    bool run, wide;
+    workplace work;
+} train_options;
+
+/* ---- command line ----------------------------------------------------------------- */
+
+static bool add_setting(void *to, const cli_option *option, const char *value)
+{
+    train_options *o = to;
+    const char *sign = strchr(value, '=');
+
+    if (!sign || sign == value || o->sets == MAX_SETTINGS)
+        return cli_wrong("%s takes NAME=VALUE, not '%s'", option->name, value);
+    const char *name = arena_strndup(&o->model.names, value, (size_t)(sign - value));
+    o->set[o->sets++] = (dsl_setting){name, sign + 1};
+    return true;
+}
+
+#define AT(field) offsetof(train_options, field)
+
+static const cli_option options[] = {
+    {"FILE", NULL, "a program, .ingot", .set = model_set_file, .at = AT(file)},
+    {"-o", "FILE", "the trainer that is made", .set = cli_set_once, .at = AT(out)},
+    {"--run", NULL, "train now, in this process", .set = cli_set_flag, .at = AT(run)},
+    {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
+    {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
+    {.more = model_rows, .at = AT(model)},
+    {.more = trainer_rows, .at = AT(trainer)},
+    {0}};
+
+/* ---- what only data know ---------------------------------------------------------- */
+
+static void copy_names(struct ingot_train_column *c, const words *w, arena *mem)
+{
+    const char **names = arena_array(mem, const char *, (size_t)w->n + 1);
+
+    for (int64_t i = 0; i < w->n; i++)
+        names[i] = arena_strdup(mem, w->text[i]);
+    c->name_count = w->n;
+    c->names = names;
+}
+
+/* The frontend's question, answered by the readers of the runtime. */
+static bool probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
+                  const char **error)
+{
+    char text[TENSOR_ERROR_SIZE];
+    array *a = calloc((size_t)n + 1, sizeof *a);
+    bool ok = a && probe_source(source, column, a, n, text);
+
+    *error = ok ? NULL : arena_strdup(mem, a ? text : "no memory");
+    for (int32_t k = 0; a && k < n; k++) {
+        if (ok && a[k].names.n)
+            copy_names(&column[k], &a[k].names, mem);
+        array_free(&a[k]);
+    }
+    free(a);
+    return ok;
+}
+
+/* ---- a trainer -------------------------------------------------------------------- */
+
+static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
+{
+    const target own = model_target(&o->model);
+    ingot_code_options co = {.name = "artifact", .target = &own, .executable = true,
+                             .weights_place = true,
+                             .max_weights = import_max_weights(&o->model.o.import),
+                             .watch = o->model.o.watch};
+    ingot_code c;
+    objects parts = {0};
+
+    bool ok = code_make(&c, m, &co, d);
+    progress_step("generating code");
+    ok = ok && image_compile(&c.image, thread_cpus(), &parts, d) &&
+         link_write_objects(&o->work, &parts) && link_trainer(&o->work, &c.image, t) &&
+         workplace_publish(&o->work, WORK_OUT, o->out);
+    objects_free(&parts);
+    code_free(&c);
+    return ok;
+}
+
+static bool build(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
+{
+    o->work.verbose = o->model.verbose;
+    bool ok = workplace_open(&o->work, o->out);
+    o->work.step = progress_step;
+    ok = ok && make(o, m, t, d);
+    progress_stop();
+    workplace_close(&o->work);
+    ir_module_free(m);
+    return ok;
+}
+
+/* ---- training at once ------------------------------------------------------------- */
+
+static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
+{
+    int status = trainer_check(&o->trainer, t);
+
+    if (status != CLI_OK) {
+        ir_module_free(m);
+        return status;
+    }
+    floating_flush();
+    ingot_engine *e =
+        ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, (int)o->trainer.threads, d);
+    progress_stop();
+    status = e ? trainer_run(&o->trainer, ingot_engine_session(e), t) : CLI_FAILED;
+    ingot_engine_close(e);
+    return status;
+}
+
+/* ---- the command ------------------------------------------------------------------ */
+
+static int train(train_options *o)
+{
+    const dsl_options given = {.import = &o->model.o.import, .set = o->set, .sets = o->sets,
+                               .real = o->wide ? DT_F64 : DT_F32, .probe = probe};
+    const struct ingot_trainer *t = NULL;
+    int status = CLI_FAILED;
+    diag d;
+
+    if (!o->run)
+        cleanup_catch_interrupt();
+    diag_init(&d);
+    progress_start(o->model.verbose);
+    ir_module *m = dsl_import_training(o->file, &given, &t, &d);
+    if (m && o->run)
+        status = run(o, m, t, &d);
+    else if (m)
+        status = build(o, m, t, &d) ? CLI_OK : CLI_FAILED;
+    progress_stop();
+    diag_print(&d, stderr);
+    diag_free(&d);
+    return status;
+}
+
+int command_train(int argc, char **argv)
+{
+    train_options o = {.trainer = trainer_defaults};
+    int status = cli_parse(argc, argv, "ingot train FILE (-o TRAINER | --run) [OPTIONS]",
+                           "Makes a program with train blocks a trainer: one executable with\n"
+                           "loss, gradients, optimizer and data loop; or trains at once.  A\n"
+                           "trainer takes the options from --data on when it runs.",
+                           options, &o);
+
+    if (status)
+        return status;
+    if (!o.file || !o.out == !o.run) {
+        cli_wrong(!o.file ? "no program given (see ingot train --help)"
+                          : "give -o TRAINER, or --run to train at once");
+        return CLI_USAGE;
+    }
+    status = train(&o);
+    trainer_options_free(&o.trainer);
+    model_options_free(&o.model);
+    return status;
+}

@@ -1,0 +1,315 @@
+/* frontend/dsl/train.c - train blocks become entries and a record (ir/train_abi.h). */
+#include "train.h"
+
+/* ---- counters --------------------------------------------------------------------- */
+
+typedef struct counter {
+    const char *name;
+    int32_t feed;
+    bool real;
+} counter;
+
+static const counter counters[TRAIN_COUNTERS] = {
+    {"seed", INGOT_FEED_SEED, false},   {"step", INGOT_FEED_STEP, false},
+    {"epoch", INGOT_FEED_EPOCH, false}, {"steps", INGOT_FEED_STEPS, false},
+    {"rows", INGOT_FEED_ROWS, false},   {"change", INGOT_FEED_CHANGE, true},
+};
+
+/* An input of the entry, which it gets with the first use of the counter. */
+static const dsl_value *counter_input(dsl *cx, const counter *c)
+{
+    dsl_region *r = cx->region;
+    dsl_value *v = arena_new(cx->mem, dsl_value);
+
+    while (r->outer)
+        r = r->outer;
+    v->kind = DSL_TENSOR;
+    v->tensor.elem = c->real ? DSL_REAL : DSL_INT;
+    v->tensor.number = true;
+    v->tensor.home = r;
+    v->tensor.ref =
+        ir_input(r->b, c->name, type_scalar(&cx->m->types, c->real ? cx->real : DT_I64));
+    return v;
+}
+
+const dsl_value *train_counter(dsl *cx, const char *name)
+{
+    struct dsl_train *k = cx->train;
+
+    for (int i = 1; k && i < TRAIN_COUNTERS; i++) {
+        bool known = !counters[i].real || k->mode == TRAIN_METRICS;
+        if (strcmp(counters[i].name, name) || !known)
+            continue;
+        if (!k->counter[i])
+            k->counter[i] = counter_input(cx, &counters[i]);
+        return k->counter[i];
+    }
+    return NULL;
+}
+
+const dsl_value *train_known(dsl *cx, const ast_expr *e)
+{
+    for (uint32_t i = 0; cx->train && i < cx->train->given.len; i++)
+        if (cx->train->given.at[i].e == e)
+            return cx->train->given.at[i].value;
+    return NULL;
+}
+
+/* ---- calls ------------------------------------------------------------------------ */
+
+static int32_t feed_of(const struct dsl_train *k, const char *input)
+{
+    for (int32_t i = 0; i < k->record->column_count; i++)
+        if (!strcmp(k->record->columns[i].name, input))
+            return i;
+    for (int i = 0; i < TRAIN_COUNTERS; i++)
+        if (!strcmp(counters[i].name, input))
+            return counters[i].feed;
+    return 0;
+}
+
+/* The call of an entry that is made: what its inputs are fed with. */
+static struct ingot_train_call call_of(dsl *cx, const struct dsl_train *k, const ir_fn *f)
+{
+    int32_t *feeds = arena_array(cx->mem, int32_t, f->param.len + 1);
+
+    for (uint32_t i = 0; i < f->param.len; i++)
+        feeds[i] = feed_of(k, f->param_name.at[i]);
+    return (struct ingot_train_call){f->name, (int32_t)f->param.len, feeds};
+}
+
+/* ---- entries ---------------------------------------------------------------------- */
+
+static void statement(dsl *cx, const ast_stmt *s)
+{
+    train_mode mode = cx->train->mode;
+    bool updates = s->kind == AST_DEFINE && s->define.op == AST_UPDATE;
+
+    if (s->kind == AST_MINIMIZE && mode != TRAIN_FIT)
+        train_minimize(cx, s);
+    else if (s->kind == AST_TRACK && mode != TRAIN_FIT)
+        train_track(cx, s);
+    else if (s->kind < AST_TRACK && !(updates && mode != TRAIN_STEP && s->define.targets.len == 1))
+        dsl_statement(cx, s, false);
+}
+
+/* Of what an entry wrote only this is kept: all in a step, sums where rows are looked at;
+ * what `fit` wrote is of that role from now on. */
+static void keep_written(dsl *cx, dsl_making *k)
+{
+    train_mode mode = cx->train->mode;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < k->region.written.len; i++) {
+        dsl_memory *m = k->region.written.at[i].cell->memory;
+        if (m && mode == TRAIN_FIT)
+            m->role = INGOT_ROLE_FITTED;
+        if (mode != TRAIN_EVAL || (m && m->role == INGOT_ROLE_SUM))
+            k->region.written.at[n++] = k->region.written.at[i];
+    }
+    k->region.written.len = n;
+}
+
+/* The name of the rows where they are visible: `x: [N, 3]`; null: they are carried. */
+static const ast_expr *row_name(dsl *cx, const ast_params *l)
+{
+    const ast_expr *e = l->len ? l->at[0].type->extents.at[0] : NULL;
+
+    return e && e->kind == AST_NAME && !dsl_find_var(cx->scope, e->name) ? e : NULL;
+}
+
+/* Rows of the entry, as many as `n` says. */
+static void begin_rows(dsl *cx, ir_dim n)
+{
+    struct dsl_train *k = cx->train;
+    const ast_params *l = &k->t->item->callable.params;
+    const ast_expr *name = row_name(cx, l);
+
+    k->rows = (dsl_rows){0};
+    if (!l->len)
+        return;
+    dsl_add_axis(&k->rows.axes, dsl_axis_new(cx, "..", n));
+    k->rows.set = true;
+    if (name)
+        dsl_define(cx, cx->scope, name->name, dsl_whole(cx, n), name->at);
+}
+
+/* Columns that are asked for NaN may have empty fields. */
+static void find_missing(dsl *cx, const struct dsl_train *k, const ir_fn *f)
+{
+    struct ingot_train_column *column = (struct ingot_train_column *)(uintptr_t)k->record->columns;
+
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        if (f->node.at[i].op != OP_ISNAN)
+            continue;
+        const bool *marks = train_ancestors(cx, f, f->node.at[i].first);
+        for (int32_t c = 0; c < k->record->column_count; c++)
+            column[c].missing |= marks[f->value.at[f->param.at[c]].node];
+    }
+}
+
+static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mode mode, ir_dim n)
+{
+    struct dsl_train *k = cx->train;
+    const ast_item *item = k->t->item;
+    dsl_making making;
+    dsl_scope *outer = cx->scope;
+    dsl_frame *frame = cx->frame;
+
+    k->mode = mode;
+    k->objectives = 0;
+    memset(k->counter, 0, sizeof k->counter);
+    dsl_begin(cx, &making, arena_printf(cx->mem, "%s_%s", k->t->name, suffix), true);
+    cx->frame = dsl_outer_frame(cx, k->t);
+    cx->frame->training = mode == TRAIN_STEP;
+    cx->frame->fit = mode == TRAIN_FIT;
+    cx->scope = dsl_scope_new(cx, k->scope);
+    begin_rows(cx, n);
+    if (dsl_read_inputs(cx, &item->callable.params, &k->rows, false))
+        for (uint32_t i = 0; i < item->callable.body.stmts.len; i++)
+            statement(cx, item->callable.body.stmts.at[i]);
+    keep_written(cx, &making);
+    if (!diag_failed(cx->d))
+        find_missing(cx, k, making.fn);
+    struct ingot_train_call c = call_of(cx, k, making.fn);
+    dsl_end(cx, &making);
+    cx->frame = frame;
+    cx->scope = outer;
+    k->first = false;
+    return c;
+}
+
+static struct ingot_train_call make_metrics(dsl *cx)
+{
+    struct dsl_train *k = cx->train;
+    const char *name = arena_printf(cx->mem, "%s_metrics", k->t->name);
+    dsl_frame *frame = cx->frame;
+
+    k->mode = TRAIN_METRICS;
+    memset(k->counter, 0, sizeof k->counter);
+    cx->frame = dsl_outer_frame(cx, k->t);
+    train_metrics(cx, name);
+    cx->frame = frame;
+    return call_of(cx, k, ir_module_find(cx->m, name));
+}
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
+{
+    struct ingot_train_call *fit = arena_new(cx->mem, struct ingot_train_call);
+
+    *fit = make_entry(cx, "fit", TRAIN_FIT, any);
+    r->fits = fit;
+    r->fit_count = 1;
+}
+
+/* The entries of a block.  Those for any number of rows share a symbol. */
+static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block *r)
+{
+    struct dsl_train k = {.t = t, .record = r, .first = true};
+    dsl_scope *outer = cx->scope;
+
+    k.scope = cx->scope = dsl_scope_new(cx, t->file->scope);
+    train_find_dims(cx, &k);
+    cx->train = &k;
+    if (train_record(cx, &k)) {
+        ir_dim any = dim_symbol_new(cx->dims, "N", 1, INT64_MAX);
+        r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
+        r->objective_count = (int32_t)k.objectives;
+        if (r->column_count && !diag_failed(cx->d)) {
+            r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
+            r->eval = make_entry(cx, "eval", TRAIN_EVAL, any);
+        }
+        if (k.fits && !diag_failed(cx->d))
+            make_fit(cx, r, any);
+        if (k.number.len && !diag_failed(cx->d))
+            r->metrics = make_metrics(cx);
+    }
+    vec_free(&k.number);
+    vec_free(&k.given);
+    cx->train = NULL;
+    cx->scope = outer;
+}
+
+static const dsl_template *block_of(const dsl_file *f, const ast_item *item)
+{
+    dsl_scope own = *f->scope;
+
+    own.parent = NULL;
+    const dsl_var *v = item->kind == AST_ITEM_TRAIN ? dsl_find_var(&own, item->name.text) : NULL;
+    return v && v->value && v->value->kind == DSL_FUNCTION ? v->value->function.of : NULL;
+}
+
+static struct ingot_train_block *make_blocks(dsl *cx, dsl_file *f, int32_t *n)
+{
+    const ast_program *p = f->program;
+    struct ingot_train_block *at = arena_array(cx->mem, struct ingot_train_block, p->items.len + 1);
+
+
+    *n = 0;
+    for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++)
+        if (block_of(f, p->items.at[i]))
+            make_block(cx, block_of(f, p->items.at[i]), &at[(*n)++]);
+    return at;
+}
+
+/* ---- programs --------------------------------------------------------------------- */
+
+/* The text without blanks and comments: what they say changes nothing. */
+static uint64_t hash_program(const char *source)
+{
+    uint64_t hash = 0;
+    bool quoted = false;
+
+    for (const char *s = source; *s; s++) {
+        quoted ^= *s == '"' && !(quoted && s[-1] == '\\');
+        if (*s == '#' && !quoted)
+            s += strcspn(s, "\n");
+        if (!*s)
+            break;
+        if (quoted || !strchr(" \t\r\n", *s))
+            hash = hash_mix(hash, (unsigned char)*s);
+    }
+    return hash;
+}
+
+static const char *program_name(dsl *cx, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+    return arena_strndup(cx->mem, name, strcspn(name, "."));
+}
+
+static const int32_t *roles(dsl *cx)
+{
+    int32_t *role = arena_array(cx->mem, int32_t, cx->m->state.len + 1);
+
+    for (uint32_t i = 0; i < cx->memory.len; i++)
+        role[cx->memory.at[i]->state] = cx->memory.at[i]->role;
+    return role;
+}
+
+const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *source)
+{
+    struct ingot_trainer *t = arena_new(cx->mem, struct ingot_trainer);
+    struct dsl_train none = {.record = arena_new(cx->mem, struct ingot_train_block)};
+
+    *t = (struct ingot_trainer){.version = INGOT_TRAIN_VERSION,
+                                .program = program_name(cx, f->path),
+                                .hash = hash_program(source)};
+    t->blocks = make_blocks(cx, f, &t->block_count);
+    if (diag_failed(cx->d))
+        return NULL;
+    if (!t->block_count) {
+        diag_error(cx->d, (ir_loc){0}, D_IO, f->path, "has no train block");
+        return NULL;
+    }
+    dsl_make_init(cx);
+    const ir_fn *init = ir_module_find(cx->m, "init");
+    if (init)
+        t->init = call_of(cx, &none, init);
+    t->state_count = (int32_t)cx->m->state.len;
+    t->roles = roles(cx);
+    return t;
+}

@@ -1,0 +1,92 @@
+/* frontend/dsl/train.h - train blocks: what the files train*.c share.
+ *
+ * A block becomes entries that call each other in the runtime only (ir/train_abi.h): its
+ * statements are evaluated once for each of them, in another mode.
+ *
+ *   STEP     rows are trained on: objectives update parameters, sums grow
+ *   EVAL     rows are looked at: `training` is false, only sums grow
+ *   FIT      `fit` blocks are run, and nothing else is changed
+ *   METRICS  sums become numbers: no statement but `stop when` is evaluated */
+#ifndef INGOT_DSL_TRAIN_H
+#define INGOT_DSL_TRAIN_H
+
+#include "check.h"
+#include "train_abi.h"
+
+typedef enum train_mode { TRAIN_STEP, TRAIN_EVAL, TRAIN_FIT, TRAIN_METRICS } train_mode;
+
+/* A number that is reported: an objective or `track`.  `value` is its formula, where rows
+ * are reduced in it; else it is the mean of what was added up. */
+typedef struct train_number {
+    const char *name;
+    const ast_expr *value;      /* null: a mean */
+    ir_loc at;
+    bool objective;             /* these are reported first */
+} train_number;
+
+/* A reduction over rows in the formula of a `track`, whose value is found out over all
+ * rows of an epoch; while the formula is evaluated, `value` stands for it. */
+typedef struct train_given {
+    const ast_expr *e;
+    const dsl_value *value;
+} train_given;
+
+enum { TRAIN_COUNTERS = 6 };
+
+struct dsl_train {
+    const dsl_template *t;
+    dsl_scope *scope;           /* between the file's and an entry's: extents of columns */
+    struct ingot_train_block *record;
+    train_mode mode;
+    dsl_rows rows;
+    const dsl_value *counter[TRAIN_COUNTERS];   /* inputs of the entry, once asked for */
+    VEC(train_number) number;   /* in order; found when the first entry is made */
+    VEC(train_given) given;
+    uint32_t objectives;        /* evaluated so far in this entry */
+    bool first;                 /* the entry that finds out the numbers */
+    bool fits;                  /* a `fit` block was run */
+};
+
+/* ---- sums over rows (train_metric.c) */
+
+/* Adds a real number to the sum of this name, a state of the module. */
+void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at);
+/* The sum of this name. */
+const dsl_value *train_sum(dsl *cx, const char *name, ir_loc at);
+/* Adds to the sums of a mean: all elements of v, weighed by w unless that is null; the mean
+ * of this batch, 0 where all weights are. */
+const dsl_value *train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w,
+                            ir_loc at);
+void train_track(dsl *cx, const ast_stmt *s);
+/* Makes the entry that turns sums into numbers, and `stop when` into one. */
+void train_metrics(dsl *cx, const char *name);
+
+/* ---- objectives (train_step.c) */
+
+void train_minimize(dsl *cx, const ast_stmt *s);
+/* The nodes that a value is made from: a mark for each node of the function. */
+bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of);
+
+/* ---- data (train_data.c) */
+
+/* Columns, sources and the numbers of clauses.  False after an error. */
+bool train_record(dsl *cx, struct dsl_train *k);
+/* Dims of the file, and names of extents of columns, get values where data decide them. */
+void train_find_dims(dsl *cx, const struct dsl_train *k);
+
+/* ---- blocks (train.c) */
+
+/* All train blocks of a file: their entries, and their record. */
+const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *source);
+/* `step`, `epoch`, .. in a block; null: it is no such name, or this is no block. */
+const dsl_value *train_counter(dsl *cx, const char *name);
+/* What stands for a reduction over rows while a formula is evaluated; else null. */
+const dsl_value *train_known(dsl *cx, const ast_expr *e);
+
+/* ---- memory of the trainer */
+
+/* A state of this path and type that starts as zeros, of this enum ingot_role; the one that
+ * is there, if there is one. */
+dsl_memory *train_memory(dsl *cx, const char *path, const ir_type *t, int role);
+
+#endif

@@ -1,0 +1,434 @@
+/* frontend/dsl/train_data.c - columns and sources of train blocks, for the record that the
+ * runtime reads, and dims that only data know. */
+#include <math.h>
+
+#include "train.h"
+
+/* ---- sources as text -------------------------------------------------------------- */
+
+static void add_quoted(text *out, const char *s)
+{
+    text_add(out, "\"");
+    for (; *s; s++)
+        text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    text_add(out, "\"");
+}
+
+static bool add_source(dsl *cx, const ast_expr *e, text *out);
+
+/* A number, a truth, a text or a list of the configuration. */
+static bool add_value(dsl *cx, const dsl_value *v, ir_loc at, text *out)
+{
+    double x;
+
+    if (v->kind == DSL_TEXT) {
+        add_quoted(out, v->text);
+        return true;
+    }
+    if (v->kind == DSL_TRUTH) {
+        text_add(out, "%s", v->truth ? "true" : "false");
+        return true;
+    }
+    if (v->kind == DSL_LIST) {
+        text_add(out, "[");
+        for (uint32_t i = 0; i < v->list.n; i++) {
+            text_add(out, i ? ", " : "");
+            if (!add_value(cx, v->list.at[i], at, out))
+                return false;
+        }
+        text_add(out, "]");
+        return true;
+    }
+    if (!dsl_number(cx, v, &x)) {
+        if (!dsl_bad(v))
+            dsl_wrong(cx, at, "data come from files and tables of numbers, this is %s",
+                      dsl_describe(cx, v));
+        return false;
+    }
+    text_add(out, "%.17g", x);
+    return true;
+}
+
+/* csv("f.csv", skip = 1) */
+static bool add_call(dsl *cx, const ast_expr *e, text *out)
+{
+    text_add(out, "%s(", e->call.callee->name);
+    for (uint32_t i = 0; i < e->call.args.len; i++) {
+        const ast_arg *a = &e->call.args.at[i];
+        text_add(out, i ? ", " : "");
+        if (a->name.text)
+            text_add(out, "%s = ", a->name.text);
+        if (i ? !add_value(cx, dsl_eval(cx, a->value), a->value->at, out)
+              : !add_source(cx, a->value, out))
+            return false;
+    }
+    text_add(out, ")");
+    return true;
+}
+
+/* "f.csv"["a":"c", "e"] */
+static bool add_selection(dsl *cx, const ast_expr *e, text *out)
+{
+    const ast_exprs *l = &e->subscript.positions;
+
+    if (!add_source(cx, e->subscript.base, out))
+        return false;
+    for (uint32_t i = 0; i < l->len; i++) {
+        const ast_expr *p = l->at[i];
+        bool range = p->kind == AST_SLICE && p->slice.low && p->slice.high;
+        text_add(out, i ? ", " : "[");
+        if (!add_value(cx, dsl_eval(cx, range ? p->slice.low : p), p->at, out))
+            return false;
+        if (range) {
+            text_add(out, ":");
+            if (!add_value(cx, dsl_eval(cx, p->slice.high), p->at, out))
+                return false;
+        }
+    }
+    text_add(out, "]");
+    return true;
+}
+
+static bool is_reader(const ast_expr *e)
+{
+    static const char *const names[] = {"csv", "bytes", "chars", "words", "windows"};
+
+    for (size_t i = 0; i < COUNT(names) && e->call.callee->kind == AST_NAME; i++)
+        if (!strcmp(names[i], e->call.callee->name))
+            return true;
+    return false;
+}
+
+static bool add_source(dsl *cx, const ast_expr *e, text *out)
+{
+    if (e->kind == AST_CALL && is_reader(e))
+        return add_call(cx, e, out);
+    if (e->kind == AST_SUBSCRIPT)
+        return add_selection(cx, e, out);
+    return add_value(cx, dsl_eval(cx, e), e->at, out);
+}
+
+/* The source as the runtime parses it; null after an error. */
+static const char *source_text(dsl *cx, const ast_expr *e)
+{
+    text t = {0};
+    const char *copy = add_source(cx, e, &t) ? arena_strdup(cx->mem, t.at) : NULL;
+
+    text_free(&t);
+    return copy;
+}
+
+/* ---- columns ---------------------------------------------------------------------- */
+
+static const ast_params *columns_of(const struct dsl_train *k)
+{
+    return &k->t->item->callable.params;
+}
+
+static int column_named(const struct dsl_train *k, const char *name)
+{
+    const ast_params *l = columns_of(k);
+
+    for (uint32_t i = 0; i < l->len; i++)
+        if (!strcmp(l->at[i].name.text, name))
+            return (int)i;
+    return -1;
+}
+
+/* A column's rows stand in front: `..`, or the name of their number. */
+static bool has_row_axis(dsl *cx, const ast_param *p)
+{
+    if (p->type && p->type->extents.len)
+        return true;
+    dsl_wrong(cx, p->name.at, "%s is a column: its type begins with the rows, %s: [..]",
+              p->name.text, p->name.text);
+    return false;
+}
+
+static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c)
+{
+    const ast_type *t = p->type;
+    int64_t *dims = arena_array(cx->mem, int64_t, IR_MAX_RANK);
+    ir_dim d;
+
+    if (!has_row_axis(cx, p))
+        return false;
+    c->name = arena_strdup(cx->mem, p->name.text);
+    c->dtype = dt_of(dsl_type_dtype(cx, t))->onnx;
+    c->rank = (int32_t)t->extents.len - 1;
+    c->dims = dims;
+    for (int32_t i = 0; i < c->rank; i++) {
+        if (!dsl_eval_dim(cx, t->extents.at[i + 1], &d, "the extent of a column"))
+            return false;
+        if (!dim_const(cx->dims, d, &dims[i])) {
+            dsl_wrong(cx, t->extents.at[i + 1]->at, "%s is not known: no data or --dim give it",
+                      dsl_dim_text(cx, d));
+            return false;
+        }
+    }
+    if (!t->bound)
+        return true;
+    if (!dsl_eval_dim(cx, t->bound, &d, "the bound of an index"))
+        return false;
+    for (uint32_t i = 0; t->bound->kind == AST_NAME && i < cx->names.len; i++)
+        if (cx->names.at[i].dim == t->bound->name) {
+            c->name_count = cx->names.at[i].count;
+            c->names = cx->names.at[i].names;
+        }
+    if (dim_const(cx->dims, d, &c->bound))
+        return true;
+    dsl_wrong(cx, t->bound->at, "%s is not known: no data or --dim give it (int<%s>)",
+              dsl_dim_text(cx, d), dsl_dim_text(cx, d));
+    return false;
+}
+
+/* ---- clauses ---------------------------------------------------------------------- */
+
+static bool number_of(dsl *cx, const ast_expr *e, const char *what, double *out)
+{
+    const dsl_value *v = dsl_eval(cx, e);
+
+    if (dsl_bad(v))
+        return false;
+    if (dsl_number(cx, v, out) && *out >= 0)
+        return true;
+    dsl_wrong(cx, e->at, "%s is a number, this is %s", what, dsl_describe(cx, v));
+    return false;
+}
+
+static bool whole_of(dsl *cx, const ast_expr *e, const char *what, int64_t *out)
+{
+    double v;
+
+    if (!number_of(cx, e, what, &v))
+        return false;
+    *out = (int64_t)v;
+    if (v >= 1 && v == floor(v) && v < 1e15)
+        return true;
+    dsl_wrong(cx, e->at, "%s is a whole number above 0", what);
+    return false;
+}
+
+static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
+{
+    const char *what = ast_knob_text[s->knob.which];
+
+    switch (s->knob.which) {
+    case AST_KNOB_VALID: return number_of(cx, s->knob.value, what, &r->valid);
+    case AST_KNOB_TEST: return number_of(cx, s->knob.value, what, &r->test);
+    case AST_KNOB_BATCH: return whole_of(cx, s->knob.value, what, &r->batch);
+    case AST_KNOB_EPOCHS: return whole_of(cx, s->knob.value, what, &r->epochs);
+    default: break;
+    }
+    if (!whole_of(cx, s->knob.value, what, &r->accumulate))
+        return false;
+    if (r->accumulate > 1)
+        dsl_wrong(cx, s->at, "accumulate is not supported: a larger batch gives the same "
+                  "gradients");
+    return r->accumulate == 1;
+}
+
+static bool add_source_of(dsl *cx, const struct dsl_train *k, const ast_stmt *s,
+                          const ast_source *from, struct ingot_train_source *to)
+{
+    int32_t *index = arena_array(cx->mem, int32_t, from->columns.len + 1);
+
+    *to = (struct ingot_train_source){.part = (int32_t)s->data.rows, .columns = index,
+                                      .column_count = (int32_t)from->columns.len};
+    for (uint32_t i = 0; i < from->columns.len; i++) {
+        index[i] = column_named(k, from->columns.at[i].text);
+        if (index[i] < 0) {
+            dsl_wrong(cx, from->columns.at[i].at, "train %s has no column %s", k->t->name,
+                      from->columns.at[i].text);
+            return false;
+        }
+    }
+    to->text = source_text(cx, from->value);
+    return to->text != NULL;
+}
+
+static bool add_patience(dsl *cx, const ast_stmt *s, struct ingot_train_patience *p)
+{
+    const ast_words *m = &s->stop_after.metric;
+    const ast_word *name = &m->at[m->len - 1];
+    bool valid = m->len > 1 && !strcmp(m->at[0].text, "valid");
+
+    *p = (struct ingot_train_patience){.metric = arena_strdup(cx->mem, name->text),
+                                       .higher = s->stop_after.higher,
+                                       .part = valid ? INGOT_PART_VALID : INGOT_PART_TRAIN};
+    if (m->len > 1 && !valid && strcmp(m->at[0].text, "train"))
+        return dsl_wrong(cx, m->at[0].at, "rows are train or valid"), false;
+    return whole_of(cx, s->stop_after.epochs, "a number of epochs", &p->patience);
+}
+
+static uint32_t count_sources(const ast_stmts *l)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < l->len; i++)
+        n += l->at[i]->kind == AST_DATA ? l->at[i]->data.sources.len : 0;
+    return n;
+}
+
+/* A block that nothing ends has ten epochs.  All rows of a short table are one batch. */
+static void settle(const struct dsl_train *k, bool stops)
+{
+    const ast_stmts *l = &k->t->item->callable.body.stmts;
+    struct ingot_train_block *r = k->record;
+
+    r->batch = r->batch ? r->batch : 32;
+    for (uint32_t i = 0; i < l->len; i++)
+        for (uint32_t j = 0; l->at[i]->kind == AST_DATA && j < l->at[i]->data.sources.len; j++) {
+            const ast_expr *e = l->at[i]->data.sources.at[j].value;
+            if (e->kind == AST_ARRAY && e->items.len < r->batch)
+                r->batch = e->items.len;
+        }
+    r->accumulate = 1;
+    if (!r->epochs && !stops && !r->patience_count)
+        r->epochs = 10;
+}
+
+bool train_record(dsl *cx, struct dsl_train *k)
+{
+    const ast_stmts *l = &k->t->item->callable.body.stmts;
+    const ast_params *columns = columns_of(k);
+    struct ingot_train_block *r = k->record;
+    struct ingot_train_column *c = arena_array(cx->mem, struct ingot_train_column, columns->len + 1);
+    struct ingot_train_source *src =
+        arena_array(cx->mem, struct ingot_train_source, count_sources(l) + 1);
+    struct ingot_train_patience *p = arena_array(cx->mem, struct ingot_train_patience, l->len + 1);
+    bool ok = true, stops = false;
+
+    r->name = arena_strdup(cx->mem, k->t->name);
+    r->columns = c;
+    r->sources = src;
+    r->patience = p;
+    for (uint32_t i = 0; i < columns->len; i++)
+        ok &= add_column(cx, &columns->at[i], &c[r->column_count++]);
+    for (uint32_t i = 0; i < l->len; i++) {
+        const ast_stmt *s = l->at[i];
+        stops |= s->kind == AST_STOP_WHEN;
+        if (s->kind == AST_KNOB)
+            ok &= add_knob(cx, r, s);
+        if (s->kind == AST_STOP_AFTER)
+            ok &= add_patience(cx, s, &p[r->patience_count++]);
+        for (uint32_t j = 0; s->kind == AST_DATA && j < s->data.sources.len; j++)
+            ok &= add_source_of(cx, k, s, &s->data.sources.at[j], &src[r->source_count++]);
+    }
+    settle(k, stops);
+    return ok;
+}
+
+/* ---- dims that data decide -------------------------------------------------------- */
+
+/* The dim of a file that this name is, as long as nobody knows it. */
+static dsl_open_dim *open_dim(dsl *cx, const ast_expr *e)
+{
+    for (uint32_t i = 0; e && e->kind == AST_NAME && i < cx->open.len; i++)
+        if (cx->open.at[i].name.text == e->name)
+            return &cx->open.at[i];
+    return NULL;
+}
+
+static void close_dim(dsl *cx, const ast_expr *e, int64_t value)
+{
+    dsl_open_dim *d = open_dim(cx, e);
+
+    if (!d)
+        return;
+    dsl_find_var(cx->scope, e->name)->value = dsl_int(cx, value);
+    *d = cx->open.at[--cx->open.len];
+}
+
+/* A name that only a column's extent has is found out, too: [.., T]. */
+static void open_extents(dsl *cx, const ast_type *t)
+{
+    for (uint32_t i = 1; t && i < t->extents.len; i++) {
+        const ast_expr *e = t->extents.at[i];
+        if (e->kind != AST_NAME || dsl_find_var(cx->scope, e->name))
+            continue;
+        ir_dim d = dim_symbol_new(cx->dims, e->name, 0, INT64_MAX);
+        dsl_define(cx, cx->scope, e->name, dsl_whole(cx, d), e->at);
+        vec_push(&cx->open, (dsl_open_dim){{e->at, e->name}, d});
+    }
+}
+
+static bool wants(dsl *cx, const ast_type *t)
+{
+    bool any = t && open_dim(cx, t->bound);
+
+    for (uint32_t i = 1; t && i < t->extents.len; i++)
+        any |= open_dim(cx, t->extents.at[i]) != NULL;
+    return any;
+}
+
+/* The column as far as it is known; what is not is -1. */
+static bool sketch(dsl *cx, const ast_param *p, struct ingot_train_column *c)
+{
+    const ast_type *t = p->type;
+    int64_t *dims = arena_array(cx->mem, int64_t, IR_MAX_RANK);
+    ir_dim d;
+
+    if (!has_row_axis(cx, p))
+        return false;
+    *c = (struct ingot_train_column){.name = p->name.text, .dims = dims, .missing = 1,
+                                     .dtype = dt_of(dsl_type_dtype(cx, t))->onnx,
+                                     .rank = (int32_t)t->extents.len - 1};
+    for (int32_t i = 0; i < c->rank; i++)
+        if (open_dim(cx, t->extents.at[i + 1]))
+            dims[i] = -1;
+        else if (!dsl_eval_dim(cx, t->extents.at[i + 1], &d, "the extent of a column") ||
+                 !dim_const(cx->dims, d, &dims[i]))
+            return false;
+    if (t->bound)
+        c->bound = open_dim(cx, t->bound) ? -1 : 0;
+    return true;
+}
+
+/* The names that numbers below a dim stand for, for every column with that bound. */
+static void keep_names(dsl *cx, const ast_expr *bound, const struct ingot_train_column *c)
+{
+    if (c->name_count)
+        vec_push(&cx->names, (dsl_names){bound->name, c->name_count, c->names});
+}
+
+/* Asks whoever reads data for what the columns of one source leave open. */
+static void ask(dsl *cx, const struct dsl_train *k, const ast_stmt *s, const ast_source *from)
+{
+    const ast_params *l = columns_of(k);
+    struct ingot_train_source to;
+    struct ingot_train_column *c = arena_array(cx->mem, struct ingot_train_column, l->len + 1);
+    const char *error = NULL;
+    bool any = false;
+
+    if (!add_source_of(cx, k, s, from, &to))
+        return;
+    for (int32_t i = 0; i < to.column_count; i++) {
+        any |= wants(cx, l->at[to.columns[i]].type);
+        if (!sketch(cx, &l->at[to.columns[i]], &c[i]))
+            return;
+    }
+    if (any && !cx->o->probe(to.text, c, to.column_count, cx->mem, &error))
+        dsl_wrong(cx, s->at, "%s", error);
+    for (int32_t i = 0; any && !error && i < to.column_count; i++) {
+        const ast_type *t = l->at[to.columns[i]].type;
+        for (int32_t a = 0; a < c[i].rank; a++)
+            close_dim(cx, t->extents.at[a + 1], c[i].dims[a]);
+        if (t->bound && open_dim(cx, t->bound)) {
+            keep_names(cx, t->bound, &c[i]);
+            close_dim(cx, t->bound, c[i].bound);
+        }
+    }
+}
+
+void train_find_dims(dsl *cx, const struct dsl_train *k)
+{
+    const ast_stmts *l = &k->t->item->callable.body.stmts;
+
+    for (uint32_t i = 0; i < columns_of(k)->len; i++)
+        open_extents(cx, columns_of(k)->at[i].type);
+    for (uint32_t i = 0; cx->o->probe && i < l->len; i++)
+        for (uint32_t j = 0; l->at[i]->kind == AST_DATA && j < l->at[i]->data.sources.len; j++)
+            if (cx->open.len && l->at[i]->data.rows == AST_ROWS_TRAIN)
+                ask(cx, k, l->at[i], &l->at[i]->data.sources.at[j]);
+}

@@ -1,0 +1,274 @@
+/* frontend/dsl/train_metric.c - numbers that are reported, over all rows of an epoch.
+ *
+ * While rows are used, sums grow; behind them an entry without rows makes numbers of the
+ * sums.  A `track` without a reduction over rows is a mean; one with some, such as
+ * sqrt(mean[..] e^2), has a sum for each of them, and its formula is evaluated at the
+ * end. */
+#include "train.h"
+
+dsl_memory *train_memory(dsl *cx, const char *path, const ir_type *t, int role)
+{
+    dsl_memory *m = dsl_memory_find(cx, path);
+
+    return m ? m : dsl_memory_add(cx, path, t, role);
+}
+
+/* ---- sums ------------------------------------------------------------------------- */
+
+/* A sum's state: "learn.sum.accuracy". */
+static dsl_memory *sum_memory(dsl *cx, const char *name)
+{
+    const char *path = arena_printf(cx->mem, "%s.sum.%s", cx->train->t->name, name);
+
+    return train_memory(cx, path, type_scalar(&cx->m->types, cx->real), INGOT_ROLE_SUM);
+}
+
+const dsl_value *train_sum(dsl *cx, const char *name, ir_loc at)
+{
+    (void)at;
+    return dsl_read(cx, &sum_memory(cx, name)->cell);
+}
+
+void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at)
+{
+    dsl_memory *m = sum_memory(cx, name);
+
+    if (!dsl_bad(v))
+        dsl_write(cx, &m->cell, dsl_binary(cx, AST_ADD, dsl_read(cx, &m->cell), v, at), at);
+}
+
+/* All elements of v, whatever they carry, as one number. */
+static const dsl_value *total(dsl *cx, const dsl_value *v)
+{
+    dsl_axes all = {0};
+
+    if (dsl_bad(v))
+        return v;
+    dsl_add_carried(&all, v);
+    return dsl_reduce_visible(cx, dsl_reduce(cx, v, RED_SUM, &all), RED_SUM);
+}
+
+/* How many elements v has, as a real. */
+static const dsl_value *count(dsl *cx, const dsl_value *v, ir_loc at)
+{
+    ir_dim n = dim_int(cx->dims, 1);
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        n = dim_mul(cx->dims, n, dsl_extent(v, i));
+    return dsl_as(cx, dsl_as_array(cx, dsl_whole(cx, n), at), DSL_REAL, at, "a number of elements");
+}
+
+static const dsl_value *detached(dsl *cx, const dsl_value *v)
+{
+    ir_ref x = ir_1(dsl_b(cx), OP_DETACH, dsl_ref(cx, v));
+
+    return dsl_array_like(cx, v, x, v->tensor.rank, v->tensor.axis);
+}
+
+/* v w and w with the same axes; w is detached. */
+static bool weigh(dsl *cx, const dsl_value **v, const dsl_value **w, ir_loc at)
+{
+    *w = dsl_as(cx, *w, DSL_REAL, at, "a weight");
+    if (dsl_bad(*w))
+        return false;
+    const dsl_value *both[2] = {*v, detached(cx, *w)};
+    if (!dsl_align(cx, both, 2, at, "weight"))
+        return false;
+    *w = both[1];
+    *v = dsl_binary(cx, AST_MUL, both[0], both[1], at);
+    return !dsl_bad(*v);
+}
+
+const dsl_value *train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w,
+                            ir_loc at)
+{
+    const dsl_value *zero = dsl_int(cx, 0);
+
+    if (w && !weigh(cx, &v, &w, at))
+        return &dsl_poison;
+    const dsl_value *sum = total(cx, v), *n = w ? total(cx, w) : count(cx, v, at);
+    if (dsl_bad(sum) || dsl_bad(n))
+        return &dsl_poison;
+    train_add(cx, name, detached(cx, sum), at);
+    train_add(cx, arena_printf(cx->mem, "%s.of", name), n, at);
+    const dsl_value *mean = dsl_binary(cx, AST_DIV, sum, n, at);
+    return w ? dsl_select(cx, dsl_binary(cx, AST_EQ, n, zero, at), zero, mean, at) : mean;
+}
+
+/* ---- track ------------------------------------------------------------------------ */
+
+/* Does this reduction go over rows: `[..]`, or the index of rows that are visible? */
+static bool over_rows(const ast_expr *e)
+{
+    for (uint32_t i = 0; e->kind == AST_REDUCE && i < e->reduce.indices.len; i++)
+        if (!e->reduce.indices.at[i].name)
+            return true;
+    return false;
+}
+
+/* Reductions over rows in an expression, the outermost ones. */
+static void find_reductions(dsl *cx, const ast_expr *e)
+{
+    if (over_rows(e)) {
+        vec_push(&cx->train->given, (train_given){e, NULL});
+        return;
+    }
+    switch (e->kind) {
+    case AST_UNARY: find_reductions(cx, e->unary.x); break;
+    case AST_BINARY:
+    case AST_PIPE:
+        find_reductions(cx, e->binary.left);
+        find_reductions(cx, e->binary.right);
+        break;
+    case AST_SELECT:
+        find_reductions(cx, e->select.cond);
+        find_reductions(cx, e->select.yes);
+        find_reductions(cx, e->select.no);
+        break;
+    case AST_CALL:
+        for (uint32_t i = 0; i < e->call.args.len; i++)
+            find_reductions(cx, e->call.args.at[i].value);
+        break;
+    default: break;
+    }
+}
+
+static const char *part_name(dsl *cx, const char *name, uint32_t i)
+{
+    return arena_printf(cx->mem, "%s.%u", name, i);
+}
+
+/* A reduction over the rows of the batch grows by the batch's part: a sum, or a mean as its
+ * sum and how much that is of. */
+static void add_part(dsl *cx, const char *name, const ast_expr *e)
+{
+    ast_expr sum = *e;
+
+    sum.reduce.how = AST_SUM;
+    if (e->reduce.how != AST_SUM && e->reduce.how != AST_MEAN) {
+        dsl_wrong(cx, e->at, "in track, rows are reduced by sum and mean");
+        return;
+    }
+    const dsl_value *v = dsl_eval_top(cx, &sum);
+    v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, e->at), DSL_REAL, e->at, "a sum");
+    train_add(cx, name, v, e->at);
+    if (e->reduce.how == AST_MEAN) {
+        ast_expr one = {.kind = AST_NUMBER, .at = e->at,
+                        .number = {.value = 1, .whole = 1, .is_whole = true}};
+        sum.reduce.body = &one;
+        const dsl_value *n = dsl_eval_top(cx, &sum);
+        n = dsl_bad(n) ? n : dsl_as(cx, dsl_as_array(cx, n, e->at), DSL_REAL, e->at, "a number");
+        train_add(cx, arena_printf(cx->mem, "%s.of", name), n, e->at);
+    }
+}
+
+static void note(dsl *cx, const char *name, const ast_expr *value, ir_loc at)
+{
+    if (!cx->train->first)
+        return;
+    for (uint32_t i = 0; i < cx->train->number.len; i++)
+        if (!strcmp(cx->train->number.at[i].name, name)) {
+            dsl_wrong(cx, at, "%s is tracked twice", name);
+            return;
+        }
+    vec_push(&cx->train->number, (train_number){name, value, at, false});
+}
+
+/* What holds or not counts as 1 or 0. */
+static const dsl_value *as_real(dsl *cx, const dsl_value *v, ir_loc at, const char *what)
+{
+    v = dsl_bad(v) ? v : dsl_as_array(cx, v, at);
+    if (dsl_bad(v) || v->tensor.elem == DSL_REAL)
+        return v;
+    return v->tensor.number ? dsl_as(cx, v, DSL_REAL, at, what) : dsl_cast(cx, v, DSL_REAL);
+}
+
+void train_track(dsl *cx, const ast_stmt *s)
+{
+    const char *name = s->track.name.text;
+    const ast_expr *e = s->track.value;
+
+    cx->train->given.len = 0;
+    find_reductions(cx, e);
+    note(cx, name, cx->train->given.len ? e : NULL, s->at);
+    for (uint32_t i = 0; i < cx->train->given.len; i++)
+        add_part(cx, part_name(cx, name, i), cx->train->given.at[i].e);
+    if (cx->train->given.len)
+        return;
+    const dsl_value *v = as_real(cx, dsl_eval_top(cx, e), s->at, name);
+    const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
+    if (!dsl_bad(v) && !(w && dsl_bad(w)))
+        train_mean(cx, name, v, w, s->at);
+}
+
+/* ---- the numbers at the end ------------------------------------------------------- */
+
+static const dsl_value *quotient(dsl *cx, const char *name, ir_loc at)
+{
+    const dsl_value *n = train_sum(cx, arena_printf(cx->mem, "%s.of", name), at);
+    const dsl_value *zero = dsl_int(cx, 0), *sum = train_sum(cx, name, at);
+
+    return dsl_select(cx, dsl_binary(cx, AST_EQ, n, zero, at), zero,
+                      dsl_binary(cx, AST_DIV, sum, n, at), at);
+}
+
+/* The formula, in which each reduction over rows has the value of all rows. */
+static const dsl_value *formula(dsl *cx, const train_number *n)
+{
+    struct dsl_train *k = cx->train;
+
+    k->given.len = 0;
+    find_reductions(cx, n->value);
+    for (uint32_t i = 0; i < k->given.len; i++) {
+        const char *part = part_name(cx, n->name, i);
+        bool mean = k->given.at[i].e->reduce.how == AST_MEAN;
+        k->given.at[i].value = mean ? quotient(cx, part, n->at) : train_sum(cx, part, n->at);
+    }
+    const dsl_value *v = dsl_eval_top(cx, n->value);
+    k->given.len = 0;
+    return v;
+}
+
+static void give_number(dsl *cx, const train_number *n)
+{
+    const dsl_value *v = n->value ? formula(cx, n) : quotient(cx, n->name, n->at);
+    int visible[IR_MAX_RANK];
+
+    v = as_real(cx, v, n->at, n->name);
+    if (dsl_bad(v))
+        return;
+    if (dsl_visible(v, visible)) {
+        dsl_wrong(cx, n->at, "%s is %s, a number is tracked", n->name, dsl_describe(cx, v));
+        return;
+    }
+    ir_result(dsl_b(cx), n->name, dsl_ref(cx, v));
+    dsl_define(cx, cx->scope, ast_name(&cx->pool, n->name, strlen(n->name)), v, n->at);
+}
+
+static void give_stop(dsl *cx, const ast_stmt *s)
+{
+    const dsl_value *v = dsl_eval_top(cx, s->stop_when.cond);
+
+    v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_BOOL, s->at, "a condition");
+    if (!dsl_bad(v))
+        ir_result(dsl_b(cx), "stop", dsl_ref(cx, v));
+}
+
+void train_metrics(dsl *cx, const char *name)
+{
+    const ast_stmts *l = &cx->train->t->item->callable.body.stmts;
+    dsl_scope *outer = cx->scope;
+    dsl_making k;
+
+    dsl_begin(cx, &k, name, true);
+    cx->scope = dsl_scope_new(cx, cx->train->scope);
+    for (int objective = 1; objective >= 0; objective--)
+        for (uint32_t i = 0; i < cx->train->number.len; i++)
+            if (cx->train->number.at[i].objective == objective)
+                give_number(cx, &cx->train->number.at[i]);
+    for (uint32_t i = 0; i < l->len; i++)
+        if (l->at[i]->kind == AST_STOP_WHEN)
+            give_stop(cx, l->at[i]);
+    dsl_end(cx, &k);
+    cx->scope = outer;
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# train.sh INGOT - programs of examples/ and small ones are trained to a stated result;
+# a trainer that is killed, moved or given bad data does what it should.
+set -uo pipefail
+ingot=$(realpath "$1")
+examples=$(realpath "$(dirname "$0")/../examples")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+passed=0 failed=0
+
+# check NAME COMMAND...: succeeds; what it says is in `out`.
+check()
+{
+    if "${@:2}" >out 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1: $(tail -n 1 out)"
+    fi
+}
+
+# refuse NAME TEXT COMMAND...: fails, and says so.
+refuse()
+{
+    if ! "${@:3}" >out 2>&1 && grep -qF -- "$2" out; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1: $(tail -n 1 out)"
+    fi
+}
+
+# below NUMBER BOUND [COLUMN]: is the last value of a number in the log below it?
+below()
+{
+    awk -F, -v name="$1" -v bound="$2" -v part="${3:-train}" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i }
+        $3 == part { value = $at }
+        END { exit !(value != "" && value + 0 < bound + 0) }' log.csv
+}
+
+# ---- examples ------------------------------------------------------------------------
+
+check "perceptron learns AND" "$ingot" train "$examples/perceptron.ingot" --run --log log.csv
+check "perceptron: no errors" below errors 0.01
+check "perceptron on XOR" "$ingot" train "$examples/perceptron.ingot" --run --log log.csv \
+    --epochs 300 --data 'x,t=[[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]'
+check "perceptron on XOR errs" sh -c '! "$@"' sh awk -F, 'END { exit !($4 == 0) }' log.csv
+check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.svg
+check "XOR: loss" below loss 1e-5
+check "XOR: plot" grep -q '</svg>' xor.svg
+
+# ---- a table with categories and missing values ------------------------------------------
+
+awk 'BEGIN {
+    srand(3); print "a,b,place,y"
+    for (i = 0; i < 1200; i++) {
+        a = rand() * 100; b = rand(); p = int(rand() * 3)
+        print a "," (i % 50 ? b : "") "," substr("XYZ", p + 1, 1) "," a / 50 - b + p
+    } }' >places.csv
+cat >places.ingot <<'PROGRAM'
+dim P
+net price(x: [.., 2], near: int<P>[..]) -> [..] =
+    concat(standardize(x), onehot(near)) |> dense(32) |> relu |> dense(1) |> scalar
+train places(x: [.., 2], near: int<P>[..], y: [..]) {
+    data x, near, y = "places.csv"
+    e = price(x, near) - y
+    minimize e^2 using adam(1e-2)
+    track rmse = sqrt(mean[..] e^2)
+    valid 0.2;  test 0.1;  epochs 30;  stop after 10 without lower valid.rmse
+}
+PROGRAM
+check "places: trainer" "$ingot" train places.ingot -o places
+check "places: size" sh -c '[ "$(stat -c %s places)" -lt 500000 ]'
+check "places" ./places --log log.csv --save one.safetensors --threads 1
+check "places: rmse" below rmse 0.2 valid
+check "places: test" below rmse 0.3 test
+check "places: threads" ./places --save two.safetensors --threads 2
+check "places: any threads" cmp <(tail -c 2600 one.safetensors) <(tail -c 2600 two.safetensors)
+check "places: info" sh -c './places --info | grep -q "near: i64\[..\] below 3"'
+sed '7s/.*/1,2,Q,3/' places.csv >bad.csv
+refuse "unknown category" "bad.csv:7: place: 'Q' is none of the 3 categories" \
+    ./places --fresh --data x,near,y=bad.csv
+sed '9s/.*/1,2/' places.csv >bad.csv
+refuse "short row" "bad.csv:9: 2 fields, the header has 4" ./places --fresh --data x,near,y=bad.csv
+refuse "two files" "exists; --resume goes on from it" ./places --save one.safetensors
+
+# ---- killed, and gone on -------------------------------------------------------------------
+
+undisturbed() { ./places --quiet --epochs 40 --seed 5 --save "$1" --log "$2" --fresh; }
+check "undisturbed" undisturbed whole.safetensors whole.csv
+for i in 1 2 3 4 5 6; do
+    ./places --quiet --epochs 40 --seed 5 --save parts.safetensors --log parts.csv --resume \
+        --every 20 &
+    sleep "0.0$((3 * i))"
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+done
+check "resumed" ./places --quiet --epochs 40 --seed 5 --save parts.safetensors --log parts.csv \
+    --resume
+check "the same weights" cmp <(tail -c 2600 whole.safetensors) <(tail -c 2600 parts.safetensors)
+check "the same log" cmp <(sed 's/,[^,]*$//' whole.csv) <(sed 's/,[^,]*$//' parts.csv)
+
+# ---- programs that are wrong ------------------------------------------------------------------
+
+wrong()
+{
+    printf '%s\n' "$3" >wrong.ingot
+    refuse "$1" "$2" "$ingot" train wrong.ingot --run
+}
+wrong "no block" "has no train block" 'net f(x: [.., 2]) -> [.., 2] = x'
+wrong "no optimizer" "the objective has no optimizer" 'net f(x: [..]) -> [..] { param w = 1; w * x }
+train t(x: [..]) { data x = [1, 2]; minimize f(x)^2 }'
+wrong "nothing to train" "the objective does not depend on a parameter" 'train t(x: [..]) {
+    data x = [1, 2]; minimize x^2 using sgd(1) }'
+wrong "unknown column" "train t has no column z" 'net f(x: [..]) -> [..] { param w = 1; w * x }
+train t(x: [..]) { data z = [1, 2]; minimize f(x)^2 using sgd(1) }'
+wrong "lost numbers" "loss is " 'net f(x: [..]) -> [..] { param w = 1; w * x }
+train t(x: [..]) { data x = [1, 2]; minimize f(x)^4 using sgd(1e9); epochs 100 }'
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
