@@ -1,40 +1,81 @@
 /* runtime/thread.c - fork and join.
  *
- * `turn` counts the jobs; a worker waits until it changes.  Sleeping and waking
- * is Dekker's pattern: the sleeper announces itself, then looks at the counter
- * again; the waker changes the counter, then looks for sleepers.  All of these
- * are sequentially consistent, so one of the two sees the other. */
+ * A job is cut into shares, some for each thread, which begin with its own and go on with
+ * those of others that nobody has begun: a thread that wakes late, or shares its CPU with
+ * another program, holds up no share but the one that it is in.  `turn` counts the jobs.
+ * The place of thread t counts, beside the turn, how many of its shares have begun; a
+ * count of an older turn means none, so that a new job resets nothing.
+ *
+ * A job's description may be overwritten while a thread that missed the job still reads
+ * it.  There are two, used in turns: the one of turn T is overwritten when the turn is
+ * T + 1 already, so that a thread that finds the turn unchanged behind its reads has read
+ * what belongs to it.
+ *
+ * Sleeping and waking is Dekker's pattern: the sleeper announces itself, then looks at the
+ * counter again; the waker changes the counter, then looks for sleepers.  All of these are
+ * sequentially consistent, so one of the two sees the other. */
 #include "thread.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
 
 /* Looks at a counter before a thread sleeps, some 400 us in all, longer than most kernels
  * that run on one thread: to be woken takes 20 us. The first microsecond goes without
- * pauses, which are longer than kernels are apart. */
-enum { SPINS = 20000, EAGER = 1000, MAX_THREADS = 1024, LINE = 64 };
+ * pauses, which are longer than kernels are apart.  Who waits some 80 us for a share asks
+ * why. */
+enum { SPINS = 20000, EAGER = 1000, PATIENCE = 4000, MAX_THREADS = 1024, LINE = 64 };
 
-typedef struct worker {
-    thread_pool *pool;
+/* Shares of a thread where there are iterations enough. */
+enum { SHARES = 4 };
+
+/* Seconds that a pool goes on with fewer threads after it has lost a CPU: at first, at
+ * most; a wait of less than LOSS is none. */
+static const double REST = 0.01, LONGEST_REST = 1, LOSS = 2e-4;
+
+typedef struct job {
+    _Atomic(ingot_body *) body;
+    _Atomic(void *) arg;
+    atomic_int_least64_t n;
+    atomic_int threads, each;   /* of which each has that many shares */
+} job;
+
+/* What a thread knows of a job: a copy. */
+typedef struct task {
+    ingot_body *body;
+    void *arg;
+    int64_t n;
+    int threads, each;
+    uint32_t turn;
+} task;
+
+typedef struct place {
+    _Alignas(LINE) atomic_uint_least64_t begun;     /* turn << 32 | shares begun in it */
+    atomic_bool busy;
     int32_t index;
+    thread_pool *pool;
     pthread_t thread;
-} worker;
+    double cpu_before;          /* seconds it had run when the caller began to wait */
+} place;
 
 struct thread_pool {
     struct ingot_pool face;
     int spins;
-    ingot_body *body;           /* the job; null: end */
-    void *arg;
-    int64_t n;
+    double rest, resume;        /* how long it goes on with fewer threads, until when */
     _Alignas(LINE) atomic_uint turn;
-    _Alignas(LINE) atomic_int pending;
+    job job[2];                 /* by turn */
+    _Alignas(LINE) atomic_int_least64_t done;       /* shares that workers have finished */
     _Alignas(LINE) atomic_int sleepers;
+    atomic_int active;          /* threads that jobs are cut for */
     atomic_int joining;
+    atomic_bool closing;
     pthread_mutex_t lock;
-    pthread_cond_t start, done;
-    worker *workers;
+    pthread_cond_t start, ended;
+    place *place;
 };
 
 static void relax(void)
@@ -56,65 +97,207 @@ int thread_cpus(void)
     return n < 1 ? 1 : n;
 }
 
-/* Bounds of the ranges: the first n % threads of them are one longer. */
-static int64_t bound(const thread_pool *p, int32_t index)
-{
-    int64_t each = p->n / p->face.threads, rest = p->n % p->face.threads;
+/* ---- shares ---------------------------------------------------------------------- */
 
-    return each * index + (index < rest ? index : rest);
+/* Does a share: the first n % shares of them are one longer. */
+static void do_share(const task *t, int64_t share, int32_t self)
+{
+    int64_t shares = (int64_t)t->threads * t->each, length = t->n / shares, rest = t->n % shares;
+    int64_t begin = length * share + (share < rest ? share : rest);
+
+    t->body(t->arg, begin, begin + length + (share < rest), self);
 }
 
-static void do_part(const thread_pool *p, int32_t index)
+/* The number of a share of this thread that now begins; -1: all have, or the job is over. */
+static int claim(place *p, const task *t)
 {
-    int64_t begin = bound(p, index), end = bound(p, index + 1);
+    uint64_t seen = atomic_load_explicit(&p->begun, memory_order_relaxed);
 
-    if (begin < end)
-        p->body(p->arg, begin, end, index);
+    for (;;) {
+        uint32_t turn = (uint32_t)(seen >> 32), begun = turn == t->turn ? (uint32_t)seen : 0;
+        if ((int32_t)(turn - t->turn) > 0 || begun == (uint32_t)t->each)
+            return -1;
+        if (atomic_compare_exchange_weak(&p->begun, &seen, (uint64_t)t->turn << 32 | (begun + 1)))
+            return (int)begun;
+    }
 }
 
-static void wait_turn(thread_pool *p, unsigned seen)
+/* Does the shares of thread `of` that have not begun; returns how many. */
+static int64_t do_shares(thread_pool *p, const task *t, int32_t of, int32_t self)
+{
+    int64_t done = 0;
+
+    for (int i; (i = claim(&p->place[of], t)) >= 0; done++)
+        do_share(t, (int64_t)of * t->each + i, self);
+    return done;
+}
+
+/* The same for all other threads. */
+static int64_t take_over(thread_pool *p, const task *t, int32_t self)
+{
+    int64_t done = 0;
+
+    for (int k = 1; k < t->threads; k++)
+        done += do_shares(p, t, (self + k) % t->threads, self);
+    return done;
+}
+
+/* ---- workers --------------------------------------------------------------------- */
+
+static bool may_go_on(thread_pool *p, uint32_t seen, int32_t index)
+{
+    return (atomic_load(&p->turn) != seen && index < atomic_load(&p->active)) ||
+           atomic_load(&p->closing);
+}
+
+/* Waits for a job behind turn `seen`; gives the turn. */
+static uint32_t wait_turn(thread_pool *p, uint32_t seen, int32_t index)
 {
     for (int i = 0; i < p->spins; i++) {
-        if (atomic_load_explicit(&p->turn, memory_order_acquire) != seen)
-            return;
+        if (atomic_load_explicit(&p->turn, memory_order_acquire) != seen &&
+            index < atomic_load_explicit(&p->active, memory_order_relaxed))
+            return atomic_load(&p->turn);
         if (i >= EAGER)
             relax();
     }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
-    while (atomic_load(&p->turn) == seen)
+    while (!may_go_on(p, seen, index)) {
+        bool counted = index < atomic_load(&p->active);
+        atomic_fetch_sub(&p->sleepers, !counted);
         pthread_cond_wait(&p->start, &p->lock);
+        atomic_fetch_add(&p->sleepers, !counted);
+    }
     atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return atomic_load(&p->turn);
+}
+
+/* The job of this turn; false if it is over. */
+static bool read_job(thread_pool *p, uint32_t turn, task *t)
+{
+    job *j = &p->job[turn & 1];
+
+    *t = (task){.body = atomic_load_explicit(&j->body, memory_order_relaxed),
+                .arg = atomic_load_explicit(&j->arg, memory_order_relaxed),
+                .n = atomic_load_explicit(&j->n, memory_order_relaxed),
+                .threads = atomic_load_explicit(&j->threads, memory_order_relaxed),
+                .each = atomic_load_explicit(&j->each, memory_order_relaxed), .turn = turn};
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&p->turn, memory_order_relaxed) == turn;
+}
+
+static void add_done(thread_pool *p, int64_t shares)
+{
+    if (!shares)
+        return;
+    atomic_fetch_add(&p->done, shares);
+    if (!atomic_load(&p->joining))
+        return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_signal(&p->ended);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void finish_part(thread_pool *p)
+/* Where each thread has one share, the caller takes over what is late: to look after that
+ * would cost each worker more than most of these jobs are long. */
+static int64_t worker_part(thread_pool *p, const task *t, int32_t self)
 {
-    if (atomic_fetch_sub(&p->pending, 1) != 1 || !atomic_load(&p->joining))
-        return;
-    pthread_mutex_lock(&p->lock);
-    pthread_cond_signal(&p->done);
-    pthread_mutex_unlock(&p->lock);
+    int64_t done = do_shares(p, t, self, self);
+
+    return t->each > 1 ? done + take_over(p, t, self) : done;
 }
 
 static void *work(void *arg)
 {
-    worker *w = arg;
-    thread_pool *p = w->pool;
+    place *own = arg;
+    thread_pool *p = own->pool;
+    uint32_t seen = 0;
+    task t;
 
-    for (unsigned seen = 0;; seen++) {
-        wait_turn(p, seen);
-        if (!p->body)
+    for (;;) {
+        seen = wait_turn(p, seen, own->index);
+        if (atomic_load(&p->closing))
             return NULL;
-        do_part(p, w->index);
-        finish_part(p);
+        if (!read_job(p, seen, &t) || own->index >= t.threads)
+            continue;
+        atomic_store_explicit(&own->busy, true, memory_order_relaxed);
+        add_done(p, worker_part(p, &t, own->index));
+        atomic_store_explicit(&own->busy, false, memory_order_relaxed);
     }
 }
 
-static void fork_job(thread_pool *p)
+/* ---- lost CPUs --------------------------------------------------------------------- */
+
+/* Seconds that the thread has run; negative: the system does not say. */
+static double cpu_seconds(pthread_t thread)
 {
-    atomic_store(&p->pending, p->face.threads - 1);
-    atomic_fetch_add(&p->turn, 1);
+    clockid_t clock;
+    struct timespec t;
+
+    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &t))
+        return -1;
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Notes what the workers that are being waited for have run. */
+static double begin_watch(thread_pool *p)
+{
+    for (int i = 1; i < p->face.threads; i++)
+        p->place[i].cpu_before =
+            atomic_load_explicit(&p->place[i].busy, memory_order_relaxed)
+                ? cpu_seconds(p->place[i].thread) : -1;
+    return clock_now();
+}
+
+/* How many of them ran for less than half of the time that the caller has waited. */
+static int lost_since(const thread_pool *p, double start)
+{
+    double waited = clock_now() - start;
+    int lost = 0;
+
+    for (int i = 1; waited > LOSS && i < p->face.threads; i++) {
+        const place *w = &p->place[i];
+        lost += w->cpu_before >= 0 && cpu_seconds(w->thread) - w->cpu_before < waited / 2;
+    }
+    return lost;
+}
+
+/* Goes on with fewer threads: twice as long as before, if it had hardly tried again. */
+static void use_fewer(thread_pool *p, int lost)
+{
+    double now = clock_now();
+    int active = atomic_load(&p->active) - lost;
+
+    p->rest = now - p->resume < p->rest ? 2 * p->rest : REST;
+    p->rest = p->rest > LONGEST_REST ? LONGEST_REST : p->rest;
+    p->resume = now + p->rest;
+    atomic_store(&p->active, active < 1 ? 1 : active);
+}
+
+static void use_all_again(thread_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->active, p->face.threads);
+    pthread_cond_broadcast(&p->start);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- the caller -------------------------------------------------------------------- */
+
+static void fork_job(thread_pool *p, task *t)
+{
+    t->turn = atomic_load_explicit(&p->turn, memory_order_relaxed) + 1;
+    job *j = &p->job[t->turn & 1];
+
+    atomic_thread_fence(memory_order_release);      /* the last turn is seen before these */
+    atomic_store_explicit(&j->body, t->body, memory_order_relaxed);
+    atomic_store_explicit(&j->arg, t->arg, memory_order_relaxed);
+    atomic_store_explicit(&j->n, t->n, memory_order_relaxed);
+    atomic_store_explicit(&j->threads, t->threads, memory_order_relaxed);
+    atomic_store_explicit(&j->each, t->each, memory_order_relaxed);
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    atomic_store(&p->turn, t->turn);
     if (!atomic_load(&p->sleepers))
         return;
     pthread_mutex_lock(&p->lock);
@@ -122,58 +305,90 @@ static void fork_job(thread_pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void join_job(thread_pool *p)
+static void sleep_until(thread_pool *p, int64_t shares)
 {
-    for (int i = 0; i < p->spins; i++) {
-        if (!atomic_load_explicit(&p->pending, memory_order_acquire))
-            return;
-        if (i >= EAGER)
-            relax();
-    }
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->joining, 1);
-    while (atomic_load(&p->pending))
-        pthread_cond_wait(&p->done, &p->lock);
+    while (atomic_load(&p->done) != shares)
+        pthread_cond_wait(&p->ended, &p->lock);
     atomic_store(&p->joining, 0);
     pthread_mutex_unlock(&p->lock);
+}
+
+/* Waits until workers have finished so many shares. */
+static void join_job(thread_pool *p, int64_t shares)
+{
+    double start = -1;
+
+    for (int i = 0; i < p->spins; i++) {
+        if (atomic_load_explicit(&p->done, memory_order_acquire) == shares)
+            break;
+        if (i >= EAGER)
+            relax();
+        if (i == PATIENCE)
+            start = begin_watch(p);
+    }
+    if (atomic_load(&p->done) != shares)
+        sleep_until(p, shares);
+    int lost = start < 0 ? 0 : lost_since(p, start);
+    if (lost)
+        use_fewer(p, lost);
 }
 
 static void run(void *context, ingot_body *body, void *arg, int64_t n)
 {
     thread_pool *p = context;
+    int active = atomic_load_explicit(&p->active, memory_order_relaxed);
 
-    if (n <= 1 || p->face.threads == 1) {
+    if (n > 1 && active < p->face.threads && clock_now() > p->resume) {
+        use_all_again(p);
+        active = p->face.threads;
+    }
+    if (n <= 1 || active == 1) {
         if (n > 0)
             body(arg, 0, n, 0);
         return;
     }
-    p->body = body;
-    p->arg = arg;
-    p->n = n;
-    fork_job(p);
-    do_part(p, 0);
-    join_job(p);
+    task t = {.body = body, .arg = arg, .n = n, .threads = n < active ? (int)n : active};
+    t.each = n >= 2 * (int64_t)SHARES * active ? SHARES : 1;
+    fork_job(p, &t);
+    int64_t left = (int64_t)t.threads * t.each - do_shares(p, &t, 0, 0);
+    if (atomic_load_explicit(&p->done, memory_order_acquire) != left)
+        left -= take_over(p, &t, 0);
+    join_job(p, left);
+}
+
+/* ---- a pool ------------------------------------------------------------------------ */
+
+static void start_workers(thread_pool *p, int threads)
+{
+    for (int i = 0; i < threads; i++)
+        p->place[i] = (place){.pool = p, .index = i};
+    for (int i = 1; i < threads; i++) {
+        if (pthread_create(&p->place[i].thread, NULL, work, &p->place[i]))
+            break;
+        p->face.threads++;
+    }
+    atomic_store(&p->active, p->face.threads);
 }
 
 thread_pool *thread_pool_open(int threads)
 {
-    thread_pool *p = aligned_alloc(LINE, (sizeof *p + LINE - 1) / LINE * LINE);
-
-    if (!p)
-        return NULL;
     threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
-    *p = (thread_pool){.face = {p, 1, run}};
+    thread_pool *p = aligned_alloc(LINE, (sizeof *p + LINE - 1) / LINE * LINE);
+    place *places = aligned_alloc(LINE, (size_t)threads * sizeof *places);
+
+    if (!p || !places) {
+        free(p);
+        free(places);
+        return NULL;
+    }
+    *p = (thread_pool){.face = {p, 1, run}, .rest = REST, .place = places, .active = threads};
     p->spins = threads <= thread_cpus() ? SPINS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->start, NULL);
-    pthread_cond_init(&p->done, NULL);
-    p->workers = calloc((size_t)threads, sizeof *p->workers);
-    for (int i = 1; p->workers && i < threads; i++) {
-        p->workers[i] = (worker){.pool = p, .index = i};
-        if (pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]))
-            break;
-        p->face.threads++;
-    }
+    pthread_cond_init(&p->ended, NULL);
+    start_workers(p, threads);
     return p;
 }
 
@@ -181,14 +396,17 @@ void thread_pool_close(thread_pool *p)
 {
     if (!p)
         return;
-    p->body = NULL;
-    fork_job(p);
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->closing, true);
+    pthread_cond_broadcast(&p->start);
+    pthread_mutex_unlock(&p->lock);
+    atomic_fetch_add(&p->turn, 1);
     for (int i = 1; i < p->face.threads; i++)
-        pthread_join(p->workers[i].thread, NULL);
-    pthread_cond_destroy(&p->done);
+        pthread_join(p->place[i].thread, NULL);
+    pthread_cond_destroy(&p->ended);
     pthread_cond_destroy(&p->start);
     pthread_mutex_destroy(&p->lock);
-    free(p->workers);
+    free(p->place);
     free(p);
 }
 

@@ -1,9 +1,12 @@
-/* runtime/thread.h - a pool of threads for `struct ingot_pool`: fork and join
- * with a static partition, so that no queue is needed and the same data stays
- * with the same thread from kernel to kernel.
+/* runtime/thread.h - a pool of threads for `struct ingot_pool`: fork and join.
  *
- * Workers spin for some microseconds before they sleep: kernels follow each
- * other closely.  With more threads than CPUs they sleep at once. */
+ * Each thread begins with the same part of every job, so that data stays with it from
+ * kernel to kernel, and goes on with what others have not begun: a thread whose CPU another
+ * program uses holds up little.  Where the caller waits for a thread that does not run, the
+ * pool goes on with fewer for some time.  Results of kernels depend on none of this.
+ *
+ * Workers spin for some microseconds before they sleep: kernels follow each other closely.
+ * With more threads than CPUs they sleep at once. */
 #ifndef INGOT_THREAD_H
 #define INGOT_THREAD_H
 
