@@ -61,7 +61,7 @@ void view_below_transpose(view *v, ir_ints perm)
     memcpy(base, v->base, sizeof base);
     for (int i = 0; i < perm.n; i++)
         v->base[perm.at[i]] = base[i];
-    for (int i = 0; i < v->n; i++)
+    for (int i = 0; i < v->n && perm.n; i++)        /* a scalar has no axis to name */
         v->axis[i] = perm.at[v->axis[i]];
 }
 
@@ -215,6 +215,15 @@ static bool place_group(view *v, int mark, const group *g, const int64_t *low, i
     return in_bounds(v, base, g, low);
 }
 
+/* Below is a scalar: every position reads it, but for what guards keep out. */
+static void view_scalar(view *v)
+{
+    for (int i = 0; i < v->n; i++)
+        v->step[i] = v->axis[i] = 0;
+    memset(v->base, 0, sizeof v->base);
+    v->rank = 0;
+}
+
 bool view_below_reshape(const ir_module *m, view *v, const ir_type *upper, const ir_type *lower)
 {
     int64_t up[IR_MAX_RANK], low[IR_MAX_RANK], base[IR_MAX_RANK] = {0}, linear[2 * IR_MAX_RANK];
@@ -222,6 +231,10 @@ bool view_below_reshape(const ir_module *m, view *v, const ir_type *upper, const
     int which[IR_MAX_RANK];
     int64_t times[IR_MAX_RANK];
 
+    if (!lower->rank) {
+        view_scalar(v);
+        return true;
+    }
     view_extents(m, upper, up);
     view_extents(m, lower, low);
     int n = find_groups(upper->rank, up, lower->rank, low, g);
