@@ -1,6 +1,6 @@
 /* tests/unit/test_emit.c - compiled code against the evaluator: random
  * networks, for processors with narrow and wide vectors. */
-#include "random_net.h"
+#include "random_grad.h"
 
 #include "ingot.h"
 
@@ -117,20 +117,22 @@ static void test_streamed(void **state)
     diag_free(&d);
 }
 
-#define TEST(what)                                                             \
+#define TEST(what, rounds)                                                     \
     static void test_##what(void **state)                                      \
     {                                                                          \
         const char *cpu[] = {"x86-64", "native"};                              \
                                                                                \
         (void)state;                                                           \
-        run_rounds(#what, make_##what, 12, cpu, COUNT(cpu), check_compiled);   \
+        run_rounds(#what, make_##what, rounds, cpu, COUNT(cpu), check_compiled);   \
     }
-NETS(TEST)
+#define FEW(what) TEST(what, 12)
+NETS(FEW)
+TEST(grad, 40)
 
 int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
-    const struct CMUnitTest tests[] = {NETS(ROW) ROW(strided) ROW(streamed)};
+    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
