@@ -88,6 +88,23 @@ static ir_ref reversed(grad_cx *cx, ir_ref w, ir_ints ws)
     return w;
 }
 
+/* w with outputs and features exchanged, so that it looks like weights of an importer;
+ * false if they are not one axis each. */
+static bool exchange(grad_cx *cx, ir_ref *w, const conv *c)
+{
+    int rank = grad_type(cx, *w)->rank;
+    int32_t perm[IR_MAX_RANK];
+
+    if (c->wo.n != 1 || c->wf.n != 1)
+        return false;
+    for (int i = 0; i < rank; i++)
+        perm[i] = i;
+    perm[c->wo.at[0]] = c->wf.at[0];
+    perm[c->wf.at[0]] = c->wo.at[0];
+    *w = ir_transpose(cx->b, *w, perm);
+    return true;
+}
+
 static ir_ref of_image(grad_cx *cx, ir_node n, ir_ref g, ir_ref w)
 {
     const conv *c = &n.attr->CONV;
@@ -96,6 +113,8 @@ static ir_ref of_image(grad_cx *cx, ir_node n, ir_ref g, ir_ref w)
                     .wg = c->wg, .wo = c->wf, .wf = c->wo, .ws = c->ws,
                     .yb = c->xb, .yg = c->xg, .yo = c->xf, .ys = c->xs}};
 
+    if (exchange(cx, &w, c))
+        m.a.wo = c->wo, m.a.wf = c->wf;
     for (int i = 0; i < c->xs.n; i++) {
         axis v = axis_of(cx, n, i);
         ir_dim low = dim_sub(t, reach(t, v.taps, v.rdil), v.low);

@@ -3,6 +3,7 @@
  * builder, over gy, the operands a b c and the result y.  Of a masked gradient gy
  * is what the mask lets through, and all shares but gy itself are masked again. */
 #include "grad.h"
+#include "rule.h"
 
 enum { ZERO = -1, MISSING = -2 };
 
@@ -82,9 +83,28 @@ static scalar_rule *const rules[] = {
 #include "scalar.def"
 };
 
+/* Of y = select(x <= k, k, x), like relu: the mask is made of y, which is greater than k where
+ * x is, so that x need not be kept. */
+static bool grad_relu(grad_cx *cx, ir_node n, ir_ref gy)
+{
+    ir_build *b = cx->b;
+    ir_ref k = grad_arg(cx, n, 1), x = grad_arg(cx, n, 2);
+    const ir_node *c = rule_is(b, grad_arg(cx, n, 0), OP_LE);
+    double v;
+
+    if (!c || ir_arg(b->fn, c, 0) != x || ir_arg(b->fn, c, 1) != k || !rule_splat(b, k, &v))
+        return false;
+    ir_ref above = ir_1(b, OP_NOT, ir_2(b, OP_LE, n.first, k));
+    grad_add(cx, x, grad_mask(b, above, gy));
+    return true;
+}
+
 bool grad_scalar(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_ref arg[3] = {IR_NONE, IR_NONE, IR_NONE};
+
+    if (n.op == OP_SELECT && grad_relu(cx, n, gy[0]))
+        return true;
 
     for (uint32_t i = 0; i < n.narg && i < 3; i++)
         arg[i] = grad_arg(cx, n, i);
