@@ -162,6 +162,8 @@ if [ "$quick" != quick ]; then
     count light_random build/ingot test --timeout 300 $data/light_random/*/
     count onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
     count grad_models build/venv/bin/python tests/grad_models.py build/ingot
+    count onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
+        $(every 24 $data/node/*/)
     count programs build/venv/bin/python tests/programs.py build/ingot
     count random_models build/venv/bin/python tests/random_models.py \
         build/ingot --count 400 --seed 1

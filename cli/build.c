@@ -8,6 +8,7 @@
 #include "command.h"
 #include "library.h"
 #include "link.h"
+#include "onnx_export.h"
 #include "progress.h"
 #include "thread.h"
 #include "workplace.h"
@@ -22,7 +23,7 @@ typedef struct build_options {
     workplace work;
 } build_options;
 
-static const char *const kinds[] = {"exe", "lib", "shared", "obj", "llvm", "asm", NULL};
+static const char *const kinds[] = {"exe", "lib", "shared", "obj", "onnx", "llvm", "asm", NULL};
 static const char *const places[] = {"embed", "file", NULL};
 
 #define AT(field) offsetof(build_options, field)
@@ -30,7 +31,7 @@ static const char *const places[] = {"embed", "file", NULL};
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
-    {"--emit", "KIND", "exe (default), lib, shared, obj, or text: llvm, asm", .set = cli_set_word,
+    {"--emit", "KIND", "exe (default), lib, shared, obj, onnx, or text: llvm, asm", .set = cli_set_word,
      .at = AT(emit), .words = kinds},
     {"--static", NULL, "an executable without shared libraries", .set = cli_set_flag,
      .at = AT(is_static)},
@@ -200,6 +201,20 @@ static bool compile(build_options *o, ir_module *m, diag *d)
     return ok;
 }
 
+/* The model as one of ONNX, as it is before any rewriting for speed. */
+static bool write_onnx(build_options *o, ir_module *m, diag *d)
+{
+    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
+    pass_ctx cx = {.m = m, .d = d};
+    bool changed;
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
+            return false;
+    return onnx_export(m, o->work.file[WORK_OUT], d) &&
+           workplace_publish(&o->work, WORK_OUT, o->out);
+}
+
 static bool build(build_options *o)
 {
     diag d;
@@ -210,7 +225,7 @@ static bool build(build_options *o)
     ir_module *m = workplace_open(&o->work, o->out) ? ingot_load(o->file, &o->model.o, &d) : NULL;
     o->work.verbose = o->model.verbose;
     o->work.step = progress_step;
-    bool ok = m && compile(o, m, &d);
+    bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
     workplace_close(&o->work);
     diag_print(&d, stderr);

@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "objective.h"
+#include "onnx_export.h"
 #include "progress.h"
 
 typedef struct grad_options {
@@ -19,7 +20,7 @@ static const cli_option options[] = {
      .set = cli_set_once, .at = AT(loss)},
     {"--wrt", "PATTERN,..", "the weights, by name; * is any part of one (default: all that have "
      "axes)", .set = cli_set_once, .at = AT(wrt)},
-    {"-o", "FILE", "what to write: an .ir file", .set = cli_set_once, .at = AT(out)},
+    {"-o", "FILE", "what to write: an .ir or .onnx file", .set = cli_set_once, .at = AT(out)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 
@@ -28,7 +29,8 @@ static bool check(const grad_options *o)
     if (!o->file || !o->loss || !o->out)
         return cli_wrong("%s is missing (see ingot grad --help)",
                          !o->file ? "the model" : !o->loss ? "--loss" : "-o");
-    return ingot_has_suffix(o->out, ".ir") || cli_wrong("-o takes an .ir file, not '%s'", o->out);
+    return ingot_has_suffix(o->out, ".ir") || ingot_has_suffix(o->out, ".onnx") ||
+           cli_wrong("-o takes an .ir or .onnx file, not '%s'", o->out);
 }
 
 static bool write_text(const ir_module *m, const char *path, diag *d)
@@ -43,6 +45,11 @@ static bool write_text(const ir_module *m, const char *path, diag *d)
     return ok || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
 }
 
+static bool write(const ir_module *m, const char *path, diag *d)
+{
+    return ingot_has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
+}
+
 static int run(grad_options *o)
 {
     diag d;
@@ -52,7 +59,7 @@ static int run(grad_options *o)
     diag_init(&d);
     o->model.o.import.weights = &w;
     ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    bool ok = m && objective_add(m, &w, o->loss, &d) && write_text(m, o->out, &d);
+    bool ok = m && objective_add(m, &w, o->loss, &d) && write(m, o->out, &d);
     progress_stop();
     diag_print(&d, stderr);
     ir_module_free(m);

@@ -1,0 +1,297 @@
+/* export/onnx_export.c - a module of the tensor IR as an ONNX model: its graph, the regions
+ * of its control nodes, the file. */
+#include "onnx_export.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "onnx_writer.h"
+
+/* How each op is written; null: ONNX has no operators for it. */
+static ox_writer *const writers[OP_COUNT] = {
+#define SCALAR(NAME, ...) [OP_##NAME] = ox_scalar,
+#include "scalar.def"
+    [OP_CONST] = ox_const,
+    [OP_IOTA] = ox_iota,
+    [OP_DIMVAL] = ox_dimval,
+    [OP_BIND] = ox_bind,
+    [OP_RESHAPE] = ox_reshape_node,
+    [OP_TRANSPOSE] = ox_transpose_node,
+    [OP_BROADCAST] = ox_broadcast,
+    [OP_SLICE] = ox_slice,
+    [OP_PAD] = ox_pad_node,
+    [OP_CONCAT] = ox_concat,
+    [OP_GATHER] = ox_gather,
+    [OP_SCATTER] = ox_scatter,
+    [OP_REDUCE] = ox_reduce,
+    [OP_ARGREDUCE] = ox_argreduce,
+    [OP_WINDOW] = ox_window,
+    [OP_WINDOWARG] = ox_windowarg,
+    [OP_CUMUL] = ox_cumul,
+    [OP_DOT] = ox_dot,
+    [OP_CONV] = ox_conv,
+    [OP_SORT] = ox_sort,
+    [OP_TOPK] = ox_topk,
+    [OP_NONZERO] = ox_nonzero,
+    [OP_UNIQUE] = ox_unique,
+    [OP_NMS] = ox_nms,
+    [OP_IF] = ox_if,
+    [OP_LOOP] = ox_loop,
+    [OP_KEEP] = ox_same,
+    [OP_DETACH] = ox_same,
+    [OP_CHECK] = ox_nothing,
+};
+
+/* ---- types --------------------------------------------------------------------------- */
+
+static void set_extent(ox *g, Onnx__TensorShapeProto__Dimension *p, ir_dim d)
+{
+    const dim_table *t = &g->file->m->dims;
+    uint32_t id = dim_symbol_id(t, d);
+    int64_t v;
+
+    onnx__tensor_shape_proto__dimension__init(p);
+    if (dim_const(t, d, &v)) {
+        p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        p->dim_value = v;
+    } else if (id != NAMES_NONE) {
+        p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+        p->dim_param = (char *)t->symbol.at[id].name;
+    }
+}
+
+/* Of a tensor; what is none is refused when its node is written. */
+static Onnx__TypeProto *type_proto(ox *g, const ir_type *t)
+{
+    arena *mem = &g->file->mem;
+    Onnx__TypeProto *p = arena_new(mem, Onnx__TypeProto);
+    Onnx__TypeProto__Tensor *tensor = arena_new(mem, Onnx__TypeProto__Tensor);
+    Onnx__TensorShapeProto *shape = arena_new(mem, Onnx__TensorShapeProto);
+
+    onnx__type_proto__init(p);
+    onnx__type_proto__tensor__init(tensor);
+    onnx__tensor_shape_proto__init(shape);
+    p->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    p->tensor_type = tensor;
+    tensor->has_elem_type = true;
+    tensor->elem_type = dt_of(t->dtype)->onnx;
+    tensor->shape = shape;
+    shape->n_dim = (size_t)t->rank;
+    shape->dim = arena_array(mem, Onnx__TensorShapeProto__Dimension *, t->rank + 1);
+    for (int i = 0; i < t->rank; i++) {
+        shape->dim[i] = arena_new(mem, Onnx__TensorShapeProto__Dimension);
+        set_extent(g, shape->dim[i], t->dim[i]);
+    }
+    return p;
+}
+
+void ox_region_io(ox *g, Onnx__ValueInfoProto ***list, size_t *n, const char *name,
+                  const ir_type *t)
+{
+    Onnx__ValueInfoProto *v = arena_new(&g->file->mem, Onnx__ValueInfoProto);
+    Onnx__ValueInfoProto **more = arena_array(&g->file->mem, Onnx__ValueInfoProto *, *n + 1);
+
+    onnx__value_info_proto__init(v);
+    v->name = (char *)name;
+    v->type = type_proto(g, t);
+    if (*n)
+        memcpy(more, *list, *n * sizeof *more);
+    more[(*n)++] = v;
+    *list = more;
+}
+
+/* ---- graphs ---------------------------------------------------------------------------- */
+
+/* Extents of a value that are symbols are read off it. */
+static void name_symbols(ox *g, const char *x, const ir_type *t)
+{
+    for (int i = 0; t->kind == TY_TENSOR && i < t->rank; i++) {
+        uint32_t id = dim_symbol_id(&g->file->m->dims, t->dim[i]);
+        if (id != NAMES_NONE && !g->file->symbol[id])
+            g->file->symbol[id] = ox_extent(g, x, i);
+    }
+}
+
+/* Is it a tensor of elements that opset 21 has and that this exporter writes? */
+static bool has_dtype(const ir_type *t)
+{
+    return t->kind == TY_TENSOR && t->dtype != DT_STR && t->dtype != DT_F8E8M0 &&
+           dt_bits(t->dtype) >= 8 && dt_class(t->dtype) != 'C';
+}
+
+/* Are all values around the node of kinds that this exporter writes? */
+static bool plain_types(const ox *g, const ir_node *n)
+{
+    for (uint32_t i = 0; i < n->narg; i++)
+        if (!has_dtype(ox_type(g, n, i)))
+            return false;
+    for (uint32_t i = 0; i < n->nres; i++)
+        if (!has_dtype(ir_type_of(g->fn, n->first + i)))
+            return false;
+    return true;
+}
+
+static bool run_node(ox *g, const ir_node *n)
+{
+    const char *out[IR_MAX_RESULTS] = {0};
+    ox_writer *write = writers[n->op];
+
+    if (!write && n->op != OP_INPUT)
+        return ox_gap(g, n, "ONNX has no operator for it");
+    if (!plain_types(g, n))
+        return ox_gap(g, n, "of sequences, strings, complex numbers or parts of bytes");
+    if (n->op == OP_INPUT)
+        return true;
+    if (!write(g, n, out))
+        return false;
+    for (uint32_t i = 0; i < n->nres; i++) {
+        g->name[n->first + i] = out[i];
+        name_symbols(g, out[i], ir_type_of(g->fn, n->first + i));
+    }
+    return true;
+}
+
+/* All nodes; behind a gap its results have no names, and what needs them is left out. */
+bool ox_run(ox *g)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; i < g->fn->node.len; i++) {
+        const ir_node *n = &g->fn->node.at[i];
+        bool ready = true;
+        for (uint32_t j = 0; j < n->narg; j++)
+            ready &= ox_arg(g, n, j) != NULL;
+        ok &= ready ? run_node(g, n) : writers[n->op] || ox_gap(g, n, "ONNX has no operator for it");
+        ok &= ready;
+    }
+    return ok;
+}
+
+void ox_finish(ox *g, Onnx__GraphProto *p, const char *name)
+{
+    p->name = (char *)name;
+    p->n_node = g->node.len;
+    p->node = arena_array(&g->file->mem, Onnx__NodeProto *, g->node.len + 1);
+    if (g->node.len)
+        memcpy(p->node, g->node.at, g->node.len * sizeof *p->node);
+    vec_free(&g->node);
+}
+
+Onnx__GraphProto *ox_region(ox *g, const ir_fn *f, const char *const *param, ox *inner)
+{
+    Onnx__GraphProto *p = arena_new(&g->file->mem, Onnx__GraphProto);
+
+    onnx__graph_proto__init(p);
+    *inner = (ox){.file = g->file, .fn = f,
+                  .name = arena_array(&g->file->mem, const char *, f->value.len + 1)};
+    for (uint32_t i = 0; i < f->param.len; i++)
+        inner->name[f->param.at[i]] = param[i];
+    return ox_run(inner) ? p : NULL;
+}
+
+/* ---- the model ------------------------------------------------------------------------- */
+
+/* Inputs and outputs keep their names, which no other value may have. */
+static void reserve(ox *g)
+{
+    for (uint32_t i = 0; i < g->fn->param.len; i++)
+        names_add(&g->file->used, g->fn->param_name.at[i]);
+    for (uint32_t i = 0; i < g->fn->result.len; i++)
+        names_add(&g->file->used, g->fn->result_name.at[i]);
+}
+
+static void write_inputs(ox *g, Onnx__GraphProto *p)
+{
+    const ir_fn *f = g->fn;
+
+    for (uint32_t i = 0; i < f->param.len; i++) {
+        const ir_type *t = ir_type_of(f, f->param.at[i]);
+        g->name[f->param.at[i]] = f->param_name.at[i];
+        ox_region_io(g, &p->input, &p->n_input, f->param_name.at[i], t);
+        name_symbols(g, f->param_name.at[i], t);
+    }
+}
+
+static void write_outputs(ox *g, Onnx__GraphProto *p)
+{
+    const ir_fn *f = g->fn;
+
+    for (uint32_t i = 0; i < f->result.len; i++) {
+        const char *x = g->name[f->result.at[i]];
+        Onnx__NodeProto *same = ox_add(g, "Identity", &x, 1, 1);
+        same->output[0] = (char *)f->result_name.at[i];
+        ox_region_io(g, &p->output, &p->n_output, f->result_name.at[i],
+                     ir_type_of(f, f->result.at[i]));
+    }
+}
+
+static bool refuse_states(ox *g)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; i < g->fn->update.len; i++)
+        ok = diag_unsupported(g->file->d, "state", "",
+                              g->file->m->state.at[g->fn->update.at[i].state].name,
+                              "a model of ONNX keeps nothing from run to run");
+    return ok;
+}
+
+static const ir_fn *entry_of(const ir_module *m)
+{
+    const ir_fn *f = ir_module_find(m, "main");
+
+    for (uint32_t i = 0; !f && i < m->fn.len; i++)
+        f = m->fn.at[i]->entry ? m->fn.at[i] : NULL;
+    return f;
+}
+
+static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
+{
+    enum { OPSET = 21, IR_VERSION = 10 };
+    Onnx__OperatorSetIdProto set = ONNX__OPERATOR_SET_ID_PROTO__INIT, *sets = &set;
+    Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
+
+    set.domain = "";
+    set.has_version = true;
+    set.version = OPSET;
+    model.has_ir_version = true;
+    model.ir_version = IR_VERSION;
+    model.producer_name = "ingot";
+    model.n_opset_import = 1;
+    model.opset_import = &sets;
+    model.graph = graph;
+    graph->n_initializer = f->init.len;
+    graph->initializer = f->init.at;
+    size_t size = onnx__model_proto__get_packed_size(&model);
+    uint8_t *bytes = mem_alloc(size + 1);
+    onnx__model_proto__pack(&model, bytes);
+    FILE *out = fopen(path, "wb");
+    bool ok = out && fwrite(bytes, 1, size, out) == size;
+    ok = out && fclose(out) == 0 && ok;
+    mem_free(bytes);
+    return ok || diag_error(f->d, (ir_loc){0}, D_IO, path, strerror(errno));
+}
+
+bool onnx_export(const ir_module *m, const char *path, diag *d)
+{
+    ox_file f = {.m = m, .d = d};
+    Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
+    ox g = {.file = &f, .fn = entry_of(m)};
+
+    if (!g.fn)
+        return diag_error(d, (ir_loc){0}, D_IO, path, "the module has no entry");
+    f.constant = arena_array(&f.mem, const char *, m->consts.len + 1);
+    f.symbol = arena_array(&f.mem, const char *, m->dims.symbol.len + 1);
+    g.name = arena_array(&f.mem, const char *, g.fn->value.len + 1);
+    reserve(&g);
+    write_inputs(&g, &graph);
+    bool ok = refuse_states(&g) & ox_run(&g) && !diag_failed(d);
+    if (ok)
+        write_outputs(&g, &graph);
+    ox_finish(&g, &graph, m->name);
+    ok = ok && write_file(&f, &graph, path);
+    names_free(&f.used);
+    vec_free(&f.init);
+    arena_reset(&f.mem);
+    return ok;
+}
