@@ -415,6 +415,8 @@ bool template_conv(job *j)
         j->failed = "a convolution with no spatial axes, or more than the template holds";
         return false;
     }
+    if (conv_has_many_taps(&c))
+        return conv_taps(&c);
     choose_tile_axis(&c, &own);
     c.packed = has_const_weights(&c);
     c.s = choose_schedule(&c);

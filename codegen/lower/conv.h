@@ -41,4 +41,9 @@ lp_expr conv_loop(lp_kernel *k, const char *name, lp_expr extent, int step, int 
 /* Computes the output positions of one row, in tiles; `weights` has the panels. */
 void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at);
 
+/* Are there so many more taps than positions that each of these is a product of matrices?
+ * conv_taps makes the kernels of such a convolution. */
+bool conv_has_many_taps(const conv *c);
+bool conv_taps(conv *c);
+
 #endif

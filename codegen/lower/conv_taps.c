@@ -1,0 +1,267 @@
+/* codegen/lower/conv_taps.c - convolutions with more taps than results, as gradients of
+ * weights are: the gradient of 3x3 filters has 9 positions, and as many taps as the
+ * image has pixels.
+ *   y[b, o, k] = sum over f, s of x[b, f, k * stride + s * rdil - low] * w[o, f, s]
+ * For each position k that is a product of matrices, of w with rows o and of x with columns
+ * b, summed over features and taps.  So vectors lie along b, for which x is copied into
+ * panels [groups, b / NR, features, pixels, NR], and w is read as it lies.  Taps that read
+ * outside of the image are left out of the loops: no guard is needed. */
+#include "conv.h"
+#include "panel.h"
+
+typedef struct ir_attr_CONV conv_attr;
+
+/* A tile of outputs by batch elements, at one position. */
+typedef struct taps_tile {
+    tile t;
+    const conv *c;
+    lp_buf image;               /* the panels of x */
+    lp_expr group, first;       /* and the tile's first output */
+    lp_expr feature;
+    lp_expr pos[CONV_MAX_SPATIAL], tap[CONV_MAX_SPATIAL];
+} taps_tile;
+
+static int64_t extent_or_unknown(const conv *c, ir_dim d)
+{
+    int64_t n;
+
+    return dim_const(&c->j->l->m->dims, d, &n) ? n : -1;
+}
+
+bool conv_has_many_taps(const conv *c)
+{
+    enum { MANY = 4 };          /* taps a position */
+    const conv_attr *a = c->at;
+    int64_t taps = extent_or_unknown(c, conv_extent(c, a->ws, c->tw));
+    int64_t positions = extent_or_unknown(c, conv_extent(c, a->ys, c->ty));
+    bool dense = true;
+
+    for (int i = 0; i < c->spatial; i++)
+        dense &= dim_is(&c->j->l->m->dims, a->ldil.at[i], 1);
+    return dense && dt_is_float(c->acc) && positions > 0 && taps >= MANY * positions &&
+           extent_or_unknown(c, conv_extent(c, a->xb, c->tx)) >= lanes_of(c->j->l, c->acc) &&
+           extent_or_unknown(c, conv_extent(c, a->wo, c->tw)) > 0;
+}
+
+/* ---- the image in panels ------------------------------------------------------------- */
+
+/* Rows are pixels of features, in the order of x's axes. */
+static lp_expr image_element(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr column)
+{
+    const conv *c = cx;
+    const conv_attr *a = c->at;
+    int32_t order[2 * IR_MAX_RANK];
+    lp_expr idx[IR_MAX_RANK];
+    int n = 0;
+
+    for (int i = 0; i < a->xf.n; i++)
+        order[n++] = a->xf.at[i];
+    for (int i = 0; i < a->xs.n; i++)
+        order[n++] = a->xs.at[i];
+    body_split(b, group, c->tx, a->xg.at, a->xg.n, idx);
+    body_split(b, row, c->tx, order, n, idx);
+    body_split(b, column, c->tx, a->xb.at, a->xb.n, idx);
+    return body_at(b, c->x, idx);
+}
+
+static bool copy_image(conv *c)
+{
+    const conv_attr *a = c->at;
+    ir_dim rows = dim_mul(&c->j->l->m->dims, conv_extent(c, a->xf, c->tx),
+                          conv_extent(c, a->xs, c->tx));
+    const panels p = {.j = c->j, .s = &c->s, .dtype = c->tx->dtype,
+                      .outer = conv_extent(c, a->xg, c->tx),
+                      .columns = conv_extent(c, a->xb, c->tx), .rows = rows, .cx = c,
+                      .element = image_element};
+
+    return panels_pack(&p, &c->weights);
+}
+
+static lp_buf image_buffer(const conv *c, body *b, ir_dim panels)
+{
+    const conv_attr *a = c->at;
+    lp_expr dims[4 + CONV_MAX_SPATIAL];
+    int n = 0;
+
+    dims[n++] = body_dim(b, conv_extent(c, a->xg, c->tx));
+    dims[n++] = body_dim(b, panels);
+    dims[n++] = body_dim(b, conv_extent(c, a->xf, c->tx));
+    for (int i = 0; i < c->spatial; i++)
+        dims[n++] = body_dim(b, c->tx->dim[a->xs.at[i]]);
+    dims[n++] = lp_int(b->k, schedule_panel(&c->s));
+    return body_temp(b, c->weights, c->tx->dtype, n, dims, false);
+}
+
+/* ---- sums ---------------------------------------------------------------------------- */
+
+static lp_expr image_value(const taps_tile *x, lp_expr column)
+{
+    const conv_attr *a = x->c->at;
+    lp_kernel *k = x->t.b->k;
+    lp_expr idx[4 + CONV_MAX_SPATIAL] = {x->group, x->t.panel, x->feature};
+    int n = 3;
+
+    for (int i = 0; i < x->c->spatial; i++) {
+        lp_expr p = lp_mul(k, x->pos[i], body_dim(x->t.b, a->stride.at[i]));
+        p = lp_add(k, p, lp_mul(k, x->tap[i], body_dim(x->t.b, a->rdil.at[i])));
+        idx[n++] = lp_sub(k, p, body_dim(x->t.b, a->low.at[i]));
+    }
+    idx[n] = column;
+    return lp_cast(k, x->c->acc, lp_load(k, x->image, idx));
+}
+
+static lp_expr weight_value(const taps_tile *x, lp_expr row)
+{
+    const conv_attr *a = x->c->at;
+    body *b = x->t.b;
+    lp_expr idx[IR_MAX_RANK];
+
+    body_split(b, x->group, x->c->tw, a->wg.at, a->wg.n, idx);
+    body_split(b, lp_add(b->k, x->first, row), x->c->tw, a->wo.at, a->wo.n, idx);
+    body_split(b, x->feature, x->c->tw, a->wf.at, a->wf.n, idx);
+    for (int i = 0; i < x->c->spatial; i++)
+        idx[a->ws.at[i]] = x->tap[i];
+    return lp_cast(b->k, x->c->acc, body_at(b, x->c->w, idx));
+}
+
+/* Opens the loop over the taps of axis i that read inside of the image: those with
+ * 0 <= pos * stride + tap * rdil - low < extent. */
+static lp_expr tap_loop(const taps_tile *x, int i)
+{
+    static const char *const name[CONV_MAX_SPATIAL] = {"t0", "t1", "t2", "t3", "t4", "t5"};
+    const conv_attr *a = x->c->at;
+    const dim_table *t = &x->c->j->l->m->dims;
+    body *b = x->t.b;
+    lp_kernel *k = b->k;
+    lp_expr step = body_dim(b, a->rdil.at[i]), zero = lp_int(k, 0), from = zero;
+    lp_expr start = lp_sub(k, lp_mul(k, x->pos[i], body_dim(b, a->stride.at[i])),
+                           body_dim(b, a->low.at[i]));
+    lp_expr to = body_dim(b, x->c->tw->dim[a->ws.at[i]]);
+
+    if (dim_hi(t, a->low.at[i]) > 0)        /* -start / step, rounded up */
+        from = lp_max(k, zero, lp_sub(k, zero, lp_div(k, start, step)));
+    if (dim_hi(t, a->high.at[i]) > 0) {
+        lp_expr room = lp_sub(k, body_dim(b, x->c->tx->dim[a->xs.at[i]]), start);
+        to = lp_min(k, to, lp_div(k, lp_add(k, room, lp_sub(k, step, lp_int(k, 1))), step));
+    }
+    return lp_for(k, name[i], from, to);
+}
+
+static void add_all(taps_tile *x)
+{
+    body *b = x->t.b;
+
+    x->feature = lp_for(b->k, "f", lp_int(b->k, 0),
+                        body_dim(b, conv_extent(x->c, x->c->at->xf, x->c->tx)));
+    for (int i = 0; i < x->c->spatial; i++)
+        x->tap[i] = tap_loop(x, i);
+    tile_place at = tile_open(&x->t, 0, x->t.rows);
+    lp_expr w = weight_value(x, at.row), v = image_value(x, at.column);
+    tile_products(&x->t, &at, lp_int(b->k, 0), w, v);
+    for (int i = 0; i <= x->c->spatial; i++)
+        lp_end(b->k);
+}
+
+static void compute_tile(taps_tile *x, int rows)
+{
+    const conv_attr *a = x->c->at;
+    const ir_type *ty = x->c->ty;
+    body *b = x->t.b;
+    lp_expr idx[IR_MAX_RANK];
+
+    tile_make(&x->t, rows);
+    add_all(x);
+    tile_place in = tile_results(&x->t);
+    body_split(b, x->group, ty, a->yg.at, a->yg.n, idx);
+    body_split(b, in.column, ty, a->yb.at, a->yb.n, idx);
+    body_split(b, lp_add(b->k, x->first, in.row), ty, a->yo.at, a->yo.n, idx);
+    for (int i = 0; i < x->c->spatial; i++)
+        idx[a->ys.at[i]] = x->pos[i];
+    tile_store(&x->t, &in, idx, tile_sum(&x->t, &in));
+}
+
+/* Block `i` of the outputs: a whole tile, or what is left of them. */
+static void compute_block(taps_tile *x, int64_t outputs, lp_expr i)
+{
+    lp_kernel *k = x->t.b->k;
+    int rows = x->c->s.rows, rest = (int)(outputs % rows);
+
+    x->first = lp_mul(k, i, lp_int(k, rows));
+    if (outputs >= rows) {
+        lp_if(k, lp_lt(k, i, lp_int(k, outputs / rows)));
+        compute_tile(x, rows);
+        lp_end(k);
+    }
+    if (rest) {
+        lp_if(k, lp_le(k, lp_int(k, outputs / rows), i));
+        compute_tile(x, rest);
+        lp_end(k);
+    }
+}
+
+/* ---- the kernel ------------------------------------------------------------------------ */
+
+/* taps g=GROUPS o=OUTPUTS b=BATCH t=TAPS DTYPE */
+static schedule choose_schedule(const conv *c)
+{
+    const conv_attr *a = c->at;
+    ir_dim groups = conv_extent(c, a->wg, c->tw), outputs = conv_extent(c, a->wo, c->tw);
+    ir_dim batch = conv_extent(c, a->xb, c->tx), taps = conv_extent(c, a->ws, c->tw);
+    const problem p = {.rows = extent_or_unknown(c, outputs),
+                       .columns = extent_or_unknown(c, batch), .row_bytes = -1, .sums = c->acc,
+                       .second = OPERAND_APART, .whole = true};
+    text name = {0};
+
+    text_add(&name, "taps");
+    lower_name_extents(c->j->l, "g", &groups, 1, &name);
+    lower_name_extents(c->j->l, "o", &outputs, 1, &name);
+    lower_name_extents(c->j->l, "b", &batch, 1, &name);
+    lower_name_extents(c->j->l, "t", &taps, 1, &name);
+    text_add(&name, " %s", dt_text(c->tx->dtype));
+    schedule s = lower_schedule(c->j->l, &name, &p);
+    text_free(&name);
+    return s;
+}
+
+/* Parallel over groups, positions, panels and blocks of outputs, of which those that
+ * read the same part of the image come one after the other. */
+static bool taps_kernel(const conv *c)
+{
+    static const char *const name[] = {"g", "p0", "p1", "p2", "p3", "p4", "p5"};
+    const conv_attr *a = c->at;
+    dim_table *t = &c->j->l->m->dims;
+    body b;
+    taps_tile x = {.t = {.j = c->j, .b = &b, .s = &c->s, .sums = c->acc, .whole = true,
+                         .columns = conv_extent(c, a->xb, c->tx)}, .c = c};
+    int64_t outputs = extent_or_unknown(c, conv_extent(c, a->wo, c->tw));
+    ir_dim panels = dim_ceildiv(t, x.t.columns, dim_int(t, schedule_panel(&c->s)));
+    const char *names[3 + CONV_MAX_SPATIAL];
+    lp_expr lo[3 + CONV_MAX_SPATIAL], hi[3 + CONV_MAX_SPATIAL], v[3 + CONV_MAX_SPATIAL];
+    int n = 0;
+
+    job_kernel(c->j, &b, "taps");
+    b.k->schedule = c->s;
+    x.image = image_buffer(c, &b, panels);
+    hi[n++] = body_dim(&b, conv_extent(c, a->wg, c->tw));
+    for (int i = 0; i < c->spatial; i++)
+        hi[n++] = body_dim(&b, c->ty->dim[a->ys.at[i]]);
+    hi[n++] = body_dim(&b, panels);
+    hi[n++] = lp_ceildiv(b.k, lp_int(b.k, outputs), c->s.rows);
+    for (int i = 0; i < n; i++) {
+        names[i] = i < n - 2 ? name[i] : i < n - 1 ? "panel" : "block";
+        lo[i] = lp_int(b.k, 0);
+    }
+    lp_par(b.k, n, names, lo, hi, NULL, v);
+    x.group = v[0];
+    memcpy(x.pos, v + 1, (size_t)c->spatial * sizeof *v);
+    x.t.panel = v[n - 2];
+    compute_block(&x, outputs, v[n - 1]);
+    lp_end(b.k);
+    return job_end(c->j, &b);
+}
+
+bool conv_taps(conv *c)
+{
+    c->s = choose_schedule(c);
+    return copy_image(c) && taps_kernel(c);
+}
