@@ -2,7 +2,7 @@
  * with the last axis in vectors.  A chain without any movement runs over all elements
  * as one axis; turn.c has the template for one that transposes. */
 #include "const.h"
-#include "templates.h"
+#include "nest.h"
 
 /* Does everything between r and stored values keep the index as it is?  Then
  * the kernel may treat all of it as one axis. */
@@ -97,6 +97,38 @@ static bool concat(job *j)
     return true;
 }
 
+/* Found by a trial kernel. */
+static bool is_apart(job *j, int axis)
+{
+    const ir_type *t = ir_type_of(j->in->fn, j->out);
+    lp_expr idx[IR_MAX_RANK];
+    body b;
+
+    job_kernel(j, &b, "trial");
+    nest_open(&b, t->dim, t->rank, idx);
+    lp_expr e = body_at(&b, j->out, idx);
+    bool apart = !b.failed && turn_is_apart(b.k, e, idx[axis]);
+    nest_close(b.k, t->rank);
+    body_free(&b);
+    return apart;
+}
+
+/* The loop over the last axis, in vectors.  What is moved from places that only the run
+ * knows is taken element by element, so that an axis which has one, as a batch may, costs
+ * one, not the tests of all lanes. */
+static lp_expr last_loop(job *j, body *b)
+{
+    const ir_type *t = ir_type_of(j->in->fn, j->out);
+    lp_kernel *k = b->k;
+    int last = t->rank - 1;
+    lp_expr zero = lp_int(k, 0), hi = body_dim(b, t->dim[last]);
+    int64_t n;
+
+    if (!dim_const(&j->l->m->dims, t->dim[last], &n) && is_apart(j, last))
+        return lp_for(k, "v", zero, hi);
+    return lp_vec(k, "v", zero, hi, lanes_of(j->l, t->dtype), LP_MASKED);
+}
+
 bool template_map(job *j)
 {
     body b;
@@ -114,8 +146,7 @@ bool template_map(job *j)
     job_kernel(j, &b, "map");
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
-        lp_expr hi = body_dim(&b, t->dim[last]);
-        idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
+        idx[last] = last_loop(j, &b);
         open++;
     }
     job_write(j, &b, idx, body_at(&b, j->out, idx));

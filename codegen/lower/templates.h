@@ -31,6 +31,9 @@ bool template_turn(job *j, int axis);
 /* Do all loads of e stay, or move to the next element, when var grows by one? */
 bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var);
 
+/* Is e an element that is moved as it is, from places that lie apart when var grows? */
+bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var);
+
 /* Begins a kernel of the job, in which `out` is bound as what it makes; `what` names
  * it.  job_end ends it and records the call, or false and j->failed. */
 void job_kernel(job *j, body *b, const char *what);

@@ -56,6 +56,19 @@ bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
     return !reach_of(k, e, lp_var_of(k, var)).far;
 }
 
+bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var)
+{
+    const lp_node n = *lp_at(k, e);
+    lp_expr idx[LP_MAX_RANK], stride;
+    int64_t step;
+
+    if (n.kind != LX_LOAD)
+        return false;
+    memcpy(idx, k->arg.at + n.arg, (size_t)k->buf.at[n.ref].rank * sizeof *idx);
+    return lp_linear_in(k, lp_offset(k, n.ref, idx), lp_var_of(k, var), &stride) &&
+           !lp_is_int(k, stride, &step);
+}
+
 /* The width of a tile of elements of this type. */
 static int tile_width(const job *j, ir_dtype dt)
 {
