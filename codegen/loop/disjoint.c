@@ -173,27 +173,34 @@ static void join_axes(checker *c, store *s)
     }
 }
 
-/* The s of e = q * s + r with r of 0 to s - 1, and q; 0: e is no such sum. */
-static int64_t scale_of(checker *c, lp_expr e, lp_expr *q)
+/* Is r one of 0 to s - 1? */
+static bool is_below(const checker *c, lp_expr r, lp_expr s)
 {
-    lp_expr a[2], by;
-    int64_t s;
+    const lp_node *n = lp_at(c->k, r);
+    int64_t most_of;
+
+    if (n->kind == LX_VAR && n->lo >= 0 && c->k->var.at[n->ref].limit == s)
+        return true;
+    return n->lo >= 0 && lp_is_int(c->k, s, &most_of) && n->hi < most_of;
+}
+
+/* The s of e = q * s + r with r of 0 to s - 1, and q; 0: e is no such sum. */
+static lp_expr scale_of(checker *c, lp_expr e, lp_expr *q)
+{
+    lp_expr a[2], s;
 
     if (!is_op(c->k, e, SC_ADD, &a[0], &a[1]))
         return 0;
-    for (int i = 0; i < 2; i++) {
-        const lp_node *r = lp_at(c->k, a[!i]);
-        if (is_op(c->k, a[i], SC_MUL, q, &by) && lp_is_int(c->k, by, &s) && r->lo >= 0 && r->hi < s)
+    for (int i = 0; i < 2; i++)
+        if (is_op(c->k, a[i], SC_MUL, q, &s) && is_below(c, a[!i], s))
             return s;
-    }
     return 0;
 }
 
-/* The number by which all stores to first's buffer scale this axis; 0: there is none. */
-static int64_t common_scale(checker *c, const store *first, int axis)
+/* What all stores to first's buffer scale this axis by; 0: there is none. */
+static lp_expr common_scale(checker *c, const store *first, int axis)
 {
-    lp_expr q;
-    int64_t s = scale_of(c, first->idx[axis], &q);
+    lp_expr q, s = scale_of(c, first->idx[axis], &q);
 
     for (uint32_t i = 0; s && i < c->store.len; i++) {
         const store *other = &c->store.at[i];
@@ -210,7 +217,7 @@ static void simplify(checker *c, const store *first)
     lp_buf buf = first->buf;
 
     for (int axis = 0; axis < rank; axis++) {
-        bool scaled = common_scale(c, first, axis) > 0;
+        bool scaled = common_scale(c, first, axis);
         for (uint32_t i = 0; scaled && i < c->store.len; i++)
             if (c->store.at[i].buf == buf)
                 scale_of(c, c->store.at[i].idx[axis], &c->store.at[i].idx[axis]);

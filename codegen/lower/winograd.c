@@ -69,16 +69,17 @@ uint32_t winograd_matrix(ir_module *m, int square)
     return const_copy_val(m, type_tensor(&m->types, DT_F32, 2, shape), e);
 }
 
-/* The sum of row[i] * x[i]. */
+/* The sum of row[i] * x[i], of what takes no multiplication first. */
 static lp_expr weighted(lp_kernel *k, const double *row, const lp_expr *x, int n)
 {
     lp_expr sum = 0;
 
-    for (int i = 0; i < n; i++) {
-        lp_expr times = lp_const_flt(k, DT_F32, row[i]);
+    for (int i = 0; i < n; i++)
         if (row[i] == 1)
             sum = sum ? lp_add(k, sum, x[i]) : x[i];
-        else if (row[i])
+    for (int i = 0; i < n; i++) {
+        lp_expr times = lp_const_flt(k, DT_F32, row[i]);
+        if (row[i] && row[i] != 1)
             sum = sum ? lp_fma(k, times, x[i], sum) : lp_mul(k, times, x[i]);
     }
     return sum;
@@ -147,13 +148,13 @@ static lp_buf numbers(maker *x, bool write)
     return body_temp(b, x->temp, DT_F32, 5, dims, write);
 }
 
-static void place_square(maker *x, lp_expr t)
+static void place_square(maker *x, lp_expr row, lp_expr column)
 {
     lp_kernel *k = x->b->k;
-    lp_expr wide = body_dim(x->b, x->wide), square = lp_int(k, x->f->square);
+    lp_expr square = lp_int(k, x->f->square);
 
-    x->at[0] = lp_mul(k, lp_div(k, t, wide), square);
-    x->at[1] = lp_mul(k, lp_mod(k, t, wide), square);
+    x->at[0] = lp_mul(k, row, square);
+    x->at[1] = lp_mul(k, column, square);
 }
 
 static lp_buf square_local(maker *x, const char *name, int rows, int columns, int lanes)
@@ -264,16 +265,17 @@ static bool turn_image(maker *x)
     job_kernel(x->c->j, &b, "squares");
     x->b = &b;
     lp_buf to = numbers(x, true);
-    int open = body_loops(&b, (ir_dim[]){x->batch, x->blocks, x->squares}, 3, v);
+    int open = body_loops(&b, (ir_dim[]){x->batch, x->blocks, x->high}, 3, v) + 1;
+    lp_expr wide = body_dim(&b, x->wide), column = lp_for(b.k, "s", lp_int(b.k, 0), wide);
     x->n = v[0];
-    place_square(x, v[2]);
+    place_square(x, v[2], column);
     lp_buf columns = square_local(x, "columns", x->f->reach, x->f->reach, x->block);
     lp_if(b.k, is_inner(x));
     turn_columns(x, v[1], columns, false);
     lp_else(b.k);
     turn_columns(x, v[1], columns, true);
     lp_end(b.k);
-    turn_rows(x, columns, to, v[1], v[2]);
+    turn_rows(x, columns, to, v[1], lp_add(b.k, lp_mul(b.k, v[2], wide), column));
     while (open--)
         lp_end(b.k);
     return job_end(x->c->j, &b);
@@ -391,7 +393,8 @@ static void make_results(maker *x, const tile *t, lp_buf sums, lp_expr first, lp
     lp_expr column = lp_mul(k, q, width);
     lp_expr channel = lp_add(k, lp_mul(k, t->panel, lp_int(k, schedule_panel(t->s))), column);
 
-    place_square(x, s);
+    lp_expr wide = body_dim(x->b, x->wide);
+    place_square(x, lp_div(k, s, wide), lp_mod(k, s, wide));
     if (!tile_is_exact(t)) {
         lp_if(k, lp_lt(k, channel, body_dim(x->b, t->columns)));
         loops++;
