@@ -3,13 +3,7 @@
 
 bool accept_clause(parser *p, const char *word)
 {
-    token_kind behind = peek_behind(p)->kind;
-
-    if (!is_word(p, word))
-        return false;
-    if (breaks(p) && (behind == TOKEN_ASSIGN || behind == TOKEN_BEGIN_LIST || behind == TOKEN_DOT ||
-                      behind == TOKEN_UPDATE || behind == TOKEN_DRAW || behind == TOKEN_COMMA ||
-                      behind == TOKEN_COLON || behind == TOKEN_SCATTER))
+    if (breaks(p) && token_is_named(peek_behind(p)->kind))
         return false;
     return accept_word(p, word);
 }

@@ -44,6 +44,13 @@ const char *token_text(token_kind kind)
     return text[kind];
 }
 
+bool token_is_named(token_kind behind)
+{
+    return behind == TOKEN_ASSIGN || behind == TOKEN_BEGIN_LIST || behind == TOKEN_DOT ||
+           behind == TOKEN_UPDATE || behind == TOKEN_DRAW || behind == TOKEN_COMMA ||
+           behind == TOKEN_COLON || behind == TOKEN_SCATTER;
+}
+
 /* Letters of names beyond ASCII: scripts and signs whose letters stand alone, without
  * combining marks, and are written from left to right. */
 static const struct {

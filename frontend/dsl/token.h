@@ -29,6 +29,8 @@ typedef VEC(token) tokens;
 
 /* Adds the tokens of `source` to *out, the last being TOKEN_EOF.  Messages go to d. */
 void token_read(ast_pool *pool, const char *source, uint32_t file, diag *d, tokens *out);
+/* Does this behind a word show that the word is a name there, and begins no clause? */
+bool token_is_named(token_kind behind);
 /* "|>", "if"; "a name", "a number" .. of kinds with many texts. */
 const char *token_text(token_kind kind);
 
