@@ -132,6 +132,8 @@ unit_tests build ""
 count golden tests/golden/run.sh build/ingot
 count columns python3 tests/columns.py
 count gradients python3 tests/gradients.py
+count editors python3 tools/editors.py --check
+count prelude_doc python3 tools/prelude_doc.py --check
 count bad_input python3 tests/bad_input.py build/ingot
 count states tests/states.sh build/ingot
 count train tests/train.sh build/ingot
