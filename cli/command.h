@@ -13,6 +13,7 @@ int command_grad(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
+int command_check(int argc, char **argv);
 int command_format(int argc, char **argv);
 int command_opt(int argc, char **argv);
 int command_train(int argc, char **argv);

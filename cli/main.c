@@ -19,6 +19,7 @@ static const command commands[] = {
     {"test", "run folders of the ONNX backend-test form", command_test},
     {"inspect", "show a model as text, graph or table", command_inspect},
     {"ops", "the operators that are supported", command_ops},
+    {"check", "say what is wrong with programs", command_check},
     {"fmt", "set the blanks of programs in the language right", command_format},
     {"opt", "run passes over a model and print it (for developers)", command_opt},
 };

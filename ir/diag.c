@@ -87,6 +87,8 @@ static void add_caret(const diag *d, ir_loc loc, text *out)
         return;
     for (uint32_t line = 1; line < loc.line && *s; s++)
         line += *s == '\n';
+    if (!*s)
+        return;
     text_add(out, "\n    ");
     for (uint32_t col = 1; *s && *s != '\n' && strncmp(s, "\r\n", 2); col++) {
         int width = add_char(out, &s);

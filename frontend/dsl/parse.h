@@ -59,6 +59,8 @@ ast_expr *parse_pipe(parser *p);
 ast_expr *parse_pipes(parser *p);
 ast_expr *parse_or(parser *p);
 ast_expr *parse_sum(parser *p);
+/* As expect, of what follows a condition, where `=` is meant to compare. */
+bool expect_after_condition(parser *p, token_kind k);
 /* `if a then b else c` behind its condition, whose `if` stood at `at`, with what may follow. */
 ast_expr *parse_select(parser *p, ir_loc at, ast_expr *cond);
 bool parse_args(parser *p, ast_args *out);          /* "(" [arg {"," arg}] ")" */

@@ -196,6 +196,9 @@ static ast_expr *slice(parser *p, ast_expr *low)
     if (is(p, TOKEN_COMMA) || is(p, TOKEN_END_LIST))
         return e;
     e->slice.high = parse_sum(p);
+    if (is(p, TOKEN_COLON))
+        return fail_at(p, peek(p)->at,
+                       "a slice has no step: write y[i] = x[2 * i] for every other");
     return e->slice.high ? e : NULL;
 }
 
@@ -449,17 +452,23 @@ static ast_expr *piped(parser *p, ast_expr *left)
 /* pipes = or {"|>" or} */
 ast_expr *parse_pipes(parser *p) { return piped(p, parse_or(p)); }
 
+bool expect_after_condition(parser *p, token_kind k)
+{
+    if (is(p, TOKEN_ASSIGN))
+        return fail_at(p, peek(p)->at, "a comparison is written ==");
+    return expect(p, k);
+}
+
 /* "then" pipe "else" pipe */
 ast_expr *parse_select(parser *p, ir_loc at, ast_expr *cond)
 {
     ast_expr *e = ast_new(p, AST_SELECT, at);
 
     e->select.cond = cond;
-    if (!cond || !expect(p, TOKEN_THEN) || !(e->select.yes = parse_pipe(p)))
+    if (!cond || !expect_after_condition(p, TOKEN_THEN) || !(e->select.yes = parse_pipe(p)))
         return NULL;
-    if (!is(p, TOKEN_ELSE))
-        return fail(p, "else (both values of if .. then .. else are needed)");
-    take(p);
+    if (!accept(p, TOKEN_ELSE))
+        return fail(p, "else with the other value");
     e->select.no = parse_pipe(p);
     return e->select.no ? e : NULL;
 }

@@ -65,7 +65,12 @@ static bool assign(parser *p, ast_assign *out)
         return *out = AST_SCATTER, true;
     if (accept(p, TOKEN_DRAW))
         return *out = AST_DRAW, true;
-    return accept(p, TOKEN_UPDATE) ? (*out = AST_UPDATE, true) : (bool)fail(p, "=, +=, ~ or <-");
+    if (accept(p, TOKEN_UPDATE))
+        return *out = AST_UPDATE, true;
+    if (peek_behind(p)->kind == TOKEN_ASSIGN && peek_behind(p)->glued)
+        return fail_at(p, peek(p)->at, "there is no %s=: write x = x %s ..", peek(p)->text,
+                       peek(p)->text);
+    return fail(p, "=, +=, ~ or <-");
 }
 
 /* target op expr | target {"," target} op expr1 */
@@ -182,8 +187,6 @@ static ast_stmt *if_stmt(parser *p)
         return NULL;
     if (is(p, TOKEN_BEGIN))
         return branch(p, at, cond);
-    if (!is(p, TOKEN_THEN))
-        return fail(p, "{ or then");
     ast_expr *e = parse_select(p, at, cond);
     return e ? values(p, stmt_new(p, AST_VALUE, at), e) : NULL;
 }
@@ -244,6 +247,9 @@ static ast_stmt *memory(parser *p)
     const token *t = take(p);
     ast_stmt *s = stmt_new(p, t->kind == TOKEN_PARAM ? AST_PARAM : AST_STATE, t->at);
 
+    if (!is(p, TOKEN_NAME))
+        return fail_at(p, t->at, "%s is a word of the language: it declares, and names nothing",
+                       t->text);
     return parse_decls(p, &s->decls) ? s : NULL;
 }
 
@@ -403,9 +409,10 @@ static void no_end(parser *p)
         nearest_try(&next, clause[i]);
     for (size_t i = 0; i < COUNT(head); i++)
         nearest_try(&last, head[i]);
-    if (is(p, TOKEN_NAME) && next.best)
+    if (is(p, TOKEN_NAME) && next.best && strcmp(next.best, next.name))
         syntax_unknown(p->d, peek(p)->at, "clause", &next);
-    else if (p->tokens.at[p->next - 1].kind == TOKEN_NAME && last.best)
+    else if (p->tokens.at[p->next - 1].kind == TOKEN_NAME && last.best &&
+             strcmp(last.best, last.name))
         syntax_unknown(p->d, p->tokens.at[p->next - 1].at, "statement", &last);
     else
         fail(p, "the end of the statement");

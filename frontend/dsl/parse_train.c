@@ -148,13 +148,10 @@ static bool names_columns(const parser *p)
 
 bool begins_clause(const parser *p)
 {
-    const token *behind = peek_behind(p);
-
-    if (is_word(p, "stop"))
-        return behind->kind == TOKEN_NAME && !behind->first;
     if (is_word(p, "data"))
         return names_columns(p);
-    return (is_word(p, "minimize") || knob_of(p) != AST_KNOB_COUNT) && begins_operand(p);
+    return (is_word(p, "minimize") || is_word(p, "stop") || knob_of(p) != AST_KNOB_COUNT) &&
+           begins_operand(p);
 }
 
 /* clause */

@@ -96,6 +96,8 @@ bool parse_patterns(parser *p, ast_patterns *out)
 bool parse_name(parser *p, const char *what, ast_word *out)
 {
     *out = (ast_word){peek(p)->at, peek(p)->text};
+    if (is_reserved(peek(p)->kind))
+        return fail_at(p, out->at, "%s is a word of the language: choose another name", out->text);
     return accept(p, TOKEN_NAME) || fail(p, what);
 }
 
@@ -130,6 +132,13 @@ static bool close_bound(parser *p)
     return true;
 }
 
+/* What other languages call the elements. */
+static const struct {
+    const char *theirs, *ours;
+} foreign[] = {{"float", "real"}, {"float32", "f32"}, {"float64", "f64"},
+               {"double", "f64"}, {"half", "f16"},    {"int32", "i32"},
+               {"int64", "int"},  {"uint8", "u8"},    {"boolean", "bool"}};
+
 /* The element of this name; AST_ELEM_COUNT, and what comes near, if there is none. */
 static ast_elem find_elem(const char *name, nearest *near)
 {
@@ -139,6 +148,9 @@ static ast_elem find_elem(const char *name, nearest *near)
             return (ast_elem)i;
         nearest_try(near, ast_elem_text[i]);
     }
+    for (size_t i = 0; i < COUNT(foreign); i++)
+        if (!strcmp(foreign[i].theirs, name))
+            near->best = foreign[i].ours;
     return AST_ELEM_COUNT;
 }
 
