@@ -26,18 +26,18 @@ typedef struct left {
 static bool may_define(dsl *cx, const char *name, ir_loc at)
 {
     bool outside = false;
+    const dsl_var *old = dsl_find_var(cx->scope, name);
 
+    if (old && old->cell) {
+        const dsl_memory *m = old->cell->memory;
+        const char *what = !m ? "carried" : m->trainable ? "a parameter" : "a state";
+        return dsl_wrong(cx, at, "%s is %s; change it with <-", name, what), false;
+    }
     for (const dsl_scope *s = cx->scope; s && s->parent && !s->file; s = s->parent) {
-        for (const dsl_var *v = s->vars; v; v = v->next) {
-            if (v->name != name)
-                continue;
-            if (v->cell)
-                return dsl_wrong(cx, at, "%s is %s; change it with <-", name,
-                                 v->cell->memory ? "a state" : "carried"), false;
-            if (outside)
+        for (const dsl_var *v = s->vars; v; v = v->next)
+            if (v->name == name && outside)
                 return dsl_wrong(cx, at, "%s = .. ends with this round; carry it: with %s = ..",
                                  name, name), false;
-        }
         outside |= s->body;
     }
     return true;
@@ -432,7 +432,7 @@ static const dsl_value *define_several(dsl *cx, const ast_stmt *s)
 
     for (uint32_t i = 0; i < n; i++) {
         const ast_target *t = &s->define.targets.at[i];
-        define(cx, t, dsl_bad(v) ? v : take_apart(cx, v, i, n, t->at));
+        define(cx, t, dsl_bad(v) ? v : take_apart(cx, v, i, n, s->at));
     }
     return dsl_bad(v) ? v : &dsl_nothing;
 }
@@ -499,7 +499,7 @@ static const dsl_value *update_several(dsl *cx, const ast_stmt *s)
     for (uint32_t i = 0; i < n && !dsl_bad(v); i++) {
         const ast_target *t = &s->define.targets.at[i];
         dsl_cell *c = cell_of(cx, t);
-        const dsl_value *part = take_apart(cx, v, i, n, t->at);
+        const dsl_value *part = take_apart(cx, v, i, n, s->at);
         if (c)
             dsl_write(cx, c, part, t->at);
         else

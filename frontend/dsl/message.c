@@ -12,14 +12,14 @@ static const dsl_file *file_of(const dsl_frame *f)
     return f->of ? f->of->file : NULL;
 }
 
-/* Adds "in dense (prelude), used at line 9" for the frames between the fault and where it
+/* Notes "in dense (prelude), used at line 9" for the frames between the fault and where it
  * is told. */
-static void add_chain(const dsl_frame *f, const dsl_frame *end, text *out)
+static void note_chain(diag *d, const dsl_frame *f, const dsl_frame *end)
 {
     for (int n = 0; f && f != end && n < MAX_CHAIN; f = f->caller, n++)
         if (f->of && f->caller)
-            text_add(out, "\n    in %s%s, used at line %u", f->of->name,
-                     file_of(f) && file_of(f)->prelude ? " (prelude)" : "", f->called.line);
+            diag_note(d, (ir_loc){0}, "in %s%s, used at line %u", f->of->name,
+                      file_of(f) && file_of(f)->prelude ? " (prelude)" : "", f->called.line);
 }
 
 static bool in_prelude(const dsl *cx, ir_loc at)
@@ -45,8 +45,8 @@ const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
         return &dsl_poison;
     }
     cx->told = at;
-    add_chain(cx->frame, f, &line);
     diag_error(cx->d, at, D_PROGRAM, line.at);
+    note_chain(cx->d, cx->frame, f);
     text_free(&line);
     return &dsl_poison;
 }

@@ -97,8 +97,46 @@ const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
         return v;
     case AST_CHECK: check(cx, s); return v;
     case AST_SHOW: show(cx, s); return v;
-    case AST_TRACK: return v;           /* of training (train.c) */
+    case AST_TRACK: return v; /* of training (train.c) */
     default: return dsl_wrong(cx, s->at, "this stands in train blocks only");
+    }
+}
+
+/* What a faulty statement would have defined is poison, which says no more. */
+static void poison_names(dsl *cx, const ast_stmt *s);
+
+static void poison_block(dsl *cx, const ast_block *b)
+{
+    for (uint32_t i = 0; i < b->stmts.len; i++)
+        poison_names(cx, b->stmts.at[i]);
+}
+
+static void poison_name(dsl *cx, const char *name, ir_loc at)
+{
+    if (!dsl_find_var(cx->scope, name))
+        dsl_define(cx, cx->scope, name, &dsl_poison, at);
+}
+
+static void poison_names(dsl *cx, const ast_stmt *s)
+{
+    switch (s->kind) {
+    case AST_DEFINE:
+        for (uint32_t i = 0; i < s->define.targets.len; i++)
+            if (s->define.targets.at[i].path.len == 1)
+                poison_name(cx, s->define.targets.at[i].path.at[0].text, s->at);
+        break;
+    case AST_IF:
+        poison_block(cx, &s->branch.yes);
+        poison_block(cx, &s->branch.no);
+        break;
+    case AST_SCAN:
+    case AST_REPEAT:
+    case AST_WHILE:
+        for (uint32_t i = 0; i < s->loop.carried.len; i++)
+            poison_name(cx, s->loop.carried.at[i].name.text, s->at);
+        poison_block(cx, &s->loop.body);
+        break;
+    default: break;
     }
 }
 
@@ -108,7 +146,10 @@ const dsl_value *dsl_run_here(dsl *cx, const ast_block *b)
     bool poison = false;
 
     for (uint32_t i = 0; i < b->stmts.len; i++) {
+        uint32_t before = cx->d->errors;
         v = dsl_statement(cx, b->stmts.at[i], i + 1 == b->stmts.len);
+        if (cx->d->errors > before)
+            poison_names(cx, b->stmts.at[i]);
         poison |= dsl_bad(v);
     }
     return poison ? &dsl_poison : v;
