@@ -134,6 +134,7 @@ count columns python3 tests/columns.py
 count gradients python3 tests/gradients.py
 count editors python3 tools/editors.py --check
 count prelude_doc python3 tools/prelude_doc.py --check
+count language_doc python3 tests/language_doc.py build/ingot
 count messages python3 tests/messages.py build/ingot
 count prelude build/venv/bin/python tests/prelude.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot

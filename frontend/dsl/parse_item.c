@@ -25,6 +25,15 @@ static bool param(parser *p, ast_param *out)
     return !accept(p, TOKEN_ASSIGN) || (out->value = parse_expr1(p));
 }
 
+/* Is the name new among the parameters so far? */
+static bool is_new(parser *p, const ast_params *list, const ast_word *name)
+{
+    for (uint32_t i = 0; i < list->len; i++)
+        if (list->at[i].name.text == name->text && strcmp(name->text, "_"))
+            return fail_at(p, name->at, "%s is a parameter already", name->text);
+    return true;
+}
+
 /* params = "(" [param {"," param}] ")" */
 static bool params(parser *p, ast_params *out)
 {
@@ -34,7 +43,7 @@ static bool params(parser *p, ast_params *out)
 
     p->open++;
     while (ok && !is(p, TOKEN_CLOSE)) {
-        ok = param(p, &one);
+        ok = param(p, &one) && is_new(p, out, &one.name);
         list_push(p, out, one);
         if (!accept(p, TOKEN_COMMA))
             break;

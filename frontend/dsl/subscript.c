@@ -52,6 +52,18 @@ static bool outside(dsl *cx, ir_dim lo, ir_dim hi, ir_dim extent, ir_loc at)
     return true;
 }
 
+/* A number as position: outside when compiling, or checked by the run where that decides. */
+static bool number_outside(dsl *cx, ir_dim at, ir_dim extent, ir_loc loc)
+{
+    dim_table *t = cx->dims;
+
+    if (dim_hi(t, at) < 0 || dim_lo(t, dim_sub(t, at, extent)) >= 0)
+        return outside(cx, at, at, extent, loc);
+    ir_check_dims(dsl_b(cx), dim_le(t, dim_int(t, 0), at), "a position before the array");
+    ir_check_dims(dsl_b(cx), dim_lt(t, at, extent), "a position behind the array");
+    return false;
+}
+
 /* Has an index of this form been found from it? */
 static bool found_here(dsl *cx, const dsl_affine *f, ir_dim extent)
 {
@@ -142,7 +154,7 @@ static bool affine_place(dsl *cx, place *p, ir_dim extent)
             p->form.constant = p->start = dim_add(t, extent, p->start);
         p->how = NUMBER;
         p->extent = dim_int(t, 1);
-        return !outside(cx, p->start, p->start, extent, p->at);
+        return !number_outside(cx, p->start, extent, p->at);
     }
     if (!index_known(cx, &p->form, extent, p->at) || form_outside(cx, p, extent))
         return false;
