@@ -15,7 +15,8 @@ enum {
     CAN_HALF = 2,                /* convert f16 to f32 and back */
     CAN_ROUND = 4,               /* round to integral floats */
     CAN_DOT4 = 8,                /* sum four products of unsigned and signed bytes in an i32 */
-    CAN_DOT4_512 = 16            /* the same in registers of 512 bits */
+    CAN_DOT4_512 = 16,           /* the same in registers of 512 bits */
+    CAN_RANGE = 32               /* the lesser or greater of floats, -0 below 0 */
 };
 
 enum { TARGET_FEATURE_WHERE = 5 };

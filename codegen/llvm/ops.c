@@ -173,20 +173,15 @@ static value flt_sign(emit *e, const operands *x)
     return v_sel(e, v_fcmp(e, LLVMRealOLT, a, zero), v_flt(a, -1), v);
 }
 
-/* LLVM 19 makes f16 operations of minimum and maximum between conversions, and
- * these lose NaN on F16C. */
-static value extreme(emit *e, const operands *x, const char *name)
+static value flt_min(emit *e, const operands *x)
 {
-    value both[2] = {x->a[0], x->a[1]}, v = emit_intrinsic(e, name, both, 2);
-
-    if (x->from != DT_F16)
-        return v;
-    value nan = v_fcmp(e, LLVMRealUNO, both[0], both[1]);
-    return v_sel(e, nan, v_add(e, both[0], both[1]), v);
+    return emit_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, false);
 }
 
-static value flt_min(emit *e, const operands *x) { return extreme(e, x, "llvm.minimum"); }
-static value flt_max(emit *e, const operands *x) { return extreme(e, x, "llvm.maximum"); }
+static value flt_max(emit *e, const operands *x)
+{
+    return emit_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, true);
+}
 
 static value flt_isnan(emit *e, const operands *x)
 {

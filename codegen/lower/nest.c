@@ -19,6 +19,13 @@ int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out)
     return n;
 }
 
+int nest_partial_results(const body *b, int lanes, ir_dim extent)
+{
+    enum { FEW = 2, MANY = 4, TIMES = 4 };
+
+    return lanes * (dim_hint(&b->l->m->dims, extent) >= TIMES * MANY * lanes ? MANY : FEW);
+}
+
 void nest_open(body *b, const ir_dim *dims, int n, lp_expr *idx)
 {
     static const char *const letter[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7",

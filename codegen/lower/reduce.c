@@ -93,7 +93,8 @@ static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir
     lp_kernel *k = b->k;
     lp_expr out[IR_MAX_RANK], red[IR_MAX_RANK], idx[IR_MAX_RANK], zero = lp_int(k, 0);
     ir_dim dims[IR_MAX_RANK];
-    int n = nest_reduced(t, axes, dims), w = lanes_of(j->l, acc) * 2;
+    int n = nest_reduced(t, axes, dims);
+    int w = nest_partial_results(b, lanes_of(j->l, acc), dims[n - 1]);
     int open = yt->rank ? body_loops(b, yt->dim, yt->rank, out) : 0;
 
     lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);

@@ -112,17 +112,6 @@ static void use_buffers(rows *r, const held *h)
                                         .skip = r->kept});
 }
 
-/* Results that a reduction of a row keeps apart: vectors that do not wait for each
- * other, more of them in a row that fills them several times. */
-static int partial_results(const rows *r, ir_dtype acc)
-{
-    enum { FEW = 2, MANY = 4, TIMES = 4 };
-    int lanes = lanes_of(r->j->l, acc);
-    int64_t length = dim_hint(&r->b.l->m->dims, r->full->dim[r->full->rank - 1]);
-
-    return lanes * (length >= TIMES * MANY * lanes ? MANY : FEW);
-}
-
 /* The pass of one reduction: a partial result for each lane, folded behind it. */
 static void reduce_row(rows *r, uint32_t phase)
 {
@@ -130,7 +119,8 @@ static void reduce_row(rows *r, uint32_t phase)
     ir_redop op = n->attr->REDUCE.op;
     ir_dtype to = ir_type_of(r->b.fn, n->first)->dtype, acc = acc_dtype(to);
     lp_kernel *k = r->b.k;
-    int w = partial_results(r, acc), last = r->full->rank - 1;
+    int last = r->full->rank - 1;
+    int w = nest_partial_results(&r->b, lanes_of(r->j->l, acc), r->full->dim[last]);
     held h;
 
     make_buffers(r, phase, &h);
