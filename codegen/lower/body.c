@@ -52,7 +52,7 @@ void body_unbind(body *b)
 static const body_binding *binding_of(const body *b, ir_ref ref)
 {
     for (uint32_t i = b->bound.len; i-- > 0;)
-        if (b->bound.at[i].how != BODY_GUARD && b->bound.at[i].ref == ref)
+        if (b->bound.at[i].how < BODY_GUARD && b->bound.at[i].ref == ref)
             return &b->bound.at[i];
     return NULL;
 }
@@ -62,6 +62,20 @@ bool body_knows(const body *b, ir_ref ref)
     const body_binding *v = binding_of(b, ref);
 
     return v && (v->how == BODY_IS || v->how == BODY_ROW);
+}
+
+void body_spread(body *b)
+{
+    b->repeats = 0;
+    body_bind(b, (body_binding){.how = BODY_SPREAD});
+}
+
+bool body_is_spread(const body *b)
+{
+    for (uint32_t i = b->bound.len; i-- > 0;)
+        if (b->bound.at[i].how == BODY_SPREAD)
+            return true;
+    return false;
 }
 
 lp_expr body_guard(const body *b)

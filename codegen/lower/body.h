@@ -14,6 +14,9 @@ typedef enum body_how {
     BODY_ROW,                   /* an element of the local buffer `row`, whose first
                                  * axis is the value's axis `skip` */
     BODY_GUARD,                 /* of no value: loads are made where `expr` holds */
+    BODY_SPREAD,                /* of no value: no element is repeated along an axis that the
+                                 * run alone knows to be 1; body.repeats tells where that
+                                 * would be wrong */
 } body_how;
 
 /* What templates know lies on a stack of bindings, of which the last one of a
@@ -53,6 +56,7 @@ typedef struct body {
     VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
     VEC(body_binding) bound;
+    lp_expr repeats;            /* do elements repeat after all?  0: for certain not */
     map memo;                   /* (value, index, bindings) to position in memo_expr */
     VEC(lp_expr) memo_expr;
     const char *failed;         /* why the group cannot be lowered */
@@ -67,6 +71,9 @@ void body_unbind(body *b);
 
 /* Is the value bound to an expression or a row, so that nothing is computed for it? */
 bool body_knows(const body *b, ir_ref ref);
+/* Begins BODY_SPREAD, until a body_unbind. */
+void body_spread(body *b);
+bool body_is_spread(const body *b);
 /* The condition under which loads are made at present; 0: always. */
 lp_expr body_guard(const body *b);
 

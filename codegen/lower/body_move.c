@@ -122,7 +122,10 @@ static lp_expr repeated_index(body *b, ir_dim from, ir_dim to, lp_expr at)
     if (dim_is(&b->l->m->dims, from, 1))
         return zero;
     lp_expr one = lp_eq(b->k, body_dim(b, from), lp_int(b->k, 1));
-    return lp_select(b->k, one, zero, at);
+    if (!body_is_spread(b))
+        return lp_select(b->k, one, zero, at);
+    b->repeats = b->repeats ? lp_2(b->k, SC_OR, b->repeats, one) : one;
+    return at;
 }
 
 static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to,

@@ -129,6 +129,37 @@ static lp_expr last_loop(job *j, body *b)
     return lp_vec(k, "v", zero, hi, lanes_of(j->l, t->dtype), LP_MASKED);
 }
 
+/* The elements along the last axis. */
+static void make_row(job *j, body *b, lp_expr *idx)
+{
+    idx[ir_type_of(b->fn, j->out)->rank - 1] = last_loop(j, b);
+    job_write(j, b, idx, body_at(b, j->out, idx));
+    lp_end(b->k);
+}
+
+/* The same.  Where the run alone knows that an operand's extent is not 1, and that its
+ * elements are neighbours therefore, a row of its own reads them as such. */
+static void make_rows(job *j, body *b, lp_expr *idx)
+{
+    lp_kernel *k = b->k;
+
+    idx[ir_type_of(b->fn, j->out)->rank - 1] = lp_int(k, 0);
+    body_spread(b);
+    body_at(b, j->out, idx);    /* finds out */
+    lp_expr repeats = b->repeats;
+    if (repeats) {
+        body_unbind(b);
+        lp_if(k, repeats);
+        make_row(j, b, idx);
+        lp_else(k);
+        body_spread(b);
+    }
+    make_row(j, b, idx);
+    body_unbind(b);
+    if (repeats)
+        lp_end(k);
+}
+
 bool template_map(job *j)
 {
     body b;
@@ -145,11 +176,10 @@ bool template_map(job *j)
         return template_turn(j, axis);
     job_kernel(j, &b, "map");
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
-    if (last >= 0) {
-        idx[last] = last_loop(j, &b);
-        open++;
-    }
-    job_write(j, &b, idx, body_at(&b, j->out, idx));
+    if (last >= 0)
+        make_rows(j, &b, idx);
+    else
+        job_write(j, &b, idx, body_at(&b, j->out, idx));
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);
