@@ -87,6 +87,18 @@ plan_seeds()
     find build/fuzz-plans -size +0 | sort
 }
 
+# A file with the states that the target's model has.
+states_seed()
+{
+    local header='{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"steps":{"dtype":"I64",'
+    header+='"shape":[],"data_offsets":[24,32]},"mask":{"dtype":"BOOL","shape":[5],'
+    header+='"data_offsets":[32,37]}}'
+    { printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0"
+      printf '%s' "$header"
+      head -c 37 /dev/zero; } >build/fuzz-states
+    echo build/fuzz-states
+}
+
 # What a fuzz target begins with: small official files of its kind.
 fuzz_seeds()
 {
@@ -95,6 +107,7 @@ fuzz_seeds()
     fuzz_dsl*) ls examples/*.ingot frontend/prelude/*.ingot ;;
     fuzz_ir*) ls tests/golden/*/*.ir ;;
     fuzz_loop*) ls tests/golden/*/*.lp ;;
+    fuzz_states*) states_seed ;;
     fuzz_plan*) every 8 $(plan_seeds) ;;
     *) every 8 $data/node/*/model.onnx ;;
     esac
