@@ -91,6 +91,8 @@ def subscript_cases(c):
     c.add('diagonal', 'entry f(x: [3, 3]) { y[i] = x[i, i] }', dict(x=x[:3, :3]), np.diag(x[:3, :3]))
     c.add('slices', 'entry f(x: [5, 4]) = x[1:4, -2:]', dict(x=x), x[1:4, -2:])
     c.add('element', 'entry f(x: [5, 4]) = x[-1, 2]', dict(x=x), x[-1, 2])
+    c.add('last of any number', 'entry f(x: [T, 4]) = x[-1] + x[0] * x[T - 1, 1]', dict(x=x),
+          x[-1] + x[0] * x[-1, 1])
     c.add('backwards', 'entry f(x: [5, 4]) { y[i in 5, :] = x[4 - i] }', dict(x=x), x[::-1])
     c.add('stride', 'entry f(x: [5, 4]) { y[i in 3, :] = x[2 * i] }', dict(x=x), x[::2])
     c.add('gather', 'entry f(x: [5, 4], i: int<5>[..]) -> [.., 4] = x[i]',

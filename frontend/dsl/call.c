@@ -167,7 +167,7 @@ static bool bind_param(dsl *cx, const ast_param *p, const dsl_value *v, dsl_rows
     if (!v)
         v = dsl_eval(cx, p->value);
     if (p->type && filled && !dsl_bad(v))
-        v = dsl_fill_default(cx, p->type, v, rows, p->name.text, p->name.at);
+        v = dsl_fill_default(cx, p->type, v, p->name.text, p->name.at);
     if (p->type && !dsl_bad(v))
         v = dsl_bind_type(cx, p->type, v, cx->scope, rows,
                           arena_printf(cx->mem, "%s: %s", cx->frame->of->name, p->name.text), at);
@@ -203,12 +203,14 @@ static void define_config(dsl *cx, const dsl_function *f)
     }
 }
 
-/* Does a value that is returned keep axes that are gone?  Rows become visible again. */
+/* A value that is returned has the type of the result: a number stands for an array of
+ * it, a computed value must have the axes.  Rows become visible again. */
 static const dsl_value *give_back(dsl *cx, const ast_type *t, const dsl_value *v,
                                   const dsl_rows *rows, const char *what, ir_loc at)
 {
     if (t && !dsl_bad(v))
-        v = dsl_fill_type(cx, t, v, rows, what, at);
+        v = dsl_is_tensor(v) ? dsl_has_type(cx, t, v, what, at)
+                             : dsl_fill_type(cx, t, v, what, at);
     if (!dsl_is_tensor(v))
         return v;
     bool any = t && t->extents.len && t->extents.at[0]->kind == AST_REST;

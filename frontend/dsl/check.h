@@ -351,13 +351,16 @@ typedef struct dsl_rows {
 } dsl_rows;
 const dsl_value *dsl_bind_type(dsl *cx, const ast_type *t, const dsl_value *v, dsl_scope *s,
                                dsl_rows *rows, const char *what, ir_loc at);
-/* v as a result or definition of this type, whose names are known. */
-const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v,
-                               const dsl_rows *rows, const char *what, ir_loc at);
-/* The extents of a type without `..`; its rank, -1 after an error. */
+/* v as a value of this type, whose names are known. */
+const dsl_value *dsl_has_type(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
+                              ir_loc at);
+/* The same for what is declared: a value without visible axes stands in every place. */
+const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
+                               ir_loc at);
 /* A default in the shape of its type, as far as that is known. */
 const dsl_value *dsl_fill_default(dsl *cx, const ast_type *t, const dsl_value *v,
-                                  const dsl_rows *rows, const char *what, ir_loc at);
+                                  const char *what, ir_loc at);
+/* The extents of a type without `..`; its rank, -1 after an error. */
 int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out);
 dsl_elem dsl_type_elem(const ast_type *t);
 ir_dtype dsl_type_dtype(dsl *cx, const ast_type *t);

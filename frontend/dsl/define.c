@@ -58,7 +58,7 @@ static const dsl_value *define(dsl *cx, const ast_target *t, const dsl_value *v)
     if (!may_define(cx, name, t->at))
         return &dsl_poison;
     if (t->type)
-        v = dsl_fill_type(cx, t->type, v, NULL, name, t->at);
+        v = dsl_fill_type(cx, t->type, v, name, t->at);
     v = dsl_bind_name(cx, v, name);
     dsl_define(cx, cx->scope, name, v, t->at);
     return v;

@@ -289,5 +289,5 @@ const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_l
     if (!shape_of(cx, t, how, &s))
         return &dsl_poison;
     const dsl_value *x = sample(cx, place_of(cx, at), &s, how);
-    return dsl_bad(x) || !t ? x : dsl_fill_type(cx, t, x, NULL, "the draw", at);
+    return dsl_bad(x) || !t ? x : dsl_fill_type(cx, t, x, "the draw", at);
 }

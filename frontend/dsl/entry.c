@@ -208,7 +208,7 @@ static const dsl_value *first_value(dsl *cx, const dsl_memory *m)
         return dsl_draw(cx, d->type ? d->type : &none, v, d->name.at);
     if (dsl_bad(v) || !d->type)
         return v;
-    return dsl_fill_type(cx, d->type, v, NULL, d->name.text, d->name.at);
+    return dsl_fill_type(cx, d->type, v, d->name.text, d->name.at);
 }
 
 void dsl_make_init(dsl *cx)

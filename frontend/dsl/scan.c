@@ -39,7 +39,7 @@ static const dsl_value *first_value(dsl *cx, const ast_decl *d)
     if (dsl_bad(v))
         return v;
     if (d->type)
-        v = dsl_fill_type(cx, d->type, v, NULL, d->name.text, d->name.at);
+        v = dsl_fill_type(cx, d->type, v, d->name.text, d->name.at);
     else if (v->kind == DSL_NUMBER)
         v = dsl_as(cx, v, DSL_REAL, d->name.at, d->name.text);
     else

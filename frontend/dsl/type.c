@@ -202,16 +202,21 @@ static const dsl_value *take_rows(dsl *cx, const dsl_value *v, int n, dsl_rows *
     return dsl_carry(cx, v, rows->axes.at, n);
 }
 
+static const char *extent_text(const ast_expr *e)
+{
+    return e->kind == AST_REST ? ".." : e->kind == AST_NAME ? e->name
+         : e->kind == AST_NUMBER ? e->number.text : "_";
+}
+
+/* `what` takes, or gives, another number of axes. */
 static const dsl_value *wrong_rank(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
-                                   ir_loc at)
+                                   const char *verb, ir_loc at)
 {
     text shape = {0};
 
     for (uint32_t i = 0; i < t->extents.len; i++)
-        text_add(&shape, "%s%s", i ? ", " : "",
-                 t->extents.at[i]->kind == AST_REST ? ".."
-                 : t->extents.at[i]->kind == AST_NAME ? t->extents.at[i]->name : "_");
-    dsl_wrong(cx, at, "%s takes [%s], this is %s", what, shape.at ? shape.at : "",
+        text_add(&shape, "%s%s", i ? ", " : "", extent_text(t->extents.at[i]));
+    dsl_wrong(cx, at, "%s %s [%s], this is %s", what, verb, shape.at ? shape.at : "",
               dsl_describe(cx, v));
     text_free(&shape);
     return &dsl_poison;
@@ -229,7 +234,7 @@ const dsl_value *dsl_bind_type(dsl *cx, const ast_type *t, const dsl_value *v, d
         return v;
     int more = dsl_visible(v, visible) - fixed;
     if (more < 0 || (more && !rest))
-        return wrong_rank(cx, t, v, what, at);
+        return wrong_rank(cx, t, v, what, "takes", at);
     for (int i = 0; i < fixed; i++)
         if (!unify(cx, t->extents.at[i + rest], dsl_extent(v, visible[more + i]), s, what, at))
             return &dsl_poison;
@@ -270,12 +275,11 @@ static const dsl_value *fill(dsl *cx, const dsl_value *v, const ir_dim *extent, 
 }
 
 const dsl_value *dsl_fill_default(dsl *cx, const ast_type *t, const dsl_value *v,
-                                  const dsl_rows *rows, const char *what, ir_loc at)
+                                  const char *what, ir_loc at)
 {
     int visible[IR_MAX_RANK];
     ir_dim extent[IR_MAX_RANK];
 
-    (void)rows;
     if (!t->extents.len || (dsl_is_tensor(v) && dsl_visible(v, visible)))
         return v;
     v = element(cx, t, v, cx->scope, what, at);
@@ -290,26 +294,32 @@ static bool fits(dsl *cx, const ast_type *t, const dsl_value *v, const char *wha
     int visible[IR_MAX_RANK], rest = has_rest(t), fixed = (int)t->extents.len - rest;
 
     if (dsl_visible(v, visible) != fixed)
-        return wrong_rank(cx, t, v, what, at), false;
+        return wrong_rank(cx, t, v, what, "is declared", at), false;
     for (int i = 0; i < fixed; i++)
         if (!unify(cx, t->extents.at[i + rest], dsl_extent(v, visible[i]), cx->scope, what, at))
             return false;
     return true;
 }
 
-const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v,
-                               const dsl_rows *rows, const char *what, ir_loc at)
+const dsl_value *dsl_has_type(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
+                              ir_loc at)
+{
+    v = element(cx, t, v, cx->scope, what, at);
+    return dsl_bad(v) || fits(cx, t, v, what, at) ? v : &dsl_poison;
+}
+
+const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
+                               ir_loc at)
 {
     int visible[IR_MAX_RANK];
     ir_dim extent[IR_MAX_RANK];
 
-    (void)rows;
+    if (dsl_bad(v) || (dsl_is_tensor(v) && dsl_visible(v, visible)) ||
+        (int)t->extents.len == has_rest(t))
+        return dsl_has_type(cx, t, v, what, at);
     v = element(cx, t, v, cx->scope, what, at);
     if (dsl_bad(v))
         return v;
-    if (!dsl_visible(v, visible) && (int)t->extents.len > has_rest(t)) {
-        int n = dsl_type_extents(cx, t, extent);
-        return n < 0 ? &dsl_poison : fill(cx, v, extent, n);
-    }
-    return fits(cx, t, v, what, at) ? v : &dsl_poison;
+    int n = dsl_type_extents(cx, t, extent);
+    return n < 0 ? &dsl_poison : fill(cx, v, extent, n);
 }
