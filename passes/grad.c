@@ -21,11 +21,23 @@ static grad_rule *rule_of(unsigned op)
     return ir_op_scalar(op) ? grad_scalar : op < COUNT(rule) ? rule[op] : NULL;
 }
 
+/* g with the dims of r's type, where they are equal in every run but not known to be. */
+static ir_ref shaped_as(ir_build *b, ir_ref g, ir_ref r)
+{
+    const ir_type *t = ir_type_of(b->fn, r), *own = ir_type_of(b->fn, g);
+    ir_attr a = {.RESHAPE = {.shape = {t->rank, t->dim}}};
+    bool same = own->rank == t->rank;
+
+    for (int i = 0; same && i < t->rank; i++)
+        same = dim_same(own->dim[i], t->dim[i]);
+    return same ? g : ir_make(b, OP_RESHAPE, &g, 1, &a);
+}
+
 void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
 {
     if (r >= cx->refs || g == IR_NONE || !dt_is_float(ir_type_of(cx->b->fn, r)->dtype))
         return;
-    g = ir_cast(cx->b, g, ir_type_of(cx->b->fn, r)->dtype);
+    g = shaped_as(cx->b, ir_cast(cx->b, g, ir_type_of(cx->b->fn, r)->dtype), r);
     ir_ref old = cx->adjoint[r];
     cx->adjoint[r] = old == IR_NONE ? g : grad_sum(cx->b, old, g);
 }
