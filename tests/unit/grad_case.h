@@ -53,7 +53,7 @@ typedef struct inputs {
 static int64_t value_of(char symbol)
 {
     static const struct { char name; int64_t value; } known[] = {
-        {'z', 0}, {'o', 1}, {'k', 2}, {'n', 3}, {'m', 4}};
+        {'z', 0}, {'o', 1}, {'k', 2}, {'n', 3}, {'p', 3}, {'m', 4}};
 
     for (size_t i = 0; i < COUNT(known); i++)
         if (known[i].name == symbol)
