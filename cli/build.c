@@ -1,5 +1,4 @@
 /* cli/build.c - `ingot build`: a model becomes a file of native code. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -48,24 +47,15 @@ static const cli_option options[] = {
     {.more = model_rows, .at = AT(model)},
     {0}};
 
-/* The model's name in symbols: --name, or the output's base name without `lib` and
- * suffix, made a C identifier.  "out/libface-net.a" gives face_net. */
+/* The model's name in symbols: --name, or the output's name, made fit for C.
+ * "out/libface-net.a" gives face_net.  To be freed by mem_free. */
 static char *identifier(const build_options *o)
 {
-    const char *base = o->name ? o->name : strrchr(o->out, '/') ? strrchr(o->out, '/') + 1 : o->out;
-    bool lib = !o->name && !strncmp(base, "lib", 3) && base[3];
-    char *s = NULL;
+    char *stem = o->name ? strdup(o->name) : workplace_stem(o->out);
+    char *name = library_name(stem, strlen(stem));
 
-    base += lib ? 3 : 0;
-    size_t n = o->name ? strlen(base) : strcspn(base, ".");
-    if (asprintf(&s, "_%.*s", (int)n, base) < 0)
-        return NULL;
-    for (char *p = s; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_')
-            *p = '_';
-    if (s[1] && !isdigit((unsigned char)s[1]) && !library_keyword(s + 1))
-        memmove(s, s + 1, strlen(s));
-    return s;
+    free(stem);
+    return name;
 }
 
 static bool is(const build_options *o, const char *kind)
@@ -76,6 +66,11 @@ static bool is(const build_options *o, const char *kind)
 static bool is_library(const build_options *o)
 {
     return is(o, "lib") || is(o, "shared");
+}
+
+static bool has_header(const build_options *o)
+{
+    return is_library(o) || is(o, "obj");
 }
 
 static bool weights_apart(const build_options *o)
@@ -120,11 +115,9 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Do all files that are made have names of their own?  None may replace the model. */
-static bool names_differ(const build_options *o)
+static bool names_differ(const build_options *o, const char *header)
 {
-    char *name = identifier(o);
-    char *beside[] = {is_library(o) && name ? header_path(o, name) : NULL,
-                      weights_apart(o) ? weights_path(o) : NULL};
+    char *beside[] = {header ? strdup(header) : NULL, weights_apart(o) ? weights_path(o) : NULL};
     const char *clash = same_file(o->out, o->file) ? o->out : NULL;
 
     for (size_t i = 0; i < COUNT(beside); i++)
@@ -134,14 +127,42 @@ static bool names_differ(const build_options *o)
         cli_wrong("%s: would be written over the model or another output", clash);
     for (size_t i = 0; i < COUNT(beside); i++)
         free(beside[i]);
-    free(name);
     return !clash;
+}
+
+/* Is the header of a former build, if there is one, this output's?  Another output of
+ * the folder with the same --name would lose its own. */
+static bool header_is_ours(const build_options *o, const char *path)
+{
+    char head[512] = "", owner[200] = "";
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(head, 1, sizeof head - 1, f) : 0;
+
+    if (f)
+        fclose(f);
+    const char *at = strstr(head, "It belongs to the output '");
+    if (!n || !at || sscanf(at, "It belongs to the output '%199[^']", owner) != 1)
+        return true;
+    char *stem = workplace_stem(o->out);
+    bool ours = !strcmp(owner, stem);
+    free(stem);
+    return ours || cli_wrong("%s: is the header of '%s': give another --name", path, owner);
+}
+
+static bool files_fit(const build_options *o)
+{
+    char *name = identifier(o), *header = has_header(o) ? header_path(o, name) : NULL;
+    bool ok = names_differ(o, header) && (!header || header_is_ours(o, header));
+
+    free(header);
+    mem_free(name);
+    return ok;
 }
 
 /* The output gets its name last: where what it needs cannot, it does not appear. */
 static bool publish(const build_options *o, const image *im)
 {
-    return (!is_library(o) || publish_at(o, WORK_HEADER, header_path(o, im->name))) &&
+    return (!has_header(o) || publish_at(o, WORK_HEADER, header_path(o, im->name))) &&
            (!im->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
@@ -197,7 +218,7 @@ static bool compile(build_options *o, ir_module *m, diag *d)
               link_write_weights(&o->work, &c.image) && publish(o, &c.image);
 
     code_free(&c);
-    free(name);
+    mem_free(name);
     return ok;
 }
 
@@ -240,7 +261,7 @@ static bool check(const build_options *o)
         return cli_wrong(o->file ? "no output given: -o FILE"
                                  : "no model given (see ingot build --help)");
     return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
-           names_differ(o);
+           files_fit(o);
 }
 
 int command_build(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* export/library_header.c - the header of a library: the parts of library.h.in that
- * the model needs, with its names, types and extents in their gaps. */
+/* export/library_header.c - the headers of a library and of an object: the parts of
+ * library.h.in that the model needs, with its names, types and extents in their gaps. */
 #include "library_parts.h"
 
 /* ---- text ------------------------------------------------------------------------- */
@@ -114,18 +114,23 @@ static void add_state_fields(library *l)
     library_word_of(l, &l->words, "STATE_FIELDS", &t);
 }
 
+/* Declarations of abi.h, in the names of the model unless all models share them. */
 static void add_declarations(library *l)
 {
-    static const char *const all[][2] = {{"ABI_STATUS", "enum ingot_status"},
-                                         {"ABI_BODY", "typedef void ingot_body"},
-                                         {"ABI_POOL", "struct ingot_pool {"},
-                                         {"ABI_ALLOCATOR", "struct ingot_allocator {"},
-                                         {"ABI_STRING", "struct ingot_string {"}};
+    static const struct {
+        const char *word, *start;
+        bool shared;
+    } all[] = {{"ABI_STATUS", "enum ingot_status", false},
+               {"ABI_BODY", "typedef void ingot_body", true},
+               {"ABI_POOL", "struct ingot_pool {", true},
+               {"ABI_ALLOCATOR", "struct ingot_allocator {", false},
+               {"ABI_STRING", "struct ingot_string {", false}};
 
     for (size_t i = 0; i < COUNT(all); i++) {
         text t = {0};
-        template_add_declaration(abi_text, all[i][1], l->im->name, l->macro, &t);
-        library_word_of(l, &l->words, all[i][0], &t);
+        template_add_declaration(abi_text, all[i].start, all[i].shared ? "ingot" : l->im->name,
+                                 all[i].shared ? "INGOT" : l->macro, &t);
+        library_word_of(l, &l->words, all[i].word, &t);
     }
 }
 
@@ -174,11 +179,38 @@ static void add_dim_fields(library *l, library_entry *x)
     library_word_of(l, &x->words, "DIM_FIELDS", &t);
 }
 
+/* Macros of the sizes that are constant, and functions for those that follow from the
+ * dims. */
+static void add_sizes(library *l, library_entry *x)
+{
+    text t = {0};
+    bool function = false;
+
+    for (uint32_t i = 0; i < x->e->output.len; i++) {
+        const ir_type *type = x->e->output.at[i].type;
+        library_size size = library_size_of(x, i);
+        if (size == LIBRARY_SIZE_MACRO)
+            text_add(&t, "#define %s_SIZE_OF_%s ((size_t)%lld)\n", x->macro, x->size_name[i],
+                     (long long)type_count_const(&l->im->m->types, type) *
+                         (long long)dt_size(type->dtype));
+        if (size == LIBRARY_SIZE_FUNCTION)
+            text_add(&t, "size_t %s_size_of_%s(const struct %s_dims *dims);\n", x->prefix,
+                     x->size_name[i], x->prefix);
+        function |= size == LIBRARY_SIZE_FUNCTION;
+    }
+    x->sizes = t.len > 0;
+    t.len -= x->sizes;                  /* the template ends the last line */
+    library_word_of(l, &x->words, "SIZES", &t);
+    library_word(l, &x->words, "IF_SIZE_UNKNOWN", "%s",
+                 function ? "; SIZE_MAX: too large,\n * or unknown" : "");
+}
+
 static void add_entry_words(library *l, library_entry *x)
 {
     template_words *w = &x->words;
 
     add_dim_fields(l, x);
+    add_sizes(l, x);
     add_input_fields(l, x);
     add_output_fields(l, x);
     library_word(l, w, "FOR_DIMS", "%s", x->dims ? " for these dims and" : "");
@@ -200,15 +232,29 @@ static void add_entry(const library_entry *x, text *out)
     template_add(library_h_text, "outputs", w, out);
     template_add(library_h_text, "workspace", w, out);
     template_add_if(x->fixed, library_h_text, "constant_workspace", w, out);
+    template_add_if(x->sizes, library_h_text, "sizes", w, out);
     template_add_if(x->output_dims, library_h_text, "output_dims", w, out);
     template_add(library_h_text, "run", w, out);
 }
 
-void library_header(const image *im, text *out)
+void library_object_header(const image *im, const char *output, text *out)
+{
+    template_words w = {0};
+
+    vec_push(&w, (template_word){"NAME", im->name});
+    vec_push(&w, (template_word){"CPU", im->target->name});
+    vec_push(&w, (template_word){"OUTPUT", output});
+    vec_push(&w, (template_word){"ABI", abi_text});
+    template_add(library_h_text, "object", &w, out);
+    vec_free(&w);
+}
+
+void library_header(const image *im, const char *output, text *out)
 {
     library l;
 
     library_open(&l, im);
+    library_word(&l, &l.words, "OUTPUT", "%s", output);
     add_model_words(&l);
     template_add(library_h_text, "head", &l.words, out);
     template_add_if(im->threads > 0, library_h_text, "max_threads", &l.words, out);

@@ -85,6 +85,35 @@ static bool taken(const char *s)
            (any_of(types, s, begins_with) && ends_with(s, "_t"));
 }
 
+/* Letters and digits of n bytes, and a _ for what stands between them; room is left for
+ * `before` characters before them.  To be freed by mem_free. */
+static char *plain_name(const char *raw, size_t n, size_t before)
+{
+    char *name = mem_alloc(before + n + 1), *to = name + before;
+
+    for (size_t i = 0; i < n; i++) {
+        bool letter = isalnum((unsigned char)raw[i]);
+        if (letter || (to > name + before && to[-1] != '_'))
+            *to++ = letter ? raw[i] : '_';
+    }
+    to -= to > name + before && to[-1] == '_';
+    *to = 0;
+    return name;
+}
+
+char *library_name(const char *raw, size_t n)
+{
+    static const char before[] = "x_";
+    size_t room = strlen(before);
+    char *name = plain_name(raw, n, room), *plain = name + room;
+
+    if (!*plain || isdigit((unsigned char)*plain) || library_keyword(plain) || taken(plain))
+        memcpy(name, before, room);
+    else
+        memmove(name, plain, strlen(plain) + 1);
+    return name;
+}
+
 /* `base`, made to differ from the names in `s`. */
 static const char *different(arena *mem, name_set *s, const char *base)
 {
@@ -144,6 +173,33 @@ static void name_inputs(library *l, library_entry *x)
     name_set_free(&inputs);
 }
 
+library_size library_size_of(const library_entry *x, uint32_t output)
+{
+    if (x->e->output.at[output].late)
+        return LIBRARY_SIZE_UNKNOWN;
+    return !x->extents[output] ? LIBRARY_SIZE_MACRO
+           : x->dims           ? LIBRARY_SIZE_FUNCTION
+                               : LIBRARY_SIZE_UNKNOWN;
+}
+
+/* Names that differ in capitals too, for the macros among them. */
+static void name_sizes(library *l, library_entry *x)
+{
+    uint32_t n = x->e->output.len;
+    name_set names = {0}, macros = {0};
+
+    x->size_name = arena_array(&l->mem, const char *, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        char *plain = plain_name(x->output[i], strlen(x->output[i]), 0);
+        bool macro = library_size_of(x, i) == LIBRARY_SIZE_MACRO;
+        x->size_name[i] = macro ? different(&l->mem, &macros, capitals(&l->mem, plain))
+                                : different(&l->mem, &names, plain);
+        mem_free(plain);
+    }
+    name_set_free(&names);
+    name_set_free(&macros);
+}
+
 /* Members with data choose their names first, those with extents take what is left. */
 static void name_outputs(library *l, library_entry *x)
 {
@@ -189,9 +245,19 @@ static bool uses_states(const plan_entry *e)
     return false;
 }
 
+/* An entry's name behind the model's. */
+static const char *suffix_of(library *l, name_set *suffixes, const char *name)
+{
+    char *plain = plain_name(name, strlen(name), 0);
+    const char *suffix = different(&l->mem, suffixes, plain);
+
+    mem_free(plain);
+    return suffix;
+}
+
 static void describe_entry(library *l, library_entry *x, name_set *suffixes, name_set *macros)
 {
-    const char *name = l->im->name, *suffix = identifier(&l->mem, suffixes, x->e->name);
+    const char *name = l->im->name, *suffix = suffix_of(l, suffixes, x->e->name);
     bool alone = l->entries == 1 || !strcmp(x->e->name, "main");
 
     x->prefix = alone ? name : arena_printf(&l->mem, "%s_%s", name, suffix);
@@ -200,6 +266,7 @@ static void describe_entry(library *l, library_entry *x, name_set *suffixes, nam
     name_outputs(l, x);
     measure_workspace(l, x);
     x->dims = x->e->symbol.len > 0;
+    name_sizes(l, x);
     x->output_dims = x->varies && x->dims;
     x->states = uses_states(x->e);
     x->late = x->e->lates > 0;
@@ -233,6 +300,7 @@ static void add_model_words(library *l)
     library_word(l, w, "NAME", "%s", l->im->name);
     library_word(l, w, "MACRO", "%s", l->macro);
     library_word(l, w, "WEIGHTS", "%s", apart ? "weights" : "weights_of()");
+    library_word(l, w, "GIVEN_TO_INIT", "states%s", apart ? " && weights" : "");
     library_word(l, w, "WEIGHTS_PARAMETER", "%s", apart ? ", const void *weights" : "");
 }
 

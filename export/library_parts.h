@@ -20,8 +20,10 @@ typedef struct library_entry {
     const char *macro;          /* the same in capitals */
     const char **dim, **input, **output;
     const char **extents;       /* by output: its extents' member, or null: all are constant */
+    const char **size_name;     /* by output: its name in that of its size */
     const char *message;        /* member of the outputs */
     bool dims, states, late;    /* are there dims; does it use states, the allocator */
+    bool sizes;                 /* sizes of outputs are told before a run */
     bool varies;                /* extents of an output are not constant */
     bool output_dims;           /* it has the function that gives them before a run */
     bool fixed;                 /* workspace: size + threads * scratch */
@@ -40,6 +42,13 @@ typedef struct library {
     bool late;                  /* some entry uses the allocator */
     template_words words;       /* for the gaps of its parts */
 } library;
+
+/* How a caller learns the bytes of an output: from a macro, a function of the dims, or
+ * only after the run. */
+typedef enum library_size {
+    LIBRARY_SIZE_MACRO, LIBRARY_SIZE_FUNCTION, LIBRARY_SIZE_UNKNOWN
+} library_size;
+library_size library_size_of(const library_entry *x, uint32_t output);
 
 void library_open(library *l, const image *im);
 void library_close(library *l);

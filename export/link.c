@@ -305,11 +305,13 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
 static bool c_side(const workplace *w, const image *im)
 {
     tools t = tools_for(im->target);
+    char *stem = workplace_stem(w->out);
     text header = {0}, source = {0};
     char *compile[] = {t.cc, "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
-    library_header(im, &header);
+    library_header(im, stem, &header);
+    free(stem);
     text_add(&source, "#line 1 \"library.c\"\n");  /* cc gives the assembler the path as it is */
     text_addn(&source, header.at, header.len);
     library_source(im, &source);
@@ -339,8 +341,15 @@ static bool join(const workplace *w, tools *t, const char *more, workplace_file 
 bool link_object(const workplace *w, const image *im)
 {
     tools t = tools_for(im->target);
+    char *stem = workplace_stem(w->out);
+    text header = {0};
 
-    return join(w, &t, NULL, WORK_OUT) && embed_object(w, w->file[WORK_OUT], im);
+    library_object_header(im, stem, &header);
+    bool ok = link_write_file(w->file[WORK_HEADER], header.at, header.len) &&
+              join(w, &t, NULL, WORK_OUT) && embed_object(w, w->file[WORK_OUT], im);
+    text_free(&header);
+    free(stem);
+    return ok;
 }
 
 /* One object in an archive. */
@@ -361,7 +370,9 @@ bool link_library(const workplace *w, const image *im, bool shared)
         return false;
     if (!shared)
         return make_archive(w, im, &t);
-    add_all(&c, (const char *[]){t.cc, "-shared", "-o", w->file[WORK_OUT],
+    const char *slash = strrchr(w->out, '/');
+    add_all(&c, (const char *[]){t.cc, "-shared", "-Xlinker", "-soname", "-Xlinker",
+                                 slash ? slash + 1 : w->out, "-o", w->file[WORK_OUT],
                                  w->file[WORK_SOURCE_OBJECT], NULL});
     add_code(&c, w);
     bool ok = link_with(w, im, &c);

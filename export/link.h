@@ -17,7 +17,7 @@ bool link_write_objects(workplace *w, const objects *o);
  * holds them itself.  They are weak, so that models in one program share a copy. */
 bool link_kernels(workplace *w, const image *im);
 /* From those files to WORK_OUT, with the weights unless they stay apart; the header of
- * a library in WORK_HEADER.  False after a message. */
+ * a library or an object in WORK_HEADER.  False after a message. */
 bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static);
 /* The same of a training program: its record becomes a constant beside the model. */

@@ -39,6 +39,17 @@ static void tell_nobody(const char *fmt, ...)
     (void)fmt;
 }
 
+char *workplace_stem(const char *out)
+{
+    const char *base = strrchr(out, '/') ? strrchr(out, '/') + 1 : out;
+
+    base += !strncmp(base, "lib", 3) && base[3] ? 3 : 0;
+    char *stem = strndup(base, strcspn(base, "."));
+    if (!stem)
+        mem_exhausted();
+    return stem;
+}
+
 /* Shortens a path to that of the folder which holds it. */
 static void to_parent(char *path)
 {
@@ -76,7 +87,7 @@ bool workplace_open(workplace *w, const char *out)
 {
     const char *refused = partial_refused(out);
 
-    *w = (workplace){.step = tell_nobody};
+    *w = (workplace){.out = out, .step = tell_nobody};
     if (refused)
         return cli_wrong("%s: %s", out, refused);
     if (!make_parent(w, out))

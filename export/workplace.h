@@ -19,6 +19,7 @@ typedef enum workplace_file {
 } workplace_file;
 
 typedef struct workplace {
+    const char *out;            /* the output, as it was given */
     char *folder, *file[WORK_FILES];
     char *parent;               /* the output's folder */
     size_t there;               /* of its path, what was there before: so many bytes */
@@ -28,6 +29,9 @@ typedef struct workplace {
     void (*step)(const char *fmt, ...); /* told what begins; the caller may set it */
 } workplace;
 
+/* The name of an output without folder, `lib` and suffix, which the caller frees:
+ * "out/libface-net.a" gives "face-net". */
+char *workplace_stem(const char *out);
 /* Makes the folder, and the one that `out` is to lie in.  False after a message, when
  * `out` cannot be written or is there and no regular file.  workplace_close in any
  * case; it leaves no folder that holds nothing. */

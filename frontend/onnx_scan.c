@@ -61,7 +61,8 @@ static bool bad(scan *s, const uint8_t *at, const char *what)
 {
     char place[128];
 
-    snprintf(place, sizeof place, "is no ONNX model, or is damaged: offset %zu: %s", (size_t)(at - s->data), what);
+    snprintf(place, sizeof place, "is no ONNX model, or is damaged: offset %zu: %s",
+             (size_t)(at - s->data), what);
     return diag_error(s->d, (ir_loc){0}, D_IO, s->name, place);
 }
 

@@ -19,7 +19,9 @@ enum ingot_status {
     INGOT_CHECK = 1,     /* a check of the model failed: see the message   */
     INGOT_SHAPE = 2,     /* the dims do not fit, or the pool is too large  */
     INGOT_MEMORY = 3,    /* the allocator gave nothing, or there was none  */
-    INGOT_CPU = 4        /* this CPU lacks what the code was compiled for  */
+    INGOT_CPU = 4,       /* this CPU lacks what the code was compiled for  */
+    INGOT_POINTER = 5    /* a pointer is NULL, or not aligned as it must be;
+                          * compiled code does not look, libraries do      */
 };
 
 /* How an input or output is passed.  Compiled code takes elements, dense and
@@ -73,13 +75,16 @@ struct ingot_allocator {
 /* Runs body over [0,n): any split into ranges, each range on one thread
  * 0 <= thread < threads, one range at a time on each.  Returns when all is
  * done.  Results of compiled code do not depend on the split.  A body does
- * not call run. */
+ * not call run.  The type is the same for all models and in all headers. */
+#ifndef INGOT_POOL_TYPE
+#define INGOT_POOL_TYPE
 typedef void ingot_body(void *arg, int64_t begin, int64_t end, int32_t thread);
 struct ingot_pool {
     void *context;
     int32_t threads;
     void (*run)(void *context, ingot_body *body, void *arg, int64_t n);
 };
+#endif
 
 struct ingot_call {
     const void *const *inputs;          /* data of every input, or null     */

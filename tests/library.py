@@ -76,6 +76,16 @@ entry main(%"x:0": f32["a b",3], %"x/0": f32["a*b",3], %class: f32[2], %"9*/": f
 """
 
 
+# Rows are summed, enough of them to be worth threads.
+SUMS = """
+entry main(%x: f32[n,64], %z: f32[4]) {
+  %1 = exp %x : f32[n,64]
+  %2 = reduce %1 {axes=[1], op=sum} : f32[n]
+  %3 = neg %z : f32[4]
+  return y=%2, "Y"=%3
+}
+"""
+
 WORDS = """
 entry main(%x: str[2]) {
   return y=%x
@@ -161,10 +171,10 @@ def no_alloc(b):
 
 def names(b):
     library = b.build(b.model('names', NAMES), 'x', '--name', '9-class')
-    header = (b.folder / '_9_class.h').read_text()
+    header = (b.folder / 'x_9_class.h').read_text()
     for word in ('int64_t a_b;', 'int64_t a_b_2;', '*x_0;', '*x_0_2;',
                  '*_class;', '*_9__;', '*_;', '*y_0;', '*y_0_2;',
-                 '_9_CLASS_OK'):
+                 'X_9_CLASS_OK', 'X_9_CLASS_SIZE_OF_Y_0_2 ((size_t)8)', 'x_9_class_size_of_y_0('):
         expect(word in header, f'no {word} in the header')
     for cc, language in ('cc', 'c'), ('c++', 'c++'):
         run(b.program('names', ['-x', language, HERE / 'data/library/names.c',
@@ -186,11 +196,52 @@ def macro_names(b):
 
 def model_names(b):
     model = b.model('counter', COUNTER)
-    for out, name in (('libnet.a', 'net'), ('while.a', '_while'),
-                      ('lib3d-net.a', '_3d_net')):
+    for out, name in (('libnet.a', 'net'), ('while.a', 'x_while'), ('xor.so', 'x_xor'),
+                      ('lib3d-net.a', 'x_3d_net'), ('_a__b_.o.a', 'a_b')):
         run(b.ingot, 'build', model, '--emit', 'lib', '-o', b.folder / out)
         text = (b.folder / f'{name}.h').read_text()
         expect(f'int {name}_step_run(' in text, f'{out}: not {name}')
+
+
+def shared_names(b):
+    """Outputs of one folder and one name would have one header: the second is refused."""
+    model, out = b.model('counter', COUNTER), b.folder / 'libother.a'
+    b.build(model, 'net')
+    b.build(model, 'net', emit='shared')
+    done = run(b.ingot, 'build', model, '--emit', 'lib', '-o', out, '--name', 'net', status=2)
+    expect("net.h: is the header of 'net'" in done.stderr and not out.exists(), done.stderr)
+    soname = run('readelf', '-d', b.folder / 'libnet.so').stdout
+    expect('[libnet.so]' in soname, 'no SONAME')
+
+
+def pointers(b):
+    """What is NULL or lies at a wrong place is told, whatever it is; sizes are told before."""
+    libraries = [b.build(b.model(name, text), name, *options)
+                 for name, text, options in (('sums', SUMS, ()), ('counter', COUNTER, ()),
+                                             ('limits', LIMITS, ('--weights', 'file')))]
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('pointers', ['-x', language, HERE / 'data/library/pointers.c', '-x', 'none'],
+                      libraries, cc=cc))
+
+
+def pools(b):
+    """One pool for all models: threads of its own, or those of OpenMP."""
+    runtime = HERE.parent / 'runtime'
+    headers = b.folder / 'ingot'
+    headers.mkdir()
+    shutil.copy(HERE.parent / 'ir/abi.h', headers)
+    libraries = [b.build(b.model(name, SUMS), name) for name in ('sums', 'more')]
+    sources = [HERE / 'data/library/pools.c', runtime / 'ingot_pool.c', runtime / 'thread.c']
+    run(b.program('pools', sources, libraries, '-fopenmp', '-D_GNU_SOURCE', f'-I{runtime}', f'-I{headers}'))
+    run('c++', *STRICT, '-fopenmp', '-fsyntax-only', '-x', 'c++', f'-I{b.folder}', runtime / 'ingot_pool.h')
+
+
+def objects(b):
+    """The record of abi.h, for callers that want no functions of C."""
+    out = b.folder / 'net.o'
+    run(b.ingot, 'build', b.model('sums', SUMS), '--emit', 'obj', '-o', out)
+    for cc, language in ('cc', 'c'), ('c++', 'c++'):
+        run(b.program('object', ['-x', language, HERE / 'data/library/object.c', '-x', 'none'], [out], cc=cc))
 
 
 def alike(b):
@@ -392,7 +443,8 @@ def main():
     ingot = pathlib.Path(sys.argv[1]).resolve()
     cases = [pathlib.Path(c) for c in sys.argv[2:]]
     tests = [(t.__name__, t) for t in (states_and_entries, late_memory, no_alloc,
-                                       names, macro_names, model_names, alike,
+                                       names, macro_names, model_names, shared_names, pointers,
+                                       pools, objects, alike,
                                        shared, limits,
                                        weights_of_executables, names_of_weights, odd_folders, strings,
                                        linkers, same_bytes)]
