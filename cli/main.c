@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "program.h"
+
 typedef struct command {
     const char *name, *help;
     int (*run)(int argc, char **argv);
@@ -29,7 +31,47 @@ static void help(FILE *out)
     fputs("usage: ingot COMMAND [ARGUMENTS]\n\ncommands:\n", out);
     for (size_t i = 0; i < COUNT(commands); i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\n`ingot COMMAND --help` tells the options of each.\n", out);
+    fputs("\n`ingot COMMAND --help` tells the options of each, `ingot --version` the version.\n", out);
+}
+
+/* The page of man: the commands, each with its options. */
+static void print_manual(void)
+{
+    puts(".TH INGOT 1 \"\" \"ingot " INGOT_VERSION "\"\n.SH NAME\n"
+         "ingot \\- casts a neural network into one block of native code\n"
+         ".SH SYNOPSIS\n\\fBingot\\fR \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]\n.SH COMMANDS");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        printf(".TP\n\\fB%s\\fR\n%s\n", commands[i].name, commands[i].help);
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        printf(".SH %s\n", commands[i].name);
+        commands[i].run(1, (char *[]){"--help=section", NULL});
+    }
+    puts(".SH EXIT STATUS\n0: done.  1: a failure or bad data.  2: wrong usage.  130: interrupted.\n"
+         ".SH SEE ALSO\nmodel(1)");
+}
+
+static void print_names(void)
+{
+    for (size_t i = 0; i < COUNT(commands); i++)
+        puts(commands[i].name);
+}
+
+/* What is asked for without a command; false if `arg` is no such question. */
+static bool answer(const char *arg)
+{
+    if (!strcmp(arg, "--help") || !strcmp(arg, "-h") || !strcmp(arg, "help"))
+        help(stdout);
+    else if (!strcmp(arg, "--help=man"))
+        print_manual();
+    else if (!strcmp(arg, "--help=model"))
+        program_print_manual();
+    else if (!strcmp(arg, "--help=words"))
+        print_names();
+    else if (!strcmp(arg, "--version"))
+        puts("ingot " INGOT_VERSION);
+    else
+        return false;
+    return true;
 }
 
 /* Output that could not be written, to a full disk say, is a failure. */
@@ -52,14 +94,8 @@ int main(int argc, char **argv)
         help(stderr);
         return CLI_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-        help(stdout);
+    if (answer(argv[1]))
         return finish(CLI_OK);
-    }
-    if (!strcmp(argv[1], "--version")) {
-        puts("ingot " INGOT_VERSION);
-        return finish(CLI_OK);
-    }
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (!strcmp(argv[1], commands[i].name))
             return finish(commands[i].run(argc - 2, argv + 2));

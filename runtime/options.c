@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "nearest.h"
+#include "options_rows.h"
 #include "visible.h"
 
 enum { MAX_NAMES = 64 };
@@ -121,42 +122,6 @@ bool cli_set_number(void *to, const cli_option *o, const char *value)
     return cli_number(o->name, value, o->least, o->most, to);
 }
 
-/* ---- tables ------------------------------------------------------------------------- */
-
-/* Is told of a row, and how far behind the start of the command's options the
- * row's setter stores; true ends the walk. */
-typedef bool see_row(void *cx, const cli_option *o, size_t place);
-
-/* Walks over the rows of a table, those of the tables that it takes in included. */
-static bool each_row(const cli_option *o, size_t start, see_row *see, void *cx)
-{
-    for (; o->name || o->more; o++)
-        if (o->more ? each_row(o->more, start + o->at, see, cx) : see(cx, o, start + o->at))
-            return true;
-    return false;
-}
-
-/* ---- help --------------------------------------------------------------------------- */
-
-static bool print_row(void *cx, const cli_option *o, size_t place)
-{
-    char left[64];
-    bool open = o->value && *o->value == '[';
-
-    (void)cx, (void)place;
-    snprintf(left, sizeof left, "%s%s%s", o->name, o->value && !open ? " " : "",
-             o->value ? o->value : "");
-    printf("  %-26s %s\n", left, o->help);
-    return false;
-}
-
-static void help(const char *usage, const char *about, const cli_option *o)
-{
-    printf("usage: %s\n\n%s\n\noptions:\n", usage, about);
-    each_row(o, 0, print_row, NULL);
-    printf("  %-26s %s\n", "--help", "this text");
-}
-
 /* ---- parsing ------------------------------------------------------------------------ */
 
 /* A row that is looked for: the option whose name is the first n characters of
@@ -184,7 +149,7 @@ static search find(const cli_option *o, const char *name, size_t n)
 {
     search s = {.name = name, .n = n};
 
-    each_row(o, 0, is_row, &s);
+    cli_each_row(o, 0, is_row, &s);
     return s;
 }
 
@@ -210,7 +175,7 @@ static bool unknown(const cli_option *o, const char *arg, size_t n)
     char word[64];
 
     snprintf(word, sizeof word, "%.*s", (int)n, arg);
-    each_row(o, 0, add_name, &names);
+    cli_each_row(o, 0, add_name, &names);
     const char *near = cli_nearest(word, names.at, names.n);
     return near ? cli_wrong("unknown option '%s'; did you mean '%s'?", word, near)
                 : cli_wrong("unknown option '%s' (see --help)", word);
@@ -259,9 +224,9 @@ int cli_parse(int argc, char **argv, const char *usage, const char *about,
             plain = true;
             continue;
         }
-        if (!plain && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) {
-            help(usage, about, options);
-            return CLI_HELP;
+        if (!plain && (!strncmp(arg, "--help", 6) || !strcmp(arg, "-h"))) {
+            const char *form = strchr(arg, '=');
+            return cli_help(form ? form + 1 : "text", usage, about, options) ? CLI_HELP : CLI_USAGE;
         }
         bool operand = plain || arg[0] != '-' || !arg[1];
         bool taken = operand ? take_operand(options, to, operands++, arg)

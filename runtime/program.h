@@ -59,5 +59,7 @@ void program_options_free(program_options *o);
 /* The whole program for one model.  The exit code: 0 done, 1 bad data or file, 2
  * wrong usage; Ctrl-C ends it with 130. */
 int program_main(const struct ingot_model *m, int argc, char **argv);
+/* Prints the page of man on such programs. */
+void program_print_manual(void);
 
 #endif

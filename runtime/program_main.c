@@ -11,6 +11,7 @@
 
 #include "check_cpu.h"
 #include "cleanup.h"
+#include "options_rows.h"
 #include "outputs.h"
 #include "program_parts.h"
 
@@ -164,4 +165,13 @@ int program_main(const struct ingot_model *m, int argc, char **argv)
         return CLI_FAILED;
     }
     return status == CLI_HELP ? CLI_OK : status;
+}
+
+void program_print_manual(void)
+{
+    cli_help("man", "model [ENTRY] [OPTIONS]",
+             "A program that ingot build makes of a neural network, whatever its name.  It runs an\n"
+             "entry of the network on inputs from files, and writes the outputs or prints a summary\n"
+             "of them; it needs no other file.  --help lists its own entries, --info what it takes.",
+             options);
 }
