@@ -13,10 +13,10 @@ given the inputs' extents when it compiles; with --dynamic none is.
 Ratio: ingot beside the better peer, above 1 the peer is faster.  --against names
 another build of ingot; its column is this build's time beside that one's.
 OpenVINO computes in f32 (no dynamic quantization).
-Run it with build/venv/bin/python, after
-build/venv/bin/pip install --no-deps --require-hashes -r bench/requirements.txt
+It sets up what it needs in build/venv, once, and goes on there.
 """
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -26,15 +26,25 @@ import sys
 import tempfile
 import time
 
-try:
-    import numpy as np
-    import onnx
-    from onnx import numpy_helper
-except ModuleNotFoundError as error:
-    sys.exit(f'{error}: build/venv/bin/pip install --no-deps --require-hashes '
-             '-r scripts/requirements.txt, then run this with build/venv/bin/python')
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def set_up():
+    """Goes on in build/venv, where all packages are, or as many as can be had."""
+    needed = 'numpy', 'onnx', 'onnxruntime', 'openvino'
+    if all(importlib.util.find_spec(n) for n in needed) or 'INGOT_COMPARE' in os.environ:
+        return
+    subprocess.run(['bash', '-euc', '. scripts/setup.sh; make_venv; install_python_tools\n'
+                    'build/venv/bin/pip install -q --no-deps --require-hashes -r bench/requirements.txt'],
+                   cwd=ROOT, check=False)
+    python = str(ROOT / 'build/venv/bin/python')
+    os.execve(python, [python, *sys.argv], {**os.environ, 'INGOT_COMPARE': '1'})
+
+
+set_up()
+import numpy as np
+import onnx
+from onnx import numpy_helper
 
 
 class Case:

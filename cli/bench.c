@@ -33,11 +33,14 @@ static bool set_seed(void *to, const cli_option *o, const char *value)
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"ENTRY", NULL, "what to run (default: main, or the first entry)", .set = cli_set_once,
+     .at = AT(entry)},
     {"--engine", "NAME", "compiled, interpreter, or both (default)", .set = set_engine},
     {"--threads", "N", "report 1 to N threads (default 1)", .set = cli_set_number,
      .at = AT(threads), .least = 1, .most = 1024},
-    {"--runs", "N", "runs to take minimum and median of (default 20; interpreter: at most 3)",
+    {"--runs", "N", "runs to time (default 20 after one to warm up; interpreter: at most 3)",
      .set = cli_set_number, .at = AT(runs), .least = 1, .most = 1000000},
+    {.more = program_timing_rows, .at = AT(timing)},
     {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)", .set = cli_set_text,
      .at = AT(data)},
     {"--json", "FILE", "write the results there too", .set = cli_set_text, .at = AT(json)},
@@ -80,13 +83,14 @@ static bool make_inputs(const bench *o, const struct ingot_entry *e, tensor_valu
     return ok;
 }
 
-static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in, bench_row r)
+static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in,
+                         const invoke_timing *how, bench_row r)
 {
     char error[TENSOR_ERROR_SIZE];
 
     r.peak = peak_gflops(r.threads);
     progress_step("timing %s, threads: %d", r.engine, r.threads);
-    if (!ingot_engine_time(e, in, r.runs, &r.t, error))
+    if (!ingot_engine_time(e, in, how, &r.t, error))
         return cli_wrong("%s", error);
     /* The interpreter does not count operations: what compiled code counted is used. */
     r.t.flops = r.t.flops || !o->row.len ? r.t.flops : o->row.at[0].t.flops;
@@ -94,22 +98,57 @@ static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in, benc
     return true;
 }
 
-/* The interpreter knows one thread, and is so much slower that three runs say
- * enough. */
-static bool time_all(bench *o, ingot_engine *e, ingot_engine_kind kind, const tensor_value *in)
+/* The interpreter knows one thread, and is so much slower that three runs say enough,
+ * and none is spent on warming up. */
+static bool time_interpreter(bench *o, ingot_engine *e, const tensor_value *in)
 {
-    bench_row r = {.engine = "interpreter", .threads = 1, .runs = o->runs < 3 ? (int)o->runs : 3};
+    const invoke_timing how = {.warm_up = -1, .runs = o->runs && o->runs < 3 ? (size_t)o->runs : 3};
+
+    return time_threads(o, e, in, &how, (bench_row){.engine = "interpreter", .threads = 1});
+}
+
+static bool time_compiled(bench *o, ingot_engine *e, const tensor_value *in)
+{
+    enum { RUNS = 20 };
+    invoke_timing how = o->timing;
+    bench_row r = {.engine = "compiled", .threads = 1};
     bool ok = true;
 
-    if (kind == ENGINE_INTERPRETER)
-        return time_threads(o, e, in, r);
-    r.engine = "compiled";
-    r.runs = (int)o->runs;
+    how.runs = o->runs ? (size_t)o->runs : how.seconds > 0 ? 0 : RUNS;
     ingot_engine_sizes(e, &o->code_size, &o->weights_size);
     for (; ok && r.threads <= o->threads; r.threads++) {
         session_set_threads(ingot_engine_session(e), r.threads);
-        ok = time_threads(o, e, in, r);
+        ok = time_threads(o, e, in, &how, r);
     }
+    return ok;
+}
+
+/* Makes the engine's entry the one that is asked for. */
+static bool choose_entry(bench *o, ingot_engine *e)
+{
+    const struct ingot_model *m = ingot_engine_session(e)->model;
+    const char **names = mem_alloc(((size_t)m->entry_count + 1) * sizeof *names);
+
+    for (int32_t i = 0; i < m->entry_count; i++)
+        names[i] = m->entries[i].name;
+    bool ok = !o->entry || (cli_one_of("entry", o->entry, names) &&
+                            ingot_engine_choose(e, o->entry));
+    mem_free(names);
+    o->status = ok ? o->status : CLI_USAGE;
+    return ok;
+}
+
+static bool time_open(bench *o, ingot_engine *e, ingot_engine_kind kind)
+{
+    const struct ingot_entry *entry = ingot_engine_entry(e);
+    int32_t n = entry->input_count;
+    tensor_value *in = mem_alloc(((size_t)n + 1) * sizeof *in);
+    bool ok = make_inputs(o, entry, in) &&
+              (kind == ENGINE_COMPILED ? time_compiled(o, e, in) : time_interpreter(o, e, in));
+
+    for (int32_t i = 0; i < n; i++)
+        tensor_value_free(&in[i]);
+    mem_free(in);
     return ok;
 }
 
@@ -126,13 +165,7 @@ static bool time_engine(bench *o, ingot_engine_kind kind)
         diag_free(&d);
         return false;
     }
-    const struct ingot_entry *entry = ingot_engine_entry(e);
-    int32_t n = entry->input_count;
-    tensor_value *in = mem_alloc(((size_t)n + 1) * sizeof *in);
-    bool ok = make_inputs(o, entry, in) && time_all(o, e, kind, in);
-    for (int32_t i = 0; i < n; i++)
-        tensor_value_free(&in[i]);
-    mem_free(in);
+    bool ok = choose_entry(o, e) && time_open(o, e, kind);
     ingot_engine_close(e);
     diag_free(&d);
     return ok;
@@ -172,8 +205,8 @@ static bool measure_and_report(bench *o)
 
 int command_bench(int argc, char **argv)
 {
-    bench o = {.compiled = true, .interpreter = true, .threads = 1, .runs = 20};
-    int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL",
+    bench o = {.compiled = true, .interpreter = true, .threads = 1, .status = CLI_FAILED};
+    int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL [ENTRY]",
                            "Times generated code beside the interpreter.", options, &o);
 
     if (status)
@@ -186,5 +219,5 @@ int command_bench(int argc, char **argv)
     bool ok = measure_and_report(&o);
     vec_free(&o.row);
     model_options_free(&o.model);
-    return ok ? CLI_OK : CLI_FAILED;
+    return ok ? CLI_OK : o.status;
 }

@@ -7,7 +7,7 @@
 /* A line of the report: an engine with a number of threads. */
 typedef struct bench_row {
     const char *engine;
-    int threads, runs;
+    int threads;
     invoke_times t;
     double peak;                    /* GFLOP/s that the threads could reach */
 } bench_row;
@@ -16,9 +16,11 @@ typedef struct bench_row {
  * with three rows: compiled code with one thread and with two, the interpreter. */
 typedef struct bench {
     model_options model;
-    const char *file, *data, *json, *html;
+    const char *file, *entry, *data, *json, *html;
     bool compiled, interpreter;
+    invoke_timing timing;           /* of compiled code */
     long long seed, threads, runs;
+    int status;                     /* the exit code of a failure */
     VEC(bench_row) row;
     uint64_t code_size, weights_size;
 } bench;

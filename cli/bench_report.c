@@ -16,6 +16,11 @@ static double percent(const bench_row *r)
     return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
 }
 
+static void print_ms(double seconds)
+{
+    printf(" %12.*f", clock_digits(1e3 * seconds), 1e3 * seconds);
+}
+
 void bench_print_table(const bench *o)
 {
     const bench_row *first = o->row.at;
@@ -28,13 +33,15 @@ void bench_print_table(const bench *o)
                (double)first->t.flops / 1e9, first->peak);
     if (o->compiled || first->t.flops)
         printf("\n");
-    printf("%-12s %7s %12s %12s %10s %10s\n", "engine", "threads", "min ms", "median ms",
-           "GFLOP/s", "% of peak");
+    printf("%-12s %7s %12s %12s %12s %12s %10s %10s\n", "engine", "threads", "min ms",
+           "median ms", "p90 ms", "p99 ms", "GFLOP/s", "% of peak");
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
-        double min = 1e3 * r->t.min, median = 1e3 * r->t.median;
-        printf("%-12s %7d %12.*f %12.*f", r->engine, r->threads, clock_digits(min), min,
-               clock_digits(median), median);
+        printf("%-12s %7d", r->engine, r->threads);
+        print_ms(r->t.min);
+        print_ms(r->t.median);
+        print_ms(r->t.p90);
+        print_ms(r->t.p99);
         if (r->t.flops)
             printf(" %10.2f %10.1f", gflops(r), percent(r));
         printf("\n");
@@ -50,10 +57,11 @@ void bench_print_json(const bench *o, FILE *f)
         const bench_row *r = &o->row.at[i];
         fprintf(
             f,
-            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%d,\"min_ms\":%.6f,\"median_ms\":%.6f,"
-            "\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
+            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%zu,\"min_ms\":%.6f,\"median_ms\":%.6f,"
+            "\"mean_ms\":%.6f,\"p90_ms\":%.6f,\"p99_ms\":%.6f,\"throughput\":%.6g,\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
             "zu}",
-            i ? "," : "", r->engine, r->threads, r->runs, 1e3 * r->t.min, 1e3 * r->t.median,
+            i ? "," : "", r->engine, r->threads, r->t.runs, 1e3 * r->t.min, 1e3 * r->t.median,
+            1e3 * r->t.mean, 1e3 * r->t.p90, 1e3 * r->t.p99, 1 / r->t.mean,
             gflops(r), r->peak, percent(r), r->t.workspace_size);
     }
     fprintf(

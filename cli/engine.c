@@ -80,6 +80,14 @@ const struct ingot_entry *ingot_engine_entry(const ingot_engine *e)
     return e->entry;
 }
 
+bool ingot_engine_choose(ingot_engine *e, const char *name)
+{
+    const struct ingot_entry *entry = session_entry(e->session.model, name);
+
+    e->entry = entry ? entry : e->entry;
+    return entry;
+}
+
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE])
 {
@@ -91,13 +99,12 @@ bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out
     return ok;
 }
 
-/* The interpreter needs no run to warm up, and is too slow for one that counts not. */
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, invoke_times *t,
-                       char error[TENSOR_ERROR_SIZE])
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, const invoke_timing *how,
+                       invoke_times *t, char error[TENSOR_ERROR_SIZE])
 {
     invoke v;
     bool ok = invoke_prepare(&v, &e->session, e->entry, in, error) &&
-              invoke_time(&v, e->kind == ENGINE_COMPILED, (size_t)runs, t, error);
+              invoke_time(&v, how, t, error);
 
     invoke_free(&v);
     return ok;

@@ -43,15 +43,17 @@ ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingo
 void ingot_engine_close(ingot_engine *e);
 /* The model at work: all its entries, its states, its threads. */
 session *ingot_engine_session(ingot_engine *e);
-/* The entry that the functions below run: `main`, else the first. */
+/* The entry that the functions below run: `main`, else the first, unless another is
+ * chosen.  False if the model has none of that name. */
 const struct ingot_entry *ingot_engine_entry(const ingot_engine *e);
+bool ingot_engine_choose(ingot_engine *e, const char *name);
 /* A value for each of the entry's inputs; outputs are the caller's to
  * free.  False with a message. */
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE]);
-/* Times `runs` runs, at least 1; for compiled code after one to warm up. */
-bool ingot_engine_time(ingot_engine *e, const tensor_value *in, int runs, invoke_times *t,
-                       char error[TENSOR_ERROR_SIZE]);
+/* Times runs of it. */
+bool ingot_engine_time(ingot_engine *e, const tensor_value *in, const invoke_timing *how,
+                       invoke_times *t, char error[TENSOR_ERROR_SIZE]);
 /* Bytes of machine code and of weights; 0 for the interpreter. */
 void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights);
 

@@ -19,10 +19,16 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double clock_median(double *seconds, size_t n)
+void clock_sort(double *seconds, size_t n)
 {
     qsort(seconds, n, sizeof *seconds, by_size);
-    return seconds[n / 2];
+}
+
+double clock_percentile(const double *seconds, size_t n, int percent)
+{
+    size_t at = n * (size_t)percent / 100;
+
+    return seconds[at < n ? at : n - 1];
 }
 
 int clock_digits(double ms)

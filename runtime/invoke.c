@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "bind.h"
-#include "clock.h"
 #include "memory.h"
 #include "tensor_file.h"
 
@@ -158,38 +157,6 @@ bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE])
     bool known = status > 0 && status <= INGOT_CPU;
     return tensor_fail(error, "%s%s%s", known ? what[status] : "the run failed",
                        v->call.message ? ": " : "", v->call.message ? v->call.message : "");
-}
-
-/* ---- times --------------------------------------------------------------------------- */
-
-static bool time_runs(invoke *v, double *seconds, size_t n, char *error)
-{
-    for (size_t i = 0; i < n; i++) {
-        double start = clock_now();
-        if (!invoke_run(v, error))
-            return false;
-        seconds[i] = clock_now() - start;
-    }
-    return true;
-}
-
-bool invoke_time(invoke *v, bool warm_up, size_t runs, invoke_times *t,
-                 char error[TENSOR_ERROR_SIZE])
-{
-    double *seconds = calloc(runs, sizeof *seconds);
-    void *states = NULL;
-    bool room = seconds && session_save(v->s, &states);
-    bool ok = room && (!warm_up || invoke_run(v, error)) && time_runs(v, seconds, runs, error);
-
-    if (!room)
-        tensor_fail(error, "no memory for %zu times", runs);
-    if (ok) {
-        double median = clock_median(seconds, runs);
-        *t = (invoke_times){seconds[0], median, v->entry->flops(v->dims), v->workspace_size};
-    }
-    session_restore(v->s, states);
-    free(seconds);
-    return ok;
 }
 
 /* ---- results ------------------------------------------------------------------------- */

@@ -24,9 +24,19 @@ typedef struct invoke {
     struct ingot_call call;
 } invoke;
 
+/* How runs are timed.  {.warm_up = 0.2, .seconds = 1} runs for a fifth of a second,
+ * then times runs for one; {.warm_up = 0, .runs = 20} runs once, then times 20. */
+typedef struct invoke_timing {
+    double warm_up;                 /* seconds of runs before, at least one; below 0: none */
+    double seconds;                 /* time runs for so long, INVOKE_LEAST_RUNS at least .. */
+    size_t runs;                    /* .. unless this says how many */
+} invoke_timing;
+enum { INVOKE_LEAST_RUNS = 10 };
+
 /* What runs take, in seconds, and what they need. */
 typedef struct invoke_times {
-    double min, median;
+    double min, median, mean, p90, p99;     /* p90: nine of ten runs take no longer */
+    size_t runs;
     uint64_t flops;                 /* of contractions in one run; 0: not known */
     size_t workspace_size;          /* bytes */
 } invoke_times;
@@ -39,9 +49,8 @@ bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const te
                     char error[TENSOR_ERROR_SIZE]);
 /* Runs the entry once.  False with a message; the states are then as they were. */
 bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE]);
-/* Times `runs` runs, each alone, at least 1, after one to warm up if asked for.
- * The states are afterwards as they were before. */
-bool invoke_time(invoke *v, bool warm_up, size_t runs, invoke_times *t,
+/* Times runs, each alone.  The states are afterwards as they were before. */
+bool invoke_time(invoke *v, const invoke_timing *how, invoke_times *t,
                  char error[TENSOR_ERROR_SIZE]);
 /* Moves the outputs of the last run to `out`, which has a value for each; then
  * `v` can only be freed. */

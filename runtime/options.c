@@ -190,6 +190,12 @@ static bool take_operand(const cli_option *options, char *to, size_t n, const ch
                  : cli_wrong("'%s' is no option (see --help)", arg);
 }
 
+/* Is the argument behind an option that takes [N] its number? */
+static bool is_number_for(const char *takes, const char *next)
+{
+    return !strncmp(takes, "[N", 2) && next && *next >= '0' && *next <= '9';
+}
+
 /* Gives the value of option argv[*i] to its row.  Where the value is an argument of
  * its own, *i moves on to it. */
 static bool take_option(const cli_option *options, char *to, int argc, char **argv, int *i)
@@ -204,11 +210,10 @@ static bool take_option(const cli_option *options, char *to, int argc, char **ar
     const char *takes = s.row->value;
     if (value && !takes)
         return cli_wrong("%s takes no value", s.row->name);
-    if (!value && takes && *takes != '[') {
-        if (*i + 1 == argc)
-            return cli_wrong("%s takes a value: %s", s.row->name, takes);
+    if (!value && takes && *takes != '[' && *i + 1 == argc)
+        return cli_wrong("%s takes a value: %s", s.row->name, takes);
+    if (!value && takes && (*takes != '[' || is_number_for(takes, argv[*i + 1])))
         value = argv[++*i];
-    }
     return s.row->set(to + s.place, s.row, value);
 }
 

@@ -23,7 +23,8 @@ struct cli_option {
     const char *name;       /* "--threads", "-o"; without a dash: takes an operand,
                              * the last such row all that are left */
     const char *value;      /* what it takes, for the help; null: nothing;
-                             * in brackets: optional, only as --o=v */
+                             * in brackets: optional, only as --o=v, but for [N],
+                             * a number, which may also be the next argument */
     const char *help;
     cli_set *set;
     size_t at;              /* where in the command's options the setter stores, bytes */

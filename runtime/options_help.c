@@ -19,10 +19,10 @@ bool cli_each_row(const cli_option *o, size_t start, cli_see_row *see, void *cx)
     return false;
 }
 
-/* What stands between an option and its value; nothing before one that may be left out. */
+/* What stands between an option and its value: nothing before [=N]. */
 static const char *between(const cli_option *o)
 {
-    return o->value && *o->value != '[' ? " " : "";
+    return o->value && strncmp(o->value, "[=", 2) ? " " : "";
 }
 
 /* ---- text ----------------------------------------------------------------------------- */

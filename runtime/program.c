@@ -47,10 +47,33 @@ static bool set_random(void *to, const cli_option *o, const char *value)
 static bool set_bench(void *to, const cli_option *o, const char *value)
 {
     program_options *p = to;
+    long long runs = 0;
 
-    p->random = true;
-    return cli_number(o->name, value, 1, 10000000, &p->bench);
+    p->random = p->bench = true;
+    if (value && !cli_number(o->name, value, 1, 10000000, &runs))
+        return false;
+    p->timing.runs = (size_t)runs;
+    return true;
 }
+
+/* Stores seconds from a number of them, or of thousandths. */
+static bool set_time(void *to, const cli_option *o, const char *value)
+{
+    char *end;
+    double v = strtod(value, &end);
+
+    if (!*value || *end || !(v >= 0 && v <= 1e6))
+        return cli_wrong("%s takes a time, not '%s'", o->name, value);
+    *(double *)to = strcmp(o->value, "MS") ? v : v / 1e3;
+    return true;
+}
+
+const cli_option program_timing_rows[] = {
+    {"--duration", "S", "seconds of runs, at least 10, where their number is open (default 1)",
+     .set = set_time, .at = offsetof(invoke_timing, seconds)},
+    {"--warm-up", "MS", "milliseconds of runs before (default: 200, or one run before N)",
+     .set = set_time, .at = offsetof(invoke_timing, warm_up)},
+    {0}};
 
 static const char *const formats[] = {"npy", "pb", NULL};
 
@@ -72,7 +95,9 @@ const cli_option program_rows[] = {
      .set = cli_set_number, .at = AT(steps), .least = 1, .most = INT64_MAX},
     {"--info", NULL, "print inputs, outputs, dims, sizes, CPU", .set = cli_set_flag,
      .at = AT(info)},
-    {"--bench", "N", "time N runs, with --random-inputs if need be", .set = set_bench},
+    {"--bench", "[N]", "time N runs, or those of a second, with --random-inputs if need be",
+     .set = set_bench},
+    {.more = program_timing_rows, .at = AT(timing)},
     {"--json", "FILE", "write the times there too", .set = cli_set_text, .at = AT(json)},
     {"--threads", "N", "threads (default: the CPUs, or as built)", .set = cli_set_number,
      .at = AT(threads), .least = 1, .most = 1024},
@@ -96,8 +121,8 @@ void program_options_free(program_options *o)
 /* Options that would do nothing are refused. */
 static bool fit_together(const program_options *o)
 {
-    if (o->json && !o->bench)
-        return cli_wrong("--json goes with --bench");
+    if ((o->json || o->timing.seconds || o->timing.warm_up) && !o->bench)
+        return cli_wrong("--json, --duration and --warm-up go with --bench");
     if (o->folder && !strcmp(o->folder, "-"))
         return cli_wrong("--output-dir takes a folder, not standard output");
     if (o->format && !o->folder)

@@ -5,8 +5,8 @@
 #ifndef INGOT_PROGRAM_H
 #define INGOT_PROGRAM_H
 
+#include "invoke.h"
 #include "options.h"
-#include "session.h"
 
 /* NAME=VALUE of the command line, the name a copy. */
 typedef struct program_given {
@@ -30,14 +30,17 @@ typedef struct program_options {
     program_list inputs, shapes, dims;
     const char *folder, *format, *json, *weights, *states;
     bool random, info;
-    long long seed, threads, bench, steps;
+    bool bench;
+    invoke_timing timing;           /* of --bench */
+    long long seed, threads, steps;
     const char *engine;             /* what runs, in reports; null: compiled code */
     void (*ended)(void);            /* called when the model has run, before anything is
                                      * said of it; may be null */
 } program_options;
 
-/* The options that executables and `ingot run` have in common. */
-extern const cli_option program_rows[];
+/* The options that executables and `ingot run` have in common; those that say how runs
+ * are timed, which store in an invoke_timing. */
+extern const cli_option program_rows[], program_timing_rows[];
 
 /* Is the command line one that can be obeyed with this model?  Only what the
  * model says of itself is read, so that it need not be compiled yet.  CLI_OK, or

@@ -507,7 +507,7 @@ def command_lines(folder):
         'bad number': ['bench', 'm.onnx', '--runs', '0'], 'flag with a value': ['build', 'm.onnx', '--static=1'],
         'unknown pass': ['inspect', 'm.onnx', '-p', 'foo'],
         'picture of loops': ['inspect', 'm.onnx', '--stage', 'loops', '--format', 'svg'],
-        'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
+        'unknown entry': ['bench', 'fixed.onnx', 'mian'], 'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
         'an output twice': ['build', 'm.onnx', '-o', 'a', '-o', 'b'],
         'a name twice': ['build', 'm.onnx', '-o', 'a', '--name', 'b', '--name=c'],
         'bad place': ['build', 'm.onnx', '-o', 'a', '--weights', 'foo'], 'bad level': ['inspect', 'm.onnx', '--cpu', 'x86-64-v5'],
@@ -518,7 +518,7 @@ def command_lines(folder):
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
-    hints = {'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
+    hints = {'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
              'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed or file',
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():

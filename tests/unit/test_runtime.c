@@ -253,7 +253,14 @@ static void information_and_times(void **state)
     said[fread(said, 1, sizeof said - 1, f)] = 0;
     fclose(f);
     assert_said("\"runs\":[{\"engine\":\"compiled\",\"threads\":");
+    assert_said("\"p90_ms\":");
     assert_int_equal(RUN("--bench=1", "--dim=N=4", arg("--json=", "no/t.json")), 1);
+    assert_int_equal(RUN("--dim=N=4", "--bench", "--duration=0.01", "--warm-up", "1"), 0);
+    assert_said("p99");
+    assert_said("throughput:");
+    assert_int_equal(RUN("--dim=N=4", "--duration=1", "--random-inputs"), 2);
+    assert_int_equal(RUN("--dim=N=4", "--bench", "--duration=long"), 2);
+    assert_said("--duration takes a time, not 'long'");
 }
 
 static void weights_in_a_file(void **state)
