@@ -9,6 +9,7 @@
 #include "link.h"
 #include "onnx_export.h"
 #include "progress.h"
+#include "sha256.h"
 #include "thread.h"
 #include "workplace.h"
 
@@ -203,9 +204,10 @@ static bool is_text(const build_options *o)
 
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
-    char *name = identifier(o);
+    char *name = identifier(o), source[65];
     const target t = model_target(&o->model);
     ingot_code_options co = {.name = name, .target = &t,
+                             .source = sha256_file(o->file, source) ? source : NULL,
                              .threads = (int32_t)o->threads,
                              .executable = is(o, "exe"), .library = is_library(o),
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),

@@ -85,6 +85,7 @@ static bool hash_piece(void *hash, const void *data, size_t size)
 static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     c->image = (image){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
+                      .made_by = "ingot " INGOT_VERSION, .source = o->source,
                       .threads = o->threads, .executable = o->executable, .library = o->library,
                       .weights_place = o->weights_place,
                       .max_weights = o->max_weights};

@@ -15,6 +15,7 @@ typedef struct ingot_code {
 
 typedef struct ingot_code_options {
     const char *name;               /* C identifier */
+    const char *source;             /* hash of the model's file; null: unknown */
     const target *target;
     int32_t threads;
     bool executable, library, no_alloc;

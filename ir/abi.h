@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INGOT_ABI_VERSION = 1 };
+enum { INGOT_ABI_VERSION = 2 };
 
 enum ingot_status {
     INGOT_OK = 0,
@@ -163,6 +163,9 @@ struct ingot_model {
     uint64_t weights_hash;              /* of weights in a file; else 0     */
     const char *cpu;                    /* e.g. "x86-64-v3"; null: any      */
     int32_t default_threads;            /* 0: the CPUs of the affinity mask */
+    const char *made_by;                /* "ingot 0.1.0"                    */
+    const char *source;                 /* SHA-256 of the file that it was made
+                                         * of, in hexadecimal; null: unknown */
 };
 
 #endif

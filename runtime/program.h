@@ -29,7 +29,7 @@ typedef struct program_options {
     const char *entry;
     program_list inputs, shapes, dims;
     const char *folder, *format, *json, *weights, *states;
-    bool random, info;
+    bool random, info, version;
     bool bench;
     invoke_timing timing;           /* of --bench */
     long long seed, threads, steps;

@@ -51,6 +51,8 @@ static const cli_option options[] = {
      .at = AT(dims)},
     {"--weights", "FILE", "weights not built in (default: the program's name and .weights)",
      .set = cli_set_text, .at = AT(weights)},
+    {"--version", NULL, "who made the program, and of which model", .set = cli_set_flag,
+     .at = AT(version)},
     {0}};
 
 /* ---- weights ------------------------------------------------------------------------- */
@@ -121,13 +123,23 @@ static int run_linked(const program_options *o, const struct ingot_model *m, int
     return status;
 }
 
+static int print_version(const struct ingot_model *m)
+{
+    printf("%s\nmodel %s\n", m->made_by ? m->made_by : "ingot", m->name);
+    if (m->source)
+        printf("sha256 %s\n", m->source);
+    return CLI_OK;
+}
+
 static int obey(const program_options *o, const struct ingot_model *m)
 {
     int threads = o->threads               ? (int)o->threads
                   : m->default_threads > 0 ? m->default_threads
                                            : thread_cpus();
-    int status = program_check(o, m);
 
+    if (o->version)
+        return print_version(m);
+    int status = program_check(o, m);
     if (status != CLI_OK)
         return status;
     return o->info ? program_describe(o, m, threads) : run_linked(o, m, threads);

@@ -6,6 +6,7 @@ usage: bad_input.py INGOT
 Writes its models byte by byte, so that it needs nothing but Python.  The last
 line counts cases.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -364,6 +365,8 @@ def inputs_given(folder):
     for name, arguments, code, *words in cases:
         for command in ([folder / name], [INGOT, 'run', f'{name}.onnx']):
             check(f'{command[0].name} {name}: {arguments}', folder, [*command, *arguments], code, *words)
+    said, model_hash = run([folder / 'one', '--version'], folder).stdout, hashlib.sha256((folder / 'one.onnx').read_bytes()).hexdigest()
+    report('executable: --version', None if 'ingot 0' in said and model_hash in said else said)
     for arguments in (['--bench=3'], ['--output-dir', 'out']):
         check(f'executable: --info {arguments}', folder, [folder / 'one', '--info', *arguments], 2, '--info')
 

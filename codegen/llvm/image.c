@@ -248,6 +248,11 @@ static value entry_table(pemit *e)
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
+static value string_or_null(pemit *e, const char *s)
+{
+    return s ? string(e, s) : LLVMConstNull(e->ptr);
+}
+
 static void model_table(pemit *e, value *entry, uint32_t n)
 {
     const image *im = e->image;
@@ -261,7 +266,8 @@ static void model_table(pemit *e, value *entry, uint32_t n)
         int32(e, INGOT_ABI_VERSION), title, int32(e, n), int32(e, im->m->state.len),
         entries, state, pemit_int(e, (int64_t)im->state_size),
         init_states, weights, pemit_int(e, (int64_t)im->weights_size),
-        pemit_int(e, (int64_t)im->weights_hash), cpu, int32(e, im->threads)};
+        pemit_int(e, (int64_t)im->weights_hash), cpu, int32(e, im->threads),
+        string_or_null(e, im->made_by), string_or_null(e, im->source)};
     value init = LLVMConstStructInContext(e->cx, field, COUNT(field), false);
     snprintf(name, sizeof name, "%s_model", im->name);
     value model =

@@ -15,6 +15,7 @@ typedef struct image {
     plan *p;
     lower *l;
     const char *name;               /* C identifier: prefix of all symbols */
+    const char *made_by, *source;   /* as in ir/abi.h; may be null */
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* the table is called ingot_artifact_model */
