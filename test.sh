@@ -151,6 +151,7 @@ count language_doc python3 tests/language_doc.py build/ingot
 count messages python3 tests/messages.py build/ingot
 count prelude build/venv/bin/python tests/prelude.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
+count pictures python3 tests/pictures.py build/ingot
 count states tests/states.sh build/ingot
 count train tests/train.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx

@@ -2,21 +2,33 @@
  * model in memory. */
 #include "cleanup.h"
 #include "command.h"
+#include "picture.h"
 #include "program.h"
 #include "progress.h"
 
 typedef struct run_options {
     model_options model;
     program_options program;
+    picture_options picture;
     const char *file;
     ingot_engine_kind engine;
 } run_options;
+
+static bool add_image(void *to, const cli_option *o, const char *value)
+{
+    program_list *l = to;
+
+    return program_add_input(to, o, value) && (l->at[l->n - 1].image = true);
+}
 
 #define AT(field) offsetof(run_options, field)
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
     {.more = program_rows, .at = AT(program)},
+    {"--image", "NAME=FILE", "an input from a picture, PNG or JPEG; FILE if there is only one",
+     .set = add_image, .at = AT(program.inputs)},
+    {.more = picture_rows, .at = AT(picture)},
     {"--engine", "NAME", "compiled (default) or interpreter", .set = model_set_engine,
      .at = AT(engine)},
     {.more = model_rows, .at = AT(model)},
@@ -67,6 +79,8 @@ static int run(run_options *o)
     cleanup_catch_interrupt();
     progress_start(o->model.verbose);
     o->program.ended = progress_stop;
+    o->program.read_image = picture_input;
+    o->program.how = &o->picture;
     o->program.engine = o->engine == ENGINE_INTERPRETER ? "interpreter" : NULL;
     diag_init(&d);
     ir_module *m = ingot_load(o->file, &o->model.o, &d);

@@ -79,13 +79,37 @@ static bool conflict(const struct ingot_entry *e, int32_t index, int32_t axis, i
                        (long long)value, from);
 }
 
+/* Would the extents fit with their axes in this order? */
+static bool fits_in_order(const struct ingot_value_info *v, const int64_t *extents,
+                          const int *order)
+{
+    for (int32_t a = 0; a < v->rank; a++)
+        if (v->dims[a] >= 0 && v->dims[a] != extents[order[a]])
+            return false;
+    return true;
+}
+
+/* What is likely to be wrong with extents that do not fit, to stand behind a message. */
+static const char *shape_hint(const struct ingot_value_info *v, int32_t rank,
+                              const int64_t *extents)
+{
+    static const int to_first[] = {0, 3, 1, 2}, to_last[] = {0, 2, 3, 1};
+
+    if (rank == 4 && v->rank == 4 && fits_in_order(v, extents, to_first))
+        return "; it is NHWC, and the model wants NCHW: transpose it by (0,3,1,2)";
+    if (rank == 4 && v->rank == 4 && fits_in_order(v, extents, to_last))
+        return "; it is NCHW, and the model wants NHWC: transpose it by (0,2,3,1)";
+    return rank + 1 == v->rank ? "; is the axis of the batch missing?" : "";
+}
+
 bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const int64_t *extents,
                 int64_t *dims, char error[TENSOR_ERROR_SIZE])
 {
     const struct ingot_value_info *v = &e->inputs[index];
 
     if (rank != v->rank)
-        return tensor_fail(error, "input '%s' has %d axes, expected %d", v->name, rank, v->rank);
+        return tensor_fail(error, "input '%.200s' has %d axes, expected %d%s", v->name, rank, v->rank,
+                           shape_hint(v, rank, extents));
     for (int32_t a = 0; a < rank; a++) {
         int32_t s = symbol_of(e, v, a);
         if (extents[a] < 0)
@@ -95,8 +119,9 @@ bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const 
         if (s >= 0 && dims[s] != extents[a])
             return conflict(e, index, a, extents[a], s, dims[s], error);
         if (s < 0 && v->dims[a] >= 0 && v->dims[a] != extents[a])
-            return tensor_fail(error, "input '%s', axis %d: has extent %lld, expected %lld",
-                               v->name, a, (long long)extents[a], (long long)v->dims[a]);
+            return tensor_fail(error, "input '%.200s', axis %d: has extent %lld, expected %lld%s",
+                               v->name, a, (long long)extents[a], (long long)v->dims[a],
+                               shape_hint(v, rank, extents));
     }
     return true;
 }

@@ -91,14 +91,18 @@ static bool is_float(int32_t dtype)
            dtype == TENSOR_BF16;
 }
 
+static bool is_row(const tensor *t)
+{
+    return is_float(t->dtype) && t->rank >= 1 && t->dims[t->rank - 1] == t->count;
+}
+
 /* Is it one row of more than SHOWN elements that are no less than 0 and sum to 1?
  * Then the reader wants to know which are the largest. */
 static bool is_distribution(const tensor *t)
 {
     double sum = 0;
 
-    if (!is_float(t->dtype) || t->rank < 1 || t->count <= SHOWN ||
-        t->dims[t->rank - 1] != t->count)
+    if (!is_row(t) || t->count <= SHOWN)
         return false;
     for (int64_t i = 0; i < t->count; i++) {
         double x = tensor_element(t, i);
@@ -117,9 +121,9 @@ static bool before(const tensor *t, int64_t i, int64_t k)
     return a > b || (a == b && i < k);
 }
 
-static void show_top(const tensor *t)
+/* The numbers of the largest elements; how many. */
+static int find_top(const tensor *t, int64_t top[TOP + 1])
 {
-    int64_t top[TOP + 1];
     int n = 0;
 
     for (int64_t i = 0; i < t->count; i++) {
@@ -131,10 +135,30 @@ static void show_top(const tensor *t)
             top[at - 1] = swap;
         }
     }
+    return n;
+}
+
+static void show_top(const tensor *t)
+{
+    int64_t top[TOP + 1];
+    int n = find_top(t, top);
+
     printf("  top %d:", n);
     for (int i = 0; i < n; i++)
         printf(" %lld (%.4f)", (long long)top[i], tensor_element(t, top[i]));
     printf("\n");
+}
+
+static void show_named(const tensor *t, const labels *l)
+{
+    int64_t top[TOP + 1];
+    int n = find_top(t, top);
+
+    for (int i = 0; i < n; i++) {
+        printf("  %d. ", i + 1);
+        visible_put(l->at[top[i]], stdout);
+        printf(" (%.4f)\n", tensor_element(t, top[i]));
+    }
 }
 
 static void show_integer(const tensor *t, int64_t i)
@@ -172,7 +196,7 @@ static void show_element(const tensor *t, int64_t i)
         show_integer(t, i);
 }
 
-void outputs_show(const char *name, const tensor_value *v)
+void outputs_show(const char *name, const tensor_value *v, const labels *l)
 {
     const tensor *t = &v->t;
 
@@ -184,7 +208,9 @@ void outputs_show(const char *name, const tensor_value *v)
     for (int64_t i = 0; i < t->count && i < SHOWN; i++)
         show_element(t, i);
     printf("%s\n", t->count > SHOWN ? " .." : "");
-    if (is_distribution(t))
+    if (l->n && is_row(t) && t->count == l->n)
+        show_named(t, l);
+    else if (is_distribution(t))
         show_top(t);
 }
 

@@ -3,6 +3,7 @@
 #ifndef INGOT_OUTPUTS_H
 #define INGOT_OUTPUTS_H
 
+#include "labels.h"
 #include "tensor_io.h"
 
 /* Makes a folder with its parents, where it is not there.  False with a message. */
@@ -12,9 +13,10 @@ bool outputs_make_folder(const char *path, char error[TENSOR_ERROR_SIZE]);
  * .npy has no such type.  False with a message. */
 bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
                    int n, char error[TENSOR_ERROR_SIZE]);
-/* Prints a line with the type and the first elements; of a vector of probabilities
- * another line with the five largest. */
-void outputs_show(const char *name, const tensor_value *v);
+/* Prints a line with the type and the first elements; of a vector of probabilities,
+ * and of one that has an element for each of the labels, the five largest too, by
+ * their labels if there are any. */
+void outputs_show(const char *name, const tensor_value *v, const labels *l);
 /* Fills a tensor: floating-point elements lie in [-1,1), others are 0 or 1.  The
  * elements are the same for the same seed, on every machine. */
 void outputs_random(tensor *t, uint64_t seed);

@@ -26,7 +26,7 @@ bool program_append(program_list *l, program_given given)
 }
 
 /* Names may hold `:` and `/`: files split at the first `=`, extents at the last. */
-static bool add_input(void *to, const cli_option *o, const char *value)
+bool program_add_input(void *to, const cli_option *o, const char *value)
 {
     const char *at = strchr(value, '=');
     char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
@@ -83,12 +83,16 @@ const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
     {"--input", "NAME=FILE", "an input, from a .npy or .pb file or - (stdin); FILE if only one",
-     .set = add_input, .at = AT(inputs)},
+     .set = program_add_input, .at = AT(inputs)},
     {"--output-dir", "DIR", "write every output there (default: print a summary)",
      .set = cli_set_text, .at = AT(folder)},
     {"--output-format", "FORMAT", "npy (default) or pb", .set = cli_set_word, .at = AT(format),
      .words = formats},
     {"--random-inputs", "[=SEED]", "make up the inputs that are not given", .set = set_random},
+    {"--cast", NULL, "convert inputs of another element type", .set = cli_set_flag,
+     .at = AT(cast)},
+    {"--labels", "FILE", "names of the elements of an output, a line each, for the summary",
+     .set = cli_set_text, .at = AT(labels)},
     {"--states", "FILE", "read the states there, if it exists, and write them at the end",
      .set = cli_set_once, .at = AT(states)},
     {"--steps", "N", "run N times, one after the other, on the same inputs",
@@ -125,6 +129,8 @@ static bool fit_together(const program_options *o)
         return cli_wrong("--json, --duration and --warm-up go with --bench");
     if (o->folder && !strcmp(o->folder, "-"))
         return cli_wrong("--output-dir takes a folder, not standard output");
+    if (o->labels && o->folder)
+        return cli_wrong("--labels is for the summary: it does not go with --output-dir");
     if (o->format && !o->folder)
         return cli_wrong("--output-format goes with --output-dir");
     if (o->bench && (o->steps || o->states))
@@ -220,8 +226,12 @@ static bool give_outputs(const program *p)
         free(names);
         return ok || cli_wrong("%s", names ? error : "no memory");
     }
+    labels names = {0};
+    if (p->o->labels && !labels_read(&names, p->o->labels, error))
+        return cli_wrong("%s", error);
     for (int32_t i = 0; i < e->output_count; i++)
-        outputs_show(e->outputs[i].name, &p->out[i]);
+        outputs_show(e->outputs[i].name, &p->out[i], &names);
+    labels_free(&names);
     return true;
 }
 

@@ -12,7 +12,8 @@
 typedef struct program_given {
     char *name;                     /* null for `--input FILE` without NAME=, which
                                      * means the model's only input */
-    const char *path;               /* of --input */
+    const char *path;               /* of --input and --image */
+    bool image;                     /* it is a picture */
     int32_t rank;                   /* of --shape; one extent for --dim */
     int64_t extents[TENSOR_MAX_RANK];
 } program_given;
@@ -28,11 +29,16 @@ typedef struct program_list {
 typedef struct program_options {
     const char *entry;
     program_list inputs, shapes, dims;
-    const char *folder, *format, *json, *weights, *states;
-    bool random, info, version;
+    const char *folder, *format, *json, *weights, *states, *labels;
+    bool random, info, version, cast;
     bool bench;
     invoke_timing timing;           /* of --bench */
     long long seed, threads, steps;
+    /* Reads a picture into a value for an input; null where pictures are not read.  False
+     * after a message. */
+    bool (*read_image)(const void *how, const struct ingot_value_info *input, const char *path,
+                       tensor_value *v);
+    const void *how;                /* its first argument */
     const char *engine;             /* what runs, in reports; null: compiled code */
     void (*ended)(void);            /* called when the model has run, before anything is
                                      * said of it; may be null */
@@ -41,6 +47,7 @@ typedef struct program_options {
 /* The options that executables and `ingot run` have in common; those that say how runs
  * are timed, which store in an invoke_timing. */
 extern const cli_option program_rows[], program_timing_rows[];
+cli_set program_add_input;          /* program_list: NAME=FILE */
 
 /* Is the command line one that can be obeyed with this model?  Only what the
  * model says of itself is read, so that it need not be compiled yet.  CLI_OK, or

@@ -77,8 +77,8 @@ static bool check_files(const program_options *o, const struct ingot_entry *e)
         const program_given *g = &o->inputs.at[i];
         const char *name = name_of(e, g);
         if (!name)
-            return cli_wrong("--input takes NAME=FILE, not '%s': the model has %d inputs", g->path,
-                             e->input_count);
+            return cli_wrong("%s takes NAME=FILE, not '%s': the model has %d inputs",
+                             g->image ? "--image" : "--input", g->path, e->input_count);
         if (!is_input(e, name))
             return false;
         for (int k = 0; k < i; k++)
@@ -99,13 +99,44 @@ bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
     return check_files(o, e);
 }
 
+static bool has_other_type(const struct ingot_value_info *v, const tensor_value *in)
+{
+    return in->kind == TENSOR_PLAIN && in->t.dtype != v->dtype;
+}
+
+/* Makes the elements of a file those of the input, if that is asked for. */
+static bool cast_input(const program_options *o, const struct ingot_value_info *v,
+                       const char *path, tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    if (!has_other_type(v, in))
+        return true;
+    if (!o->cast)
+        return cli_wrong("%s: input '%s' has type %s, expected %s (--cast converts it)", path,
+                         v->name, tensor_type_name(in->t.dtype), tensor_type_name(v->dtype));
+    return tensor_cast(&in->t, v->dtype, error) ||
+           cli_wrong("%s: input '%s': %s", path, v->name, error);
+}
+
+static bool read_file(const program_options *o, const struct ingot_value_info *v,
+                      const program_given *g, tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    if (g->image)
+        return o->read_image(o->how, v, g->path, in);
+    return (tensor_read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
+           cast_input(o, v, g->path, in);
+}
+
 static bool load_file(program *p, const program_given *g)
 {
     char error[TENSOR_ERROR_SIZE];
     int32_t i = bind_find_input(p->entry, name_of(p->entry, g));
 
-    if (!tensor_read(g->path, bind_kind(&p->entry->inputs[i]), &p->in[i], error))
-        return cli_wrong("%s", error);
+    if (!read_file(p->o, &p->entry->inputs[i], g, &p->in[i]))
+        return false;
     return p->in[i].kind != TENSOR_PLAIN || bind_tensor(p->entry, i, &p->in[i].t, p->dims, error) ||
            cli_wrong("%s: %s", g->path, error);
 }

@@ -78,6 +78,11 @@ bool tensor_npy_holds(const tensor_value *v);
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
 
+/* Converts the elements to another type of numbers, the nearest there is; integers from
+ * others are rounded toward 0.  False with a message, and `t` is as it was: a number
+ * does not fit, or a type is none of f16, bf16, f32, f64, bool and integers of bytes. */
+bool tensor_cast(tensor *t, int32_t dtype, char error[TENSOR_ERROR_SIZE]);
+
 /* Largest differences of got from want. */
 typedef struct tensor_diff {
     bool equal;                 /* within |got - want| <= atol + rtol * |want| */

@@ -331,12 +331,13 @@ def bad_data(folder):
     engines = {'compiled': [INGOT, 'run', 'm.onnx'], 'executable': [folder / 'm'],
                'interpreter': [INGOT, 'run', 'm.onnx', '--engine=interpreter']}
     for engine, command in engines.items():
-        for data, *words in (('type.npy', "type.npy: input 'x'", 'f64'), ('shape.npy', "shape.npy: input 'x'", '3'),
-                             ('rank.npy', "rank.npy: input 'x'"),
+        for data, *words in (('type.npy', "type.npy: input 'x'", 'f64', '--cast converts'), ('shape.npy', "shape.npy: input 'x'", '3'),
+                             ('rank.npy', "rank.npy: input 'x'", 'the batch missing'),
                              ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('text.npy', 'text.npy: looks like text; one tensor is expected'),
                              ('empty.npy', 'empty.npy: is empty'), ('/dev/null', '/dev/null: is empty'), ('.', 'directory'),
                              ('archive.npz', 'archive such as .npz'), ('photo.png', 'a PNG picture'), ('page.npy', 'an HTML page'), ('none.npy', 'none.npy')):
             check(f'{engine}: {data}', folder, [*command, '--input', f'x={data}', '--output-dir', 'out'], 1, *words)
+        check(f'{engine}: --cast', folder, [*command, '--input=type.npy', '--cast'], 0)
         check(f'{engine}: missing input', folder, command, 1, "'x'")
         check(f'{engine}: unknown input', folder, [*command, '--input', 'xx=good.npy'], 2, "'xx' is unknown: give x")
         check(f'{engine}: standard output as a folder', folder, [*command, '--input=x=good.npy', '--output-dir', '-'], 2, 'folder')
@@ -350,6 +351,11 @@ def bad_data(folder):
 
 def inputs_given(folder):
     """`ingot run` and executables take the same, and refuse the same in the same way."""
+    for name, dims, has in (('first', (1, 3, 4, 5), (1, 4, 5, 3)), ('last', ('N', 4, 5, 3), (1, 3, 4, 5))):
+        (folder / f'{name}.onnx').write_bytes(relu(dims))
+        npy(folder / f'{name}.npy', has)
+        check(f'layout: {name}', folder, [INGOT, 'run', f'{name}.onnx', '--input', f'{name}.npy'], 1,
+              f"and the model wants {'NCHW' if name == 'first' else 'NHWC'}")
     (folder / 'one.onnx').write_bytes(relu())
     (folder / 'two.onnx').write_bytes(model(node('Add', ['x', 'z'], ['y']) + value(11, 'x', [2, 3]) +
                                             value(11, 'z', [2, 3]) + value(12, 'y', [2, 3])))

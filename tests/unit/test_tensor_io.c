@@ -480,9 +480,49 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+static void casts(int32_t from, int32_t to, const void *in, const void *want, int64_t n)
+{
+    tensor t;
+
+    assert_true(tensor_init(&t, from, 1, &n));
+    memcpy(t.data, in, (size_t)n * tensor_elem_size(from));
+    assert_true(tensor_cast(&t, to, error));
+    assert_true(t.dtype == to && t.count == n);
+    assert_memory_equal(t.data, want, (size_t)n * tensor_elem_size(to));
+    tensor_free(&t);
+}
+
+/* 65519.9 is the largest number that rounds to a half that is not infinite; 2^-25 lies
+ * in the middle between 0 and the least half. */
+static void test_cast(void **state)
+{
+    const double d[] = {1, -0.5, 65519.9, 65520, 0x1p-24, 0x1p-25, 0x1.8p-25, -0.0};
+    const uint16_t half[] = {0x3c00, 0xb800, 0x7bff, 0x7c00, 1, 0, 1, 0x8000};
+    const float f[] = {1.99f, -1.99f, 200};
+    tensor t;
+
+    (void)state;
+    casts(TENSOR_F64, TENSOR_F16, d, half, 8);
+    casts(TENSOR_F64, TENSOR_BF16, (double[]){1, 3.4e38, 1.00390625, 1e39},
+          (uint16_t[]){0x3f80, 0x7f80, 0x3f80, 0x7f80}, 4);
+    casts(TENSOR_F16, TENSOR_F32, half, (float[]){1, -0.5f}, 2);
+    casts(TENSOR_F32, TENSOR_I16, f, (int16_t[]){1, -1, 200}, 3);
+    casts(TENSOR_F32, TENSOR_BOOL, f, (uint8_t[]){1, 1, 1}, 3);
+    casts(TENSOR_I64, TENSOR_U64, (int64_t[]){INT64_MAX}, (uint64_t[]){INT64_MAX}, 1);
+    casts(TENSOR_U8, TENSOR_F32, (uint8_t[]){0, 255}, (float[]){0, 255}, 2);
+    assert_true(tensor_init(&t, TENSOR_F32, 1, (int64_t[]){3}));
+    memcpy(t.data, f, sizeof f);
+    assert_false(tensor_cast(&t, TENSOR_I8, error));
+    assert_string_equal(error, "element 2, which is 200, does not fit into i8");
+    assert_false(tensor_cast(&t, TENSOR_STRING, error));
+    assert_int_equal(t.dtype, TENSOR_F32);
+    tensor_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cast),
         cmocka_unit_test(all_types_are_read_back),
         cmocka_unit_test(strings_and_empty_tensors_are_read_back),
         cmocka_unit_test(sequences_are_read_back),

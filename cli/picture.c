@@ -1,0 +1,152 @@
+/* cli/picture.c - files of PNG and JPEG, by libpng and libjpeg-turbo. */
+#include "picture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef INGOT_PNG
+#include <png.h>
+#endif
+#ifdef INGOT_JPEG
+#include <jpeglib.h>
+#endif
+
+/* No more pixels than these: a few bytes can claim any number. */
+enum { MOST_PIXELS = 100 * 1000 * 1000 };
+
+void picture_free(picture *p)
+{
+    free(p->rgb);
+    *p = (picture){0};
+}
+
+/* Takes the memory for the pixels. */
+static bool make_room(picture *p, const char *path, unsigned width, unsigned height)
+{
+    if (!width || !height || width > MOST_PIXELS || height > MOST_PIXELS / width)
+        return cli_wrong("%s: a picture of %ux%u pixels is too large", path, width, height);
+    *p = (picture){(int)width, (int)height, malloc((size_t)3 * width * height)};
+    return p->rgb || cli_wrong("%s: no memory for its pixels", path);
+}
+
+#ifdef INGOT_PNG
+/* Transparency is dropped, not blended with anything. */
+static void drop_alpha(picture *p, const unsigned char *rgba)
+{
+    for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++)
+        memcpy(p->rgb + 3 * i, rgba + 4 * i, 3);
+}
+
+static bool read_png(picture *p, const char *path, FILE *f)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+
+    if (!png_image_begin_read_from_stdio(&image, f))
+        return cli_wrong("%s: %s", path, image.message);
+    image.format = PNG_FORMAT_RGBA;
+    bool room = make_room(p, path, image.width, image.height);
+    unsigned char *rgba = room ? malloc(PNG_IMAGE_SIZE(image)) : NULL;
+    bool ok = rgba && png_image_finish_read(&image, NULL, rgba, 0, NULL);
+    if (ok)
+        drop_alpha(p, rgba);
+    else if (room)
+        cli_wrong("%s: %s", path, rgba ? image.message : "no memory for its pixels");
+    png_image_free(&image);
+    free(rgba);
+    return ok;
+}
+#else
+static bool read_png(picture *p, const char *path, FILE *f)
+{
+    (void)p, (void)f;
+    return cli_wrong("%s: this ingot was built without libpng", path);
+}
+#endif
+
+#ifdef INGOT_JPEG
+/* libjpeg leaves by a jump where the file is bad. */
+typedef struct jpeg_failure {
+    struct jpeg_error_mgr face;
+    jmp_buf out;
+    char why[JMSG_LENGTH_MAX];
+} jpeg_failure;
+
+static void leave(j_common_ptr cx)
+{
+    jpeg_failure *failure = (jpeg_failure *)cx->err;
+
+    failure->face.format_message(cx, failure->why);
+    longjmp(failure->out, 1);
+}
+
+static void say_nothing(j_common_ptr cx)
+{
+    (void)cx;
+}
+
+static bool read_rows(struct jpeg_decompress_struct *cx, picture *p, const char *path, FILE *f)
+{
+    jpeg_create_decompress(cx);
+    jpeg_stdio_src(cx, f);
+    jpeg_read_header(cx, TRUE);
+    cx->out_color_space = JCS_RGB;
+    jpeg_start_decompress(cx);
+    if (!make_room(p, path, cx->output_width, cx->output_height))
+        return false;
+    while (cx->output_scanline < cx->output_height) {
+        unsigned char *row = p->rgb + (size_t)3 * cx->output_width * cx->output_scanline;
+        jpeg_read_scanlines(cx, &row, 1);
+    }
+    jpeg_finish_decompress(cx);
+    return true;
+}
+
+static bool read_jpeg(picture *p, const char *path, FILE *f)
+{
+    struct jpeg_decompress_struct cx = {0};
+    jpeg_failure failure;
+    bool ok;
+
+    cx.err = jpeg_std_error(&failure.face);
+    failure.face.error_exit = leave;
+    failure.face.output_message = say_nothing;
+    if (setjmp(failure.out))
+        ok = cli_wrong("%s: %s", path, failure.why);
+    else
+        ok = read_rows(&cx, p, path, f);
+    jpeg_destroy_decompress(&cx);
+    return ok;
+}
+#else
+static bool read_jpeg(picture *p, const char *path, FILE *f)
+{
+    (void)p, (void)f;
+    return cli_wrong("%s: this ingot was built without libjpeg", path);
+}
+#endif
+
+bool picture_read(picture *p, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    unsigned char begin[2] = {0};
+    bool ok;
+
+    *p = (picture){0};
+    if (!f)
+        return cli_wrong("%s: %s", path, strerror(errno));
+    size_t n = fread(begin, 1, sizeof begin, f);
+    rewind(f);
+    if (n == 2 && begin[0] == 0x89 && begin[1] == 'P')
+        ok = read_png(p, path, f);
+    else if (n == 2 && begin[0] == 0xff && begin[1] == 0xd8)
+        ok = read_jpeg(p, path, f);
+    else
+        ok = cli_wrong("%s: is no picture of PNG or JPEG", path);
+    fclose(f);
+    if (!ok)
+        picture_free(p);
+    return ok;
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Pictures as inputs of `ingot run`, and labels for what comes out.
+
+usage: pictures.py INGOT
+"""
+import base64
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+INGOT = pathlib.Path(sys.argv[1]).resolve()
+
+# 8x8 pixels of (200, 100, 50).
+JPEG = base64.b64decode('/9j/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBT/wAARCAAIAAgDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAT/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFQEBAQAAAAAAAAAAAAAAAAAABwj/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQAHqQf//Z')
+
+
+def png(rows, kind=2):
+    """A picture of rows of pixels, tuples of channels: 2 is RGB, 6 has transparency, 0 is grey."""
+    def chunk(name, data):
+        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+    head = struct.pack('>IIBBBBB', len(rows[0]), len(rows), 8, kind, 0, 0, 0)
+    data = b''.join(b'\0' + bytes(c for pixel in row for c in pixel) for row in rows)
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(data)) +
+            chunk(b'IEND', b''))
+
+
+def npy(path):
+    """Extents and values of a .npy file of f32 or u8."""
+    data = path.read_bytes()
+    size = struct.unpack('<H', data[8:10])[0]
+    head = eval(data[10:10 + size])     # a dict that ingot wrote
+    kind = {'<f4': 'f', '|u1': 'B'}[head['descr']]
+    return head['shape'], list(struct.unpack(f'<{len(data[10 + size:]) // struct.calcsize(kind)}{kind}', data[10 + size:]))
+
+
+def model(kind):
+    return f'entry main(%x: {kind}) {{\n  return y=%x\n}}\n'
+
+
+class Work:
+    def __init__(self, folder):
+        self.folder, self.passed, self.failed = folder, 0, 0
+
+    def run(self, *arguments):
+        return subprocess.run([str(INGOT), *map(str, arguments)], cwd=self.folder, capture_output=True,
+                              text=True, check=False, timeout=60)
+
+    def report(self, name, problem):
+        self.passed, self.failed = self.passed + (not problem), self.failed + bool(problem)
+        if problem:
+            print(f'FAILED {name}: {problem}')
+
+    def gives(self, kind, image, options, shape, values):
+        """The input of this type that becomes of an image, to within a half of 1/255."""
+        (self.folder / 'm.ir').write_text(model(kind))
+        done = self.run('run', 'm.ir', '--image', image, '--output-dir', 'out', *options)
+        name = f'{kind} {image} {options}'
+        if done.returncode:
+            return self.report(name, done.stderr)
+        got_shape, got = npy(self.folder / 'out/y.npy')
+        near = len(got) == len(values) and all(abs(a - b) < 0.002 for a, b in zip(got, values))
+        return self.report(name, None if got_shape == shape and near else f'{got_shape} {got}')
+
+    def refuses(self, kind, image, options, code, *words):
+        (self.folder / 'm.ir').write_text(model(kind))
+        done = self.run('run', 'm.ir', '--image', image, *options)
+        bad = done.returncode != code or any(w not in done.stderr for w in words)
+        self.report(f'{kind} {image} {options}', f'exit {done.returncode}: {done.stderr}' if bad else None)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        w = Work(pathlib.Path(name))
+        (w.folder / 'two.png').write_bytes(png([[(255, 0, 51), (0, 102, 255)]]))
+        (w.folder / 'clear.png').write_bytes(png([[(255, 0, 51, 0)]], 6))
+        (w.folder / 'grey.png').write_bytes(png([[(51,)]], 0))
+        (w.folder / 'photo.jpg').write_bytes(JPEG)
+        (w.folder / 'cut.png').write_bytes(png([[(1, 2, 3)] * 99] * 99)[:90])
+        (w.folder / 'cut.jpg').write_bytes(JPEG[:60])
+        (w.folder / 'huge.png').write_bytes(png([[(1, 2, 3)]]).replace(struct.pack('>II', 1, 1), struct.pack('>II', 1 << 30, 1 << 30)))
+        w.gives('f32[1,3,1,2]', 'two.png', [], (1, 3, 1, 2), [1, 0, 0, 0.4, 0.2, 1])
+        w.gives('f32[1,1,2,3]', 'x=two.png', [], (1, 1, 2, 3), [0.3218, 0.3353, 0.3488] * 2)
+        w.gives('f32[1,2,3]', 'two.png', ['--layout', 'nhwc'], (1, 2, 3), [1, 0, 0.2, 0, 0.4, 1])
+        w.gives('u8[1,h,w,3]', 'two.png', [], (1, 1, 2, 3), [255, 0, 51, 0, 102, 255])
+        w.gives('f32[n,3,h,w]', 'two.png', ['--resize', '1x1'], (1, 3, 1, 1), [0.5, 0.2, 0.6])
+        w.gives('f32[3,1,1]', 'clear.png', ['--mean', '55,0,1', '--scale', '0.1'], (3, 1, 1), [20, 0, 5])
+        w.gives('f32[3,1,1]', 'grey.png', [], (3, 1, 1), [0.2, 0.2, 0.2])
+        w.gives('f32[1,3,1,1]', 'photo.jpg', [], (1, 3, 1, 1), [c / 255 for c in (200, 100, 50)])
+        w.refuses('f32[3]', 'two.png', [], 1, '1 axes')
+        w.refuses('f32[1,7,4,4]', 'two.png', [], 1, '7 channels')
+        for file in 'cut.png', 'cut.jpg', 'huge.png', 'm.ir', 'none.png':
+            w.refuses('f32[1,3,4,4]', file, [], 1, file)
+        w.refuses('f32[1,3,4,4]', 'two.png', ['--mean', '1,2'], 2, '--mean')
+        w.refuses('f32[1,3,4,4]', 'two.png', ['--resize', '4'], 2, '--resize')
+        w.refuses('f32[1,3,4,4]', 'z=two.png', [], 2, "give x")
+        (w.folder / 'labels').write_text('cat\r\ndog\nowl\n')
+        (w.folder / 'm.ir').write_text(model('f32[3,1,1]').replace('return y=%x', '%1 = reshape %x {shape=[1,3]} : f32[1,3]\n  return y=%1'))
+        done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'labels')
+        w.report('labels', None if '1. cat (1.0000)\n  2. owl (0.2000)' in done.stdout else done.stdout + done.stderr)
+        done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'none')
+        w.report('no labels', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
+    print(f'{w.passed} passed, {w.failed} failed, 0 skipped')
+    return 1 if w.failed else 0
+
+
+sys.exit(main())
