@@ -33,6 +33,8 @@ count()
         line="no summary, exit code $rc, see $logs/$name.log"
     fi
     printf '%-28s %s (%d s)\n' "$name" "$line" $((SECONDS - start))
+    grep -hE '^(skipped .* cases\)|and .* more reasons)' "$logs/$name.log" | head -5 | cut -c1-110 |
+        sed 's/^/    /' || true
     if [ "$rc" != 0 ]; then
         head -n -1 "$logs/$name.log" | grep -iE 'fail|error' | head -10 || true
     fi
@@ -56,15 +58,24 @@ unit()
     return "$rc"
 }
 
+missing()
+{
+    echo "FAILED: there is no program in $1"
+    echo "0 passed, 1 failed, 0 skipped"
+    return 1
+}
+
 # unit_tests BUILD PREFIX
 unit_tests()
 {
-    local program
+    local program found=
     for program in "$1"/tests/test_*; do
         if [ -f "$program" ] && [ -x "$program" ]; then
+            found=1
             count "$2$(basename "$program")" unit "$program"
         fi
     done
+    [ "$found" ] || count "$2unit" missing "$1/tests"
 }
 
 # every N WORD...: each Nth word.
@@ -134,7 +145,7 @@ fuzz()
 mkdir -p build
 install_packages
 make_venv
-build_in build -DINGOT_WERROR=ON
+build_in build -DINGOT_WERROR=ON -DINGOT_TESTS=ON
 say "fetching models and official cases"
 build/venv/bin/python scripts/fetch.py
 data=build/data
@@ -195,7 +206,7 @@ if [ "$quick" != quick ]; then
         $data/real/silero_op15/ $data/real/magika_1/
     count library build/venv/bin/python tests/library.py build/ingot \
         $data/real/*/
-    build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON \
+    build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON -DINGOT_TESTS=ON \
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     unit_tests build/sanitize sanitize-

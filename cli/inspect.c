@@ -8,7 +8,6 @@
 #include "fuse.h"
 #include "graph.h"
 #include "json.h"
-#include "onnx.h"
 
 typedef struct inspect_options {
     model_options model;
@@ -288,39 +287,4 @@ int command_opt(int argc, char **argv)
 {
     return inspect(argc, argv, "ingot opt -p PASS[,PASS..] MODEL",
                    "Runs passes over a model (.ir or .onnx) and prints it, all of it.", true);
-}
-
-/* ---- ops ---------------------------------------------------------------------------------- */
-
-typedef struct listed {
-    char op[64];
-    int count;
-} listed;
-
-static void see_operator(void *cx, const char *domain, const char *op, int since)
-{
-    listed *l = cx;
-
-    if (strcmp(l->op, op)) {
-        printf("%s%s%s%s-%d", l->count ? "\n" : "", domain, *domain ? "." : "", op, since);
-        snprintf(l->op, sizeof l->op, "%s", op);
-        l->count++;
-    } else {
-        printf(", %d", since);
-    }
-}
-
-int command_ops(int argc, char **argv)
-{
-    static const cli_option none[] = {{0}};
-    listed l = {0};
-
-    int status = cli_parse(argc, argv, "ingot ops",
-                           "Lists the ONNX operators and the versions that changed their meaning.",
-                           none, NULL);
-    if (status)
-        return status;
-    onnx_each_operator(see_operator, &l);
-    printf("\n%d operators\n", l.count);
-    return CLI_OK;
 }

@@ -127,20 +127,22 @@ static bool start(test_options *o, uint32_t index, worker *w)
     return false;
 }
 
-/* "skipped FOLDER: why" */
-static void say_case(const char *word, const test_case *c)
+/* "skipped FOLDER: why (2 cases)", if there is more than one. */
+static void say_case(const char *word, const test_case *c, int cases)
 {
     printf("%s ", word);
     visible_put(c->folder, stdout);
     fputs(*c->reason ? ": " : "", stdout);
     visible_put(c->reason, stdout);
+    if (cases > 1)
+        printf(" (%d cases)", cases);
     puts("");
 }
 
 static void report(const test_options *o, const test_case *c)
 {
     if (c->result == FAILED || o->model.verbose)
-        say_case(c->result == FAILED ? "FAILED" : outcome[c->result], c);
+        say_case(c->result == FAILED ? "FAILED" : outcome[c->result], c, 1);
 }
 
 /* What a child said, as one line. */
@@ -307,26 +309,35 @@ static bool find_cases(test_options *o)
                   cli_wrong("no test cases: give folders with model.onnx and test_data_set_*"));
 }
 
-/* Is the reason of case i that of an earlier one? */
-static bool known_reason(const test_options *o, uint32_t i)
+/* How many cases have the reason of case i; 0 if an earlier one has it. */
+static int of_reason(const test_options *o, uint32_t i)
 {
-    for (uint32_t k = 0; k < i; k++)
-        if (!strcmp(o->cases.at[k].reason, o->cases.at[i].reason))
-            return true;
-    return false;
+    const char *reason = o->cases.at[i].reason;
+    int n = 0;
+
+    for (uint32_t k = 0; k < o->cases.len; k++)
+        if (o->cases.at[k].result == SKIPPED && !strcmp(o->cases.at[k].reason, reason)) {
+            if (k < i)
+                return 0;
+            n++;
+        }
+    return n;
 }
 
-/* Says why nothing was tested, each reason once. */
+/* Says why cases were skipped, each reason once, with a case and how many have it. */
 static void explain_skips(const test_options *o)
 {
     enum { MOST = 20 };
-    uint32_t shown = 0;
+    uint32_t reasons = 0;
 
-    for (uint32_t i = 0; i < o->cases.len && shown < MOST; i++)
-        if (!known_reason(o, i)) {
-            say_case("skipped", &o->cases.at[i]);
-            shown++;
-        }
+    for (uint32_t i = 0; i < o->cases.len; i++) {
+        int n = o->cases.at[i].result == SKIPPED ? of_reason(o, i) : 0;
+        if (!n || ++reasons > MOST)
+            continue;
+        say_case("skipped", &o->cases.at[i], n);
+    }
+    if (reasons > MOST)
+        printf("and %u more reasons (-v shows all)\n", reasons - MOST);
 }
 
 static bool run_and_report(test_options *o)
@@ -348,7 +359,7 @@ static bool run_and_report(test_options *o)
     if (ran && o->json)
         print_json(o, count, json.file);
     bool written = report_close(&json, o->json, ran);
-    if (ran && !count[PASSED] && !count[FAILED] && !o->model.verbose)
+    if (ran && !o->model.verbose)
         explain_skips(o);
     if (ran)
         printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);

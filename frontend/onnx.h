@@ -12,8 +12,15 @@ ir_module *onnx_import(const char *path, const import_options *o, diag *d);
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
                               const import_options *o, diag *d);
 
-/* The operators of the table, for `ingot ops`: domain, name, first version. */
-void onnx_each_operator(void (*see)(void *cx, const char *domain, const char *op,
-                                    int since), void *cx);
+/* Is told of an operator's version, in the order of domains, names and versions. */
+typedef void onnx_see(void *cx, const char *domain, const char *op, int since);
+/* The versions that are supported, where they changed the meaning; and those of the
+ * standard, supported or not, where they changed what a node may have. */
+void onnx_each_operator(onnx_see *see, void *cx);
+void onnx_each_signature(onnx_see *see, void *cx);
+
+/* The newest version of a domain whose operators the tables know; INT64_MAX where that
+ * is not bounded. */
+int64_t onnx_newest_version(const char *domain);
 
 #endif

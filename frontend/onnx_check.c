@@ -2,6 +2,7 @@
  * operands and results it has, which attributes, of what kind. */
 #include <limits.h>
 
+#include "onnx.h"
 #include "onnx_model.h"
 
 typedef struct signature {
@@ -15,6 +16,12 @@ static const signature signatures[] = {
     {{domain, #op, since}, min_in, max_in, min_out, max_out, attributes},
 #include "onnx_signatures.def"
 };
+
+void onnx_each_signature(onnx_see *see, void *cx)
+{
+    for (size_t i = 0; i < COUNT(signatures); i++)
+        see(cx, signatures[i].at.domain, signatures[i].at.op, (int)signatures[i].at.since);
+}
 
 /* What an attribute's type is called in the table, and in messages. */
 static const struct {

@@ -170,8 +170,7 @@ static const row rows[] = {
 #include "onnx_ops.def"
 };
 
-void onnx_each_operator(void (*see)(void *cx, const char *domain, const char *op, int since),
-                        void *cx)
+void onnx_each_operator(onnx_see *see, void *cx)
 {
     for (size_t i = 0; i < COUNT(rows); i++)
         see(cx, rows[i].at.domain, rows[i].at.op, rows[i].at.since);
@@ -323,8 +322,7 @@ static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
     return ok;
 }
 
-/* The newest version of a domain whose operators the table knows. */
-static int64_t newest(const char *domain)
+int64_t onnx_newest_version(const char *domain)
 {
     return !*domain ? 27 : !strcmp(domain, "ai.onnx.ml") ? 5 : INT64_MAX;
 }
@@ -333,7 +331,7 @@ static const char *why_not(const char *domain, const char *op, int64_t version)
 {
     if (!version)
         return "the file does not say which operator set it uses (opset_import)";
-    if (version > newest(domain))
+    if (version > onnx_newest_version(domain))
         return "this version of the operator set is not known";
     return ONNX_FIND(rows, domain, op, INT64_MAX)
                ? "this version of the operator is not supported"
@@ -359,7 +357,7 @@ static bool dispatch(onnx_op *n, bool ready)
         return ok;
     }
     const row *r = ONNX_FIND(rows, domain, text_or(n->p->op_type), n->version);
-    if (!r || n->version > newest(domain)) {
+    if (!r || n->version > onnx_newest_version(domain)) {
         onnx_gap(n, why_not(domain, text_or(n->p->op_type), n->version));
         return true;            /* go on: all gaps are reported at once */
     }

@@ -499,7 +499,7 @@ def test_folders(folder):
     shutil.copy(folder / 'more/test_data_set_0/output_0.pb', folder / 'more/test_data_set_0/output_1.pb')
     for arguments, *words in ((['.'], 'model: there is no test_data_set_*', 'data: there is no model.onnx',
                                'output_1.pb: belongs to no output: the model has 1', '1 passed, 3 failed, 2 skipped'), (['whole'], '1 passed, 0 failed'),
-                              (['a', 'b'], 'skipped a: ', 'Rleu-17', '0 passed, 0 failed, 2 skipped')):
+                              (['a', 'b'], 'skipped a: ', 'Rleu-17', '(2 cases)', '0 passed, 0 failed, 2 skipped')):
         said = run([INGOT, 'test', *arguments], folder).stdout
         report(f'test {arguments}', None if all(w in said for w in words) and 'skipped b' not in said else said)
 
@@ -555,6 +555,9 @@ def command_lines(folder):
     check('build: to a new folder', folder, [INGOT, 'build', 'm.onnx', '--emit=lib', '-o', 'net/a/libnet.a'], 0, new=['net'])
     report('build: what is written', None if names(folder / 'net/a') == {'libnet.a', 'net.h'} else str(names(folder / 'net/a')))
     check('build: no new folder', folder, [INGOT, 'build', 'net.onnx', '-o', 'net2/a/net'], 1, 'net.onnx')
+    said = run([INGOT, 'ops'], folder).stdout, run([INGOT, 'ops', '--missing'], folder).stdout
+    report('ops', None if re.search(r'^Relu +1 to 27$', said[0], re.M) and re.search(r'^Scan +9 to 27, missing 8 to 8$', said[1], re.M) and
+           'Relu' not in said[1] and said[0].splitlines()[-1] == said[1].splitlines()[-1] else said[0][:200])
     for command in ('build', 'run', 'bench', 'test', 'inspect', 'ops', 'opt'):
         check(f'help: {command}', folder, [INGOT, command, '--help'], 0)
 
