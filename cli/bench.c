@@ -47,6 +47,8 @@ static const cli_option options[] = {
     {"--html", "FILE", "write a page with the results", .set = cli_set_text, .at = AT(html)},
     {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed", .set = set_seed,
      .at = AT(seed)},
+    {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
+     .set = cli_set_flag, .at = AT(model.o.perf_map)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

@@ -18,7 +18,7 @@
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *name, *weights;
-    bool is_static, no_alloc;
+    bool is_static, no_alloc, strip;
     long long threads, jobs;
     workplace work;
 } build_options;
@@ -35,6 +35,8 @@ static const cli_option options[] = {
      .at = AT(emit), .words = kinds},
     {"--static", NULL, "an executable without shared libraries", .set = cli_set_flag,
      .at = AT(is_static)},
+    {"--strip", NULL, "leave out the names of kernels, by which profilers know them",
+     .set = cli_set_flag, .at = AT(strip)},
     {"--name", "NAME", "of the model in symbols (default: from -o)", .set = cli_set_once,
      .at = AT(name)},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
@@ -181,8 +183,8 @@ static bool make_binary(build_options *o, ingot_code *c, diag *d)
         return false;
     if (is(o, "obj"))
         return link_object(&o->work, &c->image);
-    return is_library(o) ? link_library(&o->work, &c->image, is(o, "shared"))
-                         : link_executable(&o->work, &c->image, o->is_static);
+    return is_library(o) ? link_library(&o->work, &c->image, is(o, "shared"), o->strip)
+                         : link_executable(&o->work, &c->image, o->is_static, o->strip);
 }
 
 /* Text holds no weights: it refers to the symbol NAME_weights, unless they stay apart. */
@@ -262,6 +264,8 @@ static bool check(const build_options *o)
     if (!o->file || !o->out)
         return cli_wrong(o->file ? "no output given: -o FILE"
                                  : "no model given (see ingot build --help)");
+    if (o->strip && !is(o, "exe") && !is(o, "shared"))
+        return cli_wrong("--strip goes with --emit exe and shared");
     return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
            files_fit(o);
 }

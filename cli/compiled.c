@@ -1,6 +1,7 @@
 /* cli/compiled.c - running a module as native code in this process: the very
  * object that `ingot build` would link is loaded, and called through the
  * interface of ir/abi.h. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "check_cpu.h"
@@ -47,7 +48,7 @@ static const jit_symbol kernels[] = {
 #include "kernels.def"
     {0}};
 
-static bool load(compiled *c, diag *d)
+static bool load(compiled *c, bool perf_map, diag *d)
 {
     objects o = {0};
 
@@ -56,10 +57,12 @@ static bool load(compiled *c, diag *d)
     progress_step("generating code");
     if (image_compile(&c->code.image, thread_cpus(), &o, d))
         c->jit = jit_load(&c->code.image, &o, c->weights, kernels, d);
+    if (c->jit && perf_map && !jit_write_map(c->jit, &o))
+        diag_error(d, (ir_loc){0}, D_IO, "the map for perf", strerror(errno));
     c->model = c->jit ? jit_model(c->jit) : NULL;
     c->code_size = objects_code_size(&o);
     objects_free(&o);
-    return c->jit;
+    return c->jit && !diag_failed(d);
 }
 
 /* Can this machine run code for `t`?  If not, none is made. */
@@ -88,7 +91,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     else
         host_target(&c->target);
     bool ok = runs_here(co.target, d) && code_make(&c->code, e->m, &co, d);
-    return ok && load(c, d);
+    return ok && load(c, o->perf_map, d);
 }
 
 const struct ingot_model *engine_model(const ingot_engine *e, const uint8_t **weights)

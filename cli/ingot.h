@@ -23,6 +23,7 @@ typedef struct ingot_options {
     const target *target;
     const char *schedules;          /* file of schedules to follow; null: none */
     ingot_watch watch;
+    bool perf_map;                  /* name compiled code for Linux's perf */
 } ingot_options;
 
 /* An .ir file is parsed, anything else read as ONNX.  Null after errors. */

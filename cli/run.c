@@ -31,6 +31,8 @@ static const cli_option options[] = {
     {.more = picture_rows, .at = AT(picture)},
     {"--engine", "NAME", "compiled (default) or interpreter", .set = model_set_engine,
      .at = AT(engine)},
+    {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
+     .set = cli_set_flag, .at = AT(model.o.perf_map)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

@@ -236,9 +236,10 @@ static bool link_embedded(const workplace *w, const image *im, const command *c)
 
 /* Links, and puts the weights into the result.  If their place there is of no use, and
  * on machines without a section for large data, the code has them when it is linked. */
-static bool link_with(const workplace *w, const image *im, command *c)
+static bool link_with(const workplace *w, const image *im, bool strip, command *c)
 {
-    add_all(c, (const char *[]){"-Wl,--gc-sections", "-s", "-lm", "-lpthread", NULL});
+    add_all(c, (const char *[]){"-Wl,--gc-sections", strip ? "-s" : "-Wl,-S", "-lm", "-lpthread",
+                                NULL});
     add(c, NULL);
     w->step("linking");
     if (!target_has_large_data(im->target->arch))
@@ -249,7 +250,7 @@ static bool link_with(const workplace *w, const image *im, command *c)
     return r == GRAFT_DONE || (r == GRAFT_MISPLACED && link_embedded(w, im, c));
 }
 
-bool link_executable(const workplace *w, const image *im, bool is_static)
+bool link_executable(const workplace *w, const image *im, bool is_static, bool strip)
 {
     const tools t = tools_for(im->target);
     command c = {0};
@@ -259,7 +260,7 @@ bool link_executable(const workplace *w, const image *im, bool is_static)
     if (is_static)
         add(&c, "-static");
     add_code(&c, w);
-    bool ok = add_runtime(&c, &t, &mem) && link_with(w, im, &c);
+    bool ok = add_runtime(&c, &t, &mem) && link_with(w, im, strip, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;
@@ -293,7 +294,7 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
     add_all(&c, (const char *[]){own.cc, "-o", w->file[WORK_OUT], NULL});
     add_code(&c, w);
     bool ok = add_archive(&c, &mem, "libingot_trainer.a") && add_runtime(&c, &own, &mem) &&
-              link_with(w, im, &c);
+              link_with(w, im, false, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;
@@ -361,7 +362,7 @@ static bool make_archive(const workplace *w, const image *im, tools *t)
            embed_object(w, w->file[WORK_OUT], im);
 }
 
-bool link_library(const workplace *w, const image *im, bool shared)
+bool link_library(const workplace *w, const image *im, bool shared, bool strip)
 {
     tools t = tools_for(im->target);
     command c = {0};
@@ -375,7 +376,7 @@ bool link_library(const workplace *w, const image *im, bool shared)
                                  slash ? slash + 1 : w->out, "-o", w->file[WORK_OUT],
                                  w->file[WORK_SOURCE_OBJECT], NULL});
     add_code(&c, w);
-    bool ok = link_with(w, im, &c);
+    bool ok = link_with(w, im, strip, &c);
     vec_free(&c);
     return ok;
 }

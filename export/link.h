@@ -17,11 +17,12 @@ bool link_write_objects(workplace *w, const objects *o);
  * holds them itself.  They are weak, so that models in one program share a copy. */
 bool link_kernels(workplace *w, const image *im);
 /* From those files to WORK_OUT, with the weights unless they stay apart; the header of
- * a library or an object in WORK_HEADER.  False after a message. */
+ * a library or an object in WORK_HEADER.  `strip` leaves out the names of kernels, by
+ * which profilers know them.  False after a message. */
 bool link_object(const workplace *w, const image *im);
-bool link_executable(const workplace *w, const image *im, bool is_static);
+bool link_executable(const workplace *w, const image *im, bool is_static, bool strip);
 /* The same of a training program: its record becomes a constant beside the model. */
 bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t);
-bool link_library(const workplace *w, const image *im, bool shared);
+bool link_library(const workplace *w, const image *im, bool shared, bool strip);
 
 #endif

@@ -338,6 +338,22 @@ def linkers(b):
     expect(len(results) == 1, f'results {results}')
 
 
+def kernels_have_names(b):
+    """Profilers know kernels by the symbols of a program, or by the map of code in memory."""
+    model = b.model('sums', SUMS)
+    for emit in 'exe', 'shared':
+        run(b.ingot, 'build', model, '--emit', emit, '-o', b.folder / emit)
+        run(b.ingot, 'build', model, '--emit', emit, '-o', b.folder / 'bare', '--strip')
+        expect(f' {emit}_k0_' in run('nm', b.folder / emit).stdout, f'{emit}: no kernel has a name')
+        expect('_k0_' not in run('nm', b.folder / 'bare').stdout, f'{emit}: --strip leaves names')
+        (b.folder / 'x.h').unlink(missing_ok=True)
+        (b.folder / 'bare.h').unlink(missing_ok=True)
+    child = subprocess.Popen([b.ingot, 'run', model, '--random-inputs', '--perf-map'], stdout=subprocess.DEVNULL)
+    path = pathlib.Path(f'/tmp/perf-{child.pid}.map')
+    expect(child.wait(60) == 0 and re.search('^[0-9a-f]+ [0-9a-f]+ model_k0_', path.read_text(), re.M), 'no map')
+    path.unlink()
+
+
 def same_bytes(b):
     other = b.folder / 'other'
     other.mkdir()
@@ -447,7 +463,7 @@ def main():
                                        pools, objects, alike,
                                        shared, limits,
                                        weights_of_executables, names_of_weights, odd_folders, strings,
-                                       linkers, same_bytes)]
+                                       linkers, kernels_have_names, same_bytes)]
     if cases:
         tests.append(('real_models', lambda b: real_models(b, cases)))
     failed = 0

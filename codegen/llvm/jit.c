@@ -1,16 +1,10 @@
 /* codegen/llvm/jit.c - the very objects that `ingot build` would link, linked in
  * memory. */
-#include "jit.h"
-
 #include <llvm-c/Core.h>
-#include <llvm-c/LLJIT.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 
-struct jit {
-    LLVMOrcLLJITRef orc;
-    const struct ingot_model *model;
-};
+#include "jit_parts.h"
 
 /* The name of a symbol of the image, behind the prefix of all its symbols. */
 static void symbol_name(char name[400], const image *im, const char *what)

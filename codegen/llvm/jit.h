@@ -20,6 +20,9 @@ jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const j
 void jit_close(jit *j);
 /* The image's table, see ir/abi.h. */
 const struct ingot_model *jit_model(const jit *j);
+/* Writes /tmp/perf-PID.map, by which Linux's perf knows the functions of these objects,
+ * which were loaded.  False, with the reason in errno, if it cannot be written. */
+bool jit_write_map(const jit *j, const objects *o);
 
 /* Bytes of machine code in object files. */
 uint64_t objects_code_size(const objects *o);
