@@ -163,6 +163,7 @@ count messages python3 tests/messages.py build/ingot
 count prelude build/venv/bin/python tests/prelude.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
 count pictures python3 tests/pictures.py build/ingot
+count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
 count states tests/states.sh build/ingot
 count train tests/train.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
@@ -204,6 +205,7 @@ if [ "$quick" != quick ]; then
     (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
     count aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
         $data/real/silero_op15/ $data/real/magika_1/
+    count guides build/venv/bin/python tests/guides.py build
     count library build/venv/bin/python tests/library.py build/ingot \
         $data/real/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON -DINGOT_TESTS=ON \

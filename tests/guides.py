@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Runs every command of docs/guides as a new user would: those of add.md in the source
+tree, all others in an empty folder with a model and a picture, with ingot installed.
+
+usage: guides.py BUILD
+
+A block of sh whose fence names a program (needs=perf) is skipped where that is missing.
+"""
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r'^```sh(?: needs=(\S+))?\n(.*?)^```$', re.S | re.M)
+
+
+def classifier():
+    """Pictures of 32x32 to four probabilities."""
+    rng = np.random.default_rng(1)
+    weights = {'w': rng.normal(0, .3, (8, 3, 3, 3)), 'v': rng.normal(0, .3, (8, 4))}
+    nodes = [helper.make_node('Conv', ['x', 'w'], ['c'], name='conv', pads=[1, 1, 1, 1]),
+             helper.make_node('Relu', ['c'], ['r'], name='relu'),
+             helper.make_node('GlobalAveragePool', ['r'], ['p'], name='pool'),
+             helper.make_node('Flatten', ['p'], ['f'], name='flatten'),
+             helper.make_node('MatMul', ['f', 'v'], ['m'], name='classes'),
+             helper.make_node('Softmax', ['m'], ['probabilities'], name='softmax')]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, 'classifier', [value('x', 1, [1, 3, 32, 32])], [value('probabilities', 1, [1, 4])],
+                              [numpy_helper.from_array(w.astype(np.float32), n) for n, w in weights.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+
+
+def picture():
+    """A PNG of 40x30 pixels."""
+    def chunk(name, data):
+        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+    rows = b''.join(b'\0' + bytes(v for x in range(40) for v in (6 * x, 8 * y, 128)) for y in range(30))
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 40, 30, 8, 2, 0, 0, 0)) +
+            chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+
+def prepare(folder):
+    onnx.save(classifier(), folder / 'model.onnx')
+    (folder / 'photo.png').write_bytes(picture())
+    (folder / 'labels.txt').write_text('cat\ndog\nowl\nfox\n')
+    np.save(folder / 'x.npy', np.zeros((1, 3, 32, 32), np.float32))
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as top:
+        prefix = pathlib.Path(top) / 'prefix'
+        subprocess.run(['cmake', '--install', build, '--prefix', prefix], check=True, stdout=subprocess.DEVNULL)
+        env = {**os.environ, 'PATH': f'{prefix}/bin:{os.environ["PATH"]}', 'INGOT_PREFIX': str(prefix),
+               'PKG_CONFIG_PATH': str(next(prefix.rglob('ingot.pc')).parent)}
+        for guide in sorted((ROOT / 'docs/guides').glob('*.md')):
+            folder = ROOT if guide.stem == 'add' else pathlib.Path(top) / guide.stem
+            if folder != ROOT:
+                folder.mkdir()
+                prepare(folder)
+            for needs, text in BLOCK.findall(guide.read_text()):
+                if needs and not shutil.which(needs):
+                    skipped += 1
+                    continue
+                done = subprocess.run(['bash', '-eu', '-c', text], cwd=folder, env=env, text=True,
+                                      stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600)
+                passed += done.returncode == 0
+                if done.returncode:
+                    failed += 1
+                    print(f'FAILED {guide.name}: {text.strip()}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
+    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    return 1 if failed else 0
+
+
+sys.exit(main())
