@@ -1,17 +1,18 @@
 /* cli/graph.c - a model in the language of Graphviz. */
 #include "graph.h"
 
+#include "const.h"
 #include "visible.h"
 
 /* A function being drawn; its nodes are called `prefix`N. */
 typedef struct graph {
     const ir_fn *fn;
     const char *prefix;
+    const uint32_t *group;          /* by node: number of its group; null: no colours */
     text *out;
 } graph;
 
-/* Text between quotes. */
-static void escape(const char *s, text *out)
+void graph_add_text(const char *s, text *out)
 {
     char shown[VISIBLE_MOST + 1];
 
@@ -20,6 +21,82 @@ static void escape(const char *s, text *out)
         for (int i = 0; i < n; i++)
             text_add(out, shown[i] == '"' || shown[i] == '\\' ? "\\%c" : "%c", shown[i]);
     }
+}
+
+void graph_add_name(const diag *d, ir_loc loc, text *out)
+{
+    const char *node = diag_node(d, loc), *quote = strchr(node, '\'');
+    const char *end = quote ? strrchr(quote + 1, '\'') : NULL;
+
+    if (!end || end == quote + 1)
+        return;
+    text name = {0};
+    text_addn(&name, quote + 1, (size_t)(end - quote - 1));
+    graph_add_text(name.at, out);
+    text_free(&name);
+}
+
+void graph_add_size(int64_t bytes, text *out)
+{
+    if (bytes < 1000)
+        text_add(out, "%lld B", (long long)bytes);
+    else
+        text_add(out, "%.1f %s", (double)bytes / (bytes < 1000000 ? 1e3 : 1e6),
+                 bytes < 1000000 ? "kB" : "MB");
+}
+
+/* The bytes of constants that a node reads, through copies too. */
+static int64_t weights_of(const ir_fn *f, const ir_node *n)
+{
+    int64_t sum = 0;
+
+    for (uint32_t j = 0; j < n->narg; j++) {
+        const ir_node *from = ir_node_of(f, ir_arg(f, n, j));
+        if (from->op == OP_BROADCAST)
+            from = ir_node_of(f, ir_arg(f, from, 0));
+        if (from->op == OP_CONST)
+            sum += max_i64(0, const_bytes_of(f->module, from->attr->CONST.id));
+    }
+    return sum;
+}
+
+/* What stands in a node's box: op, name in the file, types, weights. */
+static void add_label(const graph *g, const ir_node *n)
+{
+    const ir_fn *f = g->fn;
+    int64_t weights = weights_of(f, n);
+    text name = {0}, type = {0};
+
+    if (n->op == OP_INPUT)
+        graph_add_text(f->param_name.at[n->attr->INPUT.index], &name);
+    else
+        graph_add_name(f->module->diag, n->loc, &name);
+    for (uint32_t k = 0; k < n->nres; k++) {
+        text_add(&type, k ? ", " : "");
+        type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
+    }
+    text_add(g->out, "%s\\n", ir_op_get(n->op)->text);
+    if (name.len)
+        text_add(g->out, "%s\\n", name.at);
+    graph_add_text(type.at ? type.at : "", g->out);
+    if (weights >= 64) {
+        text_add(g->out, "\\nweights ");
+        graph_add_size(weights, g->out);
+    }
+    text_free(&name);
+    text_free(&type);
+}
+
+/* Groups that follow each other have colours that differ. */
+static void add_colour(const graph *g, const ir_node *n, uint32_t i)
+{
+    static const char *const colour[] = {"#dbe9f6", "#fde2c8", "#d9ecd3", "#e8dcf0", "#f6d5d5",
+                                         "#e9e4d4", "#d3ecec", "#f9f0bd", "#e2e2e2"};
+
+    if (n->op == OP_INPUT)
+        text_add(g->out, " style=filled fillcolor=lightblue");
+    else if (g->group && g->group[i] != NAMES_NONE)
+        text_add(g->out, " style=filled fillcolor=\"%s\"", colour[g->group[i] % COUNT(colour)]);
 }
 
 /* Is the node left out?  Constants and their copies would hide the rest. */
@@ -56,7 +133,7 @@ static void draw_results(const graph *g, bool named)
         uint32_t from = g->fn->value.at[g->fn->result.at[i]].node;
         text_add(g->out, "  %sr%u [label=\"", g->prefix, i);
         if (named)
-            escape(g->fn->result_name.at[i], g->out);
+            graph_add_text(g->fn->result_name.at[i], g->out);
         else
             text_add(g->out, "yield %u", i);
         text_add(g->out, "\" shape=ellipse];\n");
@@ -94,21 +171,14 @@ static void draw_node(const graph *g, uint32_t i)
 {
     const ir_fn *f = g->fn;
     const ir_node *n = &f->node.at[i];
-    text type = {0};
 
     if (is_hidden(f, n))
         return;
-    for (uint32_t k = 0; k < n->nres; k++) {
-        text_add(&type, k ? ", " : "");
-        type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
-    }
-    text_add(g->out, "  %s%u [label=\"%s\\n", g->prefix, i, ir_op_get(n->op)->text);
-    if (n->op == OP_INPUT) {
-        escape(f->param_name.at[n->attr->INPUT.index], g->out);
-        text_add(g->out, "\\n");
-    }
-    escape(type.at ? type.at : "", g->out);
-    text_add(g->out, "\"%s];\n", n->op == OP_INPUT ? " style=filled fillcolor=lightblue" : "");
+    text_add(g->out, "  %s%u [label=\"", g->prefix, i);
+    add_label(g, n);
+    text_add(g->out, "\"");
+    add_colour(g, n, i);
+    text_add(g->out, "];\n");
     for (uint32_t j = 0; j < n->narg; j++) {
         uint32_t from = f->value.at[ir_arg(f, n, j)].node;
         if (!is_hidden(f, &f->node.at[from]))
@@ -117,7 +187,6 @@ static void draw_node(const graph *g, uint32_t i)
     if (n->op == OP_LOOP)
         dim_each_symbol(&f->module->dims, n->attr->LOOP.trip, draw_trip, &(trip_edges){g, i});
     draw_regions(g, i);
-    text_free(&type);
 }
 
 static void draw_fn(const graph *g, bool named)
@@ -127,12 +196,27 @@ static void draw_fn(const graph *g, bool named)
     draw_results(g, named);
 }
 
-void graph_print(const ir_module *m, text *out)
+/* The number of each node's group; the caller frees it. */
+static uint32_t *number_groups(const ir_groups *g)
 {
-    const graph g = {.fn = m->fn.at[0], .prefix = "n", .out = out};
+    uint32_t *number = mem_alloc(((size_t)g->fn->node.len + 1) * sizeof *number);
+
+    for (uint32_t i = 0; i < g->fn->node.len; i++)
+        number[i] = NAMES_NONE;
+    for (uint32_t i = 0; i < g->group.len; i++)
+        for (uint32_t k = 0; k < g->group.at[i].nnode; k++)
+            number[g->group.at[i].node[k]] = i;
+    return number;
+}
+
+void graph_print(const ir_module *m, const ir_groups *groups, text *out)
+{
+    uint32_t *number = groups ? number_groups(groups) : NULL;
+    const graph g = {.fn = m->fn.at[0], .prefix = "n", .group = number, .out = out};
 
     text_add(out, "digraph model {\n  compound=true;\n"
                   "  node [shape=box fontname=Helvetica fontsize=10];\n");
     draw_fn(&g, true);
     text_add(out, "}\n");
+    mem_free(number);
 }

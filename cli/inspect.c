@@ -79,18 +79,42 @@ static void print_memory(const plan *p, text *out)
 }
 
 /* Draws by Graphviz, which writes to our stdout. */
-static bool print_svg(const ir_module *m)
+static bool draw_svg(const text *graph)
 {
-    text t = {0};
     FILE *f = popen("dot -Tsvg", "w");
 
     if (!f)
         return cli_wrong("dot (Graphviz) cannot be run");
     signal(SIGPIPE, SIG_IGN);           /* a dot that is not there closes the pipe */
-    graph_print(m, &t);
-    fputs(t.at, f);
-    text_free(&t);
+    fputs(graph->at, f);
     return pclose(f) == 0 || cli_wrong("dot (Graphviz) failed; is it installed?");
+}
+
+static bool is_picture(const inspect_options *o)
+{
+    return !strcmp(o->format, "svg") || !strcmp(o->format, "dot");
+}
+
+/* The first function as a picture: its nodes, coloured by group, or the groups. */
+static bool print_picture(const inspect_options *o, const ir_module *m, bool of_groups, text *out)
+{
+    const target t = model_target(&o->model);
+    ir_groups groups = {0};
+    text graph = {0};
+
+    fuse(m, m->fn.at[0], &t, &groups);
+    if (of_groups)
+        graph_print_groups(m, &groups, &graph);
+    else
+        graph_print(m, &groups, &graph);
+    bool ok = true;
+    if (!strcmp(o->format, "svg"))
+        ok = draw_svg(&graph);
+    else
+        text_addn(out, graph.at, graph.len);
+    text_free(&graph);
+    fuse_free(&groups);
+    return ok;
 }
 
 static bool run_passes(ir_module *m, const target *target, const char *list)
@@ -122,6 +146,8 @@ static bool print_groups(const inspect_options *o, ir_module *m, text *out)
 
     if (!code_passes(m, &t, &o->model.o.watch))
         return false;
+    if (is_picture(o))
+        return print_picture(o, m, true, out);
     for (uint32_t i = 0; i < m->fn.len; i++) {
         ir_groups groups = {0};
         if (!m->fn.at[i]->entry)
@@ -199,11 +225,9 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
     if (o->passes ? !run_passes(m, &t, o->passes)
                   : !strcmp(o->stage, "optimized") && !code_passes(m, &t, &o->model.o.watch))
         return false;
-    if (!strcmp(o->format, "svg"))
-        return print_svg(m);
-    if (!strcmp(o->format, "dot"))
-        graph_print(m, out);
-    else if (!strcmp(o->format, "json"))
+    if (is_picture(o))
+        return print_picture(o, m, false, out);
+    if (!strcmp(o->format, "json"))
         json_add_module(out, m);
     else if (o->full)
         ir_print(m, out);
@@ -229,8 +253,9 @@ static bool check(const inspect_options *o)
 
     if (!o->file)
         return cli_wrong("no model given");
-    if (!tensors && strcmp(o->format, "text"))
-        return cli_wrong("--format %s is for the stages import and optimized", o->format);
+    if (!tensors && strcmp(o->format, "text") && !(is_picture(o) && !strcmp(o->stage, "groups")))
+        return cli_wrong("--format %s is for the stages import and optimized%s", o->format,
+                         is_picture(o) ? ", and groups" : "");
     if (!strcmp(o->stage, "import") &&
         (o->model.o.watch.dump || o->model.o.watch.stop_after || o->model.o.watch.times))
         return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");

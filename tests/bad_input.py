@@ -572,6 +572,20 @@ def long_constants(folder):
         report(f'inspect {arguments}', None if whole == want and ('4000 bytes' in text) != want else text[:300])
 
 
+def pictures(folder):
+    """Boxes tell names, shapes and weights; rows of groups are folded where there are many."""
+    weights = block(5, tensor('w', [64], bytes(256)))
+    (folder / 'm.onnx').write_bytes(model(node('Add', ['x', 'w'], ['y'], name='my_add') + weights + value(11, 'x', [2, 64]) + value(12, 'y', [2, 64])))
+    for stage in ('import', 'optimized', 'groups'):
+        dot = run([INGOT, 'inspect', 'm.onnx', '--stage', stage, '--format', 'dot'], folder).stdout
+        report(f'picture of {stage}', None if all(w in dot for w in ('my_add', 'f32[2,64]', 'weights 256 B', 'fillcolor')) else dot)
+    chain = b''.join(node('CumSum', [f'{i}' if i else 'x', 'axis'], [f'{i + 1}'], name=f'sum{i}') for i in range(200))
+    axis = block(5, tensor('axis', [], bytes(8), 7))
+    (folder / 'long.onnx').write_bytes(model(chain + axis + value(11, 'x', [9]) + value(12, '200', [9])))
+    dot = run([INGOT, 'inspect', 'long.onnx', '--stage', 'groups', '--format', 'dot'], folder).stdout
+    report('long picture', None if 'groups in a row' in dot and dot.count('[label') < 9 else dot[:300])
+
+
 def foreign_cpu(folder):
     """Each level runs where the CPU has it, and says what is missing where not."""
     flags = pathlib.Path('/proc/cpuinfo').read_text().split()
@@ -589,7 +603,7 @@ def foreign_cpu(folder):
 def main():
     with tempfile.TemporaryDirectory() as top:
         for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants,
-                     foreign_cpu):
+                     pictures, foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
             start = time.monotonic()
