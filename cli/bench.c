@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "cleanup.h"
 #include "peak.h"
+#include "profile.h"
 #include "program.h"
 #include "progress.h"
 #include "report.h"
@@ -44,6 +45,10 @@ static const cli_option options[] = {
     {"--test-data", "DIR", "inputs from DIR/input_*.pb (default: random)", .set = cli_set_text,
      .at = AT(data)},
     {"--json", "FILE", "write the results there too", .set = cli_set_text, .at = AT(json)},
+    {"--profile", NULL, "tell what each kernel takes, and how much of the machine it uses",
+     .set = cli_set_flag, .at = AT(wants_profile)},
+    {"--trace", "FILE", "with --profile: write a run for trace viewers (Perfetto)",
+     .set = cli_set_text, .at = AT(trace)},
     {"--html", "FILE", "write a page with the results", .set = cli_set_text, .at = AT(html)},
     {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed", .set = set_seed,
      .at = AT(seed)},
@@ -140,13 +145,14 @@ static bool choose_entry(bench *o, ingot_engine *e)
     return ok;
 }
 
-static bool time_open(bench *o, ingot_engine *e, ingot_engine_kind kind)
+typedef bool act_on(bench *o, ingot_engine *e, const tensor_value *in);
+
+static bool with_inputs(bench *o, ingot_engine *e, act_on *act)
 {
     const struct ingot_entry *entry = ingot_engine_entry(e);
     int32_t n = entry->input_count;
     tensor_value *in = mem_alloc(((size_t)n + 1) * sizeof *in);
-    bool ok = make_inputs(o, entry, in) &&
-              (kind == ENGINE_COMPILED ? time_compiled(o, e, in) : time_interpreter(o, e, in));
+    bool ok = make_inputs(o, entry, in) && act(o, e, in);
 
     for (int32_t i = 0; i < n; i++)
         tensor_value_free(&in[i]);
@@ -154,71 +160,118 @@ static bool time_open(bench *o, ingot_engine *e, ingot_engine_kind kind)
     return ok;
 }
 
-static bool time_engine(bench *o, ingot_engine_kind kind)
+/* Loads the model into an engine and acts on it; kernels tell `watch`, if any. */
+static bool with_engine(bench *o, ingot_engine_kind kind, const image_watch *watch, act_on *act)
 {
+    ingot_options options = o->model.o;
     diag d;
 
     diag_init(&d);
-    ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    ingot_engine *e = m ? ingot_engine_open(kind, m, &o->model.o, 1, &d) : NULL;
+    options.kernels = watch;
+    ir_module *m = ingot_load(o->file, &options, &d);
+    ingot_engine *e = m ? ingot_engine_open(kind, m, &options, 1, &d) : NULL;
     if (!e) {
         progress_stop();
         diag_print(&d, stderr);
-        diag_free(&d);
-        return false;
     }
-    bool ok = choose_entry(o, e) && time_open(o, e, kind);
+    bool ok = e && choose_entry(o, e) && with_inputs(o, e, act);
     ingot_engine_close(e);
     diag_free(&d);
     return ok;
 }
 
-/* A file that is written beside the table on stdout. */
-typedef struct report {
-    const char *path;               /* null: not asked for */
-    void (*print)(const bench *o, FILE *f);
-    partial file;
-} report;
+/* ---- reports ------------------------------------------------------------------------- */
+
+static void print_trace(const bench *o, FILE *f)
+{
+    profile_print_trace(o->profile, f);
+}
+
+static void print_reports(const bench *o)
+{
+    progress_stop();
+    bench_print_table(o);
+    if (o->profile)
+        profile_print_table(o->profile);
+    for (bench_report *r = o->report; r->print; r++)
+        if (r->path)
+            r->print(o, r->file.file);
+}
+
+/* Runs code that tells of its kernels, which makes it a little slower, and reports all,
+ * since what is told refers to the engine. */
+static bool profile_and_report(bench *o, ingot_engine *e, const tensor_value *in)
+{
+    enum { RUNS = 20 };
+
+    progress_step("timing kernels");
+    if (!profile_runs(o->profile, e, in, o->runs ? (size_t)o->runs : RUNS, (int)o->threads))
+        return false;
+    print_reports(o);
+    return true;
+}
+
+static bool measure(bench *o)
+{
+    const image_watch watch = {profile_begins, o->profile};
+
+    if ((o->compiled && !with_engine(o, ENGINE_COMPILED, NULL, time_compiled)) ||
+        (o->interpreter && !with_engine(o, ENGINE_INTERPRETER, NULL, time_interpreter)))
+        return false;
+    if (o->profile)
+        return with_engine(o, ENGINE_COMPILED, &watch, profile_and_report);
+    print_reports(o);
+    return true;
+}
 
 static bool measure_and_report(bench *o)
 {
-    report r[] = {{.path = o->json, .print = bench_print_json},
-                  {.path = o->html, .print = bench_print_html}};
+    bench_report report[] = {{.path = o->json, .print = bench_print_json},
+                             {.path = o->html, .print = bench_print_html},
+                             {.path = o->trace, .print = print_trace},
+                             {.print = NULL}};
     bool ok = true;
 
-    for (size_t i = 0; i < COUNT(r); i++)
-        if (!report_open(&r[i].file, r[i].path)) {
+    o->report = report;
+    for (bench_report *r = report; r->print; r++)
+        if (!report_open(&r->file, r->path)) {
             ok = false;
-            r[i].path = NULL;
+            r->path = NULL;
         }
     progress_start(o->model.verbose);
-    ok = ok && (!o->compiled || time_engine(o, ENGINE_COMPILED)) &&
-         (!o->interpreter || time_engine(o, ENGINE_INTERPRETER));
+    ok = ok && measure(o);
     progress_stop();
-    if (ok)
-        bench_print_table(o);
-    for (size_t i = 0; i < COUNT(r); i++) {
-        if (ok && r[i].path)
-            r[i].print(o, r[i].file.file);
-        ok = report_close(&r[i].file, r[i].path, ok);
-    }
+    for (bench_report *r = report; r->print; r++)
+        ok = report_close(&r->file, r->path, ok);
     return ok;
+}
+
+/* Options that would do nothing are refused. */
+static bool check(const bench *o)
+{
+    if (!o->file)
+        return cli_wrong("no model given (see ingot bench --help)");
+    if (o->trace && !o->wants_profile)
+        return cli_wrong("--trace goes with --profile");
+    return !o->wants_profile || o->compiled ||
+           cli_wrong("--profile is of compiled code: it does not go with --engine interpreter");
 }
 
 int command_bench(int argc, char **argv)
 {
+    profile kernels = {0};
     bench o = {.compiled = true, .interpreter = true, .threads = 1, .status = CLI_FAILED};
     int status = cli_parse(argc, argv, "ingot bench [OPTIONS] MODEL [ENTRY]",
                            "Times generated code beside the interpreter.", options, &o);
 
     if (status)
         return status;
-    if (!o.file) {
-        cli_wrong("no model given (see ingot bench --help)");
+    if (!check(&o))
         return CLI_USAGE;
-    }
+    o.profile = o.wants_profile ? &kernels : NULL;
     cleanup_catch_interrupt();
     bool ok = measure_and_report(&o);
+    profile_free(&kernels);
     vec_free(&o.row);
     model_options_free(&o.model);
     return ok ? CLI_OK : o.status;

@@ -2,6 +2,7 @@
 #ifndef INGOT_BENCH_H
 #define INGOT_BENCH_H
 
+#include "cleanup.h"
 #include "command.h"
 
 /* A line of the report: an engine with a number of threads. */
@@ -12,12 +13,23 @@ typedef struct bench_row {
     double peak;                    /* GFLOP/s that the threads could reach */
 } bench_row;
 
+struct bench;
+
+/* A file that is written beside the table on stdout. */
+typedef struct bench_report {
+    const char *path;               /* null: not asked for */
+    void (*print)(const struct bench *o, FILE *f);
+    partial file;
+} bench_report;
+
 /* The command line, and what was measured.  `ingot bench net.onnx --threads 2` ends
  * with three rows: compiled code with one thread and with two, the interpreter. */
 typedef struct bench {
     model_options model;
-    const char *file, *entry, *data, *json, *html;
-    bool compiled, interpreter;
+    const char *file, *entry, *data, *json, *html, *trace;
+    bool compiled, interpreter, wants_profile;
+    struct profile *profile;        /* what --profile finds; else null */
+    struct bench_report *report;    /* files beside the table, up to one of no printer */
     invoke_timing timing;           /* of compiled code */
     long long seed, threads, runs;
     int status;                     /* the exit code of a failure */

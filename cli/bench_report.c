@@ -2,9 +2,12 @@
 #include "bench.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "clock.h"
 #include "json.h"
+#include "profile.h"
+#include "thread.h"
 
 static double gflops(const bench_row *r)
 {
@@ -69,18 +72,6 @@ void bench_print_json(const bench *o, FILE *f)
         o->row.at[0].t.flops, o->code_size, o->weights_size);
 }
 
-/* Writes text that stands between tags of a page. */
-static void write_escaped(FILE *f, const char *s)
-{
-    for (; *s; s++)
-        switch (*s) {
-        case '<': fputs("&lt;", f); break;
-        case '>': fputs("&gt;", f); break;
-        case '&': fputs("&amp;", f); break;
-        default: fputc(*s, f);
-        }
-}
-
 static void write_row(FILE *f, const bench_row *r, double longest)
 {
     double median = 1e3 * r->t.median, min = 1e3 * r->t.min;
@@ -96,11 +87,31 @@ static void write_row(FILE *f, const bench_row *r, double longest)
             r->engine, longest > 0 ? 100 * r->t.median / longest : 0);
 }
 
+/* The machine, the day, the version. */
+static void write_origin(FILE *f)
+{
+    char day[32], line[256], *model = NULL;
+    time_t now = time(NULL);
+    struct tm t;
+    FILE *info = fopen("/proc/cpuinfo", "r");
+
+    while (info && !model && fgets(line, sizeof line, info))
+        if (!strncmp(line, "model name", 10) && (model = strchr(line, ':')))
+            model[strcspn(model, "\n")] = 0;
+    if (info)
+        fclose(info);
+    strftime(day, sizeof day, "%Y-%m-%d %H:%M", localtime_r(&now, &t));
+    fprintf(f, "ingot " INGOT_VERSION ", %s, ", day);
+    html_write_text(f, model ? model + 2 : "an unknown processor");
+    fprintf(f, ", %d CPUs.\n", thread_cpus());
+}
+
 void bench_print_html(const bench *o, FILE *f)
 {
     static const char head[] =
         "<!doctype html><meta charset=\"utf-8\"><title>ingot bench</title>\n"
-        "<style>body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
+        "<style>body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right;"
+        "white-space:nowrap}"
         "td:first-child,th:first-child{text-align:left}.bar{width:24em;text-align:left}"
         ".bar div{height:1em;min-width:1px;background:#999}"
         ".bar .compiled{background:#2a6}</style>\n";
@@ -109,12 +120,16 @@ void bench_print_html(const bench *o, FILE *f)
     for (uint32_t i = 0; i < o->row.len; i++)
         longest = o->row.at[i].t.median > longest ? o->row.at[i].t.median : longest;
     fprintf(f, "%s<h1>", head);
-    write_escaped(f, o->file);
-    fprintf(f, "</h1>\n<p>Code for %s, %.1f kB, weights %.3f MB.\n<table><tr><th>engine<th>threads"
+    html_write_text(f, o->file);
+    fputs("</h1>\n<p>", f);
+    write_origin(f);
+    fprintf(f, "<p>Code for %s, %.1f kB, weights %.3f MB.\n<table><tr><th>engine<th>threads"
                "<th>min ms<th>median ms<th>GFLOP/s<th>%% of peak<th class=\"bar\">median\n",
             model_target(&o->model).name, (double)o->code_size / 1e3,
             (double)o->weights_size / 1e6);
     for (uint32_t i = 0; i < o->row.len; i++)
         write_row(f, &o->row.at[i], longest);
     fputs("</table>\n", f);
+    if (o->profile)
+        profile_print_html(o->profile, f);
 }

@@ -24,6 +24,7 @@ typedef struct ingot_code_options {
     uint64_t max_weights;           /* bytes that the weights may take */
     const char *schedules;          /* file of those to follow; null: none */
     ingot_watch watch;
+    image_watch kernels;            /* who is told of kernels that begin */
 } ingot_code_options;
 
 /* The pipeline of passes, watched. */

@@ -85,6 +85,8 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
                              .schedules = o->schedules,
                              .watch = o->watch};
 
+    if (o->kernels)
+        co.kernels = *o->kernels;
     e->compiled = c;
     if (o->target)
         c->target = *o->target;
@@ -120,4 +122,18 @@ void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights
 
     *code = c ? c->code_size : 0;
     *weights = c ? c->code.image.weights_size : 0;
+}
+
+const plan *ingot_engine_plan(const ingot_engine *e)
+{
+    const compiled *c = e->compiled;
+
+    return c ? c->code.p : NULL;
+}
+
+const char *ingot_engine_kernel(const ingot_engine *e, uint32_t id)
+{
+    const compiled *c = e->compiled;
+
+    return c->code.l.kernel.at[id]->name;
 }

@@ -24,6 +24,7 @@ typedef struct ingot_options {
     const char *schedules;          /* file of schedules to follow; null: none */
     ingot_watch watch;
     bool perf_map;                  /* name compiled code for Linux's perf */
+    const struct image_watch *kernels;  /* told of compiled kernels that begin; may be null */
 } ingot_options;
 
 /* An .ir file is parsed, anything else read as ONNX.  Null after errors. */
@@ -55,6 +56,9 @@ bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out
 /* Times runs of it. */
 bool ingot_engine_time(ingot_engine *e, const tensor_value *in, const invoke_timing *how,
                        invoke_times *t, char error[TENSOR_ERROR_SIZE]);
+/* What compiled code does, in order; null for the interpreter. */
+const struct plan *ingot_engine_plan(const ingot_engine *e);
+const char *ingot_engine_kernel(const ingot_engine *e, uint32_t id);    /* of that: its name */
 /* Bytes of machine code and of weights; 0 for the interpreter. */
 void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights);
 

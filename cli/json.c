@@ -1,4 +1,4 @@
-/* cli/json.c - text in reports. */
+/* cli/json.c - text in reports and pages. */
 #include "json.h"
 
 #include "visible.h"
@@ -28,4 +28,19 @@ void json_write_text(FILE *f, const char *s)
     json_add_text(&out, s);
     fputs(out.at, f);
     text_free(&out);
+}
+
+void html_write_text(FILE *f, const char *s)
+{
+    char shown[VISIBLE_MOST + 1];
+
+    while (*s) {
+        int n = visible_next(&s, shown);
+        switch (*shown) {
+        case '<': fputs("&lt;", f); break;
+        case '>': fputs("&gt;", f); break;
+        case '&': fputs("&amp;", f); break;
+        default: fwrite(shown, 1, (size_t)n, f);
+        }
+    }
 }

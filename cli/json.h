@@ -12,4 +12,7 @@ void json_write_text(FILE *f, const char *s);
  * Attributes are texts of the IR; data of constants is left out. */
 void json_add_module(text *out, const ir_module *m);
 
+/* Text that stands between tags of a page. */
+void html_write_text(FILE *f, const char *s);
+
 #endif

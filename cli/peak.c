@@ -4,6 +4,7 @@
 #include "peak.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "clock.h"
 #include "host.h"
@@ -82,5 +83,22 @@ double peak_gflops(int threads)
     }
     if (pool)
         thread_pool_close(pool);
+    return best;
+}
+
+double peak_gbytes(void)
+{
+    enum { TIMES = 200, SIZE = 1 << 18 };
+    static char from[SIZE], to[SIZE];
+    double best = 0;
+
+    for (int i = 0; i < TIMES; i++) {
+        double start = clock_now();
+        from[i] = (char)i;
+        memcpy(to, from, SIZE);
+        __asm__ volatile("" : : "r"(to) : "memory");
+        double rate = 2.0 * SIZE / (clock_now() - start) / 1e9;
+        best = rate > best ? rate : best;
+    }
     return best;
 }

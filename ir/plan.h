@@ -66,6 +66,8 @@ typedef struct plan_step {
             const ir_dim *dim;
             ir_dim trip, scratch;   /* scratch: bytes per thread */
             uint32_t late;          /* memory that is made for it; PLAN_NONE: in the workspace */
+            const ir_dim *flops;    /* of the contractions of its group, for people; null:
+                                     * none, or not known.  No part of the text */
         } run;
         /* note(args); its first `nres` args are results; may define symbols */
         struct {

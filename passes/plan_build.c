@@ -303,7 +303,8 @@ static uint32_t place_scratch(planner *pl, ir_dim bytes)
     return PLAN_NONE;
 }
 
-static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const char *note)
+static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const char *note,
+                      const ir_dim *flops)
 {
     planner *pl = s->pl;
     uint32_t *arg = arena_array(pl->mem, uint32_t, c->narg);
@@ -320,6 +321,7 @@ static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const
     step->u.run.trip = c->trip;
     step->u.run.scratch = c->scratch;
     step->u.run.late = place_scratch(pl, c->scratch);
+    step->u.run.flops = flops;
 }
 
 /* A type whose size is this many bytes: temps are plain bytes. */
@@ -346,8 +348,10 @@ static void emit_group(scope *s, const ir_group *g)
     const char *place = root->loc.file < d->place.len ? d->place.at[root->loc.file] : "";
     text note = {0};
     text_add(&note, "%s%s%s", ir_op_get(root->op)->text, *place ? " " : "", place);
-    for (uint32_t i = 0; i < code.ncall; i++)
-        emit_call(s, &code.call[i], temp, arena_strdup(s->pl->mem, note.at));
+    const ir_dim *flops = plan_group_flops(s->pl, s->fn, g);
+    for (uint32_t i = 0; i < code.ncall; i++)   /* the last call does the work, others prepare */
+        emit_call(s, &code.call[i], temp, arena_strdup(s->pl->mem, note.at),
+                  i + 1 == code.ncall ? flops : NULL);
     text_free(&note);
 }
 

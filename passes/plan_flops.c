@@ -103,3 +103,23 @@ void plan_flops(planner *pl, const ir_fn *fn)
         vec_push(&pl->e->flops, dim_int(&pl->m->dims, fixed));
     vec_free(&all);
 }
+
+const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g)
+{
+    dim_list all = {0};
+    ir_dim *sum = NULL;
+
+    for (uint32_t i = 0; i < g->nnode; i++) {
+        const ir_node *n = &fn->node.at[g->node[i]];
+        if (n->op == OP_DOT || n->op == OP_CONV)
+            add_work(pl, fn, n, dim_int(&pl->m->dims, 1), &all);
+    }
+    if (all.len) {
+        sum = arena_array(pl->mem, ir_dim, 1);
+        *sum = dim_int(&pl->m->dims, 0);
+        for (uint32_t i = 0; i < all.len; i++)
+            *sum = dim_add(&pl->m->dims, *sum, all.at[i]);
+    }
+    vec_free(&all);
+    return sum;
+}

@@ -104,6 +104,8 @@ bool plan_reserve(planner *pl, const ir_type *t, ir_dim *out);
 /* ---- plan_flops.c ---- */
 
 void plan_flops(planner *pl, const ir_fn *fn);
+/* The same of one group; null if it has no contraction. */
+const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g);
 
 /* ---- plan_slots.c ---- */
 

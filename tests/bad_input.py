@@ -426,6 +426,13 @@ def reports(folder):
           1, 'cannot be written')
     report_of = json.loads((folder / 'b.json').read_text())
     report('bench: names in the report', None if report_of['model'] == 'm.onnx' and 'x86-64' in report_of['cpu'] else report_of)
+    check('bench: profile', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--profile', '--trace', 't.json', '--html', 'p.html'],
+          0, new=['t.json', 'p.html'])
+    events = json.loads((folder / 't.json').read_text())['traceEvents']
+    page = (folder / 'p.html').read_text()
+    report('bench: trace', None if events and events[0]['name'] == 'k0_map' and events[0]['args']['bytes'] == 48 else events)
+    report('bench: page of kernels', None if all(w in page for w in ('k0_map', 'Timeline', 'Memory', 'CPUs', 'ingot 0')) else page[:300])
+    check('bench: trace of no profile', folder, [INGOT, 'bench', 'm.onnx', '--trace', 'x.json'], 2, '--profile')
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1', '--engine=interpreter'], folder).stdout
     report('bench: interpreter alone', None if said.startswith('engine') else said)
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1'], folder).stdout

@@ -10,12 +10,19 @@
 #define IMAGE_WEIGHTS ".lrodata.weights"
 enum { IMAGE_LINE = 64 };           /* bytes; constants and states lie at multiples of it */
 
+/* What is told of each kernel when it begins, in code that runs in this process. */
+typedef struct image_watch {
+    void (*begins)(void *cx, const plan_step *s);  /* null: nothing is told */
+    void *cx;
+} image_watch;
+
 typedef struct image {
     ir_module *m;
     plan *p;
     lower *l;
     const char *name;               /* C identifier: prefix of all symbols */
     const char *made_by, *source;   /* as in ir/abi.h; may be null */
+    image_watch watch;
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */
     bool executable;                /* the table is called ingot_artifact_model */

@@ -286,8 +286,24 @@ static void loop_step(pemit *e, const plan_step *s)
     }
 }
 
+/* Calls back when a kernel begins, if somebody watches. */
+static void tell_begin(pemit *e, const plan_step *s)
+{
+    const image_watch *w = &e->image->watch;
+    type arg[2] = {e->ptr, e->ptr};
+    bool kernel = s->op == STEP_RUN || s->op == STEP_EXTERN;
+
+    if (!w->begins || !kernel)
+        return;
+    value f = LLVMConstIntToPtr(pemit_int(e, (int64_t)(uintptr_t)w->begins), e->ptr);
+    value given[2] = {LLVMConstIntToPtr(pemit_int(e, (int64_t)(uintptr_t)w->cx), e->ptr),
+                      LLVMConstIntToPtr(pemit_int(e, (int64_t)(uintptr_t)s), e->ptr)};
+    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 2, false), f, given, 2, "");
+}
+
 void pemit_step(pemit *e, const plan_step *s)
 {
+    tell_begin(e, s);
     switch (s->op) {
     case STEP_RUN: run_step(e, s); break;
     case STEP_STORE: store_step(e, s); break;

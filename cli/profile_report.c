@@ -1,0 +1,212 @@
+/* cli/profile_report.c - where the time goes: a table, a trace, a part of a page. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "json.h"
+#include "profile.h"
+#include "visible.h"
+
+/* ---- rows ----------------------------------------------------------------------------- */
+
+static double seconds_of(const profile_row *r)
+{
+    return r->calls ? r->seconds / (double)r->calls : 0;
+}
+
+double profile_percent(const profile *p, const profile_row *r, const char **what)
+{
+    double seconds = seconds_of(r);
+    bool contracts = r->flops > 0;
+    double most = contracts ? p->gflops : p->gbytes;
+
+    *what = contracts ? "FLOP" : "memory";
+    return seconds > 0 && most > 0
+               ? 100 * (contracts ? r->flops : r->bytes) / seconds / 1e9 / most : 0;
+}
+
+const char *profile_kernel(const profile *p, const profile_row *r)
+{
+    const char *name = r->step->op == STEP_RUN
+                           ? ingot_engine_kernel(p->engine, r->step->u.run.kernel) : r->step->note;
+
+    return strncmp(name, "model_", 6) ? name : name + 6;
+}
+
+const char *profile_node(const profile_row *r)
+{
+    const char *node = r->step->note ? strstr(r->step->note, "node ") : NULL;
+
+    return node ? node : "";
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const profile_row *const *x = a, *const *y = b;
+
+    return ((*x)->seconds < (*y)->seconds) - ((*x)->seconds > (*y)->seconds);
+}
+
+/* The rows, the longest first; the caller frees the list. */
+static const profile_row **sorted(const profile *p)
+{
+    const profile_row **list = mem_alloc((p->row.len + 1) * sizeof *list);
+
+    for (uint32_t i = 0; i < p->row.len; i++)
+        list[i] = &p->row.at[i];
+    qsort(list, p->row.len, sizeof *list, by_time);
+    return list;
+}
+
+/* The share of the run that a row takes, in percent. */
+static double share_of(const profile *p, const profile_row *r)
+{
+    return p->seconds > 0 ? 100 * r->seconds / p->seconds : 0;
+}
+
+/* ---- table ---------------------------------------------------------------------------- */
+
+static void print_row(const profile *p, const profile_row *r)
+{
+    double seconds = seconds_of(r);
+    const char *roof;
+    double percent = profile_percent(p, r, &roof);
+
+    printf("%10.4f %6.1f %6" PRIu64, 1e3 * r->seconds, share_of(p, r), r->calls);
+    if (r->flops > 0 && seconds > 0)
+        printf(" %9.1f", r->flops / seconds / 1e9);
+    else
+        printf(" %9s", "");
+    printf(" %8.1f %6.1f %-6s %-22s ", seconds > 0 ? r->bytes / seconds / 1e9 : 0, percent, roof,
+           profile_kernel(p, r));
+    visible_put(profile_node(r), stdout);
+    puts("");
+}
+
+void profile_print_table(const profile *p)
+{
+    const profile_row **row = sorted(p);
+    double all = 0;
+
+    printf("\nkernels of the fastest of %zu runs; roofs: %.0f GFLOP/s, %.0f GB/s\n", p->runs, p->gflops, p->gbytes);
+    printf("%10s %6s %6s %9s %8s %6s %-6s %-22s %s\n", "ms", "%", "calls", "GFLOP/s", "GB/s", "% of",
+           "roof", "kernel", "node");
+    for (uint32_t i = 0; i < p->row.len; i++) {
+        print_row(p, row[i]);
+        all += row[i]->seconds;
+    }
+    printf("%10.4f %6.1f        between kernels\n", 1e3 * (p->seconds - all),
+           p->seconds > 0 ? 100 * (p->seconds - all) / p->seconds : 0);
+    mem_free(row);
+}
+
+/* ---- trace ---------------------------------------------------------------------------- */
+
+void profile_print_trace(const profile *p, FILE *f)
+{
+    fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", f);
+    for (uint32_t i = 0; i < p->event.len; i++) {
+        const profile_event *e = &p->event.at[i];
+        const profile_row *r = &p->row.at[e->row];
+        fprintf(f, "%s\n{\"name\":", i ? "," : "");
+        json_write_text(f, profile_kernel(p, r));
+        fprintf(f, ",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"node\":",
+                1e6 * e->begin, 1e6 * (e->end - e->begin));
+        json_write_text(f, profile_node(r));
+        fprintf(f, ",\"flops\":%.0f,\"bytes\":%.0f}}", r->flops, r->bytes);
+    }
+    fputs("\n]}\n", f);
+}
+
+/* ---- page ------------------------------------------------------------------------------ */
+
+/* A colour by kernel, far from those of its neighbours. */
+static unsigned hue_of(const profile_event *e)
+{
+    return e->row * 137 % 360;
+}
+
+static void html_row(const profile *p, const profile_row *r, FILE *f)
+{
+    double seconds = seconds_of(r), share = share_of(p, r);
+    const char *roof;
+    double percent = profile_percent(p, r, &roof);
+
+    fprintf(f, "<tr><td>");
+    html_write_text(f, profile_kernel(p, r));
+    fprintf(f, "<td>%.4f<td>%.1f<td>", 1e3 * r->seconds, share);
+    if (r->flops > 0 && seconds > 0)
+        fprintf(f, "%.1f", r->flops / seconds / 1e9);
+    fprintf(f, "<td>%.1f<td>%.1f of %s<td class=\"bar\"><div class=\"compiled\" style=\"width:%.1f%%\">"
+               "</div><td class=\"bar\">", seconds > 0 ? r->bytes / seconds / 1e9 : 0, percent, roof,
+            share);
+    html_write_text(f, profile_node(r));
+    fputc('\n', f);
+}
+
+static void html_timeline(const profile *p, FILE *f)
+{
+    double end = p->event.len ? p->event.at[p->event.len - 1].end : 0;
+
+    fprintf(f, "<h2>Timeline of the fastest run, %.4f ms</h2>\n<svg viewBox=\"0 0 1000 40\" width=\"100%%\" "
+               "height=\"40\" preserveAspectRatio=\"none\">\n", 1e3 * end);
+    for (uint32_t i = 0; i < p->event.len && end > 0; i++) {
+        const profile_event *e = &p->event.at[i];
+        const profile_row *r = &p->row.at[e->row];
+        fprintf(f, "<rect x=\"%.3f\" width=\"%.3f\" height=\"40\" fill=\"hsl(%u,60%%,65%%)\"><title>",
+                1000 * e->begin / end, 1000 * (e->end - e->begin) / end, hue_of(e));
+        html_write_text(f, profile_kernel(p, r));
+        fprintf(f, " %.4f ms ", 1e3 * (e->end - e->begin));
+        html_write_text(f, profile_node(r));
+        fputs("</title></rect>\n", f);
+    }
+    fputs("</svg>\n", f);
+}
+
+/* Bytes of the slots of constant size that hold something at a step. */
+static int64_t live_at(const plan *p, const plan_entry *e, uint32_t step)
+{
+    int64_t sum = 0, n;
+
+    for (uint32_t i = 0; i < e->value.len; i++) {
+        const plan_value *v = &e->value.at[i];
+        if (v->place == PLACE_SLOT && v->first <= step && step <= v->last &&
+            e->slot.at[v->of].fixed && dim_const(&p->m->dims, plan_bytes(p->m, v->type), &n))
+            sum += n;
+    }
+    return sum;
+}
+
+static void html_memory(const profile *p, FILE *f)
+{
+    const plan_entry *e = p->plan->entry.at[0];
+    uint32_t steps = e->body->step.len;
+    int64_t most = 1;
+
+    for (uint32_t i = 0; i < steps; i++)
+        most = max_i64(most, live_at(p->plan, e, i));
+    fprintf(f, "<h2>Memory, step by step: %.3f MB of workspace, %.3f MB in use at most</h2>\n"
+               "<svg viewBox=\"0 0 %u 100\" width=\"100%%\" height=\"100\" "
+               "preserveAspectRatio=\"none\">\n", (double)p->workspace_size / 1e6, (double)most / 1e6,
+            steps ? steps : 1);
+    for (uint32_t i = 0; i < steps; i++) {
+        double height = 100 * (double)live_at(p->plan, e, i) / (double)most;
+        fprintf(f, "<rect x=\"%u\" y=\"%.2f\" width=\"1\" height=\"%.2f\" fill=\"#7ac\"/>\n", i,
+                100 - height, height);
+    }
+    fputs("</svg>\n", f);
+}
+
+void profile_print_html(const profile *p, FILE *f)
+{
+    const profile_row **row = sorted(p);
+
+    html_timeline(p, f);
+    html_memory(p, f);
+    fprintf(f, "<h2>Kernels of the fastest of %zu runs; roofs: %.0f GFLOP/s, %.0f GB/s</h2>\n"
+               "<table><tr><th>kernel<th>ms<th>%%<th>GFLOP/s<th>GB/s<th>%% of roof"
+               "<th class=\"bar\">share<th class=\"bar\">node\n", p->runs, p->gflops, p->gbytes);
+    for (uint32_t i = 0; i < p->row.len; i++)
+        html_row(p, row[i], f);
+    fputs("</table>\n", f);
+    mem_free(row);
+}
