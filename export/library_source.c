@@ -74,10 +74,11 @@ static void add_pointers(library *l, library_entry *x)
 {
     text given = {0}, messages = {0};
 
-    for (uint32_t i = 0; i < x->e->input.len; i++) {
-        text_add(&given, "in->%s, ", x->input[i]);
-        text_add(&messages, "\"input %s is NULL\", ", x->input[i]);
-    }
+    for (uint32_t i = 0; i < x->e->input.len; i++)
+        if (x->e->input.at[i].preset == PLAN_NONE) {
+            text_add(&given, "in->%s, ", x->input[i]);
+            text_add(&messages, "\"input %s is NULL\", ", x->input[i]);
+        }
     for (uint32_t i = 0; i < x->e->output.len; i++)
         if (!x->e->output.at[i].late) {
             text_add(&given, "out->%s, ", x->output[i]);

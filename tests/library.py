@@ -231,7 +231,7 @@ def pools(b):
     headers.mkdir()
     shutil.copy(HERE.parent / 'ir/abi.h', headers)
     libraries = [b.build(b.model(name, SUMS), name) for name in ('sums', 'more')]
-    sources = [HERE / 'data/library/pools.c', runtime / 'ingot_pool.c', runtime / 'thread.c']
+    sources = [HERE / 'data/library/pools.c', runtime / 'ingot_pool.c', runtime / 'thread.c', runtime / 'clock.c']
     run(b.program('pools', sources, libraries, '-fopenmp', '-D_GNU_SOURCE', f'-I{runtime}', f'-I{headers}'))
     run('c++', *STRICT, '-fopenmp', '-fsyntax-only', '-x', 'c++', f'-I{b.folder}', runtime / 'ingot_pool.h')
 
