@@ -58,14 +58,13 @@ void bench_print_json(const bench *o, FILE *f)
     fprintf(f, ",\"cpu\":\"%s\",\n \"runs\":[", model_target(&o->model).name);
     for (uint32_t i = 0; i < o->row.len; i++) {
         const bench_row *r = &o->row.at[i];
-        fprintf(
-            f,
-            "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%zu,\"min_ms\":%.6f,\"median_ms\":%.6f,"
-            "\"mean_ms\":%.6f,\"p90_ms\":%.6f,\"p99_ms\":%.6f,\"throughput\":%.6g,\"gflops\":%.4f,\"peak_gflops\":%.4f,\"percent_of_peak\":%.4f,\"workspace_bytes\":%"
-            "zu}",
-            i ? "," : "", r->engine, r->threads, r->t.runs, 1e3 * r->t.min, 1e3 * r->t.median,
-            1e3 * r->t.mean, 1e3 * r->t.p90, 1e3 * r->t.p99, 1 / r->t.mean,
-            gflops(r), r->peak, percent(r), r->t.workspace_size);
+        fprintf(f, "%s\n {\"engine\":\"%s\",\"threads\":%d,\"runs\":%zu,\"min_ms\":%.6f,"
+                   "\"median_ms\":%.6f,\"mean_ms\":%.6f,\"p90_ms\":%.6f,\"p99_ms\":%.6f,",
+                i ? "," : "", r->engine, r->threads, r->t.runs, 1e3 * r->t.min, 1e3 * r->t.median,
+                1e3 * r->t.mean, 1e3 * r->t.p90, 1e3 * r->t.p99);
+        fprintf(f, "\"throughput\":%.6g,\"gflops\":%.4f,\"peak_gflops\":%.4f,"
+                   "\"percent_of_peak\":%.4f,\"workspace_bytes\":%zu}",
+                1 / r->t.mean, gflops(r), r->peak, percent(r), r->t.workspace_size);
     }
     fprintf(
         f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",

@@ -31,7 +31,8 @@ static const char *const places[] = {"embed", "file", NULL};
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
-    {"--emit", "KIND", "exe (default), lib, shared, obj, onnx, or text: llvm, asm", .set = cli_set_word,
+    {"--emit", "KIND", "exe (default), lib, shared, obj, onnx, or text: llvm, asm",
+     .set = cli_set_word,
      .at = AT(emit), .words = kinds},
     {"--static", NULL, "an executable without shared libraries", .set = cli_set_flag,
      .at = AT(is_static)},

@@ -31,7 +31,8 @@ static void help(FILE *out)
     fputs("usage: ingot COMMAND [ARGUMENTS]\n\ncommands:\n", out);
     for (size_t i = 0; i < COUNT(commands); i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\n`ingot COMMAND --help` tells the options of each, `ingot --version` the version.\n", out);
+    fputs("\n`ingot COMMAND --help` tells the options of each, `ingot --version` the version.\n",
+          out);
 }
 
 /* The page of man: the commands, each with its options. */
@@ -46,7 +47,8 @@ static void print_manual(void)
         printf(".SH %s\n", commands[i].name);
         commands[i].run(1, (char *[]){"--help=section", NULL});
     }
-    puts(".SH EXIT STATUS\n0: done.  1: a failure or bad data.  2: wrong usage.  130: interrupted.\n"
+    puts(".SH EXIT STATUS\n"
+         "0: done.  1: a failure or bad data.  2: wrong usage.  130: interrupted.\n"
          ".SH SEE ALSO\nmodel(1)");
 }
 

@@ -140,10 +140,11 @@ static double pixel(const picture *p, int y, int x, int c)
 
 static double interpolated(const picture *p, between y, between x, int c)
 {
-    double top = pixel(p, y.low, x.low, c) * (1 - x.weight) + pixel(p, y.low, x.high, c) * x.weight;
-    double low = pixel(p, y.high, x.low, c) * (1 - x.weight) + pixel(p, y.high, x.high, c) * x.weight;
+    double left = 1 - x.weight, right = x.weight;
+    double top = pixel(p, y.low, x.low, c) * left + pixel(p, y.low, x.high, c) * right;
+    double bottom = pixel(p, y.high, x.low, c) * left + pixel(p, y.high, x.high, c) * right;
 
-    return top * (1 - y.weight) + low * y.weight;
+    return top * (1 - y.weight) + bottom * y.weight;
 }
 
 /* A channel of a picture there; grey is what ITU-R 601 makes of the colours. */

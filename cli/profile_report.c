@@ -87,9 +87,10 @@ void profile_print_table(const profile *p)
     const profile_row **row = sorted(p);
     double all = 0;
 
-    printf("\nkernels of the fastest of %zu runs; roofs: %.0f GFLOP/s, %.0f GB/s\n", p->runs, p->gflops, p->gbytes);
-    printf("%10s %6s %6s %9s %8s %6s %-6s %-22s %s\n", "ms", "%", "calls", "GFLOP/s", "GB/s", "% of",
-           "roof", "kernel", "node");
+    printf("\nkernels of the fastest of %zu runs; roofs: %.0f GFLOP/s, %.0f GB/s\n", p->runs,
+           p->gflops, p->gbytes);
+    printf("%10s %6s %6s %9s %8s %6s %-6s %-22s %s\n", "ms", "%", "calls", "GFLOP/s", "GB/s",
+           "% of", "roof", "kernel", "node");
     for (uint32_t i = 0; i < p->row.len; i++) {
         print_row(p, row[i]);
         all += row[i]->seconds;
@@ -136,8 +137,9 @@ static void html_row(const profile *p, const profile_row *r, FILE *f)
     fprintf(f, "<td>%.4f<td>%.1f<td>", 1e3 * r->seconds, share);
     if (r->flops > 0 && seconds > 0)
         fprintf(f, "%.1f", r->flops / seconds / 1e9);
-    fprintf(f, "<td>%.1f<td>%.1f of %s<td class=\"bar\"><div class=\"compiled\" style=\"width:%.1f%%\">"
-               "</div><td class=\"bar\">", seconds > 0 ? r->bytes / seconds / 1e9 : 0, percent, roof,
+    fprintf(f, "<td>%.1f<td>%.1f of %s<td class=\"bar\">"
+               "<div class=\"compiled\" style=\"width:%.1f%%\"></div><td class=\"bar\">",
+            seconds > 0 ? r->bytes / seconds / 1e9 : 0, percent, roof,
             share);
     html_write_text(f, profile_node(r));
     fputc('\n', f);
@@ -147,12 +149,13 @@ static void html_timeline(const profile *p, FILE *f)
 {
     double end = p->event.len ? p->event.at[p->event.len - 1].end : 0;
 
-    fprintf(f, "<h2>Timeline of the fastest run, %.4f ms</h2>\n<svg viewBox=\"0 0 1000 40\" width=\"100%%\" "
-               "height=\"40\" preserveAspectRatio=\"none\">\n", 1e3 * end);
+    fprintf(f, "<h2>Timeline of the fastest run, %.4f ms</h2>\n<svg viewBox=\"0 0 1000 40\" "
+               "width=\"100%%\" height=\"40\" preserveAspectRatio=\"none\">\n", 1e3 * end);
     for (uint32_t i = 0; i < p->event.len && end > 0; i++) {
         const profile_event *e = &p->event.at[i];
         const profile_row *r = &p->row.at[e->row];
-        fprintf(f, "<rect x=\"%.3f\" width=\"%.3f\" height=\"40\" fill=\"hsl(%u,60%%,65%%)\"><title>",
+        fprintf(f, "<rect x=\"%.3f\" width=\"%.3f\" height=\"40\" "
+                   "fill=\"hsl(%u,60%%,65%%)\"><title>",
                 1000 * e->begin / end, 1000 * (e->end - e->begin) / end, hue_of(e));
         html_write_text(f, profile_kernel(p, r));
         fprintf(f, " %.4f ms ", 1e3 * (e->end - e->begin));
@@ -186,8 +189,8 @@ static void html_memory(const profile *p, FILE *f)
         most = max_i64(most, live_at(p->plan, e, i));
     fprintf(f, "<h2>Memory, step by step: %.3f MB of workspace, %.3f MB in use at most</h2>\n"
                "<svg viewBox=\"0 0 %u 100\" width=\"100%%\" height=\"100\" "
-               "preserveAspectRatio=\"none\">\n", (double)p->workspace_size / 1e6, (double)most / 1e6,
-            steps ? steps : 1);
+               "preserveAspectRatio=\"none\">\n", (double)p->workspace_size / 1e6,
+            (double)most / 1e6, steps ? steps : 1);
     for (uint32_t i = 0; i < steps; i++) {
         double height = 100 * (double)live_at(p->plan, e, i) / (double)most;
         fprintf(f, "<rect x=\"%u\" y=\"%.2f\" width=\"1\" height=\"%.2f\" fill=\"#7ac\"/>\n", i,

@@ -108,8 +108,8 @@ bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const 
     const struct ingot_value_info *v = &e->inputs[index];
 
     if (rank != v->rank)
-        return tensor_fail(error, "input '%.200s' has %d axes, expected %d%s", v->name, rank, v->rank,
-                           shape_hint(v, rank, extents));
+        return tensor_fail(error, "input '%.200s' has %d axes, expected %d%s", v->name, rank,
+                           v->rank, shape_hint(v, rank, extents));
     for (int32_t a = 0; a < rank; a++) {
         int32_t s = symbol_of(e, v, a);
         if (extents[a] < 0)

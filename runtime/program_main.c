@@ -182,8 +182,9 @@ int program_main(const struct ingot_model *m, int argc, char **argv)
 void program_print_manual(void)
 {
     cli_help("man", "model [ENTRY] [OPTIONS]",
-             "A program that ingot build makes of a neural network, whatever its name.  It runs an\n"
-             "entry of the network on inputs from files, and writes the outputs or prints a summary\n"
-             "of them; it needs no other file.  --help lists its own entries, --info what it takes.",
+             "A program that ingot build makes of a neural network, whatever its name.  It\n"
+             "runs an entry of the network on inputs from files, and writes the outputs or\n"
+             "prints a summary of them; it needs no other file.  --help lists its own entries,\n"
+             "--info what it takes.",
              options);
 }
