@@ -272,6 +272,9 @@ static bool run(program *p, session *s)
         return false;
     bool ok = invoke_prepare(&v, s, p->entry, p->in, error) ? run_prepared(p, &v)
                                                             : cli_wrong("%s", error);
+    if (!ok && p->defaulted)
+        cli_wrong("dims that nobody gave are 1, which may not suit the model: --dim or --shape "
+                  "sets them");
     invoke_free(&v);
     return ok;
 }

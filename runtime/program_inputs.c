@@ -141,12 +141,15 @@ static bool load_file(program *p, const program_given *g)
            cli_wrong("%s: %s", g->path, error);
 }
 
-void program_default_dims(const struct ingot_entry *e, int32_t i, int64_t *dims, bool say)
+bool program_default_dims(const struct ingot_entry *e, int32_t i, int64_t *dims, bool say)
 {
+    bool any = bind_free_dim(e, i, dims) >= 0;
+
     for (int32_t s; (s = bind_free_dim(e, i, dims)) >= 0; dims[s] = 1)
         if (say)
             cli_wrong("input '%s': dim '%s' is taken as 1 (--dim %s=N sets it)", e->inputs[i].name,
                       e->dim_names[s], e->dim_names[s]);
+    return any;
 }
 
 bool program_random_input(const struct ingot_entry *e, int32_t i, const int64_t *dims,
@@ -178,7 +181,7 @@ bool program_load_inputs(program *p)
         if (!p->o->random)
             return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
                              name, name);
-        program_default_dims(p->entry, i, p->dims, true);
+        p->defaulted |= program_default_dims(p->entry, i, p->dims, true);
         if (!program_random_input(p->entry, i, p->dims, (uint64_t)p->o->seed, &p->in[i]))
             return false;
     }

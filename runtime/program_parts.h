@@ -13,6 +13,7 @@ typedef struct program {
     const struct ingot_entry *entry;
     int threads;
     int64_t *dims;                  /* symbols, as far as the command line says */
+    bool defaulted;                 /* some of them are 1 because nobody gave them */
     tensor_value *in, *out;
 } program;
 
