@@ -54,6 +54,7 @@ static const cli_option options[] = {
      .at = AT(seed)},
     {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
      .set = cli_set_flag, .at = AT(model.o.perf_map)},
+    {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

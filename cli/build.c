@@ -28,6 +28,16 @@ static const char *const places[] = {"embed", "file", NULL};
 
 #define AT(field) offsetof(build_options, field)
 
+/* Where weights go, or where those of a program come from. */
+static bool set_weights(void *to, const cli_option *o, const char *value)
+{
+    build_options *b = to;
+
+    if (!ingot_has_suffix(value, ".safetensors"))
+        return cli_set_word(&b->weights, o, value);
+    return cli_set_once(&b->model.o.program.weights, o, value);
+}
+
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
@@ -42,12 +52,13 @@ static const cli_option options[] = {
      .at = AT(name)},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
      .set = cli_set_number, .at = AT(threads), .least = 1, .most = 1024},
-    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights",
-     .set = cli_set_word, .at = AT(weights), .words = places},
+    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights; or a "
+     "program's weights, a .safetensors file", .set = set_weights, .words = places},
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data",
      .set = cli_set_flag, .at = AT(no_alloc)},
     {"--jobs", "N", "threads that compile (default: all CPUs); the output is the same",
      .set = cli_set_number, .at = AT(jobs), .least = 1, .most = 1024},
+    {.more = program_option_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

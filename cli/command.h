@@ -11,6 +11,7 @@ int command_test(int argc, char **argv);
 int command_build(int argc, char **argv);
 int command_grad(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_init(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_ops(int argc, char **argv);
 int command_check(int argc, char **argv);
@@ -29,10 +30,14 @@ typedef struct model_options {
     const char *dim_name[MODEL_MAX_GIVEN];
     int64_t dim_value[MODEL_MAX_GIVEN];
     import_shape shape[MODEL_MAX_GIVEN];
+    dsl_setting setting[MODEL_MAX_GIVEN];
 } model_options;
 
 /* The options of that struct, as rows which the table of each such command takes in. */
 extern const cli_option model_rows[];
+/* Those of programs in the language, of a model_options as well. */
+extern const cli_option program_option_rows[];
+extern const cli_option program_weights_rows[];     /* with --weights */
 void model_options_free(model_options *m);
 /* What code is made for: --cpu, else this machine. */
 target model_target(const model_options *m);

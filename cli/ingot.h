@@ -3,6 +3,7 @@
 #ifndef INGOT_H
 #define INGOT_H
 
+#include "dsl/dsl.h"
 #include "import.h"
 #include "interpreter.h"
 #include "invoke.h"
@@ -18,6 +19,14 @@ typedef struct ingot_watch {
     const char *stop_after;         /* last pass to run; null: all */
 } ingot_watch;
 
+/* What is given to a program in the language. */
+typedef struct ingot_program {
+    const char *weights;            /* --weights: a .safetensors file; null: none */
+    const dsl_setting *set;         /* --set NAME=VALUE */
+    int sets;
+    bool f64;                       /* --real f64 */
+} ingot_program;
+
 typedef struct ingot_options {
     import_options import;          /* --dim, --shape, --max-weights */
     const target *target;
@@ -25,9 +34,10 @@ typedef struct ingot_options {
     ingot_watch watch;
     bool perf_map;                  /* name compiled code for Linux's perf */
     const struct image_watch *kernels;  /* told of compiled kernels that begin; may be null */
+    ingot_program program;
 } ingot_options;
 
-/* An .ir file is parsed, anything else read as ONNX.  Null after errors. */
+/* An .ir file is parsed, an .ingot file checked, anything else read as ONNX.  Null after errors. */
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d);
 
 /* The text of a file, in memory of the diag; null after an error. */

@@ -30,6 +30,7 @@ static const cli_option options[] = {
     {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
      .at = AT(full)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
+    {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

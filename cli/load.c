@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "dsl/dsl.h"
 #include "ingot.h"
 #include "onnx.h"
+#include "program_load.h"
 #include "progress.h"
 
 bool ingot_has_suffix(const char *s, const char *suffix)
@@ -45,19 +45,12 @@ static ir_module *load_text(const char *path, const import_options *o, diag *d)
     return NULL;
 }
 
-static ir_module *load_program(const char *path, const import_options *o, diag *d)
-{
-    dsl_options given = {.import = o};
-
-    return dsl_import(path, &given, d);
-}
-
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
 {
     progress_step("reading %s", path);
     d->file = path;
     if (ingot_has_suffix(path, ".ingot"))
-        return load_program(path, o ? &o->import : NULL, d);
+        return program_load(path, o, d);
     return ingot_has_suffix(path, ".ir") ? load_text(path, o ? &o->import : NULL, d)
                                          : onnx_import(path, o ? &o->import : NULL, d);
 }

@@ -19,6 +19,7 @@ static const command commands[] = {
     {"grad", "add a loss and its gradients to a model", command_grad},
     {"bench", "time generated code beside the interpreter", command_bench},
     {"test", "run folders of the ONNX backend-test form", command_test},
+    {"init", "draw the first weights of a program", command_init},
     {"inspect", "show a model as text, graph or table", command_inspect},
     {"ops", "the operators that are supported", command_ops},
     {"check", "say what is wrong with programs", command_check},

@@ -58,6 +58,30 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+static bool add_setting(void *to, const cli_option *o, const char *value)
+{
+    model_options *m = to;
+    const char *equals = strchr(value, '=');
+    int i = m->o.program.sets;
+
+    if (i == MODEL_MAX_GIVEN)
+        return cli_wrong("more than %d times %s", i, o->name);
+    if (!equals)
+        return cli_wrong("%s takes NAME=VALUE, not '%s'", o->name, value);
+    m->setting[i] = (dsl_setting){name_of(m, value, equals + 1), equals + 1};
+    m->o.program.set = m->setting;
+    m->o.program.sets++;
+    return true;
+}
+
+static bool set_real(void *to, const cli_option *o, const char *value)
+{
+    static const char *const known[] = {"f32", "f64", NULL};
+
+    ((model_options *)to)->o.program.f64 = !strcmp(value, "f64");
+    return cli_one_of(o->name, value, known);
+}
+
 /* Stores a size: bytes, or with k, M or G behind it powers of 1024. */
 static bool set_max_weights(void *to, const cli_option *o, const char *value)
 {
@@ -145,6 +169,17 @@ static const char cpu_help[] = "native (default)"
     ;
 
 #define AT(field) offsetof(model_options, field)
+
+const cli_option program_option_rows[] = {
+    {"--set", "NAME=VALUE", "a config of a program", .set = add_setting},
+    {"--real", "TYPE", "of a program: f32 (default) or f64", .set = set_real},
+    {0}};
+
+const cli_option program_weights_rows[] = {
+    {"--weights", "FILE", "of a program: a .safetensors file, as ingot init writes it",
+     .set = cli_set_once, .at = AT(o.program.weights)},
+    {.more = program_option_rows},
+    {0}};
 
 const cli_option model_rows[] = {
     {"--cpu", "NAME", cpu_help, .set = set_cpu},

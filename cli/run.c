@@ -33,6 +33,7 @@ static const cli_option options[] = {
      .at = AT(engine)},
     {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
      .set = cli_set_flag, .at = AT(model.o.perf_map)},
+    {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 
@@ -56,9 +57,24 @@ static int run_engine(const run_options *o, ingot_engine *e)
     return program_run(&o->program, s);
 }
 
+/* Parameters that nothing has given values are zeros, which no one wants to see. */
+static bool has_weights(const run_options *o, const ir_module *m)
+{
+    const char *entry = o->program.entry;
+
+    if (o->program.states || o->program.info || o->program.bench ||
+        (entry && !strcmp(entry, "init")) || !ingot_has_suffix(o->file, ".ingot"))
+        return true;
+    for (uint32_t i = 0; i < m->state.len; i++)
+        if (m->state.at[i].trainable && m->state.at[i].init == IR_NONE)
+            return cli_wrong("%s has no weights (%s, ..): give --weights FILE, as ingot init and "
+                             "training write it", o->file, m->state.at[i].name);
+    return true;
+}
+
 static int run_loaded(const run_options *o, ir_module *m, diag *d)
 {
-    int status = check(o, m);
+    int status = has_weights(o, m) ? check(o, m) : CLI_FAILED;
 
     if (status != CLI_OK) {
         ir_module_free(m);

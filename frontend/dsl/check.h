@@ -147,6 +147,14 @@ typedef struct dsl_names {
     const char *const *names;
 } dsl_names;
 
+/* What a first reading of the program has told about its weights. */
+typedef struct dsl_known {
+    arena mem;
+    names dims;                 /* `dim`s that the weights' extents give .. */
+    VEC(int64_t) value;         /* .. these numbers */
+    names updated;              /* paths of what entries change */
+} dsl_known;
+
 typedef struct dsl {
     ir_module *m;
     diag *d;
@@ -154,6 +162,7 @@ typedef struct dsl {
     dim_table *dims;
     ast_pool pool;
     const dsl_options *o;
+    const dsl_known *known;     /* null: the first reading, or one without weights */
     ir_dtype real;
     dsl_region *region;
     dsl_frame *frame;
@@ -408,6 +417,18 @@ const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at);
 const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at);
 /* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
 dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
+
+/* ---- weights (weights.c) */
+
+const dsl_weight *dsl_weight_of(const dsl *cx, const char *path);
+/* Makes the memory a state of the module, or a constant if a file has it and no entry
+ * changes it. */
+void dsl_take_weight(dsl *cx, dsl_memory *m);
+void dsl_learn(dsl *cx, dsl_known *k);
+void dsl_known_free(dsl_known *k);
+/* Tells which names the file or the program lacks. */
+void dsl_check_weights(dsl *cx);
+const char *dsl_type_text(dsl *cx, const ir_type *t);
 
 /* ---- statements (stmt.c, define.c, scan.c, branch.c) */
 

@@ -33,6 +33,7 @@ typedef struct dsl_options {
     ir_dtype real;                      /* f32, or f64; none: f32 */
     const dsl_weight *weight;           /* null: parameters are states */
     int weights;
+    const char *weights_file;           /* for messages */
     dsl_probe *probe;                   /* null: data are not looked at */
 } dsl_options;
 

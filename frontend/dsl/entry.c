@@ -251,7 +251,7 @@ static void make_entries(dsl *cx, dsl_file *f)
             (is_exported(item) || item->kind == AST_ITEM_NET_OF))
             make_entry(cx, v->value->function.of);
     }
-    if (cx->memory.len && !diag_failed(cx->d))
+    if (cx->memory.len && !cx->known && !diag_failed(cx->d))
         dsl_make_init(cx);
 }
 
@@ -297,39 +297,91 @@ static void check_program(dsl *cx, const char *path, const char *source,
     dsl_end(cx, &scratch);
 }
 
-static ir_module *import(const char *path, const dsl_options *o,
-                         const struct ingot_trainer **trainer, diag *d)
+/* A reading of the program; null after errors.  `learn` gets what a second one needs. */
+static ir_module *read_program(const char *path, const char *source, const dsl_options *o,
+                               const dsl_known *known, dsl_known *learn,
+                               const struct ingot_trainer **trainer, diag *d)
 {
-    char *source = read_source(path, d);
-    dsl cx = {.d = d, .o = o, .real = o && o->real ? o->real : DT_F32, .seed = IR_NONE};
+    dsl cx = {.d = d, .o = o, .known = known, .real = o && o->real ? o->real : DT_F32,
+              .seed = IR_NONE};
 
-    if (!source)
-        return NULL;
     cx.m = ir_module_new(d);
     cx.mem = &cx.m->mem;
     cx.dims = &cx.m->dims;
     check_program(&cx, path, source, trainer);
-    bool ok = !diag_failed(d);
+    if (known && !diag_failed(d))
+        dsl_check_weights(&cx);
+    if (learn)
+        dsl_learn(&cx, learn);
     vec_free(&cx.memory);
     vec_free(&cx.file);
     vec_free(&cx.open);
     vec_free(&cx.names);
     ast_pool_free(&cx.pool);
-    if (ok)
+    if (!diag_failed(d))
         return cx.m;
     ir_module_free(cx.m);
     return NULL;
 }
 
+/* Is it the name of a `dim` of the program?  Then it has its number already. */
+static bool is_symbol(const ir_module *m, const char *name)
+{
+    bool found;
+
+    dim_symbol_named(&m->dims, name, &found);
+    return found;
+}
+
+/* --dim and --shape of inputs: those that the program left open. */
+static bool bind_inputs(ir_module *m, const char *path, const dsl_options *o, diag *d)
+{
+    import_options rest;
+    const char **name;
+    int64_t *value;
+
+    if (!o || !o->import)
+        return true;
+    rest = *o->import;
+    name = arena_array(&d->mem, const char *, rest.dims + 1);
+    value = arena_array(&d->mem, int64_t, rest.dims + 1);
+    rest.dims = 0;
+    for (int i = 0; i < o->import->dims; i++)
+        if (is_symbol(m, o->import->dim_name[i])) {
+            name[rest.dims] = o->import->dim_name[i];
+            value[rest.dims++] = o->import->dim_value[i];
+        }
+    rest.dim_name = name;
+    rest.dim_value = value;
+    return import_bind(m, path, &rest, d);
+}
+
 ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
 {
-    return import(path, o, NULL, d);
+    char *source = read_source(path, d);
+    dsl_known known = {0};
+    ir_module *m = NULL;
+
+    if (!source)
+        return NULL;
+    if (o && o->weight) {
+        ir_module_free(read_program(path, source, o, NULL, &known, NULL, d));
+        if (!diag_failed(d))
+            m = read_program(path, source, o, &known, NULL, NULL, d);
+    } else
+        m = read_program(path, source, o, NULL, NULL, NULL, d);
+    dsl_known_free(&known);
+    if (!m || bind_inputs(m, path, o, d))
+        return m;
+    ir_module_free(m);
+    return NULL;
 }
 
 ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {
     static const dsl_options none;
+    char *source = read_source(path, d);
 
-    return import(path, o ? o : &none, trainer, d);
+    return source ? read_program(path, source, o ? o : &none, NULL, NULL, trainer, d) : NULL;
 }

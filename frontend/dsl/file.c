@@ -61,23 +61,32 @@ static void add_net_of(dsl *cx, dsl_file *f, const ast_item *item)
 
 /* ---- numbers ---------------------------------------------------------------- */
 
-static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
+/* The number of a dim: of --dim, or as the weights have it. */
+static bool dim_given(dsl *cx, const char *name, int64_t *n)
 {
     const import_options *o = cx->o ? cx->o->import : NULL;
+    uint32_t id = cx->known ? names_find(&cx->known->dims, name) : NAMES_NONE;
+
+    for (int k = 0; o && k < o->dims; k++)
+        if (!strcmp(o->dim_name[k], name)) {
+            *n = o->dim_value[k];
+            return true;
+        }
+    if (id != NAMES_NONE)
+        *n = cx->known->value.at[id];
+    return id != NAMES_NONE;
+}
+
+static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    int64_t n;
 
     for (uint32_t i = 0; i < item->dims.len; i++) {
         ast_word w = item->dims.at[i];
-        ir_dim d = {0};
-        bool given = false;
-        for (int k = 0; o && k < o->dims; k++)
-            if (!strcmp(o->dim_name[k], w.text)) {
-                d = dim_int(cx->dims, o->dim_value[k]);
-                given = true;
-            }
-        if (!given) {
-            d = dim_symbol_new(cx->dims, w.text, 1, INT64_MAX);
+        bool given = dim_given(cx, w.text, &n);
+        ir_dim d = given ? dim_int(cx->dims, n) : dim_symbol_new(cx->dims, w.text, 1, INT64_MAX);
+        if (!given)
             vec_push(&cx->open, (dsl_open_dim){w, d});
-        }
         if (!is_taken(cx, f, w))
             dsl_define(cx, f->scope, w.text, dsl_whole(cx, d), w.at);
     }

@@ -44,40 +44,7 @@ static dsl_elem elem_of(dsl *cx, const ir_type *t)
            : t->dtype == DT_BOOL ? DSL_BOOL : DSL_OTHER;
 }
 
-/* ---- weights that were given ------------------------------------------------ */
-
-static const dsl_weight *weight_of(const dsl *cx, const char *path)
-{
-    for (int i = 0; cx->o && i < cx->o->weights; i++)
-        if (!strcmp(cx->o->weight[i].name, path))
-            return &cx->o->weight[i];
-    return NULL;
-}
-
-static bool weight_fits(dsl *cx, const dsl_weight *w, const ir_type *t)
-{
-    if (w->dtype != t->dtype || w->rank != t->rank)
-        return false;
-    for (int i = 0; i < t->rank; i++)
-        if (!dim_is(cx->dims, t->dim[i], w->dims[i]))
-            return false;
-    return true;
-}
-
-static const char *weight_text(dsl *cx, const dsl_weight *w)
-{
-    text t = {0};
-
-    text_add(&t, "%s[", dt_text(w->dtype));
-    for (int i = 0; i < w->rank; i++)
-        text_add(&t, "%s%lld", i ? ", " : "", (long long)w->dims[i]);
-    text_add(&t, "]");
-    const char *copy = arena_strdup(cx->mem, t.at);
-    text_free(&t);
-    return copy;
-}
-
-static const char *type_text(dsl *cx, const ir_type *type)
+const char *dsl_type_text(dsl *cx, const ir_type *type)
 {
     text t = {0};
 
@@ -85,22 +52,6 @@ static const char *type_text(dsl *cx, const ir_type *type)
     const char *copy = arena_strdup(cx->mem, t.at);
     text_free(&t);
     return copy;
-}
-
-static void take_weight(dsl *cx, dsl_memory *m)
-{
-    const dsl_weight *w = weight_of(cx, m->path);
-
-    m->weights = IR_NONE;
-    if (!w)
-        return;
-    if (!weight_fits(cx, w, m->type)) {
-        dsl_wrong(cx, m->cell.at, "the weights have %s as %s, the program as %s", m->path,
-                  weight_text(cx, w), type_text(cx, m->type));
-        return;
-    }
-    m->weights = const_bytes(cx->m, m->type, w->data, w->size);
-    cx->m->state.at[m->state].init = m->weights;
 }
 
 /* ---- declaring -------------------------------------------------------------- */
@@ -138,12 +89,10 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     m->type = t;
     m->trainable = trainable;
     m->role = trainable ? INGOT_ROLE_PARAM : INGOT_ROLE_STATE;
-    m->state = cx->m->state.len;
     if (d->type && d->type->bound)
         m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
-    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, trainable});
     vec_push(&cx->memory, m);
-    take_weight(cx, m);
+    dsl_take_weight(cx, m);
     return m;
 }
 
@@ -173,7 +122,7 @@ static void declare(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
     }
     if (m && m->type != t)
         dsl_wrong(cx, cx->frame->called, "%s is %s, applied before; here it would be %s", path,
-                  type_text(cx, m->type), type_text(cx, t));
+                  dsl_type_text(cx, m->type), dsl_type_text(cx, t));
     if (!m)
         m = memory_new(cx, path, d, t, trainable);
     dsl_define_cell(cx, cx->scope, &m->cell);
@@ -195,7 +144,7 @@ static const dsl_value *memory_value(dsl *cx, const dsl_memory *m)
 
     while (cx->region->outer)
         cx->region = cx->region->outer;
-    ir_ref x = m->weights != IR_NONE && !m->updated ? ir_const_ref(dsl_b(cx), m->weights)
+    ir_ref x = m->state == IR_NONE ? ir_const_ref(dsl_b(cx), m->weights)
                                                    : ir_state_ref(dsl_b(cx), m->state);
     const dsl_value *v = dsl_array(cx, x, elem_of(cx, m->type), m->type->rank, NULL);
     if (m->bounded)
@@ -244,7 +193,7 @@ static bool fits_memory(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc a
         }
     if (dsl_type(v) == t)
         return true;
-    dsl_wrong(cx, at, "%s is %s, what it would become is %s", c->name, type_text(cx, t),
+    dsl_wrong(cx, at, "%s is %s, what it would become is %s", c->name, dsl_type_text(cx, t),
               dsl_describe(cx, v));
     return false;
 }

@@ -1,0 +1,47 @@
+/* cli/program_load.c - programs in the language as modules, with weights from a file. */
+#include "ingot.h"
+#include "program_load.h"
+#include "tensor_safetensors.h"
+
+/* The tensors of a weights file, in memory that lasts as long as the diag. */
+static bool read_tensor(safetensors *s, const safetensors_entry *e, dsl_weight *w, diag *d)
+{
+    char error[TENSOR_ERROR_SIZE];
+    void *data = arena_alloc(&d->mem, e->size + 1);
+
+    *w = (dsl_weight){.name = arena_strdup(&d->mem, e->name), .dtype = dt_from_onnx(e->dtype),
+                      .rank = e->rank, .data = data, .size = e->size};
+    w->dims = arena_copy(&d->mem, e->dims, sizeof e->dims);
+    return safetensors_read(s, e, data, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
+}
+
+static bool read_weights(const char *path, dsl_options *o, diag *d)
+{
+    char error[TENSOR_ERROR_SIZE];
+    safetensors s = {0};
+    bool ok = safetensors_open(&s, path, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
+    dsl_weight *w = arena_array(&d->mem, dsl_weight, s.tensor_count + 1);
+
+    for (int32_t i = 0; ok && i < s.tensor_count; i++)
+        ok = read_tensor(&s, &s.tensor[i], &w[i], d);
+    o->weight = w;
+    o->weights = s.tensor_count;
+    o->weights_file = path;
+    safetensors_close(&s);
+    return ok;
+}
+
+ir_module *program_load(const char *path, const ingot_options *o, diag *d)
+{
+    dsl_options given = {0};
+
+    if (o) {
+        given.import = &o->import;
+        given.set = o->program.set;
+        given.sets = o->program.sets;
+        given.real = o->program.f64 ? DT_F64 : DT_F32;
+        if (o->program.weights && !read_weights(o->program.weights, &given, d))
+            return NULL;
+    }
+    return dsl_import(path, &given, d);
+}

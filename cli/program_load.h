@@ -1,0 +1,10 @@
+/* cli/program_load.h - programs in the language as modules. */
+#ifndef INGOT_PROGRAM_LOAD_H
+#define INGOT_PROGRAM_LOAD_H
+
+#include "ingot.h"
+
+/* As ingot_load, of an .ingot file. */
+ir_module *program_load(const char *path, const ingot_options *o, diag *d);
+
+#endif

@@ -1,0 +1,128 @@
+/* frontend/dsl/weights.c - arrays of a file that stand for parameters and states.
+ *
+ * A program with weights is checked twice.  The first time tells its parameters and their
+ * types, so that extents of `dim` are found from the file, and which of them its entries
+ * change: all others are constants of the module. */
+#include "check.h"
+#include "nearest.h"
+
+const dsl_weight *dsl_weight_of(const dsl *cx, const char *path)
+{
+    for (int i = 0; cx->o && i < cx->o->weights; i++)
+        if (!strcmp(cx->o->weight[i].name, path))
+            return &cx->o->weight[i];
+    return NULL;
+}
+
+static bool fits(dsl *cx, const dsl_weight *w, const ir_type *t)
+{
+    if (w->dtype != t->dtype || w->rank != t->rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_is(cx->dims, t->dim[i], w->dims[i]))
+            return false;
+    return true;
+}
+
+static const char *weight_text(dsl *cx, const dsl_weight *w)
+{
+    text t = {0};
+
+    text_add(&t, "%s[", dt_text(w->dtype));
+    for (int i = 0; i < w->rank; i++)
+        text_add(&t, "%s%lld", i ? ", " : "", (long long)w->dims[i]);
+    text_add(&t, "]");
+    const char *copy = arena_strdup(cx->mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
+void dsl_take_weight(dsl *cx, dsl_memory *m)
+{
+    const dsl_weight *w = dsl_weight_of(cx, m->path);
+
+    m->weights = m->state = IR_NONE;
+    m->updated = cx->known && names_find(&cx->known->updated, m->path) != NAMES_NONE;
+    if (w && cx->known && !fits(cx, w, m->type)) {
+        dsl_wrong(cx, m->cell.at, "%s: %s is %s, the program has %s", cx->o->weights_file, m->path,
+                  weight_text(cx, w), dsl_type_text(cx, m->type));
+        w = NULL;
+    }
+    if (w && cx->known)
+        m->weights = const_bytes(cx->m, m->type, w->data, w->size);
+    if (m->weights != IR_NONE && !m->updated)
+        return;
+    m->state = cx->m->state.len;
+    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, m->path), m->type, m->weights,
+                                       m->trainable});
+}
+
+/* ---- what the first time tells ---------------------------------------------- */
+
+/* The number of a dim, if its extent of a parameter says it. */
+static void learn_dim(dsl *cx, dsl_known *k, ir_dim d, int64_t value)
+{
+    for (uint32_t i = 0; i < cx->open.len; i++)
+        if (dsl_same(cx->open.at[i].dim, d) &&
+            names_find(&k->dims, cx->open.at[i].name.text) == NAMES_NONE) {
+            names_add(&k->dims, arena_strdup(&k->mem, cx->open.at[i].name.text));
+            vec_push(&k->value, value);
+        }
+}
+
+void dsl_learn(dsl *cx, dsl_known *k)
+{
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
+        const dsl_memory *m = cx->memory.at[i];
+        const dsl_weight *w = dsl_weight_of(cx, m->path);
+        if (m->updated)
+            names_add(&k->updated, arena_strdup(&k->mem, m->path));
+        for (int a = 0; w && w->rank == m->type->rank && a < w->rank; a++)
+            learn_dim(cx, k, m->type->dim[a], w->dims[a]);
+    }
+}
+
+void dsl_known_free(dsl_known *k)
+{
+    names_free(&k->dims);
+    names_free(&k->updated);
+    vec_free(&k->value);
+    arena_reset(&k->mem);
+}
+
+/* ---- names -------------------------------------------------------------------- */
+
+static void tell_missing(dsl *cx, const dsl_memory *m)
+{
+    nearest s = nearest_to(m->path);
+
+    for (int i = 0; i < cx->o->weights; i++)
+        nearest_try(&s, cx->o->weight[i].name);
+    cx->told = (ir_loc){0};
+    dsl_wrong(cx, (ir_loc){.line = 1}, s.best ? "%s: there is no %s; nearest is %s"
+                                              : "%s: there is no %s",
+              cx->o->weights_file, m->path, s.best);
+}
+
+static void tell_surplus(dsl *cx, const char *name)
+{
+    nearest s = nearest_to(name);
+
+    for (uint32_t i = 0; i < cx->memory.len; i++)
+        nearest_try(&s, cx->memory.at[i]->path);
+    cx->told = (ir_loc){0};
+    dsl_wrong(cx, (ir_loc){.line = 1}, s.best ? "%s: the program has no %s; nearest is %s"
+                                      : "%s: the program has no %s",
+              cx->o->weights_file, name, s.best);
+}
+
+/* States of optimizers, `learn.adam.m/mlp.dense1.w`, are a trainer's own. */
+void dsl_check_weights(dsl *cx)
+{
+    for (uint32_t i = 0; i < cx->memory.len; i++)
+        if (!dsl_weight_of(cx, cx->memory.at[i]->path))
+            tell_missing(cx, cx->memory.at[i]);
+    for (int i = 0; i < cx->o->weights; i++)
+        if (!strchr(cx->o->weight[i].name, '/') && !dsl_memory_find(cx, cx->o->weight[i].name))
+            tell_surplus(cx, cx->o->weight[i].name);
+}
