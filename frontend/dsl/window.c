@@ -49,12 +49,12 @@ static bool pads_windows(dsl *cx, const windows *w, ir_ref x, double value)
     const ir_build *b = dsl_b(cx);
     const ir_node *n = ir_node_of(b->fn, x);
 
-    if (n->op != OP_PAD || !is_splat(b, ir_arg(b->fn, n, 1), value))
+    if (n->op != OP_PAD || n->attr->PAD.inner.n || !is_splat(b, ir_arg(b->fn, n, 1), value))
         return false;
     for (int i = 0; i < n->attr->PAD.low.n; i++) {
         bool none = dim_is(cx->dims, n->attr->PAD.low.at[i], 0) &&
                     dim_is(cx->dims, n->attr->PAD.high.at[i], 0);
-        if (!dim_is(cx->dims, n->attr->PAD.inner.at[i], 0) || (!none && !window_at(w, i)))
+        if (!none && !window_at(w, i))
             return false;
     }
     return true;
