@@ -8,6 +8,9 @@
  * unsupported was recorded for the whole model at once.  The file stays mapped
  * as long as the process runs: constants refer to it. */
 ir_module *onnx_import(const char *path, const import_options *o, diag *d);
+/* The same as one more function of a module, not an entry.  Null after errors. */
+ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
+                            const import_options *o, diag *d);
 /* From memory that outlives the module; external data is refused. */
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
                               const import_options *o, diag *d);

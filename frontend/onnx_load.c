@@ -408,6 +408,19 @@ ir_ref onnx_runs(onnx_op *n)
     return ir_state_ref(n->b, x->runs);
 }
 
+/* The value that the caller wants instead of the file's outputs. */
+static bool load_until(onnx_model *x, onnx_scope *s)
+{
+    const char *name = x->options->until;
+    ir_ref r;
+
+    if (!scope_find(s, name, &r))
+        return diag_error(x->d, s->b->loc, D_IO, x->name,
+                          arena_printf(&x->m->mem, "has no value '%s'", name));
+    ir_result(s->b, name, r);
+    return r != IR_NONE;
+}
+
 /* Builds the graph as the entry `main`; false if anything is wrong or missing. */
 static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
 {
@@ -415,14 +428,17 @@ static bool build_main(onnx_model *x, const Onnx__GraphProto *g)
     onnx_scope s = {.model = x, .b = &b};
     ir_loc loc = {.file = diag_place(x->d, x->name)};
     ir_ref *out = arena_array(&x->m->mem, ir_ref, g->n_output + 1);
+    const char *name = x->function_name ? x->function_name : "main";
+    bool until = x->options && x->options->until;
 
-    ir_build_init(&b, x->m, ir_fn_new(x->m, "main", true), x->d);
+    ir_build_init(&b, x->m, ir_fn_new(x->m, name, !x->function_name), x->d);
     b.checks = true;
     b.loc = loc;
     bool ok = check_options(x, g) && load_inputs(&s, g, loc) && check_dims(x) &&
               onnx_run_graph(&s, g, out);
     b.loc = loc;
-    for (size_t i = 0; ok && i < g->n_output; i++)
+    ok = ok && (!until || load_until(x, &s));
+    for (size_t i = 0; ok && !until && i < g->n_output; i++)
         ok = load_output(x, &b, g->output[i], out[i]);
     if (ok && x->runs != IR_NONE)
         count_run(x, &b);
@@ -466,7 +482,8 @@ static bool build_model(onnx_model *x)
 /* The module; null if anything is wrong or missing. */
 static ir_module *build_module(onnx_model *x, bool offers)
 {
-    x->m = ir_module_new(x->d);
+    if (!x->function_name)
+        x->m = ir_module_new(x->d);
     x->runs = IR_NONE;
     x->dim_used = arena_array(&x->m->mem, bool, x->options ? x->options->dims : 0);
     x->offers = offers;
@@ -477,7 +494,8 @@ static ir_module *build_module(onnx_model *x, bool offers)
     vec_free(&x->function);
     if (ok)
         return x->m;
-    ir_module_free(x->m);
+    if (!x->function_name)
+        ir_module_free(x->m);
     return NULL;
 }
 
@@ -522,16 +540,30 @@ ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name
     return import(&x);
 }
 
-ir_module *onnx_import(const char *path, const import_options *o, diag *d)
+static ir_module *import_file(onnx_model *x, const char *path)
 {
     const char *why, *slash = strrchr(path, '/');
-    onnx_model x = {.name = path, .options = o, .d = d};
 
-    x.data = onnx_map(path, &x.size, &why);
-    if (!x.data) {
-        diag_error(d, (ir_loc){0}, D_IO, path, why);
+    x->data = onnx_map(path, &x->size, &why);
+    if (!x->data) {
+        diag_error(x->d, (ir_loc){0}, D_IO, path, why);
         return NULL;
     }
-    x.folder = slash ? arena_strndup(&d->mem, path, (size_t)(slash - path)) : ".";
-    return import(&x);
+    x->folder = slash ? arena_strndup(&x->d->mem, path, (size_t)(slash - path)) : ".";
+    return import(x);
+}
+
+ir_module *onnx_import(const char *path, const import_options *o, diag *d)
+{
+    onnx_model x = {.name = path, .options = o, .d = d};
+
+    return import_file(&x, path);
+}
+
+ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
+                            const import_options *o, diag *d)
+{
+    onnx_model x = {.name = path, .options = o, .d = d, .m = m, .function_name = name};
+
+    return import_file(&x, path) ? ir_module_find(m, name) : NULL;
 }

@@ -19,6 +19,7 @@ typedef struct onnx_model {
     size_t size;
     const import_options *options;
     ir_module *m;
+    const char *function_name;      /* of what is made in a module that is there already */
     diag *d;
     Onnx__ModelProto *proto;
     names functions;                /* by key: the model's own functions */

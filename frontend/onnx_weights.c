@@ -25,8 +25,9 @@ static ir_ref keep_apart(import_weights *w, ir_build *b, const char *name, uint3
     uint16_t copy = b->copy;
 
     b->copy = (uint16_t)(w->ref.len + 1);
-    x = ir_make(b, OP_KEEP, &x, 1, NULL);
+    x = w->inputs ? ir_input(b, name, b->m->consts.at[id].type) : ir_make(b, OP_KEEP, &x, 1, NULL);
     b->copy = copy;
+    vec_push(&w->constant, id);
     vec_push(&w->name, arena_strdup(&b->m->mem, name));
     vec_push(&w->ref, x);
     return x;

@@ -14,11 +14,13 @@ typedef struct import_shape {
 } import_shape;
 
 /* Float weights that stay apart from constants, so that gradients can be asked for by them:
- * each is a `keep` of its constant in the entry. */
+ * each is a `keep` of its constant in the entry, or one more input of the function. */
 typedef struct import_weights {
     const char *pattern;            /* of their names, for text_matches; null: those with axes */
+    bool inputs;
     VEC(const char *) name;         /* the reader adds them: names of the file */
     VEC(ir_ref) ref;
+    VEC(uint32_t) constant;         /* what the file has for them, of the module */
 } import_weights;
 
 #define IMPORT_MAX_WEIGHTS ((uint64_t)8 << 30)
@@ -32,6 +34,7 @@ typedef struct import_options {
     int shapes;
     uint64_t max_weights;           /* bytes; 0: IMPORT_MAX_WEIGHTS */
     import_weights *weights;        /* null: all weights are constants */
+    const char *until;              /* the value that is the only result; null: those of the file */
 } import_options;
 
 /* What is given for this input; null: nothing.  `o` may be null. */

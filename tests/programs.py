@@ -228,6 +228,38 @@ def control_cases(c):
     c.add('state', 'state n: [3] = 0\nentry f(x: [3]) { n <- n + x;  n * 2 }', dict(x=x[0]), x[0] * 2)
 
 
+def model(path):
+    """relu(x @ w + b) @ v, as an ONNX file; the value `h` is in the middle."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(5)
+    arrays = {'fc.w': rng.standard_normal((4, 6)), 'fc.b': rng.standard_normal(6),
+              'out.w': rng.standard_normal((6, 2))}
+    arrays = {k: v.astype(np.float32) for k, v in arrays.items()}
+    nodes = [helper.make_node('MatMul', ['x', 'fc.w'], ['xw']),
+             helper.make_node('Add', ['xw', 'fc.b'], ['a']), helper.make_node('Relu', ['a'], ['h']),
+             helper.make_node('MatMul', ['h', 'out.w'], ['y'])]
+    graph = helper.make_graph(
+        nodes, 'small', [helper.make_tensor_value_info('x', TensorProto.FLOAT, ['N', 4])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, ['N', 2])],
+        [numpy_helper.from_array(v, k) for k, v in arrays.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 21)]), path)
+    return arrays
+
+
+def import_cases(c, work):
+    a = model(work / 'small.onnx')
+    x = c.real(3, 4)
+    h = np.maximum(x @ a['fc.w'] + a['fc.b'], 0)
+    head = 'import "small.onnx" as b\n'
+    c.add('imported model', head + 'entry f(x: [N, 4]) = b(x)', dict(x=x), h @ a['out.w'])
+    c.add('imported up to a value', head + 'entry f(x: [N, 4]) -> [N] { h = b.until("h")(x);  y[n] = sum[k] h[n, k] }',
+          dict(x=x), h.sum(1))
+    (work / 'blocks.ingot').write_text('config k = 3\nfn scaled(x: [.., K]) = x * k\n')
+    c.add('imported file', 'import "blocks.ingot"\nentry f(x: [.., 4]) = blocks.scaled(x)', dict(x=x), x * 3)
+    c.add('imported name', 'import "blocks.ingot" (scaled)\nentry f(x: [.., 4]) = scaled(x)', dict(x=x), x * 3)
+
+
 def loop_of(x):
     s = 0
     for v in x.reshape(-1):
@@ -275,7 +307,7 @@ def check(ingot, work, case):
     path.write_text(source + '\n')
     want = expected[0](inputs) if callable(expected[0]) else expected[0]
     states = None
-    if 'state ' in source:
+    if 'state ' in source or '.onnx' in source:
         states = work / 'case.st'
     for engine in ENGINES:
         if states:
@@ -348,6 +380,7 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
+        import_cases(cases, work)
         tests = [(c[0], lambda c=c: check(ingot, work, c)) for c in cases.all]
         tests += [(p.stem, lambda p=p: check_program(ingot, work, p))
                   for p in sorted((HERE / 'programs').glob('*.ingot'))

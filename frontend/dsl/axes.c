@@ -214,6 +214,22 @@ const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, i
     return dsl_array_like(cx, v, dsl_ref(cx, v), v->tensor.rank, all);
 }
 
+const dsl_value *dsl_squeeze(dsl *cx, const dsl_value *v, const dsl_axes *ones)
+{
+    ir_dim shape[IR_MAX_RANK];
+    dsl_axis *axis[IR_MAX_RANK];
+    int rank = 0;
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (!v->tensor.axis[i] || !dsl_has_axis(ones, v->tensor.axis[i])) {
+            shape[rank] = dsl_extent(v, i);
+            axis[rank++] = v->tensor.axis[i];
+        }
+    if (rank == v->tensor.rank)
+        return v;
+    return dsl_array_like(cx, v, ir_reshape(dsl_b(cx), dsl_ref(cx, v), shape, rank), rank, axis);
+}
+
 /* ---- reductions ------------------------------------------------------------- */
 
 /* What is left of v after a reduction over the axes in memory that `gone` names. */

@@ -45,7 +45,8 @@ static int place_of(dsl *cx, const dsl_template *t, const ast_params *l, const a
     int at = (int)i;
 
     if (a->name.text)
-        at = l ? position_of(l, a->name.text) : dsl_builtin_position(t->builtin, a->name.text);
+        at = l ? position_of(l, a->name.text)
+               : t->builtin ? dsl_builtin_position(t->builtin, a->name.text) : -1;
     if (at >= 0 && at < (l ? (int)l->len : MAX_ARGS))
         return at;
     if (a->name.text)
@@ -310,6 +311,8 @@ static const dsl_value *apply_function(dsl *cx, const dsl_value *v, const dsl_va
     for (uint32_t i = 0; i < n; i++)
         if (arg[i] && dsl_bad(arg[i]))
             return &dsl_poison;
+    if (base->foreign)
+        return dsl_call_foreign(cx, base, arg, n, at);
     return base->builtin ? dsl_call_builtin(cx, &v->function, arg, n, at)
                          : call_item(cx, &v->function, arg, n, at);
 }
@@ -328,8 +331,24 @@ const dsl_value *dsl_apply(dsl *cx, const dsl_value *f, const dsl_value **arg, u
     return apply_function(cx, f, arg, n, at);
 }
 
+/* b.until("name") of an imported model; null if it is no such call. */
+static const dsl_value *until(dsl *cx, const ast_expr *e)
+{
+    const ast_expr *f = e->call.callee;
+
+    if (f->kind != AST_MEMBER || strcmp(f->member.part.text, "until") || e->call.args.len != 1)
+        return NULL;
+    const dsl_value *net = dsl_eval(cx, f->member.base);
+    if (net->kind != DSL_FUNCTION || !net->function.of->foreign)
+        return NULL;
+    return dsl_foreign_until(cx, net, dsl_eval(cx, e->call.args.at[0].value), e->at);
+}
+
 const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
 {
+    const dsl_value *net = until(cx, e);
+    if (net)
+        return net;
     const dsl_value *f = dsl_eval(cx, e->call.callee);
     arguments a;
 
@@ -338,7 +357,7 @@ const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
     if (f->kind == DSL_FUNCTION && config_open(&f->function))
         return configure(cx, &f->function, e);
     const dsl_template *t = f->kind == DSL_FUNCTION ? f->function.of : NULL;
-    const ast_params *l = t && t->item ? list_of(t, false) : NULL;
+    const ast_params *l = t && t->item && !t->foreign ? list_of(t, false) : NULL;
     static const dsl_template nameless = {.name = "the function"};
     if (!read_arguments(cx, t ? t : &nameless, l, &e->call.args, &a))
         return &dsl_poison;

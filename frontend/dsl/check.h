@@ -30,6 +30,8 @@ typedef struct dsl_memory {
     ir_dim below;
     uint32_t state;             /* of the module */
     uint32_t weights;           /* a constant that stands for it, or IR_NONE */
+    bool foreign;               /* its first value is the constant `first`, decl is null */
+    uint32_t first;
     bool trainable, updated;
     int32_t role;               /* enum ingot_role (train_abi.h) */
 } dsl_memory;
@@ -66,6 +68,7 @@ typedef struct dsl_template {
     const struct dsl_builtin *builtin;
     const struct dsl_template *base;    /* net a = base .. */
     const ast_item *hooks;              /* .. with patterns |> f, or null */
+    struct dsl_foreign *foreign;        /* a model in another format, or null */
     const dsl_value *value;     /* the function without configuration */
     int depth;                  /* calls of it that are being evaluated */
 } dsl_template;
@@ -263,6 +266,8 @@ const dsl_value *dsl_show(dsl *cx, const dsl_value *v, const dsl_axes *l);
 const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int n);
 /* v where axes of extent `from`, which is known to be `to`, have that. */
 const dsl_value *dsl_with_extent(dsl *cx, const dsl_value *v, ir_dim from, ir_dim to);
+/* Without these axes, which have extent 1. */
+const dsl_value *dsl_squeeze(dsl *cx, const dsl_value *v, const dsl_axes *ones);
 /* Without the axes, reduced. */
 const dsl_value *dsl_reduce(dsl *cx, const dsl_value *v, ir_redop op, const dsl_axes *over);
 /* The same over visible axes: all, or the last one. */
@@ -346,8 +351,13 @@ const dsl_value *dsl_contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *
 const dsl_value *dsl_reduce_window(dsl *cx, const dsl_view *x, ir_redop op, const dsl_axes *over);
 /* The convolution of two factors; null if it is none. */
 const dsl_value *dsl_convolve(dsl *cx, const dsl_view *x, const dsl_view *w, const dsl_axes *over);
-/* y[p * stride + i] += ..: a convolution with gaps; null if it is none. */
-const dsl_value *dsl_spread(dsl *cx, const ast_expr *body, const dsl_affine *place, int n);
+/* y[o, p * stride + i] += sum[c] x[c, p] * k[c, o, i]: a convolution with gaps, of which
+ * `out` are the axes of the places; null if it is none. */
+const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, const dsl_axes *over,
+                            const dsl_affine *place, int n, dsl_axes *out);
+/* The factors and the summed axes of sum[c] a * b, or of a * b; false, and nothing is
+ * evaluated, if e is no such sum. */
+bool dsl_two_factors(dsl *cx, const ast_expr *e, const dsl_value *factor[2], dsl_axes *over);
 
 /* ---- types and calls (type.c, call.c, instance.c) */
 
@@ -439,8 +449,9 @@ const dsl_value *dsl_run_here(dsl *cx, const ast_block *b);
 const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last);
 const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s);
 /* y[places] += v of the statement: what falls on one place is added. */
-const dsl_value *dsl_accumulate(dsl *cx, const ast_stmt *s, const ast_target *t,
-                                const dsl_value *v);
+const dsl_value *dsl_accumulate(dsl *cx, const ast_target *t, const dsl_value *v);
+/* The same where it is a transposed convolution; null if it is none. */
+const dsl_value *dsl_accumulate_product(dsl *cx, const ast_target *t, const ast_expr *e);
 /* base with v at the places, which need not be all of it. */
 const dsl_value *dsl_place(dsl *cx, const ast_target *t, const dsl_value *base,
                            const dsl_value *v);
@@ -473,7 +484,11 @@ bool dsl_builtin_static(const struct dsl_builtin *b);
 
 /* Reads the items of a file, and of those it imports. */
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
-void dsl_import_onnx(dsl *cx, dsl_file *f, const ast_item *item, ast_word name);
+/* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
+const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
+const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);
+const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
+                                  uint32_t n, ir_loc at);
 /* Opens a function of the module; nodes are made in it until dsl_end, which records the
  * states that were written. */
 void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);

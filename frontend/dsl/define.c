@@ -348,6 +348,17 @@ static const dsl_value *right_value(dsl *cx, const ast_stmt *s, const ast_target
     return dsl_eval(cx, s->define.value);
 }
 
+/* The whole of y[places] += e. */
+static const dsl_value *right_sum(dsl *cx, const ast_stmt *s, const ast_target *t)
+{
+    const dsl_value *y = dsl_accumulate_product(cx, t, s->define.value);
+
+    if (y)
+        return y;
+    const dsl_value *v = dsl_as_array(cx, dsl_eval(cx, s->define.value), t->at);
+    return dsl_bad(v) ? v : dsl_accumulate(cx, t, v);
+}
+
 /* It is independent along the indices of its places. */
 static const dsl_value *right_draw(dsl *cx, const ast_stmt *s, const ast_target *t)
 {
@@ -389,9 +400,7 @@ static const dsl_value *define_places(dsl *cx, const ast_stmt *s, const ast_targ
     cx->scope = dsl_scope_new(cx, outer);
     v = evaluate_right(cx, s, t, f, &l, false);
     v = dsl_as_array(cx, v, t->at);
-    if (!dsl_bad(v) && s->define.op == AST_SCATTER)
-        v = dsl_accumulate(cx, s, t, v);
-    else if (!dsl_bad(v))
+    if (!dsl_bad(v) && s->define.op != AST_SCATTER)
         v = assemble(cx, &l, v);
     cx->scope = outer;
     if (!dsl_bad(v) && l.stack >= 0)
@@ -518,7 +527,8 @@ const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
     if (several)
         return define_several(cx, s);
     if (t->subscripted)
-        return define_places(cx, s, t, s->define.op == AST_DRAW ? right_draw : right_value);
+        return define_places(cx, s, t, s->define.op == AST_DRAW ? right_draw
+                                       : s->define.op == AST_SCATTER ? right_sum : right_value);
     if (s->define.op == AST_DRAW) {
         ast_target plain = {.at = t->at, .path = t->path};
         const dsl_value *how = dsl_eval_top(cx, s->define.value);

@@ -221,8 +221,8 @@ void dsl_make_init(dsl *cx)
     for (uint32_t i = 0; i < cx->memory.len; i++) {
         dsl_memory *m = cx->memory.at[i];
         bool updated = m->updated;
-        if (!m->decl)
-            continue;           /* zeros */
+        if (!m->decl)           /* zeros, or what a foreign file has */
+            continue;
         cx->at = m->decl->name.at;
         dsl_write(cx, &m->cell, first_value(cx, m), m->decl->name.at);
         m->updated = updated;

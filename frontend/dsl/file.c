@@ -160,10 +160,15 @@ static const char *stem(dsl *cx, const char *path)
     return ast_name(&cx->pool, arena_strndup(cx->mem, name, n), n);
 }
 
+/* Files are relative to the one that names them. */
+static const char *path_beside(dsl *cx, const dsl_file *f, const char *path)
+{
+    return *path == '/' ? path : arena_printf(cx->mem, "%s%s", f->folder, path);
+}
+
 static dsl_file *imported(dsl *cx, const dsl_file *by, ast_word file)
 {
-    const char *path = *file.text == '/' ? file.text
-                                         : arena_printf(cx->mem, "%s%s", by->folder, file.text);
+    const char *path = path_beside(cx, by, file.text);
 
     for (uint32_t i = 0; i < cx->file.len; i++)
         if (!strcmp(cx->file.at[i]->path, path)) {
@@ -191,12 +196,26 @@ static void import_names(dsl *cx, dsl_file *f, const dsl_file *from, const ast_w
     }
 }
 
+static bool has_suffix(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    return n > m && !strcmp(s + n - m, suffix);
+}
+
 static void add_import(dsl *cx, dsl_file *f, const ast_item *item)
 {
     ast_word name = item->import.alias;
 
     if (!name.text)
         name = (ast_word){item->at, stem(cx, item->import.file.text)};
+    if (has_suffix(item->import.file.text, ".onnx")) {
+        if (!is_taken(cx, f, name))
+            dsl_define(cx, f->scope, name.text,
+                       dsl_import_onnx(cx, f, path_beside(cx, f, item->import.file.text), name),
+                       name.at);
+        return;
+    }
     dsl_file *from = imported(cx, f, item->import.file);
     if (!from)
         return;

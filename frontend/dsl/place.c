@@ -172,13 +172,55 @@ static const dsl_value *zeros(dsl *cx, const spots *s, int outside, const dsl_va
     return dsl_array_like(cx, like, ir_splat(dsl_b(cx), t, 0), s->n, axis);
 }
 
-const dsl_value *dsl_accumulate(dsl *cx, const ast_stmt *s, const ast_target *t,
-                                const dsl_value *v)
+/* Positions of all places, if each is an index or a sum of two. */
+static bool affine_places(dsl *cx, const ast_target *t, dsl_affine *f)
+{
+    bool two = false;
+
+    if (t->places.len > IR_MAX_RANK)
+        return false;
+    for (uint32_t i = 0; i < t->places.len; i++) {
+        if (!dsl_affine_of(cx, t->places.at[i], &f[i]))
+            return false;
+        for (int k = 0; k < f[i].n; k++)
+            if (!f[i].term[k].axis->known)
+                return false;
+        if (!is_plain(cx, &f[i]) && f[i].n != 2)
+            return false;
+        two |= f[i].n == 2;
+    }
+    return two;
+}
+
+/* Has any of them visible axes? */
+static bool shows_axes(const dsl_value *const *v)
+{
+    int skip[IR_MAX_RANK];
+
+    return dsl_visible(v[0], skip) || dsl_visible(v[1], skip);
+}
+
+const dsl_value *dsl_accumulate_product(dsl *cx, const ast_target *t, const ast_expr *e)
+{
+    dsl_affine place[IR_MAX_RANK];
+    const dsl_value *v[2], *y;
+    dsl_axes over, out;
+    int n = (int)t->places.len;
+
+    if (!affine_places(cx, t, place) || !dsl_two_factors(cx, e, v, &over) || dsl_bad(v[0]) ||
+        dsl_bad(v[1]) || shows_axes(v) || !dsl_agree(cx, v, 2, t->at, "*"))
+        return NULL;
+    y = dsl_spread(cx, v[0], v[1], &over, place, n, &out);
+    if (!y)
+        y = dsl_spread(cx, v[1], v[0], &over, place, n, &out);
+    return y && !dsl_bad(y) ? dsl_show(cx, y, &out) : y;
+}
+
+const dsl_value *dsl_accumulate(dsl *cx, const ast_target *t, const dsl_value *v)
 {
     spots l = {0};
     int outside;
 
-    (void)s;
     if (v->tensor.elem == DSL_BOOL)
         v = dsl_cast(cx, v, DSL_INT);
     if (v->tensor.number)

@@ -248,6 +248,45 @@ static const dsl_value *reduce(dsl *cx, const ast_expr *e, const dsl_axes *over)
     }
 }
 
+/* The axes of the reduction; its indices are in scope then. */
+static void open_indices(dsl *cx, const ast_expr *e, dsl_axes *over)
+{
+    for (uint32_t i = 0; i < e->reduce.indices.len; i++) {
+        const ast_index *x = &e->reduce.indices.at[i];
+        if (!x->name) {
+            for (int k = 0; k < cx->frame->carried.n; k++)
+                dsl_add_axis(over, cx->frame->carried.at[k]);
+            continue;
+        }
+        dsl_axis *a = dsl_range_axis(cx, x);
+        dsl_add_axis(over, a);
+        dsl_define_index(cx, cx->scope, x->name, a, x->at);
+    }
+}
+
+static bool is_product(const ast_expr *e)
+{
+    return e->kind == AST_BINARY && e->binary.op == AST_MUL;
+}
+
+bool dsl_two_factors(dsl *cx, const ast_expr *e, const dsl_value *factor[2], dsl_axes *over)
+{
+    bool sum = e->kind == AST_REDUCE && e->reduce.how == AST_SUM;
+    const ast_expr *p = sum ? e->reduce.body : e;
+    dsl_scope *outer = cx->scope;
+
+    if (!is_product(p) || is_product(p->binary.left) || is_product(p->binary.right))
+        return false;
+    cx->scope = dsl_scope_new(cx, outer);
+    *over = (dsl_axes){0};
+    if (sum)
+        open_indices(cx, e, over);
+    factor[0] = dsl_as_array(cx, dsl_eval(cx, p->binary.left), e->at);
+    factor[1] = dsl_as_array(cx, dsl_eval(cx, p->binary.right), e->at);
+    cx->scope = outer;
+    return true;
+}
+
 const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
 {
     const dsl_value *known = train_known(cx, e);
@@ -257,17 +296,7 @@ const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
     if (known)
         return known;
     cx->scope = dsl_scope_new(cx, outer);
-    for (uint32_t i = 0; i < e->reduce.indices.len; i++) {
-        const ast_index *x = &e->reduce.indices.at[i];
-        if (!x->name) {
-            for (int k = 0; k < cx->frame->carried.n; k++)
-                dsl_add_axis(&over, cx->frame->carried.at[k]);
-            continue;
-        }
-        dsl_axis *a = dsl_range_axis(cx, x);
-        dsl_add_axis(&over, a);
-        dsl_define_index(cx, cx->scope, x->name, a, x->at);
-    }
+    open_indices(cx, e, &over);
     const dsl_value *v = reduce(cx, e, &over);
     cx->scope = outer;
     return v;

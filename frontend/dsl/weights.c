@@ -52,8 +52,9 @@ void dsl_take_weight(dsl *cx, dsl_memory *m)
         m->weights = const_bytes(cx->m, m->type, w->data, w->size);
     if (m->weights != IR_NONE && !m->updated)
         return;
+    uint32_t init = m->weights != IR_NONE || !m->foreign ? m->weights : m->first;
     m->state = cx->m->state.len;
-    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, m->path), m->type, m->weights,
+    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, m->path), m->type, init,
                                        m->trainable});
 }
 
@@ -120,7 +121,7 @@ static void tell_surplus(dsl *cx, const char *name)
 void dsl_check_weights(dsl *cx)
 {
     for (uint32_t i = 0; i < cx->memory.len; i++)
-        if (!dsl_weight_of(cx, cx->memory.at[i]->path))
+        if (!dsl_weight_of(cx, cx->memory.at[i]->path) && !cx->memory.at[i]->foreign)
             tell_missing(cx, cx->memory.at[i]);
     for (int i = 0; i < cx->o->weights; i++)
         if (!strchr(cx->o->weight[i].name, '/') && !dsl_memory_find(cx, cx->o->weight[i].name))

@@ -206,21 +206,29 @@ typedef struct roles {
     windows w;
 } roles;
 
-/* Channels that are positions g * n + c of image and kernel are taken apart. */
-static bool split_channels(dsl *cx, dsl_view *x, dsl_view *k, const dsl_axes *over)
+/* Channels of the kernel that are positions g * m + o are taken apart. */
+static bool split_kernel(dsl *cx, dsl_view *k)
 {
     for (int i = 0; i < k->v->tensor.rank; i++)
         if (k->form[i].n && !dsl_view_split(cx, k, i))
             return false;
-    for (int i = 0; i < x->v->tensor.rank; i++) {
-        const dsl_affine *f = &x->form[i];
-        bool group = false;
-        window w;
-        for (int t = 0; t < f->n; t++)
-            group |= !dsl_has_axis(over, f->term[t].axis) && dsl_find(k->v, f->term[t].axis) >= 0;
-        if (f->n && (group || !window_of(cx, f, i, over, &w)) && !dsl_view_split(cx, x, i))
+    return true;
+}
+
+/* Is it a position g * n + c of the image, with a group that the kernel has, too? */
+static bool has_group(const dsl_affine *f, const dsl_view *k, const dsl_axes *over)
+{
+    for (int t = 0; t < f->n; t++)
+        if (!dsl_has_axis(over, f->term[t].axis) && dsl_find(k->v, f->term[t].axis) >= 0)
+            return true;
+    return false;
+}
+
+static bool split_channels(dsl *cx, dsl_view *x, const dsl_view *k, const dsl_axes *over)
+{
+    for (int i = 0; i < x->v->tensor.rank; i++)
+        if (x->form[i].n && has_group(&x->form[i], k, over) && !dsl_view_split(cx, x, i))
             return false;
-    }
     return true;
 }
 
@@ -370,31 +378,154 @@ static const dsl_value *unflatten(dsl *cx, const dsl_value *like, ir_ref y, cons
     return dsl_array_like(cx, like, same ? y : ir_reshape(dsl_b(cx), y, shape, rank), rank, axis);
 }
 
+/* Before channels are taken apart: pads of zeros come off x; where its windows began and
+ * ended with them. */
+static bool strip_image(dsl *cx, dsl_view *x, const dsl_view *k, const dsl_axes *over, windows *w)
+{
+    w->n = 0;
+    for (int i = 0; i < x->v->tensor.rank; i++) {
+        const dsl_affine *f = &x->form[i];
+        if (!f->n || has_group(f, k, over))
+            continue;
+        if (w->n == MAX_SPATIAL || !window_of(cx, f, i, over, &w->w[w->n]))
+            return false;
+        w->n++;
+    }
+    if (!w->n)
+        return false;
+    ir_ref ref = strip_pads(cx, w, dsl_ref(cx, x->v), 0);
+    x->v = dsl_array_like(cx, x->v, ref, x->v->tensor.rank, x->v->tensor.axis);
+    return true;
+}
+
+/* The windows of x with the pads that were stripped. */
+static bool padded_windows(dsl *cx, const dsl_view *x, const dsl_axes *over,
+                           const windows *stripped, windows *w)
+{
+    if (!find_windows(cx, x, over, w) || w->n != stripped->n)
+        return false;
+    for (int i = 0; i < w->n; i++) {
+        w->w[i].low = stripped->w[i].low;
+        w->w[i].high = stripped->w[i].high;
+        fit_high(cx, &w->w[i], dsl_extent(x->v, w->w[i].at));
+    }
+    return true;
+}
+
+/* Summed axes of extent 1 that only the kernel has are dropped. */
+static const dsl_value *drop_own_ones(dsl *cx, const dsl_value *k, const dsl_view *x,
+                                      const windows *w, const dsl_axes *over)
+{
+    dsl_axes ones = {0};
+
+    for (int i = 0; i < k->tensor.rank; i++) {
+        dsl_axis *a = k->tensor.axis[i];
+        bool tap = false;
+        for (int j = 0; j < w->n; j++)
+            tap |= a == w->w[j].tap;
+        if (a && !tap && dsl_has_axis(over, a) && dsl_find(x->v, a) < 0 &&
+            dim_is(cx->dims, a->extent, 1))
+            dsl_add_axis(&ones, a);
+    }
+    return dsl_squeeze(cx, k, &ones);
+}
+
 const dsl_value *dsl_convolve(dsl *cx, const dsl_view *image_view, const dsl_view *kernel_view,
                               const dsl_axes *over)
 {
     dsl_view x = *image_view, k = *kernel_view;
+    windows stripped;
     roles r = {0};
 
-    if (x.v->tensor.elem != DSL_REAL || !split_channels(cx, &x, &k, over) ||
-        !find_windows(cx, &x, over, &r.w))
+    if (x.v->tensor.elem != DSL_REAL || !split_kernel(cx, &k) ||
+        !strip_image(cx, &x, &k, over, &stripped) || !split_channels(cx, &x, &k, over) || !padded_windows(cx, &x, over, &stripped, &r.w))
         return NULL;
-    dsl_axes ones = {0};        /* summed axes of extent 1 that only the kernel has */
-    for (int i = 0; i < k.v->tensor.rank; i++) {
-        dsl_axis *a = k.v->tensor.axis[i];
-        if (a && dsl_has_axis(over, a) && dsl_find(x.v, a) < 0 && dim_is(cx->dims, a->extent, 1))
-            dsl_add_axis(&ones, a);
-    }
-    for (int i = 0; i < r.w.n; i++)
-        for (int j = 0; j < ones.n; j++)
-            if (ones.at[j] == r.w.w[i].tap)
-                ones.at[j] = ones.at[--ones.n];
-    k.v = ones.n ? dsl_reduce(cx, k.v, RED_SUM, &ones) : k.v;
+    k.v = drop_own_ones(cx, k.v, &x, &r.w, over);
     if (!sort_axes(&x, k.v, over, &r))
         return NULL;
-    ir_ref ref = strip_pads(cx, &r.w, dsl_ref(cx, x.v), 0);
-    for (int i = 0; i < r.w.n; i++)
-        fit_high(cx, &r.w.w[i], ir_type_of(dsl_b(cx)->fn, ref)->dim[r.w.w[i].at]);
-    ir_ref y = conv_node(cx, image(cx, &x, &r, ref), kernel(cx, k.v, &r), &r, NULL);
+    ir_ref y = conv_node(cx, image(cx, &x, &r, dsl_ref(cx, x.v)), kernel(cx, k.v, &r), &r, NULL);
     return unflatten(cx, x.v, y, &r);
+}
+
+/* ---- transposed convolutions ------------------------------------------------- */
+
+/* The window that a place p * stride + i of the result makes of image x and kernel k: p is
+ * an axis of x alone, i of k alone. */
+static bool spread_window(dsl *cx, const dsl_affine *f, const dsl_value *x, const dsl_value *k,
+                          window *w)
+{
+    if (f->n != 2 || !dim_is(cx->dims, f->constant, 0))
+        return false;
+    int p = dsl_find(x, f->term[0].axis) >= 0 ? 0 : 1;
+    dsl_axis *out = f->term[p].axis, *tap = f->term[1 - p].axis;
+    int at = dsl_find(x, out);
+    if (at < 0 || dsl_find(k, out) >= 0 || dsl_find(k, tap) < 0 || dsl_find(x, tap) >= 0 ||
+        dim_lo(cx->dims, f->term[0].coef) <= 0 || dim_lo(cx->dims, f->term[1].coef) <= 0)
+        return false;
+    *w = (window){.at = at, .tap = tap, .dil = f->term[1 - p].coef, .stride = f->term[p].coef};
+    w->low = dim_mul(cx->dims, dim_sub(cx->dims, tap->extent, dim_int(cx->dims, 1)), w->dil);
+    w->high = w->low;
+    return true;
+}
+
+/* k with its taps turned around. */
+static const dsl_value *turned(dsl *cx, const dsl_value *k, const windows *w)
+{
+    dim_table *t = cx->dims;
+    ir_dim start[IR_MAX_RANK], step[IR_MAX_RANK], extent[IR_MAX_RANK];
+
+    for (int i = 0; i < k->tensor.rank; i++) {
+        bool tap = false;
+        for (int j = 0; j < w->n; j++)
+            tap |= w->w[j].tap == k->tensor.axis[i];
+        extent[i] = dsl_extent(k, i);
+        start[i] = tap ? dim_sub(t, extent[i], dim_int(t, 1)) : dim_int(t, 0);
+        step[i] = dim_int(t, tap ? -1 : 1);
+    }
+    ir_ref x = ir_slice(dsl_b(cx), dsl_ref(cx, k), start, step, extent);
+    return dsl_array_like(cx, k, x, k->tensor.rank, k->tensor.axis);
+}
+
+/* The extent of a result of which neighbours lie `stride` apart and taps reach `low`. */
+static dsl_axis *spread_axis(dsl *cx, const window *w, ir_dim extent)
+{
+    dim_table *t = cx->dims;
+    ir_dim last = dim_mul(t, dim_sub(t, extent, dim_int(t, 1)), w->stride);
+
+    return dsl_axis_new(cx, ":", dim_add(t, dim_add(t, last, w->low), dim_int(t, 1)));
+}
+
+const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, const dsl_axes *over,
+                            const dsl_affine *place, int n, dsl_axes *out)
+{
+    dsl_view image_view = {.v = x};
+    ir_dim ldil[MAX_SPATIAL];
+    roles r = {0};
+
+    *out = (dsl_axes){0};
+    for (int i = 0; i < n; i++) {
+        window *w = &r.w.w[r.w.n];
+        if (place[i].n == 1) {
+            dsl_add_axis(out, place[i].term[0].axis);
+            continue;
+        }
+        if (r.w.n == MAX_SPATIAL || !spread_window(cx, &place[i], x, k, w))
+            return NULL;
+        w->out = spread_axis(cx, w, dsl_extent(x, w->at));
+        ldil[r.w.n++] = w->stride;
+        w->stride = dim_int(cx->dims, 1);
+        dsl_add_axis(out, w->out);
+    }
+    dsl_axis *axis[IR_MAX_RANK];        /* of x: the image's positions are no channels */
+    for (int i = 0; i < x->tensor.rank; i++)
+        axis[i] = x->tensor.axis[i];
+    for (int i = 0; i < r.w.n; i++)
+        axis[r.w.w[i].at] = NULL;
+    image_view.v = dsl_array_like(cx, x, dsl_ref(cx, x), x->tensor.rank, axis);
+    if (!r.w.n || x->tensor.elem != DSL_REAL || !sort_axes(&image_view, k, over, &r))
+        return NULL;
+    k = turned(cx, k, &r.w);
+    ir_ref y = conv_node(cx, image(cx, &image_view, &r, dsl_ref(cx, x)), kernel(cx, k, &r), &r,
+                         ldil);
+    return unflatten(cx, x, y, &r);
 }
