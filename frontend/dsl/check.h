@@ -30,6 +30,7 @@ typedef struct dsl_memory {
     ir_dim below;
     uint32_t state;             /* of the module */
     uint32_t weights;           /* a constant that stands for it, or IR_NONE */
+    const struct dsl_template *net;     /* whose parameter it is; null: none's */
     bool foreign;               /* its first value is the constant `first`, decl is null */
     uint32_t first;
     bool trainable, updated;
@@ -183,6 +184,7 @@ typedef struct dsl {
     dsl_axes draw_along;        /* indices of the places of a draw */
     ir_ref seed;                /* of the entry; IR_NONE: it has not drawn yet */
     uint32_t rounds_unrolled;
+    bool hooking;               /* a parameter of net .. with .. is read */
     ir_loc told;                /* where the last fault was */
 } dsl;
 
@@ -427,6 +429,15 @@ const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at);
 const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at);
 /* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
 dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
+
+/* ---- nets of nets (net_of.c) */
+
+/* What is read for the parameter in net a = b with ..; null: itself. */
+const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m);
+/* Notes whose parameter it is. */
+void dsl_find_net(dsl *cx, dsl_memory *m);
+/* The parameter of b for one of a, where a's net is net a = b; else null. */
+dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m);
 
 /* ---- weights (weights.c) */
 

@@ -54,7 +54,7 @@ static const dsl_value *define(dsl *cx, const ast_target *t, const dsl_value *v)
         return v;
     }
     if (v->kind == DSL_NOTHING || v->kind == DSL_RESULTS)
-        return dsl_wrong(cx, t->at, "%s is to become %s", name, dsl_describe(cx, v));
+        return dsl_wrong(cx, t->at, "%s is one name for %s", name, dsl_describe(cx, v));
     if (!may_define(cx, name, t->at))
         return &dsl_poison;
     if (t->type)

@@ -6,12 +6,20 @@
 
 /* ---- inputs ----------------------------------------------------------------- */
 
+/* A number of the run; entries that name one alike share its symbol. */
+static ir_dim symbol(dsl *cx, const char *name)
+{
+    bool found;
+    ir_dim d = dim_symbol_named(cx->dims, name, &found);
+
+    return found ? d : dim_symbol_new(cx->dims, name, 0, INT64_MAX);
+}
+
 /* Names of an extent that mean nothing yet are known when it runs. */
 static void new_symbols(dsl *cx, const ast_expr *e)
 {
     if (e->kind == AST_NAME && strcmp(e->name, "_") && !dsl_find_var(cx->scope, e->name)) {
-        ir_dim d = dim_symbol_new(cx->dims, e->name, 0, INT64_MAX);
-        dsl_define(cx, cx->scope, e->name, dsl_whole(cx, d), e->at);
+        dsl_define(cx, cx->scope, e->name, dsl_whole(cx, symbol(cx, e->name)), e->at);
     } else if (e->kind == AST_BINARY) {
         new_symbols(cx, e->binary.left);
         new_symbols(cx, e->binary.right);
@@ -64,8 +72,7 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
         new_symbols(cx, t->extents.at[i]);
     if (first) {
         if (!rows->set)
-            dsl_add_axis(&rows->axes,
-                         dsl_axis_new(cx, "..", dim_symbol_new(cx->dims, "N", 0, INT64_MAX)));
+            dsl_add_axis(&rows->axes, dsl_axis_new(cx, "..", symbol(cx, "N")));
         rows->set = true;
         axis[0] = rows->axes.at[0];
         extent[0] = axis[0]->extent;
@@ -211,6 +218,21 @@ static const dsl_value *first_value(dsl *cx, const dsl_memory *m)
     return dsl_fill_type(cx, d->type, v, d->name.text, d->name.at);
 }
 
+/* Gives the memory its first value, in the entry that is being made. */
+static void begin_memory(dsl *cx, dsl_memory *m)
+{
+    bool updated = m->updated;
+    dsl_memory *base = dsl_base_memory(cx, m);
+
+    cx->at = m->cell.at;
+    if (base)
+        dsl_write(cx, &m->cell, dsl_read(cx, &base->cell), m->cell.at);
+    else if (m->decl)           /* else zeros, or what a foreign file has */
+        dsl_write(cx, &m->cell, first_value(cx, m), m->cell.at);
+    m->updated = updated;
+}
+
+/* Nets of nets come last: they begin as the others do. */
 void dsl_make_init(dsl *cx)
 {
     dsl_making k;
@@ -218,15 +240,10 @@ void dsl_make_init(dsl *cx)
     dsl_frame *frame = cx->frame;
 
     dsl_begin(cx, &k, "init", true);
-    for (uint32_t i = 0; i < cx->memory.len; i++) {
-        dsl_memory *m = cx->memory.at[i];
-        bool updated = m->updated;
-        if (!m->decl)           /* zeros, or what a foreign file has */
-            continue;
-        cx->at = m->decl->name.at;
-        dsl_write(cx, &m->cell, first_value(cx, m), m->decl->name.at);
-        m->updated = updated;
-    }
+    for (int last = 0; last < 2; last++)
+        for (uint32_t i = 0; i < cx->memory.len; i++)
+            if ((dsl_base_memory(cx, cx->memory.at[i]) != NULL) == last)
+                begin_memory(cx, cx->memory.at[i]);
     dsl_end(cx, &k);
     cx->frame = frame;
     cx->scope = outer;

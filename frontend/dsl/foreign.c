@@ -64,6 +64,7 @@ static dsl_memory *parameter(dsl *cx, const dsl_template *t, const char *name, u
     m->path = path;
     m->type = cx->m->consts.at[constant].type;
     m->trainable = true;
+    m->role = INGOT_ROLE_PARAM;
     m->first = constant;
     m->foreign = true;
     vec_push(&cx->memory, m);

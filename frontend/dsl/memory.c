@@ -92,6 +92,7 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     if (d->type && d->type->bound)
         m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
     vec_push(&cx->memory, m);
+    dsl_find_net(cx, m);
     dsl_take_weight(cx, m);
     return m;
 }
@@ -125,7 +126,11 @@ static void declare(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
                   dsl_type_text(cx, m->type), dsl_type_text(cx, t));
     if (!m)
         m = memory_new(cx, path, d, t, trainable);
-    dsl_define_cell(cx, cx->scope, &m->cell);
+    const dsl_value *v = dsl_hooked(cx, m);
+    if (v)
+        dsl_define(cx, cx->scope, d->name.text, v, at);
+    else
+        dsl_define_cell(cx, cx->scope, &m->cell);
 }
 
 void dsl_declare(dsl *cx, const ast_decls *l, bool trainable, ir_loc at)

@@ -1,0 +1,96 @@
+/* frontend/dsl/net_of.c - net a = b with patterns |> f, ..: b's layers under the name of a,
+ * with b's first weights, and each parameter that matches read through f.
+ *
+ * What f makes lies under the parameter's path, by the kind's name alone:
+ * tuned.head.q.w.lora.a. */
+#include "check.h"
+
+/* The net around the frame. */
+static const dsl_template *net_around(const dsl_frame *f)
+{
+    while (f && (!f->of || !f->of->item || f->of->item->kind != AST_ITEM_NET))
+        f = f->caller;
+    return f ? f->of : NULL;
+}
+
+/* A path, or what is before a dot in it. */
+static bool matches(dsl *cx, const char *pattern, const char *path)
+{
+    char *part = arena_strdup(cx->mem, path);
+
+    for (char *dot; ; *dot = 0) {
+        if (text_matches(pattern, part))
+            return true;
+        dot = strrchr(part, '.');
+        if (!dot)
+            return false;
+    }
+}
+
+/* f, and the parts of a pipe, with their parameters under this path. */
+static const dsl_value *under(dsl *cx, const dsl_value *f, const char *path, ir_loc at)
+{
+    if (f->kind == DSL_PIPE) {
+        dsl_value *v = arena_copy(cx->mem, f, sizeof *f);
+        v->pipe.first = under(cx, f->pipe.first, path, at);
+        v->pipe.then = under(cx, f->pipe.then, path, at);
+        return v;
+    }
+    if (f->kind != DSL_FUNCTION || !f->function.of->item)
+        return f;
+    dsl_value *v = arena_copy(cx->mem, f, sizeof *f);
+    v->function.use = dsl_use_new(cx, at);
+    v->function.use->path = arena_printf(cx->mem, "%s.%s", path, f->function.of->name);
+    return v;
+}
+
+static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook *h,
+                                const char *path, const dsl_value *v)
+{
+    dsl_scope *outer = cx->scope;
+
+    cx->scope = net->file->scope;
+    cx->hooking = true;
+    const dsl_value *f = dsl_eval(cx, h->f);
+    if (!dsl_bad(f))
+        v = dsl_apply(cx, under(cx, f, path, h->f->at), &v, 1, h->f->at);
+    cx->hooking = false;
+    cx->scope = outer;
+    return dsl_bad(f) ? f : v;
+}
+
+const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m)
+{
+    const dsl_template *net = m->net;
+    const dsl_value *v = NULL;
+
+    if (!net || !net->hooks || cx->hooking || !m->trainable)
+        return NULL;
+    const char *own = m->path + strlen(dsl_net_path(cx, net)) + 1;
+    for (uint32_t i = 0; i < net->hooks->net_of.hooks.len; i++) {
+        const ast_hook *h = &net->hooks->net_of.hooks.at[i];
+        bool any = false;
+        for (uint32_t k = 0; k < h->patterns.len; k++)
+            any |= matches(cx, h->patterns.at[k].text, own);
+        if (any)
+            v = through(cx, net, h, m->path, v ? v : dsl_read(cx, &m->cell));
+    }
+    return v;
+}
+
+void dsl_find_net(dsl *cx, dsl_memory *m)
+{
+    m->net = cx->hooking ? NULL : net_around(cx->frame);
+}
+
+dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m)
+{
+    const dsl_template *net = m->net;
+
+    if (!net || !net->base)
+        return NULL;
+    const char *own = m->path + strlen(dsl_net_path(cx, net));
+    dsl_memory *b =
+        dsl_memory_find(cx, arena_printf(cx->mem, "%s%s", dsl_net_path(cx, net->base), own));
+    return b && b->type == m->type ? b : NULL;
+}
