@@ -60,15 +60,19 @@ void dsl_take_weight(dsl *cx, dsl_memory *m)
 
 /* ---- what the first time tells ---------------------------------------------- */
 
-/* The number of a dim, if its extent of a parameter says it. */
+/* The number of a dim P, if a parameter has the extent P or P + 8. */
 static void learn_dim(dsl *cx, dsl_known *k, ir_dim d, int64_t value)
 {
-    for (uint32_t i = 0; i < cx->open.len; i++)
-        if (dsl_same(cx->open.at[i].dim, d) &&
-            names_find(&k->dims, cx->open.at[i].name.text) == NAMES_NONE) {
-            names_add(&k->dims, arena_strdup(&k->mem, cx->open.at[i].name.text));
-            vec_push(&k->value, value);
-        }
+    int64_t more;
+
+    for (uint32_t i = 0; i < cx->open.len; i++) {
+        const dsl_open_dim *o = &cx->open.at[i];
+        if (!dim_const(cx->dims, dim_sub(cx->dims, d, o->dim), &more) ||
+            names_find(&k->dims, o->name.text) != NAMES_NONE)
+            continue;
+        names_add(&k->dims, arena_strdup(&k->mem, o->name.text));
+        vec_push(&k->value, value - more);
+    }
 }
 
 void dsl_learn(dsl *cx, dsl_known *k)

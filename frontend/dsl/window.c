@@ -438,7 +438,8 @@ const dsl_value *dsl_convolve(dsl *cx, const dsl_view *image_view, const dsl_vie
     roles r = {0};
 
     if (x.v->tensor.elem != DSL_REAL || !split_kernel(cx, &k) ||
-        !strip_image(cx, &x, &k, over, &stripped) || !split_channels(cx, &x, &k, over) || !padded_windows(cx, &x, over, &stripped, &r.w))
+        !strip_image(cx, &x, &k, over, &stripped) || !split_channels(cx, &x, &k, over) ||
+        !padded_windows(cx, &x, over, &stripped, &r.w))
         return NULL;
     k.v = drop_own_ones(cx, k.v, &x, &r.w, over);
     if (!sort_axes(&x, k.v, over, &r))
