@@ -143,6 +143,33 @@ static void add_block(text *out, const struct ingot_train_block *b)
              b->accumulate, b->valid, b->test);
 }
 
+static void add_values(text *out, const struct ingot_train_value *at, int32_t n)
+{
+    text_add(out, n ? "(const struct ingot_train_value[]){" : "0");
+    for (int32_t i = 0; i < n; i++) {
+        text_add(out, "{%" PRId64 ",", at[i].name_count);
+        add_strings(out, at[i].names, at[i].name_count);
+        text_add(out, ",%" PRId32 ",%a},", at[i].has_default, at[i].value);
+    }
+    text_add(out, n ? "}" : "");
+}
+
+static void add_entries(text *out, const struct ingot_trainer *t)
+{
+    text_add(out, t->entry_count ? "(const struct ingot_train_entry[]){" : "0");
+    for (int32_t i = 0; i < t->entry_count; i++) {
+        const struct ingot_train_entry *e = &t->entries[i];
+        text_add(out, "\n {");
+        add_string(out, e->entry);
+        text_add(out, ",%" PRId32 ",%" PRId32 ",", e->input_count, e->output_count);
+        add_values(out, e->inputs, e->input_count);
+        text_add(out, ",");
+        add_values(out, e->outputs, e->output_count);
+        text_add(out, "},");
+    }
+    text_add(out, t->entry_count ? "}" : "");
+}
+
 /* The two headers as one text: the second includes the first, which is not a file here. */
 static void add_headers(text *out)
 {
@@ -163,8 +190,11 @@ void record_source(const struct ingot_trainer *t, text *out)
     add_i32s(out, t->roles, t->state_count);
     text_add(out, ",");
     add_call(out, &t->init);
-    text_add(out, ",%" PRId32 ",\n (const struct ingot_train_block[]){\n", t->block_count);
+    text_add(out, ",%" PRId32 ",%" PRId32 ",\n (const struct ingot_train_block[]){\n",
+             t->block_count, t->entry_count);
     for (int32_t i = 0; i < t->block_count; i++)
         add_block(out, &t->blocks[i]);
-    text_add(out, "}};\n");
+    text_add(out, "},\n ");
+    add_entries(out, t);
+    text_add(out, "};\n");
 }

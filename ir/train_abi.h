@@ -114,6 +114,22 @@ struct ingot_train_block {
                                  * number of rows; 0: none                            */
 };
 
+/* An input or output of an entry: what its elements stand for, as in a column; an input of
+ * one number may have a value to be taken where none is given. */
+struct ingot_train_value {
+    int64_t name_count;
+    const char *const *names;
+    int32_t has_default;
+    double value;
+};
+
+/* `entry`: what the program does with the weights, beside training them. */
+struct ingot_train_entry {
+    const char *entry;
+    int32_t input_count, output_count;
+    const struct ingot_train_value *inputs, *outputs;
+};
+
 struct ingot_trainer {
     uint32_t version;           /* INGOT_TRAIN_VERSION                                */
     const char *program;        /* its name in messages and checkpoints               */
@@ -122,8 +138,9 @@ struct ingot_trainer {
     const int32_t *roles;       /* enum ingot_role of each state; a state's name is its
                                  * path, an optimizer's `learn.adam.m/PATH`           */
     struct ingot_train_call init;
-    int32_t block_count;
+    int32_t block_count, entry_count;
     const struct ingot_train_block *blocks;
+    const struct ingot_train_entry *entries;
 };
 
 #endif

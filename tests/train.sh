@@ -86,6 +86,22 @@ sed '9s/.*/1,2/' places.csv >bad.csv
 refuse "short row" "bad.csv:9: 2 fields, the header has 4" ./places --fresh --data x,near,y=bad.csv
 refuse "two files" "exists; --resume goes on from it" ./places --save one.safetensors
 
+# ---- several batches a step, entries -----------------------------------------------------------
+
+sed 's/epochs 30;/batch 32; epochs 3;/' places.ingot >large.ingot
+sed 's/epochs 30;/batch 8; accumulate 4; epochs 3;/' places.ingot >small.ingot
+cat >>small.ingot <<'PROGRAM'
+entry cost(x: [.., 2], near: int<P>[..]) -> [..] = price(x, near)
+entry double(b = 0.5) -> [4] = [1, 1, 1, 1] * b
+PROGRAM
+check "large batches" "$ingot" train large.ingot --run --log large.csv
+check "small batches: trainer" "$ingot" train small.ingot -o small
+check "small batches" ./small --log small.csv --save small.safetensors
+check "the same losses" cmp <(cut -d, -f4 large.csv | cut -c1-5) <(cut -d, -f4 small.csv | cut -c1-5)
+check "an entry" sh -c './small double b=0.25 --save small.safetensors | grep -q "0.25 0.25 0.25"'
+refuse "an entry without input" "x is not given" ./small cost --save small.safetensors
+refuse "an unknown entry" "no block or entry 'tripple'" ./small tripple
+
 # ---- killed, and gone on -------------------------------------------------------------------
 
 undisturbed() { ./places --quiet --epochs 40 --seed 5 --save "$1" --log "$2" --fresh; }

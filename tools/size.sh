@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 17400 ;; frontend) echo 23500 ;; passes) echo 5500 ;;
-    codegen) echo 16500 ;; runtime) echo 9500 ;; cli) echo 4300 ;;
-    export) echo 2300 ;; tests) echo 12500 ;;
+    codegen) echo 16500 ;; runtime) echo 10800 ;; cli) echo 4300 ;;
+    export) echo 2300 ;; tests) echo 14000 ;;
     esac
 }
 

@@ -507,6 +507,8 @@ void dsl_end(dsl *cx, dsl_making *k);
 /* Inputs of the entry: a row axis `rows`, which is made if it is not set.  Labels are
  * checked, if wanted.  False after an error. */
 bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked);
+/* The entry of an `entry` or net. */
+void dsl_make_entry(dsl *cx, const dsl_template *t);
 /* The entry that gives all parameters and states their first values. */
 void dsl_make_init(dsl *cx);
 /* The frame of what nothing calls. */

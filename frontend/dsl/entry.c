@@ -176,7 +176,7 @@ static bool is_typed(const ast_item *item)
     return true;
 }
 
-static void make_entry(dsl *cx, const dsl_template *t)
+void dsl_make_entry(dsl *cx, const dsl_template *t)
 {
     dsl_making k;
     dsl_rows rows = {0};
@@ -266,7 +266,7 @@ static void make_entries(dsl *cx, dsl_file *f)
         const dsl_var *v = item->name.text ? dsl_find_var(&own, item->name.text) : NULL;
         if (v && v->value && v->value->kind == DSL_FUNCTION &&
             (is_exported(item) || item->kind == AST_ITEM_NET_OF))
-            make_entry(cx, v->value->function.of);
+            dsl_make_entry(cx, v->value->function.of);
     }
     if (cx->memory.len && !cx->known && !diag_failed(cx->d))
         dsl_make_init(cx);

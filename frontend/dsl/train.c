@@ -83,13 +83,14 @@ static struct ingot_train_call call_of(dsl *cx, const struct dsl_train *k, const
 static void statement(dsl *cx, const ast_stmt *s)
 {
     train_mode mode = cx->train->mode;
-    bool updates = s->kind == AST_DEFINE && s->define.op == AST_UPDATE;
+    bool one = s->kind == AST_DEFINE && s->define.op == AST_UPDATE && s->define.targets.len == 1;
+    bool once = mode != TRAIN_GATHER || cx->train->only == 1;   /* of all passes of a step */
 
     if (s->kind == AST_MINIMIZE && mode != TRAIN_FIT)
         train_minimize(cx, s);
-    else if (s->kind == AST_TRACK && mode != TRAIN_FIT)
+    else if (s->kind == AST_TRACK && mode != TRAIN_FIT && once)
         train_track(cx, s);
-    else if (s->kind < AST_TRACK && !(updates && mode != TRAIN_STEP && s->define.targets.len == 1))
+    else if (s->kind < AST_TRACK && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
         dsl_statement(cx, s, false);
 }
 
@@ -148,6 +149,17 @@ static void find_missing(dsl *cx, const struct dsl_train *k, const ir_fn *f)
     }
 }
 
+/* The objective that is gathered or applied. */
+static const ast_stmt *objective(const struct dsl_train *k)
+{
+    const ast_stmts *l = &k->t->item->callable.body.stmts;
+    uint32_t n = 0, i = 0;
+
+    while (l->at[i]->kind != AST_MINIMIZE || ++n < k->only)
+        i++;
+    return l->at[i];
+}
+
 static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mode mode, ir_dim n)
 {
     struct dsl_train *k = cx->train;
@@ -161,21 +173,23 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
     memset(k->counter, 0, sizeof k->counter);
     dsl_begin(cx, &making, arena_printf(cx->mem, "%s_%s", k->t->name, suffix), true);
     cx->frame = dsl_outer_frame(cx, k->t);
-    cx->frame->training = mode == TRAIN_STEP;
+    cx->frame->training = mode == TRAIN_STEP || mode == TRAIN_GATHER;
     cx->frame->fit = mode == TRAIN_FIT;
     cx->scope = dsl_scope_new(cx, k->scope);
     begin_rows(cx, n);
-    if (dsl_read_inputs(cx, &item->callable.params, &k->rows, false))
+    if (mode == TRAIN_APPLY)
+        train_apply(cx, objective(k));
+    else if (dsl_read_inputs(cx, &item->callable.params, &k->rows, false))
         for (uint32_t i = 0; i < item->callable.body.stmts.len; i++)
             statement(cx, item->callable.body.stmts.at[i]);
     keep_written(cx, &making);
-    if (!diag_failed(cx->d))
+    if (!diag_failed(cx->d) && mode != TRAIN_APPLY)
         find_missing(cx, k, making.fn);
     struct ingot_train_call c = call_of(cx, k, making.fn);
     dsl_end(cx, &making);
     cx->frame = frame;
     cx->scope = outer;
-    k->first = false;
+    k->first = k->first && (mode == TRAIN_GATHER || mode == TRAIN_APPLY);
     return c;
 }
 
@@ -204,6 +218,45 @@ static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
     r->fit_count = 1;
 }
 
+static int32_t count_objectives(const dsl_template *t)
+{
+    const ast_stmts *l = &t->item->callable.body.stmts;
+    int32_t n = 0;
+
+    for (uint32_t i = 0; i < l->len; i++)
+        n += l->at[i]->kind == AST_MINIMIZE;
+    return n;
+}
+
+/* A step of several batches: each objective sees all of them before it updates. */
+static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
+{
+    struct dsl_train *k = cx->train;
+    struct ingot_train_call *at =
+        arena_array(cx->mem, struct ingot_train_call, 2 * (size_t)r->objective_count + 1);
+
+    r->gather = at;
+    r->apply = at + r->objective_count;
+    for (int32_t i = 0; i < r->objective_count && !diag_failed(cx->d); i++) {
+        k->only = (uint32_t)i + 1;
+        at[i] = make_entry(cx, arena_printf(cx->mem, "gather%d", i + 1), TRAIN_GATHER, any);
+        at[r->objective_count + i] =
+            make_entry(cx, arena_printf(cx->mem, "apply%d", i + 1), TRAIN_APPLY, any);
+    }
+}
+
+static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
+{
+    if (r->accumulate > 1 && r->objective_count && r->column_count) {
+        make_passes(cx, r, any);
+        return;
+    }
+    r->accumulate = 1;
+    r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
+    if (r->column_count && !diag_failed(cx->d))
+        r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
+}
+
 /* The entries of a block.  Those for any number of rows share a symbol. */
 static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block *r)
 {
@@ -215,12 +268,11 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     cx->train = &k;
     if (train_record(cx, &k)) {
         ir_dim any = dim_symbol_new(cx->dims, "N", 1, INT64_MAX);
-        r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
-        r->objective_count = (int32_t)k.objectives;
-        if (r->column_count && !diag_failed(cx->d)) {
-            r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
+        r->objective_count = count_objectives(t);
+        make_steps(cx, r, any);
+        k.first = false;
+        if (r->column_count && !diag_failed(cx->d))
             r->eval = make_entry(cx, "eval", TRAIN_EVAL, any);
-        }
         if (k.fits && !diag_failed(cx->d))
             make_fit(cx, r, any);
         if (k.number.len && !diag_failed(cx->d))
@@ -228,16 +280,17 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     }
     vec_free(&k.number);
     vec_free(&k.given);
+    vec_free(&k.gathered);
     cx->train = NULL;
     cx->scope = outer;
 }
 
-static const dsl_template *block_of(const dsl_file *f, const ast_item *item)
+const dsl_template *train_template(const dsl_file *f, const ast_item *item, ast_item_kind kind)
 {
     dsl_scope own = *f->scope;
 
     own.parent = NULL;
-    const dsl_var *v = item->kind == AST_ITEM_TRAIN ? dsl_find_var(&own, item->name.text) : NULL;
+    const dsl_var *v = item->kind == kind ? dsl_find_var(&own, item->name.text) : NULL;
     return v && v->value && v->value->kind == DSL_FUNCTION ? v->value->function.of : NULL;
 }
 
@@ -249,8 +302,8 @@ static struct ingot_train_block *make_blocks(dsl *cx, dsl_file *f, int32_t *n)
 
     *n = 0;
     for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++)
-        if (block_of(f, p->items.at[i]))
-            make_block(cx, block_of(f, p->items.at[i]), &at[(*n)++]);
+        if (train_template(f, p->items.at[i], AST_ITEM_TRAIN))
+            make_block(cx, train_template(f, p->items.at[i], AST_ITEM_TRAIN), &at[(*n)++]);
     return at;
 }
 
@@ -305,6 +358,7 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *sour
         diag_error(cx->d, (ir_loc){0}, D_IO, f->path, "has no train block");
         return NULL;
     }
+    train_entries(cx, f, t);
     dsl_make_init(cx);
     const ir_fn *init = ir_module_find(cx->m, "init");
     if (init)

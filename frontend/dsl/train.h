@@ -6,6 +6,8 @@
  *   STEP     rows are trained on: objectives update parameters, sums grow
  *   EVAL     rows are looked at: `training` is false, only sums grow
  *   FIT      `fit` blocks are run, and nothing else is changed
+ *   GATHER   of a step of several batches: gradients of one objective are added up
+ *   APPLY    .. and what is gathered updates parameters
  *   METRICS  sums become numbers: no statement but `stop when` is evaluated */
 #ifndef INGOT_DSL_TRAIN_H
 #define INGOT_DSL_TRAIN_H
@@ -13,7 +15,15 @@
 #include "check.h"
 #include "train_abi.h"
 
-typedef enum train_mode { TRAIN_STEP, TRAIN_EVAL, TRAIN_FIT, TRAIN_METRICS } train_mode;
+typedef enum train_mode {
+    TRAIN_STEP, TRAIN_EVAL, TRAIN_FIT, TRAIN_GATHER, TRAIN_APPLY, TRAIN_METRICS
+} train_mode;
+
+/* Elements that are added up, how many, or of which weight, and their mean: 0 where all
+ * weights are. */
+typedef struct train_total {
+    const dsl_value *sum, *of, *mean;
+} train_total;
 
 /* A number that is reported: an objective or `track`.  `value` is its formula, where rows
  * are reduced in it; else it is the mean of what was added up. */
@@ -43,6 +53,8 @@ struct dsl_train {
     VEC(train_number) number;   /* in order; found when the first entry is made */
     VEC(train_given) given;
     uint32_t objectives;        /* evaluated so far in this entry */
+    uint32_t only;              /* of GATHER and APPLY: the objective, from 1 */
+    VEC(dsl_memory *) gathered; /* parameters that it changes */
     bool first;                 /* the entry that finds out the numbers */
     bool fits;                  /* a `fit` block was run */
 };
@@ -53,10 +65,12 @@ struct dsl_train {
 void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at);
 /* The sum of this name. */
 const dsl_value *train_sum(dsl *cx, const char *name, ir_loc at);
-/* Adds to the sums of a mean: all elements of v, weighed by w unless that is null; the mean
- * of this batch, 0 where all weights are. */
-const dsl_value *train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w,
-                            ir_loc at);
+/* All elements of v, weighed by w unless that is null, which are also added to the sums of
+ * this name.  False after an error. */
+bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,
+                train_total *out);
+/* sum / of, or 0 where that is 0. */
+const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *of, ir_loc at);
 void train_track(dsl *cx, const ast_stmt *s);
 /* Makes the entry that turns sums into numbers, and `stop when` into one. */
 void train_metrics(dsl *cx, const char *name);
@@ -64,10 +78,20 @@ void train_metrics(dsl *cx, const char *name);
 /* ---- objectives (train_step.c) */
 
 void train_minimize(dsl *cx, const ast_stmt *s);
+/* The update by what was gathered of one objective. */
+void train_apply(dsl *cx, const ast_stmt *s);
 /* The nodes that a value is made from: a mark for each node of the function. */
 bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of);
 
+/* ---- entries (train_entry.c) */
+
+/* The entries of a file, behind its blocks. */
+void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t);
+
 /* ---- data (train_data.c) */
+
+/* The names of numbers below this bound; how many, 0 if there are none. */
+int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names);
 
 /* Columns, sources and the numbers of clauses.  False after an error. */
 bool train_record(dsl *cx, struct dsl_train *k);
@@ -75,6 +99,9 @@ bool train_record(dsl *cx, struct dsl_train *k);
 void train_find_dims(dsl *cx, const struct dsl_train *k);
 
 /* ---- blocks (train.c) */
+
+/* The template of an item of a file, of this kind; else null. */
+const dsl_template *train_template(const dsl_file *f, const ast_item *item, ast_item_kind kind);
 
 /* All train blocks of a file: their entries, and their record. */
 const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *source);

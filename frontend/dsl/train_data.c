@@ -145,6 +145,16 @@ static bool has_row_axis(dsl *cx, const ast_param *p)
     return false;
 }
 
+int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names)
+{
+    for (uint32_t i = 0; bound && bound->kind == AST_NAME && i < cx->names.len; i++)
+        if (cx->names.at[i].dim == bound->name) {
+            *names = cx->names.at[i].names;
+            return cx->names.at[i].count;
+        }
+    return 0;
+}
+
 static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c)
 {
     const ast_type *t = p->type;
@@ -170,11 +180,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
         return true;
     if (!dsl_eval_dim(cx, t->bound, &d, "the bound of an index"))
         return false;
-    for (uint32_t i = 0; t->bound->kind == AST_NAME && i < cx->names.len; i++)
-        if (cx->names.at[i].dim == t->bound->name) {
-            c->name_count = cx->names.at[i].count;
-            c->names = cx->names.at[i].names;
-        }
+    c->name_count = train_names(cx, t->bound, &c->names);
     if (dim_const(cx->dims, d, &c->bound))
         return true;
     dsl_wrong(cx, t->bound->at, "%s is not known: no data or --dim give it (int<%s>)",
@@ -220,12 +226,7 @@ static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
     case AST_KNOB_EPOCHS: return whole_of(cx, s->knob.value, what, &r->epochs);
     default: break;
     }
-    if (!whole_of(cx, s->knob.value, what, &r->accumulate))
-        return false;
-    if (r->accumulate > 1)
-        dsl_wrong(cx, s->at, "accumulate is not supported: a larger batch gives the same "
-                  "gradients");
-    return r->accumulate == 1;
+    return whole_of(cx, s->knob.value, what, &r->accumulate);
 }
 
 static bool add_source_of(dsl *cx, const struct dsl_train *k, const ast_stmt *s,
@@ -283,7 +284,7 @@ static void settle(const struct dsl_train *k, bool stops)
             if (e->kind == AST_ARRAY && e->items.len < r->batch)
                 r->batch = e->items.len;
         }
-    r->accumulate = 1;
+    r->accumulate = r->accumulate ? r->accumulate : 1;
     if (!r->epochs && !stops && !r->patience_count)
         r->epochs = 10;
 }
@@ -293,7 +294,8 @@ bool train_record(dsl *cx, struct dsl_train *k)
     const ast_stmts *l = &k->t->item->callable.body.stmts;
     const ast_params *columns = columns_of(k);
     struct ingot_train_block *r = k->record;
-    struct ingot_train_column *c = arena_array(cx->mem, struct ingot_train_column, columns->len + 1);
+    struct ingot_train_column *c =
+        arena_array(cx->mem, struct ingot_train_column, columns->len + 1);
     struct ingot_train_source *src =
         arena_array(cx->mem, struct ingot_train_source, count_sources(l) + 1);
     struct ingot_train_patience *p = arena_array(cx->mem, struct ingot_train_patience, l->len + 1);

@@ -79,20 +79,28 @@ static bool weigh(dsl *cx, const dsl_value **v, const dsl_value **w, ir_loc at)
     return !dsl_bad(*v);
 }
 
-const dsl_value *train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w,
-                            ir_loc at)
+const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *of, ir_loc at)
 {
     const dsl_value *zero = dsl_int(cx, 0);
 
+    return dsl_select(cx, dsl_binary(cx, AST_EQ, of, zero, at), zero,
+                      dsl_binary(cx, AST_DIV, sum, of, at), at);
+}
+
+bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,
+                train_total *out)
+{
     if (w && !weigh(cx, &v, &w, at))
-        return &dsl_poison;
-    const dsl_value *sum = total(cx, v), *n = w ? total(cx, w) : count(cx, v, at);
-    if (dsl_bad(sum) || dsl_bad(n))
-        return &dsl_poison;
-    train_add(cx, name, detached(cx, sum), at);
-    train_add(cx, arena_printf(cx->mem, "%s.of", name), n, at);
-    const dsl_value *mean = dsl_binary(cx, AST_DIV, sum, n, at);
-    return w ? dsl_select(cx, dsl_binary(cx, AST_EQ, n, zero, at), zero, mean, at) : mean;
+        return false;
+    out->sum = total(cx, v);
+    out->of = w ? total(cx, w) : count(cx, v, at);
+    if (dsl_bad(out->sum) || dsl_bad(out->of))
+        return false;
+    train_add(cx, name, detached(cx, out->sum), at);
+    train_add(cx, arena_printf(cx->mem, "%s.of", name), out->of, at);
+    out->mean = w ? train_quotient(cx, out->sum, out->of, at)
+                  : dsl_binary(cx, AST_DIV, out->sum, out->of, at);
+    return !dsl_bad(out->mean);
 }
 
 /* ---- track ------------------------------------------------------------------------ */
@@ -197,19 +205,18 @@ void train_track(dsl *cx, const ast_stmt *s)
         return;
     const dsl_value *v = as_real(cx, dsl_eval_top(cx, e), s->at, name);
     const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
+    train_total t;
     if (!dsl_bad(v) && !(w && dsl_bad(w)))
-        train_mean(cx, name, v, w, s->at);
+        train_mean(cx, name, v, w, s->at, &t);
 }
 
 /* ---- the numbers at the end ------------------------------------------------------- */
 
 static const dsl_value *quotient(dsl *cx, const char *name, ir_loc at)
 {
-    const dsl_value *n = train_sum(cx, arena_printf(cx->mem, "%s.of", name), at);
-    const dsl_value *zero = dsl_int(cx, 0), *sum = train_sum(cx, name, at);
+    const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name), at);
 
-    return dsl_select(cx, dsl_binary(cx, AST_EQ, n, zero, at), zero,
-                      dsl_binary(cx, AST_DIV, sum, n, at), at);
+    return train_quotient(cx, train_sum(cx, name, at), of, at);
 }
 
 /* The formula, in which each reduction over rows has the value of all rows. */

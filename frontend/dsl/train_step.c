@@ -156,15 +156,15 @@ typedef struct moment {
 } moment;
 
 enum { MAX_MOMENTS = 16 };
-typedef struct update {
+typedef struct moments {
     const part *p;
     const char *prefix;         /* of its states: "learn.adam" */
     dsl_axes axes;
     moment of[MAX_MOMENTS];     /* the first is the parameter itself */
     int n;
-} update;
+} moments;
 
-static void add_moment(dsl *cx, update *u, const char *name, dsl_memory *m, ir_loc at)
+static void add_moment(dsl *cx, moments *u, const char *name, dsl_memory *m, ir_loc at)
 {
     if (u->n == MAX_MOMENTS) {
         dsl_wrong(cx, at, "an optimizer with more than %d states", MAX_MOMENTS - 1);
@@ -177,7 +177,7 @@ static void add_moment(dsl *cx, update *u, const char *name, dsl_memory *m, ir_l
 }
 
 /* `state m: [..] = 0`: of the shape of the parameter, and zeros at first. */
-static void declare_moments(dsl *cx, update *u, const ast_stmt *s)
+static void declare_moments(dsl *cx, moments *u, const ast_stmt *s)
 {
     for (uint32_t i = 0; i < s->decls.len; i++) {
         const ast_decl *d = &s->decls.at[i];
@@ -189,7 +189,7 @@ static void declare_moments(dsl *cx, update *u, const ast_stmt *s)
 }
 
 /* The body's cells go back to the module's, their axes visible again. */
-static void store_moments(dsl *cx, update *u)
+static void store_moments(dsl *cx, moments *u)
 {
     for (int i = 0; i < u->n; i++) {
         const dsl_value *v = dsl_as(cx, u->of[i].cell.now, DSL_REAL, u->of[i].cell.at, "a state");
@@ -198,7 +198,7 @@ static void store_moments(dsl *cx, update *u)
     }
 }
 
-static void begin_update(dsl *cx, update *u, const part *p)
+static void begin_moments(dsl *cx, moments *u, const part *p)
 {
     int visible[IR_MAX_RANK], n = dsl_visible(p->grad, visible);
 
@@ -207,7 +207,7 @@ static void begin_update(dsl *cx, update *u, const part *p)
         dsl_add_axis(&u->axes, dsl_axis_new(cx, "..", dsl_extent(p->grad, visible[i])));
 }
 
-static void run_body(dsl *cx, update *u, const dsl_function *f)
+static void run_body(dsl *cx, moments *u, const dsl_function *f)
 {
     const ast_item *item = f->of->item;
     const ast_params *config = &item->callable.config, *data = &item->callable.params;
@@ -230,7 +230,7 @@ static void run_body(dsl *cx, update *u, const dsl_function *f)
 /* One parameter goes the optimizer's way. */
 static void optimize(dsl *cx, const dsl_function *f, const part *p, const char *prefix, ir_loc at)
 {
-    update u = {.prefix = prefix};
+    moments u = {.prefix = prefix};
     dsl_frame *outer = cx->frame, frame = *outer;
     dsl_scope *scope = cx->scope;
 
@@ -238,7 +238,7 @@ static void optimize(dsl *cx, const dsl_function *f, const part *p, const char *
         dsl_wrong(cx, at, "an optimizer takes a parameter and its gradient");
         return;
     }
-    begin_update(cx, &u, p);
+    begin_moments(cx, &u, p);
     frame.caller = outer;
     frame.of = f->of;
     frame.called = at;
@@ -304,6 +304,16 @@ static const char *loss_name(dsl *cx)
     return n > 1 ? arena_printf(&cx->m->mem, "loss%u", n) : "loss";
 }
 
+/* Clips gradients, and lets the optimizers have them. */
+static void update(dsl *cx, const ast_stmt *s, parts *l)
+{
+    for (uint32_t i = 0; i < s->minimize.clips.len; i++)
+        clip(cx, s->minimize.clips.at[i], l);
+    if (!s->minimize.updates.len)
+        dsl_wrong(cx, s->at, "the objective has no optimizer: using adam");
+    update_all(cx, s, l);
+}
+
 static void step(dsl *cx, const ast_stmt *s, const dsl_value *mean)
 {
     parts l = {0};
@@ -313,28 +323,99 @@ static void step(dsl *cx, const ast_stmt *s, const dsl_value *mean)
     find_parts(cx, &s->minimize.over, loss, &l);
     if (has_parts(cx, s, &l)) {
         differentiate(cx, loss, &l);
-        for (uint32_t i = 0; i < s->minimize.clips.len; i++)
-            clip(cx, s->minimize.clips.at[i], &l);
-        if (!s->minimize.updates.len)
-            dsl_wrong(cx, s->at, "the objective has no optimizer: using adam");
-        update_all(cx, s, &l);
+        update(cx, s, &l);
     }
     vec_free(&l);
 }
 
+/* ---- several batches a step ------------------------------------------------------------- */
+
+/* "learn.2.gathered/net.dense1.w": the gradients of the second objective, added up. */
+static dsl_memory *gathered(dsl *cx, const char *name, const ir_type *t)
+{
+    const char *path = arena_printf(cx->mem, "%s.%u.gathered/%s", cx->train->t->name,
+                                    cx->train->objectives, name);
+
+    return train_memory(cx, path, t, INGOT_ROLE_GRADIENT);
+}
+
+static dsl_memory *gathered_number(dsl *cx, const char *name)
+{
+    return gathered(cx, name, type_scalar(&cx->m->types, cx->real));
+}
+
+static void grow(dsl *cx, dsl_memory *m, const dsl_value *by, ir_loc at)
+{
+    if (!dsl_bad(by))
+        dsl_write(cx, &m->cell, dsl_binary(cx, AST_ADD, dsl_read(cx, &m->cell), by, at), at);
+}
+
+/* The gradients of a sum over the batch are added to those of the batches before. */
+static void gather(dsl *cx, const ast_stmt *s, const train_total *t)
+{
+    parts l = {0};
+    ir_ref sum = dsl_ref(cx, t->sum);
+
+    find_parts(cx, &s->minimize.over, sum, &l);
+    if (has_parts(cx, s, &l))
+        differentiate(cx, sum, &l);
+    cx->train->gathered.len = 0;
+    for (uint32_t i = 0; i < l.len; i++) {
+        vec_push(&cx->train->gathered, l.at[i].m);
+        if (l.at[i].grad)
+            grow(cx, gathered(cx, l.at[i].m->path, l.at[i].m->type), l.at[i].grad, s->at);
+    }
+    grow(cx, gathered_number(cx, "sum"), t->sum, s->at);
+    grow(cx, gathered_number(cx, "of"), t->of, s->at);
+    vec_free(&l);
+}
+
+/* Reads what was gathered, and leaves zeros. */
+static const dsl_value *take(dsl *cx, dsl_memory *m, ir_loc at)
+{
+    const dsl_value *v = dsl_read(cx, &m->cell);
+
+    dsl_write(cx, &m->cell, dsl_int(cx, 0), at);
+    return v;
+}
+
+void train_apply(dsl *cx, const ast_stmt *s)
+{
+    struct dsl_train *k = cx->train;
+    parts l = {0};
+
+    k->objectives = k->only;
+    const dsl_value *of = take(cx, gathered_number(cx, "of"), s->at);
+    const dsl_value *sum = take(cx, gathered_number(cx, "sum"), s->at);
+    ir_result(dsl_b(cx), loss_name(cx), dsl_ref(cx, train_quotient(cx, sum, of, s->at)));
+    for (uint32_t i = 0; i < k->gathered.len; i++) {
+        dsl_memory *m = k->gathered.at[i];
+        const dsl_value *g = take(cx, gathered(cx, m->path, m->type), s->at);
+        vec_push(&l, (part){m, dsl_read(cx, &m->cell), train_quotient(cx, g, of, s->at)});
+    }
+    update(cx, s, &l);
+    vec_free(&l);
+}
+
+/* ---- any mode ----------------------------------------------------------------------------- */
+
 void train_minimize(dsl *cx, const ast_stmt *s)
 {
     struct dsl_train *k = cx->train;
-    const dsl_value *v = dsl_eval_top(cx, s->minimize.objective);
-    const dsl_value *w = s->minimize.weight ? dsl_eval_top(cx, s->minimize.weight) : NULL;
+    train_total t;
 
     k->objectives++;
+    if (k->mode == TRAIN_GATHER && k->objectives != k->only)
+        return;
+    const dsl_value *v = dsl_eval_top(cx, s->minimize.objective);
+    const dsl_value *w = s->minimize.weight ? dsl_eval_top(cx, s->minimize.weight) : NULL;
     if (k->first)
         vec_push(&k->number, (train_number){loss_name(cx), NULL, s->at, true});
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_REAL, s->at, "the objective");
-    if (dsl_bad(v) || (w && dsl_bad(w)))
+    if (dsl_bad(v) || (w && dsl_bad(w)) || !train_mean(cx, loss_name(cx), v, w, s->at, &t))
         return;
-    const dsl_value *mean = train_mean(cx, loss_name(cx), v, w, s->at);
-    if (!dsl_bad(mean) && k->mode == TRAIN_STEP)
-        step(cx, s, mean);
+    if (k->mode == TRAIN_STEP)
+        step(cx, s, t.mean);
+    if (k->mode == TRAIN_GATHER)
+        gather(cx, s, &t);
 }

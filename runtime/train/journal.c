@@ -67,6 +67,8 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
                    .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);
+        for (int32_t k = 0; t->blocks[i].apply && k < t->blocks[i].objective_count; k++)
+            add_names(j, m, &t->blocks[i].apply[k]);
         add_names(j, m, t->blocks[i].step.entry ? &t->blocks[i].step : &t->blocks[i].step_any);
     }
     return !log || open_log(j, size, error);

@@ -10,6 +10,7 @@
 #include "check_cpu.h"
 #include "clock.h"
 #include "csv.h"
+#include "entry.h"
 #include "floating.h"
 #include "loop.h"
 #include "tensor_file.h"
@@ -147,6 +148,8 @@ const cli_option trainer_rows[] = {
     {"--plot", "FILE", "their curves as SVG", .set = cli_set_text, .at = AT(plot)},
     {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
      .at = AT(check_data)},
+    {"-o", "FILE", "where the result of an entry goes: .npy, or pictures as .pgm",
+     .set = cli_set_text, .at = AT(out)},
     {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},
     {"--quiet", NULL, "say nothing but errors", .set = cli_set_flag, .at = AT(quiet)},
     {0}};
@@ -167,10 +170,12 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
 
     for (int32_t i = 0; i < n; i++)
         names[i] = t->blocks[i].name;
+    if (o->blocks && entry_named(t, o->block[0]))
+        return CLI_OK;
     for (int32_t i = 0; i < o->blocks; i++)
         if (block_named(t, o->block[i]) < 0) {
             const char *near = cli_nearest(o->block[i], names, n);
-            cli_wrong("the program has no block '%s'%s%s%s", o->block[i],
+            cli_wrong("the program has no block or entry '%s'%s%s%s", o->block[i],
                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
             return CLI_USAGE;
         }
@@ -420,6 +425,18 @@ static int train(loop *l, char *error)
     return told ? status : CLI_FAILED;
 }
 
+/* An entry uses the weights that were saved, or those of --init. */
+static int run_entry(const trainer_options *o, session *s, const struct ingot_trainer *t)
+{
+    const char *weights = o->init ? o->init : o->save;
+    char error[TENSOR_ERROR_SIZE];
+    int32_t fitted;
+
+    if (!weights || checkpoint_take_weights(t, s, weights, &fitted, error) < 0)
+        return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
+    return entry_run(entry_named(t, o->block[0]), s, o->block + 1, o->blocks - 1, o->seed, o->out);
+}
+
 int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE];
@@ -429,6 +446,8 @@ int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer
         return print_info(t, s->model);
     if (o->check_data)
         return check_data(&l, error);
+    if (o->blocks && entry_named(t, o->block[0]))
+        return run_entry(o, s, t);
     loop_catch_interrupt();
     int status = train(&l, error);
     checkpoint_close(&l.file);
@@ -439,7 +458,8 @@ int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer
 /* ---- the program ------------------------------------------------------------------ */
 
 static const cli_option options[] = {
-    {"BLOCK", NULL, "train blocks to run (default: all)", .set = add_block},
+    {"BLOCK", NULL, "train blocks to run (default: all), or an entry and its NAME=VALUE",
+     .set = add_block},
     {.more = trainer_rows},
     {0}};
 

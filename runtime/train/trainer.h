@@ -27,7 +27,7 @@ typedef struct trainer_options {
     double time, every;             /* seconds */
     long long every_steps;
     double valid;                   /* below 0: not given */
-    const char *save, *init, *log, *plot;
+    const char *save, *init, *log, *plot, *out;
     bool resume, fresh, check_data, info, quiet;
 } trainer_options;
 
@@ -42,8 +42,8 @@ enum { TRAINER_INTERRUPTED = 130 };
 
 /* Can the command line be obeyed?  CLI_OK, or CLI_USAGE after a message. */
 int trainer_check(const trainer_options *o, const struct ingot_trainer *t);
-/* Trains as the options say; the exit code.  The session's states are those of a new
- * model, and afterwards the trained ones. */
+/* Trains, or runs the entry that is named first, as the options say; the exit code.  The
+ * session's states are those of a new model, and afterwards the trained ones. */
 int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t);
 /* The whole program; the exit code. */
 int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int argc,

@@ -1,0 +1,219 @@
+/* runtime/train/entry.c - entries of a training program. */
+#include "entry.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "csv.h"
+#include "invoke.h"
+#include "options.h"
+#include "outputs.h"
+#include "tensor_file.h"
+#include "words.h"
+
+const struct ingot_train_entry *entry_named(const struct ingot_trainer *t, const char *name)
+{
+    for (int32_t i = 0; i < t->entry_count; i++)
+        if (!strcmp(t->entries[i].entry, name))
+            return &t->entries[i];
+    return NULL;
+}
+
+/* ---- inputs --------------------------------------------------------------------------- */
+
+/* What is given for an input; null: nothing. */
+static const char *value_of(const char *name, const char *const *given, int32_t n)
+{
+    size_t size = strlen(name);
+
+    for (int32_t i = 0; i < n; i++)
+        if (!strncmp(given[i], name, size) && given[i][size] == '=')
+            return given[i] + size + 1;
+    return NULL;
+}
+
+static bool put_number(const struct ingot_value_info *info, double v, tensor *t, char *error)
+{
+    if (!tensor_init(t, info->dtype, 0, NULL))
+        return tensor_init_failed(t, "input", info->name, error);
+    return csv_store(info->dtype, t->data, 0, v) ||
+           tensor_fail(error, "%s=%g is no %s", info->name, v, tensor_type_name(info->dtype));
+}
+
+/* Bytes of the character that begins here. */
+static size_t character(const char *at)
+{
+    size_t n = 1;
+
+    while (((unsigned char)at[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+/* Numbers of the characters of a text. */
+static bool put_text(const struct ingot_value_info *info, const struct ingot_train_value *v,
+                     const char *text, tensor *t, char *error)
+{
+    words known;
+    int64_t n = 0;
+    bool ok = words_fix(&known, v->names, v->name_count) &&
+              tensor_init(t, TENSOR_I64, 1, (int64_t[]){(int64_t)strlen(text)});
+
+    if (!ok)
+        tensor_fail(error, "no memory for '%s'", info->name);
+    for (const char *at = text; ok && *at; at += character(at)) {
+        int64_t number = words_number(&known, at, character(at));
+        if (number < 0)
+            ok = tensor_fail(error, "%s: '%.*s' is not in the alphabet of the program", info->name,
+                             (int)character(at), at);
+        else
+            ((int64_t *)t->data)[n++] = number;
+    }
+    t->dims[0] = t->count = n;
+    words_free(&known);
+    return ok;
+}
+
+/* A number, a text or a file. */
+static bool put_given(const struct ingot_value_info *info, const struct ingot_train_value *v,
+                      const char *text, tensor_value *in, char *error)
+{
+    char *end;
+    double number = strtod(text, &end);
+
+    if (!info->rank)
+        return (end != text && !*end) ? put_number(info, number, &in->t, error)
+                                      : tensor_fail(error, "%s takes a number, not '%s'",
+                                                    info->name, text);
+    if (v->name_count && info->rank == 1)
+        return put_text(info, v, text, &in->t, error);
+    return tensor_read(text, TENSOR_PLAIN, in, error);
+}
+
+static bool put_input(const struct ingot_value_info *info, const struct ingot_train_value *v,
+                      const char *given, long long seed, tensor_value *in, char *error)
+{
+    if (given)
+        return put_given(info, v, given, in, error);
+    if (v->has_default)
+        return put_number(info, v->value, &in->t, error);
+    if (!strcmp(info->name, "seed") && !info->rank)
+        return put_number(info, (double)seed, &in->t, error);
+    return tensor_fail(error, "%s is not given: %s=VALUE", info->name, info->name);
+}
+
+/* ---- results -------------------------------------------------------------------------- */
+
+static void print_text(const struct ingot_train_value *v, const tensor *t)
+{
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t number = (int64_t)tensor_element(t, i);
+        if (number >= 0 && number < v->name_count)
+            fputs(v->names[number], stdout);
+    }
+    putchar('\n');
+}
+
+/* Pictures side by side, about as many rows of them as columns. */
+static bool write_sheet(FILE *f, const tensor *t)
+{
+    int64_t n = t->dims[0], h = t->dims[1], w = t->dims[2];
+    int64_t across = (int64_t)ceil(sqrt((double)n)), down = across ? (n + across - 1) / across : 0;
+    const uint8_t *at = t->data;
+
+    fprintf(f, "P5\n%lld %lld\n255\n", (long long)(across * w), (long long)(down * h));
+    for (int64_t y = 0; y < down * h; y++)
+        for (int64_t x = 0; x < across * w; x++) {
+            int64_t i = y / h * across + x / w;
+            fputc(i < n ? at[(i * h + y % h) * w + x % w] : 0, f);
+        }
+    return !ferror(f);
+}
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), k = strlen(suffix);
+
+    return n > k && !strcmp(path + n - k, suffix);
+}
+
+static bool write_result(const char *path, const char *name, const tensor_value *v, char *error)
+{
+    partial p;
+
+    if (!ends_in(path, ".pgm"))
+        return tensor_write(path, true, name, v, error);
+    if (v->t.rank != 3 || v->t.dtype != TENSOR_U8)
+        return tensor_fail(error, "%s: '%s' is no u8[n, h, w]", path, name);
+    return partial_close(&p, partial_open(&p, path) && write_sheet(p.file, &v->t)) ||
+           tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+static bool give_result(const struct ingot_value_info *info, const struct ingot_train_value *v,
+                        const tensor_value *got, const char *out, char *error)
+{
+    if (out)
+        return write_result(out, info->name, got, error);
+    if (v->name_count)
+        print_text(v, &got->t);
+    else
+        outputs_show(info->name, got);
+    return true;
+}
+
+/* ---- the run -------------------------------------------------------------------------- */
+
+/* Is each NAME=VALUE an input's? */
+static bool all_known(const struct ingot_entry *e, const char *const *given, int32_t n, char *error)
+{
+    for (int32_t k = 0; k < n; k++) {
+        size_t size = strcspn(given[k], "=");
+        int32_t i = 0;
+        while (i < e->input_count && (strncmp(e->inputs[i].name, given[k], size) ||
+                                      e->inputs[i].name[size]))
+            i++;
+        if (i == e->input_count)
+            return tensor_fail(error, "%s has no input '%.*s'", e->name, (int)size, given[k]);
+    }
+    return true;
+}
+
+static bool call(const struct ingot_train_entry *t, const struct ingot_entry *e, session *s,
+                 const tensor_value *in, const char *out, char *error)
+{
+    tensor_value *got = calloc((size_t)e->output_count + 1, sizeof *got);
+    invoke v = {0};
+    bool ok = (got || tensor_fail(error, "no memory")) && invoke_prepare(&v, s, e, in, error) &&
+              invoke_run(&v, error) && invoke_take(&v, got, error);
+
+    for (int32_t i = 0; got && i < e->output_count; i++) {
+        ok = ok && give_result(&e->outputs[i], &t->outputs[i], &got[i], out, error);
+        tensor_value_free(&got[i]);
+    }
+    invoke_free(&v);
+    free(got);
+    return ok;
+}
+
+int entry_run(const struct ingot_train_entry *t, session *s, const char *const *given, int32_t n,
+              long long seed, const char *out)
+{
+    const struct ingot_entry *e = session_entry(s->model, t->entry);
+    tensor_value *in = calloc((size_t)e->input_count + 1, sizeof *in);
+    char error[TENSOR_ERROR_SIZE];
+    bool ok = (in || tensor_fail(error, "no memory")) && all_known(e, given, n, error);
+
+    for (int32_t i = 0; ok && i < e->input_count; i++)
+        ok = put_input(&e->inputs[i], &t->inputs[i], value_of(e->inputs[i].name, given, n), seed,
+                       &in[i], error);
+    ok = ok && call(t, e, s, in, out, error);
+    if (!ok)
+        cli_wrong("%s", error);
+    for (int32_t i = 0; in && i < e->input_count; i++)
+        tensor_value_free(&in[i]);
+    free(in);
+    return ok ? CLI_OK : CLI_FAILED;
+}
