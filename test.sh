@@ -194,6 +194,7 @@ if [ "$quick" != quick ]; then
     build/venv/bin/python scripts/light_random.py
     count light_random build/ingot test --timeout 300 $data/light_random/*/
     count onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
+    count train_curve build/venv/bin/python tests/train_curve.py build/ingot
     count grad_models build/venv/bin/python tests/grad_models.py build/ingot
     count onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
         $(every 24 $data/node/*/)

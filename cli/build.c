@@ -5,7 +5,6 @@
 #include "cleanup.h"
 #include "code.h"
 #include "command.h"
-#include "library.h"
 #include "link.h"
 #include "onnx_export.h"
 #include "progress.h"
@@ -62,17 +61,6 @@ static const cli_option options[] = {
     {.more = model_rows, .at = AT(model)},
     {0}};
 
-/* The model's name in symbols: --name, or the output's name, made fit for C.
- * "out/libface-net.a" gives face_net.  To be freed by mem_free. */
-static char *identifier(const build_options *o)
-{
-    char *stem = o->name ? strdup(o->name) : workplace_stem(o->out);
-    char *name = library_name(stem, strlen(stem));
-
-    free(stem);
-    return name;
-}
-
 static bool is(const build_options *o, const char *kind)
 {
     return !strcmp(o->emit, kind);
@@ -91,16 +79,6 @@ static bool has_header(const build_options *o)
 static bool weights_apart(const build_options *o)
 {
     return !strcmp(o->weights, "file");
-}
-
-/* Where the header goes: the model's name and .h, in the output's folder. */
-static char *header_path(const build_options *o, const char *name)
-{
-    const char *slash = strrchr(o->out, '/');
-    int folder = slash ? (int)(slash - o->out + 1) : 0;
-    char *path = NULL;
-
-    return asprintf(&path, "%.*s%s.h", folder, o->out, name) < 0 ? NULL : path;
 }
 
 static char *weights_path(const build_options *o)
@@ -166,7 +144,8 @@ static bool header_is_ours(const build_options *o, const char *path)
 
 static bool files_fit(const build_options *o)
 {
-    char *name = identifier(o), *header = has_header(o) ? header_path(o, name) : NULL;
+    char *name = artifact_name(o->name, o->out);
+    char *header = has_header(o) ? artifact_header(o->out, name) : NULL;
     bool ok = names_differ(o, header) && (!header || header_is_ours(o, header));
 
     free(header);
@@ -177,7 +156,7 @@ static bool files_fit(const build_options *o)
 /* The output gets its name last: where what it needs cannot, it does not appear. */
 static bool publish(const build_options *o, const image *im)
 {
-    return (!has_header(o) || publish_at(o, WORK_HEADER, header_path(o, im->name))) &&
+    return (!has_header(o) || publish_at(o, WORK_HEADER, artifact_header(o->out, im->name))) &&
            (!im->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
@@ -218,7 +197,7 @@ static bool is_text(const build_options *o)
 
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
-    char *name = identifier(o), source[65];
+    char *name = artifact_name(o->name, o->out), source[65];
     const target t = model_target(&o->model);
     ingot_code_options co = {.name = name, .target = &t,
                              .source = sha256_file(o->file, source) ? source : NULL,

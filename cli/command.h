@@ -19,6 +19,12 @@ int command_format(int argc, char **argv);
 int command_opt(int argc, char **argv);
 int command_train(int argc, char **argv);
 
+/* The name in symbols of what is built: the one that is given, or that of `out` without
+ * `lib` and suffix, made a C identifier.  "out/libface-net.a" gives face_net.  And where
+ * its header goes: that name and .h, in the output's folder.  Null without memory. */
+char *artifact_name(const char *given, const char *out);
+char *artifact_header(const char *out, const char *name);
+
 /* What is given about a model, whatever is done with it.  `--dim n=4 --shape x=1x3`
  * leaves dim_name[0] "n", dim_value[0] 4 and shape[0] for x, with o.import pointing
  * to them. */

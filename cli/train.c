@@ -21,7 +21,7 @@ enum { MAX_SETTINGS = 64 };
 typedef struct train_options {
     model_options model;
     trainer_options trainer;
-    const char *file, *out, *name;
+    const char *file, *out, *name, *emit;
     dsl_setting set[MAX_SETTINGS];
     int sets;
     bool run, wide;
@@ -42,11 +42,17 @@ static bool add_setting(void *to, const cli_option *option, const char *value)
     return true;
 }
 
+static const char *const kinds[] = {"exe", "lib", "shared", "obj", NULL};
+
 #define AT(field) offsetof(train_options, field)
 
 static const cli_option options[] = {
     {"FILE", NULL, "a program, .ingot", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the trainer that is made", .set = cli_set_once, .at = AT(out)},
+    {"--emit", "KIND", "exe (default), or of the entries: lib, shared, obj", .set = cli_set_word,
+     .at = AT(emit), .words = kinds},
+    {"--name", "NAME", "of a library's functions (default: from -o)", .set = cli_set_once,
+     .at = AT(name)},
     {"--run", NULL, "train now, in this process", .set = cli_set_flag, .at = AT(run)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
@@ -84,13 +90,44 @@ static bool probe(const char *source, struct ingot_train_column *column, int32_t
     return ok;
 }
 
-/* ---- a trainer -------------------------------------------------------------------- */
+/* ---- a trainer, or a library of its entries -------------------------------------------- */
+
+static bool is(const train_options *o, const char *kind)
+{
+    return !strcmp(o->emit, kind);
+}
+
+static bool is_library(const train_options *o)
+{
+    return is(o, "lib") || is(o, "shared");
+}
+
+static bool link_parts(train_options *o, const image *im, const struct ingot_trainer *t)
+{
+    if (is(o, "exe"))
+        return link_trainer(&o->work, im, t);
+    if (!link_kernels(&o->work, im))
+        return false;
+    return is(o, "obj") ? link_object(&o->work, im)
+                        : link_library(&o->work, im, is(o, "shared"), false);
+}
+
+/* The header lies beside the library or object. */
+static bool publish_header(train_options *o, const image *im)
+{
+    char *path = is(o, "exe") ? NULL : artifact_header(o->out, im->name);
+    bool ok = is(o, "exe") || (path && workplace_publish(&o->work, WORK_HEADER, path));
+
+    free(path);
+    return ok;
+}
 
 static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
     const target own = model_target(&o->model);
-    ingot_code_options co = {.name = "artifact", .target = &own, .executable = true,
-                             .weights_place = true,
+    char *name = artifact_name(o->name, o->out);
+    ingot_code_options co = {.name = name, .target = &own, .executable = is(o, "exe"),
+                             .library = is_library(o), .weights_place = true,
                              .max_weights = import_max_weights(&o->model.o.import),
                              .watch = o->model.o.watch};
     ingot_code c;
@@ -99,10 +136,11 @@ static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, 
     bool ok = code_make(&c, m, &co, d);
     progress_step("generating code");
     ok = ok && image_compile(&c.image, thread_cpus(), &parts, d) &&
-         link_write_objects(&o->work, &parts) && link_trainer(&o->work, &c.image, t) &&
-         workplace_publish(&o->work, WORK_OUT, o->out);
+         link_write_objects(&o->work, &parts) && link_parts(o, &c.image, t) &&
+         publish_header(o, &c.image) && workplace_publish(&o->work, WORK_OUT, o->out);
     objects_free(&parts);
     code_free(&c);
+    mem_free(name);
     return ok;
 }
 
@@ -164,7 +202,7 @@ static int train(train_options *o)
 
 int command_train(int argc, char **argv)
 {
-    train_options o = {.trainer = trainer_defaults};
+    train_options o = {.trainer = trainer_defaults, .emit = "exe"};
     int status = cli_parse(argc, argv, "ingot train FILE (-o TRAINER | --run) [OPTIONS]",
                            "Makes a program with train blocks a trainer: one executable with\n"
                            "loss, gradients, optimizer and data loop; or trains at once.  A\n"

@@ -102,6 +102,26 @@ check "an entry" sh -c './small double b=0.25 --save small.safetensors | grep -q
 refuse "an entry without input" "x is not given" ./small cost --save small.safetensors
 refuse "an unknown entry" "no block or entry 'tripple'" ./small tripple
 
+# ---- numbers of layers, states that are written in places, a library ------------------------------
+
+cat >watched.ingot <<'PROGRAM'
+layer watched(x: [.., K]) -> [.., K] { track size = sum[k] x[k]^2;  x }
+net f(x: [.., 2]) -> [..] = x |> dense(4) |> tanh |> watched |> dense(1) |> scalar
+state seen: [8] = 0
+train t(x: [.., 2], y: [..]) {
+    data x, y = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    slot[e in 2] = (2 * step + e) % 8
+    v[e in 2] = real(step) + 0 * e
+    seen[slot[e]] <- v[e]
+    minimize (f(x) - y)^2 using adam(0.05);  epochs 300
+}
+PROGRAM
+check "a layer's number" "$ingot" train watched.ingot --run --log log.csv
+check "a layer's number is logged" below f.watched1.size 4
+check "a layer's net learns" below loss 0.01
+check "a library" "$ingot" train watched.ingot --emit lib -o libwatched.a
+check "a library: header" grep -q "watched_t_step_run" watched.h
+
 # ---- killed, and gone on -------------------------------------------------------------------
 
 undisturbed() { ./places --quiet --epochs 40 --seed 5 --save "$1" --log "$2" --fresh; }

@@ -97,7 +97,7 @@ const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
         return v;
     case AST_CHECK: check(cx, s); return v;
     case AST_SHOW: show(cx, s); return v;
-    case AST_TRACK: return v; /* of training (train.c) */
+    case AST_TRACK: train_track(cx, s); return v;
     default: return dsl_wrong(cx, s->at, "this stands in train blocks only");
     }
 }

@@ -88,9 +88,7 @@ static void statement(dsl *cx, const ast_stmt *s)
 
     if (s->kind == AST_MINIMIZE && mode != TRAIN_FIT)
         train_minimize(cx, s);
-    else if (s->kind == AST_TRACK && mode != TRAIN_FIT && once)
-        train_track(cx, s);
-    else if (s->kind < AST_TRACK && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
+    else if (s->kind <= AST_TRACK && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
         dsl_statement(cx, s, false);
 }
 

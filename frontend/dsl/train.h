@@ -71,6 +71,8 @@ bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *
                 train_total *out);
 /* sum / of, or 0 where that is 0. */
 const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *of, ir_loc at);
+/* In a block, or in a net or layer that it uses: then under the path of that.  Outside of
+ * training, and where sums do not grow, it is nothing. */
 void train_track(dsl *cx, const ast_stmt *s);
 /* Makes the entry that turns sums into numbers, and `stop when` into one. */
 void train_metrics(dsl *cx, const char *name);

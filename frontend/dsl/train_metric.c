@@ -170,13 +170,15 @@ static void add_part(dsl *cx, const char *name, const ast_expr *e)
     }
 }
 
+/* A net that is used twice adds to the same sums. */
 static void note(dsl *cx, const char *name, const ast_expr *value, ir_loc at)
 {
     if (!cx->train->first)
         return;
     for (uint32_t i = 0; i < cx->train->number.len; i++)
         if (!strcmp(cx->train->number.at[i].name, name)) {
-            dsl_wrong(cx, at, "%s is tracked twice", name);
+            if (cx->train->number.at[i].at.line != at.line)
+                dsl_wrong(cx, at, "%s is tracked twice", name);
             return;
         }
     vec_push(&cx->train->number, (train_number){name, value, at, false});
@@ -191,13 +193,37 @@ static const dsl_value *as_real(dsl *cx, const dsl_value *v, ir_loc at, const ch
     return v->tensor.number ? dsl_as(cx, v, DSL_REAL, at, what) : dsl_cast(cx, v, DSL_REAL);
 }
 
+/* Are sums growing, and is this the pass of a step in which they do? */
+static bool tracks(const dsl *cx)
+{
+    const struct dsl_train *k = cx->train;
+
+    return k && k->mode != TRAIN_FIT && k->mode < TRAIN_APPLY &&
+           (k->mode != TRAIN_GATHER || k->only == 1);
+}
+
+/* "entropy", or in a net or layer "vit.2.attention1.entropy". */
+static const char *tracked_name(dsl *cx, const ast_stmt *s)
+{
+    const dsl_block *b = cx->frame->block;
+
+    return b && b->path ? arena_printf(cx->mem, "%s.%s", b->path, s->track.name.text)
+                        : arena_strdup(cx->mem, s->track.name.text);
+}
+
 void train_track(dsl *cx, const ast_stmt *s)
 {
-    const char *name = s->track.name.text;
     const ast_expr *e = s->track.value;
 
+    if (!tracks(cx))
+        return;
+    const char *name = tracked_name(cx, s);
     cx->train->given.len = 0;
     find_reductions(cx, e);
+    if (cx->train->given.len && cx->frame->caller) {
+        dsl_wrong(cx, s->at, "in nets and layers a mean is tracked; rows are reduced in the block");
+        return;
+    }
     note(cx, name, cx->train->given.len ? e : NULL, s->at);
     for (uint32_t i = 0; i < cx->train->given.len; i++)
         add_part(cx, part_name(cx, name, i), cx->train->given.at[i].e);

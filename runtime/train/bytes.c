@@ -107,9 +107,22 @@ static bool map_file(bytes *b, const char *path, int fd, char *error)
     return true;
 }
 
+/* The file, or, where there is none, PATH.gz; the reason that is told is that of the file. */
+static int open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), why = errno;
+    char *packed = NULL;
+
+    if (fd < 0 && why == ENOENT && asprintf(&packed, "%s.gz", path) > 0)
+        fd = open(packed, O_RDONLY | O_CLOEXEC);
+    free(packed);
+    errno = why;
+    return fd;
+}
+
 bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path);
 
     *b = (bytes){0};
     if (fd < 0)

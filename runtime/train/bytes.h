@@ -13,8 +13,8 @@ typedef struct bytes {
     size_t mapped_size;
 } bytes;
 
-/* All of a file; of a .gz what is compressed in it, known by its first bytes.  False
- * with a message. */
+/* All of a file, or of PATH.gz where there is no such file; of what is compressed, which is
+ * known by its first bytes, what is in it.  False with a message. */
 bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE]);
 /* The member `key`.npy of a .npz file's bytes, or `key` itself; a null key means the only
  * member.  `out` may refer to `archive`, which must outlive it.  False with a message. */

@@ -133,7 +133,6 @@ const cli_option trainer_rows[] = {
      .least = 0, .most = (1LL << 53) - 1},
     {"--threads", "N", "default: the CPUs; results are the same", .set = cli_set_number,
      .at = AT(threads), .least = 1, .most = 1024},
-    {"--set", "NAME=V", "another value of a config", .set = add_setting},
     {"--init", "FILE", "begin with the weights of a .safetensors file", .set = cli_set_text,
      .at = AT(init)},
     {"--save", "FILE", "where weights and place go (default: the program's name)",
@@ -148,10 +147,14 @@ const cli_option trainer_rows[] = {
     {"--plot", "FILE", "their curves as SVG", .set = cli_set_text, .at = AT(plot)},
     {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
      .at = AT(check_data)},
-    {"-o", "FILE", "where the result of an entry goes: .npy, or pictures as .pgm",
-     .set = cli_set_text, .at = AT(out)},
     {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},
     {"--quiet", NULL, "say nothing but errors", .set = cli_set_flag, .at = AT(quiet)},
+    {0}};
+
+const cli_option trainer_own_rows[] = {
+    {"--set", "NAME=V", "another value of a config", .set = add_setting},
+    {"-o", "FILE", "where the result of an entry goes: .npy, or pictures as .pgm",
+     .set = cli_set_text, .at = AT(out)},
     {0}};
 
 /* The index of the block of this name; -1. */
@@ -461,6 +464,7 @@ static const cli_option options[] = {
     {"BLOCK", NULL, "train blocks to run (default: all), or an entry and its NAME=VALUE",
      .set = add_block},
     {.more = trainer_rows},
+    {.more = trainer_own_rows},
     {0}};
 
 /* NAME.safetensors in the current folder. */

@@ -33,6 +33,8 @@ typedef struct trainer_options {
 
 /* The options that trainers and `ingot train --run` have in common. */
 extern const cli_option trainer_rows[];
+/* Those that mean something else to `ingot train`. */
+extern const cli_option trainer_own_rows[];
 extern const trainer_options trainer_defaults;
 
 /* Frees what the rows' setters made. */

@@ -144,8 +144,10 @@ static float weights[2];
 
 static void parse(trainer_options *o, int argc, char **argv)
 {
+    static const cli_option rows[] = {{.more = trainer_rows}, {.more = trainer_own_rows}, {0}};
+
     *o = trainer_defaults;
-    assert_int_equal(cli_parse(argc, argv, "", "", trainer_rows, o), CLI_OK);
+    assert_int_equal(cli_parse(argc, argv, "", "", rows, o), CLI_OK);
 }
 
 /* Trains in this process, from new states. */

@@ -1,0 +1,24 @@
+/* cli/artifact.c - names of what is built. */
+#include <stdlib.h>
+
+#include "command.h"
+#include "library.h"
+#include "workplace.h"
+
+char *artifact_name(const char *given, const char *out)
+{
+    char *stem = given ? strdup(given) : workplace_stem(out);
+    char *name = library_name(stem, strlen(stem));
+
+    free(stem);
+    return name;
+}
+
+char *artifact_header(const char *out, const char *name)
+{
+    const char *slash = strrchr(out, '/');
+    int folder = slash ? (int)(slash - out + 1) : 0;
+    char *path = NULL;
+
+    return asprintf(&path, "%.*s%s.h", folder, out, name) < 0 ? NULL : path;
+}
