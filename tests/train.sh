@@ -51,6 +51,22 @@ check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.
 check "XOR: loss" below loss 1e-5
 check "XOR: plot" grep -q '</svg>' xor.svg
 
+# ---- examples whose data are elsewhere: they compile, and tell what they want -------------------
+
+for e in digits digits_conv tumour autoencoder gan cartpole; do
+    check "$e" "$ingot" train "$examples/$e.ingot" -o "$e"
+    check "$e: info" sh -c './"$1" --info | grep -q parameters' sh "$e"
+done
+refuse "no pictures" "train-images-idx3-ubyte.gz: No such file" ./digits
+for i in 1 2 3 4 5 6 7 8; do echo "to be, or not to be, that is the question $i"; done \
+    >tiny_shakespeare.txt
+check "speaker" "$ingot" train "$examples/speaker.ingot" -o speaker
+check "speaker: steps" ./speaker --steps 2 --batch 2 --valid 0 --quiet --save speaker.safetensors
+check "speaker: a sample" sh -c \
+    './speaker sample prompt="to be" n=20 --save speaker.safetensors >sampled && [ -s sampled ]'
+refuse "speaker: another alphabet" "'X' is not in the alphabet" \
+    ./speaker sample prompt=X --save speaker.safetensors
+
 # ---- a table with categories and missing values ------------------------------------------
 
 awk 'BEGIN {
