@@ -170,7 +170,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
     for (int32_t i = 0; i < c->rank; i++) {
         if (!dsl_eval_dim(cx, t->extents.at[i + 1], &d, "the extent of a column"))
             return false;
-        if (!dim_const(cx->dims, d, &dims[i])) {
+        if (!dim_const(cx->dims, d, &dims[i]) && cx->o->probe) {
             dsl_wrong(cx, t->extents.at[i + 1]->at, "%s is not known: no data or --dim give it",
                       dsl_dim_text(cx, d));
             return false;
@@ -181,8 +181,8 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
     if (!dsl_eval_dim(cx, t->bound, &d, "the bound of an index"))
         return false;
     c->name_count = train_names(cx, t->bound, &c->names);
-    if (dim_const(cx->dims, d, &c->bound))
-        return true;
+    if (dim_const(cx->dims, d, &c->bound) || !cx->o->probe)
+        return true;        /* without data it may stay open: nothing is trained */
     dsl_wrong(cx, t->bound->at, "%s is not known: no data or --dim give it (int<%s>)",
               dsl_dim_text(cx, d), dsl_dim_text(cx, d));
     return false;
