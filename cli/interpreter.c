@@ -284,6 +284,16 @@ static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn,
     return v;
 }
 
+static const struct ingot_value_info *outputs_of(interpreter *x, const ir_fn *fn, const symbols *s)
+{
+    struct ingot_value_info *v =
+        value_infos(x, fn, fn->result.at, fn->result_name.at, fn->result.len, s);
+
+    for (uint32_t i = 0; i < fn->result.len; i++)
+        v[i].loose = (int32_t)fn->result_loose.at[i];
+    return v;
+}
+
 static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
 {
     symbols s = {0};
@@ -296,7 +306,7 @@ static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
         .name = fn->name, .input_count = (int32_t)fn->param.len,
         .output_count = (int32_t)fn->result.len, .dim_count = (int32_t)s.len,
         .inputs = inputs_of(x, fn, &s),
-        .outputs = value_infos(x, fn, fn->result.at, fn->result_name.at, fn->result.len, &s),
+        .outputs = outputs_of(x, fn, &s),
         .dim_names = names, .workspace_size = no_workspace, .run = run, .flops = not_counted};
     vec_free(&s);
     return e;

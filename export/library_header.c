@@ -59,6 +59,8 @@ static void pointer(const library *l, const char *qualifier, const plan_port *p,
     else
         text_add(out, "    %s%s *%s;  /* ", qualifier, type ? type : "void", name);
     comment(l->im->m, strcmp(p->name, name) ? p->name : NULL, p->type, out);
+    if (p->loose)
+        text_add(out, ", without some axes of extent 1");
     text_add(out, "%s */\n", p->late                  ? ", memory of the allocator"
                               : p->preset != PLAN_NONE ? ", or null: the model's own"
                                                        : "");

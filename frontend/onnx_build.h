@@ -31,6 +31,9 @@ typedef bool onnx_builder(onnx_op *n);
 /* Operand i, IR_NONE if absent. */
 ir_ref onnx_in(onnx_op *n, int i);
 static inline bool onnx_has(onnx_op *n, int i) { return onnx_in(n, i) != IR_NONE; }
+/* Is output i read by nothing, but a result of the model?  Then its axes in `loose`, a bit
+ * each, are left out by a run whose extents there are 1.  False: it is not. */
+bool onnx_loose(onnx_op *n, int i, uint32_t loose);
 bool onnx_wants(const onnx_op *n, int i);      /* is output i named? */
 /* Sets output i; false if x is IR_NONE. */
 bool onnx_out(onnx_op *n, int i, ir_ref x);

@@ -404,6 +404,37 @@ static bool run_node(onnx_scope *s, uint32_t index)
     return x->d->errors == 0;
 }
 
+/* ---- results of open rank ---------------------------------------------------------- */
+
+/* Does the node read the value, or may it in a subgraph? */
+static bool may_read(const Onnx__NodeProto *p, const char *value)
+{
+    bool reads = false;
+
+    for (size_t i = 0; i < p->n_input; i++)
+        reads |= !strcmp(p->input[i], value);
+    for (size_t i = 0; i < p->n_attribute; i++)
+        reads |= p->attribute[i]->g || p->attribute[i]->n_graphs;
+    return reads;
+}
+
+bool onnx_loose(onnx_op *n, int i, uint32_t loose)
+{
+    const onnx_scope *s = n->scope;
+    const char *name = n->p->output[i];
+    bool result = false;
+
+    if (s->parent || s->around || s->function)
+        return false;
+    for (size_t k = 0; k < s->graph->n_output; k++)
+        result |= !strcmp(text_or(s->graph->output[k]->name), name);
+    for (size_t k = 0; k < s->graph->n_node; k++)
+        result &= !may_read(s->graph->node[k], name);
+    if (result && names_add(&s->model->loose, name) == s->model->loose_axes.len)
+        vec_push(&s->model->loose_axes, loose);
+    return result;
+}
+
 /* ---- graphs ---------------------------------------------------------------------------- */
 
 /* Constants of the graph, but for those that are inputs of it. */

@@ -382,7 +382,8 @@ static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *
         return diag_error(x->d, b->loc, D_GENERAL,
                           arena_printf(&x->m->mem, "output '%s' is declared as %s, but is %s",
                                        name, dt_text(want), dt_text(has->dtype)));
-    ir_result(b, name, out);
+    uint32_t id = names_find(&x->loose, name);
+    ir_loose_result(b, name, out, id == NAMES_NONE ? 0 : x->loose_axes.at[id]);
     return true;
 }
 
@@ -492,6 +493,8 @@ static ir_module *build_module(onnx_model *x, bool offers)
     bool ok = build_model(x);
     names_free(&x->functions);
     vec_free(&x->function);
+    names_free(&x->loose);
+    vec_free(&x->loose_axes);
     if (ok)
         return x->m;
     if (!x->function_name)

@@ -34,6 +34,8 @@ typedef struct onnx_model {
     int depth;                      /* of inlined functions and subgraphs */
     int copies;                     /* continuations sunk into branches */
     uint32_t runs;                  /* the state that counts runs; IR_NONE: none does */
+    names loose;                    /* outputs some of whose axes go where their extent is 1, */
+    VEC(uint32_t) loose_axes;       /* those, a bit each */
     bool offers;                    /* weights that are listed as inputs are optional inputs */
 } onnx_model;
 

@@ -47,6 +47,8 @@ struct ingot_value_info {
     uint64_t offset;             /* a state's place in the state block, bytes */
     int32_t optional;            /* an input whose data may be null: then it is
                                   * a value that the model has              */
+    int32_t loose;               /* an output's axes, a bit each, that do not
+                                  * count where their extent is 1           */
 };
 
 /* A string element (dtype 8).  Its bytes belong to whoever made it and live

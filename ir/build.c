@@ -566,14 +566,6 @@ ir_ref ir_iota(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank, int axis
 
 /* ---- functions ---------------------------------------------------------------- */
 
-void ir_result(ir_build *b, const char *name, ir_ref x)
-{
-    if (x == IR_NONE)
-        return;
-    vec_push(&b->fn->result, x);
-    vec_push(&b->fn->result_name, arena_strdup(&b->m->mem, name));
-}
-
 void ir_update_state(ir_build *b, uint32_t state, ir_ref x)
 {
     if (x != IR_NONE)

@@ -134,6 +134,8 @@ void ir_region_end(ir_build *inner);
 
 /* Ends the function: results (and updates) are named and recorded. */
 void ir_result(ir_build *b, const char *name, ir_ref x);
+/* A result whose axes in `loose` (a bit each) are left out where their extent is 1. */
+void ir_loose_result(ir_build *b, const char *name, ir_ref x, uint32_t loose);
 void ir_update_state(ir_build *b, uint32_t state, ir_ref x);
 
 /* Copies a function through the builder: rule(cx, b, n, args) may return a

@@ -7,6 +7,20 @@ const ir_type *ir_ty(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank)
     return type_tensor(&b->m->types, dt, rank, shape);
 }
 
+void ir_loose_result(ir_build *b, const char *name, ir_ref x, uint32_t loose)
+{
+    if (x == IR_NONE)
+        return;
+    vec_push(&b->fn->result, x);
+    vec_push(&b->fn->result_name, arena_strdup(&b->m->mem, name));
+    vec_push(&b->fn->result_loose, loose);
+}
+
+void ir_result(ir_build *b, const char *name, ir_ref x)
+{
+    ir_loose_result(b, name, x, 0);
+}
+
 ir_ref ir_optional_input(ir_build *b, const char *name, uint32_t constant)
 {
     ir_ref r = ir_input(b, name, b->m->consts.at[constant].type);

@@ -48,6 +48,7 @@ static void fn_clear(ir_fn *f)
     vec_free(&f->param_default);
     vec_free(&f->result);
     vec_free(&f->result_name);
+    vec_free(&f->result_loose);
     vec_free(&f->update);
 }
 

@@ -89,6 +89,8 @@ typedef struct ir_fn {
                                      * left out; IR_NONE: it may not be */
     VEC(ir_ref) result;
     VEC(const char *) result_name;
+    VEC(uint32_t) result_loose;     /* of an entry: a bit for each axis that a result has only
+                                     * where its extent is not 1 */
     VEC(ir_update) update;          /* state out */
 } ir_fn;
 

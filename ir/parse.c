@@ -326,17 +326,20 @@ static bool parse_params(ir_parser *p, ir_build *b, scope *sc)
     return ir_want_char(p, ')');
 }
 
-/* result := [NAME '='] value */
+/* result := [NAME '='] value ['loose' INT] */
 static bool parse_result(ir_parser *p, ir_build *b, const scope *sc)
 {
     ir_ref r;
+    int64_t loose = 0;
     const char *name = lex_peek(&p->s) == '%' ? NULL : lex_name(&p->s, &p->m->mem);
 
     if (name && !ir_want_char(p, '='))
         return false;
     if (!want_ref(p, sc, &r))
         return false;
-    ir_result(b, name ? name : "", r);
+    if (lex_word(&p->s, "loose") && !ir_want_int(p, &loose))
+        return false;
+    ir_loose_result(b, name ? name : "", r, (uint32_t)loose);
     return true;
 }
 

@@ -112,6 +112,7 @@ typedef struct plan_port {  /* an input or output */
     const char *name;
     const ir_type *type;
     bool late;
+    uint32_t loose;         /* axes of an output that are left out where their extent is 1 */
     uint32_t preset;        /* the constant that an input is if it is left out; or PLAN_NONE */
 } plan_port;
 

@@ -390,6 +390,8 @@ static plan_port port(parser *p)
     x.type = type(p);
     if (word(p, "const"))
         x.preset = (uint32_t)number(p);
+    if (word(p, "loose"))
+        x.loose = (uint32_t)number(p);
     x.late = word(p, "late");
     return x;
 }

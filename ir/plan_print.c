@@ -3,7 +3,7 @@
  *   dim NAME LO HI                        every symbol, in order
  *   entry NAME {
  *     symbols A, B                        the run-time dims of the inputs
- *     input NAME : TYPE [const N] [late]  in order; output likewise; N: if left out
+ *     input NAME : TYPE [const N] [loose N] [late]   in order; output likewise
  *     value N NAME : TYPE PLACE [N] [+ OFFSET] [live FIRST LAST]
  *     slot N [fixed OFFSET] : BYTES, ..
  *     late N  fixed BYTES  flops N  scratch BYTES, ..
@@ -202,6 +202,8 @@ static void port(printer *p, const char *word, const plan_port *x)
     named(p, x->name, x->type);
     if (x->preset != PLAN_NONE)
         text_add(p->out, " const %u", x->preset);
+    if (x->loose)
+        text_add(p->out, " loose %u", x->loose);
     text_add(p->out, x->late ? " late\n" : "\n");
 }
 

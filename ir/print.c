@@ -172,6 +172,8 @@ static void print_end(printer *p, const labels *l, const char *end, int depth)
         if (*end == 'r')
             print_result_name(p, f->result_name.at[i]);
         text_add(p->out, "%s", l->of[f->result.at[i]]);
+        if (f->result_loose.at[i])
+            text_add(p->out, " loose %u", f->result_loose.at[i]);
     }
     for (uint32_t i = 0; i < f->update.len; i++) {
         text_add(p->out, i ? ", @" : " update @");

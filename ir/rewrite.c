@@ -250,7 +250,7 @@ static bool copy_nodes(rewrite *w, ir_build *b, const ir_fn *fn, const live *l, 
 static void copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
 {
     for (uint32_t i = 0; i < fn->result.len; i++)
-        ir_result(b, fn->result_name.at[i], map[fn->result.at[i]]);
+        ir_loose_result(b, fn->result_name.at[i], map[fn->result.at[i]], fn->result_loose.at[i]);
     for (uint32_t i = 0; i < fn->update.len; i++)
         ir_update_state(b, fn->update.at[i].state, map[fn->update.at[i].value]);
 }

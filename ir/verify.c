@@ -217,6 +217,18 @@ static bool check_updates(verifier *v, const ir_fn *f, bool region)
     return check_once(v, f);
 }
 
+/* Only results of an entry have loose axes, and those are axes of theirs. */
+static bool check_loose(verifier *v, const ir_fn *f)
+{
+    for (uint32_t i = 0; i < f->result.len; i++) {
+        const ir_type *t = ir_type_of(f, f->result.at[i]);
+        uint32_t axes = t->kind == TY_TENSOR ? (1u << t->rank) - 1 : 0;
+        if (f->result_loose.at[i] & ~(f->entry ? axes : 0))
+            return wrong(v, f, NULL, "result %u has a loose axis that it has not", i);
+    }
+    return true;
+}
+
 /* Only parameters of an entry have defaults, constants of their type. */
 static bool check_defaults(verifier *v, const ir_fn *f)
 {
@@ -239,12 +251,12 @@ static bool check_lists(verifier *v, const ir_fn *f)
         inputs += f->node.at[i].op == OP_INPUT;
     if (inputs != f->param.len || f->param_name.len != f->param.len ||
         f->param_default.len != f->param.len ||
-        f->result_name.len != f->result.len)
+        f->result_name.len != f->result.len || f->result_loose.len != f->result.len)
         return wrong(v, f, NULL, "its lists of parameters or results");
     for (uint32_t i = 0; i < f->result.len; i++)
         if (f->result.at[i] >= f->value.len)
             return wrong(v, f, NULL, "result %u is not made", i);
-    return check_defaults(v, f);
+    return check_defaults(v, f) && check_loose(v, f);
 }
 
 /* Checks a function or region.  Symbols of its parameters are known from the start. */

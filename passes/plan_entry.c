@@ -36,7 +36,7 @@ static void entry_inputs(scope *s)
         const char *name = s->fn->param_name.at[i];
         if (!entry_symbols(s->pl, s->fn, t, name))
             continue;
-        vec_push(&s->pl->e->input, (plan_port){name, t, false, s->fn->param_default.at[i]});
+        vec_push(&s->pl->e->input, (plan_port){name, t, false, 0, s->fn->param_default.at[i]});
         s->value[s->fn->param.at[i]] =
             plan_value_add(s->pl, name, t, PLACE_INPUT, i, (ir_dim){0});
     }
@@ -68,7 +68,8 @@ static uint32_t *entry_outputs(scope *s)
             diag_unsupported(pl->d, "output", "", name,
                              "sequences and optionals cannot be compiled yet");
         bool late = t->kind != TY_TENSOR || !known_before(pl, t);
-        vec_push(&pl->e->output, (plan_port){name, t, late, PLAN_NONE});
+        vec_push(&pl->e->output,
+                 (plan_port){name, t, late, s->fn->result_loose.at[i], PLAN_NONE});
         target[i] = late ? plan_value_add(pl, name, t, PLACE_LATE, pl->e->lates++, (ir_dim){0})
                          : plan_value_add(pl, name, t, PLACE_OUTPUT, i, (ir_dim){0});
         plan_want(s, s->fn->result.at[i], target[i]);

@@ -183,6 +183,17 @@ static bool take_dense(invoke *v, int32_t i, tensor *t)
     return t->dtype != TENSOR_STRING || tensor_own_strings(t);
 }
 
+/* Leaves out the axes that do not count where their extent is 1. */
+static void tighten(tensor *t, int32_t loose)
+{
+    int32_t rank = 0;
+
+    for (int32_t a = 0; a < t->rank; a++)
+        if (t->dims[a] != 1 || !(loose >> a & 1))
+            t->dims[rank++] = t->dims[a];
+    t->rank = rank;
+}
+
 static bool take_one(invoke *v, int32_t i, tensor_value *out)
 {
     if (v->entry->outputs[i].form == INGOT_DENSE) {
@@ -197,8 +208,10 @@ static bool take_one(invoke *v, int32_t i, tensor_value *out)
 bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < v->entry->output_count; i++) {
-        if (take_one(v, i, &out[i]))
+        if (take_one(v, i, &out[i])) {
+            tighten(&out[i].t, v->entry->outputs[i].loose);
             continue;
+        }
         free(out[i].t.data);
         out[i] = (tensor_value){0};
         return tensor_fail(error, "output '%s' cannot be read", v->entry->outputs[i].name);

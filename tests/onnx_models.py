@@ -139,10 +139,12 @@ def many_results(root):
 
 
 def squeezes(root):
-    """Without axes: an extent that only the run knows stays where it is not 1."""
-    x = np.arange(6, dtype=np.float32).reshape(2, 3)
-    write(root / 'squeeze', [helper.make_node('Squeeze', ['x'], ['y'])], {'x': x}, {'y': x},
-          free=('x',))
+    """Without axes: an extent that only the run knows stays where it is not 1, and goes from
+    a result of the model where it is."""
+    x = np.arange(6, dtype=np.float32).reshape(2, 1, 3)
+    node = helper.make_node('Squeeze', ['x'], ['y'])
+    write(root / 'squeeze_2', [node], {'x': x}, {'y': x[:, 0]}, free=('x',))
+    write(root / 'squeeze_1', [node], {'x': x[:1]}, {'y': x[0, 0]}, free=('x',))
 
 
 def place(coordinate, o, size, out):
@@ -252,10 +254,10 @@ def transposed(root):
 
 
 def refused(ingot, root):
-    """A rank that depends on the run is no silent choice."""
+    """A rank that depends on the run is no silent choice, where other nodes need it."""
     x = np.zeros((1, 3), np.float32)
-    write(root / 'squeeze', [helper.make_node('Squeeze', ['x'], ['y'])], {'x': x}, {'y': x[0]},
-          free=('x',))
+    nodes = [helper.make_node('Squeeze', ['x'], ['s']), helper.make_node('Relu', ['s'], ['y'])]
+    write(root / 'squeeze', nodes, {'x': x}, {'y': x[0]}, free=('x',))
     run = subprocess.run([ingot, 'test', str(root / 'squeeze')], capture_output=True, text=True,
                          check=False)
     ok = run.returncode == 1 and 'an extent is 1 that the model leaves open' in run.stdout

@@ -128,7 +128,7 @@ static value value_info(pemit *e, const plan_port *p, uint64_t offset)
     extents_of(e, t, rank, &codes, &texts);
     value field[] = {string(e, p->name), int32(e, onnx), int32(e, rank), codes,
                      texts, int32(e, p->late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset),
-                     int32(e, p->preset != PLAN_NONE)};
+                     int32(e, p->preset != PLAN_NONE), int32(e, p->loose)};
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
@@ -150,7 +150,7 @@ static value states(pemit *e)
     value *v = mem_alloc((m->state.len + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < m->state.len; i++) {
-        plan_port p = {m->state.at[i].name, m->state.at[i].type, false, PLAN_NONE};
+        plan_port p = {m->state.at[i].name, m->state.at[i].type, false, 0, PLAN_NONE};
         v[i] = value_info(e, &p, e->image->state_offset[i]);
     }
     if (m->state.len)

@@ -183,20 +183,27 @@ bool onnx_flatten(onnx_op *n)
 }
 
 /* Which axes go where no list names them: those of extent 1.  One that only the run knows
- * stays, as the rank of a result is no matter of the run, which stops if it is 1 after all:
- *   [n,3,1] becomes [n,3] unless n is 1. */
+ * stays, as other nodes need to know a rank: [n,3,1] becomes [n,3], and a run with n = 1
+ * stops.  It goes on where the result is one of the model: then n is left out of it. */
 static void squeezed_axes(onnx_op *n, ir_ref x, bool *drop)
 {
     dim_table *t = onnx_dims(n);
+    uint32_t open = 0;
+    int rank = 0;
 
     for (int i = 0; i < onnx_rank(n, x); i++) {
-        ir_dim d = onnx_dim(n, x, i);
-        drop[i] = dim_is(t, d, 1);
+        drop[i] = dim_is(t, onnx_dim(n, x, i), 1);
+        if (!drop[i] && !dim_differ(t, onnx_dim(n, x, i), one))
+            open |= 1u << rank;
+        rank += !drop[i];
+    }
+    if (!open || onnx_loose(n, 0, open))
+        return;
+    for (int i = 0; i < onnx_rank(n, x); i++)
         if (!drop[i])
-            ir_check_dims(n->b, dim_eq(t, dim_eq(t, d, one), zero),
+            ir_check_dims(n->b, dim_eq(t, dim_eq(t, onnx_dim(n, x, i), one), zero),
                           "Squeeze without axes: an extent is 1 that the model leaves open; "
                           "bind it with --dim or --shape");
-    }
 }
 
 bool onnx_squeeze(onnx_op *n)
