@@ -131,7 +131,7 @@ bool onnx_dequantize_linear(onnx_op *n)
         to = onnx_dtype(n, scale);
     if (dt_is_int(onnx_dtype(n, x)) && zero != IR_NONE) {
         ir_ref wide = ir_cast(n->b, x, DT_I32);
-        x = ir_2(n->b, OP_SUB, wide, ir_cast(n->b, along(n, zero, x), DT_I32));
+        x = ir_2(n->b, OP_SUB, wide, along(n, ir_cast(n->b, zero, DT_I32), x));
     }
     if (x == IR_NONE)
         return false;
