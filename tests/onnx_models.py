@@ -253,6 +253,46 @@ def transposed(root):
               free=('x',) if k % 2 else ())
 
 
+def nibbles(root):
+    """Weights of 4 bits in blocks of 16, zero points included."""
+    rng = np.random.Generator(np.random.Philox(8))
+    q, zero = rng.integers(-8, 8, (64, 5)), rng.integers(-8, 8, (4, 5))
+    scale = rng.uniform(.01, .1, (4, 5)).astype(np.float32)
+    x = rng.normal(size=(2, 64)).astype(np.float32)
+    w = (q - zero.repeat(16, 0)) * scale.repeat(16, 0).astype(np.float64)
+    nodes = [helper.make_node('Constant', [], [name], value=helper.make_tensor(
+        name, TensorProto.INT4, array.shape, array.flatten())) for name, array in
+        (('q', q), ('zero', zero))]
+    nodes += [helper.make_node('DequantizeLinear', ['q', 'scale', 'zero'], ['w'], axis=0,
+                               block_size=16),
+              helper.make_node('MatMul', ['x', 'w'], ['y'])]
+    write(root / 'nibbles', nodes, {'x': x}, {'y': (x @ w).astype(np.float32)},
+          weights={'scale': scale}, opset=21)
+
+
+def fused(root):
+    """Operators that other runtimes put in the place of several."""
+    rng = np.random.Generator(np.random.Philox(9))
+    x, skip, scale, shift = (rng.normal(size=s).astype(np.float32)
+                             for s in ((2, 3, 8),) * 2 + (8,) * 2)
+    w = rng.normal(size=(2, 4, 8)).astype(np.float32)
+    total = (x + skip + shift).astype(np.float64)
+    normal = (total - total.mean(2, keepdims=True)) / np.sqrt(total.var(2, keepdims=True) + 1e-5)
+    normal = normal * scale + shift
+    biased = normal + shift
+    gelu = biased * .5 * (1 + np.vectorize(math.erf)(biased / math.sqrt(2)))
+    nodes = [helper.make_node(op, inputs, outputs, domain='com.microsoft', **attributes)
+             for op, inputs, outputs, attributes in (
+                 ('SkipLayerNormalization', ['x', 'skip', 'scale', 'shift', 'shift'],
+                  ['n', '', '', 'total'], {'epsilon': 1e-5}),
+                 ('BiasGelu', ['n', 'shift'], ['g'], {}),
+                 ('FusedMatMul', ['g', 'w'], ['y'], {'alpha': .5, 'transB': 1}))]
+    write(root / 'fused', nodes, {'x': x, 'skip': skip},
+          {'y': (gelu @ w.transpose(0, 2, 1) / 2).astype(np.float32),
+           'total': total.astype(np.float32)},
+          weights={'scale': scale, 'shift': shift, 'w': w})
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice, where other nodes need it."""
     x = np.zeros((1, 3), np.float32)
@@ -272,7 +312,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
-                     squeezes, resizes, gradients, drops, defaults, transposed):
+                     squeezes, resizes, gradients, drops, defaults, transposed,
+                     nibbles, fused):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',

@@ -303,12 +303,14 @@ bool onnx_celu(onnx_op *n)
     return onnx_out(n, 0, onnx_if_positive(n->b, x, x, low));
 }
 
-bool onnx_gelu(onnx_op *n)
+/* x times the part of a normal distribution that is below it, exact or by tanh. */
+static bool gelu_of(onnx_op *n, ir_ref x, bool by_tanh)
 {
-    ir_ref x = onnx_in(n, 0), inner;
-    const char *how = onnx_choice(n, "approximate", "none tanh");
+    ir_ref inner;
 
-    if (!strcmp(how, "tanh")) {
+    if (x == IR_NONE)
+        return false;
+    if (by_tanh) {
         ir_ref cube = ir_2(n->b, OP_MUL, ir_2(n->b, OP_MUL, x, x), x);
         inner = ir_2(n->b, OP_ADD, x, times(n, cube, 0.044715));
         inner = ir_1(n->b, OP_TANH, times(n, inner, 0.79788456080286535588));
@@ -318,6 +320,26 @@ bool onnx_gelu(onnx_op *n)
     ir_ref half = times(n, x, 0.5);
     return onnx_out(n, 0, ir_2(n->b, OP_MUL, half, plus(n, inner, 1)));
 }
+
+bool onnx_gelu(onnx_op *n)
+{
+    const char *how = onnx_choice(n, "approximate", "none tanh");
+
+    return gelu_of(n, onnx_in(n, 0), !strcmp(how, "tanh"));
+}
+
+/* Of x + bias; the bias of the fast one may be missing. */
+static bool biased_gelu(onnx_op *n, bool by_tanh)
+{
+    ir_ref x = onnx_in(n, 0), bias = onnx_in(n, 1);
+
+    if (x == IR_NONE)
+        return onnx_fail(n, "takes a tensor");
+    return gelu_of(n, bias == IR_NONE ? x : ir_b2(n->b, OP_ADD, x, bias), by_tanh);
+}
+
+bool onnx_bias_gelu(onnx_op *n) { return biased_gelu(n, false); }
+bool onnx_fast_gelu(onnx_op *n) { return biased_gelu(n, true); }
 
 bool onnx_hard_sigmoid(onnx_op *n)
 {

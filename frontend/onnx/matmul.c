@@ -10,6 +10,35 @@ bool onnx_matmul(onnx_op *n)
     return onnx_out(n, 0, ir_matmul(n->b, x, y));
 }
 
+/* The matrices of x turned, where the attribute says so. */
+static ir_ref turned(onnx_op *n, ir_ref x, const char *attribute)
+{
+    int32_t perm[IR_MAX_RANK];
+    int rank = onnx_rank(n, x);
+
+    if (!onnx_int(n, attribute, 0) || rank < 2)
+        return x;
+    for (int i = 0; i < rank; i++)
+        perm[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    return ir_transpose(n->b, x, perm);
+}
+
+/* alpha * op(A) op(B), of matrices in batches */
+bool onnx_fused_matmul(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
+    double alpha = onnx_float(n, "alpha", 1);
+
+    if (x == IR_NONE || y == IR_NONE)
+        return onnx_fail(n, "takes two operands");
+    if (onnx_int(n, "transBatchA", 0) || onnx_int(n, "transBatchB", 0))
+        return onnx_gap(n, "batches that are turned");
+    ir_ref p = ir_matmul(n->b, turned(n, x, "transA"), turned(n, y, "transB"));
+    if (alpha != 1 && p != IR_NONE)
+        p = ir_2(n->b, OP_MUL, p, onnx_splat_like(n, p, alpha));
+    return onnx_out(n, 0, p);
+}
+
 /* alpha * op(A) op(B) + beta * C */
 bool onnx_gemm(onnx_op *n)
 {

@@ -149,6 +149,31 @@ bool onnx_layer_norm(onnx_op *n)
     return onnx_out(n, 0, y);
 }
 
+/* The layer normalization of a sum: operand, skip and bias, along the last axis. */
+bool onnx_skip_layer_norm(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), skip = onnx_in(n, 1), s = onnx_in(n, 2), b = onnx_in(n, 3), mu, inv;
+    ir_ref bias = onnx_in(n, 4);
+
+    if (x == IR_NONE || skip == IR_NONE || s == IR_NONE || onnx_rank(n, x) < 1)
+        return onnx_fail(n, "takes a tensor, a skip and a scale");
+    x = ir_b2(n->b, OP_ADD, x, skip);
+    if (bias != IR_NONE)
+        x = ir_b2(n->b, OP_ADD, x, bias);
+    if (x == IR_NONE)
+        return false;
+    const int32_t last[1] = {onnx_rank(n, x) - 1};
+    double epsilon = onnx_float(n, "epsilon", 1e-12);
+    ir_ref y = normalize(n, onnx_widened(n, x), last, 1, epsilon, &mu, &inv);
+    y = mul(n, ir_cast(n->b, y, onnx_dtype(n, x)), s);
+    if (b != IR_NONE)
+        y = ir_b2(n->b, OP_ADD, y, b);
+    onnx_out(n, 1, mu);
+    onnx_out(n, 2, inv);
+    onnx_out(n, 3, x);
+    return onnx_out(n, 0, y);
+}
+
 bool onnx_rms_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1);
