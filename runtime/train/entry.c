@@ -160,7 +160,7 @@ static bool give_result(const struct ingot_value_info *info, const struct ingot_
     if (v->name_count)
         print_text(v, &got->t);
     else
-        outputs_show(info->name, got);
+        outputs_show(info->name, got, &(labels){0});
     return true;
 }
 
