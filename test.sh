@@ -150,6 +150,7 @@ count prelude_doc python3 tools/prelude_doc.py --check
 count language_doc python3 tests/language_doc.py build/ingot
 count messages python3 tests/messages.py build/ingot
 count prelude build/venv/bin/python tests/prelude.py build/ingot
+count optimizers build/venv/bin/python tests/optimizers.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
 count states tests/states.sh build/ingot
 count train tests/train.sh build/ingot

@@ -1,4 +1,7 @@
 /* cli/check.c - `ingot check`: messages about programs, and nothing else. */
+#include "dsl/ast.h"
+#include "dsl/dsl.h"
+
 #include "command.h"
 
 typedef struct check_options {
@@ -21,6 +24,32 @@ static const cli_option rows[] = {
     {0},
 };
 
+/* Has the program, which parses, a train block? */
+static bool is_trained(const char *path)
+{
+    ast_pool pool = {0};
+    bool found = false;
+    diag d;
+
+    diag_init(&d);
+    const char *source = ingot_read_text(path, &d);
+    const ast_program *p = source ? ast_parse(&pool, source, 0, &d) : NULL;
+    for (uint32_t i = 0; p && i < p->items.len; i++)
+        found |= p->items.at[i]->kind == AST_ITEM_TRAIN;
+    ast_pool_free(&pool);
+    diag_free(&d);
+    return found;
+}
+
+/* The train blocks, which make a module of their own; data are not looked at. */
+static void check_training(const check_options *o, const char *path, diag *d)
+{
+    const dsl_options given = {.import = &o->model.o.import};
+    const struct ingot_trainer *t;
+
+    ir_module_free(dsl_import_training(path, &given, &t, d));
+}
+
 /* Reads and checks one file; what is wrong goes to stderr. */
 static bool check_file(const check_options *o, const char *path)
 {
@@ -28,10 +57,13 @@ static bool check_file(const check_options *o, const char *path)
 
     diag_init(&d);
     ir_module *m = ingot_load(path, &o->model.o, &d);
-    diag_print(&d, stderr);
+    if (m && ingot_has_suffix(path, ".ingot") && is_trained(path))
+        check_training(o, path, &d);
     ir_module_free(m);
+    bool ok = !diag_failed(&d);
+    diag_print(&d, stderr);
     diag_free(&d);
-    return m;
+    return ok;
 }
 
 int command_check(int argc, char **argv)

@@ -4,9 +4,7 @@ usage: prelude.py INGOT
 
 tests/prelude.ingot uses every item once, in an entry t_ITEM; its parameters are drawn by
 `init` and read here from the file of states."""
-import json
 import re
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,22 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from safetensors_file import read_safetensors
+
 HERE = Path(__file__).parent
 INGOT = Path(sys.argv[1]).resolve()
 RNG = np.random.default_rng(1)
 PROGRAM = HERE / 'prelude.ingot'
-DTYPES = {'F32': '<f4', 'I64': '<i8', 'U64': '<u8', 'U32': '<u4', 'BOOL': '?'}
 
 
 # ---- what is run
-
-def read_safetensors(path):
-    raw = path.read_bytes()
-    n, = struct.unpack('<Q', raw[:8])
-    return {name: np.frombuffer(raw[8 + n + t['data_offsets'][0]:8 + n + t['data_offsets'][1]],
-                                DTYPES[t['dtype']]).reshape(t['shape']).astype('f8')
-            for name, t in json.loads(raw[8:8 + n]).items() if name != '__metadata__'}
-
 
 def ingot(entry, folder, *arguments):
     """The process of a run of an entry with the initial weights."""

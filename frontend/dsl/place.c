@@ -263,7 +263,8 @@ const dsl_value *dsl_place(dsl *cx, const ast_target *t, const dsl_value *base,
             return &dsl_poison;
         if (slice && !e)
             x.axis = fresh[next++];
-        if (!x.axis && !slice && !read_spot(cx, e, &x.extent, &x))
+        const ir_dim extent = x.extent;
+        if (!x.axis && !slice && !read_spot(cx, e, &extent, &x))
             return &dsl_poison;
         if (x.axis && !x.at && !dsl_same(x.axis->extent, dsl_extent(base, i)))
             return dsl_wrong(cx, t->at, "an axis of %s elements for one of %s",

@@ -160,7 +160,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
     for (int32_t i = 0; i < c->rank; i++) {
         if (!dsl_eval_dim(cx, t->extents.at[i + 1], &d, "the extent of a column"))
             return false;
-        if (!dim_const(cx->dims, d, &dims[i])) {
+        if (!dim_const(cx->dims, d, &dims[i]) && cx->o->probe) {
             dsl_wrong(cx, t->extents.at[i + 1]->at, "%s is not known: no data or --dim give it",
                       dsl_dim_text(cx, d));
             return false;
@@ -175,8 +175,8 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
             c->name_count = cx->names.at[i].count;
             c->names = cx->names.at[i].names;
         }
-    if (dim_const(cx->dims, d, &c->bound))
-        return true;
+    if (dim_const(cx->dims, d, &c->bound) || !cx->o->probe)
+        return true;        /* without data it may stay open: nothing is trained */
     dsl_wrong(cx, t->bound->at, "%s is not known: no data or --dim give it (int<%s>)",
               dsl_dim_text(cx, d), dsl_dim_text(cx, d));
     return false;
