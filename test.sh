@@ -104,7 +104,7 @@ fuzz_seeds()
 {
     case $1 in
     fuzz_tensor*) every 8 $data/node/*/test_data_set_0/output_0.pb ;;
-    fuzz_dsl*) ls examples/*.ingot frontend/prelude/*.ingot ;;
+    fuzz_dsl* | fuzz_program*) ls examples/*.ingot frontend/prelude/*.ingot ;;
     fuzz_ir*) ls tests/golden/*/*.ir ;;
     fuzz_loop*) ls tests/golden/*/*.lp ;;
     fuzz_states*) states_seed ;;

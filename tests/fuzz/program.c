@@ -1,0 +1,25 @@
+/* Fuzz target: the checker of programs.  Input is an error, or a module that is right. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "build.h"
+#include "dsl/dsl.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int fd = memfd_create("program", 0);
+    char path[32];
+    diag d;
+
+    ICE_IF(fd < 0 || write(fd, data, size) != (ssize_t)size, "no file in memory");
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    diag_init(&d);
+    ir_module *m = dsl_import(path, NULL, &d);
+    ICE_IF(m && !ir_verify(m, &d, NULL), "the module is wrong");
+    ir_module_free(m);
+    diag_free(&d);
+    close(fd);
+    return 0;
+}
