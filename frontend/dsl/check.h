@@ -55,8 +55,7 @@ typedef struct dsl_scope {
 /* Where layers get their paths: the body of a net or layer, or a round of `repeat`. */
 typedef struct dsl_block {
     const char *path;
-    names kinds;
-    VEC(uint32_t) count;        /* of each kind */
+    struct dsl_tally *kinds;     /* of layers that it has had */
 } dsl_block;
 
 typedef struct dsl_template {

@@ -48,16 +48,32 @@ const dsl_value *dsl_bind_name(dsl *cx, const dsl_value *f, const char *name)
     return v;
 }
 
+/* The layers of one kind in a block. */
+typedef struct dsl_tally {
+    const char *name;
+    uint32_t count;
+    struct dsl_tally *next;
+} dsl_tally;
+
+static dsl_tally *kind_of(dsl *cx, dsl_block *b, const char *name)
+{
+    dsl_tally *k = b->kinds;
+
+    while (k && strcmp(k->name, name))
+        k = k->next;
+    if (k)
+        return k;
+    k = arena_new(cx->mem, dsl_tally);
+    *k = (dsl_tally){.name = name, .next = b->kinds};
+    return b->kinds = k;
+}
+
 /* "dense2": the next of its kind in the block. */
 static const char *numbered(dsl *cx, dsl_block *b, const char *kind)
 {
-    uint32_t id = names_add(&b->kinds, kind);
-    size_t n = strlen(kind);
+    bool digit = isdigit((unsigned char)kind[strlen(kind) - 1]);
 
-    if (id >= b->count.len)
-        vec_resize(&b->count, id + 1);
-    return arena_printf(cx->mem, "%s%s%u", kind, isdigit((unsigned char)kind[n - 1]) ? "_" : "",
-                        ++b->count.at[id]);
+    return arena_printf(cx->mem, "%s%s%u", kind, digit ? "_" : "", ++kind_of(cx, b, kind)->count);
 }
 
 const char *dsl_use_path(dsl *cx, const dsl_function *f)
