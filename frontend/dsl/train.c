@@ -1,6 +1,8 @@
 /* frontend/dsl/train.c - train blocks become entries and a record (ir/train_abi.h). */
 #include "train.h"
 
+#include "nearest.h"
+
 /* ---- counters --------------------------------------------------------------------- */
 
 typedef struct counter {
@@ -204,6 +206,23 @@ static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
     r->fit_count = 1;
 }
 
+/* Is what `stop after` looks at among the numbers that the block reports? */
+static void check_patience(dsl *cx, const struct dsl_train *k, const ast_stmt *s)
+{
+    const ast_words *m = &s->stop_after.metric;
+    const ast_word *name = &m->at[m->len - 1];
+    nearest near = nearest_to(name->text);
+    bool found = false;
+
+    for (uint32_t i = 0; i < k->number.len; i++) {
+        found |= !strcmp(k->number.at[i].name, name->text);
+        nearest_try(&near, k->number.at[i].name);
+    }
+    if (!found)
+        dsl_wrong(cx, name->at, near.best ? "no metric %s; did you mean %s?" : "no metric %s: track it",
+                  name->text, near.best);
+}
+
 /* The entries of a block.  Those for any number of rows share a symbol. */
 static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block *r)
 {
@@ -225,6 +244,10 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
             make_fit(cx, r, any);
         if (k.number.len && !diag_failed(cx->d))
             r->metrics = make_metrics(cx);
+        const ast_stmts *l = &t->item->callable.body.stmts;
+        for (uint32_t i = 0; i < l->len; i++)
+            if (l->at[i]->kind == AST_STOP_AFTER && !diag_failed(cx->d))
+                check_patience(cx, &k, l->at[i]);
     }
     vec_free(&k.number);
     vec_free(&k.given);

@@ -6,6 +6,8 @@
  * states of the module under the path of the parameter, learn.adam.m/net.dense1.w. */
 #include "train.h"
 
+#include "nearest.h"
+
 /* ---- which parameters ------------------------------------------------------------- */
 
 /* A path, or what is before a dot in it, as the pattern has it; `*` is any part of it. */
@@ -68,16 +70,36 @@ static void find_parts(dsl *cx, const ast_patterns *over, ir_ref loss, parts *ou
     }
 }
 
+/* Has the program parameters of this path at all?  If not, a net whose name comes near. */
+static bool is_there(dsl *cx, const ast_patterns *over, nearest *near)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
+        const char *path = cx->memory.at[i]->path;
+        found |= cx->memory.at[i]->trainable && matches(over, path);
+        nearest_try(near, arena_strndup(cx->mem, path, strcspn(path, ".")));
+    }
+    return found;
+}
+
 /* A message where there is nothing to change. */
 static bool has_parts(dsl *cx, const ast_stmt *s, const parts *l)
 {
+    const ast_patterns *over = &s->minimize.over;
+    nearest near = nearest_to(over->len ? over->at[0].text : "");
+
     if (l->len)
         return true;
-    if (!s->minimize.over.len)
+    if (over->len && !is_there(cx, over, &near))
+        return dsl_wrong(cx, over->at[0].at, near.best ? "no parameter matches %s; did you mean %s?"
+                                                       : "no parameter matches %s",
+                         near.name, near.best), false;
+    if (!over->len)
         dsl_wrong(cx, s->at, "the objective does not depend on a parameter");
     else
-        dsl_wrong(cx, s->minimize.over.at[0].at, "the objective does not depend on a parameter of "
-                  "%s", s->minimize.over.at[0].text);
+        dsl_wrong(cx, over->at[0].at, "the objective does not depend on a parameter of %s",
+                  over->at[0].text);
     return false;
 }
 
