@@ -66,6 +66,24 @@ static ir_ref reduce_last(objective *o, ir_ref x, ir_redop op)
     return ir_reduce(&o->b, x, op, &last, 1);
 }
 
+/* A new input, as a value of these extents: one of them that is computed is a symbol of the
+ * input, which the run checks. */
+static ir_ref compared(objective *o, const char *name, ir_dtype dt, const ir_dim *dim, int rank)
+{
+    dim_table *d = &o->m->dims;
+    ir_dim own[IR_MAX_RANK];
+    int64_t v;
+
+    for (int i = 0; i < rank; i++) {
+        bool plain = dim_const(d, dim[i], &v) || dim_symbol_id(d, dim[i]) != NAMES_NONE;
+        own[i] = plain ? dim[i] : dim_symbol_new(d, name, 0, INT64_MAX);
+        if (!plain)
+            ir_check_dims(&o->b, dim_eq(d, own[i], dim[i]), "extents of the loss differ");
+    }
+    ir_ref x = ir_input(&o->b, name, ir_ty(&o->b, dt, own, rank));
+    return ir_reshape(&o->b, x, dim, rank);
+}
+
 /* log(sum exp y) - y[label], of y less its maximum. */
 static ir_ref cross_entropy(objective *o, ir_ref y)
 {
@@ -75,7 +93,7 @@ static ir_ref cross_entropy(objective *o, ir_ref y)
         diag_error(o->d, (ir_loc){0}, D_GENERAL, "cross_entropy: the first output has no axis");
         return IR_NONE;
     }
-    ir_ref label = ir_input(&o->b, "label", ir_ty(&o->b, DT_I64, t->dim, t->rank - 1));
+    ir_ref label = compared(o, "label", DT_I64, t->dim, t->rank - 1);
     ir_ref most = ir_1(&o->b, OP_DETACH, reduce_last(o, y, RED_MAX));
     ir_ref z = op2(o, OP_SUB, y, along_last(o, most, y));
     ir_ref all = ir_1(&o->b, OP_LOG, reduce_last(o, ir_1(&o->b, OP_EXP, z), RED_SUM));
@@ -87,7 +105,9 @@ static ir_ref cross_entropy(objective *o, ir_ref y)
 
 static ir_ref target_of(objective *o, ir_ref y)
 {
-    return ir_input(&o->b, "target", type_of(o, y));
+    const ir_type *t = type_of(o, y);
+
+    return compared(o, "target", t->dtype, t->dim, t->rank);
 }
 
 static ir_ref squared_error(objective *o, ir_ref y)

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """`ingot grad`: whole networks with the gradients of a loss as outputs.
 
-usage: grad_models.py INGOT [MODEL.onnx OUTPUT [NAME=1x3x8..]]
-       run with build/venv/bin/python
+usage: grad_models.py INGOT [CASE [quick]]      run with build/venv/bin/python
 
 Small networks are made here, in f64: both engines must agree, and spot weights with central
-differences of the interpreter.  A MODEL that is named is run in its own f32: engines must
-agree on all gradients of the sum of OUTPUT, spots within what differences in f32 can tell.
+differences of the interpreter.  The model of a CASE, of the backend-test form, is run in its
+own f32 on the inputs of the case, with the squared error of its first output as loss: engines
+must agree on all gradients (unless `quick`), the slope along the gradient with differences.
 Ends with a line `N passed, N failed, N skipped`.
 """
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,8 +18,6 @@ import tempfile
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
-SPOTS = 20
 
 
 def weight(rng, *shape):
@@ -148,48 +147,106 @@ def with_inputs(folder, arrays, loss, rng):
     return {name: folder / f'{name}.npy' for name in arrays}
 
 
-def moved(model, name, index, by):
-    """The model with one weight's element moved."""
+def tensors_of(graph):
+    """The tensors of a graph and of those in it, with their names."""
+    yield from ((t.name, t) for t in graph.initializer)
+    for part in graph.node:
+        for attribute in part.attribute:
+            if part.op_type == 'Constant':
+                yield part.output[0], attribute.t
+            if attribute.HasField('g'):
+                yield from tensors_of(attribute.g)
+
+
+def file_name(name):
+    """A value's name as that of the file that holds it."""
+    return re.sub(r'[^\w.-]', '_', name)
+
+
+def moved(model, steps):
+    """The model with weights moved: a dict of what is added to them."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for tensor in copy.graph.initializer:
-        if tensor.name == name:
-            array = numpy_helper.to_array(tensor).copy()
-            array.flat[index] += by
-            tensor.CopyFrom(numpy_helper.from_array(array, name))
+    for name, tensor in tensors_of(copy.graph):
+        by = steps.get(file_name(name))
+        if by is not None:
+            array = numpy_helper.to_array(tensor)
+            tensor.CopyFrom(numpy_helper.from_array((array + by).astype(array.dtype), name))
     return copy
 
 
-def quotient(ingot, model, files, spot, folder, loss, options, h):
-    """The central difference of the loss by one element."""
-    value = []
-    for sign in (1, -1):
-        onnx.save(moved(model, *spot, sign * h), str(folder / 'moved.onnx'))
-        call(ingot, 'grad', '--loss', loss, '--wrt', spot[0], '-o', folder / 'moved.ir',
-             folder / 'moved.onnx')
-        value.append(outputs(ingot, folder / 'moved.ir', files, 'interpreter', folder,
-                             options)['loss'].astype(np.float64))
-    return float((value[0] - value[1]) / (2 * h))
+def loss_at(ingot, model, files, name, by, folder, loss, options):
+    """The loss with a weight moved, in f64."""
+    onnx.save(moved(model, {name: by}), str(folder / 'moved.onnx'))
+    call(ingot, 'grad', '--loss', loss, '--wrt', name, '-o', folder / 'moved.ir',
+         folder / 'moved.onnx')
+    return float(outputs(ingot, folder / 'moved.ir', files, 'interpreter', folder,
+                         options)['loss'])
 
 
-def check(ingot, model, files, loss, options, folder, spots, h, tolerance):
-    onnx.save(model, str(folder / 'model.onnx'))
-    call(ingot, 'grad', '--loss', loss, '-o', folder / 'step.ir', folder / 'model.onnx')
-    got = [outputs(ingot, folder / 'step.ir', files, engine, folder, options)
-           for engine in ('compiled', 'interpreter')]
+def engines_agree(got, tolerance):
     for name, array in got[0].items():
         scale = np.abs(got[1][name]).max(initial=0) if array.size else 0
         if not np.allclose(array, got[1][name], rtol=tolerance, atol=tolerance * scale):
             raise Failure(f'{name}: engines differ by {np.abs(array - got[1][name]).max():g}')
+
+
+def step(ingot, model, files, loss, options, folder, engine):
+    onnx.save(model, str(folder / 'model.onnx'))
+    call(ingot, 'grad', '--loss', loss, '-o', folder / 'step.ir', folder / 'model.onnx')
+    return outputs(ingot, folder / 'step.ir', files, engine, folder, options)
+
+
+def check_made(ingot, model, files, loss, options, folder):
+    """In f64, by the interpreter."""
+    got = [step(ingot, model, files, loss, options, folder, engine)
+           for engine in ('compiled', 'interpreter')]
+    engines_agree(got, 1e-9)
     rng = np.random.Generator(np.random.Philox(3))
     names = [n for n in got[1] if n.endswith('.grad')]
-    for _ in range(spots):
+    for _ in range(3):
         name = names[rng.integers(len(names))]
-        index = int(rng.integers(got[1][name].size))
-        want = quotient(ingot, model, files, (name[:-5], index), folder, loss, options, h)
-        have = float(got[1][name].flat[index])
-        if abs(want - have) > max(1e-6, tolerance * 10) * (1 + abs(want)):
-            raise Failure(f'{name}[{index}] is {have:g}, the difference quotient {want:g}')
+        by = np.zeros(got[1][name].shape)
+        by.flat[rng.integers(by.size)] = 1e-5
+        ends = [loss_at(ingot, model, files, name[:-5], sign * by, folder, loss, options)
+                for sign in (1, -1)]
+        want, have = (ends[0] - ends[1]) / 2e-5, float((got[1][name] * by).sum() / 1e-5)
+        if abs(want - have) > 1e-6 * (1 + abs(want)):
+            raise Failure(f'{name}: an element is {have:g}, the difference quotient {want:g}')
+
+
+def check_case(ingot, case, folder, quick):
+    """In f32, where only a large difference tells anything: all weights are moved along the
+    gradient so far that the loss changes by some millionths."""
+    model = onnx.load(str(case / 'model.onnx'))
+    known = {t.name for t in model.graph.initializer}
+    files = {}
+    for i, info in enumerate(v for v in model.graph.input if v.name not in known):
+        data = (case / 'test_data_set_0' / f'input_{i}.pb').read_bytes()
+        files[info.name] = folder / f'{i}.npy'
+        np.save(files[info.name], numpy_helper.to_array(onnx.TensorProto.FromString(data)))
+    data = (case / 'test_data_set_0' / 'output_0.pb').read_bytes()
+    y = numpy_helper.to_array(onnx.TensorProto.FromString(data)).astype(np.float32)
+    files['target'] = folder / 'target.npy'
+    np.save(files['target'], y + np.random.Generator(np.random.Philox(1)).normal(size=y.shape)
+            .astype(np.float32) * (np.abs(y).mean() + .1))
+    got = step(ingot, model, files, 'mse', [], folder, 'compiled')
+    if not quick:
+        engines_agree([got, step(ingot, model, files, 'mse', [], folder, 'interpreter')], 2e-3)
+    grads = {n[:-5]: g for n, g in got.items() if n.endswith('.grad')}
+    square = sum(float((g.astype(np.float64) ** 2).sum()) for g in grads.values())
+    if not np.isfinite(square):
+        raise Failure('a gradient is not finite')
+    target = np.load(files.pop('target')).astype(np.float64)
+    h, ends = 1e-5 * float(got['loss']) / square, []
+    for by in (h, -h):
+        onnx.save(moved(model, {n: by * g for n, g in grads.items()}), str(folder / 'moved.onnx'))
+        y = outputs(ingot, folder / 'moved.onnx', files, 'compiled', folder / 'moved', [])
+        first = y[file_name(model.graph.output[0].name)].astype(np.float64)
+        ends.append(((first - target) ** 2).mean())
+    want = (ends[0] - ends[1]) / (2 * h)
+    if abs(want - square) > .05 * square:
+        raise Failure(f'along the gradient the slope is {square:g}, by differences {want:g}')
 
 
 def run_made(ingot, root):
@@ -198,27 +255,7 @@ def run_made(ingot, root):
         folder = root / name
         folder.mkdir()
         files = with_inputs(folder, arrays, loss, rng)
-        yield name, lambda: check(ingot, model, files, loss, options, folder, 3, 1e-5, 1e-9)
-
-
-def run_named(ingot, root, path, loss, shapes):
-    """A model of the user's, on random inputs."""
-    rng = np.random.Generator(np.random.Philox(13))
-    model = onnx.load(path)
-    kinds = {i.name: i.type.tensor_type for i in model.graph.input}
-    weights = {t.name for t in model.graph.initializer}
-    given = dict(s.split('=') for s in shapes)
-    arrays = {}
-    for name, kind in kinds.items():
-        if name in weights:
-            continue
-        shape = [int(d) for d in given[name].split('x') if d] if name in given else \
-            [d.dim_value or 1 for d in kind.shape.dim]
-        dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        arrays[name] = rng.normal(size=shape).astype(dtype) if dtype.kind == 'f' else \
-            np.ones(shape, dtype)
-    files = with_inputs(root, arrays, loss, rng)
-    yield path, lambda: check(ingot, model, files, loss, [], root, SPOTS, 1e-2, 2e-3)
+        yield name, lambda: check_made(ingot, model, files, loss, options, folder)
 
 
 def main():
@@ -226,8 +263,10 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
-        cases = run_named(ingot, root, sys.argv[2], sys.argv[3], sys.argv[4:]) \
-            if len(sys.argv) > 2 else run_made(ingot, root)
+        cases = run_made(ingot, root)
+        if len(sys.argv) > 2:
+            case = pathlib.Path(sys.argv[2])
+            cases = [(case.name, lambda: check_case(ingot, case, root, len(sys.argv) > 3))]
         for name, run in cases:
             try:
                 run()
