@@ -181,11 +181,11 @@ static void add_states(objective *o)
     }
 }
 
-/* The gradients by weights `first` and on, as many as a node has results. */
+/* The gradients by weights `first` and on, as many as a node may ask for. */
 static uint32_t request(objective *o, ir_ref loss, uint32_t first)
 {
-    uint32_t n = (uint32_t)min_i64(o->w->ref.len - first, IR_MAX_RESULTS);
-    ir_ref args[IR_MAX_RESULTS + 1] = {loss};
+    uint32_t n = (uint32_t)min_i64(o->w->ref.len - first, IR_MAX_RESULTS - 1);
+    ir_ref args[IR_MAX_RESULTS] = {loss};
 
     memcpy(args + 1, o->w->ref.at + first, n * sizeof *args);
     ir_ref dx = ir_make(&o->b, OP_GRAD, args, n + 1, NULL);
