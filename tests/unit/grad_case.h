@@ -304,6 +304,18 @@ static void add_results(text *node, const char **attributes)
     }
 }
 
+/* The domain, if the attributes begin with `domain=D`, which is cut off then. */
+static void add_domain(text *node, const char **attributes)
+{
+    char domain[40];
+    int used = 0;
+
+    if (sscanf(*attributes, "domain=%39s %n", domain, &used) != 1)
+        return;
+    wire_text(node, 7, domain);
+    *attributes += used;
+}
+
 /* The operator with all inputs in order; its first result, `y`, is the case's. */
 static ir_module *imported_case(const grad_case *c, const inputs *in, const char *dtype, diag *d)
 {
@@ -318,6 +330,7 @@ static ir_module *imported_case(const grad_case *c, const inputs *in, const char
         else if (*x->name != '-')
             add_parameter(&graph, x, dtype);
     }
+    add_domain(&node, &attributes);
     add_results(&node, &attributes);
     wire_text(&node, 4, c->name);
     while (*attributes)
