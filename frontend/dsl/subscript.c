@@ -166,9 +166,12 @@ static bool affine_place(dsl *cx, place *p, ir_dim extent)
 
 static bool data_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
+    uint32_t errors = cx->d->errors;
     const dsl_value *v = dsl_as(cx, dsl_eval(cx, e), DSL_INT, e->at, "a position");
     const char *last = dsl_dim_text(cx, dim_sub(cx->dims, extent, dim_int(cx->dims, 1)));
 
+    if (cx->d->errors > errors && e->kind == AST_NAME)      /* it was meant as an index */
+        diag_note(cx->d, (ir_loc){0}, "an index is introduced on the left, by sum[..] or for");
     if (dsl_bad(v))
         return false;
     p->how = DATA;

@@ -177,7 +177,8 @@ static void test_carets(void **state)
     (void)state;
 
     diag_init(&d);
-    uint32_t a = diag_source(&d, "a.ingot", "one\n\tθ = \x1b[2J x\r\n"), b = diag_source(&d, "b", "bee");
+    uint32_t a = diag_source(&d, "a.ingot", "one\n\tθ = \x1b[2J x\r\n");
+    uint32_t b = diag_source(&d, "b", "bee");
     diag_error(&d, (ir_loc){a, 2, 4}, D_PROGRAM, "what\x07");
     diag_note(&d, (ir_loc){b, 1, 3}, "also %s", "here");
     assert_string_equal(d.message.at[0].text, "a.ingot:2:4: error: what\\x07\n"
