@@ -116,7 +116,8 @@ bool winograd_takes(const conv *c, int lanes)
     return floats && c->spatial == 2 && c->packed && !c->depthwise &&
            dim_is(t, c->tw->dim[a->ws.at[0]], TAPS) && dim_is(t, c->tw->dim[a->ws.at[1]], TAPS) &&
            are_all(c, a->stride, 1) && are_all(c, a->ldil, 1) && are_all(c, a->rdil, 1) &&
-           dim_is(t, conv_extent(c, a->wg, c->tw), 1) && block_of_image(c) && c->block && c->block % lanes == 0;
+           dim_is(t, conv_extent(c, a->wg, c->tw), 1) && block_of_image(c) && c->block &&
+           c->block % lanes == 0;
 }
 
 /* ---- kernels in the making -------------------------------------------------------------- */

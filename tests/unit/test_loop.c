@@ -237,7 +237,8 @@ static void test_disjoint(void **state)
     expect_same("kernel f(y: f32[n] out) dims n, m {\n  par p in 0..4 {\n"
                 "    for i in 0..m {\n      y[p * m + i] = 0:f32\n    }\n  }\n}\n");
     expect_same("kernel f(y: f32[n, 12] out) dims n {\n  par p in 0..n * 3 {\n"
-                "    for i in 0..2 {\n      y[p / 3 * 2 + i, p % 3 * 4 + i] = 0:f32\n    }\n  }\n}\n");
+                "    for i in 0..2 {\n      y[p / 3 * 2 + i, p % 3 * 4 + i] = 0:f32\n    }\n"
+                "  }\n}\n");
     expect_same("kernel f(y: f32[n] out) dims n {\n  par p in 0..4 {\n"
                 "    for i in p * n / 4..(p * n + n) / 4 {\n      y[i] = 0:f32\n    }\n  }\n}\n");
     expect_same("kernel f(y: f32[n, 4] out) dims n {\n  par p in 0..n * 4 {\n"

@@ -1,0 +1,83 @@
+/* tests/unit/random_conv.h - the convolutions of random_net.h, which includes it. */
+#ifndef RANDOM_CONV_H
+#define RANDOM_CONV_H
+
+static ir_ref make_conv(net *t)
+{
+    static const int32_t axis[] = {0, 1, 2, 3, 4};
+    enum { SPATIAL = 2 };
+    dim_table *dt = &t->m->dims;
+    ir_dim x[4], w[4], stride[2], low[2], high[2], ldil[2], rdil[2];
+    int64_t groups = chance(t, 70) ? 1 : 1 + below(t, 4);
+
+    x[0] = dim_int(dt, 1 + below(t, 2));
+    w[1] = dim_int(dt, chance(t, 30) ? 1 : any_extent(t));
+    x[1] = dim_mul(dt, w[1], dim_int(dt, groups));
+    w[0] = dim_int(dt, groups * (chance(t, 30) ? 1 : any_extent(t)));
+    for (int i = 0; i < SPATIAL; i++) {
+        w[2 + i] = dim_int(dt, 1 + below(t, 3));
+        stride[i] = dim_int(dt, 1 + below(t, 2));
+        low[i] = dim_int(dt, below(t, 2));
+        high[i] = dim_int(dt, below(t, 2));
+        ldil[i] = dim_int(dt, 1 + chance(t, 15));
+        rdil[i] = dim_int(dt, 1 + chance(t, 15));
+        x[2 + i] = chance(t, 80) ? dim_int(dt, 6 + any_extent(t)) : t->dim[2 + i];
+    }
+    ir_ref xr = input(t, DT_F32, 4, x), wr = weight(t, DT_F32, 4, w);
+    ir_dim out = dim_div(dt, w[0], dim_int(dt, groups));
+    ir_dim split[5] = {dim_int(dt, groups), out, w[1], w[2], w[3]};
+    ir_dim group[5] = {x[0], dim_int(dt, groups), w[1], x[2], x[3]};
+    ir_ref args[2] = {ir_reshape(&t->b, xr, group, 5), ir_reshape(&t->b, wr, split, 5)};
+    ir_ints one = {1, axis}, two = {1, axis + 1}, three = {1, axis + 2}, rest = {2, axis + 3};
+    ir_attr a = {.CONV = {.xb = one,
+                          .xg = two,
+                          .xf = three,
+                          .xs = rest,
+                          .wg = one,
+                          .wo = two,
+                          .wf = three,
+                          .ws = rest,
+                          .yb = one,
+                          .yg = two,
+                          .yo = three,
+                          .ys = rest,
+                          .stride = {2, stride},
+                          .low = {2, low},
+                          .high = {2, high},
+                          .ldil = {2, ldil},
+                          .rdil = {2, rdil}}};
+    ir_ref y = ir_make(&t->b, OP_CONV, args, 2, &a);
+    if (y == IR_NONE)
+        return y;
+    const ir_type *yt = type_of(t, y);
+    ir_dim flat[4] = {yt->dim[0], w[0], yt->dim[3], yt->dim[4]};
+    return epilogue(t, ir_reshape(&t->b, y, flat, 4));
+}
+
+/* A 3x3 convolution that layout puts in blocks, which may be made in squares: their sums
+ * round more, so they are short. */
+static ir_ref make_squares(net *t)
+{
+    static const int32_t axis[] = {0, 1, 2, 3};
+    dim_table *dt = &t->m->dims;
+    ir_dim one[2] = {{1}, {1}}, three = dim_int(dt, 3), low[2], high[2], x[4];
+
+    x[0] = chance(t, 80) ? dim_int(dt, 1 + below(t, 2)) : t->dim[0];
+    x[1] = dim_int(dt, 8 * (1 + below(t, 2)));
+    for (int i = 0; i < 2; i++) {
+        x[2 + i] = i || chance(t, 80) ? dim_int(dt, 2 + below(t, 8)) : t->dim[2];
+        low[i] = dim_int(dt, 1 + below(t, 2));
+        high[i] = dim_int(dt, below(t, 2));
+    }
+    ir_dim w[4] = {dim_int(dt, 8 * (1 + below(t, 3))), x[1], three, three};
+    ir_ref args[2] = {input(t, DT_F32, 4, x), constant(t, DT_F32, 4, w)};
+    ir_ints first = {1, axis}, second = {1, axis + 1}, rest = {2, axis + 2};
+    ir_attr a = {.CONV = {.xb = first, .xf = second, .xs = rest, .wo = first, .wf = second,
+                          .ws = rest, .yb = first, .yo = second, .ys = rest, .stride = {2, one},
+                          .low = {2, low}, .high = {2, high}, .ldil = {2, one}, .rdil = {2, one}}};
+    ir_ref y = ir_make(&t->b, OP_CONV, args, 2, &a);
+
+    return y == IR_NONE || chance(t, 50) ? y : ir_1(&t->b, OP_ABS, y);
+}
+
+#endif
