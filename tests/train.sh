@@ -138,6 +138,12 @@ check "a layer's net learns" below loss 0.01
 check "a library" "$ingot" train watched.ingot --emit lib -o libwatched.a
 check "a library: header" grep -q "watched_t_step_run" watched.h
 
+# ---- what was trained is built without the training ------------------------------------------------
+
+check "a net with trained weights" "$ingot" build small.ingot --weights small.safetensors \
+    --dim P=3 -o alone
+check "a net with trained weights runs" sh -c './alone --help | grep -q cost'
+
 # ---- killed, and gone on -------------------------------------------------------------------
 
 undisturbed() { ./places --quiet --epochs 40 --seed 5 --save "$1" --log "$2" --fresh; }

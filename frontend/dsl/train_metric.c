@@ -15,10 +15,10 @@ dsl_memory *train_memory(dsl *cx, const char *path, const ir_type *t, int role)
 
 /* ---- sums ------------------------------------------------------------------------- */
 
-/* A sum's state: "learn.sum.accuracy". */
+/* A sum's state: "learn.sum/accuracy"; a path with / in it is the training's alone. */
 static dsl_memory *sum_memory(dsl *cx, const char *name)
 {
-    const char *path = arena_printf(cx->mem, "%s.sum.%s", cx->train->t->name, name);
+    const char *path = arena_printf(cx->mem, "%s.sum/%s", cx->train->t->name, name);
 
     return train_memory(cx, path, type_scalar(&cx->m->types, cx->real), INGOT_ROLE_SUM);
 }
