@@ -3,9 +3,9 @@
 
 usage: programs.py INGOT [NAME..]
 
-A case is a program, inputs, and what NumPy says that its entry gives.  Programs of
-tests/programs have no such answer: their entries run with drawn weights, and the engines
-must agree.  Ends with a line `N passed, N failed`.
+A case is a program, inputs, and what NumPy says that its entry gives.  Programs of examples
+and tests/programs have no such answer: their entries run with drawn weights, and the
+engines must agree.  Ends with a line `N passed, N failed`.
 """
 import pathlib
 import subprocess
@@ -321,7 +321,7 @@ def check(ingot, work, case):
     return None
 
 
-# Extents for entries of tests/programs, and inputs that are no noise.
+# What the dims of these programs are.
 DIMS = {'V': 11, 'W': 9, 'K': 5, 'P': 6}
 
 
@@ -383,8 +383,8 @@ def main():
         import_cases(cases, work)
         tests = [(c[0], lambda c=c: check(ingot, work, c)) for c in cases.all]
         tests += [(p.stem, lambda p=p: check_program(ingot, work, p))
-                  for p in sorted((HERE / 'programs').glob('*.ingot'))
-                  if '.onnx"' not in p.read_text()]
+                  for folder in (HERE.parent / 'examples', HERE / 'programs')
+                  for p in sorted(folder.glob('*.ingot')) if '.onnx"' not in p.read_text()]
         for name, test in tests:
             if wanted and name not in wanted:
                 continue
