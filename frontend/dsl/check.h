@@ -494,6 +494,8 @@ bool dsl_builtin_static(const struct dsl_builtin *b);
 
 /* Reads the items of a file, and of those it imports. */
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
+/* Tells which --set names no config. */
+void dsl_check_settings(dsl *cx);
 /* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
 const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);

@@ -306,6 +306,7 @@ static void check_program(dsl *cx, const char *path, const char *source,
     for (int i = 0; i < PRELUDE_FILES; i++)
         cx->prelude_end = dsl_open(cx, prelude[i].name, prelude[i].text, true)->place;
     dsl_file *f = dsl_open(cx, path, source, false);
+    dsl_check_settings(cx);
     top.file = f;
     if (!diag_failed(cx->d) && trainer)
         *trainer = train_program(cx, f, source);

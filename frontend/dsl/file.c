@@ -92,6 +92,31 @@ static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
     }
 }
 
+/* Has a file of the program, not the prelude, this config? */
+static bool has_config(const dsl *cx, const char *name)
+{
+    for (uint32_t k = 0; k < cx->file.len; k++) {
+        const dsl_file *f = cx->file.at[k];
+        for (uint32_t i = 0; !f->prelude && i < f->program->items.len; i++) {
+            const ast_item *item = f->program->items.at[i];
+            for (uint32_t j = 0; item->kind == AST_ITEM_CONFIG && j < item->decls.len; j++)
+                if (!strcmp(item->decls.at[j].name.text, name))
+                    return true;
+        }
+    }
+    return false;
+}
+
+void dsl_check_settings(dsl *cx)
+{
+    for (int i = 0; cx->o && i < cx->o->sets; i++)
+        if (!has_config(cx, cx->o->set[i].name)) {
+            cx->told = (ir_loc){0};
+            dsl_wrong(cx, (ir_loc){.line = 1}, "--set %s: the program has no such config",
+                      cx->o->set[i].name);
+        }
+}
+
 /* The text of --set as an expression; null after an error. */
 static const ast_expr *setting(dsl *cx, const char *name)
 {
