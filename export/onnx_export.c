@@ -161,8 +161,9 @@ bool ox_run(ox *g)
         bool ready = true;
         for (uint32_t j = 0; j < n->narg; j++)
             ready &= ox_arg(g, n, j) != NULL;
-        ok &= ready ? run_node(g, n) : writers[n->op] || ox_gap(g, n, "ONNX has no operator for it");
-        ok &= ready;
+        if (!ready && !writers[n->op])
+            ox_gap(g, n, "ONNX has no operator for it");
+        ok = ready && run_node(g, n) && ok;
     }
     return ok;
 }

@@ -173,6 +173,13 @@ static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r)
 {
     return &f->node.at[f->value.at[r].node];
 }
+/* Is r known to be true? */
+static inline bool ir_is_true(const ir_fn *f, ir_ref r)
+{
+    const ir_dim *elem = f->value.at[r].elem;
+
+    return elem && elem->v == 1;
+}
 static inline ir_ref ir_arg(const ir_fn *f, const ir_node *n, uint32_t i)
 {
     return f->args.at[n->arg + i];

@@ -49,10 +49,7 @@ static uint32_t param_of(const fission *f, ir_ref v)
     return (uint32_t)node_of(f, v)->attr->INPUT.index;
 }
 
-static bool is_input(const fission *f, ir_ref v)
-{
-    return node_of(f, v)->op == OP_INPUT;
-}
+static bool is_input(const fission *f, ir_ref v) { return node_of(f, v)->op == OP_INPUT; }
 
 static ir_ref next_of(const fission *f, uint32_t carry)
 {
@@ -496,11 +493,8 @@ static bool make_loop(fission *f, uint32_t *carry_at)
     l.failed |= !ir_copy(&l.body, f->body, take, map);
     new_results(f, &l, map, carry_at);
     bool left = l.next.len || l.stacked.len, failed = l.failed;
-    ir_ref y = left ? ir_loop_end(&l) : 0;
-    if (!left) {
-        l.failed = true;
-        ir_loop_end(&l);
-    }
+    l.failed |= !left;
+    ir_ref end = ir_loop_end(&l), y = left ? end : 0;
     for (uint32_t k = 1; k <= f->carries; k++)
         carry_at[k] += y;
     for (ir_ref v = 0; v < n; v++)
@@ -547,20 +541,14 @@ static bool finds_extents(const ir_fn *body)
     return false;
 }
 
-static bool always(const ir_fn *f, ir_ref x)
-{
-    const ir_dim *elem = f->value.at[x].elem;
-
-    return elem && dim_is(&f->module->dims, elem[0], 1);
-}
-
 /* How many iterations run: the trip count, or the symbol that the loop defines. */
 static bool count_trips(fission *f)
 {
     const dim_table *d = &f->cx->m->dims;
     bool named = f->stacks && f->a->trips < d->symbol.len;
 
-    f->known = !named && always(f->b->fn, f->args[0]) && always(f->body, f->body->result.at[0]);
+    f->known = !named && ir_is_true(f->b->fn, f->args[0]) &&
+               ir_is_true(f->body, f->body->result.at[0]);
     f->trip = named ? d->symbol.at[f->a->trips].self : f->a->trip;
     return named || f->known;
 }

@@ -485,13 +485,6 @@ static bool backward(back *k)
 
 /* ---- the rule */
 
-static bool always(const ir_fn *f, ir_ref x)
-{
-    const ir_dim *elem = f->value.at[x].elem;
-
-    return elem && dim_is(&f->module->dims, elem[0], 1);
-}
-
 /* Iterations run: known, or a symbol that the forward loop defines. */
 static ir_dim iterations(const grad_cx *cx, const ir_node *n)
 {
@@ -500,7 +493,8 @@ static ir_dim iterations(const grad_cx *cx, const ir_node *n)
 
     if (a->stack_axes.n && a->trips < d->symbol.len)
         return d->symbol.at[a->trips].self;
-    if (always(cx->b->fn, ir_arg(cx->b->fn, n, 0)) && always(a->body, a->body->result.at[0]))
+    if (ir_is_true(cx->b->fn, ir_arg(cx->b->fn, n, 0)) &&
+        ir_is_true(a->body, a->body->result.at[0]))
         return a->trip;
     return dim_symbol_new(d, "trips", 0, INT64_MAX);
 }

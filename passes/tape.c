@@ -3,8 +3,8 @@
  * Results of products, reductions, exponentials and the like are kept; a map or a movement
  * is computed again if what it is made of is there, but for one value at most: slices,
  * captures, the iteration, what is kept anyway.  So a cell like h' = tanh(x W + h U) keeps
- * h and h', which its gradient reads, and no sum.  What cannot be stacked, since its extents are found out in
- * the body, is computed again whatever it costs. */
+ * h and h', which its gradient reads, and no sum.  What cannot be stacked, since its extents
+ * are found out in the body, is computed again whatever it costs. */
 #include "tape.h"
 
 enum { CHEAP = 4 };             /* cost of a scalar function that is not worth memory */
