@@ -121,13 +121,28 @@ static void tell_surplus(dsl *cx, const char *name)
               cx->o->weights_file, name, s.best);
 }
 
-/* States of optimizers, `learn.adam.m/mlp.dense1.w`, are a trainer's own. */
+/* Is it a state of a train block, `learn.adam.m/mlp.dense1.w` or `learn.sum.loss`?  Files
+ * that trainers write have them beside the weights. */
+static bool is_trainers(const dsl *cx, const char *name)
+{
+    size_t n = strcspn(name, ".");
+
+    for (uint32_t i = 0; i < cx->file.len; i++) {
+        const ast_program *p = cx->file.at[i]->program;
+        for (uint32_t k = 0; k < p->items.len; k++)
+            if (p->items.at[k]->kind == AST_ITEM_TRAIN &&
+                !strncmp(p->items.at[k]->name.text, name, n) && !p->items.at[k]->name.text[n])
+                return true;
+    }
+    return false;
+}
+
 void dsl_check_weights(dsl *cx)
 {
     for (uint32_t i = 0; i < cx->memory.len; i++)
         if (!dsl_weight_of(cx, cx->memory.at[i]->path) && !cx->memory.at[i]->foreign)
             tell_missing(cx, cx->memory.at[i]);
     for (int i = 0; i < cx->o->weights; i++)
-        if (!strchr(cx->o->weight[i].name, '/') && !dsl_memory_find(cx, cx->o->weight[i].name))
+        if (!dsl_memory_find(cx, cx->o->weight[i].name) && !is_trainers(cx, cx->o->weight[i].name))
             tell_surplus(cx, cx->o->weight[i].name);
 }
