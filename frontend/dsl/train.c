@@ -270,7 +270,8 @@ static void check_patience(dsl *cx, const struct dsl_train *k, const ast_stmt *s
         nearest_try(&near, k->number.at[i].name);
     }
     if (!found)
-        dsl_wrong(cx, name->at, near.best ? "no metric %s; did you mean %s?" : "no metric %s: track it",
+        dsl_wrong(cx, name->at,
+                  near.best ? "no metric %s; did you mean %s?" : "no metric %s: track it",
                   name->text, near.best);
 }
 
