@@ -65,6 +65,36 @@ missing()
     return 1
 }
 
+# beside NAME COMMAND...: starts it, with as many at a time as there are CPUs; gather
+# counts them in this order.
+started=()
+beside()
+{
+    local name=$1
+    shift
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+        wait -n || true
+    done
+    { "$@" >"$logs/$name.out" 2>&1 && echo 0 || echo $?; } >"$logs/$name.rc" &
+    started+=("$name")
+}
+
+told()
+{
+    cat "$logs/$1.out"
+    return "$(cat "$logs/$1.rc")"
+}
+
+gather()
+{
+    local name
+    wait
+    for name in "${started[@]}"; do
+        count "$name" told "$name"
+    done
+    started=()
+}
+
 # unit_tests BUILD PREFIX
 unit_tests()
 {
@@ -72,9 +102,10 @@ unit_tests()
     for program in "$1"/tests/test_*; do
         if [ -f "$program" ] && [ -x "$program" ]; then
             found=1
-            count "$2$(basename "$program")" unit "$program"
+            beside "$2$(basename "$program")" unit "$program"
         fi
     done
+    gather
     [ "$found" ] || count "$2unit" missing "$1/tests"
 }
 
@@ -194,23 +225,24 @@ if [ "$quick" != quick ]; then
     say "writing light_*_random"
     build/venv/bin/python scripts/light_random.py
     count light_random build/ingot test --timeout 300 $data/light_random/*/
-    count onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
-    count train_curve build/venv/bin/python tests/train_curve.py build/ingot
-    count grad_models build/venv/bin/python tests/grad_models.py build/ingot
-    count onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
+    beside onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
+    beside train_curve build/venv/bin/python tests/train_curve.py build/ingot
+    beside grad_models build/venv/bin/python tests/grad_models.py build/ingot
+    beside onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
         $(every 24 $data/node/*/)
-    count programs build/venv/bin/python tests/programs.py build/ingot
-    count random_models build/venv/bin/python tests/random_models.py \
+    beside programs build/venv/bin/python tests/programs.py build/ingot
+    beside random_models build/venv/bin/python tests/random_models.py \
         build/ingot --count 400 --seed 1
-    count executables build/venv/bin/python tests/executables.py build/ingot \
+    beside executables build/venv/bin/python tests/executables.py build/ingot \
         $data/real/*/ $data/light/*/
+    beside library build/venv/bin/python tests/library.py build/ingot \
+        $data/real/*/
+    gather
     # shellcheck disable=SC2086
     (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
     count aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
         $data/real/silero_op15/ $data/real/magika_1/
     count guides build/venv/bin/python tests/guides.py build
-    count library build/venv/bin/python tests/library.py build/ingot \
-        $data/real/*/
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON -DINGOT_TESTS=ON \
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -221,9 +253,10 @@ if [ "$quick" != quick ]; then
     # fuzz_compile needs hours rather than a minute: it is run by hand.
     for program in build/sanitize/tests/fuzz_[!c]*; do
         if [ -f "$program" ] && [ -x "$program" ]; then
-            count "$(basename "$program")" fuzz "$(basename "$program")"
+            beside "$(basename "$program")" fuzz "$(basename "$program")"
         fi
     done
+    gather
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

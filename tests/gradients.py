@@ -127,7 +127,7 @@ def main():
     elif text != before + '\n' + made + after:
         failed += 1
         print('docs/gradients.md is not current: tests/gradients.py --bless')
-    print(f'{len(ops) + len(operators) - 2 - failed} passed, {failed} failed')
+    print(f'{len(ops) + len(operators) - 2 - failed} passed, {failed} failed, 0 skipped')
     return failed != 0
 
 

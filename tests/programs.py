@@ -392,7 +392,7 @@ def main():
             passed, failed = passed + (not fault), failed + bool(fault)
             if fault:
                 print(f'failed: {name}: {fault}')
-    print(f'{passed} passed, {failed} failed')
+    print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0
 
 

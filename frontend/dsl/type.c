@@ -314,12 +314,11 @@ const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v, c
     int visible[IR_MAX_RANK];
     ir_dim extent[IR_MAX_RANK];
 
-    if (dsl_bad(v) || (dsl_is_tensor(v) && dsl_visible(v, visible)) ||
-        (int)t->extents.len == has_rest(t))
-        return dsl_has_type(cx, t, v, what, at);
     v = element(cx, t, v, cx->scope, what, at);
     if (dsl_bad(v))
         return v;
+    if (dsl_visible(v, visible) || (int)t->extents.len == has_rest(t))
+        return fits(cx, t, v, what, at) ? v : &dsl_poison;
     int n = dsl_type_extents(cx, t, extent);
     return n < 0 ? &dsl_poison : fill(cx, v, extent, n);
 }
