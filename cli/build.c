@@ -7,6 +7,7 @@
 #include "command.h"
 #include "link.h"
 #include "onnx_export.h"
+#include "program_load.h"
 #include "progress.h"
 #include "sha256.h"
 #include "thread.h"
@@ -243,6 +244,9 @@ static bool build(build_options *o)
     o->work.step = progress_step;
     bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
+    if (ok && ingot_has_suffix(o->file, ".ingot") && program_unset(m))
+        fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros until its entry `init` "
+                "has run; --weights FILE builds them in\n", o->file, program_unset(m));
     workplace_close(&o->work);
     diag_print(&d, stderr);
     ir_module_free(m);

@@ -16,7 +16,7 @@ static bool read_three(const cli_option *o, const char *value, double to[3])
 
     for (char *end; n < 3; at = end + 1) {
         to[n++] = strtod(at, &end);
-        if (end == at || (*end && *end != ','))
+        if (end == at || (*end && (*end != ',' || n == 3)))
             return cli_wrong("%s takes one number or three, as in 1,2,3, not '%s'", o->name, value);
         if (!*end)
             break;

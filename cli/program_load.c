@@ -45,3 +45,11 @@ ir_module *program_load(const char *path, const ingot_options *o, diag *d)
     }
     return dsl_import(path, &given, d);
 }
+
+const char *program_unset(const ir_module *m)
+{
+    for (uint32_t i = 0; i < m->state.len; i++)
+        if (m->state.at[i].trainable && m->state.at[i].init == IR_NONE)
+            return m->state.at[i].name;
+    return NULL;
+}

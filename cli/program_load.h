@@ -6,5 +6,7 @@
 
 /* As ingot_load, of an .ingot file. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d);
+/* The first parameter that nothing has given a value; null: there is none. */
+const char *program_unset(const ir_module *m);
 
 #endif

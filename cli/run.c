@@ -4,6 +4,7 @@
 #include "command.h"
 #include "picture.h"
 #include "program.h"
+#include "program_load.h"
 #include "progress.h"
 
 typedef struct run_options {
@@ -65,11 +66,9 @@ static bool has_weights(const run_options *o, const ir_module *m)
     if (o->program.states || o->program.info || o->program.bench ||
         (entry && !strcmp(entry, "init")) || !ingot_has_suffix(o->file, ".ingot"))
         return true;
-    for (uint32_t i = 0; i < m->state.len; i++)
-        if (m->state.at[i].trainable && m->state.at[i].init == IR_NONE)
-            return cli_wrong("%s has no weights (%s, ..): give --weights FILE, as ingot init and "
-                             "training write it", o->file, m->state.at[i].name);
-    return true;
+    const char *unset = program_unset(m);
+    return !unset || cli_wrong("%s has no weights (%s, ..): give --weights FILE, as ingot init and "
+                               "training write it", o->file, unset);
 }
 
 static int run_loaded(const run_options *o, ir_module *m, diag *d)

@@ -166,12 +166,15 @@ static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, di
         ir_module_free(m);
         return status;
     }
+    char *save = trainer_save(t);
+    o->trainer.save = o->trainer.save ? o->trainer.save : save;
     floating_flush();
     ingot_engine *e =
         ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, (int)o->trainer.threads, d);
     progress_stop();
     status = e ? trainer_run(&o->trainer, ingot_engine_session(e), t) : CLI_FAILED;
     ingot_engine_close(e);
+    free(save);
     return status;
 }
 

@@ -286,7 +286,8 @@ bool onnx_export(const ir_module *m, const char *path, diag *d)
     g.name = arena_array(&f.mem, const char *, g.fn->value.len + 1);
     reserve(&g);
     write_inputs(&g, &graph);
-    bool ok = refuse_states(&g) & ox_run(&g) && !diag_failed(d);
+    bool stateless = refuse_states(&g);     /* what else is missing is told, too */
+    bool ok = ox_run(&g) && stateless && !diag_failed(d);
     if (ok)
         write_outputs(&g, &graph);
     ox_finish(&g, &graph, m->name);

@@ -44,7 +44,7 @@ below()
 
 check "perceptron learns AND" "$ingot" train "$examples/perceptron.ingot" --run --log log.csv
 check "perceptron: no errors" below errors 0.01
-check "perceptron on XOR" "$ingot" train "$examples/perceptron.ingot" --run --log log.csv \
+check "perceptron on XOR" "$ingot" train "$examples/perceptron.ingot" --run --fresh --log log.csv \
     --epochs 300 --data 'x,t=[[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]'
 check "perceptron on XOR errs" sh -c '! "$@"' sh awk -F, 'END { exit !($4 == 0) }' log.csv
 check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.svg

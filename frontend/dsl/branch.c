@@ -86,7 +86,7 @@ static bool yield(dsl *cx, branching *k, const char *name, const dsl_value *a, c
         ir_if_yield(&k->f, i, name, dsl_bad(v[i]) ? IR_NONE : dsl_ref(cx, v[i]));
     }
     cx->region = outer;
-    vec_push(&k->result, v[0]);
+    vec_push(&k->result, dsl_join_bounds(cx, v[0], v[1]));
     return true;
 }
 

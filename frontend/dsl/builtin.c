@@ -262,8 +262,8 @@ const dsl_value *builtin_pad(const dsl_builtin_call *c)
     const dsl_value *with[2] = {v, value};
     if (!dsl_agree(cx, with, 2, c->at, "pad"))
         return &dsl_poison;
-    return same_axes(c, with[0], ir_pad(dsl_b(cx), dsl_ref(cx, with[0]), dsl_ref(cx, with[1]), low,
-                                        high, NULL));
+    ir_ref x = ir_pad(dsl_b(cx), dsl_ref(cx, with[0]), dsl_ref(cx, with[1]), low, high, NULL);
+    return same_axes(c, dsl_join_bounds(cx, with[0], with[1]), x);
 }
 
 /* Arrays brought to the same axes but for the extent of the first visible one. */
@@ -336,13 +336,8 @@ const dsl_value *builtin_concat(const dsl_builtin_call *c)
         if ((x[i] = arranged_part(cx, v[i], axis, rank)) == IR_NONE)
             return &dsl_poison;
     const dsl_value *like = v[0];
-    for (int i = 1; i < n; i++)         /* indices of equal bounds keep them */
-        if (!v[i]->tensor.bounded || !like->tensor.bounded ||
-            !dsl_same(v[i]->tensor.hi, like->tensor.hi)) {
-            dsl_value *w = arena_copy(cx->mem, like, sizeof *like);
-            w->tensor.bounded = false;
-            like = w;
-        }
+    for (int i = 1; i < n; i++)
+        like = dsl_join_bounds(cx, like, v[i]);
     return dsl_array_like(cx, like, ir_concat(dsl_b(cx), x, n, at), rank, axis);
 }
 

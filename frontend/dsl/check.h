@@ -219,6 +219,8 @@ const dsl_value *dsl_array(dsl *cx, ir_ref x, dsl_elem elem, int rank, dsl_axis 
 const dsl_value *dsl_array_like(dsl *cx, const dsl_value *v, ir_ref x, int rank,
                                 dsl_axis *const *axis);
 const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi);
+/* v with the bounds that hold for w, too, or without any. */
+const dsl_value *dsl_join_bounds(dsl *cx, const dsl_value *v, const dsl_value *w);
 static inline ir_build *dsl_b(dsl *cx) { return cx->region->b; }
 /* The array's node where nodes are made now: captured, if it was made outside. */
 ir_ref dsl_ref(dsl *cx, const dsl_value *v);

@@ -67,15 +67,18 @@ static const dsl_value *list_array(dsl *cx, const dsl_value *v, ir_loc at)
             return &dsl_poison;
     if (!dsl_agree(cx, item, (int)n, at, "list") || !dsl_align(cx, item, (int)n, at, "list"))
         return &dsl_poison;
-    int rank = item[0]->tensor.rank, first = rank;
+    const dsl_value *like = item[0];
+    int rank = like->tensor.rank, first = rank;
     dsl_axis *axis[IR_MAX_RANK];
     for (int i = rank - 1; i >= 0; i--)
         first = item[0]->tensor.axis[i] ? first : i;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         part[i] = ir_unsqueeze(dsl_b(cx), dsl_ref(cx, item[i]), first);
+        like = dsl_join_bounds(cx, like, item[i]);
+    }
     for (int i = 0; i <= rank; i++)
         axis[i] = i == first ? NULL : item[0]->tensor.axis[i - (i > first)];
-    return dsl_array_like(cx, item[0], ir_concat(dsl_b(cx), part, (int)n, first), rank + 1, axis);
+    return dsl_array_like(cx, like, ir_concat(dsl_b(cx), part, (int)n, first), rank + 1, axis);
 }
 
 const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at)

@@ -327,10 +327,9 @@ static void add_token(formatter *f, uint32_t i)
 {
     token_kind bracket = around(f);
     int blocks = f->blocks;
-    const token *last = before(f, i);
 
-    vec_push(&f->role, role_of(f, i));
-    const token *t = &f->tokens.at[i];
+    vec_push(&f->role, role_of(f, i));      /* may split a token */
+    const token *last = before(f, i), *t = &f->tokens.at[i];
     if (!last || last->kind == TOKEN_SEMICOLON || f->role.at[last - f->tokens.at] == BEGIN ||
         (t->first && !goes_on(f, i, bracket)))
         f->head = t;

@@ -260,7 +260,7 @@ static bool solve_window(dsl *cx, const position *p)
     dsl_affine_range(cx, &rest, &lo, &a->rest);
     ir_dim room = dim_sub(t, dim_sub(t, p->extent, one), a->rest);
     int64_t known;
-    if (dim_const(t, room, &known) && known < -1)
+    if (dim_const(t, room, &known) && known < 0)
         dsl_wrong(cx, cx->at, "a window of %s does not fit in an axis of %s",
                   dsl_dim_text(cx, dim_add(t, a->rest, one)), dsl_dim_text(cx, p->extent));
     a->extent = dim_max(t, dim_add(t, dim_div(t, room, a->coef), one), dim_int(t, 0));

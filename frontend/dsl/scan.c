@@ -320,7 +320,7 @@ static ir_ref next_value(dsl *cx, looping *k, carry *c)
 
     if (c->own)
         v = dsl_as(cx, v, c->init->tensor.elem, c->cell->at, c->cell->name);
-    if (dsl_bad(v) || widen(cx, k, c, v))
+    if (dsl_bad(v) || widen(cx, k, c, v) || !within(cx, c, v))
         return IR_NONE;
     if (!dsl_visible(v, (int[IR_MAX_RANK]){0}) && c->init->tensor.rank > v->tensor.rank) {
         ir_dim extent[IR_MAX_RANK];     /* a number in all places */
@@ -329,7 +329,7 @@ static ir_ref next_value(dsl *cx, looping *k, carry *c)
         v = dsl_arrange(cx, v, c->init->tensor.axis, extent, c->init->tensor.rank);
         return dsl_bad(v) ? IR_NONE : dsl_ref(cx, v);
     }
-    if (!same_shape(cx, c, v) || !within(cx, c, v))
+    if (!same_shape(cx, c, v))
         return IR_NONE;
     ir_dim extent[IR_MAX_RANK];
     for (int i = 0; i < c->init->tensor.rank; i++)

@@ -47,7 +47,7 @@ bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of)
 typedef struct part {
     dsl_memory *m;
     const dsl_value *read;      /* as the objective read it */
-    const dsl_value *grad;
+    const dsl_value *grad;      /* while parts are sought: as it was read at first */
 } part;
 typedef VEC(part) parts;
 
@@ -56,18 +56,23 @@ typedef VEC(part) parts;
 static void find_parts(dsl *cx, const ast_patterns *over, ir_ref loss, parts *out)
 {
     const ir_fn *f = dsl_b(cx)->fn;
-    bool *marks = train_ancestors(cx, f, loss);
+    uint32_t n = 0;
 
-    for (uint32_t i = 0; i < cx->memory.len; i++) {
+    for (uint32_t i = 0; i < cx->memory.len; i++) {     /* reading may add nodes: all at first */
         dsl_memory *m = cx->memory.at[i];
-        if (!m->trainable || (over->len && !matches(over, m->path)))
-            continue;
-        const dsl_value *now = dsl_read(cx, &m->cell);
-        const dsl_value *first = dsl_first_read(cx, &m->cell);
+        if (m->trainable && (!over->len || matches(over, m->path)))
+            vec_push(out, (part){m, dsl_read(cx, &m->cell), dsl_first_read(cx, &m->cell)});
+    }
+    for (uint32_t i = 0; i < out->len; i++)
+        dsl_ref(cx, out->at[i].read), dsl_ref(cx, out->at[i].grad);
+    bool *marks = train_ancestors(cx, f, loss);
+    for (uint32_t i = 0; i < out->len; i++) {
+        const dsl_value *now = out->at[i].read, *first = out->at[i].grad;
         const dsl_value *read = marks[f->value.at[dsl_ref(cx, now)].node] ? now : first;
         if (marks[f->value.at[dsl_ref(cx, read)].node])
-            vec_push(out, (part){m, read, NULL});
+            out->at[n++] = (part){out->at[i].m, read, NULL};
     }
+    out->len = n;
 }
 
 /* Has the program parameters of this path at all?  If not, a net whose name comes near. */

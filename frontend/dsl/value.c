@@ -105,6 +105,18 @@ const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi)
     return w;
 }
 
+const dsl_value *dsl_join_bounds(dsl *cx, const dsl_value *v, const dsl_value *w)
+{
+    if (!dsl_is_tensor(v) || !dsl_is_tensor(w) || !v->tensor.bounded)
+        return v;
+    if (w->tensor.bounded)
+        return dsl_bounded(cx, v, dim_min(cx->dims, v->tensor.lo, w->tensor.lo),
+                           dim_max(cx->dims, v->tensor.hi, w->tensor.hi));
+    dsl_value *free = arena_copy(cx->mem, v, sizeof *v);
+    free->tensor.bounded = false;
+    return free;
+}
+
 /* The node in `region` of what was made in `home`, which is that or around it. */
 static ir_ref ref_in(const dsl_region *region, const dsl_region *home, ir_ref x)
 {

@@ -121,12 +121,14 @@ static void tell_surplus(dsl *cx, const char *name)
               cx->o->weights_file, name, s.best);
 }
 
-/* Is it a state of a train block, `learn.adam.m/mlp.dense1.w` or `learn.sum.loss`?  Files
- * that trainers write have them beside the weights. */
+/* Is it a state of a train block, `learn.sum.loss` or, with a slash, `learn.adam.m/mlp.dense1.w`?
+ * Files that trainers write have them beside the weights. */
 static bool is_trainers(const dsl *cx, const char *name)
 {
     size_t n = strcspn(name, ".");
 
+    if (strchr(name, '/'))
+        return true;
     for (uint32_t i = 0; i < cx->file.len; i++) {
         const ast_program *p = cx->file.at[i]->program;
         for (uint32_t k = 0; k < p->items.len; k++)

@@ -12,7 +12,8 @@
 static bool split(block *k, const block_options *o, char *error)
 {
     int64_t n = k->read.count;
-    int64_t valid = choice_kept(o->valid >= 0 ? o->valid : k->b->valid, n);
+    int64_t valid =
+        k->read_valid.count ? 0 : choice_kept(o->valid >= 0 ? o->valid : k->b->valid, n);
     int64_t test = k->read_test.count ? 0 : choice_kept(k->b->test, n);
     choice all = {.from = &k->read, .apart = valid || test,
                   .split = order_of(n, o->seed, ORDER_SPLIT)};
@@ -28,6 +29,8 @@ static bool split(block *k, const block_options *o, char *error)
     k->part[INGOT_PART_TEST].count = test;
     k->part[INGOT_PART_VALID].first = n - valid;
     k->part[INGOT_PART_VALID].count = valid;
+    if (k->read_valid.count)
+        k->part[INGOT_PART_VALID] = (choice){.from = &k->read_valid, .count = k->read_valid.count};
     if (k->read_test.count)
         k->part[INGOT_PART_TEST] = (choice){.from = &k->read_test, .count = k->read_test.count};
     return true;
@@ -38,6 +41,7 @@ bool block_open(block *k, const struct ingot_train_block *b, session *s, const b
 {
     *k = (block){.b = b, .s = s};
     if (!rows_read(&k->read, b, INGOT_PART_TRAIN, o->data, o->datas, error) ||
+        !rows_read(&k->read_valid, b, INGOT_PART_VALID, NULL, 0, error) ||
         !rows_read(&k->read_test, b, INGOT_PART_TEST, o->test, o->tests, error) ||
         !split(k, o, error))
         return false;
@@ -116,6 +120,7 @@ void block_close(block *k)
     free_pair(&k->eval);
     use_free(&k->metrics);
     rows_free(&k->read);
+    rows_free(&k->read_valid);
     rows_free(&k->read_test);
     *k = (block){0};
 }

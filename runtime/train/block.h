@@ -16,7 +16,7 @@ typedef struct block_call {
 typedef struct block {
     const struct ingot_train_block *b;
     session *s;
-    rows read, read_test;
+    rows read, read_valid, read_test;
     choice part[3];
     int64_t batch;                  /* rows of a step; of several batches, of each */
     block_call step, eval;

@@ -198,7 +198,7 @@ static bool fill(FILE *f, const contents *c, const safetensors_note *note)
     errno = posix_fallocate(fileno(f), 0, (off_t)size);
     if (errno && errno != EOPNOTSUPP && errno != EINVAL)
         return false;
-    if (!safetensors_write(f, c->item, c->n, note, NOTES) || fflush(f))
+    if (!safetensors_write(f, c->item, c->n, note, NOTES) || fflush(f) || ferror(f))
         return false;
     return !ftruncate(fileno(f), ftello(f)) && !fsync(fileno(f));
 }

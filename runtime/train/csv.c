@@ -240,6 +240,9 @@ static bool deal(table *t, const int32_t *chosen, int32_t n)
                            (long long)wanted);
     for (int32_t k = 0; k < t->n; k++)
         for (int64_t e = 0; e < array_row(&t->a[k]); e++, at++) {
+            if (t->slot[chosen[at]].column >= 0)
+                return tensor_fail(t->c.error, "%s: column '%s' is chosen twice", t->c.s->path,
+                                   t->slot[chosen[at]].name);
             t->slot[chosen[at]].column = k;
             t->slot[chosen[at]].element = e;
         }

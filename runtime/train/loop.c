@@ -103,8 +103,10 @@ bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
     p.seconds = seconds(l);
     p.log_size = journal_size(&l->j);
     l->saved = clock_now();
+    if (!checkpoint_write(&l->file, l->s, p.position ? l->start : NULL, &p, error))
+        return false;
     l->saved_step = l->at.step;
-    return checkpoint_write(&l->file, l->s, p.position ? l->start : NULL, &p, error);
+    return true;
 }
 
 /* --every N */
@@ -429,7 +431,7 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
         return LOOP_FAILED;
     if (!done && l->k.last)
         tell_step(l);
-    if (interrupted)
+    if (interrupted && !done)
         return LOOP_INTERRUPTED;
     if (!run_test(l, error))
         return LOOP_FAILED;

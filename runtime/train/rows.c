@@ -273,11 +273,12 @@ static bool complete(rows *r, enum ingot_part part, char *error)
     for (int32_t i = 0; i < b->column_count; i++) {
         if (!r->column[i].data)
             return tensor_fail(error, "block '%s': there are no %s data for '%s'; give them by "
-                               "--data %s=FILE", b->name,
+                               "--%s %s=FILE", b->name,
                                part == INGOT_PART_TRAIN   ? "training"
                                : part == INGOT_PART_VALID ? "validation"
                                                           : "test",
-                               b->columns[i].name, b->columns[i].name);
+                               b->columns[i].name, part == INGOT_PART_TEST ? "test" : "data",
+                               b->columns[i].name);
         if (r->column[i].rows != r->column[0].rows)
             return tensor_fail(error, "block '%s': '%s' has %lld rows, '%s' has %lld", b->name,
                                b->columns[0].name, (long long)r->column[0].rows,

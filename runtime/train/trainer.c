@@ -467,8 +467,7 @@ static const cli_option options[] = {
     {.more = trainer_own_rows},
     {0}};
 
-/* NAME.safetensors in the current folder. */
-static char *default_save(const struct ingot_trainer *t)
+char *trainer_save(const struct ingot_trainer *t)
 {
     char *path = NULL;
 
@@ -477,7 +476,7 @@ static char *default_save(const struct ingot_trainer *t)
 
 static int obey(trainer_options *o, const struct ingot_model *m, const struct ingot_trainer *t)
 {
-    char error[TENSOR_ERROR_SIZE], missing[256], *save = default_save(t);
+    char error[TENSOR_ERROR_SIZE], missing[256], *save = trainer_save(t);
     session s = {0};
     int status = trainer_check(o, t);
 

@@ -37,6 +37,8 @@ extern const cli_option trainer_rows[];
 extern const cli_option trainer_own_rows[];
 extern const trainer_options trainer_defaults;
 
+/* Where the weights go unless --save says: NAME.safetensors in the current folder. */
+char *trainer_save(const struct ingot_trainer *t);
 /* Frees what the rows' setters made. */
 void trainer_options_free(trainer_options *o);
 
