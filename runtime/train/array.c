@@ -43,9 +43,12 @@ static bool set_shape(array *a, const char *path, int32_t dtype, int32_t rank, c
     a->dtype = dtype;
     a->rank = rank - 1;
     a->rows = dims[0];
-    for (int32_t i = 1; i < rank; i++)
+    a->stride = 1;
+    for (int32_t i = 1; i < rank; i++) {
         a->dims[i - 1] = dims[i];
-    a->stride = array_row(a);
+        if (__builtin_mul_overflow(a->stride, dims[i], &a->stride))
+            return tensor_fail(error, "%s: the extents of a row overflow", path);
+    }
     return true;
 }
 
