@@ -146,7 +146,8 @@ static void wrong_idx_is_told(void **state)
     refuses(write_file("none.idx", none, sizeof none), COLUMNS(&label), 1, "has no rows");
     refuses(write_file("empty", "", 0), COLUMNS(&label), 1, "empty: is empty");
     refuses(write_text("note.txt", "hello"), COLUMNS(&label), 1, "is of no known format");
-    static const uint8_t vast[] = {0, 0, 8, 4, 0, 0, 0, 0, 127, 0, 0, 0, 127, 0, 0, 0, 127, 0, 0, 0};
+    static const uint8_t vast[] = {0,   0, 8, 4, 0,   0, 0, 0, 127, 0,
+                                   0,   0, 127, 0, 0, 0, 127, 0, 0, 0};
     refuses(write_file("vast.idx", vast, sizeof vast), COLUMNS(&label), 1, "overflow");
     refuses("/no/such/file.idx", COLUMNS(&label), 1, "No such file");
     const char *gz = write_gz("x.idx.gz", idx, sizeof idx);
