@@ -192,8 +192,6 @@ count editors python3 tools/editors.py --check
 count prelude_doc python3 tools/prelude_doc.py --check
 count language_doc python3 tests/language_doc.py build/ingot
 count messages python3 tests/messages.py build/ingot
-count prelude build/venv/bin/python tests/prelude.py build/ingot
-count optimizers build/venv/bin/python tests/optimizers.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
 count pictures python3 tests/pictures.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
@@ -217,6 +215,8 @@ count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
     count roundtrip tests/roundtrip.sh build/ingot $data/{real,light,simple,node,pytorch-*}/*/
     install_python_tools
+    count prelude build/venv/bin/python tests/prelude.py build/ingot
+    count optimizers build/venv/bin/python tests/optimizers.py build/ingot
     count signatures tests/signatures.sh build/venv/bin/python
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \
