@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "code.h"
 #include "command.h"
+#include "file_kind.h"
 #include "link.h"
 #include "onnx_export.h"
 #include "program_load.h"
@@ -33,7 +34,7 @@ static bool set_weights(void *to, const cli_option *o, const char *value)
 {
     build_options *b = to;
 
-    if (!ingot_has_suffix(value, ".safetensors"))
+    if (!has_suffix(value, ".safetensors"))
         return cli_set_word(&b->weights, o, value);
     return cli_set_once(&b->model.o.program.weights, o, value);
 }
@@ -244,7 +245,7 @@ static bool build(build_options *o)
     o->work.step = progress_step;
     bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
-    if (ok && ingot_has_suffix(o->file, ".ingot") && program_unset(m))
+    if (ok && has_suffix(o->file, ".ingot") && program_unset(m))
         fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros until its entry `init` "
                 "has run; --weights FILE builds them in\n", o->file, program_unset(m));
     workplace_close(&o->work);

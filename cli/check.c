@@ -3,23 +3,17 @@
 #include "dsl/dsl.h"
 
 #include "command.h"
+#include "each_file.h"
+#include "file.h"
+#include "file_kind.h"
 
 typedef struct check_options {
     model_options model;
-    VEC(const char *) files;
+    file_list files;
 } check_options;
 
-static bool add_file(void *to, const cli_option *option, const char *value)
-{
-    check_options *o = to;
-
-    (void)option;
-    vec_push(&o->files, value);
-    return true;
-}
-
 static const cli_option rows[] = {
-    {.name = "FILE", .help = "a program (.ingot) or model", .set = add_file},
+    FILES_ROW("a program (.ingot) or model", offsetof(check_options, files)),
     {.more = model_rows, .at = offsetof(check_options, model)},
     {0},
 };
@@ -32,7 +26,7 @@ static bool is_trained(const char *path)
     diag d;
 
     diag_init(&d);
-    const char *source = ingot_read_text(path, &d);
+    const char *source = file_read_told(path, &d);
     const ast_program *p = source ? ast_parse(&pool, source, 0, &d) : NULL;
     for (uint32_t i = 0; p && i < p->items.len; i++)
         found |= p->items.at[i]->kind == AST_ITEM_TRAIN;
@@ -51,13 +45,14 @@ static void check_training(const check_options *o, const char *path, diag *d)
 }
 
 /* Reads and checks one file; what is wrong goes to stderr. */
-static bool check_file(const check_options *o, const char *path)
+static bool check_file(const void *cx, const char *path)
 {
+    const check_options *o = cx;
     diag d;
 
     diag_init(&d);
     ir_module *m = ingot_load(path, &o->model.o, &d);
-    if (m && ingot_has_suffix(path, ".ingot") && is_trained(path))
+    if (m && has_suffix(path, ".ingot") && is_trained(path))
         check_training(o, path, &d);
     ir_module_free(m);
     bool ok = !diag_failed(&d);
@@ -73,14 +68,7 @@ int command_check(int argc, char **argv)
                            "Says what is wrong with programs, and nothing where nothing is.", rows,
                            &o);
 
-    if (status == CLI_OK && !o.files.len) {
-        cli_wrong("no FILE is given (see --help)");
-        status = CLI_USAGE;
-    }
-    for (uint32_t i = 0; status != CLI_USAGE && status != CLI_HELP && i < o.files.len; i++)
-        if (!check_file(&o, o.files.at[i]))
-            status = CLI_FAILED;
-    vec_free(&o.files);
+    status = each_file(&o.files, status, check_file, &o);
     model_options_free(&o.model);
     return status;
 }

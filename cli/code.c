@@ -3,6 +3,7 @@
 
 #include "abi.h"
 #include "clock.h"
+#include "file.h"
 #include "pass.h"
 #include "progress.h"
 
@@ -51,7 +52,7 @@ bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
 /* The schedules in a file, for the lowering to follow. */
 static bool read_schedules(ingot_code *c, const char *path, diag *d)
 {
-    const char *source = ingot_read_text(path, d);
+    const char *source = file_read_told(path, d);
 
     c->l.given = &c->given;
     return source && schedules_parse(&c->given, source, diag_source(d, path, source), d);

@@ -4,30 +4,20 @@
 #include "dsl/format.h"
 
 #include "command.h"
+#include "each_file.h"
+#include "file.h"
 #include "visible.h"
 
 typedef struct format_options {
     bool check;
-    VEC(const char *) files;
+    file_list files;
 } format_options;
 
-static bool add_file(void *to, const cli_option *option, const char *value)
-{
-    format_options *o = to;
-
-    (void)option;
-    vec_push(&o->files, value);
-    return true;
-}
-
 static const cli_option rows[] = {
-    {.name = "--check",
-     .help = "change nothing; fail where a file would change",
-     .set = cli_set_flag,
+    {"--check", NULL, "change nothing; fail where a file would change", .set = cli_set_flag,
      .at = offsetof(format_options, check)},
-    {.name = "FILE",
-     .help = "a program (.ingot); `-`: from standard input to standard output",
-     .set = add_file},
+    FILES_ROW("a program (.ingot); `-`: from standard input to standard output",
+              offsetof(format_options, files)),
     {0},
 };
 
@@ -42,14 +32,15 @@ static bool write_text(const char *path, const text *t, diag *d)
 
 /* Formats one file in its place, standard input to standard output; with --check says what
  * would change.  False where that is a failure. */
-static bool format_file(const format_options *o, const char *path)
+static bool format_file(const void *cx, const char *path)
 {
+    const format_options *o = cx;
     bool piped = !strcmp(path, "-"), ok, same;
     text out = {0};
     diag d;
 
     diag_init(&d);
-    char *source = ingot_read_text(piped ? "/dev/stdin" : path, &d);
+    char *source = file_read_told(piped ? "/dev/stdin" : path, &d);
     ok = source && dsl_format(source, piped ? "standard input" : path, &d, &out);
     same = ok && !strcmp(source, out.at);
     if (ok && o->check && !same) {
@@ -73,13 +64,5 @@ int command_format(int argc, char **argv)
         cli_parse(argc, argv, "ingot fmt [--check] FILE...",
                   "Sets the blanks of programs in the language right, in their files.", rows, &o);
 
-    if (status == CLI_OK && !o.files.len) {
-        cli_wrong("no FILE is given (see --help)");
-        status = CLI_USAGE;
-    }
-    for (uint32_t i = 0; status != CLI_USAGE && status != CLI_HELP && i < o.files.len; i++)
-        if (!format_file(&o, o.files.at[i]))
-            status = CLI_FAILED;
-    vec_free(&o.files);
-    return status;
+    return each_file(&o.files, status, format_file, &o);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "command.h"
+#include "file_kind.h"
 #include "objective.h"
 #include "onnx_export.h"
 #include "progress.h"
@@ -29,7 +30,7 @@ static bool check(const grad_options *o)
     if (!o->file || !o->loss || !o->out)
         return cli_wrong("%s is missing (see ingot grad --help)",
                          !o->file ? "the model" : !o->loss ? "--loss" : "-o");
-    return ingot_has_suffix(o->out, ".ir") || ingot_has_suffix(o->out, ".onnx") ||
+    return has_suffix(o->out, ".ir") || has_suffix(o->out, ".onnx") ||
            cli_wrong("-o takes an .ir or .onnx file, not '%s'", o->out);
 }
 
@@ -47,7 +48,7 @@ static bool write_text(const ir_module *m, const char *path, diag *d)
 
 static bool write(const ir_module *m, const char *path, diag *d)
 {
-    return ingot_has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
+    return has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
 }
 
 static int run(grad_options *o)

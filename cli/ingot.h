@@ -40,10 +40,6 @@ typedef struct ingot_options {
 /* An .ir file is parsed, an .ingot file checked, anything else read as ONNX.  Null after errors. */
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d);
 
-/* The text of a file, in memory of the diag; null after an error. */
-char *ingot_read_text(const char *path, diag *d);
-bool ingot_has_suffix(const char *path, const char *suffix);
-
 /* ---- engines: a loaded model that runs ------------------------------------- */
 
 typedef enum ingot_engine_kind { ENGINE_COMPILED, ENGINE_INTERPRETER } ingot_engine_kind;

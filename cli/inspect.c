@@ -5,6 +5,8 @@
 
 #include "code.h"
 #include "command.h"
+#include "file.h"
+#include "file_kind.h"
 #include "fuse.h"
 #include "graph.h"
 #include "json.h"
@@ -186,7 +188,7 @@ static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *ou
 /* Reads and checks a text of kernels, and adds it as it prints. */
 static bool print_kernel_file(const char *path, diag *d, text *out)
 {
-    const char *s = ingot_read_text(path, d);
+    const char *s = file_read_told(path, d);
     ir_loc loc = {.file = s ? diag_source(d, path, s) : 0, .line = 1};
     bool ok = s != NULL, first = true;
 
@@ -206,7 +208,7 @@ static bool print_kernel_file(const char *path, diag *d, text *out)
 /* Reads and checks the text of a plan, and adds it as it prints. */
 static bool print_plan_file(const char *path, diag *d, text *out)
 {
-    const char *source = ingot_read_text(path, d);
+    const char *source = file_read_told(path, d);
     ir_module *m = ir_module_new(d);
     plan *p = source ? plan_parse(m, source, path, d) : NULL;
 
@@ -275,9 +277,9 @@ static int finish(inspect_options *o)
     if (!check(o))
         return CLI_USAGE;
     diag_init(&d);
-    if (ingot_has_suffix(o->file, ".lp")) {
+    if (has_suffix(o->file, ".lp")) {
         ok = print_kernel_file(o->file, &d, &out);
-    } else if (ingot_has_suffix(o->file, ".plan")) {
+    } else if (has_suffix(o->file, ".plan")) {
         ok = print_plan_file(o->file, &d, &out);
     } else {
         m = ingot_load(o->file, &o->model.o, &d);

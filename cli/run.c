@@ -2,6 +2,7 @@
  * model in memory. */
 #include "cleanup.h"
 #include "command.h"
+#include "file_kind.h"
 #include "picture.h"
 #include "program.h"
 #include "program_load.h"
@@ -64,7 +65,7 @@ static bool has_weights(const run_options *o, const ir_module *m)
     const char *entry = o->program.entry;
 
     if (o->program.states || o->program.info || o->program.bench ||
-        (entry && !strcmp(entry, "init")) || !ingot_has_suffix(o->file, ".ingot"))
+        (entry && !strcmp(entry, "init")) || !has_suffix(o->file, ".ingot"))
         return true;
     const char *unset = program_unset(m);
     return !unset || cli_wrong("%s has no weights (%s, ..): give --weights FILE, as ingot init and "

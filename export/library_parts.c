@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "file_kind.h"
 #include "names.h"
 
 /* ---- names ------------------------------------------------------------------------ */
@@ -62,13 +63,6 @@ static bool begins_with(const char *s, const char *begin)
     return !strncmp(s, begin, strlen(begin));
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* Is the name taken by the compiler, <stdint.h> or <stddef.h>, or reserved for their
  * macros? */
 static bool taken(const char *s)
@@ -81,8 +75,8 @@ static bool taken(const char *s)
     if (*s == '_')
         return s[1] == '_' || isupper((unsigned char)s[1]);
     return !strcmp(s, "NULL") ||
-           (any_of(macros, s, begins_with) && any_of(of_macros, s, ends_with)) ||
-           (any_of(types, s, begins_with) && ends_with(s, "_t"));
+           (any_of(macros, s, begins_with) && any_of(of_macros, s, has_suffix)) ||
+           (any_of(types, s, begins_with) && has_suffix(s, "_t"));
 }
 
 /* Letters and digits of n bytes, and a _ for what stands between them; room is left for

@@ -1,4 +1,5 @@
-/* ir/file_kind.h - what a file is that was given by mistake, by its first bytes. */
+/* ir/file_kind.h - what a file is: by its name, and by its first bytes where it was given
+ * by mistake. */
 #ifndef INGOT_FILE_KIND_H
 #define INGOT_FILE_KIND_H
 
@@ -7,6 +8,14 @@
 #include <string.h>
 
 #include "visible.h"
+
+/* "net.ingot" ends in ".ingot"; ".ingot" alone is a name without a suffix. */
+static inline bool has_suffix(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    return n > m && !strcmp(s + n - m, suffix);
+}
 
 typedef struct file_kind {
     const char *what;

@@ -1,4 +1,4 @@
-/* runtime/tensor_cast.c - tensors of another element type. */
+/* runtime/tensor_cast.c - numbers as elements of a type, tensors of another type. */
 #include <math.h>
 #include <string.h>
 
@@ -86,6 +86,17 @@ static bool cast_element(const tensor *t, int64_t i, int32_t dtype, void *to)
     }
     return is_integer(t->dtype) ? copy_integer(t, i, dtype, to)
                                 : put_integer(dtype, tensor_element(t, i), to);
+}
+
+bool tensor_put_number(int32_t dtype, void *data, int64_t i, double v)
+{
+    char *to = (char *)data + (size_t)i * tensor_elem_size(dtype);
+
+    if (is_float(dtype))
+        return put_float(dtype, v, to), true;
+    if (!is_integer(dtype) || v != trunc(v) || (dtype == TENSOR_BOOL && v != 0 && v != 1))
+        return false;
+    return put_integer(dtype, v, to);
 }
 
 bool tensor_cast(tensor *t, int32_t dtype, char error[TENSOR_ERROR_SIZE])

@@ -78,6 +78,9 @@ bool tensor_npy_holds(const tensor_value *v);
 bool tensor_write(const char *path, bool npy, const char *name,
                   const tensor_value *v, char error[TENSOR_ERROR_SIZE]);
 
+/* Stores a number as element i of `data`, the nearest there is of a floating-point type.
+ * False if the type, an integer one, has no such number: 2.5 or 300 for u8. */
+bool tensor_put_number(int32_t dtype, void *data, int64_t i, double v);
 /* Converts the elements to another type of numbers, the nearest there is; integers from
  * others are rounded toward 0.  False with a message, and `t` is as it was: a number
  * does not fit, or a type is none of f16, bf16, f32, f64, bool and integers of bytes. */

@@ -1,6 +1,5 @@
 /* frontend/dsl/entry.c - a program becomes a module: its nets and entries, and `init`. */
-#include <errno.h>
-
+#include "file.h"
 #include "prelude.h"
 #include "train.h"
 
@@ -272,25 +271,6 @@ static void make_entries(dsl *cx, dsl_file *f)
         dsl_make_init(cx);
 }
 
-static char *read_source(const char *path, diag *d)
-{
-    FILE *f = fopen(path, "rb");
-    text t = {0};
-    char buffer[4096];
-    size_t n;
-
-    if (!f) {
-        diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
-        return NULL;
-    }
-    while ((n = fread(buffer, 1, sizeof buffer, f)) > 0)
-        text_addn(&t, buffer, n);
-    fclose(f);
-    char *copy = arena_strndup(&d->mem, t.at ? t.at : "", t.len);
-    text_free(&t);
-    return copy;
-}
-
 /* What evaluation needs: a builder even where nothing is built, and a frame. */
 static void check_program(dsl *cx, const char *path, const char *source,
                           const struct ingot_trainer **trainer)
@@ -376,7 +356,7 @@ static bool bind_inputs(ir_module *m, const char *path, const dsl_options *o, di
 
 ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
 {
-    char *source = read_source(path, d);
+    char *source = file_read_told(path, d);
     dsl_known known = {0};
     ir_module *m = NULL;
 
@@ -399,7 +379,7 @@ ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {
     static const dsl_options none;
-    char *source = read_source(path, d);
+    char *source = file_read_told(path, d);
 
     return source ? read_program(path, source, o ? o : &none, NULL, NULL, trainer, d) : NULL;
 }

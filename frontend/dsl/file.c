@@ -2,6 +2,8 @@
 #include <errno.h>
 
 #include "check.h"
+#include "file.h"
+#include "file_kind.h"
 
 /* ---- functions -------------------------------------------------------------- */
 
@@ -158,21 +160,11 @@ static const char *folder_of(dsl *cx, const char *path)
 
 static char *read_text(dsl *cx, const char *path, ir_loc at)
 {
-    FILE *f = fopen(path, "rb");
-    text t = {0};
-    char buffer[4096];
-    size_t n;
+    char *source = file_read(cx->mem, path);
 
-    if (!f) {
+    if (!source)
         dsl_wrong(cx, at, "%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    while ((n = fread(buffer, 1, sizeof buffer, f)) > 0)
-        text_addn(&t, buffer, n);
-    fclose(f);
-    char *copy = arena_strndup(cx->mem, t.at ? t.at : "", t.len);
-    text_free(&t);
-    return copy;
+    return source;
 }
 
 /* "blocks" of "nets/blocks.ingot". */
@@ -219,13 +211,6 @@ static void import_names(dsl *cx, dsl_file *f, const dsl_file *from, const ast_w
             x->cell = v->cell;
         }
     }
-}
-
-static bool has_suffix(const char *s, const char *suffix)
-{
-    size_t n = strlen(s), m = strlen(suffix);
-
-    return n > m && !strcmp(s + n - m, suffix);
 }
 
 static void add_import(dsl *cx, dsl_file *f, const ast_item *item)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file_kind.h"
 #include "tensor_file.h"
 #include "tensor_safetensors.h"
 
@@ -190,13 +191,6 @@ static bool read_safetensors(const source *s, array *a, char *error)
 
 /* ---- any of them ------------------------------------------------------------------ */
 
-static bool ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), k = strlen(suffix);
-
-    return n >= k && !strcmp(path + n - k, suffix);
-}
-
 static bool read_bytes(const source *s, bytes *b, array *a, char *error)
 {
     if (is_zip(b))
@@ -214,7 +208,7 @@ static bool read_bytes(const source *s, bytes *b, array *a, char *error)
 bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     bytes b = {0};
-    bool ok = ends_in(s->path, ".safetensors")
+    bool ok = has_suffix(s->path, ".safetensors")
                   ? read_safetensors(s, a, error)
                   : bytes_read(&b, s->path, error) && read_bytes(s, &b, a, error);
 

@@ -290,36 +290,6 @@ static bool begin_rows(table *t)
 
 /* ---- cells ------------------------------------------------------------------------ */
 
-static double least(int32_t dtype)
-{
-    const tensor_type *k = &tensor_types[dtype];
-
-    return k->cls == 'i' ? -ldexp(1, k->bits - 1) : 0;
-}
-
-static double most(int32_t dtype)
-{
-    const tensor_type *k = &tensor_types[dtype];
-
-    return k->cls == 'b' ? 2 : ldexp(1, k->bits - (k->cls == 'i'));
-}
-
-bool csv_store(int32_t dtype, void *data, int64_t i, double v)
-{
-    uint8_t *at = (uint8_t *)data + (size_t)i * tensor_elem_size(dtype);
-    float f = (float)v;
-
-    if (dtype == TENSOR_F32)
-        return memcpy(at, &f, sizeof f), true;
-    if (dtype == TENSOR_F64)
-        return memcpy(at, &v, sizeof v), true;
-    if (tensor_types[dtype].cls == 'f' || v != floor(v) || v < least(dtype) || v >= most(dtype))
-        return false;
-    uint64_t whole = v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v;
-    memcpy(at, &whole, tensor_elem_size(dtype));
-    return true;
-}
-
 /* "housing.csv:208: total_bedrooms" or, without a header, "column 5" */
 static bool bad_cell(const table *t, int32_t field, const char *what)
 {
@@ -341,7 +311,7 @@ static bool put_category(table *t, int32_t field, int64_t i)
 
     if (number == -2)
         return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
-    if (number >= 0 && csv_store(a->dtype, a->held.owned, i, (double)number))
+    if (number >= 0 && tensor_put_number(a->dtype, a->held.owned, i, (double)number))
         return true;
     snprintf(what, sizeof what, "'%.100s' is none of the %lld categories that the program knows",
              t->c.field, (long long)a->names.n);
@@ -356,13 +326,13 @@ static bool put_number(table *t, int32_t field, int64_t i)
     double v;
 
     if (is_missing(t->c.field)) {
-        if (c->missing && csv_store(a->dtype, a->held.owned, i, NAN))
+        if (c->missing && tensor_put_number(a->dtype, a->held.owned, i, NAN))
             return true;
         snprintf(what, sizeof what, "%s, and '%.80s' makes no use of missing values (NaN)",
                  *t->c.field ? "no number" : "empty", c->name);
         return bad_cell(t, field, what);
     }
-    if (is_number(t->c.field, &v) && csv_store(a->dtype, a->held.owned, i, v))
+    if (is_number(t->c.field, &v) && tensor_put_number(a->dtype, a->held.owned, i, v))
         return true;
     snprintf(what, sizeof what, "'%.100s' is no %s", t->c.field,
              tensor_types[a->dtype].cls == 'f' ? "number" : tensor_type_name(a->dtype));
@@ -421,7 +391,8 @@ static bool settle_names(table *t, int32_t k)
         return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
     }
     for (int64_t i = 0; i < n; i++)
-        csv_store(a->dtype, a->held.owned, i, (double)to[(int64_t)tensor_element(&cells, i)]);
+        tensor_put_number(a->dtype, a->held.owned, i,
+                          (double)to[(int64_t)tensor_element(&cells, i)]);
     free(to);
     return true;
 }

@@ -17,7 +17,4 @@ enum { CSV_FIND_OUT = -1 };
 bool csv_read(const source *s, const struct ingot_train_column *const *column, array *a, int32_t n,
               char error[TENSOR_ERROR_SIZE]);
 
-/* Stores a number as an element of a type; false if the type has no such number. */
-bool csv_store(int32_t dtype, void *data, int64_t i, double v);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "csv.h"
+#include "file_kind.h"
 #include "invoke.h"
 #include "options.h"
 #include "outputs.h"
@@ -39,7 +40,7 @@ static bool put_number(const struct ingot_value_info *info, double v, tensor *t,
 {
     if (!tensor_init(t, info->dtype, 0, NULL))
         return tensor_init_failed(t, "input", info->name, error);
-    return csv_store(info->dtype, t->data, 0, v) ||
+    return tensor_put_number(info->dtype, t->data, 0, v) ||
            tensor_fail(error, "%s=%g is no %s", info->name, v, tensor_type_name(info->dtype));
 }
 
@@ -133,18 +134,11 @@ static bool write_sheet(FILE *f, const tensor *t)
     return !ferror(f);
 }
 
-static bool ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), k = strlen(suffix);
-
-    return n > k && !strcmp(path + n - k, suffix);
-}
-
 static bool write_result(const char *path, const char *name, const tensor_value *v, char *error)
 {
     partial p;
 
-    if (!ends_in(path, ".pgm"))
+    if (!has_suffix(path, ".pgm"))
         return tensor_write(path, true, name, v, error);
     if (v->t.rank != 3 || v->t.dtype != TENSOR_U8)
         return tensor_fail(error, "%s: '%s' is no u8[n, h, w]", path, name);

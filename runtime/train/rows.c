@@ -72,7 +72,7 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
     if (!to)
         return tensor_fail(error, "%s: no memory", path);
     for (int64_t i = 0; i < n; i++)
-        csv_store(dtype, to, i, tensor_element(&from, i));
+        tensor_put_number(dtype, to, i, tensor_element(&from, i));
     bytes_free(&a->held);
     a->data = a->held.owned = to;
     a->dtype = dtype;
@@ -140,7 +140,7 @@ static bool read_table(const source *s, const struct ingot_train_column *const *
             return tensor_fail(error, "no memory for a table");
         for (int64_t i = 0; i < s->rows * row; i++) {
             double v = s->cell[i / row * s->width + at + i % row];
-            if (!csv_store(a[k].dtype, a[k].held.owned, i, v))
+            if (!tensor_put_number(a[k].dtype, a[k].held.owned, i, v))
                 return tensor_fail(error, "the table, row %lld: %g is no %s",
                                    (long long)(i / row + 1), v, tensor_type_name(a[k].dtype));
         }

@@ -109,7 +109,7 @@ static bool set_knobs(loop *l, char *error)
         if (i == m->state_count)
             return tensor_fail(error, "--set: the trainer has no number '%s'; one that decides "
                                "shapes or branches is given to `ingot train`", set->name);
-        if (!csv_store(m->states[i].dtype, (char *)l->s->states + m->states[i].offset, 0,
+        if (!tensor_put_number(m->states[i].dtype, (char *)l->s->states + m->states[i].offset, 0,
                        set->value))
             return tensor_fail(error, "--set: %s is no whole number", set->name);
     }

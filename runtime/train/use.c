@@ -52,8 +52,8 @@ bool use_run(use *u, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < u->entry->input_count; i++)
         if (u->call->feeds[i] < 0)
-            csv_store(u->entry->inputs[i].dtype, u->in[i].t.data, 0,
-                      f->value[-1 - u->call->feeds[i]]);
+            tensor_put_number(u->entry->inputs[i].dtype, u->in[i].t.data, 0,
+                              f->value[-1 - u->call->feeds[i]]);
     return invoke_run(&u->v, error);
 }
 

@@ -519,6 +519,33 @@ static void test_cast(void **state)
     tensor_free(&t);
 }
 
+static bool puts_number(int32_t dtype, double v, double want)
+{
+    uint64_t bits[2] = {0};
+    const tensor t = {.dtype = dtype, .count = 2, .data = bits};
+
+    return tensor_put_number(dtype, bits, 1, v) && tensor_element(&t, 1) == want &&
+           tensor_element(&t, 0) == 0;
+}
+
+static void numbers_are_put(void **state)
+{
+    uint64_t bits = 0;
+
+    (void)state;
+    assert_true(puts_number(TENSOR_F32, 0.1, (double)0.1f));
+    assert_true(puts_number(TENSOR_F64, 0.1, 0.1));
+    assert_true(puts_number(TENSOR_F16, 65504, 65504));
+    assert_true(puts_number(TENSOR_U8, 255, 255));
+    assert_true(puts_number(TENSOR_I16, -32768, -32768));
+    assert_true(puts_number(TENSOR_BOOL, 1, 1));
+    assert_false(tensor_put_number(TENSOR_U8, &bits, 0, 256));
+    assert_false(tensor_put_number(TENSOR_U8, &bits, 0, 2.5));
+    assert_false(tensor_put_number(TENSOR_I64, &bits, 0, NAN));
+    assert_false(tensor_put_number(TENSOR_BOOL, &bits, 0, 2));
+    assert_false(tensor_put_number(TENSOR_STRING, &bits, 0, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +565,7 @@ int main(void)
         cmocka_unit_test(file_names),
         cmocka_unit_test(many_equal_names),
         cmocka_unit_test(small_floats),
+        cmocka_unit_test(numbers_are_put),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

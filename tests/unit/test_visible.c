@@ -1,4 +1,5 @@
-/* What files say, fit for a terminal; what a file looks like; the hash of a file. */
+/* What files say, fit for a terminal; what a file looks like; whole files and their hash. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "file.h"
 #include "file_kind.h"
 #include "sha256.h"
 
@@ -60,6 +62,35 @@ static void files_are_recognized(void **state)
     looks("", 0, NULL);
 }
 
+static void suffixes(void **state)
+{
+    (void)state;
+    assert_true(has_suffix("nets/a.ingot", ".ingot"));
+    assert_false(has_suffix(".ingot", ".ingot"));
+    assert_false(has_suffix("a.ingot.bak", ".ingot"));
+    assert_false(has_suffix("", ".ingot"));
+}
+
+/* A folder opens as a file does: only reading it tells. */
+static void whole_files(void **state)
+{
+    arena mem = {0};
+    char path[] = "/tmp/ingot-file-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_string_equal(file_read(&mem, path), "");
+    assert_int_equal(pwrite(fd, "net\n", 4, 0), 4);
+    assert_string_equal(file_read(&mem, path), "net\n");
+    close(fd);
+    unlink(path);
+    assert_null(file_read(&mem, path));
+    assert_int_equal(errno, ENOENT);
+    assert_null(file_read(&mem, "/tmp"));
+    assert_int_equal(errno, EISDIR);
+    arena_reset(&mem);
+}
+
 /* The examples of FIPS 180-4, and lengths about those of a block. */
 static void hashes(void **state)
 {
@@ -95,6 +126,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_shown),
         cmocka_unit_test(files_are_recognized),
+        cmocka_unit_test(suffixes),
+        cmocka_unit_test(whole_files),
         cmocka_unit_test(hashes),
     };
 

@@ -1,0 +1,27 @@
+/* cli/each_file.c - commands that do the same with each of several files. */
+#include "each_file.h"
+
+bool each_file_add(void *to, const cli_option *o, const char *value)
+{
+    file_list *l = to;
+
+    (void)o;
+    vec_push(l, value);
+    return true;
+}
+
+int each_file(file_list *l, int parsed, bool (*work)(const void *cx, const char *path),
+              const void *cx)
+{
+    int status = parsed;
+
+    if (parsed == CLI_OK && !l->len) {
+        cli_wrong("no FILE is given (see --help)");
+        status = CLI_USAGE;
+    }
+    for (uint32_t i = 0; parsed == CLI_OK && i < l->len; i++)
+        if (!work(cx, l->at[i]))
+            status = CLI_FAILED;
+    vec_free(l);
+    return status;
+}
