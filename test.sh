@@ -192,6 +192,7 @@ count editors python3 tools/editors.py --check
 count prelude_doc python3 tools/prelude_doc.py --check
 count language_doc python3 tests/language_doc.py build/ingot
 count messages python3 tests/messages.py build/ingot
+count language python3 tests/language.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
 count pictures python3 tests/pictures.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/

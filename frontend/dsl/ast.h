@@ -346,8 +346,10 @@ struct ast_item {
     };
 };
 
+typedef AST_LIST(ir_loc) ast_places;
 typedef struct ast_program {
     AST_LIST(ast_item *) items;
+    ast_places draws, calls;    /* where a draw's target, a call or a |> stands, in order */
 } ast_program;
 
 /* The words of these enums, as they are written; "+" .. of operators. */

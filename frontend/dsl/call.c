@@ -153,8 +153,8 @@ static dsl_frame *frame_new(dsl *cx, const dsl_function *f, ir_loc at)
     n->parameters = kind == AST_ITEM_LAYER || kind == AST_ITEM_NET || kind == AST_ITEM_OPTIMIZER;
     n->block = dsl_block_new(cx, kind == AST_ITEM_NET ? dsl_net_path(cx, t)
                                  : kind == AST_ITEM_LAYER ? dsl_use_path(cx, f) : NULL);
-    n->place = hash_mix(hash_text(t->name, cx->frame->place),
-                        ((uint64_t)at.line << 20) + at.col);
+    n->place = dsl_round_place(cx, hash_text(t->name, cx->frame->place));
+    n->place = hash_mix(hash_mix(n->place, f->use ? f->use->number : 0), dsl_call_number(cx, at));
     return n;
 }
 

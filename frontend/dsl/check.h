@@ -479,6 +479,8 @@ const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last);
 
 /* A draw of this type, or of what the distribution's arguments have. */
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at);
+/* A place of draws in the rounds of `repeat` around. */
+uint64_t dsl_round_place(const dsl *cx, uint64_t place);
 
 /* ---- built in (builtin.c) */
 
@@ -498,6 +500,11 @@ bool dsl_builtin_static(const struct dsl_builtin *b);
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
 /* Tells which --set names no config. */
 void dsl_check_settings(dsl *cx);
+/* The number of the draw, or call, at this place among those of the body that is evaluated,
+ * from 1, in order of text: what bits of draws depend on, so that comments, blanks and other
+ * items mean nothing to them. */
+uint32_t dsl_draw_number(const dsl *cx, ir_loc at);
+uint32_t dsl_call_number(const dsl *cx, ir_loc at);
 /* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
 const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);

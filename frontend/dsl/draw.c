@@ -254,14 +254,20 @@ static const dsl_value *sample(dsl *cx, uint64_t place, const drawn *s, const ds
     }
 }
 
+uint64_t dsl_round_place(const dsl *cx, uint64_t place)
+{
+    for (const dsl_rounds *r = cx->rounds; r; r = r->outer)
+        place = hash_mix(place, r->round);
+    return place;
+}
+
 /* Where the draw stands. */
 static uint64_t place_of(dsl *cx, ir_loc at)
 {
-    uint64_t h = hash_mix(cx->frame->place, ((uint64_t)at.line << 20) + at.col);
+    uint64_t h = hash_mix(cx->frame->place, dsl_draw_number(cx, at));
     const char *path = cx->frame->block ? cx->frame->block->path : NULL;
 
-    for (const dsl_rounds *r = cx->rounds; r; r = r->outer)
-        h = hash_mix(h, r->round);
+    h = dsl_round_place(cx, h);
     return path ? hash_bytes(path, strlen(path), h) : h;
 }
 

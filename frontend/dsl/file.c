@@ -240,6 +240,54 @@ static void add_import(dsl *cx, dsl_file *f, const ast_item *item)
         dsl_define(cx, f->scope, name.text, v, name.at);
 }
 
+/* ---- places by their order -------------------------------------------------- */
+
+/* How many of the places, which are in order, are not behind this one. */
+static uint32_t count_to(const ast_places *l, ir_loc at)
+{
+    uint32_t low = 0, high = l->len;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        ir_loc x = l->at[mid];
+        if (x.line < at.line || (x.line == at.line && x.col <= at.col))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static const ast_program *program_at(const dsl *cx, ir_loc at)
+{
+    for (uint32_t i = 0; i < cx->file.len; i++)
+        if (cx->file.at[i]->place == at.file)
+            return cx->file.at[i]->program;
+    return NULL;
+}
+
+/* Where the body that is evaluated begins, if `at` lies in its file; else the file does. */
+static ir_loc body_of(const dsl *cx, ir_loc at)
+{
+    ir_loc start = cx->frame->of->item->at;
+
+    return start.file == at.file ? start : (ir_loc){.file = at.file};
+}
+
+uint32_t dsl_draw_number(const dsl *cx, ir_loc at)
+{
+    const ast_program *p = program_at(cx, at);
+
+    return p ? count_to(&p->draws, at) - count_to(&p->draws, body_of(cx, at)) : 0;
+}
+
+uint32_t dsl_call_number(const dsl *cx, ir_loc at)
+{
+    const ast_program *p = program_at(cx, at);
+
+    return p ? count_to(&p->calls, at) - count_to(&p->calls, body_of(cx, at)) : 0;
+}
+
 /* ---- a file ----------------------------------------------------------------- */
 
 typedef void add_item(dsl *cx, dsl_file *f, const ast_item *item);

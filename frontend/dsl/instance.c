@@ -20,6 +20,7 @@ dsl_use *dsl_use_new(dsl *cx, ir_loc at)
 
     u->home = cx->frame->block;
     u->in_loop = cx->frame->loops > 0;
+    u->number = dsl_call_number(cx, at);
     u->at = at;
     return u;
 }

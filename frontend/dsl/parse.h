@@ -16,6 +16,7 @@ typedef struct parser {
     int open;               /* brackets around it, in which line ends do not count */
     int depth;              /* nested productions */
     bool lost;
+    ast_program *program;   /* in the making */
 } parser;
 
 /* The next token; its kind. */

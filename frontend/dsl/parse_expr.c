@@ -258,6 +258,7 @@ static ast_expr *call(parser *p, ast_expr *callee)
 {
     ast_expr *e = ast_new(p, AST_CALL, callee->at);
 
+    list_push(p, &p->program->calls, e->at);
     e->call.callee = callee;
     return parse_args(p, &e->call.args) ? e : NULL;
 }
@@ -442,6 +443,7 @@ static ast_expr *piped(parser *p, ast_expr *left)
         if (too_long(p, &links))
             return NULL;
         ast_expr *e = ast_new(p, AST_PIPE, take(p)->at);
+        list_push(p, &p->program->calls, e->at);
         e->binary.left = left;
         e->binary.right = parse_or(p);
         left = e->binary.right ? e : NULL;

@@ -1,4 +1,6 @@
 /* frontend/dsl/parse_item.c - items and programs. */
+#include <stdlib.h>
+
 #include "parse.h"
 
 #include "syntax.h"
@@ -351,10 +353,19 @@ static void end_of_item(parser *p)
 }
 
 /* program = { item } */
+/* Calls are known as they end: those inside others come first. */
+static int by_place(const void *a, const void *b)
+{
+    const ir_loc *x = a, *y = b;
+
+    return x->line != y->line ? (x->line > y->line) - (x->line < y->line)
+                              : (x->col > y->col) - (x->col < y->col);
+}
+
 ast_program *ast_parse(ast_pool *pool, const char *source, uint32_t file, diag *d)
 {
     ast_program *program = arena_new(&pool->mem, ast_program);
-    parser p = {.pool = pool, .d = d};
+    parser p = {.pool = pool, .d = d, .program = program};
 
     token_read(pool, source, file, d, &p.tokens);
     while (p.tokens.at[p.next].kind == TOKEN_COMMENT)
@@ -366,5 +377,7 @@ ast_program *ast_parse(ast_pool *pool, const char *source, uint32_t file, diag *
         end_of_item(&p);
     }
     vec_free(&p.tokens);
+    if (program->calls.len)
+        qsort(program->calls.at, program->calls.len, sizeof *program->calls.at, by_place);
     return program;
 }

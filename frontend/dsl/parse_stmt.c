@@ -25,6 +25,8 @@ bool parse_decl(parser *p, ast_decl *out)
     out->op = is(p, TOKEN_DRAW) ? AST_DRAW : AST_ASSIGN;
     if (!accept(p, TOKEN_ASSIGN) && !accept(p, TOKEN_DRAW))
         return fail(p, "= or ~ and the first value");
+    if (out->op == AST_DRAW)
+        list_push(p, &p->program->draws, out->name.at);
     out->value = parse_expr1(p);
     return out->value;
 }
@@ -86,6 +88,8 @@ static ast_stmt *definition(parser *p)
     } while (accept(p, TOKEN_COMMA));
     if (!assign(p, &s->define.op))
         return NULL;
+    if (s->define.op == AST_DRAW)
+        list_push(p, &p->program->draws, s->at);
     s->define.value = s->define.targets.len > 1 ? parse_expr1(p) : parse_expr(p);
     return s->define.value ? s : NULL;
 }

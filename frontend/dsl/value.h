@@ -88,6 +88,7 @@ typedef struct dsl_use {
     const char *name;           /* that it is bound to; null: none */
     const char *path;           /* of its parameters; null until it is applied */
     bool in_loop;               /* made anew in each round */
+    uint32_t number;            /* of the place in its body (dsl_call_number) */
     ir_loc at;
 } dsl_use;
 

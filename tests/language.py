@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Programs in the language by their commands: what runs print, and what may not change it.
+
+usage: language.py INGOT [NAME..]
+
+A case is a function below that begins with `case_`; it returns what is wrong, or nothing.
+Ends with a line `N passed, N failed, N skipped`.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+class Bench:
+    """A folder with programs, and the command that is tested."""
+
+    def __init__(self, ingot, folder):
+        self.ingot, self.folder = ingot, folder
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+        return name
+
+    def run(self, *command, program=None):
+        done = subprocess.run([program or self.ingot, *map(str, command)], cwd=self.folder,
+                              capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+
+def case_bits_of_draws_follow_the_text(b):
+    """Comments, blanks and other items mean nothing to them."""
+    texts = ['net f(x: [.., 4]) -> [.., 4] = x |> dense(4) |> dropout(0.5)\n'
+             'entry g(n: int) { z: [n] ~ normal(0, 1);  w: [n] ~ normal(0, 1);  z, w }\n',
+             '# of nothing\nfn other(x: [K]) { k: bool[K] ~ bernoulli(0.5);  if k then x else 0 }\n'
+             'net f(x: [.., 4]) -> [.., 4] = x   # goes on\n    |> dense(4)\n    |> dropout(0.5)\n'
+             'entry g(n: int) {\n    z: [n] ~ normal(0, 1)\n\n    w:  [n] ~ normal(0, 1)\n    z, w\n}\n']
+    said = [b.run('inspect', b.write('p.ingot', t)) for t in texts]
+    return None if said[0] == said[1] and not said[0][0] else said
+
+
+def case_draws_in_rounds_differ(b):
+    """A function that draws, used in each round of `repeat`."""
+    b.write('p.ingot', 'fn noise(x: [K]) -> [K] { z: [K] ~ uniform(0, 1);  x + z }\n'
+            'entry g(x: [1]) { repeat i in 2 { y[i] = noise(x)[0] };  y[0] == y[1] }\n')
+    said = b.run('run', 'p.ingot', '--random-inputs')
+    return None if said == (0, 'y: bool[] 0\n', '') else said
+
+
+def main():
+    ingot, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
+    passed = failed = 0
+    for name, case in list(globals().items()):
+        if not name.startswith('case_') or (wanted and name[5:] not in wanted):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            fault = case(Bench(ingot, pathlib.Path(folder)))
+        passed, failed = passed + (not fault), failed + bool(fault)
+        if fault:
+            print(f'failed: {name[5:]}: {fault}')
+    print(f'{passed} passed, {failed} failed, 0 skipped')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
