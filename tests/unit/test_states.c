@@ -80,27 +80,6 @@ static const struct ingot_model counter = {
     .state_count = 2, .states = counted, .state_size = sizeof(counter_states),
     .init_states = start_counting};
 
-/* ---- files -------------------------------------------------------------------------- */
-
-static size_t read_file(const char *path, uint8_t *to, size_t room)
-{
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(to, 1, room, f) : 0;
-
-    if (f)
-        fclose(f);
-    return n;
-}
-
-static void write_file(const char *path, const void *data, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, size, f), size);
-    fclose(f);
-}
-
 /* ---- tests -------------------------------------------------------------------------- */
 
 static void entries_are_named(void **state)
@@ -130,9 +109,9 @@ static void states_go_on(void **state)
     assert_string_equal(said, "");
     for (int i = 0; i < 2; i++)
         assert_int_equal(RUN_OF(&counter, "step", "--random-inputs", arg("--states=", "twice")), 0);
-    size_t n = read_file(path_of("once"), once, sizeof once);
+    size_t n = read_file("once", (char *)once, sizeof once);
     assert_true(n > 16 && n < sizeof once);
-    assert_int_equal(read_file(path_of("twice"), twice, sizeof twice), n);
+    assert_int_equal(read_file("twice", (char *)twice, sizeof twice), n);
     assert_memory_equal(once, twice, n);
     assert_int_equal(RUN_OF(&counter, "step", "--bench=3"), 0);
     assert_int_equal(RUN_OF(&counter, "read", arg("--states=", "twice")), 0);
@@ -185,7 +164,7 @@ static bool read_text(session *s, const char *header, const void *data, size_t s
     memcpy(file, &length, 8);
     memcpy(file + 8, header, length);
     memcpy(file + 8 + length, data, size);
-    write_file(path_of("foreign"), file, 8 + length + size);
+    write_file("foreign", file, 8 + length + size);
     return states_read(s, path_of("foreign"), error);
 }
 
@@ -251,15 +230,15 @@ static void damaged_states_are_refused(void **state)
 
     (void)state;
     assert_int_equal(RUN_OF(&counter, "read", arg("--states=", "s")), 0);
-    size_t n = read_file(path_of("s"), good, sizeof good);
+    size_t n = read_file("s", (char *)good, sizeof good);
     assert_true(session_open(&s, &counter, NULL, 1, error));
     for (size_t i = 0; i < n; i++) {
-        write_file(path_of("cut"), good, i);
+        write_file("cut", good, i);
         assert_false(states_read(&s, path_of("cut"), error));
         for (int change = 1; change < 256; change *= 2) {
             memcpy(bad, good, n);
             bad[i] ^= (uint8_t)change;
-            write_file(path_of("cut"), bad, n);
+            write_file("cut", bad, n);
             states_read(&s, path_of("cut"), error);
         }
     }

@@ -5,39 +5,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cmocka.h>
 
 #include "csv.h"
+#include "folder.h"
 #include "rows.h"
 
-static char error[TENSOR_ERROR_SIZE], folder[] = "/tmp/ingot_data_XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[4][300];
-    static int next;
-    char *p = path[next++ % 4];
-
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
-static const char *write_file(const char *name, const void *data, size_t size)
-{
-    const char *path = path_of(name);
-    FILE *f = fopen(path, "wb");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, size, f), size);
-    fclose(f);
-    return path;
-}
+static char error[TENSOR_ERROR_SIZE];
 
 static const char *write_text(const char *name, const char *text)
 {
@@ -403,21 +379,6 @@ static void parts_are_complete(void **state)
     assert_true(rows_read(&r, &b, INGOT_PART_TEST, NULL, 0, error));
     assert_int_equal(r.count, 0);
     rows_free(&r);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_all(void **state)
-{
-    char command[100];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
 }
 
 int main(void)

@@ -7,31 +7,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "choice.h"
 #include "engine.h"
+#include "folder.h"
 #include "order.h"
 #include "trainer.h"
-
-static char folder[] = "/tmp/ingot_loop_XXXXXX", said[8000];
-
-static char *path_of(const char *name)
-{
-    static char path[8][300];
-    static int next;
-    char *p = path[next++ % 8];
-
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* ---- orders ----------------------------------------------------------------------- */
 
@@ -163,57 +147,28 @@ static int train_here(const struct ingot_trainer *t, int argc, char **argv)
     return status;
 }
 
+struct training {
+    const struct ingot_trainer *t;
+    int argc;
+    char **argv;
+};
+
+static int train_one(void *cx)
+{
+    struct training *k = cx;
+
+    return train_here(k->t, k->argc, k->argv);
+}
+
 /* Trains in a child; its words are in `said`. */
 static int train_args(const struct ingot_trainer *t, int argc, char **argv)
 {
-    FILE *f = fopen(path_of("said"), "w+");
-    int status;
-    pid_t child = fork();
-
-    if (!child) {
-        dup2(fileno(f), 1);
-        dup2(fileno(f), 2);
-        int code = train_here(t, argc, argv);
-        fflush(stdout);
-        _exit(code);
-    }
-    waitpid(child, &status, 0);
-    rewind(f);
-    said[fread(said, 1, sizeof said - 1, f)] = 0;
-    fclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return run_child(train_one, &(struct training){t, argc, argv});
 }
 
 #define COUNT_OF(...) (int)(sizeof(char *[]){__VA_ARGS__} / sizeof(char *))
 #define TRAIN(t, ...) train_args(t, COUNT_OF(__VA_ARGS__), (char *[]){__VA_ARGS__, NULL})
 #define HERE(t, ...) train_here(t, COUNT_OF(__VA_ARGS__), (char *[]){__VA_ARGS__, NULL})
-
-static void assert_said(const char *words)
-{
-    if (!strstr(said, words))
-        fail_msg("'%s' is not in: %s", words, said);
-}
-
-static char *option(const char *name, const char *file)
-{
-    static char text[8][400];
-    static int next;
-    char *p = text[next++ % 8];
-
-    snprintf(p, sizeof text[0], "%s=%s", name, path_of(file));
-    return p;
-}
-
-static size_t read_file(const char *name, char *to, size_t room)
-{
-    FILE *f = fopen(path_of(name), "rb");
-    size_t n = f ? fread(to, 1, room - 1, f) : 0;
-
-    if (f)
-        fclose(f);
-    to[n] = 0;
-    return n;
-}
 
 /* ---- tests ------------------------------------------------------------------------ */
 
@@ -230,8 +185,8 @@ static void metrics_are_logged(void **state)
     char log[4000];
 
     (void)state;
-    assert_int_equal(TRAIN(&trainer, "--epochs=2", option("--log", "m.csv"), "--valid=0.2",
-                           option("--plot", "m.svg")), CLI_OK);
+    assert_int_equal(TRAIN(&trainer, "--epochs=2", arg("--log=", "m.csv"), "--valid=0.2",
+                           arg("--plot=", "m.svg")), CLI_OK);
     assert_said("epoch 1  loss ");
     assert_said("valid  loss ");
     read_file("m.csv", log, sizeof log);
@@ -274,16 +229,16 @@ static void it_goes_on_exactly(void **state)
     char log[2][4000];
 
     (void)state;
-    assert_int_equal(TRAIN(&trainer, "--steps=29", option("--save", "a"), option("--log", "a.csv")),
+    assert_int_equal(TRAIN(&trainer, "--steps=29", arg("--save=", "a"), arg("--log=", "a.csv")),
                      CLI_OK);
-    assert_int_equal(TRAIN(&trainer, "--steps=10", option("--save", "b"), option("--log", "b.csv"),
+    assert_int_equal(TRAIN(&trainer, "--steps=10", arg("--save=", "b"), arg("--log=", "b.csv"),
                            "--resume"), CLI_OK);
-    assert_int_equal(TRAIN(&trainer, "--steps=17", option("--save", "b"), option("--log", "b.csv"),
+    assert_int_equal(TRAIN(&trainer, "--steps=17", arg("--save=", "b"), arg("--log=", "b.csv"),
                            "--resume"), CLI_OK);
-    assert_int_equal(TRAIN(&trainer, "--steps=29", option("--save", "b"), option("--log", "b.csv")),
+    assert_int_equal(TRAIN(&trainer, "--steps=29", arg("--save=", "b"), arg("--log=", "b.csv")),
                      CLI_FAILED);
     assert_said("exists; --resume goes on from it, --fresh begins anew");
-    assert_int_equal(TRAIN(&trainer, "--steps=29", option("--save", "b"), option("--log", "b.csv"),
+    assert_int_equal(TRAIN(&trainer, "--steps=29", arg("--save=", "b"), arg("--log=", "b.csv"),
                            "--resume"), CLI_OK);
     assert_same_states("a", "b");
     read_log("a.csv", log[0], sizeof log[0]);
@@ -298,10 +253,10 @@ static void it_survives_being_killed(void **state)
     enum { KILLS = 12 };
 
     (void)state;
-    assert_int_equal(TRAIN(&endless, "--steps=200000", option("--save", "c"), "--fresh", "--quiet"),
+    assert_int_equal(TRAIN(&endless, "--steps=200000", arg("--save=", "c"), "--fresh", "--quiet"),
                      CLI_OK);
     for (int i = 0; i < KILLS; i++) {
-        char *args[] = {"--steps=200000", option("--save", "d"), "--resume", "--quiet",
+        char *args[] = {"--steps=200000", arg("--save=", "d"), "--resume", "--quiet",
                         "--every=5000", NULL};
         pid_t child = fork();
         if (!child)
@@ -311,13 +266,13 @@ static void it_survives_being_killed(void **state)
         waitpid(child, NULL, 0);
     }
     assert_int_equal(
-        TRAIN(&endless, "--steps=200000", option("--save", "d"), "--resume", "--quiet"), CLI_OK);
+        TRAIN(&endless, "--steps=200000", arg("--save=", "d"), "--resume", "--quiet"), CLI_OK);
     assert_same_states("c", "d");
 }
 
 static void interrupts_leave_a_checkpoint(void **state)
 {
-    char *args[] = {"--time=20s", option("--save", "e"), "--quiet", NULL};
+    char *args[] = {"--time=20s", arg("--save=", "e"), "--quiet", NULL};
     int status;
     pid_t child = fork();
 
@@ -325,7 +280,7 @@ static void interrupts_leave_a_checkpoint(void **state)
     if (!child)
         _exit(train_here(&endless, 3, args));
     usleep(100000);
-    assert_int_equal(TRAIN(&endless, option("--save", "e"), "--resume"), CLI_FAILED);
+    assert_int_equal(TRAIN(&endless, arg("--save=", "e"), "--resume"), CLI_FAILED);
     assert_said("another trainer is writing to it");
     kill(child, SIGINT);
     waitpid(child, &status, 0);
@@ -348,21 +303,21 @@ static void the_last_good_file_is_used(void **state)
     char file[8000];
 
     (void)state;
-    assert_int_equal(TRAIN(&trainer, "--steps=9", "--every=3", option("--save", "g")), CLI_OK);
+    assert_int_equal(TRAIN(&trainer, "--steps=9", "--every=3", arg("--save=", "g")), CLI_OK);
     size_t n = read_file("g", file, sizeof file);
     assert_int_equal(access(path_of("g.2"), F_OK), 0);
     spoil("g", (off_t)n - 2);
-    assert_int_equal(TRAIN(&trainer, "--steps=12", option("--save", "g"), "--resume"), CLI_OK);
+    assert_int_equal(TRAIN(&trainer, "--steps=12", arg("--save=", "g"), "--resume"), CLI_OK);
     assert_said("is damaged: its hash differs");
     assert_said("going on from ");
     assert_int_equal(truncate(path_of("g"), 60), 0);
     assert_int_equal(unlink(path_of("g.1")), 0);
-    assert_int_equal(TRAIN(&trainer, "--steps=12", option("--save", "g"), "--resume"), CLI_OK);
+    assert_int_equal(TRAIN(&trainer, "--steps=12", arg("--save=", "g"), "--resume"), CLI_OK);
     assert_said("g.2");
     other.hash++;
-    assert_int_equal(TRAIN(&other, "--steps=12", option("--save", "g"), "--resume"), CLI_FAILED);
+    assert_int_equal(TRAIN(&other, "--steps=12", arg("--save=", "g"), "--resume"), CLI_FAILED);
     assert_said("is of another program, 'line'");
-    assert_int_equal(TRAIN(&other, "--epochs=1", option("--init", "g"), "--quiet"), CLI_OK);
+    assert_int_equal(TRAIN(&other, "--epochs=1", arg("--init=", "g"), "--quiet"), CLI_OK);
 }
 
 static void what_cannot_be_written_is_told(void **state)
@@ -372,14 +327,14 @@ static void what_cannot_be_written_is_told(void **state)
     (void)state;
     assert_int_equal(TRAIN(&trainer, "--epochs=1", "--save=/no/such/folder/w"), CLI_FAILED);
     assert_said("/no/such/folder/w: cannot be written: No such file");
-    assert_int_equal(TRAIN(&trainer, "--steps=3", option("--save", "full")), CLI_OK);
+    assert_int_equal(TRAIN(&trainer, "--steps=3", arg("--save=", "full")), CLI_OK);
     getrlimit(RLIMIT_FSIZE, &old);
     small.rlim_max = old.rlim_max;
     char before[8000], after[8000];
     size_t n = read_file("full", before, sizeof before);
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    char *args[] = {"--steps=6", option("--save", "full"), "--resume", "--quiet", NULL};
+    char *args[] = {"--steps=6", arg("--save=", "full"), "--resume", "--quiet", NULL};
     pid_t child = fork();
     if (!child) {
         freopen("/dev/null", "w", stderr);
@@ -423,23 +378,18 @@ static int begin(void **state)
     static const ingot_options none;
     static diag d;
 
-    (void)state;
     diag_init(&d);
     ir_module *m = ir_parse(module, "line", &d);
     engine = m ? ingot_engine_open(ENGINE_COMPILED, m, &none, 1, &d) : NULL;
     if (!engine)
         diag_print(&d, stderr);
-    return engine && mkdtemp(folder) ? 0 : -1;
+    return engine ? make_folder(state) : -1;
 }
 
 static int end(void **state)
 {
-    char command[100];
-
-    (void)state;
     ingot_engine_close(engine);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return remove_all(state);
 }
 
 int main(void)
