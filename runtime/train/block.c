@@ -166,7 +166,8 @@ static bool step_objectives(block *k, const order *o, int64_t begin, const use_f
         if (!use_run(&k->apply[i], f, error))
             return false;
     }
-    k->last = &k->apply[0];
+    k->last = k->apply;
+    k->lasts = k->b->objective_count;
     return true;
 }
 
@@ -179,6 +180,7 @@ bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
     if (k->b->accumulate > 1)
         return step_objectives(k, o, begin, f, error);
     k->last = n == k->step.full.rows ? &k->step.full : &k->step.rest;
+    k->lasts = 1;
     if (k->held == from)
         return use_run(&k->step.full, f, error);
     if (n == from->count) {

@@ -22,7 +22,9 @@ typedef struct block {
     block_call step, eval;
     block_call *gather;             /* with `accumulate`, of each objective */
     use *apply, metrics;
-    const use *last;                /* the call that has the numbers of the last step */
+    const use *last;                /* the calls that have the numbers of the last step: one, or
+                                     * that of each objective */
+    int32_t lasts;
     const choice *held;             /* whose rows the buffers of `step` hold: all of them, in
                                      * place for every epoch; else null */
 } block;

@@ -13,71 +13,81 @@
 #include "states.h"
 #include "tensor_file.h"
 
-static const char format[] = "ingot checkpoint 1";
+static const char format[] = "ingot checkpoint 2";
 
 /* ---- notes ------------------------------------------------------------------------ */
 
-enum note {
-    NOTE_FORMAT, NOTE_PROGRAM, NOTE_HASH, NOTE_BLOCK, NOTE_STEP, NOTE_EPOCH, NOTE_SEED, NOTE_BATCH,
-    NOTE_ROWS, NOTE_POSITION, NOTE_WAITED, NOTE_BEST, NOTE_LOG, NOTE_SECONDS, NOTE_FINISHED,
-    NOTE_STATES, NOTES
-};
-static const char *const keys[NOTES] = {
-    "format", "program", "program_hash", "block", "step", "epoch", "seed", "batch", "rows",
-    "position", "waited", "best", "log_size", "seconds", "finished", "states_hash",
-};
+/* What the file notes beside the place.  The hash is that of all other notes and of all
+ * data, so that a file with a wrong bit is known to be damaged. */
+enum note { NOTE_FORMAT, NOTE_PROGRAM, NOTE_PROGRAM_HASH, NOTE_PAST, NOTE_HASH, OWN_NOTES };
+enum { NOTES = PLACE_NOTES + OWN_NOTES, PAST_SIZE = 200 };
+static const char *const keys[OWN_NOTES] = {"format", "program", "program_hash", "past", "hash"};
 
-/* A whole number of the place that a note holds; null for other notes. */
-static int64_t *whole_of(checkpoint_place *p, enum note n)
+/* Room for the notes of a file. */
+typedef struct notes {
+    safetensors_note note[NOTES];
+    place_notes place;
+    char program_hash[20], past[PAST_SIZE], hash[20];
+} notes;
+
+static void write_hash(char out[20], uint64_t hash)
 {
-    switch (n) {
-    case NOTE_BLOCK: return &p->block;
-    case NOTE_STEP: return &p->step;
-    case NOTE_EPOCH: return &p->epoch;
-    case NOTE_SEED: return &p->seed;
-    case NOTE_BATCH: return &p->batch;
-    case NOTE_ROWS: return &p->rows;
-    case NOTE_POSITION: return &p->position;
-    case NOTE_WAITED: return &p->waited;
-    case NOTE_LOG: return &p->log_size;
-    default: return NULL;
-    }
+    snprintf(out, 20, "%016" PRIx64, hash);
 }
 
-enum { NOTE_SIZE = 200 };
-
-/* Real numbers are hexadecimal, so that they come back as they were. */
-static void write_note(enum note n, checkpoint_place *p, const struct ingot_trainer *t,
-                       uint64_t states, char out[NOTE_SIZE])
+/* "epoch_start best1": the past that is there. */
+static void write_past(char out[PAST_SIZE], const checkpoint_past *past, int32_t n)
 {
-    const int64_t *whole = whole_of(p, n);
+    int at = 0;
 
-    if (whole)
-        snprintf(out, NOTE_SIZE, "%" PRId64, *whole);
-    else if (n == NOTE_HASH || n == NOTE_STATES)
-        snprintf(out, NOTE_SIZE, "%016" PRIx64, n == NOTE_HASH ? t->hash : states);
-    else if (n == NOTE_BEST || n == NOTE_SECONDS)
-        snprintf(out, NOTE_SIZE, "%a", n == NOTE_BEST ? p->best : p->seconds);
-    else if (n == NOTE_FINISHED)
-        snprintf(out, NOTE_SIZE, "%s", p->finished ? "yes" : "no");
-    else
-        snprintf(out, NOTE_SIZE, "%.150s", n == NOTE_FORMAT ? format : t->program);
+    *out = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (past[i].states && at < PAST_SIZE)
+            at += snprintf(out + at, (size_t)(PAST_SIZE - at), "%s%s", at ? " " : "",
+                           past[i].name);
 }
 
-static bool read_place(const safetensors *f, checkpoint_place *p)
+/* Is this name a word of the note? */
+static bool has_past(const char *note, const char *name)
 {
-    for (enum note n = 0; n < NOTES; n++) {
-        const char *value = safetensors_note_of(f, keys[n]);
-        int64_t *whole = whole_of(p, n);
-        if (!value)
-            return false;
-        if (whole)
-            *whole = strtoll(value, NULL, 10);
-    }
-    p->best = strtod(safetensors_note_of(f, keys[NOTE_BEST]), NULL);
-    p->seconds = strtod(safetensors_note_of(f, keys[NOTE_SECONDS]), NULL);
-    p->finished = !strcmp(safetensors_note_of(f, keys[NOTE_FINISHED]), "yes");
-    return true;
+    size_t size = strlen(name);
+
+    for (const char *at = note; (at = strstr(at, name)); at += size)
+        if ((at == note || at[-1] == ' ') && (!at[size] || at[size] == ' '))
+            return true;
+    return false;
+}
+
+/* All but the hash. */
+static void write_notes(notes *to, const struct ingot_trainer *t, const place *p,
+                        const checkpoint_past *past, int32_t n)
+{
+    const char *value[OWN_NOTES] = {format, t->program, to->program_hash, to->past, to->hash};
+
+    place_write(p, &to->place, to->note);
+    write_hash(to->program_hash, t->hash);
+    write_past(to->past, past, n);
+    for (enum note i = 0; i < OWN_NOTES; i++)
+        to->note[PLACE_NOTES + i] = (safetensors_note){keys[i], value[i]};
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *from, uint64_t size)
+{
+    const uint8_t *at = from;
+
+    for (uint64_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t hash_notes(const safetensors_note *note, int32_t n)
+{
+    uint64_t hash = INGOT_HASH_START;
+
+    for (int32_t i = 0; i < n; i++)
+        if (strcmp(note[i].key, keys[NOTE_HASH]))
+            hash = hash_bytes(hash, note[i].value, strlen(note[i].value) + 1);
+    return hash;
 }
 
 /* ---- what is in the file ---------------------------------------------------------- */
@@ -88,17 +98,10 @@ static bool is_saved(const struct ingot_trainer *t, int32_t state)
     return t->roles[state] != INGOT_ROLE_GRADIENT;
 }
 
-/* Parameters as the epoch began are wanted by `change`. */
-static bool has_start(const struct ingot_trainer *t, int32_t state)
+/* What training changes of a net. */
+static bool is_of_past(const struct ingot_trainer *t, int32_t state)
 {
-    return t->roles[state] == INGOT_ROLE_PARAM;
-}
-
-static char *start_name(const char *path)
-{
-    char *name = NULL;
-
-    return asprintf(&name, "epoch_start/%s", path) < 0 ? NULL : name;
+    return t->roles[state] <= INGOT_ROLE_STATE;
 }
 
 typedef struct contents {
@@ -114,27 +117,37 @@ static void add_item(contents *c, const struct ingot_value_info *v, const char *
                                          (const char *)states + v->offset};
 }
 
+static bool add_past(contents *c, const struct ingot_trainer *t, const struct ingot_model *m,
+                     const checkpoint_past *past)
+{
+    for (int32_t i = 0; i < m->state_count; i++) {
+        char *name = NULL;
+        if (!is_of_past(t, i))
+            continue;
+        if (asprintf(&name, "%s/%s", past->name, m->states[i].name) < 0)
+            return false;
+        c->name[c->names++] = name;
+        add_item(c, &m->states[i], name, past->states);
+    }
+    return true;
+}
+
 static bool gather_contents(contents *c, const struct ingot_trainer *t, const session *s,
-                            const void *start)
+                            const checkpoint_past *past, int32_t n)
 {
     const struct ingot_model *m = s->model;
+    size_t most = (size_t)m->state_count * ((size_t)n + 1) + 1;
+    bool ok = true;
 
-    *c = (contents){.item = calloc(2 * (size_t)m->state_count + 1, sizeof *c->item),
-                    .name = calloc((size_t)m->state_count + 1, sizeof *c->name)};
+    *c = (contents){.item = calloc(most, sizeof *c->item), .name = calloc(most, sizeof *c->name)};
     if (!c->item || !c->name)
         return false;
     for (int32_t i = 0; i < m->state_count; i++)
         if (is_saved(t, i))
             add_item(c, &m->states[i], m->states[i].name, s->states);
-    for (int32_t i = 0; start && i < m->state_count; i++) {
-        if (!has_start(t, i))
-            continue;
-        char *name = c->name[c->names++] = start_name(m->states[i].name);
-        if (!name)
-            return false;
-        add_item(c, &m->states[i], name, start);
-    }
-    return true;
+    for (int32_t i = 0; ok && i < n; i++)
+        ok = !past[i].states || add_past(c, t, m, &past[i]);
+    return ok;
 }
 
 static void free_contents(contents *c)
@@ -143,13 +156,6 @@ static void free_contents(contents *c)
         free(c->name[i]);
     free(c->name);
     free(c->item);
-}
-
-static uint64_t hash_bytes(uint64_t hash, const uint8_t *at, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
 }
 
 static uint64_t item_size(const safetensors_item *t)
@@ -161,10 +167,8 @@ static uint64_t item_size(const safetensors_item *t)
     return n;
 }
 
-static uint64_t hash_contents(const contents *c)
+static uint64_t hash_contents(uint64_t hash, const contents *c)
 {
-    uint64_t hash = INGOT_HASH_START;
-
     for (int32_t i = 0; i < c->n; i++)
         hash = hash_bytes(hash, c->item[i].data, item_size(&c->item[i]));
     return hash;
@@ -256,28 +260,24 @@ static bool publish(const checkpoint *c, const char *temp, FILE *f, bool filled,
     return true;
 }
 
-bool checkpoint_write(checkpoint *c, const session *s, const void *start,
-                      const checkpoint_place *p, char error[TENSOR_ERROR_SIZE])
+bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *past, int32_t n,
+                      const place *p, char error[TENSOR_ERROR_SIZE])
 {
-    char text[NOTES][NOTE_SIZE];
-    safetensors_note note[NOTES];
-    checkpoint_place place = *p;
+    notes to;
     contents all;
     char *temp = beside(c->path, ".tmp");
-    bool ok = gather_contents(&all, c->trainer, s, start) && temp;
-    uint64_t hash = ok ? hash_contents(&all) : 0;
+    bool ok = gather_contents(&all, c->trainer, s, past, n) && temp;
     FILE *f = ok ? fopen(temp, "wb") : NULL;
 
-    for (enum note n = 0; n < NOTES; n++) {
-        write_note(n, &place, c->trainer, hash, text[n]);
-        note[n] = (safetensors_note){keys[n], text[n]};
-    }
-    if (!ok)
+    if (!ok) {
         tensor_fail(error, "no memory for a checkpoint");
-    else if (!f)
+    } else if (!f) {
         ok = tensor_fail(error, "%s: cannot be written: %s", temp, strerror(errno));
-    else
-        ok = publish(c, temp, f, fill(f, &all, note), error);
+    } else {
+        write_notes(&to, c->trainer, p, past, n);
+        write_hash(to.hash, hash_contents(hash_notes(to.note, NOTES), &all));
+        ok = publish(c, temp, f, fill(f, &all, to.note), error);
+    }
     free_contents(&all);
     free(temp);
     return ok;
@@ -290,7 +290,8 @@ bool checkpoint_write(checkpoint *c, const session *s, const void *start,
 static bool belongs(const checkpoint *c, const safetensors *f, char *error)
 {
     const char *is = safetensors_note_of(f, keys[NOTE_FORMAT]);
-    const char *hash = safetensors_note_of(f, keys[NOTE_HASH]);
+    const char *hash = safetensors_note_of(f, keys[NOTE_PROGRAM_HASH]);
+    const char *program = safetensors_note_of(f, keys[NOTE_PROGRAM]);
 
     if (!is || strcmp(is, format) || !hash)
         return tensor_fail(error, "%s: is no checkpoint; --init takes weights from such a file",
@@ -298,7 +299,7 @@ static bool belongs(const checkpoint *c, const safetensors *f, char *error)
     if (strtoull(hash, NULL, 16) != c->trainer->hash)
         return tensor_fail(error, "%s: is of another program, '%.100s', or of another version of "
                            "this one; --init takes its weights, --fresh replaces it", f->path,
-                           safetensors_note_of(f, keys[NOTE_PROGRAM]));
+                           program ? program : "");
     return true;
 }
 
@@ -306,51 +307,77 @@ static bool belongs(const checkpoint *c, const safetensors *f, char *error)
 static bool read_item(safetensors *f, const safetensors_item *t, char *error)
 {
     const safetensors_entry *e = safetensors_find(f, t->name);
+    char has[SAFETENSORS_SHAPE_SIZE], wanted[SAFETENSORS_SHAPE_SIZE];
 
-    if (!e || e->dtype != t->dtype || e->size != item_size(t))
-        return tensor_fail(error, "%s: lacks '%.200s'", f->path, t->name);
+    if (!e)
+        return tensor_fail(error, "%s: is damaged: it lacks '%.200s'", f->path, t->name);
+    if (e->dtype != t->dtype || e->rank != t->rank ||
+        (t->rank && memcmp(e->dims, t->dims, (size_t)t->rank * sizeof *t->dims)))
+        return tensor_fail(error, "%s: '%.200s' is %.150s, the program has %.150s", f->path,
+                           t->name, safetensors_shape(e->type, e->rank, e->dims, has),
+                           safetensors_shape(tensor_type_name(t->dtype), t->rank, t->dims, wanted));
     return safetensors_read(f, e, (void *)(uintptr_t)t->data, error);
 }
 
-static bool read_contents(const checkpoint *c, safetensors *f, session *s, void *start,
-                          char *error)
+/* Of the past that the caller has room for, what the file has; its number. */
+static int32_t find_past(const safetensors *f, const checkpoint_past *past, int32_t n,
+                         checkpoint_past *found)
 {
-    contents all;
-    bool ok = gather_contents(&all, c->trainer, s, start) || tensor_fail(error, "no memory");
+    const char *note = safetensors_note_of(f, keys[NOTE_PAST]);
+    int32_t count = 0;
+
+    for (int32_t i = 0; note && i < n; i++)
+        if (past[i].states && has_past(note, past[i].name))
+            found[count++] = past[i];
+    return count;
+}
+
+static bool read_contents(const checkpoint *c, safetensors *f, session *s,
+                          const checkpoint_past *past, int32_t n, char *error)
+{
+    const char *hash = safetensors_note_of(f, keys[NOTE_HASH]);
+    checkpoint_past *found = calloc((size_t)n + 1, sizeof *found);
+    contents all = {0};
+    int32_t there = found ? find_past(f, past, n, found) : 0;
+    bool ok = (found && gather_contents(&all, c->trainer, s, found, there)) ||
+              tensor_fail(error, "no memory");
 
     for (int32_t i = 0; ok && i < all.n; i++)
         ok = read_item(f, &all.item[i], error);
-    if (ok && strtoull(safetensors_note_of(f, keys[NOTE_STATES]), NULL, 16) != hash_contents(&all))
+    if (ok && (!hash || strtoull(hash, NULL, 16) !=
+                            hash_contents(hash_notes(f->note, f->note_count), &all)))
         ok = tensor_fail(error, "%s: is damaged: its hash differs", f->path);
     free_contents(&all);
+    free(found);
     return ok;
 }
 
 /* `other`: the file is whole, but not of this program. */
-static bool read_one(const checkpoint *c, const char *path, session *s, void *start,
-                     checkpoint_place *p, bool *other, char *error)
+static bool read_one(const checkpoint *c, const char *path, session *s,
+                     const checkpoint_past *past, int32_t n, place *p, bool *other, char *error)
 {
     safetensors f;
     bool ok = safetensors_open(&f, path, error);
 
     *other = ok && !belongs(c, &f, error);
     ok = ok && !*other &&
-         (read_place(&f, p) || tensor_fail(error, "%s: is damaged: it lacks a note", path)) &&
-         read_contents(c, &f, s, p->position ? start : NULL, error);
+         ((place_read(&f, p) && p->block < c->trainer->block_count) ||
+          tensor_fail(error, "%s: is damaged: a note is missing or wrong", path)) &&
+         read_contents(c, &f, s, past, n, error);
     safetensors_close(&f);
     return ok;
 }
 
-bool checkpoint_read(const checkpoint *c, session *s, void *start, checkpoint_place *p,
-                     char error[TENSOR_ERROR_SIZE])
+bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *past, int32_t n,
+                     place *p, char error[TENSOR_ERROR_SIZE])
 {
     char first[TENSOR_ERROR_SIZE];
-    bool other, ok = read_one(c, c->path, s, start, p, &other, error);
+    bool other, ok = read_one(c, c->path, s, past, n, p, &other, error);
 
-    for (int64_t n = 1; !ok && !other && n <= c->keep; n++) {
-        char *path = older(c->path, n);
+    for (int64_t k = 1; !ok && !other && k <= c->keep; k++) {
+        char *path = older(c->path, k);
         memcpy(first, error, sizeof first);
-        ok = path && !access(path, F_OK) && read_one(c, path, s, start, p, &other, error);
+        ok = path && !access(path, F_OK) && read_one(c, path, s, past, n, p, &other, error);
         if (ok)
             fprintf(stderr, "%s\ngoing on from %s\n", first, path);
         else

@@ -6,19 +6,17 @@
 #ifndef INGOT_TRAIN_CHECKPOINT_H
 #define INGOT_TRAIN_CHECKPOINT_H
 
+#include "place.h"
 #include "session.h"
 #include "train_abi.h"
 
-/* Where a training stands, between two steps. */
-typedef struct checkpoint_place {
-    int64_t block, step, epoch, seed, batch, rows;
-    int64_t position;               /* rows of the epoch that were used */
-    int64_t waited;                 /* epochs without a better metric */
-    double best;                    /* of the metric that is waited for */
-    int64_t log_size;               /* bytes of the log up to here */
-    double seconds;                 /* of training so far */
-    bool finished;                  /* all blocks are */
-} checkpoint_place;
+/* States of an earlier moment that a training keeps beside those of now: parameters and
+ * states of nets, as the epoch began or as a metric was best.  In the file they stand under
+ * NAME/PATH. */
+typedef struct checkpoint_past {
+    const char *name;
+    void *states;                   /* a state block; null: there are none */
+} checkpoint_past;
 
 /* A file that a training writes to. */
 typedef struct checkpoint {
@@ -35,14 +33,14 @@ bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer
 void checkpoint_close(checkpoint *c);
 /* Is there a file to go on from? */
 bool checkpoint_exists(const checkpoint *c);
-/* Writes states and place.  `start` holds the states as the epoch began, for places in
- * mid-epoch, or is null. */
-bool checkpoint_write(checkpoint *c, const session *s, const void *start,
-                      const checkpoint_place *p, char error[TENSOR_ERROR_SIZE]);
-/* Reads them back; from the file before, with a warning on stderr, where this one is
- * damaged.  False with a message: no file is whole, or it is of another program. */
-bool checkpoint_read(const checkpoint *c, session *s, void *start, checkpoint_place *p,
-                     char error[TENSOR_ERROR_SIZE]);
+/* Writes states, place and those of the n past states that there are. */
+bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *past, int32_t n,
+                      const place *p, char error[TENSOR_ERROR_SIZE]);
+/* Reads them back, of the past what the file has and the caller has room for; from the file
+ * before, with a warning on stderr, where this one is damaged.  False with a message: no
+ * file is whole, or it is of another program. */
+bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *past, int32_t n,
+                     place *p, char error[TENSOR_ERROR_SIZE]);
 
 /* Takes parameters and states of nets from any safetensors file that has their names; the
  * number of states taken, `fitted` of which `fit` would fill; -1 with a message. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -41,29 +42,90 @@ static void add_names(journal *j, const struct ingot_model *m, const struct ingo
 
 /* ---- the log ---------------------------------------------------------------------- */
 
-static void write_header(journal *j)
+static void count_in(place_log *w, const char *text, size_t size)
 {
-    fputs("step,epoch,part", j->log);
-    for (int32_t i = 0; i < j->names; i++)
-        fprintf(j->log, ",%s", j->name[i]);
-    fputs(",seconds\n", j->log);
+    for (size_t i = 0; i < size; i++)
+        w->hash = (w->hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    w->size += (int64_t)size;
 }
 
-static bool open_log(journal *j, int64_t size, char *error)
+/* Writes to the log, and counts what was written. */
+__attribute__((format(printf, 2, 3))) static void put(journal *j, const char *fmt, ...)
 {
-    j->log = fopen(j->log_path, size ? "r+b" : "wb");
-    if (!j->log || (size && (ftruncate(fileno(j->log), (off_t)size) ||
-                             fseeko(j->log, (off_t)size, SEEK_SET))))
-        return tensor_fail(error, "%s: cannot be written: %s", j->log_path, strerror(errno));
-    if (!size)
-        write_header(j);
+    char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    size_t size = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    fwrite(text, 1, size, j->log);
+    count_in(&j->written, text, size);
+}
+
+static const place_log nothing = {.hash = INGOT_HASH_START};
+
+static void begin_log(journal *j)
+{
+    j->written = nothing;
+    put(j, "step,epoch,part");
+    for (int32_t i = 0; i < j->names; i++)
+        put(j, ",%s", j->name[i]);
+    put(j, ",seconds\n");
+}
+
+/* Has the file these bytes at its beginning? */
+static bool begins_with(FILE *f, const place_log *at)
+{
+    place_log is = nothing;
+    char text[4096];
+
+    while (is.size < at->size) {
+        size_t left = (size_t)(at->size - is.size);
+        size_t n = fread(text, 1, left < sizeof text ? left : sizeof text, f);
+        if (!n)
+            return false;
+        count_in(&is, text, n);
+    }
+    return is.hash == at->hash;
+}
+
+static bool cannot_write(const char *path, char *error)
+{
+    return tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+/* What was logged behind the place will be logged again. */
+static bool cut_log(journal *j, const place_log *at, char *error)
+{
+    if (!begins_with(j->log, at))
+        return tensor_fail(error, "%s: is not the log of this training; another --log FILE leaves "
+                           "it alone", j->log_path);
+    if (ftruncate(fileno(j->log), (off_t)at->size) || fseeko(j->log, (off_t)at->size, SEEK_SET))
+        return cannot_write(j->log_path, error);
+    j->written = *at;
+    return true;
+}
+
+static bool open_log(journal *j, const place_log *at, char *error)
+{
+    j->log = at->size ? fopen(j->log_path, "r+b") : NULL;
+    if (j->log)
+        return cut_log(j, at, error);
+    if (at->size && errno != ENOENT)
+        return cannot_write(j->log_path, error);
+    j->log = fopen(j->log_path, "wb");
+    if (!j->log)
+        return cannot_write(j->log_path, error);
+    begin_log(j);
     return true;
 }
 
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
-                  const char *log, const char *plot, int64_t size, char error[TENSOR_ERROR_SIZE])
+                  const char *log, const char *plot, const place_log *at,
+                  char error[TENSOR_ERROR_SIZE])
 {
-    *j = (journal){.log_path = log, .plot_path = plot, .program = t->program,
+    *j = (journal){.log_path = log, .plot_path = plot, .program = t->program, .kept = *at,
                    .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);
@@ -71,26 +133,31 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
             add_names(j, m, &t->blocks[i].apply[k]);
         add_names(j, m, t->blocks[i].step.entry ? &t->blocks[i].step : &t->blocks[i].step_any);
     }
-    return !log || open_log(j, size, error);
+    return !log || open_log(j, at, error);
 }
 
-int64_t journal_size(journal *j)
+place_log journal_written(journal *j)
 {
-    if (!j->log)
-        return 0;
-    fflush(j->log);
-    return ftello(j->log);
+    if (j->log && (fflush(j->log) || ferror(j->log))) {
+        fprintf(stderr, "warning: %s: cannot be written: %s\n", j->log_path, strerror(errno));
+        fclose(j->log);
+        j->log = NULL;
+        j->log_lost = true;
+    }
+    if (j->log)
+        j->kept = j->written;
+    return j->kept;
 }
 
 static void log_record(journal *j, const journal_record *r, double seconds)
 {
-    fprintf(j->log, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, parts[r->part]);
+    put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, parts[r->part]);
     for (int32_t i = 0; i < j->names; i++)
         if (isnan(r->value[i]))
-            fputc(',', j->log);
+            put(j, ",");
         else
-            fprintf(j->log, ",%.9g", r->value[i]);
-    fprintf(j->log, ",%.3f\n", seconds);
+            put(j, ",%.9g", r->value[i]);
+    put(j, ",%.3f\n", seconds);
 }
 
 /* ---- records ---------------------------------------------------------------------- */
@@ -228,16 +295,28 @@ void journal_line(journal *j, const char *what, const journal_record *r)
     j->told = clock_now();
 }
 
+void journal_say(journal *j, const char *fmt, ...)
+{
+    va_list args;
+
+    if (j->quiet)
+        return;
+    clear_line(j);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
 /* ---- the end ---------------------------------------------------------------------- */
 
 static bool close_log(journal *j, char *error)
 {
-    bool ok = !j->log || !ferror(j->log);
+    journal_written(j);
+    bool ok = !j->log_lost && (!j->log || !fclose(j->log));
 
-    if (j->log && fclose(j->log))
-        ok = false;
     j->log = NULL;
-    return ok || tensor_fail(error, "%s: cannot be written: %s", j->log_path, strerror(errno));
+    return ok || cannot_write(j->log_path, error);
 }
 
 bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE])
@@ -248,7 +327,7 @@ bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE])
     clear_line(j);
     if (ok && j->plot_path && j->records)
         ok = partial_close(&p, partial_open(&p, j->plot_path) && plot_write(j, p.file)) ||
-             tensor_fail(error, "%s: cannot be written: %s", j->plot_path, strerror(errno));
+             cannot_write(j->plot_path, error);
     free(j->record);
     j->record = NULL;
     return ok;

@@ -8,7 +8,9 @@
 
 #include <stdio.h>
 
-#include "checkpoint.h"
+#include "place.h"
+#include "session.h"
+#include "train_abi.h"
 
 enum { JOURNAL_NAMES = 64, JOURNAL_STEP = 3 };     /* JOURNAL_STEP: a part of its own */
 
@@ -21,6 +23,8 @@ typedef struct journal_record {
 typedef struct journal {
     const char *log_path, *plot_path, *program;
     FILE *log;
+    place_log written, kept;        /* of the log: all, and what surely is in the file */
+    bool log_lost;                  /* it could not be written any more */
     const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
     int32_t names;
     journal_record *record;         /* for the plot; every 2^thinned-th that was made */
@@ -30,12 +34,15 @@ typedef struct journal {
     double begun, told;             /* seconds of the clock */
 } journal;
 
-/* Opens the log, anew or, when a training goes on, cut back to `size` bytes; null paths
- * for what is not wanted.  False with a message. */
+/* Opens the log: anew, or, when a training goes on, cut back to where it was in `at`; a file
+ * of another training is refused.  Null paths for what is not wanted.  False with a
+ * message. */
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
-                  const char *log, const char *plot, int64_t size, char error[TENSOR_ERROR_SIZE]);
-/* Bytes of the log so far, all on their way to the disk. */
-int64_t journal_size(journal *j);
+                  const char *log, const char *plot, const place_log *at,
+                  char error[TENSOR_ERROR_SIZE]);
+/* The log so far, all of it on its way to the disk; without a log, what it was as the
+ * journal was opened.  A log that cannot be written is told, and ends where it is. */
+place_log journal_written(journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
 /* A row of numbers; `seconds` of training so far. */
@@ -47,6 +54,8 @@ journal_record journal_blank(int64_t step, int64_t epoch, int32_t part);
  * `epochs` in all, or 0 where nobody knows; `rate` rows (or steps) a second. */
 void journal_progress(journal *j, const journal_record *r, int64_t epochs, double share,
                       double rate, const char *unit);
+/* A line of words. */
+void journal_say(journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line that stays: the numbers of a part at the end of an epoch. */
 void journal_line(journal *j, const char *what, const journal_record *r);
 /* Closes the log and draws the plot.  False with a message. */

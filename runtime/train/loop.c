@@ -36,12 +36,17 @@ static void feed(loop *l, enum ingot_feed which, double value)
     l->feeds.value[-1 - (int)which] = value;
 }
 
-/* 0: something else ends the training. */
+/* 0: something else ends the training.  --steps stands for epochs; --time is one limit
+ * more. */
 static int64_t epochs(const loop *l)
 {
-    bool limited = l->o->steps || l->o->time > 0;
+    return l->o->epochs || l->o->steps ? l->o->epochs : l->k.b->epochs;
+}
 
-    return l->o->epochs || limited ? l->o->epochs : l->k.b->epochs;
+/* Has the block all its epochs behind it? */
+bool loop_at_epochs(const loop *l)
+{
+    return epochs(l) && l->at.epoch > epochs(l);
 }
 
 /* Steps of the whole block; 0 where nobody knows. */
@@ -83,7 +88,7 @@ static double change(const loop *l)
 
     for (int32_t i = 0; i < m->state_count; i++) {
         const struct ingot_value_info *v = &m->states[i];
-        tensor was = {.dtype = v->dtype, .data = (char *)l->start + v->offset};
+        tensor was = {.dtype = v->dtype, .data = (char *)l->past[PAST_START].states + v->offset};
         tensor is = {.dtype = v->dtype, .data = (char *)l->s->states + v->offset};
         int64_t n = (int64_t)(state_bytes(v) / tensor_elem_size(v->dtype));
         for (int64_t e = 0; l->t->roles[i] == INGOT_ROLE_PARAM && e < n; e++)
@@ -92,18 +97,49 @@ static double change(const loop *l)
     return most;
 }
 
+/* Keeps the states of now as those of an earlier moment. */
+static void keep_states(loop *l, int past)
+{
+    memcpy(l->past[past].states, l->s->states, (size_t)l->s->model->state_size);
+}
+
+/* What training changes of nets becomes what it was at that moment. */
+static void restore_states(loop *l, int past)
+{
+    const struct ingot_model *m = l->s->model;
+
+    for (int32_t i = 0; i < m->state_count; i++)
+        if (l->t->roles[i] <= INGOT_ROLE_STATE)
+            memcpy((char *)l->s->states + m->states[i].offset,
+                   (char *)l->past[past].states + m->states[i].offset, state_bytes(&m->states[i]));
+}
+
 /* ---- checkpoints ------------------------------------------------------------------ */
+
+/* What of the past is of use: in mid-epoch how it began, and the best of what is waited
+ * for. */
+static void choose_past(const loop *l, checkpoint_past of_use[CHECKPOINT_PASTS])
+{
+    memcpy(of_use, l->past, sizeof l->past);
+    if (!l->at.position)
+        of_use[PAST_START].states = NULL;
+    for (int i = 0; i < PLACE_WAITS; i++)
+        if (isnan(l->at.wait[i].best) || l->at.end == PLACE_AT_STOP)
+            of_use[PAST_BEST + i].states = NULL;
+}
 
 bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
 {
-    checkpoint_place p = l->at;
+    checkpoint_past past[CHECKPOINT_PASTS];
 
     if (!l->file.path)
         return true;
+    choose_past(l, past);
+    l->at.log = journal_written(&l->j);
+    place p = l->at;
     p.seconds = seconds(l);
-    p.log_size = journal_size(&l->j);
     l->saved = clock_now();
-    if (!checkpoint_write(&l->file, l->s, p.position ? l->start : NULL, &p, error))
+    if (!checkpoint_write(&l->file, l->s, past, CHECKPOINT_PASTS, &p, error))
         return false;
     l->saved_step = l->at.step;
     return true;
@@ -135,6 +171,13 @@ static void take_numbers(const loop *l, const use *u, journal_record *r)
         if (at >= 0)
             r->value[at] = (float)use_result(u, i);
     }
+}
+
+/* Those of the last step. */
+static void take_step_numbers(const loop *l, journal_record *r)
+{
+    for (int32_t i = 0; i < l->k.lasts; i++)
+        take_numbers(l, &l->k.last[i], r);
 }
 
 /* A parameter that is no number, or else the largest one. */
@@ -174,8 +217,8 @@ static bool lost(const loop *l, const char *what, double value, int64_t begin, c
     if (l->saved_step)
         snprintf(good, sizeof good, "the last good checkpoint is %.200s, of step %" PRId64,
                  l->file.path, l->saved_step);
-    return tensor_fail(error, "step %" PRId64 " (epoch %" PRId64 ", rows from %" PRId64
-                       " on): %s is %g; %s %s is %g; %s", l->at.step, l->at.epoch, row, what,
+    return tensor_fail(error, "step %" PRId64 " (epoch %" PRId64 ", first row %" PRId64
+                       "): %s is %g; %s %s is %g; %s", l->at.step, l->at.epoch, row, what,
                        value, isfinite(size) ? "the largest element of a parameter, in"
                                              : "an element of", worst, size, good);
 }
@@ -183,11 +226,10 @@ static bool lost(const loop *l, const char *what, double value, int64_t begin, c
 /* Numbers of a step that are none end the training: its weights are lost. */
 static bool check_numbers(const loop *l, int64_t begin, char *error)
 {
-    for (int32_t i = 0; i < use_results(l->k.last); i++) {
-        double v = use_result(l->k.last, i);
-        if (!isfinite(v))
-            return lost(l, use_result_name(l->k.last, i), v, begin, error);
-    }
+    for (const use *u = l->k.last; u < l->k.last + l->k.lasts; u++)
+        for (int32_t i = 0; i < use_results(u); i++)
+            if (!isfinite(use_result(u, i)))
+                return lost(l, use_result_name(u, i), use_result(u, i), begin, error);
     return true;
 }
 
@@ -213,7 +255,7 @@ static bool step(loop *l, char *error)
     l->at.position += rows < left ? rows : left;
     if (is_logged(l)) {
         journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
-        take_numbers(l, l->k.last, &r);
+        take_step_numbers(l, &r);
         journal_add(&l->j, &r, seconds(l));
     }
     return true;
@@ -230,7 +272,7 @@ static void look_around(loop *l)
                     : 1 / pace;
     journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
 
-    take_numbers(l, l->k.last, &r);
+    take_step_numbers(l, &r);
     journal_progress(&l->j, &r, epochs(l), share, rate, n ? "rows" : "steps");
     save_now_and_then(l);
     l->checked = interrupted || (l->o->time > 0 && seconds(l) >= l->o->time);
@@ -257,8 +299,8 @@ static void begin_epoch(loop *l)
     if (l->at.position)
         return;
     clear_sums(l);
-    if (l->start)
-        memcpy(l->start, l->s->states, (size_t)l->s->model->state_size);
+    if (l->past[PAST_START].states)
+        keep_states(l, PAST_START);
 }
 
 /* Adds the metrics of a part to the record; *stop is what `stop when` says. */
@@ -269,7 +311,7 @@ static bool add_metrics(loop *l, enum ingot_part part, journal_record *r, bool *
     *stop = false;
     if (!u->entry)
         return true;
-    if (l->start && part == INGOT_PART_TRAIN)
+    if (l->past[PAST_START].states && part == INGOT_PART_TRAIN)
         feed(l, INGOT_FEED_CHANGE, change(l));
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
     if (!use_run(&l->k.metrics, &l->feeds, error))
@@ -281,12 +323,12 @@ static bool add_metrics(loop *l, enum ingot_part part, journal_record *r, bool *
     return true;
 }
 
-/* Rows that are not trained on: their metrics. */
-static bool evaluate(loop *l, enum ingot_part part, journal_record *r, char *error)
+/* Rows that are not trained on: their metrics, after `epoch`. */
+static bool evaluate(loop *l, enum ingot_part part, int64_t epoch, journal_record *r, char *error)
 {
     bool stop;
 
-    *r = journal_blank(l->at.step, l->at.epoch, (int32_t)part);
+    *r = journal_blank(l->at.step, epoch, (int32_t)part);
     clear_sums(l);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
     return block_pass(&l->k, &l->k.eval, &l->k.b->eval, part, &l->feeds, error) &&
@@ -298,23 +340,55 @@ static bool has_part(const loop *l, enum ingot_part part)
     return l->k.part[part].count && use_exists(&l->k.b->eval);
 }
 
-/* Counts the epochs since the metric that is waited for was best; true if there were as
- * many as the block has patience for. */
-static bool out_of_patience(loop *l, const journal_record r[2])
+/* ---- what is waited for -------------------------------------------------------------- */
+
+/* A value that is no number is not better than any. */
+static bool is_better(double v, double best, bool higher)
 {
+    return !isnan(v) && (isnan(best) || (higher ? v > best : v < best));
+}
+
+/* Keeps the states where a metric was best, and counts the epochs since.  The wait that is
+ * over after as many as it has patience for; -1: none. */
+static int32_t wait_on(loop *l, const journal_record r[2])
+{
+    int32_t over = -1;
+
     for (int32_t i = 0; i < l->k.b->patience_count; i++) {
         const struct ingot_train_patience *p = &l->k.b->patience[i];
+        place_wait *w = &l->at.wait[i];
         int32_t at = journal_index(&l->j, p->metric);
         double v = at < 0 ? NAN : r[p->part == INGOT_PART_VALID].value[at];
-        bool better = p->higher ? v > l->at.best : v < l->at.best;
-        l->at.waited = better || l->at.epoch == 1 ? 0 : l->at.waited + 1;
-        if (better || l->at.epoch == 1)
-            l->at.best = v;
-        if (l->at.waited >= p->patience)
-            return true;
+        if (is_better(v, w->best, p->higher)) {
+            *w = (place_wait){.best = v};
+            keep_states(l, PAST_BEST + i);
+        } else if (++w->waited >= p->patience && over < 0) {
+            over = i;
+        }
     }
-    return false;
+    return over;
 }
+
+/* A net is as good as it was at its best. */
+static void take_best(loop *l, int32_t wait)
+{
+    const struct ingot_train_patience *p = &l->k.b->patience[wait];
+    const place_wait *w = &l->at.wait[wait];
+    char what[200];
+
+    snprintf(what, sizeof what, "%s%.80s was not %s for %" PRId64 " epochs",
+             p->part == INGOT_PART_VALID ? "valid." : "", p->metric,
+             p->higher ? "higher" : "lower", w->waited);
+    if (isnan(w->best)) {
+        journal_say(&l->j, "%s: it never was a number", what);
+        return;
+    }
+    restore_states(l, PAST_BEST + wait);
+    journal_say(&l->j, "%s: the weights are those of epoch %" PRId64 ", with %.6g", what,
+                l->at.epoch - w->waited, w->best);
+}
+
+/* ---- the end of an epoch ------------------------------------------------------------- */
 
 /* A line for each epoch; of a training with thousands, one in a second. */
 static void tell_epoch(loop *l, const journal_record r[2], bool last)
@@ -331,25 +405,29 @@ static void tell_epoch(loop *l, const journal_record r[2], bool last)
         journal_line(&l->j, valid, &r[1]);
 }
 
-/* Metrics of the epoch, and whether it was the last. */
-static bool end_epoch(loop *l, bool *done, char *error)
+/* Metrics of the epoch; l->at.end says whether it was the last. */
+static bool end_epoch(loop *l, char *error)
 {
     journal_record r[2];
     bool stop;
 
     for (int32_t part = 0; part < 2; part++)
         r[part] = journal_blank(l->at.step, l->at.epoch, part);
-    take_numbers(l, l->k.last, &r[0]);
+    take_step_numbers(l, &r[0]);
     if (!add_metrics(l, INGOT_PART_TRAIN, &r[0], &stop, error))
         return false;
     journal_add(&l->j, &r[0], seconds(l));
     if (has_part(l, INGOT_PART_VALID)) {
-        if (!evaluate(l, INGOT_PART_VALID, &r[1], error))
+        if (!evaluate(l, INGOT_PART_VALID, l->at.epoch, &r[1], error))
             return false;
         journal_add(&l->j, &r[1], seconds(l));
     }
-    *done = out_of_patience(l, r) || stop || (epochs(l) && l->at.epoch >= epochs(l));
-    tell_epoch(l, r, *done || step_limit(l));
+    int32_t over = wait_on(l, r);
+    bool last = epochs(l) && l->at.epoch >= epochs(l);
+    l->at.end = over >= 0 || stop ? PLACE_AT_STOP : last ? PLACE_AT_EPOCHS : PLACE_GOES_ON;
+    tell_epoch(l, r, l->at.end != PLACE_GOES_ON || step_limit(l));
+    if (over >= 0)
+        take_best(l, over);
     l->at.epoch++;
     l->at.position = 0;
     return true;
@@ -358,10 +436,12 @@ static bool end_epoch(loop *l, bool *done, char *error)
 static bool run_test(loop *l, char *error)
 {
     journal_record r;
+    int64_t epoch = l->at.epoch - !l->at.position;      /* the last one with a step */
 
+    l->at.untested = journal_written(&l->j);
     if (!has_part(l, INGOT_PART_TEST))
         return true;
-    if (!evaluate(l, INGOT_PART_TEST, &r, error))
+    if (!evaluate(l, INGOT_PART_TEST, epoch, &r, error))
         return false;
     journal_add(&l->j, &r, seconds(l));
     journal_line(&l->j, "test", &r);
@@ -391,12 +471,12 @@ static bool try_threads(loop *l, char *error)
 
 /* A step and, if it was the last of its epoch, the end of that: in between there is no
  * place to go on from. */
-static bool advance(loop *l, bool *done, char *error)
+static bool advance(loop *l, char *error)
 {
     if (!l->at.position)
         begin_epoch(l);
-    return try_threads(l, error) && (l->at.position < l->k.part[INGOT_PART_TRAIN].count ||
-                              end_epoch(l, done, error));
+    return try_threads(l, error) &&
+           (l->at.position < l->k.part[INGOT_PART_TRAIN].count || end_epoch(l, error));
 }
 
 /* The numbers of the last step, where the training ends in mid-epoch. */
@@ -408,25 +488,27 @@ static void tell_step(loop *l)
     if (!l->at.position)
         return;
     snprintf(what, sizeof what, "epoch %" PRId64 ", step %" PRId64, l->at.epoch, l->at.step);
-    take_numbers(l, l->k.last, &r);
+    take_step_numbers(l, &r);
     journal_line(&l->j, what, &r);
 }
 
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
 {
-    bool done = epochs(l) && l->at.epoch > epochs(l);
-
     feed(l, INGOT_FEED_SEED, (double)l->at.seed);
     feed(l, INGOT_FEED_STEPS, (double)steps(l));
     l->trial = 0;
     l->together = l->alone = INFINITY;
+    if (loop_at_epochs(l))
+        l->at.end = PLACE_AT_EPOCHS;
     begin_epoch(l);
-    while (!done && !l->checked && !step_limit(l)) {
-        if (!advance(l, &done, error))
+    while (l->at.end == PLACE_GOES_ON && !l->checked && !step_limit(l)) {
+        if (!advance(l, error))
             return LOOP_FAILED;
-        if (--l->until_look <= 0 || steps_are_due(l))
+        bool goes_on = l->at.end == PLACE_GOES_ON;      /* an end is saved behind its test */
+        if (goes_on && (--l->until_look <= 0 || steps_are_due(l)))
             look_around(l);
     }
+    bool done = l->at.end != PLACE_GOES_ON;
     if (!done && !loop_save(l, error))      /* before a test uses the sums of the epoch */
         return LOOP_FAILED;
     if (!done && l->k.last)

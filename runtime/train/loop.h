@@ -5,8 +5,12 @@
 #include <signal.h>
 
 #include "block.h"
+#include "checkpoint.h"
 #include "journal.h"
 #include "trainer.h"
+
+/* PAST_START: for `change`.  PAST_BEST + i: of wait i. */
+enum { PAST_START, PAST_BEST, CHECKPOINT_PASTS = PAST_BEST + PLACE_WAITS };
 
 /* A training at work. */
 typedef struct loop {
@@ -14,11 +18,11 @@ typedef struct loop {
     const struct ingot_trainer *t;
     session *s;
     checkpoint file;                /* no path: nothing is saved */
-    checkpoint_place at;
+    place at;
     journal j;
     block k;                        /* the block at hand */
     order rows;                     /* of the epoch */
-    void *start;                    /* states as the epoch began, if `change` is of use */
+    checkpoint_past past[CHECKPOINT_PASTS]; /* as the epoch began; best for each `stop after` */
     use_feeds feeds;
     double begun, saved, looked;    /* clock, seconds: `at.seconds` before begun are done */
     double rate_from;               /* clock as the epoch, or what is left of it, began */
@@ -29,12 +33,14 @@ typedef struct loop {
     bool checked;                   /* the time is up, or an interrupt came */
 } loop;
 
-/* Why a block ended. */
+/* Why a block ended; LOOP_DONE: l->at.end says how. */
 typedef enum loop_end { LOOP_DONE, LOOP_STOPPED, LOOP_INTERRUPTED, LOOP_FAILED } loop_end;
 
 /* Trains the block that l->k has open, from the place l->at.  LOOP_STOPPED: --steps or
  * --time ended it.  LOOP_FAILED after a message in `error`. */
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE]);
+/* Has the block that is open all its epochs behind it? */
+bool loop_at_epochs(const loop *l);
 /* Writes a checkpoint of the place at hand, if there is a file for it. */
 bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE]);
 

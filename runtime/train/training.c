@@ -21,12 +21,13 @@ int32_t training_block(const struct ingot_trainer *t, const char *name)
     return -1;
 }
 
-/* The blocks to be run, in the order of the command line, or all. */
-static int32_t chosen(const loop *l, int64_t i)
+/* The block of a turn: they come in the order of the command line, or all; -1 behind the
+ * last. */
+static int32_t chosen(const loop *l, int64_t turn)
 {
     if (!l->o->blocks)
-        return i < l->t->block_count ? (int32_t)i : -1;
-    return i < l->o->blocks ? training_block(l->t, l->o->block[i]) : -1;
+        return turn < l->t->block_count ? (int32_t)turn : -1;
+    return turn < l->o->blocks ? training_block(l->t, l->o->block[turn]) : -1;
 }
 
 static bool open_block(loop *l, int32_t index, char *error)
@@ -51,45 +52,65 @@ static bool same_rows(const loop *l, char *error)
                        l->file.path, l->at.rows, l->at.batch, rows, batch);
 }
 
-/* Rows are read, entries prepared, states fitted. */
-static bool begin_block(loop *l, int32_t index, bool fitted, char *error)
+/* What the block waits for must be there. */
+static bool check_waits(const block *k, char *error)
 {
-    if (!open_block(l, index, error) || !same_rows(l, error) || !block_prepare(&l->k, error))
+    const struct ingot_train_block *b = k->b;
+
+    if (b->patience_count > PLACE_WAITS)
+        return tensor_fail(error, "block '%s': has more than %d `stop after`", b->name,
+                           PLACE_WAITS);
+    for (int32_t i = 0; i < b->patience_count; i++)
+        if (b->patience[i].part == INGOT_PART_VALID && !k->part[INGOT_PART_VALID].count)
+            return tensor_fail(error, "block '%s': waits for valid.%s, but no rows are kept for "
+                               "validation; --valid 0.1 keeps a tenth", b->name,
+                               b->patience[i].metric);
+    return true;
+}
+
+/* Rows are read, entries prepared, states fitted. */
+static bool begin_block(loop *l, char *error)
+{
+    if (!open_block(l, (int32_t)l->at.block, error) || !check_waits(&l->k, error) ||
+        !same_rows(l, error) || !block_prepare(&l->k, error))
         return false;
     l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
     l->at.batch = block_step_rows(&l->k);
-    if (l->at.step || fitted)
+    if (l->at.fit != PLACE_NOT_FITTED)
         return true;
     l->feeds.value[-1 - INGOT_FEED_ROWS] = (double)l->at.rows;
+    l->at.fit = PLACE_FITTED;
     return block_fit(&l->k, &l->feeds, error);
 }
 
-/* The next block begins with its first step. */
-static void advance(loop *l)
+/* The block of a turn begins with its first step.  False: there is none. */
+static bool begin_turn(loop *l, int64_t turn)
 {
-    l->at.block++;
-    l->at.step = l->at.position = l->at.waited = 0;
-    l->at.epoch = 1;
-    l->at.finished = chosen(l, l->at.block) < 0;
+    const place was = l->at;
+    place_fit fit = was.fit == PLACE_FIT_GIVEN ? PLACE_FIT_GIVEN : PLACE_NOT_FITTED;
+
+    if (chosen(l, turn) < 0)
+        return false;
+    l->at = place_begin(chosen(l, turn), turn, was.seed, fit);
+    l->at.log = was.log;
+    l->at.seconds = was.seconds;
+    return true;
 }
 
-/* Runs the blocks that are left. */
-static int run_blocks(loop *l, bool fitted, char *error)
+/* Runs the block at hand and those behind it. */
+static int run_blocks(loop *l, char *error)
 {
-    for (int32_t index; (index = chosen(l, l->at.block)) >= 0;) {
-        bool ready = begin_block(l, index, fitted, error);
+    do {
+        bool ready = begin_block(l, error);
         loop_end end = ready ? loop_run(l, error) : LOOP_FAILED;
         block_close(&l->k);
-        if (end == LOOP_FAILED)
+        if (end == LOOP_FAILED || (end == LOOP_DONE && !loop_save(l, error)))
             return cli_wrong("%s", error), CLI_FAILED;
         if (end == LOOP_INTERRUPTED)
             return TRAINER_INTERRUPTED;
-        if (end == LOOP_STOPPED && (l->o->time > 0 || chosen(l, l->at.block + 1) < 0))
+        if (end == LOOP_STOPPED && l->o->time > 0)
             return CLI_OK;
-        advance(l);
-        if (!loop_save(l, error))
-            return cli_wrong("%s", error), CLI_FAILED;
-    }
+    } while (begin_turn(l, l->at.turn + 1));
     return CLI_OK;
 }
 
@@ -116,15 +137,14 @@ static bool set_knobs(loop *l, char *error)
     return true;
 }
 
-/* First values: the program's, then those of a file.  *fitted: all that `fit` would fill
- * came from it. */
-static bool begin_states(loop *l, bool *fitted, char *error)
+/* First values: the program's, then those of a file.  Where all that `fit` would fill
+ * came from it, nothing is fitted. */
+static bool begin_states(loop *l, char *error)
 {
     use u = {0};
     int32_t found = 0, wanted = 0;
     bool ok = true;
 
-    l->at = (checkpoint_place){.epoch = 1, .seed = l->o->seed};
     l->feeds.value[-1 - INGOT_FEED_SEED] = (double)l->at.seed;
     if (use_exists(&l->t->init))
         ok = use_prepare(&u, l->s, &l->t->init, NULL, 0, error) && use_run(&u, &l->feeds, error);
@@ -133,38 +153,90 @@ static bool begin_states(loop *l, bool *fitted, char *error)
         wanted += l->t->roles[i] == INGOT_ROLE_FITTED;
     ok = ok && (!l->o->init ||
                 checkpoint_take_weights(l->t, l->s, l->o->init, &found, error) >= 0);
-    *fitted = wanted && found == wanted;
+    l->at.fit = wanted && found == wanted ? PLACE_FIT_GIVEN : PLACE_NOT_FITTED;
     return ok;
 }
 
-/* Where the training begins: at the place of the file, or anew. */
-static bool begin(loop *l, bool *fitted, char *error)
+/* The turn of the block that the file stands in; -1: it is not to be run. */
+static int64_t turn_of_file(const loop *l)
+{
+    if (chosen(l, l->at.turn) == l->at.block)
+        return l->at.turn;
+    for (int64_t turn = 0; chosen(l, turn) >= 0; turn++)
+        if (chosen(l, turn) == l->at.block)
+            return turn;
+    return -1;
+}
+
+/* Are there more epochs than those that the file has behind it?  Then what was logged of
+ * the block's test is not yet. */
+static bool has_more_epochs(loop *l)
+{
+    l->k = (block){.b = &l->t->blocks[l->at.block]};
+    if (l->at.end != PLACE_AT_EPOCHS || loop_at_epochs(l))
+        return false;
+    l->at.log = l->at.untested;
+    return true;
+}
+
+/* Where a file stands, the training goes on: in its block, or behind it.  *left is false if
+ * nothing is left. */
+static bool go_on(loop *l, bool *left, char *error)
+{
+    int64_t turn = turn_of_file(l);
+
+    l->saved_step = l->at.step;
+    if (turn < 0 && l->at.end == PLACE_GOES_ON)
+        return tensor_fail(error, "%s: stands in block '%s', at step %" PRId64 "; name that, too, "
+                           "or begin anew by --fresh", l->file.path,
+                           l->t->blocks[l->at.block].name, l->at.step);
+    if (turn >= 0 && (l->at.end == PLACE_GOES_ON || has_more_epochs(l))) {
+        l->at.turn = turn;
+        l->at.end = PLACE_GOES_ON;
+    } else {
+        *left = begin_turn(l, turn + 1);
+    }
+    return true;
+}
+
+/* Where the training begins: at the place of the file, or anew.  *left: is there anything
+ * to be trained? */
+static bool begin(loop *l, bool *left, char *error)
 {
     bool there = l->file.path && checkpoint_exists(&l->file);
 
-    *fitted = true;
     if (there && !l->o->resume && !l->o->fresh)
         return tensor_fail(error, "%s: exists; --resume goes on from it, --fresh begins anew",
                            l->file.path);
-    if (there && l->o->resume) {
-        if (!checkpoint_read(&l->file, l->s, l->start, &l->at, error))
-            return false;
-        l->saved_step = l->at.step;
-        return true;
-    }
-    return begin_states(l, fitted, error);
+    if (there && l->o->resume)
+        return checkpoint_read(&l->file, l->s, l->past, CHECKPOINT_PASTS, &l->at, error) &&
+               go_on(l, left, error);
+    l->at = place_begin(0, 0, l->o->seed, PLACE_NOT_FITTED);
+    *left = begin_turn(l, 0);
+    return begin_states(l, error);
 }
 
-/* `change` compares with the states as the epoch began. */
-static bool want_start(loop *l, char *error)
+/* Room for earlier states: `change` compares with those as the epoch began, `stop after`
+ * takes the best. */
+static bool make_room(loop *l, char *error)
 {
-    bool wanted = false;
+    static const char *const names[CHECKPOINT_PASTS] = {
+        "epoch_start", "best1", "best2", "best3", "best4", "best5", "best6", "best7", "best8"};
+    bool wanted[CHECKPOINT_PASTS] = {false};
 
-    for (int32_t i = 0; i < l->t->block_count; i++)
-        wanted |= use_wants(l->s, &l->t->blocks[i].metrics, INGOT_FEED_CHANGE);
-    if (wanted)
-        l->start = calloc(1, (size_t)l->s->model->state_size + 1);
-    return !wanted || l->start || tensor_fail(error, "no memory");
+    for (int32_t i = 0; i < l->t->block_count; i++) {
+        const struct ingot_train_block *b = &l->t->blocks[i];
+        wanted[PAST_START] |= use_wants(l->s, &b->metrics, INGOT_FEED_CHANGE);
+        for (int32_t k = 0; k < b->patience_count && k < PLACE_WAITS; k++)
+            wanted[PAST_BEST + k] = true;
+    }
+    for (int i = 0; i < CHECKPOINT_PASTS; i++) {
+        l->past[i].name = names[i];
+        l->past[i].states = wanted[i] ? calloc(1, (size_t)l->s->model->state_size + 1) : NULL;
+        if (wanted[i] && !l->past[i].states)
+            return tensor_fail(error, "no memory");
+    }
+    return true;
 }
 
 static bool open_file(loop *l, char *error)
@@ -173,25 +245,46 @@ static bool open_file(loop *l, char *error)
            checkpoint_open(&l->file, l->o->save, l->t, l->o->keep, error);
 }
 
+/* Where the weights are now, and how far. */
+static void tell_file(loop *l, int status)
+{
+    const struct ingot_train_block *b = &l->t->blocks[l->at.block];
+
+    if (!l->file.path || (status != CLI_OK && status != TRAINER_INTERRUPTED))
+        return;
+    journal_say(&l->j, "%s %s, step %" PRId64 "%s%s%s",
+                status == TRAINER_INTERRUPTED ? "interrupted; saved" : "saved", l->file.path,
+                l->saved_step, l->t->block_count > 1 ? " of " : "",
+                l->t->block_count > 1 ? b->name : "",
+                status == TRAINER_INTERRUPTED ? "; --resume goes on" : "");
+}
+
+static int train_from(loop *l, bool left, char *error)
+{
+    l->j.quiet = l->o->quiet;
+    l->begun = l->saved = l->looked = clock_now();
+    l->pause = 1;
+    if (!left) {
+        journal_say(&l->j, "%s: the training is finished", l->file.path);
+        return CLI_OK;
+    }
+    int status = run_blocks(l, error);
+    tell_file(l, status);
+    return status;
+}
+
 static int train(loop *l, char *error)
 {
-    bool fitted, told = true;
+    bool left = true;
     int status = CLI_FAILED;
 
-    if (!open_file(l, error) || !want_start(l, error) || !begin(l, &fitted, error) ||
-        !set_knobs(l, error) ||
-        !journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->at.log_size, error)) {
+    if (open_file(l, error) && make_room(l, error) && begin(l, &left, error) &&
+        set_knobs(l, error) &&
+        journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, &l->at.log, error))
+        status = train_from(l, left, error);
+    else
         cli_wrong("%s", error);
-    } else {
-        l->j.quiet = l->o->quiet;
-        l->begun = l->saved = l->looked = clock_now();
-        l->pause = 1;
-        if (l->at.finished && !l->o->quiet)
-            fprintf(stderr, "%s: the training is finished\n", l->file.path);
-        status = run_blocks(l, fitted, error);
-    }
-    told = journal_close(&l->j, error) || cli_wrong("%s", error);
-    return told ? status : CLI_FAILED;
+    return journal_close(&l->j, error) || cli_wrong("%s", error) ? status : CLI_FAILED;
 }
 
 int training_check_data(const trainer_options *o, session *s, const struct ingot_trainer *t)
@@ -215,11 +308,12 @@ int training_check_data(const trainer_options *o, session *s, const struct ingot
 int training_run(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE];
-    loop l = {.o = o, .t = t, .s = s, .file = {.lock = -1}, .at = {.epoch = 1, .seed = o->seed}};
+    loop l = {.o = o, .t = t, .s = s, .file = {.lock = -1}};
 
     loop_catch_interrupt();
     int status = train(&l, error);
     checkpoint_close(&l.file);
-    free(l.start);
+    for (int i = 0; i < CHECKPOINT_PASTS; i++)
+        free(l.past[i].states);
     return status;
 }
