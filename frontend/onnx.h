@@ -2,6 +2,7 @@
 #ifndef INGOT_ONNX_H
 #define INGOT_ONNX_H
 
+#include "build.h"
 #include "import.h"
 
 /* The model as a module with the entry `main`.  Null after errors; what is
@@ -14,6 +15,40 @@ ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
 /* From memory that outlives the module; external data is refused. */
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
                               const import_options *o, diag *d);
+
+/* An attribute of a call: numbers, or texts where `text` is not null; one of them, or a
+ * list. */
+typedef struct onnx_number {
+    bool is_whole;
+    int64_t whole;
+    double real;                /* set in both cases */
+} onnx_number;
+typedef struct onnx_argument {
+    const char *name;
+    bool list;
+    uint32_t n;
+    const onnx_number *number;
+    const char *const *text;
+} onnx_argument;
+
+/* A call of an operator: version `version` of its domain, on operands that are values of the
+ * builder, or IR_NONE where left out. */
+typedef struct onnx_call {
+    const char *domain, *op;
+    int64_t version;
+    const ir_ref *operand;
+    uint32_t operands;
+    const onnx_argument *argument;
+    uint32_t arguments;
+    uint32_t results;           /* that are wanted, the first ones */
+} onnx_call;
+
+/* Makes the operator's nodes; its results go to out.  False after an error at b->loc. */
+bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out);
+/* Is there a version of it that is supported?  Else *nearest is a name like it, or null. */
+bool onnx_has_operator(const char *domain, const char *op, const char **nearest);
+/* Is it one of the standard, supported or not? */
+bool onnx_is_standard(const char *domain, const char *op);
 
 /* Is told of an operator's version, in the order of domains, names and versions. */
 typedef void onnx_see(void *cx, const char *domain, const char *op, int since);

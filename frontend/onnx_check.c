@@ -142,6 +142,21 @@ static bool check_attributes(onnx_op *n, const char *list)
     return true;
 }
 
+bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, const char *name,
+                         char kind[4])
+{
+    const signature *s = ONNX_FIND(signatures, domain, op, version);
+    const char *list = s ? s->attributes : "";
+    entry e;
+
+    while (next_entry(&list, &e))
+        if (is_called(&e, name)) {
+            snprintf(kind, 4, "%.*s", e.kind_len, e.kind);
+            return true;
+        }
+    return false;
+}
+
 static bool check_count(onnx_op *n, const char *what, int has, int min, int max)
 {
     if (has >= min && has <= max)

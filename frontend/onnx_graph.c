@@ -254,6 +254,8 @@ bool onnx_fail(onnx_op *n, const char *fmt, ...)
     text t = {0};
 
     va_start(ap, fmt);
+    if (n->scope->model->in_program)
+        text_add(&t, "onnx.%s: ", n->p->op_type);
     text_addv(&t, fmt, ap);
     va_end(ap);
     diag_error(n->b->d, n->b->loc, D_GENERAL, t.at);
@@ -365,6 +367,11 @@ static bool dispatch(onnx_op *n, bool ready)
         return true;
     n->since = r->at.since;
     return (onnx_check_node(n, domain) && r->build(n)) || (x->d->gap.len && !x->d->errors);
+}
+
+bool onnx_dispatch(onnx_op *n)
+{
+    return dispatch(n, true);
 }
 
 /* Builds one node of the graph and names its results.  Errors say its place and operator. */

@@ -36,6 +36,7 @@ typedef struct onnx_model {
     uint32_t runs;                  /* the state that counts runs; IR_NONE: none does */
     names loose;                    /* outputs some of whose axes go where their extent is 1, */
     VEC(uint32_t) loose_axes;       /* those, a bit each */
+    bool in_program;                /* one node of a program, at whose text messages stand */
     bool offers;                    /* weights that are listed as inputs are optional inputs */
 } onnx_model;
 
@@ -94,6 +95,12 @@ const void *onnx_find_version(const void *table, size_t count, size_t size, cons
 
 /* Has the node the operands, results and attributes of its operator? */
 bool onnx_check_node(onnx_op *n, const char *domain);
+/* The kind of an attribute ("f", "is", ..) by the operator's signature; false if it has
+ * none of this name. */
+bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, const char *name,
+                         char kind[4]);
+/* Builds the node, whose operands are there, by the row of its operator. */
+bool onnx_dispatch(onnx_op *n);
 
 /* Before any graph is run. */
 void onnx_list_functions(onnx_model *x);

@@ -301,6 +301,20 @@ def function_cases(c):
           np.arange(4, dtype=np.float32) * 2)
 
 
+def onnx_cases(c):
+    x = c.real(3, 4)
+    c.add('operator of ONNX', 'entry f(x: [N, 4]) = onnx.Softmax(onnx.Gemm(x, x, transB = 1), axis = 0)', dict(x=x),
+          lambda d: softmax((x @ x.T).T).T)
+    c.add('operator of an older set', 'entry f(x: [2, 6]) = onnx.Softmax(onnx.Reshape(x, [2, 3, 2]), axis = 1, '
+          'version = 11) |> flatten', dict(x=x.reshape(2, 6)), softmax(x.reshape(2, 6)).reshape(-1))
+    c.add('second result of an operator', 'entry f(x: [N, 4]) { v, i = onnx.TopK(x, [2], axis = 1);  i }', dict(x=x),
+          np.argsort(-x, 1)[:, :2])
+    c.add('operand left out', 'entry f(x: [1, 1, 3, 4]) = onnx.Resize(x, _, [1.0, 1.0, 2.0, 1.0], mode = "nearest")',
+          dict(x=x[None, None]), x.repeat(2, 0)[None, None])
+    c.add('tensor attribute', 'entry f(n: int) = onnx.ConstantOfShape([2, 3], value = [1.5])', dict(n=np.int64(1)),
+          np.full((2, 3), 1.5, np.float32))
+
+
 def check(ingot, work, case):
     name, source, inputs, expected, entry = case
     path = work / 'case.ingot'
@@ -375,7 +389,7 @@ def main():
     ingot = str(pathlib.Path(sys.argv[1]).resolve())
     wanted = sys.argv[2:]
     cases = Cases()
-    for add in subscript_cases, sum_cases, conv_cases, control_cases, function_cases:
+    for add in subscript_cases, sum_cases, conv_cases, control_cases, function_cases, onnx_cases:
         add(cases)
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:

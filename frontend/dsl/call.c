@@ -346,6 +346,8 @@ static const dsl_value *until(dsl *cx, const ast_expr *e)
 
 const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
 {
+    if (dsl_is_onnx_op(cx, e))
+        return dsl_call_onnx_op(cx, e);
     const dsl_value *net = until(cx, e);
     if (net)
         return net;

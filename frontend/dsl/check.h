@@ -183,6 +183,7 @@ typedef struct dsl {
     dsl_axes draw_along;        /* indices of the places of a draw */
     ir_ref seed;                /* of the entry; IR_NONE: it has not drawn yet */
     uint32_t rounds_unrolled;
+    uint32_t wanted;            /* results of the onnx.Op(..) that comes next; 0: one */
     bool hooking;               /* a parameter of net .. with .. is read */
     ir_loc told;                /* where the last fault was */
 } dsl;
@@ -510,6 +511,12 @@ const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_wor
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);
 const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
                                   uint32_t n, ir_loc at);
+/* Results of nodes that the language did not make, by their types. */
+const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
+                                     const char *const *name, ir_loc at);
+/* Is it onnx.Op(..)?  Its value; as many results as are wanted. */
+bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e);
+const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e);
 /* Opens a function of the module; nodes are made in it until dsl_end, which records the
  * states that were written. */
 void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);

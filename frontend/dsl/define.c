@@ -434,9 +434,17 @@ static const dsl_value *take_apart(dsl *cx, const dsl_value *v, uint32_t i, uint
     return dsl_array_like(cx, v, ir_reshape(dsl_b(cx), x, shape, rank), rank, axis);
 }
 
+/* The right side of a statement with several targets. */
+static const dsl_value *eval_several(dsl *cx, const ast_stmt *s)
+{
+    if (dsl_is_onnx_op(cx, s->define.value))
+        cx->wanted = s->define.targets.len;
+    return dsl_eval_top(cx, s->define.value);
+}
+
 static const dsl_value *define_several(dsl *cx, const ast_stmt *s)
 {
-    const dsl_value *v = dsl_eval_top(cx, s->define.value);
+    const dsl_value *v = eval_several(cx, s);
     uint32_t n = s->define.targets.len;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -497,7 +505,7 @@ static const dsl_value *update_one(dsl *cx, const ast_stmt *s)
 /* a, b <- f(..): the right side first, then all at once; names without memory are defined. */
 static const dsl_value *update_several(dsl *cx, const ast_stmt *s)
 {
-    const dsl_value *v = dsl_eval_top(cx, s->define.value);
+    const dsl_value *v = eval_several(cx, s);
     uint32_t n = s->define.targets.len;
     bool any = false;
 

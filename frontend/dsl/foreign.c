@@ -141,18 +141,19 @@ static dsl_elem elem_of(dsl *cx, const ir_type *t)
            : t->dtype == DT_BOOL ? DSL_BOOL : DSL_OTHER;
 }
 
-static const dsl_value *results(dsl *cx, const ir_fn *f, const ir_ref *r)
+const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
+                                     const char *const *name, ir_loc at)
 {
-    uint32_t n = f->result.len;
-    const dsl_value **at = arena_array(cx->mem, const dsl_value *, n);
-    const char **name = arena_array(cx->mem, const char *, n);
+    const dsl_value **v = arena_array(cx->mem, const dsl_value *, n);
 
     for (uint32_t i = 0; i < n; i++) {
         const ir_type *t = ir_type_of(dsl_b(cx)->fn, r[i]);
-        at[i] = dsl_array(cx, r[i], elem_of(cx, t), t->rank, NULL);
-        name[i] = f->result_name.at[i];
+        if (t->kind != TY_TENSOR)
+            return dsl_wrong(cx, at, "a result is %s, which programs cannot hold",
+                             dsl_type_text(cx, t));
+        v[i] = dsl_array(cx, r[i], elem_of(cx, t), t->rank, NULL);
     }
-    return n == 1 ? at[0] : dsl_list(cx, DSL_RESULTS, n, at, name);
+    return n == 1 ? v[0] : dsl_list(cx, DSL_RESULTS, n, v, arena_copy(cx->mem, name, n * sizeof *name));
 }
 
 const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
@@ -172,5 +173,7 @@ const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_valu
     for (uint32_t i = 0; i < x->memory.len; i++)
         in[n + i] = dsl_ref(cx, dsl_read(cx, &x->memory.at[i]->cell));
     dsl_b(cx)->loc = at;
-    return ir_inline(dsl_b(cx), x->fn, in, out) ? results(cx, x->fn, out) : &dsl_poison;
+    return ir_inline(dsl_b(cx), x->fn, in, out)
+               ? dsl_foreign_results(cx, x->fn->result.len, out, x->fn->result_name.at, at)
+               : &dsl_poison;
 }

@@ -1,0 +1,162 @@
+/* frontend/dsl/onnx_op.c - ONNX's operators as functions: onnx.GridSample(x, g, mode = "linear").
+ *
+ * Operands stand in the operator's order, `_` for one that is left out; attributes have
+ * names.  `version = 11` asks for the operator as it was in that operator set, `domain = ".."`
+ * for one of another domain.  Axes are those of the array: carried ones have no place among
+ * ONNX's, which go by number. */
+#include "../onnx.h"
+#include "check.h"
+
+static const ast_expr *operator_of(const dsl *cx, const ast_expr *e)
+{
+    const ast_expr *f = e->kind == AST_CALL ? e->call.callee : NULL;
+
+    if (!f || f->kind != AST_MEMBER || f->member.base->kind != AST_NAME ||
+        strcmp(f->member.base->name, "onnx") || dsl_find_var(cx->scope, "onnx"))
+        return NULL;
+    return f;
+}
+
+bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e) { return operator_of(cx, e); }
+
+/* ---- operands ----------------------------------------------------------------- */
+
+static bool is_left_out(const ast_expr *e)
+{
+    return e->kind == AST_NAME && !strcmp(e->name, "_");
+}
+
+/* The array itself; whole numbers are ONNX's int64. */
+static bool operand(dsl *cx, const ast_expr *e, const char *op, ir_ref *out)
+{
+    int visible[IR_MAX_RANK];
+
+    *out = IR_NONE;
+    if (is_left_out(e))
+        return true;
+    const dsl_value *v = dsl_as_array(cx, dsl_eval(cx, e), e->at);
+    if (dsl_bad(v))
+        return false;
+    if (dsl_visible(v, visible) < v->tensor.rank)
+        return dsl_wrong(cx, e->at, "onnx.%s takes whole arrays, this is %s with carried rows; name "
+                         "them: x: [N, ..]", op, dsl_describe(cx, v)), false;
+    *out = dsl_ref(cx, v);
+    return true;
+}
+
+/* ---- attributes --------------------------------------------------------------- */
+
+static bool number_of(dsl *cx, const dsl_value *v, onnx_number *x)
+{
+    ir_dim d;
+
+    if (v->kind == DSL_TRUTH) {
+        *x = (onnx_number){true, v->truth, v->truth};
+        return true;
+    }
+    if (!dsl_number(cx, v, &x->real))
+        return false;
+    x->is_whole = dsl_dim(cx, v, &d) && dim_const(cx->dims, d, &x->whole);
+    return true;
+}
+
+/* A number, a text, or a list of either. */
+static bool attribute(dsl *cx, const ast_arg *a, onnx_argument *x)
+{
+    const dsl_value *v = dsl_eval(cx, a->value), *const *item = &v;
+
+    if (dsl_bad(v))
+        return false;
+    *x = (onnx_argument){.name = a->name.text, .list = v->kind == DSL_LIST, .n = 1};
+    if (x->list) {
+        x->n = v->list.n;
+        item = v->list.at;
+    }
+    bool texts = x->n && item[0]->kind == DSL_TEXT, ok = true;
+    onnx_number *number = arena_array(cx->mem, onnx_number, x->n + 1);
+    const char **s = arena_array(cx->mem, const char *, x->n + 1);
+    for (uint32_t i = 0; ok && i < x->n; i++) {
+        ok = texts ? item[i]->kind == DSL_TEXT : number_of(cx, item[i], &number[i]);
+        if (ok && texts)
+            s[i] = item[i]->text;
+    }
+    x->number = number;
+    x->text = texts ? s : NULL;
+    return ok || (dsl_wrong(cx, a->value->at, "%s is %s; an attribute is a number, a text or a list "
+                            "of them, known when compiling", a->name.text, dsl_describe(cx, v)),
+                  false);
+}
+
+/* `version` and `domain` say which operator is meant. */
+static bool is_about_operator(const onnx_argument *x, onnx_call *c)
+{
+    if (!strcmp(x->name, "version") && !x->list && !x->text) {
+        c->version = x->number->whole;
+        return true;
+    }
+    if (strcmp(x->name, "domain") || x->list || !x->text)
+        return false;
+    c->domain = *x->text;
+    if (c->version == onnx_newest_version(""))
+        c->version = onnx_newest_version(c->domain);
+    return true;
+}
+
+static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
+{
+    ir_ref *in = arena_array(cx->mem, ir_ref, l->len + 1);
+    onnx_argument *attribute_at = arena_array(cx->mem, onnx_argument, l->len + 1);
+    bool ok = true;
+
+    for (uint32_t i = 0; i < l->len; i++) {
+        const ast_arg *a = &l->at[i];
+        onnx_argument *x = &attribute_at[c->arguments];
+        if (!a->name.text)
+            ok &= operand(cx, a->value, c->op, &in[c->operands++]);
+        else if (!attribute(cx, a, x))
+            ok = false;
+        else if (!is_about_operator(x, c))
+            c->arguments++;
+    }
+    c->operand = in;
+    c->argument = attribute_at;
+    return ok;
+}
+
+/* ---- the call ----------------------------------------------------------------- */
+
+static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
+{
+    int64_t newest = onnx_newest_version(c->domain);
+    const char *near;
+
+    if (c->version > newest)
+        return dsl_wrong(cx, name->at, "operator set %lld is not known, the newest is %lld",
+                         (long long)c->version, (long long)newest), false;
+    if (onnx_has_operator(c->domain, c->op, &near))
+        return true;
+    if (onnx_is_standard(c->domain, c->op))
+        return dsl_wrong(cx, name->at, "onnx.%s is not supported (`ingot ops` lists what is)",
+                         c->op), false;
+    dsl_wrong(cx, name->at, "ONNX has no operator %s%s%s%s", name->text,
+              near ? "; did you mean onnx." : "", near ? near : "", near ? "?" : "");
+    return false;
+}
+
+const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
+{
+    const ast_part *name = &operator_of(cx, e)->member.part;
+    onnx_call c = {.domain = "", .op = name->text, .version = onnx_newest_version(""),
+                   .results = cx->wanted ? cx->wanted : 1};
+    ir_ref *out = arena_array(cx->mem, ir_ref, c.results);
+
+    cx->wanted = 0;
+    if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, name, &c))
+        return &dsl_poison;
+    cx->at = dsl_b(cx)->loc = e->at;
+    if (!onnx_apply(dsl_b(cx), &c, out))
+        return diag_failed(cx->d) ? &dsl_poison
+                                  : dsl_wrong(cx, e->at, "onnx.%s cannot be made of this", c.op);
+    const char *const *none = arena_array(cx->mem, const char *, c.results);
+    return dsl_foreign_results(cx, c.results, out, none, e->at);
+}
