@@ -2,6 +2,7 @@
  * text. */
 #include "schedule.h"
 
+#include "cost.h"
 #include "lex.h"
 
 /* ---- tiles ---------------------------------------------------------------------- */
@@ -37,16 +38,17 @@ static const tile_shape *first_shape(int registers)
     return s;
 }
 
-/* Quarter cycles of one k over all tiles of `rows` rows and `vectors` of columns.
- * Multiply-adds and loads run two in a cycle; loads from rows that lie apart may miss,
- * which counts half as much again. */
+/* Time of one k over all tiles of `rows` rows and `vectors` of columns.  Loads from rows
+ * that lie apart may miss. */
 static int64_t tile_cost(const tile_shape *s, int64_t rows, int64_t vectors, bool near)
 {
     int64_t tiles = (rows + s->rows - 1) / s->rows;
     int64_t panels = (vectors + s->vectors - 1) / s->vectors;
     int64_t loads = rows + tiles * s->vectors;
+    cost all = {0}, panel = {.ops = rows * s->vectors, .moves = loads, .far = near ? 0 : loads};
 
-    return panels * (2 * max_i64(rows * s->vectors, loads) + (near ? 0 : loads));
+    cost_add(&all, &panel, panels);
+    return cost_time(&all);
 }
 
 static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors, bool near)
@@ -147,22 +149,22 @@ int64_t schedule_squares(int64_t height, int64_t width, int64_t square)
     return ((height - 1) / square + 1) * ((width - 1) / square + 1);
 }
 
-/* Cycles of a 3x3 convolution made in squares; 0: summed over its taps.  Multiply-adds
- * of one vector take a cycle.  Weights, which are read once, come from afar; a square is
- * moved to where products are made and back for each vector of features and results, at
- * a few cycles an element. */
+/* Time of a 3x3 convolution made in squares; 0: summed over its taps.  Weights, which are
+ * read once, come from memory; a square is moved to where products are made and back for
+ * each vector of features and results, at a few operations an element. */
 static int64_t square_cost(const problem *p, int lanes, int64_t square)
 {
-    enum { UNKNOWN = 32, TAPS = 9, BYTES_A_CYCLE = 8, MOVES = 8 };
+    enum { UNKNOWN = 32, TAPS = 9, MOVES = 8 };
     int64_t height = counted(p->height, UNKNOWN), width = counted(p->rows, UNKNOWN);
     int64_t columns = counted(p->columns, UNKNOWN), features = counted(p->features, UNKNOWN);
     int64_t vectors = (columns - 1) / lanes + 1, reach = square_reach(square);
     int64_t squares = square ? schedule_squares(height, width, square) : height * width;
     int64_t products = square ? reach * reach : TAPS;
-    int64_t bytes = products * features * columns * dt_size(p->sums);
     int64_t moves = square ? squares * products * MOVES * (features / lanes + vectors) : 0;
+    cost c = {.ops = squares * products * features * vectors + moves,
+              .bytes = products * features * columns * dt_size(p->sums)};
 
-    return squares * products * features * vectors + moves + bytes / BYTES_A_CYCLE;
+    return cost_time(&c);
 }
 
 /* Larger squares take more weights and round more: they must be worth it. */

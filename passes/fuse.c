@@ -12,9 +12,10 @@
  * templates.def. */
 #include "fuse_region.h"
 
+#include "cost.h"
 #include "schedule.h"
 
-enum { MAX_INLINED = 40 };      /* scalar operations in one chain */
+enum { MAX_INLINED = 40 };      /* nodes in one chain: a kernel's text is no longer */
 
 static ir_template template_of(const ir_node *n)
 {
@@ -23,9 +24,7 @@ static ir_template template_of(const ir_node *n)
 
 bool fuse_is_cheap(const ir_node *n)
 {
-    if (ir_op_scalar(n->op))
-        return sc_of((sc_op)n->op)->cost <= 1;
-    return ir_op_moves(n->op) || ir_op_source(n->op);
+    return cost_of_node(n) <= 1;
 }
 
 static void store(fuse_cx *f, ir_ref r, const char *why)
@@ -166,17 +165,27 @@ static bool add_work(const fuse_cx *f, uint32_t i, node_set *work)
     return true;
 }
 
-/* Operations an element of node i takes where it is inlined; what several of
- * them read counts once. */
-static uint32_t weight_of(const fuse_cx *f, uint32_t i)
+/* What an element of a node takes where it is inlined: nodes that compute something, and
+ * their operations.  What several of them read counts once. */
+typedef struct weight {
+    uint32_t nodes;
+    int64_t ops;
+} weight;
+
+static weight weight_of(const fuse_cx *f, uint32_t i)
 {
     node_set work = {0};
-    uint32_t w = 0;
+    weight w = {0};
+    cost all = {0};
 
     if (!add_work(f, i, &work))
-        return MAX_INLINED + 1;
-    for (uint32_t k = 0; k < work.n; k++)
-        w += !ir_op_moves(f->fn->node.at[work.at[k]].op);
+        return (weight){MAX_INLINED + 1, INT64_MAX};
+    for (uint32_t k = 0; k < work.n; k++) {
+        const ir_node *n = &f->fn->node.at[work.at[k]];
+        w.nodes += !ir_op_moves(n->op);
+        cost_add(&all, &(cost){.ops = cost_of_node(n)}, 1);
+    }
+    w.ops = all.ops;
     return w;
 }
 
@@ -237,12 +246,12 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
 /* Do the readers of r meet again in one elementwise node, before the chain is too
  * long?  A kernel that computes that node computes r once an element.
  *   select(less(x, 0), mul(x, 0.1), x)    reads x three times, in one place */
-static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t weight)
+static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t nodes)
 {
     node_set inner;
 
     uint32_t u = fuse_meeting(f, r, is_elementwise, ir_type_of(f->fn, r), &inner);
-    return u != UINT32_MAX && weight + inner.n <= MAX_INLINED;
+    return u != UINT32_MAX && nodes + inner.n <= MAX_INLINED;
 }
 
 /* Stores the results of node i that are not to be computed where they are read, with the
@@ -253,15 +262,15 @@ static void mark_node(fuse_cx *f, uint32_t i)
     const char *always = ir_template_get(template_of(n))->stored;
 
     mark_operands(f, n);
-    uint32_t weight = weight_of(f, i);
+    weight w = weight_of(f, i);
     for (uint32_t r = n->first; r < n->first + n->nres; r++) {
         if (*always)
             store(f, r, always);
         else if (n->op == OP_CONCAT)
             store(f, r, "joins values");
-        else if (weight > MAX_INLINED)
+        else if (w.nodes > MAX_INLINED)
             store(f, r, "a long chain");
-        else if (f->uses[r] > 1 && (weight > 3 || !fuse_is_cheap(n)) && !is_met_again(f, r, weight))
+        else if (f->uses[r] > 1 && cost_is_stored(w.ops) && !is_met_again(f, r, w.nodes))
             store(f, r, fuse_is_cheap(n) ? "with several readers" : "costly, with several readers");
     }
 }

@@ -7,7 +7,7 @@
  * are found out in the body, is computed again whatever it costs. */
 #include "tape.h"
 
-enum { CHEAP = 4 };             /* cost of a scalar function that is not worth memory */
+#include "cost.h"
 
 typedef struct cutting {
     tape *t;
@@ -104,7 +104,7 @@ static bool cheap(const ir_node *n)
     const ir_op_info *info = ir_op_get(n->op);
 
     if (ir_op_scalar(n->op))
-        return sc_of((sc_op)n->op)->cost <= CHEAP;
+        return cost_of_node(n) <= COST_KEPT;
     return info->template == TEMPLATE_MAP || info->template == TEMPLATE_SOURCE ||
            n->op == OP_RNG || n->op == OP_BIND;
 }

@@ -2,35 +2,22 @@
  * from the text: enough to see that a kernel is too small for threads. */
 #include "loop.h"
 
+#include "cost.h"
+
 enum { WHOLE_TEXT = 256 };      /* nodes of an expression that are looked at */
-static const int64_t UNKNOWN = INT64_MAX;
 
-static int64_t plus(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    return add_ok(a, b, &sum) ? sum : UNKNOWN;
-}
-
-static int64_t times(int64_t a, int64_t b)
-{
-    int64_t product;
-
-    if (!a || !b)
-        return 0;
-    return a < UNKNOWN && b < UNKNOWN && mul_ok(a, b, &product) ? product : UNKNOWN;
-}
-
-/* Operations of an expression; shared parts count again, up to `left` nodes. */
-static int64_t expr_cost(const lp_kernel *k, lp_expr e, int *left)
+/* Work of an expression; shared parts count again, up to `left` nodes. */
+static cost expr_cost(const lp_kernel *k, lp_expr e, int *left)
 {
     const lp_node *n = lp_at(k, e);
-    int64_t sum = n->kind == LX_LOAD || n->kind == LX_DOT4 || n->kind == LX_FLOORDIV;
+    cost sum = {.ops = n->kind == LX_DOT4 || n->kind == LX_FLOORDIV, .moves = n->kind == LX_LOAD};
 
     if (n->kind == LX_SCALAR)
-        sum = sc_of((sc_op)n->op)->cost;
-    for (uint32_t i = 0; i < n->narg && n->kind != LX_LOAD && --*left > 0; i++)
-        sum += expr_cost(k, k->arg.at[n->arg + i], left);
+        sum.ops = sc_of((sc_op)n->op)->cost;
+    for (uint32_t i = 0; i < n->narg && n->kind != LX_LOAD && --*left > 0; i++) {
+        cost arg = expr_cost(k, k->arg.at[n->arg + i], left);
+        cost_add(&sum, &arg, 1);
+    }
     return sum;
 }
 
@@ -40,7 +27,7 @@ static int64_t trips(const lp_kernel *k, const lp_stmt *s)
     int64_t lo = lp_at(k, s->lo[0])->lo, hi = lp_at(k, s->hi[0])->hi, length;
 
     if (lo == INT64_MIN || hi == INT64_MAX || __builtin_sub_overflow(hi, lo, &length))
-        return UNKNOWN;
+        return INT64_MAX;
     return length <= 0 ? 0 : (length - 1) / s->step[0] + 1;
 }
 
@@ -52,23 +39,40 @@ static int64_t copies(const lp_kernel *k, const lp_stmt *s)
     return s->kind == LP_VEC && s->tail != LP_EXACT ? 2 : 1;
 }
 
-/* Operations that a run executes or, of the `text`, that the code has. */
-static int64_t block_cost(const lp_kernel *k, const lp_stmt *s, bool text)
+/* What a statement takes besides the blocks in it. */
+static cost own_cost(const lp_kernel *k, const lp_stmt *s)
 {
-    int64_t sum = 0;
+    int left = WHOLE_TEXT;
+    cost sum = {.moves = 1};
+
+    if (s->op == LP_LOOP || s->op == LP_IF || s->op == LP_PREFETCH)
+        return (cost){0};
+    if (s->op == LP_TRANSPOSE)
+        return (cost){.ops = 8 * s->size};      /* rows in, rounds of exchanges, rows out */
+    if (s->value) {
+        cost value = expr_cost(k, s->value, &left);
+        cost_add(&sum, &value, 1);
+    }
+    return sum;
+}
+
+/* Work that a run does or, of the `text`, that the code has. */
+static cost block_cost(const lp_kernel *k, const lp_stmt *s, bool text)
+{
+    const cost none = {0};
+    cost sum = none;
 
     for (; s; s = s->next) {
-        int left = WHOLE_TEXT;
-        int64_t body = s->body ? block_cost(k, s->body, text) : 0;
-        int64_t other = s->other ? block_cost(k, s->other, text) : 0;
+        cost own = own_cost(k, s);
+        cost body = s->body ? block_cost(k, s->body, text) : none;
+        cost other = s->other ? block_cost(k, s->other, text) : none;
+        cost_add(&sum, &own, 1);
         if (s->op == LP_LOOP)
-            sum = plus(sum, times(text ? copies(k, s) : trips(k, s), body));
-        else if (s->op == LP_IF)
-            sum = plus(sum, text ? plus(body, other) : max_i64(body, other));
-        else if (s->op == LP_TRANSPOSE)
-            sum = plus(sum, 8 * s->size);       /* rows in, rounds of exchanges, rows out */
-        else if (s->op != LP_PREFETCH)
-            sum = plus(sum, s->value ? plus(1, expr_cost(k, s->value, &left)) : 1);
+            cost_add(&sum, &body, text ? copies(k, s) : trips(k, s));
+        else if (text || cost_time(&body) > cost_time(&other))
+            cost_add(&sum, &body, 1);
+        if (text || cost_time(&body) <= cost_time(&other))
+            cost_add(&sum, &other, 1);
     }
     return sum;
 }
@@ -76,13 +80,16 @@ static int64_t block_cost(const lp_kernel *k, const lp_stmt *s, bool text)
 int64_t lp_iteration_cost(const lp_kernel *k)
 {
     const lp_stmt *par = lp_find_par(k);
+    cost c = block_cost(k, par ? par->body : k->body, false);
 
-    return block_cost(k, par ? par->body : k->body, false);
+    return cost_time(&c);
 }
 
 int64_t lp_text_size(const lp_kernel *k)
 {
-    return block_cost(k, k->body, true);
+    cost c = block_cost(k, k->body, true);
+
+    return c.ops + c.moves;
 }
 
 /* Threads should take less time to begin and end the loop than its work does.  A kernel
@@ -90,7 +97,7 @@ int64_t lp_text_size(const lp_kernel *k)
  * caches, and gives them back when those go on. */
 int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns)
 {
-    enum { PER_NS = 6 };        /* operations */
+    enum { PER_NS = 6 };        /* of cost_time's units */
     int64_t worth = (int64_t)PER_NS * fork_ns;
 
     return max_i64(worth / max_i64(lp_iteration_cost(k), 1), 2);

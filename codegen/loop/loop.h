@@ -294,8 +294,8 @@ void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const
 const lp_stmt *lp_find_par(const lp_kernel *k);
 /* Iterations of the par loop, over dims; literal 1 without one. */
 lp_expr lp_kernel_trip(lp_kernel *k);
-/* Vector and scalar operations of one of them, about and at most; INT64_MAX where
- * extents that only the run knows decide. */
+/* Time of one of them, as cost_time tells it, about and at most; INT64_MAX where extents
+ * that only the run knows decide. */
 int64_t lp_iteration_cost(const lp_kernel *k);
 /* Vector and scalar operations of the emitted code, about. */
 int64_t lp_text_size(const lp_kernel *k);
