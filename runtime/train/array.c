@@ -189,6 +189,26 @@ static bool read_safetensors(const source *s, array *a, char *error)
     return ok;
 }
 
+/* ---- windows ---------------------------------------------------------------------- */
+
+bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
+{
+    if (!s->window)
+        return true;
+    if (a->rank == TENSOR_MAX_RANK)
+        return tensor_fail(error, "%s: has too many axes for windows", s->path);
+    if (a->rows < s->window)
+        return tensor_fail(error, "%s: %lld elements are fewer than the %lld of a window", s->path,
+                           (long long)a->rows, (long long)s->window);
+    int64_t step = s->step < a->rows ? s->step : a->rows;   /* one further is of no use */
+    a->rows = (a->rows - s->window) / step + 1;
+    a->stride *= step;
+    memmove(a->dims + 1, a->dims, (size_t)a->rank * sizeof *a->dims);
+    a->dims[0] = s->window;
+    a->rank++;
+    return true;
+}
+
 /* ---- any of them ------------------------------------------------------------------ */
 
 static bool read_bytes(const source *s, bytes *b, array *a, char *error)
@@ -212,6 +232,7 @@ bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
                   ? read_safetensors(s, a, error)
                   : bytes_read(&b, s->path, error) && read_bytes(s, &b, a, error);
 
+    ok = ok && array_cut_windows(s, a, error);
     bytes_free(&b);
     if (!ok)
         array_free(a);

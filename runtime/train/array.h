@@ -33,6 +33,10 @@ bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
 /* A text as numbers: bytes, characters or words.  Where a->names is fixed, it is the
  * alphabet, and another character is refused; another word is number 0. */
 bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
+/* Where the source has windows(.., n, step), a row becomes n rows, those `step` rows further
+ * on the next: of 10 rows [D], windows of 4, step 3, are 3 rows [4, D].  No element is
+ * copied. */
+bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
 /* IDX, from bytes that the array then holds. */
 bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE]);
 bool array_is_idx(const bytes *b);

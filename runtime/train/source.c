@@ -149,11 +149,13 @@ static bool take_selects(cursor *c, source *s)
     return need(c, ']');
 }
 
-/* One key of a file that is no CSV file is a name in an archive. */
-static bool settle_key(cursor *c, source *s)
+/* What is chosen: columns of a CSV file, or one array of an archive. */
+static bool settle_selects(cursor *c, source *s)
 {
-    if (s->kind != SOURCE_FILE || !s->selects)
+    if (!s->selects || s->kind == SOURCE_CSV)
         return true;
+    if (s->kind != SOURCE_FILE)
+        return tensor_fail(c->error, "%.300s: a text has no parts to be chosen", c->text);
     if (s->selects > 1 || s->select[0].last)
         return tensor_fail(c->error, "%.300s: columns are chosen from a CSV file", c->text);
     s->key = s->select[0].first;
@@ -179,7 +181,7 @@ static bool take_file(cursor *c, source *s)
     if (!take_string(c, &s->path))
         return false;
     s->kind = named_csv(s->path) ? SOURCE_CSV : SOURCE_FILE;
-    return !take(c, '[') || (take_selects(c, s) && settle_key(c, s));
+    return !take(c, '[') || take_selects(c, s);
 }
 
 /* ---- calls ------------------------------------------------------------------------ */
@@ -245,24 +247,36 @@ static bool take_argument(cursor *c, source *s, const call_row *row, int index)
 
 static bool take_source(cursor *c, source *s);
 
+/* The argument of windows(..): rows that lie one behind the other. */
+static bool take_windowed(cursor *c, source *s)
+{
+    if (!take_source(c, s))
+        return false;
+    if (s->window)
+        return tensor_fail(c->error, "%.300s: windows are cut once", c->text);
+    return (s->kind != SOURCE_CSV && s->kind != SOURCE_TABLE) ||
+           tensor_fail(c->error, "%.300s: windows are cut from a text or an array, not from a "
+                       "table", c->text);
+}
+
 static bool take_call(cursor *c, source *s, const call_row *row)
 {
-    if (!need(c, '('))
+    const bool windows = row->kind == SOURCE_FILE;
+
+    if (!need(c, '(') || !(windows ? take_windowed(c, s) : take_file(c, s)))
         return false;
-    if (row->kind == SOURCE_FILE ? !take_source(c, s) : !take_file(c, s))
-        return false;
-    if (row->kind != SOURCE_FILE)
+    if (!windows)
         s->kind = row->kind;
     for (int i = 0; take(c, ','); i++)
         if (!take_argument(c, s, row, i))
             return false;
     if (!need(c, ')'))
         return false;
-    if (row->kind == SOURCE_FILE && !s->window)
+    if (windows && !s->window)
         return wrong(c, "windows(source, n)");
-    if (row->kind == SOURCE_FILE && !s->step)
+    if (windows && !s->step)
         s->step = 1;
-    return !take(c, '[') || (take_selects(c, s) && settle_key(c, s));
+    return !take(c, '[') || take_selects(c, s);
 }
 
 static bool take_source(cursor *c, source *s)
@@ -299,7 +313,7 @@ bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE])
     if (!take_source(&c, s))
         return false;
     skip_blanks(&c);
-    return !*c.at || wrong(&c, "the end");
+    return *c.at ? wrong(&c, "the end") : settle_selects(&c, s);
 }
 
 void source_free(source *s)

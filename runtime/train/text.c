@@ -234,23 +234,6 @@ static bool read_text(const source *s, const bytes *b, array *a, char *error)
     return ok;
 }
 
-/* Rows become windows of what was one number a row. */
-static bool cut_windows(const source *s, array *a, char *error)
-{
-    if (!s->window)
-        return true;
-    if (a->rank)
-        return tensor_fail(error, "%s: windows are cut from a text of one row", s->path);
-    if (a->rows < s->window)
-        return tensor_fail(error, "%s: %lld elements are fewer than the %lld of a window", s->path,
-                           (long long)a->rows, (long long)s->window);
-    a->rows = (a->rows - s->window) / s->step + 1;
-    a->stride = s->step;
-    a->rank = 1;
-    a->dims[0] = s->window;
-    return true;
-}
-
 bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     bytes b;
@@ -260,7 +243,7 @@ bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
     bool ok = s->kind == SOURCE_BYTES ? take_bytes(&b, a) : read_text(s, &b, a, error);
     if (s->kind != SOURCE_BYTES)
         bytes_free(&b);
-    ok = ok && cut_windows(s, a, error);
+    ok = ok && array_cut_windows(s, a, error);
     if (!ok)
         array_free(a);
     return ok;

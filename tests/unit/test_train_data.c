@@ -333,6 +333,34 @@ static void tables_are_dealt_out(void **state)
     refuses("[10]", COLUMNS(&label), 1, "row 1: 10, must be below 10");
 }
 
+/* Windows are cut from arrays, too. */
+static void arrays_have_windows(void **state)
+{
+    static const int64_t two_by_six[] = {2, 6};
+    struct ingot_train_column pairs = {.name = "x", .dtype = TENSOR_U8, .rank = 2,
+                                       .dims = two_by_six};
+    const uint8_t rows[] = {0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 6, 1,  2,  3,
+                            4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
+    uint8_t file[400], archive[1400];
+    array a;
+
+    (void)state;
+    reads(quoted("windows(", write_file("w.idx", rows, sizeof rows), ", 2)"), COLUMNS(&pairs), &a,
+          1);
+    assert_true(a.rows == 2 && a.stride == 6 && ((const uint8_t *)a.data)[17] == 18);
+    array_free(&a);
+    size_t n = npz(archive, file, npy(file, six_numbers), false);
+    struct ingot_train_column both = features;
+    both.rank = 2;
+    both.dims = (const int64_t[]){2, 3};
+    reads(quoted("windows(", write_file("w.npz", archive, n), "[\"images\"], 2, step = 3)"),
+          COLUMNS(&both), &a, 1);
+    assert_true(a.rows == 1 && ((const float *)a.data)[5] == -6.5F);
+    array_free(&a);
+    refuses(quoted("windows(", path_of("w.idx"), ", 4)"), COLUMNS(&pairs), 1,
+            "3 elements are fewer than the 4 of a window");
+}
+
 static void wrong_sources_are_told(void **state)
 {
     static const char *const bad[] = {
@@ -341,6 +369,11 @@ static void wrong_sources_are_told(void **state)
         "windows(\"a\", 0)", "\"a\"[\"b\"", "\"a\" b", "[]", "chars(\"a\", pad = 3)",
         "\"a\"[\"b\",\"c\"]",
         "csv(\"a\", skip = 1.5)",
+        "chars(\"a\"[\"b\"])",
+        "bytes(\"a\")[\"b\"]",
+        "windows(csv(\"a\"), 3)",
+        "windows([1, 2], 1)",
+        "windows(windows(chars(\"a\"), 3), 2)",
     };
     source s;
 
@@ -391,6 +424,7 @@ int main(void)
         cmocka_unit_test(wrong_csv_is_told),
         cmocka_unit_test(texts_are_numbers),
         cmocka_unit_test(tables_are_dealt_out),
+        cmocka_unit_test(arrays_have_windows),
         cmocka_unit_test(wrong_sources_are_told),
         cmocka_unit_test(parts_are_complete),
     };
