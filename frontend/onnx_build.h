@@ -64,6 +64,8 @@ ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis);
 static inline int onnx_rank(onnx_op *n, ir_ref x) { return onnx_type(n, x)->rank; }
 static inline ir_dtype onnx_dtype(onnx_op *n, ir_ref x) { return onnx_type(n, x)->dtype; }
 static inline dim_table *onnx_dims(onnx_op *n) { return &n->b->m->dims; }
+/* Are inputs read with any number of rows in place of the file's?  Those, and that. */
+bool onnx_any_rows(const onnx_op *n, ir_dim *rows, int64_t *fixed);
 /* -rank <= axis < rank to 0..; false with an error if not. */
 bool onnx_axis(onnx_op *n, int64_t axis, int rank, int *out);
 /* x in these extents: an error that names it if it has others, a check of the run

@@ -142,6 +142,12 @@ static ir_dim symbol(onnx_model *x, const char *name)
     return found ? d : dim_symbol_new(&x->m->dims, name, 0, INT64_MAX);
 }
 
+/* Is it the extent of rows, which a caller may want to be any? */
+static bool is_any_rows(const onnx_model *x, int axis)
+{
+    return x->options && x->options->any_rows && !axis;
+}
+
 /* An extent of an input: a number, the dim of its name, or one called after input and axis,
  * as `x_0`, where the file has no name, `?` or -1. */
 static bool load_extent(onnx_model *x, const Onnx__TensorShapeProto__Dimension *p,
@@ -153,7 +159,11 @@ static bool load_extent(onnx_model *x, const Onnx__TensorShapeProto__Dimension *
     char unnamed[300];
 
     snprintf(unnamed, sizeof unnamed, "%.256s_%d", input, axis);
-    if (given && p->dim_value >= 0)
+    if (given && p->dim_value >= 0 && is_any_rows(x, axis)) {
+        x->any_rows = *out = symbol(x, "rows");
+        x->rows = p->dim_value;
+        x->frees_rows = true;
+    } else if (given && p->dim_value >= 0)
         *out = dim_int(&x->m->dims, p->dim_value);
     else if (given && p->dim_value != -1)
         return diag_error(x->d, loc, D_NEGATIVE, input, axis, (long long)p->dim_value);
@@ -397,6 +407,13 @@ static void count_run(onnx_model *x, ir_build *b)
     ir_update_state(b, x->runs, ir_2(b, OP_ADD, runs, step));
 }
 
+bool onnx_any_rows(const onnx_op *n, ir_dim *rows, int64_t *fixed)
+{
+    *rows = n->scope->model->any_rows;
+    *fixed = n->scope->model->rows;
+    return n->scope->model->frees_rows;
+}
+
 ir_ref onnx_runs(onnx_op *n)
 {
     onnx_model *x = n->scope->model;
@@ -486,6 +503,7 @@ static ir_module *build_module(onnx_model *x, bool offers)
     if (!x->function_name)
         x->m = ir_module_new(x->d);
     x->runs = IR_NONE;
+    x->frees_rows = false;
     x->dim_used = arena_array(&x->m->mem, bool, x->options ? x->options->dims : 0);
     x->offers = offers;
     x->weights = x->nodes = 0;
@@ -512,6 +530,7 @@ static ir_module *build_either(onnx_model *x)
     uint32_t errors = d->errors, messages = d->message.len, gaps = d->gap.len;
 
     list_initializers(x, g);
+    onnx_list_settings(x, g);
     bool offers = listed_elements(x, g) && offers_defaults(x, g);
     ir_module *m = build_module(x, offers);
 
@@ -528,6 +547,7 @@ static ir_module *import(onnx_model *x)
     x->proto = unpack(x);
     ir_module *m = x->proto ? build_either(x) : NULL;
     names_free(&x->initializers);
+    names_free(&x->settings);
     vec_free(&x->initializer);
     names_free(&x->files);
     vec_free(&x->file);

@@ -26,6 +26,10 @@ typedef struct onnx_model {
     VEC(const Onnx__FunctionProto *) function;
     names initializers;             /* of the main graph, by name */
     VEC(const Onnx__TensorProto *) initializer;
+    bool frees_rows;                /* first extents of inputs are `any_rows`, */
+    ir_dim any_rows;
+    int64_t rows;                   /* in place of this number of the file */
+    names settings;                 /* values of the main graph that are never weights */
     names files;                    /* of external data, by location */
     VEC(onnx_file) file;
     bool *dim_used;                 /* by option --dim: does it name a dim? */
@@ -76,6 +80,8 @@ uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
 /* Constant `id` as a value of s, by the name it has in the file; apart from constants where
  * gradients are asked for by it. */
 ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id);
+/* Lists the values of a graph that are never weights, as running variances. */
+void onnx_list_settings(onnx_model *x, const Onnx__GraphProto *g);
 /* Type of a value_info; `input` names unnamed extents.  Null after an error. */
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc);

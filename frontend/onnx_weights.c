@@ -4,6 +4,32 @@
  * gradients, and stands in the main graph: weights in branches and bodies are captured. */
 #include "onnx_model.h"
 
+/* Inputs of operators that look like weights and are none: statistics that training by
+ * gradients would make no statistics, extents, scales of quantized numbers. */
+static const struct {
+    const char *op;
+    size_t input;
+} settings[] = {
+    {"BatchNormalization", 3}, {"BatchNormalization", 4}, {"Resize", 1}, {"Resize", 2},
+    {"Upsample", 1}, {"QuantizeLinear", 1}, {"DequantizeLinear", 1},
+};
+
+static bool is_setting(const Onnx__NodeProto *p, size_t input)
+{
+    for (size_t i = 0; p->op_type && i < COUNT(settings); i++)
+        if (settings[i].input == input && !strcmp(settings[i].op, p->op_type))
+            return true;
+    return false;
+}
+
+void onnx_list_settings(onnx_model *x, const Onnx__GraphProto *g)
+{
+    for (size_t n = 0; n < g->n_node; n++)
+        for (size_t i = 0; i < g->node[n]->n_input; i++)
+            if (is_setting(g->node[n], i))
+                names_add(&x->settings, g->node[n]->input[i]);
+}
+
 /* The scope of the main graph around s; null in a model-local function. */
 static onnx_scope *main_scope(onnx_scope *s)
 {
@@ -12,10 +38,15 @@ static onnx_scope *main_scope(onnx_scope *s)
     return s->function ? NULL : s;
 }
 
-static bool asked_for(const import_weights *w, const char *name, const ir_type *t)
+static bool asked_for(const onnx_model *x, const char *name, const ir_type *t)
 {
-    return w && t->kind == TY_TENSOR && dt_is_float(t->dtype) &&
-           (w->pattern ? text_matches(w->pattern, name) : t->rank > 0);
+    const import_weights *w = x->options ? x->options->weights : NULL;
+
+    if (!w || t->kind != TY_TENSOR || !dt_is_float(t->dtype))
+        return false;
+    if (w->inputs && names_find(&x->settings, name) != NAMES_NONE)
+        return false;
+    return w->pattern ? text_matches(w->pattern, name) : t->rank > 0;
 }
 
 /* A node of its own for each: the copy number tells those with the same elements apart. */
@@ -35,15 +66,14 @@ static ir_ref keep_apart(import_weights *w, ir_build *b, const char *name, uint3
 
 ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id)
 {
-    import_weights *w = s->model->options ? s->model->options->weights : NULL;
     onnx_scope *top = main_scope(s);
     const char *key = arena_printf(&s->model->m->mem, "\n%s", name);
     ir_ref r;
 
-    if (!top || !asked_for(w, name, s->model->m->consts.at[id].type))
+    if (!top || !asked_for(s->model, name, s->model->m->consts.at[id].type))
         return ir_const_ref(s->b, id);
     if (!scope_find(top, key, &r))
-        scope_set(top, key, keep_apart(w, top->b, name, id));
+        scope_set(top, key, keep_apart(s->model->options->weights, top->b, name, id));
     scope_find(s, key, &r);
     return r;
 }

@@ -35,6 +35,8 @@ typedef struct import_options {
     uint64_t max_weights;           /* bytes; 0: IMPORT_MAX_WEIGHTS */
     import_weights *weights;        /* null: all weights are constants */
     const char *until;              /* the value that is the only result; null: those of the file */
+    bool any_rows;                  /* the first axis of inputs has any extent, whatever the file
+                                     * says: rows, of which the weights know nothing */
 } import_options;
 
 /* What is given for this input; null: nothing.  `o` may be null. */

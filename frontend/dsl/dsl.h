@@ -35,6 +35,7 @@ typedef struct dsl_options {
     int weights;
     const char *weights_file;           /* for messages */
     dsl_probe *probe;                   /* null: data are not looked at */
+    const char *source;                 /* the program, instead of what its file holds */
 } dsl_options;
 
 /* The program of a file as a module: an entry for each net and entry, and `init`, which

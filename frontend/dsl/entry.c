@@ -379,7 +379,7 @@ ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {
     static const dsl_options none;
-    char *source = file_read_told(path, d);
+    const char *source = o && o->source ? o->source : file_read_told(path, d);
 
     return source ? read_program(path, source, o ? o : &none, NULL, NULL, trainer, d) : NULL;
 }

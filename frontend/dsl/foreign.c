@@ -6,11 +6,18 @@
 #include "../onnx.h"
 #include "check.h"
 
+/* The file as a function. */
+typedef struct reading {
+    const ir_fn *fn;            /* null: not read yet */
+    uint32_t inputs, params;
+    dsl_memory **param;         /* in the order of the inputs behind those of the file */
+} reading;
+
 struct dsl_foreign {
     const char *path, *until;   /* until: null if it ends where the file ends */
-    const ir_fn *fn;            /* null: not read yet */
-    uint32_t inputs;            /* without parameters */
-    VEC(dsl_memory *) memory;   /* its parameters, in the order of the inputs behind them */
+    reading as_is, any_rows;    /* with the file's extents, or the first axes of inputs being
+                                 * rows, any number of them */
+    const dsl_value *shorter;   /* nets that end before the file does, a list by this member */
 };
 
 static const dsl_value *net_of(dsl *cx, dsl_file *f, const char *name, ir_loc at,
@@ -40,13 +47,19 @@ const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_wor
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at)
 {
     const dsl_template *t = net->function.of;
-    struct dsl_foreign *x = arena_new(cx->mem, struct dsl_foreign);
+    struct dsl_foreign *whole = t->foreign, *x;
 
     if (name->kind != DSL_TEXT)
         return dsl_wrong(cx, at, "until takes the name of a value of the file");
-    x->path = t->foreign->path;
-    x->until = name->text;
-    return net_of(cx, t->file, t->name, at, x);
+    for (const dsl_value *v = whole->shorter; v; v = x->shorter) {
+        x = v->function.of->foreign;
+        if (!strcmp(x->until, name->text))
+            return v;
+    }
+    x = arena_new(cx->mem, struct dsl_foreign);
+    *x = (struct dsl_foreign){.path = whole->path, .until = name->text, .shorter = whole->shorter};
+    whole->shorter = net_of(cx, t->file, t->name, at, x);
+    return whole->shorter;
 }
 
 /* ---- reading ------------------------------------------------------------------ */
@@ -72,24 +85,34 @@ static dsl_memory *parameter(dsl *cx, const dsl_template *t, const char *name, u
     return m;
 }
 
-static bool read_model(dsl *cx, const dsl_template *t)
+/* A name that no function has: that of the net, and what tells its readings apart. */
+static const char *function_name(dsl *cx, const dsl_template *t, bool any_rows)
 {
-    struct dsl_foreign *x = t->foreign;
-    import_weights w = {.inputs = true};
-    import_options o = {.weights = &w, .until = x->until};
-    const char *name = arena_printf(&cx->m->mem, "%s%s%s", t->name, x->until ? "." : "",
-                                    x->until ? x->until : "");
+    const char *until = t->foreign->until;
+    const char *name = arena_printf(&cx->m->mem, "%s%s%s%s", t->name, until ? "." : "",
+                                    until ? until : "", any_rows ? " of rows" : "");
 
-    x->fn = ir_module_find(cx->m, name);
-    if (!x->fn)
-        x->fn = onnx_import_function(cx->m, name, x->path, &o, cx->d);
-    for (uint32_t i = 0; x->fn && i < w.name.len; i++)
-        vec_push(&x->memory, parameter(cx, t, w.name.at[i], w.constant.at[i]));
-    x->inputs = x->fn ? x->fn->param.len - w.name.len : 0;
+    while (ir_module_find(cx->m, name))
+        name = arena_printf(&cx->m->mem, "%s'", name);
+    return name;
+}
+
+static bool read_model(dsl *cx, const dsl_template *t, reading *r)
+{
+    const struct dsl_foreign *x = t->foreign;
+    import_weights w = {.inputs = true};
+    import_options o = {.weights = &w, .until = x->until, .any_rows = r == &x->any_rows};
+
+    r->fn = onnx_import_function(cx->m, function_name(cx, t, o.any_rows), x->path, &o, cx->d);
+    r->params = w.name.len;
+    r->param = arena_array(cx->mem, dsl_memory *, w.name.len + 1);
+    for (uint32_t i = 0; r->fn && i < w.name.len; i++)
+        r->param[i] = parameter(cx, t, w.name.at[i], w.constant.at[i]);
+    r->inputs = r->fn ? r->fn->param.len - w.name.len : 0;
     vec_free(&w.name);
     vec_free(&w.ref);
     vec_free(&w.constant);
-    return x->fn;
+    return r->fn;
 }
 
 /* ---- calls -------------------------------------------------------------------- */
@@ -115,10 +138,9 @@ static bool is_carrying(const dsl_value *v)
     return dsl_visible(v, skip) < v->tensor.rank;
 }
 
-static bool argument(dsl *cx, const dsl_template *t, uint32_t i, const dsl_value *v, ir_loc at,
-                     ir_ref *out)
+static bool argument(dsl *cx, const dsl_template *t, const ir_fn *f, uint32_t i,
+                     const dsl_value *v, ir_loc at, ir_ref *out)
 {
-    const ir_fn *f = t->foreign->fn;
     const ir_type *want = ir_type_of(f, f->param.at[i]);
 
     v = dt_is_float(want->dtype) ? dsl_as(cx, v, DSL_REAL, at, f->param_name.at[i])
@@ -133,6 +155,32 @@ static bool argument(dsl *cx, const dsl_template *t, uint32_t i, const dsl_value
     }
     *out = dsl_ref(cx, v);
     return true;
+}
+
+/* Is an argument of the type but for its number of rows?  Most files fix that to 1. */
+static bool wants_rows(dsl *cx, const ir_type *t, const dsl_value *v)
+{
+    int64_t fixed;
+
+    return dsl_is_tensor(v) && t->rank && v->tensor.rank == t->rank && !v->tensor.axis[0] &&
+           dim_const(cx->dims, t->dim[0], &fixed) && !dsl_same(dsl_extent(v, 0), t->dim[0]);
+}
+
+/* The reading of the file that arguments ask for; null after an error. */
+static const reading *reading_for(dsl *cx, const dsl_template *t, const dsl_value **arg,
+                                  uint32_t n)
+{
+    struct dsl_foreign *x = t->foreign;
+    bool rows = n > 0;
+
+    if (!x->as_is.fn && !read_model(cx, t, &x->as_is))
+        return NULL;
+    const ir_fn *f = x->as_is.fn;
+    for (uint32_t i = 0; i < n && i < x->as_is.inputs; i++)
+        rows &= wants_rows(cx, ir_type_of(f, f->param.at[i]), arg[i]);
+    if (!rows || n != x->as_is.inputs)
+        return &x->as_is;
+    return x->any_rows.fn || read_model(cx, t, &x->any_rows) ? &x->any_rows : NULL;
 }
 
 static dsl_elem elem_of(dsl *cx, const ir_type *t)
@@ -159,21 +207,21 @@ const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
 const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
                                   uint32_t n, ir_loc at)
 {
-    struct dsl_foreign *x = t->foreign;
+    const reading *r = reading_for(cx, t, arg, n);
 
-    if (!x->fn && !read_model(cx, t))
+    if (!r)
         return &dsl_poison;
-    if (n != x->inputs)
-        return dsl_wrong(cx, at, "%s takes %u, %u are given", t->name, x->inputs, n);
-    ir_ref *in = arena_array(cx->mem, ir_ref, x->fn->param.len + 1);
-    ir_ref *out = arena_array(cx->mem, ir_ref, x->fn->result.len + 1);
+    if (n != r->inputs)
+        return dsl_wrong(cx, at, "%s takes %u, %u are given", t->name, r->inputs, n);
+    ir_ref *in = arena_array(cx->mem, ir_ref, r->fn->param.len + 1);
+    ir_ref *out = arena_array(cx->mem, ir_ref, r->fn->result.len + 1);
     for (uint32_t i = 0; i < n; i++)
-        if (!argument(cx, t, i, arg[i], at, &in[i]))
+        if (!argument(cx, t, r->fn, i, arg[i], at, &in[i]))
             return &dsl_poison;
-    for (uint32_t i = 0; i < x->memory.len; i++)
-        in[n + i] = dsl_ref(cx, dsl_read(cx, &x->memory.at[i]->cell));
+    for (uint32_t i = 0; i < r->params; i++)
+        in[n + i] = dsl_ref(cx, dsl_read(cx, &r->param[i]->cell));
     dsl_b(cx)->loc = at;
-    return ir_inline(dsl_b(cx), x->fn, in, out)
-               ? dsl_foreign_results(cx, x->fn->result.len, out, x->fn->result_name.at, at)
+    return ir_inline(dsl_b(cx), r->fn, in, out)
+               ? dsl_foreign_results(cx, r->fn->result.len, out, r->fn->result_name.at, at)
                : &dsl_poison;
 }

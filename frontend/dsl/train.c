@@ -275,6 +275,9 @@ static void check_patience(dsl *cx, const struct dsl_train *k, const ast_stmt *s
                   name->text, near.best);
 }
 
+/* Rows of a batch, at most: some models count as if there were a largest extent. */
+enum { MOST_ROWS = 1000000000 };
+
 /* The entries of a block.  Those for any number of rows share a symbol. */
 static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block *r)
 {
@@ -285,7 +288,7 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     train_find_dims(cx, &k);
     cx->train = &k;
     if (train_record(cx, &k)) {
-        ir_dim any = dim_symbol_new(cx->dims, "N", 1, INT64_MAX);
+        ir_dim any = dim_symbol_new(cx->dims, "N", 1, MOST_ROWS);
         r->objective_count = count_objectives(t);
         make_steps(cx, r, any);
         k.first = false;

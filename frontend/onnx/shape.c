@@ -123,6 +123,27 @@ static bool check_extents(onnx_op *n, ir_ref x, const ir_dim *shape, int rank, b
     return true;
 }
 
+/* In a file whose rows may be any, a first extent that is a number is a number of rows, or of
+ * parts of rows: it follows from the operand's, [1, -1] of [N, 2, 3] as [N, -1]. */
+static void free_rows(onnx_op *n, ir_ref x, ir_dim *shape, int rank, int infer)
+{
+    const dim_table *t = onnx_dims(n);
+    ir_dim rows;
+    int64_t fixed, v;
+    bool known = true;
+
+    if (!rank || !onnx_any_rows(n, &rows, &fixed) ||
+        type_static(&n->b->m->types, onnx_type(n, x)) || !dim_const(t, shape[0], &v))
+        return;
+    for (int i = 1; i < rank; i++)
+        known &= dim_const(t, shape[i], &v);
+    if (infer < 0 && known)
+        shape[0] = infer_extent(n, x, shape, rank, 0);
+    else if (infer > 0 && dim_is(t, shape[0], fixed) && onnx_rank(n, x) &&
+             dim_same(onnx_dim(n, x, 0), rows))
+        shape[0] = rows;
+}
+
 /* Reshape as ONNX has it: an extent of -1 is what is left, and if `zero_copies` one of 0 is
  * the operand's.  Extents that only the run knows may be -1, too. */
 static bool reshape_to(onnx_op *n, ir_ref x, ir_dim *shape, int rank, bool zero_copies)
@@ -134,6 +155,7 @@ static bool reshape_to(onnx_op *n, ir_ref x, ir_dim *shape, int rank, bool zero_
         return false;
     for (int i = 0; i < rank && zero_copies; i++)
         shape[i] = copied_extent(n, x, shape[i], i);
+    free_rows(n, x, shape, rank, infer);
     if (infer >= 0)
         shape[infer] = infer_extent(n, x, shape, rank, infer);
     for (int i = 0; i < rank; i++)      /* a run-time extent may be -1 as well */

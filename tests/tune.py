@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""ONNX models are trained: by `ingot train M.onnx`, to a stated result.
+
+usage: tune.py INGOT      run with build/venv/bin/python
+
+Ends with a line `N passed, N failed, N skipped`.
+"""
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from safetensors_file import read_safetensors
+
+INGOT = str(pathlib.Path(sys.argv[1]).resolve())
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+passed = failed = 0
+
+
+def check(name, ok, why=''):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print(f'FAILED {name}: {why}')
+
+
+def ingot(*arguments):
+    done = subprocess.run([INGOT, *map(str, arguments)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr.strip()
+
+
+def train(name, model, *arguments):
+    """Trains at once; the last numbers of each column of the log."""
+    rc, _, said = ingot('train', model, '--run', '--fresh', '--quiet', '--log', 'log.csv',
+                        *arguments)
+    check(name, rc == 0, said)
+    rows = list(csv.DictReader(open('log.csv'))) if rc == 0 else [{}]
+    return rows[-1]
+
+
+def refuse(name, text, *arguments):
+    rc, _, said = ingot(*arguments)
+    check(name, rc in (1, 2) and text in said, said)
+
+
+def save(name, nodes, inputs, outputs, weights, **rest):
+    """inputs and outputs: name to (type, shape)."""
+    infos = [[helper.make_tensor_value_info(n, *t) for n, t in d.items()]
+             for d in (inputs, outputs)]
+    graph = helper.make_graph(nodes, name, *infos,
+                              [numpy_helper.from_array(a, n) for n, a in weights.items()])
+    model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid('', 17)],
+                              **rest)
+    onnx.save(model, name)
+    return weights
+
+
+def normal(*shape, scale=0.5, seed=3):
+    return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
+
+
+# ---- models -----------------------------------------------------------------------------
+
+
+def mlp(name, rows, results=3):
+    nodes = [helper.make_node('Gemm', ['x', 'fc1.weight', 'fc1.bias'], ['h']),
+             helper.make_node('Relu', ['h'], ['features']),
+             helper.make_node('Gemm', ['features', 'fc2.weight', 'fc2.bias'], ['logits'])]
+    return save(name, nodes, {'x': (FLOAT, [rows, 4])}, {'logits': (FLOAT, [rows, results])},
+                {'fc1.weight': normal(4, 16), 'fc1.bias': normal(16),
+                 'fc2.weight': normal(16, results), 'fc2.bias': normal(results)})
+
+
+def conv_net(name):
+    """As exporters write it for one picture: a fixed batch, and a shape that holds it."""
+    nodes = [helper.make_node('Conv', ['image', 'conv.weight'], ['c'], pads=[1, 1, 1, 1]),
+             helper.make_node('BatchNormalization', ['c', 'bn.scale', 'bn.bias', 'bn.mean',
+                                                     'bn.var'], ['b']),
+             helper.make_node('Relu', ['b'], ['r']),
+             helper.make_node('MaxPool', ['r'], ['p'], kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node('Reshape', ['p', 'shape'], ['flat']),
+             helper.make_node('Gemm', ['flat', 'fc.weight', 'fc.bias'], ['logits'], transB=1)]
+    return save(name, nodes, {'image': (FLOAT, [1, 1, 8, 8])}, {'logits': (FLOAT, [1, 2])},
+                {'conv.weight': normal(4, 1, 3, 3), 'bn.scale': np.ones(4, np.float32),
+                 'bn.bias': normal(4), 'bn.mean': normal(4), 'bn.var': normal(4) ** 2 + 1,
+                 'shape': np.array([1, -1]), 'fc.weight': normal(2, 64, scale=0.1),
+                 'fc.bias': normal(2)})
+
+
+def words_net(name):
+    """Tokens of rows of any length, embedded and averaged; names that are no names here."""
+    nodes = [helper.make_node('Gather', ['table', 'input.1'], ['e']),
+             helper.make_node('ReduceMean', ['e'], ['m'], axes=[1], keepdims=0),
+             helper.make_node('MatMul', ['m', 'onnx::MatMul_9'], ['score'])]
+    return save(name, nodes, {'input.1': (INT64, ['batch size', 'sequence'])},
+                {'score': (FLOAT, ['batch size', 1])},
+                {'table': normal(6, 5), 'onnx::MatMul_9': normal(5, 1)})
+
+
+def points():
+    """Three classes that a hidden layer separates."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(600, 4)).astype(np.float32)
+    np.save('x.npy', x)
+    np.save('y.npy', (np.abs(x) @ rng.normal(size=(4, 3))).argmax(1))
+
+
+def stripes():
+    """Pictures with one bright row, or one bright column."""
+    rng = np.random.default_rng(2)
+    kind, x = rng.integers(0, 2, 400), rng.random((400, 1, 8, 8)).astype(np.float32) * 0.5
+    for i, k in enumerate(kind):
+        at = rng.integers(0, 8)
+        x[(i, 0, slice(None), at) if k else (i, 0, at)] += 1
+    np.save('images.npy', x)
+    np.save('kinds.npy', kind)
+
+
+# ---- tests ------------------------------------------------------------------------------
+
+POINTS = ['--loss', 'cross_entropy', '--data', 'x=x.npy', '--data', 'label=y.npy']
+
+
+def classes():
+    mlp('mlp.onnx', 'batch')
+    mlp('one.onnx', 1)
+    options = [*POINTS, '--optimizer', 'adam(1e-2)', '--epochs', 40, '--valid', '0.2']
+    free = train('classes', 'mlp.onnx', *options, '--save', 'free.safetensors')
+    check('classes: accuracy', float(free.get('accuracy', 0)) > 0.85, free)
+    one = train('one row', 'one.onnx', *options, '--save', 'one.safetensors')
+    check('one row: as any number', one.get('loss') == free.get('loss'), (one, free))
+
+
+def printed():
+    _, text, _ = ingot('train', 'mlp.onnx', *POINTS, '--print')
+    pathlib.Path('printed.ingot').write_text(text)
+    program = train('printed', 'printed.ingot', '--save', 'p.safetensors')
+    direct = train('direct', 'mlp.onnx', *POINTS, '--save', 'd.safetensors')
+    check('the program is what is trained', program.get('loss') == direct.get('loss'), text)
+    rc, _, said = ingot('build', 'printed.ingot', '--weights', 'p.safetensors', '-o', 'net')
+    check('inference', rc == 0, said)
+
+
+def frozen():
+    before = mlp('mlp.onnx', 'batch')
+    train('frozen', 'mlp.onnx', *POINTS, '--freeze', 'fc1.*', '--epochs', 1, '--save',
+          'f.safetensors')
+    after = read_safetensors(pathlib.Path('f.safetensors'))
+    check('frozen stay', all((after[f'm.{n}'] == before[n]).all()
+                             for n in ('fc1.weight', 'fc1.bias')))
+    check('others do not', (after['m.fc2.weight'] != before['fc2.weight']).any())
+    refuse('all are frozen', 'leaves no weight', 'train', 'mlp.onnx', *POINTS, '--freeze', '*',
+           '--run')
+
+
+def new_head():
+    mlp('five.onnx', 1, 5)
+    options = ['--optimizer', 'adam(1e-2)', '--epochs', 30]
+    head = train('a new head', 'five.onnx', *POINTS, *options, '--until', 'features',
+                 '--classes', 3, '--save', 'h.safetensors')
+    check('a new head: accuracy', float(head.get('accuracy', 0)) > 0.85, head)
+
+
+def pictures():
+    before = conv_net('conv.onnx')
+    last = train('pictures', 'conv.onnx', '--loss', 'cross_entropy', '--data',
+                 'image=images.npy', '--data', 'label=kinds.npy', '--optimizer', 'adam(1e-2)',
+                 '--epochs', 12, '--save', 'c.safetensors')
+    check('pictures: accuracy', float(last.get('accuracy', 0)) > 0.95, last)
+    after = read_safetensors(pathlib.Path('c.safetensors'))
+    check('statistics are no weights', 'm.bn.scale' in after and 'm.bn.mean' not in after)
+    check('weights are', (after['m.conv.weight'] != before['conv.weight']).any())
+
+
+def tokens():
+    words_net('words.onnx')
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 6, (300, 7))
+    np.save('tokens.npy', x)
+    np.save('bits.npy', ((x == 2).sum(1) > (x == 4).sum(1)).astype(int))
+    np.save('counts.npy', (x == 2).mean(1).astype(np.float32))
+    data = ['--data', 'input_1=tokens.npy', '--optimizer', 'adam(2e-2)', '--epochs', 20]
+    last = train('bits', 'words.onnx', '--loss', 'bce', '--data', 'target=bits.npy', *data)
+    check('bits: accuracy', float(last.get('accuracy', 0)) > 0.95, last)
+    last = train('numbers', 'words.onnx', '--loss', 'mse', '--data', 'target=counts.npy',
+                 '--metric', 'rmse', '--metric', 'bias=mean[i] (y[i] - target[i])', *data)
+    check('numbers: rmse', float(last.get('rmse', 1)) < 0.02, last)
+    check('numbers: a metric', abs(float(last.get('bias', 1))) < 0.02, last)
+
+
+def wrong():
+    refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
+    refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
+           'nothing', '--run')
+    refuse('no such metric', 'accuracy is known', 'train', 'mlp.onnx', *POINTS, '--metric',
+           'rmse', '--run')
+    refuse('a loss that is none', 'unknown name cross_entropie', 'train', 'mlp.onnx', '--loss',
+           'cross_entropie', '--run')
+    refuse('a program', 'says itself what it learns', 'train', 'printed.ingot', '--loss', 'mse',
+           '--run')
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        points()
+        stripes()
+        for test in classes, printed, frozen, new_head, pictures, tokens, wrong:
+            test()
+    print(f'{passed} passed, {failed} failed, 0 skipped')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
