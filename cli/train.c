@@ -1,5 +1,6 @@
 /* cli/train.c - `ingot train`: a program with train blocks becomes a trainer, which holds
- * loss, gradients, optimizer and the loop over the data, or is trained at once. */
+ * loss, gradients, optimizer and the loop over the data, or is trained at once.  An ONNX model
+ * is trained as the program that imports it (tune.h). */
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -7,6 +8,7 @@
 #include "code.h"
 #include "command.h"
 #include "dsl/dsl.h"
+#include "file_kind.h"
 #include "floating.h"
 #include "host.h"
 #include "link.h"
@@ -14,6 +16,7 @@
 #include "progress.h"
 #include "thread.h"
 #include "trainer.h"
+#include "tune.h"
 #include "workplace.h"
 
 enum { MAX_SETTINGS = 64 };
@@ -21,10 +24,11 @@ enum { MAX_SETTINGS = 64 };
 typedef struct train_options {
     model_options model;
     trainer_options trainer;
+    tune_options tune;
     const char *file, *out, *name, *emit;
     dsl_setting set[MAX_SETTINGS];
     int sets;
-    bool run, wide;
+    bool run, wide, print;
     workplace work;
 } train_options;
 
@@ -47,15 +51,18 @@ static const char *const kinds[] = {"exe", "lib", "shared", "obj", NULL};
 #define AT(field) offsetof(train_options, field)
 
 static const cli_option options[] = {
-    {"FILE", NULL, "a program, .ingot", .set = model_set_file, .at = AT(file)},
+    {"FILE", NULL, "a program, .ingot, or an .onnx model", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the trainer that is made", .set = cli_set_once, .at = AT(out)},
     {"--emit", "KIND", "exe (default), or of the entries: lib, shared, obj", .set = cli_set_word,
      .at = AT(emit), .words = kinds},
     {"--name", "NAME", "of a library's functions (default: from -o)", .set = cli_set_once,
      .at = AT(name)},
     {"--run", NULL, "train now, in this process", .set = cli_set_flag, .at = AT(run)},
+    {"--print", NULL, "show the program that trains an ONNX model", .set = cli_set_flag,
+     .at = AT(print)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
+    {.more = tune_rows, .at = AT(tune)},
     {.more = model_rows, .at = AT(model)},
     {.more = trainer_rows, .at = AT(trainer)},
     {0}};
@@ -180,46 +187,88 @@ static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, di
 
 /* ---- the command ------------------------------------------------------------------ */
 
-static int train(train_options *o)
+static bool is_program(const train_options *o)
 {
-    const dsl_options given = {.import = &o->model.o.import, .set = o->set, .sets = o->sets,
-                               .real = o->wide ? DT_F64 : DT_F32, .probe = probe};
+    return has_suffix(o->file, ".ingot");
+}
+
+/* The module of the program, of the file or made for a model; null after errors. */
+static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d)
+{
+    dsl_options given = {.import = &o->model.o.import, .set = o->set, .sets = o->sets,
+                         .real = o->wide ? DT_F64 : DT_F32, .probe = probe};
+
+    if (!is_program(o)) {
+        given.source = tune_program(o->file, &o->tune, &o->trainer, d);
+        if (!given.source)
+            return NULL;
+    }
+    return dsl_import_training(o->file, &given, t, d);
+}
+
+static int train(train_options *o, diag *d)
+{
     const struct ingot_trainer *t = NULL;
-    int status = CLI_FAILED;
-    diag d;
 
     if (!o->run)
         cleanup_catch_interrupt();
-    diag_init(&d);
     progress_start(o->model.verbose);
-    ir_module *m = dsl_import_training(o->file, &given, &t, &d);
-    if (m && o->run)
-        status = run(o, m, t, &d);
-    else if (m)
-        status = build(o, m, t, &d) ? CLI_OK : CLI_FAILED;
+    ir_module *m = load(o, &t, d);
+    if (!m)
+        return CLI_FAILED;
+    if (o->run)
+        return run(o, m, t, d);
+    return build(o, m, t, d) ? CLI_OK : CLI_FAILED;
+}
+
+static int print(const train_options *o, diag *d)
+{
+    const char *program = tune_program(o->file, &o->tune, &o->trainer, d);
+
+    if (program)
+        printf("%s", program);
+    return program ? CLI_OK : CLI_FAILED;
+}
+
+static int obey(train_options *o)
+{
+    diag d;
+
+    diag_init(&d);
+    int status = o->print ? print(o, &d) : train(o, &d);
     progress_stop();
     diag_print(&d, stderr);
     diag_free(&d);
     return status;
 }
 
+/* CLI_OK, or CLI_USAGE after a message. */
+static int check(const train_options *o)
+{
+    bool ok = true;
+
+    if (!o->file || (!o->print && !o->out == !o->run))
+        ok = cli_wrong(!o->file ? "no program given (see ingot train --help)"
+                                : "give -o TRAINER, or --run to train at once");
+    else if (is_program(o) && (tune_is_given(&o->tune) || o->print))
+        ok = cli_wrong("%s is a program, which says itself what it learns", o->file);
+    return ok ? CLI_OK : CLI_USAGE;
+}
+
 int command_train(int argc, char **argv)
 {
     train_options o = {.trainer = trainer_defaults, .emit = "exe"};
     int status = cli_parse(argc, argv, "ingot train FILE (-o TRAINER | --run) [OPTIONS]",
-                           "Makes a program with train blocks a trainer: one executable with\n"
-                           "loss, gradients, optimizer and data loop; or trains at once.  A\n"
-                           "trainer takes the options from --data on when it runs.",
+                           "Makes a program with train blocks, or an ONNX model with a --loss, a\n"
+                           "trainer: one executable with loss, gradients, optimizer and data\n"
+                           "loop; or trains at once.  A trainer takes the options from --data on\n"
+                           "when it runs.",
                            options, &o);
 
-    if (status)
-        return status;
-    if (!o.file || !o.out == !o.run) {
-        cli_wrong(!o.file ? "no program given (see ingot train --help)"
-                          : "give -o TRAINER, or --run to train at once");
-        return CLI_USAGE;
-    }
-    status = train(&o);
+    if (!status)
+        status = check(&o);
+    if (!status)
+        status = obey(&o);
     trainer_options_free(&o.trainer);
     model_options_free(&o.model);
     return status;

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 18400 ;; frontend) echo 25000 ;; passes) echo 8900 ;;
-    codegen) echo 17800 ;; runtime) echo 12400 ;; cli) echo 6800 ;;
-    export) echo 4600 ;; tests) echo 15000 ;;
+    codegen) echo 17800 ;; runtime) echo 14000 ;; cli) echo 9000 ;;
+    export) echo 5400 ;; tests) echo 18000 ;;
     esac
 }
 
