@@ -1,0 +1,141 @@
+"""ingot as a side of a comparison: a network's program as a trainer, in a folder of its own."""
+import json
+import pathlib
+import re
+import struct
+import subprocess
+import time
+
+import numpy as np
+
+from training.nets import NETS, PROGRAMS
+
+WARM = 64                               # steps by which a trainer has found its pace
+# Instead of an optimizer: what it would be given is kept, and the weights stay.
+KEEP = """
+optimizer keep()(w: [..], g: [..]) { state last: [..] = 0;  last <- g }
+"""
+RULE = re.compile(r'using (\w+)\(([^)]*)\)')
+
+
+def read_safetensors(path):
+    """The arrays of a file by their names."""
+    data = pathlib.Path(path).read_bytes()
+    size = struct.unpack('<Q', data[:8])[0]
+    kinds = {'F64': 'f8', 'F32': 'f4', 'I64': 'i8', 'I32': 'i4'}
+    out = {}
+    for name, info in json.loads(data[8:8 + size]).items():
+        if name != '__metadata__' and info['dtype'] in kinds:
+            begin, end = (8 + size + at for at in info['data_offsets'])
+            out[name] = np.frombuffer(data[begin:end], kinds[info['dtype']]).reshape(info['shape'])
+    return out
+
+
+def program(name):
+    """The text of a network's program, its optimizer and the rate."""
+    text = (PROGRAMS / f'{NETS[name].program}.ingot').read_text()
+    rule, rate = RULE.search(text).groups()
+    return text, rule, float(rate)
+
+
+def mix(x):
+    """The finalizer of splitmix64, of an array."""
+    x = (x ^ x >> np.uint64(30)) * np.uint64(0xbf58476d1ce4e5b9)
+    x = (x ^ x >> np.uint64(27)) * np.uint64(0x94d049bb133111eb)
+    return x ^ x >> np.uint64(31)
+
+
+def order(n, seed, epoch):
+    """The rows of an epoch in a trainer's order, as runtime/train/order.c has it."""
+    word = lambda v: np.array([v], np.uint64)
+    bits = 1
+    while 1 << 2 * bits < n:
+        bits += 1
+    mask, half = np.uint64((1 << bits) - 1), np.uint64(bits)
+    key = mix(mix(word(seed + 1)) + word(epoch))
+
+    def scramble(x):
+        left, right = x >> half, x & mask
+        for turn in range(4):
+            left, right = right, left ^ (mix(key + word(turn << 56) + right) & mask)
+        return left << half | right
+
+    x = scramble(np.arange(n, dtype=np.uint64))
+    while (x >= n).any():
+        x = np.where(x >= n, scramble(x), x)
+    return x.astype(np.int64)
+
+
+def rows(name, batches, real):
+    """Random rows for so many batches, x and y: something of x that can be learned."""
+    net = NETS[name]
+    random = np.random.default_rng(1)
+    shape, bound = net.x
+    shape, classes = (net.batch * batches, *shape), net.y[1]
+    if bound:
+        x = random.integers(0, bound, shape).astype(np.int32)
+        return x, (x * 7 + 1) % classes                  # of each character the next
+    x = random.standard_normal(shape).astype(real)
+    flat = x.reshape(len(x), -1)
+    if not classes:
+        return x, (flat[:, 0] * flat[:, 1] > 0).astype(real)
+    most = flat[:, :flat.shape[1] // classes * classes].reshape(len(x), classes, -1).sum(-1)
+    return x, most.argmax(1).astype(np.int32)            # the part with the largest sum
+
+
+class Trainer:
+    """A network's trainer with its rows and first weights.  `folder` is an empty one."""
+
+    def __init__(self, ingot, name, folder, batches, real='f32', text=None):
+        self.folder, self.ingot, self.real = folder, ingot, real
+        source = folder / 'net.ingot'
+        source.write_text(text or program(name)[0])
+        sets = [w for s in NETS[name].settings for w in ('--set', s)]
+        begun = time.perf_counter()
+        self.call([ingot, 'train', source, '-o', folder / 'trainer', *sets,
+                   *(['--f64'] if real == 'f64' else [])])
+        self.compile_seconds = time.perf_counter() - begun
+        self.call([ingot, 'init', source, '--real', real, *sets, '-o',
+                   folder / 'first.safetensors'])
+        self.weights = read_safetensors(folder / 'first.safetensors')
+        self.x, self.y = rows(name, batches, {'f32': 'f4', 'f64': 'f8'}[real])
+        np.save(folder / 'x.npy', self.x)
+        np.save(folder / 'y.npy', self.y)
+
+    def call(self, command):
+        done = subprocess.run([str(w) for w in command], cwd=self.folder, capture_output=True,
+                              text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip()[-600:])
+        return done.stdout
+
+    def train(self, steps, threads=1, *options):
+        """Seconds that a run of so many steps takes, as a process."""
+        begun = time.perf_counter()
+        self.call(['./trainer', '--steps', steps, '--threads', threads, '--quiet', '--fresh',
+                   '--save', 'at.safetensors', *options])
+        return time.perf_counter() - begun
+
+    def milliseconds(self, threads, seconds):
+        """Of a step, by two runs, of which the second goes on for about so long."""
+        steps = 32
+        while True:
+            short, long = (self.train(WARM + n, threads) for n in (0, steps))
+            if long - short > seconds / 2:
+                return (long - short) / steps * 1e3
+            steps = int(steps * min(100, max(2, seconds / max(long - short, 1e-4))))
+
+    def trained(self, steps):
+        """All states behind so many steps from the first weights."""
+        self.train(steps, 1, '--init', 'first.safetensors')
+        return read_safetensors(self.folder / 'at.safetensors')
+
+
+def peak_gflops(ingot, folder, threads):
+    """What the machine's multipliers reach, as `ingot bench` measures it."""
+    source = folder / 'peak.ingot'
+    source.write_text('entry main(x: [8, 8]) { y[n, m] = sum[k] x[n, k] * x[k, m] }')
+    subprocess.run([ingot, 'bench', source, '--engine', 'compiled', '--threads', str(threads),
+                    '--runs', '10', '--json', folder / 'peak.json'], check=True,
+                   stdout=subprocess.DEVNULL)
+    return json.loads((folder / 'peak.json').read_text())['runs'][-1]['peak_gflops']
