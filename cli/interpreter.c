@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "const.h"
+#include "const_text.h"
 #include "eval.h"
 
 /* The model that is shown outside, and what its functions need: they find the
@@ -279,8 +280,11 @@ static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn,
     struct ingot_value_info *v =
         value_infos(x, fn, fn->param.at, fn->param_name.at, fn->param.len, s);
 
-    for (uint32_t i = 0; i < fn->param.len; i++)
-        v[i].optional = fn->param_default.at[i] != IR_NONE;
+    for (uint32_t i = 0; i < fn->param.len; i++) {
+        uint32_t id = fn->param_default.at[i];
+        v[i].optional = id != IR_NONE;
+        v[i].preset = id != IR_NONE ? const_number_text(x->m, id, &x->mem) : NULL;
+    }
     return v;
 }
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INGOT_ABI_VERSION = 2 };
+enum { INGOT_ABI_VERSION = 3 };
 
 enum ingot_status {
     INGOT_OK = 0,
@@ -49,6 +49,8 @@ struct ingot_value_info {
                                   * a value that the model has              */
     int32_t loose;               /* an output's axes, a bit each, that do not
                                   * count where their extent is 1           */
+    const char *preset;          /* an optional input's value, if it is one
+                                  * number; else null                       */
 };
 
 /* A string element (dtype 8).  Its bytes belong to whoever made it and live

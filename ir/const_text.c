@@ -173,6 +173,19 @@ void const_print_data(const ir_const *c, bool brief, text *out)
     text_add(out, "]");
 }
 
+const char *const_number_text(const ir_module *m, uint32_t id, arena *mem)
+{
+    const ir_const *c = &m->consts.at[id];
+    text t = {0};
+
+    if (c->type->rank || !const_is_short(c) || !has_numbers(c->type->dtype))
+        return NULL;
+    const_print_data(c, true, &t);
+    const char *copy = arena_strdup(mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
 /* ---- parsing ----------------------------------------------------------------- */
 
 /* f32 is not read as f64 and rounded again: twice rounded is not always once rounded. */

@@ -164,19 +164,28 @@ static bool add_name(void *cx, const cli_option *o, size_t place)
     name_list *l = cx;
 
     (void)place;
-    if (*o->name == '-')
+    if (*o->name == '-' && !o->set_any)
         l->at[l->n++] = o->name;
     return l->n == MAX_NAMES;
 }
 
-static bool unknown(const cli_option *o, const char *arg, size_t n)
+/* The option that is near to the first n letters of arg; null: none is. */
+static const char *near_to(const cli_option *o, const char *arg, size_t n)
 {
     name_list names = {.n = 0};
     char word[64];
 
     snprintf(word, sizeof word, "%.*s", (int)n, arg);
     cli_each_row(o, 0, add_name, &names);
-    const char *near = cli_nearest(word, names.at, names.n);
+    return cli_nearest(word, names.at, names.n);
+}
+
+static bool unknown(const cli_option *o, const char *arg, size_t n)
+{
+    const char *near = near_to(o, arg, n);
+    char word[64];
+
+    snprintf(word, sizeof word, "%.*s", (int)n, arg);
     return near ? cli_wrong("unknown option '%s'; did you mean '%s'?", word, near)
                 : cli_wrong("unknown option '%s' (see --help)", word);
 }
@@ -196,6 +205,33 @@ static bool is_number_for(const char *takes, const char *next)
     return !strncmp(takes, "[N", 2) && next && *next >= '0' && *next <= '9';
 }
 
+static bool takes_any(void *cx, const cli_option *o, size_t place)
+{
+    search *s = cx;
+
+    s->row = o->set_any ? o : NULL;
+    s->place = place;
+    return s->row;
+}
+
+/* An option that no row names: for the row that takes any, unless it has no value, or what it
+ * looks like has none. */
+static bool take_any(const cli_option *options, char *to, int argc, char **argv, int *i)
+{
+    const char *arg = argv[*i];
+    size_t n = strcspn(arg, "=");
+    const char *value = arg[n] == '=' ? arg + n + 1 : *i + 1 < argc ? argv[*i + 1] : NULL;
+    const char *near = near_to(options, arg, n);
+    search s = {0};
+
+    cli_each_row(options, 0, takes_any, &s);
+    if (!s.row || n < 3 || strncmp(arg, "--", 2) || !value ||
+        (near && !find(options, near, strlen(near)).row->value))
+        return unknown(options, arg, n);
+    *i += arg[n] != '=';
+    return s.row->set_any(to + s.place, arg + 2, n - 2, value, near);
+}
+
 /* Gives the value of option argv[*i] to its row.  Where the value is an argument of
  * its own, *i moves on to it. */
 static bool take_option(const cli_option *options, char *to, int argc, char **argv, int *i)
@@ -205,8 +241,8 @@ static bool take_option(const cli_option *options, char *to, int argc, char **ar
     const char *value = arg[n] == '=' ? arg + n + 1 : NULL;
     search s = find(options, arg, n);
 
-    if (!s.row)
-        return unknown(options, arg, n);
+    if (!s.row || s.row->set_any)
+        return take_any(options, to, argc, argv, i);
     const char *takes = s.row->value;
     if (value && !takes)
         return cli_wrong("%s takes no value", s.row->name);

@@ -35,6 +35,13 @@ bool program_add_input(void *to, const cli_option *o, const char *value)
     return program_append(to, (program_given){.name = name, .path = at ? at + 1 : value});
 }
 
+/* --NAME VALUE, of an input.  Names of options mean options. */
+static bool add_value(void *to, const char *name, size_t n, const char *value, const char *near)
+{
+    return program_append(to, (program_given){.name = strndup(name, n), .path = value,
+                                              .value = true, .near = near});
+}
+
 static bool set_random(void *to, const cli_option *o, const char *value)
 {
     program_options *p = to;
@@ -84,6 +91,8 @@ const cli_option program_rows[] = {
      .at = AT(entry)},
     {"--input", "NAME=FILE", "an input, from a .npy or .pb file or - (stdin); FILE if only one",
      .set = program_add_input, .at = AT(inputs)},
+    {"--NAME", "VALUE", "the input NAME: a number, a list as [1, 2], or a file", .set_any = add_value,
+     .at = AT(inputs)},
     {"--output-dir", "DIR", "write every output there (default: print a summary)",
      .set = cli_set_text, .at = AT(folder)},
     {"--output-format", "FORMAT", "npy (default) or pb", .set = cli_set_word, .at = AT(format),

@@ -12,8 +12,10 @@
 typedef struct program_given {
     char *name;                     /* null for `--input FILE` without NAME=, which
                                      * means the model's only input */
-    const char *path;               /* of --input and --image */
+    const char *path;               /* of --input and --image; the text of --NAME */
     bool image;                     /* it is a picture */
+    bool value;                     /* of --NAME VALUE: maybe no file */
+    const char *near;               /* what may have been meant by it; or null */
     int32_t rank;                   /* of --shape; one extent for --dim */
     int64_t extents[TENSOR_MAX_RANK];
 } program_given;

@@ -45,9 +45,9 @@ static void print_values(const char *what, const struct ingot_value_info *v, int
     for (int32_t i = 0; i < n; i++) {
         printf("%-8s ", what);
         print_value(stdout, &v[i]);
-        printf("%s\n", v[i].late       ? "  (size depends on data)"
-                       : v[i].optional ? "  (optional)"
-                                       : "");
+        if (v[i].preset)
+            printf(" = %s", v[i].preset);
+        puts(v[i].late ? "  (size depends on data)" : v[i].optional ? "  (optional)" : "");
     }
 }
 
@@ -56,10 +56,14 @@ static void list_values(FILE *f, const struct ingot_value_info *v, int32_t n)
     for (int32_t i = 0; i < n; i++) {
         fputs(i ? ", " : "", f);
         print_value(f, &v[i]);
+        if (v[i].preset)
+            fprintf(f, " = %s", v[i].preset);
+        else if (v[i].optional)
+            fputs(" = ..", f);
     }
 }
 
-/* "step(x: f32[n,3]) -> loss: f32[]" */
+/* "step(x: f32[n,3], rate: f32[] = 0.1) -> loss: f32[]" */
 void program_list_entries(const struct ingot_model *m, FILE *f)
 {
     for (int32_t i = 0; i < m->entry_count; i++) {

@@ -71,11 +71,21 @@ static const char *name_of(const struct ingot_entry *e, const program_given *g)
     return g->name ? g->name : e->input_count == 1 ? e->inputs[0].name : NULL;
 }
 
+static bool no_input(const program_given *g, const struct ingot_entry *e)
+{
+    if (g->near)
+        return cli_wrong("unknown option '--%s'; did you mean '%s'?", g->name, g->near);
+    return cli_wrong("unknown option '--%s', and the entry '%s' has no such input (see --help)",
+                     g->name, e->name);
+}
+
 static bool check_files(const program_options *o, const struct ingot_entry *e)
 {
     for (int i = 0; i < o->inputs.n; i++) {
         const program_given *g = &o->inputs.at[i];
         const char *name = name_of(e, g);
+        if (g->value && bind_find_input(e, name) < 0)
+            return no_input(g, e);
         if (!name)
             return cli_wrong("%s takes NAME=FILE, not '%s': the model has %d inputs",
                              g->image ? "--image" : "--input", g->path, e->input_count);
@@ -124,6 +134,8 @@ static bool read_file(const program_options *o, const struct ingot_value_info *v
 {
     char error[TENSOR_ERROR_SIZE];
 
+    if (g->value)
+        return program_value(v, g->path, in);
     if (g->image)
         return o->read_image(o->how, v, g->path, in);
     return (tensor_read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
@@ -179,8 +191,8 @@ bool program_load_inputs(program *p)
         if (p->in[i].t.data || p->in[i].kind != TENSOR_PLAIN || p->entry->inputs[i].optional)
             continue;
         if (!p->o->random)
-            return cli_wrong("input '%s' is missing: give --input %s=FILE or --random-inputs",
-                             name, name);
+            return cli_wrong("input '%s' is missing: give --%s VALUE, --input %s=FILE or "
+                             "--random-inputs", name, name, name);
         p->defaulted |= program_default_dims(p->entry, i, p->dims, true);
         if (!program_random_input(p->entry, i, p->dims, (uint64_t)p->o->seed, &p->in[i]))
             return false;

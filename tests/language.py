@@ -47,6 +47,45 @@ def case_draws_in_rounds_differ(b):
     return None if said == (0, 'y: bool[] 0\n', '') else said
 
 
+SAMPLE = """config K = 4
+entry sample(n: int = K * 2, bias: [3] = [1, 2, 4], on: bool = true, k: int<5> = 2) -> [n] {
+    z: [n] ~ normal(0, 1)
+    if on then 0 * z + bias[0] + real(k) else z
+}
+"""
+
+
+def case_values_that_are_left_out(b):
+    """Defaults of an entry, in `ingot run` and in executables, which list them; seed is 0."""
+    b.write('s.ingot', SAMPLE)
+    status, _, err = b.run('build', 's.ingot', '-o', 's')
+    if status:
+        return err
+    for program, head in (None, ['run', 's.ingot']), ('./s', []):
+        for more, want in [([], '[8] 3 3 3 3 3 3 3 3'), (['--n', 2, '--k=4', '--bias', '[0.5, 0,0]'], '[2] 4.5 4.5')]:
+            said = b.run(*head, *more, program=program and b.folder / program)
+            if said != (0, f'y: f32{want}\n', ''):
+                return said
+    random = [b.run('run', 's.ingot', '--on', 'false', *seed)[1] for seed in ([], ['--seed', 0], ['--seed', 1])]
+    if random[0] != random[1] or random[0] == random[2]:
+        return random
+    listed = ('sample(n: i64[] = 8, bias: f32[3] = .., on: bool[] = 1, k: i64[] = 2, seed: i64[] = 0) -> '
+              'y: f32[n]')
+    return None if listed in b.run('--help', program=b.folder / 's')[1] else 'not in --help'
+
+
+def case_values_that_are_wrong(b):
+    b.write('s.ingot', SAMPLE)
+    for more, says in [(['--bias', '[1, 2]'], 'bias'), (['--bias', '[[1]]'], "'bias' has 1 axes, 2 are given"),
+                       (['--k', '1.5'], '1.5 is no i64'), (['--k', '7'], 'not below its bound'),
+                       (['--bais', '[1]'], "no such input"), (['--treads', '3'], "did you mean '--threads'?"),
+                       (['--n', 'many'], "takes a number, not 'many'")]:
+        status, out, err = b.run('run', 's.ingot', *more)
+        if status not in (1, 2) or out or says not in err:
+            return more, status, out, err
+    return None
+
+
 def main():
     ingot, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
     passed = failed = 0

@@ -340,8 +340,8 @@ DIMS = {'V': 11, 'W': 9, 'K': 5, 'P': 6}
 
 
 def random_input(rng, line):
-    """%x: f32[N,2] as an array."""
-    kind, _, rest = line.partition('[')
+    """%x: f32[N,2] as an array, %n: i64[] = @1, too."""
+    kind, _, rest = line.partition(' = ')[0].partition('[')
     dims = [d for d in rest.rstrip(']').split(',') if d]
     shape = [int(d) if d.isdigit() else 3 for d in dims]
     if kind.startswith('f'):

@@ -1,6 +1,7 @@
 /* codegen/llvm/image.c - the tables of a compiled model and the functions
  * beside run: sizes, arithmetic, first values of states. */
 #include "abi.h"
+#include "const_text.h"
 #include "llvm_plan.h"
 
 /* ---- functions --------------------------------------------------------------------- */
@@ -118,6 +119,15 @@ static void extents_of(pemit *e, const ir_type *t, uint32_t rank, value *codes, 
     *texts = e->shown.texts;
 }
 
+/* What an input of one number is where it is left out, for who shows it. */
+static value preset_of(pemit *e, const plan_port *p)
+{
+    const char *s = p->preset == PLAN_NONE
+                        ? NULL : const_number_text(e->image->m, p->preset, &e->image->m->mem);
+
+    return s ? string(e, s) : LLVMConstNull(e->ptr);
+}
+
 static value value_info(pemit *e, const plan_port *p, uint64_t offset)
 {
     const ir_type *t = p->type;
@@ -128,7 +138,7 @@ static value value_info(pemit *e, const plan_port *p, uint64_t offset)
     extents_of(e, t, rank, &codes, &texts);
     value field[] = {string(e, p->name), int32(e, onnx), int32(e, rank), codes,
                      texts, int32(e, p->late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset),
-                     int32(e, p->preset != PLAN_NONE), int32(e, p->loose)};
+                     int32(e, p->preset != PLAN_NONE), int32(e, p->loose), preset_of(e, p)};
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 

@@ -17,14 +17,16 @@ static dsl_region *outermost(dsl *cx)
     return r;
 }
 
-/* The entry's seed, an input that it gets with its first draw. */
+/* The entry's seed, an input that it gets with its first draw; 0 where none is given. */
 static ir_ref seed(dsl *cx)
 {
     dsl_region *r = outermost(cx);
     dsl_value v = {.kind = DSL_TENSOR};
+    const ir_type *t = type_scalar(&cx->m->types, DT_I64);
 
     if (cx->seed == IR_NONE)
-        cx->seed = ir_input(r->b, "seed", type_scalar(&cx->m->types, DT_I64));
+        cx->seed = cx->train ? ir_input(r->b, "seed", t)
+                             : ir_optional_input(r->b, "seed", const_int(cx->m, t, 0));
     v.tensor.ref = cx->seed;
     v.tensor.home = r;
     return dsl_ref(cx, &v);

@@ -31,11 +31,38 @@ static bool has_rows(const ast_type *t)
     return t && t->extents.len && t->extents.at[0]->kind == AST_REST;
 }
 
+/* The constant that a parameter is where it is left out; IR_NONE: it may not be.  What it
+ * begins with is read once all before it have values. */
+static uint32_t preset_of(dsl *cx, const ast_param *p, dsl_elem elem, const ir_type *type)
+{
+    const dsl_value *v = p->value && type_static(&cx->m->types, type) ? dsl_eval_top(cx, p->value)
+                                                                      : NULL;
+
+    if (!v || dsl_bad(v))
+        return IR_NONE;
+    if (p->type && p->type->extents.len)
+        v = dsl_fill_default(cx, p->type, v, p->name.text, p->name.at);
+    else if (elem != DSL_OTHER)
+        v = dsl_as(cx, v, elem, p->value->at, p->name.text);
+    if (dsl_bad(v) || !dsl_is_tensor(v) || dsl_type(v) != type)
+        return IR_NONE;
+    const ir_node *n = ir_node_of(dsl_b(cx)->fn, dsl_ref(cx, v));
+    return n->op == OP_CONST ? n->attr->CONST.id : IR_NONE;
+}
+
+static ir_ref input(dsl *cx, const ast_param *p, dsl_elem elem, const ir_type *type)
+{
+    uint32_t preset = preset_of(cx, p, elem, type);
+
+    return preset == IR_NONE ? ir_input(dsl_b(cx), p->name.text, type)
+                             : ir_optional_input(dsl_b(cx), p->name.text, preset);
+}
+
 /* An int without a bound is a number in the body: it may be an extent. */
 static const dsl_value *number_input(dsl *cx, const ast_param *p)
 {
     ir_build *b = dsl_b(cx);
-    ir_ref x = ir_input(b, p->name.text, type_scalar(&cx->m->types, DT_I64));
+    ir_ref x = input(cx, p, DSL_INT, type_scalar(&cx->m->types, DT_I64));
     ir_dim d = ir_bind(b, x, p->name.text);
 
     return dsl_whole(cx, d);
@@ -81,8 +108,8 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
         return &dsl_poison;
     const ir_type *type =
         type_tensor(&cx->m->types, t ? dsl_type_dtype(cx, t) : cx->real, n + first, extent);
-    ir_ref x = ir_input(dsl_b(cx), p->name.text, type);
-    const dsl_value *v = dsl_array(cx, x, t ? dsl_type_elem(t) : DSL_REAL, n + first, axis);
+    dsl_elem elem = t ? dsl_type_elem(t) : DSL_REAL;
+    const dsl_value *v = dsl_array(cx, input(cx, p, elem, type), elem, n + first, axis);
     if (!t || !t->bound)
         return v;
     if (!dsl_eval_dim(cx, t->bound, &below, "the bound of an index"))

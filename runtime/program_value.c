@@ -1,0 +1,113 @@
+/* runtime/program_value.c - `--n 400`, `--weights '[0.2, 0.8]'`: an input of the entry as the
+ * command line has it, a number, a list of numbers or a file. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program_parts.h"
+#include "tensor_file.h"
+
+/* Numbers read so far, and the extents of the lists around them: -1 until one ends. */
+typedef struct reading {
+    const char *at;
+    double *v;
+    int64_t n, dims[TENSOR_MAX_RANK];
+    int32_t rank;
+} reading;
+
+static void skip(reading *r)
+{
+    while (isspace((unsigned char)*r->at))
+        r->at++;
+}
+
+static bool keep(reading *r, double v)
+{
+    if (!(r->n & (r->n - 1))) {     /* doubled at each power of two */
+        double *more = realloc(r->v, (size_t)(r->n ? 2 * r->n : 1) * sizeof *more);
+        if (!more)
+            return cli_wrong("no memory");
+        r->v = more;
+    }
+    r->v[r->n++] = v;
+    return true;
+}
+
+/* number = "true" | "false" | what strtod reads */
+static bool number(reading *r)
+{
+    static const char *const truth[] = {"false", "true"};
+    char *end;
+
+    for (int i = 0; i < 2; i++)
+        if (!strncmp(r->at, truth[i], strlen(truth[i]))) {
+            r->at += strlen(truth[i]);
+            return keep(r, i);
+        }
+    double v = strtod(r->at, &end);
+    if (end == r->at)
+        return false;
+    r->at = end;
+    return keep(r, v);
+}
+
+/* value = number | "[" [value {"," value}] "]"; all lists of one depth are of one length. */
+static bool value(reading *r, int32_t depth)
+{
+    int64_t n = 0;
+
+    skip(r);
+    if (*r->at != '[')
+        return depth >= r->rank && number(r) && (r->rank = depth, true);
+    if (depth == TENSOR_MAX_RANK || (r->n && depth >= r->rank))
+        return false;
+    if (r->rank <= depth)
+        r->rank = depth + 1, r->dims[depth] = -1;
+    do {
+        r->at++;                        /* "[" or "," */
+        skip(r);
+        if (*r->at == ']' && !n)
+            break;
+        if (!value(r, depth + 1))
+            return false;
+        n++;
+        skip(r);
+    } while (*r->at == ',');
+    if (*r->at++ != ']' || (r->dims[depth] >= 0 && r->dims[depth] != n))
+        return false;
+    r->dims[depth] = n;
+    return true;
+}
+
+static bool store(const struct ingot_value_info *info, const reading *r, tensor *t)
+{
+    char error[TENSOR_ERROR_SIZE];
+
+    if (r->rank != info->rank)
+        return cli_wrong("input '%s' has %d axes, %d are given", info->name, info->rank, r->rank);
+    if (!tensor_init(t, info->dtype, r->rank, r->dims))
+        return tensor_init_failed(t, "input", info->name, error) || cli_wrong("%s", error);
+    for (int64_t i = 0; i < r->n; i++)
+        if (!tensor_put_number(info->dtype, t->data, i, r->v[i]))
+            return cli_wrong("input '%s': %g is no %s", info->name, r->v[i],
+                             tensor_type_name(info->dtype));
+    return true;
+}
+
+bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
+    reading r = {.at = text};
+    bool list = value(&r, 0);
+
+    skip(&r);
+    bool ok = list && !*r.at;
+    if (ok)
+        ok = store(info, &r, &in->t);
+    else if (*text == '[' || !info->rank)
+        cli_wrong("--%s takes a number%s, not '%s'", info->name, info->rank ? " or a list" : "", text);
+    else
+        ok = tensor_read(text, TENSOR_PLAIN, in, error) || cli_wrong("%s", error);
+    free(r.v);
+    return ok;
+}
