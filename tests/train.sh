@@ -67,6 +67,23 @@ check "speaker: a sample" sh -c \
 refuse "speaker: another alphabet" "'X' is not in the alphabet" \
     ./speaker sample prompt=X --save speaker.safetensors
 
+# A text with a line a row stands between marks, in an entry as in the training.
+printf 'ab\nabb\nb\n' >lines.txt
+cat >lines.ingot <<'PROGRAM'
+dim V
+net f(x: int<V>[.., T]) -> [.., T, V] = x |> embedding(8) |> dense(V)
+train t(x: int<V>[.., T]) {
+    data x = chars("lines.txt", pad = true)
+    minimize cross_entropy(f(x), x) using adam(1e-2);  epochs 2
+}
+entry numbers(x: int<V>[S]) -> [S] = real(x)
+entry same(x: int<V>[S]) -> int<V>[2 * S] = concat(x, x)
+PROGRAM
+check "lines" "$ingot" train lines.ingot -o lines
+check "lines: train" ./lines --quiet
+check "lines: marks" sh -c './lines numbers x=ab | grep -q "1 3 4 2"'
+check "lines: up to the end" sh -c '[ "$(./lines same x=ab)" = ab ]'
+
 # ---- a table with categories and missing values ------------------------------------------
 
 awk 'BEGIN {

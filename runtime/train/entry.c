@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "csv.h"
 #include "file_kind.h"
@@ -54,25 +55,31 @@ static size_t character(const char *at)
     return n;
 }
 
-/* Numbers of the characters of a text. */
+/* Numbers of the characters of a text; between marks, if the texts of the training were. */
 static bool put_text(const struct ingot_value_info *info, const struct ingot_train_value *v,
                      const char *text, tensor *t, char *error)
 {
     words known;
-    int64_t n = 0;
+    int64_t n = 0, *to;
+    bool marked = text_is_marked(v->names, v->name_count);
     bool ok = words_fix(&known, v->names, v->name_count) &&
-              tensor_init(t, TENSOR_I64, 1, (int64_t[]){(int64_t)strlen(text)});
+              tensor_init(t, TENSOR_I64, 1, (int64_t[]){(int64_t)strlen(text) + 2});
 
     if (!ok)
         tensor_fail(error, "no memory for '%s'", info->name);
+    to = t->data;
+    if (ok && marked)
+        to[n++] = TEXT_START;
     for (const char *at = text; ok && *at; at += character(at)) {
         int64_t number = words_number(&known, at, character(at));
         if (number < 0)
             ok = tensor_fail(error, "%s: '%.*s' is not in the alphabet of the program", info->name,
                              (int)character(at), at);
         else
-            ((int64_t *)t->data)[n++] = number;
+            to[n++] = number;
     }
+    if (ok && marked)
+        to[n++] = TEXT_END;
     t->dims[0] = t->count = n;
     words_free(&known);
     return ok;
@@ -108,11 +115,16 @@ static bool put_input(const struct ingot_value_info *info, const struct ingot_tr
 
 /* ---- results -------------------------------------------------------------------------- */
 
+/* The characters; of a text between marks, those up to its end. */
 static void print_text(const struct ingot_train_value *v, const tensor *t)
 {
+    bool marked = text_is_marked(v->names, v->name_count);
+
     for (int64_t i = 0; i < t->count; i++) {
         int64_t number = (int64_t)tensor_element(t, i);
-        if (number >= 0 && number < v->name_count)
+        if (marked && number == TEXT_END)
+            break;
+        if (number >= (marked ? TEXT_MARKS : 0) && number < v->name_count)
             fputs(v->names[number], stdout);
     }
     putchar('\n');

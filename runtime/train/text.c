@@ -5,10 +5,17 @@
 #include "array.h"
 #include "tensor_file.h"
 
-/* What is in front of the alphabet of texts with a line a row, and the unknown word. */
-enum { PAD = 0, START = 1, END = 2, MARKS = 3 };
-static const char *const marks[MARKS] = {"<pad>", "<start>", "<end>"};
+const char *const text_marks[TEXT_MARKS] = {"<pad>", "<start>", "<end>"};
+/* In front of the words. */
 static const char unknown[] = "<unknown>";
+
+bool text_is_marked(const char *const *names, int64_t n)
+{
+    for (int i = 0; i < TEXT_MARKS; i++)
+        if (i >= n || strcmp(names[i], text_marks[i]))
+            return false;
+    return true;
+}
 
 typedef struct reading {
     const source *s;
@@ -146,14 +153,14 @@ static bool read_lines(reading *r)
         return false;
     for (int64_t row = 0; row < r->a->rows; row++) {
         r->n = row * width;
-        r->id[r->n++] = START;
+        r->id[r->n++] = TEXT_START;
         while (r->at < r->end && *r->at != '\n')
             if (*r->at == '\r')
                 r->at++;
             else if (!put_character(r))
                 return false;
         r->at += r->at < r->end;
-        r->id[r->n++] = END;
+        r->id[r->n++] = TEXT_END;
     }
     r->n = r->a->rows * width;
     r->a->rank = 1;
@@ -171,8 +178,8 @@ static bool begin_alphabet(reading *r)
 
     if (r->given)
         return true;
-    for (int i = 0; i < MARKS && r->s->pad; i++)
-        ok = ok && words_number(w, marks[i], strlen(marks[i])) >= 0;
+    for (int i = 0; i < TEXT_MARKS && r->s->pad; i++)
+        ok = ok && words_number(w, text_marks[i], strlen(text_marks[i])) >= 0;
     if (r->s->kind == SOURCE_WORDS)
         ok = ok && words_number(w, unknown, strlen(unknown)) >= 0;
     return ok || no_memory(r);
@@ -188,7 +195,7 @@ static bool end_alphabet(reading *r)
 
     if (r->given)
         return free(to), true;
-    if (!to || !words_sort(w, by_word ? 1 : r->s->pad ? MARKS : 0, by_word, to))
+    if (!to || !words_sort(w, by_word ? 1 : r->s->pad ? TEXT_MARKS : 0, by_word, to))
         return free(to), no_memory(r);
     int64_t most = by_word && r->s->most && r->s->most < w->n ? r->s->most : w->n;
     for (int64_t i = 0; i < r->n; i++)
