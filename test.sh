@@ -233,6 +233,7 @@ if [ "$quick" != quick ]; then
     beside onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
         $(every 24 $data/node/*/)
     beside programs build/venv/bin/python tests/programs.py build/ingot
+    beside examples build/venv/bin/python tools/examples.py build/ingot --short
     beside random_models build/venv/bin/python tests/random_models.py \
         build/ingot --count 400 --seed 1
     beside executables build/venv/bin/python tests/executables.py build/ingot \
