@@ -198,6 +198,7 @@ count pictures python3 tests/pictures.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
 count states tests/states.sh build/ingot
 count train tests/train.sh build/ingot
+count killed python3 tests/killed.py build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
 count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto

@@ -2,12 +2,15 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -103,19 +106,25 @@ static bool cut_log(journal *j, const place_log *at, char *error)
                            "it alone", j->log_path);
     if (ftruncate(fileno(j->log), (off_t)at->size) || fseeko(j->log, (off_t)at->size, SEEK_SET))
         return cannot_write(j->log_path, error);
-    j->written = *at;
+    j->kept = j->written = *at;
     return true;
 }
 
+/* A log has one writer: it stays locked while it is open.  A device or a pipe is neither
+ * locked nor cut. */
 static bool open_log(journal *j, const place_log *at, char *error)
 {
-    j->log = at->size ? fopen(j->log_path, "r+b") : NULL;
-    if (j->log)
-        return cut_log(j, at, error);
-    if (at->size && errno != ENOENT)
-        return cannot_write(j->log_path, error);
-    j->log = fopen(j->log_path, "wb");
+    int fd = open(j->log_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    struct stat st;
+
+    j->log = fd < 0 || fstat(fd, &st) ? NULL : fdopen(fd, "r+b");
     if (!j->log)
+        return cannot_write(j->log_path, error);
+    if (S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB))
+        return tensor_fail(error, "%s: another trainer is writing to it", j->log_path);
+    if (at->size && st.st_size)
+        return cut_log(j, at, error);
+    if (S_ISREG(st.st_mode) && ftruncate(fd, 0))
         return cannot_write(j->log_path, error);
     begin_log(j);
     return true;
@@ -139,10 +148,10 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
 place_log journal_written(journal *j)
 {
     if (j->log && (fflush(j->log) || ferror(j->log))) {
+        j->log_lost = errno;
         fprintf(stderr, "warning: %s: cannot be written: %s\n", j->log_path, strerror(errno));
         fclose(j->log);
         j->log = NULL;
-        j->log_lost = true;
     }
     if (j->log)
         j->kept = j->written;
@@ -313,10 +322,11 @@ void journal_say(journal *j, const char *fmt, ...)
 static bool close_log(journal *j, char *error)
 {
     journal_written(j);
-    bool ok = !j->log_lost && (!j->log || !fclose(j->log));
-
+    if (j->log && fclose(j->log))
+        j->log_lost = errno;
     j->log = NULL;
-    return ok || cannot_write(j->log_path, error);
+    errno = j->log_lost;
+    return !j->log_lost || cannot_write(j->log_path, error);
 }
 
 bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE])

@@ -24,7 +24,7 @@ typedef struct journal {
     const char *log_path, *plot_path, *program;
     FILE *log;
     place_log written, kept;        /* of the log: all, and what surely is in the file */
-    bool log_lost;                  /* it could not be written any more */
+    int log_lost;                   /* why it could not be written any more: errno */
     const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
     int32_t names;
     journal_record *record;         /* for the plot; every 2^thinned-th that was made */
