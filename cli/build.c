@@ -7,9 +7,9 @@
 #include "command.h"
 #include "file_kind.h"
 #include "link.h"
-#include "onnx_export.h"
 #include "program_load.h"
 #include "progress.h"
+#include "save_onnx.h"
 #include "sha256.h"
 #include "thread.h"
 #include "workplace.h"
@@ -53,8 +53,8 @@ static const cli_option options[] = {
      .at = AT(name)},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
      .set = cli_set_number, .at = AT(threads), .least = 1, .most = 1024},
-    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights; or a "
-     "program's weights, a .safetensors file", .set = set_weights, .words = places},
+    {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights; or "
+     "weights that were trained, a .safetensors file", .set = set_weights, .words = places},
     {"--no-alloc", NULL, "refuse a model that needs memory whose size depends on data",
      .set = cli_set_flag, .at = AT(no_alloc)},
     {"--jobs", "N", "threads that compile (default: all CPUs); the output is the same",
@@ -219,17 +219,9 @@ static bool compile(build_options *o, ir_module *m, diag *d)
     return ok;
 }
 
-/* The model as one of ONNX, as it is before any rewriting for speed. */
 static bool write_onnx(build_options *o, ir_module *m, diag *d)
 {
-    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
-    pass_ctx cx = {.m = m, .d = d};
-    bool changed;
-
-    for (size_t i = 0; i < COUNT(passes); i++)
-        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
-            return false;
-    return onnx_export(m, o->work.file[WORK_OUT], d) &&
+    return save_onnx_module(m, o->work.file[WORK_OUT], d) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 

@@ -16,6 +16,23 @@ static ir_module *load_text(const char *path, const import_options *o, diag *d)
     return NULL;
 }
 
+/* An ONNX model, with other weights if a file of them is given. */
+static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
+{
+    const import_array *w;
+    text file = {0};
+    int n;
+
+    if (!o || !o->program.weights)
+        return onnx_import(path, o ? &o->import : NULL, d);
+    if (!program_read_weights(o->program.weights, &w, &n, d) || !onnx_replace(path, w, n, &file, d))
+        return NULL;
+    const void *copy = arena_copy(&d->mem, file.at, file.len);
+    size_t size = file.len;
+    text_free(&file);
+    return onnx_import_memory(copy, size, path, &o->import, d);
+}
+
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
 {
     progress_step("reading %s", path);
@@ -23,5 +40,5 @@ ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
     if (has_suffix(path, ".ingot"))
         return program_load(path, o, d);
     return has_suffix(path, ".ir") ? load_text(path, o ? &o->import : NULL, d)
-                                         : onnx_import(path, o ? &o->import : NULL, d);
+                                      : load_onnx(path, o, d);
 }

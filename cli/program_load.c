@@ -15,20 +15,25 @@ static bool read_tensor(safetensors *s, const safetensors_entry *e, dsl_weight *
     return safetensors_read(s, e, data, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
 }
 
-static bool read_weights(const char *path, dsl_options *o, diag *d)
+bool program_read_weights(const char *path, const import_array **out, int *n, diag *d)
 {
     char error[TENSOR_ERROR_SIZE];
     safetensors s = {0};
     bool ok = safetensors_open(&s, path, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
-    dsl_weight *w = arena_array(&d->mem, dsl_weight, s.tensor_count + 1);
+    import_array *w = arena_array(&d->mem, import_array, s.tensor_count + 1);
 
     for (int32_t i = 0; ok && i < s.tensor_count; i++)
         ok = read_tensor(&s, &s.tensor[i], &w[i], d);
-    o->weight = w;
-    o->weights = s.tensor_count;
-    o->weights_file = path;
+    *out = w;
+    *n = s.tensor_count;
     safetensors_close(&s);
     return ok;
+}
+
+static bool read_weights(const char *path, dsl_options *o, diag *d)
+{
+    o->weights_file = path;
+    return program_read_weights(path, &o->weight, &o->weights, d);
 }
 
 ir_module *program_load(const char *path, const ingot_options *o, diag *d)

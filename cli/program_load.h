@@ -4,6 +4,8 @@
 
 #include "ingot.h"
 
+/* The arrays of a .safetensors file, in memory of the diag.  False after an error. */
+bool program_read_weights(const char *path, const import_array **out, int *n, diag *d);
 /* As ingot_load, of an .ingot file. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d);
 /* The first parameter that nothing has given a value; null: there is none. */

@@ -14,7 +14,9 @@
 #include "link.h"
 #include "probe.h"
 #include "progress.h"
+#include "save_onnx.h"
 #include "thread.h"
+#include "tensor_safetensors_text.h"
 #include "trainer.h"
 #include "tune.h"
 #include "workplace.h"
@@ -25,7 +27,8 @@ typedef struct train_options {
     model_options model;
     trainer_options trainer;
     tune_options tune;
-    const char *file, *out, *name, *emit;
+    const char *file, *out, *name, *emit, *save_onnx;
+    tuned tuned;                    /* what an ONNX model is trained as */
     dsl_setting set[MAX_SETTINGS];
     int sets;
     bool run, wide, print;
@@ -60,6 +63,8 @@ static const cli_option options[] = {
     {"--run", NULL, "train now, in this process", .set = cli_set_flag, .at = AT(run)},
     {"--print", NULL, "show the program that trains an ONNX model", .set = cli_set_flag,
      .at = AT(print)},
+    {"--save-onnx", "FILE", "with --run: the trained model as ONNX, too", .set = cli_set_once,
+     .at = AT(save_onnx)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
     {.more = tune_rows, .at = AT(tune)},
@@ -95,6 +100,13 @@ static bool probe(const char *source, struct ingot_train_column *column, int32_t
     }
     free(a);
     return ok;
+}
+
+static dsl_options options_of(const train_options *o)
+{
+    return (dsl_options){.import = &o->model.o.import, .set = o->set, .sets = o->sets,
+                         .real = o->wide ? DT_F64 : DT_F32, .probe = probe,
+                         .source = o->tuned.program};
 }
 
 /* ---- a trainer, or a library of its entries -------------------------------------------- */
@@ -165,6 +177,40 @@ static bool build(train_options *o, ir_module *m, const struct ingot_trainer *t,
 
 /* ---- training at once ------------------------------------------------------------- */
 
+/* Parameters and states of nets, as they are now. */
+static int trained_arrays(const session *s, const struct ingot_trainer *t, import_array *w)
+{
+    const struct ingot_model *m = s->model;
+    int n = 0;
+
+    for (int32_t i = 0; i < m->state_count; i++) {
+        const struct ingot_value_info *v = &m->states[i];
+        if (t->roles[i] <= INGOT_ROLE_FITTED)
+            w[n++] = (import_array){v->name, dt_from_onnx(v->dtype), v->rank, v->dims,
+                                    (const char *)s->states + v->offset,
+                                    safetensors_bytes(v->dtype, v->rank, v->dims)};
+    }
+    return n;
+}
+
+static bool save_onnx(const train_options *o, const session *s, const struct ingot_trainer *t,
+                      diag *d)
+{
+    import_array *w = arena_array(&d->mem, import_array, s->model->state_count + 1);
+    int n = trained_arrays(s, t, w);
+
+    if (o->tuned.as_is)
+        return save_onnx_weights(o->file, w, n, o->save_onnx, d);
+    dsl_options given = options_of(o);
+    given.weight = w;
+    given.weights = n;
+    given.weights_file = "the training";
+    ir_module *m = dsl_import(o->file, &given, d);
+    bool ok = m && save_onnx_module(m, o->save_onnx, d);
+    ir_module_free(m);
+    return ok;
+}
+
 static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
     int status = trainer_check(&o->trainer, t);
@@ -180,6 +226,8 @@ static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, di
         ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, (int)o->trainer.threads, d);
     progress_stop();
     status = e ? trainer_run(&o->trainer, ingot_engine_session(e), t) : CLI_FAILED;
+    if (status == CLI_OK && o->save_onnx && !save_onnx(o, ingot_engine_session(e), t, d))
+        status = CLI_FAILED;
     ingot_engine_close(e);
     free(save);
     return status;
@@ -195,14 +243,9 @@ static bool is_program(const train_options *o)
 /* The module of the program, of the file or made for a model; null after errors. */
 static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d)
 {
-    dsl_options given = {.import = &o->model.o.import, .set = o->set, .sets = o->sets,
-                         .real = o->wide ? DT_F64 : DT_F32, .probe = probe};
-
-    if (!is_program(o)) {
-        given.source = tune_program(o->file, &o->tune, &o->trainer, d);
-        if (!given.source)
-            return NULL;
-    }
+    if (!is_program(o) && !tune_program(o->file, &o->tune, &o->trainer, &o->tuned, d))
+        return NULL;
+    dsl_options given = options_of(o);
     return dsl_import_training(o->file, &given, t, d);
 }
 
@@ -221,13 +264,13 @@ static int train(train_options *o, diag *d)
     return build(o, m, t, d) ? CLI_OK : CLI_FAILED;
 }
 
-static int print(const train_options *o, diag *d)
+static int print(train_options *o, diag *d)
 {
-    const char *program = tune_program(o->file, &o->tune, &o->trainer, d);
+    bool ok = tune_program(o->file, &o->tune, &o->trainer, &o->tuned, d);
 
-    if (program)
-        printf("%s", program);
-    return program ? CLI_OK : CLI_FAILED;
+    if (ok)
+        printf("%s", o->tuned.program);
+    return ok ? CLI_OK : CLI_FAILED;
 }
 
 static int obey(train_options *o)
@@ -250,6 +293,9 @@ static int check(const train_options *o)
     if (!o->file || (!o->print && !o->out == !o->run))
         ok = cli_wrong(!o->file ? "no program given (see ingot train --help)"
                                 : "give -o TRAINER, or --run to train at once");
+    else if (o->save_onnx && !o->run)
+        ok = cli_wrong("--save-onnx goes with --run; ingot build FILE --weights W --emit onnx "
+                       "writes what a trainer has trained");
     else if (is_program(o) && (tune_is_given(&o->tune) || o->print))
         ok = cli_wrong("%s is a program, which says itself what it learns", o->file);
     return ok ? CLI_OK : CLI_USAGE;

@@ -486,19 +486,21 @@ static bool add_program(tune *x, const char *path)
     return !diag_failed(x->d);
 }
 
-const char *tune_program(const char *path, const tune_options *o, const trainer_options *t,
-                         diag *d)
+bool tune_program(const char *path, const tune_options *o, const trainer_options *t, tuned *to,
+                  diag *d)
 {
     text out = {0};
     tune x = {.o = o, .t = t, .d = d, .out = &out};
     bool ok = add_program(&x, path);
-    const char *program = ok ? arena_strdup(&d->mem, out.at) : NULL;
 
+    *to = (tuned){.as_is = !x.head && !o->until};
+    if (ok)
+        to->program = arena_strdup(&d->mem, out.at);
     names_free(&x.taken);
     vec_free(&x.weights.name);
     vec_free(&x.weights.ref);
     vec_free(&x.weights.constant);
     ir_module_free(x.m);
     text_free(&out);
-    return program;
+    return ok;
 }

@@ -20,10 +20,16 @@ extern const cli_option tune_rows[];
 
 /* Was one of them given?  They make no sense for a program. */
 bool tune_is_given(const tune_options *o);
-/* The program that trains the model of the file `path`, which it imports from its own folder:
- * a net, an entry that names classes, a train block with data and clauses as the trainer's
- * options say.  In memory of the diag; null after errors. */
-const char *tune_program(const char *path, const tune_options *o, const trainer_options *t,
-                         diag *d);
+/* The program that trains a model. */
+typedef struct tuned {
+    const char *program;            /* in memory of the diag */
+    bool as_is;                     /* its net is the model, which nothing is added to */
+} tuned;
+
+/* The program for the file `path`, which it imports from its own folder: a net, an entry that
+ * names classes, a train block with data and clauses as the trainer's options say.  False after
+ * errors. */
+bool tune_program(const char *path, const tune_options *o, const trainer_options *t, tuned *out,
+                  diag *d);
 
 #endif

@@ -66,33 +66,38 @@ static bool is_model(const onnx_model *x)
                                             "or a text whose name ends in .ir", kind));
 }
 
-/* Unpacks what the scan leaves of the file, without the payloads of large tensors.  Memory
- * is bounded by the size of that: a few bytes can stand for many messages. */
-static Onnx__ModelProto *unpack(onnx_model *x)
+Onnx__ModelProto *onnx_unpack(const void *packed, size_t size)
 {
     enum { PER_BYTE = 12 };
-    text reduced = {0};
-    Onnx__ModelProto *p = NULL;
+    budget b = {.left = (size_t)128 << 20};
+    ProtobufCAllocator a = {take, give, &b};
 
-    if (is_model(x) && onnx_scan(x->data, x->size, x->name, &reduced, x->d)) {
-        budget b = {.left = (size_t)128 << 20};
-        if (reduced.len < SIZE_MAX / 32)
-            b.left += reduced.len * PER_BYTE;
-        ProtobufCAllocator a = {take, give, &b};
-        p = onnx__model_proto__unpack(&a, reduced.len, (uint8_t *)(reduced.at ? reduced.at : ""));
-        if (!p)
-            diag_error(x->d, (ir_loc){0}, D_IO, x->name, "is not an ONNX model, or is cut off");
-    }
-    text_free(&reduced);
-    return p;
+    if (size < SIZE_MAX / 32)
+        b.left += size * PER_BYTE;
+    return onnx__model_proto__unpack(&a, size, packed);
 }
 
-static void free_proto(Onnx__ModelProto *p)
+void onnx_free(Onnx__ModelProto *p)
 {
     ProtobufCAllocator a = {take, give, NULL};
 
     if (p)
         onnx__model_proto__free_unpacked(p, &a);
+}
+
+/* Unpacks what the scan leaves of the file, without the payloads of large tensors. */
+static Onnx__ModelProto *unpack(onnx_model *x)
+{
+    text reduced = {0};
+    Onnx__ModelProto *p = NULL;
+
+    if (is_model(x) && onnx_scan(x->data, x->size, x->name, &reduced, x->d)) {
+        p = onnx_unpack(reduced.at ? reduced.at : "", reduced.len);
+        if (!p)
+            diag_error(x->d, (ir_loc){0}, D_IO, x->name, "is not an ONNX model, or is cut off");
+    }
+    text_free(&reduced);
+    return p;
 }
 
 /* ---- types ---------------------------------------------------------------------- */
@@ -551,7 +556,7 @@ static ir_module *import(onnx_model *x)
     vec_free(&x->initializer);
     names_free(&x->files);
     vec_free(&x->file);
-    free_proto(x->proto);
+    onnx_free(x->proto);
     return m;
 }
 

@@ -74,6 +74,10 @@ int64_t scope_version(const onnx_scope *s, const char *domain);
 /* A file in memory, as long as the process runs; null, and *why, if it cannot
  * be read or is empty. */
 const uint8_t *onnx_map(const char *path, size_t *size, const char **why);
+/* A message of `packed` bytes, whose memory is bounded by their number, since a few bytes can
+ * stand for many messages; null if it is none.  onnx_free in any case. */
+Onnx__ModelProto *onnx_unpack(const void *packed, size_t size);
+void onnx_free(Onnx__ModelProto *p);
 /* A tensor of the file as a constant of the module: index, or IR_NONE after an
  * error at loc. */
 uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc);

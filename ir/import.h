@@ -23,6 +23,16 @@ typedef struct import_weights {
     VEC(uint32_t) constant;         /* what the file has for them, of the module */
 } import_weights;
 
+/* An array that stands for one of a file. */
+typedef struct import_array {
+    const char *name;
+    ir_dtype dtype;
+    int32_t rank;
+    const int64_t *dims;
+    const void *data;
+    size_t size;                    /* bytes */
+} import_array;
+
 #define IMPORT_MAX_WEIGHTS ((uint64_t)8 << 30)
 
 /* All zero: nothing is bound, the usual limit. */

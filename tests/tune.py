@@ -194,6 +194,36 @@ def tokens():
     check('numbers: a metric', abs(float(last.get('bias', 1))) < 0.02, last)
 
 
+def run_onnx(model, x):
+    """By a program that is built of the model."""
+    np.save('in.npy', x)
+    rc, _, said = ingot('run', model, '--input', 'in.npy', '--output-dir', 'out')
+    check(f'{model} runs', rc == 0, said)
+    return np.load(sorted(pathlib.Path('out').glob('*.npy'))[0])
+
+
+def written():
+    """Trained weights go back to where they came from, or into a net of another form."""
+    mlp('mlp.onnx', 'batch')
+    x = np.load('x.npy')[:5]
+    train('save', 'mlp.onnx', *POINTS, '--epochs', 2, '--save-onnx', 'new.onnx')
+    was, now = onnx.load('mlp.onnx'), onnx.load('new.onnx')
+    check('save: the same graph', was.graph.node == now.graph.node)
+    w = {t.name: numpy_helper.to_array(t) for t in now.graph.initializer}
+    after = read_safetensors(pathlib.Path('mlp.safetensors'))
+    check('save: weights', all((w[n] == after[f'm.{n}']).all() for n in w))
+    y = np.maximum(x @ w['fc1.weight'] + w['fc1.bias'], 0) @ w['fc2.weight'] + w['fc2.bias']
+    check('save: results', np.allclose(run_onnx('new.onnx', x), y, atol=1e-5))
+    rc, _, said = ingot('build', 'mlp.onnx', '--weights', 'mlp.safetensors', '--emit', 'onnx',
+                        '-o', 'built.onnx')
+    check('save: by build', rc == 0 and np.allclose(run_onnx('built.onnx', x), y, atol=1e-5), said)
+    train('save a head', 'mlp.onnx', *POINTS, '--until', 'features', '--classes', 3, '--epochs',
+          1, '--save-onnx', 'head.onnx')
+    check('save a head: results', run_onnx('head.onnx', x).shape == (5, 3))
+    refuse('others', "none of its weights", 'build', 'conv.onnx', '--weights', 'mlp.safetensors',
+           '-o', 'other')
+
+
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
@@ -211,7 +241,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, tokens, wrong:
+        for test in classes, printed, frozen, new_head, pictures, tokens, written, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0

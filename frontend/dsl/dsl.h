@@ -10,15 +10,8 @@ typedef struct dsl_setting {
     const char *name, *value;
 } dsl_setting;
 
-/* An array that stands for a parameter or state. */
-typedef struct dsl_weight {
-    const char *name;
-    ir_dtype dtype;
-    int32_t rank;
-    const int64_t *dims;
-    const void *data;           /* outlives the module */
-    size_t size;
-} dsl_weight;
+/* An array that stands for a parameter or state; its data outlive the module. */
+typedef import_array dsl_weight;
 
 /* Finds out what only data know: reads a source (ir/train_abi.h) for n columns, sets extents
  * that are -1 and bounds that are -1, with the names that numbers stand for, in `mem`.

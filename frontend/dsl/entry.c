@@ -381,9 +381,14 @@ static bool bind_inputs(ir_module *m, const char *path, const dsl_options *o, di
     return import_bind(m, path, &rest, d);
 }
 
+static const char *source_of(const char *path, const dsl_options *o, diag *d)
+{
+    return o && o->source ? o->source : file_read_told(path, d);
+}
+
 ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
 {
-    char *source = file_read_told(path, d);
+    const char *source = source_of(path, o, d);
     dsl_known known = {0};
     ir_module *m = NULL;
 
@@ -406,7 +411,7 @@ ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {
     static const dsl_options none;
-    const char *source = o && o->source ? o->source : file_read_told(path, d);
+    const char *source = source_of(path, o, d);
 
     return source ? read_program(path, source, o ? o : &none, NULL, NULL, trainer, d) : NULL;
 }
