@@ -274,6 +274,24 @@ static value narrowable(emit *e, value v, bool sign, int lanes)
     return sign ? LLVMBuildSIToFP(e->b, v, f64, "") : LLVMBuildUIToFP(e->b, v, f64, "");
 }
 
+/* The float v, without its fraction, as an integer of a type of at most 16 bits: the nearest
+ * that there is, and 0 for NaN.  LLVM 19 does such vectors element by element. */
+static value narrow_int(emit *e, value v, bool sign, int bits, type to)
+{
+    type i32 = LLVMInt32TypeInContext(e->cx);
+    value least = v_flt(v, sign ? -(double)(1 << (bits - 1)) : 0);
+    value most = v_flt(v, (double)((1 << (bits - sign)) - 1));
+    value low = v_sel(e, v_fcmp(e, LLVMRealOGT, v, least), v, least);
+    value inside = v_sel(e, v_fcmp(e, LLVMRealOLT, low, most), low, most);
+
+    if (LLVMGetTypeKind(to) == LLVMVectorTypeKind)
+        i32 = LLVMVectorType(i32, LLVMGetVectorSize(to));
+    value n = LLVMBuildFPToSI(e->b, inside, i32, "");
+    if (sign)
+        n = v_sel(e, v_fcmp(e, LLVMRealUNO, v, v), v_int(n, 0), n);
+    return LLVMBuildTrunc(e->b, n, to, "");
+}
+
 static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
 {
     type t = emit_wide(emit_type(e, to), lanes);
@@ -299,6 +317,8 @@ static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
         v = sign ? LLVMBuildSIToFP(e->b, v, t, "") : LLVMBuildUIToFP(e->b, v, t, "");
         return round_narrow(e, to, v, lanes);
     }
+    if (dt_is_float(from) && dt_bits(to) <= 16)
+        return narrow_int(e, v, dt_is_signed(to), dt_bits(to), t);
     if (dt_is_float(from)) {
         const char *name = dt_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
         type both[2] = {t, LLVMTypeOf(v)};

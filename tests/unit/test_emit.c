@@ -4,6 +4,8 @@
 
 #include "ingot.h"
 
+#include <math.h>
+
 /* The engine takes the module over, so it gets one of its own. */
 static ir_module *copy_of(net *t)
 {
@@ -117,6 +119,61 @@ static void test_streamed(void **state)
     diag_free(&d);
 }
 
+/* Element i of integers of this type. */
+static int64_t element_of(const tensor *t, ir_dtype d, int i)
+{
+    switch (d) {
+    case DT_I8: return ((const int8_t *)t->data)[i];
+    case DT_U8: return ((const uint8_t *)t->data)[i];
+    case DT_I16: return ((const int16_t *)t->data)[i];
+    default: return ((const uint16_t *)t->data)[i];
+    }
+}
+
+/* Floats become the nearest integer that there is, without their fraction; NaN becomes 0. */
+static void check_narrow(const char *cpu, ir_dtype d, const float *x, int64_t n)
+{
+    int64_t hi = (INT64_C(1) << (dt_bits(d) - dt_is_signed(d))) - 1;
+    int64_t lo = dt_is_signed(d) ? -hi - 1 : 0;
+    char source[200], error[TENSOR_ERROR_SIZE];
+    tensor_value in = {0}, out = {0};
+    target t;
+    diag diag;
+
+    assert_true(host_find(cpu, &t));
+    snprintf(source, sizeof source,
+             "entry main(%%x: f32[n]) {\n  %%1 = cast %%x {to=%s, saturate=true} : %s[n]\n"
+             "  return y=%%1\n}\n", dt_text(d), dt_text(d));
+    diag_init(&diag);
+    ingot_engine *e = engine_of(source, &t, 1, &diag);
+    assert_true(tensor_init(&in.t, dt_of(DT_F32)->onnx, 1, &n));
+    memcpy(in.t.data, x, (size_t)n * sizeof *x);
+    assert_true(ingot_engine_run(e, &in, &out, error));
+    for (int i = 0; i < n; i++) {
+        double v = isnan(x[i]) ? 0 : trunc(fmin(fmax(x[i], (double)lo), (double)hi));
+        assert_int_equal(element_of(&out.t, d, i), (int64_t)v);
+    }
+    ingot_engine_close(e);
+    tensor_value_free(&in);
+    tensor_value_free(&out);
+    diag_free(&diag);
+}
+
+static void test_narrow(void **state)
+{
+    static const ir_dtype type[] = {DT_I8, DT_U8, DT_I16, DT_U16};
+    static const float x[] = {0,     -0.0f,   0.9f,    -0.9f,    1.5f,   -1.5f,  127,     127.9f,
+                              128,   -128,    -128.9f, -129,     255.9f, 256,    32767,   32768,
+                              65535, 65536,   -32768,  -32769,   3e9f,   -3e9f,  INFINITY, -INFINITY,
+                              NAN,   1e-40f,  -1e-40f, 16777216, 200.5f, -200.5f, 42,      -1};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(type); i++) {
+        check_narrow("x86-64", type[i], x, COUNT(x));
+        check_narrow("native", type[i], x, COUNT(x) - 3);
+    }
+}
+
 #define TEST(what, rounds)                                                     \
     static void test_##what(void **state)                                      \
     {                                                                          \
@@ -132,7 +189,7 @@ TEST(grad, 40)
 int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
-    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed)};
+    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed) ROW(narrow)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
