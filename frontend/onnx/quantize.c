@@ -281,15 +281,22 @@ static ir_ref integer_matmul(onnx_op *n, int x, int x_zero, int y, int y_zero)
     return ir_matmul(n->b, a, b);
 }
 
-/* sum[N,O..,K] as [N,K,O..] */
-static ir_ref channels_first(onnx_op *n, ir_ref sum)
+/* x[N,O..,K] as [N,K,O..] */
+static ir_ref channels_first(onnx_op *n, ir_ref x)
 {
-    int32_t perm[IR_MAX_RANK] = {0, onnx_rank(n, sum) - 1};
+    int32_t perm[IR_MAX_RANK] = {0, onnx_rank(n, x) - 1};
 
-    for (int i = 2; i < onnx_rank(n, sum); i++)
+    for (int i = 2; i < onnx_rank(n, x); i++)
         perm[i] = i - 1;
-    return ir_transpose(n->b, sum, perm);
+    return ir_transpose(n->b, x, perm);
 }
+
+/* What a convolution of integers makes before its bias is added: [N,K,O..], or, of bytes,
+ * [N,O..,K]. */
+typedef struct integer_sums {
+    ir_ref sum;
+    int channel;                /* axis of K */
+} integer_sums;
 
 /* The convolution of bytes as a product of bytes; IR_NONE in `sum` where it is none.
  * False after an error. */
@@ -304,26 +311,29 @@ static bool bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_z
         return false;
     if (x == IR_NONE)
         return true;
-    ir_ref product = bytes_matmul(n, x, x_zero, w, w_zero);
-    if (product == IR_NONE)
-        return false;
-    *sum = channels_first(n, product);
-    return true;
+    *sum = bytes_matmul(n, x, x_zero, w, w_zero);
+    return *sum != IR_NONE;
 }
 
-static ir_ref integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero, ir_ref bias)
+/* The operands are at these places. */
+static integer_sums integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zero)
 {
+    integer_sums none = {IR_NONE, 0}, of_bytes = none, plain = {.channel = 1};
+
     if (!onnx_has(n, x) || !onnx_has(n, w))
-        return onnx_fail(n, "takes an image and weights"), IR_NONE;
-    ir_ref image = onnx_in(n, x), image_zero = onnx_in(n, x_zero), sum;
+        return onnx_fail(n, "takes an image and weights"), none;
+    ir_ref image = onnx_in(n, x), image_zero = onnx_in(n, x_zero);
     ir_ref weights = onnx_in(n, w), weights_zero = onnx_in(n, w_zero);
-    if (!bytes_conv(n, image, image_zero, weights, weights_zero, &sum))
-        return IR_NONE;
-    if (sum != IR_NONE)
-        return bias == IR_NONE ? sum : ir_2(n->b, OP_ADD, sum, spread(n, bias, sum, 1));
+    if (!bytes_conv(n, image, image_zero, weights, weights_zero, &of_bytes.sum))
+        return none;
+    if (of_bytes.sum != IR_NONE) {
+        of_bytes.channel = onnx_rank(n, of_bytes.sum) - 1;
+        return of_bytes;
+    }
     image = centred(n, image, image_zero, 1);
     weights = centred(n, weights, weights_zero, 0);
-    return onnx_convolution(n, image, weights, bias);
+    plain.sum = onnx_convolution(n, image, weights, IR_NONE);
+    return plain;
 }
 
 bool onnx_matmul_integer(onnx_op *n)
@@ -333,39 +343,52 @@ bool onnx_matmul_integer(onnx_op *n)
 
 bool onnx_conv_integer(onnx_op *n)
 {
-    return onnx_out(n, 0, integer_conv(n, 0, 2, 1, 3, IR_NONE));
+    integer_sums s = integer_conv(n, 0, 2, 1, 3);
+
+    if (s.sum == IR_NONE)
+        return false;
+    return onnx_out(n, 0, s.channel == 1 ? s.sum : channels_first(n, s.sum));
 }
 
 /* The operands x, scale, zero, w, scale, zero, scale, zero of a product whose
  * result is quantized again; scales of x and w lie along these axes of it. */
-static bool requantize(onnx_op *n, ir_ref sum, int x_axis, int w_axis)
+static ir_ref requantize(onnx_op *n, ir_ref sum, int x_axis, int w_axis)
 {
     const ir_ref scale[3] = {onnx_in(n, 1), onnx_in(n, 4), onnx_in(n, 6)};
     const int axis[3] = {x_axis, w_axis, x_axis};
     ir_ref zero = onnx_in(n, 7), real[3];
 
     if (sum == IR_NONE || zero == IR_NONE)
-        return false;
+        return IR_NONE;
     for (int i = 0; i < 3; i++) {
         if (scale[i] == IR_NONE)
-            return onnx_fail(n, "takes three scales");
+            return onnx_fail(n, "takes three scales"), IR_NONE;
         real[i] = spread(n, ir_cast(n->b, scale[i], DT_F32), sum, axis[i]);
     }
     ir_dtype to = onnx_dtype(n, zero);
     if (!is_quantized(to))
-        return onnx_gap(n, "quantization to other than integers");
+        return onnx_gap(n, "quantization to other than integers"), IR_NONE;
     ir_ref factor = ir_2(n->b, OP_DIV, ir_2(n->b, OP_MUL, real[0], real[1]), real[2]);
     zero = spread(n, ir_cast(n->b, zero, DT_F32), sum, x_axis);
     sum = ir_2(n->b, OP_MUL, ir_cast(n->b, sum, DT_F32), factor);
-    return onnx_out(n, 0, saturate(n, sum, zero, to));
+    return saturate(n, sum, zero, to);
 }
 
 bool onnx_qlinear_matmul(onnx_op *n)
 {
-    return requantize(n, integer_matmul(n, 0, 2, 3, 5), -2, -1);
+    return onnx_out(n, 0, requantize(n, integer_matmul(n, 0, 2, 3, 5), -2, -1));
 }
 
+/* Channels last until the result is quantized: then only bytes are transposed. */
 bool onnx_qlinear_conv(onnx_op *n)
 {
-    return requantize(n, integer_conv(n, 0, 2, 3, 5, onnx_in(n, 8)), 1, 1);
+    integer_sums s = integer_conv(n, 0, 2, 3, 5);
+    ir_ref bias = onnx_in(n, 8);
+
+    if (s.sum != IR_NONE && bias != IR_NONE)
+        s.sum = ir_2(n->b, OP_ADD, s.sum, spread(n, bias, s.sum, s.channel));
+    ir_ref y = requantize(n, s.sum, s.channel, s.channel);
+    if (y == IR_NONE)
+        return false;
+    return onnx_out(n, 0, s.channel == 1 ? y : channels_first(n, y));
 }
