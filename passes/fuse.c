@@ -42,20 +42,6 @@ static void store_result(fuse_cx *f, ir_ref r)
     store(f, r, "a result");
 }
 
-/* Stores what an operand of a contraction, window or opaque node needs: the
- * value itself, or, below movement, what is moved. */
-static void store_below(fuse_cx *f, ir_ref r, const char *why)
-{
-    const ir_node *n = ir_node_of(f->fn, r);
-
-    while (ir_op_moves(n->op)) {
-        r = ir_arg(f->fn, n, 0);
-        n = ir_node_of(f->fn, r);
-    }
-    if (!ir_op_source(n->op))
-        store(f, r, why);
-}
-
 /* Does movement between r and what is stored take the last axis elsewhere?
  * Then neighbours are no neighbours in memory. */
 static bool scatters(const fuse_cx *f, ir_ref r)
@@ -70,17 +56,37 @@ static bool scatters(const fuse_cx *f, ir_ref r)
     return false;
 }
 
+/* Stores what an operand of a contraction, window or opaque node needs: the
+ * value itself, or, below movement, what is moved.  A pad of neighbours that were moved
+ * apart reads them stored, too: it has a guard for each vector then, not each element. */
+static void store_below(fuse_cx *f, ir_ref r, const char *why)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    while (ir_op_moves(n->op)) {
+        r = ir_arg(f->fn, n, 0);
+        n = ir_node_of(f->fn, r);
+    }
+    if (!ir_op_source(n->op))
+        store(f, r, why);
+    if (n->op == OP_PAD && scatters(f, ir_arg(f->fn, n, 0)))
+        store(f, ir_arg(f->fn, n, 0), "moved before it is padded");
+}
+
 /* Reads vectors along the operand's last axis, each several times: a conv only
- * where that axis holds the channels of its groups. */
+ * where that axis holds the channels of its groups, or features of which several are
+ * multiplied at a time. */
 static bool reads_vectors(const fuse_cx *f, const ir_node *n, uint32_t operand)
 {
     if (operand || !ir_template_is(template_of(n), T_VECTORS))
         return false;
     if (n->op != OP_CONV)
         return true;
-    ir_ints g = n->attr->CONV.xg;
-    return g.n && g.at[g.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
+    const struct ir_attr_CONV *a = &n->attr->CONV;
+    ir_ints along = a->acc == DT_NONE ? a->xg : a->xf;
+    return along.n && along.at[along.n - 1] == ir_type_of(f->fn, ir_arg(f->fn, n, 0))->rank - 1;
 }
+
 
 /* ---- where readers meet --------------------------------------------------------- */
 

@@ -26,6 +26,27 @@ ir_ints conv_channels(const conv *c)
     return c->depthwise ? c->at->yg : c->at->yo;
 }
 
+enum { QUAD = 4 };              /* bytes in an i32 */
+
+ir_dim conv_steps(const conv *c)
+{
+    dim_table *t = &c->j->l->m->dims;
+    ir_dim features = conv_extent(c, c->at->wf, c->tw);
+
+    return c->quads ? dim_div(t, features, dim_int(t, QUAD)) : features;
+}
+
+lp_buf conv_quads(const conv *c, body *b)
+{
+    lp_expr dims[IR_MAX_RANK];
+    int last = c->tx->rank - 1;
+
+    for (int i = 0; i < last; i++)
+        dims[i] = body_dim(b, c->tx->dim[i]);
+    dims[last] = body_dim(b, conv_steps(c));
+    return body_source_as(b, c->x, DT_I32, c->tx->rank, dims);
+}
+
 /* Rows of the result: one where its only spatial axis is the tiles'. */
 static ir_dim height_of(const conv *c)
 {
@@ -57,12 +78,13 @@ static int64_t constant_extent(const conv *c, ir_ints l)
 }
 
 /* Constant weights [G, O, F, T] -> T numbers of a square for the taps, if it is made of
- * squares -> O padded to a multiple of NR -> [G, O/NR, T, F, NR] */
+ * squares -> O padded to a multiple of NR -> [G, O/NR, T, F, NR], in quads
+ * [G, O/NR, T, F/4, NR, 4] */
 static uint32_t pack_const(const conv *c, uint32_t id)
 {
     const weight_axes w = axes_of_weights(c);
     const ir_ints part[4] = {w.groups, w.channels, w.features, w.taps};
-    static const int32_t last[5] = {0, 1, 4, 3, 2};
+    static const int32_t last[5] = {0, 1, 4, 3, 2}, last_quad[6] = {0, 1, 5, 3, 2, 4};
     pack p = {c->j->l->m, id};
     int64_t e[4], nr = schedule_panel(&c->s);
     int32_t perm[IR_MAX_RANK];
@@ -81,8 +103,13 @@ static uint32_t pack_const(const conv *c, uint32_t id)
         dim_const(&p.m->dims, p.m->consts.at[matrix].type->dim[0], &e[3]);
     }
     int64_t wide = pack_pad(&p, 1, (int)nr);
-    pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2], e[3]}, 5);
-    pack_transpose(&p, last, 5);
+    if (c->quads) {
+        pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2] / QUAD, QUAD, e[3]}, 6);
+        pack_transpose(&p, last_quad, 6);
+    } else {
+        pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2], e[3]}, 5);
+        pack_transpose(&p, last, 5);
+    }
     return p.id;
 }
 
@@ -154,13 +181,15 @@ static lp_buf weight_buffer(const conv *c, body *b, ir_dim panels)
     const weight_axes w = axes_of_weights(c);
     lp_expr dims[5];
 
-    if (c->packed)
+    if (c->packed && !c->quads)
         return body_const(b, c->weights);
     dims[0] = body_dim(b, conv_extent(c, w.groups, c->tw));
     dims[1] = body_dim(b, panels);
     dims[2] = body_dim(b, conv_extent(c, w.taps, c->tw));
-    dims[3] = body_dim(b, conv_extent(c, w.features, c->tw));
+    dims[3] = body_dim(b, conv_steps(c));
     dims[4] = lp_int(b->k, schedule_panel(&c->s));
+    if (c->quads)
+        return body_const_as(b, c->weights, DT_I32, 5, dims);
     return body_temp(b, c->weights, c->tw->dtype, 5, dims, false);
 }
 
@@ -334,6 +363,19 @@ static bool reads_far(const conv *c)
            dim_const(t, c->tx->dim[c->at->xf.at[1]], &block) && block > 1;
 }
 
+/* Are these bytes that dot4 multiplies: features last in a stored image, whole quads of
+ * them, and weights that are packed when the code is made? */
+static bool has_quads(const conv *c)
+{
+    const struct ir_attr_CONV *a = c->at;
+    int64_t features = constant_extent(c, a->wf);
+
+    return c->tx->dtype == DT_U8 && c->tw->dtype == DT_I8 && c->acc == DT_I32 && c->packed &&
+           a->xf.n == 1 && a->wf.n == 1 && a->xf.at[0] == c->tx->rank - 1 &&
+           features > 0 && features % QUAD == 0 && lower_is_stored(c->j->in, c->x) &&
+           ir_node_of(c->j->in->fn, c->x)->op != OP_CONST;
+}
+
 /* Can parts of a sum have equal shares of the features, those that a block has side by
  * side? */
 static bool is_shared(const conv *c)
@@ -342,8 +384,8 @@ static bool is_shared(const conv *c)
     const ir_ints wf = c->at->wf;
     int64_t n;
 
-    return wf.n && dim_const(&c->j->l->m->dims, c->tw->dim[wf.at[wf.n - 1]], &n) && n > 0 &&
-           n % MOST_PARTS == 0;
+    return wf.n && !c->quads && dim_const(&c->j->l->m->dims, c->tw->dim[wf.at[wf.n - 1]], &n) &&
+           n > 0 && n % MOST_PARTS == 0;
 }
 
 static void name_axes(const conv *c, const char *what, ir_ints axes, const ir_type *t, text *out)
@@ -372,6 +414,8 @@ static void name_problem(const conv *c, text *out)
     lower_name_extents(c->j->l, "s", a->stride.at, a->stride.n, out);
     lower_name_extents(c->j->l, "l", a->ldil.at, a->ldil.n, out);
     text_add(out, " %s", dt_text(c->tx->dtype));
+    if (c->tw->dtype != c->tx->dtype)
+        text_add(out, " %s", dt_text(c->tw->dtype));
 }
 
 static schedule choose_schedule(conv *c)
@@ -419,6 +463,7 @@ bool template_conv(job *j)
         return conv_taps(&c);
     choose_tile_axis(&c, &own);
     c.packed = has_const_weights(&c);
+    c.quads = has_quads(&c);
     c.s = choose_schedule(&c);
     return place_weights(&c) && (c.s.square ? winograd_kernels(&c) : make_kernel(&c));
 }

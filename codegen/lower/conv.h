@@ -18,6 +18,8 @@ typedef struct conv {
                                    a multiple of the lanes; 0: plain order */
     bool depthwise;             /* no features, no outputs: groups are the channels */
     bool whole;                 /* sums are in one part */
+    bool quads;                 /* bytes are multiplied four features at a time: the innermost
+                                   axis of image and of panels is of i32 that hold four */
     bool packed;                /* weights: panels of a constant, else of a temp */
     uint32_t weights;
 } conv;
@@ -33,6 +35,12 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t);
 
 /* The axes of the result that are channels of a panel. */
 ir_ints conv_channels(const conv *c);
+
+/* Steps of a sum for each tap: the product of the features, or, in quads, a fourth of it. */
+ir_dim conv_steps(const conv *c);
+
+/* The image's bytes as quads, for reading. */
+lp_buf conv_quads(const conv *c, body *b);
 
 /* Opens a loop over [0, extent) by `step` and counts it; one of a single trip is none,
  * and its variable is 0. */

@@ -197,7 +197,8 @@ void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 {
     conv_tile x = {.t = {.j = c->j, .b = b, .s = &c->s, .sums = c->acc, .panel = at->o,
                          .columns = conv_extent(c, conv_channels(c), c->ty),
-                         .by_vectors = true, .whole = c->whole, .part = c->block},
+                         .by_vectors = !c->quads, .whole = c->whole, .part = c->block,
+                         .quads = c->quads},
                    .c = c, .weights = weights, .at = at};
     ir_dim width = c->ty->dim[c->at->ys.at[c->spatial - 1]];
     dim_table *t = &c->j->l->m->dims;
@@ -205,6 +206,8 @@ void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 
     if (c->s.next)
         x.image = body_source(b, c->x);
+    if (c->quads)
+        x.quads = conv_quads(c, b);
     x.edge = &e;
     if (!conv_has_rim(c, c->spatial - 1) || !last_rim(c, &e)) {
         x.edge = NULL;

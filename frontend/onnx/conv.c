@@ -1,7 +1,7 @@
 /* frontend/onnx/conv.c - convolution and pooling. */
 #include "../onnx_build.h"
 
-enum { MAX_SPATIAL = 6, MAX_TAPS = 64 };
+enum { MAX_SPATIAL = 6 };
 static const ir_dim zero = {0}, one = {1};
 
 /* Windows over the spatial axes, as attributes say. */
@@ -185,46 +185,18 @@ ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
     return add_bias(n, convolve(n, x, w, groups, &win, NULL), bias);
 }
 
-/* ---- convolution as a product of patches ---------------------------------------- */
+/* ---- convolution of bytes ---------------------------------------------------------- */
 
-/* The extents of the result, if the windows are few and both known and inside. */
-static bool patch_extents(onnx_op *n, ir_ref x, const windows *win, ir_dim *out)
+/* Channels that x lacks to be a multiple of four: so many bytes are multiplied at once. */
+static ir_dim missing_channels(onnx_op *n, ir_dim channels)
 {
     dim_table *t = onnx_dims(n);
-    int64_t size, extent, taps = 1;
+    ir_dim four = dim_int(t, 4);
 
-    for (int i = 0; i < win->n; i++) {
-        ir_dim all = dim_add(t, onnx_dim(n, x, i + 2), dim_add(t, win->low[i], win->high[i]));
-        out[i] = dim_add(t, dim_div(t, dim_sub(t, all, reach(t, win, i)), win->stride[i]), one);
-        if (!dim_const(t, win->size[i], &size) || !dim_const(t, out[i], &extent) || extent < 1)
-            return false;
-        taps *= min_i64(size, MAX_TAPS + 1);
-        if (size < 1 || taps > MAX_TAPS)
-            return false;
-    }
-    return true;
+    return dim_sub(t, dim_mul(t, dim_ceildiv(t, channels, four), four), channels);
 }
 
-/* What each window has at tap number `tap`: of x[N,D..,C], [N,O..,C]. */
-static ir_ref at_tap(onnx_op *n, ir_ref x, const windows *win, const ir_dim *extent, int64_t tap)
-{
-    dim_table *t = onnx_dims(n);
-    ir_dim start[IR_MAX_RANK] = {zero}, step[IR_MAX_RANK] = {one}, shape[IR_MAX_RANK];
-    int last = win->n + 1;
-    int64_t size = 1;
-
-    shape[0] = onnx_dim(n, x, 0), shape[last] = onnx_dim(n, x, last);
-    start[last] = zero, step[last] = one;
-    for (int i = win->n - 1; i >= 0; i--, tap /= size) {
-        dim_const(t, win->size[i], &size);
-        start[i + 1] = dim_mul(t, dim_int(t, tap % size), win->dil[i]);
-        step[i + 1] = win->stride[i];
-        shape[i + 1] = extent[i];
-    }
-    return ir_slice(n->b, x, start, step, shape);
-}
-
-/* x[N,C,D..] as x[N,D..,C] with `outside` around it. */
+/* x[N,C,D..] as [N,D..,C] with `outside` around it, and in the channels that are missing. */
 static ir_ref surrounded(onnx_op *n, ir_ref x, const windows *win, ir_ref outside)
 {
     int32_t perm[IR_MAX_RANK] = {0};
@@ -235,46 +207,52 @@ static ir_ref surrounded(onnx_op *n, ir_ref x, const windows *win, ir_ref outsid
         low[i + 1] = win->low[i], high[i + 1] = win->high[i];
     }
     perm[win->n + 1] = 1;
-    low[win->n + 1] = high[win->n + 1] = zero;
+    low[win->n + 1] = zero, high[win->n + 1] = missing_channels(n, onnx_dim(n, x, 1));
     return ir_pad(n->b, ir_transpose(n->b, x, perm), outside, low, high, NULL);
 }
 
-/* w[K,C,R..] as a matrix [R..*C,K]. */
-static ir_ref weight_rows(onnx_op *n, ir_ref w)
+/* w[K,C,R..] with 0 in the channels that are missing. */
+static ir_ref widened(onnx_op *n, ir_ref w)
 {
-    dim_table *t = onnx_dims(n);
-    const ir_type *wt = onnx_type(n, w);
-    int32_t perm[IR_MAX_RANK];
-    ir_dim shape[2] = {one, wt->dim[0]};
+    ir_dim low[IR_MAX_RANK], high[IR_MAX_RANK];
 
-    iota(perm, 2, wt->rank - 2);
-    perm[wt->rank - 2] = 1, perm[wt->rank - 1] = 0;
-    for (int i = 1; i < wt->rank; i++)
-        shape[0] = dim_mul(t, shape[0], wt->dim[i]);
-    return ir_reshape(n->b, ir_transpose(n->b, w, perm), shape, 2);
+    for (int i = 0; i < onnx_rank(n, w); i++)
+        low[i] = high[i] = zero;
+    high[1] = missing_channels(n, onnx_dim(n, w, 1));
+    return ir_pad(n->b, w, onnx_like(n, w, 0), low, high, NULL);
 }
 
-bool onnx_patches(onnx_op *n, ir_ref *x, ir_ref *w, ir_ref outside)
+bool onnx_convolution_of_bytes(onnx_op *n, ir_ref x, ir_ref w, ir_ref outside, ir_ref *sum)
 {
     windows win;
-    int64_t groups, taps = 1, size;
-    ir_ref part[MAX_TAPS];
-    ir_dim extent[MAX_SPATIAL];
+    int64_t groups;
+    int32_t axis[2] = {0, 1}, xs[MAX_SPATIAL], ws[MAX_SPATIAL];
+    ir_dim ones[MAX_SPATIAL], none[MAX_SPATIAL];
+    ir_attr a = {0};
 
-    if (!conv_operands(n, *x, *w, &win, &groups) || !conv_channels(n, *x, *w, groups))
+    *sum = IR_NONE;
+    if (!conv_operands(n, x, w, &win, &groups) || !conv_channels(n, x, w, groups))
         return false;
-    if (groups != 1 || !patch_extents(n, *x, &win, extent)) {
-        *x = IR_NONE;
+    if (groups != 1)
         return true;
-    }
-    ir_ref around = surrounded(n, *x, &win, outside);
-    for (int i = 0; i < win.n; i++, taps *= size)
-        dim_const(onnx_dims(n), win.size[i], &size);
-    for (int64_t tap = 0; tap < taps; tap++)
-        part[tap] = at_tap(n, around, &win, extent, tap);
-    *x = ir_concat(n->b, part, (int)taps, win.n + 1);
-    *w = weight_rows(n, *w);
-    return true;
+    int32_t last = win.n + 1;
+    iota(xs, 1, win.n);
+    iota(ws, 2, win.n);
+    for (int i = 0; i < win.n; i++)
+        ones[i] = one, none[i] = zero;
+    a.CONV.xb = a.CONV.yb = a.CONV.wo = (ir_ints){1, axis};
+    a.CONV.wf = (ir_ints){1, axis + 1};
+    a.CONV.xf = a.CONV.yo = (ir_ints){1, &last};
+    a.CONV.xs = a.CONV.ys = (ir_ints){win.n, xs};
+    a.CONV.ws = (ir_ints){win.n, ws};
+    a.CONV.stride = (ir_dims){win.n, win.stride};
+    a.CONV.rdil = (ir_dims){win.n, win.dil};
+    a.CONV.ldil = (ir_dims){win.n, ones};
+    a.CONV.low = a.CONV.high = (ir_dims){win.n, none};
+    a.CONV.acc = DT_I32;
+    const ir_ref operand[2] = {surrounded(n, x, &win, outside), widened(n, w)};
+    *sum = ir_make(n->b, OP_CONV, operand, 2, &a);
+    return *sum != IR_NONE;
 }
 
 bool onnx_conv(onnx_op *n)

@@ -1,6 +1,8 @@
 /* frontend/onnx/quantize.c - integers that stand for real numbers: a value q is
  * (q - zero point) * scale.  Sums of products are exact, in i32. */
 #include "../onnx_build.h"
+#include "const.h"
+#include "num.h"
 
 static const ir_dim one = {1};
 
@@ -218,29 +220,39 @@ static quantized as_bytes(onnx_op *n, ir_ref x, ir_ref zero, ir_dtype to)
     return q;
 }
 
+/* Are all elements of a constant of integers 0?  Zero points of channels are few. */
+static bool has_zeros(const ir_module *m, uint32_t c)
+{
+    enum { CHUNK = 64 };
+    const ir_type *t = m->consts.at[c].type;
+    int64_t n = type_count_const(&m->types, t), value = 0;
+    uint8_t data[CHUNK * sizeof(int64_t)];
+
+    for (int64_t i = 0; !value && i < n; i += CHUNK) {
+        int64_t part = min_i64(CHUNK, n - i);
+        const_read(m, c, i, part, data);
+        for (int64_t k = 0; k < part; k++)
+            value |= num_load_int(t->dtype, data + k * dt_size(t->dtype));
+    }
+    return !value;
+}
+
 /* Is there no zero point, or known to be 0? */
 static bool is_zero(onnx_op *n, ir_ref zero)
 {
-    const ir_dim *elem;
-    int64_t count;
-
     if (zero == IR_NONE)
         return true;
-    if (!ir_known(n->b, zero, &elem, &count))
-        return false;
-    while (count > 0 && dim_is(onnx_dims(n), elem[count - 1], 0))
-        count--;
-    return count == 0;
+    const ir_node *c = ir_node_of(n->b->fn, zero);
+    return c->op == OP_CONST && has_zeros(n->b->m, c->attr->CONST.id);
 }
 
-/* zero * the sums of x along `axis`, in the shape of the product; nothing to subtract
- * where there is no zero point. */
-static ir_ref without(onnx_op *n, ir_ref product, ir_ref zero, int zero_axis, ir_ref x, int axis)
+/* The product less zero * sums, which broadcast to its shape; nothing is subtracted where
+ * there is no zero point. */
+static ir_ref without(onnx_op *n, ir_ref product, ir_ref zero, int zero_axis, ir_ref sums)
 {
-    if (is_zero(n, zero))
+    if (is_zero(n, zero) || product == IR_NONE)
         return product;
     const ir_type *t = onnx_type(n, product);
-    ir_ref sums = ir_reduce_keep(n->b, x, RED_SUM, (int32_t[]){axis}, 1);
     sums = ir_broadcast_to(n->b, sums, t->dim, t->rank);
     zero = spread(n, zero, product, zero_axis);
     return ir_2(n->b, OP_SUB, product, ir_2(n->b, OP_MUL, sums, zero));
@@ -249,6 +261,17 @@ static ir_ref without(onnx_op *n, ir_ref product, ir_ref zero, int zero_axis, ir
 static bool is_bytes(onnx_op *n, ir_ref x)
 {
     return onnx_rank(n, x) >= 2 && dt_is_int(onnx_dtype(n, x)) && dt_bits(onnx_dtype(n, x)) == 8;
+}
+
+/* b - its zero point, in i32. */
+static ir_ref centred_bytes(onnx_op *n, quantized b, int axis)
+{
+    return centred(n, b.x, is_zero(n, b.zero) ? IR_NONE : b.zero, axis);
+}
+
+static ir_ref sums_along(onnx_op *n, ir_ref x, int axis)
+{
+    return ir_reduce_keep(n->b, x, RED_SUM, (int32_t[]){axis}, 1);
 }
 
 /* The products of the bytes as they are; what the zero points add to them are sums of
@@ -261,10 +284,9 @@ static ir_ref bytes_matmul(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref y, ir_ref
 
     if (sum == IR_NONE)
         return sum;
-    ir_ref wide = ir_cast(n->b, a.x, DT_I32);
-    sum = without(n, sum, b.zero, -1, wide, onnx_rank(n, wide) - 1);
-    ir_ref rest = centred(n, b.x, is_zero(n, b.zero) ? IR_NONE : b.zero, -1);
-    return without(n, sum, a.zero, -2, rest, onnx_rank(n, rest) - 2);
+    ir_ref wide = ir_cast(n->b, a.x, DT_I32), rest = centred_bytes(n, b, -1);
+    sum = without(n, sum, b.zero, -1, sums_along(n, wide, onnx_rank(n, wide) - 1));
+    return without(n, sum, a.zero, -2, sums_along(n, rest, onnx_rank(n, rest) - 2));
 }
 
 /* Sums of products of operands with their zero points, at these places. */
@@ -298,20 +320,47 @@ typedef struct integer_sums {
     int channel;                /* axis of K */
 } integer_sums;
 
-/* The convolution of bytes as a product of bytes; IR_NONE in `sum` where it is none.
+/* Subtracts q * the sum of each window, found by weights that are all 1. */
+static bool without_windows(onnx_op *n, quantized a, quantized b, ir_ref outside, ir_ref *sum)
+{
+    ir_dim shape[IR_MAX_RANK] = {one};
+    ir_ref windows;
+
+    if (is_zero(n, b.zero))
+        return true;
+    for (int i = 1; i < onnx_rank(n, b.x); i++)
+        shape[i] = onnx_dim(n, b.x, i);
+    ir_ref ones = ir_broadcast(n->b, onnx_like(n, b.x, 1), shape, onnx_rank(n, b.x), NULL);
+    if (!onnx_convolution_of_bytes(n, a.x, ones, outside, &windows))
+        return false;
+    *sum = without(n, *sum, b.zero, -1, windows);
+    return *sum != IR_NONE;
+}
+
+/* The convolution of bytes, as their product is made; IR_NONE in `sum` where it is none.
  * False after an error. */
 static bool bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_zero, ir_ref *sum)
 {
+    int32_t axes[IR_MAX_RANK];
+
     *sum = IR_NONE;
     if (!is_bytes(n, x) || !is_bytes(n, w) || (x_zero != IR_NONE && !is_single(n, x_zero)))
         return true;
-    ir_ref outside = x_zero == IR_NONE ? onnx_like(n, x, 0)
-                                       : ir_reshape(n->b, x_zero, NULL, 0);
-    if (!onnx_patches(n, &x, &w, outside))
+    quantized a = as_bytes(n, x, x_zero, DT_U8), b = as_bytes(n, w, w_zero, DT_I8);
+    ir_ref outside = a.zero == IR_NONE
+                         ? onnx_like(n, a.x, 0)
+                         : ir_cast(n->b, ir_reshape(n->b, a.zero, NULL, 0), DT_U8);
+    if (!onnx_convolution_of_bytes(n, a.x, b.x, outside, sum))
         return false;
-    if (x == IR_NONE)
+    if (*sum == IR_NONE)
         return true;
-    *sum = bytes_matmul(n, x, x_zero, w, w_zero);
+    if (!without_windows(n, a, b, outside, sum))
+        return false;
+    ir_ref rest = centred_bytes(n, b, 0);
+    for (int i = 1; i < onnx_rank(n, rest); i++)
+        axes[i - 1] = i;
+    rest = ir_reduce(n->b, rest, RED_SUM, axes, onnx_rank(n, rest) - 1);
+    *sum = without(n, *sum, a.zero, -1, rest);
     return *sum != IR_NONE;
 }
 

@@ -80,4 +80,33 @@ static ir_ref make_squares(net *t)
     return y == IR_NONE || chance(t, 50) ? y : ir_1(&t->b, OP_ABS, y);
 }
 
+/* A convolution of bytes with its features last, mostly whole quads of them. */
+static ir_ref make_byte_conv(net *t)
+{
+    static const int32_t axis[] = {0, 1, 2, 3};
+    dim_table *dt = &t->m->dims;
+    ir_dim stride[2], rdil[2], low[2], high[2], one[2] = {{1}, {1}}, x[4], w[4];
+
+    x[0] = dim_int(dt, 1 + below(t, 2));
+    x[3] = w[1] = dim_int(dt, chance(t, 80) ? 4 * (1 + below(t, 3)) : any_extent(t));
+    w[0] = dim_int(dt, any_extent(t));
+    for (int i = 0; i < 2; i++) {
+        w[2 + i] = dim_int(dt, 1 + below(t, 3));
+        stride[i] = dim_int(dt, 1 + below(t, 2));
+        rdil[i] = dim_int(dt, 1 + chance(t, 15));
+        low[i] = dim_int(dt, below(t, 2));
+        high[i] = dim_int(dt, below(t, 2));
+        x[1 + i] = chance(t, 80) ? dim_int(dt, 6 + any_extent(t)) : t->dim[1 + i];
+    }
+    ir_ref args[2] = {input(t, DT_U8, 4, x), weight(t, DT_I8, 4, w)};
+    ir_ints first = {1, axis}, second = {1, axis + 1}, last = {1, axis + 3};
+    ir_ints xs = {2, axis + 1}, ws = {2, axis + 2};
+    ir_attr a = {.CONV = {.xb = first, .xf = last, .xs = xs, .wo = first, .wf = second,
+                          .ws = ws, .yb = first, .yo = last, .ys = xs, .stride = {2, stride},
+                          .low = {2, low}, .high = {2, high}, .ldil = {2, one},
+                          .rdil = {2, rdil}, .acc = DT_I32}};
+
+    return ir_make(&t->b, OP_CONV, args, 2, &a);
+}
+
 #endif

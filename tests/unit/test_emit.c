@@ -162,10 +162,12 @@ static void check_narrow(const char *cpu, ir_dtype d, const float *x, int64_t n)
 static void test_narrow(void **state)
 {
     static const ir_dtype type[] = {DT_I8, DT_U8, DT_I16, DT_U16};
-    static const float x[] = {0,     -0.0f,   0.9f,    -0.9f,    1.5f,   -1.5f,  127,     127.9f,
-                              128,   -128,    -128.9f, -129,     255.9f, 256,    32767,   32768,
-                              65535, 65536,   -32768,  -32769,   3e9f,   -3e9f,  INFINITY, -INFINITY,
-                              NAN,   1e-40f,  -1e-40f, 16777216, 200.5f, -200.5f, 42,      -1};
+    static const float x[] = {0,        -0.0f,   0.9f,     -0.9f,     1.5f,   -1.5f,
+                              127,      127.9f,  128,      -128,      -128.9f, -129,
+                              255.9f,   256,     32767,    32768,     65535,  65536,
+                              -32768,   -32769,  3e9f,     -3e9f,     NAN,    INFINITY,
+                              1e-40f,   -1e-40f, 16777216, -INFINITY, 200.5f, -200.5f,
+                              42,       -1};
 
     (void)state;
     for (size_t i = 0; i < COUNT(type); i++) {
@@ -189,7 +191,8 @@ TEST(grad, 40)
 int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
-    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed) ROW(narrow)};
+    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed)
+                                       ROW(narrow)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
