@@ -226,6 +226,8 @@ def control_cases(c):
           .replace('scan b in B with s = s { s <- s', 'scan b in B with r = s { r <- r').replace('s <- s };  s }', 's <- r };  s }'),
           dict(x=x), lambda d: loop_of(x))
     c.add('state', 'state n: [3] = 0\nentry f(x: [3]) { n <- n + x;  n * 2 }', dict(x=x[0]), x[0] * 2)
+    c.add('index put into a state', 'state row: int<4>[6] = 0\nentry f(x: int<4>, i: int<6>) -> int<4>[6] '
+          '{ row[i] <- x;  row <- row;  row }', dict(x=np.int64(3), i=np.int64(2)), np.eye(6, dtype=int)[2] * 3)
 
 
 def model(path):

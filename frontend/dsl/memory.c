@@ -213,6 +213,22 @@ static const dsl_value *spread_over(dsl *cx, const dsl_value *v, const ir_type *
     return dsl_arrange(cx, v, none, t->dim, t->rank);
 }
 
+/* An index must be known to be below its bound: whoever reads the memory relies on it. */
+static bool within_bound(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
+{
+    const dsl_memory *m = c->memory;
+    dim_table *t = cx->dims;
+
+    if (!m->bounded || (v->tensor.bounded && dim_lo(t, v->tensor.lo) >= 0 &&
+                        dsl_at_most(cx, v->tensor.hi, dim_sub(t, m->below, dim_int(t, 1)))))
+        return true;
+    const char *n = dsl_dim_text(cx, m->below);
+    const char *what = v->tensor.number && v->tensor.bounded ? dsl_dim_text(cx, v->tensor.hi)
+                                                             : dsl_describe(cx, v);
+    return dsl_wrong(cx, at, "%s is int<%s>, what it would become is %s; write %% %s, or clamp it",
+                     c->name, n, what, n), false;
+}
+
 static const dsl_value *stored(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
 {
     dsl_elem e = elem_of(cx, c->memory->type);
@@ -221,7 +237,7 @@ static const dsl_value *stored(dsl *cx, const dsl_cell *c, const dsl_value *v, i
     if (dsl_bad(v))
         return v;
     v = spread_over(cx, v, c->memory->type);
-    if (dsl_bad(v) || !fits_memory(cx, c, v, at))
+    if (dsl_bad(v) || !fits_memory(cx, c, v, at) || !within_bound(cx, c, v, at))
         return &dsl_poison;
     ir_ref x = ir_1(dsl_b(cx), OP_DETACH, dsl_ref(cx, v));
     return dsl_array_like(cx, v, x, v->tensor.rank, v->tensor.axis);

@@ -145,7 +145,8 @@ static const dsl_value *scatter(dsl *cx, const dsl_value *base, spots *s, const 
     in[n + 1] = dsl_ref(cx, v);
     ir_attr a = {.SCATTER = {.axes = {n, axes}, .op = op}};
     ir_ref x = ir_make(dsl_b(cx), OP_SCATTER, in, (uint32_t)n + 2, &a);
-    return dsl_array_like(cx, base, x, base->tensor.rank, base->tensor.axis);
+    const dsl_value *like = op == RED_SET ? dsl_join_bounds(cx, base, v) : base;
+    return dsl_array_like(cx, like, x, base->tensor.rank, base->tensor.axis);
 }
 
 /* ---- += --------------------------------------------------------------------- */
