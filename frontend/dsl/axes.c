@@ -1,56 +1,65 @@
 /* frontend/dsl/axes.c - arrays with carried axes are brought to one shape. */
 #include "check.h"
 
-/* The axes that results of several operands have: as those of the one with most axes
- * stand, and what it lacks in front.  `visible`: how many visible ones there are. */
-typedef struct frame_axes {
-    int rank;
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim extent[IR_MAX_RANK];
-} frame_axes;
+/* ---- shapes in the making ---------------------------------------------------- */
 
-static void take_axes(frame_axes *f, const dsl_value *v)
+bool dsl_add_to_shape(dsl *cx, dsl_shape *s, dsl_axis *a, ir_dim extent)
 {
-    f->rank = v->tensor.rank;
-    for (int i = 0; i < f->rank; i++) {
-        f->axis[i] = v->tensor.axis[i];
-        f->extent[i] = dsl_extent(v, i);
-    }
-}
-
-static bool insert_front(frame_axes *f, dsl_axis *a, ir_dim extent, int at)
-{
-    if (f->rank == IR_MAX_RANK)
-        return false;
-    for (int i = f->rank++; i > at; i--) {
-        f->axis[i] = f->axis[i - 1];
-        f->extent[i] = f->extent[i - 1];
-    }
-    f->axis[at] = a;
-    f->extent[at] = extent;
+    if (s->rank == IR_MAX_RANK)
+        return dsl_wrong(cx, cx->at, "this has more than %d axes", IR_MAX_RANK), false;
+    s->axis[s->rank] = a;
+    s->extent[s->rank++] = extent;
     return true;
 }
 
-static bool frame_has(const frame_axes *f, const dsl_axis *a)
+bool dsl_add_axes(dsl *cx, dsl_shape *s, const dsl_value *v)
 {
-    for (int i = 0; i < f->rank; i++)
-        if (f->axis[i] == a)
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (!dsl_add_to_shape(cx, s, v->tensor.axis[i], dsl_extent(v, i)))
+            return false;
+    return true;
+}
+
+static bool shape_has(const dsl_shape *s, const dsl_axis *a)
+{
+    for (int i = 0; i < s->rank; i++)
+        if (s->axis[i] == a)
             return true;
     return false;
 }
 
-/* The carried axes of v that are missing. */
-static bool add_missing(frame_axes *f, const dsl_value *v)
+bool dsl_add_missing(dsl *cx, dsl_shape *s, const dsl_value *v)
 {
-    int at = 0;
-
     for (int i = 0; i < v->tensor.rank; i++) {
         dsl_axis *a = v->tensor.axis[i];
-        if (a && !frame_has(f, a) && !insert_front(f, a, a->extent, at++))
+        if (a && !shape_has(s, a) && !dsl_add_to_shape(cx, s, a, a->extent))
             return false;
     }
     return true;
 }
+
+const dsl_value *dsl_arrange_as(dsl *cx, const dsl_value *v, const dsl_shape *s)
+{
+    return dsl_arrange(cx, v, s->axis, s->extent, s->rank);
+}
+
+const dsl_value *dsl_stacked(dsl *cx, const dsl_value *const *v, uint32_t n, int at)
+{
+    ir_ref *x = arena_array(cx->mem, ir_ref, n);
+    dsl_shape s = {0};
+
+    for (int i = 0; i <= v[0]->tensor.rank; i++) {
+        int from = i - (i > at);
+        if (!(i == at ? dsl_add_to_shape(cx, &s, NULL, dim_int(cx->dims, n))
+                      : dsl_add_to_shape(cx, &s, v[0]->tensor.axis[from], dsl_extent(v[0], from))))
+            return &dsl_poison;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        x[i] = ir_unsqueeze(dsl_b(cx), dsl_ref(cx, v[i]), at);
+    return dsl_array_like(cx, v[0], ir_concat(dsl_b(cx), x, (int)n, at), s.rank, s.axis);
+}
+
+/* ---- several arrays ----------------------------------------------------------- */
 
 /* The one with the most visible, then the most axes. */
 static int widest(const dsl_value *const *v, int n)
@@ -94,22 +103,33 @@ static bool shapes_differ(dsl *cx, const dsl_value *a, const dsl_value *b, ir_lo
     return false;
 }
 
+/* Carried axes of v that neither the shape nor `main` has. */
+static bool add_lacking(dsl *cx, dsl_shape *s, const dsl_value *main, const dsl_value *v)
+{
+    for (int i = 0; i < v->tensor.rank; i++) {
+        dsl_axis *a = v->tensor.axis[i];
+        if (a && dsl_find(main, a) < 0 && !shape_has(s, a) &&
+            !dsl_add_to_shape(cx, s, a, a->extent))
+            return false;
+    }
+    return true;
+}
+
 bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     int main = widest(v, n), skip[IR_MAX_RANK];
-    frame_axes f;
+    dsl_shape s = {0};
 
-    take_axes(&f, v[main]);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         if (dsl_visible(v[i], skip) && shapes_differ(cx, v[main], v[i], at, what))
             return false;
-        if (!add_missing(&f, v[i])) {
-            dsl_wrong(cx, at, "%s: more than %d axes", what, IR_MAX_RANK);
-            return false;
-        }
-    }
     for (int i = 0; i < n; i++)
-        v[i] = dsl_arrange(cx, v[i], f.axis, f.extent, f.rank);
+        if (!add_lacking(cx, &s, v[main], v[i]))
+            return false;
+    if (!dsl_add_axes(cx, &s, v[main]))
+        return false;
+    for (int i = 0; i < n; i++)
+        v[i] = dsl_arrange_as(cx, v[i], &s);
     return true;
 }
 
@@ -149,18 +169,18 @@ const dsl_value *dsl_arrange(dsl *cx, const dsl_value *v, dsl_axis *const *axis,
     return dsl_array_like(cx, v, x, rank, axis);
 }
 
-/* v arranged as `f`, with its axes becoming visible where `l` has them. */
-static const dsl_value *reveal(dsl *cx, const dsl_value *v, const frame_axes *f,
+/* v arranged as `s`, with its axes becoming visible where `l` has them. */
+static const dsl_value *reveal(dsl *cx, const dsl_value *v, const dsl_shape *s,
                                const dsl_axes *l)
 {
     dsl_axis *axis[IR_MAX_RANK];
-    const dsl_value *x = dsl_arrange(cx, v, f->axis, f->extent, f->rank);
+    const dsl_value *x = dsl_arrange_as(cx, v, s);
 
     if (dsl_bad(x))
         return x;
-    for (int i = 0; i < f->rank; i++)
-        axis[i] = dsl_has_axis(l, f->axis[i]) ? NULL : f->axis[i];
-    return dsl_array_like(cx, x, dsl_ref(cx, x), f->rank, axis);
+    for (int i = 0; i < s->rank; i++)
+        axis[i] = dsl_has_axis(l, s->axis[i]) ? NULL : s->axis[i];
+    return dsl_array_like(cx, x, dsl_ref(cx, x), s->rank, axis);
 }
 
 /* Do the axes of l stand in v in this order, all, and before the visible ones? */
@@ -177,26 +197,31 @@ static bool in_order(const dsl_value *v, const dsl_axes *l)
     return !n || last < visible[0];
 }
 
+/* What stays carried, then the axes of l, then the visible ones. */
+static bool shown_shape(dsl *cx, const dsl_value *v, const dsl_axes *l, dsl_shape *s)
+{
+    bool ok = true;
+
+    if (in_order(v, l))
+        return dsl_add_axes(cx, s, v);
+    for (int i = 0; ok && i < v->tensor.rank; i++)
+        if (v->tensor.axis[i] && !dsl_has_axis(l, v->tensor.axis[i]))
+            ok = dsl_add_to_shape(cx, s, v->tensor.axis[i], dsl_extent(v, i));
+    for (int i = 0; ok && i < l->n; i++)
+        ok = dsl_add_to_shape(cx, s, l->at[i], l->at[i]->extent);
+    for (int i = 0; ok && i < v->tensor.rank; i++)
+        if (!v->tensor.axis[i])
+            ok = dsl_add_to_shape(cx, s, NULL, dsl_extent(v, i));
+    return ok;
+}
+
 const dsl_value *dsl_show(dsl *cx, const dsl_value *v, const dsl_axes *l)
 {
-    frame_axes f = {0};
+    dsl_shape s = {0};
 
     if (!dsl_is_tensor(v) || !l->n)
         return v;
-    if (in_order(v, l)) {
-        take_axes(&f, v);
-        return reveal(cx, v, &f, l);
-    }
-    for (int i = 0; i < v->tensor.rank; i++)    /* what stays carried */
-        if (v->tensor.axis[i] && !dsl_has_axis(l, v->tensor.axis[i]))
-            insert_front(&f, v->tensor.axis[i], dsl_extent(v, i), f.rank);
-    for (int i = 0; i < l->n; i++)
-        if (!insert_front(&f, l->at[i], l->at[i]->extent, f.rank))
-            return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
-    for (int i = 0; i < v->tensor.rank; i++)
-        if (!v->tensor.axis[i] && !insert_front(&f, NULL, dsl_extent(v, i), f.rank))
-            return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
-    return reveal(cx, v, &f, l);
+    return shown_shape(cx, v, l, &s) ? reveal(cx, v, &s, l) : &dsl_poison;
 }
 
 const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int n)

@@ -39,21 +39,14 @@ static void run_side(dsl *cx, branching *k, const ast_block *b, int i)
     }
 }
 
-/* Axes of both: those of a, then what b has beside them. */
-static int axes_of_both(const dsl_value *a, const dsl_value *b, dsl_axis **axis, ir_dim *extent)
+/* Axes of both: those of a, in front of them what b has beside. */
+static bool axes_of_both(dsl *cx, const dsl_value *a, const dsl_value *b, dsl_shape *s)
 {
-    int rank = 0;
-
     for (int i = 0; i < b->tensor.rank; i++)
-        if (b->tensor.axis[i] && dsl_find(a, b->tensor.axis[i]) < 0 && rank < IR_MAX_RANK) {
-            axis[rank] = b->tensor.axis[i];
-            extent[rank++] = dsl_extent(b, i);
-        }
-    for (int i = 0; i < a->tensor.rank && rank < IR_MAX_RANK; i++) {
-        axis[rank] = a->tensor.axis[i];
-        extent[rank++] = dsl_extent(a, i);
-    }
-    return rank;
+        if (b->tensor.axis[i] && dsl_find(a, b->tensor.axis[i]) < 0 &&
+            !dsl_add_to_shape(cx, s, b->tensor.axis[i], dsl_extent(b, i)))
+            return false;
+    return dsl_add_axes(cx, s, a);
 }
 
 static bool alike(const dsl_value *a, const dsl_value *b)
@@ -72,17 +65,15 @@ static bool alike(const dsl_value *a, const dsl_value *b)
 /* A result of the node: a where the condition holds, else b. */
 static bool yield(dsl *cx, branching *k, const char *name, const dsl_value *a, const dsl_value *b)
 {
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim extent[IR_MAX_RANK];
     const dsl_value *v[2] = {a, b};
     dsl_region *outer = cx->region;
+    dsl_shape s = {0};
 
-    if (!alike(a, b))
+    if (!alike(a, b) || !axes_of_both(cx, a, b, &s))
         return false;
-    int rank = axes_of_both(a, b, axis, extent);
     for (int i = 0; i < 2; i++) {
         cx->region = &k->side[i].region;
-        v[i] = dsl_arrange(cx, v[i], axis, extent, rank);
+        v[i] = dsl_arrange_as(cx, v[i], &s);
         ir_if_yield(&k->f, i, name, dsl_bad(v[i]) ? IR_NONE : dsl_ref(cx, v[i]));
     }
     cx->region = outer;

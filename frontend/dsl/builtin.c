@@ -288,31 +288,28 @@ static bool align_parts(dsl *cx, const dsl_value **v, int n, dsl_axes *hidden, i
     return true;
 }
 
-/* The axes of all parts, the joined one first; null stands for it. */
-static int joined_axes(const dsl_value *const *v, int n, const dsl_axes *hidden, dsl_axis **axis)
+/* The axes of all parts, carried ones first, then the joined one, whose extent is open. */
+static bool joined_shape(dsl *cx, const dsl_value *const *v, int n, const dsl_axes *hidden,
+                         dsl_shape *s)
 {
-    dsl_axes carried = {0};
-    int rank = 0;
+    bool ok = true;
 
-    for (int i = 0; i < n; i++)
-        dsl_add_carried(&carried, v[i]);
-    for (int i = 0; i < carried.n; i++)
-        axis[rank++] = carried.at[i];
-    axis[rank++] = NULL;
-    for (int i = 0; i < hidden->n; i++)
-        axis[rank++] = NULL;
-    return rank;
+    for (int i = 0; ok && i < n; i++)
+        ok = dsl_add_missing(cx, s, v[i]);
+    ok = ok && dsl_add_to_shape(cx, s, NULL, dim_int(cx->dims, 0));
+    for (int i = 0; ok && i < hidden->n; i++)
+        ok = dsl_add_to_shape(cx, s, NULL, hidden->at[i]->extent);
+    return ok;
 }
 
-static ir_ref arranged_part(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int rank)
+/* One part in that shape, in which the joined axis stands at `at`. */
+static ir_ref arranged_part(dsl *cx, const dsl_value *v, dsl_shape s, int at)
 {
-    ir_dim extent[IR_MAX_RANK];
-    int visible[IR_MAX_RANK], next = 0;
+    int visible[IR_MAX_RANK];
 
     dsl_visible(v, visible);
-    for (int i = 0; i < rank; i++)
-        extent[i] = axis[i] ? axis[i]->extent : dsl_extent(v, visible[next++]);
-    v = dsl_arrange(cx, v, axis, extent, rank);
+    s.extent[at] = dsl_extent(v, visible[0]);
+    v = dsl_arrange_as(cx, v, &s);
     return dsl_bad(v) ? IR_NONE : dsl_ref(cx, v);
 }
 
@@ -322,49 +319,41 @@ const dsl_value *builtin_concat(const dsl_builtin_call *c)
     const dsl_value **v = arena_array(cx->mem, const dsl_value *, c->n);
     ir_ref *x = arena_array(cx->mem, ir_ref, c->n);
     dsl_axes hidden = {0};
-    dsl_axis *axis[IR_MAX_RANK];
+    dsl_shape s = {0};
     int n = (int)c->n, at = 0;
 
     for (int i = 0; i < n; i++)
         v[i] = c->arg[i];
-    if (!dsl_agree(cx, v, n, c->at, "concat") || !align_parts(cx, v, n, &hidden, c->at))
+    if (!dsl_agree(cx, v, n, c->at, "concat") || !align_parts(cx, v, n, &hidden, c->at) ||
+        !joined_shape(cx, v, n, &hidden, &s))
         return &dsl_poison;
-    int rank = joined_axes(v, n, &hidden, axis);
-    while (axis[at])
+    while (s.axis[at])
         at++;
     for (int i = 0; i < n; i++)
-        if ((x[i] = arranged_part(cx, v[i], axis, rank)) == IR_NONE)
+        if ((x[i] = arranged_part(cx, v[i], s, at)) == IR_NONE)
             return &dsl_poison;
     const dsl_value *like = v[0];
     for (int i = 1; i < n; i++)
         like = dsl_join_bounds(cx, like, v[i]);
-    return dsl_array_like(cx, like, ir_concat(dsl_b(cx), x, n, at), rank, axis);
+    return dsl_array_like(cx, like, ir_concat(dsl_b(cx), x, n, at), s.rank, s.axis);
 }
 
 /* v with its visible axes behind the carried ones, as these extents. */
 static const dsl_value *reshaped(dsl *cx, const dsl_value *v, const ir_dim *extent, int n)
 {
-    dsl_axes carried = {0};
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim shape[IR_MAX_RANK];
     int visible[IR_MAX_RANK], k = dsl_visible(v, visible);
+    dsl_shape from = {0}, to = {0};
+    bool ok = dsl_add_missing(cx, &from, v) && dsl_add_missing(cx, &to, v);
 
-    dsl_add_carried(&carried, v);
-    if (carried.n + n > IR_MAX_RANK)
-        return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
-    for (int i = 0; i < carried.n + k; i++) {
-        axis[i] = i < carried.n ? carried.at[i] : NULL;
-        shape[i] = i < carried.n ? axis[i]->extent : dsl_extent(v, visible[i - carried.n]);
-    }
-    v = dsl_arrange(cx, v, axis, shape, carried.n + k);
+    for (int i = 0; ok && i < k; i++)
+        ok = dsl_add_to_shape(cx, &from, NULL, dsl_extent(v, visible[i]));
+    for (int i = 0; ok && i < n; i++)
+        ok = dsl_add_to_shape(cx, &to, NULL, extent[i]);
+    v = ok ? dsl_arrange_as(cx, v, &from) : &dsl_poison;
     if (dsl_bad(v))
         return v;
-    for (int i = 0; i < n; i++) {
-        axis[carried.n + i] = NULL;
-        shape[carried.n + i] = extent[i];
-    }
-    return dsl_array_like(cx, v, ir_reshape(dsl_b(cx), dsl_ref(cx, v), shape, carried.n + n),
-                          carried.n + n, axis);
+    return dsl_array_like(cx, v, ir_reshape(dsl_b(cx), dsl_ref(cx, v), to.extent, to.rank), to.rank,
+                          to.axis);
 }
 
 const dsl_value *builtin_flatten(const dsl_builtin_call *c)

@@ -257,6 +257,22 @@ bool dsl_dim(dsl *cx, const dsl_value *v, ir_dim *out);
 
 /* ---- axes (axes.c) */
 
+/* The axes of an array in the making, with their extents. */
+typedef struct dsl_shape {
+    int rank;
+    dsl_axis *axis[IR_MAX_RANK];
+    ir_dim extent[IR_MAX_RANK];
+} dsl_shape;
+/* Adds an axis behind the others, null: a visible one.  False, with a message, if there are
+ * IR_MAX_RANK: the one place where arrays are kept from having more. */
+bool dsl_add_to_shape(dsl *cx, dsl_shape *s, dsl_axis *a, ir_dim extent);
+/* v's axes from this one in memory on; its carried ones that the shape lacks. */
+bool dsl_add_axes(dsl *cx, dsl_shape *s, const dsl_value *v);
+bool dsl_add_missing(dsl *cx, dsl_shape *s, const dsl_value *v);
+/* dsl_arrange by a shape. */
+const dsl_value *dsl_arrange_as(dsl *cx, const dsl_value *v, const dsl_shape *s);
+/* Arrays of equal axes one beside the other along a new visible axis at this place in memory. */
+const dsl_value *dsl_stacked(dsl *cx, const dsl_value *const *v, uint32_t n, int at);
 /* Arrays with the same axes in the same order; visible shapes must be equal, or none. */
 bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what);
 /* v with exactly these axes in this order; null stands for the next visible one.  Those

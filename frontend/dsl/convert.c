@@ -58,7 +58,6 @@ static const dsl_value *list_array(dsl *cx, const dsl_value *v, ir_loc at)
 {
     uint32_t n = v->list.n;
     const dsl_value **item = arena_array(cx->mem, const dsl_value *, n + 1);
-    ir_ref *part = arena_array(cx->mem, ir_ref, n + 1);
 
     if (!n)
         return dsl_wrong(cx, at, "an empty list has no element");
@@ -67,18 +66,15 @@ static const dsl_value *list_array(dsl *cx, const dsl_value *v, ir_loc at)
             return &dsl_poison;
     if (!dsl_agree(cx, item, (int)n, at, "list") || !dsl_align(cx, item, (int)n, at, "list"))
         return &dsl_poison;
-    const dsl_value *like = item[0];
-    int rank = like->tensor.rank, first = rank;
-    dsl_axis *axis[IR_MAX_RANK];
-    for (int i = rank - 1; i >= 0; i--)
+    int first = item[0]->tensor.rank;
+    for (int i = first - 1; i >= 0; i--)
         first = item[0]->tensor.axis[i] ? first : i;
-    for (uint32_t i = 0; i < n; i++) {
-        part[i] = ir_unsqueeze(dsl_b(cx), dsl_ref(cx, item[i]), first);
+    const dsl_value *like = item[0];
+    for (uint32_t i = 1; i < n; i++)
         like = dsl_join_bounds(cx, like, item[i]);
-    }
-    for (int i = 0; i <= rank; i++)
-        axis[i] = i == first ? NULL : item[0]->tensor.axis[i - (i > first)];
-    return dsl_array_like(cx, like, ir_concat(dsl_b(cx), part, (int)n, first), rank + 1, axis);
+    const dsl_value *all = dsl_stacked(cx, item, n, first);
+    return dsl_bad(all) ? all : dsl_array_like(cx, like, dsl_ref(cx, all), all->tensor.rank,
+                                               all->tensor.axis);
 }
 
 const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at)

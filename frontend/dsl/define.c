@@ -125,9 +125,10 @@ static bool read_place(dsl *cx, const ast_expr *e, left *l)
         return true;
     }
     if (v && v->value && v->value->kind != DSL_NUMBER && !l->update) {
-        dsl_wrong(cx, e->at, "%s is a value (line %u), so this defines one element; choose another "
-                  "name for the index", e->name, v->at.line);
-        return false;
+        const char *where = v->at.line ? arena_printf(cx->mem, "a value (line %u)", v->at.line)
+                                       : "a function of the language";
+        return dsl_wrong(cx, e->at, "%s is %s, so this defines one element; choose another name "
+                         "for the index", e->name, where), false;
     }
     if (l->n == MAX_PLACES)
         return dsl_wrong(cx, e->at, "more than %d axes", IR_MAX_RANK), false;

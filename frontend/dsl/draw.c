@@ -83,34 +83,16 @@ static ir_ref words(dsl *cx, uint64_t place, const ir_dim *shape, int rank)
 
 /* ---- shapes ----------------------------------------------------------------- */
 
-/* The axes of a draw: carried ones, then visible ones. */
-typedef struct drawn {
-    int rank;
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim extent[IR_MAX_RANK];
-} drawn;
-
-static bool add_axis(dsl *cx, drawn *s, dsl_axis *a, ir_dim extent)
+/* The axes of a draw: carried ones, then visible ones; each carried one once. */
+static bool add_axis(dsl *cx, dsl_shape *s, dsl_axis *a, ir_dim extent)
 {
     for (int i = 0; a && i < s->rank; i++)
         if (s->axis[i] == a)
             return true;
-    if (s->rank == IR_MAX_RANK)
-        return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK), false;
-    s->axis[s->rank] = a;
-    s->extent[s->rank++] = extent;
-    return true;
+    return dsl_add_to_shape(cx, s, a, extent);
 }
 
-static bool add_carried(dsl *cx, drawn *s, const dsl_value *v)
-{
-    for (int i = 0; v && dsl_is_tensor(v) && i < v->tensor.rank; i++)
-        if (v->tensor.axis[i] && !add_axis(cx, s, v->tensor.axis[i], v->tensor.axis[i]->extent))
-            return false;
-    return true;
-}
-
-static bool add_typed(dsl *cx, drawn *s, const ast_type *t)
+static bool add_typed(dsl *cx, dsl_shape *s, const ast_type *t)
 {
     ir_dim extent[IR_MAX_RANK];
     bool rest = t->extents.len && t->extents.at[0]->kind == AST_REST;
@@ -128,7 +110,7 @@ static bool add_typed(dsl *cx, drawn *s, const ast_type *t)
 }
 
 /* The visible axes of the arguments, but for the last `without`. */
-static bool add_visible(dsl *cx, drawn *s, const dsl_value *v, int without)
+static bool add_visible(dsl *cx, dsl_shape *s, const dsl_value *v, int without)
 {
     int visible[IR_MAX_RANK], n = v ? dsl_visible(v, visible) - without : 0;
 
@@ -138,17 +120,20 @@ static bool add_visible(dsl *cx, drawn *s, const dsl_value *v, int without)
     return true;
 }
 
-static bool shape_of(dsl *cx, const ast_type *t, const dsl_value *how, drawn *s)
+static bool shape_of(dsl *cx, const ast_type *t, const dsl_value *how, dsl_shape *s)
 {
     bool categorical = how->draw.how == DSL_CATEGORICAL;
     int skip[IR_MAX_RANK];
 
-    *s = (drawn){0};
+    *s = (dsl_shape){0};
     for (int i = 0; i < cx->draw_along.n; i++)
         if (!add_axis(cx, s, cx->draw_along.at[i], cx->draw_along.at[i]->extent))
             return false;
-    if (!add_carried(cx, s, how->draw.a) || !add_carried(cx, s, how->draw.b))
-        return false;
+    for (int i = 0; i < 2; i++) {
+        const dsl_value *v = i ? how->draw.b : how->draw.a;
+        if (v && dsl_is_tensor(v) && !dsl_add_missing(cx, s, v))
+            return false;
+    }
     if (t)
         return add_typed(cx, s, t);
     const dsl_value *wide = dsl_visible(how->draw.a, skip) || !how->draw.b ? how->draw.a
@@ -158,7 +143,7 @@ static bool shape_of(dsl *cx, const ast_type *t, const dsl_value *how, drawn *s)
 
 /* ---- distributions ---------------------------------------------------------- */
 
-static const dsl_value *as_drawn(dsl *cx, const drawn *s, ir_ref x, dsl_elem elem)
+static const dsl_value *as_drawn(dsl *cx, const dsl_shape *s, ir_ref x, dsl_elem elem)
 {
     return dsl_array(cx, x, elem, s->rank, s->axis);
 }
@@ -181,13 +166,13 @@ static ir_ref unit(dsl *cx, ir_ref word)
     return ir_2(b, OP_MUL, x, ir_splat(b, r, scale));
 }
 
-static const dsl_value *uniform01(dsl *cx, uint64_t place, const drawn *s)
+static const dsl_value *uniform01(dsl *cx, uint64_t place, const dsl_shape *s)
 {
     return as_drawn(cx, s, unit(cx, words(cx, place, s->extent, s->rank)), DSL_REAL);
 }
 
 /* Box and Muller: sqrt(-2 log u) cos(2 pi v). */
-static const dsl_value *normal01(dsl *cx, uint64_t place, const drawn *s)
+static const dsl_value *normal01(dsl *cx, uint64_t place, const dsl_shape *s)
 {
     ir_loc at = cx->at;
     const dsl_value *u = uniform01(cx, place, s), *v = uniform01(cx, hash_mix(place, 1), s);
@@ -199,11 +184,11 @@ static const dsl_value *normal01(dsl *cx, uint64_t place, const drawn *s)
 }
 
 /* Gumbel: the argmax of logits - log(-log(u)). */
-static const dsl_value *categorical(dsl *cx, uint64_t place, const drawn *s,
+static const dsl_value *categorical(dsl *cx, uint64_t place, const dsl_shape *s,
                                     const dsl_value *logits)
 {
     int visible[IR_MAX_RANK], n = dsl_visible(logits, visible);
-    drawn wide = *s;
+    dsl_shape wide = *s;
     ir_loc at = cx->at;
 
     if (!n || !add_axis(cx, &wide, NULL, dsl_extent(logits, visible[n - 1])))
@@ -217,7 +202,7 @@ static const dsl_value *categorical(dsl *cx, uint64_t place, const drawn *s,
 }
 
 /* (word * n) >> 32, below n. */
-static const dsl_value *below(dsl *cx, uint64_t place, const drawn *s, const dsl_value *n)
+static const dsl_value *below(dsl *cx, uint64_t place, const dsl_shape *s, const dsl_value *n)
 {
     ir_build *b = dsl_b(cx);
     ir_loc at = cx->at;
@@ -238,7 +223,7 @@ static const dsl_value *below(dsl *cx, uint64_t place, const drawn *s, const dsl
                        dim_sub(cx->dims, most->tensor.hi, dim_int(cx->dims, 1)));
 }
 
-static const dsl_value *sample(dsl *cx, uint64_t place, const drawn *s, const dsl_value *how)
+static const dsl_value *sample(dsl *cx, uint64_t place, const dsl_shape *s, const dsl_value *how)
 {
     const dsl_value *a = how->draw.a, *b = how->draw.b, *x;
     ir_loc at = cx->at;
@@ -285,7 +270,7 @@ static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f,
 
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at)
 {
-    drawn s;
+    dsl_shape s;
 
     if (dsl_bad(how))
         return how;

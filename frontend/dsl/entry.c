@@ -88,7 +88,7 @@ static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *n
 static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows, bool checked)
 {
     const ast_type *t = p->type;
-    ir_dim extent[IR_MAX_RANK] = {0}, below;
+    ir_dim extent[IR_MAX_RANK] = {0}, shown[IR_MAX_RANK], below;
     dsl_axis *axis[IR_MAX_RANK] = {NULL};
     int first = has_rows(t), n = 0;
 
@@ -103,9 +103,12 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
         axis[0] = rows->axes.at[0];
         extent[0] = axis[0]->extent;
     }
-    n = t ? dsl_type_extents(cx, t, extent + first) : 0;
+    n = t ? dsl_type_extents(cx, t, shown) : 0;
     if (n < 0)
         return &dsl_poison;
+    if (first + n > IR_MAX_RANK)
+        return dsl_wrong(cx, p->name.at, "%s has more than %d axes", p->name.text, IR_MAX_RANK);
+    memcpy(extent + first, shown, (size_t)n * sizeof *shown);
     const ir_type *type =
         type_tensor(&cx->m->types, t ? dsl_type_dtype(cx, t) : cx->real, n + first, extent);
     dsl_elem elem = t ? dsl_type_elem(t) : DSL_REAL;

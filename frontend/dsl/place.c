@@ -120,23 +120,16 @@ static const dsl_value *scatter(dsl *cx, const dsl_value *base, spots *s, const 
 {
     const dsl_value *index[IR_MAX_RANK];
     int32_t axes[IR_MAX_RANK];
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim extent[IR_MAX_RANK];
     ir_ref in[IR_MAX_RANK + 2];
-    int n = positions(cx, s, v, index, axes, at), rank = 0;
+    dsl_shape shape = {0};
+    int n = positions(cx, s, v, index, axes, at);
 
-    if (n < 0)
+    if (n < 0 || (n && !dsl_add_axes(cx, &shape, index[0])))
         return &dsl_poison;
-    for (int i = 0; n && i < index[0]->tensor.rank; i++) {
-        axis[rank] = index[0]->tensor.axis[i];
-        extent[rank++] = dsl_extent(index[0], i);
-    }
     for (int i = 0; i < s->n; i++)
-        if (s->at[i].whole && rank < IR_MAX_RANK) {
-            axis[rank] = s->at[i].axis;
-            extent[rank++] = s->at[i].extent;
-        }
-    v = dsl_arrange(cx, v, axis, extent, rank);
+        if (s->at[i].whole && !dsl_add_to_shape(cx, &shape, s->at[i].axis, s->at[i].extent))
+            return &dsl_poison;
+    v = dsl_arrange_as(cx, v, &shape);
     if (dsl_bad(v) || !n)
         return v;
     in[0] = dsl_ref(cx, base);

@@ -47,8 +47,6 @@ static void join_stacks(dsl *cx, dsl_rounds *r, uint32_t from)
     const dsl_stack *first = &r->stacks.at[from];
     uint32_t n = 0;
     const dsl_value **v = arena_array(cx->mem, const dsl_value *, r->stacks.len);
-    ir_ref *x = arena_array(cx->mem, ir_ref, r->stacks.len);
-    dsl_axis *axis[IR_MAX_RANK];
 
     for (uint32_t i = from; i < r->stacks.len; i++)
         if (r->stacks.at[i].name == first->name)
@@ -59,13 +57,7 @@ static void join_stacks(dsl *cx, dsl_rounds *r, uint32_t from)
     int rank = v[0]->tensor.rank, at = 0, seen = 0;
     for (; at < rank && (v[0]->tensor.axis[at] || seen < first->position); at++)
         seen += !v[0]->tensor.axis[at];
-    for (uint32_t i = 0; i < n; i++)
-        x[i] = ir_unsqueeze(dsl_b(cx), dsl_ref(cx, v[i]), at);
-    for (int i = 0; i <= rank; i++)
-        axis[i] = i == at ? NULL : v[0]->tensor.axis[i - (i > at)];
-    dsl_define(cx, cx->scope, first->name,
-               dsl_array_like(cx, v[0], ir_concat(dsl_b(cx), x, (int)n, at), rank + 1, axis),
-               first->at);
+    dsl_define(cx, cx->scope, first->name, dsl_stacked(cx, v, n, at), first->at);
 }
 
 static void give_rounds(dsl *cx, dsl_rounds *r)

@@ -262,27 +262,23 @@ static dsl_scope *body_scope(dsl *cx, looping *k, dsl_scope *outer)
     return s;
 }
 
-/* Axes that the next value has and the first has not are added to the first. */
+/* Axes that the next value has and the first has not are added to the first: true; the body
+ * is evaluated again, or wrong. */
 static bool widen(dsl *cx, looping *k, carry *c, const dsl_value *v)
 {
-    dsl_axis *axis[IR_MAX_RANK];
-    ir_dim extent[IR_MAX_RANK];
-    int rank = 0, own = c->init->tensor.rank;
+    dsl_shape s = {0};
 
     for (int i = 0; i < v->tensor.rank; i++)
-        if (v->tensor.axis[i] && dsl_find(c->init, v->tensor.axis[i]) < 0) {
-            axis[rank] = v->tensor.axis[i];
-            extent[rank++] = v->tensor.axis[i]->extent;
-        }
-    if (!rank)
+        if (v->tensor.axis[i] && dsl_find(c->init, v->tensor.axis[i]) < 0 &&
+            !dsl_add_to_shape(cx, &s, v->tensor.axis[i], v->tensor.axis[i]->extent))
+            return true;
+    if (!s.rank)
         return false;
-    for (int i = 0; i < own && rank < IR_MAX_RANK; i++) {
-        axis[rank] = c->init->tensor.axis[i];
-        extent[rank++] = dsl_extent(c->init, i);
-    }
+    if (!dsl_add_axes(cx, &s, c->init))
+        return true;
     dsl_region *inner = cx->region;
     cx->region = k->region.outer;
-    c->init = dsl_arrange(cx, c->init, axis, extent, rank);
+    c->init = dsl_arrange_as(cx, c->init, &s);
     cx->region = inner;
     return k->again = true;
 }
@@ -341,19 +337,19 @@ static ir_ref next_value(dsl *cx, looping *k, carry *c)
 /* Carried axes first, then the visible ones, among them the loop's. */
 static void stack_result(dsl *cx, looping *k, dsl_stack *s)
 {
-    dsl_axes carried = {0};
-    dsl_axis *axis[IR_MAX_RANK] = {NULL};
-    ir_dim extent[IR_MAX_RANK];
     int visible[IR_MAX_RANK], n = dsl_visible(s->value, visible);
+    dsl_shape to = {0}, stacked = {0};
+    bool ok = dsl_add_missing(cx, &to, s->value);
+    int carried = to.rank;
 
-    dsl_add_carried(&carried, s->value);
-    for (int i = 0; i < carried.n + n; i++) {
-        axis[i] = i < carried.n ? carried.at[i] : NULL;
-        extent[i] = i < carried.n ? axis[i]->extent : dsl_extent(s->value, visible[i - carried.n]);
-    }
-    s->value = dsl_arrange(cx, s->value, axis, extent, carried.n + n);
+    for (int i = 0; ok && i < n; i++)
+        ok = dsl_add_to_shape(cx, &to, NULL, dsl_extent(s->value, visible[i]));
+    s->value = ok ? dsl_arrange_as(cx, s->value, &to) : &dsl_poison;
+    if (!dsl_bad(s->value) && (!dsl_add_axes(cx, &stacked, s->value) ||
+                               !dsl_add_to_shape(cx, &stacked, NULL, k->trip)))
+        s->value = &dsl_poison;
     ir_loop_stack(&k->l, dsl_bad(s->value) ? IR_NONE : dsl_ref(cx, s->value),
-                  carried.n + s->position);
+                  carried + s->position);
 }
 
 static ir_ref condition(dsl *cx, const looping *k)

@@ -249,7 +249,8 @@ int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out)
         if (t->extents.at[i]->kind == AST_REST)
             continue;
         if (n == IR_MAX_RANK || is_any(t->extents.at[i])) {
-            dsl_wrong(cx, t->extents.at[i]->at, "an extent must be known here");
+            dsl_wrong(cx, t->extents.at[i]->at, n == IR_MAX_RANK ? "this has more axes than there may be"
+                                                                 : "an extent must be known here");
             return -1;
         }
         if (!dsl_eval_dim(cx, t->extents.at[i], &out[n++], "an extent"))
