@@ -50,6 +50,7 @@ typedef enum group_arg_kind {
 typedef struct group_arg {
     group_arg_kind kind;
     uint32_t id;
+    bool written;
 } group_arg;
 
 typedef struct group_call {

@@ -330,6 +330,31 @@ static uint32_t temp_value(scope *s, ir_dim bytes)
     return plan_place_new(s, "temp", type_tensor(&s->pl->m->types, DT_U8, 1, &bytes), PLAN_NONE);
 }
 
+/* The group's temps and calls, in front of the loop what may be there. */
+static void emit_calls(scope *s, const group_code *code, const char *note, const ir_dim *flops)
+{
+    arena *mem = &s->pl->scratch;
+    uint32_t *temp = arena_array(mem, uint32_t, code->ntemp), loop = s->pl->loop;
+    bool *early = arena_array(mem, bool, code->ncall);
+    bool *kept = arena_array(mem, bool, code->ntemp);
+    plan_block *body = s->block;
+
+    plan_find_early(s, code, early, kept);
+    for (uint32_t i = 0; i < code->ntemp; i++) {
+        if (kept[i])
+            plan_go_out(s);
+        temp[i] = temp_value(s, code->temp[i]);
+        plan_come_in(s, body, loop);
+    }
+    for (uint32_t i = 0; i < code->ncall; i++) {
+        if (early[i])
+            plan_go_out(s);
+        /* The last call does the work, others prepare. */
+        emit_call(s, &code->call[i], temp, note, i + 1 == code->ncall ? flops : NULL);
+        plan_come_in(s, body, loop);
+    }
+}
+
 /* Gives memory to what the group stores and to its temps, and emits its calls. */
 static void emit_group(scope *s, const ir_group *g)
 {
@@ -342,16 +367,10 @@ static void emit_group(scope *s, const ir_group *g)
     for (uint32_t i = 0; i < g->nout; i++)
         s->value[g->out[i]] = plan_place_new(s, ir_op_get(root->op)->text,
             ir_type_of(s->fn, g->out[i]), s->want[g->out[i]]);
-    uint32_t *temp = arena_array(&s->pl->scratch, uint32_t, code.ntemp);
-    for (uint32_t i = 0; i < code.ntemp; i++)
-        temp[i] = temp_value(s, code.temp[i]);
     const char *place = root->loc.file < d->place.len ? d->place.at[root->loc.file] : "";
     text note = {0};
     text_add(&note, "%s%s%s", ir_op_get(root->op)->text, *place ? " " : "", place);
-    const ir_dim *flops = plan_group_flops(s->pl, s->fn, g);
-    for (uint32_t i = 0; i < code.ncall; i++)   /* the last call does the work, others prepare */
-        emit_call(s, &code.call[i], temp, arena_strdup(s->pl->mem, note.at),
-                  i + 1 == code.ncall ? flops : NULL);
+    emit_calls(s, &code, arena_strdup(s->pl->mem, note.at), plan_group_flops(s->pl, s->fn, g));
     text_free(&note);
 }
 

@@ -364,6 +364,9 @@ static plan_cond plan_body(loop_plan *l, plan_block *body)
     const ir_fn *fn = l->a->body;
 
     plan_scope_init(&l->in, pl, fn, body);
+    l->in.before = l->s->block;
+    l->in.outside = pl->nest.at[pl->loop].parent;
+    l->in.captures = l->captures;
     pass_captures(l->s, l->n, &l->in, l->captures);
     for (uint32_t c = 0; c < l->carries; c++)
         l->in.value[fn->param.at[1 + c]] = l->carry[c] == PLAN_NONE ? PLAN_NONE :

@@ -33,6 +33,9 @@ typedef struct scope {
     planner *pl;
     const ir_fn *fn;
     plan_block *block;
+    plan_block *before;         /* of the body of a loop: where the loop will stand; else null */
+    uint32_t outside, captures; /* the number of the loop around that, and how many of the last
+                                 * parameters are the same in every iteration */
     ir_groups groups;
     uint32_t *value;            /* by ref: plan value or PLAN_NONE */
     uint32_t *want;             /* by ref: value whose place it should take */
@@ -82,6 +85,16 @@ void plan_one_entry(planner *pl, const ir_fn *fn);
 
 void plan_if(scope *s, const ir_node *n);
 void plan_loop(scope *s, const ir_node *n);
+
+/* ---- plan_early.c ---- */
+
+/* Marks the calls of a group in the body of a loop that prepare what is the same in every
+ * iteration, as packing a matrix from outside does, and the temps that they fill: they may run
+ * once, in front of the loop.  `call` and `temp` have an element each, false so far. */
+void plan_find_early(const scope *s, const group_code *code, bool *call, bool *temp);
+/* From here on steps and values are of the block in front of the loop, until plan_come_in. */
+void plan_go_out(scope *s);
+void plan_come_in(scope *s, plan_block *body, uint32_t loop);
 
 /* ---- plan_extern.c ---- */
 

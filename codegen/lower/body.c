@@ -110,10 +110,11 @@ static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, 
     static const char *const word[] = {"in", "const", "temp"};
     char name[32];
 
-    bool written = kind == ARG_VALUE && space == LP_OUT;
-    snprintf(name, sizeof name, "%s%u", written ? "out" : word[kind], b->arg.len);
+    bool written = space == LP_OUT;
+    snprintf(name, sizeof name, "%s%u", written && kind == ARG_VALUE ? "out" : word[kind],
+             b->arg.len);
     lp_buf buf = lp_param(b->k, name, dt, rank, dims, space);
-    vec_push(&b->arg, (group_arg){kind, id});
+    vec_push(&b->arg, (group_arg){kind, id, written});
     vec_push(&b->buf, buf);
     return buf;
 }
