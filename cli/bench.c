@@ -33,7 +33,7 @@ static bool set_seed(void *to, const cli_option *o, const char *value)
 #define AT(field) offsetof(bench, field)
 
 static const cli_option options[] = {
-    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"ENTRY", NULL, "what to run (default: main, or the first entry)", .set = cli_set_once,
      .at = AT(entry)},
     {"--engine", "NAME", "compiled, interpreter, or both (default)", .set = set_engine},
@@ -174,6 +174,7 @@ static bool with_engine(bench *o, ingot_engine_kind kind, const image_watch *wat
     if (!e) {
         progress_stop();
         diag_print(&d, stderr);
+        o->status = model_status(false, &d);
     }
     bool ok = e && choose_entry(o, e) && with_inputs(o, e, act);
     ingot_engine_close(e);

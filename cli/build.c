@@ -40,7 +40,7 @@ static bool set_weights(void *to, const cli_option *o, const char *value)
 }
 
 static const cli_option options[] = {
-    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
     {"--emit", "KIND", "exe (default), lib, shared, obj, onnx, or text: llvm, asm",
      .set = cli_set_word,
@@ -225,7 +225,7 @@ static bool write_onnx(build_options *o, ir_module *m, diag *d)
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
-static bool build(build_options *o)
+static int build(build_options *o)
 {
     diag d;
 
@@ -243,8 +243,9 @@ static bool build(build_options *o)
     workplace_close(&o->work);
     diag_print(&d, stderr);
     ir_module_free(m);
+    int status = model_status(ok, &d);
     diag_free(&d);
-    return ok;
+    return status;
 }
 
 static bool check(const build_options *o)
@@ -267,11 +268,8 @@ int command_build(int argc, char **argv)
                            "and none of the functions of a library's header.",
                            options, &o);
 
-    if (status)
-        return status;
-    if (!check(&o))
-        return CLI_USAGE;
-    bool ok = build(&o);
+    if (status == CLI_OK)
+        status = check(&o) ? build(&o) : CLI_USAGE;
     model_options_free(&o.model);
-    return ok ? CLI_OK : CLI_FAILED;
+    return status;
 }

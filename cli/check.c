@@ -14,6 +14,7 @@ typedef struct check_options {
 
 static const cli_option rows[] = {
     FILES_ROW("a program (.ingot) or model", offsetof(check_options, files)),
+    {.more = program_option_rows, .at = offsetof(check_options, model)},
     {.more = model_rows, .at = offsetof(check_options, model)},
     {0},
 };
@@ -38,14 +39,16 @@ static bool is_trained(const char *path)
 /* The train blocks, which make a module of their own; data are not looked at. */
 static void check_training(const check_options *o, const char *path, diag *d)
 {
-    const dsl_options given = {.import = &o->model.o.import};
+    const dsl_options given = {.import = &o->model.o.import, .set = o->model.o.program.set,
+                               .sets = o->model.o.program.sets,
+                               .real = o->model.o.program.f64 ? DT_F64 : DT_F32};
     const struct ingot_trainer *t;
 
     ir_module_free(dsl_import_training(path, &given, &t, d));
 }
 
 /* Reads and checks one file; what is wrong goes to stderr. */
-static bool check_file(const void *cx, const char *path)
+static int check_file(const void *cx, const char *path)
 {
     const check_options *o = cx;
     diag d;
@@ -55,10 +58,10 @@ static bool check_file(const void *cx, const char *path)
     if (m && has_suffix(path, ".ingot") && is_trained(path))
         check_training(o, path, &d);
     ir_module_free(m);
-    bool ok = !diag_failed(&d);
+    int status = model_status(!diag_failed(&d), &d);
     diag_print(&d, stderr);
     diag_free(&d);
-    return ok;
+    return status;
 }
 
 int command_check(int argc, char **argv)

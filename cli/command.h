@@ -47,6 +47,9 @@ extern const cli_option program_weights_rows[];     /* with --weights */
 void model_options_free(model_options *m);
 /* What code is made for: --cpu, else this machine. */
 target model_target(const model_options *m);
+/* The exit code of a command whose messages are in d: what the command line asks of the
+ * model and the model does not have is wrong usage. */
+int model_status(bool ok, const diag *d);
 /* Setters.  They store at `to`: */
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */

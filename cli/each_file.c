@@ -10,7 +10,7 @@ bool each_file_add(void *to, const cli_option *o, const char *value)
     return true;
 }
 
-int each_file(file_list *l, int parsed, bool (*work)(const void *cx, const char *path),
+int each_file(file_list *l, int parsed, int (*work)(const void *cx, const char *path),
               const void *cx)
 {
     int status = parsed;
@@ -19,9 +19,10 @@ int each_file(file_list *l, int parsed, bool (*work)(const void *cx, const char 
         cli_wrong("no FILE is given (see --help)");
         status = CLI_USAGE;
     }
-    for (uint32_t i = 0; parsed == CLI_OK && i < l->len; i++)
-        if (!work(cx, l->at[i]))
-            status = CLI_FAILED;
+    for (uint32_t i = 0; parsed == CLI_OK && i < l->len; i++) {
+        int one = work(cx, l->at[i]);
+        status = one > status ? one : status;
+    }
     vec_free(l);
     return status;
 }

@@ -11,9 +11,10 @@ typedef VEC(const char *) file_list;
 #define FILES_ROW(about, place) {"FILE", NULL, about, .set = each_file_add, .at = place}
 cli_set each_file_add;
 
-/* Does `work` with each file, also after one that failed, and frees the list.  `parsed` is
- * what cli_parse returned: nothing is done unless that is CLI_OK.  The exit code. */
-int each_file(file_list *l, int parsed, bool (*work)(const void *cx, const char *path),
+/* Does `work`, which returns an exit code, with each file, also after one that failed, and
+ * frees the list.  `parsed` is what cli_parse returned: nothing is done unless that is
+ * CLI_OK.  The highest code. */
+int each_file(file_list *l, int parsed, int (*work)(const void *cx, const char *path),
               const void *cx);
 
 #endif

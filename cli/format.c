@@ -31,8 +31,8 @@ static bool write_text(const char *path, const text *t, diag *d)
 }
 
 /* Formats one file in its place, standard input to standard output; with --check says what
- * would change.  False where that is a failure. */
-static bool format_file(const void *cx, const char *path)
+ * would change, which is a failure. */
+static int format_file(const void *cx, const char *path)
 {
     const format_options *o = cx;
     bool piped = !strcmp(path, "-"), ok, same;
@@ -54,7 +54,7 @@ static bool format_file(const void *cx, const char *path)
     diag_print(&d, stderr);
     text_free(&out);
     diag_free(&d);
-    return ok && (same || !o->check);
+    return ok && (same || !o->check) ? CLI_OK : CLI_FAILED;
 }
 
 int command_format(int argc, char **argv)

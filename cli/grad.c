@@ -15,7 +15,7 @@ typedef struct grad_options {
 #define AT(field) offsetof(grad_options, field)
 
 static const cli_option options[] = {
-    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"--loss", "LOSS", "cross_entropy, mse or bce of the first output and a new input, which is "
      "label or target; or an output's name: the sum of its elements",
      .set = cli_set_once, .at = AT(loss)},
@@ -66,8 +66,9 @@ static int run(grad_options *o)
     ir_module_free(m);
     vec_free(&w.name);
     vec_free(&w.ref);
+    int status = model_status(ok, &d);
     diag_free(&d);
-    return ok ? CLI_OK : CLI_FAILED;
+    return status;
 }
 
 int command_grad(int argc, char **argv)

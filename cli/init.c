@@ -78,7 +78,7 @@ static bool has_extents(const init_options *o, const ir_module *m)
 static int run(const init_options *o)
 {
     diag d;
-    int status = CLI_FAILED;
+    int status;
 
     progress_start(o->model.verbose);
     diag_init(&d);
@@ -90,8 +90,7 @@ static int run(const init_options *o)
     ingot_engine *e = m ? ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, 0, &d) : NULL;
     progress_stop();
     diag_print(&d, stderr);
-    if (e)
-        status = run_engine(o, ingot_engine_session(e));
+    status = e ? run_engine(o, ingot_engine_session(e)) : model_status(false, &d);
     ingot_engine_close(e);
     diag_free(&d);
     return status;

@@ -24,7 +24,7 @@ static const char *const formats[] = {"text", "dot", "svg", "json", NULL};
 #define AT(field) offsetof(inspect_options, field)
 
 static const cli_option options[] = {
-    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"--stage", "NAME", "import (default), optimized, groups, schedules, loops, plan or memory",
      .set = cli_set_word, .at = AT(stage), .words = stages},
     {"--format", "NAME", "text (default), dot, svg or json", .set = cli_set_word, .at = AT(format),
@@ -291,8 +291,9 @@ static int finish(inspect_options *o)
         fputs(out.at ? out.at : "", stdout);
     text_free(&out);
     ir_module_free(m);
+    int status = model_status(ok, &d);
     diag_free(&d);
-    return ok ? CLI_OK : CLI_FAILED;
+    return status;
 }
 
 static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)

@@ -212,6 +212,11 @@ target model_target(const model_options *m)
     return host;
 }
 
+int model_status(bool ok, const diag *d)
+{
+    return ok ? CLI_OK : d->usage ? CLI_USAGE : CLI_FAILED;
+}
+
 bool model_set_file(void *to, const cli_option *o, const char *value)
 {
     const char **file = to;

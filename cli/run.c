@@ -26,7 +26,7 @@ static bool add_image(void *to, const cli_option *o, const char *value)
 #define AT(field) offsetof(run_options, field)
 
 static const cli_option options[] = {
-    {"MODEL", NULL, "an .onnx or .ir file", .set = model_set_file, .at = AT(file)},
+    {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {.more = program_rows, .at = AT(program)},
     {"--image", "NAME=FILE", "an input from a picture, PNG or JPEG; FILE if there is only one",
      .set = add_image, .at = AT(program.inputs)},
@@ -106,7 +106,7 @@ static int run(run_options *o)
         progress_stop();
         diag_print(&d, stderr);
     }
-    int status = m ? run_loaded(o, m, &d) : CLI_FAILED;
+    int status = m ? run_loaded(o, m, &d) : model_status(false, &d);
     progress_stop();
     diag_free(&d);
     return status;

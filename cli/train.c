@@ -257,11 +257,9 @@ static int train(train_options *o, diag *d)
         cleanup_catch_interrupt();
     progress_start(o->model.verbose);
     ir_module *m = load(o, &t, d);
-    if (!m)
-        return CLI_FAILED;
-    if (o->run)
+    if (m && o->run)
         return run(o, m, t, d);
-    return build(o, m, t, d) ? CLI_OK : CLI_FAILED;
+    return model_status(m && build(o, m, t, d), d);
 }
 
 static int print(train_options *o, diag *d)

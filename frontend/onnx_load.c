@@ -357,31 +357,45 @@ static bool load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc)
     return ok;
 }
 
+/* Is it an input that may be given? */
+static bool is_input(const onnx_model *x, const Onnx__ValueInfoProto *p)
+{
+    return p->name && (x->offers || !initializer(x, p->name));
+}
+
 /* Does each --shape name an input of the graph? */
 static bool check_options(onnx_model *x, const Onnx__GraphProto *g)
 {
-    for (int i = 0; x->options && i < x->options->shapes; i++) {
+    names known = {0};
+    bool ok = true;
+
+    for (size_t i = 0; i < g->n_input; i++)
+        if (is_input(x, g->input[i]))
+            names_add(&known, g->input[i]->name);
+    for (int i = 0; ok && x->options && i < x->options->shapes; i++) {
         const char *name = x->options->shape[i].input;
-        bool found = false;
-        for (size_t j = 0; j < g->n_input; j++)
-            found |= g->input[j]->name && !strcmp(g->input[j]->name, name) &&
-                     (x->offers || !initializer(x, name));
-        if (!found)
-            return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
-                              arena_printf(&x->m->mem, "has no input '%s' (--shape)", name));
+        ok = names_find(&known, name) != NAMES_NONE ||
+             import_unknown(x->d, x->name, "--shape", name, &known);
     }
-    return true;
+    names_free(&known);
+    return ok;
 }
 
-/* After the inputs are loaded. */
+/* Does each --dim name a dim?  After the inputs are loaded. */
 static bool check_dims(onnx_model *x)
 {
+    names known = {0};
+    bool ok = true;
+
     for (int i = 0; x->options && i < x->options->dims; i++)
-        if (!x->dim_used[i])
-            return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
-                              arena_printf(&x->m->mem, "no input has a run-time dim '%s' (--dim)",
-                                           x->options->dim_name[i]));
-    return true;
+        if (x->dim_used[i])
+            names_add(&known, x->options->dim_name[i]);
+    import_dim_names(x->m, &known);
+    for (int i = 0; ok && x->options && i < x->options->dims; i++)
+        ok = x->dim_used[i] ||
+             import_unknown(x->d, x->name, "--dim", x->options->dim_name[i], &known);
+    names_free(&known);
+    return ok;
 }
 
 /* An output as the graph declares it: its extents are advice, its type is not. */
@@ -542,6 +556,7 @@ static ir_module *build_either(onnx_model *x)
     if (m || !offers)
         return m;
     d->errors = errors;
+    d->usage = false;
     d->message.len = messages;
     d->gap.len = gaps;
     return build_module(x, false);

@@ -33,6 +33,7 @@ typedef struct diag {
     VEC(const char *) place;/* by ir_loc.file: "net.ir", "model.onnx: node 17 'conv1' (Conv-11)" */
     VEC(const char *) source;   /* by ir_loc.file: its text, for the caret; null: none */
     uint32_t errors;
+    bool usage;             /* an error is of what the caller asked for, not of the file */
     const char *file;       /* whose gaps these are; may be null */
 } diag;
 

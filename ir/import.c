@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "build.h"
+#include "nearest.h"
 
 const import_shape *import_shape_of(const import_options *o, const char *input)
 {
@@ -16,6 +17,72 @@ const import_shape *import_shape_of(const import_options *o, const char *input)
 uint64_t import_max_weights(const import_options *o)
 {
     return o && o->max_weights ? o->max_weights : IMPORT_MAX_WEIGHTS;
+}
+
+bool import_unknown(diag *d, const char *path, const char *option, const char *name,
+                    const names *known)
+{
+    nearest near = nearest_to(name);
+    text t = {0};
+
+    text_add(&t, "%s '%s' is unknown: ", option, name);
+    if (!known->text.len)
+        text_add(&t, "the model has none");
+    for (uint32_t i = 0; i < known->text.len; i++) {
+        const char *before = !i ? "give " : i + 1 < known->text.len ? ", " : " or ";
+        text_add(&t, "%s%s", before, known->text.at[i]);
+        nearest_try(&near, known->text.at[i]);
+    }
+    if (near.best)
+        text_add(&t, "; did you mean '%s'?", near.best);
+    diag_error(d, (ir_loc){0}, D_IO, path, t.at);
+    text_free(&t);
+    d->usage = true;
+    return false;
+}
+
+/* The parameters of all entries, in order, until `visit` has seen enough. */
+static bool each_param(const ir_module *m,
+                       bool visit(void *cx, const char *name, const ir_type *t), void *cx)
+{
+    for (uint32_t f = 0; f < m->fn.len; f++) {
+        const ir_fn *fn = m->fn.at[f];
+        for (uint32_t i = 0; fn->entry && i < fn->param.len; i++)
+            if (visit(cx, fn->param_name.at[i], ir_type_of(fn, fn->param.at[i])))
+                return true;
+    }
+    return false;
+}
+
+/* A list of names, and whose dims they are. */
+typedef struct name_list {
+    const dim_table *dims;
+    names *out;
+} name_list;
+
+static bool add_dims(void *cx, const char *name, const ir_type *t)
+{
+    const name_list *l = cx;
+
+    (void)name;
+    for (int i = 0; t->kind == TY_TENSOR && i < t->rank; i++) {
+        uint32_t id = dim_symbol_id(l->dims, t->dim[i]);
+        if (id != NAMES_NONE)
+            names_add(l->out, l->dims->symbol.at[id].name);
+    }
+    return false;
+}
+
+void import_dim_names(const ir_module *m, names *out)
+{
+    each_param(m, add_dims, &(name_list){&m->dims, out});
+}
+
+static bool add_input(void *cx, const char *name, const ir_type *t)
+{
+    (void)t;
+    names_add(cx, name);
+    return false;
 }
 
 /* A module whose symbols get values: symbol s becomes to[s] if given[s]. */
@@ -34,13 +101,27 @@ static bool wrong(binding *b, const char *format, const char *name)
     return diag_error(b->d, (ir_loc){0}, D_IO, b->path, what);
 }
 
+/* Whichever option it is, its name is of no input, or of no extent of one. */
+static bool no_such(binding *b, const char *option, const char *name)
+{
+    names known = {0};
+
+    if (!strcmp(option, "--dim"))
+        import_dim_names(b->m, &known);
+    else
+        each_param(b->m, add_input, &known);
+    import_unknown(b->d, b->path, option, name, &known);
+    names_free(&known);
+    return false;
+}
+
 static bool bind_dim(binding *b, const char *name, int64_t value)
 {
     bool found;
     ir_dim d = dim_symbol_named(&b->m->dims, name, &found);
 
     if (!found)
-        return wrong(b, "no input has a run-time dim '%s' (--dim)", name);
+        return no_such(b, "--dim", name);
     uint32_t id = dim_symbol_id(&b->m->dims, d);
     b->to[id] = dim_int(&b->m->dims, value);
     b->given[id] = true;
@@ -64,15 +145,26 @@ static bool bind_shape(binding *b, const import_shape *s, const ir_type *t)
     return true;
 }
 
+/* An input that is looked for by its name. */
+typedef struct input_search {
+    const char *name;
+    const ir_type *type;            /* null: not found */
+} input_search;
+
+static bool is_input(void *cx, const char *name, const ir_type *t)
+{
+    input_search *s = cx;
+
+    s->type = strcmp(name, s->name) ? NULL : t;
+    return s->type;
+}
+
 static bool bind_input(binding *b, const import_shape *s)
 {
-    for (uint32_t f = 0; f < b->m->fn.len; f++) {
-        const ir_fn *fn = b->m->fn.at[f];
-        for (uint32_t i = 0; fn->entry && i < fn->param.len; i++)
-            if (!strcmp(fn->param_name.at[i], s->input))
-                return bind_shape(b, s, ir_type_of(fn, fn->param.at[i]));
-    }
-    return wrong(b, "has no input '%s' (--shape)", s->input);
+    input_search found = {s->input, NULL};
+
+    return each_param(b->m, is_input, &found) ? bind_shape(b, s, found.type)
+                                              : no_such(b, "--shape", s->input);
 }
 
 bool import_bind(ir_module *m, const char *path, const import_options *o, diag *d)

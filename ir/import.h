@@ -54,6 +54,13 @@ const import_shape *import_shape_of(const import_options *o, const char *input);
 /* The limit that holds.  `o` may be null. */
 uint64_t import_max_weights(const import_options *o);
 
+/* Records that `option` (--dim, --shape) names what is not there, and what is.  Sets
+ * d->usage: the model is sound.  Always returns false. */
+bool import_unknown(diag *d, const char *path, const char *option, const char *name,
+                    const names *known);
+/* Adds the run-time dims of the module's inputs. */
+void import_dim_names(const ir_module *m, names *out);
+
 /* Binds the run-time dims of a module that was read without options: each
  * symbol that `o` gives a value becomes that number in all functions, and all
  * types follow.  (A reader whose work depends on extents, such as that of ONNX,

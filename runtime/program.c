@@ -89,7 +89,8 @@ static const char *const formats[] = {"npy", "pb", NULL};
 const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
-    {"--input", "NAME=FILE", "an input, from a .npy or .pb file or - (stdin); FILE if only one",
+    {"--input", "NAME=FILE",
+     "an input, from a .npy or .pb file or - (stdin), or numbers: 1,0.5; FILE if only one",
      .set = program_add_input, .at = AT(inputs)},
     {"--NAME", "VALUE", "the input NAME: a number, a list as [1, 2], or a file", .set_any = add_value,
      .at = AT(inputs)},
@@ -168,6 +169,15 @@ static bool no_entry(const program_options *o, const struct ingot_model *m)
     return false;
 }
 
+/* The entry that is meant; null if that is not clear.  --info describes the first then,
+ * and lists all. */
+static const struct ingot_entry *find_entry(const program_options *o, const struct ingot_model *m)
+{
+    const struct ingot_entry *e = session_entry(m, o->entry);
+
+    return !e && o->info && !o->entry && m->entry_count ? m->entries : e;
+}
+
 int program_check(const program_options *o, const struct ingot_model *m)
 {
     if (!fit_together(o))
@@ -176,7 +186,7 @@ int program_check(const program_options *o, const struct ingot_model *m)
         cli_wrong("runtime and model do not fit together");
         return CLI_FAILED;
     }
-    const struct ingot_entry *e = session_entry(m, o->entry);
+    const struct ingot_entry *e = find_entry(o, m);
     bool ok = e ? program_check_inputs(o, e) : no_entry(o, m);
     ok = ok && (!o->states || m->state_count || cli_wrong("--states: the model has no states"));
     return ok ? CLI_OK : CLI_USAGE;
@@ -314,7 +324,7 @@ static void close_program(program *p)
 /* Opens the program, does something with it, closes it; the exit code. */
 static int with_program(program p, bool (*act)(program *p, session *s), session *s)
 {
-    p.entry = session_entry(p.model, p.o->entry);
+    p.entry = find_entry(p.o, p.model);
     bool ok = open_program(&p) && program_bind(&p) && act(&p, s);
 
     close_program(&p);

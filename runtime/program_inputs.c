@@ -1,8 +1,10 @@
-/* runtime/program_inputs.c - inputs from files, shapes, and made up. */
+/* runtime/program_inputs.c - inputs from files and numbers, shapes, and made up. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bind.h"
+#include "literal.h"
 #include "outputs.h"
 #include "program_parts.h"
 
@@ -129,15 +131,26 @@ static bool cast_input(const program_options *o, const struct ingot_value_info *
            cli_wrong("%s: input '%s': %s", path, v->name, error);
 }
 
-static bool read_file(const program_options *o, const struct ingot_value_info *v,
-                      const program_given *g, tensor_value *in)
+/* Is the input given as numbers?  A file that is called so goes before. */
+static bool is_literal(const struct ingot_value_info *v, const program_given *g)
 {
+    return bind_kind(v) == TENSOR_PLAIN && literal_is(g->path) && access(g->path, F_OK);
+}
+
+/* Reads input i from what is given. */
+static bool read_given(const program *p, int32_t i, const program_given *g, tensor_value *in)
+{
+    const program_options *o = p->o;
+    const struct ingot_value_info *v = &p->entry->inputs[i];
     char error[TENSOR_ERROR_SIZE];
 
     if (g->value)
         return program_value(v, g->path, in);
     if (g->image)
         return o->read_image(o->how, v, g->path, in);
+    if (is_literal(v, g))
+        return literal_read(g->path, p->entry, i, p->dims, &in->t, error) ||
+               cli_wrong("--input %s: %s", v->name, error);
     return (tensor_read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
            cast_input(o, v, g->path, in);
 }
@@ -147,7 +160,7 @@ static bool load_file(program *p, const program_given *g)
     char error[TENSOR_ERROR_SIZE];
     int32_t i = bind_find_input(p->entry, name_of(p->entry, g));
 
-    if (!read_file(p->o, &p->entry->inputs[i], g, &p->in[i]))
+    if (!read_given(p, i, g, &p->in[i]))
         return false;
     return p->in[i].kind != TENSOR_PLAIN || bind_tensor(p->entry, i, &p->in[i].t, p->dims, error) ||
            cli_wrong("%s: %s", g->path, error);

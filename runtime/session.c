@@ -58,14 +58,24 @@ int session_threads(const session *s)
     return p ? p->threads : 1;
 }
 
+static const struct ingot_entry *find_entry(const struct ingot_model *m, const char *name)
+{
+    for (int32_t i = 0; i < m->entry_count; i++)
+        if (!strcmp(m->entries[i].name, name))
+            return &m->entries[i];
+    return NULL;
+}
+
 const struct ingot_entry *session_entry(const struct ingot_model *m, const char *name)
 {
-    const char *wanted = name ? name : "main";
+    const struct ingot_entry *e = find_entry(m, name ? name : "main");
+    const struct ingot_entry *init = find_entry(m, "init");
 
-    for (int32_t i = 0; i < m->entry_count; i++)
-        if (!strcmp(m->entries[i].name, wanted))
-            return &m->entries[i];
-    return !name && m->entry_count == 1 ? m->entries : NULL;
+    if (e || name)
+        return e;
+    if (m->entry_count == 2 && init)
+        return init == m->entries ? init + 1 : m->entries;
+    return m->entry_count == 1 ? m->entries : NULL;
 }
 
 bool session_save(const session *s, void **copy)

@@ -33,8 +33,8 @@ int session_threads(const session *s);
 /* The pool as compiled code sees it; null: none. */
 const struct ingot_pool *session_pool(const session *s);
 
-/* The entry of this name; of a null name, `main` or else the only one.  Null if
- * there is none. */
+/* The entry of this name; of a null name, `main` or else the only one beside `init`, which
+ * programs have for their first weights.  Null if there is none. */
 const struct ingot_entry *session_entry(const struct ingot_model *m, const char *name);
 
 /* A copy of the state block, in *copy, which session_restore puts back and

@@ -377,6 +377,21 @@ def inputs_given(folder):
         check(f'executable: --info {arguments}', folder, [folder / 'one', '--info', *arguments], 2, '--info')
 
 
+def names_of_no_part(folder):
+    """--dim, --shape and --set of what the model does not have: wrong usage, with the names there are."""
+    (folder / 'rows.onnx').write_bytes(relu(('Rows', 3)))
+    (folder / 'rows.ir').write_text('dim rows\nentry main(%x: f32[rows,3]) {\n  %y = neg %x : f32[rows,3]\n  return %y\n}\n')
+    (folder / 'rows.ingot').write_text('dim Rows\nconfig Depth = 2\nnet f(x: [Rows, 3]) -> [Rows, 3] = x * Depth\n')
+    for command in (['inspect'], ['build', '-o', 'out'], ['run', '--random-inputs'], ['bench'], ['check'],
+                    ['grad', '--loss', 'l2', '-o', 'out.onnx'], ['init', '-o', 'out.safetensors']):
+        files = ['rows.ingot'] if command[0] == 'init' else ['rows.onnx'] if command[0] == 'grad' else ['rows.onnx', 'rows.ir', 'rows.ingot']
+        for file in files:
+            said = 'give rows' if file == 'rows.ir' else "give Rows; did you mean 'Rows'?"
+            check(f'{command[0]} {file}: unknown dim', folder, [INGOT, *command, file, '--dim', 'Row=2'], 2, "--dim 'Row' is unknown", said)
+            check(f'{command[0]} {file}: unknown input', folder, [INGOT, *command, file, '--shape', 'z=2x3'], 2, "--shape 'z' is unknown: give x")
+    check('unknown config', folder, [INGOT, 'check', 'rows.ingot', '--set', 'depth=3'], 2, "--set 'depth' is unknown: give Depth; did you mean 'Depth'?")
+
+
 def little_memory(folder):
     """An input that is too large for the memory is not too large for the model."""
     (folder / 'm.onnx').write_bytes(relu(('N', 1000)))
@@ -539,10 +554,10 @@ def command_lines(folder):
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
         check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))
-    wrong = {'unknown dim': (['--dim', 'M=4'], "'M'"), 'unknown input': (['--shape', 'z=2x3'], "'z'"),
-             'shape that differs': (['--shape', 'x=4x4'], '3'), 'shape of another rank': (['--shape', 'x=4'], 'rank')}
+    wrong = {'shape that differs': (['--shape', 'x=4x4'], '3'), 'shape of another rank': (['--shape', 'x=4'], 'rank')}
     for name, (arguments, word) in wrong.items():
         check(name, folder, [INGOT, 'inspect', 'm.onnx', *arguments], 1, word)
+    names_of_no_part(folder)
     right = {'shape': ['m.onnx', '--shape', 'x=4x3'], 'shape with =': ['--shape=x=4x3', 'm.onnx'],
              'equal shape': ['fixed.onnx', '--shape', 'x=2x3'], 'dim': ['--dim=N=4', 'm.onnx'], 'after --': ['--', 'm.onnx'],
              'size': ['m.onnx', '--max-weights', '1K']}

@@ -515,13 +515,15 @@ bool dsl_builtin_static(const struct dsl_builtin *b);
 
 /* Reads the items of a file, and of those it imports. */
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
-/* Tells which --set names no config. */
-void dsl_check_settings(dsl *cx);
 /* The number of the draw, or call, at this place among those of the body that is evaluated,
  * from 1, in order of text: what bits of draws depend on, so that comments, blanks and other
  * items mean nothing to them. */
 uint32_t dsl_draw_number(const dsl *cx, ir_loc at);
 uint32_t dsl_call_number(const dsl *cx, ir_loc at);
+/* Tells which --set names no config; and, when the entries are made, which --dim names no
+ * `dim` and no extent of an input.  `path` is the program's. */
+void dsl_check_settings(dsl *cx, const char *path);
+void dsl_check_dims(dsl *cx, const char *path);
 /* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
 const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);

@@ -316,12 +316,14 @@ static void check_program(dsl *cx, const char *path, const char *source,
     for (int i = 0; i < PRELUDE_FILES; i++)
         cx->prelude_end = dsl_open(cx, prelude[i].name, prelude[i].text, true)->place;
     dsl_file *f = dsl_open(cx, path, source, false);
-    dsl_check_settings(cx);
+    dsl_check_settings(cx, path);
     top.file = f;
     if (!diag_failed(cx->d) && trainer)
         *trainer = train_program(cx, f, source);
     else if (!diag_failed(cx->d))
         make_entries(cx, f);
+    if (!diag_failed(cx->d))
+        dsl_check_dims(cx, path);
     dsl_end(cx, &scratch);
 }
 

@@ -94,29 +94,48 @@ static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
     }
 }
 
-/* Has a file of the program, not the prelude, this config? */
-static bool has_config(const dsl *cx, const char *name)
+/* Adds the names that the item gives to its configs, or to its dims. */
+static void add_item_names(const ast_item *item, names *out)
+{
+    for (uint32_t i = 0; item->kind == AST_ITEM_CONFIG && i < item->decls.len; i++)
+        names_add(out, item->decls.at[i].name.text);
+    for (uint32_t i = 0; item->kind == AST_ITEM_DIM && i < item->dims.len; i++)
+        names_add(out, item->dims.at[i].text);
+}
+
+/* What the files of the program, not the prelude, have of a kind. */
+static void own_names(const dsl *cx, ast_item_kind kind, names *out)
 {
     for (uint32_t k = 0; k < cx->file.len; k++) {
         const dsl_file *f = cx->file.at[k];
-        for (uint32_t i = 0; !f->prelude && i < f->program->items.len; i++) {
-            const ast_item *item = f->program->items.at[i];
-            for (uint32_t j = 0; item->kind == AST_ITEM_CONFIG && j < item->decls.len; j++)
-                if (!strcmp(item->decls.at[j].name.text, name))
-                    return true;
-        }
+        for (uint32_t i = 0; !f->prelude && i < f->program->items.len; i++)
+            if (f->program->items.at[i]->kind == kind)
+                add_item_names(f->program->items.at[i], out);
     }
-    return false;
 }
 
-void dsl_check_settings(dsl *cx)
+void dsl_check_settings(dsl *cx, const char *path)
 {
+    names known = {0};
+
+    own_names(cx, AST_ITEM_CONFIG, &known);
     for (int i = 0; cx->o && i < cx->o->sets; i++)
-        if (!has_config(cx, cx->o->set[i].name)) {
-            cx->told = (ir_loc){0};
-            dsl_wrong(cx, (ir_loc){.line = 1}, "--set %s: the program has no such config",
-                      cx->o->set[i].name);
-        }
+        if (names_find(&known, cx->o->set[i].name) == NAMES_NONE)
+            import_unknown(cx->d, path, "--set", cx->o->set[i].name, &known);
+    names_free(&known);
+}
+
+void dsl_check_dims(dsl *cx, const char *path)
+{
+    const import_options *o = cx->o ? cx->o->import : NULL;
+    names known = {0};
+
+    own_names(cx, AST_ITEM_DIM, &known);
+    import_dim_names(cx->m, &known);
+    for (int i = 0; o && i < o->dims; i++)
+        if (names_find(&known, o->dim_name[i]) == NAMES_NONE)
+            import_unknown(cx->d, path, "--dim", o->dim_name[i], &known);
+    names_free(&known);
 }
 
 /* The text of --set as an expression; null after an error. */

@@ -129,7 +129,7 @@ static void test_shape_option(void **state)
     text_free(&m);
     shape_refused((import_shape){"x", 2, {2, 3}}, "fixed to 2");
     shape_refused((import_shape){"x", 1, {2}}, "rank");
-    shape_refused((import_shape){"z", 2, {2, 2}}, "no input 'z'");
+    shape_refused((import_shape){"z", 2, {2, 2}}, "--shape 'z' is unknown: give x");
 }
 
 /* A model of this IR version that lists an initializer among its inputs has as many. */

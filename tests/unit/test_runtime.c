@@ -203,6 +203,43 @@ static void wrong_inputs_are_named(void **state)
     assert_said("input 'x:0' is too large");
 }
 
+/* Numbers fill an input; the extent that is open follows from how many there are. */
+static void inputs_are_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("--input=x:0=1,-2,3e1", "--input=ids=7"), 0);
+    assert_said("y/a: f32[1,3] 11 18 60");
+    assert_int_equal(RUN("--input=x:0=1,2,3,4"), 1);
+    assert_said("--input x:0: input 'x:0' has 3 elements, not 4");
+    assert_int_equal(RUN("--shape=ids=2", "--input=x:0=1,2,3"), 1);
+    assert_said("has 6 elements, not 3");
+    assert_int_equal(RUN("--random-inputs", "--input=ids=1.5"), 1);
+    assert_said("--input ids: '1.5' is no i64");
+    assert_int_equal(RUN("--random-inputs", "--input=ids=1,,2"), 1);
+    assert_said("1,,2: No such file");
+}
+
+/* Programs have `init` beside what they do: it is run only by its name. */
+static void entries_are_chosen(void **state)
+{
+    struct ingot_entry e[3] = {entry, entry, entry};
+    struct ingot_model m = model;
+
+    (void)state;
+    e[0].name = "init", e[1].name = "net", e[2].name = "other";
+    m.entries = e;
+    m.entry_count = 2;
+    assert_ptr_equal(session_entry(&m, NULL), &e[1]);
+    assert_ptr_equal(session_entry(&m, "init"), &e[0]);
+    assert_null(session_entry(&m, "main"));
+    m.entry_count = 3;
+    assert_null(session_entry(&m, NULL));
+    assert_int_equal(RUN_OF(&m, "--random-inputs"), 2);
+    assert_said("the model has 3 entries, none of them 'main'");
+    assert_int_equal(RUN_OF(&m, "--info"), 0);
+    assert_said("entry    init  (described here)\nentry    net\nentry    other");
+}
+
 static void failures_while_running(void **state)
 {
     (void)state;
@@ -362,6 +399,8 @@ int main(void)
         cmocka_unit_test(outputs_are_written),
         cmocka_unit_test(random_inputs_repeat),
         cmocka_unit_test(wrong_inputs_are_named),
+        cmocka_unit_test(inputs_are_numbers),
+        cmocka_unit_test(entries_are_chosen),
         cmocka_unit_test(failures_while_running),
         cmocka_unit_test(wrong_usage),
         cmocka_unit_test(information_and_times),
