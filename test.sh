@@ -197,6 +197,7 @@ count bad_input python3 tests/bad_input.py build/ingot
 count pictures python3 tests/pictures.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
 count states tests/states.sh build/ingot
+count lines tests/lines.sh build/ingot
 count train tests/train.sh build/ingot
 count killed python3 tests/killed.py build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx

@@ -19,7 +19,7 @@
 typedef struct build_options {
     model_options model;
     const char *file, *out, *emit, *name, *weights;
-    bool is_static, no_alloc, strip;
+    bool is_static, no_alloc, strip, lines;
     long long threads, jobs;
     workplace work;
 } build_options;
@@ -49,6 +49,8 @@ static const cli_option options[] = {
      .at = AT(is_static)},
     {"--strip", NULL, "leave out the names of kernels, by which profilers know them",
      .set = cli_set_flag, .at = AT(strip)},
+    {"-g", NULL, "debug lines: write the kernels' loop IR to FILE.lp, and which instruction is "
+     "of which line of it", .set = cli_set_flag, .at = AT(lines)},
     {"--name", "NAME", "of the model in symbols (default: from -o)", .set = cli_set_once,
      .at = AT(name)},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
@@ -83,11 +85,22 @@ static bool weights_apart(const build_options *o)
     return !strcmp(o->weights, "file");
 }
 
-static char *weights_path(const build_options *o)
+/* The path of a file beside the output that is called so behind the output's name. */
+static char *path_beside(const build_options *o, const char *suffix)
 {
     char *path = NULL;
 
-    return asprintf(&path, "%s.weights", o->out) < 0 ? NULL : path;
+    return asprintf(&path, "%s%s", o->out, suffix) < 0 ? NULL : path;
+}
+
+static char *weights_path(const build_options *o)
+{
+    return path_beside(o, ".weights");
+}
+
+static char *lines_path(const build_options *o)
+{
+    return path_beside(o, ".lp");
 }
 
 /* Gives a file of the workplace its final name, which is freed. */
@@ -112,7 +125,8 @@ static bool same_file(const char *a, const char *b)
 /* Do all files that are made have names of their own?  None may replace the model. */
 static bool names_differ(const build_options *o, const char *header)
 {
-    char *beside[] = {header ? strdup(header) : NULL, weights_apart(o) ? weights_path(o) : NULL};
+    char *beside[] = {header ? strdup(header) : NULL, weights_apart(o) ? weights_path(o) : NULL,
+                      o->lines ? lines_path(o) : NULL};
     const char *clash = same_file(o->out, o->file) ? o->out : NULL;
 
     for (size_t i = 0; i < COUNT(beside); i++)
@@ -160,6 +174,7 @@ static bool publish(const build_options *o, const image *im)
 {
     return (!has_header(o) || publish_at(o, WORK_HEADER, artifact_header(o->out, im->name))) &&
            (!im->weights_apart || publish_at(o, WORK_WEIGHTS, weights_path(o))) &&
+           (!im->lines || publish_at(o, WORK_LINES, lines_path(o))) &&
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
@@ -197,9 +212,31 @@ static bool is_text(const build_options *o)
     return is(o, "llvm") || is(o, "asm");
 }
 
+/* Writes the text that line tables refer to, if there are any. */
+static bool write_lines(const build_options *o, image *im)
+{
+    text kernels = {0};
+
+    if (!im->lines)
+        return true;
+    image_print_kernels(im, &kernels);
+    bool ok = link_write_file(o->work.file[WORK_LINES], kernels.at ? kernels.at : "", kernels.len);
+    text_free(&kernels);
+    return ok;
+}
+
+/* A path's last part. */
+static const char *base_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path;
+}
+
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
     char *name = artifact_name(o->name, o->out), source[65];
+    char *lines = o->lines ? lines_path(o) : NULL;
     const target t = model_target(&o->model);
     ingot_code_options co = {.name = name, .target = &t,
                              .source = sha256_file(o->file, source) ? source : NULL,
@@ -208,14 +245,16 @@ static bool compile(build_options *o, ir_module *m, diag *d)
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .weights_place = !is_text(o),
                              .max_weights = import_max_weights(&o->model.o.import),
-                             .schedules = o->model.o.schedules, .watch = o->model.o.watch};
+                             .schedules = o->model.o.schedules, .watch = o->model.o.watch,
+                             .lines = base_name(lines)};
     ingot_code c;
-    bool ok = code_make(&c, m, &co, d) &&
+    bool ok = code_make(&c, m, &co, d) && write_lines(o, &c.image) &&
               (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) &&
               link_write_weights(&o->work, &c.image) && publish(o, &c.image);
 
     code_free(&c);
     mem_free(name);
+    free(lines);
     return ok;
 }
 
@@ -255,6 +294,8 @@ static bool check(const build_options *o)
                                  : "no model given (see ingot build --help)");
     if (o->strip && !is(o, "exe") && !is(o, "shared"))
         return cli_wrong("--strip goes with --emit exe and shared");
+    if (o->lines && (o->strip || is(o, "onnx")))
+        return cli_wrong("-g goes neither with --strip nor with --emit onnx");
     return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
            files_fit(o);
 }

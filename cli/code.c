@@ -87,7 +87,7 @@ static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag
 {
     c->image = (image){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,
                       .made_by = "ingot " INGOT_VERSION, .source = o->source,
-                      .watch = o->kernels,
+                      .watch = o->kernels, .lines = o->lines,
                       .threads = o->threads, .executable = o->executable, .library = o->library,
                       .weights_place = o->weights_place,
                       .max_weights = o->max_weights};

@@ -22,6 +22,7 @@ typedef struct ingot_code_options {
     bool weights_apart;             /* in a file of their own */
     bool weights_place;             /* see image.h */
     uint64_t max_weights;           /* bytes that the weights may take */
+    const char *lines;              /* as in image.h */
     const char *schedules;          /* file of those to follow; null: none */
     ingot_watch watch;
     image_watch kernels;            /* who is told of kernels that begin */

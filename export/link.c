@@ -238,8 +238,9 @@ static bool link_embedded(const workplace *w, const image *im, const command *c)
  * on machines without a section for large data, the code has them when it is linked. */
 static bool link_with(const workplace *w, const image *im, bool strip, command *c)
 {
-    add_all(c, (const char *[]){"-Wl,--gc-sections", strip ? "-s" : "-Wl,-S", "-lm", "-lpthread",
-                                NULL});
+    add_all(c, (const char *[]){"-Wl,--gc-sections", "-lm", "-lpthread", NULL});
+    if (strip || !im->lines)
+        add(c, strip ? "-s" : "-Wl,-S");
     add(c, NULL);
     w->step("linking");
     if (!target_has_large_data(im->target->arch))

@@ -17,7 +17,8 @@
 
 static const char *const file_name[WORK_FILES] = {
     [WORK_WEIGHTS] = "weights", [WORK_SOURCE] = "library.c", [WORK_SOURCE_OBJECT] = "library.o",
-    [WORK_WHOLE] = "model.o",   [WORK_HEADER] = "model.h",   [WORK_OUT] = "out",
+    [WORK_WHOLE] = "model.o",   [WORK_HEADER] = "model.h",   [WORK_LINES] = "model.lp",
+    [WORK_OUT] = "out",
 };
 
 static bool make_folder(workplace *w)

@@ -14,6 +14,7 @@ typedef enum workplace_file {
     WORK_SOURCE_OBJECT,
     WORK_WHOLE,                 /* all of a library in one object */
     WORK_HEADER,
+    WORK_LINES,                 /* the kernels' text, where line tables refer to it */
     WORK_OUT,                   /* what gets the output's name */
     WORK_FILES
 } workplace_file;

@@ -121,8 +121,11 @@ static void ask_kernels(image *im)
 
 static void emit_unit(const image *im, const unit *u, LLVMModuleRef m)
 {
+    lines l = lines_open(m, im->lines, im->made_by);
+
     for (uint32_t i = 0; i < u->kernel.len; i++)
-        llvm_emit_kernel(m, im->l->kernel.at[u->kernel.at[i]], im->target);
+        llvm_emit_kernel(m, im->l->kernel.at[u->kernel.at[i]], im->target, &l);
+    lines_close(&l);
     if (u->host)
         image_emit_host(im, m);
 }
@@ -219,6 +222,17 @@ void objects_free(objects *o)
         mem_free(o->at[i].data);
     mem_free(o->at);
     *o = (objects){0};
+}
+
+void image_print_kernels(image *im, text *out)
+{
+    uint32_t line = 1;
+
+    for (uint32_t i = 0; i < im->l->kernel.len; i++) {
+        text_add(out, i ? "\n" : "");
+        line = lp_number_lines(im->l->kernel.at[i], line) + 1;
+        lp_print(im->l->kernel.at[i], out);
+    }
 }
 
 /* ---- text ------------------------------------------------------------------------------ */

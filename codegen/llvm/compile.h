@@ -24,6 +24,9 @@ typedef struct objects {
 bool image_compile(image *im, int threads, objects *out, diag *d);
 void objects_free(objects *o);
 
+/* Adds the kernels' loop IR, in their order, and notes the lines for the tables of
+ * image_compile and image_print, which must come after it. */
+void image_print_kernels(image *im, text *out);
 /* Adds the whole image to `out` as one readable text: LLVM IR, or assembly.  False
  * with an error. */
 bool image_print(image *im, bool assembly, text *out, diag *d);

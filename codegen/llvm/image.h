@@ -22,6 +22,8 @@ typedef struct image {
     lower *l;
     const char *name;               /* C identifier: prefix of all symbols */
     const char *made_by, *source;   /* as in ir/abi.h; may be null */
+    const char *lines;              /* name of the file with the kernels' text, to which line
+                                     * tables refer; null: there are none */
     image_watch watch;
     const target *target;
     int32_t threads;                /* default of an executable; 0: all CPUs */

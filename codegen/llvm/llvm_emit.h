@@ -19,6 +19,8 @@ typedef struct emit {
     LLVMBuilderRef b;
     lp_kernel *k;
     const target *t;
+    const lines *lines;
+    LLVMMetadataRef place;      /* of the function, for its lines; null: none */
     value fn, begin, end;
     LLVMBasicBlockRef entry;    /* allocas go here */
     slot *var;                  /* by lp_var */

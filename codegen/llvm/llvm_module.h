@@ -5,12 +5,14 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
+#include "lines.h"
 #include "loop.h"
 #include "target.h"
 
 /* Defines `void <k->name>(ptr arg, i64 begin, i64 end, i32 thread)` in m, hidden; the
- * kernel is verified text.  See loop.h for the argument. */
-void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t);
+ * kernel is verified text.  See loop.h for the argument.  With line tables its statements
+ * have lines of their text (lp_number_lines), the kernel that before its first. */
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, const lines *l);
 
 /* Prepares LLVM for this process, in one thread before all others.  False with an
  * error when it has no code generator for the architecture. */

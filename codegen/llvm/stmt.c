@@ -270,11 +270,14 @@ static void loop(emit *e, const lp_stmt *s)
     }
 }
 
+/* A loop goes on with its own line behind its body: what counts it comes from there. */
 static void emit_block(emit *e, const lp_stmt *s)
 {
     value top = e->row_top;
+    LLVMMetadataRef around = LLVMGetCurrentDebugLocation2(e->b);
 
-    for (; s; s = s->next)
+    for (; s; s = s->next) {
+        lines_at(e->lines, e->b, e->place, s->loc.line);
         switch (s->op) {
         case LP_LOOP: loop(e, s); break;
         case LP_LOCAL: emit_local(e, s); break;
@@ -285,6 +288,8 @@ static void emit_block(emit *e, const lp_stmt *s)
         case LP_PREFETCH: prefetch(e, s); break;
         case LP_TRANSPOSE: emit_transpose(e, s); break;
         }
+    }
+    LLVMSetCurrentDebugLocation2(e->b, around);
     e->row_top = top;
 }
 
@@ -342,6 +347,12 @@ static value body_function(emit *e, const char *name, uint32_t params, uint32_t 
     return f;
 }
 
+/* The line of the kernel's head. */
+static uint32_t first_line(const lp_kernel *k)
+{
+    return k->body && k->body->loc.line ? k->body->loc.line - 1 : 0;
+}
+
 /* void NAME(arg, begin, end, thread): unpacks and calls the body. */
 static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
 {
@@ -354,6 +365,8 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
     LLVMSetVisibility(f, LLVMHiddenVisibility);
     function_attributes(e, f);
     LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
+    lines_at(e->lines, e->b, lines_function(e->lines, f, e->k->name, first_line(e->k)),
+             first_line(e->k));
     for (uint32_t i = 0; i < 2 + params + dims; i++) {
         value at = emit_i64(e, i), p = LLVMBuildGEP2(e->b, i64, arg, &at, 1, "");
         value v = LLVMBuildLoad2(e->b, i == 0 || (i >= 2 && i < 2 + params) ? ptr : i64, p, "");
@@ -372,9 +385,9 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
     mem_free(a);
 }
 
-void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, const lines *l)
 {
-    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lanes = 1};
+    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lines = l, .lanes = 1};
     char name[300];
 
     lp_lanes_open(&e.differs, k);
@@ -387,6 +400,8 @@ void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t)
     e.entry = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
     LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
     LLVMPositionBuilderAtEnd(e.b, e.entry);
+    e.place = lines_function(l, e.fn, name, first_line(k));
+    lines_at(l, e.b, e.place, first_line(k));
     LLVMBuildBr(e.b, start);
     LLVMPositionBuilderAtEnd(e.b, start);
     e.row_top = LLVMGetParam(e.fn, 0);

@@ -147,7 +147,7 @@ typedef struct lp_stmt {
     lp_expr value;               /* STORE, LET; IF: condition; LOCAL: fill or 0 */
     int32_t size;                /* TRANSPOSE: W of the WxW tile */
     bool stream;                 /* STORE: will not be read soon (past the cache) */
-    ir_loc loc;                  /* in the text that it was read from */
+    ir_loc loc;                  /* in the text that it was read from, or will be printed as */
     struct lp_stmt *body, *other, *next;    /* LOOP, IF; else branch; sequence */
 } lp_stmt;
 
@@ -327,6 +327,9 @@ void lp_print(const lp_kernel *k, text *out);
 void lp_print_expr(const lp_kernel *k, lp_expr e, text *out);
 /* The text without the kernel's name: equal kernels have equal text. */
 void lp_print_anonymous(const lp_kernel *k, text *out);
+/* Gives the statements the lines that lp_print writes them on, if the kernel's first line is
+ * `line`.  The line behind the kernel. */
+uint32_t lp_number_lines(lp_kernel *k, uint32_t line);
 /* Reads one kernel at *s, which stands at *loc of its file; both end behind it
  * and the space that follows.  Checks names and the form only: lp_verify does
  * the rest.  Null and a message on bad text. */

@@ -309,3 +309,30 @@ void lp_print_anonymous(const lp_kernel *k, text *out)
 {
     print_kernel(k, "_", out);
 }
+
+static uint32_t number_block(lp_stmt *s, uint32_t line);
+
+/* A statement takes a line, and one that holds others a line more, its last brace, and one
+ * for an else. */
+static uint32_t number_stmt(lp_stmt *s, uint32_t line)
+{
+    s->loc.line = line++;
+    if (s->op != LP_LOOP && s->op != LP_IF)
+        return line;
+    line = number_block(s->body, line);
+    if (s->op == LP_IF && s->other)
+        line = number_block(s->other, line + 1);
+    return line + 1;
+}
+
+static uint32_t number_block(lp_stmt *s, uint32_t line)
+{
+    for (; s; s = s->next)
+        line = number_stmt(s, line);
+    return line;
+}
+
+uint32_t lp_number_lines(lp_kernel *k, uint32_t line)
+{
+    return number_block(k->body, line + 1) + 1;
+}

@@ -21,6 +21,37 @@ static lp_kernel *parse(const char *source, diag *d)
     return lp_parse(&s, &loc, d);
 }
 
+/* Are the statements on these lines, in order?  The line behind the last. */
+static const uint32_t *expect_lines(const lp_stmt *s, const uint32_t *line)
+{
+    for (; s; s = s->next) {
+        assert_int_equal(s->loc.line, *line);
+        line = expect_lines(s->other, expect_lines(s->body, line + 1));
+    }
+    return line;
+}
+
+static uint32_t *read_lines(const lp_stmt *s, uint32_t *line)
+{
+    for (; s; s = s->next) {
+        *line = s->loc.line;
+        line = read_lines(s->other, read_lines(s->body, line + 1));
+    }
+    return line;
+}
+
+/* The kernel stands where it was read from: its statements get the lines they have. */
+static void expect_numbers(lp_kernel *k, const char *source)
+{
+    uint32_t line[100], lines = 1;
+
+    read_lines(k->body, line);
+    for (const char *s = source; *s; s++)
+        lines += *s == '\n';
+    assert_int_equal(lp_number_lines(k, 1), lines);
+    expect_lines(k->body, line);
+}
+
 /* The kernel reads, verifies, and prints as it is written. */
 static void expect_same(const char *source)
 {
@@ -33,6 +64,7 @@ static void expect_same(const char *source)
         fail_msg("%s", d.message.at[0].text);
     lp_print(k, &t);
     assert_string_equal(t.at, source);
+    expect_numbers(k, source);
     text_free(&t);
     lp_kernel_free(k);
     diag_free(&d);
