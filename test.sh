@@ -234,6 +234,8 @@ if [ "$quick" != quick ]; then
     beside grad_models build/venv/bin/python tests/grad_models.py build/ingot
     beside onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
         $(every 24 $data/node/*/)
+    beside program_export tests/program_export.py build/ingot --rtol 5e-3 \
+        $(every 12 $data/node/*/) $data/real/*/ $data/light/*/
     beside programs build/venv/bin/python tests/programs.py build/ingot
     beside examples build/venv/bin/python tools/examples.py build/ingot --short
     beside random_models build/venv/bin/python tests/random_models.py \

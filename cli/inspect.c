@@ -5,21 +5,24 @@
 
 #include "code.h"
 #include "command.h"
+#include "dsl/format.h"
 #include "file.h"
 #include "file_kind.h"
 #include "fuse.h"
 #include "graph.h"
 #include "json.h"
+#include "program_export.h"
+#include "report.h"
 
 typedef struct inspect_options {
     model_options model;
-    const char *file, *stage, *format, *passes;
+    const char *file, *stage, *format, *passes, *out;
     bool full;
 } inspect_options;
 
 static const char *const stages[] = {"import", "optimized", "groups", "schedules",
                                      "loops",  "plan",      "memory", NULL};
-static const char *const formats[] = {"text", "dot", "svg", "json", NULL};
+static const char *const formats[] = {"text", "dot", "svg", "json", "ingot", NULL};
 
 #define AT(field) offsetof(inspect_options, field)
 
@@ -27,8 +30,10 @@ static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"--stage", "NAME", "import (default), optimized, groups, schedules, loops, plan or memory",
      .set = cli_set_word, .at = AT(stage), .words = stages},
-    {"--format", "NAME", "text (default), dot, svg or json", .set = cli_set_word, .at = AT(format),
-     .words = formats},
+    {"--format", "NAME", "text (default), dot, svg, json, or ingot: a program",
+     .set = cli_set_word, .at = AT(format), .words = formats},
+    {"-o", "FILE", "write it there; for NAME.ingot the weights go to NAME.safetensors",
+     .set = cli_set_once, .at = AT(out)},
     {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
      .at = AT(full)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
@@ -219,6 +224,26 @@ static bool print_plan_file(const char *path, diag *d, text *out)
     return p != NULL;
 }
 
+/* Adds the model as a program in the language; its weights go beside the output. */
+static bool print_program(const inspect_options *o, ir_module *m, diag *d, text *out)
+{
+    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
+    const char *slash = strrchr(o->file, '/');
+    program_export_options to = {.title = slash ? slash + 1 : o->file, .is_word = dsl_is_word};
+    pass_ctx cx = {.m = m, .d = d};
+    text raw = {0};
+    bool changed;
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
+            return false;
+    if (o->out && has_suffix(o->out, ".ingot"))
+        to.weights = arena_printf(&d->mem, "%.*s.safetensors", (int)strlen(o->out) - 6, o->out);
+    bool ok = program_export(m, &to, &raw, d) && dsl_format(raw.at, to.title, d, out);
+    text_free(&raw);
+    return ok;
+}
+
 /* Adds the module as the stage leaves it, or what the stage makes of it. */
 static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
 {
@@ -230,6 +255,8 @@ static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *o
         return false;
     if (is_picture(o))
         return print_picture(o, m, false, out);
+    if (!strcmp(o->format, "ingot"))
+        return print_program(o, m, d, out);
     if (!strcmp(o->format, "json"))
         json_add_module(out, m);
     else if (o->full)
@@ -267,6 +294,19 @@ static bool check(const inspect_options *o)
     return !o->passes || passes_exist(o->passes);
 }
 
+/* Writes what was printed to the output. */
+static bool put(const inspect_options *o, const text *out)
+{
+    partial p;
+
+    if (!o->out)
+        return fputs(out->at ? out->at : "", stdout) >= 0;
+    if (!report_open(&p, o->out))
+        return false;
+    bool ok = fwrite(out->at ? out->at : "", 1, out->len, p.file) == out->len;
+    return report_close(&p, o->out, ok);
+}
+
 static int finish(inspect_options *o)
 {
     diag d;
@@ -286,9 +326,7 @@ static int finish(inspect_options *o)
         ok = m && print_stage(o, m, &d, &out);
     }
     diag_print(&d, stderr);
-    ok = ok && !diag_failed(&d);
-    if (ok)
-        fputs(out.at ? out.at : "", stdout);
+    ok = ok && !diag_failed(&d) && put(o, &out);
     text_free(&out);
     ir_module_free(m);
     int status = model_status(ok, &d);

@@ -97,6 +97,11 @@ def subscript_cases(c):
     c.add('stride', 'entry f(x: [5, 4]) { y[i in 3, :] = x[2 * i] }', dict(x=x), x[::2])
     c.add('gather', 'entry f(x: [5, 4], i: int<5>[..]) -> [.., 4] = x[i]',
           dict(x=x, i=np.array([4, 0, 2])), x[[4, 0, 2]])
+    c.add('clamped gather of any number',
+          'entry f(x: [N, 4], i: int[3]) -> [3, 4] { y[k, j] = x[min(max(i[k], 0), N - 1), j] }',
+          dict(x=x, i=np.array([-3, 2, 9])), x[[0, 2, 4]])
+    c.add('cut to what there is', 'entry f(x: [N, 4]) -> [_, 4] { y[i in min(N, 9), j] = x[i, j] }',
+          dict(x=x), x)
     c.add('gather of a row', 'entry f(x: [.., 4], k: int<4>[..]) -> [..] = x[k]',
           dict(x=x, k=np.array([3, 1, 0, 2, 1])), x[np.arange(5), [3, 1, 0, 2, 1]])
     c.add('gather in the middle', 'entry f(x: [5, 4], k: int<4>[M]) = x[:, k]',

@@ -12,7 +12,7 @@ budget() {
     case $1 in
     ir) echo 18400 ;; frontend) echo 25000 ;; passes) echo 8900 ;;
     codegen) echo 17800 ;; runtime) echo 14000 ;; cli) echo 9000 ;;
-    export) echo 5400 ;; tests) echo 18000 ;;
+    export) echo 8200 ;; tests) echo 18000 ;;
     esac
 }
 

@@ -38,5 +38,7 @@ ir_module *dsl_import(const char *path, const dsl_options *o, diag *d);
  * lives as long as the module.  Null after errors. */
 ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d);
+/* Has the word a meaning of its own: a reserved one, or one of the library? */
+bool dsl_is_word(const char *s);
 
 #endif

@@ -164,6 +164,21 @@ static bool affine_place(dsl *cx, place *p, ir_dim extent)
     return true;
 }
 
+/* Is every element of v a position of an axis that is not empty?  Whether it is empty the run
+ * checks where that is not known: clamp(i, 0, D - 1) is -1 or 0 of an empty one. */
+static bool is_inside(dsl *cx, const dsl_value *v, ir_dim extent)
+{
+    dim_table *t = cx->dims;
+    ir_dim none = dim_int(t, 0), last = dim_sub(t, extent, dim_int(t, 1));
+
+    if (!v->tensor.bounded || !dsl_at_most(cx, v->tensor.hi, dim_max(t, none, last)) ||
+        !dsl_at_most(cx, dim_min(t, none, last), v->tensor.lo))
+        return false;
+    if (!dsl_at_most(cx, none, v->tensor.lo) || !dsl_at_most(cx, v->tensor.hi, last))
+        ir_check_dims(dsl_b(cx), dim_le(t, none, last), "a position in an empty array");
+    return true;
+}
+
 static bool data_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
     uint32_t errors = cx->d->errors;
@@ -176,8 +191,7 @@ static bool data_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
         return false;
     p->how = DATA;
     p->value = v;
-    if (v->tensor.bounded && dsl_at_most(cx, dim_int(cx->dims, 0), v->tensor.lo) &&
-        dsl_at_most(cx, v->tensor.hi, dim_sub(cx->dims, extent, dim_int(cx->dims, 1))))
+    if (is_inside(cx, v, extent))
         return true;
     dsl_wrong(cx, e->at, "the position may be outside of 0 to %s; clamp(.., 0, %s), .. %% %s, or "
               "declare int<%s>", last, last, dsl_dim_text(cx, extent), dsl_dim_text(cx, extent));
