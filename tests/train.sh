@@ -135,6 +135,64 @@ check "an entry" sh -c './small double b=0.25 --save small.safetensors | grep -q
 refuse "an entry without input" "x is not given" ./small cost --save small.safetensors
 refuse "an unknown entry" "no block or entry 'tripple'" ./small tripple
 
+# ---- a page of a training ------------------------------------------------------------------------
+
+# page FILE: is it a page, whole, and without references to elsewhere?
+page()
+{
+    python3 - "$1" <<'PYTHON'
+import base64, html.parser, re, sys, zlib
+text = open(sys.argv[1], encoding='utf-8').read()
+void, open_tags = {'meta', 'img'}, []
+class Tags(html.parser.HTMLParser):
+    def handle_starttag(self, tag, attrs):
+        if tag not in void:
+            open_tags.append(tag)
+        for name, value in attrs:
+            assert name not in ('src', 'href') or value.startswith('data:'), value
+    def handle_endtag(self, tag):
+        assert open_tags.pop() == tag, tag
+Tags().feed(text)
+assert not open_tags and 'NaN' not in text and '>nan' not in text
+for picture in re.findall('data:image/png;base64,([^"]*)', text):
+    data = base64.b64decode(picture, validate=True)
+    at, names = 8, []
+    while at < len(data):
+        size, name = int.from_bytes(data[at:at + 4], 'big'), data[at + 4:at + 8]
+        body = data[at + 4:at + 8 + size]
+        assert zlib.crc32(body) == int.from_bytes(data[at + 8 + size:at + 12 + size], 'big')
+        names.append(name)
+        if name == b'IDAT':
+            lines = zlib.decompress(body[4:])
+            assert sorted(lines) == [0] * 5 + [255] and lines[0] == lines[3] == 0
+        at += 12 + size
+    assert names == [b'IHDR', b'IDAT', b'IEND']
+PYTHON
+}
+
+cat >sides.ingot <<'PROGRAM'
+net side(x: u8[.., 2, 2]) -> [.., 2] = real(x) / 255 |> flatten |> dense(2)
+train learn(x: u8[.., 2, 2], label: int<2>[..]) {
+    data x = "sides.idx", label = "labels.idx"
+    minimize cross_entropy(side(x), label) using adam(0.1);  epochs 40
+}
+entry classify(x: u8[.., 2, 2]) -> int<2>[..] = argmax(side(x))
+PROGRAM
+printf '\0\0\10\3\0\0\0\4\0\0\0\2\0\0\0\2\377\0\0\0\0\377\0\0\0\0\377\0\0\0\0\377' >sides.idx
+printf '\0\0\10\1\0\0\0\4\0\0\1\1' >labels.idx
+check "a page of classes" "$ingot" train sides.ingot --run --quiet --report sides.html
+check "a page of classes is whole" page sides.html
+check "a page of classes: all right" grep -q "4 of 4 are right: 100.00 %" sides.html
+check "a page of classes: pictures" sh -c '[ "$(grep -o data:image/png sides.html | wc -l)" = 4 ]'
+check "a page of numbers" "$ingot" train small.ingot --run --quiet --fresh --epochs 2 \
+    --report small.html --log page.csv
+check "a page of numbers is whole" page small.html
+check "a page of numbers: the rest" grep -q "of the variance is explained" small.html
+check "a page goes on" "$ingot" train small.ingot --run --quiet --resume --epochs 3 \
+    --report small.html --log page.csv
+check "a page goes on with the curves" sh -c \
+    'grep -o "points=\"[^\"]*" small.html | head -n 1 | grep -q " .* "'
+
 # ---- numbers of layers, states that are written in places, a library ------------------------------
 
 cat >watched.ingot <<'PROGRAM'

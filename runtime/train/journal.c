@@ -19,7 +19,8 @@
 
 enum { MOST_RECORDS = 4096 };
 
-static const char *const parts[] = {"train", "valid", "test", "step"};
+enum { PARTS = 4 };
+static const char *const parts[PARTS] = {"train", "valid", "test", "step"};
 
 /* ---- names ------------------------------------------------------------------------ */
 
@@ -41,6 +42,39 @@ static void add_names(journal *j, const struct ingot_model *m, const struct ingo
         if (o->dtype != TENSOR_BOOL && journal_index(j, o->name) < 0 && j->names < JOURNAL_NAMES)
             j->name[j->names++] = o->name;
     }
+}
+
+/* ---- records ---------------------------------------------------------------------- */
+
+journal_record journal_blank(int64_t step, int64_t epoch, int32_t part)
+{
+    journal_record r = {.step = step, .epoch = epoch, .part = part};
+
+    for (int32_t i = 0; i < JOURNAL_NAMES; i++)
+        r.value[i] = NAN;
+    return r;
+}
+
+/* Every other record goes, so that a plot of any number of epochs has room. */
+static void thin_out(journal *j)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < j->records; i += 2)
+        j->record[n++] = j->record[i];
+    j->records = n;
+    j->thinned++;
+}
+
+static void keep_record(journal *j, const journal_record *r)
+{
+    if (!j->record)
+        j->record = malloc(MOST_RECORDS * sizeof *j->record);
+    if (!j->record || j->made++ & ((1 << j->thinned) - 1))
+        return;
+    if (j->records == MOST_RECORDS)
+        thin_out(j);
+    j->record[j->records++] = *r;
 }
 
 /* ---- the log ---------------------------------------------------------------------- */
@@ -98,6 +132,52 @@ static bool cannot_write(const char *path, char *error)
     return tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
 }
 
+/* The part of this name, which a comma ends; PARTS: none. */
+static int32_t part_of(const char *text)
+{
+    int32_t part = 0;
+
+    while (part < PARTS && (strncmp(text, parts[part], strlen(parts[part])) ||
+                            text[strlen(parts[part])] != ','))
+        part++;
+    return part;
+}
+
+/* A row of the log as the record that it was.  False: it is none, such as the first line. */
+static bool parse_record(const journal *j, char *line, journal_record *r)
+{
+    char *at = line;
+    int64_t step = strtoll(at, &at, 10), epoch = *at == ',' ? strtoll(at + 1, &at, 10) : 0;
+    int32_t part = *at == ',' ? part_of(at + 1) : PARTS;
+
+    if (part == PARTS)
+        return false;
+    *r = journal_blank(step, epoch, part);
+    at = strchr(at + 1, ',');
+    for (int32_t i = 0; at && i < j->names; i++) {
+        char *end, *field = at + 1;
+        float v = strtof(field, &end);
+        r->value[i] = end != field ? v : NAN;
+        at = strchr(field, ',');
+    }
+    return true;
+}
+
+/* What an earlier process logged is drawn with what is to come. */
+static void recall(journal *j)
+{
+    char *line = NULL;
+    size_t room = 0;
+    journal_record r;
+
+    rewind(j->log);
+    while (getline(&line, &room, j->log) > 0)
+        if (parse_record(j, line, &r))
+            keep_record(j, &r);
+    free(line);
+    fseeko(j->log, (off_t)j->written.size, SEEK_SET);
+}
+
 /* What was logged behind the place will be logged again. */
 static bool cut_log(journal *j, const place_log *at, char *error)
 {
@@ -107,6 +187,8 @@ static bool cut_log(journal *j, const place_log *at, char *error)
     if (ftruncate(fileno(j->log), (off_t)at->size) || fseeko(j->log, (off_t)at->size, SEEK_SET))
         return cannot_write(j->log_path, error);
     j->kept = j->written = *at;
+    if (j->keeps)
+        recall(j);
     return true;
 }
 
@@ -131,10 +213,10 @@ static bool open_log(journal *j, const place_log *at, char *error)
 }
 
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
-                  const char *log, const char *plot, const place_log *at,
+                  const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE])
 {
-    *j = (journal){.log_path = log, .plot_path = plot, .program = t->program, .kept = *at,
+    *j = (journal){.log_path = log, .plot_path = plot, .keeps = plot || keeps, .program = t->program, .kept = *at,
                    .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);
@@ -169,44 +251,11 @@ static void log_record(journal *j, const journal_record *r, double seconds)
     put(j, ",%.3f\n", seconds);
 }
 
-/* ---- records ---------------------------------------------------------------------- */
-
-journal_record journal_blank(int64_t step, int64_t epoch, int32_t part)
-{
-    journal_record r = {.step = step, .epoch = epoch, .part = part};
-
-    for (int32_t i = 0; i < JOURNAL_NAMES; i++)
-        r.value[i] = NAN;
-    return r;
-}
-
-/* Every other record goes, so that a plot of any number of epochs has room. */
-static void thin_out(journal *j)
-{
-    int64_t n = 0;
-
-    for (int64_t i = 0; i < j->records; i += 2)
-        j->record[n++] = j->record[i];
-    j->records = n;
-    j->thinned++;
-}
-
-static void keep_record(journal *j, const journal_record *r)
-{
-    if (!j->record)
-        j->record = malloc(MOST_RECORDS * sizeof *j->record);
-    if (!j->record || j->made++ & ((1 << j->thinned) - 1))
-        return;
-    if (j->records == MOST_RECORDS)
-        thin_out(j);
-    j->record[j->records++] = *r;
-}
-
 void journal_add(journal *j, const journal_record *r, double seconds)
 {
     if (j->log)
         log_record(j, r, seconds);
-    if (j->plot_path)
+    if (j->keeps)
         keep_record(j, r);
 }
 

@@ -30,15 +30,16 @@ typedef struct journal {
     journal_record *record;         /* for the plot; every 2^thinned-th that was made */
     int64_t records, made;
     int thinned;
+    bool keeps;                     /* records, for a plot */
     bool quiet, terminal, drawn;    /* drawn: a line of progress stands on the terminal */
     double begun, told;             /* seconds of the clock */
 } journal;
 
 /* Opens the log: anew, or, when a training goes on, cut back to where it was in `at`; a file
- * of another training is refused.  Null paths for what is not wanted.  False with a
- * message. */
+ * of another training is refused.  Null paths for what is not wanted.  `keeps`: records are
+ * kept for the caller, those of the log too, as they are for a plot.  False with a message. */
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
-                  const char *log, const char *plot, const place_log *at,
+                  const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE]);
 /* The log so far, all of it on its way to the disk; without a log, what it was as the
  * journal was opened.  A log that cannot be written is told, and ends where it is. */

@@ -7,6 +7,7 @@
 #include "block.h"
 #include "checkpoint.h"
 #include "journal.h"
+#include "page.h"
 #include "trainer.h"
 
 /* PAST_START: for `change`.  PAST_BEST + i: of wait i. */
@@ -20,6 +21,7 @@ typedef struct loop {
     checkpoint file;                /* no path: nothing is saved */
     place at;
     journal j;
+    page report;
     block k;                        /* the block at hand */
     order rows;                     /* of the epoch */
     checkpoint_past past[CHECKPOINT_PASTS]; /* as the epoch began; best for each `stop after` */

@@ -74,7 +74,7 @@ static void draw_ticks(const diagram *d)
     double step = tick_step(d->high - d->low);
 
     for (double v = ceil(d->low / step) * step; v <= d->high; v += step) {
-        double shown = fabs(v) < step / 1e6 ? 0 : d->logarithmic ? pow(10, v) : v;
+        double shown = d->logarithmic ? pow(10, v) : fabs(v) < step / 1e6 ? 0 : v;
         fprintf(d->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>\n"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", LEFT, WIDE - RIGHT,
                 y_of(d, v), y_of(d, v), LEFT - 6, y_of(d, v) + 4, shown);

@@ -142,6 +142,8 @@ const cli_option trainer_rows[] = {
     {"--fresh", NULL, "begin anew where there is a file", .set = cli_set_flag, .at = AT(fresh)},
     {"--log", "FILE", "numbers of steps and epochs as CSV", .set = cli_set_text, .at = AT(log)},
     {"--plot", "FILE", "their curves as SVG", .set = cli_set_text, .at = AT(plot)},
+    {"--report", "FILE", "a page of curves, answers, samples and sizes, as HTML",
+     .set = cli_set_text, .at = AT(report)},
     {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
      .at = AT(check_data)},
     {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},

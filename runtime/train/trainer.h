@@ -27,7 +27,7 @@ typedef struct trainer_options {
     double time, every;             /* seconds */
     long long every_steps;
     double valid;                   /* below 0: not given */
-    const char *save, *init, *log, *plot, *out;
+    const char *save, *init, *log, *plot, *report, *out;
     bool resume, fresh, check_data, info, quiet;
 } trainer_options;
 

@@ -103,6 +103,8 @@ static int run_blocks(loop *l, char *error)
     do {
         bool ready = begin_block(l, error);
         loop_end end = ready ? loop_run(l, error) : LOOP_FAILED;
+        if (end != LOOP_FAILED && !page_add_block(&l->report, &l->k, &l->at, error))
+            end = LOOP_FAILED;
         block_close(&l->k);
         if (end == LOOP_FAILED || (end == LOOP_DONE && !loop_save(l, error)))
             return cli_wrong("%s", error), CLI_FAILED;
@@ -270,7 +272,14 @@ static int train_from(loop *l, bool left, char *error)
     }
     int status = run_blocks(l, error);
     tell_file(l, status);
+    if (l->report.body && !page_write(&l->report, l->o->report, l->t, l->s, &l->j, error))
+        return cli_wrong("%s", error), CLI_FAILED;
     return status;
+}
+
+static bool open_report(loop *l, char *error)
+{
+    return !l->o->report || page_open(&l->report) || tensor_fail(error, "no memory");
 }
 
 static int train(loop *l, char *error)
@@ -280,7 +289,9 @@ static int train(loop *l, char *error)
 
     if (open_file(l, error) && make_room(l, error) && begin(l, &left, error) &&
         set_knobs(l, error) &&
-        journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, &l->at.log, error))
+        open_report(l, error) &&
+        journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->o->report, &l->at.log,
+                     error))
         status = train_from(l, left, error);
     else
         cli_wrong("%s", error);
@@ -315,5 +326,6 @@ int training_run(const trainer_options *o, session *s, const struct ingot_traine
     checkpoint_close(&l.file);
     for (int i = 0; i < CHECKPOINT_PASTS; i++)
         free(l.past[i].states);
+    page_free(&l.report);
     return status;
 }

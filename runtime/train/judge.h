@@ -1,0 +1,27 @@
+/* runtime/train/judge.h - what an entry of the program says of rows, beside what they are.
+ *
+ * An entry serves that takes columns of the block, and gives each row what a column that is
+ * left over has: `entry classify(x: u8[.., 28, 28]) -> int<10>[..]` for the columns x and
+ * label.  A class may also come as a score for each, of which the largest counts, or of two
+ * classes as one probability or logit. */
+#ifndef INGOT_TRAIN_JUDGE_H
+#define INGOT_TRAIN_JUDGE_H
+
+#include "block.h"
+
+typedef struct judge {
+    const struct ingot_train_block *b;
+    const choice *rows;             /* in the order in which they stand */
+    struct ingot_train_call call;   /* its name is null: no entry serves */
+    int32_t *feeds;
+    int32_t target;                 /* the column that is left over */
+    int64_t classes;                /* 0: numbers */
+    double *said, *is;              /* an element for each row */
+} judge;
+
+/* Finds the entry and runs it on the rows of a part.  False with a message; judge_close in
+ * any case. */
+bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSOR_ERROR_SIZE]);
+void judge_close(judge *j);
+
+#endif

@@ -1,0 +1,319 @@
+/* runtime/train/page_answers.c - answers beside truths, on the page of a training. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "page.h"
+#include "picture.h"
+#include "tensor_file.h"
+
+/* More classes than these make no readable table, nor do more columns of a sample. */
+enum { MOST_CLASSES = 40, MOST_COLUMNS = 10, SAMPLES = 24, POINTS = 2000, SIDE = 380, BARS = 31 };
+
+/* "sneaker", or the number of a class that has no name. */
+static void put_class(FILE *f, const struct ingot_train_column *c, double v)
+{
+    int64_t i = (int64_t)v;
+
+    if (c->name_count && i >= 0 && i < c->name_count)
+        page_text(f, c->names[i]);
+    else
+        fprintf(f, "%" PRId64, i);
+}
+
+/* ---- classes ---------------------------------------------------------------------- */
+
+static bool is_class(const judge *j, double v)
+{
+    return v >= 0 && v < (double)j->classes;
+}
+
+/* count[is * classes + said] */
+static int64_t *count_classes(const judge *j, int64_t *right)
+{
+    int64_t *count = calloc((size_t)(j->classes * j->classes), sizeof *count);
+
+    *right = 0;
+    for (int64_t i = 0; count && i < j->rows->count; i++)
+        if (is_class(j, j->is[i]) && is_class(j, j->said[i])) {
+            count[(int64_t)j->is[i] * j->classes + (int64_t)j->said[i]]++;
+            *right += j->is[i] == j->said[i];
+        }
+    return count;
+}
+
+static int64_t sum_of(const int64_t *count, int64_t n, int64_t stride)
+{
+    int64_t sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += count[i * stride];
+    return sum;
+}
+
+static void put_cell(FILE *f, int64_t n, int64_t all, bool right)
+{
+    double share = all ? (double)n / (double)all : 0;
+
+    fprintf(f, "<td style=\"background:rgba(%s,%.3f)%s\">", right ? "47,146,71" : "179,38,30",
+            n ? 0.08 + 0.92 * share : 0, share > 0.6 ? ";color:#fff" : "");
+    if (n)
+        fprintf(f, "%" PRId64, n);
+    fputs("</td>", f);
+}
+
+static void put_share(FILE *f, int64_t n, int64_t of)
+{
+    if (of)
+        fprintf(f, "<td>%.1f %%</td>", 100 * (double)n / (double)of);
+    else
+        fputs("<td></td>", f);
+}
+
+/* A row for what is, a column for what was said; shades are shares of the row. */
+static void put_matrix(FILE *f, const judge *j, const int64_t *count)
+{
+    const struct ingot_train_column *c = &j->b->columns[j->target];
+    int64_t n = j->classes;
+
+    fputs("<div class=\"wide\"><table class=\"matrix\"><tr><th>is \\ said</th>", f);
+    for (int64_t k = 0; k < n; k++) {
+        fputs("<th>", f);
+        put_class(f, c, (double)k);
+        fputs("</th>", f);
+    }
+    fputs("<th>found</th></tr>\n", f);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t all = sum_of(count + i * n, n, 1);
+        fputs("<tr><td>", f);
+        put_class(f, c, (double)i);
+        fputs("</td>", f);
+        for (int64_t k = 0; k < n; k++)
+            put_cell(f, count[i * n + k], all, i == k);
+        put_share(f, count[i * n + i], all);
+        fputs("</tr>\n", f);
+    }
+    fputs("<tr><td>true</td>", f);
+    for (int64_t k = 0; k < n; k++)
+        put_share(f, count[k * n + k], sum_of(count + k, n, n));
+    fputs("<td></td></tr></table></div>\n", f);
+}
+
+static void put_classes(FILE *f, const judge *j)
+{
+    int64_t right, *count = count_classes(j, &right);
+
+    fprintf(f, "<p>%" PRId64 " of %" PRId64 " are right: %.2f %%.</p>\n", right, j->rows->count,
+            100 * (double)right / (double)j->rows->count);
+    if (count && j->classes <= MOST_CLASSES)
+        put_matrix(f, j, count);
+    free(count);
+}
+
+/* ---- numbers ---------------------------------------------------------------------- */
+
+/* Of the truths and the answers: their range; of the differences, what is usual to tell. */
+typedef struct residuals {
+    double low, high, rms, mean, deviation, explained;
+} residuals;
+
+static residuals measure(const judge *j)
+{
+    residuals r = {.low = INFINITY, .high = -INFINITY};
+    double n = (double)j->rows->count, sum = 0, square = 0, is = 0, is_square = 0;
+
+    for (int64_t i = 0; i < j->rows->count; i++) {
+        double e = j->said[i] - j->is[i];
+        r.low = fmin(r.low, fmin(j->said[i], j->is[i]));
+        r.high = fmax(r.high, fmax(j->said[i], j->is[i]));
+        r.deviation += fabs(e) / n;
+        sum += e;
+        square += e * e;
+        is += j->is[i];
+        is_square += j->is[i] * j->is[i];
+    }
+    r.mean = sum / n;
+    r.rms = sqrt(square / n);
+    r.explained = 1 - square / fmax(is_square - is * is / n, 1e-300);
+    r.high = r.high > r.low ? r.high : r.low + 1;
+    return r;
+}
+
+/* What was said over what is: on the line, they agree. */
+static void put_points(FILE *f, const judge *j, const residuals *r)
+{
+    int64_t every = j->rows->count / POINTS + 1;
+    double scale = SIDE / (r->high - r->low);
+
+    fprintf(f, "<svg width=\"%d\" height=\"%d\" font-size=\"11\" fill=\"#333\">\n"
+            "<line x1=\"40\" y1=\"%d\" x2=\"%d\" y2=\"10\" stroke=\"#bbb\"/>\n", SIDE + 70,
+            SIDE + 40, SIDE + 10, SIDE + 40);
+    for (int64_t i = 0; i < j->rows->count; i += every)
+        fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2\" fill=\"#1f6fb4\" "
+                "fill-opacity=\"0.45\"/>\n", 40 + (j->is[i] - r->low) * scale,
+                10 + (r->high - j->said[i]) * scale);
+    fprintf(f, "<text x=\"40\" y=\"%d\">%.4g</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">is, "
+            "up to %.4g</text>\n<text x=\"44\" y=\"20\">said</text></svg>\n", SIDE + 28, r->low,
+            SIDE + 40, SIDE + 28, r->high);
+}
+
+/* How often which difference: bars over three deviations to both sides. */
+static void put_bars(FILE *f, const judge *j, const residuals *r)
+{
+    int64_t bar[BARS] = {0}, most = 1;
+    double reach = 3 * fmax(r->rms, 1e-300), wide = (double)SIDE / BARS;
+
+    for (int64_t i = 0; i < j->rows->count; i++) {
+        double at = ((j->said[i] - j->is[i]) / reach + 1) / 2 * BARS;
+        int k = (int)fmax(0, fmin(BARS - 1, at));
+        most = ++bar[k] > most ? bar[k] : most;
+    }
+    fprintf(f, "<svg width=\"%d\" height=\"%d\" font-size=\"11\" fill=\"#333\">\n", SIDE + 30,
+            SIDE + 40);
+    for (int k = 0; k < BARS; k++) {
+        double high = (double)SIDE * (double)bar[k] / (double)most;
+        fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#1f6fb4\"/>\n",
+                10 + k * wide, SIDE + 10 - high, wide - 1, high);
+    }
+    fprintf(f, "<text x=\"10\" y=\"%d\">%.3g</text><text x=\"%d\" y=\"%d\" text-anchor=\"middle\">"
+            "said - is</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.3g</text></svg>\n",
+            SIDE + 28, -reach, SIDE / 2 + 10, SIDE + 28, SIDE + 10, SIDE + 28, reach);
+}
+
+static void put_residuals(FILE *f, const judge *j)
+{
+    residuals r = measure(j);
+
+    fprintf(f, "<p>Said less is: root of the mean square %.5g, mean size %.5g, mean %.3g; %.2f %% of "
+            "the variance is explained.</p>\n", r.rms, r.deviation, r.mean, 100 * r.explained);
+    put_points(f, j, &r);
+    put_bars(f, j, &r);
+}
+
+void page_answers(FILE *f, const judge *j)
+{
+    if (j->classes)
+        put_classes(f, j);
+    else
+        put_residuals(f, j);
+}
+
+/* ---- samples ---------------------------------------------------------------------- */
+
+/* The column that can be shown as pictures: u8[h, w], [1, h, w] or [3, h, w]; -1. */
+static int32_t picture_column(const struct ingot_train_block *b)
+{
+    for (int32_t i = 0; i < b->column_count; i++) {
+        const struct ingot_train_column *c = &b->columns[i];
+        if (c->dtype == TENSOR_U8 &&
+            (c->rank == 2 || (c->rank == 3 && (c->dims[0] == 1 || c->dims[0] == 3))))
+            return i;
+    }
+    return -1;
+}
+
+static void put_answer(FILE *f, const judge *j, double v)
+{
+    if (j->classes)
+        put_class(f, &j->b->columns[j->target], v);
+    else
+        fprintf(f, "%.5g", v);
+}
+
+static void put_picture(FILE *f, const judge *j, int32_t column, int64_t i)
+{
+    const struct ingot_train_column *c = &j->b->columns[column];
+    const array *a = &j->rows->from->column[column];
+    const uint8_t *at = (const uint8_t *)a->data + choice_row(j->rows, NULL, i) * a->stride;
+
+    fputs("<img alt=\"\" src=\"", f);
+    picture_write(f, at, c->rank == 3 ? c->dims[0] : 1, c->dims[c->rank - 2],
+                  c->dims[c->rank - 1]);
+    fputs("\">", f);
+}
+
+/* Rows that are wrong first, as many as fill half of the places; then those that are
+ * right.  Of numbers, rows as they stand. */
+static int64_t choose(const judge *j, int64_t *chosen)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; j->classes && i < j->rows->count && n < SAMPLES / 2; i++)
+        if (j->said[i] != j->is[i])
+            chosen[n++] = i;
+    for (int64_t i = 0; i < j->rows->count && n < SAMPLES; i++)
+        if (!j->classes || j->said[i] == j->is[i])
+            chosen[n++] = i;
+    return n;
+}
+
+static void put_sheet(FILE *f, const judge *j, int32_t column, const int64_t *chosen, int64_t n)
+{
+    fputs("<div class=\"sheet\">\n", f);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t i = chosen[k];
+        bool wrong = j->classes && j->said[i] != j->is[i];
+        fprintf(f, "<figure%s>", wrong ? " class=\"wrong\"" : "");
+        put_picture(f, j, column, i);
+        put_answer(f, j, j->said[i]);
+        if (wrong || !j->classes) {
+            fputs(", is ", f);
+            put_answer(f, j, j->is[i]);
+        }
+        fputs("</figure>\n", f);
+    }
+    fputs("</div>\n", f);
+}
+
+/* A missing value is an empty cell. */
+static void put_number(FILE *f, double v)
+{
+    fputs("<td>", f);
+    if (!isnan(v))
+        fprintf(f, "%.4g", v);
+    fputs("</td>", f);
+}
+
+/* The first elements of what the entry sees. */
+static void put_inputs(FILE *f, const judge *j, int64_t i)
+{
+    int64_t left = MOST_COLUMNS;
+
+    for (int32_t k = 0; k < j->call.feed_count; k++) {
+        const array *a = &j->rows->from->column[j->feeds[k]];
+        const tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
+        int64_t at = choice_row(j->rows, NULL, i) * a->stride;
+        for (int64_t e = 0; e < array_row(a) && left; e++, left--)
+            put_number(f, tensor_element(&t, at + e));
+    }
+    fputs(left ? "" : "<td>..</td>", f);
+}
+
+static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
+{
+    fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th><th colspan=\"11\">of</th></tr>\n",
+          f);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t i = chosen[k];
+        fprintf(f, "<tr%s><td>", j->classes && j->said[i] != j->is[i] ? " class=\"wrong\"" : "");
+        put_answer(f, j, j->said[i]);
+        fputs("</td><td>", f);
+        put_answer(f, j, j->is[i]);
+        fputs("</td>", f);
+        put_inputs(f, j, i);
+        fputs("</tr>\n", f);
+    }
+    fputs("</table></div>\n", f);
+}
+
+void page_samples(FILE *f, const judge *j)
+{
+    int64_t chosen[SAMPLES], n = choose(j, chosen);
+    int32_t pictures = picture_column(j->b);
+
+    fputs(j->classes ? "<h2>Samples, wrong ones first</h2>\n" : "<h2>Samples</h2>\n", f);
+    if (pictures >= 0)
+        put_sheet(f, j, pictures, chosen, n);
+    else
+        put_table(f, j, chosen, n);
+}
