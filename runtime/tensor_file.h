@@ -10,6 +10,16 @@ bool tensor_fail(char *error, const char *fmt, ...) __attribute__((format(printf
 /* Makes each bool 0 or 1, which compiled code relies on: a file may hold any byte. */
 void tensor_settle_bools(tensor *t);
 
+/* What is in a .npy file: `size` bytes of elements from byte `begin` on. */
+typedef struct npy_layout {
+    int32_t dtype, rank;
+    int64_t dims[TENSOR_MAX_RANK];
+    size_t begin, size;
+    bool columns_first;
+} npy_layout;
+
+/* Reads the header alone; `name` is for messages. */
+bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *out, char *error);
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error);
 bool npy_write(FILE *f, const tensor *t);
 bool pb_read(const char *name, const uint8_t *data, size_t size, tensor_kind kind,

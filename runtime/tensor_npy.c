@@ -73,12 +73,10 @@ static void reorder(tensor *t, const uint8_t *from)
     }
 }
 
-bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
+/* The header as text, and where elements begin. */
+static bool take_header(const char *name, const uint8_t *data, size_t size, char header[4096],
+                        npy_layout *out, char *error)
 {
-    int64_t dims[TENSOR_MAX_RANK];
-    int32_t rank;
-    char header[4096];
-
     if (size < 12)
         return tensor_fail(error, "%s: not a .npy file: only %zu bytes", name, size);
     size_t lead = data[6] == 1 ? 10 : 12, len = data[8] | (size_t)data[9] << 8;
@@ -86,35 +84,60 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
         len |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     if (data[6] < 1 || data[6] > 3)
         return tensor_fail(error, "%s: .npy version %d is unknown", name, data[6]);
-    if (len >= sizeof header || len > size - lead)
+    if (len >= 4096 || len > size - lead)
         return tensor_fail(error, "%s: .npy header of %zu bytes does not fit", name, len);
     memcpy(header, data + lead, len);
     header[len] = 0;
+    out->begin = lead + len;
+    return true;
+}
+
+/* Are there as many bytes of elements as the shape needs? */
+static bool check_size(const char *name, size_t rest, npy_layout *out, char *error)
+{
+    out->size = tensor_elem_size(out->dtype);
+    for (int i = 0; i < out->rank; i++)
+        if (__builtin_mul_overflow(out->size, (size_t)out->dims[i], &out->size))
+            return tensor_fail(error, "%s: .npy shape is too large", name);
+    return out->size == rest ||
+           tensor_fail(error, "%s: .npy holds %zu bytes of data, its shape needs %zu", name, rest,
+                       out->size);
+}
+
+bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *out, char *error)
+{
+    char header[4096];
+
+    if (!take_header(name, data, size, header, out, error))
+        return false;
     const char *descr = value_of(header, "descr"), *shape = value_of(header, "shape");
     const char *order = value_of(header, "fortran_order");
     if (!descr || !shape || !order || *descr != '\'')
         return tensor_fail(error, "%s: .npy header lacks descr, shape or fortran_order", name);
-    int32_t dtype = type_of_descr(descr + 1, strcspn(descr + 1, "'"));
-    if (!dtype && descr[1] == '>')
+    out->dtype = type_of_descr(descr + 1, strcspn(descr + 1, "'"));
+    if (!out->dtype && descr[1] == '>')
         return tensor_fail(error, "%s: .npy data in big-endian order is not supported", name);
-    if (!dtype)
+    if (!out->dtype)
         return tensor_fail(error, "%s: .npy type '%.*s' is not supported", name,
                            (int)strcspn(descr + 1, "'"), descr + 1);
-    if (!parse_shape(shape, dims, &rank))
+    if (!parse_shape(shape, out->dims, &out->rank))
         return tensor_fail(error, "%s: .npy shape cannot be read", name);
-    size_t bytes = tensor_elem_size(dtype), rest = size - lead - len;
-    for (int i = 0; i < rank; i++)
-        if (__builtin_mul_overflow(bytes, (size_t)dims[i], &bytes))
-            return tensor_fail(error, "%s: .npy shape is too large", name);
-    if (bytes != rest)
-        return tensor_fail(error, "%s: .npy holds %zu bytes of data, its shape needs %zu",
-                           name, rest, bytes);
-    if (!tensor_init(out, dtype, rank, dims))
-        return tensor_fail(error, "%s: no memory for %zu bytes", name, bytes);
-    if (*order == 'T')
-        reorder(out, data + lead + len);
+    out->columns_first = *order == 'T';
+    return check_size(name, size - out->begin, out, error);
+}
+
+bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
+{
+    npy_layout l;
+
+    if (!npy_look(name, data, size, &l, error))
+        return false;
+    if (!tensor_init(out, l.dtype, l.rank, l.dims))
+        return tensor_fail(error, "%s: no memory for %zu bytes", name, l.size);
+    if (l.columns_first)
+        reorder(out, data + l.begin);
     else
-        memcpy(out->data, data + lead + len, bytes);
+        memcpy(out->data, data + l.begin, l.size);
     tensor_settle_bools(out);
     return true;
 }

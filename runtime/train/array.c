@@ -125,12 +125,30 @@ static bool is_npy(const bytes *b)
     return b->size >= 6 && !memcmp(b->data, "\x93NUMPY", 6);
 }
 
-static bool read_npy(const char *path, const bytes *b, array *a, char *error)
+/* Can the elements stay where they are: in the file's own bytes, as this machine has them? */
+static bool stays(const bytes *b, const npy_layout *l)
+{
+    const uint8_t *at = b->data + l->begin;
+
+    return (b->mapped || b->owned) && !l->columns_first && l->dtype != TENSOR_BOOL &&
+           (uintptr_t)at % tensor_elem_size(l->dtype) == 0;
+}
+
+static bool read_npy(const char *path, bytes *b, array *a, char *error)
 {
     tensor t = {0};
+    npy_layout l;
 
     if (!is_npy(b))
         return tensor_fail(error, "%s: is no .npy file", path);
+    if (!npy_look(path, b->data, b->size, &l, error))
+        return false;
+    if (stays(b, &l)) {
+        a->data = b->data + l.begin;
+        a->held = *b;
+        *b = (bytes){0};
+        return set_shape(a, path, l.dtype, l.rank, l.dims, error);
+    }
     if (!npy_read(path, b->data, b->size, &t, error))
         return false;
     a->data = a->held.owned = t.data;

@@ -79,6 +79,20 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
     return true;
 }
 
+/* Is there a NaN?  Most data have none, which is found out fast. */
+static bool has_nan(const array *a, int64_t n)
+{
+    const float *f = a->data;
+    const double *d = a->data;
+    bool found = false;
+
+    if (a->dtype != TENSOR_F32 && a->dtype != TENSOR_F64)
+        return true;
+    for (int64_t i = 0; i < n; i++)
+        found |= a->dtype == TENSOR_F32 ? f[i] != f[i] : d[i] != d[i];
+    return found;
+}
+
 /* Are all elements below the bound, or, where NaN means nothing to the program, numbers? */
 static bool check_elements(const char *path, const array *a, const struct ingot_train_column *c,
                            char *error)
@@ -86,9 +100,11 @@ static bool check_elements(const char *path, const array *a, const struct ingot_
     tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
     bool real = is_class(a->dtype, "f"), bounded = !real && c->bound > 0;
 
-    if (!bounded && (!real || c->missing))
+    int64_t n = extent(a);
+
+    if (!bounded && (!real || c->missing || !has_nan(a, n)))
         return true;
-    for (int64_t i = 0, n = extent(a); i < n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         double v = tensor_element(&t, i);
         long long row = (long long)(i / a->stride < a->rows ? i / a->stride : a->rows - 1);
         if (bounded && (v < 0 || v >= (double)c->bound))
