@@ -268,13 +268,13 @@ static void look_around(loop *l)
     int64_t n = l->k.part[INGOT_PART_TRAIN].count;
     double now = clock_now(), pace = (now - l->looked) / (double)l->pause;
     double share = n ? (double)l->at.position / (double)n : 0;
-    double rate = n ? (double)(l->at.position - l->rate_position) / (now - l->rate_from)
-                    : 1 / pace;
+    double rate = (n ? (double)block_step_rows(&l->k) : 1) / pace;
     journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
 
     take_step_numbers(l, &r);
     journal_progress(&l->j, &r, epochs(l), share, rate, n ? "rows" : "steps");
     save_now_and_then(l);
+    l->telling = now - (l->j.told ? l->j.told : l->j.begun) >= 1;
     l->checked = interrupted || (l->o->time > 0 && seconds(l) >= l->o->time);
     l->looked = clock_now();
     l->pause = l->until_look = (int64_t)fmax(1, fmin(most, pause / pace));
@@ -294,8 +294,6 @@ static void begin_epoch(loop *l)
     l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
     feed(l, INGOT_FEED_EPOCH, (double)l->at.epoch);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[INGOT_PART_TRAIN].count);
-    l->rate_from = clock_now();
-    l->rate_position = l->at.position;
     if (l->at.position)
         return;
     clear_sums(l);
@@ -390,14 +388,10 @@ static void take_best(loop *l, int32_t wait)
 
 /* ---- the end of an epoch ------------------------------------------------------------- */
 
-/* A line for each epoch; of a training with thousands, one in a second. */
-static void tell_epoch(loop *l, const journal_record r[2], bool last)
+static void tell_epoch(loop *l, const journal_record r[2])
 {
     char what[80], valid[80];
-    bool often = clock_now() - (l->j.told ? l->j.told : l->j.begun) >= 1;
 
-    if (!(last || l->at.epoch == 1 || often))
-        return;
     snprintf(what, sizeof what, "epoch %" PRId64, l->at.epoch);
     journal_line(&l->j, what, &r[0]);
     snprintf(valid, sizeof valid, "%*s", (int)strlen(what), "valid");
@@ -406,7 +400,7 @@ static void tell_epoch(loop *l, const journal_record r[2], bool last)
 }
 
 /* Metrics of the epoch; l->at.end says whether it was the last. */
-static bool end_epoch(loop *l, char *error)
+static bool measure_epoch(loop *l, bool told, char *error)
 {
     journal_record r[2];
     bool stop;
@@ -423,11 +417,27 @@ static bool end_epoch(loop *l, char *error)
         journal_add(&l->j, &r[1], seconds(l));
     }
     int32_t over = wait_on(l, r);
-    bool last = epochs(l) && l->at.epoch >= epochs(l);
-    l->at.end = over >= 0 || stop ? PLACE_AT_STOP : last ? PLACE_AT_EPOCHS : PLACE_GOES_ON;
-    tell_epoch(l, r, l->at.end != PLACE_GOES_ON || step_limit(l));
+    if (over >= 0 || stop)
+        l->at.end = PLACE_AT_STOP;
+    if (told || over >= 0 || stop)
+        tell_epoch(l, r);
     if (over >= 0)
         take_best(l, over);
+    return true;
+}
+
+/* A line for each epoch, of a training with thousands one in a second; what neither a line
+ * nor anything else asks for is not measured, for an epoch may be a step of a microsecond. */
+static bool end_epoch(loop *l, char *error)
+{
+    bool last = epochs(l) && l->at.epoch >= epochs(l);
+    bool told = last || l->at.epoch == 1 || step_limit(l) || l->telling;
+
+    if (last)
+        l->at.end = PLACE_AT_EPOCHS;
+    if ((told || l->measures) && !measure_epoch(l, told, error))
+        return false;
+    l->telling = false;
     l->at.epoch++;
     l->at.position = 0;
     return true;
@@ -454,10 +464,10 @@ static bool try_threads(loop *l, char *error)
 {
     enum { TRIALS = 8, LAST = 3 * TRIALS };
     bool all = l->trial < 2 * TRIALS;
-    double begun = clock_now();
 
     if (l->trial == LAST || session_threads(l->s) == 1)
         return step(l, error);
+    double begun = clock_now();
     block_set_threads(&l->k, all);
     if (!step(l, error))
         return false;
@@ -492,12 +502,24 @@ static void tell_step(loop *l)
     journal_line(&l->j, what, &r);
 }
 
+/* Does a log, a plot, a wait or a stop need the numbers of every epoch? */
+static bool measures(const loop *l)
+{
+    const struct ingot_entry *e = l->k.metrics.entry;
+    bool stops = false;
+
+    for (int32_t i = 0; e && i < e->output_count; i++)
+        stops |= e->outputs[i].dtype == TENSOR_BOOL;
+    return l->j.log_path || l->j.plot_path || l->k.b->patience_count || stops;
+}
+
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
 {
     feed(l, INGOT_FEED_SEED, (double)l->at.seed);
     feed(l, INGOT_FEED_STEPS, (double)steps(l));
     l->trial = 0;
     l->together = l->alone = INFINITY;
+    l->measures = measures(l);
     if (loop_at_epochs(l))
         l->at.end = PLACE_AT_EPOCHS;
     begin_epoch(l);

@@ -27,12 +27,12 @@ typedef struct loop {
     checkpoint_past past[CHECKPOINT_PASTS]; /* as the epoch began; best for each `stop after` */
     use_feeds feeds;
     double begun, saved, looked;    /* clock, seconds: `at.seconds` before begun are done */
-    double rate_from;               /* clock as the epoch, or what is left of it, began */
-    int64_t saved_step, rate_position;
+    int64_t saved_step;
     int64_t pause, until_look;      /* steps from look to look, and to the next */
     int32_t trial;                  /* steps by which it is found out whether threads help */
     double together, alone;         /* seconds of the fastest step with and without */
     bool checked;                   /* the time is up, or an interrupt came */
+    bool measures, telling;         /* every epoch's numbers are wanted; those of the next */
 } loop;
 
 /* Why a block ended; LOOP_DONE: l->at.end says how. */
