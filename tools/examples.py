@@ -5,7 +5,8 @@ usage: examples.py INGOT [--short | --write] [--data FOLDER] [NAME..]
 
 --short   as a test: those that take seconds, each to the result that its row names; ends
           with a line `N passed, N failed, N skipped`
---write   docs/examples.md, with results, times and pictures
+--write   docs/examples.md, with results, times and pictures; of programs that are not named
+          it keeps what it has
 --data    where california_housing.csv and tiny_shakespeare.txt are, which no package
           has; without it their programs are left out
 
@@ -17,6 +18,7 @@ import csv
 import datetime
 import gzip
 import hashlib
+import json
 import random
 import resource
 import shutil
@@ -382,60 +384,83 @@ def run_short(options, chosen):
 HEAD = '''# What the examples reach
 
 The programs of `examples/`, trained by `tools/examples.py INGOT --write`, which wrote this page, too.
-Seconds are of processor time, reading and test included{machine}.
+Seconds are of processor time, reading and test included.
 
 | program | network | what | result | wanted | steps | seconds |
 |---|---|---|---|---|---|---|
 '''
+RESULTS = PICTURES / 'results.json'
 
 
 def machine():
     for line in Path('/proc/cpuinfo').read_text().splitlines():
         if line.startswith('model name'):
-            return ', on ' + line.split(':', 1)[1].strip()
-    return ''
+            return line.split(':', 1)[1].strip()
+    return 'another machine'
 
 
 def gallery(e, work):
-    """Curve and results of an example, as text of the page; pictures are put beside it."""
+    """What the trained program says or draws: texts, and names of pictures, which are put
+    beside the page."""
     PICTURES.mkdir(exist_ok=True)
     shutil.copy(work / 'plot.svg', PICTURES / f'{e.name}.svg')
-    text = f'\n## {e.name}\n\n![curve](pictures/{e.name}.svg)\n'
+    shown = [f'{e.name}.svg']
     for look in e.look:
         for seen in look(work):
             if isinstance(seen, Path):
                 write_png(seen, PICTURES / f'{e.name}.png')
-                text += f'\n![picture](pictures/{e.name}.png)\n'
+                shown.append(f'{e.name}.png')
             else:
-                text += '\n' + '\n'.join('    ' + line for line in seen.splitlines()) + '\n'
+                shown.append(seen.splitlines())
+    return shown
+
+
+def section(name, result):
+    """The curve and the results of an example, as text of the page."""
+    text = f'\n## {name}\n\n{result["machine"]}, {result["date"]}.\n'
+    for shown in result['shown']:
+        text += f'\n![{shown}](pictures/{shown})\n' if isinstance(shown, str) else \
+            '\n' + ''.join(f'    {line}\n' for line in shown)
     return text
 
 
+def row(e, result):
+    bound = e.least if e.least is not None else e.most
+    tail = f'{result["value"]:.4g} | {bound:g} | {result["steps"]:,} | {result["seconds"]:.2g}' \
+        if result else f'not trained | {bound:g} | - | -'
+    return f'| `{e.name}.ingot` | {e.network} | {e.what} | {tail} |\n'
+
+
+def write_page(results):
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + '\n')
+    page = HEAD + ''.join(row(e, results.get(e.name)) for e in EXAMPLES)
+    page += ''.join(section(e.name, results[e.name]) for e in EXAMPLES if e.name in results)
+    (ROOT / 'docs/examples.md').write_text(page)
+
+
 def run_whole(options, chosen):
-    rows, pictures, failed = '', '', 0
+    results, failed = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}, 0
     for e in chosen:
         work = folder_for(e)
         bound = e.least if e.least is not None else e.most
         if e.data and not e.data(work, options):
             print(f'skipped {e.name}: its data are not here')
-            rows += f'| `{e.name}.ingot` | {e.network} | {e.what} | not run: no data | {bound:g} | - | - |\n'
             continue
         try:
             seconds = train(e, work, options.ingot, e.arguments)
             value = reached(e, work)
-            steps = last(work, 'train', 'step')[1]
-            pictures += gallery(e, work) if options.write else ''
+            results[e.name] = {'value': value, 'steps': last(work, 'train', 'step')[1],
+                               'seconds': seconds, 'machine': machine(),
+                               'date': str(datetime.date.today()),
+                               'shown': gallery(e, work) if options.write else []}
         except RuntimeError as error:
             failed += 1
             print(f'failed {e.name}: {error}', flush=True)
             continue
         failed += not is_good(e, value, bound)
         print(f'{e.name}: {e.what} {value:.4g}, wanted {bound:g}, {seconds:.1f} s', flush=True)
-        rows += (f'| `{e.name}.ingot` | {e.network} | {e.what} | {value:.4g} | {bound:g} | {steps:,} '
-                 f'| {seconds:.2g} |\n')
-    page = HEAD.format(machine=machine()) + rows + pictures
-    if options.write:
-        (ROOT / 'docs/examples.md').write_text(page)
+        if options.write:
+            write_page(results)
     return failed > 0
 
 
