@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "cleanup.h"
+#include "made_up.h"
 #include "peak.h"
 #include "profile.h"
 #include "program.h"
@@ -75,18 +76,19 @@ static bool read_input(const bench *o, const struct ingot_entry *e, int32_t i, i
     return fits;
 }
 
-static bool make_inputs(const bench *o, const struct ingot_entry *e, tensor_value *in)
+/* Reads the inputs, or makes them up, and tells how the first time. */
+static bool make_inputs(const bench *o, ingot_engine *engine, tensor_value *in)
 {
+    const struct ingot_entry *e = ingot_engine_entry(engine);
     int64_t *dims = mem_alloc(((size_t)e->dim_count + 1) * sizeof *dims);
     bool ok = true;
 
     bind_start(e, dims);
-    for (int32_t i = 0; ok && i < e->input_count; i++) {
-        if (!o->data)
-            program_default_dims(e, i, dims, !o->row.len);
-        ok = o->data ? read_input(o, e, i, dims, &in[i])
-                     : program_random_input(e, i, dims, (uint64_t)o->seed, &in[i]);
-    }
+    for (int32_t i = 0; ok && o->data && i < e->input_count; i++)
+        ok = read_input(o, e, i, dims, &in[i]);
+    if (!o->data)
+        ok = made_up_inputs(ingot_engine_session(engine), e, dims, (uint64_t)o->seed, !o->row.len,
+                            in);
     mem_free(dims);
     return ok;
 }
@@ -153,7 +155,7 @@ static bool with_inputs(bench *o, ingot_engine *e, act_on *act)
     const struct ingot_entry *entry = ingot_engine_entry(e);
     int32_t n = entry->input_count;
     tensor_value *in = mem_alloc(((size_t)n + 1) * sizeof *in);
-    bool ok = make_inputs(o, entry, in) && act(o, e, in);
+    bool ok = make_inputs(o, e, in) && act(o, e, in);
 
     for (int32_t i = 0; i < n; i++)
         tensor_value_free(&in[i]);

@@ -149,51 +149,16 @@ int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t 
     return -1;
 }
 
-/* The extent of an axis; negative: not known. */
-static int64_t extent_of(const struct ingot_entry *e, const struct ingot_value_info *v,
-                         int32_t axis, const int64_t *dims)
-{
-    int32_t s = symbol_of(e, v, axis);
-
-    return s >= 0 ? dims[s] : v->dims[axis];
-}
-
-static bool unknown_extent(const struct ingot_value_info *v, int32_t axis, char *error)
-{
-    return tensor_fail(error, "input '%s', axis %d: extent is not known", v->name, axis);
-}
-
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE])
 {
     const struct ingot_value_info *v = &e->inputs[index];
 
     for (int32_t a = 0; a < v->rank; a++) {
-        extents[a] = extent_of(e, v, a, dims);
+        int32_t s = symbol_of(e, v, a);
+        extents[a] = s >= 0 ? dims[s] : v->dims[a];
         if (extents[a] < 0)
-            return unknown_extent(v, a, error);
+            return tensor_fail(error, "input '%s', axis %d: extent is not known", v->name, a);
     }
     return true;
-}
-
-bool bind_count(const struct ingot_entry *e, int32_t index, int64_t n, const int64_t *dims,
-                int64_t *extents, char error[TENSOR_ERROR_SIZE])
-{
-    const struct ingot_value_info *v = &e->inputs[index];
-    int32_t open = -1;
-    int64_t known = 1;
-
-    for (int32_t a = 0; a < v->rank; a++) {
-        extents[a] = extent_of(e, v, a, dims);
-        if (extents[a] < 0 && open >= 0)
-            return unknown_extent(v, a, error);
-        if (extents[a] < 0)
-            open = a;
-        else if (__builtin_mul_overflow(known, extents[a], &known))
-            return tensor_fail(error, "input '%s' is too large", v->name);
-    }
-    if (open >= 0 && known)
-        known *= extents[open] = n / known;
-    return known == n || tensor_fail(error, "input '%s' has %lld elements, not %lld", v->name,
-                                     (long long)known, (long long)n);
 }

@@ -31,9 +31,5 @@ int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t 
  * if one is not known. */
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE]);
-/* The extents of input `index` with n elements: where one is not known, it follows from
- * the others.  For x: f32[N,3] with N free, 6 elements are 2x3.  False with a message. */
-bool bind_count(const struct ingot_entry *e, int32_t index, int64_t n, const int64_t *dims,
-                int64_t *extents, char error[TENSOR_ERROR_SIZE]);
 
 #endif

@@ -90,7 +90,7 @@ const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
     {"--input", "NAME=FILE",
-     "an input, from a .npy or .pb file or - (stdin), or numbers: 1,0.5; FILE if only one",
+     "an input, from a .npy or .pb file or - (stdin), or a value as [1, 2]; FILE if only one",
      .set = program_add_input, .at = AT(inputs)},
     {"--NAME", "VALUE", "the input NAME: a number, a list as [1, 2], or a file", .set_any = add_value,
      .at = AT(inputs)},
@@ -287,13 +287,10 @@ static bool run(program *p, session *s)
     char error[TENSOR_ERROR_SIZE];
     invoke v;
 
-    if (!program_load_inputs(p))
+    if (!program_load_inputs(p, s))
         return false;
     bool ok = invoke_prepare(&v, s, p->entry, p->in, error) ? run_prepared(p, &v)
                                                             : cli_wrong("%s", error);
-    if (!ok && p->defaulted)
-        cli_wrong("dims that nobody gave are 1, which may not suit the model: --dim or --shape "
-                  "sets them");
     invoke_free(&v);
     return ok;
 }

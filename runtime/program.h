@@ -59,13 +59,6 @@ int program_check(const program_options *o, const struct ingot_model *m);
 int program_describe(const program_options *o, const struct ingot_model *m, int threads);
 /* Runs an entry as the options say; the exit code. */
 int program_run(const program_options *o, session *s);
-/* Dims of input i that nobody gave (BIND_FREE of `dims`, a value per symbol) become 1;
- * `say` tells so on stderr.  Were there any? */
-bool program_default_dims(const struct ingot_entry *e, int32_t i, int64_t *dims, bool say);
-/* A random value for input i, whose extents must be known from `dims`; the same for
- * the same seed.  False after a message. */
-bool program_random_input(const struct ingot_entry *e, int32_t i, const int64_t *dims,
-                          uint64_t seed, tensor_value *v);
 void program_options_free(program_options *o);
 
 /* The whole program for one model.  The exit code: 0 done, 1 bad data or file, 2

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "bind.h"
-#include "literal.h"
+#include "made_up.h"
 #include "outputs.h"
 #include "program_parts.h"
 
@@ -131,26 +131,23 @@ static bool cast_input(const program_options *o, const struct ingot_value_info *
            cli_wrong("%s: input '%s': %s", path, v->name, error);
 }
 
-/* Is the input given as numbers?  A file that is called so goes before. */
-static bool is_literal(const struct ingot_value_info *v, const program_given *g)
+/* Is `--input NAME=TEXT` given a value, not a file?  A file that is called so goes before. */
+static bool is_value(const struct ingot_value_info *v, const program_given *g)
 {
-    return bind_kind(v) == TENSOR_PLAIN && literal_is(g->path) && access(g->path, F_OK);
+    return g->value ||
+           (bind_kind(v) == TENSOR_PLAIN && program_is_value(g->path) && access(g->path, F_OK));
 }
 
-/* Reads input i from what is given. */
-static bool read_given(const program *p, int32_t i, const program_given *g, tensor_value *in)
+/* Reads an input from what is given. */
+static bool read_given(const program_options *o, const struct ingot_value_info *v,
+                       const program_given *g, tensor_value *in)
 {
-    const program_options *o = p->o;
-    const struct ingot_value_info *v = &p->entry->inputs[i];
     char error[TENSOR_ERROR_SIZE];
 
-    if (g->value)
-        return program_value(v, g->path, in);
     if (g->image)
         return o->read_image(o->how, v, g->path, in);
-    if (is_literal(v, g))
-        return literal_read(g->path, p->entry, i, p->dims, &in->t, error) ||
-               cli_wrong("--input %s: %s", v->name, error);
+    if (is_value(v, g))
+        return program_value(v, g->path, in);
     return (tensor_read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
            cast_input(o, v, g->path, in);
 }
@@ -160,55 +157,30 @@ static bool load_file(program *p, const program_given *g)
     char error[TENSOR_ERROR_SIZE];
     int32_t i = bind_find_input(p->entry, name_of(p->entry, g));
 
-    if (!read_given(p, i, g, &p->in[i]))
+    if (!read_given(p->o, &p->entry->inputs[i], g, &p->in[i]))
         return false;
     return p->in[i].kind != TENSOR_PLAIN || bind_tensor(p->entry, i, &p->in[i].t, p->dims, error) ||
            cli_wrong("%s: %s", g->path, error);
 }
 
-bool program_default_dims(const struct ingot_entry *e, int32_t i, int64_t *dims, bool say)
+/* Has every input that the model needs a value? */
+static bool none_missing(const program *p)
 {
-    bool any = bind_free_dim(e, i, dims) >= 0;
-
-    for (int32_t s; (s = bind_free_dim(e, i, dims)) >= 0; dims[s] = 1)
-        if (say)
-            cli_wrong("input '%s': dim '%s' is taken as 1 (--dim %s=N sets it)", e->inputs[i].name,
-                      e->dim_names[s], e->dim_names[s]);
-    return any;
-}
-
-bool program_random_input(const struct ingot_entry *e, int32_t i, const int64_t *dims,
-                          uint64_t seed, tensor_value *v)
-{
-    const struct ingot_value_info *info = &e->inputs[i];
-    char error[TENSOR_ERROR_SIZE];
-    int64_t extents[TENSOR_MAX_RANK];
-
-    if (bind_kind(info) != TENSOR_PLAIN)
-        return cli_wrong("input '%s' is no tensor: --random-inputs cannot make it", info->name);
-    if (!bind_extents(e, i, dims, extents, error))
-        return cli_wrong("%s", error);
-    if (!tensor_init(&v->t, info->dtype, info->rank, extents))
-        return tensor_init_failed(&v->t, "input", info->name, error) || cli_wrong("%s", error);
-    outputs_random(&v->t, seed + (uint64_t)i);
+    for (int32_t i = 0; i < p->entry->input_count; i++) {
+        const char *name = p->entry->inputs[i].name;
+        if (!p->in[i].t.data && p->in[i].kind == TENSOR_PLAIN && !p->entry->inputs[i].optional)
+            return cli_wrong("input '%s' is missing: give --%s VALUE, --input %s=FILE or "
+                             "--random-inputs", name, name, name);
+    }
     return true;
 }
 
-bool program_load_inputs(program *p)
+bool program_load_inputs(program *p, session *s)
 {
     for (int i = 0; i < p->o->inputs.n; i++)
         if (!load_file(p, &p->o->inputs.at[i]))
             return false;
-    for (int32_t i = 0; i < p->entry->input_count; i++) {
-        const char *name = p->entry->inputs[i].name;
-        if (p->in[i].t.data || p->in[i].kind != TENSOR_PLAIN || p->entry->inputs[i].optional)
-            continue;
-        if (!p->o->random)
-            return cli_wrong("input '%s' is missing: give --%s VALUE, --input %s=FILE or "
-                             "--random-inputs", name, name, name);
-        p->defaulted |= program_default_dims(p->entry, i, p->dims, true);
-        if (!program_random_input(p->entry, i, p->dims, (uint64_t)p->o->seed, &p->in[i]))
-            return false;
-    }
-    return true;
+    return p->o->random
+               ? made_up_inputs(s, p->entry, p->dims, (uint64_t)p->o->seed, true, p->in)
+               : none_missing(p);
 }

@@ -13,7 +13,6 @@ typedef struct program {
     const struct ingot_entry *entry;
     int threads;
     int64_t *dims;                  /* symbols, as far as the command line says */
-    bool defaulted;                 /* some of them are 1 because nobody gave them */
     tensor_value *in, *out;
 } program;
 
@@ -22,8 +21,9 @@ bool program_append(program_list *l, program_given given);
 /* program_inputs.c */
 bool program_check_inputs(const program_options *o, const struct ingot_entry *e);
 bool program_bind(program *p);          /* --dim and --shape */
-bool program_load_inputs(program *p);   /* files and values, then random ones */
+bool program_load_inputs(program *p, session *s);  /* files and values, then random ones */
 /* program_value.c: the input that a text is, a number, a list, or the name of a file. */
+bool program_is_value(const char *text);    /* is it one of the first two? */
 bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in);
 /* program_info.c */
 bool program_info(const program *p);

@@ -1,4 +1,4 @@
-/* runtime/program_value.c - `--n 400`, `--weights '[0.2, 0.8]'`: an input of the entry as the
+/* runtime/program_value.c - `--n 400`, `--input n=400`, `--weights '[0.2, 0.8]'`: an input of the entry as the
  * command line has it, a number, a list of numbers or a file. */
 #include <ctype.h>
 #include <stdlib.h>
@@ -94,14 +94,30 @@ static bool store(const struct ingot_value_info *info, const reading *r, tensor 
     return true;
 }
 
+/* Reads all of the text as a value. */
+static bool is_list(reading *r)
+{
+    bool ok = value(r, 0);
+
+    skip(r);
+    return ok && !*r->at;
+}
+
+bool program_is_value(const char *text)
+{
+    reading r = {.at = text};
+    bool is = is_list(&r);
+
+    free(r.v);
+    return is;
+}
+
 bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in)
 {
     char error[TENSOR_ERROR_SIZE];
     reading r = {.at = text};
-    bool list = value(&r, 0);
+    bool ok = is_list(&r);
 
-    skip(&r);
-    bool ok = list && !*r.at;
     if (ok)
         ok = store(info, &r, &in->t);
     else if (*text == '[' || !info->rank)

@@ -187,7 +187,7 @@ static void wrong_inputs_are_named(void **state)
     assert_int_equal(RUN(arg("--input=x:1=", "x.npy")), 2);
     assert_said("input 'x:1' is unknown: give x:0 or ids; did you mean 'x:0'?");
     assert_int_equal(RUN("--random-inputs"), 0);
-    assert_said("input 'x:0': dim 'N' is taken as 1 (--dim N=N sets it)");
+    assert_said("dim 'N' is taken as 1 (--dim N=N sets it)");
     assert_said("y/a: f32[1,3]");
     assert_int_equal(RUN("--random-inputs", "--shape=x:0=2x4"), 1);
     assert_said("axis 1: has extent 4, expected 3");
@@ -203,20 +203,40 @@ static void wrong_inputs_are_named(void **state)
     assert_said("input 'x:0' is too large");
 }
 
-/* Numbers fill an input; the extent that is open follows from how many there are. */
-static void inputs_are_numbers(void **state)
+/* What is no file may be a value. */
+static void inputs_are_values(void **state)
 {
     (void)state;
-    assert_int_equal(RUN("--input=x:0=1,-2,3e1", "--input=ids=7"), 0);
+    assert_int_equal(RUN("--input=x:0=[[1, -2, 3e1]]", "--input=ids=[7]"), 0);
     assert_said("y/a: f32[1,3] 11 18 60");
-    assert_int_equal(RUN("--input=x:0=1,2,3,4"), 1);
-    assert_said("--input x:0: input 'x:0' has 3 elements, not 4");
-    assert_int_equal(RUN("--shape=ids=2", "--input=x:0=1,2,3"), 1);
-    assert_said("has 6 elements, not 3");
-    assert_int_equal(RUN("--random-inputs", "--input=ids=1.5"), 1);
-    assert_said("--input ids: '1.5' is no i64");
-    assert_int_equal(RUN("--random-inputs", "--input=ids=1,,2"), 1);
-    assert_said("1,,2: No such file");
+    assert_int_equal(RUN("--random-inputs", "--input=ids=[1.5]"), 1);
+    assert_said("input 'ids': 1.5 is no i64");
+    assert_int_equal(RUN("--random-inputs", "--input=ids=[1,,2]"), 1);
+    assert_said("[1,,2]: No such file");
+}
+
+/* A dim that nobody gave is the least power of 2 at which the model runs. */
+static int32_t run_from_8_on(struct ingot_call *c)
+{
+    return c->dims[0] < 8 ? (c->message = "a window is larger than its axis", INGOT_CHECK)
+                          : run_model(c);
+}
+
+static void dims_are_found(void **state)
+{
+    struct ingot_entry e = entry;
+    struct ingot_model m = model;
+
+    (void)state;
+    m.entries = &e;
+    e.run = run_from_8_on;
+    assert_int_equal(RUN_OF(&m, "--random-inputs"), 0);
+    assert_said("dim 'N' is taken as 8 (--dim N=N sets it)");
+    assert_said("y/a: f32[8,3]");
+    assert_int_equal(RUN_OF(&m, "--random-inputs", "--dim=N=4"), 1);
+    assert_said("a window is larger than its axis");
+    assert_int_equal(RUN_OF(&m, "--random-inputs", "--input=ids=[1,2]"), 1);
+    assert_said("a window is larger than its axis");
 }
 
 /* Programs have `init` beside what they do: it is run only by its name. */
@@ -399,7 +419,8 @@ int main(void)
         cmocka_unit_test(outputs_are_written),
         cmocka_unit_test(random_inputs_repeat),
         cmocka_unit_test(wrong_inputs_are_named),
-        cmocka_unit_test(inputs_are_numbers),
+        cmocka_unit_test(inputs_are_values),
+        cmocka_unit_test(dims_are_found),
         cmocka_unit_test(entries_are_chosen),
         cmocka_unit_test(failures_while_running),
         cmocka_unit_test(wrong_usage),
