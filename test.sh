@@ -195,6 +195,7 @@ count messages python3 tests/messages.py build/ingot
 count language python3 tests/language.py build/ingot
 count bad_input python3 tests/bad_input.py build/ingot
 count pictures python3 tests/pictures.py build/ingot
+count graphs python3 tests/graphs.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
 count states tests/states.sh build/ingot
 count lines tests/lines.sh build/ingot

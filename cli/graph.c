@@ -2,6 +2,7 @@
 #include "graph.h"
 
 #include "const.h"
+#include "graph_fold.h"
 #include "visible.h"
 
 /* A function being drawn; its nodes are called `prefix`N. */
@@ -9,6 +10,7 @@ typedef struct graph {
     const ir_fn *fn;
     const char *prefix;
     const uint32_t *group;          /* by node: number of its group; null: no colours */
+    graph_fold fold;
     text *out;
 } graph;
 
@@ -127,22 +129,30 @@ static void draw_trip(void *cx, uint32_t symbol)
                          t->loop);
 }
 
+/* The node that is drawn for this one; NAMES_NONE: none is. */
+static uint32_t drawn_for(const graph *g, uint32_t node)
+{
+    uint32_t place = g->fold.place[node];
+
+    return place == NAMES_NONE ? NAMES_NONE : g->fold.node[g->fold.as[place]];
+}
+
 static void draw_results(const graph *g, bool named)
 {
     for (uint32_t i = 0; i < g->fn->result.len; i++) {
-        uint32_t from = g->fn->value.at[g->fn->result.at[i]].node;
+        uint32_t from = drawn_for(g, g->fn->value.at[g->fn->result.at[i]].node);
         text_add(g->out, "  %sr%u [label=\"", g->prefix, i);
         if (named)
             graph_add_text(g->fn->result_name.at[i], g->out);
         else
             text_add(g->out, "yield %u", i);
         text_add(g->out, "\" shape=ellipse];\n");
-        if (!is_hidden(g->fn, &g->fn->node.at[from]))
+        if (from != NAMES_NONE)
             text_add(g->out, "  %s%u -> %sr%u;\n", g->prefix, from, g->prefix, i);
     }
 }
 
-static void draw_fn(const graph *g, bool named);
+static void draw_fn(graph *g, bool named);
 
 /* Draws the bodies of control node i, each in a box to which an arrow leads. */
 static void draw_regions(const graph *g, uint32_t i)
@@ -155,7 +165,7 @@ static void draw_regions(const graph *g, uint32_t i)
     for (uint32_t k = 0; k < count; k++) {
         text prefix = {0};
         text_add(&prefix, "%s%u%c", g->prefix, i, 'a' + (char)k);
-        const graph inner = {.fn = region[k], .prefix = prefix.at, .out = g->out};
+        graph inner = {.fn = region[k], .prefix = prefix.at, .out = g->out};
         text_add(g->out, "  subgraph cluster_%s {\n  label=\"%s\"; style=dotted;\n", prefix.at,
                  count == 2 ? branch[k] : "body");
         draw_fn(&inner, false);
@@ -169,31 +179,70 @@ static void draw_regions(const graph *g, uint32_t i)
 
 static void draw_node(const graph *g, uint32_t i)
 {
-    const ir_fn *f = g->fn;
-    const ir_node *n = &f->node.at[i];
+    const ir_node *n = &g->fn->node.at[i];
 
-    if (is_hidden(f, n))
-        return;
     text_add(g->out, "  %s%u [label=\"", g->prefix, i);
     add_label(g, n);
     text_add(g->out, "\"");
     add_colour(g, n, i);
     text_add(g->out, "];\n");
-    for (uint32_t j = 0; j < n->narg; j++) {
-        uint32_t from = f->value.at[ir_arg(f, n, j)].node;
-        if (!is_hidden(f, &f->node.at[from]))
-            text_add(g->out, "  %s%u -> %s%u;\n", g->prefix, from, g->prefix, i);
+}
+
+/* The nodes; stretches that repeat in boxes that say how often. */
+static void draw_nodes(const graph *g)
+{
+    const graph_fold *f = &g->fold;
+
+    for (uint32_t i = 0; i < f->n; i++) {
+        if (f->times[i])
+            text_add(g->out, "  subgraph cluster_%st%u {\n  label=\"%u times\"; style=rounded; "
+                     "penwidth=2;\n", g->prefix, i, f->times[i]);
+        if (f->as[i] == i)
+            draw_node(g, f->node[i]);
+        if (f->as[i] == i && f->period[i] && i + 1 == f->first[i] + f->period[i])
+            text_add(g->out, "  }\n");
     }
+}
+
+/* An arrow from operand `from` to the node at `place`, both places.  What a round takes
+ * from the one before is a dashed arrow back, so that it does not bend the drawing. */
+static void draw_arrow(const graph *g, uint32_t from, uint32_t place)
+{
+    const graph_fold *f = &g->fold;
+    bool drawn = f->as[place] == place, same = f->period[from] && f->first[from] == f->first[place];
+    bool carried = graph_fold_round(f, place) == 1 && same && graph_fold_round(f, from) == 0;
+
+    if (drawn || carried)
+        text_add(g->out, "  %s%u -> %s%u%s;\n", g->prefix, f->node[f->as[from]], g->prefix,
+                 f->node[f->as[place]], drawn ? "" : " [style=dashed constraint=false]");
+}
+
+static void draw_arrows(const graph *g, uint32_t place)
+{
+    const ir_fn *f = g->fn;
+    uint32_t i = g->fold.node[place];
+    const ir_node *n = &f->node.at[i];
+
+    for (uint32_t j = 0; j < n->narg; j++) {
+        uint32_t from = g->fold.place[f->value.at[ir_arg(f, n, j)].node];
+        if (from != NAMES_NONE)
+            draw_arrow(g, from, place);
+    }
+    if (g->fold.as[place] != place)
+        return;
     if (n->op == OP_LOOP)
         dim_each_symbol(&f->module->dims, n->attr->LOOP.trip, draw_trip, &(trip_edges){g, i});
     draw_regions(g, i);
 }
 
-static void draw_fn(const graph *g, bool named)
+static void draw_fn(graph *g, bool named)
 {
-    for (uint32_t i = 0; i < g->fn->node.len; i++)
-        draw_node(g, i);
+    g->fold = graph_fold_make(g->fn, is_hidden);
+    draw_nodes(g);
+    for (uint32_t i = 0; i < g->fold.n; i++)
+        draw_arrows(g, i);
     draw_results(g, named);
+    graph_fold_free(&g->fold);
 }
 
 /* The number of each node's group; the caller frees it. */
@@ -212,7 +261,7 @@ static uint32_t *number_groups(const ir_groups *g)
 void graph_print(const ir_module *m, const ir_groups *groups, text *out)
 {
     uint32_t *number = groups ? number_groups(groups) : NULL;
-    const graph g = {.fn = m->fn.at[0], .prefix = "n", .group = number, .out = out};
+    graph g = {.fn = m->fn.at[0], .prefix = "n", .group = number, .out = out};
 
     text_add(out, "digraph model {\n  compound=true;\n"
                   "  node [shape=box fontname=Helvetica fontsize=10];\n");

@@ -7,7 +7,8 @@
 /* Adds the first function, node by node.  Constants and their copies are left out, but
  * the weights that a node reads are told; bodies of control nodes are boxes around
  * their nodes.  Nodes that are computed together, by `groups` of the function, have
- * one colour; `groups` may be null. */
+ * one colour; `groups` may be null.  In a long graph, equal stretches that follow each
+ * other are drawn once. */
 void graph_print(const ir_module *m, const ir_groups *groups, text *out);
 /* Adds the groups of a function: what each computes and stores, which nodes of the file
  * that was, its weights.  In a long graph, groups in a row that only feed each other

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Models as pictures: stacks of equal layers are drawn once, with how many there are.
+
+usage: graphs.py INGOT
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+INGOT = pathlib.Path(sys.argv[1]).resolve()
+
+
+def stack(layers, odd=None):
+    """Layers that double, add what they began with, and negate; `odd` is the number of one that does not add."""
+    lines, x, n = [], '%x', 0
+    for layer in range(layers):
+        a, b, c = (f'%{n + k}' for k in (1, 2, 3))
+        lines += [f'  {a} = add {x}, {x} : f32[4]', f'  {b} = {"sub" if layer == odd else "add"} {a}, {x} : f32[4]',
+                  f'  {c} = neg {b} : f32[4]']
+        x, n = c, n + 3
+    return 'entry main(%x: f32[4]) {\n' + '\n'.join(lines) + f'\n  return y={x}\n}}\n'
+
+
+def picture(folder, text, form='dot'):
+    (folder / 'm.ir').write_text(text)
+    return subprocess.run([INGOT, 'inspect', 'm.ir', '--format', form], cwd=folder, capture_output=True, text=True,
+                          check=True, timeout=60).stdout
+
+
+def facts(dot):
+    """How often stretches repeat, and how many nodes and arrows back there are."""
+    return ([int(n) for n in re.findall(r'label="(\d+) times"', dot)], len(re.findall(r'^  n\d+ \[label', dot, re.M)),
+            dot.count('constraint=false'))
+
+
+def main():
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        cases = {'few layers are all drawn': (stack(40), ([], 121, 0)),
+                 'a stack': (stack(80), ([80], 4, 3)),
+                 'a layer that differs': (stack(80, 30), ([30, 49], 10, 4))}
+        for what, (text, want) in cases.items():
+            got = facts(picture(folder, text))
+            passed, failed = passed + (got == want), failed + (got != want)
+            if got != want:
+                print(f'FAILED {what}: {got}, expected {want}')
+        if shutil.which('dot'):
+            svg = xml.etree.ElementTree.fromstring(picture(folder, stack(80), 'svg'))
+            ok = any('80 times' in (t.text or '') for t in svg.iter())
+            passed, failed = passed + ok, failed + (not ok)
+            if not ok:
+                print('FAILED the picture does not say 80 times')
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+sys.exit(main())
