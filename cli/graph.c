@@ -263,7 +263,7 @@ void graph_print(const ir_module *m, const ir_groups *groups, text *out)
     uint32_t *number = groups ? number_groups(groups) : NULL;
     graph g = {.fn = m->fn.at[0], .prefix = "n", .group = number, .out = out};
 
-    text_add(out, "digraph model {\n  compound=true;\n"
+    text_add(out, "digraph model {\n  compound=true; fontname=Helvetica;\n"
                   "  node [shape=box fontname=Helvetica fontsize=10];\n");
     draw_fn(&g, true);
     text_add(out, "}\n");

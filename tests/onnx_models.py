@@ -102,6 +102,15 @@ def integers(root):
     x = np.full(300, 120, np.int8)
     write(root / 'int8_mean', [helper.make_node('ReduceMean', ['x'], ['y'], keepdims=0)],
           {'x': x}, {'y': np.int8(120).reshape(())})
+    low, high = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    x = np.array([[high, high, high - 3], [low, low, low + 4], [low, high, 1], [7, 6, -2], [-7, -6, 2]])
+    mean = np.array([-(-int(s) // 3) if s < 0 else int(s) // 3 for s in x.astype(object).sum(1)])
+    write(root / 'int64_mean', [helper.make_node('ReduceMean', ['x'], ['y'], axes=[1], keepdims=0)],
+          {'x': x}, {'y': mean}, opset=13)
+    x = x.astype(np.uint64)
+    write(root / 'uint64_mean', [helper.make_node('ReduceMean', ['x'], ['y'], axes=[1], keepdims=0)],
+          {'x': x}, {'y': np.array([s // 3 for s in x.astype(object).sum(1)], np.uint64)},
+          opset=13)
 
 
 def reshapes(root):

@@ -230,14 +230,54 @@ static bool of_sum(onnx_op *n, unsigned op, bool square)
 bool onnx_reduce_l2(onnx_op *n) { return of_sum(n, OP_SQRT, true); }
 bool onnx_reduce_log_sum(onnx_op *n) { return of_sum(n, OP_LOG, false); }
 
-/* Sums of integers are 64 bits wide before they are divided. */
+/* x / d, which is cut off, and the rest in *rest, which has the sign of x. */
+static ir_ref divided(onnx_op *n, ir_ref x, ir_ref d, ir_ref *rest)
+{
+    ir_ref q = ir_2(n->b, OP_DIV, x, d);
+
+    *rest = ir_2(n->b, OP_SUB, x, ir_2(n->b, OP_MUL, q, d));
+    return q;
+}
+
+/* One less where x > 0 and rest < 0, one more where it is the other way around: the number
+ * x + rest / d, with a rest below d, cut off. */
+static ir_ref cut_off(onnx_op *n, ir_ref x, ir_ref rest)
+{
+    ir_ref zero = onnx_splat_like(n, x, 0), one = onnx_splat_like(n, x, 1);
+    ir_ref below = ir_2(n->b, OP_AND, ir_2(n->b, OP_LT, zero, x), ir_2(n->b, OP_LT, rest, zero));
+    ir_ref above = ir_2(n->b, OP_AND, ir_2(n->b, OP_LT, x, zero), ir_2(n->b, OP_LT, zero, rest));
+    ir_ref less = ir_2(n->b, OP_SUB, x, one), more = ir_2(n->b, OP_ADD, x, one);
+
+    return ir_select(n->b, below, less, ir_select(n->b, above, more, x));
+}
+
+/* The mean of integers whose sum may be too large for 64 bits: the sum of the quotients by
+ * their number is no larger than they are, and that of the rests is added to it.  For 7, 6
+ * that is (3 + 3) + (1 + 0) / 2. */
+static ir_ref mean_of_wide(onnx_op *n, const span *s)
+{
+    ir_ref rest, last;
+    ir_ref q = divided(n, s->x, extent(n, s, s->x), &rest);
+    ir_ref sum = reduced(n, s, q, RED_SUM), rests = reduced(n, s, rest, RED_SUM);
+
+    if (sum == IR_NONE || rests == IR_NONE)
+        return IR_NONE;
+    ir_ref y = ir_2(n->b, OP_ADD, sum, divided(n, rests, extent(n, s, rests), &last));
+    return cut_off(n, y, last);
+}
+
+/* Sums of integers are 64 bits wide before they are divided, those of 64 bits are not
+ * summed as they are. */
 bool onnx_reduce_mean(onnx_op *n)
 {
     span s;
 
     if (!load_span(n, &s))
         return false;
-    s.x = dt_is_int(onnx_dtype(n, s.x)) ? ir_cast(n->b, s.x, DT_I64) : onnx_widened(n, s.x);
+    ir_dtype d = onnx_dtype(n, s.x);
+    if (d == DT_I64 || d == DT_U64)
+        return out_in_type(n, mean_of_wide(n, &s));
+    s.x = dt_is_int(d) ? ir_cast(n->b, s.x, DT_I64) : onnx_widened(n, s.x);
     ir_ref y = reduced(n, &s, s.x, RED_SUM);
     if (y == IR_NONE)
         return false;
