@@ -1,22 +1,8 @@
 #!/usr/bin/env bash
 # states.sh INGOT - a model that is trained goes on where an earlier process
 # ended: executables and `ingot run`, compiled and interpreted, through a file.
-set -uo pipefail
-ingot=$(realpath "$1")
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/frame.sh"
 cd "$dir" || exit 1
-passed=0 failed=0
-
-check()
-{
-    if "${@:2}" >out 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 1 out)"
-    fi
-}
 
 # Least squares: w follows the gradient of the mean square of x w - y.
 cat >fit.ir <<'IR'
@@ -70,5 +56,4 @@ dims=(--shape x=5x3 --shape y=5)
 go compiled "$ingot" run fit.ir
 go interpreted "$ingot" run --engine interpreter fit.ir
 check "executable and run agree" cmp executable.four apart.four
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" = 0 ]
+summary
