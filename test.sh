@@ -150,7 +150,7 @@ fuzz_seeds()
     fuzz_ir*) ls tests/golden/*/*.ir ;;
     fuzz_loop*) ls tests/golden/*/*.lp ;;
     fuzz_states*) states_seed ;;
-    fuzz_rows*) ls examples/*.ingot ;;
+    fuzz_rows*) python3 tests/fuzz/rows_seeds.py build/fuzz-rows && ls build/fuzz-rows/* ;;
     fuzz_plan*) every 8 $(plan_seeds) ;;
     *) every 8 $data/node/*/model.onnx ;;
     esac

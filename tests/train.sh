@@ -1,35 +1,9 @@
 #!/usr/bin/env bash
 # train.sh INGOT - programs of examples/ and small ones are trained to a stated result, and
 # refuse bad data.
-set -uo pipefail
-ingot=$(realpath "$1")
+. "$(dirname "$0")/frame.sh"
 examples=$(realpath "$(dirname "$0")/../examples")
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-passed=0 failed=0
-
-# check NAME COMMAND...: succeeds; what it says is in `out`.
-check()
-{
-    if "${@:2}" >out 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 1 out)"
-    fi
-}
-
-# refuse NAME TEXT COMMAND...: fails, and says so.
-refuse()
-{
-    if ! "${@:3}" >out 2>&1 && grep -qF -- "$2" out; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 1 out)"
-    fi
-}
 
 # below NUMBER BOUND [COLUMN]: is the last value of a number in the log below it?
 below()
@@ -193,6 +167,23 @@ check "a page goes on" "$ingot" train small.ingot --run --quiet --resume --epoch
 check "a page goes on with the curves" sh -c \
     'grep -o "points=\"[^\"]*" small.html | head -n 1 | grep -q " .* "'
 
+# ---- bad data -------------------------------------------------------------------------------------
+
+printf '\0\0\10\1\0\0\0\4\1\1\1\1' >ones.idx
+tell "one class" "all 4 training rows have 1 as 'label'" \
+    "$ingot" train sides.ingot --run --fresh --epochs 1 --data label=ones.idx
+head -c 20 sides.idx >cut.idx
+refuse "a file is cut off" "cut.idx: cut off, 32 bytes expected, 20 found" \
+    "$ingot" train sides.ingot --run --fresh --data x=cut.idx
+printf '\0\0\10\1\0\0\0\4\0\0\3\1' >three.idx
+refuse "a label is out of range" "three.idx: row 3: 3, must be below 2" \
+    "$ingot" train sides.ingot --run --fresh --data label=three.idx
+refuse "rows of one file are missing" "'x' has 4 rows, 'label' has 3" \
+    "$ingot" train sides.ingot --run --fresh --data 'label=[0, 1, 1]'
+printf '\0\0\10\1\0\0\0\0' >none.idx
+refuse "no rows" "none.idx: has no rows" \
+    "$ingot" train sides.ingot --run --fresh --data label=none.idx
+
 # ---- numbers of layers, states that are written in places, a library ------------------------------
 
 cat >watched.ingot <<'PROGRAM'
@@ -235,5 +226,4 @@ wrong "unknown column" "train t has no column z" 'net f(x: [..]) -> [..] { param
 train t(x: [..]) { data z = [1, 2]; minimize f(x)^2 using sgd(1) }'
 wrong "lost numbers" "loss is " 'net f(x: [..]) -> [..] { param w = 1; w * x }
 train t(x: [..]) { data x = [1, 2]; minimize f(x)^4 using sgd(1e9); epochs 100 }'
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" = 0 ]
+summary

@@ -302,13 +302,29 @@ static bool bad_cell(const table *t, int32_t field, const char *what)
     return tensor_fail(t->c.error, "%s:%ld: %s: %s", t->c.s->path, t->c.line, column, what);
 }
 
+/* Names last: they go to the trainer and into its files. */
+static bool is_utf8(const char *text, size_t size)
+{
+    const char *end = text + size;
+
+    while (text < end) {
+        size_t n = words_character(text, end);
+        if (!n)
+            return false;
+        text += n;
+    }
+    return true;
+}
+
 static bool put_category(table *t, int32_t field, int64_t i)
 {
     const slot *s = &t->slot[field];
     array *a = &t->a[s->column];
     char what[200];
-    int64_t number = words_number(&a->names, t->c.field, t->c.size);
 
+    if (!is_utf8(t->c.field, t->c.size))
+        return bad_cell(t, field, "is no UTF-8; save the file as UTF-8");
+    int64_t number = words_number(&a->names, t->c.field, t->c.size);
     if (number == -2)
         return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
     if (number >= 0 && tensor_put_number(a->dtype, a->held.owned, i, (double)number))

@@ -216,7 +216,8 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
                   const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE])
 {
-    *j = (journal){.log_path = log, .plot_path = plot, .keeps = plot || keeps, .program = t->program, .kept = *at,
+    *j = (journal){.log_path = log, .plot_path = plot, .keeps = plot || keeps,
+                   .program = t->program, .kept = *at,
                    .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);

@@ -172,8 +172,8 @@ static void put_bars(FILE *f, const judge *j, const residuals *r)
             SIDE + 40);
     for (int k = 0; k < BARS; k++) {
         double high = (double)SIDE * (double)bar[k] / (double)most;
-        fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#1f6fb4\"/>\n",
-                10 + k * wide, SIDE + 10 - high, wide - 1, high);
+        fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                "fill=\"#1f6fb4\"/>\n", 10 + k * wide, SIDE + 10 - high, wide - 1, high);
     }
     fprintf(f, "<text x=\"10\" y=\"%d\">%.3g</text><text x=\"%d\" y=\"%d\" text-anchor=\"middle\">"
             "said - is</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.3g</text></svg>\n",
@@ -184,8 +184,9 @@ static void put_residuals(FILE *f, const judge *j)
 {
     residuals r = measure(j);
 
-    fprintf(f, "<p>Said less is: root of the mean square %.5g, mean size %.5g, mean %.3g; %.2f %% of "
-            "the variance is explained.</p>\n", r.rms, r.deviation, r.mean, 100 * r.explained);
+    fprintf(f, "<p>Said less is: root of the mean square %.5g, mean size %.5g, mean %.3g; "
+            "%.2f %% of the variance is explained.</p>\n", r.rms, r.deviation, r.mean,
+            100 * r.explained);
     put_points(f, j, &r);
     put_bars(f, j, &r);
 }
@@ -291,8 +292,8 @@ static void put_inputs(FILE *f, const judge *j, int64_t i)
 
 static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
 {
-    fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th><th colspan=\"11\">of</th></tr>\n",
-          f);
+    fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th><th colspan=\"11\">of</th>"
+          "</tr>\n", f);
     for (int64_t k = 0; k < n; k++) {
         int64_t i = chosen[k];
         fprintf(f, "<tr%s><td>", j->classes && j->said[i] != j->is[i] ? " class=\"wrong\"" : "");

@@ -29,20 +29,6 @@ typedef struct reading {
 
 /* ---- pieces ----------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 character here; 0: there is none. */
-static size_t character(const char *at, const char *end)
-{
-    unsigned char c = (unsigned char)*at;
-    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-    if (n > (size_t)(end - at))
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)at[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 static long line_of(const reading *r)
 {
     long line = 1;
@@ -82,7 +68,7 @@ static bool put(reading *r, size_t size)
 
 static bool put_character(reading *r)
 {
-    size_t size = character(r->at, r->end);
+    size_t size = words_character(r->at, r->end);
 
     return size && *r->at ? put(r, size) : bad_character(r);
 }
@@ -108,8 +94,11 @@ static bool read_words(reading *r)
         size_t size = 0;
         while (r->at + size < r->end && !is_blank(r->at[size]))
             size++;
-        if (size && memchr(r->at, 0, size))
+        const char *zero = size ? memchr(r->at, 0, size) : NULL;
+        if (zero) {
+            r->at = zero;
             return bad_character(r);
+        }
         if (size && !put(r, size))
             return false;
         r->at += r->at < r->end;

@@ -30,6 +30,37 @@ static int32_t chosen(const loop *l, int64_t turn)
     return turn < l->o->blocks ? training_block(l->t, l->o->block[turn]) : -1;
 }
 
+/* The class that all training rows have in a column; -1: they differ, or it has no
+ * classes. */
+static int64_t only_class(const choice *rows, int32_t column)
+{
+    const struct ingot_train_column *c = &rows->from->block->columns[column];
+    const array *a = &rows->from->column[column];
+    const tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
+
+    if (c->rank || !c->bound || rows->count < 2)
+        return -1;
+    double first = tensor_element(&t, choice_row(rows, NULL, 0) * a->stride);
+    for (int64_t i = 1; i < rows->count; i++)
+        if (tensor_element(&t, choice_row(rows, NULL, i) * a->stride) != first)
+            return -1;
+    return (int64_t)first;
+}
+
+/* It may be wanted, but more often data are sorted, or the wrong file was given. */
+static void warn_of_one_class(const loop *l)
+{
+    const choice *rows = &l->k.part[INGOT_PART_TRAIN];
+
+    for (int32_t i = 0; !l->o->quiet && i < l->k.b->column_count; i++) {
+        int64_t class = only_class(rows, i);
+        if (class >= 0)
+            fprintf(stderr, "warning: block '%s': all %" PRId64 " training rows have %" PRId64
+                    " as '%s': there is nothing to tell apart\n", l->k.b->name, rows->count, class,
+                    l->k.b->columns[i].name);
+    }
+}
+
 static bool open_block(loop *l, int32_t index, char *error)
 {
     const trainer_options *o = l->o;
@@ -37,7 +68,10 @@ static bool open_block(loop *l, int32_t index, char *error)
                                    .tests = o->tests, .batch = o->batch, .seed = l->at.seed,
                                    .valid = o->valid};
 
-    return block_open(&l->k, &l->t->blocks[index], l->s, &options, error);
+    bool ok = block_open(&l->k, &l->t->blocks[index], l->s, &options, error);
+    if (ok)
+        warn_of_one_class(l);
+    return ok;
 }
 
 /* A place in mid-epoch is one of these rows and these batches. */

@@ -4,6 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+size_t words_character(const char *at, const char *end)
+{
+    unsigned char c = (unsigned char)*at;
+    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+    if (n > (size_t)(end - at))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)at[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
 static uint64_t hash(const char *text, size_t size)
 {
     uint64_t h = 0xcbf29ce484222325u;

@@ -16,6 +16,9 @@ typedef struct words {
     bool fixed;                 /* nothing is added any more */
 } words;
 
+/* Bytes of the UTF-8 character at `at`; 0: there is none. */
+size_t words_character(const char *at, const char *end);
+
 /* The number of a text, added if it is new; counts its use.  -1 if it is not known and
  * the set is fixed, -2 without memory. */
 int64_t words_number(words *w, const char *text, size_t size);

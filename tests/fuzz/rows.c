@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "csv.h"
+#include "place.h"
 #include "probe.h"
 #include "rows.h"
 #include "tensor_safetensors.h"
@@ -52,17 +53,35 @@ static void read_weights(const char *path)
 {
     char error[TENSOR_ERROR_SIZE];
     safetensors s;
+    place p;
 
-    safetensors_open(&s, path, error);
+    if (safetensors_open(&s, path, error))
+        place_read(&s, &p);
     safetensors_close(&s);
+}
+
+/* A name that says what is in the file; a link, that a file of memory has. */
+static const char *named(const char *path)
+{
+    static char name[64];
+
+    if (!*name) {
+        snprintf(name, sizeof name, "/tmp/fuzz_rows_%d.safetensors", (int)getpid());
+        unlink(name);
+        if (symlink(path, name))
+            *name = 0;
+    }
+    return name;
 }
 
 /* What stands around the path of the file. */
 static const char *const before[] = {"\"", "csv(\"", "windows(chars(\"", "chars(\"",
-                                     "windows(words(\"", "windows(bytes(\""};
+                                     "windows(words(\"", "windows(bytes(\"", "windows(\"",
+                                     "\"", "\""};
 static const char *const behind[] = {"\"", "\", skip = 1)", "\"), 3)", "\", pad = true)",
-                                     "\", 9), 3, step = 2)", "\"), 3)"};
-enum { READERS = sizeof before / sizeof *before };
+                                     "\", 9), 3, step = 2)", "\"), 3)", "\", 3)",
+                                     "\"[\"x\"]", "\"[\"x\"]"};
+enum { READERS = sizeof before / sizeof *before, SAFETENSORS = READERS - 1 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -86,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_weights(path);
         return 0;
     }
-    snprintf(text, sizeof text, "%s%s%s", before[which], path, behind[which]);
+    snprintf(text, sizeof text, "%s%s%s", before[which], which == SAFETENSORS ? named(path) : path,
+             behind[which]);
     read_rows(text);
     find_out(text);
     return 0;

@@ -263,9 +263,17 @@ static void wrong_csv_is_told(void **state)
     refuses(write_text("h.csv", "a,b\n1,2\n"), COLUMNS(&features), 1,
             "h.csv: 2 columns, the program takes 3");
     refuses(write_text("h.csv", "a,b,c\n"), COLUMNS(&features), 1, "h.csv: has no rows");
+    refuses(write_text("h.csv", ""), COLUMNS(&features), 1, "h.csv: is empty");
+    refuses(write_text("h.csv", "\n\n"), COLUMNS(&features), 1, "h.csv: has no rows");
+    refuses(write_text("h.csv", "a,b,c\n1,2,nan\n"), COLUMNS(&features), 1,
+            "h.csv:2: c: no number, and 'x' makes no use of missing values (NaN)");
+    refuses(write_text("l.csv", "7\n-1\n"), COLUMNS(&label), 1,
+            "l.csv: row 2: -1, must be below 10 and not negative");
     refuses(write_text("h.csv", "a,b,c\n1,\"2,3\n"), COLUMNS(&features), 1,
             "h.csv:2: a quote is not closed");
     refuses(write_file("h.csv", "\xff\xfe" "1\0", 4), COLUMNS(&features), 1, "is UTF-16");
+    refuses(write_text("h.csv", "a,b\n1,x\n2,M\xfcnchen\n"), COLUMNS(&target, &category), 2,
+            "h.csv:3: b: is no UTF-8; save the file as UTF-8");
     refuses(quoted("", write_text("h.csv", house), "[\"d\"]"), COLUMNS(&target), 1,
             "h.csv: has no column 'd'");
     place.bound = place.name_count = 2;
@@ -310,6 +318,12 @@ static void texts_are_numbers(void **state)
     refuses(quoted("windows(chars(", write_text("t.txt", "ab\n\xff"), "), 4)"), COLUMNS(&text), 1,
             "t.txt:2: byte ff is no UTF-8");
     refuses(quoted("windows(bytes(", path_of("t.txt"), "), 5)"), COLUMNS(&text), 1, "fewer than");
+    refuses(quoted("windows(chars(", write_file("t.txt", "\xff\xfe" "a\0b\0", 6), "), 4)"),
+            COLUMNS(&text), 1, "t.txt:1: byte ff is no UTF-8");
+    refuses(quoted("windows(words(", write_file("t.txt", "a b\nc\0d", 7), "), 4)"), COLUMNS(&text),
+            1, "t.txt:2: byte 00 is no UTF-8");
+    refuses(quoted("windows(chars(", write_text("t.txt", ""), "), 4)"), COLUMNS(&text), 1,
+            "t.txt: is empty");
 }
 
 /* ---- tables and sources ----------------------------------------------------------- */
