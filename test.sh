@@ -238,6 +238,7 @@ if [ "$quick" != quick ]; then
     beside program_export tests/program_export.py build/ingot --rtol 5e-3 \
         $(every 12 $data/node/*/) $data/real/*/ $data/light/*/
     beside programs build/venv/bin/python tests/programs.py build/ingot
+    beside networks build/venv/bin/python tests/networks.py build/ingot
     beside examples build/venv/bin/python tools/examples.py build/ingot --short
     beside random_models build/venv/bin/python tests/random_models.py \
         build/ingot --count 400 --seed 1
