@@ -180,6 +180,10 @@ def conv_cases(c):
               f'entry f(x: [.., 4, 9, 8], w: [4, 4 / {groups}, 3, 3]) = conv_of(4, 3{extra})(x, w)',
               dict(x=c.real(2, 4, 9, 8), w=c.real(4, 4 // groups, 3, 3)),
               lambda d, kw=kw, pad=pad: conv(d['x'], d['w'], pad=pad, **kw))
+    c.add('points of a picture', 'entry f(x: [N, 4, 9, 8], w: [3, 4]) { y[n, o, p, q] = sum[c] x[n, c, p, q] * w[o, c] }',
+          dict(x=c.real(2, 4, 9, 8), w=c.real(3, 4)), lambda d: np.einsum('ncpq,oc->nopq', d['x'], d['w']))
+    c.add('points of one picture', 'entry f(x: [4, 9, 8], w: [4, 3]) { y[o, p, q] = sum[c] w[c, o] * x[c, p, q] }',
+          dict(x=c.real(4, 9, 8), w=c.real(4, 3)), lambda d: np.einsum('cpq,co->opq', d['x'], d['w']))
     c.add('pools', 'entry f(x: [.., 4, 8, 8]) = concat(max_pool(2)(x), mean_pool(2)(x))',
           dict(x=c.real(2, 4, 8, 8)), lambda d: np.concatenate(
               [d['x'].reshape(2, 4, 4, 2, 4, 2).max((3, 5)),

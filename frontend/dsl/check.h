@@ -371,6 +371,11 @@ const dsl_value *dsl_contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *
 const dsl_value *dsl_reduce_window(dsl *cx, const dsl_view *x, ir_redop op, const dsl_axes *over);
 /* The convolution of two factors; null if it is none. */
 const dsl_value *dsl_convolve(dsl *cx, const dsl_view *x, const dsl_view *w, const dsl_axes *over);
+/* The product of a picture x[channel, ..] of two axes more, perhaps of several, and a matrix
+ * with the channel as axis `summed`: a convolution by windows of one pixel, which keeps the
+ * channels before the pixels.  Null: x is no such. */
+const dsl_value *dsl_convolve_points(dsl *cx, const dsl_value *x, int channels,
+                                     const dsl_value *k, int summed);
 /* y[o, p * stride + i] += sum[c] x[c, p] * k[c, o, i]: a convolution with gaps, of which
  * `out` are the axes of the places; null if it is none. */
 const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, const dsl_axes *over,

@@ -105,6 +105,12 @@ static const dsl_value *dot(dsl *cx, const dsl_value *a, const dsl_value *b, con
         return dsl_reduce(cx, product(cx, a, b), RED_SUM, over);
     if (p.rank > IR_MAX_RANK)
         return dsl_wrong(cx, cx->at, "more than %d axes", IR_MAX_RANK);
+    if (!p.batch && p.sum == 1) {
+        const dsl_value *v = dsl_convolve_points(cx, a, p.sum_a[0], b, p.sum_b[0]);
+        v = v ? v : dsl_convolve_points(cx, b, p.sum_b[0], a, p.sum_a[0]);
+        if (v)
+            return v;
+    }
     ir_ref x = ir_dot(dsl_b(cx), dsl_ref(cx, a), dsl_ref(cx, b), (ir_ints){p.batch, p.batch_a},
                       (ir_ints){p.batch, p.batch_b}, (ir_ints){p.sum, p.sum_a},
                       (ir_ints){p.sum, p.sum_b});
