@@ -14,6 +14,7 @@
  *
  * Channels that are no multiple of 8 stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
+#include "pointwise.h"
 #include "schedule.h"
 #include "sink.h"
 
@@ -321,53 +322,33 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     return ir_reshape(b, r, plain->dim, plain->rank);
 }
 
-/* [N,G,F,S..] * [G,O,F,1..] -> [N,G,O,S..] that reads each position once. */
-static bool is_pointwise_groups(ir_build *b, const struct ir_attr_CONV *a, ir_ref x, ir_ref w)
+/* [N,G,F,S..] * [G,O,F,R..] -> [N,G,O,S..] */
+static bool is_grouped(const struct ir_attr_CONV *a)
 {
-    const ir_type *xt = ir_type_of(b->fn, x), *wt = ir_type_of(b->fn, w);
-    const dim_table *t = &b->m->dims;
     int s = a->xs.n;
-    bool yes = list_is(a->xb, 0, 1) && list_is(a->xg, 1, 1) && list_is(a->xf, 2, 1) &&
-               list_is(a->xs, 3, s) && list_is(a->wg, 0, 1) && list_is(a->wo, 1, 1) &&
-               list_is(a->wf, 2, 1) && list_is(a->ws, 3, s) && list_is(a->yb, 0, 1) &&
-               list_is(a->yg, 1, 1) && list_is(a->yo, 2, 1) && list_is(a->ys, 3, s) &&
-               dim_is(t, xt->dim[0], 1);
 
-    for (int i = 0; yes && i < s; i++)
-        yes = dim_is(t, wt->dim[i + 3], 1) && dim_is(t, a->stride.at[i], 1) &&
-              dim_is(t, a->low.at[i], 0) && dim_is(t, a->high.at[i], 0) &&
-              dim_is(t, a->ldil.at[i], 1);
-    return yes;
+    return list_is(a->xb, 0, 1) && list_is(a->xg, 1, 1) && list_is(a->xf, 2, 1) &&
+           list_is(a->xs, 3, s) && list_is(a->wg, 0, 1) && list_is(a->wo, 1, 1) &&
+           list_is(a->wf, 2, 1) && list_is(a->ws, 3, s) && list_is(a->yb, 0, 1) &&
+           list_is(a->yg, 1, 1) && list_is(a->yo, 2, 1) && list_is(a->ys, 3, s);
 }
 
-/* Groups of 1x1 filters are one matrix product a group, of the weights and the
- * image in plain order: no multiple of a vector is asked of their channels. */
-static ir_ref conv_pointwise_groups(layout_cx *cx, ir_build *b, const ir_ref *a)
-{
-    static int32_t batch[2] = {0, 1}, sum_w[1] = {3}, sum_x[1] = {2};
-    const ir_type *xt = ir_type_of(b->fn, a[0]), *wt = ir_type_of(b->fn, a[1]);
-    ir_dim positions = dim_product(&b->m->dims, xt->dim + 3, xt->rank - 3);
-    const ir_dim x[4] = {xt->dim[0], xt->dim[1], xt->dim[2], positions};
-    const ir_dim w[4] = {xt->dim[0], wt->dim[0], wt->dim[1], wt->dim[2]};
-    ir_ref image = ir_reshape(b, a[0], x, 4), weights = ir_reshape(b, a[1], w, 4);
-    ir_ref y = ir_dot(b, weights, image,
-                      (ir_ints){2, batch}, (ir_ints){2, batch}, (ir_ints){1, sum_w},
-                      (ir_ints){1, sum_x});
-    return ir_reshape(b, y, cx->plain->dim, cx->plain->rank);
-}
-
-/* Convolutions of f32 in one of three forms; others stay plain. */
+/* Convolutions of f32 in one of four forms; others stay plain.  A dense one whose channels
+ * fill no block may be a product along its positions, if its image is in plain order, too. */
 static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
-    const struct ir_attr_CONV *at = &n->attr->CONV;
+    const struct ir_attr_CONV at = n->attr->CONV;
 
-    if (ir_type_of(b->fn, a[0])->dtype != DT_F32)
+    if (ir_type_of(b->fn, a[0])->dtype != DT_F32 || !at.xs.n)
         return IR_NONE;
-    if (is_dense(at))
-        return conv_dense(cx, b, n, a);
-    if (is_depthwise(b, at, a[0], a[1]))
+    if (is_depthwise(b, &at, a[0], a[1]))
         return conv_depthwise(cx, b, n, a);
-    return is_pointwise_groups(b, at, a[0], a[1]) ? conv_pointwise_groups(cx, b, a) : IR_NONE;
+    if (is_grouped(&at))
+        return pointwise(b, &at, a, cx->plain);
+    if (!is_dense(&at))
+        return IR_NONE;
+    ir_ref y = conv_dense(cx, b, n, a);
+    return y == IR_NONE && !twin_block(cx, b, a, 1) ? pointwise(b, &at, a, cx->plain) : y;
 }
 
 /* ---- ops that do not care for the order ----------------------------------- */

@@ -18,6 +18,7 @@ void body_free(body *b)
 {
     vec_free(&b->arg);
     vec_free(&b->buf);
+    vec_free(&b->view);
     vec_free(&b->dim);
     vec_free(&b->dim_expr);
     vec_free(&b->bound);
@@ -88,20 +89,19 @@ lp_expr body_guard(const body *b)
 
 /* ---- parameters -------------------------------------------------------------------- */
 
-/* The parameter with elements of this type: bytes may be read as they are and as quads,
- * each through a parameter of its own. */
-static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id, ir_dtype dt)
+/* The parameter with elements as they are: bytes may be read as quads, too, through a
+ * parameter of its own. */
+static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id)
 {
     for (uint32_t i = 0; i < b->arg.len; i++)
-        if (b->arg.at[i].kind == kind && b->arg.at[i].id == id &&
-            b->k->buf.at[b->buf.at[i]].dtype == dt)
+        if (b->arg.at[i].kind == kind && b->arg.at[i].id == id && !b->view.at[i])
             return b->buf.at[i];
     return 0;
 }
 
 static lp_buf find_value(const body *b, ir_ref ref)
 {
-    return find_arg(b, ARG_VALUE, ref, ir_type_of(b->fn, ref)->dtype);
+    return find_arg(b, ARG_VALUE, ref);
 }
 
 static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
@@ -116,6 +116,16 @@ static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, 
     lp_buf buf = lp_param(b->k, name, dt, rank, dims, space);
     vec_push(&b->arg, (group_arg){kind, id, written});
     vec_push(&b->buf, buf);
+    vec_push(&b->view, false);
+    return buf;
+}
+
+static lp_buf add_view(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
+                       const lp_expr *dims, lp_space space)
+{
+    lp_buf buf = add_param(b, kind, id, dt, rank, dims, space);
+
+    b->view.at[b->view.len - 1] = true;
     return buf;
 }
 
@@ -173,20 +183,20 @@ lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *d
 
 lp_buf body_source_as(body *b, ir_ref ref, ir_dtype dt, int rank, const lp_expr *dims)
 {
-    return add_param(b, ARG_VALUE, ref, dt, rank, dims, LP_IN);
+    return add_view(b, ARG_VALUE, ref, dt, rank, dims, LP_IN);
 }
 
 lp_buf body_const_as(body *b, uint32_t constant, ir_dtype dt, int rank, const lp_expr *dims)
 {
-    return add_param(b, ARG_CONST, constant, dt, rank, dims, LP_CONST);
+    return add_view(b, ARG_CONST, constant, dt, rank, dims, LP_CONST);
 }
 
 lp_buf body_const(body *b, uint32_t constant)
 {
-    const ir_type *t = b->l->m->consts.at[constant].type;
-    lp_buf buf = find_arg(b, ARG_CONST, constant, t->dtype);
+    lp_buf buf = find_arg(b, ARG_CONST, constant);
 
-    return buf ? buf : add_typed(b, ARG_CONST, constant, t, LP_CONST);
+    return buf ? buf : add_typed(b, ARG_CONST, constant, b->l->m->consts.at[constant].type,
+                                 LP_CONST);
 }
 
 /* Is the constant's last step computed where it is read?  A big one that was

@@ -53,6 +53,7 @@ typedef struct body {
     lp_kernel *k;
     VEC(group_arg) arg;
     VEC(lp_buf) buf;
+    VEC(bool) view;             /* is arg.at[i] read as another type, or in another shape? */
     VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
     VEC(body_binding) bound;
@@ -81,7 +82,7 @@ lp_expr body_guard(const body *b);
 lp_buf body_output(body *b, ir_ref ref);
 lp_buf body_temp(body *b, uint32_t temp, ir_dtype dt, int rank, const lp_expr *dims, bool write);
 lp_buf body_const(body *b, uint32_t constant);
-/* A stored value's bytes as elements of another type, in this shape, for reading. */
+/* A stored value's bytes as elements of this type, in this shape, for reading. */
 lp_buf body_source_as(body *b, ir_ref ref, ir_dtype dt, int rank, const lp_expr *dims);
 /* The constant's bytes as elements of another type, in this shape. */
 lp_buf body_const_as(body *b, uint32_t constant, ir_dtype dt, int rank, const lp_expr *dims);

@@ -187,10 +187,36 @@ static void place_const(dot *d)
         d->scale = pack_const(d, scale, n, 1, nr);
 }
 
+/* What B is, or is a reshape of, that is in memory; IR_NONE: nothing. */
+static ir_ref stored_b(const dot *d)
+{
+    ir_ref r = d->b;
+
+    while (!lower_is_stored(d->j->in, r)) {
+        const ir_node *n = ir_node_of(d->j->in->fn, r);
+        if (n->op != OP_RESHAPE)
+            return IR_NONE;
+        r = ir_arg(d->j->in->fn, n, 0);
+    }
+    return r;
+}
+
 /* Is B stored, and its one column axis the last in memory? */
 static bool in_place(const dot *d)
 {
-    return lower_is_stored(d->j->in, d->b) && d->fb.n == 1 && d->fb.at[0] == d->tb->rank - 1;
+    return stored_b(d) != IR_NONE && d->fb.n == 1 && d->fb.at[0] == d->tb->rank - 1;
+}
+
+lp_buf dot_b_buffer(const dot *d, body *b)
+{
+    ir_ref r = stored_b(d);
+    lp_expr dims[IR_MAX_RANK];
+
+    if (r == d->b)
+        return body_source(b, r);
+    for (int i = 0; i < d->tb->rank; i++)
+        dims[i] = body_dim(b, d->tb->dim[i]);
+    return body_source_as(b, r, d->tb->dtype, d->tb->rank, dims);
 }
 
 /* ---- operands copied at run time ------------------------------------------------------- */

@@ -36,6 +36,8 @@ typedef struct dot {
  * read through body_at. */
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
 lp_buf dot_a_buffer(const dot *d, body *b);
+/* B where it is stored, for DOT_PLACE. */
+lp_buf dot_b_buffer(const dot *d, body *b);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
 

@@ -193,7 +193,7 @@ static void symbolic_rows(dot_tile *x, lp_expr m, lp_expr i)
 
 static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 {
-    return d->source == DOT_PLACE ? body_source(b, d->b) : dot_panels(d, b, panels);
+    return d->source == DOT_PLACE ? dot_b_buffer(d, b) : dot_panels(d, b, panels);
 }
 
 /* The block of rows to compute: loops over batch, panels of B and all blocks, or
