@@ -42,18 +42,36 @@ static void store_result(fuse_cx *f, ir_ref r)
     store(f, r, "a result");
 }
 
-/* Does movement between r and what is stored take the last axis elsewhere?
- * Then neighbours are no neighbours in memory. */
+/* Does it take the last axis elsewhere?  Then neighbours are no neighbours in memory. */
+static bool moves_last(const ir_node *n)
+{
+    if (n->op != OP_TRANSPOSE)
+        return false;
+    ir_ints perm = n->attr->TRANSPOSE.perm;
+    return perm.at[perm.n - 1] != perm.n - 1;
+}
+
+/* Does movement between r and what is stored do so? */
 static bool scatters(const fuse_cx *f, ir_ref r)
 {
     for (const ir_node *n = ir_node_of(f->fn, r); ir_op_moves(n->op);
          n = ir_node_of(f->fn, ir_arg(f->fn, n, 0)))
-        if (n->op == OP_TRANSPOSE) {
-            ir_ints perm = n->attr->TRANSPOSE.perm;
-            if (perm.at[perm.n - 1] != perm.n - 1)
-                return true;
-        }
+        if (moves_last(n))
+            return true;
     return false;
+}
+
+/* The transposition that does so of which r is made by reshapes alone; IR_NONE: none.
+ * Stored, it is r in memory, too. */
+static ir_ref moved_apart(const fuse_cx *f, ir_ref r)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    while (n->op == OP_RESHAPE) {
+        r = ir_arg(f->fn, n, 0);
+        n = ir_node_of(f->fn, r);
+    }
+    return moves_last(n) ? r : IR_NONE;
 }
 
 /* Stores what an operand of a contraction, window or opaque node needs: the
@@ -71,6 +89,18 @@ static void store_below(fuse_cx *f, ir_ref r, const char *why)
         store(f, r, why);
     if (n->op == OP_PAD && scatters(f, ir_arg(f->fn, n, 0)))
         store(f, ir_arg(f->fn, n, 0), "moved before it is padded");
+}
+
+/* Stores an operand that a contraction or window reads more than once.  Behind a reshape a
+ * product does not see in which order its columns lie, to copy them into panels: they are
+ * moved first, and read as they lie then. */
+static void store_often(fuse_cx *f, const ir_node *n, uint32_t operand)
+{
+    ir_ref r = ir_arg(f->fn, n, operand), moved = moved_apart(f, r);
+
+    if (n->op == OP_DOT && operand && moved != IR_NONE && moved != r)
+        store(f, moved, "moved once, before it is reshaped");
+    store_below(f, r, "read more than once by a contraction or window");
 }
 
 /* Reads vectors along the operand's last axis, each several times: a conv only
@@ -241,7 +271,7 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
         else if (reads_vectors(f, n, i) && scatters(f, a))
             store(f, a, "moved once instead of with every reading");
         else if (ir_template_is(t, T_OFTEN))
-            store_below(f, a, "read more than once by a contraction or window");
+            store_often(f, n, i);
         else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
             store(f, a, "costly, and repeated by a broadcast");
         else if (picks_often(n))
@@ -274,6 +304,8 @@ static void mark_node(fuse_cx *f, uint32_t i)
             store(f, r, always);
         else if (n->op == OP_CONCAT)
             store(f, r, "joins values");
+        else if (f->uses[r] > 1 && moved_apart(f, r) != IR_NONE)
+            store(f, moved_apart(f, r), "moved once for several readers");
         else if (w.nodes > MAX_INLINED)
             store(f, r, "a long chain");
         else if (f->uses[r] > 1 && cost_is_stored(w.ops) && !is_met_again(f, r, w.nodes))
