@@ -1,5 +1,5 @@
-# Completion of the ingot command for bash; zsh reads it through bashcompinit.  All words
-# come from the command itself: `ingot --help=words`, `ingot build --help=words`.
+# Completion of the ingot command for bash.  All words come from the command itself:
+# `ingot --help=words`, `ingot build --help=words`.
 
 # The words behind the option $2 in the lines of $1, each an option with its words.
 _ingot_values()

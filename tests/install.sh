@@ -13,8 +13,8 @@ chmod -R a+rX "$tmp"
 chmod -R a-w "$tmp/prefix"
 chmod a+rwx "$tmp/home"
 cp "$model" "$tmp/home/model.onnx"
-cp "$(dirname "$0")/../quickstart.sh" "$tmp/home"
-chmod a+r "$tmp/home/model.onnx" "$tmp/home/quickstart.sh"
+cp "$(dirname "$0")/../quickstart.sh" "$(dirname "$0")/complete.zsh" "$tmp/home"
+chmod a+r "$tmp"/home/{model.onnx,quickstart.sh,complete.zsh}
 as_user=()
 if [ "$(id -u)" = 0 ]; then
     as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -92,6 +92,9 @@ check "completion" bash -c '
         complete_line ingot build --em && [ "${COMPREPLY[*]}" = --emit ] &&
         complete_line ingot build --emit sh && [ "${COMPREPLY[*]}" = shared ] &&
         complete_line ingot build mod && [[ ${COMPREPLY[*]} = *model.onnx* ]]' bash "$tmp/prefix"
+if command -v zsh >/dev/null; then
+    check "completion of zsh" timeout 60 zsh -f complete.zsh "$tmp/prefix"
+fi
 check "through a link" sh -c 'ln -s "$(command -v ingot)" other && ./other build model.onnx -o again'
 check "no way to write" sh -c '! ingot build model.onnx -o ../prefix/model 2>err &&
     grep -q "../prefix/model" err'
