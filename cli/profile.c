@@ -39,6 +39,8 @@ void profile_begins(void *cx, const plan_step *s)
 {
     profile *p = cx;
 
+    if (!p->listens)
+        return;
     if (p->running)
         end_call(p, clock_now() - p->began);
     if (!s || p->now.len == MOST_EVENTS)
@@ -141,9 +143,11 @@ static void keep_run(profile *p, double seconds)
 static bool run_once(profile *p, invoke *v, char *error)
 {
     p->now.len = 0;
+    p->listens = true;
     p->began = clock_now();
     bool ok = invoke_run(v, error);
     profile_begins(p, NULL);
+    p->listens = false;
     keep_run(p, clock_now() - p->began);
     p->runs++;
     return ok;

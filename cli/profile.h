@@ -27,6 +27,7 @@ typedef struct profile {
     VEC(profile_row) row;           /* in the order of first calls */
     profile_events now, event;      /* of the run at hand; of the fastest */
     map place;                      /* of a step's row */
+    bool listens;                   /* a run is on that counts: not one that tries extents */
     bool running;                   /* a call is: that of the last event at hand */
     double began;                   /* the run, of clock_now */
     size_t runs;

@@ -568,6 +568,7 @@ def command_lines(folder):
         check(f'{command}: free dim', folder, [INGOT, command, 'm.onnx', '--random-inputs'], 0)
     said = run([INGOT, 'bench', 'm.onnx'], folder).stderr
     report('bench: free dim is said once', None if said.count("dim 'N' is taken as 1 (--dim N=N sets it)") == 1 else said)
+    check('bench: profile of a free dim', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--profile', '--runs=2'], 0)
     check('run: seed', folder, [INGOT, 'run', '--random-inputs=7', 'm.onnx', '--dim', 'N=2'], 0)
     check('test: tolerance', folder, [INGOT, 'test', '--atol=-1', '.'], 2, 'from 0 up')
     (folder / 'data').mkdir()
