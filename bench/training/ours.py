@@ -88,6 +88,7 @@ class Trainer:
 
     def __init__(self, ingot, name, folder, batches, real='f32', text=None):
         self.folder, self.ingot, self.real = folder, ingot, real
+        self.best, self.steps = {}, 32
         source = folder / 'net.ingot'
         source.write_text(text or program(name)[0])
         sets = [w for s in NETS[name].settings for w in ('--set', s)]
@@ -116,14 +117,20 @@ class Trainer:
                    '--save', 'at.safetensors', *options])
         return time.perf_counter() - begun
 
+    def fastest(self, threads, steps, runs=1):
+        """Seconds of the fastest run so far of so many steps behind the first ones."""
+        done = [self.train(WARM + steps, threads) for _ in range(runs)]
+        self.best[threads, steps] = min([self.best.get((threads, steps), float('inf')), *done])
+        return self.best[threads, steps]
+
     def milliseconds(self, threads, seconds):
-        """Of a step, by two runs, of which the second goes on for about so long."""
-        steps = 32
+        """Of a step: the fastest short run is taken from a longer one, of about so long."""
+        short = self.fastest(threads, 0, 3)
         while True:
-            short, long = (self.train(WARM + n, threads) for n in (0, steps))
-            if long - short > seconds / 2:
-                return (long - short) / steps * 1e3
-            steps = int(steps * min(100, max(2, seconds / max(long - short, 1e-4))))
+            more = self.fastest(threads, self.steps) - short
+            if more > seconds / 2:
+                return more / self.steps * 1e3
+            self.steps = int(self.steps * min(100, max(2, seconds / max(more, 1e-4))))
 
     def trained(self, steps):
         """All states behind so many steps from the first weights."""
