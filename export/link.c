@@ -292,7 +292,8 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
         return cli_wrong("a trainer is made for this machine only");
     if (!compile_record(w, &own, t))
         return false;
-    add_all(&c, (const char *[]){own.cc, "-o", w->file[WORK_OUT], NULL});
+    /* At one address: tables of pointers take no relocations. */
+    add_all(&c, (const char *[]){own.cc, "-no-pie", "-o", w->file[WORK_OUT], NULL});
     add_code(&c, w);
     bool ok = add_archive(&c, &mem, "libingot_trainer.a") && add_runtime(&c, &own, &mem) &&
               link_with(w, im, false, &c);
