@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hash.h"
 #include "tensor_file.h"
 
 /* ---- rows ------------------------------------------------------------------------- */
@@ -49,6 +50,28 @@ bool block_open(block *k, const struct ingot_train_block *b, session *s, const b
     k->batch = o->batch ? o->batch : b->batch;
     k->batch = n && k->batch > n ? n : k->batch;
     return true;
+}
+
+static uint64_t row_bytes(const array *a)
+{
+    return (uint64_t)array_row(a) * tensor_elem_size(a->dtype);
+}
+
+int64_t block_fingerprint(const block *k)
+{
+    const rows *r = &k->read;
+    uint64_t hash = INGOT_HASH_START, size = 0;
+
+    for (int32_t c = 0; c < k->b->column_count; c++)
+        size += row_bytes(&r->column[c]);
+    int64_t every = 1 + (int64_t)(size * (uint64_t)r->count >> 20);
+    for (int64_t row = 0; row < r->count; row += every)
+        for (int32_t c = 0; c < k->b->column_count; c++) {
+            const array *a = &r->column[c];
+            size_t at = (size_t)(row * a->stride) * tensor_elem_size(a->dtype);
+            hash = hash_more(hash, (const char *)a->data + at, row_bytes(a));
+        }
+    return (int64_t)hash;
 }
 
 /* ---- calls ------------------------------------------------------------------------ */

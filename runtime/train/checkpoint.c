@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hash.h"
 #include "states.h"
 #include "tensor_file.h"
 
@@ -71,22 +72,13 @@ static void write_notes(notes *to, const struct ingot_trainer *t, const place *p
         to->note[PLACE_NOTES + i] = (safetensors_note){keys[i], value[i]};
 }
 
-static uint64_t hash_bytes(uint64_t hash, const void *from, uint64_t size)
-{
-    const uint8_t *at = from;
-
-    for (uint64_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
-
 static uint64_t hash_notes(const safetensors_note *note, int32_t n)
 {
     uint64_t hash = INGOT_HASH_START;
 
     for (int32_t i = 0; i < n; i++)
         if (strcmp(note[i].key, keys[NOTE_HASH]))
-            hash = hash_bytes(hash, note[i].value, strlen(note[i].value) + 1);
+            hash = hash_more(hash, note[i].value, strlen(note[i].value) + 1);
     return hash;
 }
 
@@ -170,7 +162,7 @@ static uint64_t item_size(const safetensors_item *t)
 static uint64_t hash_contents(uint64_t hash, const contents *c)
 {
     for (int32_t i = 0; i < c->n; i++)
-        hash = hash_bytes(hash, c->item[i].data, item_size(&c->item[i]));
+        hash = hash_more(hash, c->item[i].data, item_size(&c->item[i]));
     return hash;
 }
 

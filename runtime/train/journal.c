@@ -15,6 +15,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "hash.h"
 #include "tensor_file.h"
 
 enum { MOST_RECORDS = 4096 };
@@ -81,8 +82,7 @@ static void keep_record(journal *j, const journal_record *r)
 
 static void count_in(place_log *w, const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        w->hash = (w->hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    w->hash = hash_more(w->hash, text, size);
     w->size += (int64_t)size;
 }
 

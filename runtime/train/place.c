@@ -21,6 +21,7 @@ static const struct {
     {"seed", WHOLE, offsetof(place, seed)},
     {"batch", WHOLE, offsetof(place, batch)},
     {"rows", WHOLE, offsetof(place, rows)},
+    {"data", WHOLE, offsetof(place, data)},
     {"fit", WHOLE, offsetof(place, fit)},
     {"end", WHOLE, offsetof(place, end)},
     {"waits", WAITS, offsetof(place, wait)},

@@ -40,6 +40,7 @@ typedef struct place {
     int64_t step, epoch;            /* done in this block; at hand, from 1 */
     int64_t position;               /* rows of the epoch that were used */
     int64_t seed, batch, rows;      /* what the order of rows depends on */
+    int64_t data;                   /* block_fingerprint of them */
     int64_t fit, end;               /* place_fit, place_end */
     place_wait wait[PLACE_WAITS];
     place_log log, untested;        /* so far; before the row of the block's test */
@@ -51,7 +52,7 @@ place place_begin(int64_t block, int64_t turn, int64_t seed, place_fit fit);
 
 /* Whole numbers are decimal and real ones hexadecimal, so that they come back as they
  * were. */
-enum { PLACE_NOTES = 14, PLACE_NOTE_SIZE = 320 };
+enum { PLACE_NOTES = 15, PLACE_NOTE_SIZE = 320 };
 typedef struct place_notes {
     char text[PLACE_NOTES][PLACE_NOTE_SIZE];
 } place_notes;

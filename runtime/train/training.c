@@ -74,11 +74,15 @@ static bool open_block(loop *l, int32_t index, char *error)
     return ok;
 }
 
-/* A place in mid-epoch is one of these rows and these batches. */
+/* A place in mid-epoch is one of these rows and these batches; what follows is that of an
+ * undisturbed training with the same data alone. */
 static bool same_rows(const loop *l, char *error)
 {
     int64_t rows = l->k.part[INGOT_PART_TRAIN].count, batch = block_step_rows(&l->k);
 
+    if (l->at.step && l->at.rows == rows && l->at.data != block_fingerprint(&l->k))
+        return tensor_fail(error, "%s: was made with other training data; --init takes its "
+                           "weights, --fresh begins anew", l->file.path);
     if (!l->at.step || (l->at.rows == rows && (l->at.batch == batch || !l->at.position)))
         return true;
     return tensor_fail(error, "%s: was made with %" PRId64 " training rows in steps of %" PRId64
@@ -110,6 +114,7 @@ static bool begin_block(loop *l, char *error)
         return false;
     l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
     l->at.batch = block_step_rows(&l->k);
+    l->at.data = block_fingerprint(&l->k);
     if (l->at.fit != PLACE_NOT_FITTED)
         return true;
     l->feeds.value[-1 - INGOT_FEED_ROWS] = (double)l->at.rows;

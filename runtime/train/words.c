@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi.h"
+#include "hash.h"
+
 size_t words_character(const char *at, const char *end)
 {
     unsigned char c = (unsigned char)*at;
@@ -19,11 +22,9 @@ size_t words_character(const char *at, const char *end)
 
 static uint64_t hash(const char *text, size_t size)
 {
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = hash_more(INGOT_HASH_START, text, size);
 
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return h ^ h >> 32;
+    return h ^ h >> 32;         /* slots are chosen by the low bits */
 }
 
 /* The slot that has the text, or the free one where it belongs. */

@@ -37,7 +37,7 @@ def safetensors(notes):
 IDX = bytes((0, 0, 13, 2, 0, 0, 0, 2, 0, 0, 0, 3)) + struct.pack('>6f', *range(6))
 TABLE = b'a,b,"c c"\n1,2,3\n"4",5e-1,\n-6,,NaN\n'
 TEXT = 'to be,\r\nor n\u00f6t to be\n'.encode()
-PLACE = {k: '1' for k in 'block turn step epoch position seed batch rows fit end'.split()} | {
+PLACE = {k: '1' for k in 'block turn step epoch position seed batch rows data fit end'.split()} | {
     'waits': ' '.join(['0x1p+1 3', 'nan 0'] * 4), 'log': '9 0123456789abcdef',
     'log_untested': '9 0123456789abcdef', 'seconds': '0x1.8p+1'}
 

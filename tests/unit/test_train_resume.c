@@ -193,6 +193,19 @@ static void blocks_are_found_by_name(void **state)
     assert_said("stands in block 'whole', at step 1; name that, too");
 }
 
+/* As many rows of other data are no place to go on. */
+static void data_are_known(void **state)
+{
+    (void)state;
+    assert_int_equal(TRAIN(&endless, "--steps=4", arg("--save=", "d2"),
+                           "--data=x,t=[[1, 0, 2], [0, 1, -1]]"), CLI_OK);
+    assert_int_equal(TRAIN(&endless, "--steps=5", arg("--save=", "d2"), "--resume",
+                           "--data=x,t=[[1, 0, 2], [0, 1, -2]]"), CLI_FAILED);
+    assert_said("d2: was made with other training data; --init takes its weights");
+    assert_int_equal(TRAIN(&endless, "--steps=5", arg("--save=", "d2"), "--resume",
+                           "--data=x,t=[[1, 0, 2], [0, 1, -1]]"), CLI_OK);
+}
+
 /* A log that is not this training's is left alone; where there is none, one begins. */
 static void logs_are_known(void **state)
 {
@@ -255,6 +268,7 @@ int main(void)
         cmocka_unit_test(it_goes_on_exactly),
         cmocka_unit_test(more_epochs_go_on),
         cmocka_unit_test(blocks_are_found_by_name),
+        cmocka_unit_test(data_are_known),
         cmocka_unit_test(logs_are_known),
         cmocka_unit_test(shapes_and_notes_are_checked),
         cmocka_unit_test(it_survives_being_killed),
