@@ -87,3 +87,25 @@ ir_dim plan_bytes(ir_module *m, const ir_type *t)
     ICE_IF(t->kind != TY_TENSOR, "bytes of a value that is no tensor");
     return dim_mul(&m->dims, type_count(&m->types, t), dim_int(&m->dims, dt_size(t->dtype)));
 }
+
+static void visit_all(const uint32_t *v, uint32_t n, plan_visit *visit, void *cx)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i] != PLAN_NONE)
+            visit(cx, v[i]);
+}
+
+void plan_each_value(const plan_step *s, plan_visit *visit, void *cx)
+{
+    switch (s->op) {
+    case STEP_RUN: visit_all(s->u.run.arg, s->u.run.narg, visit, cx); break;
+    case STEP_EXTERN: visit_all(s->u.ext.arg, s->u.ext.narg, visit, cx); break;
+    case STEP_STORE: visit_all(&s->u.store.to, 1, visit, cx); break;
+    case STEP_BIND: visit_all(&s->u.bind.value, 1, visit, cx); break;
+    case STEP_CHECK: visit_all(&s->u.check.cond.value, 1, visit, cx); break;
+    case STEP_COPY: visit_all((uint32_t[]){s->u.copy.to, s->u.copy.from}, 2, visit, cx); break;
+    case STEP_IF: visit_all(&s->u.branch.cond.value, 1, visit, cx); break;
+    case STEP_LOOP: visit_all(&s->u.loop.cond.value, 1, visit, cx); break;
+    default: break;
+    }
+}

@@ -146,6 +146,11 @@ uint32_t plan_root(const plan_entry *e, uint32_t v);
 /* Bytes of a value of this type, over the type's symbols. */
 ir_dim plan_bytes(ir_module *m, const ir_type *t);
 
+/* Visits the values that the step reads or writes itself: not those of the steps inside of
+ * it, nor PLAN_NONE.  Of a loop that is the condition before its first iteration. */
+typedef void plan_visit(void *cx, uint32_t value);
+void plan_each_value(const plan_step *s, plan_visit *visit, void *cx);
+
 /* Has the extern step as many values, numbers and symbols as the kernel that it names
  * takes?  False also where kernels.def has no kernel of that name. */
 bool plan_extern_fits(const plan_step *s);

@@ -22,8 +22,10 @@ typedef struct walk {
 /* Value v is needed by the step at hand.  Where the step is in
  * loops that v does not belong to, v lives through the outermost of them, since their next
  * iterations touch it again. */
-static void touch(walk *w, uint32_t v)
+static void touch(void *cx, uint32_t v)
 {
+    walk *w = cx;
+
     if (v == PLAN_NONE || w->measure)
         return;
     plan_entry *e = w->pl->e;
@@ -39,12 +41,6 @@ static void touch(walk *w, uint32_t v)
         x->first = first;
     if (x->last < last)
         x->last = last;
-}
-
-static void touch_all(walk *w, const uint32_t *v, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        touch(w, v[i]);
 }
 
 static void walk_block(walk *w, const plan_block *b);
@@ -67,26 +63,12 @@ static void walk_loop(walk *w, const plan_step *s)
 static void walk_step(walk *w, const plan_step *s)
 {
     w->now++;
-    switch (s->op) {
-    case STEP_RUN: touch_all(w, s->u.run.arg, s->u.run.narg); break;
-    case STEP_EXTERN: touch_all(w, s->u.ext.arg, s->u.ext.narg); break;
-    case STEP_STORE: touch(w, s->u.store.to); break;
-    case STEP_BIND: touch(w, s->u.bind.value); break;
-    case STEP_CHECK: touch(w, s->u.check.cond.value); break;
-    case STEP_COPY:
-        touch(w, s->u.copy.to);
-        touch(w, s->u.copy.from);
-        break;
-    case STEP_IF:
-        touch(w, s->u.branch.cond.value);
+    plan_each_value(s, touch, w);
+    if (s->op == STEP_IF) {
         walk_block(w, s->u.branch.yes);
         walk_block(w, s->u.branch.no);
-        break;
-    case STEP_LOOP:
-        touch(w, s->u.loop.cond.value);
+    } else if (s->op == STEP_LOOP) {
         walk_loop(w, s);
-        break;
-    default: break;
     }
 }
 
