@@ -31,7 +31,7 @@ typedef struct ir_group {
 } ir_group;
 
 /* The groups of one function, in an order in which they can run: that of
- * their last nodes.  Regions have their own. */
+ * their last nodes, or in an entry earlier (passes/fuse_order.c).  Regions have their own. */
 typedef struct ir_groups {
     const ir_fn *fn;
     arena mem;

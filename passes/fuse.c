@@ -461,6 +461,7 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
         if (!f.owner[i] && ir_template_is(template_of(&fn->node.at[i]), T_EPILOGUE))
             take_epilogue(&f, i);
     make_groups(&f);
+    fuse_order(g);
     arena_reset(&mem);
 }
 

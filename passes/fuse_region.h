@@ -37,6 +37,9 @@ typedef struct fuse_region {
 typedef bool fuse_finder(const fuse_cx *f, uint32_t root, fuse_region *out);
 fuse_finder region_rows;
 
+/* Puts the groups of an entry in an order that takes less memory (fuse_order.c). */
+void fuse_order(ir_groups *g);
+
 enum { MAX_REGION = 64 };
 
 /* Nodes in order, each once. */
