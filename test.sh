@@ -199,6 +199,7 @@ count graphs python3 tests/graphs.py build/ingot
 count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
 count states tests/states.sh build/ingot
 count lines tests/lines.sh build/ingot
+count budget tests/budget.sh build/ingot
 count train tests/train.sh build/ingot
 count killed python3 tests/killed.py build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx

@@ -245,7 +245,8 @@ static bool compile(build_options *o, ir_module *m, diag *d)
                              .no_alloc = o->no_alloc, .weights_apart = weights_apart(o),
                              .weights_place = !is_text(o),
                              .max_weights = import_max_weights(&o->model.o.import),
-                             .schedules = o->model.o.schedules, .watch = o->model.o.watch,
+                             .schedules = o->model.o.schedules,
+                             .memory_budget = o->model.o.memory_budget, .watch = o->model.o.watch,
                              .lines = base_name(lines)};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) && write_lines(o, &c.image) &&

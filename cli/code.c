@@ -61,7 +61,7 @@ static bool read_schedules(ingot_code *c, const char *path, diag *d)
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     plan_options po = {.lower = lower_group, .lower_cx = &c->l, .target = o->target,
-                       .no_alloc = o->no_alloc};
+                       .budget = (int64_t)o->memory_budget, .no_alloc = o->no_alloc};
 
     *c = (ingot_code){0};
     lower_init(&c->l, m, o->target, o->name, d);

@@ -23,6 +23,7 @@ typedef struct ingot_code_options {
     bool weights_place;             /* see image.h */
     uint64_t max_weights;           /* bytes that the weights may take */
     const char *lines;              /* as in image.h */
+    uint64_t memory_budget;         /* bytes of an entry's workspace; 0: any */
     const char *schedules;          /* file of those to follow; null: none */
     ingot_watch watch;
     image_watch kernels;            /* who is told of kernels that begin */

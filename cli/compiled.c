@@ -82,7 +82,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     compiled *c = mem_alloc(sizeof *c);
     ingot_code_options co = {.name = "model", .target = &c->target,
                              .max_weights = import_max_weights(&o->import),
-                             .schedules = o->schedules,
+                             .schedules = o->schedules, .memory_budget = o->memory_budget,
                              .watch = o->watch};
 
     if (o->kernels)

@@ -30,6 +30,7 @@ typedef struct ingot_program {
 typedef struct ingot_options {
     import_options import;          /* --dim, --shape, --max-weights */
     const target *target;
+    uint64_t memory_budget;         /* bytes of an entry's workspace; 0: any */
     const char *schedules;          /* file of schedules to follow; null: none */
     ingot_watch watch;
     bool perf_map;                  /* name compiled code for Linux's perf */

@@ -174,7 +174,7 @@ static bool print_code(const inspect_options *o, ir_module *m, diag *d, text *ou
     const target t = model_target(&o->model);
     const ingot_code_options options = {
         .name = "model", .target = &t, .schedules = o->model.o.schedules,
-        .watch = o->model.o.watch};
+        .memory_budget = o->model.o.memory_budget, .watch = o->model.o.watch};
     ingot_code c;
 
     bool ok = code_plan(&c, m, &options, d);

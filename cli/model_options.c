@@ -82,8 +82,8 @@ static bool set_real(void *to, const cli_option *o, const char *value)
     return cli_one_of(o->name, value, known);
 }
 
-/* Stores a size: bytes, or with k, M or G behind it powers of 1024. */
-static bool set_max_weights(void *to, const cli_option *o, const char *value)
+/* Stores a size: bytes, or with k, M or G behind it powers of 1024; 64M is also 64MB. */
+static bool set_size(void *to, const cli_option *o, const char *value)
 {
     static const char units[] = "kMG";
     char *end;
@@ -91,8 +91,9 @@ static bool set_max_weights(void *to, const cli_option *o, const char *value)
     errno = 0;
     unsigned long long v = strtoull(value, &end, 10);
     const char *unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
+    bool more = unit && end[end[1] == 'B' ? 2 : 1];
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
-    if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) || !v ||
+    if (errno || *value < '0' || *value > '9' || (*end && !unit) || more || !v ||
         v > UINT64_MAX >> 1 >> shift)
         return cli_wrong("%s takes a size such as 500M or 8G, not '%s'", o->name, value);
     *(uint64_t *)to = v << shift;
@@ -186,7 +187,9 @@ const cli_option model_rows[] = {
     {"--dim", "NAME=N", "bind a run-time dim", .set = add_dim},
     {"--shape", "INPUT=1x3x8", "bind an input's extents", .set = add_shape},
     {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)",
-     .set = set_max_weights, .at = AT(o.import.max_weights)},
+     .set = set_size, .at = AT(o.import.max_weights)},
+    {"--memory-budget", "SIZE", "of a call's workspace: computes values again instead of keeping "
+     "them", .set = set_size, .at = AT(o.memory_budget)},
     {"--time-passes", NULL, "show the time of each pass", .set = cli_set_flag,
      .at = AT(o.watch.times)},
     {"--dump", "PASS", "print the model after this pass, or all, to stderr", .set = set_dump,

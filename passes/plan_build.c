@@ -355,6 +355,24 @@ static void emit_calls(scope *s, const group_code *code, const char *note, const
     }
 }
 
+/* Memory with what the calls of the entry itself read, so that no step of another kind comes
+ * between them. */
+static void prepare_args(scope *s, const group_code *code)
+{
+    if (s->block != s->pl->e->body)
+        return;
+    for (uint32_t i = 0; i < code->ncall; i++)
+        for (uint32_t k = 0; k < code->call[i].narg; k++)
+            if (code->call[i].arg[k].kind == ARG_VALUE)
+                plan_value_of(s, code->call[i].arg[k].id);
+}
+
+static void note_calls(scope *s, uint32_t from, uint32_t result)
+{
+    if (s->block == s->pl->e->body)
+        vec_push(&s->pl->group, (plan_calls){from, s->block->step.len, result});
+}
+
 /* Gives memory to what the group stores and to its temps, and emits its calls. */
 static void emit_group(scope *s, const ir_group *g)
 {
@@ -370,7 +388,10 @@ static void emit_group(scope *s, const ir_group *g)
     const char *place = root->loc.file < d->place.len ? d->place.at[root->loc.file] : "";
     text note = {0};
     text_add(&note, "%s%s%s", ir_op_get(root->op)->text, *place ? " " : "", place);
+    prepare_args(s, &code);
+    uint32_t from = s->block->step.len;
     emit_calls(s, &code, arena_strdup(s->pl->mem, note.at), plan_group_flops(s->pl, s->fn, g));
+    note_calls(s, from, s->value[g->out[0]]);
     text_free(&note);
 }
 
@@ -510,6 +531,7 @@ plan *plan_build(ir_module *m, const plan_options *o, diag *d)
     mem_free(pl.state_value);
     vec_free(&pl.home);
     vec_free(&pl.nest);
+    vec_free(&pl.group);
     vec_free(&pl.bound);
     vec_free(&pl.bounded);
     if (!diag_failed(d))

@@ -10,6 +10,7 @@ typedef struct plan_options {
     group_lower *lower;         /* code of a group */
     void *lower_cx;
     const target *target;
+    int64_t budget;             /* bytes that the slots of an entry may take; 0: any */
     bool no_alloc;              /* refuse values whose size only the run knows */
 } plan_options;
 

@@ -109,7 +109,7 @@ void plan_one_entry(planner *pl, const ir_fn *fn)
 
     pl->e = plan_entry_new(pl->p, fn->name);
     pl->loop = 0;
-    pl->home.len = pl->nest.len = pl->bound.len = pl->bounded.len = 0;
+    pl->group.len = pl->home.len = pl->nest.len = pl->bound.len = pl->bounded.len = 0;
     vec_push(&pl->nest, (plan_nest){0});
     for (uint32_t i = 0; i < pl->consts; i++)
         pl->const_value[i] = PLAN_NONE;
@@ -125,8 +125,7 @@ void plan_one_entry(planner *pl, const ir_fn *fn)
         plan_settle_updates(&s);
         give_outputs(&s, target);
         plan_flops(pl, fn);
-        plan_liveness(pl);
-        plan_slots(pl);
+        plan_fit(pl);
     }
     plan_scope_free(&s);
     arena_reset(&pl->scratch);

@@ -134,6 +134,14 @@ static int64_t rounded_up(planner *pl, int64_t n)
     return n % ALIGN ? add_bytes(pl, n - n % ALIGN, ALIGN) : n;
 }
 
+int64_t plan_slot_bytes(planner *pl, uint32_t v)
+{
+    ir_dim size;
+
+    ICE_IF(!plan_reserve(pl, pl->e->value.at[v].type, &size), "a slot of unknown size");
+    return rounded_up(pl, dim_hint(&pl->m->dims, size));
+}
+
 /* All values in slots, those of constant size apart.  One that no step touches lives at the
  * first step alone. */
 static void collect(planner *pl, items *fixed, items *varying)
@@ -277,10 +285,22 @@ static void place_varying(planner *pl, items *varying)
     }
 }
 
+int64_t plan_slots_taken(planner *pl)
+{
+    int64_t sum = pl->e->fixed;
+
+    for (uint32_t i = 0; i < pl->e->slot.len; i++)
+        if (!pl->e->slot.at[i].fixed)
+            sum = add_bytes(pl, sum, slot_hint(pl, &pl->e->slot.at[i]));
+    return sum;
+}
+
 void plan_slots(planner *pl)
 {
     items fixed = {0}, varying = {0};
 
+    pl->e->slot.len = 0;
+    pl->e->fixed = 0;
     collect(pl, &fixed, &varying);
     if (fixed.of.len)
         qsort(fixed.of.at, fixed.of.len, sizeof(item), larger_first);

@@ -5,6 +5,11 @@
 #include "fuse.h"
 #include "plan_build.h"
 
+/* The calls of a group in the entry itself, and the value that it stores. */
+typedef struct plan_calls {
+    uint32_t from, to, result;  /* steps [from, to) */
+} plan_calls;
+
 /* A loop of the plan, for liveness; number 0 is the entry itself. */
 typedef struct plan_nest {
     uint32_t parent, start, end;
@@ -20,6 +25,7 @@ typedef struct planner {
     arena scratch;
     VEC(uint32_t) home;         /* by value: the loop that it lives in */
     VEC(plan_nest) nest;
+    VEC(plan_calls) group;      /* in order */
     uint32_t loop;              /* number of the loop being planned */
     VEC(ir_dim) bound;          /* by symbol: upper bound over input symbols */
     VEC(bool) bounded;
@@ -123,6 +129,16 @@ const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g);
 /* ---- plan_slots.c ---- */
 
 void plan_liveness(planner *pl);
+/* Anew, if it was done before: values were added or steps put in another order. */
 void plan_slots(planner *pl);
+/* Bytes of the slot that value v is given, of all slots; of those whose size only the run
+ * knows, by hints. */
+int64_t plan_slot_bytes(planner *pl, uint32_t v);
+int64_t plan_slots_taken(planner *pl);
+
+/* ---- plan_budget.c ---- */
+
+/* Lives and slots of the entry's values, within the budget of pl->o. */
+void plan_fit(planner *pl);
 
 #endif

@@ -326,13 +326,48 @@ static uint32_t lost_value(const plan *p, const lower *l)
 
 /* ---- tests ------------------------------------------------------------------------------ */
 
-/* Plans a network, lets `spoil` at the plan if given, and walks it. */
-static bool finds_all(const char *source, void (*spoil)(plan_entry *))
+typedef struct planned {
+    int64_t taken;              /* bytes of slots; -1: the budget was not met */
+    uint32_t again;             /* steps that run again */
+    bool finds_all;
+} planned;
+
+static int64_t taken(const plan_entry *e)
+{
+    int64_t sum = e->fixed;
+
+    for (uint32_t i = 0; i < e->slot.len; i++)
+        sum += !e->slot.at[i].fixed;    /* a budget of this much is too small for any */
+    return sum;
+}
+
+static uint32_t steps_again(const plan_entry *e)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < e->body->step.len; i++)
+        n += e->body->step.at[i].note && strstr(e->body->step.at[i].note, " again") != NULL;
+    return n;
+}
+
+static planned walk_plan(plan *p, const lower *l, void (*spoil)(plan_entry *))
+{
+    if (spoil)
+        spoil(p->entry.at[0]);
+    uint32_t lost = lost_value(p, l);
+    if (lost != PLAN_NONE && !spoil)
+        print_error("value %u '%s' is overwritten too soon\n", lost,
+                    p->entry.at[0]->value.at[lost].name);
+    return (planned){taken(p->entry.at[0]), steps_again(p->entry.at[0]), lost == PLAN_NONE};
+}
+
+/* Plans a network within a budget (0: any), lets `spoil` at the plan if given, and walks it. */
+static planned plan_and_walk(const char *source, int64_t budget, void (*spoil)(plan_entry *))
 {
     diag d;
     lower l;
     target cpu;
-    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = &cpu};
+    plan_options o = {.lower = lower_group, .lower_cx = &l, .target = &cpu, .budget = budget};
 
     assert_true(target_find("x86-64-v3", &cpu));
     diag_init(&d);
@@ -341,34 +376,62 @@ static bool finds_all(const char *source, void (*spoil)(plan_entry *))
         fail_msg("%s\n%s", source, d.message.at[0].text);
     lower_init(&l, m, &cpu, "net", &d);
     plan *p = plan_build(m, &o, &d);
-    if (!p)
+    if (!p && (!budget || d.message.at[0].id != D_MEMORY))
         fail_msg("%s\nnot planned", source);
-    if (spoil)
-        spoil(p->entry.at[0]);
-    uint32_t lost = lost_value(p, &l);
-    if (lost != PLAN_NONE && !spoil)
-        print_error("value %u '%s' is overwritten too soon\n", lost,
-                    p->entry.at[0]->value.at[lost].name);
+    planned out = p ? walk_plan(p, &l, spoil) : (planned){.taken = -1, .finds_all = true};
     plan_free(p);
     lower_free(&l);
     ir_module_free(m);
     diag_free(&d);
-    return lost == PLAN_NONE;
+    return out;
 }
 
-static void random_nets(void **state)
+static bool finds_all(const char *source, void (*spoil)(plan_entry *))
+{
+    return plan_and_walk(source, 0, spoil).finds_all;
+}
+
+static uint64_t first_seed(void)
 {
     const char *given = getenv("INGOT_SEED");
     uint64_t first = given ? strtoull(given, NULL, 10) : 1;
 
-    (void)state;
     print_message("seeds from %" PRIu64 " (INGOT_SEED)\n", first);
+    return first;
+}
+
+static void random_nets(void **state)
+{
+    uint64_t first = first_seed();
+
+    (void)state;
     for (uint64_t seed = first; seed < first + ROUNDS; seed++) {
         char *source = make_net(seed);
         if (!finds_all(source, NULL))
             fail_msg("seed %" PRIu64 ":\n%s", seed, source);
         free(source);
     }
+}
+
+/* Nets in less memory than they take by themselves: the budget is kept, or refused. */
+static void random_budgets(void **state)
+{
+    uint64_t first = first_seed();
+    uint32_t again = 0;
+
+    (void)state;
+    for (uint64_t seed = first; seed < first + ROUNDS; seed++) {
+        char *source = make_net(seed);
+        int64_t all = plan_and_walk(source, 0, NULL).taken;
+        int64_t budget = all / 10 * (int64_t)(5 + seed % 5);
+        planned less = plan_and_walk(source, budget, NULL);
+        if (!less.finds_all || (budget && less.taken > budget))
+            fail_msg("seed %" PRIu64 " in %" PRId64 " bytes:\n%s", seed, budget, source);
+        again += less.again;
+        free(source);
+    }
+    print_message("%u steps ran again\n", again);
+    assert_true(again > 0);
 }
 
 static void all_at_the_start(plan_entry *e)
@@ -405,7 +468,9 @@ static void bad_plans(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_nets), cmocka_unit_test(bad_plans)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_nets),
+                                       cmocka_unit_test(random_budgets),
+                                       cmocka_unit_test(bad_plans)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

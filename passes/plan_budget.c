@@ -1,0 +1,72 @@
+/* passes/plan_budget.c - the slots of an entry within a budget.
+ *
+ * If those of the function's own order take more, units are run again
+ * (plan_repeat.c).  What is in use at once may be spread over more bytes than
+ * it has; then a smaller sum is tried. */
+#include "plan_repeat.h"
+
+enum { TRIES = 8, GRAIN = 1024 };
+
+static void place(planner *pl)
+{
+    plan_liveness(pl);
+    plan_slots(pl);
+}
+
+/* Gives the entry this order of steps, in place of that of an earlier try. */
+static void take_order(planner *pl, const plan_units *u, plan_block order)
+{
+    if (pl->e->body->step.at != u->old.step.at)
+        vec_free(&pl->e->body->step);
+    *pl->e->body = order;
+}
+
+static bool fits(planner *pl, const plan_units *u, int64_t budget)
+{
+    int64_t allowed = budget, over = 1;
+
+    for (int i = 0; over > 0 && i < TRIES; i++) {
+        plan_block order = {0};
+        pl->e->value.len = pl->home.len = u->values;
+        if (!plan_repeat(pl, u, allowed, &order)) {
+            vec_free(&order.step);
+            return false;
+        }
+        take_order(pl, u, order);
+        place(pl);
+        over = plan_slots_taken(pl) - budget;
+        allowed -= over;
+    }
+    return over <= 0;
+}
+
+/* The smallest budget that is met, to a grain: it is above `low`, `high` is met. */
+static int64_t least_budget(planner *pl, const plan_units *u, int64_t low, int64_t high)
+{
+    while (high - low > GRAIN) {
+        int64_t middle = low + (high - low) / 2;
+        if (fits(pl, u, middle))
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+void plan_fit(planner *pl)
+{
+    int64_t budget = pl->o->budget;
+    plan_units u;
+
+    place(pl);
+    int64_t taken = plan_slots_taken(pl);
+    if (!budget || taken <= budget)
+        return;
+    plan_units_find(pl, &u);
+    if (!fits(pl, &u, budget))
+        diag_error(pl->d, (ir_loc){0}, D_MEMORY, pl->e->name,
+                   (long long)least_budget(pl, &u, budget, taken), (long long)budget);
+    if (pl->e->body->step.at != u.old.step.at)
+        vec_free(&u.old.step);
+    plan_units_free(&u);
+}
