@@ -188,8 +188,9 @@ static void test_dims_and_shapes(void **state)
 static void test_sizes(void **state)
 {
     static const struct { const char *text; uint64_t bytes; } good[] = {
-        {"1", 1}, {"500M", (uint64_t)500 << 20}, {"8G", (uint64_t)8 << 30}, {"16k", 16384}};
-    static const char *const wrong[] = {"", "0", "M", "-1", "1T", "1MB", "99999999999G"};
+        {"1", 1}, {"500M", (uint64_t)500 << 20}, {"8G", (uint64_t)8 << 30}, {"16k", 16384},
+        {"64MB", 64 << 20}};
+    static const char *const wrong[] = {"", "0", "M", "-1", "1T", "1B", "1MBs", "99999999999G"};
     model_options m = {0};
     (void)state;
 
