@@ -76,8 +76,6 @@ bool ox_gather(ox *g, const ir_node *n, const char **out)
     const char *index[IR_MAX_RANK], *inside;
     int32_t perm[IR_MAX_RANK];
 
-    if (!a->axes.n)
-        return ox_same(g, n, out);
     axes_first(a->axes, t->rank, perm);
     const char *x = ox_transpose(g, ox_arg(g, n, 0), perm, t->rank);
     int rank = ox_type(g, n, 1)->rank;

@@ -96,6 +96,7 @@ ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm);
 ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank, const int32_t *axes);
 /* A vector along one axis; of any other rank it is an error. */
 ir_ref ir_broadcast_axis(ir_build *b, ir_ref x, const ir_dim *shape, int rank, int32_t axis);
+ir_ref ir_axis_first(ir_build *b, ir_ref x, int axis);        /* the others in their order */
 ir_ref ir_slice(ir_build *b, ir_ref x, const ir_dim *start, const ir_dim *step,
                 const ir_dim *extent);
 ir_ref ir_slice_axis(ir_build *b, ir_ref x, int axis, ir_dim start, ir_dim step, ir_dim extent);

@@ -210,6 +210,17 @@ ir_ref ir_transpose(ir_build *b, ir_ref x, const int32_t *perm)
     return ir_make(b, OP_TRANSPOSE, &x, 1, &a);
 }
 
+ir_ref ir_axis_first(ir_build *b, ir_ref x, int axis)
+{
+    int32_t perm[IR_MAX_RANK] = {axis};
+
+    if (x == IR_NONE || never(b, x))
+        return x;
+    for (int i = 1; i < type_of(b, x)->rank; i++)
+        perm[i] = i <= axis ? i - 1 : i;
+    return ir_transpose(b, x, perm);
+}
+
 ir_ref ir_broadcast(ir_build *b, ir_ref x, const ir_dim *shape, int rank,
                     const int32_t *axes)
 {

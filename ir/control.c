@@ -39,6 +39,18 @@ static void captures_free(ir_captures *c)
 
 /* ---- loops ------------------------------------------------------------------------ */
 
+bool ir_loop_runs(const ir_fn *fn, const struct ir_attr_LOOP *a, ir_ref first, ir_dim *out)
+{
+    const dim_table *d = &fn->module->dims;
+
+    if (a->stack_axes.n && a->trips < d->symbol.len) {
+        *out = d->symbol.at[a->trips].self;
+        return true;
+    }
+    *out = a->trip;
+    return !a->infinite && ir_is_true(fn, first) && ir_is_true(a->body, a->body->result.at[0]);
+}
+
 void ir_loop_begin(ir_loop *l, ir_build *outer, const char *name)
 {
     *l = (ir_loop){.first = IR_NONE, .again = IR_NONE, .at = {.trips = NAMES_NONE}};

@@ -36,6 +36,10 @@ typedef struct ir_captures {
  * constant is itself, for regions know constants.  Known elements stay known. */
 ir_ref ir_capture(ir_captures *c, int k, const char *name, ir_ref x);
 
+/* How often a loop of this fn with condition `first` runs: `trip` where nothing ends it
+ * before, or the symbol that it defines.  False: no dim says. */
+bool ir_loop_runs(const ir_fn *fn, const struct ir_attr_LOOP *a, ir_ref first, ir_dim *out);
+
 /* A loop; what its results are stands at ir_regions in ir.h. */
 typedef struct ir_loop {
     ir_build body;              /* makes the nodes of the body */

@@ -310,14 +310,9 @@ static bool choose(fission *f)
 /* x with axis `from` first, of as many elements as iterations run. */
 static ir_ref slice_first(fission *f, ir_ref x, int from)
 {
-    int32_t perm[IR_MAX_RANK] = {from};
-    const ir_type *t = ir_type_of(f->b->fn, x);
-
-    if (!dim_same(t->dim[from], f->trip))
+    if (!dim_same(ir_type_of(f->b->fn, x)->dim[from], f->trip))
         x = ir_slice_axis(f->b, x, from, (ir_dim){0}, (ir_dim){1}, f->trip);
-    for (int i = 1; i < t->rank; i++)
-        perm[i] = i <= from ? i - 1 : i;
-    return ir_transpose(f->b, x, perm);
+    return ir_axis_first(f->b, x, from);
 }
 
 /* Iterations in the order of slices and stacks. */
@@ -541,18 +536,6 @@ static bool finds_extents(const ir_fn *body)
     return false;
 }
 
-/* How many iterations run: the trip count, or the symbol that the loop defines. */
-static bool count_trips(fission *f)
-{
-    const dim_table *d = &f->cx->m->dims;
-    bool named = f->stacks && f->a->trips < d->symbol.len;
-
-    f->known = !named && ir_is_true(f->b->fn, f->args[0]) &&
-               ir_is_true(f->body, f->body->result.at[0]);
-    f->trip = named ? d->symbol.at[f->a->trips].self : f->a->trip;
-    return named || f->known;
-}
-
 static void open(fission *f)
 {
     arena *mem = &f->cx->scratch;
@@ -579,8 +562,9 @@ static bool split(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     fission f = {.cx = vcx, .b = b, .a = a, .body = a->body, .args = args,
                  .carries = (uint32_t)a->carries, .slices = (uint32_t)a->slice_axes.n,
                  .stacks = (uint32_t)a->stack_axes.n};
-    if (!count_trips(&f))
+    if (!ir_loop_runs(b->fn, a, args[0], &f.trip))
         return false;
+    f.known = dim_same(f.trip, a->trip);
     open(&f);
     find_early(&f);
     if (!choose(&f))

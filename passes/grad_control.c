@@ -485,18 +485,14 @@ static bool backward(back *k)
 
 /* ---- the rule */
 
-/* Iterations run: known, or a symbol that the forward loop defines. */
+/* Iterations run: known, or a symbol that the forward loop is going to define. */
 static ir_dim iterations(const grad_cx *cx, const ir_node *n)
 {
-    const struct ir_attr_LOOP *a = &n->attr->LOOP;
-    dim_table *d = &cx->b->m->dims;
+    ir_dim runs;
 
-    if (a->stack_axes.n && a->trips < d->symbol.len)
-        return d->symbol.at[a->trips].self;
-    if (ir_is_true(cx->b->fn, ir_arg(cx->b->fn, n, 0)) &&
-        ir_is_true(a->body, a->body->result.at[0]))
-        return a->trip;
-    return dim_symbol_new(d, "trips", 0, INT64_MAX);
+    if (ir_loop_runs(cx->b->fn, &n->attr->LOOP, ir_arg(cx->b->fn, n, 0), &runs))
+        return runs;
+    return dim_symbol_new(&cx->b->m->dims, "trips", 0, INT64_MAX);
 }
 
 bool grad_loop(grad_cx *cx, ir_node n, const ir_ref *gy)

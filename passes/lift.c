@@ -38,17 +38,6 @@ ir_ref lift_varying(ir_build *b, lifted arg, ir_dim trip)
     return ir_broadcast(b, arg.x, shape, t->rank + 1, axes);
 }
 
-/* Moves axis `from` to the front. */
-static ir_ref axis_first(ir_build *b, ir_ref x, int from)
-{
-    int32_t perm[IR_MAX_RANK] = {from};
-    int rank = ir_type_of(b->fn, x)->rank;
-
-    for (int i = 1; i < rank; i++)
-        perm[i] = i <= from ? i - 1 : i;
-    return ir_transpose(b, x, perm);
-}
-
 /* A product: iterations are a batch axis where both operands vary, else a free axis of the
  * one that does, which the result has behind its batch axes and those of a. */
 static ir_ref lift_dot(ir_build *b, const ir_node *n, const lifted *arg)
@@ -70,7 +59,7 @@ static ir_ref lift_dot(ir_build *b, const ir_node *n, const lifted *arg)
     ir_ref y = ir_make(b, OP_DOT, x, 2, &(ir_attr){.DOT = d});
     if (y == IR_NONE || both)
         return y;
-    return axis_first(b, y, arg[0].varies ? batch : batch + free_a);
+    return ir_axis_first(b, y, arg[0].varies ? batch : batch + free_a);
 }
 
 bool lift_can(const ir_node *n)

@@ -98,12 +98,11 @@ static void add_written(dsl *cx, looping *k)
 
 static void find_slices(dsl *cx, looping *k, const ast_expr *e);
 
-static void add_slice(dsl *cx, looping *k, const dsl_value *x, int axis)
+static void add_slice(looping *k, const dsl_value *x, int axis)
 {
     for (uint32_t i = 0; i < k->scan.slices.len; i++)
         if (k->scan.slices.at[i].base == x && k->scan.slices.at[i].axis == axis)
             return;
-    (void)cx;
     vec_push(&k->scan.slices, (dsl_slice){x, axis, NULL});
 }
 
@@ -120,7 +119,7 @@ static void note_slice(dsl *cx, looping *k, const ast_expr *e)
         return;
     for (int i = 0; i < n; i++)
         if (at[i] && at[i]->kind == AST_NAME && at[i]->name == k->scan.name) {
-            add_slice(cx, k, v->value, visible[i]);
+            add_slice(k, v->value, visible[i]);
             return;
         }
 }

@@ -64,7 +64,7 @@ struct dsl_train {
 /* Adds a real number to the sum of this name, a state of the module. */
 void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at);
 /* The sum of this name. */
-const dsl_value *train_sum(dsl *cx, const char *name, ir_loc at);
+const dsl_value *train_sum(dsl *cx, const char *name);
 /* All elements of v, weighed by w unless that is null, which are also added to the sums of
  * this name.  False after an error. */
 bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,

@@ -23,9 +23,8 @@ static dsl_memory *sum_memory(dsl *cx, const char *name)
     return train_memory(cx, path, type_scalar(&cx->m->types, cx->real), INGOT_ROLE_SUM);
 }
 
-const dsl_value *train_sum(dsl *cx, const char *name, ir_loc at)
+const dsl_value *train_sum(dsl *cx, const char *name)
 {
-    (void)at;
     return dsl_read(cx, &sum_memory(cx, name)->cell);
 }
 
@@ -240,9 +239,9 @@ void train_track(dsl *cx, const ast_stmt *s)
 
 static const dsl_value *quotient(dsl *cx, const char *name, ir_loc at)
 {
-    const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name), at);
+    const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name));
 
-    return train_quotient(cx, train_sum(cx, name, at), of, at);
+    return train_quotient(cx, train_sum(cx, name), of, at);
 }
 
 /* The formula, in which each reduction over rows has the value of all rows. */
@@ -255,7 +254,7 @@ static const dsl_value *formula(dsl *cx, const train_number *n)
     for (uint32_t i = 0; i < k->given.len; i++) {
         const char *part = part_name(cx, n->name, i);
         bool mean = k->given.at[i].e->reduce.how == AST_MEAN;
-        k->given.at[i].value = mean ? quotient(cx, part, n->at) : train_sum(cx, part, n->at);
+        k->given.at[i].value = mean ? quotient(cx, part, n->at) : train_sum(cx, part);
     }
     const dsl_value *v = dsl_eval_top(cx, n->value);
     k->given.len = 0;
