@@ -19,13 +19,13 @@ static ir_module *load_text(const char *path, const import_options *o, diag *d)
 /* An ONNX model, with other weights if a file of them is given. */
 static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
 {
-    const import_array *w;
+    program_weights w;
     text file = {0};
-    int n;
 
     if (!o || !o->program.weights)
         return onnx_import(path, o ? &o->import : NULL, d);
-    if (!program_read_weights(o->program.weights, &w, &n, d) || !onnx_replace(path, w, n, &file, d))
+    if (!program_read_weights(o->program.weights, &o->import, &w, d) ||
+        !onnx_replace(path, w.array, w.arrays, &file, d))
         return NULL;
     const void *copy = arena_copy(&d->mem, file.at, file.len);
     size_t size = file.len;

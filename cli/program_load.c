@@ -1,4 +1,6 @@
 /* cli/program_load.c - programs in the language as modules, with weights from a file. */
+#include <stdlib.h>
+
 #include "ingot.h"
 #include "program_load.h"
 #include "tensor_safetensors.h"
@@ -15,25 +17,61 @@ static bool read_tensor(safetensors *s, const safetensors_entry *e, dsl_weight *
     return safetensors_read(s, e, data, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
 }
 
-bool program_read_weights(const char *path, const import_array **out, int *n, diag *d)
+static bool read_arrays(safetensors *s, import_array *w, diag *d)
+{
+    bool ok = true;
+
+    for (int32_t i = 0; ok && i < s->tensor_count; i++)
+        ok = read_tensor(s, &s->tensor[i], &w[i], d);
+    return ok;
+}
+
+/* Dims that the training noted with its weights, unless others are given: dim.V is 65. */
+static const import_options *noted_dims(const safetensors *s, const import_options *given, diag *d)
+{
+    size_t most = (size_t)(given->dims + s->note_count) + 1;
+    const char **name = arena_array(&d->mem, const char *, most);
+    int64_t *value = arena_array(&d->mem, int64_t, most);
+    import_options *o = arena_copy(&d->mem, given, sizeof *given);
+
+    for (int i = 0; i < given->dims; i++) {
+        name[i] = given->dim_name[i];
+        value[i] = given->dim_value[i];
+    }
+    for (int32_t i = 0; i < s->note_count; i++)
+        if (!strncmp(s->note[i].key, "dim.", 4)) {
+            name[o->dims] = arena_strdup(&d->mem, s->note[i].key + 4);
+            value[o->dims++] = strtoll(s->note[i].value, NULL, 10);
+        }
+    o->dim_name = name;
+    o->dim_value = value;
+    return o;
+}
+
+bool program_read_weights(const char *path, const import_options *given, program_weights *w,
+                          diag *d)
 {
     char error[TENSOR_ERROR_SIZE];
     safetensors s = {0};
     bool ok = safetensors_open(&s, path, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
-    import_array *w = arena_array(&d->mem, import_array, s.tensor_count + 1);
+    import_array *array = arena_array(&d->mem, import_array, s.tensor_count + 1);
 
-    for (int32_t i = 0; ok && i < s.tensor_count; i++)
-        ok = read_tensor(&s, &s.tensor[i], &w[i], d);
-    *out = w;
-    *n = s.tensor_count;
+    ok = ok && read_arrays(&s, array, d);
+    *w = (program_weights){array, s.tensor_count, ok ? noted_dims(&s, given, d) : given};
     safetensors_close(&s);
     return ok;
 }
 
-static bool read_weights(const char *path, dsl_options *o, diag *d)
+static bool take_weights(const char *path, dsl_options *o, diag *d)
 {
+    program_weights w;
+    bool ok = program_read_weights(path, o->import, &w, d);
+
     o->weights_file = path;
-    return program_read_weights(path, &o->weight, &o->weights, d);
+    o->weight = w.array;
+    o->weights = w.arrays;
+    o->import = w.import;
+    return ok;
 }
 
 ir_module *program_load(const char *path, const ingot_options *o, diag *d)
@@ -45,7 +83,7 @@ ir_module *program_load(const char *path, const ingot_options *o, diag *d)
         given.set = o->program.set;
         given.sets = o->program.sets;
         given.real = o->program.f64 ? DT_F64 : DT_F32;
-        if (o->program.weights && !read_weights(o->program.weights, &given, d))
+        if (o->program.weights && !take_weights(o->program.weights, &given, d))
             return NULL;
     }
     return dsl_import(path, &given, d);

@@ -4,8 +4,16 @@
 
 #include "ingot.h"
 
-/* The arrays of a .safetensors file, in memory of the diag.  False after an error. */
-bool program_read_weights(const char *path, const import_array **out, int *n, diag *d);
+/* What a .safetensors file has for a program, in memory of the diag. */
+typedef struct program_weights {
+    const import_array *array;
+    int arrays;
+    const import_options *import;   /* those that were given, and dims that the file notes */
+} program_weights;
+
+/* False after an error. */
+bool program_read_weights(const char *path, const import_options *given, program_weights *w,
+                          diag *d);
 /* As ingot_load, of an .ingot file. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d);
 /* The first parameter that nothing has given a value; null: there is none. */

@@ -170,6 +170,19 @@ static void add_entries(text *out, const struct ingot_trainer *t)
     text_add(out, t->entry_count ? "}" : "");
 }
 
+static void add_notes(text *out, const struct ingot_trainer *t)
+{
+    text_add(out, t->note_count ? "(const struct ingot_train_note[]){" : "0");
+    for (int32_t i = 0; i < t->note_count; i++) {
+        text_add(out, "{");
+        add_string(out, t->notes[i].key);
+        text_add(out, ",");
+        add_string(out, t->notes[i].value);
+        text_add(out, "},");
+    }
+    text_add(out, t->note_count ? "}" : "");
+}
+
 /* The two headers as one text: the second includes the first, which is not a file here. */
 static void add_headers(text *out)
 {
@@ -190,11 +203,13 @@ void record_source(const struct ingot_trainer *t, text *out)
     add_i32s(out, t->roles, t->state_count);
     text_add(out, ",");
     add_call(out, &t->init);
-    text_add(out, ",%" PRId32 ",%" PRId32 ",\n (const struct ingot_train_block[]){\n",
-             t->block_count, t->entry_count);
+    text_add(out, ",%" PRId32 ",%" PRId32 ",%" PRId32 ",\n (const struct ingot_train_block[]){\n",
+             t->block_count, t->entry_count, t->note_count);
     for (int32_t i = 0; i < t->block_count; i++)
         add_block(out, &t->blocks[i]);
     text_add(out, "},\n ");
     add_entries(out, t);
+    text_add(out, ",");
+    add_notes(out, t);
     text_add(out, "};\n");
 }

@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 1 };
+enum { INGOT_TRAIN_VERSION = 2 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -130,6 +130,12 @@ struct ingot_train_entry {
     const struct ingot_train_value *inputs, *outputs;
 };
 
+/* What a checkpoint notes beside the training: `dim.V` is the number that data gave a dim,
+ * `names.V` a list of texts, what numbers below it stand for, `"a", "b"`. */
+struct ingot_train_note {
+    const char *key, *value;
+};
+
 struct ingot_trainer {
     uint32_t version;           /* INGOT_TRAIN_VERSION                                */
     const char *program;        /* its name in messages and checkpoints               */
@@ -138,9 +144,10 @@ struct ingot_trainer {
     const int32_t *roles;       /* enum ingot_role of each state; a state's name is its
                                  * path, an optimizer's `learn.adam.m/PATH`           */
     struct ingot_train_call init;
-    int32_t block_count, entry_count;
+    int32_t block_count, entry_count, note_count;
     const struct ingot_train_block *blocks;
     const struct ingot_train_entry *entries;
+    const struct ingot_train_note *notes;
 };
 
 #endif

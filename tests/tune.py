@@ -6,6 +6,7 @@ usage: tune.py INGOT      run with build/venv/bin/python
 Ends with a line `N passed, N failed, N skipped`.
 """
 import csv
+import json
 import os
 import pathlib
 import subprocess
@@ -224,6 +225,38 @@ def written():
            '-o', 'other')
 
 
+PROGRAM = '''
+dim T, K
+net mean_of(x: [.., T]) -> [..] {
+    param w = 0.5
+    w * mean(x)
+}
+entry widened(x: [.., T], kind: int<K>[..]) -> [.., K] {
+    y[k in K] = mean_of(x)
+    y * onehot(kind)
+}
+train learn(x: [.., T], kind: int<K>[..], y: [..]) {
+    data x = "wide.npy", kind, y = "kinds.csv"
+    minimize (mean_of(x) + 0 * sum(widened(x, kind)) - y)^2 using adam
+}
+'''
+
+
+def dims():
+    """What data decided, which no weight shows, comes with the weights."""
+    np.save('wide.npy', np.ones((8, 6), np.float32))
+    pathlib.Path('kinds.csv').write_text('kind,y\n' + '"a,""b",1\nc,1\n' * 4)
+    pathlib.Path('dims.ingot').write_text(PROGRAM)
+    train('dims', 'dims.ingot', '--epochs', 1)
+    rc, _, said = ingot('build', 'dims.ingot', '--weights', 'dims.safetensors', '-o', 'dims')
+    check('dims: built', rc == 0, said)
+    text = subprocess.run(['./dims', '--help'], capture_output=True, text=True).stdout
+    check('dims: extents', 'x: f32[N,6]' in text and 'f32[N,2]' in text, text)
+    header = json.loads(pathlib.Path('dims.safetensors').read_bytes()[8:].split(b'}}')[0] + b'}}')
+    notes = header['__metadata__']
+    check('dims: names', notes.get('names.K') == '"a,\\"b", "c"', notes)
+
+
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
@@ -241,7 +274,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, tokens, written, wrong:
+        for test in classes, printed, frozen, new_head, pictures, tokens, written, dims, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0

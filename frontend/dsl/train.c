@@ -383,6 +383,7 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *sour
         return NULL;
     }
     train_entries(cx, f, t);
+    train_notes(cx, f, t);
     dsl_make_init(cx);
     const ir_fn *init = ir_module_find(cx->m, "init");
     if (init)

@@ -434,3 +434,57 @@ void train_find_dims(dsl *cx, const struct dsl_train *k)
             if (cx->open.len && l->at[i]->data.rows == AST_ROWS_TRAIN)
                 ask(cx, k, l->at[i], &l->at[i]->data.sources.at[j]);
 }
+
+/* ---- notes ------------------------------------------------------------------------ */
+
+/* "a", "b": as strings of the language. */
+static const char *list_text(dsl *cx, const dsl_names *l)
+{
+    text t = {0};
+
+    for (int64_t i = 0; i < l->count; i++) {
+        text_add(&t, i ? ", " : "");
+        add_quoted(&t, l->names[i]);
+    }
+    const char *copy = arena_strdup(cx->mem, t.at ? t.at : "");
+    text_free(&t);
+    return copy;
+}
+
+static void add_note(dsl *cx, struct ingot_trainer *t, const char *kind, const char *dim,
+                     const char *value)
+{
+    struct ingot_train_note *more =
+        arena_array(cx->mem, struct ingot_train_note, (size_t)t->note_count + 1);
+
+    if (t->note_count)
+        memcpy(more, t->notes, (size_t)t->note_count * sizeof *more);
+    more[t->note_count++] =
+        (struct ingot_train_note){arena_printf(cx->mem, "%s.%s", kind, dim), value};
+    t->notes = more;
+}
+
+static void note_dim(dsl *cx, const dsl_file *f, ast_word name, struct ingot_trainer *t)
+{
+    const dsl_var *v = dsl_find_var(f->scope, name.text);
+    double n;
+
+    if (!v || !v->value || !dsl_number(cx, v->value, &n))
+        return;
+    add_note(cx, t, "dim", name.text, arena_printf(cx->mem, "%.0f", n));
+    for (uint32_t i = 0; i < cx->names.len; i++)
+        if (!strcmp(cx->names.at[i].dim, name.text)) {
+            add_note(cx, t, "names", name.text, list_text(cx, &cx->names.at[i]));
+            return;
+        }
+}
+
+void train_notes(dsl *cx, const dsl_file *f, struct ingot_trainer *t)
+{
+    const ast_program *p = f->program;
+
+    for (uint32_t i = 0; i < p->items.len; i++)
+        for (uint32_t k = 0; p->items.at[i]->kind == AST_ITEM_DIM && k < p->items.at[i]->dims.len;
+             k++)
+            note_dim(cx, f, p->items.at[i]->dims.at[k], t);
+}

@@ -24,9 +24,10 @@ enum note { NOTE_FORMAT, NOTE_PROGRAM, NOTE_PROGRAM_HASH, NOTE_PAST, NOTE_HASH, 
 enum { NOTES = PLACE_NOTES + OWN_NOTES, PAST_SIZE = 200 };
 static const char *const keys[OWN_NOTES] = {"format", "program", "program_hash", "past", "hash"};
 
-/* Room for the notes of a file. */
+/* The notes of a file, those of the program last. */
 typedef struct notes {
-    safetensors_note note[NOTES];
+    safetensors_note *note;
+    int32_t n;
     place_notes place;
     char program_hash[20], past[PAST_SIZE], hash[20];
 } notes;
@@ -59,17 +60,24 @@ static bool has_past(const char *note, const char *name)
     return false;
 }
 
-/* All but the hash. */
-static void write_notes(notes *to, const struct ingot_trainer *t, const place *p,
+/* All but the hash.  False without memory; the caller frees to->note. */
+static bool write_notes(notes *to, const struct ingot_trainer *t, const place *p,
                         const checkpoint_past *past, int32_t n)
 {
     const char *value[OWN_NOTES] = {format, t->program, to->program_hash, to->past, to->hash};
 
+    to->n = NOTES + t->note_count;
+    to->note = calloc((size_t)to->n, sizeof *to->note);
+    if (!to->note)
+        return false;
     place_write(p, &to->place, to->note);
     write_hash(to->program_hash, t->hash);
     write_past(to->past, past, n);
     for (enum note i = 0; i < OWN_NOTES; i++)
         to->note[PLACE_NOTES + i] = (safetensors_note){keys[i], value[i]};
+    for (int32_t i = 0; i < t->note_count; i++)
+        to->note[NOTES + i] = (safetensors_note){t->notes[i].key, t->notes[i].value};
+    return true;
 }
 
 static uint64_t hash_notes(const safetensors_note *note, int32_t n)
@@ -185,16 +193,18 @@ static char *older(const char *path, int64_t n)
 }
 
 /* Room for the whole file first: a full disk is told before anything is changed. */
-static bool fill(FILE *f, const contents *c, const safetensors_note *note)
+static bool fill(FILE *f, const contents *c, const notes *with)
 {
     uint64_t size = 4096;
 
+    for (int32_t i = 0; i < with->n; i++)
+        size += strlen(with->note[i].value);
     for (int32_t i = 0; i < c->n; i++)
         size += item_size(&c->item[i]) + strlen(c->item[i].name) + 100;
     errno = posix_fallocate(fileno(f), 0, (off_t)size);
     if (errno && errno != EOPNOTSUPP && errno != EINVAL)
         return false;
-    if (!safetensors_write(f, c->item, c->n, note, NOTES) || fflush(f) || ferror(f))
+    if (!safetensors_write(f, c->item, c->n, with->note, with->n) || fflush(f) || ferror(f))
         return false;
     return !ftruncate(fileno(f), ftello(f)) && !fsync(fileno(f));
 }
@@ -255,10 +265,11 @@ static bool publish(const checkpoint *c, const char *temp, FILE *f, bool filled,
 bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *past, int32_t n,
                       const place *p, char error[TENSOR_ERROR_SIZE])
 {
-    notes to;
+    notes to = {0};
     contents all;
     char *temp = beside(c->path, ".tmp");
-    bool ok = gather_contents(&all, c->trainer, s, past, n) && temp;
+    bool ok = gather_contents(&all, c->trainer, s, past, n) && temp &&
+              write_notes(&to, c->trainer, p, past, n);
     FILE *f = ok ? fopen(temp, "wb") : NULL;
 
     if (!ok) {
@@ -266,10 +277,10 @@ bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *pa
     } else if (!f) {
         ok = tensor_fail(error, "%s: cannot be written: %s", temp, strerror(errno));
     } else {
-        write_notes(&to, c->trainer, p, past, n);
-        write_hash(to.hash, hash_contents(hash_notes(to.note, NOTES), &all));
-        ok = publish(c, temp, f, fill(f, &all, to.note), error);
+        write_hash(to.hash, hash_contents(hash_notes(to.note, to.n), &all));
+        ok = publish(c, temp, f, fill(f, &all, &to), error);
     }
+    free(to.note);
     free_contents(&all);
     free(temp);
     return ok;
