@@ -93,6 +93,27 @@ sed '9s/.*/1,2/' places.csv >bad.csv
 refuse "short row" "bad.csv:9: 2 fields, the header has 4" ./places --fresh --data x,near,y=bad.csv
 refuse "two files" "exists; --resume goes on from it" ./places --save one.safetensors
 
+# ---- numbers that the trainer takes ------------------------------------------------------------
+
+cat >knobs.ingot <<'PROGRAM'
+config lr = 0.5, hidden = 3, keep = 0.5
+net xor(x: [.., 2]) -> [..] = x |> dense(hidden) |> sigmoid |> dense(1) |> sigmoid |> scalar
+train bp(x: [.., 2], t: [..]) {
+    data x, t = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    minimize (xor(x) - t)^2 / 2 using sgd(lr);  track rate = lr;  epochs 3;  valid keep
+}
+PROGRAM
+check "knobs: trainer" "$ingot" train knobs.ingot -o knobs
+check "knobs" ./knobs --quiet --log log.csv --set lr=0.25
+check "knobs: the rate" grep -q '^3,3,train,.*,0.25,0.25,' log.csv
+check "knobs: on the way" ./knobs --resume --quiet --log log.csv --set lr=0.125 --epochs 4
+check "knobs: another rate" grep -q '^4,4,train,.*,0.125,0.125,' log.csv
+refuse "knobs: a shape" "is given to \`ingot train\`" ./knobs --fresh --set hidden=4
+refuse "knobs: a share of rows" "is given to \`ingot train\`" ./knobs --fresh --set keep=0.25
+check "knobs: inference" "$ingot" build knobs.ingot --weights knobs.safetensors -o alone
+check "knobs: more of them" "$ingot" train knobs.ingot --set lr=0.75 -o knobs
+refuse "knobs: another program" "of another version of this one" ./knobs --resume
+
 # ---- several batches a step, entries -----------------------------------------------------------
 
 sed 's/epochs 30;/batch 32; epochs 3;/' places.ingot >large.ingot

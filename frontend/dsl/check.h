@@ -86,6 +86,7 @@ typedef struct dsl_frame {
 } dsl_frame;
 
 typedef struct dsl_file {
+    const char *source;         /* its text */
     const char *path, *folder;
     const char *prefix;         /* of paths of its nets: "blocks"; "": none */
     uint32_t place;
@@ -166,6 +167,8 @@ typedef struct dsl {
     ast_pool pool;
     const dsl_options *o;
     const dsl_known *known;     /* null: the first reading, or one without weights */
+    const names *knobs;         /* configs of the file that trainers may set; null: none */
+    names *fractions;           /* gets the configs that are fractions; may be null */
     ir_dtype real;
     dsl_region *region;
     dsl_frame *frame;
@@ -520,6 +523,8 @@ bool dsl_builtin_static(const struct dsl_builtin *b);
 
 /* Reads the items of a file, and of those it imports. */
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
+/* Has a file of the program, not the prelude, this config? */
+bool dsl_has_config(const dsl *cx, const char *name);
 /* The number of the draw, or call, at this place among those of the body that is evaluated,
  * from 1, in order of text: what bits of draws depend on, so that comments, blanks and other
  * items mean nothing to them. */

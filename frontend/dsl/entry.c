@@ -319,7 +319,7 @@ static void check_program(dsl *cx, const char *path, const char *source,
     dsl_check_settings(cx, path);
     top.file = f;
     if (!diag_failed(cx->d) && trainer)
-        *trainer = train_program(cx, f, source);
+        *trainer = train_program(cx, f);
     else if (!diag_failed(cx->d))
         make_entries(cx, f);
     if (!diag_failed(cx->d))
@@ -327,22 +327,31 @@ static void check_program(dsl *cx, const char *path, const char *source,
     dsl_end(cx, &scratch);
 }
 
-/* A reading of the program; null after errors.  `learn` gets what a second one needs. */
+/* One reading of a program: what is known from others, and what it tells. */
+typedef struct reading {
+    const dsl_known *known;
+    dsl_known *learn;
+    const names *knobs;
+    names *fractions;
+    const struct ingot_trainer **trainer;   /* null: train blocks are passed over */
+} reading;
+
+/* The module; null after errors. */
 static ir_module *read_program(const char *path, const char *source, const dsl_options *o,
-                               const dsl_known *known, dsl_known *learn,
-                               const struct ingot_trainer **trainer, diag *d)
+                               const reading *r, diag *d)
 {
-    dsl cx = {.d = d, .o = o, .known = known, .real = o && o->real ? o->real : DT_F32,
+    dsl cx = {.d = d, .o = o, .known = r->known, .knobs = r->knobs, .fractions = r->fractions,
+              .real = o && o->real ? o->real : DT_F32,
               .seed = IR_NONE};
 
     cx.m = ir_module_new(d);
     cx.mem = &cx.m->mem;
     cx.dims = &cx.m->dims;
-    check_program(&cx, path, source, trainer);
-    if (known && !diag_failed(d))
+    check_program(&cx, path, source, r->trainer);
+    if (r->known && !diag_failed(d))
         dsl_check_weights(&cx);
-    if (learn)
-        dsl_learn(&cx, learn);
+    if (r->learn)
+        dsl_learn(&cx, r->learn);
     vec_free(&cx.memory);
     vec_free(&cx.file);
     vec_free(&cx.open);
@@ -400,11 +409,11 @@ ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
     if (!source)
         return NULL;
     if (o && o->weight) {
-        ir_module_free(read_program(path, source, o, NULL, &known, NULL, d));
+        ir_module_free(read_program(path, source, o, &(reading){.learn = &known}, d));
         if (!diag_failed(d))
-            m = read_program(path, source, o, &known, NULL, NULL, d);
+            m = read_program(path, source, o, &(reading){.known = &known}, d);
     } else
-        m = read_program(path, source, o, NULL, NULL, NULL, d);
+        m = read_program(path, source, o, &(reading){0}, d);
     dsl_known_free(&known);
     if (!m || bind_inputs(m, path, o, d))
         return m;
@@ -412,11 +421,70 @@ ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
     return NULL;
 }
 
+/* ---- knobs ------------------------------------------------------------------ */
+
+/* The program with these configs as states; null, without a message, where one of them
+ * decides a shape or a branch. */
+static ir_module *try_knobs(const char *path, const char *source, const dsl_options *o,
+                            const names *knobs, const struct ingot_trainer **trainer, diag *d)
+{
+    uint32_t errors = d->errors, messages = d->message.len, gaps = d->gap.len;
+    const struct ingot_trainer *t = NULL;
+    ir_module *m =
+        read_program(path, source, o, &(reading){.knobs = knobs, .trainer = &t}, d);
+
+    if (m) {
+        *trainer = t;
+        return m;
+    }
+    d->errors = errors;
+    d->message.len = messages;
+    d->gap.len = gaps;
+    return NULL;
+}
+
+/* A config that is a fraction is a number that the trainer takes, too, if nothing that is
+ * compiled depends on it: all of them, or else as many as can be. */
+static ir_module *with_knobs(ir_module *m, const char *path, const char *source,
+                             const dsl_options *o, const names *fractions,
+                             const struct ingot_trainer **trainer, diag *d)
+{
+    ir_module *more = try_knobs(path, source, o, fractions, trainer, d);
+    names knobs = {0};
+
+    for (uint32_t i = 0; !more && i < fractions->text.len; i++) {
+        names wider = {0};
+        for (uint32_t k = 0; k < knobs.text.len; k++)
+            names_add(&wider, knobs.text.at[k]);
+        names_add(&wider, fractions->text.at[i]);
+        ir_module *next = try_knobs(path, source, o, &wider, trainer, d);
+        if (next) {
+            ir_module_free(m);
+            m = next;
+            names_add(&knobs, fractions->text.at[i]);
+        }
+        names_free(&wider);
+    }
+    names_free(&knobs);
+    if (!more)
+        return m;
+    ir_module_free(m);
+    return more;
+}
+
 ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {
     static const dsl_options none;
     const char *source = source_of(path, o, d);
+    names fractions = {0};
 
-    return source ? read_program(path, source, o ? o : &none, NULL, NULL, trainer, d) : NULL;
+    o = o ? o : &none;
+    ir_module *m = source ? read_program(path, source, o, &(reading){.fractions = &fractions,
+                                                                     .trainer = trainer}, d)
+                          : NULL;
+    if (m && fractions.text.len)
+        m = with_knobs(m, path, source, o, &fractions, trainer, d);
+    names_free(&fractions);
+    return m;
 }

@@ -1,6 +1,8 @@
 /* frontend/dsl/file.c - the items of a file, and what files import. */
 #include <errno.h>
 
+#include <math.h>
+
 #include "check.h"
 #include "file.h"
 #include "file_kind.h"
@@ -114,6 +116,16 @@ static void own_names(const dsl *cx, ast_item_kind kind, names *out)
     }
 }
 
+bool dsl_has_config(const dsl *cx, const char *name)
+{
+    names known = {0};
+
+    own_names(cx, AST_ITEM_CONFIG, &known);
+    bool found = names_find(&known, name) != NAMES_NONE;
+    names_free(&known);
+    return found;
+}
+
 void dsl_check_settings(dsl *cx, const char *path)
 {
     names known = {0};
@@ -139,7 +151,7 @@ void dsl_check_dims(dsl *cx, const char *path)
 }
 
 /* The text of --set as an expression; null after an error. */
-static const ast_expr *setting(dsl *cx, const char *name)
+static ast_expr *setting(dsl *cx, const char *name)
 {
     for (int i = 0; cx->o && i < cx->o->sets; i++) {
         const dsl_setting *s = &cx->o->set[i];
@@ -154,17 +166,49 @@ static const ast_expr *setting(dsl *cx, const char *name)
     return NULL;
 }
 
+/* Is it the program's own file, which nobody imports? */
+static bool is_main(const dsl *cx, const dsl_file *f)
+{
+    return f->place == cx->prelude_end + 1;
+}
+
+/* A number that a trainer takes anew each time it begins is a state. */
+static void add_knob(dsl *cx, dsl_file *f, const ast_decl *d)
+{
+    ast_decls alone = {.at = arena_copy(cx->mem, d, sizeof *d), .len = 1};
+
+    if (is_taken(cx, f, d->name))
+        return;
+    dsl_declare(cx, &alone, false, d->name.at);
+    dsl_memory *m = dsl_memory_find(cx, d->name.text);
+    if (m)
+        m->role = INGOT_ROLE_KNOB;
+}
+
+static void add_config(dsl *cx, dsl_file *f, const ast_decl *d)
+{
+    const dsl_value *v = dsl_eval(cx, d->value);
+    double x;
+
+    if (dsl_is_tensor(v))
+        v = dsl_wrong(cx, d->name.at, "a configuration is known when compiling, this is %s",
+                      dsl_describe(cx, v));
+    if (cx->fractions && is_main(cx, f) && dsl_number(cx, v, &x) && x != floor(x))
+        names_add(cx->fractions, arena_strdup(&cx->d->mem, d->name.text));
+    if (!is_taken(cx, f, d->name))
+        dsl_define(cx, f->scope, d->name.text, v, d->name.at);
+}
+
 static void add_configs(dsl *cx, dsl_file *f, const ast_item *item)
 {
     for (uint32_t i = 0; i < item->decls.len; i++) {
-        const ast_decl *d = &item->decls.at[i];
-        const ast_expr *e = f->prelude ? NULL : setting(cx, d->name.text);
-        const dsl_value *v = dsl_eval(cx, e ? e : d->value);
-        if (dsl_is_tensor(v))
-            v = dsl_wrong(cx, d->name.at, "a configuration is known when compiling, this is %s",
-                          dsl_describe(cx, v));
-        if (!is_taken(cx, f, d->name))
-            dsl_define(cx, f->scope, d->name.text, v, d->name.at);
+        ast_decl d = item->decls.at[i];
+        ast_expr *e = f->prelude ? NULL : setting(cx, d.name.text);
+        d.value = e ? e : d.value;
+        if (cx->knobs && is_main(cx, f) && names_find(cx->knobs, d.name.text) != NAMES_NONE)
+            add_knob(cx, f, &d);
+        else
+            add_config(cx, f, &d);
     }
 }
 
@@ -345,6 +389,7 @@ dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude)
     dsl_file *f = arena_new(cx->mem, dsl_file);
 
     f->path = arena_strdup(cx->mem, path);
+    f->source = source;
     f->folder = folder_of(cx, path);
     f->place = diag_source(cx->d, path, source);
     f->prelude = prelude;

@@ -334,9 +334,8 @@ static struct ingot_train_block *make_blocks(dsl *cx, dsl_file *f, int32_t *n)
 /* ---- programs --------------------------------------------------------------------- */
 
 /* The text without blanks and comments: what they say changes nothing. */
-static uint64_t hash_program(const char *source)
+static uint64_t hash_source(uint64_t hash, const char *source)
 {
-    uint64_t hash = 0;
     bool quoted = false;
 
     for (const char *s = source; *s; s++) {
@@ -348,6 +347,29 @@ static uint64_t hash_program(const char *source)
         if (quoted || !strchr(" \t\r\n", *s))
             hash = hash_mix(hash, (unsigned char)*s);
     }
+    return hash;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *s)
+{
+    for (; *s; s++)
+        hash = hash_mix(hash, (unsigned char)*s);
+    return hash_mix(hash, 0);
+}
+
+/* What a checkpoint goes on with: the file and those that it imports, what was set, dims and
+ * what numbers stand for. */
+static uint64_t hash_program(const dsl *cx, const struct ingot_trainer *t)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t i = 0; i < cx->file.len; i++)
+        if (!cx->file.at[i]->prelude)
+            hash = hash_source(hash, cx->file.at[i]->source);
+    for (int i = 0; i < cx->o->sets; i++)
+        hash = hash_text(hash_text(hash, cx->o->set[i].name), cx->o->set[i].value);
+    for (int32_t i = 0; i < t->note_count; i++)
+        hash = hash_text(hash_text(hash, t->notes[i].key), t->notes[i].value);
     return hash;
 }
 
@@ -367,14 +389,13 @@ static const int32_t *roles(dsl *cx)
     return role;
 }
 
-const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *source)
+const struct ingot_trainer *train_program(dsl *cx, dsl_file *f)
 {
     struct ingot_trainer *t = arena_new(cx->mem, struct ingot_trainer);
     struct dsl_train none = {.record = arena_new(cx->mem, struct ingot_train_block)};
 
     *t = (struct ingot_trainer){.version = INGOT_TRAIN_VERSION,
-                                .program = program_name(cx, f->path),
-                                .hash = hash_program(source)};
+                                .program = program_name(cx, f->path)};
     t->blocks = make_blocks(cx, f, &t->block_count);
     if (diag_failed(cx->d))
         return NULL;
@@ -384,6 +405,7 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *sour
     }
     train_entries(cx, f, t);
     train_notes(cx, f, t);
+    t->hash = hash_program(cx, t);
     dsl_make_init(cx);
     const ir_fn *init = ir_module_find(cx->m, "init");
     if (init)

@@ -108,7 +108,7 @@ void train_find_dims(dsl *cx, const struct dsl_train *k);
 const dsl_template *train_template(const dsl_file *f, const ast_item *item, ast_item_kind kind);
 
 /* All train blocks of a file: their entries, and their record. */
-const struct ingot_trainer *train_program(dsl *cx, dsl_file *f, const char *source);
+const struct ingot_trainer *train_program(dsl *cx, dsl_file *f);
 /* `step`, `epoch`, .. in a block; null: it is no such name, or this is no block. */
 const dsl_value *train_counter(dsl *cx, const char *name);
 /* What stands for a reduction over rows while a formula is evaluated; else null. */

@@ -121,13 +121,13 @@ static void tell_surplus(dsl *cx, const char *name)
               cx->o->weights_file, name, s.best);
 }
 
-/* Is it a state of a train block, `learn.sum.loss` or, with a slash, `learn.adam.m/mlp.dense1.w`?
- * Files that trainers write have them beside the weights. */
+/* Is it a state of a train block, `learn.sum.loss` or, with a slash, `learn.adam.m/mlp.dense1.w`,
+ * or a config that trainers take?  Files that they write have them beside the weights. */
 static bool is_trainers(const dsl *cx, const char *name)
 {
     size_t n = strcspn(name, ".");
 
-    if (strchr(name, '/'))
+    if (strchr(name, '/') || dsl_has_config(cx, name))
         return true;
     for (uint32_t i = 0; i < cx->file.len; i++) {
         const ast_program *p = cx->file.at[i]->program;
