@@ -202,6 +202,7 @@ count lines tests/lines.sh build/ingot
 count budget tests/budget.sh build/ingot
 count train tests/train.sh build/ingot
 count killed python3 tests/killed.py build/ingot
+count train_library tests/train_library.sh build/ingot
 count install tests/install.sh build $data/node/test_relu/model.onnx
 count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto

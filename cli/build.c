@@ -191,7 +191,7 @@ static bool make_binary(build_options *o, ingot_code *c, diag *d)
         return false;
     if (is(o, "obj"))
         return link_object(&o->work, &c->image);
-    return is_library(o) ? link_library(&o->work, &c->image, is(o, "shared"), o->strip)
+    return is_library(o) ? link_library(&o->work, &c->image, NULL, is(o, "shared"), o->strip)
                          : link_executable(&o->work, &c->image, o->is_static, o->strip);
 }
 

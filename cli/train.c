@@ -128,7 +128,7 @@ static bool link_parts(train_options *o, const image *im, const struct ingot_tra
     if (!link_kernels(&o->work, im))
         return false;
     return is(o, "obj") ? link_object(&o->work, im)
-                        : link_library(&o->work, im, is(o, "shared"), false);
+                        : link_library(&o->work, im, t, is(o, "shared"), false);
 }
 
 /* The header lies beside the library or object. */

@@ -251,7 +251,7 @@ void library_object_header(const image *im, const char *output, text *out)
     vec_free(&w);
 }
 
-void library_header(const image *im, const char *output, text *out)
+void library_header(const image *im, const struct ingot_trainer *t, const char *output, text *out)
 {
     library l;
 
@@ -269,6 +269,8 @@ void library_header(const image *im, const char *output, text *out)
         add_entry_words(&l, &l.entry[i]);
         add_entry(&l.entry[i], out);
     }
+    if (t)
+        library_train_header(&l, t, out);
     template_add(library_h_text, "tail", &l.words, out);
     library_close(&l);
 }

@@ -7,6 +7,7 @@
 
 /* The files of that name, and ir/abi.h. */
 extern const char library_h_text[], library_c_text[], abi_text[];
+extern const char library_train_h_text[], library_train_c_text[];
 /* The files cpu_ARCH.h of runtime/. */
 extern const char cpu_x86_64_text[], cpu_aarch64_text[];
 
@@ -61,6 +62,10 @@ uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes);
 void library_word(library *l, template_words *w, const char *name, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 void library_word_of(library *l, template_words *w, const char *name, text *t);
+/* Adds what a training declares behind the entries of the header, and defines behind those of
+ * the source (library_train.c). */
+void library_train_header(library *l, const struct ingot_trainer *t, text *out);
+void library_train_source(library *l, const struct ingot_trainer *t, text *out);
 /* Adds the function cpu_lacks() of the source: null, or what the processor lacks of
  * what the code is made for. */
 void library_cpu(library *l, text *out);

@@ -190,7 +190,7 @@ static void add_sizes(library *l, library_entry *x, text *out)
     }
 }
 
-void library_source(const image *im, text *out)
+void library_source(const image *im, const struct ingot_trainer *t, text *out)
 {
     library l;
 
@@ -216,5 +216,7 @@ void library_source(const image *im, text *out)
         template_add_if(x->output_dims, library_c_text, "output_dims", &x->words, out);
         template_add(library_c_text, "run", &x->words, out);
     }
+    if (t)
+        library_train_source(&l, t, out);
     library_close(&l);
 }

@@ -305,19 +305,19 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
 /* Writes header and typed functions, compiles these: without optimization, for
  * a call fills in a few pointers, and where outputs are thousands a C compiler
  * takes a time that is the square of their number. */
-static bool c_side(const workplace *w, const image *im)
+static bool c_side(const workplace *w, const image *im, const struct ingot_trainer *t)
 {
-    tools t = tools_for(im->target);
+    tools own = tools_for(im->target);
     char *stem = workplace_stem(w->out);
     text header = {0}, source = {0};
-    char *compile[] = {t.cc, "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
+    char *compile[] = {own.cc, "-O0", "-fPIC", "-ffreestanding", "-fno-stack-protector", "-c", "-o",
                        w->file[WORK_SOURCE_OBJECT], w->file[WORK_SOURCE], NULL};
 
-    library_header(im, stem, &header);
+    library_header(im, t, stem, &header);
     free(stem);
     text_add(&source, "#line 1 \"library.c\"\n");  /* cc gives the assembler the path as it is */
     text_addn(&source, header.at, header.len);
-    library_source(im, &source);
+    library_source(im, t, &source);
     bool ok = link_write_file(w->file[WORK_SOURCE], source.at, source.len) &&
               workplace_run(w, compile) &&
               link_write_file(w->file[WORK_HEADER], header.at, header.len);
@@ -364,12 +364,13 @@ static bool make_archive(const workplace *w, const image *im, tools *t)
            embed_object(w, w->file[WORK_OUT], im);
 }
 
-bool link_library(const workplace *w, const image *im, bool shared, bool strip)
+bool link_library(const workplace *w, const image *im, const struct ingot_trainer *trainer,
+                  bool shared, bool strip)
 {
     tools t = tools_for(im->target);
     command c = {0};
 
-    if (!c_side(w, im))
+    if (!c_side(w, im, trainer))
         return false;
     if (!shared)
         return make_archive(w, im, &t);

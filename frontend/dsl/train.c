@@ -88,7 +88,7 @@ static void statement(dsl *cx, const ast_stmt *s)
     bool one = s->kind == AST_DEFINE && s->define.op == AST_UPDATE && s->define.targets.len == 1;
     bool once = mode != TRAIN_GATHER || cx->train->only == 1;   /* of all passes of a step */
 
-    if (s->kind == AST_MINIMIZE && mode != TRAIN_FIT)
+    if (s->kind == AST_MINIMIZE)
         train_minimize(cx, s);
     else if (s->kind <= AST_TRACK && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
         dsl_statement(cx, s, false);

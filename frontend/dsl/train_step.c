@@ -436,6 +436,8 @@ void train_minimize(dsl *cx, const ast_stmt *s)
         return;
     const dsl_value *v = dsl_eval_top(cx, s->minimize.objective);
     const dsl_value *w = s->minimize.weight ? dsl_eval_top(cx, s->minimize.weight) : NULL;
+    if (k->mode == TRAIN_FIT)
+        return;                         /* the nets in it were called, which is all */
     if (k->first)
         vec_push(&k->number, (train_number){loss_name(cx), NULL, s->at, true});
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_REAL, s->at, "the objective");

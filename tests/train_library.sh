@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# train_library.sh INGOT - training as a C library: the caller's memory, no I/O, weights as bytes.
+set -uo pipefail
+ingot=$(realpath "$1")
+examples=$(realpath "$(dirname "$0")/../examples")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+passed=0 failed=0
+
+# check NAME COMMAND...: succeeds.
+check()
+{
+    if "${@:2}" >out 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1: $(tail -n 2 out)"
+    fi
+}
+
+cat >xor.c <<'C'
+#include <stdio.h>
+#include <string.h>
+#include "net.h"
+
+static const float x[] = {0, 0, 0, 1, 1, 0, 1, 1}, t[] = {0, 1, 1, 0};
+static const struct net_bp_rows rows = {.x = x, .t = t};
+static _Alignas(64) struct net_training one, two;
+static _Alignas(64) unsigned char workspace[1 << 16];
+static unsigned char bytes[NET_SAVED_SIZE];
+
+static int steps(struct net_training *n, int count)
+{
+    int status = 0;
+
+    while (!status && count--)
+        status = net_bp_step(n, &rows, 4, workspace, 0);
+    return status;
+}
+
+static int save(const char *path)
+{
+    FILE *f = fopen(path, "wb");
+
+    net_save(&one, bytes);
+    return !f || fwrite(bytes, 1, sizeof bytes, f) != sizeof bytes || fclose(f);
+}
+
+int main(void)
+{
+    struct net_bp_numbers all, half;
+
+    if (net_training_workspace_size(4, 1) > sizeof workspace ||
+        net_begin(&one, 3, workspace, 0) || steps(&one, 3000))
+        return 1;
+    if (net_bp_metrics(&one, &all, workspace, 0) || net_bp_eval(&one, &rows, 2, workspace, 0) ||
+        net_bp_metrics(&one, &half, workspace, 0))
+        return 2;
+    net_save(&one, bytes);
+    if (net_load(&two, bytes, sizeof bytes) || steps(&one, 100) || steps(&two, 100) ||
+        memcmp(&one.states, &two.states, sizeof one.states) || two.step != 3100)
+        return 3;
+    bytes[20] ^= 1;
+    if (!net_load(&two, bytes, sizeof bytes) || !net_load(&two, bytes, 5) || !two.message)
+        return 4;
+    if (net_bp_step(&one, &rows, 3, workspace, 0) || save("trained.safetensors"))
+        return 5;
+    printf("%.4f %.4f %.4f\n", all.loss, half.loss, one.loss);
+    return one.loss < 1e-3 && half.loss < 1e-3 ? 0 : 6;
+}
+C
+check "a library" "$ingot" train "$examples/xor.ingot" --emit lib --name net -o libnet.a
+check "a program with it" cc -Wall -Wextra -Wpedantic -Werror -O1 xor.c libnet.a -o xor
+check "learns XOR" ./xor
+check "needs no more than memory functions" sh -c \
+    '! nm -u libnet.a | grep -vE "^$|:$| (memcpy|memset|memmove|_GLOBAL_OFFSET_TABLE_)$" | grep .'
+check "inference from its bytes" "$ingot" build "$examples/xor.ingot" \
+    --weights trained.safetensors -o inference
+check "a trainer from its bytes" "$ingot" train "$examples/xor.ingot" --run --init \
+    trained.safetensors --steps 1 --log log.csv
+check "which knows XOR" awk -F, 'END { exit !($4 < 1e-3) }' log.csv
+check "a shared object" "$ingot" train "$examples/xor.ingot" --emit shared --name net -o libnet.so
+check "in C++" sh -c 'echo "#include \"net.h\"" >h.cpp && c++ -Wall -Wextra -Werror -c h.cpp'
+
+# Preprocessing that is fitted, several batches a step, two objectives, counters.
+cat >two.ingot <<'PROGRAM'
+net line(x: [.., 2]) -> [..] = x |> standardize |> dense(1) |> scalar
+train learn(x: [.., 2], y: [..]) {
+    data x, y = [[1, 10, 2], [2, 10, 4], [3, 30, 6], [4, 20, 8]]
+    minimize (line(x) - y)^2 using sgd(cosine(0.1, warmup = 2)) clip norm(9)
+    minimize 0.001 * sum(line^2) over line using adam(1e-3)
+    batch 2;  accumulate 2;  epochs 50
+}
+PROGRAM
+cat >two.c <<'C'
+#include "two.h"
+
+static const float x[] = {1, 10, 2, 10, 3, 30, 4, 20}, y[] = {2, 4, 6, 8};
+static const struct two_learn_rows rows = {.x = x, .y = y};
+static _Alignas(64) struct two_training t;
+static _Alignas(64) unsigned char workspace[1 << 16];
+
+int main(void)
+{
+    if (two_begin(&t, 1, workspace, 0) || two_learn_fit(&t, &rows, 4, workspace, 0))
+        return 1;
+    t.steps = 200;
+    for (t.epoch = 1; t.epoch <= 200; t.epoch++)
+        if (two_learn_step(&t, &rows, 4, workspace, 0))
+            return 2;
+    struct two_learn_numbers n;
+    if (two_learn_metrics(&t, &n, workspace, 0) || two_learn_eval(&t, &rows, 4, workspace, 0) ||
+        two_learn_metrics(&t, &n, workspace, 0))
+        return 3;
+    return n.loss < 0.5f ? 0 : 4;
+}
+C
+check "several batches a step" "$ingot" train two.ingot --emit lib --name two -o libtwo.a
+check "a program with it" cc -Wall -Wextra -Wpedantic -Werror -O1 two.c libtwo.a -o two
+check "learns a line" ./two
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
