@@ -9,6 +9,7 @@
 int command_bench(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_build(int argc, char **argv);
+int command_data(int argc, char **argv);
 int command_grad(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_init(int argc, char **argv);

@@ -15,6 +15,7 @@ typedef struct command {
 static const command commands[] = {
     {"build", "compile a model to an executable or library", command_build},
     {"train", "compile a program that trains a network", command_train},
+    {"data", "make a folder of pictures arrays to train on", command_data},
     {"run", "run a model on inputs from files", command_run},
     {"grad", "add a loss and its gradients to a model", command_grad},
     {"bench", "time generated code beside the interpreter", command_bench},

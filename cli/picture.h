@@ -26,6 +26,10 @@ typedef struct picture_options {
     int height, width;              /* of --resize; 0: not given */
 } picture_options;
 
+/* The picture at this size as u8[channels, height, width], bilinearly; one channel is grey.
+ * False without memory. */
+bool picture_resize(const picture *p, int channels, int height, int width, unsigned char *to);
+
 extern const cli_option picture_rows[];
 /* The read_image of program.h; `how` is a picture_options. */
 bool picture_input(const void *how, const struct ingot_value_info *input, const char *path,

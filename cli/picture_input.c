@@ -194,6 +194,21 @@ static bool make_tensor(const picture *p, const wanted *w, const struct ingot_va
     return v->dtype == TENSOR_F32 || tensor_cast(t, v->dtype, error);
 }
 
+bool picture_resize(const picture *p, int channels, int height, int width, unsigned char *to)
+{
+    size_t n = (size_t)channels * (size_t)height * (size_t)width;
+    wanted w = {.channels = channels, .height = height, .width = width, .scale = {1, 1, 1}};
+    tensor t = {.data = malloc(n * sizeof(float))};
+
+    if (!t.data)
+        return false;
+    fill(&t, p, &w);
+    for (size_t i = 0; i < n; i++)
+        to[i] = (unsigned char)lrintf(((float *)t.data)[i]);
+    free(t.data);
+    return true;
+}
+
 bool picture_input(const void *how, const struct ingot_value_info *input, const char *path,
                    tensor_value *v)
 {

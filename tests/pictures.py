@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 import zlib
 
 INGOT = pathlib.Path(sys.argv[1]).resolve()
@@ -71,6 +72,62 @@ class Work:
         self.report(f'{kind} {image} {options}', f'exit {done.returncode}: {done.stderr}' if bad else None)
 
 
+PROGRAM = '''
+dim K
+net color(x: u8[.., 3, H, W]) -> [.., K] = real(x) / 255 |> global_mean |> dense(K)
+entry which(x: u8[.., 3, 4, 6]) -> int<K>[..] = argmax(color(x))
+train learn(x: u8[.., 3, 4, 6], label: int<K>[..]) {
+    data x = "colors.npz"["x"], label = "colors.npz"["label"]
+    y = color(x)
+    minimize cross_entropy(y, label) using adam(0.3)
+    track accuracy = argmax(y) == label
+    epochs 60
+}
+'''
+
+
+def folder_of_pictures(w):
+    """A folder for each class becomes rows to train on; their names are those of the classes."""
+    colors = {'blue sky': (10, 20, 200), 'grass': (20, 180, 30), 'rose': (220, 30, 40)}
+    for name, color in colors.items():
+        (w.folder / 'colors' / name).mkdir(parents=True)
+        for i in range(5):
+            pixel = tuple(c + i for c in color)
+            (w.folder / 'colors' / name / f'{i}.png').write_bytes(png([[pixel] * 6] * 4))
+    (w.folder / 'colors' / 'rose' / 'photo.jpg').write_bytes(JPEG)
+    (w.folder / 'colors' / 'rose' / 'notes.txt').write_text('no picture')
+    done = w.run('data', 'colors', '-o', 'colors.npz')
+    w.report('two sizes', None if done.returncode == 1 and 'give --size' in done.stderr else done.stderr)
+    done = w.run('data', 'colors', '-o', 'colors.npz', '--size', '4x6')
+    w.report('data', None if '16 pictures of 4x6 in 3 classes' in done.stdout else done.stderr)
+    with zipfile.ZipFile(w.folder / 'colors.npz') as z:
+        w.report('archive', z.testzip())
+        w.report('names', None if z.read('label.names') == b'blue sky\ngrass\nrose\n' else 'differ')
+        x = z.read('x.npy')
+        w.report('pixels', None if x[-72:] == bytes(c for v in (200, 100, 50) for c in [v] * 24) or
+                 all(abs(a - b) < 3 for a, b in zip(x[-72:], [200] * 24 + [100] * 24 + [50] * 24))
+                 else list(x[-72:]))
+    (w.folder / 'colors.ingot').write_text(PROGRAM)
+    done = w.run('train', 'colors.ingot', '--run', '--log', 'log.csv')
+    w.report('trained', done.stderr if done.returncode else None)
+    last = (w.folder / 'log.csv').read_text().split()[-1].split(',')
+    w.report('accuracy', None if float(last[4]) == 1 else last)
+    w.run('train', 'colors.ingot', '-o', 'trainer')
+    (w.folder / 'colors' / 'rose').rename(w.folder / 'colors' / 'alga')
+    w.run('data', 'colors', '-o', 'other.npz', '--size', '4x6')
+    done = subprocess.run(['./trainer', '--check-data', '--data', 'x="other.npz"["x"]', '--data', 'label="other.npz"["label"]'],
+                          cwd=w.folder, capture_output=True, text=True, check=False)
+    w.report('other classes', None if done.returncode == 1 and "its number 0 is 'alga', for the program it is 'blue sky'" in done.stderr
+             else done.stderr)
+    done = w.run('data', 'colors', '-o', 'gray.npz', '--size', '2', '--gray')
+    w.report('gray', None if done.returncode == 0 and (w.folder / 'gray.npz').stat().st_size < 1000 else done.stderr)
+    done = w.run('data', 'none', '-o', 'x.npz')
+    w.report('no folder', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
+    (w.folder / 'empty').mkdir()
+    done = w.run('data', 'empty', '-o', 'x.npz')
+    w.report('no class', None if done.returncode == 1 and 'no folders with pictures' in done.stderr else done.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         w = Work(pathlib.Path(name))
@@ -102,6 +159,7 @@ def main():
         w.report('labels', None if '1. cat (1.0000)\n  2. owl (0.2000)' in done.stdout else done.stdout + done.stderr)
         done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'none')
         w.report('no labels', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
+        folder_of_pictures(w)
     print(f'{w.passed} passed, {w.failed} failed, 0 skipped')
     return 1 if w.failed else 0
 

@@ -161,6 +161,36 @@ static bool is_zip(const bytes *b)
            (!memcmp(b->data + 2, "\3\4", 2) || !memcmp(b->data + 2, "\5\6", 2));
 }
 
+/* Adds the texts of lines, whose numbers are those that the array is to have. */
+static bool add_names(const source *s, const bytes *lines, array *a, char *error)
+{
+    const char *at = (const char *)lines->data, *end = at + lines->size;
+
+    for (int64_t i = 0; at < end; i++) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((line ? line : end) - at);
+        if (words_number(&a->names, at, n) != i)
+            return tensor_fail(error, "%s: its number %lld is '%.*s', for the program it is '%s'",
+                               s->path, (long long)i, (int)(n < 100 ? n : 100), at,
+                               i < a->names.n ? a->names.text[i] : "nothing");
+        at += n + 1;
+    }
+    return true;
+}
+
+/* KEY.names beside the array of that key: a line for what each number stands for. */
+static bool read_names(const source *s, const bytes *b, array *a, char *error)
+{
+    char key[300], ignored[TENSOR_ERROR_SIZE];
+    bytes lines = {0};
+
+    snprintf(key, sizeof key, "%.280s.names", s->key ? s->key : "");
+    bool ok = !s->key || !bytes_member(b, s->path, key, &lines, ignored) ||
+              add_names(s, &lines, a, error);
+    bytes_free(&lines);
+    return ok;
+}
+
 static bool read_npz(const source *s, const bytes *b, array *a, char *error)
 {
     char place[400];
@@ -171,7 +201,7 @@ static bool read_npz(const source *s, const bytes *b, array *a, char *error)
              s->key ? s->key : "");
     ok = ok && read_npy(place, &member, a, error);
     bytes_free(&member);
-    return ok;
+    return ok && read_names(s, b, a, error);
 }
 
 /* ---- safetensors ------------------------------------------------------------------ */

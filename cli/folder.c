@@ -1,0 +1,225 @@
+/* cli/folder.c - `ingot data`: a folder of pictures by class becomes an archive of arrays, which
+ * trainers read. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base.h"
+#include "command.h"
+#include "file_kind.h"
+#include "npz.h"
+#include "picture.h"
+
+typedef struct data_options {
+    const char *folder, *out;
+    int height, width;              /* 0: those of the first picture */
+    bool gray;
+} data_options;
+
+/* ---- command line ----------------------------------------------------------------- */
+
+static bool set_size(void *to, const cli_option *o, const char *value)
+{
+    data_options *d = to;
+    int end = 0;
+
+    if (sscanf(value, "%5dx%5d%n", &d->height, &d->width, &end) == 2 && !value[end])
+        return (d->height > 0 && d->width > 0) || cli_wrong("%s takes a size above 0", o->name);
+    if (sscanf(value, "%5d%n", &d->height, &end) != 1 || value[end] || d->height < 1)
+        return cli_wrong("%s takes 224 or HEIGHTxWIDTH, not '%s'", o->name, value);
+    d->width = d->height;
+    return true;
+}
+
+#define AT(field) offsetof(data_options, field)
+
+static const cli_option options[] = {
+    {"FOLDER", NULL, "has a folder of PNG and JPEG files for each class", .set = cli_set_once,
+     .at = AT(folder)},
+    {"-o", "FILE", "the .npz file: x u8[N,C,H,W], label i64[N], names of the classes",
+     .set = cli_set_once, .at = AT(out)},
+    {"--size", "N|HxW", "of the pictures (default: they have one size)", .set = set_size},
+    {"--gray", NULL, "one channel instead of three", .set = cli_set_flag, .at = AT(gray)},
+    {0}};
+
+/* ---- the folder ------------------------------------------------------------------- */
+
+/* What a folder holds of pictures: those of class 0, then of class 1, .. */
+typedef struct listing {
+    arena mem;
+    VEC(const char *) name;         /* of classes, in the order of their bytes */
+    VEC(const char *) path;         /* of pictures */
+    VEC(int64_t) label;
+} listing;
+
+static int visible(const struct dirent *e)
+{
+    return *e->d_name != '.';
+}
+
+static int in_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool is_picture(const char *name)
+{
+    static const char *const endings[] = {".png", ".PNG", ".jpg", ".JPG", ".jpeg", ".JPEG"};
+
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (has_suffix(name, endings[i]))
+            return true;
+    return false;
+}
+
+typedef void each_entry(listing *l, const char *folder, const char *name);
+
+/* Visits what is in a folder, in order; the number of entries, -1 if it is none. */
+static int for_entries(listing *l, const char *folder, each_entry *f)
+{
+    struct dirent **list;
+    int n = scandir(folder, &list, visible, in_bytes);
+
+    for (int i = 0; i < n; i++) {
+        f(l, folder, list[i]->d_name);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    return n;
+}
+
+static void add_picture(listing *l, const char *folder, const char *name)
+{
+    if (!is_picture(name))
+        return;
+    vec_push(&l->path, arena_printf(&l->mem, "%s/%s", folder, name));
+    vec_push(&l->label, (int64_t)l->name.len);
+}
+
+/* A folder with pictures is a class. */
+static void add_class(listing *l, const char *folder, const char *name)
+{
+    uint32_t before = l->path.len;
+
+    for_entries(l, arena_printf(&l->mem, "%s/%s", folder, name), add_picture);
+    if (l->path.len > before)
+        vec_push(&l->name, arena_strdup(&l->mem, name));
+}
+
+static bool list_folder(listing *l, const char *folder)
+{
+    if (for_entries(l, folder, add_class) < 0)
+        return cli_wrong("%s: %s", folder, strerror(errno));
+    return l->path.len || cli_wrong("%s: has no folders with pictures; each is a class", folder);
+}
+
+static void free_listing(listing *l)
+{
+    vec_free(&l->name);
+    vec_free(&l->path);
+    vec_free(&l->label);
+    arena_reset(&l->mem);
+}
+
+/* ---- the archive ------------------------------------------------------------------ */
+
+/* Adds a picture at the size; the first one says it where nobody has. */
+static bool add_pixels(npz *z, const data_options *o, const char *path, uint8_t *pixels)
+{
+    picture p;
+
+    if (!picture_read(&p, path))
+        return false;
+    bool ok = picture_resize(&p, o->gray ? 1 : 3, o->height, o->width, pixels) ||
+              cli_wrong("%s: no memory", path);
+    picture_free(&p);
+    if (ok)
+        npz_add(z, pixels, (size_t)(o->gray ? 1 : 3) * (size_t)o->height * (size_t)o->width);
+    return ok;
+}
+
+/* All pictures have the size that is asked for, or one and the same. */
+static bool find_size(data_options *o, const listing *l)
+{
+    bool asked = o->height;
+
+    for (uint32_t i = 0; !asked && i < l->path.len; i++) {
+        picture p;
+        if (!picture_read(&p, l->path.at[i]))
+            return false;
+        bool same = !i || (p.height == o->height && p.width == o->width);
+        o->height = p.height;
+        o->width = p.width;
+        picture_free(&p);
+        if (!same)
+            return cli_wrong("%s: has another size than %s: give --size", l->path.at[i],
+                             l->path.at[i - 1]);
+    }
+    return true;
+}
+
+static bool add_pictures(npz *z, const data_options *o, const listing *l)
+{
+    const int64_t dims[] = {l->path.len, o->gray ? 1 : 3, o->height, o->width};
+    uint8_t *pixels = malloc((size_t)(dims[1] * dims[2] * dims[3]));
+    bool ok = pixels || cli_wrong("no memory");
+
+    npz_begin(z, "x", "|u1", 4, dims);
+    for (uint32_t i = 0; ok && i < l->path.len; i++)
+        ok = add_pixels(z, o, l->path.at[i], pixels);
+    free(pixels);
+    return ok;
+}
+
+static void add_labels(npz *z, const listing *l)
+{
+    const int64_t n = l->path.len;
+
+    npz_begin(z, "label", "<i8", 1, &n);
+    npz_add(z, l->label.at, l->label.len * sizeof *l->label.at);
+    npz_begin(z, "label.names", NULL, 0, NULL);
+    for (uint32_t i = 0; i < l->name.len; i++) {
+        npz_add(z, l->name.at[i], strlen(l->name.at[i]));
+        npz_add(z, "\n", 1);
+    }
+}
+
+static bool write_archive(data_options *o, const listing *l)
+{
+    npz z = {.file = find_size(o, l) ? fopen(o->out, "wb") : NULL};
+
+    if (!z.file)
+        return o->height && errno && cli_wrong("%s: %s", o->out, strerror(errno));
+    bool ok = add_pictures(&z, o, l);
+    if (ok)
+        add_labels(&z, l);
+    bool written = npz_end(&z);
+    if (ok && written)
+        printf("%s: %u pictures of %dx%d in %u classes\n", o->out, l->path.len, o->height,
+               o->width, l->name.len);
+    else
+        remove(o->out);
+    return ok && (written || cli_wrong("%s: cannot be written, or is larger than 4 GB", o->out));
+}
+
+int command_data(int argc, char **argv)
+{
+    data_options o = {0};
+    listing l = {0};
+    int status = cli_parse(argc, argv, "ingot data FOLDER -o FILE.npz [OPTIONS]",
+                           "Reads pictures, the folder of each being its class, and writes them as\n"
+                           "arrays for a trainer: data x = \"f.npz\"[\"x\"], label = \"f.npz\"[\"label\"].",
+                           options, &o);
+
+    if (status)
+        return status;
+    if (!o.folder || !o.out) {
+        cli_wrong("%s (see ingot data --help)", o.folder ? "no output given: -o FILE"
+                                                         : "no folder given");
+        return CLI_USAGE;
+    }
+    bool ok = list_folder(&l, o.folder) && write_archive(&o, &l);
+    free_listing(&l);
+    return ok ? CLI_OK : CLI_FAILED;
+}
