@@ -251,7 +251,8 @@ void library_object_header(const image *im, const char *output, text *out)
     vec_free(&w);
 }
 
-void library_header(const image *im, const struct ingot_trainer *t, const char *output, text *out)
+void library_header(const image *im, const struct ingot_trainer *t, const char *output,
+                    text *out)
 {
     library l;
 
