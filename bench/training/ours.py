@@ -113,8 +113,8 @@ class Trainer:
     def train(self, steps, threads=1, *options):
         """Seconds that a run of so many steps takes, as a process."""
         begun = time.perf_counter()
-        self.call(['./trainer', '--steps', steps, '--threads', threads, '--quiet', '--fresh',
-                   '--save', 'at.safetensors', *options])
+        self.call(['./trainer', '--steps', steps, '--epochs', steps, '--threads', threads,
+                   '--quiet', '--fresh', '--save', 'at.safetensors', *options])
         return time.perf_counter() - begun
 
     def fastest(self, threads, steps, runs=1):
