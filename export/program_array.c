@@ -85,7 +85,7 @@ static const char *filled(px *g, ir_ref r)
     return name;
 }
 
-static const char *name_of(px *g, ir_ref r)
+const char *px_name_of(px *g, ir_ref r)
 {
     double flt;
     int64_t whole;
@@ -94,7 +94,7 @@ static const char *name_of(px *g, ir_ref r)
     if (g->name[r])
         return g->name[r];
     if (px_type(g, r)->rank && px_is_splat(g, r, &flt, &whole))
-        return filled(g, r);
+        return g->name[r] = filled(g, r);
     if (px_is_constant(g, r, &c))
         return px_constant(g, c);
     return px_whole(g, r).at;
@@ -132,8 +132,9 @@ static px_expr write_pad(px *g, ir_ref r)
         return px_gap(g, r, "a border of a value that only the run knows");
     if (!flt && dt == DT_F32 && !signbit(flt))
         value = NULL;
-    return (px_expr){bordered(g, name_of(g, px_arg(g, r, 0)), px_type(g, px_arg(g, r, 0)), a->low,
-                              a->high, value, shape), PX_CALL, false};
+    const char *name = bordered(g, px_name_of(g, px_arg(g, r, 0)), px_type(g, px_arg(g, r, 0)),
+                                a->low, a->high, value, shape);
+    return (px_expr){name, PX_CALL, false};
 }
 
 /* ---- windows -------------------------------------------------------------------------- */
@@ -185,7 +186,7 @@ static px_expr write_window(px *g, ir_ref r)
 
     if (a->op > RED_MAX || t->dtype != DT_F32)
         return px_gap(g, r, "windows of elements that are no f32");
-    const char *x = bordered(g, name_of(g, px_arg(g, r, 0)), t, a->low, a->high,
+    const char *x = bordered(g, px_name_of(g, px_arg(g, r, 0)), t, a->low, a->high,
                              neutral(g, a->op, t->dtype), shape);
     axis_names(g, px_type(g, r), idx);
     for (int i = 0; i < t->rank; i++)
@@ -208,7 +209,7 @@ static px_expr write_concat(px *g, ir_ref r)
 
     axis_names(g, t, idx);
     for (uint32_t i = 0; i < n->narg; i++) {
-        const char *x = name_of(g, ir_arg(g->fn, n, i));
+        const char *x = px_name_of(g, ir_arg(g->fn, n, i));
         list = arena_printf(&g->file->mem, "%s%s%s", list, i ? ", " : "",
                             axis ? rows_of(g, x, t->rank, axis, idx, false) : x);
     }
@@ -226,7 +227,7 @@ static px_expr write_cumul(px *g, ir_ref r)
 
     if (a->exclusive || a->reverse || (a->op != RED_SUM && a->op != RED_PROD))
         return px_gap(g, r, "a running sum that is exclusive or backwards");
-    along_axis(g, name, name_of(g, px_arg(g, r, 0)), px_type(g, r), (int)a->axis,
+    along_axis(g, name, px_name_of(g, px_arg(g, r, 0)), px_type(g, r), (int)a->axis,
                a->op == RED_SUM ? "cumsum" : "cumprod", comment(g, r));
     return (px_expr){name, PX_CALL, false};
 }
@@ -235,7 +236,7 @@ static px_expr write_cumul(px *g, ir_ref r)
 
 static px_expr (*const writers[OP_COUNT])(px *, ir_ref) = {
     [OP_PAD] = write_pad, [OP_WINDOW] = write_window, [OP_CONCAT] = write_concat,
-    [OP_CUMUL] = write_cumul};
+    [OP_CUMUL] = write_cumul, [OP_IF] = px_write_if, [OP_LOOP] = px_write_loop};
 
 bool px_array(px *g, ir_ref r)
 {

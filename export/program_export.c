@@ -42,7 +42,7 @@ void px_line(px *g, const char *s, const char *comment)
 }
 
 /* What is made of numbers only gets the value's type. */
-static const char *typed(px *g, ir_ref r, px_expr e)
+const char *px_typed(px *g, ir_ref r, px_expr e)
 {
     ir_dtype dt = px_type(g, r)->dtype;
 
@@ -58,7 +58,7 @@ static const char *by_element(px *g, ir_ref r, const char *name)
     g->index.len = 0;
     for (int i = 0; i < t->rank; i++)
         idx[i] = px_new_index(g, t->dim[i]);
-    const char *e = typed(g, r, px_at(g, r, idx));
+    const char *e = px_typed(g, r, px_at(g, r, idx));
     for (int i = 0; i < t->rank; i++)
         left = arena_printf(&g->file->mem, "%s%s%s", left, i ? ", " : "[",
                             px_index_text(g, idx[i]));
@@ -81,7 +81,7 @@ static void define(px *g, ir_ref r)
         return;
     name = px_name_new(g->file, "h");
     if (g->whole[r] && !(t->rank && px_is_splat(g, r, &flt, &whole)))
-        s = px_printf(g, "%s = %s", name, typed(g, r, px_whole(g, r)));
+        s = px_printf(g, "%s = %s", name, px_typed(g, r, px_whole(g, r)));
     else if (g->element[r])
         s = by_element(g, r, name);
     else
@@ -131,7 +131,7 @@ static void write_results(px *g)
         ir_ref r = f->result.at[i];
         px_expr e = px_whole(g, r);
         s = arena_printf(&g->file->mem, "%s%s%s", s, i ? ", " : "",
-                         f->result.len > 1 ? px_wrap(g, e, PX_OR) : typed(g, r, e));
+                         f->result.len > 1 ? px_wrap(g, e, PX_OR) : px_typed(g, r, e));
     }
     px_line(g, s, NULL);
 }

@@ -43,7 +43,7 @@ const char *px_new_index(px *g, ir_dim extent)
 {
     const char *s = free_name(g, g->index.len);
 
-    vec_push(&g->index, (px_index){s, extent, false});
+    vec_push(&g->index, (px_index){s, extent, false, false});
     return s;
 }
 
@@ -59,7 +59,7 @@ const char *px_index_text(px *g, const char *name)
 {
     px_index *x = find_index(g, name);
 
-    return x->alone ? name : px_printf(g, "%s in %s", name,
+    return x->alone && !x->given ? name : px_printf(g, "%s in %s", name,
                                        px_wrap(g, px_dim(g, x->extent), PX_SUM));
 }
 
@@ -205,13 +205,26 @@ static px_expr at_broadcast(px *g, ir_ref r, const char *const *idx)
     return px_at(g, px_arg(g, r, 0), in);
 }
 
+/* The position in axis i of a slice; where it begins is not always seen to be inside. */
+static const char *sliced(px *g, const struct ir_attr_SLICE *a, int i, ir_dim extent,
+                          const char *idx)
+{
+    const char *s = along(g, a->start.at[i], a->step.at[i], idx);
+    int64_t start;
+
+    if (dim_const(&g->file->m->dims, a->start.at[i], &start))
+        return s;
+    ir_dim last = dim_sub(&g->file->m->dims, extent, (ir_dim){1});
+    return px_printf(g, "max(min(%s, %s), 0)", s, px_dim(g, last).at);
+}
+
 static px_expr at_slice(px *g, ir_ref r, const char *const *idx)
 {
     const struct ir_attr_SLICE *a = &px_node(g, r)->attr->SLICE;
     const char *in[IR_MAX_RANK];
 
     for (int i = 0; i < a->start.n; i++)
-        in[i] = along(g, a->start.at[i], a->step.at[i], idx[i]);
+        in[i] = sliced(g, a, i, px_type(g, px_arg(g, r, 0))->dim[i], idx[i]);
     return px_at(g, px_arg(g, r, 0), in);
 }
 
@@ -350,8 +363,8 @@ static px_expr at_name(px *g, const char *name, const ir_type *t, const char *co
 
     for (int i = 0; i < t->rank; i++) {
         px_index *x = find_index(g, idx[i]);
-        if (x && dim_same(x->extent, t->dim[i]))
-            x->alone = true;
+        if (x)
+            *(dim_same(x->extent, t->dim[i]) ? &x->alone : &x->given) = true;
         s = arena_printf(&g->file->mem, "%s%s%s", s, i ? ", " : "[", idx[i]);
     }
     return (px_expr){t->rank ? px_printf(g, "%s%s", s, "]") : name, PX_CALL, false};

@@ -429,7 +429,9 @@ bool px_match_layer(px *g, ir_ref r, px_said *s)
     static bool (*const found[])(px *, ir_ref, px_said *) = {
         dense, conv_layer, scale_shift, max_pool, mean_pool, global_mean};
 
-    for (size_t i = 0; i < COUNT(found); i++) {
+    enum { WITH_WEIGHTS = 3 };          /* the first ones */
+
+    for (size_t i = g->inside ? WITH_WEIGHTS : 0; i < COUNT(found); i++) {
         *s = (px_said){0};
         if (found[i](g, r, s))
             return true;

@@ -292,7 +292,7 @@ void px_match(px *g, ir_ref r)
     if (px_type(g, r)->kind != TY_TENSOR || px_type(g, r)->dtype != DT_F32)
         return;
     for (size_t i = 0; i < COUNT(patterns); i++)
-        if (try_pattern(g, &patterns[i], r, s))
+        if (!(g->inside && patterns[i].kind) && try_pattern(g, &patterns[i], r, s))
             return;
     if (px_match_layer(g, r, s))
         s->how = PX_LAYER;

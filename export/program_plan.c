@@ -242,7 +242,8 @@ static void walk_down(planning *p)
             plan_value(p, &g->fn->node.at[i]);
     for (uint32_t i = 0; i < g->fn->result.len; i++) {
         ir_ref r = g->fn->result.at[i];
-        if (g->fn->result.len > 1 || !g->whole[r] || (px_type(g, r)->rank && is_literal(g, r)))
+        bool literal = is_literal(g, r), one = literal && !px_type(g, r)->rank;
+        if (!one && (g->fn->result.len > 1 || !g->whole[r] || literal))
             g->named[r] = true;
     }
 }

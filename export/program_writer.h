@@ -47,7 +47,8 @@ typedef struct px_said {
 typedef struct px_index {
     const char *name;
     ir_dim extent;
-    bool alone;                 /* it stands alone somewhere, which gives it its extent */
+    bool alone;                 /* it stands alone somewhere, which gives it its extent .. */
+    bool given;                 /* .. but also on a longer axis: its extent has to be said */
 } px_index;
 
 typedef struct px_file {
@@ -81,6 +82,7 @@ typedef struct px {
     VEC(px_index) index;        /* of the statement at hand */
     text *out;
     int indent;
+    bool inside;                /* of a loop or branch, which has no layers of its own */
     const char *last;           /* what the last statement has named */
 } px;
 
@@ -158,6 +160,13 @@ const char *px_index_text(px *g, const char *name);
 /* ---- statements (program_array.c, program_control.c, program_export.c) */
 
 void px_line(px *g, const char *s, const char *comment);
+/* What is made of numbers only gets the type of value r. */
+const char *px_typed(px *g, ir_ref r, px_expr e);
+/* The name of r, where only a name will do: numbers become arrays by a statement. */
+const char *px_name_of(px *g, ir_ref r);
+/* Write the statement and name all results of the node. */
+px_expr px_write_if(px *g, ir_ref r);
+px_expr px_write_loop(px *g, ir_ref r);
 /* The statement that names r; false: no writer for its op. */
 bool px_array(px *g, ir_ref r);
 bool px_block(px *g);
