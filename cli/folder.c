@@ -209,7 +209,7 @@ int command_data(int argc, char **argv)
     listing l = {0};
     int status = cli_parse(argc, argv, "ingot data FOLDER -o FILE.npz [OPTIONS]",
                            "Reads pictures, the folder of each being its class, and writes them as\n"
-                           "arrays for a trainer: data x = \"f.npz\"[\"x\"], label = \"f.npz\"[\"label\"].",
+                           "arrays for a trainer: \"f.npz\"[\"x\"] and \"f.npz\"[\"label\"].",
                            options, &o);
 
     if (status)

@@ -6,9 +6,10 @@
 #include "image.h"
 #include "train_abi.h"
 
-/* Adds the header of a library, with functions that train if `t` is not null; `output` is the name of what it belongs to, without
- * folder, `lib` and suffix.  The image's name is a C identifier; the names of entries, tensors,
- * states and dims are made identifiers, and of two equal ones the second gets _2. */
+/* Adds the header of a library, with functions that train if `t` is not null; `output` is the
+ * name of what it belongs to, without folder, `lib` and suffix.  The image's name is a C
+ * identifier; the names of entries, tensors, states and dims are made identifiers, and of two
+ * equal ones the second gets _2. */
 void library_header(const image *im, const struct ingot_trainer *t, const char *output,
                     text *out);
 /* Adds the header of an object without typed functions. */

@@ -36,25 +36,7 @@ const uint8_t *onnx_map(const char *path, size_t *size, const char **why)
     return *why ? NULL : p;
 }
 
-/* ---- protobuf-c, with a budget ------------------------------------------------- */
-
-typedef struct budget { size_t left; } budget;
-
-static void *take(void *data, size_t size)
-{
-    budget *b = data;
-
-    if (size > b->left)
-        return NULL;
-    b->left -= size;
-    return malloc(size ? size : 1);
-}
-
-static void give(void *data, void *p)
-{
-    (void)data;
-    free(p);
-}
+/* ---- messages -------------------------------------------------------------------- */
 
 /* False, with an error, if the file begins as one of another kind does. */
 static bool is_model(const onnx_model *x)
@@ -64,25 +46,6 @@ static bool is_model(const onnx_model *x)
     return !kind || diag_error(x->d, (ir_loc){0}, D_IO, x->name,
                                arena_printf(&x->d->mem, "looks like %s; an ONNX model is expected, "
                                             "or a text whose name ends in .ir", kind));
-}
-
-Onnx__ModelProto *onnx_unpack(const void *packed, size_t size)
-{
-    enum { PER_BYTE = 12 };
-    budget b = {.left = (size_t)128 << 20};
-    ProtobufCAllocator a = {take, give, &b};
-
-    if (size < SIZE_MAX / 32)
-        b.left += size * PER_BYTE;
-    return onnx__model_proto__unpack(&a, size, packed);
-}
-
-void onnx_free(Onnx__ModelProto *p)
-{
-    ProtobufCAllocator a = {take, give, NULL};
-
-    if (p)
-        onnx__model_proto__free_unpacked(p, &a);
 }
 
 /* Unpacks what the scan leaves of the file, without the payloads of large tensors. */

@@ -201,7 +201,8 @@ const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
                              dsl_type_text(cx, t));
         v[i] = dsl_array(cx, r[i], elem_of(cx, t), t->rank, NULL);
     }
-    return n == 1 ? v[0] : dsl_list(cx, DSL_RESULTS, n, v, arena_copy(cx->mem, name, n * sizeof *name));
+    return n == 1 ? v[0]
+                  : dsl_list(cx, DSL_RESULTS, n, v, arena_copy(cx->mem, name, n * sizeof *name));
 }
 
 const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
