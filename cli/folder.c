@@ -208,7 +208,7 @@ int command_data(int argc, char **argv)
     data_options o = {0};
     listing l = {0};
     int status = cli_parse(argc, argv, "ingot data FOLDER -o FILE.npz [OPTIONS]",
-                           "Reads pictures, the folder of each being its class, and writes them as\n"
+                           "Reads pictures, the folder of each being its class, and makes them\n"
                            "arrays for a trainer: \"f.npz\"[\"x\"] and \"f.npz\"[\"label\"].",
                            options, &o);
 
