@@ -275,12 +275,12 @@ static px_expr stored(px *g, px_expr x, ir_dtype dt)
     return (px_expr){px_printf(g, "%s(%s)", px_elem(dt), x.at), PX_CALL, false};
 }
 
-/* `word`[indices from `first` on] x */
-static px_expr reduced(px *g, const char *word, uint32_t first, px_expr x)
+/* `word`[indices first to end - 1] x */
+static px_expr reduced(px *g, const char *word, uint32_t first, uint32_t end, px_expr x)
 {
     const char *s = px_printf(g, "%s[%s", word, "");
 
-    for (uint32_t i = first; i < g->index.len; i++)
+    for (uint32_t i = first; i < end; i++)
         s = arena_printf(&g->file->mem, "%s%s%s", s, i > first ? ", " : "",
                          px_index_text(g, g->index.at[i].name));
     return (px_expr){px_printf(g, "%s] %s", s, px_wrap(g, x, PX_TERM)), PX_SUM, false};
@@ -299,12 +299,13 @@ static px_expr at_reduce(px *g, ir_ref r, const char *const *idx)
 
     for (int i = 0, k = 0; i < x->rank; i++)
         in[i] = ir_has_axis(a->axes, i) ? px_new_index(g, x->dim[i]) : idx[k++];
+    uint32_t end = g->index.len;
     px_expr e = computed(g, px_at(g, px_arg(g, r, 0), in), x->dtype);
     if (x->dtype == DT_BOOL && px_type(g, r)->dtype != DT_BOOL)
         e = (px_expr){px_printf(g, "int(%s)%s", e.at, ""), PX_CALL, false};
     if (!a->axes.n)
         return stored(g, e, px_type(g, r)->dtype);
-    return stored(g, reduced(g, reductions[a->op], first, e), px_type(g, r)->dtype);
+    return stored(g, reduced(g, reductions[a->op], first, end, e), px_type(g, r)->dtype);
 }
 
 static px_expr at_argreduce(px *g, ir_ref r, const char *const *idx)
@@ -321,7 +322,7 @@ static px_expr at_argreduce(px *g, ir_ref r, const char *const *idx)
     if (a->last)
         in[a->axis] = along(g, last, dim_int(d, -1), k);
     px_expr e = computed(g, px_at(g, px_arg(g, r, 0), in), x->dtype);
-    e = reduced(g, a->op == RED_MIN ? "argmin" : "argmax", first, e);
+    e = reduced(g, a->op == RED_MIN ? "argmin" : "argmax", first, first + 1, e);
     if (a->last)
         e.at = px_printf(g, "%s - (%s)", px_wrap(g, px_dim(g, last), PX_SUM), e.at);
     return e;
@@ -346,12 +347,13 @@ static px_expr at_dot(px *g, ir_ref r, const char *const *idx)
         of[wf.at[i]] = idx[at++];
     for (int i = 0; i < a->sum_a.n; i++)
         in[a->sum_a.at[i]] = of[a->sum_b.at[i]] = px_new_index(g, x->dim[a->sum_a.at[i]]);
+    uint32_t end = g->index.len;
     px_expr p = computed(g, px_at(g, px_arg(g, r, 0), in), x->dtype);
     px_expr q = computed(g, px_at(g, px_arg(g, r, 1), of), w->dtype);
     px_expr e = {px_printf(g, "%s * %s", px_wrap(g, p, PX_TERM), px_wrap(g, q, PX_UNARY)), PX_TERM,
                  false};
     if (a->sum_a.n)
-        e = reduced(g, "sum", first, e);
+        e = reduced(g, "sum", first, end, e);
     return stored(g, e, px_type(g, r)->dtype);
 }
 
