@@ -310,6 +310,7 @@ int command_build(int argc, char **argv)
                            "and none of the functions of a library's header.",
                            options, &o);
 
+    o.model.o.program.silent = !is(&o, "exe");      /* libraries print nothing */
     if (status == CLI_OK)
         status = check(&o) ? build(&o) : CLI_USAGE;
     model_options_free(&o.model);

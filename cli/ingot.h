@@ -25,6 +25,7 @@ typedef struct ingot_program {
     const dsl_setting *set;         /* --set NAME=VALUE */
     int sets;
     bool f64;                       /* --real f64 */
+    bool silent;                    /* `show` prints nothing */
 } ingot_program;
 
 typedef struct ingot_options {

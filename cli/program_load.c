@@ -82,6 +82,7 @@ ir_module *program_load(const char *path, const ingot_options *o, diag *d)
         given.import = &o->import;
         given.set = o->program.set;
         given.sets = o->program.sets;
+        given.silent = o->program.silent;
         given.real = o->program.f64 ? DT_F64 : DT_F32;
         if (o->program.weights && !take_weights(o->program.weights, &given, d))
             return NULL;

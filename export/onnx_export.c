@@ -40,6 +40,7 @@ static ox_writer *const writers[OP_COUNT] = {
     [OP_KEEP] = ox_same,
     [OP_DETACH] = ox_same,
     [OP_CHECK] = ox_nothing,
+    [OP_SHOW] = ox_nothing,
 };
 
 /* ---- types --------------------------------------------------------------------------- */

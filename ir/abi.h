@@ -121,7 +121,8 @@ struct ingot_extern {
     int32_t arg_count, result_count;
     const int64_t *num;                 /* attributes and run-time integers */
     int64_t *sym;                       /* run-time dims that it defines    */
-    const char *message;                /* set unless the status is OK      */
+    const char *message;                /* set unless the status is OK; before
+                                         * the call the name of what is shown */
 };
 /* Symbol: ingot_kernel_<name>, weak, so that models share one copy. */
 typedef int32_t ingot_kernel(struct ingot_extern *call);

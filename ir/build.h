@@ -127,6 +127,7 @@ bool ir_elements(ir_build *b, ir_ref x, ir_dim *out, int n);
 bool ir_known(const ir_build *b, ir_ref x, const ir_dim **elem, int64_t *n); /* without binding */
 void ir_check(ir_build *b, ir_ref cond, const char *message); /* dropped when known true */
 void ir_check_dims(ir_build *b, ir_dim cond, const char *message); /* cond != 0 */
+void ir_show(ir_build *b, ir_ref x, const char *name);  /* a run prints what x is */
 const ir_type *ir_ty(ir_build *b, ir_dtype dt, const ir_dim *shape, int rank);
 
 /* Regions: a builder for a sub-function of the same module. */

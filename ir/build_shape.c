@@ -534,6 +534,14 @@ void ir_check(ir_build *b, ir_ref cond, const char *message)
     ir_make(b, OP_CHECK, &cond, 1, &a);
 }
 
+void ir_show(ir_build *b, ir_ref x, const char *name)
+{
+    ir_attr a = {.SHOW = {.name = name}};
+
+    if (x != IR_NONE)
+        ir_make(b, OP_SHOW, &x, 1, &a);
+}
+
 void ir_check_dims(ir_build *b, ir_dim cond, const char *message)
 {
     if (dim_lo(&b->m->dims, cond) > 0)

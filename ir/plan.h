@@ -74,6 +74,7 @@ typedef struct plan_step {
             uint32_t narg, nres, nsym, nnum;
             const uint32_t *arg, *sym;
             const int64_t *num;
+            const char *title;      /* of what is shown; else null */
         } ext;
         /* to = these integers */
         struct { uint32_t to; const ir_dim *dim; uint32_t n; } store;

@@ -195,8 +195,9 @@ static void parse_run(parser *p, plan_step *s)
     s->note = name(p);
 }
 
-/* extern := 'extern' INT 'args' values 'symbols' symbols 'numbers' INTs NAME, where the
- * first INT counts the results among the values. */
+/* extern := 'extern' INT 'args' values 'symbols' symbols 'numbers' INTs NAME [NAME],
+ * where the first INT counts the results among the values, and the last NAME is that of
+ * what is shown. */
 static void parse_extern(parser *p, plan_step *s)
 {
     VEC(int64_t) num = {0};
@@ -217,6 +218,8 @@ static void parse_extern(parser *p, plan_step *s)
     s->u.ext.num = arena_copy(&p->p->mem, num.at, num.len * sizeof *num.at);
     vec_free(&num);
     s->note = name(p);
+    if (!p->failed && next_is(p, '"'))
+        s->u.ext.title = name(p);
     if (!p->failed && !plan_extern_fits(s))
         fail(p, "as many values, numbers and symbols as the kernel takes");
 }

@@ -95,6 +95,8 @@ static void print_extern(printer *p, const plan_step *s)
     for (uint32_t i = 0; i < s->u.ext.nnum; i++)
         text_add(p->out, i ? ", %lld" : " %lld", (long long)s->u.ext.num[i]);
     note(p, s->note);
+    if (s->u.ext.title)
+        note(p, s->u.ext.title);
 }
 
 static void print_let(printer *p, const plan_step *s)

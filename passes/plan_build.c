@@ -276,6 +276,7 @@ static void emit_opaque(scope *s, const ir_node *n)
     case OP_LOOP: plan_loop(s, n); break;
     case OP_TOPK:
     case OP_NONZERO:
+    case OP_SHOW:
     case OP_NMS: plan_extern(s, n); break;
     default: plan_gap(s, n, "cannot be compiled yet"); break;
     }

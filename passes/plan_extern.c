@@ -120,6 +120,12 @@ static void nms(call *c)
     define(c, step, c->n->attr->NMS.sym, most);
 }
 
+static void show(call *c)
+{
+    add_operands(c);
+    emit(c, "show")->u.ext.title = c->n->attr->SHOW.name;
+}
+
 void plan_extern(scope *s, const ir_node *n)
 {
     call c = {.s = s, .n = n};
@@ -127,6 +133,7 @@ void plan_extern(scope *s, const ir_node *n)
     switch (n->op) {
     case OP_TOPK: sort(&c); break;
     case OP_NONZERO: nonzero(&c); break;
+    case OP_SHOW: show(&c); break;
     default: nms(&c); break;
     }
 }

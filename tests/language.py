@@ -55,6 +55,25 @@ entry sample(n: int = K * 2, bias: [3] = [1, 2, 4], on: bool = true, k: int<5> =
 """
 
 
+def case_show(b):
+    """On stderr in both engines and in executables, in loops and branches; not in libraries."""
+    b.write('p.ingot', 'entry f(x: [4]) -> [] {\n    scan t in 2 with a = 0 { a <- a + x[t];  show a }\n'
+            '    if a > 0 { b = a;  show b } else { b = -a }\n    y = sqrt(x);  show y, x > 0;  b\n}\n')
+    want = (0, 'y: f32[] 3\n', 'a: f32[]: least 4, mean 4, most 4\na: f32[]: least 3, mean 3, most 3\n'
+            'b: f32[]: least 3, mean 3, most 3\ny: f32[4]: least 0, mean 1, most 2, 2 NaN\n'
+            'line 4: bool[4]: least 0, mean 0.25, most 1\n')
+    x = ['--x', '[4, -1, 0, -1]']
+    status, _, err = b.run('build', 'p.ingot', '-o', 'p')
+    if status:
+        return err
+    for said in [b.run('run', 'p.ingot', *x, '--engine', e) for e in ('compiled', 'interpreter')] + [
+            b.run(*x, program=b.folder / 'p')]:
+        if said != want:
+            return said
+    b.run('build', 'p.ingot', '--emit', 'asm', '-o', 'p.s')
+    return 'show in what is no executable' if 'kernel_show' in (b.folder / 'p.s').read_text() else None
+
+
 def case_values_that_are_left_out(b):
     """Defaults of an entry, in `ingot run` and in executables, which list them; seed is 0."""
     b.write('s.ingot', SAMPLE)

@@ -102,7 +102,8 @@ void pemit_extern(pemit *e, const plan_step *s)
     put_i32(e, call, offsetof(struct ingot_extern, result_count), (int)s->u.ext.nres);
     put(e, call, offsetof(struct ingot_extern, num), numbers(e, s));
     put(e, call, offsetof(struct ingot_extern, sym), found);
-    put(e, call, offsetof(struct ingot_extern, message), LLVMConstNull(e->ptr));
+    put(e, call, offsetof(struct ingot_extern, message),
+        s->u.ext.title ? pemit_string(e, s->u.ext.title) : LLVMConstNull(e->ptr));
     value f = function(e, s->note, &t);
     value status = LLVMBuildCall2(e->b, t, f, &call, 1, "");
     value ok = LLVMConstInt(e->i32, INGOT_OK, false);

@@ -67,6 +67,8 @@ typedef struct pemit_loop {
 pemit_loop pemit_loop_open(pemit *e, value n);
 void pemit_loop_close(pemit *e, const pemit_loop *l);
 /* A constant of the module; an array of n constants, null if there are none. */
+/* A text of the program. */
+value pemit_string(pemit *e, const char *s);
 value pemit_constant(pemit *e, type t, value init);
 value pemit_table(pemit *e, type t, value *v, uint32_t n);
 /* Begins a new block behind every 64th line: LLVM's time grows

@@ -73,7 +73,7 @@ static value address_at(pemit *e, uint32_t id, ir_dim offset)
 
 /* ---- ways out ------------------------------------------------------------------- */
 
-static value string(pemit *e, const char *s)
+value pemit_string(pemit *e, const char *s)
 {
     return LLVMBuildGlobalStringPtr(e->b, s, "");
 }
@@ -94,7 +94,7 @@ void pemit_leave_unless(pemit *e, value good, value status, value message)
 void pemit_demand(pemit *e, value good, int status, const char *message)
 {
     pemit_leave_unless(e, good, LLVMConstInt(e->i32, (unsigned)status, false),
-                       string(e, message ? message : ""));
+                       pemit_string(e, message ? message : ""));
 }
 
 static value condition(pemit *e, plan_cond c)

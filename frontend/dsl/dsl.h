@@ -23,6 +23,7 @@ typedef struct dsl_options {
     const import_options *import;       /* --dim; may be null */
     const dsl_setting *set;
     int sets;
+    bool silent;                        /* `show` is left out */
     ir_dtype real;                      /* f32, or f64; none: f32 */
     const dsl_weight *weight;           /* null: parameters are states */
     int weights;

@@ -16,10 +16,19 @@ static const dsl_value *values(dsl *cx, const ast_stmt *s)
     return dsl_list(cx, DSL_RESULTS, n, at, name);
 }
 
+/* show h, x |> f: a name is shown by it, anything else by its line. */
 static void show(dsl *cx, const ast_stmt *s)
 {
-    for (uint32_t i = 0; i < s->values.len; i++)
-        dsl_eval_top(cx, s->values.at[i]);
+    for (uint32_t i = 0; i < s->values.len; i++) {
+        const ast_expr *e = s->values.at[i];
+        const dsl_value *v = dsl_eval_top(cx, e);
+        v = dsl_bad(v) ? v : dsl_as_array(cx, v, e->at);
+        if (dsl_bad(v) || (cx->o && cx->o->silent))
+            continue;
+        ir_show(dsl_b(cx), dsl_ref(cx, v),
+                e->kind == AST_NAME ? arena_strdup(&cx->m->mem, e->name)
+                                    : arena_printf(&cx->m->mem, "line %u", e->at.line));
+    }
 }
 
 /* The extents of check N == M; false if it is no such check. */

@@ -1,6 +1,7 @@
 /* ir/op/source.c - nodes without tensor operands: input, state, const, iota,
- * dimval, bind, never; and the markers keep, detach, check, grad. */
+ * dimval, bind, never; and the markers keep, detach, check, show, grad. */
 #include "eval_op.h"
+#include "shown.h"
 
 bool ir_infer_input(ir_infer *in)
 {
@@ -184,6 +185,25 @@ bool ir_eval_check(ir_call *c)
         return true;
     const char *node = diag_node(c->fn->module->diag, c->n->loc);
     return *node ? eval_fail(c->e, "%s (%s)", message, node) : eval_fail(c->e, "%s", message);
+}
+
+bool ir_infer_show(ir_infer *in)
+{
+    if (!in_tensor(in, 0))
+        return false;
+    int c = dt_class(in_type(in, 0)->dtype);
+    return (c != DC_C && c != DC_S) || in_expect(in, 0, "numbers");
+}
+
+bool ir_eval_show(ir_call *c)
+{
+    const ir_val *x = c->in[0];
+    shown s = {0};
+
+    for (int64_t i = 0; i < val_count(x); i++)
+        shown_add(&s, num_load_flt(x->dtype, x->data + i * dt_size(x->dtype)));
+    shown_print(&s, c->attr->SHOW.name, dt_text(x->dtype), x->rank, x->dim);
+    return true;
 }
 
 /* grad(y; xs..): one result like each x.  Expanded by the gradient pass. */
