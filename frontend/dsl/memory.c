@@ -111,10 +111,49 @@ static const char *path_of(dsl *cx, const ast_decl *d, bool trainable, ir_loc at
     return arena_printf(cx->mem, "%s.%s", b->path, d->name.text);
 }
 
+/* A search for a number of the run: a symbol that is no `dim` of a file and that no --dim
+ * gives. */
+typedef struct run_number {
+    dsl *cx;
+    const char *name;           /* null: none yet */
+} run_number;
+
+static void see_symbol(void *cx, uint32_t id)
+{
+    run_number *r = cx;
+    const dim_symbol *s = &r->cx->dims->symbol.at[id];
+    const import_options *o = r->cx->o ? r->cx->o->import : NULL;
+    bool known = false;
+
+    for (uint32_t i = 0; i < r->cx->open.len; i++)
+        known |= dsl_same(r->cx->open.at[i].dim, s->self);
+    for (int i = 0; o && i < o->dims; i++)
+        known |= !strcmp(o->dim_name[i], s->name);
+    if (!known)
+        r->name = s->name;
+}
+
+/* What lasts from run to run has extents that no run decides. */
+static bool lasts(dsl *cx, const ast_decl *d, const ir_type *t)
+{
+    run_number r = {.cx = cx};
+
+    for (int i = 0; i < t->rank; i++)
+        dim_each_symbol(cx->dims, t->dim[i], see_symbol, &r);
+    if (!r.name)
+        return true;
+    return dsl_wrong(cx, d->name.at, "%s would be %s, and %s is known to each run only; write a "
+                     "number for it in the signature, config %s = .., or give --dim %s=..",
+                     d->name.text, dsl_type_text(cx, t), r.name, r.name, r.name), false;
+}
+
 static void declare(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
 {
     const char *path = path_of(cx, d, trainable, at);
     const ir_type *t = path ? declared_type(cx, d) : NULL;
+
+    if (t && !lasts(cx, d, t))
+        t = NULL;
     dsl_memory *m = t ? dsl_memory_find(cx, path) : NULL;
 
     if (!t) {
