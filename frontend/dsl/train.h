@@ -82,6 +82,9 @@ void train_metrics(dsl *cx, const char *name);
 void train_minimize(dsl *cx, const ast_stmt *s);
 /* The update by what was gathered of one objective. */
 void train_apply(dsl *cx, const ast_stmt *s);
+/* Does no gradient get from a loss to any of n parameters?  Then what stops it, "argmax (line
+ * 3)"; else null (train_flow.c). */
+const char *train_stopped(dsl *cx, ir_ref loss, const ir_ref *param, uint32_t n);
 /* The nodes that a value is made from: a mark for each node of the function. */
 bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of);
 

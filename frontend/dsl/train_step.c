@@ -88,14 +88,30 @@ static bool is_there(dsl *cx, const ast_patterns *over, nearest *near)
     return found;
 }
 
+/* A message where no gradient gets to any of them. */
+static bool has_gradient(dsl *cx, const ast_stmt *s, ir_ref loss, const parts *l)
+{
+    ir_ref *param = arena_array(cx->mem, ir_ref, l->len);
+
+    for (uint32_t i = 0; i < l->len; i++)
+        param[i] = dsl_ref(cx, l->at[i].read);
+    const char *stop = train_stopped(cx, loss, param, l->len);
+    if (!stop)
+        return true;
+    const ast_patterns *over = &s->minimize.over;
+    return dsl_wrong(cx, over->len ? over->at[0].at : s->at, "the objective does not depend on a "
+                     "parameter%s%s: every way goes through %s, which has no gradient",
+                     over->len ? " of " : "", over->len ? over->at[0].text : "", stop), false;
+}
+
 /* A message where there is nothing to change. */
-static bool has_parts(dsl *cx, const ast_stmt *s, const parts *l)
+static bool has_parts(dsl *cx, const ast_stmt *s, ir_ref loss, const parts *l)
 {
     const ast_patterns *over = &s->minimize.over;
     nearest near = nearest_to(over->len ? over->at[0].text : "");
 
     if (l->len)
-        return true;
+        return has_gradient(cx, s, loss, l);
     if (over->len && !is_there(cx, over, &near))
         return dsl_wrong(cx, over->at[0].at, near.best ? "no parameter matches %s; did you mean %s?"
                                                        : "no parameter matches %s",
@@ -348,7 +364,7 @@ static void step(dsl *cx, const ast_stmt *s, const dsl_value *mean)
 
     ir_result(dsl_b(cx), loss_name(cx), loss);
     find_parts(cx, &s->minimize.over, loss, &l);
-    if (has_parts(cx, s, &l)) {
+    if (has_parts(cx, s, loss, &l)) {
         differentiate(cx, loss, &l);
         update(cx, s, &l);
     }
@@ -384,7 +400,7 @@ static void gather(dsl *cx, const ast_stmt *s, const train_total *t)
     ir_ref sum = dsl_ref(cx, t->sum);
 
     find_parts(cx, &s->minimize.over, sum, &l);
-    if (has_parts(cx, s, &l))
+    if (has_parts(cx, s, sum, &l))
         differentiate(cx, sum, &l);
     cx->train->gathered.len = 0;
     for (uint32_t i = 0; i < l.len; i++) {
