@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Compiles every example of docs/language.md.
-usage: language_doc.py INGOT"""
+"""Compiles every example of docs/language.md, and looks whether its table of built-in
+functions is that of frontend/dsl/builtin.def.
+usage: language_doc.py INGOT [--bless]"""
 import re
 import subprocess
 import sys
@@ -11,8 +12,32 @@ INGOT = Path(sys.argv[1]).resolve()
 PAGE = Path(__file__).parent.parent / 'docs/language.md'
 
 
+BEGIN, END = '<!-- builtins:', '<!-- end -->'
+
+
+def table():
+    """The rows of builtin.def for people."""
+    rows = re.findall(r'^BUILTIN\((\w+),.*?"(.*?)",\s+"(.*?)"\)$',
+                      (PAGE.parent.parent / 'frontend/dsl/builtin.def').read_text(), re.M | re.S)
+    lines = ['', '| function | meaning |', '|---|---|']
+    return '\n'.join(lines + ['| `%s%s` | %s |' % (n, s.replace('|', '\\|'), m) for n, s, m in rows]) + '\n\n'
+
+
+def check_table():
+    """Writes it with --bless; else whether it is current."""
+    page = PAGE.read_text()
+    start = page.index('\n', page.index(BEGIN)) + 1
+    now = page[:start] + table() + page[page.index(END):]
+    if '--bless' in sys.argv:
+        PAGE.write_text(now)
+    elif now != page:
+        print('FAILED docs/language.md: the table of functions is not current: tests/language_doc.py INGOT --bless')
+        return False
+    return True
+
+
 def main():
-    failed = 0
+    failed = int(not check_table())
     examples = re.findall(r'^```ingot\n(.*?)^```', PAGE.read_text(), re.M | re.S)
     with tempfile.TemporaryDirectory() as folder:
         for example in examples:
@@ -23,7 +48,7 @@ def main():
                 if done.returncode:
                     print(f'FAILED {" ".join(command)}:\n{example}{done.stdout}{done.stderr}')
                     failed += 1
-    print(f'{2 * len(examples) - failed} passed, {failed} failed, 0 skipped')
+    print(f'{2 * len(examples) + 1 - failed} passed, {failed} failed, 0 skipped')
     return failed > 0
 
 

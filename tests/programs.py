@@ -234,6 +234,8 @@ def control_cases(c):
     c.add('loop in a loop', 'entry f(x: [A, B]) { scan a in A with s = 0 { scan b in B with s = s { s <- s * 0.5 + x[a, b] };  s <- s };  s }'
           .replace('scan b in B with s = s { s <- s', 'scan b in B with r = s { r <- r').replace('s <- s };  s }', 's <- r };  s }'),
           dict(x=x), lambda d: loop_of(x))
+    c.add('reshape in a pipe', 'entry f(x: [.., 6]) = x |> reshape([2, 3]) |> reshape([3, 2])', dict(x=x.reshape(3, 6)),
+          x.reshape(3, 3, 2))
     c.add('state', 'state n: [3] = 0\nentry f(x: [3]) { n <- n + x;  n * 2 }', dict(x=x[0]), x[0] * 2)
     c.add('index put into a state', 'state row: int<4>[6] = 0\nentry f(x: int<4>, i: int<6>) -> int<4>[6] '
           '{ row[i] <- x;  row <- row;  row }', dict(x=np.int64(3), i=np.int64(2)), np.eye(6, dtype=int)[2] * 3)

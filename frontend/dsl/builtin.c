@@ -4,8 +4,8 @@
 
 #include "builtin.h"
 
-#define BUILTIN(name, configs, least, most, run, op, fixed)                                        \
-    {#name, configs, least, most, builtin_##run, op, fixed},
+#define BUILTIN(name, configs, least, most, run, op, fixed, signature, meaning)                    \
+    {#name, configs, least, most, builtin_##run, op, fixed, signature},
 static const dsl_builtin table[] = {
 #include "builtin.def"
 };
@@ -366,15 +366,31 @@ const dsl_value *builtin_flatten(const dsl_builtin_call *c)
     return reshaped(c->cx, v, &n, 1);
 }
 
+/* reshape([A, B]): the function that waits for its data. */
+static const dsl_value *reshape_to(const dsl_builtin_call *c)
+{
+    dsl_value *v = arena_new(c->cx->mem, dsl_value);
+
+    v->kind = DSL_FUNCTION;
+    v->function = *c->function;
+    v->function.config = arena_copy(c->cx->mem, c->arg, sizeof *c->arg);
+    return v;
+}
+
 const dsl_value *builtin_reshape(const dsl_builtin_call *c)
 {
-    const dsl_value *v = array_arg(c, 0), *shape = c->arg[1];
+    bool waits = c->n == 1 && !c->function->config && c->arg[0]->kind == DSL_LIST;
+    const dsl_value *v = waits ? NULL : array_arg(c, 0);
+    const dsl_value *shape = c->n > 1 ? c->arg[1] : c->function->config ? c->config[0] : NULL;
     ir_dim extent[IR_MAX_RANK];
 
+    if (waits)
+        return reshape_to(c);
     if (dsl_bad(v))
         return v;
-    if (shape->kind != DSL_LIST || shape->list.n > IR_MAX_RANK)
-        return dsl_wrong(c->cx, c->at, "reshape takes an array and a list of extents");
+    if (!shape || shape->kind != DSL_LIST || shape->list.n > IR_MAX_RANK)
+        return dsl_wrong(c->cx, c->at, "reshape takes an array and a list of extents: reshape%s",
+                         c->f->signature);
     for (uint32_t i = 0; i < shape->list.n; i++)
         if (!dsl_dim(c->cx, shape->list.at[i], &extent[i]))
             return dsl_wrong(c->cx, c->at, "reshape: an extent is %s",
@@ -511,11 +527,12 @@ const dsl_value *dsl_call_builtin(dsl *cx, const dsl_function *f, const dsl_valu
 {
     const dsl_builtin *b = f->of->builtin;
     static const dsl_value *const none[4];
-    dsl_builtin_call c = {cx, b, f->config ? f->config : (const dsl_value **)none, arg, n, at};
+    dsl_builtin_call c = {cx, b, f->config ? f->config : (const dsl_value **)none, f, arg, n, at};
 
     if ((int)n < b->least || (int)n > b->most)
-        return dsl_wrong(cx, at, "%s takes %d%s, %u are given", b->name, b->least,
-                         b->most > b->least ? " or more" : "", n);
+        return dsl_wrong(cx, at, "%s takes %d%s, %u %s given: %s%s", b->name, b->least,
+                         b->most > b->least ? " or more" : "", n, n == 1 ? "is" : "are", b->name,
+                         b->signature);
     for (uint32_t i = 0; i < n; i++)
         if (!arg[i])
             return dsl_wrong(cx, at, "%s: an argument is left out", b->name);

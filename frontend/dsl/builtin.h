@@ -10,6 +10,7 @@ typedef struct dsl_builtin_call {
     dsl *cx;
     const dsl_builtin *f;
     const dsl_value **config;   /* null where left out */
+    const dsl_function *function;   /* as it is called */
     const dsl_value **arg;
     uint32_t n;
     ir_loc at;
@@ -23,6 +24,7 @@ struct dsl_builtin {
     dsl_builtin_run *run;
     unsigned op;
     bool fixed;
+    const char *signature;      /* "(x: [.., K]) -> [.., K]" */
 };
 
 #define BUILTIN(name, configs, least, most, run, ...) dsl_builtin_run builtin_##run;

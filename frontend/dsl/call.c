@@ -38,6 +38,19 @@ static int position_of(const ast_params *l, const char *name)
     return -1;
 }
 
+/* A name that no parameter has: those that there are, or what a habit means here. */
+static void unknown_parameter(dsl *cx, const dsl_template *t, const ast_params *l, ast_word name)
+{
+    const char *habit = dsl_habit_text(cx, DSL_HABIT_ARGUMENT, name.text);
+    text has = {0};
+
+    for (uint32_t i = 0; !*habit && l && i < l->len; i++)
+        text_add(&has, "%s%s", i ? ", " : "; it has ", l->at[i].name.text);
+    dsl_wrong(cx, name.at, "%s has no parameter %s%s%s", t->name, name.text, habit,
+              has.at ? has.at : "");
+    text_free(&has);
+}
+
 /* Where argument i of the call goes; -1 after an error. */
 static int place_of(dsl *cx, const dsl_template *t, const ast_params *l, const ast_arg *a,
                     uint32_t i)
@@ -50,7 +63,7 @@ static int place_of(dsl *cx, const dsl_template *t, const ast_params *l, const a
     if (at >= 0 && at < (l ? (int)l->len : MAX_ARGS))
         return at;
     if (a->name.text)
-        dsl_wrong(cx, a->name.at, "%s has no parameter %s", t->name, a->name.text);
+        unknown_parameter(cx, t, l, a->name);
     else
         dsl_wrong(cx, a->value->at, "%s takes %u, this is one more", t->name,
                   l ? l->len : MAX_ARGS);

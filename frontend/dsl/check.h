@@ -201,6 +201,10 @@ const char *dsl_dim_text(dsl *cx, ir_dim d);
 /* The word in a scope that is nearest to a misspelt one; null: none is near. */
 const char *dsl_nearest(dsl *cx, const char *name);
 
+/* What those who know another library write here (habits.def), "; .."; "" for other words. */
+typedef enum dsl_habit { DSL_HABIT_NAME, DSL_HABIT_ARGUMENT, DSL_HABIT_MEMBER } dsl_habit;
+const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word);
+
 /* ---- values (value.c) */
 
 extern const dsl_value dsl_poison, dsl_nothing;

@@ -176,6 +176,16 @@ static bool numbers_agree(dsl *cx, const dsl_value **v, int n, ir_loc at, const 
     return true;
 }
 
+/* Elements of files are no numbers to compute with. */
+static bool is_foreign(dsl *cx, const dsl_value *p, ir_loc at, const char *what)
+{
+    if (p->tensor.elem != DSL_OTHER)
+        return false;
+    dsl_wrong(cx, at, "%s: %s is as a file has it, and only moved and converted; write real(..) or "
+              "int(..)", what, dsl_describe(cx, p));
+    return true;
+}
+
 static bool wrong_partner(dsl *cx, const dsl_value *p, const dsl_value *v, ir_loc at,
                           const char *what)
 {
@@ -200,6 +210,8 @@ bool dsl_agree(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
         bool number = v[i]->kind == DSL_NUMBER || v[i]->tensor.number;
         if (!number && (v[i]->tensor.elem != p->tensor.elem || dsl_dtype(v[i]) != dsl_dtype(p)))
             return wrong_partner(cx, p, v[i], at, what);
+        if (number && is_foreign(cx, p, at, what))
+            return false;
         if (number && dsl_bad(v[i] = dsl_as(cx, v[i], p->tensor.elem, at, what)))
             return false;
     }

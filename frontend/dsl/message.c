@@ -125,6 +125,24 @@ const char *dsl_describe(dsl *cx, const dsl_value *v)
     return copy;
 }
 
+/* ---- habits ------------------------------------------------------------------ */
+
+static const struct {
+    dsl_habit kind;
+    const char *word, *text;
+} habits[] = {
+#define HABIT(kind, word, text) {DSL_HABIT_##kind, word, text},
+#include "habits.def"
+};
+
+const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word)
+{
+    for (size_t i = 0; i < COUNT(habits); i++)
+        if (habits[i].kind == kind && !strcmp(habits[i].word, word))
+            return arena_printf(cx->mem, "; %s", habits[i].text);
+    return "";
+}
+
 /* ---- did you mean ----------------------------------------------------------- */
 
 const char *dsl_nearest(dsl *cx, const char *name)

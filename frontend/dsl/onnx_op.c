@@ -38,8 +38,8 @@ static bool operand(dsl *cx, const ast_expr *e, const char *op, ir_ref *out)
     if (dsl_bad(v))
         return false;
     if (dsl_visible(v, visible) < v->tensor.rank)
-        return dsl_wrong(cx, e->at, "onnx.%s takes whole arrays, this is %s with carried rows; name "
-                         "them: x: [N, ..]", op, dsl_describe(cx, v)), false;
+        return dsl_wrong(cx, e->at, "onnx.%s takes whole arrays, this is %s with carried rows; "
+                         "name them: x: [N, ..]", op, dsl_describe(cx, v)), false;
     *out = dsl_ref(cx, v);
     return true;
 }
@@ -82,9 +82,10 @@ static bool attribute(dsl *cx, const ast_arg *a, onnx_argument *x)
     }
     x->number = number;
     x->text = texts ? s : NULL;
-    return ok || (dsl_wrong(cx, a->value->at, "%s is %s; an attribute is a number, a text or a list "
-                            "of them, known when compiling", a->name.text, dsl_describe(cx, v)),
-                  false);
+    if (!ok)
+        dsl_wrong(cx, a->value->at, "%s is %s; an attribute is a number, a text or a list of them, "
+                  "known when compiling", a->name.text, dsl_describe(cx, v));
+    return ok;
 }
 
 /* `version` and `domain` say which operator is meant. */

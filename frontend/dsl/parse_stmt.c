@@ -418,6 +418,9 @@ static void no_end(parser *p)
     else if (p->tokens.at[p->next - 1].kind == TOKEN_NAME && last.best &&
              strcmp(last.best, last.name))
         syntax_unknown(p->d, p->tokens.at[p->next - 1].at, "statement", &last);
+    else if (!strcmp(last.name, "return"))
+        fail_at(p, p->tokens.at[p->next - 1].at, "there is no return: the value of a block is its "
+                "last statement's");
     else
         fail(p, "the end of the statement");
     p->lost = true;

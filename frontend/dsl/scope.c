@@ -78,6 +78,9 @@ const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
 
     if (v)
         return dsl_var_value(cx, v);
+    const char *habit = dsl_habit_text(cx, DSL_HABIT_NAME, name);
+    if (*habit)
+        return dsl_wrong(cx, at, "unknown name %s%s", name, habit);
     const char *near = dsl_nearest(cx, name);
     return dsl_wrong(cx, at, near ? "unknown name %s; did you mean %s?" : "unknown name %s", name,
                      near);

@@ -356,10 +356,21 @@ static bool too_many(dsl *cx, const ast_expr *e, const dsl_value *x, int n)
     return false;
 }
 
+/* What is subscripted.  x |> lstm(16)[-1] would read an element of the layer. */
+static const dsl_value *base_of(dsl *cx, const ast_expr *e)
+{
+    const dsl_value *x = dsl_eval(cx, e->subscript.base);
+
+    if (dsl_is_function(x))
+        return dsl_wrong(cx, e->at, "%s is a function, and has no elements; name what it gives: "
+                         "h = x |> %s, then h[-1]", dsl_describe(cx, x), dsl_describe(cx, x));
+    return dsl_as_array(cx, x, e->at);
+}
+
 /* Reads the places of the visible axes; carried ones stay whole. */
 static bool view_subscript(dsl *cx, const ast_expr *e, dsl_view *out)
 {
-    const dsl_value *x = dsl_as_array(cx, dsl_eval(cx, e->subscript.base), e->at);
+    const dsl_value *x = base_of(cx, e);
     const ast_expr *position[IR_MAX_RANK];
     place p[IR_MAX_RANK];
     int visible[IR_MAX_RANK], n = dsl_visible(x, visible);

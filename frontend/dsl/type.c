@@ -212,12 +212,15 @@ static const char *extent_text(const ast_expr *e)
 static const dsl_value *wrong_rank(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
                                    const char *verb, ir_loc at)
 {
+    int visible[IR_MAX_RANK], n = dsl_visible(v, visible);
+    bool row = has_rest(t) && n == (int)t->extents.len;     /* one axis more: the rows, named */
     text shape = {0};
 
     for (uint32_t i = 0; i < t->extents.len; i++)
         text_add(&shape, "%s%s", i ? ", " : "", extent_text(t->extents.at[i]));
-    dsl_wrong(cx, at, "%s %s [%s], this is %s", what, verb, shape.at ? shape.at : "",
-              dsl_describe(cx, v));
+    dsl_wrong(cx, at, "%s %s [%s], this is %s%s", what, verb, shape.at ? shape.at : "",
+              dsl_describe(cx, v),
+              row ? "; where the first axis is the batch, write .. for it in all signatures" : "");
     text_free(&shape);
     return &dsl_poison;
 }
@@ -249,8 +252,9 @@ int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out)
         if (t->extents.at[i]->kind == AST_REST)
             continue;
         if (n == IR_MAX_RANK || is_any(t->extents.at[i])) {
-            dsl_wrong(cx, t->extents.at[i]->at, n == IR_MAX_RANK ? "this has more axes than there may be"
-                                                                 : "an extent must be known here");
+            dsl_wrong(cx, t->extents.at[i]->at, "%s",
+                      n == IR_MAX_RANK ? "this has more axes than there may be"
+                                       : "an extent must be known here");
             return -1;
         }
         if (!dsl_eval_dim(cx, t->extents.at[i], &out[n++], "an extent"))
