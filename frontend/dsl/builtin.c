@@ -5,7 +5,7 @@
 #include "builtin.h"
 
 #define BUILTIN(name, configs, least, most, run, op, fixed, signature, meaning)                    \
-    {#name, configs, least, most, builtin_##run, op, fixed, signature},
+    {#name, configs, least, most, builtin_##run, op, fixed, signature, meaning},
 static const dsl_builtin table[] = {
 #include "builtin.def"
 };
@@ -530,9 +530,9 @@ const dsl_value *dsl_call_builtin(dsl *cx, const dsl_function *f, const dsl_valu
     dsl_builtin_call c = {cx, b, f->config ? f->config : (const dsl_value **)none, f, arg, n, at};
 
     if ((int)n < b->least || (int)n > b->most)
-        return dsl_wrong(cx, at, "%s takes %d%s, %u %s given: %s%s", b->name, b->least,
+        return dsl_wrong(cx, at, "%s takes %d%s, %u %s given: %s%s, %s", b->name, b->least,
                          b->most > b->least ? " or more" : "", n, n == 1 ? "is" : "are", b->name,
-                         b->signature);
+                         b->signature, b->meaning);
     for (uint32_t i = 0; i < n; i++)
         if (!arg[i])
             return dsl_wrong(cx, at, "%s: an argument is left out", b->name);

@@ -24,7 +24,7 @@ struct dsl_builtin {
     dsl_builtin_run *run;
     unsigned op;
     bool fixed;
-    const char *signature;      /* "(x: [.., K]) -> [.., K]" */
+    const char *signature, *meaning;    /* "(x: [.., K]) -> [.., K]", "ascending, .." */
 };
 
 #define BUILTIN(name, configs, least, most, run, ...) dsl_builtin_run builtin_##run;
