@@ -1,5 +1,5 @@
-/* runtime/program_value.c - `--n 400`, `--input n=400`, `--weights '[0.2, 0.8]'`: an input of the entry as the
- * command line has it, a number, a list of numbers or a file. */
+/* runtime/program_value.c - `--n 400`, `--input n=400`, `--weights '[0.2, 0.8]'`: an input of
+ * the entry as the command line has it, a number, a list of numbers or a file. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
