@@ -121,7 +121,8 @@ bool program_value(const struct ingot_value_info *info, const char *text, tensor
     if (ok)
         ok = store(info, &r, &in->t);
     else if (*text == '[' || !info->rank)
-        cli_wrong("--%s takes a number%s, not '%s'", info->name, info->rank ? " or a list" : "", text);
+        cli_wrong("--%s takes a number%s, not '%s'", info->name, info->rank ? " or a list" : "",
+                  text);
     else
         ok = tensor_read(text, TENSOR_PLAIN, in, error) || cli_wrong("%s", error);
     free(r.v);
