@@ -90,9 +90,26 @@ static double bytes_of(const plan *p, const plan_entry *e, const plan_step *s, c
     return sum;
 }
 
+/* Bytes of the slots that hold something at a step. */
+static double live_at(const plan *p, const plan_entry *e, uint32_t step, const int64_t *value)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < e->value.len; i++) {
+        const plan_value *v = &e->value.at[i];
+        if (v->place == PLACE_SLOT && v->type->kind == TY_TENSOR && v->first <= step &&
+            step <= v->last)
+            sum += number(p, plan_bytes(p->m, v->type), value);
+    }
+    return sum;
+}
+
 static void count_work(profile *p, const plan_entry *e, const int64_t *dims)
 {
     int64_t *value = dim_values(p->plan, e, dims);
+
+    for (uint32_t i = 0; i < e->body->step.len; i++)
+        vec_push(&p->live, live_at(p->plan, e, i, value));
 
     for (uint32_t i = 0; i < p->row.len; i++) {
         profile_row *r = &p->row.at[i];
@@ -200,5 +217,6 @@ void profile_free(profile *p)
     vec_free(&p->row);
     vec_free(&p->event);
     vec_free(&p->now);
+    vec_free(&p->live);
     map_free(&p->place);
 }

@@ -34,6 +34,7 @@ typedef struct profile {
     double seconds;                 /* of the fastest run; 0: there was none */
     double gflops, gbytes;          /* what the machine reaches; no row is above them */
     size_t workspace_size;          /* bytes */
+    VEC(double) live;               /* bytes that are in use, at each step of the entry */
 } profile;
 
 /* The `begins` of an image_watch, whose `cx` is a profile: a call begins, and the one

@@ -1,5 +1,6 @@
 /* cli/profile_report.c - where the time goes: a table, a trace, a part of a page. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "json.h"
@@ -165,34 +166,18 @@ static void html_timeline(const profile *p, FILE *f)
     fputs("</svg>\n", f);
 }
 
-/* Bytes of the slots of constant size that hold something at a step. */
-static int64_t live_at(const plan *p, const plan_entry *e, uint32_t step)
-{
-    int64_t sum = 0, n;
-
-    for (uint32_t i = 0; i < e->value.len; i++) {
-        const plan_value *v = &e->value.at[i];
-        if (v->place == PLACE_SLOT && v->first <= step && step <= v->last &&
-            e->slot.at[v->of].fixed && dim_const(&p->m->dims, plan_bytes(p->m, v->type), &n))
-            sum += n;
-    }
-    return sum;
-}
-
 static void html_memory(const profile *p, FILE *f)
 {
-    const plan_entry *e = p->plan->entry.at[0];
-    uint32_t steps = e->body->step.len;
-    int64_t most = 1;
+    double most = 1;
 
-    for (uint32_t i = 0; i < steps; i++)
-        most = max_i64(most, live_at(p->plan, e, i));
+    for (uint32_t i = 0; i < p->live.len; i++)
+        most = fmax(most, p->live.at[i]);
     fprintf(f, "<h2>Memory, step by step: %.3f MB of workspace, %.3f MB in use at most</h2>\n"
                "<svg viewBox=\"0 0 %u 100\" width=\"100%%\" height=\"100\" "
-               "preserveAspectRatio=\"none\">\n", (double)p->workspace_size / 1e6,
-            (double)most / 1e6, steps ? steps : 1);
-    for (uint32_t i = 0; i < steps; i++) {
-        double height = 100 * (double)live_at(p->plan, e, i) / (double)most;
+               "preserveAspectRatio=\"none\">\n", (double)p->workspace_size / 1e6, most / 1e6,
+            p->live.len ? p->live.len : 1);
+    for (uint32_t i = 0; i < p->live.len; i++) {
+        double height = 100 * p->live.at[i] / most;
         fprintf(f, "<rect x=\"%u\" y=\"%.2f\" width=\"1\" height=\"%.2f\" fill=\"#7ac\"/>\n", i,
                 100 - height, height);
     }
