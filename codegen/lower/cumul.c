@@ -26,7 +26,7 @@ bool template_cumul(job *j)
         idx[i] = i == axis ? p : kept[o++];
     lp_expr v = lp_let(k, "x", lp_cast(k, acc, body_at(&b, x, idx)));
     lp_expr before = lp_let(k, "before", lp_load(k, a, NULL));
-    lp_expr after = lp_let(k, "after", lp_2(k, redop_scalar(at->op), before, v));
+    lp_expr after = lp_let(k, "after", lp_2(k, redop_scalar(at->op, acc), before, v));
     lp_store(k, a, NULL, after);
     after = lp_cast(k, t->dtype, at->exclusive ? before : after);
     lp_store(k, body_output(&b, j->out), idx, after);

@@ -195,12 +195,14 @@ ir_dtype acc_dtype(ir_dtype dt)
     return dt;
 }
 
-sc_op redop_scalar(ir_redop op)
+sc_op redop_scalar(ir_redop op, ir_dtype dt)
 {
     static const sc_op of[] = {
         [RED_SUM] = SC_ADD, [RED_PROD] = SC_MUL, [RED_MIN] = SC_MIN,
         [RED_MAX] = SC_MAX, [RED_AND] = SC_AND, [RED_OR] = SC_OR};
 
+    if (dt == DT_BOOL && (op == RED_MIN || op == RED_MAX))
+        return op == RED_MIN ? SC_AND : SC_OR;
     return of[op];
 }
 

@@ -38,7 +38,7 @@ static void sum_columns(columns *c, lp_expr first, int n)
         c->out[last] = lp_add(k, first, lp_add(k, lp_mul(k, at[0], w), at[1]));
     }
     nest_merge(t->rank, c->axes, c->out, red, idx);
-    lp_update(k, redop_scalar(c->op), a, at, lp_cast(k, c->acc, body_at(c->b, c->x, idx)));
+    lp_update(k, redop_scalar(c->op, c->acc), a, at, lp_cast(k, c->acc, body_at(c->b, c->x, idx)));
     nest_close(k, count + (n ? 2 : 0));
     if (n) {
         at[0] = lp_unroll(k, "u", n);
@@ -103,9 +103,9 @@ static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir
     red[n - 1] = lp_vec(k, "v", zero, body_dim(b, dims[n - 1]), w, LP_MASKED);
     nest_merge(t->rank, axes, out, red, idx);
     lp_expr lane = lp_mod(k, red[n - 1], lanes);
-    lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, body_at(b, x, idx)));
+    lp_update(k, redop_scalar(op, acc), a, &lane, lp_cast(k, acc, body_at(b, x, idx)));
     nest_close(k, n);
-    job_store(j, b, out, lp_fold(k, "sum", redop_scalar(op), a));
+    job_store(j, b, out, lp_fold(k, "sum", redop_scalar(op, acc), a));
     nest_close(k, open);
 }
 

@@ -130,10 +130,10 @@ static void reduce_row(rows *r, uint32_t phase)
     fill_buffers(r, &h);
     lp_expr v = body_at(&r->b, ir_arg(r->b.fn, n, 0), r->idx);
     lp_expr lane = lp_mod(k, r->idx[last], lanes);
-    lp_update(k, redop_scalar(op), a, &lane, lp_cast(k, acc, v));
+    lp_update(k, redop_scalar(op, acc), a, &lane, lp_cast(k, acc, v));
     close_row(r);
     use_buffers(r, &h);
-    lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op), a));
+    lp_expr sum = lp_cast(k, to, lp_fold(k, "sum", redop_scalar(op, acc), a));
     body_bind(&r->b, (body_binding){.ref = n->first, .how = BODY_IS, .expr = sum});
 }
 

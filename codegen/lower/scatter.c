@@ -60,7 +60,7 @@ bool template_scatter(job *j)
     if (at->op == RED_SET)
         lp_store(k, y, to, v);
     else
-        lp_update(k, redop_scalar(at->op), y, to, v);
+        lp_update(k, redop_scalar(at->op, t->dtype), y, to, v);
     if (inside)
         lp_end(k);
     nest_close(k, ut->rank);

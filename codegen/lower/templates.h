@@ -50,8 +50,9 @@ uint32_t job_temp(job *j, ir_dim bytes);
 
 /* The type that sums of values of this type are kept in. */
 ir_dtype acc_dtype(ir_dtype dt);
-/* The function of two elements that a reduction applies. */
-sc_op redop_scalar(ir_redop op);
+/* The function of two elements of a type that a reduction applies: the least of truths is
+ * their conjunction. */
+sc_op redop_scalar(ir_redop op, ir_dtype dt);
 /* The value that it leaves unchanged, where a reduction starts. */
 lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt);
 static inline int lanes_of(const lower *l, ir_dtype dt)

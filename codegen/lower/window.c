@@ -76,7 +76,7 @@ static void take(window *x, lp_expr v, lp_expr p)
     if (x->arg)
         best_take(x->b->k, &x->best, NULL, v, p);
     else
-        lp_update(x->b->k, redop_scalar(x->best.op), x->best.value, NULL, v);
+        lp_update(x->b->k, redop_scalar(x->best.op, x->best.dtype), x->best.value, NULL, v);
 }
 
 /* ---- places ------------------------------------------------------------------------- */

@@ -514,10 +514,10 @@ static const dsl_value *update_several(dsl *cx, const ast_stmt *s)
         any |= cell_of(cx, &s->define.targets.at[i]) != NULL;
     if (!any)
         return dsl_wrong(cx, s->at, "none of these is a state or carried; define them with =");
-    for (uint32_t i = 0; i < n && !dsl_bad(v); i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const ast_target *t = &s->define.targets.at[i];
         dsl_cell *c = cell_of(cx, t);
-        const dsl_value *part = take_apart(cx, v, i, n, s->at);
+        const dsl_value *part = dsl_bad(v) ? v : take_apart(cx, v, i, n, s->at);
         if (c)
             dsl_write(cx, c, part, t->at);
         else

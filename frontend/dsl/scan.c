@@ -463,6 +463,19 @@ static void give_stacks(dsl *cx, const looping *k, ir_ref r)
     }
 }
 
+/* The names that a loop which failed would have defined: of them nothing more is said. */
+static void give_poison(dsl *cx, const looping *k)
+{
+    for (uint32_t i = 0; i < k->carry.len; i++)
+        dsl_define(cx, cx->scope, k->carry.at[i].cell->name, &dsl_poison, k->s->at);
+    for (uint32_t i = 0; i < k->s->loop.body.stmts.len; i++) {
+        const ast_stmt *s = k->s->loop.body.stmts.at[i];
+        const ast_target *t = s->kind == AST_DEFINE ? &s->define.targets.at[0] : NULL;
+        if (t && t->subscripted && !dsl_find_var(cx->scope, t->path.at[0].text))
+            dsl_define(cx, cx->scope, t->path.at[0].text, &dsl_poison, t->at);
+    }
+}
+
 static void make_loop(dsl *cx, looping *k)
 {
     ir_ref r = IR_NONE;
@@ -484,8 +497,7 @@ static void make_loop(dsl *cx, looping *k)
         break;
     }
     if (r == IR_NONE)
-        for (uint32_t i = 0; i < k->carry.len; i++)
-            dsl_define(cx, cx->scope, k->carry.at[i].cell->name, &dsl_poison, k->s->at);
+        give_poison(cx, k);
     vec_free(&k->carry);
     vec_free(&k->scan.slices);
     vec_free(&k->scan.stacks);
