@@ -71,6 +71,18 @@ class Training:
         said = process.communicate(timeout=120)[0]
         return process.returncode, said
 
+    def stop(self, files, *options):
+        """Runs it until it has written the file of states so often, then ends it by Ctrl-C;
+        whether it was ended so, or was at its end before."""
+        process, seen = self.start(*options), set()
+        while process.poll() is None and len(seen) < files:
+            with contextlib.suppress(FileNotFoundError):
+                seen.add(self.save.stat().st_ino)
+            time.sleep(0.0005)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[0]
+        return process.returncode in (0, 130), said
+
     def kill(self, rng, most):
         """Runs it for a while; was it still running?  Files are written often, so that many
         moments are among their writing."""
@@ -125,8 +137,8 @@ def spoilt(c, rng, folder, whole, times):
     """Between two parts of a training its files are spoilt; the one before is gone on from."""
     t = Training(folder, 'spoilt')
     for part in range(times):
-        code, said = t.run('--resume', '--every', '10', '--time', '0.1')
-        c.check(code == 0, f'spoilt, part {part}', said)
+        ok, said = t.stop(4, '--resume', '--every', '10')
+        c.check(ok, f'spoilt, part {part}', said)
         spoil(rng, t)
     code, said = t.run('--resume')
     c.check(code == 0, 'spoilt', said)
@@ -155,8 +167,8 @@ def full(c, folder, whole):
         t = Training(folder, 'full')
         t.save = disk / 'full.safetensors'
         t.command[t.command.index('--save') + 1] = t.save
-        code, said = t.run('--keep', '0', '--time', '0.1')
-        c.check(code == 0, 'full: room', said)
+        ok, said = t.stop(2, '--keep', '0', '--every', '10')
+        c.check(ok, 'full: room', said)
         before, filler = states(t.save), disk / 'filler'
         with contextlib.suppress(OSError), open(filler, 'wb', buffering=0) as f:
             while f.write(bytes(4096)):

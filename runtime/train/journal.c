@@ -86,7 +86,8 @@ static void count_in(place_log *w, const char *text, size_t size)
     w->size += (int64_t)size;
 }
 
-/* Writes to the log, and counts what was written. */
+/* Writes to the log, and counts what was written.  The reason of a failure is kept here: the
+ * buffer may be written at any row, long before anyone asks. */
 __attribute__((format(printf, 2, 3))) static void put(journal *j, const char *fmt, ...)
 {
     char text[400];
@@ -96,7 +97,8 @@ __attribute__((format(printf, 2, 3))) static void put(journal *j, const char *fm
     int n = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     size_t size = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
-    fwrite(text, 1, size, j->log);
+    if (fwrite(text, 1, size, j->log) < size && !j->log_lost)
+        j->log_lost = errno;
     count_in(&j->written, text, size);
 }
 
@@ -230,9 +232,11 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
 
 place_log journal_written(journal *j)
 {
-    if (j->log && (fflush(j->log) || ferror(j->log))) {
+    if (j->log && fflush(j->log) && !j->log_lost)
         j->log_lost = errno;
-        fprintf(stderr, "warning: %s: cannot be written: %s\n", j->log_path, strerror(errno));
+    if (j->log && j->log_lost) {
+        fprintf(stderr, "warning: %s: cannot be written: %s\n", j->log_path,
+                strerror(j->log_lost));
         fclose(j->log);
         j->log = NULL;
     }
