@@ -193,15 +193,19 @@ static bool match_operands(matching *m, const char *p, ir_ref r, bool turned)
     return *skip_blanks(p) == ')';
 }
 
+/* Are the n characters at `at` this word? */
+static bool is_word(const char *at, size_t n, const char *word)
+{
+    return strlen(word) == n && !strncmp(at, word, n);
+}
+
 static bool has_op(matching *m, const char *word, size_t n, ir_ref r)
 {
-    const char *op = ir_op_get(px_node(m->g, r)->op)->text;
-
-    if (!strncmp(word, "sumlast", n))
+    if (is_word(word, n, "sumlast"))
         return reduces_last(m->g, r, RED_SUM);
-    if (!strncmp(word, "maxlast", n))
+    if (is_word(word, n, "maxlast"))
         return reduces_last(m->g, r, RED_MAX);
-    return strlen(op) == n && !strncmp(op, word, n);
+    return is_word(word, n, ir_op_get(px_node(m->g, r)->op)->text);
 }
 
 /* (op ..): sums and products either way round. */
