@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "const.h"
+#include "lex.h"
 #include "program_writer.h"
 #include "tensor_safetensors.h"
 
@@ -93,10 +94,14 @@ static void define(px *g, ir_ref r)
 static void write_check(px *g, const ir_node *n)
 {
     ir_ref x = ir_arg(g->fn, n, 0);
+    text t = {0};
 
-    if (!ir_is_true(g->fn, x))
-        px_line(g, px_printf(g, "check %s, \"%s\"", px_whole(g, x).at, n->attr->CHECK.message),
-                NULL);
+    if (ir_is_true(g->fn, x))
+        return;
+    text_add(&t, "check %s, ", px_whole(g, x).at);
+    text_add_string(&t, n->attr->CHECK.message);
+    px_line(g, t.at, NULL);
+    text_free(&t);
 }
 
 bool px_block(px *g)

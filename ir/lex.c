@@ -188,6 +188,25 @@ void text_add_quoted(text *t, const char *name)
     text_add_quotedn(t, name, strlen(name));
 }
 
+void text_add_string(text *t, const char *s)
+{
+    text_add(t, "\"");
+    while (*s) {
+        uint32_t c = 0xFFFD;
+        int n = visible_character(s, strnlen(s, VISIBLE_MOST), &c);
+        if (*s == '"' || *s == '\\')
+            text_add(t, "\\%c", *s);
+        else if (*s == '\n')
+            text_add(t, "\\n");
+        else if (!n || visible_is_odd(c))
+            text_add(t, "\\u{%X}", n ? c : 0xFFFD);
+        else
+            text_addn(t, s, (size_t)n);
+        s += n ? n : 1;
+    }
+    text_add(t, "\"");
+}
+
 void text_add_name(text *t, const char *name)
 {
     if (text_is_word(name))

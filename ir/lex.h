@@ -25,6 +25,9 @@ bool lex_int(const char **s, int64_t *v);        /* false if none or over 64 bit
 bool text_is_word(const char *name);
 void text_add_quoted(text *t, const char *name); /* "..", escaped */
 void text_add_quotedn(text *t, const char *at, size_t len);
+/* A string of the language: a line break becomes \n, what does not show
+ * \u{..}; bytes that are no UTF-8, which it cannot hold, U+FFFD. */
+void text_add_string(text *t, const char *s);
 void text_add_name(text *t, const char *name);   /* as lex_name reads it */
 
 #endif
