@@ -52,8 +52,8 @@ static const char *bordered(px *g, const char *name, const ir_type *t, ir_dims l
 {
     dim_table *d = &g->file->m->dims;
 
+    memcpy(shape, t->dim, (size_t)t->rank * sizeof *shape);
     for (int i = 0; i < t->rank; i++) {
-        shape[i] = t->dim[i];
         if (dim_is(d, low.at[i], 0) && dim_is(d, high.at[i], 0))
             continue;
         const ir_type *now = type_tensor(&g->file->m->types, t->dtype, t->rank, shape);
@@ -65,9 +65,6 @@ static const char *bordered(px *g, const char *name, const ir_type *t, ir_dims l
         shape[i] = dim_add(d, shape[i], dim_add(d, low.at[i], high.at[i]));
         name = to;
     }
-    for (int i = 0; i < t->rank; i++)
-        if (dim_is(d, low.at[i], 0) && dim_is(d, high.at[i], 0))
-            shape[i] = t->dim[i];
     return name;
 }
 
