@@ -111,6 +111,16 @@ static const char *part(px *g, const char *name, int axis, int rank, const char 
     return px_printf(g, "%s%s", s, "]");
 }
 
+/* What a carried value begins with: a number stands for itself, not as an array. */
+static const char *first_value(px *g, ir_ref init)
+{
+    double flt;
+    int64_t whole;
+
+    return px_is_splat(g, init, &flt, &whole) ? px_number(g, px_type(g, init)->dtype, flt, whole).at
+                                              : px_name_of(g, init);
+}
+
 /* name: type = init, .. of the carried values. */
 static const char *carried(px *g, px *inner, const ir_node *n)
 {
@@ -118,15 +128,11 @@ static const char *carried(px *g, px *inner, const ir_node *n)
     const char *s = "";
 
     for (uint32_t i = 0; i < (uint32_t)a->carries; i++) {
-        ir_ref p = a->body->param.at[1 + i], init = ir_arg(g->fn, n, 1 + i);
-        double flt;
-        int64_t whole;
-        const char *value = px_is_splat(g, init, &flt, &whole)
-                                ? px_number(g, px_type(g, init)->dtype, flt, whole).at
-                                : px_name_of(g, init);
+        ir_ref p = a->body->param.at[1 + i];
         inner->name[p] = px_name_new(g->file, "c");
         s = arena_printf(&g->file->mem, "%s%s%s: %s = %s", s, i ? ", " : "", inner->name[p],
-                         px_type_text(inner, px_type(inner, p)), value);
+                         px_type_text(inner, px_type(inner, p)),
+                         first_value(g, ir_arg(g->fn, n, 1 + i)));
     }
     return s;
 }
@@ -200,8 +206,8 @@ px_expr px_write_loop(px *g, ir_ref r)
 
     if (!runs_all(g, n) || a->syms.n)
         return px_gap(g, r, "loops that end by a condition, or of which shapes change");
-    for (uint32_t i = 1; i < n->narg; i++)      /* names outside stand before the loop */
-        px_name_of(g, ir_arg(g->fn, n, i));
+    for (uint32_t i = 1 + (uint32_t)a->carries; i < n->narg; i++)
+        px_name_of(g, ir_arg(g->fn, n, i));     /* these names stand before the loop */
     px inner = inner_of(g, a->body);
     const char *with = carried(g, &inner, n);
     px_line(g, arena_printf(&g->file->mem, "scan %s in %s%s%s%s {", t,
