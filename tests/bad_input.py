@@ -595,6 +595,15 @@ def long_constants(folder):
         report(f'inspect {arguments}', None if whole == want and ('4000 bytes' in text) != want else text[:300])
 
 
+def many_quotients(folder):
+    """A bound that is not known to hold is given up on in time."""
+    dims = [f'N{i}' for i in range(60)]
+    halves = ' + '.join(f'2 * ({d} // 2)' for d in dims)
+    rows = ', '.join(f'x{d}: [{d}]' for d in dims)
+    (folder / 'm.ingot').write_text(f'net f({rows}, z: [{" + ".join(dims)}]) = z[clamp(argmax(z), 0, {halves})]\n')
+    check('many quotients', folder, [INGOT, 'check', 'm.ingot'], 1, 'the position may be outside')
+
+
 def pictures(folder):
     """Boxes tell names, shapes and weights; rows of groups are folded where there are many."""
     weights = block(5, tensor('w', [64], bytes(256)))
@@ -625,7 +634,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants,
+        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants, many_quotients,
                      pictures, foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)

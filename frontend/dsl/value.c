@@ -203,22 +203,22 @@ static ir_dim replaced(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, ir_dim
     return dim_add(t, d, dim_mul(t, dim_int(t, coef), dim_sub(t, x, atom)));
 }
 
-static bool is_positive(dim_table *t, ir_dim d, int depth);
+static bool is_positive(dim_table *t, ir_dim d, int *tries);
 
 /* With one of its smallest or largest operands in its place d gets no larger, if it is
  * -min or +max: then either will do.  If it is +min or -max, it takes both. */
-static bool by_extreme(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int depth)
+static bool by_extreme(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int *tries)
 {
     const dim_expr *e = dim_get(t, atom);
     bool either = (e->op == DIM_MIN) == (coef < 0);
     ir_dim x = e->arg[0], y = e->arg[1];
-    bool first = is_positive(t, replaced(t, d, coef, atom, x), depth);
+    bool first = is_positive(t, replaced(t, d, coef, atom, x), tries);
 
-    return first == either ? first : is_positive(t, replaced(t, d, coef, atom, y), depth);
+    return first == either ? first : is_positive(t, replaced(t, d, coef, atom, y), tries);
 }
 
 /* c * (x // (c * k)) is at most x // k. */
-static bool by_quotient(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int depth)
+static bool by_quotient(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int *tries)
 {
     const dim_expr *e = dim_get(t, atom);
     ir_dim x = e->arg[0];
@@ -227,27 +227,30 @@ static bool by_quotient(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int d
     if (coef >= -1 || !dim_const(t, e->arg[1], &by) || by % -coef)
         return false;
     ir_dim finer = dim_div(t, x, dim_int(t, by / -coef));
-    return is_positive(t, dim_sub(t, replaced(t, d, coef, atom, dim_int(t, 0)), finer), depth);
+    return is_positive(t, dim_sub(t, replaced(t, d, coef, atom, dim_int(t, 0)), finer), tries);
 }
 
-/* Is d >= 0 for certain, if its minima, maxima and quotients are looked into? */
-static bool is_positive(dim_table *t, ir_dim d, int depth)
+/* Is d >= 0 for certain, if its minima, maxima and quotients are looked into?  One question
+ * has so many tries in all: each quotient may be replaced or not, and with thirty of them the
+ * ways are too many to go through. */
+static bool is_positive(dim_table *t, ir_dim d, int *tries)
 {
     const dim_expr *e = dim_get(t, d);
 
     if (dim_lo(t, d) >= 0)
         return true;
-    if (!depth || !e || e->op == DIM_CONST)
+    if (!e || e->op == DIM_CONST || !*tries)
         return false;
+    --*tries;
     dim_term one = {1, 1, &d};
     const dim_term *term = e->op == DIM_POLY ? e->term : &one;
     uint32_t terms = e->op == DIM_POLY ? e->n : 1;
     for (uint32_t i = 0; i < terms; i++) {
         const dim_expr *atom = term[i].n == 1 ? dim_get(t, term[i].atom[0]) : NULL;
         if (atom && (atom->op == DIM_MIN || atom->op == DIM_MAX))
-            return by_extreme(t, d, term[i].coef, term[i].atom[0], depth - 1);
+            return by_extreme(t, d, term[i].coef, term[i].atom[0], tries);
         if (atom && atom->op == DIM_DIV &&
-            by_quotient(t, d, term[i].coef, term[i].atom[0], depth - 1))
+            by_quotient(t, d, term[i].coef, term[i].atom[0], tries))
             return true;
     }
     return false;
@@ -255,8 +258,8 @@ static bool is_positive(dim_table *t, ir_dim d, int depth)
 
 bool dsl_at_most(dsl *cx, ir_dim a, ir_dim b)
 {
-    enum { DEPTH = 6 };
+    int tries = 64;
 
     return dim_is(cx->dims, dim_le(cx->dims, a, b), 1) ||
-           is_positive(cx->dims, dim_sub(cx->dims, b, a), DEPTH);
+           is_positive(cx->dims, dim_sub(cx->dims, b, a), &tries);
 }
