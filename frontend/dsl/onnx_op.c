@@ -88,19 +88,38 @@ static bool attribute(dsl *cx, const ast_arg *a, onnx_argument *x)
     return ok;
 }
 
-/* `version` and `domain` say which operator is meant. */
-static bool is_about_operator(const onnx_argument *x, onnx_call *c)
+static bool read_version(dsl *cx, const ast_expr *e, onnx_call *c)
 {
-    if (!strcmp(x->name, "version") && !x->list && !x->text) {
-        c->version = x->number->whole;
-        return true;
-    }
-    if (strcmp(x->name, "domain") || x->list || !x->text)
+    const dsl_value *v = dsl_eval(cx, e);
+    ir_dim d;
+
+    if (dsl_bad(v))
         return false;
-    c->domain = *x->text;
-    if (c->version == onnx_newest_version(""))
-        c->version = onnx_newest_version(c->domain);
+    if (dsl_dim(cx, v, &d) && dim_const(cx->dims, d, &c->version) && c->version > 0)
+        return true;
+    return dsl_wrong(cx, e->at, "version is a whole number from 1, known when compiling"), false;
+}
+
+static bool read_domain(dsl *cx, const ast_expr *e, onnx_call *c)
+{
+    const dsl_value *v = dsl_eval(cx, e);
+
+    if (dsl_bad(v))
+        return false;
+    if (v->kind != DSL_TEXT)
+        return dsl_wrong(cx, e->at, "domain is a text, this is %s", dsl_describe(cx, v)), false;
+    c->domain = v->text;
     return true;
+}
+
+/* `version` and `domain` say which operator is meant, other names are its attributes. */
+static bool named(dsl *cx, const ast_arg *a, onnx_argument *attributes, onnx_call *c)
+{
+    if (!strcmp(a->name.text, "version"))
+        return read_version(cx, a->value, c);
+    if (!strcmp(a->name.text, "domain"))
+        return read_domain(cx, a->value, c);
+    return attribute(cx, a, &attributes[c->arguments++]);
 }
 
 static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
@@ -111,14 +130,11 @@ static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
 
     for (uint32_t i = 0; i < l->len; i++) {
         const ast_arg *a = &l->at[i];
-        onnx_argument *x = &attribute_at[c->arguments];
-        if (!a->name.text)
-            ok &= operand(cx, a->value, c->op, &in[c->operands++]);
-        else if (!attribute(cx, a, x))
-            ok = false;
-        else if (!is_about_operator(x, c))
-            c->arguments++;
+        ok &= a->name.text ? named(cx, a, attribute_at, c)
+                           : operand(cx, a->value, c->op, &in[c->operands++]);
     }
+    if (!c->version)
+        c->version = onnx_newest_version(c->domain);
     c->operand = in;
     c->argument = attribute_at;
     return ok;
@@ -147,7 +163,7 @@ static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
 {
     const ast_part *name = &operator_of(cx, e)->member.part;
-    onnx_call c = {.domain = "", .op = name->text, .version = onnx_newest_version(""),
+    onnx_call c = {.domain = "", .op = name->text,
                    .results = cx->wanted ? cx->wanted : 1};
     ir_ref *out = arena_array(cx->mem, ir_ref, c.results);
 
