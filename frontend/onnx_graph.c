@@ -244,6 +244,8 @@ bool onnx_gap(onnx_op *n, const char *reason)
 {
     onnx_model *x = n->scope->model;
 
+    if (x->in_program)
+        return onnx_fail(n, "not supported: %s", reason);
     return diag_unsupported(x->d, text_or(n->p->op_type), version_text(x, n->p, n->version),
                             n->place, reason);
 }
