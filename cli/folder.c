@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base.h"
+#include "cleanup.h"
 #include "command.h"
 #include "file_kind.h"
 #include "npz.h"
 #include "picture.h"
+#include "report.h"
 
 typedef struct data_options {
     const char *folder, *out;
@@ -72,46 +75,53 @@ static bool is_picture(const char *name)
     return false;
 }
 
-typedef void each_entry(listing *l, const char *folder, const char *name);
+typedef bool each_entry(listing *l, const char *folder, const char *name);
 
-/* Visits what is in a folder, in order; the number of entries, -1 if it is none. */
-static int for_entries(listing *l, const char *folder, each_entry *f)
+/* Visits what is in a folder, in order, until a visit fails.  False after a message. */
+static bool for_entries(listing *l, const char *folder, each_entry *f)
 {
     struct dirent **list;
     int n = scandir(folder, &list, visible, in_bytes);
+    bool ok = n >= 0 || cli_wrong("%s: %s", folder, strerror(errno));
 
     for (int i = 0; i < n; i++) {
-        f(l, folder, list[i]->d_name);
+        ok = ok && f(l, folder, list[i]->d_name);
         free(list[i]);
     }
     if (n >= 0)
         free(list);
-    return n;
+    return ok;
 }
 
-static void add_picture(listing *l, const char *folder, const char *name)
+static bool add_picture(listing *l, const char *folder, const char *name)
 {
     if (!is_picture(name))
-        return;
+        return true;
     vec_push(&l->path, arena_printf(&l->mem, "%s/%s", folder, name));
     vec_push(&l->label, (int64_t)l->name.len);
+    return true;
 }
 
-/* A folder with pictures is a class. */
-static void add_class(listing *l, const char *folder, const char *name)
+/* A folder with pictures is a class; files beside the classes are left out. */
+static bool add_class(listing *l, const char *folder, const char *name)
 {
+    const char *path = arena_printf(&l->mem, "%s/%s", folder, name);
     uint32_t before = l->path.len;
+    struct stat st;
 
-    for_entries(l, arena_printf(&l->mem, "%s/%s", folder, name), add_picture);
+    if (!stat(path, &st) && !S_ISDIR(st.st_mode))
+        return true;
+    if (!for_entries(l, path, add_picture))
+        return false;
     if (l->path.len > before)
         vec_push(&l->name, arena_strdup(&l->mem, name));
+    return true;
 }
 
 static bool list_folder(listing *l, const char *folder)
 {
-    if (for_entries(l, folder, add_class) < 0)
-        return cli_wrong("%s: %s", folder, strerror(errno));
-    return l->path.len || cli_wrong("%s: has no folders with pictures; each is a class", folder);
+    return for_entries(l, folder, add_class) &&
+           (l->path.len || cli_wrong("%s: has no folders with pictures; each is a class", folder));
 }
 
 static void free_listing(listing *l)
@@ -185,22 +195,30 @@ static void add_labels(npz *z, const listing *l)
     }
 }
 
-static bool write_archive(data_options *o, const listing *l)
+/* Fills the open file.  False after a message. */
+static bool fill_archive(FILE *file, const data_options *o, const listing *l)
 {
-    npz z = {.file = find_size(o, l) ? fopen(o->out, "wb") : NULL};
+    npz z = {.file = file};
 
-    if (!z.file)
-        return o->height && errno && cli_wrong("%s: %s", o->out, strerror(errno));
-    bool ok = add_pictures(&z, o, l);
-    if (ok)
-        add_labels(&z, l);
-    bool written = npz_end(&z);
-    if (ok && written)
-        printf("%s: %u pictures of %dx%d in %u classes\n", o->out, l->path.len, o->height,
-               o->width, l->name.len);
-    else
-        remove(o->out);
-    return ok && (written || cli_wrong("%s: cannot be written, or is larger than 4 GB", o->out));
+    if (!add_pictures(&z, o, l))
+        return false;
+    add_labels(&z, l);
+    return npz_end(&z) || cli_wrong("%s: would be larger than 4 GB", o->out);
+}
+
+/* An archive that is there stays until another one is whole. */
+static bool write_archive(const data_options *o, const listing *l)
+{
+    partial p;
+    const char *refused = partial_refused(o->out);
+
+    if (refused)
+        return cli_wrong("%s: %s", o->out, refused);
+    if (!report_open(&p, o->out) || !report_close(&p, o->out, fill_archive(p.file, o, l)))
+        return false;
+    printf("%s: %u pictures of %dx%d in %u classes\n", o->out, l->path.len, o->height, o->width,
+           l->name.len);
+    return true;
 }
 
 int command_data(int argc, char **argv)
@@ -219,7 +237,8 @@ int command_data(int argc, char **argv)
                                                          : "no folder given");
         return CLI_USAGE;
     }
-    bool ok = list_folder(&l, o.folder) && write_archive(&o, &l);
+    cleanup_catch_interrupt();
+    bool ok = list_folder(&l, o.folder) && find_size(&o, &l) && write_archive(&o, &l);
     free_listing(&l);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -26,8 +26,8 @@ typedef struct npz {
  * ("|u1", "<i8"), or, with a null type, plain bytes. */
 void npz_begin(npz *z, const char *name, const char *type, int rank, const int64_t *dims);
 void npz_add(npz *z, const void *data, size_t size);
-/* Ends the archive.  False if it could not be written, or is larger than a zip file of
- * 4 GB. */
+/* Ends the archive; the file stays open, and knows whether all was written.  False if it is
+ * larger than a zip file of 4 GB. */
 bool npz_end(npz *z);
 
 #endif

@@ -4,6 +4,7 @@
 usage: pictures.py INGOT
 """
 import base64
+import os
 import pathlib
 import struct
 import subprocess
@@ -86,6 +87,27 @@ train learn(x: u8[.., 3, 4, 6], label: int<K>[..]) {
 '''
 
 
+def data_that_fail(w):
+    """An archive that is there stays; there is one message, and no class is left out."""
+    whole = (w.folder / 'colors.npz').read_bytes()
+    bad = w.folder / 'colors' / 'rose' / 'cut.png'
+    bad.write_bytes(b'PNG')
+    for name, size in ('a bad picture', ['--size', '4x6']), ('a bad picture and no size', []):
+        done = w.run('data', 'colors', '-o', 'colors.npz', *size)
+        w.report(name, None if done.returncode == 1 and done.stderr.count('\n') == 1 else done.stderr)
+    bad.unlink()
+    w.report('the archive stays', None if (w.folder / 'colors.npz').read_bytes() == whole else 'differs')
+    w.report('no other file', None if not list(w.folder.glob('*.part')) else 'there is one')
+    (w.folder / 'colors' / 'sea').symlink_to('sea')
+    done = w.run('data', 'colors', '-o', 'colors.npz', '--size', '4x6')
+    w.report('a class that cannot be read', None if done.returncode == 1 and 'colors/sea: ' in done.stderr else done.stderr)
+    (w.folder / 'colors' / 'sea').unlink()
+    (w.folder / 'colors' / 'list.csv').write_text('no class')
+    os.mkfifo(w.folder / 'pipe.npz')
+    done = w.run('data', 'colors', '-o', 'pipe.npz', '--size', '4x6')
+    w.report('a pipe stays', None if 'not a regular file' in done.stderr and (w.folder / 'pipe.npz').is_fifo() else done.stderr)
+
+
 def folder_of_pictures(w):
     """A folder for each class becomes rows to train on; their names are those of the classes."""
     colors = {'blue sky': (10, 20, 200), 'grass': (20, 180, 30), 'rose': (220, 30, 40)}
@@ -107,6 +129,7 @@ def folder_of_pictures(w):
         w.report('pixels', None if x[-72:] == bytes(c for v in (200, 100, 50) for c in [v] * 24) or
                  all(abs(a - b) < 3 for a, b in zip(x[-72:], [200] * 24 + [100] * 24 + [50] * 24))
                  else list(x[-72:]))
+    data_that_fail(w)
     (w.folder / 'colors.ingot').write_text(PROGRAM)
     done = w.run('train', 'colors.ingot', '--run', '--log', 'log.csv')
     w.report('trained', done.stderr if done.returncode else None)
