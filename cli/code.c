@@ -49,6 +49,18 @@ bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
     return pass_pipeline(m, t, &watch);
 }
 
+bool code_expand(ir_module *m, diag *d)
+{
+    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
+    pass_ctx cx = {.m = m, .d = d};
+    bool changed;
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
+            return false;
+    return true;
+}
+
 /* The schedules in a file, for the lowering to follow. */
 static bool read_schedules(ingot_code *c, const char *path, diag *d)
 {

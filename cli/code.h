@@ -31,6 +31,9 @@ typedef struct ingot_code_options {
 
 /* The pipeline of passes, watched. */
 bool code_passes(ir_module *m, const target *t, const ingot_watch *w);
+/* What writers of models and gradients ask for: calls and requests for gradients become
+ * ordinary nodes, and nothing else changes.  False after errors. */
+bool code_expand(ir_module *m, diag *d);
 /* Passes, kernels and plan alone; otherwise as code_make. */
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d);
 /* Passes, kernels, plan and the places of weights, ready for image_compile.  False

@@ -1,6 +1,8 @@
 /* cli/objective.c - a model made a training step. */
 #include "objective.h"
 
+#include "code.h"
+
 #include "build.h"
 #include "pass.h"
 
@@ -203,13 +205,11 @@ static ir_ref plain(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, c
 
 static bool expand(objective *o, ir_fn *f)
 {
-    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
     pass_ctx cx = {.m = o->m, .d = o->d};
     bool changed;
 
-    for (size_t i = 0; i < COUNT(passes); i++)
-        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
-            return false;
+    if (!code_expand(o->m, o->d))
+        return false;
     ir_rewrite(o->m, f, o->d, plain, NULL);
     return pass_one(&cx, &pass_table[PASS_ID_simplify], &changed) &&
            pass_one(&cx, &pass_table[PASS_ID_movement], &changed);
