@@ -1,12 +1,12 @@
 /* cli/build.c - `ingot build`: a model becomes a file of native code. */
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "code.h"
 #include "command.h"
 #include "file_kind.h"
 #include "link.h"
+#include "path.h"
 #include "program_load.h"
 #include "progress.h"
 #include "save_onnx.h"
@@ -114,23 +114,15 @@ static bool publish_at(const build_options *o, workplace_file f, char *path)
     return ok;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-
-    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
-                             x.st_ino == y.st_ino);
-}
-
 /* Do all files that are made have names of their own?  None may replace the model. */
 static bool names_differ(const build_options *o, const char *header)
 {
     char *beside[] = {header ? strdup(header) : NULL, weights_apart(o) ? weights_path(o) : NULL,
                       o->lines ? lines_path(o) : NULL};
-    const char *clash = same_file(o->out, o->file) ? o->out : NULL;
+    const char *clash = path_same(o->out, o->file) ? o->out : NULL;
 
     for (size_t i = 0; i < COUNT(beside); i++)
-        if (beside[i] && (same_file(beside[i], o->out) || same_file(beside[i], o->file)))
+        if (beside[i] && (path_same(beside[i], o->out) || path_same(beside[i], o->file)))
             clash = beside[i];
     if (clash)
         cli_wrong("%s: would be written over the model or another output", clash);
@@ -225,14 +217,6 @@ static bool write_lines(const build_options *o, image *im)
     return ok;
 }
 
-/* A path's last part. */
-static const char *base_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path;
-}
-
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
     char *name = artifact_name(o->name, o->out), source[65];
@@ -247,7 +231,7 @@ static bool compile(build_options *o, ir_module *m, diag *d)
                              .max_weights = import_max_weights(&o->model.o.import),
                              .schedules = o->model.o.schedules,
                              .memory_budget = o->model.o.memory_budget, .watch = o->model.o.watch,
-                             .lines = base_name(lines)};
+                             .lines = lines ? path_base(lines) : NULL};
     ingot_code c;
     bool ok = code_make(&c, m, &co, d) && write_lines(o, &c.image) &&
               (is_text(o) ? make_text(o, &c, d) : make_binary(o, &c, d)) &&

@@ -1,10 +1,12 @@
 /* cli/grad.c - `ingot grad`: a model with the gradients of a loss as ordinary outputs. */
 #include <errno.h>
 
+#include "cleanup.h"
 #include "command.h"
 #include "file_kind.h"
 #include "objective.h"
 #include "onnx_export.h"
+#include "path.h"
 #include "progress.h"
 
 typedef struct grad_options {
@@ -30,23 +32,24 @@ static bool check(const grad_options *o)
     if (!o->file || !o->loss || !o->out)
         return cli_wrong("%s is missing (see ingot grad --help)",
                          !o->file ? "the model" : !o->loss ? "--loss" : "-o");
-    return has_suffix(o->out, ".ir") || has_suffix(o->out, ".onnx") ||
-           cli_wrong("-o takes an .ir or .onnx file, not '%s'", o->out);
+    if (!has_suffix(o->out, ".ir") && !has_suffix(o->out, ".onnx"))
+        return cli_wrong("-o takes an .ir or .onnx file, not '%s'", o->out);
+    return path_apart(o->out, o->file);
 }
 
 static bool write_text(const ir_module *m, const char *path, diag *d)
 {
     text t = {0};
-    FILE *f = fopen(path, "wb");
+    partial p;
 
     ir_print(m, &t);
-    bool ok = f && fwrite(t.at, 1, t.len, f) == t.len;
-    ok = f && fclose(f) == 0 && ok;
+    bool ok = partial_open(&p, path) && fwrite(t.at, 1, t.len, p.file) == t.len;
+    ok = partial_close(&p, ok);
     text_free(&t);
     return ok || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
 }
 
-static bool write(const ir_module *m, const char *path, diag *d)
+static bool write_model(const ir_module *m, const char *path, diag *d)
 {
     return has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
 }
@@ -60,7 +63,7 @@ static int run(grad_options *o)
     diag_init(&d);
     o->model.o.import.weights = &w;
     ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    bool ok = m && objective_add(m, &w, o->loss, &d) && write(m, o->out, &d);
+    bool ok = m && objective_add(m, &w, o->loss, &d) && write_model(m, o->out, &d);
     progress_stop();
     diag_print(&d, stderr);
     ir_module_free(m);

@@ -11,6 +11,7 @@
 #include "fuse.h"
 #include "graph.h"
 #include "json.h"
+#include "path.h"
 #include "program_export.h"
 #include "report.h"
 
@@ -18,6 +19,7 @@ typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes, *out;
     bool full;
+    partial weights;                /* of a program, until it is where it belongs */
 } inspect_options;
 
 static const char *const stages[] = {"import", "optimized", "groups", "schedules",
@@ -224,28 +226,31 @@ static bool print_plan_file(const char *path, diag *d, text *out)
     return p != NULL;
 }
 
-/* Adds the model as a program in the language; its weights go beside the output. */
-static bool print_program(const inspect_options *o, ir_module *m, diag *d, text *out)
+/* Where the weights of a program go: beside the output; null if that is no program. */
+static const char *weights_path(inspect_options *o)
 {
-    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
-    const char *slash = strrchr(o->file, '/');
-    program_export_options to = {.title = slash ? slash + 1 : o->file, .is_word = dsl_is_word};
-    pass_ctx cx = {.m = m, .d = d};
-    text raw = {0};
-    bool changed;
+    bool apart = o->out && has_suffix(o->out, ".ingot") && !strcmp(o->format, "ingot");
 
-    for (size_t i = 0; i < COUNT(passes); i++)
-        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
-            return false;
-    if (o->out && has_suffix(o->out, ".ingot"))
-        to.weights = arena_printf(&d->mem, "%.*s.safetensors", (int)strlen(o->out) - 6, o->out);
-    bool ok = program_export(m, &to, &raw, d) && dsl_format(raw.at, to.title, d, out);
+    return apart ? arena_printf(&o->model.names, "%.*s.safetensors", (int)strlen(o->out) - 6,
+                                o->out)
+                 : NULL;
+}
+
+/* Adds the model as a program in the language; its weights go beside the output. */
+static bool print_program(inspect_options *o, ir_module *m, diag *d, text *out)
+{
+    program_export_options to = {.title = path_base(o->file), .is_word = dsl_is_word,
+                                 .weights = weights_path(o), .file = &o->weights};
+    text raw = {0};
+
+    bool ok = code_expand(m, d) && program_export(m, &to, &raw, d) &&
+              dsl_format(raw.at, to.title, d, out);
     text_free(&raw);
     return ok;
 }
 
 /* Adds the module as the stage leaves it, or what the stage makes of it. */
-static bool print_stage(const inspect_options *o, ir_module *m, diag *d, text *out)
+static bool print_stage(inspect_options *o, ir_module *m, diag *d, text *out)
 {
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
@@ -277,7 +282,19 @@ static bool passes_exist(const char *list)
     return ok;
 }
 
-static bool check(const inspect_options *o)
+/* Nothing that is read is replaced. */
+static bool outputs_fit(inspect_options *o)
+{
+    const char *out[] = {o->out, weights_path(o)}, *in[] = {o->file, o->model.o.program.weights};
+
+    for (size_t i = 0; i < COUNT(out); i++)
+        for (size_t k = 0; k < COUNT(in); k++)
+            if (!path_apart(out[i], in[k]))
+                return false;
+    return true;
+}
+
+static bool check(inspect_options *o)
 {
     bool tensors = !strcmp(o->stage, "import") || !strcmp(o->stage, "optimized");
 
@@ -291,7 +308,7 @@ static bool check(const inspect_options *o)
         return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");
     if (o->passes && !tensors)
         return cli_wrong("-p is for the stages import and optimized");
-    return !o->passes || passes_exist(o->passes);
+    return (!o->passes || passes_exist(o->passes)) && outputs_fit(o);
 }
 
 /* Writes what was printed to the output. */
@@ -327,6 +344,8 @@ static int finish(inspect_options *o)
     }
     diag_print(&d, stderr);
     ok = ok && !diag_failed(&d) && put(o, &out);
+    if (o->weights.file)
+        ok = report_close(&o->weights, o->weights.path, ok);
     text_free(&out);
     ir_module_free(m);
     int status = model_status(ok, &d);
@@ -336,7 +355,8 @@ static int finish(inspect_options *o)
 
 static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)
 {
-    inspect_options o = {.stage = "import", .format = "text", .full = full};
+    inspect_options o = {.stage = "import", .format = "text", .full = full,
+                         .weights = {.slot = -1}};
     int status = cli_parse(argc, argv, usage, about, options, &o);
 
     status = status ? status : finish(&o);

@@ -12,6 +12,7 @@
 #include "floating.h"
 #include "host.h"
 #include "link.h"
+#include "path.h"
 #include "probe.h"
 #include "progress.h"
 #include "save_onnx.h"
@@ -297,6 +298,8 @@ static int check(const train_options *o)
                        "writes what a trainer has trained");
     else if (is_program(o) && (tune_is_given(&o->tune) || o->print))
         ok = cli_wrong("%s is a program, which says itself what it learns", o->file);
+    else
+        ok = path_apart(o->save_onnx, o->file);
     return ok ? CLI_OK : CLI_USAGE;
 }
 

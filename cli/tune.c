@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "onnx.h"
+#include "path.h"
 
 /* ---- command line ----------------------------------------------------------------- */
 
@@ -468,15 +469,13 @@ static void add_block(tune *x)
 
 static bool add_program(tune *x, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-
     if (!x->o->loss)
         return wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, mse, ..");
     if (!read_model(x, path) || !check_model(x) || !find_goal(x))
         return false;
     find_names(x);
     text_add(x->out, "import ");
-    add_string(x, slash ? slash + 1 : path);
+    add_string(x, path_base(path));
     text_add(x->out, " as m\n");
     add_dims(x);
     add_net(x);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cleanup.h"
 #include "onnx_writer.h"
 
 /* How each op is written; null: ONNX has no operators for it. */
@@ -267,9 +268,9 @@ static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
     size_t size = onnx__model_proto__get_packed_size(&model);
     uint8_t *bytes = mem_alloc(size + 1);
     onnx__model_proto__pack(&model, bytes);
-    FILE *out = fopen(path, "wb");
-    bool ok = out && fwrite(bytes, 1, size, out) == size;
-    ok = out && fclose(out) == 0 && ok;
+    partial p;
+    bool ok = partial_open(&p, path) && fwrite(bytes, 1, size, p.file) == size;
+    ok = partial_close(&p, ok);
     mem_free(bytes);
     return ok || diag_error(f->d, (ir_loc){0}, D_IO, path, strerror(errno));
 }

@@ -258,10 +258,9 @@ static bool write_weights(px_file *f)
         return true;
     for (uint32_t i = 0; i < n; i++)
         item[i] = item_of(f, &f->weight.at[i]);
-    FILE *out = fopen(f->o->weights, "wb");
-    bool ok = out && safetensors_write(out, item, (int32_t)n, NULL, 0);
-    ok = out && fclose(out) == 0 && ok;
-    return ok || diag_error(f->d, (ir_loc){0}, D_IO, f->o->weights, strerror(errno));
+    return (partial_open(f->o->file, f->o->weights) &&
+            safetensors_write(f->o->file->file, item, (int32_t)n, NULL, 0)) ||
+           diag_error(f->d, (ir_loc){0}, D_IO, f->o->weights, strerror(errno));
 }
 
 static const ir_fn *entry_of(const ir_module *m)

@@ -2,12 +2,15 @@
 #ifndef INGOT_PROGRAM_EXPORT_H
 #define INGOT_PROGRAM_EXPORT_H
 
+#include "cleanup.h"
 #include "ir.h"
 
 typedef struct program_export_options {
     const char *title;              /* the model's name, for the first comment */
     bool (*is_word)(const char *);  /* words of the language and its library: they name no value */
     const char *weights;            /* the file of weights to write; null: none is written */
+    partial *file;                  /* that file: begun if there are weights, for the caller to
+                                     * end when the program is where it belongs */
 } program_export_options;
 
 /* Adds m's entry `main`, or its first, as a net to `out`.  Parameters are named by their

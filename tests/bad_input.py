@@ -416,6 +416,10 @@ def unwritable(folder):
           1, 'No space')
     check('full disk: json', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--runs=1', '--json', '/dev/full'],
           1, '/dev/full', 'No space')
+    (folder / 'w.onnx').write_bytes(with_constant(tensor('w', [2], struct.pack('<2f', 1, 2))))
+    check('program is a folder', folder, ['/bin/sh', '-c', 'mkdir sub/p.ingot && exec "$@"', 'sh', INGOT, 'inspect', 'w.onnx',
+                                          '--format', 'ingot', '-o', 'sub/p.ingot'], 1, 'sub/p.ingot')
+    report('program is a folder: no weights', 'there are some' if (folder / 'sub/p.safetensors').exists() else None)
     for kind in ('exe', 'obj', 'lib'):
         check(f'file size limit: {kind}', folder,
               ['/bin/sh', '-c', 'ulimit -f 20; exec "$@"', 'sh', *build, 'm', '--emit', kind],
@@ -544,6 +548,10 @@ def command_lines(folder):
         'bad place': ['build', 'm.onnx', '-o', 'a', '--weights', 'foo'], 'bad level': ['inspect', 'm.onnx', '--cpu', 'x86-64-v5'],
         'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
         'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
+        'text over the model': ['inspect', 'm.onnx', '-o', './m.onnx'],
+        'gradients over the model': ['grad', '--loss', 'l2', 'm.onnx', '-o', 'm.onnx'],
+        'trained weights over the model': ['train', 'm.onnx', '--loss', 'mse', '--run', '--save-onnx', 'm.onnx'],
+        'a program\'s weights over its own': ['inspect', 'm.ingot', '--format', 'ingot', '--weights', 'net.safetensors', '-o', 'net.ingot'],
         'weights over the model': ['build', 'net.weights', '--weights', 'file', '-o', 'net'],
         'a static library': ['build', 'm.onnx', '--emit', 'lib', '--static', '-o', 'm.a'],
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],

@@ -1,0 +1,28 @@
+/* cli/path.c - names of files. */
+#include "path.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "options.h"
+
+const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+bool path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
+                             x.st_ino == y.st_ino);
+}
+
+bool path_apart(const char *out, const char *in)
+{
+    return !out || !in || !path_same(out, in) ||
+           cli_wrong("%s: would be written over what is read", out);
+}
