@@ -188,6 +188,37 @@ check "a page goes on" "$ingot" train small.ingot --run --quiet --resume --epoch
 check "a page goes on with the curves" sh -c \
     'grep -o "points=\"[^\"]*" small.html | head -n 1 | grep -q " .* "'
 
+# judged NAME ENTRY TEXT [TYPE]: a net is trained on rows of four numbers, in a program with the
+# entry; the page has the text, and what was trained is saved.
+judged()
+{
+    rm -f judged.*
+    printf '%s\n' "state seen: int = 0" "net f(x: [.., 4]) -> [..] = x |> dense(1) |> scalar" \
+        "train learn(x: [.., 4], y: ${4:-}[..]) {" '    data x, y = "judged_rows.csv"' \
+        "    minimize (f(x) - real(y))^2 using sgd(0.01);  epochs 3" "}" "$2" >judged.ingot
+    check "judged: $1" "$ingot" train judged.ingot --run --quiet --report judged.html
+    check "judged: $1: the page" page judged.html
+    check "judged: $1: says" grep -qF -- "$3" judged.html
+    check "judged: $1: saved" test -s judged.safetensors
+}
+awk 'BEGIN { print "a,b,c,d,y"
+    for (i = 0; i < 300; i++) print i % 7 / 7 "," i % 5 / 5 "," i % 3 / 3 ",1," i % 2 }' >judged_rows.csv
+judged "an entry of one row" 'entry one(x: [1, 4]) -> [1] = f(x)' "would be judged here"
+judged "an entry of other rows" 'entry p(x: [.., 7]) -> [..] = sum[i] x[.., i]' "would be judged here"
+judged "an entry without rows" 'dim N
+entry total(x: [N, 4]) -> [4] { y[j] = sum[i] x[i, j] }' "would be judged here"
+judged "an entry that cannot run" 'dim N
+entry p(x: [N, N]) -> [N] = sum[i] x[.., i]' "Nothing is judged: "
+judged "no table of very many classes" 'entry p(x: [.., 4]) -> int[..] = int(0 * f(x))' \
+    "150 of 300 are right" "int<4294967296>"
+judged "an entry that writes" 'entry p(x: [.., 4]) -> [..] { seen <- seen + 1; f(x) }' \
+    "of the variance is explained"
+sed -n '3,6p' judged.ingot | sed 's/learn/again/' >>judged.ingot
+check "judged: two blocks" "$ingot" train judged.ingot --run --quiet --fresh --report judged.html
+check "judged: two blocks without a page" "$ingot" train judged.ingot --run --quiet --save bare.safetensors
+check "judged: the page writes no state" cmp \
+    <(tail -c 44 judged.safetensors) <(tail -c 44 bare.safetensors)
+
 # ---- bad data -------------------------------------------------------------------------------------
 
 printf '\0\0\10\1\0\0\0\4\1\1\1\1' >ones.idx

@@ -1,6 +1,7 @@
 /* runtime/train/judge.c - answers of an entry on rows whose answers are known. */
 #include "judge.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,14 +11,36 @@ enum { BATCH = 256 };
 
 /* ---- the entry -------------------------------------------------------------------- */
 
+/* Does an input take any number of the column's rows?  x: [.., 28, 28] and x: [N, H, W] take
+ * rows of 28 x 28, x: [1, 28, 28] and x: [.., 32, 32] do not. */
+static bool takes_rows(const struct ingot_value_info *in, const struct ingot_train_column *c)
+{
+    if (in->dtype != c->dtype || in->rank != c->rank + 1 || in->dims[0] >= 0)
+        return false;
+    for (int32_t a = 0; a < c->rank; a++)
+        if (in->dims[a + 1] >= 0 && in->dims[a + 1] != c->dims[a])
+            return false;
+    return true;
+}
+
 /* The column that an input is; -1: none. */
 static int32_t column_of(const struct ingot_train_block *b, const struct ingot_value_info *in)
 {
     for (int32_t c = 0; c < b->column_count; c++)
-        if (!strcmp(b->columns[c].name, in->name) && b->columns[c].dtype == in->dtype &&
-            b->columns[c].rank + 1 == in->rank)
+        if (!strcmp(b->columns[c].name, in->name) && takes_rows(in, &b->columns[c]))
             return c;
     return -1;
+}
+
+/* Has the result a row for each row of the inputs?  x: [N, 4] -> [4] has not. */
+static bool keeps_rows(const struct ingot_entry *e)
+{
+    const struct ingot_value_info *out = &e->outputs[0];
+
+    for (int32_t i = 0; i < e->input_count; i++)
+        if (!out->rank || out->dims[0] != e->inputs[i].dims[0])
+            return false;
+    return true;
 }
 
 static bool is_real(int32_t dtype)
@@ -60,7 +83,7 @@ static bool serves(judge *j, const struct ingot_entry *e)
         if ((j->feeds[i] = column_of(j->b, &e->inputs[i])) < 0)
             return false;
     j->target = target_of(j->b, e, j->feeds);
-    return j->target >= 0;
+    return j->target >= 0 && keeps_rows(e);
 }
 
 static void find_entry(judge *j, const struct ingot_model *m)
@@ -86,14 +109,19 @@ static double largest_of(const tensor *t, int64_t row, int64_t n)
     return (double)best;
 }
 
-static void take_answers(judge *j, const use *u, int64_t at)
+static bool take_answers(judge *j, const use *u, int64_t at, char *error)
 {
     const struct ingot_value_info *out = &u->entry->outputs[0];
-    const tensor t = {.dtype = out->dtype, .data = u->v.outputs[0].data};
+    const struct ingot_buffer *got = &u->v.outputs[0];
+    const tensor t = {.dtype = out->dtype, .data = got->data};
 
+    if (got->dims[0] != u->rows)
+        return tensor_fail(error, "%s: gives %" PRId64 " rows for %" PRId64, u->entry->name,
+                           got->dims[0], u->rows);
     for (int64_t i = 0; i < u->rows; i++)
         j->said[at + i] =
             out->rank == 2 ? largest_of(&t, i, j->classes) : tensor_element(&t, i);
+    return true;
 }
 
 static void take_truths(judge *j)
@@ -132,13 +160,22 @@ static bool run_rows(judge *j, session *s, char *error)
         }
         if (ok)
             choice_gather(j->rows, NULL, at, n, u.column);
-        ok = ok && use_run(&u, &(use_feeds){0}, error);
-        if (ok)
-            take_answers(j, &u, at);
+        ok = ok && use_run(&u, &(use_feeds){0}, error) && take_answers(j, &u, at, error);
     }
     if (ok)
         cut_in_two(j, u.entry);
     use_free(&u);
+    return ok;
+}
+
+/* An entry may write states: they are afterwards what the training made of them. */
+static bool run_aside(judge *j, session *s, char *error)
+{
+    void *states = NULL;
+    bool ok = session_save(s, &states) || tensor_fail(error, "no memory for the states");
+
+    ok = ok && run_rows(j, s, error);
+    session_restore(s, states);
     return ok;
 }
 
@@ -156,7 +193,7 @@ bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSO
     if (!j->call.entry || !n)
         return true;
     take_truths(j);
-    return run_rows(j, k->s, error);
+    return run_aside(j, k->s, error);
 }
 
 void judge_close(judge *j)

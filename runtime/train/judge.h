@@ -19,8 +19,8 @@ typedef struct judge {
     double *said, *is;              /* an element for each row */
 } judge;
 
-/* Finds the entry and runs it on the rows of a part.  False with a message; judge_close in
- * any case. */
+/* Finds the entry and runs it on the rows of a part; states are afterwards as they were.
+ * False with a message; judge_close in any case. */
 bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSOR_ERROR_SIZE]);
 void judge_close(judge *j);
 

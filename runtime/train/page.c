@@ -55,15 +55,42 @@ void page_free(page *p)
 
 static const char *const parts[] = {"training", "validation", "test"};
 
-bool page_add_block(page *p, const block *k, const place *at, char error[TENSOR_ERROR_SIZE])
+/* The rows that the net knows least of: the test's, or else the validation's. */
+static enum ingot_part part_to_judge(const block *k)
 {
     int part = INGOT_PART_TEST;
-    judge j;
 
-    if (!p->body)
-        return true;
     while (part > INGOT_PART_TRAIN && !k->part[part].count)
         part = part == INGOT_PART_TEST ? INGOT_PART_VALID : INGOT_PART_TRAIN;
+    return (enum ingot_part)part;
+}
+
+/* Answers beside truths, or why there are none. */
+static void put_answers(FILE *f, const block *k)
+{
+    char error[TENSOR_ERROR_SIZE];
+    enum ingot_part part = part_to_judge(k);
+    judge j;
+
+    if (!judge_open(&j, k, part, error)) {
+        fputs("<p class=\"faint\">Nothing is judged: ", f);
+        page_text(f, error);
+        fputs("</p>\n", f);
+    } else if (j.call.entry && j.rows->count) {
+        fprintf(f, "<p>What <code>%s</code> says of the %s rows:</p>\n", j.call.entry, parts[part]);
+        page_answers(f, &j);
+        page_samples(f, &j);
+    } else if (k->b->column_count) {
+        fputs("<p class=\"faint\">An <code>entry</code> that takes columns of the block and gives "
+              "the one that is left would be judged here.</p>\n", f);
+    }
+    judge_close(&j);
+}
+
+void page_add_block(page *p, const block *k, const place *at)
+{
+    if (!p->body)
+        return;
     fputs("<h2>Block ", p->body);
     page_text(p->body, k->b->name);
     fprintf(p->body, "</h2>\n<p>%" PRId64 " steps of up to %" PRId64 " rows, %" PRId64 " epochs; ",
@@ -71,18 +98,7 @@ bool page_add_block(page *p, const block *k, const place *at, char error[TENSOR_
     fprintf(p->body, "%" PRId64 " rows for training, %" PRId64 " for validation, %" PRId64
             " for the test.</p>\n", k->part[0].count, k->part[INGOT_PART_VALID].count,
             k->part[INGOT_PART_TEST].count);
-    bool ok = judge_open(&j, k, (enum ingot_part)part, error);
-    if (ok && j.call.entry && j.rows->count) {
-        fprintf(p->body, "<p>What <code>%s</code> says of the %s rows:</p>\n", j.call.entry,
-                parts[part]);
-        page_answers(p->body, &j);
-        page_samples(p->body, &j);
-    } else if (ok && k->b->column_count) {
-        fputs("<p class=\"faint\">An <code>entry</code> that takes columns of the block and gives "
-              "the one that is left would be judged here.</p>\n", p->body);
-    }
-    judge_close(&j);
-    return ok;
+    put_answers(p->body, k);
 }
 
 /* ---- numbers ---------------------------------------------------------------------- */

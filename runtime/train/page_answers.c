@@ -28,17 +28,23 @@ static bool is_class(const judge *j, double v)
     return v >= 0 && v < (double)j->classes;
 }
 
-/* count[is * classes + said] */
-static int64_t *count_classes(const judge *j, int64_t *right)
+static int64_t count_right(const judge *j)
+{
+    int64_t right = 0;
+
+    for (int64_t i = 0; i < j->rows->count; i++)
+        right += j->is[i] == j->said[i];
+    return right;
+}
+
+/* count[is * classes + said]; null without memory. */
+static int64_t *count_classes(const judge *j)
 {
     int64_t *count = calloc((size_t)(j->classes * j->classes), sizeof *count);
 
-    *right = 0;
     for (int64_t i = 0; count && i < j->rows->count; i++)
-        if (is_class(j, j->is[i]) && is_class(j, j->said[i])) {
+        if (is_class(j, j->is[i]) && is_class(j, j->said[i]))
             count[(int64_t)j->is[i] * j->classes + (int64_t)j->said[i]]++;
-            *right += j->is[i] == j->said[i];
-        }
     return count;
 }
 
@@ -101,11 +107,12 @@ static void put_matrix(FILE *f, const judge *j, const int64_t *count)
 
 static void put_classes(FILE *f, const judge *j)
 {
-    int64_t right, *count = count_classes(j, &right);
+    int64_t right = count_right(j);
+    int64_t *count = j->classes <= MOST_CLASSES ? count_classes(j) : NULL;
 
     fprintf(f, "<p>%" PRId64 " of %" PRId64 " are right: %.2f %%.</p>\n", right, j->rows->count,
             100 * (double)right / (double)j->rows->count);
-    if (count && j->classes <= MOST_CLASSES)
+    if (count)
         put_matrix(f, j, count);
     free(count);
 }

@@ -136,16 +136,26 @@ static bool begin_turn(loop *l, int64_t turn)
     return true;
 }
 
+/* Runs the block at hand.  It is saved before the page tells of it: nothing that happens
+ * there can lose what was trained. */
+static loop_end run_block(loop *l, char *error)
+{
+    loop_end end = begin_block(l, error) ? loop_run(l, error) : LOOP_FAILED;
+
+    if (end == LOOP_DONE && !loop_save(l, error))
+        end = LOOP_FAILED;
+    if (end != LOOP_FAILED)
+        page_add_block(&l->report, &l->k, &l->at);
+    block_close(&l->k);
+    return end;
+}
+
 /* Runs the block at hand and those behind it. */
 static int run_blocks(loop *l, char *error)
 {
     do {
-        bool ready = begin_block(l, error);
-        loop_end end = ready ? loop_run(l, error) : LOOP_FAILED;
-        if (end != LOOP_FAILED && !page_add_block(&l->report, &l->k, &l->at, error))
-            end = LOOP_FAILED;
-        block_close(&l->k);
-        if (end == LOOP_FAILED || (end == LOOP_DONE && !loop_save(l, error)))
+        loop_end end = run_block(l, error);
+        if (end == LOOP_FAILED)
             return cli_wrong("%s", error), CLI_FAILED;
         if (end == LOOP_INTERRUPTED)
             return TRAINER_INTERRUPTED;
