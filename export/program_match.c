@@ -27,7 +27,7 @@ typedef struct pattern {
 static const pattern patterns[] = {
     {false, "(select (le x 0) 0 x)", "relu", 0, 0, 0},
     {false, "(select (le x 0) (mul x A) x)", "leaky_relu(A)", 0, 0, 0},
-    {false, "(select (le x 0) (expm1 x) x)", "elu", 0, 0, 0},
+    {false, "(select (le x 0) (expm1 x) x)", "elu()", 0, 0, 0},
     {false, "(select (le x 0) (mul (expm1 x) A) x)", "elu(A)", 0, 0, 0},
     {false, "(mul (mul x 0.5) (add (erf (mul x 0.70710678)) 1))", "gelu", 0, 0, 0},
     {false, "(mul (mul x 0.5) (add (erf (div x 1.41421356)) 1))", "gelu", 0, 0, 0},
@@ -254,7 +254,8 @@ static bool is_closed(const matching *m)
     return true;
 }
 
-/* The text with numbers for its letters; one that is the library's default is left out. */
+/* The text with numbers for its letters; one that is the library's default is left out, but
+ * not a function's parentheses: leaky_relu(x) has x for the number. */
 static const char *with_numbers(px *g, const pattern *p, const matching *m)
 {
     const char *at = strstr(p->text, "(A)");
@@ -263,9 +264,10 @@ static const char *with_numbers(px *g, const pattern *p, const matching *m)
     if (!at)
         return p->text;
     int name = (int)(at - p->text);
+    if (!strncmp(p->text, "leaky_relu", 10) && v == 0.01f)
+        return "leaky_relu()";
     if ((!strncmp(p->text, "layer_norm", 10) && v == 1e-5f) ||
-        (!strncmp(p->text, "rms_norm", 8) && v == 1e-6f) ||
-        (!strncmp(p->text, "leaky_relu", 10) && v == 0.01f))
+        (!strncmp(p->text, "rms_norm", 8) && v == 1e-6f))
         return arena_printf(&g->file->mem, "%.*s", name, p->text);
     return arena_printf(&g->file->mem, "%.*s(%s)", name, p->text, px_number(g, DT_F32, v, 0).at);
 }
