@@ -62,13 +62,14 @@ static px_expr number(const char *at, px_level level)
     return (px_expr){at, level, true};
 }
 
-/* A product of atoms, times |coefficient|. */
-static px_expr term(px *g, const dim_term *t, int64_t coef)
+/* A product of atoms, times |coefficient|, which is that of the least number, too. */
+static px_expr term(px *g, const dim_term *t)
 {
+    uint64_t coef = t->coef < 0 ? -(uint64_t)t->coef : (uint64_t)t->coef;
     px_expr x = {0};
 
     if (coef != 1 || !t->n)
-        x = number(arena_printf(&g->file->mem, "%lld", (long long)coef), PX_CALL);
+        x = number(arena_printf(&g->file->mem, "%llu", (unsigned long long)coef), PX_CALL);
     for (uint32_t i = 0; i < t->n; i++) {
         px_expr atom = px_dim(g, t->atom[i]);
         x = x.at ? number(px_printf(g, "%s * %s", px_wrap(g, x, PX_TERM),
@@ -86,7 +87,7 @@ static px_expr sum_of(px *g, const dim_expr *e)
 
     for (uint32_t i = 0; i < e->n; i++) {
         const dim_term *t = &e->term[(i + first) % e->n];
-        px_expr x = term(g, t, t->coef < 0 ? -t->coef : t->coef);
+        px_expr x = term(g, t);
         if (!s && t->coef > 0 && e->n == 1)
             return x;
         if (!s)
@@ -250,17 +251,28 @@ static px_expr real_number(px *g, double v, bool is_double)
     return number(shortest(g, v, is_double), signbit(v) ? PX_UNARY : PX_CALL);
 }
 
+/* An integer.  Literals are exact below 2^53; others are made of two:
+ * int(-2147483648) * 4294967296. */
+static px_expr whole_number(px *g, int64_t v)
+{
+    const int64_t exact = (int64_t)1 << 53, half = (int64_t)1 << 32;
+    int64_t low = v & (half - 1), high = (v - low) / half;
+
+    if (v > -exact && v < exact)
+        return number(arena_printf(&g->file->mem, "%lld", (long long)v),
+                      v < 0 ? PX_UNARY : PX_CALL);
+    const char *s = arena_printf(&g->file->mem, "int(%lld) * %lld", (long long)high,
+                                 (long long)half);
+    if (!low)
+        return (px_expr){s, PX_TERM, false};
+    return (px_expr){arena_printf(&g->file->mem, "%s + %lld", s, (long long)low), PX_SUM, false};
+}
+
 px_expr px_number(px *g, ir_dtype dt, double flt, int64_t whole)
 {
-    px_expr x;
-
     if (dt == DT_BOOL)
         return (px_expr){whole ? "true" : "false", PX_CALL, true};
-    if (dt_is_float(dt))
-        x = real_number(g, flt, dt == DT_F64);
-    else
-        x = number(arena_printf(&g->file->mem, "%lld", (long long)whole),
-                   whole < 0 ? PX_UNARY : PX_CALL);
+    px_expr x = dt_is_float(dt) ? real_number(g, flt, dt == DT_F64) : whole_number(g, whole);
     if (dt == DT_F32 || dt == DT_I64)
         return x;
     return (px_expr){px_printf(g, "%s(%s)", px_elem(dt), x.at), PX_CALL, false};
