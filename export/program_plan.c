@@ -127,11 +127,21 @@ static void add_costs(planning *p, ir_ref r)
     }
 }
 
+/* Does the text say the operands more than once?  So does a quotient rounded towards 0. */
+static bool repeats(const px *g, ir_ref r)
+{
+    unsigned op = px_node(g, r)->op;
+
+    return op == OP_REM || (op == OP_DIV && !dt_is_float(px_type(g, r)->dtype));
+}
+
 static void plan_scalar(planning *p, ir_ref r)
 {
     px *g = p->g;
     const ir_node *n = px_node(g, r);
 
+    for (uint32_t i = 0; i < n->narg && repeats(g, r); i++)
+        g->named[ir_arg(g->fn, n, i)] |= cost_of(p, ir_arg(g->fn, n, i)) > 0;
     add_costs(p, r);
     g->whole[r] = is_whole_scalar(g, r);
     g->element[r] = true;
