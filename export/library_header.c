@@ -256,7 +256,7 @@ void library_header(const image *im, const struct ingot_trainer *t, const char *
 {
     library l;
 
-    library_open(&l, im);
+    library_open(&l, im, t != NULL);
     library_word(&l, &l.words, "OUTPUT", "%s", output);
     add_model_words(&l);
     template_add(library_h_text, "head", &l.words, out);

@@ -335,13 +335,15 @@ static void add_entry_words(library *l, library_entry *x)
 
 /* ---- a library -------------------------------------------------------------------- */
 
-void library_open(library *l, const image *im)
+void library_open(library *l, const image *im, bool trains)
 {
     const ir_module *m = im->m;
     name_set suffixes = {0}, macros = {0}, states = {0};
 
     *l = (library){.im = im, .entries = im->p->entry.len};
     l->macro = capitals(&l->mem, im->name);
+    if (trains)
+        different(&l->mem, &suffixes, "training");
     l->entry = arena_array(&l->mem, library_entry, l->entries + 1);
     for (uint32_t i = 0; i < l->entries; i++) {
         l->entry[i].e = im->p->entry.at[i];

@@ -51,7 +51,8 @@ typedef enum library_size {
 } library_size;
 library_size library_size_of(const library_entry *x, uint32_t output);
 
-void library_open(library *l, const image *im);
+/* `trains`: the library has the functions of a training, whose names no entry takes. */
+void library_open(library *l, const image *im, bool trains);
 void library_close(library *l);
 
 /* The C type of an element; null if there is none. */

@@ -194,7 +194,7 @@ void library_source(const image *im, const struct ingot_trainer *t, text *out)
 {
     library l;
 
-    library_open(&l, im);
+    library_open(&l, im, t != NULL);
     add_model_words(&l);
     template_add(library_c_text, "abi", &l.words, out);
     for (uint32_t i = 0; i < l.entries; i++) {

@@ -83,9 +83,11 @@ check "which knows XOR" awk -F, 'END { exit !($4 < 1e-3) }' log.csv
 check "a shared object" "$ingot" train "$examples/xor.ingot" --emit shared --name net -o libnet.so
 check "in C++" sh -c 'echo "#include \"net.h\"" >h.cpp && c++ -Wall -Wextra -Werror -c h.cpp'
 
-# Preprocessing that is fitted, several batches a step, two objectives, counters.
+# Preprocessing that is fitted, several batches a step, two objectives, counters; an entry with a
+# name that the training has.
 cat >two.ingot <<'PROGRAM'
 net line(x: [.., 2]) -> [..] = x |> standardize |> dense(1) |> scalar
+entry training(x: [.., 2]) -> [..] = 2 * line(x)
 train learn(x: [.., 2], y: [..]) {
     data x, y = [[1, 10, 2], [2, 10, 4], [3, 30, 6], [4, 20, 8]]
     minimize (line(x) - y)^2 using sgd(cosine(0.1, warmup = 2)) clip norm(9)
