@@ -355,14 +355,13 @@ static void add_workspace(library *l, const struct ingot_train_block *b,
 static void add_steps(library *l, template_words *w, const struct ingot_train_block *b)
 {
     static const char with[] = "(t, rows, n, workspace, pool);\n";
+    static const char unless[] = "    if (!status)\n        status = %s%s";
     const char *step = function_of(l, &b->step), *any = function_of(l, &b->step_any);
     text t = {0};
 
     for (int32_t i = 0; b->gather && i < b->objective_count; i++) {
-        text_add(&t, "    status = %s%s    if (status)\n        return status;\n",
-                 function_of(l, &b->gather[i]), with);
-        text_add(&t, "    status = %s%s    if (status)\n        return status;\n",
-                 function_of(l, &b->apply[i]), with);
+        text_add(&t, unless, function_of(l, &b->gather[i]), with);
+        text_add(&t, unless, function_of(l, &b->apply[i]), with);
     }
     if (step && any)
         text_add(&t, "    if (n == %lld)\n        status = %s%s    else\n        status = %s%s",

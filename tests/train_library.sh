@@ -39,6 +39,16 @@ static int steps(struct net_training *n, int count)
     return status;
 }
 
+/* A call that fails leaves the counters and the sums. */
+static int fails(void)
+{
+    struct net_bp_numbers none;
+    int64_t step = one.step;
+
+    return net_bp_step(&one, &rows, 4, workspace + 1, 0) && one.step == step &&
+           net_bp_metrics(&one, &none, workspace + 1, 0);
+}
+
 static int save(const char *path)
 {
     FILE *f = fopen(path, "wb");
@@ -52,11 +62,13 @@ int main(void)
     struct net_bp_numbers all, half;
 
     if (net_training_workspace_size(4, 1) > sizeof workspace ||
-        net_begin(&one, 3, workspace, 0) || steps(&one, 3000))
+        net_begin(&one, 3, workspace, 0) || steps(&one, 3000) || !fails())
         return 1;
     if (net_bp_metrics(&one, &all, workspace, 0) || net_bp_eval(&one, &rows, 2, workspace, 0) ||
         net_bp_metrics(&one, &half, workspace, 0))
         return 2;
+    if (!(all.loss > 0))
+        return 7;
     net_save(&one, bytes);
     if (net_load(&two, bytes, sizeof bytes) || steps(&one, 100) || steps(&two, 100) ||
         memcmp(&one.states, &two.states, sizeof one.states) || two.step != 3100)
