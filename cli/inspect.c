@@ -1,5 +1,4 @@
 /* cli/inspect.c - `ingot inspect` and `ingot opt`: a model as text or graph. */
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -88,16 +87,36 @@ static void print_memory(const plan *p, text *out)
     }
 }
 
-/* Draws by Graphviz, which writes to our stdout. */
-static bool draw_svg(const text *graph)
+/* Adds what Graphviz draws of a graph that stands in this file. */
+static bool add_drawn(FILE *graph, text *out)
 {
-    FILE *f = popen("dot -Tsvg", "w");
+    char piece[4096], command[40];
+    size_t n;
 
+    snprintf(command, sizeof command, "dot -Tsvg < /dev/fd/%d", fileno(graph));
+    FILE *f = popen(command, "r");
     if (!f)
         return cli_wrong("dot (Graphviz) cannot be run");
-    signal(SIGPIPE, SIG_IGN);           /* a dot that is not there closes the pipe */
-    fputs(graph->at, f);
+    while ((n = fread(piece, 1, sizeof piece, f)))
+        text_addn(out, piece, n);
     return pclose(f) == 0 || cli_wrong("dot (Graphviz) failed; is it installed?");
+}
+
+/* A pipe leads one way only: Graphviz reads from a file, so that we read what it writes. */
+static bool draw_svg(const text *graph, text *out)
+{
+    FILE *f = tmpfile();
+
+    bool ok = f && fwrite(graph->at, 1, graph->len, f) == graph->len && !fflush(f);
+    if (ok) {
+        rewind(f);
+        ok = add_drawn(f, out);
+    } else {
+        cli_wrong("no temporary file for dot (Graphviz) can be written");
+    }
+    if (f)
+        fclose(f);
+    return ok;
 }
 
 static bool is_picture(const inspect_options *o)
@@ -119,7 +138,7 @@ static bool print_picture(const inspect_options *o, const ir_module *m, bool of_
         graph_print(m, &groups, &graph);
     bool ok = true;
     if (!strcmp(o->format, "svg"))
-        ok = draw_svg(&graph);
+        ok = draw_svg(&graph, out);
     else
         text_addn(out, graph.at, graph.len);
     text_free(&graph);

@@ -55,6 +55,11 @@ def main():
             passed, failed = passed + ok, failed + (not ok)
             if not ok:
                 print('FAILED the picture does not say 80 times')
+            subprocess.run([INGOT, 'inspect', 'm.ir', '--format', 'svg', '-o', 'm.svg'], cwd=folder, check=True, timeout=60)
+            ok = (folder / 'm.svg').read_text() == picture(folder, stack(80), 'svg')
+            passed, failed = passed + ok, failed + (not ok)
+            if not ok:
+                print('FAILED -o holds another picture than stdout')
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return 1 if failed else 0
 
