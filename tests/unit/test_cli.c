@@ -133,6 +133,7 @@ static void test_suggestions(void **state)
     assert_string_equal(cli_nearest("biuld", names, 4), "build");
     assert_string_equal(cli_nearest("bnch", names, 4), "bench");
     assert_string_equal(cli_nearest("inspet", names, 4), "inspect");
+    assert_string_equal(cli_nearest("tahn", (const char *[]){"tan", "tanh"}, 2), "tanh");
     assert_null(cli_nearest("train", names, 1));
     assert_null(cli_nearest("", names, 0));
     assert_null(cli_nearest("", names, 4));
