@@ -40,9 +40,12 @@ static bool fits(planner *pl, const plan_units *u, int64_t budget)
     return over <= 0;
 }
 
-/* The smallest budget that is met, to a grain: it is above `low`, `high` is met. */
-static int64_t least_budget(planner *pl, const plan_units *u, int64_t low, int64_t high)
+/* A budget that is met, `high` or less: not always the least, as one may be met and a larger
+ * one not.  Searched from zero, so that it does not depend on the one that was asked for. */
+static int64_t met_budget(planner *pl, const plan_units *u, int64_t high)
 {
+    int64_t low = 0;
+
     while (high - low > GRAIN) {
         int64_t middle = low + (high - low) / 2;
         if (fits(pl, u, middle))
@@ -63,9 +66,14 @@ void plan_fit(planner *pl)
     if (!budget || taken <= budget)
         return;
     plan_units_find(pl, &u);
-    if (!fits(pl, &u, budget))
-        diag_error(pl->d, (ir_loc){0}, D_MEMORY, pl->e->name,
-                   (long long)least_budget(pl, &u, budget, taken), (long long)budget);
+    if (!fits(pl, &u, budget)) {
+        int64_t met = met_budget(pl, &u, taken);
+        if (met <= budget)
+            fits(pl, &u, met);
+        else
+            diag_error(pl->d, (ir_loc){0}, D_MEMORY, pl->e->name, (long long)met,
+                       (long long)budget);
+    }
     if (pl->e->body->step.at != u.old.step.at)
         vec_free(&u.old.step);
     plan_units_free(&u);
