@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,21 @@ static int32_t column_named(const struct ingot_train_block *b, const char *name,
     return -1;
 }
 
+/* Says which columns there are instead of the name; -1. */
+static int32_t no_column(const struct ingot_train_block *b, const char *name, size_t size,
+                         char *error)
+{
+    char list[TENSOR_ERROR_SIZE / 2] = "";
+    size_t len = 0;
+
+    for (int32_t i = 0; i < b->column_count && len < sizeof list; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "",
+                                b->columns[i].name);
+    tensor_fail(error, "--data: block '%s' has no column '%.*s'; it has %s", b->name, (int)size,
+                name, list);
+    return -1;
+}
+
 /* The columns of "x,y"; their number, or -1 after a message. */
 static int32_t named_columns(const struct ingot_train_block *b, const char *names, int32_t *index,
                              char *error)
@@ -240,10 +256,8 @@ static int32_t named_columns(const struct ingot_train_block *b, const char *name
     for (const char *at = names;; at++) {
         size_t size = strcspn(at, ",");
         int32_t i = column_named(b, at, size);
-        if (i < 0 || n == b->column_count) {
-            tensor_fail(error, "--data: block '%s' has no column '%.*s'", b->name, (int)size, at);
-            return -1;
-        }
+        if (i < 0 || n == b->column_count)
+            return no_column(b, at, size, error);
         index[n++] = i;
         at += size;
         if (!*at)

@@ -421,7 +421,7 @@ static void parts_are_complete(void **state)
     assert_true(r.count == 3 && ((const float *)r.column[1].data)[2] == 9);
     rows_free(&r);
     assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, &wrong, 1, error));
-    assert_string_equal(error, "--data: block 'fit' has no column 'u'");
+    assert_string_equal(error, "--data: block 'fit' has no column 'u'; it has x, t");
     rows_free(&r);
     assert_true(rows_read(&r, &b, INGOT_PART_TEST, NULL, 0, error));
     assert_int_equal(r.count, 0);
