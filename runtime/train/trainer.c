@@ -132,7 +132,8 @@ const cli_option trainer_rows[] = {
      .at = AT(threads), .least = 1, .most = 1024},
     {"--init", "FILE", "begin with the weights of a .safetensors file", .set = cli_set_text,
      .at = AT(init)},
-    {"--save", "FILE", "where weights and place go (default: the program's name)",
+    {"--save", "FILE", "where weights and place go (default: NAME.safetensors, NAME "
+     "being that of the program or model, not of -o)",
      .set = cli_set_text, .at = AT(save)},
     {"--keep", "N", "earlier files to keep: FILE.1, FILE.2, .. (default 3)",
      .set = cli_set_number, .at = AT(keep), .least = 0, .most = 1000},
