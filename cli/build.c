@@ -1,5 +1,6 @@
 /* cli/build.c - `ingot build`: a model becomes a file of native code. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "code.h"
@@ -249,6 +250,19 @@ static bool write_onnx(build_options *o, ir_module *m, diag *d)
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
+/* The name of a file of weights is that which lies beside the program, as a training without
+ * other wishes leaves it, if there is one. */
+static void warn_of_zeros(const char *program, const char *unset)
+{
+    char beside[4096];
+    int stem = (int)(strlen(program) - strlen(".ingot"));
+    bool named = snprintf(beside, sizeof beside, "%.*s.safetensors", stem, program) <
+                     (int)sizeof beside && access(beside, R_OK) == 0;
+
+    fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros until its entry `init` "
+            "has run; --weights %s builds them in\n", program, unset, named ? beside : "FILE");
+}
+
 static int build(build_options *o)
 {
     diag d;
@@ -262,8 +276,7 @@ static int build(build_options *o)
     bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
     if (ok && has_suffix(o->file, ".ingot") && program_unset(m))
-        fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros until its entry `init` "
-                "has run; --weights FILE builds them in\n", o->file, program_unset(m));
+        warn_of_zeros(o->file, program_unset(m));
     workplace_close(&o->work);
     diag_print(&d, stderr);
     ir_module_free(m);
