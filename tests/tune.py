@@ -250,6 +250,8 @@ def dims():
     train('dims', 'dims.ingot', '--epochs', 1)
     rc, _, said = ingot('build', 'dims.ingot', '--weights', 'dims.safetensors', '-o', 'dims')
     check('dims: built', rc == 0, said)
+    said = ingot('build', 'dims.ingot', '-o', 'dims', '--dim', 'T=6', '--dim', 'K=2')[2]
+    check('zeros: the file beside is named', '--weights dims.safetensors builds' in said, said)
     text = subprocess.run(['./dims', '--help'], capture_output=True, text=True).stdout
     check('dims: extents', 'x: f32[N,6]' in text and 'f32[N,2]' in text, text)
     header = json.loads(pathlib.Path('dims.safetensors').read_bytes()[8:].split(b'}}')[0] + b'}}')

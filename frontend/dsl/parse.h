@@ -90,6 +90,9 @@ bool begins_operand(const parser *p);
 /* parse_train.c */
 bool begins_clause(const parser *p);
 ast_stmt *parse_clause(parser *p);
+/* `epochs = 6` in a train block, whose tokens begin at `from`, names a number that nothing
+ * reads; says so, and that the clause is epochs 6. */
+void check_numbers(parser *p, const ast_block *b, uint32_t from);
 /* Takes the word if it goes on with the statement, which a line end may part from it. */
 bool accept_clause(parser *p, const char *word);
 

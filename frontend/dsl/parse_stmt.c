@@ -441,6 +441,8 @@ static void end_of_statement(parser *p)
 /* block = "{" {stmt} "}" */
 bool parse_block(parser *p, bool train, ast_block *out)
 {
+    uint32_t from = p->next;
+
     *out = (ast_block){.at = peek(p)->at, .braces = true};
     if (!expect(p, TOKEN_BEGIN))
         return false;
@@ -450,6 +452,8 @@ bool parse_block(parser *p, bool train, ast_block *out)
             list_push(p, &out->stmts, s);
         end_of_statement(p);
     }
+    if (train)
+        check_numbers(p, out, from);
     if (accept(p, TOKEN_END))
         return true;
     fail(p, "}");

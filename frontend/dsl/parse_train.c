@@ -1,6 +1,10 @@
 /* frontend/dsl/parse_train.c - the clauses of train blocks. */
 #include "parse.h"
 
+#include <string.h>
+
+#include "syntax.h"
+
 bool accept_clause(parser *p, const char *word)
 {
     if (breaks(p) && token_is_named(peek_behind(p)->kind))
@@ -19,6 +23,13 @@ static bool using(parser *p, ast_stmt *s)
     return true;
 }
 
+/* `minimize e with adam(1e-3)`: the word is another. */
+static bool is_with(parser *p)
+{
+    return is(p, TOKEN_WITH) && !breaks(p) &&
+           !fail_at(p, peek(p)->at, "the optimizer stands behind using, not with: using adam(1e-3)");
+}
+
 /* {"over" pats | "using" pipe ["on" pats] | "weight" pipe | "clip" pipe} */
 static bool objective_clauses(parser *p, ast_stmt *s)
 {
@@ -33,7 +44,7 @@ static bool objective_clauses(parser *p, ast_stmt *s)
         else if (accept_clause(p, "clip"))
             list_push(p, &s->minimize.clips, parse_pipe(p));
         else
-            return !p->lost;
+            return !is_with(p) && !p->lost;
         if (!ok)
             return false;
     }
@@ -134,6 +145,43 @@ static ast_stmt *knob(parser *p)
     take(p);
     s->knob.value = parse_sum(p);
     return s->knob.value ? s : NULL;
+}
+
+/* How often the name stands in the block, whose first token is at `from`. */
+static int count_name(const parser *p, uint32_t from, const char *name)
+{
+    int n = 0;
+
+    for (uint32_t i = from; i < p->next; i++)
+        n += p->tokens.at[i].kind == TOKEN_NAME && !strcmp(p->tokens.at[i].text, name);
+    return n;
+}
+
+/* Of a number that nothing reads under this name: says how one of the training is written. */
+static void say_meant(parser *p, const char *name, const ast_stmt *s)
+{
+    const char *number = s->define.value->number.text;
+
+    if (!strcmp(name, "lr"))
+        syntax_error(p->d, s->at, "nothing reads lr; write using adam(%s)", number);
+    if (!strcmp(name, "seed"))
+        syntax_error(p->d, s->at, "nothing reads seed; give --seed %s to the training", number);
+    for (int i = 0; i < AST_KNOB_COUNT; i++)
+        if (!strcmp(name, ast_knob_text[i]))
+            syntax_error(p->d, s->at, "nothing reads %s; write %s %s", name, name, number);
+}
+
+void check_numbers(parser *p, const ast_block *b, uint32_t from)
+{
+    for (uint32_t i = 0; i < b->stmts.len; i++) {
+        const ast_stmt *s = b->stmts.at[i];
+        if (s->kind != AST_DEFINE || s->define.targets.len != 1 ||
+            s->define.value->kind != AST_NUMBER)
+            continue;
+        const char *name = s->define.targets.at[0].path.at[0].text;
+        if (count_name(p, from, name) == 1)
+            say_meant(p, name, s);
+    }
 }
 
 /* Do columns and their source stand behind `data`, `valid` or `test`? */
