@@ -24,6 +24,7 @@ lines lines_open(LLVMModuleRef m, const char *file, const char *made_by)
 
     if (!file)
         return (lines){0};
+    made_by = made_by ? made_by : "";
     add_flag(m, "Debug Info Version", LLVMDebugMetadataVersion());
     add_flag(m, "Dwarf Version", DWARF_VERSION);
     l.b = LLVMCreateDIBuilder(m);

@@ -15,7 +15,8 @@ typedef struct lines {
     LLVMMetadataRef file, type;     /* the text; what all functions have as their type */
 } lines;
 
-/* Begins the tables of a module whose kernels are printed to `file`. */
+/* Begins the tables of a module whose kernels are printed to `file`; null: there are none.
+ * `made_by` may be null. */
 lines lines_open(LLVMModuleRef m, const char *file, const char *made_by);
 /* Ends them, when all is emitted. */
 void lines_close(lines *l);
