@@ -20,8 +20,7 @@
 
 enum { MOST_RECORDS = 4096 };
 
-enum { PARTS = 4 };
-static const char *const parts[PARTS] = {"train", "valid", "test", "step"};
+static const char *const parts[JOURNAL_PARTS] = {"train", "valid", "test", "step"};
 
 /* ---- names ------------------------------------------------------------------------ */
 
@@ -56,26 +55,67 @@ journal_record journal_blank(int64_t step, int64_t epoch, int32_t part)
     return r;
 }
 
-/* Every other record goes, so that a plot of any number of epochs has room. */
+journal_record *journal_last(const journal *j, int32_t part)
+{
+    for (int64_t i = j->records; i-- > 0;)
+        if (j->record[i].part == part)
+            return &j->record[i];
+    return NULL;
+}
+
+/* Is the last record of a part there only for being the last? */
+static bool is_passing(const journal_curve *c)
+{
+    return c->made && (c->made - 1) & ((INT64_C(1) << c->thinned) - 1);
+}
+
+static int32_t longest_part(const journal *j)
+{
+    int32_t longest = 0;
+
+    for (int32_t part = 1; part < JOURNAL_PARTS; part++)
+        if (j->curve[part].kept > j->curve[longest].kept)
+            longest = part;
+    return longest;
+}
+
+/* Of the part that has most records every other one goes, but not the last: there is room
+ * for a plot of any number of epochs, and the few records of a test all stay. */
 static void thin_out(journal *j)
 {
-    int64_t n = 0;
+    int32_t part = longest_part(j);
+    const journal_record *last = journal_last(j, part);
+    journal_curve *c = &j->curve[part];
+    int64_t n = 0, seen = 0;
 
-    for (int64_t i = 0; i < j->records; i += 2)
-        j->record[n++] = j->record[i];
+    c->kept = 0;
+    for (const journal_record *r = j->record; r < j->record + j->records; r++) {
+        bool stays = r->part != part || seen++ % 2 == 0 || r == last;
+        c->kept += r->part == part && stays;
+        if (stays)
+            j->record[n++] = *r;
+    }
     j->records = n;
-    j->thinned++;
+    c->thinned++;
 }
 
 static void keep_record(journal *j, const journal_record *r)
 {
+    journal_curve *c = &j->curve[r->part];
+
     if (!j->record)
         j->record = malloc(MOST_RECORDS * sizeof *j->record);
-    if (!j->record || j->made++ & ((1 << j->thinned) - 1))
+    if (!j->record)
         return;
     if (j->records == MOST_RECORDS)
         thin_out(j);
-    j->record[j->records++] = *r;
+    if (is_passing(c)) {
+        *journal_last(j, r->part) = *r;
+    } else {
+        j->record[j->records++] = *r;
+        c->kept++;
+    }
+    c->made++;
 }
 
 /* ---- the log ---------------------------------------------------------------------- */
@@ -134,12 +174,12 @@ static bool cannot_write(const char *path, char *error)
     return tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
 }
 
-/* The part of this name, which a comma ends; PARTS: none. */
+/* The part of this name, which a comma ends; JOURNAL_PARTS: none. */
 static int32_t part_of(const char *text)
 {
     int32_t part = 0;
 
-    while (part < PARTS && (strncmp(text, parts[part], strlen(parts[part])) ||
+    while (part < JOURNAL_PARTS && (strncmp(text, parts[part], strlen(parts[part])) ||
                             text[strlen(parts[part])] != ','))
         part++;
     return part;
@@ -150,9 +190,9 @@ static bool parse_record(const journal *j, char *line, journal_record *r)
 {
     char *at = line;
     int64_t step = strtoll(at, &at, 10), epoch = *at == ',' ? strtoll(at + 1, &at, 10) : 0;
-    int32_t part = *at == ',' ? part_of(at + 1) : PARTS;
+    int32_t part = *at == ',' ? part_of(at + 1) : JOURNAL_PARTS;
 
-    if (part == PARTS)
+    if (part == JOURNAL_PARTS)
         return false;
     *r = journal_blank(step, epoch, part);
     at = strchr(at + 1, ',');
@@ -219,8 +259,8 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
                   char error[TENSOR_ERROR_SIZE])
 {
     *j = (journal){.log_path = log, .plot_path = plot, .keeps = plot || keeps,
-                   .program = t->program, .kept = *at,
-                   .terminal = isatty(STDERR_FILENO), .begun = clock_now()};
+                   .kept = *at, .terminal = isatty(STDERR_FILENO),
+                   .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);
         for (int32_t k = 0; t->blocks[i].apply && k < t->blocks[i].objective_count; k++)
@@ -230,9 +270,16 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
     return !log || open_log(j, at, error);
 }
 
+/* All that was logged goes to the disk.  A pipe has none, which is no failure. */
+static bool sync_log(const journal *j)
+{
+    return !fflush(j->log) &&
+           (!fsync(fileno(j->log)) || errno == EINVAL || errno == EROFS || errno == ENOTSUP);
+}
+
 place_log journal_written(journal *j)
 {
-    if (j->log && fflush(j->log) && !j->log_lost)
+    if (j->log && !sync_log(j) && !j->log_lost)
         j->log_lost = errno;
     if (j->log && j->log_lost) {
         fprintf(stderr, "warning: %s: cannot be written: %s\n", j->log_path,

@@ -12,7 +12,8 @@
 #include "session.h"
 #include "train_abi.h"
 
-enum { JOURNAL_NAMES = 64, JOURNAL_STEP = 3 };     /* JOURNAL_STEP: a part of its own */
+/* JOURNAL_STEP: a part of its own, behind those of the data. */
+enum { JOURNAL_NAMES = 64, JOURNAL_STEP = 3, JOURNAL_PARTS };
 
 typedef struct journal_record {
     int64_t step, epoch;
@@ -20,17 +21,23 @@ typedef struct journal_record {
     float value[JOURNAL_NAMES];     /* NaN: there is none */
 } journal_record;
 
+/* What is kept of a part's records: every 2^thinned-th that was made, and the last. */
+typedef struct journal_curve {
+    int64_t made, kept;
+    int thinned;
+} journal_curve;
+
 typedef struct journal {
-    const char *log_path, *plot_path, *program;
+    const char *log_path, *plot_path;
     FILE *log;
     place_log written, kept;        /* of the log: all, and what surely is in the file */
     int log_lost;                   /* why it could not be written any more: errno */
     const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
     int32_t names;
-    journal_record *record;         /* for the plot; every 2^thinned-th that was made */
-    int64_t records, made;
-    int thinned;
-    bool keeps;                     /* records, for a plot */
+    journal_record *record;         /* for plot and page, those of a part in their order */
+    int64_t records;
+    journal_curve curve[JOURNAL_PARTS];
+    bool keeps;                     /* records, for a plot or a page */
     bool quiet, terminal, drawn;    /* drawn: a line of progress stands on the terminal */
     double begun, told;             /* seconds of the clock */
 } journal;
@@ -41,13 +48,15 @@ typedef struct journal {
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
                   const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE]);
-/* The log so far, all of it on its way to the disk; without a log, what it was as the
+/* The log so far, all of it on the disk, as the checkpoint will be that names it; without a log, what it was as the
  * journal was opened.  A log that cannot be written is told, and ends where it is. */
 place_log journal_written(journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
 /* A row of numbers; `seconds` of training so far. */
 void journal_add(journal *j, const journal_record *r, double seconds);
+/* The last record of a part among those that are kept; null: there is none. */
+journal_record *journal_last(const journal *j, int32_t part);
 /* Empty numbers. */
 journal_record journal_blank(int64_t step, int64_t epoch, int32_t part);
 

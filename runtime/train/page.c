@@ -103,15 +103,6 @@ void page_add_block(page *p, const block *k, const place *at)
 
 /* ---- numbers ---------------------------------------------------------------------- */
 
-/* The last record of a part; null: there is none. */
-static const journal_record *last_of(const journal *j, int32_t part)
-{
-    for (int64_t i = j->records; i-- > 0;)
-        if (j->record[i].part == part)
-            return &j->record[i];
-    return NULL;
-}
-
 /* A row for each part, a column for each number. */
 static void put_numbers(FILE *f, const journal *j)
 {
@@ -122,7 +113,7 @@ static void put_numbers(FILE *f, const journal *j)
         fputs("</th>", f);
     }
     for (int32_t part = 0; part < 3; part++) {
-        const journal_record *r = last_of(j, part);
+        const journal_record *r = journal_last(j, part);
         if (!r)
             continue;
         fprintf(f, "</tr>\n<tr><td>%s</td><td>%" PRId64 "</td>", parts[part], r->epoch);
