@@ -110,6 +110,8 @@ check "knobs: on the way" ./knobs --resume --quiet --log log.csv --set lr=0.125 
 check "knobs: another rate" grep -q '^4,4,train,.*,0.125,0.125,' log.csv
 refuse "knobs: a shape" "is given to \`ingot train\`" ./knobs --fresh --set hidden=4
 refuse "knobs: a share of rows" "is given to \`ingot train\`" ./knobs --fresh --set keep=0.25
+refuse "knobs: half a step" "or a whole number of steps, not '2.5'" ./knobs --fresh --every 2.5
+refuse "knobs: too many steps" "or a whole number of steps, not '1e30'" ./knobs --fresh --every 1e30
 check "knobs: inference" "$ingot" build knobs.ingot --weights knobs.safetensors -o alone
 check "knobs: more of them" "$ingot" train knobs.ingot --set lr=0.75 -o knobs
 refuse "knobs: another program" "of another version of this one" ./knobs --resume

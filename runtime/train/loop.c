@@ -49,10 +49,14 @@ bool loop_at_epochs(const loop *l)
     return epochs(l) && l->at.epoch > epochs(l);
 }
 
-/* Steps of the whole block; 0 where nobody knows. */
+/* Steps of the whole block; 0 where nobody knows.  --epochs may be as many as never end. */
 static int64_t steps(const loop *l)
 {
-    return l->o->steps ? l->o->steps : epochs(l) * block_steps(&l->k);
+    int64_t n;
+
+    if (l->o->steps)
+        return l->o->steps;
+    return __builtin_mul_overflow(epochs(l), block_steps(&l->k), &n) ? INT64_MAX : n;
 }
 
 static double seconds(const loop *l)
@@ -502,7 +506,7 @@ static void tell_step(loop *l)
     journal_line(&l->j, what, &r);
 }
 
-/* Does a log, a plot, a wait or a stop need the numbers of every epoch? */
+/* Does a log, a plot, a page, a wait or a stop need the numbers of every epoch? */
 static bool measures(const loop *l)
 {
     const struct ingot_entry *e = l->k.metrics.entry;
@@ -510,7 +514,7 @@ static bool measures(const loop *l)
 
     for (int32_t i = 0; e && i < e->output_count; i++)
         stops |= e->outputs[i].dtype == TENSOR_BOOL;
-    return l->j.log_path || l->j.plot_path || l->k.b->patience_count || stops;
+    return l->j.log_path || l->j.keeps || l->k.b->patience_count || stops;
 }
 
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +97,10 @@ static bool set_every(void *to, const cli_option *o, const char *value)
     char unit;
     double amount;
 
-    if (!read_time(value, &amount, &unit))
-        return cli_wrong("%s takes a time, as 5m, or a number of steps, not '%s'", o->name, value);
+    if (!read_time(value, &amount, &unit) ||
+        (!unit && (amount != floor(amount) || amount > 0x1p53)))
+        return cli_wrong("%s takes a time, as 5m, or a whole number of steps, not '%s'", o->name,
+                         value);
     t->every = amount;
     t->every_steps = unit ? 0 : (long long)amount;
     return true;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "choice.h"
+#include "journal.h"
 #include "order.h"
 #include "train_model.h"
 
@@ -51,6 +52,7 @@ static void it_learns_and_stops(void **state)
     assert_int_equal(HERE(&trainer, "--quiet", "--seed=3"), CLI_OK);
     assert_true(weights[0] > 1.99F && weights[0] < 2.01F);
     assert_true(weights[1] > -1.01F && weights[1] < -0.99F);
+    assert_int_equal(HERE(&trainer, "--quiet", "--epochs=9223372036854775807"), CLI_OK);
 }
 
 static void metrics_are_logged(void **state)
@@ -68,6 +70,53 @@ static void metrics_are_logged(void **state)
     read_file("m.svg", log, sizeof log);
     assert_int_equal(strncmp(log, "<svg ", 5), 0);
     assert_non_null(strstr(log, "</svg>"));
+}
+
+/* Of any number of records as many are kept as there is room for: of the parts alike, and
+ * of each the last; none of a test. */
+static void curves_keep_their_parts(void **state)
+{
+    enum { EPOCHS = 20001 };
+    char error[TENSOR_ERROR_SIZE];
+    int64_t kept[JOURNAL_PARTS] = {0};
+    journal j;
+
+    (void)state;
+    assert_true(journal_open(&j, &trainer, ingot_engine_session(engine)->model, NULL, NULL, true,
+                             &(place_log){0}, error));
+    for (int64_t epoch = 1; epoch <= EPOCHS; epoch++)
+        for (int32_t part = 0; part < JOURNAL_PARTS; part++)
+            if (part != INGOT_PART_TEST || epoch == EPOCHS / 2) {
+                journal_record r = journal_blank(epoch, epoch, part);
+                journal_add(&j, &r, 0);
+            }
+    for (int64_t i = 0, was[JOURNAL_PARTS] = {0}; i < j.records; i++) {
+        const journal_record *r = &j.record[i];
+        assert_true(r->step > was[r->part]);
+        was[r->part] = r->step;
+        kept[r->part]++;
+    }
+    assert_int_equal(kept[INGOT_PART_TEST], 1);
+    for (int32_t part = 0; part < JOURNAL_PARTS; part++)
+        assert_true(part == INGOT_PART_TEST || (kept[part] > 500 && kept[part] < 3000 &&
+                                                journal_last(&j, part)->step == EPOCHS));
+    assert_true(journal_close(&j, error));
+}
+
+/* A page alone asks for the numbers of every epoch, as a log does. */
+static void a_page_has_every_epoch(void **state)
+{
+    char page[20000];
+    int points = 1;
+
+    (void)state;
+    assert_int_equal(HERE(&endless, "--quiet", "--epochs=50", arg("--report=", "p.html")), CLI_OK);
+    read_file("p.html", page, sizeof page);
+    const char *at = strstr(page, "points=\"");
+    assert_non_null(at);
+    for (at += 8; *at != '"'; at++)
+        points += *at == ' ';
+    assert_int_equal(points, 50);
 }
 
 /* Two `stop after`: the training loss grows, as the first one likes it, the validation's is
@@ -175,6 +224,8 @@ int main(void)
         cmocka_unit_test(orders_are_even),
         cmocka_unit_test(it_learns_and_stops),
         cmocka_unit_test(metrics_are_logged),
+        cmocka_unit_test(curves_keep_their_parts),
+        cmocka_unit_test(a_page_has_every_epoch),
         cmocka_unit_test(it_stops_at_its_best),
         cmocka_unit_test(all_objectives_are_watched),
         cmocka_unit_test(limits_add_up),
