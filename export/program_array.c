@@ -189,9 +189,12 @@ static px_expr write_window(px *g, ir_ref r)
     for (int i = 0; i < t->rank; i++)
         at = arena_printf(&g->file->mem, "%s%s%s", at, i ? ", " : "",
                           window_position(g, a, i, idx[i]));
-    px_line(g, arena_printf(&g->file->mem, "%s[%s] = %s[%s] %s[%s]", name,
-                            introduced(g, 0, (uint32_t)t->rank), word[a->op],
-                            introduced(g, (uint32_t)t->rank, g->index.len), x, at), comment(g, r));
+    uint32_t rank = (uint32_t)t->rank;
+    const char *over = "";
+    if (g->index.len > rank)                    /* else the window's one element is the value */
+        over = px_printf(g, "%s[%s] ", word[a->op], introduced(g, rank, g->index.len));
+    px_line(g, arena_printf(&g->file->mem, "%s[%s] = %s%s[%s]", name, introduced(g, 0, rank), over,
+                            x, at), comment(g, r));
     return (px_expr){name, PX_CALL, false};
 }
 
