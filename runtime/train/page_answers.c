@@ -119,18 +119,36 @@ static void put_classes(FILE *f, const judge *j)
 
 /* ---- numbers ---------------------------------------------------------------------- */
 
-/* Of the truths and the answers: their range; of the differences, what is usual to tell. */
+/* Of the truths and the answers that are numbers: their range; of the differences, what is
+ * usual to tell. */
 typedef struct residuals {
+    int64_t rows;                   /* such rows; 0: nothing else is told */
     double low, high, rms, mean, deviation, explained;
 } residuals;
 
+static bool is_number(const judge *j, int64_t i)
+{
+    return isfinite(j->said[i]) && isfinite(j->is[i]);
+}
+
+static int64_t count_numbers(const judge *j)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < j->rows->count; i++)
+        n += is_number(j, i);
+    return n;
+}
+
 static residuals measure(const judge *j)
 {
-    residuals r = {.low = INFINITY, .high = -INFINITY};
-    double n = (double)j->rows->count, sum = 0, square = 0, is = 0, is_square = 0;
+    residuals r = {.rows = count_numbers(j), .low = INFINITY, .high = -INFINITY};
+    double n = (double)r.rows, sum = 0, square = 0, is = 0, is_square = 0;
 
     for (int64_t i = 0; i < j->rows->count; i++) {
         double e = j->said[i] - j->is[i];
+        if (!is_number(j, i))
+            continue;
         r.low = fmin(r.low, fmin(j->said[i], j->is[i]));
         r.high = fmax(r.high, fmax(j->said[i], j->is[i]));
         r.deviation += fabs(e) / n;
@@ -156,9 +174,10 @@ static void put_points(FILE *f, const judge *j, const residuals *r)
             "<line x1=\"40\" y1=\"%d\" x2=\"%d\" y2=\"10\" stroke=\"#bbb\"/>\n", SIDE + 70,
             SIDE + 40, SIDE + 10, SIDE + 40);
     for (int64_t i = 0; i < j->rows->count; i += every)
-        fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2\" fill=\"#1f6fb4\" "
-                "fill-opacity=\"0.45\"/>\n", 40 + (j->is[i] - r->low) * scale,
-                10 + (r->high - j->said[i]) * scale);
+        if (is_number(j, i))
+            fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2\" fill=\"#1f6fb4\" "
+                    "fill-opacity=\"0.45\"/>\n", 40 + (j->is[i] - r->low) * scale,
+                    10 + (r->high - j->said[i]) * scale);
     fprintf(f, "<text x=\"40\" y=\"%d\">%.4g</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">is, "
             "up to %.4g</text>\n<text x=\"44\" y=\"20\">said</text></svg>\n", SIDE + 28, r->low,
             SIDE + 40, SIDE + 28, r->high);
@@ -171,6 +190,8 @@ static void put_bars(FILE *f, const judge *j, const residuals *r)
     double reach = 3 * fmax(r->rms, 1e-300), wide = (double)SIDE / BARS;
 
     for (int64_t i = 0; i < j->rows->count; i++) {
+        if (!is_number(j, i))
+            continue;
         double at = ((j->said[i] - j->is[i]) / reach + 1) / 2 * BARS;
         int k = (int)fmax(0, fmin(BARS - 1, at));
         most = ++bar[k] > most ? bar[k] : most;
@@ -191,6 +212,11 @@ static void put_residuals(FILE *f, const judge *j)
 {
     residuals r = measure(j);
 
+    if (r.rows < j->rows->count)
+        fprintf(f, "<p>%" PRId64 " of %" PRId64 " answers are no numbers, and are left out.</p>\n",
+                j->rows->count - r.rows, j->rows->count);
+    if (!r.rows)
+        return;
     fprintf(f, "<p>Said less is: root of the mean square %.5g, mean size %.5g, mean %.3g; "
             "%.2f %% of the variance is explained.</p>\n", r.rms, r.deviation, r.mean,
             100 * r.explained);
@@ -224,8 +250,10 @@ static void put_answer(FILE *f, const judge *j, double v)
 {
     if (j->classes)
         put_class(f, &j->b->columns[j->target], v);
-    else
+    else if (isfinite(v))
         fprintf(f, "%.5g", v);
+    else
+        fputs("no number", f);
 }
 
 static void put_picture(FILE *f, const judge *j, int32_t column, int64_t i)
