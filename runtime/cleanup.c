@@ -217,3 +217,14 @@ bool partial_close(partial *p, bool keep)
     errno = why;
     return ok;
 }
+
+bool partial_possible(const char *path)
+{
+    partial p;
+
+    if (is_special(path))
+        return true;
+    bool ok = partial_open(&p, path);
+    partial_close(&p, false);
+    return ok;
+}

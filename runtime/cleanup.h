@@ -44,6 +44,9 @@ const char *partial_refused(const char *path);
 /* Begins a file; `path` must live until it is closed.  False with the reason in
  * errno. */
 bool partial_open(partial *p, const char *path);
+/* Can a file be made there?  One is begun, and removed; a device or a pipe is not touched.
+ * False with the reason in errno. */
+bool partial_possible(const char *path);
 /* Gives the file its name if `keep` and all was written, else removes it.  False,
  * with the reason in errno, unless all is where it should be. */
 bool partial_close(partial *p, bool keep);

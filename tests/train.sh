@@ -213,8 +213,19 @@ judged "an entry that cannot run" 'dim N
 entry p(x: [N, N]) -> [N] = sum[i] x[.., i]' "Nothing is judged: "
 judged "no table of very many classes" 'entry p(x: [.., 4]) -> int[..] = int(0 * f(x))' \
     "150 of 300 are right" "int<4294967296>"
+judged "answers that are no numbers" 'entry p(x: [.., 4]) -> [..] = log(sum[k] x[.., k] - 1.3)' \
+    "answers are no numbers, and are left out"
+check "judged: no points of them" sh -c '! grep -q "\"-*nan\|\"-*inf" judged.html'
 judged "an entry that writes" 'entry p(x: [.., 4]) -> [..] { seen <- seen + 1; f(x) }' \
     "of the variance is explained"
+rm judged.html
+check "judged: a finished training" "$ingot" train judged.ingot --run --quiet --resume \
+    --report judged.html
+check "judged: a finished training: the page" page judged.html
+check "judged: a finished training: the answers" grep -q "of the variance is explained" judged.html
+refuse "judged: a page that cannot be" "none/x.html: cannot be written: No such file" \
+    "$ingot" train judged.ingot --run --fresh --report none/x.html --log never.csv
+check "judged: a page that cannot be: nothing was trained" test ! -e never.csv
 sed -n '3,6p' judged.ingot | sed 's/learn/again/' >>judged.ingot
 check "judged: two blocks" "$ingot" train judged.ingot --run --quiet --fresh --report judged.html
 check "judged: two blocks without a page" "$ingot" train judged.ingot --run --quiet --save bare.safetensors

@@ -2,10 +2,12 @@
  * on. */
 #include "training.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "csv.h"
 #include "loop.h"
@@ -310,20 +312,43 @@ static void tell_file(loop *l, int status)
                 status == TRAINER_INTERRUPTED ? "; --resume goes on" : "");
 }
 
+static int write_report(loop *l, char *error)
+{
+    if (l->report.body && !page_write(&l->report, l->o->report, l->t, l->s, &l->j, error))
+        return cli_wrong("%s", error), CLI_FAILED;
+    return CLI_OK;
+}
+
+/* Nothing is left to be trained; a page tells of the block in which the file stands. */
+static int show_finished(loop *l, char *error)
+{
+    journal_say(&l->j, "%s: the training is finished", l->file.path);
+    if (!l->report.body)
+        return CLI_OK;
+    bool ok = open_block(l, (int32_t)l->at.block, error);
+    if (ok)
+        page_add_block(&l->report, &l->k, &l->at);
+    block_close(&l->k);
+    return ok ? write_report(l, error) : (cli_wrong("%s", error), CLI_FAILED);
+}
+
 static int train_from(loop *l, bool left, char *error)
 {
     l->j.quiet = l->o->quiet;
     l->begun = l->saved = l->looked = clock_now();
     l->pause = 1;
-    if (!left) {
-        journal_say(&l->j, "%s: the training is finished", l->file.path);
-        return CLI_OK;
-    }
+    if (!left)
+        return show_finished(l, error);
     int status = run_blocks(l, error);
     tell_file(l, status);
-    if (l->report.body && !page_write(&l->report, l->o->report, l->t, l->s, &l->j, error))
-        return cli_wrong("%s", error), CLI_FAILED;
-    return status;
+    return write_report(l, error) == CLI_OK ? status : CLI_FAILED;
+}
+
+/* What cannot be written is told before the training, not behind it. */
+static bool check_writable(const char *path, char *error)
+{
+    return !path || partial_possible(path) ||
+           tensor_fail(error, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 static bool open_report(loop *l, char *error)
@@ -336,9 +361,9 @@ static int train(loop *l, char *error)
     bool left = true;
     int status = CLI_FAILED;
 
-    if (open_file(l, error) && make_room(l, error) && begin(l, &left, error) &&
-        set_knobs(l, error) &&
-        open_report(l, error) &&
+    if (check_writable(l->o->report, error) && check_writable(l->o->plot, error) &&
+        open_file(l, error) && make_room(l, error) && begin(l, &left, error) &&
+        set_knobs(l, error) && open_report(l, error) &&
         journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->o->report, &l->at.log,
                      error))
         status = train_from(l, left, error);
