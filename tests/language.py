@@ -47,6 +47,15 @@ def case_draws_in_rounds_differ(b):
     return None if said == (0, 'y: bool[] 0\n', '') else said
 
 
+def case_a_number_is_the_default_of_an_array(b):
+    """In all its places, in both engines."""
+    b.write('p.ingot', 'entry f(x: [2] = 1.5, k: int[2] = 3, on: bool[2] = true) = if on then x * real(k) else x\n')
+    for engine in 'compiled', 'interpreter':
+        said = b.run('run', 'p.ingot', '--engine', engine)
+        if said[0] or '4.5 4.5' not in said[1].replace(',', ''):
+            return said
+
+
 SAMPLE = """config K = 4
 entry sample(n: int = K * 2, bias: [3] = [1, 2, 4], on: bool = true, k: int<5> = 2) -> [n] {
     z: [n] ~ normal(0, 1)

@@ -1,4 +1,5 @@
 /* frontend/dsl/entry.c - a program becomes a module: its nets and entries, and `init`. */
+#include "const.h"
 #include "file.h"
 #include "prelude.h"
 #include "train.h"
@@ -31,6 +32,24 @@ static bool has_rows(const ast_type *t)
     return t && t->extents.len && t->extents.at[0]->kind == AST_REST;
 }
 
+/* The constant that x is: as it stands, or a number that is filled into all places. */
+static uint32_t constant_of(dsl *cx, ir_ref x)
+{
+    const ir_fn *f = dsl_b(cx)->fn;
+    const ir_node *n = ir_node_of(f, x);
+    uint8_t element[16];
+
+    if (n->op == OP_CONST)
+        return n->attr->CONST.id;
+    if (n->op != OP_BROADCAST || ir_type_of(f, ir_arg(f, n, 0))->rank)
+        return IR_NONE;
+    n = ir_node_of(f, ir_arg(f, n, 0));
+    if (n->op != OP_CONST)
+        return IR_NONE;
+    const_read(cx->m, n->attr->CONST.id, 0, 1, element);
+    return const_splat(cx->m, ir_type_of(f, x), element);
+}
+
 /* The constant that a parameter is where it is left out; IR_NONE: it may not be.  What it
  * begins with is read once all before it have values. */
 static uint32_t preset_of(dsl *cx, const ast_param *p, dsl_elem elem, const ir_type *type)
@@ -46,8 +65,7 @@ static uint32_t preset_of(dsl *cx, const ast_param *p, dsl_elem elem, const ir_t
         v = dsl_as(cx, v, elem, p->value->at, p->name.text);
     if (dsl_bad(v) || !dsl_is_tensor(v) || dsl_type(v) != type)
         return IR_NONE;
-    const ir_node *n = ir_node_of(dsl_b(cx)->fn, dsl_ref(cx, v));
-    return n->op == OP_CONST ? n->attr->CONST.id : IR_NONE;
+    return constant_of(cx, dsl_ref(cx, v));
 }
 
 static ir_ref input(dsl *cx, const ast_param *p, dsl_elem elem, const ir_type *type)
