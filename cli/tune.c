@@ -16,6 +16,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "nearest.h"
 #include "onnx.h"
 #include "path.h"
 
@@ -347,12 +348,50 @@ static void add_data(tune *x, const char *clause, const rows_given *list, int32_
     text_add(x->out, n ? "\n" : "");
 }
 
+/* Some names of weights, for a message. */
+static const char *some_weights(const tune *x)
+{
+    enum { SOME = 6 };
+    const char *list = "none";
+
+    for (uint32_t i = 0; i < x->weights.name.len && i < SOME; i++)
+        list = i ? arena_printf(&x->d->mem, "%s, %s", list, x->weights.name.at[i])
+                 : x->weights.name.at[i];
+    return x->weights.name.len > SOME ? arena_printf(&x->d->mem, "%s, ..", list) : list;
+}
+
+/* A pattern that matches nothing is mistyped. */
+static bool freezes_some(const tune *x, const char *pattern)
+{
+    nearest near = nearest_to(pattern);
+
+    for (uint32_t i = 0; i < x->weights.name.len; i++) {
+        if (text_matches(pattern, x->weights.name.at[i]))
+            return true;
+        nearest_try(&near, x->weights.name.at[i]);
+    }
+    return wrong(x, arena_printf(&x->d->mem, near.best ? "--freeze: %s is no weight that is "
+                                 "trained; did you mean %s?" : "--freeze: %s is no weight that is "
+                                 "trained; there are %s", pattern,
+                                 near.best ? near.best : some_weights(x)));
+}
+
+static bool freeze_is_right(const tune *x)
+{
+    char *rest = arena_strdup(&x->d->mem, x->o->freeze), *pattern;
+    bool ok = true;
+
+    while ((pattern = strsep(&rest, ",")))
+        ok &= !*pattern || freezes_some(x, pattern);
+    return ok;
+}
+
 /* What is trained, if some weights are not. */
 static void add_over(tune *x)
 {
     const char *sign = " over ";
 
-    if (!x->o->freeze)
+    if (!x->o->freeze || !freeze_is_right(x))
         return;
     for (uint32_t i = 0; i < x->weights.name.len; i++) {
         if (text_matches(x->o->freeze, x->weights.name.at[i]))

@@ -267,6 +267,10 @@ def wrong():
            'rmse', '--run')
     refuse('a loss that is none', 'unknown name cross_entropie', 'train', 'mlp.onnx', '--loss',
            'cross_entropie', '--run')
+    refuse('frozen: near', 'fc1.wieght is no weight that is trained; did you mean fc1.weight?', 'train',
+           'mlp.onnx', *POINTS, '--freeze', 'fc2.*,fc1.wieght', '--run')
+    refuse('frozen: none', 'conv.* is no weight that is trained; there are fc1.weight, fc1.bias', 'train',
+           'mlp.onnx', *POINTS, '--freeze', 'conv.*,fc1.*', '--run')
     refuse('a program', 'says itself what it learns', 'train', 'printed.ingot', '--loss', 'mse',
            '--run')
 
