@@ -381,6 +381,8 @@ const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
 
 const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e)
 {
+    if (dsl_is_onnx_op(cx, e->binary.right))
+        return dsl_onnx_uncalled(cx, e->binary.right);
     const dsl_value *a = dsl_eval(cx, e->binary.left);
     const dsl_value *b = dsl_eval(cx, e->binary.right);
 

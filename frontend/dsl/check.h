@@ -546,6 +546,9 @@ const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_valu
 /* Results of nodes that the language did not make, by their types. */
 const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
                                      const char *const *name, ir_loc at);
+/* Is it onnx.Op?  What is wrong with one, or a call of one, that stands for a function. */
+bool dsl_is_onnx_name(const dsl *cx, const ast_expr *e);
+const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e);
 /* Is it onnx.Op(..)?  Its value; as many results as are wanted. */
 bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e);
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e);

@@ -7,17 +7,24 @@
 #include "../onnx.h"
 #include "check.h"
 
-static const ast_expr *operator_of(const dsl *cx, const ast_expr *e)
+bool dsl_is_onnx_name(const dsl *cx, const ast_expr *e)
 {
-    const ast_expr *f = e->kind == AST_CALL ? e->call.callee : NULL;
-
-    if (!f || f->kind != AST_MEMBER || f->member.base->kind != AST_NAME ||
-        strcmp(f->member.base->name, "onnx") || dsl_find_var(cx->scope, "onnx"))
-        return NULL;
-    return f;
+    return e->kind == AST_MEMBER && e->member.base->kind == AST_NAME &&
+           !strcmp(e->member.base->name, "onnx") && !dsl_find_var(cx->scope, "onnx");
 }
 
-bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e) { return operator_of(cx, e); }
+bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e)
+{
+    return e->kind == AST_CALL && dsl_is_onnx_name(cx, e->call.callee);
+}
+
+const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e)
+{
+    const ast_part *name = e->kind == AST_CALL ? &e->call.callee->member.part : &e->member.part;
+
+    return dsl_wrong(cx, name->at, "onnx.%s takes its operands in parentheses: onnx.%s(x, ..)",
+                     name->text, name->text);
+}
 
 /* ---- operands ----------------------------------------------------------------- */
 
@@ -162,9 +169,8 @@ static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
 
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
 {
-    const ast_part *name = &operator_of(cx, e)->member.part;
-    onnx_call c = {.domain = "", .op = name->text,
-                   .results = cx->wanted ? cx->wanted : 1};
+    const ast_part *name = &e->call.callee->member.part;
+    onnx_call c = {.domain = "", .op = name->text, .results = cx->wanted ? cx->wanted : 1};
     ir_ref *out = arena_array(cx->mem, ir_ref, c.results);
 
     cx->wanted = 0;

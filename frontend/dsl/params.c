@@ -87,6 +87,8 @@ const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
 {
     chain c;
 
+    if (dsl_is_onnx_name(cx, e))
+        return dsl_onnx_uncalled(cx, e);
     if (!chain_of(cx, e, &c))
         return &dsl_poison;
     const dsl_value *v = dsl_eval(cx, c.root);
