@@ -45,7 +45,8 @@ typedef struct onnx_call {
 
 /* Makes the operator's nodes; its results go to out.  False after an error at b->loc. */
 bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out);
-/* Is there a version of it that is supported?  Else *nearest is a name like it, or null. */
+/* Is there a version of it that is supported?  Else *nearest is a name like it, first
+ * of all the one that differs in capitals alone, or null. */
 bool onnx_has_operator(const char *domain, const char *op, const char **nearest);
 /* Is it one of the standard, supported or not? */
 bool onnx_is_standard(const char *domain, const char *op);

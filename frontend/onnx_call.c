@@ -1,6 +1,8 @@
 /* frontend/onnx_call.c - one operator on values that are there: onnx.GridSample(x, g) of a
  * program.  The call becomes a node as a file would have it, which the operator's builder
  * cannot tell from others. */
+#include <strings.h>
+
 #include "nearest.h"
 #include "onnx.h"
 #include "onnx_model.h"
@@ -200,6 +202,7 @@ bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out)
 
 typedef struct search {
     const char *domain, *op;
+    const char *other_case;     /* the same letters, capital or not */
     nearest near;
     bool found;
 } search;
@@ -212,6 +215,8 @@ static void look(void *cx, const char *domain, const char *op, int since)
     if (strcmp(domain, s->domain))
         return;
     s->found |= !strcmp(op, s->op);
+    if (!strcasecmp(op, s->op))
+        s->other_case = op;
     nearest_try(&s->near, op);
 }
 
@@ -220,7 +225,7 @@ bool onnx_has_operator(const char *domain, const char *op, const char **nearest)
     search s = {.domain = domain, .op = op, .near = nearest_to(op)};
 
     onnx_each_operator(look, &s);
-    *nearest = s.near.best;
+    *nearest = s.other_case ? s.other_case : s.near.best;
     return s.found;
 }
 
