@@ -1,4 +1,5 @@
 /* cli/program_load.c - programs in the language as modules, with weights from a file. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ingot.h"
@@ -26,8 +27,17 @@ static bool read_arrays(safetensors *s, import_array *w, diag *d)
     return ok;
 }
 
+/* A note's extent; false if it is none: words, a sign or too many digits. */
+static bool read_extent(const char *text, int64_t *out)
+{
+    errno = 0;
+    *out = strtoll(text, NULL, 10);
+    return *text && !text[strspn(text, "0123456789")] && !errno;
+}
+
 /* Dims that the training noted with its weights, unless others are given: dim.V is 65. */
-static const import_options *noted_dims(const safetensors *s, const import_options *given, diag *d)
+static bool noted_dims(const safetensors *s, const import_options *given,
+                       const import_options **out, diag *d)
 {
     size_t most = (size_t)(given->dims + s->note_count) + 1;
     const char **name = arena_array(&d->mem, const char *, most);
@@ -41,11 +51,15 @@ static const import_options *noted_dims(const safetensors *s, const import_optio
     for (int32_t i = 0; i < s->note_count; i++)
         if (!strncmp(s->note[i].key, "dim.", 4)) {
             name[o->dims] = arena_strdup(&d->mem, s->note[i].key + 4);
-            value[o->dims++] = strtoll(s->note[i].value, NULL, 10);
+            if (!read_extent(s->note[i].value, &value[o->dims++]))
+                return diag_error(d, (ir_loc){0}, D_GENERAL,
+                                  arena_printf(&d->mem, "%s: the note %s is '%s', no extent",
+                                               s->path, s->note[i].key, s->note[i].value));
         }
     o->dim_name = name;
     o->dim_value = value;
-    return o;
+    *out = o;
+    return true;
 }
 
 bool program_read_weights(const char *path, const import_options *given, program_weights *w,
@@ -56,8 +70,8 @@ bool program_read_weights(const char *path, const import_options *given, program
     bool ok = safetensors_open(&s, path, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
     import_array *array = arena_array(&d->mem, import_array, s.tensor_count + 1);
 
-    ok = ok && read_arrays(&s, array, d);
-    *w = (program_weights){array, s.tensor_count, ok ? noted_dims(&s, given, d) : given};
+    *w = (program_weights){array, s.tensor_count, given};
+    ok = ok && read_arrays(&s, array, d) && noted_dims(&s, given, &w->import, d);
     safetensors_close(&s);
     return ok;
 }

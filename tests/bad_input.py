@@ -392,6 +392,16 @@ def names_of_no_part(folder):
     check('unknown config', folder, [INGOT, 'check', 'rows.ingot', '--set', 'depth=3'], 2, "--set 'depth' is unknown: give Depth; did you mean 'Depth'?")
 
 
+def notes_of_weights(folder):
+    """Dims that a weights file notes are extents, or the file is refused."""
+    (folder / 'rows.ingot').write_text('dim Rows\nnet f(x: [Rows, 3]) -> [Rows, 3] = x\n')
+    for noted, code in (('7', 0), ('-7', 1), ('abc', 1), ('', 1), ('3.5', 1), ('9' * 20, 1)):
+        header = json.dumps({'__metadata__': {'dim.Rows': noted}}).encode()
+        (folder / 'rows.safetensors').write_bytes(struct.pack('<Q', len(header)) + header)
+        check(f'a noted dim: {noted!r}', folder, [INGOT, 'build', 'rows.ingot', '--weights', 'rows.safetensors', '-o', 'rows'], code,
+              *([f"rows.safetensors: the note dim.Rows is '{noted}', no extent"] if code else []), new=() if code else ('rows',))
+
+
 def little_memory(folder):
     """An input that is too large for the memory is not too large for the model."""
     (folder / 'm.onnx').write_bytes(relu(('N', 1000)))
@@ -642,7 +652,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants, many_quotients,
+        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, notes_of_weights, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants, many_quotients,
                      pictures, foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)
