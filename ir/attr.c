@@ -46,7 +46,7 @@ static uint64_t hash_field(uint64_t h, const union ir_attr *a, const ir_field *f
     case AK_redop: return hash_mix(h, *(const ir_redop *)p);
     case AK_str: {
         const char *s = *(const char *const *)p;
-        return s ? hash_bytes(s, strlen(s), h) : h;
+        return s ? hash_text(s, h) : h;
     }
     case AK_fn: return hash_mix(h, (uint64_t)(uintptr_t)*(struct ir_fn *const *)p);
     case AK_cid:

@@ -193,6 +193,11 @@ uint64_t hash_bytes(const void *p, size_t n, uint64_t seed)
     return hash_mix(h, word);
 }
 
+uint64_t hash_text(const char *s, uint64_t seed)
+{
+    return hash_bytes(s, strlen(s), seed);
+}
+
 static uint32_t probe(const map *m, uint64_t hash, uint32_t pos)
 {
     for (; m->slot[pos].full; pos = (pos + 1) & (m->cap - 1))
@@ -243,7 +248,7 @@ void map_free(map *m)
 
 uint32_t names_find(const names *n, const char *s)
 {
-    uint64_t h = hash_bytes(s, strlen(s), 1);
+    uint64_t h = hash_text(s, 1);
 
     for (uint32_t p = map_find(&n->map, h); p != MAP_NONE; p = map_next(&n->map, h, p))
         if (!strcmp(n->text.at[map_id(&n->map, p)], s))
@@ -258,7 +263,7 @@ uint32_t names_add(names *n, const char *s)
     if (id != NAMES_NONE)
         return id;
     vec_push(&n->text, s);
-    map_add(&n->map, hash_bytes(s, strlen(s), 1), n->text.len - 1);
+    map_add(&n->map, hash_text(s, 1), n->text.len - 1);
     return n->text.len - 1;
 }
 

@@ -70,6 +70,7 @@ void text_addn(text *t, const char *s, size_t n);
 void text_free(text *t);
 
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed);
+uint64_t hash_text(const char *s, uint64_t seed);       /* its length counts, as of bytes */
 static inline uint64_t hash_mix(uint64_t h, uint64_t v)
 {
     h ^= v + 0x9e3779b97f4a7c15u + (h << 6) + (h >> 2);

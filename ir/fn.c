@@ -96,7 +96,7 @@ void ir_fn_add(ir_module *m, ir_fn *f, bool entry)
 {
     f->entry = entry;
     vec_push(&m->fn, f);
-    map_add(&m->fn_map, hash_bytes(f->name, strlen(f->name), 0), m->fn.len - 1);
+    map_add(&m->fn_map, hash_text(f->name, 0), m->fn.len - 1);
 }
 
 ir_fn *ir_fn_region(ir_module *m, const char *name)
@@ -122,7 +122,7 @@ void ir_fn_replace(ir_fn *f, ir_fn *by)
 
 ir_fn *ir_module_find(const ir_module *m, const char *name)
 {
-    uint64_t h = hash_bytes(name, strlen(name), 0);
+    uint64_t h = hash_text(name, 0);
 
     for (uint32_t p = map_find(&m->fn_map, h); p != MAP_NONE; p = map_next(&m->fn_map, h, p))
         if (!strcmp(m->fn.at[map_id(&m->fn_map, p)]->name, name))

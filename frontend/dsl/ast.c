@@ -8,6 +8,11 @@ const char *ast_name(ast_pool *pool, const char *s, size_t n)
     return pool->names.text.at[id];
 }
 
+bool ast_is_any(const ast_expr *e)
+{
+    return e->kind == AST_NAME && !strcmp(e->name, "_");
+}
+
 void ast_pool_free(ast_pool *pool)
 {
     names_free(&pool->names);

@@ -352,6 +352,9 @@ typedef struct ast_program {
     ast_places draws, calls;    /* where a draw's target, a call or a |> stands, in order */
 } ast_program;
 
+/* Is it `_`: an extent that may be any, an operand that is left out? */
+bool ast_is_any(const ast_expr *e);
+
 /* The words of these enums, as they are written; "+" .. of operators. */
 extern const char *const ast_elem_text[AST_ELEM_COUNT];
 extern const char *const ast_reduction_text[AST_REDUCTION_COUNT];

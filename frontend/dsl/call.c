@@ -146,11 +146,6 @@ static const dsl_value *configure(dsl *cx, const dsl_function *f, const ast_expr
 
 /* ---- bodies ----------------------------------------------------------------- */
 
-static uint64_t hash_text(const char *s, uint64_t h)
-{
-    return hash_bytes(s, strlen(s), h);
-}
-
 /* The frame of a call: where its layers get paths, and whether it may have any. */
 static dsl_frame *frame_new(dsl *cx, const dsl_function *f, ir_loc at)
 {

@@ -255,7 +255,7 @@ static uint64_t place_of(dsl *cx, ir_loc at)
     const char *path = cx->frame->block ? cx->frame->block->path : NULL;
 
     h = dsl_round_place(cx, h);
-    return path ? hash_bytes(path, strlen(path), h) : h;
+    return path ? hash_text(path, h) : h;
 }
 
 /* A function that is not applied: its value at standard normal noise. */

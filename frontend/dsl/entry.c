@@ -191,7 +191,7 @@ dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t)
     f->of = t;
     f->parameters = net;
     f->block = dsl_block_new(cx, net ? dsl_net_path(cx, t) : NULL);
-    f->place = hash_bytes(t->name, strlen(t->name), 0);
+    f->place = hash_text(t->name, 0);
     f->called = t->item->at;
     return f;
 }

@@ -28,18 +28,13 @@ const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e)
 
 /* ---- operands ----------------------------------------------------------------- */
 
-static bool is_left_out(const ast_expr *e)
-{
-    return e->kind == AST_NAME && !strcmp(e->name, "_");
-}
-
 /* The array itself; whole numbers are ONNX's int64. */
 static bool operand(dsl *cx, const ast_expr *e, const char *op, ir_ref *out)
 {
     int visible[IR_MAX_RANK];
 
     *out = IR_NONE;
-    if (is_left_out(e))
+    if (ast_is_any(e))
         return true;
     const dsl_value *v = dsl_as_array(cx, dsl_eval(cx, e), e->at);
     if (dsl_bad(v))

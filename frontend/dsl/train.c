@@ -350,13 +350,6 @@ static uint64_t hash_source(uint64_t hash, const char *source)
     return hash;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *s)
-{
-    for (; *s; s++)
-        hash = hash_mix(hash, (unsigned char)*s);
-    return hash_mix(hash, 0);
-}
-
 /* What a checkpoint goes on with: the file and those that it imports, what was set, dims and
  * what numbers stand for. */
 static uint64_t hash_program(const dsl *cx, const struct ingot_trainer *t)
@@ -367,9 +360,9 @@ static uint64_t hash_program(const dsl *cx, const struct ingot_trainer *t)
         if (!cx->file.at[i]->prelude)
             hash = hash_source(hash, cx->file.at[i]->source);
     for (int i = 0; i < cx->o->sets; i++)
-        hash = hash_text(hash_text(hash, cx->o->set[i].name), cx->o->set[i].value);
+        hash = hash_text(cx->o->set[i].value, hash_text(cx->o->set[i].name, hash));
     for (int32_t i = 0; i < t->note_count; i++)
-        hash = hash_text(hash_text(hash, t->notes[i].key), t->notes[i].value);
+        hash = hash_text(t->notes[i].value, hash_text(t->notes[i].key, hash));
     return hash;
 }
 

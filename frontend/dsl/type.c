@@ -29,11 +29,6 @@ static bool has_rest(const ast_type *t)
     return t->extents.len && t->extents.at[0]->kind == AST_REST;
 }
 
-static bool is_any(const ast_expr *e)
-{
-    return e->kind == AST_NAME && !strcmp(e->name, "_");
-}
-
 /* ---- names in extents ------------------------------------------------------- */
 
 /* While the parameters of a fn or layer are bound, names mean nothing from outside. */
@@ -110,7 +105,7 @@ static bool unify(dsl *cx, const ast_expr *e, ir_dim d, dsl_scope *s, const char
     const char *name = NULL;
     ir_dim have;
 
-    if (is_any(e))
+    if (ast_is_any(e))
         return true;
     switch (unbound(s, e, &name)) {
     case 0: break;
@@ -251,7 +246,7 @@ int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out)
     for (uint32_t i = 0; i < t->extents.len; i++) {
         if (t->extents.at[i]->kind == AST_REST)
             continue;
-        if (n == IR_MAX_RANK || is_any(t->extents.at[i])) {
+        if (n == IR_MAX_RANK || ast_is_any(t->extents.at[i])) {
             dsl_wrong(cx, t->extents.at[i]->at, "%s",
                       n == IR_MAX_RANK ? "this has more axes than there may be"
                                        : "an extent must be known here");

@@ -206,7 +206,7 @@ static ir_ref drawn_mask(onnx_op *n, ir_ref x, double ratio)
 {
     const ir_type *t = onnx_type(n, x), *pair = ir_ty(n->b, DT_U32, (ir_dim[]){{2}}, 1);
     const uint32_t key[2] = {(uint32_t)onnx_int(n, "seed", 0),
-                             (uint32_t)hash_bytes(n->place, strlen(n->place), 0)};
+                             (uint32_t)hash_text(n->place, 0)};
     ir_ref args[2] = {ir_const_ref(n->b, const_copy(n->b->m, pair, key, sizeof key)),
                       onnx_runs(n)};
     const ir_attr a = {.RNG = {.shape = {t->rank, t->dim}}};
