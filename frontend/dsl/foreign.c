@@ -143,8 +143,8 @@ static bool argument(dsl *cx, const dsl_template *t, const ir_fn *f, uint32_t i,
 {
     const ir_type *want = ir_type_of(f, f->param.at[i]);
 
-    v = dt_is_float(want->dtype) ? dsl_as(cx, v, DSL_REAL, at, f->param_name.at[i])
-                                 : dsl_as_array(cx, v, at);
+    v = want->dtype == cx->real ? dsl_as(cx, v, DSL_REAL, at, f->param_name.at[i])
+                                : dsl_as_array(cx, v, at);
     if (dsl_bad(v))
         return false;
     if (!fits(cx, v, want)) {
