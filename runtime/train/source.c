@@ -294,10 +294,20 @@ static bool take_source(cursor *c, source *s)
     return wrong(c, "a file, a table, csv(..), bytes(..), chars(..), words(..) or windows(..)");
 }
 
-/* Is it a path as a command line has it: no quote, parenthesis or bracket in it? */
-static bool is_path(const char *text)
+/* The row of what a text begins as a call of; null: of nothing. */
+static const call_row *row_called(const char *text)
 {
-    return *text && !strpbrk(text, "\"([");
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        size_t n = strlen(calls[i].name);
+        if (!strncmp(text, calls[i].name, n) && text[n + strspn(text + n, " ")] == '(')
+            return &calls[i];
+    }
+    return NULL;
+}
+
+bool source_is_path(const char *text)
+{
+    return *text && *text != '[' && !strchr(text, '"') && !row_called(text);
 }
 
 bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE])
@@ -305,7 +315,7 @@ bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE])
     cursor c = {text, text, error};
 
     *s = (source){0};
-    if (is_path(text)) {
+    if (source_is_path(text)) {
         s->path = strdup(text);
         s->kind = named_csv(text) ? SOURCE_CSV : SOURCE_FILE;
         return s->path || tensor_fail(error, "no memory");

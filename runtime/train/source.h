@@ -37,6 +37,9 @@ typedef struct source {
     int64_t rows, width;
 } source;
 
+/* Is it a path as a command line has it?  It begins as no table and no call, and has no quote:
+ * a(1).npy is one, csv("a.csv") and "a.npz"["x"] are none. */
+bool source_is_path(const char *text);
 /* False with a message; source_free in any case. */
 bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE]);
 void source_free(source *s);
