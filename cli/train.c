@@ -103,10 +103,20 @@ static bool probe(const char *source, struct ingot_train_column *column, int32_t
     return ok;
 }
 
+static ir_dtype real_of(const train_options *o)
+{
+    return o->wide ? DT_F64 : DT_F32;
+}
+
+static bool tune_model(train_options *o, diag *d)
+{
+    return tune_program(o->file, &o->tune, &o->trainer, real_of(o), &o->tuned, d);
+}
+
 static dsl_options options_of(const train_options *o)
 {
     return (dsl_options){.import = &o->model.o.import, .set = o->set, .sets = o->sets,
-                         .real = o->wide ? DT_F64 : DT_F32, .probe = probe,
+                         .real = real_of(o), .probe = probe,
                          .source = o->tuned.program};
 }
 
@@ -245,7 +255,7 @@ static bool is_program(const train_options *o)
 /* The module of the program, of the file or made for a model; null after errors. */
 static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d)
 {
-    if (!is_program(o) && !tune_program(o->file, &o->tune, &o->trainer, &o->tuned, d))
+    if (!is_program(o) && !tune_model(o, d))
         return NULL;
     dsl_options given = options_of(o);
     return dsl_import_training(o->file, &given, t, d);
@@ -266,11 +276,11 @@ static int train(train_options *o, diag *d)
 
 static int print(train_options *o, diag *d)
 {
-    bool ok = tune_program(o->file, &o->tune, &o->trainer, &o->tuned, d);
+    bool ok = tune_model(o, d);
 
     if (ok)
         printf("%s", o->tuned.program);
-    return ok ? CLI_OK : CLI_FAILED;
+    return model_status(ok, d);
 }
 
 static int obey(train_options *o)

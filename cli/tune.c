@@ -16,9 +16,12 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "dsl/dsl.h"
+#include "lex.h"
 #include "nearest.h"
 #include "onnx.h"
 #include "path.h"
+#include "source.h"
 
 /* ---- command line ----------------------------------------------------------------- */
 
@@ -62,6 +65,7 @@ typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
 typedef struct tune {
     const tune_options *o;
     const trainer_options *t;
+    ir_dtype real;              /* of the language */
     ir_module *m;
     const ir_fn *f;
     import_weights weights;     /* parameters of f behind the inputs */
@@ -130,23 +134,15 @@ static bool check_model(const tune *x)
 
 /* ---- names ------------------------------------------------------------------------- */
 
-static const char *const reserved[] = {
-#define RESERVED(id, text) text,
-#define REDUCTION(id, text) text,
-#include "dsl/words.def"
-};
-
-/* A name of the language, and not one of the file so far: "input.1" becomes input_1. */
+/* A name of the language, and not one of its own or of the file so far: "input.1" becomes
+ * input_1. */
 static const char *name_for(tune *x, const char *raw)
 {
     char *name = arena_printf(&x->d->mem, "%s%s", isalpha((unsigned char)*raw) ? "" : "x_", raw);
 
     for (char *c = name; *c; c++)
         *c = isalnum((unsigned char)*c) ? *c : '_';
-    for (size_t i = 0; i < COUNT(reserved); i++)
-        if (!strcmp(reserved[i], name))
-            name = arena_printf(&x->d->mem, "%s_", name);
-    while (names_find(&x->taken, name) != NAMES_NONE)
+    while (dsl_is_word(name) || names_find(&x->taken, name) != NAMES_NONE)
         name = arena_printf(&x->d->mem, "%s_", name);
     names_add(&x->taken, name);
     return name;
@@ -201,6 +197,29 @@ static goal_kind kind_of(const char *loss)
     return GOAL_NUMBER;
 }
 
+static bool wrong_floats(const tune *x, const char *name, ir_dtype dt)
+{
+    return wrong(x, arena_printf(&x->d->mem, "'%s' is of %s, and training computes in %s%s", name,
+                                 dt_text(dt), dt_text(x->real),
+                                 dt == DT_F64   ? ": give --f64"
+                                 : dt == DT_F32 ? ": leave out --f64"
+                                                : ""));
+}
+
+/* What is trained is computed in the reals of the program. */
+static bool check_floats(const tune *x)
+{
+    const import_weights *w = &x->weights;
+
+    for (uint32_t i = 0; i < w->name.len; i++) {
+        ir_dtype dt = x->m->consts.at[w->constant.at[i]].type->dtype;
+        if (dt != x->real && !(x->o->freeze && text_matches(x->o->freeze, w->name.at[i])))
+            return wrong_floats(x, w->name.at[i], dt);
+    }
+    return result_type(x)->dtype == x->real ||
+           wrong_floats(x, x->f->result_name.at[0], result_type(x)->dtype);
+}
+
 static bool find_goal(tune *x)
 {
     const ir_type *y = result_type(x);
@@ -234,9 +253,9 @@ static void add_extent(tune *x, ir_dim d)
         wrong(x, "an extent of the model's result is computed: write a program that imports it");
 }
 
-static const char *elem_text(ir_dtype dt)
+static const char *elem_text(const tune *x, ir_dtype dt)
 {
-    return dt_is_float(dt) ? "" : dt == DT_I64 ? "int" : dt_text(dt);
+    return dt == x->real ? "" : dt == DT_I64 ? "int" : dt_text(dt);
 }
 
 /* "int[N, 4]", of the first `rank` axes. */
@@ -253,7 +272,7 @@ static void add_columns(tune *x)
     for (uint32_t i = 0; i < x->inputs; i++) {
         const ir_type *t = input_type(x, i);
         text_add(x->out, "%s%s: ", i ? ", " : "", x->input[i]);
-        add_type(x, elem_text(t->dtype), t, t->rank);
+        add_type(x, elem_text(x, t->dtype), t, t->rank);
     }
 }
 
@@ -275,14 +294,6 @@ static void add_arguments(tune *x)
         text_add(x->out, "%s%s", i ? ", " : "", x->input[i]);
 }
 
-static void add_string(tune *x, const char *s)
-{
-    text_add(x->out, "\"");
-    for (; *s; s++)
-        text_add(x->out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    text_add(x->out, "\"");
-}
-
 /* ---- items ------------------------------------------------------------------------- */
 
 /* Data, or --dim, decide them. */
@@ -302,7 +313,7 @@ static void add_net(tune *x)
     text_add(x->out, ") = m");
     if (many) {
         text_add(x->out, ".until(");
-        add_string(x, x->f->result_name.at[0]);
+        text_add_string(x->out, x->f->result_name.at[0]);
         text_add(x->out, ")");
     }
     text_add(x->out, "(");
@@ -327,15 +338,13 @@ static void add_entry(tune *x)
 
 /* ---- the block --------------------------------------------------------------------- */
 
-/* A path stands in quotes; what begins as a source of the language is one. */
+/* A path stands in quotes; what is a source of the language is written as it is. */
 static void add_source(tune *x, const char *source)
 {
-    bool call = source[strcspn(source, "(./")] == '(';
-
-    if (*source == '"' || *source == '[' || call)
-        text_add(x->out, "%s", source);
+    if (source_is_path(source))
+        text_add_string(x->out, source);
     else
-        add_string(x, source);
+        text_add(x->out, "%s", source);
 }
 
 static void add_data(tune *x, const char *clause, const rows_given *list, int32_t n)
@@ -397,7 +406,7 @@ static void add_over(tune *x)
         if (text_matches(x->o->freeze, x->weights.name.at[i]))
             continue;
         text_add(x->out, "%s", sign);
-        add_string(x, arena_printf(&x->d->mem, "m.%s", x->weights.name.at[i]));
+        text_add_string(x->out, arena_printf(&x->d->mem, "m.%s", x->weights.name.at[i]));
         sign = ", ";
     }
     if (x->head)
@@ -463,18 +472,40 @@ static void add_known_metric(tune *x, const char *name)
                           name, near));
 }
 
+/* The bytes of the name that a text begins with. */
+static size_t name_length(const char *s)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)s[n]) || s[n] == '_')
+        n++;
+    return isdigit((unsigned char)*s) ? 0 : n;
+}
+
 static void add_metrics(tune *x)
 {
     if (!x->o->metrics && x->kind != GOAL_NUMBER)
         add_known_metric(x, "accuracy");
     for (int i = 0; i < x->o->metrics; i++) {
-        const char *sign = strchr(x->o->metric[i], '=');
-        if (sign && sign > x->o->metric[i])
-            text_add(x->out, "    track %.*s = %s\n", (int)(sign - x->o->metric[i]),
-                     x->o->metric[i], sign + 1);
+        const char *metric = x->o->metric[i];
+        size_t n = name_length(metric), sign = n + strspn(metric + n, " ");
+        if (n && metric[sign] == '=' && metric[sign + 1] != '=')
+            text_add(x->out, "    track %.*s = %s\n", (int)n, metric, metric + sign + 1);
         else
-            add_known_metric(x, x->o->metric[i]);
+            add_known_metric(x, metric);
     }
+}
+
+/* In the fewest digits that read back. */
+static void add_share(tune *x, double share)
+{
+    char s[40];
+    int digits = 1;
+
+    do
+        snprintf(s, sizeof s, "%.*g", digits, share);
+    while (strtod(s, NULL) != share && ++digits <= 17);
+    text_add(x->out, "    valid %s\n", s);
 }
 
 static void add_clauses(tune *x)
@@ -484,7 +515,7 @@ static void add_clauses(tune *x)
     if (t->batch)
         text_add(x->out, "    batch %lld\n", t->batch);
     if (t->valid >= 0)
-        text_add(x->out, "    valid %g\n", t->valid);
+        add_share(x, t->valid);
     if (t->epochs)
         text_add(x->out, "    epochs %lld\n", t->epochs);
 }
@@ -510,11 +541,11 @@ static bool add_program(tune *x, const char *path)
 {
     if (!x->o->loss)
         return wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, mse, ..");
-    if (!read_model(x, path) || !check_model(x) || !find_goal(x))
+    if (!read_model(x, path) || !check_model(x) || !check_floats(x) || !find_goal(x))
         return false;
     find_names(x);
     text_add(x->out, "import ");
-    add_string(x, path_base(path));
+    text_add_string(x->out, path_base(path));
     text_add(x->out, " as m\n");
     add_dims(x);
     add_net(x);
@@ -524,11 +555,11 @@ static bool add_program(tune *x, const char *path)
     return !diag_failed(x->d);
 }
 
-bool tune_program(const char *path, const tune_options *o, const trainer_options *t, tuned *to,
-                  diag *d)
+bool tune_program(const char *path, const tune_options *o, const trainer_options *t,
+                  ir_dtype real, tuned *to, diag *d)
 {
     text out = {0};
-    tune x = {.o = o, .t = t, .d = d, .out = &out};
+    tune x = {.o = o, .t = t, .real = real, .d = d, .out = &out};
     bool ok = add_program(&x, path);
 
     *to = (tuned){.as_is = !x.head && !o->until};

@@ -259,6 +259,44 @@ def dims():
     check('dims: names', notes.get('names.K') == '"a,\\"b", "c"', notes)
 
 
+def other_types():
+    """An input of other floats than those of the weights is one of the program."""
+    nodes = [helper.make_node('Cast', ['x'], ['real'], to=FLOAT),
+             helper.make_node('MatMul', ['real', 'w'], ['y'])]
+    save('half.onnx', nodes, {'x': (TensorProto.FLOAT16, ['N', 4])}, {'y': (FLOAT, ['N', 3])},
+         {'w': normal(4, 3)})
+    np.save('half.npy', np.load('x.npy').astype(np.float16))
+    options = ['--loss', 'cross_entropy', '--data', 'label=y.npy', '--epochs', 1]
+    train('an f16 input', 'half.onnx', *options, '--data', 'x=half.npy')
+    nodes = [helper.make_node('MatMul', ['x', 'w'], ['y'])]
+    for kind, bits, said in (('FLOAT16', 'float16', "of f16, and training computes in f32"),
+                             ('DOUBLE', 'float64', 'give --f64')):
+        t = getattr(TensorProto, kind)
+        save(f'{bits}.onnx', nodes, {'x': (t, ['N', 4])}, {'y': (t, ['N', 3])},
+             {'w': normal(4, 3).astype(bits)})
+        refuse(f'{bits} weights', said, 'train', f'{bits}.onnx', *POINTS, '--run')
+    np.save('double.npy', np.load('x.npy').astype(np.float64))
+    train('f64', 'float64.onnx', *options, '--f64', '--data', 'x=double.npy')
+    refuse('f64 of f32', 'leave out --f64', 'train', 'mlp.onnx', *POINTS, '--f64', '--run')
+
+
+def names():
+    """Names that mean something in the language, paths with parentheses, odd weights."""
+    nodes = [helper.make_node('MatMul', ['dense', 'a\n"b"'], ['h']),
+             helper.make_node('MatMul', ['h', 'w'], ['adam'])]
+    save('names.onnx', nodes, {'dense': (FLOAT, ['N', 4])}, {'adam': (FLOAT, ['N', 3])},
+         {'a\n"b"': normal(4, 5), 'w': normal(5, 3)})
+    np.save('a(1).npy', np.load('x.npy'))
+    options = ['names.onnx', '--loss', 'cross_entropy', '--data', 'dense_=a(1).npy', '--data',
+               'label=y.npy', '--freeze', 'w', '--valid', '0.12345678', '--epochs', 1]
+    train('names', *options)
+    rc, text, said = ingot('train', *options, '--print')
+    check('names: the share is exact', rc == 0 and '    valid 0.12345678\n' in text, text + said)
+    refuse('a metric without a name', 'accuracy is known', 'train', *options, '--metric',
+           'argmax(y)==label', '--run')
+    refuse('a comparison', 'accuracy is known', 'train', *options, '--metric', 'y==label', '--run')
+
+
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
@@ -280,7 +318,8 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, tokens, written, dims, wrong:
+        for test in classes, printed, frozen, new_head, pictures, tokens, written, dims, \
+                other_types, names, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0

@@ -41,7 +41,8 @@ bool dsl_is_word(const char *s)
         if (!strcmp(words[i], s))
             return true;
     for (int i = 0; i < PRELUDE_FILES; i++)
-        if (defines(prelude[i].text, "fn ", s) || defines(prelude[i].text, "layer ", s))
+        if (defines(prelude[i].text, "fn ", s) || defines(prelude[i].text, "layer ", s) ||
+            defines(prelude[i].text, "optimizer ", s))
             return true;
     return false;
 }
