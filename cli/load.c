@@ -40,5 +40,5 @@ ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
     if (has_suffix(path, ".ingot"))
         return program_load(path, o, d);
     return has_suffix(path, ".ir") ? load_text(path, o ? &o->import : NULL, d)
-                                      : load_onnx(path, o, d);
+                                   : load_onnx(path, o, d);
 }

@@ -232,6 +232,9 @@ static bool find_goal(tune *x)
     x->head = x->o->classes && last != x->o->classes;
     x->scalar = !x->head && x->kind != GOAL_CLASS && x->rank == 2 && last == 1;
     x->rank -= x->scalar;
+    if (x->head && x->rank < 2)
+        return wrong(x, "a row of the result is one number, which no layer makes classes of: "
+                     "--until chooses another value");
     return x->kind != GOAL_CLASS || x->classes > 0 ||
            wrong(x, "how many classes there are is not known: give --classes");
 }

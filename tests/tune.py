@@ -309,6 +309,10 @@ def wrong():
            'mlp.onnx', *POINTS, '--freeze', 'fc2.*,fc1.wieght', '--run')
     refuse('frozen: none', 'conv.* is no weight that is trained; there are fc1.weight, fc1.bias', 'train',
            'mlp.onnx', *POINTS, '--freeze', 'conv.*,fc1.*', '--run')
+    save('flat.onnx', [helper.make_node('ReduceMean', ['x'], ['y'], axes=[1], keepdims=0)],
+         {'x': (FLOAT, ['N', 4])}, {'y': (FLOAT, ['N'])}, {})
+    refuse('a number for classes', 'is one number', 'train', 'flat.onnx', *POINTS, '--classes', 3,
+           '--run')
     refuse('a program', 'says itself what it learns', 'train', 'printed.ingot', '--loss', 'mse',
            '--run')
 
