@@ -27,7 +27,8 @@ static bool using(parser *p, ast_stmt *s)
 static bool is_with(parser *p)
 {
     return is(p, TOKEN_WITH) && !breaks(p) &&
-           !fail_at(p, peek(p)->at, "the optimizer stands behind using, not with: using adam(1e-3)");
+           !fail_at(p, peek(p)->at, "the optimizer stands behind using, not with: "
+                    "using adam(1e-3)");
 }
 
 /* {"over" pats | "using" pipe ["on" pats] | "weight" pipe | "clip" pipe} */
