@@ -13,6 +13,7 @@
 #include "path.h"
 #include "program_export.h"
 #include "report.h"
+#include "summary.h"
 
 typedef struct inspect_options {
     model_options model;
@@ -22,14 +23,14 @@ typedef struct inspect_options {
 } inspect_options;
 
 static const char *const stages[] = {"import", "optimized", "groups", "schedules",
-                                     "loops",  "plan",      "memory", NULL};
+                                     "loops",  "plan",      "memory", "summary", NULL};
 static const char *const formats[] = {"text", "dot", "svg", "json", "ingot", NULL};
 
 #define AT(field) offsetof(inspect_options, field)
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
-    {"--stage", "NAME", "import (default), optimized, groups, schedules, loops, plan or memory",
+    {"--stage", "NAME", "import (default), summary, optimized, groups, schedules, loops, plan or memory",
      .set = cli_set_word, .at = AT(stage), .words = stages},
     {"--format", "NAME", "text (default), dot, svg, json, or ingot: a program",
      .set = cli_set_word, .at = AT(format), .words = formats},
@@ -268,9 +269,25 @@ static bool print_program(inspect_options *o, ir_module *m, diag *d, text *out)
     return ok;
 }
 
+/* Adds the layers of the model in a table. */
+static bool print_summary(ir_module *m, diag *d, text *out)
+{
+    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
+    pass_ctx cx = {.m = m, .d = d};
+    bool changed;
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
+            return false;
+    summary_print(m, out);
+    return true;
+}
+
 /* Adds the module as the stage leaves it, or what the stage makes of it. */
 static bool print_stage(inspect_options *o, ir_module *m, diag *d, text *out)
 {
+    if (!strcmp(o->stage, "summary"))
+        return print_summary(m, d, out);
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
     const target t = model_target(&o->model);

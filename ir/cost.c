@@ -39,3 +39,23 @@ int64_t cost_of_node(const ir_node *n)
         return sc_of((sc_op)n->op)->cost;
     return ir_op_moves(n->op) || ir_op_source(n->op) ? 0 : INT64_MAX;
 }
+
+static ir_dim extents(dim_table *dt, const ir_type *t, ir_ints axes)
+{
+    ir_dim n = dim_int(dt, 1);
+
+    for (int i = 0; i < axes.n; i++)
+        n = dim_mul(dt, n, t->dim[axes.at[i]]);
+    return n;
+}
+
+ir_dim cost_sum_steps(dim_table *dt, const ir_fn *fn, const ir_node *n)
+{
+    if (n->op == OP_DOT)
+        return extents(dt, ir_type_of(fn, ir_arg(fn, n, 0)), n->attr->DOT.sum_a);
+    const struct ir_attr_CONV *a = &n->attr->CONV;
+    const ir_type *w = ir_type_of(fn, ir_arg(fn, n, 1));
+    ir_dim features = extents(dt, w, a->wf);
+    ir_dim taps = dim_mul(dt, features, extents(dt, w, a->ws));
+    return a->ldil.n ? dim_div(dt, taps, dim_product(dt, a->ldil.at, a->ldil.n)) : taps;
+}

@@ -32,6 +32,10 @@ int64_t cost_time(const cost *c);
  * elements or is a source. */
 int64_t cost_of_node(const ir_node *n);
 
+/* Steps of the sum of one element of the node's result, a DOT or CONV.  Padding counts as if it
+ * were data, as is usual; the zeros between the elements of a dilated image do not. */
+ir_dim cost_sum_steps(dim_table *dt, const ir_fn *fn, const ir_node *n);
+
 /* Is a value that takes so many operations an element stored for several readers, and
  * not computed again for each? */
 static inline bool cost_is_stored(int64_t ops)

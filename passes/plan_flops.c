@@ -5,32 +5,10 @@
  * elements of a dilated image do not.  Of two branches the larger counts, by
  * the hints of its dims; a loop counts as often as its trip allows.  What only
  * the run knows is left out. */
+#include "cost.h"
 #include "planner.h"
 
 typedef VEC(ir_dim) dim_list;
-
-static ir_dim extents(dim_table *dt, const ir_type *t, ir_ints axes)
-{
-    ir_dim n = dim_int(dt, 1);
-
-    for (int i = 0; i < axes.n; i++)
-        n = dim_mul(dt, n, t->dim[axes.at[i]]);
-    return n;
-}
-
-/* Steps of the sum of one element of the result. */
-static ir_dim sum_steps(planner *pl, const ir_fn *fn, const ir_node *n)
-{
-    dim_table *dt = &pl->m->dims;
-
-    if (n->op == OP_DOT)
-        return extents(dt, ir_type_of(fn, ir_arg(fn, n, 0)), n->attr->DOT.sum_a);
-    const struct ir_attr_CONV *a = &n->attr->CONV;
-    const ir_type *w = ir_type_of(fn, ir_arg(fn, n, 1));
-    ir_dim features = extents(dt, w, a->wf);
-    ir_dim taps = dim_mul(dt, features, extents(dt, w, a->ws));
-    return a->ldil.n ? dim_div(dt, taps, dim_product(dt, a->ldil.at, a->ldil.n)) : taps;
-}
 
 static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim times, dim_list *out)
 {
@@ -40,7 +18,7 @@ static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim time
     if (y->kind != TY_TENSOR)
         return;
     ir_dim work = type_count(&pl->m->types, y);
-    work = dim_mul(dt, work, sum_steps(pl, fn, n));
+    work = dim_mul(dt, work, cost_sum_steps(dt, fn, n));
     work = dim_mul(dt, dim_mul(dt, work, times), dim_int(dt, 2));
     if (!dt->overflow && plan_upper(pl, work, &work) && !dt->overflow)
         vec_push(out, work);

@@ -5,11 +5,13 @@
  *   select(c, x, x) -> x            select(true, x, y) -> x
  *   max(x, x), min(x, x) -> x       and, or with true or false
  *   not(not x), neg(neg x) -> x     detach(x) -> x (gradients are gone)
+ *   reduce of axes of extent 1 -> reshape, of x + 0 for a sum of floats: -0 becomes 0
  *   f(broadcast x, broadcast y) -> broadcast f(x, y) where both go to the same
  *   axes, or all but one are scalars: computed once an element, not once a copy
  * Not x * 0, not x - x: both are NaN where x is.  Never grows the function. */
 #include <math.h>
 
+#include "axes.h"
 #include "rule.h"
 
 static bool splat_is(const ir_build *b, ir_ref x, double want)
@@ -94,6 +96,26 @@ static ir_ref unspread(ir_build *b, ir_ref x, const ir_node *like,
     return same ? in : IR_NONE;
 }
 
+/* A reduction of axes of extent 1, such as the taps of a 1x1 convolution's weights. */
+static ir_ref lone(ir_build *b, const ir_node *n, ir_ref x)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+    struct ir_attr_REDUCE a = n->attr->REDUCE;
+    ir_dim left[IR_MAX_RANK];
+    int rank = 0;
+
+    for (int i = 0; i < t->rank; i++)
+        if (ir_find_axis(a.axes, i) < 0)
+            left[rank++] = t->dim[i];
+        else if (!dim_is(&b->m->dims, t->dim[i], 1))
+            return IR_NONE;
+    if (a.acc != DT_NONE && a.acc != t->dtype)
+        return IR_NONE;
+    if (a.op == RED_SUM && dt_is_float(t->dtype))
+        x = ir_2(b, OP_ADD, x, ir_splat(b, t, 0));
+    return ir_reshape(b, x, left, rank);
+}
+
 /* An elementwise node of values that were all repeated alike is computed before they are
  * repeated: add(broadcast(x), broadcast(y)) -> broadcast(add(x, y)).  Scalars fit any
  * other broadcast. */
@@ -153,6 +175,7 @@ static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a)
     case OP_NOT:
     case OP_NEG: return twice(b, n->op, a[0]);
     case OP_DETACH: return a[0];
+    case OP_REDUCE: return lone(b, n, a[0]);
     default: return IR_NONE;
     }
 }

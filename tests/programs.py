@@ -8,6 +8,7 @@ and tests/programs have no such answer: their entries run with drawn weights, an
 engines must agree.  Ends with a line `N passed, N failed`.
 """
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -361,12 +362,18 @@ def random_input(rng, line):
         return rng.standard_normal(shape).astype(kind.replace('f', 'float'))
     if kind == 'bool':
         return rng.random(shape) < 0.5
-    return rng.integers(0, 5, shape).astype({'i': 'int', 'u': 'uint'}[kind[0]] + kind[1:])
+    return rng.integers(0, 3, shape).astype({'i': 'int', 'u': 'uint'}[kind[0]] + kind[1:])
+
+
+def dims_of(program):
+    """Options for the dims that the program leaves to its data."""
+    left = re.findall(r'\w+', ' '.join(re.findall(r'^dim (.*)$', program.read_text(), re.M)))
+    return [x for name in left if name in DIMS for x in ('--dim', f'{name}={DIMS[name]}')]
 
 
 def check_program(ingot, work, program):
     """Every entry by both engines, with weights that `init` draws."""
-    options = [x for name, v in DIMS.items() for x in ('--dim', f'{name}={v}')]
+    options = dims_of(program)
     text = subprocess.run([ingot, 'inspect', program, *options], capture_output=True, text=True)
     if text.returncode:
         return text.stdout + text.stderr
