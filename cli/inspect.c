@@ -30,7 +30,8 @@ static const char *const formats[] = {"text", "dot", "svg", "json", "ingot", NUL
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
-    {"--stage", "NAME", "import (default), summary, optimized, groups, schedules, loops, plan or memory",
+    {"--stage", "NAME",
+     "import (default), summary, optimized, groups, schedules, loops, plan or memory",
      .set = cli_set_word, .at = AT(stage), .words = stages},
     {"--format", "NAME", "text (default), dot, svg, json, or ingot: a program",
      .set = cli_set_word, .at = AT(format), .words = formats},
@@ -269,25 +270,11 @@ static bool print_program(inspect_options *o, ir_module *m, diag *d, text *out)
     return ok;
 }
 
-/* Adds the layers of the model in a table. */
-static bool print_summary(ir_module *m, diag *d, text *out)
-{
-    static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
-    pass_ctx cx = {.m = m, .d = d};
-    bool changed;
-
-    for (size_t i = 0; i < COUNT(passes); i++)
-        if (!pass_one(&cx, &pass_table[passes[i]], &changed))
-            return false;
-    summary_print(m, out);
-    return true;
-}
-
 /* Adds the module as the stage leaves it, or what the stage makes of it. */
 static bool print_stage(inspect_options *o, ir_module *m, diag *d, text *out)
 {
     if (!strcmp(o->stage, "summary"))
-        return print_summary(m, d, out);
+        return code_expand(m, d) && (summary_print(m, out), true);
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
     const target t = model_target(&o->model);

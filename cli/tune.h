@@ -26,9 +26,9 @@ typedef struct tuned {
     bool as_is;                     /* its net is the model, which nothing is added to */
 } tuned;
 
-/* The program, whose reals are of the type `real`, for the file `path`, which it imports from its own folder: a net, an entry that
- * names classes, a train block with data and clauses as the trainer's options say.  False after
- * errors. */
+/* The program, whose reals are of the type `real`, for the file `path`, which it imports from
+ * its own folder: a net, an entry that names classes, a train block with data and clauses as
+ * the trainer's options say.  False after errors. */
 bool tune_program(const char *path, const tune_options *o, const trainer_options *t,
                   ir_dtype real, tuned *out, diag *d);
 

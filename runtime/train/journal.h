@@ -48,8 +48,9 @@ typedef struct journal {
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
                   const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE]);
-/* The log so far, all of it on the disk, as the checkpoint will be that names it; without a log, what it was as the
- * journal was opened.  A log that cannot be written is told, and ends where it is. */
+/* The log so far, all of it on the disk, as the checkpoint will be that names it; without a
+ * log, what it was as the journal was opened.  A log that cannot be written is told, and ends
+ * where it is. */
 place_log journal_written(journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
