@@ -81,8 +81,9 @@ check "they suffice" run least --memory-budget "$met"
 check "they suffice: the same states" cmp all least
 "$ingot" build --memory-budget 3k step.ir -o none 2>message
 check "they are the same for another budget" grep -q " $met bytes of workspace suffice" message
+"$ingot" inspect --stage plan step.ir >plan
+check "a plan" test -s plan
 check "ample memory changes nothing" \
-    cmp <("$ingot" inspect --stage plan step.ir) \
-        <("$ingot" inspect --stage plan --memory-budget 64MB step.ir)
+    cmp plan <("$ingot" inspect --stage plan --memory-budget 64MB step.ir)
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
