@@ -417,7 +417,8 @@ const char *px_constant(px *g, uint32_t c)
     if (c >= f->constants) {
         uint32_t more = f->m->consts.len + 64;
         const char **at = arena_array(&f->mem, const char *, more);
-        memcpy(at, f->constant, f->constants * sizeof *at);
+        if (f->constants)
+            memcpy(at, f->constant, f->constants * sizeof *at);
         f->constant = at;
         f->constants = more;
     }

@@ -184,7 +184,8 @@ void fuse_order(ir_groups *g)
     if (g->fn->entry) {
         find_makers(&cx);
         run_all(&cx);
-        memcpy(g->group.at, cx.order.at, cx.order.len * sizeof *cx.order.at);
+        if (cx.order.len)
+            memcpy(g->group.at, cx.order.at, cx.order.len * sizeof *cx.order.at);
     }
     vec_free(&cx.order);
     arena_reset(&mem);
