@@ -115,6 +115,7 @@ static inline int train_here(const struct ingot_trainer *t, int argc, char **arg
     o.blocks = only != NULL;
     s->model->init_states(s->states, s->weights);
     int status = trainer_run(&o, s, t);
+    trainer_options_free(&o);
     memcpy(weights, s->states, sizeof weights);
     return status;
 }
