@@ -218,7 +218,7 @@ static bool set_argument(cursor *c, source *s, const char *name)
         return take_truth(c, &s->pad);
     if (!take_number(c, &v))
         return false;
-    if (v != (double)(int64_t)v || v < 0 || (v < 1 && strcmp(name, "skip")))
+    if (!(v >= 0 && v < 0x1p53) || v != (double)(int64_t)v || (v < 1 && strcmp(name, "skip")))
         return wrong(c, "a whole number above 0, before this place,");
     *(!strcmp(name, "skip")   ? &s->skip
       : !strcmp(name, "most") ? &s->most
