@@ -377,7 +377,9 @@ static void arrays_have_windows(void **state)
 
 static void wrong_sources_are_told(void **state)
 {
-    static const char *const bad[] = {"windows(chars(\"a\"), 1e125)", "\"a", "[", "[[1,2]", "csv(\"a\"", "csv(\"a\", skop = 1)", "windows(\"a\")",
+    static const char *const bad[] = {
+        "\"a", "[", "[[1,2]", "csv(\"a\"", "csv(\"a\", skop = 1)", "windows(\"a\")",
+        "windows(chars(\"a\"), 1e125)",
         "pictures(\"a\")",
         "windows(\"a\", 0)", "\"a\"[\"b\"", "\"a\" b", "[]", "chars(\"a\", pad = 3)",
         "\"a\"[\"b\",\"c\"]",
