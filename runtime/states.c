@@ -6,6 +6,17 @@
 
 #include "tensor_file.h"
 #include "tensor_safetensors.h"
+#include "tensor_safetensors_text.h"
+
+uint64_t state_bytes(const struct ingot_value_info *v)
+{
+    return safetensors_bytes(v->dtype, v->rank, v->dims);
+}
+
+uint64_t state_elements(const struct ingot_value_info *v)
+{
+    return state_bytes(v) / tensor_elem_size(v->dtype);
+}
 
 /* ---- writing ------------------------------------------------------------------------- */
 

@@ -8,6 +8,10 @@
 #include "session.h"
 #include "tensor_safetensors.h"
 
+/* Bytes and elements of a state: its extents are constant. */
+uint64_t state_bytes(const struct ingot_value_info *v);
+uint64_t state_elements(const struct ingot_value_info *v);
+
 /* Replaces the states by those of the file, which must have exactly the model's
  * names, element types and shapes.  False with a message that says what
  * differs; the states may then be changed in part.  Nothing of the file is

@@ -1,22 +1,8 @@
 #!/usr/bin/env bash
 # budget.sh INGOT - a training step in less memory: the same bits, within the
 # budget, and an error that names bytes which do suffice.
-set -uo pipefail
-ingot=$(realpath "$1")
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/frame.sh"
 cd "$dir" || exit 1
-passed=0 failed=0
-
-check()
-{
-    if "${@:2}" >out 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 1 out)"
-    fi
-}
 
 # Twelve layers; with momentum, whose states are written while the step runs.
 layers=12
@@ -85,5 +71,4 @@ check "they are the same for another budget" grep -q " $met bytes of workspace s
 check "a plan" test -s plan
 check "ample memory changes nothing" \
     cmp plan <("$ingot" inspect --stage plan --memory-budget 64MB step.ir)
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" = 0 ]
+summary

@@ -1,22 +1,8 @@
 #!/usr/bin/env bash
 # lines.sh INGOT - with -g, instructions have lines of the printed loop IR; the code and
 # the determinism of the output are what they are without.
-set -uo pipefail
-ingot=$(realpath "$1")
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/frame.sh"
 cd "$dir" || exit 1
-passed=0 failed=0
-
-check()
-{
-    if "${@:2}" >out 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 1 out)"
-    fi
-}
 
 # An unrolled tile, a tail, a loop in a loop: rows of a product, and their softmax.
 cat >net.ir <<'IR'
@@ -73,5 +59,4 @@ check "assembly: lines" grep -q '\.loc' net.s
 check "not stripped" test "$("$ingot" build net.ir -g --strip -o no 2>/dev/null; echo $?)" = 2
 check "not over the model" test "$(cp net.ir net.lp; "$ingot" build net.lp -g -o net 2>/dev/null; echo $?)" = 2
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+summary

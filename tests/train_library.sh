@@ -1,23 +1,8 @@
 #!/usr/bin/env bash
 # train_library.sh INGOT - training as a C library: the caller's memory, no I/O, weights as bytes.
-set -uo pipefail
-ingot=$(realpath "$1")
+. "$(dirname "$0")/frame.sh"
 examples=$(realpath "$(dirname "$0")/../examples")
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-passed=0 failed=0
-
-# check NAME COMMAND...: succeeds.
-check()
-{
-    if "${@:2}" >out 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $1: $(tail -n 2 out)"
-    fi
-}
 
 cat >xor.c <<'C'
 #include <stdio.h>
@@ -134,5 +119,4 @@ check "several batches a step" "$ingot" train two.ingot --emit lib --name two -o
 check "a program with it" cc -Wall -Wextra -Wpedantic -Werror -O1 two.c libtwo.a -o two
 check "learns a line" ./two
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" = 0 ]
+summary

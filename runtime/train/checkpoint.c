@@ -13,6 +13,7 @@
 #include "hash.h"
 #include "states.h"
 #include "tensor_file.h"
+#include "tensor_safetensors_text.h"
 
 static const char format[] = "ingot checkpoint 2";
 
@@ -160,11 +161,7 @@ static void free_contents(contents *c)
 
 static uint64_t item_size(const safetensors_item *t)
 {
-    uint64_t n = tensor_elem_size(t->dtype);
-
-    for (int32_t a = 0; a < t->rank; a++)
-        n *= (uint64_t)t->dims[a];
-    return n;
+    return safetensors_bytes(t->dtype, t->rank, t->dims);
 }
 
 static uint64_t hash_contents(uint64_t hash, const contents *c)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "states.h"
 #include "tensor_file.h"
 
 /* ---- interrupts ------------------------------------------------------------------- */
@@ -66,15 +67,6 @@ static double seconds(const loop *l)
 
 /* ---- states ----------------------------------------------------------------------- */
 
-static uint64_t state_bytes(const struct ingot_value_info *v)
-{
-    uint64_t n = tensor_elem_size(v->dtype);
-
-    for (int32_t a = 0; a < v->rank; a++)
-        n *= (uint64_t)v->dims[a];
-    return n;
-}
-
 static void clear_sums(loop *l)
 {
     const struct ingot_model *m = l->s->model;
@@ -94,7 +86,7 @@ static double change(const loop *l)
         const struct ingot_value_info *v = &m->states[i];
         tensor was = {.dtype = v->dtype, .data = (char *)l->past[PAST_START].states + v->offset};
         tensor is = {.dtype = v->dtype, .data = (char *)l->s->states + v->offset};
-        int64_t n = (int64_t)(state_bytes(v) / tensor_elem_size(v->dtype));
+        int64_t n = (int64_t)state_elements(v);
         for (int64_t e = 0; l->t->roles[i] == INGOT_ROLE_PARAM && e < n; e++)
             most = fmax(most, fabs(tensor_element(&is, e) - tensor_element(&was, e)));
     }
@@ -194,7 +186,7 @@ static const char *worst_parameter(const loop *l, double *size)
     for (int32_t i = 0; i < m->state_count; i++) {
         const struct ingot_value_info *v = &m->states[i];
         tensor t = {.dtype = v->dtype, .data = (char *)l->s->states + v->offset};
-        int64_t n = (int64_t)(state_bytes(v) / tensor_elem_size(v->dtype));
+        int64_t n = (int64_t)state_elements(v);
         for (int64_t e = 0; l->t->roles[i] == INGOT_ROLE_PARAM && e < n; e++) {
             double x = fabs(tensor_element(&t, e));
             if (x > *size || !isfinite(x)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "states.h"
 #include "tensor_file.h"
 #include "tensor_types.h"
 
@@ -128,15 +129,6 @@ static void put_numbers(FILE *f, const journal *j)
 
 /* ---- size ------------------------------------------------------------------------- */
 
-static uint64_t elements_of(const struct ingot_value_info *v)
-{
-    uint64_t n = 1;
-
-    for (int32_t a = 0; a < v->rank; a++)
-        n *= (uint64_t)v->dims[a];
-    return n;
-}
-
 /* "1,234,567" */
 static void put_count(FILE *f, uint64_t n)
 {
@@ -165,9 +157,9 @@ static uint64_t bytes_of(const struct ingot_trainer *t, const struct ingot_model
     for (int32_t i = 0; i < m->state_count; i++) {
         if (t->roles[i] < first || t->roles[i] > last)
             continue;
-        uint64_t n = elements_of(&m->states[i]);
+        uint64_t n = state_elements(&m->states[i]);
         *elements += n;
-        bytes += n * tensor_elem_size(m->states[i].dtype);
+        bytes += state_bytes(&m->states[i]);
     }
     return bytes;
 }
@@ -186,7 +178,7 @@ static void put_parameters(FILE *f, const struct ingot_trainer *t, const struct 
         for (int32_t a = 0; a < v->rank; a++)
             fprintf(f, "%s%" PRId64, a ? ", " : "", v->dims[a]);
         fputs("]</td><td>", f);
-        put_count(f, elements_of(v));
+        put_count(f, state_elements(v));
         fputs("</td></tr>\n", f);
     }
     fputs("</table></div>\n", f);

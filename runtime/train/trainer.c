@@ -11,6 +11,7 @@
 #include "checkpoint.h"
 #include "entry.h"
 #include "floating.h"
+#include "states.h"
 #include "training.h"
 
 const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1};
@@ -185,15 +186,6 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
 
 /* ---- what is told ----------------------------------------------------------------- */
 
-static uint64_t elements_of(const struct ingot_value_info *v)
-{
-    uint64_t n = 1;
-
-    for (int32_t a = 0; a < v->rank; a++)
-        n *= (uint64_t)v->dims[a];
-    return n;
-}
-
 /* "x: u8[.., 28, 28]  label: i64[..] below 10" */
 static void print_columns(const struct ingot_train_block *b)
 {
@@ -212,7 +204,7 @@ static int print_info(const struct ingot_trainer *t, const struct ingot_model *m
 
     for (int32_t i = 0; i < m->state_count; i++)
         if (t->roles[i] == INGOT_ROLE_PARAM)
-            parameters += elements_of(&m->states[i]);
+            parameters += state_elements(&m->states[i]);
     printf("%s: %" PRIu64 " parameters, %" PRIu64 " bytes of states\n", t->program, parameters,
            m->state_size);
     for (int32_t i = 0; i < m->state_count; i++) {
