@@ -6,13 +6,6 @@
 
 #include "options.h"
 
-const char *path_base(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 bool path_same(const char *a, const char *b)
 {
     struct stat x, y;

@@ -4,8 +4,6 @@
 
 #include <stdbool.h>
 
-/* The last part of a path: m.onnx of models/m.onnx.  It points into the path. */
-const char *path_base(const char *path);
 /* Do both paths name one file?  Those of files that are not there yet are compared as they
  * are spelled. */
 bool path_same(const char *a, const char *b);

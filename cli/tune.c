@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "dsl/dsl.h"
+#include "file_kind.h"
 #include "lex.h"
 #include "nearest.h"
 #include "onnx.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "file_kind.h"
 #include "graft.h"
 #include "host.h"
 #include "library.h"
@@ -374,9 +375,8 @@ bool link_library(const workplace *w, const image *im, const struct ingot_traine
         return false;
     if (!shared)
         return make_archive(w, im, &t);
-    const char *slash = strrchr(w->out, '/');
     add_all(&c, (const char *[]){t.cc, "-shared", "-Xlinker", "-soname", "-Xlinker",
-                                 slash ? slash + 1 : w->out, "-o", w->file[WORK_OUT],
+                                 path_base(w->out), "-o", w->file[WORK_OUT],
                                  w->file[WORK_SOURCE_OBJECT], NULL});
     add_code(&c, w);
     bool ok = link_with(w, im, strip, &c);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "file_kind.h"
 #include "options.h"
 #include "outputs.h"
 #include "visible.h"
@@ -42,7 +43,7 @@ static void tell_nobody(const char *fmt, ...)
 
 char *workplace_stem(const char *out)
 {
-    const char *base = strrchr(out, '/') ? strrchr(out, '/') + 1 : out;
+    const char *base = path_base(out);
 
     base += !strncmp(base, "lib", 3) && base[3] ? 3 : 0;
     char *stem = strndup(base, strcspn(base, "."));

@@ -17,6 +17,14 @@ static inline bool has_suffix(const char *s, const char *suffix)
     return n > m && !strcmp(s + n - m, suffix);
 }
 
+/* The last part of a path: m.onnx of models/m.onnx.  It points into the path. */
+static inline const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 typedef struct file_kind {
     const char *what;
     uint8_t at, size;               /* where in the file the bytes stand, and how many */

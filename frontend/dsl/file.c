@@ -233,7 +233,7 @@ static char *read_text(dsl *cx, const char *path, ir_loc at)
 /* "blocks" of "nets/blocks.ingot". */
 static const char *stem(dsl *cx, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = path_base(path);
     const char *dot = strrchr(name, '.');
     size_t n = dot ? (size_t)(dot - name) : strlen(name);
 

@@ -1,6 +1,7 @@
 /* frontend/dsl/train.c - train blocks become entries and a record (ir/train_abi.h). */
 #include "train.h"
 
+#include "file_kind.h"
 #include "nearest.h"
 
 /* ---- counters --------------------------------------------------------------------- */
@@ -368,7 +369,7 @@ static uint64_t hash_program(const dsl *cx, const struct ingot_trainer *t)
 
 static const char *program_name(dsl *cx, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = path_base(path);
 
     return arena_strndup(cx->mem, name, strcspn(name, "."));
 }
