@@ -160,10 +160,24 @@ static void add_nodes(summary *s, const place *p, double times)
 
 /* ---- the table ----------------------------------------------------------------------- */
 
+/* A name of the file, in a column; bytes that a terminal might obey are escaped. */
+static void print_name(const char *s, text *out)
+{
+    enum { WIDTH = 36 };
+    char shown[VISIBLE_MOST + 1];
+    size_t first = out->len;
+
+    while (*s) {
+        int n = visible_next(&s, shown);
+        text_addn(out, shown, (size_t)n);
+    }
+    text_add(out, "%*s ", (int)max_i64(0, WIDTH - (int64_t)(out->len - first)), "");
+}
+
 static void print_layer(const summary *s, const layer *l, text *out)
 {
-    text_add(out, "%14lld %16.0f  %-36s ", (long long)l->weights, l->flops,
-             l->name ? l->name : "(product)");
+    text_add(out, "%14lld %16.0f  ", (long long)l->weights, l->flops);
+    print_name(l->name ? l->name : "(product)", out);
     type_print(&s->m->types, l->type, out);
     text_add(out, "\n");
 }

@@ -266,6 +266,13 @@ def hostile_names(folder):
     (folder / 'input.onnx').write_bytes(model(node('Relu', [wild], ['y'], name=wild) + value(12, 'y', [2])))
     (folder / 'attribute.onnx').write_bytes(model(node('Relu', ['x'], ['y'], attribute(wild, 2, number(3, 1)), name=wild) +
                                                   value(11, 'x', [2]) + value(12, 'y', [2])))
+    (folder / 'state.ir').write_text(r"""state @"a\x1b[2J\x9b.w" : f32[2,2] trainable
+entry main(%x: f32[3,2]) {
+  %1 = state @"a\x1b[2J\x9b.w" : f32[2,2]
+  %2 = dot %x, %1 {sum_a=[1], sum_b=[0]} : f32[3,2]
+  return y=%2
+}
+""")
     (folder / 'm.ir').write_bytes(b'fn main(%x: f32[2]) {\n  \t%1 = ' + wild)
     case = folder / 'case/test_data_set_0'
     case.mkdir(parents=True)
@@ -275,6 +282,7 @@ def hostile_names(folder):
     run([INGOT, 'build', 'm.onnx', '-o', 'm'], folder)
     stages = ('import', 'optimized', 'groups', 'schedules', 'loops', 'plan', 'memory')
     commands = [[INGOT, 'inspect', 'm.onnx', '--stage', stage] for stage in stages]
+    commands += [[INGOT, 'inspect', 'state.ir', '--stage', stage] for stage in ('import', 'memory', 'summary')]
     commands += [[INGOT, 'inspect', 'm.onnx', '--format', form] for form in ('dot', 'svg', 'json')]
     commands += [[INGOT, command, file, *(['-o', 'out'] if command == 'build' else [])] for command in ('build', 'run', 'inspect')
                  for file in ('m.onnx', 'op.onnx', 'input.onnx', 'attribute.onnx', 'm.ir')]
