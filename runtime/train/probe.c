@@ -9,14 +9,17 @@
 
 enum { OPEN = -1 };
 
+static const double EXACT = 0x1p53; /* up to here each integer is a double */
+
 /* ---- bounds ----------------------------------------------------------------------- */
 
+/* Of a size whose successor is one, too: a bound is one more than the largest. */
 static bool is_integer(const char *text)
 {
     char *end;
+    long long v = strtoll(text, &end, 10);
 
-    strtoll(text, &end, 10);
-    return end != text && !*end;
+    return end != text && !*end && v < INT64_MAX;
 }
 
 /* Are the categories of a table all numbers?  Then they stand for themselves. */
@@ -50,7 +53,7 @@ static int64_t bound_of(const array *a)
         double v = tensor_element(&t, i);
         most = v > most ? v : most;
     }
-    return (int64_t)most + 1;
+    return (int64_t)(most < EXACT ? most : EXACT) + 1;
 }
 
 static void find_bound(struct ingot_train_column *c, array *a)

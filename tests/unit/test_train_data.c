@@ -11,6 +11,7 @@
 
 #include "csv.h"
 #include "folder.h"
+#include "probe.h"
 #include "rows.h"
 
 static char error[TENSOR_ERROR_SIZE];
@@ -401,6 +402,44 @@ static void wrong_sources_are_told(void **state)
     }
 }
 
+/* A bound is one more than the largest number, which must be one, too. */
+static void bounds_are_found(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        int64_t bound;
+    } tables[] = {
+        {"few.csv", "3\n0\n7\n", 8},
+        {"names.csv", "cat\n7\n", 2},
+        {"most.csv", "9223372036854775807\n7\n", 2},
+        {"more.csv", "99999999999999999999\n7\n8\n", 3},
+    };
+    static const double huge[] = {1, 1e300, 2, 3, 4, 5};
+    struct ingot_train_column c = label, both = label;
+    uint8_t file[1000];
+    array a;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        c.bound = CSV_FIND_OUT;
+        if (!probe_source(quoted("", write_text(tables[i].name, tables[i].text), ""), &c, &a, 1,
+                          error))
+            fail_msg("%s: %s", tables[i].name, error);
+        assert_int_equal(c.bound, tables[i].bound);
+        array_free(&a);
+    }
+    c.bound = CSV_FIND_OUT;
+    both.rank = 1;
+    both.dims = three;
+    both.bound = CSV_FIND_OUT;
+    size_t n = npy(file, huge);
+    if (probe_source(quoted("", write_file("huge.npy", file, n), ""), &both, &a, 1, error))
+        assert_int_equal(both.bound, (INT64_C(1) << 53) + 1);
+    else
+        fail_msg("%s", error);
+    array_free(&a);
+}
+
 static void parts_are_complete(void **state)
 {
     static const int32_t first[] = {0}, second[] = {1};
@@ -441,6 +480,7 @@ int main(void)
         cmocka_unit_test(tables_are_dealt_out),
         cmocka_unit_test(arrays_have_windows),
         cmocka_unit_test(wrong_sources_are_told),
+        cmocka_unit_test(bounds_are_found),
         cmocka_unit_test(parts_are_complete),
     };
 
