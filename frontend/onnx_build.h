@@ -80,6 +80,8 @@ bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len);
 /* x, or the constant that a weight is which a gradient is asked for by: for operands that
  * must be known. */
 ir_ref onnx_plain(onnx_op *n, ir_ref x);
+/* Is the bool[] x known?  What it is. */
+bool onnx_known_bool(const ir_build *b, ir_ref x, bool *v);
 /* A constant tensor operand's value as a double (scalar or one element). */
 bool onnx_const_float(onnx_op *n, int i, double *out);
 

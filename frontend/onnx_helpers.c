@@ -256,6 +256,17 @@ bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt)
     return onnx_out(n, i, ir_cast(n->b, y, dt));
 }
 
+bool onnx_known_bool(const ir_build *b, ir_ref x, bool *v)
+{
+    const ir_dim *elem;
+    int64_t count, k;
+
+    if (!ir_known(b, x, &elem, &count) || count != 1 || !dim_const(&b->m->dims, elem[0], &k))
+        return false;
+    *v = k != 0;
+    return true;
+}
+
 bool onnx_const_float(onnx_op *n, int i, double *out)
 {
     ir_ref x = onnx_plain(n, onnx_in(n, i));

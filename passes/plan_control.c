@@ -6,7 +6,10 @@
  * outermost axis are aliases at an offset of the iteration's number. */
 #include "planner.h"
 
-enum { MAX_REGIONS = 100 };
+enum {
+    MAX_REGIONS = 100,
+    MOST_RUNS = 65536           /* of a loop for all of which memory is kept */
+};
 
 static bool is_size(const ir_dims *syms, uint32_t k, uint32_t n)
 {
@@ -141,6 +144,60 @@ typedef struct loop_plan {
     uint32_t index, trips;      /* symbols; trips may be PLAN_NONE */
 } loop_plan;
 
+/* A size that grows by at most so much an iteration: of a trip that is no mere "for ever". */
+static bool bound_of_growth(loop_plan *l, ir_dim first, ir_dim growth, ir_dim *out)
+{
+    dim_table *dt = &l->s->pl->m->dims;
+    ir_dim trip, step, zero = dim_int(dt, 0);
+    int64_t runs;
+
+    if (l->a->infinite || !plan_upper(l->s->pl, l->a->trip, &trip) ||
+        (dim_const(dt, trip, &runs) && runs > MOST_RUNS) ||
+        !plan_upper(l->s->pl, growth, &step))
+        return false;
+    *out = dim_add(dt, first, dim_mul(dt, dim_max(dt, trip, zero), dim_max(dt, step, zero)));
+    return true;
+}
+
+/* A size that stays or becomes one of others, as where what is carried is broadcast. */
+static bool bound_of_choice(loop_plan *l, ir_dim first, ir_dim size, ir_dim next, ir_dim *out)
+{
+    dim_table *dt = &l->s->pl->m->dims;
+    const dim_expr *e = dim_get(dt, next);
+    ir_dim arm[2], upper;
+
+    if (!e || (e->op != DIM_SELECT && e->op != DIM_MAX))
+        return false;
+    arm[0] = e->arg[e->op == DIM_SELECT];
+    arm[1] = e->arg[e->op == DIM_SELECT ? 2 : 1];
+    *out = first;
+    for (int i = 0; i < 2; i++) {
+        if (dim_same(arm[i], size))
+            continue;
+        if (!plan_upper(l->s->pl, arm[i], &upper))
+            return false;
+        *out = dim_max(dt, *out, upper);
+    }
+    return true;
+}
+
+/* The most that carry c, a size, can be, if that is known before the loop: then values of
+ * that extent have slots, not memory of the allocator's. */
+static void bound_size(loop_plan *l, uint32_t c, ir_dim size)
+{
+    planner *pl = l->s->pl;
+    dim_table *dt = &pl->m->dims;
+    const ir_dim *init = l->s->fn->value.at[ir_arg(l->s->fn, l->n, 1 + c)].elem;
+    const ir_dim *next = l->a->body->value.at[l->a->body->result.at[1 + c]].elem;
+    ir_dim first, bound;
+
+    if (!next || !plan_upper(pl, *init, &first))
+        return;
+    if (bound_of_growth(l, first, dim_sub(dt, *next, size), &bound) ||
+        bound_of_choice(l, first, size, *next, &bound))
+        plan_bound_set(pl, dim_symbol_id(dt, size), bound);
+}
+
 /* Before the loop: results get their memory, which holds the carries while it runs, and
  * the first values are copied there.  A size is a symbol, not memory. */
 static void copy_carries_in(loop_plan *l)
@@ -155,6 +212,7 @@ static void copy_carries_in(loop_plan *l)
         ICE_IF(!elem, "the size of a carry is not known");
         sym[k] = dim_symbol_id(&s->pl->m->dims, l->a->syms.at[k]);
         dim[k] = *elem;
+        bound_size(l, c, l->a->syms.at[k]);
     }
     for (uint32_t c = 0; c < l->carries; c++) {
         bool size = is_size(&l->a->syms, c, l->carries);

@@ -302,17 +302,58 @@ def fused(root):
           weights={'scale': scale, 'shift': shift, 'w': w})
 
 
+def loop(root, name, nodes, v, result, weights, trips=3, free=()):
+    """`nodes` make v2 of what is carried, v, and perhaps of i, the iteration."""
+    kind = helper.np_dtype_to_tensor_dtype(v.dtype)
+    i, go, v0, go2, v2 = [helper.make_tensor_value_info(n, t, s) for n, t, s in [
+        ('i', INT64, []), ('go', TensorProto.BOOL, []), ('v', kind, None),
+        ('go2', TensorProto.BOOL, []), ('v2', kind, None)]]
+    body = helper.make_graph([*nodes, helper.make_node('Identity', ['go'], ['go2'])], 'body',
+                             [i, go, v0], [go2, v2])
+    write(root / name, [helper.make_node('Loop', ['n', '', 'x'], ['y'], body=body)],
+          {'n': np.array(trips), 'x': v}, {'y': result}, weights=weights, free=free)
+
+
+def growing(root):
+    """Loops whose carried value is of another extent in each iteration."""
+    x, w = np.array([[1, 2]], np.float32), np.array([[3, 4]], np.float32)
+    axis = {'axis': np.array([0]), 'w': w}
+    loop(root, 'loop_list', [helper.make_node('Concat', ['v', 'w'], ['v2'], axis=0)], x,
+         np.concatenate([x, w, w, w]), axis)
+    loop(root, 'loop_none', [helper.make_node('Concat', ['v', 'w'], ['v2'], axis=0)], x, x, axis,
+         trips=0, free=('x',))
+    loop(root, 'loop_doubled', [helper.make_node('Concat', ['v', 'v'], ['v2'], axis=1)], x,
+         np.tile(x, (1, 8)), axis, free=('x',))
+    loop(root, 'loop_cut', [helper.make_node('Slice', ['v', 'from', 'to'], ['v2'])],
+         np.arange(5, dtype=np.float32), np.arange(3, 5, dtype=np.float32),
+         {'from': np.array([1]), 'to': np.array([9])}, trips=3)
+    # What is carried is the sum of [1] and [3] first, then of [3] and [3]; w is of a free
+    # extent because a run finds it.
+    loop(root, 'loop_broadcast', [
+        helper.make_node('Compress', ['w', 'which'], ['c']),
+        helper.make_node('Add', ['v', 'c'], ['v2'])], np.array([1], np.float32),
+         np.array([7, 10, 13], np.float32),
+         {'w': np.array([2, 9, 3, 4], np.float32), 'which': np.array([True, False, True, True])})
+
+
 def refused(ingot, root):
-    """A rank that depends on the run is no silent choice, where other nodes need it."""
+    """A rank that depends on the run is no silent choice, where other nodes need it; none
+    changes from iteration to iteration."""
     x = np.zeros((1, 3), np.float32)
+    loop(root, 'rank', [helper.make_node('Unsqueeze', ['v', 'axis'], ['v2'])], x, x,
+         {'axis': np.array([0])})
     nodes = [helper.make_node('Squeeze', ['x'], ['s']), helper.make_node('Relu', ['s'], ['y'])]
     write(root / 'squeeze', nodes, {'x': x}, {'y': x[0]}, free=('x',))
-    run = subprocess.run([ingot, 'test', str(root / 'squeeze')], capture_output=True, text=True,
-                         check=False)
-    ok = run.returncode == 1 and 'an extent is 1 that the model leaves open' in run.stdout
-    if not ok:
-        print(f'FAILED squeeze: {run.returncode} {run.stdout}')
-    return ok
+    all_ok = True
+    for name, code, text in (('squeeze', 1, 'an extent is 1 that the model leaves open'),
+                             ('rank', 0, 'changes its rank or type')):
+        run = subprocess.run([ingot, 'test', str(root / name)], capture_output=True, text=True,
+                             check=False)
+        ok = run.returncode == code and text in run.stdout
+        all_ok &= ok
+        if not ok:
+            print(f'FAILED {name}: {run.returncode} {run.stdout}')
+    return all_ok
 
 
 def main():
@@ -322,7 +363,7 @@ def main():
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
                      squeezes, resizes, gradients, drops, defaults, transposed,
-                     nibbles, fused):
+                     nibbles, fused, growing):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',
