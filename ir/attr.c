@@ -1,4 +1,11 @@
-/* ir/attr.c - field tables of the typed attributes. */
+/* ir/attr.c - field tables of the typed attributes, and the table in which equal
+ * ones are one.
+ *
+ * A row of attr.def, say ATTR(CONCAT, FIELD(..axis..)), becomes the struct
+ * ir_attr_CONCAT (attr.h) and here the list {"axis", AK_int, offset}. All that is
+ * done with attributes in general - hashing, comparing, copying, renaming dims,
+ * printing and parsing (attr_text.c) - walks that list, so a new attribute is a row
+ * and nothing else. */
 #include "ir.h"
 
 const char *const ir_redop_text[] = {"sum", "prod", "min", "max", "and", "or", "set"};
@@ -142,6 +149,9 @@ static void complete(unsigned op, union ir_attr *a, ir_dim room[][IR_MAX_RANK])
     c->rdil = or_all(c->rdil, c->xs.n, 1, room[4]);
 }
 
+/* The attributes in the module that equal these, or a copy that the module owns.
+ * Because equal attributes are one, nodes are compared by pointer when they are
+ * shared. */
 static const union ir_attr *intern(ir_module *m, unsigned op, const union ir_attr *a)
 {
     const ir_field *fields = ir_fields(op), *f;
@@ -188,6 +198,9 @@ static void rename_symbol(const ir_module *m, const dim_subst *s, uint32_t *id)
         *id = by;
 }
 
+/* A list of dims is written to new memory even where nothing changes: the old one
+ * belongs to the interned attributes, which other nodes hold.  Interning drops the
+ * copy if it is equal. */
 const union ir_attr *ir_attr_apply(ir_module *m, unsigned op,
                                    const union ir_attr *a, const dim_subst *s)
 {

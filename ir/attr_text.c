@@ -7,11 +7,17 @@
 
 /* ---- printing ---------------------------------------------------------------- */
 
+/* Bodies of branches and loops are printed in braces behind the node, not among its
+ * attributes; the function of a call is one of the module's and is printed by its
+ * name. */
 static bool is_region(unsigned op, const ir_field *f)
 {
     return f->kind == AK_fn && op != OP_CALL;
 }
 
+/* Is the field written?  One that has the value which a missing field is read as is
+ * left out, so that text stays short and reads back to the same struct.  The symbol
+ * of a loop's trips only means something where the loop stacks results. */
 static bool shown(unsigned op, const union ir_attr *a, const ir_field *f)
 {
     const void *p = (const char *)a + f->offset;
@@ -50,6 +56,8 @@ static void print_ints(const ir_ints *l, text *out)
     text_add(out, "]");
 }
 
+/* Value of one field, without its name.  AK_cid, the number of a constant, has no
+ * text: the printer writes the constant itself in the place of the operand. */
 static void print_field(const ir_module *m, const void *p, ir_attr_kind kind, text *out)
 {
     switch (kind) {
@@ -85,6 +93,8 @@ void ir_attr_print(const ir_module *m, unsigned op, const union ir_attr *a, text
 
 /* ---- parsing ----------------------------------------------------------------- */
 
+/* Elements of a list in brackets; more is an error and not an allocation that a
+ * hostile file chooses. */
 enum { MAX_LIST = 4096 };
 
 /* '[' [dim {',' dim}] ']' */

@@ -1,4 +1,9 @@
-/* ir/base.c - arenas, vectors, text, hashing. */
+/* ir/base.c - arenas, vectors, text, hashing.
+ *
+ * Memory that cannot be had ends the compiler here, in or_exit, so no caller tests
+ * for null.  What the compiler keeps lies in arenas and is freed with them in one
+ * go; vectors, maps and texts, which grow, are the only things with a free of their
+ * own. */
 #include "base.h"
 
 #include <stdlib.h>
@@ -44,14 +49,21 @@ void mem_free(void *p)
     free(p);
 }
 
+/* Blocks of an arena, the newest first; only the first is allocated from.  What a
+ * block leaves free when a larger one is begun is lost, which doubling keeps below
+ * half. */
 struct arena_block {
     arena_block *next;
     size_t used, cap;
     _Alignas(16) unsigned char data[];
 };
 
+/* Bytes.  A small arena takes one block of 16 kB; the blocks of a large one double
+ * up to 1 MB, from where on larger ones would save no time and waste more at the
+ * end. */
 enum { BLOCK_MIN = 1 << 14, BLOCK_MAX = 1 << 20 };
 
+/* The first block if it has room for `size` bytes, else a new one that has. */
 static arena_block *block_for(arena *a, size_t size)
 {
     size_t cap = a->head ? a->head->cap * 2 : BLOCK_MIN;
@@ -66,6 +78,9 @@ static arena_block *block_for(arena *a, size_t size)
     return a->head = b;
 }
 
+/* Zeroed, since blocks come from calloc and are never reused: a zeroed struct is a
+ * valid empty value everywhere.  Multiples of 16 keep all types aligned, vectors of
+ * numbers too. */
 void *arena_alloc(arena *a, size_t size)
 {
     ICE_IF(size > SIZE_MAX / 2, "allocation of %zu bytes", size);
@@ -124,6 +139,8 @@ void arena_reset(arena *a)
     *a = (arena){0};
 }
 
+/* Behind VEC's macros: room for `need` items of `item` bytes.  Doubling makes a
+ * push cost constant time on average; new items are zero. */
 void vec_reserve(void **at, uint32_t *cap, uint32_t need, size_t item)
 {
     if (need <= *cap)
@@ -151,6 +168,7 @@ void text_addn(text *t, const char *s, size_t n)
     t->at[t->len += n] = 0;
 }
 
+/* Formats twice: once to measure, once into the room for it and the closing zero. */
 void text_addv(text *t, const char *fmt, va_list ap)
 {
     va_list again;
@@ -178,6 +196,9 @@ void text_free(text *t)
     *t = (text){0};
 }
 
+/* Eight bytes at a time, the rest filled with zeros.  The length goes into the
+ * seed: else texts that differ in trailing zero bytes would be equal.  Only tables
+ * in memory depend on the value, never text or artifacts. */
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed)
 {
     const unsigned char *s = p;
@@ -198,6 +219,9 @@ uint64_t hash_text(const char *s, uint64_t seed)
     return hash_bytes(s, strlen(s), seed);
 }
 
+/* The first position from `pos` on that is empty or has this hash.  Different
+ * things may have one hash: callers compare what the id stands for and go on with
+ * map_next. */
 static uint32_t probe(const map *m, uint64_t hash, uint32_t pos)
 {
     for (; m->slot[pos].full; pos = (pos + 1) & (m->cap - 1))
@@ -225,6 +249,7 @@ static void map_put(map *m, uint64_t hash, uint32_t id)
     m->slot[pos] = (map_slot){hash, id, 1};
 }
 
+/* At most half of the slots are full, so that a search meets an empty one soon. */
 void map_add(map *m, uint64_t hash, uint32_t id)
 {
     if (m->len * 2 >= m->cap) {

@@ -104,6 +104,10 @@ static bool join_extents(ir_build *b, ir_dim a, ir_dim c, int axis, ir_dim *out)
     return true;
 }
 
+/* numpy's rule: shapes are aligned at their last axes, and an extent of 1 is
+ * repeated.  [8,1,3] and [5,3] become [8,5,3]. What nobody can prove before the run
+ * (N against M) is checked by the run, once for each pair and not again by
+ * ir_broadcast_to. */
 bool ir_broadcast_all(ir_build *b, ir_ref *x, int n)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -136,6 +140,7 @@ bool ir_broadcast_all(ir_build *b, ir_ref *x, int n)
     return ok;
 }
 
+/* The operand's axes are the last of the shape. */
 ir_ref ir_broadcast_to(ir_build *b, ir_ref x, const ir_dim *shape, int rank)
 {
     int32_t axes[IR_MAX_RANK];
@@ -160,6 +165,7 @@ static ir_ref count_nodes(ir_build *b, const ir_dim *dim, int n)
     return r;
 }
 
+/* "12 elements cannot become N*5", in the dims' own text. */
 static bool fail_count(ir_build *b, ir_dim from, ir_dim to)
 {
     text s = {0};
@@ -289,6 +295,7 @@ ir_ref ir_concat(ir_build *b, const ir_ref *x, int n, int axis)
     return n == 1 ? x[0] : ir_make(b, OP_CONCAT, x, (uint32_t)n, &a);
 }
 
+/* [a,b] with an axis at 1 is [a,1,b]: the same elements, so a reshape says all. */
 ir_ref ir_unsqueeze(ir_build *b, ir_ref x, int axis)
 {
     ir_dim shape[IR_MAX_RANK + 1];
@@ -310,6 +317,8 @@ ir_ref ir_unsqueeze(ir_build *b, ir_ref x, int axis)
     return ir_reshape(b, x, shape, n);
 }
 
+/* The inverse of ir_unsqueeze; that the extent is 1 is checked by the reshape's
+ * count. */
 ir_ref ir_squeeze(ir_build *b, ir_ref x, int axis)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -338,6 +347,9 @@ static void check_not_empty(ir_build *b, const ir_type *x, const ir_type *index,
     ir_check_dims(b, ok, "indices into an empty axis");
 }
 
+/* index[i] chooses along axis axes[i] of x; all indices have one shape, which comes
+ * first in the result, before the other axes of x.  `zero`: an index outside reads
+ * 0 instead of the nearest element. */
 ir_ref ir_gather(ir_build *b, ir_ref x, const ir_ref *index, const int32_t *axes,
                  int n, bool zero)
 {
@@ -361,6 +373,7 @@ ir_ref ir_reduce(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n)
     return n ? ir_make(b, OP_REDUCE, &x, 1, &a) : x;
 }
 
+/* As ONNX's keepdims: the reduced axes stay with an extent of 1. */
 ir_ref ir_reduce_keep(ir_build *b, ir_ref x, ir_redop op, const int32_t *axes, int n)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -441,6 +454,9 @@ ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y)
     return ir_matmul_in(b, x, y, DT_NONE);
 }
 
+/* numpy's matmul: a vector on the left is a row, on the right a column, and the
+ * axis that this adds is taken away again.  `sums` is the dtype that products are
+ * added in. */
 ir_ref ir_matmul_in(ir_build *b, ir_ref x, ir_ref y, ir_dtype sums)
 {
     if (x == IR_NONE || y == IR_NONE)
@@ -476,6 +492,10 @@ bool ir_known(const ir_build *b, ir_ref x, const ir_dim **elem, int64_t *n)
     return true;
 }
 
+/* A scalar that data decides, say the length that a tensor of one element holds, as
+ * a symbol that extents can mention.  One value is bound once, so equal values give
+ * equal dims.  The bounds are open: consumers that need more, as an extent that is
+ * not negative, ask by ir_check_dims. */
 ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint)
 {
     const ir_dim *elem;
@@ -497,6 +517,9 @@ ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint)
     return d;
 }
 
+/* Elements of a vector of n integers, or one scalar, as dims: known ones as they
+ * are, others by a `bind` each.  This is how Reshape and Slice take a shape that is
+ * computed at run time. */
 bool ir_elements(ir_build *b, ir_ref x, ir_dim *out, int n)
 {
     const ir_dim *elem;
@@ -521,6 +544,7 @@ bool ir_elements(ir_build *b, ir_ref x, ir_dim *out, int n)
     return true;
 }
 
+/* A condition that is known to hold costs nothing: no node is made. */
 void ir_check(ir_build *b, ir_ref cond, const char *message)
 {
     const ir_dim *elem;

@@ -3,8 +3,12 @@
 
 #include "num.h"
 
+/* Bytes.  Hashing all weights of a large model would read the whole file before
+ * anything is compiled; two equal big ones are rare, and then only cost memory. */
 enum { COMPARED = 1 << 16 };    /* larger data is equal only at the same place */
 
+/* Small data by its content, large data by its address; links by their interned
+ * attributes, so by pointer. */
 static uint64_t hash_const(const ir_const *k)
 {
     bool by_content = k->size <= COMPARED;
@@ -88,6 +92,8 @@ uint32_t const_copy(ir_module *m, const ir_type *type, const void *data, size_t 
     return add_bytes(m, type, data, size, true);
 }
 
+/* `elements` as the evaluator has them, a byte each for types below a byte; a
+ * constant holds them as a file does, packed. */
 uint32_t const_copy_val(ir_module *m, const ir_type *type, const void *elements)
 {
     int64_t n = type_count_const(&m->types, type);
@@ -134,6 +140,8 @@ uint32_t const_float(ir_module *m, const ir_type *type, double value)
 
 /* ---- links ------------------------------------------------------------------------ */
 
+/* A number repeated stays that number under any movement: only the type changes,
+ * and no link is needed. */
 static uint32_t moved_splat(ir_module *m, const ir_const *k, const ir_type *type)
 {
     ir_const s = *k;
@@ -181,6 +189,8 @@ bool const_can_link(const ir_module *m, uint32_t c, ir_link link)
     return m->consts.at[c].cost + link_cost(m, &link) <= CONST_MAX_COST;
 }
 
+/* What would lengthen the chain for nothing is done at once: a reshape to the same
+ * type, movement and casts of one repeated number. */
 uint32_t const_linked(ir_module *m, uint32_t c, ir_link link)
 {
     ir_const k = m->consts.at[c];

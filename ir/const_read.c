@@ -23,6 +23,7 @@ typedef struct cursor {
     int64_t at[VIEW_DIMS], inner;   /* inner: extent of the last dim, 1 if none */
 } cursor;
 
+/* Multi-index of a row-major position of the view. */
 static void seek(cursor *c, const view *v, int64_t position)
 {
     *c = (cursor){.v = v, .inner = v->n ? v->dim[v->n - 1] : 1};
@@ -36,6 +37,7 @@ static int64_t run_length(const cursor *c, int64_t left)
     return min_i64(left, c->v->n ? c->inner - c->at[c->v->n - 1] : 1);
 }
 
+/* Runs never cross the end of the innermost dim, so a carry is by one. */
 static void advance(cursor *c, int64_t run)
 {
     int i = c->v->n - 1;
@@ -143,6 +145,8 @@ static void read_source(const ir_module *m, const ir_const *k, const view *v, in
 static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                       int64_t first, int64_t n, uint8_t *out);
 
+/* Second half of a pad: the copy below has left what the guards keep out untouched;
+ * here those positions get the pad's value, at both ends of each run. */
 static void pad_outside(const ir_module *m, const ir_link *l, const view *v, int guards,
                         int64_t first, int64_t n, uint8_t *out)
 {
@@ -291,6 +295,8 @@ static void read_pad(const ir_module *m, const ir_const *k, uint32_t level, view
     mem_free(below);
 }
 
+/* The view is tried below the reshape; a view is some kB, too much for a recursion
+ * on the stack. */
 static void read_reshape(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                          int64_t first, int64_t n, uint8_t *out)
 {
@@ -387,6 +393,10 @@ static void read_blocks(const ir_module *m, const ir_const *k, uint32_t level, v
     }
 }
 
+/* Result element [.., p] of the link is sum over s of matrix[p, s] * below[.., s]
+ * (Winograd's transforms of weights). If the view moves along p, blocks of what
+ * lies below serve all rows of the matrix; if it stays at one p, one row does; else
+ * (-2) each element is computed alone. */
 static void read_dot(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                      int64_t first, int64_t n, uint8_t *out)
 {
@@ -414,6 +424,9 @@ static void read_dot(const ir_module *m, const ir_const *k, uint32_t level, view
     mem_free(p.matrix);
 }
 
+/* Movements are taken into the view in turn, and the loop goes on below them.
+ * Whatever computes hands over to a function that reads what it needs below itself
+ * and is done. */
 static void read_view(const ir_module *m, const ir_const *k, uint32_t level, view *v,
                       int64_t first, int64_t n, uint8_t *out)
 {

@@ -12,6 +12,8 @@
 #include "abi.h"
 #include "lex.h"
 
+/* Elements that stand in a node's own line, and that are written as numbers at all:
+ * longer data is hexadecimal, which is smaller and exact. */
 enum { SHORT = 16, LIST = 64 };
 
 static bool has_numbers(ir_dtype d)
@@ -44,6 +46,7 @@ static void print_float(double v, bool single, text *out)
     text_add(out, "%s", isnan(v) ? "nan" : s);
 }
 
+/* Floats with the fewest digits that read back to the same bits. */
 static void print_number(ir_dtype d, const uint8_t *p, text *out)
 {
     float f;
@@ -85,6 +88,8 @@ static size_t count_of(const ir_const *c)
     return c->size / (size_t)dt_size(c->source_type->dtype);
 }
 
+/* Can the data be written as numbers, so that the parser makes the same bits of
+ * them? */
 static bool plain(const ir_const *c, size_t most)
 {
     ir_dtype d = c->source_type->dtype;
@@ -131,6 +136,7 @@ static void print_hex(const ir_const *c, bool brief, text *out)
     text_add(out, cut ? "..\" %zu bytes" : "\"", c->size);
 }
 
+/* Texts may hold any byte, zeros too, so their length counts and not an end. */
 static void print_strings(const ir_const *c, bool brief, text *out)
 {
     const struct ingot_string *s = (const struct ingot_string *)c->data;
@@ -147,6 +153,8 @@ static void print_strings(const ir_const *c, bool brief, text *out)
     text_add(out, "]");
 }
 
+/* Four forms, of which the first that fits is taken: `["a","b"]`, x"00c0..", `splat
+ * 1` or `1`, and `[1,2,3]`. */
 void const_print_data(const ir_const *c, bool brief, text *out)
 {
     ir_dtype d = c->source_type->dtype;
@@ -206,6 +214,7 @@ static bool parse_float(const char **s, ir_dtype d, uint8_t *out)
     return true;
 }
 
+/* lex_int reads 64 bits with a sign; the upper half of u64 has no room there. */
 static bool parse_u64(const char **s, uint8_t *out)
 {
     char *end;
@@ -328,6 +337,11 @@ static const char *parse_strings(ir_module *m, const char **s, const ir_type *ty
     return ok ? NULL : "as many texts in quotes as the type has elements, in [ ]";
 }
 
+/* data := ['splat'] NUMBER | '[' NUMBER {',' NUMBER} ']' | ['splat'] x"HEX" |
+ * ['splat'] '[' TEXT {',' TEXT} ']'
+ *
+ * The type stands before the data in the text, and says which form is meant.
+ * Returns null, or what was expected at *s. */
 const char *const_parse_data(ir_module *m, const char **s, const ir_type *type, uint32_t *id)
 {
     uint8_t element[8];

@@ -1,4 +1,10 @@
-/* ir/const_view.c - views of constants, on the way down a chain. */
+/* ir/const_view.c - views of constants, on the way down a chain.
+ *
+ * A view (const_view.h) maps positions of a result to elements of one level of a
+ * constant's chain.  Each function here takes the view of a link's result and
+ * rewrites it in place as the view of what lies below the link.  Example: the
+ * transpose of f32[2,3] is viewed by dims 3, 2; below it these are axes 1 and 0
+ * with steps 1, and reading the six positions is one strided copy. */
 #include "const_view.h"
 
 void view_extents(const ir_module *m, const ir_type *t, int64_t *out)
@@ -65,6 +71,7 @@ void view_below_transpose(view *v, ir_ints perm)
         v->axis[i] = perm.at[v->axis[i]];
 }
 
+/* A repeated axis has one element below: the view dims along it get step 0. */
 void view_below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_type *x)
 {
     int from[IR_MAX_RANK];
@@ -87,6 +94,7 @@ void view_below_broadcast(const ir_module *m, view *v, ir_ints axes, const ir_ty
     memcpy(v->base, base, sizeof base);
 }
 
+/* Element i of the slice is element start + step * i below. */
 void view_below_slice(const ir_module *m, view *v, const struct ir_attr_SLICE *a)
 {
     for (int j = 0; j < v->rank; j++) {
@@ -100,6 +108,10 @@ void view_below_slice(const ir_module *m, view *v, const struct ir_attr_SLICE *a
     }
 }
 
+/* Subtracts the low border; where there is one, a guard remembers which indices are
+ * inside.  False if the pad has gaps between elements or too many guards are on the
+ * way already: then the caller reads element by element.  A negative border crops
+ * and needs no guard. */
 bool view_below_pad(const ir_module *m, view *v, const struct ir_attr_PAD *a, const ir_type *x)
 {
     int64_t dim[IR_MAX_RANK], low, high;
@@ -224,6 +236,11 @@ static void view_scalar(view *v)
     v->rank = 0;
 }
 
+/* Axes are taken in the shortest groups that hold the same elements above and
+ * below, and in each a view dim is turned into its linear step in the group, then
+ * laid onto the lower axes.  False if a dim would have to carry from one lower axis
+ * to the next in the middle of a run; then v is spoilt, and the caller has kept a
+ * copy. */
 bool view_below_reshape(const ir_module *m, view *v, const ir_type *upper, const ir_type *lower)
 {
     int64_t up[IR_MAX_RANK], low[IR_MAX_RANK], base[IR_MAX_RANK] = {0}, linear[2 * IR_MAX_RANK];

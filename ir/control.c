@@ -1,8 +1,17 @@
-/* ir/control.c - loops and branches in the making. */
+/* ir/control.c - loops and branches in the making.
+ *
+ * A body is a function of its own, built by a builder of its own, and knows nothing
+ * outside but its parameters.  So every outer value that it reads becomes an
+ * operand of the node and a parameter of the body (of both bodies of a branch),
+ * once for each value: ir_capture.  The node itself is made last, when its operands
+ * are known.  Operands of a loop are in this order: condition, carries, sliced
+ * tensors, captures. */
 #include "control.h"
 
 /* ---- captures -------------------------------------------------------------------- */
 
+/* Known elements go in with the value: a shape that is known outside is known
+ * inside. */
 static void add_capture(ir_captures *c, const char *name, ir_ref x)
 {
     const ir_value v = c->outer->fn->value.at[x];
@@ -17,6 +26,8 @@ static void add_capture(ir_captures *c, const char *name, ir_ref x)
     }
 }
 
+/* Constants are the module's, so a body names them itself and no parameter is
+ * needed. */
 ir_ref ir_capture(ir_captures *c, int k, const char *name, ir_ref x)
 {
     if (x == IR_NONE)
@@ -39,6 +50,9 @@ static void captures_free(ir_captures *c)
 
 /* ---- loops ------------------------------------------------------------------------ */
 
+/* How often a loop runs, if its type says so.  A loop that stacks results has a
+ * symbol for it, since their extent is that number; else `trip` is exact only where
+ * neither the condition before nor that in the body can end it early. */
 bool ir_loop_runs(const ir_fn *fn, const struct ir_attr_LOOP *a, ir_ref first, ir_dim *out)
 {
     const dim_table *d = &fn->module->dims;
@@ -82,6 +96,8 @@ ir_ref ir_loop_carry(ir_loop *l, const char *name, ir_ref init, const ir_type *t
     return pass(l, name, init, type ? type : ir_type_of(l->captured.outer->fn, init));
 }
 
+/* In each run the body gets x without this axis, at the index of the run: a scan
+ * over it. */
 ir_ref ir_loop_slice(ir_loop *l, const char *name, ir_ref x, int axis)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -124,6 +140,7 @@ static void loop_results(ir_loop *l)
         ir_result(&l->body, "stack", l->stacked.at[i]);
 }
 
+/* Every carry of ir_loop_carry needs its ir_loop_next by now. */
 static ir_ref loop_node(ir_loop *l)
 {
     ir_build *b = l->captured.outer;
@@ -143,6 +160,7 @@ static ir_ref loop_node(ir_loop *l)
     return r;
 }
 
+/* Frees what was collected, also behind an error. */
 ir_ref ir_loop_end(ir_loop *l)
 {
     ir_ref r = l->failed ? IR_NONE : loop_node(l);
@@ -179,6 +197,8 @@ typedef struct extents {
     VEC(ir_dim) yes, no, sym;
 } extents;
 
+/* One symbol for each pair: sides that give [N,4] and [M,4] twice have one extent
+ * outside, so that what is computed of both results still fits. */
 static void name_extent(extents *e, dim_table *t, ir_dim yes, ir_dim no)
 {
     if (dim_same(yes, no))
@@ -210,6 +230,8 @@ static void name_extents(ir_branches *f, extents *e)
     }
 }
 
+/* Operands are the condition and the captures, which both sides take in the same
+ * order. */
 static ir_ref if_node(ir_branches *f)
 {
     VEC(ir_ref) args = {0};

@@ -8,6 +8,9 @@ static const char *const format[DIAG_COUNT] = {
 #include "diag.def"
 };
 
+/* After 20 messages the rest helps nobody; beyond 1000 nothing is kept, so that a
+ * hostile file cannot fill memory with its errors.  Notes belong to the message
+ * before them. */
 enum { MAX_PRINTED = 20, MAX_KEPT = 1000 };
 
 void diag_init(diag *d)
@@ -113,6 +116,8 @@ static char *worded(diag *d, ir_loc loc, const char *kind, const char *fmt, va_l
     return copy;
 }
 
+/* Always false, so that a caller can write `return diag_error(..)`. Messages are
+ * worded at once: their arguments live shorter than they do. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
 {
     va_list ap;
@@ -178,6 +183,7 @@ const char *diag_node(const diag *d, ir_loc loc)
     return strncmp(node, "node ", 5) ? "" : node;
 }
 
+/* "model.onnx: error: unsupported: Loop-13: reason (node 'a', node 'b' and 4 more)" */
 static void print_group(const diag *d, const gap_group *g, FILE *out)
 {
     const diag_gap *first = g->named[0];

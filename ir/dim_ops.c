@@ -59,6 +59,8 @@ static ir_dim atom2(dim_table *t, dim_op op, ir_dim a, ir_dim b, dim_range r)
                                 .size = 1 + dim_size(t, a) + dim_size(t, b)});
 }
 
+/* Bounds of floor(x / y) for y >= 1: the sign of x decides which end of y makes it
+ * smallest. */
 static dim_range range_div(const dim_table *t, ir_dim a, ir_dim b)
 {
     dim_range x = dim_range_of(t, a), y = dim_range_of(t, b), r = {INT64_MIN, INT64_MAX};
@@ -114,6 +116,9 @@ static bool quotient_of(dim_table *t, ir_dim a, int64_t y, ir_dim *whole, ir_dim
     return true;
 }
 
+/* Rounds down.  In this order: numbers; nested divisions by numbers become one;
+ * multiples; the part of a sum that b divides is taken out, so (4*N + 3) / 4 is N;
+ * what is below b is 0. A division by 0 gives 0, as generated code does. */
 ir_dim dim_div(dim_table *t, ir_dim a, ir_dim b)
 {
     poly p, d, q, r;
@@ -148,6 +153,8 @@ ir_dim dim_ceildiv(dim_table *t, ir_dim a, ir_dim b)
     return dim_div(t, dim_add(t, a, dim_sub(t, b, (ir_dim){1})), b);
 }
 
+/* Result has the sign of b.  The same rules as for dim_div, so that x / b * b + x %
+ * b meets in one form (dim.c, rejoin). */
 ir_dim dim_mod(dim_table *t, ir_dim a, ir_dim b)
 {
     poly p, d, q, r;
@@ -223,6 +230,9 @@ static bool has_operand(const dim_table *t, ir_dim x, dim_op op, ir_dim a)
     return e && e->op == op && (e->arg[0].v == a.v || e->arg[1].v == a.v);
 }
 
+/* By known order if there is one; then the rules of absorption, without which a
+ * clamp that is applied twice would not be equal to the clamp.  Operands are
+ * sorted, so that min(a, b) is min(b, a). */
 static ir_dim min_max(dim_table *t, dim_op op, ir_dim a, ir_dim b)
 {
     int o = order(t, a, b);
@@ -308,6 +318,8 @@ static bool same_where(dim_table *t, const dim_expr *c, ir_dim a, ir_dim b)
     return same;
 }
 
+/* c ? a : b.  Where c is `x == 3`, sides that only differ elsewhere are one:
+ * select(N == 1, 1, N) is N, which numpy's broadcasting produces often. */
 ir_dim dim_select(dim_table *t, ir_dim c, ir_dim a, ir_dim b)
 {
     if (dim_same(a, b) || dim_lo(t, c) > 0 || dim_hi(t, c) < 0)

@@ -5,6 +5,8 @@
 
 #include "dim.h"
 
+/* Bounds that no model comes near: terms of a sum, atoms of a term, parts of an
+ * expression written as a tree, and choices among which dim_ops.c looks on. */
 enum { MAX_TERMS = 128, MAX_ATOMS = 8, MAX_SIZE = 2000, MAX_BRANCHES = 64 };
 
 /* A sum of terms, in order; atoms within a term are sorted, older first. */
@@ -16,6 +18,8 @@ typedef struct poly {
 /* INT64_MIN and INT64_MAX stand for unbounded. */
 typedef struct dim_range { int64_t lo, hi; } dim_range;
 
+/* Sets the table's flag, for the caller of the builder to see; gives the dim 0. */
+ir_dim dim_overflow(dim_table *t);
 /* The entry equal to e, perhaps a new one; e.term is copied. */
 ir_dim dim_intern(dim_table *t, dim_expr e);
 

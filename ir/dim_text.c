@@ -6,6 +6,8 @@
 
 #include "lex.h"
 
+/* Parentheses within parentheses; the reader is recursive, and a file must not
+ * overflow its stack. */
 enum { MAX_DEPTH = 200 };
 
 static const char *const function[] = {
@@ -26,6 +28,7 @@ static bool is_sum(const dim_table *t, ir_dim d)
                  e->op == DIM_CONST);
 }
 
+/* Parentheses stand around what binds more weakly than a product. */
 static char *factor(const dim_table *t, ir_dim d, arena *mem)
 {
     char *s = render(t, d, mem);
@@ -38,12 +41,14 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* One term of a sum while it is put in order: 2*N*M has degree 2 and atoms "M*N". */
 typedef struct monomial {
     uint32_t degree;
     char *text;                         /* with its sign, if minus */
     char *atoms;
 } monomial;
 
+/* Higher degrees first, then by text: N*M+N+1. */
 static int by_degree(const void *a, const void *b)
 {
     const monomial *x = a, *y = b;
@@ -71,6 +76,7 @@ static monomial term(const dim_table *t, const dim_term *m, arena *mem)
     return (monomial){m->n, whole, atoms};
 }
 
+/* A term that begins with its minus needs no plus. */
 static char *render_poly(const dim_table *t, const dim_expr *e, arena *mem)
 {
     monomial *m = arena_array(mem, monomial, e->n);
@@ -86,6 +92,7 @@ static char *render_poly(const dim_table *t, const dim_expr *e, arena *mem)
     return s;
 }
 
+/* min, max and eq do not care for the order of their operands. */
 static char *render_call(const dim_table *t, const dim_expr *e, arena *mem)
 {
     char *a[3];

@@ -1,14 +1,19 @@
 /* ir/eval.c - the evaluator's walk over functions, its values and dims.
  *
- * Intermediate values are counted references on the heap and are freed after
- * their last use, so that a large network needs only what is live.  Results
- * are copied to the arena of the caller. */
+ * It is the slow, obviously right reading of the IR: the constant folder and the
+ * interpreter use it, and tests compare generated code with it.  Node by node, each
+ * op's ir_eval_* (ir/op/) makes its results.
+ *
+ * Intermediate values are counted references on the heap and are freed after their
+ * last use, so that a large network needs only what is live.  Results are copied to
+ * the arena of the caller. */
 #include "eval.h"
 
 #include <stdlib.h>
 
 #include "eval_op.h"
 
+/* Nested regions and calls, each of which is some frames of C. */
 enum { MAX_DEPTH = 100 };
 static const int64_t max_bytes = (int64_t)1 << 36;
 
@@ -27,6 +32,7 @@ void ir_eval_free(ir_eval *e)
     vec_free(&e->trail);
 }
 
+/* Only the first error counts: later ones follow from it.  Returns false. */
 bool eval_fail(ir_eval *e, const char *fmt, ...)
 {
     text t = {0};
@@ -42,6 +48,9 @@ bool eval_fail(ir_eval *e, const char *fmt, ...)
     return false;
 }
 
+/* Takes n elements from the budget of steps; -1 is without limit.  The budget keeps
+ * constant folding of a hostile file from running for ever, and is spent by work,
+ * not time: results are the same on any machine. */
 bool eval_charge(ir_eval *e, int64_t n)
 {
     if (e->steps < 0)
@@ -110,6 +119,7 @@ static ir_val *new_block(ir_eval *e, ir_val proto, const int64_t *dim, int64_t s
     return v;
 }
 
+/* Zeroed.  Null, with the error set, if the size or the budget says no. */
 ir_val *eval_new(ir_eval *e, ir_dtype dtype, int rank, const int64_t *dim)
 {
     int64_t n;
@@ -139,6 +149,7 @@ ir_val *eval_view(ir_eval *e, ir_val *x, int rank, const int64_t *dim)
     return v;
 }
 
+/* A sequence or optional of n items, each with one reference more. */
 ir_val *eval_items(ir_eval *e, ir_kind kind, ir_val *const *item, uint32_t n)
 {
     ir_val *v = eval_charge(e, n) ? new_block(e, (ir_val){.kind = kind, .n = n}, NULL,
@@ -250,6 +261,8 @@ static void grow_symbols(ir_eval *e)
     e->symbols = n;
 }
 
+/* The trail lists what was set, so that a region's symbols can be forgotten when it
+ * ends: in the next run of a loop's body they may have other values. */
 bool eval_symbol_set(ir_eval *e, uint32_t symbol, int64_t value)
 {
     if (symbol >= e->symbols)
@@ -346,6 +359,7 @@ bool ir_eval_none(ir_call *c)
                      ir_op_get(c->n->op)->text);
 }
 
+/* One call or region at work. */
 typedef struct frame {
     ir_val **slot;          /* by ref: the value while it is used */
     uint32_t *uses;         /* by ref: uses still to come */
@@ -465,6 +479,7 @@ static bool run_fn(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out,
     return ok;
 }
 
+/* `in` and `out` are references; out's are the caller's to drop. */
 bool eval_region(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out)
 {
     uint32_t mark = e->trail.len;
@@ -487,6 +502,7 @@ bool ir_eval_run(ir_eval *e, const ir_fn *fn, ir_val *const *in, ir_val **out)
     return ok;
 }
 
+/* For the constant folder: one node alone, on values that it has. */
 bool ir_eval_node(ir_eval *e, const ir_fn *fn, const ir_node *n, ir_val *const *args, ir_val **out)
 {
     uint32_t mark = e->trail.len;

@@ -23,6 +23,8 @@ void walk_init(walk *w, int rank, const int64_t *dim)
     }
 }
 
+/* The next multi-index in row-major order, and WALKS offsets that follow it by
+ * their own strides.  An axis that is through is taken back by its whole length. */
 void walk_next(walk *w)
 {
     w->left--;
@@ -59,6 +61,8 @@ static void copy_run(int64_t n, int size, uint8_t *dst, int64_t ds, const uint8_
     }
 }
 
+/* Strides in elements, 0 repeats.  The last axis is copied in runs, the others are
+ * walked. */
 void copy_strided(int rank, const int64_t *dim, int size, uint8_t *dst,
                   const int64_t *dst_stride, const uint8_t *src,
                   const int64_t *src_stride)

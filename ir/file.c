@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+/* With a zero behind it.  Null with errno set if the file cannot be opened or read. */
 char *file_read(arena *mem, const char *path)
 {
     FILE *f = fopen(path, "rb");

@@ -1,4 +1,9 @@
-/* ir/fn.c - modules, functions, and the table of ops. */
+/* ir/fn.c - modules, functions, and the table of ops.
+ *
+ * A module owns all functions that were ever made in it (all_fns), regions and
+ * those that a rewrite has replaced too: nodes hold pointers to regions, and an old
+ * function may still be read while its successor is made.  m->fn lists those that
+ * have a name and can be called. */
 #include "ir.h"
 
 static const ir_op_info table[OP_COUNT] = {
@@ -24,6 +29,7 @@ unsigned ir_op_find(const char *name)
     return OP_COUNT;
 }
 
+/* Elements that constant folding of one module may compute, about a second. */
 enum { FOLD_STEPS = 50 * 1000 * 1000 };
 
 ir_module *ir_module_new(diag *d)
@@ -52,6 +58,8 @@ static void fn_clear(ir_fn *f)
     vec_free(&f->update);
 }
 
+/* The arena that holds the module's data is a member of the module: it is moved out
+ * first. */
 void ir_module_free(ir_module *m)
 {
     if (!m)
@@ -130,6 +138,7 @@ ir_fn *ir_module_find(const ir_module *m, const char *name)
     return NULL;
 }
 
+/* By value; results and updates are uses. */
 uint32_t *ir_use_counts(const ir_fn *f, arena *scratch)
 {
     uint32_t *uses = arena_array(scratch, uint32_t, f->value.len + 1);
@@ -144,6 +153,8 @@ uint32_t *ir_use_counts(const ir_fn *f, arena *scratch)
     return uses;
 }
 
+/* Functions that belong to the node and are printed within it.  A called function
+ * does not. */
 uint32_t ir_regions(const ir_node *n, ir_fn *out[2])
 {
     switch (n->op) {
@@ -186,6 +197,8 @@ static uint32_t single(const ir_node *n)
     }
 }
 
+/* The k-th symbol that the node defines, NAMES_NONE behind the last: `for (k = 0;
+ * (id = ir_symbol_of(m, n, k)) != NAMES_NONE; k++)`. */
 uint32_t ir_symbol_of(const ir_module *m, const ir_node *n, uint32_t k)
 {
     uint32_t first = single(n);
@@ -209,6 +222,8 @@ static void type_symbols(const dim_table *t, const ir_type *x, dim_visit *visit,
         type_symbols(t, x->elem, visit, cx);
 }
 
+/* Symbols that the node's result types and attributes mention; those that it
+ * defines are ir_symbol_of's. */
 void ir_each_symbol(const ir_fn *fn, const ir_node *n, dim_visit *visit, void *cx)
 {
     const dim_table *t = &fn->module->dims;

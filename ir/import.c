@@ -1,4 +1,9 @@
-/* ir/import.c - binding the run-time dims of a module that was read. */
+/* ir/import.c - binding the run-time dims of a module that was read.
+ *
+ * --dim N=4 and --shape x=1,3,224,224 come to the same: symbols get numbers, and
+ * every function is rewritten with them, so that whatever follows from the numbers
+ * is folded.  Names are checked against the module: a mistyped one is an error with
+ * the nearest right one. */
 #include "import.h"
 
 #include <string.h>
@@ -19,6 +24,8 @@ uint64_t import_max_weights(const import_options *o)
     return o && o->max_weights ? o->max_weights : IMPORT_MAX_WEIGHTS;
 }
 
+/* "--dim 'n' is unknown: give N or M; did you mean 'N'?" Wrong usage, so exit code
+ * 2. */
 bool import_unknown(diag *d, const char *path, const char *option, const char *name,
                     const names *known)
 {
@@ -128,6 +135,8 @@ static bool bind_dim(binding *b, const char *name, int64_t value)
     return true;
 }
 
+/* The shape may repeat an extent that is fixed, if it is the same number.  A
+ * computed one, as 2*N, cannot be given: there may be no N for it. */
 static bool bind_shape(binding *b, const import_shape *s, const ir_type *t)
 {
     const dim_table *dims = &b->m->dims;

@@ -1,4 +1,8 @@
-/* ir/lex.c - the words that the text forms of the tensor IR are made of. */
+/* ir/lex.c - the words that the text forms of the tensor IR are made of.
+ *
+ * All functions read at *s, skip blanks and comments before the word, and step over
+ * it only if it is what was asked for; else *s stays at the word (behind the
+ * blanks), where the message points. */
 #include "lex.h"
 
 #include <ctype.h>
@@ -15,6 +19,8 @@ void lex_space(const char **s)
     }
 }
 
+/* `line` and `at` remember the line that was reached last: a file is counted
+ * through once, not from its start for each place. */
 ir_loc lex_place(const char **s, const char **line, ir_loc *at)
 {
     lex_space(s);
@@ -109,6 +115,8 @@ static bool unescape(const char **s, text *out)
     return true;
 }
 
+/* '"' {character | escape} '"' on one line.  Null if it is none or does not end.
+ * len: the text may hold zeros, by \x00. */
 char *lex_quoted(const char **s, arena *mem, size_t *len)
 {
     if (lex_peek(s) != '"')
@@ -133,6 +141,8 @@ char *lex_quoted(const char **s, arena *mem, size_t *len)
     return name;
 }
 
+/* NAME := word | text in quotes, for names of models that are no words:
+ * "conv1/weights:0". */
 char *lex_name(const char **s, arena *mem)
 {
     const char *start = *s;
@@ -167,6 +177,8 @@ bool text_is_word(const char *name)
     return *name && word_length(name) == strlen(name);
 }
 
+/* For .ir and .plan text: bytes that a terminal or editor would not show as they
+ * are become \x.., and lex_quoted reads them back. */
 void text_add_quotedn(text *t, const char *at, size_t len)
 {
     text_add(t, "\"");
@@ -188,6 +200,8 @@ void text_add_quoted(text *t, const char *name)
     text_add_quotedn(t, name, strlen(name));
 }
 
+/* For .ingot programs, whose strings are UTF-8: odd characters become \u{..}, and
+ * what is no UTF-8 the replacement character. */
 void text_add_string(text *t, const char *s)
 {
     text_add(t, "\"");

@@ -8,6 +8,7 @@
 
 #include "scalar.h"
 
+/* What the codes beside numbers mean. */
 typedef enum special {
     IEEE,                   /* inf and NaN in the top exponent */
     FN,                     /* no inf; NaN: all bits but the sign */
@@ -15,12 +16,17 @@ typedef enum special {
     FINITE                  /* neither */
 } special;
 
+/* A floating format of at most 16 bits: sign, ebits of exponent, mbits of mantissa.
+ * f16 is {5, 10, 15}: 1.0 is 0x3c00, exponent 15 with mantissa 0. max: the greatest
+ * finite value. */
 typedef struct format {
     int ebits, mbits, bias;
     special special;
     double max;
 } format;
 
+/* Source: IEEE 754 for f16, the OCP 8-bit and MX specifications and ONNX's types
+ * for the rest. */
 static const format formats[DT_COUNT] = {
     [DT_F16] = {5, 10, 15, IEEE, 65504},
     [DT_BF16] = {8, 7, 127, IEEE, 0x1.fep127},
@@ -114,6 +120,8 @@ static unsigned encode_e8m0(double v, num_mode mode)
     return e < 0 ? 0 : (unsigned)e;
 }
 
+/* Normal numbers by moving the fields to those of an f32 (bias 127 - 15 = 112
+ * more), since f16 weights are read by the million; the rest as any format. */
 static double f16_value(uint16_t code)
 {
     uint32_t e = code >> 10 & 31, bits;
@@ -126,6 +134,7 @@ static double f16_value(uint16_t code)
     return f;
 }
 
+/* An element of any dtype of numbers as a double; integers of 64 bits are rounded. */
 double num_load_flt(ir_dtype d, const void *p)
 {
     float f;
@@ -199,6 +208,7 @@ void num_store_int(ir_dtype d, void *p, int64_t v)
     memcpy(p, &v, (size_t)dt_size(d));
 }
 
+/* v as the dtype would hold it. */
 double num_round(ir_dtype d, double v)
 {
     uint64_t room;
@@ -211,6 +221,8 @@ double num_round(ir_dtype d, double v)
     return num_load_flt(d, &room);
 }
 
+/* ONNX's Cast.  Floats to integers cut the fraction, and saturate
+ * (sc_int_from_flt); `saturate` of the mode concerns 8-bit floats only, as in ONNX. */
 void num_cast(ir_dtype from, const void *src, ir_dtype to, void *dst, num_mode mode)
 {
     bool wide = dt_is_float(from);
@@ -227,6 +239,7 @@ void num_cast(ir_dtype from, const void *src, ir_dtype to, void *dst, num_mode m
                                     : num_load_int(from, src));
 }
 
+/* By value and not by bits: -0 equals 0, and a NaN nothing. */
 bool num_equal(ir_dtype d, const void *a, const void *b)
 {
     switch (dt_class(d)) {
@@ -249,6 +262,8 @@ bool num_equal(ir_dtype d, const void *a, const void *b)
     }
 }
 
+/* Element i of packed data; below a byte the first element is in the low bits, as
+ * ONNX has it. */
 void num_unpack(ir_dtype d, const uint8_t *packed, int64_t i, void *element)
 {
     int bits = dt_bits(d), per = bits < 8 ? 8 / bits : 1;

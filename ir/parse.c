@@ -39,6 +39,8 @@ static bool want_value(ir_parser *p, char **key)
     return true;
 }
 
+/* A name stands for the value that was defined under it; text is read in one go, so
+ * only values above are there. */
 static bool want_ref(ir_parser *p, const scope *sc, ir_ref *out)
 {
     char *key;
@@ -70,6 +72,10 @@ static void scope_free(scope *sc)
 
 /* ---- nodes ------------------------------------------------------------------- */
 
+/* A node's text, taken apart before the node is made, as the types at its end are
+ * compared with what inference says.  `%2 = dot %a, %b {sum_a=[1], sum_b=[0]} :
+ * f32[3,5]` has one result key "2", two args, op OP_DOT, the attributes, and one
+ * type. */
 typedef struct node_text {
     VEC(char *) result;             /* keys */
     VEC(ir_ref) arg;
@@ -253,6 +259,7 @@ static bool check_types(ir_parser *p, const ir_fn *f, ir_ref r, const node_text 
     return ok;
 }
 
+/* Types in the text are a check, not an input: inference has the last word. */
 static bool parse_node(ir_parser *p, ir_build *b, scope *sc, int depth)
 {
     node_text n = {.loc = ir_here(p)};

@@ -34,6 +34,8 @@ static bool no_negative_extent(const ir_parser *p, ir_loc at, const ir_type *t)
     return true;
 }
 
+/* Extents may be expressions over symbols; one that grows too large is reported
+ * here, at its place. */
 bool ir_want_type(ir_parser *p, const ir_type **out)
 {
     ir_loc at = ir_here(p);
@@ -55,6 +57,7 @@ bool ir_want_int(ir_parser *p, int64_t *v)
 
 /* ---- globals ---------------------------------------------------------------- */
 
+/* global := '@' (NAME | INT), of which numbers are for constants without a name. */
 bool ir_want_global(ir_parser *p, char **key)
 {
     if (!lex_char(&p->s, '@'))
@@ -67,6 +70,7 @@ bool ir_want_global(ir_parser *p, char **key)
     return true;
 }
 
+/* The number of the module's constant that the text has defined under this name. */
 bool ir_want_const(ir_parser *p, uint32_t *id)
 {
     char *key;

@@ -1,4 +1,5 @@
-/* ir/plan.c - plans as data. */
+/* ir/plan.c - plans as data: making and freeing them, and walks over their steps.
+ * passes/plan_*.c fill them, codegen/llvm/plan*.c emits code from them. */
 #include "plan.h"
 
 plan *plan_new(ir_module *m)
@@ -95,6 +96,7 @@ static void visit_all(const uint32_t *v, uint32_t n, plan_visit *visit, void *cx
             visit(cx, v[i]);
 }
 
+/* Values that the step itself reads or writes; steps of its blocks are not visited. */
 void plan_each_value(const plan_step *s, plan_visit *visit, void *cx)
 {
     switch (s->op) {

@@ -9,6 +9,7 @@
 
 enum { MAX_DEPTH = 200 };
 
+/* What is read, and how far.  `e` is the entry at hand; depth counts nested blocks. */
 typedef struct parser {
     plan *p;
     plan_entry *e;
@@ -19,6 +20,8 @@ typedef struct parser {
     bool failed;
 } parser;
 
+/* The first error only.  Lines and columns are counted here and nowhere else:
+ * errors are rare. */
 static bool fail(parser *p, const char *expected)
 {
     ir_loc loc = {p->file, 1, 1};
@@ -150,6 +153,7 @@ static const ir_dim *dim_items(parser *p, const char *end, uint32_t *n)
 
 typedef uint32_t read_one(parser *p);
 
+/* [one {',' one}], none if the next word is `end`. */
 static const uint32_t *items(parser *p, const char *end, read_one *one, uint32_t *n)
 {
     number_list list = {0};

@@ -71,6 +71,7 @@ static void note(printer *p, const char *s)
 
 static void block(printer *p, const plan_block *b, int depth);
 
+/* run KERNEL args VALUE, .. dims DIM, .. trip DIM scratch DIM [late N] "note" */
 static void print_run(printer *p, const plan_step *s)
 {
     text_add(p->out, "run %u args", s->u.run.kernel);
@@ -84,6 +85,7 @@ static void print_run(printer *p, const plan_step *s)
     note(p, s->note);
 }
 
+/* extern RESULTS args VALUE, .. symbols NAME, .. numbers INT, .. "kernel" ["title"] */
 static void print_extern(printer *p, const plan_step *s)
 {
     text_add(p->out, "extern %u args", s->u.ext.nres);
@@ -127,6 +129,7 @@ static void print_if(printer *p, const plan_step *s, int depth)
     block(p, s->u.branch.no, depth);
 }
 
+/* The condition before the first run, the body, and the condition after each. */
 static void print_loop(printer *p, const plan_step *s, int depth)
 {
     symbol(p, "loop ", s->u.loop.index);
@@ -146,6 +149,8 @@ static void print_late(printer *p, const plan_step *s, const char *word, bool by
         dim(p, " bytes ", s->u.late.bytes);
 }
 
+/* One line, or several for steps with blocks; the productions stand in
+ * plan_parse.c. */
 static void step(printer *p, const plan_step *s, int depth)
 {
     text_add(p->out, "%*s", 2 * depth, "");
@@ -209,6 +214,8 @@ static void port(printer *p, const char *word, const plan_port *x)
     text_add(p->out, x->late ? " late\n" : "\n");
 }
 
+/* A slot's value lives from step `first` to step `last`, both included, counted
+ * through the entry. */
 static void print_value(printer *p, uint32_t i)
 {
     const plan_value *v = &p->e->value.at[i];
@@ -225,6 +232,8 @@ static void print_value(printer *p, uint32_t i)
     text_add(p->out, "\n");
 }
 
+/* A slot with several sizes is as large as the greatest of them: it is shared by
+ * values whose order of size only the run knows. */
 static void print_slot(printer *p, uint32_t i)
 {
     const plan_slot *s = &p->e->slot.at[i];

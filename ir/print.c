@@ -7,6 +7,8 @@
 #include "const_text.h"
 #include "lex.h"
 
+/* What is printed where.  `brief` shortens long data, for people: such text does
+ * not read back. */
 typedef struct printer {
     const ir_module *m;
     text *out;
@@ -16,6 +18,7 @@ typedef struct printer {
     bool *done;                 /* functions, by position */
 } printer;
 
+/* What the values of one function are called. */
 typedef struct labels {
     const ir_fn *fn;
     const char **of;            /* by ref */
@@ -47,6 +50,7 @@ static const char *symbol_name(printer *p, char sigil, const char *name)
     return s;
 }
 
+/* Parameters by their names first, so that none of them is taken by a number. */
 static labels label(printer *p, const ir_fn *f)
 {
     labels l = {f, arena_array(&p->mem, const char *, f->value.len + 1)};
@@ -69,6 +73,8 @@ static void indent(printer *p, int depth)
     text_add(p->out, "%*s", 2 * depth, "");
 }
 
+/* Short data stands in the node; else the constant is defined at the top and named
+ * here. */
 static void print_const(printer *p, const ir_node *n)
 {
     uint32_t id = n->attr->CONST.id;
@@ -93,6 +99,7 @@ static void print_attr(printer *p, const ir_node *n)
     }
 }
 
+/* " = [N,4]": known elements of a parameter, as a body gets them from its captures. */
 static void print_elements(printer *p, const ir_value *v)
 {
     int64_t count = type_count_const(&p->m->types, v->type);
@@ -131,6 +138,7 @@ static void print_regions(printer *p, const ir_node *n, int depth)
     }
 }
 
+/* %1, %2 = op#COPY %a, %b {attrs} : TYPE, TYPE */
 static void print_node(printer *p, const labels *l, const ir_node *n, int depth)
 {
     const ir_fn *f = l->fn;
@@ -161,6 +169,7 @@ static void print_result_name(printer *p, const char *name)
     text_add(p->out, *name ? "=" : "");
 }
 
+/* return NAME=%1, %2 loose 1 update @state=%3; a region's `yield` has no names. */
 static void print_end(printer *p, const labels *l, const char *end, int depth)
 {
     const ir_fn *f = l->fn;
@@ -221,6 +230,7 @@ static void need_const(printer *p, uint32_t id, bool in_node)
             need_const(p, c->link[i].other, false);
 }
 
+/* Constants that the function and its regions need at the top of the text. */
 static void need_consts(printer *p, const ir_fn *f)
 {
     ir_fn *region[2];
@@ -316,6 +326,8 @@ static void mention(void *symbol, uint32_t id)
     ((bool *)symbol)[id] = true;
 }
 
+/* Marks symbols that any type or attribute mentions, and those that nodes define: a
+ * dim that nothing mentions is left out of the text. */
 static void find_symbols(const ir_fn *f, bool *symbol)
 {
     ir_fn *region[2];
@@ -369,6 +381,8 @@ static void print_fn_at(printer *p, uint32_t i)
     print_fn(p, p->m->fn.at[i]);
 }
 
+/* Everything is defined before it is mentioned, since the parser reads once:
+ * symbols, constants, states, functions after those that they call. */
 static void print_module(printer *p)
 {
     const ir_module *m = p->m;
@@ -389,6 +403,7 @@ static void print_module(printer *p)
         print_fn_at(p, i);
 }
 
+/* A function alone still brings its constants with it. */
 static void print(const ir_module *m, const ir_fn *only, bool brief, text *out)
 {
     printer p = {.m = m, .out = out, .brief = brief};

@@ -7,6 +7,9 @@
  * copying puts a called function's nodes in place of the call. */
 #include "build.h"
 
+/* One rewrite of one function, and of the regions in it.  `to` and `given` grow as
+ * symbols get values on the way; `replaced` counts them, since without any the
+ * attributes need not be rebuilt. */
 typedef struct rewrite {
     ir_module *m;
     diag *d;
@@ -23,6 +26,7 @@ typedef struct rewrite {
 
 /* ---- liveness ------------------------------------------------------------------ */
 
+/* What of a function is needed, found backwards from its end. */
 typedef struct live {
     const ir_module *m;
     const ir_fn *fn;
@@ -309,6 +313,9 @@ static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn)
     return b.fn;
 }
 
+/* The copy takes the old function's place, under its name and pointer, unless an
+ * error was reported: then the module is as it was.  Returns whether anything
+ * changed. */
 static bool run(rewrite *w, ir_fn *fn)
 {
     ir_fn *copy = rewrite_fn(w, fn);
@@ -347,6 +354,8 @@ bool ir_rewrite_dims(ir_module *m, ir_fn *fn, diag *d, const dim_subst *s)
 
 /* ---- calls ---------------------------------------------------------------------- */
 
+/* Parameter f32[N,4] against an argument f32[7,4] gives N = 7; the first mention of
+ * a symbol counts. */
 void ir_match_dims(const ir_fn *f, const ir_type *const *types, ir_dim *to, bool *given)
 {
     for (uint32_t i = 0; i < f->param.len; i++) {
@@ -381,6 +390,7 @@ static void rename_symbols(rewrite *w, const ir_fn *f, const bool *take)
     }
 }
 
+/* Symbols of the callee's parameters become the extents of the arguments. */
 static void match_args(rewrite *w, const ir_build *b)
 {
     const ir_fn *f = w->callee;
@@ -396,6 +406,8 @@ static void match_args(rewrite *w, const ir_build *b)
     mem_free(types);
 }
 
+/* Symbols that the callee's nodes define are new ones in each copy: two calls may
+ * find different numbers. */
 bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out)
 {
     rewrite w = {.m = b->m, .d = b->d, .callee = callee, .args = args};
@@ -418,6 +430,8 @@ bool ir_inline(ir_build *b, const ir_fn *callee, const ir_ref *args, ir_ref *out
     return ok;
 }
 
+/* `take` marks nodes whose copies are wanted; map[] has the refs of what they read,
+ * and gets those of what they make. */
 bool ir_copy(ir_build *b, const ir_fn *from, bool *take, ir_ref *map)
 {
     rewrite w = {.m = b->m, .d = b->d};

@@ -45,6 +45,8 @@ bool sc_accepts(sc_op op, ir_dtype d)
     return false;
 }
 
+/* The row's `flt` column, compiled: a, b, c are the operands.  Missing operands are
+ * 0. */
 double sc_eval_flt(sc_op op, double a, double b, double c)
 {
     switch (op) {
@@ -69,6 +71,8 @@ int64_t sc_wrap(ir_dtype d, int64_t v)
                            : (int64_t)(u >> (64 - bits));
 }
 
+/* Where an unsigned operand above 2^63 makes a difference; the rest wraps alike,
+ * and false says so. */
 static bool eval_u64(sc_op op, uint64_t a, uint64_t b, uint64_t *r)
 {
     switch (op) {
@@ -90,6 +94,7 @@ static bool eval_u64(sc_op op, uint64_t a, uint64_t b, uint64_t *r)
     }
 }
 
+/* The row's `int` column. */
 static int64_t eval_i64(sc_op op, int64_t a, int64_t b, int64_t c)
 {
     switch (op) {
@@ -103,6 +108,9 @@ static int64_t eval_i64(sc_op op, int64_t a, int64_t b, int64_t c)
     return 0;
 }
 
+/* Computed in 64 bits and wrapped to the dtype, so overflow is that of two's
+ * complement.  Shifts by more than the width are 0 in all engines, where C and LLVM
+ * leave them open. */
 int64_t sc_eval_int(sc_op op, ir_dtype d, int64_t a, int64_t b, int64_t c)
 {
     uint64_t u;
@@ -115,6 +123,7 @@ int64_t sc_eval_int(sc_op op, ir_dtype d, int64_t a, int64_t b, int64_t c)
     return sc_of(op)->result == SC_BOOL ? v : sc_wrap(d, v);
 }
 
+/* Saturates and takes NaN as 0, as generated code does; C leaves both open. */
 int64_t sc_int_from_flt(ir_dtype d, double v)
 {
     int bits = d == DT_BOOL ? 1 : dt_bits(d);

@@ -1,5 +1,11 @@
 /* ir/schedule.c - choice of schedules, by one table of tiles and one cost; their
- * text. */
+ * text.
+ *
+ * A `problem` says what a product or convolution is like (rows, columns, sums,
+ * where the second operand lies), a `schedule` how its loops are cut.
+ * schedule_product chooses, by times that cost.h estimates; schedule_fault says
+ * what an edited schedule breaks; passes ask single numbers of it before any kernel
+ * exists, so that they decide as the template will. */
 #include "schedule.h"
 
 #include "cost.h"
@@ -190,6 +196,9 @@ static problem problem_of_squares(const problem *p, int64_t square)
 
 /* ---- the choice --------------------------------------------------------------------- */
 
+/* The order matters: the square (Winograd) changes what the product is, the tile
+ * what fits the cache, and panels are worth packing or fetching ahead only for a
+ * given tile. */
 schedule schedule_product(const target *t, const problem *p)
 {
     schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums)};
@@ -220,6 +229,8 @@ void problem_print(const problem *p, text *out)
              p->far_ahead ? " far" : "", p->features ? " squares" : "");
 }
 
+/* Null, or the rule that the schedule breaks.  Whatever passes is right code,
+ * though it may be slow: --schedule takes numbers from people and searches. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 {
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
@@ -275,6 +286,7 @@ int64_t schedule_longest_row(const target *t)
 
 /* ---- text --------------------------------------------------------------------------- */
 
+/* A row of schedule.def each: its name in text, place and greatest value. */
 static const struct {
     const char *name;
     size_t offset;
@@ -297,6 +309,7 @@ bool schedule_is_none(const schedule *s)
     return true;
 }
 
+/* Fields of 0 are left out: schedule{lanes=16 rows=14 vectors=2 pack=1}. */
 void schedule_print(const schedule *s, text *out)
 {
     const char *between = "";

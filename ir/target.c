@@ -1,6 +1,7 @@
 /* ir/target.c - rows of targets.def and features.def, and their combinations. */
 #include "target.h"
 
+/* Kinds of features: PART belongs to its level, EXTRA is added to one by its name. */
 enum { PART, EXTRA };
 
 const target_feature target_features[TARGET_FEATURES] = {
@@ -82,6 +83,8 @@ static void describe(target *t)
     }
 }
 
+/* NAME := LEVEL {'+' FEATURE}, as x86-64-v4+avx512vnni.  The order of features does
+ * not matter: the target's own name has them in that of the table. */
 bool target_find(const char *name, target *out)
 {
     size_t len = strcspn(name, "+");

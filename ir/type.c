@@ -1,4 +1,5 @@
-/* ir/type.c - interned types. */
+/* ir/type.c - interned types: equal types are one pointer, so comparing them is
+ * comparing pointers. */
 #include "type.h"
 
 void type_init(type_table *t, arena *mem, dim_table *dims)
@@ -29,6 +30,7 @@ static bool same(const ir_type *a, const ir_type *b)
            (!a->rank || !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(ir_dim)));
 }
 
+/* Copies x's dims only if the type is new. */
 static const ir_type *intern(type_table *t, ir_type x)
 {
     uint64_t h = hash_type(&x);
@@ -75,6 +77,7 @@ const ir_type *type_with_dtype(type_table *t, const ir_type *x, ir_dtype dtype)
     return type_tensor(t, dtype, x->rank, x->dim);
 }
 
+/* The type with symbols replaced, items of sequences and optionals too. */
 const ir_type *type_apply(type_table *t, const dim_subst *s, const ir_type *x)
 {
     ir_dim dim[IR_MAX_RANK];
@@ -93,6 +96,8 @@ ir_dim type_count(type_table *t, const ir_type *x)
     return dim_product(t->dims, x->dim, x->rank);
 }
 
+/* Elements, -1 if the count is not known or so large that sizes in bytes (16 at
+ * most for one element) would leave 64 bits. */
 int64_t type_count_const(const type_table *t, const ir_type *x)
 {
     int64_t n = 1, e;
@@ -119,6 +124,7 @@ bool type_static(const type_table *t, const ir_type *x)
 
 /* ---- text ------------------------------------------------------------------ */
 
+/* f32[N,3,224,224], i64[] for a scalar, seq<f32[4]>, opt<..>, never. */
 void type_print(const type_table *t, const ir_type *x, text *out)
 {
     switch (x->kind) {

@@ -6,6 +6,7 @@
  * bug. */
 #include "build.h"
 
+/* `stack` finds functions that call themselves, which no engine can run. */
 typedef struct verifier {
     ir_module *m;
     diag *d;
@@ -17,6 +18,7 @@ typedef struct verifier {
 static bool wrong(verifier *v, const ir_fn *f, const ir_node *n, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
+/* "after fuse: function main, node 7 (dot): .." */
 static bool wrong(verifier *v, const ir_fn *f, const ir_node *n, const char *fmt, ...)
 {
     text t = {0};
@@ -38,6 +40,8 @@ static bool wrong(verifier *v, const ir_fn *f, const ir_node *n, const char *fmt
 
 /* ---- structure --------------------------------------------------------------- */
 
+/* Numbers of operands and results are those of the op's row; -1 there is any
+ * number. */
 static bool check_count(verifier *v, const ir_fn *f, const ir_node *n)
 {
     const ir_op_info *info = ir_op_get(n->op);
@@ -189,6 +193,7 @@ static bool check_node(verifier *v, const ir_fn *f, uint32_t i)
     return check_types(v, f, n) && (n->op == OP_INPUT || check_dims(v, f, n));
 }
 
+/* Two updates of one state would make the result depend on their order. */
 static bool check_once(verifier *v, const ir_fn *f)
 {
     bool *updated = mem_alloc(v->m->state.len + 1), ok = true;

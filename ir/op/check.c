@@ -1,4 +1,9 @@
-/* ir/op/check.c - checks of operands and attributes that ir_infer_* share. */
+/* ir/op/check.c - checks of operands and attributes that ir_infer_* share.  All
+ * return false after they have reported the error at the node's place, so inference
+ * reads `if (!in_tensors(in) || !in_rank(in, 0, 2)) return false;`.
+ *
+ * Extents that are not known to agree are no error: they are noted, and the builder
+ * lets the run check them (ir_build.checks). */
 #include "eval_op.h"
 
 const ir_type *in_type(const ir_infer *in, uint32_t i)
@@ -96,6 +101,8 @@ bool in_axis(const ir_infer *in, int64_t axis, int rank)
            diag_error(in->b->d, in->b->loc, D_AXIS, in_name(in), (int)axis, rank);
 }
 
+/* Axes are within the rank and each named once; `expect` is how many there must be,
+ * -1 any number.  IR_MAX_RANK fits the bits of `seen`. */
 bool in_axes(const ir_infer *in, const char *attr, ir_ints axes, int rank, int expect)
 {
     unsigned seen = 0;

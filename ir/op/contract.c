@@ -5,6 +5,8 @@
 #include "op/contract_eval.h"
 #include "op/reduce.h"
 
+/* Sums of 8-bit integers would not fit their dtype: ONNX's integer products give
+ * i32. */
 static bool check_dtypes(const ir_infer *in, ir_dtype acc)
 {
     ir_dtype x = in_type(in, 0)->dtype, y = in_type(in, 1)->dtype;
@@ -44,6 +46,8 @@ static bool disjoint(const ir_infer *in, const char *attr, ir_ints a, ir_ints b)
     return true;
 }
 
+/* An axis of either operand is one of a batch, summed, or free; the lists of a and
+ * b pair up by position. */
 static bool check_dot(const ir_infer *in, const struct ir_attr_DOT *a)
 {
     int rx = in_type(in, 0)->rank, ry = in_type(in, 1)->rank;
@@ -56,6 +60,8 @@ static bool check_dot(const ir_infer *in, const struct ir_attr_DOT *a)
            disjoint(in, "sum_b", a->sum_b, a->batch_b);
 }
 
+/* a f32[B,M,K] with batch_a=[0], sum_a=[2], and b f32[B,K,N] with batch_b=[0],
+ * sum_b=[1] give f32[B,M,N]. */
 bool ir_infer_dot(ir_infer *in)
 {
     const struct ir_attr_DOT *a = &in->attr->DOT;
@@ -177,6 +183,9 @@ static bool partition(const ir_infer *in, const char *attr, const ir_ints *list,
     return in_axes(in, attr, joined, rank, rank);
 }
 
+/* Axes of x: batch, group, feature, space; of w: group, output, feature, space; of
+ * y: batch, group, output, space.  Any order of axes in memory is a choice of these
+ * lists, so NCHW, NHWC and blocked layouts are one op. */
 static bool conv_lists(const ir_infer *in, const struct ir_attr_CONV *a)
 {
     const ir_ints x[] = {a->xb, a->xg, a->xf, a->xs}, w[] = {a->wg, a->wo, a->wf, a->ws};
@@ -227,6 +236,7 @@ static void set_dims(ir_dim *y, ir_ints to, const ir_type *t, ir_ints from)
         y[to.at[i]] = t->dim[from.at[i]];
 }
 
+/* Batch and group come from x, outputs from w, space by the formula of conv_extent. */
 bool ir_infer_conv(ir_infer *in)
 {
     const struct ir_attr_CONV *a = &in->attr->CONV;
@@ -251,6 +261,7 @@ bool ir_infer_conv(ir_infer *in)
     return in_result(in, red_result(x->dtype, a->acc), a->yb.n + a->yg.n + a->yo.n + a->ys.n, y);
 }
 
+/* The convolution's numbers in this run, for each spatial axis. */
 typedef struct spatial {
     int64_t stride[IR_MAX_RANK], low[IR_MAX_RANK], high[IR_MAX_RANK];
     int64_t ldil[IR_MAX_RANK], rdil[IR_MAX_RANK];
@@ -357,6 +368,8 @@ static bool conv_tables(ir_call *c, const ir_val *x, const ir_val *y, const spat
            (t->yn = joined_table(e, y, a->yb, a->ys, &n));
 }
 
+/* The image is padded first, then all indices are sums of two table entries
+ * (contract_eval.c). */
 bool ir_eval_conv(ir_call *c)
 {
     const struct ir_attr_CONV *a = &c->attr->CONV;

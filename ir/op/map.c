@@ -51,11 +51,13 @@ bool ir_infer_scalar(ir_infer *in)
     return in_type_result(in, type_with_dtype(&in->b->m->types, x, to));
 }
 
+/* Complex numbers and strings can be moved and compared, nothing else. */
 static bool movement_only(ir_dtype d)
 {
     return dt_class(d) == DC_S || dt_class(d) == DC_C;
 }
 
+/* A bitcast keeps the bits, so the widths agree. */
 bool ir_infer_cast(ir_infer *in)
 {
     ir_dtype to = in->op == OP_CAST ? in->attr->CAST.to : in->attr->BITCAST.to;
@@ -93,6 +95,7 @@ static void map_f32(sc_op op, int64_t n, const float *x, const float *y, const f
     }
 }
 
+/* f16 and the like are computed as doubles and rounded once at the end. */
 static void map_flt(sc_op op, int64_t n, ir_val *const *x, uint32_t narg, ir_val *r)
 {
     ir_dtype d = x[0]->dtype;
@@ -164,6 +167,8 @@ static bool equal_extents(ir_call *c)
     return true;
 }
 
+/* The right loop for the op and the dtype.  Missing operands point at x, and the
+ * row ignores them. */
 static void map_any(ir_call *c, sc_op op, int64_t n, ir_val *r)
 {
     ir_val *const *x = c->in;
@@ -186,6 +191,7 @@ static void map_any(ir_call *c, sc_op op, int64_t n, ir_val *r)
         map_int(op, n, x, c->nin, r);
 }
 
+/* select's first operand is the condition: the result is like the second. */
 bool ir_eval_scalar(ir_call *c)
 {
     sc_op op = (sc_op)c->n->op;

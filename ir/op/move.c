@@ -26,6 +26,7 @@ bool ir_infer_reshape(ir_infer *in)
            in_result(in, in_type(in, 0)->dtype, s.n, s.at);
 }
 
+/* The same memory under other extents: no element is copied. */
 bool ir_eval_reshape(ir_call *c)
 {
     int64_t dim[IR_MAX_RANK], n = 1;
@@ -122,6 +123,8 @@ bool ir_eval_broadcast(ir_call *c)
 
 /* ---- slice: out[i] = x[start + i*step] ----------------------------------------------- */
 
+/* Only what is known can be refused here; the evaluator and generated code look at
+ * the rest.  A step may be negative: start is then the last element that is read. */
 bool ir_infer_slice(ir_infer *in)
 {
     const struct ir_attr_SLICE *a = &in->attr->SLICE;
@@ -145,6 +148,7 @@ bool ir_infer_slice(ir_infer *in)
     return in_result(in, x->dtype, x->rank, a->extent.at);
 }
 
+/* An empty slice may begin anywhere: it reads nothing. */
 bool ir_eval_slice(ir_call *c)
 {
     const struct ir_attr_SLICE *a = &c->attr->SLICE;
@@ -182,6 +186,7 @@ static ir_dim padded(dim_table *t, ir_dim d, ir_dim low, ir_dim high, ir_dim inn
     return dim_add(t, d, dim_add(t, low, high));
 }
 
+/* Negative borders crop. */
 bool ir_infer_pad(ir_infer *in)
 {
     const struct ir_attr_PAD *a = &in->attr->PAD;
@@ -227,6 +232,7 @@ static bool pad_axis(int64_t d, int64_t low, int64_t high, int64_t inner, int64_
     return true;
 }
 
+/* Null with the error set.  `value` is one element of x's dtype. */
 ir_val *pad_value(ir_eval *e, const ir_val *x, const uint8_t *value, const int64_t *low,
                   const int64_t *high, const int64_t *inner)
 {
@@ -269,6 +275,7 @@ bool ir_eval_pad(ir_call *c)
 
 /* ---- concat ----------------------------------------------------------------------------- */
 
+/* All other axes agree; the first extent that is known is the result's. */
 bool ir_infer_concat(ir_infer *in)
 {
     int64_t axis = in->attr->CONCAT.axis;
@@ -308,6 +315,7 @@ static bool concat_dims(ir_call *c, int axis, int64_t *dim)
     return true;
 }
 
+/* `at` is where the operand begins along the axis. */
 bool ir_eval_concat(ir_call *c)
 {
     int axis = (int)c->attr->CONCAT.axis, rank = c->in[0]->rank;
