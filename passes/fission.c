@@ -51,6 +51,8 @@ static uint32_t param_of(const fission *f, ir_ref v)
 
 static bool is_input(const fission *f, ir_ref v) { return node_of(f, v)->op == OP_INPUT; }
 
+/* Result of the body that is the next value of this carry; carries count from 1, as
+ * result 0 is the condition. */
 static ir_ref next_of(const fission *f, uint32_t carry)
 {
     return f->body->result.at[carry];
@@ -86,6 +88,9 @@ static bool can_lift(const fission *f, const ir_node *n)
            ir_type_of(f->body, n->first)->rank < IR_MAX_RANK;
 }
 
+/* One walk in order: operands stand before their node, so their flags are final.  A
+ * value can be fixed and early at once; `front` asks for a product, since lifting
+ * cheap maps would only cost memory. */
 static void find_early(fission *f)
 {
     const uint32_t captures = 1 + f->carries + f->slices;
@@ -213,6 +218,8 @@ static bool pays(const fission *f, const ir_node *n)
     return more <= MOST * elements(f, n->first);
 }
 
+/* What lies behind and reads v needs all of its iterations: v is stacked, or, if v
+ * is made behind as well, what it is made of. */
 static void mark_stacked(fission *f, ir_ref v)
 {
     const ir_node *n = node_of(f, v);
@@ -235,6 +242,7 @@ static void drop_behind(fission *f)
     }
 }
 
+/* A sum of products and reductions: each must pay by itself. */
 static bool sum_pays(const fission *f, ir_ref v)
 {
     const ir_node *n = node_of(f, v);
@@ -247,6 +255,8 @@ static bool sum_pays(const fission *f, ir_ref v)
            ((n->op != OP_ADD && n->op != OP_SUB) || sum_pays(f, ir_arg(f->body, n, 1)));
 }
 
+/* Down to the products and reductions, whose operands are what is needed behind the
+ * loop. */
 static void mark_sum(fission *f, ir_ref v)
 {
     const ir_node *n = node_of(f, v);
@@ -349,6 +359,8 @@ static lifted *operands(fission *f, const ir_node *n)
     return arg;
 }
 
+/* What is fixed is made as it is, everything else with the axis of iterations in
+ * front. */
 static ir_ref node_out(fission *f, const ir_node *n)
 {
     lifted *arg = operands(f, n);
@@ -427,6 +439,8 @@ static bool *read_by(fission *f, const bool *take)
     return read;
 }
 
+/* In the order that ir_loop asks for: carries, slices (those made in front are
+ * slices now), captures. */
 static void new_params(fission *f, ir_loop *l, const bool *read, ir_ref *map)
 {
     const ir_fn *body = f->body;
@@ -509,6 +523,8 @@ static ir_ref with_axis(fission *f, ir_ref v, int axis)
     return ir_transpose(f->b, x, perm);
 }
 
+/* In the order of the old loop's results; a carry that became a sum adds what it
+ * began with, if that is not zero. */
 static void results(fission *f, const uint32_t *carry_at, ir_ref *out)
 {
     double zero;
@@ -536,6 +552,7 @@ static bool finds_extents(const ir_fn *body)
     return false;
 }
 
+/* Nothing is known at first: flags are false, refs IR_NONE (all bits set). */
 static void open(fission *f)
 {
     arena *mem = &f->cx->scratch;
@@ -551,6 +568,7 @@ static void open(fission *f)
     memset(f->out, 0xff, n * sizeof *f->out);
 }
 
+/* The expansion for one node; false leaves the loop as it is. */
 static bool split(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
                   const ir_ref *args, ir_ref *out)
 {

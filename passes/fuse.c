@@ -156,6 +156,9 @@ static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
     return ok;
 }
 
+/* A front of nodes that still wait, taken in order: since readers stand behind what
+ * they read, the first one waiting can be reached by no other.  When it is the only
+ * one, everything has come through it. */
 uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
                       node_set *inner)
 {
@@ -208,6 +211,8 @@ typedef struct weight {
     int64_t ops;
 } weight;
 
+/* Past the bound the weight is larger than any that is allowed, so the value is
+ * stored. */
 static weight weight_of(const fuse_cx *f, uint32_t i)
 {
     node_set work = {0};
@@ -436,6 +441,9 @@ static void find_readers(fuse_cx *f, arena *mem)
             f->reader[fill[ir_arg(fn, &fn->node.at[i], j)]++] = i;
 }
 
+/* Results and updates first: whatever else is decided, they have memory.  Regions
+ * are taken before epilogues, which must not run into one; epilogues from the last
+ * node back, so that the longest one gets its nodes. */
 void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
 {
     arena mem = {0};

@@ -10,6 +10,8 @@
  * define dims, check and may fail. */
 #include "fuse_region.h"
 
+/* All that is known of the groups while they are put in order.  Where no group can
+ * be moved, the order stays the function's. */
 typedef struct order_cx {
     const ir_groups *g;
     const ir_fn *fn;
@@ -27,6 +29,8 @@ typedef struct order_cx {
 /* Sees a stored value or source that a group reads; false ends the visit. */
 typedef bool order_visit(order_cx *cx, ir_ref r);
 
+/* Through everything that is computed in the group itself, down to what is stored
+ * or a source. */
 static bool visit_below(order_cx *cx, ir_ref r, order_visit *visit)
 {
     const ir_node *n = ir_node_of(cx->fn, r);
@@ -99,6 +103,8 @@ static uint32_t maker_under(const order_cx *cx, ir_ref r)
     return cx->maker[r];
 }
 
+/* A result that is a reshape of a stored value lies with the caller, too: its maker
+ * counts. */
 static void find_makers(order_cx *cx)
 {
     const ir_fn *fn = cx->fn;

@@ -42,6 +42,7 @@ void grad_add(grad_cx *cx, ir_ref r, ir_ref g)
     cx->adjoint[r] = old == IR_NONE ? g : grad_sum(cx->b, old, g);
 }
 
+/* `on` marks values to begin with, and afterwards all that depends on them. */
 void grad_reach(const ir_fn *fn, bool *on)
 {
     for (uint32_t i = 0; i < fn->node.len; i++) {
@@ -172,6 +173,9 @@ static bool expand(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     return true;
 }
 
+/* A gradient of a gradient has a request in what the first one made: rounds go on
+ * until none is left.  Behind each round the loops that now stack more take the
+ * places of the old ones. */
 bool pass_grad(pass_ctx *cx, ir_fn *fn)
 {
     bool changed = false;

@@ -65,6 +65,8 @@ static ir_ref half(grad_cx *cx, ir_ref gy, ir_ref other, const side *x, const si
     return ir_transpose(cx->b, g, perm);
 }
 
+/* Operands narrower than the sums (8-bit, say) are widened first: the gradient has
+ * the dtype of the result. */
 bool grad_dot(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     const struct ir_attr_DOT *d = &n.attr->DOT;

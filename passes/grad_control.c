@@ -67,6 +67,8 @@ static bool branch_back(grad_cx *cx, ir_branches *f, int k, const ir_node *n, co
     return true;
 }
 
+/* The new branch's results are the adjoints of the captures that want one, in
+ * order. */
 bool grad_if(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_branches f;
@@ -310,6 +312,8 @@ static void remember(back *k)
     vec_push(&k->cx->tapes->pair, p);
 }
 
+/* The loop again, stacking more.  It defines the number of iterations itself only
+ * where the old one did: a symbol has one place that defines it. */
 static bool forward(back *k)
 {
     const ir_fn *j = k->t.joint;
@@ -423,6 +427,7 @@ static ir_ref adjoint_in(const back *k, ir_loop *l, const ir_ref *map, uint32_t 
     return k->dx[i] ? map[k->t.joint->result.at[k->dx[i]]] : zeros(&l->body, param_type(k, i));
 }
 
+/* In the order of back_carries and back_slices. */
 static void back_results(back *k, ir_loop *l, const ir_ref *map, const ir_ref *sum)
 {
     for (uint32_t i = 1; i <= k->carries; i++)
@@ -463,6 +468,8 @@ static void hand_out(back *k, ir_ref r)
                      widened(k, r++, i, k->a->slice_axes.at[s]));
 }
 
+/* Iterations in the reverse order.  It always runs as often as the forward loop
+ * did, so it needs no condition. */
 static bool backward(back *k)
 {
     ir_ref *map = empty_map(k), *sum = arena_array(&k->cx->pass->scratch, ir_ref, k->n.narg);

@@ -60,6 +60,7 @@ static void set_axis(dim_table *t, made *m, int i, axis v)
     m->high[i] = dim_sub(t, dim_sub(t, window, v.low), reach(t, v.image, v.ldil));
 }
 
+/* The lists must live in m, whose address is known only now. */
 static ir_ref finish(grad_cx *cx, made *m, ir_ref x, ir_ref w)
 {
     int n = m->a.xs.n;
@@ -105,6 +106,8 @@ static bool exchange(grad_cx *cx, ir_ref *w, const conv *c)
     return true;
 }
 
+/* The roles of x and y, and of features and outputs, are exchanged; strides become
+ * gaps. */
 static ir_ref of_image(grad_cx *cx, ir_node n, ir_ref g, ir_ref w)
 {
     const conv *c = &n.attr->CONV;
@@ -123,6 +126,8 @@ static ir_ref of_image(grad_cx *cx, ir_node n, ir_ref g, ir_ref w)
     return finish(cx, &m, g, reversed(cx, w, c->ws));
 }
 
+/* Features of x take the batch's place and the batch is what is summed; gy stands
+ * for the weights, so its positions are the taps. */
 static ir_ref of_weights(grad_cx *cx, ir_node n, ir_ref x, ir_ref g)
 {
     const conv *c = &n.attr->CONV;

@@ -30,6 +30,8 @@ static ir_ref gather(grad_cx *cx, ir_node n, ir_ints axes, ir_ref x)
     return ir_gather(cx->b, x, index, axes.at, axes.n, true);
 }
 
+/* zeros of type t with g added at index `at` along the axis, each element by
+ * itself; the other axes keep their place, hence an iota for each. */
 ir_ref grad_scatter_along(grad_cx *cx, const ir_type *t, int axis, ir_ref at, ir_ref g)
 {
     ir_ref args[IR_MAX_RANK + 2] = {zeros(cx, t)};
@@ -46,6 +48,8 @@ ir_ref grad_scatter_along(grad_cx *cx, const ir_type *t, int axis, ir_ref at, ir
     return ir_make(cx->b, OP_SCATTER, args, k, &a);
 }
 
+/* The same where `at` is a vector along the axis: whole slices are added, which
+ * takes one index and not one for each element. */
 ir_ref grad_scatter_slices(grad_cx *cx, const ir_type *t, int axis, ir_ref at, ir_ref g)
 {
     ir_ref args[3] = {zeros(cx, t), at};
@@ -158,6 +162,9 @@ static void extremum(grad_cx *cx, const scattered *s)
     grad_add(cx, s->update, grad_mask(b, hit, gather(cx, s->n, s->axes, share)));
 }
 
+/* Of factors that meet in one place, each gets the product of all the others
+ * (grad_reduce.c says how zeros are dealt with). The statistics are gathered back
+ * to where the updates came from. */
 static void product(grad_cx *cx, const scattered *s)
 {
     ir_build *b = cx->b;
@@ -174,6 +181,7 @@ static void product(grad_cx *cx, const scattered *s)
     grad_add(cx, u, ir_2(b, OP_MUL, g, grad_without(b, u, &f)));
 }
 
+/* RED_AND and RED_OR are of booleans, which have no gradient. */
 bool grad_scatter(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     const scattered s = {n, n.attr->SCATTER.axes, grad_arg(cx, n, 0),

@@ -19,6 +19,8 @@ static bool moves(unsigned op)
     return op == OP_RESHAPE || op == OP_TRANSPOSE || op == OP_BROADCAST || op == OP_SLICE;
 }
 
+/* What the mask lets through, and the mask, IR_NONE if g has none.  Movement and
+ * casts between the mask and g are looked through, and done again on both. */
 ir_ref grad_unmask(ir_build *b, ir_ref g, ir_ref *mask)
 {
     const ir_node n = *rule_node(b, g);     /* a copy: building moves nodes */
@@ -41,6 +43,7 @@ ir_ref grad_unmask(ir_build *b, ir_ref g, ir_ref *mask)
     return ir_make(b, n.op, &v, 1, n.attr);
 }
 
+/* One mask of both, if v has one of its own. */
 ir_ref grad_mask(ir_build *b, ir_ref mask, ir_ref v)
 {
     ir_ref inner;
@@ -53,6 +56,8 @@ ir_ref grad_mask(ir_build *b, ir_ref mask, ir_ref v)
     return ir_select(b, mask, v, ir_splat(b, ir_type_of(b->fn, v), 0));
 }
 
+/* Two shares under one mask are added under it: select(c, v, 0) + select(c, w, 0)
+ * is select(c, v + w, 0), which stays recognizable as masked. */
 ir_ref grad_sum(ir_build *b, ir_ref g, ir_ref h)
 {
     const ir_node *x = rule_is(b, g, OP_SELECT), *y = rule_is(b, h, OP_SELECT);

@@ -1,4 +1,9 @@
-/* passes/grad_move.c - gradients of movement. */
+/* passes/grad_move.c - gradients of movement.
+ *
+ * Where an element went, its gradient comes back from; where it went several times,
+ * the shares are summed; and what the result has from elsewhere (padding) gets its
+ * own.  So a transpose goes back by the inverse transpose, a slice by a pad, a
+ * concat by slices, a broadcast by a sum. */
 #include "grad.h"
 
 static ir_ref zero_like(grad_cx *cx, ir_ref like)
@@ -140,6 +145,9 @@ static ir_ref positions(grad_cx *cx, const span *s, ir_dim extent)
     return ir_2(b, OP_ADD, start, ir_2(b, OP_MUL, i, step));
 }
 
+/* out[i] = x[start + i * step] goes back as a pad with step - 1 zeros between
+ * elements; where the sign of the step is not known, each element is added at its
+ * position. */
 bool grad_slice(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_ref x = grad_arg(cx, n, 0), g = gy[0];
@@ -218,6 +226,7 @@ bool grad_pad(grad_cx *cx, ir_node n, const ir_ref *gy)
     return true;
 }
 
+/* Each operand gets its part, in order. */
 bool grad_concat(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     int axis = (int)n.attr->CONCAT.axis;

@@ -67,6 +67,7 @@ ir_ref grad_without(ir_build *b, ir_ref x, const grad_factors *f)
                      ir_2(b, OP_DIV, f->rest, grad_not_zero(b, x)));
 }
 
+/* Three reductions of the whole (rest, number and sum of zeros), then elementwise. */
 ir_ref grad_of_product(ir_build *b, ir_ref x, ir_ints axes, ir_ref g)
 {
     const ir_type *t = type_of(b, x);
@@ -90,6 +91,8 @@ static ir_ref of_extremum(ir_build *b, ir_ref x, ir_ints axes, ir_ref y, ir_ref 
     return grad_mask(b, hit, grad_spread(b, t, axes, ir_2(b, OP_DIV, g, count)));
 }
 
+/* The reduction may be of a wider dtype than the operand; grad_add casts the share
+ * back. */
 bool grad_reduce(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_ref x = grad_arg(cx, n, 0), wide = ir_cast(cx->b, x, grad_type(cx, n.first)->dtype);
@@ -163,6 +166,7 @@ static ir_ref of_best(grad_cx *cx, ir_ref x, struct ir_attr_CUMUL how, ir_ref g)
     return grad_scatter_along(cx, t, (int)how.axis, at, g);
 }
 
+/* A running sum goes back as the running sum from the other end. */
 bool grad_cumul(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     ir_ref x = grad_arg(cx, n, 0);

@@ -5,6 +5,7 @@
 #include "grad.h"
 #include "rule.h"
 
+/* The words `zero` and `none` of the column, as refs that no value has. */
 enum { ZERO = -1, MISSING = -2 };
 
 /* An operand of a column's expression: a ref, or a literal made a constant of
@@ -25,6 +26,8 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
     return v < 0 ? (ir_ref)v : from_double(cx, y, v);
 }
 
+/* A row's expression is C text.  mul(gy, sub(1, mul(y, y))) for tanh becomes, by
+ * the macros below, nodes of the builder; R makes a ref of whatever an operand is. */
 #define R(x) _Generic((x), ir_ref: from_ref, double: from_double, int: from_int)(cx, y, x)
 #define f1(op, x) ir_1(cx->b, op, R(x))
 #define f2(op, x, z) ir_2(cx->b, op, R(x), R(z))
@@ -52,10 +55,12 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define part(x, z) select(eq(x, z), 0.5, 1)
 #define zero (ZERO)
 #define none (MISSING)
+/* A row with fewer than three operands has fewer shares: the rest is ZERO. */
 #define LIST(...) ir_ref share[] = {LIST_N(__VA_ARGS__, ZERO, ZERO, ZERO)}
 #define LIST_N(p, q, r, ...) R(p), R(q), R(r)
 #define APPLY(f, list) f list
 
+/* A share that is gy itself keeps its mask, so that it is not masked twice. */
 #define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)  \
     static bool grad_of_##NAME(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c,     \
                                ir_ref y, ir_ref masked)                       \

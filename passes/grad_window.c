@@ -47,6 +47,8 @@ static ir_dim wide_extent(const boxes *w, int i)
     return dim_add(d, w->to->dim[i], dim_mul(d, gaps, dim_sub(d, w->a->stride.at[i], one)));
 }
 
+/* Each element was in the boxes that begin up to a box's reach before it: spread
+ * out by the stride, padded by the reach, and summed over boxes of the same size. */
 static ir_ref of_sum(const boxes *w)
 {
     dim_table *d = dims_of(w);
@@ -142,6 +144,8 @@ static bool next(const boxes *w, const int64_t *most, int64_t *at)
     return false;
 }
 
+/* FEW boxes at most can reach an element: for each of them it compares the position
+ * of the box's best with its own number. */
 static ir_ref asked(const boxes *w, const int64_t *most)
 {
     ir_build *b = w->cx->b;

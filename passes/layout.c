@@ -18,6 +18,8 @@
 #include "schedule.h"
 #include "sink.h"
 
+/* Twins are of one function: refs of another, as of a region, would mean other
+ * values. */
 typedef struct twin {
     const ir_fn *fn;
     ir_ref plain, blocked;

@@ -24,6 +24,7 @@ static ir_dims in_front(ir_dim d, ir_dims dims, ir_dim *room)
     return (ir_dims){dims.n + 1, room};
 }
 
+/* A broadcast along the new axis; no memory is taken where readers can follow it. */
 ir_ref lift_varying(ir_build *b, lifted arg, ir_dim trip)
 {
     const ir_type *t = ir_type_of(b->fn, arg.x);
@@ -109,6 +110,8 @@ static ir_attr shifted(const ir_node *n, ir_dim trip, ir_dim (*dims)[IR_MAX_RANK
     return a;
 }
 
+/* The value around a pad is one scalar: lift_can has seen to it that it does not
+ * vary. */
 ir_ref lift_node(ir_build *b, const ir_node *n, const lifted *arg, ir_dim trip)
 {
     ir_dim dims[3][IR_MAX_RANK + 1];

@@ -152,6 +152,8 @@ static bool pad_plain(const ir_build *b, const ir_node *n)
     return true;
 }
 
+/* Two pads by the same value are one, wider on each side; not where one of them
+ * cuts or spreads elements, since what was cut off could come back. */
 static ir_ref pad(ir_build *b, const ir_node *n, const ir_ref *a)
 {
     const ir_node *in = rule_is(b, a[0], OP_PAD);

@@ -21,6 +21,8 @@ static const ir_type *type_of(const ir_build *b, ir_ref x)
     return ir_type_of(b->fn, x);
 }
 
+/* f32[2,5,3] along axis 1 is six rows of five: transposed to [2,3,5], reshaped to
+ * [6,5]. */
 static table table_of(ir_build *b, ir_ref x, int axis)
 {
     const ir_type *t = type_of(b, x);
@@ -128,6 +130,7 @@ static ir_ref pick(ir_build *b, ir_ref x, ir_ref places)
 
 /* ---- sort, topk --------------------------------------------------------------------- */
 
+/* Payloads follow the places of the keys. */
 static bool expand_sort(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
 {
     const struct ir_attr_SORT *a = &n->attr->SORT;

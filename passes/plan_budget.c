@@ -5,6 +5,7 @@
  * it has; then a smaller sum is tried. */
 #include "plan_repeat.h"
 
+/* Sums that are tried for one budget, and bytes to which the search narrows. */
 enum { TRIES = 8, GRAIN = 1024 };
 
 static void place(planner *pl)
@@ -21,6 +22,8 @@ static void take_order(planner *pl, const plan_units *u, plan_block order)
     *pl->e->body = order;
 }
 
+/* What was over the budget is taken off the sum that is allowed at once, and tried
+ * again. */
 static bool fits(planner *pl, const plan_units *u, int64_t budget)
 {
     int64_t allowed = budget, over = 1;
@@ -56,6 +59,9 @@ static int64_t met_budget(planner *pl, const plan_units *u, int64_t high)
     return high;
 }
 
+/* The order of the function is kept wherever it fits.  If the budget that was asked
+ * for is met by none of the tries, the one that a search found may be; else the
+ * error names it. */
 void plan_fit(planner *pl)
 {
     int64_t budget = pl->o->budget;

@@ -61,6 +61,8 @@ static void alloc_late(scope *s, uint32_t v, const ir_type *t)
     step->u.late.bytes = bytes;
 }
 
+/* In this order: the place that is wanted; a slot, if the size has a bound before
+ * the run; else late memory, which the caller's allocator gives while it runs. */
 uint32_t plan_place_new(scope *s, const char *name, const ir_type *t, uint32_t want)
 {
     planner *pl = s->pl;
@@ -98,6 +100,7 @@ static uint32_t store_known(scope *s, const ir_value *v)
     return to;
 }
 
+/* One value a constant, made when it is first read. */
 static uint32_t const_value(planner *pl, uint32_t id)
 {
     if (id >= pl->consts) {
@@ -158,6 +161,7 @@ uint32_t plan_value_of(scope *s, ir_ref r)
     return s->value[r];
 }
 
+/* One row of all bytes.  What was never computed, and what is no tensor, has none. */
 void plan_copy(scope *s, uint32_t to, uint32_t from)
 {
     planner *pl = s->pl;
@@ -263,6 +267,7 @@ static void emit_check(scope *s, const ir_node *n)
     step->u.check.cond = c;
 }
 
+/* Nodes outside kernels, and sources, which need no step. */
 static void emit_opaque(scope *s, const ir_node *n)
 {
     switch (n->op) {
@@ -304,6 +309,8 @@ static uint32_t place_scratch(planner *pl, ir_dim bytes)
     return PLAN_NONE;
 }
 
+/* One call of a kernel: its operands, extents, how far its outermost loop runs, and
+ * scratch memory. */
 static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const char *note,
                       const ir_dim *flops)
 {
@@ -474,6 +481,7 @@ static void note_makers(scope *s)
     }
 }
 
+/* Groups are found here, by the same fuse for entries and regions. */
 void plan_scope_init(scope *s, planner *pl, const ir_fn *fn, plan_block *b)
 {
     *s = (scope){.pl = pl, .fn = fn, .block = b, .value = none_by_ref(fn),
@@ -515,6 +523,8 @@ static void refuse_late(planner *pl)
                                          "which --no-alloc forbids", pl->e->name));
 }
 
+/* Null after errors, all of which are reported: a gap in one entry does not hide
+ * those of the next. */
 plan *plan_build(ir_module *m, const plan_options *o, diag *d)
 {
     plan *p = plan_new(m);

@@ -32,6 +32,8 @@ static bool too_deep(scope *s, const ir_node *n)
 
 /* ---- if ------------------------------------------------------------------------- */
 
+/* A size is a symbol outside of the branch.  The side that is taken gives it its
+ * value by a LET, all sizes at once. */
 static void branch_sizes(scope *in, const ir_attr *a, uint32_t nres)
 {
     dim_table *dt = &in->pl->m->dims;
@@ -104,6 +106,7 @@ static uint32_t result_place(scope *s, ir_ref r)
     return plan_value_add(pl, "", t, PLACE_LATE, pl->e->lates++, (ir_dim){0});
 }
 
+/* Captures get their memory before the branch, so that both sides find it. */
 void plan_if(scope *s, const ir_node *n)
 {
     planner *pl = s->pl;
@@ -133,6 +136,10 @@ void plan_if(scope *s, const ir_node *n)
 
 /* ---- loop ------------------------------------------------------------------------ */
 
+/* A loop being planned, with the numbers of its parts: operands are condition,
+ * carries (the last `sizes` of them are symbols, not memory), slices, captures.
+ * Example: h' = f(h, x_t) over x f32[T,N], stacked, has 1 carry, 1 slice, 1 stack;
+ * `at` is the iteration, or T - 1 minus it in a loop that runs backward. */
 typedef struct loop_plan {
     scope *s, in;
     const ir_node *n;
@@ -467,6 +474,8 @@ static void prepare_index(loop_plan *l)
     l->at = l->a->reverse ? dim_sub(dt, dim_sub(dt, l->a->trip, i), dim_int(dt, 1)) : i;
 }
 
+/* Before the loop: memory of stacks and carries, operands.  Then the body as a
+ * block of its own, one loop deeper. */
 void plan_loop(scope *s, const ir_node *n)
 {
     planner *pl = s->pl;

@@ -34,6 +34,7 @@ static bool is_steady(const scope *s, const group_call *c)
     return dim_const(t, c->trip, &n) && dim_const(t, c->scratch, &n);
 }
 
+/* Calls of the group that write this temp: with several, none alone has filled it. */
 static uint32_t writers(const group_code *code, uint32_t temp)
 {
     uint32_t n = 0;

@@ -29,6 +29,7 @@ static bool entry_symbols(planner *pl, const ir_fn *fn, const ir_type *t, const 
     return true;
 }
 
+/* An input lies where the caller has it. */
 static void entry_inputs(scope *s)
 {
     for (uint32_t i = 0; i < s->fn->param.len; i++) {
@@ -103,6 +104,8 @@ static void give_outputs(scope *s, const uint32_t *target)
     }
 }
 
+/* What the planner knows of an earlier entry is forgotten first: values are
+ * numbered anew. */
 void plan_one_entry(planner *pl, const ir_fn *fn)
 {
     scope s;

@@ -89,6 +89,8 @@ static void sort(call *c)
     emit(c, keys->dtype == DT_U32 ? "sort_u32" : "sort_u64");
 }
 
+/* At most every element is not zero: positions i64[rank, count of elements], of
+ * which the kernel fills the columns that it finds. */
 static void nonzero(call *c)
 {
     const ir_type *x = operand_type(c, 0);
@@ -104,6 +106,7 @@ static void nonzero(call *c)
     define(c, emit(c, "nonzero"), c->n->attr->NONZERO.sym, most);
 }
 
+/* Scratch: a byte for each box, which says whether it is out. */
 static void nms(call *c)
 {
     const ir_type *scores = operand_type(c, 1);

@@ -10,6 +10,7 @@
 
 typedef VEC(ir_dim) dim_list;
 
+/* 2 * elements of the result * steps of the sum * times. */
 static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim times, dim_list *out)
 {
     dim_table *dt = &pl->m->dims;
@@ -36,6 +37,7 @@ static int64_t hint_of(const planner *pl, const dim_list *l, uint32_t from, uint
 
 static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out);
 
+/* Both are counted at the end of the list, and the smaller one taken away again. */
 static void count_branches(planner *pl, const ir_node *n, ir_dim times, dim_list *out)
 {
     uint32_t first = out->len;
@@ -66,6 +68,8 @@ static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out)
     }
 }
 
+/* What depends on no dim is one number; the rest stays expressions that the run
+ * evaluates. */
 void plan_flops(planner *pl, const ir_fn *fn)
 {
     dim_list all = {0};

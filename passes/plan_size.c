@@ -6,6 +6,7 @@
  * constant lower bound. */
 #include "planner.h"
 
+/* A symbol's own range counts as its bound only below this. */
 enum { SMALL_BOUND = 65536 };
 
 void plan_bound_set(planner *pl, uint32_t symbol, ir_dim bound)
@@ -132,6 +133,7 @@ static void see_symbol(void *cx, uint32_t symbol)
                dim_same(pl->bound.at[symbol], pl->m->dims.symbol.at[symbol].self);
 }
 
+/* What is made of input symbols alone is its own bound.  False: only the run knows. */
 bool plan_upper(planner *pl, ir_dim d, ir_dim *out)
 {
     const dim_expr *e = dim_get(&pl->m->dims, d);
@@ -149,6 +151,7 @@ bool plan_upper(planner *pl, ir_dim d, ir_dim *out)
     return e->op == DIM_POLY ? upper_poly(pl, d, out) : upper_op(pl, &copy, out);
 }
 
+/* Each extent by itself, then their product. */
 bool plan_reserve(planner *pl, const ir_type *t, ir_dim *out)
 {
     dim_table *dt = &pl->m->dims;

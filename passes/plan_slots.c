@@ -8,10 +8,12 @@
 
 #include <stdlib.h>
 
+/* Bytes: a cache line, and the widest vector. */
 enum { ALIGN = 64 };
 
 /* ---- liveness ------------------------------------------------------------------ */
 
+/* The walk over all steps that numbers them. */
 typedef struct walk {
     planner *pl;
     uint32_t now, loop;         /* step, innermost loop */
@@ -78,6 +80,8 @@ static void walk_block(walk *w, const plan_block *b)
         walk_step(w, &b->step.at[i]);
 }
 
+/* Twice: a value that is touched before its loop ends must already know where that
+ * is. */
 void plan_liveness(planner *pl)
 {
     walk w = {.pl = pl, .measure = true};
@@ -93,6 +97,7 @@ void plan_liveness(planner *pl)
 
 /* ---- slots --------------------------------------------------------------------- */
 
+/* A value that wants a slot. */
 typedef struct item {
     uint32_t value;
     int64_t size;               /* fixed: rounded up; else by hints */
@@ -295,6 +300,8 @@ int64_t plan_slots_taken(planner *pl)
     return sum;
 }
 
+/* Largest first: small ones then fill the gaps that large ones leave, which wastes
+ * least. */
 void plan_slots(planner *pl)
 {
     items fixed = {0}, varying = {0};

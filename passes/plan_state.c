@@ -7,7 +7,9 @@
  * old value if it reads of each element's place that element alone. */
 #include "planner.h"
 
-/* How a group reads one state. */
+/* How a group reads one state.  In w' = w - 0.1 * g the state w is read as an
+ * element, so w' may overwrite it; in w' = transpose(w) it is not, since other
+ * elements are still to be read. */
 typedef struct reading {
     const scope *s;
     uint32_t state;

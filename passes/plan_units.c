@@ -5,8 +5,11 @@
  * firm until its last use. */
 #include "plan_repeat.h"
 
+/* Rough speeds of one core: two vectors of eight multiply-adds, and a vector of
+ * memory every few cycles.  Only the order of prices matters, not their size. */
 enum { FLOPS_A_CYCLE = 32, BYTES_A_CYCLE = 8 };
 
+/* Fills plan_units (plan_repeat.h). */
 typedef struct finder {
     planner *pl;
     plan_units *out;
@@ -55,6 +58,7 @@ static void see(void *cx, uint32_t v)
     vec_push(&f->seen, root);
 }
 
+/* Whatever steps inside of a step touch, the step touches. */
 static void see_block(finder *f, const plan_block *b)
 {
     for (uint32_t i = 0; i < b->step.len; i++) {
@@ -145,6 +149,8 @@ static void sort_touched(finder *f, uint32_t u)
 
 /* ---- what may run again -------------------------------------------------------------- */
 
+/* Cycles of a run of the step, by the hints of its dims; 1 at least, so that
+ * nothing is free to repeat. */
 static int64_t cost_of(planner *pl, const plan_step *s)
 {
     dim_table *dt = &pl->m->dims;
@@ -245,6 +251,7 @@ static void find_limits(finder *f)
 
 /* ---- all -------------------------------------------------------------------------------- */
 
+/* Each stage needs the one before of all units, hence the separate walks. */
 static void find(finder *f)
 {
     plan_units *out = f->out;

@@ -1,4 +1,12 @@
-/* passes/planner.h - what the files of the planner share. */
+/* passes/planner.h - what the files of the planner share.
+ *
+ * plan_build.c walks over the groups of a function and emits steps; it asks the
+ * others: plan_control.c for branches and loops, plan_early.c for what may stand in
+ * front of a loop, plan_extern.c for kernels of the runtime, plan_state.c where a
+ * state's new value may be made, plan_size.c how large something can become.  When
+ * all steps of an entry are there, plan_slots.c finds out how long values live and
+ * gives them bytes, and plan_budget.c repeats work (plan_units.c, plan_repeat.c) if
+ * these are too many. */
 #ifndef INGOT_PLANNER_H
 #define INGOT_PLANNER_H
 
@@ -15,6 +23,12 @@ typedef struct plan_nest {
     uint32_t parent, start, end;
 } plan_nest;
 
+/* The plan in the making, and the entry whose turn it is.  Values are numbered as
+ * in e->value; `home` has the loop that each belongs to, since what belongs to an
+ * outer loop must live through all iterations of an inner one.  Example: in an
+ * entry with one loop, nest has two items, {parent 0} for the entry and {parent 0,
+ * start 3, end 9} for the loop over steps 3 to 9, and a value that an iteration
+ * makes for itself has home 1. */
 typedef struct planner {
     plan *p;
     plan_entry *e;
@@ -34,7 +48,10 @@ typedef struct planner {
     uint32_t depth;             /* of regions */
 } planner;
 
-/* One function or region being planned. */
+/* One function or region being planned: which memory its values have, by ref.
+ * `value` is filled as steps are emitted; `want` says beforehand where a result
+ * shall be computed, as the output of the entry, so that no copy is needed at the
+ * end. */
 typedef struct scope {
     planner *pl;
     const ir_fn *fn;

@@ -15,6 +15,9 @@ static bool is_pointwise(const ir_build *b, const struct ir_attr_CONV *at, const
     return yes;
 }
 
+/* x [N,C,H,W] becomes [N,G,C/G,H*W], w [N,G,O/G,C/G], and y is their product w x,
+ * in the order that memory has already.  Under MANY positions without groups the
+ * blocked convolution is faster. */
 ir_ref pointwise(ir_build *b, const struct ir_attr_CONV *at, const ir_ref *a, const ir_type *plain)
 {
     enum { MANY = 64 };

@@ -3,6 +3,7 @@
 
 #include "num.h"
 
+/* Is x one number, repeated or not?  Integers and bools are given as doubles. */
 bool rule_splat(const ir_build *b, ir_ref x, double *value)
 {
     const ir_node *n = rule_node(b, x);

@@ -52,6 +52,8 @@ static const ir_fn *not_free_of(const ir_module *m, unsigned kinds)
     return NULL;
 }
 
+/* False after an error.  A pass that breaks its own promise (`gives`) is our bug,
+ * so an ICE. */
 bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed)
 {
     const ir_fn *f = not_free_of(cx->m, p->needs);

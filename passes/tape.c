@@ -9,6 +9,9 @@
 
 #include "cost.h"
 
+/* The joint body being cut.  Example: h' = tanh(h U + z): `late` marks all that has
+ * an adjoint in it; the backward part wants h' and h; h' is the loop's result, so
+ * the forward loop stacks it and nothing is computed again. */
 typedef struct cutting {
     tape *t;
     arena *mem;
@@ -28,6 +31,7 @@ static bool any(const bool *flag, const ir_node *n)
     return false;
 }
 
+/* What depends on an adjoint can only be computed backward. */
 static void find_late(cutting *c)
 {
     const ir_fn *f = c->t->joint;
@@ -237,6 +241,8 @@ static void drop_unread(cutting *c)
         c->t->kept[r] &= read[r];
 }
 
+/* The body's results, what is kept, and checks that have nothing to do with
+ * adjoints. */
 static void take_forward(cutting *c, const ir_ref *params)
 {
     const ir_fn *f = c->t->joint;
@@ -263,6 +269,7 @@ static ir_ref *there(const tape *t, arena *mem, bool kept)
     return on;
 }
 
+/* In stages, each of which reads the flags of those before. */
 void tape_cut(tape *t, arena *mem)
 {
     uint32_t values = t->joint->value.len + 1, nodes = t->joint->node.len + 1;
@@ -288,6 +295,7 @@ void tape_cut(tape *t, arena *mem)
 
 /* ---- one loop for two ------------------------------------------------------------ */
 
+/* Context of the expansion that puts the longer loop in the place of both. */
 typedef struct merging {
     tapes *t;
     pass_ctx *cx;
@@ -339,6 +347,8 @@ static bool has_region(const ir_fn *f, const ir_fn *wanted)
     return false;
 }
 
+/* Only where both loops are still in the function: one may have been dropped as
+ * unused. */
 void tapes_merge(tapes *t, pass_ctx *cx, ir_fn *f)
 {
     merging m = {t, cx};

@@ -77,6 +77,8 @@ value expand_exp_small(emit *e, value r)
 /* e^x = 2^n (1 + p) */
 typedef struct power { rounded n; value p; } power;
 
+/* The reduction and the polynomial, before they are put together: expm1 must not
+ * round 1 + p. */
 static power parts(emit *e, value x)
 {
     bool f32 = v_is_f32(x);
@@ -171,6 +173,7 @@ static value erfc_f64(emit *e, value x, value square)
     return v_mul(e, scale, expand_poly(e, t, &erfc_poly));
 }
 
+/* Two ranges, joined by a selection, as all lanes compute both. */
 static value erf_(emit *e, value x)
 {
     bool f32 = v_is_f32(x);

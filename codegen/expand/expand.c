@@ -1,8 +1,15 @@
-/* codegen/expand/expand.c - which function is computed how, and what all share. */
+/* codegen/expand/expand.c - what all expansions of scalar functions share.
+ *
+ * One text serves f64, f32 and f32 computed in f64 lanes: each function is written
+ * on `value`s of any width, and its polynomials have up to three lists of
+ * coefficients (full, brief, single), of which expand_poly takes the one for the
+ * lanes at hand.  Bounds of the errors stand in docs/ir.md and are measured by a
+ * test. */
 #include "expand.h"
 
 /* ---- polynomials, powers of two ------------------------------------------------------ */
 
+/* Horner's scheme, with fused multiply-adds where the target has them. */
 value expand_poly(emit *e, value x, const poly *p)
 {
     const coefs *k = v_is_f32(x) ? &p->single : e->brief && p->brief.n ? &p->brief : &p->full;
@@ -14,6 +21,8 @@ value expand_poly(emit *e, value x, const poly *p)
     return r;
 }
 
+/* Adding a large number rounds to an integer, whose bits stand at the end of the
+ * mantissa then: no conversion is needed to shift them into an exponent. */
 rounded expand_round(emit *e, value x)
 {
     value magic = v_flt(x, v_is_f32(x) ? 0x1.8p23 : 0x1.8p52), sum = v_add(e, x, magic);
@@ -47,6 +56,8 @@ value expand_scale_far(emit *e, value v, value low)
 
 /* ---- pairs ------------------------------------------------------------------------------ */
 
+/* The sum and what rounding it lost, whichever operand is larger.  (Knuth's
+ * two-sum; the ordered one is Dekker's and needs |a| >= |b|.) */
 pair pair_sum(emit *e, value a, value b)
 {
     value s = v_add(e, a, b), t = v_sub(e, s, a);
@@ -70,6 +81,8 @@ static value leading(emit *e, value a)
     return v_float(e, v_and(e, bits, v_int(bits, ~0x7ffffffll)));
 }
 
+/* Without a fused multiply-add the operands are split into halves whose products
+ * are exact (Dekker). */
 pair pair_product(emit *e, value a, value b)
 {
     value p = v_mul(e, a, b);
@@ -100,6 +113,9 @@ pair pair_add(emit *e, pair a, pair b)
 
 /* ---- f32 in f64 lanes ------------------------------------------------------------------------ */
 
+/* f32 functions whose intermediate results would lose too much are computed as f64
+ * and rounded at the end.  `brief` has the polynomials be as short as an f32 result
+ * needs. */
 value expand_wide(emit *e, expand_fn *f, int n, const value *a)
 {
     value wide[2];

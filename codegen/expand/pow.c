@@ -108,6 +108,7 @@ static value power(emit *e, value x, value y)
 
 /* ---- literal exponents ----------------------------------------------------------------------- */
 
+/* Is y one number, the same in all lanes? */
 static bool literal(value y, double *c)
 {
     bool vector = LLVMGetTypeKind(LLVMTypeOf(y)) == LLVMVectorTypeKind;

@@ -84,6 +84,7 @@ static const uint64_t two_over_pi[] = {
 };
 enum { PI_WORDS = COUNT(two_over_pi), WINDOW = 192 };
 
+/* The table is a constant of the module, written once for all kernels in it. */
 static value table(emit *e)
 {
     value word[PI_WORDS];

@@ -1,4 +1,9 @@
-/* codegen/expand/trig.c - sine and its relatives, and their inverses. */
+/* codegen/expand/trig.c - sine and its relatives, and their inverses.
+ *
+ * x = n pi/2 + r with |r| <= pi/4: sine and cosine of r are polynomials, and n
+ * modulo 4 says which of them the result is, and its sign.  Up to 2^20 the
+ * reduction is three products; lanes beyond go through rare.c, so that no angle is
+ * too large to be right. */
 #include <math.h>
 
 #include "expand.h"
@@ -70,6 +75,8 @@ static angle reduce_near(emit *e, value x)
     return (angle){pair_sum_ordered(e, b.hi, rest), n.low};
 }
 
+/* The low part of r counts too: near a multiple of pi/2 it is all that is left of
+ * x. */
 static value sin_of(emit *e, pair r, value z)
 {
     value small = v_mul(e, r.lo, v_fma(e, z, v_flt(z, -0.5), v_flt(z, 1)));
@@ -96,6 +103,8 @@ static value bit(emit *e, value n, int64_t mask)
     return v_icmp(e, LLVMIntNE, v_and(e, n, v_int(n, mask)), v_int(n, 0));
 }
 
+/* cos x is sin (x + pi/2), so n + 1 quarter turns.  tan is their quotient.  Where x
+ * is 0 the result is x itself: the sign of -0 would be lost on the way. */
 static value circular(emit *e, sc_op op, value x)
 {
     angle a = reduce_near(e, x);

@@ -1,5 +1,7 @@
 /* codegen/llvm/blob.c - the weights: constants one behind the other, each at a
- * multiple of a cache line, streamed from their chains. */
+ * multiple of a cache line, streamed from their chains.  image_place gives each
+ * constant that a plan reads its offset; image_write_weights reads each chain once,
+ * CHUNK elements at a time, so that weights larger than memory can be written. */
 #include "image.h"
 
 #include "const.h"
@@ -20,6 +22,8 @@ static void place_const(image *im, uint32_t c)
     vec_push(&im->order, c);
 }
 
+/* The first values of states are constants among the weights; states themselves
+ * have their own block, laid out here too. */
 static void place_states(image *im)
 {
     ir_module *m = im->m;
@@ -63,6 +67,8 @@ void image_free(image *im)
     vec_free(&im->order);
 }
 
+/* Filled with zeros to the end of its last line: artifacts are the same bytes each
+ * time. */
 static bool write_const(const image *im, uint32_t c, uint8_t *buffer, image_put *put, void *cx)
 {
     const ir_type *t = im->m->consts.at[c].type;

@@ -30,6 +30,8 @@ typedef VEC(unit) units;
  * MOST units keep as many cores busy. */
 enum { UNIT_SIZE = 1500, MOST = 64, STEP_SIZE = 20 };
 
+/* A kernel, for sorting by size: of equal ones the first comes first, since the cut
+ * must not depend on the sort. */
 typedef struct sized {
     int64_t size;
     uint32_t kernel;
@@ -76,6 +78,7 @@ static void fill_units(units *u, const sized *kernel, uint32_t n, int64_t host)
     }
 }
 
+/* As many units as the work is worth, whatever the number of cores. */
 static units cut(const image *im)
 {
     uint32_t n = im->l->kernel.len;
@@ -130,6 +133,7 @@ static void emit_unit(const image *im, const unit *u, LLVMModuleRef m)
         image_emit_host(im, m);
 }
 
+/* Everything of LLVM is made and freed in the thread that uses it. */
 static void compile_unit(const image *im, unit *u, LLVMTargetMachineRef tm)
 {
     LLVMContextRef cx = LLVMContextCreate();
@@ -144,6 +148,7 @@ static void compile_unit(const image *im, unit *u, LLVMTargetMachineRef tm)
 
 /* ---- all of them ---------------------------------------------------------------------- */
 
+/* What the threads share: only `next` changes. */
 typedef struct work {
     const image *im;
     units *units;
@@ -176,6 +181,7 @@ static uint32_t start_threads(pthread_t *thread, uint32_t n, work *w)
     return started;
 }
 
+/* The calling thread works as well. */
 static void compile_all(const image *im, units *u, int threads)
 {
     pthread_t thread[MOST];

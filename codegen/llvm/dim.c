@@ -1,5 +1,6 @@
-/* codegen/llvm/dim.c - dims as code, and the pieces that all emitted functions
- * are made of. */
+/* codegen/llvm/dim.c - dims as code, and the pieces that all emitted functions of a
+ * plan are made of.  A symbol is an i64 in the frame of the function; an expression
+ * is computed where it is needed, since LLVM shares what is equal. */
 #include "llvm_plan.h"
 #include "llvm_value.h"
 
@@ -52,6 +53,8 @@ static value counter(pemit *e)
     return c;
 }
 
+/* for (index = 0; index < n; index++). What is emitted until pemit_loop_close is
+ * its body. */
 pemit_loop pemit_loop_open(pemit *e, value n)
 {
     pemit_loop l = {.counter = counter(e)};
@@ -104,6 +107,7 @@ static void compile_fast(pemit *e)
     }
 }
 
+/* An internal function NAME_what of the model; the builder stands at its beginning. */
 void pemit_function(pemit *e, const char *what, type result, type *arg, unsigned n)
 {
     enum { MANY_STEPS = 600, MANY_OUTPUTS = 100 };
@@ -128,6 +132,7 @@ void pemit_symbols(pemit *e, value dims)
     }
 }
 
+/* Do the input dims decide d, so that a caller can be told before the run? */
 bool pemit_known_before(const pemit *e, ir_dim d)
 {
     const dim_expr *x = dim_get(e->dims, d);
@@ -151,6 +156,9 @@ bool pemit_known_before(const pemit *e, ir_dim d)
 
 /* ---- arithmetic ------------------------------------------------------------------ */
 
+/* `op` is smul or sadd, as in LLVM's intrinsics.  Inside of pemit_check_sizes an
+ * overflow is remembered in e->overflow: sizes that wrap would make a small buffer
+ * of a huge one. */
 value pemit_arithmetic(pemit *e, const char *op, value a, value b)
 {
     bool mul = !strcmp(op, "smul");

@@ -22,6 +22,8 @@ value emit_splat(emit *e, value v)
     return LLVMBuildShuffleVector(e->b, one, undef, zeros, "");
 }
 
+/* Values are remembered for one statement only: the next one may read what this one
+ * stores. */
 void emit_new_statement(emit *e)
 {
     uint32_t n = e->k->node.len;
@@ -157,6 +159,7 @@ static guard guard_begin(emit *e, value cond)
     return g;
 }
 
+/* `v` where the condition held, `otherwise` where not. */
 static value guard_end(emit *e, guard g, value v, value otherwise)
 {
     LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
@@ -233,6 +236,8 @@ static value load_lanes(emit *e, lp_buf b, lp_expr offset, int stride, value mas
     return load_gathered(e, b, emit_vector(e, offset), mask);
 }
 
+/* The kinds of loads of the file's head, told apart by how the offset and the
+ * condition depend on the lane. */
 static value load_memory(emit *e, const lp_node *n, bool vector)
 {
     lp_expr idx[LP_MAX_RANK + 1];   /* with the condition; a copy: the list grows */
@@ -303,6 +308,8 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
     return LLVMBuildGEP2(e->b, t, e->base[b], &offset, 1, "");
 }
 
+/* Alignment of 4: registers are memory here, until LLVM's sroa pass makes values of
+ * them. */
 static value load_reg(emit *e, const lp_node *n, bool vector)
 {
     int lanes;
@@ -319,6 +326,7 @@ static value load_reg(emit *e, const lp_node *n, bool vector)
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
+/* By bits, so that a NaN keeps its payload where LLVM allows. */
 static value literal(emit *e, const lp_node *n)
 {
     type t = emit_type(e, n->dtype);
@@ -369,6 +377,7 @@ static bool plain_mod(emit *e, const lp_node *n)
            lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0;
 }
 
+/* Vectors if `vector`, else the value that all lanes share. */
 static value compute(emit *e, lp_expr x, bool vector)
 {
     const lp_node n = *lp_at(e->k, x);      /* a copy: loads add nodes */

@@ -15,6 +15,7 @@ typedef struct extents {
     VEC(use) use;
 } extents;
 
+/* Place of d in the list, added if it is new. */
 static uint32_t dim_index(extents *x, map *known, ir_dim d)
 {
     uint64_t h = hash_bytes(&d.v, sizeof d.v, 0);
@@ -27,6 +28,7 @@ static uint32_t dim_index(extents *x, map *known, ir_dim d)
     return x->dim.len - 1;
 }
 
+/* All outputs' extents, in order. */
 static void open_extents(extents *x, const plan_entry *e)
 {
     map known = {0};
@@ -99,6 +101,8 @@ static value table_word(pemit *e, value table, value i, int64_t field, int64_t s
 
 /* ---- functions ---------------------------------------------------------------------------- */
 
+/* void NAME_extents(dims, out): what is known before the run, INT64_MIN for what is
+ * not. */
 value pemit_extents(pemit *e)
 {
     type arg[2] = {e->ptr, e->ptr};
@@ -122,6 +126,7 @@ value pemit_extents(pemit *e)
     return e->f;
 }
 
+/* Behind the steps, when all symbols have values. */
 void pemit_write_extents(pemit *e)
 {
     enum { BUFFER = sizeof(struct ingot_buffer) };
@@ -152,6 +157,7 @@ static bool size_to_check(const pemit *e, uint32_t i, bool *seen)
     return seen[o->type->id] = true;
 }
 
+/* i1: the size of some output does not fit 64 bits. */
 value pemit_output_overflow(pemit *e)
 {
     bool *seen = mem_alloc(e->image->m->types.type.len * sizeof *seen);

@@ -42,6 +42,7 @@ static bool extents_known(const pemit *e, const plan_step *s, const ir_type *t)
     return true;
 }
 
+/* A struct ingot_tensor at `at`, whose extents lie at `dims`. */
 static void put_tensor(pemit *e, const plan_step *s, value at, value dims, uint32_t v)
 {
     const ir_type *t = e->entry->value.at[v].type;
@@ -90,6 +91,7 @@ static value function(pemit *e, const char *kernel, type *t)
     return f ? f : LLVMAddFunction(e->m, name, *t);
 }
 
+/* The kernel's symbols are written only if it gave no error. */
 void pemit_extern(pemit *e, const plan_step *s)
 {
     value call = in_frame(e, sizeof(struct ingot_extern));

@@ -56,6 +56,7 @@ static value range(emit *e, const char *name, value a, value b, int lanes, bool 
     return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, NULL, 0), f, arg, 6, "");
 }
 
+/* Vectors of several registers go one register at a time. */
 static value numbers(emit *e, ir_dtype d, value *a, bool max, int lanes)
 {
     int each;

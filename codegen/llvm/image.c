@@ -1,5 +1,7 @@
-/* codegen/llvm/image.c - the tables of a compiled model and the functions
- * beside run: sizes, arithmetic, first values of states. */
+/* codegen/llvm/image.c - the tables of a compiled model (struct ingot_model of
+ * ir/abi.h, field by field) and the functions beside run: sizes, arithmetic, first
+ * values of states.  The order of the fields in the initializers here is that of
+ * the structs. */
 #include "abi.h"
 #include "const_text.h"
 #include "llvm_plan.h"
@@ -35,6 +37,7 @@ static value size_function(pemit *e)
     return e->f;
 }
 
+/* i64 NAME_flops(dims), for reports. */
 static value flops_function(pemit *e)
 {
     char name[300];
@@ -49,6 +52,8 @@ static value flops_function(pemit *e)
     return e->f;
 }
 
+/* void init_states(states, weights): copies of constants, zeros where a state has
+ * none. */
 static value states_function(pemit *e)
 {
     const ir_module *m = e->image->m;
@@ -128,6 +133,7 @@ static value preset_of(pemit *e, const plan_port *p)
     return s ? string(e, s) : LLVMConstNull(e->ptr);
 }
 
+/* A struct ingot_value_info. */
 static value value_info(pemit *e, const plan_port *p, uint64_t offset)
 {
     const ir_type *t = p->type;
@@ -205,6 +211,7 @@ static void give_to_c(pemit *e, value f, const char *what)
     LLVMSetVisibility(f, LLVMHiddenVisibility);
 }
 
+/* Functions of entry i are named run.i and so on. */
 static void give_entry_to_c(pemit *e, value size, value extents, value run)
 {
     const struct {
@@ -237,6 +244,7 @@ static void give_model_to_c(pemit *e, value model, value init_states)
     give_to_c(e, e->f, "weights");
 }
 
+/* A struct ingot_entry. */
 static value entry_table(pemit *e)
 {
     const plan_entry *x = e->entry;
@@ -263,6 +271,7 @@ static value string_or_null(pemit *e, const char *s)
     return s ? string(e, s) : LLVMConstNull(e->ptr);
 }
 
+/* The struct ingot_model itself, the one symbol of an image that others see. */
 static void model_table(pemit *e, value *entry, uint32_t n)
 {
     const image *im = e->image;

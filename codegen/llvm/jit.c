@@ -1,5 +1,7 @@
 /* codegen/llvm/jit.c - the very objects that `ingot build` would link, linked in
- * memory. */
+ * memory: what tests run is what is shipped.  Symbols that an executable would find
+ * in the runtime are given by the caller, and the weights are where the caller has
+ * put them. */
 #include <llvm-c/Core.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
@@ -45,6 +47,7 @@ static LLVMErrorRef define_process(jit *j, LLVMOrcJITDylibRef lib)
     return e;
 }
 
+/* Copies, as the linker changes what it links. */
 static LLVMErrorRef add_objects(jit *j, const objects *o, LLVMOrcJITDylibRef lib)
 {
     LLVMErrorRef e = NULL;
@@ -58,6 +61,7 @@ static LLVMErrorRef add_objects(jit *j, const objects *o, LLVMOrcJITDylibRef lib
     return e;
 }
 
+/* Errors of LLVM are objects that the caller must take. */
 static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, const uint8_t *weights,
                                  const jit_symbol *symbols)
 {
@@ -76,6 +80,7 @@ static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, cons
     return NULL;
 }
 
+/* Null after an error. */
 jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const jit_symbol *symbols,
               diag *d)
 {
@@ -103,6 +108,7 @@ const struct ingot_model *jit_model(const jit *j)
     return j->model;
 }
 
+/* Bytes of all sections of code. */
 static uint64_t code_size(const object *o)
 {
     LLVMMemoryBufferRef buffer =

@@ -59,6 +59,7 @@ static bool find_base(LLVMOrcLLJITRef orc, const functions *list, uint64_t *base
     return false;
 }
 
+/* No line is written of an object whose functions nobody outside sees. */
 static void map_object(LLVMOrcLLJITRef orc, const object *o, FILE *f)
 {
     LLVMMemoryBufferRef buffer =

@@ -1,5 +1,7 @@
-/* codegen/llvm/late.c - memory whose size is known only while a model runs: it is the
- * allocator's, and is taken back when its values are dead or the run leaves. */
+/* codegen/llvm/late.c - memory whose size is known only while a model runs: it is
+ * the allocator's, and is taken back when its values are dead or the run leaves.
+ * Each late memory of an entry has two words in the frame, address and room, both 0
+ * at first; so leaving can take back whatever is there, on every way out. */
 #include "abi.h"
 #include "llvm_plan.h"
 
@@ -14,6 +16,7 @@ static value late_room(pemit *e, uint32_t late)
     return pemit_at(e, e->room, pemit_int(e, 8 * (int64_t)late));
 }
 
+/* Null has nothing to take back. */
 void pemit_late_take(pemit *e, value memory)
 {
     LLVMBasicBlockRef some = pemit_block(e), next = pemit_block(e);
@@ -29,6 +32,7 @@ void pemit_late_take(pemit *e, value memory)
     LLVMPositionBuilderAtEnd(e->b, next);
 }
 
+/* The run leaves with INGOT_MEMORY if there is no allocator or it has none. */
 static value give(pemit *e, value bytes)
 {
     type arg[2] = {e->ptr, e->i64};

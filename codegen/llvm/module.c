@@ -1,4 +1,5 @@
-/* codegen/llvm/module.c - modules to object code. */
+/* codegen/llvm/module.c - modules to object code: the target machine, the passes,
+ * and what is asked of LLVM's C API nowhere else. */
 #include "llvm_module.h"
 
 #include <llvm-c/Analysis.h>
@@ -6,7 +7,10 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
-/* No vectorizers and no unroller: both rewrite what templates wrote. */
+/* No vectorizers and no unroller: both rewrite what templates wrote.  Kernels come
+ * with their registers, vectors and unrolling chosen; what is left is to make
+ * values of register buffers (sroa), to share and hoist address arithmetic, and to
+ * clean up. */
 static const char pipeline[] = "always-inline,function(sroa,early-cse<memssa>,"
                                "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-"
                                "cse<memssa>,simplifycfg,dce)";
@@ -47,6 +51,8 @@ bool llvm_start(target_arch a, diag *d)
     return ok;
 }
 
+/* Position independent, so that executables, archives and shared objects take the
+ * same code. */
 LLVMTargetMachineRef llvm_machine(const target *t)
 {
     const char *triple = target_triple(t->arch);
@@ -63,6 +69,8 @@ LLVMTargetMachineRef llvm_machine(const target *t)
     return tm;
 }
 
+/* The module is verified behind the passes; *error is LLVM's message, the caller's
+ * to free. */
 bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
 {
     LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();

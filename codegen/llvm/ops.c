@@ -9,6 +9,8 @@ type emit_wide(type t, int lanes)
     return lanes > 1 ? LLVMVectorType(t, (unsigned)lanes) : t;
 }
 
+/* bf16, and f16 where the target cannot convert it, are integers in memory; a bool
+ * is a byte. */
 type emit_memory_type(emit *e, ir_dtype d)
 {
     switch (d) {
@@ -221,6 +223,8 @@ value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
     return d == DT_BF16 ? to_bf16(e, v) : v;
 }
 
+/* What lies in memory as what is computed with: f16 and bf16 are floats in
+ * registers, bools i1. */
 value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
@@ -292,6 +296,9 @@ static value narrow_int(emit *e, value v, bool sign, int bits, type to)
     return LLVMBuildTrunc(e->b, n, to, "");
 }
 
+/* Each pair of classes is one case.  To 16-bit floats from wider than f32 the value
+ * goes over a float rounded to odd, since rounding twice would not always be
+ * rounding once. */
 static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
 {
     type t = emit_wide(emit_type(e, to), lanes);
@@ -367,6 +374,7 @@ typedef struct form {
     expand_fn *expand;          /* EXPAND, WIDE */
 } form;
 
+/* The words of the columns flt_llvm and int_llvm of scalar.def, as forms. */
 #define none {FORM_NONE, .code = 0}
 #define op(x) {FORM_OP, .code = LLVM##x}
 #define icmp(x, y) {FORM_ICMP, .code = LLVMInt##x, .code_unsigned = LLVMInt##y}
@@ -395,6 +403,8 @@ static const form int_form[SC_COUNT] = {
 #undef expand
 #undef wide
 
+/* Null if the row has no form for this kind of elements, which the verifier has
+ * excluded. */
 static value write_form(emit *e, const form *f, int args, const operands *x)
 {
     value a[3];

@@ -37,6 +37,8 @@ static value input_address(pemit *e, uint32_t input)
                            "");
 }
 
+/* Pointer to a value's bytes.  What a place is made of is known when the function
+ * begins, so LLVM hoists it. */
 value pemit_address(pemit *e, uint32_t id)
 {
     const plan_value *v = &e->entry->value.at[id];
@@ -78,6 +80,7 @@ value pemit_string(pemit *e, const char *s)
     return LLVMBuildGlobalStringPtr(e->b, s, "");
 }
 
+/* Every way out goes through e->leave, which takes late memory back. */
 void pemit_leave_unless(pemit *e, value good, value status, value message)
 {
     LLVMBasicBlockRef bad = pemit_block(e), next = pemit_block(e);
@@ -112,6 +115,7 @@ void pemit_set_word(pemit *e, uint32_t i, value v)
     LLVMBuildStore(e->b, v, pemit_at(e, e->args, pemit_int(e, 8 * (int64_t)i)));
 }
 
+/* 1 without a pool. */
 static value threads(pemit *e)
 {
     value pool = pemit_call_member(e, offsetof(struct ingot_call, pool));
@@ -155,6 +159,8 @@ static value kernel_of(pemit *e, uint32_t id)
     return f;
 }
 
+/* The words of a kernel's argument: workspace, scratch bytes of a thread, buffers,
+ * dims. */
 static void run_step(pemit *e, const plan_step *s)
 {
     value kernel = kernel_of(e, s->u.run.kernel);
@@ -179,6 +185,8 @@ static void run_step(pemit *e, const plan_step *s)
 
 /* ---- small steps ------------------------------------------------------------------ */
 
+/* Known elements, for a kernel that reads them.  Alignment 1: the target may be a
+ * part of an output. */
 static void store_step(pemit *e, const plan_step *s)
 {
     const ir_type *t = e->entry->value.at[s->u.store.to].type;
@@ -194,6 +202,8 @@ static void store_step(pemit *e, const plan_step *s)
     }
 }
 
+/* A value that data decide must be in its symbol's range, or sizes that were
+ * bounded by it are too small. */
 static void bind_step(pemit *e, const plan_step *s)
 {
     const dim_symbol *d = &e->dims->symbol.at[s->u.bind.sym];
@@ -224,6 +234,7 @@ static value not_negative(pemit *e, value v)
                            pemit_int(e, 0), "");
 }
 
+/* A loop over rows, or one memcpy. */
 static void copy_step(pemit *e, const plan_step *s)
 {
     value to = address_at(e, s->u.copy.to, s->u.copy.to_offset);
@@ -245,6 +256,7 @@ static void copy_step(pemit *e, const plan_step *s)
 
 /* ---- control ---------------------------------------------------------------------- */
 
+/* Both sides end at `next`; values need no phi, since they lie in memory. */
 static void if_step(pemit *e, const plan_step *s)
 {
     LLVMBasicBlockRef yes = pemit_block(e), no = pemit_block(e), next = pemit_block(e);
@@ -259,6 +271,7 @@ static void if_step(pemit *e, const plan_step *s)
     LLVMPositionBuilderAtEnd(e->b, next);
 }
 
+/* The index lies in the frame, as the symbols of the body's steps do. */
 static void loop_step(pemit *e, const plan_step *s)
 {
     LLVMBasicBlockRef test = pemit_block(e), body = pemit_block(e), next = pemit_block(e);

@@ -109,6 +109,7 @@ value pemit_starter(pemit *e)
 
 /* ---- the function ------------------------------------------------------------------- */
 
+/* Words that the largest call of a kernel needs: one array in the frame serves all. */
 static uint32_t most_words(const plan_block *b)
 {
     uint32_t most = 2;
@@ -142,6 +143,7 @@ static void place_slots(pemit *e)
     pemit_set_word(e, 0, pemit_at(e, e->workspace, at));     /* scratch, the same for all kernels */
 }
 
+/* Late outputs too: the caller must find null after an error. */
 static void clear_late(pemit *e)
 {
     value outputs = pemit_call_member(e, offsetof(struct ingot_call, outputs));
@@ -155,6 +157,7 @@ static void clear_late(pemit *e)
     }
 }
 
+/* Dims that a caller gives are within the bounds that code was made for. */
 static void check_symbols(pemit *e)
 {
     for (uint32_t i = 0; i < e->entry->symbol.len; i++) {
@@ -184,6 +187,7 @@ static void leave(pemit *e)
     return_status(e);
 }
 
+/* What all steps share, in the function's first block. */
 static void open_frame(pemit *e)
 {
     uint32_t lates = e->entry->lates + 1;
@@ -200,6 +204,8 @@ static void open_frame(pemit *e)
     e->leave = pemit_block(e);
 }
 
+/* i32 NAME_entry(struct ingot_call *): checks, steps, extents of the outputs,
+ * status. */
 value pemit_run(pemit *e)
 {
     char name[300];

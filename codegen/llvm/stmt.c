@@ -16,6 +16,7 @@ static void emit_block(emit *e, const lp_stmt *s);
 
 /* ---- loops ---------------------------------------------------------------------------- */
 
+/* A loop being emitted: its test, body and what follows, and the counter. */
 typedef struct counted { LLVMBasicBlockRef head, body, done; value phi; int64_t step; } counted;
 
 /* for (i = lo; i < hi; i += step), tested at the top. */
@@ -57,6 +58,7 @@ static void serial_loop(emit *e, const lp_stmt *s)
     count_end(e, c);
 }
 
+/* The body is emitted for each turn, with a constant for its variable. */
 static void unrolled_loop(emit *e, const lp_stmt *s)
 {
     int64_t lo, hi;
@@ -108,6 +110,8 @@ static value lane_numbers(emit *e, int lanes)
     return LLVMConstVector(n, (unsigned)lanes);
 }
 
+/* Masked, lanes that are off have the last index that exists: their addresses are
+ * computed, too. */
 static void vector_body(emit *e, const lp_stmt *s, value first, value mask, value last)
 {
     slot *v = &e->var[s->var[0]];
@@ -124,6 +128,8 @@ static void vector_body(emit *e, const lp_stmt *s, value first, value mask, valu
     v->vec = NULL;
 }
 
+/* Whole vectors in a loop without a mask; what is left in one turn with one, if the
+ * tail is not known to be empty. */
 static void vector_loop(emit *e, const lp_stmt *s)
 {
     int lanes = (int)s->step[0];
@@ -170,6 +176,7 @@ static void vector_loop(emit *e, const lp_stmt *s)
 
 /* ---- the rest ----------------------------------------------------------------------- */
 
+/* A value that all lanes share stays scalar. */
 static void let(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
@@ -211,6 +218,7 @@ static void fold(emit *e, const lp_stmt *s)
     x->vec = NULL;
 }
 
+/* Both sides run, under masks that exclude each other. */
 static void masked_if(emit *e, const lp_stmt *s)
 {
     value old = e->mask, c = emit_vector(e, s->value);
@@ -225,6 +233,7 @@ static void masked_if(emit *e, const lp_stmt *s)
     e->mask = old;
 }
 
+/* A branch only where all lanes go the same way. */
 static void branch(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
@@ -302,6 +311,7 @@ static void add_text_attribute(emit *e, value f, const char *key, const char *v)
         LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
 }
 
+/* LLVM would else choose vectors of 256 bits on AVX-512. */
 static void function_attributes(emit *e, value f)
 {
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
@@ -385,6 +395,8 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
     mem_free(a);
 }
 
+/* Two functions: NAME.body, which takes buffers as parameters so that LLVM knows
+ * that they do not overlap, and NAME, which has the signature that the pool calls. */
 void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, const lines *l)
 {
     emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lines = l, .lanes = 1};

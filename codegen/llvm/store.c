@@ -16,6 +16,8 @@ static void row_local(emit *e, const lp_stmt *s)
     e->row_top = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), e->row_top, &bytes, 1, "");
 }
 
+/* Registers are allocas in the entry block, where sroa finds them.  In a vec loop
+ * each element is a vector, as wide as the loop. */
 void emit_local(emit *e, const lp_stmt *s)
 {
     const lp_buffer *b = &e->k->buf.at[s->buf];
@@ -210,6 +212,8 @@ static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
     LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
 }
 
+/* Neighbouring lanes store at once; a combining store under a mask goes lane by
+ * lane, since lanes that are off must not be read. */
 void emit_store(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);

@@ -31,6 +31,7 @@ static void exchange(emit *e, value *a, value *b, int w, int distance)
     *a = x;
 }
 
+/* Loads and stores whole rows of the square tile, which may lie anywhere. */
 void emit_transpose(emit *e, const lp_stmt *s)
 {
     value row[LP_MAX_LANES];

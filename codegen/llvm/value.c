@@ -1,4 +1,6 @@
-/* codegen/llvm/value.c - constants and operators of any width. */
+/* codegen/llvm/value.c - constants and operators of any width.  v_int(like, 3) is 3
+ * in the type of `like`, scalar or vector, so one text of a function serves all
+ * widths. */
 #include "llvm_value.h"
 
 type v_element(type t)
@@ -14,6 +16,7 @@ type v_type(value like, type element)
                                                     : element;
 }
 
+/* A constant in all lanes. */
 static value splat(type t, value scalar)
 {
     if (LLVMGetTypeKind(t) != LLVMVectorTypeKind)
@@ -139,6 +142,8 @@ static value floor_of(emit *e, value x)
     return v_copysign(e, v_sel(e, above, v_sub(e, r, v_flt(x, 1)), r), x);
 }
 
+/* Below SSE4.1 there is no instruction for it: sums with 2^23 or 2^52, and
+ * corrections. */
 value v_round(emit *e, sc_op op, value a)
 {
     const char *name = op == SC_FLOOR   ? "llvm.floor"
@@ -182,6 +187,8 @@ value v_half(emit *e, value v)
     return LLVMBuildTrunc(e->b, v_or(e, r, sign), i16, "");
 }
 
+/* The bits as an f32 whose exponent is 112 too small; the product puts it right,
+ * and is exact for subnormal ones, too.  Infinity and NaN get the top exponent. */
 value v_from_half(emit *e, value half)
 {
     type i32 = v_type(half, LLVMInt32TypeInContext(e->cx));

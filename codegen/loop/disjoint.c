@@ -345,6 +345,8 @@ static bool tell(checker *c, const store *first, int axis)
     return ok;
 }
 
+/* Telling one variable may let another axis tell the next, so the axes are gone
+ * through again until none tells more. */
 static bool buffer_disjoint(checker *c, const store *first)
 {
     int rank = c->k->buf.at[first->buf].rank;
@@ -449,6 +451,7 @@ static void see_store(checker *c, const lp_stmt *s, const guard *g)
     vec_push(&c->store, st);
 }
 
+/* Branches that are known not to run store nothing. */
 static void see_block(checker *c, const lp_stmt *s, const guard *g)
 {
     for (; s; s = s->next) {
@@ -481,6 +484,7 @@ static bool leads(const checker *c, uint32_t i)
     return true;
 }
 
+/* True without a parallel loop. */
 bool lp_disjoint(lp_kernel *k, diag *d)
 {
     checker c = {.k = k, .par = lp_find_par(k), .nvar = k->var.len};

@@ -74,6 +74,8 @@ static bool is_bounded(const lp_node *n)
     return n->lo != NEG_INF && n->hi != POS_INF;
 }
 
+/* The divisor of a product is the product of divisors: (4 * i) * (2 * j) is a
+ * multiple of 8. */
 static void mul_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     int64_t p[4] = {sat_mul(a->lo, b->lo), sat_mul(a->lo, b->hi),
@@ -89,6 +91,7 @@ static void mul_range(const lp_node *a, const lp_node *b, lp_node *n)
         n->divisor = max_i64(a->divisor, b->divisor);
 }
 
+/* Only a divisor above 0 says anything; rounding is down. */
 static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     n->open = a->open;
@@ -102,6 +105,7 @@ static void div_range(const lp_node *a, const lp_node *b, lp_node *n)
         n->divisor = a->divisor / b->lo;
 }
 
+/* The result has the sign of b: 0 to b - 1. */
 static void mod_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     n->open = a->open | b->open;
@@ -133,6 +137,8 @@ static void close_sum(const lp_node *a, const lp_node *b, lp_node *n)
         open_range(n);
 }
 
+/* An open end means that the true value may have wrapped there; a minimum is safe
+ * below only if both are, above if either is. */
 static void minmax_range(const lp_node *a, const lp_node *b, lp_node *n)
 {
     bool min = n->op == SC_MIN;
@@ -145,6 +151,7 @@ static void minmax_range(const lp_node *a, const lp_node *b, lp_node *n)
                         (both & (min ? LP_OPEN_ABOVE : LP_OPEN_BELOW)));
 }
 
+/* Facts of index arithmetic.  Functions of other types have none. */
 static void scalar_range(const lp_kernel *k, lp_node *n)
 {
     const lp_node *a = arg_node(k, n, 0);
@@ -188,6 +195,8 @@ static void scalar_range(const lp_kernel *k, lp_node *n)
         n->open &= (uint8_t)~LP_OPEN_ABOVE;
 }
 
+/* Range, divisor and variables of a node, from its operands'. `vars` has a bit for
+ * each variable modulo 64, so a clear bit proves that the variable is not in it. */
 static void node_facts(const lp_kernel *k, lp_node *n)
 {
     n->lo = NEG_INF;
@@ -226,6 +235,8 @@ static void mark_quads(lp_kernel *k, const lp_node *dot4)
     }
 }
 
+/* Equal expressions are one node, so that comparing them is comparing numbers, and
+ * an operand always has a smaller number than what it is an operand of. */
 lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args)
 {
     uint64_t h = node_hash(&n, args);
@@ -319,6 +330,8 @@ static ir_dtype result_of(sc_op op, ir_dtype d)
     return sc_of(op)->result == SC_BOOL ? DT_BOOL : d;
 }
 
+/* The builder's functions simplify as they make: index arithmetic by index.c,
+ * conditions by what is known of them. */
 lp_expr lp_1(lp_kernel *k, sc_op op, lp_expr a)
 {
     ICE_IF(sc_of(op)->args != 1, "%s of one operand", sc_text(op));
@@ -346,6 +359,7 @@ lp_expr lp_2(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
     return e ? e : scalar_node(k, op, result_of(op, d), 2, LP(a, b));
 }
 
+/* A selection whose sides are equal, or whose condition is known, is one of them. */
 lp_expr lp_3(lp_kernel *k, sc_op op, lp_expr a, lp_expr b, lp_expr c)
 {
     const lp_node *n = lp_at(k, a);
@@ -386,6 +400,8 @@ lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4)
                   LP(acc, u8x4, s8x4));
 }
 
+/* `cond`, if any, is one argument more: where it is false nothing is read and the
+ * value is 0. */
 static lp_expr load(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
 {
     lp_expr args[LP_MAX_RANK + 1] = {0};
@@ -449,6 +465,7 @@ bool lp_depends(const lp_kernel *k, lp_expr e, lp_var v)
     return found;
 }
 
+/* The node with other operands, simplified anew. */
 lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args)
 {
     lp_node n = *lp_at(k, e);
@@ -471,6 +488,7 @@ lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args)
     }
 }
 
+/* Sums and products of what is linear; of a product only one side may hold v. */
 static bool linear_scalar(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
 {
     lp_node n = *lp_at(k, e);
@@ -501,6 +519,8 @@ static bool linear_scalar(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
     return true;
 }
 
+/* e = stride * v + rest?  The stride may be an expression: how far a load moves
+ * when v grows by one decides whether it is a vector. */
 bool lp_linear_in(lp_kernel *k, lp_expr e, lp_var v, lp_expr *stride)
 {
     const lp_node *n = lp_at(k, e);

@@ -50,6 +50,9 @@ static lp_expr add_int(lp_kernel *k, lp_expr a, int64_t c)
     return index_add(k, a, lp_int(k, c));
 }
 
+/* x + (-x + y), (x - y) + y and the like are x; a quotient and remainder are put
+ * together again; the constant stands outermost, where the emitter makes it a
+ * displacement. */
 static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p, q;
@@ -80,6 +83,7 @@ static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
     return raw2(k, SC_ADD, a, b);
 }
 
+/* The difference of a constant is a sum with its negative. */
 static lp_expr index_sub(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p;
@@ -98,6 +102,8 @@ static lp_expr index_sub(lp_kernel *k, lp_expr a, lp_expr b)
     return raw2(k, SC_SUB, a, b);
 }
 
+/* Multiplied out over constants only: (i + 3) * 4 is i * 4 + 12, so that loads of
+ * neighbours share i * 4. */
 static lp_expr index_mul(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p, q;
@@ -175,6 +181,7 @@ static bool is_rest(lp_kernel *k, lp_expr x, lp_expr y, lp_expr b)
     return have_factor(k, x, b, &q, &s, &f) && below(k, y, s);
 }
 
+/* Division by a positive literal; 0 if nothing is known that helps. */
 static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
 {
     int64_t p;
@@ -200,6 +207,9 @@ static lp_expr div_by_int(lp_kernel *k, lp_expr a, int64_t c)
     return 0;
 }
 
+/* Rounds down.  A quotient that stays is some 20 cycles in an inner loop, so
+ * everything is tried: what divides, what is below, a common factor, terms one by
+ * one. */
 lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t c;
@@ -239,6 +249,7 @@ lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b)
     return lp_div(k, up, lp_int(k, b));
 }
 
+/* The same for the remainder. */
 static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
 {
     int64_t p, c;
@@ -272,6 +283,7 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
     return raw2(k, SC_MOD, a, b);
 }
 
+/* Ranges that do not overlap decide. */
 static lp_expr index_minmax(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
 {
     const lp_node *x = lp_at(k, a), *y = lp_at(k, b);
@@ -305,6 +317,7 @@ static int index_compare(const lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
     return op == SC_EQ ? same : apart;
 }
 
+/* 0: the operator has no simplification, and the caller makes the node. */
 lp_expr lp_index(lp_kernel *k, sc_op op, lp_expr a, lp_expr b)
 {
     switch (op) {

@@ -140,6 +140,8 @@ static element load(machine *m, const lp_node *n, const lp_expr *args)
     return p ? get(d, p) : dt_is_float(d) ? (element){.f = 0} : (element){.i = 0};
 }
 
+/* Operands are evaluated in order; a load that a selection does not take is
+ * evaluated all the same, as vectors do. */
 static element scalar(machine *m, const lp_node *n, const lp_expr *args)
 {
     element a[3] = {{0}, {0}, {0}};
@@ -159,6 +161,8 @@ static element scalar(machine *m, const lp_node *n, const lp_expr *args)
     }
 }
 
+/* Remembered for the statement at hand: loads see stores of earlier statements
+ * only. */
 static element eval(machine *m, lp_expr e)
 {
     const lp_node *n = lp_at(m->k, e);
@@ -179,6 +183,7 @@ static element eval(machine *m, lp_expr e)
 
 static void run_block(machine *m, const lp_stmt *s);
 
+/* A local in a loop is a new one in each turn. */
 static void run_local(machine *m, const lp_stmt *s)
 {
     ir_dtype d = m->k->buf.at[s->buf].dtype;
@@ -219,6 +224,7 @@ static void run_fold(machine *m, const lp_stmt *s)
     m->var[s->var[0]] = v[0];
 }
 
+/* to[i, j] = from[j, i] of a square tile. */
 static void run_transpose(machine *m, const lp_stmt *s)
 {
     int to_rank = m->k->buf.at[s->buf].rank, from_rank = m->k->buf.at[s->from].rank;
@@ -293,6 +299,8 @@ static void run_block(machine *m, const lp_stmt *s)
     }
 }
 
+/* `arg` is as a kernel's: workspace and scratch bytes, which are not used here,
+ * then buffers and dims.  False after an error. */
 bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin, int64_t end, diag *d)
 {
     machine m = {.k = k, .d = d, .begin = begin, .end = end, .now = 1,

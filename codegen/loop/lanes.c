@@ -36,6 +36,7 @@ void lp_lanes_close(lp_lanes *l)
     vec_free(&l->expr);
 }
 
+/* Whatever is made of something that differs, differs. */
 static bool find_out(lp_lanes *l, const lp_node *n)
 {
     if (n->kind == LX_VAR)

@@ -75,6 +75,7 @@ bool lp_computes(ir_dtype d)
     }
 }
 
+/* Number 0 of buffers, variables and nodes is taken, so that 0 means none. */
 lp_kernel *lp_kernel_new(const char *name)
 {
     lp_kernel *k = mem_alloc(sizeof *k);
@@ -216,6 +217,8 @@ static lp_var loop_var(lp_kernel *k, lp_loop_kind kind, const char *name, lp_exp
     return lp_loop_var_add(k, kind, name, lo, hi, step);
 }
 
+/* Ranges of n variables, of which the last runs fastest; one loop, since iterations
+ * of all of them are shared out together. */
 void lp_par(lp_kernel *k, int n, const char *const *names, const lp_expr *lo,
             const lp_expr *hi, const int64_t *step, lp_expr *out)
 {
@@ -238,6 +241,7 @@ void lp_par(lp_kernel *k, int n, const char *const *names, const lp_expr *lo,
     open_block(k, s, &s->body);
 }
 
+/* A loop of one variable; its block is open behind this. */
 static lp_stmt *loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo, lp_expr hi,
                      int64_t step)
 {
@@ -254,6 +258,7 @@ static lp_stmt *loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr 
     return s;
 }
 
+/* One turn that is unrolled is no loop: its variable is its first value. */
 lp_expr lp_loop(lp_kernel *k, lp_loop_kind kind, const char *name, lp_expr lo, lp_expr hi,
                 int64_t step)
 {
@@ -286,6 +291,7 @@ lp_expr lp_vec(lp_kernel *k, const char *name, lp_expr lo, lp_expr hi, int lanes
     return k->var.at[s->var[0]].self;
 }
 
+/* A condition that is known leaves one of the two blocks, and no statement. */
 void lp_if(lp_kernel *k, lp_expr cond)
 {
     ICE_IF(lp_dtype(k, cond) != DT_BOOL, "if of %s", dt_text(lp_dtype(k, cond)));
@@ -321,6 +327,8 @@ void lp_end(lp_kernel *k)
     k->open = k->open->up;
 }
 
+/* A row is memory of the thread, a reg elements that the emitter keeps in
+ * registers. */
 lp_buf lp_local(lp_kernel *k, const char *name, ir_dtype dtype, int rank, const lp_expr *dims,
                 lp_space space, lp_expr init)
 {
@@ -375,6 +383,7 @@ static const lp_expr *index_list(lp_kernel *k, lp_buf b, const lp_expr *idx)
     return arena_copy(&k->mem, idx, (size_t)rank * sizeof *idx);
 }
 
+/* `op` combines the value with what is there; SC_NONE replaces it. */
 static lp_stmt *store(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr value)
 {
     const lp_expr *list = index_list(k, b, idx);
@@ -425,6 +434,7 @@ void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
     s->idx = list;
 }
 
+/* One prefetch for each cache line of n elements. */
 void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n)
 {
     int last = k->buf.at[b].rank - 1, step = LP_LINE / dt_size(k->buf.at[b].dtype);
@@ -480,6 +490,7 @@ const lp_stmt *lp_find_par(const lp_kernel *k)
     return s;
 }
 
+/* Iterations of the parallel loop, over the dims; 1 without one. */
 lp_expr lp_kernel_trip(lp_kernel *k)
 {
     const lp_stmt *s = lp_find_par(k);
@@ -504,6 +515,8 @@ static lp_expr buffer_bytes(lp_kernel *k, lp_buf b)
     return n;
 }
 
+/* Bytes of a thread's rows, each in whole cache lines.  All of them at once, though
+ * rows of blocks that follow each other could share: they are small. */
 lp_expr lp_kernel_scratch(lp_kernel *k)
 {
     lp_expr sum = lp_int(k, 0), line = lp_int(k, LP_LINE);
@@ -516,6 +529,7 @@ lp_expr lp_kernel_scratch(lp_kernel *k)
     return sum;
 }
 
+/* The number of an extent where values[i] is dim i. */
 int64_t lp_eval_dims(const lp_kernel *k, lp_expr e, const int64_t *values)
 {
     const lp_node *n = lp_at(k, e);

@@ -78,6 +78,7 @@ static int infix(const lp_kernel *k, const lp_node *n, char *op)
 
 static void print_prec(const lp_kernel *k, lp_expr e, int prec, text *out);
 
+/* Brackets only where the reader would group otherwise; x + -5 is printed as x - 5. */
 static void print_infix(const lp_kernel *k, const lp_node *n, char op, int mine, int prec,
                         text *out)
 {
@@ -97,6 +98,7 @@ static void print_infix(const lp_kernel *k, const lp_node *n, char op, int mine,
         text_add(out, ")");
 }
 
+/* x[i, j], or x[i, j if COND]. */
 static void print_load(const lp_kernel *k, const lp_node *n, text *out)
 {
     const lp_expr *args = k->arg.at + n->arg;
@@ -111,6 +113,7 @@ static void print_load(const lp_kernel *k, const lp_node *n, text *out)
     text_add(out, "]");
 }
 
+/* FUNCTION(a, b), or DTYPE(a) for a cast. */
 static void print_call(const lp_kernel *k, const lp_node *n, text *out)
 {
     const char *name = n->kind == LX_DOT4 ? "dot4" : sc_text(n->op);
@@ -166,6 +169,7 @@ static void print_access(const lp_kernel *k, lp_buf b, const lp_expr *idx, text 
     text_add(out, "]");
 }
 
+/* vec masked v in 0..n step 8 { */
 static void print_loop_head(const lp_kernel *k, const lp_stmt *s, text *out)
 {
     text_add(out, "%s ", lp_loop_text[s->kind]);
@@ -265,6 +269,8 @@ static void print_block(const lp_kernel *k, const lp_stmt *s, int depth, text *o
         print_stmt(k, s, depth, out);
 }
 
+/* Bounds that are the usual ones are left out: n in 1..64 % 4 says that n is 1 to
+ * 64 and a multiple of 4. */
 static void print_dims(const lp_kernel *k, text *out)
 {
     for (uint32_t i = 0; i < k->dim.len; i++) {
@@ -281,6 +287,8 @@ static void print_dims(const lp_kernel *k, text *out)
     }
 }
 
+/* The schedule stands in the head, so that a printed kernel says why its loops are
+ * as they are. */
 static void print_kernel(const lp_kernel *k, const char *name, text *out)
 {
     text_add(out, "kernel %s", name);

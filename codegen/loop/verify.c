@@ -64,6 +64,8 @@ static bool same_args(const checker *c, const lp_node *n, uint32_t from, ir_dtyp
     return true;
 }
 
+/* Operands have one type but for a selection's condition; the row of scalar.def
+ * says which. */
 static bool scalar_types(const checker *c, const lp_node *n)
 {
     const sc_info *info = sc_of((sc_op)n->op);
@@ -82,6 +84,7 @@ static bool scalar_types(const checker *c, const lp_node *n)
     }
 }
 
+/* One i64 for each axis, and a bool behind them if it is guarded. */
 static bool load_types(const checker *c, const lp_node *n)
 {
     uint32_t rank = (uint32_t)c->k->buf.at[n->ref].rank;
@@ -109,6 +112,7 @@ static bool node_types(const checker *c, const lp_node *n)
 
 static bool reg_index(checker *c, lp_buf b, const lp_expr *idx);
 
+/* A name is used where it is defined; where `over_dims` holds, only dims are. */
 static bool check_name(checker *c, lp_expr e, const lp_node *n)
 {
     if (n->kind == LX_VAR) {
@@ -124,6 +128,8 @@ static bool check_name(checker *c, lp_expr e, const lp_node *n)
            reg_index(c, n->ref, c->k->arg.at + n->arg);
 }
 
+/* Each node once a statement: shared parts would make a walk of the tree
+ * exponential. */
 static bool check_expr(checker *c, lp_expr e)
 {
     if (c->seen[e] == c->now)
@@ -221,6 +227,7 @@ static bool reg_index(checker *c, lp_buf b, const lp_expr *idx)
     return true;
 }
 
+/* Registers have constant extents. */
 static bool reg_shape(checker *c, lp_buf b)
 {
     int64_t count = 1, extent;
@@ -239,6 +246,7 @@ static bool is_local(const checker *c, lp_buf b)
     return c->k->buf.at[b].space == LP_ROW || c->k->buf.at[b].space == LP_REG;
 }
 
+/* Extents over dims alone, since the caller computes sizes with them. */
 static bool check_buffer(checker *c, lp_buf b)
 {
     const lp_buffer *buf = &c->k->buf.at[b];
@@ -265,6 +273,8 @@ static bool check_access(checker *c, lp_buf b, const lp_expr *idx)
     return c->k->buf.at[b].space != LP_REG || reg_index(c, b, idx);
 }
 
+/* What is written outside of the parallel loop of a kernel that has one would be
+ * written once by each thread. */
 static bool check_written(checker *c, lp_buf b, const lp_expr *idx)
 {
     lp_space space = c->k->buf.at[b].space;
@@ -300,6 +310,7 @@ static bool check_store(checker *c, const lp_stmt *s)
     return !store_differs(c, s) || fail_buf(c, s->buf, "in registers is shared by all lanes");
 }
 
+/* A local is in scope behind its statement, to the end of the block. */
 static bool check_local(checker *c, const lp_stmt *s)
 {
     lp_space space = c->k->buf.at[s->buf].space;
@@ -320,6 +331,7 @@ static bool check_let(checker *c, const lp_stmt *s)
     return c->var[s->var[0]];
 }
 
+/* Folding halves the row again and again, so its length is a power of two. */
 static bool check_fold(checker *c, const lp_stmt *s)
 {
     const lp_buffer *buf = &c->k->buf.at[s->from];
@@ -350,6 +362,8 @@ static bool check_transpose(checker *c, const lp_stmt *s)
 
 /* ---- loops ------------------------------------------------------------------- */
 
+/* `exact` promises that the range ends with a whole vector; the divisor of its
+ * length must prove it. */
 static bool check_vec(checker *c, const lp_stmt *s, const char *name)
 {
     int64_t lanes = s->step[0];
@@ -363,6 +377,7 @@ static bool check_vec(checker *c, const lp_stmt *s, const char *name)
            fail(c, name, "is exact, but not known to end with its last lane");
 }
 
+/* The parallel loop stands outermost. */
 static bool check_loop_kind(checker *c, const lp_stmt *s, int depth, const char *name)
 {
     int64_t lo, hi;
@@ -382,6 +397,7 @@ static bool check_loop_kind(checker *c, const lp_stmt *s, int depth, const char 
     }
 }
 
+/* All lanes run the same turns. */
 static bool check_bounds(checker *c, const lp_stmt *s, const char *name)
 {
     int n = (int)s->nvar;
@@ -437,6 +453,7 @@ static bool check_statement(checker *c, const lp_stmt *s, int depth)
     return false;
 }
 
+/* Behind the block its names are unknown again. */
 static bool check_block(checker *c, const lp_stmt *s, int depth)
 {
     const lp_stmt *first = s;

@@ -35,6 +35,8 @@ static void reduce_each(argreduce *a, lp_expr extent)
     lp_end(k);
 }
 
+/* Element v of the row belongs to lane v % lanes, in each of which the best so far
+ * is kept; the positions decide between equal ones when the lanes are compared. */
 static void reduce_row(argreduce *a, lp_expr extent)
 {
     lp_kernel *k = a->b.k;

@@ -1,4 +1,7 @@
-/* codegen/lower/best.c - the least or greatest element so far, and its position. */
+/* codegen/lower/best.c - the least or greatest element so far, and its position.
+ * NaN is better than any number, and of equal elements the position decides, so the
+ * result does not depend on the order in which elements are taken: lanes and parts
+ * of a row can be compared in any. */
 #include "best.h"
 
 lp_expr best_worst(lp_kernel *k, const best *x)
@@ -11,6 +14,7 @@ lp_expr best_nowhere(lp_kernel *k, const best *x)
     return lp_int(k, x->last ? -1 : INT64_MAX);
 }
 
+/* Nothing was taken yet: the worst value there is, at a position behind all. */
 void best_begin(lp_kernel *k, best *x, int lanes)
 {
     lp_expr extent = lp_int(k, lanes);
@@ -20,6 +24,8 @@ void best_begin(lp_kernel *k, best *x, int lanes)
     x->where = lp_local(k, "where", DT_I64, rank, &extent, LP_REG, best_nowhere(k, x));
 }
 
+/* A new element is better, or equal and sooner (later, if the last one is asked
+ * for). */
 void best_take(lp_kernel *k, const best *x, const lp_expr *lane, lp_expr v, lp_expr p)
 {
     v = lp_let(k, "x", v);

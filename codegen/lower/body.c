@@ -9,6 +9,7 @@
 #include "const.h"
 #include "num.h"
 
+/* The kernel is the body's until body_call hands it to the lowering. */
 void body_init(body *b, lower *l, const ir_groups *in, const char *name)
 {
     *b = (body){.l = l, .in = in, .fn = in->fn, .k = lp_kernel_new(name)};
@@ -30,6 +31,8 @@ void body_free(body *b)
 
 /* ---- bindings ---------------------------------------------------------------------- */
 
+/* What a value's expression depends on besides its index: bindings.  Those of
+ * another state are no help and stay in the memo, unfound, until they come back. */
 static uint64_t state(const body *b)
 {
     return b->bound.len ? b->bound.at[b->bound.len - 1].state : 0;
@@ -104,6 +107,8 @@ static lp_buf find_value(const body *b, ir_ref ref)
     return find_arg(b, ARG_VALUE, ref);
 }
 
+/* One list for what the call passes, one for the kernel's own name of it, at the
+ * same place. */
 static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
                         const lp_expr *dims, lp_space space)
 {
@@ -245,6 +250,8 @@ static lp_expr load(body *b, lp_buf buf, const lp_expr *idx)
     return body_guard(b) ? lp_load_if(b->k, buf, idx, body_guard(b)) : lp_load(b->k, buf, idx);
 }
 
+/* One number is a literal.  What is repeated or was widened is taken apart to the
+ * small constant below; everything else is memory that the artifact's weights hold. */
 static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
 {
     ir_module *m = b->l->m;
@@ -273,6 +280,7 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
 
 /* ---- elements ---------------------------------------------------------------------------- */
 
+/* Operands at the same index: elementwise is all that scalar functions are. */
 static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
 {
     lp_expr a[3] = {0};
@@ -295,6 +303,8 @@ static lp_expr fail(body *b, ir_ref ref, const char *why)
     return lp_const_int(b->k, ir_type_of(b->fn, ref)->dtype, 0);
 }
 
+/* By the kind of node; movement is body_move's, and what neither has is a gap of
+ * the template. */
 static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
 {
     const ir_type *t = ir_type_of(b->fn, n->first);
@@ -311,6 +321,10 @@ static lp_expr compute(body *b, const ir_node *n, const lp_expr *idx)
     return moved ? moved : fail(b, n->first, "it has no expression inside a kernel");
 }
 
+/* In this order: what the template has bound (a value that it computes itself);
+ * what was asked for before; what lies in memory; what is computed.  Example: for y
+ * = exp(transpose(x)), body_at(y, [i, j]) asks for transpose(x) at [i, j], that for
+ * x at [j, i], and the kernel loads x[j, i]. */
 lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
 {
     const ir_type *t = ir_type_of(b->fn, ref);
@@ -342,6 +356,8 @@ void body_store(body *b, ir_ref ref, const lp_expr *idx)
 
 /* ---- loops, calls ------------------------------------------------------------------------- */
 
+/* The parallel loop takes as many axes as give ENOUGH iterations to share out, and
+ * at least one; the others are loops inside.  Returns how many loops are open. */
 int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx)
 {
     enum { ENOUGH = 64 };
@@ -367,6 +383,7 @@ int body_loops(body *b, const ir_dim *dims, int n, lp_expr *idx)
     return (par ? 1 : 0) + n - par;
 }
 
+/* Extents and sizes of the call are dims again, over the entry's symbols. */
 bool body_call(body *b, group_call *out)
 {
     arena *mem = &b->l->mem;

@@ -31,6 +31,8 @@ static lp_expr dim_poly(body *b, const dim_expr *e)
     return sum;
 }
 
+/* The operators of dims are those of index arithmetic; comparisons give 0 or 1
+ * there and bools here. */
 lp_expr body_dim(body *b, ir_dim d)
 {
     const dim_expr *e = dim_get(&b->l->m->dims, d);

@@ -128,6 +128,7 @@ static lp_expr repeated_index(body *b, ir_dim from, ir_dim to, lp_expr at)
     return at;
 }
 
+/* Axes that the operand does not have are dropped from the index. */
 static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *to,
                             const lp_expr *idx)
 {
@@ -141,6 +142,7 @@ static lp_expr at_broadcast(body *b, const ir_node *n, ir_ref x, const ir_type *
     return body_at(b, x, in);
 }
 
+/* Index i reads start + i * step. */
 static lp_expr at_slice(body *b, const ir_node *n, ir_ref x, const lp_expr *idx)
 {
     lp_expr in[IR_MAX_RANK];
@@ -252,6 +254,8 @@ static lp_expr at_part(body *b, ir_ref x, int axis, lp_expr start, const lp_expr
     return body_at_if(b, x, in, *inside, lp_const_int(k, t->dtype, 0));
 }
 
+/* A chain of selections, from the last operand to the first; each part is read
+ * under a guard, so only one of them touches memory. */
 static lp_expr at_concat(body *b, const ir_node *n, const lp_expr *idx)
 {
     int axis = (int)n->attr->CONCAT.axis;
@@ -310,6 +314,7 @@ static lp_expr at_gather(body *b, const ir_node *n, const lp_expr *idx)
 
 /* ---- all of them ----------------------------------------------------------------- */
 
+/* 0: it is no movement. */
 lp_expr body_move(body *b, const ir_node *n, const lp_expr *idx)
 {
     ir_ref x = n->narg ? ir_arg(b->fn, n, 0) : IR_NONE;

@@ -240,6 +240,9 @@ static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height, i
     return lp_for(k, "row", lp_div(k, first, n), lp_div(k, end, n));
 }
 
+/* Outer loops, all parallel as far as body_loops takes them: image, group, block of
+ * rows, panel of channels, outer spatial axes.  The rows of a block follow one
+ * after the other. */
 static bool make_kernel(conv *c)
 {
     body b;
@@ -418,6 +421,8 @@ static void name_problem(const conv *c, text *out)
         text_add(out, " %s", dt_text(c->tw->dtype));
 }
 
+/* A convolution as the product that it is: rows are positions of a row of the
+ * result, columns output channels.  Extents that only the run knows are -1. */
 static schedule choose_schedule(conv *c)
 {
     const struct ir_attr_CONV *a = c->at;
@@ -445,6 +450,8 @@ static schedule choose_schedule(conv *c)
     return s;
 }
 
+/* Many taps and few results have loops of their own; else weights are put into
+ * panels, and the schedule decides between sums over taps and squares. */
 bool template_conv(job *j)
 {
     struct ir_attr_CONV own = j->root->attr->CONV;

@@ -193,6 +193,7 @@ static void phase_row(conv_tile *x, ir_dim width)
         const_row(x, w);
 }
 
+/* One phase after the other: phases of a dilated image have rims of their own. */
 void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 {
     conv_tile x = {.t = {.j = c->j, .b = b, .s = &c->s, .sums = c->acc, .panel = at->o,

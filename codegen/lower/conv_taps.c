@@ -64,6 +64,8 @@ static lp_expr image_element(const void *cx, body *b, lp_expr group, lp_expr row
     return body_at(b, c->x, idx);
 }
 
+/* The image is copied so that batch elements are neighbours; it is read by each
+ * position and each output. */
 static bool copy_image(conv *c)
 {
     const conv_attr *a = c->at;
@@ -77,6 +79,8 @@ static bool copy_image(conv *c)
     return panels_pack(&p, &c->weights);
 }
 
+/* The panels as a buffer with the image's spatial axes apart, so that a tap is an
+ * index. */
 static lp_buf image_buffer(const conv *c, body *b, ir_dim panels)
 {
     const conv_attr *a = c->at;
@@ -94,6 +98,8 @@ static lp_buf image_buffer(const conv *c, body *b, ir_dim panels)
 
 /* ---- sums ---------------------------------------------------------------------------- */
 
+/* Pixel pos * stride + tap * rdil - low of each axis; tap_loop has left out those
+ * outside. */
 static lp_expr image_value(const taps_tile *x, lp_expr column)
 {
     const conv_attr *a = x->c->at;
@@ -147,6 +153,8 @@ static lp_expr tap_loop(const taps_tile *x, int i)
     return lp_for(k, name[i], from, to);
 }
 
+/* Innermost is the product of one weight by one vector of the image, once for each
+ * row of the tile. */
 static void add_all(taps_tile *x)
 {
     body *b = x->t.b;
@@ -162,6 +170,7 @@ static void add_all(taps_tile *x)
         lp_end(b->k);
 }
 
+/* Zeros, sums, and what the group makes of them. */
 static void compute_tile(taps_tile *x, int rows)
 {
     const conv_attr *a = x->c->at;

@@ -149,6 +149,8 @@ static features feature_at(const conv_tile *x, features f, lp_expr i)
     return f;
 }
 
+/* The image at the tap at hand, 0 where `inside` says so.  Depthwise, lane v is a
+ * group; else the same number serves all lanes. */
 static lp_expr image_value(const conv_tile *x, const features *f, lp_expr v, lp_expr inside)
 {
     const struct ir_attr_CONV *a = x->c->at;
@@ -361,6 +363,8 @@ static void add_guarded(conv_tile *x, lp_expr taps)
         add_taps(x, to, taps, true);
 }
 
+/* Which way the taps of the last axis are gone through: in a rim one by one, under
+ * guards, or all in a loop. */
 static void add_all(conv_tile *x)
 {
     lp_kernel *k = x->t.b->k;
@@ -407,6 +411,8 @@ static void output_index(const conv_tile *x, const tile_place *in, lp_expr *idx)
     idx[a->ys.at[x->c->spatial - 1]] = output_at(x, in->row);
 }
 
+/* What the rest of the group computes of the sums is stored at once, while they are
+ * in registers. */
 static void store_results(const conv_tile *x)
 {
     lp_expr idx[IR_MAX_RANK];

@@ -1,4 +1,6 @@
-/* codegen/lower/cumul.c - running reductions: one row at a time. */
+/* codegen/lower/cumul.c - running reductions: one row at a time, in order, since
+ * each result needs the one before.  Threads share the rows.  `exclusive` stores
+ * the sum before the element is added, `reverse` begins at the end. */
 #include "nest.h"
 
 bool template_cumul(job *j)

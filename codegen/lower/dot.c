@@ -84,6 +84,7 @@ lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
     return body_at(b, d->a, idx);
 }
 
+/* B's element: batch, k and column are numbers that are split into its axes again. */
 static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
 {
     lp_expr idx[IR_MAX_RANK];
@@ -174,6 +175,8 @@ static bool split_scale(const dot *d, uint32_t c, uint32_t *narrow, uint32_t *sc
     return false;
 }
 
+/* Scales of columns are taken out of the chain (split_scale) and applied to the
+ * sums. */
 static void place_const(dot *d)
 {
     int nr = schedule_panel(&d->s);
@@ -207,6 +210,7 @@ static bool in_place(const dot *d)
     return stored_b(d) != IR_NONE && d->fb.n == 1 && d->fb.at[0] == d->tb->rank - 1;
 }
 
+/* B where it lies: as itself, or as what it is a reshape of, under B's own extents. */
 lp_buf dot_b_buffer(const dot *d, body *b)
 {
     ir_ref r = stored_b(d);
@@ -324,6 +328,7 @@ static bool has_quads(const dot *d)
 
 /* ---- choice ------------------------------------------------------------------------------ */
 
+/* Does e divide by a number of the run, in a way that changes with v? */
 static bool divides(const lp_kernel *k, lp_expr e, lp_var v)
 {
     const lp_node *n = lp_at(k, e);
@@ -382,6 +387,8 @@ static void name_problem(const dot *d, text *out)
         text_add(out, " %s", dt_text(d->tb->dtype));
 }
 
+/* Where B lies decides as much as its extents: a constant can be packed for
+ * nothing, a stored one may be read in place, anything else must be copied first. */
 static schedule choose_schedule(const dot *d)
 {
     int64_t k = min_i64(extent_or_unknown(d, d->k), INT32_MAX);
@@ -398,6 +405,8 @@ static schedule choose_schedule(const dot *d)
     return s;
 }
 
+/* m, n and k are products of all free and summed axes: f32[2,3,4] by f32[4,5]
+ * summed over 4 has m = 6. Products of u8 by i8 in i32 go by quads of bytes (dot4). */
 static void dot_init(dot *d, job *j)
 {
     const ir_fn *fn = j->in->fn;
@@ -419,6 +428,7 @@ static void dot_init(dot *d, job *j)
     d->s = choose_schedule(d);
 }
 
+/* Kernels that prepare come before the product's own. */
 static bool place_operands(dot *d)
 {
     bool ok = true;

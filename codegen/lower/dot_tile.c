@@ -110,6 +110,8 @@ static void add_all(const dot_tile *x)
     lp_end(p);
 }
 
+/* Batch, row and column as the result's axes: batch, free axes of a, free axes of
+ * b. */
 static void output_index(const dot_tile *x, lp_expr row, lp_expr column, lp_expr *out)
 {
     const dot *d = x->d;
@@ -222,6 +224,8 @@ static int block_loops(dot_tile *x, ir_dim panels, ir_dim blocks, lp_expr *block
     return 2;
 }
 
+/* Of a run-time number of rows, `blocks` leaves out the last one that is not whole:
+ * symbolic_rows computes its rows with the block before. */
 bool dot_kernel(dot *d)
 {
     body b;

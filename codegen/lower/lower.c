@@ -1,5 +1,10 @@
 /* codegen/lower/lower.c - from groups to kernels: the choice of the template, what
- * templates share, and the table of kernels. */
+ * templates share, and the table of kernels.
+ *
+ * The planner calls lower_group for each group.  The row of templates.def says
+ * which function makes it; that function adds one or more kernels to its job, with
+ * the values that each is called with.  A kernel whose text is one that is there
+ * already is not added again: nets of equal blocks have few kernels. */
 #include "lower.h"
 
 #include <math.h>
@@ -21,6 +26,8 @@ void lower_free(lower *l)
     arena_reset(&l->mem);
 }
 
+/* NAME=2x3x?, the words of which problems in lists of schedules consist; ? is known
+ * only by the run. */
 void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n, text *out)
 {
     int64_t v;
@@ -35,6 +42,8 @@ void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n
     }
 }
 
+/* The list that the user gave decides, if it has the problem and its schedule fits;
+ * a fault is told once for each line. */
 schedule lower_schedule(lower *l, text *name, const problem *p)
 {
     schedule s = schedule_product(l->target, p);
@@ -65,6 +74,7 @@ static void check(lp_kernel *k)
     diag_free(&d);
 }
 
+/* Equal by text without the name: the printer shows all that a kernel is. */
 uint32_t lower_add(lower *l, lp_kernel *k)
 {
     text t = {0}, other = {0};
@@ -91,6 +101,8 @@ uint32_t lower_add(lower *l, lp_kernel *k)
     return l->kernel.len - 1;
 }
 
+/* An extent in a kernel, over its i64 parameters, as a dim over what those are in
+ * this call.  Kernels and plan must agree on sizes, so there is one text for both. */
 ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim)
 {
     dim_table *t = &l->m->dims;
@@ -169,6 +181,8 @@ void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v)
     (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, j->out), idx, v);
 }
 
+/* The kernel becomes a call of the job.  False if an element had no expression:
+ * j->failed says which. */
 bool job_end(job *j, body *b)
 {
     group_call c;
@@ -206,6 +220,7 @@ sc_op redop_scalar(ir_redop op, ir_dtype dt)
     return of[op];
 }
 
+/* What changes nothing: 0 for sums, the worst value for minima and maxima. */
 lp_expr redop_start(lp_kernel *k, ir_redop op, ir_dtype dt)
 {
     int bits = dt_bits(dt);
@@ -259,6 +274,7 @@ static bool types_ok(const job *j, ir_ref r, map *seen, const char **why)
     return true;
 }
 
+/* False after an error, which is a gap: the op is named with the reason. */
 bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *out)
 {
     lower *l = cx;

@@ -83,6 +83,7 @@ static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
     return job_end(j, &b);
 }
 
+/* A kernel for each operand: no selection is left in any of them. */
 static bool concat(job *j)
 {
     int axis = (int)j->root->attr->CONCAT.axis;
@@ -160,6 +161,8 @@ static void make_rows(job *j, body *b, lp_expr *idx)
         lp_end(k);
 }
 
+/* In this order: joined operands; one axis where nothing moves; tiles where a
+ * transposition takes neighbours apart; a loop nest. */
 bool template_map(job *j)
 {
     body b;

@@ -9,6 +9,7 @@ void nest_merge(int rank, ir_ints axes, const lp_expr *out, const lp_expr *red, 
         idx[i] = ir_has_axis(axes, i) ? red[r++] : out[o++];
 }
 
+/* Extents of the reduced axes, in order; returns how many. */
 int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out)
 {
     int n = 0;

@@ -1,9 +1,14 @@
-/* codegen/lower/pack.c - constants rearranged at compile time. */
+/* codegen/lower/pack.c - constants rearranged at compile time.  Each step is one
+ * more link of the constant's chain (ir/const.h): nothing is copied until the
+ * weights are written, and they are read once then.  Weights f32[N,K] of a product
+ * become panels by pad N to a multiple of NR, reshape [N/NR, NR, K], transpose
+ * [N/NR, K, NR]. */
 #include "pack.h"
 
 #include "axes.h"
 #include "const.h"
 
+/* The type of the link's result is given by the caller, who knows the shape. */
 static void link(pack *p, unsigned op, const ir_attr *a, uint32_t other, int rank,
                  const ir_dim *shape)
 {
@@ -33,6 +38,7 @@ void pack_reshape(pack *p, const int64_t *extent, int rank)
     link(p, OP_RESHAPE, &(ir_attr){.RESHAPE = {.shape = {rank, shape}}}, 0, rank, shape);
 }
 
+/* Zeros behind the axis up to a multiple of `step`; returns the new extent. */
 int64_t pack_pad(pack *p, int axis, int64_t step)
 {
     const ir_type *from = p->m->consts.at[p->id].type;
@@ -54,6 +60,7 @@ int64_t pack_pad(pack *p, int axis, int64_t step)
     return wide;
 }
 
+/* The last axis times the matrix: [.., S] becomes [.., P] for a matrix [P, S]. */
 void pack_dot(pack *p, uint32_t matrix)
 {
     const ir_type *from = p->m->consts.at[p->id].type;
@@ -67,6 +74,7 @@ void pack_dot(pack *p, uint32_t matrix)
     link(p, OP_DOT, &a, matrix, from->rank, shape);
 }
 
+/* Only position 0 of these axes. */
 void pack_first(pack *p, ir_ints axes)
 {
     const ir_type *from = p->m->consts.at[p->id].type;

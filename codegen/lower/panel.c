@@ -13,6 +13,8 @@ static lp_expr place_of(const panels *p, body *b, lp_expr row)
     return p->place ? p->place(p->cx, b, row) : row;
 }
 
+/* Columns of a panel behind the last one of the operand repeat it, so that nothing
+ * outside is read; what they give is never stored. */
 static lp_expr last_column(const panels *p, body *b)
 {
     return lp_sub(b->k, body_dim(b, p->columns), lp_int(b->k, 1));
@@ -141,6 +143,8 @@ static ir_dim bytes_of(const panels *p)
     return dim_mul(t, dim_mul(t, panel, panels_count(p)), p->outer);
 }
 
+/* The temp is [outer, panels, rows, NR]. If the operand's neighbours are rows,
+ * tiles are turned in registers on the way, so that both sides move whole vectors. */
 bool panels_pack(const panels *p, uint32_t *temp)
 {
     body b;

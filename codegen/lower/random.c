@@ -6,8 +6,12 @@
  * its place alone, so that neither threads nor the width of vectors change it. */
 #include "templates.h"
 
+/* Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011):
+ * Philox-4x32-10. */
 enum { WORDS = 4, ROUNDS = 10 };
 
+/* The kernel in the making; key and counter are operands of two words each, read
+ * once in front of the loop. */
 typedef struct random {
     body b;
     ir_ref key, counter;
@@ -63,6 +67,8 @@ static void counter_at(random *r, lp_expr i, lp_expr x[WORDS])
     x[3] = upper_half(k, high);
 }
 
+/* The constants are those of the paper: two multipliers, and what is added to the
+ * key each round. */
 static void rounds(random *r, lp_expr x[WORDS])
 {
     lp_kernel *k = r->b.k;

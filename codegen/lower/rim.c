@@ -1,4 +1,6 @@
-/* codegen/lower/rim.c - where windows leave their image. */
+/* codegen/lower/rim.c - where windows leave their image: how many outputs at each
+ * end of an axis read outside for some tap.  Example: 3 taps, stride 1, one pad on
+ * each side: the first and the last output do, so first = last = 1. */
 #include "rim.h"
 
 bool rim_of(const dim_table *t, const rim_axis *axis, rim *out)
@@ -36,6 +38,8 @@ static int64_t slack(const rim *r, int64_t *unknown)
                         : r->image - 1 - (r->width - 1) * r->stride;
 }
 
+/* An output at p reads p * stride + offset(tap); it is in the rim if that is below
+ * 0 or beyond the image for some tap that counts in this phase. */
 void rim_find_ends(rim *r)
 {
     int64_t unknown, left = slack(r, &unknown);

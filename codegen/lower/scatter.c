@@ -1,4 +1,6 @@
-/* codegen/lower/scatter.c - updates at computed indices. */
+/* codegen/lower/scatter.c - updates at computed indices.  Updates of one place are
+ * applied in the order of the updates' elements, since the sum of floats depends on
+ * it and results must not depend on threads. */
 #include "axes.h"
 #include "nest.h"
 

@@ -10,6 +10,7 @@ void schedules_free(schedules *l)
     arena_reset(&l->mem);
 }
 
+/* By the whole problem's text; lists have some hundred lines at most. */
 schedules_entry *schedules_find(const schedules *l, const char *problem)
 {
     uint32_t at = names_find(&l->problems, problem);

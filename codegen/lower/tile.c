@@ -1,4 +1,12 @@
-/* codegen/lower/tile.c - the register tile of products. */
+/* codegen/lower/tile.c - the register tile of products, which dot, conv, its
+ * variants and Winograd's products share.
+ *
+ * A tile has `rows` rows by `vectors` vectors of `lanes` columns of sums, in
+ * registers, in one or more parts: part p sums every parts-th product, so that a
+ * tile of few rows still has enough chains of additions to keep the units busy.  A
+ * template opens tile_open's loops at each step of its sum, gives one element of
+ * either operand to tile_products, and behind the sum opens tile_results and
+ * stores. */
 #include "tile.h"
 
 static lp_expr zero_of(lp_kernel *k, ir_dtype d)
@@ -6,6 +14,7 @@ static lp_expr zero_of(lp_kernel *k, ir_dtype d)
     return dt_is_float(d) ? lp_const_flt(k, d, 0) : lp_const_int(k, d, 0);
 }
 
+/* The sums, as zeros. */
 void tile_make(tile *t, int rows)
 {
     const schedule *s = t->s;
@@ -52,6 +61,8 @@ lp_expr tile_whole(const tile *t, lp_expr end)
     return lp_mul(k, lp_div(k, end, parts), parts);
 }
 
+/* sum[row, vector, lane] += a * b, at the place that tile_open opened and this
+ * closes. */
 void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a, lp_expr b)
 {
     lp_kernel *k = t->b->k;
@@ -117,6 +128,8 @@ static void open_parts(const tile *t, tile_place *at)
     at->open += 2;
 }
 
+/* Rows outside, unless results of one vector lie side by side for all rows
+ * (by_vectors). */
 tile_place tile_results(const tile *t)
 {
     lp_kernel *k = t->b->k;

@@ -29,6 +29,7 @@ static void mark_parts(const lp_kernel *k, lp_expr e, bool *part)
             part[k->arg.at[lp_at(k, i)->arg + a]] = true;
 }
 
+/* Of all loads in e, at the offset in memory: strides of 0 and 1 are near. */
 static reach reach_of(lp_kernel *k, lp_expr e, lp_var v)
 {
     bool *part = mem_alloc((e + 1) * sizeof *part);
@@ -56,6 +57,7 @@ bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
     return !reach_of(k, e, lp_var_of(k, var)).far;
 }
 
+/* A stride that only the run knows. */
 bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var)
 {
     const lp_node n = *lp_at(k, e);
@@ -201,6 +203,8 @@ static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
     lp_end(k);
 }
 
+/* Whole tiles and those at the ends have texts of their own, so that the former
+ * need no masks. */
 bool template_turn(job *j, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);

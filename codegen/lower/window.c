@@ -13,6 +13,7 @@
 #include "best.h"
 #include "nest.h"
 
+/* The attributes of both ops, with or without positions. */
 typedef struct win {
     ir_dims size, stride, dil, low, high;
     ir_redop op;
@@ -277,6 +278,8 @@ static void find_places(window *x)
     }
 }
 
+/* The rim before the image, the image, the rim behind it: three runs of places
+ * without a test in them. */
 static void make_row(window *x)
 {
     lp_kernel *k = x->b->k;

@@ -56,6 +56,9 @@ static const form *form_of(int square)
     return square == forms[0].square ? &forms[0] : &forms[1];
 }
 
+/* The weights' transform in two dimensions as one matrix [reach^2, 9]: row (i, j)
+ * is the outer product of rows i and j of `taps`. It is a link of the weights'
+ * chain. */
 uint32_t winograd_matrix(ir_module *m, int square)
 {
     const form *f = form_of(square);
@@ -107,6 +110,7 @@ static int block_of_image(const conv *c)
                : 0;
 }
 
+/* 3x3 taps without strides, dilation and groups, in blocks, of f32 constants. */
 bool winograd_takes(const conv *c, int lanes)
 {
     const struct ir_attr_CONV *a = c->at;
@@ -258,6 +262,7 @@ static void turn_rows(maker *x, lp_buf from, lp_buf to, lp_expr block, lp_expr t
     lp_end(k);
 }
 
+/* Squares that lie inside of the image read without guards. */
 static bool turn_image(maker *x)
 {
     body b;
@@ -345,6 +350,7 @@ static void turn_sums(maker *x, lp_buf sums, lp_expr s, lp_expr column, lp_buf t
     lp_end(k);
 }
 
+/* The rows of a square, behind turn_sums, which has turned its columns. */
 static void turn_back(maker *x, lp_buf from, lp_buf to, int lanes)
 {
     lp_kernel *k = x->b->k;
@@ -409,6 +415,8 @@ static void make_results(maker *x, const tile *t, lp_buf sums, lp_expr first, lp
         lp_end(k);
 }
 
+/* Part v[1] of the squares against panel v[2]. Sums of all numbers of the part must
+ * be there before results can be turned back, hence the buffer. */
 static bool make_products(maker *x)
 {
     body b;
@@ -473,6 +481,7 @@ static int even_rows(int64_t n, int most)
     return (int)((n - 1) / tiles + 1);
 }
 
+/* Numbers of squares, parts and rows of a tile, all as dims where the run decides. */
 static void measure(maker *x)
 {
     const conv *c = x->c;
