@@ -1,4 +1,5 @@
-/* cli/artifact.c - names of what is built. */
+/* cli/artifact.c - names of what is built.  -o libnet.a is a model called net: its
+ * functions are net_run and so on, and its header net.h lies beside it. */
 #include <stdlib.h>
 
 #include "command.h"

@@ -1,5 +1,7 @@
-/* cli/bench.c - `ingot bench`: generated code beside the interpreter, on the
- * same inputs. */
+/* cli/bench.c - `ingot bench`: generated code beside the interpreter, on the same
+ * inputs.  Each engine is opened, timed and closed in turn, so that neither sees
+ * the memory or threads of the other; what is reported is collected as rows and
+ * printed at the end, as table, JSON or page. */
 #include "bench.h"
 
 #include <inttypes.h>
@@ -61,6 +63,7 @@ static const cli_option options[] = {
 
 /* ---- measuring ----------------------------------------------------------------------- */
 
+/* input_0.pb and so on, as the ONNX backend tests have them; they bind the dims. */
 static bool read_input(const bench *o, const struct ingot_entry *e, int32_t i, int64_t *dims,
                        tensor_value *in)
 {
@@ -117,6 +120,8 @@ static bool time_interpreter(bench *o, ingot_engine *e, const tensor_value *in)
     return time_threads(o, e, in, &how, (bench_row){.engine = "interpreter", .threads = 1});
 }
 
+/* A row for each number of threads from 1 up: the code is the same, so it is
+ * compiled once. */
 static bool time_compiled(bench *o, ingot_engine *e, const tensor_value *in)
 {
     enum { RUNS = 20 };
@@ -228,6 +233,8 @@ static bool measure(bench *o)
     return true;
 }
 
+/* All files are opened first: what cannot be written is known before minutes of
+ * measuring. */
 static bool measure_and_report(bench *o)
 {
     bench_report report[] = {{.path = o->json, .print = bench_print_json},

@@ -1,4 +1,7 @@
-/* cli/bench_report.c - the reports of `ingot bench`. */
+/* cli/bench_report.c - the reports of `ingot bench`. Rates are of the fastest run,
+ * as noise only adds time; they count multiply-adds of contractions alone
+ * (passes/plan_flops.c), and are shown as a share of the machine's peak, which
+ * peak.c measures in the same process. */
 #include "bench.h"
 
 #include <inttypes.h>
@@ -24,6 +27,7 @@ static void print_ms(double seconds)
     printf(" %12.*f", clock_digits(1e3 * seconds), 1e3 * seconds);
 }
 
+/* For people: units and widths that stay in line. */
 void bench_print_table(const bench *o)
 {
     const bench_row *first = o->row.at;
@@ -51,6 +55,7 @@ void bench_print_table(const bench *o)
     }
 }
 
+/* Milliseconds, bytes, operations: no number is rounded for reading. */
 void bench_print_json(const bench *o, FILE *f)
 {
     fputs("{\"model\":", f);
@@ -71,6 +76,7 @@ void bench_print_json(const bench *o, FILE *f)
         o->row.at[0].t.flops, o->code_size, o->weights_size);
 }
 
+/* Bars are shares of the longest row. */
 static void write_row(FILE *f, const bench_row *r, double longest)
 {
     double median = 1e3 * r->t.median, min = 1e3 * r->t.min;
@@ -105,6 +111,7 @@ static void write_origin(FILE *f)
     fprintf(f, ", %d CPUs.\n", thread_cpus());
 }
 
+/* One file without scripts, so that it can be attached to a message. */
 void bench_print_html(const bench *o, FILE *f)
 {
     static const char head[] =

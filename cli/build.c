@@ -1,4 +1,7 @@
-/* cli/build.c - `ingot build`: a model becomes a file of native code. */
+/* cli/build.c - `ingot build`: a model becomes a file of native code.  Load, passes
+ * and plan (code.c), objects (codegen/), linking (export/link.c); everything is
+ * made in a workplace and published by renames, the output last, so that an output
+ * which exists is whole and has its header and weights beside it. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -218,6 +221,8 @@ static bool write_lines(const build_options *o, image *im)
     return ok;
 }
 
+/* The options of the command as those of the code; the hash of the model's file
+ * goes into the artifact, for --version. */
 static bool compile(build_options *o, ir_module *m, diag *d)
 {
     char *name = artifact_name(o->name, o->out), source[65];
@@ -263,6 +268,7 @@ static void warn_of_zeros(const char *program, const char *unset)
             "has run; --weights %s builds them in\n", program, unset, named ? beside : "FILE");
 }
 
+/* Messages are printed when the line of progress is gone. */
 static int build(build_options *o)
 {
     diag d;

@@ -7,6 +7,7 @@
 #include "file.h"
 #include "file_kind.h"
 
+/* Files are each checked on their own: the worst status is the command's. */
 typedef struct check_options {
     model_options model;
     file_list files;

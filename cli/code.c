@@ -1,4 +1,6 @@
-/* cli/code.c - from a loaded module to an image. */
+/* cli/code.c - from a loaded module to an image: passes, then the plan with its
+ * kernels, then the layout of weights.  Commands that show a stage stop behind it
+ * (code_passes, code_plan); build, run and bench go on to code_make. */
 #include "code.h"
 
 #include "abi.h"
@@ -70,6 +72,9 @@ static bool read_schedules(ingot_code *c, const char *path, diag *d)
     return source && schedules_parse(&c->given, source, diag_source(d, path, source), d);
 }
 
+/* Kernels are made while the plan is: the planner calls lower_group for each group.
+ * A schedule of the user's list that nothing asked for is an error, as it is mostly
+ * a mistyped one. */
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     plan_options po = {.lower = lower_group, .lower_cx = &c->l, .target = o->target,
@@ -95,6 +100,8 @@ static bool hash_piece(void *hash, const void *data, size_t size)
     return true;
 }
 
+/* Weights that stand in a file of their own have a hash in the code, which tells a
+ * wrong file. */
 static bool place(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
 {
     c->image = (image){.m = m, .p = c->p, .l = &c->l, .name = o->name, .target = o->target,

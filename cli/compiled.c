@@ -12,6 +12,8 @@
 #include "kernels.h"
 #include "progress.h"
 
+/* A module as code in this process, with all that must live as long as the code is
+ * called. */
 typedef struct compiled {
     target target;
     ingot_code code;
@@ -48,6 +50,8 @@ static const jit_symbol kernels[] = {
 #include "kernels.def"
     {0}};
 
+/* Compiles with all CPUs and links in memory; the objects themselves are needed for
+ * their size only, afterwards. */
 static bool load(compiled *c, bool perf_map, diag *d)
 {
     objects o = {0};
@@ -77,6 +81,7 @@ static bool runs_here(const target *t, diag *d)
                                    missing));
 }
 
+/* Without a target the code is for this machine. */
 bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
 {
     compiled *c = mem_alloc(sizeof *c);

@@ -10,6 +10,8 @@ bool each_file_add(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* Goes on behind a file that fails: all messages come in one run.  The list is
+ * freed. */
 int each_file(file_list *l, int parsed, int (*work)(const void *cx, const char *path),
               const void *cx)
 {

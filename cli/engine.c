@@ -1,4 +1,7 @@
-/* cli/engine.c - a module that runs, compiled or by the interpreter. */
+/* cli/engine.c - a module that runs, compiled or by the interpreter.  Both show
+ * themselves as a struct ingot_model (ir/abi.h), so from here on nobody asks which
+ * one it is: the same session, inputs and comparisons serve both, and a test of one
+ * is a test of the other. */
 #include "engine.h"
 
 #include "pass.h"
@@ -29,6 +32,7 @@ static const struct ingot_model *make_model(ingot_engine *e, const ingot_options
     return model;
 }
 
+/* The interpreter knows one thread. */
 static bool open_session(ingot_engine *e, const ingot_options *o, int threads, diag *d)
 {
     const uint8_t *weights = NULL;

@@ -13,6 +13,8 @@
 #include "picture.h"
 #include "report.h"
 
+/* A folder `pets` with cat/1.png and dog/2.png becomes x u8[2,3,H,W], label i64[2]
+ * = 0 1, and the names cat and dog. */
 typedef struct data_options {
     const char *folder, *out;
     int height, width;              /* 0: those of the first picture */
@@ -221,6 +223,7 @@ static bool write_archive(const data_options *o, const listing *l)
     return true;
 }
 
+/* The order of the archive is that of the names' bytes: the same on every machine. */
 int command_data(int argc, char **argv)
 {
     data_options o = {0};

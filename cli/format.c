@@ -8,6 +8,8 @@
 #include "file.h"
 #include "visible.h"
 
+/* With --check nothing is written: a repository asks whether its programs are
+ * formatted. */
 typedef struct format_options {
     bool check;
     file_list files;

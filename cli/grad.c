@@ -1,4 +1,7 @@
-/* cli/grad.c - `ingot grad`: a model with the gradients of a loss as ordinary outputs. */
+/* cli/grad.c - `ingot grad`: a model with the gradients of a loss as ordinary
+ * outputs.  The importer keeps weights as parameters (import_weights), objective.c
+ * adds loss and requests, and the gradient pass expands them into ops that any ONNX
+ * runtime has. */
 #include <errno.h>
 
 #include "cleanup.h"
@@ -9,6 +12,7 @@
 #include "path.h"
 #include "progress.h"
 
+/* The command line: `ingot grad --loss mse --wrt "fc*" -o step.onnx model.onnx`. */
 typedef struct grad_options {
     model_options model;
     const char *file, *loss, *wrt, *out;
@@ -54,6 +58,7 @@ static bool write_model(const ir_module *m, const char *path, diag *d)
     return has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
 }
 
+/* Weights that are differentiated by become inputs with their values as defaults. */
 static int run(grad_options *o)
 {
     diag d;

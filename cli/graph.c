@@ -1,4 +1,7 @@
-/* cli/graph.c - a model in the language of Graphviz. */
+/* cli/graph.c - a model in the language of Graphviz: a box for each node, coloured
+ * by its group.  Stretches that repeat, as layers of a transformer, are drawn once
+ * in a box that says how often (graph_fold.c); bodies of loops and branches are
+ * boxes of their own. */
 #include "graph.h"
 
 #include "const.h"
@@ -137,6 +140,7 @@ static uint32_t drawn_for(const graph *g, uint32_t node)
     return place == NAMES_NONE ? NAMES_NONE : g->fold.node[g->fold.as[place]];
 }
 
+/* Ovals; in a body they have numbers instead of names. */
 static void draw_results(const graph *g, bool named)
 {
     for (uint32_t i = 0; i < g->fn->result.len; i++) {
@@ -217,6 +221,7 @@ static void draw_arrow(const graph *g, uint32_t from, uint32_t place)
                  f->node[f->as[place]], drawn ? "" : " [style=dashed constraint=false]");
 }
 
+/* Arrows into what stands for several rounds come from the first round only. */
 static void draw_arrows(const graph *g, uint32_t place)
 {
     const ir_fn *f = g->fn;

@@ -83,6 +83,8 @@ static uint32_t best_period(const folding *x, uint32_t begin, uint32_t *times)
     return best;
 }
 
+/* From the beginning on, greedily: the stretch that covers most, then what follows
+ * it. */
 static void find_stretches(folding *x)
 {
     graph_fold *f = x->f;
@@ -100,6 +102,7 @@ static void find_stretches(folding *x)
     }
 }
 
+/* `place` is a node's number among those that are shown; the lists are by place. */
 graph_fold graph_fold_make(const ir_fn *fn, bool (*hidden)(const ir_fn *fn, const ir_node *n))
 {
     size_t most = (size_t)fn->node.len + 1;

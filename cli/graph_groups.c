@@ -20,6 +20,7 @@ typedef struct box {
     int64_t weights;                /* bytes of constants that it reads */
 } box;
 
+/* A function's groups being drawn, and who reads what of them. */
 typedef struct picture_of {
     const ir_module *m;
     const ir_groups *g;
@@ -141,6 +142,7 @@ static void add_names(const picture_of *p, const ir_group *g)
         text_add(p->out, " and %u more", more);
 }
 
+/* Types of what the group stores. */
 static void add_results(const picture_of *p, const ir_group *g)
 {
     text type = {0};
@@ -155,6 +157,7 @@ static void add_results(const picture_of *p, const ir_group *g)
     text_free(&type);
 }
 
+/* "12: conv", names of the file, types, and the size of its weights if it has some. */
 static void add_group(const picture_of *p, uint32_t i)
 {
     const ir_group *g = &p->g->group.at[i];
@@ -178,6 +181,7 @@ static void add_row(const picture_of *p, uint32_t first, uint32_t last, uint32_t
     add_group(p, last);
 }
 
+/* A row of groups in one box has the look of a pile. */
 static void draw_box(const picture_of *p, uint32_t i)
 {
     uint32_t last = i, n = 0;
@@ -226,6 +230,7 @@ static void draw_arrows(const picture_of *p, uint32_t i)
         text_add(p->out, "  i%u -> g%u;\n", p->box[i].input.at[k], p->box[i].into);
 }
 
+/* A result may be an input as it is. */
 static void draw_results(const picture_of *p)
 {
     const ir_fn *f = p->g->fn;
@@ -242,6 +247,7 @@ static void draw_results(const picture_of *p)
     }
 }
 
+/* Boxes before arrows: Graphviz places what it meets first. */
 static void draw(picture_of *p)
 {
     text_add(p->out, "digraph groups {\n"

@@ -5,6 +5,7 @@
 #include "report.h"
 #include "states.h"
 
+/* `ingot init net.ingot -o net.safetensors --seed 7` */
 typedef struct init_options {
     model_options model;
     const char *file, *out;
@@ -75,6 +76,8 @@ static bool has_extents(const init_options *o, const ir_module *m)
     return ok;
 }
 
+/* Draws by running the entry `init` of the compiled program: the numbers are those
+ * that a trainer begins with. */
 static int run(const init_options *o)
 {
     diag d;

@@ -1,4 +1,7 @@
-/* cli/inspect.c - `ingot inspect` and `ingot opt`: a model as text or graph. */
+/* cli/inspect.c - `ingot inspect` and `ingot opt`: a model as text or graph, as it
+ * stands behind a stage.  Texts of kernels (.lp) and plans (.plan) are read and
+ * printed again, which checks them.  Nothing that is printed depends on addresses
+ * or time. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@
 #include "report.h"
 #include "summary.h"
 
+/* The command line; `ingot opt` is the same with all of long constants in the text,
+ * which reads back. */
 typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes, *out;
@@ -66,6 +71,7 @@ static int64_t least_peak(const ir_module *m, const plan_entry *e)
     return most;
 }
 
+/* A line for each value in a slot: when it lives, where it lies, how long it is. */
 static void print_memory(const plan *p, text *out)
 {
     for (uint32_t i = 0; i < p->entry.len; i++) {
@@ -148,6 +154,8 @@ static bool print_picture(const inspect_options *o, const ir_module *m, bool of_
     return ok;
 }
 
+/* The passes of -p, in that order, whatever the pipeline would do.  check() has
+ * seen that they exist. */
 static bool run_passes(ir_module *m, const target *target, const char *list)
 {
     pass_ctx cx = {.m = m, .d = m->diag, .target = target};
@@ -317,6 +325,7 @@ static bool outputs_fit(inspect_options *o)
     return true;
 }
 
+/* Options that would do nothing for this stage are refused. */
 static bool check(inspect_options *o)
 {
     bool tensors = !strcmp(o->stage, "import") || !strcmp(o->stage, "optimized");
@@ -347,6 +356,7 @@ static bool put(const inspect_options *o, const text *out)
     return report_close(&p, o->out, ok);
 }
 
+/* By the ending of the file: kernels, a plan, or a model. */
 static int finish(inspect_options *o)
 {
     diag d;

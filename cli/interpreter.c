@@ -1,4 +1,7 @@
-/* cli/interpreter.c - the interpreter in the shape of a compiled model. */
+/* cli/interpreter.c - the interpreter in the shape of a compiled model: a struct
+ * ingot_model whose `run` evaluates the module (ir/eval.h). Values that compiled
+ * code gets as data pointers come here as whole tensor_values, since sequences and
+ * strings have no one pointer; `form` of the tables says so. */
 #include "interpreter.h"
 
 #include <stdlib.h>
@@ -43,6 +46,8 @@ static ir_val *val_from(arena *mem, const tensor_value *v)
     return x;
 }
 
+/* Copies: the evaluator's values end with the run.  False without memory; what was
+ * made is the caller's to free. */
 static bool val_to(const ir_val *x, tensor_value *out)
 {
     *out = (tensor_value){0};
@@ -102,6 +107,7 @@ static ir_val *default_of(const interpreter *x, const ir_fn *fn, uint32_t i, are
     return v;
 }
 
+/* Inputs as values of the evaluator, which reads them where they are. */
 static int32_t take_inputs(interpreter *x, const ir_fn *fn, const struct ingot_call *c, arena *mem,
                            ir_val **args)
 {
@@ -151,6 +157,7 @@ static void show_states(const interpreter *x, void *states, ir_eval *ev, arena *
 
 /* ---- runs -------------------------------------------------------------------------- */
 
+/* One call: inputs, run, outputs; a status of the ABI. */
 static int32_t evaluate(interpreter *x, const ir_fn *fn, const struct ingot_call *c, arena *mem,
                         ir_eval *ev)
 {
@@ -172,6 +179,7 @@ static int32_t evaluate(interpreter *x, const ir_fn *fn, const struct ingot_call
     return INGOT_OK;
 }
 
+/* The entry is found by its place in the table.  Memory of a run is that run's. */
 static int32_t run(struct ingot_call *c)
 {
     interpreter *x = (interpreter *)(uintptr_t)c->weights;
@@ -242,6 +250,7 @@ static const char *dim_words(interpreter *x, ir_dim d)
     return words;
 }
 
+/* A row of the tables, as codegen/llvm/image.c has it for compiled models. */
 static struct ingot_value_info value_info(interpreter *x, const char *name, const ir_type *t,
                                           const symbols *s)
 {
@@ -298,6 +307,7 @@ static const struct ingot_value_info *outputs_of(interpreter *x, const ir_fn *fn
     return v;
 }
 
+/* Dims are those of the inputs, in the order in which they appear. */
 static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
 {
     symbols s = {0};
@@ -316,6 +326,7 @@ static struct ingot_entry entry_of(interpreter *x, const ir_fn *fn)
     return e;
 }
 
+/* Functions that can be called from outside. */
 static void describe_entries(interpreter *x)
 {
     struct ingot_entry *e = arena_array(&x->mem, struct ingot_entry, x->m->fn.len + 1);
@@ -331,6 +342,8 @@ static void describe_entries(interpreter *x)
     x->model.entry_count = n;
 }
 
+/* The layout of the state block is that of compiled code, so a file of states fits
+ * both. */
 static void describe_states(interpreter *x)
 {
     const ir_module *m = x->m;

@@ -30,6 +30,7 @@ void json_write_text(FILE *f, const char *s)
     text_free(&out);
 }
 
+/* Names of a model may hold anything; here they are text and nothing else. */
 void html_write_text(FILE *f, const char *s)
 {
     char shown[VISIBLE_MOST + 1];

@@ -1,4 +1,6 @@
-/* cli/json_module.c - a model as JSON. */
+/* cli/json_module.c - a model as JSON: functions with their nodes in order;
+ * operands and results are numbers of values, counted through the function.  For
+ * tools; the text form (.ir) is what reads back. */
 #include "attr_text.h"
 #include "diag.h"
 #include "json.h"
@@ -20,6 +22,7 @@ static void add_type(text *out, const ir_module *m, const ir_type *type)
 
 static void add_function(text *out, const ir_fn *f);
 
+/* As text, in the words of the IR: {axis=1}. */
 static void add_attributes(text *out, const ir_module *m, const ir_node *n)
 {
     const char *place = diag_node(m->diag, n->loc);
@@ -38,6 +41,7 @@ static void add_attributes(text *out, const ir_module *m, const ir_node *n)
     text_free(&t);
 }
 
+/* Bodies are functions within the node; a called function stands with the others. */
 static void add_regions(text *out, const ir_node *n)
 {
     ir_fn *region[2];
@@ -53,6 +57,8 @@ static void add_regions(text *out, const ir_node *n)
     text_add(out, "]");
 }
 
+/* {"op":.., "args":[..], "results":[{"value":.., "type":..}], "attributes":..,
+ * "place":..} */
 static void add_node(text *out, const ir_fn *f, const ir_node *n)
 {
     text_add(out, "{");
@@ -85,6 +91,7 @@ static void add_values(text *out, const char *key, const ir_ref *value, const ch
     text_add(out, "]");
 }
 
+/* Parameters, results, updates of states, nodes. */
 static void add_function(text *out, const ir_fn *f)
 {
     bool named = f->result_name.len == f->result.len;
@@ -108,6 +115,7 @@ static void add_function(text *out, const ir_fn *f)
     text_add(out, "]}");
 }
 
+/* States first, as functions name them. */
 void json_add_module(text *out, const ir_module *m)
 {
     text_add(out, "{\"states\":[");

@@ -1,4 +1,6 @@
-/* cli/load.c - a module from a file. */
+/* cli/load.c - a module from a file: .ir text, a program (.ingot), else ONNX, and
+ * then run-time dims bound as --dim and --shape say.  A file that is none of them
+ * is reported as what it looks like. */
 #include "file.h"
 #include "file_kind.h"
 #include "ingot.h"

@@ -1,4 +1,5 @@
-/* cli/main.c - the `ingot` command. */
+/* cli/main.c - the `ingot` command: a table of commands, each of which reads its
+ * own options.  A new command is a row here and a file of its own. */
 #include "command.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 
 #include "program.h"
 
+/* Its name, a line of help, and what runs it on the arguments behind its name. */
 typedef struct command {
     const char *name, *help;
     int (*run)(int argc, char **argv);

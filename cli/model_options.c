@@ -1,4 +1,6 @@
-/* cli/model_options.c - the options that every command on a model takes. */
+/* cli/model_options.c - the options that every command on a model takes, as rows
+ * that the commands' tables include (`.more`): which dims and shapes are bound, for
+ * which processor, within which bounds, what is shown on the way. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -20,6 +22,7 @@ static char *name_of(model_options *m, const char *value, const char *behind)
     return arena_strndup(&m->names, value, (size_t)(behind - value - 1));
 }
 
+/* --dim N=4 */
 static bool add_dim(void *to, const cli_option *o, const char *value)
 {
     model_options *m = to;
@@ -41,6 +44,7 @@ static bool add_dim(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* --shape x=1x3x224x224 */
 static bool add_shape(void *to, const cli_option *o, const char *value)
 {
     model_options *m = to;
@@ -58,6 +62,8 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* --set WIDTH=64, a config of a program.  Texts hold =, so the first sign ends the
+ * name. */
 static bool add_setting(void *to, const cli_option *o, const char *value)
 {
     model_options *m = to;
@@ -158,6 +164,7 @@ static bool set_cpu(void *to, const cli_option *o, const char *value)
     return host_find(value, t) || wrong_cpu(m, o->name, value);
 }
 
+/* Levels and features from their tables: a row there is in the help. */
 static const char cpu_help[] = "native (default)"
 #define TARGET(arch, name, ...) ", " name
 #define ALIAS(name, level) ", " name

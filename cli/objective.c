@@ -1,4 +1,6 @@
-/* cli/objective.c - a model made a training step. */
+/* cli/objective.c - a model made a training step: the loss of its first output, and
+ * a request for the gradients of that loss by its weights, which the pass `grad`
+ * expands.  Losses are means over all rows; halves are summed in f32. */
 #include "objective.h"
 
 #include "code.h"
@@ -6,6 +8,7 @@
 #include "build.h"
 #include "pass.h"
 
+/* The entry being extended by its builder. */
 typedef struct objective {
     ir_module *m;
     ir_build b;
@@ -226,6 +229,8 @@ static ir_fn *entry_of(ir_module *m, diag *d)
     return f;
 }
 
+/* False after an error.  Results are added behind the model's own: loss, then a
+ * gradient for each weight, under the weight's name. */
 bool objective_add(ir_module *m, import_weights *w, const char *loss, diag *d)
 {
     ir_fn *f = entry_of(m, d);

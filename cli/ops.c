@@ -10,6 +10,7 @@ typedef struct listed {
     int covered;                    /* the first that is supported; 0: none */
 } listed;
 
+/* Joined from two tables: signatures of the standard and rows of what is supported. */
 typedef struct operators {
     VEC(listed) at;
     names place;                    /* of an operator in the list, by "domain.op" */
@@ -81,6 +82,7 @@ static void print_sum(const operators *o)
            all, whole);
 }
 
+/* By domain and name, as both tables are in order. */
 int command_ops(int argc, char **argv)
 {
     bool missing = false;

@@ -38,6 +38,8 @@ DEFINE_CHAINS(chains_32, 32, __attribute__((target("avx2,fma"))))
 DEFINE_CHAINS(chains_64, 64, __attribute__((target("avx512f"))))
 #endif
 
+/* What a thread does: `steps` rounds of the chains; sums are kept, so that nothing
+ * is optimized away. */
 typedef struct work {
     float (*chains)(int64_t steps);
     int lanes;
@@ -52,6 +54,7 @@ static void body(void *arg, int64_t begin, int64_t end, int32_t thread)
     w->sum[thread % 1024] = w->chains((end - begin) * w->steps);
 }
 
+/* By the processor that runs this, not by what the compiler was told. */
 static work widest(void)
 {
     enum { STEPS = 1000000 };
@@ -66,6 +69,7 @@ static work widest(void)
     return w;
 }
 
+/* The best of many tries: clocks rise under load, and neighbours take time away. */
 double peak_gflops(int threads)
 {
     enum { TIMES = 30 };
@@ -86,6 +90,8 @@ double peak_gflops(int threads)
     return best;
 }
 
+/* Copying within the second cache, both directions counted: kernels work there
+ * mostly. */
 double peak_gbytes(void)
 {
     enum { TIMES = 200, SIZE = 1 << 18 };

@@ -1,4 +1,6 @@
-/* cli/picture.c - files of PNG and JPEG, by libpng and libjpeg-turbo. */
+/* cli/picture.c - files of PNG and JPEG, by libpng and libjpeg-turbo, as rows of
+ * red, green and blue bytes.  Either library may be missing when ingot is built:
+ * the message says so.  Files are told apart by their first bytes. */
 #include "picture.h"
 
 #include <errno.h>
@@ -74,6 +76,7 @@ typedef struct jpeg_failure {
     char why[JMSG_LENGTH_MAX];
 } jpeg_failure;
 
+/* Where libjpeg calls exit by default. */
 static void leave(j_common_ptr cx)
 {
     jpeg_failure *failure = (jpeg_failure *)cx->err;
@@ -87,6 +90,8 @@ static void say_nothing(j_common_ptr cx)
     (void)cx;
 }
 
+/* In a function of its own, since locals of one that calls setjmp are lost behind
+ * the jump. */
 static bool read_rows(struct jpeg_decompress_struct *cx, picture *p, const char *path, FILE *f)
 {
     jpeg_create_decompress(cx);
@@ -128,6 +133,7 @@ static bool read_jpeg(picture *p, const char *path, FILE *f)
 }
 #endif
 
+/* False after a message; p holds nothing then. */
 bool picture_read(picture *p, const char *path)
 {
     FILE *f = fopen(path, "rb");

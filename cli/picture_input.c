@@ -1,4 +1,7 @@
-/* cli/picture_input.c - a picture becomes the tensor that an input wants. */
+/* cli/picture_input.c - a picture becomes the tensor that an input wants: resized,
+ * each value v as (v - mean) * scale, laid out by channels first or last.  What is
+ * not said is taken from the input's type: its extents are the size, and where 1 or
+ * 3 stands are the channels. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +163,8 @@ static double value_at(const picture *p, const wanted *w, between y, between x, 
     return sum;
 }
 
+/* Bilinear, with centres of pixels mapped on each other, as image libraries do it
+ * without antialiasing. */
 static void fill(tensor *t, const picture *p, const wanted *w)
 {
     float *out = t->data;
@@ -194,6 +199,7 @@ static bool make_tensor(const picture *p, const wanted *w, const struct ingot_va
     return v->dtype == TENSOR_F32 || tensor_cast(t, v->dtype, error);
 }
 
+/* Bytes, channels first, for `ingot data`. */
 bool picture_resize(const picture *p, int channels, int height, int width, unsigned char *to)
 {
     size_t n = (size_t)channels * (size_t)height * (size_t)width;
@@ -209,6 +215,7 @@ bool picture_resize(const picture *p, int channels, int height, int width, unsig
     return true;
 }
 
+/* Reads the file into v, in the input's element type; false after a message. */
 bool picture_input(const void *how, const struct ingot_value_info *input, const char *path,
                    tensor_value *v)
 {

@@ -1,4 +1,7 @@
-/* cli/profile.c - times of kernels: compiled code calls back when one begins. */
+/* cli/profile.c - times of kernels: compiled code calls back when one begins, and
+ * the time until the next call is its own.  A row is a step of the plan, so a
+ * kernel that is used ten times has ten rows, each with the node that it comes
+ * from.  Rates are compared with roofs, which are measured on this machine. */
 #include "profile.h"
 
 #include <stdlib.h>
@@ -7,6 +10,7 @@
 #include "dim.h"
 #include "peak.h"
 
+/* Of a run; more are not recorded one by one. */
 enum { MOST_EVENTS = 1 << 20 };
 
 /* ---- being told --------------------------------------------------------------------- */
@@ -104,6 +108,7 @@ static double live_at(const plan *p, const plan_entry *e, uint32_t step, const i
     return sum;
 }
 
+/* Operations and bytes follow from the plan, once for all runs. */
 static void count_work(profile *p, const plan_entry *e, const int64_t *dims)
 {
     int64_t *value = dim_values(p->plan, e, dims);
@@ -187,6 +192,7 @@ static const plan_entry *entry_of(const plan *p, const struct ingot_entry *e)
     return p->entry.at[0];
 }
 
+/* The fastest run is what is shown.  States are as before afterwards. */
 bool profile_runs(profile *p, ingot_engine *e, const tensor_value *in, size_t runs, int threads)
 {
     session *s = ingot_engine_session(e);

@@ -66,6 +66,8 @@ static double share_of(const profile *p, const profile_row *r)
 
 /* ---- table ---------------------------------------------------------------------------- */
 
+/* Milliseconds, share, calls, rates, share of the roof that is nearer, kernel,
+ * node. */
 static void print_row(const profile *p, const profile_row *r)
 {
     double seconds = seconds_of(r);
@@ -83,6 +85,7 @@ static void print_row(const profile *p, const profile_row *r)
     puts("");
 }
 
+/* Ends with the time that no kernel took. */
 void profile_print_table(const profile *p)
 {
     const profile_row **row = sorted(p);
@@ -103,6 +106,7 @@ void profile_print_table(const profile *p)
 
 /* ---- trace ---------------------------------------------------------------------------- */
 
+/* Chrome's trace format, which Perfetto reads: microseconds. */
 void profile_print_trace(const profile *p, FILE *f)
 {
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", f);
@@ -127,6 +131,7 @@ static unsigned hue_of(const profile_event *e)
     return e->row * 137 % 360;
 }
 
+/* The table's row, as HTML. */
 static void html_row(const profile *p, const profile_row *r, FILE *f)
 {
     double seconds = seconds_of(r), share = share_of(p, r);
@@ -146,6 +151,7 @@ static void html_row(const profile *p, const profile_row *r, FILE *f)
     fputc('\n', f);
 }
 
+/* The fastest run, a rectangle for each call; names appear under the pointer. */
 static void html_timeline(const profile *p, FILE *f)
 {
     double end = p->event.len ? p->event.at[p->event.len - 1].end : 0;
@@ -166,6 +172,7 @@ static void html_timeline(const profile *p, FILE *f)
     fputs("</svg>\n", f);
 }
 
+/* What is in use at each step, of the whole workspace. */
 static void html_memory(const profile *p, FILE *f)
 {
     double most = 1;
@@ -184,6 +191,7 @@ static void html_memory(const profile *p, FILE *f)
     fputs("</svg>\n", f);
 }
 
+/* A part of bench_print_html's page. */
 void profile_print_html(const profile *p, FILE *f)
 {
     const profile_row **row = sorted(p);

@@ -88,6 +88,7 @@ static bool take_weights(const char *path, dsl_options *o, diag *d)
     return ok;
 }
 
+/* Null after errors.  A file of weights says which dims it was trained for. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d)
 {
     dsl_options given = {0};

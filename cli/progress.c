@@ -1,4 +1,6 @@
-/* cli/progress.c - one line on stderr, shown by a timer. */
+/* cli/progress.c - one line on stderr, shown by a timer: what takes less than a
+ * second says nothing.  The handler only writes the line that lies ready, so no
+ * lock is needed; with -v each step is a line of its own, with its time. */
 #include "progress.h"
 
 #include <errno.h>
@@ -35,6 +37,7 @@ static void on_alarm(int number)
     errno = before;
 }
 
+/* A terminal alone gets a line that is drawn over. */
 void progress_start(bool say_all)
 {
     struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
@@ -56,6 +59,7 @@ static void end_step(void)
     length = 0;
 }
 
+/* Ends the step before it. */
 void progress_step(const char *fmt, ...)
 {
     va_list ap;

@@ -8,6 +8,7 @@
 #include "program_load.h"
 #include "progress.h"
 
+/* The command line: the options of an executable, and those of the compiler. */
 typedef struct run_options {
     model_options model;
     program_options program;
@@ -72,6 +73,7 @@ static bool has_weights(const run_options *o, const ir_module *m)
                                "training write it", o->file, unset);
 }
 
+/* m is taken over. */
 static int run_loaded(const run_options *o, ir_module *m, diag *d)
 {
     int status = has_weights(o, m) ? check(o, m) : CLI_FAILED;
@@ -90,6 +92,8 @@ static int run_loaded(const run_options *o, ir_module *m, diag *d)
     return status;
 }
 
+/* The line of progress must be gone before anything is printed;
+ * program_options.ended sees to it. */
 static int run(run_options *o)
 {
     diag d;

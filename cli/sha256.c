@@ -25,6 +25,7 @@ static void schedule(uint32_t w[64], const uint8_t block[BLOCK])
     }
 }
 
+/* One round of the hash over 64 bytes. */
 static void add_block(uint32_t hash[8], const uint8_t block[BLOCK])
 {
     static const uint32_t k[64] = {
@@ -70,6 +71,7 @@ static void add_last(uint32_t hash[8], uint8_t block[2 * BLOCK], size_t n, uint6
         add_block(hash, block + BLOCK);
 }
 
+/* False if the file cannot be read.  hex: 64 digits and a zero. */
 bool sha256_file(const char *path, char hex[65])
 {
     uint32_t hash[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,

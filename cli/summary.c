@@ -21,6 +21,8 @@ typedef struct place {
     const struct place *outer;
 } place;
 
+/* One entry being counted.  A weight that two layers share counts for the first of
+ * them. */
 typedef struct summary {
     const ir_module *m;
     int64_t *extent;                /* by symbol */
@@ -122,6 +124,8 @@ static double flops_of(const summary *s, const ir_fn *f, const ir_node *n)
     return all * (double)value_of(s, cost_sum_steps((dim_table *)&s->m->dims, f, n));
 }
 
+/* What adds neither weights nor operations, such as an activation, belongs to the
+ * layer before it. */
 static void add_node(summary *s, const place *p, const ir_node *n, double times)
 {
     layer *last = s->layer.len ? &s->layer.at[s->layer.len - 1] : NULL;
@@ -143,6 +147,7 @@ static void add_node(summary *s, const place *p, const ir_node *n, double times)
     last->flops += flops;
 }
 
+/* A loop's body counts as often as the loop runs. */
 static void add_nodes(summary *s, const place *p, double times)
 {
     for (uint32_t i = 0; i < p->f->node.len; i++) {
@@ -182,6 +187,7 @@ static void print_layer(const summary *s, const layer *l, text *out)
     text_add(out, "\n");
 }
 
+/* Open dims are their least value, at least 1: the table is of one row of data. */
 static void print_entry(const ir_module *m, const ir_fn *f, text *out)
 {
     summary s = {.m = m};

@@ -19,6 +19,7 @@
 #include "thread.h"
 #include "visible.h"
 
+/* A folder and what came of it. */
 typedef struct test_case {
     char *folder;
     test_outcome result;
@@ -26,6 +27,7 @@ typedef struct test_case {
     double seconds;
 } test_case;
 
+/* The command line, and the cases that were found. */
 typedef struct test_options {
     model_options model;
     test_settings s;
@@ -98,6 +100,8 @@ static _Noreturn void child(const test_options *o, const char *folder, int fd,
     _exit(r);
 }
 
+/* The child is the head of a group of its own, so that an interruption or a timeout
+ * ends what it has started, too. */
 static bool start(test_options *o, uint32_t index, worker *w)
 {
     int fd[2];
@@ -158,6 +162,7 @@ static char *one_line(const text *said)
     return s;
 }
 
+/* Exit codes 0 to 2 are outcomes; anything else, and a signal, is a failure. */
 static void finish(test_options *o, worker *w, bool late)
 {
     test_case *c = &o->cases.at[w->index];
@@ -208,6 +213,7 @@ static bool fill(test_options *o, worker *w, uint32_t *next, uint32_t *open)
     return true;
 }
 
+/* At most `jobs` children at once; a slot whose pid is 0 is free. */
 static bool run_all(test_options *o)
 {
     worker *w = mem_alloc((size_t)o->jobs * sizeof *w);
@@ -237,6 +243,7 @@ static bool run_all(test_options *o)
 
 /* ---- reports ------------------------------------------------------------------------ */
 
+/* Every case, in the order in which they were found. */
 static void print_json(const test_options *o, const int count[3], FILE *f)
 {
     fprintf(f, "{\"engine\":\"%s\",\"passed\":%d,\"failed\":%d,\"skipped\":%d,\n \"cases\":[",
@@ -341,6 +348,7 @@ static void explain_skips(const test_options *o)
         printf("and %u more reasons (-v shows all)\n", reasons - MOST);
 }
 
+/* False if a case failed, or none could be run. */
 static bool run_and_report(test_options *o)
 {
     int count[3] = {0};

@@ -1,4 +1,7 @@
-/* cli/test_case.c - one case: its model, its data, the comparison. */
+/* cli/test_case.c - one case: its model, its data, the comparison.  A case is a
+ * folder with model.onnx and test_data_set_0, 1 .. in each of which input_0.pb and
+ * output_0.pb are values in order.  A model that the compiler has gaps for is
+ * skipped, not failed, unless it has other errors. */
 #include "test_case.h"
 
 #include <dirent.h>
@@ -23,6 +26,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Names that begin so, sorted; null and 0 for none. */
 char **test_list(const char *folder, const char *prefix, int *count)
 {
     DIR *d = opendir(folder);
@@ -155,6 +159,7 @@ static bool load(const char *folder, const char *set, values *v, char *error)
 
 /* ---- a set --------------------------------------------------------------------------- */
 
+/* All outputs that differ are told, each with its first element and largest error. */
 static bool compare_all(const test_settings *s, const char *folder, const values *want,
                         const tensor_value *got, text *why)
 {
@@ -174,6 +179,7 @@ static bool compare_all(const test_settings *s, const char *folder, const values
     return ok;
 }
 
+/* Adds to `why` what went wrong. */
 static bool run_and_compare(const test_settings *s, const char *folder, ingot_engine *e,
                             const values *in, const values *want, text *why)
 {
@@ -201,6 +207,7 @@ static uint32_t required(const struct ingot_entry *e)
     return n;
 }
 
+/* Outputs must all be there; inputs with a default may be left out at the end. */
 static bool run_set(const test_settings *s, const char *folder, const char *set, ingot_engine *e,
                     text *why)
 {
@@ -279,6 +286,7 @@ static ir_module *load_model(const test_settings *s, const char *path, const cha
     return ok ? ingot_load(path, &o, d) : NULL;
 }
 
+/* The engine is opened once for all sets, unless each binds dims of its own. */
 static test_outcome run_sets(const test_settings *s, const char *path, const char *folder,
                              char **sets, int count, text *why)
 {
@@ -305,6 +313,7 @@ static test_outcome run_sets(const test_settings *s, const char *path, const cha
     return r;
 }
 
+/* Half a case, with a model but no data, fails. */
 test_outcome test_case_run(const test_settings *s, const char *folder, text *why)
 {
     char *path = NULL;

@@ -24,6 +24,7 @@
 
 enum { MAX_SETTINGS = 64 };
 
+/* The command line, and what comes of it. */
 typedef struct train_options {
     model_options model;
     trainer_options trainer;
@@ -152,6 +153,7 @@ static bool publish_header(train_options *o, const image *im)
     return ok;
 }
 
+/* As build.c does it for a model; the trainer's record is linked beside the code. */
 static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
     const target own = model_target(&o->model);
@@ -205,6 +207,8 @@ static int trained_arrays(const session *s, const struct ingot_trainer *t, impor
     return n;
 }
 
+/* A model that is trained as it is keeps its graph and gets new weights; one with a
+ * new head is written anew. */
 static bool save_onnx(const train_options *o, const session *s, const struct ingot_trainer *t,
                       diag *d)
 {
@@ -223,6 +227,7 @@ static bool save_onnx(const train_options *o, const session *s, const struct ing
     return ok;
 }
 
+/* m is taken over; the trainer runs in this process, on code that was never a file. */
 static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
     int status = trainer_check(&o->trainer, t);

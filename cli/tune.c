@@ -63,6 +63,10 @@ bool tune_is_given(const tune_options *o)
 /* What rows are compared with. */
 typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
 
+/* The text being written: what the model is (m, f, weights), what its values are
+ * called in the program (taken, input, dim, net, goal), and what is learned of it.
+ * For the text in the head of the file, input is {"x"}, goal is "label", kind
+ * GOAL_CLASS with 3 classes. */
 typedef struct tune {
     const tune_options *o;
     const trainer_options *t;
@@ -221,6 +225,9 @@ static bool check_floats(const tune *x)
            wrong_floats(x, x->f->result_name.at[0], result_type(x)->dtype);
 }
 
+/* What the loss compares with follows from the loss: classes, bits or numbers;
+ * pictures of features are averaged first, and a layer is added where the number of
+ * classes is another. */
 static bool find_goal(tune *x)
 {
     const ir_type *y = result_type(x);
@@ -308,6 +315,7 @@ static void add_dims(tune *x)
             text_add(x->out, "dim %s\n", x->dim[i]);
 }
 
+/* net tuned(x: ..) = m(x), with what the goal needs behind it. */
 static void add_net(tune *x)
 {
     bool many = x->f->result.len > 1 || x->o->until;

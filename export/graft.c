@@ -169,6 +169,8 @@ static bool grow(elf *e, uint64_t size, graft_write *write, void *cx)
            !fseek(e->f, e->base + (long)at, SEEK_SET) && write(cx, e->f);
 }
 
+/* GRAFT_MISPLACED leaves the file as it is: the caller then links the weights in
+ * the usual way, which takes as much memory as they have bytes. */
 graft_result graft_weights(const char *path, uint64_t size, graft_write *write, void *cx)
 {
     elf e = {.f = fopen(path, "r+b")};

@@ -43,6 +43,8 @@ static void add_features(target *t)
     }
 }
 
+/* The highest level that the processor has, every feature beside it, and its
+ * caches. */
 void host_target(target *out)
 {
     target t = {0};
@@ -67,6 +69,7 @@ bool host_runs(target_arch a)
     return false;
 }
 
+/* `native` is this machine; anything else a name of targets.def. */
 bool host_find(const char *name, target *out)
 {
     if (strcmp(name, "native"))

@@ -68,6 +68,7 @@ static void pointer(const library *l, const char *qualifier, const plan_port *p,
 
 /* ---- what fills the gaps ------------------------------------------------------------ */
 
+/* Only then does the header declare what a string is. */
 static bool has_strings(const library *l)
 {
     for (uint32_t i = 0; i < l->entries; i++) {
@@ -136,6 +137,7 @@ static void add_declarations(library *l)
     }
 }
 
+/* Gaps that belong to the model and not to an entry. */
 static void add_model_words(library *l)
 {
     template_words *w = &l->words;
@@ -207,6 +209,7 @@ static void add_sizes(library *l, library_entry *x)
                  function ? "; SIZE_MAX: too large,\n * or unknown" : "");
 }
 
+/* Gaps of one entry's part. */
 static void add_entry_words(library *l, library_entry *x)
 {
     template_words *w = &x->words;
@@ -223,6 +226,7 @@ static void add_entry_words(library *l, library_entry *x)
 
 /* ---- the header --------------------------------------------------------------------- */
 
+/* Structs of inputs and outputs, then the functions that take them. */
 static void add_entry(const library_entry *x, text *out)
 {
     const template_words *w = &x->words;
@@ -239,6 +243,8 @@ static void add_entry(const library_entry *x, text *out)
     template_add(library_h_text, "run", w, out);
 }
 
+/* Of --emit obj: the tables of the binary interface, for who calls the code without
+ * typed functions. */
 void library_object_header(const image *im, const char *output, text *out)
 {
     template_words w = {0};
@@ -251,6 +257,8 @@ void library_object_header(const image *im, const char *output, text *out)
     vec_free(&w);
 }
 
+/* In the order in which C wants declarations: what the functions of entries mention
+ * comes first. */
 void library_header(const image *im, const struct ingot_trainer *t, const char *output,
                     text *out)
 {

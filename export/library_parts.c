@@ -1,4 +1,7 @@
-/* export/library_parts.c - C names of a model's parts, and facts of its entries. */
+/* export/library_parts.c - C names of a model's parts, and facts of its entries:
+ * what header and source have in common, so that they cannot disagree.  A name of a
+ * model may hold anything; here it becomes an identifier that is no keyword of C or
+ * C++, is not reserved, and differs from the others in its struct. */
 #include "library_parts.h"
 
 #include <ctype.h>
@@ -19,6 +22,7 @@ const char *library_c_type(ir_dtype d)
     return of[d];
 }
 
+/* Keywords of C and C++, and the macros `linux` and `unix` of gcc. */
 bool library_keyword(const char *s)
 {
     static const char *const words[] = {
@@ -95,6 +99,7 @@ static char *plain_name(const char *raw, size_t n, size_t before)
     return name;
 }
 
+/* x_ before what would be no name; mem_free frees it. */
 char *library_name(const char *raw, size_t n)
 {
     static const char before[] = "x_";
@@ -152,6 +157,7 @@ static bool constant_shape(const library *l, const ir_type *t)
     return true;
 }
 
+/* Members of the struct of inputs, and of dims. */
 static void name_inputs(library *l, library_entry *x)
 {
     const plan_entry *e = x->e;
@@ -215,6 +221,7 @@ static void name_outputs(library *l, library_entry *x)
     name_set_free(&members);
 }
 
+/* `fixed`: the size is a number, and the header has it as a macro. */
 static void measure_workspace(const library *l, library_entry *x)
 {
     const plan_entry *e = x->e;
@@ -249,6 +256,8 @@ static const char *suffix_of(library *l, name_set *suffixes, const char *name)
     return suffix;
 }
 
+/* main is called as the model is, net_run; other entries have their names behind
+ * it, net_step_run. */
 static void describe_entry(library *l, library_entry *x, name_set *suffixes, name_set *macros)
 {
     const char *name = l->im->name, *suffix = suffix_of(l, suffixes, x->e->name);
@@ -286,6 +295,7 @@ void library_word_of(library *l, template_words *w, const char *name, text *t)
     text_free(t);
 }
 
+/* Gaps that header and source share. */
 static void add_model_words(library *l)
 {
     template_words *w = &l->words;
@@ -298,6 +308,8 @@ static void add_model_words(library *l)
     library_word(l, w, "WEIGHTS_PARAMETER", "%s", apart ? ", const void *weights" : "");
 }
 
+/* Parameters of run, in the order of the documentation: data, dims, states,
+ * weights, memory, pool; those that the entry has no use for are left out. */
 static void add_run_parameters(library *l, library_entry *x)
 {
     const char *p = x->prefix, *model = l->im->name;
@@ -335,6 +347,7 @@ static void add_entry_words(library *l, library_entry *x)
 
 /* ---- a library -------------------------------------------------------------------- */
 
+/* `trains`: the name `training` is taken. */
 void library_open(library *l, const image *im, bool trains)
 {
     const ir_module *m = im->m;

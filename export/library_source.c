@@ -130,6 +130,7 @@ static void add_late(library *l, library_entry *x)
     library_word_of(l, &x->words, "TAKE_LATE", &take);
 }
 
+/* Gaps of one entry, behind those that library_open has filled. */
 static void add_entry_words(library *l, library_entry *x)
 {
     template_words *w = &x->words;

@@ -64,6 +64,8 @@ static const char *column_name(library *l, const struct ingot_train_column *c)
 
 /* ---- the header -------------------------------------------------------------------- */
 
+/* A line of the struct of columns each, with its type in the IR's words: const
+ * float *x is f32[n,2], n being the rows that are given. */
 static void add_columns(library *l, template_words *w, const struct ingot_train_block *b)
 {
     text t = {0};
@@ -82,6 +84,8 @@ static void add_columns(library *l, template_words *w, const struct ingot_train_
     library_word_of(l, w, "COLUMNS", &t);
 }
 
+/* Members of the struct of metrics; C knows no empty struct, so one without any has
+ * a char. */
 static void add_numbers(library *l, template_words *w, const struct ingot_train_block *b)
 {
     const library_entry *x = entry_of(l, &b->metrics);
@@ -94,6 +98,7 @@ static void add_numbers(library *l, template_words *w, const struct ingot_train_
     library_word_of(l, w, "NUMBERS", &t);
 }
 
+/* Words of the library, and the block's own.  The caller frees the list. */
 static template_words block_words(library *l, const struct ingot_train_block *b)
 {
     template_words w = {0};
@@ -106,6 +111,8 @@ static template_words block_words(library *l, const struct ingot_train_block *b)
     return w;
 }
 
+/* Functions that the block has: eval, fit and metrics only where the program asks
+ * for them. */
 static void add_block_header(library *l, const struct ingot_train_block *b, text *out)
 {
     template_words w = block_words(l, b);
@@ -143,6 +150,7 @@ typedef struct saved {
     size_t head_size, size, counters_at;
 } saved;
 
+/* Shape of what a training counts: five numbers. */
 static const int64_t counters[] = {5};
 
 static size_t bytes_of(const safetensors_item *t)
@@ -159,6 +167,7 @@ static int64_t *dims_of(library *l, const ir_type *t)
     return dims;
 }
 
+/* All states but gradients, which are zero between two steps, then the counters. */
 static void list_saved(library *l, const struct ingot_trainer *t, saved *s)
 {
     const ir_module *m = l->im->m;
@@ -176,6 +185,9 @@ static void list_saved(library *l, const struct ingot_trainer *t, saved *s)
     s->item[s->n] = (safetensors_item){"training/counters", dt_of(DT_I64)->onnx, 1, counters, NULL};
 }
 
+/* The head of the file is a constant of the source: names, types and places of all
+ * tensors are known when the library is made, so saving is a head and some copies,
+ * without any formatting at run time. */
 static saved saved_of(library *l, const struct ingot_trainer *t)
 {
     safetensors_note *note = arena_array(&l->mem, safetensors_note, t->note_count + 3);
@@ -204,6 +216,8 @@ static saved saved_of(library *l, const struct ingot_trainer *t)
     return s;
 }
 
+/* HEAD is the bytes of the head; SAVED a row for each tensor: place in the file,
+ * place in the states, bytes. */
 static void add_saved(library *l, template_words *w, const saved *s)
 {
     text head = {0}, rows = {0};
@@ -297,6 +311,7 @@ static void add_dims(library *l, template_words *w, const library_entry *x, cons
     library_word_of(l, w, word, &t);
 }
 
+/* What add_call is told of: an entry that several blocks call has one function. */
 typedef struct calls {
     text *out;
     bool *made;                     /* by entry */
@@ -334,6 +349,7 @@ static void add_call(library *l, const struct ingot_train_block *b,
     vec_free(&w);
 }
 
+/* The largest workspace of all calls is that of the training. */
 static void add_workspace(library *l, const struct ingot_train_block *b,
                           const struct ingot_train_call *c, void *cx)
 {
@@ -371,6 +387,7 @@ static void add_steps(library *l, template_words *w, const struct ingot_train_bl
     library_word_of(l, w, "STEPS", &t);
 }
 
+/* A function that runs an entry over some rows. */
 static void add_pass(library *l, const template_words *block, const struct ingot_train_call *c,
                      const char *pass, text *out)
 {
@@ -396,6 +413,7 @@ static void add_sums(library *l, template_words *w, const struct ingot_trainer *
     library_word_of(l, w, "SUMS", &s);
 }
 
+/* The typed functions of one block. */
 static void add_block_source(library *l, const struct ingot_trainer *t,
                              const struct ingot_train_block *b, text *out)
 {
@@ -426,6 +444,7 @@ static void add_workspaces(library *l, const struct ingot_trainer *t)
     library_word_of(l, &l->words, "WORKSPACES", &w);
 }
 
+/* Calls of entries first, static functions that the blocks' functions share. */
 void library_train_source(library *l, const struct ingot_trainer *t, text *out)
 {
     const saved s = saved_of(l, t);

@@ -1,4 +1,10 @@
-/* export/link.c - the system's compiler and linker at work. */
+/* export/link.c - the system's compiler and linker at work.
+ *
+ * Objects come from codegen/, the runtime from an archive that was built beside
+ * ingot.  Weights are put into the linked file afterwards (graft.c), so no program
+ * reads gigabytes through an assembler or linker.  Everything lies in a workplace
+ * until it is whole.  For another architecture the runtime is compiled from its
+ * sources, with the system's cross compiler. */
 #include "link.h"
 
 #include <dirent.h>
@@ -92,6 +98,7 @@ typedef struct tools {
     bool cross;
 } tools;
 
+/* Debian's names. */
 static tools tools_for(const target *t)
 {
     const char *triple = target_triple(t->arch);
@@ -208,6 +215,8 @@ static bool add_called(command *c, const plan *p, arena *mem)
     return c->len > before;
 }
 
+/* -r: the kernels that the plan calls become one object, and no other part of the
+ * archive. */
 bool link_kernels(workplace *w, const image *im)
 {
     tools t = tools_for(im->target);
@@ -252,6 +261,7 @@ static bool link_with(const workplace *w, const image *im, bool strip, command *
     return r == GRAFT_DONE || (r == GRAFT_MISPLACED && link_embedded(w, im, c));
 }
 
+/* The system's cc knows where start files and libc are. */
 bool link_executable(const workplace *w, const image *im, bool is_static, bool strip)
 {
     const tools t = tools_for(im->target);
@@ -283,6 +293,8 @@ static bool compile_record(workplace *w, const tools *t, const struct ingot_trai
     return ok;
 }
 
+/* The trainer's loop, the runtime and the record of the program; for this machine
+ * only, as nobody trains on another one. */
 bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
 {
     const tools own = tools_for(im->target);
@@ -342,6 +354,8 @@ static bool join(const workplace *w, tools *t, const char *more, workplace_file 
     return ok;
 }
 
+/* Code alone, for who links by hand: header, and one object without any of the
+ * runtime. */
 bool link_object(const workplace *w, const image *im)
 {
     tools t = tools_for(im->target);
@@ -365,6 +379,8 @@ static bool make_archive(const workplace *w, const image *im, tools *t)
            embed_object(w, w->file[WORK_OUT], im);
 }
 
+/* An archive has one object.  A shared object has a soname, its file name, so that
+ * programs find it by that. */
 bool link_library(const workplace *w, const image *im, const struct ingot_trainer *trainer,
                   bool shared, bool strip)
 {

@@ -55,6 +55,7 @@ static ir_dtype product_type(ir_dtype to)
     return to == DT_F16 || to == DT_BF16 ? DT_F32 : to;
 }
 
+/* MatMul where it is one, else Einsum, which says any axes. */
 bool ox_dot(ox *g, const ir_node *n, const char **out)
 {
     ir_dtype to = ir_type_of(g->fn, n->first)->dtype, by = product_type(to);
@@ -207,6 +208,8 @@ static ir_type spread_type(ox *g, const ir_node *n, ir_dim *shape)
     return t;
 }
 
+/* Conv wants [batch, channels, space..]: joined before, taken apart behind.  A
+ * dilated image is spread by zeros, which is what it means. */
 bool ox_conv(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_CONV *a = &n->attr->CONV;
@@ -247,6 +250,7 @@ typedef struct window {
     int rank, first;            /* the first axis that it moves along; two before it, at least */
 } window;
 
+/* False where a number is not known.  first: where the moving axes begin. */
 static bool known_window(const ox *g, const struct ir_attr_WINDOW *a, int rank, window *w)
 {
     w->rank = rank;
@@ -287,6 +291,7 @@ static void set_numbers(ox *g, Onnx__NodeProto *p, const char *name, const windo
     ox_ints(g, p, name, n ? v + w->first : &one, (size_t)(n ? n : 1));
 }
 
+/* `pads` only where the operator itself pads. */
 static void set_window(ox *g, Onnx__NodeProto *p, const window *w, bool pads)
 {
     int64_t v[2 * IR_MAX_RANK] = {0};
@@ -347,6 +352,8 @@ static const char *pooled(ox *g, const char *x, const window *w, int rank, ir_re
     }
 }
 
+/* MaxPool and AveragePool take two axes in front of the moving ones: others are
+ * joined or added by a reshape. */
 bool ox_window(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_WINDOW *a = &n->attr->WINDOW;

@@ -11,6 +11,7 @@ static const char *own(ox *g, const char *x)
     return ox_1(g, "Identity", x);
 }
 
+/* The region's parameters are the operands' own names: no value is copied. */
 static Onnx__GraphProto *branch(ox *g, const ir_node *n, const ir_fn *f, const char *name)
 {
     const char **param = arena_array(&g->file->mem, const char *, n->narg + 1u);
@@ -98,6 +99,7 @@ static void body_params(ox *inner, ox *g, const ir_node *n, Onnx__GraphProto *p)
             name[a->body->param.at[1 + a->carries - a->syms.n + k]];
 }
 
+/* Null after a gap.  Results are condition, carries, then what is stacked. */
 static Onnx__GraphProto *body(ox *g, const ir_node *n)
 {
     const ir_fn *f = n->attr->LOOP.body;
@@ -131,6 +133,8 @@ static const char *stack(ox *g, const struct ir_attr_LOOP *a, int k, const char 
     return ox_transpose(g, x, perm, rank);
 }
 
+/* Trip count and condition go first, then the carries; stacks behind them are
+ * turned where they must be. */
 bool ox_loop(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_LOOP *a = &n->attr->LOOP;

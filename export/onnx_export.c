@@ -46,6 +46,7 @@ static ox_writer *const writers[OP_COUNT] = {
 
 /* ---- types --------------------------------------------------------------------------- */
 
+/* A number, a symbol's name, or nothing where it is computed. */
 static void set_extent(ox *g, Onnx__TensorShapeProto__Dimension *p, ir_dim d)
 {
     const dim_table *t = &g->file->m->dims;
@@ -87,6 +88,8 @@ static Onnx__TypeProto *type_proto(ox *g, const ir_type *t)
     return p;
 }
 
+/* Lists of protobuf-c are arrays of pointers; regions have few inputs, so the list
+ * is copied to grow. */
 void ox_region_io(ox *g, Onnx__ValueInfoProto ***list, size_t *n, const char *name,
                   const ir_type *t)
 {
@@ -133,6 +136,8 @@ static bool plain_types(const ox *g, const ir_node *n)
     return true;
 }
 
+/* Writes one node.  A gap is reported and the rest is gone on with, so that all
+ * gaps are told at once. */
 static bool run_node(ox *g, const ir_node *n)
 {
     const char *out[IR_MAX_RESULTS] = {0};
@@ -180,6 +185,7 @@ void ox_finish(ox *g, Onnx__GraphProto *p, const char *name)
     vec_free(&g->node);
 }
 
+/* The caller adds outputs and calls ox_finish. */
 Onnx__GraphProto *ox_region(ox *g, const ir_fn *f, const char *const *param, ox *inner)
 {
     Onnx__GraphProto *p = arena_new(&g->file->mem, Onnx__GraphProto);
@@ -203,6 +209,7 @@ static void reserve(ox *g)
         names_add(&g->file->used, g->fn->result_name.at[i]);
 }
 
+/* Symbols are read off the inputs' shapes where they first appear. */
 static void write_inputs(ox *g, Onnx__GraphProto *p)
 {
     const ir_fn *f = g->fn;
@@ -215,6 +222,8 @@ static void write_inputs(ox *g, Onnx__GraphProto *p)
     }
 }
 
+/* An Identity each: an output may be an input, or two outputs one value, and ONNX
+ * wants a name for each. */
 static void write_outputs(ox *g, Onnx__GraphProto *p)
 {
     const ir_fn *f = g->fn;
@@ -248,6 +257,7 @@ static const ir_fn *entry_of(const ir_module *m)
     return f;
 }
 
+/* Opset 21 is what all writers here write for. */
 static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
 {
     enum { OPSET = 21, IR_VERSION = 10 };
@@ -275,6 +285,7 @@ static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
     return ok || diag_error(f->d, (ir_loc){0}, D_IO, path, strerror(errno));
 }
 
+/* States have no place in an ONNX model; they are reported beside the other gaps. */
 bool onnx_export(const ir_module *m, const char *path, diag *d)
 {
     ox_file f = {.m = m, .d = d};

@@ -1,4 +1,7 @@
-/* export/onnx_graph.c - nodes, names, constants and dims of an ONNX file in the making. */
+/* export/onnx_graph.c - nodes, names, constants and dims of an ONNX file in the
+ * making.  A dim of the IR is an i64 scalar in ONNX, computed by nodes from the
+ * shapes of inputs; a symbol is read once, at the first value that has it as an
+ * extent. */
 #include "num.h"
 #include "const.h"
 #include "onnx_writer.h"
@@ -18,6 +21,7 @@ bool ox_gap(ox *g, const ir_node *n, const char *reason)
 
 /* ---- nodes ------------------------------------------------------------------------- */
 
+/* v0, v1 .. that nothing in the file is called. */
 const char *ox_new_name(ox *g)
 {
     ox_file *f = g->file;
@@ -30,6 +34,7 @@ const char *ox_new_name(ox *g)
     }
 }
 
+/* Operands are copied; results get new names. */
 Onnx__NodeProto *ox_add(ox *g, const char *op, const char *const *in, size_t nin, size_t nout)
 {
     Onnx__NodeProto *p = arena_new(mem(g), Onnx__NodeProto);
@@ -67,6 +72,7 @@ const char *ox_3(ox *g, const char *op, const char *x, const char *y, const char
     return ox_result(ox_add(g, op, (const char *const[]){x, y, z}, 3, 1));
 }
 
+/* One more attribute of p, of the given kind; the value is the caller's to set. */
 static Onnx__AttributeProto *attribute(ox *g, Onnx__NodeProto *p, const char *name,
                                        Onnx__AttributeProto__AttributeType type)
 {
@@ -118,6 +124,7 @@ void ox_graph(ox *g, Onnx__NodeProto *p, const char *name, Onnx__GraphProto *v)
 
 /* ---- constants ----------------------------------------------------------------------- */
 
+/* An initializer with these bytes; its name. */
 static const char *tensor(ox *g, ir_dtype dt, const int64_t *dim, int rank, const void *data,
                           size_t size)
 {
@@ -165,6 +172,7 @@ static const char *splat(ox *g, const ir_type *t, const void *element)
     return t->rank ? ox_2(g, "Expand", x, ox_dims(g, t->dim, t->rank)) : x;
 }
 
+/* Chains of movement and scaling are read out here: an ONNX file has plain data. */
 const char *ox_constant(ox *g, uint32_t id)
 {
     ox_file *f = g->file;
@@ -243,6 +251,7 @@ static const char *choice(ox *g, const dim_expr *e)
     return ox_3(g, "Where", c, ox_dim(g, e->arg[1]), ox_dim(g, e->arg[2]));
 }
 
+/* Quotient, remainder, minimum, maximum. */
 static const char *atom_value(ox *g, const dim_expr *e)
 {
     const char *a = ox_dim(g, e->arg[0]), *b = ox_dim(g, e->arg[1]);
@@ -280,6 +289,7 @@ bool ox_known(const ox *g, ir_dims d, int64_t *v)
     return true;
 }
 
+/* A constant where all are numbers; readers with static shapes then see them. */
 const char *ox_dims(ox *g, const ir_dim *d, int n)
 {
     int64_t v[2 * IR_MAX_RANK];
@@ -314,6 +324,7 @@ const char *ox_reshape(ox *g, const char *x, const ir_dim *d, int rank)
     return ox_result(p);
 }
 
+/* x itself if the order stays. */
 const char *ox_transpose(ox *g, const char *x, const int32_t *perm, int rank)
 {
     int64_t v[IR_MAX_RANK];

@@ -69,6 +69,9 @@ static const char *wider(ox *g, const char *mask, int rank, int more)
     return more ? ox_2(g, "Unsqueeze", mask, ox_i64s(g, axes, (size_t)more)) : mask;
 }
 
+/* GatherND takes indices of the leading axes: x is turned so that the gathered ones
+ * lead, and indices are joined to vectors.  Out of bounds is clamped, or reads 0,
+ * as in the IR. */
 bool ox_gather(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_GATHER *a = &n->attr->GATHER;
@@ -128,6 +131,7 @@ static const char *const reducers[] = {
     [RED_SUM] = "ReduceSum", [RED_PROD] = "ReduceProd", [RED_MIN] = "ReduceMin",
     [RED_MAX] = "ReduceMax", [RED_AND] = "ReduceMin", [RED_OR] = "ReduceMax"};
 
+/* noop_with_empty_axes: no axes means none, where ONNX would else take all. */
 static const char *reduced(ox *g, const char *op, const char *x, ir_ints axes)
 {
     int64_t v[IR_MAX_RANK];
@@ -154,6 +158,7 @@ bool ox_reduce(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* NaN wins in the IR, and is left open by ONNX. */
 bool ox_argreduce(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_ARGREDUCE *a = &n->attr->ARGREDUCE;
@@ -167,6 +172,7 @@ bool ox_argreduce(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* Running products and extremes are younger than opset 21. */
 bool ox_cumul(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_CUMUL *a = &n->attr->CUMUL;
@@ -226,6 +232,7 @@ bool ox_nonzero(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* All four results, in the order of ONNX. */
 bool ox_unique(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_UNIQUE *a = &n->attr->UNIQUE;
@@ -240,6 +247,7 @@ bool ox_unique(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* ONNX wants the three numbers as vectors of one element. */
 bool ox_nms(ox *g, const ir_node *n, const char **out)
 {
     const char *in[5];

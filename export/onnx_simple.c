@@ -31,6 +31,7 @@ bool ox_nothing(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* A Range along its axis, expanded. */
 bool ox_iota(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_IOTA *a = &n->attr->IOTA;
@@ -148,6 +149,7 @@ static const char *cast_of(ox *g, const char *x, const struct ir_attr_CAST *a)
     return y;
 }
 
+/* Functions that ONNX lacks are formulas of those that it has. */
 static const char *special(ox *g, const ir_node *n, ir_dtype dt)
 {
     const char *x = ox_arg(g, n, 0);
@@ -173,6 +175,8 @@ static const char *bits(ox *g, const ir_node *n, const char *op, ir_dtype dt)
     return op_n(g, op, n);
 }
 
+/* By the table: the same operator, one with `Bitwise` before it, a formula, or a
+ * gap. */
 bool ox_scalar(ox *g, const ir_node *n, const char **out)
 {
     ir_dtype dt = ox_type(g, n, 0)->dtype;
@@ -278,6 +282,8 @@ bool ox_slice(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* [.., d, ..] gets an axis behind d, is padded there by `inner`, and joined: each
+ * element is followed by `inner` values.  The last ones are cut off again. */
 const char *ox_spread(ox *g, const char *x, ir_dim *shape, int rank, int axis, ir_dim inner,
                       const char *value)
 {
@@ -295,6 +301,7 @@ const char *ox_spread(ox *g, const char *x, ir_dim *shape, int rank, int axis, i
     return ox_pad(g, x, ox_dims(g, pads, 2 * rank), value);
 }
 
+/* Values between neighbours first, then borders around all. */
 bool ox_pad_node(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_PAD *a = &n->attr->PAD;

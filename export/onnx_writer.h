@@ -9,6 +9,8 @@
 #include "ir.h"
 #include "onnx.pb-c.h"
 
+/* What all graphs of a file share.  A constant or symbol that was written once is
+ * named from then on, regions included, since those see the names around them. */
 typedef struct ox_file {
     const ir_module *m;
     diag *d;
@@ -60,9 +62,10 @@ const char *ox_i64s(ox *g, const int64_t *v, size_t n);
 const char *ox_number(ox *g, ir_dtype dt, double v);
 /* A constant of the module. */
 const char *ox_constant(ox *g, uint32_t id);
-/* A dim as i64[]; dims as i64[n].  False if all are known numbers, which go to v. */
+/* A dim as i64[]; dims as i64[n]. */
 const char *ox_dim(ox *g, ir_dim d);
 const char *ox_dims(ox *g, const ir_dim *d, int n);
+/* Are all of them numbers?  v gets these. */
 bool ox_known(const ox *g, ir_dims d, int64_t *v);
 
 /* Usual nodes. */

@@ -82,6 +82,8 @@ static const char *filled(px *g, ir_ref r)
     return name;
 }
 
+/* What a statement defines has a name already; a number is made an array, a
+ * constant a parameter, and anything else is said whole. */
 const char *px_name_of(px *g, ir_ref r)
 {
     double flt;
@@ -113,6 +115,7 @@ static bool is_zero(const px *g, ir_dims d)
     return true;
 }
 
+/* pad(low, high) of the language works on the last axis: a statement an axis. */
 static px_expr write_pad(px *g, ir_ref r)
 {
     const struct ir_attr_PAD *a = &px_node(g, r)->attr->PAD;
@@ -172,6 +175,8 @@ static const char *introduced(px *g, uint32_t from, uint32_t to)
     return s;
 }
 
+/* y[i, j] = max[a in 2, b in 2] x[i * 2 + a, j * 2 + b], over what was bordered
+ * before. */
 static px_expr write_window(px *g, ir_ref r)
 {
     static const char *const word[] = {[RED_SUM] = "sum", [RED_PROD] = "prod", [RED_MIN] = "min",
@@ -200,6 +205,8 @@ static px_expr write_window(px *g, ir_ref r)
 
 /* ---- rows ----------------------------------------------------------------------------- */
 
+/* The language joins first axes: others are said row by row, y[i, :] = concat(a[i],
+ * b[i]). */
 static px_expr write_concat(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);

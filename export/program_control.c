@@ -75,6 +75,7 @@ static void write_only(px *g, const ir_node *n, const ir_fn *f, bool when)
     vec_free(&inner.index);
 }
 
+/* Both sides name their results alike, so that what follows reads one name. */
 px_expr px_write_if(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);
@@ -198,6 +199,8 @@ static bool runs_all(const px *g, const ir_node *n)
            ir_is_true(f, f->result.at[0]);
 }
 
+/* A loop whose number of rounds is known is a `scan`; the others have no word that
+ * says both their condition and their stacks. */
 px_expr px_write_loop(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);

@@ -12,6 +12,7 @@
 
 /* ---- statements ----------------------------------------------------------------------- */
 
+/* Where comments begin, and the longest line. */
 enum { COLUMN = 72, WIDTH = 100 };
 
 /* Where to break a statement that is too long: before the last stage of a chain that begins
@@ -25,6 +26,8 @@ static const char *line_break(const char *s, int width)
     return at;
 }
 
+/* One statement, broken before a stage of its chain where it is too long, with a
+ * comment that says the shape. */
 void px_line(px *g, const char *s, const char *comment)
 {
     int width = 4 * g->indent + (int)strlen(s);
@@ -91,6 +94,7 @@ static void define(px *g, ir_ref r)
     px_line(g, s, px_shape_brief(g, t));
 }
 
+/* check CONDITION, "message" - unless it holds anyway. */
 static void write_check(px *g, const ir_node *n)
 {
     ir_ref x = ir_arg(g->fn, n, 0);
@@ -104,6 +108,7 @@ static void write_check(px *g, const ir_node *n)
     text_free(&t);
 }
 
+/* Statements in the order of the IR's nodes, which is one of dependence. */
 bool px_block(px *g)
 {
     for (uint32_t i = 0; i < g->fn->node.len; i++) {
@@ -188,6 +193,7 @@ static const char *result_type(px *g, ir_ref r)
     return px_printf(g, "%s%s", t->dtype == DT_F32 ? "" : px_elem(t->dtype), px_shape_brief(g, t));
 }
 
+/* -> [N, 10], or -> (y: [N, 10], z: [N]) of several. */
 static void write_result_types(px *g, text *out)
 {
     const ir_fn *f = g->fn;
@@ -212,6 +218,8 @@ static bool refuse_states(px *g)
     return ok;
 }
 
+/* Head and body are written apart, as writing the body finds the parameters that
+ * stand between them. */
 static void write_net(px *g, text *out)
 {
     px_file *f = g->file;
@@ -236,6 +244,7 @@ static void write_net(px *g, text *out)
 
 /* ---- weights -------------------------------------------------------------------------- */
 
+/* The constant with its chain read out, in the order of the language's layer. */
 static safetensors_item item_of(px_file *f, const px_weight *w)
 {
     const ir_type *t = f->m->consts.at[w->constant].type;
@@ -249,6 +258,7 @@ static safetensors_item item_of(px_file *f, const px_weight *w)
     return (safetensors_item){w->name, dt_of(t->dtype)->onnx, t->rank, dims, data};
 }
 
+/* The caller's file is opened here and published by the caller, beside the program. */
 static bool write_weights(px_file *f)
 {
     uint32_t n = f->weight.len;
@@ -272,6 +282,7 @@ static const ir_fn *entry_of(const ir_module *m)
     return f;
 }
 
+/* False after gaps, all of which are reported. */
 bool program_export(ir_module *m, const program_export_options *o, text *out, diag *d)
 {
     px_file f = {.m = m, .o = o, .d = d};

@@ -1,4 +1,7 @@
-/* export/program_expr.c - expressions: of whole arrays, and of their elements at indices. */
+/* export/program_expr.c - expressions: of whole arrays, and of their elements at
+ * indices.  The latter is what codegen's body_at does, with text in place of loop
+ * IR: movement only changes the indices, until something is reached that has a
+ * name. */
 #include <stdlib.h>
 
 #include "axes.h"
@@ -11,6 +14,7 @@ const char *px_wrap(px *g, px_expr e, px_level least)
     return e.level >= least ? e.at : px_printf(g, "(%s)%s", e.at, "");
 }
 
+/* An expression that lets the rest be written, so that all gaps are found. */
 px_expr px_gap(px *g, ir_ref r, const char *reason)
 {
     const ir_node *n = px_node(g, r);
@@ -242,6 +246,7 @@ static const char *inside(px *g, ir_ref r, int k, const char *const *idx)
     return px_printf(g, "min(max(%s, 0), %s)", at, px_dim(g, last).at);
 }
 
+/* Axes that an operand indexes, and those that are passed on. */
 static px_expr at_gather(px *g, ir_ref r, const char *const *idx)
 {
     const struct ir_attr_GATHER *a = &px_node(g, r)->attr->GATHER;
@@ -290,6 +295,7 @@ static const char *const reductions[] = {
     [RED_SUM] = "sum", [RED_PROD] = "prod", [RED_MIN] = "min", [RED_MAX] = "max",
     [RED_AND] = "all", [RED_OR] = "any", [RED_SET] = NULL};
 
+/* sum[k in 3] x[i, k]: an index for each reduced axis. */
 static px_expr at_reduce(px *g, ir_ref r, const char *const *idx)
 {
     const struct ir_attr_REDUCE *a = &px_node(g, r)->attr->REDUCE;
@@ -308,6 +314,8 @@ static px_expr at_reduce(px *g, ir_ref r, const char *const *idx)
     return stored(g, reduced(g, reductions[a->op], first, end, e), px_type(g, r)->dtype);
 }
 
+/* The language's argmax takes the first of equals: for the last one the axis is run
+ * backward. */
 static px_expr at_argreduce(px *g, ir_ref r, const char *const *idx)
 {
     const struct ir_attr_ARGREDUCE *a = &px_node(g, r)->attr->ARGREDUCE;
@@ -359,6 +367,7 @@ static px_expr at_dot(px *g, ir_ref r, const char *const *idx)
 
 /* ---- elements ------------------------------------------------------------------------- */
 
+/* name[i, j], with a note for each index whether the axis says its extent. */
 static px_expr at_name(px *g, const char *name, const ir_type *t, const char *const *idx)
 {
     const char *s = name;
@@ -372,6 +381,7 @@ static px_expr at_name(px *g, const char *name, const ir_type *t, const char *co
     return (px_expr){t->rank ? px_printf(g, "%s%s", s, "]") : name, PX_CALL, false};
 }
 
+/* By the op; what is no movement is a function of the operands' elements. */
 static px_expr at_op(px *g, ir_ref r, const char *const *idx)
 {
     const ir_node *n = px_node(g, r);
@@ -400,6 +410,8 @@ static px_expr applied(px *g, const px_said *s, px_expr x)
     return (px_expr){px_printf(g, "%s(%s)", s->text, x.at), PX_CALL, false};
 }
 
+/* What has a name is indexed, a number stays a number, and everything else is said
+ * on the spot. */
 px_expr px_at(px *g, ir_ref r, const char *const *idx)
 {
     double flt;
@@ -417,6 +429,7 @@ px_expr px_at(px *g, ir_ref r, const char *const *idx)
     return at_op(g, r, idx);
 }
 
+/* False: it needs a statement of its own, or a whole array around it. */
 bool px_is_element(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);
@@ -473,6 +486,7 @@ static px_expr whole_reshape(px *g, ir_ref r)
                                px_shape(g, px_type(g, r))), PX_CALL, false};
 }
 
+/* Names, numbers, functions and layers of the library, then the op itself. */
 px_expr px_whole(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);

@@ -29,6 +29,8 @@ void px_helpers(const px_file *f, text *out)
             text_add(out, "%s\n", helpers[i]);
 }
 
+/* Paths as the reader of the program makes them: net.conv1.w is the weight w of the
+ * first conv in net. */
 void px_take_weights(px *g, const px_said *s)
 {
     px_file *f = g->file;
@@ -122,6 +124,7 @@ static bool close_layer(px *g, px_said *s, uint32_t c)
     return true;
 }
 
+/* x w + b, or x w: with the bias if nothing else uses the product. */
 static bool dense(px *g, ir_ref r, px_said *s)
 {
     int rank = px_type(g, r)->rank;
@@ -157,6 +160,7 @@ static bool usual_order(const struct ir_attr_CONV *a)
            is_range(a->ws, 2 + g);
 }
 
+/* False where a number is not known, or the library's layer has no word for it. */
 static bool read_axes(px *g, conv *k)
 {
     const ir_type *w = px_type(g, k->w);
@@ -177,6 +181,7 @@ static bool read_axes(px *g, conv *k)
     return true;
 }
 
+/* Numbers of r if it is a convolution of f32 in the library's order of axes. */
 static bool read_conv(px *g, ir_ref r, conv *k)
 {
     const ir_node *n = px_node(g, r);
@@ -266,6 +271,8 @@ static const char *window_text(px *g, const conv *k)
     return option(g, s, "groups", k->groups, 1);
 }
 
+/* One with equal numbers in both directions is the library's `conv`; any other
+ * brings window_conv along. */
 static bool convolution(px *g, ir_ref r, px_said *s)
 {
     conv k = {0};
@@ -315,6 +322,7 @@ static bool per_channel(px *g, ir_ref b, uint32_t *c)
     return *c != IR_NONE;
 }
 
+/* x * scale + shift with constants of the channels: a batch norm in inference. */
 static bool scale_shift(px *g, ir_ref r, px_said *s)
 {
     uint32_t scale, shift;
@@ -364,6 +372,7 @@ static const char *pool_text(px *g, const char *name, const int64_t v[3])
     return px_printf(g, "%s%s", option(g, s, "pad", v[2], 0), ")");
 }
 
+/* Square windows alone. */
 static bool max_pool(px *g, ir_ref r, px_said *s)
 {
     const ir_node *n = px_node(g, r);
@@ -387,6 +396,8 @@ static bool mean_of(px *g, ir_ref r, ir_ref *x, double *by)
     return used_once(g, *x);
 }
 
+/* A sum of windows divided by their size; with a border the divisor would differ at
+ * the rim. */
 static bool mean_pool(px *g, ir_ref r, px_said *s)
 {
     int64_t v[3];
@@ -424,6 +435,7 @@ static bool global_mean(px *g, ir_ref r, px_said *s)
     return true;
 }
 
+/* A region has no layers with weights: a parameter is the net's. */
 bool px_match_layer(px *g, ir_ref r, px_said *s)
 {
     static bool (*const found[])(px *, ir_ref, px_said *) = {

@@ -15,6 +15,8 @@
 
 #include "program_writer.h"
 
+/* A row of the library: `layer` if it works along the last axis, else on elements;
+ * which of R and S are its weights, for paths in the file. */
 typedef struct pattern {
     bool layer;
     const char *formula;
@@ -47,6 +49,7 @@ static const pattern patterns[] = {
 
 enum { LETTERS = 128, INSIDE = 32 };
 
+/* One try of a pattern at a value: what each of its letters stands for so far. */
 typedef struct matching {
     px *g;
     ir_ref root, bound[LETTERS];        /* by letter: a value; IR_NONE: none yet */
@@ -91,6 +94,8 @@ static ir_ref bare(px *g, ir_ref r)
     }
 }
 
+/* False: the formula has more values than there is room for, which none of the
+ * patterns has. */
 static bool note_use(matching *m, ir_ref r)
 {
     for (int i = 0; i < m->count; i++)
@@ -148,6 +153,7 @@ static bool match_weight(matching *m, char letter, ir_ref r)
            px_is_constant(m->g, x, c);
 }
 
+/* A weight, an extent, or a number. */
 static bool match_letter(matching *m, char letter, ir_ref r)
 {
     double v, *number = &m->number[(int)letter];
@@ -181,6 +187,7 @@ static bool reduces_last(px *g, ir_ref r, ir_redop op)
            n->attr->REDUCE.axes.at[0] == px_type(g, px_arg(g, r, 0))->rank - 1;
 }
 
+/* In order, or from the last to the first. */
 static bool match_operands(matching *m, const char *p, ir_ref r, bool turned)
 {
     const ir_node *n = px_node(m->g, r);
@@ -272,6 +279,8 @@ static const char *with_numbers(px *g, const pattern *p, const matching *m)
     return arena_printf(&g->file->mem, "%.*s(%s)", name, p->text, px_number(g, DT_F32, v, 0).at);
 }
 
+/* x must have the type of the whole: a formula that broadcasts is no function of
+ * elements. */
 static bool try_pattern(px *g, const pattern *p, ir_ref r, px_said *s)
 {
     matching m = {.g = g, .root = r};
@@ -291,6 +300,7 @@ static bool try_pattern(px *g, const pattern *p, ir_ref r, px_said *s)
     return true;
 }
 
+/* The first pattern that fits; longer ones stand before those that they contain. */
 void px_match(px *g, ir_ref r)
 {
     px_said *s = &g->said[r];

@@ -1,4 +1,6 @@
-/* export/program_name.c - names, extents, numbers and constants of a program. */
+/* export/program_name.c - names, extents, numbers and constants of a program.  A
+ * name of the model is kept as far as it is one of the language: other characters
+ * become _, and numbers make it differ. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ static const char *unique(px_file *f, const char *name)
     return s;
 }
 
+/* conv1/weights:0 is conv1_weights_0. */
 const char *px_name_like(px_file *f, const char *like)
 {
     char *s = arena_printf(&f->mem, "%s%s", isalpha((unsigned char)*like) ? "" : "x_", like);
@@ -107,6 +110,8 @@ static const char *infix(px *g, const char *op, const dim_expr *e, px_level leas
                         px_wrap(g, px_dim(g, e->arg[1]), least + 1));
 }
 
+/* Extents count as bools where a choice asks for them: min and max of comparisons
+ * are `and` and `or`. */
 px_expr px_condition(px *g, ir_dim d)
 {
     static const char *const op[] = {[DIM_EQ] = "==", [DIM_LT] = "<", [DIM_LE] = "<="};
@@ -150,6 +155,8 @@ static px_expr selected(px *g, const dim_expr *e)
                   px_dim(g, e->arg[2]).at);
 }
 
+/* A symbol without a name is one that only the run knows, for which the language
+ * has no word: a gap. */
 static px_expr symbol(px *g, uint32_t id)
 {
     const char *name = g->file->symbol[id];
@@ -162,6 +169,7 @@ static px_expr symbol(px *g, uint32_t id)
     return number("_", PX_CALL);
 }
 
+/* `//` is the language's quotient of whole numbers. */
 px_expr px_dim(px *g, ir_dim d)
 {
     const dim_table *t = &g->file->m->dims;
@@ -301,6 +309,7 @@ static bool is_filled(const ir_module *m, uint32_t c, uint8_t element[32])
     return true;
 }
 
+/* Repetitions and reshapes of one number are that number. */
 bool px_is_splat(const px *g, ir_ref r, double *flt, int64_t *whole)
 {
     const ir_node *n = px_node(g, r);
@@ -330,6 +339,7 @@ static uint32_t linked(px *g, uint32_t c, ir_link link)
     return const_can_link(g->file->m, c, link) ? const_linked(g->file->m, c, link) : IR_NONE;
 }
 
+/* One more link of the constant's chain: nothing is copied. */
 uint32_t px_turned(px *g, uint32_t c, const int32_t *perm)
 {
     ir_module *m = g->file->m;
@@ -372,6 +382,7 @@ static bool is_short(const px *g, const ir_type *t)
            (t->dtype == DT_F32 || t->dtype == DT_I64 || t->dtype == DT_BOOL);
 }
 
+/* [1, 2, 3] */
 static const char *list_of(px *g, uint32_t c, const ir_type *t)
 {
     int64_t n = type_count_const(&g->file->m->types, t);
@@ -395,6 +406,8 @@ static const char *nothing_of(px *g, ir_dtype dt)
     return dt == DT_BOOL ? "false" : px_printf(g, "%s(0)%s", px_elem(dt), "");
 }
 
+/* Short lists stand in the program, as numbers that a reader wants to see; long
+ * ones are parameters, whose first values come from the file of weights. */
 static void declare(px *g, uint32_t c, const char *name, const ir_type *t)
 {
     px_file *f = g->file;
@@ -409,6 +422,7 @@ static void declare(px *g, uint32_t c, const char *name, const ir_type *t)
     vec_push(&f->weight, (px_weight){arena_printf(&f->mem, "%s.%s", f->net, name), c});
 }
 
+/* Matching makes new constants, so the table grows. */
 const char *px_constant(px *g, uint32_t c)
 {
     px_file *f = g->file;

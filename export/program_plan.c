@@ -11,6 +11,7 @@ enum {
     MAJOR = 5           /* what a layer with a matrix counts as */
 };
 
+/* The second walk. */
 typedef struct planning {
     px *g;
     int *cost;          /* by value: operators that its expression adds to its user's */
@@ -31,6 +32,8 @@ static bool is_asked(const px *g, const ir_node *n)
     return n->op == OP_CHECK;
 }
 
+/* Of a layer or function only what it is applied to is asked for: the values of its
+ * formula are said by its name. */
 static void ask_operands(px *g, const ir_node *n)
 {
     if (n->nres == 1)
@@ -43,6 +46,7 @@ static void ask_operands(px *g, const ir_node *n)
         ask(g, ir_arg(g->fn, n, i));
 }
 
+/* From the results on, so that a value's users have been seen before it. */
 static void walk_up(px *g)
 {
     for (uint32_t i = 0; i < g->fn->result.len; i++)
@@ -135,6 +139,8 @@ static bool repeats(const px *g, ir_ref r)
     return op == OP_REM || (op == OP_DIV && !dt_is_float(px_type(g, r)->dtype));
 }
 
+/* As a whole, if all operands can be, since relu(a + b) reads better than its
+ * elements; else by element. */
 static void plan_scalar(planning *p, ir_ref r)
 {
     px *g = p->g;
@@ -183,6 +189,8 @@ static void plan_reshape(planning *p, ir_ref r)
     g->named[r] = g->demand[r] > 1;
 }
 
+/* A layer with a matrix counts as five operators: two of them make a line long
+ * enough. */
 static void plan_said(planning *p, ir_ref r)
 {
     px *g = p->g;
@@ -221,6 +229,7 @@ static void plan_array(px *g, const ir_node *n)
         g->named[n->first + i] = true;
 }
 
+/* By kind; `named`, `whole` and `element` of the operands are final here. */
 static void plan_value(planning *p, const ir_node *n)
 {
     px *g = p->g;
@@ -243,6 +252,8 @@ static void plan_value(planning *p, const ir_node *n)
         plan_array(g, n);
 }
 
+/* The results last: several are named, a single one may be the block's last
+ * expression. */
 static void walk_down(planning *p)
 {
     px *g = p->g;
@@ -258,6 +269,7 @@ static void walk_down(planning *p)
     }
 }
 
+/* Fills what px (program_writer.h) has by value. */
 void px_plan(px *g)
 {
     arena *mem = &g->file->mem;

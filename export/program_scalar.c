@@ -6,6 +6,8 @@
 
 typedef enum how { NONE, INFIX, CALL, SPECIAL } how;
 
+/* How a function of the IR is written: as an operator, as a call, by code of its
+ * own; NONE is a gap. */
 typedef struct row {
     how how;
     const char *word;
@@ -114,6 +116,7 @@ static px_expr logical(px *g, ir_ref r, const row *w, const px_expr *x)
     return (px_expr){px_printf(g, "not %s%s", px_wrap(g, x[0], PX_NOT), ""), PX_NOT, false};
 }
 
+/* Those that are neither a call nor an operator of the same meaning. */
 static px_expr special(px *g, ir_ref r, const row *w, const px_expr *x, ir_dtype dt)
 {
     static const row sum = {INFIX, "+", PX_SUM}, product = {INFIX, "*", PX_TERM};
@@ -181,6 +184,7 @@ static bool is_question(const px *g, const ir_node *n)
            px_is_splat(g, ir_arg(g->fn, n, 1), &flt, &whole) && !whole;
 }
 
+/* The function of r at `given`, one expression an operand. */
 px_expr px_scalar(px *g, ir_ref r, const px_expr *given)
 {
     const ir_node *n = px_node(g, r);

@@ -18,6 +18,9 @@ typedef enum px_level {
     PX_CALL
 } px_level;
 
+/* An expression as text, and what is needed to put it into a larger one: `a + b` of
+ * level PX_SUM gets parentheses as an operand of `*`, and `2 * 3`, of numbers
+ * alone, a type where a value of the IR's dtype is wanted. */
 typedef struct px_expr {
     const char *at;             /* null: after a gap */
     px_level level;
@@ -43,7 +46,9 @@ typedef struct px_said {
     int weights;
 } px_said;
 
-/* How an array that is no function of elements is written (program_array.c). */
+/* An index of the statement at hand.  In `y[i, j in 3] = x[i, j] + w[j]` both are
+ * introduced on the left; i stands alone on an axis of x of its own extent, which
+ * says how far it runs, j is said to run to 3 because w is longer. */
 typedef struct px_index {
     const char *name;
     ir_dim extent;
@@ -51,6 +56,8 @@ typedef struct px_index {
     bool given;                 /* .. but also on a longer axis: its extent has to be said */
 } px_index;
 
+/* What all blocks of a program share: names that are taken, the parameters of the
+ * net, and the weights that go to its file under paths as `net.conv1.w`. */
 typedef struct px_file {
     ir_module *m;
     const program_export_options *o;
@@ -70,7 +77,11 @@ typedef struct px_file {
     bool failed;
 } px_file;
 
-/* A block in the making: of the net or of a region. */
+/* A block in the making: of the net or of a region.  The lists by value are filled
+ * by px_plan before the first statement is written: `demand` says how often a value
+ * will be said, `named` that it gets a statement, `whole` and `element` how it can
+ * be said within another one.  Example: y = relu(x) * relu(x) asks twice for
+ * relu(x), so that gets a name. */
 typedef struct px {
     px_file *file;
     const ir_fn *fn;

@@ -72,6 +72,8 @@ static void add_calls(text *out, const struct ingot_train_call *at, int32_t n)
     text_add(out, at && n ? "}" : "");
 }
 
+/* Struct by struct as in ir/train_abi.h: name, dtype, rank, dims, bound, names,
+ * missing. */
 static void add_columns(text *out, const struct ingot_train_block *b)
 {
     text_add(out, b->column_count ? "(const struct ingot_train_column[]){" : "0");
@@ -114,6 +116,7 @@ static void add_patience(text *out, const struct ingot_train_block *b)
     text_add(out, b->patience_count ? "}" : "");
 }
 
+/* Counts first, then the lists that they count. */
 static void add_block(text *out, const struct ingot_train_block *b)
 {
     text_add(out, " {");
@@ -154,6 +157,7 @@ static void add_values(text *out, const struct ingot_train_value *at, int32_t n)
     text_add(out, n ? "}" : "");
 }
 
+/* Entries that a trainer can be asked to run. */
 static void add_entries(text *out, const struct ingot_trainer *t)
 {
     text_add(out, t->entry_count ? "(const struct ingot_train_entry[]){" : "0");

@@ -1,4 +1,7 @@
-/* export/template.c - texts with gaps. */
+/* export/template.c - texts with gaps.  A template is a file of parts, each behind
+ * a line `//// NAME`; in a part @WORD@ is a gap.  So the C that a library is made
+ * of stands in files that read as C, and not in strings of ours.  A part, a word or
+ * an end that is missing is our bug. */
 #include "template.h"
 
 #include <ctype.h>
@@ -32,6 +35,7 @@ static const char *find_word(const template_words *words, const char *name, size
     return NULL;
 }
 
+/* Gaps are not looked for in what fills a gap. */
 void template_add(const char *file, const char *part, const template_words *words, text *out)
 {
     const char *end = NULL, *at = find_part(file, part, &end), *gap;
@@ -67,6 +71,8 @@ static bool begins(const char *text, const char *at, const char *end, const char
            (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_'));
 }
 
+/* ingot_x becomes PREFIX_x and INGOT_X MACRO_X, at the beginning of words alone:
+ * declarations of ir/abi.h in the names of a model. */
 void template_add_renamed(const char *s, size_t n, const char *prefix, const char *macro,
                           text *out)
 {

@@ -1,4 +1,7 @@
-/* export/workplace.c - where a build works. */
+/* export/workplace.c - where a build works: a folder beside the output, so that
+ * publishing is a rename on one file system.  It is removed at the end, and by an
+ * interruption; folders of the output's path that were made for it go, too, if
+ * nothing came of them. */
 #include "workplace.h"
 
 #include <errno.h>
@@ -22,6 +25,8 @@ static const char *const file_name[WORK_FILES] = {
     [WORK_OUT] = "out",
 };
 
+/* Signals wait: between making the folder and noting it an interruption would leave
+ * it behind. */
 static bool make_folder(workplace *w)
 {
     sigset_t before;
@@ -85,6 +90,7 @@ static void drop_empty(workplace *w)
         to_parent(w->parent);
 }
 
+/* False after a message; workplace_close is the caller's to call all the same. */
 bool workplace_open(workplace *w, const char *out)
 {
     const char *refused = partial_refused(out);
@@ -126,6 +132,7 @@ void workplace_close(workplace *w)
     *w = (workplace){0};
 }
 
+/* A path for one more object.  Null after a message. */
 const char *workplace_object(workplace *w)
 {
     char *path;
@@ -173,6 +180,8 @@ static pid_t start(char *const *argv, int *slot)
     return pid;
 }
 
+/* Waits for the program.  What it writes goes to our own output; exit code 127 is
+ * what `start` gives where there is no such program. */
 bool workplace_run(const workplace *w, char *const *argv)
 {
     int status, slot;

@@ -1,4 +1,8 @@
-/* runtime/bind.c - run-time dims from the extents of inputs. */
+/* runtime/bind.c - run-time dims from the extents of inputs.
+ *
+ * An entry of x: f32[N,3] and y: f32[N,M] has two symbols, N and M. Each input that
+ * is given binds those that nobody bound before, and must agree with those that
+ * are: the message for y: f32[5,7] behind x: f32[4,3] names both inputs. */
 #include "bind.h"
 
 #include <string.h>
@@ -65,6 +69,7 @@ static bool find_origin(const struct ingot_entry *e, int32_t symbol, int32_t ind
     return false;
 }
 
+/* "input 'y', axis 0: has extent 5, but 'N' is 4 by input 'x', axis 0" */
 static bool conflict(const struct ingot_entry *e, int32_t index, int32_t axis, int64_t extent,
                      int32_t symbol, int64_t value, char *error)
 {
@@ -102,6 +107,7 @@ static const char *shape_hint(const struct ingot_value_info *v, int32_t rank,
     return rank + 1 == v->rank ? "; is the axis of the batch missing?" : "";
 }
 
+/* Binds free symbols of input `index` in dims; false with the reason in error. */
 bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const int64_t *extents,
                 int64_t *dims, char error[TENSOR_ERROR_SIZE])
 {
@@ -137,6 +143,7 @@ bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, in
     return bind_shape(e, index, t->rank, t->dims, dims, error);
 }
 
+/* The first symbol of the input that nothing has bound; -1: none. */
 int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t *dims)
 {
     const struct ingot_value_info *v = &e->inputs[index];
@@ -149,6 +156,9 @@ int32_t bind_free_dim(const struct ingot_entry *e, int32_t index, const int64_t 
     return -1;
 }
 
+/* The input's extents with the symbols as they are bound, for an input that is made
+ * up.  A computed extent, as N + 1, is -1 in the table and no one can be made up of
+ * it. */
 bool bind_extents(const struct ingot_entry *e, int32_t index, const int64_t *dims,
                   int64_t *extents, char error[TENSOR_ERROR_SIZE])
 {

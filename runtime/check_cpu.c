@@ -1,4 +1,7 @@
-/* runtime/check_cpu.c - features.def against this processor. */
+/* runtime/check_cpu.c - features.def against this processor.  A binary is told
+ * apart by the words of its name, level and features: x86-64-v4+avx512vnni needs
+ * every PART of levels 1 to 4 and the one EXTRA. The rows say where the processor
+ * tells of each; cpu_<arch>.h reads it there. */
 #include "check_cpu.h"
 
 #include <stdint.h>
@@ -19,11 +22,15 @@ enum { HERE = CPU_X86_64 };
 enum { HERE = CPU_AARCH64 };
 #else
 enum { HERE = CPU_OTHER };
+/* On an architecture without rows there is nothing to ask, and no code that could
+ * ask for it. */
 static int cpu_has(const uint32_t *at) { return at[0] && 0; }
 #endif
 
 enum { PART, EXTRA };
 
+/* A row of features.def; `at` is what cpu_has reads: on x86-64 leaf, subleaf,
+ * register, bit of CPUID and the bits of XCR0 that the system must have set. */
 static const struct feature {
     int arch;
     const char *name;
@@ -87,6 +94,7 @@ static void check_level(const char *word, size_t len, char *missing, size_t size
     }
 }
 
+/* *missing gets the names of what is lacking, for the message. */
 bool check_cpu(const char *cpu, char *missing, size_t size)
 {
     *missing = 0;

@@ -1,4 +1,10 @@
-/* runtime/cleanup.c - files under construction, and interruptions. */
+/* runtime/cleanup.c - files under construction, and interruptions.
+ *
+ * Whoever makes a temporary file, or starts a group of processes, puts it into a
+ * slot and takes it out when it is done.  An interruption goes through the slots:
+ * it ends the groups first, as they may still write, then removes the files.  A
+ * file gets its name by rename only when it is whole, so nobody ever finds half of
+ * one. */
 #include "cleanup.h"
 
 #include <dirent.h>
@@ -67,6 +73,8 @@ void cleanup_remove(const char *path)
     errno = why;
 }
 
+/* Only calls that a signal handler may make.  Exit code 128 + signal is what a
+ * shell expects, 130 for an interruption. */
 static void on_signal(int number)
 {
     for (int i = 0; i < SLOTS; i++)
@@ -178,6 +186,8 @@ static void set_temp(partial *p)
     p->slot = cleanup_path(p->temp);
 }
 
+/* Opens PATH.PID.part beside it, so that the rename stays on one file system.  A
+ * device or a pipe is written as it is; errno says what went wrong. */
 bool partial_open(partial *p, const char *path)
 {
     struct stat st;
@@ -196,6 +206,7 @@ bool partial_open(partial *p, const char *path)
     return p->file || partial_close(p, false);
 }
 
+/* `keep`: the file is whole and gets its name.  errno is that of the first failure. */
 bool partial_close(partial *p, bool keep)
 {
     bool ok = p->file && keep && !ferror(p->file);

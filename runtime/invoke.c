@@ -1,4 +1,7 @@
-/* runtime/invoke.c - calls of entries with tensors. */
+/* runtime/invoke.c - calls of entries with tensors: invoke_prepare binds dims and
+ * lays out memory once, invoke_run may then be called again and again without
+ * allocating, and invoke_take hands the results over.  Outputs whose extents only
+ * the run finds out come from the allocator, through give and take. */
 #include "invoke.h"
 
 #include <stdlib.h>
@@ -47,6 +50,8 @@ static bool bind_inputs(invoke *v, const tensor_value *in, char *error)
     return true;
 }
 
+/* Memory of output i, if its extents are known before the run.  The interpreter's
+ * values (form not dense) are made by it. */
 static bool place_output(invoke *v, int32_t i, int64_t *extents, char *error)
 {
     const struct ingot_value_info *o = &v->entry->outputs[i];
@@ -69,6 +74,7 @@ static bool place_output(invoke *v, int32_t i, int64_t *extents, char *error)
     return true;
 }
 
+/* Extents of all outputs stand behind each other in one list. */
 static bool place_outputs(invoke *v, char *error)
 {
     const struct ingot_entry *e = v->entry;
@@ -82,6 +88,8 @@ static bool place_outputs(invoke *v, char *error)
     return true;
 }
 
+/* All lists of pointers, one longer than need be, since calloc of nothing may give
+ * null. */
 static bool get_tables(invoke *v, char *error)
 {
     const struct ingot_entry *e = v->entry;
@@ -110,6 +118,7 @@ static bool get_scratch(invoke *v, char *error)
     return v->workspace || tensor_fail(error, "no memory for a workspace of %zu bytes", size);
 }
 
+/* False with nothing left to free. */
 bool invoke_prepare(invoke *v, session *s, const struct ingot_entry *e, const tensor_value *in,
                     char error[TENSOR_ERROR_SIZE])
 {
@@ -139,6 +148,8 @@ static void drop_results(invoke *v)
         }
 }
 
+/* The message of a check is the model's own; states are as they were before if it
+ * fails. */
 bool invoke_run(invoke *v, char error[TENSOR_ERROR_SIZE])
 {
     static const char *const what[] = {
@@ -205,6 +216,7 @@ static bool take_one(invoke *v, int32_t i, tensor_value *out)
     return true;
 }
 
+/* What was taken is the caller's, even behind an error for those before it. */
 bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < v->entry->output_count; i++) {
@@ -231,6 +243,7 @@ static void free_output(invoke *v, int32_t i)
         free(o->late ? v->outputs[i].data : v->held[i].t.data);
 }
 
+/* Also after a prepare that failed half-way: what is null has not been made. */
 void invoke_free(invoke *v)
 {
     for (int32_t i = 0; v->outputs && v->held && i < v->entry->output_count; i++)

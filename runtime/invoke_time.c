@@ -1,4 +1,6 @@
-/* runtime/invoke_time.c - how long runs take. */
+/* runtime/invoke_time.c - how long runs take.  Each run is timed alone and sorted
+ * afterwards, so that percentiles are exact; states are put back, and timing a step
+ * of a training leaves no trace. */
 #include <stdlib.h>
 
 #include "clock.h"
@@ -25,6 +27,8 @@ static bool add_sample(samples *s, double seconds)
     return true;
 }
 
+/* Until the time is over, but once at least; a negative time is no warming up at
+ * all. */
 static bool warm_up(invoke *v, double seconds, char *error)
 {
     double end = clock_now() + seconds;
@@ -60,6 +64,7 @@ static bool time_runs(invoke *v, const invoke_timing *how, samples *s, char *err
     return true;
 }
 
+/* s has one sample at least. */
 static invoke_times summary(const invoke *v, samples *s)
 {
     double sum = 0;

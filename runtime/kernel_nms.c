@@ -1,5 +1,7 @@
-/* runtime/kernel_nms.c - non-maximum suppression: per batch and class, the best
- * box that is left is kept, and those that overlap it go. */
+/* runtime/kernel_nms.c - non-maximum suppression: per batch and class, the best box
+ * that is left is kept, and those that overlap it go.  Source: ONNX
+ * NonMaxSuppression-11; of equal scores the first box is the best.  The evaluator's
+ * ir/op/nms.c does the same in the same order. */
 #include <string.h>
 
 #include "kernels.h"
@@ -39,6 +41,7 @@ static int overlaps(area a, area b, float limit)
     return all > 0 && common / all > limit;
 }
 
+/* The boxes of one batch with the scores of one class. */
 typedef struct search {
     const float *box, *score;           /* of the batch, of the class */
     int64_t n, most;
@@ -82,6 +85,8 @@ static int64_t search_class(const search *s, int64_t batch, int64_t class, int64
     return count;
 }
 
+/* Results: triples, scratch of a byte a box; operands: boxes f32[b,n,4], scores
+ * f32[b,c,n], most, overlap, least score.  num[0]: boxes are centre and size. */
 KERNEL_SHARED int32_t ingot_kernel_nms(struct ingot_extern *call)
 {
     const struct ingot_tensor *t = call->arg, *score = &t[3];

@@ -12,6 +12,8 @@ typedef struct bits {
     uint64_t mask;
 } bits;
 
+/* size 0: no type of numbers.  ONNX's numbers of types: 1 is f32, 10 f16, 16 bf16,
+ * 11 f64 and so on. */
 static bits bits_of(int32_t dtype)
 {
     switch (dtype) {
@@ -51,6 +53,8 @@ static void put_place(int64_t *out, const struct ingot_tensor *x, int64_t n, int
     }
 }
 
+/* Two walks: the result is [rank, n], so n must be known before the first place is
+ * stored. */
 KERNEL_SHARED int32_t ingot_kernel_nonzero(struct ingot_extern *call)
 {
     const struct ingot_tensor *x = &call->arg[1];

@@ -42,6 +42,7 @@ static const char *cut_line(char **rest)
     return line;
 }
 
+/* One label a line; the text is kept, and cut into lines where it stands. */
 bool labels_read(labels *l, const char *path, char *error)
 {
     *l = (labels){.text = read_text(path)};

@@ -1,4 +1,10 @@
-/* runtime/made_up.c - inputs that nobody gave. */
+/* runtime/made_up.c - inputs that nobody gave: random numbers of the right type and
+ * shape.
+ *
+ * Run-time dims that nothing binds are tried: 1 everywhere, then powers of two,
+ * with one row and with as many, until the model runs.  Many nets have a least size
+ * of image, or a patch that must divide it, and --bench shall work for who does not
+ * know it. */
 #include "made_up.h"
 
 #include <stdlib.h>
@@ -26,6 +32,8 @@ typedef struct making {
 
 /* ---- values ----------------------------------------------------------------------- */
 
+/* Its dims are all bound.  Seeds differ by input, so that two inputs are not the
+ * same numbers. */
 static bool make_input(making *k, int32_t i, char *error)
 {
     const struct ingot_value_info *v = &k->e->inputs[i];
@@ -152,6 +160,8 @@ static bool find_missing(making *k)
     return any;
 }
 
+/* The message at the least extents is the one that is told: those of larger ones
+ * follow from it. */
 static bool make(making *k, bool say)
 {
     if (!find_missing(k))

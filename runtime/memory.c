@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* Bytes. */
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
+/* At a multiple of a cache line.  Large blocks ask for huge pages: with small ones
+ * each new page of weights or images costs a miss in the table of addresses. */
 void *memory_get(size_t size)
 {
     if (size < HUGE_PAGE)

@@ -60,6 +60,8 @@ static const char *put(name_set *s, struct name_slot *at, const char *name)
     return at->name;
 }
 
+/* The name itself, or name_2, name_3 .. if it is taken; null without memory.  Owned
+ * by the set. */
 const char *name_set_add(name_set *s, const char *base)
 {
     if (!make_room(s))
@@ -92,6 +94,7 @@ static bool file_char(char c)
            c == '.' || c == '_' || c == '-';
 }
 
+/* As a file name: other characters become _, and it is no longer than 199 bytes. */
 const char *name_set_add_file(name_set *s, const char *name)
 {
     char base[200];

@@ -1,4 +1,8 @@
-/* runtime/options.c - command lines. */
+/* runtime/options.c - command lines, read by tables of rows (options.h): a row has
+ * the option's name, what it takes, its help and a function that sets it.
+ * Executables, ingot's commands and trainers share rows by `more`, so that one
+ * option is written once.  Forms: --name VALUE, --name=VALUE, --name[=N], operands
+ * anywhere, -- before operands that begin with a dash. */
 #include "options.h"
 
 #include <errno.h>
@@ -11,8 +15,11 @@
 #include "options_rows.h"
 #include "visible.h"
 
+/* Options of one table that are looked at for a near one. */
 enum { MAX_NAMES = 64 };
 
+/* "PROGRAM: MESSAGE" on standard error; false.  The message may hold names from
+ * files, so nothing in it reaches a terminal raw. */
 bool cli_wrong(const char *fmt, ...)
 {
     va_list ap;
@@ -46,6 +53,7 @@ static void list_words(FILE *f, const char *const *word, int n)
         fprintf(f, "%s%s", !i ? "" : i + 1 < n ? ", " : " or ", word[i]);
 }
 
+/* "--emit 'ex' is unknown: give exe, lib or obj; did you mean 'exe'?" */
 static bool unknown_word(const char *what, const char *value, const char *const *words, int n)
 {
     const char *near = cli_nearest(value, words, n);
@@ -253,6 +261,8 @@ static bool take_option(const cli_option *options, char *to, int argc, char **ar
     return s.row->set(to + s.place, s.row, value);
 }
 
+/* CLI_OK, CLI_USAGE after a message, or CLI_HELP if the help was printed.  `to` is
+ * the struct whose fields the rows set. */
 int cli_parse(int argc, char **argv, const char *usage, const char *about,
               const cli_option *options, void *to)
 {

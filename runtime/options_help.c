@@ -112,6 +112,8 @@ static bool takes_file(const cli_option *o)
     return o->value && (strstr(o->value, "FILE") || strstr(o->value, "DIR"));
 }
 
+/* --emit exe lib obj, or --output FILE, or --name ANY: completion scripts read
+ * these lines. */
 static bool print_words(void *cx, const cli_option *o, size_t place)
 {
     (void)cx, (void)place;

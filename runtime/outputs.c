@@ -13,6 +13,8 @@
 
 /* ---- files ---------------------------------------------------------------------- */
 
+/* The folder and those above it.  That one exists already is no error; that a file
+ * stands there is. */
 bool outputs_make_folder(const char *path, char error[TENSOR_ERROR_SIZE])
 {
     char *copy = strdup(path);
@@ -47,6 +49,7 @@ static void show_type(const char *name, const tensor_value *v)
     printf("]");
 }
 
+/* Types that .npy does not have are written as TensorProto, whatever was asked for. */
 static bool write_one(const char *folder, bool pb, const char *name, const char *file,
                       const tensor_value *v, char *error)
 {
@@ -66,6 +69,7 @@ static bool write_one(const char *folder, bool pb, const char *name, const char 
     return ok;
 }
 
+/* Names that are equal as files get numbers. */
 bool outputs_write(const char *folder, bool pb, const char *const *names, const tensor_value *v,
                    int n, char error[TENSOR_ERROR_SIZE])
 {
@@ -83,6 +87,7 @@ bool outputs_write(const char *folder, bool pb, const char *const *names, const 
 
 /* ---- people ---------------------------------------------------------------------- */
 
+/* Elements of a summary; places of a ranking. */
 enum { SHOWN = 8, TOP = 5 };
 
 static bool is_float(int32_t dtype)
@@ -172,6 +177,7 @@ static void show_integer(const tensor *t, int64_t i)
         printf(" %lld", (long long)v);
 }
 
+/* The first LETTERS bytes. */
 static void show_string(const tensor_string *s)
 {
     enum { LETTERS = 40 };
@@ -196,6 +202,8 @@ static void show_element(const tensor *t, int64_t i)
         show_integer(t, i);
 }
 
+/* "y: f32[1,1000] 0.1 0.2 .." and, for one row of probabilities or with labels, the
+ * best. */
 void outputs_show(const char *name, const tensor_value *v, const labels *l)
 {
     const tensor *t = &v->t;
@@ -226,6 +234,7 @@ static uint64_t next_random(uint64_t *s)
     return z ^ z >> 31;
 }
 
+/* Floats in [-1, 1); integers 0 and 1, which are valid as indices and as masks. */
 static void random_element(int32_t dtype, size_t size, uint64_t r, char *out)
 {
     float f = (float)(r >> 40) / (1 << 23) - 1;
@@ -255,6 +264,7 @@ void outputs_random(tensor *t, uint64_t seed)
         random_element(t->dtype, size, next_random(&seed), (char *)t->data + (size_t)i * size);
 }
 
+/* "1x3x224x224"; an empty text is a scalar. */
 bool outputs_parse_shape(const char *text, int32_t *rank, int64_t dims[TENSOR_MAX_RANK])
 {
     for (*rank = 0; *text; text += *text == 'x') {

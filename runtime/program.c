@@ -75,6 +75,7 @@ static bool set_time(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* Shared with `ingot bench`. */
 const cli_option program_timing_rows[] = {
     {"--duration", "S", "seconds of runs, at least 10, where their number is open (default 1)",
      .set = set_time, .at = offsetof(invoke_timing, seconds)},
@@ -86,6 +87,7 @@ static const char *const formats[] = {"npy", "pb", NULL};
 
 #define AT(field) offsetof(program_options, field)
 
+/* All that `ingot run` and executables have in common. */
 const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
@@ -152,6 +154,7 @@ static bool fit_together(const program_options *o)
 
 /* ---- the entry ----------------------------------------------------------------------- */
 
+/* Says which there are. */
 static bool no_entry(const program_options *o, const struct ingot_model *m)
 {
     const char **names = calloc((size_t)m->entry_count + 1, sizeof *names);
@@ -178,6 +181,7 @@ static const struct ingot_entry *find_entry(const program_options *o, const stru
     return !e && o->info && !o->entry && m->entry_count ? m->entries : e;
 }
 
+/* CLI_OK, or what is wrong with options or model before anything is loaded. */
 int program_check(const program_options *o, const struct ingot_model *m)
 {
     if (!fit_together(o))
@@ -231,6 +235,7 @@ static bool end_states(keeping *k, const program_options *o, const session *s, b
 
 /* ---- running --------------------------------------------------------------------------- */
 
+/* To files, or as a summary to people. */
 static bool give_outputs(const program *p)
 {
     const struct ingot_entry *e = p->entry;
@@ -269,6 +274,7 @@ static bool run_steps(const program *p, invoke *v)
     return invoke_take(v, p->out, error) ? give_outputs(p) : cli_wrong("%s", error);
 }
 
+/* --bench alone shows no outputs: those of made-up inputs mean nothing. */
 static bool run_prepared(const program *p, invoke *v)
 {
     keeping k;
@@ -282,6 +288,7 @@ static bool run_prepared(const program *p, invoke *v)
     return end_states(&k, p->o, v->s, run_steps(p, v));
 }
 
+/* Inputs are read before memory for the run is taken: errors in them come soon. */
 static bool run(program *p, session *s)
 {
     char error[TENSOR_ERROR_SIZE];

@@ -6,6 +6,8 @@
 #include "program_parts.h"
 #include "report.h"
 
+/* One object with the runs of one engine, in the form that `ingot bench` has for
+ * several. */
 static void print_json(FILE *f, const program *p, const invoke_times *t)
 {
     const struct ingot_model *m = p->model;
@@ -52,6 +54,7 @@ static invoke_timing timing_of(const program_options *o)
     return t;
 }
 
+/* The file is opened before the runs: a minute of them is not lost on a wrong path. */
 bool program_bench(const program *p, invoke *v)
 {
     char error[TENSOR_ERROR_SIZE];

@@ -8,6 +8,7 @@
 #include "program_parts.h"
 #include "visible.h"
 
+/* A number, a name, or .. for an expression too long to read. */
 static void print_extent(FILE *f, const struct ingot_value_info *v, int32_t axis)
 {
     enum { READABLE = 40 };
@@ -51,6 +52,7 @@ static void print_values(const char *what, const struct ingot_value_info *v, int
     }
 }
 
+/* Inputs with a default show it, as in a declaration. */
 static void list_values(FILE *f, const struct ingot_value_info *v, int32_t n)
 {
     for (int32_t i = 0; i < n; i++) {
@@ -106,6 +108,7 @@ static void print_needs(const program *p)
         printf("work     %.3f GFLOP in contractions\n", (double)flops / 1e9);
 }
 
+/* A line for each fact, its name first. */
 bool program_info(const program *p)
 {
     const struct ingot_model *m = p->model;

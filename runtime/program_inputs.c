@@ -55,6 +55,8 @@ static bool bind_given_shape(program *p, const program_given *g)
            cli_wrong("--shape: %s", error);
 }
 
+/* --dim and --shape go before the files, so a file that disagrees is reported with
+ * the option's name. */
 bool program_bind(program *p)
 {
     bind_start(p->entry, p->dims);
@@ -81,6 +83,7 @@ static bool no_input(const program_given *g, const struct ingot_entry *e)
                      g->name, e->name);
 }
 
+/* Whatever can be said of --input without opening a file. */
 static bool check_files(const program_options *o, const struct ingot_entry *e)
 {
     for (int i = 0; i < o->inputs.n; i++) {

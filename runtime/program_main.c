@@ -28,6 +28,7 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
     return program_append(to, g);
 }
 
+/* NAME=N; a dim may be called a=b, so the last sign counts. */
 static bool add_dim(void *to, const cli_option *o, const char *value)
 {
     const char *at = strrchr(value, '=');
@@ -57,6 +58,9 @@ static const cli_option options[] = {
 
 /* ---- weights ------------------------------------------------------------------------- */
 
+/* Mapped, not read: pages are loaded as kernels touch them, and processes share
+ * them.  The hash tells a file of another build from this one's; it reads the file
+ * once. */
 static bool map_weights(const struct ingot_model *m, const char *path, const uint8_t **weights)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -105,6 +109,7 @@ static void release_weights(const struct ingot_model *m, const uint8_t *weights)
 
 /* ---- the program --------------------------------------------------------------------- */
 
+/* The processor is asked before any other code of the model runs. */
 static int run_linked(const program_options *o, const struct ingot_model *m, int threads)
 {
     char error[TENSOR_ERROR_SIZE], missing[256];
@@ -131,6 +136,7 @@ static int print_version(const struct ingot_model *m)
     return CLI_OK;
 }
 
+/* Threads: the option, else what was built in, else all CPUs. */
 static int obey(const program_options *o, const struct ingot_model *m)
 {
     int threads = o->threads               ? (int)o->threads
@@ -160,6 +166,8 @@ static char *describe(const struct ingot_model *m)
     return text;
 }
 
+/* Whatever printed must have reached its file: an output that was lost is a
+ * failure. */
 int program_main(const struct ingot_model *m, int argc, char **argv)
 {
     program_options o = {0};

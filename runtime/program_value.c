@@ -79,6 +79,8 @@ static bool value(reading *r, int32_t depth)
     return true;
 }
 
+/* The numbers as elements of the input's type; one that has no place in it is an
+ * error. */
 static bool store(const struct ingot_value_info *info, const reading *r, tensor *t)
 {
     char error[TENSOR_ERROR_SIZE];
@@ -112,6 +114,7 @@ bool program_is_value(const char *text)
     return is;
 }
 
+/* A text that is no list of numbers is the path of a file. */
 bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in)
 {
     char error[TENSOR_ERROR_SIZE];

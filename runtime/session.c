@@ -1,4 +1,6 @@
-/* runtime/session.c - a model at work. */
+/* runtime/session.c - a model at work: its weights, its states and its pool of
+ * threads, apart from any call.  Two calls of one session share states; two
+ * sessions of one model do not. */
 #include "session.h"
 
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include "memory.h"
 #include "tensor_file.h"
 
+/* First values are the model's; zero where it has none. */
 static bool get_states(session *s, char *error)
 {
     const struct ingot_model *m = s->model;
@@ -66,6 +69,8 @@ static const struct ingot_entry *find_entry(const struct ingot_model *m, const c
     return NULL;
 }
 
+/* The entry of this name.  Without a name it is `main`, or the only one there is
+ * beside `init`; null if that is not clear. */
 const struct ingot_entry *session_entry(const struct ingot_model *m, const char *name)
 {
     const struct ingot_entry *e = find_entry(m, name ? name : "main");

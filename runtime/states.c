@@ -1,4 +1,7 @@
-/* runtime/states.c - states in a safetensors file. */
+/* runtime/states.c - states in a safetensors file, a tensor each, under their own
+ * names: other programs read them as they would read weights.  A file must hold all
+ * states of the model and nothing else: one that was made by another model is not
+ * half-read. */
 #include "states.h"
 
 #include <stdlib.h>
@@ -29,6 +32,7 @@ bool states_storable(const struct ingot_model *m, char error[TENSOR_ERROR_SIZE])
     return true;
 }
 
+/* In the order of the model. */
 bool states_write(const session *s, FILE *f)
 {
     const struct ingot_model *m = s->model;
@@ -52,6 +56,7 @@ static bool same_shape(const safetensors_entry *t, const struct ingot_value_info
            (!t->rank || !memcmp(t->dims, v->dims, (size_t)t->rank * sizeof *t->dims));
 }
 
+/* Shapes and types must agree: nothing is cast on the way. */
 bool states_read_one(session *s, safetensors *file, const safetensors_entry *t, int32_t i,
                      char error[TENSOR_ERROR_SIZE])
 {

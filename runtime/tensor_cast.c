@@ -37,6 +37,7 @@ static bool is_integer(int32_t dtype)
     return dtype == TENSOR_BOOL || ((k->cls == 'i' || k->cls == 'u') && k->bits >= 8);
 }
 
+/* f16 and bf16 are rounded once from the double. */
 static void put_float(int32_t dtype, double v, void *to)
 {
     float f = (float)v;
@@ -99,6 +100,8 @@ bool tensor_put_number(int32_t dtype, void *data, int64_t i, double v)
     return put_integer(dtype, v, to);
 }
 
+/* Exact or not at all: 300 has no place in a u8, and is an error rather than 44.
+ * Fractions are cut. */
 bool tensor_cast(tensor *t, int32_t dtype, char error[TENSOR_ERROR_SIZE])
 {
     bool known = (is_float(t->dtype) || is_integer(t->dtype)) &&

@@ -1,4 +1,7 @@
-/* runtime/tensor_compare.c - how far a result is from what is expected. */
+/* runtime/tensor_compare.c - how far a result is from what is expected.  Elements
+ * agree if |got - want| <= atol + rtol * |want|, as in numpy's allclose; NaN agrees
+ * with NaN, infinities only with themselves.  The greatest errors are those of all
+ * elements, the text is about the first that does not agree. */
 #include <math.h>
 #include <string.h>
 
@@ -23,6 +26,7 @@ static tensor as_parts(const tensor *t)
     return r;
 }
 
+/* Not (error <= bound), so that a NaN error counts as too large. */
 static void compare_floats(const tensor *got, const tensor *want, double rtol,
                            double atol, tensor_diff *d)
 {
@@ -41,6 +45,7 @@ static void compare_floats(const tensor *got, const tensor *want, double rtol,
     }
 }
 
+/* Byte by byte; messages show 40 of them. */
 static void compare_strings(const tensor *got, const tensor *want, tensor_diff *d)
 {
     const tensor_string *g = got->data, *w = want->data;
@@ -54,6 +59,7 @@ static void compare_strings(const tensor *got, const tensor *want, tensor_diff *
         }
 }
 
+/* Exact, whatever the tolerances. */
 static void compare_ints(const tensor *got, const tensor *want, tensor_diff *d)
 {
     size_t size = tensor_types[want->dtype].size;
@@ -110,6 +116,7 @@ static void compare_tensors(const tensor *got, const tensor *want, double rtol,
     }
 }
 
+/* Items of sequences one by one, up to the first that differs. */
 tensor_diff tensor_compare(const tensor_value *got, const tensor_value *want,
                            double rtol, double atol)
 {

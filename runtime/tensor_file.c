@@ -1,4 +1,6 @@
-/* runtime/tensor_file.c - reading whole files, writing under a temporary name. */
+/* runtime/tensor_file.c - reading whole files, writing under a temporary name.  The
+ * format of a file is told by its first bytes, never by its name: .npy begins with
+ * 0x93 NUMPY, and a TensorProto is what is left when it looks like nothing else. */
 #include "tensor_file.h"
 
 #include <errno.h>
@@ -29,6 +31,7 @@ void tensor_settle_bools(tensor *t)
         at[i] = at[i] != 0;
 }
 
+/* A file of another kind (a picture, a ZIP) is named in the message. */
 bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE])
@@ -72,6 +75,7 @@ static uint8_t *read_stream(FILE *f, size_t *size)
     return NULL;
 }
 
+/* Null with the reason in errno. */
 static uint8_t *read_regular(FILE *f, size_t *size)
 {
     uint8_t *data = malloc(*size + 1);
@@ -103,6 +107,7 @@ static uint8_t *slurp(FILE *f, size_t *size)
     return read_regular(f, size);
 }
 
+/* `-` is standard input. */
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
                  char error[TENSOR_ERROR_SIZE])
 {

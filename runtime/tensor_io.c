@@ -1,4 +1,5 @@
-/* runtime/tensor_io.c - tensors in memory: types and values. */
+/* runtime/tensor_io.c - tensors in memory: types and values.  Elements of less than
+ * a byte take a byte each here; they are packed in files only. */
 #include "tensor_io.h"
 
 #include <math.h>
@@ -8,6 +9,9 @@
 #include "tensor_file.h"
 #include "tensor_types.h"
 
+/* Row: our name, numpy's, bytes in memory, bits in a file, class (float, signed,
+ * unsigned, bool, complex, string), safetensors' name; null where a format has no
+ * such type.  By ONNX's number. */
 const tensor_type tensor_types[TENSOR_TYPES] = {
     [TENSOR_F32] = {"f32", "<f4", 4, 32, 'f', "F32"},
     [TENSOR_U8] = {"u8", "|u1", 1, 8, 'u', "U8"},
@@ -52,6 +56,8 @@ size_t tensor_elem_size(int32_t dtype)
     return known(dtype) ? tensor_types[dtype].size : 0;
 }
 
+/* Zeroed, at a multiple of 64 bytes.  False if the shape is none or memory lacks;
+ * t->data is null then, and count tells which (tensor_init_failed words it). */
 bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims)
 {
     size_t size = tensor_elem_size(dtype), bytes;
@@ -93,6 +99,7 @@ void tensor_free(tensor *t)
     *t = (tensor){0};
 }
 
+/* Texts that belong to somebody else are copied.  On failure t is freed. */
 bool tensor_own_strings(tensor *t)
 {
     tensor_string *s = t->data;
@@ -144,6 +151,7 @@ static double small_float(uint32_t bits, int e, int m, int bias, bool finite, bo
     return sign * ldexp(man + (1u << m), (int)exp - bias - m);
 }
 
+/* Formats as in ir/num.c; the runtime includes nothing of the compiler's. */
 static double float_element(int32_t dtype, const void *p)
 {
     uint16_t h;
@@ -176,6 +184,7 @@ static double float_element(int32_t dtype, const void *p)
     }
 }
 
+/* An element of an integer type, its sign extended; u64 as its bits. */
 int64_t tensor_integer(int32_t dtype, const void *p)
 {
     int64_t v = 0;
@@ -189,6 +198,7 @@ int64_t tensor_integer(int32_t dtype, const void *p)
     return v;
 }
 
+/* Of a complex number the real part. */
 double tensor_element(const tensor *t, int64_t i)
 {
     const tensor_type *k = &tensor_types[t->dtype];

@@ -6,6 +6,7 @@
 #include "tensor_file.h"
 #include "tensor_types.h"
 
+/* 0: none that we have.  '<u1' is accepted for '|u1': one byte has no order. */
 static int32_t type_of_descr(const char *s, size_t n)
 {
     for (int32_t i = 1; i < TENSOR_TYPES; i++) {
@@ -36,6 +37,7 @@ static const char *value_of(const char *header, const char *key)
     return p + 1 + strspn(p + 1, " ");
 }
 
+/* (), (3,) or (3, 4). */
 static bool parse_shape(const char *p, int64_t *dims, int32_t *rank)
 {
     *rank = 0;
@@ -104,6 +106,8 @@ static bool check_size(const char *name, size_t rest, npy_layout *out, char *err
                        out->size);
 }
 
+/* What the header says, and where the elements are; the data are not touched, so
+ * that a mapped file can stay where it is. */
 bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *out, char *error)
 {
     char header[4096];
@@ -126,6 +130,7 @@ bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *ou
     return check_size(name, size - out->begin, out, error);
 }
 
+/* Column-major files are brought into our order. */
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
 {
     npy_layout l;
@@ -142,6 +147,7 @@ bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, c
     return true;
 }
 
+/* Version 1; blanks fill the header to a multiple of 64 bytes, as numpy writes it. */
 bool npy_write(FILE *f, const tensor *t)
 {
     char header[512];

@@ -6,12 +6,16 @@
 #include "tensor_file.h"
 #include "tensor_types.h"
 
+/* A message being read: [at, end) of the file that begins at `start`. Nested
+ * messages are wires of their own over a part of the same bytes, so nothing is
+ * copied. */
 typedef struct wire {
     const char *name;
     const uint8_t *start, *at, *end;
     char *error;
 } wire;
 
+/* One field of a message: its number, and its value or the bytes that it holds. */
 typedef struct field {
     uint32_t number, type;      /* wire type: 0 varint, 1 64-bit, 2 bytes, 5 32-bit */
     uint64_t value;             /* varint or fixed */
@@ -25,6 +29,7 @@ static bool bad(wire *w, const char *what)
                        w->name, (size_t)(w->at - w->start), what);
 }
 
+/* Seven bits a byte, the lowest first; the highest bit says that another follows. */
 static bool varint(wire *w, uint64_t *out)
 {
     *out = 0;
@@ -49,6 +54,8 @@ static bool fixed(wire *w, size_t n, uint64_t *out)
     return true;
 }
 
+/* The next field; false if the message is malformed.  The caller has seen that
+ * w->at is before w->end. */
 static bool next(wire *w, field *f)
 {
     uint64_t key;
@@ -95,6 +102,7 @@ static bool add_dim(wire *w, parts *p, uint64_t v)
     return true;
 }
 
+/* Packed, as one field of many numbers, or one number a field: writers differ. */
 static bool read_dims(wire *w, const field *f, parts *p)
 {
     wire in = {w->name, w->start, f->at, f->at + f->len, w->error};
@@ -151,6 +159,7 @@ static void unpack(const uint8_t *from, tensor *t)
     }
 }
 
+/* raw_data holds the elements as they lie in memory, little-endian. */
 static bool read_raw(wire *w, const parts *p, tensor *t)
 {
     size_t size = tensor_elem_size(p->dtype);
@@ -196,6 +205,7 @@ static bool put(wire *w, tensor *t, int64_t i, uint64_t v)
     return true;
 }
 
+/* The file's bytes are freed later, so the text is copied, with a zero behind it. */
 static bool put_string(wire *w, tensor *t, int64_t i, const field *f)
 {
     if (t->dtype != TENSOR_STRING || i >= t->count)
@@ -255,6 +265,8 @@ static int64_t typed_count(const tensor *t)
                            : t->count;
 }
 
+/* Second walk: the elements.  A field of another type's elements is an error,
+ * unless it is empty. */
 static bool read_typed(wire w, tensor *t)
 {
     field f;
@@ -289,6 +301,8 @@ static uint64_t most_elements(int32_t dtype, size_t size)
     return dtype == TENSOR_STRING ? size / 2 : bits < 8 ? size * (8u / (unsigned)bits) : size;
 }
 
+/* Extents are checked against the size of the file before memory is taken: a few
+ * bytes must not ask for gigabytes. */
 static bool read_tensor(wire w, tensor *t)
 {
     parts p = {0};
@@ -309,6 +323,8 @@ static bool read_tensor(wire w, tensor *t)
 
 static bool read_value(wire w, tensor_kind kind, tensor_value *out, int depth);
 
+/* An item takes some hundred bytes of memory, and two of the file: more than
+ * FREE_ITEMS must be paid for by the file's size. */
 static bool add_item(wire *w, const field *f, tensor_kind kind, tensor_value *out, int depth)
 {
     enum { FREE_ITEMS = 1024, PER_ITEM = sizeof(tensor_value) / 16 };

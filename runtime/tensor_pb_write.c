@@ -45,6 +45,7 @@ static size_t raw_size(const tensor *t)
                : (size_t)t->count * tensor_types[t->dtype].size;
 }
 
+/* Must agree with write_tensor byte for byte: it is written in front. */
 static size_t tensor_size(const tensor *t, const char *name)
 {
     size_t n = 1 + varint_size((uint64_t)t->dtype) + bytes_size(strlen(name));
@@ -59,6 +60,7 @@ static size_t tensor_size(const tensor *t, const char *name)
     return n;
 }
 
+/* Elements of less than a byte, the first in the low bits. */
 static bool write_packed(FILE *f, const tensor *t)
 {
     const tensor_type *k = &tensor_types[t->dtype];
@@ -75,6 +77,7 @@ static bool write_packed(FILE *f, const tensor *t)
     return true;
 }
 
+/* Fields: 1 dims, 2 data_type, 6 string_data, 8 name, 9 raw_data. */
 static bool write_tensor(FILE *f, const char *name, const tensor *t)
 {
     const tensor_string *s = t->data;
@@ -120,6 +123,7 @@ static size_t value_size(const tensor_value *v, const char *name)
     return n;
 }
 
+/* A tensor, or a sequence or optional of items that are written likewise. */
 bool pb_write(FILE *f, const char *name, const tensor_value *v)
 {
     tensor_kind kind = v->n ? v->item[0].kind : TENSOR_PLAIN;

@@ -1,4 +1,8 @@
-/* runtime/tensor_safetensors.c - safetensors files: opened, read, written. */
+/* runtime/tensor_safetensors.c - safetensors files: opened, read, written.  Eight
+ * bytes of length, a JSON header (tensor_safetensors_text.c) that says where each
+ * tensor lies, then the data.  Source: the format's description by Hugging Face.
+ * What a header claims is checked against the file's size before anything is
+ * believed. */
 #include "tensor_safetensors.h"
 
 #include <errno.h>
@@ -82,6 +86,7 @@ static bool fits(const safetensors *s)
     return !repeats(s);
 }
 
+/* Regular files alone: the size of others is not known. */
 static bool read_header(safetensors *s, char *error)
 {
     uint64_t length;
@@ -100,6 +105,7 @@ static bool read_header(safetensors *s, char *error)
     return fread(s->text, 1, length, s->file) == length || broken(s, error);
 }
 
+/* After a failure, too, safetensors_close is the caller's to call. */
 bool safetensors_open(safetensors *s, const char *path, char error[TENSOR_ERROR_SIZE])
 {
     *s = (safetensors){.path = path, .file = fopen(path, "rb")};
@@ -154,6 +160,7 @@ bool safetensors_read(safetensors *s, const safetensors_entry *e, void *to,
 
 /* ---- writing ------------------------------------------------------------------------- */
 
+/* The caller looks at ferror(f). */
 bool safetensors_write(FILE *f, const safetensors_item *item, int32_t n,
                        const safetensors_note *note, int32_t notes)
 {

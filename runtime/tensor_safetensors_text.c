@@ -46,6 +46,7 @@ static void write_entry(FILE *f, const safetensors_item *t, uint64_t at, uint64_
     fprintf(f, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", at, end);
 }
 
+/* Offsets are given in the order of the items, without gaps. */
 static void write_header(FILE *f, const safetensors_item *item, int32_t n,
                          const safetensors_note *note, int32_t notes)
 {
@@ -63,6 +64,8 @@ static void write_header(FILE *f, const safetensors_item *item, int32_t n,
     fputc('}', f);
 }
 
+/* Blanks fill the header to a multiple of 8 bytes, so that data are aligned in a
+ * mapped file. */
 char *safetensors_text(const safetensors_item *item, int32_t n, const safetensors_note *note,
                        int32_t notes, size_t *size)
 {
@@ -142,6 +145,7 @@ static char *put_code(char *to, uint32_t code)
     return to;
 }
 
+/* c stands behind the backslash. */
 static bool take_escape(cursor *c, char **to)
 {
     static const char from[] = "\"\\/bfnrt", is[] = "\"\\/\b\f\n\r\t";

@@ -53,6 +53,8 @@ typedef struct task {
     uint32_t turn;
 } task;
 
+/* A worker and what it needs of its own, in cache lines of its own: others write
+ * `begun` when they take its shares over. */
 typedef struct place {
     _Alignas(LINE) atomic_uint_least64_t begun;     /* turn << 32 | shares begun in it */
     atomic_bool busy;
@@ -62,6 +64,8 @@ typedef struct place {
     double cpu_before;          /* seconds it had run when the caller began to wait */
 } place;
 
+/* What all threads write stands in different lines, or each write would take the
+ * line away from those that read its neighbour.  `face` is what compiled code sees. */
 struct thread_pool {
     struct ingot_pool face;
     int spins;
@@ -187,6 +191,7 @@ static bool read_job(thread_pool *p, uint32_t turn, task *t)
     return atomic_load_explicit(&p->turn, memory_order_relaxed) == turn;
 }
 
+/* The caller sleeps only where `joining` is set; else nobody needs a signal. */
 static void add_done(thread_pool *p, int64_t shares)
 {
     if (!shares)
@@ -208,6 +213,7 @@ static int64_t worker_part(thread_pool *p, const task *t, int32_t self)
     return t->each > 1 ? done + take_over(p, t, self) : done;
 }
 
+/* `busy` is read by the caller only to find out whose CPU was lost. */
 static void *work(void *arg)
 {
     place *own = arg;
@@ -335,6 +341,8 @@ static void join_job(thread_pool *p, int64_t shares)
         use_fewer(p, lost);
 }
 
+/* The pool's `run` of the ABI: body(arg, begin, end, thread) over [0, n), returns
+ * when all is done.  One iteration, or a pool of one, goes without any of this. */
 static void run(void *context, ingot_body *body, void *arg, int64_t n)
 {
     thread_pool *p = context;
@@ -360,6 +368,7 @@ static void run(void *context, ingot_body *body, void *arg, int64_t n)
 
 /* ---- a pool ------------------------------------------------------------------------ */
 
+/* If the system gives fewer threads than asked for, the pool has fewer. */
 static void start_workers(thread_pool *p, int threads)
 {
     for (int i = 0; i < threads; i++)
@@ -372,6 +381,8 @@ static void start_workers(thread_pool *p, int threads)
     atomic_store(&p->active, p->face.threads);
 }
 
+/* Null without memory.  More threads than CPUs never spin: they would keep each
+ * other from running. */
 thread_pool *thread_pool_open(int threads)
 {
     threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 18400 ;; frontend) echo 26200 ;; passes) echo 10300 ;;
-    codegen) echo 18800 ;; runtime) echo 14000 ;; cli) echo 9000 ;;
-    export) echo 8200 ;; tests) echo 18000 ;;
+    codegen) echo 18800 ;; runtime) echo 15500 ;; cli) echo 9300 ;;
+    export) echo 9000 ;; tests) echo 18000 ;;
     esac
 }
 

@@ -1,4 +1,7 @@
-/* runtime/train/array.c - arrays in files. */
+/* runtime/train/array.c - arrays in files: IDX, .npy, .npz and safetensors.  The
+ * first axis counts rows.  Where a file's bytes are the elements as this machine
+ * has them, the array points into the mapped file and nothing is read until a row
+ * is used: data may be larger than memory. */
 #include "array.h"
 
 #include <inttypes.h>
@@ -55,6 +58,7 @@ static bool set_shape(array *a, const char *path, int32_t dtype, int32_t rank, c
 
 /* ---- IDX: the format of MNIST's files --------------------------------------------- */
 
+/* The third byte of an IDX file is its type. */
 static const int32_t idx_types[16] = {[8] = TENSOR_U8, [9] = TENSOR_I8, [11] = TENSOR_I16,
                                       [12] = TENSOR_I32, [13] = TENSOR_F32, [14] = TENSOR_F64};
 
@@ -93,6 +97,9 @@ static size_t idx_size(const uint8_t *p, int64_t *dims)
     return __builtin_add_overflow(size, 4 + 4 * (size_t)p[3], &size) ? 0 : size;
 }
 
+/* Source: the description beside the MNIST files: 0, 0, type, rank, an extent of 32
+ * bits for each axis, elements, all big-endian.  The array takes b over if nothing
+ * was swapped. */
 bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE])
 {
     const uint8_t *p = b->data;
@@ -134,6 +141,7 @@ static bool stays(const bytes *b, const npy_layout *l)
            (uintptr_t)at % tensor_elem_size(l->dtype) == 0;
 }
 
+/* b is taken over where elements stay. */
 static bool read_npy(const char *path, bytes *b, array *a, char *error)
 {
     tensor t = {0};
@@ -191,6 +199,7 @@ static bool read_names(const source *s, const bytes *b, array *a, char *error)
     return ok;
 }
 
+/* One member of the archive, by its key or because it is the only one. */
 static bool read_npz(const source *s, const bytes *b, array *a, char *error)
 {
     char place[400];
@@ -206,6 +215,7 @@ static bool read_npz(const source *s, const bytes *b, array *a, char *error)
 
 /* ---- safetensors ------------------------------------------------------------------ */
 
+/* Null after a message that says how to name one. */
 static const safetensors_entry *find_tensor(const source *s, const safetensors *f, char *error)
 {
     const safetensors_entry *e = s->key               ? safetensors_find(f, s->key)
@@ -221,6 +231,7 @@ static const safetensors_entry *find_tensor(const source *s, const safetensors *
     return e && e->dtype ? e : NULL;
 }
 
+/* Read, not mapped: tensors lie anywhere in the file, aligned to nothing. */
 static bool read_safetensors(const source *s, array *a, char *error)
 {
     safetensors f;
@@ -239,6 +250,8 @@ static bool read_safetensors(const source *s, array *a, char *error)
 
 /* ---- windows ---------------------------------------------------------------------- */
 
+/* windows(source, 3) over 1 2 3 4 5 has the rows 1 2 3, 2 3 4, 3 4 5: rows overlap
+ * in memory, so no element is copied, and the stride between rows is the step. */
 bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     if (!s->window)
@@ -259,6 +272,7 @@ bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 
 /* ---- any of them ------------------------------------------------------------------ */
 
+/* By the first bytes of the file, not by its name. */
 static bool read_bytes(const source *s, bytes *b, array *a, char *error)
 {
     if (is_zip(b))
@@ -273,6 +287,7 @@ static bool read_bytes(const source *s, bytes *b, array *a, char *error)
                        "text is read by chars(..), bytes(..) or words(..)", s->path);
 }
 
+/* On failure the array is empty. */
 bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     bytes b = {0};

@@ -1,4 +1,7 @@
-/* runtime/train/block.c - rows of a block and its entries. */
+/* runtime/train/block.c - rows of a block and its entries: what a `train` block of
+ * a program is while it runs.  Its rows are read once and split into parts; a step
+ * gathers a batch of them into the inputs of an entry and runs it.  A batch at the
+ * end of an epoch may be smaller: an entry for it is prepared beside the full one. */
 #include "block.h"
 
 #include <stdlib.h>
@@ -37,6 +40,8 @@ static bool split(block *k, const block_options *o, char *error)
     return true;
 }
 
+/* Rows only: entries are prepared by block_prepare, when the states that they need
+ * are there.  --check-data stops in between. */
 bool block_open(block *k, const struct ingot_train_block *b, session *s, const block_options *o,
                 char error[TENSOR_ERROR_SIZE])
 {
@@ -57,6 +62,8 @@ static uint64_t row_bytes(const array *a)
     return (uint64_t)array_row(a) * tensor_elem_size(a->dtype);
 }
 
+/* A hash of some rows, one in every so many that about a megabyte is read: enough
+ * to tell that a checkpoint is gone on with on other data. */
 int64_t block_fingerprint(const block *k)
 {
     const rows *r = &k->read;
@@ -131,6 +138,7 @@ static void free_pair(block_call *c)
     use_free(&c->rest);
 }
 
+/* Also after a block_open or block_prepare that failed half-way. */
 void block_close(block *k)
 {
     for (int32_t i = 0; k->gather && k->apply && i < k->b->objective_count; i++) {
@@ -194,6 +202,8 @@ static bool step_objectives(block *k, const order *o, int64_t begin, const use_f
     return true;
 }
 
+/* Where one batch is all rows, it is gathered once and stays (k->held): a net on
+ * four rows would else spend its time copying them. */
 bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
                 char error[TENSOR_ERROR_SIZE])
 {
@@ -213,6 +223,8 @@ bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
     return run_batch(&k->step, from, o, begin, n, f, error);
 }
 
+/* Runs the entry over all rows of a part, in their order; metrics are summed in
+ * states of the program. */
 bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, enum ingot_part part,
                 const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
@@ -243,6 +255,7 @@ void block_set_threads(block *k, bool all)
     }
 }
 
+/* Entries of `fit` see all training rows once, before the first step. */
 bool block_fit(block *k, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < k->b->fit_count; i++) {

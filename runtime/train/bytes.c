@@ -64,6 +64,8 @@ static int inflate_all(z_stream *z, size_t size, bytes *out)
     return r;
 }
 
+/* `window` is zlib's: 15 + 16 for gzip, negative for what stands in a ZIP. A
+ * damaged file is told apart from one that is cut off. */
 bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int window, bytes *out,
                    char error[TENSOR_ERROR_SIZE])
 {
@@ -88,6 +90,7 @@ bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int windo
 
 /* ---- files ------------------------------------------------------------------------ */
 
+/* An empty file cannot be mapped, and is no data anyway. */
 static bool map_file(bytes *b, const char *path, int fd, char *error)
 {
     struct stat st;
@@ -120,6 +123,7 @@ static int open_file(const char *path)
     return fd;
 }
 
+/* gzip is known by its first two bytes. */
 bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE])
 {
     int fd = open_file(path);

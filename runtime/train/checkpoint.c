@@ -1,4 +1,8 @@
-/* runtime/train/checkpoint.c - a training as a file. */
+/* runtime/train/checkpoint.c - a training as a file: safetensors, so that other
+ * programs can read the weights, with notes that say where the training stands
+ * (place.c). It is written beside and renamed, after the data have reached the
+ * disk: whatever happens, the file of this name is whole.  --keep older ones stay
+ * as PATH.1 and so on, and a file whose hash is wrong gives way to them. */
 #include "checkpoint.h"
 
 #include <errno.h>
@@ -105,6 +109,8 @@ static bool is_of_past(const struct ingot_trainer *t, int32_t state)
     return t->roles[state] <= INGOT_ROLE_STATE;
 }
 
+/* The tensors of a file: states of now under their own names, those of a past
+ * moment as "best1/w". */
 typedef struct contents {
     safetensors_item *item;
     char **name;                    /* those that were made */
@@ -118,6 +124,8 @@ static void add_item(contents *c, const struct ingot_value_info *v, const char *
                                          (const char *)states + v->offset};
 }
 
+/* Only what training changes of the nets: an optimizer's moments of that time are
+ * of no use. */
 static bool add_past(contents *c, const struct ingot_trainer *t, const struct ingot_model *m,
                      const checkpoint_past *past)
 {
@@ -133,6 +141,7 @@ static bool add_past(contents *c, const struct ingot_trainer *t, const struct in
     return true;
 }
 
+/* Pointers into the states, nothing is copied.  False without memory. */
 static bool gather_contents(contents *c, const struct ingot_trainer *t, const session *s,
                             const checkpoint_past *past, int32_t n)
 {
@@ -235,6 +244,7 @@ static void rotate(const checkpoint *c)
     }
 }
 
+/* Closes f.  Old files move on only when the new one is written. */
 static bool publish(const checkpoint *c, const char *temp, FILE *f, bool filled, char *error)
 {
     int why = errno;
@@ -259,6 +269,7 @@ static bool publish(const checkpoint *c, const char *temp, FILE *f, bool filled,
     return true;
 }
 
+/* False leaves the file before as it was; the training goes on. */
 bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *past, int32_t n,
                       const place *p, char error[TENSOR_ERROR_SIZE])
 {
@@ -332,6 +343,8 @@ static int32_t find_past(const safetensors *f, const checkpoint_past *past, int3
     return count;
 }
 
+/* Reads into the session's states directly: after a failure they are undefined, and
+ * the caller reads an older file or begins anew. */
 static bool read_contents(const checkpoint *c, safetensors *f, session *s,
                           const checkpoint_past *past, int32_t n, char *error)
 {
@@ -368,6 +381,8 @@ static bool read_one(const checkpoint *c, const char *path, session *s,
     return ok;
 }
 
+/* The file, else the newest older one that is whole; if none is, the error of the
+ * first.  A file of another program is told at once. */
 bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *past, int32_t n,
                      place *p, char error[TENSOR_ERROR_SIZE])
 {
@@ -387,6 +402,8 @@ bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *pas
     return ok;
 }
 
+/* Tensors of the file that are states of nets here, by name; how many, -1 after an
+ * error.  *fitted counts those that `fit` would else fill. */
 int32_t checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
                                 int32_t *fitted, char error[TENSOR_ERROR_SIZE])
 {
@@ -439,6 +456,8 @@ static int lock_file(const char *path)
     }
 }
 
+/* PATH.lock is held as long as the checkpoint is open: two trainers would overwrite
+ * each other's files. */
 bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer *t, int64_t keep,
                      char error[TENSOR_ERROR_SIZE])
 {
@@ -457,6 +476,7 @@ bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer
     return tensor_fail(error, "%s: cannot be written: %s", path, strerror(why));
 }
 
+/* Removed before it is let go, so that nobody locks a file without a name. */
 void checkpoint_close(checkpoint *c)
 {
     char *lock = c->lock >= 0 ? beside(c->path, ".lock") : NULL;

@@ -1,4 +1,6 @@
-/* runtime/train/choice.c - batches of the rows that serve a part. */
+/* runtime/train/choice.c - batches of the rows that serve a part.  Neither a choice
+ * nor an order of rows is a list: which row comes at a place is computed (order.c),
+ * so an epoch over a million rows costs no memory. */
 #include "choice.h"
 
 #include <math.h>

@@ -1,4 +1,8 @@
-/* runtime/train/csv.c - tables of text. */
+/* runtime/train/csv.c - tables of text.  Source: RFC 4180, with any of , ; tab and
+ * | as separator, as many files have them.  Numbers go to the columns of the
+ * program as they stand in the line; texts, where a class is wanted, are numbered
+ * in the order of their bytes.  Every message has file and line, and the column's
+ * name if there is a header. */
 #include "csv.h"
 
 #include <errno.h>
@@ -113,6 +117,7 @@ static char find_separator(const char *at, const char *end)
     return candidates[best];
 }
 
+/* Skips the mark of UTF-8 and the lines that `skip` says. */
 static bool open_text(csv *c, const bytes *b)
 {
     const char *text = (const char *)b->data;
@@ -151,6 +156,7 @@ typedef struct slot {
     char *name;                     /* of the header; empty: there is none */
 } slot;
 
+/* The file and where its fields go: column k of the program is array a[k]. */
 typedef struct table {
     csv c;
     const struct ingot_train_column *const *column;
@@ -316,6 +322,8 @@ static bool is_utf8(const char *text, size_t size)
     return true;
 }
 
+/* Row i gets the number of the text, a new one if the program does not know the
+ * classes. */
 static bool put_category(table *t, int32_t field, int64_t i)
 {
     const slot *s = &t->slot[field];
@@ -334,6 +342,7 @@ static bool put_category(table *t, int32_t field, int64_t i)
     return bad_cell(t, field, what);
 }
 
+/* An empty field is NaN where the program deals with missing values, else an error. */
 static bool put_number(table *t, int32_t field, int64_t i)
 {
     const struct ingot_train_column *c = t->column[t->slot[field].column];
@@ -368,6 +377,8 @@ static bool room_for_row(array *a)
     return more != NULL;
 }
 
+/* All lines have as many fields as the first one: a line with another number is a
+ * file that is broken there. */
 static bool read_row(table *t)
 {
     csv *c = &t->c;
@@ -415,6 +426,7 @@ static bool settle_names(table *t, int32_t k)
 
 /* ---- files ------------------------------------------------------------------------ */
 
+/* To the end of the file. */
 static bool read_rows(table *t)
 {
     while (t->c.at < t->c.end)
@@ -438,6 +450,7 @@ static bool begin_array(array *a, const struct ingot_train_column *c)
     return !c->name_count || words_fix(&a->names, c->names, c->name_count);
 }
 
+/* On failure the arrays are empty. */
 bool csv_read(const source *s, const struct ingot_train_column *const *column, array *a, int32_t n,
               char error[TENSOR_ERROR_SIZE])
 {

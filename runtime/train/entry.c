@@ -146,6 +146,7 @@ static bool write_sheet(FILE *f, const tensor *t)
     return !ferror(f);
 }
 
+/* By the ending of the path: .pgm is a sheet of pictures, anything else .npy. */
 static bool write_result(const char *path, const char *name, const tensor_value *v, char *error)
 {
     partial p;
@@ -187,6 +188,7 @@ static bool all_known(const struct ingot_entry *e, const char *const *given, int
     return true;
 }
 
+/* Once, and each output to file or terminal. */
 static bool call(const struct ingot_train_entry *t, const struct ingot_entry *e, session *s,
                  const tensor_value *in, const char *out, char *error)
 {
@@ -204,6 +206,7 @@ static bool call(const struct ingot_train_entry *t, const struct ingot_entry *e,
     return ok;
 }
 
+/* `./trainer ENTRY NAME=VALUE ..`: the exit code. */
 int entry_run(const struct ingot_train_entry *t, session *s, const char *const *given, int32_t n,
               long long seed, const char *out)
 {

@@ -1,4 +1,8 @@
-/* runtime/train/journal.c - log and progress of a training. */
+/* runtime/train/journal.c - log and progress of a training: numbers of steps and
+ * epochs go to a CSV file, to curves (plot.c), to the page and to the terminal.  In
+ * memory some thousands are kept, thinned out as they grow; the log has all of
+ * them, and a training that goes on cuts it back to where the checkpoint stands, so
+ * that it looks as if nobody had interrupted it. */
 #include "journal.h"
 
 #include <errno.h>
@@ -18,6 +22,7 @@
 #include "hash.h"
 #include "tensor_file.h"
 
+/* Records that curves are drawn of. */
 enum { MOST_RECORDS = 4096 };
 
 static const char *const parts[JOURNAL_PARTS] = {"train", "valid", "test", "step"};
@@ -99,6 +104,7 @@ static void thin_out(journal *j)
     c->thinned++;
 }
 
+/* A plot without memory is a shorter one, no failure. */
 static void keep_record(journal *j, const journal_record *r)
 {
     journal_curve *c = &j->curve[r->part];
@@ -254,6 +260,7 @@ static bool open_log(journal *j, const place_log *at, char *error)
     return true;
 }
 
+/* The columns are all numbers that any block gives, in order of appearance. */
 bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_model *m,
                   const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE])
@@ -277,6 +284,8 @@ static bool sync_log(const journal *j)
            (!fsync(fileno(j->log)) || errno == EINVAL || errno == EROFS || errno == ENOTSUP);
 }
 
+/* Length and hash of what the log has now, for the checkpoint.  A log that cannot
+ * be written ends with a warning: the training is worth more. */
 place_log journal_written(journal *j)
 {
     if (j->log && !sync_log(j) && !j->log_lost)
@@ -371,6 +380,8 @@ static double time_left(const journal *j, int64_t epoch, int64_t epochs, double 
     return done > 0 ? (clock_now() - j->begun) * (1 - done) / done : -1;
 }
 
+/* A line that is drawn over on a terminal, ten times a second; a line every ten
+ * seconds elsewhere. */
 void journal_progress(journal *j, const journal_record *r, int64_t epochs, double share,
                       double rate, const char *unit)
 {
@@ -393,6 +404,7 @@ void journal_progress(journal *j, const journal_record *r, int64_t epochs, doubl
     j->drawn = j->terminal;
 }
 
+/* Numbers of a finished epoch or test, which stay. */
 void journal_line(journal *j, const char *what, const journal_record *r)
 {
     char line[400];
@@ -405,6 +417,7 @@ void journal_line(journal *j, const char *what, const journal_record *r)
     j->told = clock_now();
 }
 
+/* Anything else; the line of progress makes way. */
 void journal_say(journal *j, const char *fmt, ...)
 {
     va_list args;
@@ -430,6 +443,7 @@ static bool close_log(journal *j, char *error)
     return !j->log_lost || cannot_write(j->log_path, error);
 }
 
+/* Writes the plot, if one is wanted. */
 bool journal_close(journal *j, char error[TENSOR_ERROR_SIZE])
 {
     bool ok = close_log(j, error);

@@ -1,4 +1,7 @@
-/* runtime/train/judge.c - answers of an entry on rows whose answers are known. */
+/* runtime/train/judge.c - answers of an entry on rows whose answers are known.  The
+ * entry is found by what it takes and gives: all its inputs are columns of the
+ * block, and its result can be compared with a column that it does not see.  A
+ * training whose program has no such entry has a page without answers. */
 #include "judge.h"
 
 #include <inttypes.h>
@@ -109,6 +112,7 @@ static double largest_of(const tensor *t, int64_t row, int64_t n)
     return (double)best;
 }
 
+/* A row of scores becomes the number of the largest. */
 static bool take_answers(judge *j, const use *u, int64_t at, char *error)
 {
     const struct ingot_value_info *out = &u->entry->outputs[0];
@@ -147,6 +151,7 @@ static void cut_in_two(judge *j, const struct ingot_entry *e)
         j->said[i] = j->said[i] > cut;
 }
 
+/* In batches, the last of which has an own size. */
 static bool run_rows(judge *j, session *s, char *error)
 {
     use u = {0};
@@ -179,6 +184,7 @@ static bool run_aside(judge *j, session *s, char *error)
     return ok;
 }
 
+/* No entry, or no rows: j->call.entry is null or said is empty, which is no error. */
 bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSOR_ERROR_SIZE])
 {
     int64_t n = k->part[part].count;

@@ -1,4 +1,10 @@
-/* runtime/train/loop.c - the loop of a training. */
+/* runtime/train/loop.c - the loop of a training: steps, the end of an epoch, and
+ * all that is looked after in between (checkpoints, limits, interrupts).
+ *
+ * `at` is the place: it says all that the next step depends on beside the states,
+ * so a checkpoint of both goes on bit for bit as if nothing had happened.  Whatever
+ * moves on - counters, order of rows, random numbers - follows from it and is kept
+ * nowhere else. */
 #include "loop.h"
 
 #include <inttypes.h>
@@ -239,6 +245,7 @@ static bool is_logged(const loop *l)
     return n >= 40 && l->at.step % every == 0;
 }
 
+/* The counter moves before the step: the first one is number 1 in the program, too. */
 static bool step(loop *l, char *error)
 {
     int64_t begin = l->at.position, rows = block_step_rows(&l->k);
@@ -509,6 +516,8 @@ static bool measures(const loop *l)
     return l->j.log_path || l->j.keeps || l->k.b->patience_count || stops;
 }
 
+/* One block, from l->at to its end or a limit.  States are saved on every way out
+ * but failure: numbers that are none would overwrite good ones. */
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
 {
     feed(l, INGOT_FEED_SEED, (double)l->at.seed);

@@ -1,4 +1,6 @@
-/* runtime/train/page.c - the page of a training. */
+/* runtime/train/page.c - the page of a training: one HTML file with curves, answers
+ * and sizes in it, which needs no other file and no network.  Parts of blocks are
+ * collected as text while these run; the page is put together at the end. */
 #include "page.h"
 
 #include <errno.h>
@@ -88,6 +90,7 @@ static void put_answers(FILE *f, const block *k)
     judge_close(&j);
 }
 
+/* Called when the block has ended, with its rows still there. */
 void page_add_block(page *p, const block *k, const place *at)
 {
     if (!p->body)
@@ -164,6 +167,7 @@ static uint64_t bytes_of(const struct ingot_trainer *t, const struct ingot_model
     return bytes;
 }
 
+/* A row for each parameter. */
 static void put_parameters(FILE *f, const struct ingot_trainer *t, const struct ingot_model *m)
 {
     fputs("<div class=\"wide\"><table><tr><th>parameter</th><th>shape</th><th>elements</th></tr>\n",
@@ -202,6 +206,7 @@ static void put_size(FILE *f, const struct ingot_trainer *t, const struct ingot_
 
 /* ---- the page --------------------------------------------------------------------- */
 
+/* False if f could not be written. */
 static bool put_page(FILE *f, const page *p, const struct ingot_trainer *t, const session *s,
                      const journal *j)
 {

@@ -105,6 +105,7 @@ static void put_matrix(FILE *f, const judge *j, const int64_t *count)
     fputs("<td></td></tr></table></div>\n", f);
 }
 
+/* Many classes have their share of right answers, and no matrix. */
 static void put_classes(FILE *f, const judge *j)
 {
     int64_t right = count_right(j);
@@ -140,6 +141,8 @@ static int64_t count_numbers(const judge *j)
     return n;
 }
 
+/* "Explained" is 1 - sum of squared errors / sum of squared distances from the
+ * mean, often called R squared. */
 static residuals measure(const judge *j)
 {
     residuals r = {.rows = count_numbers(j), .low = INFINITY, .high = -INFINITY};
@@ -256,6 +259,7 @@ static void put_answer(FILE *f, const judge *j, double v)
         fputs("no number", f);
 }
 
+/* Inline, as data of a PNG. */
 static void put_picture(FILE *f, const judge *j, int32_t column, int64_t i)
 {
     const struct ingot_train_column *c = &j->b->columns[column];
@@ -283,6 +287,7 @@ static int64_t choose(const judge *j, int64_t *chosen)
     return n;
 }
 
+/* Wrong ones have a red frame and say what is right. */
 static void put_sheet(FILE *f, const judge *j, int32_t column, const int64_t *chosen, int64_t n)
 {
     fputs("<div class=\"sheet\">\n", f);
@@ -325,6 +330,7 @@ static void put_inputs(FILE *f, const judge *j, int64_t i)
     fputs(left ? "" : "<td>..</td>", f);
 }
 
+/* The same for rows that are no pictures. */
 static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
 {
     fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th><th colspan=\"11\">of</th>"
@@ -342,6 +348,7 @@ static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
     fputs("</table></div>\n", f);
 }
 
+/* A page shows what the net gets wrong before what it gets right. */
 void page_samples(FILE *f, const judge *j)
 {
     int64_t chosen[SAMPLES], n = choose(j, chosen);

@@ -62,6 +62,7 @@ static uint8_t *lines_of(const uint8_t *at, int64_t planes, int64_t high, int64_
     return lines;
 }
 
+/* planes: 1 grey, 3 colours, one plane behind the other.  False without memory. */
 bool picture_write(FILE *f, const uint8_t *at, int64_t planes, int64_t high, int64_t wide)
 {
     const uint8_t head[13] = {0, 0, wide >> 8 & 255, wide & 255, 0, 0, high >> 8 & 255, high & 255,

@@ -1,4 +1,6 @@
-/* runtime/train/place.c - a place as notes: a row for each. */
+/* runtime/train/place.c - a place as notes of a checkpoint: a row for each field,
+ * so that a new one is a row and a member of the struct.  Doubles are written as
+ * %a, exactly. */
 #include "place.h"
 
 #include <inttypes.h>
@@ -52,6 +54,7 @@ static void write_waits(const place_wait *w, char *out)
                       w[i].best, w[i].waited);
 }
 
+/* Text of one field, as read_field reads it. */
 static void write_field(note_kind kind, const void *at, char *out)
 {
     const place_log *log = at;
@@ -97,6 +100,7 @@ static bool take_real(const char **text, double *out)
     return ok;
 }
 
+/* SIZE HASH, the latter in hexadecimal. */
 static bool take_log(const char **text, place_log *out)
 {
     char *end;

@@ -4,6 +4,7 @@
 
 #include "journal.h"
 
+/* Pixels, but for TICKS. */
 enum { WIDE = 720, HIGH = 220, LEFT = 64, RIGHT = 90, TOP = 34, BOTTOM = 34, TICKS = 5 };
 
 static const char *const colours[] = {"#1f6fb4", "#d9711c", "#2f9247", "#a8c4de"};
@@ -69,6 +70,7 @@ static double tick_step(double range)
     return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
+/* Lines across for the number, numbers below for the steps. */
 static void draw_ticks(const diagram *d)
 {
     double step = tick_step(d->high - d->low);
@@ -126,6 +128,7 @@ static void draw_legend(const diagram *d)
     }
 }
 
+/* Single steps first: the means of epochs are drawn over them. */
 static void draw(const diagram *d)
 {
     fprintf(d->f, "<text x=\"%d\" y=\"%d\" font-size=\"14\">%s</text>\n", LEFT, d->top + TOP - 12,
@@ -139,6 +142,7 @@ static void draw(const diagram *d)
             d->top + HIGH - BOTTOM + 16);
 }
 
+/* A number that no record has gets no diagram. */
 bool plot_write(const journal *j, FILE *f)
 {
     diagram d = {.j = j, .f = f};

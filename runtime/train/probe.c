@@ -1,4 +1,7 @@
-/* runtime/train/probe.c - dims and bounds that data decide. */
+/* runtime/train/probe.c - dims and bounds that data decide, asked by `ingot train`
+ * while it compiles a program: `x: u8[.., H, W]` with sizes left open, or a class
+ * column without a number of classes.  The compiler reads the data once to find
+ * them, and the trainer checks later that they still hold. */
 #include "probe.h"
 
 #include <stdlib.h>
@@ -7,6 +10,7 @@
 #include "csv.h"
 #include "tensor_file.h"
 
+/* An extent or a bound that is to be found. */
 enum { OPEN = -1 };
 
 static const double EXACT = 0x1p53; /* up to here each integer is a double */
@@ -56,6 +60,7 @@ static int64_t bound_of(const array *a)
     return (int64_t)(most < EXACT ? most : EXACT) + 1;
 }
 
+/* Classes that are all whole numbers stand for themselves, so they keep no names. */
 static void find_bound(struct ingot_train_column *c, array *a)
 {
     if (c->bound != OPEN)
@@ -70,6 +75,7 @@ static void find_bound(struct ingot_train_column *c, array *a)
 
 /* ---- extents ---------------------------------------------------------------------- */
 
+/* Open ones become those of the data; others are checked when rows are read. */
 static bool find_extents(const char *text, struct ingot_train_column *c, const array *a,
                          char *error)
 {
@@ -95,6 +101,8 @@ static bool all_known(const char *text, const struct ingot_train_column *c, char
 
 /* ---- sources ---------------------------------------------------------------------- */
 
+/* A column of a table has no open extents: a line does not say what shape its
+ * fields have. */
 static bool probe_table(const source *s, const char *text, struct ingot_train_column *column,
                         array *a, int32_t n, char *error)
 {
@@ -123,6 +131,8 @@ static bool probe_array(const source *s, const char *text, struct ingot_train_co
     return true;
 }
 
+/* Fills bounds, extents and names of the columns, and the arrays that were read for
+ * it. */
 bool probe_source(const char *text, struct ingot_train_column *column, array *a, int32_t n,
                   char error[TENSOR_ERROR_SIZE])
 {

@@ -265,6 +265,7 @@ static int32_t named_columns(const struct ingot_train_block *b, const char *name
     }
 }
 
+/* --data and --test. */
 static bool read_given(rows *r, const rows_given *given, int32_t n, char *error)
 {
     int32_t *index = calloc((size_t)r->block->column_count + 1, sizeof *index);
@@ -318,6 +319,7 @@ static bool complete(rows *r, enum ingot_part part, char *error)
     return true;
 }
 
+/* A part that has no source and is given none is empty, but for the training's. */
 bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
                const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE])
 {

@@ -1,4 +1,12 @@
-/* runtime/train/source.c - parses where rows come from. */
+/* runtime/train/source.c - parses where rows come from, as a program or --data says
+ * it:
+ *
+ *    source := table | file | CALL '(' (file | source) {',' [NAME '='] value} ')' [selects]
+ *    file   := STRING [selects]           selects := '[' select {',' select} ']'
+ *    table  := '[' row {',' row} ']'      row := '[' number {',' number} ']'
+ *
+ * csv("a.csv", skip=1)["x".."z", "y"], "mnist.npz"["train"], windows(chars("a.txt"), 64) and
+ * a bare path are sources. */
 #include "source.h"
 
 #include <ctype.h>
@@ -7,6 +15,7 @@
 
 #include "tensor_file.h"
 
+/* The text, and how far it is read. */
 typedef struct cursor {
     const char *text, *at;
     char *error;
@@ -59,6 +68,7 @@ static bool take_string(cursor *c, char **out)
     return need(c, '"');
 }
 
+/* What strtod reads. */
 static bool take_number(cursor *c, double *out)
 {
     char *end;
@@ -163,6 +173,8 @@ static bool settle_selects(cursor *c, source *s)
     return true;
 }
 
+/* A table is told from other files by its name, as text has no first bytes of its
+ * own. */
 static bool named_csv(const char *path)
 {
     static const char *const endings[] = {".csv", ".csv.gz", ".tsv", ".tsv.gz"};
@@ -210,6 +222,7 @@ static bool take_truth(cursor *c, bool *out)
     return *out || !strcmp(word, "false") || wrong(c, "true or false");
 }
 
+/* All arguments are whole numbers but pad, which is true or false. */
 static bool set_argument(cursor *c, source *s, const char *name)
 {
     double v;
@@ -259,6 +272,7 @@ static bool take_windowed(cursor *c, source *s)
                        "table", c->text);
 }
 
+/* call := CALL '(' source {',' argument} ')' [selects] of which CALL is taken. */
 static bool take_call(cursor *c, source *s, const call_row *row)
 {
     const bool windows = row->kind == SOURCE_FILE;
@@ -279,6 +293,7 @@ static bool take_call(cursor *c, source *s, const call_row *row)
     return !take(c, '[') || take_selects(c, s);
 }
 
+/* source := table | file | call */
 static bool take_source(cursor *c, source *s)
 {
     char word[16];
@@ -310,6 +325,7 @@ bool source_is_path(const char *text)
     return *text && *text != '[' && !strchr(text, '"') && !row_called(text);
 }
 
+/* A bare path is taken as it is; anything else is parsed to its end. */
 bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE])
 {
     cursor c = {text, text, error};

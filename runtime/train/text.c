@@ -1,4 +1,8 @@
-/* runtime/train/text.c - a text as numbers: of its bytes, characters or words. */
+/* runtime/train/text.c - a text as numbers: of its bytes, characters or words.  The
+ * alphabet is that of the program if it has one, else found in the text and put in
+ * order; the numbers given on the way are then mapped to those of the order, so the
+ * text is read once.  With `pad` a line is a row: <start>, its characters, <end>,
+ * and <pad> up to the longest. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +21,7 @@ bool text_is_marked(const char *const *names, int64_t n)
     return true;
 }
 
+/* A text being read. */
 typedef struct reading {
     const source *s;
     const char *at, *begin, *end;
@@ -88,6 +93,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
+/* Words are what stands between blanks. */
 static bool read_words(reading *r)
 {
     while (r->at < r->end) {
@@ -134,6 +140,7 @@ static bool measure_lines(reading *r, int64_t *width)
     return r->id || no_memory(r);
 }
 
+/* Returns before line ends are left out, as files of other systems have them. */
 static bool read_lines(reading *r)
 {
     int64_t width;
@@ -230,6 +237,7 @@ static bool read_text(const source *s, const bytes *b, array *a, char *error)
     return ok;
 }
 
+/* On failure the array is empty. */
 bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     bytes b;

@@ -1,4 +1,6 @@
-/* runtime/train/trainer.c - the training program. */
+/* runtime/train/trainer.c - the training program: its command line and what it does
+ * before the first block.  An executable made by `ingot train`, and `ingot train`
+ * itself while it runs one in memory, come here. */
 #include "trainer.h"
 
 #include <errno.h>
@@ -54,6 +56,7 @@ static bool add_test(void *to, const cli_option *o, const char *value)
     return add_source(t->test, &t->tests, o, value);
 }
 
+/* --set NAME=V, of a config of the program. */
 static bool add_setting(void *to, const cli_option *o, const char *value)
 {
     trainer_options *t = to;
@@ -92,6 +95,7 @@ static bool set_time(void *to, const cli_option *o, const char *value)
            cli_wrong("%s takes a time, as 90s, 10m or 2h, not '%s'", o->name, value);
 }
 
+/* A time, or a number of steps. */
 static bool set_every(void *to, const cli_option *o, const char *value)
 {
     trainer_options *t = to;
@@ -119,6 +123,7 @@ static bool set_valid(void *to, const cli_option *o, const char *value)
 
 #define AT(field) offsetof(trainer_options, field)
 
+/* Shared with `ingot train`; what only a trainer has is trainer_own_rows. */
 const cli_option trainer_rows[] = {
     {"--data", "NAME=FILE", "other training data for a column (or NAME,NAME)", .set = add_data},
     {"--test", "NAME=FILE", "other test data for a column", .set = add_test},
@@ -161,6 +166,7 @@ const cli_option trainer_own_rows[] = {
      .set = cli_set_text, .at = AT(out)},
     {0}};
 
+/* Names of blocks, and options that exclude each other. */
 int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
 {
     const char *names[TRAINER_GIVEN];
@@ -198,6 +204,7 @@ static void print_columns(const struct ingot_train_block *b)
     }
 }
 
+/* Parameters, then blocks with their columns. */
 static int print_info(const struct ingot_trainer *t, const struct ingot_model *m)
 {
     uint64_t parameters = 0;
@@ -263,6 +270,7 @@ char *trainer_save(const struct ingot_trainer *t)
     return asprintf(&path, "%s.safetensors", t->program) < 0 ? NULL : path;
 }
 
+/* floating_flush before any thread is started: they inherit it. */
 static int obey(trainer_options *o, const struct ingot_model *m, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE], missing[256], *save = trainer_save(t);

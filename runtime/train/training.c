@@ -356,6 +356,8 @@ static bool open_report(loop *l, char *error)
     return !l->o->report || page_open(&l->report) || tensor_fail(error, "no memory");
 }
 
+/* Everything that may fail for a reason that the user can mend comes before the
+ * first step. */
 static int train(loop *l, char *error)
 {
     bool left = true;
@@ -372,6 +374,7 @@ static int train(loop *l, char *error)
     return journal_close(&l->j, error) || cli_wrong("%s", error) ? status : CLI_FAILED;
 }
 
+/* Opens each block and closes it again: all data are read and checked. */
 int training_check_data(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE];

@@ -1,4 +1,7 @@
-/* runtime/train/use.c - entries as the loop calls them. */
+/* runtime/train/use.c - entries as the loop calls them: prepared once, with memory
+ * for their inputs, then fed and run again and again.  What feeds an input is the
+ * entry's record (train_abi.h): a column of the batch, or a number of the loop as
+ * the step or the rate. */
 #include "use.h"
 
 #include <stdlib.h>
