@@ -31,18 +31,39 @@ static bool is_op_int(const lp_kernel *k, lp_expr e, sc_op op, lp_expr *x, int64
     return is_op(k, e, op, x, &y) && lp_is_int(k, y, c);
 }
 
+/* Is e what its text says, for it cannot wrap? */
+static bool is_exact(const lp_kernel *k, lp_expr e)
+{
+    return !lp_at(k, e)->open;
+}
+
 static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b);
 
-/* Are a and b x / d * d and x % d?  Their sum is x. */
-static bool is_whole(const lp_kernel *k, lp_expr a, lp_expr b, lp_expr *x)
+/* Is e x / d, or x / d % n?  n is 0 without a remainder. */
+static bool is_quotient(const lp_kernel *k, lp_expr e, lp_expr x, lp_expr d, lp_expr *n)
 {
-    lp_expr quotient, d, by;
+    lp_expr q = e;
 
-    if (!is_op(k, a, SC_MUL, &quotient, &d) || !is_op(k, b, SC_MOD, x, &by) || by != d)
+    *n = 0;
+    if (is_op(k, e, SC_MOD, &q, n) && lp_at(k, *n)->lo <= 0)
         return false;
-    const lp_node *n = lp_at(k, quotient);
-    return n->kind == LX_FLOORDIV && k->arg.at[n->arg] == *x && k->arg.at[n->arg + 1] == d &&
-           lp_at(k, d)->lo > 0;
+    const lp_node *div = lp_at(k, q);
+    return div->kind == LX_FLOORDIV && k->arg.at[div->arg] == x && k->arg.at[div->arg + 1] == d;
+}
+
+/* The sum of a and b if they are places of x in rows of d elements and within the row:
+ * x / d * d + x % d is x, x / d % n * d + x % d is x % (n * d).  Else 0. */
+static lp_expr join_places(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    lp_expr quotient, d, x, by, n;
+
+    if (!is_op(k, a, SC_MUL, &quotient, &d) || !is_op(k, b, SC_MOD, &x, &by) || by != d ||
+        lp_at(k, d)->lo <= 0 || !is_quotient(k, quotient, x, d, &n))
+        return 0;
+    if (!n)
+        return x;
+    lp_expr all = lp_mul(k, n, d);
+    return is_exact(k, all) ? lp_mod(k, x, all) : 0;
 }
 
 static lp_expr add_int(lp_kernel *k, lp_expr a, int64_t c)
@@ -78,7 +99,7 @@ static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
         return x;
     if (is_op(k, b, SC_SUB, &x, &y) && y == a)
         return x;
-    if (is_whole(k, a, b, &x))
+    if ((x = join_places(k, a, b)) != 0 || (x = join_places(k, b, a)) != 0)
         return x;
     return raw2(k, SC_ADD, a, b);
 }
@@ -133,12 +154,6 @@ static bool below(const lp_kernel *k, lp_expr e, lp_expr limit)
     if (n->lo < 0)
         return false;
     return n->hi < l->lo || (n->kind == LX_VAR && k->var.at[n->ref].limit == limit);
-}
-
-/* Is e what its text says, for it cannot wrap? */
-static bool is_exact(const lp_kernel *k, lp_expr e)
-{
-    return !lp_at(k, e)->open;
 }
 
 /* Does the literal or symbol `by` divide e visibly?  Gives e / by. */

@@ -476,7 +476,8 @@ lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx)
 {
     lp_expr sum = lp_int(k, 0);
 
-    for (int i = 0; i < k->buf.at[b].rank; i++)
+    /* from the last axis on, where the places of one axis that was split lie side by side */
+    for (int i = k->buf.at[b].rank - 1; i >= 0; i--)
         sum = lp_add(k, sum, lp_mul(k, idx[i], lp_stride(k, b, i)));
     return sum;
 }

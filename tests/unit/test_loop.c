@@ -421,6 +421,13 @@ static void test_index(void **state)
         {lp_add(k, lp_mul(k, lp_div(k, at, lp_int(k, 5)), lp_int(k, 5)),
                 lp_mod(k, at, lp_int(k, 5))),
          "i * 112 + v"},
+        {lp_add(k, lp_mod(k, at, lp_int(k, 5)),
+                lp_mul(k, lp_mod(k, lp_div(k, at, lp_int(k, 5)), lp_int(k, 3)), lp_int(k, 5))),
+         "(i * 112 + v) % 15"},
+        {lp_offset(k, lp_param(k, "b", DT_F32, 4, LP(d, lp_int(k, 2), lp_int(k, 3), lp_int(k, 5)),
+                               LP_IN),
+                   LP(w, lp_int(k, 0), lp_div(k, at, lp_int(k, 5)), lp_mod(k, at, lp_int(k, 5)))),
+         "i * 112 + v + w * 30"},
     };
 
     (void)state;
