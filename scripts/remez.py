@@ -121,7 +121,7 @@ def even(x):
 
 # name: function, interval, weight of the error, coefficients and type of each
 TABLE = {
-    'exp': (EXP, -LN2, LN2, argument, ((11, 'd'), (8, 'd'), (6, 'f'))),
+    'exp': (EXP, -LN2, LN2, argument, ((11, 'd'), (8, 'd'), (6, 'f'), (5, 'f'))),
     'sinh': (near(odd(sinh)), 0, 1, first, ((7, 'd'), (5, 'd'))),
     'tanh': (near(odd(tanh)), 0, mpf('0.3026'), first, ((11, 'd'),)),
     'tanh_f32': (near(odd(tanh)), 0, mpf('0.391'), first, ((5, 'f'),)),

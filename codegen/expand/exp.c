@@ -15,6 +15,11 @@ static const poly exp_poly = {
     .single = COEFS(0.5, 0.166666672, 0.0416663438, 0.00833327044, 0.00139420456, 0.000199156217),
 };
 
+/* The same where 1 is added to what it gives, which leaves fewer of its bits. */
+static const poly exp_one_poly = {
+    .single = COEFS(0.5, 0.166665375, 0.0416662656, 0.00836724695, 0.00139475975),
+};
+
 /* sinh x = x + x^3 P(x^2) for |x| <= 1 */
 static const poly sinh_poly = {
     .full = COEFS(0.16666666666666669, 0.008333333333333139, 0.00019841269841437678,
@@ -74,44 +79,53 @@ value expand_exp_small(emit *e, value r)
     return v_fma(e, square, expand_poly(e, r, &exp_poly), r);
 }
 
-/* e^x = 2^n (1 + p) */
-typedef struct power { rounded n; value p; } power;
+/* e^x = 2^n e^r; n + `plus` in low bits */
+typedef struct power { rounded n; value r; } power;
 
-/* The reduction and the polynomial, before they are put together: expm1 must not
- * round 1 + p. */
-static power parts(emit *e, value x)
+/* The reduction, before the polynomial: expm1 must not round 1 + p. */
+static power parts(emit *e, value x, int plus)
 {
     bool f32 = v_is_f32(x);
-    rounded n = expand_round(e, v_mul(e, x, v_flt(x, 0x1.71547652b82fep+0)));
+    rounded n = expand_round(e, x, 0x1.71547652b82fep+0, plus);
     value hi = v_flt(x, f32 ? -0x1.62ep-1 : -0x1.62e42fefa38p-1);
     value lo = v_flt(x, f32 ? -0x1.0bfbe8p-15 : -0x1.ef35793c7673p-45);
-    value r = v_fma(e, n.flt, lo, v_fma(e, n.flt, hi, x));
 
-    return (power){n, expand_exp_small(e, r)};
+    return (power){n, v_fma(e, n.flt, lo, v_fma(e, n.flt, hi, x))};
+}
+
+/* e^r.  1 + r (1 + r Q) takes one operation less than 1 + (r + r^2 Q), and is as good if
+ * the products are not rounded. */
+static value exp_near(emit *e, value r)
+{
+    value one = v_flt(r, 1);
+
+    if (!target_can(e->t, CAN_FMA))
+        return v_add(e, expand_exp_small(e, r), one);
+    value q = expand_poly(e, r, v_is_f32(r) ? &exp_one_poly : &exp_poly);
+    return v_fma(e, r, v_fma(e, r, q, one), one);
 }
 
 /* e^x 2^by; no NaN, no error at the ends of the range. */
 static value exp_scaled(emit *e, value x, int by)
 {
     bool f32 = v_is_f32(x);
-    power w = parts(e, clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711));
-    value low = LLVMBuildAdd(e->b, w.n.low, v_int(w.n.low, by), "");
-    value v = v_add(e, w.p, v_flt(x, 1));
+    value in = clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711);
+    power w = parts(e, in, by + (e->brief ? 1 : 2) * expand_one(x));
+    value v = exp_near(e, w.r);
 
-    return e->brief ? expand_scale(e, v, low) : expand_scale_far(e, v, low);
+    return e->brief ? expand_scale(e, v, w.n.low) : expand_scale_far(e, v, w.n.low);
 }
 
 /* 2^n p + (2^n - 1), by halves so that 2^n does not overflow. */
 static value expm1_(emit *e, value x)
 {
     bool f32 = v_is_f32(x);
-    power w = parts(e, clamp(e, x, f32 ? -20 : -40, f32 ? 89 : 710));
-    value low = LLVMBuildSub(e->b, w.n.low, v_int(w.n.low, 1), "");
-    value half = expand_scale(e, v_flt(x, 1), low);
-    value v = v_fma(e, half, w.p, v_sub(e, half, v_flt(x, 0.5)));
+    power w = parts(e, clamp(e, x, f32 ? -20 : -40, f32 ? 89 : 710), expand_one(x) - 1);
+    value p = expand_exp_small(e, w.r), half = expand_scale(e, v_flt(x, 1), w.n.low);
+    value v = v_fma(e, half, p, v_sub(e, half, v_flt(x, 0.5)));
 
     value none = v_fcmp(e, LLVMRealOEQ, w.n.flt, v_flt(x, 0));
-    v = v_sel(e, none, w.p, v_add(e, v, v));
+    v = v_sel(e, none, p, v_add(e, v, v));
     return v_sel(e, v_fcmp(e, LLVMRealOEQ, x, v_flt(x, 0)), x, v);
 }
 

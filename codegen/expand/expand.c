@@ -23,27 +23,24 @@ value expand_poly(emit *e, value x, const poly *p)
 
 /* Adding a large number rounds to an integer, whose bits stand at the end of the
  * mantissa then: no conversion is needed to shift them into an exponent. */
-rounded expand_round(emit *e, value x)
+rounded expand_round(emit *e, value x, double k, int plus)
 {
-    value magic = v_flt(x, v_is_f32(x) ? 0x1.8p23 : 0x1.8p52), sum = v_add(e, x, magic);
-
-    value flt = v_sub(e, sum, magic);
+    value magic = v_flt(x, (v_is_f32(x) ? 0x1.8p23 : 0x1.8p52) + plus);
+    value sum = v_fma(e, x, v_flt(x, k), magic), flt = v_sub(e, sum, magic);
 
     return (rounded){flt, v_bits(e, sum)};
 }
 
-/* 2^n from the low bits: the others are shifted out. */
-static value power_of_two(emit *e, value low)
+int expand_one(value x)
 {
-    bool f32 = LLVMGetIntTypeWidth(v_element(LLVMTypeOf(low))) == 32;
-    value n = LLVMBuildShl(e->b, low, v_int(low, f32 ? 23 : 52), "");
-
-    return v_float(e, LLVMBuildAdd(e->b, n, v_int(low, f32 ? 0x3f800000 : 0x3ff0000000000000), ""));
+    return v_is_f32(x) ? 127 : 1023;
 }
 
 value expand_scale(emit *e, value v, value low)
 {
-    return v_mul(e, v, power_of_two(e, low));
+    value power = LLVMBuildShl(e->b, low, v_int(low, v_is_f32(v) ? 23 : 52), "");
+
+    return v_mul(e, v, v_float(e, power));
 }
 
 value expand_scale_far(emit *e, value v, value low)

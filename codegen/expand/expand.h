@@ -38,11 +38,14 @@ typedef struct poly { coefs full, brief, single; } poly;
 /* c0 + x (c1 + x (..)), of the precision that is asked for. */
 value expand_poly(emit *e, value x, const poly *p);
 
-/* x rounded to the nearest integer, |x| < 2^22 (f32) or 2^51: as a float, and
- * in the low bits of an integer (9 and 12 of them: an exponent). */
+/* x times k rounded to the nearest integer n, |n| < 2^22 (f32) or 2^51: as a float, and
+ * n + plus in the low bits of an integer (9 and 12 of them: an exponent). */
 typedef struct rounded { value flt, low; } rounded;
-rounded expand_round(emit *e, value x);
-/* v * 2^n.  In one factor: 2^n is normal.  In two: |n| up to twice that. */
+rounded expand_round(emit *e, value x, double k, int plus);
+/* The exponent of 1, as it is in the bits of floats of x's type. */
+int expand_one(value x);
+/* v * 2^n.  In one factor: 2^n is normal, low has n + expand_one.  In two: |n| up to twice
+ * that, low has n + 2 expand_one. */
 value expand_scale(emit *e, value v, value low);
 value expand_scale_far(emit *e, value v, value low);
 

@@ -55,7 +55,7 @@ static value exp2_of(emit *e, pair t)
     value out = v_fcmp(e, LLVMRealOGT, v_abs(e, t.hi), most);
     value hi = v_sel(e, out, v_copysign(e, most, t.hi), t.hi);
     value lo = v_sel(e, out, v_flt(t.hi, 0), t.lo);
-    rounded n = expand_round(e, hi);
+    rounded n = expand_round(e, hi, 1, (e->brief ? 1 : 2) * expand_one(hi));
     value r = v_add(e, v_sub(e, hi, n.flt), lo);
 
     r = v_mul(e, r, v_flt(r, 0x1.62e42fefa39efp-1));

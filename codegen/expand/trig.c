@@ -61,7 +61,7 @@ static value odd(emit *e, value x, value square, const poly *p)
 /* pi/2 in parts of 33 bits: their products with n < 2^20 are exact. */
 static angle reduce_near(emit *e, value x)
 {
-    rounded n = expand_round(e, v_mul(e, x, v_flt(x, 0x1.45f306dc9c883p-1)));
+    rounded n = expand_round(e, x, 0x1.45f306dc9c883p-1, 0);
     value t = v_sub(e, x, v_mul(e, n.flt, v_flt(x, 0x1.921fb544p+0)));
 
     if (e->brief) {
