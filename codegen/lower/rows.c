@@ -3,12 +3,13 @@
  *
  * Each reduction is a pass over the row; one more pass stores the result.  A value
  * that later passes read again and that is costly to compute is held in a buffer of
- * the thread; what is cheap, and what lies in memory, is found again.  A softmax is
+ * the thread, or where the result will be; what is cheap, and what lies in memory, is
+ * found again.  A softmax is
  *
  *   for each row i
  *     m = max over j of x[i, j]
- *     row[j] = exp(x[i, j] - m), s = sum over j of row[j]     exp is held
- *     y[i, j] = row[j] / s                                                     */
+ *     y[i, j] = exp(x[i, j] - m), s = sum over j of y[i, j]     exp is held
+ *     y[i, j] = y[i, j] / s                                                    */
 #include "nest.h"
 
 /* The kernel in the making.  Of the operands, f32[n, h, w] say, `kept` axes come before
@@ -18,13 +19,16 @@ typedef struct rows {
     body b;
     const ir_type *full;        /* of the operands of all reductions */
     int kept;
+    bool used;                  /* the result's memory holds a value meanwhile */
     lp_expr idx[IR_MAX_RANK];   /* the element at hand */
 } rows;
 
-/* The values that a pass computes and puts into buffers. */
+/* The values that a pass computes and puts into buffers; `skip` is how many axes before
+ * the row's a buffer has not. */
 typedef struct held {
     ir_ref ref[GROUP_MAX_NODES];
     lp_buf row[GROUP_MAX_NODES];
+    int skip[GROUP_MAX_NODES];
     int n;
 } held;
 
@@ -65,27 +69,56 @@ static void mark_needed(const rows *r, uint32_t phase, bool *needed)
     }
 }
 
+/* Is the value as long as a row of the operands? */
+static bool is_full(const rows *r, const ir_type *t)
+{
+    bool full = t->rank == r->full->rank;
+
+    for (int i = r->kept; full && i < t->rank; i++)
+        full = dim_same(t->dim[i], r->full->dim[i]);
+    return full;
+}
+
+/* Can the value be held where the result will be stored, element for element?  Then the
+ * result's lines come to the cache while it is computed, not all at once behind it. */
+static bool fits_result(const rows *r, ir_ref ref)
+{
+    const ir_type *out = ir_type_of(r->b.fn, r->j->out);
+
+    return !r->used && is_full(r, out) && ir_type_of(r->b.fn, ref)->dtype == out->dtype &&
+           r->j->g->over == IR_NONE && !job_streams(r->j);
+}
+
+static void make_buffer(rows *r, ir_ref ref, held *h)
+{
+    lp_expr dims[IR_MAX_RANK];
+    bool in_result = fits_result(r, ref);
+
+    for (int i = r->kept; i < r->full->rank; i++)
+        dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
+    r->used |= in_result;
+    h->ref[h->n] = ref;
+    h->skip[h->n] = in_result ? 0 : r->kept;
+    h->row[h->n++] = in_result ? body_output(&r->b, r->j->out)
+                               : lp_local(r->b.k, "row", ir_type_of(r->b.fn, ref)->dtype,
+                                          r->full->rank - r->kept, dims, LP_ROW, 0);
+}
+
 /* Makes a buffer for each value to be held that the pass is the first to compute. */
 static void make_buffers(rows *r, uint32_t phase, held *h)
 {
     const ir_group *g = r->j->g;
-    lp_expr dims[IR_MAX_RANK];
     bool needed[GROUP_MAX_NODES];
 
     mark_needed(r, phase, needed);
-    for (int i = r->kept; i < r->full->rank; i++)
-        dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
     h->n = 0;
     for (uint32_t i = 0; i < phase; i++) {
         ir_ref ref = member(r, i)->first;
         bool is_row = false;
         for (uint32_t k = 0; k < g->nprivate; k++)
             is_row |= g->private[k] == ref;
-        if (!is_row || !needed[i] || body_knows(&r->b, ref))
-            continue;
-        h->ref[h->n] = ref;
-        h->row[h->n++] = lp_local(r->b.k, "row", ir_type_of(r->b.fn, ref)->dtype,
-                                  r->full->rank - r->kept, dims, LP_ROW, 0);
+        if (is_row && needed[i] && !body_knows(&r->b, ref))
+            make_buffer(r, ref, h);
     }
 }
 
@@ -97,7 +130,7 @@ static void fill_buffers(rows *r, const held *h)
 
     for (int i = 0; i < h->n; i++) {
         lp_expr v = lp_let(k, "x", body_at(&r->b, h->ref[i], r->idx));
-        lp_store(k, h->row[i], r->idx + r->kept, v);
+        lp_store(k, h->row[i], r->idx + h->skip[i], v);
         body_bind(&r->b, (body_binding){.ref = h->ref[i], .how = BODY_IS, .expr = v});
     }
 }
@@ -109,7 +142,7 @@ static void use_buffers(rows *r, const held *h)
         body_unbind(&r->b);
     for (int i = 0; i < h->n; i++)
         body_bind(&r->b, (body_binding){.ref = h->ref[i], .how = BODY_ROW, .row = h->row[i],
-                                        .skip = r->kept});
+                                        .skip = h->skip[i]});
 }
 
 /* The pass of one reduction: a partial result for each lane, folded behind it. */
@@ -141,15 +174,13 @@ static void reduce_row(rows *r, uint32_t phase)
 static void finish_row(rows *r)
 {
     const ir_type *t = ir_type_of(r->b.fn, r->j->out);
-    bool whole = t->rank == r->full->rank;
+    bool whole = is_full(r, t);
 
-    for (int i = r->kept; whole && i < t->rank; i++)
-        whole = dim_same(t->dim[i], r->full->dim[i]);
     if (whole)
         open_row(r, lanes_of(r->j->l, t->dtype));
     for (int i = r->kept; !whole && i < t->rank; i++)
         r->idx[i] = lp_int(r->b.k, 0);
-    body_store(&r->b, r->j->out, r->idx);
+    job_write(r->j, &r->b, r->idx, body_at(&r->b, r->j->out, r->idx));
     if (whole)
         close_row(r);
 }
