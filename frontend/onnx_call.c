@@ -7,6 +7,8 @@
 #include "onnx.h"
 #include "onnx_model.h"
 
+/* Attributes are of the model's arena: they are read while the node is built, and
+ * no protobuf-c allocation has to be freed. */
 static Onnx__AttributeProto *attribute_new(arena *mem, const char *name,
                                            Onnx__AttributeProto__AttributeType type)
 {
@@ -128,6 +130,8 @@ static Onnx__AttributeProto *attribute(arena *mem, const onnx_argument *x, const
 #undef NEW
 }
 
+/* By the operator's signature, which says whether 1 is meant as integer, float or
+ * list. */
 static bool add_attributes(onnx_op *n, const onnx_call *c, Onnx__NodeProto *p)
 {
     arena *mem = &n->b->m->mem;
@@ -155,6 +159,7 @@ static char **names_of(arena *mem, const char *what, uint32_t n)
     return v;
 }
 
+/* The node, and a scope in which its operands have the names that it uses. */
 static bool build(onnx_scope *s, const onnx_call *c, ir_ref *out)
 {
     arena *mem = &s->b->m->mem;
@@ -178,6 +183,8 @@ static bool build(onnx_scope *s, const onnx_call *c, ir_ref *out)
     return add_attributes(&n, c, &p) && onnx_dispatch(&n);
 }
 
+/* False after an error; out has the results' refs.  The scope `around` stands for
+ * the model that there is none of. */
 bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out)
 {
     Onnx__ModelProto proto = ONNX__MODEL_PROTO__INIT;
@@ -200,6 +207,7 @@ bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out)
 
 /* ---- names ---------------------------------------------------------------------- */
 
+/* A look through all rows for one operator, or for what comes near it. */
 typedef struct search {
     const char *domain, *op;
     const char *other_case;     /* the same letters, capital or not */
@@ -207,6 +215,8 @@ typedef struct search {
     bool found;
 } search;
 
+/* Called for every row of onnx_ops.def: an operator of another spelling, or a near
+ * one, is what a message proposes. */
 static void look(void *cx, const char *domain, const char *op, int since)
 {
     search *s = cx;

@@ -5,6 +5,9 @@
 #include "onnx.h"
 #include "onnx_model.h"
 
+/* A row of onnx_signatures.def.  "axis:i!  pads:is" says that `axis`, an integer,
+ * must be there and `pads`, a list of integers, may be; -1 operands at most is any
+ * number. */
 typedef struct signature {
     onnx_version at;
     int min_in, max_in, min_out, max_out;
@@ -84,6 +87,7 @@ static bool has_value(const Onnx__AttributeProto *a, Onnx__AttributeProto__Attri
     }
 }
 
+/* A kind that the table of kinds does not know is a row of ours that is wrong. */
 static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const entry *e)
 {
     for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -117,6 +121,7 @@ static bool check_entry(onnx_op *n, const entry *e)
     return check_kind(n, a, e);
 }
 
+/* `list` is a string of onnx_signatures.def, as "axis:i keepdims:i". */
 static bool is_listed(const char *list, const char *name)
 {
     entry e;
@@ -127,6 +132,8 @@ static bool is_listed(const char *list, const char *name)
     return found;
 }
 
+/* Unknown attributes are errors: one that is passed over might have changed the
+ * result. */
 static bool check_attributes(onnx_op *n, const char *list)
 {
     entry e;
@@ -142,6 +149,7 @@ static bool check_attributes(onnx_op *n, const char *list)
     return true;
 }
 
+/* False if the operator has no such attribute. */
 bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, const char *name,
                          char kind[4])
 {
@@ -157,6 +165,7 @@ bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, co
     return false;
 }
 
+/* A max of INT_MAX is any number, as of Concat. */
 static bool check_count(onnx_op *n, const char *what, int has, int min, int max)
 {
     if (has >= min && has <= max)

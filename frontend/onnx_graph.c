@@ -82,6 +82,9 @@ int64_t scope_version(const onnx_scope *s, const char *domain)
 
 /* ---- order of nodes -------------------------------------------------------------- */
 
+/* ONNX asks for nodes in topological order, and some files do not have it.
+ * Depth-first search with a stack of its own: chains of nodes may be as long as the
+ * file. */
 typedef struct sorter {
     const Onnx__GraphProto *g;
     names made;             /* by name: an output of node maker[id] */
@@ -160,6 +163,7 @@ static const uint32_t *sort_nodes(onnx_scope *sc, const Onnx__GraphProto *g)
 
 /* ---- dispatch ----------------------------------------------------------------------- */
 
+/* A row of onnx_ops.def: which builder makes an operator from which version on. */
 typedef struct row {
     onnx_version at;
     onnx_builder *build;
@@ -183,6 +187,9 @@ static int compare(const onnx_version *v, const char *domain, const char *op)
     return c ? c : strcmp(v->op, op);
 }
 
+/* The row of this operator whose version is the last that is not newer; null if
+ * there is none.  Rows are sorted by domain, operator and version, and begin with
+ * an onnx_version. */
 const void *onnx_find_version(const void *table, size_t count, size_t size, const char *domain,
                               const char *op, int64_t version)
 {
@@ -427,6 +434,9 @@ static bool may_read(const Onnx__NodeProto *p, const char *value)
     return reads;
 }
 
+/* A result whose rank depends on data (Squeeze without axes) may be an output of
+ * the model, from which axes of extent 1 are then left out; elsewhere its rank must
+ * be known.  True if this one is such an output and nothing else reads it. */
 bool onnx_loose(onnx_op *n, int i, uint32_t loose)
 {
     const onnx_scope *s = n->scope;

@@ -1,4 +1,6 @@
-/* frontend/onnx_helpers.c - operands and attributes for the operators' builders. */
+/* frontend/onnx_helpers.c - operands and attributes for the operators' builders
+ * (onnx_build.h): each reports what it finds wrong and gives something that the
+ * builder can go on with, so that builders need no tests of their own between. */
 #include "num.h"
 #include "onnx_model.h"
 
@@ -37,6 +39,8 @@ const ir_type *onnx_type(onnx_op *n, ir_ref x)
     return onnx_type_in(n->b, x);
 }
 
+/* After an error it is 1, so that the builder comes to its end and the one message
+ * stands. */
 ir_dim onnx_dim(onnx_op *n, ir_ref x, int axis)
 {
     const ir_type *t = onnx_type(n, x);
@@ -100,6 +104,8 @@ static const char *next_word(const char *s)
     return s + strspn(s, " ");
 }
 
+/* `choices` are words with blanks between; the first is what a node without the
+ * attribute means. */
 int onnx_choice_index(onnx_op *n, const char *name, const char *choices)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
@@ -168,6 +174,8 @@ static bool extent_fails(onnx_op *n, const char *name, int axis, ir_dim has, ir_
     return false;
 }
 
+/* Extents that are not known to agree are checked by the run, and are those of
+ * `shape` from here on. */
 ir_ref onnx_shaped(onnx_op *n, const char *name, ir_ref x, const ir_dim *shape, int rank)
 {
     dim_table *t = onnx_dims(n);
@@ -186,6 +194,8 @@ ir_ref onnx_shaped(onnx_op *n, const char *name, ir_ref x, const ir_dim *shape, 
     return ir_reshape(n->b, x, shape, rank);
 }
 
+/* Lists such as a shape have as many elements as there are axes, which must be
+ * known now: rank is part of a type. */
 static bool vector_extent(onnx_op *n, ir_ref x, int max, int *len)
 {
     int64_t count = type_count_const(&n->b->m->types, onnx_type(n, x));
@@ -196,6 +206,8 @@ static bool vector_extent(onnx_op *n, ir_ref x, int max, int *len)
     return true;
 }
 
+/* From the attribute, as old versions have it, or from operand i.  *len is -1 where
+ * neither is given. */
 bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, int *len)
 {
     const int64_t *list = attr ? onnx_ints(n, attr, len) : NULL;
@@ -220,6 +232,8 @@ bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, i
     return true;
 }
 
+/* *len is -1 where the operand is absent.  Elements that the graph computes from
+ * extents are formulas, others are symbols of the run. */
 bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len)
 {
     ir_ref x = onnx_in(n, i);
@@ -237,6 +251,8 @@ ir_ref onnx_widened(onnx_op *n, ir_ref x)
     return dt_is_float(dt) && dt_bits(dt) < 32 ? ir_cast(n->b, x, DT_F32) : x;
 }
 
+/* x before it was rounded to halves, IR_NONE if it never was wider.  Movement
+ * between is made again of the wide value. */
 ir_ref onnx_before_rounding(onnx_op *n, ir_ref x)
 {
     ir_node p = *ir_node_of(n->b->fn, x);       /* building moves the nodes */
@@ -256,6 +272,7 @@ bool onnx_out_as(onnx_op *n, int i, ir_ref y, ir_dtype dt)
     return onnx_out(n, i, ir_cast(n->b, y, dt));
 }
 
+/* Decided now, as conditions on ranks and extents mostly are? */
 bool onnx_known_bool(const ir_build *b, ir_ref x, bool *v)
 {
     const ir_dim *elem;
@@ -267,6 +284,8 @@ bool onnx_known_bool(const ir_build *b, ir_ref x, bool *v)
     return true;
 }
 
+/* False if the operand is not known when the model is read: most attributes that
+ * became operands are. */
 bool onnx_const_float(onnx_op *n, int i, double *out)
 {
     ir_ref x = onnx_plain(n, onnx_in(n, i));

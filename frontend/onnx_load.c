@@ -1,4 +1,8 @@
-/* frontend/onnx_load.c - the file: mapping, messages, types, inputs and outputs. */
+/* frontend/onnx_load.c - the file: mapping, messages, types, inputs and outputs.
+ * In this order: the file is mapped; onnx_scan bounds it and leaves out the
+ * payloads of tensors; protobuf-c unpacks what is left; inputs become parameters
+ * and initializers constants that point into the mapped file; then the graph is
+ * built (onnx_graph.c). All gaps of the model are reported at once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +16,8 @@
 
 /* ---- mapping -------------------------------------------------------------------- */
 
+/* Null, and why.  O_NONBLOCK: a pipe of that name must not hold us up before it is
+ * refused. */
 const uint8_t *onnx_map(const char *path, size_t *size, const char **why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -65,6 +71,7 @@ static Onnx__ModelProto *unpack(onnx_model *x)
 
 /* ---- types ---------------------------------------------------------------------- */
 
+/* Is there a --dim for this name?  One that no input uses is told in the end. */
 static bool dim_option(onnx_model *x, const char *name, int64_t *v)
 {
     for (int i = 0; x->options && i < x->options->dims; i++)
@@ -160,6 +167,7 @@ static bool apply_shape(onnx_model *x, const char *input, ir_dim *dim, int rank,
     return true;
 }
 
+/* A file can name extents whose product does not fit 64 bits. */
 static const ir_type *checked_type(onnx_model *x, ir_dtype dtype, int rank, const ir_dim *dim,
                                    const char *input, ir_loc loc)
 {
@@ -207,6 +215,7 @@ static const ir_type *load_tensor_type(onnx_model *x, const Onnx__TypeProto__Ten
     return checked_type(x, dtype, (int)rank, dim, input, loc);
 }
 
+/* Null after an error.  Only tensors can have --shape. */
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc)
 {
@@ -228,6 +237,7 @@ const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const cha
 
 /* ---- the model -------------------------------------------------------------------- */
 
+/* By name, the first of several; an input of that name has it as its default. */
 static void list_initializers(onnx_model *x, const Onnx__GraphProto *g)
 {
     for (size_t i = 0; i < g->n_initializer; i++) {
@@ -396,6 +406,8 @@ bool onnx_any_rows(const onnx_op *n, ir_dim *rows, int64_t *fixed)
     return n->scope->model->frees_rows;
 }
 
+/* How often the program has run, a state made when the first operator asks: random
+ * operators draw other numbers in every run by it. */
 ir_ref onnx_runs(onnx_op *n)
 {
     onnx_model *x = n->scope->model;
@@ -525,6 +537,7 @@ static ir_module *build_either(onnx_model *x)
     return build_module(x, false);
 }
 
+/* What points into the mapped file - constants - stays; what was unpacked goes. */
 static ir_module *import(onnx_model *x)
 {
     x->proto = unpack(x);
@@ -546,6 +559,7 @@ ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name
     return import(&x);
 }
 
+/* External weights are looked for beside the file. */
 static ir_module *import_file(onnx_model *x, const char *path)
 {
     const char *why, *slash = strrchr(path, '/');

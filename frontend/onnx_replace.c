@@ -1,10 +1,13 @@
-/* frontend/onnx_replace.c - a model's file with other weights. */
+/* frontend/onnx_replace.c - a model's file with other weights: everything in it
+ * stays as it is but for the elements of tensors whose name is that of an array.
+ * This is how a trained model goes back to the file that it came from. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "onnx_model.h"
 
+/* What is looked for, and how many were found: none is an error. */
 typedef struct replacing {
     const char *path;
     const import_array *array;
@@ -32,6 +35,7 @@ static bool same_type(const Onnx__TensorProto *t, const import_array *a)
     return same;
 }
 
+/* The elements are in the tensor itself from now on. */
 static void free_external(Onnx__TensorProto *t)
 {
     for (size_t i = 0; i < t->n_external_data; i++)
@@ -59,6 +63,7 @@ static bool set_elements(Onnx__TensorProto *t, const import_array *a)
     return true;
 }
 
+/* Puts the array of this name, if there is one, into the tensor. */
 static bool replace(replacing *r, const char *name, Onnx__TensorProto *t)
 {
     const import_array *a = array_of(r, name);
@@ -84,6 +89,7 @@ static Onnx__TensorProto *constant_of(const Onnx__NodeProto *p)
     return NULL;
 }
 
+/* Initializers, and constants that are nodes. */
 static bool replace_all(replacing *r, const Onnx__GraphProto *g)
 {
     bool ok = true;
@@ -108,6 +114,7 @@ static void pack(const Onnx__ModelProto *p, text *out)
     mem_free(packed);
 }
 
+/* out gets the whole file.  False after an error. */
 bool onnx_replace(const char *path, const import_array *w, int n, text *out, diag *d)
 {
     replacing r = {.path = path, .array = w, .n = n, .d = d};

@@ -1,6 +1,12 @@
-/* frontend/onnx_scan.c - bounds of the wire format. */
+/* frontend/onnx_scan.c - bounds of the wire format, before protobuf-c sees a file:
+ * it would recurse as deep as messages are nested, and allocate for each field.
+ * The scan walks the bytes with the table of which field holds which message,
+ * checks lengths, depth and number of fields, and writes a copy in which payloads
+ * of tensors are left out, with a note where they stand in the file.  Gigabytes of
+ * weights are never copied. */
 #include "onnx_scan.h"
 
+/* Depth of messages; bytes from which on elements are left out; fields in all. */
 enum { MAX_NESTING = 64, PAYLOAD_MIN = 1024, MAX_FIELDS = 20 * 1000 * 1000 };
 
 /* What a length-delimited field holds. */
@@ -42,6 +48,7 @@ static const child children[] = {
     {TRAINING, 1, DROP}, {TRAINING, 2, DROP}, {TRAINING, 3, DROP}, {TRAINING, 4, DROP},
 };
 
+/* The file, and the fields that were counted so far. */
 typedef struct scan {
     const uint8_t *data;
     const char *name;
@@ -66,6 +73,7 @@ static bool bad(scan *s, const uint8_t *at, const char *what)
     return diag_error(s->d, (ir_loc){0}, D_IO, s->name, place);
 }
 
+/* Ten bytes hold 64 bits; the bits beyond are dropped, as protobuf does. */
 static bool varint(scan *s, const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
     const uint8_t *start = *at;
@@ -83,6 +91,7 @@ static bool varint(scan *s, const uint8_t **at, const uint8_t *end, uint64_t *ou
     return bad(s, start, "a number is longer than 10 bytes");
 }
 
+/* Seven bits a byte, low ones first; all bytes but the last have the top bit set. */
 static void put_varint(text *out, uint64_t v)
 {
     char byte[10];
@@ -136,6 +145,7 @@ static bool bytes(scan *s, message in, uint32_t field, const uint8_t *at, size_t
     return ok;
 }
 
+/* Copies the message in [at, end) to out, without what is left out. */
 static bool walk(scan *s, message kind, const uint8_t *at, const uint8_t *end,
                  int depth, text *out)
 {

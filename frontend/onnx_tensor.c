@@ -10,6 +10,7 @@
 #include "onnx_model.h"
 #include "onnx_scan.h"
 
+/* Elements of a tensor: which field they are of, and where. */
 typedef struct payload {
     uint32_t field;         /* of TensorProto; 9: raw */
     const uint8_t *at;
@@ -42,6 +43,8 @@ static const char *entry(const Onnx__TensorProto *t, const char *key)
     return NULL;
 }
 
+/* A model must not read files elsewhere: links and `..` are resolved before paths
+ * are compared, and /a/bc is not in /a/b. */
 static bool inside(const char *folder, const char *path)
 {
     char real[PATH_MAX], base[PATH_MAX];
@@ -116,6 +119,7 @@ static bool external(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, payl
     return true;
 }
 
+/* False where the file ends inside the number, or it has more than 64 bits. */
 static bool varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
     *out = 0;
@@ -235,6 +239,9 @@ static uint32_t load_typed(onnx_model *x, const Onnx__TensorProto *t, const ir_t
                 : fail(x, t, loc, "has the wrong number of elements");
 }
 
+/* The constant's number; IR_NONE after an error.  Elements come from raw_data, a
+ * typed field or another file, each of which must have exactly as many bytes as the
+ * shape says. */
 uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
 {
     const ir_type *type = NULL;

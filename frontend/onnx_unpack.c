@@ -1,10 +1,17 @@
-/* frontend/onnx_unpack.c - messages of protobuf-c, in memory that is bounded by their bytes. */
+/* frontend/onnx_unpack.c - a model's bytes as a protobuf-c message, with a bound on
+ * memory.
+ *
+ * A few bytes of a hostile file can ask for a large allocation each (an empty
+ * submessage has two bytes in the file and some hundred in memory), so that the
+ * unpacker gets an allocator that stops at a multiple of the file's size. */
 #include <stdlib.h>
 
 #include "onnx_model.h"
 
 typedef struct budget { size_t left; } budget;
 
+/* Null beyond the budget, which protobuf-c answers by giving up.  Never null for
+ * nothing: malloc(0) may be. */
 static void *take(void *data, size_t size)
 {
     budget *b = data;

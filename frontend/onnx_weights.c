@@ -38,6 +38,9 @@ static onnx_scope *main_scope(onnx_scope *s)
     return s->function ? NULL : s;
 }
 
+/* Which constants become inputs or nodes of their own, since someone is to change
+ * them: those that match the pattern, or all reals that are no scalars.  What
+ * operators read as settings is left alone. */
 static bool asked_for(const onnx_model *x, const char *name, const ir_type *t)
 {
     const import_weights *w = x->options ? x->options->weights : NULL;
@@ -64,6 +67,9 @@ static ir_ref keep_apart(import_weights *w, ir_build *b, const char *name, uint3
     return x;
 }
 
+/* Constants inside branches and loops are made in the main function and captured.
+ * The key begins with a line end, which no name of a file's values does that is
+ * looked up here. */
 ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id)
 {
     onnx_scope *top = main_scope(s);

@@ -1,6 +1,9 @@
-/* frontend/dsl/affine.c - positions that are sums of indices times numbers. */
+/* frontend/dsl/affine.c - positions that are sums of indices times numbers: 2 * p +
+ * i - 1 is {p: 2, i: 1} and -1. Windows, strides and joined axes are told from such
+ * forms; a position of any other form is computed, and read by a gather. */
 #include "check.h"
 
+/* False if there are more indices than a position can have. */
 static bool add_term(dsl *cx, dsl_affine *f, dsl_axis *a, ir_dim coef)
 {
     for (int i = 0; i < f->n; i++)
@@ -15,6 +18,7 @@ static bool add_term(dsl *cx, dsl_affine *f, dsl_axis *a, ir_dim coef)
     return true;
 }
 
+/* f += by * g; false if that has too many indices. */
 static bool add_scaled(dsl *cx, dsl_affine *f, const dsl_affine *g, ir_dim by)
 {
     dim_table *t = cx->dims;
@@ -26,6 +30,7 @@ static bool add_scaled(dsl *cx, dsl_affine *f, const dsl_affine *g, ir_dim by)
     return true;
 }
 
+/* Of a product one side must be without indices. */
 static bool binary(dsl *cx, const ast_expr *e, dsl_affine *out)
 {
     dsl_affine a = {0}, b = {0};
@@ -47,6 +52,7 @@ static bool constant(dsl *cx, const ast_expr *e, dsl_affine *out)
     return dsl_is_static(cx, e) && dsl_dim(cx, dsl_eval(cx, e), &out->constant);
 }
 
+/* False: not of that form. */
 bool dsl_affine_of(dsl *cx, const ast_expr *e, dsl_affine *out)
 {
     const dsl_var *v = e->kind == AST_NAME ? dsl_find_var(cx->scope, e->name) : NULL;

@@ -1,4 +1,10 @@
-/* frontend/dsl/axes.c - arrays with carried axes are brought to one shape. */
+/* frontend/dsl/axes.c - arrays with carried axes are brought to one shape.
+ *
+ * A value has visible axes, which the program counts, and carried ones, which have
+ * names that the program does not write: rows (`..`) of what calls the function,
+ * and indices in scope.  Two values meet by carried axes of the same identity,
+ * whatever their order in memory, and by visible ones in order; nothing else is
+ * ever stretched. */
 #include "check.h"
 
 /* ---- shapes in the making ---------------------------------------------------- */
@@ -28,6 +34,7 @@ static bool shape_has(const dsl_shape *s, const dsl_axis *a)
     return false;
 }
 
+/* Carried axes of v that s has not, behind those that it has. */
 bool dsl_add_missing(dsl *cx, dsl_shape *s, const dsl_value *v)
 {
     for (int i = 0; i < v->tensor.rank; i++) {
@@ -43,6 +50,7 @@ const dsl_value *dsl_arrange_as(dsl *cx, const dsl_value *v, const dsl_shape *s)
     return dsl_arrange(cx, v, s->axis, s->extent, s->rank);
 }
 
+/* Values of one shape along a new visible axis at `at`. */
 const dsl_value *dsl_stacked(dsl *cx, const dsl_value *const *v, uint32_t n, int at)
 {
     ir_ref *x = arena_array(cx->mem, ir_ref, n);
@@ -74,6 +82,7 @@ static int widest(const dsl_value *const *v, int n)
     return best;
 }
 
+/* True after a message that says what would make them agree. */
 static bool shapes_differ(dsl *cx, const dsl_value *a, const dsl_value *b, ir_loc at,
                           const char *what)
 {
@@ -115,6 +124,8 @@ static bool add_lacking(dsl *cx, dsl_shape *s, const dsl_value *main, const dsl_
     return true;
 }
 
+/* All of v have the same axes in the same order afterwards: those of the one with
+ * most visible axes, behind the carried ones that it lacks. */
 bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     int main = widest(v, n), skip[IR_MAX_RANK];
@@ -146,6 +157,8 @@ static void match_axes(const dsl_value *v, dsl_axis *const *axis, int rank, int3
             from[i] = next < n ? visible[next++] : -1;
 }
 
+/* v with exactly these axes: transposed if they lie otherwise, repeated along those
+ * that it lacks. */
 const dsl_value *dsl_arrange(dsl *cx, const dsl_value *v, dsl_axis *const *axis,
                              const ir_dim *extent, int rank)
 {
@@ -224,6 +237,8 @@ const dsl_value *dsl_show(dsl *cx, const dsl_value *v, const dsl_axes *l)
     return shown_shape(cx, v, l, &s) ? reveal(cx, v, &s, l) : &dsl_poison;
 }
 
+/* The first n visible axes become carried, under these identities; nothing moves in
+ * memory. */
 const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, int n)
 {
     dsl_axis *all[IR_MAX_RANK];
@@ -239,6 +254,7 @@ const dsl_value *dsl_carry(dsl *cx, const dsl_value *v, dsl_axis *const *axis, i
     return dsl_array_like(cx, v, dsl_ref(cx, v), v->tensor.rank, all);
 }
 
+/* Takes axes of extent 1 away. */
 const dsl_value *dsl_squeeze(dsl *cx, const dsl_value *v, const dsl_axes *ones)
 {
     ir_dim shape[IR_MAX_RANK];

@@ -5,18 +5,23 @@
  * define under one name, and the value of the block. */
 #include "check.h"
 
+/* One branch: its region, the names that it defines, and its value. */
 typedef struct side {
     dsl_region region;
     dsl_scope *scope;
     const dsl_value *value;
 } side;
 
+/* Both branches, and what the node gives: cells that one of them writes, names that
+ * both define, their value. */
 typedef struct branching {
     ir_branches f;
     side side[2];
     VEC(const dsl_value *) result;      /* like the one of side 0 */
 } branching;
 
+/* Evaluates one branch into its region.  What it wrote is put back, for the other
+ * to begin as it did. */
 static void run_side(dsl *cx, branching *k, const ast_block *b, int i)
 {
     side *s = &k->side[i];
@@ -49,6 +54,8 @@ static bool axes_of_both(dsl *cx, const dsl_value *a, const dsl_value *b, dsl_sh
     return dsl_add_axes(cx, s, a);
 }
 
+/* May one name mean either?  Carried axes may differ, they are spread; what is
+ * visible, and the element, must be the same. */
 static bool alike(const dsl_value *a, const dsl_value *b)
 {
     int x[IR_MAX_RANK], y[IR_MAX_RANK], n = dsl_visible(a, x);
@@ -89,6 +96,7 @@ static const dsl_value *cell_behind(dsl *cx, branching *k, int i, dsl_cell *c)
     return w ? w->before : dsl_read(cx, c);
 }
 
+/* What a result of the node is for, in the body around. */
 typedef struct given {
     dsl_cell *cell;
     const char *name;           /* of a definition; both null: the value of the block */
@@ -96,6 +104,7 @@ typedef struct given {
 } given;
 typedef VEC(given) givens;
 
+/* A cell that one side alone writes is on the other side as it was. */
 static void yield_cells(dsl *cx, branching *k, givens *out)
 {
     for (int i = 0; i < 2; i++)
@@ -118,6 +127,8 @@ static const dsl_var *own_var(const dsl_scope *s, const char *name)
     return NULL;
 }
 
+/* Names that both sides define are names behind the if; one that only one side
+ * defines is not.  Of a name that a side defines twice the later counts. */
 static void yield_names(dsl *cx, branching *k, givens *out)
 {
     for (const dsl_var *v = k->side[0].scope->vars; v; v = v->next) {
@@ -169,6 +180,8 @@ static bool join_values(dsl *cx, branching *k, ir_loc at)
     return !dsl_bad(k->side[0].value) && !dsl_bad(k->side[1].value);
 }
 
+/* A condition that only the run knows: both branches are evaluated, and one node
+ * chooses. */
 static const dsl_value *run_time(dsl *cx, const ast_stmt *s, ir_ref cond, bool last)
 {
     branching *k = arena_new(cx->mem, branching);
@@ -203,6 +216,7 @@ static const dsl_value *run_time(dsl *cx, const ast_stmt *s, ir_ref cond, bool l
     return v;
 }
 
+/* `last`: its value is that of the block around. */
 const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last)
 {
     const dsl_value *c = dsl_eval_top(cx, s->branch.cond), *v = &dsl_nothing;

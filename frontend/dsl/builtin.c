@@ -1,5 +1,7 @@
-/* frontend/dsl/builtin.c - what the language itself brings: functions that are an op of the
- * IR, or that take arrays of any rank. */
+/* frontend/dsl/builtin.c - what the language itself brings: functions that are an
+ * op of the IR, or that take arrays of any rank.  A function is a row of
+ * builtin.def - name, configuration, arguments, what runs it - and a builtin_<x>
+ * here; what can be written in the language is in its prelude instead. */
 #include <math.h>
 
 #include "builtin.h"
@@ -55,6 +57,7 @@ const dsl_value *builtin_scalar(const dsl_builtin_call *c)
     return dsl_unary(c->cx, c->f->op, c->arg[0], c->at);
 }
 
+/* Whole numbers stay dims, so min(N, 4) is an extent.  Null: only the run knows. */
 static const dsl_value *extreme_of_numbers(const dsl_builtin_call *c)
 {
     const dsl_value *a = c->arg[0], *b = c->arg[1];
@@ -103,6 +106,7 @@ const dsl_value *builtin_sum(const dsl_builtin_call *c)
     return dsl_bad(v) ? v : dsl_reduce_visible(c->cx, v, RED_SUM);
 }
 
+/* Elements as the program sees them: carried axes count nothing. */
 static ir_dim visible_count(dsl *cx, const dsl_value *v)
 {
     int visible[IR_MAX_RANK], n = dsl_visible(v, visible);
@@ -113,6 +117,8 @@ static ir_dim visible_count(dsl *cx, const dsl_value *v)
     return d;
 }
 
+/* Over all visible axes: mean(x) of x[b, i] with b carried is one number for each
+ * b. */
 const dsl_value *builtin_mean(const dsl_builtin_call *c)
 {
     const dsl_value *v = countable(c);
@@ -157,6 +163,7 @@ const dsl_value *builtin_position(const dsl_builtin_call *c)
                        dim_sub(cx->dims, dsl_extent(v, at), dim_int(cx->dims, 1)));
 }
 
+/* Bounds of an index do not hold for sums of it. */
 static const dsl_value *running(const dsl_builtin_call *c, ir_redop op)
 {
     const dsl_value *v = countable(c);
@@ -184,6 +191,7 @@ static ir_ref positions(dsl *cx, const dsl_value *v, int at)
     return ir_iota(dsl_b(cx), DT_I64, t->dim, t->rank, at);
 }
 
+/* Along the last visible axis, ascending. */
 const dsl_value *builtin_sort(const dsl_builtin_call *c)
 {
     const dsl_value *v = array_arg(c, 0);
@@ -205,6 +213,7 @@ static const dsl_value *as_positions(const dsl_builtin_call *c, const dsl_value 
                        dim_sub(c->cx->dims, dsl_extent(v, at), dim_int(c->cx->dims, 1)));
 }
 
+/* The positions that would sort x: SORT takes positions along as a second operand. */
 const dsl_value *builtin_order(const dsl_builtin_call *c)
 {
     const dsl_value *v = array_arg(c, 0);
@@ -218,6 +227,7 @@ const dsl_value *builtin_order(const dsl_builtin_call *c)
     return y == IR_NONE ? &dsl_poison : as_positions(c, v, at, y + 1);
 }
 
+/* Two results: values and positions. */
 const dsl_value *builtin_topk(const dsl_builtin_call *c)
 {
     dsl *cx = c->cx;
@@ -242,6 +252,7 @@ const dsl_value *builtin_topk(const dsl_builtin_call *c)
 
 /* ---- shapes ----------------------------------------------------------------- */
 
+/* Along the last axis; nothing to add is no node. */
 const dsl_value *builtin_pad(const dsl_builtin_call *c)
 {
     dsl *cx = c->cx;
@@ -313,6 +324,7 @@ static ir_ref arranged_part(dsl *cx, const dsl_value *v, dsl_shape s, int at)
     return dsl_bad(v) ? IR_NONE : dsl_ref(cx, v);
 }
 
+/* Along the first visible axis; other axes are brought into line. */
 const dsl_value *builtin_concat(const dsl_builtin_call *c)
 {
     dsl *cx = c->cx;
@@ -356,6 +368,7 @@ static const dsl_value *reshaped(dsl *cx, const dsl_value *v, const ir_dim *exte
                           to.axis);
 }
 
+/* One visible axis for all; what is carried stays. */
 const dsl_value *builtin_flatten(const dsl_builtin_call *c)
 {
     const dsl_value *v = array_arg(c, 0);
@@ -377,6 +390,7 @@ static const dsl_value *reshape_to(const dsl_builtin_call *c)
     return v;
 }
 
+/* reshape(x, [A, B]), or reshape([A, B]) as a stage that waits for its data. */
 const dsl_value *builtin_reshape(const dsl_builtin_call *c)
 {
     bool waits = c->n == 1 && !c->function->config && c->arg[0]->kind == DSL_LIST;
@@ -398,6 +412,8 @@ const dsl_value *builtin_reshape(const dsl_builtin_call *c)
     return reshaped(c->cx, v, extent, (int)shape->list.n);
 }
 
+/* Of a list its length, of an array its elements: a number known as a formula of
+ * dims. */
 const dsl_value *builtin_size(const dsl_builtin_call *c)
 {
     const dsl_value *v = c->arg[0];
@@ -452,6 +468,7 @@ const dsl_value *builtin_grad(const dsl_builtin_call *c)
 
 /* ---- conversions ------------------------------------------------------------ */
 
+/* int(x), real(x), bool(x), f16(x): bounds are kept from integer to integer. */
 static const dsl_value *converted(const dsl_builtin_call *c, ir_dtype to, dsl_elem elem)
 {
     dsl *cx = c->cx;
@@ -479,6 +496,7 @@ const dsl_value *builtin_convert_to(const dsl_builtin_call *c)
 
 /* ---- distributions ---------------------------------------------------------- */
 
+/* normal(0, 1) computes nothing yet: `~` draws, in the shape of what it defines. */
 const dsl_value *builtin_distribution(const dsl_builtin_call *c)
 {
     dsl_value *v = arena_new(c->cx->mem, dsl_value);
@@ -497,6 +515,7 @@ static void add(dsl *cx, const char *name, const dsl_value *v)
     dsl_define(cx, &cx->builtins, ast_name(&cx->pool, name, strlen(name)), v, (ir_loc){0});
 }
 
+/* Functions are templates without an item: call.c finds the row instead of a body. */
 void dsl_add_builtins(dsl *cx)
 {
     for (size_t i = 0; i < COUNT(table); i++) {
@@ -522,6 +541,7 @@ int dsl_builtin_position(const dsl_builtin *b, const char *name)
     return b->run == builtin_pad && !strcmp(name, "value") ? 2 : -1;
 }
 
+/* Numbers of arguments are checked here; what they are is the function's to say. */
 const dsl_value *dsl_call_builtin(dsl *cx, const dsl_function *f, const dsl_value **arg,
                                   uint32_t n, ir_loc at)
 {

@@ -70,6 +70,8 @@ static int place_of(dsl *cx, const dsl_template *t, const ast_params *l, const a
     return -1;
 }
 
+/* Evaluates the arguments of a call, each at the place of its parameter.  False
+ * after an error. */
 static bool read_arguments(dsl *cx, const dsl_template *t, const ast_params *l, const ast_args *a,
                            arguments *out)
 {
@@ -116,6 +118,8 @@ static const dsl_value **fill_config(dsl *cx, const dsl_template *t, const argum
     return ok ? v : NULL;
 }
 
+/* dense(16) is a value: the function with its configuration, and an instance
+ * (`use`) that owns the parameters, so that calling it twice shares them. */
 static const dsl_value *configured(dsl *cx, const dsl_function *f, const dsl_value **config,
                                    ir_loc at)
 {
@@ -128,6 +132,8 @@ static const dsl_value *configured(dsl *cx, const dsl_function *f, const dsl_val
     return v;
 }
 
+/* f(64, 3) of a function whose first list is open: the same function, with that
+ * list filled. */
 static const dsl_value *configure(dsl *cx, const dsl_function *f, const ast_expr *e)
 {
     arguments a;
@@ -166,6 +172,8 @@ static dsl_frame *frame_new(dsl *cx, const dsl_function *f, ir_loc at)
     return n;
 }
 
+/* A parameter that is not given has its default, evaluated in the function's scope,
+ * where earlier parameters stand. */
 static bool bind_param(dsl *cx, const ast_param *p, const dsl_value *v, dsl_rows *rows, ir_loc at)
 {
     if (!v && !p->value) {
@@ -187,6 +195,8 @@ static bool bind_param(dsl *cx, const ast_param *p, const dsl_value *v, dsl_rows
     return true;
 }
 
+/* Rows that a type `[.., 3]` takes are noted in `rows`, and given back with the
+ * result. */
 static bool bind_params(dsl *cx, const dsl_template *t, const dsl_value **arg, uint32_t n,
                         dsl_rows *rows, ir_loc at)
 {
@@ -202,6 +212,8 @@ static bool bind_params(dsl *cx, const dsl_template *t, const dsl_value **arg, u
     return true;
 }
 
+/* Arrays in a configuration may carry axes of the caller, which the body then
+ * carries, too. */
 static void define_config(dsl *cx, const dsl_function *f)
 {
     const ast_params *l = list_of(f->of, true);
@@ -228,6 +240,7 @@ static const dsl_value *give_back(dsl *cx, const ast_type *t, const dsl_value *v
     return any ? dsl_show(cx, v, &rows->axes) : v;
 }
 
+/* One value for each result of the signature. */
 static const dsl_value *give_back_all(dsl *cx, const dsl_template *t, const dsl_value *v,
                                       const dsl_rows *rows, ir_loc at)
 {
@@ -259,6 +272,8 @@ const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *
     return dsl_bad(v) ? v : give_back_all(cx, t, v, rows, b->at);
 }
 
+/* The body in a frame and scope of its own, in the file of the function.
+ * Everything that was changed in the context is put back, after an error as well. */
 static const dsl_value *evaluate(dsl *cx, const dsl_function *f, const dsl_value **arg, uint32_t n,
                                  ir_loc at)
 {
@@ -302,6 +317,8 @@ static const dsl_value *call_item(dsl *cx, const dsl_function *f, const dsl_valu
 
 /* ---- application ------------------------------------------------------------ */
 
+/* A configuration that was left out has its defaults now: x |> dense is x |>
+ * dense(..). */
 static const dsl_value *apply_function(dsl *cx, const dsl_value *v, const dsl_value **arg,
                                        uint32_t n, ir_loc at)
 {
@@ -325,6 +342,7 @@ static const dsl_value *apply_function(dsl *cx, const dsl_value *v, const dsl_va
                          : call_item(cx, &v->function, arg, n, at);
 }
 
+/* A pipe is a function: (f |> g)(x) is g(f(x)). */
 const dsl_value *dsl_apply(dsl *cx, const dsl_value *f, const dsl_value **arg, uint32_t n,
                            ir_loc at)
 {
@@ -352,6 +370,7 @@ static const dsl_value *until(dsl *cx, const ast_expr *e)
     return dsl_foreign_until(cx, net, dsl_eval(cx, e->call.args.at[0].value), e->at);
 }
 
+/* In this order: an ONNX operator, an end of an imported net, configuration, data. */
 const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
 {
     if (dsl_is_onnx_op(cx, e))
@@ -374,6 +393,7 @@ const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
     return dsl_apply(cx, f, a.at, a.n, e->at);
 }
 
+/* a |> f with an array is a call, with a function a function of both. */
 const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e)
 {
     if (dsl_is_onnx_op(cx, e->binary.right))

@@ -59,6 +59,9 @@ static const dsl_value *sum_own(dsl *cx, const dsl_value *a, const dsl_value *b,
 
 /* ---- two factors ------------------------------------------------------------ */
 
+/* Which axes of two factors pair up, as a DOT wants them: batch axes both have and
+ * keep, summed axes both have and lose, and how many are free.  sum[k] a[i, k] *
+ * b[k, j] has no batch, one sum, and one free axis each. */
 typedef struct pairing {
     int32_t batch_a[IR_MAX_RANK], batch_b[IR_MAX_RANK], sum_a[IR_MAX_RANK], sum_b[IR_MAX_RANK];
     int batch, sum, free_a, free_b;
@@ -66,6 +69,7 @@ typedef struct pairing {
     int rank;
 } pairing;
 
+/* Axes of the result are in the order of DOT: batch, free of a, free of b. */
 static void pair_axes(const dsl_value *a, const dsl_value *b, const dsl_axes *over, pairing *p)
 {
     *p = (pairing){0};
@@ -117,6 +121,8 @@ static const dsl_value *dot(dsl *cx, const dsl_value *a, const dsl_value *b, con
     return dsl_array_like(cx, a, x, p.rank, p.axis);
 }
 
+/* A convolution if one factor is read in windows of the other's indices; else a
+ * product of matrices. */
 static const dsl_value *two(dsl *cx, dsl_view *f, const dsl_axes *over)
 {
     const dsl_value *v = dsl_convolve(cx, &f[0], &f[1], over);
@@ -161,6 +167,8 @@ static dsl_axes only_here(const dsl_value *const *v, int n, int i, int j, const 
     return own;
 }
 
+/* Greedily, the smallest product first: no search, as programs have three factors
+ * at most. */
 static const dsl_value *many(dsl *cx, const dsl_value **v, int n, const dsl_axes *over)
 {
     while (n > 1) {
@@ -186,6 +194,8 @@ static const dsl_value *one(dsl *cx, const dsl_view *f, const dsl_axes *over)
     return v ? v : dsl_reduce(cx, dsl_view_plain(cx, f), RED_SUM, over);
 }
 
+/* Does the factor have any index that is summed?  If not, it goes outside of the
+ * sum. */
 static bool is_summed(const dsl_view *f, const dsl_axes *over)
 {
     for (int i = 0; i < f->v->tensor.rank; i++) {
@@ -198,6 +208,7 @@ static bool is_summed(const dsl_view *f, const dsl_axes *over)
     return false;
 }
 
+/* By the number of factors that have a summed axis. */
 static const dsl_value *contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *over)
 {
     const dsl_value *plain[IR_MAX_RANK];
@@ -212,6 +223,8 @@ static const dsl_value *contract(dsl *cx, dsl_view *factor, int n, const dsl_axe
     return many(cx, plain, n, over);
 }
 
+/* Factors without a summed axis are multiplied to the sum afterwards: sum[i] a *
+ * x[i] is a * sum[i] x[i]. */
 const dsl_value *dsl_contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *over)
 {
     dsl_axes hidden = {0};

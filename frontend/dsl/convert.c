@@ -8,6 +8,7 @@
 
 static const char *const elem_text[] = {"real", "int", "bool", "another type"};
 
+/* Is v a whole number?  2^53 is about 9e15: beyond it a double skips whole numbers. */
 bool dsl_dim(dsl *cx, const dsl_value *v, ir_dim *out)
 {
     if (v->kind != DSL_NUMBER)
@@ -22,6 +23,7 @@ bool dsl_dim(dsl *cx, const dsl_value *v, ir_dim *out)
     return true;
 }
 
+/* False for a number that only the run knows. */
 bool dsl_number(dsl *cx, const dsl_value *v, double *out)
 {
     int64_t whole;
@@ -77,6 +79,7 @@ static const dsl_value *list_array(dsl *cx, const dsl_value *v, ir_loc at)
                                                all->tensor.axis);
 }
 
+/* Poison after a message. */
 const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at)
 {
     switch (v->kind) {
@@ -119,6 +122,8 @@ static const dsl_value *wrong_elem(dsl *cx, const dsl_value *v, dsl_elem elem, i
                      elem_text[elem], elem_text[elem]);
 }
 
+/* v with this element: numbers adapt, a computed array must have it already.
+ * `what` names it in messages. */
 const dsl_value *dsl_as(dsl *cx, const dsl_value *v, dsl_elem elem, ir_loc at, const char *what)
 {
     ir_dim d;
@@ -158,6 +163,8 @@ static bool has_fraction(const dsl_value *v)
     return v->kind == DSL_NUMBER ? !v->number.whole : v->tensor.elem == DSL_REAL;
 }
 
+/* Numbers among themselves: real if one has a fraction.  The result is a number
+ * still, and takes its partner's element later. */
 static bool numbers_agree(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     dsl_elem elem = DSL_INT;
@@ -186,6 +193,8 @@ static bool is_foreign(dsl *cx, const dsl_value *p, ir_loc at, const char *what)
     return true;
 }
 
+/* The mistake that beginners make most, an integer array times a real one, gets a
+ * hint. */
 static bool wrong_partner(dsl *cx, const dsl_value *p, const dsl_value *v, ir_loc at,
                           const char *what)
 {
@@ -197,6 +206,7 @@ static bool wrong_partner(dsl *cx, const dsl_value *p, const dsl_value *v, ir_lo
     return false;
 }
 
+/* All of v become arrays with one element, that of those which are no numbers. */
 bool dsl_agree(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     for (int i = 0; i < n; i++) {

@@ -43,6 +43,7 @@ static bool may_define(dsl *cx, const char *name, ir_loc at)
     return true;
 }
 
+/* name = v: binds the name, to a layer too, which then has its parameters under it. */
 static const dsl_value *define(dsl *cx, const ast_target *t, const dsl_value *v)
 {
     const char *name = t->path.at[0].text;
@@ -116,6 +117,7 @@ static bool is_stacked(dsl *cx, const ast_expr *e, left *l)
     return false;
 }
 
+/* Reads one place; false after a message. */
 static bool read_place(dsl *cx, const ast_expr *e, left *l)
 {
     const dsl_var *v = e->kind == AST_NAME ? dsl_find_var(cx->scope, e->name) : NULL;
@@ -181,6 +183,7 @@ typedef struct made {
     int joined[IR_MAX_RANK];    /* how many of `from` become this one; 0: the next one's */
 } made;
 
+/* One more axis of the result, by default from one index alone (joined: 1). */
 static bool push(dsl *cx, made *m, dsl_axis *a, ir_dim extent, bool stays)
 {
     if (m->rank == IR_MAX_RANK)
@@ -221,6 +224,8 @@ static bool push_form(dsl *cx, made *m, const left *l, int i)
     return true;
 }
 
+/* `:` takes the next visible axis of the value, `..` all that the other places
+ * leave. */
 static bool push_places(dsl *cx, made *m, const left *l, const dsl_value *v)
 {
     int visible[IR_MAX_RANK], n = dsl_visible(v, visible), next = 0, after = 0;
@@ -325,6 +330,7 @@ static const dsl_value *assemble(dsl *cx, const left *l, const dsl_value *v)
 
 /* ---- stacks of rounds ------------------------------------------------------- */
 
+/* The rounds are put together when the loop ends. */
 static const dsl_value *stack(dsl *cx, const ast_target *t, const left *l, const dsl_value *v)
 {
     dsl_stack s = {t->path.at[0].text, v, l->stack, t->at};
@@ -443,6 +449,8 @@ static const dsl_value *eval_several(dsl *cx, const ast_stmt *s)
     return dsl_eval_top(cx, s->define.value);
 }
 
+/* a, b = f(x): the values are all made before the first name is defined, so that a,
+ * b = b, a swaps. */
 static const dsl_value *define_several(dsl *cx, const ast_stmt *s)
 {
     const dsl_value *v = eval_several(cx, s);
@@ -457,6 +465,7 @@ static const dsl_value *define_several(dsl *cx, const ast_stmt *s)
 
 /* ---- h <- e ----------------------------------------------------------------- */
 
+/* net.layer.w <- .. by its path, s <- .. by its name; null if that is no cell. */
 static dsl_cell *cell_of(dsl *cx, const ast_target *t)
 {
     const dsl_var *v;
@@ -488,6 +497,7 @@ static const dsl_value *updated(dsl *cx, const ast_stmt *s, const ast_target *t,
     return v;
 }
 
+/* h <- e: a state or carried name, or all parameters of a net. */
 static const dsl_value *update_one(dsl *cx, const ast_stmt *s)
 {
     const ast_target *t = &s->define.targets.at[0];
@@ -526,6 +536,7 @@ static const dsl_value *update_several(dsl *cx, const ast_stmt *s)
     return dsl_bad(v) ? v : &dsl_nothing;
 }
 
+/* By the operator and the form of the left side. */
 const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
 {
     const ast_target *t = &s->define.targets.at[0];
@@ -548,6 +559,7 @@ const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
 
 /* ---- e for i, j ------------------------------------------------------------- */
 
+/* e for i in n, j: an array whose first visible axes are the indices. */
 const dsl_value *dsl_eval_for(dsl *cx, const ast_expr *e)
 {
     dsl_axes shown = {0};

@@ -41,6 +41,8 @@ static ir_ref key_word(dsl *cx, ir_ref s, uint32_t hash)
     return ir_reshape(b, word, &one, 1);
 }
 
+/* Two words of 32 bits, of the run's seed and of the place in the program, so that
+ * each `~` draws numbers of its own and a program draws the same ones again. */
 static ir_ref key(dsl *cx, uint64_t place)
 {
     ir_build *b = dsl_b(cx);
@@ -68,6 +70,8 @@ static ir_ref rounds(dsl *cx)
     return n;
 }
 
+/* RNG counts through `shape` from a counter whose second word is the number of the
+ * round: draws in a loop differ from round to round. */
 static ir_ref words(dsl *cx, uint64_t place, const ir_dim *shape, int rank)
 {
     ir_build *b = dsl_b(cx);
@@ -92,6 +96,7 @@ static bool add_axis(dsl *cx, dsl_shape *s, dsl_axis *a, ir_dim extent)
     return dsl_add_to_shape(cx, s, a, extent);
 }
 
+/* x: [.., 3] ~ d has carried rows, then the extents of the type. */
 static bool add_typed(dsl *cx, dsl_shape *s, const ast_type *t)
 {
     ir_dim extent[IR_MAX_RANK];
@@ -120,6 +125,8 @@ static bool add_visible(dsl *cx, dsl_shape *s, const dsl_value *v, int without)
     return true;
 }
 
+/* Carried axes of the arguments and indices of the places, then the type's axes, or
+ * else the visible ones of the arguments. */
 static bool shape_of(dsl *cx, const ast_type *t, const dsl_value *how, dsl_shape *s)
 {
     bool categorical = how->draw.how == DSL_CATEGORICAL;
@@ -223,6 +230,8 @@ static const dsl_value *below(dsl *cx, uint64_t place, const dsl_shape *s, const
                        dim_sub(cx->dims, most->tensor.hi, dim_int(cx->dims, 1)));
 }
 
+/* Each distribution from uniform or normal numbers, in the order of
+ * docs/language.md. */
 static const dsl_value *sample(dsl *cx, uint64_t place, const dsl_shape *s, const dsl_value *how)
 {
     const dsl_value *a = how->draw.a, *b = how->draw.b, *x;
@@ -268,6 +277,7 @@ static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f,
     return dsl_bad(z) ? z : dsl_apply(cx, f, &z, 1, at);
 }
 
+/* t: the type that the statement gives, or null. */
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at)
 {
     dsl_shape s;

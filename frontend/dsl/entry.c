@@ -103,6 +103,8 @@ static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *n
              arena_printf(&cx->m->mem, "%s: an index is not below its bound", name));
 }
 
+/* Extents that mean nothing yet become symbols of the run; `..` are rows N, the
+ * same for all inputs. */
 static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows, bool checked)
 {
     const ast_type *t = p->type;
@@ -140,6 +142,7 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
     return dsl_bounded(cx, v, dim_int(cx->dims, 0), dim_sub(cx->dims, below, dim_int(cx->dims, 1)));
 }
 
+/* Parameters of an entry, defined in its scope.  False after an error. */
 bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked)
 {
     for (uint32_t i = 0; i < l->len; i++) {
@@ -157,6 +160,8 @@ bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked)
 
 /* ---- functions of the module ------------------------------------------------ */
 
+/* Everything is built into k->fn from here on.  Cells of the module are read anew
+ * in each function, which is what now = NULL says. */
 void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry)
 {
     k->fn = entry ? ir_fn_new(cx->m, name, true) : ir_fn_region(cx->m, name);
@@ -170,6 +175,7 @@ void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry)
         cx->memory.at[i]->cell.now = NULL;
 }
 
+/* What was written is stored once, at the end, with its last value. */
 void dsl_end(dsl *cx, dsl_making *k)
 {
     for (uint32_t i = 0; i < k->region.written.len; i++) {
@@ -203,6 +209,7 @@ static const char *result_name(const ast_results *r, uint32_t i, uint32_t n, are
     return n == 1 ? "y" : arena_printf(mem, "y%u", i);
 }
 
+/* Several values are a list, one is itself. */
 static void give_results(dsl *cx, const dsl_template *t, const dsl_value *v)
 {
     uint32_t n = v->kind == DSL_RESULTS ? v->list.n : 1;
@@ -223,6 +230,7 @@ static bool is_typed(const ast_item *item)
     return true;
 }
 
+/* A net without types is a template, and has no entry. */
 void dsl_make_entry(dsl *cx, const dsl_template *t)
 {
     dsl_making k;
@@ -303,6 +311,7 @@ static bool is_exported(const ast_item *item)
     return item->kind == AST_ITEM_NET || item->kind == AST_ITEM_ENTRY;
 }
 
+/* In the order of the file; then `init`, if anything has a first value to draw. */
 static void make_entries(dsl *cx, dsl_file *f)
 {
     dsl_scope own = *f->scope;
@@ -418,6 +427,9 @@ static const char *source_of(const char *path, const dsl_options *o, diag *d)
     return o && o->source ? o->source : file_read_told(path, d);
 }
 
+/* With weights a program is read twice: the first reading finds which parameters
+ * there are and of what types, so that dims that the weights decide are known in
+ * the second. */
 ir_module *dsl_import(const char *path, const dsl_options *o, diag *d)
 {
     const char *source = source_of(path, o, d);
@@ -490,6 +502,8 @@ static ir_module *with_knobs(ir_module *m, const char *path, const char *source,
     return more;
 }
 
+/* The module and the record of its train blocks.  Configs that are fractions are
+ * tried as numbers that the trainer can be given anew. */
 ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d)
 {

@@ -1,4 +1,7 @@
-/* frontend/dsl/expr.c - expressions. */
+/* frontend/dsl/expr.c - expressions: the evaluator of the language.  It runs when a
+ * program is compiled and builds nodes of the IR as it goes; what is known then
+ * (configuration, extents, choices by them) is computed and leaves no node.  A
+ * value that is wrong is the poison, about which nobody complains a second time. */
 #include "train.h"
 
 /* ---- what is known when compiling ------------------------------------------- */
@@ -17,6 +20,7 @@ static bool static_name(dsl *cx, const char *name)
     return static_value(v->value) || (v->value && v->value->kind == DSL_LIST);
 }
 
+/* A call of something without layers, of known values. */
 static bool static_call(dsl *cx, const ast_expr *e)
 {
     const dsl_var *f = e->call.callee->kind == AST_NAME
@@ -33,6 +37,7 @@ static bool static_call(dsl *cx, const ast_expr *e)
     return t->item || dsl_builtin_static(t->builtin);
 }
 
+/* Is e known without evaluating it, which would build nodes? */
 bool dsl_is_static(dsl *cx, const ast_expr *e)
 {
     switch (e->kind) {
@@ -53,6 +58,7 @@ bool dsl_is_static(dsl *cx, const ast_expr *e)
     }
 }
 
+/* e as an extent; false after a message, which calls it `what`. */
 bool dsl_eval_dim(dsl *cx, const ast_expr *e, ir_dim *out, const char *what)
 {
     const dsl_value *v = dsl_eval(cx, e);
@@ -69,6 +75,7 @@ bool dsl_eval_dim(dsl *cx, const ast_expr *e, ir_dim *out, const char *what)
 
 /* ---- by kind ---------------------------------------------------------------- */
 
+/* `training` and counters of train blocks are known only where no name hides them. */
 static const dsl_value *eval_name(dsl *cx, const ast_expr *e)
 {
     if (!dsl_find_var(cx->scope, e->name) && !strcmp(e->name, "training"))
@@ -108,6 +115,8 @@ static const dsl_value *eval_unary(dsl *cx, const ast_expr *e)
     return dsl_unary(cx, e->unary.op == AST_NEG ? OP_NEG : OP_NOT, x, e->at);
 }
 
+/* `and` and `or` of what is known now do not look at their right side once the left
+ * decides: `n > 1 and x[1] > 0` must be right for n = 1. */
 static const dsl_value *eval_binary(dsl *cx, const ast_expr *e)
 {
     const dsl_value *a = dsl_eval(cx, e->binary.left);
@@ -122,6 +131,7 @@ static const dsl_value *eval_binary(dsl *cx, const ast_expr *e)
     return dsl_binary(cx, e->binary.op, a, b, e->at);
 }
 
+/* A known condition evaluates one side only: the other may not even make sense. */
 static const dsl_value *eval_select(dsl *cx, const ast_expr *e)
 {
     const dsl_value *c = dsl_eval(cx, e->select.cond);
@@ -143,6 +153,7 @@ static const dsl_value *eval_number(dsl *cx, const ast_expr *e)
     return e->number.is_whole ? dsl_int(cx, e->number.whole) : dsl_fraction(cx, e->number.value);
 }
 
+/* By kind; each has a file or function of its own. */
 static const dsl_value *eval(dsl *cx, const ast_expr *e)
 {
     switch (e->kind) {
@@ -164,6 +175,7 @@ static const dsl_value *eval(dsl *cx, const ast_expr *e)
     }
 }
 
+/* Messages and nodes that are made on the way point at e. */
 const dsl_value *dsl_eval(dsl *cx, const ast_expr *e)
 {
     ir_loc before = cx->at;
@@ -174,6 +186,8 @@ const dsl_value *dsl_eval(dsl *cx, const ast_expr *e)
     return v;
 }
 
+/* An expression that stands by itself: indices get their extents from all of it
+ * before any part is evaluated, as in sum[i] f(i) * a[i]. */
 const dsl_value *dsl_eval_top(dsl *cx, const ast_expr *e)
 {
     dsl_ranges found = {0}, *outer = cx->ranges;

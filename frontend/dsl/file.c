@@ -1,4 +1,7 @@
-/* frontend/dsl/file.c - the items of a file, and what files import. */
+/* frontend/dsl/file.c - the items of a file, and what files import.  Names of a
+ * file are defined in the order imports, functions, dims, configs, states:
+ * functions may be used above their text, numbers only below.  A file that two
+ * others import is read once. */
 #include <errno.h>
 
 #include <math.h>
@@ -9,6 +12,7 @@
 
 /* ---- functions -------------------------------------------------------------- */
 
+/* A fn, layer, net or entry as it stands in its file; calls evaluate its body. */
 static dsl_template *template_new(dsl *cx, dsl_file *f, const ast_item *item, const char *name)
 {
     dsl_template *t = arena_new(cx->mem, dsl_template);
@@ -20,6 +24,7 @@ static dsl_template *template_new(dsl *cx, dsl_file *f, const ast_item *item, co
     return t;
 }
 
+/* In this file only: names of the prelude and of imports may be hidden. */
 static bool is_taken(dsl *cx, dsl_file *f, ast_word name)
 {
     dsl_scope own = *f->scope;
@@ -81,6 +86,8 @@ static bool dim_given(dsl *cx, const char *name, int64_t *n)
     return id != NAMES_NONE;
 }
 
+/* A dim without a number is a symbol of its own, of 1 or more, which weights or
+ * data decide. */
 static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
 {
     int64_t n;
@@ -116,6 +123,7 @@ static void own_names(const dsl *cx, ast_item_kind kind, names *out)
     }
 }
 
+/* Only of the program itself: its imports are not set from outside. */
 bool dsl_has_config(const dsl *cx, const char *name)
 {
     names known = {0};
@@ -126,6 +134,7 @@ bool dsl_has_config(const dsl *cx, const char *name)
     return found;
 }
 
+/* --set of a name that is no config would be a typing mistake without effect. */
 void dsl_check_settings(dsl *cx, const char *path)
 {
     names known = {0};
@@ -137,6 +146,7 @@ void dsl_check_settings(dsl *cx, const char *path)
     names_free(&known);
 }
 
+/* The same of --dim; names that an imported model has count, too. */
 void dsl_check_dims(dsl *cx, const char *path)
 {
     const import_options *o = cx->o ? cx->o->import : NULL;
@@ -185,6 +195,8 @@ static void add_knob(dsl *cx, dsl_file *f, const ast_decl *d)
         m->role = INGOT_ROLE_KNOB;
 }
 
+/* A fraction of the main file may become a number that a trainer takes
+ * (`fractions`). */
 static void add_config(dsl *cx, dsl_file *f, const ast_decl *d)
 {
     const dsl_value *v = dsl_eval(cx, d->value);
@@ -199,6 +211,8 @@ static void add_config(dsl *cx, dsl_file *f, const ast_decl *d)
         dsl_define(cx, f->scope, d->name.text, v, d->name.at);
 }
 
+/* A --set comes before the value in the file.  With `knobs`, a config that stays
+ * open for whoever trains becomes an input. */
 static void add_configs(dsl *cx, dsl_file *f, const ast_item *item)
 {
     for (uint32_t i = 0; i < item->decls.len; i++) {
@@ -246,6 +260,7 @@ static const char *path_beside(dsl *cx, const dsl_file *f, const char *path)
     return *path == '/' ? path : arena_printf(cx->mem, "%s%s", f->folder, path);
 }
 
+/* Null after a message.  A file that is open imports itself, by way of others. */
 static dsl_file *imported(dsl *cx, const dsl_file *by, ast_word file)
 {
     const char *path = path_beside(cx, by, file.text);
@@ -260,6 +275,7 @@ static dsl_file *imported(dsl *cx, const dsl_file *by, ast_word file)
     return source ? dsl_open(cx, path, source, false) : NULL;
 }
 
+/* import "f" (a, b): these names of f are names here. */
 static void import_names(dsl *cx, dsl_file *f, const dsl_file *from, const ast_words *l)
 {
     dsl_scope own = *from->scope;
@@ -276,6 +292,7 @@ static void import_names(dsl *cx, dsl_file *f, const dsl_file *from, const ast_w
     }
 }
 
+/* Without names the file is a module under its own name. */
 static void add_import(dsl *cx, dsl_file *f, const ast_item *item)
 {
     ast_word name = item->import.alias;
@@ -368,6 +385,7 @@ static void add_states(dsl *cx, dsl_file *f, const ast_item *item)
     dsl_declare(cx, &item->decls, false, item->at);
 }
 
+/* Kinds in the order in which they may depend on each other. */
 static void add_items(dsl *cx, dsl_file *f)
 {
     dsl_scope *outer = cx->scope;
@@ -384,6 +402,7 @@ static void add_items(dsl *cx, dsl_file *f)
     cx->scope = outer;
 }
 
+/* Parses the file and defines its names. */
 dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude)
 {
     dsl_file *f = arena_new(cx->mem, dsl_file);

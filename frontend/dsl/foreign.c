@@ -20,6 +20,7 @@ struct dsl_foreign {
     const dsl_value *shorter;   /* nets that end before the file does, a list by this member */
 };
 
+/* A net of this name whose body is the model. */
 static const dsl_value *net_of(dsl *cx, dsl_file *f, const char *name, ir_loc at,
                                struct dsl_foreign *x)
 {
@@ -44,6 +45,7 @@ const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_wor
     return net_of(cx, f, name.text, name.at, x);
 }
 
+/* The net that ends with this value of the file; the same net for the same name. */
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at)
 {
     const dsl_template *t = net->function.of;
@@ -97,6 +99,7 @@ static const char *function_name(dsl *cx, const dsl_template *t, bool any_rows)
     return name;
 }
 
+/* False after an error.  Weights are parameters behind the file's inputs. */
 static bool read_model(dsl *cx, const dsl_template *t, reading *r)
 {
     const struct dsl_foreign *x = t->foreign;
@@ -138,6 +141,7 @@ static bool is_carrying(const dsl_value *v)
     return dsl_visible(v, skip) < v->tensor.rank;
 }
 
+/* Argument i as the model's input has it. */
 static bool argument(dsl *cx, const dsl_template *t, const ir_fn *f, uint32_t i,
                      const dsl_value *v, ir_loc at, ir_ref *out)
 {
@@ -189,6 +193,7 @@ static dsl_elem elem_of(dsl *cx, const ir_type *t)
            : t->dtype == DT_BOOL ? DSL_BOOL : DSL_OTHER;
 }
 
+/* One value, or as many as the file has outputs, under their names. */
 const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
                                      const char *const *name, ir_loc at)
 {
@@ -205,6 +210,7 @@ const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
                   : dsl_list(cx, DSL_RESULTS, n, v, arena_copy(cx->mem, name, n * sizeof *name));
 }
 
+/* The model's nodes in place of the call. */
 const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
                                   uint32_t n, ir_loc at)
 {

@@ -30,6 +30,9 @@ typedef enum role {
     COMMENT,
 } role;
 
+/* The tokens of a program, with the role of each that was written, and the brackets
+ * that are open at the one at hand.  In `sum[i] x[i] * -w` the roles are WORD,
+ * OPEN_TIGHT, OPERAND, INDICES_END, and so on to BINARY and PREFIX. */
 typedef struct formatter {
     const char *source;
     tokens tokens;
@@ -53,6 +56,7 @@ static bool is_one_of(const token *t, const char *const *word, size_t n)
     return false;
 }
 
+/* Words such as `using` are words only behind a statement; see words.def. */
 static bool is_clause(const token *t)
 {
     static const char *const word[] = {
@@ -126,6 +130,7 @@ static token_kind around(const formatter *f)
     return f->depth ? f->open[f->depth - 1] : TOKEN_EOF;
 }
 
+/* A bracket behind a value is a call or a subscript, and stands tight. */
 static role opening_role(formatter *f, uint32_t i)
 {
     const token *last = i ? &f->tokens.at[i - 1] : NULL;
@@ -167,6 +172,8 @@ static role angle_role(formatter *f, uint32_t i)
     return close_bracket(f);
 }
 
+/* `-x` or `a - x`: glued to what follows and not to what stands before is a prefix
+ * behind a word such as `minimize`; else a value in front decides. */
 static role minus_role(const formatter *f, uint32_t i)
 {
     const token *t = &f->tokens.at[i];
@@ -185,6 +192,7 @@ static role name_role(const formatter *f, uint32_t i)
     return f->tokens.at[i].kind == TOKEN_NAME || part ? OPERAND : WORD;
 }
 
+/* By the kind of token; what has several meanings asks for what is around it. */
 static role role_of(formatter *f, uint32_t i)
 {
     switch (f->tokens.at[i].kind) {
@@ -345,6 +353,7 @@ static void add_token(formatter *f, uint32_t i)
     text_addn(f->out, f->source + t->start, n);
 }
 
+/* Its line's beginning goes over to the next one. */
 static void drop_token(formatter *f, uint32_t i)
 {
     token *next = &f->tokens.at[i + 1];
@@ -355,6 +364,8 @@ static void drop_token(formatter *f, uint32_t i)
     f->tokens.len--;
 }
 
+/* False, with messages, where the program does not parse: nothing is formatted
+ * then. */
 bool dsl_format(const char *source, const char *name, diag *d, text *out)
 {
     formatter f = {.source = source, .out = out};

@@ -61,6 +61,7 @@ static const dsl_value *order(dsl *cx, const dsl_value *x, const gather *g, int 
     return dsl_array_like(cx, x, ir_transpose(dsl_b(cx), y, perm), rank, moved);
 }
 
+/* x at index[k] along axis[k], which are places in memory. */
 const dsl_value *dsl_gather(dsl *cx, const dsl_value *x, const int *axis,
                             const dsl_value *const *index, int n, ir_loc at)
 {

@@ -14,6 +14,8 @@ dsl_block *dsl_block_new(dsl *cx, const char *path)
     return b;
 }
 
+/* An instance of a layer belongs to the block in which it is bound.  One bound in a
+ * loop has no path, since each round would need parameters of its own. */
 dsl_use *dsl_use_new(dsl *cx, ir_loc at)
 {
     dsl_use *u = arena_new(cx->mem, dsl_use);
@@ -35,6 +37,7 @@ const dsl_value *dsl_with_use(dsl *cx, const dsl_value *f, ir_loc at)
     return v;
 }
 
+/* d = dense(3) names the layer d.  A name that it got before stays. */
 const dsl_value *dsl_bind_name(dsl *cx, const dsl_value *f, const char *name)
 {
     if (f->kind != DSL_FUNCTION || !f->function.of->item)
@@ -56,6 +59,7 @@ typedef struct dsl_tally {
     struct dsl_tally *next;
 } dsl_tally;
 
+/* How often a layer was used in this block: dense1, dense2, .. */
 static dsl_tally *kind_of(dsl *cx, dsl_block *b, const char *name)
 {
     dsl_tally *k = b->kinds;
@@ -77,6 +81,8 @@ static const char *numbered(dsl *cx, dsl_block *b, const char *kind)
     return arena_printf(cx->mem, "%s%s%u", kind, digit ? "_" : "", ++kind_of(cx, b, kind)->count);
 }
 
+/* Null until it is certain where it lives.  "net.dense2": the block's path, then
+ * the name that the program gave it, or the layer's with a number. */
 const char *dsl_use_path(dsl *cx, const dsl_function *f)
 {
     dsl_use *u = f->use;

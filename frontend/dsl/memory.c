@@ -1,4 +1,8 @@
-/* frontend/dsl/memory.c - parameters and states of the module, and what `<-` does to them. */
+/* frontend/dsl/memory.c - parameters and states of the module, and what `<-` does
+ * to them.  A memory has a path, under which a file of weights knows it, and is
+ * made by the first evaluation of its declaration; a layer that is applied twice
+ * finds it again.  What a body reads is its first value or the last one that was
+ * written in it. */
 #include "check.h"
 
 dsl_memory *dsl_memory_find(dsl *cx, const char *path)
@@ -28,6 +32,7 @@ static const ir_type *type_of_value(dsl *cx, const ast_decl *d)
     return type_tensor(&cx->m->types, cx->real, v->kind == DSL_LIST, &n);
 }
 
+/* By its type, or, without one, as its first value is. */
 static const ir_type *declared_type(dsl *cx, const ast_decl *d)
 {
     ir_dim extent[IR_MAX_RANK];
@@ -61,6 +66,7 @@ static dsl_scope *snapshot(dsl *cx)
     return arena_copy(cx->mem, cx->scope, sizeof *cx->scope);
 }
 
+/* Memory that no declaration asks for, as the moments of an optimizer. */
 dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t role)
 {
     dsl_memory *m = arena_new(cx->mem, dsl_memory);
@@ -76,6 +82,8 @@ dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t 
     return m;
 }
 
+/* The declaration, its scope and its frame are kept: first values are drawn later,
+ * in a function of their own, and must see what the declaration saw. */
 static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, const ir_type *t,
                               bool trainable)
 {
@@ -97,6 +105,7 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     return m;
 }
 
+/* "net.dense1.w"; null after an error. */
 static const char *path_of(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
 {
     dsl_block *b = cx->frame->block;
@@ -118,6 +127,8 @@ typedef struct run_number {
     const char *name;           /* null: none yet */
 } run_number;
 
+/* For dim_each_symbol: finds a symbol that only a run decides, which no memory that
+ * lasts may have as an extent.  Those that --dim or data give are known in the end. */
 static void see_symbol(void *cx, uint32_t id)
 {
     run_number *r = cx;
@@ -147,6 +158,8 @@ static bool lasts(dsl *cx, const ast_decl *d, const ir_type *t)
                      d->name.text, dsl_type_text(cx, t), r.name, r.name, r.name), false;
 }
 
+/* A layer that is applied twice declares its parameters twice: the second time they
+ * are found by their path, and must be of the same type. */
 static void declare(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
 {
     const char *path = path_of(cx, d, trainable, at);
@@ -224,6 +237,7 @@ void dsl_set_cell(dsl *cx, dsl_cell *c, const dsl_value *v)
     c->now = v;
 }
 
+/* A state has no carried axes: a batch's rows must be reduced before they are kept. */
 static bool fits_memory(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
 {
     const ir_type *t = c->memory->type;
@@ -268,6 +282,7 @@ static bool within_bound(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc 
                      c->name, n, what, n), false;
 }
 
+/* v in the memory's type.  No gradient goes back through time by way of a state. */
 static const dsl_value *stored(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc at)
 {
     dsl_elem e = elem_of(cx, c->memory->type);
@@ -282,6 +297,8 @@ static const dsl_value *stored(dsl *cx, const dsl_cell *c, const dsl_value *v, i
     return dsl_array_like(cx, v, x, v->tensor.rank, v->tensor.axis);
 }
 
+/* c <- v.  Memory of the module is written when the function ends (dsl_end); until
+ * then the cell just means another value. */
 void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at)
 {
     if (dsl_bad(v))

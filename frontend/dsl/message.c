@@ -27,6 +27,9 @@ static bool in_prelude(const dsl *cx, ir_loc at)
     return at.file && at.file <= cx->prelude_end;
 }
 
+/* Reports and gives the poison.  A fault within the prelude is told where the
+ * user's text calls it; a second fault at the same place follows from the first and
+ * is not told. */
 const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
 {
     text line = {0};
@@ -63,6 +66,7 @@ const char *dsl_dim_text(dsl *cx, ir_dim d)
     return copy;
 }
 
+/* Visible extents: what the program calls the shape. */
 static void add_shape(dsl *cx, const dsl_value *v, text *out)
 {
     int axis[IR_MAX_RANK], n = dsl_visible(v, axis);
@@ -75,6 +79,7 @@ static void add_shape(dsl *cx, const dsl_value *v, text *out)
     text_add(out, n ? "]" : "");
 }
 
+/* The type as a program writes it: [3, 4], int<10>[N]. */
 static void add_array(dsl *cx, const dsl_value *v, text *out)
 {
     int skip[IR_MAX_RANK], n = dsl_visible(v, skip);
@@ -92,6 +97,7 @@ static void add_array(dsl *cx, const dsl_value *v, text *out)
     add_shape(cx, v, out);
 }
 
+/* A value as messages call it. */
 static void add_value(dsl *cx, const dsl_value *v, text *out)
 {
     switch (v->kind) {
@@ -145,6 +151,7 @@ const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word)
 
 /* ---- did you mean ----------------------------------------------------------- */
 
+/* Of all names in sight; null if none comes near. */
 const char *dsl_nearest(dsl *cx, const char *name)
 {
     nearest s = nearest_to(name);

@@ -44,6 +44,7 @@ static const dsl_value *under(dsl *cx, const dsl_value *f, const char *path, ir_
     return v;
 }
 
+/* f's own parameters lie under the path of what it changes. */
 static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook *h,
                                 const char *path, const dsl_value *v)
 {
@@ -59,6 +60,8 @@ static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook
     return dsl_bad(f) ? f : v;
 }
 
+/* Null if no pattern matches: the parameter is read as it is.  Several hooks go
+ * through each other in order. */
 const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m)
 {
     const dsl_template *net = m->net;
@@ -83,6 +86,8 @@ void dsl_find_net(dsl *cx, dsl_memory *m)
     m->net = cx->hooking ? NULL : net_around(cx->frame);
 }
 
+/* The parameter that this one begins as: of the same path below the net from which
+ * its own net is made, if that has one of the same type. */
 dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m)
 {
     const dsl_template *net = m->net;

@@ -48,6 +48,7 @@ static bool operand(dsl *cx, const ast_expr *e, const char *op, ir_ref *out)
 
 /* ---- attributes --------------------------------------------------------------- */
 
+/* Numbers and bools; false for what an attribute cannot be. */
 static bool number_of(dsl *cx, const dsl_value *v, onnx_number *x)
 {
     ir_dim d;
@@ -90,6 +91,7 @@ static bool attribute(dsl *cx, const ast_arg *a, onnx_argument *x)
     return ok;
 }
 
+/* onnx.Gelu(x, version = 20): which operator set's meaning is wanted. */
 static bool read_version(dsl *cx, const ast_expr *e, onnx_call *c)
 {
     const dsl_value *v = dsl_eval(cx, e);
@@ -124,6 +126,7 @@ static bool named(dsl *cx, const ast_arg *a, onnx_argument *attributes, onnx_cal
     return attribute(cx, a, &attributes[c->arguments++]);
 }
 
+/* Operands without names, everything else with one. */
 static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
 {
     ir_ref *in = arena_array(cx->mem, ir_ref, l->len + 1);
@@ -144,6 +147,8 @@ static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
 
 /* ---- the call ----------------------------------------------------------------- */
 
+/* False after a message that tells a version, a missing operator and a mistyped one
+ * apart. */
 static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
 {
     int64_t newest = onnx_newest_version(c->domain);
@@ -162,6 +167,7 @@ static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
     return false;
 }
 
+/* As many results as the statement has names for. */
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
 {
     const ast_part *name = &e->call.callee->member.part;

@@ -1,4 +1,6 @@
-/* frontend/dsl/params.c - paths, and nets as values: all their parameters at once. */
+/* frontend/dsl/params.c - paths, and nets as values: all their parameters at once.
+ * net.layer.w is a parameter, `net` in arithmetic all of them, by name: net - 0.1 *
+ * grad(loss, net) is a step of gradient descent. */
 #include "check.h"
 
 /* ---- paths ------------------------------------------------------------------ */
@@ -12,6 +14,7 @@ typedef struct chain {
     const ast_part *part[MAX_PARTS];
 } chain;
 
+/* The tree of a.b.c hangs at its last part, so the parts are turned around. */
 static bool chain_of(dsl *cx, const ast_expr *e, chain *c)
 {
     c->n = 0;
@@ -63,6 +66,7 @@ static const dsl_value *result_named(dsl *cx, const dsl_value *v, const char *na
     return dsl_wrong(cx, at, "there is no %s among the %u", name, v->list.n);
 }
 
+/* The part `m.name` of an imported module. */
 static const dsl_value *item_of(dsl *cx, const dsl_value *m, const ast_part *p)
 {
     dsl_scope own = *m->module->scope;
@@ -73,6 +77,7 @@ static const dsl_value *item_of(dsl *cx, const dsl_value *m, const ast_part *p)
              : dsl_wrong(cx, p->at, "%s has no %s", m->module->path, p->text);
 }
 
+/* By its path; parameters exist from the first use of their net on. */
 static dsl_memory *memory_at(dsl *cx, const char *path, ir_loc at)
 {
     dsl_memory *m = dsl_memory_find(cx, path);
@@ -83,6 +88,8 @@ static dsl_memory *memory_at(dsl *cx, const char *path, ir_loc at)
     return m;
 }
 
+/* The path is followed as far as values have members; what is left is that of a
+ * parameter. */
 const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
 {
     chain c;
@@ -112,6 +119,7 @@ const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
     return v;
 }
 
+/* The cell of a path on the left of <-; null after a message. */
 dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at)
 {
     const ast_part *part[MAX_PARTS];
@@ -165,6 +173,7 @@ static const dsl_value *params_of(dsl *cx, const dsl_value *v, bool trainable)
     return dsl_list(cx, DSL_PARAMS, count, at, name);
 }
 
+/* The parameter of this name, or v itself where it is a number for all of them. */
 static const dsl_value *part_of(const dsl_value *v, const char *name)
 {
     if (v->kind != DSL_PARAMS)
@@ -175,6 +184,7 @@ static const dsl_value *part_of(const dsl_value *v, const char *name)
     return NULL;
 }
 
+/* Parameters of a net as one value: -p is a value of the same names. */
 const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
 {
     const dsl_value *p = params_of(cx, x, true);
@@ -186,6 +196,7 @@ const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_l
     return dsl_list(cx, DSL_PARAMS, p->list.n, out, p->list.name);
 }
 
+/* Part by part, a number or array meeting each. */
 const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
                                    ir_loc at)
 {
@@ -225,6 +236,7 @@ static void write_all(dsl *cx, const char *path, const dsl_value *from, ir_loc a
     }
 }
 
+/* False if the statement is none of this kind. */
 bool dsl_update_net(dsl *cx, const ast_stmt *s)
 {
     const ast_target *t = &s->define.targets.at[0];
@@ -260,6 +272,7 @@ static const dsl_value *total(dsl *cx, const dsl_value *y, ir_loc at)
     return dsl_reduce(cx, y, RED_SUM, &all);
 }
 
+/* grad(y, x): a request node, which the pass `grad` expands. */
 const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
 {
     const dsl_value *by = params_of(cx, x, true);

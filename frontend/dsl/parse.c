@@ -1,4 +1,7 @@
-/* frontend/dsl/parse.c - what all productions stand on: tokens, messages, lists. */
+/* frontend/dsl/parse.c - what all productions stand on: tokens, messages, lists.  A
+ * production returns null or false after an error; `lost` is set then and nothing
+ * more is reported until the parser has found the next statement or item, so that
+ * one mistake is one message and all mistakes of a file are told. */
 #include "parse.h"
 
 #include "syntax.h"
@@ -49,6 +52,7 @@ bool accept_word(parser *p, const char *word)
     return true;
 }
 
+/* Null, for productions that return a node. */
 void *fail_at(parser *p, ir_loc at, const char *fmt, ...)
 {
     text said = {0};
@@ -65,6 +69,7 @@ void *fail_at(parser *p, ir_loc at, const char *fmt, ...)
     return NULL;
 }
 
+/* Null, for whatever was to be parsed.  A bad token was told by the lexer. */
 void *fail(parser *p, const char *what)
 {
     const token *t = peek(p);
@@ -79,6 +84,7 @@ void *fail(parser *p, const char *what)
 
 bool expect(parser *p, token_kind k) { return accept(p, k) || fail(p, token_text(k)); }
 
+/* A bracket that does not close is noted with the place where it opens. */
 bool expect_close(parser *p, token_kind k, ir_loc open)
 {
     bool was_lost = p->lost;

@@ -66,6 +66,8 @@ static ast_expr *level(parser *p, ast_expr *(*part)(parser *), const op_row *ops
 
 /* ---- primaries */
 
+/* NUMBER: digits with _ between them, a fraction, an exponent, or 0x and
+ * hexadecimal digits. */
 static ast_expr *number(parser *p)
 {
     const token *t = take(p);
@@ -171,6 +173,7 @@ static bool arg(parser *p, ast_args *out)
     return a.value;
 }
 
+/* "(" [arg {"," arg}] ")"; line ends are nothing within brackets. */
 bool parse_args(parser *p, ast_args *out)
 {
     ir_loc open = peek(p)->at;
@@ -234,6 +237,7 @@ static ast_expr *place(parser *p)
     return in->in.extent ? in : NULL;
 }
 
+/* "[" part {"," part} "]" */
 bool parse_brackets(parser *p, ast_expr *(*part)(parser *), ast_exprs *out)
 {
     ir_loc open = peek(p)->at;

@@ -342,6 +342,7 @@ static void recover(parser *p)
     p->open = p->depth = 0;
 }
 
+/* After a mistake everything up to the next item is skipped: one message an item. */
 static void end_of_item(parser *p)
 {
     if (!p->lost && !accept(p, TOKEN_SEMICOLON) && !is(p, TOKEN_EOF) && !peek(p)->first)
@@ -362,6 +363,8 @@ static int by_place(const void *a, const void *b)
                               : (x->col > y->col) - (x->col < y->col);
 }
 
+/* The program as far as it could be read; the caller asks whether errors were
+ * reported. */
 ast_program *ast_parse(ast_pool *pool, const char *source, uint32_t file, diag *d)
 {
     ast_program *program = arena_new(&pool->mem, ast_program);

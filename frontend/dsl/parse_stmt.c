@@ -166,6 +166,10 @@ static ast_stmt *branch(parser *p, ir_loc at, ast_expr *cond)
     return !s->branch.has_no || else_branch(p, s) ? s : NULL;
 }
 
+/*    else := 'else' ( 'if' .. | block )
+ *
+ * `else if` is an else whose block is an if.  `enter` counts the depth, as a chain
+ * of a million would overflow the stack. */
 static bool else_branch(parser *p, ast_stmt *s)
 {
     ir_loc at = peek(p)->at;
@@ -259,6 +263,8 @@ static ast_stmt *memory(parser *p)
 
 /* ---- statements with a word of their own */
 
+/* Words such as `show` are names unless an operand stands behind them on the same
+ * line. */
 bool begins_operand(const parser *p)
 {
     const token *t = peek_behind(p);

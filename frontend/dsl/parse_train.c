@@ -172,6 +172,8 @@ static void say_meant(parser *p, const char *name, const ast_stmt *s)
             syntax_error(p->d, s->at, "nothing reads %s; write %s %s", name, name, number);
 }
 
+/* `epochs = 10` in a block is a definition that nothing reads: a name that occurs
+ * once only and is a number was meant as a clause, `epochs 10`. */
 void check_numbers(parser *p, const ast_block *b, uint32_t from)
 {
     for (uint32_t i = 0; i < b->stmts.len; i++) {

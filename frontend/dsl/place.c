@@ -194,6 +194,8 @@ static bool shows_axes(const dsl_value *const *v)
     return dsl_visible(v[0], skip) || dsl_visible(v[1], skip);
 }
 
+/* y[p + i] += x[p] * w[i] is a convolution and not a scatter of products: null if
+ * it is not so. */
 const dsl_value *dsl_accumulate_product(dsl *cx, const ast_target *t, const ast_expr *e)
 {
     dsl_affine place[IR_MAX_RANK];
@@ -210,6 +212,7 @@ const dsl_value *dsl_accumulate_product(dsl *cx, const ast_target *t, const ast_
     return y && !dsl_bad(y) ? dsl_show(cx, y, &out) : y;
 }
 
+/* Zeros with the places as axes, and v added there. */
 const dsl_value *dsl_accumulate(dsl *cx, const ast_target *t, const dsl_value *v)
 {
     spots l = {0};
@@ -272,6 +275,8 @@ static bool slice_spot(dsl *cx, const ast_expr *e, dsl_axis *a, ir_dim extent, s
     return !dsl_bad(s->at);
 }
 
+/* base with v at these places.  Its visible axes are carried meanwhile, so that
+ * they meet those of the slices. */
 const dsl_value *dsl_place(dsl *cx, const ast_target *t, const dsl_value *base,
                            const dsl_value *v)
 {

@@ -26,6 +26,7 @@ static bool defines(const char *text, const char *head, const char *name)
     return false;
 }
 
+/* Has this name a meaning already, so that a generated program must not use it? */
 bool dsl_is_word(const char *s)
 {
     static const char *const words[] = {

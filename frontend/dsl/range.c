@@ -16,6 +16,7 @@ typedef struct position {
 } position;
 typedef VEC(position) positions;
 
+/* A walk over an expression that notes the positions in it. */
 typedef struct finder {
     dsl *cx;
     dsl_ranges *out;
@@ -26,6 +27,7 @@ static void walk(finder *f, const ast_expr *e);
 
 /* ---- shapes of what is subscripted ------------------------------------------ */
 
+/* Visible extents. */
 typedef struct shape {
     int n;
     ir_dim at[IR_MAX_RANK];
@@ -39,6 +41,7 @@ static void add_extent(shape *s, ir_dim d)
         s->at[s->n++] = d;
 }
 
+/* What a subscript of v would count: its visible extents, of a list its length. */
 static void shape_of_value(dsl *cx, const dsl_value *v, shape *out)
 {
     int axis[IR_MAX_RANK], n = dsl_visible(v, axis);
@@ -72,6 +75,7 @@ static bool left_of(dsl *cx, const ast_expr *p, ir_dim extent, shape *out)
     return true;
 }
 
+/* x[2] of [3, 4] has [4], x[:, i] has [3]. */
 static bool shape_of_subscript(dsl *cx, const ast_expr *e, shape *out)
 {
     const ast_expr *at[IR_MAX_RANK];
@@ -109,6 +113,7 @@ static const char *base_name(const ast_expr *e)
     return e->kind == AST_NAME ? e->name : "it";
 }
 
+/* Only positions on axes of known extent say anything. */
 static void note_positions(finder *f, const ast_expr *e)
 {
     const ast_expr *at[IR_MAX_RANK];
@@ -127,6 +132,7 @@ static void note_positions(finder *f, const ast_expr *e)
     }
 }
 
+/* `i in 3` brings its extent along, `i` waits for a subscript. */
 static dsl_axis *new_index(dsl *cx, const ast_index *i)
 {
     dsl_axis *a = arena_new(cx->mem, dsl_axis);
@@ -169,6 +175,7 @@ static void walk_call(finder *f, const ast_expr *e)
         walk(f, e->call.args.at[i].value);
 }
 
+/* All subscripts within, those of the bases too. */
 static void walk(finder *f, const ast_expr *e)
 {
     if (!e)
@@ -200,6 +207,8 @@ static bool is_index(dsl *cx, const dsl_affine *f)
     return f->n == 1 && dim_is(cx->dims, f->constant, 0) && dim_is(cx->dims, f->term[0].coef, 1);
 }
 
+/* An index has one extent: two axes that give it another one must be known to be
+ * equal. */
 static void agree(dsl *cx, const dsl_axis *a, const position *p)
 {
     if (!a->where || dsl_same(a->extent, p->extent))
@@ -214,6 +223,7 @@ static void agree(dsl *cx, const dsl_axis *a, const position *p)
                   dsl_dim_text(cx, p->extent));
 }
 
+/* Rule (1). */
 static void solve_indices(finder *f)
 {
     for (uint32_t i = 0; i < f->found.len; i++) {
@@ -245,6 +255,7 @@ static int unknown_term(const dsl_affine *f)
     return at;
 }
 
+/* Rule (2): (extent - 1 - greatest rest) // coef + 1 of the index. */
 static bool solve_window(dsl *cx, const position *p)
 {
     dim_table *t = cx->dims;
@@ -298,6 +309,8 @@ static bool solve_join(dsl *cx, const ast_expr *place)
     return any;
 }
 
+/* Bare subscripts first; then what follows from them, until nothing is added: a
+ * window x[p + k] gives p once k is known, a join n = a * b gives b. */
 static void solve(finder *f, const ast_exprs *places)
 {
     solve_indices(f);

@@ -17,6 +17,7 @@ typedef struct product {
 
 /* ---- factors ---------------------------------------------------------------- */
 
+/* A subscript stays a view, so that a window can be seen; numbers go in front. */
 static bool add_factor(dsl *cx, product *p, const ast_expr *e)
 {
     if (p->n == MAX_FACTORS)
@@ -35,6 +36,7 @@ static bool add_factor(dsl *cx, product *p, const ast_expr *e)
     return !dsl_bad(p->factor[p->n - 1].v);
 }
 
+/* A divisor of the whole product. */
 static bool add_below(dsl *cx, product *p, const ast_expr *e)
 {
     const dsl_value *v = dsl_eval(cx, e);
@@ -45,6 +47,8 @@ static bool add_below(dsl *cx, product *p, const ast_expr *e)
     return !dsl_bad(v);
 }
 
+/* Takes a product apart, a * -b / c: factors, divisors and a number in front, since
+ * each factor may have other indices and a sum of products is a contraction. */
 static bool collect(dsl *cx, product *p, const ast_expr *e)
 {
     if (e->kind == AST_BINARY && e->binary.op == AST_MUL)
@@ -85,6 +89,7 @@ static bool has_any(const dsl_value *v, const dsl_axes *l)
     return false;
 }
 
+/* Carried by the view, or part of one of its windows? */
 static bool view_has(const dsl_view *w, const dsl_axis *a)
 {
     if (dsl_find(w->v, a) >= 0)
@@ -163,6 +168,7 @@ static ir_dim count_of(dsl *cx, const dsl_axes *over)
     return n;
 }
 
+/* Of every index that is reduced over, before any node is made. */
 static bool extents_known(dsl *cx, const dsl_axes *over, ir_loc at)
 {
     for (int i = 0; i < over->n; i++)
@@ -174,6 +180,7 @@ static bool extents_known(dsl *cx, const dsl_axes *over, ir_loc at)
     return true;
 }
 
+/* Indices that no factor has count as often as they run. */
 static const dsl_value *sum(dsl *cx, const ast_expr *e, const dsl_axes *over)
 {
     product p = {.scale = dsl_int(cx, 1)};
@@ -202,6 +209,8 @@ static ir_redop red_op(ast_reduction how)
     }
 }
 
+/* max[k] of a window is a WINDOW node (pooling); of anything else an ordinary
+ * reduction. */
 static const dsl_value *extreme(dsl *cx, const ast_expr *e, const dsl_axes *over)
 {
     dsl_view w;
@@ -269,6 +278,7 @@ static bool is_product(const ast_expr *e)
     return e->kind == AST_BINARY && e->binary.op == AST_MUL;
 }
 
+/* Is e a product of two, or the sum of one?  factor and over are filled. */
 bool dsl_two_factors(dsl *cx, const ast_expr *e, const dsl_value *factor[2], dsl_axes *over)
 {
     bool sum = e->kind == AST_REDUCE && e->reduce.how == AST_SUM;
@@ -287,6 +297,7 @@ bool dsl_two_factors(dsl *cx, const ast_expr *e, const dsl_value *factor[2], dsl
     return true;
 }
 
+/* Evaluated in a scope that has the indices. */
 const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
 {
     const dsl_value *known = train_known(cx, e);

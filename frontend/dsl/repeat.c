@@ -20,6 +20,7 @@ static const dsl_value *round_value(dsl *cx, const dsl_value *count, uint32_t i)
     return count->kind == DSL_LIST ? count->list.at[i] : dsl_int(cx, i);
 }
 
+/* False after a message. */
 static bool number_of_rounds(dsl *cx, const dsl_value *count, ir_loc at, uint32_t *n)
 {
     ir_dim d;
@@ -60,6 +61,8 @@ static void join_stacks(dsl *cx, dsl_rounds *r, uint32_t from)
     dsl_define(cx, cx->scope, first->name, dsl_stacked(cx, v, n, at), first->at);
 }
 
+/* What the rounds stacked, y[r] = .., by its name: all parts of one name are one
+ * array. */
 static void give_rounds(dsl *cx, dsl_rounds *r)
 {
     for (uint32_t i = 0; i < r->stacks.len; i++) {
@@ -88,6 +91,8 @@ static bool run_round(dsl *cx, const ast_stmt *s, dsl_rounds *r, const dsl_value
     return ok;
 }
 
+/* Each round is evaluated anew: a repeat is unrolled, and layers in it have weights
+ * of their own in each round. */
 void dsl_repeat_stmt(dsl *cx, const ast_stmt *s)
 {
     const dsl_value *count = dsl_eval_top(cx, s->loop.count);

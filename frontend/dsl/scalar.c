@@ -1,4 +1,7 @@
-/* frontend/dsl/scalar.c - operators and scalar functions, of numbers and of arrays. */
+/* frontend/dsl/scalar.c - operators and scalar functions, of numbers and of arrays.
+ * Whole numbers are dims of the IR, so arithmetic on extents stays exact and
+ * canonical; ints carry an interval as far as it is known, which lets positions be
+ * proved to lie within an axis. */
 #include <math.h>
 
 #include "check.h"
@@ -34,6 +37,7 @@ static bool whole_binary(dsl *cx, ast_op op, ir_dim a, ir_dim b, ir_dim *out)
     }
 }
 
+/* As the run would compute it: // rounds down, % has the sign of the divisor. */
 static double real_binary(ast_op op, double a, double b)
 {
     switch (op) {
@@ -99,6 +103,7 @@ static const dsl_value *number_binary(dsl *cx, ast_op op, const dsl_value *a, co
 
 /* ---- arrays ----------------------------------------------------------------- */
 
+/* a > b is b < a. */
 static unsigned scalar_op(ast_op op)
 {
     switch (op) {
@@ -135,6 +140,7 @@ static void sum_bounds(dsl *cx, unsigned op, const dsl_value *a, const dsl_value
     }
 }
 
+/* Only of what is not negative: other signs would need the least of four products. */
 static void product_bounds(dsl *cx, const dsl_value *a, const dsl_value *b, dsl_value *y)
 {
     dim_table *t = cx->dims;
@@ -180,6 +186,7 @@ static void other_bounds(dsl *cx, unsigned op, const dsl_value *a, const dsl_val
     }
 }
 
+/* r with the interval of op on a and b. */
 static const dsl_value *with_bounds(dsl *cx, unsigned op, const dsl_value *a, const dsl_value *b,
                                     const dsl_value *r)
 {
@@ -205,6 +212,8 @@ static const dsl_value *result(dsl *cx, ir_ref x, const dsl_value *like, bool tr
     return dsl_array_like(cx, &l, x, like->tensor.rank, like->tensor.axis);
 }
 
+/* An op of the IR on two values, after elements and axes agree.  Intervals are
+ * those of the operands before they were spread. */
 const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl_value *b,
                              ir_loc at, const char *what)
 {
@@ -225,6 +234,8 @@ const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl
     return with_bounds(cx, op, p, q, result(cx, x, v[0], truth));
 }
 
+/* A whole number that meets a real stays a number, which takes the type of its
+ * partner. */
 static const dsl_value *as_real(dsl *cx, const dsl_value *v, ir_loc at)
 {
     const dsl_value *x = dsl_as_array(cx, v, at);
@@ -270,6 +281,8 @@ static const dsl_value *power(dsl *cx, const dsl_value *a, const dsl_value *b, i
     return dsl_scalar2(cx, OP_POW, a, b, at, "^");
 }
 
+/* With one side known the result is the other side or the known one; no node is
+ * made. */
 static const dsl_value *truth_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
                                      ir_loc at)
 {
@@ -289,6 +302,7 @@ static bool equal_texts(const dsl_value *a, const dsl_value *b)
     return a->kind == DSL_TEXT ? !strcmp(a->text, b->text) : a->truth == b->truth;
 }
 
+/* Numbers are computed now where they can be; else by op. */
 const dsl_value *dsl_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b, ir_loc at)
 {
     if (dsl_bad(a) || dsl_bad(b))
@@ -315,6 +329,7 @@ const dsl_value *dsl_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_va
 
 /* ---- one operand ------------------------------------------------------------ */
 
+/* Null: no number, but a node. */
 static const dsl_value *number_unary(dsl *cx, unsigned op, const dsl_value *x)
 {
     double r;
@@ -337,6 +352,7 @@ static const dsl_value *number_unary(dsl *cx, unsigned op, const dsl_value *x)
     }
 }
 
+/* Functions of reals make a real of a whole number first. */
 const dsl_value *dsl_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
 {
     const char *what = ir_op_get(op)->text;
@@ -374,6 +390,7 @@ static const dsl_value *choose(dsl *cx, const dsl_value *c, const dsl_value **v,
     return result(cx, x, all[1], false);
 }
 
+/* if c then a else b with a condition that the run knows: both sides are computed. */
 const dsl_value *dsl_select(dsl *cx, const dsl_value *c, const dsl_value *a, const dsl_value *b,
                             ir_loc at)
 {

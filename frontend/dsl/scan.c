@@ -5,8 +5,12 @@
  * is added. */
 #include "check.h"
 
+/* An attempt adds at least one cell to the carries, or an axis to one of them, else
+ * it is the last: a body settles within a few.  The limit is for the ones that
+ * never would, such as one that gives its carry an axis more each time. */
 enum { MAX_ATTEMPTS = 24 };
 
+/* A cell that the loop carries: by `with`, or because its body writes it. */
 typedef struct carry {
     dsl_cell *cell;
     const dsl_value *init;
@@ -58,6 +62,7 @@ static const dsl_value *first_value(dsl *cx, const ast_decl *d)
     return w;
 }
 
+/* Cells of `with`, with their first values. */
 static bool read_carried(dsl *cx, looping *k)
 {
     const ast_decls *l = &k->s->loop.carried;
@@ -73,6 +78,7 @@ static bool read_carried(dsl *cx, looping *k)
     return true;
 }
 
+/* A cell is carried once, however often and by whatever name it is written. */
 static bool is_carried(const looping *k, const dsl_cell *c)
 {
     for (uint32_t i = 0; i < k->carry.len; i++)
@@ -81,7 +87,9 @@ static bool is_carried(const looping *k, const dsl_cell *c)
     return false;
 }
 
-/* Cells from outside that the body wrote are carried, too. */
+/* Cells from outside that the body wrote are carried, too: `n <- n + 1` in a body
+ * needs no `with n = n`.  Their first value is what they were before the body,
+ * which is put back so that the next attempt reads that. */
 static void add_written(dsl *cx, looping *k)
 {
     for (uint32_t i = 0; i < k->region.written.len; i++) {
@@ -98,6 +106,7 @@ static void add_written(dsl *cx, looping *k)
 
 static void find_slices(dsl *cx, looping *k, const ast_expr *e);
 
+/* x[t] twice in a body is one slice of x. */
 static void add_slice(looping *k, const dsl_value *x, int axis)
 {
     for (uint32_t i = 0; i < k->scan.slices.len; i++)
@@ -106,6 +115,9 @@ static void add_slice(looping *k, const dsl_value *x, int axis)
     vec_push(&k->scan.slices, (dsl_slice){x, axis, NULL});
 }
 
+/* Is e the subscript x[.., t, ..] of an array from outside by the bare index of the
+ * loop?  Then the loop hands the body that part of x, which costs no gather and has
+ * a gradient that is a stack of parts. */
 static void note_slice(dsl *cx, looping *k, const ast_expr *e)
 {
     const ast_expr *base = e->subscript.base, *at[IR_MAX_RANK];
@@ -124,6 +136,7 @@ static void note_slice(dsl *cx, looping *k, const ast_expr *e)
         }
 }
 
+/* Branches and inner scans are not looked through: what they read of x is a gather. */
 static void slices_of_block(dsl *cx, looping *k, const ast_block *b)
 {
     for (uint32_t i = 0; i < b->stmts.len; i++) {
@@ -189,6 +202,8 @@ static ir_ref slice_operand(dsl *cx, const looping *k, const dsl_slice *s)
 
 /* ---- an attempt ------------------------------------------------------------- */
 
+/* Opens the loop: carries with their first values, then the slices, as operands and
+ * as inputs of the body in the same order. */
 static void begin(dsl *cx, looping *k)
 {
     VEC(ir_ref) operand = {0};
@@ -250,6 +265,7 @@ static const dsl_value *loop_index(dsl *cx, const looping *k)
     return dsl_array_like(cx, &like, i, 0, NULL);
 }
 
+/* Names of the body hide those outside; the carried names stand for their cells. */
 static dsl_scope *body_scope(dsl *cx, looping *k, dsl_scope *outer)
 {
     dsl_scope *s = dsl_scope_new(cx, outer);
@@ -282,6 +298,7 @@ static bool widen(dsl *cx, looping *k, carry *c, const dsl_value *v)
     return k->again = true;
 }
 
+/* Visible axes have the same extents in every round: a loop's memory does not grow. */
 static bool same_shape(dsl *cx, const carry *c, const dsl_value *v)
 {
     int a[IR_MAX_RANK], b[IR_MAX_RANK], n = dsl_visible(c->init, a);
@@ -295,6 +312,8 @@ static bool same_shape(dsl *cx, const carry *c, const dsl_value *v)
     return same;
 }
 
+/* An index that is carried keeps to its declared bound in every round: what reads
+ * x[i] relies on it and checks nothing. */
 static bool within(dsl *cx, const carry *c, const dsl_value *v)
 {
     const dsl_tensor *a = &c->init->tensor, *b = &v->tensor;
@@ -351,6 +370,8 @@ static void stack_result(dsl *cx, looping *k, dsl_stack *s)
                   carried + s->position);
 }
 
+/* The condition of a while on what the cells hold now: before the first round and
+ * behind each. */
 static ir_ref condition(dsl *cx, const looping *k)
 {
     const dsl_value *v = dsl_as(cx, dsl_eval_top(cx, k->s->loop.cond), DSL_BOOL,
@@ -377,6 +398,8 @@ static bool first_condition(dsl *cx, looping *k)
     return k->l.first != IR_NONE;
 }
 
+/* One evaluation of the body into the region of the loop.  Errors stay; what a
+ * wrong attempt built is thrown away with the region. */
 static bool run_body(dsl *cx, looping *k)
 {
     const ast_stmt *s = k->s;
@@ -409,6 +432,9 @@ static bool run_body(dsl *cx, looping *k)
     return !dsl_bad(v);
 }
 
+/* Makes the whole loop once.  *out is its first result, IR_NONE where it failed;
+ * k->again says that the carries turned out to be more than were known, and that
+ * this loop is of no use. */
 static bool attempt(dsl *cx, looping *k, ir_ref *out)
 {
     uint32_t errors = cx->d->errors;
@@ -432,6 +458,8 @@ static bool attempt(dsl *cx, looping *k, ir_ref *out)
 
 /* ---- behind the loop -------------------------------------------------------- */
 
+/* Behind the loop the names of `with` are defined as the last values; cells from
+ * outside are written, as a body without a loop would have done. */
 static void give_carried(dsl *cx, const looping *k, ir_ref r)
 {
     for (uint32_t i = 0; i < k->carry.len; i++) {
@@ -448,6 +476,9 @@ static void give_carried(dsl *cx, const looping *k, ir_ref r)
     }
 }
 
+/* A value of each round, `y[t] = ..`, becomes an array with an axis for t.  Carried
+ * axes stand in front and stay carried; the axis of the rounds is visible like the
+ * others. */
 static void give_stacks(dsl *cx, const looping *k, ir_ref r)
 {
     for (uint32_t i = 0; i < k->scan.stacks.len; i++) {
@@ -476,6 +507,8 @@ static void give_poison(dsl *cx, const looping *k)
     }
 }
 
+/* Attempts until nothing is added.  For `scan t in T with h = zeros` with a body
+ * that also writes a cell c, the first attempt carries h, the second h and c. */
 static void make_loop(dsl *cx, looping *k)
 {
     ir_ref r = IR_NONE;
@@ -503,6 +536,8 @@ static void make_loop(dsl *cx, looping *k)
     vec_free(&k->scan.stacks);
 }
 
+/* scan t in N with h: type = first, ... : the trip count is an extent, known before
+ * the loop. */
 void dsl_scan_stmt(dsl *cx, const ast_stmt *s)
 {
     looping *k = arena_new(cx->mem, looping);
@@ -512,6 +547,9 @@ void dsl_scan_stmt(dsl *cx, const ast_stmt *s)
         make_loop(cx, k);
 }
 
+/* while cond with ..: the rounds end when the condition does, or at the limit, if
+ * there is one.  A list of what the rounds made has an extent that only the run
+ * knows. */
 void dsl_while_stmt(dsl *cx, const ast_stmt *s)
 {
     looping *k = arena_new(cx->mem, looping);

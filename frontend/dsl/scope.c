@@ -1,4 +1,8 @@
-/* frontend/dsl/scope.c - names and what they mean. */
+/* frontend/dsl/scope.c - names and what they mean.
+ *
+ * A scope is a list of variables with a parent.  Names are interned by the pool of
+ * the syntax tree, so that comparing pointers compares texts.  A variable means a
+ * value, an index (an axis), or a cell whose value changes as statements write it. */
 #include "check.h"
 
 dsl_scope *dsl_scope_new(dsl *cx, dsl_scope *parent)
@@ -9,6 +13,8 @@ dsl_scope *dsl_scope_new(dsl *cx, dsl_scope *parent)
     return s;
 }
 
+/* From the inside outwards.  A scope's list begins with what was defined last: `x =
+ * f(x)` gives the name a new meaning from there on. */
 dsl_var *dsl_find_var(const dsl_scope *s, const char *name)
 {
     for (; s; s = s->parent)
@@ -53,6 +59,8 @@ dsl_var *dsl_define_cell(dsl *cx, dsl_scope *s, dsl_cell *cell)
     return x;
 }
 
+/* An index as a value: i in `x[i] * i` counts 0, 1, .. along its axis, which it
+ * carries. */
 const dsl_value *dsl_index_value(dsl *cx, dsl_axis *a)
 {
     dsl_value like = {.tensor = {.elem = DSL_INT, .number = true, .bounded = true}};
@@ -72,6 +80,8 @@ const dsl_value *dsl_var_value(dsl *cx, const dsl_var *v)
     return v->cell ? dsl_read(cx, v->cell) : v->value;
 }
 
+/* A message about an unknown name tells first what other languages' name it is
+ * (`np`, `len`, ..), then which known name is nearest. */
 const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
 {
     const dsl_var *v = dsl_find_var(cx->scope, name);

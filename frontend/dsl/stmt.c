@@ -1,4 +1,8 @@
-/* frontend/dsl/stmt.c - statements and blocks. */
+/* frontend/dsl/stmt.c - statements and blocks.
+ *
+ * The value of a block is that of its last statement.  After a faulty statement the
+ * names that it would have defined are poison, so that one mistake makes one
+ * message: what reads poison is poison and says nothing. */
 #include "train.h"
 
 /* Several expressions are several results. */
@@ -51,6 +55,9 @@ static void equate(dsl *cx, ir_dim a, ir_dim b, const char *message)
                 v->value = dsl_with_extent(cx, v->value, a, b);
 }
 
+/* check cond, "message".  Equal extents are a fact from here on for whoever
+ * compares them; a condition that is known now is decided now; any other becomes a
+ * CHECK of the run. */
 static void check(dsl *cx, const ast_stmt *s)
 {
     ir_dim a, b;
@@ -76,6 +83,9 @@ static void check(dsl *cx, const ast_stmt *s)
         ir_check(dsl_b(cx), dsl_ref(cx, v), message);
 }
 
+/* `last` says that the statement's value is the block's: only there may an
+ * expression stand alone.  cx->at is where messages without a place of their own
+ * point. */
 const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
 {
     const dsl_value *v = &dsl_nothing;
@@ -120,12 +130,15 @@ static void poison_block(dsl *cx, const ast_block *b)
         poison_names(cx, b->stmts.at[i]);
 }
 
+/* A name that already means something keeps its meaning; only what is missing is
+ * filled in. */
 static void poison_name(dsl *cx, const char *name, ir_loc at)
 {
     if (!dsl_find_var(cx->scope, name))
         dsl_define(cx, cx->scope, name, &dsl_poison, at);
 }
 
+/* Both sides of an if: whichever would have run might have defined the name. */
 static void poison_names(dsl *cx, const ast_stmt *s)
 {
     switch (s->kind) {
@@ -149,6 +162,8 @@ static void poison_names(dsl *cx, const ast_stmt *s)
     }
 }
 
+/* In the scope that there is, so that its names live on behind the block: bodies of
+ * loops and branches that define what follows. */
 const dsl_value *dsl_run_here(dsl *cx, const ast_block *b)
 {
     const dsl_value *v = &dsl_nothing;

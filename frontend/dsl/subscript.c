@@ -7,7 +7,13 @@
 
 typedef enum how { WHOLE, NUMBER, SLICE, INDEX, WINDOW, DATA } how;
 
-/* What stands on one axis of the base. */
+/* What stands on one axis of the base.  Of x[3, 1:n:2, i, 2 * p + k, ids[j]]:
+ *
+ *    3        NUMBER  start 3, extent 1, and the axis goes away
+ *    1:n      SLICE   start 1, step 1, extent n - 1, and the axis stays visible
+ *    i        INDEX   form 1 * i + 0: a slice whose axis is carried as i
+ *    2*p + k  WINDOW  form 2 * p + 1 * k: stays open until a reader takes it
+ *    ids[j]   DATA    value: an integer of each j, gathered by */
 typedef struct place {
     how how;
     ir_dim start, step, extent; /* NUMBER, SLICE, INDEX */
@@ -39,6 +45,7 @@ bool dsl_positions(const ast_exprs *p, int n, const ast_expr **out)
 
 /* ---- is it inside? ---------------------------------------------------------- */
 
+/* A position of an index must be inside for all sizes; the message shows the range. */
 static bool outside(dsl *cx, ir_dim lo, ir_dim hi, ir_dim extent, ir_loc at)
 {
     dim_table *t = cx->dims;
@@ -80,6 +87,9 @@ static bool found_here(dsl *cx, const dsl_affine *f, ir_dim extent)
     return false;
 }
 
+/* The least and greatest of an affine form are at ends of its indices: constant +
+ * sum of coef * (extent - 1), of the positive coefficients for the greatest, of the
+ * negative ones for the least. */
 static bool form_outside(dsl *cx, const place *p, ir_dim extent)
 {
     ir_dim lo, hi;
@@ -92,6 +102,7 @@ static bool form_outside(dsl *cx, const place *p, ir_dim extent)
 
 /* ---- what stands on an axis ------------------------------------------------- */
 
+/* A negative number counts from the end, an end left out is `otherwise`. */
 static bool slice_end(dsl *cx, const ast_expr *e, ir_dim extent, ir_dim otherwise, ir_dim *out)
 {
     *out = otherwise;
@@ -102,6 +113,8 @@ static bool slice_end(dsl *cx, const ast_expr *e, ir_dim extent, ir_dim otherwis
     return true;
 }
 
+/* The ends may be expressions of dims.  What is wrong for every size is told now;
+ * x[0:n] of an axis of m, where m < n is possible, is checked by the run. */
 static bool slice_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
     dim_table *t = cx->dims;
@@ -125,6 +138,8 @@ static bool slice_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
     return true;
 }
 
+/* The first bare use of an index tells its extent: in sum[i] a[i] * b[i + 1] a has
+ * it.  2 * i + 1 would not: many extents fit. */
 static bool index_known(dsl *cx, const dsl_affine *f, ir_dim extent, ir_loc at)
 {
     for (int i = 0; i < f->n; i++) {
@@ -143,6 +158,8 @@ static bool index_known(dsl *cx, const dsl_affine *f, ir_dim extent, ir_loc at)
     return true;
 }
 
+/* No index: a number, from the end if negative.  One: a slice with the coefficient
+ * as its step.  More: a window. */
 static bool affine_place(dsl *cx, place *p, ir_dim extent)
 {
     dim_table *t = cx->dims;
@@ -179,6 +196,9 @@ static bool is_inside(dsl *cx, const dsl_value *v, ir_dim extent)
     return true;
 }
 
+/* An array of integers as a position.  Its bound must show that it is inside, since
+ * a run that reads beyond memory is not to be; the message says by which means a
+ * program gets such a bound. */
 static bool data_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
     uint32_t errors = cx->d->errors;
@@ -208,6 +228,8 @@ static void drop_ones(dsl *cx, dsl_affine *f)
             i++;
 }
 
+/* An expression that is affine in indices and dims is a position of one kind; any
+ * other integer is DATA. */
 static bool read_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
     *p = (place){.how = WHOLE, .at = e ? e->at : cx->at};
@@ -310,6 +332,8 @@ static const dsl_value *label_places(dsl *cx, const dsl_value *x, place *p)
     return dsl_array_like(cx, x, dsl_ref(cx, x), x->tensor.rank, axis);
 }
 
+/* All DATA places at once: x[i, ids[j], ids2[j]] is one gather with two index
+ * operands. */
 static const dsl_value *gather_places(dsl *cx, const dsl_value *x, place *p, ir_loc at)
 {
     const dsl_value *index[IR_MAX_RANK];
@@ -408,6 +432,8 @@ static const dsl_value *list_element(dsl *cx, const ast_expr *e)
     return v->value->list.at[i];
 }
 
+/* A view keeps windows open: whoever reads it may make a convolution of them.
+ * Anyone else calls dsl_view_plain. */
 bool dsl_view_of(dsl *cx, const ast_expr *e, dsl_view *out)
 {
     *out = (dsl_view){0};
@@ -422,6 +448,7 @@ bool dsl_view_of(dsl *cx, const ast_expr *e, dsl_view *out)
     return !dsl_bad(out->v);
 }
 
+/* A list of the configuration is read now, an array by nodes. */
 const dsl_value *dsl_subscript(dsl *cx, const ast_expr *e)
 {
     const dsl_value *item = list_element(cx, e);
@@ -447,6 +474,10 @@ static const dsl_value *window_value(dsl *cx, const dsl_affine *f, ir_loc at)
     return sum;
 }
 
+/* Do the coefficients tile 0 .. total - 1 without gap and overlap?  As in 12 * a +
+ * 4 * b + c with extents .., 3, 4: sorted by size each is the product of the
+ * extents below it.  The form's terms are sorted so, largest first, and *total is
+ * the product of all extents. */
 bool dsl_tile(dsl *cx, dsl_affine *f, ir_dim *total)
 {
     ir_dim next = dim_int(cx->dims, 1);
@@ -473,6 +504,7 @@ bool dsl_tile(dsl *cx, dsl_affine *f, ir_dim *total)
     return true;
 }
 
+/* An axis of just that extent is read by a reshape; no element is moved. */
 static bool tiles(dsl *cx, dsl_affine *f, ir_dim extent)
 {
     ir_dim total;
@@ -505,6 +537,7 @@ static bool is_carried(const dsl_value *x, const dsl_affine *f)
     return false;
 }
 
+/* x[4 * a + b] of an axis of extent 4 * A becomes x[a, b] of a reshaped x. */
 bool dsl_view_split(dsl *cx, dsl_view *w, int at)
 {
     dsl_affine f = w->form[at];
@@ -521,6 +554,8 @@ bool dsl_view_split(dsl *cx, dsl_view *w, int at)
     return true;
 }
 
+/* Windows that nobody took: those that tile their axis are reshapes, the rest
+ * become gathers by computed positions, which is right and slow. */
 const dsl_value *dsl_view_plain(dsl *cx, const dsl_view *view)
 {
     dsl_view w = *view;

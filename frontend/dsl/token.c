@@ -1,4 +1,16 @@
-/* frontend/dsl/token.c - the tokens of a program. */
+/* frontend/dsl/token.c - the tokens of a program.
+ *
+ *    token   := name | number | string | sign | comment
+ *    name    := letter { letter | digit } { ' }          reserved words are names first
+ *    number  := digits [ . digits ] [ e [+|-] digits ] | 0x hexdigits
+ *    string  := " { character | escape } "               on one line
+ *    escape  := \n | \" | \\ | \u{ hexdigits }
+ *    comment := # to the end of the line
+ *
+ * Every token knows whether it is the first of its line: the parser takes ends of
+ * lines for ends of statements from that.  Characters that look like others, and
+ * invisible ones, are errors with an advice, so that two programs that look the
+ * same are the same. */
 #include "token.h"
 
 #include "syntax.h"
@@ -8,6 +20,8 @@
 
 #define BAD UINT32_MAX /* no character */
 
+/* What is being read.  `s` runs over `source`, which ends with a 0 that no token
+ * passes; `at` is the place of `s`, and moves with it. */
 typedef struct lexer {
     ast_pool *pool;
     diag *d;
@@ -30,6 +44,7 @@ static const struct {
 #include "words.def"
 };
 
+/* How a message calls it: `'then' is expected here, not a number`. */
 const char *token_text(token_kind kind)
 {
     static const char *const text[TOKEN_COUNT] = {
@@ -72,6 +87,8 @@ static const struct {
     {0x1D7AA, 0x1D7C2}, {0x1D7C4, 0x1D7CB}, {0x20000, 0x2A6DF},
 };
 
+/* The ranges are sorted, so that the search ends early; names are ASCII nearly
+ * always. */
 static bool is_letter(uint32_t c)
 {
     if (c < 0x80)
@@ -124,6 +141,7 @@ static uint32_t next_char(const char **s)
     return width ? c : BAD;
 }
 
+/* Columns count characters, not bytes: editors do, too. */
 static ir_loc place(const lexer *l, const char *s)
 {
     ir_loc at = l->at;
@@ -151,6 +169,7 @@ static void add(lexer *l, token_kind kind, const char *end, const char *text)
     l->first = false;
 }
 
+/* A token whose text is what stands in the program. */
 static void add_written(lexer *l, token_kind kind, const char *end)
 {
     add(l, kind, end, ast_name(l->pool, l->s, (size_t)(end - l->s)));
@@ -188,6 +207,8 @@ static const char *name_end(const char *s)
     return end;
 }
 
+/* Reserved words get their kind here, so that the parser compares kinds and no
+ * texts. */
 static void read_name(lexer *l, const char *end)
 {
     size_t n = (size_t)(end - l->s);
@@ -200,6 +221,7 @@ static void read_name(lexer *l, const char *end)
     add_written(l, TOKEN_NAME, end);
 }
 
+/* An underscore may stand between digits, for the reader: 1_000_000. */
 static const char *digits_end(const char *s, int (*is_digit)(int))
 {
     while (is_digit((unsigned char)*s) || (*s == '_' && is_digit((unsigned char)s[1])))
@@ -223,6 +245,7 @@ static const char *number_end(const char *s, bool part)
     return s;
 }
 
+/* 2x is a mistake for 2 * x, rather than a number and a name. */
 static void read_number(lexer *l)
 {
     const token *last = l->out->len ? &l->out->at[l->out->len - 1] : NULL;
@@ -303,6 +326,8 @@ static bool take_quoted(lexer *l, const char **s, text *out)
     return true;
 }
 
+/* A faulty string is one BAD token up to its end, so that the rest of the line is
+ * read as it was meant. */
 static void read_string(lexer *l)
 {
     const char *s = l->s + 1;
@@ -320,6 +345,7 @@ static void read_string(lexer *l)
     text_free(&t);
 }
 
+/* Comments are tokens: the formatter keeps them, the parser steps over them. */
 static void read_comment(lexer *l)
 {
     const char *s = l->s;
@@ -329,6 +355,7 @@ static void read_comment(lexer *l)
     add_written(l, TOKEN_COMMENT, s);
 }
 
+/* The longest that fits: `<=` before `<`, since words.def lists it so. */
 static bool read_sign(lexer *l)
 {
     for (size_t i = 0; i < COUNT(sign); i++)
@@ -356,6 +383,8 @@ static void read_bad(lexer *l)
     add(l, TOKEN_BAD, end, "");
 }
 
+/* By the first character.  What begins with a digit is a number even if it turns
+ * out to be a wrong one. */
 static void read_token(lexer *l)
 {
     const char *end = name_end(l->s);

@@ -1,4 +1,12 @@
-/* frontend/dsl/train.c - train blocks become entries and a record (ir/train_abi.h). */
+/* frontend/dsl/train.c - train blocks become entries and a record (ir/train_abi.h).
+ *
+ * A block `train learn` becomes functions of the module, which are all of training
+ * that is compiled: learn_step (a batch: forward, gradients, update),
+ * learn_step_any (the same of a last batch that is shorter), learn_eval (sums over
+ * rows, no parameter changes), learn_metrics (numbers out of the sums), learn_fit
+ * where a layer learns from data once, and learn_gather1, learn_apply1, .. where a
+ * step has several batches.  The record tells the runtime, which owns the loop, in
+ * which order to call them, what to feed, and where data come from. */
 #include "train.h"
 
 #include "file_kind.h"
@@ -6,6 +14,8 @@
 
 /* ---- counters --------------------------------------------------------------------- */
 
+/* What the loop counts and hands to entries that ask for it by name: `seed`,
+ * `step`, .. */
 typedef struct counter {
     const char *name;
     int32_t feed;
@@ -35,6 +45,9 @@ static const dsl_value *counter_input(dsl *cx, const counter *c)
     return v;
 }
 
+/* Null where the name is no counter, or none that is known in this mode: the one
+ * that is a real number only metrics can ask for.  The seed, row 0, has no name in
+ * programs. */
 const dsl_value *train_counter(dsl *cx, const char *name)
 {
     struct dsl_train *k = cx->train;
@@ -60,6 +73,7 @@ const dsl_value *train_known(dsl *cx, const ast_expr *e)
 
 /* ---- calls ------------------------------------------------------------------------ */
 
+/* Columns are fed by their number, counters by their INGOT_FEED_*. */
 static int32_t feed_of(const struct dsl_train *k, const char *input)
 {
     for (int32_t i = 0; i < k->record->column_count; i++)
@@ -83,6 +97,9 @@ static struct ingot_train_call call_of(dsl *cx, const struct dsl_train *k, const
 
 /* ---- entries ---------------------------------------------------------------------- */
 
+/* Clauses of data and of the loop, behind AST_TRACK in their enumeration, are
+ * train_record's.  What a block itself updates, `x <- e`, it updates in steps only,
+ * and once a step. */
 static void statement(dsl *cx, const ast_stmt *s)
 {
     train_mode mode = cx->train->mode;
@@ -161,6 +178,9 @@ static const ast_stmt *objective(const struct dsl_train *k)
     return l->at[i];
 }
 
+/* Evaluates the block's body as a function `<block>_<suffix>` with rows as `n`
+ * says.  The body is the same for each mode; what minimize, track and using make of
+ * it differs. */
 static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mode mode, ir_dim n)
 {
     struct dsl_train *k = cx->train;
@@ -194,6 +214,7 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
     return c;
 }
 
+/* An entry without rows: it reads sums and makes numbers of them, once an epoch. */
 static struct ingot_train_call make_metrics(dsl *cx)
 {
     struct dsl_train *k = cx->train;
@@ -210,6 +231,8 @@ static struct ingot_train_call make_metrics(dsl *cx)
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
+/* Layers with `fit` (a mean and deviation of the data, a vocabulary) see all rows
+ * before the first step. */
 static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
     struct ingot_train_call *fit = arena_new(cx->mem, struct ingot_train_call);
@@ -219,6 +242,8 @@ static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
     r->fit_count = 1;
 }
 
+/* Two objectives (a generator and its critic) are two updates in one step, one
+ * after the other. */
 static int32_t count_objectives(const dsl_template *t)
 {
     const ast_stmts *l = &t->item->callable.body.stmts;
@@ -246,6 +271,8 @@ static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
     }
 }
 
+/* A batch of fixed size and one of any: the first is compiled for its extents and
+ * is the faster one, the second takes the rows that are left over. */
 static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
     if (r->accumulate > 1 && r->objective_count && r->column_count) {
@@ -383,6 +410,8 @@ static const int32_t *roles(dsl *cx)
     return role;
 }
 
+/* Null after an error, or if the file has no block.  The hash is that of the
+ * program with all that was set: a checkpoint of another program is refused. */
 const struct ingot_trainer *train_program(dsl *cx, dsl_file *f)
 {
     struct ingot_trainer *t = arena_new(cx->mem, struct ingot_trainer);

@@ -1,11 +1,18 @@
-/* frontend/dsl/train_data.c - columns and sources of train blocks, for the record that the
- * runtime reads, and dims that only data know. */
+/* frontend/dsl/train_data.c - columns and sources of train blocks, for the record
+ * that the runtime reads, and dims that only data know.
+ *
+ * The compiler reads no data.  A source such as `csv("iris.csv", skip =
+ * 1)["a":"c"]` goes into the record as text, which the runtime parses and opens;
+ * where an extent depends on it - how many classes, how wide an image - the
+ * compiler asks a function of its caller (cx->o->probe), for the columns that leave
+ * something open. */
 #include <math.h>
 
 #include "train.h"
 
 /* ---- sources as text -------------------------------------------------------------- */
 
+/* As strings are written in the language, which the runtime reads, too. */
 static void add_quoted(text *out, const char *s)
 {
     text_add(out, "\"");
@@ -89,6 +96,8 @@ static bool add_selection(dsl *cx, const ast_expr *e, text *out)
     return true;
 }
 
+/* A call that the runtime makes when it reads: csv(..), words(..), as opposed to a
+ * function of the program, whose value is wanted now. */
 static bool is_reader(const ast_expr *e)
 {
     static const char *const names[] = {"csv", "bytes", "chars", "words", "windows"};
@@ -120,6 +129,7 @@ static const char *source_text(dsl *cx, const ast_expr *e)
 
 /* ---- columns ---------------------------------------------------------------------- */
 
+/* The parameters of the block are its columns. */
 static const ast_params *columns_of(const struct dsl_train *k)
 {
     return &k->t->item->callable.params;
@@ -145,6 +155,8 @@ static bool has_row_axis(dsl *cx, const ast_param *p)
     return false;
 }
 
+/* The words that numbers below this dim stand for, as data gave them; 0 if there
+ * are none. */
 int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names)
 {
     for (uint32_t i = 0; bound && bound->kind == AST_NAME && i < cx->names.len; i++)
@@ -155,6 +167,9 @@ int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names)
     return 0;
 }
 
+/* Name, type and extents of one row: for `x: [.., 28, 28]` rank 2 with dims 28, 28.
+ * Extents are numbers by now, as the runtime checks data by them; only where
+ * nothing is trained (no probe to ask) they may stay open. */
 static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c)
 {
     const ast_type *t = p->type;
@@ -190,6 +205,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
 
 /* ---- clauses ---------------------------------------------------------------------- */
 
+/* A number that is not negative; `what` names the clause in messages. */
 static bool number_of(dsl *cx, const ast_expr *e, const char *what, double *out)
 {
     const dsl_value *v = dsl_eval(cx, e);
@@ -202,6 +218,7 @@ static bool number_of(dsl *cx, const ast_expr *e, const char *what, double *out)
     return false;
 }
 
+/* A whole number that is at least 1: no clause means anything with 0 or less. */
 static bool whole_of(dsl *cx, const ast_expr *e, const char *what, int64_t *out)
 {
     double v;
@@ -215,6 +232,7 @@ static bool whole_of(dsl *cx, const ast_expr *e, const char *what, int64_t *out)
     return false;
 }
 
+/* One of the block's numbers, by its word in words.def. */
 static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
 {
     const char *what = ast_knob_text[s->knob.which];
@@ -229,6 +247,8 @@ static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
     return whole_of(cx, s->knob.value, what, &r->accumulate);
 }
 
+/* `data x, y from ..`: which columns this source fills, by their position among the
+ * block's. */
 static bool add_source_of(dsl *cx, const struct dsl_train *k, const ast_stmt *s,
                           const ast_source *from, struct ingot_train_source *to)
 {
@@ -248,6 +268,7 @@ static bool add_source_of(dsl *cx, const struct dsl_train *k, const ast_stmt *s,
     return to->text != NULL;
 }
 
+/* `stop after 10 without lower valid.loss`: the metric's name, and of which rows. */
 static bool add_patience(dsl *cx, const ast_stmt *s, struct ingot_train_patience *p)
 {
     const ast_words *m = &s->stop_after.metric;
@@ -289,6 +310,7 @@ static void settle(const struct dsl_train *k, bool stops)
         r->epochs = 10;
 }
 
+/* All clauses of a block, in the order in which they stand.  False after an error. */
 bool train_record(dsl *cx, struct dsl_train *k)
 {
     const ast_stmts *l = &k->t->item->callable.body.stmts;
@@ -332,6 +354,7 @@ static dsl_open_dim *open_dim(dsl *cx, const ast_expr *e)
     return NULL;
 }
 
+/* From now on the name means the number, for types and everything below them. */
 static void close_dim(dsl *cx, const ast_expr *e, int64_t value)
 {
     dsl_open_dim *d = open_dim(cx, e);
@@ -355,6 +378,7 @@ static void open_extents(dsl *cx, const ast_type *t)
     }
 }
 
+/* Does the type have an extent or bound that data would tell? */
 static bool wants(dsl *cx, const ast_type *t)
 {
     bool any = t && open_dim(cx, t->bound);
@@ -423,6 +447,7 @@ static void ask(dsl *cx, const struct dsl_train *k, const ast_stmt *s, const ast
     }
 }
 
+/* Rows of training decide; those of validation must fit what was found. */
 void train_find_dims(dsl *cx, const struct dsl_train *k)
 {
     const ast_stmts *l = &k->t->item->callable.body.stmts;
@@ -451,6 +476,7 @@ static const char *list_text(dsl *cx, const dsl_names *l)
     return copy;
 }
 
+/* "dim.classes" = "3": notes are few, so that the list is copied for each. */
 static void add_note(dsl *cx, struct ingot_trainer *t, const char *kind, const char *dim,
                      const char *value)
 {
@@ -464,6 +490,8 @@ static void add_note(dsl *cx, struct ingot_trainer *t, const char *kind, const c
     t->notes = more;
 }
 
+/* Dims that data decided, and the names that classes have, go into the model file
+ * as notes, so that who runs it can say "cat" for 3. */
 static void note_dim(dsl *cx, const dsl_file *f, ast_word name, struct ingot_trainer *t)
 {
     const dsl_var *v = dsl_find_var(f->scope, name.text);

@@ -28,6 +28,8 @@ static const struct ingot_train_value *inputs(dsl *cx, const dsl_template *t, co
     return v;
 }
 
+/* Results in the order of the entry, with the words that numbers of classes stand
+ * for. */
 static const struct ingot_train_value *outputs(dsl *cx, const dsl_template *t, const ir_fn *f)
 {
     const ast_results *l = &t->item->callable.results;
@@ -38,6 +40,7 @@ static const struct ingot_train_value *outputs(dsl *cx, const dsl_template *t, c
     return v;
 }
 
+/* An entry of the file besides its blocks: what the trained model is for. */
 static void add_entry(dsl *cx, const dsl_template *t, struct ingot_train_entry *e)
 {
     dsl_make_entry(cx, t);

@@ -12,6 +12,8 @@ static const char *const rule[OP_COUNT] = {
 #include "ops.def"
 };
 
+/* Does a gradient get through the node?  Not where its row's rule is `zero`, as of
+ * comparisons, and not where it makes no real numbers, as argmax. */
 static bool hands_on(const ir_fn *f, const ir_node *n)
 {
     bool any = false;
@@ -58,6 +60,9 @@ static const char *name_of(const ir_node *n)
     return n->op == OP_SELECT ? "if" : ir_op_get(n->op)->text;
 }
 
+/* Null if a gradient gets to some parameter.  Else which node is to blame, with its
+ * line: the last one that a gradient gets to, that depends on a parameter and hands
+ * nothing on.  Casts are passed over: they were mostly not written by anyone. */
 const char *train_stopped(dsl *cx, ir_ref loss, const ir_ref *param, uint32_t n)
 {
     const ir_fn *f = dsl_b(cx)->fn;

@@ -23,11 +23,13 @@ static dsl_memory *sum_memory(dsl *cx, const char *name)
     return train_memory(cx, path, type_scalar(&cx->m->types, cx->real), INGOT_ROLE_SUM);
 }
 
+/* What the sum holds so far. */
 const dsl_value *train_sum(dsl *cx, const char *name)
 {
     return dsl_read(cx, &sum_memory(cx, name)->cell);
 }
 
+/* A sum is a state of the module, so that it lives on from batch to batch. */
 void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at)
 {
     dsl_memory *m = sum_memory(cx, name);
@@ -57,6 +59,8 @@ static const dsl_value *count(dsl *cx, const dsl_value *v, ir_loc at)
     return dsl_as(cx, dsl_as_array(cx, dsl_whole(cx, n), at), DSL_REAL, at, "a number of elements");
 }
 
+/* Sums that are reported have no gradient: without that the step would
+ * differentiate them, too. */
 static const dsl_value *detached(dsl *cx, const dsl_value *v)
 {
     ir_ref x = ir_1(dsl_b(cx), OP_DETACH, dsl_ref(cx, v));
@@ -78,6 +82,8 @@ static bool weigh(dsl *cx, const dsl_value **v, const dsl_value **w, ir_loc at)
     return !dsl_bad(*v);
 }
 
+/* sum / of, and 0 where no rows have been counted: an empty part of the data
+ * reports 0, not NaN. */
 const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *of, ir_loc at)
 {
     const dsl_value *zero = dsl_int(cx, 0);
@@ -86,6 +92,9 @@ const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *
                       dsl_binary(cx, AST_DIV, sum, of, at), at);
 }
 
+/* mean = sum(w v) / sum(w), w being 1 where it is left out.  The sum over the batch
+ * grows `name`, the sum of weights `name.of`; *out has both and their quotient in
+ * this batch. */
 bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,
                 train_total *out)
 {
@@ -140,6 +149,7 @@ static void find_reductions(dsl *cx, const ast_expr *e)
     }
 }
 
+/* The i-th reduction of a formula: "rmse.0". */
 static const char *part_name(dsl *cx, const char *name, uint32_t i)
 {
     return arena_printf(cx->mem, "%s.%u", name, i);
@@ -210,6 +220,8 @@ static const char *tracked_name(dsl *cx, const ast_stmt *s)
                         : arena_strdup(cx->mem, s->track.name.text);
 }
 
+/* track name = expr.  In nets and layers, which know no rows, it is a mean; in a
+ * block it may have reductions over rows of its own, of which each is summed apart. */
 void train_track(dsl *cx, const ast_stmt *s)
 {
     const ast_expr *e = s->track.value;
@@ -237,6 +249,7 @@ void train_track(dsl *cx, const ast_stmt *s)
 
 /* ---- the numbers at the end ------------------------------------------------------- */
 
+/* A tracked mean: its sum over how much it is of. */
 static const dsl_value *quotient(dsl *cx, const char *name, ir_loc at)
 {
     const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name));
@@ -261,6 +274,8 @@ static const dsl_value *formula(dsl *cx, const train_number *n)
     return v;
 }
 
+/* A result of the metrics entry.  Its name is defined, too, so that later formulas
+ * and `stop when` can use it. */
 static void give_number(dsl *cx, const train_number *n)
 {
     const dsl_value *v = n->value ? formula(cx, n) : quotient(cx, n->name, n->at);
@@ -277,6 +292,7 @@ static void give_number(dsl *cx, const train_number *n)
     dsl_define(cx, cx->scope, ast_name(&cx->pool, n->name, strlen(n->name)), v, n->at);
 }
 
+/* `stop when cond`: a result that is true as soon as the run should end. */
 static void give_stop(dsl *cx, const ast_stmt *s)
 {
     const dsl_value *v = dsl_eval_top(cx, s->stop_when.cond);
@@ -286,6 +302,7 @@ static void give_stop(dsl *cx, const ast_stmt *s)
         ir_result(dsl_b(cx), "stop", dsl_ref(cx, v));
 }
 
+/* Objectives come first: what is tracked may use their names. */
 void train_metrics(dsl *cx, const char *name)
 {
     const ast_stmts *l = &cx->train->t->item->callable.body.stmts;

@@ -25,6 +25,7 @@ static bool matches_text(const char *pattern, const char *path)
     }
 }
 
+/* over encoder.*, decoder.w: any of the patterns. */
 static bool matches(const ast_patterns *l, const char *path)
 {
     for (uint32_t i = 0; i < l->len; i++)
@@ -33,6 +34,8 @@ static bool matches(const ast_patterns *l, const char *path)
     return false;
 }
 
+/* Marks, by node, of all that the value depends on.  Nodes stand behind what they
+ * read, so that one walk backwards is enough. */
 bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of)
 {
     bool *marks = arena_array(cx->mem, bool, f->node.len);
@@ -44,6 +47,7 @@ bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of)
     return marks;
 }
 
+/* A parameter that an objective changes, and its gradient once that is known. */
 typedef struct part {
     dsl_memory *m;
     const dsl_value *read;      /* as the objective read it */
@@ -126,6 +130,8 @@ static bool has_parts(dsl *cx, const ast_stmt *s, ir_ref loss, const parts *l)
 
 /* ---- gradients -------------------------------------------------------------------- */
 
+/* One GRAD node for all parameters: passes/grad.c replaces it, in one walk
+ * backwards. */
 static void differentiate(dsl *cx, ir_ref loss, parts *l)
 {
     ir_ref *in = arena_array(cx->mem, ir_ref, l->len + 1);
@@ -199,6 +205,8 @@ typedef struct moment {
 } moment;
 
 enum { MAX_MOMENTS = 16 };
+/* An optimizer at work on one parameter: the parameter is `of[0]`, its states
+ * follow in the order in which the body declares them.  For adam: w, m, v. */
 typedef struct moments {
     const part *p;
     const char *prefix;         /* of its states: "learn.adam" */
@@ -207,6 +215,7 @@ typedef struct moments {
     int n;
 } moments;
 
+/* A cell of the body that begins as the module's state is now. */
 static void add_moment(dsl *cx, moments *u, const char *name, dsl_memory *m, ir_loc at)
 {
     if (u->n == MAX_MOMENTS) {
@@ -241,6 +250,8 @@ static void store_moments(dsl *cx, moments *u)
     }
 }
 
+/* The axes of the parameter, new ones, are carried by all cells of the body, so
+ * that `..` means them and scalar formulas work elementwise. */
 static void begin_moments(dsl *cx, moments *u, const part *p)
 {
     int visible[IR_MAX_RANK], n = dsl_visible(p->grad, visible);
@@ -250,6 +261,9 @@ static void begin_moments(dsl *cx, moments *u, const part *p)
         dsl_add_axis(&u->axes, dsl_axis_new(cx, "..", dsl_extent(p->grad, visible[i])));
 }
 
+/* The body of an optimizer sees its configuration, the parameter under the name of
+ * its first parameter, the gradient under that of its second, and nothing of the
+ * block. */
 static void run_body(dsl *cx, moments *u, const dsl_function *f)
 {
     const ast_item *item = f->of->item;
@@ -357,6 +371,8 @@ static void update(dsl *cx, const ast_stmt *s, parts *l)
     update_all(cx, s, l);
 }
 
+/* An objective in an ordinary step: the batch's mean, gradients, update, all in one
+ * entry. */
 static void step(dsl *cx, const ast_stmt *s, const dsl_value *mean)
 {
     parts l = {0};
@@ -382,11 +398,13 @@ static dsl_memory *gathered(dsl *cx, const char *name, const ir_type *t)
     return train_memory(cx, path, t, INGOT_ROLE_GRADIENT);
 }
 
+/* A number that is gathered along: the objective's sum and what it is a sum of. */
 static dsl_memory *gathered_number(dsl *cx, const char *name)
 {
     return gathered(cx, name, type_scalar(&cx->m->types, cx->real));
 }
 
+/* m <- m + by */
 static void grow(dsl *cx, dsl_memory *m, const dsl_value *by, ir_loc at)
 {
     if (!dsl_bad(by))
@@ -422,6 +440,9 @@ static const dsl_value *take(dsl *cx, dsl_memory *m, ir_loc at)
     return v;
 }
 
+/* The second half of a step of several batches: gradient of the mean = sum of
+ * gradients of sums / sum of weights, which is what one large batch would have
+ * given, exactly, also where batches differ in size. */
 void train_apply(dsl *cx, const ast_stmt *s)
 {
     struct dsl_train *k = cx->train;
@@ -442,6 +463,8 @@ void train_apply(dsl *cx, const ast_stmt *s)
 
 /* ---- any mode ----------------------------------------------------------------------------- */
 
+/* minimize v [weight w] over .. using ..  By the mode: a step updates, gather adds
+ * gradients up, eval only adds to sums, fit only calls the nets. */
 void train_minimize(dsl *cx, const ast_stmt *s)
 {
     struct dsl_train *k = cx->train;

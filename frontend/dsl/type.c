@@ -1,4 +1,13 @@
-/* frontend/dsl/type.c - types of parameters are matched, those of results filled. */
+/* frontend/dsl/type.c - types of parameters are matched, those of results filled.
+ *
+ * `fn f(x: [B, T + 1])` called with [8, 17] binds B = 8 and T = 16: each extent of
+ * the signature with one unbound name that it is affine in is solved for that name,
+ * one with none is compared, one with several is a matter of the program.  Extents
+ * with symbols must be equal for all sizes, or the program says so: `check N == M`.
+ * `[..]` takes the axes that are left over: they are carried through the call as
+ * its rows and given back behind it.
+ *
+ * A value without axes fits any type of a result: it is repeated in all places. */
 #include "check.h"
 
 static const ir_dtype dtypes[AST_ELEM_COUNT] = {
@@ -7,6 +16,8 @@ static const ir_dtype dtypes[AST_ELEM_COUNT] = {
     [AST_ELEM_I16] = DT_I16, [AST_ELEM_I8] = DT_I8, [AST_ELEM_U64] = DT_U64,
     [AST_ELEM_U32] = DT_U32, [AST_ELEM_U16] = DT_U16, [AST_ELEM_U8] = DT_U8};
 
+/* What the language computes with.  Types of an explicit width are `other`: they
+ * are cast, stored, and not computed with. */
 dsl_elem dsl_type_elem(const ast_type *t)
 {
     switch (t->elem) {
@@ -24,6 +35,7 @@ ir_dtype dsl_type_dtype(dsl *cx, const ast_type *t)
     return e == DSL_OTHER ? dtypes[t->elem] : dsl_elem_dtype(cx, e);
 }
 
+/* Only the first extent can be `..`; the parser saw to that. */
 static bool has_rest(const ast_type *t)
 {
     return t->extents.len && t->extents.at[0]->kind == AST_REST;
@@ -126,6 +138,8 @@ static bool unify(dsl *cx, const ast_expr *e, ir_dim d, dsl_scope *s, const char
 
 /* ---- elements --------------------------------------------------------------- */
 
+/* An integer for int<N>: bounded below N.  If N is unbound it becomes the value's
+ * own bound; if it is known the value's must be at most that. */
 static const dsl_value *index_below(dsl *cx, const ast_type *t, const dsl_value *v, dsl_scope *s,
                                     const char *what, ir_loc at)
 {
@@ -197,6 +211,7 @@ static const dsl_value *take_rows(dsl *cx, const dsl_value *v, int n, dsl_rows *
     return dsl_carry(cx, v, rows->axes.at, n);
 }
 
+/* As it stands in the signature, for messages. */
 static const char *extent_text(const ast_expr *e)
 {
     return e->kind == AST_REST ? ".." : e->kind == AST_NAME ? e->name
@@ -220,6 +235,8 @@ static const dsl_value *wrong_rank(dsl *cx, const ast_type *t, const dsl_value *
     return &dsl_poison;
 }
 
+/* Names bound on the way go into s.  `rows` gets the axes that `..` took; `what`
+ * names the parameter in messages.  Poison after an error. */
 const dsl_value *dsl_bind_type(dsl *cx, const ast_type *t, const dsl_value *v, dsl_scope *s,
                                dsl_rows *rows, const char *what, ir_loc at)
 {
@@ -239,6 +256,8 @@ const dsl_value *dsl_bind_type(dsl *cx, const ast_type *t, const dsl_value *v, d
     return take_rows(cx, v, more, rows, what, at);
 }
 
+/* All extents of the type as dims, -1 after an error.  `..` is left out, `_` is an
+ * error here. */
 int dsl_type_extents(dsl *cx, const ast_type *t, ir_dim *out)
 {
     int n = 0;
@@ -274,6 +293,8 @@ static const dsl_value *fill(dsl *cx, const dsl_value *v, const ir_dim *extent, 
     return dsl_arrange(cx, v, axis, shape, rank + n);
 }
 
+/* A parameter's default: one number for a parameter of rank 2 fills it; an array is
+ * taken as it is and matched later. */
 const dsl_value *dsl_fill_default(dsl *cx, const ast_type *t, const dsl_value *v,
                                   const char *what, ir_loc at)
 {
@@ -289,6 +310,7 @@ const dsl_value *dsl_fill_default(dsl *cx, const ast_type *t, const dsl_value *v
     return n < 0 ? &dsl_poison : fill(cx, v, extent, n);
 }
 
+/* The extents that are declared are those that the value has, or an error. */
 static bool fits(dsl *cx, const ast_type *t, const dsl_value *v, const char *what, ir_loc at)
 {
     int visible[IR_MAX_RANK], rest = has_rest(t), fixed = (int)t->extents.len - rest;
@@ -308,6 +330,7 @@ const dsl_value *dsl_has_type(dsl *cx, const ast_type *t, const dsl_value *v, co
     return dsl_bad(v) || fits(cx, t, v, what, at) ? v : &dsl_poison;
 }
 
+/* `y: [N] = 0` is N zeros; `y: [N] = x` checks that x has N elements. */
 const dsl_value *dsl_fill_type(dsl *cx, const ast_type *t, const dsl_value *v, const char *what,
                                ir_loc at)
 {

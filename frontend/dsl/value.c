@@ -1,6 +1,13 @@
-/* frontend/dsl/value.c - making and asking values. */
+/* frontend/dsl/value.c - making and asking values.
+ *
+ * A value is never changed once it is made, so that any number of names share it.
+ * It lives in the arena of the check.  Numbers that are known when compiling are
+ * values of their own kind and become nodes only where an array needs them
+ * (convert.c). */
 #include "check.h"
 
+/* One poison and one nothing for all: both are compared by address or kind, and
+ * have no parts. */
 const dsl_value dsl_poison = {.kind = DSL_POISON}, dsl_nothing = {.kind = DSL_NOTHING};
 
 static dsl_value *new_value(dsl *cx, dsl_kind kind)
@@ -11,6 +18,8 @@ static dsl_value *new_value(dsl *cx, dsl_kind kind)
     return v;
 }
 
+/* A whole number is kept as a dim: a constant, or a formula of symbols, with which
+ * one computes just as well. */
 const dsl_value *dsl_whole(dsl *cx, ir_dim d)
 {
     dsl_value *v = new_value(cx, DSL_NUMBER);
@@ -62,6 +71,9 @@ const dsl_value *dsl_list(dsl *cx, dsl_kind kind, uint32_t n, const dsl_value **
 
 /* ---- arrays ----------------------------------------------------------------- */
 
+/* elem is what the language calls it (an index, a real), the width is the node's.
+ * `axis` lists which axes are carried, null for visible ones; a null list means
+ * that all are visible. */
 const dsl_value *dsl_array(dsl *cx, ir_ref x, dsl_elem elem, int rank, dsl_axis *const *axis)
 {
     if (x == IR_NONE)
@@ -77,6 +89,8 @@ const dsl_value *dsl_array(dsl *cx, ir_ref x, dsl_elem elem, int rank, dsl_axis 
     return v;
 }
 
+/* The element and what is known of its bounds are those of `like`: for movement,
+ * which changes places and no values. */
 const dsl_value *dsl_array_like(dsl *cx, const dsl_value *like, ir_ref x, int rank,
                                 dsl_axis *const *axis)
 {
@@ -93,6 +107,7 @@ const dsl_value *dsl_array_like(dsl *cx, const dsl_value *like, ir_ref x, int ra
     return w;
 }
 
+/* The same node with what is now known of its integers: lo <= v <= hi. */
 const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi)
 {
     if (!dsl_is_tensor(v))
@@ -105,6 +120,8 @@ const dsl_value *dsl_bounded(dsl *cx, const dsl_value *v, ir_dim lo, ir_dim hi)
     return w;
 }
 
+/* v, where it may turn out to be w as well (the sides of a select): with the wider
+ * bounds, and none if w has none. */
 const dsl_value *dsl_join_bounds(dsl *cx, const dsl_value *v, const dsl_value *w)
 {
     if (!dsl_is_tensor(v) || !dsl_is_tensor(w) || !v->tensor.bounded)
@@ -147,6 +164,7 @@ ir_dtype dsl_elem_dtype(dsl *cx, dsl_elem e)
     return e == DSL_REAL ? cx->real : e == DSL_INT ? DT_I64 : DT_BOOL;
 }
 
+/* Positions in memory of the axes that a subscript would count. */
 int dsl_visible(const dsl_value *v, int *out)
 {
     int n = 0;
@@ -167,6 +185,7 @@ int dsl_find(const dsl_value *v, const dsl_axis *a)
 
 /* ---- axes ------------------------------------------------------------------- */
 
+/* Axes are compared by address: two indices of one name are two axes. */
 dsl_axis *dsl_axis_new(dsl *cx, const char *name, ir_dim extent)
 {
     dsl_axis *a = arena_new(cx->mem, dsl_axis);
@@ -185,6 +204,7 @@ bool dsl_has_axis(const dsl_axes *l, const dsl_axis *a)
     return false;
 }
 
+/* A list of axes has each once, in the order in which they were met. */
 void dsl_add_axis(dsl_axes *l, dsl_axis *a)
 {
     if (a && !dsl_has_axis(l, a) && l->n < IR_MAX_RANK)
@@ -256,6 +276,7 @@ static bool is_positive(dim_table *t, ir_dim d, int *tries)
     return false;
 }
 
+/* Is a <= b for all sizes?  False means: not certain. */
 bool dsl_at_most(dsl *cx, ir_dim a, ir_dim b)
 {
     int tries = 64;

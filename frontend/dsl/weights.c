@@ -14,6 +14,8 @@ const dsl_weight *dsl_weight_of(const dsl *cx, const char *path)
     return NULL;
 }
 
+/* Are they of one type and the same extents?  By the second check the program's are
+ * numbers. */
 static bool fits(dsl *cx, const dsl_weight *w, const ir_type *t)
 {
     if (w->dtype != t->dtype || w->rank != t->rank)
@@ -37,6 +39,9 @@ static const char *weight_text(dsl *cx, const dsl_weight *w)
     return copy;
 }
 
+/* A parameter with weights that nobody writes is a constant; one that an entry
+ * updates is a state with that constant as its first value; one without is a state
+ * that is drawn.  The mistake of a wrong shape is told with both shapes. */
 void dsl_take_weight(dsl *cx, dsl_memory *m)
 {
     const dsl_weight *w = dsl_weight_of(cx, m->path);
@@ -75,6 +80,8 @@ static void learn_dim(dsl *cx, dsl_known *k, ir_dim d, int64_t value)
     }
 }
 
+/* Called behind the first check, whose module is thrown away: what entries update,
+ * and the dims that extents in the file give. */
 void dsl_learn(dsl *cx, dsl_known *k)
 {
     for (uint32_t i = 0; i < cx->memory.len; i++) {
@@ -97,6 +104,8 @@ void dsl_known_free(dsl_known *k)
 
 /* ---- names -------------------------------------------------------------------- */
 
+/* These messages are about another file: they are not left out because of an
+ * earlier one at the same place (cx->told). */
 static void tell_missing(dsl *cx, const dsl_memory *m)
 {
     nearest s = nearest_to(m->path);
@@ -139,6 +148,8 @@ static bool is_trainers(const dsl *cx, const char *name)
     return false;
 }
 
+/* Every parameter has weights, and all weights a parameter, but for what trainers
+ * keep beside them. */
 void dsl_check_weights(dsl *cx)
 {
     for (uint32_t i = 0; i < cx->memory.len; i++)

@@ -1,15 +1,24 @@
 /* frontend/dsl/window.c - windows become WINDOW and CONV nodes.
  *
- * Zeros (of a maximum: least values) that were laid around the image become the pads of
- * the node, so that `border` and `max_pool` make what ONNX's operators make. */
+ *    max[k, l] x[c, 2 * p + k, 2 * q + l]                   WINDOW, max, stride 2
+ *    sum[c, k] x[c, p + k] * w[o, c, k]                     CONV
+ *    y[p * 2 + k] += x[p] * w[k]                            CONV of a dilated image
+ *
+ * The two kinds of index are told apart by what is done with them: the tap (k) is
+ * reduced over, the place (p) stays.  Zeros (of a maximum: least values) that were
+ * laid around the image become the pads of the node, so that `border` and
+ * `max_pool` make what ONNX's operators make.  Whatever does not fit the pattern
+ * returns null, and the caller falls back on gathers: nothing here is an error. */
 #include <math.h>
 
 #include "check.h"
 #include "num.h"
 
+/* Batch, channel, and the rest of IR_MAX_RANK. */
 enum { MAX_SPATIAL = 6 };
 
-/* An axis read at start + stride * p + dil * k. */
+/* An axis read at stride * p + dil * k, as in x[2 * p + 3 * k]: p is `out`, k is `tap`,
+ * stride 2, dil 3.  low and high are the pads that were taken off x. */
 typedef struct window {
     int at;                     /* in memory */
     dsl_axis *out, *tap;
@@ -78,6 +87,7 @@ static ir_ref strip_pads(dsl *cx, windows *w, ir_ref x, double value)
     return x;
 }
 
+/* Elements from a window's first to its last: (taps - 1) * dil + 1. */
 static ir_dim reach(dim_table *t, const window *w)
 {
     ir_dim one = dim_int(t, 1);
@@ -153,6 +163,7 @@ static double neutral(ir_redop op)
     return op == RED_MAX ? -INFINITY : op == RED_MIN ? INFINITY : 0;
 }
 
+/* Axes without a window have one of size 1. */
 static ir_ref window_node(dsl *cx, ir_ref x, const windows *w, int rank, ir_redop op)
 {
     ir_dim size[IR_MAX_RANK], stride[IR_MAX_RANK], dil[IR_MAX_RANK], low[IR_MAX_RANK],
@@ -176,6 +187,8 @@ static ir_ref window_node(dsl *cx, ir_ref x, const windows *w, int rank, ir_redo
     return ir_make(dsl_b(cx), OP_WINDOW, &x, 1, &a);
 }
 
+/* Null if `over` is not just the taps of windows.  The result has the places where
+ * the windows were. */
 const dsl_value *dsl_reduce_window(dsl *cx, const dsl_view *view, ir_redop op,
                                    const dsl_axes *over)
 {
@@ -200,7 +213,9 @@ const dsl_value *dsl_reduce_window(dsl *cx, const dsl_view *view, ir_redop op,
 
 /* ---- CONV ------------------------------------------------------------------- */
 
-/* Axes by the role they play; each role becomes one axis of the node. */
+/* Axes by the role they play, as in sum[c, k] x[n, g, c, p + k] * w[g, o, c, k]: n
+ * is batch, g group, c in, o out.  Several axes of one role become one axis of the
+ * node, and are taken apart behind it. */
 typedef struct roles {
     dsl_axes batch, group, in, out;
     windows w;
@@ -224,6 +239,8 @@ static bool has_group(const dsl_affine *f, const dsl_view *k, const dsl_axes *ov
     return false;
 }
 
+/* An image whose channels are written g * C + c is reshaped to [.., g, c, ..], so
+ * that the group is an axis. */
 static bool split_channels(dsl *cx, dsl_view *x, const dsl_view *k, const dsl_axes *over)
 {
     for (int i = 0; i < x->v->tensor.rank; i++)
@@ -274,6 +291,7 @@ static void flatten_role(dsl *cx, const dsl_axes *l, const dsl_value *v, int32_t
     shape[(*rank)++] = d;
 }
 
+/* No node where the order and the extents are what they are already. */
 static ir_ref move_and_shape(dsl *cx, ir_ref x, const int32_t *perm, int n, const ir_dim *shape,
                              int rank)
 {
@@ -326,6 +344,8 @@ static ir_ref kernel(dsl *cx, const dsl_value *k, const roles *r)
     return move_and_shape(cx, dsl_ref(cx, k), perm, n, shape, rank);
 }
 
+/* x and k are in the node's order by now.  ldil: the image's elements lie this far
+ * apart, zeros in between; null: side by side. */
 static ir_ref conv_node(dsl *cx, ir_ref x, ir_ref k, const roles *r, const ir_dim *ldil)
 {
     int s = r->w.n, g = r->group.n > 0;
@@ -430,6 +450,9 @@ static const dsl_value *drop_own_ones(dsl *cx, const dsl_value *k, const dsl_vie
     return dsl_squeeze(cx, k, &ones);
 }
 
+/* Null if it is no convolution.  Pads come off before channels are taken apart and
+ * are handed to the windows afterwards, since a pad node between two reshapes would
+ * hide them. */
 const dsl_value *dsl_convolve(dsl *cx, const dsl_view *image_view, const dsl_view *kernel_view,
                               const dsl_axes *over)
 {
@@ -460,6 +483,9 @@ static ir_ref one_tap(dsl *cx, const dsl_value *k, int summed)
     return ir_reshape(dsl_b(cx), x, shape, 4);
 }
 
+/* A product along channels of an image, sum[c] x[c, p, q] * k[o, c], as a
+ * convolution of 1 x 1 windows: the kernels of convolutions read and write the
+ * channels where they lie, a matrix product would have them turned. */
 const dsl_value *dsl_convolve_points(dsl *cx, const dsl_value *x, int channels,
                                      const dsl_value *k, int summed)
 {
@@ -533,6 +559,9 @@ static dsl_axis *spread_axis(dsl *cx, const window *w, ir_dim extent)
     return dsl_axis_new(cx, ":", dim_add(t, dim_add(t, last, w->low), dim_int(t, 1)));
 }
 
+/* y[p * stride + i] += x[p] * k[i], a transposed convolution: an ordinary one of
+ * the image with stride - 1 zeros between its elements, by the kernel turned
+ * around.  Null if a place is of another form.  *out has the axes of the result. */
 const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, const dsl_axes *over,
                             const dsl_affine *place, int n, dsl_axes *out)
 {

@@ -4,6 +4,8 @@
  * of different rank, the rest of the graph moves into both: see sink(). */
 #include "../onnx_model.h"
 
+/* An If that moves the rest of the graph into its branches doubles it, and the next
+ * one doubles that: more than so many are refused, not compiled for hours. */
 enum { MAX_COPIES = 8, MAX_RESULTS = 64 };
 
 /* ---- parts that do not type-check ----------------------------------------------- */
@@ -14,6 +16,7 @@ typedef struct mark {
     int depth;
 } mark;
 
+/* Counters of the diagnostics, to be compared or put back. */
 static mark mark_here(const onnx_op *n)
 {
     const diag *d = n->scope->model->d;
@@ -40,6 +43,8 @@ static bool must_not_be_reached(onnx_op *n, ir_build *b, const mark *m, ir_ref *
     return true;
 }
 
+/* Drops the messages since the mark, once it is certain that the other branch is
+ * well-typed. */
 static void forgive(onnx_op *n, const mark *m)
 {
     n->scope->model->d->message.len = m->messages;
@@ -66,6 +71,8 @@ static bool branch(onnx_op *n, ir_branches *f, int k, const Onnx__GraphProto *g,
            yield(f, k, g, out);
 }
 
+/* Extents may differ, the join makes symbols of them; kinds, ranks and types may
+ * not.  A branch that never ends joins with anything. */
 static bool same_ranks(const ir_branches *f)
 {
     const ir_fn *a = f->side[0].fn, *b = f->side[1].fn;
@@ -189,6 +196,8 @@ static bool check_branches(onnx_op *n, const Onnx__GraphProto *yes, const Onnx__
     return (int)yes->n_output >= n->nout || onnx_fail(n, "the branches give too few results");
 }
 
+/* cond: bool of one element.  Branches take no inputs and read values of the graphs
+ * around them by name. */
 bool onnx_if(onnx_op *n)
 {
     const Onnx__GraphProto *g[2] = {onnx_graph_attr(n, "then_branch"),

@@ -1,6 +1,16 @@
-/* frontend/onnx/conv.c - convolution and pooling. */
+/* frontend/onnx/conv.c - convolution and pooling.
+ *
+ *    Conv          y[n, k, p] = sum[c, r] x[n, c, p * stride + r * dilation - pad] * w[k, c, r]
+ *    ConvTranspose the same of an image with stride - 1 zeros between its elements
+ *    MaxPool ..    a WINDOW node with batch and channel axes of size 1
+ *
+ * ONNX's pads come as one list, all low ones, then all high ones, or as auto_pad,
+ * which chooses them by the extents; ceil_mode is one more way to make a result
+ * larger.  All of that is settled here: nodes of the IR have explicit pads, which
+ * are dims and so may depend on symbols. */
 #include "../onnx_build.h"
 
+/* Batch, channel, and the rest of IR_MAX_RANK. */
 enum { MAX_SPATIAL = 6 };
 static const ir_dim zero = {0}, one = {1};
 
@@ -77,6 +87,7 @@ static bool load_windows(onnx_op *n, windows *w, ir_ref x)
 
 /* ---- convolution ---------------------------------------------------------------- */
 
+/* out[i] = from + i */
 static void iota(int32_t *out, int from, int n)
 {
     for (int i = 0; i < n; i++)
@@ -130,6 +141,7 @@ static ir_ref convolve(onnx_op *n, ir_ref x, ir_ref w, int64_t groups, const win
     return ir_reshape(n->b, y, ys, s + 2);
 }
 
+/* bias[K] along axis 1; nothing if it is absent. */
 static ir_ref add_bias(onnx_op *n, ir_ref y, ir_ref bias)
 {
     if (bias == IR_NONE || y == IR_NONE)
@@ -222,6 +234,9 @@ static ir_ref widened(onnx_op *n, ir_ref w)
     return ir_pad(n->b, w, onnx_like(n, w, 0), low, high, NULL);
 }
 
+/* Channels last, which is how integer kernels read them: four bytes side by side
+ * are one multiplication with an i32 sum.  *sum is IR_NONE where groups make that
+ * impossible; false is an error. */
 bool onnx_convolution_of_bytes(onnx_op *n, ir_ref x, ir_ref w, ir_ref outside, ir_ref *sum)
 {
     windows win;
@@ -343,6 +358,7 @@ bool onnx_conv_transpose(onnx_op *n)
 
 /* ---- pooling ------------------------------------------------------------------------ */
 
+/* The sizes come as an attribute here, those of a convolution from its weights. */
 static bool pool_windows(onnx_op *n, windows *w, ir_ref x)
 {
     if (x == IR_NONE || onnx_rank(n, x) < 3 || onnx_rank(n, x) > MAX_SPATIAL + 2)
@@ -391,6 +407,7 @@ static void window_attr(onnx_op *n, const windows *w, ir_redop op, ir_attr *a,
                               .high = {rank, lists[4]}, .op = op}};
 }
 
+/* A reduction over windows that cover one batch and one channel each. */
 static ir_ref window(onnx_op *n, ir_ref x, const windows *w, ir_redop op)
 {
     ir_dim lists[5][IR_MAX_RANK];
@@ -427,6 +444,7 @@ static ir_ref indices(onnx_op *n, ir_ref x, const windows *w)
     return ir_2(bd, OP_ADD, base, ir_2(bd, OP_ADD, ir_2(bd, OP_MUL, col, h), row));
 }
 
+/* The second result, which few models ask for, is where each maximum was. */
 bool onnx_max_pool(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -465,6 +483,9 @@ static ir_ref coverage(onnx_op *n, ir_ref x, const windows *w, const windows *ow
     return window(n, ones, &rest, RED_SUM);
 }
 
+/* sum / how many: the window's size where no window touches a pad, else a count for
+ * each place.  count_include_pad counts pads that were asked for, never those that
+ * ceil_mode adds. */
 bool onnx_average_pool(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -537,6 +558,7 @@ static bool global(onnx_op *n, ir_redop op, bool mean)
 bool onnx_global_average_pool(onnx_op *n) { return global(n, RED_SUM, true); }
 bool onnx_global_max_pool(onnx_op *n) { return global(n, RED_MAX, false); }
 
+/* (sum over the image of |x|^p)^(1/p) */
 bool onnx_global_lp_pool(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);

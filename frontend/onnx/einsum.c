@@ -6,18 +6,23 @@
  * as soon as nothing behind it has it. */
 #include "../onnx_build.h"
 
+/* Letters as ASCII characters; 1, 2, .. below them for axes of an ellipsis. */
 enum { LABELS = 128 };
 
+/* The labels of a tensor's axes, in their order: "bij" is 3, {'b', 'i', 'j'}. */
 typedef struct labels {
     int n;
     uint8_t at[IR_MAX_RANK];
 } labels;
 
+/* An operand, or a product of some, with what its axes are called by now. */
 typedef struct term {
     ir_ref x;
     labels axis;
 } term;
 
+/* An equation at work.  Of "bij,bjk->bik": term[0] is bij, term[1] is bjk, out is
+ * bik, count['j'] is 2, last['j'] is 1, so that the product of both sums over j. */
 typedef struct einsum {
     onnx_op *n;
     const char *s;                  /* what is left of the equation */
@@ -184,6 +189,7 @@ static bool take_diagonal(onnx_op *n, term *t, int a, int b)
     return t->x != IR_NONE;
 }
 
+/* "ii->i" and "ii->": a label that stands twice in one operand. */
 static bool take_diagonals(onnx_op *n, term *t)
 {
     for (int b = t->axis.n - 1; b > 0; b--) {
@@ -197,6 +203,7 @@ static bool take_diagonals(onnx_op *n, term *t)
     return true;
 }
 
+/* A label whose extent is 1 in one operand and 5 in another is broadcast. */
 static void mark_longer(einsum *e, const term *t)
 {
     for (int k = 0; k < t->axis.n; k++)

@@ -1,10 +1,15 @@
-/* frontend/onnx/elementwise.c - arithmetic, comparisons, logic, activations. */
+/* frontend/onnx/elementwise.c - arithmetic, comparisons, logic, activations.
+ *
+ * Most operators are one op of the IR and need a line in a table below.
+ * Activations are put together of several, since fusion makes one loop of them
+ * anyway and gradients then need no rule of their own. */
 #include <math.h>
 
 #include "../onnx_build.h"
 
 /* ---- one scalar function ------------------------------------------------------- */
 
+/* y[i] = op(x[i]) */
 #define UNARY(name, op)                                                        \
     bool onnx_##name(onnx_op *n) { return onnx_out(n, 0, ir_1(n->b, op, onnx_in(n, 0))); }
 
@@ -51,6 +56,7 @@ bool onnx_reciprocal(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_DIV, onnx_splat_like(n, x, 1), x));
 }
 
+/* Attributes may leave out one of the infinities. */
 bool onnx_isinf(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), zero = onnx_splat_like(n, x, 0), y = ir_1(n->b, OP_ISINF, x);
@@ -83,6 +89,7 @@ static bool legacy_pair(onnx_op *n, ir_ref *y)
     return *y != IR_NONE;
 }
 
+/* Operands are broadcast against each other, from the last axis on. */
 static bool binary(onnx_op *n, unsigned op)
 {
     ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);
@@ -92,6 +99,7 @@ static bool binary(onnx_op *n, unsigned op)
     return legacy_pair(n, &y) && onnx_out(n, 0, ir_b2(n->b, op, x, y));
 }
 
+/* A constant, whatever shape it was given on the way here. */
 static bool is_const(onnx_op *n, ir_ref x)
 {
     return ir_node_of(n->b->fn, onnx_plain(n, x))->op == OP_CONST;
@@ -131,6 +139,7 @@ BINARY(bitwise_and, OP_AND)
 BINARY(bitwise_or, OP_OR)
 BINARY(bitwise_xor, OP_XOR)
 
+/* x > y is y < x: the IR has no op for it. */
 static bool swapped(onnx_op *n, unsigned op)
 {
     ir_ref y = onnx_in(n, 1);
@@ -160,6 +169,8 @@ bool onnx_pow(onnx_op *n)
     return onnx_out(n, 0, ir_cast(n->b, ir_b2(n->b, OP_POW, x, y), dt));
 }
 
+/* fmod = 0 takes the sign of the divisor, as Python's %; fmod = 1 that of the
+ * dividend, as C's. */
 bool onnx_mod(onnx_op *n)
 {
     ir_dtype dt = onnx_dtype(n, onnx_in(n, 0));
@@ -169,6 +180,7 @@ bool onnx_mod(onnx_op *n)
     return binary(n, onnx_int(n, "fmod", 0) ? OP_REM : OP_MOD);
 }
 
+/* Of unsigned integers, to the left or to the right. */
 bool onnx_bitshift(onnx_op *n)
 {
     const char *way = onnx_choice(n, "direction", "LEFT RIGHT");
@@ -176,6 +188,8 @@ bool onnx_bitshift(onnx_op *n)
     return binary(n, *way == 'L' ? OP_SHL : OP_SHR);
 }
 
+/* x where it is positive, else slope * x.  A slope of rank 1 is one for each
+ * channel in old files. */
 bool onnx_prelu(onnx_op *n)
 {
     ir_ref x[2] = {onnx_in(n, 0), onnx_in(n, 1)};
@@ -216,6 +230,7 @@ bool onnx_mean(onnx_op *n) { return fold_all(n, OP_ADD, true); }
 bool onnx_max(onnx_op *n) { return fold_all(n, OP_MAX, false); }
 bool onnx_min(onnx_op *n) { return fold_all(n, OP_MIN, false); }
 
+/* All three are broadcast together, the condition, too. */
 bool onnx_where(onnx_op *n)
 {
     ir_ref x[3] = {onnx_in(n, 0), onnx_in(n, 1), onnx_in(n, 2)};
@@ -241,12 +256,15 @@ static ir_ref if_below(onnx_op *n, ir_ref x, double c, ir_ref y, ir_ref z)
     return ir_select(n->b, ir_2(n->b, OP_LT, x, onnx_splat_like(n, x, c)), y, z);
 }
 
+/* min(max(x, lo), hi) */
 static ir_ref clip(onnx_op *n, ir_ref x, double lo, double hi)
 {
     x = ir_2(n->b, OP_MAX, x, onnx_splat_like(n, x, lo));
     return ir_2(n->b, OP_MIN, x, onnx_splat_like(n, x, hi));
 }
 
+/* select(0 < x, y, low): activations that have one formula above 0 and another
+ * below. */
 ir_ref onnx_if_positive(ir_build *b, ir_ref x, ir_ref y, ir_ref low)
 {
     return ir_select(b, ir_2(b, OP_LE, x, ir_splat(b, onnx_type_in(b, x), 0)), low, y);
@@ -269,6 +287,7 @@ bool onnx_leaky_relu(onnx_op *n)
     return onnx_out(n, 0, onnx_if_positive(n->b, x, x, times(n, x, onnx_float(n, "alpha", 0.01))));
 }
 
+/* x where x > alpha, else 0 */
 bool onnx_thresholded_relu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), zero = onnx_splat_like(n, x, 0);
@@ -277,6 +296,7 @@ bool onnx_thresholded_relu(onnx_op *n)
     return onnx_out(n, 0, ir_select(n->b, over, x, zero));
 }
 
+/* alpha * (exp(x) - 1) below 0, by expm1, which is exact for small x. */
 bool onnx_elu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), low = times(n, ir_1(n->b, OP_EXPM1, x), onnx_float(n, "alpha", 1));
@@ -284,6 +304,8 @@ bool onnx_elu(onnx_op *n)
     return onnx_out(n, 0, onnx_if_positive(n->b, x, x, low));
 }
 
+/* gamma * elu(x), with the constants of Klambauer et al.  2017, to more digits
+ * since opset 6. */
 bool onnx_selu(onnx_op *n)
 {
     double alpha = onnx_float(n, "alpha", n->since < 6 ? 1.6732 : 1.67326319217681884765625);
@@ -303,7 +325,9 @@ bool onnx_celu(onnx_op *n)
     return onnx_out(n, 0, onnx_if_positive(n->b, x, x, low));
 }
 
-/* x times the part of a normal distribution that is below it, exact or by tanh. */
+/* gelu(x) = x / 2 * (1 + erf(x / sqrt(2))), that is x times the part of a normal
+ * distribution that is below it, or by tanh: x / 2 * (1 + tanh(sqrt(2 / pi) * (x +
+ * 0.044715 x^3))) (Hendrycks and Gimpel 2016). */
 static bool gelu_of(onnx_op *n, ir_ref x, bool by_tanh)
 {
     ir_ref inner;
@@ -341,6 +365,7 @@ static bool biased_gelu(onnx_op *n, bool by_tanh)
 bool onnx_bias_gelu(onnx_op *n) { return biased_gelu(n, false); }
 bool onnx_fast_gelu(onnx_op *n) { return biased_gelu(n, true); }
 
+/* max(0, min(1, alpha * x + beta)) */
 bool onnx_hard_sigmoid(onnx_op *n)
 {
     ir_ref x = times(n, onnx_in(n, 0), onnx_float(n, "alpha", 0.2));
@@ -348,6 +373,7 @@ bool onnx_hard_sigmoid(onnx_op *n)
     return onnx_out(n, 0, clip(n, plus(n, x, onnx_float(n, "beta", 0.5)), 0, 1));
 }
 
+/* x * max(0, min(1, x / 6 + 1 / 2)) */
 bool onnx_hard_swish(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), gate = clip(n, plus(n, times(n, x, 1.0 / 6), 0.5), 0, 1);
@@ -355,6 +381,8 @@ bool onnx_hard_swish(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, gate));
 }
 
+/* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)): exp never overflows, and small
+ * results keep their digits. */
 ir_ref onnx_log1p_exp(ir_build *b, ir_ref x)
 {
     ir_ref tail = ir_1(b, OP_NEG, ir_1(b, OP_ABS, x));
@@ -368,6 +396,7 @@ bool onnx_softplus(onnx_op *n)
     return onnx_out(n, 0, onnx_log1p_exp(n->b, onnx_in(n, 0)));
 }
 
+/* x * tanh(softplus(x)) */
 bool onnx_mish(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -375,6 +404,7 @@ bool onnx_mish(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, ir_1(n->b, OP_TANH, onnx_log1p_exp(n->b, x))));
 }
 
+/* x / (1 + |x|) */
 bool onnx_softsign(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -382,6 +412,7 @@ bool onnx_softsign(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_DIV, x, plus(n, ir_1(n->b, OP_ABS, x), 1)));
 }
 
+/* x * sigmoid(alpha * x) */
 bool onnx_swish(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), gate = ir_1(n->b, OP_SIGMOID, times(n, x, onnx_float(n, "alpha", 1)));
@@ -389,6 +420,8 @@ bool onnx_swish(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_MUL, x, gate));
 }
 
+/* x + bias below -lambda, x - bias above lambda, 0 between.  Integers are computed
+ * as f64, since bias need not be whole. */
 bool onnx_shrink(onnx_op *n)
 {
     double lambda = onnx_float(n, "lambd", 0.5), bias = onnx_float(n, "bias", 0);
@@ -445,6 +478,7 @@ static bool cast_to(onnx_op *n, ir_dtype to)
     return onnx_out(n, 0, ir_make(n->b, OP_CAST, &x, 1, &a));
 }
 
+/* The first version named types by strings. */
 bool onnx_cast_1(onnx_op *n)
 {
     return onnx_gap(n, "types as names");

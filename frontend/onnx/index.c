@@ -1,4 +1,12 @@
-/* frontend/onnx/index.c - gather, scatter, one-hot. */
+/* frontend/onnx/index.c - gather, scatter, one-hot.
+ *
+ *    Gather          y[a, i.., b] = x[a, index[i..], b]
+ *    GatherElements  y[a, i, b]   = x[a, index[a, i, b], b]
+ *    GatherND        y[i.., b]    = x[index[i.., 0], index[i.., 1], .., b]
+ *
+ * and the scatters are their inverses.  The IR has one GATHER and one SCATTER with
+ * an index operand for each axis that is read by data; ONNX's three ways to write
+ * indices are turned into that. */
 #include "../onnx_build.h"
 
 static const ir_dim zero = {0}, one = {1};
@@ -116,6 +124,7 @@ bool onnx_gather_nd(onnx_op *n)
            onnx_out(n, 0, ir_gather(n->b, x, index, axes, count, false));
 }
 
+/* What happens where several updates meet: one of them stays, or they are reduced. */
 static ir_redop scatter_op(onnx_op *n)
 {
     static const ir_redop op[] = {RED_SET, RED_SUM, RED_PROD, RED_MIN, RED_MAX};
@@ -123,6 +132,7 @@ static ir_redop scatter_op(onnx_op *n)
     return op[onnx_choice_index(n, "reduction", "none add mul min max")];
 }
 
+/* x with the updates written at the places: a copy, as values never change. */
 static bool scatter(onnx_op *n, ir_ref x, const ir_ref *index, const int32_t *axes, int count,
                     ir_ref updates)
 {
@@ -147,6 +157,7 @@ bool onnx_scatter_nd(onnx_op *n)
     return split_index(n, x, i, 0, index, axes, &count) && scatter(n, x, index, axes, count, u);
 }
 
+/* x[a, index[a, i, b], b] = updates[a, i, b] */
 bool onnx_scatter_elements(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), u = onnx_in(n, 2), index[IR_MAX_RANK];

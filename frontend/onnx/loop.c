@@ -5,6 +5,7 @@
  * that it got, the body is made again with a symbol there, whose size is carried, too. */
 #include "../onnx_model.h"
 
+/* Carries and stacked results of a node, so that its lists need no allocation. */
 enum { MAX_RESULTS = 64 };
 
 /* An axis of a carry that may have another extent in each iteration: this size. */
@@ -28,6 +29,7 @@ typedef struct looping {
     free_axes *free;                    /* null: no extent may change */
 } looping;
 
+/* A scope of the body's own, whose parent is the graph that the node stands in. */
 static void loop_open(looping *x)
 {
     ir_loop_begin(&x->l, x->n->b, "body");
@@ -154,6 +156,8 @@ static ir_dim trip_count(onnx_op *n, ir_ref x)
     return dim_max(onnx_dims(n), ir_bind(n->b, scalar, "trip"), (ir_dim){0});
 }
 
+/* A condition that is left out, or known to hold: then only the trip count ends the
+ * loop. */
 static bool is_true(const ir_build *b, ir_ref x)
 {
     bool v;
@@ -170,6 +174,8 @@ static void name_trips(looping *x)
         x->l.at.trips = dim_symbol_id(t, dim_symbol_new(t, "trips", 0, INT64_MAX));
 }
 
+/* For dim_each_symbol: wanted[0] is the symbol that is looked for, wanted[1]
+ * becomes true where it occurs. */
 static void see_symbol(void *cx, uint32_t symbol)
 {
     uint32_t *wanted = cx;
@@ -242,6 +248,7 @@ bool onnx_loop(onnx_op *n)
     return ok;
 }
 
+/* An optional list attribute of `count` integers, zeros if it is absent. */
 static bool list_or(onnx_op *n, const char *name, int count, int64_t *out)
 {
     int len;
@@ -300,6 +307,8 @@ static bool scan_outputs(looping *x, scan_lists *s, int stacked)
     return true;
 }
 
+/* A loop over slices: operands are first the carries, then what is scanned; results
+ * are first the carries, then what is stacked.  Axes and directions are attributes. */
 bool onnx_scan_9(onnx_op *n)
 {
     looping x = {.n = n, .g = onnx_graph_attr(n, "body")};

@@ -1,4 +1,10 @@
-/* frontend/onnx/loss.c - losses of classes: x [N, C, D..], target [N, D..]. */
+/* frontend/onnx/loss.c - losses of classes: x [N, C, D..], target [N, D..].
+ *
+ *    loss[n, d..] = -w[target[n, d..]] * x[n, target[n, d..], d..]
+ *
+ * Weights w[C] may be missing.  The mean divides by the sum of the weights, not by
+ * the number of targets.  A target that is to be ignored becomes -1, which reads 0
+ * from x and from w. */
 #include "../onnx_build.h"
 
 /* x at the target's class: [N, D..], 0 where there is no such class. */
@@ -52,6 +58,7 @@ static bool target_weights(onnx_op *n, ir_ref x, ir_ref target, ir_ref *w)
     return *w != IR_NONE;
 }
 
+/* A scalar. */
 static ir_ref sum_all(onnx_op *n, ir_ref x)
 {
     int32_t axes[IR_MAX_RANK];
@@ -94,6 +101,7 @@ static ir_ref likelihood_loss(onnx_op *n, ir_ref x)
     return ir_cast(n->b, reduced(n, loss, w), dt);
 }
 
+/* x of at least rank 2, target of one less. */
 static bool has_operands(onnx_op *n)
 {
     if (!onnx_has(n, 0) || !onnx_has(n, 1))
@@ -109,6 +117,8 @@ bool onnx_nll_loss(onnx_op *n)
     return has_operands(n) && onnx_out(n, 0, likelihood_loss(n, onnx_in(n, 0)));
 }
 
+/* x are scores here: their logarithmic softmax along the classes comes first, and
+ * is the second result. */
 bool onnx_softmax_loss(onnx_op *n)
 {
     if (!has_operands(n))

@@ -1,6 +1,11 @@
-/* frontend/onnx/matmul.c - matrix products. */
+/* frontend/onnx/matmul.c - matrix products.
+ *
+ * They become DOT nodes with explicit batch, contracted and free axes; turning an
+ * operand only names other axes, it moves nothing. */
 #include "../onnx_build.h"
 
+/* As numpy's matmul: axes before the last two are broadcast, and a vector is a row
+ * on the left, a column on the right, and gone from the result. */
 bool onnx_matmul(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), y = onnx_in(n, 1);

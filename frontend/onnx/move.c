@@ -1,10 +1,16 @@
-/* frontend/onnx/move.c - movement, padding, blocks to space. */
+/* frontend/onnx/move.c - movement, padding, blocks to space.
+ *
+ * Operators that move elements and compute nothing.  Lists that say where may be
+ * attributes (old versions), constants, or what the graph computes: onnx_dim_list
+ * gives them as dims, so that x[0:n/2] stays symbolic. */
 #include "../onnx_build.h"
 
 static const ir_dim zero = {0}, one = {1};
 
 /* ---- movement ----------------------------------------------------------------------- */
 
+/* y[i_perm[0], i_perm[1], ..] = x[i_0, i_1, ..]; without perm the axes are turned
+ * around. */
 bool onnx_transpose(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -26,6 +32,7 @@ bool onnx_transpose(onnx_op *n)
     return onnx_out(n, 0, ir_transpose(n->b, x, perm));
 }
 
+/* Empty operands (an optional list's missing elements) are left out. */
 bool onnx_concat(onnx_op *n)
 {
     ir_ref x[1024];
@@ -88,6 +95,7 @@ static ir_ref slice_axis(onnx_op *n, ir_ref x, int axis, ir_dim start, ir_dim en
     return ir_slice_axis(n->b, x, axis, start, step, dim_max(t, extent, zero));
 }
 
+/* One axis after the other; null steps are 1, null axes are 0, 1, 2, .. */
 static bool slice_all(onnx_op *n, const ir_dim *start, const ir_dim *end, const ir_dim *step,
                       const int64_t *axes, int len)
 {
@@ -102,6 +110,7 @@ static bool slice_all(onnx_op *n, const ir_dim *start, const ir_dim *end, const 
     return onnx_out(n, 0, x);
 }
 
+/* Before opset 10 all lists are attributes, and steps are 1. */
 bool onnx_slice_1(onnx_op *n)
 {
     int len, ends, naxes;
@@ -118,6 +127,7 @@ bool onnx_slice_1(onnx_op *n)
     return slice_all(n, start, end, NULL, axes, len);
 }
 
+/* Operands starts, ends, and, if there, axes and steps. */
 bool onnx_slice(onnx_op *n)
 {
     ir_dim start[IR_MAX_RANK], end[IR_MAX_RANK], step[IR_MAX_RANK];
@@ -185,6 +195,7 @@ static ir_dim *part_sizes(onnx_op *n, ir_dim extent, int *len)
     return sizes_fit(n, size, *len, extent) ? size : NULL;
 }
 
+/* Part k begins where k - 1 ended. */
 bool onnx_split(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -254,6 +265,7 @@ static ir_ref pad_index(onnx_op *n, ir_dim d, ir_dim low, ir_dim high, char mode
     return ir_2(b, OP_MIN, m, ir_2(b, OP_SUB, period, m));
 }
 
+/* x read at index along one axis. */
 static ir_ref take_axis(onnx_op *n, ir_ref x, int axis, ir_ref index)
 {
     int32_t axes[1] = {axis}, perm[IR_MAX_RANK];
@@ -266,6 +278,8 @@ static ir_ref take_axis(onnx_op *n, ir_ref x, int axis, ir_ref index)
     return ir_transpose(n->b, y, perm);
 }
 
+/* Constant pads are a PAD node.  Reflection, edges and wrapping read x again at
+ * computed places, one axis after the other, which makes the corners right. */
 static bool pad(onnx_op *n, const ir_dim *low, const ir_dim *high, ir_ref value)
 {
     const char *mode = onnx_choice(
@@ -280,6 +294,8 @@ static bool pad(onnx_op *n, const ir_dim *low, const ir_dim *high, ir_ref value)
     return onnx_out(n, 0, x);
 }
 
+/* Before opset 11; before 2 the attribute had another name.  All low pads, then all
+ * high ones. */
 bool onnx_pad_attr(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -296,6 +312,8 @@ bool onnx_pad_attr(onnx_op *n)
     return pad(n, low, high, onnx_like(n, x, onnx_float(n, "value", 0)));
 }
 
+/* Operand pads has all low ones, then all high ones, of the axes that operand 3
+ * lists, or of all. */
 bool onnx_pad(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), value = onnx_in(n, 2);
@@ -323,6 +341,8 @@ bool onnx_pad(onnx_op *n)
 
 /* ---- blocks to space ------------------------------------------------------------------------ */
 
+/* [N, b * b * c, h, w] -> [N, c, h * b, w * b].  DCR has the block in front of the
+ * channel, CRD behind it. */
 bool onnx_depth_to_space(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -342,6 +362,7 @@ bool onnx_depth_to_space(onnx_op *n)
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, 4));
 }
 
+/* [N, c, h * b, w * b] -> [N, b * b * c, h, w], the inverse of DCR. */
 bool onnx_space_to_depth(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);

@@ -1,4 +1,12 @@
-/* frontend/onnx/norm.c - normalizations. */
+/* frontend/onnx/norm.c - normalizations.
+ *
+ *    y = scale * (x - mean) / sqrt(variance + epsilon) + bias
+ *
+ * They differ in which axes mean and variance go over: batch and image
+ * (BatchNormalization), the image (Instance), the last axes (Layer, RMS without
+ * mean), groups of channels and the image (Group).  Halves are computed in f32, as
+ * sums of many of them lose their digits.  There is no node of their own:
+ * reductions and scalars fuse, and gradients follow from them. */
 #include "../onnx_build.h"
 
 static ir_ref sub(onnx_op *n, ir_ref x, ir_ref y) { return ir_b2(n->b, OP_SUB, x, y); }
@@ -18,6 +26,7 @@ static ir_ref along(onnx_op *n, ir_ref v, ir_ref x)
     return ir_broadcast_axis(n->b, ir_cast(n->b, v, t->dtype), t->dim, t->rank, 1);
 }
 
+/* The sum over the axes, which stay as 1, over the number of elements. */
 static ir_ref mean(onnx_op *n, ir_ref x, const int32_t *axes, int count)
 {
     ir_dim d = {1};
@@ -58,6 +67,7 @@ static bool running(onnx_op *n, int i, ir_ref before, ir_ref now)
     return onnx_out(n, i, ir_2(n->b, OP_ADD, old, part));
 }
 
+/* Over all axes but 1. */
 static ir_ref mean_of_channels(onnx_op *n, ir_ref x)
 {
     int32_t axes[IR_MAX_RANK];
@@ -82,6 +92,8 @@ static bool batch_norm_training(onnx_op *n, ir_ref x)
            onnx_out_as(n, 0, normalized(n, wide, m, v), onnx_dtype(n, x));
 }
 
+/* Operands x, scale, bias, mean, variance.  For inference those of the training are
+ * constants, so that all becomes x * a + b with constants for each channel. */
 bool onnx_batch_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -127,6 +139,7 @@ static ir_ref stashed(onnx_op *n, ir_ref x)
     return dt_is_float(dt) && dt_bits(dt) > dt_bits(onnx_dtype(n, x)) ? ir_cast(n->b, x, dt) : x;
 }
 
+/* Over the axes from `axis` on; results 1 and 2 are the mean and 1 / deviation. */
 bool onnx_layer_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2), mu, inv;
@@ -174,6 +187,7 @@ bool onnx_skip_layer_norm(onnx_op *n)
     return onnx_out(n, 0, y);
 }
 
+/* scale * x / sqrt(mean(x^2) + epsilon) */
 bool onnx_rms_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1);
@@ -208,6 +222,7 @@ static ir_ref group_normalize(onnx_op *n, ir_ref x, ir_dim groups, double epsilo
     return ir_reshape(n->b, y, t->dim, t->rank);
 }
 
+/* Each channel of each image by itself: groups of one channel. */
 bool onnx_instance_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
@@ -242,6 +257,8 @@ bool onnx_group_norm(onnx_op *n)
     return onnx_out(n, 0, ir_2(n->b, OP_ADD, y, along(n, b, x)));
 }
 
+/* (x - mean) / (sqrt(mean(x^2) - mean^2) + 1e-9), over axes that need not include
+ * the batch; the formula is the standard's. */
 bool onnx_mean_variance_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), mu = IR_NONE;
@@ -270,6 +287,8 @@ bool onnx_mean_variance_norm(onnx_op *n)
     return onnx_out_as(n, 0, div(n, d, plus(n, ir_1(n->b, OP_SQRT, var), 1e-9)), dt);
 }
 
+/* x / (sum |x|^p)^(1/p) along an axis; where that norm is 0 so is the result, not
+ * NaN. */
 bool onnx_lp_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);

@@ -30,6 +30,8 @@ bool onnx_topk(onnx_op *n)
     return onnx_out(n, 0, r) && onnx_out(n, 1, r + 1);
 }
 
+/* Up to four results: the elements, where each occurs first, where each element of
+ * x went, and how often each occurs.  Their extent is a symbol of the node. */
 bool onnx_unique(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -47,6 +49,7 @@ bool onnx_unique(onnx_op *n)
     return true;
 }
 
+/* The indices of what is not zero, [rank, count]. */
 static ir_ref places(onnx_op *n, ir_ref x)
 {
     return ir_make(n->b, OP_NONZERO, &x, 1,

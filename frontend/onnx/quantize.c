@@ -75,6 +75,7 @@ static ir_ref saturate(onnx_op *n, ir_ref x, ir_ref zero, ir_dtype to)
     return ir_cast(n->b, x, to);
 }
 
+/* What a quantized tensor consists of: integers of up to 16 bits. */
 static bool is_quantized(ir_dtype d)
 {
     return dt_is_int(d) && dt_bits(d) <= 16;
@@ -91,6 +92,8 @@ static bool type_attr(onnx_op *n, const char *name, ir_dtype *d)
     return true;
 }
 
+/* y = saturate(round(x / scale) + zero), ties to even.  The type is the zero
+ * point's, or output_dtype's, or u8. */
 bool onnx_quantize_linear(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), scale = onnx_in(n, 1), zero = onnx_in(n, 2);
@@ -118,6 +121,7 @@ bool onnx_quantize_linear(onnx_op *n)
     return onnx_out(n, 0, saturate(n, ir_cast(n->b, x, DT_F32), zero, to));
 }
 
+/* y = (x - zero) * scale; the difference in i32, which it fits. */
 bool onnx_dequantize_linear(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), scale = onnx_in(n, 1), zero = onnx_in(n, 2);
@@ -269,6 +273,7 @@ static ir_ref centred_bytes(onnx_op *n, quantized b, int axis)
     return centred(n, b.x, is_zero(n, b.zero) ? IR_NONE : b.zero, axis);
 }
 
+/* Sums of an axis in i32, which stays as 1. */
 static ir_ref sums_along(onnx_op *n, ir_ref x, int axis)
 {
     return ir_reduce_keep(n->b, x, RED_SUM, (int32_t[]){axis}, 1);
@@ -385,11 +390,13 @@ static integer_sums integer_conv(onnx_op *n, int x, int x_zero, int w, int w_zer
     return plain;
 }
 
+/* sum (a - p) (b - q) in i32. */
 bool onnx_matmul_integer(onnx_op *n)
 {
     return onnx_out(n, 0, integer_matmul(n, 0, 2, 1, 3));
 }
 
+/* Results are i32 and in ONNX's order: channels back to axis 1. */
 bool onnx_conv_integer(onnx_op *n)
 {
     integer_sums s = integer_conv(n, 0, 2, 1, 3);
@@ -423,6 +430,7 @@ static ir_ref requantize(onnx_op *n, ir_ref sum, int x_axis, int w_axis)
     return saturate(n, sum, zero, to);
 }
 
+/* Scales and zero points of x may be one a row, those of w one a column. */
 bool onnx_qlinear_matmul(onnx_op *n)
 {
     return onnx_out(n, 0, requantize(n, integer_matmul(n, 0, 2, 3, 5), -2, -1));

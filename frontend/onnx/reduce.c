@@ -1,4 +1,9 @@
-/* frontend/onnx/reduce.c - reductions, softmax and its kin, arg reductions. */
+/* frontend/onnx/reduce.c - reductions, softmax and its kin, arg reductions.
+ *
+ * Axes to be reduced come as an attribute, as a constant, or as data that only the
+ * run knows.  The last is rare, but exporters make it: then each axis is split into
+ * a part that is kept and one that is reduced, of which one has extent 1 (see
+ * late_axes), so that one compiled program serves for all choices. */
 #include "../onnx_build.h"
 
 enum { MAX_LATE_RANK = 4 };     /* sizes are products of two dims an axis */
@@ -15,6 +20,7 @@ typedef struct span {
     int rank, rest_rank;
 } span;
 
+/* The usual list: every axis of the operand. */
 static void all_axes(span *s, int count)
 {
     s->count = count;
@@ -147,6 +153,7 @@ static ir_ref without_axes(onnx_op *n, const span *s, ir_ref y)
     return y;
 }
 
+/* Axes stay as 1, or go, by keepdims. */
 static ir_ref reduced(onnx_op *n, const span *s, ir_ref x, ir_redop op)
 {
     if (s->late || onnx_int(n, "keepdims", 1))
@@ -209,6 +216,7 @@ static ir_ref as_real(onnx_op *n, ir_ref x)
     return dt_is_float(onnx_dtype(n, x)) ? onnx_widened(n, x) : ir_cast(n->b, x, DT_F64);
 }
 
+/* The result in the operand's type, whatever it was computed in. */
 static bool out_in_type(onnx_op *n, ir_ref y)
 {
     return onnx_out_as(n, 0, y, onnx_dtype(n, onnx_in(n, 0)));
@@ -296,6 +304,8 @@ static ir_ref shifted(onnx_op *n, const span *s, ir_ref *top)
     return ir_b2(n->b, OP_SUB, s->x, *top);
 }
 
+/* log(sum(exp(x))) = m + log(sum(exp(x - m))) with the maximum m, so that nothing
+ * overflows. */
 bool onnx_reduce_log_sum_exp(onnx_op *n)
 {
     ir_ref top;
@@ -375,6 +385,7 @@ bool onnx_log_softmax_flat(onnx_op *n) { return softmax_flat(n, true); }
 
 /* ---- arg reductions ---------------------------------------------------------------- */
 
+/* Where the extreme is; the first of several, or the last. */
 static ir_ref arg_reduce(onnx_op *n, ir_ref x, int axis, ir_redop op, bool last)
 {
     ir_attr a = {.ARGREDUCE = {.axis = axis, .op = op, .last = last}};
@@ -385,6 +396,7 @@ static ir_ref arg_reduce(onnx_op *n, ir_ref x, int axis, ir_redop op, bool last)
     return ir_make(n->b, OP_ARGREDUCE, &x, 1, &a);
 }
 
+/* Along one axis, i64. */
 static bool arg(onnx_op *n, ir_redop op)
 {
     ir_ref x = onnx_in(n, 0);
@@ -409,6 +421,7 @@ static ir_ref hardmax(onnx_op *n, ir_ref x, int axis)
     return ir_cast(n->b, ir_b2(n->b, OP_EQ, at, top), t->dtype);
 }
 
+/* Before opset 13 all axes from `axis` on count as one. */
 bool onnx_hardmax(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);

@@ -5,6 +5,8 @@
  * ordinary scalar IR over an iota, so constant sizes fold to tables. */
 #include "../onnx_build.h"
 
+/* An axis that gets another extent.  For [1, 3, 4, 4] to [1, 3, 8, 8]: `at` is 2
+ * and 3, in 4, out 8, scale 2. */
 typedef struct axis {
     int at;
     ir_dim in, out;
@@ -13,6 +15,10 @@ typedef struct axis {
     bool exact;             /* the scale is what in and out make */
 } axis;
 
+/* How: mode nearest, linear or cubic; `coordinate` is how an output's place is
+ * computed (half_pixel: (o + 1/2) / scale - 1/2), `nearest` how it is rounded,
+ * `cubic` the kernel's coefficient, -3/4 as usual; `exclude` leaves taps outside
+ * the image out of the weights. */
 typedef struct resize {
     const char *mode, *coordinate, *nearest;
     double cubic;
@@ -20,6 +26,7 @@ typedef struct resize {
     ir_dtype real;          /* what coordinates are computed in */
 } resize;
 
+/* A scalar for each of d places. */
 static ir_ref spread(onnx_op *n, ir_ref scalar, ir_dim d)
 {
     return ir_broadcast(n->b, scalar, &d, 1, NULL);
@@ -88,6 +95,7 @@ static ir_ref inside(onnx_op *n, ir_ref x, const axis *a)
     return ir_2(b, OP_MIN, ir_2(b, OP_MAX, i, zero), last);
 }
 
+/* x read at index along axis `at`. */
 static ir_ref take(onnx_op *n, ir_ref x, int at, ir_ref index)
 {
     int32_t axes[1] = {at}, perm[IR_MAX_RANK];
@@ -105,6 +113,8 @@ typedef struct fraction {
     ir_dim times, plus, over;
 } fraction;
 
+/* By integers: floats would round (o + 0.5) * 3 / 7 up or down by chance, and the
+ * neighbour would be another one than that of the reference. */
 static fraction fraction_of(onnx_op *n, const resize *r, const axis *a)
 {
     dim_table *t = onnx_dims(n);
@@ -278,6 +288,7 @@ static ir_ref ratio(onnx_op *n, ir_dim out, ir_dim in)
     return ir_2(n->b, OP_DIV, x, ir_cast(n->b, ir_dim_ref(n->b, in), DT_F32));
 }
 
+/* Element i of an operand that lists a scale for each axis. */
 static ir_ref scalar_at(onnx_op *n, ir_ref list, int i)
 {
     return ir_squeeze(n->b, ir_slice_axis(n->b, list, 0, (ir_dim){i}, (ir_dim){1}, (ir_dim){1}), 0);
@@ -390,6 +401,7 @@ static bool load_resize(onnx_op *n, resize *r)
     return true;
 }
 
+/* An operand that is there but has no elements counts as absent. */
 static bool empty(onnx_op *n, ir_ref x)
 {
     return x == IR_NONE || (onnx_rank(n, x) == 1 && dim_is(onnx_dims(n), onnx_dim(n, x, 0), 0));
@@ -419,6 +431,7 @@ static bool run(onnx_op *n, int scales_at, int sizes_at)
 bool onnx_resize_10(onnx_op *n) { return run(n, 1, 99); }
 bool onnx_resize(onnx_op *n) { return run(n, 2, 3); }
 
+/* Scales are an attribute here, operands later. */
 bool onnx_upsample_7(onnx_op *n)
 {
     int len;

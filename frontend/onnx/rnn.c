@@ -8,6 +8,11 @@
 enum { MAX_GATES = 4, MAX_CARRIES = 2, MAX_ACTIVATIONS = 3 };
 static const ir_dim zero = {0}, one = {1};
 
+/* The operands of a node in layout 0: time first.  Extents: X is [steps, batch,
+ * input], all that is carried is [batch, hidden] in each direction.  W and R have
+ * all gates of a cell one under another, so that one product makes them all.  For
+ * an LSTM of 16 units on 8 inputs: w is [1, 64, 8], rw is [1, 64, 16], initial has
+ * h and c. */
 typedef struct rnn {
     const rnn_activation *activation;       /* of the direction */
     ir_dim steps, batch, input, hidden;
@@ -23,6 +28,8 @@ typedef struct rnn {
 typedef void cell(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
                   ir_ref peep, ir_ref *carry);
 
+/* What makes a cell.  An LSTM has 4 gates, 2 carries (h and c) and 3 activations,
+ * by default Sigmoid (gates), Tanh (what is new) and Tanh (of c). */
 typedef struct kind {
     int gates, carries;
     cell *step;
@@ -44,6 +51,7 @@ static ir_ref gate(ir_build *b, ir_ref gates, int k, ir_dim hidden)
                          dim_mul(t, hidden, dim_int(t, k)), one, hidden);
 }
 
+/* A vector for each row of the batch. */
 static ir_ref rows(ir_build *b, ir_ref v, ir_ref like)
 {
     const ir_type *t = onnx_type_in(b, like);
@@ -51,6 +59,7 @@ static ir_ref rows(ir_build *b, ir_ref v, ir_ref like)
     return ir_broadcast_axis(b, v, t->dim, t->rank, 1);
 }
 
+/* x w^T: both have what is summed as their last axis. */
 static ir_ref dot_rows(ir_build *b, ir_ref x, ir_ref w)
 {
     const int32_t last[1] = {1};
@@ -58,6 +67,7 @@ static ir_ref dot_rows(ir_build *b, ir_ref x, ir_ref w)
     return ir_dot(b, x, w, (ir_ints){0}, (ir_ints){0}, (ir_ints){1, last}, (ir_ints){1, last});
 }
 
+/* h' = f(x W + h R + b) */
 static void step_rnn(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
                      ir_ref peep, ir_ref *carry)
 {
@@ -65,7 +75,11 @@ static void step_rnn(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw
     carry[0] = rnn_activate(b, &r->activation[0], add(b, xw, dot_rows(b, carry[0], rw)), r->clip);
 }
 
-/* Gates in the order i o f c; peepholes i o f. */
+/*    i = f(x Wi + h Ri + b + Pi * c)       f' = f(x Wf + h Rf + b + Pf * c)
+ *    c' = f' * c + i * g(x Wc + h Rc + b)
+ *    o = f(x Wo + h Ro + b + Po * c')      h' = o * k(c')
+ *
+ * Gates lie in the order i o f c, peepholes i o f.  Coupled: f' = 1 - i. */
 static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
                       ir_ref peep, ir_ref *carry)
 {
@@ -92,7 +106,11 @@ static void step_lstm(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref r
     carry[1] = c;
 }
 
-/* Gates in the order z r h; rb is R's bias, apart since linear_before_reset
+/*    z = f(x Wz + h Rz + b)   r = f(x Wr + h Rr + b)
+ *    n = g(x Wh + (r * h) Rh + b)     or, linear_before_reset,   g(x Wh + r * (h Rh + b))
+ *    h' = (1 - z) * n + z * h
+ *
+ * Gates lie in the order z r h; rb is R's bias, apart since linear_before_reset
  * scales it by the reset gate. */
 static void step_gru(onnx_op *n, ir_build *b, const rnn *r, ir_ref xw, ir_ref rw, ir_ref rb,
                      ir_ref peep, ir_ref *carry)
@@ -203,6 +221,7 @@ static ir_ref project(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
     return ir_2(n->b, OP_ADD, y, ir_broadcast_axis(n->b, bias, t->dim, t->rank, 2));
 }
 
+/* The first value of a carry that no operand gives: [batch, hidden]. */
 static ir_ref zeros(onnx_op *n, const rnn *r, ir_ref like)
 {
     ir_dim shape[2] = {r->batch, r->hidden};

@@ -19,6 +19,8 @@ static ir_ref limit(ir_build *b, ir_ref x, double lo, double hi)
     return with(b, OP_MIN, with(b, OP_MAX, x, lo), hi);
 }
 
+/* All have one signature, so that a cell calls through a pointer; those without
+ * alpha and beta say so. */
 #define ACTIVATION(name) \
     static ir_ref name(ir_build *b, ir_ref x, double alpha, double beta)
 #define UNUSED (void)alpha, (void)beta
@@ -102,6 +104,7 @@ static double next_scale(scales *s, double otherwise)
     return s->len > 0 ? (s->len--, *s->at++) : otherwise;
 }
 
+/* Each direction gets the cell's usual ones, "Sigmoid Tanh Tanh". */
 static void usual_activations(const char *usual, int total, rnn_activation *out)
 {
     const char *at = usual;
@@ -113,6 +116,8 @@ static void usual_activations(const char *usual, int total, rnn_activation *out)
     }
 }
 
+/* `count` functions of each direction into `out`, first all of direction 0.  False
+ * after an error. */
 bool rnn_activations(onnx_op *n, const char *usual, int count, int directions,
                      rnn_activation *out)
 {

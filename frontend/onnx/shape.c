@@ -1,10 +1,16 @@
-/* frontend/onnx/shape.c - constants, shapes, tensors made from nothing. */
+/* frontend/onnx/shape.c - constants, shapes, tensors made from nothing.
+ *
+ * A shape that a graph computes - Shape, Gather, Mul, Concat, Reshape - is data to
+ * ONNX. Here it stays a list of dims: Shape yields DIM nodes, scalar ops on them
+ * fold into dims (ir/build_fold.c), and onnx_dim_list reads them back, so that
+ * Reshape gets [n, 4 * d] and not a list that only the run knows. */
 #include "../onnx_build.h"
 
 static const ir_dim zero = {0}, one = {1};
 
 /* ---- constants and shapes -------------------------------------------------------- */
 
+/* One of seven attributes has the value: a tensor, a number, a list of numbers, .. */
 bool onnx_constant(onnx_op *n)
 {
     const Onnx__AttributeProto *a;
@@ -33,6 +39,8 @@ static bool shape_list(onnx_op *n, int i, ir_dim *out, int *rank)
            (*rank >= 0 || onnx_fail(n, "takes a shape"));
 }
 
+/* One element in all places.  A constant of a static shape, so that it can fold; of
+ * a symbolic one a broadcast. */
 bool onnx_constant_of_shape(onnx_op *n)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, "value");
@@ -54,12 +62,14 @@ bool onnx_constant_of_shape(onnx_op *n)
     return onnx_out(n, 0, ir_const_ref(n->b, const_splat(n->b->m, t, element)));
 }
 
+/* Shape's start and end from the end if negative, and kept within 0 .. rank. */
 static int64_t clamp_axis(int64_t a, int rank)
 {
     a = a < 0 ? a + rank : a;
     return a < 0 ? 0 : a > rank ? rank : a;
 }
 
+/* From opset 15 on a part of the extents, start to end. */
 bool onnx_shape(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -73,6 +83,7 @@ bool onnx_shape(onnx_op *n)
                                       to > from ? (int)(to - from) : 0));
 }
 
+/* The number of elements, i64. */
 bool onnx_size(onnx_op *n)
 {
     return onnx_out(n, 0,
@@ -189,6 +200,8 @@ bool onnx_reshape(onnx_op *n)
            reshape_to(n, onnx_in(n, 0), shape, rank, !onnx_int(n, "allowzero", 0));
 }
 
+/* [product of the axes before `axis`, product of the rest]; either is 1 if there
+ * are none. */
 bool onnx_flatten(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -228,6 +241,8 @@ static void squeezed_axes(onnx_op *n, ir_ref x, bool *drop)
                           "bind it with --dim or --shape");
 }
 
+/* An axis that is named has extent 1, or the reshape has another number of
+ * elements, which is an error or a check of the run. */
 bool onnx_squeeze(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -251,6 +266,7 @@ bool onnx_squeeze(onnx_op *n)
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, k));
 }
 
+/* Axes count in the result, where they have extent 1. */
 bool onnx_unsqueeze(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0);
@@ -276,6 +292,7 @@ bool onnx_unsqueeze(onnx_op *n)
     return onnx_out(n, 0, ir_reshape(n->b, x, shape, rank));
 }
 
+/* Broadcast both ways: the shape's 1 keeps the operand's extent. */
 bool onnx_expand(onnx_op *n)
 {
     ir_dim shape[IR_MAX_RANK];
@@ -339,6 +356,8 @@ bool onnx_eye_like(onnx_op *n)
     return onnx_out(n, 0, ir_cast(n->b, ir_2(n->b, OP_EQ, row, col), dt));
 }
 
+/* x where column >= row + k (upper) or column <= row + k, else 0, of the last two
+ * axes. */
 bool onnx_trilu(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), k = onnx_in(n, 1);

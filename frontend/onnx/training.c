@@ -69,6 +69,10 @@ static ir_ref bias_of(const update *u, double c)
 /* A step of one tensor: writes its states, and gives the tensor. */
 typedef ir_ref step_fn(update *u);
 
+/*    m = a m + (1 - a) g     v = b v + (1 - b) g^2
+ *    x = (1 - post) (x - R sqrt(1 - b^T) / (1 - a^T) m / (sqrt(v) + epsilon))
+ *
+ * The correction of the bias counts from the second step on, as ONNX has it. */
 static ir_ref step_adam(update *u)
 {
     onnx_op *n = u->n;
@@ -83,6 +87,7 @@ static ir_ref step_adam(update *u)
     return times(u, 1 - onnx_float(n, "norm_coefficient_post", 0), op2(u, OP_SUB, u->x, by));
 }
 
+/* s = s + g^2, x = x - R / (1 + T * decay) * g / (sqrt(s) + epsilon) */
 static ir_ref step_adagrad(update *u)
 {
     onnx_op *n = u->n;
@@ -94,6 +99,8 @@ static ir_ref step_adagrad(update *u)
     return op2(u, OP_SUB, u->x, op2(u, OP_DIV, by, dev));
 }
 
+/* v = a v + b g with b = 1 in the first step; x = x - R v, or of nesterov x - R (g
+ * + a v). */
 static ir_ref step_momentum(update *u)
 {
     onnx_op *n = u->n;
@@ -166,6 +173,7 @@ static int add_names(onnx_op *n, const char *attr, const char **name, int at, in
     return at;
 }
 
+/* A scalar: the gradient of a tensor is that of the sum of its elements. */
 static ir_ref sum_all(onnx_op *n, ir_ref x)
 {
     int32_t axes[IR_MAX_RANK];
@@ -217,6 +225,7 @@ static ir_ref drawn_mask(onnx_op *n, ir_ref x, double ratio)
     return ir_2(n->b, OP_LE, onnx_splat_like(n, bits, floor(ratio * 0x1p32)), bits);
 }
 
+/* The mask where nothing is dropped. */
 static ir_ref all_true(onnx_op *n, ir_ref x)
 {
     const ir_type *t = onnx_type(n, x);
