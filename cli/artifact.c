@@ -6,6 +6,8 @@
 #include "library.h"
 #include "workplace.h"
 
+/* A C identifier: what is given, or the output's name without folder, `lib` and
+ * suffix, with what C does not allow replaced.  The caller frees. */
 char *artifact_name(const char *given, const char *out)
 {
     char *stem = given ? strdup(given) : workplace_stem(out);
@@ -15,6 +17,7 @@ char *artifact_name(const char *given, const char *out)
     return name;
 }
 
+/* Beside the output: out/libnet.a and net give out/net.h.  The caller frees. */
 char *artifact_header(const char *out, const char *name)
 {
     const char *slash = strrchr(out, '/');

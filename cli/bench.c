@@ -96,6 +96,7 @@ static bool make_inputs(const bench *o, ingot_engine *engine, tensor_value *in)
     return ok;
 }
 
+/* One row of the report: an engine with so many threads. */
 static bool time_threads(bench *o, ingot_engine *e, const tensor_value *in,
                          const invoke_timing *how, bench_row r)
 {
@@ -155,6 +156,8 @@ static bool choose_entry(bench *o, ingot_engine *e)
 
 typedef bool act_on(bench *o, ingot_engine *e, const tensor_value *in);
 
+/* Does something with an engine while its inputs exist: files that were given, or
+ * random values. */
 static bool with_inputs(bench *o, ingot_engine *e, act_on *act)
 {
     const struct ingot_entry *entry = ingot_engine_entry(e);
@@ -196,6 +199,7 @@ static void print_trace(const bench *o, FILE *f)
     profile_print_trace(o->profile, f);
 }
 
+/* The table always, JSON and page where they were asked for. */
 static void print_reports(const bench *o)
 {
     progress_stop();
@@ -220,6 +224,8 @@ static bool profile_and_report(bench *o, ingot_engine *e, const tensor_value *in
     return true;
 }
 
+/* Times first, the profile in a run of its own: kernels that report themselves are
+ * slower. */
 static bool measure(bench *o)
 {
     const image_watch watch = {profile_begins, o->profile};

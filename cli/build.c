@@ -154,6 +154,8 @@ static bool header_is_ours(const build_options *o, const char *path)
     return ours || cli_wrong("%s: is the header of '%s': give another --name", path, owner);
 }
 
+/* Would one file be written over another, or over a header that somebody wrote by
+ * hand? */
 static bool files_fit(const build_options *o)
 {
     char *name = artifact_name(o->name, o->out);
@@ -291,6 +293,7 @@ static int build(build_options *o)
     return status;
 }
 
+/* Which options go together: told before anything is read. */
 static bool check(const build_options *o)
 {
     if (!o->file || !o->out)
@@ -304,6 +307,8 @@ static bool check(const build_options *o)
            files_fit(o);
 }
 
+/* The defaults are those of somebody who wants to run the model: an executable with
+ * its weights in it. */
 int command_build(int argc, char **argv)
 {
     build_options o = {.emit = "exe", .weights = "embed", .jobs = thread_cpus()};

@@ -1,4 +1,6 @@
-/* cli/check.c - `ingot check`: messages about programs, and nothing else. */
+/* cli/check.c - `ingot check`: messages about programs, and nothing else.  Each
+ * file is checked by itself, as when it is built; editors call this after every
+ * change, so that it runs no pass and makes no code. */
 #include "dsl/ast.h"
 #include "dsl/dsl.h"
 

@@ -16,6 +16,8 @@ typedef struct shown_passes {
     double begun;                   /* seconds, of clock_now */
 } shown_passes;
 
+/* The module behind a pass, on stderr: --dump PASS or all.  `note` says that the
+ * pass changed nothing; then its text is that of the pass before. */
 static void dump(const ingot_watch *w, int step, const pass_info *p, const ir_module *m,
                  const char *note)
 {
@@ -30,6 +32,8 @@ static void dump(const ingot_watch *w, int step, const pass_info *p, const ir_mo
     text_free(&t);
 }
 
+/* Called behind every pass.  The time is from the end of the one before, so that
+ * printing counts to nobody. */
 static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m, bool changed)
 {
     shown_passes *shown = cx;
@@ -43,6 +47,7 @@ static void show_pass(void *cx, int step, const pass_info *p, const ir_module *m
     shown->begun = clock_now();
 }
 
+/* The whole pipeline, or up to the pass --stop-after. */
 bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
 {
     shown_passes shown = {w, clock_now()};
@@ -51,6 +56,8 @@ bool code_passes(ir_module *m, const target *t, const ingot_watch *w)
     return pass_pipeline(m, t, &watch);
 }
 
+/* Only what the exporters need gone: functions that are called, and requests for
+ * gradients.  The rest of a module stays as it was written. */
 bool code_expand(ir_module *m, diag *d)
 {
     static const int passes[] = {PASS_ID_inline, PASS_ID_grad};
@@ -92,6 +99,8 @@ bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
     return c->p && schedules_used(&c->given, d) && !diag_failed(d);
 }
 
+/* Weights are hashed as they are written, piece by piece: they may be larger than
+ * memory. */
 static bool hash_piece(void *hash, const void *data, size_t size)
 {
     uint64_t *h = hash;
@@ -124,6 +133,7 @@ bool code_make(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
     return code_plan(c, m, o, d) && place(c, m, o, d);
 }
 
+/* The plan refers to kernels, the image to both: freed from the top down. */
 void code_free(ingot_code *c)
 {
     image_free(&c->image);

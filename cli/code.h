@@ -13,6 +13,8 @@ typedef struct ingot_code {
     plan *p;
 } ingot_code;
 
+/* How a module becomes an image: for `ingot build --emit shared -o libnet.so` name
+ * is "net", library is set, and threads is the model's default. */
 typedef struct ingot_code_options {
     const char *name;               /* C identifier */
     const char *source;             /* hash of the model's file; null: unknown */

@@ -30,6 +30,8 @@ char *artifact_header(const char *out, const char *name);
  * leaves dim_name[0] "n", dim_value[0] 4 and shape[0] for x, with o.import pointing
  * to them. */
 enum { MODEL_MAX_GIVEN = 256 };
+/* What model_rows fill.  `o` is what the library (ingot.h) takes; the lists behind
+ * it are the memory that its import options point to, as in --dim batch=8. */
 typedef struct model_options {
     ingot_options o;                /* target: null unless --cpu was given */
     bool verbose;

@@ -26,6 +26,7 @@ typedef struct compiled {
 
 /* ---- compiling -------------------------------------------------------------------- */
 
+/* Where a build would write to a file. */
 static bool put_memory(void *cx, const void *data, size_t size)
 {
     compiled *c = cx;
@@ -36,6 +37,8 @@ static bool put_memory(void *cx, const void *data, size_t size)
     return true;
 }
 
+/* In the layout and at the alignment that kernels expect of a weights' file: 64
+ * bytes, a line of the cache. */
 static bool pack_weights(compiled *c, diag *d)
 {
     progress_step("packing %.1f MB of weights", (double)c->code.image.weights_size / 1e6);
@@ -109,6 +112,7 @@ const struct ingot_model *engine_model(const ingot_engine *e, const uint8_t **we
     return c->model;
 }
 
+/* Code first: nothing may run into weights that are gone. */
 void engine_release(ingot_engine *e)
 {
     compiled *c = e->compiled;
@@ -136,6 +140,7 @@ const plan *ingot_engine_plan(const ingot_engine *e)
     return c ? c->code.p : NULL;
 }
 
+/* A kernel's name in the object file, for profiles. */
 const char *ingot_engine_kernel(const ingot_engine *e, uint32_t id)
 {
     const compiled *c = e->compiled;

@@ -1,4 +1,6 @@
-/* cli/each_file.c - commands that do the same with each of several files. */
+/* cli/each_file.c - commands that do the same with each of several files.  A file
+ * that fails does not keep the others from their turn; the exit status is the
+ * worst. */
 #include "each_file.h"
 
 bool each_file_add(void *to, const cli_option *o, const char *value)

@@ -49,6 +49,7 @@ static bool open_session(ingot_engine *e, const ingot_options *o, int threads, d
     return true;
 }
 
+/* The engine owns the module from here on, also where null is returned. */
 ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingot_options *o,
                                 int threads, diag *d)
 {
@@ -63,6 +64,7 @@ ingot_engine *ingot_engine_open(ingot_engine_kind kind, ir_module *m, const ingo
     return e;
 }
 
+/* In the opposite order of opening: the session's threads may use all below it. */
 void ingot_engine_close(ingot_engine *e)
 {
     if (!e)
@@ -84,6 +86,7 @@ const struct ingot_entry *ingot_engine_entry(const ingot_engine *e)
     return e->entry;
 }
 
+/* False, and nothing changes, if there is no such entry. */
 bool ingot_engine_choose(ingot_engine *e, const char *name)
 {
     const struct ingot_entry *entry = session_entry(e->session.model, name);
@@ -92,6 +95,7 @@ bool ingot_engine_choose(ingot_engine *e, const char *name)
     return entry;
 }
 
+/* Prepared anew for each run: extents may be others each time. */
 bool ingot_engine_run(ingot_engine *e, const tensor_value *in, tensor_value *out,
                       char error[TENSOR_ERROR_SIZE])
 {

@@ -1,5 +1,12 @@
-/* cli/folder.c - `ingot data`: a folder of pictures by class becomes an archive of arrays, which
- * trainers read. */
+/* cli/folder.c - `ingot data`: a folder of pictures by class becomes an archive of
+ * arrays, which trainers read.
+ *
+ *    pictures/cat/1.png     x            u8[n, 3, height, width]
+ *    pictures/cat/2.png     label        i64[n], 0 for cat, 1 for dog
+ *    pictures/dog/3.png     label.names  a line for each class
+ *
+ * Names are sorted, so that the same folder gives the same archive on every
+ * machine. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +30,7 @@ typedef struct data_options {
 
 /* ---- command line ----------------------------------------------------------------- */
 
+/* 224 or 224x320; at most five digits, so that a product of sides fits. */
 static bool set_size(void *to, const cli_option *o, const char *value)
 {
     data_options *d = to;
@@ -67,6 +75,7 @@ static int in_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* By the ending only: whether it really is one is told when it is read. */
 static bool is_picture(const char *name)
 {
     static const char *const endings[] = {".png", ".PNG", ".jpg", ".JPG", ".jpeg", ".JPEG"};
@@ -95,6 +104,7 @@ static bool for_entries(listing *l, const char *folder, each_entry *f)
     return ok;
 }
 
+/* Its class is the folder that is being listed, the last of the names. */
 static bool add_picture(listing *l, const char *folder, const char *name)
 {
     if (!is_picture(name))
@@ -171,6 +181,7 @@ static bool find_size(data_options *o, const listing *l)
     return true;
 }
 
+/* One picture at a time in memory, however many there are. */
 static bool add_pictures(npz *z, const data_options *o, const listing *l)
 {
     const int64_t dims[] = {l->path.len, o->gray ? 1 : 3, o->height, o->width};
@@ -184,6 +195,8 @@ static bool add_pictures(npz *z, const data_options *o, const listing *l)
     return ok;
 }
 
+/* Numbers of classes, and their names as a text of lines: numpy has no strings of
+ * its own without Python's pickle. */
 static void add_labels(npz *z, const listing *l)
 {
     const int64_t n = l->path.len;

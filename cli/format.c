@@ -1,4 +1,7 @@
-/* cli/format.c - `ingot fmt`: programs in the language as they should look. */
+/* cli/format.c - `ingot fmt`: programs in the language as they should look.  The
+ * rules are those of frontend/dsl/format.c; here are files: each is rewritten if it
+ * looks otherwise, or with --check only named.  A file with errors is left as it
+ * is. */
 #include <stdlib.h>
 
 #include "dsl/format.h"

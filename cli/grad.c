@@ -31,6 +31,7 @@ static const cli_option options[] = {
     {.more = model_rows, .at = AT(model)},
     {0}};
 
+/* The output's form follows from its name. */
 static bool check(const grad_options *o)
 {
     if (!o->file || !o->loss || !o->out)
@@ -41,6 +42,7 @@ static bool check(const grad_options *o)
     return path_apart(o->out, o->file);
 }
 
+/* Whole or not at all: a file that appears by a rename (partial.h). */
 static bool write_text(const ir_module *m, const char *path, diag *d)
 {
     text t = {0};

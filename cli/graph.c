@@ -17,6 +17,7 @@ typedef struct graph {
     text *out;
 } graph;
 
+/* Inside of a quoted string of Graphviz: names in models may hold anything. */
 void graph_add_text(const char *s, text *out)
 {
     char shown[VISIBLE_MOST + 1];
@@ -28,6 +29,7 @@ void graph_add_text(const char *s, text *out)
     }
 }
 
+/* The name that the model's file gave the node, of a place such as `Conv 'conv1'`. */
 void graph_add_name(const diag *d, ir_loc loc, text *out)
 {
     const char *node = diag_node(d, loc), *quote = strchr(node, '\'');
@@ -41,6 +43,7 @@ void graph_add_name(const diag *d, ir_loc loc, text *out)
     text_free(&name);
 }
 
+/* Bytes for people, in steps of a thousand. */
 void graph_add_size(int64_t bytes, text *out)
 {
     if (bytes < 1000)
@@ -240,6 +243,7 @@ static void draw_arrows(const graph *g, uint32_t place)
     draw_regions(g, i);
 }
 
+/* Boxes first, then arrows: stretches that repeat are known by then. */
 static void draw_fn(graph *g, bool named)
 {
     g->fold = graph_fold_make(g->fn, is_hidden);

@@ -26,6 +26,7 @@ static uint32_t operand(const folding *x, const ir_node *n, uint32_t k)
     return x->f->place[x->fn->value.at[ir_arg(x->fn, n, k)].node];
 }
 
+/* Types are interned, so that comparing pointers compares extents, too. */
 static bool same_results(const folding *x, const ir_node *a, const ir_node *b)
 {
     if (a->nres != b->nres)

@@ -45,6 +45,7 @@ static bool is_drawn(const picture_of *p, uint32_t group)
     return n->op != OP_CONST && n->op != OP_DIMVAL && !is_outside(n);
 }
 
+/* An arrow for each pair, however many values go along it. */
 static void add_reader(picture_of *p, uint32_t from, uint32_t to)
 {
     numbers *list = &p->box[to].from;
@@ -80,6 +81,7 @@ static void follow(picture_of *p, uint32_t node, uint32_t group)
     }
 }
 
+/* First who makes what, then who reads it. */
 static void find_readers(picture_of *p)
 {
     for (uint32_t i = 0; i < p->g->group.len; i++)
@@ -105,6 +107,7 @@ static void fold_rows(picture_of *p)
 
 /* ---- drawing ---------------------------------------------------------------------------- */
 
+/* By the kind of the template, a letter of its row in ir/templates.def. */
 static const char *colour_of(const ir_group *g)
 {
     switch (ir_template_get(g->template)->kind) {
@@ -219,6 +222,7 @@ static void draw_outside(const picture_of *p)
     }
 }
 
+/* Groups that were drawn as one box have no arrows among themselves. */
 static void draw_arrows(const picture_of *p, uint32_t i)
 {
     for (uint32_t k = 0; k < p->box[i].from.len; k++) {

@@ -28,6 +28,8 @@ typedef struct ingot_program {
     bool silent;                    /* `show` prints nothing */
 } ingot_program;
 
+/* All that loading and opening a model can be told; zeros are the usual answers, so
+ * that null may stand for all of it. */
 typedef struct ingot_options {
     import_options import;          /* --dim, --shape, --max-weights */
     const target *target;

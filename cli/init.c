@@ -1,4 +1,7 @@
-/* cli/init.c - `ingot init`: the first weights of a program, as a file for --weights. */
+/* cli/init.c - `ingot init`: the first weights of a program, as a file for
+ * --weights.  A program's entry `init` draws all states from a seed; it is compiled
+ * and run as any other entry, so that the file has the very numbers that a trainer
+ * with this seed begins with. */
 #include "command.h"
 #include "invoke.h"
 #include "progress.h"
@@ -42,6 +45,7 @@ static bool draw(session *s, int64_t seed, char error[TENSOR_ERROR_SIZE])
     return ok;
 }
 
+/* As safetensors, by the paths of the program's parameters. */
 static bool write_states(const session *s, const char *path)
 {
     partial p;

@@ -302,6 +302,7 @@ static bool print_stage(inspect_options *o, ir_module *m, diag *d, text *out)
     return true;
 }
 
+/* A list with commas between its names. */
 static bool passes_exist(const char *list)
 {
     char *copy = strdup(list), *rest = copy, *name;

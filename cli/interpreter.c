@@ -130,6 +130,8 @@ static int32_t take_inputs(interpreter *x, const ir_fn *fn, const struct ingot_c
 
 /* ---- states ------------------------------------------------------------------------ */
 
+/* `weights` is the interpreter itself: what the tables of a compiled model hand
+ * through as a pointer to weights is free for that. */
 static void init_states(void *states, const uint8_t *weights)
 {
     const interpreter *x = (const void *)weights;
@@ -220,6 +222,7 @@ static int64_t place_of(const symbols *s, uint32_t symbol)
     return -1;
 }
 
+/* In the order in which inputs show them, which is the order of the table of dims. */
 static void find_symbols(const ir_fn *fn, symbols *s)
 {
     for (uint32_t i = 0; i < fn->param.len; i++) {
@@ -240,6 +243,7 @@ static int64_t extent(const dim_table *dims, ir_dim d, const symbols *s)
     return dim_const(dims, d, &n) ? n : place >= 0 ? -1 - place : INT64_MIN;
 }
 
+/* An extent as messages of the runtime show it, such as n + 1. */
 static const char *dim_words(interpreter *x, ir_dim d)
 {
     text t = {0};
@@ -284,6 +288,7 @@ static struct ingot_value_info *value_infos(interpreter *x, const ir_fn *fn, con
     return v;
 }
 
+/* What a compiled model has as constant tables is built here when it opens. */
 static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn, const symbols *s)
 {
     struct ingot_value_info *v =
@@ -297,6 +302,7 @@ static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn,
     return v;
 }
 
+/* `loose`: axes of extent 1 may be left out of it (frontend/onnx/shape.c). */
 static const struct ingot_value_info *outputs_of(interpreter *x, const ir_fn *fn, const symbols *s)
 {
     struct ingot_value_info *v =
@@ -361,6 +367,7 @@ static void describe_states(interpreter *x)
     x->model.state_count = (int32_t)m->state.len;
 }
 
+/* One thread: the interpreter is for being right, not for being fast. */
 interpreter *interpreter_open(const ir_module *m)
 {
     interpreter *x = mem_alloc(sizeof *x);

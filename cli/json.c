@@ -1,4 +1,5 @@
-/* cli/json.c - text in reports and pages. */
+/* cli/json.c - text in reports and pages: quotes, control characters and what is no
+ * UTF-8 must not end a string of JSON, or begin a tag in a page. */
 #include "json.h"
 
 #include "visible.h"

@@ -8,6 +8,7 @@
 #include "program_load.h"
 #include "progress.h"
 
+/* An .ir file may have symbols as extents, which --dim binds afterwards. */
 static ir_module *load_text(const char *path, const import_options *o, diag *d)
 {
     char *source = file_read_told(path, d);

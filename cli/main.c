@@ -92,6 +92,7 @@ static int finish(int status)
     return status;
 }
 
+/* An unknown command is answered with the nearest known one. */
 int main(int argc, char **argv)
 {
     const char *names[COUNT(commands)], *near;

@@ -106,6 +106,7 @@ static bool set_size(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* A name of a pass, or else a message with the nearest one. */
 static bool is_pass(const char *option, const char *name, bool or_all)
 {
     const char *known[PASS_COUNT + 2] = {0};
@@ -212,6 +213,7 @@ void model_options_free(model_options *m)
     arena_reset(&m->names);
 }
 
+/* The processor of this machine unless --cpu names another. */
 target model_target(const model_options *m)
 {
     target host;
@@ -227,6 +229,7 @@ int model_status(bool ok, const diag *d)
     return ok ? CLI_OK : d->usage ? CLI_USAGE : CLI_FAILED;
 }
 
+/* The one argument without a dash. */
 bool model_set_file(void *to, const cli_option *o, const char *value)
 {
     const char **file = to;

@@ -37,6 +37,8 @@ static void put_facts(npz *z, const npz_member *m)
     number(z, 0, 2);
 }
 
+/* Written twice: with zeros as the member begins, again as it ends and its size is
+ * known. */
 static void put_local(npz *z, const npz_member *m)
 {
     number(z, LOCAL, 4);
@@ -77,6 +79,8 @@ static void add_npy(npz *z, const char *type, int rank, const int64_t *dims)
     npz_add(z, head, (size_t)size);
 }
 
+/* An array `name`, or, with a null type, a member that is no array.  Its bytes
+ * follow by npz_add in row-major order; their number is not checked. */
 void npz_begin(npz *z, const char *name, const char *type, int rank, const int64_t *dims)
 {
     end_member(z);

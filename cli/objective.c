@@ -206,6 +206,8 @@ static ir_ref plain(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, c
     return n->op == OP_KEEP && ir_node_of(b->fn, args[0])->op == OP_CONST ? args[0] : IR_NONE;
 }
 
+/* Gradients leave much that is zero or one: simplified here, so that the exported
+ * model looks as if somebody had written it. */
 static bool expand(objective *o, ir_fn *f)
 {
     pass_ctx cx = {.m = o->m, .d = o->d};
@@ -218,6 +220,7 @@ static bool expand(objective *o, ir_fn *f)
            pass_one(&cx, &pass_table[PASS_ID_movement], &changed);
 }
 
+/* `main`, as importers call it, or the first entry of a program. */
 static ir_fn *entry_of(ir_module *m, diag *d)
 {
     ir_fn *f = ir_module_find(m, "main");

@@ -1,4 +1,5 @@
-/* cli/path.c - names of files. */
+/* cli/path.c - names of files, compared as files: links and ./ do not hide that two
+ * are one. */
 #include "path.h"
 
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "options.h"
 
+/* A file that does not exist is only the same as one of that very name. */
 bool path_same(const char *a, const char *b)
 {
     struct stat x, y;
@@ -14,6 +16,7 @@ bool path_same(const char *a, const char *b)
                              x.st_ino == y.st_ino);
 }
 
+/* Asked before a model is compiled into the file that it is read from. */
 bool path_apart(const char *out, const char *in)
 {
     return !out || !in || !path_same(out, in) ||

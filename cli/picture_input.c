@@ -106,6 +106,8 @@ static int side(int64_t fixed, int asked, int own)
     return asked ? asked : fixed > 0 && fixed < 100000 ? (int)fixed : own;
 }
 
+/* The size is what --resize says, else the input's where that is a number, else the
+ * picture's own. */
 static bool find_wanted(wanted *w, const struct ingot_value_info *v, const picture *p,
                         const char *path)
 {
@@ -126,6 +128,8 @@ typedef struct between {
     double weight;                  /* of `high` */
 } between;
 
+/* Pixels are areas: the middle of pixel i of `to` lies at (i + 1/2) * from / to -
+ * 1/2, as in ONNX's half_pixel. */
 static between place(int i, int to, int from)
 {
     double at = (i + 0.5) * from / to - 0.5;

@@ -15,6 +15,7 @@ enum { MOST_EVENTS = 1 << 20 };
 
 /* ---- being told --------------------------------------------------------------------- */
 
+/* By the address of the step: kernels that several steps share are told apart. */
 static uint32_t row_of(profile *p, const plan_step *s)
 {
     uint64_t hash = hash_bytes(&s, sizeof s, 0);
@@ -28,6 +29,7 @@ static uint32_t row_of(profile *p, const plan_step *s)
     return p->row.len - 1;
 }
 
+/* Ends the call at hand: the time up to now is its own. */
 static void end_call(profile *p, double now)
 {
     profile_event *e = &p->now.at[p->now.len - 1];
@@ -162,6 +164,8 @@ static void keep_run(profile *p, double seconds)
     p->now = other;
 }
 
+/* Events of the run are kept only if it is the fastest so far (keep_run), so that
+ * the trace shows a run that nothing disturbed. */
 static bool run_once(profile *p, invoke *v, char *error)
 {
     p->now.len = 0;

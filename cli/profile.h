@@ -21,6 +21,9 @@ typedef struct profile_event {
 
 typedef VEC(profile_event) profile_events;
 
+/* A profile in the making.  While a run is on, `now` gets an event for each call of
+ * a kernel, and the call's row its time; as the run ends, both are kept if it was
+ * the fastest. */
 typedef struct profile {
     const ingot_engine *engine;
     const plan *plan;               /* of the engine's code */

@@ -1,4 +1,6 @@
-/* cli/profile_report.c - where the time goes: a table, a trace, a part of a page. */
+/* cli/profile_report.c - where the time goes: a table on the terminal, a trace in
+ * Chrome's format, a part of bench's page.  How near a step comes to what the
+ * machine reaches (peak.c) shows where something is left to gain. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +16,8 @@ static double seconds_of(const profile_row *r)
     return r->calls ? r->seconds / (double)r->calls : 0;
 }
 
+/* Contractions are compared with the peak of multiply-adds, all else with that of
+ * memory; *what says which.  0 where nothing was counted. */
 double profile_percent(const profile *p, const profile_row *r, const char **what)
 {
     double seconds = seconds_of(r);

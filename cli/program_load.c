@@ -1,4 +1,7 @@
-/* cli/program_load.c - programs in the language as modules, with weights from a file. */
+/* cli/program_load.c - programs in the language as modules, with weights from a
+ * file of safetensors.  Dims that were found when the weights were trained
+ * (classes, columns) are noted in that file, so that they need not be given again;
+ * --dim wins. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -76,6 +79,7 @@ bool program_read_weights(const char *path, const import_options *given, program
     return ok;
 }
 
+/* The arrays are copies in d's memory. */
 static bool take_weights(const char *path, dsl_options *o, diag *d)
 {
     program_weights w;

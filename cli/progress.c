@@ -21,12 +21,14 @@ static double begun;
 
 static const char clear[] = "\r\033[K";
 
+/* Only async-signal-safe calls, as the handler runs it. */
 static void show(void)
 {
     if (write(STDERR_FILENO, line, (size_t)length) < 0)
         shown = 0;
 }
 
+/* errno must look untouched to whatever was interrupted. */
 static void on_alarm(int number)
 {
     int before = errno;
@@ -81,6 +83,7 @@ void progress_step(const char *fmt, ...)
         show();
 }
 
+/* Before anything else is printed: the line must not stay behind it. */
 void progress_stop(void)
 {
     end_step();

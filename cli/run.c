@@ -50,6 +50,8 @@ static int check(const run_options *o, const ir_module *m)
     return status;
 }
 
+/* --info describes, everything else runs: the very code of an executable that was
+ * built. */
 static int run_engine(const run_options *o, ingot_engine *e)
 {
     session *s = ingot_engine_session(e);

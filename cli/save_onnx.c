@@ -1,4 +1,6 @@
-/* cli/save_onnx.c - models as ONNX files. */
+/* cli/save_onnx.c - models as ONNX files: a module is written anew
+ * (export/onnx_export.c), a model that was imported and trained keeps its file but
+ * for the weights. */
 #include "save_onnx.h"
 
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include "onnx.h"
 #include "onnx_export.h"
 
+/* Calls and requests for gradients have no form in ONNX and are expanded first. */
 bool save_onnx_module(ir_module *m, const char *path, diag *d)
 {
     return code_expand(m, d) && onnx_export(m, path, d);

@@ -1,4 +1,7 @@
-/* cli/sha256.c - the hash SHA-256 (FIPS 180-4), whose names are used here. */
+/* cli/sha256.c - the hash SHA-256 (FIPS 180-4), whose names are used here.  What is
+ * built says by it which file of a model it was built from; speed does not matter,
+ * so that there is one plain version.  The constants are the fractions of square
+ * roots (hash) and cube roots (k) of the first primes. */
 #include "sha256.h"
 
 #include <stdint.h>

@@ -112,6 +112,8 @@ static int64_t new_weights(summary *s, const place *p, ir_ref r)
     return count;
 }
 
+/* 2 for each multiply-add: elements of the result times steps of the sum.  0 for
+ * what is neither a product nor a convolution. */
 static double flops_of(const summary *s, const ir_fn *f, const ir_node *n)
 {
     const ir_type *t = ir_type_of(f, n->first);

@@ -307,6 +307,7 @@ static const cli_option options[] = {
     {.more = model_rows, .at = AT(model)},
     {0}};
 
+/* A folder is a case, or has cases in it, some levels deep. */
 static bool find_cases(test_options *o)
 {
     bool ok = true;

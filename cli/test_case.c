@@ -93,6 +93,8 @@ static bool json_number(const char *folder, const char *file, const char *key, d
     return found;
 }
 
+/* --rtol and --atol, else what the case says in one of its files, else the usual
+ * one. */
 static double tolerance(const char *folder, const char *key, double given, double usual)
 {
     double v;
@@ -231,6 +233,7 @@ static bool run_set(const test_settings *s, const char *folder, const char *set,
 
 /* ---- a case --------------------------------------------------------------------------- */
 
+/* The first few messages, or what is not supported if that alone was wrong. */
 static void explain(const diag *d, text *why)
 {
     for (uint32_t i = 0; i < d->message.len && i < 3; i++)

@@ -7,6 +7,7 @@
 
 typedef enum test_outcome { PASSED, FAILED, SKIPPED } test_outcome;
 
+/* How cases are run: the same for all of them. */
 typedef struct test_settings {
     ingot_options model;
     const char *file;           /* the model of every case; null: model.onnx */

@@ -39,6 +39,7 @@ typedef struct train_options {
 
 /* ---- command line ----------------------------------------------------------------- */
 
+/* --set NAME=VALUE for configs of the program. */
 static bool add_setting(void *to, const cli_option *option, const char *value)
 {
     train_options *o = to;
@@ -76,6 +77,7 @@ static const cli_option options[] = {
 
 /* ---- what only data know ---------------------------------------------------------- */
 
+/* Of the data, which are closed before the record is used. */
 static void copy_names(struct ingot_train_column *c, const words *w, arena *mem)
 {
     const char **names = arena_array(mem, const char *, (size_t)w->n + 1);
@@ -133,6 +135,8 @@ static bool is_library(const train_options *o)
     return is(o, "lib") || is(o, "shared");
 }
 
+/* An executable has the loop in it; object and library give their user the entries
+ * and leave the loop to him. */
 static bool link_parts(train_options *o, const image *im, const struct ingot_trainer *t)
 {
     if (is(o, "exe"))
@@ -177,6 +181,7 @@ static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, 
     return ok;
 }
 
+/* Takes the module. */
 static bool build(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
     o->work.verbose = o->model.verbose;
@@ -266,6 +271,7 @@ static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d
     return dsl_import_training(o->file, &given, t, d);
 }
 
+/* --run compiles in memory and trains at once, which needs no linker. */
 static int train(train_options *o, diag *d)
 {
     const struct ingot_trainer *t = NULL;
@@ -288,6 +294,7 @@ static int print(train_options *o, diag *d)
     return model_status(ok, d);
 }
 
+/* Messages are printed in one place, whatever was wanted. */
 static int obey(train_options *o)
 {
     diag d;

@@ -26,6 +26,7 @@
 
 /* ---- command line ----------------------------------------------------------------- */
 
+/* Kept as written: NAME of a known one, or NAME=EXPRESSION of the language. */
 static bool add_metric(void *to, const cli_option *option, const char *value)
 {
     tune_options *o = to;
@@ -111,6 +112,8 @@ static int64_t extent(const tune *x, const ir_type *t, int axis)
     return dim_const(&x->m->dims, t->dim[axis], &n) ? n : -1;
 }
 
+/* All weights become inputs behind the model's own, to see which the loss can
+ * change; `inputs` is how many are the model's. */
 static bool read_model(tune *x, const char *path)
 {
     import_options o = {.weights = &x->weights, .until = x->o->until};
@@ -168,6 +171,7 @@ static void find_dims(tune *x)
             }
 }
 
+/* Names of the program that is written, none of which may be one of the model's. */
 static void find_names(tune *x)
 {
     x->input = arena_array(&x->d->mem, const char *, x->inputs + 1);
@@ -397,6 +401,7 @@ static bool freezes_some(const tune *x, const char *pattern)
                                  near.best ? near.best : some_weights(x)));
 }
 
+/* A pattern that freezes nothing is a mistake. */
 static bool freeze_is_right(const tune *x)
 {
     char *rest = arena_strdup(&x->d->mem, x->o->freeze), *pattern;
@@ -455,6 +460,7 @@ static void add_indices(tune *x)
         text_add(x->out, i ? ", i%d" : "i%d", i);
 }
 
+/* `of` is a row's text: # stands for the indices, @ for the goal. */
 static void add_metric_of(tune *x, const char *name, const char *of)
 {
     text_add(x->out, "    track %s = ", name);
@@ -468,6 +474,7 @@ static void add_metric_of(tune *x, const char *name, const char *of)
     text_add(x->out, "\n");
 }
 
+/* By the kind of goal: `accuracy` of classes is another formula than that of bits. */
 static void add_known_metric(tune *x, const char *name)
 {
     const char *near = NULL;
@@ -494,6 +501,7 @@ static size_t name_length(const char *s)
     return isdigit((unsigned char)*s) ? 0 : n;
 }
 
+/* Accuracy is tracked unasked, where it means something. */
 static void add_metrics(tune *x)
 {
     if (!x->o->metrics && x->kind != GOAL_NUMBER)
@@ -520,6 +528,7 @@ static void add_share(tune *x, double share)
     text_add(x->out, "    valid %s\n", s);
 }
 
+/* Only what was given: the language has defaults for the rest. */
 static void add_clauses(tune *x)
 {
     const trainer_options *t = x->t;
@@ -532,6 +541,7 @@ static void add_clauses(tune *x)
         text_add(x->out, "    epochs %lld\n", t->epochs);
 }
 
+/* The program, part by part in the order of the example at the top of this file. */
 static void add_block(tune *x)
 {
     text_add(x->out, "train %s(", name_for(x, "learn"));
@@ -567,6 +577,8 @@ static bool add_program(tune *x, const char *path)
     return !diag_failed(x->d);
 }
 
+/* to->program is text in d's memory.  as_is: its net is the model and nothing more,
+ * so that the model's file can be written again with new weights. */
 bool tune_program(const char *path, const tune_options *o, const trainer_options *t,
                   ir_dtype real, tuned *to, diag *d)
 {

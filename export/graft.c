@@ -126,6 +126,8 @@ static uint64_t place(const elf *e, uint64_t end)
     return at < end + lead ? at + unit : at;
 }
 
+/* The segment keeps its address in memory, and gets another place and size in the
+ * file: offset and address must agree modulo the page. */
 static void move_headers(elf *e, uint64_t at, uint64_t size)
 {
     uint64_t line = e->section.sh_size - LINE;      /* in the section */
@@ -159,6 +161,7 @@ static bool write_member_size(const elf *e, uint64_t size)
     return write_at(e, at, digits, sizeof digits - 1);
 }
 
+/* At the end of the file, so that nothing else moves.  False with errno set. */
 static bool grow(elf *e, uint64_t size, graft_write *write, void *cx)
 {
     if (fseek(e->f, 0, SEEK_END))

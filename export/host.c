@@ -32,6 +32,8 @@ static bool multiplies_halves(void)
 #endif
 }
 
+/* Every extension that the machine has, one after the other: a name is built as a
+ * user would write it, and kept if code of it runs here. */
 static void add_features(target *t)
 {
     for (int i = 0; i < TARGET_FEATURES; i++) {
@@ -59,6 +61,7 @@ void host_target(target *out)
     *out = t;
 }
 
+/* Can this machine run code of that architecture at all? */
 bool host_runs(target_arch a)
 {
     target t;

@@ -41,6 +41,8 @@ static void add_features(library *l, const target *t)
     library_word_of(l, &l->words, "FEATURES", &s);
 }
 
+/* The check that a library does when it opens.  Code for the least processor of its
+ * architecture needs none. */
 void library_cpu(library *l, text *out)
 {
     const target *t = l->im->target;

@@ -107,6 +107,7 @@ static void close_fields(text *fields)
         text_add(fields, "    char none;\n");
 }
 
+/* A pointer for each state of the model, under its path with dots as underscores. */
 static void add_state_fields(library *l)
 {
     text t = {0};
@@ -151,6 +152,7 @@ static void add_model_words(library *l)
     library_word(l, w, "WEIGHTS_SIZE", "%llu", (unsigned long long)l->im->weights_size);
 }
 
+/* A const pointer for each input, in the order of the entry. */
 static void add_input_fields(library *l, library_entry *x)
 {
     text t = {0};

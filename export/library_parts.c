@@ -11,6 +11,7 @@
 
 /* ---- names ------------------------------------------------------------------------ */
 
+/* Halves have no type in C and are handed over as their bits. */
 const char *library_c_type(ir_dtype d)
 {
     static const char *const of[DT_COUNT] = {
@@ -147,6 +148,7 @@ static const char *capitals(arena *mem, const char *s)
 
 /* ---- entries ---------------------------------------------------------------------- */
 
+/* Only then its size is a macro of the header. */
 static bool constant_shape(const library *l, const ir_type *t)
 {
     int64_t n;
@@ -278,6 +280,7 @@ static void describe_entry(library *l, library_entry *x, name_set *suffixes, nam
 
 /* ---- words for gaps --------------------------------------------------------------- */
 
+/* A word of the templates and what stands for it, formatted as by printf. */
 void library_word(library *l, template_words *w, const char *name, const char *fmt, ...)
 {
     text t = {0};
@@ -329,6 +332,7 @@ static void add_run_parameters(library *l, library_entry *x)
     library_word_of(l, &x->words, "RUN_PARAMETERS", &t);
 }
 
+/* The words of the model hold for each entry, too. */
 static void add_entry_words(library *l, library_entry *x)
 {
     template_words *w = &x->words;
@@ -382,6 +386,8 @@ void library_close(library *l)
     arena_reset(&l->mem);
 }
 
+/* Bytes between this state and the next: states lie at aligned places, and a struct
+ * that shows them has that as an array in between. */
 uint64_t library_padding(const library *l, uint32_t state, uint64_t *bytes)
 {
     const image *im = l->im;

@@ -4,6 +4,8 @@
 
 /* ---- what fills the gaps ------------------------------------------------------------ */
 
+/* The structs of ir/abi.h under names of this model, so that two models can be
+ * linked into one program. */
 static void add_abi(library *l)
 {
     char *prefix = arena_printf(&l->mem, "%s_abi", l->im->name);
@@ -191,6 +193,8 @@ static void add_sizes(library *l, library_entry *x, text *out)
     }
 }
 
+/* Parts of export/library.c.in in the order of the file, each filled in, or left
+ * out where the model has no such thing. */
 void library_source(const image *im, const struct ingot_trainer *t, text *out)
 {
     library l;

@@ -239,6 +239,8 @@ static void add_saved(library *l, template_words *w, const saved *s)
     library_word(l, w, "COUNTERS_AT", "%zu", s->counters_at);
 }
 
+/* How many bytes a training saves is a macro of the header: the caller owns that
+ * memory. */
 void library_train_header(library *l, const struct ingot_trainer *t, text *out)
 {
     const saved s = saved_of(l, t);
@@ -262,6 +264,7 @@ static const char *feed_text(library *l, const struct ingot_train_block *b, int3
     return arena_printf(&l->mem, "rows->%s", column_name(l, &b->columns[feed]));
 }
 
+/* Designated initializers: what an entry wants and the step's caller gives. */
 static void add_inputs(library *l, template_words *w, const library_entry *x,
                        const struct ingot_train_block *b, const struct ingot_train_call *c)
 {
@@ -433,6 +436,7 @@ static void add_block_source(library *l, const struct ingot_trainer *t,
     vec_free(&w);
 }
 
+/* One workspace is as large as that of the hungriest entry. */
 static void add_workspaces(library *l, const struct ingot_trainer *t)
 {
     text w = {0};

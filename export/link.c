@@ -19,6 +19,7 @@
 #include "options.h"
 #include "record.h"
 
+/* fclose may be the first to say that the disk is full. */
 bool link_write_file(const char *path, const void *data, size_t size)
 {
     FILE *f = fopen(path, "wb");
@@ -47,6 +48,7 @@ static bool put_file(void *f, const void *data, size_t size)
     return fwrite(data, 1, size, f) == size;
 }
 
+/* Nothing where weights are embedded, or there are none. */
 bool link_write_weights(const workplace *w, const image *im)
 {
     const char *path = w->file[WORK_WEIGHTS];
@@ -186,6 +188,7 @@ static bool add_sources(command *c, arena *mem, int (*which)(const struct dirent
     return true;
 }
 
+/* An archive of the runtime, beside the build or in the folder of the installation. */
 static bool add_archive(command *c, arena *mem, const char *name)
 {
     const char *archive =

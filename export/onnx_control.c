@@ -38,6 +38,7 @@ static void name_sizes(ox *g, ir_dims syms, const char **out, uint32_t count)
     }
 }
 
+/* The branches are graphs without inputs that read outer values by name. */
 bool ox_if(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_IF *a = &n->attr->IF;

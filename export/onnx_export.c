@@ -175,6 +175,7 @@ bool ox_run(ox *g)
     return ok;
 }
 
+/* Hands the nodes over to the message, whose memory is the file's arena. */
 void ox_finish(ox *g, Onnx__GraphProto *p, const char *name)
 {
     p->name = (char *)name;
@@ -237,6 +238,7 @@ static void write_outputs(ox *g, Onnx__GraphProto *p)
     }
 }
 
+/* Each state is named: all that is in the way is told at once. */
 static bool refuse_states(ox *g)
 {
     bool ok = true;

@@ -153,6 +153,7 @@ const char *ox_i64s(ox *g, const int64_t *v, size_t n)
     return tensor(g, DT_I64, &dim, 1, v, n * sizeof *v);
 }
 
+/* The name of a scalar constant of that type. */
 const char *ox_number(ox *g, ir_dtype dt, double v)
 {
     uint8_t element[16] = {0};
@@ -220,6 +221,7 @@ static const char *sum_value(ox *g, const dim_expr *e)
     return x;
 }
 
+/* A symbol is a number of the run: read off the extent of an input, once. */
 static const char *symbol_value(ox *g, uint32_t id)
 {
     const char *x = g->file->symbol[id];
@@ -264,6 +266,8 @@ static const char *atom_value(ox *g, const dim_expr *e)
     }
 }
 
+/* The name of an i64 scalar that the graph computes, as Add and Mul nodes of what
+ * the symbols are. */
 const char *ox_dim(ox *g, ir_dim d)
 {
     const dim_table *t = &g->file->m->dims;

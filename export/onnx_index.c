@@ -189,6 +189,7 @@ bool ox_cumul(ox *g, const ir_node *n, const char **out)
 
 /* ---- orders -------------------------------------------------------------------------------- */
 
+/* TopK takes its count as a vector of one element. */
 static Onnx__NodeProto *top_of(ox *g, const char *x, ir_dim k, int64_t axis, bool largest)
 {
     const char *count = ox_2(g, "Unsqueeze", ox_dim(g, k), ox_i64s(g, (int64_t[]){0}, 1));

@@ -245,6 +245,8 @@ static px_expr (*const writers[OP_COUNT])(px *, ir_ref) = {
     [OP_PAD] = write_pad, [OP_WINDOW] = write_window, [OP_CONCAT] = write_concat,
     [OP_CUMUL] = write_cumul, [OP_IF] = px_write_if, [OP_LOOP] = px_write_loop};
 
+/* False where an op has no form as a whole array; it may still have one by
+ * elements. */
 bool px_array(px *g, ir_ref r)
 {
     unsigned op = px_node(g, r)->op;

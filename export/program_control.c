@@ -20,6 +20,7 @@ static const char *result_of(px *inner, uint32_t i)
     return e.number ? px_typed(inner, r, e) : e.at;
 }
 
+/* A region's results need names, unless they have one already. */
 static void write_region(px *inner)
 {
     px_plan(inner);

@@ -171,6 +171,7 @@ static const char *type_or_gap(px *g, ir_ref r)
     return s ? s : px_gap(g, r, "sequences, strings, or elements the language has not").at;
 }
 
+/* The names of the model, made fit for the language and unique. */
 static void write_params(px *g, text *out)
 {
     const ir_fn *f = g->fn;

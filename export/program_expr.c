@@ -175,6 +175,7 @@ static px_expr at_reshape(px *g, ir_ref r, const char *const *idx)
     return px_at(g, px_arg(g, r, 0), in);
 }
 
+/* y[i, j] = x[j, i]: no node is written, the indices change places. */
 static px_expr at_transpose(px *g, ir_ref r, const char *const *idx)
 {
     const ir_ints perm = px_node(g, r)->attr->TRANSPOSE.perm;
@@ -198,6 +199,7 @@ static const char *repeated(px *g, ir_dim from, ir_dim to, const char *idx)
     return px_printf(g, "max(min(%s, %s), 0)", idx, px_dim(g, last).at);
 }
 
+/* An axis that is new has no index in x; one of extent 1 is read at 0. */
 static px_expr at_broadcast(px *g, ir_ref r, const char *const *idx)
 {
     const ir_ints axes = px_node(g, r)->attr->BROADCAST.axes;
@@ -222,6 +224,7 @@ static const char *sliced(px *g, const struct ir_attr_SLICE *a, int i, ir_dim ex
     return px_printf(g, "max(min(%s, %s), 0)", s, px_dim(g, last).at);
 }
 
+/* y[i] = x[start + step * i] */
 static px_expr at_slice(px *g, ir_ref r, const char *const *idx)
 {
     const struct ir_attr_SLICE *a = &px_node(g, r)->attr->SLICE;

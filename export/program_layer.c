@@ -260,6 +260,8 @@ static const char *square_text(px *g, const conv *k)
     return option(g, s, "groups", k->groups, 1);
 }
 
+/* The call of the prelude's convolution, with only those options that differ from
+ * its defaults. */
 static const char *window_text(px *g, const conv *k)
 {
     const char *s = arena_printf(&g->file->mem, "window_conv(%lld, %s, %s, %s, %s",
@@ -290,6 +292,7 @@ static bool convolution(px *g, ir_ref r, px_said *s)
     return true;
 }
 
+/* With a bias if the sum behind it is one and nobody else reads the convolution. */
 static bool conv_layer(px *g, ir_ref r, px_said *s)
 {
     ir_ref x;

@@ -47,6 +47,7 @@ const char *px_name_like(px_file *f, const char *like)
     return unique(f, s);
 }
 
+/* x1, x2, ..: the next one that no name of the model is. */
 const char *px_name_new(px_file *f, const char *kind)
 {
     for (;;) {
@@ -201,6 +202,7 @@ const char *px_shape(px *g, const ir_type *t)
     return px_printf(g, "%s%s", s, "]");
 }
 
+/* As px_shape, with _ for extents whose formula would be longer than anyone reads. */
 const char *px_shape_brief(px *g, const ir_type *t)
 {
     enum { MANY = 30 };
@@ -215,6 +217,7 @@ const char *px_shape_brief(px *g, const ir_type *t)
 
 /* ---- types, numbers ------------------------------------------------------------------- */
 
+/* Null for what the language has no type for. */
 const char *px_elem(ir_dtype dt)
 {
     switch (dt) {
@@ -226,6 +229,8 @@ const char *px_elem(ir_dtype dt)
     }
 }
 
+/* Reals are not named: [3, 4] are reals, and [] is one.  Null where the language
+ * has no such type. */
 const char *px_type_text(px *g, const ir_type *t)
 {
     const char *elem = t->kind == TY_TENSOR ? px_elem(t->dtype) : NULL;
@@ -276,6 +281,7 @@ static px_expr whole_number(px *g, int64_t v)
     return (px_expr){arena_printf(&g->file->mem, "%s + %lld", s, (long long)low), PX_SUM, false};
 }
 
+/* A number of type f32 or i64 stands by itself, any other is a conversion of it. */
 px_expr px_number(px *g, ir_dtype dt, double flt, int64_t whole)
 {
     if (dt == DT_BOOL)
@@ -358,6 +364,7 @@ uint32_t px_turned(px *g, uint32_t c, const int32_t *perm)
                                   type_tensor(&m->types, t->dtype, t->rank, dim)});
 }
 
+/* A constant of the same bytes with other extents; a link, nothing is copied. */
 uint32_t px_reshaped(px *g, uint32_t c, const int64_t *extent, int rank)
 {
     ir_module *m = g->file->m;

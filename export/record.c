@@ -43,6 +43,7 @@ static void add_i64s(text *out, const int64_t *at, int64_t n)
     text_add(out, n ? "}" : "");
 }
 
+/* A list of texts, 0 for an empty one: C has no arrays of no elements. */
 static void add_strings(text *out, const char *const *at, int64_t n)
 {
     text_add(out, n ? "(const char *const[]){" : "0");
@@ -146,6 +147,7 @@ static void add_block(text *out, const struct ingot_train_block *b)
              b->accumulate, b->valid, b->test);
 }
 
+/* Reals are written as hexadecimal floats, which lose nothing. */
 static void add_values(text *out, const struct ingot_train_value *at, int32_t n)
 {
     text_add(out, n ? "(const struct ingot_train_value[]){" : "0");
@@ -197,6 +199,8 @@ static void add_headers(text *out)
     text_add(out, "%s", at + sizeof include - 1);
 }
 
+/* The order of the fields is that of the struct: a field that is added there is
+ * added here. */
 void record_source(const struct ingot_trainer *t, text *out)
 {
     add_headers(out);

@@ -114,6 +114,8 @@ bool workplace_open(workplace *w, const char *out)
     return true;
 }
 
+/* Also after a failure: whatever is left in the folder goes, and so do folders that
+ * were made for an output that never came to be. */
 void workplace_close(workplace *w)
 {
     if (w->folder) {
@@ -203,6 +205,8 @@ bool workplace_run(const workplace *w, char *const *argv)
     return (WIFEXITED(status) && !WEXITSTATUS(status)) || cli_wrong("%s failed", argv[0]);
 }
 
+/* A rename within one file system is atomic: the output is the old one or the new
+ * one. */
 bool workplace_publish(const workplace *w, workplace_file f, const char *path)
 {
     struct stat st;

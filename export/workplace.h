@@ -19,6 +19,9 @@ typedef enum workplace_file {
     WORK_FILES
 } workplace_file;
 
+/* A temporary folder beside the output, and the files that are made there.  For -o
+ * out/net the folder is out/net.Ab12Cd, `file` are its files by their use, and none
+ * is seen under its own name until it is published. */
 typedef struct workplace {
     const char *out;            /* the output, as it was given */
     char *folder, *file[WORK_FILES];

@@ -132,6 +132,7 @@ bool bind_shape(const struct ingot_entry *e, int32_t index, int32_t rank, const 
     return true;
 }
 
+/* Dims that are free so far take the tensor's extents, others must agree. */
 bool bind_tensor(const struct ingot_entry *e, int32_t index, const tensor *t, int64_t *dims,
                  char error[TENSOR_ERROR_SIZE])
 {

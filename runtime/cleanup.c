@@ -59,6 +59,8 @@ static void empty_folder(int fd)
         }
 }
 
+/* A file, or a folder with what is in it.  O_NOFOLLOW: a link is removed, and not
+ * what it shows.  Called from a signal's handler, so that errno is put back. */
 void cleanup_remove(const char *path)
 {
     int why = errno, fd = -1;
@@ -121,6 +123,8 @@ void cleanup_catch_interrupt(void)
     signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
 }
 
+/* The slot to be given to cleanup_done; -1: all are in use, and the file would
+ * stay. */
 int cleanup_path(const char *path)
 {
     for (int i = 0; i < SLOTS; i++)
@@ -157,6 +161,7 @@ void cleanup_forget(void)
 
 /* ---- one file --------------------------------------------------------------------- */
 
+/* Why nothing can be published there; null if it can. */
 const char *partial_refused(const char *path)
 {
     struct stat st;
@@ -229,6 +234,7 @@ bool partial_close(partial *p, bool keep)
     return ok;
 }
 
+/* Tried by opening and dropping a file: whether there is room nobody can know. */
 bool partial_possible(const char *path)
 {
     partial p;

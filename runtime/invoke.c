@@ -107,6 +107,7 @@ static bool get_tables(invoke *v, char *error)
     return tensor_fail(error, "no memory");
 }
 
+/* SIZE_MAX is what compiled code says where a size does not fit. */
 static bool get_scratch(invoke *v, char *error)
 {
     size_t size = v->entry->workspace_size(v->dims, session_threads(v->s));
@@ -205,6 +206,8 @@ static void tighten(tensor *t, int32_t loose)
     t->rank = rank;
 }
 
+/* Compiled code wrote arrays to the caller's memory; sequences and strings are
+ * handed over. */
 static bool take_one(invoke *v, int32_t i, tensor_value *out)
 {
     if (v->entry->outputs[i].form == INGOT_DENSE) {

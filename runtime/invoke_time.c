@@ -82,6 +82,7 @@ static invoke_times summary(const invoke *v, samples *s)
                           .workspace_size = v->workspace_size};
 }
 
+/* States are as before afterwards, however often it ran. */
 bool invoke_time(invoke *v, const invoke_timing *how, invoke_times *t,
                  char error[TENSOR_ERROR_SIZE])
 {

@@ -50,6 +50,7 @@ typedef struct search {
     uint8_t *gone;                      /* by box: kept, suppressed or too low */
 } search;
 
+/* -1 if all are gone; of equal scores the first. */
 static int64_t best_left(const search *s)
 {
     int64_t best = -1;
@@ -60,6 +61,8 @@ static int64_t best_left(const search *s)
     return best;
 }
 
+/* The box that was chosen takes those away that overlap it by more than the
+ * threshold. */
 static void suppress(const search *s, int64_t best)
 {
     area a = area_of(s->box + 4 * best, s->center);

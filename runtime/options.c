@@ -142,6 +142,7 @@ typedef struct search {
     size_t place;
 } search;
 
+/* With a name, the row of that name; without, the n-th argument that is no option. */
 static bool is_row(void *cx, const cli_option *o, size_t place)
 {
     search *s = cx;

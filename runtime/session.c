@@ -24,6 +24,8 @@ static bool get_states(session *s, char *error)
     return true;
 }
 
+/* States begin as the model says; `weights` stay the caller's and must outlive the
+ * session. */
 bool session_open(session *s, const struct ingot_model *m, const uint8_t *weights, int threads,
                   char error[TENSOR_ERROR_SIZE])
 {
@@ -83,6 +85,7 @@ const struct ingot_entry *session_entry(const struct ingot_model *m, const char 
     return m->entry_count == 1 ? m->entries : NULL;
 }
 
+/* *copy is null if the model has no states, which is no failure. */
 bool session_save(const session *s, void **copy)
 {
     size_t size = (size_t)s->model->state_size;

@@ -23,6 +23,7 @@ uint64_t state_elements(const struct ingot_value_info *v)
 
 /* ---- writing ------------------------------------------------------------------------- */
 
+/* Asked before a run, not when hours of it are to be saved. */
 bool states_storable(const struct ingot_model *m, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < m->state_count; i++)
@@ -94,6 +95,7 @@ static bool read_all(session *s, safetensors *file, char *error)
     return true;
 }
 
+/* A file with too few states would leave others as they are drawn, without a word. */
 static bool holds_all(const session *s, const safetensors *file, char *error)
 {
     for (int32_t i = 0; i < s->model->state_count; i++)

@@ -44,6 +44,7 @@ static bool varint(wire *w, uint64_t *out)
     return bad(w, "a number is longer than 10 bytes");
 }
 
+/* Little-endian, as this machine is. */
 static bool fixed(wire *w, size_t n, uint64_t *out)
 {
     if ((size_t)(w->end - w->at) < n)

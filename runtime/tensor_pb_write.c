@@ -112,6 +112,8 @@ static uint32_t item_type(tensor_kind k)
     return k == TENSOR_PLAIN ? 1 : k == TENSOR_SEQUENCE ? 3 : 5;
 }
 
+/* A message's length stands before it, so that sizes are known before a byte is
+ * written. */
 static size_t value_size(const tensor_value *v, const char *name)
 {
     size_t n = bytes_size(strlen(name)) + 2;

@@ -22,6 +22,7 @@ bool safetensors_holds(int32_t dtype)
     return *tensor_type_name(dtype) != '?' && tensor_types[dtype].safetensors;
 }
 
+/* UINT64_MAX where the size does not fit: a file can say anything. */
 uint64_t safetensors_bytes(int32_t dtype, int32_t rank, const int64_t *dims)
 {
     uint64_t n = tensor_elem_size(dtype);
@@ -145,6 +146,7 @@ const char *safetensors_note_of(const safetensors *s, const char *key)
     return NULL;
 }
 
+/* e->size bytes, which the caller has made room for. */
 bool safetensors_read(safetensors *s, const safetensors_entry *e, void *to,
                       char error[TENSOR_ERROR_SIZE])
 {

@@ -82,6 +82,8 @@ struct thread_pool {
     place *place;
 };
 
+/* Tells the processor that this thread only waits: it gives its pipes to the other
+ * thread of the core, and leaves the loop at once when the line changes. */
 static void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -291,6 +293,10 @@ static void use_all_again(thread_pool *p)
 
 /* ---- the caller -------------------------------------------------------------------- */
 
+/* The fence keeps the stores behind it from being seen before the turn that made
+ * this description free; the store of the turn, which is sequentially consistent,
+ * publishes them.  It also stands before the look at the sleepers (see the top of
+ * this file). */
 static void fork_job(thread_pool *p, task *t)
 {
     t->turn = atomic_load_explicit(&p->turn, memory_order_relaxed) + 1;
@@ -311,6 +317,7 @@ static void fork_job(thread_pool *p, task *t)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* The caller's side of the same pattern: `joining` first, then `done` again. */
 static void sleep_until(thread_pool *p, int64_t shares)
 {
     pthread_mutex_lock(&p->lock);
@@ -403,6 +410,8 @@ thread_pool *thread_pool_open(int threads)
     return p;
 }
 
+/* `turn` changes behind `closing`, so that threads that spin find out as well as
+ * those that sleep. */
 void thread_pool_close(thread_pool *p)
 {
     if (!p)

@@ -166,10 +166,8 @@ static ast_stmt *branch(parser *p, ir_loc at, ast_expr *cond)
     return !s->branch.has_no || else_branch(p, s) ? s : NULL;
 }
 
-/*    else := 'else' ( 'if' .. | block )
- *
- * `else if` is an else whose block is an if.  `enter` counts the depth, as a chain
- * of a million would overflow the stack. */
+/* "else" (if | block): `else if` is an else whose block is an if.  `enter` counts the
+ * depth, as a chain of a million would overflow the stack. */
 static bool else_branch(parser *p, ast_stmt *s)
 {
     ir_loc at = peek(p)->at;

@@ -1,11 +1,11 @@
 /* frontend/dsl/token.c - the tokens of a program.
  *
- *    token   := name | number | string | sign | comment
- *    name    := letter { letter | digit } { ' }          reserved words are names first
- *    number  := digits [ . digits ] [ e [+|-] digits ] | 0x hexdigits
- *    string  := " { character | escape } "               on one line
- *    escape  := \n | \" | \\ | \u{ hexdigits }
- *    comment := # to the end of the line
+ *    token   = name | number | string | sign | comment
+ *    name    = letter {letter | digit} {"'"}          reserved words are names first
+ *    number  = digits ["." digits] ["e" ["+" | "-"] digits] | "0x" hexdigits
+ *    string  = '"' {character | escape} '"'           on one line
+ *    escape  = "\n" | '\"' | "\\" | "\u{" hexdigits "}"
+ *    comment = "#" to the end of the line
  *
  * Every token knows whether it is the first of its line: the parser takes ends of
  * lines for ends of statements from that.  Characters that look like others, and

@@ -51,6 +51,7 @@ static void add_names(journal *j, const struct ingot_model *m, const struct ingo
 
 /* ---- records ---------------------------------------------------------------------- */
 
+/* NaN is what was not measured: an empty field in the log, a gap in the curve. */
 journal_record journal_blank(int64_t step, int64_t epoch, int32_t part)
 {
     journal_record r = {.step = step, .epoch = epoch, .part = part};
@@ -301,6 +302,7 @@ place_log journal_written(journal *j)
     return j->kept;
 }
 
+/* Nine digits are enough for any f32 to be read back as it was. */
 static void log_record(journal *j, const journal_record *r, double seconds)
 {
     put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, parts[r->part]);
@@ -433,6 +435,7 @@ void journal_say(journal *j, const char *fmt, ...)
 
 /* ---- the end ---------------------------------------------------------------------- */
 
+/* The first error that writing met, which may be long ago. */
 static bool close_log(journal *j, char *error)
 {
     journal_written(j);

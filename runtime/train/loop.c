@@ -27,6 +27,8 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
+/* The handler only notes the signal: the step at hand ends, and a checkpoint is
+ * written. */
 void loop_catch_interrupt(void)
 {
     struct sigaction act = {.sa_handler = on_signal};
@@ -73,6 +75,7 @@ static double seconds(const loop *l)
 
 /* ---- states ----------------------------------------------------------------------- */
 
+/* Sums begin at zero with an epoch: all states of that role. */
 static void clear_sums(loop *l)
 {
     const struct ingot_model *m = l->s->model;
@@ -130,6 +133,8 @@ static void choose_past(const loop *l, checkpoint_past of_use[CHECKPOINT_PASTS])
             of_use[PAST_BEST + i].states = NULL;
 }
 
+/* The log is flushed first, and its length noted: whoever goes on cuts off what
+ * came later. */
 bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
 {
     checkpoint_past past[CHECKPOINT_PASTS];

@@ -12,6 +12,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* `bits` is the least with which two halves cover n; the key is of seed and epoch. */
 order order_of(int64_t n, int64_t seed, int64_t epoch)
 {
     order o = {.n = (uint64_t)n, .key = mix(mix((uint64_t)seed + 1) + (uint64_t)epoch), .bits = 1};
@@ -21,6 +22,8 @@ order order_of(int64_t n, int64_t seed, int64_t epoch)
     return o;
 }
 
+/* A Feistel network: each round is undone by itself, so that the whole is a
+ * permutation of 0 .. 2^(2 bits) - 1 whatever mix() does. */
 static uint64_t scramble(const order *o, uint64_t x)
 {
     uint64_t mask = ((uint64_t)1 << o->bits) - 1, left = x >> o->bits, right = x & mask;
@@ -33,6 +36,9 @@ static uint64_t scramble(const order *o, uint64_t x)
     return left << o->bits | right;
 }
 
+/* Walks along the cycle until it is back below n ("cycle walking", Black and
+ * Rogaway 2002): at most four times as many numbers as rows, so few steps on
+ * average. */
 int64_t order_at(const order *o, int64_t i)
 {
     uint64_t x = scramble(o, (uint64_t)i);

@@ -1,7 +1,7 @@
 /* runtime/train/use.c - entries as the loop calls them: prepared once, with memory
  * for their inputs, then fed and run again and again.  What feeds an input is the
  * entry's record (train_abi.h): a column of the batch, or a number of the loop as
- * the step or the rate. */
+ * the step or the epoch. */
 #include "use.h"
 
 #include <stdlib.h>
@@ -30,6 +30,8 @@ static bool make_input(use *u, int32_t i, const struct ingot_train_block *b, cha
     return true;
 }
 
+/* Everything that can fail for its sizes fails here, before the first step.  `rows`
+ * is how many a batch has; null `b` is an entry that reads no columns. */
 bool use_prepare(use *u, session *s, const struct ingot_train_call *c,
                  const struct ingot_train_block *b, int64_t rows, char error[TENSOR_ERROR_SIZE])
 {
@@ -51,6 +53,8 @@ bool use_prepare(use *u, session *s, const struct ingot_train_call *c,
     return invoke_prepare(&u->v, s, u->entry, u->in, error);
 }
 
+/* Columns lie in the inputs' memory already; numbers of the loop are put there now.
+ * Feed -1 is the first of INGOT_FEED_*, and so on. */
 bool use_run(use *u, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
     for (int32_t i = 0; i < u->entry->input_count; i++)
@@ -92,6 +96,7 @@ void use_free(use *u)
     *u = (use){0};
 }
 
+/* Does the entry read this number at all, the epoch say? */
 bool use_wants(const session *s, const struct ingot_train_call *c, int32_t feed)
 {
     const struct ingot_entry *e = c->entry ? session_entry(s->model, c->entry) : NULL;

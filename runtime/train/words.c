@@ -1,4 +1,7 @@
-/* runtime/train/words.c - numbers for texts. */
+/* runtime/train/words.c - numbers for texts: classes of a column, characters and
+ * words of a text.  A hash table of slots that hold numbers, with open addressing;
+ * the texts lie in an array by number.  Numbers are given in the order of first
+ * uses, and sorted afterwards where they must not depend on the order of rows. */
 #include "words.h"
 
 #include <stdlib.h>
@@ -7,6 +10,8 @@
 #include "abi.h"
 #include "hash.h"
 
+/* How many bytes the character of UTF-8 has; 0 if it is none.  Bytes 0xc0 and 0xc1
+ * would begin a longer form of what is one byte. */
 size_t words_character(const char *at, const char *end)
 {
     unsigned char c = (unsigned char)*at;
@@ -64,6 +69,7 @@ static bool make_room(words *w)
     return true;
 }
 
+/* -1: no such text, and none may be added; -2: no memory. */
 int64_t words_number(words *w, const char *text, size_t size)
 {
     if (!w->fixed && !make_room(w))
@@ -83,6 +89,8 @@ int64_t words_number(words *w, const char *text, size_t size)
     return *slot;
 }
 
+/* What a trained model knows: nothing can be added, or numbers would mean something
+ * else. */
 bool words_fix(words *w, const char *const *text, int64_t n)
 {
     *w = (words){0};
@@ -110,6 +118,8 @@ static int by_uses_first(const void *a, const void *b)
     return x->uses != y->uses ? (x->uses < y->uses ? 1 : -1) : by_text(a, b);
 }
 
+/* From number `first` on, those before it have their places already; to[old] is the
+ * new one.  The slots are filled again, as they hold numbers. */
 bool words_sort(words *w, int64_t first, bool by_uses, int64_t *to)
 {
     ranked *r = malloc((size_t)(w->n + 1) * sizeof *r);

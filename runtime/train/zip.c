@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "tensor_file.h"
 
+/* Little-endian, of `size` bytes. */
 static uint32_t word(const uint8_t *p, int size)
 {
     uint32_t v = 0;
@@ -63,6 +64,7 @@ static bool is_named(const member *m, const char *key)
            (m->name_size == n || (m->name_size == n + 4 && !memcmp(m->name + n, ".npy", 4)));
 }
 
+/* Without a key the archive has one member, or it must be said which. */
 static bool find_member(const bytes *a, const char *path, const char *key, member *m, char *error)
 {
     size_t at;
@@ -82,6 +84,9 @@ static bool find_member(const bytes *a, const char *path, const char *key, membe
     return tensor_fail(error, "%s: holds no array '%s'", path, key);
 }
 
+/* The directory tells where a member is; the length of what stands before its bytes
+ * is in its local header, which may differ.  Every offset is checked against the
+ * file's size before it is followed, since a file may lie. */
 bool bytes_member(const bytes *archive, const char *path, const char *key, bytes *out,
                   char error[TENSOR_ERROR_SIZE])
 {
