@@ -14,195 +14,10 @@
  *
  * Channels that are no multiple of 8 stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
+#include "layout.h"
 #include "pointwise.h"
 #include "schedule.h"
 #include "sink.h"
-
-/* Twins are of one function: refs of another, as of a region, would mean other
- * values. */
-typedef struct twin {
-    const ir_fn *fn;
-    ir_ref plain, blocked;
-} twin;
-
-typedef struct layout_cx {
-    const target *target;
-    map by_value;
-    VEC(twin) twins;
-    const ir_type *plain;       /* of the node at hand */
-} layout_cx;
-
-static uint64_t key(const ir_fn *fn, ir_ref r)
-{
-    return hash_mix(hash_mix(1, (uint64_t)(uintptr_t)fn), r);
-}
-
-/* The blocked twin of a plain value; IR_NONE if it has none. */
-static ir_ref twin_of(const layout_cx *cx, const ir_build *b, ir_ref x)
-{
-    uint64_t h = key(b->fn, x);
-
-    for (uint32_t p = map_find(&cx->by_value, h); p != MAP_NONE;
-         p = map_next(&cx->by_value, h, p)) {
-        const twin *t = &cx->twins.at[map_id(&cx->by_value, p)];
-        if (t->fn == b->fn && t->plain == x)
-            return t->blocked;
-    }
-    return IR_NONE;
-}
-
-static void twin_set(layout_cx *cx, ir_build *b, ir_ref plain, ir_ref blocked)
-{
-    if (plain == IR_NONE || blocked == IR_NONE ||
-        twin_of(cx, b, plain) != IR_NONE)
-        return;
-    vec_push(&cx->twins, (twin){b->fn, plain, blocked});
-    map_add(&cx->by_value, key(b->fn, plain), cx->twins.len - 1);
-}
-
-/* The block of a value of this type; 0: it stays plain. */
-static int block_for(const layout_cx *cx, const ir_build *b, const ir_type *t)
-{
-    int64_t c;
-
-    enum { MORE = 2 };          /* axes that a packed filter has more */
-
-    if (t->kind != TY_TENSOR || t->rank < 3 || t->rank > IR_MAX_RANK - MORE ||
-        !dim_const(&b->m->dims, t->dim[1], &c) || c <= 0)
-        return 0;
-    return schedule_block(cx->target, c);
-}
-
-static int block_of(const ir_build *b, ir_ref blocked)
-{
-    const ir_type *t = ir_type_of(b->fn, blocked);
-    int64_t block = 0;
-
-    dim_const(&b->m->dims, t->dim[t->rank - 1], &block);
-    return (int)block;
-}
-
-/* [N,C,S..] -> [N,C/B,B,S..] */
-static int split_shape(ir_build *b, const ir_type *t, int block, ir_dim *out)
-{
-    dim_table *d = &b->m->dims;
-
-    out[0] = t->dim[0];
-    out[1] = dim_div(d, t->dim[1], dim_int(d, block));
-    out[2] = dim_int(d, block);
-    for (int i = 2; i < t->rank; i++)
-        out[i + 1] = t->dim[i];
-    return t->rank + 1;
-}
-
-/* The blocked twin of a plain value, by movement: [N,C,S..] -> [N,C/B,S..,B]. */
-static ir_ref pack(ir_build *b, ir_ref x, int block)
-{
-    const ir_type *t = ir_type_of(b->fn, x);
-    ir_dim shape[IR_MAX_RANK];
-    int32_t perm[IR_MAX_RANK] = {0, 1};
-    int rank = split_shape(b, t, block, shape);
-
-    for (int i = 3; i < rank; i++)
-        perm[i - 1] = i;
-    perm[rank - 1] = 2;
-    return ir_transpose(b, ir_reshape(b, x, shape, rank), perm);
-}
-
-/* The value of a blocked twin in plain order. */
-static ir_ref flatten(ir_build *b, ir_ref y, const ir_type *plain)
-{
-    int rank = plain->rank + 1;
-    int32_t perm[IR_MAX_RANK] = {0, 1, rank - 1};
-
-    for (int i = 3; i < rank; i++)
-        perm[i] = i - 1;
-    return ir_reshape(b, ir_transpose(b, y, perm), plain->dim, plain->rank);
-}
-
-/* The plain value of a twin, recorded as such. */
-static ir_ref unpack(layout_cx *cx, ir_build *b, ir_ref y, const ir_type *plain)
-{
-    ir_ref r = flatten(b, y, plain);
-
-    twin_set(cx, b, r, y);
-    return r;
-}
-
-/* broadcast(v) with v's channel axis split, or v blocked if v has a twin. */
-static ir_ref spread(ir_build *b, const ir_node *n, const ir_type *t, int block)
-{
-    ir_ref v = ir_arg(b->fn, n, 0);
-    const ir_type *vt = ir_type_of(b->fn, v);
-    ir_ints axes = n->attr->BROADCAST.axes;
-    ir_dim split[IR_MAX_RANK], shape[IR_MAX_RANK];
-    int32_t out[IR_MAX_RANK], order[IR_MAX_RANK];
-    int rank = split_shape(b, t, block, split), k = 0, channel = -1;
-
-    shape[0] = split[0], shape[1] = split[1], shape[rank - 1] = split[2];
-    for (int i = 3; i < rank; i++)
-        shape[i - 1] = split[i];
-    for (int i = 0; i < axes.n; i++)
-        if (axes.at[i] == 1 && !dim_is(&b->m->dims, vt->dim[i], 1))
-            channel = i;
-    if (channel >= 0 && !dim_same(vt->dim[channel], t->dim[1]))
-        return IR_NONE;
-    ir_dim parts[IR_MAX_RANK];
-    for (int i = 0; i < axes.n; i++) {
-        parts[k] = i == channel ? split[1] : vt->dim[i];
-        out[k] = axes.at[i];
-        order[k] = k + (channel >= 0 && i > channel);
-        k++;
-    }
-    if (channel >= 0) {         /* the block is the last axis */
-        ir_dim inner[IR_MAX_RANK];
-        int m = 0;
-        for (int i = 0; i < axes.n; i++) {
-            inner[m++] = parts[i];
-            if (i == channel)
-                inner[m++] = split[2];
-        }
-        v = ir_reshape(b, v, inner, m);
-        out[k] = rank - 1;
-        order[k++] = channel + 1;
-        v = ir_transpose(b, v, order);
-    }
-    return ir_broadcast(b, v, shape, rank, out);
-}
-
-/* The form of x in this block, made if need be. */
-static ir_ref want(layout_cx *cx, ir_build *b, ir_ref x, int block)
-{
-    ir_ref r = twin_of(cx, b, x);
-
-    if (r != IR_NONE && block_of(b, r) == block)
-        return r;
-    ir_node n = *rule_node(b, x);
-    r = n.op == OP_BROADCAST ? spread(b, &n, ir_type_of(b->fn, x), block) : IR_NONE;
-    if (r == IR_NONE)
-        r = pack(b, x, block);
-    twin_set(cx, b, x, r);
-    return r;
-}
-
-/* The block of the first operand that has a twin and is no broadcast; 0: none. */
-static int twin_block(const layout_cx *cx, const ir_build *b, const ir_ref *a, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        ir_ref r = twin_of(cx, b, a[i]);
-        if (r != IR_NONE && rule_node(b, a[i])->op != OP_BROADCAST)
-            return block_of(b, r);
-    }
-    return 0;
-}
-
-/* The block in which x is had without packing it anew. */
-static int block_at_hand(const layout_cx *cx, const ir_build *b, ir_ref x)
-{
-    int block = twin_block(cx, b, &x, 1);
-
-    return block ? block : block_for(cx, b, ir_type_of(b->fn, x));
-}
 
 /* ---- convolutions --------------------------------------------------------- */
 
@@ -251,7 +66,7 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     union ir_attr at = *n->attr;
     const ir_type *wt = ir_type_of(b->fn, a[1]), *yt = cx->plain;
     int s = at.CONV.xs.n, rank = s + 2;
-    int in = block_at_hand(cx, b, a[0]), out = block_for(cx, b, yt);
+    int in = layout_block_at_hand(cx, b, a[0]), out = layout_block_for(cx, b, yt);
     ir_dim shape[IR_MAX_RANK], split = dim_int(&b->m->dims, in);
     ir_dim block = dim_int(&b->m->dims, out);
     int32_t ws[IR_MAX_RANK], last[2] = {1, rank};
@@ -278,9 +93,9 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     at.CONV.ws = (ir_ints){s, ws};
     if (in)
         at.CONV.xf = (ir_ints){2, last};
-    ir_ref args[2] = {in ? want(cx, b, a[0], in) : a[0]};
+    ir_ref args[2] = {in ? layout_want(cx, b, a[0], in) : a[0]};
     args[1] = ir_reshape(b, a[1], shape, k);
-    return unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
+    return layout_unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
 }
 
 /* The operand is the reshape of [N,G,S..]; the twin of that is used. */
@@ -303,7 +118,7 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
     if (in && ir_type_of(b->fn, ir_arg(b->fn, in, 0)) == ir_type_of(b->fn, x))
         x = ir_arg(b->fn, in, 0);
-    int block = block_at_hand(cx, b, x);
+    int block = layout_block_at_hand(cx, b, x);
     if (!block)
         return IR_NONE;
     shape[1] = dim_int(&b->m->dims, block);
@@ -313,14 +128,14 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     at.CONV.wg = (ir_ints){2, first};
     at.CONV.xf = at.CONV.wf = at.CONV.wo = at.CONV.yo = none;
     at.CONV.xs = at.CONV.ws = at.CONV.ys = spatial;
-    ir_ref args[2] = {want(cx, b, x, block)};
+    ir_ref args[2] = {layout_want(cx, b, x, block)};
     args[1] = ir_reshape(b, a[1], shape, rank);
     ir_ref y = ir_make(b, OP_CONV, args, 2, &at);
     const ir_type *plain = cx->plain;
     ir_dim ys[IR_MAX_RANK] = {plain->dim[0], plain->dim[1]};
     for (int i = 0; i < s; i++)
         ys[i + 2] = plain->dim[i + 3];
-    ir_ref r = unpack(cx, b, y, ir_ty(b, plain->dtype, ys, rank));
+    ir_ref r = layout_unpack(cx, b, y, ir_ty(b, plain->dtype, ys, rank));
     return ir_reshape(b, r, plain->dim, plain->rank);
 }
 
@@ -350,7 +165,7 @@ static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a
     if (!is_dense(&at))
         return IR_NONE;
     ir_ref y = conv_dense(cx, b, n, a);
-    return y == IR_NONE && !twin_block(cx, b, a, 1) ? pointwise(b, &at, a, cx->plain) : y;
+    return y == IR_NONE && !layout_twin_block(cx, b, a, 1) ? pointwise(b, &at, a, cx->plain) : y;
 }
 
 /* ---- ops that do not care for the order ----------------------------------- */
@@ -359,15 +174,15 @@ static ir_ref conv(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a
 static ir_ref elementwise(layout_cx *cx, ir_build *b, const ir_node *n,
                           const ir_ref *a)
 {
-    int block = twin_block(cx, b, a, n->narg);
+    int block = layout_twin_block(cx, b, a, n->narg);
     ir_ref args[3];
 
     if (!block)
         return IR_NONE;
     const ir_type *t = cx->plain;
     for (uint32_t i = 0; i < n->narg; i++)
-        args[i] = want(cx, b, a[i], block);
-    return unpack(cx, b, ir_make(b, n->op, args, n->narg, n->attr), t);
+        args[i] = layout_want(cx, b, a[i], block);
+    return layout_unpack(cx, b, ir_make(b, n->op, args, n->narg, n->attr), t);
 }
 
 /* The same where operands are [N,C,1,S..], as depthwise convolutions make
@@ -380,7 +195,7 @@ static ir_ref elementwise_squeezed(layout_cx *cx, ir_build *b, const ir_node *n,
     for (uint32_t i = 0; i < n->narg; i++) {
         const ir_node *in = rule_is(b, a[i], OP_RESHAPE);
         ir_ref x = in ? ir_arg(b->fn, in, 0) : IR_NONE;
-        if (!in || twin_of(cx, b, x) == IR_NONE)
+        if (!in || layout_twin_of(cx, b, x) == IR_NONE)
             continue;
         sink_frame f = sink_frame_of(ir_type_of(b->fn, x), ir_type_of(b->fn, a[i]));
         if (f.before != 2 || f.before + f.behind != f.in->rank || f.in->rank + 1 != f.out->rank)
@@ -423,7 +238,7 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 {
     union ir_attr at = *n->attr;
     struct ir_attr_WINDOW *w = &at.WINDOW;
-    int block = twin_block(cx, b, a, 1);
+    int block = layout_twin_block(cx, b, a, 1);
 
     if (!block || !trivial(b, w->size, 1) ||
         !trivial(b, w->stride, 1) || !trivial(b, w->low, 0) ||
@@ -434,8 +249,8 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
     w->dil = with_end(b, w->dil, 1);
     w->low = with_end(b, w->low, 0);
     w->high = with_end(b, w->high, 0);
-    ir_ref x = want(cx, b, a[0], block);
-    return unpack(cx, b, ir_make(b, n->op, &x, 1, &at), cx->plain);
+    ir_ref x = layout_want(cx, b, a[0], block);
+    return layout_unpack(cx, b, ir_make(b, n->op, &x, 1, &at), cx->plain);
 }
 
 /* Joins twins, all with the smallest block that an operand has; one that has none keeps
@@ -443,17 +258,17 @@ static ir_ref window(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ref args[64];
-    int block = block_at_hand(cx, b, a[0]);
+    int block = layout_block_at_hand(cx, b, a[0]);
 
-    if (n->narg > COUNT(args) || !twin_block(cx, b, a, n->narg))
+    if (n->narg > COUNT(args) || !layout_twin_block(cx, b, a, n->narg))
         return IR_NONE;
     for (uint32_t i = 1; i < n->narg; i++)
-        block = (int)min_i64(block, block_at_hand(cx, b, a[i]));
+        block = (int)min_i64(block, layout_block_at_hand(cx, b, a[i]));
     if (!block)
         return IR_NONE;
     for (uint32_t i = 0; i < n->narg; i++)
-        args[i] = want(cx, b, a[i], block);
-    return unpack(cx, b, ir_make(b, OP_CONCAT, args, n->narg, n->attr),
+        args[i] = layout_want(cx, b, a[i], block);
+    return layout_unpack(cx, b, ir_make(b, OP_CONCAT, args, n->narg, n->attr),
                   cx->plain);
 }
 
@@ -461,24 +276,24 @@ static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
 static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ints axes = n->attr->REDUCE.axes;
-    int block = twin_block(cx, b, a, 1);
+    int block = layout_twin_block(cx, b, a, 1);
 
     if (!block)
         return IR_NONE;
     for (int i = 0; i < axes.n; i++)
         if (axes.at[i] < 2)
             return IR_NONE;
-    ir_ref x = want(cx, b, a[0], block);
+    ir_ref x = layout_want(cx, b, a[0], block);
     const ir_type *t = cx->plain;
     ir_ref y = ir_make(b, OP_REDUCE, &x, 1, n->attr);
-    return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : unpack(cx, b, y, t);
+    return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : layout_unpack(cx, b, y, t);
 }
 
 /* A pad of spatial axes alone: other channels than whole blocks have no place in a twin. */
 static ir_ref pad(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     union ir_attr at = *n->attr;
-    int block = twin_block(cx, b, a, 1);
+    int block = layout_twin_block(cx, b, a, 1);
 
     if (!block || !trivial(b, at.PAD.low, 0) ||
         !trivial(b, at.PAD.high, 0) || !trivial(b, at.PAD.inner, 0))
@@ -486,8 +301,8 @@ static ir_ref pad(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
     at.PAD.low = with_end(b, at.PAD.low, 0);
     at.PAD.high = with_end(b, at.PAD.high, 0);
     at.PAD.inner = with_end(b, at.PAD.inner, 0);
-    ir_ref args[2] = {want(cx, b, a[0], block), a[1]};
-    return unpack(cx, b, ir_make(b, OP_PAD, args, 2, &at), cx->plain);
+    ir_ref args[2] = {layout_want(cx, b, a[0], block), a[1]};
+    return layout_unpack(cx, b, ir_make(b, OP_PAD, args, 2, &at), cx->plain);
 }
 
 /* Spatial ranges, and whole blocks of channels. */
@@ -497,7 +312,7 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
     dim_table *d = &b->m->dims;
     int64_t start, extent;
     ir_dim lists[3][IR_MAX_RANK];
-    int rank = at.SLICE.start.n, block = twin_block(cx, b, a, 1);
+    int rank = at.SLICE.start.n, block = layout_twin_block(cx, b, a, 1);
 
     if (!block || !dim_is(d, at.SLICE.step.at[1], 1) ||
         !dim_const(d, at.SLICE.start.at[1], &start) ||
@@ -506,7 +321,7 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
         return IR_NONE;
     if (start % block || extent % block)
         block = SCHEDULE_LEAST_BLOCK;
-    ir_ref x = want(cx, b, a[0], block);
+    ir_ref x = layout_want(cx, b, a[0], block);
     for (int i = 0; i < rank; i++) {
         lists[0][i] = at.SLICE.start.at[i];
         lists[1][i] = at.SLICE.step.at[i];
@@ -517,7 +332,7 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
     lists[0][rank] = dim_int(d, 0);
     lists[1][rank] = dim_int(d, 1);
     lists[2][rank] = dim_int(d, block);
-    return unpack(cx, b, ir_slice(b, x, lists[0], lists[1], lists[2]),
+    return layout_unpack(cx, b, ir_slice(b, x, lists[0], lists[1], lists[2]),
                   cx->plain);
 }
 
@@ -539,6 +354,56 @@ static ir_ref reshape(const ir_build *b, const ir_node *n, const ir_ref *a)
     return x;
 }
 
+/* x, of extents that are those of the result or that only the run knows to differ, as in a
+ * sum of values whose equal extents are not proved.  What is known to repeat is read by
+ * broadcast in any order. */
+static ir_ref stretch(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_type *from = ir_type_of(b->fn, a[0]), *to = cx->plain;
+    int block = layout_twin_block(cx, b, a, 1);
+    ir_dim shape[IR_MAX_RANK];
+
+    if (!block || !list_is(n->attr->BROADCAST.axes, 0, to->rank) ||
+        !dim_same(from->dim[1], to->dim[1]))
+        return IR_NONE;
+    for (int i = 0; i < to->rank; i++)
+        if (dim_is(&b->m->dims, from->dim[i], 1) && !dim_is(&b->m->dims, to->dim[i], 1))
+            return IR_NONE;
+    int rank = layout_blocked_shape(b, to, block, shape);
+    ir_ref x = layout_want(cx, b, a[0], block);
+    return layout_unpack(cx, b, ir_broadcast_to(b, x, shape, rank), to);
+}
+
+/* The order that brings the first of `rank` axes to place `at`. */
+static void order_back(int at, int rank, int32_t *perm)
+{
+    for (int i = 0; i < rank; i++)
+        perm[i] = i == at ? 0 : i < at ? i + 1 : i;
+}
+
+/* Positions of one spatial axis, taken by a list and back in their place, as resizing
+ * does. */
+static ir_ref take(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_node *in = rule_is(b, a[0], OP_GATHER);
+    int32_t perm[IR_MAX_RANK];
+    ir_ints order = n->attr->TRANSPOSE.perm;
+
+    if (!in || in->narg != 2)
+        return IR_NONE;
+    ir_ref args[2] = {ir_arg(b->fn, in, 0), ir_arg(b->fn, in, 1)};
+    int at = in->attr->GATHER.axes.at[0], block = layout_twin_block(cx, b, args, 1);
+    order_back(at, order.n, perm);
+    if (!block || at < 2 || ir_type_of(b->fn, args[1])->rank != 1 ||
+        memcmp(order.at, perm, (size_t)order.n * sizeof *perm))
+        return IR_NONE;
+    const ir_attr *attr = in->attr;
+    args[0] = layout_want(cx, b, args[0], block);
+    order_back(at, order.n + 1, perm);
+    ir_ref y = ir_transpose(b, ir_make(b, OP_GATHER, args, 2, attr), perm);
+    return layout_unpack(cx, b, y, cx->plain);
+}
+
 static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
                    const ir_ref *a)
 {
@@ -555,6 +420,8 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     case OP_PAD: return pad(cx, b, n, a);
     case OP_SLICE: return slice(cx, b, n, a);
     case OP_RESHAPE: return reshape(b, n, a);
+    case OP_BROADCAST: return stretch(cx, b, n, a);
+    case OP_TRANSPOSE: return take(cx, b, n, a);
     default:
         return ir_op_scalar(n->op) ? any_elementwise(cx, b, n, a) : IR_NONE;
     }
