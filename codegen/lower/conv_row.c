@@ -149,10 +149,18 @@ static int64_t least_width(const conv_tile *x, int half)
     return half + (first + last <= half + 1 ? max_i64(first, last) : first + last);
 }
 
+/* The longest row that has a tile of its own where rows of `least` and more have whole
+ * ones: of sequences, whose weights are all that is read, and read once then.  Images are
+ * rarely that narrow, and each tile takes time to compile. */
+static int longest_short(const conv_tile *x, int64_t least)
+{
+    enum { MOST_SHORT = 6 };
+
+    return x->c->spatial > 1 ? 0 : (int)min_i64(least - 1, MOST_SHORT);
+}
+
 /* A run-time width: whole tiles from that on where halves of them do no worse than
- * quarters, then quarters, then what is shorter: that has tiles of its own in an image
- * of one row, as sequences are, whose weights are all that is read.  Images are rarely
- * that narrow, and each tile takes time to compile. */
+ * quarters, then quarters, then what is shorter. */
 static void symbolic_row(conv_tile *x, lp_expr width)
 {
     lp_kernel *k = x->t.b->k;
@@ -161,17 +169,17 @@ static void symbolic_row(conv_tile *x, lp_expr width)
     x->guarded = x->guarded || first_of(x) > half || last_of(x) > half;
     bool quarters = quarter > 1 && first_of(x) <= quarter && last_of(x) <= quarter;
     int64_t least = max_i64(least_width(x, half), p - 1);
+    int most = longest_short(x, least);
     lp_if(k, lp_le(k, lp_int(k, least), width));
     halved_row(x, width, p, half);
     lp_else(k);
-    if (quarters) {
-        least = least_width(x, quarter);
+    if (quarters && most < least - 1) {
+        least = max_i64(least_width(x, quarter), most + 1);
         lp_if(k, lp_le(k, lp_int(k, least), width));
         halved_row(x, width, quarter, quarter);
         lp_else(k);
         open++;
     }
-    int most = x->c->spatial > 1 ? 0 : (int)min_i64(least - 1, quarter);
     short_rows(x, width, most);
     if (most < least - 1) {
         lp_if(k, lp_lt(k, lp_int(k, most), width));
