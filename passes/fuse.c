@@ -230,14 +230,15 @@ static weight weight_of(const fuse_cx *f, uint32_t i)
     return w;
 }
 
-/* Does this broadcast repeat elements? */
+/* Does this broadcast repeat elements?  One to extents that only the run knows to be equal,
+ * as in a sum of such values, hardly ever does. */
 static bool repeats(const fuse_cx *f, const ir_node *n)
 {
     const ir_type *from = ir_type_of(f->fn, ir_arg(f->fn, n, 0)), *to = ir_type_of(f->fn, n->first);
     dim_table *t = &f->fn->module->dims;
 
     ir_dim before = dim_product(t, from->dim, from->rank);
-    return !dim_same(before, dim_product(t, to->dim, to->rank));
+    return dim_hint(t, before) != dim_hint(t, dim_product(t, to->dim, to->rank));
 }
 
 /* Is something dear computed between r and what is stored?  A chain that is too deep to
