@@ -5,7 +5,7 @@
  * at compile time when it is constant, into a temp when its columns are not
  * the last axis in memory or when many tiles of rows read them, else in place.
  * A is read by broadcast, and copied only if finding an element takes a
- * division. */
+ * division, or if its rows lie together and its k too far apart (dot_strips.c). */
 #include "const.h"
 #include "dot.h"
 #include "pack.h"
@@ -51,6 +51,8 @@ lp_buf dot_a_buffer(const dot *d, body *b)
 {
     lp_expr dims[3];
 
+    if (d->strips)
+        return dot_strips(d, b, false);
     if (d->copied)
         return a_temp(d, b, d->quads ? DT_I32 : d->ta->dtype, d->steps, false);
     if (!d->quads)
@@ -447,6 +449,8 @@ static bool place_operands(dot *d)
     } else if (ok && a_divides(d)) {
         d->copied = true;
         ok = copy_a(d);
+    } else if (ok && dot_wants_strips(d)) {
+        ok = dot_copy_strips(d);
     }
     return ok;
 }

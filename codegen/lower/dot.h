@@ -29,15 +29,21 @@ typedef struct dot {
     bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
     uint32_t scale;
     bool copied;                /* A is read from temp a_temp, [batch, M, steps] */
+    bool strips;                /* A is read from temp a_temp, [batch, M / rows, K, rows] */
     uint32_t a_temp;
 } dot;
 
-/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps], 0 where it is
- * read through body_at. */
+/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps] or in strips,
+ * 0 where it is read through body_at. */
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
 lp_buf dot_a_buffer(const dot *d, body *b);
 /* B where it is stored, for DOT_PLACE. */
 lp_buf dot_b_buffer(const dot *d, body *b);
+/* Would tiles lose what they read of A from the cache before they read the rest of its
+ * lines?  Then the kernel that copies it is added to the job, and its temp. */
+bool dot_wants_strips(const dot *d);
+bool dot_copy_strips(dot *d);
+lp_buf dot_strips(const dot *d, body *b, bool written);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
 

@@ -12,6 +12,7 @@ typedef struct dot_tile {
     const dot *d;
     lp_buf abuf, bbuf, scale;
     lp_expr batch, m0;          /* the tile's first row */
+    lp_expr block;              /* number of its block of rows */
     lp_expr nth;                /* number of its block of rows in the group of blocks that
                                  * reuse a panel while the cache holds it; no expression:
                                  * there is one group */
@@ -22,8 +23,9 @@ static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
     body *b = x->t.b;
     lp_expr row = lp_add(b->k, x->m0, r);
 
-    lp_expr v = x->abuf ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
-                        : dot_a(x->d, b, x->batch, row, k);
+    lp_expr v = x->d->strips ? lp_load(b->k, x->abuf, LP(x->batch, x->block, k, r))
+                : x->abuf    ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
+                             : dot_a(x->d, b, x->batch, row, k);
     return lp_cast(b->k, x->t.sums, v);
 }
 
@@ -161,6 +163,7 @@ static void const_rows(dot_tile *x, int64_t m, lp_expr i)
     int mr = x->d->s.rows, rest = (int)(m % mr);
     lp_expr m0 = lp_mul(p, i, lp_int(p, mr));
 
+    x->block = i;
     if (!rest) {
         compute_tile(x, m0, mr);
         return;

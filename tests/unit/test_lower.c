@@ -150,14 +150,17 @@ static void check_target(net *t, const target *cpu)
     text_free(&followed);
 }
 
-/* For a usual processor of the level, and for one whose half registers are as fast. */
+/* For a usual processor of the level, for one whose half registers are as fast, and for one
+ * whose cache holds next to nothing. */
 static void check_kernels(net *t, const target *cpu)
 {
-    target halves = *cpu;
+    target halves = *cpu, small = *cpu;
 
     halves.half_as_fast = true;
+    small.l2_bytes = 512;
     check_target(t, cpu);
     check_target(t, &halves);
+    check_target(t, &small);
 }
 
 #define TEST(what)                                                             \
