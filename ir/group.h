@@ -25,9 +25,9 @@ typedef struct ir_group {
     const ir_ref *private;  /* values that the kernel keeps in memory of its own
                              * while it works: of rows, for the row at hand */
     const char *why;        /* why its result is stored, for the dump */
-    ir_ref over;            /* the state that the result overwrites in place, which is
-                             * right because element i of it reads only element i of
-                             * the state; or IR_NONE */
+    ir_ref *over;           /* by result: the state that it overwrites in place, which is
+                             * right because element i of all results reads only element
+                             * i of the state; or IR_NONE */
 } ir_group;
 
 /* The groups of one function, in an order in which they can run: that of

@@ -381,6 +381,15 @@ static void take_regions(fuse_cx *f)
 
 /* ---- groups ---------------------------------------------------------------------------- */
 
+ir_ref *fuse_no_states(ir_groups *g, uint32_t n)
+{
+    ir_ref *over = arena_array(&g->mem, ir_ref, n);
+
+    for (uint32_t k = 0; k < n; k++)
+        over[k] = IR_NONE;
+    return over;
+}
+
 /* Adds the group of `root`, which stores `out`: the region that was found for it, else the
  * node alone. */
 static void add_group(fuse_cx *f, uint32_t root, const ir_ref *out, uint32_t nout)
@@ -393,7 +402,7 @@ static void add_group(fuse_cx *f, uint32_t root, const ir_ref *out, uint32_t nou
         x.nnode = 1;
         x.node = arena_copy(&g->mem, &root, sizeof root);
     }
-    x.root = root, x.nout = nout, x.over = IR_NONE;
+    x.root = root, x.nout = nout, x.over = fuse_no_states(g, nout);
     x.out = arena_copy(&g->mem, out, nout * sizeof *out);
     x.why = nout && f->why[out[0]] ? f->why[out[0]] : "";
     vec_push(&g->group, x);
@@ -470,6 +479,7 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
         if (!f.owner[i] && ir_template_is(template_of(&fn->node.at[i]), T_EPILOGUE))
             take_epilogue(&f, i);
     make_groups(&f);
+    fuse_join(&f);
     fuse_order(g);
     arena_reset(&mem);
 }

@@ -3,7 +3,8 @@
  * What a group stores as a result or as the new value of a state lies with the
  * caller.  Run early, it frees what it reads: of a training step with its
  * updates at the end, each weight's gradient and update then follow the
- * gradient of the layer's result, which need not be kept till the end.
+ * gradient of the layer's result, which need not be kept till the end.  Single numbers,
+ * such as an optimizer's rate of the step, run early, too, since updates wait for them.
  *
  * An update waits for all that read its state, since only then it can be made
  * in the state's own memory.  Nothing passes a group outside kernels: those
@@ -16,8 +17,10 @@ typedef struct order_cx {
     const ir_groups *g;
     const ir_fn *fn;
     uint32_t *maker;            /* by ref: 1 + the group that stores it; 0: none does */
-    uint32_t *state;            /* by group: 1 + the state whose new value it stores */
-    bool *outside;              /* by group: what it stores lies with the caller */
+    uint32_t *update, *next;    /* by group: 1 + the first update whose new value it stores;
+                                 * by update: 1 + the next one of the same group */
+    bool *outside;              /* by group: what it stores lies with the caller, or takes next
+                                 * to nothing */
     bool *done;                 /* by group */
     uint32_t *readers;          /* by state: groups to come that read it */
     uint32_t *seen, look;       /* by ref: the last look that saw it */
@@ -54,6 +57,8 @@ static bool visit_reads(order_cx *cx, uint32_t group, order_visit *visit)
     bool ok = true;
 
     cx->look++;
+    for (uint32_t i = 0; i < x->nout; i++)
+        cx->seen[x->out[i]] = cx->look;     /* results of its own that others are made of */
     for (uint32_t i = 0; ok && i < x->nout; i++)
         ok = visit_below(cx, x->out[i], visit);
     return ok;
@@ -89,6 +94,16 @@ static bool drop_reader(order_cx *cx, ir_ref r)
     return true;
 }
 
+/* Does it store single numbers, which take next to no memory? */
+static bool is_number(const order_cx *cx, const ir_group *g)
+{
+    bool yes = g->nout && g->template == TEMPLATE_MAP;
+
+    for (uint32_t k = 0; k < g->nout; k++)
+        yes &= ir_type_of(cx->fn, g->out[k])->rank == 0;
+    return yes;
+}
+
 /* ---- the order ---------------------------------------------------------------------------- */
 
 /* The group that stores the value whose bytes r has, as its number + 1; 0: none. */
@@ -113,6 +128,7 @@ static void find_makers(order_cx *cx)
         const ir_group *x = &cx->g->group.at[i];
         for (uint32_t k = 0; k < x->nout; k++)
             cx->maker[x->out[k]] = i + 1;
+        cx->outside[i] = is_number(cx, x);
         visit_reads(cx, i, add_reader);
     }
     for (uint32_t i = 0; i < fn->result.len; i++) {
@@ -122,26 +138,30 @@ static void find_makers(order_cx *cx)
     }
     for (uint32_t i = 0; i < fn->update.len; i++) {
         uint32_t group = maker_under(cx, fn->update.at[i].value);
-        if (group)
-            cx->state[group - 1] = fn->update.at[i].state + 1;
+        if (group) {
+            cx->next[i] = cx->update[group - 1];
+            cx->update[group - 1] = i + 1;
+        }
     }
 }
 
-/* Will nobody but the group itself read the state that it changes? */
+/* Will nobody but the group itself read the states that it changes? */
 static bool is_last_reader(order_cx *cx, uint32_t group)
 {
-    const uint32_t *left = &cx->readers[cx->state[group] - 1];
+    const ir_fn *fn = cx->fn;
+    bool last = true;
 
     visit_reads(cx, group, drop_reader);
-    bool last = *left == 0;
+    for (uint32_t u = cx->update[group]; u && last; u = cx->next[u - 1])
+        last = !cx->readers[fn->update.at[u - 1].state];
     visit_reads(cx, group, add_reader);
     return last;
 }
 
 static bool can_run(order_cx *cx, uint32_t group)
 {
-    return !cx->done[group] && (cx->outside[group] || cx->state[group]) &&
-           visit_reads(cx, group, is_there) && (!cx->state[group] || is_last_reader(cx, group));
+    return !cx->done[group] && (cx->outside[group] || cx->update[group]) &&
+           visit_reads(cx, group, is_there) && is_last_reader(cx, group);
 }
 
 static void run_group(order_cx *cx, uint32_t group)
@@ -181,7 +201,8 @@ void fuse_order(ir_groups *g)
     arena mem = {0};
     order_cx cx = {.g = g, .fn = g->fn,
                    .maker = arena_array(&mem, uint32_t, refs),
-                   .state = arena_array(&mem, uint32_t, groups),
+                   .update = arena_array(&mem, uint32_t, groups),
+                   .next = arena_array(&mem, uint32_t, g->fn->update.len + 1),
                    .outside = arena_array(&mem, bool, groups),
                    .done = arena_array(&mem, bool, groups),
                    .readers = arena_array(&mem, uint32_t, g->fn->module->state.len + 1),

@@ -37,6 +37,10 @@ typedef struct fuse_region {
 typedef bool fuse_finder(const fuse_cx *f, uint32_t root, fuse_region *out);
 fuse_finder region_rows;
 
+/* Makes maps that have values in common one group (fuse_join.c). */
+void fuse_join(fuse_cx *f);
+/* For ir_group.over: that each of so many results overwrites none. */
+ir_ref *fuse_no_states(ir_groups *g, uint32_t n);
 /* Puts the groups of an entry in an order that takes less memory (fuse_order.c). */
 void fuse_order(ir_groups *g);
 

@@ -399,7 +399,7 @@ static void emit_group(scope *s, const ir_group *g)
     prepare_args(s, &code);
     uint32_t from = s->block->step.len;
     emit_calls(s, &code, arena_strdup(s->pl->mem, note.at), plan_group_flops(s->pl, s->fn, g));
-    note_calls(s, from, s->value[g->out[0]]);
+    note_calls(s, from, g->nout == 1 ? s->value[g->out[0]] : PLAN_NONE);
     text_free(&note);
 }
 

@@ -51,12 +51,14 @@ static void read_args(reading *x, const ir_node *n, bool element)
 static reading read_group(const scope *s, const ir_group *g, uint32_t state)
 {
     uint32_t refs = s->fn->value.len;
-    const ir_node *n = g->nout ? ir_node_of(s->fn, g->out[0]) : &s->fn->node.at[g->root];
     reading x = {.s = s, .state = state, .ref = IR_NONE, .element = true};
 
     x.seen = mem_alloc(refs + 1);
     memset(x.seen, 0, refs + 1);
-    read_args(&x, n, true);
+    if (!g->nout)
+        read_args(&x, &s->fn->node.at[g->root], true);
+    for (uint32_t k = 0; k < g->nout; k++)
+        read_args(&x, ir_node_of(s->fn, g->out[k]), true);
     mem_free(x.seen);
     return x;
 }
@@ -131,8 +133,9 @@ static void place_update(scope *s, const ir_update *u)
         return;
     uint32_t target = plan_state_value(s->pl, u->state);
     plan_want(s, u->value, target);
-    if (s->want[made] == target)
-        g->over = own.ref;
+    for (uint32_t k = 0; k < g->nout; k++)
+        if (g->out[k] == made && s->want[made] == target)
+            g->over[k] = own.ref;
 }
 
 void plan_place_updates(scope *s)

@@ -41,7 +41,9 @@ static void cut_units(finder *f)
         if (end)
             break;
         at = pl->group.at[g].to;
-        add_unit(f, pl->group.at[g].from, at, plan_root(pl->e, pl->group.at[g].result));
+        uint32_t result = pl->group.at[g].result;
+        add_unit(f, pl->group.at[g].from, at,
+                 result == PLAN_NONE ? result : plan_root(pl->e, result));
     }
 }
 

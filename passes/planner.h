@@ -13,7 +13,7 @@
 #include "fuse.h"
 #include "plan_build.h"
 
-/* The calls of a group in the entry itself, and the value that it stores. */
+/* The calls of a group in the entry itself, and the value that it stores; PLAN_NONE: several. */
 typedef struct plan_calls {
     uint32_t from, to, result;  /* steps [from, to) */
 } plan_calls;

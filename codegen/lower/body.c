@@ -143,16 +143,20 @@ static lp_buf add_typed(body *b, group_arg_kind kind, uint32_t id, const ir_type
     return add_param(b, kind, id, t->dtype, t->rank, dims, space);
 }
 
-static lp_buf bound_buffer(const body *b, body_how how)
+/* What is taken over and what takes it over meet when the second of them is asked for. */
+static void meet(body *b, lp_buf buf)
 {
-    for (uint32_t i = 0; i < b->bound.len; i++)
-        if (b->bound.at[i].how == how)
-            return find_value(b, b->bound.at[i].ref);
-    return 0;
+    for (uint32_t i = 0; i < b->bound.len; i++) {
+        const body_binding *v = &b->bound.at[i];
+        if (v->how != BODY_TAKEN)
+            continue;
+        lp_buf made = find_value(b, v->by), taken = find_value(b, v->ref);
+        if (made && taken && (buf == made || buf == taken))
+            lp_set_alias(b->k, buf, buf == made ? taken : made);
+    }
 }
 
-/* The parameter of a stored value.  What is taken over and what takes it over
- * meet when the second of them is asked for. */
+/* The parameter of a stored value. */
 static lp_buf value_buffer(body *b, ir_ref ref, lp_space space)
 {
     lp_buf buf = find_value(b, ref);
@@ -160,9 +164,7 @@ static lp_buf value_buffer(body *b, ir_ref ref, lp_space space)
     if (buf)
         return buf;
     buf = add_typed(b, ARG_VALUE, ref, ir_type_of(b->fn, ref), space);
-    lp_buf made = bound_buffer(b, BODY_MADE), taken = bound_buffer(b, BODY_TAKEN);
-    if (made && taken && (buf == made || buf == taken))
-        lp_set_alias(b->k, buf, buf == made ? taken : made);
+    meet(b, buf);
     return buf;
 }
 

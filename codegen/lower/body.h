@@ -9,7 +9,7 @@
  * stored value is loaded and any other is computed from its operands. */
 typedef enum body_how {
     BODY_MADE,                  /* this kernel stores it: it is computed, not loaded */
-    BODY_TAKEN,                 /* loaded, from memory that the output may take over */
+    BODY_TAKEN,                 /* loaded, from memory that the output `by` may take over */
     BODY_IS,                    /* `expr`, whatever the index */
     BODY_ROW,                   /* an element of the local buffer `row`, whose first
                                  * axis is the value's axis `skip` */
@@ -38,6 +38,7 @@ typedef struct body_binding {
     lp_expr expr;
     lp_buf row;
     int skip;
+    ir_ref by;
     uint64_t state;             /* hash of this one and all below it */
 } body_binding;
 

@@ -149,9 +149,12 @@ bool lower_is_stored(const ir_groups *in, ir_ref value)
 void job_kernel(job *j, body *b, const char *what)
 {
     body_init(b, j->l, j->in, what);
-    body_bind(b, (body_binding){.ref = j->out, .how = BODY_MADE});
-    if (j->g->over != IR_NONE)
-        body_bind(b, (body_binding){.ref = j->g->over, .how = BODY_TAKEN});
+    for (uint32_t i = 0; i < j->g->nout; i++) {
+        body_bind(b, (body_binding){.ref = j->g->out[i], .how = BODY_MADE});
+        if (j->g->over[i] != IR_NONE)
+            body_bind(b, (body_binding){.ref = j->g->over[i], .how = BODY_TAKEN,
+                                        .by = j->g->out[i]});
+    }
 }
 
 void job_store(job *j, body *b, const lp_expr *idx, lp_expr v)
@@ -170,10 +173,13 @@ bool job_streams(const job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     const dim_table *d = &j->l->m->dims;
     double bytes = dt_size(t->dtype);
+    bool over = false;
 
+    for (uint32_t i = 0; i < j->g->nout; i++)
+        over |= j->g->over[i] != IR_NONE;
     for (int i = 0; i < t->rank; i++)
         bytes *= (double)dim_hint(d, t->dim[i]);
-    return j->g->over == IR_NONE && bytes > (double)j->l->target->l3_bytes;
+    return !over && bytes > (double)j->l->target->l3_bytes;
 }
 
 void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v)
@@ -283,8 +289,13 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
     const char *why = "it has no template yet";
 
     map seen = {0};
-    bool ok = run && types_ok(&j, j.out, &seen, &why) && run(&j);
-    map_free(&seen);
+    bool ok = run != NULL;
+    for (uint32_t i = 0; ok && i < g->nout; i++) {
+        ok = types_ok(&j, g->out[i], &seen, &why);
+        map_free(&seen);
+        seen = (map){0};
+    }
+    ok = ok && run(&j);
     if (!ok) {
         const ir_loc loc = j.root->loc;
         const char *place = loc.file < l->d->place.len ? l->d->place.at[loc.file] : "";

@@ -1,4 +1,4 @@
-/* codegen/lower/map.c - elementwise ops and movement: one loop nest over the result,
+/* codegen/lower/map.c - elementwise ops and movement: one loop nest over the results,
  * with the last axis in vectors.  A chain without any movement runs over all elements
  * as one axis; turn.c has the template for one that transposes. */
 #include "const.h"
@@ -24,9 +24,10 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
             return false;
     if (depth && lower_is_stored(j->in, r))
         return true;
-    if (n->op == OP_BROADCAST) {    /* of a scalar constant */
+    if (n->op == OP_BROADCAST) {    /* of a number */
         const ir_node *x = ir_node_of(fn, ir_arg(fn, n, 0));
-        return x->op == OP_CONST && const_is_splat(j->l->m, x->attr->CONST.id, element);
+        return !ir_type_of(fn, x->first)->rank ||
+               (x->op == OP_CONST && const_is_splat(j->l->m, x->attr->CONST.id, element));
     }
     if (!ir_op_scalar(n->op))
         return false;
@@ -34,6 +35,27 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
         if (!is_flat(j, ir_arg(fn, n, i), shape, depth + 1))
             return false;
     return true;
+}
+
+/* Stores element idx of all results.  Each is computed before the first is stored, which may
+ * be where another's operand lies; they read it of each other. */
+static void write_all(job *j, body *b, const lp_expr *idx)
+{
+    const ir_group *g = j->g;
+
+    if (g->nout == 1) {
+        job_write(j, b, idx, body_at(b, j->out, idx));
+        return;
+    }
+    for (uint32_t i = 0; i < g->nout; i++) {
+        lp_expr v = lp_let(b->k, "y", body_at(b, g->out[i], idx));
+        body_bind(b, (body_binding){.ref = g->out[i], .how = BODY_IS, .expr = v});
+    }
+    for (uint32_t i = 0; i < g->nout; i++)
+        (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, g->out[i]), idx,
+                                                body_at(b, g->out[i], idx));
+    for (uint32_t i = 0; i < g->nout; i++)
+        body_unbind(b);
 }
 
 /* One loop over all elements, in chunks that threads share.  Element i has the index
@@ -57,7 +79,7 @@ static bool flat(job *j)
     lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
     if (t->rank)
         idx[t->rank - 1] = v;
-    job_write(j, &b, idx, body_at(&b, j->out, idx));
+    write_all(j, &b, idx);
     lp_end(k);
     lp_end(k);
     return job_end(j, &b);
@@ -134,7 +156,7 @@ static lp_expr last_loop(job *j, body *b)
 static void make_row(job *j, body *b, lp_expr *idx)
 {
     idx[ir_type_of(b->fn, j->out)->rank - 1] = last_loop(j, b);
-    job_write(j, b, idx, body_at(b, j->out, idx));
+    write_all(j, b, idx);
     lp_end(b->k);
 }
 
@@ -172,9 +194,12 @@ bool template_map(job *j)
 
     if (j->root->op == OP_CONCAT && j->root->first == j->out)
         return concat(j);
-    if (t->rank && is_flat(j, j->out, t, 0))
+    bool straight = t->rank > 0;
+    for (uint32_t i = 0; straight && i < j->g->nout; i++)
+        straight = is_flat(j, j->g->out[i], t, 0);
+    if (straight)
         return flat(j);
-    int axis = turned_axis(j);
+    int axis = j->g->nout == 1 ? turned_axis(j) : -1;
     if (axis >= 0)
         return template_turn(j, axis);
     job_kernel(j, &b, "map");
@@ -182,7 +207,7 @@ bool template_map(job *j)
     if (last >= 0)
         make_rows(j, &b, idx);
     else
-        job_write(j, &b, idx, body_at(&b, j->out, idx));
+        write_all(j, &b, idx);
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);

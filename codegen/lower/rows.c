@@ -86,7 +86,7 @@ static bool fits_result(const rows *r, ir_ref ref)
     const ir_type *out = ir_type_of(r->b.fn, r->j->out);
 
     return !r->used && is_full(r, out) && ir_type_of(r->b.fn, ref)->dtype == out->dtype &&
-           r->j->g->over == IR_NONE && !job_streams(r->j);
+           r->j->g->over[0] == IR_NONE && !job_streams(r->j);
 }
 
 static void make_buffer(rows *r, ir_ref ref, held *h)
