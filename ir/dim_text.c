@@ -58,6 +58,9 @@ static int by_degree(const void *a, const void *b)
     return strcmp(x->atoms, y->atoms);
 }
 
+/* Factors are sorted as texts, so that n*m and m*n print alike; the coefficient's
+ * size is taken without a sign, as that of the least i64 has no positive
+ * counterpart. */
 static monomial term(const dim_table *t, const dim_term *m, arena *mem)
 {
     char **atom = arena_array(mem, char *, m->n + 1), *atoms = arena_strdup(mem, "");
@@ -106,6 +109,8 @@ static char *render_call(const dim_table *t, const dim_expr *e, arena *mem)
                   : arena_printf(mem, "%s(%s,%s)", function[e->op], a[0], a[1]);
 }
 
+/* The text of d for a reader, in the arena; the precedence of what is around is the
+ * caller's to keep. */
 static char *render(const dim_table *t, ir_dim d, arena *mem)
 {
     const dim_expr *e = dim_get(t, d);

@@ -176,6 +176,8 @@ static bool bind_input(binding *b, const import_shape *s)
                                               : no_such(b, "--shape", s->input);
 }
 
+/* --dim gives symbols numbers, --shape the extents of an input; then all functions
+ * are made again with those in place of the symbols.  False after an error. */
 bool import_bind(ir_module *m, const char *path, const import_options *o, diag *d)
 {
     uint32_t n = m->dims.symbol.len;

@@ -502,6 +502,9 @@ static ir_dim iterations(const grad_cx *cx, const ir_node *n)
     return dim_symbol_new(&cx->b->m->dims, "trips", 0, INT64_MAX);
 }
 
+/* Forward the loop also stacks what its body's gradient needs to read (tape), then
+ * a loop backward in time takes it off again.  Its trip count must be bounded, as
+ * stacks have extents. */
 bool grad_loop(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
     const struct ir_attr_LOOP *a = &n.attr->LOOP;

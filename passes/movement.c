@@ -96,6 +96,8 @@ static ir_ref broadcast_reshape(ir_build *b, const ir_node *n, const ir_node *in
     return ir_broadcast(b, x, shape.at, shape.n, axes);
 }
 
+/* broadcast(broadcast x) is one; broadcast(reshape x) is one, if the reshape only
+ * puts ones in, or takes ones out. */
 static ir_ref broadcast(ir_build *b, const ir_node *n, ir_ref x)
 {
     const ir_node *in = rule_node(b, x);

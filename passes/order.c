@@ -154,6 +154,8 @@ static bool is_expanded(const ir_build *b, const ir_node *n, ir_ref x)
            !a->largest && dim_same(a->k, t->dim[1]);
 }
 
+/* A sort of keys that carry their places, of which the first k are taken.  False
+ * where it is such a sort already. */
 static bool expand_topk(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
 {
     const struct ir_attr_TOPK *a = &n->attr->TOPK;
@@ -218,6 +220,9 @@ static ir_ref renumber(ir_build *b, ir_ref *first, ir_ref *size)
     return scattered(b, n, order, ir_iota(b, DT_I64, &n, 1, 0), false);
 }
 
+/* Sorted, equal elements are neighbours: where a key differs from the one before
+ * begins a group; a running sum of these beginnings numbers them, and is scattered
+ * back to where the elements came from. */
 static bool expand_unique(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
 {
     const struct ir_attr_UNIQUE *a = &n->attr->UNIQUE;

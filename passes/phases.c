@@ -49,6 +49,8 @@ static void find_phases(spread *s)
     s->first = ahead - s->step * start;
 }
 
+/* False if its numbers are not all known, or the kernel is dilated or has strides,
+ * too. */
 static bool find_axis(phases *x, int i)
 {
     const dim_table *t = &x->b->m->dims;

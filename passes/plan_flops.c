@@ -86,6 +86,7 @@ void plan_flops(planner *pl, const ir_fn *fn)
     vec_free(&all);
 }
 
+/* Two for each multiply-add, as a dim; null if the group has no contraction. */
 const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g)
 {
     dim_list all = {0};

@@ -72,6 +72,8 @@ bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed)
     return ir_verify(cx->m, cx->d, p->name);
 }
 
+/* In the order of `pipeline`; false after the first pass that failed.  w may be
+ * null. */
 bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w)
 {
     pass_ctx cx = {.m = m, .d = m->diag, .target = t};

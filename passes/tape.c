@@ -315,6 +315,8 @@ static ir_ref make_taped(merging *m, ir_build *b, const tape_pair *p, const ir_r
     return ir_make(b, OP_LOOP, arg, p->narg, p->attr);
 }
 
+/* The loop as it was and its taped twin compute the same: one is made where the
+ * first stood, the taped one, and gives the results of both. */
 static bool merge(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
                   const ir_ref *args, ir_ref *out)
 {

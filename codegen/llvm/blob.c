@@ -37,6 +37,8 @@ static void place_states(image *im)
     }
 }
 
+/* Only constants that some entry reads in memory get a place; those that kernels
+ * have as literals do not. */
 bool image_place(image *im, diag *d)
 {
     if (!im->p->entry.len)

@@ -67,6 +67,9 @@ static value pairs(emit *e, value u, value s, int lanes, bool high)
     return LLVMBuildAdd(e->b, even, odd, "");
 }
 
+/* a[0] + the sums of four products each of a[1] and a[2].  One instruction where
+ * the processor has it for so many lanes, else products of 16 bits, the low and the
+ * high pair of each four. */
 value emit_dot4(emit *e, const value *a, int lanes)
 {
     const char *name = instruction(e->t, lanes);

@@ -413,6 +413,7 @@ static bool check_bounds(checker *c, const lp_stmt *s, const char *name)
            fail(c, name, "has bounds that differ between lanes");
 }
 
+/* The loop's variables mean something inside of it only. */
 static bool check_loop(checker *c, const lp_stmt *s, int depth)
 {
     const lp_stmt *par = c->par, *vec = c->vec;

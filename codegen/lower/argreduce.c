@@ -71,6 +71,8 @@ static int open_result(argreduce *a, bool wide)
     return open + 1;
 }
 
+/* A long row is compared by lanes, each with the best of its own and its place, and
+ * the lanes at the end; short rows and other axes one element after the other. */
 bool template_argreduce(job *j)
 {
     enum { TIMES = 4 };         /* vectors of a row for which comparing lanes pays */

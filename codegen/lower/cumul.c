@@ -3,6 +3,10 @@
  * the sum before the element is added, `reverse` begins at the end. */
 #include "nest.h"
 
+/*    par kept.. { acc = start; for r { before = acc; acc = before op x[r]; out[r] = .. } }
+ *
+ * The axis is walked in order, since each sum needs the one before; only other axes
+ * are parallel. */
 bool template_cumul(job *j)
 {
     const struct ir_attr_CUMUL *at = &j->root->attr->CUMUL;

@@ -105,6 +105,8 @@ static lp_buf tile(random *r, lp_expr first, int lanes)
     return line;
 }
 
+/* Tiles of WORDS * lanes numbers are made in a buffer, by vectors of counters, and
+ * stored from there in order; the last tile ends with the result. */
 bool template_random(job *j)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);

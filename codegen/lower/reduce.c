@@ -128,6 +128,8 @@ static void reduce_nothing(job *j, body *b, ir_redop op, ir_dtype acc)
     nest_close(b->k, open);
 }
 
+/* Along the last axis the elements of a sum lie side by side and lanes share a sum;
+ * else lanes are sums beside each other. */
 bool template_reduce(job *j)
 {
     const struct ir_attr_REDUCE *at = &j->root->attr->REDUCE;

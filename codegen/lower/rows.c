@@ -185,6 +185,10 @@ static void finish_row(rows *r)
         close_row(r);
 }
 
+/*    par row { a sum over the row; another that reads the first; ..; what is stored }
+ *
+ * One kernel for softmax and normalizations: the row stays in the cache between the
+ * walks over it. */
 bool template_rows(job *j)
 {
     const ir_type *t = ir_type_of(j->in->fn, ir_arg(j->in->fn, j->root, 0));

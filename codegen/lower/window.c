@@ -298,6 +298,9 @@ static void make_row(window *x)
     nest_close(k, open);
 }
 
+/* Axes whose boxes are single places are loops of the result.  The row is the last
+ * axis along which boxes slide; axes behind that lie beside it, as channels that
+ * come last. */
 bool template_window(job *j)
 {
     const ir_fn *fn = j->in->fn;

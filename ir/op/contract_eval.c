@@ -7,6 +7,8 @@
 
 enum { TILE = 4, ROWS = 64, COLS = 64, SUMS = 128 };
 
+/* Where each combination of n indices lies, in elements: a contraction walks three
+ * such lists instead of index vectors.  Null after an error; the caller frees. */
 int64_t *offset_table(ir_eval *e, int n, const int64_t *dim, const int64_t *stride, int64_t *count)
 {
     int64_t total = 1;
@@ -143,6 +145,8 @@ typedef struct panels {
 BLOCK(block_flt, double, pack_flt, kernel_flt)
 BLOCK(block_int, uint64_t, pack_int, kernel_int)
 
+/* acc is [ROWS, COLS], of which ni by nj are results; integers were summed modulo
+ * 2^64. */
 static void store_block(const contraction *t, int64_t g, int64_t i0, int64_t ni, int64_t j0,
                         int64_t nj, const void *acc, ir_val *y)
 {

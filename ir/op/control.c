@@ -66,6 +66,9 @@ static const ir_type *if_type(const ir_infer *in, const ir_type *a, const ir_typ
     return ok ? type_tensor(&in->b->m->types, a->dtype, a->rank, dim) : NULL;
 }
 
+/* in: condition, then what both sides take.  Results are of the sides' types
+ * joined: extents that differ become the node's symbols; a side that is never
+ * reached joins with anything. */
 bool ir_infer_if(ir_infer *in)
 {
     const ir_fn *yes = in->attr->IF.yes, *no = in->attr->IF.no;
@@ -111,6 +114,8 @@ bool ir_eval_if(ir_call *c)
 
 /* ---- call ----------------------------------------------------------------------------- */
 
+/* The callee's symbols are matched against the operands' extents: f(x: f32[n])
+ * called with f32[8] gives results with 8 for n. */
 bool ir_infer_call(ir_infer *in)
 {
     const ir_fn *f = in->attr->CALL.fn;
@@ -263,6 +268,9 @@ static bool loop_stack(ir_infer *in, const struct ir_attr_LOOP *a, int k)
     return in_result(in, y->dtype, y->rank + 1, dim);
 }
 
+/* in: whether it begins, carries, operands that are sliced, captures.  The body
+ * takes the round's number, carries, slices, captures, and gives whether it goes
+ * on, carries, what is stacked. */
 bool ir_infer_loop(ir_infer *in)
 {
     const struct ir_attr_LOOP *a = &in->attr->LOOP;
@@ -440,6 +448,8 @@ static bool finish(running *r)
     return define_sizes(c->e, a->syms, c->out, (uint32_t)a->carries);
 }
 
+/* Counts up to the trip count or until the body says no; reverse only turns around
+ * which slice a round gets and where its result is stacked. */
 bool ir_eval_loop(ir_call *c)
 {
     running r = {.c = c, .a = &c->attr->LOOP};

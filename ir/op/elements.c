@@ -132,6 +132,8 @@ static bool lift_cast(const ir_infer *in, int64_t n, ir_dim *out)
     return x != NULL;
 }
 
+/* Each element by the op on dims, as n + 1 for the elements of add([n], [1]).
+ * False where there is no such dim. */
 static bool lift_map(const ir_infer *in, int64_t n, ir_dim *out)
 {
     ir_dtype d = in_type(in, in->op == OP_SELECT)->dtype;
@@ -310,6 +312,8 @@ static bool lift(const ir_infer *in, uint32_t result, int64_t n, ir_dim *out)
     }
 }
 
+/* What the elements of a small integer result are as dims, null if that is not
+ * known.  A failed attempt must not leave the table's mark of an overflow behind. */
 const ir_dim *ir_infer_elements(ir_infer *in, uint32_t result)
 {
     int64_t n = small_count(in, in->out[result]);

@@ -55,6 +55,8 @@ bool ir_infer_gather(ir_infer *in)
                  : in_result(in, in_type(in, 0)->dtype, n, dim);
 }
 
+/* in: x, an index for each of `axes`, the updates: extents of the indices, then the
+ * axes of x that have no index. */
 bool ir_infer_scatter(ir_infer *in)
 {
     const struct ir_attr_SCATTER *a = &in->attr->SCATTER;
@@ -120,6 +122,8 @@ static bool same_extents(ir_call *c, uint32_t n)
     return true;
 }
 
+/* y[i.., r..] = x at index_k[i..] along axes[k], r.. along the rest.  With `zero` a
+ * place outside reads 0, else it is moved to the nearest that there is. */
 bool ir_eval_gather(ir_call *c)
 {
     const struct ir_attr_GATHER *a = &c->attr->GATHER;
@@ -165,6 +169,8 @@ static bool updates_fit(ir_call *c, const ir_val *u, int rest, const int64_t *di
     return u->rank == index->rank + rest;
 }
 
+/* A copy of x with updates written or combined in their order; those outside are
+ * left out. */
 bool ir_eval_scatter(ir_call *c)
 {
     const struct ir_attr_SCATTER *a = &c->attr->SCATTER;

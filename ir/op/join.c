@@ -19,6 +19,8 @@ bool is_any_extent(dim_table *t, ir_dim d)
     return found && dim_same(any, d);
 }
 
+/* The least type that holds both, null if there is none.  An extent that differs
+ * becomes any extent, since the elements of a sequence may each have another. */
 const ir_type *join_elements(const ir_infer *in, const ir_type *a, const ir_type *b)
 {
     type_table *t = &in->b->m->types;
@@ -39,6 +41,7 @@ const ir_type *join_elements(const ir_infer *in, const ir_type *a, const ir_type
     return type_tensor(t, a->dtype, a->rank, dim);
 }
 
+/* Could x at run time be what `as` says?  Only what is known to differ forbids it. */
 bool may_be(const ir_infer *in, const ir_type *x, const ir_type *as)
 {
     dim_table *t = in_table(in);

@@ -32,6 +32,8 @@ static bool same_shapes(const ir_infer *in)
     return true;
 }
 
+/* All operands of one shape and type - nothing is broadcast in the IR -, but for
+ * the condition of a select. */
 bool ir_infer_scalar(ir_infer *in)
 {
     sc_op op = (sc_op)in->op;

@@ -86,6 +86,7 @@ bool ir_eval_transpose(ir_call *c)
 
 /* ---- broadcast: in axis i becomes out axis axes[i], repeated if its extent is 1 ---- */
 
+/* Axis i of x becomes axis axes[i] of the result; extents agree or are 1. */
 bool ir_infer_broadcast(ir_infer *in)
 {
     const struct ir_attr_BROADCAST *a = &in->attr->BROADCAST;

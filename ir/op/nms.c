@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+/* in: boxes [b, n, 4], scores [b, c, n], most boxes of a class, two thresholds.
+ * The result is [sym, 3]: batch, class, box. */
 bool ir_infer_nms(ir_infer *in)
 {
     const struct ir_attr_NMS *a = &in->attr->NMS;
@@ -92,6 +94,7 @@ static int64_t search_class(const search *s)
 
 typedef VEC(int64_t) triples;
 
+/* Batches outside, classes inside: the order that ONNX wants. */
 static void search_all(search s, int64_t batches, int64_t classes, triples *out)
 {
     const float *box = s.box, *score = s.score;

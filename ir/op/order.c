@@ -76,6 +76,7 @@ static bool in_sortable(const ir_infer *in, uint32_t i)
 
 /* ---- sort ------------------------------------------------------------------------------- */
 
+/* The first operand is the key, all others are moved along with it. */
 bool ir_infer_sort(ir_infer *in)
 {
     const struct ir_attr_SORT *a = &in->attr->SORT;
@@ -165,6 +166,7 @@ bool ir_eval_sort(ir_call *c)
 
 /* ---- topk ---------------------------------------------------------------------------------- */
 
+/* Values and their places; k is a dim, so that it may be known to the run alone. */
 bool ir_infer_topk(ir_infer *in)
 {
     const struct ir_attr_TOPK *a = &in->attr->TOPK;
@@ -258,6 +260,8 @@ bool ir_eval_nonzero(ir_call *c)
  * Of elements (`flat`) or of slices along an axis; sorted, or in order of first
  * appearance if `unsorted`. */
 
+/* Elements, where each is first, which of them each element of x is, and how often
+ * each occurs. */
 bool ir_infer_unique(ir_infer *in)
 {
     const struct ir_attr_UNIQUE *a = &in->attr->UNIQUE;

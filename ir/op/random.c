@@ -53,6 +53,8 @@ static void words_of(const ir_call *c, uint64_t block, uint32_t x[4])
     philox((uint32_t)val_int(c->in[0], 0), (uint32_t)val_int(c->in[0], 1), x);
 }
 
+/* Four words a counter (Philox): word i depends on key, counter and i alone, so
+ * that any part can be computed by itself. */
 bool ir_eval_rng(ir_call *c)
 {
     int64_t dim[IR_MAX_RANK];

@@ -173,6 +173,8 @@ bool ir_infer_argreduce(ir_infer *in)
     return in_result(in, DT_I64, n, dim);
 }
 
+/* Is x to be taken in place of best, which stands before it?  NaN is better than
+ * any number; of equal ones `last` takes the later. */
 bool red_better(ir_redop op, bool last, ir_dtype d, const void *x, const void *best)
 {
     bool less, equal;
@@ -265,6 +267,7 @@ static void cumul_int(const struct ir_attr_CUMUL *a, ir_dtype d, line l)
     }
 }
 
+/* Lines along the axis, one after the other; reverse walks them from their ends. */
 bool ir_eval_cumul(ir_call *c)
 {
     const struct ir_attr_CUMUL *a = &c->attr->CUMUL;

@@ -40,6 +40,7 @@ static bool usable_in_place(const ir_const *k)
            (uintptr_t)k->data % (uintptr_t)min_i64(dt_size(k->type->dtype), 8) == 0;
 }
 
+/* Shown where it lies if it is stored as values are, else read through its links. */
 static ir_val *const_value(ir_eval *e, uint32_t id)
 {
     const ir_const *k = &e->m->consts.at[id];
