@@ -5,7 +5,11 @@
  * For each position k that is a product of matrices, of w with rows o and of x with columns
  * b, summed over features and taps.  So vectors lie along b, for which x is copied into
  * panels [groups, b / NR, features, pixels, NR], and w is read as it lies.  Taps that read
- * outside of the image are left out of the loops: no guard is needed. */
+ * outside of the image are left out of the loops: no guard is needed.
+ *
+ * Features, the images of a batch there, are gone through once: of one feature the tiles
+ * of all positions are summed up while the cache holds what they read of x and w.  Between
+ * features their sums lie in scratch, [positions, rows, NR], some kilobytes. */
 #include "conv.h"
 #include "panel.h"
 
@@ -16,6 +20,7 @@ typedef struct taps_tile {
     tile t;
     const conv *c;
     lp_buf image;               /* the panels of x */
+    lp_buf sums;                /* of all positions, between features */
     lp_expr group, first;       /* and the tile's first output */
     lp_expr feature;
     lp_expr pos[CONV_MAX_SPATIAL], tap[CONV_MAX_SPATIAL];
@@ -155,31 +160,93 @@ static lp_expr tap_loop(const taps_tile *x, int i)
 
 /* Innermost is the product of one weight by one vector of the image, once for each
  * row of the tile. */
-static void add_all(taps_tile *x)
+/* Opens loops over the positions of the result. */
+static void each_position(taps_tile *x)
+{
+    static const char *const name[CONV_MAX_SPATIAL] = {"p0", "p1", "p2", "p3", "p4", "p5"};
+    body *b = x->t.b;
+
+    for (int i = 0; i < x->c->spatial; i++)
+        x->pos[i] = lp_for(b->k, name[i], lp_int(b->k, 0),
+                           body_dim(b, x->c->ty->dim[x->c->at->ys.at[i]]));
+}
+
+static void close_positions(const taps_tile *x)
+{
+    for (int i = 0; i < x->c->spatial; i++)
+        lp_end(x->t.b->k);
+}
+
+/* The place of a sum in the scratch. */
+static void sum_index(const taps_tile *x, lp_expr row, lp_expr column, lp_expr *idx)
+{
+    memcpy(idx, x->pos, (size_t)x->c->spatial * sizeof *idx);
+    idx[x->c->spatial] = row;
+    idx[x->c->spatial + 1] = column;
+}
+
+/* acc = the position's sums, or the other way. */
+static void move_sums(taps_tile *x, bool load)
+{
+    lp_kernel *k = x->t.b->k;
+    lp_expr idx[CONV_MAX_SPATIAL + 2];
+    tile_place at = tile_open(&x->t, 0, x->t.rows);
+    const lp_expr own[3] = {at.row, at.vector, at.lane};
+
+    sum_index(x, at.row, at.column, idx);
+    if (load)
+        lp_store(k, x->t.acc, own, lp_load(k, x->sums, idx));
+    else
+        lp_store(k, x->sums, idx, lp_load(k, x->t.acc, own));
+    tile_close(&x->t, &at);
+}
+
+/* Adds the products of one feature at one position. */
+static void add_feature(taps_tile *x, int rows)
 {
     body *b = x->t.b;
 
-    x->feature = lp_for(b->k, "f", lp_int(b->k, 0),
-                        body_dim(b, conv_extent(x->c, x->c->at->xf, x->c->tx)));
+    tile_make(&x->t, rows);
+    move_sums(x, true);
     for (int i = 0; i < x->c->spatial; i++)
         x->tap[i] = tap_loop(x, i);
     tile_place at = tile_open(&x->t, 0, x->t.rows);
     lp_expr w = weight_value(x, at.row), v = image_value(x, at.column);
     tile_products(&x->t, &at, lp_int(b->k, 0), w, v);
-    for (int i = 0; i <= x->c->spatial; i++)
+    for (int i = 0; i < x->c->spatial; i++)
         lp_end(b->k);
+    move_sums(x, false);
 }
 
-/* Zeros, sums, and what the group makes of them. */
-static void compute_tile(taps_tile *x, int rows)
+static void make_sums(taps_tile *x, int rows)
+{
+    lp_kernel *k = x->t.b->k;
+    lp_expr dims[CONV_MAX_SPATIAL + 2], idx[CONV_MAX_SPATIAL + 2];
+
+    for (int i = 0; i < x->c->spatial; i++)
+        dims[i] = body_dim(x->t.b, x->c->ty->dim[x->c->at->ys.at[i]]);
+    dims[x->c->spatial] = lp_int(k, rows);
+    dims[x->c->spatial + 1] = lp_int(k, schedule_panel(&x->c->s));
+    x->sums = lp_local(k, "sums", x->c->acc, x->c->spatial + 2, dims, LP_ROW, 0);
+    each_position(x);
+    tile_make(&x->t, rows);
+    tile_place at = tile_open(&x->t, 0, rows);
+    sum_index(x, at.row, at.column, idx);
+    lp_store(k, x->sums, idx, lp_load(k, x->t.acc, LP(at.row, at.vector, at.lane)));
+    tile_close(&x->t, &at);
+    close_positions(x);
+}
+
+/* What the group makes of the sums at one position. */
+static void store_position(taps_tile *x)
 {
     const conv_attr *a = x->c->at;
     const ir_type *ty = x->c->ty;
     body *b = x->t.b;
     lp_expr idx[IR_MAX_RANK];
 
-    tile_make(&x->t, rows);
-    add_all(x);
+    tile_make(&x->t, x->t.rows);
+    move_sums(x, true);
     tile_place in = tile_results(&x->t);
     body_split(b, x->group, ty, a->yg.at, a->yg.n, idx);
     body_split(b, in.column, ty, a->yb.at, a->yb.n, idx);
@@ -189,7 +256,23 @@ static void compute_tile(taps_tile *x, int rows)
     tile_store(&x->t, &in, idx, tile_sum(&x->t, &in));
 }
 
-/* Block `i` of the outputs: a whole tile, or what is left of them. */
+static void compute_tiles(taps_tile *x, int rows)
+{
+    body *b = x->t.b;
+
+    make_sums(x, rows);
+    x->feature = lp_for(b->k, "f", lp_int(b->k, 0),
+                        body_dim(b, conv_extent(x->c, x->c->at->xf, x->c->tx)));
+    each_position(x);
+    add_feature(x, rows);
+    close_positions(x);
+    lp_end(b->k);
+    each_position(x);
+    store_position(x);
+    close_positions(x);
+}
+
+/* Block `i` of the outputs: whole tiles, or what is left of them. */
 static void compute_block(taps_tile *x, int64_t outputs, lp_expr i)
 {
     lp_kernel *k = x->t.b->k;
@@ -198,12 +281,12 @@ static void compute_block(taps_tile *x, int64_t outputs, lp_expr i)
     x->first = lp_mul(k, i, lp_int(k, rows));
     if (outputs >= rows) {
         lp_if(k, lp_lt(k, i, lp_int(k, outputs / rows)));
-        compute_tile(x, rows);
+        compute_tiles(x, rows);
         lp_end(k);
     }
     if (rest) {
         lp_if(k, lp_le(k, lp_int(k, outputs / rows), i));
-        compute_tile(x, rest);
+        compute_tiles(x, rest);
         lp_end(k);
     }
 }
@@ -232,11 +315,10 @@ static schedule choose_schedule(const conv *c)
     return s;
 }
 
-/* Parallel over groups, positions, panels and blocks of outputs, of which those that
- * read the same part of the image come one after the other. */
+/* Parallel over groups, panels and blocks of outputs. */
 static bool taps_kernel(const conv *c)
 {
-    static const char *const name[] = {"g", "p0", "p1", "p2", "p3", "p4", "p5"};
+    static const char *const name[] = {"g", "panel", "block"};
     const conv_attr *a = c->at;
     dim_table *t = &c->j->l->m->dims;
     body b;
@@ -244,27 +326,16 @@ static bool taps_kernel(const conv *c)
                          .columns = conv_extent(c, a->xb, c->tx)}, .c = c};
     int64_t outputs = extent_or_unknown(c, conv_extent(c, a->wo, c->tw));
     ir_dim panels = dim_ceildiv(t, x.t.columns, dim_int(t, schedule_panel(&c->s)));
-    const char *names[3 + CONV_MAX_SPATIAL];
-    lp_expr lo[3 + CONV_MAX_SPATIAL], hi[3 + CONV_MAX_SPATIAL], v[3 + CONV_MAX_SPATIAL];
-    int n = 0;
+    lp_expr v[3];
 
     job_kernel(c->j, &b, "taps");
     b.k->schedule = c->s;
     x.image = image_buffer(c, &b, panels);
-    hi[n++] = body_dim(&b, conv_extent(c, a->wg, c->tw));
-    for (int i = 0; i < c->spatial; i++)
-        hi[n++] = body_dim(&b, c->ty->dim[a->ys.at[i]]);
-    hi[n++] = body_dim(&b, panels);
-    hi[n++] = lp_ceildiv(b.k, lp_int(b.k, outputs), c->s.rows);
-    for (int i = 0; i < n; i++) {
-        names[i] = i < n - 2 ? name[i] : i < n - 1 ? "panel" : "block";
-        lo[i] = lp_int(b.k, 0);
-    }
-    lp_par(b.k, n, names, lo, hi, NULL, v);
-    x.group = v[0];
-    memcpy(x.pos, v + 1, (size_t)c->spatial * sizeof *v);
-    x.t.panel = v[n - 2];
-    compute_block(&x, outputs, v[n - 1]);
+    lp_expr zero = lp_int(b.k, 0), groups = body_dim(&b, conv_extent(c, a->wg, c->tw));
+    lp_expr blocks = lp_ceildiv(b.k, lp_int(b.k, outputs), c->s.rows);
+    lp_par(b.k, 3, name, LP(zero, zero, zero), LP(groups, body_dim(&b, panels), blocks), NULL, v);
+    x.group = v[0], x.t.panel = v[1];
+    compute_block(&x, outputs, v[2]);
     lp_end(b.k);
     return job_end(c->j, &b);
 }

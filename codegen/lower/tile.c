@@ -31,7 +31,7 @@ void tile_make(tile *t, int rows)
     t->acc = lp_local(k, "acc", t->sums, 3, dims, LP_REG, zero_of(k, t->sums));
 }
 
-static void close_loops(const tile *t, const tile_place *at)
+void tile_close(const tile *t, const tile_place *at)
 {
     for (int i = 0; i < at->open; i++)
         lp_end(t->b->k);
@@ -73,7 +73,7 @@ void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a,
     lp_store(k, t->acc, idx, t->quads                ? lp_dot4(k, old, a, b)
                              : dt_is_float(t->sums) ? lp_fma(k, a, b, old)
                                                     : lp_add(k, old, lp_mul(k, a, b)));
-    close_loops(t, at);
+    tile_close(t, at);
 }
 
 lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row)
@@ -169,5 +169,5 @@ lp_expr tile_sum(const tile *t, const tile_place *at)
 void tile_store(const tile *t, const tile_place *at, const lp_expr *idx, lp_expr sum)
 {
     job_store(t->j, t->b, idx, sum);
-    close_loops(t, at);
+    tile_close(t, at);
 }

@@ -45,6 +45,8 @@ void tile_make(tile *t, int rows);
 
 /* Opens the loops over the sums of rows [lo, hi). */
 tile_place tile_open(const tile *t, int lo, int hi);
+/* Closes the loops that are open at this place, where nothing below does. */
+void tile_close(const tile *t, const tile_place *at);
 /* Adds a * b to the sums' part `part`, and closes the loops. */
 void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a, lp_expr b);
 /* The row of a panel that a tile which fetches ahead reads schedule.ahead bytes after
