@@ -77,6 +77,9 @@ bool onnx_int_list(onnx_op *n, const char *attr, int i, int64_t *out, int max, i
 /* Elements of an integer operand as dims, each bound if it is not known; its
  * extent must be constant and at most max. */
 bool onnx_dim_list(onnx_op *n, int i, ir_dim *out, int max, int *len);
+/* Are the sizes of parts not negative, and their sum the extent?  Checked by the run where
+ * only that knows. */
+bool onnx_parts_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent);
 /* x, or the constant that a weight is which a gradient is asked for by: for operands that
  * must be known. */
 ir_ref onnx_plain(onnx_op *n, ir_ref x);

@@ -119,6 +119,16 @@ ir_ref ir_dot_in(ir_build *b, ir_ref x, ir_ref y, ir_ints batch_x, ir_ints batch
 ir_ref ir_matmul(ir_build *b, ir_ref x, ir_ref y); /* numpy matmul, any ranks, broadcast batch */
 ir_ref ir_matmul_in(ir_build *b, ir_ref x, ir_ref y, ir_dtype sums);
 
+/* Sequences.  Of one whose items are known (ir_seq_new, and what is known to be made of it)
+ * length, items at known positions and the whole are values of their own. */
+ir_ref ir_seq_new(ir_build *b, const ir_ref *x, uint32_t n);
+ir_ref ir_seq_insert(ir_build *b, ir_ref seq, ir_ref x, ir_ref at); /* IR_NONE: at the end */
+ir_ref ir_seq_erase(ir_build *b, ir_ref seq, ir_ref at);            /* IR_NONE: the last */
+ir_ref ir_seq_at(ir_build *b, ir_ref seq, ir_ref at);
+ir_ref ir_seq_len(ir_build *b, ir_ref seq);                         /* i64[] */
+/* All items along the axis, or stacked along a new one. */
+ir_ref ir_seq_join(ir_build *b, ir_ref seq, int axis, bool stack);
+
 /* Dims from run-time values. */
 ir_dim ir_bind(ir_build *b, ir_ref scalar, const char *hint); /* its known element, else a symbol */
 /* The elements of an integer vector or scalar as dims: known, or each bound.

@@ -336,6 +336,28 @@ def growing(root):
          {'w': np.array([2, 9, 3, 4], np.float32), 'which': np.array([True, False, True, True])})
 
 
+def sequences(root):
+    """What is put into a sequence and taken out of it at positions that the graph says."""
+    x = np.arange(14, dtype=np.float32).reshape(2, 7)
+    consts = {'one': np.array(1), 'last': np.array(-1), 'three': np.array(3)}
+    node = helper.make_node
+    write(root / 'seq_edited', [
+        node('SequenceEmpty', [], ['none']), node('SequenceInsert', ['none', 'x'], ['s1']),
+        node('Neg', ['x'], ['m']), node('SequenceInsert', ['s1', 'm', 'last'], ['s2']),
+        node('SequenceConstruct', ['x', 'x'], ['c']), node('SequenceInsert', ['s2', 'x', 'one'], ['s3']),
+        node('SequenceErase', ['s3'], ['s4']), node('SequenceLength', ['s4'], ['len']),
+        node('SequenceAt', ['s4', 'last'], ['a']), node('ConcatFromSequence', ['s4'], ['y'], axis=0),
+        node('ConcatFromSequence', ['c'], ['z'], axis=-1, new_axis=1)],
+          {'x': x}, {'y': np.concatenate([-x, x]), 'z': np.stack([x, x], -1), 'len': np.array(2),
+                     'a': x}, weights=consts)
+    write(root / 'seq_split', [
+        node('SplitToSequence', ['x', 'three'], ['s'], axis=1), node('SequenceAt', ['s', 'last'], ['a']),
+        node('SplitToSequence', ['x'], ['t'], axis=0, keepdims=0), node('SequenceAt', ['t', 'one'], ['b']),
+        node('Add', ['a', 'one_'], ['y']), node('SequenceLength', ['s'], ['len'])],
+          {'x': x}, {'y': x[:, 6:] + 1, 'b': x[1], 'len': np.array(3)},
+          weights={**consts, 'one_': np.array(1, np.float32)})
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice, where other nodes need it; none
     changes from iteration to iteration."""
@@ -363,7 +385,7 @@ def main():
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
                      squeezes, resizes, gradients, drops, defaults, transposed,
-                     nibbles, fused, growing):
+                     nibbles, fused, growing, sequences):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',

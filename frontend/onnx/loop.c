@@ -91,7 +91,9 @@ static bool next_fits(looping *x, int k, const ir_type *t, const ir_type *next, 
         return true;
     if (t->kind != TY_TENSOR || next->kind != TY_TENSOR || t->rank != next->rank ||
         t->dtype != next->dtype)
-        return onnx_gap(x->n, "a value carried around the loop changes its rank or type");
+        return onnx_gap(x->n, t->kind == TY_TENSOR
+                        ? "a value carried around the loop changes its rank or type"
+                        : "a sequence carried around the loop changes its type");
     if (!x->free)
         return onnx_gap(x->n, "a value carried around the loop changes its shape");
     for (int i = 0; i < t->rank; i++) {

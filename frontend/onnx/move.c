@@ -144,9 +144,7 @@ bool onnx_slice(onnx_op *n)
     return slice_all(n, start, end, steps < 0 ? NULL : step, naxes < 0 ? NULL : axes, len);
 }
 
-/* Are the sizes of parts not negative, and their sum the extent?  Checked by
- * the run where only that knows. */
-static bool sizes_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent)
+bool onnx_parts_fit(onnx_op *n, const ir_dim *size, int len, ir_dim extent)
 {
     dim_table *t = onnx_dims(n);
     ir_dim sum = zero, ok = one;
@@ -192,7 +190,7 @@ static ir_dim *part_sizes(onnx_op *n, ir_dim extent, int *len)
         return NULL;
     if (*len < 0 && !equal_sizes(n, extent, size, len))
         return NULL;
-    return sizes_fit(n, size, *len, extent) ? size : NULL;
+    return onnx_parts_fit(n, size, *len, extent) ? size : NULL;
 }
 
 /* Part k begins where k - 1 ended. */
