@@ -36,7 +36,7 @@ def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), ops
                               [info(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
     model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
-        helper.make_opsetid('', opset), helper.make_opsetid('own', 1),
+        helper.make_opsetid('', opset), helper.make_opsetid('own', 1), helper.make_opsetid('ai.onnx.ml', 3),
         helper.make_opsetid(TRAINING, 1)])
     data = folder / 'test_data_set_0'
     data.mkdir(parents=True)
@@ -358,6 +358,123 @@ def sequences(root):
           weights={**consts, 'one_': np.array(1, np.float32)})
 
 
+def bilinear(image, y, x):
+    """The pixel of one channel at a position, as RoiAlign reads it."""
+    h, w = image.shape
+    if y < -1 or y > h or x < -1 or x > w:
+        return 0
+    y, x = min(max(y, 0), h - 1), min(max(x, 0), w - 1)
+    i, j = int(y), int(x)
+    k, l, v, u = min(i + 1, h - 1), min(j + 1, w - 1), y - int(y), x - int(x)
+    return ((1 - v) * ((1 - u) * image[i, j] + u * image[i, l]) +
+            v * ((1 - u) * image[k, j] + u * image[k, l]))
+
+
+def roi_align(x, rois, batch, out, scale, half):
+    """As many samples a bin as the box has pixels there; their mean."""
+    y = np.zeros((len(rois), x.shape[1], *out), np.float32)
+    for (r, c, p, q), _ in np.ndenumerate(y):
+        x1, y1, x2, y2 = rois[r] * scale - (.5 if half else 0)
+        sides = (y2 - y1, x2 - x1) if half else (max(y2 - y1, 1), max(x2 - x1, 1))
+        each = [s / n for s, n in zip(sides, out)]
+        grid = [math.ceil(e) for e in each]
+        if min(grid) < 1:
+            continue
+        y[r, c, p, q] = np.mean([bilinear(x[batch[r], c], y1 + (p + (i + .5) / grid[0]) * each[0],
+                                          x1 + (q + (j + .5) / grid[1]) * each[1])
+                                 for i in range(grid[0]) for j in range(grid[1])])
+    return y
+
+
+def boxes(root):
+    rng = np.random.Generator(np.random.Philox(11))
+    x = rng.normal(size=(2, 3, 9, 12)).astype(np.float32)
+    rois = np.array([[1, 1, 19, 15], [0, 0, 3, 2], [-6, -4, 40, 9], [8, 8, 8, 8], [5, 9, 5.5, 9.2]], np.float32)
+    batch = np.array([0, 1, 1, 0, 1])
+    for opset, half in ((10, False), (16, True)):
+        write(root / f'roi_{opset}', [
+            helper.make_node('RoiAlign', ['x', 'r', 'b'], ['y'], output_height=3, output_width=2,
+                             spatial_scale=.5)],
+              {'x': x, 'r': rois, 'b': batch}, {'y': roi_align(x, rois, batch, (3, 2), .5, half)},
+              opset=opset, free=('r', 'b'))
+
+
+def tree_nodes(rng, depth):
+    """A random tree as rows (feature, value, mode, yes, no); a leaf has no feature."""
+    nodes = []
+
+    def grow(left):
+        at = len(nodes)
+        nodes.append(None)
+        if left == 0 or (left < depth and rng.random() < .2):
+            nodes[at] = (0, 0., 'LEAF', 0, 0)
+        else:
+            mode = rng.choice(['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ'])
+            nodes[at] = (int(rng.integers(4)), float(rng.integers(-2, 3)), f'BRANCH_{mode}', grow(left - 1),
+                         grow(left - 1))
+        return at
+    grow(depth)
+    return nodes
+
+
+HOLDS = {'LEQ': np.less_equal, 'LT': np.less, 'GTE': np.greater_equal, 'GT': np.greater,
+         'EQ': np.equal, 'NEQ': np.not_equal}
+
+
+def leaf_of(nodes, row, nan_is_true):
+    at = 0
+    while nodes[at][2] != 'LEAF':
+        feature, v, mode, yes, no = nodes[at]
+        holds = HOLDS[mode[7:]](row[feature], v) or (nan_is_true[at] and math.isnan(row[feature]))
+        at = yes if holds else no
+    return at
+
+
+def ensembles(root):
+    """Trees of all comparisons, missing values among the features."""
+    rng = np.random.Generator(np.random.Philox(13))
+    trees = [tree_nodes(rng, depth) for depth in (5, 1, 7)]
+    nan = [rng.integers(0, 2, len(t)) for t in trees]
+    x = rng.integers(-3, 4, (40, 4)).astype(np.float32)
+    x[3, 1] = x[7, 0] = x[8, 2] = np.nan
+    rows = [(t, i, *n, m) for t, nodes in enumerate(trees) for i, (n, m) in enumerate(zip(nodes, nan[t]))]
+    gives = [(t, i, k, float(rng.integers(1, 9))) for t, nodes in enumerate(trees) for i, n in enumerate(nodes)
+             if n[2] == 'LEAF' for k in range(3)]
+    tree = {f'nodes_{name}': list(column) for name, column in zip(
+        ('treeids', 'nodeids', 'featureids', 'values', 'modes', 'truenodeids', 'falsenodeids',
+         'missing_value_tracks_true'), zip(*rows))}
+    tree['nodes_missing_value_tracks_true'] = [int(m) for m in tree['nodes_missing_value_tracks_true']]
+    weight = {(t, i, k): w for t, i, k, w in gives}
+    at = np.array([[[weight[t, leaf_of(nodes, row, nan[t]), k] for k in range(3)]
+                    for t, nodes in enumerate(trees)] for row in x], np.float32)
+
+    def parts(kind, of):
+        return {f'{kind}_{name}': list(column)
+                for name, column in zip(('treeids', 'nodeids', 'ids', 'weights'), zip(*of))}
+
+    def put(name, op, outputs, **attributes):
+        write(root / name, [helper.make_node(op, ['x'], list(outputs), domain='ai.onnx.ml', **tree, **attributes)],
+              {'x': x}, outputs, free=('x',))
+    for how, y in (('SUM', at.sum(1)), ('AVERAGE', at.mean(1)), ('MIN', at.min(1)), ('MAX', at.max(1))):
+        put(f'trees_{how}', 'TreeEnsembleRegressor', {'y': y + np.array([1, 2, 3], np.float32)}, n_targets=3,
+            aggregate_function=how, base_values=[1., 2., 3.], **parts('target', gives))
+    score, labels = at.sum(1), np.array([7, -2, 30])
+    share = np.exp(score - score.max(1, keepdims=True))
+    put('trees_classes', 'TreeEnsembleClassifier',
+        {'label': labels[score.argmax(1)], 'y': share / share.sum(1, keepdims=True)},
+        classlabels_int64s=labels.tolist(), post_transform='SOFTMAX', **parts('class', gives))
+    for name, shift, to, post in (('positive', 0, 0, 'NONE'), ('mixed', 5, 0, 'NONE'), ('logistic', 0, 0, 'LOGISTIC'),
+                                  ('second', 5, 1, 'NONE'), ('second_logistic', 0, 1, 'LOGISTIC')):
+        one = [(t, i, to, (w - shift) / 16) for t, i, c, w in gives if c == 1]
+        score = at[:, :, 1].sum(1, keepdims=True) / 16 - 3 * shift / 16
+        other = 0 * score if to else -score if shift or post == 'LOGISTIC' else 1 - score
+        y = np.hstack([other, score])
+        put(f'trees_{name}', 'TreeEnsembleClassifier',
+            {'label': labels[(score[:, 0] > (0 if shift else .5)).astype(int)],
+             'y': np.asarray(1 / (1 + np.exp(-y)) if post == 'LOGISTIC' else y, np.float32)},
+            classlabels_int64s=labels[:2].tolist(), post_transform=post, **parts('class', one))
+
+
 def refused(ingot, root):
     """A rank that depends on the run is no silent choice, where other nodes need it; none
     changes from iteration to iteration."""
@@ -385,7 +502,8 @@ def main():
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, integers, reshapes, functions, many_results,
                      squeezes, resizes, gradients, drops, defaults, transposed,
-                     nibbles, fused, growing, sequences):
+                     nibbles, fused, growing, sequences, boxes,
+                     ensembles):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',
