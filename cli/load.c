@@ -33,7 +33,7 @@ static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
     const void *copy = arena_copy(&d->mem, file.at, file.len);
     size_t size = file.len;
     text_free(&file);
-    return onnx_import_memory(copy, size, path, &o->import, d);
+    return onnx_import_changed(copy, size, path, &o->import, d);
 }
 
 ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)

@@ -37,7 +37,12 @@ typedef struct test_options {
     VEC(test_case) cases;
 } test_options;
 
-static const char *const outcome[] = {"passed", "failed", "skipped"};
+static const char *const outcome[OUTCOMES] = {"passed", "failed", "skipped", "failed"};
+
+static bool is_failure(const test_case *c)
+{
+    return c->result == FAILED || c->result == MISUSED;
+}
 
 /* Adds a folder that is a case, or the cases in it, no deeper than the suites have
  * them.  Half a case is added too: it must fail, and not be passed over. */
@@ -145,8 +150,8 @@ static void say_case(const char *word, const test_case *c, int cases)
 
 static void report(const test_options *o, const test_case *c)
 {
-    if (c->result == FAILED || o->model.verbose)
-        say_case(c->result == FAILED ? "FAILED" : outcome[c->result], c, 1);
+    if (is_failure(c) || o->model.verbose)
+        say_case(is_failure(c) ? "FAILED" : outcome[c->result], c, 1);
 }
 
 /* What a child said, as one line. */
@@ -174,7 +179,7 @@ static void finish(test_options *o, worker *w, bool late)
     cleanup_done(w->slot);
     close(w->fd);
     c->seconds = clock_now() - w->start;
-    c->result = WIFEXITED(status) && WEXITSTATUS(status) <= SKIPPED
+    c->result = WIFEXITED(status) && WEXITSTATUS(status) < OUTCOMES
                     ? (test_outcome)WEXITSTATUS(status)
                     : FAILED;
     if (late)
@@ -244,11 +249,11 @@ static bool run_all(test_options *o)
 /* ---- reports ------------------------------------------------------------------------ */
 
 /* Every case, in the order in which they were found. */
-static void print_json(const test_options *o, const int count[3], FILE *f)
+static void print_json(const test_options *o, const int count[OUTCOMES], FILE *f)
 {
     fprintf(f, "{\"engine\":\"%s\",\"passed\":%d,\"failed\":%d,\"skipped\":%d,\n \"cases\":[",
             o->s.engine == ENGINE_COMPILED ? "compiled" : "interpreter", count[PASSED],
-            count[FAILED], count[SKIPPED]);
+            count[FAILED] + count[MISUSED], count[SKIPPED]);
     for (uint32_t i = 0; i < o->cases.len; i++) {
         const test_case *c = &o->cases.at[i];
         fprintf(f, "%s\n {\"case\":", i ? "," : "");
@@ -350,16 +355,17 @@ static void explain_skips(const test_options *o)
 }
 
 /* False if a case failed, or none could be run. */
-static bool run_and_report(test_options *o)
+/* CLI_USAGE if a case failed by what the command line says of its model. */
+static int run_and_report(test_options *o)
 {
-    int count[3] = {0};
+    int count[OUTCOMES] = {0};
     partial json;
 
     o->s.model = o->model.o;
     o->s.threads = (int)o->threads;
     cleanup_catch_interrupt();
     if (!report_open(&json, o->json))
-        return false;
+        return CLI_FAILED;
     if (!o->model.verbose)
         progress_start(false);
     bool ran = run_all(o);
@@ -372,8 +378,9 @@ static bool run_and_report(test_options *o)
     if (ran && !o->model.verbose)
         explain_skips(o);
     if (ran)
-        printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
-    return written && !count[FAILED];
+        printf("%d passed, %d failed, %d skipped\n", count[PASSED],
+               count[FAILED] + count[MISUSED], count[SKIPPED]);
+    return count[MISUSED] ? CLI_USAGE : written && !count[FAILED] ? CLI_OK : CLI_FAILED;
 }
 
 int command_test(int argc, char **argv)
@@ -389,7 +396,7 @@ int command_test(int argc, char **argv)
         status = CLI_USAGE;
     }
     if (status == CLI_OK)
-        status = find_cases(&o) && run_and_report(&o) ? CLI_OK : CLI_FAILED;
+        status = find_cases(&o) ? run_and_report(&o) : CLI_FAILED;
     for (uint32_t i = 0; i < o.cases.len; i++) {
         free(o.cases.at[i].folder);
         free(o.cases.at[i].reason);

@@ -306,7 +306,7 @@ static test_outcome run_sets(const test_settings *s, const char *path, const cha
         }
         if (!e) {
             explain(&d, why);
-            r = d.gap.len && !d.errors ? SKIPPED : FAILED;
+            r = d.gap.len && !d.errors ? SKIPPED : d.usage ? MISUSED : FAILED;
         } else if (!run_set(s, folder, sets[i], e, why)) {
             r = FAILED;
         }

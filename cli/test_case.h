@@ -5,7 +5,8 @@
 
 #include "ingot.h"
 
-typedef enum test_outcome { PASSED, FAILED, SKIPPED } test_outcome;
+/* MISUSED: failed by what the command line says of the model. */
+typedef enum test_outcome { PASSED, FAILED, SKIPPED, MISUSED, OUTCOMES } test_outcome;
 
 /* How cases are run: the same for all of them. */
 typedef struct test_settings {

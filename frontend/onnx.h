@@ -15,6 +15,9 @@ ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
 /* From memory that outlives the module; external data is refused. */
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
                               const import_options *o, diag *d);
+/* The same of what a file would hold at `path`, beside which its external data lie. */
+ir_module *onnx_import_changed(const uint8_t *data, size_t size, const char *path,
+                               const import_options *o, diag *d);
 
 /* An attribute of a call: numbers, or texts where `text` is not null; one of them, or a
  * list. */

@@ -560,16 +560,32 @@ ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name
 }
 
 /* External weights are looked for beside the file. */
+static void set_folder(onnx_model *x, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    x->folder = slash ? arena_strndup(&x->d->mem, path, (size_t)(slash - path)) : ".";
+}
+
+ir_module *onnx_import_changed(const uint8_t *data, size_t size, const char *path,
+                               const import_options *o, diag *d)
+{
+    onnx_model x = {.name = path, .data = data, .size = size, .options = o, .d = d};
+
+    set_folder(&x, path);
+    return import(&x);
+}
+
 static ir_module *import_file(onnx_model *x, const char *path)
 {
-    const char *why, *slash = strrchr(path, '/');
+    const char *why;
 
     x->data = onnx_map(path, &x->size, &why);
     if (!x->data) {
         diag_error(x->d, (ir_loc){0}, D_IO, path, why);
         return NULL;
     }
-    x->folder = slash ? arena_strndup(&x->d->mem, path, (size_t)(slash - path)) : ".";
+    set_folder(x, path);
     return import(x);
 }
 

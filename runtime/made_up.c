@@ -7,7 +7,10 @@
  * know it. */
 #include "made_up.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bind.h"
 #include "invoke.h"
@@ -100,9 +103,34 @@ static void set_open(making *k, int64_t rows, int64_t rest)
             k->dims[s] = counts_rows(k->e, s) ? rows : rest;
 }
 
+/* What a model shows on stderr in a try is of no run that anybody asked for.  What stderr
+ * was; -1 if it stays. */
+static int hush(void)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC), was;
+
+    fflush(stderr);
+    was = null < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (was >= 0)
+        dup2(null, STDERR_FILENO);
+    if (null >= 0)
+        close(null);
+    return was;
+}
+
+static void speak(int was)
+{
+    if (was < 0)
+        return;
+    fflush(stderr);
+    dup2(was, STDERR_FILENO);
+    close(was);
+}
+
 /* Does the entry run on the inputs? */
 static bool runs(making *k, char *error)
 {
+    int said = hush();
     void *states = NULL;
     invoke v = {0};
     bool ok = session_save(k->s, &states) || tensor_fail(error, "no memory for the states");
@@ -110,6 +138,7 @@ static bool runs(making *k, char *error)
     ok = ok && invoke_prepare(&v, k->s, k->e, k->in, error) && invoke_run(&v, error);
     invoke_free(&v);
     session_restore(k->s, states);
+    speak(said);
     return ok;
 }
 

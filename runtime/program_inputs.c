@@ -150,7 +150,7 @@ static bool read_given(const program_options *o, const struct ingot_value_info *
     if (g->image)
         return o->read_image(o->how, v, g->path, in);
     if (is_value(v, g))
-        return program_value(v, g->path, in);
+        return program_value(v, g->path, in) && cast_input(o, v, g->path, in);
     return (tensor_read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
            cast_input(o, v, g->path, in);
 }

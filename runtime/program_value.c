@@ -1,16 +1,23 @@
 /* runtime/program_value.c - `--n 400`, `--input n=400`, `--weights '[0.2, 0.8]'`: an input of
  * the entry as the command line has it, a number, a list of numbers or a file. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "program_parts.h"
 #include "tensor_file.h"
 
+/* A number, and where it begins: a double does not hold all integers of 64 bits. */
+typedef struct number_text {
+    double v;
+    const char *text;
+} number_text;
+
 /* Numbers read so far, and the extents of the lists around them: -1 until one ends. */
 typedef struct reading {
     const char *at;
-    double *v;
+    number_text *v;
     int64_t n, dims[TENSOR_MAX_RANK];
     int32_t rank;
 } reading;
@@ -21,15 +28,15 @@ static void skip(reading *r)
         r->at++;
 }
 
-static bool keep(reading *r, double v)
+static bool keep(reading *r, double v, const char *text)
 {
     if (!(r->n & (r->n - 1))) {     /* doubled at each power of two */
-        double *more = realloc(r->v, (size_t)(r->n ? 2 * r->n : 1) * sizeof *more);
+        number_text *more = realloc(r->v, (size_t)(r->n ? 2 * r->n : 1) * sizeof *more);
         if (!more)
             return cli_wrong("no memory");
         r->v = more;
     }
-    r->v[r->n++] = v;
+    r->v[r->n++] = (number_text){v, text};
     return true;
 }
 
@@ -42,13 +49,14 @@ static bool number(reading *r)
     for (int i = 0; i < 2; i++)
         if (!strncmp(r->at, truth[i], strlen(truth[i]))) {
             r->at += strlen(truth[i]);
-            return keep(r, i);
+            return keep(r, i, truth[i]);
         }
     double v = strtod(r->at, &end);
     if (end == r->at)
         return false;
+    const char *text = r->at;
     r->at = end;
-    return keep(r, v);
+    return keep(r, v, text);
 }
 
 /* value = number | "[" [value {"," value}] "]"; all lists of one depth are of one length. */
@@ -79,6 +87,22 @@ static bool value(reading *r, int32_t depth)
     return true;
 }
 
+/* The number as element i of a type of integers of 64 bits, digit by digit; false if it is
+ * no such element or not written so. */
+static bool put_digits(int32_t dtype, void *data, int64_t i, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    if (dtype == TENSOR_I64)
+        ((int64_t *)data)[i] = strtoll(text, &end, 10);
+    else if (dtype == TENSOR_U64 && *text != '-')
+        ((uint64_t *)data)[i] = strtoull(text, &end, 10);
+    else
+        return false;
+    return end != text && !errno && !isalnum((unsigned char)*end) && *end != '.';
+}
+
 /* The numbers as elements of the input's type; one that has no place in it is an
  * error. */
 static bool store(const struct ingot_value_info *info, const reading *r, tensor *t)
@@ -90,8 +114,9 @@ static bool store(const struct ingot_value_info *info, const reading *r, tensor 
     if (!tensor_init(t, info->dtype, r->rank, r->dims))
         return tensor_init_failed(t, "input", info->name, error) || cli_wrong("%s", error);
     for (int64_t i = 0; i < r->n; i++)
-        if (!tensor_put_number(info->dtype, t->data, i, r->v[i]))
-            return cli_wrong("input '%s': %g is no %s", info->name, r->v[i],
+        if (!put_digits(info->dtype, t->data, i, r->v[i].text) &&
+            !tensor_put_number(info->dtype, t->data, i, r->v[i].v))
+            return cli_wrong("input '%s': %g is no %s", info->name, r->v[i].v,
                              tensor_type_name(info->dtype));
     return true;
 }

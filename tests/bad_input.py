@@ -376,11 +376,18 @@ def inputs_given(folder):
              ('one', ['--input=x.npy', '--output-format', 'pb'], 2, '--output-format goes with --output-dir'))
     for name in ('one', 'two'):
         check('build', folder, [INGOT, 'build', f'{name}.onnx', '-o', name], 0, new=[name])
+    cases += (('one', ['--x', 'type.npy'], 1, 'type.npy', 'has type f64, expected f32 (--cast converts it)'),
+              ('one', ['--x', 'type.npy', '--cast'], 0))
     for name, arguments, code, *words in cases:
         for command in ([folder / name], [INGOT, 'run', f'{name}.onnx']):
             check(f'{command[0].name} {name}: {arguments}', folder, [*command, *arguments], code, *words)
     said, model_hash = run([folder / 'one', '--version'], folder).stdout, hashlib.sha256((folder / 'one.onnx').read_bytes()).hexdigest()
     report('executable: --version', None if 'ingot 0' in said and model_hash in said else said)
+    for kind, number_ in ((7, '9007199254740993'), (7, '-9223372036854775808'), (13, '18446744073709551615')):
+        (folder / 'same.onnx').write_bytes(model(node('Identity', ['x'], ['y']) + value(11, 'x', [2], kind) + value(12, 'y', [2], kind)))
+        said = run([INGOT, 'run', 'same.onnx', '--x', f'[1, {number_}]'], folder).stdout
+        report(f'all digits of {number_}', None if number_ in said else said)
+    check('no such integer', folder, [INGOT, 'run', 'same.onnx', '--x', '[1, 18446744073709551616]'], 1, 'is no u64')
     for arguments in (['--bench=3'], ['--output-dir', 'out']):
         check(f'executable: --info {arguments}', folder, [folder / 'one', '--info', *arguments], 2, '--info')
 
@@ -397,6 +404,19 @@ def names_of_no_part(folder):
             said = 'give rows' if file == 'rows.ir' else "give Rows; did you mean 'Rows'?"
             check(f'{command[0]} {file}: unknown dim', folder, [INGOT, *command, file, '--dim', 'Row=2'], 2, "--dim 'Row' is unknown", said)
             check(f'{command[0]} {file}: unknown input', folder, [INGOT, *command, file, '--shape', 'z=2x3'], 2, "--shape 'z' is unknown: give x")
+    (folder / 'learns.ingot').write_text('net f(x: [.., 3]) -> [.., 1] = x |> dense(1)\ntrain fit(x: [.., 3], t: [.., 1]) {\n'
+                                         '  data x, t = [[0, 0, 0, 1], [1, 0, 1, 0]]\n  minimize (f(x) - t)^2 using sgd(1)\n  epochs 2\n}\n')
+    for option in (['--run'], ['-o', 'out']):
+        check(f'train {option[0]}: unknown input', folder, [INGOT, 'train', 'learns.ingot', '--shape', 'z=2x3', *option], 2,
+              "--shape 'z' is unknown: give x")
+    case = folder / 'case/test_data_set_0'
+    case.mkdir(parents=True)
+    (folder / 'case/model.onnx').write_bytes(relu(('Rows', 3)))
+    for file in ('input_0.pb', 'output_0.pb'):
+        (case / file).write_bytes(tensor('', [2, 3], bytes(24)))
+    for option, known in ((['--dim', 'Row=2'], 'give Rows'), (['--shape', 'z=2x3'], 'give x')):
+        done = run([INGOT, 'test', 'case', *option], folder)
+        report(f'test {option}', None if done.returncode == 2 and known in done.stdout and '1 failed' in done.stdout else done.stdout)
     check('unknown config', folder, [INGOT, 'check', 'rows.ingot', '--set', 'depth=3'], 2, "--set 'depth' is unknown: give Depth; did you mean 'Depth'?")
 
 
@@ -408,6 +428,28 @@ def notes_of_weights(folder):
         (folder / 'rows.safetensors').write_bytes(struct.pack('<Q', len(header)) + header)
         check(f'a noted dim: {noted!r}', folder, [INGOT, 'build', 'rows.ingot', '--weights', 'rows.safetensors', '-o', 'rows'], code,
               *([f"rows.safetensors: the note dim.Rows is '{noted}', no extent"] if code else []), new=() if code else ('rows',))
+
+
+def replaced_weights(folder):
+    """--weights takes the place of what the file or the data beside it hold; what it lacks stays."""
+    graph = (node('Add', ['x', 'w'], ['s']) + node('Mul', ['s', 'v'], ['y']) + block(5, external('w', [2], 'w.bin')) +
+             block(5, external('v', [2], 'v.bin')) + value(11, 'x', [2]) + value(12, 'y', [2]))
+    (folder / 'sub').mkdir()
+    (folder / 'sub/m.onnx').write_bytes(model(graph))
+    (folder / 'sub/w.bin').write_bytes(struct.pack('<2f', 1, 2))
+    (folder / 'sub/v.bin').write_bytes(struct.pack('<2f', 10, 100))
+    header = json.dumps({'w': {'dtype': 'F32', 'shape': [2], 'data_offsets': [0, 8]}}).encode()
+    (folder / 'w.safetensors').write_bytes(struct.pack('<Q', len(header)) + header + struct.pack('<2f', 5, 6))
+    said = run([INGOT, 'run', 'sub/m.onnx', '--weights', 'w.safetensors', '--x', '[0, 1]'], folder)
+    report('some of the external data replaced', None if '50 700' in said.stdout else said.stdout + said.stderr)
+
+
+def shown_once(folder):
+    """A model that shows a value shows it once for a run, whatever is tried to find its extents."""
+    (folder / 'shows.ir').write_text('dim n\nentry main(%x: f32[n,n]) {\n  show %x {name="x"}\n  return y=%x\n}\n')
+    for engine in ('compiled', 'interpreter'):
+        said = run([INGOT, 'run', 'shows.ir', '--random-inputs', '--engine', engine], folder).stderr
+        report(f'shown once: {engine}', None if said.count('x: f32[') == 1 else said)
 
 
 def little_memory(folder):
@@ -660,7 +702,7 @@ def foreign_cpu(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as top:
-        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, notes_of_weights, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants, many_quotients,
+        for part in (every_byte, broken_models, hostile_names, memory, bad_data, inputs_given, names_of_no_part, replaced_weights, shown_once, notes_of_weights, little_memory, unwritable, reports, interruptions, test_folders, command_lines, long_constants, many_quotients,
                      pictures, foreign_cpu):
             folder = pathlib.Path(top) / part.__name__ / 'work'
             folder.mkdir(parents=True)

@@ -518,5 +518,8 @@ ir_module *dsl_import_training(const char *path, const dsl_options *o,
     if (m && fractions.text.len)
         m = with_knobs(m, path, source, o, &fractions, trainer, d);
     names_free(&fractions);
-    return m;
+    if (!m || bind_inputs(m, path, o, d))
+        return m;
+    ir_module_free(m);
+    return NULL;
 }
