@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "check_cpu.h"
+#include "cleanup.h"
 #include "code.h"
 #include "engine.h"
 #include "host.h"
@@ -55,16 +56,32 @@ static const jit_symbol kernels[] = {
 
 /* Compiles with all CPUs and links in memory; the objects themselves are needed for
  * their size only, afterwards. */
-static bool load(compiled *c, bool perf_map, diag *d)
+/* The text that line tables refer to, if there shall be any. */
+static bool write_kernels(compiled *c, const char *path, diag *d)
+{
+    text kernels = {0};
+    partial p;
+
+    if (!path)
+        return true;
+    image_print_kernels(&c->code.image, &kernels);
+    bool ok = partial_open(&p, path) && fwrite(kernels.at, 1, kernels.len, p.file) == kernels.len;
+    ok = partial_close(&p, ok) || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    text_free(&kernels);
+    return ok;
+}
+
+static bool load(compiled *c, const ingot_options *options, diag *d)
 {
     objects o = {0};
+    bool dumped = options->perf_dump;
 
-    if (!pack_weights(c, d))
+    if (!pack_weights(c, d) || !write_kernels(c, options->perf_dump, d))
         return false;
     progress_step("generating code");
     if (image_compile(&c->code.image, thread_cpus(), &o, d))
-        c->jit = jit_load(&c->code.image, &o, c->weights, kernels, d);
-    if (c->jit && perf_map && !jit_write_map(c->jit, &o))
+        c->jit = jit_load(&c->code.image, &o, c->weights, kernels, dumped, d);
+    if (c->jit && options->perf_map && !jit_write_map(c->jit, &o))
         diag_error(d, (ir_loc){0}, D_IO, "the map for perf", strerror(errno));
     c->model = c->jit ? jit_model(c->jit) : NULL;
     c->code_size = objects_code_size(&o);
@@ -91,7 +108,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     ingot_code_options co = {.name = "model", .target = &c->target,
                              .max_weights = import_max_weights(&o->import),
                              .schedules = o->schedules, .memory_budget = o->memory_budget,
-                             .watch = o->watch};
+                             .watch = o->watch, .lines = o->perf_dump};
 
     if (o->kernels)
         co.kernels = *o->kernels;
@@ -101,7 +118,7 @@ bool engine_compile(ingot_engine *e, const ingot_options *o, diag *d)
     else
         host_target(&c->target);
     bool ok = runs_here(co.target, d) && code_make(&c->code, e->m, &co, d);
-    return ok && load(c, o->perf_map, d);
+    return ok && load(c, o, d);
 }
 
 const struct ingot_model *engine_model(const ingot_engine *e, const uint8_t **weights)

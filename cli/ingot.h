@@ -37,6 +37,8 @@ typedef struct ingot_options {
     const char *schedules;          /* file of schedules to follow; null: none */
     ingot_watch watch;
     bool perf_map;                  /* name compiled code for Linux's perf */
+    const char *perf_dump;          /* file for the loop IR to which line tables refer that perf
+                                     * reads; null: none */
     const struct image_watch *kernels;  /* told of compiled kernels that begin; may be null */
     ingot_program program;
 } ingot_options;

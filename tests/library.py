@@ -352,6 +352,10 @@ def kernels_have_names(b):
     path = pathlib.Path(f'/tmp/perf-{child.pid}.map')
     expect(child.wait(60) == 0 and re.search('^[0-9a-f]+ [0-9a-f]+ model_k0_', path.read_text(), re.M), 'no map')
     path.unlink()
+    run('env', f'JITDUMPDIR={b.folder}', b.ingot, 'run', model, '--random-inputs', '--perf-dump', b.folder / 'sums.lp')
+    dump = b''.join(p.read_bytes() for p in b.folder.rglob('jit-*.dump'))
+    expect('kernel ' in (b.folder / 'sums.lp').read_text(), 'no text of the kernels')
+    expect(dump[:4] == b'DTiJ' and b'model_k0_' in dump and b'sums.lp' in dump, 'no dump with lines for perf')
 
 
 def same_bytes(b):

@@ -3,8 +3,10 @@
  * in the runtime are given by the caller, and the weights are where the caller has
  * put them. */
 #include <llvm-c/Core.h>
+#include <llvm-c/ExecutionEngine.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
+#include <llvm-c/OrcEE.h>
 
 #include "jit_parts.h"
 
@@ -61,13 +63,37 @@ static LLVMErrorRef add_objects(jit *j, const objects *o, LLVMOrcJITDylibRef lib
     return e;
 }
 
+/* The older of LLVM's linkers, which tells a listener what it has loaded. */
+static LLVMOrcObjectLayerRef listened_layer(void *cx, LLVMOrcExecutionSessionRef session,
+                                            const char *triple)
+{
+    LLVMOrcObjectLayerRef layer =
+        LLVMOrcCreateRTDyldObjectLinkingLayerWithSectionMemoryManager(session);
+
+    (void)triple;
+    LLVMOrcRTDyldObjectLinkingLayerRegisterJITEventListener(layer, cx);
+    return layer;
+}
+
+/* A linker that dumps what it links in the format of perf's jitdump. */
+static LLVMErrorRef open_dumping(jit *j)
+{
+    LLVMJITEventListenerRef listener = LLVMCreatePerfJITEventListener();
+
+    if (!listener)
+        return LLVMCreateStringError("this LLVM was built without perf's format");
+    LLVMOrcLLJITBuilderRef b = LLVMOrcCreateLLJITBuilder();
+    LLVMOrcLLJITBuilderSetObjectLinkingLayerCreator(b, listened_layer, listener);
+    return LLVMOrcCreateLLJIT(&j->orc, b);
+}
+
 /* Errors of LLVM are objects that the caller must take. */
 static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, const uint8_t *weights,
-                                 const jit_symbol *symbols)
+                                 const jit_symbol *symbols, bool dumped)
 {
     LLVMOrcExecutorAddress model;
     char name[400];
-    LLVMErrorRef e = LLVMOrcCreateLLJIT(&j->orc, NULL);
+    LLVMErrorRef e = dumped ? open_dumping(j) : LLVMOrcCreateLLJIT(&j->orc, NULL);
 
     if (e)
         return e;
@@ -82,10 +108,10 @@ static LLVMErrorRef link_objects(jit *j, const image *im, const objects *o, cons
 
 /* Null after an error. */
 jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const jit_symbol *symbols,
-              diag *d)
+              bool dumped, diag *d)
 {
     jit *j = mem_alloc(sizeof *j);
-    LLVMErrorRef e = link_objects(j, im, o, weights, symbols);
+    LLVMErrorRef e = link_objects(j, im, o, weights, symbols, dumped);
 
     if (!e)
         return j;

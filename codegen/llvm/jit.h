@@ -14,9 +14,10 @@ typedef struct jit_symbol {
 } jit_symbol;
 
 /* Links the image's objects; its table refers to these weights, which stay the
- * caller's, as its code does to these symbols.  Null after an error. */
+ * caller's, as its code does to these symbols.  If it is `dumped`, LLVM writes code and line
+ * tables for `perf inject --jit` (below $JITDUMPDIR, else ~).  Null after an error. */
 jit *jit_load(const image *im, const objects *o, const uint8_t *weights, const jit_symbol *symbols,
-              diag *d);
+              bool dumped, diag *d);
 void jit_close(jit *j);
 /* The image's table, see ir/abi.h. */
 const struct ingot_model *jit_model(const jit *j);
