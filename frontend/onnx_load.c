@@ -554,26 +554,22 @@ static ir_module *import(onnx_model *x)
 ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name,
                               const import_options *o, diag *d)
 {
-    onnx_model x = {.name = name, .data = data, .size = size, .options = o, .d = d};
-
-    return import(&x);
+    return import(&(onnx_model){.name = name, .data = data, .size = size, .options = o, .d = d});
 }
 
 /* External weights are looked for beside the file. */
-static void set_folder(onnx_model *x, const char *path)
+static const char *folder_of(const char *path, diag *d)
 {
     const char *slash = strrchr(path, '/');
 
-    x->folder = slash ? arena_strndup(&x->d->mem, path, (size_t)(slash - path)) : ".";
+    return slash ? arena_strndup(&d->mem, path, (size_t)(slash - path)) : ".";
 }
 
 ir_module *onnx_import_changed(const uint8_t *data, size_t size, const char *path,
                                const import_options *o, diag *d)
 {
-    onnx_model x = {.name = path, .data = data, .size = size, .options = o, .d = d};
-
-    set_folder(&x, path);
-    return import(&x);
+    return import(&(onnx_model){.name = path, .folder = folder_of(path, d), .data = data,
+                                .size = size, .options = o, .d = d});
 }
 
 static ir_module *import_file(onnx_model *x, const char *path)
@@ -581,12 +577,11 @@ static ir_module *import_file(onnx_model *x, const char *path)
     const char *why;
 
     x->data = onnx_map(path, &x->size, &why);
-    if (!x->data) {
-        diag_error(x->d, (ir_loc){0}, D_IO, path, why);
-        return NULL;
-    }
-    set_folder(x, path);
-    return import(x);
+    x->folder = folder_of(path, x->d);
+    if (x->data)
+        return import(x);
+    diag_error(x->d, (ir_loc){0}, D_IO, path, why);
+    return NULL;
 }
 
 ir_module *onnx_import(const char *path, const import_options *o, diag *d)
