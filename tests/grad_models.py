@@ -114,6 +114,18 @@ def attention(rng):
                 {**size, 'g': weight(rng, 4), 'b': weight(rng, 4)}, 'mse')
 
 
+def sequence(rng):
+    """Parts of x, some of them twice or not at all, on their way through a sequence."""
+    nodes = [node('SplitToSequence', 'x two', 's', axis=0), node('SequenceAt', 's last', 'a'),
+             node('MatMul', 'a w', 'm'), node('SequenceInsert', 's m zero', 't'),
+             node('SequenceErase', 't one', 'u'), node('SequenceConstruct', 'm a', 'c'),
+             node('ConcatFromSequence', 'u', 'p', axis=0), node('ConcatFromSequence', 'c', 'q', axis=0),
+             node('Concat', 'p q', 'r', axis=0), node('Tanh', 'r', 'y')]
+    return case('sequence', nodes, {'x': rng.normal(size=(6, 3))},
+                {'w': weight(rng, 3, 3), 'two': np.array(2), 'last': np.array(-1), 'zero': np.array(0),
+                 'one': np.array(1)}, 'mse')
+
+
 def made():
     rng = np.random.Generator(np.random.Philox(7))
     yield from (mlp(rng, loss) for loss in ('cross_entropy', 'mse', 'bce', 'y'))
@@ -126,6 +138,7 @@ def made():
     yield scan(rng)
     yield loop(rng)
     yield attention(rng)
+    yield sequence(rng)
 
 
 class Failure(Exception):
@@ -152,7 +165,7 @@ def with_inputs(folder, arrays, loss, rng):
     if loss == 'cross_entropy':
         arrays['label'] = rng.integers(0, 3, 7)
     elif loss in ('mse', 'bce'):
-        arrays['target'] = rng.random({'mlp': (7, 3), 'att': (2, 5, 4)}[folder.name[:3]])
+        arrays['target'] = rng.random({'mlp': (7, 3), 'att': (2, 5, 4), 'seq': (10, 3)}[folder.name[:3]])
     for name, array in arrays.items():
         np.save(folder / f'{name}.npy', array)
     return {name: folder / f'{name}.npy' for name in arrays}
