@@ -277,6 +277,14 @@ int schedule_block(const target *t, int64_t channels)
                                                   : 0;
 }
 
+bool schedule_by_positions(const target *t, ir_dtype sums, int64_t width, int64_t stride,
+                           int64_t outputs)
+{
+    int lanes = target_lanes(t, sums);
+
+    return stride == 1 && outputs > 0 && outputs <= lanes / 2 && width >= 2 * lanes;
+}
+
 int64_t schedule_longest_row(const target *t)
 {
     enum { ARRAYS = 4 };        /* the row and about three operands */

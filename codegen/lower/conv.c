@@ -450,8 +450,8 @@ static schedule choose_schedule(conv *c)
     return s;
 }
 
-/* Many taps and few results have loops of their own; else weights are put into
- * panels, and the schedule decides between sums over taps and squares. */
+/* Many taps and few results have loops of their own, and so have few outputs; else weights
+ * are put into panels, and the schedule decides between sums over taps and squares. */
 bool template_conv(job *j)
 {
     struct ir_attr_CONV own = j->root->attr->CONV;
@@ -468,6 +468,8 @@ bool template_conv(job *j)
     }
     if (conv_has_many_taps(&c))
         return conv_taps(&c);
+    if (conv_has_lanes(&c))
+        return conv_lanes(&c);
     choose_tile_axis(&c, &own);
     c.packed = has_const_weights(&c);
     c.quads = has_quads(&c);

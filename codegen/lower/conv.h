@@ -49,6 +49,19 @@ lp_expr conv_loop(lp_kernel *k, const char *name, lp_expr extent, int step, int 
 /* Computes the output positions of one row, in tiles; `weights` has the panels. */
 void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at);
 
+/* May a tap along spatial axis i lie outside the image, or between its elements? */
+bool conv_has_rim(const conv *c, int i);
+/* Place in the (dilated) image of output position pos and a tap along axis i. */
+lp_expr conv_image_at(const conv *c, body *b, int i, lp_expr pos, lp_expr tap);
+/* The same, and whether an element of the (dilated) image is there, too: *inside becomes
+ * that, and what it was, if not 0. */
+lp_expr conv_image_if(const conv *c, body *b, int i, lp_expr pos, lp_expr tap, lp_expr *inside);
+
+/* Are the lanes positions of a row, since a group has few outputs?  conv_lanes makes the
+ * kernel of such a convolution. */
+bool conv_has_lanes(const conv *c);
+bool conv_lanes(const conv *c);
+
 /* Are there so many more taps than positions that each of these is a product of matrices?
  * conv_taps makes the kernels of such a convolution. */
 bool conv_has_many_taps(const conv *c);

@@ -39,30 +39,28 @@ static lp_expr output_at(const conv_tile *x, lp_expr r)
     return lp_add(k, phase, lp_mul(k, lp_int(k, x->edge->step), i));
 }
 
-/* Place in the (dilated) image of output position pos and a tap along axis i. */
-static lp_expr image_at(const conv_tile *x, int i, lp_expr pos, lp_expr tap)
+lp_expr conv_image_at(const conv *c, body *b, int i, lp_expr pos, lp_expr tap)
 {
-    const struct ir_attr_CONV *a = x->c->at;
-    lp_kernel *k = x->t.b->k;
-    lp_expr p = lp_mul(k, pos, body_dim(x->t.b, a->stride.at[i]));
+    const struct ir_attr_CONV *a = c->at;
+    lp_kernel *k = b->k;
+    lp_expr p = lp_mul(k, pos, body_dim(b, a->stride.at[i]));
 
-    p = lp_add(k, p, lp_mul(k, tap, body_dim(x->t.b, a->rdil.at[i])));
-    return lp_sub(k, p, body_dim(x->t.b, a->low.at[i]));
+    p = lp_add(k, p, lp_mul(k, tap, body_dim(b, a->rdil.at[i])));
+    return lp_sub(k, p, body_dim(b, a->low.at[i]));
 }
 
-/* The same, and whether an element of the (dilated) image is there. */
-static lp_expr image_if(const conv_tile *x, int i, lp_expr pos, lp_expr tap, lp_expr *inside)
+lp_expr conv_image_if(const conv *c, body *b, int i, lp_expr pos, lp_expr tap, lp_expr *inside)
 {
-    const struct ir_attr_CONV *a = x->c->at;
-    lp_kernel *k = x->t.b->k;
-    lp_expr p = image_at(x, i, pos, tap), zero = lp_int(k, 0), ok = lp_le(k, zero, p);
+    const struct ir_attr_CONV *a = c->at;
+    lp_kernel *k = b->k;
+    lp_expr p = conv_image_at(c, b, i, pos, tap), zero = lp_int(k, 0), ok = lp_le(k, zero, p);
 
-    if (!dim_is(&x->c->j->l->m->dims, a->ldil.at[i], 1)) {
-        lp_expr ldil = body_dim(x->t.b, a->ldil.at[i]);
+    if (!dim_is(&c->j->l->m->dims, a->ldil.at[i], 1)) {
+        lp_expr ldil = body_dim(b, a->ldil.at[i]);
         ok = lp_and(k, ok, lp_eq(k, lp_mod(k, p, ldil), zero));
         p = lp_div(k, p, ldil);
     }
-    ok = lp_and(k, ok, lp_lt(k, p, body_dim(x->t.b, x->c->tx->dim[a->xs.at[i]])));
+    ok = lp_and(k, ok, lp_lt(k, p, body_dim(b, c->tx->dim[a->xs.at[i]])));
     *inside = *inside ? lp_and(k, *inside, ok) : ok;
     return p;
 }
@@ -102,7 +100,7 @@ static void prefetch_next(const conv_tile *x, const features *f)
         idx[a->xs.at[i]] = x->pos[i];
     for (int64_t r = 0; r < x->t.rows; r += each) {
         lp_expr at = lp_add(k, x->w0, lp_int(k, x->t.rows + r));
-        idx[a->xs.at[last]] = image_at(x, last, at, x->tap[last]);
+        idx[a->xs.at[last]] = conv_image_at(x->c, x->t.b, last, at, x->tap[last]);
         lp_prefetch(k, x->image, idx);
     }
 }
@@ -221,9 +219,9 @@ static void add_feature(conv_tile *x, const features *f, lp_expr part, int lo, i
     lp_expr at = output_at(x, in.row);
 
     if (guarded) {
-        x->pos[last] = image_if(x, last, at, x->tap[last], &inside);
+        x->pos[last] = conv_image_if(x->c, x->t.b, last, at, x->tap[last], &inside);
     } else {
-        lp_expr pos = image_at(x, last, at, x->tap[last]);
+        lp_expr pos = conv_image_at(x->c, x->t.b, last, at, x->tap[last]);
         x->pos[last] = lp_div(k, pos, body_dim(x->t.b, x->c->at->ldil.at[last]));
     }
     lp_expr image = image_value(x, f, in.lane, inside), weight = weight_value(x, f, in.column);
@@ -278,10 +276,11 @@ static int outer_taps(conv_tile *x)
     int open = 0;
 
     for (int i = 0; i < x->c->spatial - 1; i++) {
-        lp_expr taps = body_dim(x->t.b, x->c->tw->dim[x->c->at->ws.at[i]]);
+        body *b = x->t.b;
+        lp_expr taps = body_dim(b, x->c->tw->dim[x->c->at->ws.at[i]]), pos = x->at->pos[i];
         x->tap[i] = conv_loop(k, name[i], taps, 1, &open);
-        x->pos[i] = conv_has_rim(x->c, i) ? image_if(x, i, x->at->pos[i], x->tap[i], &inside)
-                                     : image_at(x, i, x->at->pos[i], x->tap[i]);
+        x->pos[i] = conv_has_rim(x->c, i) ? conv_image_if(x->c, b, i, pos, x->tap[i], &inside)
+                                          : conv_image_at(x->c, b, i, pos, x->tap[i]);
     }
     if (inside) {
         lp_if(k, inside);
@@ -351,8 +350,8 @@ static void add_guarded(conv_tile *x, lp_expr taps)
     lp_expr zero = lp_int(k, 0), far = lp_int(k, x->t.rows - 1);
     lp_expr dilation = body_dim(x->t.b, a->rdil.at[last]);
     lp_expr extent = body_dim(x->t.b, x->c->tx->dim[a->xs.at[last]]);
-    lp_expr before = lp_sub(k, zero, image_at(x, last, output_at(x, zero), zero));
-    lp_expr behind = lp_sub(k, extent, image_at(x, last, output_at(x, far), zero));
+    lp_expr before = lp_sub(k, zero, conv_image_at(x->c, x->t.b, last, output_at(x, zero), zero));
+    lp_expr behind = lp_sub(k, extent, conv_image_at(x->c, x->t.b, last, output_at(x, far), zero));
     lp_expr from = ceil_within(k, before, dilation, zero, taps);
     lp_expr to = ceil_within(k, behind, dilation, from, taps);
 

@@ -21,9 +21,6 @@ typedef struct conv_tile {
     lp_expr tap[CONV_MAX_SPATIAL], pos[CONV_MAX_SPATIAL];
 } conv_tile;
 
-/* May a tap along spatial axis i lie outside the image, or between its elements? */
-bool conv_has_rim(const conv *c, int i);
-
 /* Computes and stores the tile of p positions from w0 on, which meets the ends of its
  * row as low, high and guarded say. */
 void conv_tile_compute(conv_tile *x, int p, lp_expr w0);

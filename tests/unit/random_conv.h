@@ -22,6 +22,8 @@ static ir_ref make_conv(net *t)
         ldil[i] = dim_int(dt, 1 + chance(t, 15));
         rdil[i] = dim_int(dt, 1 + chance(t, 15));
         x[2 + i] = chance(t, 80) ? dim_int(dt, 6 + any_extent(t)) : t->dim[2 + i];
+        if (i && chance(t, 30))     /* rows of several vectors, whose lanes are positions */
+            x[2 + i] = dim_int(dt, 16 + below(t, 48));
     }
     ir_ref xr = input(t, DT_F32, 4, x), wr = weight(t, DT_F32, 4, w);
     ir_dim out = dim_div(dt, w[0], dim_int(dt, groups));
