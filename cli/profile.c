@@ -1,7 +1,8 @@
 /* cli/profile.c - times of kernels: compiled code calls back when one begins, and
  * the time until the next call is its own.  A row is a step of the plan, so a
  * kernel that is used ten times has ten rows, each with the node that it comes
- * from.  Rates are compared with roofs, which are measured on this machine. */
+ * from.  Rates are compared with roofs, which are measured on this machine; operations
+ * are those that a kernel executes, fewer than a convolution's by Winograd's algorithm. */
 #include "profile.h"
 
 #include <stdlib.h>
@@ -121,7 +122,8 @@ static void count_work(profile *p, const plan_entry *e, const int64_t *dims)
     for (uint32_t i = 0; i < p->row.len; i++) {
         profile_row *r = &p->row.at[i];
         const ir_dim *flops = r->step->op == STEP_RUN ? r->step->u.run.flops : NULL;
-        r->flops = flops ? number(p->plan, *flops, value) : 0;
+        r->flops = flops ? number(p->plan, *flops, value) *
+                               ingot_engine_work(p->engine, r->step->u.run.kernel) : 0;
         r->bytes = bytes_of(p->plan, e, r->step, value);
     }
     mem_free(value);

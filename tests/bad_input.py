@@ -511,6 +511,13 @@ def reports(folder):
     page = (folder / 'p.html').read_text()
     report('bench: trace', None if events and events[0]['name'] == 'k0_map' and events[0]['args']['bytes'] == 48 else events)
     report('bench: page of kernels', None if all(w in page for w in ('k0_map', 'Timeline', 'Memory', 'CPUs', 'ingot 0')) else page[:300])
+    roles = 'xb=[0], xg=[], xf=[1], xs=[2,3], wg=[], wo=[0], wf=[1], ws=[2,3], yb=[0], yg=[], yo=[1], ys=[2,3]'
+    (folder / 'square.ir').write_text('entry main(%x: f32[1,64,28,28]) {\n  %w = const splat 0.5 : f32[64,64,3,3]\n'
+                                      f'  %y = conv %x, %w {{{roles}, low=[1,1], high=[1,1]}} : f32[1,64,28,28]\n  return y=%y\n}}\n')
+    check('bench: profile of squares', folder, [INGOT, 'bench', 'square.ir', '--engine=compiled', '--runs=1', '--cpu', 'x86-64-v3',
+                                                '--profile', '--trace', 's.json'], 0, new=['s.json'])
+    work = [e['args']['flops'] for e in json.loads((folder / 's.json').read_text())['traceEvents'] if 'winograd' in e['name']]
+    report('bench: what squares execute', None if work == [2 * 64 * 64 * 28 * 28 * 9 / 4] else work)
     check('bench: trace of no profile', folder, [INGOT, 'bench', 'm.onnx', '--trace', 'x.json'], 2, '--profile')
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1', '--engine=interpreter'], folder).stdout
     report('bench: interpreter alone', None if said.startswith('engine') else said)
