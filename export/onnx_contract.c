@@ -112,7 +112,11 @@ static const char *in_form(ox *g, const char *x, const ir_type *t, const ir_ints
     add_axes(perm, at, role[3]);
     for (int i = 0; i < role[3].n; i++)
         shape[rank++] = t->dim[role[3].at[i]];
-    return ox_reshape(g, ox_transpose(g, x, perm, t->rank), shape, rank > 2 ? rank : 3);
+    x = ox_transpose(g, x, perm, t->rank);
+    bool same = t->rank == rank && rank > 2;
+    for (int i = 0; same && i < rank; i++)
+        same = dim_same(t->dim[perm[i]], shape[i]);
+    return same ? x : ox_reshape(g, x, shape, rank > 2 ? rank : 3);
 }
 
 /* The result of Conv as the node's: its axes apart, and in their order. */
@@ -131,7 +135,9 @@ static const char *from_form(ox *g, const char *y, const ir_node *n)
         shape[i] = t->dim[perm[i]];
         back[perm[i]] = i;
     }
-    return ox_transpose(g, ox_reshape(g, y, shape, t->rank), back, t->rank);
+    if (a->yb.n != 1 || a->yg.n || a->yo.n != 1 || !a->ys.n)
+        y = ox_reshape(g, y, shape, t->rank);
+    return ox_transpose(g, y, back, t->rank);
 }
 
 /* A list of spatial numbers as attribute, `usual` where the list is left out. */
@@ -146,6 +152,17 @@ static bool set_list(ox *g, Onnx__NodeProto *p, const char *name, ir_dims list, 
         return false;
     ox_ints(g, p, name, v, (size_t)(n ? n : 1));
     return true;
+}
+
+/* Are the zeros around the image an attribute of Conv: known, and none cut?  v gets them. */
+static bool known_pads(const ox *g, const struct ir_attr_CONV *a, int64_t *v)
+{
+    int n = a->xs.n;
+    bool known = ox_known(g, a->low, v) && ox_known(g, a->high, v + n);
+
+    for (int i = 0; known && i < 2 * n; i++)
+        known = v[i] >= 0;
+    return known;
 }
 
 /* x: [batch, features, spatial..] with values between neighbours and around it. */
@@ -216,7 +233,7 @@ bool ox_conv(ox *g, const ir_node *n, const char **out)
     ir_dtype to = ir_type_of(g->fn, n->first)->dtype, by = product_type(to);
     const char *x[2];
     ir_dim shape[IR_MAX_RANK];
-    int64_t groups;
+    int64_t groups, pads[2 * IR_MAX_RANK] = {0};
 
     if (!dt_is_float(by))
         return ox_gap(g, n, "ONNX has convolutions of floats only, but for one of bytes");
@@ -229,9 +246,13 @@ bool ox_conv(ox *g, const ir_node *n, const char **out)
         x[0] = spread_out(g, x[0], n);
     const ir_type t = spread_type(g, n, shape);
     x[0] = in_form(g, x[0], &t, (const ir_ints[]){a->xb, a->xg, a->xf, a->xs}, 1);
-    x[0] = padded(g, x[0], n);
     x[1] = in_form(g, x[1], ox_type(g, n, 1), (const ir_ints[]){a->wg, a->wo, a->wf, a->ws}, 2);
+    bool attribute = known_pads(g, a, pads);
+    if (!attribute)
+        x[0] = padded(g, x[0], n);
     Onnx__NodeProto *p = ox_add(g, "Conv", x, 2, 1);
+    if (attribute && (a->low.n || a->high.n))
+        ox_ints(g, p, "pads", pads, (size_t)(2 * a->xs.n));
     ox_int(g, p, "group", groups);
     if (!set_list(g, p, "strides", a->stride, a->xs.n, 1) ||
         !set_list(g, p, "dilations", a->rdil, a->xs.n, 1))

@@ -136,21 +136,27 @@ static bool plain_types(const ox *g, const ir_node *n)
     return true;
 }
 
-/* Writes one node.  A gap is reported and the rest is gone on with, so that all
- * gaps are told at once. */
-static bool run_node(ox *g, const ir_node *n)
+bool ox_node(ox *g, const ir_node *n, const char **out)
 {
-    const char *out[IR_MAX_RESULTS] = {0};
     ox_writer *write = writers[n->op];
 
     if (!write && n->op != OP_INPUT)
         return ox_gap(g, n, "ONNX has no operator for it");
     if (!plain_types(g, n))
         return ox_gap(g, n, "of sequences, strings, complex numbers or parts of bytes");
+    return n->op == OP_INPUT || write(g, n, out);
+}
+
+/* Writes one node.  A gap is reported and the rest is gone on with, so that all
+ * gaps are told at once. */
+static bool run_node(ox *g, const ir_node *n)
+{
+    const char *out[IR_MAX_RESULTS] = {0};
+
+    if (!ox_node(g, n, out))
+        return false;
     if (n->op == OP_INPUT)
         return true;
-    if (!write(g, n, out))
-        return false;
     for (uint32_t i = 0; i < n->nres; i++) {
         g->name[n->first + i] = out[i];
         name_symbols(g, out[i], ir_type_of(g->fn, n->first + i));

@@ -32,6 +32,8 @@ typedef struct ox {
 
 /* Writes node n; its results' names go to out.  False after ox_gap. */
 typedef bool ox_writer(ox *g, const ir_node *n, const char **out);
+/* The writer of n's op, if there is one and the types of n's values can be said. */
+bool ox_node(ox *g, const ir_node *n, const char **out);
 /* Reports what ONNX cannot say; false. */
 bool ox_gap(ox *g, const ir_node *n, const char *reason);
 

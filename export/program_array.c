@@ -124,12 +124,10 @@ static px_expr write_pad(px *g, ir_ref r)
     int64_t whole;
     ir_dtype dt = px_type(g, r)->dtype;
 
-    if (!is_positive(g, a->low) || !is_positive(g, a->high) || !is_zero(g, a->inner))
-        return px_gap(g, r, "a border that cuts, or spreads elements");
     const char *value = px_is_splat(g, px_arg(g, r, 1), &flt, &whole)
                             ? px_number(g, dt, flt, whole).at : NULL;
-    if (!value)
-        return px_gap(g, r, "a border of a value that only the run knows");
+    if (!value || !is_positive(g, a->low) || !is_positive(g, a->high) || !is_zero(g, a->inner))
+        return px_onnx(g, r);
     if (!flt && dt == DT_F32 && !signbit(flt))
         value = NULL;
     const char *name = bordered(g, px_name_of(g, px_arg(g, r, 0)), px_type(g, px_arg(g, r, 0)),
@@ -187,7 +185,7 @@ static px_expr write_window(px *g, ir_ref r)
     ir_dim shape[IR_MAX_RANK];
 
     if (a->op > RED_MAX || t->dtype != DT_F32)
-        return px_gap(g, r, "windows of elements that are no f32");
+        return px_onnx(g, r);
     const char *x = bordered(g, px_name_of(g, px_arg(g, r, 0)), t, a->low, a->high,
                              neutral(g, a->op, t->dtype), shape);
     axis_names(g, px_type(g, r), idx);
@@ -233,7 +231,7 @@ static px_expr write_cumul(px *g, ir_ref r)
     const char *name = px_name_new(g->file, "h");
 
     if (a->exclusive || a->reverse || (a->op != RED_SUM && a->op != RED_PROD))
-        return px_gap(g, r, "a running sum that is exclusive or backwards");
+        return px_onnx(g, r);
     along_axis(g, name, px_name_of(g, px_arg(g, r, 0)), px_type(g, r), (int)a->axis,
                a->op == RED_SUM ? "cumsum" : "cumprod", comment(g, r));
     return (px_expr){name, PX_CALL, false};
@@ -243,7 +241,8 @@ static px_expr write_cumul(px *g, ir_ref r)
 
 static px_expr (*const writers[OP_COUNT])(px *, ir_ref) = {
     [OP_PAD] = write_pad, [OP_WINDOW] = write_window, [OP_CONCAT] = write_concat,
-    [OP_CUMUL] = write_cumul, [OP_IF] = px_write_if, [OP_LOOP] = px_write_loop};
+    [OP_CUMUL] = write_cumul, [OP_BIND] = px_write_bind, [OP_IF] = px_write_if,
+    [OP_LOOP] = px_write_loop};
 
 /* False where an op has no form as a whole array; it may still have one by
  * elements. */

@@ -83,13 +83,15 @@ static void define(px *g, ir_ref r)
     }
     if (g->said[r].how == PX_OP && px_array(g, r))
         return;
+    if (!g->whole[r] && !g->element[r]) {
+        px_onnx(g, r);
+        return;
+    }
     name = px_name_new(g->file, "h");
     if (g->whole[r] && !(t->rank && px_is_splat(g, r, &flt, &whole)))
         s = px_printf(g, "%s = %s", name, px_typed(g, r, px_whole(g, r)));
-    else if (g->element[r])
-        s = by_element(g, r, name);
     else
-        s = px_gap(g, r, "the language has no such function").at;
+        s = by_element(g, r, name);
     g->name[r] = g->last = name;
     px_line(g, s, px_shape_brief(g, t));
 }
@@ -187,10 +189,9 @@ static void write_params(px *g, text *out)
 static const char *result_type(px *g, ir_ref r)
 {
     const ir_type *t = px_type(g, r);
-    const char *whole = type_or_gap(g, r);
 
-    if (!t->rank)
-        return whole;
+    if (t->kind != TY_TENSOR || !px_elem(t->dtype) || !t->rank)
+        return type_or_gap(g, r);
     return px_printf(g, "%s%s", t->dtype == DT_F32 ? "" : px_elem(t->dtype), px_shape_brief(g, t));
 }
 

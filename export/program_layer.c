@@ -1,5 +1,7 @@
 /* export/program_layer.c - dense layers, convolutions, pools and scaled channels: the layers
  * whose weights have to be brought into the library's order. */
+#include <ctype.h>
+
 #include "axes.h"
 #include "program_writer.h"
 
@@ -40,11 +42,13 @@ void px_take_weights(px *g, const px_said *s)
     uint32_t id = names_add(&f->kind, s->kind);
     if (id == f->count.len)
         vec_push(&f->count, 0u);
+    const char *apart = isdigit((unsigned char)s->kind[strlen(s->kind) - 1]) ? "_" : "";
     uint32_t n = ++f->count.at[id];
-    for (int i = 0; i < s->weights; i++)
-        vec_push(&f->weight, (px_weight){arena_printf(&f->mem, "%s.%s%u.%s", f->net, s->kind, n,
-                                                      s->weight[i].name),
-                                         s->weight[i].constant});
+    for (int i = 0; i < s->weights; i++) {
+        const char *path = arena_printf(&f->mem, "%s.%s%s%u.%s", f->net, s->kind, apart, n,
+                                        s->weight[i].name);
+        vec_push(&f->weight, (px_weight){path, s->weight[i].constant});
+    }
 }
 
 static int64_t known(const px *g, ir_dim d)

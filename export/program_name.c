@@ -156,6 +156,32 @@ static px_expr selected(px *g, const dim_expr *e)
                   px_dim(g, e->arg[2]).at);
 }
 
+/* Has d a symbol that may be negative?  Those are values that the run makes. */
+static bool is_signed(const px *g, ir_dim d)
+{
+    const dim_table *t = &g->file->m->dims;
+    const dim_expr *e = dim_get(t, d);
+    bool any = false;
+
+    if (!e || e->op == DIM_CONST)
+        return false;
+    if (e->op == DIM_SYM)
+        return t->symbol.at[e->value].lo < 0;
+    for (uint32_t i = 0; e->op == DIM_POLY && i < e->n; i++)
+        for (uint32_t k = 0; k < e->term[i].n; k++)
+            any |= is_signed(g, e->term[i].atom[k]);
+    for (int i = 0; e->op != DIM_POLY && i < (e->op == DIM_SELECT ? 3 : 2); i++)
+        any |= is_signed(g, e->arg[i]);
+    return any;
+}
+
+static px_expr dim_gap(px *g, const char *name, const char *reason)
+{
+    diag_unsupported(g->file->d, "dim", "", name, reason);
+    g->file->failed = true;
+    return number("_", PX_CALL);
+}
+
 /* A symbol without a name is one that only the run knows, for which the language
  * has no word: a gap. */
 static px_expr symbol(px *g, uint32_t id)
@@ -164,10 +190,7 @@ static px_expr symbol(px *g, uint32_t id)
 
     if (name)
         return number(name, PX_CALL);
-    diag_unsupported(g->file->d, "dim", "", g->file->m->dims.symbol.at[id].name,
-                     "an extent that only the run knows");
-    g->file->failed = true;
-    return number("_", PX_CALL);
+    return dim_gap(g, g->file->m->dims.symbol.at[id].name, "an extent that only the run knows");
 }
 
 /* `//` is the language's quotient of whole numbers. */
@@ -180,6 +203,8 @@ px_expr px_dim(px *g, ir_dim d)
     if (dim_const(t, d, &v))
         return number(arena_printf(&g->file->mem, "%lld", (long long)v),
                       v < 0 ? PX_UNARY : PX_CALL);
+    if (e->op == DIM_SELECT && is_signed(g, d))
+        return dim_gap(g, g->fn->name, "an extent that is chosen by a value");
     switch (e->op) {
     case DIM_SYM: return symbol(g, (uint32_t)e->value);
     case DIM_POLY: return sum_of(g, e);
@@ -202,14 +227,35 @@ const char *px_shape(px *g, const ir_type *t)
     return px_printf(g, "%s%s", s, "]");
 }
 
-/* As px_shape, with _ for extents whose formula would be longer than anyone reads. */
+/* Does the program name all symbols of d?  An extent that a value will have has none before. */
+static bool is_named(const px *g, ir_dim d)
+{
+    const dim_expr *e = dim_get(&g->file->m->dims, d);
+    bool named = true;
+
+    if (!e || e->op == DIM_CONST)
+        return true;
+    if (e->op == DIM_SYM)
+        return g->file->symbol[e->value] != NULL;
+    for (uint32_t i = 0; e->op == DIM_POLY && i < e->n; i++)
+        for (uint32_t k = 0; k < e->term[i].n; k++)
+            named &= is_named(g, e->term[i].atom[k]);
+    for (int i = 0; e->op != DIM_POLY && i < (e->op == DIM_SELECT ? 3 : 2); i++)
+        named &= is_named(g, e->arg[i]);
+    return named;
+}
+
+/* As px_shape, with _ for extents whose formula would be longer than anyone reads, or that have no
+ * name yet. */
 const char *px_shape_brief(px *g, const ir_type *t)
 {
     enum { MANY = 30 };
     const char *s = "[";
 
     for (int i = 0; i < t->rank; i++) {
-        const char *d = px_wrap(g, px_dim(g, t->dim[i]), PX_SUM);
+        const char *d = "_";
+        if (is_named(g, t->dim[i]))
+            d = px_wrap(g, px_dim(g, t->dim[i]), PX_SUM);
         s = arena_printf(&g->file->mem, "%s%s%s", s, i ? ", " : "", strlen(d) > MANY ? "_" : d);
     }
     return px_printf(g, "%s%s", s, "]");

@@ -46,14 +46,26 @@ static void ask_operands(px *g, const ir_node *n)
         ask(g, ir_arg(g->fn, n, i));
 }
 
+/* Extents that a value has are named behind it, whoever else reads it. */
+static bool is_named_extent(const px *g, const ir_node *n)
+{
+    ir_fn *region[2];
+
+    return !ir_regions(n, region) && ir_symbol_of(g->file->m, n, 0) != NAMES_NONE;
+}
+
 /* From the results on, so that a value's users have been seen before it. */
 static void walk_up(px *g)
 {
     for (uint32_t i = 0; i < g->fn->result.len; i++)
         ask(g, g->fn->result.at[i]);
-    for (uint32_t i = g->fn->node.len; i-- > 0;)
-        if (is_asked(g, &g->fn->node.at[i]))
-            ask_operands(g, &g->fn->node.at[i]);
+    for (uint32_t i = g->fn->node.len; i-- > 0;) {
+        const ir_node *n = &g->fn->node.at[i];
+        if (is_named_extent(g, n))
+            ask(g, n->first);
+        if (is_asked(g, n))
+            ask_operands(g, n);
+    }
 }
 
 /* ---- what gets a name ----------------------------------------------------------------- */
@@ -174,7 +186,7 @@ static void plan_element(planning *p, ir_ref r)
         p->cost[r] += cost_of(p, x);
     }
     g->element[r] = true;
-    g->whole[r] = n->op == OP_RESHAPE && fits_whole(g, px_arg(g, r, 0));
+    g->whole[r] = n->op == OP_RESHAPE && px_type(g, r)->rank && fits_whole(g, px_arg(g, r, 0));
     g->named[r] |= !moves && g->demand[r] > 1 && !is_literal(g, r);
 }
 
@@ -241,6 +253,8 @@ static void plan_value(planning *p, const ir_node *n)
         plan_source(p, r);
     else if (g->said[r].how != PX_OP)
         plan_said(p, r);
+    else if (px_is_foreign(g, n))
+        plan_array(g, n);
     else if (ir_op_scalar(n->op) || ir_op_get(n->op)->moves == MOVES_SAME) {
         plan_scalar(p, r);
         g->named[r] = g->demand[r] > 1;

@@ -174,6 +174,19 @@ static px_expr foreign(px *g, ir_ref r, const px_expr *x, ir_dtype dt)
     return is_own(to) ? e : called(g, px_elem(to), e.at);
 }
 
+bool px_is_foreign(const px *g, const ir_node *n)
+{
+    ir_dtype dt = n->narg ? ir_type_of(g->fn, ir_arg(g->fn, n, 0))->dtype : DT_BOOL;
+    bool logic = n->op == OP_AND || n->op == OP_OR || n->op == OP_XOR || n->op == OP_NOT;
+
+    if (n->op == OP_REDUCE || n->op == OP_DOT)
+        return dt == DT_F64;
+    if (!ir_op_scalar(n->op) || n->op == OP_CAST || n->op == OP_SELECT || any_element(n->op))
+        return false;
+    return rows[n->op].how == NONE || (logic && dt != DT_BOOL) || dt == DT_F64 ||
+           (dt == DT_U64 && n->op >= OP_DIV);
+}
+
 /* dim != 0: a comparison of extents. */
 static bool is_question(const px *g, const ir_node *n)
 {

@@ -163,7 +163,8 @@ px_expr px_whole(px *g, ir_ref r);
 px_expr px_at(px *g, ir_ref r, const char *const *idx);
 /* The scalar function of node r of these operands. */
 px_expr px_scalar(px *g, ir_ref r, const px_expr *x);
-/* The same of whole elements: computed(real(x)) .. */
+/* Is n a function of elements that the language does not compute with as they are? */
+bool px_is_foreign(const px *g, const ir_node *n);
 /* A new index of the statement, and its text where it is introduced: `i`, or `i in 3`. */
 const char *px_new_index(px *g, ir_dim extent);
 const char *px_index_text(px *g, const char *name);
@@ -180,6 +181,10 @@ px_expr px_write_if(px *g, ir_ref r);
 px_expr px_write_loop(px *g, ir_ref r);
 /* The statement that names r; false: no writer for its op. */
 bool px_array(px *g, ir_ref r);
+/* Statements of ONNX's operators for r's node, which name all its results (program_onnx.c). */
+px_expr px_onnx(px *g, ir_ref r);
+/* Names an extent by a value that the run has made. */
+px_expr px_write_bind(px *g, ir_ref r);
 bool px_block(px *g);
 
 #endif

@@ -178,7 +178,11 @@ static role minus_role(const formatter *f, uint32_t i)
 {
     const token *t = &f->tokens.at[i];
 
-    if (i && (is_clause(t - 1) || is_head(t - 1)) && t[1].glued && !t->glued)
+    bool word = i && (is_clause(t - 1) || is_head(t - 1));
+
+    if (word && !t->glued && f->role.at[i - 1] == OPERAND)
+        return t[1].glued ? PREFIX : BINARY;    /* `batch - 1` is a difference */
+    if (word && t[1].glued && !t->glued)
         return PREFIX;
     if (t->first && (around(f) == TOKEN_BEGIN || around(f) == TOKEN_EOF))
         return PREFIX; /* a line does not go on with a minus */

@@ -34,6 +34,8 @@ static const struct {
     {"fn f(x) = g(\nx,\ny\n)", "fn f(x) = g(\n    x,\n    y\n)\n"},
     {"fn f(x) {\n a\n    - b\n}", "fn f(x) {\n    a\n    -b\n}\n"},
     {"fn f(x)=x\n|>g\n  |>h", "fn f(x) = x\n    |> g\n    |> h\n"},
+    {"entry f(batch: int) = batch  -  1 + batch-1",
+     "entry f(batch: int) = batch - 1 + batch - 1\n"},
     {"", ""},
 };
 
