@@ -11,6 +11,8 @@
  * of the run, where the reads to come are known. */
 #include "plan_repeat.h"
 
+#include <math.h>
+
 enum { MANY_RUNS = 8 };         /* runs a unit, on the average, that are too many */
 
 typedef struct replay {
@@ -20,6 +22,7 @@ typedef struct replay {
     int64_t budget, used;
     uint32_t now;               /* the unit whose turn it is */
     uint64_t runs;
+    double sum, most;           /* the cost found so far, and from which on it is too high */
     /* by value of the plan as it was: */
     uint32_t *holder;           /* the value that has its elements now; PLAN_NONE: none */
     uint32_t *pins;             /* units that wait for it */
@@ -65,34 +68,30 @@ static uint32_t needed_at(replay *r, uint32_t v)
     return r->need[v] = first;
 }
 
-static int64_t cost_around(replay *r, uint32_t v);
+static void add_cost(replay *r, uint32_t v);
 
-/* The cost of those in the list that are missing and needed, and of such around them. */
-static int64_t cost_of_list(replay *r, const piece_list *l)
+/* Adds those in the list that are missing and needed, and such around them. */
+static void add_list(replay *r, const piece_list *l)
 {
-    int64_t sum = 0;
-
-    for (uint32_t i = 0; i < l->n; i++)
+    for (uint32_t i = 0; i < l->n && r->sum < r->most; i++)
         if (missing(r, l->at[i]))
-            sum += cost_around(r, l->at[i]);
-    return sum;
+            add_cost(r, l->at[i]);
 }
 
-/* What making the piece again costs, with all that was given up before and behind it and
- * would have to be made with it. */
-static int64_t cost_around(replay *r, uint32_t v)
+/* Adds what making the piece again costs, with all that was given up before and behind it
+ * and would have to be made with it. */
+static void add_cost(replay *r, uint32_t v)
 {
     const plan_piece *p = &r->u->piece[v];
     const plan_unit *maker = &r->u->unit.at[p->maker];
-    int64_t sum = maker->cost;
 
     if (r->stamp[v] == r->look)
-        return 0;
+        return;
     r->stamp[v] = r->look;
-    sum += cost_of_list(r, &maker->read);
-    for (uint32_t i = 0; i < p->use.n && p->use.at[i] <= r->now; i++)
-        sum += cost_of_list(r, &r->u->unit.at[p->use.at[i]].made);
-    return sum;
+    r->sum += (double)maker->cost;
+    add_list(r, &maker->read);
+    for (uint32_t i = 0; i < p->use.n && p->use.at[i] <= r->now && r->sum < r->most; i++)
+        add_list(r, &r->u->unit.at[p->use.at[i]].made);
 }
 
 static bool can_go(replay *r, uint32_t v)
@@ -105,27 +104,32 @@ static bool can_go(replay *r, uint32_t v)
     return need == PLAN_NONE || (!p->firm && need <= p->until);
 }
 
-/* Cycles a byte and unit of time that giving the piece up costs. */
-static double price_of(replay *r, uint32_t v)
+/* Cycles a byte and unit of time that giving the piece up costs; where that is `least` or
+ * more, anything from `least` on. */
+static double price_of(replay *r, uint32_t v, double least)
 {
     uint32_t need = needed_at(r, v);
+    double room = (double)r->u->piece[v].size * (need - r->now + 1);
 
     if (need == PLAN_NONE)
         return 0;
     r->look++;
-    return (double)cost_around(r, v) / ((double)r->u->piece[v].size * (need - r->now + 1));
+    r->sum = 0;
+    r->most = least * room;
+    add_cost(r, v);
+    return r->sum / room;
 }
 
 /* The cheapest piece that can go; PLAN_NONE: none can. */
 static uint32_t cheapest(replay *r)
 {
     uint32_t best = PLAN_NONE;
-    double least = 0;
+    double least = INFINITY;
 
     for (uint32_t v = 0; v < r->u->values; v++) {
         if (!can_go(r, v))
             continue;
-        double price = price_of(r, v);
+        double price = price_of(r, v, least);
         if (best == PLAN_NONE || price < least) {
             best = v;
             least = price;
