@@ -29,6 +29,20 @@ void graph_add_text(const char *s, text *out)
     }
 }
 
+void graph_add_type(const ir_module *m, const ir_type *t, text *out)
+{
+    enum { WIDEST = 56 };
+    text type = {0};
+
+    type_print(&m->types, t, &type);
+    bool cut = type.len > WIDEST;
+    if (cut)
+        type.at[WIDEST] = 0;
+    graph_add_text(type.at, out);
+    text_add(out, cut ? "..]" : "");
+    text_free(&type);
+}
+
 /* The name that the model's file gave the node, of a place such as `Conv 'conv1'`. */
 void graph_add_name(const diag *d, ir_loc loc, text *out)
 {
@@ -73,26 +87,24 @@ static void add_label(const graph *g, const ir_node *n)
 {
     const ir_fn *f = g->fn;
     int64_t weights = weights_of(f, n);
-    text name = {0}, type = {0};
+    text name = {0};
 
     if (n->op == OP_INPUT)
         graph_add_text(f->param_name.at[n->attr->INPUT.index], &name);
     else
         graph_add_name(f->module->diag, n->loc, &name);
-    for (uint32_t k = 0; k < n->nres; k++) {
-        text_add(&type, k ? ", " : "");
-        type_print(&f->module->types, ir_type_of(f, n->first + k), &type);
-    }
     text_add(g->out, "%s\\n", ir_op_get(n->op)->text);
     if (name.len)
         text_add(g->out, "%s\\n", name.at);
-    graph_add_text(type.at ? type.at : "", g->out);
+    for (uint32_t k = 0; k < n->nres; k++) {
+        text_add(g->out, k ? ", " : "");
+        graph_add_type(f->module, ir_type_of(f, n->first + k), g->out);
+    }
     if (weights >= 64) {
         text_add(g->out, "\\nweights ");
         graph_add_size(weights, g->out);
     }
     text_free(&name);
-    text_free(&type);
 }
 
 /* Groups that follow each other have colours that differ. */

@@ -17,6 +17,9 @@ void graph_print_groups(const ir_module *m, const ir_groups *groups, text *out);
 
 /* Adds text that stands between quotes. */
 void graph_add_text(const char *s, text *out);
+/* Adds a type in a line of a box: a formula of an extent that would make all boxes wide is
+ * cut, and ends with "..". */
+void graph_add_type(const ir_module *m, const ir_type *t, text *out);
 /* Adds the name of a node of a file: "node 17 'conv1' (Conv-11)" gives conv1. */
 void graph_add_name(const diag *d, ir_loc loc, text *out);
 /* Adds a size: "1.5 kB". */

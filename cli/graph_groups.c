@@ -148,16 +148,10 @@ static void add_names(const picture_of *p, const ir_group *g)
 /* Types of what the group stores. */
 static void add_results(const picture_of *p, const ir_group *g)
 {
-    text type = {0};
-
     for (uint32_t k = 0; k < g->nout; k++) {
-        text_add(&type, k ? ", " : "");
-        type_print(&p->m->types, ir_type_of(p->g->fn, g->out[k]), &type);
+        text_add(p->out, k ? ", " : "\\n");
+        graph_add_type(p->m, ir_type_of(p->g->fn, g->out[k]), p->out);
     }
-    if (type.len)
-        text_add(p->out, "\\n");
-    graph_add_text(type.at ? type.at : "", p->out);
-    text_free(&type);
 }
 
 /* "12: conv", names of the file, types, and the size of its weights if it has some. */
@@ -210,15 +204,12 @@ static void draw_outside(const picture_of *p)
         const ir_node *n = &f->node.at[i];
         if (!is_outside(n))
             continue;
-        text type = {0};
-        type_print(&p->m->types, ir_type_of(f, n->first), &type);
         text_add(p->out, "  i%u [label=\"", i);
         graph_add_text(n->op == OP_INPUT ? f->param_name.at[n->attr->INPUT.index]
                                          : p->m->state.at[n->attr->STATE.id].name, p->out);
         text_add(p->out, "\\n");
-        graph_add_text(type.at, p->out);
+        graph_add_type(p->m, ir_type_of(f, n->first), p->out);
         text_add(p->out, "\" shape=ellipse style=filled fillcolor=lightblue];\n");
-        text_free(&type);
     }
 }
 

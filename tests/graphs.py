@@ -49,6 +49,12 @@ def main():
             passed, failed = passed + (got == want), failed + (got != want)
             if got != want:
                 print(f'FAILED {what}: {got}, expected {want}')
+        extents = ','.join(f'extent_{i}*{i}+1' for i in range(10))
+        wide = picture(folder, f'entry main(%x: f32[{extents}]) {{\n  %y = neg %x : f32[{extents}]\n  return y=%y\n}}\n')
+        ok = '..]' in wide and max(map(len, wide.replace('\\n', '\n').splitlines())) < 120
+        passed, failed = passed + ok, failed + (not ok)
+        if not ok:
+            print(f'FAILED a formula makes the picture wide: {wide}')
         if shutil.which('dot'):
             svg = xml.etree.ElementTree.fromstring(picture(folder, stack(80), 'svg'))
             ok = any('80 times' in (t.text or '') for t in svg.iter())
