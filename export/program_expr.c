@@ -218,7 +218,8 @@ static const char *sliced(px *g, const struct ir_attr_SLICE *a, int i, ir_dim ex
     const char *s = along(g, a->start.at[i], a->step.at[i], idx);
     int64_t start;
 
-    if (dim_const(&g->file->m->dims, a->start.at[i], &start))
+    if (dim_const(&g->file->m->dims, a->start.at[i], &start) &&
+        dim_lo(&g->file->m->dims, a->extent.at[i]) >= 0)
         return s;
     ir_dim last = dim_sub(&g->file->m->dims, extent, (ir_dim){1});
     return px_printf(g, "max(min(%s, %s), 0)", s, px_dim(g, last).at);
