@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "bind.h"
-#include "cleanup.h"
 #include "made_up.h"
 #include "peak.h"
 #include "profile.h"
@@ -288,7 +287,6 @@ int command_bench(int argc, char **argv)
     if (!check(&o))
         return CLI_USAGE;
     o.profile = o.wants_profile ? &kernels : NULL;
-    cleanup_catch_interrupt();
     bool ok = measure_and_report(&o);
     profile_free(&kernels);
     vec_free(&o.row);

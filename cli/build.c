@@ -275,7 +275,6 @@ static int build(build_options *o)
 {
     diag d;
 
-    cleanup_catch_interrupt();
     diag_init(&d);
     progress_start(o->model.verbose);
     ir_module *m = workplace_open(&o->work, o->out) ? ingot_load(o->file, &o->model.o, &d) : NULL;

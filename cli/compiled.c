@@ -60,13 +60,12 @@ static const jit_symbol kernels[] = {
 static bool write_kernels(compiled *c, const char *path, diag *d)
 {
     text kernels = {0};
-    partial p;
 
     if (!path)
         return true;
     image_print_kernels(&c->code.image, &kernels);
-    bool ok = partial_open(&p, path) && fwrite(kernels.at, 1, kernels.len, p.file) == kernels.len;
-    ok = partial_close(&p, ok) || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    bool ok = partial_write(path, kernels.at, kernels.len) ||
+              diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
     text_free(&kernels);
     return ok;
 }

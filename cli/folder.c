@@ -253,7 +253,6 @@ int command_data(int argc, char **argv)
                                                          : "no folder given");
         return CLI_USAGE;
     }
-    cleanup_catch_interrupt();
     bool ok = list_folder(&l, o.folder) && find_size(&o, &l) && write_archive(&o, &l);
     free_listing(&l);
     return ok ? CLI_OK : CLI_FAILED;

@@ -2,10 +2,12 @@
  * rules are those of frontend/dsl/format.c; here are files: each is rewritten if it
  * looks otherwise, or with --check only named.  A file with errors is left as it
  * is. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "dsl/format.h"
 
+#include "cleanup.h"
 #include "command.h"
 #include "each_file.h"
 #include "file.h"
@@ -26,15 +28,6 @@ static const cli_option rows[] = {
     {0},
 };
 
-static bool write_text(const char *path, const text *t, diag *d)
-{
-    FILE *f = fopen(path, "w");
-    bool ok = f && fwrite(t->at, 1, t->len, f) == t->len;
-
-    ok = f && !fclose(f) && ok;
-    return ok || diag_error(d, (ir_loc){0}, D_IO, path, "cannot be written");
-}
-
 /* Formats one file in its place, standard input to standard output; with --check says what
  * would change, which is a failure. */
 static int format_file(const void *cx, const char *path)
@@ -54,7 +47,8 @@ static int format_file(const void *cx, const char *path)
     } else if (ok && !o->check && piped) {
         fputs(out.at, stdout);
     } else if (ok && !o->check && !same) {
-        ok = write_text(path, &out, &d);
+        ok = partial_write(path, out.at, out.len) ||
+             diag_error(&d, (ir_loc){0}, D_IO, path, strerror(errno));
     }
     diag_print(&d, stderr);
     text_free(&out);

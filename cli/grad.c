@@ -45,17 +45,15 @@ static bool check(const grad_options *o)
     return path_apart(o->out, o->file);
 }
 
-/* Whole or not at all: a file that appears by a rename (partial.h). */
 static bool write_text(const ir_module *m, const char *path, diag *d)
 {
     text t = {0};
-    partial p;
 
     ir_print(m, &t);
-    bool ok = partial_open(&p, path) && fwrite(t.at, 1, t.len, p.file) == t.len;
-    ok = partial_close(&p, ok);
+    bool ok = partial_write(path, t.at, t.len) ||
+              diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
     text_free(&t);
-    return ok || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    return ok;
 }
 
 static bool write_model(const ir_module *m, const char *path, diag *d)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "program.h"
 
 /* Its name, a line of help, and what runs it on the arguments behind its name. */
@@ -92,7 +93,8 @@ static int finish(int status)
     return status;
 }
 
-/* An unknown command is answered with the nearest known one. */
+/* An unknown command is answered with the nearest known one.  Whatever a command was
+ * writing is removed when it is interrupted; a training takes the signals over. */
 int main(int argc, char **argv)
 {
     const char *names[COUNT(commands)], *near;
@@ -103,6 +105,7 @@ int main(int argc, char **argv)
     }
     if (answer(argv[1]))
         return finish(CLI_OK);
+    cleanup_catch_interrupt();
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (!strcmp(argv[1], commands[i].name))
             return finish(commands[i].run(argc - 2, argv + 2));

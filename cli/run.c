@@ -1,6 +1,5 @@
 /* cli/run.c - `ingot run`: the program of an executable (runtime/program.h) on a
  * model in memory. */
-#include "cleanup.h"
 #include "command.h"
 #include "file_kind.h"
 #include "picture.h"
@@ -102,7 +101,6 @@ static int run(run_options *o)
 {
     diag d;
 
-    cleanup_catch_interrupt();
     progress_start(o->model.verbose);
     o->program.ended = progress_stop;
     o->program.read_image = picture_input;

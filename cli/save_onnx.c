@@ -19,12 +19,11 @@ bool save_onnx_module(ir_module *m, const char *path, diag *d)
 bool save_onnx_weights(const char *from, const import_array *w, int n, const char *path, diag *d)
 {
     text out = {0};
-    partial p;
 
     if (!onnx_replace(from, w, n, &out, d))
         return false;
-    bool ok = partial_open(&p, path) && fwrite(out.at, 1, out.len, p.file) == out.len;
-    ok = partial_close(&p, ok) || diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    bool ok = partial_write(path, out.at, out.len) ||
+              diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
     text_free(&out);
     return ok;
 }

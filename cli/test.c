@@ -363,7 +363,6 @@ static int run_and_report(test_options *o)
 
     o->s.model = o->model.o;
     o->s.threads = (int)o->threads;
-    cleanup_catch_interrupt();
     if (!report_open(&json, o->json))
         return CLI_FAILED;
     if (!o->model.verbose)

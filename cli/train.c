@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
 #include "code.h"
 #include "command.h"
 #include "dsl/dsl.h"
@@ -276,8 +275,6 @@ static int train(train_options *o, diag *d)
 {
     const struct ingot_trainer *t = NULL;
 
-    if (!o->run)
-        cleanup_catch_interrupt();
     progress_start(o->model.verbose);
     ir_module *m = load(o, &t, d);
     if (m && o->run)

@@ -286,11 +286,10 @@ static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
     size_t size = onnx__model_proto__get_packed_size(&model);
     uint8_t *bytes = mem_alloc(size + 1);
     onnx__model_proto__pack(&model, bytes);
-    partial p;
-    bool ok = partial_open(&p, path) && fwrite(bytes, 1, size, p.file) == size;
-    ok = partial_close(&p, ok);
+    bool ok = partial_write(path, bytes, size) ||
+              diag_error(f->d, (ir_loc){0}, D_IO, path, strerror(errno));
     mem_free(bytes);
-    return ok || diag_error(f->d, (ir_loc){0}, D_IO, path, strerror(errno));
+    return ok;
 }
 
 /* States have no place in an ONNX model; they are reported beside the other gaps. */

@@ -234,6 +234,14 @@ bool partial_close(partial *p, bool keep)
     return ok;
 }
 
+bool partial_write(const char *path, const void *bytes, size_t size)
+{
+    partial p;
+    bool ok = partial_open(&p, path) && fwrite(bytes, 1, size, p.file) == size;
+
+    return partial_close(&p, ok);
+}
+
 /* Tried by opening and dropping a file: whether there is room nobody can know. */
 bool partial_possible(const char *path)
 {

@@ -50,5 +50,8 @@ bool partial_possible(const char *path);
 /* Gives the file its name if `keep` and all was written, else removes it.  False,
  * with the reason in errno, unless all is where it should be. */
 bool partial_close(partial *p, bool keep);
+/* The whole of a file at once, which is there whole or as it was before.  False with the
+ * reason in errno. */
+bool partial_write(const char *path, const void *bytes, size_t size);
 
 #endif

@@ -484,6 +484,11 @@ def unwritable(folder):
         check(f'file size limit: {kind}', folder,
               ['/bin/sh', '-c', 'ulimit -f 20; exec "$@"', 'sh', *build, 'm', '--emit', kind],
               1, 'File too large')
+    unformatted = 'entry f(x: [2]) -> [2] =  x  # %s\n' % ('.' * 2000)
+    (folder / 'f.ingot').write_text(unformatted)
+    check('file size limit: fmt', folder, ['/bin/sh', '-c', 'ulimit -f 1; exec "$@"', 'sh', INGOT, 'fmt', 'f.ingot'],
+          1, 'File too large')
+    report('file size limit: fmt leaves the file', (folder / 'f.ingot').read_text() != unformatted or None)
     full_disk(folder, build)
 
 
