@@ -311,6 +311,9 @@ def function_cases(c):
           dict(x=np.array([[1, 2, 100, 200]], np.uint8)), np.array([[2, 4, 200, 255]], np.uint8))
     c.add('integers', 'entry f(x: int[K]) -> int[K] = x // 3 + x % 3 * 100',
           dict(x=np.array([-7, -1, 0, 5])), np.array([-7, -1, 0, 5]) // 3 + np.array([-7, -1, 0, 5]) % 3 * 100)
+    c.add('integers beyond any extent wrap', 'entry f(a: int, b: int) -> int '
+          '{ h = a;  repeat i in 70 { h = h * 31 + b };  h }', dict(a=np.int64(3), b=np.int64(-7)),
+          np.int64(-1452087066544004317))
     c.add('an int is an extent', 'entry f(n: int) -> [n] { y[i in n] = real(i) * 2;  y }', dict(n=np.int64(4)),
           np.arange(4, dtype=np.float32) * 2)
 

@@ -110,7 +110,7 @@ static const dsl_value *number_as(dsl *cx, const dsl_value *v, dsl_elem elem)
     if (elem == DSL_REAL && dsl_number(cx, v, &r))
         return dsl_array(cx, ir_float(dsl_b(cx), cx->real, r), DSL_REAL, 0, NULL);
     const dsl_value *x = number_array(cx, v);
-    return elem == x->tensor.elem ? x : dsl_cast(cx, x, elem);
+    return dsl_bad(x) || elem == x->tensor.elem ? x : dsl_cast(cx, x, elem);
 }
 
 static const dsl_value *wrong_elem(dsl *cx, const dsl_value *v, dsl_elem elem, ir_loc at,

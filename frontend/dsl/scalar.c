@@ -84,6 +84,26 @@ static const dsl_value *compare_dims(dsl *cx, ast_op op, ir_dim a, ir_dim b)
     return dsl_at_most(cx, less ? y : dim_add(t, y, one), x) ? dsl_truth(cx, false) : NULL;
 }
 
+/* Did what was computed since the flag was cleared fit a dim?  What does not is left to the
+ * run, whose integers wrap. */
+static bool fits(dsl *cx, bool before)
+{
+    bool fit = !cx->dims->overflow;
+
+    cx->dims->overflow = before;
+    return fit;
+}
+
+/* As whole_binary, where the result and all on the way to it are dims. */
+static bool whole_result(dsl *cx, ast_op op, ir_dim a, ir_dim b, ir_dim *out)
+{
+    bool before = cx->dims->overflow;
+
+    cx->dims->overflow = false;
+    bool found = whole_binary(cx, op, a, b, out);
+    return fits(cx, before) && found;
+}
+
 /* Of two numbers; null if only the run knows. */
 static const dsl_value *number_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b)
 {
@@ -93,7 +113,7 @@ static const dsl_value *number_binary(dsl *cx, ast_op op, const dsl_value *a, co
     if (a->number.whole && b->number.whole && is_comparison(op))
         return compare_dims(cx, op, a->number.dim, b->number.dim);
     if (a->number.whole && b->number.whole &&
-        whole_binary(cx, op, a->number.dim, b->number.dim, &d))
+        whole_result(cx, op, a->number.dim, b->number.dim, &d))
         return dsl_whole(cx, d);
     if (!dsl_number(cx, a, &x) || !dsl_number(cx, b, &y))
         return NULL;
@@ -193,13 +213,15 @@ static const dsl_value *with_bounds(dsl *cx, unsigned op, const dsl_value *a, co
     if (dsl_bad(r) || r->tensor.elem != DSL_INT)
         return r;
     dsl_value *y = arena_copy(cx->mem, r, sizeof *r);
-    y->tensor.bounded = false;
+    bool before = cx->dims->overflow;
+    cx->dims->overflow = y->tensor.bounded = false;
     if (op == OP_ADD || op == OP_SUB)
         sum_bounds(cx, op, a, b, y);
     else if (op == OP_MUL)
         product_bounds(cx, a, b, y);
     else
         other_bounds(cx, op, a, b, y);
+    y->tensor.bounded &= fits(cx, before);
     return y;
 }
 
