@@ -69,6 +69,42 @@ LLVMTargetMachineRef llvm_machine(const target *t)
     return tm;
 }
 
+static bool used_elsewhere(LLVMValueRef v)
+{
+    LLVMBasicBlockRef here = LLVMGetInstructionParent(v);
+
+    for (LLVMUseRef u = LLVMGetFirstUse(v); u; u = LLVMGetNextUse(u))
+        if (LLVMGetInstructionParent(LLVMGetUser(u)) != here)
+            return true;
+    return false;
+}
+
+/* An address that licm has hoisted is one value to the loops that use it.  Strength
+ * reduction would else see through it, down to the task's number, and try every sum
+ * of its terms as a base for each access, a third of the code generator's time. */
+static void freeze_addresses(LLVMBuilderRef b, LLVMBasicBlockRef block)
+{
+    for (LLVMValueRef next, i = LLVMGetFirstInstruction(block); i; i = next) {
+        next = LLVMGetNextInstruction(i);
+        if (LLVMGetInstructionOpcode(i) != LLVMGetElementPtr || !used_elsewhere(i))
+            continue;
+        LLVMPositionBuilderBefore(b, next);
+        LLVMValueRef frozen = LLVMBuildFreeze(b, i, "");
+        LLVMReplaceAllUsesWith(i, frozen);
+        LLVMSetOperand(frozen, 0, i);
+    }
+}
+
+static void freeze_module(LLVMModuleRef m)
+{
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(LLVMGetModuleContext(m));
+
+    for (LLVMValueRef f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f))
+        for (LLVMBasicBlockRef k = LLVMGetFirstBasicBlock(f); k; k = LLVMGetNextBasicBlock(k))
+            freeze_addresses(b, k);
+    LLVMDisposeBuilder(b);
+}
+
 /* The module is verified behind the passes; *error is LLVM's message, the caller's
  * to free. */
 bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
@@ -84,6 +120,7 @@ bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
         LLVMDisposeErrorMessage(why);
         return false;
     }
+    freeze_module(m);
     if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message)) {
         *error = message;
         return false;

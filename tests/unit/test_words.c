@@ -262,12 +262,50 @@ static void test_extras(void **state)
     lp_kernel_free(k);
 }
 
+/* Rows are read where the loop over columns is not: their addresses are one value to
+ * that loop. */
+static const char rows[] =
+    "kernel rows(x: f32[n, m] in, y: f32[n] out) dims n in 1..4096, m in 1..4096 {\n"
+    "  par a in 0..n {\n"
+    "    for i in 0..m {\n"
+    "      y[a] += x[a, i]\n"
+    "    }\n"
+    "  }\n"
+    "}\n";
+
+static void test_frozen(void **state)
+{
+    lp_kernel *k = parsed(rows);
+    const target t = cpu("x86-64-v3");
+    LLVMContextRef cx = LLVMContextCreate();
+    LLVMModuleRef m = LLVMModuleCreateWithNameInContext("words", cx);
+    char *error = NULL;
+    diag d;
+
+    (void)state;
+    diag_init(&d);
+    assert_true(llvm_start(t.arch, &d));
+    diag_free(&d);
+    LLVMTargetMachineRef tm = llvm_machine(&t);
+    llvm_emit_kernel(m, k, &t, &(lines){0});
+    if (!llvm_optimize(m, tm, &error))
+        fail_msg("%s", error);
+    char *ll = LLVMPrintModuleToString(m);
+    expect_text(ll, "freeze ptr");
+    LLVMDisposeMessage(ll);
+    LLVMDisposeTargetMachine(tm);
+    LLVMDisposeModule(m);
+    LLVMContextDispose(cx);
+    lp_kernel_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_extras),
+        cmocka_unit_test(test_frozen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
