@@ -142,39 +142,6 @@ static px_expr call(px *g, const char *name, const dim_expr *e)
                                px_dim(g, e->arg[1]).at), PX_CALL);
 }
 
-/* Where one of two extents is 1 the other counts, which is the larger one. */
-static px_expr selected(px *g, const dim_expr *e)
-{
-    const dim_table *t = &g->file->m->dims;
-    const dim_expr *c = dim_get(t, e->arg[0]);
-
-    if (c && c->op == DIM_EQ && dim_is(t, c->arg[0], 1) && dim_same(c->arg[1], e->arg[2])) {
-        dim_expr larger = {.arg = {e->arg[1], e->arg[2]}};
-        return call(g, "max", &larger);
-    }
-    return choice(g, px_condition(g, e->arg[0]).at, px_dim(g, e->arg[1]).at,
-                  px_dim(g, e->arg[2]).at);
-}
-
-/* Has d a symbol that may be negative?  Those are values that the run makes. */
-static bool is_signed(const px *g, ir_dim d)
-{
-    const dim_table *t = &g->file->m->dims;
-    const dim_expr *e = dim_get(t, d);
-    bool any = false;
-
-    if (!e || e->op == DIM_CONST)
-        return false;
-    if (e->op == DIM_SYM)
-        return t->symbol.at[e->value].lo < 0;
-    for (uint32_t i = 0; e->op == DIM_POLY && i < e->n; i++)
-        for (uint32_t k = 0; k < e->term[i].n; k++)
-            any |= is_signed(g, e->term[i].atom[k]);
-    for (int i = 0; e->op != DIM_POLY && i < (e->op == DIM_SELECT ? 3 : 2); i++)
-        any |= is_signed(g, e->arg[i]);
-    return any;
-}
-
 static px_expr dim_gap(px *g, const char *name, const char *reason)
 {
     diag_unsupported(g->file->d, "dim", "", name, reason);
@@ -203,8 +170,6 @@ px_expr px_dim(px *g, ir_dim d)
     if (dim_const(t, d, &v))
         return number(arena_printf(&g->file->mem, "%lld", (long long)v),
                       v < 0 ? PX_UNARY : PX_CALL);
-    if (e->op == DIM_SELECT && is_signed(g, d))
-        return dim_gap(g, g->fn->name, "an extent that is chosen by a value");
     switch (e->op) {
     case DIM_SYM: return symbol(g, (uint32_t)e->value);
     case DIM_POLY: return sum_of(g, e);
@@ -212,7 +177,9 @@ px_expr px_dim(px *g, ir_dim d)
     case DIM_MOD: return number(infix(g, "%", e, PX_TERM), PX_TERM);
     case DIM_MIN: return call(g, "min", e);
     case DIM_MAX: return call(g, "max", e);
-    case DIM_SELECT: return selected(g, e);
+    case DIM_SELECT:
+        return choice(g, px_condition(g, e->arg[0]).at, px_dim(g, e->arg[1]).at,
+                      px_dim(g, e->arg[2]).at);
     default: return choice(g, px_condition(g, d).at, "1", "0");
     }
 }

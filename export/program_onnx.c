@@ -186,15 +186,7 @@ static void define_symbols(px *g, const ir_node *n)
     }
 }
 
-/* Names an array of as many elements as the number says; none if it is negative. */
-static const char *places_below(px *g, const char *number)
-{
-    const char *name = px_name_new(g->file, "h");
-
-    px_line(g, px_printf(g, "%s = onnx.Range(0, %s, 1)", name, number), NULL);
-    return name;
-}
-
+/* The symbol is a number from here on; its int keeps its own name. */
 px_expr px_write_bind(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);
@@ -203,13 +195,8 @@ px_expr px_write_bind(px *g, ir_ref r)
     const char *name = px_name_of(g, x);
 
     if (!g->file->symbol[id]) {
-        bool negative = g->file->m->dims.symbol.at[id].lo < 0;
-        const char *more = places_below(g, name);
-        const char *less = negative ? places_below(g, px_printf(g, "-(%s)%s", name, "")) : NULL;
         g->file->symbol[id] = px_name_like(g->file, g->file->m->dims.symbol.at[id].name);
-        more = px_printf(g, negative ? "size(%s) - size(%s)" : "size(%s)%s", more,
-                         less ? less : "");
-        px_line(g, px_printf(g, "%s = %s", g->file->symbol[id], more), NULL);
+        px_line(g, px_printf(g, "%s = number(%s)", g->file->symbol[id], name), NULL);
     }
     return (px_expr){name, PX_CALL, false};
 }

@@ -314,6 +314,10 @@ def function_cases(c):
     c.add('integers beyond any extent wrap', 'entry f(a: int, b: int) -> int '
           '{ h = a;  repeat i in 70 { h = h * 31 + b };  h }', dict(a=np.int64(3), b=np.int64(-7)),
           np.int64(-1452087066544004317))
+    c.add('extent that values choose', 'entry f(x: [2, 6], s: int[2]) -> [_, _] { a = number(s[0]);  b = number(s[1])\n'
+          '    reshape(x, [if a == 0 then 2 else a, if not (b != -1) and a > 0 then 12 // a else b]) }',
+          dict(x=np.arange(12, dtype=np.float32).reshape(2, 6), s=np.array([3, -1])),
+          np.arange(12, dtype=np.float32).reshape(3, 4))
     c.add('an int is an extent', 'entry f(n: int) -> [n] { y[i in n] = real(i) * 2;  y }', dict(n=np.int64(4)),
           np.arange(4, dtype=np.float32) * 2)
 

@@ -424,6 +424,21 @@ const dsl_value *builtin_size(const dsl_builtin_call *c)
     return dsl_bad(v) ? v : dsl_whole(c->cx, visible_count(c->cx, v));
 }
 
+/* One int, whatever the run makes it: extents may mention it. */
+const dsl_value *builtin_number(const dsl_builtin_call *c)
+{
+    if (c->arg[0]->kind == DSL_NUMBER)
+        return c->arg[0];
+    const dsl_value *v = dsl_as(c->cx, c->arg[0], DSL_INT, c->at, "number");
+
+    if (dsl_bad(v))
+        return v;
+    if (v->tensor.rank)
+        return dsl_wrong(c->cx, c->at, "number takes one int without rows, this is %s",
+                         dsl_describe(c->cx, v));
+    return dsl_whole(c->cx, ir_bind(dsl_b(c->cx), dsl_ref(c->cx, v), "v"));
+}
+
 /* The positions of true elements. */
 const dsl_value *builtin_which(const dsl_builtin_call *c)
 {

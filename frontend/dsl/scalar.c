@@ -104,6 +104,61 @@ static bool whole_result(dsl *cx, ast_op op, ir_dim a, ir_dim b, ir_dim *out)
     return fits(cx, before) && found;
 }
 
+/* ---- conditions of extents that only the run knows ----------------------------- */
+
+/* The truth r, an array of the run, as the dim that it is: then it may choose an extent. */
+static const dsl_value *decided_by(dsl *cx, const dsl_value *r, ir_dim holds, bool before)
+{
+    if (!fits(cx, before) || !dsl_is_tensor(r))
+        return r;
+    dsl_value *y = arena_copy(cx->mem, r, sizeof *r);
+    y->tensor.decides = true;
+    y->tensor.holds = holds;
+    return y;
+}
+
+static bool decides(const dsl_value *v) { return dsl_is_tensor(v) && v->tensor.decides; }
+
+/* r, which is op of the numbers or conditions a and b. */
+static const dsl_value *with_condition(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
+                                       const dsl_value *r)
+{
+    dim_table *t = cx->dims;
+    bool numbers = is_comparison(op) && a->kind == DSL_NUMBER && b->kind == DSL_NUMBER &&
+                   a->number.whole && b->number.whole;
+    bool before = t->overflow;
+
+    if (!numbers && !(decides(a) && decides(b) && (op == AST_AND || op == AST_OR)))
+        return r;
+    t->overflow = false;
+    ir_dim x = numbers ? a->number.dim : a->tensor.holds;
+    ir_dim y = numbers ? b->number.dim : b->tensor.holds;
+    switch (op) {
+    case AST_EQ: return decided_by(cx, r, dim_eq(t, x, y), before);
+    case AST_NE: return decided_by(cx, r, dim_sub(t, dim_int(t, 1), dim_eq(t, x, y)), before);
+    case AST_LT: return decided_by(cx, r, dim_lt(t, x, y), before);
+    case AST_LE: return decided_by(cx, r, dim_le(t, x, y), before);
+    case AST_GT: return decided_by(cx, r, dim_lt(t, y, x), before);
+    case AST_GE: return decided_by(cx, r, dim_le(t, y, x), before);
+    case AST_AND: return decided_by(cx, r, dim_min(t, x, y), before);
+    default: return decided_by(cx, r, dim_max(t, x, y), before);
+    }
+}
+
+/* Extent a where c holds, else b; null if one of them is no extent. */
+static const dsl_value *choose_extent(dsl *cx, const dsl_value *c, const dsl_value *a,
+                                      const dsl_value *b)
+{
+    bool before = cx->dims->overflow;
+
+    if (!decides(c) || a->kind != DSL_NUMBER || b->kind != DSL_NUMBER || !a->number.whole ||
+        !b->number.whole)
+        return NULL;
+    cx->dims->overflow = false;
+    ir_dim d = dim_select(cx->dims, c->tensor.holds, a->number.dim, b->number.dim);
+    return fits(cx, before) ? dsl_whole(cx, d) : NULL;
+}
+
 /* Of two numbers; null if only the run knows. */
 static const dsl_value *number_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b)
 {
@@ -330,7 +385,7 @@ const dsl_value *dsl_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_va
     if (dsl_bad(a) || dsl_bad(b))
         return &dsl_poison;
     if (op == AST_AND || op == AST_OR)
-        return truth_binary(cx, op, a, b, at);
+        return with_condition(cx, op, a, b, truth_binary(cx, op, a, b, at));
     if (a->kind == b->kind && (a->kind == DSL_TEXT || a->kind == DSL_TRUTH) &&
         (op == AST_EQ || op == AST_NE))
         return dsl_truth(cx, equal_texts(a, b) == (op == AST_EQ));
@@ -344,8 +399,10 @@ const dsl_value *dsl_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_va
     case AST_FLOORDIV: return floor_divide(cx, a, b, at);
     case AST_POW: return power(cx, a, b, at);
     case AST_GT:
-    case AST_GE: return dsl_scalar2(cx, scalar_op(op), b, a, at, op_text[op]);
-    default: return dsl_scalar2(cx, scalar_op(op), a, b, at, op_text[op]);
+    case AST_GE: return with_condition(cx, op, a, b, dsl_scalar2(cx, scalar_op(op), b, a, at,
+                                                                 op_text[op]));
+    default: return with_condition(cx, op, a, b, dsl_scalar2(cx, scalar_op(op), a, b, at,
+                                                             op_text[op]));
     }
 }
 
@@ -396,8 +453,13 @@ const dsl_value *dsl_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
     if (op == OP_NOT ? elem != DSL_BOOL : !(elem == DSL_REAL || (any && elem == DSL_INT)))
         return dsl_wrong(cx, at, "%s does not take %s%s", what, dsl_describe(cx, x),
                          elem == DSL_INT || elem == DSL_OTHER ? "; write real(..)" : "");
-    ir_ref r = ir_1(dsl_b(cx), op, dsl_ref(cx, x));
-    return result(cx, r, x, op == OP_ISNAN || op == OP_ISINF);
+    const dsl_value *y = result(cx, ir_1(dsl_b(cx), op, dsl_ref(cx, x)), x,
+                                op == OP_ISNAN || op == OP_ISINF);
+    bool before = cx->dims->overflow;
+    if (op != OP_NOT || !decides(x))
+        return y;
+    cx->dims->overflow = false;
+    return decided_by(cx, y, dim_sub(cx->dims, dim_int(cx->dims, 1), x->tensor.holds), before);
 }
 
 /* ---- choices ---------------------------------------------------------------- */
@@ -412,7 +474,8 @@ static const dsl_value *choose(dsl *cx, const dsl_value *c, const dsl_value **v,
     return result(cx, x, all[1], false);
 }
 
-/* if c then a else b with a condition that the run knows: both sides are computed. */
+/* if c then a else b with a condition that the run knows: both sides are computed.  Extents
+ * chosen by extents are an extent. */
 const dsl_value *dsl_select(dsl *cx, const dsl_value *c, const dsl_value *a, const dsl_value *b,
                             ir_loc at)
 {
@@ -422,6 +485,9 @@ const dsl_value *dsl_select(dsl *cx, const dsl_value *c, const dsl_value *a, con
         return &dsl_poison;
     if (!dsl_is_tensor(c) || c->tensor.elem != DSL_BOOL)
         return dsl_wrong(cx, at, "a condition is a bool, this is %s", dsl_describe(cx, c));
+    const dsl_value *extent = choose_extent(cx, c, a, b);
+    if (extent)
+        return extent;
     if (!dsl_agree(cx, v, 2, at, "if"))
         return &dsl_poison;
     const dsl_value *p = v[0], *q = v[1], *r = choose(cx, c, v, at);

@@ -78,6 +78,8 @@ typedef struct dsl_tensor {
     bool number;                /* takes the element of its partner, as literals do */
     bool bounded;               /* an int in lo .. hi */
     ir_dim lo, hi;
+    bool decides;               /* a bool that extents decide: true where `holds` is 1, else 0 */
+    ir_dim holds;
     int rank;
     dsl_axis *axis[IR_MAX_RANK];        /* of each axis in memory; null: visible */
 } dsl_tensor;
