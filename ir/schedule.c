@@ -278,11 +278,13 @@ int schedule_block(const target *t, int64_t channels)
 }
 
 bool schedule_by_positions(const target *t, ir_dtype sums, int64_t width, int64_t stride,
-                           int64_t outputs)
+                           int64_t taps, int64_t outputs)
 {
+    enum { MAX_TAPS = 16 };     /* that are written out */
     int lanes = target_lanes(t, sums);
 
-    return stride == 1 && outputs > 0 && outputs <= lanes / 2 && width >= 2 * lanes;
+    return stride == 1 && taps <= MAX_TAPS && outputs > 0 && outputs <= lanes / 2 &&
+           width >= 2 * lanes;
 }
 
 int64_t schedule_longest_row(const target *t)

@@ -87,10 +87,11 @@ static inline int64_t schedule_cache(const target *t)
 enum { SCHEDULE_LEAST_BLOCK = 8 };
 int schedule_block(const target *t, int64_t channels);
 /* Does a convolution of so many outputs a group, in plain order, have positions of the last
- * axis for lanes?  They are neighbours in memory if its stride is 1; outputs that fill half
- * of a vector are as good, and need no more loads than weights. */
+ * axis, along which it has so many taps, for lanes?  They are neighbours in memory if its
+ * stride is 1; outputs that fill half of a vector are as good, and need no more loads than
+ * weights. */
 bool schedule_by_positions(const target *t, ir_dtype sums, int64_t width, int64_t stride,
-                           int64_t outputs);
+                           int64_t taps, int64_t outputs);
 /* Elements of a row of floats that half of the second cache holds beside the operands
  * of what is computed with it. */
 int64_t schedule_longest_row(const target *t);

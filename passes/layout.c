@@ -99,17 +99,21 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
 }
 
 /* Is the operand of a depthwise convolution in plain order, and best left there? */
-static bool stays_plain(const layout_cx *cx, const ir_build *b, ir_ref x,
+static bool stays_plain(const layout_cx *cx, const ir_build *b, ir_ref x, const ir_type *wt,
                         const struct ir_attr_CONV *a)
 {
     const dim_table *d = &b->m->dims;
     const ir_type *t = cx->plain;
-    int64_t width, stride;
+    int64_t width, stride, taps;
 
+    for (int i = 0; i < a->ldil.n; i++)
+        if (!dim_is(d, a->ldil.at[i], 1))
+            return false;
     return cx->target && !layout_twin_block(cx, b, &x, 1) &&
            dim_const(d, t->dim[t->rank - 1], &width) &&
            dim_const(d, a->stride.at[a->stride.n - 1], &stride) &&
-           schedule_by_positions(cx->target, t->dtype, width, stride, 1);
+           dim_const(d, wt->dim[wt->rank - 1], &taps) &&
+           schedule_by_positions(cx->target, t->dtype, width, stride, taps, 1);
 }
 
 /* The operand is the reshape of [N,G,S..]; the twin of that is used. */
@@ -133,7 +137,7 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
     if (in && ir_type_of(b->fn, ir_arg(b->fn, in, 0)) == ir_type_of(b->fn, x))
         x = ir_arg(b->fn, in, 0);
     int block = layout_block_at_hand(cx, b, x);
-    if (!block || stays_plain(cx, b, x, &at.CONV))
+    if (!block || stays_plain(cx, b, x, wt, &at.CONV))
         return IR_NONE;
     shape[1] = dim_int(&b->m->dims, block);
     shape[0] = dim_div(&b->m->dims, wt->dim[0], shape[1]);

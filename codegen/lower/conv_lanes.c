@@ -14,7 +14,7 @@
  * and read it under guards. */
 #include "conv.h"
 
-enum { MAX_TAPS = 16, MAX_SUMS = 8 };   /* that are written out; vectors of sums in registers */
+enum { MAX_SUMS = 8 };          /* vectors of sums in registers */
 
 /* A row in the making: the last axis in numbers, and the indices of what is at hand. */
 typedef struct lanes_row {
@@ -59,8 +59,8 @@ static bool find_numbers(const conv *c, lanes_row *r)
            dim_const(t, c->tw->dim[a->ws.at[last]], &r->taps) &&
            dim_const(t, a->rdil.at[last], &r->dilation) && dim_const(t, a->low.at[last], &r->low) &&
            dim_const(t, a->stride.at[last], &stride) &&
-           dim_const(t, conv_extent(c, a->wo, c->tw), &r->outputs) && r->taps <= MAX_TAPS &&
-           schedule_by_positions(c->j->l->target, c->acc, r->width, stride, r->outputs);
+           dim_const(t, conv_extent(c, a->wo, c->tw), &r->outputs) &&
+           schedule_by_positions(c->j->l->target, c->acc, r->width, stride, r->taps, r->outputs);
 }
 
 bool conv_has_lanes(const conv *c)
@@ -185,12 +185,10 @@ static reach reach_of(const lanes_row *r, int64_t u, int64_t tap)
     return from >= 0 && to <= r->image ? INSIDE : PARTLY;
 }
 
-/* The same for a tile that begins with vector `at` of the row: guards where it leaves the
- * image alone. */
-static void add_tap_at(lanes_row *r, lp_buf acc, int64_t at, int64_t tap, int count)
+/* The same for a tile that reads what one from vector `at` of the row on does: guards where
+ * it leaves the image alone. */
+static void add_tap_at(lanes_row *r, lp_buf acc, lp_expr first, int64_t at, int64_t tap, int count)
 {
-    lp_expr first = lp_int(r->b->k, at);
-
     for (int u = 0, to; u < count; u = to) {
         reach how = reach_of(r, at + u, tap);
         for (to = u + 1; to < count && reach_of(r, at + to, tap) == how;)
@@ -220,8 +218,7 @@ static void store_vectors(lanes_row *r, lp_buf acc, lp_expr first, int64_t o, in
     lp_end(k);
 }
 
-/* `count` vectors of the row from vector `first` on; `at` is its number where the tile
- * leaves the image or ends the row, else -1. */
+/* `count` vectors of the row from vector `first` on, which is `at` or one that is alike. */
 static void compute_tile(lanes_row *r, lp_expr first, int64_t at, int count)
 {
     lp_kernel *k = r->b->k;
@@ -229,15 +226,11 @@ static void compute_tile(lanes_row *r, lp_expr first, int64_t at, int count)
     lp_buf acc = lp_local(k, "acc", r->c->acc, 3, extents, LP_REG,
                           lp_const_bits(k, r->c->acc, 0));
     int64_t rest = r->width % r->lanes;
-    int whole = count - (rest && at >= 0 && (at + count) * r->lanes > r->width);
+    int whole = count - (rest && (at + count) * r->lanes > r->width);
     int open = open_sums(r);
 
-    for (int64_t t = 0; t < r->taps; t++) {
-        if (at < 0)
-            add_tap(r, acc, first, t, 0, count, false);
-        else
-            add_tap_at(r, acc, at, t, count);
-    }
+    for (int64_t t = 0; t < r->taps; t++)
+        add_tap_at(r, acc, first, at, t, count);
     while (open--)
         lp_end(k);
     for (int64_t o = 0; o < r->outputs; o++) {
@@ -248,17 +241,20 @@ static void compute_tile(lanes_row *r, lp_expr first, int64_t at, int count)
 
 /* ---- rows ------------------------------------------------------------------------------- */
 
-/* Is a tile of so many vectors from `at` on inside for all taps, and not cut short? */
-static bool is_inner(const lanes_row *r, int64_t at, int count)
+/* Is a tile of so many vectors from `next` on like the one from `at` on before it, inside or
+ * outside of the image at the same taps, and not cut short? */
+static bool is_alike(const lanes_row *r, int64_t at, int64_t next, int count)
 {
-    bool inner = (at + count) * r->lanes <= r->width;
+    bool alike = (next + count) * r->lanes <= r->width;
 
-    for (int64_t t = 0; inner && t < r->taps; t++)
-        inner = reach_of(r, at, t) == INSIDE && reach_of(r, at + count - 1, t) == INSIDE;
-    return inner;
+    for (int64_t t = 0; alike && t < r->taps; t++)
+        for (int u = 0; alike && u < count; u++)
+            alike = reach_of(r, at + u, t) == reach_of(r, next + u, t);
+    return alike;
 }
 
-/* Tiles that fill the row evenly; neighbours that are alike are one loop. */
+/* Tiles that fill the row evenly; neighbours that are alike are one loop, those where far
+ * taps are outside of the image, too. */
 static void compute_row(lanes_row *r)
 {
     lp_kernel *k = r->b->k;
@@ -267,17 +263,13 @@ static void compute_row(lanes_row *r)
     int64_t small = vectors / tiles, bigs = vectors % tiles, at = 0;
 
     for (int64_t i = 0, n; i < tiles; i += n) {
-        int count = (int)(small + (i < bigs));
-        for (n = 0; i + n < (i < bigs ? bigs : tiles) && is_inner(r, at + n * count, count);)
+        int count = (int)(small + (i < bigs)), open = 0;
+        for (n = 1; i + n < (i < bigs ? bigs : tiles) && is_alike(r, at, at + n * count, count);)
             n++;
-        if (n > 1) {
-            lp_expr w = lp_for(k, "wt", lp_int(k, 0), lp_int(k, n));
-            compute_tile(r, lp_add(k, lp_int(k, at), lp_mul(k, w, lp_int(k, count))), -1, count);
+        lp_expr w = conv_loop(k, "wt", lp_int(k, n), 1, &open);
+        compute_tile(r, lp_add(k, lp_int(k, at), lp_mul(k, w, lp_int(k, count))), at, count);
+        if (open)
             lp_end(k);
-        } else {
-            n = 1;
-            compute_tile(r, lp_int(k, at), at, count);
-        }
         at += n * count;
     }
 }

@@ -158,8 +158,6 @@ static lp_expr tap_loop(const taps_tile *x, int i)
     return lp_for(k, name[i], from, to);
 }
 
-/* Innermost is the product of one weight by one vector of the image, once for each
- * row of the tile. */
 /* Opens loops over the positions of the result. */
 static void each_position(taps_tile *x)
 {
@@ -201,7 +199,8 @@ static void move_sums(taps_tile *x, bool load)
     tile_close(&x->t, &at);
 }
 
-/* Adds the products of one feature at one position. */
+/* Adds the products of one feature at one position.  Innermost is that of one weight by one
+ * vector of the image, once for each row of the tile. */
 static void add_feature(taps_tile *x, int rows)
 {
     body *b = x->t.b;
