@@ -96,9 +96,15 @@ static bool is_float(int32_t dtype)
            dtype == TENSOR_BF16;
 }
 
+/* Does one axis hold all elements?  The first of several axes is that of the rows: [8,1] are
+ * eight of one element. */
 static bool is_row(const tensor *t)
 {
-    return is_float(t->dtype) && t->rank >= 1 && t->dims[t->rank - 1] == t->count;
+    bool row = t->rank == 1;
+
+    for (int32_t k = 1; k < t->rank; k++)
+        row = row || t->dims[k] == t->count;
+    return row && is_float(t->dtype);
 }
 
 /* Is it one row of more than SHOWN elements that are no less than 0 and sum to 1?
@@ -204,22 +210,24 @@ static void show_element(const tensor *t, int64_t i)
 
 /* "y: f32[1,1000] 0.1 0.2 .." and, for one row of probabilities or with labels, the
  * best. */
-void outputs_show(const char *name, const tensor_value *v, const labels *l)
+bool outputs_show(const char *name, const tensor_value *v, const labels *l)
 {
     const tensor *t = &v->t;
 
     show_type(name, v);
     if (v->kind != TENSOR_PLAIN) {
         puts("");
-        return;
+        return false;
     }
     for (int64_t i = 0; i < t->count && i < SHOWN; i++)
         show_element(t, i);
     printf("%s\n", t->count > SHOWN ? " .." : "");
-    if (l->n && is_row(t) && t->count == l->n)
+    bool named = l->n && is_row(t) && t->count == l->n;
+    if (named)
         show_named(t, l);
     else if (is_distribution(t))
         show_top(t);
+    return named;
 }
 
 /* ---- inputs made up ------------------------------------------------------------------ */

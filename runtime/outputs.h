@@ -15,8 +15,8 @@ bool outputs_write(const char *folder, bool pb, const char *const *names, const 
                    int n, char error[TENSOR_ERROR_SIZE]);
 /* Prints a line with the type and the first elements; of a vector of probabilities,
  * and of one that has an element for each of the labels, the five largest too, by
- * their labels if there are any. */
-void outputs_show(const char *name, const tensor_value *v, const labels *l);
+ * their labels if there are any.  Were they of use? */
+bool outputs_show(const char *name, const tensor_value *v, const labels *l);
 /* Fills a tensor: floating-point elements lie in [-1,1), others are 0 or 1.  The
  * elements are the same for the same seed, on every machine. */
 void outputs_random(tensor *t, uint64_t seed);

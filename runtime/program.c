@@ -253,8 +253,12 @@ static bool give_outputs(const program *p)
     labels names = {0};
     if (p->o->labels && !labels_read(&names, p->o->labels, error))
         return cli_wrong("%s", error);
+    bool named = !p->o->labels;
     for (int32_t i = 0; i < e->output_count; i++)
-        outputs_show(e->outputs[i].name, &p->out[i], &names);
+        named |= outputs_show(e->outputs[i].name, &p->out[i], &names);
+    if (!named)
+        fprintf(stderr, "%s: %s has %lld labels, and no output is one row of as many floats\n",
+                program_invocation_short_name, p->o->labels, (long long)names.n);
     labels_free(&names);
     return true;
 }

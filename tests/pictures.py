@@ -151,6 +151,20 @@ def folder_of_pictures(w):
     w.report('no class', None if done.returncode == 1 and 'no folders with pictures' in done.stderr else done.stderr)
 
 
+def labels_of_classes(w):
+    (w.folder / 'labels').write_text('cat\r\ndog\nowl\n')
+    for shape, names in ('1,3', True), ('3', True), ('1,3,1,1', True), ('3,1', False):
+        text = f'%1 = reshape %x {{shape=[{shape}]}} : f32[{shape}]\n  return y=%1'
+        (w.folder / 'm.ir').write_text(model('f32[3,1,1]').replace('return y=%x', text))
+        done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'labels')
+        named = '1. cat (1.0000)\n  2. owl (0.2000)' in done.stdout
+        said = 'labels has 3 labels, and no output' in done.stderr
+        good = done.returncode == 0 and named == names and said != names
+        w.report(f'labels of [{shape}]', None if good else done.stdout + done.stderr)
+    done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'none')
+    w.report('no labels', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         w = Work(pathlib.Path(name))
@@ -176,12 +190,7 @@ def main():
         w.refuses('f32[1,3,4,4]', 'two.png', ['--mean', '1,2'], 2, '--mean')
         w.refuses('f32[1,3,4,4]', 'two.png', ['--resize', '4'], 2, '--resize')
         w.refuses('f32[1,3,4,4]', 'z=two.png', [], 2, "give x")
-        (w.folder / 'labels').write_text('cat\r\ndog\nowl\n')
-        (w.folder / 'm.ir').write_text(model('f32[3,1,1]').replace('return y=%x', '%1 = reshape %x {shape=[1,3]} : f32[1,3]\n  return y=%1'))
-        done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'labels')
-        w.report('labels', None if '1. cat (1.0000)\n  2. owl (0.2000)' in done.stdout else done.stdout + done.stderr)
-        done = w.run('run', 'm.ir', '--image', 'clear.png', '--labels', 'none')
-        w.report('no labels', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
+        labels_of_classes(w)
         folder_of_pictures(w)
     print(f'{w.passed} passed, {w.failed} failed, 0 skipped')
     return 1 if w.failed else 0
