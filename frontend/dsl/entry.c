@@ -72,6 +72,9 @@ static ir_ref input(dsl *cx, const ast_param *p, dsl_elem elem, const ir_type *t
 {
     uint32_t preset = preset_of(cx, p, elem, type);
 
+    if (p->value && preset == IR_NONE && cx->frame->of->item->kind == AST_ITEM_ENTRY)
+        dsl_wrong(cx, p->value->at, "%s: what it is where it is left out must be a constant, of "
+                  "extents known when compiling", p->name.text);
     return preset == IR_NONE ? ir_input(dsl_b(cx), p->name.text, type)
                              : ir_optional_input(dsl_b(cx), p->name.text, preset);
 }
