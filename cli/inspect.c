@@ -278,11 +278,25 @@ static bool print_program(inspect_options *o, ir_module *m, diag *d, text *out)
     return ok;
 }
 
+/* Adds the layers, and what a call and a step of training take. */
+static bool print_summary(const inspect_options *o, ir_module *m, diag *d, text *out)
+{
+    const target t = model_target(&o->model);
+    ingot_options given = o->model.o;
+
+    given.target = &t;
+    if (!code_expand(m, d))
+        return false;
+    summary_print(m, out);
+    summary_memory(o->file, &given, out);
+    return true;
+}
+
 /* Adds the module as the stage leaves it, or what the stage makes of it. */
 static bool print_stage(inspect_options *o, ir_module *m, diag *d, text *out)
 {
     if (!strcmp(o->stage, "summary"))
-        return code_expand(m, d) && (summary_print(m, out), true);
+        return print_summary(o, m, d, out);
     if (strcmp(o->stage, "import") && strcmp(o->stage, "optimized"))
         return strcmp(o->stage, "groups") ? print_code(o, m, d, out) : print_groups(o, m, out);
     const target t = model_target(&o->model);

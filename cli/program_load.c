@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "data_probe.h"
 #include "ingot.h"
 #include "program_load.h"
 #include "tensor_safetensors.h"
@@ -92,21 +93,32 @@ static bool take_weights(const char *path, dsl_options *o, diag *d)
     return ok;
 }
 
+static dsl_options given_by(const ingot_options *o)
+{
+    if (!o)
+        return (dsl_options){0};
+    return (dsl_options){.import = &o->import, .set = o->program.set, .sets = o->program.sets,
+                         .silent = o->program.silent,
+                         .real = o->program.f64 ? DT_F64 : DT_F32};
+}
+
 /* Null after errors.  A file of weights says which dims it was trained for. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d)
 {
-    dsl_options given = {0};
+    dsl_options given = given_by(o);
 
-    if (o) {
-        given.import = &o->import;
-        given.set = o->program.set;
-        given.sets = o->program.sets;
-        given.silent = o->program.silent;
-        given.real = o->program.f64 ? DT_F64 : DT_F32;
-        if (o->program.weights && !take_weights(o->program.weights, &given, d))
-            return NULL;
-    }
+    if (o && o->program.weights && !take_weights(o->program.weights, &given, d))
+        return NULL;
     return dsl_import(path, &given, d);
+}
+
+ir_module *program_load_training(const char *path, const ingot_options *o,
+                                 const struct ingot_trainer **t, diag *d)
+{
+    dsl_options given = given_by(o);
+
+    given.probe = data_probe;
+    return dsl_import_training(path, &given, t, d);
 }
 
 const char *program_unset(const ir_module *m)

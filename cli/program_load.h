@@ -3,6 +3,7 @@
 #define INGOT_PROGRAM_LOAD_H
 
 #include "ingot.h"
+#include "train_abi.h"
 
 /* What a .safetensors file has for a program, in memory of the diag. */
 typedef struct program_weights {
@@ -16,6 +17,10 @@ bool program_read_weights(const char *path, const import_options *given, program
                           diag *d);
 /* As ingot_load, of an .ingot file. */
 ir_module *program_load(const char *path, const ingot_options *o, diag *d);
+/* Its train blocks and their record, as dsl_import_training; looks at the data where only they
+ * know an extent. */
+ir_module *program_load_training(const char *path, const ingot_options *o,
+                                 const struct ingot_trainer **t, diag *d);
 /* The first parameter that nothing has given a value; null: there is none. */
 const char *program_unset(const ir_module *m);
 

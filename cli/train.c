@@ -6,13 +6,13 @@
 
 #include "code.h"
 #include "command.h"
+#include "data_probe.h"
 #include "dsl/dsl.h"
 #include "file_kind.h"
 #include "floating.h"
 #include "host.h"
 #include "link.h"
 #include "path.h"
-#include "probe.h"
 #include "progress.h"
 #include "save_onnx.h"
 #include "thread.h"
@@ -74,36 +74,7 @@ static const cli_option options[] = {
     {.more = trainer_rows, .at = AT(trainer)},
     {0}};
 
-/* ---- what only data know ---------------------------------------------------------- */
-
-/* Of the data, which are closed before the record is used. */
-static void copy_names(struct ingot_train_column *c, const words *w, arena *mem)
-{
-    const char **names = arena_array(mem, const char *, (size_t)w->n + 1);
-
-    for (int64_t i = 0; i < w->n; i++)
-        names[i] = arena_strdup(mem, w->text[i]);
-    c->name_count = w->n;
-    c->names = names;
-}
-
-/* The frontend's question, answered by the readers of the runtime. */
-static bool probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
-                  const char **error)
-{
-    char text[TENSOR_ERROR_SIZE];
-    array *a = calloc((size_t)n + 1, sizeof *a);
-    bool ok = a && probe_source(source, column, a, n, text);
-
-    *error = ok ? NULL : arena_strdup(mem, a ? text : "no memory");
-    for (int32_t k = 0; a && k < n; k++) {
-        if (ok && a[k].names.n)
-            copy_names(&column[k], &a[k].names, mem);
-        array_free(&a[k]);
-    }
-    free(a);
-    return ok;
-}
+/* ---- the program ------------------------------------------------------------------- */
 
 static ir_dtype real_of(const train_options *o)
 {
@@ -118,7 +89,7 @@ static bool tune_model(train_options *o, diag *d)
 static dsl_options options_of(const train_options *o)
 {
     return (dsl_options){.import = &o->model.o.import, .set = o->set, .sets = o->sets,
-                         .real = real_of(o), .probe = probe,
+                         .real = real_of(o), .probe = data_probe,
                          .source = o->tuned.program};
 }
 

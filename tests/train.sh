@@ -25,6 +25,28 @@ check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.
 check "XOR: loss" below loss 1e-5
 check "XOR: plot" grep -q '</svg>' xor.svg
 
+# ---- what a step takes in memory, beside a call ------------------------------------------
+
+"$ingot" inspect --stage summary "$examples/digits.ingot" >memory
+# of BYTES WHAT PLACE: has the table of that place a line of these bytes?
+of()
+{
+    awk -v bytes="$1" -v what="$2" -v place="$3" '/^memory/ { here = index($0, place) }
+        here && $1 == bytes && index($0, what) { ok = 1 } END { exit !ok }' memory
+}
+check "memory: a call's weights" of 437544 weights "call of digits"
+check "memory: two states of Adam a weight" of $((2 * 437544)) "states of the optimizer" "step of"
+check "memory: gradients" grep -q "gradients lie in it, 437544" memory
+check "memory: lines sum up" awk '/^memory/ { sum = 0 } $2 == "all" && sum != $1 { exit 1 }
+    $1 + 0 { sum += $1 }' memory
+cat >lacking.ingot <<'PROGRAM'
+dim S
+net f(x: [.., 2]) -> [..] = x |> dense(1) |> scalar
+train t(y: [.., S]) { data y = "none.csv"; minimize f(y)^2 using sgd(1) }
+PROGRAM
+check "memory: data that lack" sh -c '"$1" inspect --stage summary lacking.ingot |
+    grep "memory of training: not known" | grep -q none.csv' sh "$ingot"
+
 # ---- examples whose data are elsewhere: they compile, and tell what they want -------------------
 
 for e in digits digits_conv tumour autoencoder gan cartpole; do
