@@ -2,7 +2,8 @@
  *
  * sum: a sum over boxes of the gradient, whose elements lie `stride` apart.
  * max, min: an element gets the gradient of each box whose best it is.  Few boxes reach an
- *   element, so it asks them all: a map over the operand.  Of many, boxes add to elements.
+ *   element, so it asks them all: a map over the operand, which compares places in a small box
+ *   (a byte each), else positions in the operand.  Of many, boxes add to elements.
  * prod: a product over the last axes of all boxes, gathered. */
 #include "grad.h"
 
@@ -91,22 +92,51 @@ static int64_t reaching(const boxes *w, int i)
     return dim_const(d, w->to->dim[i], &all) ? max_i64(min_i64(most, all), 1) : most;
 }
 
+/* The elements from each box to the next: an axis of g and, where it is not 1, the stride. */
+typedef struct steps {
+    ir_dim dim[2 * IR_MAX_RANK];
+    int32_t box[IR_MAX_RANK];   /* the axes of g, and, of `strides` axes, the strides */
+    int32_t stride[IR_MAX_RANK];
+    int rank, strides;
+} steps;
+
+static steps steps_of(const boxes *w)
+{
+    steps s = {.rank = 0};
+
+    for (int i = 0; i < w->to->rank; i++) {
+        s.box[i] = s.rank;
+        s.dim[s.rank++] = w->to->dim[i];
+        if (dim_is(dims_of(w), w->a->stride.at[i], 1))
+            continue;
+        s.stride[s.strides++] = s.rank;
+        s.dim[s.rank++] = w->a->stride.at[i];
+    }
+    return s;
+}
+
+/* v, of the steps, with each axis and its stride as one axis. */
+static ir_ref joined(const boxes *w, ir_ref v)
+{
+    ir_dim shape[IR_MAX_RANK];
+
+    for (int i = 0; i < w->to->rank; i++)
+        shape[i] = dim_mul(dims_of(w), w->to->dim[i], w->a->stride.at[i]);
+    return ir_reshape(w->cx->b, v, shape, w->to->rank);
+}
+
+/* v with each element at all steps from its box to the next. */
+static ir_ref stepped(const boxes *w, const steps *s, ir_ref v)
+{
+    return ir_broadcast(w->cx->b, v, s->dim, s->rank, s->box);
+}
+
 /* v with each element `stride` times along each axis. */
 static ir_ref repeated(const boxes *w, ir_ref v)
 {
-    ir_dim wide[2 * IR_MAX_RANK], shape[IR_MAX_RANK];
-    int32_t axes[IR_MAX_RANK];
-    int n = 0;
+    const steps s = steps_of(w);
 
-    for (int i = 0; i < w->to->rank; i++) {
-        ir_dim stride = w->a->stride.at[i];
-        axes[i] = n;
-        wide[n++] = w->to->dim[i];
-        if (!dim_is(dims_of(w), stride, 1))
-            wide[n++] = stride;
-        shape[i] = dim_mul(dims_of(w), w->to->dim[i], stride);
-    }
-    return ir_reshape(w->cx->b, ir_broadcast(w->cx->b, v, wide, n, axes), shape, w->to->rank);
+    return joined(w, stepped(w, &s, v));
 }
 
 /* For each element of x the value of the box at[i] before the last that begins at or before
@@ -161,6 +191,124 @@ static ir_ref asked(const boxes *w, const int64_t *most)
     return sum;
 }
 
+/* ---- max and min of small boxes ------------------------------------------------------ */
+
+/* A box as numbers; places in it count in row-major order. */
+typedef struct small {
+    int64_t size[IR_MAX_RANK], stride[IR_MAX_RANK], dil[IR_MAX_RANK];
+    int64_t places, strides;    /* products; `places` is no place */
+} small;
+
+/* Of boxes of FEW places at most; else false. */
+static bool small_of(const boxes *w, small *s)
+{
+    const dim_table *d = dims_of(w);
+
+    *s = (small){.places = 1, .strides = 1};
+    for (int i = 0; i < w->t->rank; i++) {
+        if (!dim_const(d, w->a->size.at[i], &s->size[i]) ||
+            !dim_const(d, w->a->stride.at[i], &s->stride[i]) ||
+            !dim_const(d, w->a->dil.at[i], &s->dil[i]) || s->size[i] > FEW || s->stride[i] > FEW)
+            return false;
+        s->places *= s->size[i];
+        s->strides *= s->stride[i];
+        if (s->places > FEW || s->strides > FEW)
+            return false;
+    }
+    return true;
+}
+
+/* Of v, padded, what the place at[] of each box reads. */
+static ir_ref at_place(const boxes *w, ir_ref v, const small *s, const int64_t *at)
+{
+    dim_table *d = dims_of(w);
+    ir_dim start[IR_MAX_RANK];
+
+    for (int i = 0; i < w->t->rank; i++)
+        start[i] = dim_int(d, at[i] * s->dil[i]);
+    return ir_slice(w->cx->b, v, start, w->a->stride.at, w->to->dim);
+}
+
+static ir_ref padded(const boxes *w, ir_ref v, ir_ref other)
+{
+    return ir_pad(w->cx->b, v, other, w->a->low.at, w->a->high.at, NULL);
+}
+
+static bool is_padded(const boxes *w)
+{
+    for (int i = 0; i < w->t->rank; i++)
+        if (!dim_is(dims_of(w), w->a->low.at[i], 0) || !dim_is(dims_of(w), w->a->high.at[i], 0))
+            return true;
+    return false;
+}
+
+/* The place in each box of its first best element, u8: as windowarg has it, NaN is best. */
+static ir_ref best_places(const boxes *w, ir_ref y, const small *s)
+{
+    ir_build *b = w->cx->b;
+    ir_ref x = padded(w, w->x, ir_float(b, w->t->dtype, 0)), there = IR_NONE, best = IR_NONE;
+    int64_t at[IR_MAX_RANK] = {0}, all[FEW][IR_MAX_RANK];
+
+    if (is_padded(w))
+        there = padded(w, ir_splat(b, ir_ty(b, DT_BOOL, w->t->dim, w->t->rank), 1),
+                       ir_int(b, DT_BOOL, 0));
+    for (int64_t k = 0; k < s->places; k++, next(w, s->size, at))
+        memcpy(all[k], at, sizeof at);
+    const ir_type *places = ir_ty(b, DT_U8, w->to->dim, w->to->rank);
+    for (int64_t k = s->places; k-- > 0;) {
+        ir_ref v = at_place(w, x, s, all[k]);
+        ir_ref is = ir_2(b, OP_OR, ir_2(b, OP_EQ, v, y), ir_1(b, OP_ISNAN, v));
+        if (there != IR_NONE)
+            is = ir_2(b, OP_AND, is, at_place(w, there, s, all[k]));
+        ir_ref own = ir_splat(b, places, (double)k);
+        best = best == IR_NONE ? ir_select(b, is, own, ir_splat(b, places, (double)s->places))
+                               : ir_select(b, is, own, best);
+    }
+    return best;
+}
+
+/* The place in the box at[] before the last that an element has, for each of `strides` steps
+ * from a box to the next. */
+static ir_ref places_of(const boxes *w, const steps *to, const small *s, const int64_t *at)
+{
+    ir_build *b = w->cx->b;
+    int64_t own[FEW], step[IR_MAX_RANK] = {0};
+    ir_dim shape[IR_MAX_RANK];
+
+    for (int64_t k = 0; k < s->strides; k++, next(w, s->stride, step)) {
+        own[k] = 0;
+        for (int i = 0; i < w->t->rank; i++) {
+            int64_t p = at[i] * s->stride[i] + step[i];
+            bool in = p % s->dil[i] == 0 && p / s->dil[i] < s->size[i] && own[k] < s->places;
+            own[k] = in ? own[k] * s->size[i] + p / s->dil[i] : s->places;
+        }
+    }
+    for (int i = 0; i < to->strides; i++)
+        shape[i] = to->dim[to->stride[i]];
+    ir_ref v = ir_cast(b, ir_i64s(b, own, (int)s->strides), DT_U8);
+    v = ir_reshape(b, v, shape, to->strides);
+    return ir_broadcast(b, v, to->dim, to->rank, to->stride);
+}
+
+/* The same as asked, of small boxes. */
+static ir_ref asked_small(const boxes *w, ir_ref y, const small *s, const int64_t *most)
+{
+    ir_build *b = w->cx->b;
+    const steps to = steps_of(w);
+    ir_ref best = stepped(w, &to, best_places(w, y, s)), g = stepped(w, &to, w->g);
+    ir_ref sum = IR_NONE;
+    int64_t at[IR_MAX_RANK] = {0};
+
+    do {
+        ir_ref mine = ir_2(b, OP_EQ, best, places_of(w, &to, s, at));
+        ir_ref share = of_box(w, joined(w, grad_mask(b, mine, g)), at, zero_of(w));
+        sum = sum == IR_NONE ? share : ir_2(b, OP_ADD, sum, share);
+    } while (next(w, most, at));
+    return sum;
+}
+
+/* ---- max and min --------------------------------------------------------------------- */
+
 /* Each box adds to its best element. */
 static ir_ref added(const boxes *w)
 {
@@ -173,15 +321,18 @@ static ir_ref added(const boxes *w)
     return ir_reshape(b, sum, w->t->dim, w->t->rank);
 }
 
-static ir_ref of_extremum(const boxes *w)
+static ir_ref of_extremum(const boxes *w, ir_ref y)
 {
     int64_t most[IR_MAX_RANK], all = 1;
+    small s;
 
     for (int i = 0; i < w->t->rank && all; i++) {
         most[i] = reaching(w, i);
         all = most[i] > FEW ? 0 : all * most[i];
     }
-    return all && all <= FEW ? asked(w, most) : added(w);
+    if (!all || all > FEW)
+        return added(w);
+    return small_of(w, &s) ? asked_small(w, y, &s, most) : asked(w, most);
 }
 
 /* ---- prod -------------------------------------------------------------------------- */
@@ -250,7 +401,7 @@ bool grad_window(grad_cx *cx, ir_node n, const ir_ref *gy)
     switch (n.attr->WINDOW.op) {
     case RED_SUM: grad_add(cx, x, of_sum(&w)); return true;
     case RED_MIN:
-    case RED_MAX: grad_add(cx, x, of_extremum(&w)); return true;
+    case RED_MAX: grad_add(cx, x, of_extremum(&w, n.first)); return true;
     case RED_PROD:
         if (2 * w.t->rank > IR_MAX_RANK)
             return false;

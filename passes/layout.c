@@ -354,22 +354,61 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
                   cx->plain);
 }
 
-/* [N,G,1,S..] of a depthwise convolution back to [N,G,S..]: same twin. */
-static ir_ref reshape(const ir_build *b, const ir_node *n, const ir_ref *a)
+/* [N,C,S..] with other spatial axes. */
+static ir_ref reshape_spatial(layout_cx *cx, ir_build *b, ir_ref x)
 {
-    const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
+    const ir_type *from = ir_type_of(b->fn, x), *to = cx->plain;
+    int block = layout_twin_block(cx, b, &x, 1);
+    ir_dim shape[IR_MAX_RANK];
+
+    if (!block || to->rank < 3 || to->rank >= IR_MAX_RANK || !dim_same(from->dim[0], to->dim[0]) ||
+        !dim_same(from->dim[1], to->dim[1]))
+        return IR_NONE;
+    int rank = layout_blocked_shape(b, to, block, shape);
+    return layout_unpack(cx, b, ir_reshape(b, layout_want(cx, b, x, block), shape, rank), to);
+}
+
+/* [N,G,1,S..] of a depthwise convolution back to [N,G,S..]: same twin. */
+static ir_ref reshape_back(const layout_cx *cx, const ir_build *b, ir_ref y)
+{
+    const ir_node *in = rule_is(b, y, OP_RESHAPE);
 
     if (!in)
         return IR_NONE;
     ir_ref x = ir_arg(b->fn, in, 0);
-    const ir_type *t = ir_type_of(b->fn, x);
-    ir_dims to = n->attr->RESHAPE.shape;
-    if (t->rank != to.n)
+    const ir_type *t = ir_type_of(b->fn, x), *to = cx->plain;
+    if (t->rank != to->rank)
         return IR_NONE;
-    for (int i = 0; i < to.n; i++)
-        if (!dim_same(t->dim[i], to.at[i]))
+    for (int i = 0; i < to->rank; i++)
+        if (!dim_same(t->dim[i], to->dim[i]))
             return IR_NONE;
     return x;
+}
+
+static ir_ref reshape(layout_cx *cx, ir_build *b, const ir_ref *a)
+{
+    ir_ref x = reshape_back(cx, b, a[0]);
+
+    return x != IR_NONE ? x : reshape_spatial(cx, b, a[0]);
+}
+
+/* [N,C,S..] as [N,C,T..], whose spatial axes are those of x and new ones. */
+static ir_ref repeat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
+{
+    const ir_type *from = ir_type_of(b->fn, a[0]), *to = cx->plain;
+    ir_ints axes = n->attr->BROADCAST.axes;
+    int block = layout_twin_block(cx, b, a, 1);
+    ir_dim shape[IR_MAX_RANK];
+    int32_t at[IR_MAX_RANK];
+
+    if (!block || to->rank >= IR_MAX_RANK || axes.n < 3 || axes.at[0] != 0 || axes.at[1] != 1 ||
+        !dim_same(from->dim[1], to->dim[1]))
+        return IR_NONE;
+    memcpy(at, axes.at, (size_t)axes.n * sizeof *at);
+    int rank = layout_blocked_shape(b, to, block, shape);
+    at[axes.n] = rank - 1;
+    ir_ref x = layout_want(cx, b, a[0], block);
+    return layout_unpack(cx, b, ir_broadcast(b, x, shape, rank, at), to);
 }
 
 /* x, of extents that are those of the result or that only the run knows to differ, as in a
@@ -381,6 +420,8 @@ static ir_ref stretch(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref
     int block = layout_twin_block(cx, b, a, 1);
     ir_dim shape[IR_MAX_RANK];
 
+    if (from->rank < to->rank)
+        return repeat(cx, b, n, a);
     if (!block || !list_is(n->attr->BROADCAST.axes, 0, to->rank) ||
         !dim_same(from->dim[1], to->dim[1]))
         return IR_NONE;
@@ -437,7 +478,7 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     case OP_REDUCE: return reduce(cx, b, n, a);
     case OP_PAD: return pad(cx, b, n, a);
     case OP_SLICE: return slice(cx, b, n, a);
-    case OP_RESHAPE: return reshape(b, n, a);
+    case OP_RESHAPE: return reshape(cx, b, a);
     case OP_BROADCAST: return stretch(cx, b, n, a);
     case OP_TRANSPOSE: return take(cx, b, n, a);
     default:
