@@ -35,7 +35,10 @@ static int64_t extent_or_unknown(const conv *c, ir_dim d)
 
 bool conv_has_many_taps(const conv *c)
 {
-    enum { MANY = 4 };          /* taps a position */
+    enum {
+        MANY = 4,               /* taps a position */
+        MOST = 128,             /* positions: the sums of one take up to 2 kB */
+    };
     const conv_attr *a = c->at;
     int64_t taps = extent_or_unknown(c, conv_extent(c, a->ws, c->tw));
     int64_t positions = extent_or_unknown(c, conv_extent(c, a->ys, c->ty));
@@ -43,7 +46,8 @@ bool conv_has_many_taps(const conv *c)
 
     for (int i = 0; i < c->spatial; i++)
         dense &= dim_is(&c->j->l->m->dims, a->ldil.at[i], 1);
-    return dense && dt_is_float(c->acc) && positions > 0 && taps >= MANY * positions &&
+    return dense && dt_is_float(c->acc) && positions > 0 && positions <= MOST &&
+           taps >= MANY * positions &&
            extent_or_unknown(c, conv_extent(c, a->xb, c->tx)) >= lanes_of(c->j->l, c->acc) &&
            extent_or_unknown(c, conv_extent(c, a->wo, c->tw)) > 0;
 }
