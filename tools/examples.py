@@ -399,6 +399,11 @@ def machine():
     return 'another machine'
 
 
+def rounded(value):
+    """Two digits, or all in front of the point."""
+    return f'{value:.0f}' if value >= 10 else f'{value:.2g}'
+
+
 def gallery(e, work):
     """What the trained program says or draws: texts, and names of pictures, which are put
     beside the page."""
@@ -426,7 +431,7 @@ def section(name, result):
 
 def row(e, result):
     bound = e.least if e.least is not None else e.most
-    tail = f'{result["value"]:.4g} | {bound:g} | {result["steps"]:,} | {result["seconds"]:.2g}' \
+    tail = f'{result["value"]:.4g} | {bound:g} | {result["steps"]:,} | {rounded(result["seconds"])}' \
         if result else f'not trained | {bound:g} | - | -'
     return f'| `{e.name}.ingot` | {e.network} | {e.what} | {tail} |\n'
 
