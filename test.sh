@@ -193,26 +193,28 @@ say "running tests; logs are in $logs"
 count size tools/size.sh
 unit_tests build ""
 count golden tests/golden/run.sh build/ingot
-count columns python3 tests/columns.py
-count gradients python3 tests/gradients.py
-count editors python3 tools/editors.py --check
-count prelude_doc python3 tools/prelude_doc.py --check
-count language_doc python3 tests/language_doc.py build/ingot
-count messages python3 tests/messages.py build/ingot
-count language python3 tests/language.py build/ingot
-count bad_input python3 tests/bad_input.py build/ingot
-count pictures python3 tests/pictures.py build/ingot
-count graphs python3 tests/graphs.py build/ingot
-count damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
-count states tests/states.sh build/ingot
-count lines tests/lines.sh build/ingot
-count budget tests/budget.sh build/ingot
-count train tests/train.sh build/ingot
-count killed python3 tests/killed.py build/ingot
-count train_library tests/train_library.sh build/ingot
-count install tests/install.sh build $data/node/test_relu/model.onnx
-count onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
+beside bad_input python3 tests/bad_input.py build/ingot   # the longest first
+beside symbols tests/symbols.sh build/ingot
+beside columns python3 tests/columns.py
+beside gradients python3 tests/gradients.py
+beside editors python3 tools/editors.py --check
+beside prelude_doc python3 tools/prelude_doc.py --check
+beside language_doc python3 tests/language_doc.py build/ingot
+beside messages python3 tests/messages.py build/ingot
+beside language python3 tests/language.py build/ingot
+beside pictures python3 tests/pictures.py build/ingot
+beside graphs python3 tests/graphs.py build/ingot
+beside damaged python3 tests/damaged.py build/ingot --count 100 $data/node/*/ $data/simple/*/
+beside states tests/states.sh build/ingot
+beside lines tests/lines.sh build/ingot
+beside budget tests/budget.sh build/ingot
+beside train tests/train.sh build/ingot
+beside killed python3 tests/killed.py build/ingot
+beside train_library tests/train_library.sh build/ingot
+beside install tests/install.sh build $data/node/test_relu/model.onnx
+beside onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto
+gather
 for engine in compiled interpreter; do
     for kind in node simple pytorch-converted pytorch-operator; do
         count "$kind-$engine" build/ingot test --engine $engine $data/$kind/*/
@@ -221,9 +223,9 @@ for engine in compiled interpreter; do
         $data/real/*/
 done
 for cpu in x86-64 x86-64-v3; do     # what is below this machine's own
-    count "node-$cpu" build/ingot test --cpu $cpu $data/node/*/
+    # shellcheck disable=SC2046
+    count "node-$cpu" build/ingot test --cpu $cpu $(every 2 $data/node/*/)
 done
-count symbols tests/symbols.sh build/ingot
 count real-bound build/ingot test --bind --timeout 300 $data/real/*/
 if [ "$quick" != quick ]; then
     count roundtrip tests/roundtrip.sh build/ingot $data/{real,light,simple}/*/ \

@@ -61,11 +61,12 @@ bool forest_numbers(onnx_op *n, const char *floats, const char *tensor, const do
 /* A list of integers as long as the others: null after an error. */
 static const int64_t *list(onnx_op *n, const char *name, int64_t want)
 {
+    static const int64_t none[1];
     int len;
     const int64_t *v = onnx_ints(n, name, &len);
 
     if (len == want)
-        return v ? v : (const int64_t[]){0};
+        return v ? v : none;
     onnx_fail(n, "%s has %d elements, expected %lld", name, len < 0 ? 0 : len, (long long)want);
     return NULL;
 }
