@@ -163,13 +163,24 @@ static void check_kernels(net *t, const target *cpu)
     check_target(t, &small);
 }
 
-#define TEST(what)                                                             \
-    static void test_##what(void **state)                                      \
-    {                                                                          \
-        const char *cpu[] = {"x86-64", "x86-64-v3", "x86-64-v4"};              \
-                                                                               \
-        (void)state;                                                           \
-        run_rounds(#what, make_##what, 40, cpu, COUNT(cpu), check_kernels);    \
+/* Networks of a kind: fewer where each load and store is checked, which takes ten times as
+ * long. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if __has_feature(address_sanitizer)
+enum { ROUNDS = 15 };
+#else
+enum { ROUNDS = 40 };
+#endif
+
+#define TEST(what)                                                               \
+    static void test_##what(void **state)                                        \
+    {                                                                            \
+        const char *cpu[] = {"x86-64", "x86-64-v3", "x86-64-v4"};                \
+                                                                                 \
+        (void)state;                                                             \
+        run_rounds(#what, make_##what, ROUNDS, cpu, COUNT(cpu), check_kernels);  \
     }
 NETS(TEST)
 
