@@ -194,22 +194,25 @@ const char *px_shape(px *g, const ir_type *t)
     return px_printf(g, "%s%s", s, "]");
 }
 
+typedef struct naming {
+    const px *g;
+    bool all;
+} naming;
+
+static void see_name(void *cx, uint32_t symbol)
+{
+    naming *n = cx;
+
+    n->all &= n->g->file->symbol[symbol] != NULL;
+}
+
 /* Does the program name all symbols of d?  An extent that a value will have has none before. */
 static bool is_named(const px *g, ir_dim d)
 {
-    const dim_expr *e = dim_get(&g->file->m->dims, d);
-    bool named = true;
+    naming n = {g, true};
 
-    if (!e || e->op == DIM_CONST)
-        return true;
-    if (e->op == DIM_SYM)
-        return g->file->symbol[e->value] != NULL;
-    for (uint32_t i = 0; e->op == DIM_POLY && i < e->n; i++)
-        for (uint32_t k = 0; k < e->term[i].n; k++)
-            named &= is_named(g, e->term[i].atom[k]);
-    for (int i = 0; e->op != DIM_POLY && i < (e->op == DIM_SELECT ? 3 : 2); i++)
-        named &= is_named(g, e->arg[i]);
-    return named;
+    dim_each_symbol(&g->file->m->dims, d, see_name, &n);
+    return n.all;
 }
 
 /* As px_shape, with _ for extents whose formula would be longer than anyone reads, or that have no

@@ -132,26 +132,28 @@ void pemit_symbols(pemit *e, value dims)
     }
 }
 
+typedef struct knowing {
+    const pemit *e;
+    bool all;
+} knowing;
+
+static void see_known(void *cx, uint32_t symbol)
+{
+    knowing *k = cx;
+    bool known = false;
+
+    for (uint32_t i = 0; i < k->e->entry->symbol.len; i++)
+        known |= k->e->entry->symbol.at[i] == symbol;
+    k->all &= known;
+}
+
 /* Do the input dims decide d, so that a caller can be told before the run? */
 bool pemit_known_before(const pemit *e, ir_dim d)
 {
-    const dim_expr *x = dim_get(e->dims, d);
-    bool ok = true;
+    knowing k = {e, true};
 
-    if (!x || x->op == DIM_CONST)
-        return true;
-    if (x->op == DIM_SYM) {
-        for (uint32_t i = 0; i < e->entry->symbol.len; i++)
-            if (e->entry->symbol.at[i] == (uint32_t)x->value)
-                return true;
-        return false;
-    }
-    for (uint32_t i = 0; x->op == DIM_POLY && i < x->n; i++)
-        for (uint32_t j = 0; j < x->term[i].n; j++)
-            ok &= pemit_known_before(e, x->term[i].atom[j]);
-    for (int i = 0; x->op != DIM_POLY && i < (x->op == DIM_SELECT ? 3 : 2); i++)
-        ok &= pemit_known_before(e, x->arg[i]);
-    return ok;
+    dim_each_symbol(e->dims, d, see_known, &k);
+    return k.all;
 }
 
 /* ---- arithmetic ------------------------------------------------------------------ */
