@@ -260,6 +260,9 @@ if [ "$quick" != quick ]; then
         $data/real/*/
     gather
     # shellcheck disable=SC2086
+    install_packages $MPI_PACKAGES
+    count mpi python3 tests/mpi.py build/ingot
+    # shellcheck disable=SC2086
     (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
     count aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
         $data/real/silero_op15/ $data/real/magika_1/

@@ -32,7 +32,8 @@ typedef struct train_options {
     tuned tuned;                    /* what an ONNX model is trained as */
     dsl_setting set[MAX_SETTINGS];
     int sets;
-    bool run, wide, print;
+    long long shards;
+    bool run, wide, print, mpi;
     workplace work;
 } train_options;
 
@@ -67,6 +68,10 @@ static const cli_option options[] = {
      .at = AT(print)},
     {"--save-onnx", "FILE", "with --run: the trained model as ONNX, too", .set = cli_set_once,
      .at = AT(save_onnx)},
+    {"--shards", "N", "neighbouring parts of a step's rows that are summed alone",
+     .set = cli_set_number, .at = AT(shards), .least = 1, .most = 1 << 20},
+    {"--mpi", NULL, "a trainer that mpirun starts in several processes, which deal out the shards",
+     .set = cli_set_flag, .at = AT(mpi)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
     {.more = tune_rows, .at = AT(tune)},
@@ -90,7 +95,7 @@ static dsl_options options_of(const train_options *o)
 {
     return (dsl_options){.import = &o->model.o.import, .set = o->set, .sets = o->sets,
                          .real = real_of(o), .probe = data_probe,
-                         .source = o->tuned.program};
+                         .source = o->tuned.program, .shards = o->shards};
 }
 
 /* ---- a trainer, or a library of its entries -------------------------------------------- */
@@ -110,7 +115,7 @@ static bool is_library(const train_options *o)
 static bool link_parts(train_options *o, const image *im, const struct ingot_trainer *t)
 {
     if (is(o, "exe"))
-        return link_trainer(&o->work, im, t);
+        return link_trainer(&o->work, im, t, o->mpi);
     if (!link_kernels(&o->work, im))
         return false;
     return is(o, "obj") ? link_object(&o->work, im)
@@ -283,6 +288,10 @@ static int check(const train_options *o)
     if (!o->file || (!o->print && !o->out == !o->run))
         ok = cli_wrong(!o->file ? "no program given (see ingot train --help)"
                                 : "give -o TRAINER, or --run to train at once");
+    else if (o->mpi && (o->run || !is(o, "exe")))
+        ok = cli_wrong("--mpi makes an executable, for mpirun");
+    else if (o->shards > 1 && !o->run && !is(o, "exe"))
+        ok = cli_wrong("--shards is for the loop of a trainer, which a library leaves to its user");
     else if (o->save_onnx && !o->run)
         ok = cli_wrong("--save-onnx goes with --run; ingot build FILE --weights W --emit onnx "
                        "writes what a trainer has trained");

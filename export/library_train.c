@@ -254,11 +254,14 @@ void library_train_header(library *l, const struct ingot_trainer *t, text *out)
 
 /* ---- calls of entries -------------------------------------------------------------- */
 
-/* What feeds an input: a column, or a counter of the training. */
+/* What feeds an input: a column, or a counter of the training; rows that are given are one
+ * piece. */
 static const char *feed_text(library *l, const struct ingot_train_block *b, int32_t feed)
 {
     static const char *const counter[] = {"seed", "step", "epoch", "steps", "rows", "change"};
 
+    if (feed == INGOT_FEED_PIECE)
+        return "&(const int64_t){0}";
     if (feed < 0)
         return arena_printf(&l->mem, "&t->%s", counter[-1 - feed]);
     return arena_printf(&l->mem, "rows->%s", column_name(l, &b->columns[feed]));

@@ -296,9 +296,21 @@ static bool compile_record(workplace *w, const tools *t, const struct ingot_trai
     return ok;
 }
 
+/* Exchange between processes, in front of the archive, which has that of one process. */
+static bool add_mpi(command *c, arena *mem)
+{
+    const char *source = runtime_path(mem, "ingot_mpi/team_mpi.c",
+                                      "../" INGOT_DATADIR "/ingot/mpi/team_mpi.c");
+
+    add_all(c, (const char *[]){"-O2", "-D_GNU_SOURCE", NULL});
+    if (source)
+        add(c, source);
+    return source;
+}
+
 /* The trainer's loop, the runtime and the record of the program; for this machine
  * only, as nobody trains on another one. */
-bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi)
 {
     const tools own = tools_for(im->target);
     command c = {0};
@@ -309,10 +321,10 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t)
     if (!compile_record(w, &own, t))
         return false;
     /* At one address: tables of pointers take no relocations. */
-    add_all(&c, (const char *[]){own.cc, "-no-pie", "-o", w->file[WORK_OUT], NULL});
+    add_all(&c, (const char *[]){mpi ? "mpicc" : own.cc, "-no-pie", "-o", w->file[WORK_OUT], NULL});
     add_code(&c, w);
-    bool ok = add_archive(&c, &mem, "libingot_trainer.a") && add_runtime(&c, &own, &mem) &&
-              link_with(w, im, false, &c);
+    bool ok = (!mpi || add_mpi(&c, &mem)) && add_archive(&c, &mem, "libingot_trainer.a") &&
+              add_runtime(&c, &own, &mem) && link_with(w, im, false, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;

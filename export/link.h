@@ -21,8 +21,9 @@ bool link_kernels(workplace *w, const image *im);
  * which profilers know them.  False after a message. */
 bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static, bool strip);
-/* The same of a training program: its record becomes a constant beside the model. */
-bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t);
+/* The same of a training program: its record becomes a constant beside the model.  `mpi`: the
+ * system's mpicc links it, for several processes. */
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi);
 /* With functions that train where `trainer` is not null. */
 bool link_library(const workplace *w, const image *im, const struct ingot_trainer *trainer,
                   bool shared, bool strip);

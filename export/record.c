@@ -60,6 +60,8 @@ static void add_call(text *out, const struct ingot_train_call *c)
     add_string(out, c->entry);
     text_add(out, ",%" PRId32 ",", c->feed_count);
     add_i32s(out, c->feeds, c->feed_count);
+    text_add(out, ",%" PRId32 ",", c->write_count);
+    add_i32s(out, c->writes, c->write_count);
     text_add(out, "}");
 }
 
@@ -143,8 +145,8 @@ static void add_block(text *out, const struct ingot_train_block *b)
     add_call(out, &b->eval);
     text_add(out, ",");
     add_call(out, &b->metrics);
-    text_add(out, ",\n  %" PRId64 ",%" PRId64 ",%" PRId64 ",%a,%a},\n", b->batch, b->epochs,
-             b->accumulate, b->valid, b->test);
+    text_add(out, ",\n  %" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%a,%a},\n", b->batch,
+             b->epochs, b->accumulate, b->shards, b->valid, b->test);
 }
 
 /* Reals are written as hexadecimal floats, which lose nothing. */

@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 2 };
+enum { INGOT_TRAIN_VERSION = 3 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -30,7 +30,7 @@ enum ingot_role {
     INGOT_ROLE_MOMENT = 3,   /* an optimizer's, of no use to anybody else             */
     INGOT_ROLE_KNOB = 4,     /* a number that --set NAME=V changes                    */
     INGOT_ROLE_SUM = 5,      /* metrics are made of it: zeroed as above               */
-    INGOT_ROLE_GRADIENT = 6  /* of batches that are accumulated: never saved; `apply`
+    INGOT_ROLE_GRADIENT = 6  /* of a step of several pieces: never saved; `apply`
                               * leaves it zero                                        */
 };
 
@@ -43,8 +43,10 @@ enum ingot_feed {
     INGOT_FEED_STEPS = -4,   /* of the whole block, as far as epochs or --steps tell;
                               * else 0                                                */
     INGOT_FEED_ROWS = -5,    /* rows of this part: training, validation, test         */
-    INGOT_FEED_CHANGE = -6   /* largest change of an element of a parameter in this
+    INGOT_FEED_CHANGE = -6,  /* largest change of an element of a parameter in this
                               * epoch; in `metrics` alone                             */
+    INGOT_FEED_PIECE = -7    /* of the rows of a step, from 0 on: draws differ from
+                              * piece to piece; in `gather` alone                     */
 };
 
 /* A use of an entry; `feeds` has an element per input.  A null name: there is none. */
@@ -52,6 +54,8 @@ struct ingot_train_call {
     const char *entry;
     int32_t feed_count;
     const int32_t *feeds;
+    int32_t write_count;        /* of `gather` and `eval`: the states that it changes  */
+    const int32_t *writes;
 };
 
 /* One column of the rows that a block is trained on. */
@@ -101,8 +105,8 @@ struct ingot_train_block {
      * Results are numbers for the log: the loss of each objective, then others, such as
      * `lr` and `grad_norm`.  One that is no number ends the training. */
     struct ingot_train_call step, step_any;
-    /* With `accumulate` above 1, in place of these: for each objective, gather on each of
-     * the batches, then apply, without columns. */
+    /* With `accumulate` or `shards` above 1, in place of these: for each objective, gather
+     * on each piece of the rows, then apply, without columns. */
     const struct ingot_train_call *gather, *apply;
     /* Takes any number of rows, adds to SUM states and changes nothing else. */
     struct ingot_train_call eval;
@@ -110,6 +114,9 @@ struct ingot_train_block {
      * type bool where the block has `stop when`. */
     struct ingot_train_call metrics;
     int64_t batch, epochs, accumulate;  /* epochs 0: until a stop                     */
+    int64_t shards;             /* above 1, where there is `gather`: so many neighbouring
+                                 * parts of a step's rows are summed alone, and their
+                                 * sums in a fixed tree                               */
     double valid, test;         /* kept from the training rows: a share below 1, or a
                                  * number of rows; 0: none                            */
 };

@@ -5,6 +5,7 @@ PACKAGES="gcc g++ libc6-dev clang-19 cmake ninja-build pkg-config llvm-19-dev \
 libclang-rt-19-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev \
 zlib1g-dev libpng-dev libjpeg62-turbo-dev libxml2-dev graphviz python3 python3-venv"
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+MPI_PACKAGES="libopenmpi-dev openmpi-bin"
 
 say() { printf '== %s\n' "$*"; }
 

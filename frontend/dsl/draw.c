@@ -2,8 +2,8 @@
  *
  * A draw's bits are Philox blocks: the key is the entry's seed with the hash of the place -
  * the chain of instances and calls, and where in its body the draw stands - and the counter
- * holds the element, the rounds of the loops around it, and the step.  So bits do not
- * depend on threads, tiles, the order of evaluation or on other draws. */
+ * holds the element, the rounds of the loops around it, the step and the piece of its rows.
+ * So bits do not depend on threads, tiles, the order of evaluation or on other draws. */
 #include "train.h"
 
 /* ---- bits ------------------------------------------------------------------- */
@@ -53,20 +53,25 @@ static ir_ref key(dsl *cx, uint64_t place)
     return ir_concat(b, word, 2, 0);
 }
 
-/* The rounds of the loops around, and the step, as one number. */
-static ir_ref rounds(dsl *cx)
+/* Another number for each pair; a null, which is none, leaves n as it is. */
+static ir_ref stirred(dsl *cx, ir_ref n, const dsl_value *round)
 {
     ir_build *b = dsl_b(cx);
-    const dsl_value *step = train_counter(cx, "step");
-    ir_ref n = step ? dsl_ref(cx, step) : ir_int(b, DT_I64, 0);
     ir_ref by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
 
-    for (dsl_region *r = cx->region; r; r = r->outer) {
-        const dsl_value *round = r->round;
-        if (round)
-            n = ir_2(b, OP_ADD, ir_2(b, OP_MUL, n, by),
-                     ir_2(b, OP_ADD, dsl_ref(cx, round), ir_int(b, DT_I64, 1)));
-    }
+    return !round ? n : ir_2(b, OP_ADD, ir_2(b, OP_MUL, n, by),
+                             ir_2(b, OP_ADD, dsl_ref(cx, round), ir_int(b, DT_I64, 1)));
+}
+
+/* The rounds of the loops around, the step and its piece, as one number. */
+static ir_ref rounds(dsl *cx)
+{
+    const dsl_value *step = train_counter(cx, "step");
+    ir_ref n = step ? dsl_ref(cx, step) : ir_int(dsl_b(cx), DT_I64, 0);
+
+    n = stirred(cx, n, train_piece(cx));
+    for (dsl_region *r = cx->region; r; r = r->outer)
+        n = stirred(cx, n, r->round);
     return n;
 }
 

@@ -30,6 +30,7 @@ typedef struct dsl_options {
     const char *weights_file;           /* for messages */
     dsl_probe *probe;                   /* null: data are not looked at */
     const char *source;                 /* the program, instead of what its file holds */
+    int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */
 } dsl_options;
 
 /* The program of a file as a module: an entry for each net and entry, and `init`, which

@@ -5,8 +5,9 @@
  * learn_step_any (the same of a last batch that is shorter), learn_eval (sums over
  * rows, no parameter changes), learn_metrics (numbers out of the sums), learn_fit
  * where a layer learns from data once, and learn_gather1, learn_apply1, .. where a
- * step has several batches.  The record tells the runtime, which owns the loop, in
- * which order to call them, what to feed, and where data come from. */
+ * step has several pieces: batches that are accumulated, or shards.  The record tells
+ * the runtime, which owns the loop, in which order to call them, what to feed, and
+ * where data come from. */
 #include "train.h"
 
 #include "file_kind.h"
@@ -22,8 +23,11 @@ typedef struct counter {
     bool real;
 } counter;
 
+enum { NAMELESS = 2 };              /* the first ones, which programs have no name for */
+
 static const counter counters[TRAIN_COUNTERS] = {
-    {"seed", INGOT_FEED_SEED, false},   {"step", INGOT_FEED_STEP, false},
+    {"seed", INGOT_FEED_SEED, false},   {"step.piece", INGOT_FEED_PIECE, false},
+    {"step", INGOT_FEED_STEP, false},
     {"epoch", INGOT_FEED_EPOCH, false}, {"steps", INGOT_FEED_STEPS, false},
     {"rows", INGOT_FEED_ROWS, false},   {"change", INGOT_FEED_CHANGE, true},
 };
@@ -45,20 +49,29 @@ static const dsl_value *counter_input(dsl *cx, const counter *c)
     return v;
 }
 
+/* The i-th counter, an input from now on. */
+static const dsl_value *ask(dsl *cx, int i)
+{
+    const dsl_value **c = &cx->train->counter[i];
+
+    return *c ? *c : (*c = counter_input(cx, &counters[i]));
+}
+
+const dsl_value *train_piece(dsl *cx)
+{
+    return cx->train && cx->train->mode == TRAIN_GATHER ? ask(cx, 1) : NULL;
+}
+
 /* Null where the name is no counter, or none that is known in this mode: the one
- * that is a real number only metrics can ask for.  The seed, row 0, has no name in
- * programs. */
+ * that is a real number only metrics can ask for. */
 const dsl_value *train_counter(dsl *cx, const char *name)
 {
     struct dsl_train *k = cx->train;
 
-    for (int i = 1; k && i < TRAIN_COUNTERS; i++) {
+    for (int i = NAMELESS; k && i < TRAIN_COUNTERS; i++) {
         bool known = !counters[i].real || k->mode == TRAIN_METRICS;
-        if (strcmp(counters[i].name, name) || !known)
-            continue;
-        if (!k->counter[i])
-            k->counter[i] = counter_input(cx, &counters[i]);
-        return k->counter[i];
+        if (!strcmp(counters[i].name, name) && known)
+            return ask(cx, i);
     }
     return NULL;
 }
@@ -92,7 +105,18 @@ static struct ingot_train_call call_of(dsl *cx, const struct dsl_train *k, const
 
     for (uint32_t i = 0; i < f->param.len; i++)
         feeds[i] = feed_of(k, f->param_name.at[i]);
-    return (struct ingot_train_call){f->name, (int32_t)f->param.len, feeds};
+    return (struct ingot_train_call){f->name, (int32_t)f->param.len, feeds, 0, NULL};
+}
+
+/* The states that the entry that is made changes. */
+static void note_written(dsl *cx, const dsl_making *k, struct ingot_train_call *c)
+{
+    int32_t *writes = arena_array(cx->mem, int32_t, k->region.written.len + 1);
+
+    for (uint32_t i = 0; i < k->region.written.len; i++)
+        if (k->region.written.at[i].cell->memory)
+            writes[c->write_count++] = (int32_t)k->region.written.at[i].cell->memory->state;
+    c->writes = writes;
 }
 
 /* ---- entries ---------------------------------------------------------------------- */
@@ -207,6 +231,8 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
     if (!diag_failed(cx->d) && mode != TRAIN_APPLY)
         find_missing(cx, k, making.fn);
     struct ingot_train_call c = call_of(cx, k, making.fn);
+    if (mode == TRAIN_GATHER || mode == TRAIN_EVAL)
+        note_written(cx, &making, &c);
     dsl_end(cx, &making);
     cx->frame = frame;
     cx->scope = outer;
@@ -254,7 +280,7 @@ static int32_t count_objectives(const dsl_template *t)
     return n;
 }
 
-/* A step of several batches: each objective sees all of them before it updates. */
+/* A step of several pieces: each objective sees all of them before it updates. */
 static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
     struct dsl_train *k = cx->train;
@@ -275,11 +301,11 @@ static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
  * is the faster one, the second takes the rows that are left over. */
 static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
-    if (r->accumulate > 1 && r->objective_count && r->column_count) {
+    if ((r->accumulate > 1 || r->shards > 1) && r->objective_count && r->column_count) {
         make_passes(cx, r, any);
         return;
     }
-    r->accumulate = 1;
+    r->accumulate = 1;                  /* without rows, or gradients, there is nothing to cut */
     r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
     if (r->column_count && !diag_failed(cx->d))
         r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
@@ -387,6 +413,8 @@ static uint64_t hash_program(const dsl *cx, const struct ingot_trainer *t)
     for (uint32_t i = 0; i < cx->file.len; i++)
         if (!cx->file.at[i]->prelude)
             hash = hash_source(hash, cx->file.at[i]->source);
+    if (cx->o->shards > 1)
+        hash = hash_mix(hash, (uint64_t)cx->o->shards);
     for (int i = 0; i < cx->o->sets; i++)
         hash = hash_text(cx->o->set[i].value, hash_text(cx->o->set[i].name, hash));
     for (int32_t i = 0; i < t->note_count; i++)

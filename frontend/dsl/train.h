@@ -6,7 +6,7 @@
  *   STEP     rows are trained on: objectives update parameters, sums grow
  *   EVAL     rows are looked at: `training` is false, only sums grow
  *   FIT      `fit` blocks are run, and nothing else is changed
- *   GATHER   of a step of several batches: gradients of one objective are added up
+ *   GATHER   of a step of several pieces: gradients of one objective are added up
  *   APPLY    .. and what is gathered updates parameters
  *   METRICS  sums become numbers: no statement but `stop when` is evaluated */
 #ifndef INGOT_DSL_TRAIN_H
@@ -41,7 +41,7 @@ typedef struct train_given {
     const dsl_value *value;
 } train_given;
 
-enum { TRAIN_COUNTERS = 6 };
+enum { TRAIN_COUNTERS = 7 };
 
 struct dsl_train {
     const dsl_template *t;
@@ -114,6 +114,8 @@ const dsl_template *train_template(const dsl_file *f, const ast_item *item, ast_
 const struct ingot_trainer *train_program(dsl *cx, dsl_file *f);
 /* `step`, `epoch`, .. in a block; null: it is no such name, or this is no block. */
 const dsl_value *train_counter(dsl *cx, const char *name);
+/* The number of the piece of a step whose rows are at hand; null: a step has one piece. */
+const dsl_value *train_piece(dsl *cx);
 /* What stands for a reduction over rows while a formula is evaluated; else null. */
 const dsl_value *train_known(dsl *cx, const ast_expr *e);
 

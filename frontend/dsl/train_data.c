@@ -293,7 +293,7 @@ static uint32_t count_sources(const ast_stmts *l)
 }
 
 /* A block that nothing ends has ten epochs.  All rows of a short table are one batch. */
-static void settle(const struct dsl_train *k, bool stops)
+static void settle(const struct dsl_train *k, int64_t shards, bool stops)
 {
     const ast_stmts *l = &k->t->item->callable.body.stmts;
     struct ingot_train_block *r = k->record;
@@ -306,6 +306,7 @@ static void settle(const struct dsl_train *k, bool stops)
                 r->batch = e->items.len;
         }
     r->accumulate = r->accumulate ? r->accumulate : 1;
+    r->shards = shards > 1 ? shards : 1;
     if (!r->epochs && !stops && !r->patience_count)
         r->epochs = 10;
 }
@@ -339,7 +340,7 @@ bool train_record(dsl *cx, struct dsl_train *k)
         for (uint32_t j = 0; s->kind == AST_DATA && j < s->data.sources.len; j++)
             ok &= add_source_of(cx, k, s, &s->data.sources.at[j], &src[r->source_count++]);
     }
-    settle(k, stops);
+    settle(k, cx->o->shards, stops);
     return ok;
 }
 

@@ -54,6 +54,8 @@ bool block_open(block *k, const struct ingot_train_block *b, session *s, const b
     int64_t n = k->part[INGOT_PART_TRAIN].count;
     k->batch = o->batch ? o->batch : b->batch;
     k->batch = n && k->batch > n ? n : k->batch;
+    k->shards = (shards){.s = s, .roles = o->roles, .team = o->team,
+                         .count = b->gather && b->shards > 1 ? b->shards : 1};
     return true;
 }
 
@@ -83,6 +85,69 @@ int64_t block_fingerprint(const block *k)
 
 /* ---- calls ------------------------------------------------------------------------ */
 
+/* Is a step several pieces, whose gradients are gathered and then applied? */
+static bool gathers(const block *k)
+{
+    return k->b->gather != NULL;
+}
+
+/* Shards of so many rows. */
+static int64_t shards_of(const block *k, int64_t rows)
+{
+    return k->shards.count < rows ? k->shards.count : rows;
+}
+
+/* The most rows that a call gets at once: a shard's part of a batch. */
+static int64_t piece_rows(const block *k)
+{
+    return (k->batch + k->shards.count - 1) / k->shards.count;
+}
+
+static use *call_for(const block_call *c, int64_t rows)
+{
+    for (int32_t i = 0; i < c->count; i++)
+        if (c->of[i].rows == rows)
+            return &c->of[i];
+    return NULL;
+}
+
+static bool prepare_rows(block *k, block_call *c, const struct ingot_train_call *call, int64_t rows,
+                         char *error)
+{
+    if (call_for(c, rows))
+        return true;
+    use *more = realloc(c->of, (size_t)(c->count + 1) * sizeof *more);
+    if (!more)
+        return tensor_fail(error, "no memory");
+    c->of = more;
+    return use_prepare(&c->of[c->count++], k->s, call, k->b, rows, error);
+}
+
+/* The next piece of what is left of a shard's rows. */
+static int64_t next_piece(const block *k, int64_t left)
+{
+    int64_t most = piece_rows(k);
+
+    return left < most ? left : most;
+}
+
+/* For each piece of each shard of so many rows. */
+static bool prepare_pieces(block *k, block_call *c, const struct ingot_train_call *call,
+                           int64_t rows, char *error)
+{
+    int64_t shards = shards_of(k, rows), n;
+
+    for (int64_t i = 0; i < shards; i++) {
+        int64_t at = shard_begin(rows, shards, i), end = shard_begin(rows, shards, i + 1);
+        for (; at < end; at += n) {
+            n = next_piece(k, end - at);
+            if (!prepare_rows(k, c, call, n, error))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* The entry for so many rows: the one compiled for them, or that for any number. */
 static const struct ingot_train_call *step_for(const block *k, int64_t n)
 {
@@ -92,34 +157,29 @@ static const struct ingot_train_call *step_for(const block *k, int64_t n)
     return own || !use_exists(&b->step_any) ? &b->step : &b->step_any;
 }
 
-static bool prepare_pair(block *k, block_call *c, const struct ingot_train_call *full,
-                         const struct ingot_train_call *rest, int64_t rows, char *error)
-{
-    int64_t first = rows < k->batch ? rows : k->batch, last = first ? rows % first : 0;
-
-    return use_prepare(&c->full, k->s, full, k->b, first, error) &&
-           (!last || use_prepare(&c->rest, k->s, rest, k->b, last, error));
-}
-
 static bool prepare_step(block *k, char *error)
 {
-    int64_t n = k->part[INGOT_PART_TRAIN].count, last = k->batch ? n % k->batch : 0;
+    int64_t n = k->part[INGOT_PART_TRAIN].count, first = n < k->batch ? n : k->batch;
+    int64_t last = first ? n % first : 0;
 
-    return prepare_pair(k, &k->step, step_for(k, k->batch), step_for(k, last), n, error);
+    return prepare_rows(k, &k->step, step_for(k, first), first, error) &&
+           (!last || prepare_rows(k, &k->step, step_for(k, last), last, error));
 }
 
-/* With several batches a step, gradients are gathered, then applied. */
+/* With several pieces a step, gradients are gathered, then applied. */
 static bool prepare_objectives(block *k, char *error)
 {
     const struct ingot_train_block *b = k->b;
-    int64_t n = k->part[INGOT_PART_TRAIN].count;
+    int64_t n = k->part[INGOT_PART_TRAIN].count, rows = block_step_rows(k);
 
     k->gather = calloc((size_t)b->objective_count + 1, sizeof *k->gather);
     k->apply = calloc((size_t)b->objective_count + 1, sizeof *k->apply);
     if (!k->gather || !k->apply)
         return tensor_fail(error, "no memory");
     for (int32_t i = 0; i < b->objective_count; i++)
-        if (!prepare_pair(k, &k->gather[i], &b->gather[i], &b->gather[i], n, error) ||
+        if (!prepare_pieces(k, &k->gather[i], &b->gather[i], n < rows ? n : rows, error) ||
+            !prepare_pieces(k, &k->gather[i], &b->gather[i], n % rows, error) ||
+            !shards_room(&k->shards, &b->gather[i], error) ||
             !use_prepare(&k->apply[i], k->s, &b->apply[i], b, 0, error))
             return false;
     return true;
@@ -127,29 +187,33 @@ static bool prepare_objectives(block *k, char *error)
 
 bool block_prepare(block *k, char error[TENSOR_ERROR_SIZE])
 {
-    return (k->b->accumulate > 1 ? prepare_objectives(k, error) : prepare_step(k, error)) &&
+    return (gathers(k) ? prepare_objectives(k, error) : prepare_step(k, error)) &&
+           shards_room(&k->shards, &k->b->eval, error) &&
            (!use_exists(&k->b->metrics) ||
             use_prepare(&k->metrics, k->s, &k->b->metrics, k->b, 0, error));
 }
 
-static void free_pair(block_call *c)
+static void free_call(block_call *c)
 {
-    use_free(&c->full);
-    use_free(&c->rest);
+    for (int32_t i = 0; i < c->count; i++)
+        use_free(&c->of[i]);
+    free(c->of);
+    *c = (block_call){0};
 }
 
 /* Also after a block_open or block_prepare that failed half-way. */
 void block_close(block *k)
 {
     for (int32_t i = 0; k->gather && k->apply && i < k->b->objective_count; i++) {
-        free_pair(&k->gather[i]);
+        free_call(&k->gather[i]);
         use_free(&k->apply[i]);
     }
     free(k->gather);
     free(k->apply);
-    free_pair(&k->step);
-    free_pair(&k->eval);
+    free_call(&k->step);
+    free_call(&k->eval);
     use_free(&k->metrics);
+    shards_free(&k->shards);
     rows_free(&k->read);
     rows_free(&k->read_valid);
     rows_free(&k->read_test);
@@ -160,7 +224,7 @@ void block_close(block *k)
 
 int64_t block_step_rows(const block *k)
 {
-    return k->batch * (k->b->accumulate > 1 ? k->b->accumulate : 1);
+    return k->batch * (gathers(k) ? k->b->accumulate : 1);
 }
 
 int64_t block_steps(const block *k)
@@ -170,31 +234,61 @@ int64_t block_steps(const block *k)
     return n ? (n + rows - 1) / rows : 1;
 }
 
-/* Runs one batch of a choice's rows. */
-static bool run_batch(block_call *c, const choice *from, const order *o, int64_t begin, int64_t n,
-                      const use_feeds *f, char *error)
+/* Runs one piece of a choice's rows, for whose number the call is prepared. */
+static bool run_piece(const block_call *c, const choice *from, const order *o, int64_t begin,
+                      int64_t n, const use_feeds *f, char *error)
 {
-    use *u = n == c->full.rows ? &c->full : &c->rest;
+    use *u = call_for(c, n);
 
     choice_gather(from, o, begin, n, u->column);
     return use_run(u, f, error);
 }
 
-/* Each objective sees all batches of the step before the next one does. */
+/* Rows, in an order or as they stand, that a call gets shard by shard. */
+typedef struct pass {
+    block *k;
+    const struct ingot_train_call *call;
+    block_call *prepared;
+    const choice *from;
+    const order *o;
+    int64_t begin, rows;
+    use_feeds feeds;
+} pass;
+
+/* The pieces of a shard, each with a number of its own: a shard has at most as many as batches
+ * are accumulated, unless rows are only looked at, for which calls may not be prepared yet. */
+static bool run_shard(void *cx, int64_t shard, char error[TENSOR_ERROR_SIZE])
+{
+    pass *p = cx;
+    int64_t shards = shards_of(p->k, p->rows), n;
+    int64_t at = shard_begin(p->rows, shards, shard), end = shard_begin(p->rows, shards, shard + 1);
+    double *piece = &p->feeds.value[-1 - INGOT_FEED_PIECE];
+
+    *piece = (double)(shard * p->k->b->accumulate);
+    for (; at < end; at += n, ++*piece) {
+        n = next_piece(p->k, end - at);
+        if (!prepare_rows(p->k, p->prepared, p->call, n, error) ||
+            !run_piece(p->prepared, p->from, p->o, p->begin + at, n, &p->feeds, error))
+            return false;
+    }
+    return true;
+}
+
+static bool run_pass(pass *p, char *error)
+{
+    return shard_sum(&p->k->shards, p->call, shards_of(p->k, p->rows), run_shard, p, error);
+}
+
+/* Each objective sees all rows of the step before the next one does. */
 static bool step_objectives(block *k, const order *o, int64_t begin, const use_feeds *f,
                             char *error)
 {
     const choice *from = &k->part[INGOT_PART_TRAIN];
-    int64_t end = begin + block_step_rows(k);
+    int64_t left = from->count - begin, all = block_step_rows(k), rows = left < all ? left : all;
 
-    end = end < from->count ? end : from->count;
     for (int32_t i = 0; i < k->b->objective_count; i++) {
-        for (int64_t at = begin; at < end; at += k->batch) {
-            int64_t n = end - at < k->batch ? end - at : k->batch;
-            if (!run_batch(&k->gather[i], from, o, at, n, f, error))
-                return false;
-        }
-        if (!use_run(&k->apply[i], f, error))
+        pass p = {k, &k->b->gather[i], &k->gather[i], from, o, begin, rows, *f};
+        if (!run_pass(&p, error) || !use_run(&k->apply[i], f, error))
             return false;
     }
     k->last = k->apply;
@@ -210,60 +304,54 @@ bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
     const choice *from = &k->part[INGOT_PART_TRAIN];
     int64_t n = from->count - begin < k->batch ? from->count - begin : k->batch;
 
-    if (k->b->accumulate > 1)
+    if (gathers(k))
         return step_objectives(k, o, begin, f, error);
-    k->last = n == k->step.full.rows ? &k->step.full : &k->step.rest;
+    k->last = call_for(&k->step, n);
     k->lasts = 1;
     if (k->held == from)
-        return use_run(&k->step.full, f, error);
+        return use_run(&k->step.of[0], f, error);
     if (n == from->count) {
         k->held = from;
-        return run_batch(&k->step, from, NULL, 0, n, f, error);
+        return run_piece(&k->step, from, NULL, 0, n, f, error);
     }
-    return run_batch(&k->step, from, o, begin, n, f, error);
+    return run_piece(&k->step, from, o, begin, n, f, error);
 }
 
-/* Runs the entry over all rows of a part, in their order; metrics are summed in
- * states of the program. */
-bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, enum ingot_part part,
-                const use_feeds *f, char error[TENSOR_ERROR_SIZE])
+bool block_eval(block *k, enum ingot_part part, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
     const choice *from = &k->part[part];
-    int64_t batch = from->count < k->batch ? from->count : k->batch;
+    pass p = {k, &k->b->eval, &k->eval, from, NULL, 0, from->count, *f};
 
-    if (c->full.rows != batch || (c->rest.entry && c->rest.rows != from->count % batch) ||
-        (!c->rest.entry && from->count % batch)) {
-        free_pair(c);
-        if (!prepare_pair(k, c, call, call, from->count, error))
-            return false;
-    }
-    for (int64_t at = 0; at < from->count; at += batch) {
-        int64_t n = from->count - at < batch ? from->count - at : batch;
-        if (!run_batch(c, from, NULL, at, n, f, error))
-            return false;
-    }
-    return true;
+    return run_pass(&p, error);
+}
+
+static void set_threads(block_call *c, bool all)
+{
+    for (int32_t i = 0; i < c->count; i++)
+        use_set_threads(&c->of[i], all);
 }
 
 void block_set_threads(block *k, bool all)
 {
-    use_set_threads(&k->step.full, all);
-    use_set_threads(&k->step.rest, all);
-    for (int32_t i = 0; k->gather && i < k->b->objective_count; i++) {
-        use_set_threads(&k->gather[i].full, all);
-        use_set_threads(&k->gather[i].rest, all);
-    }
+    set_threads(&k->step, all);
+    for (int32_t i = 0; k->gather && i < k->b->objective_count; i++)
+        set_threads(&k->gather[i], all);
 }
 
-/* Entries of `fit` see all training rows once, before the first step. */
+/* Entries of `fit` see all training rows once, before the first step: each process all. */
 bool block_fit(block *k, const use_feeds *f, char error[TENSOR_ERROR_SIZE])
 {
-    for (int32_t i = 0; i < k->b->fit_count; i++) {
+    const choice *from = &k->part[INGOT_PART_TRAIN];
+    bool ok = true;
+
+    for (int32_t i = 0; ok && i < k->b->fit_count; i++) {
         block_call c = {0};
-        bool ok = block_pass(k, &c, &k->b->fits[i], INGOT_PART_TRAIN, f, error);
-        free_pair(&c);
-        if (!ok)
-            return false;
+        for (int64_t at = 0, n; ok && at < from->count; at += n) {
+            n = from->count - at < k->batch ? from->count - at : k->batch;
+            ok = prepare_rows(k, &c, &k->b->fits[i], n, error) &&
+                 run_piece(&c, from, NULL, at, n, f, error);
+        }
+        free_call(&c);
     }
-    return true;
+    return ok;
 }

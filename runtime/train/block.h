@@ -4,11 +4,14 @@
 #define INGOT_TRAIN_BLOCK_H
 
 #include "choice.h"
+#include "shard.h"
 #include "use.h"
 
-/* A call for full batches and for the short one at the end of an epoch. */
+/* A call, prepared for each number of rows that it is given at once: those of a batch, and of
+ * the short one at the end of an epoch, or of pieces of these. */
 typedef struct block_call {
-    use full, rest;
+    use *of;
+    int32_t count;
 } block_call;
 
 /* `part[p]` are the rows that serve part p, out of what was read: a test may have files of
@@ -19,8 +22,9 @@ typedef struct block {
     rows read, read_valid, read_test;
     choice part[3];
     int64_t batch;                  /* rows of a step; of several batches, of each */
+    shards shards;
     block_call step, eval;
-    block_call *gather;             /* with `accumulate`, of each objective */
+    block_call *gather;             /* of each objective, where a step has several pieces */
     use *apply, metrics;
     const use *last;                /* the calls that have the numbers of the last step: one, or
                                      * that of each objective */
@@ -30,6 +34,8 @@ typedef struct block {
 } block;
 
 typedef struct block_options {
+    const int32_t *roles;           /* of the states */
+    team *team;
     const rows_given *data, *test;
     int32_t datas, tests;
     int64_t batch, seed;            /* batch 0: the block's own */
@@ -52,12 +58,12 @@ void block_close(block *k);
 int64_t block_steps(const block *k);
 /* Rows of a step, all its batches together. */
 int64_t block_step_rows(const block *k);
-/* One step on the rows of the epoch's order from `begin` on.  False with a message. */
+/* One step on the rows of the epoch's order from `begin` on.  False with a message, here and
+ * in block_eval an empty one where another process has it. */
 bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
                 char error[TENSOR_ERROR_SIZE]);
-/* All rows of a part through a call, in order; fits are called so, too. */
-bool block_pass(block *k, block_call *c, const struct ingot_train_call *call, enum ingot_part part,
-                const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
+/* Looks at all rows of a part, in their order. */
+bool block_eval(block *k, enum ingot_part part, const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
 /* The calls of a step use all threads, or the calling one. */
 void block_set_threads(block *k, bool all);
 /* The `fit` blocks, one after the other, on the training rows. */

@@ -302,6 +302,11 @@ place_log journal_written(journal *j)
     return j->kept;
 }
 
+place_log journal_mark(const journal *j)
+{
+    return j->log ? j->written : j->kept;
+}
+
 /* Nine digits are enough for any f32 to be read back as it was. */
 static void log_record(journal *j, const journal_record *r, double seconds)
 {

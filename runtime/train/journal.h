@@ -52,6 +52,8 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
  * log, what it was as the journal was opened.  A log that cannot be written is told, and ends
  * where it is. */
 place_log journal_written(journal *j);
+/* The log so far, wherever it is. */
+place_log journal_mark(const journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
 /* A row of numbers; `seconds` of training so far. */

@@ -94,7 +94,7 @@ static void find_entry(judge *j, const struct ingot_model *m)
     for (int32_t i = 0; i < m->entry_count && !j->call.entry; i++) {
         const struct ingot_entry *e = &m->entries[i];
         if (serves(j, e))
-            j->call = (struct ingot_train_call){e->name, e->input_count, j->feeds};
+            j->call = (struct ingot_train_call){e->name, e->input_count, j->feeds, 0, NULL};
     }
     if (j->call.entry && !is_real(j->b->columns[j->target].dtype))
         j->classes = j->b->columns[j->target].bound;

@@ -29,13 +29,39 @@ static void on_signal(int number)
 
 /* The handler only notes the signal: the step at hand ends, and a checkpoint is
  * written. */
-void loop_catch_interrupt(void)
+const volatile sig_atomic_t *loop_catch_interrupt(void)
 {
     struct sigaction act = {.sa_handler = on_signal};
 
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
+    return &interrupted;
+}
+
+/* ---- several processes ------------------------------------------------------------- */
+
+/* What one process has seen, an interrupt or that the time is up, all do. */
+static bool agree(loop *l, char *error)
+{
+    enum { CHECKED = 1, INTERRUPTED = 2 };
+    unsigned bits = (l->checked ? CHECKED : 0) | (interrupted ? INTERRUPTED : 0);
+
+    if (!team_join(&l->team, &bits))
+        return team_misses(error);
+    l->checked = bits;
+    interrupted |= bits & INTERRUPTED;
+    return true;
+}
+
+/* A process that is lost in a step takes its part of that along. */
+static void keep_step(loop *l)
+{
+    if (!l->step_states)
+        return;
+    memcpy(l->step_states, l->s->states, (size_t)l->s->model->state_size);
+    l->step_at = l->at;
+    l->step_at.log = journal_mark(&l->j);
 }
 
 /* ---- counters --------------------------------------------------------------------- */
@@ -133,16 +159,11 @@ static void choose_past(const loop *l, checkpoint_past of_use[CHECKPOINT_PASTS])
             of_use[PAST_BEST + i].states = NULL;
 }
 
-/* The log is flushed first, and its length noted: whoever goes on cuts off what
- * came later. */
-bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
+static bool save_place(loop *l, char *error)
 {
     checkpoint_past past[CHECKPOINT_PASTS];
 
-    if (!l->file.path)
-        return true;
     choose_past(l, past);
-    l->at.log = journal_written(&l->j);
     place p = l->at;
     p.seconds = seconds(l);
     l->saved = clock_now();
@@ -150,6 +171,26 @@ bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
         return false;
     l->saved_step = l->at.step;
     return true;
+}
+
+/* The log is flushed first, and its length noted: whoever goes on cuts off what
+ * came later. */
+bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE])
+{
+    if (!l->file.path)
+        return true;
+    l->at.log = journal_written(&l->j);
+    return save_place(l, error);
+}
+
+bool loop_save_step(loop *l, char error[TENSOR_ERROR_SIZE])
+{
+    if (!l->file.path || !l->step_states || !l->step_at.step)
+        return true;
+    journal_written(&l->j);
+    memcpy(l->s->states, l->step_states, (size_t)l->s->model->state_size);
+    l->at = l->step_at;
+    return save_place(l, error);
 }
 
 /* --every N */
@@ -256,6 +297,7 @@ static bool step(loop *l, char *error)
     int64_t begin = l->at.position, rows = block_step_rows(&l->k);
     int64_t left = l->k.part[INGOT_PART_TRAIN].count - begin;
 
+    keep_step(l);
     l->at.step++;
     feed(l, INGOT_FEED_STEP, (double)l->at.step);
     if (!block_step(&l->k, &l->rows, begin, &l->feeds, error) || !check_numbers(l, begin, error))
@@ -337,7 +379,7 @@ static bool evaluate(loop *l, enum ingot_part part, int64_t epoch, journal_recor
     *r = journal_blank(l->at.step, epoch, (int32_t)part);
     clear_sums(l);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
-    return block_pass(&l->k, &l->k.eval, &l->k.b->eval, part, &l->feeds, error) &&
+    return block_eval(&l->k, part, &l->feeds, error) &&
            add_metrics(l, part, r, &stop, error);
 }
 
@@ -443,7 +485,8 @@ static bool end_epoch(loop *l, char *error)
 
     if (last)
         l->at.end = PLACE_AT_EPOCHS;
-    if ((told || l->measures) && !measure_epoch(l, told, error))
+    bool measured = told || l->measures;
+    if (!team_obey(&l->team, &measured, error) || (measured && !measure_epoch(l, told, error)))
         return false;
     l->telling = false;
     l->at.epoch++;
@@ -539,9 +582,12 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
         bool goes_on = l->at.end == PLACE_GOES_ON;      /* an end is saved behind its test */
         if (goes_on && (--l->until_look <= 0 || steps_are_due(l)))
             look_around(l);
+        if (!agree(l, error))
+            return LOOP_FAILED;
     }
     bool done = l->at.end != PLACE_GOES_ON;
-    if (!done && !loop_save(l, error))      /* before a test uses the sums of the epoch */
+    bool saved = done || loop_save(l, error);   /* before a test uses the sums of the epoch */
+    if (!team_all_well(&l->team, saved, error))
         return LOOP_FAILED;
     if (!done && l->k.last)
         tell_step(l);

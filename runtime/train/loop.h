@@ -26,6 +26,9 @@ typedef struct loop {
     order rows;                     /* of the epoch */
     checkpoint_past past[CHECKPOINT_PASTS]; /* as the epoch began; best for each `stop after` */
     use_feeds feeds;
+    team team;
+    void *step_states;              /* of several processes, the first's, as the step began */
+    place step_at;
     double begun, saved, looked;    /* clock, seconds: `at.seconds` before begun are done */
     int64_t saved_step;
     int64_t pause, until_look;      /* steps from look to look, and to the next */
@@ -45,9 +48,11 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE]);
 bool loop_at_epochs(const loop *l);
 /* Writes a checkpoint of the place at hand, if there is a file for it. */
 bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE]);
+/* Writes one of the place where the step began in which another process was lost. */
+bool loop_save_step(loop *l, char error[TENSOR_ERROR_SIZE]);
 
 /* From now on SIGINT and SIGTERM end the training behind the step at hand, a second one
- * ends the process. */
-void loop_catch_interrupt(void);
+ * ends the process.  The number is not zero after the first one. */
+const volatile sig_atomic_t *loop_catch_interrupt(void);
 
 #endif

@@ -66,9 +66,9 @@ static void warn_of_one_class(const loop *l)
 static bool open_block(loop *l, int32_t index, char *error)
 {
     const trainer_options *o = l->o;
-    const block_options options = {.data = o->data, .test = o->test, .datas = o->datas,
-                                   .tests = o->tests, .batch = o->batch, .seed = l->at.seed,
-                                   .valid = o->valid};
+    const block_options options = {.roles = l->t->roles, .team = &l->team, .data = o->data,
+                                   .test = o->test, .datas = o->datas, .tests = o->tests,
+                                   .batch = o->batch, .seed = l->at.seed, .valid = o->valid};
 
     bool ok = block_open(&l->k, &l->t->blocks[index], l->s, &options, error);
     if (ok)
@@ -108,15 +108,29 @@ static bool check_waits(const block *k, char *error)
     return true;
 }
 
+/* Each process reads its data itself. */
+static bool same_everywhere(loop *l)
+{
+    int64_t firsts[] = {l->at.rows, l->at.data};
+
+    return team_share(&l->team, firsts, sizeof firsts) && firsts[0] == l->at.rows &&
+           firsts[1] == l->at.data;
+}
+
 /* Rows are read, entries prepared, states fitted. */
 static bool begin_block(loop *l, char *error)
 {
-    if (!open_block(l, (int32_t)l->at.block, error) || !check_waits(&l->k, error) ||
-        !same_rows(l, error) || !block_prepare(&l->k, error))
+    bool ok = open_block(l, (int32_t)l->at.block, error) && check_waits(&l->k, error) &&
+              same_rows(l, error) && block_prepare(&l->k, error);
+
+    if (!team_all_well(&l->team, ok, error))
         return false;
     l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
     l->at.batch = block_step_rows(&l->k);
     l->at.data = block_fingerprint(&l->k);
+    ok = same_everywhere(l) || tensor_fail(error, "has other training data than process 0");
+    if (!team_all_well(&l->team, ok, error))
+        return false;
     if (l->at.fit != PLACE_NOT_FITTED)
         return true;
     l->feeds.value[-1 - INGOT_FEED_ROWS] = (double)l->at.rows;
@@ -146,10 +160,34 @@ static loop_end run_block(loop *l, char *error)
 
     if (end == LOOP_DONE && !loop_save(l, error))
         end = LOOP_FAILED;
+    if (!team_all_well(&l->team, end != LOOP_FAILED, error))
+        end = LOOP_FAILED;
     if (end != LOOP_FAILED)
         page_add_block(&l->report, &l->k, &l->at);
     block_close(&l->k);
     return end;
+}
+
+/* A message, unless another process has it. */
+static int tell_failure(const loop *l, const char *error)
+{
+    if (l->team.rank && *error && !l->team.lost)
+        cli_wrong("process %d: %s", l->team.rank, error);
+    else if (!l->team.rank && *error)
+        cli_wrong("%s", error);
+    return CLI_FAILED;
+}
+
+/* A process that is lost takes the step with it, but no more. */
+static int end_lost(loop *l, char *error)
+{
+    tell_failure(l, error);
+    if (!loop_save_step(l, error))
+        return tell_failure(l, error);
+    if (l->saved_step && !l->team.rank)
+        journal_say(&l->j, "saved %s, step %" PRId64 "; --resume goes on", l->file.path,
+                    l->saved_step);
+    return CLI_FAILED;
 }
 
 /* Runs the block at hand and those behind it. */
@@ -158,7 +196,7 @@ static int run_blocks(loop *l, char *error)
     do {
         loop_end end = run_block(l, error);
         if (end == LOOP_FAILED)
-            return cli_wrong("%s", error), CLI_FAILED;
+            return l->team.lost ? end_lost(l, error) : tell_failure(l, error);
         if (end == LOOP_INTERRUPTED)
             return TRAINER_INTERRUPTED;
         if (end == LOOP_STOPPED && l->o->time > 0)
@@ -298,6 +336,23 @@ static bool open_file(loop *l, char *error)
            checkpoint_open(&l->file, l->o->save, l->t, l->o->keep, error);
 }
 
+/* The first process has the files; what it begins with is what all do. */
+static bool begin_everywhere(loop *l, bool *left, char *error)
+{
+    uint64_t size = l->s->model->state_size;
+    bool ok = team_all_well(&l->team, l->team.rank || begin(l, left, error), error) &&
+              team_share(&l->team, l->s->states, size) &&
+              team_share(&l->team, &l->at, sizeof l->at) &&
+              team_share(&l->team, left, sizeof *left);
+
+    for (int i = 0; ok && i < CHECKPOINT_PASTS; i++)
+        ok = !l->past[i].states || team_share(&l->team, l->past[i].states, size);
+    if (!ok || l->team.count == 1 || !l->file.path)
+        return ok;
+    l->step_states = malloc((size_t)size + 1);
+    return l->step_states || tensor_fail(error, "no memory");
+}
+
 /* Where the weights are now, and how far. */
 static void tell_file(loop *l, int status)
 {
@@ -362,15 +417,17 @@ static int train(loop *l, char *error)
 {
     bool left = true;
     int status = CLI_FAILED;
+    bool ok = check_writable(l->o->report, error) && check_writable(l->o->plot, error) &&
+              open_file(l, error) && make_room(l, error);
 
-    if (check_writable(l->o->report, error) && check_writable(l->o->plot, error) &&
-        open_file(l, error) && make_room(l, error) && begin(l, &left, error) &&
-        set_knobs(l, error) && open_report(l, error) &&
-        journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->o->report, &l->at.log,
-                     error))
+    ok = team_all_well(&l->team, ok, error) && begin_everywhere(l, &left, error) &&
+         set_knobs(l, error) && open_report(l, error) &&
+         journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->o->report, &l->at.log,
+                      error);
+    if (team_all_well(&l->team, ok, error))
         status = train_from(l, left, error);
     else
-        cli_wrong("%s", error);
+        tell_failure(l, error);
     return journal_close(&l->j, error) || cli_wrong("%s", error) ? status : CLI_FAILED;
 }
 
@@ -378,7 +435,7 @@ static int train(loop *l, char *error)
 int training_check_data(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE];
-    loop opened = {.o = o, .t = t, .s = s, .at.seed = o->seed}, *l = &opened;
+    loop opened = {.o = o, .t = t, .s = s, .at.seed = o->seed, .team.count = 1}, *l = &opened;
 
     for (int64_t i = 0; chosen(l, i) >= 0; i++) {
         bool ok = open_block(l, chosen(l, i), error);
@@ -393,16 +450,55 @@ int training_check_data(const trainer_options *o, session *s, const struct ingot
     return CLI_OK;
 }
 
+/* Only the first process writes, and says anything. */
+static trainer_options silent(const trainer_options *o)
+{
+    trainer_options s = *o;
+
+    s.save = s.log = s.plot = s.report = NULL;
+    s.quiet = true;
+    return s;
+}
+
+/* A message where the shards of a step cannot be dealt out. */
+static bool check_team(const loop *l, char *error)
+{
+    int64_t shards = 1;
+
+    for (int32_t i = 0; i < l->t->block_count; i++)
+        shards = l->t->blocks[i].shards > shards ? l->t->blocks[i].shards : shards;
+    return shards_fit(&l->team, shards) ||
+           tensor_fail(error, "%d processes cannot share the %" PRId64 " shard%s of a step: each "
+                       "takes 1, 2, 4, .. of them (ingot train --shards)", l->team.count, shards,
+                       shards == 1 ? "" : "s");
+}
+
+/* The loop of this process. */
+static int run(loop *l, char *error)
+{
+    const trainer_options quiet = silent(l->o);
+
+    if (l->team.rank)
+        l->o = &quiet;
+    int status = check_team(l, error) ? train(l, error) : CLI_USAGE;
+    if (status == CLI_USAGE && !l->team.rank)
+        cli_wrong("%s", error);
+    checkpoint_close(&l->file);
+    for (int i = 0; i < CHECKPOINT_PASTS; i++)
+        free(l->past[i].states);
+    free(l->step_states);
+    page_free(&l->report);
+    return status;
+}
+
 int training_run(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
-    char error[TENSOR_ERROR_SIZE];
+    char error[TENSOR_ERROR_SIZE] = "";
     loop l = {.o = o, .t = t, .s = s, .file = {.lock = -1}};
 
-    loop_catch_interrupt();
-    int status = train(&l, error);
-    checkpoint_close(&l.file);
-    for (int i = 0; i < CHECKPOINT_PASTS; i++)
-        free(l.past[i].states);
-    page_free(&l.report);
+    if (!team_open(&l.team, loop_catch_interrupt()))
+        return cli_wrong("the processes of the training do not find each other"), CLI_FAILED;
+    int status = run(&l, error);
+    team_close(&l.team);
     return status;
 }

@@ -7,7 +7,7 @@
 #include "train_abi.h"
 
 /* Values of enum ingot_feed; feed -1 is value[0], and so on. */
-enum { USE_FEEDS = 6 };
+enum { USE_FEEDS = 7 };
 typedef struct use_feeds {
     double value[USE_FEEDS];
 } use_feeds;

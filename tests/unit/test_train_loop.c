@@ -150,8 +150,8 @@ static void it_stops_at_its_best(void **state)
 }
 
 /* Each objective's numbers are logged and looked at where gradients are accumulated. */
-static const struct ingot_train_call gathers[] = {{"eval", 2, both}, {"eval", 2, both}},
-                                     applies[] = {{"apply1", 0, NULL}, {"apply2", 0, NULL}};
+static const struct ingot_train_call gathers[] = {CALL("eval", 2, both), CALL("eval", 2, both)},
+                                     applies[] = {CALL("apply1", 0, NULL), CALL("apply2", 0, NULL)};
 static const struct ingot_train_block large_blocks[] = {
     BLOCK("fit", step_feed, .epochs = 2, .accumulate = 2, .gather = gathers, .apply = applies,
           .objective_count = 2)};

@@ -170,7 +170,7 @@ static void more_epochs_go_on(void **state)
 
 /* Two blocks; the second one is fitted. */
 static const int32_t first_column[] = {0};
-static const struct ingot_train_call fits[] = {{"fit", 1, first_column}};
+static const struct ingot_train_call fits[] = {CALL("fit", 1, first_column)};
 static const struct ingot_train_block pair_blocks[] = {
     BLOCK("head", step_feed, .epochs = 2),
     BLOCK("whole", step_feed, .epochs = 2, .fit_count = 1, .fits = fits)};

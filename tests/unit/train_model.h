@@ -74,14 +74,16 @@ static const int32_t both[] = {0, 1}, seed_feed[] = {INGOT_FEED_SEED},
 static const struct ingot_train_source sources[] = {
     {.column_count = 2, .columns = both, .text = table}};
 
+#define CALL(name, n, feeds) {name, n, feeds, 0, NULL}
 /* A block of this name; `feed` is what `metrics` gets as the change. */
 #define BLOCK(block_name, feed, ...)                                                      \
     {.name = block_name, .column_count = 2, .columns = columns, .source_count = 1,        \
-     .sources = sources, .step_any = {"step", 2, both}, .eval = {"eval", 2, both},        \
-     .metrics = {"metrics", 1, feed}, .batch = 4, __VA_ARGS__}
+     .sources = sources, .step_any = CALL("step", 2, both),                               \
+     .eval = CALL("eval", 2, both),                                                       \
+     .metrics = CALL("metrics", 1, feed), .batch = 4, __VA_ARGS__}
 #define TRAINER(list)                                                                     \
     {.version = INGOT_TRAIN_VERSION, .program = "line", .hash = 77, .state_count = 6,     \
-     .roles = roles, .init = {"init", 1, seed_feed},                                      \
+     .roles = roles, .init = CALL("init", 1, seed_feed),                                  \
      .block_count = sizeof list / sizeof *list, .blocks = list}
 
 /* The second one never stops: the step is a change that gets no smaller. */
