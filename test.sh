@@ -243,6 +243,7 @@ if [ "$quick" != quick ]; then
     count light_random build/ingot test --timeout 300 $data/light_random/*/
     beside onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
     beside tune build/venv/bin/python tests/tune.py build/ingot
+    beside training_info build/venv/bin/python tests/training_info.py build/ingot
     beside train_curve build/venv/bin/python tests/train_curve.py build/ingot
     beside grad_models build/venv/bin/python tests/grad_models.py build/ingot
     beside onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \

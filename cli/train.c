@@ -1,6 +1,6 @@
 /* cli/train.c - `ingot train`: a program with train blocks becomes a trainer, which holds
  * loss, gradients, optimizer and the loop over the data, or is trained at once.  An ONNX model
- * is trained as the program that imports it (tune.h). */
+ * is trained as the program that imports it (tune.h), or as its file says (train_info.h). */
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -16,6 +16,7 @@
 #include "progress.h"
 #include "save_onnx.h"
 #include "thread.h"
+#include "train_info.h"
 #include "tensor_safetensors_text.h"
 #include "trainer.h"
 #include "tune.h"
@@ -237,9 +238,18 @@ static bool is_program(const train_options *o)
     return has_suffix(o->file, ".ingot");
 }
 
+/* A model without a loss is trained as its file says. */
+static bool by_file(const train_options *o)
+{
+    return !is_program(o) && !o->print && !tune_is_given(&o->tune);
+}
+
 /* The module of the program, of the file or made for a model; null after errors. */
 static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d)
 {
+    o->tuned.as_is = by_file(o);
+    if (by_file(o))
+        return train_info_import(o->file, &o->model.o.import, &o->trainer, t, d);
     if (!is_program(o) && !tune_model(o, d))
         return NULL;
     dsl_options given = options_of(o);
@@ -292,6 +302,8 @@ static int check(const train_options *o)
         ok = cli_wrong("--mpi makes an executable, for mpirun");
     else if (o->shards > 1 && !o->run && !is(o, "exe"))
         ok = cli_wrong("--shards is for the loop of a trainer, which a library leaves to its user");
+    else if (by_file(o) && (o->wide || o->sets || o->shards > 1))
+        ok = cli_wrong("%s: --f64, --set and --shards are of programs and of a --loss", o->file);
     else if (o->save_onnx && !o->run)
         ok = cli_wrong("--save-onnx goes with --run; ingot build FILE --weights W --emit onnx "
                        "writes what a trainer has trained");

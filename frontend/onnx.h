@@ -4,11 +4,18 @@
 
 #include "build.h"
 #include "import.h"
+#include "train_abi.h"
 
 /* The model as a module with the entry `main`.  Null after errors; what is
  * unsupported was recorded for the whole model at once.  The file stays mapped
  * as long as the process runs: constants refer to it. */
 ir_module *onnx_import(const char *path, const import_options *o, diag *d);
+/* The training_info of the model: entries of its step, and the record of what to call when, which
+ * has one block, `learn`, without sources of data; both live as long as the module.  Rows are the
+ * first axis of inputs, and any.  Null after errors. */
+ir_module *onnx_import_training(const char *path, const import_options *o,
+                                struct ingot_trainer **trainer, struct ingot_train_block **block,
+                                diag *d);
 /* The same as one more function of a module, not an entry.  Null after errors. */
 ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
                             const import_options *o, diag *d);

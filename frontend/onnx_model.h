@@ -5,6 +5,7 @@
 
 #include "onnx.h"
 #include "onnx_build.h"
+#include "train_abi.h"
 
 /* External data, mapped as long as the process runs. */
 typedef struct onnx_file {
@@ -41,6 +42,10 @@ typedef struct onnx_model {
     names loose;                    /* outputs some of whose axes go where their extent is 1, */
     VEC(uint32_t) loose_axes;       /* those, a bit each */
     bool in_program;                /* one node of a program, at whose text messages stand */
+    bool trains;                    /* its training_info is built, not the entry main: */
+    const Onnx__GraphProto *step;   /* the graph of a step; null: the file has none */
+    struct ingot_trainer *trainer;  /* what became of it, with one block */
+    struct ingot_train_block *block;
     bool offers;                    /* weights that are listed as inputs are optional inputs */
 } onnx_model;
 
@@ -89,6 +94,24 @@ void onnx_list_settings(onnx_model *x, const Onnx__GraphProto *g);
 /* Type of a value_info; `input` names unnamed extents.  Null after an error. */
 const ir_type *onnx_load_type(onnx_model *x, const Onnx__TypeProto *t, const char *input,
                               ir_loc loc);
+
+/* Lists the initializers of the main graph by name. */
+void onnx_list_initializers(onnx_model *x, const Onnx__GraphProto *g);
+/* Has the graph inputs that are initializers where they are left out? */
+bool onnx_offers_defaults(const onnx_model *x, const Onnx__GraphProto *g);
+/* Adds the entry's parameters: the inputs that are no constants, nor known to the scope. */
+bool onnx_load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc);
+/* Does each --dim name a dim?  After the inputs are loaded. */
+bool onnx_check_dims(onnx_model *x);
+/* One more run of an entry, for operators that draw. */
+void onnx_count_run(onnx_model *x, ir_build *b);
+/* Builds the graph as the entry `main`; false if anything is wrong or missing. */
+bool onnx_build_main(onnx_model *x, const Onnx__GraphProto *g);
+
+/* The graph of a step of the file's training; null: it has none. */
+const Onnx__GraphProto *onnx_step_graph(onnx_model *x);
+/* Builds the entries of its training, and x->trainer. */
+bool onnx_build_step(onnx_model *x);
 
 /* A version of an operator: how a row of a table about operators begins. */
 typedef struct onnx_version {

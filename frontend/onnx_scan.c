@@ -45,7 +45,7 @@ static const child children[] = {
     {SHAPE, 1, PLAIN},
     {FUNCTION, 7, NODE}, {FUNCTION, 9, PLAIN}, {FUNCTION, 11, ATTRIBUTE},
     {FUNCTION, 12, VALUE_INFO}, {FUNCTION, 14, PLAIN},
-    {TRAINING, 1, DROP}, {TRAINING, 2, DROP}, {TRAINING, 3, DROP}, {TRAINING, 4, DROP},
+    {TRAINING, 1, GRAPH}, {TRAINING, 2, GRAPH}, {TRAINING, 3, PLAIN}, {TRAINING, 4, PLAIN},
 };
 
 /* The file, and the fields that were counted so far. */

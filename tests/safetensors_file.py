@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-DTYPES = {'F32': '<f4', 'I64': '<i8', 'U64': '<u8', 'U32': '<u4', 'BOOL': '?'}
+DTYPES = {'F32': '<f4', 'F64': '<f8', 'I64': '<i8', 'U64': '<u8', 'U32': '<u4', 'BOOL': '?'}
 
 
 def read_safetensors(path):

@@ -247,9 +247,8 @@ static int32_t no_column(const struct ingot_train_block *b, const char *name, si
     return -1;
 }
 
-/* The columns of "x,y"; their number, or -1 after a message. */
-static int32_t named_columns(const struct ingot_train_block *b, const char *names, int32_t *index,
-                             char *error)
+int32_t rows_columns(const struct ingot_train_block *b, const char *names, int32_t *index,
+                     char error[TENSOR_ERROR_SIZE])
 {
     int32_t n = 0;
 
@@ -272,7 +271,7 @@ static bool read_given(rows *r, const rows_given *given, int32_t n, char *error)
     bool ok = index != NULL;
 
     for (int32_t i = 0; ok && i < n; i++) {
-        int32_t columns = named_columns(r->block, given[i].columns, index, error);
+        int32_t columns = rows_columns(r->block, given[i].columns, index, error);
         ok = columns > 0 && read_columns(r, index, columns, given[i].text, error);
     }
     free(index);

@@ -26,6 +26,10 @@ bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
                const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE]);
 void rows_free(rows *r);
 
+/* The columns of "x,y", of which there are at most as many as the block has; their number, or -1
+ * with a message. */
+int32_t rows_columns(const struct ingot_train_block *b, const char *names, int32_t *index,
+                     char error[TENSOR_ERROR_SIZE]);
 /* Reads one source for n columns into a[0 .. n). */
 bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
                       int32_t n, char error[TENSOR_ERROR_SIZE]);
