@@ -3,7 +3,8 @@
 # over its budget, a file over 600 lines or a line of code over 100 columns (rows of
 # tables may be wider): then there is something to split, or the budget is raised
 # in the commit that needs it.
-#   tools/size.sh       the last line counts what was checked
+#   tools/size.sh       the last line, on stderr, counts what was checked: on stdout stand
+#                       the table, and failures only where there are some
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -57,5 +58,5 @@ for file in $(sources ir frontend passes codegen runtime cli export tests); do
     wide=$(awk 'length($0) > 100 && FILENAME !~ /\.def$/ { print FNR; exit }' "$file")
     [ -z "$wide" ] || verdict 0 "$file:$wide: over 100 columns"
 done
-echo "$passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, 0 skipped" >&2
 [ "$failed" = 0 ]
