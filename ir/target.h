@@ -89,4 +89,13 @@ static inline bool target_can(const target *t, uint32_t what)
     return (t->can & what) == what;
 }
 
+/* Has it an instruction that sums four products of bytes in each of so many i32?  AVX-VNNI
+ * ends at 256 bits, on processors with AVX-512 too. */
+static inline bool target_sums_four(const target *t, int lanes)
+{
+    return lanes >= 4 && lanes * 4 <= t->vector_bytes &&
+           (t->arch != ARCH_AARCH64 || lanes == 4) &&
+           target_can(t, lanes == 16 ? CAN_DOT4_512 : CAN_DOT4);
+}
+
 #endif

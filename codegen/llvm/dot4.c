@@ -1,23 +1,19 @@
-/* codegen/llvm/dot4.c - sums of four products of bytes.
+/* codegen/llvm/dot4.c - sums of four products of bytes, or of two.
  *
- * Exact on every target: where no instruction does it, products of 16 bits are added in
+ * Exact on every target: where no instruction sums four, products of 16 bits are added in
  * pairs.  Instructions that saturate sums of 16 bits (vpmaddubsw) are of no use. */
 #include "llvm_value.h"
 
-/* What adds the products of 4 * lanes bytes; null if the target has none for so many.
- * AVX-VNNI ends at 256 bits, on processors with AVX-512 too. */
+/* What adds the products of 4 * lanes bytes; null if the target has none for so many. */
 static const char *instruction(const target *t, int lanes)
 {
-    bool fits = lanes * 4 <= t->vector_bytes;
-
-    if (!fits || !target_can(t, lanes == 16 ? CAN_DOT4_512 : CAN_DOT4))
+    if (!target_sums_four(t, lanes))
         return NULL;
     if (t->arch == ARCH_AARCH64)
-        return lanes == 4 ? "llvm.aarch64.neon.usdot" : NULL;
+        return "llvm.aarch64.neon.usdot";
     return lanes == 4    ? "llvm.x86.avx512.vpdpbusd.128"
            : lanes == 8  ? "llvm.x86.avx512.vpdpbusd.256"
-           : lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512"
-                         : NULL;
+                         : "llvm.x86.avx512.vpdpbusd.512";
 }
 
 /* usdot takes bytes where vpdpbusd takes words. */
@@ -48,23 +44,42 @@ static value every_other(emit *e, value v, int lanes, int odd)
     return LLVMBuildShuffleVector(e->b, v, v, LLVMConstVector(at, (unsigned)lanes), "");
 }
 
-/* Products of the low (or high) bytes of each 16 bits, u's unsigned, s's signed, added in
- * pairs.  In this form LLVM knows pmaddwd. */
-static value pairs(emit *e, value u, value s, int lanes, bool high)
+static type halves(emit *e, int lanes)
 {
-    type i16 = LLVMInt16TypeInContext(e->cx), i32 = LLVMInt32TypeInContext(e->cx);
-    type halves = LLVMVectorType(i16, 2 * (unsigned)lanes);
-    type wide = LLVMVectorType(i32, 2 * (unsigned)lanes);
+    return LLVMVectorType(LLVMInt16TypeInContext(e->cx), 2 * (unsigned)lanes);
+}
 
-    u = LLVMBuildBitCast(e->b, u, halves, "");
-    s = LLVMBuildBitCast(e->b, s, halves, "");
-    u = high ? LLVMBuildLShr(e->b, u, v_int(u, 8), "") : v_and(e, u, v_int(u, 255));
-    s = LLVMBuildAShr(e->b, high ? s : LLVMBuildShl(e->b, s, v_int(s, 8), ""), v_int(s, 8), "");
-    u = LLVMBuildSExt(e->b, u, wide, "");
-    s = LLVMBuildSExt(e->b, s, wide, "");
-    value m = LLVMBuildMul(e->b, u, s, "");
+/* Products of i16, two for each lane, added in pairs.  In this form LLVM knows pmaddwd. */
+static value add_pairs(emit *e, value a, value b, int lanes)
+{
+    type wide = LLVMVectorType(LLVMInt32TypeInContext(e->cx), 2 * (unsigned)lanes);
+
+    a = LLVMBuildSExt(e->b, a, wide, "");
+    b = LLVMBuildSExt(e->b, b, wide, "");
+    value m = LLVMBuildMul(e->b, a, b, "");
     value even = every_other(e, m, lanes, 0), odd = every_other(e, m, lanes, 1);
     return LLVMBuildAdd(e->b, even, odd, "");
+}
+
+/* The same of the low (or high) bytes of each 16 bits, u's unsigned, s's signed. */
+static value pairs(emit *e, value u, value s, int lanes, bool high)
+{
+    u = LLVMBuildBitCast(e->b, u, halves(e, lanes), "");
+    s = LLVMBuildBitCast(e->b, s, halves(e, lanes), "");
+    u = high ? LLVMBuildLShr(e->b, u, v_int(u, 8), "") : v_and(e, u, v_int(u, 255));
+    s = LLVMBuildAShr(e->b, high ? s : LLVMBuildShl(e->b, s, v_int(s, 8), ""), v_int(s, 8), "");
+    return add_pairs(e, u, s, lanes);
+}
+
+/* v as a vector of one, where it is none. */
+static value as_vector(emit *e, value v, int lanes)
+{
+    return lanes == 1 ? LLVMBuildBitCast(e->b, v, LLVMVectorType(LLVMTypeOf(v), 1), "") : v;
+}
+
+static value as_number(emit *e, value v, int lanes)
+{
+    return lanes == 1 ? LLVMBuildBitCast(e->b, v, LLVMInt32TypeInContext(e->cx), "") : v;
 }
 
 /* a[0] + the sums of four products each of a[1] and a[2].  One instruction where
@@ -73,15 +88,26 @@ static value pairs(emit *e, value u, value s, int lanes, bool high)
 value emit_dot4(emit *e, const value *a, int lanes)
 {
     const char *name = instruction(e->t, lanes);
-    type one = LLVMVectorType(LLVMInt32TypeInContext(e->cx), 1);
     value arg[3];
 
     if (name)
         return call(e, name, a);
     for (int i = 0; i < 3; i++)
-        arg[i] = lanes == 1 ? LLVMBuildBitCast(e->b, a[i], one, "") : a[i];
+        arg[i] = as_vector(e, a[i], lanes);
     value low = pairs(e, arg[1], arg[2], lanes, false);
     value high = pairs(e, arg[1], arg[2], lanes, true);
     value sum = LLVMBuildAdd(e->b, arg[0], LLVMBuildAdd(e->b, low, high, ""), "");
-    return lanes == 1 ? LLVMBuildBitCast(e->b, sum, LLVMTypeOf(a[0]), "") : sum;
+    return as_number(e, sum, lanes);
+}
+
+/* A load of bytes that are widened is one instruction, and serves all rows of a tile. */
+value emit_dot2(emit *e, const value *a, int lanes)
+{
+    type i8 = LLVMInt8TypeInContext(e->cx);
+    value x = LLVMBuildBitCast(e->b, a[1], halves(e, lanes), "");
+    value w = LLVMBuildBitCast(e->b, a[2], LLVMVectorType(i8, 2 * (unsigned)lanes), "");
+
+    w = LLVMBuildSExt(e->b, w, halves(e, lanes), "");
+    value sum = as_vector(e, a[0], lanes);
+    return as_number(e, LLVMBuildAdd(e->b, sum, add_pairs(e, x, w, lanes), ""), lanes);
 }

@@ -66,7 +66,7 @@ static unsigned alignment(const emit *e, lp_buf b)
 {
     const lp_buffer *buf = &e->k->buf.at[b];
 
-    return buf->quads ? 1 : (unsigned)dt_size(buf->dtype);
+    return buf->bytes ? 1 : (unsigned)dt_size(buf->dtype);
 }
 
 static value load_scalar(emit *e, lp_buf b, value offset)
@@ -405,6 +405,8 @@ static value compute(emit *e, lp_expr x, bool vector)
         return floor_div(e, &n, a[0], a[1]);
     if (n.kind == LX_DOT4)
         return emit_dot4(e, a, lanes);
+    if (n.kind == LX_DOT2)
+        return emit_dot2(e, a, lanes);
     ICE_IF(n.kind != LX_SCALAR, "expression kind %d", n.kind);
     ir_dtype d = lp_dtype(e->k, e->k->arg.at[n.arg + (n.op == SC_SELECT)]);
     if (plain_mod(e, &n))

@@ -54,6 +54,8 @@ void emit_new_statement(emit *e);
 value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes);
 /* a[0] + the products of the bytes of a[1], unsigned, and a[2], signed; i32 each. */
 value emit_dot4(emit *e, const value *a, int lanes);
+/* a[0] + the products of the halves of a[1], i32, and the bytes of a[2], i16; signed. */
+value emit_dot2(emit *e, const value *a, int lanes);
 /* The lesser or the greater of two floats. */
 value emit_extreme(emit *e, ir_dtype d, value *a, bool max);
 value emit_intrinsic(emit *e, const char *name, value *a, int n);

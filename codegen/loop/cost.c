@@ -10,7 +10,9 @@ enum { WHOLE_TEXT = 256 };      /* nodes of an expression that are looked at */
 static cost expr_cost(const lp_kernel *k, lp_expr e, int *left)
 {
     const lp_node *n = lp_at(k, e);
-    cost sum = {.ops = n->kind == LX_DOT4 || n->kind == LX_FLOORDIV, .moves = n->kind == LX_LOAD};
+    cost sum = {.moves = n->kind == LX_LOAD};
+
+    sum.ops = n->kind == LX_DOT4 || n->kind == LX_DOT2 || n->kind == LX_FLOORDIV;
 
     if (n->kind == LX_SCALAR)
         sum.ops = sc_of((sc_op)n->op)->cost;

@@ -225,13 +225,13 @@ static void node_facts(const lp_kernel *k, lp_node *n)
     }
 }
 
-/* What dot4 reads are quads of bytes. */
-static void mark_quads(lp_kernel *k, const lp_node *dot4)
+/* What a sum of a few products reads are bytes side by side. */
+static void mark_bytes(lp_kernel *k, const lp_node *dot)
 {
-    for (uint32_t i = 1; i < dot4->narg; i++) {
-        const lp_node *a = arg_node(k, dot4, i);
+    for (uint32_t i = 1; i < dot->narg; i++) {
+        const lp_node *a = arg_node(k, dot, i);
         if (a->kind == LX_LOAD)
-            k->buf.at[a->ref].quads = true;
+            k->buf.at[a->ref].bytes = true;
     }
 }
 
@@ -250,8 +250,8 @@ lp_expr lp_node_add(lp_kernel *k, lp_node n, const lp_expr *args)
         vec_push(&k->arg, args[i]);
     }
     node_facts(k, &n);
-    if (n.kind == LX_DOT4)
-        mark_quads(k, &n);
+    if (n.kind == LX_DOT4 || n.kind == LX_DOT2)
+        mark_bytes(k, &n);
     vec_push(&k->node, n);
     map_add(&k->exprs, h, k->node.len - 1);
     return k->node.len - 1;
@@ -400,6 +400,14 @@ lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4)
                   LP(acc, u8x4, s8x4));
 }
 
+lp_expr lp_dot2(lp_kernel *k, lp_expr acc, lp_expr s16x2, lp_expr s8x2)
+{
+    ICE_IF(lp_dtype(k, acc) != DT_I32 || lp_dtype(k, s16x2) != DT_I32
+               || lp_dtype(k, s8x2) != DT_I16, "dot2 of other than i32, i32 and i16");
+    return lp_node_add(k, (lp_node){.kind = LX_DOT2, .dtype = DT_I32, .narg = 3},
+                       LP(acc, s16x2, s8x2));
+}
+
 /* `cond`, if any, is one argument more: where it is false nothing is read and the
  * value is 0. */
 static lp_expr load(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr cond)
@@ -481,6 +489,7 @@ lp_expr lp_rebuild(lp_kernel *k, lp_expr e, const lp_expr *args)
                              : lp_3(k, n.op, args[0], args[1], args[2]);
     case LX_FLOORDIV: return lp_div(k, args[0], args[1]);
     case LX_DOT4: return lp_dot4(k, args[0], args[1], args[2]);
+    case LX_DOT2: return lp_dot2(k, args[0], args[1], args[2]);
     case LX_LOAD:
         return n.guarded ? lp_load_if(k, n.ref, args, args[n.narg - 1])
                          : lp_load(k, n.ref, args);

@@ -79,6 +79,15 @@ static element dot4(const element *a)
     return (element){.i = sc_wrap(DT_I32, sum)};
 }
 
+static element dot2(const element *a)
+{
+    int64_t sum = a[0].i;
+
+    for (int i = 0; i < 2; i++)
+        sum += (int16_t)(uint16_t)(a[1].i >> 16 * i) * (int64_t)(int8_t)(uint8_t)(a[2].i >> 8 * i);
+    return (element){.i = sc_wrap(DT_I32, sum)};
+}
+
 /* ---- memory ------------------------------------------------------------------ */
 
 static void fail(machine *m, lp_buf b, const char *problem)
@@ -153,6 +162,8 @@ static element scalar(machine *m, const lp_node *n, const lp_expr *args)
         return (element){.i = floor_div_i64(a[0].i, a[1].i)};
     if (n->kind == LX_DOT4)
         return dot4(a);
+    if (n->kind == LX_DOT2)
+        return dot2(a);
     switch ((sc_op)n->op) {
     case SC_SELECT: return a[0].i ? a[1] : a[2];
     case SC_CAST:

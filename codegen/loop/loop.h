@@ -74,7 +74,8 @@ typedef struct lp_buffer {
     int32_t rank;
     const lp_expr *dims;         /* rank extents; elements lie row-major */
     lp_buf alias;                /* an earlier parameter whose memory it may be; 0: none */
-    bool quads;                  /* dot4 reads it: four bytes an element, which lie anywhere */
+    bool bytes;                  /* dot4 or dot2 reads it: its elements are bytes that lie
+                                    together, anywhere */
 } lp_buffer;
 
 typedef enum lp_var_kind { LP_DIM, LP_LOOPVAR, LP_LETVAR } lp_var_kind;
@@ -100,8 +101,9 @@ typedef enum lp_node_kind {
     LX_SCALAR,                   /* op, args; CAST and BITCAST: to dtype */
     LX_FLOORDIV,                 /* i64: text a / b, rounds down */
     LX_DOT4,                     /* i32 acc + sum of 4 u8*i8 products */
+    LX_DOT2,                     /* i32 acc + sum of 2 i16*i8 products */
 } lp_node_kind;
-enum { LX_KINDS = LX_DOT4 + 1 };
+enum { LX_KINDS = LX_DOT2 + 1 };
 
 /* Indices never wrap, for extents and offsets fit.  Elements of i64 tensors, and
  * what is computed from them, may, until an index or a number bounds them: they are
@@ -229,6 +231,7 @@ lp_expr lp_bitcast(lp_kernel *k, ir_dtype d, lp_expr a);      /* same size */
 lp_expr lp_div(lp_kernel *k, lp_expr a, lp_expr b);           /* i64, rounds down */
 lp_expr lp_ceildiv(lp_kernel *k, lp_expr a, int64_t b);
 lp_expr lp_dot4(lp_kernel *k, lp_expr acc, lp_expr u8x4, lp_expr s8x4); /* i32 each */
+lp_expr lp_dot2(lp_kernel *k, lp_expr acc, lp_expr s16x2, lp_expr s8x2);  /* i32, i32, i16 */
 
 static inline const lp_node *lp_at(const lp_kernel *k, lp_expr e) { return &k->node.at[e]; }
 static inline ir_dtype lp_dtype(const lp_kernel *k, lp_expr e)

@@ -219,21 +219,24 @@ static bool call(parser *p, ir_loc at, const char *name, lp_expr *e)
 {
     ir_dtype d = dt_find(name, strlen(name));
     sc_op op = sc_find(name, strlen(name));
-    bool dot4 = !strcmp(name, "dot4");
+    lp_node_kind kind = !strcmp(name, "dot4")   ? LX_DOT4
+                        : !strcmp(name, "dot2") ? LX_DOT2
+                                                : LX_SCALAR;
+    bool dot = kind != LX_SCALAR;
     list l;
 
     if (lp_computes(d))
         return cast(p, SC_CAST, d, e);
     if (op == SC_BITCAST)
         return want_dtype(p, &d) && want_char(p, ',') && cast(p, op, d, e);
-    if (op == SC_CAST || (!op && !dot4))
+    if (op == SC_CAST || (!op && !dot))
         return diag_error(p->d, at, D_PARSE, name, "a function");
-    int n = dot4 ? 3 : sc_of(op)->args;
+    int n = dot ? 3 : sc_of(op)->args;
     if (!call_arguments(p, n, &l))
         return false;
-    d = dot4 ? DT_I32 : sc_of(op)->result == SC_BOOL ? DT_BOOL : lp_dtype(p->k, l.at[n - 1]);
-    return add_node(p, (lp_node){.kind = dot4 ? LX_DOT4 : LX_SCALAR, .op = op, .dtype = d,
-                                 .narg = (uint32_t)n}, l.at, e);
+    d = dot ? DT_I32 : sc_of(op)->result == SC_BOOL ? DT_BOOL : lp_dtype(p->k, l.at[n - 1]);
+    return add_node(p, (lp_node){.kind = kind, .op = op, .dtype = d, .narg = (uint32_t)n}, l.at,
+                    e);
 }
 
 bool want_rank(parser *p, ir_loc at, lp_buf b, int rank)

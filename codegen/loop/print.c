@@ -116,7 +116,9 @@ static void print_load(const lp_kernel *k, const lp_node *n, text *out)
 /* FUNCTION(a, b), or DTYPE(a) for a cast. */
 static void print_call(const lp_kernel *k, const lp_node *n, text *out)
 {
-    const char *name = n->kind == LX_DOT4 ? "dot4" : sc_text(n->op);
+    const char *name = n->kind == LX_DOT4   ? "dot4"
+                       : n->kind == LX_DOT2 ? "dot2"
+                                            : sc_text(n->op);
 
     if (n->kind == LX_SCALAR && n->op == SC_CAST)
         text_add(out, "%s(", dt_text(n->dtype));

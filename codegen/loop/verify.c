@@ -106,6 +106,9 @@ static bool node_types(const checker *c, const lp_node *n)
     case LX_SCALAR: return scalar_types(c, n);
     case LX_FLOORDIV: return n->dtype == DT_I64 && n->narg == 2 && same_args(c, n, 0, DT_I64);
     case LX_DOT4: return n->dtype == DT_I32 && n->narg == 3 && same_args(c, n, 0, DT_I32);
+    case LX_DOT2:
+        return n->dtype == DT_I32 && n->narg == 3 && arg_dtype(c, n, 0) == DT_I32 &&
+               arg_dtype(c, n, 1) == DT_I32 && arg_dtype(c, n, 2) == DT_I16;
     default: return n->kind != LX_NONE;
     }
 }

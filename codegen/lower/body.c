@@ -92,7 +92,7 @@ lp_expr body_guard(const body *b)
 
 /* ---- parameters -------------------------------------------------------------------- */
 
-/* The parameter with elements as they are: bytes may be read as quads, too, through a
+/* The parameter with elements as they are: bytes may be read several together, too, through a
  * parameter of its own. */
 static lp_buf find_arg(const body *b, group_arg_kind kind, uint32_t id)
 {

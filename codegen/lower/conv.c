@@ -7,6 +7,7 @@
  * vector of channels, image and weights both vectors. */
 #include "conv.h"
 
+#include "bytes.h"
 #include "const.h"
 #include "pack.h"
 #include "panel.h"
@@ -26,25 +27,12 @@ ir_ints conv_channels(const conv *c)
     return c->depthwise ? c->at->yg : c->at->yo;
 }
 
-enum { QUAD = 4 };              /* bytes in an i32 */
-
 ir_dim conv_steps(const conv *c)
 {
     dim_table *t = &c->j->l->m->dims;
     ir_dim features = conv_extent(c, c->at->wf, c->tw);
 
-    return c->quads ? dim_div(t, features, dim_int(t, QUAD)) : features;
-}
-
-lp_buf conv_quads(const conv *c, body *b)
-{
-    lp_expr dims[IR_MAX_RANK];
-    int last = c->tx->rank - 1;
-
-    for (int i = 0; i < last; i++)
-        dims[i] = body_dim(b, c->tx->dim[i]);
-    dims[last] = body_dim(b, conv_steps(c));
-    return body_source_as(b, c->x, DT_I32, c->tx->rank, dims);
+    return c->together ? dim_div(t, features, dim_int(t, c->together)) : features;
 }
 
 /* Rows of the result: one where its only spatial axis is the tiles'. */
@@ -78,13 +66,13 @@ static int64_t constant_extent(const conv *c, ir_ints l)
 }
 
 /* Constant weights [G, O, F, T] -> T numbers of a square for the taps, if it is made of
- * squares -> O padded to a multiple of NR -> [G, O/NR, T, F, NR], in quads
- * [G, O/NR, T, F/4, NR, 4] */
+ * squares -> O padded to a multiple of NR -> [G, O/NR, T, F, NR], or where four features
+ * lie together [G, O/NR, T, F/4, NR, 4] */
 static uint32_t pack_const(const conv *c, uint32_t id)
 {
     const weight_axes w = axes_of_weights(c);
     const ir_ints part[4] = {w.groups, w.channels, w.features, w.taps};
-    static const int32_t last[5] = {0, 1, 4, 3, 2}, last_quad[6] = {0, 1, 5, 3, 2, 4};
+    static const int32_t last[5] = {0, 1, 4, 3, 2}, last_together[6] = {0, 1, 5, 3, 2, 4};
     pack p = {c->j->l->m, id};
     int64_t e[4], nr = schedule_panel(&c->s);
     int32_t perm[IR_MAX_RANK];
@@ -103,9 +91,10 @@ static uint32_t pack_const(const conv *c, uint32_t id)
         dim_const(&p.m->dims, p.m->consts.at[matrix].type->dim[0], &e[3]);
     }
     int64_t wide = pack_pad(&p, 1, (int)nr);
-    if (c->quads) {
-        pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2] / QUAD, QUAD, e[3]}, 6);
-        pack_transpose(&p, last_quad, 6);
+    if (c->together) {
+        int64_t steps = e[2] / c->together;
+        pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, steps, c->together, e[3]}, 6);
+        pack_transpose(&p, last_together, 6);
     } else {
         pack_reshape(&p, (int64_t[]){e[0], wide / nr, nr, e[2], e[3]}, 5);
         pack_transpose(&p, last, 5);
@@ -133,6 +122,29 @@ static lp_expr weight_element(const void *cx, body *b, lp_expr group, lp_expr ro
     return body_at(b, c->w, idx);
 }
 
+/* The same where features are multiplied together: `row` counts steps of them. */
+static lp_expr weight_bytes(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr channel)
+{
+    const conv *c = cx;
+    lp_kernel *k = b->k;
+    lp_expr taps = body_dim(b, conv_extent(c, axes_of_weights(c).taps, c->tw));
+    lp_expr feature = lp_mul(k, lp_div(k, row, taps), lp_int(k, c->together));
+    lp_expr tap = lp_mod(k, row, taps), all = 0;
+
+    for (int i = 0; i < c->together; i++) {
+        lp_expr at = lp_add(k, feature, lp_int(k, i));
+        at = lp_add(k, lp_mul(k, at, taps), tap);
+        all = bytes_add(k, all, i, lp_cast(k, DT_U8, weight_element(c, b, group, at, channel)));
+    }
+    return lp_cast(k, bytes_second(c->together), all);
+}
+
+/* Element of the panels. */
+static ir_dtype weight_dtype(const conv *c)
+{
+    return c->together ? bytes_second(c->together) : c->tw->dtype;
+}
+
 /* Row f * T + t of the weights is row t * F + f of a panel. */
 static lp_expr weight_place(const void *cx, body *b, lp_expr row)
 {
@@ -140,7 +152,7 @@ static lp_expr weight_place(const void *cx, body *b, lp_expr row)
     const weight_axes w = axes_of_weights(c);
     lp_kernel *k = b->k;
     lp_expr taps = body_dim(b, conv_extent(c, w.taps, c->tw));
-    lp_expr features = body_dim(b, conv_extent(c, w.features, c->tw));
+    lp_expr features = body_dim(b, conv_steps(c));
     lp_expr tap = lp_mod(k, row, taps);
 
     return lp_add(k, lp_mul(k, tap, features), lp_div(k, row, taps));
@@ -150,12 +162,12 @@ static lp_expr weight_place(const void *cx, body *b, lp_expr row)
 static bool pack_at_run(conv *c)
 {
     const weight_axes w = axes_of_weights(c);
-    ir_dim rows = dim_mul(&c->j->l->m->dims, conv_extent(c, w.features, c->tw),
-                          conv_extent(c, w.taps, c->tw));
-    const panels p = {.j = c->j, .s = &c->s, .dtype = c->tw->dtype,
+    ir_dim rows = dim_mul(&c->j->l->m->dims, conv_steps(c), conv_extent(c, w.taps, c->tw));
+    const panels p = {.j = c->j, .s = &c->s, .dtype = weight_dtype(c),
                       .outer = conv_extent(c, w.groups, c->tw),
                       .columns = conv_extent(c, w.channels, c->tw), .rows = rows, .cx = c,
-                      .element = weight_element, .place = weight_place};
+                      .element = c->together ? weight_bytes : weight_element,
+                      .place = weight_place};
 
     return panels_pack(&p, &c->weights);
 }
@@ -181,16 +193,15 @@ static lp_buf weight_buffer(const conv *c, body *b, ir_dim panels)
     const weight_axes w = axes_of_weights(c);
     lp_expr dims[5];
 
-    if (c->packed && !c->quads)
+    if (c->packed && !c->together)
         return body_const(b, c->weights);
     dims[0] = body_dim(b, conv_extent(c, w.groups, c->tw));
     dims[1] = body_dim(b, panels);
     dims[2] = body_dim(b, conv_extent(c, w.taps, c->tw));
     dims[3] = body_dim(b, conv_steps(c));
     dims[4] = lp_int(b->k, schedule_panel(&c->s));
-    if (c->quads)
-        return body_const_as(b, c->weights, DT_I32, 5, dims);
-    return body_temp(b, c->weights, c->tw->dtype, 5, dims, false);
+    return c->packed ? body_const_as(b, c->weights, weight_dtype(c), 5, dims)
+                     : body_temp(b, c->weights, weight_dtype(c), 5, dims, false);
 }
 
 /* ---- the kernel --------------------------------------------------------------------- */
@@ -366,19 +377,6 @@ static bool reads_far(const conv *c)
            dim_const(t, c->tx->dim[c->at->xf.at[1]], &block) && block > 1;
 }
 
-/* Are these bytes that dot4 multiplies: features last in a stored image, whole quads of
- * them, and weights that are packed when the code is made? */
-static bool has_quads(const conv *c)
-{
-    const struct ir_attr_CONV *a = c->at;
-    int64_t features = constant_extent(c, a->wf);
-
-    return c->tx->dtype == DT_U8 && c->tw->dtype == DT_I8 && c->acc == DT_I32 && c->packed &&
-           a->xf.n == 1 && a->wf.n == 1 && a->xf.at[0] == c->tx->rank - 1 &&
-           features > 0 && features % QUAD == 0 && lower_is_stored(c->j->in, c->x) &&
-           ir_node_of(c->j->in->fn, c->x)->op != OP_CONST;
-}
-
 /* Can parts of a sum have equal shares of the features, those that a block has side by
  * side? */
 static bool is_shared(const conv *c)
@@ -387,7 +385,7 @@ static bool is_shared(const conv *c)
     const ir_ints wf = c->at->wf;
     int64_t n;
 
-    return wf.n && !c->quads && dim_const(&c->j->l->m->dims, c->tw->dim[wf.at[wf.n - 1]], &n) &&
+    return wf.n && !c->together && dim_const(&c->j->l->m->dims, c->tw->dim[wf.at[wf.n - 1]], &n) &&
            n > 0 && n % MOST_PARTS == 0;
 }
 
@@ -472,7 +470,8 @@ bool template_conv(job *j)
         return conv_lanes(&c);
     choose_tile_axis(&c, &own);
     c.packed = has_const_weights(&c);
-    c.quads = has_quads(&c);
+    c.together = conv_together(&c);
     c.s = choose_schedule(&c);
-    return place_weights(&c) && (c.s.square ? winograd_kernels(&c) : make_kernel(&c));
+    return place_weights(&c) && (!c.together || conv_copy_image(&c)) &&
+           (c.s.square ? winograd_kernels(&c) : make_kernel(&c));
 }

@@ -18,10 +18,12 @@ typedef struct conv {
                                    a multiple of the lanes; 0: plain order */
     bool depthwise;             /* no features, no outputs: groups are the channels */
     bool whole;                 /* sums are in one part */
-    bool quads;                 /* bytes are multiplied four features at a time: the innermost
-                                   axis of image and of panels is of i32 that hold four */
+    int together;               /* features, bytes, that are multiplied at once (bytes.h), which
+                                   is a step of the innermost axis of image and panels; 0: one */
     bool packed;                /* weights: panels of a constant, else of a temp */
     uint32_t weights;
+    bool copied;                /* the image is read from temp `image` */
+    uint32_t image;
 } conv;
 
 /* Where a row of output positions lies. */
@@ -36,11 +38,14 @@ ir_dim conv_extent(const conv *c, ir_ints l, const ir_type *t);
 /* The axes of the result that are channels of a panel. */
 ir_ints conv_channels(const conv *c);
 
-/* Steps of a sum for each tap: the product of the features, or, in quads, a fourth of it. */
+/* Steps of a sum for each tap: as many as features, or as hold them together. */
 ir_dim conv_steps(const conv *c);
 
-/* The image's bytes as quads, for reading. */
-lp_buf conv_quads(const conv *c, body *b);
+/* Features that are multiplied at once (conv.together); and the image as such steps read
+ * it, of which conv_copy_image makes a copy where they need other elements. */
+int conv_together(const conv *c);
+bool conv_copy_image(conv *c);
+lp_buf conv_bytes(const conv *c, body *b);
 
 /* Opens a loop over [0, extent) by `step` and counts it; one of a single trip is none,
  * and its variable is 0. */

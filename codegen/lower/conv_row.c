@@ -206,8 +206,8 @@ void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 {
     conv_tile x = {.t = {.j = c->j, .b = b, .s = &c->s, .sums = c->acc, .panel = at->o,
                          .columns = conv_extent(c, conv_channels(c), c->ty),
-                         .by_vectors = !c->quads, .whole = c->whole, .part = c->block,
-                         .quads = c->quads},
+                         .by_vectors = !c->together, .whole = c->whole, .part = c->block,
+                         .together = c->together},
                    .c = c, .weights = weights, .at = at};
     ir_dim width = c->ty->dim[c->at->ys.at[c->spatial - 1]];
     dim_table *t = &c->j->l->m->dims;
@@ -215,8 +215,8 @@ void conv_row(const conv *c, body *b, lp_buf weights, const conv_place *at)
 
     if (c->s.next)
         x.image = body_source(b, c->x);
-    if (c->quads)
-        x.quads = conv_quads(c, b);
+    if (c->together)
+        x.bytes = conv_bytes(c, b);
     x.edge = &e;
     if (!conv_has_rim(c, c->spatial - 1) || !last_rim(c, &e)) {
         x.edge = NULL;

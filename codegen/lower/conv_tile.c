@@ -130,7 +130,7 @@ static ir_dim inner_features(const conv_tile *x, const features *f)
 {
     ir_ints wf = x->c->at->wf;
 
-    if (!f->alike || x->quads)
+    if (!f->alike || x->bytes)
         return conv_steps(x->c);
     return wf.n ? x->c->tw->dim[wf.at[wf.n - 1]] : (ir_dim){1};
 }
@@ -169,8 +169,8 @@ static lp_expr image_value(const conv_tile *x, const features *f, lp_expr v, lp_
         body_split(x->t.b, f->linear, t, a->xf.at, a->xf.n, idx);
     for (int i = 0; i < x->c->spatial; i++)
         idx[a->xs.at[i]] = x->pos[i];
-    if (x->quads)
-        return inside ? lp_load_if(k, x->quads, idx, inside) : lp_load(k, x->quads, idx);
+    if (x->bytes)
+        return inside ? lp_load_if(k, x->bytes, idx, inside) : lp_load(k, x->bytes, idx);
     return lp_cast(k, x->c->acc, load_if(x->t.b, x->c->x, idx, inside));
 }
 
@@ -201,8 +201,9 @@ static lp_expr weight_value(const conv_tile *x, const features *f, lp_expr colum
 {
     lp_kernel *k = x->t.b->k;
 
-    return lp_cast(k, x->c->acc, lp_load(k, x->weights, LP(x->at->g, x->t.panel, linear_tap(x),
-                                                           f->linear, column)));
+    lp_expr w = lp_load(k, x->weights, LP(x->at->g, x->t.panel, linear_tap(x), f->linear, column));
+
+    return x->bytes ? w : lp_cast(k, x->c->acc, w);
 }
 
 /* ---- sums --------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ typedef struct conv_tile {
     const conv_place *at;
     lp_buf weights;
     lp_buf image;               /* to be fetched ahead of the tiles; 0: not needed */
-    lp_buf quads;               /* the image where it is read in quads; else 0 */
+    lp_buf bytes;               /* the image where features are read together; else 0 */
     bool low, high;             /* begins, ends with its row */
     bool guarded;               /* any position may lie outside */
     const rim *edge;            /* of the row; null: it has no rim, or none in numbers */

@@ -6,12 +6,11 @@
  * the last axis in memory or when many tiles of rows read them, else in place.
  * A is read by broadcast, and copied only if finding an element takes a
  * division, or if its rows lie together and its k too far apart (dot_strips.c). */
+#include "bytes.h"
 #include "const.h"
 #include "dot.h"
 #include "pack.h"
 #include "panel.h"
-
-enum { QUAD = 4 };              /* bytes in an i32 */
 
 static ir_dim product(dim_table *t, const ir_type *x, const int32_t *at, int n)
 {
@@ -54,8 +53,8 @@ lp_buf dot_a_buffer(const dot *d, body *b)
     if (d->strips)
         return dot_strips(d, b, false);
     if (d->copied)
-        return a_temp(d, b, d->quads ? DT_I32 : d->ta->dtype, d->steps, false);
-    if (!d->quads)
+        return a_temp(d, b, d->together ? DT_I32 : d->ta->dtype, d->steps, false);
+    if (!d->together)
         return 0;
     a_dims(d, b, d->steps, dims);
     return body_source_as(b, d->a, DT_I32, 3, dims);
@@ -63,14 +62,14 @@ lp_buf dot_a_buffer(const dot *d, body *b)
 
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels)
 {
-    ir_dtype dt = d->quads ? DT_I32 : d->tb->dtype;
+    ir_dtype dt = d->together ? bytes_second(d->together) : d->tb->dtype;
     lp_expr dims[4];
 
     dims[0] = body_dim(b, d->batch);
     dims[1] = body_dim(b, panels);
     dims[2] = body_dim(b, d->steps);
     dims[3] = lp_int(b->k, schedule_panel(&d->s));
-    if (d->source == DOT_PACKED && !d->quads)
+    if (d->source == DOT_PACKED && !d->together)
         return body_const(b, d->packed);
     return d->source == DOT_PACKED ? body_const_as(b, d->packed, dt, 3, dims + 1)
                                    : body_temp(b, d->packed, dt, 4, dims, false);
@@ -99,11 +98,11 @@ static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr col
 
 /* ---- B packed at compile time -------------------------------------------------------- */
 
-/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], or of quads as
- * [N/NR, K/4, NR, 4]; zeros behind the last column and k.  A chain of its own. */
+/* Constant c with B's axes, whose sums run over k, as [N/NR, K, NR], or where four k lie
+ * together as [N/NR, K/4, NR, 4]; zeros behind the last column and k.  A chain of its own. */
 static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int nr)
 {
-    static const int32_t last[3] = {1, 0, 2}, last_quad[4] = {2, 0, 3, 1};
+    static const int32_t last[3] = {1, 0, 2}, last_together[4] = {2, 0, 3, 1};
     pack p = {d->j->l->m, c};
     int32_t perm[IR_MAX_RANK];
     int r = 0;
@@ -115,10 +114,10 @@ static uint32_t pack_const(const dot *d, uint32_t c, int64_t n, int64_t k, int n
     pack_transpose(&p, perm, r);
     pack_reshape(&p, (int64_t[]){k, n}, 2);
     int64_t wide = pack_pad(&p, 1, nr);
-    if (d->quads) {
-        int64_t deep = pack_pad(&p, 0, QUAD);
-        pack_reshape(&p, (int64_t[]){deep / QUAD, QUAD, wide / nr, nr}, 4);
-        pack_transpose(&p, last_quad, 4);
+    if (d->together) {
+        int64_t deep = pack_pad(&p, 0, d->together);
+        pack_reshape(&p, (int64_t[]){deep / d->together, d->together, wide / nr, nr}, 4);
+        pack_transpose(&p, last_together, 4);
     } else {
         pack_reshape(&p, (int64_t[]){k, wide / nr, nr}, 3);
         pack_transpose(&p, last, 3);
@@ -239,34 +238,32 @@ static lp_expr b_byte(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr c
     lp_kernel *p = b->k;
     lp_expr all = body_dim(b, d->k), last = lp_sub(p, all, lp_int(p, 1));
 
-    if (dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0))
+    if (dim_is(t, dim_mod(t, d->k, dim_int(t, d->together)), 0))
         return lp_cast(p, DT_U8, b_at(d, b, batch, k, column));
     lp_expr byte = lp_cast(p, DT_U8, b_at(d, b, batch, lp_min(p, k, last), column));
     lp_expr inside = lp_lt(p, k, all), zero = lp_const_int(p, DT_U8, 0);
     return lp_select(p, inside, byte, zero);
 }
 
-/* Bytes 4 * step to 4 * step + 3 of a column, the first one lowest. */
-static lp_expr b_quad(const void *cx, body *b, lp_expr batch, lp_expr step, lp_expr column)
+/* The bytes of a column that are multiplied together in a step. */
+static lp_expr b_bytes(const void *cx, body *b, lp_expr batch, lp_expr step, lp_expr column)
 {
+    const dot *d = cx;
     lp_kernel *p = b->k;
-    lp_expr first = lp_mul(p, step, lp_int(p, QUAD)), quad = 0;
+    lp_expr first = lp_mul(p, step, lp_int(p, d->together)), all = 0;
 
-    for (int i = 0; i < QUAD; i++) {
-        lp_expr byte = b_byte(cx, b, batch, lp_add(p, first, lp_int(p, i)), column);
-        lp_expr place = lp_const_int(p, DT_I32, (int64_t)1 << 8 * i);
-        byte = lp_cast(p, DT_I32, byte);
-        quad = i ? lp_add(p, quad, lp_mul(p, byte, place)) : byte;
-    }
-    return quad;
+    for (int i = 0; i < d->together; i++)
+        all = bytes_add(p, all, i, b_byte(d, b, batch, lp_add(p, first, lp_int(p, i)), column));
+    return lp_cast(p, bytes_second(d->together), all);
 }
 
 /* Kernel that fills the temp [batch, N/NR, steps, NR] from B. */
 static bool pack_b(dot *d)
 {
-    const panels p = {.j = d->j, .s = &d->s, .dtype = d->quads ? DT_I32 : d->tb->dtype,
+    const panels p = {.j = d->j, .s = &d->s,
+                      .dtype = d->together ? bytes_second(d->together) : d->tb->dtype,
                       .outer = d->batch, .columns = d->n, .rows = d->steps, .cx = d,
-                      .element = d->quads ? b_quad : b_element};
+                      .element = d->together ? b_bytes : b_element};
 
     return panels_pack(&p, &d->packed);
 }
@@ -289,29 +286,31 @@ static bool copy_a(dot *d)
     return job_end(d->j, &b);
 }
 
-/* The same for bytes: rows are whole quads.  What lies behind the last byte of a row is
+/* The same for bytes: rows are whole steps.  What lies behind the last byte of a row is
  * left as it is, for it is multiplied by zeros of B. */
 static bool copy_bytes(dot *d)
 {
     body b;
     dim_table *t = &d->j->l->m->dims;
-    ir_dim row = dim_mul(t, d->steps, dim_int(t, QUAD));
+    ir_dim row = dim_mul(t, d->steps, dim_int(t, d->together));
+    ir_dtype dt = bytes_first(d->together);
+    ir_dim elements = dim_mul(t, dim_mul(t, d->batch, d->m), row);
     lp_expr v[3];
 
-    d->a_temp = job_temp(d->j, dim_mul(t, dim_mul(t, d->batch, d->m), row));
+    d->a_temp = job_temp(d->j, dim_mul(t, elements, dim_int(t, dt_size(dt))));
     job_kernel(d->j, &b, "copy");
-    lp_buf to = a_temp(d, &b, DT_U8, row, true);
+    lp_buf to = a_temp(d, &b, dt, row, true);
     int open = body_loops(&b, (ir_dim[]){d->batch, d->m}, 2, v);
     lp_expr zero = lp_int(b.k, 0), end = body_dim(&b, d->k);
     v[2] = lp_vec(b.k, "k", zero, end, target_lanes(d->j->l->target, DT_U8), LP_MASKED);
-    lp_store(b.k, to, LP(v[0], v[1], v[2]), dot_a(d, &b, v[0], v[1], v[2]));
+    lp_store(b.k, to, LP(v[0], v[1], v[2]), lp_cast(b.k, dt, dot_a(d, &b, v[0], v[1], v[2])));
     for (open++; open--;)
         lp_end(b.k);
     return job_end(d->j, &b);
 }
 
-/* Do A's rows lie in memory as quads, one after another? */
-static bool has_quads(const dot *d)
+/* Do A's rows lie in memory as steps read them, one after another? */
+static bool has_steps(const dot *d)
 {
     dim_table *t = &d->j->l->m->dims;
     int axis = 0;
@@ -323,9 +322,9 @@ static bool has_quads(const dot *d)
         ordered &= d->fa.at[i] == axis++;
     for (int i = 0; i < d->at->sum_a.n; i++)
         ordered &= d->at->sum_a.at[i] == axis++;
-    return ordered && lower_is_stored(d->j->in, d->a) &&
+    return bytes_first(d->together) == d->ta->dtype && ordered && lower_is_stored(d->j->in, d->a) &&
            ir_node_of(d->j->in->fn, d->a)->op != OP_CONST &&
-           dim_is(t, dim_mod(t, d->k, dim_int(t, QUAD)), 0);
+           dim_is(t, dim_mod(t, d->k, dim_int(t, d->together)), 0);
 }
 
 /* ---- choice ------------------------------------------------------------------------------ */
@@ -395,11 +394,13 @@ static schedule choose_schedule(const dot *d)
 {
     int64_t k = min_i64(extent_or_unknown(d, d->k), INT32_MAX);
     problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
-                 .row_bytes = k < 0 ? -1 : k * dt_size(d->ta->dtype), .sums = d->acc};
+                 .row_bytes = k < 0 ? -1 : k * dt_size(d->together ? bytes_first(d->together)
+                                                         : d->ta->dtype),
+                 .sums = d->acc};
     text name = {0};
 
     p.second = is_packable(d)                ? OPERAND_CONST
-               : in_place(d) && !d->quads ? OPERAND_STORED
+               : in_place(d) && !d->together ? OPERAND_STORED
                                           : OPERAND_APART;
     name_problem(d, &name);
     schedule s = lower_schedule(d->j->l, &name, &p);
@@ -408,7 +409,7 @@ static schedule choose_schedule(const dot *d)
 }
 
 /* m, n and k are products of all free and summed axes: f32[2,3,4] by f32[4,5]
- * summed over 4 has m = 6. Products of u8 by i8 in i32 go by quads of bytes (dot4). */
+ * summed over 4 has m = 6. Products of u8 by i8 in i32 go several at a time (bytes.h). */
 static void dot_init(dot *d, job *j)
 {
     const ir_fn *fn = j->in->fn;
@@ -425,8 +426,9 @@ static void dot_init(dot *d, job *j)
     d->m = product(t, d->ta, d->fa.at, d->fa.n);
     d->n = product(t, d->tb, d->fb.at, d->fb.n);
     d->k = product(t, d->tb, d->at->sum_b.at, d->at->sum_b.n);
-    d->quads = d->ta->dtype == DT_U8 && d->tb->dtype == DT_I8 && d->acc == DT_I32;
-    d->steps = d->quads ? dim_ceildiv(t, d->k, dim_int(t, QUAD)) : d->k;
+    if (d->ta->dtype == DT_U8 && d->tb->dtype == DT_I8 && d->acc == DT_I32)
+        d->together = bytes_together(j->l, lanes_of(j->l, d->acc));
+    d->steps = d->together ? dim_ceildiv(t, d->k, dim_int(t, d->together)) : d->k;
     d->s = choose_schedule(d);
 }
 
@@ -443,8 +445,8 @@ static bool place_operands(dot *d)
         d->source = DOT_TEMP;
         ok = pack_b(d);
     }
-    if (ok && d->quads) {
-        d->copied = !has_quads(d);
+    if (ok && d->together) {
+        d->copied = !has_steps(d);
         ok = !d->copied || copy_bytes(d);
     } else if (ok && a_divides(d)) {
         d->copied = true;

@@ -20,9 +20,9 @@ typedef struct dot {
     ir_axes fa, fb;            /* axes of rows in A, of columns in B */
     schedule s;
     ir_dim batch, m, n, k;
-    bool quads;                 /* A is unsigned and B signed bytes, summed in i32: both are read
-                                 * four k at a time, packed in an i32 */
-    ir_dim steps;               /* of the inner loop: k, or a fourth of it */
+    int together;               /* A is unsigned and B signed bytes, summed in i32: so many k are
+                                 * read at once (bytes.h); 0: one */
+    ir_dim steps;               /* of the inner loop: k, or as many as hold all of them */
     ir_dtype acc;
     dot_source source;
     uint32_t packed;            /* the constant or temp that holds B */

@@ -35,7 +35,7 @@ bool dot_wants_strips(const dot *d)
     dim_table *t = &l->m->dims;
     int64_t rows, bytes = dim_hint(t, dim_mul(t, d->m, d->k)) * dt_size(d->ta->dtype);
 
-    return !d->quads && dim_const(t, d->m, &rows) && bytes > schedule_cache(l->target) &&
+    return !d->together && dim_const(t, d->m, &rows) && bytes > schedule_cache(l->target) &&
            dim_hint(t, d->n) > (PANELS - 1) * schedule_panel(&d->s) && rows_are_near(d);
 }
 

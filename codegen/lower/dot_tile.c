@@ -29,6 +29,12 @@ static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
     return lp_cast(b->k, x->t.sums, v);
 }
 
+/* An element of B as products take it. */
+static lp_expr b_cast(const dot_tile *x, lp_expr v)
+{
+    return x->d->together ? v : lp_cast(x->t.b->k, x->d->acc, v);
+}
+
 /* B's element in column c of the panel. */
 static lp_expr b_value(const dot_tile *x, lp_expr k, lp_expr c)
 {
@@ -38,9 +44,9 @@ static lp_expr b_value(const dot_tile *x, lp_expr k, lp_expr c)
     lp_expr idx[IR_MAX_RANK];
 
     if (d->source == DOT_PACKED)
-        return lp_cast(p, d->acc, lp_load(p, x->bbuf, LP(x->t.panel, k, c)));
+        return b_cast(x, lp_load(p, x->bbuf, LP(x->t.panel, k, c)));
     if (d->source == DOT_TEMP)
-        return lp_cast(p, d->acc, lp_load(p, x->bbuf, LP(x->batch, x->t.panel, k, c)));
+        return b_cast(x, lp_load(p, x->bbuf, LP(x->batch, x->t.panel, k, c)));
     lp_expr column = lp_add(p, lp_mul(p, x->t.panel, lp_int(p, schedule_panel(&d->s))), c);
     body_split(b, x->batch, d->tb, d->at->batch_b.at, d->at->batch_b.n, idx);
     body_split(b, k, d->tb, d->at->sum_b.at, d->at->sum_b.n, idx);
@@ -235,7 +241,7 @@ bool dot_kernel(dot *d)
     dim_table *t = &d->j->l->m->dims;
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, schedule_panel(&d->s)));
     ir_dim mr = dim_int(t, d->s.rows), blocks = dim_ceildiv(t, d->m, mr);
-    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .quads = d->quads,
+    dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .together = d->together,
                         .columns = d->n},
                   .d = d};
     int64_t rows;

@@ -70,7 +70,8 @@ void tile_products(const tile *t, const tile_place *at, lp_expr part, lp_expr a,
     const lp_expr idx[3] = {row, at->vector, at->lane};
     lp_expr old = lp_load(k, t->acc, idx);
 
-    lp_store(k, t->acc, idx, t->quads                ? lp_dot4(k, old, a, b)
+    lp_store(k, t->acc, idx, t->together == 4       ? lp_dot4(k, old, a, b)
+                             : t->together == 2     ? lp_dot2(k, old, a, b)
                              : dt_is_float(t->sums) ? lp_fma(k, a, b, old)
                                                     : lp_add(k, old, lp_mul(k, a, b)));
     tile_close(t, at);

@@ -22,7 +22,8 @@ typedef struct tile {
     body *b;
     const schedule *s;
     ir_dtype sums;              /* element type of the sums */
-    bool quads;                 /* products are of i32 that hold four bytes: dot4 */
+    int together;               /* products of bytes that are summed at once (bytes.h); 0: of
+                                   single numbers */
     ir_dim columns;             /* of the result; its last panel may have fewer than a tile */
     bool by_vectors;            /* rows of one vector lie together in the result */
     bool whole;                 /* sums have too few products to be in parts */

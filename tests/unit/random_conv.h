@@ -100,7 +100,9 @@ static ir_ref make_byte_conv(net *t)
         high[i] = dim_int(dt, below(t, 2));
         x[1 + i] = chance(t, 80) ? dim_int(dt, 6 + any_extent(t)) : t->dim[1 + i];
     }
-    ir_ref args[2] = {input(t, DT_U8, 4, x), weight(t, DT_I8, 4, w)};
+    bool given = chance(t, 30);
+    ir_ref wr = given ? input(t, DT_I8, 4, w) : weight(t, DT_I8, 4, w);
+    ir_ref args[2] = {input(t, DT_U8, 4, x), wr};
     ir_ints first = {1, axis}, second = {1, axis + 1}, last = {1, axis + 3};
     ir_ints xs = {2, axis + 1}, ws = {2, axis + 2};
     ir_attr a = {.CONV = {.xb = first, .xf = last, .xs = xs, .wo = first, .wf = second,

@@ -160,6 +160,7 @@ static void test_types(void **state)
     BAD("y[0] = select(x[0], x[0], x[0])", "operands of the wrong types");
     BAD("y[0] = bitcast(f32, 1:i8)", "operands of the wrong types");
     BAD("a = dot4(1:i32, 2:i32, 3:i8)", "operands of the wrong types");
+    BAD("a = dot2(1:i32, 2:i32, 3:i32)", "operands of the wrong types");
     BAD("a = x[0] / 2", "operands of the wrong types");
     BAD("if n {}", "n: is i64, not bool");
     BAD("for i in 0..x[0] {}", "is f32, not i64");
@@ -338,6 +339,7 @@ static void test_run(void **state)
     RUN("y[0] = f32(bitcast(i32, 1:f32))\ny[1] = f32(-7 / 2 + -7 % 4)", 1065353216, -3);
     RUN("y[0] = f32(dot4(1:i32, -1:i32, 16909060:i32))\ny[1] = f32(i8(300:i32))",
         1 + 255 * 10, 44);
+    RUN("y[0] = f32(dot2(1:i32, -131069:i32, 766:i16))", 1 + 3 * -2 - 2 * 2);
     RUN("y[0] = f32(f16(2049:f32))\ny[1] = f32(bf16(257:f32))", 2048, 256);
 }
 

@@ -36,6 +36,7 @@ static const char everything[] =
     "    }\n"
     "    vec exact e in 0..16 step 16 {\n"
     "      t[0, e] = f32(dot4(3:i32, i32(e), 5:i32))\n"
+    "      t[0, e] = f32(dot2(3:i32, i32(e), 5:i16))\n"
     "      stream y[a, e] = 0:f32\n"
     "    }\n"
     "    s = fold add acc\n"
@@ -207,7 +208,7 @@ static void test_functions(void **state)
 
 /* Products of bytes, in as many lanes as instructions have. */
 static const char bytes[] =
-    "kernel bytes(x: i32[64] in, w: i32[64] in, y: i32[64] out) {\n"
+    "kernel bytes(x: i32[64] in, w: i32[64] in, v: i16[64] in, y: i32[64] out) {\n"
     "  vec exact a in 0..64 step 4 {\n"
     "    y[a] = dot4(y[a], x[a], w[a])\n"
     "  }\n"
@@ -216,6 +217,12 @@ static const char bytes[] =
     "  }\n"
     "  vec exact c in 0..64 step 16 {\n"
     "    y[c] = dot4(y[c], x[c], w[c])\n"
+    "  }\n"
+    "  vec exact d in 0..64 step 8 {\n"
+    "    y[d] = dot2(y[d], x[d], v[d])\n"
+    "  }\n"
+    "  for e in 0..64 {\n"
+    "    y[e] = dot2(y[e], x[e], v[e])\n"
     "  }\n"
     "}\n";
 
