@@ -112,8 +112,8 @@ ir_ref onnx_softmax_of(onnx_op *n, ir_ref x, int axis, bool log);
 /* x * w + bias (or none), with the windows and groups of the node's attributes. */
 ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias);
 /* The convolution u8[N,C,D..] * i8[K,C,R..] by the node's attributes as sums i32[N,O..,K],
- * with the u8[] `outside` around the image; IR_NONE where it has groups.  False after an
- * error. */
+ * with the u8[] `outside` around the image; IR_NONE where it has many small groups.  False
+ * after an error. */
 bool onnx_convolution_of_bytes(onnx_op *n, ir_ref x, ir_ref w, ir_ref outside, ir_ref *sum);
 
 /* A tensor in the file as a constant; IR_NONE after an error. */

@@ -467,8 +467,10 @@ def quantized(rng):
     how = rng.choice(['integer', 'requantized', 'dequantized'])
     channels, outside = rng.choice([1, 3, 8]), rng.choice([1, 4, 9, 16])
     if rng.random() < 0.5:
-        shape, kinds = [outside, channels, 3, 3], ('ConvInteger', 'QLinearConv', 'Conv')
-        extents, axis, attributes = [2, channels, 7, 9], 0, {'pads': [1, 0, 1, 2]}
+        groups = 2 if channels % 2 == outside % 2 == 0 and rng.random() < 0.5 else 1
+        shape, kinds = [outside, channels // groups, 3, 3], ('ConvInteger', 'QLinearConv', 'Conv')
+        extents, axis = [2, channels, 7, 9], 0
+        attributes = {'pads': [1, 0, 1, 2], 'group': groups}
     else:
         shape, kinds = [channels, outside], ('MatMulInteger', 'QLinearMatMul', 'MatMul')
         extents, axis, attributes = [rng.choice([1, 5, 12]), channels], 1, {}

@@ -8,18 +8,9 @@
  * which chooses them by the extents; ceil_mode is one more way to make a result
  * larger.  All of that is settled here: nodes of the IR have explicit pads, which
  * are dims and so may depend on symbols. */
-#include "../onnx_build.h"
+#include "conv.h"
 
-/* Batch, channel, and the rest of IR_MAX_RANK. */
-enum { MAX_SPATIAL = 6 };
 static const ir_dim zero = {0}, one = {1};
-
-/* Windows over the spatial axes, as attributes say. */
-typedef struct windows {
-    int n;                              /* spatial axes */
-    ir_dim size[MAX_SPATIAL], stride[MAX_SPATIAL], dil[MAX_SPATIAL];
-    ir_dim low[MAX_SPATIAL], high[MAX_SPATIAL];
-} windows;
 
 /* A list of positive numbers, one a spatial axis, which are all `otherwise` if it is absent. */
 static bool int_attr(onnx_op *n, const char *name, int count, int64_t otherwise, ir_dim *out)
@@ -86,13 +77,6 @@ static bool load_windows(onnx_op *n, windows *w, ir_ref x)
 }
 
 /* ---- convolution ---------------------------------------------------------------- */
-
-/* out[i] = from + i */
-static void iota(int32_t *out, int from, int n)
-{
-    for (int i = 0; i < n; i++)
-        out[i] = from + i;
-}
 
 /* conv of x[N,C,S..] by w[K,C/g,R..]; groups by an axis of their own. */
 static ir_ref convolve(onnx_op *n, ir_ref x, ir_ref w, int64_t groups, const windows *win,
@@ -187,87 +171,19 @@ static bool conv_channels(onnx_op *n, ir_ref x, ir_ref w, int64_t groups)
     return true;
 }
 
+bool conv_load(onnx_op *n, ir_ref x, ir_ref w, windows *win, int64_t *groups)
+{
+    return conv_operands(n, x, w, win, groups) && conv_channels(n, x, w, *groups);
+}
+
 ir_ref onnx_convolution(onnx_op *n, ir_ref x, ir_ref w, ir_ref bias)
 {
     windows win;
     int64_t groups;
 
-    if (!conv_operands(n, x, w, &win, &groups) || !conv_channels(n, x, w, groups))
+    if (!conv_load(n, x, w, &win, &groups))
         return IR_NONE;
     return add_bias(n, convolve(n, x, w, groups, &win, NULL), bias);
-}
-
-/* ---- convolution of bytes ---------------------------------------------------------- */
-
-/* Channels that x lacks to be a multiple of four: so many bytes are multiplied at once. */
-static ir_dim missing_channels(onnx_op *n, ir_dim channels)
-{
-    dim_table *t = onnx_dims(n);
-    ir_dim four = dim_int(t, 4);
-
-    return dim_sub(t, dim_mul(t, dim_ceildiv(t, channels, four), four), channels);
-}
-
-/* x[N,C,D..] as [N,D..,C] with `outside` around it, and in the channels that are missing. */
-static ir_ref surrounded(onnx_op *n, ir_ref x, const windows *win, ir_ref outside)
-{
-    int32_t perm[IR_MAX_RANK] = {0};
-    ir_dim low[IR_MAX_RANK] = {zero}, high[IR_MAX_RANK] = {zero};
-
-    for (int i = 0; i < win->n; i++) {
-        perm[i + 1] = i + 2;
-        low[i + 1] = win->low[i], high[i + 1] = win->high[i];
-    }
-    perm[win->n + 1] = 1;
-    low[win->n + 1] = zero, high[win->n + 1] = missing_channels(n, onnx_dim(n, x, 1));
-    return ir_pad(n->b, ir_transpose(n->b, x, perm), outside, low, high, NULL);
-}
-
-/* w[K,C,R..] with 0 in the channels that are missing. */
-static ir_ref widened(onnx_op *n, ir_ref w)
-{
-    ir_dim low[IR_MAX_RANK], high[IR_MAX_RANK];
-
-    for (int i = 0; i < onnx_rank(n, w); i++)
-        low[i] = high[i] = zero;
-    high[1] = missing_channels(n, onnx_dim(n, w, 1));
-    return ir_pad(n->b, w, onnx_like(n, w, 0), low, high, NULL);
-}
-
-/* Channels last, which is how integer kernels read them: four bytes side by side
- * are one multiplication with an i32 sum.  *sum is IR_NONE where groups make that
- * impossible; false is an error. */
-bool onnx_convolution_of_bytes(onnx_op *n, ir_ref x, ir_ref w, ir_ref outside, ir_ref *sum)
-{
-    windows win;
-    int64_t groups;
-    int32_t axis[2] = {0, 1}, xs[MAX_SPATIAL], ws[MAX_SPATIAL];
-    ir_dim ones[MAX_SPATIAL], none[MAX_SPATIAL];
-    ir_attr a = {0};
-
-    *sum = IR_NONE;
-    if (!conv_operands(n, x, w, &win, &groups) || !conv_channels(n, x, w, groups))
-        return false;
-    if (groups != 1)
-        return true;
-    int32_t last = win.n + 1;
-    iota(xs, 1, win.n);
-    iota(ws, 2, win.n);
-    for (int i = 0; i < win.n; i++)
-        ones[i] = one, none[i] = zero;
-    a.CONV.xb = a.CONV.yb = a.CONV.wo = (ir_ints){1, axis};
-    a.CONV.wf = (ir_ints){1, axis + 1};
-    a.CONV.xf = a.CONV.yo = (ir_ints){1, &last};
-    a.CONV.xs = a.CONV.ys = (ir_ints){win.n, xs};
-    a.CONV.ws = (ir_ints){win.n, ws};
-    a.CONV.stride = (ir_dims){win.n, win.stride};
-    a.CONV.rdil = (ir_dims){win.n, win.dil};
-    a.CONV.ldil = (ir_dims){win.n, ones};
-    a.CONV.low = a.CONV.high = (ir_dims){win.n, none};
-    a.CONV.acc = DT_I32;
-    const ir_ref operand[2] = {surrounded(n, x, &win, outside), widened(n, w)};
-    *sum = ir_make(n->b, OP_CONV, operand, 2, &a);
-    return *sum != IR_NONE;
 }
 
 bool onnx_conv(onnx_op *n)

@@ -325,6 +325,12 @@ typedef struct integer_sums {
     int channel;                /* axis of K */
 } integer_sums;
 
+/* Have products to be corrected by the sums of windows, of which each group has its own? */
+static bool needs_groups_windows(onnx_op *n, quantized b)
+{
+    return onnx_int(n, "group", 1) > 1 && !is_zero(n, b.zero);
+}
+
 /* Subtracts q * the sum of each window, found by weights that are all 1. */
 static bool without_windows(onnx_op *n, quantized a, quantized b, ir_ref outside, ir_ref *sum)
 {
@@ -352,6 +358,8 @@ static bool bytes_conv(onnx_op *n, ir_ref x, ir_ref x_zero, ir_ref w, ir_ref w_z
     if (!is_bytes(n, x) || !is_bytes(n, w) || (x_zero != IR_NONE && !is_single(n, x_zero)))
         return true;
     quantized a = as_bytes(n, x, x_zero, DT_U8), b = as_bytes(n, w, w_zero, DT_I8);
+    if (needs_groups_windows(n, b))
+        return true;
     ir_ref outside = a.zero == IR_NONE
                          ? onnx_like(n, a.x, 0)
                          : ir_cast(n->b, ir_reshape(n->b, a.zero, NULL, 0), DT_U8);
