@@ -101,6 +101,12 @@ def subscript_cases(c):
     c.add('clamped gather of any number',
           'entry f(x: [N, 4], i: int[3]) -> [3, 4] { y[k, j] = x[min(max(i[k], 0), N - 1), j] }',
           dict(x=x, i=np.array([-3, 2, 9])), x[[0, 2, 4]])
+    c.add('clamped difference of what the run knows', 'entry e(x: [S, 2], h: int) -> [2] = x[min(max(h, 0), S - 1)]\n'
+          'entry f(x: [S, 4], h: int) -> [S, 4] '
+          '{ scan t in S { k = h - t;  y[t, :] = x[min(max(if h < 0 then k + S else k, 0), S - 1)] };  y }',
+          dict(x=x, h=np.int64(3)), x[[3, 2, 1, 0, 0]])
+    c.add('no positions in an empty array', 'entry f(x: [N], i: int[K]) -> [K] { y[k] = x[min(max(i[k], 0), N - 1)] }',
+          dict(x=x[:0, 0], i=np.zeros(0, np.int64)), np.zeros(0, np.float32))
     c.add('cut to what there is', 'entry f(x: [N, 4]) -> [_, 4] { y[i in min(N, 9), j] = x[i, j] }',
           dict(x=x), x)
     c.add('gather of a row', 'entry f(x: [.., 4], k: int<4>[..]) -> [..] = x[k]',

@@ -181,8 +181,20 @@ static bool affine_place(dsl *cx, place *p, ir_dim extent)
     return true;
 }
 
+/* 1 where v has no elements. */
+static ir_dim has_none(dsl *cx, const dsl_value *v)
+{
+    dim_table *t = cx->dims;
+    ir_dim none = dim_int(t, 0);
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        none = dim_max(t, none, dim_eq(t, dsl_extent(v, i), dim_int(t, 0)));
+    return none;
+}
+
 /* Is every element of v a position of an axis that is not empty?  Whether it is empty the run
- * checks where that is not known: clamp(i, 0, D - 1) is -1 or 0 of an empty one. */
+ * checks where that is not known: clamp(i, 0, D - 1) is -1 or 0 of an empty one, of which no
+ * positions at all may be read. */
 static bool is_inside(dsl *cx, const dsl_value *v, ir_dim extent)
 {
     dim_table *t = cx->dims;
@@ -192,7 +204,8 @@ static bool is_inside(dsl *cx, const dsl_value *v, ir_dim extent)
         !dsl_at_most(cx, dim_min(t, none, last), v->tensor.lo))
         return false;
     if (!dsl_at_most(cx, none, v->tensor.lo) || !dsl_at_most(cx, v->tensor.hi, last))
-        ir_check_dims(dsl_b(cx), dim_le(t, none, last), "a position in an empty array");
+        ir_check_dims(dsl_b(cx), dim_max(t, dim_le(t, none, last), has_none(cx, v)),
+                      "a position in an empty array");
     return true;
 }
 

@@ -225,16 +225,22 @@ static ir_dim replaced(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, ir_dim
 
 static bool is_positive(dim_table *t, ir_dim d, int *tries);
 
-/* With one of its smallest or largest operands in its place d gets no larger, if it is
- * -min or +max: then either will do.  If it is +min or -max, it takes both. */
+/* Is d the greater of what it is with either operand of its minimum or maximum in its place?
+ * So it is of -min and +max, and the lesser of both of +min and -max. */
+static bool is_greater(const dim_table *t, ir_dim atom, int64_t coef)
+{
+    return (dim_get(t, atom)->op == DIM_MIN) == (coef < 0);
+}
+
+/* The lesser is positive if both are, the greater surely if one of them always is. */
 static bool by_extreme(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int *tries)
 {
     const dim_expr *e = dim_get(t, atom);
-    bool either = (e->op == DIM_MIN) == (coef < 0);
+    bool greater = is_greater(t, atom, coef);
     ir_dim x = e->arg[0], y = e->arg[1];
     bool first = is_positive(t, replaced(t, d, coef, atom, x), tries);
 
-    return first == either ? first : is_positive(t, replaced(t, d, coef, atom, y), tries);
+    return first == greater ? first : is_positive(t, replaced(t, d, coef, atom, y), tries);
 }
 
 /* c * (x // (c * k)) is at most x // k. */
@@ -250,9 +256,22 @@ static bool by_quotient(dim_table *t, ir_dim d, int64_t coef, ir_dim atom, int *
     return is_positive(t, dim_sub(t, replaced(t, d, coef, atom, dim_int(t, 0)), finer), tries);
 }
 
-/* Is d >= 0 for certain, if its minima, maxima and quotients are looked into?  One question
- * has so many tries in all: each quotient may be replaced or not, and with thirty of them the
- * ways are too many to go through. */
+/* The first term with a minimum or maximum of which the sum is the lesser; null: none has. */
+static const dim_term *lesser_in(dim_table *t, const dim_term *term, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const dim_expr *atom = term[i].n == 1 ? dim_get(t, term[i].atom[0]) : NULL;
+        if (atom && (atom->op == DIM_MIN || atom->op == DIM_MAX) &&
+            !is_greater(t, term[i].atom[0], term[i].coef))
+            return &term[i];
+    }
+    return NULL;
+}
+
+/* Is d >= 0 for certain, if its minima, maxima and quotients are looked into?  Those of which d
+ * is the lesser come first, as nothing is lost by them.  One question has so many tries in all:
+ * each of the others may be replaced or not, and with thirty of them the ways are too many to
+ * go through. */
 static bool is_positive(dim_table *t, ir_dim d, int *tries)
 {
     const dim_expr *e = dim_get(t, d);
@@ -265,10 +284,14 @@ static bool is_positive(dim_table *t, ir_dim d, int *tries)
     dim_term one = {1, 1, &d};
     const dim_term *term = e->op == DIM_POLY ? e->term : &one;
     uint32_t terms = e->op == DIM_POLY ? e->n : 1;
+    const dim_term *both = lesser_in(t, term, terms);
+    if (both)
+        return by_extreme(t, d, both->coef, both->atom[0], tries);
     for (uint32_t i = 0; i < terms; i++) {
         const dim_expr *atom = term[i].n == 1 ? dim_get(t, term[i].atom[0]) : NULL;
-        if (atom && (atom->op == DIM_MIN || atom->op == DIM_MAX))
-            return by_extreme(t, d, term[i].coef, term[i].atom[0], tries);
+        if (atom && (atom->op == DIM_MIN || atom->op == DIM_MAX) &&
+            by_extreme(t, d, term[i].coef, term[i].atom[0], tries))
+            return true;
         if (atom && atom->op == DIM_DIV &&
             by_quotient(t, d, term[i].coef, term[i].atom[0], tries))
             return true;
