@@ -66,6 +66,7 @@ static const cli_option options[] = {
     {"--jobs", "N", "threads that compile (default: all CPUs); the output is the same",
      .set = cli_set_number, .at = AT(jobs), .least = 1, .most = 1024},
     {.more = program_option_rows, .at = AT(model)},
+    {.more = entry_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

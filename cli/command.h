@@ -46,6 +46,7 @@ typedef struct model_options {
 extern const cli_option model_rows[];
 /* Those of programs in the language, of a model_options as well. */
 extern const cli_option program_option_rows[];
+extern const cli_option entry_rows[];
 extern const cli_option program_weights_rows[];     /* with --weights */
 void model_options_free(model_options *m);
 /* What code is made for: --cpu, else this machine. */

@@ -40,6 +40,7 @@ typedef struct ingot_options {
     const char *perf_dump;          /* file for the loop IR to which line tables refer that perf
                                      * reads; null: none */
     const struct image_watch *kernels;  /* told of compiled kernels that begin; may be null */
+    const char *entry;              /* --entry: the only one to keep; null: all */
     ingot_program program;
 } ingot_options;
 

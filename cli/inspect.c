@@ -46,6 +46,7 @@ static const cli_option options[] = {
      .at = AT(full)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
     {.more = program_weights_rows, .at = AT(model)},
+    {.more = entry_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

@@ -36,12 +36,21 @@ static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
     return onnx_import_changed(copy, size, path, &o->import, d);
 }
 
-ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
+static ir_module *load(const char *path, const ingot_options *o, diag *d)
 {
-    progress_step("reading %s", path);
-    d->file = path;
     if (has_suffix(path, ".ingot"))
         return program_load(path, o, d);
     return has_suffix(path, ".ir") ? load_text(path, o ? &o->import : NULL, d)
                                    : load_onnx(path, o, d);
+}
+
+ir_module *ingot_load(const char *path, const ingot_options *o, diag *d)
+{
+    progress_step("reading %s", path);
+    d->file = path;
+    ir_module *m = load(path, o, d);
+    if (!m || !o || !o->entry || import_keep(m, path, o->entry, d))
+        return m;
+    ir_module_free(m);
+    return NULL;
 }

@@ -190,6 +190,11 @@ const cli_option program_weights_rows[] = {
     {.more = program_option_rows},
     {0}};
 
+const cli_option entry_rows[] = {
+    {"--entry", "NAME", "of a program's entries only this one", .set = cli_set_once,
+     .at = AT(o.entry)},
+    {0}};
+
 const cli_option model_rows[] = {
     {"--cpu", "NAME", cpu_help, .set = set_cpu},
     {"--dim", "NAME=N", "bind a run-time dim", .set = add_dim},

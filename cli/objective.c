@@ -220,27 +220,15 @@ static bool expand(objective *o, ir_fn *f)
            pass_one(&cx, &pass_table[PASS_ID_movement], &changed);
 }
 
-/* `main`, as importers call it, or the first entry of a program. */
-static ir_fn *entry_of(ir_module *m, diag *d)
-{
-    ir_fn *f = ir_module_find(m, "main");
-
-    for (uint32_t i = 0; !f && i < m->fn.len; i++)
-        f = m->fn.at[i]->entry ? m->fn.at[i] : NULL;
-    if (!f)
-        diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
-    return f;
-}
-
 /* False after an error.  Results are added behind the model's own: loss, then a
  * gradient for each weight, under the weight's name. */
 bool objective_add(ir_module *m, import_weights *w, const char *loss, diag *d)
 {
-    ir_fn *f = entry_of(m, d);
+    ir_fn *f = ir_module_main(m);
     objective o = {.m = m, .d = d, .w = w};
 
     if (!f)
-        return false;
+        return diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no entry");
     ir_build_init(&o.b, m, f, d);
     ir_ref y = loss_of(&o, loss);
     add_states(&o);

@@ -138,6 +138,15 @@ ir_fn *ir_module_find(const ir_module *m, const char *name)
     return NULL;
 }
 
+ir_fn *ir_module_main(const ir_module *m)
+{
+    ir_fn *f = ir_module_find(m, "main");
+
+    for (uint32_t i = 0; !f && i < m->fn.len; i++)
+        f = m->fn.at[i]->entry ? m->fn.at[i] : NULL;
+    return f;
+}
+
 /* By value; results and updates are uses. */
 uint32_t *ir_use_counts(const ir_fn *f, arena *scratch)
 {

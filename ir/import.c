@@ -197,3 +197,32 @@ bool import_bind(ir_module *m, const char *path, const import_options *o, diag *
         ir_rewrite_dims(m, m->fn.at[f], d, &s);
     return !diag_failed(d);
 }
+
+/* A function that nobody offers: no input is left out of its calls. */
+static void withdraw(ir_fn *f)
+{
+    f->entry = false;
+    for (uint32_t i = 0; i < f->param_default.len; i++)
+        f->param_default.at[i] = IR_NONE;
+    for (uint32_t i = 0; i < f->result_loose.len; i++)
+        f->result_loose.at[i] = 0;
+}
+
+bool import_keep(ir_module *m, const char *path, const char *entry, diag *d)
+{
+    const ir_fn *kept = ir_module_find(m, entry);
+    bool ok = kept && kept->entry;
+    names known = {0};
+
+    for (uint32_t i = 0; i < m->fn.len; i++) {
+        ir_fn *f = m->fn.at[i];
+        if (f->entry)
+            names_add(&known, f->name);
+        if (f->entry && f != kept && strcmp(f->name, "init"))
+            withdraw(f);
+    }
+    if (!ok)
+        import_unknown(d, path, "--entry", entry, &known);
+    names_free(&known);
+    return ok;
+}

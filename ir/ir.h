@@ -167,6 +167,8 @@ void ir_fn_add(ir_module *m, ir_fn *f, bool entry); /* a region becomes a functi
 /* f gets the contents of `by` (which is emptied), keeping name and role. */
 void ir_fn_replace(ir_fn *f, ir_fn *by);
 ir_fn *ir_module_find(const ir_module *m, const char *name);
+/* The entry `main`, as importers call it, or else the first; null: there is none. */
+ir_fn *ir_module_main(const ir_module *m);
 
 static inline const ir_type *ir_type_of(const ir_fn *f, ir_ref r) { return f->value.at[r].type; }
 static inline const ir_node *ir_node_of(const ir_fn *f, ir_ref r)
