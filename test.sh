@@ -250,6 +250,7 @@ if [ "$quick" != quick ]; then
         $(every 24 $data/node/*/)
     beside program_export tests/program_export.py build/ingot --rtol 5e-3 \
         $(every 12 $data/node/*/) $data/real/*/ $data/light/*/
+    beside program_roundtrip build/venv/bin/python tests/program_roundtrip.py build/ingot
     beside programs build/venv/bin/python tests/programs.py build/ingot
     beside networks build/venv/bin/python tests/networks.py build/ingot
     beside examples build/venv/bin/python tools/examples.py build/ingot --short

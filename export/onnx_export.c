@@ -229,6 +229,23 @@ static void write_inputs(ox *g, Onnx__GraphProto *p)
     }
 }
 
+/* The result's name, unless an input has it, too: then h is h_2. */
+static const char *output_name(ox *g, uint32_t i)
+{
+    const ir_fn *f = g->fn;
+    const char *own = f->result_name.at[i], *name = own;
+    bool taken = false;
+
+    for (uint32_t k = 0; k < f->param.len; k++)
+        taken |= !strcmp(f->param_name.at[k], own);
+    for (int n = 2; taken; n++) {
+        uint32_t before = g->file->used.text.len;
+        name = arena_printf(&g->file->mem, "%s_%d", own, n);
+        taken = names_add(&g->file->used, name) != before;
+    }
+    return name;
+}
+
 /* An Identity each: an output may be an input, or two outputs one value, and ONNX
  * wants a name for each. */
 static void write_outputs(ox *g, Onnx__GraphProto *p)
@@ -238,9 +255,9 @@ static void write_outputs(ox *g, Onnx__GraphProto *p)
     for (uint32_t i = 0; i < f->result.len; i++) {
         const char *x = g->name[f->result.at[i]];
         Onnx__NodeProto *same = ox_add(g, "Identity", &x, 1, 1);
-        same->output[0] = (char *)f->result_name.at[i];
-        ox_region_io(g, &p->output, &p->n_output, f->result_name.at[i],
-                     ir_type_of(f, f->result.at[i]));
+        const char *name = output_name(g, i);
+        same->output[0] = (char *)name;
+        ox_region_io(g, &p->output, &p->n_output, name, ir_type_of(f, f->result.at[i]));
     }
 }
 
@@ -254,15 +271,6 @@ static bool refuse_states(ox *g)
                               g->file->m->state.at[g->fn->update.at[i].state].name,
                               "a model of ONNX keeps nothing from run to run");
     return ok;
-}
-
-static const ir_fn *entry_of(const ir_module *m)
-{
-    const ir_fn *f = ir_module_find(m, "main");
-
-    for (uint32_t i = 0; !f && i < m->fn.len; i++)
-        f = m->fn.at[i]->entry ? m->fn.at[i] : NULL;
-    return f;
 }
 
 /* Opset 21 is what all writers here write for. */
@@ -297,7 +305,7 @@ bool onnx_export(const ir_module *m, const char *path, diag *d)
 {
     ox_file f = {.m = m, .d = d};
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
-    ox g = {.file = &f, .fn = entry_of(m)};
+    ox g = {.file = &f, .fn = ir_module_main(m)};
 
     if (!g.fn)
         return diag_error(d, (ir_loc){0}, D_IO, path, "the module has no entry");

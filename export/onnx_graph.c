@@ -197,9 +197,14 @@ const char *ox_constant(ox *g, uint32_t id)
 
 /* ---- dims ------------------------------------------------------------------------------ */
 
-static const char *floor_div(ox *g, const char *a, const char *b)
+/* ONNX divides towards zero: a negative dividend is brought down to a multiple first. */
+static const char *floor_div(ox *g, const dim_expr *e, const char *a, const char *b)
 {
-    return ox_2(g, "Div", ox_2(g, "Sub", a, ox_2(g, "Mod", a, b)), b);
+    const dim_table *t = &g->file->m->dims;
+
+    if (dim_lo(t, e->arg[0]) < 0 || dim_lo(t, e->arg[1]) < 0)
+        a = ox_2(g, "Sub", a, ox_2(g, "Mod", a, b));
+    return ox_2(g, "Div", a, b);
 }
 
 /* A product of atoms, with its coefficient. */
@@ -259,7 +264,7 @@ static const char *atom_value(ox *g, const dim_expr *e)
     const char *a = ox_dim(g, e->arg[0]), *b = ox_dim(g, e->arg[1]);
 
     switch (e->op) {
-    case DIM_DIV: return floor_div(g, a, b);
+    case DIM_DIV: return floor_div(g, e, a, b);
     case DIM_MOD: return ox_2(g, "Mod", a, b);
     case DIM_MIN: return ox_2(g, "Min", a, b);
     default: return ox_2(g, "Max", a, b);

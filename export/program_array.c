@@ -252,6 +252,7 @@ bool px_array(px *g, ir_ref r)
 
     if (!writers[op])
         return false;
-    g->name[r] = g->last = writers[op](g, r).at;
+    g->name[r] = writers[op](g, r).at;
+    g->last = op == OP_IF || op == OP_LOOP ? NULL : g->name[r];
     return true;
 }

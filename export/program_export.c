@@ -33,6 +33,7 @@ void px_line(px *g, const char *s, const char *comment)
     int width = 4 * g->indent + (int)strlen(s);
     const char *end;
 
+    g->last = NULL;
     text_add(g->out, "%*s", 4 * g->indent, "");
     while (width > WIDTH && (end = line_break(s, WIDTH - 4 * (g->indent + 1)))) {
         text_add(g->out, "%.*s\n%*s", (int)(end - s), s, 4 * (g->indent + 1), "");
@@ -92,8 +93,8 @@ static void define(px *g, ir_ref r)
         s = px_printf(g, "%s = %s", name, px_typed(g, r, px_whole(g, r)));
     else
         s = by_element(g, r, name);
-    g->name[r] = g->last = name;
     px_line(g, s, px_shape_brief(g, t));
+    g->name[r] = g->last = name;
 }
 
 /* check CONDITION, "message" - unless it holds anyway. */
@@ -195,6 +196,17 @@ static const char *result_type(px *g, ir_ref r)
     return px_printf(g, "%s%s", t->dtype == DT_F32 ? "" : px_elem(t->dtype), px_shape_brief(g, t));
 }
 
+/* Results are no values of the block: one may be named like a parameter. */
+static const char *result_name(px *g, const char *name)
+{
+    const ir_fn *f = g->fn;
+
+    for (uint32_t i = 0; i < f->param.len; i++)
+        if (!strcmp(f->param_name.at[i], name))
+            return g->name[f->param.at[i]];
+    return px_name_like(g->file, name);
+}
+
 /* -> [N, 10], or -> (y: [N, 10], z: [N]) of several. */
 static void write_result_types(px *g, text *out)
 {
@@ -204,7 +216,7 @@ static void write_result_types(px *g, text *out)
     text_add(out, many ? "(" : "");
     for (uint32_t i = 0; i < f->result.len; i++)
         text_add(out, "%s%s%s%s", i ? ", " : "",
-                 many ? px_name_like(g->file, f->result_name.at[i]) : "", many ? ": " : "",
+                 many ? result_name(g, f->result_name.at[i]) : "", many ? ": " : "",
                  result_type(g, f->result.at[i]));
     text_add(out, many ? ")" : "");
 }
@@ -275,20 +287,11 @@ static bool write_weights(px_file *f)
            diag_error(f->d, (ir_loc){0}, D_IO, f->o->weights, strerror(errno));
 }
 
-static const ir_fn *entry_of(const ir_module *m)
-{
-    const ir_fn *f = ir_module_find(m, "main");
-
-    for (uint32_t i = 0; !f && i < m->fn.len; i++)
-        f = m->fn.at[i]->entry ? m->fn.at[i] : NULL;
-    return f;
-}
-
 /* False after gaps, all of which are reported. */
 bool program_export(ir_module *m, const program_export_options *o, text *out, diag *d)
 {
     px_file f = {.m = m, .o = o, .d = d};
-    px g = {.file = &f, .fn = entry_of(m)};
+    px g = {.file = &f, .fn = ir_module_main(m)};
 
     if (!g.fn)
         return diag_error(d, (ir_loc){0}, D_IO, o->title, "the module has no entry");
