@@ -354,6 +354,8 @@ typedef struct ast_program {
 
 /* Is it `_`: an extent that may be any, an operand that is left out? */
 bool ast_is_any(const ast_expr *e);
+/* Does the name stand in the expression, in whichever role?  `e` may be null. */
+bool ast_mentions(const ast_expr *e, const char *name);
 
 /* The words of these enums, as they are written; "+" .. of operators. */
 extern const char *const ast_elem_text[AST_ELEM_COUNT];

@@ -257,6 +257,22 @@ static const dsl_value *reduce(dsl *cx, const ast_expr *e, const dsl_axes *over)
     }
 }
 
+/* An index of which the body knows nothing is a slip, as each term would be the same; numbers
+ * are counted by it: sum[p in H] 1. */
+static bool indices_used(dsl *cx, const ast_expr *e)
+{
+    for (uint32_t i = 0; i < e->reduce.indices.len; i++) {
+        const ast_index *x = &e->reduce.indices.at[i];
+        if (x->name && !ast_mentions(e->reduce.body, x->name) &&
+            !dsl_is_static(cx, e->reduce.body)) {
+            dsl_wrong(cx, x->at, "%s[%s]: what stands behind it does not use %s",
+                      ast_reduction_text[e->reduce.how], x->name, x->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The axes of the reduction; its indices are in scope then. */
 static void open_indices(dsl *cx, const ast_expr *e, dsl_axes *over)
 {
@@ -306,6 +322,8 @@ const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
 
     if (known)
         return known;
+    if (!indices_used(cx, e))
+        return &dsl_poison;
     cx->scope = dsl_scope_new(cx, outer);
     open_indices(cx, e, &over);
     const dsl_value *v = reduce(cx, e, &over);
