@@ -280,21 +280,12 @@ static px_expr real_number(px *g, double v, bool is_double)
     return number(shortest(g, v, is_double), signbit(v) ? PX_UNARY : PX_CALL);
 }
 
-/* An integer.  Literals are exact below 2^53; others are made of two:
- * int(-2147483648) * 4294967296. */
+/* An integer.  The least has no literal, as the sign is none of its digits. */
 static px_expr whole_number(px *g, int64_t v)
 {
-    const int64_t exact = (int64_t)1 << 53, half = (int64_t)1 << 32;
-    int64_t low = v & (half - 1), high = (v - low) / half;
-
-    if (v > -exact && v < exact)
-        return number(arena_printf(&g->file->mem, "%lld", (long long)v),
-                      v < 0 ? PX_UNARY : PX_CALL);
-    const char *s = arena_printf(&g->file->mem, "int(%lld) * %lld", (long long)high,
-                                 (long long)half);
-    if (!low)
-        return (px_expr){s, PX_TERM, false};
-    return (px_expr){arena_printf(&g->file->mem, "%s + %lld", s, (long long)low), PX_SUM, false};
+    if (v == INT64_MIN)
+        return (px_expr){"int(-2147483648) * 4294967296", PX_TERM, false};
+    return number(arena_printf(&g->file->mem, "%lld", (long long)v), v < 0 ? PX_UNARY : PX_CALL);
 }
 
 /* A number of type f32 or i64 stands by itself, any other is a conversion of it. */

@@ -317,6 +317,8 @@ def function_cases(c):
           dict(x=np.array([[1, 2, 100, 200]], np.uint8)), np.array([[2, 4, 200, 255]], np.uint8))
     c.add('integers', 'entry f(x: int[K]) -> int[K] = x // 3 + x % 3 * 100',
           dict(x=np.array([-7, -1, 0, 5])), np.array([-7, -1, 0, 5]) // 3 + np.array([-7, -1, 0, 5]) % 3 * 100)
+    c.add('literals are exact', 'entry f(x: int[K]) -> int[K] = x * 0x7FFF_FFFF_FFFF_FFFF + 9007199254740993',
+          dict(x=np.array([0, 1, -1])), np.array([0, 1, -1]) * (2**63 - 1) + np.array(2**53 + 1))
     c.add('integers beyond any extent wrap', 'entry f(a: int, b: int) -> int '
           '{ h = a;  repeat i in 70 { h = h * 31 + b };  h }', dict(a=np.int64(3), b=np.int64(-7)),
           np.int64(-1452087066544004317))

@@ -1,6 +1,7 @@
 /* frontend/dsl/parse_expr.c - expressions. */
 #include "parse.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 ast_expr *ast_new(parser *p, ast_expr_kind kind, ir_loc at)
@@ -66,8 +67,24 @@ static ast_expr *level(parser *p, ast_expr *(*part)(parser *), const op_row *ops
 
 /* ---- primaries */
 
+enum { EXACT_BITS = 53 };           /* below 2^53 a real holds every whole number */
+
+/* Digits alone are an int of the run, exactly. */
+static ast_expr *whole_number(parser *p, ast_expr *e, const char *digits, int base)
+{
+    errno = 0;
+    unsigned long long whole = strtoull(digits, NULL, base);
+    if (errno || whole > INT64_MAX)
+        return fail_at(p, e->at, "%s is beyond the whole numbers, which end at 2^63 - 1%s",
+                       e->number.text, base == 16 ? "" : "; a real has a point: .0");
+    e->number.is_whole = true;
+    e->number.whole = (int64_t)whole;
+    e->number.value = (double)whole;
+    return e;
+}
+
 /* NUMBER: digits with _ between them, a fraction, an exponent, or 0x and
- * hexadecimal digits. */
+ * hexadecimal digits.  1e3 is whole, too. */
 static ast_expr *number(parser *p)
 {
     const token *t = take(p);
@@ -81,16 +98,18 @@ static ast_expr *number(parser *p)
     if (n == sizeof digits)
         return fail_at(p, t->at, "a number has at most %zu digits", sizeof digits - 1);
     digits[n] = 0;
-    bool hex = digits[0] == '0' && digits[1] == 'x', plain = !digits[strspn(digits, "0123456789")];
     e->number.text = t->text;
-    e->number.value = hex ? (double)strtoull(digits, NULL, 16) : strtod(digits, NULL);
+    if (digits[0] == '0' && digits[1] == 'x')
+        return whole_number(p, e, digits, 16);
+    if (!digits[strspn(digits, "0123456789")])
+        return whole_number(p, e, digits, 10);
+    e->number.value = strtod(digits, NULL);
     if (e->number.value > 1e308)
         return fail_at(p, t->at, "%s is too large a number", t->text);
-    e->number.is_whole = hex || (!strchr(digits, '.') && e->number.value < 9007199254740992.0 &&
-                                 e->number.value == (double)(int64_t)e->number.value);
-    e->number.whole = !e->number.is_whole ? 0
-                      : hex || plain      ? (int64_t)strtoull(digits, NULL, hex ? 16 : 10)
-                                          : (int64_t)e->number.value;
+    e->number.is_whole = !strchr(digits, '.') &&
+                         e->number.value < (double)((int64_t)1 << EXACT_BITS) &&
+                         e->number.value == (double)(int64_t)e->number.value;
+    e->number.whole = e->number.is_whole ? (int64_t)e->number.value : 0;
     return e;
 }
 
