@@ -326,6 +326,9 @@ def function_cases(c):
           '    reshape(x, [if a == 0 then 2 else a, if not (b != -1) and a > 0 then 12 // a else b]) }',
           dict(x=np.arange(12, dtype=np.float32).reshape(2, 6), s=np.array([3, -1])),
           np.arange(12, dtype=np.float32).reshape(3, 4))
+    c.add('an int of the run stays one in a loop', 'entry f(n: int) -> int '
+          '{ while m > 1 with m = n - 1, k: int = 0 { m <- m // 2;  k <- k + 1 };  k }', dict(n=np.int64(2**62)),
+          np.int64(61))
     c.add('an int is an extent', 'entry f(n: int) -> [n] { y[i in n] = real(i) * 2;  y }', dict(n=np.int64(4)),
           np.arange(4, dtype=np.float32) * 2)
 

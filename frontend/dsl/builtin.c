@@ -436,7 +436,7 @@ const dsl_value *builtin_number(const dsl_builtin_call *c)
     if (v->tensor.rank)
         return dsl_wrong(c->cx, c->at, "number takes one int without rows, this is %s",
                          dsl_describe(c->cx, v));
-    return dsl_whole(c->cx, ir_bind(dsl_b(c->cx), dsl_ref(c->cx, v), "v"));
+    return dsl_run_number(c->cx, ir_bind(dsl_b(c->cx), dsl_ref(c->cx, v), "v"));
 }
 
 /* The positions of true elements. */

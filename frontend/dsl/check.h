@@ -215,6 +215,7 @@ static inline bool dsl_is_function(const dsl_value *v)
     return v->kind == DSL_FUNCTION || v->kind == DSL_PIPE;
 }
 const dsl_value *dsl_whole(dsl *cx, ir_dim d);
+const dsl_value *dsl_run_number(dsl *cx, ir_dim d);      /* made of an int of the run */
 const dsl_value *dsl_int(dsl *cx, int64_t v);
 const dsl_value *dsl_fraction(dsl *cx, double v);
 const dsl_value *dsl_truth(dsl *cx, bool v);

@@ -86,7 +86,7 @@ static const dsl_value *number_input(dsl *cx, const ast_param *p)
     ir_ref x = input(cx, p, DSL_INT, type_scalar(&cx->m->types, DT_I64));
     ir_dim d = ir_bind(b, x, p->name.text);
 
-    return dsl_whole(cx, d);
+    return dsl_run_number(cx, d);
 }
 
 /* Labels and words are below their bound, or the run ends. */

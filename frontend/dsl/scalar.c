@@ -169,7 +169,7 @@ static const dsl_value *number_binary(dsl *cx, ast_op op, const dsl_value *a, co
         return compare_dims(cx, op, a->number.dim, b->number.dim);
     if (a->number.whole && b->number.whole &&
         whole_result(cx, op, a->number.dim, b->number.dim, &d))
-        return dsl_whole(cx, d);
+        return a->number.run || b->number.run ? dsl_run_number(cx, d) : dsl_whole(cx, d);
     if (!dsl_number(cx, a, &x) || !dsl_number(cx, b, &y))
         return NULL;
     return is_comparison(op) ? dsl_truth(cx, compare(op, x, y))
@@ -413,8 +413,10 @@ static const dsl_value *number_unary(dsl *cx, unsigned op, const dsl_value *x)
 {
     double r;
 
-    if (op == OP_NEG && x->number.whole)
-        return dsl_whole(cx, dim_neg(cx->dims, x->number.dim));
+    if (op == OP_NEG && x->number.whole) {
+        ir_dim d = dim_neg(cx->dims, x->number.dim);
+        return x->number.run ? dsl_run_number(cx, d) : dsl_whole(cx, d);
+    }
     if (!dsl_number(cx, x, &r))
         return NULL;
     switch (op) {

@@ -33,7 +33,7 @@ typedef struct looping {
 
 /* ---- what is carried -------------------------------------------------------- */
 
-/* A first value: in the declared type, or a real if it is a number. */
+/* A first value: in the declared type, or a real if it is a number but of the run's ints. */
 static const dsl_value *first_value(dsl *cx, const ast_decl *d)
 {
     const dsl_value *v = dsl_eval_top(cx, d->value);
@@ -45,7 +45,7 @@ static const dsl_value *first_value(dsl *cx, const ast_decl *d)
     if (d->type)
         v = dsl_fill_type(cx, d->type, v, d->name.text, d->name.at);
     else if (v->kind == DSL_NUMBER)
-        v = dsl_as(cx, v, DSL_REAL, d->name.at, d->name.text);
+        v = dsl_as(cx, v, v->number.run ? DSL_INT : DSL_REAL, d->name.at, d->name.text);
     else
         v = dsl_as_array(cx, v, d->name.at);
     if (dsl_bad(v))

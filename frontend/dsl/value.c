@@ -29,6 +29,14 @@ const dsl_value *dsl_whole(dsl *cx, ir_dim d)
     return v;
 }
 
+const dsl_value *dsl_run_number(dsl *cx, ir_dim d)
+{
+    dsl_value *v = arena_copy(cx->mem, dsl_whole(cx, d), sizeof *v);
+
+    v->number.run = true;
+    return v;
+}
+
 const dsl_value *dsl_int(dsl *cx, int64_t n)
 {
     return dsl_whole(cx, dim_int(cx->dims, n));

@@ -108,7 +108,12 @@ typedef enum dsl_distribution {
 struct dsl_value {
     dsl_kind kind;
     union {
-        struct { bool whole; ir_dim dim; double real; } number;
+        struct {
+            bool whole;
+            bool run;           /* made of an int of the run: where nothing is asked it stays one */
+            ir_dim dim;
+            double real;
+        } number;
         bool truth;
         const char *text;
         struct { uint32_t n; const dsl_value **at; const char **name; } list;
