@@ -260,15 +260,17 @@ static bool write_onnx(build_options *o, ir_module *m, diag *d)
 
 /* The name of a file of weights is that which lies beside the program, as a training without
  * other wishes leaves it, if there is one. */
-static void warn_of_zeros(const char *program, const char *unset)
+static void warn_of_zeros(const char *program, const ir_module *m)
 {
+    const ir_fn *init = ir_module_find(m, "init");
     char beside[4096];
     int stem = (int)(strlen(program) - strlen(".ingot"));
     bool named = snprintf(beside, sizeof beside, "%.*s.safetensors", stem, program) <
                      (int)sizeof beside && access(beside, R_OK) == 0;
 
-    fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros until its entry `init` "
-            "has run; --weights %s builds them in\n", program, unset, named ? beside : "FILE");
+    fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros%s; --weights %s builds "
+            "them in\n", program, program_unset(m),
+            init && init->entry ? " until its entry `init` has run" : "", named ? beside : "FILE");
 }
 
 /* Messages are printed when the line of progress is gone. */
@@ -284,7 +286,7 @@ static int build(build_options *o)
     bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
     if (ok && has_suffix(o->file, ".ingot") && program_unset(m))
-        warn_of_zeros(o->file, program_unset(m));
+        warn_of_zeros(o->file, m);
     workplace_close(&o->work);
     diag_print(&d, stderr);
     ir_module_free(m);

@@ -208,18 +208,36 @@ static void withdraw(ir_fn *f)
         f->result_loose.at[i] = 0;
 }
 
+static bool is_called(const ir_module *m, const ir_fn *f)
+{
+    bool called = false;
+
+    for (uint32_t i = 0; i < m->all_fns.len; i++)
+        for (uint32_t k = 0; k < m->all_fns.at[i]->node.len; k++) {
+            const ir_node *n = &m->all_fns.at[i]->node.at[k];
+            called |= n->op == OP_CALL && n->attr->CALL.fn == f;
+        }
+    return called;
+}
+
+/* What stays is entered anew, as the module finds its functions by their places. */
 bool import_keep(ir_module *m, const char *path, const char *entry, diag *d)
 {
     const ir_fn *kept = ir_module_find(m, entry);
     bool ok = kept && kept->entry;
+    uint32_t n = m->fn.len;
     names known = {0};
 
-    for (uint32_t i = 0; i < m->fn.len; i++) {
+    m->fn.len = 0;
+    map_free(&m->fn_map);
+    for (uint32_t i = 0; i < n; i++) {
         ir_fn *f = m->fn.at[i];
         if (f->entry)
             names_add(&known, f->name);
-        if (f->entry && f != kept && strcmp(f->name, "init"))
+        if (f->entry && f != kept)
             withdraw(f);
+        if (f == kept || is_called(m, f))
+            ir_fn_add(m, f, f->entry);
     }
     if (!ok)
         import_unknown(d, path, "--entry", entry, &known);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Golden tests: tests/golden/STAGE/NAME.{ir,lp,plan}
+# Golden tests: tests/golden/STAGE/NAME.{ir,ingot,lp,plan}; NAME.onnx is there for a NAME.ingot
 #   # run: opt -p transpose         the subcommand; the input file is added
 #   (input, comments allowed)
 #   # expect                        then the whole expected output
@@ -15,7 +15,7 @@ fi
 here=$(cd "$(dirname "$0")" && pwd)
 ingot=$(realpath "${1:?usage: run.sh [--bless] INGOT [FILE...]}")
 shift
-[ $# != 0 ] || set -- "$here"/*/*.{ir,lp,plan}
+[ $# != 0 ] || set -- "$here"/*/*.{ir,ingot,lp,plan}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0
@@ -27,6 +27,7 @@ run()
     args=$(sed -n 's/^# run: //p;T;q' "$1")
     awk '/^# expect(-error:.*)?$/ { exit } !/^# run: / { print }
          /^# run: / { print "#" }' "$1" >"$tmp/${1##*/}"
+    [ ! -f "${1%.*}.onnx" ] || cp "${1%.*}.onnx" "$tmp"
     # The arguments of a run line are words.
     # shellcheck disable=SC2086
     (cd "$tmp" && timeout 60 "$ingot" $args "${1##*/}") \
