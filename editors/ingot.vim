@@ -3,7 +3,7 @@ if exists("b:current_syntax") | finish | endif
 syn iskeyword @,48-57,_,',192-255
 syn keyword ingotKeyword import config dim fn layer net optimizer entry train param state if then else for in and or not scan while repeat with
 syn keyword ingotBoolean true false
-syn keyword ingotType real int bool f64 f32 f16 bf16 i64 i32 i16 i8 u64 u32 u16 u8
+syn keyword ingotType real int bool f64 f32 f16 bf16 i64 i32 i16 i8 u64 u32 u16 u8 f8e4m3fn f8e4m3fnuz f8e5m2 f8e5m2fnuz f8e8m0 f4e2m1 i4 i2 u4 u2
 syn match ingotStatement /\%(^\|[{;]\)\s*\zs\%(check\|data\|fit\|load\|minimize\|show\|stop\|track\|valid\|test\|batch\|epochs\|accumulate\)\ze\s\+[^[:blank:]=<~,:+.\[]/
 syn match ingotClause /\s\zs\%(after\|as\|clip\|down\|higher\|limit\|lower\|on\|onnx\|over\|using\|weight\|when\|without\)\ze\s/
 syn match ingotFunction /\<\%(sum\|prod\|max\|min\|mean\|any\|all\|argmax\|argmin\)\ze[\[(]/

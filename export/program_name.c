@@ -236,13 +236,13 @@ const char *px_shape_brief(px *g, const ir_type *t)
 /* Null for what the language has no type for. */
 const char *px_elem(ir_dtype dt)
 {
-    switch (dt) {
-    case DT_F32: return "real";
-    case DT_I64: return "int";
-    case DT_BOOL: case DT_F64: case DT_F16: case DT_BF16: case DT_I32: case DT_I16: case DT_I8:
-    case DT_U64: case DT_U32: case DT_U16: case DT_U8: return dt_text(dt);
-    default: return NULL;
-    }
+    char class = dt_class(dt);
+
+    if (dt == DT_F32)
+        return "real";
+    if (dt == DT_I64)
+        return "int";
+    return class == 'S' || class == 'C' ? NULL : dt_text(dt);
 }
 
 /* Reals are not named: [3, 4] are reals, and [] is one.  Null where the language

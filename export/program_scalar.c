@@ -174,6 +174,15 @@ static px_expr foreign(px *g, ir_ref r, const px_expr *x, ir_dtype dt)
     return is_own(to) ? e : called(g, px_elem(to), e.at);
 }
 
+/* The language's conversions saturate and round up where there is a choice. */
+static bool is_other_cast(const ir_node *n)
+{
+    const struct ir_attr_CAST *a = &n->attr->CAST;
+
+    return n->op == OP_CAST && dt_is_float(a->to) && dt_bits(a->to) == 8 &&
+           (!a->saturate || a->rounding);
+}
+
 bool px_is_foreign(const px *g, const ir_node *n)
 {
     ir_dtype dt = n->narg ? ir_type_of(g->fn, ir_arg(g->fn, n, 0))->dtype : DT_BOOL;
@@ -181,6 +190,8 @@ bool px_is_foreign(const px *g, const ir_node *n)
 
     if (n->op == OP_REDUCE || n->op == OP_DOT)
         return dt == DT_F64;
+    if (is_other_cast(n))
+        return true;
     if (!ir_op_scalar(n->op) || n->op == OP_CAST || n->op == OP_SELECT || any_element(n->op))
         return false;
     return rows[n->op].how == NONE || (logic && dt != DT_BOOL) || dt == DT_F64 ||

@@ -14,7 +14,11 @@ static const ir_dtype dtypes[AST_ELEM_COUNT] = {
     [AST_ELEM_F64] = DT_F64, [AST_ELEM_F32] = DT_F32, [AST_ELEM_F16] = DT_F16,
     [AST_ELEM_BF16] = DT_BF16, [AST_ELEM_I64] = DT_I64, [AST_ELEM_I32] = DT_I32,
     [AST_ELEM_I16] = DT_I16, [AST_ELEM_I8] = DT_I8, [AST_ELEM_U64] = DT_U64,
-    [AST_ELEM_U32] = DT_U32, [AST_ELEM_U16] = DT_U16, [AST_ELEM_U8] = DT_U8};
+    [AST_ELEM_U32] = DT_U32, [AST_ELEM_U16] = DT_U16, [AST_ELEM_U8] = DT_U8,
+    [AST_ELEM_F8E4M3FN] = DT_F8E4M3FN, [AST_ELEM_F8E4M3FNUZ] = DT_F8E4M3FNUZ,
+    [AST_ELEM_F8E5M2] = DT_F8E5M2, [AST_ELEM_F8E5M2FNUZ] = DT_F8E5M2FNUZ,
+    [AST_ELEM_F8E8M0] = DT_F8E8M0, [AST_ELEM_F4E2M1] = DT_F4E2M1, [AST_ELEM_I4] = DT_I4,
+    [AST_ELEM_I2] = DT_I2, [AST_ELEM_U4] = DT_U4, [AST_ELEM_U2] = DT_U2};
 
 /* What the language computes with.  Types of an explicit width are `other`: they
  * are cast, stored, and not computed with. */
