@@ -131,6 +131,31 @@ bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
     return false;
 }
 
+/* Is it there, perhaps with notes behind it? */
+static bool has_message(const diag *d, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (uint32_t i = 0; i < d->message.len; i++)
+        if (!strncmp(d->message.at[i].text, text, n) && strchr("\n", d->message.at[i].text[n]))
+            return true;
+    return false;
+}
+
+/* A program is read more than once: for its entries, for its training. */
+bool diag_warning(diag *d, ir_loc loc, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const char *text = worded(d, loc, "warning", fmt, ap);
+    va_end(ap);
+    if (d->message.len >= MAX_KEPT || has_message(d, text))
+        return false;
+    vec_push(&d->message, (diag_message){D_GENERAL, text});
+    return true;
+}
+
 void diag_note(diag *d, ir_loc loc, const char *fmt, ...)
 {
     va_list ap;

@@ -46,6 +46,8 @@ uint32_t diag_source(diag *d, const char *place, const char *source);
 const char *diag_node(const diag *d, ir_loc loc);
 /* Records an error; the format is the row's.  Always returns false. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
+/* Records a warning, which is no error, unless the same one is there; was it new? */
+bool diag_warning(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Adds to the message before it a line `PLACE note: ..`, and the source there. */
 void diag_note(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`

@@ -379,6 +379,21 @@ const dsl_value *builtin_flatten(const dsl_builtin_call *c)
     return reshaped(c->cx, v, &n, 1);
 }
 
+/* Can so many visible elements have these extents?  Rows stay rows, and do not count. */
+static bool fits(const dsl_builtin_call *c, ir_dim from, const ir_dim *extent, int n)
+{
+    dim_table *t = c->cx->dims;
+    bool before = t->overflow;
+    ir_dim to = dim_product(t, extent, n);
+    bool differ = dim_differ(t, from, to) && !t->overflow;
+
+    t->overflow = before;
+    if (differ)
+        dsl_wrong(c->cx, c->at, "reshape: %s elements cannot become %s",
+                  dsl_dim_text(c->cx, from), dsl_dim_text(c->cx, to));
+    return !differ;
+}
+
 /* reshape([A, B]): the function that waits for its data. */
 static const dsl_value *reshape_to(const dsl_builtin_call *c)
 {
@@ -409,6 +424,8 @@ const dsl_value *builtin_reshape(const dsl_builtin_call *c)
         if (!dsl_dim(c->cx, shape->list.at[i], &extent[i]))
             return dsl_wrong(c->cx, c->at, "reshape: an extent is %s",
                              dsl_describe(c->cx, shape->list.at[i]));
+    if (!fits(c, visible_count(c->cx, v), extent, (int)shape->list.n))
+        return &dsl_poison;
     return reshaped(c->cx, v, extent, (int)shape->list.n);
 }
 

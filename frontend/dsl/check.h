@@ -159,6 +159,14 @@ typedef struct dsl_known {
     names updated;              /* paths of what entries change */
 } dsl_known;
 
+/* A draw without the rows that its function carries: when it meets them, all get the same
+ * numbers, which is seldom meant. */
+typedef struct dsl_rowless {
+    ir_ref ref;
+    const dsl_region *home;
+    ir_loc at;
+} dsl_rowless;
+
 typedef struct dsl {
     ir_module *m;
     diag *d;
@@ -184,6 +192,7 @@ typedef struct dsl {
     dsl_scope builtins, prelude;
     uint32_t prelude_end;       /* places up to this one are the prelude's */
     dsl_axes draw_along;        /* indices of the places of a draw */
+    VEC(dsl_rowless) rowless;   /* of the function in the making */
     ir_ref seed;                /* of the entry; IR_NONE: it has not drawn yet */
     uint32_t rounds_unrolled;
     uint32_t wanted;            /* results of the onnx.Op(..) that comes next; 0: one */
@@ -195,6 +204,8 @@ typedef struct dsl {
 
 /* Tells what is wrong at this place, once, at the innermost line of the user's text. */
 const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A warning there, told once; is this the time? */
+bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* "[N, 64]", "int<10>[.., T]", "0.5", "layer dense": what a value is, in words. */
 const char *dsl_describe(dsl *cx, const dsl_value *v);
 const char *dsl_dim_text(dsl *cx, ir_dim d);
@@ -509,6 +520,10 @@ const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last);
 
 /* A draw of this type, or of what the distribution's arguments have. */
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at);
+/* y is computed from v alone: if v is a draw without the rows, so is y. */
+void dsl_still_rowless(dsl *cx, const dsl_value *v, const dsl_value *y);
+/* Warns where a draw without the rows meets, element by element, a value that has them. */
+void dsl_meet_rows(dsl *cx, const dsl_value *a, const dsl_value *b, ir_loc at);
 /* A place of draws in the rounds of `repeat` around. */
 uint64_t dsl_round_place(const dsl *cx, uint64_t place);
 

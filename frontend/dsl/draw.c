@@ -282,6 +282,86 @@ static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f,
     return dsl_bad(z) ? z : dsl_apply(cx, f, &z, 1, at);
 }
 
+/* ---- draws that lack the rows ------------------------------------------------- */
+
+static bool is_rows(const dsl_axis *a)
+{
+    return a && !strcmp(a->name, "..");
+}
+
+static bool has_rows(const dsl_value *v)
+{
+    for (int i = 0; i < v->tensor.rank; i++)
+        if (is_rows(v->tensor.axis[i]))
+            return true;
+    return false;
+}
+
+static const dsl_rowless *find_rowless(const dsl *cx, const dsl_value *v)
+{
+    for (uint32_t i = 0; dsl_is_tensor(v) && i < cx->rowless.len; i++)
+        if (cx->rowless.at[i].ref == v->tensor.ref && cx->rowless.at[i].home == v->tensor.home)
+            return &cx->rowless.at[i];
+    return NULL;
+}
+
+/* Are there rows that the draw could have had? */
+static void note_rowless(dsl *cx, const dsl_value *v, ir_loc at)
+{
+    bool rows = false;
+
+    for (int i = 0; i < cx->frame->carried.n; i++)
+        rows |= is_rows(cx->frame->carried.at[i]);
+    if (rows && dsl_is_tensor(v) && !has_rows(v))
+        vec_push(&cx->rowless, (dsl_rowless){v->tensor.ref, v->tensor.home, at});
+}
+
+void dsl_still_rowless(dsl *cx, const dsl_value *v, const dsl_value *y)
+{
+    const dsl_rowless *r = find_rowless(cx, v);
+
+    if (r && dsl_is_tensor(y))
+        vec_push(&cx->rowless, (dsl_rowless){y->tensor.ref, y->tensor.home, r->at});
+}
+
+/* Has v as many axes as w, apart from rows?  Noise on weights, which has more of them than
+ * the rows that they are applied to, is one for all. */
+static bool as_wide(const dsl_value *v, const dsl_value *w)
+{
+    int n = v->tensor.rank;
+
+    for (int i = 0; i < v->tensor.rank; i++)
+        n -= is_rows(v->tensor.axis[i]);
+    return n >= w->tensor.rank;
+}
+
+/* "[.., 8]" of a draw [8]. */
+static const char *with_rows(dsl *cx, const dsl_value *v)
+{
+    const char *s = dsl_describe(cx, v), *bracket = strchr(s, '[');
+
+    if (!bracket)
+        return arena_printf(cx->mem, "%s[..]", v->tensor.elem == DSL_REAL ? "" : s);
+    return arena_printf(cx->mem, "%.*s[.., %s", (int)(bracket - s), s, bracket + 1);
+}
+
+void dsl_meet_rows(dsl *cx, const dsl_value *a, const dsl_value *b, ir_loc at)
+{
+    const dsl_rowless *r = find_rowless(cx, a);
+
+    if (!r) {
+        const dsl_value *swap = a;
+        a = b, b = swap;
+        r = find_rowless(cx, a);
+    }
+    if (!r || !has_rows(b) || !as_wide(b, a))
+        return;
+    if (dsl_warn(cx, r->at, "all rows get the same numbers, as this draw has no ..: draw %s, or "
+                 "let the arguments have the rows: z[k] ~ normal(mu[k], 1)", with_rows(cx, a)) &&
+        at.line != r->at.line)
+        diag_note(cx->d, at, "the rows that it meets");
+}
+
 /* t: the type that the statement gives, or null. */
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at)
 {
@@ -297,5 +377,8 @@ const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_l
     if (!shape_of(cx, t, how, &s))
         return &dsl_poison;
     const dsl_value *x = sample(cx, place_of(cx, at), &s, how);
-    return dsl_bad(x) || !t ? x : dsl_fill_type(cx, t, x, "the draw", at);
+    if (t && !dsl_bad(x))
+        x = dsl_fill_type(cx, t, x, "the draw", at);
+    note_rowless(cx, x, at);
+    return x;
 }

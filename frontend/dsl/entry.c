@@ -174,6 +174,7 @@ void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry)
     k->outer = cx->region;
     cx->region = &k->region;
     cx->seed = IR_NONE;
+    cx->rowless.len = 0;
     for (uint32_t i = 0; i < cx->memory.len; i++)
         cx->memory.at[i]->cell.now = NULL;
 }
@@ -385,6 +386,7 @@ static ir_module *read_program(const char *path, const char *source, const dsl_o
     vec_free(&cx.memory);
     vec_free(&cx.file);
     vec_free(&cx.open);
+    vec_free(&cx.rowless);
     vec_free(&cx.names);
     ast_pool_free(&cx.pool);
     if (!diag_failed(d))

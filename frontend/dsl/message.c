@@ -27,6 +27,35 @@ static bool in_prelude(const dsl *cx, ir_loc at)
     return at.file && at.file <= cx->prelude_end;
 }
 
+/* The innermost place of the user's own text, and its frame. */
+static ir_loc users_place(const dsl *cx, ir_loc at, const dsl_frame **frame)
+{
+    const dsl_frame *f = cx->frame;
+
+    while (f && f->caller && in_prelude(cx, at)) {
+        at = f->called;
+        f = f->caller;
+    }
+    *frame = f;
+    return at;
+}
+
+bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...)
+{
+    text line = {0};
+    va_list ap;
+    const dsl_frame *f;
+
+    va_start(ap, fmt);
+    text_addv(&line, fmt, ap);
+    va_end(ap);
+    bool told = diag_warning(cx->d, users_place(cx, at, &f), "%s", line.at);
+    if (told)
+        note_chain(cx->d, cx->frame, f);
+    text_free(&line);
+    return told;
+}
+
 /* Reports and gives the poison.  A fault within the prelude is told where the
  * user's text calls it; a second fault at the same place follows from the first and
  * is not told. */
@@ -34,15 +63,12 @@ const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
 {
     text line = {0};
     va_list ap;
-    const dsl_frame *f = cx->frame;
+    const dsl_frame *f;
 
     va_start(ap, fmt);
     text_addv(&line, fmt, ap);
     va_end(ap);
-    while (f && f->caller && in_prelude(cx, at)) {
-        at = f->called;
-        f = f->caller;
-    }
+    at = users_place(cx, at, &f);
     if (at.file == cx->told.file && at.line == cx->told.line && at.col == cx->told.col) {
         text_free(&line);       /* what follows from a fault is none of its own */
         return &dsl_poison;

@@ -289,6 +289,11 @@ static const dsl_value *result(dsl *cx, ir_ref x, const dsl_value *like, bool tr
     return dsl_array_like(cx, &l, x, like->tensor.rank, like->tensor.axis);
 }
 
+static bool is_literal(const dsl_value *v)
+{
+    return v->tensor.number && !v->tensor.rank;
+}
+
 /* An op of the IR on two values, after elements and axes agree.  Intervals are
  * those of the operands before they were spread. */
 const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl_value *b,
@@ -305,10 +310,14 @@ const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl
     if ((op == OP_AND || op == OP_OR) != (v[0]->tensor.elem == DSL_BOOL) && !truth)
         return dsl_wrong(cx, at, "%s does not take %s", what, dsl_describe(cx, v[0]));
     const dsl_value *p = v[0], *q = v[1];
+    dsl_meet_rows(cx, p, q, at);
     if (!dsl_align(cx, v, 2, at, what))
         return &dsl_poison;
     ir_ref x = ir_2(dsl_b(cx), op, dsl_ref(cx, v[0]), dsl_ref(cx, v[1]));
-    return with_bounds(cx, op, p, q, result(cx, x, v[0], truth));
+    const dsl_value *y = with_bounds(cx, op, p, q, result(cx, x, v[0], truth));
+    if (is_literal(p) || is_literal(q))
+        dsl_still_rowless(cx, is_literal(q) ? p : q, y);
+    return y;
 }
 
 /* A whole number that meets a real stays a number, which takes the type of its
@@ -457,6 +466,7 @@ const dsl_value *dsl_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
                          elem == DSL_INT || elem == DSL_OTHER ? "; write real(..)" : "");
     const dsl_value *y = result(cx, ir_1(dsl_b(cx), op, dsl_ref(cx, x)), x,
                                 op == OP_ISNAN || op == OP_ISINF);
+    dsl_still_rowless(cx, x, y);
     bool before = cx->dims->overflow;
     if (op != OP_NOT || !decides(x))
         return y;
@@ -470,6 +480,8 @@ static const dsl_value *choose(dsl *cx, const dsl_value *c, const dsl_value **v,
 {
     const dsl_value *all[3] = {c, v[0], v[1]};
 
+    for (int i = 0; i < 3; i++)
+        dsl_meet_rows(cx, all[i], all[(i + 1) % 3], at);
     if (!dsl_align(cx, all, 3, at, "if"))
         return &dsl_poison;
     ir_ref x = ir_select(dsl_b(cx), dsl_ref(cx, all[0]), dsl_ref(cx, all[1]), dsl_ref(cx, all[2]));
