@@ -14,6 +14,7 @@
  *
  * Channels that are no multiple of 8 stay plain: padding lanes would hold
  * garbage, and 0 * NaN is NaN. */
+#include "axes.h"
 #include "layout.h"
 #include "pointwise.h"
 #include "schedule.h"
@@ -290,19 +291,26 @@ static ir_ref concat(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref 
                   cx->plain);
 }
 
-/* Over spatial axes only. */
+/* Are they all axes but that of the channels, as a bias' gradient sums them? */
+static bool all_but_channels(ir_ints axes, int rank)
+{
+    return axes.n == rank - 1 && !ir_has_axis(axes, 1);
+}
+
+/* Over spatial axes, or all but the channels: the same ones of the twin. */
 static ir_ref reduce(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *a)
 {
     ir_ints axes = n->attr->REDUCE.axes;
     int block = layout_twin_block(cx, b, a, 1);
+    const ir_type *t = cx->plain;
 
     if (!block)
         return IR_NONE;
+    bool channels = all_but_channels(axes, ir_type_of(b->fn, a[0])->rank);
     for (int i = 0; i < axes.n; i++)
-        if (axes.at[i] < 2)
+        if (axes.at[i] < 2 && !channels)
             return IR_NONE;
     ir_ref x = layout_want(cx, b, a[0], block);
-    const ir_type *t = cx->plain;
     ir_ref y = ir_make(b, OP_REDUCE, &x, 1, n->attr);
     return t->rank < 3 ? ir_reshape(b, y, t->dim, t->rank) : layout_unpack(cx, b, y, t);
 }

@@ -69,7 +69,7 @@ bool conv_lanes(const conv *c);
 
 /* Are there so many more taps than positions that each of these is a product of matrices?
  * conv_taps makes the kernels of such a convolution. */
-bool conv_has_many_taps(const conv *c);
+bool conv_has_many_taps(conv *c);
 bool conv_taps(conv *c);
 
 #endif
