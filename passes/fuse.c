@@ -74,14 +74,14 @@ static ir_ref moved_apart(const fuse_cx *f, ir_ref r)
     return moves_last(n) ? r : IR_NONE;
 }
 
-/* Stores what an operand of a contraction, window or opaque node needs: the
- * value itself, or, below movement, what is moved.  A pad of neighbours that were moved
+/* Stores what an operand of a contraction, window or opaque node needs: the value itself,
+ * or, below movement that is not stored, what is moved.  A pad of neighbours that were moved
  * apart reads them stored, too: it has a guard for each vector then, not each element. */
 static void store_below(fuse_cx *f, ir_ref r, const char *why)
 {
     const ir_node *n = ir_node_of(f->fn, r);
 
-    while (ir_op_moves(n->op)) {
+    while (ir_op_moves(n->op) && !f->out->stored[r]) {
         r = ir_arg(f->fn, n, 0);
         n = ir_node_of(f->fn, r);
     }
@@ -257,6 +257,20 @@ static bool costly_below(const fuse_cx *f, ir_ref r, int depth)
     return false;
 }
 
+/* Does an element take a byte, and more than a byte of work?  Such a value, as the place of
+ * the best in a box, is read at next to no cost wherever it is repeated. */
+static bool is_small_work(const fuse_cx *f, ir_ref r)
+{
+    const ir_node *n = ir_node_of(f->fn, r);
+
+    while (n->op == OP_RESHAPE) {
+        r = ir_arg(f->fn, n, 0);
+        n = ir_node_of(f->fn, r);
+    }
+    return !f->out->stored[r] && ir_op_scalar(n->op) && dt_size(ir_type_of(f->fn, r)->dtype) == 1 &&
+           cost_is_stored(weight_of(f, f->fn->value.at[r].node).ops);
+}
+
 /* Does it choose what to read by a condition or an index that is computed, for
  * every element?  (Of few joined values the conditions are cheap.) */
 static bool picks_often(const ir_node *n)
@@ -280,6 +294,8 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
             store_often(f, n, i);
         else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
             store(f, a, "costly, and repeated by a broadcast");
+        else if (n->op == OP_BROADCAST && repeats(f, n) && is_small_work(f, a))
+            store_below(f, a, "bytes that are repeated by a broadcast");
         else if (picks_often(n))
             store_below(f, a, "read under a guard or by computed indices");
     }

@@ -1,10 +1,13 @@
-/* passes/fuse_order.c - groups that take no memory run as soon as they can.
+/* passes/fuse_order.c - groups that take no memory, or free some, run as soon as they can.
  *
  * What a group stores as a result or as the new value of a state lies with the
  * caller.  Run early, it frees what it reads: of a training step with its
  * updates at the end, each weight's gradient and update then follow the
  * gradient of the layer's result, which need not be kept till the end.  Single numbers,
  * such as an optimizer's rate of the step, run early, too, since updates wait for them.
+ *
+ * So does a group that is the last to read values of more bytes than it makes, as one does
+ * that notes, for the way back, which element of each box was the greatest.
  *
  * An update waits for all that read its state, since only then it can be made
  * in the state's own memory.  Nothing passes a group outside kernels: those
@@ -22,9 +25,14 @@ typedef struct order_cx {
     bool *outside;              /* by group: what it stores lies with the caller, or takes next
                                  * to nothing */
     bool *done;                 /* by group */
+    VEC(ir_ref) read;           /* what group i reads: read[read_at[i] .. read_at[i + 1]) */
+    uint32_t *read_at;
+    uint32_t *reader, *reader_at;   /* groups that read a ref, likewise */
+    uint32_t *left;             /* by ref: of these, how many are to come */
     uint32_t *readers;          /* by state: groups to come that read it */
     uint32_t *seen, look;       /* by ref: the last look that saw it */
     VEC(ir_group) order;
+    uint32_t *number;           /* what these were before */
 } order_cx;
 
 /* ---- what groups read ----------------------------------------------------------------- */
@@ -164,34 +172,136 @@ static bool can_run(order_cx *cx, uint32_t group)
            visit_reads(cx, group, is_there) && is_last_reader(cx, group);
 }
 
+/* ---- groups that free memory --------------------------------------------------------------- */
+
+static bool add_read(order_cx *cx, ir_ref r)
+{
+    vec_push(&cx->read, r);
+    cx->left[r]++;
+    return true;
+}
+
+/* Lists what each group reads, and who reads each value. */
+static void find_readers(order_cx *cx, arena *mem)
+{
+    uint32_t groups = cx->g->group.len, refs = cx->fn->value.len;
+
+    cx->read_at = arena_array(mem, uint32_t, groups + 1);
+    cx->reader_at = arena_array(mem, uint32_t, refs + 2);
+    for (uint32_t i = 0; i < groups; i++) {
+        cx->read_at[i] = cx->read.len;
+        visit_reads(cx, i, add_read);
+    }
+    cx->read_at[groups] = cx->read.len;
+    cx->reader = arena_array(mem, uint32_t, cx->read.len + 1);
+    uint32_t *fill = arena_array(mem, uint32_t, refs + 1), all = 0;
+    for (uint32_t r = 0; r < refs; r++) {
+        cx->reader_at[r] = fill[r] = all;
+        all += cx->left[r];
+    }
+    cx->reader_at[refs] = all;
+    for (uint32_t i = 0; i < groups; i++)
+        for (uint32_t k = cx->read_at[i]; k < cx->read_at[i + 1]; k++)
+            cx->reader[fill[cx->read.at[k]]++] = i;
+}
+
+static int64_t bytes_of(const order_cx *cx, ir_ref r)
+{
+    const ir_type *t = ir_type_of(cx->fn, r);
+    dim_table *d = &cx->fn->module->dims;
+    int64_t bytes;
+
+    if (t->kind != TY_TENSOR || !mul_ok(dim_hint(d, dim_product(d, t->dim, t->rank)),
+                                        dt_size(t->dtype), &bytes))
+        return 0;
+    return bytes;
+}
+
+/* Is all there that the group reads, and does it free more bytes than it takes? */
+static bool frees(const order_cx *cx, uint32_t group)
+{
+    const ir_group *x = &cx->g->group.at[group];
+    int64_t sum = 0;
+
+    for (uint32_t i = cx->read_at[group]; i < cx->read_at[group + 1]; i++) {
+        ir_ref r = cx->read.at[i];
+        uint32_t maker = cx->maker[r];
+        if (maker && !cx->done[maker - 1])
+            return false;
+        if (maker && !cx->outside[maker - 1] && cx->left[r] == 1)
+            sum += bytes_of(cx, r);
+    }
+    for (uint32_t k = 0; k < x->nout; k++)
+        sum -= bytes_of(cx, x->out[k]);
+    return sum > 0;
+}
+
 static void run_group(order_cx *cx, uint32_t group)
 {
     cx->done[group] = true;
     visit_reads(cx, group, drop_reader);
+    for (uint32_t i = cx->read_at[group]; i < cx->read_at[group + 1]; i++)
+        cx->left[cx->read.at[i]]--;
+    cx->number[cx->order.len] = group;
     vec_push(&cx->order, cx->g->group.at[group]);
 }
 
-/* Runs what can run early, up to the first group outside kernels that is to come. */
-static void run_early(order_cx *cx, uint32_t from)
+/* Runs those readers of r before group `wall` that free more than they take. */
+static void run_readers(order_cx *cx, ir_ref r, uint32_t wall)
+{
+    for (uint32_t i = cx->reader_at[r]; i < cx->reader_at[r + 1]; i++) {
+        uint32_t x = cx->reader[i];
+        if (x < wall && !cx->done[x] && frees(cx, x) && is_last_reader(cx, x))
+            run_group(cx, x);
+    }
+}
+
+/* Lets run what the groups from `from` on of the order make possible: readers of what they
+ * made, and the last one to read what they read. */
+static void run_freeing(order_cx *cx, uint32_t from, uint32_t wall)
+{
+    for (uint32_t i = from; i < cx->order.len; i++) {
+        const ir_group x = cx->order.at[i];
+        uint32_t group = cx->number[i];
+        for (uint32_t k = 0; k < x.nout; k++)
+            run_readers(cx, x.out[k], wall);
+        for (uint32_t k = cx->read_at[group]; k < cx->read_at[group + 1]; k++)
+            if (cx->left[cx->read.at[k]] == 1)
+                run_readers(cx, cx->read.at[k], wall);
+    }
+}
+
+/* The first group outside kernels from `from` on that is to come. */
+static uint32_t find_wall(const order_cx *cx, uint32_t from)
 {
     const ir_groups *g = cx->g;
 
-    for (uint32_t i = from; i < g->group.len; i++) {
-        if (g->group.at[i].template == TEMPLATE_NONE && !cx->done[i])
-            break;
+    while (from < g->group.len && (g->group.at[from].template != TEMPLATE_NONE || cx->done[from]))
+        from++;
+    return from;
+}
+
+/* Runs what can run early, before group `wall`. */
+static void run_early(order_cx *cx, uint32_t from, uint32_t wall)
+{
+    for (uint32_t i = from; i < wall; i++)
         if (can_run(cx, i)) {
             run_group(cx, i);
             i = from - 1;       /* others may wait for it */
         }
-    }
 }
 
 static void run_all(order_cx *cx)
 {
+    uint32_t wall = 0;
+
     for (uint32_t i = 0; i < cx->g->group.len; i++)
         if (!cx->done[i]) {
+            uint32_t from = cx->order.len;
             run_group(cx, i);
-            run_early(cx, i + 1);
+            wall = wall > i ? wall : find_wall(cx, i + 1);
+            run_early(cx, i + 1, wall);
+            run_freeing(cx, from, wall);
         }
 }
 
@@ -206,14 +316,18 @@ void fuse_order(ir_groups *g)
                    .outside = arena_array(&mem, bool, groups),
                    .done = arena_array(&mem, bool, groups),
                    .readers = arena_array(&mem, uint32_t, g->fn->module->state.len + 1),
-                   .seen = arena_array(&mem, uint32_t, refs)};
+                   .seen = arena_array(&mem, uint32_t, refs),
+                   .left = arena_array(&mem, uint32_t, refs),
+                   .number = arena_array(&mem, uint32_t, groups)};
 
     if (g->fn->entry) {
         find_makers(&cx);
+        find_readers(&cx, &mem);
         run_all(&cx);
         if (cx.order.len)
             memcpy(g->group.at, cx.order.at, cx.order.len * sizeof *cx.order.at);
     }
     vec_free(&cx.order);
+    vec_free(&cx.read);
     arena_reset(&mem);
 }

@@ -7,15 +7,15 @@ const pass_info pass_table[PASS_COUNT] = {
 #include "passes.def"
 };
 
-/* inline first: no other pass knows calls.  grad reads the graph as it was written; fission
- * comes behind it, for the loops that it makes;
+/* inline first: no other pass knows calls.  grad reads the graph as it was written, but for
+ * what pool has moved; fission comes behind it, for the loops that it makes;
  * order makes maps and movement of it that all others clean up.
  * simplify before movement so that identities do not hide movement chains; scale needs
  * constants that only broadcasts separate from the contraction, which movement and sink
  * leave behind; phases comes then, as it puts movement behind convolutions; layout when
  * weights are final; the rounds after each clean up what it uncovered. */
 static const int pipeline[] = {
-    PASS_ID_inline, PASS_ID_grad, PASS_ID_fission, PASS_ID_order, PASS_ID_simplify,
+    PASS_ID_inline, PASS_ID_pool, PASS_ID_grad, PASS_ID_fission, PASS_ID_order, PASS_ID_simplify,
     PASS_ID_movement, PASS_ID_sink, PASS_ID_scale, PASS_ID_phases, PASS_ID_simplify,
     PASS_ID_layout, PASS_ID_sink,
     PASS_ID_movement, PASS_ID_simplify,
