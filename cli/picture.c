@@ -14,6 +14,7 @@
 #endif
 #ifdef INGOT_JPEG
 #include <jpeglib.h>
+#include <jerror.h>
 #endif
 
 /* No more pixels than these: a few bytes can claim any number. */
@@ -34,6 +35,9 @@ static bool make_room(picture *p, const char *path, unsigned width, unsigned hei
     return p->rgb || cli_wrong("%s: no memory for its pixels", path);
 }
 
+/* Both libraries say it in words of their own, and libjpeg goes on with grey. */
+static const char cut_off[] = "is cut off: the file ends before the picture does";
+
 #ifdef INGOT_PNG
 /* Transparency is dropped, not blended with anything. */
 static void drop_alpha(picture *p, const unsigned char *rgba)
@@ -42,12 +46,18 @@ static void drop_alpha(picture *p, const unsigned char *rgba)
         memcpy(p->rgb + 3 * i, rgba + 4 * i, 3);
 }
 
+/* What libpng could not read further, behind the end of the file or before it. */
+static bool wrong_png(const png_image *image, const char *path, FILE *f)
+{
+    return cli_wrong("%s: %s", path, feof(f) ? cut_off : image->message);
+}
+
 static bool read_png(picture *p, const char *path, FILE *f)
 {
     png_image image = {.version = PNG_IMAGE_VERSION};
 
     if (!png_image_begin_read_from_stdio(&image, f))
-        return cli_wrong("%s: %s", path, image.message);
+        return wrong_png(&image, path, f);
     image.format = PNG_FORMAT_RGBA;
     bool room = make_room(p, path, image.width, image.height);
     unsigned char *rgba = room ? malloc(PNG_IMAGE_SIZE(image)) : NULL;
@@ -55,7 +65,7 @@ static bool read_png(picture *p, const char *path, FILE *f)
     if (ok)
         drop_alpha(p, rgba);
     else if (room)
-        cli_wrong("%s: %s", path, rgba ? image.message : "no memory for its pixels");
+        rgba ? wrong_png(&image, path, f) : cli_wrong("%s: no memory for its pixels", path);
     png_image_free(&image);
     free(rgba);
     return ok;
@@ -81,13 +91,18 @@ static void leave(j_common_ptr cx)
 {
     jpeg_failure *failure = (jpeg_failure *)cx->err;
 
-    failure->face.format_message(cx, failure->why);
+    if (cx->err->msg_code == JWRN_JPEG_EOF)
+        strcpy(failure->why, cut_off);
+    else
+        failure->face.format_message(cx, failure->why);
     longjmp(failure->out, 1);
 }
 
-static void say_nothing(j_common_ptr cx)
+/* Of what libjpeg warns, an early end alone is a failure: half a picture is none. */
+static void warn(j_common_ptr cx, int level)
 {
-    (void)cx;
+    if (level < 0 && cx->err->msg_code == JWRN_JPEG_EOF)
+        leave(cx);
 }
 
 /* In a function of its own, since locals of one that calls setjmp are lost behind
@@ -117,7 +132,7 @@ static bool read_jpeg(picture *p, const char *path, FILE *f)
 
     cx.err = jpeg_std_error(&failure.face);
     failure.face.error_exit = leave;
-    failure.face.output_message = say_nothing;
+    failure.face.emit_message = warn;
     if (setjmp(failure.out))
         ok = cli_wrong("%s: %s", path, failure.why);
     else

@@ -165,6 +165,18 @@ def labels_of_classes(w):
     w.report('no labels', None if done.returncode == 1 and 'none: No such file' in done.stderr else done.stderr)
 
 
+def cut_anywhere(w):
+    """A picture that ends early, wherever that is, is said to be cut off and never half used."""
+    (w.folder / 'm.ir').write_text(model('f32[1,3,8,8]'))
+    for whole, kind in (png([[(1, 2, 3)] * 8] * 8), 'png'), (JPEG, 'jpg'):
+        end = len(whole) - (12 if kind == 'png' else 0)     # what comes behind the pixels may be missing
+        for n in {2, 7, 20, 33, 60, len(whole) // 2, end - 3}:
+            (w.folder / f'part.{kind}').write_bytes(whole[:n])
+            done = w.run('run', 'm.ir', '--image', f'part.{kind}')
+            said = done.stderr == f'ingot: part.{kind}: is cut off: the file ends before the picture does\n'
+            w.report(f'{kind} of {n} bytes', None if done.returncode == 1 and said else f'exit {done.returncode}: {done.stderr}')
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         w = Work(pathlib.Path(name))
@@ -185,6 +197,7 @@ def main():
         w.gives('f32[1,3,1,1]', 'photo.jpg', [], (1, 3, 1, 1), [c / 255 for c in (200, 100, 50)])
         w.refuses('f32[3]', 'two.png', [], 1, '1 axes')
         w.refuses('f32[1,7,4,4]', 'two.png', [], 1, '7 channels')
+        cut_anywhere(w)
         for file in 'cut.png', 'cut.jpg', 'huge.png', 'm.ir', 'none.png':
             w.refuses('f32[1,3,4,4]', file, [], 1, file)
         w.refuses('f32[1,3,4,4]', 'two.png', ['--mean', '1,2'], 2, '--mean')
