@@ -4,10 +4,12 @@
  * Run-time dims that nothing binds are tried: 1 everywhere, then powers of two,
  * with one row and with as many, until the model runs.  Many nets have a least size
  * of image, or a patch that must divide it, and --bench shall work for who does not
- * know it. */
+ * know it.  A size is also too small where a window finds no element left and all of a
+ * result is the mean of nothing. */
 #include "made_up.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,9 +19,11 @@
 #include "options.h"
 #include "outputs.h"
 #include "tensor_file.h"
+#include "tensor_types.h"
 
-/* Longer inputs are not tried, nor such of more elements: a guess may not take minutes. */
-enum { LONGEST = 1024, MOST_ELEMENTS = 1 << 22 };
+/* Longer inputs are not tried, nor such of more elements: a guess may not take minutes.  Where
+ * it runs already and only numbers are missing, the search ends earlier. */
+enum { LONGEST = 1024, LONGEST_FOR_NUMBERS = 256, MOST_ELEMENTS = 1 << 22 };
 
 /* What is being made up. */
 typedef struct making {
@@ -31,6 +35,7 @@ typedef struct making {
     tensor_value *in;
     uint64_t seed;
     char first[TENSOR_ERROR_SIZE];  /* what is wrong at the least extents */
+    bool numbers;                   /* the last run left some in each result that is of floats */
 } making;
 
 /* ---- values ----------------------------------------------------------------------- */
@@ -127,6 +132,25 @@ static void speak(int was)
     close(was);
 }
 
+static bool is_all_nan(const tensor_value *v)
+{
+    const tensor *t = &v->t;
+    bool nan = v->kind == TENSOR_PLAIN && t->data && t->count > 0 &&
+               tensor_types[t->dtype].cls == 'f';
+
+    for (int64_t i = 0; nan && i < t->count; i++)
+        nan = isnan(tensor_element(t, i));
+    return nan;
+}
+
+static bool has_numbers(const invoke *v)
+{
+    for (int32_t i = 0; i < v->entry->output_count; i++)
+        if (is_all_nan(&v->held[i]))
+            return false;
+    return true;
+}
+
 /* Does the entry run on the inputs? */
 static bool runs(making *k, char *error)
 {
@@ -136,6 +160,7 @@ static bool runs(making *k, char *error)
     bool ok = session_save(k->s, &states) || tensor_fail(error, "no memory for the states");
 
     ok = ok && invoke_prepare(&v, k->s, k->e, k->in, error) && invoke_run(&v, error);
+    k->numbers = ok && has_numbers(&v);
     invoke_free(&v);
     session_restore(k->s, states);
     speak(said);
@@ -151,17 +176,31 @@ static bool runs_with(making *k, int64_t rows, int64_t rest, char *error)
     return false;
 }
 
+/* Does it run, and give numbers?  The first extents at which it runs are kept for a model that
+ * never gives any. */
+static bool suits(making *k, int64_t rows, int64_t rest, char *error, int64_t fallback[2])
+{
+    if (!runs_with(k, rows, rest, error))
+        return false;
+    if (!fallback[0])
+        fallback[0] = rows, fallback[1] = rest;
+    if (!k->numbers)
+        drop_inputs(k);
+    return k->numbers;
+}
+
 /* The least extents at which it runs; false with what is wrong at 1. */
 static bool find_extents(making *k)
 {
     char later[TENSOR_ERROR_SIZE];
+    int64_t fallback[2] = {0};
 
-    if (runs_with(k, 1, 1, k->first))
+    if (suits(k, 1, 1, k->first, fallback))
         return true;
-    for (int64_t n = 2; n <= LONGEST; n *= 2)
-        if (runs_with(k, 1, n, later) || runs_with(k, n, n, later))
+    for (int64_t n = 2; n <= (fallback[0] ? LONGEST_FOR_NUMBERS : LONGEST); n *= 2)
+        if (suits(k, 1, n, later, fallback) || suits(k, n, n, later, fallback))
             return true;
-    return false;
+    return fallback[0] && runs_with(k, fallback[0], fallback[1], later);
 }
 
 static void say_extents(const making *k)

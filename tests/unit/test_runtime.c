@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include "bind.h"
 #include "check_cpu.h"
 #include "invoke.h"
@@ -222,6 +223,40 @@ static int32_t run_from_8_on(struct ingot_call *c)
                           : run_model(c);
 }
 
+/* Where too few rows leave nothing to average, and where no number of rows helps. */
+static int32_t means_from_4_on(struct ingot_call *c)
+{
+    int32_t status = run_model(c);
+
+    for (int64_t i = 0; c->dims[0] < 4 && i < 3 * c->dims[0]; i++)
+        ((float *)c->outputs[0].data)[i] = NAN;
+    return status;
+}
+
+static int32_t means_never(struct ingot_call *c)
+{
+    int32_t status = run_model(c);
+
+    for (int64_t i = 0; i < 3 * c->dims[0]; i++)
+        ((float *)c->outputs[0].data)[i] = NAN;
+    return status;
+}
+
+static void dims_leave_numbers(void **state)
+{
+    struct ingot_entry e = entry;
+    struct ingot_model m = model;
+
+    (void)state;
+    m.entries = &e;
+    e.run = means_from_4_on;
+    assert_int_equal(RUN_OF(&m, "--random-inputs"), 0);
+    assert_said("dim 'N' is taken as 4 (--dim N=N sets it)");
+    e.run = means_never;
+    assert_int_equal(RUN_OF(&m, "--random-inputs"), 0);
+    assert_said("dim 'N' is taken as 1 (--dim N=N sets it)");
+}
+
 static void dims_are_found(void **state)
 {
     struct ingot_entry e = entry;
@@ -421,6 +456,7 @@ int main(void)
         cmocka_unit_test(wrong_inputs_are_named),
         cmocka_unit_test(inputs_are_values),
         cmocka_unit_test(dims_are_found),
+        cmocka_unit_test(dims_leave_numbers),
         cmocka_unit_test(entries_are_chosen),
         cmocka_unit_test(failures_while_running),
         cmocka_unit_test(wrong_usage),
