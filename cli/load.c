@@ -28,7 +28,7 @@ static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
     if (!o || !o->program.weights)
         return onnx_import(path, o ? &o->import : NULL, d);
     if (!program_read_weights(o->program.weights, &o->import, &w, d) ||
-        !onnx_replace(path, w.array, w.arrays, &file, d))
+        !onnx_replace(path, w.array, w.arrays, false, &file, d))
         return NULL;
     const void *copy = arena_copy(&d->mem, file.at, file.len);
     size_t size = file.len;

@@ -2,6 +2,7 @@
  * are one. */
 #include "path.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,23 @@ bool path_same(const char *a, const char *b)
 
     return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
                              x.st_ino == y.st_ino);
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+}
+
+bool path_same_folder(const char *a, const char *b)
+{
+    char *x = folder_of(a), *y = folder_of(b);
+    bool same = x && y && path_same(x, y);
+
+    free(x);
+    free(y);
+    return same;
 }
 
 /* Asked before a model is compiled into the file that it is read from. */

@@ -9,6 +9,7 @@
 #include "code.h"
 #include "onnx.h"
 #include "onnx_export.h"
+#include "path.h"
 
 /* Calls and requests for gradients have no form in ONNX and are expanded first. */
 bool save_onnx_module(ir_module *m, const char *path, diag *d)
@@ -16,14 +17,18 @@ bool save_onnx_module(ir_module *m, const char *path, diag *d)
     return code_expand(m, d) && onnx_export(m, path, d);
 }
 
+/* External data are looked for beside the model: in its own folder they are, elsewhere the model
+ * must hold them. */
 bool save_onnx_weights(const char *from, const import_array *w, int n, const char *path, diag *d)
 {
     text out = {0};
 
-    if (!onnx_replace(from, w, n, &out, d))
+    if (!onnx_replace(from, w, n, !path_same_folder(from, path), &out, d))
         return false;
-    bool ok = partial_write(path, out.at, out.len) ||
-              diag_error(d, (ir_loc){0}, D_IO, path, strerror(errno));
+    const char *why = out.len > INT32_MAX ? "would have more than the 2 GB of a file of ONNX; in "
+                                            "the model's folder its data stay apart"
+                      : partial_write(path, out.at, out.len) ? NULL : strerror(errno);
+    bool ok = !why || diag_error(d, (ir_loc){0}, D_IO, path, why);
     text_free(&out);
     return ok;
 }

@@ -63,8 +63,9 @@ bool onnx_is_standard(const char *domain, const char *op);
 
 /* Adds the file to *out with arrays in place of elements of the main graph's initializers and
  * constants that have their names, behind the prefix "m." of a net or without it; all else
- * stays as it is.  False after errors: an array of another type, or none that fits. */
-bool onnx_replace(const char *path, const import_array *w, int n, text *out, diag *d);
+ * stays as it is, but that external data become part of the file if it is to be `whole`.  False
+ * after errors: an array of another type, or none that fits. */
+bool onnx_replace(const char *path, const import_array *w, int n, bool whole, text *out, diag *d);
 
 /* Is told of an operator's version, in the order of domains, names and versions. */
 typedef void onnx_see(void *cx, const char *domain, const char *op, int since);

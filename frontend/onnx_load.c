@@ -337,8 +337,7 @@ ir_module *onnx_import_memory(const uint8_t *data, size_t size, const char *name
     return import(&(onnx_model){.name = name, .data = data, .size = size, .options = o, .d = d});
 }
 
-/* External weights are looked for beside the file. */
-static const char *folder_of(const char *path, diag *d)
+const char *onnx_folder_of(const char *path, diag *d)
 {
     const char *slash = strrchr(path, '/');
 
@@ -348,7 +347,7 @@ static const char *folder_of(const char *path, diag *d)
 ir_module *onnx_import_changed(const uint8_t *data, size_t size, const char *path,
                                const import_options *o, diag *d)
 {
-    return import(&(onnx_model){.name = path, .folder = folder_of(path, d), .data = data,
+    return import(&(onnx_model){.name = path, .folder = onnx_folder_of(path, d), .data = data,
                                 .size = size, .options = o, .d = d});
 }
 
@@ -357,7 +356,7 @@ static ir_module *import_file(onnx_model *x, const char *path)
     const char *why;
 
     x->data = onnx_map(path, &x->size, &why);
-    x->folder = folder_of(path, x->d);
+    x->folder = onnx_folder_of(path, x->d);
     if (x->data)
         return import(x);
     diag_error(x->d, (ir_loc){0}, D_IO, path, why);

@@ -86,6 +86,16 @@ void onnx_free(Onnx__ModelProto *p);
 /* A tensor of the file as a constant of the module: index, or IR_NONE after an
  * error at loc. */
 uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc);
+static inline bool onnx_is_external(const Onnx__TensorProto *t)
+{
+    return t->has_data_location && t->data_location == 1;
+}
+/* The bytes of such a tensor, in a file of the model's folder that stays mapped; false after an
+ * error. */
+bool onnx_external_data(onnx_model *x, const Onnx__TensorProto *t, const uint8_t **data,
+                        size_t *size);
+/* Where files of external data lie: the folder of `path`, in d's memory. */
+const char *onnx_folder_of(const char *path, diag *d);
 /* Constant `id` as a value of s, by the name it has in the file; apart from constants where
  * gradients are asked for by it. */
 ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id);

@@ -1,6 +1,7 @@
 /* frontend/onnx_replace.c - a model's file with other weights: everything in it
  * stays as it is but for the elements of tensors whose name is that of an array.
- * This is how a trained model goes back to the file that it came from. */
+ * This is how a trained model goes back to the file that it came from.  In another folder the
+ * elements that lie in files beside the model would not be found: they become part of it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -47,20 +48,25 @@ static void free_external(Onnx__TensorProto *t)
 }
 
 /* The elements become raw bytes, whatever they were. */
-static bool set_elements(Onnx__TensorProto *t, const import_array *a)
+static bool set_elements(Onnx__TensorProto *t, const void *data, size_t size)
 {
-    uint8_t *copy = malloc(a->size + 1);
+    uint8_t *copy = malloc(size + 1);
 
     if (!copy)
         return false;
-    memcpy(copy, a->data, a->size);
+    memcpy(copy, data, size);
     free(t->raw_data.data);
-    t->raw_data = (ProtobufCBinaryData){a->size, copy};
+    t->raw_data = (ProtobufCBinaryData){size, copy};
     t->has_raw_data = true;
     t->n_float_data = t->n_int32_data = t->n_int64_data = 0;
     t->n_double_data = t->n_uint64_data = 0;
     free_external(t);
     return true;
+}
+
+static bool no_memory(diag *d)
+{
+    return diag_error(d, (ir_loc){0}, D_GENERAL, "no memory");
 }
 
 /* Puts the array of this name, if there is one, into the tensor. */
@@ -75,7 +81,7 @@ static bool replace(replacing *r, const char *name, Onnx__TensorProto *t)
         return diag_error(r->d, (ir_loc){0}, D_IO, r->path,
                           arena_printf(&r->d->mem, "'%s' has another type than the array of its "
                                        "name", name));
-    return set_elements(t, a) || diag_error(r->d, (ir_loc){0}, D_GENERAL, "no memory");
+    return set_elements(t, a->data, a->size) || no_memory(r->d);
 }
 
 /* The tensor of a Constant node; null. */
@@ -104,6 +110,71 @@ static bool replace_all(replacing *r, const Onnx__GraphProto *g)
                                         "none of its weights has the name of an array"));
 }
 
+/* ---- data of other files ------------------------------------------------------------ */
+
+static bool take_in_graph(onnx_model *x, const Onnx__GraphProto *g);
+
+static bool take_in(onnx_model *x, Onnx__TensorProto *t)
+{
+    const uint8_t *data;
+    size_t size;
+
+    if (!t || !onnx_is_external(t))
+        return true;
+    return onnx_external_data(x, t, &data, &size) &&
+           (set_elements(t, data, size) || no_memory(x->d));
+}
+
+static bool take_in_attribute(onnx_model *x, const Onnx__AttributeProto *a)
+{
+    bool ok = take_in(x, a->t) && (!a->g || take_in_graph(x, a->g));
+
+    for (size_t i = 0; ok && i < a->n_tensors; i++)
+        ok = take_in(x, a->tensors[i]);
+    for (size_t i = 0; ok && i < a->n_graphs; i++)
+        ok = take_in_graph(x, a->graphs[i]);
+    return ok;
+}
+
+static bool take_in_nodes(onnx_model *x, Onnx__NodeProto *const *node, size_t n)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < n; i++)
+        for (size_t k = 0; ok && k < node[i]->n_attribute; k++)
+            ok = take_in_attribute(x, node[i]->attribute[k]);
+    return ok;
+}
+
+static bool take_in_graph(onnx_model *x, const Onnx__GraphProto *g)
+{
+    bool ok = take_in_nodes(x, g->node, g->n_node);
+
+    for (size_t i = 0; ok && i < g->n_initializer; i++)
+        ok = take_in(x, g->initializer[i]);
+    for (size_t i = 0; ok && i < g->n_sparse_initializer; i++)
+        ok = take_in(x, g->sparse_initializer[i]->values) &&
+             take_in(x, g->sparse_initializer[i]->indices);
+    return ok;
+}
+
+/* All elements of external data become part of the model, which then depends on no file. */
+static bool take_in_all(const char *path, const Onnx__ModelProto *p, diag *d)
+{
+    ir_module *m = ir_module_new(d);
+    onnx_model x = {.name = path, .folder = onnx_folder_of(path, d), .m = m, .d = d};
+    bool ok = take_in_graph(&x, p->graph);
+
+    for (size_t i = 0; ok && i < p->n_functions; i++)
+        ok = take_in_nodes(&x, p->functions[i]->node, p->functions[i]->n_node);
+    names_free(&x.files);
+    vec_free(&x.file);
+    ir_module_free(m);
+    return ok;
+}
+
+/* ---- the file ------------------------------------------------------------------------ */
+
 static void pack(const Onnx__ModelProto *p, text *out)
 {
     size_t size = onnx__model_proto__get_packed_size(p);
@@ -115,7 +186,7 @@ static void pack(const Onnx__ModelProto *p, text *out)
 }
 
 /* out gets the whole file.  False after an error. */
-bool onnx_replace(const char *path, const import_array *w, int n, text *out, diag *d)
+bool onnx_replace(const char *path, const import_array *w, int n, bool whole, text *out, diag *d)
 {
     replacing r = {.path = path, .array = w, .n = n, .d = d};
     const char *why;
@@ -127,6 +198,7 @@ bool onnx_replace(const char *path, const import_array *w, int n, text *out, dia
     Onnx__ModelProto *p = onnx_unpack(data, size);
     bool ok = p && p->graph ? replace_all(&r, p->graph)
                             : diag_error(d, (ir_loc){0}, D_IO, path, "is not an ONNX model");
+    ok = ok && (!whole || take_in_all(path, p, d));
     if (ok)
         pack(p, out);
     onnx_free(p);

@@ -119,6 +119,18 @@ static bool external(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, payl
     return true;
 }
 
+bool onnx_external_data(onnx_model *x, const Onnx__TensorProto *t, const uint8_t **data,
+                        size_t *size)
+{
+    payload p;
+
+    if (!external(x, t, (ir_loc){0}, &p))
+        return false;
+    *data = p.at;
+    *size = p.len;
+    return true;
+}
+
 /* False where the file ends inside the number, or it has more than 64 bits. */
 static bool varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
@@ -257,7 +269,7 @@ uint32_t onnx_load_tensor(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc)
     size_t want = ((size_t)count * (size_t)dt_bits(type->dtype) + 7) / 8;
     if (!add_weights(x, t, want, loc))
         return IR_NONE;
-    if (t->has_data_location && t->data_location == 1) {
+    if (onnx_is_external(t)) {
         if (!external(x, t, loc, &p))
             return IR_NONE;
     } else if (!left_out(x, t, &p) && t->has_raw_data) {

@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -198,6 +199,7 @@ def tokens():
 def run_onnx(model, x):
     """By a program that is built of the model."""
     np.save('in.npy', x)
+    shutil.rmtree('out', ignore_errors=True)
     rc, _, said = ingot('run', model, '--input', 'in.npy', '--output-dir', 'out')
     check(f'{model} runs', rc == 0, said)
     return np.load(sorted(pathlib.Path('out').glob('*.npy'))[0])
@@ -223,6 +225,22 @@ def written():
     check('save a head: results', run_onnx('head.onnx', x).shape == (5, 3))
     refuse('others', "none of its weights", 'build', 'conv.onnx', '--weights', 'mlp.safetensors',
            '-o', 'other')
+
+
+def apart():
+    """Weights in files beside the model follow it into another folder, and stay where it stays."""
+    conv_net('conv.onnx')
+    pathlib.Path('beside').mkdir()
+    pathlib.Path('apart').mkdir()
+    onnx.save(onnx.load('conv.onnx'), 'beside/conv.onnx', save_as_external_data=True, size_threshold=0, location='conv.data')
+    options = ['--loss', 'cross_entropy', '--data', 'image=images.npy', '--data', 'label=kinds.npy', '--epochs', 1,
+               '--save', 'apart.safetensors', '--fresh']
+    train('save apart', 'beside/conv.onnx', *options, '--save-onnx', 'apart/conv.onnx')
+    train('save beside', 'beside/conv.onnx', *options, '--save-onnx', 'beside/new.onnx')
+    x = np.load('images.npy')[:1]
+    check('save apart: results', np.array_equal(run_onnx('apart/conv.onnx', x), run_onnx('beside/new.onnx', x)))
+    mean, = (t for t in onnx.load('beside/new.onnx', load_external_data=False).graph.initializer if t.name == 'bn.mean')
+    check('save beside: refers to the data', mean.data_location == TensorProto.EXTERNAL)
 
 
 PROGRAM = '''
@@ -322,7 +340,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, tokens, written, dims, \
+        for test in classes, printed, frozen, new_head, pictures, tokens, written, apart, dims, \
                 other_types, names, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
