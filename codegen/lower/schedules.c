@@ -45,12 +45,20 @@ bool schedules_error(const schedules_entry *e, const char *why, diag *d)
 
 bool schedules_used(const schedules *l, diag *d)
 {
-    bool all = true;
+    const schedules_entry *first = NULL;
+    uint32_t unused = 0;
 
-    for (uint32_t i = 0; i < l->entry.len; i++)
-        if (!l->entry.at[i].used)
-            all = schedules_error(&l->entry.at[i], "the model has no such problem", d);
-    return all;
+    for (uint32_t i = 0; i < l->entry.len; i++) {
+        first = first || l->entry.at[i].used ? first : &l->entry.at[i];
+        unused += !l->entry.at[i].used;
+    }
+    if (unused < 2)
+        return !first || schedules_error(first, "the model has no such problem", d);
+    return diag_error(d, (ir_loc){0}, D_GENERAL,
+                      arena_printf(&d->mem, "--schedule: the model has %u of the list's %u "
+                                   "problems; the first that it has not is in line %d: %s",
+                                   l->entry.len - unused, l->entry.len, first->at.line,
+                                   first->problem));
 }
 
 /* ---- text --------------------------------------------------------------------------- */

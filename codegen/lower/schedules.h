@@ -38,7 +38,8 @@ schedules_entry *schedules_find(const schedules *l, const char *problem);
 void schedules_add(schedules *l, const char *problem, const schedule *s, ir_loc at);
 /* Reports that an entry cannot be followed: false. */
 bool schedules_error(const schedules_entry *e, const char *why, diag *d);
-/* Were all entries used?  Else false, and a message for each that was not. */
+/* Were all entries used?  Else false, and one message with the first and the number of those
+ * that were not: a list for another model has hundreds. */
 bool schedules_used(const schedules *l, diag *d);
 
 #endif

@@ -58,11 +58,18 @@ static void test_unused(void **state)
 
     (void)state;
     diag_init(&d);
-    assert_true(schedules_parse(&l, "dot schedule{}\nconv schedule{}", diag_place(&d, "s"), &d));
+    assert_true(schedules_parse(&l, "dot schedule{}\nconv schedule{}\nconv b schedule{}",
+                                diag_place(&d, "s"), &d));
     schedules_find(&l, "dot")->used = true;
     assert_false(schedules_used(&l, &d));
     assert_int_equal(d.errors, 1);
-    assert_non_null(strstr(d.message.at[0].text, "s:2:1: error: schedule of 'conv'"));
+    assert_string_equal(d.message.at[0].text,
+                        "error: --schedule: the model has 1 of the list's 3 problems; the first "
+                        "that it has not is in line 2: conv");
+    schedules_find(&l, "conv")->used = true;
+    assert_false(schedules_used(&l, &d));
+    assert_int_equal(d.errors, 2);
+    assert_non_null(strstr(d.message.at[1].text, "s:3:1: error: schedule of 'conv b'"));
     schedules_free(&l);
     diag_free(&d);
 }
