@@ -17,6 +17,17 @@ char *artifact_name(const char *given, const char *out)
     return name;
 }
 
+/* Programs are written against the name, so it is not changed but refused. */
+bool artifact_set_name(void *to, const cli_option *o, const char *value)
+{
+    char *name = artifact_name(value, NULL);
+    bool fits = !strcmp(name, value) ||
+                cli_wrong("%s '%s' cannot begin names of C; '%s' can", o->name, value, name);
+
+    mem_free(name);
+    return fits && cli_set_once(to, o, value);
+}
+
 /* Beside the output: out/libnet.a and net give out/net.h.  The caller frees. */
 char *artifact_header(const char *out, const char *name)
 {

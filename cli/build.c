@@ -55,8 +55,8 @@ static const cli_option options[] = {
      .set = cli_set_flag, .at = AT(strip)},
     {"-g", NULL, "debug lines: write the kernels' loop IR to FILE.lp, and which instruction is "
      "of which line of it", .set = cli_set_flag, .at = AT(lines)},
-    {"--name", "NAME", "of the model in symbols (default: from -o)", .set = cli_set_once,
-     .at = AT(name)},
+    {"--name", "NAME", "of the model in symbols (default: from -o)",
+     .set = artifact_set_name, .at = AT(name)},
     {"--threads", "N", "default of an executable (else the CPUs), maximum of a library",
      .set = cli_set_number, .at = AT(threads), .least = 1, .most = 1024},
     {"--weights", "WHERE", "embed (default), or file: beside the output, FILE.weights; or "

@@ -25,6 +25,7 @@ int command_train(int argc, char **argv);
  * its header goes: that name and .h, in the output's folder.  Null without memory. */
 char *artifact_name(const char *given, const char *out);
 char *artifact_header(const char *out, const char *name);
+cli_set artifact_set_name;      /* const char *: --name, refused where it is no such identifier */
 
 /* What is given about a model, whatever is done with it.  `--dim n=4 --shape x=1x3`
  * leaves dim_name[0] "n", dim_value[0] 4 and shape[0] for x, with o.import pointing
@@ -54,6 +55,9 @@ target model_target(const model_options *m);
 /* The exit code of a command whose messages are in d: what the command line asks of the
  * model and the model does not have is wrong usage. */
 int model_status(bool ok, const diag *d);
+/* Is it a name of a pass, or else "all" where that is one more?  False after a message with the
+ * nearest one, about `option`. */
+bool model_is_pass(const char *option, const char *name, bool or_all);
 /* Setters.  They store at `to`: */
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "command.h"
 #include "file_kind.h"
+#include "nearest.h"
 #include "objective.h"
 #include "onnx_export.h"
 #include "path.h"
@@ -61,6 +62,38 @@ static bool write_model(const ir_module *m, const char *path, diag *d)
     return has_suffix(path, ".ir") ? write_text(m, path, d) : onnx_export(m, path, d);
 }
 
+/* Does one of the patterns match some weight?  A mistyped one among others would leave out a
+ * gradient without a word. */
+static bool matches_some(const char *pattern, ir_module *m, const import_weights *w, diag *d)
+{
+    nearest near = nearest_to(pattern);
+
+    for (uint32_t i = 0; i < w->name.len; i++)
+        if (text_matches(pattern, w->name.at[i]))
+            return true;
+    for (uint32_t i = 0; i < m->state.len; i++) {
+        if (m->state.at[i].trainable && text_matches(pattern, m->state.at[i].name))
+            return true;
+        nearest_try(&near, m->state.at[i].name);
+    }
+    for (uint32_t i = 0; i < w->name.len + w->other.len; i++)
+        nearest_try(&near, i < w->name.len ? w->name.at[i] : w->other.at[i - w->name.len]);
+    const char *hint = near.best ? arena_printf(&d->mem, "; did you mean '%s'?", near.best) : "";
+    return diag_error(d, (ir_loc){0}, D_GENERAL,
+                      arena_printf(&d->mem, "--wrt: no float weight is called '%s'%s", pattern,
+                                   hint));
+}
+
+static bool wrt_fits(const grad_options *o, ir_module *m, const import_weights *w, diag *d)
+{
+    char *rest = o->wrt ? arena_strdup(&d->mem, o->wrt) : NULL, *pattern;
+    bool ok = true;
+
+    while (ok && (pattern = strsep(&rest, ",")))
+        ok = matches_some(pattern, m, w, d);
+    return ok;
+}
+
 /* Weights that are differentiated by become inputs with their values as defaults. */
 static int run(grad_options *o)
 {
@@ -71,12 +104,15 @@ static int run(grad_options *o)
     diag_init(&d);
     o->model.o.import.weights = &w;
     ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    bool ok = m && objective_add(m, &w, o->loss, &d) && write_model(m, o->out, &d);
+    bool ok = m && wrt_fits(o, m, &w, &d) && objective_add(m, &w, o->loss, &d) &&
+              write_model(m, o->out, &d);
     progress_stop();
     diag_print(&d, stderr);
     ir_module_free(m);
     vec_free(&w.name);
     vec_free(&w.ref);
+    vec_free(&w.constant);
+    vec_free(&w.other);
     int status = model_status(ok, &d);
     diag_free(&d);
     return status;

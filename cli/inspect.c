@@ -324,7 +324,7 @@ static bool passes_exist(const char *list)
     bool ok = true;
 
     while (ok && (name = strsep(&rest, ",")))
-        ok = pass_find(name) || cli_wrong("there is no pass '%s'", name);
+        ok = model_is_pass("-p", name, false);
     free(copy);
     return ok;
 }

@@ -106,8 +106,7 @@ static bool set_size(void *to, const cli_option *o, const char *value)
     return true;
 }
 
-/* A name of a pass, or else a message with the nearest one. */
-static bool is_pass(const char *option, const char *name, bool or_all)
+bool model_is_pass(const char *option, const char *name, bool or_all)
 {
     const char *known[PASS_COUNT + 2] = {0};
 
@@ -120,13 +119,13 @@ static bool is_pass(const char *option, const char *name, bool or_all)
 static bool set_dump(void *to, const cli_option *o, const char *value)
 {
     *(const char **)to = value;
-    return is_pass(o->name, value, true);
+    return model_is_pass(o->name, value, true);
 }
 
 static bool set_last(void *to, const cli_option *o, const char *value)
 {
     *(const char **)to = value;
-    return is_pass(o->name, value, false);
+    return model_is_pass(o->name, value, false);
 }
 
 /* Says which word of a name is no level or no feature of its architecture. */

@@ -149,6 +149,20 @@ static bool is_float(const objective *o, ir_ref y)
            diag_error(o->d, (ir_loc){0}, D_GENERAL, "the loss is of an output without floats");
 }
 
+/* Losses and outputs are what there is. */
+static void unknown_loss(objective *o, const char *name)
+{
+    const ir_fn *f = o->b.fn;
+    names known = {0};
+
+    for (size_t i = 0; i < COUNT(losses); i++)
+        names_add(&known, losses[i].name);
+    for (uint32_t i = 0; i < f->result.len; i++)
+        names_add(&known, f->result_name.at[i]);
+    import_unknown(o->d, o->d->file, "--loss", name, &known);
+    names_free(&known);
+}
+
 /* The scalar that is differentiated; halves are summed in f32. */
 static ir_ref loss_of(objective *o, const char *name)
 {
@@ -164,8 +178,7 @@ static ir_ref loss_of(objective *o, const char *name)
         if (!strcmp(f->result_name.at[i], name) && is_float(o, f->result.at[i]))
             return sum_all(o, f->result.at[i]);
     if (!diag_failed(o->d))
-        diag_error(o->d, (ir_loc){0}, D_GENERAL,
-                   arena_printf(&o->m->mem, "--loss %s: no loss and no output is called so", name));
+        unknown_loss(o, name);
     return IR_NONE;
 }
 
@@ -233,7 +246,7 @@ bool objective_add(ir_module *m, import_weights *w, const char *loss, diag *d)
     ir_ref y = loss_of(&o, loss);
     add_states(&o);
     if (y != IR_NONE && !w->ref.len)
-        diag_error(d, (ir_loc){0}, D_GENERAL, "no float weight is called so (--wrt)");
+        diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no float weight");
     if (y != IR_NONE)
         ir_result(&o.b, "loss", y);
     for (uint32_t i = 0; y != IR_NONE && i < w->ref.len;)

@@ -125,7 +125,8 @@ int command_run(int argc, char **argv)
                            options, &o);
 
     if (status == CLI_OK && !o.file) {
-        cli_wrong("no model given (see ingot run --help)");
+        if (program_are_meant(&o.program))
+            cli_wrong("no model given (see ingot run --help)");
         status = CLI_USAGE;
     }
     if (status == CLI_OK)

@@ -52,6 +52,15 @@ static bool asked_for(const onnx_model *x, const char *name, const ir_type *t)
     return w->pattern ? text_matches(w->pattern, name) : t->rank > 0;
 }
 
+/* A mistyped pattern is told by the names that it did not match. */
+static void note_other(const onnx_model *x, const char *name, const ir_type *t)
+{
+    import_weights *w = x->options ? x->options->weights : NULL;
+
+    if (w && w->pattern && t->kind == TY_TENSOR && dt_is_float(t->dtype) && t->rank)
+        vec_push(&w->other, arena_strdup(&x->m->mem, name));
+}
+
 /* A node of its own for each: the copy number tells those with the same elements apart. */
 static ir_ref keep_apart(import_weights *w, ir_build *b, const char *name, uint32_t id)
 {
@@ -76,8 +85,11 @@ ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id)
     const char *key = arena_printf(&s->model->m->mem, "\n%s", name);
     ir_ref r;
 
-    if (!top || !asked_for(s->model, name, s->model->m->consts.at[id].type))
+    const ir_type *t = s->model->m->consts.at[id].type;
+    if (!top || !asked_for(s->model, name, t)) {
+        note_other(s->model, name, t);
         return ir_const_ref(s->b, id);
+    }
     if (!scope_find(top, key, &r))
         scope_set(top, key, keep_apart(s->model->options->weights, top->b, name, id));
     scope_find(s, key, &r);

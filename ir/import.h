@@ -21,6 +21,7 @@ typedef struct import_weights {
     VEC(const char *) name;         /* the reader adds them: names of the file */
     VEC(ir_ref) ref;
     VEC(uint32_t) constant;         /* what the file has for them, of the module */
+    VEC(const char *) other;        /* float weights that the pattern leaves constants */
 } import_weights;
 
 /* An array that stands for one of a file. */

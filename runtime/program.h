@@ -57,6 +57,8 @@ cli_set program_add_input;          /* program_list: NAME=FILE */
 int program_check(const program_options *o, const struct ingot_model *m);
 /* What --info asks for; the exit code. */
 int program_describe(const program_options *o, const struct ingot_model *m, int threads);
+/* False, after a message, if an input was given by what looks like a mistyped option. */
+bool program_are_meant(const program_options *o);
 /* Runs an entry as the options say; the exit code. */
 int program_run(const program_options *o, session *s);
 void program_options_free(program_options *o);

@@ -75,10 +75,24 @@ static const char *name_of(const struct ingot_entry *e, const program_given *g)
     return g->name ? g->name : e->input_count == 1 ? e->inputs[0].name : NULL;
 }
 
+/* False, after a message, if the value was given to what is near to an option. */
+static bool is_meant(const program_given *g)
+{
+    return !g->near || cli_wrong("unknown option '--%s'; did you mean '%s'?", g->name, g->near);
+}
+
+bool program_are_meant(const program_options *o)
+{
+    for (int i = 0; i < o->inputs.n; i++)
+        if (!is_meant(&o->inputs.at[i]))
+            return false;
+    return true;
+}
+
 static bool no_input(const program_given *g, const struct ingot_entry *e)
 {
-    if (g->near)
-        return cli_wrong("unknown option '--%s'; did you mean '%s'?", g->name, g->near);
+    if (!is_meant(g))
+        return false;
     return cli_wrong("unknown option '--%s', and the entry '%s' has no such input (see --help)",
                      g->name, e->name);
 }

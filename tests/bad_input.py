@@ -417,6 +417,11 @@ def names_of_no_part(folder):
     for option, known in ((['--dim', 'Row=2'], 'give Rows'), (['--shape', 'z=2x3'], 'give x')):
         done = run([INGOT, 'test', 'case', *option], folder)
         report(f'test {option}', None if done.returncode == 2 and known in done.stdout and '1 failed' in done.stdout else done.stdout)
+    (folder / 'weight.onnx').write_bytes(with_constant(tensor('w', [2], bytes(8))))
+    for names, code, *said in (('w', 0), ('W', 1, "called 'W'; did you mean 'w'?"), ('w,scale', 1, "called 'scale'"), ('w,w*', 0)):
+        check(f'gradients by {names}', folder, [INGOT, 'grad', '--loss', 'y', '--wrt', names, 'weight.onnx', '-o', 'g.ir'], code, *said,
+              new=['g.ir'] if not code else ())
+        (folder / 'g.ir').unlink(missing_ok=True)
     check('unknown config', folder, [INGOT, 'check', 'rows.ingot', '--set', 'depth=3'], 2, "--set 'depth' is unknown: give Depth; did you mean 'Depth'?")
 
 
@@ -612,7 +617,9 @@ def command_lines(folder):
         'two models': ['run', 'm.onnx', 'm.onnx'], 'bad kind': ['build', 'm.onnx', '-o', 'm', '--emit', 'exo'],
         'bad cpu': ['build', 'm.onnx', '-o', 'm', '--cpu', 'z80'], 'bad shape': ['inspect', 'm.onnx', '--shape', 'x=2y3'],
         'bad number': ['bench', 'm.onnx', '--runs', '0'], 'flag with a value': ['build', 'm.onnx', '--static=1'],
-        'unknown pass': ['inspect', 'm.onnx', '-p', 'foo'],
+        'unknown pass': ['opt', '-p', 'movement,simplfy', 'm.onnx'], 'unknown loss': ['grad', '--loss', 'msee', 'm.onnx', '-o', 'g.onnx'],
+        'a typo before the model': ['run', '--wieghts', 'm.onnx'], 'a name that C has not': ['build', 'm.onnx', '-o', 'a', '--name', '9x'],
+        'a trainer\'s name': ['train', 'm.onnx', '--name', 'face-net'],
         'picture of loops': ['inspect', 'm.onnx', '--stage', 'loops', '--format', 'svg'],
         'unknown entry': ['bench', 'fixed.onnx', 'mian'], 'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
         'an output twice': ['build', 'm.onnx', '-o', 'a', '-o', 'b'],
@@ -629,7 +636,9 @@ def command_lines(folder):
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
-    hints = {'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
+    hints = {'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
+             'a typo before the model': "did you mean '--weights'?", 'a name that C has not': "'x_9x' can", 'a trainer\'s name': "'face_net' can",
+             'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
              'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed or file',
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
@@ -637,7 +646,6 @@ def command_lines(folder):
     wrong = {'shape that differs': (['--shape', 'x=4x4'], '3'), 'shape of another rank': (['--shape', 'x=4'], 'rank')}
     for name, (arguments, word) in wrong.items():
         check(name, folder, [INGOT, 'inspect', 'm.onnx', *arguments], 1, word)
-    names_of_no_part(folder)
     right = {'shape': ['m.onnx', '--shape', 'x=4x3'], 'shape with =': ['--shape=x=4x3', 'm.onnx'],
              'equal shape': ['fixed.onnx', '--shape', 'x=2x3'], 'dim': ['--dim=N=4', 'm.onnx'], 'after --': ['--', 'm.onnx'],
              'size': ['m.onnx', '--max-weights', '1K']}

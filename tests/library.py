@@ -170,7 +170,7 @@ def no_alloc(b):
 
 
 def names(b):
-    library = b.build(b.model('names', NAMES), 'x', '--name', '9-class')
+    library = b.build(b.model('names', NAMES), '9-class')
     header = (b.folder / 'x_9_class.h').read_text()
     for word in ('int64_t a_b;', 'int64_t a_b_2;', '*x_0;', '*x_0_2;',
                  '*_class;', '*_9__;', '*_;', '*y_0;', '*y_0_2;',
