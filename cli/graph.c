@@ -29,18 +29,34 @@ void graph_add_text(const char *s, text *out)
     }
 }
 
+/* What is computed of others in many steps is no help in a box: `?` stands for it. */
+static void add_extent(const ir_module *m, ir_dim d, text *out)
+{
+    enum { LONGEST = 32 };
+    text extent = {0};
+
+    dim_print(&m->dims, d, &extent);
+    bool is_name = dim_symbol_id(&m->dims, d) != NAMES_NONE;
+    graph_add_text(is_name || extent.len <= LONGEST ? extent.at : "?", out);
+    text_free(&extent);
+}
+
 void graph_add_type(const ir_module *m, const ir_type *t, text *out)
 {
-    enum { WIDEST = 56 };
-    text type = {0};
-
-    type_print(&m->types, t, &type);
-    bool cut = type.len > WIDEST;
-    if (cut)
-        type.at[WIDEST] = 0;
-    graph_add_text(type.at, out);
-    text_add(out, cut ? "..]" : "");
-    text_free(&type);
+    if (t->kind == TY_NEVER) {
+        text_add(out, "never");
+    } else if (t->kind == TY_TENSOR) {
+        text_add(out, "%s[", dt_text(t->dtype));
+        for (int i = 0; i < t->rank; i++) {
+            text_add(out, i ? "," : "");
+            add_extent(m, t->dim[i], out);
+        }
+        text_add(out, "]");
+    } else {
+        text_add(out, t->kind == TY_SEQ ? "seq<" : "opt<");
+        graph_add_type(m, t->elem, out);
+        text_add(out, ">");
+    }
 }
 
 /* The name that the model's file gave the node, of a place such as `Conv 'conv1'`. */

@@ -1,7 +1,8 @@
 /* cli/graph_groups.c - the groups of a function as a picture.
  *
  * A box is a group, or several in a row of which each only feeds the next, where the
- * graph is long.  Its colour says what kind of work it is. */
+ * graph is long.  Its colour says what kind of work it is.  Checks that compare nothing but
+ * extents hang on no value; one box stands for all of them. */
 #include "const.h"
 #include "graph.h"
 #include "template_facts.h"
@@ -10,11 +11,13 @@ enum { LONG = 150, NAMED = 3 };
 
 typedef VEC(uint32_t) numbers;
 
-/* What is known of a group while it is drawn. */
+/* What is known of a group while it is drawn, or of a result behind them. */
 typedef struct box {
     numbers from;                   /* groups whose values it reads */
     numbers input;                  /* nodes of inputs and states that it reads */
-    uint32_t readers;               /* groups that read its values */
+    uint32_t readers;               /* groups and results that read its values, */
+    uint32_t checkers;              /* and such that only check them */
+    bool hidden;                    /* a check of extents, or what only these read */
     uint32_t into;                  /* the box that it is drawn in: its own number, or that
                                      * of the first of a row */
     int64_t weights;                /* bytes of constants that it reads */
@@ -25,8 +28,8 @@ typedef struct picture_of {
     const ir_module *m;
     const ir_groups *g;
     uint32_t *owner;                /* by node: the group that computes it; NAMES_NONE */
-    uint32_t *seen;                 /* by node: 1 + the last group that looked at it */
-    box *box;
+    uint32_t *seen;                 /* by node: 1 + the last box that looked at it */
+    box *box;                       /* by group; then by result */
     text *out;
 } picture_of;
 
@@ -45,51 +48,83 @@ static bool is_drawn(const picture_of *p, uint32_t group)
     return n->op != OP_CONST && n->op != OP_DIMVAL && !is_outside(n);
 }
 
-/* An arrow for each pair, however many values go along it. */
-static void add_reader(picture_of *p, uint32_t from, uint32_t to)
+/* An arrow for each pair, however many values go along it.  Is it a new one? */
+static bool add_once(numbers *list, uint32_t from)
 {
-    numbers *list = &p->box[to].from;
-
     for (uint32_t i = 0; i < list->len; i++)
         if (list->at[i] == from)
-            return;
+            return false;
     vec_push(list, from);
-    p->box[from].readers++;
+    return true;
+}
+
+static void follow(picture_of *p, uint32_t node, uint32_t box);
+
+/* Box `to` reads what node `from` makes. */
+static void add_reader(picture_of *p, uint32_t from, uint32_t to)
+{
+    const ir_node *n = &p->g->fn->node.at[from];
+    uint32_t owner = p->owner[from];
+
+    if (n->op == OP_CONST)
+        p->box[to].weights += max_i64(0, const_bytes_of(p->m, n->attr->CONST.id));
+    else if (is_outside(n))
+        add_once(&p->box[to].input, from);
+    else if (owner == NAMES_NONE)
+        follow(p, from, to);
+    else if (owner != to && is_drawn(p, owner))
+        p->box[owner].readers += add_once(&p->box[to].from, owner);
 }
 
 /* Follows the operands of a node to the groups that make them; what is inlined belongs
  * to none, so that its operands are followed too. */
-static void follow(picture_of *p, uint32_t node, uint32_t group)
+static void follow(picture_of *p, uint32_t node, uint32_t box)
 {
     const ir_fn *f = p->g->fn;
     const ir_node *n = &f->node.at[node];
 
-    if (p->seen[node] == group + 1)
+    if (p->seen[node] == box + 1)
         return;
-    p->seen[node] = group + 1;
-    for (uint32_t j = 0; j < n->narg; j++) {
-        uint32_t from = f->value.at[ir_arg(f, n, j)].node, owner = p->owner[from];
-        if (f->node.at[from].op == OP_CONST)
-            p->box[group].weights +=
-                max_i64(0, const_bytes_of(p->m, f->node.at[from].attr->CONST.id));
-        else if (is_outside(&f->node.at[from]))
-            vec_push(&p->box[group].input, from);
-        else if (owner != NAMES_NONE && owner != group && is_drawn(p, owner))
-            add_reader(p, owner, group);
-        else if (owner == NAMES_NONE)
-            follow(p, from, group);
-    }
+    p->seen[node] = box + 1;
+    for (uint32_t j = 0; j < n->narg; j++)
+        add_reader(p, f->value.at[ir_arg(f, n, j)].node, box);
 }
 
 /* First who makes what, then who reads it. */
 static void find_readers(picture_of *p)
 {
+    const ir_fn *f = p->g->fn;
+
     for (uint32_t i = 0; i < p->g->group.len; i++)
         for (uint32_t k = 0; k < p->g->group.at[i].nnode; k++)
             p->owner[p->g->group.at[i].node[k]] = i;
     for (uint32_t i = 0; i < p->g->group.len; i++)
         for (uint32_t k = 0; k < p->g->group.at[i].nnode; k++)
             follow(p, p->g->group.at[i].node[k], i);
+    for (uint32_t i = 0; i < f->result.len; i++)
+        add_reader(p, f->value.at[f->result.at[i]].node, p->g->group.len + i);
+}
+
+static bool is_check(const picture_of *p, uint32_t group)
+{
+    return p->g->fn->node.at[p->g->group.at[group].root].op == OP_CHECK;
+}
+
+/* Backwards: what do only checks read?  Then forwards: which of these begin with extents? */
+static void hide_checks(picture_of *p)
+{
+    for (uint32_t i = p->g->group.len; i-- > 0;) {
+        box *b = &p->box[i];
+        b->hidden = is_check(p, i) || (b->readers && b->readers == b->checkers);
+        for (uint32_t k = 0; b->hidden && k < b->from.len; k++)
+            p->box[b->from.at[k]].checkers++;
+    }
+    for (uint32_t i = 0; i < p->g->group.len; i++) {
+        box *b = &p->box[i];
+        b->hidden = b->hidden && !b->input.len;
+        for (uint32_t k = 0; k < b->from.len; k++)
+            b->hidden = b->hidden && p->box[b->from.at[k]].hidden;
+    }
 }
 
 /* Puts a group into the box of the only one that it reads, if no other reads that. */
@@ -99,7 +134,7 @@ static void fold_rows(picture_of *p)
 
     for (uint32_t i = 0; i < p->g->group.len; i++) {
         const box *b = &p->box[i];
-        bool row = fold && b->from.len == 1 && !b->input.len &&
+        bool row = fold && !b->hidden && b->from.len == 1 && !b->input.len &&
                    p->box[b->from.at[0]].readers == 1;
         p->box[i].into = row ? p->box[b->from.at[0]].into : i;
     }
@@ -213,33 +248,42 @@ static void draw_outside(const picture_of *p)
     }
 }
 
-/* Groups that were drawn as one box have no arrows among themselves. */
-static void draw_arrows(const picture_of *p, uint32_t i)
+/* Arrows from all that box `i` reads to `kind` and `to`, its name; groups that were drawn as
+ * one box have none among themselves. */
+static void draw_arrows(const picture_of *p, uint32_t i, char kind, uint32_t to)
 {
     for (uint32_t k = 0; k < p->box[i].from.len; k++) {
-        uint32_t from = p->box[p->box[i].from.at[k]].into, to = p->box[i].into;
-        if (from != to)
-            text_add(p->out, "  g%u -> g%u;\n", from, to);
+        uint32_t from = p->box[p->box[i].from.at[k]].into;
+        if (kind != 'g' || from != to)
+            text_add(p->out, "  g%u -> %c%u;\n", from, kind, to);
     }
     for (uint32_t k = 0; k < p->box[i].input.len; k++)
-        text_add(p->out, "  i%u -> g%u;\n", p->box[i].input.at[k], p->box[i].into);
+        text_add(p->out, "  i%u -> %c%u;\n", p->box[i].input.at[k], kind, to);
 }
 
-/* A result may be an input as it is. */
 static void draw_results(const picture_of *p)
 {
     const ir_fn *f = p->g->fn;
 
     for (uint32_t i = 0; i < f->result.len; i++) {
-        uint32_t owner = p->owner[f->value.at[f->result.at[i]].node];
         text_add(p->out, "  r%u [label=\"", i);
         graph_add_text(f->result_name.at[i], p->out);
+        text_add(p->out, "\\n");
+        graph_add_type(p->m, ir_type_of(f, f->result.at[i]), p->out);
         text_add(p->out, "\" shape=ellipse];\n");
-        if (owner != NAMES_NONE && is_drawn(p, owner))
-            text_add(p->out, "  g%u -> r%u;\n", p->box[owner].into, i);
-        else if (owner == NAMES_NONE && is_outside(&f->node.at[f->value.at[f->result.at[i]].node]))
-            text_add(p->out, "  i%u -> r%u;\n", f->value.at[f->result.at[i]].node, i);
+        draw_arrows(p, p->g->group.len + i, 'r', i);
     }
+}
+
+static void draw_checks(const picture_of *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->g->group.len; i++)
+        n += p->box[i].hidden && is_check(p, i);
+    if (n)
+        text_add(p->out, "  checks [label=\"%u check%s of extents\" style=\"filled,dashed\" "
+                 "fillcolor=\"#e9e9e9\"];\n", n, n > 1 ? "s" : "");
 }
 
 /* Boxes before arrows: Graphviz places what it meets first. */
@@ -249,29 +293,31 @@ static void draw(picture_of *p)
                      "  node [shape=box fontname=Helvetica fontsize=10];\n");
     draw_outside(p);
     for (uint32_t i = 0; i < p->g->group.len; i++)
-        if (is_drawn(p, i) && p->box[i].into == i)
+        if (is_drawn(p, i) && !p->box[i].hidden && p->box[i].into == i)
             draw_box(p, i);
     for (uint32_t i = 0; i < p->g->group.len; i++)
-        if (is_drawn(p, i))
-            draw_arrows(p, i);
+        if (is_drawn(p, i) && !p->box[i].hidden)
+            draw_arrows(p, i, 'g', p->box[i].into);
     draw_results(p);
+    draw_checks(p);
     text_add(p->out, "}\n");
 }
 
 void graph_print_groups(const ir_module *m, const ir_groups *groups, text *out)
 {
-    size_t nodes = groups->fn->node.len;
+    size_t nodes = groups->fn->node.len, boxes = groups->group.len + groups->fn->result.len;
     picture_of p = {.m = m, .g = groups, .out = out,
                     .owner = mem_alloc((nodes + 1) * sizeof *p.owner),
                     .seen = mem_alloc((nodes + 1) * sizeof *p.seen),
-                    .box = mem_alloc((groups->group.len + 1) * sizeof *p.box)};
+                    .box = mem_alloc((boxes + 1) * sizeof *p.box)};
 
     for (size_t i = 0; i < nodes; i++)
         p.owner[i] = NAMES_NONE;
     find_readers(&p);
+    hide_checks(&p);
     fold_rows(&p);
     draw(&p);
-    for (uint32_t i = 0; i < groups->group.len; i++)
+    for (size_t i = 0; i < boxes; i++)
         vec_free(&p.box[i].from), vec_free(&p.box[i].input);
     mem_free(p.box);
     mem_free(p.seen);

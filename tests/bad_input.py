@@ -703,6 +703,28 @@ def pictures(folder):
     axis = block(5, tensor('axis', [], bytes(8), 7))
     (folder / 'long.onnx').write_bytes(model(chain + axis + value(11, 'x', [9]) + value(12, '200', [9])))
     dot = run([INGOT, 'inspect', 'long.onnx', '--stage', 'groups', '--format', 'dot'], folder).stdout
+    (folder / 'pool.onnx').write_bytes(model(node('AveragePool', ['x'], ['y'], attribute('kernel_shape', 7, number(8, 3))) +
+                                             value(11, 'x', [1, 1, 'n']) + value(12, 'y', [1, 1, 'm'])))
+    pool = run([INGOT, 'inspect', 'pool.onnx', '--stage', 'groups', '--format', 'dot'], folder).stdout
+    report('a result hangs on who makes it', None if '-> r0;' in pool else pool)
+    (folder / 'wide.ir').write_text("""dim some_rows
+dim rows_of_the_other
+entry main(%x: f32[some_rows,4], %z: f32[rows_of_the_other,4]) {
+  %1 = concat %x, %x, %x, %z, %z {axis=0} : f32[3*some_rows+2*rows_of_the_other,4]
+  %2 = concat %1, %x, %x, %1, %1, %1, %1, %1, %1, %1, %1, %1 {axis=0} : f32[32*some_rows+20*rows_of_the_other,4]
+  %3 = dimval {dim=some_rows} : i64[]
+  %4 = const 3 : i64[]
+  %5 = lt %3, %4 : bool[]
+  check %5 {message="too many"}
+  %6 = reduce %x {axes=[0,1], op=max} : f32[]
+  %7 = lt %6, %6 : bool[]
+  check %7 {message="of data"}
+  return y=%2
+}
+""")
+    wide = run([INGOT, 'inspect', 'wide.ir', '--stage', 'groups', '--format', 'dot'], folder)
+    report('wide picture', None if '"1 check of extents"' in wide.stdout and ': check' in wide.stdout and 'f32[?,4]' in wide.stdout
+           else wide.stdout + wide.stderr)
     report('long picture', None if 'groups in a row' in dot and dot.count('[label') < 9 else dot[:300])
 
 
