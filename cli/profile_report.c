@@ -110,17 +110,26 @@ void profile_print_table(const profile *p)
 
 /* ---- trace ---------------------------------------------------------------------------- */
 
-/* Chrome's trace format, which Perfetto reads: microseconds. */
+/* The Trace Event Format, in microseconds.  Both ends are rounded before they are subtracted:
+ * events of a thread that overlap by a nanosecond are an error to viewers. */
 void profile_print_trace(const profile *p, FILE *f)
 {
-    fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", f);
+    static const char begin[] =
+        "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
+        "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,"
+        "\"args\":{\"name\":\"ingot\"}},\n"
+        "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,"
+        "\"args\":{\"name\":\"kernels of one run\"}}";
+
+    fputs(begin, f);
     for (uint32_t i = 0; i < p->event.len; i++) {
         const profile_event *e = &p->event.at[i];
         const profile_row *r = &p->row.at[e->row];
-        fprintf(f, "%s\n{\"name\":", i ? "," : "");
+        double from = round(1e9 * e->begin), to = round(1e9 * e->end);
+        fputs(",\n{\"name\":", f);
         json_write_text(f, profile_kernel(p, r));
-        fprintf(f, ",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"node\":",
-                1e6 * e->begin, 1e6 * (e->end - e->begin));
+        fprintf(f, ",\"cat\":\"kernel\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,"
+                "\"args\":{\"node\":", from / 1e3, (to - from) / 1e3);
         json_write_text(f, profile_node(r));
         fprintf(f, ",\"flops\":%.0f,\"bytes\":%.0f}}", r->flops, r->bytes);
     }

@@ -517,7 +517,9 @@ def reports(folder):
     report('bench: names in the report', None if report_of['model'] == 'm.onnx' and 'x86-64' in report_of['cpu'] else report_of)
     check('bench: profile', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--profile', '--trace', 't.json', '--html', 'p.html'],
           0, new=['t.json', 'p.html'])
-    events = json.loads((folder / 't.json').read_text())['traceEvents']
+    trace = json.loads((folder / 't.json').read_text())
+    events = [e for e in trace['traceEvents'] if e['ph'] == 'X']
+    report('bench: form of the trace', wrong_trace(trace))
     page = (folder / 'p.html').read_text()
     report('bench: trace', None if events and events[0]['name'] == 'k0_map' and events[0]['args']['bytes'] == 48 else events)
     report('bench: page of kernels', None if all(w in page for w in ('k0_map', 'Timeline', 'Memory', 'CPUs', 'ingot 0')) else page[:300])
@@ -533,6 +535,23 @@ def reports(folder):
     report('bench: interpreter alone', None if said.startswith('engine') else said)
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1'], folder).stdout
     report('bench: short times', None if re.search(r'compiled +1 +0\.\d{6}', said) else said)
+
+
+def wrong_trace(trace):
+    """What breaks the Trace Event Format: fields, their types, events that overlap on a thread; None if nothing does."""
+    kinds = {'name': str, 'cat': str, 'ph': str, 'pid': int, 'tid': int, 'ts': (int, float), 'dur': (int, float), 'args': dict}
+    if set(trace) - {'traceEvents', 'displayTimeUnit'} or trace['displayTimeUnit'] not in ('ms', 'ns'):
+        return trace
+    ends = {}
+    for e in trace['traceEvents']:
+        need = {'name', 'ph', 'pid', 'tid', 'ts', 'args'} | ({'cat', 'dur'} if e['ph'] == 'X' else set())
+        named = e['ph'] != 'M' or (e['name'] in ('process_name', 'thread_name') and set(e['args']) == {'name'})
+        if set(e) != need or e['ph'] not in 'XM' or not named or any(not isinstance(v, kinds[k]) for k, v in e.items()):
+            return e
+        if e['ph'] == 'X' and (e['dur'] < 0 or round(1e3 * e['ts']) < ends.get(e['tid'], 0)):
+            return e
+        ends[e['tid']] = round(1e3 * (e['ts'] + e.get('dur', 0)))
+    return None
 
 
 def full_disk(folder, build):
