@@ -70,7 +70,8 @@ bool onnx_replace(const char *path, const import_array *w, int n, bool whole, te
 /* Is told of an operator's version, in the order of domains, names and versions. */
 typedef void onnx_see(void *cx, const char *domain, const char *op, int since);
 /* The versions that are supported, where they changed the meaning; and those of the
- * standard, supported or not, where they changed what a node may have. */
+ * standard, supported or not, where they changed what a node may have, and after these what
+ * operators of other domains may have. */
 void onnx_each_operator(onnx_see *see, void *cx);
 void onnx_each_signature(onnx_see *see, void *cx);
 

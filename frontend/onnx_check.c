@@ -1,11 +1,46 @@
 /* frontend/onnx_check.c - a node against its operator's signature: how many
- * operands and results it has, which attributes, of what kind. */
+ * operands and results it has, which attributes, of what kind; and how tables of
+ * operators' versions are searched. */
 #include <limits.h>
 
+#include "nearest.h"
 #include "onnx.h"
 #include "onnx_model.h"
 
-/* A row of onnx_signatures.def.  "axis:i!  pads:is" says that `axis`, an integer,
+static int compare(const onnx_version *v, const char *domain, const char *op)
+{
+    int c = strcmp(v->domain, domain);
+
+    return c ? c : strcmp(v->op, op);
+}
+
+/* The row of this operator whose version is the last that is not newer; null if
+ * there is none.  Rows are sorted by domain, operator and version, and begin with
+ * an onnx_version. */
+const void *onnx_find_version(const void *table, size_t count, size_t size, const char *domain,
+                              const char *op, int64_t version)
+{
+    const char *at = table;
+    const onnx_version *v, *best = NULL;
+    size_t lo = 0, hi = count;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (compare((const onnx_version *)(at + mid * size), domain, op) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < count; lo++) {
+        v = (const onnx_version *)(at + lo * size);
+        if (compare(v, domain, op) || v->since > version)
+            break;
+        best = v;
+    }
+    return best;
+}
+
+/* A row of a table of signatures.  "axis:i!  pads:is" says that `axis`, an integer,
  * must be there and `pads`, a list of integers, may be; -1 operands at most is any
  * number. */
 typedef struct signature {
@@ -14,16 +49,32 @@ typedef struct signature {
     const char *attributes;     /* "axis:i! pads:is", sorted by name */
 } signature;
 
-static const signature signatures[] = {
+static const signature standard[] = {
 #define SIGNATURE(domain, op, since, min_in, max_in, min_out, max_out, attributes) \
     {{domain, #op, since}, min_in, max_in, min_out, max_out, attributes},
 #include "onnx_signatures.def"
 };
 
+static const signature others[] = {
+#define SIGNATURE(domain, op, since, min_in, max_in, min_out, max_out, attributes) \
+    {{domain, #op, since}, min_in, max_in, min_out, max_out, attributes},
+#include "onnx_signatures_other.def"
+};
+
 void onnx_each_signature(onnx_see *see, void *cx)
 {
-    for (size_t i = 0; i < COUNT(signatures); i++)
-        see(cx, signatures[i].at.domain, signatures[i].at.op, (int)signatures[i].at.since);
+    for (size_t i = 0; i < COUNT(standard); i++)
+        see(cx, standard[i].at.domain, standard[i].at.op, standard[i].at.since);
+    for (size_t i = 0; i < COUNT(others); i++)
+        see(cx, others[i].at.domain, others[i].at.op, others[i].at.since);
+}
+
+/* Null if the version has none. */
+static const signature *find_signature(const char *domain, const char *op, int64_t version)
+{
+    const signature *s = ONNX_FIND(standard, domain, op, version);
+
+    return s ? s : ONNX_FIND(others, domain, op, version);
 }
 
 /* What an attribute's type is called in the table, and in messages. */
@@ -87,6 +138,18 @@ static bool has_value(const Onnx__AttributeProto *a, Onnx__AttributeProto__Attri
     }
 }
 
+bool onnx_has_type(onnx_op *n, const Onnx__AttributeProto *a,
+                   Onnx__AttributeProto__AttributeType type)
+{
+    size_t i = 0;
+
+    while (i < COUNT(kinds) && kinds[i].type != type)
+        i++;
+    ICE_IF(i == COUNT(kinds), "an attribute of type %d is read", (int)type);
+    return !a->type || a->type == type ||
+           onnx_fail(n, "attribute '%s' must be %s", a->name, kinds[i].name);
+}
+
 /* A kind that the table of kinds does not know is a row of ours that is wrong. */
 static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const entry *e)
 {
@@ -94,9 +157,9 @@ static bool check_kind(onnx_op *n, const Onnx__AttributeProto *a, const entry *e
         if (strlen(kinds[i].kind) != (size_t)e->kind_len ||
             memcmp(kinds[i].kind, e->kind, (size_t)e->kind_len))
             continue;
-        if (a->type && a->type != kinds[i].type)
-            return onnx_fail(n, "attribute '%s' must be %s", a->name, kinds[i].name);
-        return has_value(a, kinds[i].type) || onnx_fail(n, "attribute '%s' has no value", a->name);
+        return onnx_has_type(n, a, kinds[i].type) &&
+               (has_value(a, kinds[i].type) ||
+                onnx_fail(n, "attribute '%s' has no value", a->name));
     }
     ICE_IF(true, "a kind of attribute that is not in the table");
     return false;
@@ -121,15 +184,20 @@ static bool check_entry(onnx_op *n, const entry *e)
     return check_kind(n, a, e);
 }
 
-/* `list` is a string of onnx_signatures.def, as "axis:i keepdims:i". */
-static bool is_listed(const char *list, const char *name)
+/* `list` is that of a signature, as "axis:i keepdims:i". */
+static bool check_name(onnx_op *n, const char *list, const char *name)
 {
+    nearest near = nearest_to(name);
     entry e;
-    bool found = false;
 
-    while (!found && next_entry(&list, &e))
-        found = is_called(&e, name);
-    return found;
+    while (next_entry(&list, &e)) {
+        if (is_called(&e, name))
+            return true;
+        nearest_try(&near, arena_strndup(&n->b->m->mem, e.name, (size_t)e.name_len));
+    }
+    return onnx_fail(n, "the operator has no attribute '%s'%s%s%s", name,
+                     near.best ? "; did you mean '" : "", near.best ? near.best : "",
+                     near.best ? "'?" : "");
 }
 
 /* Unknown attributes are errors: one that is passed over might have changed the
@@ -140,8 +208,8 @@ static bool check_attributes(onnx_op *n, const char *list)
 
     for (size_t i = 0; i < n->p->n_attribute; i++) {
         const char *name = n->p->attribute[i]->name;
-        if (!is_listed(list, name))
-            return onnx_fail(n, "the operator has no attribute '%s'", name ? name : "");
+        if (!check_name(n, list, name ? name : ""))
+            return false;
     }
     while (next_entry(&list, &e))
         if (!check_entry(n, &e))
@@ -153,7 +221,7 @@ static bool check_attributes(onnx_op *n, const char *list)
 bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, const char *name,
                          char kind[4])
 {
-    const signature *s = ONNX_FIND(signatures, domain, op, version);
+    const signature *s = find_signature(domain, op, version);
     const char *list = s ? s->attributes : "";
     entry e;
 
@@ -179,9 +247,11 @@ static bool check_count(onnx_op *n, const char *what, int has, int min, int max)
 
 bool onnx_check_node(onnx_op *n, const char *domain)
 {
-    const signature *s = ONNX_FIND(signatures, domain, n->p->op_type, n->version);
+    const signature *s = find_signature(domain, n->p->op_type, n->version);
 
-    return !s || (check_count(n, "operand", n->nin, s->min_in, s->max_in) &&
-                  check_count(n, "result", n->nout, s->min_out, s->max_out) &&
-                  check_attributes(n, s->attributes));
+    ICE_IF(!s, "%s of domain '%s' has no signature: a row of onnx_signatures_other.def",
+           n->p->op_type, domain);
+    return check_count(n, "operand", n->nin, s->min_in, s->max_in) &&
+           check_count(n, "result", n->nout, s->min_out, s->max_out) &&
+           check_attributes(n, s->attributes);
 }

@@ -77,7 +77,7 @@ int64_t scope_version(const onnx_scope *s, const char *domain)
     for (size_t i = 0; i < n; i++)
         if (same_domain(o[i]->domain, domain))
             return o[i]->version;
-    return *text_or(domain) && strcmp(domain, "ai.onnx") ? 1 : 0;
+    return 0;
 }
 
 /* ---- order of nodes -------------------------------------------------------------- */
@@ -180,39 +180,6 @@ void onnx_each_operator(onnx_see *see, void *cx)
         see(cx, rows[i].at.domain, rows[i].at.op, rows[i].at.since);
 }
 
-static int compare(const onnx_version *v, const char *domain, const char *op)
-{
-    int c = strcmp(v->domain, domain);
-
-    return c ? c : strcmp(v->op, op);
-}
-
-/* The row of this operator whose version is the last that is not newer; null if
- * there is none.  Rows are sorted by domain, operator and version, and begin with
- * an onnx_version. */
-const void *onnx_find_version(const void *table, size_t count, size_t size, const char *domain,
-                              const char *op, int64_t version)
-{
-    const char *at = table;
-    const onnx_version *v, *best = NULL;
-    size_t lo = 0, hi = count;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (compare((const onnx_version *)(at + mid * size), domain, op) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    for (; lo < count; lo++) {
-        v = (const onnx_version *)(at + lo * size);
-        if (compare(v, domain, op) || v->since > version)
-            break;
-        best = v;
-    }
-    return best;
-}
-
 /* What a function is known by. */
 static const char *function_key(onnx_model *x, const char *domain, const char *name,
                                 const char *overload)
@@ -305,6 +272,17 @@ static int operands(onnx_scope *s, const Onnx__NodeProto *p, const char **missin
     return all;
 }
 
+static bool has_attribute(const Onnx__FunctionProto *f, const char *name)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < f->n_attribute; i++)
+        found |= !strcmp(f->attribute[i], name);
+    for (size_t i = 0; i < f->n_attribute_proto; i++)
+        found |= !strcmp(text_or(f->attribute_proto[i]->name), name);
+    return found;
+}
+
 /* Builds the body of a function in place of the node that calls it: names of the body are
  * its own, operands and results are bound by position. */
 static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
@@ -317,6 +295,10 @@ static bool run_function(onnx_op *n, const Onnx__FunctionProto *f)
     if (n->nin > (int)f->n_input || n->nout > (int)f->n_output)
         return onnx_fail(n, "function '%s' takes %zu operands and gives %zu results",
                          text_or(f->name), f->n_input, f->n_output);
+    for (size_t i = 0; i < n->p->n_attribute; i++)
+        if (!has_attribute(f, text_or(n->p->attribute[i]->name)))
+            return onnx_fail(n, "function '%s' has no attribute '%s'", text_or(f->name),
+                             text_or(n->p->attribute[i]->name));
     for (int i = 0; i < (int)f->n_input; i++)
         if (onnx_in(n, i) != IR_NONE)
             scope_set(&s, f->input[i], onnx_in(n, i));
@@ -338,14 +320,18 @@ int64_t onnx_newest_version(const char *domain)
     return !*domain ? 27 : !strcmp(domain, "ai.onnx.ml") ? 5 : INT64_MAX;
 }
 
-static const char *why_not(const char *domain, const char *op, int64_t version)
+static const char *why_not(arena *mem, const char *domain, const char *op, int64_t version)
 {
+    const char *near;
+
     if (!version)
         return "the file does not say which operator set it uses (opset_import)";
     if (version > onnx_newest_version(domain))
         return "this version of the operator set is not known";
-    return ONNX_FIND(rows, domain, op, INT64_MAX)
-               ? "this version of the operator is not supported"
+    if (onnx_has_operator(domain, op, &near))
+        return "this version of the operator is not supported";
+    return near && !onnx_is_standard(domain, op)
+               ? arena_printf(mem, "the operator is not known; did you mean %s?", near)
                : "the operator is not supported";
 }
 
@@ -369,7 +355,7 @@ static bool dispatch(onnx_op *n, bool ready)
     }
     const row *r = ONNX_FIND(rows, domain, text_or(n->p->op_type), n->version);
     if (!r || n->version > onnx_newest_version(domain)) {
-        onnx_gap(n, why_not(domain, text_or(n->p->op_type), n->version));
+        onnx_gap(n, why_not(&x->m->mem, domain, text_or(n->p->op_type), n->version));
         return true;            /* go on: all gaps are reported at once */
     }
     if (!ready)

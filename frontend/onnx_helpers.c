@@ -84,16 +84,27 @@ const Onnx__AttributeProto *onnx_attr(onnx_op *n, const char *name)
     return NULL;
 }
 
-int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise)
+/* Null where there is none, and after an error: a value of another type would be read as
+ * zero.  The operator's signature has been checked before; it and its builder may differ. */
+static const Onnx__AttributeProto *typed(onnx_op *n, const char *name,
+                                         Onnx__AttributeProto__AttributeType type)
 {
     const Onnx__AttributeProto *a = onnx_attr(n, name);
+
+    return a && onnx_has_type(n, a, type) ? a : NULL;
+}
+#define TYPED(n, name, type) typed(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__##type)
+
+int64_t onnx_int(onnx_op *n, const char *name, int64_t otherwise)
+{
+    const Onnx__AttributeProto *a = TYPED(n, name, INT);
 
     return a ? a->i : otherwise;
 }
 
 double onnx_float(onnx_op *n, const char *name, double otherwise)
 {
-    const Onnx__AttributeProto *a = onnx_attr(n, name);
+    const Onnx__AttributeProto *a = TYPED(n, name, FLOAT);
 
     return a ? (double)a->f : otherwise;
 }
@@ -108,7 +119,7 @@ static const char *next_word(const char *s)
  * attribute means. */
 int onnx_choice_index(onnx_op *n, const char *name, const char *choices)
 {
-    const Onnx__AttributeProto *a = onnx_attr(n, name);
+    const Onnx__AttributeProto *a = TYPED(n, name, STRING);
     size_t len = a ? a->s.len : 0;
     const char *c = choices;
     int i = 0;
@@ -133,7 +144,7 @@ const char *onnx_choice(onnx_op *n, const char *name, const char *choices)
 
 const int64_t *onnx_ints(onnx_op *n, const char *name, int *len)
 {
-    const Onnx__AttributeProto *a = onnx_attr(n, name);
+    const Onnx__AttributeProto *a = TYPED(n, name, INTS);
 
     *len = a ? (int)a->n_ints : -1;
     return a ? a->ints : NULL;
@@ -141,7 +152,7 @@ const int64_t *onnx_ints(onnx_op *n, const char *name, int *len)
 
 const float *onnx_floats(onnx_op *n, const char *name, int *len)
 {
-    const Onnx__AttributeProto *a = onnx_attr(n, name);
+    const Onnx__AttributeProto *a = TYPED(n, name, FLOATS);
 
     *len = a ? (int)a->n_floats : -1;
     return a ? a->floats : NULL;
@@ -149,7 +160,7 @@ const float *onnx_floats(onnx_op *n, const char *name, int *len)
 
 const Onnx__GraphProto *onnx_graph_attr(onnx_op *n, const char *name)
 {
-    const Onnx__AttributeProto *a = onnx_attr(n, name);
+    const Onnx__AttributeProto *a = TYPED(n, name, GRAPH);
 
     return a ? a->g : NULL;
 }

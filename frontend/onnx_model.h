@@ -138,6 +138,9 @@ const void *onnx_find_version(const void *table, size_t count, size_t size, cons
 
 /* Has the node the operands, results and attributes of its operator? */
 bool onnx_check_node(onnx_op *n, const char *domain);
+/* Is the attribute of this type?  An error at the node if not. */
+bool onnx_has_type(onnx_op *n, const Onnx__AttributeProto *a,
+                   Onnx__AttributeProto__AttributeType type);
 /* The kind of an attribute ("f", "is", ..) by the operator's signature; false if it has
  * none of this name. */
 bool onnx_attribute_kind(const char *domain, const char *op, int64_t version, const char *name,

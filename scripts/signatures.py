@@ -50,7 +50,7 @@ def main():
     for s in sorted(onnx.defs.get_all_schemas_with_history(),
                     key=lambda s: (s.domain, s.name, s.since_version)):
         now = (s.domain, s.name, signature(s))
-        if now == before or s.deprecated:
+        if now == before:
             continue
         before = now
         print(row(s))

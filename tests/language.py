@@ -28,6 +28,13 @@ class Bench:
         return done.returncode, done.stdout, done.stderr
 
 
+def case_numbers_of_other_domains_operators(b):
+    """A whole number is a float where the operator has one, as alpha of FusedMatMul."""
+    text = 'entry f(x: [1, 1]) = onnx.FusedMatMul(x, x, domain = "com.microsoft", alpha = %s)\n'
+    said = [b.run('run', b.write('p.ingot', text % alpha), '--input', 'x=[[3]]') for alpha in ('2', '2.0', '2.5')]
+    return None if [out.split()[-1].strip('[]') for _, out, _ in said] == ['18', '18', '22.5'] else said
+
+
 def case_bits_of_draws_follow_the_text(b):
     """Comments, blanks and other items mean nothing to them."""
     texts = ['net f(x: [.., 4]) -> [.., 4] = x |> dense(4) |> dropout(0.5)\n'

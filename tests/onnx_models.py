@@ -35,9 +35,9 @@ def write(folder, nodes, inputs, outputs, free=(), functions=(), weights=(), ops
                               [info(n, a, n in free) for n, a in inputs.items()],
                               [info(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in dict(weights).items()])
+    versions = {**{node.domain: 1 for node in nodes}, 'own': 1, TRAINING: 1, 'ai.onnx.ml': 3, '': opset}
     model = helper.make_model(graph, functions=functions, ir_version=9, opset_imports=[
-        helper.make_opsetid('', opset), helper.make_opsetid('own', 1), helper.make_opsetid('ai.onnx.ml', 3),
-        helper.make_opsetid(TRAINING, 1)])
+        helper.make_opsetid(*v) for v in versions.items()])
     data = folder / 'test_data_set_0'
     data.mkdir(parents=True)
     onnx.save(model, str(folder / 'model.onnx'))

@@ -225,56 +225,6 @@ static void import_node(text *node, int opset)
     text_free(&m);
 }
 
-static void test_signatures(void **state)
-{
-    static const struct {
-        const char *op, *in, *out, *name, *value, *because;
-        int type;
-    } bad[] = {
-        {"Relu", "x x", "y", NULL, NULL, "takes 1 operand, has 2", 0},
-        {"Concat", "", "y", "axis", "0", "takes at least 1 operand, has 0", 2},
-        {"Clip", "x x x x", "y", NULL, NULL, "takes 1 to 3 operands, has 4", 0},
-        {"Relu", "x", "y z", NULL, NULL, "takes 1 result, has 2", 0},
-        {"Relu", "x", "y", "alpha", "1", "no attribute 'alpha'", 1},
-        {"Flatten", "x", "y", "axis", "1", "'axis' must be an integer", 1},
-        {"Softmax", "x", "y", "axis", "foo", "'axis' must be an integer", 3},
-        {"Concat", "x x", "y", NULL, NULL, "'axis' is missing", 0},
-        {"ConstantOfShape", "x", "y", "value", NULL, "'value' has no value", 4},
-        {"Flatten", "x", "y", "axis", NULL, "'axis' has no value", 0},
-        {"BitShift", "x x", "y", "direction", "left", "not one of: LEFT RIGHT", 3},
-        {"RNN", "x x x", "y", "activations", "Swish", "activation 'Swish' is unknown", 8},
-        {"GRU", "x x x", "y", "activations", "Tanh", "has 1 activations, not 2", 8},
-    };
-    (void)state;
-
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        text g = {0}, a = {0};
-        if (bad[i].name)
-            a = attribute(bad[i].name, bad[i].type, bad[i].value);
-        wire_node(&g, bad[i].op, bad[i].in, bad[i].out, bad[i].name ? &a : NULL);
-        wire_value(&g, 11, "x", 2, square);
-        wire_value(&g, 12, "y", 2, square);
-        text m = wire_model(&g, 17);
-        refused(&m, bad[i].because);
-    }
-}
-
-/* Writers that know proto3 leave a zero out. */
-static void test_zero_attribute(void **state)
-{
-    text g = {0}, a = {0};
-    (void)state;
-
-    wire_text(&a, 1, "axis");
-    wire_int(&a, 20, 2);
-    wire_node(&g, "Concat", "x x", "y", &a);
-    wire_value(&g, 11, "x", 2, square);
-    wire_value(&g, 12, "y", 2, square);
-    text m = wire_model(&g, 17);
-    result_is(&m, NULL, "f32[4,2]");
-    text_free(&m);
-}
-
 static void test_declared_type(void **state)
 {
     text g = {0};
@@ -549,8 +499,6 @@ int main(void)
         cmocka_unit_test(test_initializer_is_input),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_broken_graphs),
-        cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_zero_attribute),
         cmocka_unit_test(test_declared_type),
         cmocka_unit_test(test_operators_on_wrong_operands),
         cmocka_unit_test(test_branches_give_as_many_results),
