@@ -86,7 +86,7 @@ static bool fits_result(const rows *r, ir_ref ref)
     const ir_type *out = ir_type_of(r->b.fn, r->j->out);
 
     return !r->used && is_full(r, out) && ir_type_of(r->b.fn, ref)->dtype == out->dtype &&
-           r->j->g->over[0] == IR_NONE && !job_streams(r->j);
+           r->j->g->over[0] == IR_NONE;
 }
 
 static void make_buffer(rows *r, ir_ref ref, held *h)
@@ -180,7 +180,11 @@ static void finish_row(rows *r)
         open_row(r, lanes_of(r->j->l, t->dtype));
     for (int i = r->kept; !whole && i < t->rank; i++)
         r->idx[i] = lp_int(r->b.k, 0);
-    job_write(r->j, &r->b, r->idx, body_at(&r->b, r->j->out, r->idx));
+    lp_expr v = body_at(&r->b, r->j->out, r->idx);
+    if (r->used)                /* its lines are in the cache */
+        lp_store(r->b.k, body_output(&r->b, r->j->out), r->idx, v);
+    else
+        job_write(r->j, &r->b, r->idx, v);
     if (whole)
         close_row(r);
 }
