@@ -368,8 +368,8 @@ static bool put(const inspect_options *o, const text *out)
         return fputs(out->at ? out->at : "", stdout) >= 0;
     if (!report_open(&p, o->out))
         return false;
-    bool ok = fwrite(out->at ? out->at : "", 1, out->len, p.file) == out->len;
-    return report_close(&p, o->out, ok);
+    fwrite(out->at ? out->at : "", 1, out->len, p.file);    /* the stream keeps an error .. */
+    return report_close(&p, o->out, true);                  /* .. and this tells it */
 }
 
 /* By the ending of the file: kernels, a plan, or a model. */

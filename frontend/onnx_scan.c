@@ -179,7 +179,8 @@ static bool walk(scan *s, message kind, const uint8_t *at, const uint8_t *end,
             if (!varint(s, &at, end, &v))
                 return false;
             if (v > (uint64_t)(end - at))
-                return bad(s, start, "a field is longer than what holds it");
+                return bad(s, start, depth ? "a field is longer than what holds it"
+                                           : "the file ends within a field: is it cut off?");
             at += v;
             if (!bytes(s, kind, (uint32_t)(key >> 3), at - v, (size_t)v, depth, out))
                 return false;

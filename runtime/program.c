@@ -163,6 +163,9 @@ static bool no_entry(const program_options *o, const struct ingot_model *m)
         names[i] = m->entries[i].name;
     if (!names)
         cli_wrong("no memory");
+    else if (o->entry && !access(o->entry, F_OK))
+        cli_wrong("'%s' is a file, not an entry: --input NAME=FILE or --NAME FILE takes one",
+                  o->entry);
     else if (o->entry)
         cli_one_of("entry", o->entry, names);
     else

@@ -236,6 +236,7 @@ def broken_models(folder):
         'external data that is missing': (with_constant(external('w', [2], 'no.bin')), 'no.bin'),
         'empty file': (b'', 'empty'),
         'text': (b'This is not a model.\n' * 30, 'm.onnx: looks like text; an ONNX model is expected'),
+        'cut off': (with_constant(tensor('w', [2], bytes(8)))[:-20], 'm.onnx: is no ONNX model, or is damaged: ', 'is it cut off?'),
         'picture': (b'\x89PNG\r\n' + bytes(99), 'a PNG picture'), 'page': (b'<!doctype html>', 'an HTML page'),
         'array': (b'\x93NUMPY' + bytes(99), 'a .npy file'), 'packed': (b'\x1f\x8b' + bytes(99), 'gzip, to be unpacked'),
         'junk': (b'\xff' * 99, 'is no ONNX model, or is damaged: offset'),
@@ -489,6 +490,10 @@ def unwritable(folder):
         check(f'file size limit: {kind}', folder,
               ['/bin/sh', '-c', 'ulimit -f 20; exec "$@"', 'sh', *build, 'm', '--emit', kind],
               1, 'File too large')
+    (folder / 'long.ir').write_text('entry main(%x: f32[2]) {\n' + ''.join(f'  %{i + 1} = neg {f"%{i}" if i else "%x"} : f32[2]\n' for i in range(900)) +
+                                    '  return y=%900\n}\n')
+    check('file size limit: text', folder, ['/bin/sh', '-c', 'ulimit -f 1; exec "$@"', 'sh', INGOT, 'inspect', 'long.ir', '-o', 'long.txt'],
+          1, 'long.txt: cannot be written: File too large')
     unformatted = 'entry f(x: [2]) -> [2] =  x  # %s\n' % ('.' * 2000)
     (folder / 'f.ingot').write_text(unformatted)
     check('file size limit: fmt', folder, ['/bin/sh', '-c', 'ulimit -f 1; exec "$@"', 'sh', INGOT, 'fmt', 'f.ingot'],

@@ -142,8 +142,9 @@ static void test_broken_wire(void **state)
     static const struct { const char *bytes; size_t n; const char *because; } broken[] = {
         {"\x08", 1, "ends within a number"},
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, "longer than 10 bytes"},
-        {"\x3a\x05\x0a", 3, "longer than what holds it"},
-        {"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "longer than what holds it"},
+        {"\x3a\x03\x0a\x05\x00", 5, "longer than what holds it"},
+        {"\x3a\x05\x0a", 3, "is it cut off?"},
+        {"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "is it cut off?"},
         {"\x02\x00", 2, "no valid number"},
         {"\x09\x01\x02", 3, "ends within a field"},
         {"\x0b", 1, "unknown wire type"},

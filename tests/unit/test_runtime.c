@@ -181,6 +181,8 @@ static void wrong_inputs_are_named(void **state)
     (void)state;
     assert_int_equal(RUN(arg("--input=x:0=", "x.npy")), 1);
     assert_said("input 'ids' is missing");
+    assert_int_equal(RUN(arg("", "x.npy")), 2);
+    assert_said("is a file, not an entry: --input NAME=FILE or --NAME FILE takes one");
     assert_int_equal(RUN(arg("--input=x:0=", "x.npy"), arg("--input=ids=", "ids5.npy")), 1);
     assert_said("input 'ids', axis 0: has extent 5, but 'N' is 2 by input 'x:0', axis 0");
     assert_int_equal(RUN(arg("--input=x:0=", "ids.npy"), "--random-inputs"), 1);
