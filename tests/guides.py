@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs every command of docs/guides as a new user would: those of add.md in the source
-tree, all others in an empty folder with a model and a picture, with ingot installed.
+tree, all others in an empty folder with a model and a picture, with ingot installed; and
+those of the README but for quickstart.sh, in a folder that looks like the source tree.
 
 usage: guides.py BUILD
 
@@ -56,6 +57,40 @@ def prepare(folder):
     np.save(folder / 'x.npy', np.zeros((1, 3, 32, 32), np.float32))
 
 
+def readme_commands():
+    """The README's lines that are commands, in order; DIR... is a folder of cases."""
+    lines = [line[4:].split('  ')[0] for line in (ROOT / 'README.md').read_text().splitlines()
+             if re.match(r'    (build/ingot|\./(?!quickstart)) ?', line)]
+    return [line.split(' # ')[0].replace('DIR...', 'cases') for line in lines]
+
+
+def readme_numbers(build):
+    """What the README says of operators that `ingot ops` does not; None if they agree."""
+    text = ' '.join((ROOT / 'README.md').read_text().split())
+    rows = subprocess.run([build / 'ingot', 'ops'], capture_output=True, text=True, check=True).stdout.splitlines()
+    have, standard = map(int, re.match(r'(\d+) of the (\d+) operators', rows[-1]).groups())
+    for said in f'{len(rows) - 1} operators (`ingot ops`)', f'{standard - have} of the {standard} operators of the default domain':
+        if said not in text:
+            return f'not in the README: {said}'
+    return None
+
+
+def prepare_tree(folder, build):
+    """What the README's commands find: ingot in build/, examples, a model and a case of it."""
+    folder.mkdir()
+    prepare(folder)
+    (folder / 'build').mkdir()
+    (folder / 'build/ingot').symlink_to(build / 'ingot')
+    (folder / 'examples').symlink_to(ROOT / 'examples')
+    case = folder / 'cases/model/test_data_set_0'
+    case.mkdir(parents=True)
+    shutil.copy(folder / 'model.onnx', case.parent)
+    subprocess.run([build / 'ingot', 'run', 'model.onnx', '--input', 'x.npy', '--output-dir', case, '--output-format', 'pb'],
+                   cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    (case / 'probabilities.pb').rename(case / 'output_0.pb')
+    (case / 'input_0.pb').write_bytes(numpy_helper.from_array(np.load(folder / 'x.npy')).SerializeToString())
+
+
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     passed = failed = skipped = 0
@@ -79,6 +114,18 @@ def main():
                 if done.returncode:
                     failed += 1
                     print(f'FAILED {guide.name}: {text.strip()}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
+        prepare_tree(pathlib.Path(top) / 'tree', build)
+        for command in readme_commands():
+            done = subprocess.run(['bash', '-eu', '-c', command], cwd=pathlib.Path(top) / 'tree', text=True,
+                                  stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600)
+            passed += done.returncode == 0
+            if done.returncode:
+                failed += 1
+                print(f'FAILED README: {command}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
+    wrong = readme_numbers(build)
+    failed, passed = failed + bool(wrong), passed + (not wrong)
+    if wrong:
+        print(f'FAILED {wrong}')
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
     return 1 if failed else 0
 
