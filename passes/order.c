@@ -3,9 +3,12 @@
  * That is what the runtime's kernels do, and ties keep their order.  The key of an element
  * grows with it: floats by the bits of their magnitude, signed integers shifted, both turned
  * around where the largest comes first; all NaNs have the last key.  What is asked for is
- * then gathered by the places.  Types without such keys (texts), and distinct slices of
- * several elements, stay as they are. */
+ * then gathered by the places.  Slices are sorted by their last element, then by the one
+ * before, and so on.  Types without such keys (texts), and slices of many elements, stay as
+ * they are. */
 #include "pass.h"
+
+enum { MOST_ROWS = 64 };        /* elements of slices that are told apart */
 
 /* x as rows of the axis' elements; the shape that leads back. */
 typedef struct table {
@@ -107,15 +110,12 @@ static bool has_keys(const ir_type *t)
            d == DT_F32 || d == DT_F64 || d == DT_F16 || d == DT_BF16);
 }
 
-/* Places of the elements of each row of keys [rows, n], in order: i64[rows, n].  `sorted`
- * gets the keys in order, unless it is null. */
-static ir_ref places_of(ir_build *b, ir_ref keys, ir_ref *sorted)
+/* Places of the elements of each row of keys [rows, n], in order: i64[rows, n]. */
+static ir_ref places_of(ir_build *b, ir_ref keys)
 {
     ir_attr a = {.TOPK = {.axis = 1, .k = type_of(b, keys)->dim[1]}};
     ir_ref r = ir_make(b, OP_TOPK, &keys, 1, &a);
 
-    if (sorted)
-        *sorted = r;
     return r == IR_NONE ? r : r + 1;
 }
 
@@ -135,7 +135,7 @@ static bool expand_sort(ir_build *b, const ir_node *n, const ir_ref *args, ir_re
 {
     const struct ir_attr_SORT *a = &n->attr->SORT;
     table r = table_of(b, args[0], (int)a->axis);
-    ir_ref places = places_of(b, keys_of(b, r.x, a->desc), NULL);
+    ir_ref places = places_of(b, keys_of(b, r.x, a->desc));
 
     for (uint32_t i = 0; i < n->narg; i++) {
         table x = table_of(b, args[i], (int)a->axis);
@@ -165,7 +165,7 @@ static bool expand_topk(ir_build *b, const ir_node *n, const ir_ref *args, ir_re
         return false;
     table r = table_of(b, args[0], (int)a->axis);
     ir_check_dims(b, dim_le(&b->m->dims, a->k, r.n), "topk: k is out of range");
-    ir_ref places = places_of(b, keys_of(b, r.x, a->largest), NULL);
+    ir_ref places = places_of(b, keys_of(b, r.x, a->largest));
     places = ir_slice_axis(b, places, 1, zero, one, a->k);
     out[0] = untabled(b, &r, pick(b, r.x, places), a->k);
     out[1] = untabled(b, &r, places, a->k);
@@ -198,14 +198,51 @@ static ir_ref scattered(ir_build *b, ir_dim n, ir_ref index, ir_ref value, bool 
 }
 
 /* bool[n]: does the key differ from the one before? */
-static ir_ref fresh_of(ir_build *b, ir_ref keys, ir_dim n)
+static ir_ref differs(ir_build *b, ir_ref keys, ir_dim n)
 {
     ir_ref i = ir_iota(b, DT_I64, &n, 1, 0), one = splat(b, i, 1);
     ir_ref before = at(b, keys, ir_2(b, OP_SUB, i, one));       /* clamped at the first */
 
-    ir_ref differs = ir_2(b, OP_NE, keys, before);
+    return ir_2(b, OP_NE, keys, before);
+}
 
-    return ir_2(b, OP_OR, differs, ir_2(b, OP_LT, i, one));
+/* What is to be told apart: n elements or slices. */
+typedef struct distinct {
+    ir_dim n;
+    ir_ref places;              /* i64[n]: in order */
+    ir_ref fresh;               /* bool[n]: does one begin there that differs from the last? */
+} distinct;
+
+/* Sorts by each row of keys [rows, n], the first one counting most: since ties keep their
+ * order, by the last one first. */
+static distinct sorted_by(ir_build *b, ir_ref keys, int64_t rows)
+{
+    distinct x = {.n = ir_type_of(b->fn, keys)->dim[1], .places = IR_NONE};
+    ir_dim one = {1};
+    ir_ref row[MOST_ROWS], i = ir_iota(b, DT_I64, &x.n, 1, 0);
+
+    for (int64_t r = rows; r-- > 0;) {
+        row[r] = ir_slice_axis(b, keys, 0, dim_int(&b->m->dims, r), one, one);
+        ir_ref k = line(b, row[r], x.n);
+        k = x.places == IR_NONE ? k : at(b, k, x.places);
+        ir_ref next = line(b, places_of(b, ir_reshape(b, k, (ir_dim[]){{1}, x.n}, 2)), x.n);
+        x.places = x.places == IR_NONE ? next : at(b, x.places, next);
+    }
+    x.fresh = ir_2(b, OP_LT, i, splat(b, i, 1));
+    for (int64_t r = 0; r < rows; r++)
+        x.fresh = ir_2(b, OP_OR, x.fresh, differs(b, at(b, line(b, row[r], x.n), x.places), x.n));
+    return x;
+}
+
+/* The slices of x that are at these positions of the axis. */
+static ir_ref slices_at(ir_build *b, ir_ref x, ir_ref index, int axis)
+{
+    int32_t perm[IR_MAX_RANK], along = axis;
+    int rank = ir_type_of(b->fn, x)->rank;
+
+    for (int i = 0; i < rank; i++)
+        perm[i] = i == axis ? 0 : i < axis ? i + 1 : i;
+    return ir_transpose(b, ir_gather(b, x, &index, &along, 1, false), perm);
 }
 
 /* Numbers groups by first appearance: what stands by group is picked in that order. */
@@ -213,42 +250,40 @@ static ir_ref renumber(ir_build *b, ir_ref *first, ir_ref *size)
 {
     ir_dim n = type_of(b, *first)->dim[0];
     ir_ref keys = keys_of(b, ir_reshape(b, *first, (ir_dim[]){{1}, n}, 2), false);
-    ir_ref order = line(b, places_of(b, keys, NULL), n);
+    ir_ref order = line(b, places_of(b, keys), n);
 
     *first = at(b, *first, order);
     *size = at(b, *size, order);
     return scattered(b, n, order, ir_iota(b, DT_I64, &n, 1, 0), false);
 }
 
-/* Sorted, equal elements are neighbours: where a key differs from the one before
- * begins a group; a running sum of these beginnings numbers them, and is scattered
- * back to where the elements came from. */
+/* Sorted, equal ones are neighbours: where one differs from the one before begins a
+ * group; a running sum of these beginnings numbers them, and is scattered back to where
+ * they came from. */
 static bool expand_unique(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
 {
     const struct ir_attr_UNIQUE *a = &n->attr->UNIQUE;
-    const ir_type *t = type_of(b, args[0]);
-    dim_table *d = &b->m->dims;
-    ir_ref keys;
+    const ir_type *t = ir_type_of(b->fn, args[0]);
+    ir_dim count = type_count(&b->m->types, t), groups = b->m->dims.symbol.at[a->sym].self;
+    ir_ref x = a->flat ? line(b, args[0], count) : args[0];
+    int axis = a->flat ? 0 : (int)a->axis;
+    table r = table_of(b, x, axis);
+    int64_t rows;
 
-    if (!a->flat && t->rank != 1)
+    if (!dim_const(&b->m->dims, r.rows, &rows) || rows < 1 || rows > MOST_ROWS)
         return false;
-    ir_dim count = type_count(&b->m->types, t), groups = d->symbol.at[a->sym].self;
-    ir_ref x = line(b, args[0], count);
-    ir_ref places = places_of(b, keys_of(b, ir_reshape(b, x, (ir_dim[]){{1}, count}, 2), false),
-                              &keys);
-    places = line(b, places, count);
-    ir_ref fresh = fresh_of(b, line(b, keys, count), count);
-    ir_ref starts = ir_make(b, OP_NONZERO, &fresh, 1, &(ir_attr){.NONZERO = {.sym = a->sym}});
-    ir_ref first = at(b, places, line(b, starts, groups));
-    ir_ref ones = ir_cast(b, fresh, DT_I64), run;
+    distinct d = sorted_by(b, keys_of(b, r.x, false), rows);
+    ir_ref starts = ir_make(b, OP_NONZERO, &d.fresh, 1, &(ir_attr){.NONZERO = {.sym = a->sym}});
+    ir_ref first = at(b, d.places, line(b, starts, groups));
+    ir_ref ones = ir_cast(b, d.fresh, DT_I64), run;
     run = ir_make(b, OP_CUMUL, &ones, 1, &(ir_attr){.CUMUL = {.axis = 0, .op = RED_SUM}});
     run = ir_2(b, OP_SUB, run, splat(b, run, 1));
     ir_ref size = scattered(b, groups, run, splat(b, run, 1), true);
     if (a->unsorted)
         run = at(b, renumber(b, &first, &size), run);
-    out[0] = at(b, x, first);
+    out[0] = slices_at(b, x, first, axis);
     out[1] = first;
-    out[2] = scattered(b, count, places, run, false);
+    out[2] = scattered(b, d.n, d.places, run, false);
     out[3] = size;
     return true;
 }
