@@ -5,6 +5,23 @@
 
 /* ---- parts of long blocks ----------------------------------------------------------- */
 
+/* LLVM's time and memory grow with the square of a function's calls. */
+enum { LONG = 512, PART = 128 };
+
+static bool has_parts(const plan_block *b)
+{
+    bool parts = b->step.len > LONG;
+
+    for (uint32_t i = 0; i < b->step.len && !parts; i++) {
+        const plan_step *s = &b->step.at[i];
+        if (s->op == STEP_LOOP)
+            parts = has_parts(s->u.loop.body);
+        if (s->op == STEP_IF)
+            parts = has_parts(s->u.branch.yes) || has_parts(s->u.branch.no);
+    }
+    return parts;
+}
+
 /* What the entry's function hands its parts: pointers, in this order. */
 static value *frame_word(pemit *e, int i)
 {
@@ -14,8 +31,12 @@ static value *frame_word(pemit *e, int i)
     return word[i];
 }
 
+/* Only where there are parts: symbols and offsets that no other function sees are
+ * values to LLVM, so that what steps compute from them is computed once. */
 static void write_frame(pemit *e)
 {
+    if (!has_parts(e->entry->body))
+        return;
     e->frame = LLVMBuildAlloca(e->b, LLVMArrayType2(e->ptr, FRAME_WORDS), "frame");
     for (int i = 0; i < FRAME_WORDS; i++)
         LLVMBuildStore(e->b, *frame_word(e, i), pemit_at(e, e->frame, pemit_int(e, 8 * i)));
@@ -57,10 +78,8 @@ static value part(pemit *e, const plan_step *s, uint32_t n)
     return f;
 }
 
-/* LLVM's time and memory grow with the square of a function's calls. */
 void pemit_steps(pemit *e, const plan_block *b)
 {
-    enum { LONG = 512, PART = 128 };
     uint32_t many = b->step.len;
 
     for (uint32_t i = 0; i < many && many <= LONG; i++)
@@ -131,8 +150,6 @@ static uint32_t most_words(const plan_block *b)
 static void place_slots(pemit *e)
 {
     value at = pemit_int(e, e->entry->fixed);
-
-    e->slots = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, e->entry->slot.len + 1), "slots");
     for (uint32_t i = 0; i < e->entry->slot.len; i++) {
         const plan_slot *s = &e->entry->slot.at[i];
         if (s->fixed)
@@ -197,6 +214,7 @@ static void open_frame(pemit *e)
     e->args = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, most_words(e->entry->body)), "args");
     e->late = LLVMBuildAlloca(e->b, LLVMArrayType2(e->ptr, lates), "late");
     e->room = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, lates), "room");
+    e->slots = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i64, e->entry->slot.len + 1), "slots");
     LLVMBuildStore(e->b, LLVMConstInt(e->i32, INGOT_OK, false), e->status);
     pemit_symbols(e, pemit_call_member(e, offsetof(struct ingot_call, dims)));
     e->weights = pemit_call_member(e, offsetof(struct ingot_call, weights));
