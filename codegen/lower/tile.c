@@ -97,6 +97,25 @@ bool tile_is_exact(const tile *t)
     return dim_const(&t->j->l->m->dims, t->columns, &n) && n % schedule_panel(t->s) == 0;
 }
 
+/* Is each vector of the panels whole or, as of the last panel some are, wholly outside? */
+static bool vectors_are_whole(const tile *t)
+{
+    dim_table *d = &t->j->l->m->dims;
+
+    return dim_is(d, dim_mod(d, t->columns, dim_int(d, t->s->lanes)), 0);
+}
+
+/* Opens the block of what begins inside, unless all do. */
+static void open_inside(const tile *t, tile_place *at)
+{
+    lp_kernel *k = t->b->k;
+
+    if (!tile_is_exact(t)) {
+        lp_if(k, lp_lt(k, at->first, body_dim(t->b, t->columns)));
+        at->open++;
+    }
+}
+
 /* Opens the loop over the lanes of a vector: those whose column, from at->first on,
  * the result has. */
 static void open_lanes(const tile *t, tile_place *at)
@@ -104,7 +123,7 @@ static void open_lanes(const tile *t, tile_place *at)
     lp_kernel *k = t->b->k;
     lp_expr zero = lp_int(k, 0), lanes = lp_int(k, t->s->lanes);
     lp_expr left = lp_min(k, lp_sub(k, body_dim(t->b, t->columns), at->first), lanes);
-    bool exact = tile_is_exact(t);
+    bool exact = tile_is_exact(t) || vectors_are_whole(t);
 
     at->offset = lp_vec(k, "v", zero, exact ? lanes : lp_max(k, left, zero), t->s->lanes,
                         exact ? LP_EXACT : LP_MASKED);
@@ -120,13 +139,23 @@ static void open_parts(const tile *t, tile_place *at)
     lp_expr lane = lp_mul(k, lp_unroll(k, "h", t->s->lanes / t->part), size);
 
     at->first = lp_add(k, at->first, lane);
-    if (!tile_is_exact(t)) {
-        lp_if(k, lp_lt(k, at->first, body_dim(t->b, t->columns)));
-        at->open++;
-    }
+    if (!vectors_are_whole(t))
+        open_inside(t, at);
     at->offset = lp_vec(k, "v", lp_int(k, 0), size, t->part, LP_EXACT);
     at->lane = lp_add(k, lane, at->offset);
     at->open += 2;
+}
+
+static void open_vector(const tile *t, tile_place *at)
+{
+    lp_kernel *k = t->b->k;
+    lp_expr panel = lp_mul(k, t->panel, lp_int(k, schedule_panel(t->s)));
+
+    at->vector = lp_unroll(k, "q", t->s->vectors);
+    at->first = lp_add(k, panel, lp_mul(k, at->vector, lp_int(k, t->s->lanes)));
+    at->open++;
+    if (vectors_are_whole(t))
+        open_inside(t, at);
 }
 
 /* Rows outside, unless results of one vector lie side by side for all rows
@@ -134,15 +163,13 @@ static void open_parts(const tile *t, tile_place *at)
 tile_place tile_results(const tile *t)
 {
     lp_kernel *k = t->b->k;
-    lp_expr panel = lp_mul(k, t->panel, lp_int(k, schedule_panel(t->s)));
-    tile_place at = {.open = 2};
+    tile_place at = {.open = 1};
 
     if (t->by_vectors)
-        at.vector = lp_unroll(k, "q", t->s->vectors);
+        open_vector(t, &at);
     at.row = lp_unroll(k, "r", t->rows);
     if (!t->by_vectors)
-        at.vector = lp_unroll(k, "q", t->s->vectors);
-    at.first = lp_add(k, panel, lp_mul(k, at.vector, lp_int(k, t->s->lanes)));
+        open_vector(t, &at);
     if (t->part && t->part < t->s->lanes)
         open_parts(t, &at);
     else
