@@ -44,7 +44,7 @@ typedef struct body_binding {
 
 /* A kernel in the making.  Buffers and dims become parameters when they are first
  * asked for.  Parameter i of the kernel is buffer buf.at[i], for which the call
- * passes arg.at[i]; its i64 parameter i is the symbol dim.at[i], which
+ * passes arg.at[i]; its i64 parameter i is the dim dim.at[i], which
  * dim_expr.at[i] reads.  Values are remembered by index and by the bindings under
  * which they were found: an entry holds when the stack is as it was then. */
 typedef struct body {
@@ -57,6 +57,7 @@ typedef struct body {
     VEC(bool) view;             /* is arg.at[i] read as another type, or in another shape? */
     VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
+    bool apart;                 /* quotients, minima.. of symbols are parameters, too */
     VEC(body_binding) bound;
     lp_expr repeats;            /* do elements repeat after all?  0: for certain not */
     map memo;                   /* (value, index, bindings) to position in memo_expr */

@@ -1,17 +1,18 @@
 /* codegen/lower/body_dim.c - dims as index expressions.  The symbols that a dim is made
- * of become i64 parameters of the kernel. */
+ * of, or what is no sum of products, become i64 parameters of the kernel. */
 #include "body.h"
 
-/* The parameter for a symbol. */
-static lp_expr symbol(body *b, ir_dim d, const dim_expr *e)
+/* The parameter that is d in a call. */
+static lp_expr param(body *b, ir_dim d)
 {
+    const dim_table *t = &b->l->m->dims;
     char name[32];
 
     for (uint32_t i = 0; i < b->dim.len; i++)
         if (dim_same(b->dim.at[i], d))
             return b->dim_expr.at[i];
     snprintf(name, sizeof name, "d%u", b->dim.len);
-    lp_expr x = lp_dim_range(b->k, name, e->lo, e->hi, 1);
+    lp_expr x = lp_dim_range(b->k, name, dim_lo(t, d), dim_hi(t, d), 1);
     vec_push(&b->dim, d);
     vec_push(&b->dim_expr, x);
     return x;
@@ -42,10 +43,10 @@ lp_expr body_dim(body *b, ir_dim d)
         return lp_int(k, d.v);
     if (e->op == DIM_CONST)
         return lp_int(k, e->value);
-    if (e->op == DIM_SYM)
-        return symbol(b, d, e);
     if (e->op == DIM_POLY)
         return dim_poly(b, e);
+    if (e->op == DIM_SYM || b->apart)
+        return param(b, d);
     lp_expr x = body_dim(b, e->arg[0]), y = body_dim(b, e->arg[1]);
     lp_expr one = lp_int(k, 1), zero = lp_int(k, 0);
     switch (e->op) {

@@ -253,7 +253,8 @@ static lp_expr row_loop(body *b, lp_expr block, ir_dim blocks, lp_expr height, i
 
 /* Outer loops, all parallel as far as body_loops takes them: image, group, block of
  * rows, panel of channels, outer spatial axes.  The rows of a block follow one
- * after the other. */
+ * after the other.  Extents are computed by the plan, once for all kernels, and layers
+ * that differ in how theirs came about share one; what the tiles divide is divided here. */
 static bool make_kernel(conv *c)
 {
     body b;
@@ -266,6 +267,7 @@ static bool make_kernel(conv *c)
 
     job_kernel(c->j, &b, c->depthwise ? "depthwise" : "conv");
     b.k->schedule = c->s;
+    b.apart = true;
     ir_dim channels = conv_extent(c, conv_channels(c), c->ty);
     ir_dim height = height_of(c);
     outer[n++] = conv_extent(c, a->yb, c->ty);
