@@ -123,16 +123,16 @@ static const char *first_value(px *g, ir_ref init)
                                               : px_name_of(g, init);
 }
 
-/* name: type = init, .. of the carried values. */
-static const char *carried(px *g, px *inner, const ir_node *n)
+/* name: type = init, .. of the carried values, behind that of the condition if it has a name. */
+static const char *carried(px *g, px *inner, const ir_node *n, const char *go)
 {
     const struct ir_attr_LOOP *a = &n->attr->LOOP;
-    const char *s = "";
+    const char *s = go ? px_printf(g, "%s: bool = %s", go, first_value(g, ir_arg(g->fn, n, 0))) : "";
 
     for (uint32_t i = 0; i < (uint32_t)a->carries; i++) {
         ir_ref p = a->body->param.at[1 + i];
         inner->name[p] = px_name_new(g->file, "c");
-        s = arena_printf(&g->file->mem, "%s%s%s: %s = %s", s, i ? ", " : "", inner->name[p],
+        s = arena_printf(&g->file->mem, "%s%s%s: %s = %s", s, *s ? ", " : "", inner->name[p],
                          px_type_text(inner, px_type(inner, p)),
                          first_value(g, ir_arg(g->fn, n, 1 + i)));
     }
@@ -171,15 +171,18 @@ static const char *settled(px *g, px *inner, uint32_t i)
     return name;
 }
 
-/* What the round leaves: what is stacked, and the carried values. */
-static void write_round(px *g, px *inner, const ir_node *n, const char *t)
+/* What the round leaves: whether another one follows, what is stacked, and the carried values. */
+static void write_round(px *g, px *inner, const ir_node *n, const char *t, const char *go)
 {
     const struct ir_attr_LOOP *a = &n->attr->LOOP;
     uint32_t carries = (uint32_t)a->carries;
     const char **value = arena_array(&g->file->mem, const char *, n->nres + 1u);
+    const char *more = go ? settled(g, inner, 0) : NULL;
 
     for (uint32_t i = 0; i < n->nres; i++)
         value[i] = settled(g, inner, 1 + i);
+    if (go)
+        px_line(inner, px_printf(g, "%s <- %s", go, more), NULL);
     for (uint32_t i = 0; i < n->nres; i++) {
         bool carried = i < carries;
         const char *to = carried ? inner->name[a->body->param.at[1 + i]]
@@ -200,27 +203,58 @@ static bool runs_all(const px *g, const ir_node *n)
            ir_is_true(f, f->result.at[0]);
 }
 
-/* A loop whose number of rounds is known is a `scan`; the others have no word that
- * says both their condition and their stacks. */
+/* A loop that nothing bounds has no `limit`, whose index slices, stacks and counts. */
+static bool counts_rounds(const ir_node *n)
+{
+    const ir_fn *f = n->attr->LOOP.body;
+    bool used = n->attr->LOOP.slice_axes.n || n->attr->LOOP.stack_axes.n;
+
+    for (uint32_t i = 0; i < f->args.len; i++)
+        used |= f->args.at[i] == f->param.at[0];
+    for (uint32_t i = 0; i < f->result.len; i++)
+        used |= f->result.at[i] == f->param.at[0];
+    return used;
+}
+
+/* The line that begins it. */
+static const char *head_of(px *g, const ir_node *n, const char *t, const char *go,
+                           const char *with)
+{
+    const struct ir_attr_LOOP *a = &n->attr->LOOP;
+    const char *trip = a->infinite ? "" : px_wrap(g, px_dim(g, a->trip), PX_SUM);
+
+    if (!go)
+        return arena_printf(&g->file->mem, "scan %s in %s%s%s%s {", t, trip,
+                            a->reverse ? " down" : "", *with ? " with " : "", with);
+    const char *limit = a->infinite ? "" : px_printf(g, " limit %s in %s", t, trip);
+    return arena_printf(&g->file->mem, "while %s with %s%s {", go, with, limit);
+}
+
+/* A loop whose number of rounds is known is a `scan`, another a `while` that carries its
+ * condition. */
 px_expr px_write_loop(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);
     const struct ir_attr_LOOP *a = &n->attr->LOOP;
     const char *t = px_name_new(g->file, "t");
+    const char *go = runs_all(g, n) ? NULL : px_name_new(g->file, "go");
 
-    if (!runs_all(g, n) || a->syms.n)
-        return px_gap(g, r, "loops that end by a condition, or of which shapes change");
+    if (a->syms.n)
+        return px_gap(g, r, "loops of which shapes change");
+    if (go && (a->reverse || (a->infinite && counts_rounds(n))))
+        return px_gap(g, r, a->reverse ? "loops that run backwards and end by a condition"
+                                       : "loops without a limit that count their rounds");
     for (uint32_t i = 1 + (uint32_t)a->carries; i < n->narg; i++)
         px_name_of(g, ir_arg(g->fn, n, i));     /* these names stand before the loop */
     px inner = inner_of(g, a->body);
-    const char *with = carried(g, &inner, n);
-    px_line(g, arena_printf(&g->file->mem, "scan %s in %s%s%s%s {", t,
-                            px_wrap(g, px_dim(g, a->trip), PX_SUM), a->reverse ? " down" : "",
-                            *with ? " with " : "", with), NULL);
+    px_name_symbols(g, n);
+    const char *with = carried(g, &inner, n, go);
+    px_line(g, head_of(g, n, t, go, with), NULL);
     name_operands(g, &inner, n, t);
     write_region(&inner);
-    write_round(g, &inner, n, t);
+    write_round(g, &inner, n, t, go);
     px_line(g, "}", NULL);
+    px_define_symbols(g, n);
     vec_free(&inner.index);
     return (px_expr){g->name[r], PX_CALL, false};
 }

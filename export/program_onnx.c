@@ -159,8 +159,7 @@ static void define_symbol(px *g, uint32_t id, const char *x, const ir_type *t, i
     g->last = NULL;
 }
 
-/* Names the symbols that node n defines: what follows speaks of them. */
-static void name_symbols(px *g, const ir_node *n)
+void px_name_symbols(px *g, const ir_node *n)
 {
     const dim_table *d = &g->file->m->dims;
     uint32_t id;
@@ -170,7 +169,7 @@ static void name_symbols(px *g, const ir_node *n)
             g->file->symbol[id] = px_name_like(g->file, d->symbol.at[id].name);
 }
 
-static void define_symbols(px *g, const ir_node *n)
+void px_define_symbols(px *g, const ir_node *n)
 {
     const dim_table *d = &g->file->m->dims;
     uint32_t id;
@@ -208,7 +207,7 @@ px_expr px_onnx(px *g, ir_ref r)
     foreign f = {.g = g};
 
     begin(&f, n);
-    name_symbols(g, n);
+    px_name_symbols(g, n);
     bool ok = ox_node(&f.nodes, n, out);
     g->file->failed |= !ok;
     for (uint32_t i = 0; ok && i < f.nodes.node.len; i++) {
@@ -219,7 +218,7 @@ px_expr px_onnx(px *g, ir_ref r)
         g->name[n->first + i] = ok && out[i] ? operand(&f, out[i]) : "_";
     g->last = n->nres == 1 ? g->name[r] : NULL;
     if (ok)
-        define_symbols(g, n);
+        px_define_symbols(g, n);
     end(&f);
     return (px_expr){g->name[r], PX_CALL, false};
 }

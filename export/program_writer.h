@@ -185,6 +185,10 @@ bool px_array(px *g, ir_ref r);
 px_expr px_onnx(px *g, ir_ref r);
 /* Names an extent by a value that the run has made. */
 px_expr px_write_bind(px *g, ir_ref r);
+/* Names the symbols that node n defines: what follows speaks of them.  Behind its statement each
+ * is defined by an extent of a result. */
+void px_name_symbols(px *g, const ir_node *n);
+void px_define_symbols(px *g, const ir_node *n);
 bool px_block(px *g);
 
 #endif
