@@ -568,6 +568,8 @@ const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e);
 /* Is it onnx.Op(..)?  Its value; as many results as are wanted. */
 bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e);
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e);
+/* Is there an operator of this name, as a fn's annotation says?  False after a message. */
+bool dsl_check_onnx_name(dsl *cx, const ast_word *name);
 /* Opens a function of the module; nodes are made in it until dsl_end, which records the
  * states that were written. */
 void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);

@@ -38,6 +38,8 @@ static bool is_taken(dsl *cx, dsl_file *f, ast_word name)
 
 static void add_callable(dsl *cx, dsl_file *f, const ast_item *item)
 {
+    if (item->callable.onnx && !dsl_check_onnx_name(cx, &item->callable.onnx_name))
+        return;
     if (!is_taken(cx, f, item->name))
         dsl_define(cx, f->scope, item->name.text,
                    template_new(cx, f, item, item->name.text)->value, item->at);

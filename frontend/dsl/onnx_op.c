@@ -149,7 +149,7 @@ static bool read_arguments(dsl *cx, const ast_args *l, onnx_call *c)
 
 /* False after a message that tells a version, a missing operator and a mistyped one
  * apart. */
-static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
+static bool is_operator(dsl *cx, const ast_word *name, const onnx_call *c)
 {
     int64_t newest = onnx_newest_version(c->domain);
     const char *near;
@@ -167,6 +167,11 @@ static bool is_operator(dsl *cx, const ast_part *name, const onnx_call *c)
     return false;
 }
 
+bool dsl_check_onnx_name(dsl *cx, const ast_word *name)
+{
+    return is_operator(cx, name, &(onnx_call){.domain = "", .op = name->text});
+}
+
 /* As many results as the statement has names for. */
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
 {
@@ -175,7 +180,7 @@ const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
     ir_ref *out = arena_array(cx->mem, ir_ref, c.results);
 
     cx->wanted = 0;
-    if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, name, &c))
+    if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, &(ast_word){name->at, name->text}, &c))
         return &dsl_poison;
     cx->at = dsl_b(cx)->loc = e->at;
     if (!onnx_apply(dsl_b(cx), &c, out))
