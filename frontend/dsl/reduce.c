@@ -180,16 +180,27 @@ static bool extents_known(dsl *cx, const dsl_axes *over, ir_loc at)
     return true;
 }
 
+/* Is it a sum of truths alone, which counts? */
+static bool is_count(dsl *cx, const product *p)
+{
+    return p->n == 1 && !p->nbelow && is_one(cx, p->scale) &&
+           p->factor[0].v->tensor.elem == DSL_BOOL;
+}
+
 /* Indices that no factor has count as often as they run. */
 static const dsl_value *sum(dsl *cx, const ast_expr *e, const dsl_axes *over)
 {
     product p = {.scale = dsl_int(cx, 1)};
     const ast_expr *body = e->reduce.body;
 
-    if (!collect(cx, &p, body) || !extents_known(cx, over, e->at) ||
-        (p.n && !factors_agree(cx, &p, e->at)))
+    if (!collect(cx, &p, body) || !extents_known(cx, over, e->at))
+        return &dsl_poison;
+    bool count = is_count(cx, &p);
+    if (p.n && !factors_agree(cx, &p, e->at))
         return &dsl_poison;
     const dsl_value *v = sum_product(cx, &p, over, e->at);
+    if (count && !dsl_bad(v))
+        v = dsl_bounded(cx, v, dim_int(cx->dims, 0), count_of(cx, over));
     if (e->reduce.how == AST_MEAN)
         v = dsl_binary(cx, AST_DIV, v, dsl_whole(cx, count_of(cx, over)), e->at);
     return v;
