@@ -127,8 +127,10 @@ static const char *first_value(px *g, ir_ref init)
 static const char *carried(px *g, px *inner, const ir_node *n, const char *go)
 {
     const struct ir_attr_LOOP *a = &n->attr->LOOP;
-    const char *s = go ? px_printf(g, "%s: bool = %s", go, first_value(g, ir_arg(g->fn, n, 0))) : "";
+    const char *s = "";
 
+    if (go)
+        s = px_printf(g, "%s: bool = %s", go, first_value(g, ir_arg(g->fn, n, 0)));
     for (uint32_t i = 0; i < (uint32_t)a->carries; i++) {
         ir_ref p = a->body->param.at[1 + i];
         inner->name[p] = px_name_new(g->file, "c");

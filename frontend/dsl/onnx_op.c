@@ -175,12 +175,13 @@ bool dsl_check_onnx_name(dsl *cx, const ast_word *name)
 /* As many results as the statement has names for. */
 const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
 {
-    const ast_part *name = &e->call.callee->member.part;
-    onnx_call c = {.domain = "", .op = name->text, .results = cx->wanted ? cx->wanted : 1};
+    const ast_part *part = &e->call.callee->member.part;
+    const ast_word name = {part->at, part->text};
+    onnx_call c = {.domain = "", .op = name.text, .results = cx->wanted ? cx->wanted : 1};
     ir_ref *out = arena_array(cx->mem, ir_ref, c.results);
 
     cx->wanted = 0;
-    if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, &(ast_word){name->at, name->text}, &c))
+    if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, &name, &c))
         return &dsl_poison;
     cx->at = dsl_b(cx)->loc = e->at;
     if (!onnx_apply(dsl_b(cx), &c, out))
