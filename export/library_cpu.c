@@ -4,7 +4,7 @@
  * microseconds on a virtual machine. */
 #include "library_parts.h"
 
-/* The text of runtime/cpu_ARCH.h, which defines cpu_has(where), by architecture. */
+/* The text of runtime/cpu_ARCH.h, which defines cpu_has(said, where), by architecture. */
 static const char *const asking[] = {[ARCH_X86_64] = cpu_x86_64_text,
                                      [ARCH_AARCH64] = cpu_aarch64_text};
 

@@ -24,7 +24,10 @@ enum { HERE = CPU_AARCH64 };
 enum { HERE = CPU_OTHER };
 /* On an architecture without rows there is nothing to ask, and no code that could
  * ask for it. */
-static int cpu_has(const uint32_t *at) { return at[0] && 0; }
+struct cpu_said {
+    int asked;
+};
+static int cpu_has(struct cpu_said *c, const uint32_t *at) { return at[0] && c->asked; }
 #endif
 
 enum { PART, EXTRA };
@@ -66,17 +69,18 @@ static bool is_word(const char *name, const char *word, size_t len)
     return strlen(name) == len && !memcmp(name, word, len);
 }
 
-static bool has_feature(const char *word, size_t len)
+static bool has_feature(struct cpu_said *c, const char *word, size_t len)
 {
     for (int i = 0; i < FEATURES; i++)
         if (features[i].arch == HERE && is_word(features[i].name, word, len))
-            return cpu_has(features[i].at);
+            return cpu_has(c, features[i].at);
     return false;
 }
 
 /* Adds what a level has and this processor lacks: the level itself, where it is not of
  * this architecture. */
-static void check_level(const char *word, size_t len, char *missing, size_t size)
+static void check_level(struct cpu_said *c, const char *word, size_t len, char *missing,
+                        size_t size)
 {
     const struct level *l = levels;
 
@@ -89,7 +93,7 @@ static void check_level(const char *word, size_t len, char *missing, size_t size
     for (int i = 0; i < FEATURES; i++) {
         const struct feature *f = &features[i];
         if (f->arch == HERE && f->kind == PART && f->level > 1 && f->level <= l->level &&
-            !cpu_has(f->at))
+            !cpu_has(c, f->at))
             add(missing, size, f->name, strlen(f->name));
     }
 }
@@ -97,14 +101,16 @@ static void check_level(const char *word, size_t len, char *missing, size_t size
 /* *missing gets the names of what is lacking, for the message. */
 bool check_cpu(const char *cpu, char *missing, size_t size)
 {
+    struct cpu_said c = {0};
+
     *missing = 0;
     if (!cpu)
         return true;
     size_t len = strcspn(cpu, "+");
-    check_level(cpu, len, missing, size);
+    check_level(&c, cpu, len, missing, size);
     for (cpu += len; *cpu == '+'; cpu += len) {
         len = strcspn(++cpu, "+");
-        if (!has_feature(cpu, len))
+        if (!has_feature(&c, cpu, len))
             add(missing, size, cpu, len);
     }
     return !*missing;
