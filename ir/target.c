@@ -5,8 +5,8 @@
 enum { PART, EXTRA };
 
 const target_feature target_features[TARGET_FEATURES] = {
-#define FEATURE(arch, name, level, kind, can, ...) \
-    {ARCH_##arch, name, level, kind, can, {__VA_ARGS__}},
+#define FEATURE(arch, name, level, kind, can, needs, ...) \
+    {ARCH_##arch, name, level, kind, can, needs, {__VA_ARGS__}},
 #include "features.def"
 };
 _Static_assert(TARGET_FEATURES <= 64, "target.extra has a bit for each feature");
@@ -55,18 +55,37 @@ bool target_has(const target *t, const target_feature *f)
                                   (t->extra >> (f - target_features) & 1));
 }
 
-/* Adds the feature of this name; false if the target cannot have it. */
+static bool add_features(target *t, const char *list, char between);
+
+/* Adds the feature of this name and what it needs; false if the target cannot have it. */
 static bool add_feature(target *t, const char *word, size_t len)
 {
     for (int i = 0; i < TARGET_FEATURES; i++) {
         const target_feature *f = &target_features[i];
         if (f->arch != t->arch || !is_word(f->name, word, len))
             continue;
-        if (!target_has(t, f))
-            t->extra |= (uint64_t)1 << i;
-        return !f->extra || f->level <= t->level;
+        if (f->extra && f->level > t->level)
+            return false;
+        if (target_has(t, f))
+            return true;
+        t->extra |= (uint64_t)1 << i;
+        return add_features(t, f->needs, ' ');
     }
     return false;
+}
+
+/* Adds those of the list; false if one is none. */
+static bool add_features(target *t, const char *list, char between)
+{
+    const char stop[] = {between, 0};
+    bool ok = true;
+
+    while (ok && *list) {
+        size_t len = strcspn(list, stop);
+        ok = add_feature(t, list, len);
+        list += len + (list[len] == between);
+    }
+    return ok;
 }
 
 /* What follows from the features: the abilities, and the name in its one spelling. */

@@ -28,6 +28,7 @@ typedef struct target_feature {
     int level;
     bool extra;                  /* part of no level */
     uint32_t can;
+    const char *needs;           /* names, with blanks between */
     uint32_t where[TARGET_FEATURE_WHERE];
 } target_feature;
 
@@ -53,7 +54,8 @@ typedef struct target {
     int32_t fork_ns;             /* until threads have begun and ended a loop */
 } target;
 
-/* LEVEL, or LEVEL+FEATURE+.., as in `x86-64-v4+avx512vnni`.  False, with nothing
+/* LEVEL, or LEVEL+FEATURE+.., as in `x86-64-v4+avx512vnni`; what a feature needs is added
+ * with it: `x86-64-v2+avx2` is `x86-64-v2+avx+avx2`.  False, with nothing
  * written, if a word is unknown or a feature is none of the level's architecture or
  * needs a higher level. */
 bool target_find(const char *name, target *out);

@@ -40,7 +40,7 @@ static const struct feature {
     int level, kind;
     uint32_t at[5];
 } features[] = {
-#define FEATURE(arch, name, level, kind, can, ...) \
+#define FEATURE(arch, name, level, kind, can, needs, ...) \
     {CPU_##arch, name, level, kind, {__VA_ARGS__}},
 #include "features.def"
 };

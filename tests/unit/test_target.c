@@ -16,6 +16,8 @@ static void names_are_canonical(void **state)
         {"x86-64-v4+avx512vnni", "x86-64-v4+avx512vnni"},
         {"x86-64-v4+avx512vbmi+avx512vnni+fma", "x86-64-v4+avx512vnni+avx512vbmi"},
         {"x86-64-v2+fma+avx", "x86-64-v2+avx+fma"},
+        {"x86-64-v3+avx512bw", "x86-64-v3+avx512f+avx512bw+evex512"},
+        {"x86-64+avx", "x86-64+sse3+ssse3+sse4.1+sse4.2+avx"},
         {"aarch64+i8mm", "aarch64+i8mm"}};
     target t;
 
@@ -60,6 +62,41 @@ static void features_give_abilities(void **state)
     text_free(&features);
 }
 
+/* The row of a word that ends at a blank; null if there is none. */
+static const target_feature *row_of(target_arch arch, const char *word)
+{
+    size_t len = strcspn(word, " ");
+
+    for (int i = 0; i < TARGET_FEATURES; i++)
+        if (target_features[i].arch == arch && strlen(target_features[i].name) == len &&
+            !memcmp(target_features[i].name, word, len))
+            return &target_features[i];
+    return NULL;
+}
+
+/* What a feature needs is a feature, and the system saves its registers, too: those of
+ * AVX are three bits of XCR0 fewer than those of AVX-512. */
+static void needs_are_features(void **state)
+{
+    enum { XCR0 = 4 };
+
+    (void)state;
+    for (int i = 0; i < TARGET_FEATURES; i++) {
+        const target_feature *f = &target_features[i], *g;
+        for (const char *s = f->needs; *s; s += strcspn(s, " "), s += strspn(s, " ")) {
+            g = row_of(f->arch, s);
+            if (!g || (f->arch == ARCH_X86_64 && (g->where[XCR0] & ~f->where[XCR0])))
+                fail_msg("%s needs '%s'", f->name, s);
+        }
+        bool wide = !strncmp(f->name, "avx512", 6), avx = !strncmp(f->name, "avx", 3);
+        uint32_t saved = wide ? 0xe6 : avx ? 6 : 0;
+        if (f->arch == ARCH_X86_64 && (saved & ~f->where[XCR0]))
+            fail_msg("%s: the registers that the system saves are not asked for", f->name);
+        if (saved > 6 && strcmp(f->name, "avx512f") && !strstr(f->needs, "avx512"))
+            fail_msg("%s needs avx512f at least", f->name);
+    }
+}
+
 static void vectors_have_registers(void **state)
 {
     target sse, avx512;
@@ -96,6 +133,7 @@ int main(void)
         cmocka_unit_test(names_are_canonical),
         cmocka_unit_test(wrong_names_are_refused),
         cmocka_unit_test(features_give_abilities),
+        cmocka_unit_test(needs_are_features),
         cmocka_unit_test(vectors_have_registers),
         cmocka_unit_test(the_host_runs_its_code),
     };
