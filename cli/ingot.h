@@ -26,6 +26,7 @@ typedef struct ingot_program {
     int sets;
     bool f64;                       /* --real f64 */
     bool silent;                    /* `show` prints nothing */
+    const char *source;             /* instead of what its file holds; null: that */
 } ingot_program;
 
 /* All that loading and opening a model can be told; zeros are the usual answers, so

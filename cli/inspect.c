@@ -24,6 +24,7 @@ typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes, *out;
     bool full;
+    tune_options tune;
     partial weights;                /* of a program, until it is where it belongs */
 } inspect_options;
 
@@ -47,6 +48,7 @@ static const cli_option options[] = {
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
     {.more = program_weights_rows, .at = AT(model)},
     {.more = entry_rows, .at = AT(model)},
+    {.more = tune_rows, .at = AT(tune)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 
@@ -289,7 +291,7 @@ static bool print_summary(const inspect_options *o, ir_module *m, diag *d, text 
     if (!code_expand(m, d))
         return false;
     summary_print(m, out);
-    summary_memory(o->file, &given, out);
+    summary_memory(o->file, &given, &o->tune, out);
     return true;
 }
 
@@ -354,6 +356,8 @@ static bool check(inspect_options *o)
     if (!strcmp(o->stage, "import") &&
         (o->model.o.watch.dump || o->model.o.watch.stop_after || o->model.o.watch.times))
         return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");
+    if (tune_is_given(&o->tune) && (strcmp(o->stage, "summary") || !has_suffix(o->file, ".onnx")))
+        return cli_wrong("--loss and what goes with it are for --stage summary of an .onnx model");
     if (o->passes && !tensors)
         return cli_wrong("-p is for the stages import and optimized");
     return (!o->passes || passes_exist(o->passes)) && outputs_fit(o);

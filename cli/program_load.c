@@ -98,7 +98,7 @@ static dsl_options given_by(const ingot_options *o)
     if (!o)
         return (dsl_options){0};
     return (dsl_options){.import = &o->import, .set = o->program.set, .sets = o->program.sets,
-                         .silent = o->program.silent,
+                         .silent = o->program.silent, .source = o->program.source,
                          .real = o->program.f64 ? DT_F64 : DT_F32};
 }
 

@@ -3,6 +3,7 @@
 #define INGOT_SUMMARY_H
 
 #include "ingot.h"
+#include "tune.h"
 
 /* Adds a table of each entry of m but `init`: the layers that have weights or are products, in
  * their order, each with the type of its result, its weights and the operations of its
@@ -10,9 +11,11 @@
  * may be.  m is as it was read, with calls and gradients resolved. */
 void summary_print(const ir_module *m, text *out);
 /* Adds what each entry of the file but `init` takes in memory, on one thread and with extents as
- * above, and, of a program with train blocks, what a step of each does on a batch: bytes of
- * weights, of other states by what they are for, of the workspace.  The file is read anew, and
- * planned for o->target; where that fails, the reason is told in place of numbers. */
-void summary_memory(const char *path, const ingot_options *o, text *out);
+ * above, and what a step of its training does on a batch: of a program those of all train blocks,
+ * of an ONNX model by a loss, or by the training_info of the file.  Told are bytes of weights, of
+ * other states by what they are for, of the workspace.  The file is read anew, and planned for
+ * o->target; where that fails, the reason is told in place of numbers. */
+void summary_memory(const char *path, const ingot_options *o, const tune_options *tune,
+                    text *out);
 
 #endif

@@ -1,13 +1,14 @@
 /* cli/summary_memory.c - what calls of a model and steps of its training take in memory.
  *
  * The numbers are the plan's: the constants and states that an entry touches, and its workspace.
- * Gradients have no memory of their own unless batches are accumulated: a step keeps each in its
+ * Gradients have no memory of their own unless a step has several pieces: it keeps each in its
  * workspace until the update that takes it, which may be the kernel that makes it. */
 #include "summary.h"
 
 #include "code.h"
 #include "file_kind.h"
 #include "program_load.h"
+#include "train_info.h"
 
 enum { OTHER = INGOT_ROLE_SUM };    /* what metrics and knobs keep */
 
@@ -72,31 +73,6 @@ static int64_t *extents(const taken *k, const plan_entry *e)
     return x;
 }
 
-static int64_t largest(const dim_table *d, const ir_dim *of, uint32_t n, const int64_t *extent)
-{
-    int64_t most = 0, x;
-
-    for (uint32_t i = 0; i < n; i++)
-        most = dim_eval(d, of[i], extent, &x) ? max_i64(most, x) : most;
-    return most;
-}
-
-/* On one thread; as NAME_size of the code computes it. */
-static int64_t workspace_of(const taken *k, const plan_entry *e)
-{
-    const dim_table *d = &k->p->m->dims;
-    int64_t *extent = extents(k, e), sum = e->fixed;
-
-    for (uint32_t i = 0; i < e->slot.len; i++) {
-        const plan_slot *s = &e->slot.at[i];
-        if (!s->fixed)
-            sum += largest(d, s->size.at, (uint32_t)s->size.n, extent);
-    }
-    sum += largest(d, e->scratch.at, e->scratch.len, extent);
-    mem_free(extent);
-    return sum;
-}
-
 static void add_entry(taken *k, const char *name)
 {
     for (uint32_t i = 0; name && i < k->p->entry.len; i++) {
@@ -105,7 +81,9 @@ static void add_entry(taken *k, const char *name)
             continue;
         for (uint32_t v = 0; v < e->value.len; v++)
             add_value(k, &e->value.at[v]);
-        k->workspace = max_i64(k->workspace, workspace_of(k, e));
+        int64_t *extent = extents(k, e);
+        k->workspace = max_i64(k->workspace, plan_workspace(k->p, e, extent, 1));
+        mem_free(extent);
     }
 }
 
@@ -164,7 +142,7 @@ static void print_steps(const plan *p, const struct ingot_trainer *t, text *out)
         const struct ingot_train_block *b = &t->blocks[i];
         taken k = taken_new(p, t, b->batch);
         add_entry(&k, b->step.entry ? b->step.entry : b->step_any.entry);
-        for (int32_t o = 0; b->accumulate > 1 && o < b->objective_count; o++) {
+        for (int32_t o = 0; b->gather && o < b->objective_count; o++) {
             add_entry(&k, b->gather[o].entry);
             add_entry(&k, b->apply[o].entry);
         }
@@ -197,9 +175,10 @@ static void print_planned(ir_module *m, const struct ingot_trainer *t, const ing
     ir_module_free(m);
 }
 
-static bool lacks_block(const diag *d)
+/* Is there nothing to be trained?  That is no failure. */
+static bool lacks_training(const diag *d)
 {
-    return d->message.len && strstr(d->message.at[0].text, "has no train block");
+    return d->message.len && d->message.at[0].id == D_NO_TRAINING;
 }
 
 /* The first line of the first message, whose source is not shown. */
@@ -211,7 +190,23 @@ static void print_reason(const char *of, const diag *d, text *out)
         text_add(out, "memory of %s: not known: %.*s\n", of, (int)strcspn(why, "\n"), why);
 }
 
-void summary_memory(const char *path, const ingot_options *o, text *out)
+/* What is trained: blocks of a program, a model by a loss, or by what its file says. */
+static ir_module *load_training(const char *path, const ingot_options *o, const tune_options *tune,
+                                const struct ingot_trainer **t, diag *d)
+{
+    ingot_options given = *o;
+    tuned text = {0};
+
+    if (!has_suffix(path, ".ingot") && !tune_is_given(tune))
+        return train_info_import(path, &o->import, &trainer_defaults, t, d);
+    if (!has_suffix(path, ".ingot") &&
+        !tune_program(path, tune, &trainer_defaults, o->program.f64 ? DT_F64 : DT_F32, &text, d))
+        return NULL;
+    given.program.source = text.program;
+    return program_load_training(path, &given, t, d);
+}
+
+void summary_memory(const char *path, const ingot_options *o, const tune_options *tune, text *out)
 {
     const struct ingot_trainer *t = NULL;
     diag d;
@@ -220,12 +215,12 @@ void summary_memory(const char *path, const ingot_options *o, text *out)
     print_planned(ingot_load(path, o, &d), NULL, o, out, &d);
     print_reason("calls", &d, out);
     diag_free(&d);
-    if (!has_suffix(path, ".ingot"))
+    if (has_suffix(path, ".ir"))
         return;
     diag_init(&d);
-    ir_module *m = program_load_training(path, o, &t, &d);
+    ir_module *m = load_training(path, o, tune, &t, &d);
     print_planned(m, t, o, out, &d);
-    if (!lacks_block(&d))
+    if (!lacks_training(&d))
         print_reason("training", &d, out);
     diag_free(&d);
 }

@@ -414,9 +414,8 @@ bool onnx_build_step(onnx_model *x)
     stepping k = {.x = x, .graph = x->step, .block = arena_new(mem, struct ingot_train_block)};
 
     if (!x->step)
-        return diag_error(x->d, place_of(x), D_GENERAL,
-                          "an ONNX model is trained by its training_info, which this one has not, "
-                          "or by a loss: give --loss cross_entropy, mse, ..");
+        return diag_error(x->d, (ir_loc){0}, D_NO_TRAINING, x->name,
+                          "has no training_info: give --loss cross_entropy, mse, ..");
     if (x->proto->n_training_info > 1)
         return diag_unsupported(x->d, "training_info", "", "", "several of them");
     k.info = x->proto->training_info[0];

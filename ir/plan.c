@@ -55,6 +55,33 @@ plan_entry *plan_entry_new(plan *p, const char *name)
     return e;
 }
 
+/* ---- memory ----------------------------------------------------------------------- */
+
+static int64_t largest(const dim_table *d, const ir_dim *of, uint32_t n, const int64_t *symbol)
+{
+    int64_t most = 0, x;
+
+    for (uint32_t i = 0; i < n; i++)
+        most = dim_eval(d, of[i], symbol, &x) ? max_i64(most, x) : most;
+    return most;
+}
+
+/* Slots stand behind each other on lines of 64 bytes, scratch of the threads behind them. */
+int64_t plan_workspace(const plan *p, const plan_entry *e, const int64_t *symbol, int64_t threads)
+{
+    const dim_table *d = &p->m->dims;
+    int64_t sum = e->fixed;
+
+    for (uint32_t i = 0; i < e->slot.len; i++) {
+        const plan_slot *s = &e->slot.at[i];
+        if (!s->fixed)
+            sum += (largest(d, s->size.at, (uint32_t)s->size.n, symbol) + 63) & -64;
+    }
+    return sum + largest(d, e->scratch.at, e->scratch.len, symbol) * threads;
+}
+
+/* ---- kernels ---------------------------------------------------------------------- */
+
 /* The rows of kernels.def. */
 typedef struct kernel {
     const char *name;

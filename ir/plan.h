@@ -142,6 +142,9 @@ plan *plan_new(ir_module *m);
 void plan_free(plan *p);
 plan_entry *plan_entry_new(plan *p, const char *name);
 plan_block *plan_block_new(plan *p);
+/* Bytes of workspace that an entry takes on so many threads, its symbols having these values, by
+ * the dim table's number: what NAME_size of its code gives. */
+int64_t plan_workspace(const plan *p, const plan_entry *e, const int64_t *symbol, int64_t threads);
 /* The value whose bytes `v` lies in: `v` itself, or what it is an alias of. */
 uint32_t plan_root(const plan_entry *e, uint32_t v);
 /* Bytes of a value of this type, over the type's symbols. */

@@ -157,6 +157,9 @@ def same(name, step, kept):
             check(f'{name}: {k}', close(got[f'learn/{k}W'], states[0][k]) and
                   close(got[f'learn/{k}B'], states[1][k]))
     (pathlib.Path(f'{name}.safetensors')).rename('whole')
+    rc, said = ingot('inspect', '--stage', 'summary', f'{name}.onnx')
+    check(f'{name}: memory', rc == 0 and 'memory of a step of train learn' in said and
+          f'{len(kept) * 32 + 8:14} states of the optimizer' in said, said)       # and the count
     for more in (2, STEPS):
         done = subprocess.run([f'./{name}', '--resume', '--steps', str(more), '--quiet'], capture_output=True)
     got, whole = read_safetensors(f'{name}.safetensors'), read_safetensors('whole')

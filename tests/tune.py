@@ -315,6 +315,19 @@ def names():
     refuse('a comparison', 'accuracy is known', 'train', *options, '--metric', 'y==label', '--run')
 
 
+def memory():
+    """What a step of the training takes, beside a call."""
+    rc, text, said = ingot('inspect', '--stage', 'summary', 'mlp.onnx', '--loss', 'cross_entropy')
+    call, step = text.partition('memory of a step of train learn on 32 rows')[::2]
+    trained = sum(a.size * 4 for a in map(numpy_helper.to_array, onnx.load('mlp.onnx').graph.initializer))
+    check('memory', rc == 0 and 'memory of a call of main' in call, text + said)
+    check('memory: two states of Adam a weight',
+          f'{2 * trained:14} states of the optimizer' in step, step)
+    rc, text, said = ingot('inspect', '--stage', 'summary', 'mlp.onnx')
+    check('memory: no training', rc == 0 and 'step of' not in text and 'training' not in text, text + said)
+    refuse('memory: another stage', 'are for --stage summary', 'inspect', 'mlp.onnx', '--loss', 'mse')
+
+
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
@@ -341,7 +354,7 @@ def main():
         points()
         stripes()
         for test in classes, printed, frozen, new_head, pictures, tokens, written, apart, dims, \
-                other_types, names, wrong:
+                other_types, names, memory, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0

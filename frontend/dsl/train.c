@@ -451,7 +451,7 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f)
     if (diag_failed(cx->d))
         return NULL;
     if (!t->block_count) {
-        diag_error(cx->d, (ir_loc){0}, D_IO, f->path, "has no train block");
+        diag_error(cx->d, (ir_loc){0}, D_NO_TRAINING, f->path, "has no train block");
         return NULL;
     }
     train_entries(cx, f, t);

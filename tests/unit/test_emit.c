@@ -2,6 +2,7 @@
  * networks, for processors with narrow and wide vectors. */
 #include "random_grad.h"
 
+#include "code.h"
 #include "ingot.h"
 
 #include <math.h>
@@ -50,6 +51,45 @@ static ingot_engine *engine_of(const char *source, const target *cpu, int thread
 
     assert_non_null(e);
     return e;
+}
+
+/* What the plan says of its workspace is what the code asks for: slots of odd sizes, scratch of
+ * products, on one thread and several. */
+static void test_workspace(void **state)
+{
+    static const char source[] =
+        "entry main(%x: f32[n,m], %w: f32[m,k]) {\n  %1 = dot %x, %w {sum_a=[1], "
+        "sum_b=[0]} : f32[n,k]\n  %2 = reduce %1 {op=sum, axes=[0]} : f32[k]\n"
+        "  %3 = dot %1, %1 {sum_a=[0], sum_b=[0]} : f32[k,k]\n"
+        "  %4 = dot %3, %2 {sum_a=[1], sum_b=[0]} : f32[k]\n  return y=%4\n}\n";
+    target cpu;
+    ingot_code c;
+    diag d;
+
+    (void)state;
+    assert_true(host_find("native", &cpu));
+    diag_init(&d);
+    ir_module *m = ir_parse(source, "test", &d);
+    assert_non_null(m);
+    assert_true(code_plan(&c, m, &(ingot_code_options){.name = "model", .target = &cpu}, &d));
+    ingot_engine *e = engine_of(source, &cpu, 1, &d);
+    const struct ingot_entry *entry = ingot_engine_entry(e);
+    const plan_entry *planned = c.p->entry.at[0];
+    for (int64_t n = 1; n < 100; n += 7)
+        for (int32_t threads = 1; threads <= 3; threads++) {
+            int64_t dims[3] = {n, 2 * n + 1, 3 * n + 2}, *symbol;
+            assert_int_equal(planned->symbol.len, 3);
+            symbol = mem_alloc((m->dims.symbol.len + 1) * sizeof *symbol);
+            for (uint32_t i = 0; i < 3; i++)
+                symbol[planned->symbol.at[i]] = dims[i];
+            assert_int_equal(entry->workspace_size(dims, threads),
+                             plan_workspace(c.p, planned, symbol, threads));
+            mem_free(symbol);
+        }
+    ingot_engine_close(e);
+    code_free(&c);
+    ir_module_free(m);
+    diag_free(&d);
 }
 
 /* Every second to fifth element, of runs that end with the last one read, or later. */
@@ -192,7 +232,7 @@ int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
     const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed)
-                                       ROW(narrow)};
+                                       ROW(narrow) ROW(workspace)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
