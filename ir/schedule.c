@@ -173,13 +173,23 @@ static int64_t square_cost(const problem *p, int lanes, int64_t square)
     return cost_time(&c);
 }
 
+/* Has an image so few squares that each number of the weights, of which
+ * there are more than taps, is loaded for hardly any products? */
+static bool are_few(const problem *p, int64_t square)
+{
+    enum { FEW = 8 };
+
+    return p->rows > 0 && p->height > 0 && schedule_squares(p->height, p->rows, square) < FEW;
+}
+
 /* Larger squares take more weights and round more: they must be worth it. */
 static int32_t choose_square(const problem *p, int lanes)
 {
     int32_t best = 0;
 
     for (int32_t square = 2; p->features && square <= 4; square += 2)
-        if (square_cost(p, lanes, square) * 11 / 10 < square_cost(p, lanes, best))
+        if (!are_few(p, square) &&
+            square_cost(p, lanes, square) * 11 / 10 < square_cost(p, lanes, best))
             best = square;
     return best;
 }
