@@ -116,6 +116,17 @@ static char *worded(diag *d, ir_loc loc, const char *kind, const char *fmt, va_l
     return copy;
 }
 
+/* Is it there, perhaps with notes behind it? */
+static bool has_message(const diag *d, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (uint32_t i = 0; i < d->message.len; i++)
+        if (!strncmp(d->message.at[i].text, text, n) && strchr("\n", d->message.at[i].text[n]))
+            return true;
+    return false;
+}
+
 /* Always false, so that a caller can write `return diag_error(..)`. Messages are
  * worded at once: their arguments live shorter than they do. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
@@ -126,19 +137,10 @@ bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
     if (d->message.len >= MAX_KEPT)
         return false;
     va_start(ap, id);
-    vec_push(&d->message, (diag_message){id, worded(d, loc, "error", format[id], ap)});
+    const char *text = worded(d, loc, "error", format[id], ap);
     va_end(ap);
-    return false;
-}
-
-/* Is it there, perhaps with notes behind it? */
-static bool has_message(const diag *d, const char *text)
-{
-    size_t n = strlen(text);
-
-    for (uint32_t i = 0; i < d->message.len; i++)
-        if (!strncmp(d->message.at[i].text, text, n) && strchr("\n", d->message.at[i].text[n]))
-            return true;
+    if (!loc.col || !has_message(d, text))  /* of one place it is told once */
+        vec_push(&d->message, (diag_message){id, text});
     return false;
 }
 

@@ -535,6 +535,7 @@ const dsl_value *builtin_distribution(const dsl_builtin_call *c)
 
     v->kind = DSL_DRAW;
     v->draw.how = (dsl_distribution)c->f->op;
+    v->draw.at = c->at;
     v->draw.a = c->arg[0];
     v->draw.b = c->n > 1 ? c->arg[1] : NULL;
     return v;

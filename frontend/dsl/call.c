@@ -2,6 +2,8 @@
  *
  * f(..) fills the first list of parameters that is open; a |> b is b(a), and only there a
  * template whose configuration is left out gets data. */
+#include <math.h>
+
 #include "check.h"
 
 enum { MAX_DEPTH = 100, MAX_ARGS = 64 };
@@ -96,6 +98,45 @@ static bool read_arguments(dsl *cx, const dsl_template *t, const ast_params *l, 
 
 /* ---- configuration ---------------------------------------------------------- */
 
+static const struct {
+    const char *name;
+    double low, high;
+    const char *words;
+} bounds[] = {
+#define CONFIG(name, low, high, words) {name, low, high, words},
+#include "config.def"
+};
+
+/* Is a number of the library's configuration where its parameter may be? */
+static bool within(dsl *cx, const dsl_template *t, const char *name, const dsl_value *v, ir_loc at)
+{
+    double x;
+
+    for (size_t i = 0; i < COUNT(bounds) && v->kind == DSL_NUMBER && dsl_number(cx, v, &x); i++)
+        if (!strcmp(bounds[i].name, name) && !(x >= bounds[i].low && x < bounds[i].high)) {
+            dsl_wrong(cx, at, "%s: %s is %s, this is %s", t->name, name, bounds[i].words,
+                      dsl_describe(cx, v));
+            return false;
+        }
+    return true;
+}
+
+/* Configuration of the library is numbers, truths and functions: a text or a list is a habit
+ * from elsewhere, and would be found out far from here. */
+static bool fits_library(dsl *cx, const dsl_template *t, ast_word name, const dsl_value *v,
+                         ir_loc at)
+{
+    if (!t->file->prelude)
+        return true;
+    if (v->kind != DSL_TEXT && v->kind != DSL_LIST)
+        return within(cx, t, name.text, v, at);
+    const char *habit = v->kind == DSL_TEXT ? dsl_habit_text(cx, DSL_HABIT_VALUE, v->text)
+                        : !strcmp(name.text, "size") ? "; windows are square: conv(32, 3)" : "";
+    dsl_wrong(cx, at, "%s: %s is one number or truth, this is %s%s", t->name, name.text,
+              dsl_describe(cx, v), habit);
+    return false;
+}
+
 /* The values of the first list where it is left out in part; null after an error. */
 static const dsl_value **fill_config(dsl *cx, const dsl_template *t, const arguments *a, ir_loc at)
 {
@@ -111,7 +152,7 @@ static const dsl_value **fill_config(dsl *cx, const dsl_template *t, const argum
             v[i] = dsl_wrong(cx, at, "%s: %s is not given", t->name, l->at[i].name.text);
         else if (!v[i])
             v[i] = dsl_eval(cx, l->at[i].value);
-        ok = !dsl_bad(v[i]);
+        ok = !dsl_bad(v[i]) && fits_library(cx, t, l->at[i].name, v[i], at);
         dsl_define(cx, cx->scope, l->at[i].name.text, v[i], at);
     }
     cx->scope = outer;
@@ -240,6 +281,19 @@ static const dsl_value *give_back(dsl *cx, const ast_type *t, const dsl_value *v
     return any ? dsl_show(cx, v, &rows->axes) : v;
 }
 
+/* "; end with: mu, lv" where the results have names. */
+static const char *ending(dsl *cx, const ast_results *r)
+{
+    text t = {0};
+
+    text_add(&t, "; end with");
+    for (uint32_t i = 0; i < r->len; i++)
+        text_add(&t, "%s %s", i ? "," : ":", r->at[i].name.text ? r->at[i].name.text : "");
+    const char *copy = r->len > 1 && r->at[0].name.text ? arena_strdup(cx->mem, t.at) : "";
+    text_free(&t);
+    return copy;
+}
+
 /* One value for each result of the signature. */
 static const dsl_value *give_back_all(dsl *cx, const dsl_template *t, const dsl_value *v,
                                       const dsl_rows *rows, ir_loc at)
@@ -248,9 +302,11 @@ static const dsl_value *give_back_all(dsl *cx, const dsl_template *t, const dsl_
     uint32_t n = v->kind == DSL_RESULTS ? v->list.n : 1;
 
     if (v->kind == DSL_NOTHING && r->len)
-        return dsl_wrong(cx, at, "%s has no value: its last statement is none", t->name);
+        return dsl_wrong(cx, at, "%s has no value: its last statement is none%s", t->name,
+                         ending(cx, r));
     if (r->len && r->len != n)
-        return dsl_wrong(cx, at, "%s has %u results, its signature names %u", t->name, n, r->len);
+        return dsl_wrong(cx, at, "%s has %u result%s, its signature names %u%s", t->name, n,
+                         n == 1 ? "" : "s", r->len, ending(cx, r));
     if (v->kind != DSL_RESULTS)
         return give_back(cx, r->len ? r->at[0].type : NULL, v, rows, t->name, at);
     const dsl_value **out = arena_array(cx->mem, const dsl_value *, n);
@@ -269,7 +325,9 @@ const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *
     const ast_block *b = &t->item->callable.body;
     const dsl_value *v = dsl_run_here(cx, b);
 
-    return dsl_bad(v) ? v : give_back_all(cx, t, v, rows, b->at);
+    uint32_t n = b->stmts.len;
+
+    return dsl_bad(v) ? v : give_back_all(cx, t, v, rows, n ? b->stmts.at[n - 1]->at : b->at);
 }
 
 /* The body in a frame and scope of its own, in the file of the function.
@@ -308,7 +366,8 @@ static const dsl_value *call_item(dsl *cx, const dsl_function *f, const dsl_valu
     dsl_template *t = (dsl_template *)f->of;
 
     if (t->depth == MAX_DEPTH)
-        return dsl_wrong(cx, at, "%s calls itself %d deep", t->name, MAX_DEPTH);
+        return dsl_wrong(cx, at, "%s calls itself %d deep; what ends it is "
+                         "known when compiling, or another function is meant", t->name, MAX_DEPTH);
     t->depth++;
     const dsl_value *v = evaluate(cx, f, arg, n, at);
     t->depth--;
@@ -393,6 +452,16 @@ const dsl_value *dsl_call(dsl *cx, const ast_expr *e)
     return dsl_apply(cx, f, a.at, a.n, e->at);
 }
 
+/* linear(10) is 10, as linear is the identity: perhaps another library's name is meant. */
+static const dsl_value *no_stage(dsl *cx, const ast_expr *e, const dsl_value *v)
+{
+    bool named = e->kind == AST_CALL && e->call.callee->kind == AST_NAME;
+
+    return dsl_wrong(cx, e->at, "right of |> stands a function, this is %s%s",
+                     dsl_describe(cx, v),
+                     named ? dsl_habit_text(cx, DSL_HABIT_NAME, e->call.callee->name) : "");
+}
+
 /* a |> f with an array is a call, with a function a function of both. */
 const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e)
 {
@@ -403,11 +472,10 @@ const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e)
 
     if (dsl_bad(a) || dsl_bad(b))
         return &dsl_poison;
+    if (!dsl_is_function(b))
+        return no_stage(cx, e->binary.right, b);
     if (!dsl_is_function(a))
         return dsl_apply(cx, b, &a, 1, e->at);
-    if (!dsl_is_function(b))
-        return dsl_wrong(cx, e->at, "right of |> stands a function, this is %s",
-                         dsl_describe(cx, b));
     dsl_value *v = arena_new(cx->mem, dsl_value);
     v->kind = DSL_PIPE;
     v->pipe.first = dsl_with_use(cx, a, e->binary.left->at);

@@ -204,6 +204,8 @@ typedef struct dsl {
 
 /* Tells what is wrong at this place, once, at the innermost line of the user's text. */
 const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* What is evaluated now: messages point there, nodes at the user's line that led there. */
+void dsl_stand(dsl *cx, ir_loc at);
 /* A warning there, told once; is this the time? */
 bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* "[N, 64]", "int<10>[.., T]", "0.5", "layer dense": what a value is, in words. */
@@ -213,7 +215,8 @@ const char *dsl_dim_text(dsl *cx, ir_dim d);
 const char *dsl_nearest(dsl *cx, const char *name);
 
 /* What those who know another library write here (habits.def), "; .."; "" for other words. */
-typedef enum dsl_habit { DSL_HABIT_NAME, DSL_HABIT_ARGUMENT, DSL_HABIT_MEMBER } dsl_habit;
+typedef enum dsl_habit { DSL_HABIT_NAME, DSL_HABIT_ARGUMENT, DSL_HABIT_MEMBER,
+                       DSL_HABIT_VALUE } dsl_habit;
 const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word);
 
 /* ---- values (value.c) */

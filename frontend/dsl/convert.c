@@ -79,6 +79,11 @@ static const dsl_value *list_array(dsl *cx, const dsl_value *v, ir_loc at)
                                                all->tensor.axis);
 }
 
+static const char *const distribution[] = {
+    [DSL_NORMAL] = "normal", [DSL_UNIFORM] = "uniform", [DSL_BERNOULLI] = "bernoulli",
+    [DSL_CATEGORICAL] = "categorical", [DSL_INDEX] = "index",
+};
+
 /* Poison after a message. */
 const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at)
 {
@@ -91,6 +96,11 @@ const dsl_value *dsl_as_array(dsl *cx, const dsl_value *v, ir_loc at)
     case DSL_FUNCTION:
     case DSL_PIPE:
         return dsl_wrong(cx, at, "%s has not got its data; write x |> f", dsl_describe(cx, v));
+    case DSL_DRAW:
+        if (v->draw.at.file > cx->prelude_end)
+            at = v->draw.at;
+        return dsl_wrong(cx, at, "a distribution has no elements; ~ draws them: write c ~ %s(..)",
+                         distribution[v->draw.how]);
     default: return dsl_wrong(cx, at, "%s is no array", dsl_describe(cx, v));
     }
 }

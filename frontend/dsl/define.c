@@ -505,6 +505,10 @@ static const dsl_value *update_one(dsl *cx, const ast_stmt *s)
 
     if (!c && dsl_update_net(cx, s))
         return &dsl_nothing;
+    if (!c && cx->rounds && !cx->frame->loops)
+        return dsl_wrong(cx, t->at, "%s is neither a state nor carried; a repeat is unrolled: "
+                         "%s = .. goes on to its next round", t->path.at[0].text,
+                         t->path.at[0].text);
     if (!c)
         return dsl_wrong(cx, t->at, "%s is neither a state nor carried; carry it (with %s = ..) or "
                          "define it with =", t->path.at[0].text, t->path.at[0].text);
@@ -576,7 +580,7 @@ const dsl_value *dsl_eval_for(dsl *cx, const ast_expr *e)
     cx->scope = outer;
     for (int i = 0; i < shown.n; i++)
         if (!shown.at[i]->known)
-            return dsl_wrong(cx, e->at, "%s has no extent; write %s in 3", shown.at[i]->name,
-                             shown.at[i]->name);
+            return dsl_wrong(cx, e->at, "%s has no extent; write %s in N with its extent",
+                             shown.at[i]->name, shown.at[i]->name);
     return dsl_bad(v) ? v : dsl_show(cx, v, &shown);
 }

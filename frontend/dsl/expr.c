@@ -109,7 +109,7 @@ static const dsl_value *eval_unary(dsl *cx, const ast_expr *e)
 
     if (dsl_bad(x))
         return x;
-    cx->at = dsl_b(cx)->loc = e->at;
+    dsl_stand(cx, e->at);
     if (x->kind == DSL_PARAMS)
         return dsl_params_unary(cx, e->unary.op == AST_NEG ? OP_NEG : OP_NOT, x, e->at);
     return dsl_unary(cx, e->unary.op == AST_NEG ? OP_NEG : OP_NOT, x, e->at);
@@ -125,7 +125,7 @@ static const dsl_value *eval_binary(dsl *cx, const ast_expr *e)
         a->truth == (e->binary.op == AST_OR))
         return a;               /* the other side may mean nothing then */
     const dsl_value *b = dsl_eval(cx, e->binary.right);
-    cx->at = dsl_b(cx)->loc = e->at;
+    dsl_stand(cx, e->at);
     if (dsl_is_params(a) || dsl_is_params(b))
         return dsl_params_binary(cx, e->binary.op, a, b, e->at);
     return dsl_binary(cx, e->binary.op, a, b, e->at);
@@ -144,7 +144,7 @@ static const dsl_value *eval_select(dsl *cx, const ast_expr *e)
     if (dsl_is_function(a) || dsl_is_function(b))
         return dsl_wrong(cx, e->at, "a choice between functions needs a condition that is known "
                          "when compiling");
-    cx->at = dsl_b(cx)->loc = e->at;
+    dsl_stand(cx, e->at);
     return dsl_select(cx, c, a, b, e->at);
 }
 
@@ -180,9 +180,9 @@ const dsl_value *dsl_eval(dsl *cx, const ast_expr *e)
 {
     ir_loc before = cx->at;
 
-    cx->at = dsl_b(cx)->loc = e->at;
+    dsl_stand(cx, e->at);
     const dsl_value *v = eval(cx, e);
-    cx->at = dsl_b(cx)->loc = before;
+    dsl_stand(cx, before);
     return v;
 }
 

@@ -40,6 +40,14 @@ static ir_loc users_place(const dsl *cx, ir_loc at, const dsl_frame **frame)
     return at;
 }
 
+void dsl_stand(dsl *cx, ir_loc at)
+{
+    const dsl_frame *f;
+
+    cx->at = at;
+    dsl_b(cx)->loc = users_place(cx, at, &f);
+}
+
 bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...)
 {
     text line = {0};

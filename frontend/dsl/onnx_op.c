@@ -183,7 +183,7 @@ const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e)
     cx->wanted = 0;
     if (!read_arguments(cx, &e->call.args, &c) || !is_operator(cx, &name, &c))
         return &dsl_poison;
-    cx->at = dsl_b(cx)->loc = e->at;
+    dsl_stand(cx, e->at);
     if (!onnx_apply(dsl_b(cx), &c, out))
         return diag_failed(cx->d) ? &dsl_poison
                                   : dsl_wrong(cx, e->at, "onnx.%s cannot be made of this", c.op);

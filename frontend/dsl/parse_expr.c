@@ -120,7 +120,10 @@ static ast_expr *parenthesis(parser *p)
 
     p->open++;
     ast_expr *e = parse_expr(p);
-    if (e && !expect_close(p, TOKEN_CLOSE, open))
+    if (e && is(p, TOKEN_COMMA))
+        e = fail_at(p, open, "( ) holds one expression: several results stand without brackets, "
+                    "a, b; a list stands in [ ]");
+    else if (e && !expect_close(p, TOKEN_CLOSE, open))
         e = NULL;
     p->open--;
     if (e)
@@ -143,6 +146,25 @@ static ast_expr *array(parser *p)
     bool ok = expect_close(p, TOKEN_END_LIST, open);
     p->open--;
     return ok ? e : NULL;
+}
+
+/* What begins no expression, but may be meant as another language has it. */
+static void *no_operand(parser *p)
+{
+    const token *t = peek(p);
+    bool power = t->kind == TOKEN_MUL && p->next && p->tokens.at[p->next - 1].kind == TOKEN_MUL;
+
+    if (power)
+        return fail_at(p, p->tokens.at[p->next - 1].at, "no operator **: write ^");
+    switch (t->kind) {
+    case TOKEN_IF: return fail_at(p, t->at, "here if .. then .. else .. stands in parentheses");
+    case TOKEN_DOT: return fail_at(p, t->at, "a number begins with a digit: write 0.5");
+    case TOKEN_FLOORDIV: return fail_at(p, t->at, "comments begin with #");
+    case TOKEN_FOR:
+        return fail_at(p, t->at, "loops are scan t in n { }, which the run counts, and "
+                       "repeat i in n { }, unrolled; for stands behind: x[i]^2 for i");
+    default: return fail(p, "an expression");
+    }
 }
 
 /* primary = NUMBER | STRING | "true" | "false" | NAME | "(" expr ")"
@@ -169,9 +191,7 @@ static ast_expr *primary(parser *p)
         e = ast_new(p, AST_BOOL, t->at);
         e->truth = take(p)->kind == TOKEN_TRUE;
         return e;
-    case TOKEN_IF: return fail_at(p, t->at, "here if .. then .. else .. stands in parentheses");
-    case TOKEN_DOT: return fail_at(p, t->at, "a number begins with a digit: write 0.5");
-    default: return fail(p, "an expression");
+    default: return no_operand(p);
     }
 }
 

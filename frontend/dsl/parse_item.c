@@ -291,6 +291,8 @@ static ast_item *no_item(parser *p, const nearest *near)
 
     if (t->kind == TOKEN_NAME && near->best)
         return fail_at(p, t->at, "no item begins with %s; did you mean %s?", t->text, near->best);
+    if (t->kind == TOKEN_FLOORDIV)
+        return fail_at(p, t->at, "comments begin with #");
     return fail(p, "an item (net, layer, fn, entry, train, config, dim, import ..)");
 }
 

@@ -174,7 +174,7 @@ static bool extents_known(dsl *cx, const dsl_axes *over, ir_loc at)
     for (int i = 0; i < over->n; i++)
         if (!over->at[i]->known) {
             dsl_wrong(cx, at, "%s has no extent, it never stands alone in a subscript; write "
-                      "%s in 3", over->at[i]->name, over->at[i]->name);
+                      "%s in N with its extent", over->at[i]->name, over->at[i]->name);
             return false;
         }
     return true;

@@ -67,7 +67,7 @@ const dsl_value *dsl_index_value(dsl *cx, dsl_axis *a)
 
     if (!a->known)
         return dsl_wrong(cx, cx->at, "%s has no extent, it never stands alone in a subscript; "
-                         "write %s in 3", a->name, a->name);
+                         "write %s in N with its extent", a->name, a->name);
     like.tensor.lo = dim_int(cx->dims, 0);
     like.tensor.hi = dim_sub(cx->dims, a->extent, dim_int(cx->dims, 1));
     return dsl_array_like(cx, &like, ir_iota(dsl_b(cx), DT_I64, &a->extent, 1, 0), 1, &a);

@@ -83,6 +83,16 @@ static void check(dsl *cx, const ast_stmt *s)
         ir_check(dsl_b(cx), dsl_ref(cx, v), message);
 }
 
+/* print(x) is another language's `show x`. */
+static const dsl_value *lost(dsl *cx, const ast_stmt *s)
+{
+    const ast_expr *e = s->values.at[0];
+    bool named = e->kind == AST_CALL && e->call.callee->kind == AST_NAME;
+
+    return dsl_wrong(cx, s->at, "the value of this expression is lost%s",
+                     named ? dsl_habit_text(cx, DSL_HABIT_NAME, e->call.callee->name) : "");
+}
+
 /* `last` says that the statement's value is the block's: only there may an
  * expression stand alone.  cx->at is where messages without a place of their own
  * point. */
@@ -90,7 +100,7 @@ const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
 {
     const dsl_value *v = &dsl_nothing;
 
-    cx->at = dsl_b(cx)->loc = s->at;
+    dsl_stand(cx, s->at);
     switch (s->kind) {
     case AST_PARAM:
         if (!cx->frame->parameters)
@@ -102,7 +112,7 @@ const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
     case AST_DEFINE: return dsl_define_stmt(cx, s);
     case AST_VALUE:
         if (!last)
-            return dsl_wrong(cx, s->at, "the value of this expression is lost");
+            return lost(cx, s);
         return values(cx, s);
     case AST_IF: return dsl_if_stmt(cx, s, last);
     case AST_SCAN: dsl_scan_stmt(cx, s); return v;

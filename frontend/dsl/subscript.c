@@ -149,7 +149,7 @@ static bool index_known(dsl *cx, const dsl_affine *f, ir_dim extent, ir_loc at)
         if (f->n > 1 || !dim_is(cx->dims, f->constant, 0) ||
             !dim_is(cx->dims, f->term[i].coef, 1)) {
             dsl_wrong(cx, at, "%s has no extent, it never stands alone in a subscript; "
-                      "write %s in 3", a->name, a->name);
+                      "write %s in N with its extent", a->name, a->name);
             return false;
         }
         a->extent = extent;
@@ -452,7 +452,7 @@ bool dsl_view_of(dsl *cx, const ast_expr *e, dsl_view *out)
     *out = (dsl_view){0};
     if (e->kind == AST_SUBSCRIPT && !list_element(cx, e)) {
         ir_loc before = cx->at;
-        cx->at = dsl_b(cx)->loc = e->at;
+        dsl_stand(cx, e->at);
         bool ok = view_subscript(cx, e, out);
         cx->at = before;
         return ok;

@@ -1,131 +1,13 @@
 /* frontend/dsl/train_data.c - columns and sources of train blocks, for the record
  * that the runtime reads, and dims that only data know.
  *
- * The compiler reads no data.  A source such as `csv("iris.csv", skip =
- * 1)["a":"c"]` goes into the record as text, which the runtime parses and opens;
- * where an extent depends on it - how many classes, how wide an image - the
+ * The compiler reads no data: a source goes into the record as text (train_source.c).
+ * Where an extent depends on it - how many classes, how wide an image - the
  * compiler asks a function of its caller (cx->o->probe), for the columns that leave
  * something open. */
 #include <math.h>
 
 #include "train.h"
-
-/* ---- sources as text -------------------------------------------------------------- */
-
-/* As strings are written in the language, which the runtime reads, too. */
-static void add_quoted(text *out, const char *s)
-{
-    text_add(out, "\"");
-    for (; *s; s++)
-        text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    text_add(out, "\"");
-}
-
-static bool add_source(dsl *cx, const ast_expr *e, text *out);
-
-/* A number, a truth, a text or a list of the configuration. */
-static bool add_value(dsl *cx, const dsl_value *v, ir_loc at, text *out)
-{
-    double x;
-
-    if (v->kind == DSL_TEXT) {
-        add_quoted(out, v->text);
-        return true;
-    }
-    if (v->kind == DSL_TRUTH) {
-        text_add(out, "%s", v->truth ? "true" : "false");
-        return true;
-    }
-    if (v->kind == DSL_LIST) {
-        text_add(out, "[");
-        for (uint32_t i = 0; i < v->list.n; i++) {
-            text_add(out, i ? ", " : "");
-            if (!add_value(cx, v->list.at[i], at, out))
-                return false;
-        }
-        text_add(out, "]");
-        return true;
-    }
-    if (!dsl_number(cx, v, &x)) {
-        if (!dsl_bad(v))
-            dsl_wrong(cx, at, "data come from files and tables of numbers, this is %s",
-                      dsl_describe(cx, v));
-        return false;
-    }
-    text_add(out, "%.17g", x);
-    return true;
-}
-
-/* csv("f.csv", skip = 1) */
-static bool add_call(dsl *cx, const ast_expr *e, text *out)
-{
-    text_add(out, "%s(", e->call.callee->name);
-    for (uint32_t i = 0; i < e->call.args.len; i++) {
-        const ast_arg *a = &e->call.args.at[i];
-        text_add(out, i ? ", " : "");
-        if (a->name.text)
-            text_add(out, "%s = ", a->name.text);
-        if (i ? !add_value(cx, dsl_eval(cx, a->value), a->value->at, out)
-              : !add_source(cx, a->value, out))
-            return false;
-    }
-    text_add(out, ")");
-    return true;
-}
-
-/* "f.csv"["a":"c", "e"] */
-static bool add_selection(dsl *cx, const ast_expr *e, text *out)
-{
-    const ast_exprs *l = &e->subscript.positions;
-
-    if (!add_source(cx, e->subscript.base, out))
-        return false;
-    for (uint32_t i = 0; i < l->len; i++) {
-        const ast_expr *p = l->at[i];
-        bool range = p->kind == AST_SLICE && p->slice.low && p->slice.high;
-        text_add(out, i ? ", " : "[");
-        if (!add_value(cx, dsl_eval(cx, range ? p->slice.low : p), p->at, out))
-            return false;
-        if (range) {
-            text_add(out, ":");
-            if (!add_value(cx, dsl_eval(cx, p->slice.high), p->at, out))
-                return false;
-        }
-    }
-    text_add(out, "]");
-    return true;
-}
-
-/* A call that the runtime makes when it reads: csv(..), words(..), as opposed to a
- * function of the program, whose value is wanted now. */
-static bool is_reader(const ast_expr *e)
-{
-    static const char *const names[] = {"csv", "bytes", "chars", "words", "windows"};
-
-    for (size_t i = 0; i < COUNT(names) && e->call.callee->kind == AST_NAME; i++)
-        if (!strcmp(names[i], e->call.callee->name))
-            return true;
-    return false;
-}
-
-static bool add_source(dsl *cx, const ast_expr *e, text *out)
-{
-    if (e->kind == AST_CALL && is_reader(e))
-        return add_call(cx, e, out);
-    if (e->kind == AST_SUBSCRIPT)
-        return add_selection(cx, e, out);
-    return add_value(cx, dsl_eval(cx, e), e->at, out);
-}
-
-/* The source as the runtime parses it; null after an error. */
-static const char *source_text(dsl *cx, const ast_expr *e)
-{
-    text t = {0};
-    const char *copy = add_source(cx, e, &t) ? arena_strdup(cx->mem, t.at) : NULL;
-
-    text_free(&t);
-    return copy;
-}
 
 /* ---- columns ---------------------------------------------------------------------- */
 
@@ -232,19 +114,46 @@ static bool whole_of(dsl *cx, const ast_expr *e, const char *what, int64_t *out)
     return false;
 }
 
+/* A share of the rows, which leaves some to be trained on. */
+static bool share_of(dsl *cx, const ast_expr *e, const char *what, double *out)
+{
+    if (!number_of(cx, e, what, out))
+        return false;
+    if (*out >= 1)
+        dsl_wrong(cx, e->at, "%s is a share of the rows, below 1, this is %g; other rows: %s x = "
+                  "\"f.npy\"", what, *out, what);
+    return *out < 1;
+}
+
 /* One of the block's numbers, by its word in words.def. */
 static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
 {
     const char *what = ast_knob_text[s->knob.which];
 
     switch (s->knob.which) {
-    case AST_KNOB_VALID: return number_of(cx, s->knob.value, what, &r->valid);
-    case AST_KNOB_TEST: return number_of(cx, s->knob.value, what, &r->test);
+    case AST_KNOB_VALID: return share_of(cx, s->knob.value, what, &r->valid);
+    case AST_KNOB_TEST: return share_of(cx, s->knob.value, what, &r->test);
     case AST_KNOB_BATCH: return whole_of(cx, s->knob.value, what, &r->batch);
     case AST_KNOB_EPOCHS: return whole_of(cx, s->knob.value, what, &r->epochs);
     default: break;
     }
     return whole_of(cx, s->knob.value, what, &r->accumulate);
+}
+
+/* Another offset is no argument of windows, but who looks for one finds the step. */
+static void warn_same_rows(dsl *cx, const struct dsl_train *k, const ast_source *from,
+                           const struct ingot_train_source *s)
+{
+    const struct ingot_train_block *r = k->record;
+
+    for (int32_t i = 0; i < r->source_count; i++)
+        if (&r->sources[i] != s && r->sources[i].text && r->sources[i].part == s->part &&
+            !strcmp(r->sources[i].text, s->text) &&
+            !strncmp(s->text, "windows(", 8))
+            dsl_warn(cx, from->columns.at[0].at, "%s gets the same rows as %s: windows takes "
+                     "their length and the step from row to row; of rows of n + 1, s[:n] and "
+                     "s[1:] are one apart", from->columns.at[0].text,
+                     r->columns[r->sources[i].columns[0]].name);
 }
 
 /* `data x, y from ..`: which columns this source fills, by their position among the
@@ -264,7 +173,9 @@ static bool add_source_of(dsl *cx, const struct dsl_train *k, const ast_stmt *s,
             return false;
         }
     }
-    to->text = source_text(cx, from->value);
+    to->text = train_source_text(cx, from->value);
+    if (to->text)
+        warn_same_rows(cx, k, from, to);
     return to->text != NULL;
 }
 
@@ -470,7 +381,7 @@ static const char *list_text(dsl *cx, const dsl_names *l)
 
     for (int64_t i = 0; i < l->count; i++) {
         text_add(&t, i ? ", " : "");
-        add_quoted(&t, l->names[i]);
+        train_add_quoted(&t, l->names[i]);
     }
     const char *copy = arena_strdup(cx->mem, t.at ? t.at : "");
     text_free(&t);

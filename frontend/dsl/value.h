@@ -121,7 +121,8 @@ struct dsl_value {
         dsl_tensor tensor;
         dsl_function function;
         struct { const dsl_value *first, *then; } pipe;
-        struct { dsl_distribution how; const dsl_value *a, *b; const dsl_value *of; } draw;
+        struct { dsl_distribution how; const dsl_value *a, *b; const dsl_value *of;
+                 ir_loc at; } draw;
         struct dsl_file *module;
     };
 };
