@@ -5,32 +5,41 @@
 #include "grad.h"
 #include "rule.h"
 
-/* The words `zero` and `none` of the column, as refs that no value has. */
-enum { ZERO = -1, MISSING = -2 };
+/* A value in a column's expression.  A ref alone is a number to C, which would multiply two
+ * of them for gy * a, and take tanh of one where a macro is missing: neither compiles of a
+ * struct. */
+typedef struct term {
+    ir_ref ref;
+} term;
 
-/* An operand of a column's expression: a ref, or a literal made a constant of
+/* The words `zero` and `none` of the column, as refs that no value has. */
+#define ZERO ((term){(ir_ref)-1})
+#define MISSING ((term){(ir_ref)-2})
+
+/* An operand of a column's expression: a term, or a literal made a constant of
  * y's type. */
-static ir_ref from_ref(grad_cx *cx, ir_ref y, ir_ref x)
+static ir_ref from_term(grad_cx *cx, term y, term x)
 {
     (void)cx, (void)y;
-    return x;
+    return x.ref;
 }
 
-static ir_ref from_double(grad_cx *cx, ir_ref y, double v)
+static ir_ref from_double(grad_cx *cx, term y, double v)
 {
-    return ir_splat(cx->b, ir_type_of(cx->b->fn, y), v);
+    return ir_splat(cx->b, ir_type_of(cx->b->fn, y.ref), v);
 }
 
-static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
+static ir_ref from_int(grad_cx *cx, term y, int v)
 {
-    return v < 0 ? (ir_ref)v : from_double(cx, y, v);
+    return from_double(cx, y, v);
 }
 
 /* A row's expression is C text.  mul(gy, sub(1, mul(y, y))) for tanh becomes, by
- * the macros below, nodes of the builder; R makes a ref of whatever an operand is. */
-#define R(x) _Generic((x), ir_ref: from_ref, double: from_double, int: from_int)(cx, y, x)
-#define f1(op, x) ir_1(cx->b, op, R(x))
-#define f2(op, x, z) ir_2(cx->b, op, R(x), R(z))
+ * the macros below, nodes of the builder; R makes a ref of whatever an operand is.  These
+ * are all the words of the column: another is a line here. */
+#define R(x) _Generic((x), term: from_term, double: from_double, int: from_int)(cx, y, x)
+#define f1(op, x) ((term){ir_1(cx->b, op, R(x))})
+#define f2(op, x, z) ((term){ir_2(cx->b, op, R(x), R(z))})
 #define add(x, z) f2(OP_ADD, x, z)
 #define sub(x, z) f2(OP_SUB, x, z)
 #define mul(x, z) f2(OP_MUL, x, z)
@@ -49,8 +58,8 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 #define cos(x) f1(OP_COS, x)
 #define sinh(x) f1(OP_SINH, x)
 #define cosh(x) f1(OP_COSH, x)
-#define select(k, x, z) ir_select(cx->b, k, R(x), R(z))
-#define cast(x) ir_cast(cx->b, x, ir_type_of(cx->b->fn, a)->dtype)
+#define select(k, x, z) ((term){ir_select(cx->b, R(k), R(x), R(z))})
+#define cast(x) ((term){ir_cast(cx->b, R(x), ir_type_of(cx->b->fn, a.ref)->dtype)})
 /* Both operands of min and max have half a share where they are equal. */
 #define part(x, z) select(eq(x, z), 0.5, 1)
 #define zero (ZERO)
@@ -62,26 +71,25 @@ static ir_ref from_int(grad_cx *cx, ir_ref y, int v)
 
 /* A share that is gy itself keeps its mask, so that it is not masked twice. */
 #define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)  \
-    static bool grad_of_##NAME(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c,     \
-                               ir_ref y, ir_ref masked)                       \
+    static bool grad_of_##NAME(grad_cx *cx, term a, term b, term c, term y, ir_ref masked) \
     {                                                                         \
-        ir_ref mask, gy = grad_unmask(cx->b, masked, &mask);                 \
+        ir_ref mask;                                                          \
+        const term gy = {grad_unmask(cx->b, masked, &mask)};                  \
         (void)a, (void)b, (void)c, (void)gy;                                  \
         APPLY(LIST, grad);                                                    \
-        const ir_ref operand[] = {a, b, c};                                   \
-        if (share[0] == (ir_ref)MISSING)                                      \
+        const ir_ref operand[] = {a.ref, b.ref, c.ref};                       \
+        if (share[0] == MISSING.ref)                                          \
             return false;                                                     \
         for (int i = 0; i < args; i++)                                        \
-            if (share[i] == gy)                                               \
+            if (share[i] == gy.ref)                                           \
                 grad_add(cx, operand[i], masked);                             \
-            else if (share[i] != (ir_ref)ZERO)                                \
+            else if (share[i] != ZERO.ref)                                    \
                 grad_add(cx, operand[i], grad_mask(cx->b, mask, share[i]));   \
         return true;                                                          \
     }
 #include "scalar.def"
 
-typedef bool scalar_rule(grad_cx *cx, ir_ref a, ir_ref b, ir_ref c, ir_ref y,
-                         ir_ref gy);
+typedef bool scalar_rule(grad_cx *cx, term a, term b, term c, term y, ir_ref gy);
 static scalar_rule *const rules[] = {
     NULL,
 #define SCALAR(NAME, ...) grad_of_##NAME,
@@ -106,12 +114,12 @@ static bool grad_relu(grad_cx *cx, ir_node n, ir_ref gy)
 
 bool grad_scalar(grad_cx *cx, ir_node n, const ir_ref *gy)
 {
-    ir_ref arg[3] = {IR_NONE, IR_NONE, IR_NONE};
+    term arg[3] = {{IR_NONE}, {IR_NONE}, {IR_NONE}};
 
     if (n.op == OP_SELECT && grad_relu(cx, n, gy[0]))
         return true;
 
     for (uint32_t i = 0; i < n.narg && i < 3; i++)
-        arg[i] = grad_arg(cx, n, i);
-    return rules[n.op](cx, arg[0], arg[1], arg[2], n.first, gy[0]);
+        arg[i].ref = grad_arg(cx, n, i);
+    return rules[n.op](cx, arg[0], arg[1], arg[2], (term){n.first}, gy[0]);
 }
