@@ -196,6 +196,7 @@ count golden tests/golden/run.sh build/ingot
 beside bad_input python3 tests/bad_input.py build/ingot   # the longest first
 beside symbols tests/symbols.sh build/ingot
 beside columns python3 tests/columns.py
+beside scalars python3 tests/scalars.py
 beside gradients python3 tests/gradients.py
 beside editors python3 tools/editors.py --check
 beside prelude_doc python3 tools/prelude_doc.py --check

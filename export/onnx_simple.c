@@ -70,7 +70,7 @@ static const struct {
     [OP_NOT] = {BITS, "Not"}, [OP_REM] = {SPECIAL, 0}, [OP_MOD] = {SPECIAL, 0},
     [OP_FMA] = {SPECIAL, 0}, [OP_TRUNC] = {SPECIAL, 0}, [OP_EXPM1] = {SPECIAL, 0},
     [OP_LOG1P] = {SPECIAL, 0}, [OP_NE] = {SPECIAL, 0}, [OP_CAST] = {SPECIAL, 0},
-    [OP_SHL] = {SPECIAL, 0}, [OP_SHR] = {SPECIAL, 0},
+    [OP_SHL] = {SPECIAL, 0}, [OP_SHR] = {SPECIAL, 0}, [OP_BITCAST] = {NO, 0},
 };
 
 static const char *op_n(ox *g, const char *op, const ir_node *n)
