@@ -178,18 +178,21 @@ static void say_meant(parser *p, const char *name, const ast_stmt *s)
             syntax_error(p->d, s->at, "nothing reads %s; write %s %s", name, name, number);
 }
 
-/* `epochs = 10` in a block is a definition that nothing reads: a name that occurs
- * once only and is a number was meant as a clause, `epochs 10`. */
+/* What a block defines and nothing reads is lost: a name that occurs once only.  A number
+ * such as `epochs = 10` was meant as a clause, `epochs 10`. */
 void check_numbers(parser *p, const ast_block *b, uint32_t from)
 {
     for (uint32_t i = 0; i < b->stmts.len; i++) {
         const ast_stmt *s = b->stmts.at[i];
-        if (s->kind != AST_DEFINE || s->define.targets.len != 1 ||
-            s->define.value->kind != AST_NUMBER)
+        if (s->kind != AST_DEFINE || s->define.targets.len != 1 || s->define.op != AST_ASSIGN)
             continue;
         const char *name = s->define.targets.at[0].path.at[0].text;
-        if (count_name(p, from, name) == 1)
+        if (count_name(p, from, name) != 1)
+            continue;
+        if (s->define.value->kind == AST_NUMBER)
             say_meant(p, name, s);
+        else
+            diag_warning(p->d, s->at, "nothing reads %s; track %s = .. reports it", name, name);
     }
 }
 
