@@ -25,6 +25,17 @@ check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.
 check "XOR: loss" below loss 1e-5
 check "XOR: plot" grep -q '</svg>' xor.svg
 
+cat >middle.ingot <<'PROGRAM'
+net f(x: [.., 1]) -> [.., 2] = x |> dense(2)
+train t(x: [.., 1], label: int<2>[..]) {
+    data x, label = [[0, 0], [1, 1], [2, 1], [3, 1]]
+    y = f(x);  track accuracy = argmax(y) == label
+    minimize cross_entropy(y, label) using sgd(0.1);  batch 1
+}
+PROGRAM
+check "an end in mid-epoch tells what is tracked" sh -c \
+    '"$1" train middle.ingot --run --steps 3 2>&1 | grep "step 3 .*accuracy [01]"' sh "$ingot"
+
 # ---- what a step takes in memory, beside a call ------------------------------------------
 
 "$ingot" inspect --stage summary "$examples/digits.ingot" >memory

@@ -540,17 +540,18 @@ static bool advance(loop *l, char *error)
            (l->at.position < l->k.part[INGOT_PART_TRAIN].count || end_epoch(l, error));
 }
 
-/* The numbers of the last step, where the training ends in mid-epoch. */
-static void tell_step(loop *l)
+/* The metrics of an epoch's steps so far, where the training ends in its middle. */
+static bool tell_steps(loop *l, char *error)
 {
     journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
     char what[80];
+    bool stop;
 
-    if (!l->at.position)
-        return;
     snprintf(what, sizeof what, "epoch %" PRId64 ", step %" PRId64, l->at.epoch, l->at.step);
     take_step_numbers(l, &r);
-    journal_line(&l->j, what, &r);
+    if (!add_metrics(l, INGOT_PART_TRAIN, &r, &stop, error))
+        return false;
+    return journal_line(&l->j, what, &r), true;
 }
 
 /* Does a log, a plot, a page, a wait or a stop need the numbers of every epoch? */
@@ -589,8 +590,8 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
     bool saved = done || loop_save(l, error);   /* before a test uses the sums of the epoch */
     if (!team_all_well(&l->team, saved, error))
         return LOOP_FAILED;
-    if (!done && l->k.last)
-        tell_step(l);
+    if (!done && l->k.last && l->at.position && !tell_steps(l, error))
+        return LOOP_FAILED;
     if (interrupted && !done)
         return LOOP_INTERRUPTED;
     if (!run_test(l, error))
