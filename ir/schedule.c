@@ -8,6 +8,8 @@
  * exists, so that they decide as the template will. */
 #include "schedule.h"
 
+#include <limits.h>
+
 #include "cost.h"
 #include "lex.h"
 
@@ -34,14 +36,17 @@ static const tile_shape shapes[] = {
     {16, 1, 10, false}, {8, 1, 5, false},
 };
 
-/* The first shape for as many registers as there are, or the next fewer. */
-static const tile_shape *first_shape(int registers)
+/* The most registers that shapes are for and that there are; else the fewest of any. */
+static int shapes_for(int registers)
 {
-    const tile_shape *s = shapes;
+    int most = 0, least = INT_MAX;
 
-    while (s->registers > registers && s + 1 < shapes + COUNT(shapes))
-        s++;
-    return s;
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        least = shapes[i].registers < least ? shapes[i].registers : least;
+        if (shapes[i].registers <= registers && shapes[i].registers > most)
+            most = shapes[i].registers;
+    }
+    return most ? most : least;
 }
 
 /* Time of one k over all tiles of `rows` rows and `vectors` of columns.  Loads from rows
@@ -59,10 +64,11 @@ static int64_t tile_cost(const tile_shape *s, int64_t rows, int64_t vectors, boo
 
 static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors, bool near)
 {
-    const tile_shape *first = first_shape(registers), *best = NULL;
+    const tile_shape *best = NULL;
+    int wanted = shapes_for(registers);
 
-    for (const tile_shape *s = first; s < shapes + COUNT(shapes); s++)
-        if (s->registers == first->registers && (near || !s->near) &&
+    for (const tile_shape *s = shapes; s < shapes + COUNT(shapes); s++)
+        if (s->registers == wanted && (near || !s->near) &&
             (!best || tile_cost(s, rows, vectors, near) < tile_cost(best, rows, vectors, near)))
             best = s;
     return best;
@@ -239,6 +245,41 @@ void problem_print(const problem *p, text *out)
              p->far_ahead ? " far" : "", p->features ? " squares" : "");
 }
 
+/* ---- fields ------------------------------------------------------------------------- */
+
+/* Whose templates read a field: products of matrices, convolutions of images, both. */
+enum { PRODUCTS = 1, IMAGES = 2, BOTH = 3 };
+
+/* A row of schedule.def each: its name in text, place and greatest value. */
+static const struct {
+    const char *name;
+    size_t offset;
+    int64_t most;
+    int readers;
+    const char *why_not;            /* where it is set for others */
+} fields[] = {
+#define SCHEDULE(field, most, readers)                    \
+    {#field, offsetof(schedule, field), most, readers,    \
+     readers == IMAGES ? "only convolutions read " #field : "convolutions do not read " #field},
+#include "schedule.def"
+};
+
+static int32_t *field_at(const schedule *s, size_t i)
+{
+    return (int32_t *)((char *)s + fields[i].offset);
+}
+
+/* Null, or the message about a field that is set and that no template of p reads. */
+static const char *unread_field(const problem *p, const schedule *s)
+{
+    int reader = p->height ? IMAGES : PRODUCTS;
+
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (*field_at(s, i) && !(fields[i].readers & reader))
+            return fields[i].why_not;
+    return NULL;
+}
+
 /* Null, or the rule that the schedule breaks.  Whatever passes is right code,
  * though it may be slow: --schedule takes numbers from people and searches. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
@@ -252,11 +293,8 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return "the tile takes more registers than there are";
     if (!s->pack && p->second != OPERAND_STORED)
         return "an operand that is not stored row by row is read in panels (pack=1)";
-    if (s->group && (p->height || p->rows < 0))
-        return p->height ? "rows of an image are in chunks, not in groups"
-                         : "rows that only the run knows are in no groups";
-    if (s->chunks && !p->height)
-        return "only rows of an image are in chunks";
+    if (s->group && p->rows < 0)
+        return "rows that only the run knows are in no groups";
     if (s->square && (!p->features || (s->square != 2 && s->square != 4)))
         return p->features ? "squares have sides of 2 or 4"
                            : "only 3x3 convolutions of blocks are made in squares";
@@ -272,7 +310,7 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return "the next tile's operand is in the cache";
     if (s->ahead && !s->pack)
         return "only panels are fetched ahead";
-    return NULL;
+    return unread_field(p, s);
 }
 
 /* ---- what passes ask -------------------------------------------------------------- */
@@ -305,21 +343,6 @@ int64_t schedule_longest_row(const target *t)
 }
 
 /* ---- text --------------------------------------------------------------------------- */
-
-/* A row of schedule.def each: its name in text, place and greatest value. */
-static const struct {
-    const char *name;
-    size_t offset;
-    int64_t most;
-} fields[] = {
-#define SCHEDULE(field, most) {#field, offsetof(schedule, field), most},
-#include "schedule.def"
-};
-
-static int32_t *field_at(const schedule *s, size_t i)
-{
-    return (int32_t *)((char *)s + fields[i].offset);
-}
 
 bool schedule_is_none(const schedule *s)
 {

@@ -17,7 +17,7 @@ enum {
 };
 
 typedef struct schedule {
-#define SCHEDULE(field, most) int32_t field;
+#define SCHEDULE(field, ...) int32_t field;
 #include "schedule.def"
 } schedule;
 

@@ -168,14 +168,14 @@ static void test_idle_fields(void **state)
 
     (void)state;
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=2}",
-                 "only rows of an image are in chunks");
+                 "only convolutions read chunks");
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 next=1}",
                  "the next tile's operand is in the cache");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=4}", "none");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=5}",
                  "there are more chunks than rows of the image");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 group=2}",
-                 "rows of an image are in chunks, not in groups");
+                 "convolutions do not read group");
     expect_fault(&conv, "schedule{rows=2 vectors=2 lanes=16 parts=1 pack=1}",
                  "the lanes are those of a block of channels");
     expect_fault(&conv, "schedule{rows=2 vectors=2 lanes=8 parts=2 pack=1}",
