@@ -2,7 +2,8 @@
 # Installs what is missing, builds, and runs every test.  The last line counts
 # single cases; exit code 1 if one failed.  Asks nothing, can be run again.
 #   ./test.sh          everything (about a quarter of an hour on two cores)
-#   ./test.sh quick    without sanitizers, fuzzers and large models
+#   ./test.sh quick    without sanitizers, fuzzers, large models, and without what needs the
+#                      onnx wheel, as tests/onnx_models.py
 set -euo pipefail
 cd "$(dirname "$0")"
 exec </dev/null
