@@ -207,8 +207,7 @@ static bool check_attributes(onnx_op *n, const char *list)
     entry e;
 
     for (size_t i = 0; i < n->p->n_attribute; i++) {
-        const char *name = n->p->attribute[i]->name;
-        if (!check_name(n, list, name ? name : ""))
+        if (!check_name(n, list, text_or(n->p->attribute[i]->name)))
             return false;
     }
     while (next_entry(&list, &e))

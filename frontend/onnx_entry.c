@@ -83,7 +83,7 @@ bool onnx_load_inputs(onnx_scope *s, const Onnx__GraphProto *g, ir_loc loc)
     bool ok = true;
 
     for (size_t i = 0; ok && i < g->n_input; i++) {
-        const char *name = g->input[i]->name ? g->input[i]->name : "";
+        const char *name = text_or(g->input[i]->name);
         const Onnx__TensorProto *t = initializer(s->model, name);
         ir_ref seen;
         if (t && !s->model->offers)
@@ -142,7 +142,7 @@ bool onnx_check_dims(onnx_model *x)
 /* An output as the graph declares it: its extents are advice, its type is not. */
 static bool load_output(onnx_model *x, ir_build *b, const Onnx__ValueInfoProto *p, ir_ref out)
 {
-    const char *name = p->name ? p->name : "";
+    const char *name = text_or(p->name);
     const Onnx__TypeProto *t = p->type;
     bool tensor = t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && t->tensor_type;
     ir_dtype want = tensor ? dt_from_onnx(t->tensor_type->elem_type) : DT_NONE;

@@ -6,11 +6,6 @@
  * can expand to more than any memory holds. */
 enum { MAX_DEPTH = 48, MAX_NODES = 200000 };
 
-static const char *text_or(const char *s)
-{
-    return s ? s : "";
-}
-
 /* "node 3 'conv1'"; many nodes have no name. */
 static const char *node_text(arena *mem, uint32_t index, const Onnx__NodeProto *p)
 {

@@ -76,6 +76,9 @@ bool scope_find(onnx_scope *s, const char *name, ir_ref *r);
 void scope_free(onnx_scope *s);
 int64_t scope_version(const onnx_scope *s, const char *domain);
 
+/* A text that a file may leave out is empty then. */
+static inline const char *text_or(const char *s) { return s ? s : ""; }
+
 /* A file in memory, as long as the process runs; null, and *why, if it cannot
  * be read or is empty. */
 const uint8_t *onnx_map(const char *path, size_t *size, const char **why);

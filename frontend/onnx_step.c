@@ -21,11 +21,6 @@ typedef struct stepping {
     struct ingot_train_block *block;
 } stepping;
 
-static const char *text_or(const char *s)
-{
-    return s ? s : "";
-}
-
 static ir_loc place_of(const onnx_model *x)
 {
     return (ir_loc){.file = diag_place(x->d, x->name)};
@@ -46,8 +41,8 @@ static void *joined(arena *mem, void *a, size_t n, void *b, size_t m)
 {
     void **all = arena_array(mem, void *, n + m + 1);
 
-    memcpy(all, a, n * sizeof *all);
-    memcpy(all + n, b, m * sizeof *all);
+    for (size_t i = 0; i < n + m; i++)
+        all[i] = i < n ? ((void **)a)[i] : ((void **)b)[i - n];
     return all;
 }
 
@@ -174,10 +169,10 @@ static bool is_bound(const stepping *k, const char *value)
     return false;
 }
 
-/* A float of one element that updates nothing is told. */
+/* A float of one element that has a name and updates nothing is told. */
 static bool is_number(const stepping *k, const ir_type *t, const char *name)
 {
-    return t->kind == TY_TENSOR && dt_is_float(t->dtype) && !is_bound(k, name) &&
+    return t->kind == TY_TENSOR && dt_is_float(t->dtype) && *name && !is_bound(k, name) &&
            type_count_const(&k->x->m->types, t) == 1;
 }
 
@@ -334,6 +329,9 @@ static bool make_init(stepping *k, struct ingot_train_call *call)
     ir_build b;
     onnx_scope s = {.model = k->x, .b = &b};
 
+    if (!g)
+        return wrong(k, "is bound by an initialization, of which there is no graph",
+                     text_or(k->info->initialization_binding[0]->key));
     if (g->n_input)
         return wrong(k, "is an input of the initialization, which nothing gives",
                      text_or(g->input[0]->name));

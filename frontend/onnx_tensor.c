@@ -20,7 +20,7 @@ typedef struct payload {
 static bool tensor_error(onnx_model *x, const Onnx__TensorProto *t, ir_loc loc, const char *what)
 {
     return diag_error(x->d, loc, D_GENERAL,
-                      arena_printf(&x->m->mem, "tensor '%s': %s", t->name ? t->name : "", what));
+                      arena_printf(&x->m->mem, "tensor '%s': %s", text_or(t->name), what));
 }
 
 /* Where the scan says that the left-out payload stands. */

@@ -202,6 +202,17 @@ def initialized():
     check('initialization: an operand', rc == 1 and "operand 'u' is made by no node" in said, said)
 
 
+def nameless():
+    """An output without a name, which an initializer has not either, is not told."""
+    save('nameless.onnx', [NEXT, node('Sub', 'W dW', 'W2'), node('Sub', 'B dB', 'B2')],
+         {**COUNT, '': np.float64(1)}, [*OUT, value('', DOUBLE)], STEP)
+    rc, said = ingot('train', 'nameless.onnx', '--run', '--fresh', '--data', 'x=x.npy', '--data', 't=t.npy',
+                     '--steps', 1, '--log', 'log.csv')
+    check('an output without a name', rc == 0, said)
+    check('.. is not told', list(csv.DictReader(open('log.csv')))[-1].keys() == {'step', 'epoch', 'part', 'loss',
+                                                                                   'seconds'}, said)
+
+
 def wrong():
     def refuse(name, text, *arguments):
         rc, said = ingot('train', *arguments, '--run', '--data', 'x=x.npy', '--data', 't=t.npy')
@@ -222,6 +233,8 @@ def wrong():
     refuse('a scalar input', "'r' is an input that has no axis for rows, and no initializer", 'scalar.onnx')
     save('open.onnx', [*nodes, node('Mul', 'z z', 'z2')], COUNT, OUT, STEP, more=[value('z', DOUBLE, 'N', 'K')])
     refuse('an open axis', "'z' is an input whose axis 1 is not known: give --dim or --shape", 'open.onnx')
+    save('none.onnx', nodes, COUNT, OUT, STEP, start_bindings=[('W', 'first')])
+    refuse('no initialization', "'W' is bound by an initialization, of which there is no graph", 'none.onnx')
     save('operator.onnx', [*nodes, helper.make_node('Nothing', ['loss'], ['none'])], COUNT, OUT, STEP)
     refuse('an operator', 'Nothing', 'operator.onnx')
     refuse('shards', '--shards are of programs and of a --loss', 'plain.onnx', '--shards', 2)
@@ -235,7 +248,7 @@ def main():
         np.save('t.npy', T)
         for model in models():
             same(*model)
-        for test in epochs, initialized, wrong:
+        for test in epochs, initialized, nameless, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0
