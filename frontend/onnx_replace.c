@@ -127,7 +127,7 @@ static bool take_in(onnx_model *x, Onnx__TensorProto *t)
 
 static bool take_in_attribute(onnx_model *x, const Onnx__AttributeProto *a)
 {
-    bool ok = take_in(x, a->t) && (!a->g || take_in_graph(x, a->g));
+    bool ok = take_in(x, a->t) && take_in_graph(x, a->g);
 
     for (size_t i = 0; ok && i < a->n_tensors; i++)
         ok = take_in(x, a->tensors[i]);
@@ -146,13 +146,14 @@ static bool take_in_nodes(onnx_model *x, Onnx__NodeProto *const *node, size_t n)
     return ok;
 }
 
+/* g may be null. */
 static bool take_in_graph(onnx_model *x, const Onnx__GraphProto *g)
 {
-    bool ok = take_in_nodes(x, g->node, g->n_node);
+    bool ok = !g || take_in_nodes(x, g->node, g->n_node);
 
-    for (size_t i = 0; ok && i < g->n_initializer; i++)
+    for (size_t i = 0; ok && g && i < g->n_initializer; i++)
         ok = take_in(x, g->initializer[i]);
-    for (size_t i = 0; ok && i < g->n_sparse_initializer; i++)
+    for (size_t i = 0; ok && g && i < g->n_sparse_initializer; i++)
         ok = take_in(x, g->sparse_initializer[i]->values) &&
              take_in(x, g->sparse_initializer[i]->indices);
     return ok;
@@ -167,6 +168,9 @@ static bool take_in_all(const char *path, const Onnx__ModelProto *p, diag *d)
 
     for (size_t i = 0; ok && i < p->n_functions; i++)
         ok = take_in_nodes(&x, p->functions[i]->node, p->functions[i]->n_node);
+    for (size_t i = 0; ok && i < p->n_training_info; i++)
+        ok = take_in_graph(&x, p->training_info[i]->initialization) &&
+             take_in_graph(&x, p->training_info[i]->algorithm);
     names_free(&x.files);
     vec_free(&x.file);
     ir_module_free(m);

@@ -202,6 +202,28 @@ def initialized():
     check('initialization: an operand', rc == 1 and "operand 'u' is made by no node" in said, said)
 
 
+def apart():
+    """Data beside a model, of its algorithm too, come along to another folder."""
+    save('all.onnx', [NEXT, node('Sub', 'W dW', 'W2'), node('Sub', 'B dB', 'B2')], COUNT, OUT, STEP)
+    model, kept = onnx.load('all.onnx'), b''
+    for t in [*model.graph.initializer, *model.training_info[0].algorithm.initializer]:
+        raw = t.raw_data
+        t.ClearField('raw_data')
+        t.data_location = TensorProto.EXTERNAL
+        for key, entry in ('location', 'all.data'), ('offset', len(kept)), ('length', len(raw)):
+            t.external_data.add(key=key, value=str(entry))
+        kept += raw
+    pathlib.Path('beside').mkdir()
+    pathlib.Path('beside/all.onnx').write_bytes(model.SerializeToString())
+    pathlib.Path('beside/all.data').write_bytes(kept)
+    pathlib.Path('far').mkdir()
+    data = '--run', '--fresh', '--data', 'x=x.npy', '--data', 't=t.npy', '--steps', 1
+    rc, said = ingot('train', 'beside/all.onnx', *data, '--save-onnx', 'far/all.onnx')
+    check('--save-onnx to another folder', rc == 0, said)
+    rc, said = ingot('train', 'far/all.onnx', *data)
+    check('.. trains there', rc == 0, said)
+
+
 def nameless():
     """An output without a name, which an initializer has not either, is not told."""
     save('nameless.onnx', [NEXT, node('Sub', 'W dW', 'W2'), node('Sub', 'B dB', 'B2')],
@@ -248,7 +270,7 @@ def main():
         np.save('t.npy', T)
         for model in models():
             same(*model)
-        for test in epochs, initialized, nameless, wrong:
+        for test in epochs, initialized, apart, nameless, wrong:
             test()
     print(f'{passed} passed, {failed} failed, 0 skipped')
     return failed > 0
