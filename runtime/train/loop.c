@@ -588,11 +588,11 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
     }
     bool done = l->at.end != PLACE_GOES_ON;
     bool saved = done || loop_save(l, error);   /* before a test uses the sums of the epoch */
-    if (!team_all_well(&l->team, saved, error))
+    bool leaves = interrupted && !done;         /* by now a process alone may have seen it */
+    if (!team_all_well(&l->team, saved, error) || !team_obey(&l->team, &leaves, error) ||
+        (!done && l->k.last && l->at.position && !tell_steps(l, error)))
         return LOOP_FAILED;
-    if (!done && l->k.last && l->at.position && !tell_steps(l, error))
-        return LOOP_FAILED;
-    if (interrupted && !done)
+    if (leaves)
         return LOOP_INTERRUPTED;
     if (!run_test(l, error))
         return LOOP_FAILED;

@@ -109,12 +109,14 @@ static bool check_waits(const block *k, char *error)
 }
 
 /* Each process reads its data itself. */
-static bool same_everywhere(loop *l)
+static bool same_everywhere(loop *l, char *error)
 {
     int64_t firsts[] = {l->at.rows, l->at.data};
 
-    return team_share(&l->team, firsts, sizeof firsts) && firsts[0] == l->at.rows &&
-           firsts[1] == l->at.data;
+    if (!team_share(&l->team, firsts, sizeof firsts))
+        return team_misses(error);
+    return (firsts[0] == l->at.rows && firsts[1] == l->at.data) ||
+           tensor_fail(error, "has other training data than process 0");
 }
 
 /* Rows are read, entries prepared, states fitted. */
@@ -128,8 +130,7 @@ static bool begin_block(loop *l, char *error)
     l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
     l->at.batch = block_step_rows(&l->k);
     l->at.data = block_fingerprint(&l->k);
-    ok = same_everywhere(l) || tensor_fail(error, "has other training data than process 0");
-    if (!team_all_well(&l->team, ok, error))
+    if (!team_all_well(&l->team, same_everywhere(l, error), error))
         return false;
     if (l->at.fit != PLACE_NOT_FITTED)
         return true;
@@ -336,20 +337,29 @@ static bool open_file(loop *l, char *error)
            checkpoint_open(&l->file, l->o->save, l->t, l->o->keep, error);
 }
 
-/* The first process has the files; what it begins with is what all do. */
-static bool begin_everywhere(loop *l, bool *left, char *error)
+/* What the first process begins with is what all do. */
+static bool share_begin(loop *l, bool *left)
 {
     uint64_t size = l->s->model->state_size;
-    bool ok = team_all_well(&l->team, l->team.rank || begin(l, left, error), error) &&
-              team_share(&l->team, l->s->states, size) &&
+    bool ok = team_share(&l->team, l->s->states, size) &&
               team_share(&l->team, &l->at, sizeof l->at) &&
               team_share(&l->team, left, sizeof *left);
 
     for (int i = 0; ok && i < CHECKPOINT_PASTS; i++)
         ok = !l->past[i].states || team_share(&l->team, l->past[i].states, size);
-    if (!ok || l->team.count == 1 || !l->file.path)
-        return ok;
-    l->step_states = malloc((size_t)size + 1);
+    return ok;
+}
+
+/* The first process has the files. */
+static bool begin_everywhere(loop *l, bool *left, char *error)
+{
+    if (!team_all_well(&l->team, l->team.rank || begin(l, left, error), error))
+        return false;
+    if (!share_begin(l, left))
+        return team_misses(error);
+    if (l->team.count == 1 || !l->file.path)
+        return true;
+    l->step_states = malloc((size_t)l->s->model->state_size + 1);
     return l->step_states || tensor_fail(error, "no memory");
 }
 
