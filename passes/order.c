@@ -1,5 +1,5 @@
 /* passes/order.c - sorting, as the order of rows of unsigned keys.
- *   sort, topk, unique  ->  topk {axis=1, k=n} of u32[rows,n] or u64[rows,n], smallest first
+ *   sort, topk, unique  ->  topk {axis=1} of u32[rows,n] or u64[rows,n], smallest first
  * That is what the runtime's kernels do, and ties keep their order.  The key of an element
  * grows with it: floats by the bits of their magnitude, signed integers shifted, both turned
  * around where the largest comes first; all NaNs have the last key.  What is asked for is
@@ -110,13 +110,18 @@ static bool has_keys(const ir_type *t)
            d == DT_F32 || d == DT_F64 || d == DT_F16 || d == DT_BF16);
 }
 
-/* Places of the elements of each row of keys [rows, n], in order: i64[rows, n]. */
-static ir_ref places_of(ir_build *b, ir_ref keys)
+/* Places of the first k elements of each row of keys [rows, n], in order: i64[rows, k]. */
+static ir_ref first_places(ir_build *b, ir_ref keys, ir_dim k)
 {
-    ir_attr a = {.TOPK = {.axis = 1, .k = type_of(b, keys)->dim[1]}};
+    ir_attr a = {.TOPK = {.axis = 1, .k = k}};
     ir_ref r = ir_make(b, OP_TOPK, &keys, 1, &a);
 
     return r == IR_NONE ? r : r + 1;
+}
+
+static ir_ref places_of(ir_build *b, ir_ref keys)
+{
+    return first_places(b, keys, type_of(b, keys)->dim[1]);
 }
 
 /* x[row, places[row, i]]: both [rows, ..]. */
@@ -144,29 +149,26 @@ static bool expand_sort(ir_build *b, const ir_node *n, const ir_ref *args, ir_re
     return true;
 }
 
-/* What the kernels do is not expanded again. */
+/* What the kernels do is not expanded again; that there are k elements must be known. */
 static bool is_expanded(const ir_build *b, const ir_node *n, ir_ref x)
 {
     const struct ir_attr_TOPK *a = &n->attr->TOPK;
     const ir_type *t = type_of(b, x);
 
     return (t->dtype == DT_U32 || t->dtype == DT_U64) && t->rank == 2 && a->axis == 1 &&
-           !a->largest && dim_same(a->k, t->dim[1]);
+           !a->largest && dim_is(&b->m->dims, dim_le(&b->m->dims, a->k, t->dim[1]), 1);
 }
 
-/* A sort of keys that carry their places, of which the first k are taken.  False
- * where it is such a sort already. */
+/* An order of keys that carry their places.  False where it is such an order already. */
 static bool expand_topk(ir_build *b, const ir_node *n, const ir_ref *args, ir_ref *out)
 {
     const struct ir_attr_TOPK *a = &n->attr->TOPK;
-    ir_dim zero = {0}, one = {1};
 
     if (is_expanded(b, n, args[0]))
         return false;
     table r = table_of(b, args[0], (int)a->axis);
     ir_check_dims(b, dim_le(&b->m->dims, a->k, r.n), "topk: k is out of range");
-    ir_ref places = places_of(b, keys_of(b, r.x, a->largest));
-    places = ir_slice_axis(b, places, 1, zero, one, a->k);
+    ir_ref places = first_places(b, keys_of(b, r.x, a->largest), a->k);
     out[0] = untabled(b, &r, pick(b, r.x, places), a->k);
     out[1] = untabled(b, &r, places, a->k);
     return true;

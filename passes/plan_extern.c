@@ -71,10 +71,14 @@ static const ir_type *matrix(const call *c, ir_dtype dt, ir_dim rows, ir_dim col
     return type_tensor(&c->s->pl->m->types, dt, 2, (ir_dim[]){rows, columns});
 }
 
-/* passes/order.c has brought it to keys that the kernels order. */
+/* passes/order.c has brought it to keys that the kernels order.  They have room for twice
+ * as many as are wanted, and some more, since each time it is full it is sorted. */
 static void sort(call *c)
 {
+    enum { MORE = 32 };
     const ir_type *keys = operand_type(c, 0);
+    dim_table *d = &c->s->pl->m->dims;
+    ir_dim two = {2}, room = dim_mul(d, two, c->n->attr->TOPK.k);
 
     if (keys->rank != 2 || c->n->attr->TOPK.largest ||
         (keys->dtype != DT_U32 && keys->dtype != DT_U64)) {
@@ -83,8 +87,9 @@ static void sort(call *c)
     }
     for (uint32_t k = 0; k < 2; k++)
         add_value(c, k, ir_type_of(c->s->fn, c->n->first + k));
-    add_scratch(c, keys);
-    add_scratch(c, ir_type_of(c->s->fn, c->n->first + 1));
+    room = dim_min(d, keys->dim[1], dim_add(d, room, dim_int(d, MORE)));
+    add_scratch(c, matrix(c, keys->dtype, two, room));
+    add_scratch(c, matrix(c, DT_I64, two, room));
     add_operands(c);
     emit(c, keys->dtype == DT_U32 ? "sort_u32" : "sort_u64");
 }

@@ -1,6 +1,9 @@
-/* runtime/kernel_sort.c - stable merge sort of unsigned keys with their places.
- * Runs of a few elements are sorted by insertion, then merged bottom-up between
- * the result and the scratch memory. */
+/* runtime/kernel_sort.c - the least of unsigned keys, in order, with their places.
+ * Where few are wanted, each is inserted in its place.  Else keys are collected until
+ * memory for about twice as many as are wanted is full; these are sorted, and from then
+ * on only keys below the last one wanted are collected, which are few.  The sort is a
+ * stable merge sort: runs of a few elements are sorted by insertion, then merged
+ * bottom-up between two halves of the scratch memory. */
 #include <string.h>
 
 #include "kernels.h"
@@ -56,18 +59,86 @@ enum { RUN = 16 };
         }                                                                              \
     }                                                                                  \
                                                                                        \
+    /* The first place from i on whose key is at most `bound`, or n. */                \
+    static int64_t next_##K(const K *key, int64_t i, int64_t n, K bound)               \
+    {                                                                                  \
+        while (i < n && key[i] > bound) {                                              \
+            int some = 0;                                                              \
+            if (n - i < RUN) {                                                         \
+                i++;                                                                   \
+                continue;                                                              \
+            }                                                                          \
+            for (int64_t j = 0; j < RUN; j++)                                          \
+                some |= key[i + j] <= bound;                                           \
+            if (!some)                                                                 \
+                i += RUN;                                                              \
+            else                                                                       \
+                while (key[i] > bound)                                                 \
+                    i++;                                                               \
+        }                                                                              \
+        return i;                                                                      \
+    }                                                                                  \
+                                                                                       \
+    /* The k least of n keys, in order, to `own`, which has room for k: each is inserted. */\
+    static void insert_least_##K(const K *key, int64_t n, int64_t k, K *own, int64_t *place)\
+    {                                                                                  \
+        K bound = (K)-1;                                                               \
+        int64_t m = 0;                                                                 \
+        for (int64_t i = next_##K(key, 0, n, bound); i < n; i = next_##K(key, i + 1, n, bound)) {\
+            int64_t j = m < k ? m++ : k - 1;                                           \
+            for (; j > 0 && own[j - 1] > key[i]; j--) {                                \
+                own[j] = own[j - 1];                                                   \
+                place[j] = place[j - 1];                                               \
+            }                                                                          \
+            own[j] = key[i];                                                           \
+            place[j] = i;                                                              \
+            if (m == k && !own[k - 1])                                                 \
+                return;                                                                \
+            if (m == k)                                                                \
+                bound = own[k - 1] - 1;                                                \
+        }                                                                              \
+    }                                                                                  \
+                                                                                       \
+    /* The k least of n keys come to stand first in `own`, which has `room` for more than\
+     * k of them or for all, and as much room behind that.  Of equal keys the first stay:\
+     * those collected earlier stand before those that come later. */                  \
+    static void select_##K(const K *key, int64_t n, int64_t k, K *own, int64_t *place, \
+                           int64_t room)                                               \
+    {                                                                                  \
+        K bound = (K)-1;                                                               \
+        int64_t m = 0;                                                                 \
+        for (int64_t i = next_##K(key, 0, n, bound); i < n;                            \
+             i = next_##K(key, i + 1, n, bound)) {                                     \
+            own[m] = key[i];                                                           \
+            place[m++] = i;                                                            \
+            if (m < room || i + 1 == n)                                                \
+                continue;                                                              \
+            sort_row_##K(own, place, own + room, place + room, m);                     \
+            m = k;                                                                     \
+            if (!own[k - 1])                                                           \
+                return;                                                                \
+            bound = own[k - 1] - 1;                                                    \
+        }                                                                              \
+        sort_row_##K(own, place, own + room, place + room, m);                         \
+    }                                                                                  \
+                                                                                       \
     static int32_t sort_##K(struct ingot_extern *x)                                    \
     {                                                                                  \
-        int64_t rows = x->arg[0].dims[0], n = x->arg[0].dims[1];                       \
-        K *key = x->arg[0].data, *spare = x->arg[2].data;                              \
-        int64_t *place = x->arg[1].data, *spare_place = x->arg[3].data;                \
-        if (rows <= 0 || n <= 0)                                                       \
+        int64_t rows = x->arg[4].dims[0], n = x->arg[4].dims[1], k = x->arg[0].dims[1];\
+        int64_t room = x->arg[2].dims[1], *place = x->arg[1].data, *own_place = x->arg[3].data;\
+        const K *in = x->arg[4].data;                                                  \
+        K *key = x->arg[0].data, *own = x->arg[2].data;                                \
+        if (rows <= 0 || k <= 0)                                                       \
             return INGOT_OK;                                                           \
-        memmove(key, x->arg[4].data, (size_t)(rows * n) * sizeof *key);                \
-        for (int64_t r = 0; r < rows; r++, key += n, place += n) {                     \
-            for (int64_t i = 0; i < n; i++)                                            \
-                place[i] = i;                                                          \
-            sort_row_##K(key, place, spare, spare_place, n);                           \
+        if (k > n)                                                                     \
+            return INGOT_CHECK;                                                        \
+        for (int64_t r = 0; r < rows; r++) {                                           \
+            if (k <= RUN)                                                              \
+                insert_least_##K(in + r * n, n, k, own, own_place);                    \
+            else                                                                       \
+                select_##K(in + r * n, n, k, own, own_place, room);                    \
+            memmove(key + r * k, own, (size_t)k * sizeof *own);                        \
+            memcpy(place + r * k, own_place, (size_t)k * sizeof *own_place);           \
         }                                                                              \
         return INGOT_OK;                                                               \
     }

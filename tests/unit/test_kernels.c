@@ -70,47 +70,66 @@ static uint64_t next_random(uint64_t *s)
     return *s >> 20;
 }
 
-static void sorting_is_stable(void **state)
+/* The first k of each row of n keys, of which `kinds` differ, that rise, fall or are
+ * drawn: beside their count of smaller keys and of equal ones before them. */
+static void check_order(int64_t n, int64_t k, int64_t room, uint64_t kinds, int how)
 {
-    enum { ROWS = 3, N = 1000 };
+    enum { ROWS = 3, MOST = 600 };
+    static uint32_t in[ROWS * MOST], keys[ROWS * MOST], own[2 * MOST];
+    static int64_t places[ROWS * MOST], own_places[2 * MOST];
+    int64_t dims[] = {ROWS, n}, first[] = {ROWS, k}, scratch[] = {2, room};
     uint64_t seed = 7;
-    uint32_t in[ROWS * N], keys[ROWS * N], spare[ROWS * N];
-    int64_t *places = calloc(2 * ROWS * N, 8), dims[2] = {ROWS, 0};
 
-    (void)state;
-    for (int64_t n = 0; n <= N; n = n * 2 + 1) {
-        dims[1] = n;
-        for (int64_t i = 0; i < ROWS * n; i++)
-            in[i] = (uint32_t)(next_random(&seed) % 50);
-        struct ingot_tensor t[] = {{keys, dims, TENSOR_U32, 2}, {places, dims, TENSOR_I64, 2},
-                                   {spare, dims, TENSOR_U32, 2},
-                                   {places + ROWS * N, dims, TENSOR_I64, 2},
-                                   {in, dims, TENSOR_U32, 2}};
-        struct ingot_extern x = {.arg = t, .arg_count = 5, .result_count = 4};
-        assert_int_equal(ingot_kernel_sort_u32(&x), INGOT_OK);
-        for (int64_t i = 0; i < ROWS * n; i++) {
-            int64_t row = i / n * n;
-            assert_int_equal(keys[i], in[row + places[i]]);
-            if (i > row)
-                assert_true(keys[i - 1] < keys[i] ||
-                            (keys[i - 1] == keys[i] && places[i - 1] < places[i]));
-        }
+    for (int64_t i = 0; i < ROWS * n; i++) {
+        uint64_t v = how ? (uint64_t)i * kinds / (uint64_t)(ROWS * n) : next_random(&seed) % kinds;
+        in[i] = how > 0 ? UINT32_MAX - (uint32_t)v : (uint32_t)v;
     }
-    free(places);
+    struct ingot_tensor t[] = {{keys, first, TENSOR_U32, 2}, {places, first, TENSOR_I64, 2},
+                               {own, scratch, TENSOR_U32, 2}, {own_places, scratch, TENSOR_I64, 2},
+                               {in, dims, TENSOR_U32, 2}};
+    struct ingot_extern x = {.arg = t, .arg_count = 5, .result_count = 4};
+    assert_int_equal(ingot_kernel_sort_u32(&x), INGOT_OK);
+    for (int64_t r = 0; r < ROWS; r++)
+        for (int64_t i = 0; i < k; i++) {
+            int64_t place = places[r * k + i], before = 0;
+            const uint32_t *row = in + r * n;
+            assert_true(place >= 0 && place < n);
+            assert_int_equal(keys[r * k + i], row[place]);
+            for (int64_t j = 0; j < n; j++)
+                before += row[j] < row[place] || (row[j] == row[place] && j < place);
+            assert_int_equal(before, i);
+        }
 }
 
-static void sorting_of_wide_keys(void **state)
+static void order_is_stable(void **state)
 {
-    uint64_t in[] = {UINT64_MAX, 0, 5, 1ull << 40, 5}, keys[5], spare[5];
-    int64_t places[5], more[5], dims[] = {1, 5};
+    static const uint64_t kinds[] = {1, 2, 50, 1000000};
+
+    (void)state;
+    for (int64_t n = 0; n <= 600; n = n * 2 + 1)
+        for (int64_t k = 0; k <= n; k = k * 3 + 1)
+            for (int how = -1; how <= 1; how++)
+                for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+                    check_order(n, k, n, kinds[i], how);
+                    check_order(n, k, k + 1 < n ? k + 1 : n, kinds[i], how);
+                    check_order(n, k, 2 * k + 32 < n ? 2 * k + 32 : n, kinds[i], how);
+                }
+}
+
+static void order_of_wide_keys(void **state)
+{
+    uint64_t in[] = {UINT64_MAX, 0, 5, 1ull << 40, 5}, keys[5], own[10];
+    int64_t places[5], more[10], dims[] = {1, 5}, scratch[] = {2, 5}, six[] = {1, 6};
     struct ingot_tensor t[] = {{keys, dims, TENSOR_U64, 2}, {places, dims, TENSOR_I64, 2},
-                               {spare, dims, TENSOR_U64, 2}, {more, dims, TENSOR_I64, 2},
+                               {own, scratch, TENSOR_U64, 2}, {more, scratch, TENSOR_I64, 2},
                                {in, dims, TENSOR_U64, 2}};
     struct ingot_extern x = {.arg = t, .arg_count = 5, .result_count = 4};
 
     (void)state;
     assert_int_equal(ingot_kernel_sort_u64(&x), INGOT_OK);
     assert_memory_equal(places, ((int64_t[]){1, 2, 4, 3, 0}), sizeof places);
+    t[0].dims = six;
+    assert_int_equal(ingot_kernel_sort_u64(&x), INGOT_CHECK);
 }
 
 static void places_of_what_is_not_zero(void **state)
@@ -156,8 +175,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_element_runs_once),
-        cmocka_unit_test(sorting_is_stable),
-        cmocka_unit_test(sorting_of_wide_keys),
+        cmocka_unit_test(order_is_stable),
+        cmocka_unit_test(order_of_wide_keys),
         cmocka_unit_test(places_of_what_is_not_zero),
         cmocka_unit_test(suppression),
     };
