@@ -110,7 +110,8 @@ static bool is_check(const picture_of *p, uint32_t group)
     return p->g->fn->node.at[p->g->group.at[group].root].op == OP_CHECK;
 }
 
-/* Backwards: what do only checks read?  Then forwards: which of these begin with extents? */
+/* Backwards: what do only checks read?  Then forwards: which of these begin with extents?  And
+ * backwards: what a box that is drawn reads is drawn. */
 static void hide_checks(picture_of *p)
 {
     for (uint32_t i = p->g->group.len; i-- > 0;) {
@@ -125,6 +126,9 @@ static void hide_checks(picture_of *p)
         for (uint32_t k = 0; k < b->from.len; k++)
             b->hidden = b->hidden && p->box[b->from.at[k]].hidden;
     }
+    for (uint32_t i = p->g->group.len; i-- > 0;)
+        for (uint32_t k = 0; !p->box[i].hidden && k < p->box[i].from.len; k++)
+            p->box[p->box[i].from.at[k]].hidden = false;
 }
 
 /* Puts a group into the box of the only one that it reads, if no other reads that. */

@@ -749,6 +749,20 @@ entry main(%x: f32[some_rows,4], %z: f32[rows_of_the_other,4]) {
     wide = run([INGOT, 'inspect', 'wide.ir', '--stage', 'groups', '--format', 'dot'], folder)
     report('wide picture', None if '"1 check of extents"' in wide.stdout and ': check' in wide.stdout and 'f32[?,4]' in wide.stdout
            else wide.stdout + wide.stderr)
+    (folder / 'both.ir').write_text("""dim n
+entry main(%x: f32[n,4]) {
+  %1 = iota {axis=0, dtype=i64, shape=[n]} : i64[n]
+  %2 = reduce %1 {axes=[0], op=max} : i64[]
+  %3 = cast %2 {to=f32} : f32[]
+  %4 = reduce %x {axes=[0,1], op=max} : f32[]
+  %5 = lt %3, %4 : bool[]
+  check %5 {message="of both"}
+  return y=%x
+}
+""")
+    both = run([INGOT, 'inspect', 'both.ir', '--stage', 'groups', '--format', 'dot'], folder).stdout
+    bare = set(re.findall(r'(\w+) ->', both)) - set(re.findall(r'(\w+) \[label', both))
+    report('arrows come from boxes', f'{bare} in {both}' if bare or '->' not in both else None)
     report('long picture', None if 'groups in a row' in dot and dot.count('[label') < 9 else dot[:300])
 
 

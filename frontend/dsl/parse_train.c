@@ -167,13 +167,13 @@ static void say_meant(parser *p, const char *name, const ast_stmt *s)
         syntax_error(p->d, s->at, "nothing reads lr; write using adam(%s)", number);
     if (!strcmp(name, "seed"))
         syntax_error(p->d, s->at, "nothing reads seed; give --seed %s to the training", number);
-    bool share = !strcmp(name, ast_knob_text[AST_KNOB_VALID]) ||
-                 !strcmp(name, ast_knob_text[AST_KNOB_TEST]);
-
-    if (share && s->define.value->number.value >= 1)
+    bool rows = s->define.value->number.value >= 1 &&
+                (!strcmp(name, ast_knob_text[AST_KNOB_VALID]) ||
+                 !strcmp(name, ast_knob_text[AST_KNOB_TEST]));
+    if (rows)
         syntax_error(p->d, s->at, "%s is a share of the rows, %s 0.1, or a file of its own, "
                      "%s x = \"f.npy\"", name, name, name);
-    for (int i = 0; i < AST_KNOB_COUNT && !(share && s->define.value->number.value >= 1); i++)
+    for (int i = 0; i < AST_KNOB_COUNT && !rows; i++)
         if (!strcmp(name, ast_knob_text[i]))
             syntax_error(p->d, s->at, "nothing reads %s; write %s %s", name, name, number);
 }

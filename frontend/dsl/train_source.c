@@ -94,7 +94,7 @@ static const char *argument_name(dsl *cx, const reader *r, const ast_arg *a, uin
     return name;
 }
 
-/* `pad` is a truth, all others are whole numbers above 0; none may be skipped. */
+/* `pad` is a truth, all others are whole numbers above 0, but that no line need be skipped. */
 static bool fits(dsl *cx, const reader *r, const char *name, const dsl_value *v, ir_loc at)
 {
     bool truth = !strcmp(name, "pad");
