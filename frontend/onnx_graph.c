@@ -319,6 +319,8 @@ static const char *why_not(arena *mem, const char *domain, const char *op, int64
 {
     const char *near;
 
+    if (!*op)
+        return "the operator has no name";
     if (!version)
         return "the file does not say which operator set it uses (opset_import)";
     if (version > onnx_newest_version(domain))

@@ -30,6 +30,7 @@ static void test_signatures(void **state)
         {"GRU", "x x x", "y", "activations", "Tanh", "has 1 activations, not 2", 8},
         {"Flatten", "x", "y", "axes", "1", "no attribute 'axes'; did you mean 'axis'?", 2},
         {"Flaten", "x", "y", NULL, NULL, "is not known; did you mean Flatten?", 0},
+        {"", "x", "y", NULL, NULL, "the operator has no name", 0},
     };
     (void)state;
 
