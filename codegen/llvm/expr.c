@@ -2,8 +2,8 @@
  *
  * In a vec loop an expression that does not depend on the lane stays scalar;
  * a load whose offset grows by 1 with the lane is a vector load, one with a small
- * stride takes its elements from several, any other that depends on it is gathered
- * lane by lane. */
+ * stride takes its elements from several, one that reads each element for some lanes in
+ * turn spreads a shorter vector; any other that depends on it is gathered lane by lane. */
 #include "llvm_value.h"
 
 value emit_i64(emit *e, int64_t v)
@@ -78,10 +78,10 @@ static value load_scalar(emit *e, lp_buf b, value offset)
     return emit_from_memory(e, d, v, 1);
 }
 
-/* Neighbours, as they are in memory. */
-static value load_line(emit *e, lp_buf b, value offset, value mask)
+/* Some neighbours, as they are in memory. */
+static value load_line(emit *e, lp_buf b, value offset, int count, value mask)
 {
-    type t = emit_wide(emit_memory_type(e, e->k->buf.at[b].dtype), e->lanes);
+    type t = emit_wide(emit_memory_type(e, e->k->buf.at[b].dtype), count);
     value p = emit_element(e, b, offset);
 
     if (!mask) {
@@ -101,7 +101,7 @@ static value load_vector(emit *e, lp_buf b, value offset, value mask)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
 
-    return emit_from_memory(e, d, load_line(e, b, offset, mask), e->lanes);
+    return emit_from_memory(e, d, load_line(e, b, offset, e->lanes, mask), e->lanes);
 }
 
 /* Elements pick[i] of a and, from `lanes` on, of b. */
@@ -135,7 +135,7 @@ static value load_strided(emit *e, lp_buf b, value offset, int stride, value mas
     for (int line = 0; line < stride; line++) {
         int from = (int)min_i64(line * lanes, (lanes - 1) * stride + 1 - lanes);
         value at = LLVMBuildAdd(e->b, offset, emit_i64(e, from), "");
-        value x = load_line(e, b, at, mask ? line_mask(e, mask, from, stride) : NULL);
+        value x = load_line(e, b, at, lanes, mask ? line_mask(e, mask, from, stride) : NULL);
         for (int i = 0; i < lanes; i++) {
             bool here = i * stride / lanes == line;
             pick[i] = v ? (here ? lanes + i * stride - from : i) : here ? i * stride - from : 0;
@@ -143,6 +143,26 @@ static value load_strided(emit *e, lp_buf b, value offset, int stride, value mas
         v = shuffle(e, v ? v : x, x, pick);
     }
     return emit_from_memory(e, e->k->buf.at[b].dtype, v, lanes);
+}
+
+/* A line of which each element is that of `times` lanes in turn; it is read if one of
+ * them is active. */
+static value load_repeated(emit *e, lp_buf b, value offset, int times, value mask)
+{
+    int count = e->lanes / times, pick[LP_MAX_LANES];
+    value at[LP_MAX_LANES], wanted = NULL;
+
+    for (int i = 0; mask && i < times; i++) {
+        for (int j = 0; j < count; j++)
+            at[j] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)(j * times + i), false);
+        value some = LLVMConstVector(at, (unsigned)count);
+        value part = LLVMBuildShuffleVector(e->b, mask, mask, some, "");
+        wanted = wanted ? LLVMBuildOr(e->b, wanted, part, "") : part;
+    }
+    for (int i = 0; i < e->lanes; i++)
+        pick[i] = i / times;
+    value v = load_line(e, b, offset, count, wanted);
+    return emit_from_memory(e, e->k->buf.at[b].dtype, shuffle(e, v, v, pick), e->lanes);
 }
 
 /* A branch around body where cond is false; the result is then zero. */
@@ -226,9 +246,51 @@ static int lane_stride(emit *e, lp_expr offset)
     return -1;
 }
 
+/* What divides x in the first lane. */
+static int64_t first_divisor(emit *e, lp_expr x)
+{
+    const lp_node *n = lp_at(e->k, x);
+    const lp_expr *a = &e->k->arg.at[n->arg];
+
+    if (!lp_differs(&e->differs, x))
+        return n->divisor;
+    if (n->kind == LX_VAR && n->ref == e->vec_var)
+        return e->vec_divisor;
+    return n->kind == LX_SCALAR && n->op == SC_ADD
+               ? gcd_i64(first_divisor(e, a[0]), first_divisor(e, a[1])) : 1;
+}
+
+/* For how many lanes in turn, from the first one on, the offset stays the same before it
+ * grows by one: 4 for x + v / 4.  0: it is not like that. */
+static int lane_repeats(emit *e, lp_expr offset)
+{
+    const lp_node *n = lp_at(e->k, offset);
+    int64_t times, stride;
+    lp_expr by;
+
+    while (n->kind == LX_SCALAR && n->op == SC_ADD) {
+        lp_expr x = e->k->arg.at[n->arg], y = e->k->arg.at[n->arg + 1];
+        bool here = lp_differs(&e->differs, x);
+        if (here && lp_differs(&e->differs, y))
+            return 0;
+        n = lp_at(e->k, here ? x : y);
+    }
+    if (n->kind != LX_FLOORDIV || !lp_is_int(e->k, e->k->arg.at[n->arg + 1], &times) ||
+        times < 2 || times >= e->lanes || e->lanes % times)
+        return 0;
+    lp_expr a = e->k->arg.at[n->arg];
+    return only_through_var(e, a) && first_divisor(e, a) % times == 0 &&
+                   lp_linear_in(e->k, a, e->vec_var, &by) && lp_is_int(e->k, by, &stride) &&
+                   stride == 1 ? (int)times : 0;
+}
+
 /* The elements at the lanes' offsets. */
 static value load_lanes(emit *e, lp_buf b, lp_expr offset, int stride, value mask)
 {
+    int times = stride < 0 ? lane_repeats(e, offset) : 0;
+
+    if (times)
+        return load_repeated(e, b, emit_scalar(e, offset), times, mask);
     if (stride == 1)
         return load_vector(e, b, emit_scalar(e, offset), mask);
     if (stride > 1)

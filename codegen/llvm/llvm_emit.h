@@ -29,6 +29,7 @@ typedef struct emit {
     int lanes;                  /* of the vec loop around, 1 outside */
     lp_lanes differs;           /* which expressions do, in a vec loop */
     lp_var vec_var;             /* its variable */
+    int64_t vec_divisor;        /* divides it in the first lane */
     value mask;                 /* <lanes x i1> of active lanes; null: all */
     value *memo[2];             /* by expression: scalar, vector; per statement */
     uint32_t memo_len;

@@ -139,6 +139,7 @@ static void vector_loop(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     value first = emit_scalar(e, s->lo[0]), end = emit_scalar(e, s->hi[0]);
     e->vec_var = s->var[0];
+    e->vec_divisor = gcd_i64(lp_at(e->k, s->lo[0])->divisor, lanes);
     if (lanes == 1) {
         serial_loop(e, s);
         return;

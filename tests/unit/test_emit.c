@@ -125,6 +125,40 @@ static void test_strided(void **state)
     }
 }
 
+/* Each element some times in turn, as a shorter vector that is spread or one by one;
+ * tails are masked. */
+static void test_repeated(void **state)
+{
+    target cpu;
+
+    (void)state;
+    assert_true(host_find("native", &cpu));
+    for (int times = 2; times <= 9; times++) {
+        char source[300], error[TENSOR_ERROR_SIZE];
+        diag d;
+
+        snprintf(source, sizeof source,
+                 "entry main(%%x: f32[n]) {\n  %%1 = broadcast %%x {shape=[n,%d], axes=[0]} : "
+                 "f32[n,%d]\n  %%2 = reshape %%1 {shape=[n*%d]} : f32[n*%d]\n"
+                 "  return y=%%2\n}\n", times, times, times, times);
+        diag_init(&d);
+        ingot_engine *e = engine_of(source, &cpu, 1, &d);
+        for (int64_t n = 1; n < 40; n++) {
+            tensor_value in = {0}, out = {0};
+            assert_true(tensor_init(&in.t, dt_of(DT_F32)->onnx, 1, &n));
+            for (int64_t i = 0; i < n; i++)
+                ((float *)in.t.data)[i] = (float)i;
+            assert_true(ingot_engine_run(e, &in, &out, error));
+            for (int64_t i = 0; i < n * times; i++)
+                assert_true(((float *)out.t.data)[i] == (float)(i / times));
+            tensor_value_free(&in);
+            tensor_value_free(&out);
+        }
+        ingot_engine_close(e);
+        diag_free(&d);
+    }
+}
+
 /* A result that is larger than the last cache is said to be: its stores go past the
  * caches where a row begins at a multiple of a vector, and are plain ones elsewhere. */
 static void test_streamed(void **state)
@@ -231,7 +265,7 @@ TEST(grad, 40)
 int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
-    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(streamed)
+    const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(repeated) ROW(streamed)
                                        ROW(narrow) ROW(workspace)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
