@@ -2,7 +2,8 @@
  *
  * Each resized axis is a gather along it: for nearest one index per output
  * element, for linear and cubic a few indices with weights.  Coordinates are
- * ordinary scalar IR over an iota, so constant sizes fold to tables. */
+ * ordinary scalar IR over an iota, so constant sizes fold to tables.  An axis whose
+ * elements are only repeated is a broadcast. */
 #include "../onnx_build.h"
 
 /* An axis that gets another extent.  For [1, 3, 4, 4] to [1, 3, 8, 8]: `at` is 2
@@ -175,8 +176,62 @@ static ir_ref neighbours(onnx_op *n, const resize *r, const axis *a)
     return ir_1(b, OP_CEIL, ir_2(b, OP_SUB, at, half));
 }
 
+/* The integer that the axis is longer by, as a scale or extents tell, or 0. */
+static int64_t factor_of(onnx_op *n, const axis *a)
+{
+    dim_table *t = onnx_dims(n);
+    const ir_node *c = ir_node_of(n->b->fn, a->scale);
+    int64_t in, out, f = 0;
+    float s;
+
+    if (a->exact) {
+        if (dim_const(t, a->in, &in) && dim_const(t, a->out, &out) && in > 0)
+            f = out / in;
+    } else if (c->op == OP_CONST) {
+        const_read(n->b->m, c->attr->CONST.id, 0, 1, &s);
+        f = s >= 1 && s < 1e6f && s == (float)(int64_t)s ? (int64_t)s : 0;
+    }
+    return f && dim_same(a->out, dim_mul(t, a->in, dim_int(t, f))) ? f : 0;
+}
+
+/* Is element o / f, rounded down, the nearest one of each output element o, for an axis
+ * that is f times as long?  Element o < f lies at x / 2f, for x from `first` to `last`,
+ * and what lies from `low` on, for a length of 1, is rounded to 0. */
+static bool is_repetition(const resize *r, int64_t f)
+{
+    bool left = !strcmp(r->coordinate, "asymmetric");
+    int64_t first = left ? 0 : 1 - f, last = left ? 2 * f - 2 : f - 1;
+    int64_t low = !strcmp(r->nearest, "floor")               ? 0
+                  : !strcmp(r->nearest, "ceil")              ? 1 - 2 * f
+                  : !strcmp(r->nearest, "round_prefer_ceil") ? -f
+                                                             : 1 - f;
+
+    return strcmp(r->coordinate, "align_corners") && first >= low && last < low + 2 * f;
+}
+
+/* Each element along an axis f times in turn. */
+static ir_ref repeated(onnx_op *n, ir_ref x, const axis *a, int64_t f)
+{
+    const ir_type *t = onnx_type(n, x);
+    ir_dim each[IR_MAX_RANK], all[IR_MAX_RANK];
+    int32_t axes[IR_MAX_RANK];
+
+    for (int i = 0; i < t->rank; i++) {
+        axes[i] = i <= a->at ? i : i + 1;
+        each[axes[i]] = all[i] = t->dim[i];
+    }
+    each[a->at + 1] = dim_int(onnx_dims(n), f);
+    all[a->at] = a->out;
+    x = ir_broadcast(n->b, x, each, t->rank + 1, axes);
+    return ir_reshape(n->b, x, all, t->rank);
+}
+
 static ir_ref nearest(onnx_op *n, const resize *r, const axis *a, ir_ref x)
 {
+    int64_t f = factor_of(n, a);
+
+    if (f && onnx_rank(n, x) < IR_MAX_RANK && is_repetition(r, f))
+        return repeated(n, x, a, f);
     ir_ref at = a->exact ? exact_neighbours(n, r, a) : neighbours(n, r, a);
 
     return take(n, x, a->at, inside(n, at, a));
