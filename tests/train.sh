@@ -36,6 +36,39 @@ PROGRAM
 check "an end in mid-epoch tells what is tracked" sh -c \
     '"$1" train middle.ingot --run --steps 3 2>&1 | grep "step 3 .*accuracy [01]"' sh "$ingot"
 
+# ---- gradients against differences ------------------------------------------------------
+
+# says WORD PARAMETER ARGUMENT...: is that what `check --grad` has of the parameter?
+says()
+{
+    "$ingot" check --grad "${@:3}" >slopes && awk -v word="$1" -v what="$2" '
+        $1 == what { ok = $2 == word } END { exit !ok }' slopes
+}
+check "gradients: XOR" says ok xor.dense2.b "$examples/xor.ingot"
+check "gradients: of all parameters" sh -c '[ "$(grep -c " ok " slopes)" = 4 ]'
+check "gradients: data that lack" says ok tumour.dense1.w "$examples/tumour.ingot"
+check "gradients: two objectives, draws" says ok gen.dense1.b "$examples/gan.ingot" --rows 1 \
+    --engine compiled
+check "gradients: a block without rows" says ok policy.dense1.w "$examples/cartpole.ingot" \
+    --engine compiled
+cat >slopes.ingot <<'PROGRAM'
+net f(x: [..]) -> [..] {
+    param kinked: [3] = 0, hidden: [3] ~ normal(0, 1), seen: [3] ~ normal(0, 1)
+    x * sum(abs(kinked) + relu(kinked) + hidden^2 * detach(hidden) + seen^2)
+}
+train t(x: [..]) { data x = [[1], [2]]; minimize f(x) using sgd(1) }
+PROGRAM
+check "gradients: a kink" says kink f.kinked slopes.ingot
+check "gradients: detach" says detached f.hidden slopes.ingot
+check "gradients: beside them" says ok f.seen slopes.ingot
+cp slopes slopes1
+check "gradients: another seed" says ok f.seen slopes.ingot --seed 1
+check "gradients: the seed decides" sh -c '! cmp -s slopes slopes1'
+sed 's/seen^2/log(-seen^2)/' slopes.ingot >no.ingot
+refuse "gradients: no number" "train t: the loss is no number" "$ingot" check --grad no.ingot
+echo 'net f(x: [..]) -> [..] = x' >no.ingot
+refuse "gradients: no block" "has no train block" "$ingot" check --grad no.ingot
+
 # ---- what a step takes in memory, beside a call ------------------------------------------
 
 "$ingot" inspect --stage summary "$examples/digits.ingot" >memory

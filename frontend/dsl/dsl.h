@@ -31,6 +31,8 @@ typedef struct dsl_options {
     dsl_probe *probe;                   /* null: data are not looked at */
     const char *source;                 /* the program, instead of what its file holds */
     int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */
+    bool gather;                        /* gradients of an objective get an entry of their own,
+                                         * as where a step has several pieces */
 } dsl_options;
 
 /* The program of a file as a module: an entry for each net and entry, and `init`, which

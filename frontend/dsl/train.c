@@ -301,7 +301,9 @@ static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
  * is the faster one, the second takes the rows that are left over. */
 static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
-    if ((r->accumulate > 1 || r->shards > 1) && r->objective_count && r->column_count) {
+    bool pieces = (r->accumulate > 1 || r->shards > 1) && r->column_count;
+
+    if ((pieces || cx->o->gather) && r->objective_count) {
         make_passes(cx, r, any);
         return;
     }
