@@ -101,7 +101,7 @@ gather()
     started=()
 }
 
-# unit_tests BUILD PREFIX
+# unit_tests BUILD PREFIX: beside what else is started.
 unit_tests()
 {
     local program found=
@@ -111,8 +111,7 @@ unit_tests()
             beside "$2$(basename "$program")" unit "$program"
         fi
     done
-    gather
-    [ "$found" ] || count "$2unit" missing "$1/tests"
+    [ "$found" ] || beside "$2unit" missing "$1/tests"
 }
 
 # every N WORD...: each Nth word.
@@ -192,8 +191,8 @@ data=build/data
 
 say "running tests; logs are in $logs"
 count size tools/size.sh
+beside golden tests/golden/run.sh build/ingot
 unit_tests build ""
-count golden tests/golden/run.sh build/ingot
 beside bad_input python3 tests/bad_input.py build/ingot   # the longest first
 beside symbols tests/symbols.sh build/ingot
 beside columns python3 tests/columns.py
@@ -243,7 +242,15 @@ if [ "$quick" != quick ]; then
     say "writing light_*_random"
     build/venv/bin/python scripts/light_random.py
     count light_random build/ingot test --timeout 300 $data/light_random/*/
+    # shellcheck disable=SC2086
+    install_packages $MPI_PACKAGES
+    # shellcheck disable=SC2086
+    (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
     beside onnx_models build/venv/bin/python tests/onnx_models.py build/ingot
+    beside guides build/venv/bin/python tests/guides.py build
+    beside mpi python3 tests/mpi.py build/ingot
+    beside aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
+        $data/real/silero_op15/ $data/real/magika_1/
     beside tune build/venv/bin/python tests/tune.py build/ingot
     beside training_info build/venv/bin/python tests/training_info.py build/ingot
     beside train_curve build/venv/bin/python tests/train_curve.py build/ingot
@@ -263,20 +270,12 @@ if [ "$quick" != quick ]; then
     beside library build/venv/bin/python tests/library.py build/ingot \
         $data/real/*/
     gather
-    # shellcheck disable=SC2086
-    install_packages $MPI_PACKAGES
-    count mpi python3 tests/mpi.py build/ingot
-    # shellcheck disable=SC2086
-    (install_packages $CROSS_PACKAGES) || say "aarch64 is skipped"
-    count aarch64 tests/aarch64.sh build/ingot build/venv/bin/python \
-        $data/real/silero_op15/ $data/real/magika_1/
-    count guides build/venv/bin/python tests/guides.py build
     build_in build/sanitize -DCMAKE_C_COMPILER=clang-19 -DINGOT_WERROR=ON -DINGOT_TESTS=ON \
         -DINGOT_SANITIZE=address,undefined -DINGOT_FUZZ=ON
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    beside sanitize-golden tests/golden/run.sh build/sanitize/ingot
     unit_tests build/sanitize sanitize-
-    count sanitize-golden tests/golden/run.sh build/sanitize/ingot
-    count sanitize-random_models build/venv/bin/python tests/random_models.py \
+    beside sanitize-random_models build/venv/bin/python tests/random_models.py \
         build/sanitize/ingot --count 60 --seed 2
     # fuzz_compile needs hours rather than a minute: it is run by hand.
     for program in build/sanitize/tests/fuzz_[!c]*; do
