@@ -297,11 +297,10 @@ static bool is_positive(dim_table *t, ir_dim d, int *tries)
         return by_extreme(t, d, both->coef, both->atom[0], tries);
     for (uint32_t i = 0; i < terms; i++) {
         const dim_expr *atom = term[i].n == 1 ? dim_get(t, term[i].atom[0]) : NULL;
-        if (atom && (atom->op == DIM_MIN || atom->op == DIM_MAX) &&
-            by_extreme(t, d, term[i].coef, term[i].atom[0], tries))
-            return true;
-        if (atom && atom->op == DIM_DIV &&
-            by_quotient(t, d, term[i].coef, term[i].atom[0], tries))
+        bool quotient = atom && atom->op == DIM_DIV;
+        bool extreme = atom && (atom->op == DIM_MIN || atom->op == DIM_MAX);
+        if ((quotient && by_quotient(t, d, term[i].coef, term[i].atom[0], tries)) ||
+            (extreme && by_extreme(t, d, term[i].coef, term[i].atom[0], tries)))
             return true;
     }
     return false;
