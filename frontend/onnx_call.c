@@ -1,7 +1,6 @@
 /* frontend/onnx_call.c - one operator on values that are there: onnx.GridSample(x, g) of a
  * program.  The call becomes a node as a file would have it, which the operator's builder
  * cannot tell from others. */
-#include <strings.h>
 
 #include "nearest.h"
 #include "onnx.h"
@@ -210,7 +209,6 @@ bool onnx_apply(ir_build *b, const onnx_call *c, ir_ref *out)
 /* A look through all rows for one operator, or for what comes near it. */
 typedef struct search {
     const char *domain, *op;
-    const char *other_case;     /* the same letters, capital or not */
     nearest near;
     bool found;
 } search;
@@ -225,8 +223,6 @@ static void look(void *cx, const char *domain, const char *op, int since)
     if (strcmp(domain, s->domain))
         return;
     s->found |= !strcmp(op, s->op);
-    if (!strcasecmp(op, s->op))
-        s->other_case = op;
     nearest_try(&s->near, op);
 }
 
@@ -235,7 +231,7 @@ bool onnx_has_operator(const char *domain, const char *op, const char **nearest)
     search s = {.domain = domain, .op = op, .near = nearest_to(op)};
 
     onnx_each_operator(look, &s);
-    *nearest = s.other_case ? s.other_case : s.near.best;
+    *nearest = s.near.best;
     return s.found;
 }
 

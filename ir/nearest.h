@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /* The edit distance of two words, in which a swap of two neighbours is one edit as is
  * a letter that is wrong, missing or too many: 1 from tahn to tanh.  Words of 64 letters
@@ -53,9 +54,12 @@ typedef struct nearest {
 } nearest;
 
 /* Of two names equally near, that with as many letters is nearer: who swaps two or takes a
- * wrong one keeps their number.  tahn is nearer to tanh than to tan. */
+ * wrong one keeps their number.  tahn is nearer to tanh than to tan.  The same letters, capital
+ * or not, are the nearest, also where there is only one. */
 static inline int nearest_rank(const char *name, const char *candidate)
 {
+    if (strcmp(name, candidate) && !strcasecmp(name, candidate))
+        return 1;
     return 2 * nearest_distance(name, candidate) + (strlen(name) != strlen(candidate));
 }
 
