@@ -201,17 +201,22 @@ bool conv_has_many_taps(conv *c)
 
 /* ---- sums ---------------------------------------------------------------------------- */
 
-/* Pixel pos * stride + tap * rdil - low of each axis; tap_loop has left out those
- * outside. */
-static void pixel_index(const taps_tile *x, const lp_expr *pos, ir_ints axes, lp_expr *idx)
+/* The place along each of the axes: of w the tap; of x pixel pos * stride + tap * rdil - low,
+ * where tap_loop has left out those outside. */
+static void place_index(const taps_tile *x, bool image, const lp_expr *pos, ir_ints axes,
+                        lp_expr *idx)
 {
     const conv_attr *a = x->c->at;
     lp_kernel *k = x->t.b->k;
 
     for (int i = 0; i < x->c->spatial; i++) {
-        lp_expr p = lp_mul(k, pos[i], body_dim(x->t.b, a->stride.at[i]));
-        p = lp_add(k, p, lp_mul(k, x->tap[i], body_dim(x->t.b, a->rdil.at[i])));
-        idx[axes.at[i]] = lp_sub(k, p, body_dim(x->t.b, a->low.at[i]));
+        lp_expr at = x->tap[i];
+        if (image) {
+            at = lp_mul(k, at, body_dim(x->t.b, a->rdil.at[i]));
+            at = lp_add(k, lp_mul(k, pos[i], body_dim(x->t.b, a->stride.at[i])), at);
+            at = lp_sub(k, at, body_dim(x->t.b, a->low.at[i]));
+        }
+        idx[axes.at[i]] = at;
     }
 }
 
@@ -225,10 +230,7 @@ static lp_expr element(const taps_tile *x, const operand *o, bool image, const l
     body_split(b, x->group, o->t, o->group.at, o->group.n, idx);
     body_split(b, side, o->t, o->side.at, o->side.n, idx);
     body_split(b, x->feature, o->t, o->feature.at, o->feature.n, idx);
-    if (image)
-        pixel_index(x, pos, o->place, idx);
-    for (int i = 0; !image && i < x->c->spatial; i++)
-        idx[o->place.at[i]] = x->tap[i];
+    place_index(x, image, pos, o->place, idx);
     return lp_cast(b->k, x->c->acc, body_at(b, o->ref, idx));
 }
 
@@ -242,7 +244,7 @@ static lp_expr column_value(const taps_tile *x, lp_expr column)
         lp_expr first = lp_mul(k, x->t.panel, lp_int(k, schedule_panel(&x->c->s)));
         return element(x, &x->x->column, !x->x->turned, x->pos, lp_add(k, first, column));
     }
-    pixel_index(x, x->pos, (ir_ints){x->c->spatial, behind}, idx);
+    place_index(x, !x->x->turned, x->pos, (ir_ints){x->c->spatial, behind}, idx);
     idx[3 + x->c->spatial] = column;
     return lp_cast(k, x->c->acc, lp_load(k, x->panels, idx));
 }
@@ -511,6 +513,7 @@ static bool are_in_place(const taps *x)
                    schedule_panel(&c->s) == 0;
 }
 
+/* One schedule serves both ways: a panel that does not divide the columns has them copied. */
 bool conv_taps(conv *c)
 {
     taps x;
@@ -518,7 +521,6 @@ bool conv_taps(conv *c)
     choose_roles(c, &x);
     c->s = choose_schedule(&x);
     x.near = are_in_place(&x);
-    if (!x.near)
-        c->s = choose_schedule(&x);
+    c->s.pack = !x.near;
     return (x.near || copy_columns(&x)) && taps_kernel(&x);
 }

@@ -82,6 +82,36 @@ static ir_ref make_squares(net *t)
     return y == IR_NONE || chance(t, 50) ? y : ir_1(&t->b, OP_ABS, y);
 }
 
+/* A convolution with more taps than results, of what lies in blocks of 8 channels, as the gradient
+ * of filters is.  Images of few channels have vectors along the results'. */
+static ir_ref make_taps(net *t)
+{
+    static const int32_t axis[] = {0, 1, 2, 3}, perm[] = {0, 1, 4, 2, 3};
+    dim_table *dt = &t->m->dims;
+    ir_dim low[2], high[2], one[2] = {{1}, {1}}, x[4], blocks[5], w[4];
+
+    x[0] = w[0] = blocks[0] = dim_int(dt, 1 + below(t, 2));
+    x[1] = dim_int(dt, chance(t, 70) ? 1 + below(t, 3) : 8 * (1 + below(t, 2)));
+    blocks[1] = dim_int(dt, 1 + below(t, 5));
+    blocks[4] = dim_int(dt, 8);
+    w[1] = dim_mul(dt, blocks[1], blocks[4]);
+    for (int i = 0; i < 2; i++) {
+        int64_t taps = 6 + below(t, 4);
+        blocks[2 + i] = w[2 + i] = dim_int(dt, taps);
+        low[i] = dim_int(dt, chance(t, 30));
+        high[i] = dim_int(dt, chance(t, 30));
+        x[2 + i] = dim_int(dt, taps + below(t, 2));
+    }
+    ir_ref wr = ir_transpose(&t->b, input(t, DT_F32, 5, blocks), perm);
+    ir_ref args[2] = {input(t, DT_F32, 4, x), ir_reshape(&t->b, wr, w, 4)};
+    ir_ints first = {1, axis}, second = {1, axis + 1}, rest = {2, axis + 2};
+    ir_attr a = {.CONV = {.xb = second, .xf = first, .xs = rest, .wo = second, .wf = first,
+                          .ws = rest, .yb = first, .yo = second, .ys = rest, .stride = {2, one},
+                          .low = {2, low}, .high = {2, high}, .ldil = {2, one}, .rdil = {2, one}}};
+
+    return ir_make(&t->b, OP_CONV, args, 2, &a);
+}
+
 /* A convolution of bytes with its features last, mostly whole quads of them. */
 static ir_ref make_byte_conv(net *t)
 {

@@ -550,6 +550,6 @@ static void run_rounds(const char *what, make_fn *make, int rounds, const char *
 /* Calls X(kind) for every kind of network. */
 #define NETS(X)                                                                \
     X(map) X(reduce) X(argreduce) X(window) X(cumul) X(scatter) X(dot) X(bytes) X(conv) \
-    X(squares) X(byte_conv)
+    X(squares) X(taps) X(byte_conv)
 
 #endif
