@@ -151,12 +151,16 @@ static value sinh_cosh(emit *e, sc_op op, value x)
     return v_copysign(e, v, x);
 }
 
-/* 1 - 2 / (e^2|x| + 1) where that keeps its bits. */
+/* 1 - 2 / (e^2|x| + 1) where that keeps its bits.  Before e^2|x| is large it is 1, so 2^n
+ * is one factor, and joins in the sum. */
 static value tanh_(emit *e, value x)
 {
-    value a = v_abs(e, x), one = v_flt(x, 1), w = exp_scaled(e, v_add(e, a, a), 0);
-    value big = v_sub(e, one, v_div(e, v_flt(x, 2), v_add(e, w, one)));
-    value small = v_below(e, a, v_is_f32(x) ? 0.625 : 0.55);
+    bool f32 = v_is_f32(x);
+    value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a), end = v_flt(x, f32 ? 20 : 40);
+    power w = parts(e, v_sel(e, v_fcmp(e, LLVMRealOGT, twice, end), end, twice), expand_one(x));
+    value sum = v_fma(e, exp_near(e, w.r), expand_scale(e, one, w.n.low), one);
+    value big = v_sub(e, one, v_div(e, v_flt(x, 2), sum));
+    value small = v_below(e, a, f32 ? 0.625 : 0.55);
 
     return v_copysign(e, v_sel(e, small, odd(e, a, &tanh_poly), big), x);
 }
