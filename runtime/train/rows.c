@@ -255,8 +255,12 @@ int32_t rows_columns(const struct ingot_train_block *b, const char *names, int32
     for (const char *at = names;; at++) {
         size_t size = strcspn(at, ",");
         int32_t i = column_named(b, at, size);
-        if (i < 0 || n == b->column_count)
+        if (i < 0)
             return no_column(b, at, size, error);
+        if (n == b->column_count) {
+            tensor_fail(error, "--data: '%s' is more columns than block '%s' has", names, b->name);
+            return -1;
+        }
         index[n++] = i;
         at += size;
         if (!*at)
