@@ -304,22 +304,27 @@ static void add_results(text *node, const char **attributes)
     }
 }
 
-/* The domain, if the attributes begin with `domain=D`, which is cut off then. */
-static void add_domain(text *node, const char **attributes)
+/* The domain, if the attributes begin with `domain=D`, which is cut off then; its operator
+ * set, the first one, is added to `sets`. */
+static void add_domain(text *node, text *sets, const char **attributes)
 {
     char domain[40];
+    text set = {0};
     int used = 0;
 
     if (sscanf(*attributes, "domain=%39s %n", domain, &used) != 1)
         return;
     wire_text(node, 7, domain);
+    wire_text(&set, 1, domain);
+    wire_int(&set, 2, 1);
+    wire_message(sets, 8, &set);
     *attributes += used;
 }
 
 /* The operator with all inputs in order; its first result, `y`, is the case's. */
 static ir_module *imported_case(const grad_case *c, const inputs *in, const char *dtype, diag *d)
 {
-    text graph = {0}, node = {0}, value = {0}, model;
+    text graph = {0}, node = {0}, value = {0}, sets = {0}, model;
     const char *attributes = c->body;
 
     for (int i = 0; i < in->n; i++) {
@@ -330,7 +335,7 @@ static ir_module *imported_case(const grad_case *c, const inputs *in, const char
         else if (*x->name != '-')
             add_parameter(&graph, x, dtype);
     }
-    add_domain(&node, &attributes);
+    add_domain(&node, &sets, &attributes);
     add_results(&node, &attributes);
     wire_text(&node, 4, c->name);
     while (*attributes)
@@ -339,7 +344,10 @@ static ir_module *imported_case(const grad_case *c, const inputs *in, const char
     wire_text(&value, 1, "y");
     wire_message(&graph, 12, &value);
     model = wire_model(&graph, c->opset);
+    if (sets.len)
+        text_addn(&model, sets.at, sets.len);
     ir_module *m = onnx_import_memory((const uint8_t *)model.at, model.len, "m.onnx", NULL, d);
+    text_free(&sets);
     text_free(&model);
     return m;
 }
