@@ -13,9 +13,9 @@ typedef struct pool_cx {
     uint32_t *uses;
 } pool_cx;
 
-/* Has each box an element of the operand?  One that lies beside it has the value -inf, which
- * relu would change. */
-static bool are_all_inside(const ir_build *b, const ir_node *n)
+/* Has each box an element of the operand, of type t?  One that lies beside it has the value
+ * -inf, which relu would change. */
+static bool are_all_inside(const ir_build *b, const ir_node *n, const ir_type *t)
 {
     const struct ir_attr_WINDOW *a = &n->attr->WINDOW;
     const dim_table *d = &b->m->dims;
@@ -25,7 +25,8 @@ static bool are_all_inside(const ir_build *b, const ir_node *n)
         int64_t size, low, high;
         all &= dim_is(d, a->dil.at[i], 1) && dim_const(d, a->size.at[i], &size) &&
                dim_const(d, a->low.at[i], &low) && dim_const(d, a->high.at[i], &high) &&
-               low < size && high < size;
+               low < size && high < size &&
+               ((low <= 0 && high <= 0) || dim_lo(d, t->dim[i]) > 0);
     }
     return all;
 }
@@ -61,7 +62,8 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n, c
     if (n->op != OP_WINDOW || n->attr->WINDOW.op != RED_MAX)
         return IR_NONE;
     ir_ref x = under_relu(b, a[0], &c);
-    if (x == IR_NONE || !are_all_inside(b, n) || !has_one_reader(vcx, old, ir_arg(old, n, 0)))
+    if (x == IR_NONE || !are_all_inside(b, n, ir_type_of(b->fn, x)) ||
+        !has_one_reader(vcx, old, ir_arg(old, n, 0)))
         return IR_NONE;
     ir_ref y = ir_make(b, OP_WINDOW, &x, 1, n->attr);
     ir_ref limit = ir_splat(b, ir_type_of(b->fn, y), c);
