@@ -124,11 +124,21 @@ static bool fits_source(dsl *cx, const reader *r, const ast_expr *e)
     return false;
 }
 
+static bool once(dsl *cx, const reader *r, const char *name, bool given[2], ir_loc at)
+{
+    bool *here = &given[name == r->argument[1]];
+
+    if (*here)
+        return dsl_wrong(cx, at, "%s: %s is given twice", r->name, name), false;
+    return *here = true;
+}
+
 /* csv("f.csv", skip = 1) */
 static bool add_call(dsl *cx, const reader *r, const ast_expr *e, text *out)
 {
     const ast_args *l = &e->call.args;
     bool windows = r->argument[1] != NULL, size = false;
+    bool given[COUNT(r->argument)] = {false};
 
     if (!fits_source(cx, r, e))
         return false;
@@ -138,7 +148,8 @@ static bool add_call(dsl *cx, const reader *r, const ast_expr *e, text *out)
     for (uint32_t i = 1; i < l->len; i++) {
         const char *name = argument_name(cx, r, &l->at[i], i - 1);
         const dsl_value *v = name ? dsl_eval(cx, l->at[i].value) : &dsl_poison;
-        if (!name || !fits(cx, r, name, v, l->at[i].value->at))
+        if (!name || !once(cx, r, name, given, l->at[i].value->at) ||
+            !fits(cx, r, name, v, l->at[i].value->at))
             return false;
         size |= !strcmp(name, "n");
         text_add(out, ", %s = ", name);
