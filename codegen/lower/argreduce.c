@@ -79,12 +79,15 @@ bool template_argreduce(job *j)
     const struct ir_attr_ARGREDUCE *at = &j->root->attr->ARGREDUCE;
     const int32_t axis[1] = {(int32_t)at->axis};
     const ir_fn *fn = j->in->fn;
+    int64_t n;
     argreduce a = {.j = j, .x = ir_arg(fn, j->root, 0), .axis = {1, axis}};
 
     a.t = ir_type_of(fn, a.x), a.yt = ir_type_of(fn, j->root->first);
     a.lanes = lanes_of(j->l, a.t->dtype);
-    a.best = (best){.op = at->op, .last = at->last, .dtype = a.t->dtype};
     ir_dim length = a.t->dim[axis[0]];
+    bool few = dim_const(&j->l->m->dims, length, &n) && n < INT32_MAX;
+    a.best = (best){.op = at->op, .last = at->last, .dtype = a.t->dtype,
+                    .place = few ? DT_I32 : DT_I64};
     bool row = axis[0] == a.t->rank - 1;
     bool lanes = row && dim_hint(&j->l->m->dims, length) >= TIMES * a.lanes;
     job_kernel(j, &a.b, "argreduce");

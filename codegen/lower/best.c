@@ -11,7 +11,9 @@ lp_expr best_worst(lp_kernel *k, const best *x)
 
 lp_expr best_nowhere(lp_kernel *k, const best *x)
 {
-    return lp_int(k, x->last ? -1 : INT64_MAX);
+    int64_t most = x->place == DT_I32 ? INT32_MAX : INT64_MAX;
+
+    return lp_const_int(k, x->place, x->last ? -1 : most);
 }
 
 /* Nothing was taken yet: the worst value there is, at a position behind all. */
@@ -21,7 +23,7 @@ void best_begin(lp_kernel *k, best *x, int lanes)
     int rank = lanes > 0;
 
     x->value = lp_local(k, "best", x->dtype, rank, &extent, LP_REG, best_worst(k, x));
-    x->where = lp_local(k, "where", DT_I64, rank, &extent, LP_REG, best_nowhere(k, x));
+    x->where = lp_local(k, "where", x->place, rank, &extent, LP_REG, best_nowhere(k, x));
 }
 
 /* A new element is better, or equal and sooner (later, if the last one is asked
@@ -29,7 +31,7 @@ void best_begin(lp_kernel *k, best *x, int lanes)
 void best_take(lp_kernel *k, const best *x, const lp_expr *lane, lp_expr v, lp_expr p)
 {
     v = lp_let(k, "x", v);
-    p = lp_let(k, "p", p);
+    p = lp_let(k, "p", lp_cast(k, x->place, p));
     lp_expr o = lp_let(k, "o", lp_load(k, x->value, lane));
     lp_expr old = lp_let(k, "old", lp_load(k, x->where, lane));
     lp_expr better = x->op == RED_MAX ? lp_lt(k, o, v) : lp_lt(k, v, o);
@@ -56,7 +58,7 @@ void best_fold(lp_kernel *k, best *x, int lanes)
 
 lp_expr best_position(lp_kernel *k, const best *x)
 {
-    lp_expr p = lp_load(k, x->where, NULL), zero = lp_int(k, 0);
+    lp_expr p = lp_load(k, x->where, NULL), none = lp_eq(k, p, best_nowhere(k, x));
 
-    return lp_select(k, lp_eq(k, p, best_nowhere(k, x)), zero, p);
+    return lp_select(k, none, lp_int(k, 0), lp_cast(k, DT_I64, p));
 }

@@ -11,6 +11,7 @@ typedef struct best {
     ir_redop op;                /* min or max */
     bool last;                  /* of equals the last one counts */
     ir_dtype dtype;             /* of the elements */
+    ir_dtype place;             /* of positions: i64, or i32 where they fit, as many lanes do */
     lp_buf value, where;        /* registers */
 } best;
 

@@ -309,7 +309,8 @@ bool template_window(job *j)
 
     x.t = ir_type_of(fn, x.x), x.yt = ir_type_of(fn, j->root->first);
     x.arg = j->root->op == OP_WINDOWARG;
-    x.best = (best){.op = x.w.op, .dtype = x.arg ? x.t->dtype : acc_dtype(x.t->dtype)};
+    x.best = (best){.op = x.w.op, .dtype = x.arg ? x.t->dtype : acc_dtype(x.t->dtype),
+                    .place = DT_I64};
     x.lanes = lanes_of(j->l, x.best.dtype);
     x.last = x.axis = x.t->rank - 1;
     if (x.last < 0) {
