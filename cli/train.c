@@ -211,14 +211,17 @@ static bool save_onnx(const train_options *o, const session *s, const struct ing
 /* m is taken over; the trainer runs in this process, on code that was never a file. */
 static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
-    int status = trainer_check(&o->trainer, t);
+    char *save = trainer_save(t);
 
+    o->trainer.save = o->trainer.save ? o->trainer.save : save;
+    o->trainer.program = o->file;
+    o->trainer.save_onnx = o->save_onnx;
+    int status = trainer_check(&o->trainer, t);
     if (status != CLI_OK) {
         ir_module_free(m);
+        free(save);
         return status;
     }
-    char *save = trainer_save(t);
-    o->trainer.save = o->trainer.save ? o->trainer.save : save;
     floating_flush();
     ingot_engine *e =
         ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, (int)o->trainer.threads, d);
@@ -310,7 +313,7 @@ static int check(const train_options *o)
     else if (is_program(o) && (tune_is_given(&o->tune) || o->print))
         ok = cli_wrong("%s is a program, which says itself what it learns", o->file);
     else
-        ok = path_apart(o->save_onnx, o->file);
+        ok = path_apart(o->save_onnx, o->file) && path_apart(o->out, o->file);
     return ok ? CLI_OK : CLI_USAGE;
 }
 

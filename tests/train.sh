@@ -298,6 +298,34 @@ check "judged: two blocks without a page" "$ingot" train judged.ingot --run --qu
 check "judged: the page writes no state" cmp \
     <(tail -c 44 judged.safetensors) <(tail -c 44 bare.safetensors)
 
+# ---- files that are one ---------------------------------------------------------------------------
+
+# apart NAME TEXT COMMAND...: is wrong usage, which says so, and sides.idx is what it was.
+apart()
+{
+    "${@:3}" >"$dir/out" 2>&1
+    [ $? = 2 ] && grep -qF -- "$2" "$dir/out" && cmp -s sides.idx sides.kept
+    verdict $? "$1"
+}
+cp sides.idx sides.kept
+ln -f sides.idx linked
+side=("$ingot" train sides.ingot --run --fresh --epochs 1)
+apart "weights over data" "--save and a file of the training data are one file, sides.idx" \
+    "${side[@]}" --save sides.idx
+apart "a log over data, by a link" "--log and a file of the training data" "${side[@]}" --log linked
+apart "a plot over packed data" "--plot and a file of the training data" \
+    "${side[@]}" --data x=sides.idx --plot sides.idx.gz
+apart "a plot over weights" "--plot and --save are one file" \
+    "${side[@]}" --plot sides.safetensors
+apart "a page over a log" "--report and --log are one file" "${side[@]}" --log q --report ./q
+apart "weights over the program" "--save and what is trained" "${side[@]}" --save sides.ingot
+apart "a log over first weights" "--log and --init are one file" \
+    "${side[@]}" --init first --log first
+check "a trainer" "$ingot" train sides.ingot -o sides
+apart "a trainer's log over its weights" "--log and --save are one file" \
+    ./sides --log sides.safetensors
+tell "two outputs that go nowhere" "saved" "${side[@]}" --log /dev/null --plot /dev/null
+
 # ---- bad data -------------------------------------------------------------------------------------
 
 printf '\0\0\10\1\0\0\0\4\1\1\1\1' >ones.idx

@@ -12,6 +12,7 @@
 #include "check_cpu.h"
 #include "checkpoint.h"
 #include "entry.h"
+#include "files.h"
 #include "floating.h"
 #include "states.h"
 #include "training.h"
@@ -166,7 +167,7 @@ const cli_option trainer_own_rows[] = {
      .set = cli_set_text, .at = AT(out)},
     {0}};
 
-/* Names of blocks, and options that exclude each other. */
+/* Names of blocks, options that exclude each other, and files that are one. */
 int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
 {
     const char *names[TRAINER_GIVEN];
@@ -175,7 +176,7 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
     for (int32_t i = 0; i < n; i++)
         names[i] = t->blocks[i].name;
     if (o->blocks && entry_named(t, o->block[0]))
-        return CLI_OK;
+        return files_apart(o, t) ? CLI_OK : CLI_USAGE;
     for (int32_t i = 0; i < o->blocks; i++)
         if (training_block(t, o->block[i]) < 0) {
             const char *near = cli_nearest(o->block[i], names, n);
@@ -187,7 +188,7 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
         cli_wrong("--resume and --fresh exclude each other");
         return CLI_USAGE;
     }
-    return CLI_OK;
+    return files_apart(o, t) ? CLI_OK : CLI_USAGE;
 }
 
 /* ---- what is told ----------------------------------------------------------------- */
@@ -275,13 +276,13 @@ static int obey(trainer_options *o, const struct ingot_model *m, const struct in
 {
     char error[TENSOR_ERROR_SIZE], missing[256], *save = trainer_save(t);
     session s = {0};
-    int status = trainer_check(o, t);
 
+    o->save = o->save ? o->save : save;
+    int status = trainer_check(o, t);
     if (status == CLI_OK && !check_cpu(m->cpu, missing, sizeof missing)) {
         cli_wrong("this CPU lacks %s, which the code is compiled for (%s)", missing, m->cpu);
         status = CLI_FAILED;
     }
-    o->save = o->save ? o->save : save;
     floating_flush();
     if (status == CLI_OK) {
         bool open = session_open(&s, m, m->weights, (int)o->threads, error);

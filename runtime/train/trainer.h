@@ -28,6 +28,7 @@ typedef struct trainer_options {
     long long every_steps;
     double valid;                   /* below 0: not given */
     const char *save, *init, *log, *plot, *report, *out;
+    const char *program, *save_onnx; /* of `ingot train --run`: what it reads, and writes, too */
     bool resume, fresh, check_data, info, quiet;
 } trainer_options;
 
@@ -44,7 +45,8 @@ void trainer_options_free(trainer_options *o);
 
 enum { TRAINER_INTERRUPTED = 130 };
 
-/* Can the command line be obeyed?  CLI_OK, or CLI_USAGE after a message. */
+/* Can the command line, with the default of --save, be obeyed?  CLI_OK, or CLI_USAGE after a
+ * message. */
 int trainer_check(const trainer_options *o, const struct ingot_trainer *t);
 /* Trains, or runs the entry that is named first, as the options say; the exit code.  The
  * session's states are those of a new model, and afterwards the trained ones. */
