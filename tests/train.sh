@@ -325,6 +325,9 @@ check "a trainer" "$ingot" train sides.ingot -o sides
 apart "a trainer's log over its weights" "--log and --save are one file" \
     ./sides --log sides.safetensors
 tell "two outputs that go nowhere" "saved" "${side[@]}" --log /dev/null --plot /dev/null
+refuse "no folder for the trained model" "none/m.onnx: cannot be written: No such file" \
+    "${side[@]}" --save never --save-onnx none/m.onnx
+check "no folder: nothing is trained" test ! -e never
 
 # ---- bad data -------------------------------------------------------------------------------------
 

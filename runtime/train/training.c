@@ -428,7 +428,7 @@ static int train(loop *l, char *error)
     bool left = true;
     int status = CLI_FAILED;
     bool ok = check_writable(l->o->report, error) && check_writable(l->o->plot, error) &&
-              open_file(l, error) && make_room(l, error);
+              check_writable(l->o->save_onnx, error) && open_file(l, error) && make_room(l, error);
 
     ok = team_all_well(&l->team, ok, error) && begin_everywhere(l, &left, error) &&
          set_knobs(l, error) && open_report(l, error) &&
@@ -465,7 +465,7 @@ static trainer_options silent(const trainer_options *o)
 {
     trainer_options s = *o;
 
-    s.save = s.log = s.plot = s.report = NULL;
+    s.save = s.log = s.plot = s.report = s.save_onnx = NULL;
     s.quiet = true;
     return s;
 }
