@@ -31,7 +31,7 @@ static bool make_room(picture *p, const char *path, unsigned width, unsigned hei
 {
     if (!width || !height || width > MOST_PIXELS || height > MOST_PIXELS / width)
         return cli_wrong("%s: a picture of %ux%u pixels is too large", path, width, height);
-    *p = (picture){(int)width, (int)height, malloc((size_t)3 * width * height)};
+    *p = (picture){.width = (int)width, .height = (int)height, .rgb = malloc((size_t)3 * width * height)};
     return p->rgb || cli_wrong("%s: no memory for its pixels", path);
 }
 
@@ -39,11 +39,14 @@ static bool make_room(picture *p, const char *path, unsigned width, unsigned hei
 static const char cut_off[] = "is cut off: the file ends before the picture does";
 
 #ifdef INGOT_PNG
-/* Transparency is dropped, not blended with anything. */
-static void drop_alpha(picture *p, const unsigned char *rgba)
+/* Transparency is dropped, not blended with anything; grey stands in all three channels. */
+static void drop_alpha(picture *p, const unsigned char *from)
 {
     for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++)
-        memcpy(p->rgb + 3 * i, rgba + 4 * i, 3);
+        if (p->grey)
+            memset(p->rgb + 3 * i, from[2 * i], 3);
+        else
+            memcpy(p->rgb + 3 * i, from + 4 * i, 3);
 }
 
 /* What libpng could not read further, behind the end of the file or before it. */
@@ -58,16 +61,18 @@ static bool read_png(picture *p, const char *path, FILE *f)
 
     if (!png_image_begin_read_from_stdio(&image, f))
         return wrong_png(&image, path, f);
-    image.format = PNG_FORMAT_RGBA;
+    bool grey = !(image.format & PNG_FORMAT_FLAG_COLOR);
+    image.format = grey ? PNG_FORMAT_GA : PNG_FORMAT_RGBA;
     bool room = make_room(p, path, image.width, image.height);
-    unsigned char *rgba = room ? malloc(PNG_IMAGE_SIZE(image)) : NULL;
-    bool ok = rgba && png_image_finish_read(&image, NULL, rgba, 0, NULL);
+    unsigned char *pixels = room ? malloc(PNG_IMAGE_SIZE(image)) : NULL;
+    bool ok = pixels && png_image_finish_read(&image, NULL, pixels, 0, NULL);
+    p->grey = grey;
     if (ok)
-        drop_alpha(p, rgba);
+        drop_alpha(p, pixels);
     else if (room)
-        rgba ? wrong_png(&image, path, f) : cli_wrong("%s: no memory for its pixels", path);
+        pixels ? wrong_png(&image, path, f) : cli_wrong("%s: no memory for its pixels", path);
     png_image_free(&image);
-    free(rgba);
+    free(pixels);
     return ok;
 }
 #else
@@ -116,6 +121,7 @@ static bool read_rows(struct jpeg_decompress_struct *cx, picture *p, const char 
     jpeg_start_decompress(cx);
     if (!make_room(p, path, cx->output_width, cx->output_height))
         return false;
+    p->grey = cx->jpeg_color_space == JCS_GRAYSCALE;
     while (cx->output_scanline < cx->output_height) {
         unsigned char *row = p->rgb + (size_t)3 * cx->output_width * cx->output_scanline;
         jpeg_read_scanlines(cx, &row, 1);

@@ -9,6 +9,7 @@
 typedef struct picture {
     int width, height;
     unsigned char *rgb;
+    bool grey;                      /* the three are the same byte, that of the file */
 } picture;
 
 /* Reads a file of PNG or JPEG, grey ones as colours, without transparency.  False

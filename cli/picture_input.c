@@ -86,6 +86,13 @@ static bool are_channels(int64_t n)
     return n == 1 || n == 3;
 }
 
+/* Three axes of which the first is free are rows of grey pictures, [N,H,W]: channels are a
+ * number of the network, or else --layout tells that they are there. */
+static bool is_grey_batch(const wanted *w, const struct ingot_value_info *v)
+{
+    return v->rank == 3 && !w->how->layout && !w->last && v->dims[0] < 0;
+}
+
 /* Decides the layout; false after a message. */
 static bool find_layout(wanted *w, const struct ingot_value_info *v, const char *path)
 {
@@ -95,7 +102,7 @@ static bool find_layout(wanted *w, const struct ingot_value_info *v, const char 
     w->last = w->how->layout ? !strcmp(w->how->layout, "nhwc")
                              : !are_channels(extent(v, 0)) && are_channels(extent(v, 2));
     int64_t channels = extent(v, w->last ? 2 : 0);
-    w->channels = channels == 1 ? 1 : 3;
+    w->channels = channels == 1 || is_grey_batch(w, v) ? 1 : 3;
     return channels < 0 || are_channels(channels) ||
            cli_wrong("%s: input '%s' has %lld channels: a picture has 1 or 3", path, v->name,
                      (long long)channels);
@@ -154,13 +161,14 @@ static double interpolated(const picture *p, between y, between x, int c)
     return top * (1 - y.weight) + bottom * y.weight;
 }
 
-/* A channel of a picture there; grey is what ITU-R 601 makes of the colours. */
+/* A channel of a picture there; grey is what ITU-R 601 makes of colours, and of
+ * a grey picture its own values. */
 static double value_at(const picture *p, const wanted *w, between y, between x, int c)
 {
     static const double grey[] = {0.299, 0.587, 0.114};
     double sum = 0;
 
-    if (w->channels == 3)
+    if (w->channels == 3 || p->grey)
         return interpolated(p, y, x, c);
     for (int i = 0; i < 3; i++)
         sum += grey[i] * interpolated(p, y, x, i);
