@@ -2,7 +2,9 @@
  * stands behind a stage.  Texts of kernels (.lp) and plans (.plan) are read and
  * printed again, which checks them.  Nothing that is printed depends on addresses
  * or time. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "code.h"
@@ -369,7 +371,8 @@ static bool put(const inspect_options *o, const text *out)
     partial p;
 
     if (!o->out)
-        return fputs(out->at ? out->at : "", stdout) >= 0;
+        return fputs(out->at ? out->at : "", stdout) >= 0 ||
+               cli_wrong("standard output cannot be written: %s", strerror(errno));
     if (!report_open(&p, o->out))
         return false;
     fwrite(out->at ? out->at : "", 1, out->len, p.file);    /* the stream keeps an error .. */

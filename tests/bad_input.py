@@ -480,6 +480,8 @@ def unwritable(folder):
     report('header is a folder: no library', 'there is one' if (folder / 'sub/net.a').exists() else None)
     check('full disk: stdout', folder, ['/bin/sh', '-c', 'exec "$@" >/dev/full', 'sh', INGOT, 'inspect', 'm.onnx'],
           1, 'No space')
+    check('full disk: all of a model', folder,
+          ['/bin/sh', '-c', 'exec "$@" >/dev/full', 'sh', INGOT, 'inspect', '--full', 'm.onnx'], 1, 'output cannot be written', 'No space')
     check('full disk: json', folder, [INGOT, 'bench', 'm.onnx', '--engine=compiled', '--runs=1', '--json', '/dev/full'],
           1, '/dev/full', 'No space')
     (folder / 'w.onnx').write_bytes(with_constant(tensor('w', [2], struct.pack('<2f', 1, 2))))
