@@ -31,7 +31,8 @@ static bool make_room(picture *p, const char *path, unsigned width, unsigned hei
 {
     if (!width || !height || width > MOST_PIXELS || height > MOST_PIXELS / width)
         return cli_wrong("%s: a picture of %ux%u pixels is too large", path, width, height);
-    *p = (picture){.width = (int)width, .height = (int)height, .rgb = malloc((size_t)3 * width * height)};
+    *p = (picture){.width = (int)width, .height = (int)height,
+                   .rgb = malloc((size_t)3 * width * height)};
     return p->rgb || cli_wrong("%s: no memory for its pixels", path);
 }
 
