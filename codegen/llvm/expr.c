@@ -146,10 +146,10 @@ static value load_strided(emit *e, lp_buf b, value offset, int stride, value mas
 }
 
 /* A line of which each element is that of `times` lanes in turn; it is read if one of
- * them is active. */
+ * them is active, and those that are not get 0. */
 static value load_repeated(emit *e, lp_buf b, value offset, int times, value mask)
 {
-    int count = e->lanes / times, pick[LP_MAX_LANES];
+    int count = e->lanes / times, pick[LP_MAX_LANES] = {0};
     value at[LP_MAX_LANES], wanted = NULL;
 
     for (int i = 0; mask && i < times; i++) {
@@ -162,7 +162,10 @@ static value load_repeated(emit *e, lp_buf b, value offset, int times, value mas
     for (int i = 0; i < e->lanes; i++)
         pick[i] = i / times;
     value v = load_line(e, b, offset, count, wanted);
-    return emit_from_memory(e, e->k->buf.at[b].dtype, shuffle(e, v, v, pick), e->lanes);
+    v = shuffle(e, v, v, pick);
+    if (mask)
+        v = LLVMBuildSelect(e->b, mask, v, LLVMConstNull(LLVMTypeOf(v)), "");
+    return emit_from_memory(e, e->k->buf.at[b].dtype, v, e->lanes);
 }
 
 /* A branch around body where cond is false; the result is then zero. */

@@ -125,37 +125,51 @@ static void test_strided(void **state)
     }
 }
 
+/* Checks for up to 39 elements: each is there some times in turn, or once, with zeros between. */
+static void check_repeated(const char *source, int times, bool once)
+{
+    char error[TENSOR_ERROR_SIZE];
+    target cpu;
+    diag d;
+
+    assert_true(host_find("native", &cpu));
+    diag_init(&d);
+    ingot_engine *e = engine_of(source, &cpu, 1, &d);
+    for (int64_t n = 1; n < 40; n++) {
+        tensor_value in = {0}, out = {0};
+        assert_true(tensor_init(&in.t, dt_of(DT_F32)->onnx, 1, &n));
+        for (int64_t i = 0; i < n; i++)
+            ((float *)in.t.data)[i] = (float)(i + 1);
+        assert_true(ingot_engine_run(e, &in, &out, error));
+        for (int64_t i = 0; i < n * times; i++) {
+            float want = once && i % times ? 0 : (float)(i / times + 1);
+            assert_true(((float *)out.t.data)[i] == want);
+        }
+        tensor_value_free(&in);
+        tensor_value_free(&out);
+    }
+    ingot_engine_close(e);
+    diag_free(&d);
+}
+
 /* Each element some times in turn, as a shorter vector that is spread or one by one;
- * tails are masked. */
+ * tails are masked, and so are zeros that a pad puts between elements. */
 static void test_repeated(void **state)
 {
-    target cpu;
-
     (void)state;
-    assert_true(host_find("native", &cpu));
     for (int times = 2; times <= 9; times++) {
-        char source[300], error[TENSOR_ERROR_SIZE];
-        diag d;
+        char source[300];
 
         snprintf(source, sizeof source,
                  "entry main(%%x: f32[n]) {\n  %%1 = broadcast %%x {shape=[n,%d], axes=[0]} : "
                  "f32[n,%d]\n  %%2 = reshape %%1 {shape=[n*%d]} : f32[n*%d]\n"
                  "  return y=%%2\n}\n", times, times, times, times);
-        diag_init(&d);
-        ingot_engine *e = engine_of(source, &cpu, 1, &d);
-        for (int64_t n = 1; n < 40; n++) {
-            tensor_value in = {0}, out = {0};
-            assert_true(tensor_init(&in.t, dt_of(DT_F32)->onnx, 1, &n));
-            for (int64_t i = 0; i < n; i++)
-                ((float *)in.t.data)[i] = (float)i;
-            assert_true(ingot_engine_run(e, &in, &out, error));
-            for (int64_t i = 0; i < n * times; i++)
-                assert_true(((float *)out.t.data)[i] == (float)(i / times));
-            tensor_value_free(&in);
-            tensor_value_free(&out);
-        }
-        ingot_engine_close(e);
-        diag_free(&d);
+        check_repeated(source, times, false);
+        snprintf(source, sizeof source,
+                 "entry main(%%x: f32[n]) {\n  %%1 = const 0 : f32[]\n  %%2 = pad %%x, %%1 "
+                 "{low=[0], high=[%d], inner=[%d]} : f32[max(0,n-1)*%d+n+%d]\n  return y=%%2\n}\n",
+                 times - 1, times - 1, times - 1, times - 1);
+        check_repeated(source, times, true);
     }
 }
 
