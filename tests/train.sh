@@ -329,6 +329,21 @@ refuse "no folder for the trained model" "none/m.onnx: cannot be written: No suc
     "${side[@]}" --save never --save-onnx none/m.onnx
 check "no folder: nothing is trained" test ! -e never
 
+# ---- a file that cannot be written -----------------------------------------------------------------
+
+# full ARGUMENT...: steps where no file may have more than a kilobyte.
+full()
+{
+    (ulimit -f 1; ./sides --steps 6 --batch 4 --every 1 --save full "$@" 2>&1; true) | cat >said
+}
+full
+check "a full disk: no checkpoint before it" grep -q \
+    "^warning: full: cannot be written: File too large; there is no checkpoint before it" said
+check "a full disk: told once" sh -c '[ "$(grep -c "^warning" said)" = 1 ]'
+check "room again" ./sides --steps 2 --save full
+full --resume
+check "a full disk: the checkpoint before it" grep -q "^warning: .*the checkpoint before it is kept" said
+
 # ---- bad data -------------------------------------------------------------------------------------
 
 printf '\0\0\10\1\0\0\0\4\1\1\1\1' >ones.idx

@@ -262,8 +262,9 @@ static bool publish(const checkpoint *c, const char *temp, FILE *f, bool filled,
     }
     if (!ok) {
         unlink(temp);
-        return tensor_fail(error, "%s: cannot be written: %s; the checkpoint before it is kept",
-                           c->path, strerror(why));
+        return tensor_fail(error, "%s: cannot be written: %s; %s", c->path, strerror(why),
+                           access(c->path, F_OK) ? "there is no checkpoint before it"
+                                                 : "the checkpoint before it is kept");
     }
     sync_folder(c->path);
     return true;

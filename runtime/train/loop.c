@@ -78,7 +78,6 @@ static int64_t epochs(const loop *l)
     return l->o->epochs || l->o->steps ? l->o->epochs : l->k.b->epochs;
 }
 
-/* Has the block all its epochs behind it? */
 bool loop_at_epochs(const loop *l)
 {
     return epochs(l) && l->at.epoch > epochs(l);
@@ -167,10 +166,11 @@ static bool save_place(loop *l, char *error)
     place p = l->at;
     p.seconds = seconds(l);
     l->saved = clock_now();
-    if (!checkpoint_write(&l->file, l->s, past, CHECKPOINT_PASTS, &p, error))
-        return false;
-    l->saved_step = l->at.step;
-    return true;
+    l->tried_step = l->at.step;
+    l->save_failed = !checkpoint_write(&l->file, l->s, past, CHECKPOINT_PASTS, &p, error);
+    if (!l->save_failed)
+        l->saved_step = l->at.step;
+    return !l->save_failed;
 }
 
 /* The log is flushed first, and its length noted: whoever goes on cuts off what
@@ -193,21 +193,21 @@ bool loop_save_step(loop *l, char error[TENSOR_ERROR_SIZE])
     return save_place(l, error);
 }
 
-/* --every N */
 static bool steps_are_due(const loop *l)
 {
-    return l->o->every_steps && l->at.step - l->saved_step >= l->o->every_steps;
+    return l->o->every_steps && l->at.step - l->tried_step >= l->o->every_steps;
 }
 
-/* A checkpoint that fails is told, and the training goes on: a disk that is full now may
- * have room at the end. */
+/* A checkpoint that fails is told, once until one succeeds, and the training goes on: a disk
+ * that is full now may have room at the end. */
 static void save_now_and_then(loop *l)
 {
     char error[TENSOR_ERROR_SIZE];
     bool due = l->o->every_steps ? steps_are_due(l) : clock_now() - l->saved >= l->o->every;
+    bool told = l->save_failed;
 
-    if (due && l->file.path && !loop_save(l, error))
-        fprintf(stderr, "warning: %s\n", error);
+    if (due && l->file.path && !loop_save(l, error) && !told)
+        fprintf(stderr, "warning: %s; it is tried again each --every\n", error);
 }
 
 /* ---- numbers ---------------------------------------------------------------------- */

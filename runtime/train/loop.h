@@ -30,7 +30,8 @@ typedef struct loop {
     void *step_states;              /* of several processes, the first's, as the step began */
     place step_at;
     double begun, saved, looked;    /* clock, seconds: `at.seconds` before begun are done */
-    int64_t saved_step;
+    int64_t saved_step, tried_step; /* of the last checkpoint; of the last try, in this block */
+    bool save_failed;               /* the last try did, which was told */
     int64_t pause, until_look;      /* steps from look to look, and to the next */
     int32_t trial;                  /* steps by which it is found out whether threads help */
     double together, alone;         /* seconds of the fastest step with and without */

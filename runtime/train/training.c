@@ -148,6 +148,7 @@ static bool begin_turn(loop *l, int64_t turn)
     if (chosen(l, turn) < 0)
         return false;
     l->at = place_begin(chosen(l, turn), turn, was.seed, fit);
+    l->tried_step = 0;
     l->at.log = was.log;
     l->at.seconds = was.seconds;
     return true;
@@ -277,7 +278,7 @@ static bool go_on(loop *l, bool *left, char *error)
 {
     int64_t turn = turn_of_file(l);
 
-    l->saved_step = l->at.step;
+    l->saved_step = l->tried_step = l->at.step;
     if (turn < 0 && l->at.end == PLACE_GOES_ON)
         return tensor_fail(error, "%s: stands in block '%s', at step %" PRId64 "; name that, too, "
                            "or begin anew by --fresh", l->file.path,
