@@ -303,10 +303,14 @@ static int check(const train_options *o)
                                 : "give -o TRAINER, or --run to train at once");
     else if (o->mpi && (o->run || !is(o, "exe")))
         ok = cli_wrong("--mpi makes an executable, for mpirun");
+    else if (o->mpi && !o->shards)
+        ok = cli_wrong("--mpi deals out the parts of a step's rows: give --shards N, as many as "
+                       "processes or more");
     else if (o->shards > 1 && !o->run && !is(o, "exe"))
         ok = cli_wrong("--shards is for the loop of a trainer, which a library leaves to its user");
-    else if (by_file(o) && (o->wide || o->sets || o->shards > 1))
-        ok = cli_wrong("%s: --f64, --set and --shards are of programs and of a --loss", o->file);
+    else if (by_file(o) && (o->wide || o->sets || o->shards > 1 || o->mpi))
+        ok = cli_wrong("%s: --f64, --set, --shards and --mpi are of programs and of a --loss",
+                       o->file);
     else if (o->save_onnx && !o->run)
         ok = cli_wrong("--save-onnx goes with --run; ingot build FILE --weights W --emit onnx "
                        "writes what a trainer has trained");

@@ -226,7 +226,7 @@ def wrong(c, b):
     bare.mkdir()
     for tool in ('cc', 'ld', 'as'):
         (bare / tool).symlink_to(shutil.which(tool))
-    code, said = b.call(b.ingot, 'train', 'mlp.ingot', '--mpi', '-o', 'm', env={'PATH': str(bare)})
+    code, said = b.call(b.ingot, 'train', 'mlp.ingot', '--shards', '2', '--mpi', '-o', 'm', env={'PATH': str(bare)})
     c.check(code == 1 and "the program 'mpicc', which is needed, cannot be run" in said, 'no mpicc', said)
     one = b.make('mlp', PROGRAMS['mlp'], 4)
     code, said = b.call(one, *b.options('one'), '--fresh', '--steps', '5')

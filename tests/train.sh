@@ -324,6 +324,12 @@ apart "a log over first weights" "--log and --init are one file" \
 check "a trainer" "$ingot" train sides.ingot -o sides
 apart "a trainer's log over its weights" "--log and --save are one file" \
     ./sides --log sides.safetensors
+refuse "mpirun of a trainer for one process" "mpirun starts trainers that \`ingot train --shards" \
+    env OMPI_COMM_WORLD_SIZE=4 flock held.lock ./sides --save held
+refuse "another trainer, without mpirun" "another trainer is writing to it" \
+    flock held.lock ./sides --save held
+check "another trainer: nothing of mpirun" sh -c '! grep -q mpirun "$1"' sh "$dir/out"
+refuse "--mpi without shards" "give --shards N" "$ingot" train sides.ingot --mpi -o team
 tell "two outputs that go nowhere" "saved" "${side[@]}" --log /dev/null --plot /dev/null
 refuse "no folder for the trained model" "none/m.onnx: cannot be written: No such file" \
     "${side[@]}" --save never --save-onnx none/m.onnx

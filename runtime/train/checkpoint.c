@@ -16,6 +16,7 @@
 
 #include "hash.h"
 #include "states.h"
+#include "team.h"
 #include "tensor_file.h"
 #include "tensor_safetensors_text.h"
 
@@ -473,7 +474,8 @@ bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer
     if (c->lock >= 0)
         return true;
     if (why == EWOULDBLOCK)
-        return tensor_fail(error, "%s: another trainer is writing to it", path);
+        return tensor_fail(error, "%s: another trainer is writing to it%s", path,
+                           team_hint());
     return tensor_fail(error, "%s: cannot be written: %s", path, strerror(why));
 }
 

@@ -18,6 +18,9 @@ typedef struct team {
 
 /* Joins the others.  False where that cannot be. */
 bool team_open(team *t, const volatile sig_atomic_t *stop);
+/* What to say where another process is in the way: it may be one of this training, which
+ * mpirun has started; "": nothing. */
+const char *team_hint(void);
 /* Waits for all of them, unless some are lost. */
 void team_close(team *t);
 

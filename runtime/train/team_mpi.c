@@ -51,6 +51,11 @@ bool team_open(team *t, const volatile sig_atomic_t *stop)
            MPI_Comm_size(MPI_COMM_WORLD, &t->count) == MPI_SUCCESS;
 }
 
+const char *team_hint(void)
+{
+    return "";
+}
+
 void team_close(team *t)
 {
     if (!t->lost)
