@@ -223,21 +223,22 @@ static bool takes_any(void *cx, const cli_option *o, size_t place)
     return s->row;
 }
 
-/* An option that no row names: for the row that takes any, unless it has no value, or what it
- * looks like has none. */
+/* An option that no row names: for the row that takes any, unless what it looks like has no
+ * value.  Where its own is missing, another option follows: the row gets null. */
 static bool take_any(const cli_option *options, char *to, int argc, char **argv, int *i)
 {
     const char *arg = argv[*i];
     size_t n = strcspn(arg, "=");
-    const char *value = arg[n] == '=' ? arg + n + 1 : *i + 1 < argc ? argv[*i + 1] : NULL;
+    const char *next = *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) ? argv[*i + 1] : NULL;
+    const char *value = arg[n] == '=' ? arg + n + 1 : next;
     const char *near = near_to(options, arg, n);
     search s = {0};
 
     cli_each_row(options, 0, takes_any, &s);
-    if (!s.row || n < 3 || strncmp(arg, "--", 2) || !value ||
+    if (!s.row || n < 3 || strncmp(arg, "--", 2) ||
         (near && !find(options, near, strlen(near)).row->value))
         return unknown(options, arg, n);
-    *i += arg[n] != '=';
+    *i += value && value == next;
     return s.row->set_any(to + s.place, arg + 2, n - 2, value, near);
 }
 

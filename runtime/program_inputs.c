@@ -24,13 +24,14 @@ static bool is_known(const char *what, const char *name, const char *const *name
     return known;
 }
 
-static bool is_input(const struct ingot_entry *e, const char *name)
+/* What the command line names so, as "input", is one of the entry. */
+static bool is_input(const struct ingot_entry *e, const char *what, const char *name)
 {
     const char **names = calloc((size_t)e->input_count + 1, sizeof *names);
 
     for (int32_t i = 0; names && i < e->input_count; i++)
         names[i] = e->inputs[i].name;
-    bool known = names ? is_known("input", name, names, e->input_count) : cli_wrong("no memory");
+    bool known = names ? is_known(what, name, names, e->input_count) : cli_wrong("no memory");
     free(names);
     return known;
 }
@@ -89,14 +90,6 @@ bool program_are_meant(const program_options *o)
     return true;
 }
 
-static bool no_input(const program_given *g, const struct ingot_entry *e)
-{
-    if (!is_meant(g))
-        return false;
-    return cli_wrong("unknown option '--%s', and the entry '%s' has no such input (see --help)",
-                     g->name, e->name);
-}
-
 /* Whatever can be said of --input without opening a file. */
 static bool check_files(const program_options *o, const struct ingot_entry *e)
 {
@@ -104,11 +97,13 @@ static bool check_files(const program_options *o, const struct ingot_entry *e)
         const program_given *g = &o->inputs.at[i];
         const char *name = name_of(e, g);
         if (g->value && bind_find_input(e, name) < 0)
-            return no_input(g, e);
+            return is_meant(g) && is_input(e, "option or input", name);
+        if (g->value && !g->path)
+            return cli_wrong("--%s takes a value: a number, a list as [1, 2], or a file", name);
         if (!name)
             return cli_wrong("%s takes NAME=FILE, not '%s': the model has %d inputs",
                              g->image ? "--image" : "--input", g->path, e->input_count);
-        if (!is_input(e, name))
+        if (!is_input(e, "input", name))
             return false;
         for (int k = 0; k < i; k++)
             if (!strcmp(name_of(e, &o->inputs.at[k]), name))
@@ -120,7 +115,7 @@ static bool check_files(const program_options *o, const struct ingot_entry *e)
 bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
 {
     for (int i = 0; i < o->shapes.n; i++)
-        if (!is_input(e, o->shapes.at[i].name))
+        if (!is_input(e, "input", o->shapes.at[i].name))
             return false;
     for (int i = 0; i < o->dims.n; i++)
         if (!is_known("run-time dim", o->dims.at[i].name, e->dim_names, e->dim_count))

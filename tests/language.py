@@ -113,7 +113,9 @@ def case_values_that_are_wrong(b):
     b.write('s.ingot', SAMPLE)
     for more, says in [(['--bias', '[1, 2]'], 'bias'), (['--bias', '[[1]]'], "'bias' has 1 axes, 2 are given"),
                        (['--k', '1.5'], '1.5 is no i64'), (['--k', '7'], 'not below its bound'),
-                       (['--bais', '[1]'], "no such input"), (['--treads', '3'], "did you mean '--threads'?"),
+                       (['--bais', '[1]'], "option or input 'bais' is unknown: give n, bias, on, k or seed; did you mean 'bias'?"),
+                       (['--bias'], '--bias takes a value'), (['--bias', '--cast'], '--bias takes a value'),
+                       (['--tread'], "did you mean '--threads'?"), (['--treads', '3'], "did you mean '--threads'?"),
                        (['--n', 'many'], "takes a number, not 'many'")]:
         status, out, err = b.run('run', 's.ingot', *more)
         if status not in (1, 2) or out or says not in err:
