@@ -76,7 +76,10 @@ static bool read_schedules(ingot_code *c, const char *path, diag *d)
     const char *source = file_read_told(path, d);
 
     c->l.given = &c->given;
-    return source && schedules_parse(&c->given, source, diag_source(d, path, source), d);
+
+    if (!source || !schedules_parse(&c->given, source, diag_source(d, path, source), d))
+        return false;
+    return c->given.entry.len || diag_error(d, (ir_loc){0}, D_IO, path, "holds no schedule");
 }
 
 /* Kernels are made while the plan is: the planner calls lower_group for each group.

@@ -36,10 +36,22 @@ static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
     return onnx_import_changed(copy, size, path, &o->import, d);
 }
 
+/* Options of programs would do nothing for other files, and are refused. */
+static bool options_fit(const char *path, const ingot_options *o, diag *d)
+{
+    if (!o || (!o->program.sets && !o->program.f64))
+        return true;
+    d->usage = true;
+    return diag_error(d, (ir_loc){0}, D_IO, path,
+                      "is no program (.ingot), which --set and --real are for");
+}
+
 static ir_module *load(const char *path, const ingot_options *o, diag *d)
 {
     if (has_suffix(path, ".ingot"))
         return program_load(path, o, d);
+    if (!options_fit(path, o, d))
+        return NULL;
     return has_suffix(path, ".ir") ? load_text(path, o ? &o->import : NULL, d)
                                    : load_onnx(path, o, d);
 }
