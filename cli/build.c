@@ -3,7 +3,6 @@
  * made in a workplace and published by renames, the output last, so that an output
  * which exists is whole and has its header and weights beside it. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "code.h"
@@ -258,19 +257,14 @@ static bool write_onnx(build_options *o, ir_module *m, diag *d)
            workplace_publish(&o->work, WORK_OUT, o->out);
 }
 
-/* The name of a file of weights is that which lies beside the program, as a training without
- * other wishes leaves it, if there is one. */
-static void warn_of_zeros(const char *program, const ir_module *m)
+static void warn_of_zeros(const char *program, const ir_module *m, diag *d)
 {
     const ir_fn *init = ir_module_find(m, "init");
-    char beside[4096];
-    int stem = (int)(strlen(program) - strlen(".ingot"));
-    bool named = snprintf(beside, sizeof beside, "%.*s.safetensors", stem, program) <
-                     (int)sizeof beside && access(beside, R_OK) == 0;
 
     fprintf(stderr, "ingot: %s has no weights (%s, ..): they are zeros%s; --weights %s builds "
             "them in\n", program, program_unset(m),
-            init && init->entry ? " until its entry `init` has run" : "", named ? beside : "FILE");
+            init && init->entry ? " until its entry `init` has run" : "",
+            program_weights_beside(program, d));
 }
 
 /* Messages are printed when the line of progress is gone. */
@@ -286,13 +280,22 @@ static int build(build_options *o)
     bool ok = m && (is(o, "onnx") ? write_onnx(o, m, &d) : compile(o, m, &d));
     progress_stop();
     if (ok && has_suffix(o->file, ".ingot") && program_unset(m))
-        warn_of_zeros(o->file, m);
+        warn_of_zeros(o->file, m, &d);
     workplace_close(&o->work);
     diag_print(&d, stderr);
     ir_module_free(m);
     int status = model_status(ok, &d);
     diag_free(&d);
     return status;
+}
+
+/* A name that tells of the other kind of library is one that a linker trusts. */
+static bool name_fits(const build_options *o)
+{
+    if (is(o, "lib") && has_suffix(o->out, ".so"))
+        return cli_wrong("%s: --emit lib makes an archive (.a); --emit shared makes a .so", o->out);
+    return !is(o, "shared") || !has_suffix(o->out, ".a") ||
+           cli_wrong("%s: --emit shared makes a .so; --emit lib makes an archive (.a)", o->out);
 }
 
 /* Which options go together: told before anything is read. */
@@ -306,7 +309,7 @@ static bool check(const build_options *o)
     if (o->lines && (o->strip || is(o, "onnx")))
         return cli_wrong("-g goes neither with --strip nor with --emit onnx");
     return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
-           files_fit(o);
+           name_fits(o) && files_fit(o);
 }
 
 /* The defaults are those of somebody who wants to run the model: an executable with

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "each_file.h"
 #include "file.h"
+#include "file_kind.h"
 #include "visible.h"
 
 /* With --check nothing is written: a repository asks whether its programs are
@@ -28,6 +29,15 @@ static const cli_option rows[] = {
     {0},
 };
 
+/* A model or picture begins with bytes that no text has: it is one message, not one for each. */
+static bool is_text(const char *source, const char *path, diag *d)
+{
+    size_t n = strnlen(source, 8);
+
+    return !n || file_is_text((const uint8_t *)source, n) ||
+           diag_error(d, (ir_loc){0}, D_IO, path, "is no program, which is text");
+}
+
 /* Formats one file in its place, standard input to standard output; with --check says what
  * would change, which is a failure. */
 static int format_file(const void *cx, const char *path)
@@ -39,7 +49,8 @@ static int format_file(const void *cx, const char *path)
 
     diag_init(&d);
     char *source = file_read_told(piped ? "/dev/stdin" : path, &d);
-    ok = source && dsl_format(source, piped ? "standard input" : path, &d, &out);
+    const char *name = piped ? "standard input" : path;
+    ok = source && is_text(source, name, &d) && dsl_format(source, name, &d, &out);
     same = ok && !strcmp(source, out.at);
     if (ok && o->check && !same) {
         visible_put(path, stdout);

@@ -4,6 +4,7 @@
  * --dim wins. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "data_probe.h"
 #include "ingot.h"
@@ -127,4 +128,12 @@ const char *program_unset(const ir_module *m)
         if (m->state.at[i].trainable && m->state.at[i].init == IR_NONE)
             return m->state.at[i].name;
     return NULL;
+}
+
+const char *program_weights_beside(const char *program, diag *d)
+{
+    int stem = (int)(strlen(program) - strlen(".ingot"));
+    const char *beside = arena_printf(&d->mem, "%.*s.safetensors", stem, program);
+
+    return access(beside, R_OK) ? "FILE" : beside;
 }

@@ -23,5 +23,8 @@ ir_module *program_load_training(const char *path, const ingot_options *o,
                                  const struct ingot_trainer **t, diag *d);
 /* The first parameter that nothing has given a value; null: there is none. */
 const char *program_unset(const ir_module *m);
+/* The weights that lie beside a program under its name, as a training without other wishes
+ * leaves them: net.safetensors of net.ingot, in memory of the diag; "FILE" if there are none. */
+const char *program_weights_beside(const char *program, diag *d);
 
 #endif

@@ -64,7 +64,7 @@ static int run_engine(const run_options *o, ingot_engine *e)
 }
 
 /* Parameters that nothing has given values are zeros, which no one wants to see. */
-static bool has_weights(const run_options *o, const ir_module *m)
+static bool has_weights(const run_options *o, const ir_module *m, diag *d)
 {
     const char *entry = o->program.entry;
 
@@ -72,14 +72,15 @@ static bool has_weights(const run_options *o, const ir_module *m)
         (entry && !strcmp(entry, "init")) || !has_suffix(o->file, ".ingot"))
         return true;
     const char *unset = program_unset(m);
-    return !unset || cli_wrong("%s has no weights (%s, ..): give --weights FILE, as ingot init and "
-                               "training write it", o->file, unset);
+    return !unset || cli_wrong("%s has no weights (%s, ..): give --weights %s, as ingot init and "
+                               "training write it", o->file, unset,
+                               program_weights_beside(o->file, d));
 }
 
 /* m is taken over. */
 static int run_loaded(const run_options *o, ir_module *m, diag *d)
 {
-    int status = has_weights(o, m) ? check(o, m) : CLI_FAILED;
+    int status = has_weights(o, m, d) ? check(o, m) : CLI_FAILED;
 
     if (status != CLI_OK) {
         ir_module_free(m);

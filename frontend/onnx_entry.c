@@ -1,5 +1,6 @@
 /* frontend/onnx_entry.c - a graph as an entry of the module: inputs become parameters, outputs
  * results; in between the nodes are made (onnx_graph.c). */
+#include "nearest.h"
 #include "onnx_model.h"
 
 /* ---- inputs ----------------------------------------------------------------------- */
@@ -192,11 +193,17 @@ ir_ref onnx_runs(onnx_op *n)
 static bool load_until(onnx_model *x, onnx_scope *s)
 {
     const char *name = x->options->until;
+    nearest near = nearest_to(name);
     ir_ref r;
 
-    if (!scope_find(s, name, &r))
-        return diag_error(x->d, s->b->loc, D_IO, x->name,
-                          arena_printf(&x->m->mem, "has no value '%s'", name));
+    if (!scope_find(s, name, &r)) {
+        for (uint32_t i = 0; i < s->names.text.len; i++)
+            nearest_try(&near, s->names.text.at[i]);
+        const char *hint =
+            near.best ? arena_printf(&x->m->mem, "; did you mean '%s'?", near.best) : "";
+        return diag_error(x->d, (ir_loc){0}, D_IO, x->name,
+                          arena_printf(&x->m->mem, "has no value '%s'%s", name, hint));
+    }
     ir_result(s->b, name, r);
     return r != IR_NONE;
 }

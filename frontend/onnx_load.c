@@ -51,7 +51,7 @@ static bool is_model(const onnx_model *x)
 
     return !kind || diag_error(x->d, (ir_loc){0}, D_IO, x->name,
                                arena_printf(&x->d->mem, "looks like %s; an ONNX model is expected, "
-                                            "or a text whose name ends in .ir", kind));
+                                            "or a text whose name ends in .ingot or .ir", kind));
 }
 
 /* Unpacks what the scan leaves of the file, without the payloads of large tensors. */

@@ -423,6 +423,16 @@ def names_of_no_part(folder):
         check(f'gradients by {names}', folder, [INGOT, 'grad', '--loss', 'y', '--wrt', names, 'weight.onnx', '-o', 'g.ir'], code, *said,
               new=['g.ir'] if not code else ())
         (folder / 'g.ir').unlink(missing_ok=True)
+    check('empty schedules', folder, [INGOT, 'bench', 'rows.onnx', '--schedule', '/dev/null'], 1, '/dev/null: holds no schedule')
+    check('fmt of a model', folder, [INGOT, 'fmt', 'rows.onnx'], 1, 'rows.onnx: is no program, which is text')
+    said = run([INGOT, 'fmt', 'rows.onnx'], folder).stderr
+    report('fmt of a model: one message', None if said.count('\n') == 1 else said)
+    (folder / 'images.npy').write_bytes(b'\x93NUMPY\1\0')
+    check('build of data', folder, [INGOT, 'build', 'images.npy', '-o', 'out'], 1, 'ends in .ingot or .ir')
+    zeros = [INGOT, 'run', 'learns.ingot', '--random-inputs']
+    check('no weights', folder, zeros, 1, 'give --weights FILE')
+    (folder / 'learns.safetensors').write_bytes(b'')
+    check('weights beside', folder, zeros, 1, 'give --weights learns.safetensors')
     check('unknown config', folder, [INGOT, 'check', 'rows.ingot', '--set', 'depth=3'], 2, "--set 'depth' is unknown: give Depth; did you mean 'Depth'?")
 
 
@@ -658,11 +668,15 @@ def command_lines(folder):
         'trained weights over the model': ['train', 'm.onnx', '--loss', 'mse', '--run', '--save-onnx', 'm.onnx'],
         'a program\'s weights over its own': ['inspect', 'm.ingot', '--format', 'ingot', '--weights', 'net.safetensors', '-o', 'net.ingot'],
         'weights over the model': ['build', 'net.weights', '--weights', 'file', '-o', 'net'],
+        'a config of a model': ['build', 'm.onnx', '--set', 'a=1', '-o', 'a'], 'real of a model': ['run', 'm.onnx', '--real', 'f64'],
+        'a static library as .so': ['build', 'm.onnx', '--emit', 'lib', '-o', 'libnet.so'],
+        'a shared library as .a': ['build', 'm.onnx', '--emit', 'shared', '-o', 'libnet.a'],
         'a static library': ['build', 'm.onnx', '--emit', 'lib', '--static', '-o', 'm.a'],
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
-    hints = {'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
+    hints = {'a config of a model': 'm.onnx: is no program', 'real of a model': '--real', 'a static library as .so': '--emit shared',
+             'a shared library as .a': '--emit lib', 'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
              'a typo before the model': "did you mean '--weights'?", 'a name that C has not': "'x_9x' can", 'a trainer\'s name': "'face_net' can",
              'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
              'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed or file',

@@ -332,6 +332,8 @@ def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('no such value', "has no value 'nothing'", 'train', 'mlp.onnx', *POINTS, '--until',
            'nothing', '--run')
+    refuse('a value that is near', "error: mlp.onnx: has no value 'featurs'; did you mean 'features'?", 'train',
+           'mlp.onnx', *POINTS, '--until', 'featurs', '--run')
     refuse('no such metric', 'accuracy is known', 'train', 'mlp.onnx', *POINTS, '--metric',
            'rmse', '--run')
     refuse('a loss that is none', 'unknown name cross_entropie', 'train', 'mlp.onnx', '--loss',
