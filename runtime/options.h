@@ -28,7 +28,8 @@ struct cli_option {
     const char *help;
     cli_set *set;
     /* Instead of `set`: the row takes each --NAME VALUE that is no other row's, its name as n
-     * letters without dashes; a value that was forgotten is null.  `near` is an option that may have been meant, or null. */
+     * letters without dashes; a value that was forgotten is null.  `near` is an option that may
+     * have been meant, or null. */
     bool (*set_any)(void *to, const char *name, size_t n, const char *value, const char *near);
     size_t at;              /* where in the command's options the setter stores, bytes */
     long long least, most;  /* bounds of cli_set_number */
