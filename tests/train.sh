@@ -330,6 +330,13 @@ refuse "another trainer, without mpirun" "another trainer is writing to it" \
     flock held.lock ./sides --save held
 check "another trainer: nothing of mpirun" sh -c '! grep -q mpirun "$1"' sh "$dir/out"
 refuse "--mpi without shards" "give --shards N" "$ingot" train sides.ingot --mpi -o team
+cat >knob.ingot <<'PROGRAM'
+config speed = 0.5
+net f(x: [..]) -> [..] { param w = 1; w * x }
+train t(x: [..]) { data x = [1, 2]; minimize f(x)^2 using sgd(speed * 0.01); epochs 3 }
+PROGRAM
+check "a number of a trainer" "$ingot" train knob.ingot -o knob
+refuse "a misspelt number" "did you mean 'speed'?" ./knob --set sped=0.1
 tell "two outputs that go nowhere" "saved" "${side[@]}" --log /dev/null --plot /dev/null
 refuse "no folder for the trained model" "none/m.onnx: cannot be written: No such file" \
     "${side[@]}" --save never --save-onnx none/m.onnx

@@ -209,6 +209,21 @@ static int run_blocks(loop *l, char *error)
 
 /* ---- the beginning ---------------------------------------------------------------- */
 
+/* What --set names is no knob: perhaps another one is meant. */
+static bool unknown_knob(const loop *l, const char *name, char *error)
+{
+    const char *knobs[TRAINER_GIVEN], *near;
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < l->s->model->state_count && n < TRAINER_GIVEN; i++)
+        if (l->t->roles[i] == INGOT_ROLE_KNOB)
+            knobs[n++] = l->s->model->states[i].name;
+    near = cli_nearest(name, knobs, n);
+    return tensor_fail(error, "--set: the trainer has no number '%s'%s%s%s; one that decides "
+                       "shapes or branches is given to `ingot train`", name,
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 /* --set NAME=V: a state of that name whose role is a knob. */
 static bool set_knobs(loop *l, char *error)
 {
@@ -221,8 +236,7 @@ static bool set_knobs(loop *l, char *error)
                                       strcmp(m->states[i].name, set->name)))
             i++;
         if (i == m->state_count)
-            return tensor_fail(error, "--set: the trainer has no number '%s'; one that decides "
-                               "shapes or branches is given to `ingot train`", set->name);
+            return unknown_knob(l, set->name, error);
         if (!tensor_put_number(m->states[i].dtype, (char *)l->s->states + m->states[i].offset, 0,
                        set->value))
             return tensor_fail(error, "--set: %s is no whole number", set->name);
