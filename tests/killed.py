@@ -14,11 +14,12 @@ import pathlib
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+from trained import log, states
 
 # Fitted states, random bits, moments, accumulation, two waits, a test: all that a place holds.
 PROGRAM = """
@@ -40,17 +41,6 @@ def write_rows(path, rng):
         f.write('a,b,c,d,y\n')
         for r in rows:
             f.write(','.join(f'{v:.6f}' for v in r) + f',{r[0] - r[1] * r[2] / 4:.6f}\n')
-
-
-def states(path):
-    """The data of a checkpoint: what stands in front tells times, too."""
-    data = path.read_bytes()
-    return data[8 + struct.unpack('<Q', data[:8])[0]:]
-
-
-def log(path):
-    """The log without its last column, the seconds."""
-    return [line.rsplit(',', 1)[0] for line in path.read_text().splitlines()]
 
 
 class Training:

@@ -11,11 +11,12 @@ import pathlib
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+from trained import log, states
 
 # What shards have to do with: states that are fitted, that rows change, that an update without a
 # gradient changes; several objectives and blocks; draws; waits, metrics by formulas, weights.
@@ -108,17 +109,6 @@ def write_rows(path, rng, count):
         for _ in range(count):
             r = [rng.gauss(0, k + 1) for k in range(4)]
             f.write(','.join(f'{v:.6f}' for v in r) + f',{r[0] - r[1] * r[2] / 4:.6f}\n')
-
-
-def states(path):
-    """The data of a checkpoint: what stands in front tells times, too."""
-    data = path.read_bytes()
-    return data[8 + struct.unpack('<Q', data[:8])[0]:]
-
-
-def log(path):
-    """The log without its last column, the seconds."""
-    return [line.rsplit(',', 1)[0] for line in path.read_text().splitlines()]
 
 
 class Checks:
