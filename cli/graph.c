@@ -41,17 +41,27 @@ static void add_extent(const ir_module *m, ir_dim d, text *out)
     text_free(&extent);
 }
 
+/* As many extents as a box has room for. */
+static void add_extents(const ir_module *m, const ir_type *t, text *out)
+{
+    enum { WIDEST = 64 };
+    size_t begin = out->len;
+    int i = 0;
+
+    text_add(out, "%s[", dt_text(t->dtype));
+    for (; i < t->rank && out->len - begin < WIDEST; i++) {
+        text_add(out, i ? "," : "");
+        add_extent(m, t->dim[i], out);
+    }
+    text_add(out, i < t->rank ? ",..]" : "]");
+}
+
 void graph_add_type(const ir_module *m, const ir_type *t, text *out)
 {
     if (t->kind == TY_NEVER) {
         text_add(out, "never");
     } else if (t->kind == TY_TENSOR) {
-        text_add(out, "%s[", dt_text(t->dtype));
-        for (int i = 0; i < t->rank; i++) {
-            text_add(out, i ? "," : "");
-            add_extent(m, t->dim[i], out);
-        }
-        text_add(out, "]");
+        add_extents(m, t, out);
     } else {
         text_add(out, t->kind == TY_SEQ ? "seq<" : "opt<");
         graph_add_type(m, t->elem, out);
