@@ -37,6 +37,8 @@ typedef struct bench {
     uint64_t code_size, weights_size;
 } bench;
 
+/* GFLOP/s of the fastest run; 0: nothing is known. */
+double bench_gflops(const bench_row *r);
 void bench_print_table(const bench *o);
 void bench_print_json(const bench *o, FILE *f);
 /* Writes a page with a bar for each row; it has no scripts and loads nothing. */

@@ -12,14 +12,14 @@
 #include "profile.h"
 #include "thread.h"
 
-static double gflops(const bench_row *r)
+double bench_gflops(const bench_row *r)
 {
     return r->t.min > 0 ? (double)r->t.flops / r->t.min / 1e9 : 0;
 }
 
 static double percent(const bench_row *r)
 {
-    return r->peak > 0 ? 100 * gflops(r) / r->peak : 0;
+    return r->peak > 0 ? 100 * bench_gflops(r) / r->peak : 0;
 }
 
 static void print_ms(double seconds)
@@ -50,7 +50,7 @@ void bench_print_table(const bench *o)
         print_ms(r->t.p90);
         print_ms(r->t.p99);
         if (r->t.flops)
-            printf(" %10.2f %10.1f", gflops(r), percent(r));
+            printf(" %10.2f %10.1f", bench_gflops(r), percent(r));
         printf("\n");
     }
 }
@@ -69,7 +69,7 @@ void bench_print_json(const bench *o, FILE *f)
                 1e3 * r->t.mean, 1e3 * r->t.p90, 1e3 * r->t.p99);
         fprintf(f, "\"throughput\":%.6g,\"gflops\":%.4f,\"peak_gflops\":%.4f,"
                    "\"percent_of_peak\":%.4f,\"workspace_bytes\":%zu}",
-                1 / r->t.mean, gflops(r), r->peak, percent(r), r->t.workspace_size);
+                1 / r->t.mean, bench_gflops(r), r->peak, percent(r), r->t.workspace_size);
     }
     fprintf(
         f, "],\n \"flops\":%" PRIu64 ",\"code_bytes\":%" PRIu64 ",\"weights_bytes\":%" PRIu64 "}\n",
@@ -84,7 +84,7 @@ static void write_row(FILE *f, const bench_row *r, double longest)
     fprintf(f, "<tr><td>%s<td>%d<td>%.*f<td>%.*f<td>", r->engine, r->threads,
             clock_digits(min), min, clock_digits(median), median);
     if (r->t.flops)
-        fprintf(f, "%.1f", gflops(r));
+        fprintf(f, "%.1f", bench_gflops(r));
     fputs("<td>", f);
     if (r->t.flops)
         fprintf(f, "%.1f", percent(r));
