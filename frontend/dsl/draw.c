@@ -276,7 +276,8 @@ static uint64_t place_of(dsl *cx, ir_loc at)
 static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f, ir_loc at)
 {
     const dsl_value zero = {.kind = DSL_NUMBER, .number = {.whole = true}};
-    const dsl_value noise = {.kind = DSL_DRAW, .draw = {DSL_NORMAL, &zero, dsl_int(cx, 1), NULL}};
+    const dsl_value noise = {.kind = DSL_DRAW,
+                             .draw = {.how = DSL_NORMAL, .a = &zero, .b = dsl_int(cx, 1)}};
     const dsl_value *z = dsl_draw(cx, t, &noise, at);
 
     return dsl_bad(z) ? z : dsl_apply(cx, f, &z, 1, at);
