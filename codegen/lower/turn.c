@@ -8,9 +8,7 @@
  *
  * Tiles are worked off in strips: STRIP of them along the axis read, so that whole
  * lines are read of each row, then the next strip along the axis written.  Whole
- * tiles take no masks.  A channel axis in blocks is read along its block.  Axes that
- * follow each other in memory on both sides are one, as height and width where only
- * channels move: fewer tiles are broken off. */
+ * tiles take no masks.  A channel axis in blocks is read along its block. */
 #include "templates.h"
 
 enum { MAX_TILE = 16, STRIP = 16 };  /* rows of a tile that registers hold; tiles of a strip */
@@ -79,43 +77,6 @@ static int tile_width(const job *j, ir_dtype dt)
     return (int)min_i64(lanes_of(j->l, dt), MAX_TILE);
 }
 
-/* Marks what e is made of, where loads are made of nothing. */
-static void mark_values(const lp_kernel *k, lp_expr e, bool *part)
-{
-    part[e] = true;
-    for (lp_expr i = e; i > 0; i--)
-        for (uint32_t a = 0; part[i] && lp_at(k, i)->kind != LX_LOAD && a < lp_at(k, i)->narg; a++)
-            part[k->arg.at[lp_at(k, i)->arg + a]] = true;
-}
-
-/* Does the load go on, where `inner` ends at its extent, with the next `outer`? */
-static bool load_goes_on(lp_kernel *k, const lp_node *n, lp_var outer, lp_var inner, lp_expr extent)
-{
-    lp_expr idx[LP_MAX_RANK], step, next;
-
-    memcpy(idx, k->arg.at + n->arg, (size_t)k->buf.at[n->ref].rank * sizeof *idx);
-    lp_expr offset = lp_offset(k, n->ref, idx);
-    return !n->guarded && lp_linear_in(k, offset, inner, &step) &&
-           lp_linear_in(k, offset, outer, &next) && next == lp_mul(k, step, extent);
-}
-
-/* Do all loads of e, and depends it on the two variables by them alone? */
-static bool goes_on(lp_kernel *k, lp_expr e, lp_expr outer, lp_expr inner, lp_expr extent)
-{
-    lp_var o = lp_var_of(k, outer), i = lp_var_of(k, inner);
-    bool *part = mem_alloc((e + 1) * sizeof *part), yes = true;
-
-    mark_values(k, e, part);
-    for (lp_expr x = 1; x <= e && yes; x++) {
-        const lp_node n = *lp_at(k, x);
-        if (part[x])
-            yes = n.kind == LX_LOAD ? load_goes_on(k, &n, o, i, extent)
-                                    : n.kind != LX_VAR || (x != outer && x != inner);
-    }
-    mem_free(part);
-    return yes;
-}
-
 /* Are all loads near along this axis, taken in parts of a tile?  A part of an axis
  * in blocks of 16 is one vector: x[(a * 16 + b) / 16, .., (a * 16 + b) % 16]. */
 static bool is_near(job *j, body *b, const ir_type *t, int axis, const lp_expr *at)
@@ -166,39 +127,6 @@ int turned_axis(job *j)
     return axis;
 }
 
-/* Axes of a result that are one: `n` of them, the last of which is `last`. */
-typedef struct axis_run {
-    int last, n;
-    int32_t at[IR_MAX_RANK];
-} axis_run;
-
-static axis_run run_of(job *j, int last, int other)
-{
-    const ir_type *t = ir_type_of(j->in->fn, j->out);
-    axis_run run = {.last = last, .n = 1};
-    lp_expr idx[IR_MAX_RANK];
-    body b;
-
-    job_kernel(j, &b, "trial");
-    for (int i = 0; i < t->rank; i++)
-        idx[i] = lp_for(b.k, "i", lp_int(b.k, 0), body_dim(&b, t->dim[i]));
-    lp_expr e = body_at(&b, j->out, idx);
-    for (int i = last; !b.failed && i > 0 && i - 1 != other; i--, run.n++)
-        if (!goes_on(b.k, e, idx[i - 1], idx[i], body_dim(&b, t->dim[i])))
-            break;
-    for (int i = 0; i < t->rank; i++)
-        lp_end(b.k);
-    body_free(&b);
-    for (int i = 0; i < run.n; i++)
-        run.at[i] = last - run.n + 1 + i;
-    return run;
-}
-
-static bool is_of(const axis_run *r, int axis)
-{
-    return axis <= r->last && axis > r->last - r->n;
-}
-
 /* The part of an axis that a tile covers. */
 typedef struct side {
     lp_expr first, count;
@@ -219,8 +147,7 @@ typedef struct turn {
     job *j;
     body b;
     const ir_type *t;
-    axis_run axis, last;
-    int w;
+    int axis, last, w;
     bool streams;               /* a tile's row is a whole line, stored past the caches */
     lp_buf read, turned;        /* a tile as it is read, and as it is written */
     lp_expr idx[IR_MAX_RANK];
@@ -233,35 +160,24 @@ static int tile_loops(turn *x)
 {
     dim_table *d = &x->b.l->m->dims;
     lp_kernel *k = x->b.k;
-    ir_dim outer[IR_MAX_RANK + 2];
-    ir_dim length = dim_product(d, x->t->dim + x->axis.at[0], x->axis.n);
-    ir_dim across = dim_product(d, x->t->dim + x->last.at[0], x->last.n);
-    lp_expr v[IR_MAX_RANK + 2], width = lp_int(k, x->w);
+    ir_dim outer[IR_MAX_RANK], length = x->t->dim[x->axis];
+    lp_expr v[IR_MAX_RANK], width = lp_int(k, x->w);
     int n = 0, strip = x->w * STRIP;
 
-    for (int i = 0; i < x->t->rank; i++)
-        if (!is_of(&x->axis, i) && !is_of(&x->last, i))
+    for (int i = 0; i < x->last; i++)
+        if (i != x->axis)
             outer[n++] = x->t->dim[i];
     outer[n++] = dim_ceildiv(d, length, dim_int(d, strip));
-    outer[n++] = dim_ceildiv(d, across, dim_int(d, x->w));
+    outer[n++] = dim_ceildiv(d, x->t->dim[x->last], dim_int(d, x->w));
     int open = body_loops(&x->b, outer, n, v);
-    for (int i = 0, at = 0; i < x->t->rank; i++)
-        if (!is_of(&x->axis, i) && !is_of(&x->last, i))
+    for (int i = 0, at = 0; i < x->last; i++)
+        if (i != x->axis)
             x->idx[i] = v[at++];
     side whole = side_of(&x->b, lp_mul(k, v[n - 2], lp_int(k, strip)), length, strip);
     lp_expr s = lp_for(k, "s", lp_int(k, 0), lp_ceildiv(k, whole.count, x->w));
     x->along = side_of(&x->b, lp_add(k, whole.first, lp_mul(k, s, width)), length, x->w);
-    x->across = side_of(&x->b, lp_mul(k, v[n - 1], width), across, x->w);
+    x->across = side_of(&x->b, lp_mul(k, v[n - 1], width), x->t->dim[x->last], x->w);
     return open + 1;
-}
-
-/* The index of an element of the tile. */
-static void tile_index(turn *x, lp_expr along, lp_expr across)
-{
-    lp_kernel *k = x->b.k;
-
-    body_split(&x->b, lp_add(k, x->along.first, along), x->t, x->axis.at, x->axis.n, x->idx);
-    body_split(&x->b, lp_add(k, x->across.first, across), x->t, x->last.at, x->last.n, x->idx);
 }
 
 /* A tile of `rows` by `columns` of the result, the latter one vector. */
@@ -271,14 +187,16 @@ static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
     lp_expr zero = lp_int(k, 0), corner[2] = {zero, zero};
 
     lp_expr r = lp_for(k, "r", zero, columns), v = lp_vec(k, "v", zero, rows, x->w, tail);
-    tile_index(x, v, r);
+    x->idx[x->axis] = lp_add(k, x->along.first, v);
+    x->idx[x->last] = lp_add(k, x->across.first, r);
     lp_store(k, x->read, LP(r, v), body_at(&x->b, x->j->out, x->idx));
     lp_end(k);
     lp_end(k);
     lp_transpose(k, x->turned, corner, x->read, corner, x->w);
     r = lp_for(k, "r", zero, rows);
     v = lp_vec(k, "v", zero, columns, x->w, tail);
-    tile_index(x, r, v);
+    x->idx[x->axis] = lp_add(k, x->along.first, r);
+    x->idx[x->last] = lp_add(k, x->across.first, v);
     (x->streams ? lp_stream : lp_store)(k, body_output(&x->b, x->j->out), x->idx,
                                         lp_load(k, x->turned, LP(r, v)));
     lp_end(k);
@@ -290,9 +208,7 @@ static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
 bool template_turn(job *j, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);
-    int last = t->rank - 1;
-    turn x = {.j = j, .t = t, .axis = run_of(j, axis, last), .last = run_of(j, last, axis),
-              .w = tile_width(j, t->dtype)};
+    turn x = {.j = j, .t = t, .axis = axis, .last = t->rank - 1, .w = tile_width(j, t->dtype)};
 
     x.streams = job_streams(j) && x.w * dt_size(t->dtype) >= LP_LINE;
     job_kernel(j, &x.b, "turn");
