@@ -268,13 +268,20 @@ static const dsl_value *reduce(dsl *cx, const ast_expr *e, const dsl_axes *over)
     }
 }
 
+static bool is_one_term(const ast_expr *extent)
+{
+    return extent && extent->kind == AST_NUMBER && extent->number.is_whole &&
+           extent->number.whole == 1;
+}
+
 /* An index of which the body knows nothing is a slip, as each term would be the same; numbers
- * are counted by it: sum[p in H] 1. */
+ * are counted by it: sum[p in H] 1.  One term is itself: a program that is printed of a model
+ * says sum[p in 1] where an axis of one element is reduced. */
 static bool indices_used(dsl *cx, const ast_expr *e)
 {
     for (uint32_t i = 0; i < e->reduce.indices.len; i++) {
         const ast_index *x = &e->reduce.indices.at[i];
-        if (x->name && !ast_mentions(e->reduce.body, x->name) &&
+        if (x->name && !ast_mentions(e->reduce.body, x->name) && !is_one_term(x->extent) &&
             !dsl_is_static(cx, e->reduce.body)) {
             dsl_wrong(cx, x->at, "%s[%s]: what stands behind it does not use %s",
                       ast_reduction_text[e->reduce.how], x->name, x->name);
