@@ -198,7 +198,8 @@ def model_names(b):
     model = b.model('counter', COUNTER)
     for out, name in (('libnet.a', 'net'), ('while.a', 'x_while'), ('xor.so', 'x_xor'),
                       ('lib3d-net.a', 'x_3d_net'), ('_a__b_.o.a', 'a_b')):
-        run(b.ingot, 'build', model, '--emit', 'lib', '-o', b.folder / out)
+        kind = 'shared' if out.endswith('.so') else 'lib'
+        run(b.ingot, 'build', model, '--emit', kind, '-o', b.folder / out)
         text = (b.folder / f'{name}.h').read_text()
         expect(f'int {name}_step_run(' in text, f'{out}: not {name}')
 
