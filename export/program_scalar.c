@@ -177,10 +177,10 @@ static px_expr foreign(px *g, ir_ref r, const px_expr *x, ir_dtype dt)
 /* The language's conversions saturate and round up where there is a choice. */
 static bool is_other_cast(const ir_node *n)
 {
+    if (n->op != OP_CAST)
+        return false;
     const struct ir_attr_CAST *a = &n->attr->CAST;
-
-    return n->op == OP_CAST && dt_is_float(a->to) && dt_bits(a->to) == 8 &&
-           (!a->saturate || a->rounding);
+    return dt_is_float(a->to) && dt_bits(a->to) == 8 && (!a->saturate || a->rounding);
 }
 
 bool px_is_foreign(const px *g, const ir_node *n)

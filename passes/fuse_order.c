@@ -217,7 +217,8 @@ static int64_t bytes_of(const order_cx *cx, ir_ref r)
     return bytes;
 }
 
-/* Is all there that the group reads, and does it free more bytes than it takes? */
+/* Is all there that the group reads, and does it free more bytes than it takes?  Not where
+ * these are more than can be counted. */
 static bool frees(const order_cx *cx, uint32_t group)
 {
     const ir_group *x = &cx->g->group.at[group];
@@ -228,11 +229,13 @@ static bool frees(const order_cx *cx, uint32_t group)
         uint32_t maker = cx->maker[r];
         if (maker && !cx->done[maker - 1])
             return false;
-        if (maker && !cx->outside[maker - 1] && cx->left[r] == 1)
-            sum += bytes_of(cx, r);
+        if (maker && !cx->outside[maker - 1] && cx->left[r] == 1 &&
+            !add_ok(sum, bytes_of(cx, r), &sum))
+            return false;
     }
     for (uint32_t k = 0; k < x->nout; k++)
-        sum -= bytes_of(cx, x->out[k]);
+        if (!add_ok(sum, -bytes_of(cx, x->out[k]), &sum))
+            return false;
     return sum > 0;
 }
 
