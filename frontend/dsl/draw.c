@@ -36,7 +36,8 @@ static ir_ref key_word(dsl *cx, ir_ref s, uint32_t hash)
 {
     ir_build *b = dsl_b(cx);
     ir_dim one = {1};
-    ir_ref word = ir_2(b, OP_XOR, ir_cast(b, s, DT_U32), ir_int(b, DT_U32, hash));
+    ir_ref of_place = ir_int(b, DT_U32, hash);
+    ir_ref word = ir_2(b, OP_XOR, ir_cast(b, s, DT_U32), of_place);
 
     return ir_reshape(b, word, &one, 1);
 }

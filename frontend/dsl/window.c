@@ -467,7 +467,8 @@ const dsl_value *dsl_convolve(dsl *cx, const dsl_view *image_view, const dsl_vie
     k.v = drop_own_ones(cx, k.v, &x, &r.w, over);
     if (!sort_axes(&x, k.v, over, &r))
         return NULL;
-    ir_ref y = conv_node(cx, image(cx, &x, &r, dsl_ref(cx, x.v)), kernel(cx, k.v, &r), &r, NULL);
+    ir_ref w = kernel(cx, k.v, &r);
+    ir_ref y = conv_node(cx, image(cx, &x, &r, dsl_ref(cx, x.v)), w, &r, NULL);
     return unflatten(cx, x.v, y, &r);
 }
 
@@ -592,7 +593,7 @@ const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, con
     if (!r.w.n || x->tensor.elem != DSL_REAL || !sort_axes(&image_view, k, over, &r))
         return NULL;
     k = turned(cx, k, &r.w);
-    ir_ref y = conv_node(cx, image(cx, &image_view, &r, dsl_ref(cx, x)), kernel(cx, k, &r), &r,
-                         ldil);
+    ir_ref w = kernel(cx, k, &r);
+    ir_ref y = conv_node(cx, image(cx, &image_view, &r, dsl_ref(cx, x)), w, &r, ldil);
     return unflatten(cx, x, y, &r);
 }
