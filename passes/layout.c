@@ -99,7 +99,9 @@ static ir_ref conv_dense(layout_cx *cx, ir_build *b, const ir_node *n,
     return layout_unpack(cx, b, ir_make(b, OP_CONV, args, 2, &at), yt);
 }
 
-/* Is the operand of a depthwise convolution in plain order, and best left there? */
+/* Is the operand of a depthwise convolution in plain order, and best left there?  That is an
+ * input of the function: what others make will be in blocks, and to turn it costs more than
+ * lanes of positions save. */
 static bool stays_plain(const layout_cx *cx, const ir_build *b, ir_ref x, const ir_type *wt,
                         const struct ir_attr_CONV *a)
 {
@@ -110,7 +112,8 @@ static bool stays_plain(const layout_cx *cx, const ir_build *b, ir_ref x, const 
     for (int i = 0; i < a->ldil.n; i++)
         if (!dim_is(d, a->ldil.at[i], 1))
             return false;
-    return cx->target && !layout_twin_block(cx, b, &x, 1) &&
+    return cx->target && ir_node_of(b->fn, x)->op == OP_INPUT &&
+           !layout_twin_block(cx, b, &x, 1) &&
            dim_const(d, t->dim[t->rank - 1], &width) &&
            dim_const(d, a->stride.at[a->stride.n - 1], &stride) &&
            dim_const(d, wt->dim[wt->rank - 1], &taps) &&
