@@ -127,42 +127,61 @@ static bool has_message(const diag *d, const char *text)
     return false;
 }
 
-/* Always false, so that a caller can write `return diag_error(..)`. Messages are
- * worded at once: their arguments live shorter than they do. */
+/* Words a message, which is done at once: its arguments live shorter than it does.  Is it kept?
+ * Not if there are too many, nor if it is there already and `once` is all that it is told. */
+static bool keep_worded(diag *d, ir_loc loc, diag_id id, const char *kind, bool once,
+                        const char *fmt, va_list ap)
+{
+    d->dropped = d->message.len >= MAX_KEPT;
+    if (d->dropped)
+        return false;
+    const char *text = worded(d, loc, kind, fmt, ap);
+    d->dropped = once && has_message(d, text);
+    if (!d->dropped)
+        vec_push(&d->message, (diag_message){id, text});
+    return !d->dropped;
+}
+
+/* Always false, so that a caller can write `return diag_error(..)`.  What has a place in a text
+ * is told once. */
+bool diag_verror(diag *d, ir_loc loc, diag_id id, const char *fmt, va_list ap)
+{
+    d->errors++;
+    keep_worded(d, loc, id, "error", loc.col, fmt, ap);
+    return false;
+}
+
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...)
 {
     va_list ap;
 
-    d->errors++;
-    if (d->message.len >= MAX_KEPT)
-        return false;
     va_start(ap, id);
-    const char *text = worded(d, loc, "error", format[id], ap);
+    diag_verror(d, loc, id, format[id], ap);
     va_end(ap);
-    if (!loc.col || !has_message(d, text))  /* of one place it is told once */
-        vec_push(&d->message, (diag_message){id, text});
     return false;
 }
 
 /* A program is read more than once: for its entries, for its training. */
+bool diag_vwarning(diag *d, ir_loc loc, const char *fmt, va_list ap)
+{
+    return keep_worded(d, loc, D_GENERAL, "warning", true, fmt, ap);
+}
+
 bool diag_warning(diag *d, ir_loc loc, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    const char *text = worded(d, loc, "warning", fmt, ap);
+    bool kept = diag_vwarning(d, loc, fmt, ap);
     va_end(ap);
-    if (d->message.len >= MAX_KEPT || has_message(d, text))
-        return false;
-    vec_push(&d->message, (diag_message){D_GENERAL, text});
-    return true;
+    return kept;
 }
 
 void diag_note(diag *d, ir_loc loc, const char *fmt, ...)
 {
     va_list ap;
 
-    if (!d->message.len || d->message.len >= MAX_KEPT)
+    if (!d->message.len || d->dropped)
         return;
     va_start(ap, fmt);
     diag_message *last = &d->message.at[d->message.len - 1];

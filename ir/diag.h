@@ -34,6 +34,7 @@ typedef struct diag {
     VEC(const char *) source;   /* by ir_loc.file: its text, for the caret; null: none */
     uint32_t errors;
     bool usage;             /* an error is of what the caller asked for, not of the file */
+    bool dropped;           /* the last message was not kept: nor are notes behind it */
     const char *file;       /* whose gaps these are; may be null */
 } diag;
 
@@ -46,9 +47,13 @@ uint32_t diag_source(diag *d, const char *place, const char *source);
 const char *diag_node(const diag *d, ir_loc loc);
 /* Records an error; the format is the row's.  Always returns false. */
 bool diag_error(diag *d, ir_loc loc, diag_id id, ...);
+/* The same of a row that is "%s", which words of the caller's own stand for. */
+bool diag_verror(diag *d, ir_loc loc, diag_id id, const char *fmt, va_list ap) PRINTF_LIKE(4, 0);
 /* Records a warning, which is no error, unless the same one is there; was it new? */
 bool diag_warning(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Adds to the message before it a line `PLACE note: ..`, and the source there. */
+bool diag_vwarning(diag *d, ir_loc loc, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+/* Adds to the message before it, if that was kept, a line `PLACE note: ..`, and the source
+ * there. */
 void diag_note(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`
  * (all are copied).  Always returns false. */

@@ -50,17 +50,14 @@ void dsl_stand(dsl *cx, ir_loc at)
 
 bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...)
 {
-    text line = {0};
     va_list ap;
     const dsl_frame *f;
 
+    at = users_place(cx, at, &f);
     va_start(ap, fmt);
-    text_addv(&line, fmt, ap);
+    bool told = diag_vwarning(cx->d, at, fmt, ap);
     va_end(ap);
-    bool told = diag_warning(cx->d, users_place(cx, at, &f), "%s", line.at);
-    if (told)
-        note_chain(cx->d, cx->frame, f);
-    text_free(&line);
+    note_chain(cx->d, cx->frame, f);
     return told;
 }
 
@@ -69,22 +66,19 @@ bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...)
  * is not told. */
 const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
 {
-    text line = {0};
     va_list ap;
     const dsl_frame *f;
 
-    va_start(ap, fmt);
-    text_addv(&line, fmt, ap);
-    va_end(ap);
     at = users_place(cx, at, &f);
     if (at.file == cx->told.file && at.line == cx->told.line && at.col == cx->told.col) {
-        text_free(&line);       /* what follows from a fault is none of its own */
-        return &dsl_poison;
+        cx->d->dropped = true;
+        return &dsl_poison;     /* what follows from a fault is none of its own */
     }
     cx->told = at;
-    diag_error(cx->d, at, D_PROGRAM, line.at);
+    va_start(ap, fmt);
+    diag_verror(cx->d, at, D_PROGRAM, fmt, ap);
+    va_end(ap);
     note_chain(cx->d, cx->frame, f);
-    text_free(&line);
     return &dsl_poison;
 }
 

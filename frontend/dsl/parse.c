@@ -55,17 +55,14 @@ bool accept_word(parser *p, const char *word)
 /* Null, for productions that return a node. */
 void *fail_at(parser *p, ir_loc at, const char *fmt, ...)
 {
-    text said = {0};
     va_list ap;
 
     if (p->lost)
         return NULL;
     p->lost = true;
     va_start(ap, fmt);
-    text_addv(&said, fmt, ap);
+    diag_verror(p->d, at, D_PROGRAM, fmt, ap);
     va_end(ap);
-    syntax_error(p->d, at, "%s", said.at);
-    text_free(&said);
     return NULL;
 }
 

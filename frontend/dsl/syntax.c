@@ -3,14 +3,11 @@
 
 bool syntax_error(diag *d, ir_loc at, const char *fmt, ...)
 {
-    text said = {0};
     va_list ap;
 
     va_start(ap, fmt);
-    text_addv(&said, fmt, ap);
+    diag_verror(d, at, D_PROGRAM, fmt, ap);
     va_end(ap);
-    diag_error(d, at, D_PROGRAM, said.at);
-    text_free(&said);
     return false;
 }
 

@@ -187,6 +187,28 @@ static void test_carets(void **state)
     diag_free(&d);
 }
 
+/* A second error of one place is not kept, and its note does not hang on what came before. */
+static void test_dropped_notes(void **state)
+{
+    diag d;
+    (void)state;
+
+    diag_init(&d);
+    uint32_t a = diag_source(&d, "a.ingot", "one\n");
+    diag_error(&d, (ir_loc){a, 1, 1}, D_PROGRAM, "first");
+    diag_error(&d, (ir_loc){a, 1, 2}, D_PROGRAM, "second");
+    diag_error(&d, (ir_loc){a, 1, 1}, D_PROGRAM, "first");
+    diag_note(&d, (ir_loc){0}, "of the first");
+    assert_int_equal(d.message.len, 2);
+    assert_string_equal(d.message.at[1].text, "a.ingot:1:2: error: second\n    one\n     ^");
+    assert_int_equal(d.errors, 3);
+    diag_warning(&d, (ir_loc){a, 1, 3}, "third");
+    diag_note(&d, (ir_loc){0}, "of the third");
+    assert_string_equal(d.message.at[2].text,
+                        "a.ingot:1:3: warning: third\n    one\n      ^\nnote: of the third");
+    diag_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_nodes_without_files),
         cmocka_unit_test(test_gaps_are_grouped),
         cmocka_unit_test(test_carets),
+        cmocka_unit_test(test_dropped_notes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
