@@ -346,8 +346,15 @@ struct ast_item {
     };
 };
 
+/* A name that stands nowhere but in its definition, and what it is: "config". */
+typedef struct ast_unused {
+    ast_word name;
+    const char *kind;
+} ast_unused;
+
 typedef AST_LIST(ir_loc) ast_places;
 typedef struct ast_program {
+    AST_LIST(ast_unused) unused;
     AST_LIST(ast_item *) items;
     ast_places draws, calls;    /* where a draw's target, a call or a |> stands, in order */
 } ast_program;

@@ -32,7 +32,7 @@ static void run_side(dsl *cx, branching *k, const ast_block *b, int i)
     k->f.side[i].checks = dsl_b(cx)->checks;
     cx->region = &s->region;
     cx->scope = s->scope = dsl_scope_new(cx, outer);
-    s->scope->body = true;
+    s->scope->body = "branch";
     s->value = b ? dsl_run_here(cx, b) : &dsl_nothing;
     cx->scope = outer;
     cx->region = s->region.outer;
@@ -127,19 +127,98 @@ static const dsl_var *own_var(const dsl_scope *s, const char *name)
     return NULL;
 }
 
+/* Is it an array, or what becomes one: a number, a truth, a list of such? */
+static bool becomes_array(const dsl_value *v)
+{
+    for (uint32_t i = 0; v->kind == DSL_LIST && i < v->list.n; i++)
+        if (!becomes_array(v->list.at[i]))
+            return false;
+    return v->kind == DSL_NUMBER || v->kind == DSL_TRUTH || dsl_is_tensor(v) ||
+           (v->kind == DSL_LIST && v->list.n);
+}
+
+static bool is_number(const dsl_value *v)
+{
+    return v->kind == DSL_NUMBER || (dsl_is_tensor(v) && v->tensor.number);
+}
+
+static dsl_elem elem_of(const dsl_value *v)
+{
+    if (v->kind == DSL_NUMBER)
+        return v->number.whole ? DSL_INT : DSL_REAL;
+    return v->tensor.elem;
+}
+
+/* What both become: numbers take the element of the other side; where both are numbers, real if
+ * one has a fraction.  False: none. */
+static bool common_elem(const dsl_value *const v[2], dsl_elem *out)
+{
+    dsl_elem e[2] = {elem_of(v[0]), elem_of(v[1])};
+    bool number[2] = {is_number(v[0]), is_number(v[1])};
+
+    if (number[0] != number[1]) {
+        *out = e[number[0]];            /* of the side that is no number */
+        return *out == DSL_REAL || (*out == DSL_INT && e[number[1]] == DSL_INT);
+    }
+    *out = e[0] == DSL_REAL ? e[0] : e[1];
+    return number[0] || e[0] == e[1];
+}
+
+/* Both as arrays of one element, each made in its side; what two numbers become is a number
+ * still.  False, without a message, if they do not agree. */
+static bool agree(dsl *cx, branching *k, const dsl_value *v[2], ir_loc at, const char *what)
+{
+    dsl_region *outer = cx->region;
+    bool number, ok = true;
+    dsl_elem elem;
+
+    for (int i = 0; i < 2; i++) {
+        cx->region = &k->side[i].region;
+        if (v[i]->kind != DSL_NUMBER)
+            v[i] = dsl_as_array(cx, v[i], at);
+        ok &= !dsl_bad(v[i]);
+    }
+    number = ok && is_number(v[0]) && is_number(v[1]);
+    ok = ok && common_elem(v, &elem);
+    for (int i = 0; ok && i < 2; i++) {
+        cx->region = &k->side[i].region;
+        dsl_value *w = arena_copy(cx->mem, dsl_as(cx, v[i], elem, at, what), sizeof *w);
+        w->tensor.number |= number && w->kind == DSL_TENSOR;
+        v[i] = w;
+        ok &= !dsl_bad(w);
+    }
+    cx->region = outer;
+    return ok;
+}
+
+/* What the sides define differently is no name behind the if. */
+static void lose_name(dsl *cx, const char *name, const dsl_value *a, const dsl_value *b)
+{
+    const char *one = a ? dsl_describe(cx, a) : NULL;
+
+    dsl_lose(cx, name, !a || !b ? "is defined in one branch only; define it in both"
+                                : arena_printf(cx->mem, "is %s in one branch and %s in the other",
+                                               one, dsl_describe(cx, b)));
+}
+
 /* Names that both sides define are names behind the if; one that only one side
  * defines is not.  Of a name that a side defines twice the later counts. */
 static void yield_names(dsl *cx, branching *k, givens *out)
 {
     for (const dsl_var *v = k->side[0].scope->vars; v; v = v->next) {
         const dsl_var *w = own_var(k->side[1].scope, v->name);
-        if (!w || !v->value || !w->value || own_var(k->side[0].scope, v->name) != v)
+        if (!v->value || own_var(k->side[0].scope, v->name) != v)
             continue;
-        const dsl_value *both[2] = {v->value, w->value};
-        if (dsl_is_tensor(v->value) && dsl_is_tensor(w->value) &&
-            yield(cx, k, v->name, both[0], both[1]))
+        const dsl_value *both[2] = {v->value, w ? w->value : NULL};
+        if (both[1] && becomes_array(both[0]) && becomes_array(both[1]) &&
+            agree(cx, k, both, v->at, v->name) && yield(cx, k, v->name, both[0], both[1]))
             vec_push(out, (given){.name = v->name, .at = v->at});
+        else
+            lose_name(cx, v->name, v->value, w ? w->value : NULL);
     }
+    for (const dsl_var *w = k->side[1].scope->vars; w; w = w->next)
+        if (w->value && !own_var(k->side[0].scope, w->name))
+            lose_name(cx, w->name, NULL, w->value);
 }
 
 /* Gives what the node computes to the body around; the value of the block. */
@@ -161,23 +240,25 @@ static const dsl_value *take(dsl *cx, branching *k, const givens *l, ir_ref r)
     return value;
 }
 
-/* Both values as arrays of one element, each made in its side. */
-static bool join_values(dsl *cx, branching *k, ir_loc at)
+static bool ends_in_expression(const ast_block *b)
 {
-    const dsl_value *a = k->side[0].value, *b = k->side[1].value;
-    dsl_region *outer = cx->region;
-    dsl_elem elem = DSL_REAL;
+    return b->stmts.len && b->stmts.at[b->stmts.len - 1]->kind == AST_VALUE;
+}
 
-    if (dsl_is_tensor(a) && !a->tensor.number)
-        elem = a->tensor.elem;
-    else if (dsl_is_tensor(b))
-        elem = b->tensor.elem;
-    for (int i = 0; i < 2; i++) {
-        cx->region = &k->side[i].region;
-        k->side[i].value = dsl_as(cx, k->side[i].value, elem, at, "the branch");
+/* The value of the block: an error if expressions give it that do not agree, for they would be
+ * lost; of definitions it may not be wanted. */
+static bool yield_value(dsl *cx, branching *k, const ast_stmt *s)
+{
+    const dsl_value *a = k->side[0].value, *b = k->side[1].value, *v[2] = {a, b};
+
+    if (becomes_array(a) && becomes_array(b) && agree(cx, k, v, s->at, "the branch") &&
+        yield(cx, k, "value", v[0], v[1]))
+        return true;
+    if (ends_in_expression(&s->branch.yes) && ends_in_expression(&s->branch.no)) {
+        const char *one = dsl_describe(cx, a);
+        dsl_wrong(cx, s->at, "one branch gives %s, the other %s", one, dsl_describe(cx, b));
     }
-    cx->region = outer;
-    return !dsl_bad(k->side[0].value) && !dsl_bad(k->side[1].value);
+    return false;
 }
 
 /* A condition that only the run knows: both branches are evaluated, and one node
@@ -199,8 +280,7 @@ static const dsl_value *run_time(dsl *cx, const ast_stmt *s, ir_ref cond, bool l
     if (ok) {
         yield_cells(cx, k, &l);
         yield_names(cx, k, &l);
-        if (value && join_values(cx, k, s->at) &&
-            yield(cx, k, "value", k->side[0].value, k->side[1].value))
+        if (value && yield_value(cx, k, s))
             vec_push(&l, (given){0});
     }
     if (ok && l.len)

@@ -203,6 +203,7 @@ static dsl_frame *frame_new(dsl *cx, const dsl_function *f, ir_loc at)
     n->caller = cx->frame;
     n->of = t;
     n->called = at;
+    n->use = kind == AST_ITEM_LAYER ? f->use : NULL;
     n->training = cx->frame->training && !f->training_off;
     n->fit = cx->frame->fit;
     n->parameters = kind == AST_ITEM_LAYER || kind == AST_ITEM_NET || kind == AST_ITEM_OPTIMIZER;
@@ -365,6 +366,7 @@ static const dsl_value *call_item(dsl *cx, const dsl_function *f, const dsl_valu
 {
     dsl_template *t = (dsl_template *)f->of;
 
+    dsl_warn_misfit(cx, t, n ? arg[0] : NULL, at);
     if (t->depth == MAX_DEPTH)
         return dsl_wrong(cx, at, "%s calls itself %d deep; what ends it is "
                          "known when compiling, or another function is meant", t->name, MAX_DEPTH);

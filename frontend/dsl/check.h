@@ -49,7 +49,8 @@ typedef struct dsl_var {
 typedef struct dsl_scope {
     struct dsl_scope *parent;
     dsl_var *vars;              /* the latest first */
-    bool body;                  /* of a scan, while or branch: `=` names nothing outside */
+    const char *body;           /* of a scan, while or branch, "round" or "branch": `=` names
+                                 * nothing outside */
     bool closed;                /* parameters are being bound: their extents mean nothing
                                  * from outside */
     bool file;                  /* of a file's items */
@@ -81,7 +82,9 @@ typedef struct dsl_frame {
     ir_loc called;              /* in the caller's text */
     bool training, fit;
     bool parameters;            /* may it have parameters? */
-    int loops;                  /* scans and whiles of this body around what is evaluated */
+    const dsl_use *use;         /* of the layer; null: it is none */
+    ir_loc loop;                /* the innermost scan or while of this body around what is
+                                 * evaluated; line 0: none */
     uint64_t place;             /* of draws */
 } dsl_frame;
 
@@ -95,6 +98,13 @@ typedef struct dsl_file {
     dsl_scope *scope;           /* the files of the prelude share one */
     bool open;                  /* its items are being read: an import of it is a cycle */
 } dsl_file;
+
+/* A name of a loop's or branch's body that means nothing behind it, and why. */
+typedef struct dsl_lost {
+    const char *name, *why;
+    const dsl_scope *home;      /* around the loop or branch */
+    const struct dsl_lost *next;
+} dsl_lost;
 
 /* The extents of indices, found before an expression is evaluated (range.c). */
 typedef struct dsl_range {
@@ -196,6 +206,7 @@ typedef struct dsl {
     ir_ref seed;                /* of the entry; IR_NONE: it has not drawn yet */
     uint32_t rounds_unrolled;
     uint32_t wanted;            /* results of the onnx.Op(..) that comes next; 0: one */
+    const dsl_lost *lost;       /* the latest first */
     bool hooking;               /* a parameter of net .. with .. is read */
     ir_loc told;                /* where the last fault was */
 } dsl;
@@ -334,6 +345,8 @@ dsl_var *dsl_define_cell(dsl *cx, dsl_scope *s, dsl_cell *cell);
 const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at);
 const dsl_value *dsl_var_value(dsl *cx, const dsl_var *v);
 dsl_scope *dsl_scope_new(dsl *cx, dsl_scope *parent);
+/* Whoever uses the name behind the loop or branch in this scope is told why it cannot. */
+void dsl_lose(dsl *cx, const char *name, const char *why);
 
 /* ---- expressions (expr.c) */
 
@@ -436,6 +449,9 @@ const dsl_value *dsl_call(dsl *cx, const ast_expr *e);
 const dsl_value *dsl_apply(dsl *cx, const dsl_value *f, const dsl_value **arg, uint32_t n,
                            ir_loc at);
 const dsl_value *dsl_pipe(dsl *cx, const ast_expr *e);
+/* Warns of a first argument that a function of the library makes of it itself: a softmax in
+ * front of cross_entropy (misfit.c).  x may be null. */
+void dsl_warn_misfit(dsl *cx, const dsl_template *t, const dsl_value *x, ir_loc at);
 /* f bound to a name. */
 const dsl_value *dsl_bind_name(dsl *cx, const dsl_value *f, const char *name);
 dsl_use *dsl_use_new(dsl *cx, ir_loc at);
@@ -542,51 +558,6 @@ int dsl_builtin_configs(const struct dsl_builtin *b);
 /* Is it a number of numbers? */
 bool dsl_builtin_static(const struct dsl_builtin *b);
 
-/* ---- files and entries (file.c, entry.c) */
-
-/* Reads the items of a file, and of those it imports. */
-dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
-/* Has a file of the program, not the prelude, this config? */
-bool dsl_has_config(const dsl *cx, const char *name);
-/* The number of the draw, or call, at this place among those of the body that is evaluated,
- * from 1, in order of text: what bits of draws depend on, so that comments, blanks and other
- * items mean nothing to them. */
-uint32_t dsl_draw_number(const dsl *cx, ir_loc at);
-uint32_t dsl_call_number(const dsl *cx, ir_loc at);
-/* Tells which --set names no config; and, when the entries are made, which --dim names no
- * `dim` and no extent of an input.  `path` is the program's. */
-void dsl_check_settings(dsl *cx, const char *path);
-void dsl_check_dims(dsl *cx, const char *path);
-/* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
-const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
-const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);
-const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
-                                  uint32_t n, ir_loc at);
-/* Results of nodes that the language did not make, by their types. */
-const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
-                                     const char *const *name, ir_loc at);
-/* Is it onnx.Op?  What is wrong with one, or a call of one, that stands for a function. */
-bool dsl_is_onnx_name(const dsl *cx, const ast_expr *e);
-const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e);
-/* Is it onnx.Op(..)?  Its value; as many results as are wanted. */
-bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e);
-const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e);
-/* Is there an operator of this name, as a fn's annotation says?  False after a message. */
-bool dsl_check_onnx_name(dsl *cx, const ast_word *name);
-/* Opens a function of the module; nodes are made in it until dsl_end, which records the
- * states that were written. */
-void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);
-void dsl_end(dsl *cx, dsl_making *k);
-/* Inputs of the entry: a row axis `rows`, which is made if it is not set.  Labels are
- * checked, if wanted.  False after an error. */
-bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked);
-/* The entry of an `entry` or net. */
-void dsl_make_entry(dsl *cx, const dsl_template *t);
-/* The entry that gives all parameters and states their first values. */
-void dsl_make_init(dsl *cx);
-/* The frame of what nothing calls. */
-dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
-/* The results of the body of a function whose parameters are bound. */
-const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *rows);
+#include "items.h"
 
 #endif

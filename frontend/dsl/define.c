@@ -21,11 +21,20 @@ typedef struct left {
 
 /* ---- scopes ----------------------------------------------------------------- */
 
+static bool ends_with(dsl *cx, const char *name, const char *body, ir_loc at)
+{
+    bool round = !strcmp(body, "round");
+
+    return dsl_wrong(cx, at, round ? "%s = .. ends with this %s; carry it: with %s = .."
+                                   : "%s = .. ends with this %s; write %s = if .. then .. else ..",
+                     name, body, name), false;
+}
+
 /* May `=` name this here?  In the body of a loop or branch it must not hide a value of the
  * body around, for that would end with the round. */
 static bool may_define(dsl *cx, const char *name, ir_loc at)
 {
-    bool outside = false;
+    const char *body = NULL;
     const dsl_var *old = dsl_find_var(cx->scope, name);
 
     if (old && old->cell) {
@@ -35,10 +44,9 @@ static bool may_define(dsl *cx, const char *name, ir_loc at)
     }
     for (const dsl_scope *s = cx->scope; s && s->parent && !s->file; s = s->parent) {
         for (const dsl_var *v = s->vars; v; v = v->next)
-            if (v->name == name && outside)
-                return dsl_wrong(cx, at, "%s = .. ends with this round; carry it: with %s = ..",
-                                 name, name), false;
-        outside |= s->body;
+            if (v->name == name && body)
+                return ends_with(cx, name, body, at);
+        body = body ? body : s->body;
     }
     return true;
 }
@@ -505,7 +513,7 @@ static const dsl_value *update_one(dsl *cx, const ast_stmt *s)
 
     if (!c && dsl_update_net(cx, s))
         return &dsl_nothing;
-    if (!c && cx->rounds && !cx->frame->loops)
+    if (!c && cx->rounds && !cx->frame->loop.line)
         return dsl_wrong(cx, t->at, "%s is neither a state nor carried; a repeat is unrolled: "
                          "%s = .. goes on to its next round", t->path.at[0].text,
                          t->path.at[0].text);

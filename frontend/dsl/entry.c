@@ -332,6 +332,15 @@ static void make_entries(dsl *cx, dsl_file *f)
         dsl_make_init(cx);
 }
 
+/* What the program defines and never names. */
+static void warn_unused(dsl *cx, const dsl_file *f)
+{
+    for (uint32_t i = 0; i < f->program->unused.len; i++) {
+        const ast_unused *u = &f->program->unused.at[i];
+        dsl_warn(cx, u->name.at, "%s %s is used nowhere", u->kind, u->name.text);
+    }
+}
+
 /* What evaluation needs: a builder even where nothing is built, and a frame. */
 static void check_program(dsl *cx, const char *path, const char *source,
                           const struct ingot_trainer **trainer)
@@ -349,6 +358,8 @@ static void check_program(dsl *cx, const char *path, const char *source,
     dsl_file *f = dsl_open(cx, path, source, false);
     dsl_check_settings(cx, path);
     top.file = f;
+    if (!diag_failed(cx->d))
+        warn_unused(cx, f);
     if (!diag_failed(cx->d) && trainer)
         *trainer = train_program(cx, f);
     else if (!diag_failed(cx->d))

@@ -21,7 +21,7 @@ dsl_use *dsl_use_new(dsl *cx, ir_loc at)
     dsl_use *u = arena_new(cx->mem, dsl_use);
 
     u->home = cx->frame->block;
-    u->in_loop = cx->frame->loops > 0;
+    u->loop = cx->frame->loop;
     u->number = dsl_call_number(cx, at);
     u->at = at;
     return u;
@@ -87,7 +87,7 @@ const char *dsl_use_path(dsl *cx, const dsl_function *f)
 {
     dsl_use *u = f->use;
 
-    if (u->path || !u->home || !u->home->path || u->in_loop)
+    if (u->path || !u->home || !u->home->path || u->loop.line)
         return u->path;
     const char *own = u->name ? u->name : numbered(cx, u->home, f->of->name);
     u->path = arena_printf(cx->mem, "%s.%s", u->home->path, own);

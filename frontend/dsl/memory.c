@@ -105,6 +105,37 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     return m;
 }
 
+/* The innermost frame, of f and those that called it, of a layer that was made in a loop. */
+static const dsl_frame *in_loop(const dsl_frame *f)
+{
+    while (f && !(f->use && f->use->loop.line))
+        f = f->caller;
+    return f;
+}
+
+/* The fn, entry or train block that a layer was made in, where that is why it has no path. */
+static const dsl_frame *outside_nets(const dsl_frame *f)
+{
+    while (f && f->of->item && f->of->item->kind == AST_ITEM_LAYER)
+        f = f->caller;
+    return f;
+}
+
+/* Says why a layer has no path for what it declares. */
+static void no_path(dsl *cx, bool trainable, ir_loc at)
+{
+    const dsl_frame *f = in_loop(cx->frame), *g = outside_nets(cx->frame);
+    const char *what = trainable ? "parameters" : "states of layers";
+
+    if (f) {
+        dsl_wrong(cx, at, "%s made in a loop would be a new layer each round; bind it before the "
+                  "loop: f = %s(..)", f->of->name, f->of->name);
+        diag_note(cx->d, f->use->loop, "the loop");
+    } else
+        dsl_wrong(cx, at, "%s live in nets; %s makes %s: make it in a net", what,
+                  g && g->of->name ? g->of->name : "this", cx->frame->of->name);
+}
+
 /* "net.dense1.w"; null after an error. */
 static const char *path_of(dsl *cx, const ast_decl *d, bool trainable, ir_loc at)
 {
@@ -113,8 +144,7 @@ static const char *path_of(dsl *cx, const ast_decl *d, bool trainable, ir_loc at
     if (!b)                     /* a file's own state */
         return d->name.text;
     if (!b->path) {
-        dsl_wrong(cx, at, "%s live in nets; %s has none: bind the layer outside of loops, in a net",
-                  trainable ? "parameters" : "states of layers", cx->frame->of->name);
+        no_path(cx, trainable, at);
         return NULL;
     }
     return arena_printf(cx->mem, "%s.%s", b->path, d->name.text);

@@ -53,6 +53,8 @@ void leave(parser *p);
      (l)->at[(l)->len++] = (__VA_ARGS__))
 void *list_room(parser *p, void *at, uint32_t len, size_t item);
 
+/* parse_unused.c */
+void find_unused(parser *p);            /* of the program, once it is read */
 /* parse_expr.c */
 ast_expr *parse_expr(parser *p);        /* expr: may end in `for i, j` */
 ast_expr *parse_expr1(parser *p);       /* expr1: in lists, `for i` */

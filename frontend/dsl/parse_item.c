@@ -381,6 +381,7 @@ ast_program *ast_parse(ast_pool *pool, const char *source, uint32_t file, diag *
             list_push(&p, &program->items, i);
         end_of_item(&p);
     }
+    find_unused(&p);
     vec_free(&p.tokens);
     if (program->calls.len)
         qsort(program->calls.at, program->calls.len, sizeof *program->calls.at, by_place);

@@ -270,7 +270,7 @@ static dsl_scope *body_scope(dsl *cx, looping *k, dsl_scope *outer)
 {
     dsl_scope *s = dsl_scope_new(cx, outer);
 
-    s->body = true;
+    s->body = "round";
     for (uint32_t i = 0; i < k->carry.len; i++)
         if (k->carry.at[i].own)
             dsl_define_cell(cx, s, k->carry.at[i].cell);
@@ -414,10 +414,11 @@ static bool run_body(dsl *cx, looping *k)
     if (s->loop.name.text)
         dsl_define(cx, k->scope, s->loop.name.text, k->scan.index, s->loop.name.at);
     dsl_scope *outer = cx->scope;
+    ir_loc around = cx->frame->loop;
     cx->scope = k->scope;
-    cx->frame->loops++;
+    cx->frame->loop = s->at;
     v = dsl_run_here(cx, &s->loop.body);
-    cx->frame->loops--;
+    cx->frame->loop = around;
     add_written(cx, k);
     if (!dsl_bad(v) && !k->again)
         for (uint32_t i = 0; i < k->carry.len; i++)
@@ -494,6 +495,16 @@ static void give_stacks(dsl *cx, const looping *k, ir_ref r)
     }
 }
 
+/* What a round names with `=` ends with it. */
+static void lose_names(dsl *cx, const looping *k)
+{
+    for (const dsl_var *v = k->scope->vars; v; v = v->next)
+        if (v->value && v->name != k->s->loop.name.text)
+            dsl_lose(cx, v->name, arena_printf(cx->mem, "ends with each round of line %u; carry it "
+                                               "(with %s = ..) or stack it (%s[t] = ..)",
+                                               k->s->at.line, v->name, v->name));
+}
+
 /* The names that a loop which failed would have defined: of them nothing more is said. */
 static void give_poison(dsl *cx, const looping *k)
 {
@@ -526,6 +537,7 @@ static void make_loop(dsl *cx, looping *k)
         if (r != IR_NONE) {
             give_carried(cx, k, r);
             give_stacks(cx, k, r + k->carry.len);
+            lose_names(cx, k);
         }
         break;
     }

@@ -80,14 +80,35 @@ const dsl_value *dsl_var_value(dsl *cx, const dsl_var *v)
     return v->cell ? dsl_read(cx, v->cell) : v->value;
 }
 
-/* A message about an unknown name tells first what other languages' name it is
- * (`np`, `len`, ..), then which known name is nearest. */
+void dsl_lose(dsl *cx, const char *name, const char *why)
+{
+    dsl_lost *l = arena_new(cx->mem, dsl_lost);
+
+    *l = (dsl_lost){.name = name, .why = why, .home = cx->scope, .next = cx->lost};
+    cx->lost = l;
+}
+
+/* Why a name of a body means nothing behind it; null: no body in sight had it. */
+static const char *why_lost(const dsl *cx, const char *name)
+{
+    for (const dsl_lost *l = cx->lost; l; l = l->next)
+        for (const dsl_scope *s = cx->scope; l->name == name && s; s = s->parent)
+            if (s == l->home)
+                return l->why;
+    return NULL;
+}
+
+/* A message about a name of a body that has ended says so; one about an unknown name what other
+ * languages' name it is (`np`, `len`, ..), then which known name is nearest. */
 const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
 {
     const dsl_var *v = dsl_find_var(cx->scope, name);
 
     if (v)
         return dsl_var_value(cx, v);
+    const char *why = why_lost(cx, name);
+    if (why)
+        return dsl_wrong(cx, at, "%s %s", name, why);
     const char *habit = dsl_habit_text(cx, DSL_HABIT_NAME, name);
     if (*habit)
         return dsl_wrong(cx, at, "unknown name %s%s", name, habit);

@@ -89,7 +89,7 @@ typedef struct dsl_use {
     struct dsl_block *home;     /* where it was made */
     const char *name;           /* that it is bound to; null: none */
     const char *path;           /* of its parameters; null until it is applied */
-    bool in_loop;               /* made anew in each round */
+    ir_loc loop;                /* made anew in each round of this; line 0: of none */
     uint32_t number;            /* of the place in its body (dsl_call_number) */
     ir_loc at;
 } dsl_use;

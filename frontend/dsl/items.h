@@ -1,0 +1,55 @@
+/* frontend/dsl/items.h - what a file holds: its items, entries that become functions of the
+ * module, models of other formats.  A part of check.h, which includes it. */
+#ifndef INGOT_DSL_ITEMS_H
+#define INGOT_DSL_ITEMS_H
+
+/* ---- files and entries (file.c, entry.c) */
+
+/* Reads the items of a file, and of those it imports. */
+dsl_file *dsl_open(dsl *cx, const char *path, const char *source, bool prelude);
+/* Has a file of the program, not the prelude, this config? */
+bool dsl_has_config(const dsl *cx, const char *name);
+/* Adds the names of all configs of the program. */
+void dsl_config_names(const dsl *cx, names *out);
+/* The number of the draw, or call, at this place among those of the body that is evaluated,
+ * from 1, in order of text: what bits of draws depend on, so that comments, blanks and other
+ * items mean nothing to them. */
+uint32_t dsl_draw_number(const dsl *cx, ir_loc at);
+uint32_t dsl_call_number(const dsl *cx, ir_loc at);
+/* Tells which --set names no config; and, when the entries are made, which --dim names no
+ * `dim` and no extent of an input.  `path` is the program's. */
+void dsl_check_settings(dsl *cx, const char *path);
+void dsl_check_dims(dsl *cx, const char *path);
+/* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
+const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
+const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);
+const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
+                                  uint32_t n, ir_loc at);
+/* Results of nodes that the language did not make, by their types. */
+const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
+                                     const char *const *name, ir_loc at);
+/* Is it onnx.Op?  What is wrong with one, or a call of one, that stands for a function. */
+bool dsl_is_onnx_name(const dsl *cx, const ast_expr *e);
+const dsl_value *dsl_onnx_uncalled(dsl *cx, const ast_expr *e);
+/* Is it onnx.Op(..)?  Its value; as many results as are wanted. */
+bool dsl_is_onnx_op(const dsl *cx, const ast_expr *e);
+const dsl_value *dsl_call_onnx_op(dsl *cx, const ast_expr *e);
+/* Is there an operator of this name, as a fn's annotation says?  False after a message. */
+bool dsl_check_onnx_name(dsl *cx, const ast_word *name);
+/* Opens a function of the module; nodes are made in it until dsl_end, which records the
+ * states that were written. */
+void dsl_begin(dsl *cx, dsl_making *k, const char *name, bool entry);
+void dsl_end(dsl *cx, dsl_making *k);
+/* Inputs of the entry: a row axis `rows`, which is made if it is not set.  Labels are
+ * checked, if wanted.  False after an error. */
+bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked);
+/* The entry of an `entry` or net. */
+void dsl_make_entry(dsl *cx, const dsl_template *t);
+/* The entry that gives all parameters and states their first values. */
+void dsl_make_init(dsl *cx);
+/* The frame of what nothing calls. */
+dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
+/* The results of the body of a function whose parameters are bound. */
+const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *rows);
+
+#endif
