@@ -221,5 +221,7 @@ void record_source(const struct ingot_trainer *t, text *out)
     add_entries(out, t);
     text_add(out, ",");
     add_notes(out, t);
+    text_add(out, ",%" PRId32 ",", t->fixed_count);
+    add_strings(out, t->fixed, t->fixed_count);
     text_add(out, "};\n");
 }

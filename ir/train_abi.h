@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 3 };
+enum { INGOT_TRAIN_VERSION = 4 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -155,6 +155,8 @@ struct ingot_trainer {
     const struct ingot_train_block *blocks;
     const struct ingot_train_entry *entries;
     const struct ingot_train_note *notes;
+    int32_t fixed_count;        /* configs that are compiled in: no --set changes them    */
+    const char *const *fixed;
 };
 
 #endif

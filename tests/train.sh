@@ -174,8 +174,9 @@ check "knobs" ./knobs --quiet --log log.csv --set lr=0.25
 check "knobs: the rate" grep -q '^3,3,train,.*,0.25,0.25,' log.csv
 check "knobs: on the way" ./knobs --resume --quiet --log log.csv --set lr=0.125 --epochs 4
 check "knobs: another rate" grep -q '^4,4,train,.*,0.125,0.125,' log.csv
-refuse "knobs: a shape" "is given to \`ingot train\`" ./knobs --fresh --set hidden=4
-refuse "knobs: a share of rows" "is given to \`ingot train\`" ./knobs --fresh --set keep=0.25
+refuse "knobs: a shape" "'hidden' is compiled into the trainer: give it to \`ingot train\`" ./knobs --fresh --set hidden=4
+refuse "knobs: a misspelt shape" "no config 'hidde'; did you mean 'hidden'?" ./knobs --fresh --set hidde=4
+refuse "knobs: a share of rows" "give it to \`ingot train\`" ./knobs --fresh --set keep=0.25
 refuse "knobs: half a step" "or a whole number of steps, not '2.5'" ./knobs --fresh --every 2.5
 refuse "knobs: too many steps" "or a whole number of steps, not '1e30'" ./knobs --fresh --every 1e30
 check "knobs: inference" "$ingot" build knobs.ingot --weights knobs.safetensors -o alone

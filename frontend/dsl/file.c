@@ -125,12 +125,16 @@ static void own_names(const dsl *cx, ast_item_kind kind, names *out)
     }
 }
 
-/* Only of the program itself: its imports are not set from outside. */
+void dsl_config_names(const dsl *cx, names *out)
+{
+    own_names(cx, AST_ITEM_CONFIG, out);
+}
+
 bool dsl_has_config(const dsl *cx, const char *name)
 {
     names known = {0};
 
-    own_names(cx, AST_ITEM_CONFIG, &known);
+    dsl_config_names(cx, &known);
     bool found = names_find(&known, name) != NAMES_NONE;
     names_free(&known);
     return found;

@@ -440,6 +440,20 @@ static const int32_t *roles(dsl *cx)
     return role;
 }
 
+/* Configs that are numbers of the trainer are states; the others were compiled in. */
+static void note_fixed(dsl *cx, struct ingot_trainer *t)
+{
+    names all = {0};
+
+    dsl_config_names(cx, &all);
+    const char **fixed = arena_array(cx->mem, const char *, all.text.len + 1);
+    for (uint32_t i = 0; i < all.text.len; i++)
+        if (!cx->knobs || names_find(cx->knobs, all.text.at[i]) == NAMES_NONE)
+            fixed[t->fixed_count++] = arena_strdup(cx->mem, all.text.at[i]);
+    t->fixed = fixed;
+    names_free(&all);
+}
+
 /* Null after an error, or if the file has no block.  The hash is that of the
  * program with all that was set: a checkpoint of another program is refused. */
 const struct ingot_trainer *train_program(dsl *cx, dsl_file *f)
@@ -458,6 +472,7 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f)
     }
     train_entries(cx, f, t);
     train_notes(cx, f, t);
+    note_fixed(cx, t);
     t->hash = hash_program(cx, t);
     dsl_make_init(cx);
     const ir_fn *init = ir_module_find(cx->m, "init");

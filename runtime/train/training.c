@@ -209,18 +209,23 @@ static int run_blocks(loop *l, char *error)
 
 /* ---- the beginning ---------------------------------------------------------------- */
 
-/* What --set names is no knob: perhaps another one is meant. */
+/* What --set names is no knob: it may be compiled in, or another one is meant, of either kind. */
 static bool unknown_knob(const loop *l, const char *name, char *error)
 {
-    const char *knobs[TRAINER_GIVEN], *near;
+    const char *known[2 * TRAINER_GIVEN], *near;
     int32_t n = 0;
 
+    for (int32_t i = 0; i < l->t->fixed_count; i++)
+        if (!strcmp(l->t->fixed[i], name))
+            return tensor_fail(error, "--set: '%s' is compiled into the trainer: give it to "
+                               "`ingot train`", name);
     for (int32_t i = 0; i < l->s->model->state_count && n < TRAINER_GIVEN; i++)
         if (l->t->roles[i] == INGOT_ROLE_KNOB)
-            knobs[n++] = l->s->model->states[i].name;
-    near = cli_nearest(name, knobs, n);
-    return tensor_fail(error, "--set: the trainer has no number '%s'%s%s%s; one that decides "
-                       "shapes or branches is given to `ingot train`", name,
+            known[n++] = l->s->model->states[i].name;
+    for (int32_t i = 0; i < l->t->fixed_count && n < 2 * TRAINER_GIVEN; i++)
+        known[n++] = l->t->fixed[i];
+    near = cli_nearest(name, known, n);
+    return tensor_fail(error, "--set: the program has no config '%s'%s%s%s", name,
                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 

@@ -200,7 +200,7 @@ static void lost_numbers_end_it(void **state)
     assert_said("loss is ");
     assert_said("net.w");
     assert_int_equal(TRAIN(&trainer, "--set=speed=1", "--steps=100"), CLI_FAILED);
-    assert_said("the trainer has no number 'speed'");
+    assert_said("the program has no config 'speed'");
 }
 
 static void data_and_options_are_checked(void **state)
