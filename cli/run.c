@@ -63,13 +63,15 @@ static int run_engine(const run_options *o, ingot_engine *e)
     return program_run(&o->program, s);
 }
 
-/* Parameters that nothing has given values are zeros, which no one wants to see. */
+/* Parameters that nothing has given values are zeros, which no one wants to see.  An entry that
+ * there is not is told first, by the program itself. */
 static bool has_weights(const run_options *o, const ir_module *m, diag *d)
 {
     const char *entry = o->program.entry;
 
     if (o->program.states || o->program.info || o->program.bench ||
-        (entry && !strcmp(entry, "init")) || !has_suffix(o->file, ".ingot"))
+        (entry && (!strcmp(entry, "init") || !ir_module_find(m, entry))) ||
+        !has_suffix(o->file, ".ingot"))
         return true;
     const char *unset = program_unset(m);
     return !unset || cli_wrong("%s has no weights (%s, ..): give --weights %s, as ingot init and "
