@@ -256,7 +256,10 @@ static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d
     if (!is_program(o) && !tune_model(o, d))
         return NULL;
     dsl_options given = options_of(o);
-    return dsl_import_training(o->file, &given, t, d);
+    ir_module *m = dsl_import_training(o->file, &given, t, d);
+    if (!m && o->tuned.program)
+        diag_note(d, (ir_loc){0}, "the program is made of the options; --print shows it");
+    return m;
 }
 
 /* --run compiles in memory and trains at once, which needs no linker. */

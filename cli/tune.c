@@ -11,18 +11,12 @@
  *       track accuracy = argmax(y) == label
  *       batch 32
  *   } */
-#include "tune.h"
+#include "tune_parts.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 
 #include "dsl/dsl.h"
-#include "file_kind.h"
-#include "lex.h"
-#include "nearest.h"
 #include "onnx.h"
-#include "path.h"
-#include "source.h"
 
 /* ---- command line ----------------------------------------------------------------- */
 
@@ -61,49 +55,6 @@ bool tune_is_given(const tune_options *o)
 
 /* ---- the model -------------------------------------------------------------------- */
 
-/* What rows are compared with. */
-typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
-
-/* The text being written: what the model is (m, f, weights), what its values are
- * called in the program (taken, input, dim, net, goal), and what is learned of it.
- * For the text in the head of the file, input is {"x"}, goal is "label", kind
- * GOAL_CLASS with 3 classes. */
-typedef struct tune {
-    const tune_options *o;
-    const trainer_options *t;
-    ir_dtype real;              /* of the language */
-    ir_module *m;
-    const ir_fn *f;
-    import_weights weights;     /* parameters of f behind the inputs */
-    uint32_t inputs;
-    names taken;                /* names of the program */
-    const char **input;         /* columns, by input of the model */
-    const char **dim;           /* by symbol of the model: N, or a dim; null: neither */
-    const char *net, *goal;     /* names of the net and of the last column */
-    goal_kind kind;
-    int64_t classes;            /* of GOAL_CLASS */
-    bool mean, head, scalar;    /* what the net adds: [N, C, H, W] becomes [N, C]; a layer; or
-                                 * [N, 1] becomes [N] */
-    int rank;                   /* of its result */
-    text *out;
-    diag *d;
-} tune;
-
-static bool wrong(const tune *x, const char *what)
-{
-    return diag_error(x->d, (ir_loc){0}, D_GENERAL, what);
-}
-
-static const ir_type *input_type(const tune *x, uint32_t i)
-{
-    return ir_type_of(x->f, x->f->param.at[i]);
-}
-
-static const ir_type *result_type(const tune *x)
-{
-    return ir_type_of(x->f, x->f->result.at[0]);
-}
-
 /* The extent of an axis; -1: only data know it. */
 static int64_t extent(const tune *x, const ir_type *t, int axis)
 {
@@ -122,29 +73,28 @@ static bool read_model(tune *x, const char *path)
     x->m = onnx_import(path, &o, x->d);
     x->f = x->m ? ir_module_find(x->m, "main") : NULL;
     x->inputs = x->f ? x->f->param.len - x->weights.name.len : 0;
-    return x->f && (x->f->result.len || wrong(x, "the model has no output"));
+    return x->f && (x->f->result.len || tune_wrong(x, "the model has no output"));
 }
 
 /* Rows are the first axis of all that is read, and of the result. */
 static bool check_model(const tune *x)
 {
-    const ir_type *y = result_type(x);
+    const ir_type *y = tune_result(x);
 
     for (uint32_t i = 0; i < x->inputs; i++)
-        if (input_type(x, i)->kind != TY_TENSOR || !input_type(x, i)->rank)
-            return wrong(x, arena_printf(&x->d->mem, "input '%s' has no axis for rows: write a "
-                                         "program that imports the model",
-                                         x->f->param_name.at[i]));
+        if (tune_input(x, i)->kind != TY_TENSOR || !tune_input(x, i)->rank)
+            return tune_wrong(x, arena_printf(&x->d->mem, "input '%s' has no axis for rows: write "
+                                              "a program that imports the model",
+                                              x->f->param_name.at[i]));
     return (y->kind == TY_TENSOR && dt_is_float(y->dtype) && y->rank) ||
-           wrong(x, arena_printf(&x->d->mem, "'%s' is no floating-point value with an axis for "
-                                 "rows: --until chooses another", x->f->result_name.at[0]));
+           tune_wrong(x, arena_printf(&x->d->mem, "'%s' is no floating-point value with an axis "
+                                      "for rows: --until chooses another",
+                                      x->f->result_name.at[0]));
 }
 
 /* ---- names ------------------------------------------------------------------------- */
 
-/* A name of the language, and not one of its own or of the file so far: "input.1" becomes
- * input_1. */
-static const char *name_for(tune *x, const char *raw)
+const char *tune_name(tune *x, const char *raw)
 {
     char *name = arena_printf(&x->d->mem, "%s%s", isalpha((unsigned char)*raw) ? "" : "x_", raw);
 
@@ -164,10 +114,10 @@ static void find_dims(tune *x)
     x->dim = arena_array(&x->d->mem, const char *, table->symbol.len + 1);
     for (int rest = 0; rest < 2; rest++)
         for (uint32_t i = 0; i < x->inputs; i++)
-            for (int a = rest; a < (rest ? input_type(x, i)->rank : 1); a++) {
-                uint32_t id = dim_symbol_id(table, input_type(x, i)->dim[a]);
+            for (int a = rest; a < (rest ? tune_input(x, i)->rank : 1); a++) {
+                uint32_t id = dim_symbol_id(table, tune_input(x, i)->dim[a]);
                 if (id != NAMES_NONE && !x->dim[id])
-                    x->dim[id] = rest ? name_for(x, table->symbol.at[id].name) : "N";
+                    x->dim[id] = rest ? tune_name(x, table->symbol.at[id].name) : "N";
             }
 }
 
@@ -179,10 +129,10 @@ static void find_names(tune *x)
     names_add(&x->taken, "y");
     names_add(&x->taken, "N");
     for (uint32_t i = 0; i < x->inputs; i++)
-        x->input[i] = name_for(x, x->f->param_name.at[i]);
+        x->input[i] = tune_name(x, x->f->param_name.at[i]);
     find_dims(x);
-    x->net = name_for(x, "tuned");
-    x->goal = name_for(x, x->kind == GOAL_CLASS ? "label" : "target");
+    x->net = tune_name(x, "tuned");
+    x->goal = tune_name(x, x->kind == GOAL_CLASS ? "label" : "target");
 }
 
 /* ---- what is learned --------------------------------------------------------------- */
@@ -208,11 +158,10 @@ static goal_kind kind_of(const char *loss)
 
 static bool wrong_floats(const tune *x, const char *name, ir_dtype dt)
 {
-    return wrong(x, arena_printf(&x->d->mem, "'%s' is of %s, and training computes in %s%s", name,
-                                 dt_text(dt), dt_text(x->real),
-                                 dt == DT_F64   ? ": give --f64"
-                                 : dt == DT_F32 ? ": leave out --f64"
-                                                : ""));
+    const char *advice = dt == DT_F64 ? ": give --f64" : dt == DT_F32 ? ": leave out --f64" : "";
+
+    return tune_wrong(x, arena_printf(&x->d->mem, "'%s' is of %s, and training computes in %s%s",
+                                      name, dt_text(dt), dt_text(x->real), advice));
 }
 
 /* What is trained is computed in the reals of the program. */
@@ -225,8 +174,8 @@ static bool check_floats(const tune *x)
         if (dt != x->real && !(x->o->freeze && text_matches(x->o->freeze, w->name.at[i])))
             return wrong_floats(x, w->name.at[i], dt);
     }
-    return result_type(x)->dtype == x->real ||
-           wrong_floats(x, x->f->result_name.at[0], result_type(x)->dtype);
+    return tune_result(x)->dtype == x->real ||
+           wrong_floats(x, x->f->result_name.at[0], tune_result(x)->dtype);
 }
 
 /* What the loss compares with follows from the loss: classes, bits or numbers;
@@ -234,7 +183,7 @@ static bool check_floats(const tune *x)
  * classes is another. */
 static bool find_goal(tune *x)
 {
-    const ir_type *y = result_type(x);
+    const ir_type *y = tune_result(x);
 
     x->kind = kind_of(x->o->loss);
     x->mean = x->kind != GOAL_NUMBER && y->rank == 4;
@@ -245,316 +194,35 @@ static bool find_goal(tune *x)
     x->scalar = !x->head && x->kind != GOAL_CLASS && x->rank == 2 && last == 1;
     x->rank -= x->scalar;
     if (x->head && x->rank < 2)
-        return wrong(x, "a row of the result is one number, which no layer makes classes of: "
+        return tune_wrong(x, "a row of the result is one number, which no layer makes classes of: "
                      "--until chooses another value");
     return x->kind != GOAL_CLASS || x->classes > 0 ||
-           wrong(x, "how many classes there are is not known: give --classes");
+           tune_wrong(x, "how many classes there are is not known: give --classes");
 }
 
-/* ---- types as text ----------------------------------------------------------------- */
+/* ---- words of the library ----------------------------------------------------------- */
 
-/* An extent behind the rows: a number, or a dim of the program. */
-static void add_extent(tune *x, ir_dim d)
+/* A value such as label_smoothed(0.1) begins with a function of the language, or else it is
+ * mistyped: said here, for the program that it would stand in is not the user's text.  `file`
+ * and `head` are where the library defines such. */
+static bool check_word(const tune *x, const char *path, const char *option, const char *value,
+                       const char *file, const char *head)
 {
-    const dim_table *table = &x->m->dims;
-    uint32_t id = dim_symbol_id(table, d);
-    int64_t n;
+    const char *name = value ? arena_strndup(&x->d->mem, value, tune_word_length(value)) : "";
+    names known = {0};
 
-    if (dim_const(table, d, &n))
-        text_add(x->out, ", %lld", (long long)n);
-    else if (id != NAMES_NONE && x->dim[id])
-        text_add(x->out, ", %s", x->dim[id]);
-    else
-        wrong(x, "an extent of the model's result is computed: write a program that imports it");
+    if (!*name || dsl_is_word(name))
+        return true;
+    dsl_library_names(file, head, &x->d->mem, &known);
+    import_unknown(x->d, path, option, name, &known);
+    names_free(&known);
+    return false;
 }
 
-static const char *elem_text(const tune *x, ir_dtype dt)
+static bool check_words(const tune *x, const char *path)
 {
-    return dt == x->real ? "" : dt == DT_I64 ? "int" : dt_text(dt);
-}
-
-/* "int[N, 4]", of the first `rank` axes. */
-static void add_type(tune *x, const char *elem, const ir_type *t, int rank)
-{
-    text_add(x->out, "%s[N", elem);
-    for (int i = 1; i < rank; i++)
-        add_extent(x, t->dim[i]);
-    text_add(x->out, "]");
-}
-
-static void add_columns(tune *x)
-{
-    for (uint32_t i = 0; i < x->inputs; i++) {
-        const ir_type *t = input_type(x, i);
-        text_add(x->out, "%s%s: ", i ? ", " : "", x->input[i]);
-        add_type(x, elem_text(x, t->dtype), t, t->rank);
-    }
-}
-
-/* The axes of the net's result, the classes apart, are those of what it is compared with. */
-static void add_goal_type(tune *x)
-{
-    char elem[40] = "";
-
-    if (x->kind == GOAL_CLASS)
-        snprintf(elem, sizeof elem, "int<%lld>", (long long)x->classes);
-    else if (x->kind == GOAL_BIT)
-        snprintf(elem, sizeof elem, "int<2>");
-    add_type(x, elem, result_type(x), x->rank - (x->kind == GOAL_CLASS));
-}
-
-static void add_arguments(tune *x)
-{
-    for (uint32_t i = 0; i < x->inputs; i++)
-        text_add(x->out, "%s%s", i ? ", " : "", x->input[i]);
-}
-
-/* ---- items ------------------------------------------------------------------------- */
-
-/* Data, or --dim, decide them. */
-static void add_dims(tune *x)
-{
-    for (uint32_t i = 0; i < x->m->dims.symbol.len; i++)
-        if (x->dim[i] && strcmp(x->dim[i], "N"))
-            text_add(x->out, "dim %s\n", x->dim[i]);
-}
-
-/* net tuned(x: ..) = m(x), with what the goal needs behind it. */
-static void add_net(tune *x)
-{
-    bool many = x->f->result.len > 1 || x->o->until;
-
-    text_add(x->out, "net %s(", x->net);
-    add_columns(x);
-    text_add(x->out, ") = m");
-    if (many) {
-        text_add(x->out, ".until(");
-        text_add_string(x->out, x->f->result_name.at[0]);
-        text_add(x->out, ")");
-    }
-    text_add(x->out, "(");
-    add_arguments(x);
-    text_add(x->out, ")%s", x->mean ? " |> global_mean" : "");
-    if (x->head)
-        text_add(x->out, " |> dense(%lld)", (long long)x->o->classes);
-    text_add(x->out, "%s\n", x->scalar ? " |> scalar" : "");
-}
-
-/* An entry whose results are classes. */
-static void add_entry(tune *x)
-{
-    text_add(x->out, "entry %s(", name_for(x, "classify"));
-    add_columns(x);
-    text_add(x->out, ") -> ");
-    add_goal_type(x);
-    text_add(x->out, " = argmax(%s(", x->net);
-    add_arguments(x);
-    text_add(x->out, "))\n");
-}
-
-/* ---- the block --------------------------------------------------------------------- */
-
-/* A path stands in quotes; what is a source of the language is written as it is. */
-static void add_source(tune *x, const char *source)
-{
-    if (source_is_path(source))
-        text_add_string(x->out, source);
-    else
-        text_add(x->out, "%s", source);
-}
-
-static void add_data(tune *x, const char *clause, const rows_given *list, int32_t n)
-{
-    for (int32_t i = 0; i < n; i++) {
-        text_add(x->out, i ? ", %s = " : "    %s %s = ", i ? list[i].columns : clause,
-                 list[i].columns);
-        add_source(x, list[i].text);
-    }
-    text_add(x->out, n ? "\n" : "");
-}
-
-/* Some names of weights, for a message. */
-static const char *some_weights(const tune *x)
-{
-    enum { SOME = 6 };
-    const char *list = "none";
-
-    for (uint32_t i = 0; i < x->weights.name.len && i < SOME; i++)
-        list = i ? arena_printf(&x->d->mem, "%s, %s", list, x->weights.name.at[i])
-                 : x->weights.name.at[i];
-    return x->weights.name.len > SOME ? arena_printf(&x->d->mem, "%s, ..", list) : list;
-}
-
-/* A pattern that matches nothing is mistyped. */
-static bool freezes_some(const tune *x, const char *pattern)
-{
-    nearest near = nearest_to(pattern);
-
-    for (uint32_t i = 0; i < x->weights.name.len; i++) {
-        if (text_matches(pattern, x->weights.name.at[i]))
-            return true;
-        nearest_try(&near, x->weights.name.at[i]);
-    }
-    return wrong(x, arena_printf(&x->d->mem, near.best ? "--freeze: %s is no weight that is "
-                                 "trained; did you mean %s?" : "--freeze: %s is no weight that is "
-                                 "trained; there are %s", pattern,
-                                 near.best ? near.best : some_weights(x)));
-}
-
-/* A pattern that freezes nothing is a mistake. */
-static bool freeze_is_right(const tune *x)
-{
-    char *rest = arena_strdup(&x->d->mem, x->o->freeze), *pattern;
-    bool ok = true;
-
-    while ((pattern = strsep(&rest, ",")))
-        ok &= !*pattern || freezes_some(x, pattern);
-    return ok;
-}
-
-/* What is trained, if some weights are not. */
-static void add_over(tune *x)
-{
-    const char *sign = " over ";
-
-    if (!x->o->freeze || !freeze_is_right(x))
-        return;
-    for (uint32_t i = 0; i < x->weights.name.len; i++) {
-        if (text_matches(x->o->freeze, x->weights.name.at[i]))
-            continue;
-        text_add(x->out, "%s", sign);
-        text_add_string(x->out, arena_printf(&x->d->mem, "m.%s", x->weights.name.at[i]));
-        sign = ", ";
-    }
-    if (x->head)
-        text_add(x->out, "%s%s", sign, x->net);
-    else if (*sign == ' ')
-        wrong(x, "--freeze leaves no weight to train");
-}
-
-static void add_objective(tune *x)
-{
-    const char *goal = x->kind == GOAL_BIT ? arena_printf(&x->d->mem, "real(%s)", x->goal)
-                                           : x->goal;
-
-    text_add(x->out, "    y = %s(", x->net);
-    add_arguments(x);
-    text_add(x->out, ")\n    minimize %s(y, %s)", x->o->loss, goal);
-    add_over(x);
-    text_add(x->out, " using %s\n", x->o->optimizer ? x->o->optimizer : "adam");
-}
-
-/* Metrics that have a name here; @ is what y is compared with, # an index for each axis, as
- * rows are reduced by their index. */
-static const struct {
-    const char *name, *of[3];           /* by goal_kind; null: it has no meaning */
-} metrics[] = {
-    {"accuracy", {"argmax(y) == @", "(y > 0) == (@ == 1)", NULL}},
-    {"rmse", {NULL, NULL, "sqrt(mean[#] (y[#] - @[#])^2)"}},
-    {"mae", {NULL, NULL, "abs(y - @)"}},
-};
-
-static void add_indices(tune *x)
-{
-    for (int i = 0; i < x->rank; i++)
-        text_add(x->out, i ? ", i%d" : "i%d", i);
-}
-
-/* `of` is a row's text: # stands for the indices, @ for the goal. */
-static void add_metric_of(tune *x, const char *name, const char *of)
-{
-    text_add(x->out, "    track %s = ", name);
-    for (; *of; of++)
-        if (*of == '#')
-            add_indices(x);
-        else if (*of == '@')
-            text_add(x->out, "%s", x->goal);
-        else
-            text_add(x->out, "%c", *of);
-    text_add(x->out, "\n");
-}
-
-/* By the kind of goal: `accuracy` of classes is another formula than that of bits. */
-static void add_known_metric(tune *x, const char *name)
-{
-    const char *near = NULL;
-
-    for (size_t i = 0; i < COUNT(metrics); i++) {
-        const char *of = metrics[i].of[x->kind];
-        near = near || !of ? near : metrics[i].name;
-        if (of && !strcmp(metrics[i].name, name)) {
-            add_metric_of(x, name, of);
-            return;
-        }
-    }
-    wrong(x, arena_printf(&x->d->mem, "--metric %s: with this loss %s is known; or NAME=EXPRESSION",
-                          name, near));
-}
-
-/* The bytes of the name that a text begins with. */
-static size_t name_length(const char *s)
-{
-    size_t n = 0;
-
-    while (isalnum((unsigned char)s[n]) || s[n] == '_')
-        n++;
-    return isdigit((unsigned char)*s) ? 0 : n;
-}
-
-/* Accuracy is tracked unasked, where it means something. */
-static void add_metrics(tune *x)
-{
-    if (!x->o->metrics && x->kind != GOAL_NUMBER)
-        add_known_metric(x, "accuracy");
-    for (int i = 0; i < x->o->metrics; i++) {
-        const char *metric = x->o->metric[i];
-        size_t n = name_length(metric), sign = n + strspn(metric + n, " ");
-        if (n && metric[sign] == '=' && metric[sign + 1] != '=')
-            text_add(x->out, "    track %.*s = %s\n", (int)n, metric, metric + sign + 1);
-        else
-            add_known_metric(x, metric);
-    }
-}
-
-/* In the fewest digits that read back. */
-static void add_share(tune *x, double share)
-{
-    char s[40];
-    int digits = 1;
-
-    do
-        snprintf(s, sizeof s, "%.*g", digits, share);
-    while (strtod(s, NULL) != share && ++digits <= 17);
-    text_add(x->out, "    valid %s\n", s);
-}
-
-/* Only what was given: the language has defaults for the rest. */
-static void add_clauses(tune *x)
-{
-    const trainer_options *t = x->t;
-
-    if (t->batch)
-        text_add(x->out, "    batch %lld\n", t->batch);
-    if (t->valid >= 0)
-        add_share(x, t->valid);
-    if (t->epochs)
-        text_add(x->out, "    epochs %lld\n", t->epochs);
-}
-
-/* The program, part by part in the order of the example at the top of this file. */
-static void add_block(tune *x)
-{
-    text_add(x->out, "train %s(", name_for(x, "learn"));
-    add_columns(x);
-    text_add(x->out, ", %s: ", x->goal);
-    add_goal_type(x);
-    text_add(x->out, ") {\n");
-    add_data(x, "data", x->t->data, x->t->datas);
-    add_data(x, "test", x->t->test, x->t->tests);
-    add_objective(x);
-    add_metrics(x);
-    add_clauses(x);
-    text_add(x->out, "}\n");
+    return check_word(x, path, "--loss", x->o->loss, "losses", "fn ") &&
+           check_word(x, path, "--optimizer", x->o->optimizer, "optimizers", "optimizer ");
 }
 
 /* ---- the program -------------------------------------------------------------------- */
@@ -562,18 +230,12 @@ static void add_block(tune *x)
 static bool add_program(tune *x, const char *path)
 {
     if (!x->o->loss)
-        return wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, mse, ..");
-    if (!read_model(x, path) || !check_model(x) || !check_floats(x) || !find_goal(x))
+        return tune_wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, mse, ..");
+    if (!check_words(x, path) || !read_model(x, path) || !check_model(x) || !check_floats(x) ||
+        !find_goal(x))
         return false;
     find_names(x);
-    text_add(x->out, "import ");
-    text_add_string(x->out, path_base(path));
-    text_add(x->out, " as m\n");
-    add_dims(x);
-    add_net(x);
-    if (x->kind == GOAL_CLASS)
-        add_entry(x);
-    add_block(x);
+    tune_write(x, path);
     return !diag_failed(x->d);
 }
 

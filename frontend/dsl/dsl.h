@@ -44,5 +44,8 @@ ir_module *dsl_import_training(const char *path, const dsl_options *o,
                                const struct ingot_trainer **trainer, diag *d);
 /* Has the word a meaning of its own: a reserved one, or one of the library? */
 bool dsl_is_word(const char *s);
+/* Adds the names, in `mem`, that lines of a file of the library define which begin with `head`:
+ * "losses", "fn ". */
+void dsl_library_names(const char *file, const char *head, arena *mem, names *out);
 
 #endif

@@ -26,6 +26,19 @@ static bool defines(const char *text, const char *head, const char *name)
     return false;
 }
 
+void dsl_library_names(const char *file, const char *head, arena *mem, names *out)
+{
+    size_t n = strlen(head);
+
+    for (int i = 0; i < PRELUDE_FILES; i++)
+        for (const char *p = prelude[i].text; p && strstr(prelude[i].name, file);) {
+            if (!strncmp(p, head, n))
+                names_add(out, arena_strndup(mem, p + n, strcspn(p + n, "(")));
+            p = strchr(p, '\n');
+            p = p ? p + 1 : NULL;
+        }
+}
+
 /* Has this name a meaning already, so that a generated program must not use it? */
 bool dsl_is_word(const char *s)
 {
