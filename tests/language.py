@@ -6,7 +6,9 @@ usage: language.py INGOT [NAME..]
 A case is a function below that begins with `case_`; it returns what is wrong, or nothing.
 Ends with a line `N passed, N failed, N skipped`.
 """
+import json
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -42,7 +44,7 @@ def case_bits_of_draws_follow_the_text(b):
              '# of nothing\nfn other(x: [K]) { k: bool[K] ~ bernoulli(0.5);  if k then x else 0 }\n'
              'net f(x: [.., 4]) -> [.., 4] = x   # goes on\n    |> dense(4)\n    |> dropout(0.5)\n'
              'entry g(n: int) {\n    z: [n] ~ normal(0, 1)\n\n    w:  [n] ~ normal(0, 1)\n    z, w\n}\n']
-    said = [b.run('inspect', b.write('p.ingot', t)) for t in texts]
+    said = [b.run('inspect', b.write('p.ingot', t))[:2] for t in texts]
     return None if said[0] == said[1] and not said[0][0] else said
 
 
@@ -121,6 +123,41 @@ def case_values_that_are_wrong(b):
         if status not in (1, 2) or out or says not in err:
             return more, status, out, err
     return None
+
+
+def weights(b, name, notes=None, **arrays):
+    """A .safetensors file of (type, format, extents, numbers)."""
+    head, data = {'__metadata__': notes} if notes else {}, b''
+    for path, (dtype, form, shape, numbers) in arrays.items():
+        more = struct.pack(f'<{len(numbers)}{form}', *numbers)
+        head[path.replace('__', '.')] = {'dtype': dtype, 'shape': shape, 'data_offsets': [len(data), len(data) + len(more)]}
+        data += more
+    head = json.dumps(head).encode()
+    (b.folder / name).write_bytes(struct.pack('<Q', len(head)) + head + data)
+
+
+def case_weights_of_other_floats(b):
+    """Halves become what they are, doubles are rounded, which is told; integers are refused."""
+    b.write('p.ingot', 'net f(x: [2]) -> [1] { param w: [2, 1] = 0;  y[o] = sum[i] x[i] * w[i, o] }\n')
+    for dtype, form, numbers, says in [('F16', 'e', (0.5, 2), ''), ('BF16', 'H', (0x3f00, 0x4000), ''), ('F64', 'd', (0.5, 2), 'w: its weights are f64, and are rounded to f32'),
+                                       ('F32', 'f', (0.5, 2), '')]:
+        weights(b, 'w', f__w=(dtype, form, [2, 1], numbers))
+        status, out, err = b.run('run', 'p.ingot', '--weights', 'w', '--x', '[3, 5]')
+        if (status, out) != (0, 'y: f32[1] 11.5\n') or says not in err or bool(err) != bool(says):
+            return dtype, status, out, err
+    weights(b, 'w', f__w=('I32', 'i', [2, 1], (1, 2)))
+    status, _, err = b.run('run', 'p.ingot', '--weights', 'w', '--x', '[3, 5]')
+    return None if status == 1 and 'w: f.w is i32[2, 1], the program has f32[2,1]' in err else err
+
+
+def case_entries_that_are_misspelt(b):
+    """The entry is told before weights are asked for."""
+    b.write('p.ingot', 'net f(x: [.., 2]) -> [.., 1] = x |> dense(1)\nentry main(x: [.., 2]) = f(x)\n')
+    said = b.run('run', 'p.ingot', 'mian')
+    if said[0] != 2 or "entry 'mian' is unknown: give f, main or init; did you mean 'main'?" not in said[2]:
+        return said
+    said = b.run('run', 'p.ingot', 'main')
+    return None if 'has no weights' in said[2] else said
 
 
 def main():

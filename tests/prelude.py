@@ -249,6 +249,8 @@ def cases(w):
     yield one('mean_pool', p, pool(p, 2, 2, (2, 3), np.mean))
     p = reals(2, 3, 7)
     yield one('max_pool1', p, pool(p, 3, 2, (2,), np.max))
+    yield one('global_mean1', p, p.mean(2))
+    yield one('global_max1', p, p.max(2))
     p = reals(2, 3, 8)
     yield one('mean_pool1', p, pool(p, 2, 2, (2,), np.mean))
     p = reals(2, 3, 4, 5)
@@ -257,6 +259,9 @@ def cases(w):
     yield one('random_crop', p, p)
     yield one('random_flip', p, p)
     yield one('batch_norm', p, affine(p / np.sqrt(1 + 1e-5), w, 't_batch_norm.batch_norm1', 1))
+    p = reals(2, 3, 7)
+    yield one('batch_norm_series', p, affine(p / np.sqrt(1 + 1e-5), w,
+                                             't_batch_norm_series.batch_norm_series1.batch_norm1', 1))
     p = reals(2, 3)
     yield one('batch_norm1', p, affine(p / np.sqrt(1 + 1e-5), w, 't_batch_norm1.batch_norm1_1'))
     p = reals(3, 4)

@@ -5,6 +5,7 @@
  * change: all others are constants of the module. */
 #include "check.h"
 #include "nearest.h"
+#include "num.h"
 
 const dsl_weight *dsl_weight_of(const dsl *cx, const char *path)
 {
@@ -14,11 +15,20 @@ const dsl_weight *dsl_weight_of(const dsl *cx, const char *path)
     return NULL;
 }
 
-/* Are they of one type and the same extents?  By the second check the program's are
- * numbers. */
+/* Floats of a file may have another width than the program's. */
+static bool is_converted(const dsl *cx, const dsl_weight *w, const ir_type *t)
+{
+    bool float16 = w->dtype == DT_F16 || w->dtype == DT_BF16;
+
+    return w->dtype != t->dtype && t->dtype == cx->real &&
+           (float16 || w->dtype == DT_F32 || w->dtype == DT_F64);
+}
+
+/* Are they of one type, or converted to it, and of the same extents?  By the second check the
+ * program's are numbers. */
 static bool fits(dsl *cx, const dsl_weight *w, const ir_type *t)
 {
-    if (w->dtype != t->dtype || w->rank != t->rank)
+    if ((w->dtype != t->dtype && !is_converted(cx, w, t)) || w->rank != t->rank)
         return false;
     for (int i = 0; i < t->rank; i++)
         if (!dim_is(cx->dims, t->dim[i], w->dims[i]))
@@ -39,6 +49,25 @@ static const char *weight_text(dsl *cx, const dsl_weight *w)
     return copy;
 }
 
+/* The constant of w's elements in the program's type.  Of what loses digits a warning is given,
+ * once a file. */
+static uint32_t constant_of(dsl *cx, const dsl_weight *w, const ir_type *t)
+{
+    int64_t n = type_count_const(&cx->m->types, t);
+    int64_t from = dt_size(w->dtype), to = dt_size(t->dtype);
+
+    if (!is_converted(cx, w, t))
+        return const_bytes(cx->m, t, w->data, w->size);
+    if (to < from)
+        diag_warning(cx->d, (ir_loc){0}, "%s: its weights are %s, and are rounded to %s",
+                     cx->o->weights_file, dt_text(w->dtype), dt_text(t->dtype));
+    char *data = arena_alloc(cx->mem, (size_t)(n * to) + 1);
+    for (int64_t i = 0; i < n; i++)
+        num_store_flt(t->dtype, data + i * to,
+                      num_load_flt(w->dtype, (const char *)w->data + i * from));
+    return const_bytes(cx->m, t, data, (size_t)(n * to));
+}
+
 /* A parameter with weights that nobody writes is a constant; one that an entry
  * updates is a state with that constant as its first value; one without is a state
  * that is drawn.  The mistake of a wrong shape is told with both shapes. */
@@ -54,7 +83,7 @@ void dsl_take_weight(dsl *cx, dsl_memory *m)
         w = NULL;
     }
     if (w && cx->known)
-        m->weights = const_bytes(cx->m, m->type, w->data, w->size);
+        m->weights = constant_of(cx, w, m->type);
     if (m->weights != IR_NONE && !m->updated)
         return;
     uint32_t init = m->weights != IR_NONE || !m->foreign ? m->weights : m->first;
