@@ -37,12 +37,6 @@ bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
  * on the next: of 10 rows [D], windows of 4, step 3, are 3 rows [4, D].  No element is
  * copied. */
 bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
-/* What stands in front of the alphabet of texts with a line a row: a row is a start, the
- * characters of its line, an end, and padding up to the longest. */
-enum { TEXT_PAD = 0, TEXT_START = 1, TEXT_END = 2, TEXT_MARKS = 3 };
-extern const char *const text_marks[TEXT_MARKS];
-/* Is this such an alphabet? */
-bool text_is_marked(const char *const *names, int64_t n);
 /* IDX, from bytes that the array then holds. */
 bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE]);
 bool array_is_idx(const bytes *b);

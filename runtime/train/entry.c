@@ -13,8 +13,8 @@
 #include "invoke.h"
 #include "options.h"
 #include "outputs.h"
+#include "spelling.h"
 #include "tensor_file.h"
-#include "words.h"
 
 const struct ingot_train_entry *entry_named(const struct ingot_trainer *t, const char *name)
 {
@@ -45,46 +45,6 @@ static bool put_number(const struct ingot_value_info *info, double v, tensor *t,
            tensor_fail(error, "%s=%g is no %s", info->name, v, tensor_type_name(info->dtype));
 }
 
-/* Bytes of the character that begins here. */
-static size_t character(const char *at)
-{
-    size_t n = 1;
-
-    while (((unsigned char)at[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-/* Numbers of the characters of a text; between marks, if the texts of the training were. */
-static bool put_text(const struct ingot_value_info *info, const struct ingot_train_value *v,
-                     const char *text, tensor *t, char *error)
-{
-    words known;
-    int64_t n = 0, *to;
-    bool marked = text_is_marked(v->names, v->name_count);
-    bool ok = words_fix(&known, v->names, v->name_count) &&
-              tensor_init(t, TENSOR_I64, 1, (int64_t[]){(int64_t)strlen(text) + 2});
-
-    if (!ok)
-        tensor_fail(error, "no memory for '%s'", info->name);
-    to = t->data;
-    if (ok && marked)
-        to[n++] = TEXT_START;
-    for (const char *at = text; ok && *at; at += character(at)) {
-        int64_t number = words_number(&known, at, character(at));
-        if (number < 0)
-            ok = tensor_fail(error, "%s: '%.*s' is not in the alphabet of the program", info->name,
-                             (int)character(at), at);
-        else
-            to[n++] = number;
-    }
-    if (ok && marked)
-        to[n++] = TEXT_END;
-    t->dims[0] = t->count = n;
-    words_free(&known);
-    return ok;
-}
-
 /* A number, a text or a file. */
 static bool put_given(const struct ingot_value_info *info, const struct ingot_train_value *v,
                       const char *text, tensor_value *in, char *error)
@@ -92,12 +52,13 @@ static bool put_given(const struct ingot_value_info *info, const struct ingot_tr
     char *end;
     double number = strtod(text, &end);
 
+    if (!info->rank && end != text && !*end)
+        return put_number(info, number, &in->t, error);
+    if (v->name_count && info->rank <= 1)
+        return spelling_read((spelling){v->names, v->name_count}, info->name, info->rank, text,
+                             &in->t, error);
     if (!info->rank)
-        return (end != text && !*end) ? put_number(info, number, &in->t, error)
-                                      : tensor_fail(error, "%s takes a number, not '%s'",
-                                                    info->name, text);
-    if (v->name_count && info->rank == 1)
-        return put_text(info, v, text, &in->t, error);
+        return tensor_fail(error, "%s takes a number, not '%s'", info->name, text);
     return tensor_read(text, TENSOR_PLAIN, in, error);
 }
 
@@ -114,21 +75,6 @@ static bool put_input(const struct ingot_value_info *info, const struct ingot_tr
 }
 
 /* ---- results -------------------------------------------------------------------------- */
-
-/* The characters; of a text between marks, those up to its end. */
-static void print_text(const struct ingot_train_value *v, const tensor *t)
-{
-    bool marked = text_is_marked(v->names, v->name_count);
-
-    for (int64_t i = 0; i < t->count; i++) {
-        int64_t number = (int64_t)tensor_element(t, i);
-        if (marked && number == TEXT_END)
-            break;
-        if (number >= (marked ? TEXT_MARKS : 0) && number < v->name_count)
-            fputs(v->names[number], stdout);
-    }
-    putchar('\n');
-}
 
 /* Pictures side by side, about as many rows of them as columns. */
 static bool write_sheet(FILE *f, const tensor *t)
@@ -165,7 +111,7 @@ static bool give_result(const struct ingot_value_info *info, const struct ingot_
     if (out)
         return write_result(out, info->name, got, error);
     if (v->name_count)
-        print_text(v, &got->t);
+        spelling_print((spelling){v->names, v->name_count}, &got->t, stdout);
     else
         outputs_show(info->name, got, &(labels){0});
     return true;

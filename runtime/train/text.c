@@ -7,19 +7,8 @@
 #include <string.h>
 
 #include "array.h"
+#include "spelling.h"
 #include "tensor_file.h"
-
-const char *const text_marks[TEXT_MARKS] = {"<pad>", "<start>", "<end>"};
-/* In front of the words. */
-static const char unknown[] = "<unknown>";
-
-bool text_is_marked(const char *const *names, int64_t n)
-{
-    for (int i = 0; i < TEXT_MARKS; i++)
-        if (i >= n || strcmp(names[i], text_marks[i]))
-            return false;
-    return true;
-}
 
 /* A text being read. */
 typedef struct reading {
@@ -177,7 +166,7 @@ static bool begin_alphabet(reading *r)
     for (int i = 0; i < TEXT_MARKS && r->s->pad; i++)
         ok = ok && words_number(w, text_marks[i], strlen(text_marks[i])) >= 0;
     if (r->s->kind == SOURCE_WORDS)
-        ok = ok && words_number(w, unknown, strlen(unknown)) >= 0;
+        ok = ok && words_number(w, text_unknown, strlen(text_unknown)) >= 0;
     return ok || no_memory(r);
 }
 

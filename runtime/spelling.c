@@ -1,0 +1,123 @@
+/* runtime/spelling.c - texts as numbers, and numbers as texts.
+ *
+ * Where all names are single characters a text is read character by character, else word by
+ * word, at its blanks. */
+#include "spelling.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor_file.h"
+
+const char *const text_marks[TEXT_MARKS] = {"<pad>", "<start>", "<end>"};
+const char text_unknown[] = "<unknown>";
+
+bool spelling_is_marked(spelling s)
+{
+    for (int i = 0; i < TEXT_MARKS; i++)
+        if (i >= s.n || strcmp(s.names[i], text_marks[i]))
+            return false;
+    return true;
+}
+
+/* Bytes of the character that begins here. */
+static size_t character(const char *at)
+{
+    size_t n = 1;
+
+    while (((unsigned char)at[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+static bool is_of_characters(spelling s)
+{
+    for (int64_t i = spelling_is_marked(s) ? TEXT_MARKS : 0; i < s.n; i++)
+        if (!*s.names[i] || s.names[i][character(s.names[i])])
+            return false;
+    return true;
+}
+
+/* -1: there is no such name, nor one for the unknown. */
+static int64_t number_of(spelling s, const char *text, size_t size)
+{
+    for (int64_t i = 0; i < s.n; i++)
+        if (!strncmp(s.names[i], text, size) && !s.names[i][size])
+            return i;
+    return s.n && !strcmp(s.names[0], text_unknown) ? 0 : -1;
+}
+
+/* Names in the text, one after the other, into `to`, which has room for one for each byte; how
+ * many, or -1 with a message. */
+static int64_t read_names(spelling s, const char *input, const char *text, int64_t *to, char *error)
+{
+    static const char blanks[] = " \t\r\n";
+    bool characters = is_of_characters(s);
+    int64_t n = 0;
+
+    for (const char *at = text; *at;) {
+        size_t size = characters ? character(at) : strcspn(at, blanks);
+        int64_t number = size ? number_of(s, at, size) : 0;
+        if (number < 0) {
+            tensor_fail(error, characters ? "%s: '%.*s' is not in the alphabet of the program"
+                                          : "%s: '%.*s' is no word of the program",
+                        input, (int)size, at);
+            return -1;
+        }
+        if (size)
+            to[n++] = number;
+        at += size;
+        at += characters ? 0 : strspn(at, blanks);
+    }
+    return n;
+}
+
+static bool read_text(spelling s, const char *input, const char *text, tensor *t, char *error)
+{
+    bool marked = spelling_is_marked(s);
+
+    if (!tensor_init(t, TENSOR_I64, 1, (int64_t[]){(int64_t)strlen(text) + 2}))
+        return tensor_init_failed(t, "input", input, error);
+    int64_t *to = t->data, n = read_names(s, input, text, to + marked, error);
+    if (n < 0)
+        return false;
+    if (marked) {
+        to[0] = TEXT_START;
+        to[n + 1] = TEXT_END;
+        n += 2;
+    }
+    t->dims[0] = t->count = n;
+    return true;
+}
+
+bool spelling_read(spelling s, const char *input, int32_t rank, const char *text, tensor *t,
+                   char *error)
+{
+    int64_t number = rank ? 0 : number_of(s, text, strlen(text));
+
+    if (rank)
+        return read_text(s, input, text, t, error);
+    if (number < 0)
+        return tensor_fail(error, "%s: '%s' is none of the program's words", input, text);
+    if (!tensor_init(t, TENSOR_I64, 0, NULL))
+        return tensor_init_failed(t, "input", input, error);
+    *(int64_t *)t->data = number;
+    return true;
+}
+
+void spelling_print(spelling s, const tensor *t, FILE *f)
+{
+    bool marked = spelling_is_marked(s), characters = is_of_characters(s);
+    const char *between = "";
+
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t number = (int64_t)tensor_element(t, i);
+        if (marked && number == TEXT_END)
+            break;
+        if (number < (marked ? TEXT_MARKS : 0) || number >= s.n)
+            continue;
+        fprintf(f, "%s%s", between, s.names[number]);
+        between = characters ? "" : " ";
+    }
+    fputc('\n', f);
+}
