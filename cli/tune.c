@@ -230,7 +230,8 @@ static bool check_words(const tune *x, const char *path)
 static bool add_program(tune *x, const char *path)
 {
     if (!x->o->loss)
-        return tune_wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, mse, ..");
+        return tune_wrong(x, "an ONNX model is trained by a loss: give --loss cross_entropy, "
+                          "mse, ..");
     if (!check_words(x, path) || !read_model(x, path) || !check_model(x) || !check_floats(x) ||
         !find_goal(x))
         return false;
