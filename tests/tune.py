@@ -330,7 +330,6 @@ def memory():
 
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
-    refuse('a misspelt loss', "did you mean 'cross_entropy'?", 'train', 'mlp.onnx', '--run', '--loss', 'cros_entropy')
     refuse('a misspelt optimizer', "did you mean 'adam'?", 'train', 'mlp.onnx', '--run', *POINTS,
            '--optimizer', 'adm(1e-3)')
     refuse('a misspelt schedule', 'made of the options; --print shows it', 'train', 'mlp.onnx', '--run', *POINTS,
