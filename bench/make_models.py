@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes gemm_1024.onnx (C = A B, 1024 cubed, B a constant, as in a network),
-gemm_1024_inputs.onnx (both are inputs) and mlp.onnx (784-128-64-10, relu,
-softmax; batch N) into a folder.
+gemm_1024_inputs.onnx (both are inputs), mlp.onnx (784-128-64-10, relu,
+softmax; batch N) and detector.onnx (boxes and classes of an image of H by W; see
+detector.py) into a folder.
 
 usage: make_models.py [DIR]      (default: build/data/bench)
 """
@@ -11,6 +12,8 @@ import sys
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from detector import detector_graph
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -56,12 +59,19 @@ def write_mlp(folder):
          [tensor('y', ['N', 10])], weights)
 
 
+def write_detector(folder):
+    graph = detector_graph()
+    save(folder / 'detector.onnx', graph.nodes, [tensor('images', [1, 3, 'H', 'W'])],
+         [tensor('boxes', [1, 22, 'A'])], graph.weights)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1
                           else ROOT / 'build/data/bench')
     folder.mkdir(parents=True, exist_ok=True)
     write_gemm(folder, 1024)
     write_mlp(folder)
+    write_detector(folder)
 
 
 if __name__ == '__main__':
