@@ -113,7 +113,7 @@ static ir_val *new_block(ir_eval *e, ir_val proto, const int64_t *dim, int64_t s
     *v = proto;
     v->refs = 1;
     v->dim = (int64_t *)(v + 1);
-    if (proto.rank)
+    if (dim)
         memcpy(v->dim, dim, (size_t)proto.rank * sizeof *dim);
     v->data = (uint8_t *)v + head;
     return v;

@@ -127,7 +127,7 @@ static bool parse_op(ir_parser *p, node_text *n)
 /* [value {',' value}] */
 static bool parse_args(ir_parser *p, const scope *sc, node_text *n)
 {
-    ir_ref r;
+    ir_ref r = 0;
 
     if (lex_peek(&p->s) != '%')
         return true;
@@ -336,7 +336,7 @@ static bool parse_params(ir_parser *p, ir_build *b, scope *sc)
 /* result := [NAME '='] value ['loose' INT] */
 static bool parse_result(ir_parser *p, ir_build *b, const scope *sc)
 {
-    ir_ref r;
+    ir_ref r = 0;
     int64_t loose = 0;
     const char *name = lex_peek(&p->s) == '%' ? NULL : lex_name(&p->s, &p->m->mem);
 
@@ -354,7 +354,7 @@ static bool parse_result(ir_parser *p, ir_build *b, const scope *sc)
 static bool parse_update(ir_parser *p, ir_build *b, const scope *sc)
 {
     uint32_t id;
-    ir_ref r;
+    ir_ref r = 0;
 
     if (!ir_want_state(p, &id) || !ir_want_char(p, '=') || !want_ref(p, sc, &r))
         return false;
