@@ -47,31 +47,27 @@ bool ox_iota(ox *g, const ir_node *n, const char **out)
 
 /* ---- scalar functions ----------------------------------------------------------------- */
 
-typedef enum how { NO, PLAIN, BITS, SPECIAL } how;
+typedef enum how { NO, PLAIN, BITS, FORMULA } how;
 
-/* Operators of the same name; of BITS: for bool, with `Bitwise` before it for integers. */
+/* The words of the column onnx of scalar.def: operators of the same name; of BITS: for bool,
+ * with `Bitwise` before it for integers. */
+#define no {NO, 0}
+#define same(name) {PLAIN, #name}
+#define bits(name) {BITS, #name}
+#define formula {FORMULA, 0}
 static const struct {
     how how;
     const char *op;
 } scalars[OP_SCALARS] = {
-    [OP_ADD] = {PLAIN, "Add"}, [OP_SUB] = {PLAIN, "Sub"}, [OP_MUL] = {PLAIN, "Mul"},
-    [OP_DIV] = {PLAIN, "Div"}, [OP_NEG] = {PLAIN, "Neg"}, [OP_ABS] = {PLAIN, "Abs"},
-    [OP_SIGN] = {PLAIN, "Sign"}, [OP_MIN] = {PLAIN, "Min"}, [OP_MAX] = {PLAIN, "Max"},
-    [OP_POW] = {PLAIN, "Pow"}, [OP_SQRT] = {PLAIN, "Sqrt"}, [OP_FLOOR] = {PLAIN, "Floor"},
-    [OP_CEIL] = {PLAIN, "Ceil"}, [OP_ROUND] = {PLAIN, "Round"}, [OP_EXP] = {PLAIN, "Exp"},
-    [OP_LOG] = {PLAIN, "Log"}, [OP_SIN] = {PLAIN, "Sin"}, [OP_COS] = {PLAIN, "Cos"},
-    [OP_TAN] = {PLAIN, "Tan"}, [OP_ASIN] = {PLAIN, "Asin"}, [OP_ACOS] = {PLAIN, "Acos"},
-    [OP_ATAN] = {PLAIN, "Atan"}, [OP_SINH] = {PLAIN, "Sinh"}, [OP_COSH] = {PLAIN, "Cosh"},
-    [OP_TANH] = {PLAIN, "Tanh"}, [OP_ASINH] = {PLAIN, "Asinh"}, [OP_ACOSH] = {PLAIN, "Acosh"},
-    [OP_ATANH] = {PLAIN, "Atanh"}, [OP_ERF] = {PLAIN, "Erf"}, [OP_SIGMOID] = {PLAIN, "Sigmoid"},
-    [OP_EQ] = {PLAIN, "Equal"}, [OP_LT] = {PLAIN, "Less"}, [OP_LE] = {PLAIN, "LessOrEqual"},
-    [OP_ISNAN] = {PLAIN, "IsNaN"}, [OP_ISINF] = {PLAIN, "IsInf"}, [OP_SELECT] = {PLAIN, "Where"},
-    [OP_AND] = {BITS, "And"}, [OP_OR] = {BITS, "Or"}, [OP_XOR] = {BITS, "Xor"},
-    [OP_NOT] = {BITS, "Not"}, [OP_REM] = {SPECIAL, 0}, [OP_MOD] = {SPECIAL, 0},
-    [OP_FMA] = {SPECIAL, 0}, [OP_TRUNC] = {SPECIAL, 0}, [OP_EXPM1] = {SPECIAL, 0},
-    [OP_LOG1P] = {SPECIAL, 0}, [OP_NE] = {SPECIAL, 0}, [OP_CAST] = {SPECIAL, 0},
-    [OP_SHL] = {SPECIAL, 0}, [OP_SHR] = {SPECIAL, 0}, [OP_BITCAST] = {NO, 0},
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad, \
+               say, word, meaning, onnx, ...)                                                     \
+    [OP_##NAME] = onnx,
+#include "scalar.def"
 };
+#undef no
+#undef same
+#undef bits
+#undef formula
 
 static const char *op_n(ox *g, const char *op, const ir_node *n)
 {
@@ -186,7 +182,7 @@ bool ox_scalar(ox *g, const ir_node *n, const char **out)
     switch (scalars[n->op].how) {
     case PLAIN: out[0] = op_n(g, scalars[n->op].op, n); break;
     case BITS: out[0] = bits(g, n, scalars[n->op].op, dt); break;
-    case SPECIAL: out[0] = special(g, n, dt); break;
+    case FORMULA: out[0] = special(g, n, dt); break;
     default: return ox_gap(g, n, "ONNX has no operator for it");
     }
     return true;

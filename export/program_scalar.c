@@ -4,39 +4,34 @@
  * and converted back: i32(int(a) + int(b)), which wraps as the IR does. */
 #include "program_writer.h"
 
-typedef enum how { NONE, INFIX, CALL, SPECIAL } how;
-
-/* How a function of the IR is written: as an operator, as a call, by code of its
- * own; NONE is a gap. */
-typedef struct row {
-    how how;
+/* How a function of the IR is written: the columns `say` and `word` of its row. */
+typedef enum say { NAMED, FIXED, CALLED, INFIX, SPECIAL, UNSAID } say;
+typedef struct phrase {
+    say say;
     const char *word;
-    px_level level;             /* of INFIX: that of the operator */
-} row;
+} phrase;
 
-static const row rows[OP_SCALARS] = {
-    [OP_ADD] = {INFIX, "+", PX_SUM}, [OP_SUB] = {INFIX, "-", PX_SUM},
-    [OP_MUL] = {INFIX, "*", PX_TERM}, [OP_DIV] = {SPECIAL, "/", PX_TERM},
-    [OP_MOD] = {INFIX, "%", PX_TERM}, [OP_REM] = {SPECIAL, 0, 0}, [OP_NEG] = {SPECIAL, 0, 0},
-    [OP_POW] = {SPECIAL, 0, 0}, [OP_FMA] = {SPECIAL, 0, 0}, [OP_SELECT] = {SPECIAL, 0, 0},
-    [OP_CAST] = {SPECIAL, 0, 0}, [OP_NOT] = {SPECIAL, 0, 0},
-    [OP_EQ] = {INFIX, "==", PX_COMPARE}, [OP_NE] = {INFIX, "!=", PX_COMPARE},
-    [OP_LT] = {INFIX, "<", PX_COMPARE}, [OP_LE] = {INFIX, "<=", PX_COMPARE},
-    [OP_AND] = {SPECIAL, "and", PX_AND}, [OP_OR] = {SPECIAL, "or", PX_OR},
-    [OP_XOR] = {SPECIAL, "!=", PX_COMPARE}, [OP_ABS] = {CALL, "abs", 0},
-    [OP_SIGN] = {CALL, "sign", 0}, [OP_MIN] = {CALL, "min", 0}, [OP_MAX] = {CALL, "max", 0},
-    [OP_SQRT] = {CALL, "sqrt", 0}, [OP_FLOOR] = {CALL, "floor", 0}, [OP_CEIL] = {CALL, "ceil", 0},
-    [OP_TRUNC] = {CALL, "trunc", 0}, [OP_ROUND] = {CALL, "round", 0}, [OP_EXP] = {CALL, "exp", 0},
-    [OP_EXPM1] = {CALL, "expm1", 0}, [OP_LOG] = {CALL, "log", 0}, [OP_LOG1P] = {CALL, "log1p", 0},
-    [OP_SIN] = {CALL, "sin", 0}, [OP_COS] = {CALL, "cos", 0}, [OP_TAN] = {CALL, "tan", 0},
-    [OP_ASIN] = {CALL, "asin", 0}, [OP_ACOS] = {CALL, "acos", 0}, [OP_ATAN] = {CALL, "atan", 0},
-    [OP_SINH] = {CALL, "sinh", 0}, [OP_COSH] = {CALL, "cosh", 0}, [OP_TANH] = {CALL, "tanh", 0},
-    [OP_ASINH] = {CALL, "asinh", 0}, [OP_ACOSH] = {CALL, "acosh", 0},
-    [OP_ATANH] = {CALL, "atanh", 0}, [OP_ERF] = {CALL, "erf", 0},
-    [OP_SIGMOID] = {CALL, "sigmoid", 0}, [OP_ISNAN] = {CALL, "isnan", 0},
-    [OP_ISINF] = {CALL, "isinf", 0}, [OP_BITCAST] = {NONE, 0, 0},
-    [OP_SHL] = {NONE, 0, 0}, [OP_SHR] = {NONE, 0, 0},
+static const phrase phrases[OP_SCALARS] = {
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad, \
+               say, word, ...)                                                                    \
+    [OP_##NAME] = {say, #word},
+#include "scalar.def"
 };
+
+/* How tightly an operator binds. */
+static px_level level_of(const char *op)
+{
+    switch (*op) {
+    case '+':
+    case '-': return PX_SUM;
+    case '*':
+    case '/':
+    case '%': return PX_TERM;
+    case 'a': return PX_AND;
+    case 'o': return PX_OR;
+    default: return PX_COMPARE;
+    }
+}
 
 static bool is_own(ir_dtype dt)
 {
@@ -49,18 +44,18 @@ static px_expr called(px *g, const char *word, const char *args)
 }
 
 /* a op b, where b binds tighter than op, and a as tightly but for comparisons. */
-static px_expr infix(px *g, const row *w, px_expr a, px_expr b)
+static px_expr infix(px *g, const char *op, px_expr a, px_expr b)
 {
-    bool strict = w->level == PX_COMPARE;
-    const char *x = px_wrap(g, a, w->level + strict), *y = px_wrap(g, b, w->level + 1);
-    const char *op = w->word;
+    px_level level = level_of(op);
+    bool strict = level == PX_COMPARE;
+    const char *x = px_wrap(g, a, level + strict), *y = px_wrap(g, b, level + 1);
 
     if (*op == '+' && b.number && b.level == PX_UNARY && *y == '-') {
         op = "-";
         y++;
     }
-    return (px_expr){arena_printf(&g->file->mem, "%s %s %s", x, op, y), w->level,
-                     a.number && b.number && w->level >= PX_SUM};
+    return (px_expr){arena_printf(&g->file->mem, "%s %s %s", x, op, y), level,
+                     a.number && b.number && level >= PX_SUM};
 }
 
 /* What is made of numbers only gets the type that the value has. */
@@ -107,22 +102,20 @@ static px_expr cast_to(px *g, ir_dtype from, ir_dtype to, px_expr x)
     return called(g, px_elem(to), x.at);
 }
 
-static px_expr logical(px *g, ir_ref r, const row *w, const px_expr *x)
+static px_expr logical(px *g, ir_ref r, const char *op, const px_expr *x)
 {
     if (px_type(g, r)->dtype != DT_BOOL)
         return px_gap(g, r, "the language has no bits of integers");
     if (px_node(g, r)->op != OP_NOT)
-        return infix(g, w, x[0], x[1]);
+        return infix(g, op, x[0], x[1]);
     return (px_expr){px_printf(g, "not %s%s", px_wrap(g, x[0], PX_NOT), ""), PX_NOT, false};
 }
 
 /* Those that are neither a call nor an operator of the same meaning. */
-static px_expr special(px *g, ir_ref r, const row *w, const px_expr *x, ir_dtype dt)
+static px_expr special(px *g, ir_ref r, const char *word, const px_expr *x, ir_dtype dt)
 {
-    static const row sum = {INFIX, "+", PX_SUM}, product = {INFIX, "*", PX_TERM};
-
     switch (px_node(g, r)->op) {
-    case OP_DIV: return dt_is_float(dt) ? infix(g, w, x[0], x[1]) : quotient(g, x[0], x[1]);
+    case OP_DIV: return dt_is_float(dt) ? infix(g, word, x[0], x[1]) : quotient(g, x[0], x[1]);
     case OP_REM: return remainder_of(g, x[0], x[1], dt);
     case OP_NEG:
         return (px_expr){px_printf(g, "-%s%s", px_wrap(g, x[0], PX_UNARY), ""), PX_UNARY,
@@ -130,8 +123,8 @@ static px_expr special(px *g, ir_ref r, const row *w, const px_expr *x, ir_dtype
     case OP_POW:
         return (px_expr){px_printf(g, "%s^%s", px_wrap(g, x[0], PX_CALL),
                                    px_wrap(g, x[1], PX_UNARY)), PX_POWER, false};
-    case OP_FMA: return infix(g, &sum, infix(g, &product, x[0], x[1]), x[2]);
-    default: return logical(g, r, w, x);
+    case OP_FMA: return infix(g, "+", infix(g, "*", x[0], x[1]), x[2]);
+    default: return logical(g, r, word, x);
     }
 }
 
@@ -139,18 +132,21 @@ static px_expr special(px *g, ir_ref r, const row *w, const px_expr *x, ir_dtype
 static px_expr plain(px *g, ir_ref r, const px_expr *x, ir_dtype dt)
 {
     const ir_node *n = px_node(g, r);
-    const row *w = &rows[n->op];
+    const phrase *w = &phrases[n->op];
     const char *args = x[0].at;
 
-    switch (w->how) {
-    case INFIX: return infix(g, w, x[0], x[1]);
-    case SPECIAL: return special(g, r, w, x, dt);
-    case CALL:
+    switch (w->say) {
+    case INFIX: return infix(g, w->word, x[0], x[1]);
+    case SPECIAL: return special(g, r, w->word, x, dt);
+    case NAMED:
+    case FIXED:
+    case CALLED:
         if (n->narg == 2)
             args = px_printf(g, "%s, %s", args, x[1].at);
         return called(g, w->word, args);
-    default: return px_gap(g, r, "the language has no such function");
+    case UNSAID: break;
     }
+    return px_gap(g, r, "the language has no such function");
 }
 
 /* Only moved and compared: any element will do. */
@@ -194,7 +190,7 @@ bool px_is_foreign(const px *g, const ir_node *n)
         return true;
     if (!ir_op_scalar(n->op) || n->op == OP_CAST || n->op == OP_SELECT || any_element(n->op))
         return false;
-    return rows[n->op].how == NONE || (logic && dt != DT_BOOL) || dt == DT_F64 ||
+    return phrases[n->op].say == UNSAID || (logic && dt != DT_BOOL) || dt == DT_F64 ||
            (dt == DT_U64 && n->op >= OP_DIV);
 }
 

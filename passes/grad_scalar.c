@@ -70,7 +70,8 @@ static ir_ref from_int(grad_cx *cx, term y, int v)
 #define APPLY(f, list) f list
 
 /* A share that is gy itself keeps its mask, so that it is not masked twice. */
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad)  \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad, \
+               ...)                                                           \
     static bool grad_of_##NAME(grad_cx *cx, term a, term b, term c, term y, ir_ref masked) \
     {                                                                         \
         ir_ref mask;                                                          \

@@ -10,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from columns import table_rows
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / 'docs/gradients.md'
 BEGIN, END = '<!-- tables: tests/gradients.py -->', '<!-- end of tables -->'
@@ -31,18 +33,10 @@ def rows(name, macro):
     return [fields(line) for line in text_of(name).splitlines() if line.startswith(macro + '(')]
 
 
-def last_list(line):
-    """The grad column of scalar.def, which may be a list in brackets."""
-    return 'rule' if line.rstrip().endswith('))') else line.rstrip()[:-1].split(',')[-1].strip()
-
-
 def rules():
-    """op -> rule, zero or none."""
-    ops = {r[0]: r[6] for r in rows('ir/ops.def', 'OP') if r[0] != 'NAME'}
-    for line in text_of('ir/scalar.def').splitlines():
-        if line.startswith('SCALAR('):
-            ops[fields(line)[0]] = last_list(line)
-    return ops
+    """op -> zero, none or its rule."""
+    return {row['NAME']: row['grad'] for name, macro in (('ir/ops.def', 'OP'), ('ir/scalar.def', 'SCALAR'))
+            for row in table_rows(ROOT / name, macro)}
 
 
 class Cases:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Compiles every example of docs/language.md, and looks whether its table of built-in
-functions is that of frontend/dsl/builtin.def.
+functions is that of ir/scalar.def and frontend/dsl/builtin.def.
 usage: language_doc.py INGOT [--bless]"""
 import re
 import subprocess
@@ -8,17 +8,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+from columns import table_rows
+
 INGOT = Path(sys.argv[1]).resolve()
-PAGE = Path(__file__).parent.parent / 'docs/language.md'
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / 'docs/language.md'
 
 
 BEGIN, END = '<!-- builtins:', '<!-- end -->'
 
 
 def table():
-    """The rows of builtin.def for people."""
-    rows = re.findall(r'^BUILTIN\((\w+),.*?"(.*?)",\s+"(.*?)"\)$',
-                      (PAGE.parent.parent / 'frontend/dsl/builtin.def').read_text(), re.M | re.S)
+    """The rows of both tables for people."""
+    rows = [(r['word'], '(x)', r['meaning'].strip('"')) for r in table_rows(ROOT / 'ir/scalar.def', 'SCALAR')
+            if r['say'] in ('NAMED', 'FIXED')]
+    rows += [(r['name'], r['signature'].strip('"'), r['meaning'].strip('"'))
+             for r in table_rows(ROOT / 'frontend/dsl/builtin.def', 'BUILTIN')]
     lines = ['', '| function | meaning |', '|---|---|']
     return '\n'.join(lines + ['| `%s%s` | %s |' % (n, s.replace('|', '\\|'), m) for n, s, m in rows]) + '\n\n'
 

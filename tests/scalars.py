@@ -1,66 +1,55 @@
 #!/usr/bin/env python3
-"""Is each scalar function of ir/scalar.def in the lists beside it that name functions?
-usage: scalars.py
+"""What docs/ir.md says of the scalar functions, made of ir/scalar.def.
+usage: scalars.py [--bless]
 
-A function that a list leaves out is no error of the compiler: a table of the exporters then
-has a zero for it, the language no word.  What is left out on purpose stands below."""
-import re
+The names of all, and the errors of those that are compiled to code of our own; --bless writes
+them between the marks of the document."""
 import sys
+import textwrap
 from pathlib import Path
 
+from columns import table_rows
+
 ROOT = Path(__file__).resolve().parent.parent
-FORM = re.compile(r'\b(expand|wide)\(')
-# What the language says by operators, types and `if`; what it has no word for.
-OPERATORS = set('ADD SUB MUL DIV REM MOD NEG POW AND OR XOR NOT EQ NE LT LE SELECT CAST'.split())
-WORDLESS = {'FMA', 'SHL', 'SHR', 'BITCAST'}
+DOCUMENT = ROOT / 'docs/ir.md'
 
 
-def functions():
-    """(NAME, text, args, its forms in LLVM) of each row."""
-    table = (ROOT / 'ir/scalar.def').read_text()
-    rows = re.findall(r'^SCALAR\((\w+), *"(\w+)", *(\d), *(\w+),(.*)$', table, re.M)
-    return [(name, text, types, bool(FORM.search(rest))) for name, text, _, types, rest in rows]
+def between(text, name, made):
+    """The text with what is made in place of what stands between its marks."""
+    start = text.index('\n', text.index(f'<!-- {name}:')) + 1
+    return text[:start] + made + text[text.index(f'<!-- end of {name} -->'):]
 
 
-def named(path, pattern):
-    return set(re.findall(pattern, (ROOT / path).read_text()))
+def names(rows):
+    said = ' '.join(r['text'].strip('"') for r in rows)
+    return '`' + '\n'.join(textwrap.wrap(said, 108)) + '`\n'
 
 
-def words(path, start, end):
-    """All words between two marks of a file."""
-    text = (ROOT / path).read_text()
-    at = text.index(start)
-    return set(re.findall(r'\w+', text[at:text.index(end, at)]))
-
-
-def missing():
-    """'PLACE: what it lacks' for each function and list."""
-    exporters = ('export/program_scalar.c', 'export/onnx_simple.c')
-    rows = {p: named(p, r'\[OP_(\w+)\] *=') for p in exporters}
-    language = named('frontend/dsl/builtin.def', r'\bOP_(\w+)') | OPERATORS | WORDLESS
-    measured = named('tests/unit/test_expand.c', r'\{"(\w+)", ')
-    document = words('docs/ir.md', 'Elementwise nodes take operands', '`. `select`')
-    symbols = words('tests/symbols.sh', 'unary=', 'casts()')
-    for name, text, types, expanded in functions():
-        for path in exporters:
-            if name not in rows[path]:
-                yield f'{path}: [OP_{name}]'
-        if name not in language:
-            yield f'frontend/dsl/builtin.def: OP_{name}, or a word in {Path(__file__).name}'
-        if expanded and text not in measured:
-            yield f'tests/unit/test_expand.c: "{text}" and its bound'
-        if text not in document:
-            yield f'docs/ir.md: {text}'
-        if types in ('ANYN', 'FLT') and text not in symbols:
-            yield f'tests/symbols.sh: {text}'
+def errors(rows):
+    """One line for all functions of the same two errors, those of other code behind them."""
+    groups = {}
+    for r in rows:
+        if r['flt_llvm'].startswith(('expand', 'wide')):
+            groups.setdefault((r['ulp32'], r['ulp64']), []).append(f"`{r['text'].strip(chr(34))}`")
+    lines = ['| function | f32 | f64 |', '|---|---|---|']
+    for (f32, f64), group in groups.items():
+        f32, f64 = ('exact' if u == '0' else u for u in (f32, f64))
+        lines.append(f"| {' '.join(group)} | {f32} | {f64} |")
+    return '\n'.join(lines) + '\n'
 
 
 def main():
-    lacks = list(missing())
-    for place in lacks:
-        print('FAILED', place)
-    print(f'{len(functions())} passed, {len(lacks)} failed, 0 skipped')
-    return 1 if lacks else 0
+    rows = table_rows(ROOT / 'ir/scalar.def', 'SCALAR')
+    text = DOCUMENT.read_text()
+    made = between(between(text, 'functions', names(rows)), 'errors', errors(rows))
+    current = text == made
+    if '--bless' in sys.argv[1:]:
+        DOCUMENT.write_text(made)
+    elif not current:
+        print('FAILED docs/ir.md is not current: tests/scalars.py --bless')
+    failed = not current and '--bless' not in sys.argv[1:]
+    print(f'{2 - failed} passed, {int(failed)} failed, 0 skipped')
+    return failed
 
 
 if __name__ == '__main__':

@@ -6,29 +6,19 @@ set -euo pipefail
 ingot=$1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-unary="neg abs sign sqrt floor ceil trunc round_even exp expm1 log log1p sin cos
-    tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid"
-binary="add sub mul div rem mod min max pow"
-compare="eq ne lt le"
 passed=0 failed=0
+table=$(dirname "$0")/../ir/scalar.def
 
-# functions TYPE: all functions of it, on one line each
+# functions TYPE: all functions of it but casts, on one line each, by the table's columns
 functions()
 {
-    local op
-    for op in $unary; do
-        echo "$1 $1 $op %x"
-    done
-    for op in $binary; do
-        echo "$1 $1 $op %x, %z"
-    done
-    for op in $compare; do
-        echo "$1 bool $op %x, %z"
-    done
-    for op in isnan isinf; do
-        echo "$1 bool $op %x"
-    done
-    echo "$1 $1 fma %x, %z, %x"
+    sed -nE 's/^SCALAR\(\w+, *"(\w+)", *(\w+), *(\w+), *(\w+),.*/\1 \2 \3 \4/p' "$table" |
+        awk -v type="$1" '
+            $3 == "INT" || $1 ~ /cast|select/ { next }
+            {
+                split("%x|%x, %z|%x, %z, %x", operands, "|")
+                print type, ($4 == "BOOL" ? "bool" : type), $1, operands[$2]
+            }'
 }
 
 casts()

@@ -17,12 +17,24 @@
 
 #include "llvm_value.h"
 
-/* A function of floats a[..]: a row of scalar.def that says expand or wide. */
+/* A function of floats a[..]; each row of scalar.def whose form is expand or wide names one. */
 typedef value expand_fn(emit *e, const value *a);
-expand_fn expand_exp, expand_expm1, expand_sinh, expand_cosh, expand_tanh, expand_sigmoid,
-    expand_erf, expand_log, expand_log1p, expand_asinh, expand_acosh, expand_atanh, expand_sin,
-    expand_cos, expand_tan, expand_asin, expand_acos, expand_atan, expand_pow, expand_rem,
-    expand_mod;
+#define none
+#define op(x)
+#define fcmp(x)
+#define call(x)
+#define fn(x)
+#define expand(x) expand_fn expand_##x;
+#define wide(x) expand_fn expand_##x;
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, ...) flt_llvm
+#include "scalar.def"
+#undef none
+#undef op
+#undef fcmp
+#undef call
+#undef fn
+#undef expand
+#undef wide
 /* f of n floats; f32 goes through f64 lanes, with short polynomials. */
 value expand_wide(emit *e, expand_fn *f, int n, const value *a);
 

@@ -389,8 +389,7 @@ static const form flt_form[SC_COUNT] = {
 #include "scalar.def"
 };
 static const form int_form[SC_COUNT] = {
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, \
-               grad) \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, ...) \
     [SC_##NAME] = int_llvm,
 #include "scalar.def"
 };

@@ -5,7 +5,8 @@
 
 /* How each op hands gradients on, as its row has it. */
 static const char *const rule[OP_COUNT] = {
-#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int, flt_llvm, int_llvm, grad)   \
+#define SCALAR(NAME, text, args, types, result, cost, flags, flt, int, flt_llvm, int_llvm, grad,  \
+               ...)                                                                                \
     [OP_##NAME] = #grad,
 #include "scalar.def"
 #define OP(NAME, text, nin, nres, infer, eval, grad, ...) [OP_##NAME] = #grad,
