@@ -8,40 +8,13 @@
 #include "cleanup.h"
 #include "onnx_writer.h"
 
-/* How each op is written; null: ONNX has no operators for it. */
+/* The column onnx of ops.def. */
 static ox_writer *const writers[OP_COUNT] = {
+    [OP_NONE] = ox_none,
 #define SCALAR(NAME, ...) [OP_##NAME] = ox_scalar,
 #include "scalar.def"
-    [OP_CONST] = ox_const,
-    [OP_IOTA] = ox_iota,
-    [OP_DIMVAL] = ox_dimval,
-    [OP_BIND] = ox_bind,
-    [OP_RESHAPE] = ox_reshape_node,
-    [OP_TRANSPOSE] = ox_transpose_node,
-    [OP_BROADCAST] = ox_broadcast,
-    [OP_SLICE] = ox_slice,
-    [OP_PAD] = ox_pad_node,
-    [OP_CONCAT] = ox_concat,
-    [OP_GATHER] = ox_gather,
-    [OP_SCATTER] = ox_scatter,
-    [OP_REDUCE] = ox_reduce,
-    [OP_ARGREDUCE] = ox_argreduce,
-    [OP_WINDOW] = ox_window,
-    [OP_WINDOWARG] = ox_windowarg,
-    [OP_CUMUL] = ox_cumul,
-    [OP_DOT] = ox_dot,
-    [OP_CONV] = ox_conv,
-    [OP_SORT] = ox_sort,
-    [OP_TOPK] = ox_topk,
-    [OP_NONZERO] = ox_nonzero,
-    [OP_UNIQUE] = ox_unique,
-    [OP_NMS] = ox_nms,
-    [OP_IF] = ox_if,
-    [OP_LOOP] = ox_loop,
-    [OP_KEEP] = ox_same,
-    [OP_DETACH] = ox_same,
-    [OP_CHECK] = ox_nothing,
-    [OP_SHOW] = ox_nothing,
+#define OP(NAME, text, nin, nres, infer, eval, grad, onnx, ...) [OP_##NAME] = ox_##onnx,
+#include "ops.def"
 };
 
 /* ---- types --------------------------------------------------------------------------- */
@@ -138,13 +111,11 @@ static bool plain_types(const ox *g, const ir_node *n)
 
 bool ox_node(ox *g, const ir_node *n, const char **out)
 {
-    ox_writer *write = writers[n->op];
-
-    if (!write && n->op != OP_INPUT)
-        return ox_gap(g, n, "ONNX has no operator for it");
+    if (writers[n->op] == ox_none)
+        return ox_none(g, n, out);
     if (!plain_types(g, n))
         return ox_gap(g, n, "of sequences, strings, complex numbers or parts of bytes");
-    return n->op == OP_INPUT || write(g, n, out);
+    return writers[n->op](g, n, out);
 }
 
 /* Writes one node.  A gap is reported and the rest is gone on with, so that all
@@ -174,8 +145,8 @@ bool ox_run(ox *g)
         bool ready = true;
         for (uint32_t j = 0; j < n->narg; j++)
             ready &= ox_arg(g, n, j) != NULL;
-        if (!ready && !writers[n->op])
-            ox_gap(g, n, "ONNX has no operator for it");
+        if (!ready && writers[n->op] == ox_none)
+            ox_none(g, n, NULL);
         ok = ready && run_node(g, n) && ok;
     }
     return ok;

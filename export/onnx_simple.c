@@ -31,6 +31,12 @@ bool ox_nothing(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+bool ox_none(ox *g, const ir_node *n, const char **out)
+{
+    (void)out;
+    return ox_gap(g, n, "ONNX has no operator for it");
+}
+
 /* A Range along its axis, expanded. */
 bool ox_iota(ox *g, const ir_node *n, const char **out)
 {

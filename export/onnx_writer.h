@@ -93,9 +93,10 @@ void ox_region_io(ox *g, Onnx__ValueInfoProto ***list, size_t *n, const char *na
                   const ir_type *t);
 void ox_finish(ox *g, Onnx__GraphProto *p, const char *name);
 
-ox_writer ox_scalar, ox_reshape_node, ox_broadcast, ox_slice, ox_pad_node, ox_concat,
-    ox_iota, ox_dimval, ox_same, ox_bind, ox_gather, ox_scatter, ox_reduce, ox_argreduce,
-    ox_cumul, ox_dot, ox_conv, ox_window, ox_windowarg, ox_sort, ox_topk, ox_nonzero, ox_unique,
-    ox_nms, ox_if, ox_loop, ox_nothing, ox_const, ox_transpose_node;
+/* How nodes are written: scalar functions by ox_scalar, others as the column onnx of ops.def
+ * says. */
+ox_writer ox_scalar;
+#define OP(NAME, text, nin, nres, infer, eval, grad, onnx, ...) ox_writer ox_##onnx;
+#include "ops.def"
 
 #endif

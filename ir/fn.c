@@ -10,7 +10,7 @@ static const ir_op_info table[OP_COUNT] = {
 #define SCALAR(NAME, text, args, types, result, cost, flags, ...)              \
     [OP_##NAME] = {text, args, 1, TEMPLATE_MAP, MOVES_NO, FOLD_VALUE, flags},
 #include "scalar.def"
-#define OP(NAME, text, nin, nres, infer, eval, grad, template, moves, fold, flags) \
+#define OP(NAME, text, nin, nres, infer, eval, grad, onnx, template, moves, fold, flags) \
     [OP_##NAME] = {text, nin, nres, TEMPLATE_##template, MOVES_##moves, FOLD_##fold, flags},
 #include "ops.def"
 };
