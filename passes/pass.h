@@ -52,7 +52,7 @@ bool pass_has(const ir_fn *fn, unsigned op);
 /* Runs one pass over every function, then verifies.  False after errors: one is that the
  * pass needs another before it. */
 bool pass_one(pass_ctx *cx, const pass_info *p, bool *changed);
-/* The pipeline: every pass in the order of run.c. */
+/* The pipeline: the passes in the order that passes.def says. */
 bool pass_pipeline(ir_module *m, const struct target *t, const pass_watch *w);
 
 #endif

@@ -1,5 +1,5 @@
-/* passes/run.c - the pass table and the driver: it verifies and reports, so
- * that passes need not. */
+/* passes/run.c - the table and the pipeline of passes.def, and the driver: it verifies and
+ * reports, so that passes need not. */
 #include "pass.h"
 
 const pass_info pass_table[PASS_COUNT] = {
@@ -7,18 +7,9 @@ const pass_info pass_table[PASS_COUNT] = {
 #include "passes.def"
 };
 
-/* inline first: no other pass knows calls.  grad reads the graph as it was written, but for
- * what pool has moved; fission comes behind it, for the loops that it makes;
- * order makes maps and movement of it that all others clean up.
- * simplify before movement so that identities do not hide movement chains; scale needs
- * constants that only broadcasts separate from the contraction, which movement and sink
- * leave behind; phases comes then, as it puts movement behind convolutions; layout when
- * weights are final; the rounds after each clean up what it uncovered. */
 static const int pipeline[] = {
-    PASS_ID_inline, PASS_ID_pool, PASS_ID_grad, PASS_ID_fission, PASS_ID_order, PASS_ID_simplify,
-    PASS_ID_movement, PASS_ID_sink, PASS_ID_scale, PASS_ID_phases, PASS_ID_simplify,
-    PASS_ID_layout, PASS_ID_sink,
-    PASS_ID_movement, PASS_ID_simplify,
+#define RUN(name) PASS_ID_##name,
+#include "passes.def"
 };
 
 const pass_info *pass_find(const char *name)
