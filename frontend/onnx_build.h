@@ -2,8 +2,8 @@
  *
  * To add an operator: write `bool onnx_<name>(onnx_op *n)` in the family's
  * file under onnx/, and a row in onnx_ops.def for every version that changed
- * its meaning; one of a domain that is not the standard's needs a row in
- * onnx_signatures_other.def, too.  The builder reads operands with onnx_in(n, i) (IR_NONE if
+ * its meaning; one of a domain that is not the standard's needs a SIGNATURE
+ * there, too.  The builder reads operands with onnx_in(n, i) (IR_NONE if
  * absent), attributes with onnx_int and its kin, makes nodes with build.h
  * through n->b, and ends with `return onnx_out(n, 0, x)`.  An error is
  * `return onnx_fail(n, ...)`, a gap in what we support onnx_gap(n, reason). */

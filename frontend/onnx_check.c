@@ -58,7 +58,7 @@ static const signature standard[] = {
 static const signature others[] = {
 #define SIGNATURE(domain, op, since, min_in, max_in, min_out, max_out, attributes) \
     {{domain, #op, since}, min_in, max_in, min_out, max_out, attributes},
-#include "onnx_signatures_other.def"
+#include "onnx_ops.def"
 };
 
 void onnx_each_signature(onnx_see *see, void *cx)
@@ -248,7 +248,7 @@ bool onnx_check_node(onnx_op *n, const char *domain)
 {
     const signature *s = find_signature(domain, n->p->op_type, n->version);
 
-    ICE_IF(!s, "%s of domain '%s' has no signature: a row of onnx_signatures_other.def",
+    ICE_IF(!s, "%s of domain '%s' has no signature: a SIGNATURE of onnx_ops.def",
            n->p->op_type, domain);
     return check_count(n, "operand", n->nin, s->min_in, s->max_in) &&
            check_count(n, "result", n->nout, s->min_out, s->max_out) &&

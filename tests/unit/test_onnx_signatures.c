@@ -143,7 +143,7 @@ static const row standard[] = {
 };
 static const row others[] = {
 #define SIGNATURE ROW
-#include "onnx_signatures_other.def"
+#include "onnx_ops.def"
 };
 
 static int compare(const row *a, const row *b)
@@ -190,7 +190,7 @@ static void test_each_operator_has_a_signature(void **state)
     for (size_t i = 0; i < COUNT(operators); i++)
         if (!is_among(&operators[i], standard, COUNT(standard)) &&
             !is_among(&operators[i], others, COUNT(others)))
-            fail_msg("%s-%d of '%s' has no signature: a row of onnx_signatures_other.def",
+            fail_msg("%s-%d of '%s' has no signature: a SIGNATURE of onnx_ops.def",
                      operators[i].op, operators[i].since, operators[i].domain);
 }
 
