@@ -1,9 +1,9 @@
 /* ir/schedule.c - choice of schedules, by one table of tiles and one cost; their
  * text.
  *
- * A `problem` says what a product or convolution is like (rows, columns, sums,
- * where the second operand lies), a `schedule` how its loops are cut.
- * schedule_product chooses, by times that cost.h estimates; schedule_fault says
+ * A `problem` says what a product, convolution, map or reduction is like (rows, columns,
+ * sums, where the second operand lies), a `schedule` how its loops are cut.
+ * schedule_choose chooses, by times that cost.h estimates; schedule_fault says
  * what an edited schedule breaks; passes ask single numbers of it before any kernel
  * exists, so that they decide as the template will. */
 #include "schedule.h"
@@ -215,7 +215,7 @@ static problem problem_of_squares(const problem *p, int64_t square)
 /* The order matters: the square (Winograd) changes what the product is, the tile
  * what fits the cache, and panels are worth packing or fetching ahead only for a
  * given tile. */
-schedule schedule_product(const target *t, const problem *p)
+static schedule schedule_product(const target *t, const problem *p)
 {
     schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums)};
     problem squares;
@@ -233,10 +233,61 @@ schedule schedule_product(const target *t, const problem *p)
     return s;
 }
 
+/* ---- loops that make no products ------------------------------------------------------ */
+
+/* Results of a window's row that are worked off at once, so that the places which they read
+ * stay in the first cache, with so many elements beside each. */
+static int32_t choose_run(const problem *p, int64_t beside)
+{
+    enum { PLACES = 4096, LEAST = 16 };
+
+    return (int32_t)max_i64(PLACES / (max_i64(p->stride, 1) * beside), LEAST);
+}
+
+/* Vectors of results beside each other make whole cache lines, and partial results do not
+ * wait for each other; runs of a map are few enough to be even on all threads. */
+static schedule schedule_loop(const target *t, const problem *p)
+{
+    enum { RUN = 512, COLUMNS = 8, BESIDE = 4, PARTS = 2, MANY_PARTS = 4 };
+    schedule s = {.lanes = target_lanes(t, p->sums)};
+
+    switch (p->kind) {
+    case PROBLEM_MAP: s.run = RUN; break;
+    case PROBLEM_COLUMNS: s.vectors = COLUMNS; break;
+    case PROBLEM_ROWS: s.parts = p->many ? MANY_PARTS : PARTS; break;
+    case PROBLEM_WINDOW:
+        s.vectors = p->columns ? BESIDE : 0;
+        s.run = choose_run(p, p->columns > 0   ? evenly(p->columns, BESIDE * s.lanes)
+                              : p->columns < 0 ? BESIDE * s.lanes
+                                               : 1);
+        break;
+    default: break;
+    }
+    return s;
+}
+
+bool schedule_fills(int64_t extent, int lanes)
+{
+    enum { PARTS = 4, TIMES = 4 };
+
+    return extent >= TIMES * PARTS * lanes;
+}
+
+schedule schedule_choose(const target *t, const problem *p)
+{
+    return p->kind > PROBLEM_IMAGE ? schedule_loop(t, p) : schedule_product(t, p);
+}
+
 void problem_print(const problem *p, text *out)
 {
     static const char *const places[] = {" const", "", " apart"};
 
+    if (p->kind > PROBLEM_IMAGE) {
+        text_add(out, "%s", p->many ? " many" : "");
+        if (p->stride)
+            text_add(out, " stride=%lld", (long long)p->stride);
+        return;
+    }
     if (p->sums != DT_F32)
         text_add(out, " sums=%s", dt_text(p->sums));
     if (p->lanes)
@@ -247,8 +298,12 @@ void problem_print(const problem *p, text *out)
 
 /* ---- fields ------------------------------------------------------------------------- */
 
-/* Whose templates read a field: products of matrices, convolutions of images, both. */
-enum { PRODUCTS = 1, IMAGES = 2, BOTH = 3 };
+/* Kinds of problems whose templates read a field. */
+enum {
+    PRODUCTS = 1 << PROBLEM_PRODUCT, IMAGES = 1 << PROBLEM_IMAGE, MAPS = 1 << PROBLEM_MAP,
+    COLUMNS = 1 << PROBLEM_COLUMNS, ROWS = 1 << PROBLEM_ROWS, WINDOWS = 1 << PROBLEM_WINDOW,
+    ALL = (1 << PROBLEM_KINDS) - 1
+};
 
 /* A row of schedule.def each: its name in text, place and greatest value. */
 static const struct {
@@ -256,11 +311,14 @@ static const struct {
     size_t offset;
     int64_t most;
     int readers;
-    const char *why_not;            /* where it is set for others */
+    const char *why_not[PROBLEM_KINDS];     /* where it is set for others */
 } fields[] = {
-#define SCHEDULE(field, most, readers)                    \
-    {#field, offsetof(schedule, field), most, readers,    \
-     readers == IMAGES ? "only convolutions read " #field : "convolutions do not read " #field},
+#define SCHEDULE(field, most, readers)                                                      \
+    {#field, offsetof(schedule, field), most, readers,                                      \
+     {"products do not read " #field, "convolutions do not read " #field,                   \
+      "maps do not read " #field, "nests do not read " #field,                              \
+      "reductions of columns do not read " #field, "reductions of rows do not read " #field, \
+      "windows do not read " #field}},
 #include "schedule.def"
 };
 
@@ -272,18 +330,41 @@ static int32_t *field_at(const schedule *s, size_t i)
 /* Null, or the message about a field that is set and that no template of p reads. */
 static const char *unread_field(const problem *p, const schedule *s)
 {
-    int reader = p->height ? IMAGES : PRODUCTS;
-
     for (size_t i = 0; i < COUNT(fields); i++)
-        if (*field_at(s, i) && !(fields[i].readers & reader))
-            return fields[i].why_not;
+        if (*field_at(s, i) && !(fields[i].readers & 1 << p->kind))
+            return fields[i].why_not[p->kind];
     return NULL;
+}
+
+static bool is_power_of_two(int32_t n)
+{
+    return n > 0 && !(n & (n - 1));
+}
+
+/* The rules of loops that make no products. */
+static const char *fault_of_loop(const target *t, const problem *p, const schedule *s)
+{
+    bool runs = p->kind == PROBLEM_MAP || p->kind == PROBLEM_WINDOW;
+    bool wide = p->kind == PROBLEM_COLUMNS || (p->kind == PROBLEM_WINDOW && p->columns);
+    int64_t sums = p->kind == PROBLEM_COLUMNS ? s->vectors : p->kind == PROBLEM_ROWS ? s->parts : 0;
+
+    if (!is_power_of_two(s->lanes) || (p->kind == PROBLEM_ROWS && !is_power_of_two(s->parts)))
+        return "lanes and parts are powers of two";
+    if ((wide && s->vectors < 1) || (runs && s->run < 1))
+        return "vectors and run are at least 1";
+    if (p->kind == PROBLEM_WINDOW && !p->columns && s->vectors)
+        return "nothing lies beside the window's row";
+    if (sums * target_regs(t, p->sums, s->lanes) > t->vector_regs)
+        return "the tile takes more registers than there are";
+    return unread_field(p, s);
 }
 
 /* Null, or the rule that the schedule breaks.  Whatever passes is right code,
  * though it may be slow: --schedule takes numbers from people and searches. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 {
+    if (p->kind > PROBLEM_IMAGE)
+        return fault_of_loop(t, p, s);
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
         return "rows, vectors, lanes and parts are at least 1";
     if (s->lanes & (s->lanes - 1) || s->parts & (s->parts - 1))

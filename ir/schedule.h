@@ -34,10 +34,25 @@ typedef enum operand_place {
     OPERAND_APART,              /* anywhere else: copied into panels at run time */
 } operand_place;
 
-/* A sum of products over k for each of `rows` by `columns` results.  Example: a 3x3
- * convolution of 64 features and outputs has a row of the result's positions for rows,
- * its outputs for columns, and k counts features and taps. */
+/* What a problem is, by the loops that solve it. */
+typedef enum problem_kind {
+    PROBLEM_PRODUCT,            /* sums of products, of matrices and of what is like them */
+    PROBLEM_IMAGE,              /* a convolution */
+    PROBLEM_MAP,                /* all elements as one axis, in runs that threads share */
+    PROBLEM_NEST,               /* elements in a nest of loops, the last one in vectors */
+    PROBLEM_COLUMNS,            /* a reduction whose lanes are results beside each other */
+    PROBLEM_ROWS,               /* reductions along the lanes, which are folded at the end */
+    PROBLEM_WINDOW,             /* reductions over sliding boxes */
+    PROBLEM_KINDS
+} problem_kind;
+
+/* Of a PRODUCT or an IMAGE: a sum of products over k for each of `rows` by `columns`
+ * results.  Example: a 3x3 convolution of 64 features and outputs has a row of the result's
+ * positions for rows, its outputs for columns, and k counts features and taps.  Of the other
+ * kinds `columns` lie beside a window's row, `sums` is the type of what is computed, and
+ * `many` and `stride` say what else the choice depends on. */
 typedef struct problem {
+    problem_kind kind;
     int64_t rows, columns;      /* -1: known at run time only */
     int64_t row_bytes;          /* of the first operand for one row, in a group; -1: none */
     ir_dtype sums;              /* element type of the sums */
@@ -45,6 +60,8 @@ typedef struct problem {
     operand_place second;
     int64_t height;             /* rows of an image, which chunks cut; -1: known at run time
                                    only; 0: no image, whose rows are in groups */
+    bool many;                  /* a reduction fills its partial results several times */
+    int64_t stride;             /* of a window along its row; 0: no window */
     int64_t features;           /* of an image that may be made in squares; 0: it may not */
     bool near;                  /* rows of the first operand are neighbours in memory */
     bool by_lanes;              /* the first operand has an element for each lane, not one
@@ -58,7 +75,7 @@ typedef struct problem {
 void problem_print(const problem *p, text *out);
 
 /* The schedule that is chosen for it. */
-schedule schedule_product(const target *t, const problem *p);
+schedule schedule_choose(const target *t, const problem *p);
 /* Why the target cannot solve it so, or does not read a field that is set; null if it can
  * and does. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s);
@@ -66,6 +83,8 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
+/* Does an axis of this extent fill the most partial results of so many lanes several times? */
+bool schedule_fills(int64_t extent, int lanes);
 /* Squares of this side that cover an image. */
 int64_t schedule_squares(int64_t height, int64_t width, int64_t square);
 /* Does a tile of so many rows fetch panels ahead?  One of few rows waits for the panel in

@@ -46,7 +46,7 @@ void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n
  * a fault is told once for each line. */
 schedule lower_schedule(lower *l, text *name, const problem *p)
 {
-    schedule s = schedule_product(l->target, p);
+    schedule s = schedule_choose(l->target, p);
 
     problem_print(p, name);
     schedules_entry *given = l->given ? schedules_find(l->given, name->at) : NULL;

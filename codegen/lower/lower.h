@@ -30,7 +30,7 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
 /* Adds extents to the name of a problem: " y=56x56", with `?` for what only the run knows. */
 void lower_name_extents(const lower *l, const char *what, const ir_dim *e, int n, text *out);
 /* The schedule for a problem: the given one if there is one that the target can follow,
- * else schedule_product's.  `name` has the template, all extents and the elements' type;
+ * else schedule_choose's.  `name` has the template, all extents and the elements' type;
  * the rest of what the choice depends on is added, so that problems of one name are one. */
 schedule lower_schedule(lower *l, text *name, const problem *p);
 

@@ -62,21 +62,22 @@ static void write_all(job *j, body *b, const lp_expr *idx)
  * (0, .., 0, i), for the last axis reaches over those before it. */
 static bool flat(job *j)
 {
-    enum { CHUNK = 512 };       /* elements: few enough to be even on all threads */
     body b;
     const ir_type *t = ir_type_of(j->in->fn, j->out);
+    const problem p = {.kind = PROBLEM_MAP, .sums = t->dtype};
     lp_expr idx[IR_MAX_RANK], par[1];
 
     job_kernel(j, &b, "map");
     lp_kernel *k = b.k;
+    const schedule s = k->schedule = nest_schedule(j, "map", &p, t, NULL, 0);
     lp_expr count = body_dim(&b, dim_product(&j->l->m->dims, t->dim, t->rank));
-    lp_expr chunks = lp_ceildiv(k, count, CHUNK);
+    lp_expr chunks = lp_ceildiv(k, count, s.run);
     lp_par(k, 1, (const char *[]){"c"}, LP(lp_int(k, 0)), LP(chunks), NULL, par);
-    lp_expr lo = lp_mul(k, par[0], lp_int(k, CHUNK));
-    lp_expr hi = lp_min(k, lp_add(k, lo, lp_int(k, CHUNK)), count);
+    lp_expr lo = lp_mul(k, par[0], lp_int(k, s.run));
+    lp_expr hi = lp_min(k, lp_add(k, lo, lp_int(k, s.run)), count);
     for (int i = 0; i < t->rank; i++)
         idx[i] = lp_int(k, 0);
-    lp_expr v = lp_vec(k, "i", lo, hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    lp_expr v = lp_vec(k, "i", lo, hi, s.lanes, LP_MASKED);
     if (t->rank)
         idx[t->rank - 1] = v;
     write_all(j, &b, idx);
@@ -149,7 +150,7 @@ static lp_expr last_loop(job *j, body *b)
 
     if (!dim_const(&j->l->m->dims, t->dim[last], &n) && is_apart(j, last))
         return lp_for(k, "v", zero, hi);
-    return lp_vec(k, "v", zero, hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    return lp_vec(k, "v", zero, hi, k->schedule.lanes, LP_MASKED);
 }
 
 /* The elements along the last axis. */
@@ -203,6 +204,8 @@ bool template_map(job *j)
     if (axis >= 0)
         return template_turn(j, axis);
     job_kernel(j, &b, "map");
+    const problem p = {.kind = PROBLEM_NEST, .sums = t->dtype};
+    b.k->schedule = nest_schedule(j, "nest", &p, t, NULL, 0);
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0)
         make_rows(j, &b, idx);

@@ -20,11 +20,29 @@ int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out)
     return n;
 }
 
-int nest_partial_results(const body *b, int lanes, ir_dim extent)
+schedule nest_schedule(const job *j, const char *what, const problem *p, const ir_type *y,
+                       const ir_dim *over, int n)
 {
-    enum { FEW = 2, MANY = 4, TIMES = 4 };
+    text name = {0};
 
-    return lanes * (dim_hint(&b->l->m->dims, extent) >= TIMES * MANY * lanes ? MANY : FEW);
+    text_add(&name, "%s", what);
+    lower_name_extents(j->l, "y", y->dim, y->rank, &name);
+    if (n)
+        lower_name_extents(j->l, "over", over, n, &name);
+    text_add(&name, " %s", dt_text(p->sums));
+    schedule s = lower_schedule(j->l, &name, p);
+    text_free(&name);
+    return s;
+}
+
+schedule nest_of_rows(const job *j, const char *what, ir_dtype sums, const ir_type *y,
+                      const ir_dim *over, int n)
+{
+    int64_t extent = dim_hint(&j->l->m->dims, over[n - 1]);
+    problem p = {.kind = PROBLEM_ROWS, .sums = sums,
+                 .many = schedule_fills(extent, lanes_of(j->l, sums))};
+
+    return nest_schedule(j, what, &p, y, over, n);
 }
 
 void nest_open(body *b, const ir_dim *dims, int n, lp_expr *idx)

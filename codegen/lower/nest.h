@@ -7,9 +7,14 @@
 /* Index of an operand of this rank: kept axes from `out` in order, those in
  * `axes` from `red`.  Example: axes {1}, out (i, j), red (r) give (i, r, j). */
 void nest_merge(int rank, ir_ints axes, const lp_expr *out, const lp_expr *red, lp_expr *idx);
-/* Partial results that a reduction keeps along an axis of this extent: some vectors, which
- * do not wait for each other, more of them where the axis fills them several times. */
-int nest_partial_results(const body *b, int lanes, ir_dim extent);
+/* The schedule of a problem that makes no products: `what` and the extents of y, and of what
+ * each of its elements is computed over, if that is something, name it. */
+schedule nest_schedule(const job *j, const char *what, const problem *p, const ir_type *y,
+                       const ir_dim *over, int n);
+/* That of a reduction along its lanes, the last of the n axes in `over`: it keeps `parts`
+ * vectors of partial results, which do not wait for each other. */
+schedule nest_of_rows(const job *j, const char *what, ir_dtype sums, const ir_type *y,
+                      const ir_dim *over, int n);
 /* The extents of t's axes in `axes`, in order; returns how many. */
 int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out);
 /* Opens n serial loops over these extents; idx gets their variables. */

@@ -13,7 +13,8 @@ typedef struct columns {
     ir_ints axes;
     ir_redop op;
     ir_dtype acc;
-    int w;                      /* lanes */
+    schedule s;
+    int w;                      /* its lanes */
     lp_expr out[IR_MAX_RANK];
 } columns;
 
@@ -51,13 +52,12 @@ static void sum_columns(columns *c, lp_expr first, int n)
 
 /* Strips of several vectors: a row's part is then whole cache lines, and its
  * sums do not wait for each other.  The rest goes by single vectors. */
-static void reduce_columns(columns *c)
+static void sum_all_columns(columns *c)
 {
-    enum { VECTORS = 8 };
     const ir_type *yt = ir_type_of(c->b->fn, c->j->root->first);
     dim_table *t = &c->j->l->m->dims;
     lp_kernel *k = c->b->k;
-    int last = yt->rank - 1, width = VECTORS * c->w, open = 0;
+    int last = yt->rank - 1, width = c->s.vectors * c->w, open = 0;
     ir_dim outer[IR_MAX_RANK];
     lp_expr columns = last >= 0 ? body_dim(c->b, yt->dim[last]) : 0, zero = lp_int(k, 0);
     int64_t n;
@@ -77,13 +77,28 @@ static void reduce_columns(columns *c)
     lp_expr end = lp_add(k, first, lp_int(k, width));
     if (!narrow) {
         lp_if(k, lp_le(k, end, columns));
-        sum_columns(c, first, VECTORS);
+        sum_columns(c, first, c->s.vectors);
         lp_else(k);
     }
     c->out[last] =
         lp_vec(k, "v", first, narrow ? columns : lp_min(k, end, columns), c->w, LP_MASKED);
     sum_columns(c, first, 0);
     nest_close(k, open + 1 + !narrow);
+}
+
+/* Last axis kept. */
+static void reduce_columns(job *j, body *b, ir_ref x)
+{
+    const struct ir_attr_REDUCE *at = &j->root->attr->REDUCE;
+    const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
+    const problem p = {.kind = PROBLEM_COLUMNS, .sums = acc_dtype(t->dtype)};
+    ir_dim over[IR_MAX_RANK];
+    int n = nest_reduced(t, at->axes, over);
+    schedule s = nest_schedule(j, "columns", &p, yt, over, n);
+
+    b->k->schedule = s;
+    sum_all_columns(&(columns){.j = j, .b = b, .x = x, .axes = at->axes, .op = at->op,
+                               .acc = p.sums, .s = s, .w = s.lanes});
 }
 
 /* Last axis reduced. */
@@ -94,7 +109,8 @@ static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir
     lp_expr out[IR_MAX_RANK], red[IR_MAX_RANK], idx[IR_MAX_RANK], zero = lp_int(k, 0);
     ir_dim dims[IR_MAX_RANK];
     int n = nest_reduced(t, axes, dims);
-    int w = nest_partial_results(b, lanes_of(j->l, acc), dims[n - 1]);
+    const schedule s = k->schedule = nest_of_rows(j, "reduce", acc, yt, dims, n);
+    int w = s.lanes * s.parts;
     int open = yt->rank ? body_loops(b, yt->dim, yt->rank, out) : 0;
 
     lp_expr lanes = lp_int(k, w), start = redop_start(k, op, acc);
@@ -143,7 +159,6 @@ bool template_reduce(job *j)
     else if (ir_has_axis(at->axes, t->rank - 1))
         reduce_rows(j, &b, x, at->axes, at->op, acc_dtype(t->dtype));
     else
-        reduce_columns(&(columns){.j = j, .b = &b, .x = x, .axes = at->axes, .op = at->op,
-            .acc = acc_dtype(t->dtype), .w = lanes_of(j->l, acc_dtype(t->dtype))});
+        reduce_columns(j, &b, x);
     return job_end(j, &b);
 }

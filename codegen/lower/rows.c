@@ -19,6 +19,8 @@ typedef struct rows {
     body b;
     const ir_type *full;        /* of the operands of all reductions */
     int kept;
+    ir_dtype sums;              /* type of the first reduction's sums, whose lanes are chosen */
+    schedule s;
     bool used;                  /* the result's memory holds a value meanwhile */
     lp_expr idx[IR_MAX_RANK];   /* the element at hand */
 } rows;
@@ -35,6 +37,12 @@ typedef struct held {
 static const ir_node *member(const rows *r, uint32_t i)
 {
     return &r->b.fn->node.at[r->j->g->node[i]];
+}
+
+/* Lanes of elements of this type. */
+static int lanes_for(const rows *r, ir_dtype dt)
+{
+    return dt == r->sums ? r->s.lanes : lanes_of(r->j->l, dt);
 }
 
 /* Opens the loops over a row: the last axis in vectors. */
@@ -153,7 +161,7 @@ static void reduce_row(rows *r, uint32_t phase)
     ir_dtype to = ir_type_of(r->b.fn, n->first)->dtype, acc = acc_dtype(to);
     lp_kernel *k = r->b.k;
     int last = r->full->rank - 1;
-    int w = nest_partial_results(&r->b, lanes_of(r->j->l, acc), r->full->dim[last]);
+    int w = lanes_for(r, acc) * r->s.parts;
     held h;
 
     make_buffers(r, phase, &h);
@@ -177,7 +185,7 @@ static void finish_row(rows *r)
     bool whole = is_full(r, t);
 
     if (whole)
-        open_row(r, lanes_of(r->j->l, t->dtype));
+        open_row(r, lanes_for(r, t->dtype));
     for (int i = r->kept; !whole && i < t->rank; i++)
         r->idx[i] = lp_int(r->b.k, 0);
     lp_expr v = body_at(&r->b, r->j->out, r->idx);
@@ -198,7 +206,10 @@ bool template_rows(job *j)
     const ir_type *t = ir_type_of(j->in->fn, ir_arg(j->in->fn, j->root, 0));
     rows r = {.j = j, .full = t, .kept = t->rank - j->root->attr->REDUCE.axes.n};
 
+    r.sums = acc_dtype(ir_type_of(j->in->fn, j->root->first)->dtype);
     job_kernel(j, &r.b, "rows");
+    r.s = r.b.k->schedule = nest_of_rows(j, "rows", r.sums, ir_type_of(j->in->fn, j->root->first),
+                                         t->dim + r.kept, t->rank - r.kept);
     int open = r.kept ? body_loops(&r.b, t->dim, r.kept, r.idx) : 0;
     for (uint32_t i = 0; i < j->g->nnode; i++)
         if (member(&r, i)->op == OP_REDUCE)

@@ -31,6 +31,7 @@ typedef struct window {
     const ir_type *t, *yt;      /* of the operand, of the result */
     bool arg;                   /* positions are asked for, not values */
     int axis, last, lanes;
+    schedule s;
     bool beside;                /* lanes are not along the row */
     best best;                  /* of the place or output at hand; without positions
                                  * the value of any reduction */
@@ -204,19 +205,22 @@ static int64_t part_of(const window *x, ir_dim extent, int64_t most)
 /* Elements beside the row that are worked off at once: some vectors. */
 static int64_t chunk_of(const window *x)
 {
-    enum { VECTORS = 4 };
-
-    return x->beside ? part_of(x, x->yt->dim[x->last], (int64_t)VECTORS * x->lanes) : 1;
+    return x->beside ? part_of(x, x->yt->dim[x->last], (int64_t)x->s.vectors * x->lanes) : 1;
 }
 
-/* Outputs of a row that are worked off at once, so that its places stay in the first
- * cache. */
-static int64_t outputs_of(const window *x, int64_t chunk)
+/* By what lies beside the row - an extent, -1 if only the run knows it, 0 if nothing does -
+ * and by how many places each result moves on. */
+static schedule choose_schedule(const window *x)
 {
-    enum { PLACES = 4096, LEAST = 16 };
-    int64_t stride = max_i64(dim_hint(&x->b->l->m->dims, x->w.stride.at[x->axis]), 1);
+    const dim_table *d = &x->b->l->m->dims;
+    problem p = {.kind = PROBLEM_WINDOW, .sums = x->best.dtype, .columns = x->beside ? -1 : 0,
+                 .stride = max_i64(dim_hint(d, x->w.stride.at[x->axis]), 1)};
+    int64_t n;
 
-    return part_of(x, x->yt->dim[x->axis], max_i64(PLACES / (stride * chunk), LEAST));
+    if (x->beside && dim_const(d, x->yt->dim[x->last], &n) && n > 0)
+        p.columns = n;
+    return nest_schedule(x->j, x->arg ? "windowarg" : "window", &p, x->yt, x->w.size.at,
+                         x->w.size.n);
 }
 
 /* min(size, extent - part * size), and in *first part * size. */
@@ -283,7 +287,7 @@ static void find_places(window *x)
 static void make_row(window *x)
 {
     lp_kernel *k = x->b->k;
-    int64_t chunk = chunk_of(x), outputs = outputs_of(x, chunk);
+    int64_t chunk = chunk_of(x), outputs = part_of(x, x->yt->dim[x->axis], x->s.run);
     int open = open_parts(x, chunk, outputs), rank = 1 + x->beside;
     lp_expr extents[2] = {places_of(x, lp_int(k, outputs)), lp_int(k, chunk)};
 
@@ -311,7 +315,6 @@ bool template_window(job *j)
     x.arg = j->root->op == OP_WINDOWARG;
     x.best = (best){.op = x.w.op, .dtype = x.arg ? x.t->dtype : acc_dtype(x.t->dtype),
                     .place = DT_I64};
-    x.lanes = lanes_of(j->l, x.best.dtype);
     x.last = x.axis = x.t->rank - 1;
     if (x.last < 0) {
         j->failed = "a window without axes";
@@ -321,6 +324,8 @@ bool template_window(job *j)
     while (x.axis > 0 && stays(&x, x.axis))
         x.axis--;
     x.beside = x.axis < x.last;
+    x.s = b.k->schedule = choose_schedule(&x);
+    x.lanes = x.s.lanes;
     make_row(&x);
     return job_end(j, &b);
 }

@@ -117,14 +117,24 @@ static void run_kernels(net *t, const target *cpu, schedules *given, text *out)
     fuse_free(&groups);
 }
 
-/* A schedule whose tile and groups are no larger than those of s; squares of any side. */
+/* From 1 to v; 0, which says that the kernel does without, stays. */
+static int32_t up_to(net *t, int32_t v)
+{
+    return v ? 1 + (int32_t)below(t, (uint32_t)v) : 0;
+}
+
+/* A schedule whose tile, groups and runs are no larger than those of s; squares of any side. */
 static void change(net *t, const char *problem, schedule *s)
 {
+    bool products = s->rows;
+
     s->square = strstr(problem, " squares") ? 2 * (int32_t)below(t, 3) : 0;
-    s->rows = 1 + (int32_t)below(t, (uint32_t)s->rows);
-    s->vectors = 1 + (int32_t)below(t, (uint32_t)s->vectors);
-    s->parts = chance(t, 50) && !s->square ? s->parts : 1;
-    s->group = s->group ? 1 + (int32_t)below(t, (uint32_t)s->group) : 0;
+    s->rows = up_to(t, s->rows);
+    s->vectors = up_to(t, s->vectors);
+    s->lanes = products ? s->lanes : s->lanes >> below(t, 3);
+    s->parts = !s->parts || (chance(t, 50) && !s->square) ? s->parts : 1;
+    s->group = up_to(t, s->group);
+    s->run = up_to(t, s->run);
     s->ahead = s->pack && chance(t, 50) ? 256 : 0;
 }
 

@@ -110,6 +110,28 @@ static void test_conv(void **state)
         5);
 }
 
+/* Elements in order and moved, reductions along both axes, rows of a softmax's kind, windows
+ * with and without channels beside them. */
+static const char loops[] =
+    "entry main(%e: f32[77], %x: f32[n,300], %i: f32[2,9,40,24], %s: f32[]) {\n"
+    "  %1 = exp %e : f32[77]\n"
+    "  %2 = reduce %x {op=sum, axes=[1]} : f32[n]\n"
+    "  %3 = reduce %x {op=max, axes=[0]} : f32[300]\n"
+    "  %4 = broadcast %3 {shape=[n,300], axes=[1]} : f32[n,300]\n"
+    "  %5 = sub %x, %4 : f32[n,300]\n"
+    "  %6 = window %i {size=[1,3,3,1], stride=[1,1,2,1], dil=[1,1,1,1], low=[0,1,1,0], "
+    "high=[0,1,1,0], op=max} : f32[2,9,20,24]\n"
+    "  %7 = window %i {size=[1,1,3,3], stride=[1,1,1,1], dil=[1,1,1,1], low=[0,0,1,1], "
+    "high=[0,0,1,1], op=sum} : f32[2,9,40,24]\n"
+    "  return %1, %2, %3, %5, %6, %7\n"
+    "}\n";
+
+static void test_loops(void **state)
+{
+    (void)state;
+    expect_replay(loops, 6);
+}
+
 /* Problems of one name, which are one, refuse a schedule in one message. */
 static void test_refused(void **state)
 {
@@ -149,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dot),
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_loops),
         cmocka_unit_test(test_refused),
     };
 

@@ -82,6 +82,7 @@ static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t 
                  .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2};
 
     if (p.near) {
+        p.kind = PROBLEM_IMAGE;
         p.lanes = target_lanes(t, sums) / (kind % 2 + 1);
         p.by_lanes = kind / 12 % 2;
         p.far_ahead = kind / 24 % 2;
@@ -94,7 +95,7 @@ static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t 
 
 static void expect_fits(const target *t, const problem *p)
 {
-    schedule s = schedule_product(t, p);
+    schedule s = schedule_choose(t, p);
 
     assert_null(schedule_fault(t, p, &s));
 }
@@ -117,6 +118,26 @@ static void test_choices_fit(void **state)
                     assert_true(target_find(cpu[c], &t));
                     problem p = problem_of(&t, sums[d], extents[m], extents[n / KINDS],
                                            (int)(n % KINDS));
+                    expect_fits(&t, &p);
+                }
+}
+
+/* The same of maps and reductions, whose choice depends on less. */
+static void test_loops_fit(void **state)
+{
+    static const char *const cpu[] = {"x86-64", "x86-64-v3", "x86-64-v4", "aarch64"};
+    static const ir_dtype sums[] = {DT_F32, DT_F64, DT_F16, DT_BOOL, DT_I8, DT_I32, DT_I64};
+    static const int64_t columns[] = {-1, 0, 1, 3, 64, 1000, INT64_MAX};
+
+    (void)state;
+    for (size_t c = 0; c < COUNT(cpu); c++)
+        for (int kind = PROBLEM_MAP; kind < PROBLEM_KINDS; kind++)
+            for (size_t d = 0; d < COUNT(sums); d++)
+                for (size_t n = 0; n < COUNT(columns); n++) {
+                    const problem p = {.kind = kind, .sums = sums[d], .columns = columns[n],
+                                       .many = n % 2, .stride = (int64_t)n};
+                    target t;
+                    assert_true(target_find(cpu[c], &t));
                     expect_fits(&t, &p);
                 }
 }
@@ -161,14 +182,16 @@ static void test_faults(void **state)
 static void test_idle_fields(void **state)
 {
     const problem dot = {.rows = 64, .columns = 64, .sums = DT_F32, .second = OPERAND_CONST};
-    const problem conv = {.rows = 56, .columns = 64, .sums = DT_F32, .lanes = 8, .height = 4,
-                          .second = OPERAND_CONST, .near = true, .whole = true};
-    const problem depthwise = {.rows = 56, .columns = 8, .sums = DT_F32, .lanes = 8, .height = -1,
-                               .second = OPERAND_CONST, .near = true, .by_lanes = true};
+    const problem conv = {.kind = PROBLEM_IMAGE, .rows = 56, .columns = 64, .sums = DT_F32,
+                          .lanes = 8, .height = 4, .second = OPERAND_CONST, .near = true,
+                          .whole = true};
+    const problem depthwise = {.kind = PROBLEM_IMAGE, .rows = 56, .columns = 8, .sums = DT_F32,
+                               .lanes = 8, .height = -1, .second = OPERAND_CONST, .near = true,
+                               .by_lanes = true};
 
     (void)state;
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=2}",
-                 "only convolutions read chunks");
+                 "products do not read chunks");
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 next=1}",
                  "the next tile's operand is in the cache");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=4}", "none");
@@ -185,12 +208,46 @@ static void test_idle_fields(void **state)
                  "its tile is one vector wide");
 }
 
+/* Loops that make no products: x86-64-v3 has 16 registers of 8 lanes. */
+static void test_faults_of_loops(void **state)
+{
+    static const char powers[] = "lanes and parts are powers of two";
+    static const char least[] = "vectors and run are at least 1";
+    const problem map = {.kind = PROBLEM_MAP, .sums = DT_F32};
+    const problem nest = {.kind = PROBLEM_NEST, .sums = DT_F32};
+    const problem columns = {.kind = PROBLEM_COLUMNS, .sums = DT_F32};
+    const problem rows = {.kind = PROBLEM_ROWS, .sums = DT_F32};
+    const problem window = {.kind = PROBLEM_WINDOW, .sums = DT_F32, .columns = 8, .stride = 2};
+    const problem plain = {.kind = PROBLEM_WINDOW, .sums = DT_F32, .stride = 2};
+
+    (void)state;
+    expect_fault(&map, "schedule{lanes=4 run=100}", "none");
+    expect_fault(&map, "schedule{lanes=4}", least);
+    expect_fault(&map, "schedule{lanes=6 run=64}", powers);
+    expect_fault(&map, "schedule{lanes=4 run=64 vectors=2}", "maps do not read vectors");
+    expect_fault(&nest, "schedule{lanes=4 run=64}", "nests do not read run");
+    expect_fault(&columns, "schedule{vectors=16 lanes=8}", "none");
+    expect_fault(&columns, "schedule{vectors=16 lanes=16}",
+                 "the tile takes more registers than there are");
+    expect_fault(&columns, "schedule{lanes=8}", least);
+    expect_fault(&rows, "schedule{lanes=8 parts=8}", "none");
+    expect_fault(&rows, "schedule{lanes=8 parts=3}", powers);
+    expect_fault(&rows, "schedule{lanes=8 parts=2 rows=2}",
+                 "reductions of rows do not read rows");
+    expect_fault(&window, "schedule{vectors=1 lanes=8 run=7}", "none");
+    expect_fault(&window, "schedule{vectors=1 lanes=8}", least);
+    expect_fault(&plain, "schedule{lanes=8 run=7}", "none");
+    expect_fault(&plain, "schedule{vectors=1 lanes=8 run=7}",
+                 "nothing lies beside the window's row");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),        cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_unused),      cmocka_unit_test(test_choices_fit),
         cmocka_unit_test(test_faults),      cmocka_unit_test(test_idle_fields),
+        cmocka_unit_test(test_loops_fit),   cmocka_unit_test(test_faults_of_loops),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
