@@ -55,10 +55,7 @@ static const cli_option options[] = {
     {"--html", "FILE", "write a page with the results", .set = cli_set_text, .at = AT(html)},
     {"--random-inputs", "[=SEED]", "random inputs (the default), and their seed", .set = set_seed,
      .at = AT(seed)},
-    {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
-     .set = cli_set_flag, .at = AT(model.o.perf_map)},
-    {"--perf-dump", "FILE", "write the kernels' loop IR, and what `perf inject --jit` reads for "
-     "its lines", .set = cli_set_text, .at = AT(model.o.perf_dump)},
+    {.more = perf_rows, .at = AT(model)},
     {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};

@@ -49,6 +49,7 @@ extern const cli_option model_rows[];
 extern const cli_option program_option_rows[];
 extern const cli_option entry_rows[];
 extern const cli_option program_weights_rows[];     /* with --weights */
+extern const cli_option perf_rows[];        /* what Linux's perf names and shows of kernels */
 void model_options_free(model_options *m);
 /* What code is made for: --cpu, else this machine. */
 target model_target(const model_options *m);

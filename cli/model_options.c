@@ -194,6 +194,13 @@ const cli_option entry_rows[] = {
      .at = AT(o.entry)},
     {0}};
 
+const cli_option perf_rows[] = {
+    {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
+     .set = cli_set_flag, .at = AT(o.perf_map)},
+    {"--perf-dump", "FILE", "write the kernels' loop IR, and what `perf inject --jit` reads for "
+     "its lines", .set = cli_set_text, .at = AT(o.perf_dump)},
+    {0}};
+
 const cli_option model_rows[] = {
     {"--cpu", "NAME", cpu_help, .set = set_cpu},
     {"--dim", "NAME=N", "bind a run-time dim", .set = add_dim},

@@ -33,10 +33,7 @@ static const cli_option options[] = {
     {.more = picture_rows, .at = AT(picture)},
     {"--engine", "NAME", "compiled (default) or interpreter", .set = model_set_engine,
      .at = AT(engine)},
-    {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
-     .set = cli_set_flag, .at = AT(model.o.perf_map)},
-    {"--perf-dump", "FILE", "write the kernels' loop IR, and what `perf inject --jit` reads for "
-     "its lines", .set = cli_set_text, .at = AT(model.o.perf_dump)},
+    {.more = perf_rows, .at = AT(model)},
     {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};

@@ -9,6 +9,7 @@
  * a reshape (axes merged with carries), single elements are computed instead. */
 #include "build.h"
 #include "const_view.h"
+#include "eval_op.h"
 #include "num.h"
 
 static const ir_type *level_type(const ir_const *k, uint32_t level)
@@ -74,28 +75,6 @@ static void allowed(const cursor *c, int first, int64_t run, int64_t *a, int64_t
     }
 }
 
-#define COPY_RUN(T)                                                            \
-    for (int64_t i = 0; i < n; i++)                                            \
-        memcpy(out + i * (int64_t)sizeof(T), src + i * step, sizeof(T));       \
-    break
-
-/* n elements that lie `step` elements apart become neighbours. */
-static void copy_run(int64_t n, int size, uint8_t *out, const uint8_t *src, int64_t step)
-{
-    step *= size;
-    if (step == size) {
-        memcpy(out, src, (size_t)(n * size));
-        return;
-    }
-    switch (size) {
-    case 1: COPY_RUN(uint8_t);
-    case 2: COPY_RUN(uint16_t);
-    case 4: COPY_RUN(uint32_t);
-    case 8: COPY_RUN(uint64_t);
-    default: COPY_RUN(uint64_t[2]);
-    }
-}
-
 /* n elements of the source from number `from` on, as they are in memory: sub-byte ones are
  * unpacked. */
 static void copy_source(const ir_const *k, int64_t n, uint8_t *out, int64_t from, int64_t step)
@@ -104,9 +83,9 @@ static void copy_source(const ir_const *k, int64_t n, uint8_t *out, int64_t from
     int size = dt_size(d);
 
     if (k->source == SRC_SPLAT)
-        copy_run(n, size, out, k->data, 0);
+        copy_run(n, size, out, size, k->data, 0);
     else if (dt_bits(d) >= 8)
-        copy_run(n, size, out, k->data + from * size, step);
+        copy_run(n, size, out, size, k->data + from * size, step * size);
     else
         for (int64_t i = 0; i < n; i++)
             num_unpack(d, k->data, from + i * step, out + i);
@@ -160,8 +139,8 @@ static void pad_outside(const ir_module *m, const ir_link *l, const view *v, int
         int64_t a, b;
         run = run_length(&c, n - done);
         allowed(&c, guards, run, &a, &b);
-        copy_run(a, size, out + done * size, value, 0);
-        copy_run(run - b, size, out + (done + b) * size, value, 0);
+        copy_run(a, size, out + done * size, size, value, 0);
+        copy_run(run - b, size, out + (done + b) * size, size, value, 0);
     }
 }
 

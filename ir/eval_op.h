@@ -80,6 +80,8 @@ typedef struct walk {
 void walk_init(walk *w, int rank, const int64_t *dim);   /* strides zero */
 void walk_next(walk *w);
 
+/* n elements of `size` bytes from strides in bytes to strides in bytes. */
+void copy_run(int64_t n, int size, uint8_t *dst, int64_t ds, const uint8_t *src, int64_t ss);
 /* dst[i . dst_stride] = src[i . src_stride] for all i in dim; strides in
  * elements of `size` bytes. */
 void copy_strided(int rank, const int64_t *dim, int size, uint8_t *dst,

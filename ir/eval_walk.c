@@ -44,9 +44,8 @@ void walk_next(walk *w)
         memcpy(dst + i * ds, src + i * ss, sizeof(T));                         \
     break
 
-/* n elements; strides in bytes. */
-static void copy_run(int64_t n, int size, uint8_t *dst, int64_t ds, const uint8_t *src,
-                     int64_t ss)
+void copy_run(int64_t n, int size, uint8_t *dst, int64_t ds, const uint8_t *src,
+              int64_t ss)
 {
     if (ds == size && ss == size) {
         memcpy(dst, src, (size_t)(n * size));

@@ -9,12 +9,13 @@ cannot be printed says why: these are counted as skipped, and listed by reason w
 Models that cannot be imported are left out.  Ends with a line `N passed, N failed, N skipped`.
 """
 import argparse
-import collections
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+
+from tally import Tally
 
 
 def call(*command):
@@ -56,19 +57,13 @@ def main():
     p.add_argument('--reasons', action='store_true')
     p.add_argument('dirs', nargs='+')
     args = p.parse_args()
-    count, reasons = collections.Counter(), collections.Counter()
+    tally = Tally()
     with tempfile.TemporaryDirectory() as work:
         for case in args.dirs[::args.every]:
             result, text = check(args, pathlib.Path(work), pathlib.Path(case))
-            count[result] += 1
-            if result == 'failed':
-                print(f'FAILED {case}: {text.strip()[:600]}')
-            if result == 'skipped':
-                reasons[str(reason_of(text))] += 1
-    for reason, n in reasons.most_common() if args.reasons else []:
-        print(f'{n:5} {reason}')
-    print(f'{count["passed"]} passed, {count["failed"]} failed, {count["skipped"]} skipped')
-    return count['failed'] > 0
+            if result != 'left out':
+                tally.add(result, case, str(reason_of(text)) if result == 'skipped' else text)
+    return tally.report(args.reasons)
 
 
 if __name__ == '__main__':

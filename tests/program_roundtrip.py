@@ -9,7 +9,6 @@ What ONNX or the printer has no words for is counted as skipped, and listed by r
 --reasons.  Ends with a line `N passed, N failed, N skipped`.
 """
 import argparse
-import collections
 import pathlib
 import re
 import subprocess
@@ -19,6 +18,7 @@ import tempfile
 import numpy as np
 
 from programs import HERE, close, dims_of, random_input, run
+from tally import Tally
 
 
 def call(*command):
@@ -105,7 +105,7 @@ def main():
     p.add_argument('--reasons', action='store_true')
     p.add_argument('names', nargs='*')
     args = p.parse_args()
-    count, reasons = collections.Counter(), collections.Counter()
+    tally = Tally()
     programs = sorted((HERE.parent / 'examples').glob('*.ingot')) + sorted((HERE / 'programs').glob('*.ingot'))
     with tempfile.TemporaryDirectory() as folder:
         for program in programs:
@@ -113,14 +113,9 @@ def main():
                 continue
             for entry, fault in check_program(args.ingot, pathlib.Path(folder), program):
                 lacks = sorted(set(re.findall(r'unsupported: (.*?)(?: \(.*\))?$', fault or '', re.M)))
-                count['skipped' if lacks else 'failed' if fault else 'passed'] += 1
-                reasons.update(lacks)
-                if fault and not lacks:
-                    print(f'FAILED {program.stem}, {entry}: {fault.strip()[:600]}')
-    for reason, n in reasons.most_common() if args.reasons else []:
-        print(f'{n:5} {reason}')
-    print(f'{count["passed"]} passed, {count["failed"]} failed, {count["skipped"]} skipped')
-    return count['failed'] > 0
+                tally.add('skipped' if lacks else 'failed' if fault else 'passed',
+                          f'{program.stem}, {entry}', '; '.join(lacks) or fault)
+    return tally.report(args.reasons)
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import safetensors_file
+from tally import Tally
 
 INGOT = str(pathlib.Path(sys.argv[1]).resolve())
 DOUBLE, INT64 = TensorProto.DOUBLE, TensorProto.INT64
@@ -23,14 +24,8 @@ rng = np.random.default_rng(1)
 X, T = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
 W, B = rng.normal(size=(3, 1)), np.array([0.25])
 STEPS = 4
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAILED {name}: {why}')
+tally = Tally()
+check = tally.check
 
 
 def read_safetensors(name):
@@ -273,8 +268,7 @@ def main():
             same(*model)
         for test in epochs, initialized, apart, nameless, wrong:
             test()
-    print(f'{passed} passed, {failed} failed, 0 skipped')
-    return failed > 0
+    return tally.report()
 
 
 if __name__ == '__main__':

@@ -19,17 +19,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from safetensors_file import read_safetensors
+from tally import Tally
 
 INGOT = str(pathlib.Path(sys.argv[1]).resolve())
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
-passed = failed = 0
-
-
-def check(name, ok, why=''):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f'FAILED {name}: {why}')
+tally = Tally()
+check = tally.check
 
 
 def ingot(*arguments):
@@ -362,8 +357,7 @@ def main():
         for test in classes, printed, frozen, new_head, pictures, tokens, written, apart, dims, \
                 other_types, names, memory, wrong:
             test()
-    print(f'{passed} passed, {failed} failed, 0 skipped')
-    return failed > 0
+    return tally.report()
 
 
 if __name__ == '__main__':

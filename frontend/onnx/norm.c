@@ -139,19 +139,30 @@ static ir_ref stashed(onnx_op *n, ir_ref x)
     return dt_is_float(dt) && dt_bits(dt) > dt_bits(onnx_dtype(n, x)) ? ir_cast(n->b, x, dt) : x;
 }
 
+/* The axes of x from the attribute `axis` on, the last one without it: how many; 0 after a
+ * fault, as x and the scale s must be there. */
+static int axes_behind(onnx_op *n, ir_ref x, ir_ref s, int32_t *axes)
+{
+    int axis;
+
+    if (x == IR_NONE || s == IR_NONE)
+        return s == IR_NONE ? onnx_fail(n, "takes two operands") : 0;
+    if (!onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
+        return 0;
+    for (int i = axis; i < onnx_rank(n, x); i++)
+        axes[i - axis] = i;
+    return onnx_rank(n, x) - axis;
+}
+
 /* Over the axes from `axis` on; results 1 and 2 are the mean and 1 / deviation. */
 bool onnx_layer_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2), mu, inv;
     int32_t axes[IR_MAX_RANK];
-    int axis;
+    int count = axes_behind(n, x, s, axes);
 
-    if (x == IR_NONE || s == IR_NONE ||
-        !onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
-        return s == IR_NONE ? onnx_fail(n, "takes two operands") : false;
-    int count = onnx_rank(n, x) - axis;
-    for (int i = 0; i < count; i++)
-        axes[i] = axis + i;
+    if (!count)
+        return false;
     ir_dtype dt = onnx_dtype(n, x);
     ir_ref y = normalize(n, stashed(n, x), axes, count, onnx_float(n, "epsilon", 1e-5), &mu, &inv);
     y = mul(n, ir_cast(n->b, y, dt), s);
@@ -192,14 +203,10 @@ bool onnx_rms_norm(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1);
     int32_t axes[IR_MAX_RANK];
-    int axis;
+    int count = axes_behind(n, x, s, axes);
 
-    if (x == IR_NONE || s == IR_NONE ||
-        !onnx_axis(n, onnx_int(n, "axis", -1), onnx_rank(n, x), &axis))
-        return s == IR_NONE ? onnx_fail(n, "takes two operands") : false;
-    int count = onnx_rank(n, x) - axis;
-    for (int i = 0; i < count; i++)
-        axes[i] = axis + i;
+    if (!count)
+        return false;
     ir_dtype dt = onnx_dtype(n, x);
     ir_ref f = dt == DT_F64 ? x : ir_cast(n->b, x, DT_F32);
     ir_ref dev =
