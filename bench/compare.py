@@ -19,6 +19,7 @@ import argparse
 import importlib.util
 import json
 import math
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -200,6 +201,14 @@ def measure(case, threads, args):
     return best
 
 
+def measure_on(cores, case, threads, args):
+    """measure, in a process that has only ever seen these cores: a peer sizes its pool of
+    threads once, by those of the process at its first use."""
+    with multiprocessing.get_context('fork').Pool(
+            1, os.sched_setaffinity, (0, cores[:threads])) as pool:
+        return pool.apply(measure, (case, threads, args))
+
+
 def default_cases():
     data = ROOT / 'build/data'
     models = data / 'bench'
@@ -255,9 +264,7 @@ def main():
         for text in args.cases or default_cases():
             case = Case(text, scratch)
             for threads in map(int, args.threads.split(',')):
-                os.sched_setaffinity(0, cores[:threads])
-                best = measure(case, threads, args)
-                os.sched_setaffinity(0, cores)
+                best = measure_on(cores, case, threads, args)
                 failed |= math.isnan(best['ingot'])
                 ratio = best['ingot'] / better_peer(best, args.peers)
                 own = best['ingot'] / best.get('against', math.nan)
