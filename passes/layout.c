@@ -20,6 +20,57 @@
 #include "schedule.h"
 #include "sink.h"
 
+/* ---- reshapes ------------------------------------------------------------- */
+
+/* [N,C,S..] with other spatial axes. */
+static ir_ref reshape_spatial(layout_cx *cx, ir_build *b, ir_ref x)
+{
+    const ir_type *from = ir_type_of(b->fn, x), *to = cx->plain;
+    int block = layout_twin_block(cx, b, &x, 1);
+    ir_dim shape[IR_MAX_RANK];
+
+    if (!block || to->rank < 3 || to->rank >= IR_MAX_RANK || !dim_same(from->dim[0], to->dim[0]) ||
+        !dim_same(from->dim[1], to->dim[1]))
+        return IR_NONE;
+    int rank = layout_blocked_shape(b, to, block, shape);
+    return layout_unpack(cx, b, ir_reshape(b, layout_want(cx, b, x, block), shape, rank), to);
+}
+
+/* [N,G,1,S..] of a depthwise convolution back to [N,G,S..]: same twin. */
+static ir_ref reshape_back(const layout_cx *cx, const ir_build *b, ir_ref y)
+{
+    const ir_node *in = rule_is(b, y, OP_RESHAPE);
+
+    if (!in)
+        return IR_NONE;
+    ir_ref x = ir_arg(b->fn, in, 0);
+    const ir_type *t = ir_type_of(b->fn, x), *to = cx->plain;
+    if (t->rank != to->rank)
+        return IR_NONE;
+    for (int i = 0; i < to->rank; i++)
+        if (!dim_same(t->dim[i], to->dim[i]))
+            return IR_NONE;
+    return x;
+}
+
+static ir_ref reshape(layout_cx *cx, ir_build *b, const ir_ref *a)
+{
+    ir_ref x = reshape_back(cx, b, a[0]);
+
+    return x != IR_NONE ? x : reshape_spatial(cx, b, a[0]);
+}
+
+/* x in other extents: from its twin, if it has one. */
+static ir_ref reshape_to(layout_cx *cx, ir_build *b, ir_ref x, const ir_type *to)
+{
+    const ir_type *plain = cx->plain;
+
+    cx->plain = to;
+    ir_ref y = reshape(cx, b, &x);
+    cx->plain = plain;
+    return y != IR_NONE ? y : ir_reshape(b, x, to->dim, to->rank);
+}
+
 /* ---- convolutions --------------------------------------------------------- */
 
 static bool list_is(ir_ints l, int first, int n)
@@ -136,10 +187,7 @@ static ir_ref conv_depthwise(layout_cx *cx, ir_build *b, const ir_node *n,
         shape[i + 2] = wt->dim[i + 3];
         xs[i] = i + 2;
     }
-    ir_ref x = ir_reshape(b, a[0], flat, rank);
-    const ir_node *in = rule_is(b, a[0], OP_RESHAPE);
-    if (in && ir_type_of(b->fn, ir_arg(b->fn, in, 0)) == ir_type_of(b->fn, x))
-        x = ir_arg(b->fn, in, 0);
+    ir_ref x = reshape_to(cx, b, a[0], ir_ty(b, xt->dtype, flat, rank));
     int block = layout_block_at_hand(cx, b, x);
     if (!block || stays_plain(cx, b, x, wt, &at.CONV))
         return IR_NONE;
@@ -363,44 +411,6 @@ static ir_ref slice(layout_cx *cx, ir_build *b, const ir_node *n, const ir_ref *
     lists[2][rank] = dim_int(d, block);
     return layout_unpack(cx, b, ir_slice(b, x, lists[0], lists[1], lists[2]),
                   cx->plain);
-}
-
-/* [N,C,S..] with other spatial axes. */
-static ir_ref reshape_spatial(layout_cx *cx, ir_build *b, ir_ref x)
-{
-    const ir_type *from = ir_type_of(b->fn, x), *to = cx->plain;
-    int block = layout_twin_block(cx, b, &x, 1);
-    ir_dim shape[IR_MAX_RANK];
-
-    if (!block || to->rank < 3 || to->rank >= IR_MAX_RANK || !dim_same(from->dim[0], to->dim[0]) ||
-        !dim_same(from->dim[1], to->dim[1]))
-        return IR_NONE;
-    int rank = layout_blocked_shape(b, to, block, shape);
-    return layout_unpack(cx, b, ir_reshape(b, layout_want(cx, b, x, block), shape, rank), to);
-}
-
-/* [N,G,1,S..] of a depthwise convolution back to [N,G,S..]: same twin. */
-static ir_ref reshape_back(const layout_cx *cx, const ir_build *b, ir_ref y)
-{
-    const ir_node *in = rule_is(b, y, OP_RESHAPE);
-
-    if (!in)
-        return IR_NONE;
-    ir_ref x = ir_arg(b->fn, in, 0);
-    const ir_type *t = ir_type_of(b->fn, x), *to = cx->plain;
-    if (t->rank != to->rank)
-        return IR_NONE;
-    for (int i = 0; i < to->rank; i++)
-        if (!dim_same(t->dim[i], to->dim[i]))
-            return IR_NONE;
-    return x;
-}
-
-static ir_ref reshape(layout_cx *cx, ir_build *b, const ir_ref *a)
-{
-    ir_ref x = reshape_back(cx, b, a[0]);
-
-    return x != IR_NONE ? x : reshape_spatial(cx, b, a[0]);
 }
 
 /* [N,C,S..] as [N,C,T..], whose spatial axes are those of x and new ones. */
