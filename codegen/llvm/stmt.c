@@ -71,32 +71,99 @@ static void unrolled_loop(emit *e, const lp_stmt *s)
     }
 }
 
-/* Flattened: the variables are recovered from the iteration's number. */
-static void parallel_loop(emit *e, const lp_stmt *s)
+/* Sets the extents of a parallel loop, at least 1, and where its variables begin. */
+static void parallel_extents(emit *e, const lp_stmt *s, value *extent, value *lo)
 {
-    emit_new_statement(e);
-    value extent[LP_MAX_PAR], lo[LP_MAX_PAR];
-    counted c;
+    value one = emit_i64(e, 1);
 
     for (uint32_t i = 0; i < s->nvar; i++) {
         value step = emit_i64(e, s->step ? s->step[i] : 1);
         lo[i] = emit_scalar(e, s->lo[i]);
         value span = i64_op(e, LLVMBuildSub, emit_scalar(e, s->hi[i]), lo[i]);
-        span = i64_op(e, LLVMBuildAdd, span, i64_op(e, LLVMBuildSub, step, emit_i64(e, 1)));
+        span = i64_op(e, LLVMBuildAdd, span, i64_op(e, LLVMBuildSub, step, one));
         extent[i] = s->step && s->step[i] != 1 ? LLVMBuildSDiv(e->b, span, step, "") : span;
-        value one = emit_i64(e, 1);
         value empty = LLVMBuildICmp(e->b, LLVMIntSLT, extent[i], one, "");
         extent[i] = LLVMBuildSelect(e->b, empty, one, extent[i], "");
     }
-    c = count_begin(e, e->begin, e->end, 1);
-    value rest = c.phi;
-    for (uint32_t i = s->nvar; i-- > 0;) {
+}
+
+static void set_parallel(emit *e, const lp_stmt *s, uint32_t i, value turn, const value *lo)
+{
+    value v = i64_op(e, LLVMBuildMul, turn, emit_i64(e, s->step ? s->step[i] : 1));
+
+    e->var[s->var[i]].scalar = i64_op(e, LLVMBuildAdd, v, lo[i]);
+}
+
+/* Recovers the first n variables from the iteration's number among theirs. */
+static void split_parallel(emit *e, const lp_stmt *s, uint32_t n, value rest, const value *extent,
+                           const value *lo)
+{
+    for (uint32_t i = n; i-- > 0;) {
         value v = i ? LLVMBuildURem(e->b, rest, extent[i], "") : rest;
         if (i)
             rest = LLVMBuildUDiv(e->b, rest, extent[i], "");
-        v = i64_op(e, LLVMBuildMul, v, emit_i64(e, s->step ? s->step[i] : 1));
-        e->var[s->var[i]].scalar = i64_op(e, LLVMBuildAdd, v, lo[i]);
+        set_parallel(e, s, i, v, lo);
     }
+}
+
+/* Is it done in a few steps, so that the divisions that recover variables would be felt? */
+static bool is_short(const emit *e, const lp_stmt *s)
+{
+    int64_t lo, hi;
+
+    for (; s; s = s->next) {
+        bool once = s->op != LP_LOOP || s->kind == LP_UNROLL ||
+                    (s->kind == LP_VEC && lp_is_int(e->k, s->lo[0], &lo) &&
+                     lp_is_int(e->k, s->hi[0], &hi) && hi - lo <= s->step[0]);
+        if (!once || !is_short(e, s->body) || !is_short(e, s->other))
+            return false;
+    }
+    return true;
+}
+
+/* Turns [e->begin, e->end) as rows of the last variable, each as far as it is asked for.  For
+ * 3 by 10, turns 8 to 25 are 8..10 of row 0, 0..10 of row 1 and 0..5 of row 2.  Variables
+ * behind the last one have a single turn. */
+static void parallel_rows(emit *e, const lp_stmt *s, uint32_t last, const value *extent,
+                          const value *lo)
+{
+    value one = emit_i64(e, 1), width = extent[last];
+    value rows = LLVMBuildUDiv(e->b, i64_op(e, LLVMBuildAdd, e->end,
+                                            i64_op(e, LLVMBuildSub, width, one)), width, "");
+    counted r = count_begin(e, LLVMBuildUDiv(e->b, e->begin, width, ""), rows, 1);
+
+    split_parallel(e, s, last, r.phi, extent, lo);
+    value first = i64_op(e, LLVMBuildMul, r.phi, width);
+    value from = i64_op(e, LLVMBuildSub, e->begin, first);
+    value to = i64_op(e, LLVMBuildSub, e->end, first), zero = emit_i64(e, 0);
+    from = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, from, zero, ""), from, zero, "");
+    to = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, to, width, ""), to, width, "");
+    counted c = count_begin(e, from, to, 1);
+    set_parallel(e, s, last, c.phi, lo);
+    for (uint32_t i = last + 1; i < s->nvar; i++)
+        set_parallel(e, s, i, zero, lo);
+    emit_block(e, s->body);
+    count_end(e, c);
+    count_end(e, r);
+}
+
+/* Flattened: the variables are recovered from the iteration's number, where that would be
+ * felt only once for a row of the last one. */
+static void parallel_loop(emit *e, const lp_stmt *s)
+{
+    value extent[LP_MAX_PAR], lo[LP_MAX_PAR];
+
+    emit_new_statement(e);
+    parallel_extents(e, s, extent, lo);
+    uint32_t last = s->nvar - 1;
+    while (last && extent[last] == emit_i64(e, 1))
+        last--;
+    if (last && is_short(e, s->body)) {
+        parallel_rows(e, s, last, extent, lo);
+        return;
+    }
+    counted c = count_begin(e, e->begin, e->end, 1);
+    split_parallel(e, s, s->nvar, c.phi, extent, lo);
     emit_block(e, s->body);
     count_end(e, c);
 }
