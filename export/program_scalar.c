@@ -155,13 +155,19 @@ static bool any_element(unsigned op)
     return op == OP_EQ || op == OP_NE || op == OP_LT || op == OP_LE;
 }
 
+/* Does the function of integers give the same bits for signed and unsigned ones? */
+static bool wraps_alike(unsigned op)
+{
+    return op == OP_ADD || op == OP_SUB || op == OP_MUL;
+}
+
 /* Numbers of other elements: converted, computed with, converted back. */
 static px_expr foreign(px *g, ir_ref r, const px_expr *x, ir_dtype dt)
 {
     ir_dtype to = px_type(g, r)->dtype;
     px_expr y[3];
 
-    if (dt == DT_F64 || (dt == DT_U64 && px_node(g, r)->op >= OP_DIV))
+    if (dt == DT_F64 || (dt == DT_U64 && !wraps_alike(px_node(g, r)->op)))
         return px_gap(g, r, dt == DT_F64 ? "the language does not compute with f64 beside f32"
                                          : "the language does not compute with u64");
     for (uint32_t i = 0; i < px_node(g, r)->narg; i++)
@@ -191,7 +197,7 @@ bool px_is_foreign(const px *g, const ir_node *n)
     if (!ir_op_scalar(n->op) || n->op == OP_CAST || n->op == OP_SELECT || any_element(n->op))
         return false;
     return phrases[n->op].say == UNSAID || (logic && dt != DT_BOOL) || dt == DT_F64 ||
-           (dt == DT_U64 && n->op >= OP_DIV);
+           (dt == DT_U64 && !wraps_alike(n->op));
 }
 
 /* dim != 0: a comparison of extents. */

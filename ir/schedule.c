@@ -273,16 +273,22 @@ bool schedule_fills(int64_t extent, int lanes)
     return extent >= TIMES * PARTS * lanes;
 }
 
+/* Is it a sum of products?  Else it is a loop without any. */
+static bool has_products(const problem *p)
+{
+    return p->kind == PROBLEM_PRODUCT || p->kind == PROBLEM_IMAGE;
+}
+
 schedule schedule_choose(const target *t, const problem *p)
 {
-    return p->kind > PROBLEM_IMAGE ? schedule_loop(t, p) : schedule_product(t, p);
+    return has_products(p) ? schedule_product(t, p) : schedule_loop(t, p);
 }
 
 void problem_print(const problem *p, text *out)
 {
     static const char *const places[] = {" const", "", " apart"};
 
-    if (p->kind > PROBLEM_IMAGE) {
+    if (!has_products(p)) {
         text_add(out, "%s", p->many ? " many" : "");
         if (p->stride)
             text_add(out, " stride=%lld", (long long)p->stride);
@@ -363,7 +369,7 @@ static const char *fault_of_loop(const target *t, const problem *p, const schedu
  * though it may be slow: --schedule takes numbers from people and searches. */
 const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 {
-    if (p->kind > PROBLEM_IMAGE)
+    if (!has_products(p))
         return fault_of_loop(t, p, s);
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
         return "rows, vectors, lanes and parts are at least 1";
