@@ -34,9 +34,10 @@ bool grad_flows(const ir_type *t);
  * for this case, or something was reported. */
 typedef bool grad_rule(grad_cx *cx, ir_node n, const ir_ref *gy);
 
-grad_rule grad_scalar, grad_reshape, grad_transpose, grad_broadcast, grad_slice, grad_pad,
-    grad_concat, grad_gather, grad_scatter, grad_reduce, grad_window, grad_cumul, grad_dot,
-    grad_conv, grad_sort, grad_topk, grad_unique, grad_if, grad_loop, grad_keep, grad_zero;
+/* The column grad of ops.def; scalar functions have one for all, made of their own column. */
+grad_rule grad_scalar;
+#define OP(NAME, text, nin, nres, infer, eval, grad, ...) grad_rule grad_##grad;
+#include "ops.def"
 
 /* Reports that node n has no gradient; false. */
 bool grad_lacks(const grad_cx *cx, const ir_node *n, const char *reason);

@@ -21,8 +21,8 @@ typedef struct job {
 } job;
 
 typedef bool template_fn(job *j);
-template_fn template_map, template_reduce, template_rows, template_argreduce, template_window,
-    template_dot, template_conv, template_cumul, template_scatter, template_random;
+#define TEMPLATE(NAME, run, ...) template_fn template_##run;
+#include "templates.def"
 
 /* The axis of the result along which neighbours in memory are read, where that is
  * not the last; -1 if there is none.  And the template for such a group. */
