@@ -86,14 +86,34 @@ static bool read_at_end(const ir_fn *fn, uint32_t state)
     return false;
 }
 
-/* May the group end the run?  Those outside kernels may, and those that need memory from
- * the caller's allocator. */
+static bool has_constant_size(const ir_fn *fn, ir_ref r)
+{
+    const ir_type *t = ir_type_of(fn, r);
+
+    return t->kind == TY_TENSOR && type_count_const(&fn->module->types, t) >= 0;
+}
+
+/* Does the node do nothing but run kernels, on memory that is there, perhaps in a loop? */
+static bool is_sure(const ir_fn *fn, const ir_node *n)
+{
+    const ir_fn *body = n->op == OP_LOOP ? n->attr->LOOP.body : NULL;
+    bool sure = body || ir_op_get(n->op)->template != TEMPLATE_NONE;
+
+    for (uint32_t r = n->first; sure && r < n->first + n->nres; r++)
+        sure = has_constant_size(fn, r);
+    for (uint32_t i = 0; sure && body && i < body->node.len; i++)
+        sure = is_sure(body, &body->node.at[i]);
+    return sure;
+}
+
+/* May the group end the run?  Those outside kernels may, but for loops over kernels, and those
+ * that need memory from the caller's allocator. */
 static bool may_fail(const scope *s, const ir_group *g)
 {
     ir_dim size;
 
     if (g->template == TEMPLATE_NONE)
-        return true;
+        return !is_sure(s->fn, &s->fn->node.at[g->root]);
     for (uint32_t k = 0; k < g->nout; k++) {
         const ir_type *t = ir_type_of(s->fn, g->out[k]);
         if (t->kind != TY_TENSOR || !plan_reserve(s->pl, t, &size))
