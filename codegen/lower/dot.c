@@ -3,7 +3,8 @@
  * out[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], where m, n
  * and k may each be several axes.  B is read in panels of NR columns: packed
  * at compile time when it is constant, into a temp when its columns are not
- * the last axis in memory or when many tiles of rows read them, else in place.
+ * the last axis in memory or when many tiles of rows read them, else in place;
+ * with panels enough to share out, each by the thread that multiplies it.
  * A is read by broadcast, and copied only if finding an element takes a
  * division, or if its rows lie together and its k too far apart (dot_strips.c). */
 #include "bytes.h"
@@ -257,15 +258,42 @@ static lp_expr b_bytes(const void *cx, body *b, lp_expr batch, lp_expr step, lp_
     return lp_cast(p, bytes_second(d->together), all);
 }
 
+static panels panels_of(const dot *d)
+{
+    return (panels){.j = d->j, .s = &d->s,
+                    .dtype = d->together ? bytes_second(d->together) : d->tb->dtype,
+                    .outer = d->batch, .columns = d->n, .rows = d->steps, .cx = d,
+                    .element = d->together ? b_bytes : b_element};
+}
+
 /* Kernel that fills the temp [batch, N/NR, steps, NR] from B. */
 static bool pack_b(dot *d)
 {
-    const panels p = {.j = d->j, .s = &d->s,
-                      .dtype = d->together ? bytes_second(d->together) : d->tb->dtype,
-                      .outer = d->batch, .columns = d->n, .rows = d->steps, .cx = d,
-                      .element = d->together ? b_bytes : b_element};
+    const panels p = panels_of(d);
 
     return panels_pack(&p, &d->packed);
+}
+
+lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel)
+{
+    const panels p = panels_of(d);
+
+    return panels_fill(&p, b, batch, panel);
+}
+
+/* Can the thread that multiplies a panel fill it?  All blocks of rows are that thread's then:
+ * there must be panels enough to share out, and the cache must hold one. */
+static bool fills_own(const dot *d)
+{
+    enum { ENOUGH = 16 };
+    dim_table *t = &d->j->l->m->dims;
+    int nr = schedule_panel(&d->s);
+    int64_t count, k = extent_or_unknown(d, d->steps);
+    ir_dim panels = dim_mul(t, d->batch, dim_ceildiv(t, d->n, dim_int(t, nr)));
+
+    return !d->together && !d->s.group && dim_const(t, panels, &count) && count >= ENOUGH &&
+           k > 0 && k < INT32_MAX &&
+           k * nr * dt_size(d->tb->dtype) <= schedule_cache(d->j->l->target);
 }
 
 /* Kernel that fills the temp [batch, M, K] from A. */
@@ -441,6 +469,8 @@ static bool place_operands(dot *d)
         place_const(d);
     } else if (!d->s.pack) {
         d->source = DOT_PLACE;
+    } else if (fills_own(d)) {
+        d->source = DOT_OWN;
     } else {
         d->source = DOT_TEMP;
         ok = pack_b(d);

@@ -9,6 +9,8 @@
 typedef enum dot_source {
     DOT_PACKED,                 /* a constant, [N/NR, steps, NR] */
     DOT_TEMP,                   /* a temp, [batch, N/NR, steps, NR] */
+    DOT_OWN,                    /* memory of the thread, [1, 1, steps, NR], which fills it for
+                                 * the panel at hand */
     DOT_PLACE,                  /* in the tensor itself */
 } dot_source;
 
@@ -39,6 +41,8 @@ lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
 lp_buf dot_a_buffer(const dot *d, body *b);
 /* B where it is stored, for DOT_PLACE. */
 lp_buf dot_b_buffer(const dot *d, body *b);
+/* The panel at hand, filled where `b` stands, for DOT_OWN. */
+lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel);
 /* Would tiles lose what they read of A from the cache before they read the rest of its
  * lines?  Then the kernel that copies it is added to the job, and its temp. */
 bool dot_wants_strips(const dot *d);

@@ -45,6 +45,8 @@ static lp_expr b_value(const dot_tile *x, lp_expr k, lp_expr c)
 
     if (d->source == DOT_PACKED)
         return b_cast(x, lp_load(p, x->bbuf, LP(x->t.panel, k, c)));
+    if (d->source == DOT_OWN)
+        return b_cast(x, lp_load(p, x->bbuf, LP(lp_int(p, 0), lp_int(p, 0), k, c)));
     if (d->source == DOT_TEMP)
         return b_cast(x, lp_load(p, x->bbuf, LP(x->batch, x->t.panel, k, c)));
     lp_expr column = lp_add(p, lp_mul(p, x->t.panel, lp_int(p, schedule_panel(&d->s))), c);
@@ -83,7 +85,7 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     lp_expr begin = lp_int(p, 0);
     int64_t all;
     int open = 1;
-    bool ahead = schedule_fetches(x->t.s, x->t.rows);
+    bool ahead = x->d->source != DOT_OWN && schedule_fetches(x->t.s, x->t.rows);
 
     if (ahead && x->nth && step == 1 && lp_is_int(p, end, &all) && all % BLOCK == 0) {
         begin = lp_loop(p, LP_FOR, "block", begin, end, BLOCK);
@@ -202,8 +204,11 @@ static void symbolic_rows(dot_tile *x, lp_expr m, lp_expr i)
     lp_end(p);
 }
 
+/* 0 where it is made for the panel at hand. */
 static lp_buf b_buffer(const dot *d, body *b, ir_dim panels)
 {
+    if (d->source == DOT_OWN)
+        return 0;
     return d->source == DOT_PLACE ? dot_b_buffer(d, b) : dot_panels(d, b, panels);
 }
 
@@ -217,6 +222,13 @@ static int block_loops(dot_tile *x, ir_dim panels, ir_dim blocks, lp_expr *block
     lp_expr zero = lp_int(p, 0), batch = body_dim(x->t.b, x->d->batch);
     lp_expr wide = body_dim(x->t.b, panels), all = body_dim(x->t.b, blocks), v[4];
 
+    if (x->d->source == DOT_OWN) {
+        lp_par(p, 2, (const char *[]){"b", "p"}, LP(zero, zero), LP(batch, wide), NULL, v);
+        x->batch = v[0], x->t.panel = v[1];
+        x->bbuf = dot_own_panel(x->d, x->t.b, v[0], v[1]);
+        *block = lp_for(p, "m", zero, all);
+        return 2;
+    }
     if (!group) {
         lp_par(p, 3, (const char *[]){"b", "p", "m"}, LP(zero, zero, zero), LP(batch, wide, all),
                NULL, v);

@@ -28,5 +28,7 @@ typedef struct panels {
 ir_dim panels_count(const panels *p);
 /* Adds the kernel that fills them to the job: their temp.  False if it has none. */
 bool panels_pack(const panels *p, uint32_t *temp);
+/* Fills one panel in memory of the thread, [1, 1, rows, NR], where `b` stands. */
+lp_buf panels_fill(const panels *p, body *b, lp_expr outer, lp_expr panel);
 
 #endif
