@@ -174,6 +174,8 @@ void ir_needed(const ir_fn *fn, const ir_ref *there, bool *take);
 /* Makes the nodes of `from` that are taken in b.  map, by value, has what stands in b for
  * those that are not, and gets what the others became.  Symbols are new, as by ir_inline. */
 bool ir_copy(ir_build *b, const ir_fn *from, bool *take, ir_ref *map);
+/* Ends the function with the results and updates of fn, as what map has for them, by value. */
+void ir_copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map);
 /* What symbols in the types of f's parameters are where the parameters have these types:
  * to[id] where given[id], for each symbol that is the whole extent of an axis.  Both lists
  * have an entry a symbol of the module, given's false at first. */

@@ -251,7 +251,7 @@ static bool copy_nodes(rewrite *w, ir_build *b, const ir_fn *fn, const live *l, 
     return ok;
 }
 
-static void copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
+void ir_copy_results(ir_build *b, const ir_fn *fn, const ir_ref *map)
 {
     for (uint32_t i = 0; i < fn->result.len; i++)
         ir_loose_result(b, fn->result_name.at[i], map[fn->result.at[i]], fn->result_loose.at[i]);
@@ -305,7 +305,7 @@ static ir_fn *rewrite_fn(rewrite *w, const ir_fn *fn)
     ir_build_init(&b, w->m, ir_fn_region(w->m, fn->name), w->d);
     b.fn->entry = fn->entry;
     if (copy_nodes(w, &b, fn, &l, map)) {
-        copy_results(&b, fn, map);
+        ir_copy_results(&b, fn, map);
         sweep(w, b.fn);
     }
     ir_build_free(&b);
