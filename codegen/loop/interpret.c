@@ -21,9 +21,10 @@ typedef struct memory {
     int64_t stride[LP_MAX_RANK];    /* in elements */
 } memory;
 
-/* The state of a run: what each buffer and variable holds, and the values of the
- * statement at hand, which is number `now` of those executed: value[e] is that of
- * expression e if seen[e] == now. */
+/* The state of a run: what each buffer and variable holds, and values that were computed.
+ * `now` counts statements and changes of variables.  value[e], computed at seen[e], is that
+ * of expression e until the newest variable changes that e is made of: older ones are of
+ * loops around that one's.  What reads memory holds for its statement only. */
 typedef struct machine {
     const lp_kernel *k;
     diag *d;
@@ -31,9 +32,13 @@ typedef struct machine {
     int64_t begin, end;             /* iterations of the parallel loop to run */
     memory *buf;                    /* by lp_buf */
     element *var, *value;           /* by lp_var, by lp_expr */
-    uint64_t *seen, now;
+    lp_var *newest;                 /* by lp_expr; READS: it is made of a load */
+    uint64_t *changed;              /* by lp_var; of 0, the beginning */
+    uint64_t *seen, now, statement; /* the latter: when the one at hand began */
     bool failed;                    /* an error was reported */
 } machine;
+
+static const lp_var READS = UINT32_MAX;
 
 /* ---- elements ---------------------------------------------------------------- */
 
@@ -172,15 +177,43 @@ static element scalar(machine *m, const lp_node *n, const lp_expr *args)
     }
 }
 
-/* Remembered for the statement at hand: loads see stores of earlier statements
- * only. */
+/* Operands have smaller numbers than what they are operands of, and variables that are
+ * defined later greater ones; parameters never change. */
+static void find_newest(machine *m)
+{
+    for (lp_expr e = 1; e < m->k->node.len; e++) {
+        const lp_node *n = lp_at(m->k, e);
+        bool changes = n->kind == LX_VAR && m->k->var.at[n->ref].kind != LP_DIM;
+        lp_var newest = n->kind == LX_LOAD ? READS : changes ? n->ref : 0;
+        for (uint32_t i = 0; i < n->narg; i++) {
+            lp_var of = m->newest[m->k->arg.at[n->arg + i]];
+            newest = newest > of ? newest : of;
+        }
+        m->newest[e] = newest;
+    }
+}
+
+static void set(machine *m, lp_var v, element x)
+{
+    m->var[v] = x;
+    m->changed[v] = ++m->now;
+}
+
+static bool is_known(const machine *m, lp_expr e)
+{
+    lp_var v = m->newest[e];
+
+    return m->seen[e] >= (v == READS ? m->statement : m->changed[v]);
+}
+
+/* Loads see stores of earlier statements only. */
 static element eval(machine *m, lp_expr e)
 {
     const lp_node *n = lp_at(m->k, e);
 
     if (n->kind == LX_VAR)
         return m->var[n->ref];
-    if (m->seen[e] == m->now)
+    if (is_known(m, e))
         return m->value[e];
     const lp_expr *args = m->k->arg.at + n->arg;
     element v = n->kind == LX_LITERAL ? get((ir_dtype)n->dtype, &n->bits)
@@ -232,7 +265,7 @@ static void run_fold(machine *m, const lp_stmt *s)
         for (int64_t i = 0; i < n; i++)
             v[i] = apply(s->accum, d, (element[]){v[i], v[i + n], {0}});
     }
-    m->var[s->var[0]] = v[0];
+    set(m, s->var[0], v[0]);
 }
 
 /* to[i, j] = from[j, i] of a square tile. */
@@ -268,7 +301,7 @@ static void run_par(machine *m, const lp_stmt *s)
     for (int64_t n = m->begin; n < m->end && !m->failed; n++) {
         int64_t rest = n;
         for (uint32_t i = s->nvar; i-- > 0;) {
-            m->var[s->var[i]].i = lo[i] + (i ? rest % extent[i] : rest) * s->step[i];
+            set(m, s->var[i], (element){.i = lo[i] + (i ? rest % extent[i] : rest) * s->step[i]});
             rest /= extent[i];
         }
         run_block(m, s->body);
@@ -279,7 +312,6 @@ static void run_par(machine *m, const lp_stmt *s)
 static void run_loop(machine *m, const lp_stmt *s)
 {
     int64_t lo, hi, step = s->kind == LP_VEC ? 1 : s->step[0];
-    element *v = &m->var[s->var[0]];
 
     if (s->kind == LP_PAR) {
         run_par(m, s);
@@ -288,7 +320,7 @@ static void run_loop(machine *m, const lp_stmt *s)
     lo = eval(m, s->lo[0]).i;
     hi = eval(m, s->hi[0]).i;
     for (int64_t i = lo; i < hi && !m->failed; i += step) {
-        v->i = i;
+        set(m, s->var[0], (element){.i = i});
         run_block(m, s->body);
     }
 }
@@ -296,11 +328,11 @@ static void run_loop(machine *m, const lp_stmt *s)
 static void run_block(machine *m, const lp_stmt *s)
 {
     for (; s && !m->failed; s = s->next) {
-        m->now++;
+        m->statement = ++m->now;
         switch (s->op) {
         case LP_LOOP: run_loop(m, s); break;
         case LP_LOCAL: run_local(m, s); break;
-        case LP_LET: m->var[s->var[0]] = eval(m, s->value); break;
+        case LP_LET: set(m, s->var[0], eval(m, s->value)); break;
         case LP_STORE: run_store(m, s); break;
         case LP_IF: run_block(m, eval(m, s->value).i ? s->body : s->other); break;
         case LP_FOLD: run_fold(m, s); break;
@@ -321,6 +353,10 @@ bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin, int64_t e
     m.var = mem_alloc(k->var.len * sizeof *m.var);
     m.value = mem_alloc(k->node.len * sizeof *m.value);
     m.seen = mem_alloc(k->node.len * sizeof *m.seen);
+    m.newest = mem_alloc(k->node.len * sizeof *m.newest);
+    m.changed = mem_alloc((k->var.len + 1) * sizeof *m.changed);
+    m.changed[0] = m.now;
+    find_newest(&m);
     for (uint32_t i = 0; i < k->dim.len; i++)
         m.var[k->dim.at[i]].i = m.dims[i];
     for (uint32_t i = 0; i < k->param.len; i++) {
@@ -334,5 +370,7 @@ bool lp_interpret(const lp_kernel *k, void *const *arg, int64_t begin, int64_t e
     mem_free(m.var);
     mem_free(m.value);
     mem_free(m.seen);
+    mem_free(m.newest);
+    mem_free(m.changed);
     return !m.failed;
 }
