@@ -23,17 +23,18 @@ stage()
         first=$1/a.txt source=$2/model.onnx
         again="inspect --stage schedules --schedule $first"
         ;;
-    followed)                   # those of the stage before
-        first=$1/a.lp source=$2/model.onnx kind=loops
+    followed)                   # those of the stage before; the kernels are there, too
+        first=$1/a.lp source=$2/model.onnx kind=
         again="inspect --full --stage loops --schedule $1/a.txt"
         ;;
     esac
     source=${source:-$first}
-    if [ "$3" = followed ] && [ ! -s "$1/a.txt" ]; then
+    if [ "$3" = followed ] && ! { [ -s "$1/a.txt" ] && [ -s "$first" ]; }; then
         echo "skipped"
         return
     fi
-    timeout 60 "$ingot" inspect --full --stage "$kind" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
+    [ -z "$kind" ] ||
+        timeout 60 "$ingot" inspect --full --stage "$kind" "$2/model.onnx" >"$first" 2>/dev/null || rc=$?
     if [ $rc = 1 ]; then
         echo "skipped"
     elif [ $rc != 0 ]; then
@@ -58,7 +59,7 @@ shard()
     for case in "$@"; do
         i=$((i + 1))
         [ $((i % shards)) = "$n" ] || continue
-        for name in import optimized schedules followed loops plan; do
+        for name in import optimized loops schedules followed plan; do
             stage "$tmp/$n" "$case" $name
         done
     done >"$tmp/$n.log"
