@@ -1,6 +1,7 @@
 /* passes/simplify.c - algebraic identities that hold for every value, NaN,
  * infinities and signed zeros included.
  *   x * 1, x / 1, x - 0 -> x        x + (-0) -> x, and x + 0 for integers
+ *   x / c -> x * (1 / c) for a power of two, which rounds the same exact number
  *   pow(x, 1) -> x                  pow(x, 2) -> x * x
  *   select(c, x, x) -> x            select(true, x, y) -> x
  *   max(x, x), min(x, x) -> x       and, or with true or false
@@ -35,6 +36,21 @@ static ir_ref mul(ir_build *b, ir_ref x, ir_ref y)
     if (splat_is(b, y, 1))
         return x;
     return splat_is(b, x, 1) ? y : IR_NONE;
+}
+
+/* Both the constant and its inverse must be normal numbers. */
+static ir_ref quotient(ir_build *b, ir_ref x, ir_ref y)
+{
+    const ir_type *t = ir_type_of(b->fn, x);
+    int most = t->dtype == DT_F64 ? 1021 : 125, exponent;
+    double v;
+
+    if (splat_is(b, y, 1))
+        return x;
+    if ((t->dtype != DT_F32 && t->dtype != DT_F64) || !rule_splat(b, y, &v) ||
+        fabs(frexp(v, &exponent)) != 0.5 || exponent < -most || exponent > most)
+        return IR_NONE;
+    return ir_2(b, OP_MUL, x, ir_splat(b, t, 1 / v));
 }
 
 static ir_ref power(ir_build *b, ir_ref x, ir_ref y)
@@ -165,7 +181,7 @@ static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a)
     case OP_ADD: return add(b, a[0], a[1]);
     case OP_SUB: return splat_is(b, a[1], 0) ? a[0] : IR_NONE;
     case OP_MUL: return mul(b, a[0], a[1]);
-    case OP_DIV: return splat_is(b, a[1], 1) ? a[0] : IR_NONE;
+    case OP_DIV: return quotient(b, a[0], a[1]);
     case OP_POW: return power(b, a[0], a[1]);
     case OP_AND: return logic(b, a[0], a[1], true);
     case OP_OR: return logic(b, a[0], a[1], false);
