@@ -24,6 +24,9 @@ check "perceptron on XOR errs" sh -c '! "$@"' sh awk -F, 'END { exit !($4 == 0) 
 check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.svg
 check "XOR: loss" below loss 1e-5
 check "XOR: plot" grep -q '</svg>' xor.svg
+check "little work is one piece of code" sh -c '"$1" build "$2/xor.ingot" --entry xor \
+    --shape x=4x2 --emit llvm -o xor.ll &&
+    ! sed -n "/define.*_entry(/,/^}/p" xor.ll | grep -q _start' sh "$ingot" "$examples"
 
 cat >middle.ingot <<'PROGRAM'
 net f(x: [.., 1]) -> [.., 2] = x |> dense(2)

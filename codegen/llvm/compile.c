@@ -66,13 +66,13 @@ static unit *smallest(const units *u)
 }
 
 /* Kernels, the largest first, each to the unit that has least; the plan to the
- * first one. */
-static void fill_units(units *u, const sized *kernel, uint32_t n, int64_t host)
+ * first one, with those that are inlined into it. */
+static void fill_units(units *u, const sized *kernel, uint32_t n, int64_t host, const bool *whole)
 {
     u->at[0].host = true;
     u->at[0].size = host;
     for (uint32_t i = 0; i < n; i++) {
-        unit *to = smallest(u);
+        unit *to = whole[kernel[i].kernel] ? &u->at[0] : smallest(u);
         vec_push(&to->kernel, kernel[i].kernel);
         to->size += kernel[i].size;
     }
@@ -93,7 +93,7 @@ static units cut(const image *im)
     qsort(kernel, n, sizeof *kernel, by_size);
     for (int64_t i = 0; i < min_i64(max_i64(sum / UNIT_SIZE, 1), MOST); i++)
         vec_push(&u, (unit){0});
-    fill_units(&u, kernel, n, host);
+    fill_units(&u, kernel, n, host, im->whole);
     mem_free(kernel);
     return u;
 }
@@ -118,6 +118,7 @@ static void ask_kernels(image *im)
     im->least = mem_alloc((n + 1) * sizeof *im->least);
     for (uint32_t i = 0; i < n; i++)
         im->least[i] = lp_least_parallel(im->l->kernel.at[i], im->l->target->fork_ns);
+    image_find_whole(im);
 }
 
 /* ---- one unit ----------------------------------------------------------------------- */
@@ -127,7 +128,8 @@ static void emit_unit(const image *im, const unit *u, LLVMModuleRef m)
     lines l = lines_open(m, im->lines, im->made_by);
 
     for (uint32_t i = 0; i < u->kernel.len; i++)
-        llvm_emit_kernel(m, im->l->kernel.at[u->kernel.at[i]], im->target, &l);
+        llvm_emit_kernel(m, im->l->kernel.at[u->kernel.at[i]], im->target,
+                         im->whole[u->kernel.at[i]], &l);
     lines_close(&l);
     if (u->host)
         image_emit_host(im, m);

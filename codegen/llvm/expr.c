@@ -52,7 +52,7 @@ static bool only_through_var(emit *e, lp_expr x)
 
     if (n->kind == LX_VAR)
         return !e->var[n->ref].vec || n->ref == e->vec_var;
-    if (n->kind == LX_LOAD && lp_differs(&e->differs, x))
+    if (n->kind == LX_LOAD && emit_differs(e, x))
         return false;
     for (uint32_t i = 0; i < n->narg; i++)
         if (!only_through_var(e, e->k->arg.at[n->arg + i]))
@@ -241,7 +241,7 @@ static int lane_stride(emit *e, lp_expr offset)
     lp_expr stride;
     int64_t s;
 
-    if (!lp_differs(&e->differs, offset))
+    if (!emit_differs(e, offset))
         return 0;
     if (only_through_var(e, offset) && lp_linear_in(e->k, offset, e->vec_var, &stride) &&
         lp_is_int(e->k, stride, &s) && s >= 1 && s <= MOST)
@@ -255,7 +255,7 @@ static int64_t first_divisor(emit *e, lp_expr x)
     const lp_node *n = lp_at(e->k, x);
     const lp_expr *a = &e->k->arg.at[n->arg];
 
-    if (!lp_differs(&e->differs, x))
+    if (!emit_differs(e, x))
         return n->divisor;
     if (n->kind == LX_VAR && n->ref == e->vec_var)
         return e->vec_divisor;
@@ -273,8 +273,8 @@ static int lane_repeats(emit *e, lp_expr offset)
 
     while (n->kind == LX_SCALAR && n->op == SC_ADD) {
         lp_expr x = e->k->arg.at[n->arg], y = e->k->arg.at[n->arg + 1];
-        bool here = lp_differs(&e->differs, x);
-        if (here && lp_differs(&e->differs, y))
+        bool here = emit_differs(e, x);
+        if (here && emit_differs(e, y))
             return 0;
         n = lp_at(e->k, here ? x : y);
     }
@@ -322,7 +322,7 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
     if (!vector)
         return cond ? guarded_scalar(e, b, offset, cond)
                     : load_scalar(e, b, emit_scalar(e, offset));
-    bool cond_varies = cond && lp_differs(&e->differs, cond);
+    bool cond_varies = cond && emit_differs(e, cond);
     int stride = lane_stride(e, offset);
     if (stride == 0 && !cond_varies)
         return emit_splat(e, cond ? guarded_scalar(e, b, offset, cond)
@@ -358,7 +358,7 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
         bool ok = lp_is_int(e->k, buf->dims[i], &extent);
         ICE_IF(!ok, "extent of a register buffer");
         value at;
-        if (i == buf->rank - 1 && *lanes == 1 && lp_differs(&e->differs, idx[i])) {
+        if (i == buf->rank - 1 && *lanes == 1 && emit_differs(e, idx[i])) {
             ICE_IF(extent < e->lanes, "register row of %lld in a loop of %d lanes",
                    (long long)extent, e->lanes);
             *lanes = e->lanes;
@@ -497,5 +497,5 @@ value emit_scalar(emit *e, lp_expr x)
 
 value emit_vector(emit *e, lp_expr x)
 {
-    return lp_differs(&e->differs, x) ? remembered(e, x, true) : emit_splat(e, emit_scalar(e, x));
+    return emit_differs(e, x) ? remembered(e, x, true) : emit_splat(e, emit_scalar(e, x));
 }

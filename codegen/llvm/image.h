@@ -42,6 +42,7 @@ typedef struct image {
                                      * undefined */
     uint64_t *state_offset, state_size;
     int64_t *least;                 /* by kernel: iterations that are worth the threads */
+    bool *whole;                    /* by kernel: an entry of little work has it (whole.c) */
 } image;
 
 /* Decides where constants and states lie; must come before all else.  False with an

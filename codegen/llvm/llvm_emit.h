@@ -35,6 +35,7 @@ typedef struct emit {
     uint32_t memo_len;
     value row_top;              /* scratch: where the next row buffer begins */
     bool streams;               /* some store went past the caches */
+    bool whole;                 /* loops are written out */
     bool brief;                 /* in an f64 expansion of an f32 function */
 } emit;
 
@@ -43,6 +44,8 @@ type emit_type(emit *e, ir_dtype d);
 type emit_memory_type(emit *e, ir_dtype d);
 type emit_wide(type t, int lanes);
 
+/* Has the expression several values here, one per lane? */
+bool emit_differs(emit *e, lp_expr x);
 /* The expression: a scalar (that of the first lane), or one value per lane. */
 value emit_scalar(emit *e, lp_expr x);
 value emit_vector(emit *e, lp_expr x);
@@ -68,6 +71,11 @@ value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
 /* An empty block at the end of the function. */
 LLVMBasicBlockRef emit_new_block(emit *e);
 
+/* Statements, from s on. */
+void emit_block(emit *e, const lp_stmt *s);
+/* In a kernel that is emitted whole (whole.c), the loop as all its iterations; false if it
+ * must be a loop. */
+bool emit_written_out(emit *e, const lp_stmt *s);
 /* Statements of these kinds. */
 void emit_local(emit *e, const lp_stmt *s);
 void emit_store(emit *e, const lp_stmt *s);

@@ -12,7 +12,7 @@
 /* Defines `void <k->name>(ptr arg, i64 begin, i64 end, i32 thread)` in m, hidden; the
  * kernel is verified text.  See loop.h for the argument.  With line tables its statements
  * have lines of their text (lp_number_lines), the kernel that before its first. */
-void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, const lines *l);
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, bool whole, const lines *l);
 
 /* Prepares LLVM for this process, in one thread before all others.  False with an
  * error when it has no code generator for the architecture. */

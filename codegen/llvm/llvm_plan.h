@@ -26,6 +26,7 @@ typedef struct pemit {
     value status;                   /* where the result of run lies */
     value slots;                    /* offsets of those slots whose sizes vary */
     value frame;                    /* what parts of the function need of it */
+    bool whole;                     /* its kernels are inlined into it */
     value overflow;                 /* i1, where sizes are checked; else null */
     value start;                    /* helper that runs a kernel */
     struct {                        /* the extents that the tables had last */
@@ -108,6 +109,15 @@ void pemit_demand(pemit *e, value good, int status, const char *message);
 /* Word i of a kernel's argument. */
 void pemit_set_word(pemit *e, uint32_t i, value v);
 void pemit_step(pemit *e, const plan_step *s);
+
+/* ---- whole.c ---- */
+
+/* Fills im->whole; before any kernel is emitted. */
+void image_find_whole(image *im);
+/* Does the entry nothing but run kernels of little work, in little memory? */
+bool image_is_whole(const image *im, const plan_entry *x);
+/* Runs a kernel of such an entry. */
+void pemit_whole_run(pemit *e, const plan_step *s);
 
 /* ---- late.c ---- */
 

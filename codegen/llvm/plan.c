@@ -318,7 +318,7 @@ void pemit_step(pemit *e, const plan_step *s)
 {
     tell_begin(e, s);
     switch (s->op) {
-    case STEP_RUN: run_step(e, s); break;
+    case STEP_RUN: (e->whole ? pemit_whole_run : run_step)(e, s); break;
     case STEP_STORE: store_step(e, s); break;
     case STEP_BIND: bind_step(e, s); break;
     case STEP_LET: let_step(e, s); break;

@@ -204,6 +204,16 @@ static void leave(pemit *e)
     return_status(e);
 }
 
+/* Slots as a variable, of which LLVM makes registers. */
+static value own_workspace(pemit *e)
+{
+    type bytes = LLVMArrayType2(e->i8, (uint64_t)e->entry->fixed);
+    value v = LLVMBuildAlloca(e->b, bytes, "workspace");
+
+    LLVMSetAlignment(v, IMAGE_LINE);
+    return v;
+}
+
 /* What all steps share, in the function's first block. */
 static void open_frame(pemit *e)
 {
@@ -218,7 +228,8 @@ static void open_frame(pemit *e)
     LLVMBuildStore(e->b, LLVMConstInt(e->i32, INGOT_OK, false), e->status);
     pemit_symbols(e, pemit_call_member(e, offsetof(struct ingot_call, dims)));
     e->weights = pemit_call_member(e, offsetof(struct ingot_call, weights));
-    e->workspace = pemit_call_member(e, offsetof(struct ingot_call, workspace));
+    e->workspace = e->whole ? own_workspace(e)
+                            : pemit_call_member(e, offsetof(struct ingot_call, workspace));
     e->leave = pemit_block(e);
 }
 
@@ -230,6 +241,7 @@ value pemit_run(pemit *e)
 
     snprintf(name, sizeof name, "%s_entry", e->entry->name);
     pemit_function(e, name, e->i32, &e->ptr, 1);
+    e->whole = image_is_whole(e->image, e->entry);
     open_frame(e);
     clear_late(e);
     check_symbols(e);
@@ -240,5 +252,6 @@ value pemit_run(pemit *e)
     pemit_write_extents(e);
     LLVMBuildBr(e->b, e->leave);
     leave(e);
+    e->whole = false;
     return e->f;
 }

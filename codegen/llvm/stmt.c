@@ -6,13 +6,16 @@ LLVMBasicBlockRef emit_new_block(emit *e)
     return LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
 }
 
+bool emit_differs(emit *e, lp_expr x)
+{
+    return e->lanes > 1 && lp_differs(&e->differs, x);
+}
+
 static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, const char *),
                     value a, value b)
 {
     return op(e->b, a, b, "");
 }
-
-static void emit_block(emit *e, const lp_stmt *s);
 
 /* ---- loops ---------------------------------------------------------------------------- */
 
@@ -250,7 +253,7 @@ static void let(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     slot *v = &e->var[s->var[0]];
 
-    if (lp_differs(&e->differs, s->value)) {
+    if (emit_differs(e, s->value)) {
         value x = emit_vector(e, s->value);
         v->vec = x;
         v->scalar = NULL;
@@ -305,7 +308,7 @@ static void masked_if(emit *e, const lp_stmt *s)
 static void branch(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
-    if (lp_differs(&e->differs, s->value)) {
+    if (emit_differs(e, s->value)) {
         masked_if(e, s);
         return;
     }
@@ -339,6 +342,8 @@ static void prefetch(emit *e, const lp_stmt *s)
 
 static void loop(emit *e, const lp_stmt *s)
 {
+    if (emit_written_out(e, s))
+        return;
     switch (s->kind) {
     case LP_PAR: parallel_loop(e, s); break;
     case LP_VEC: vector_loop(e, s); break;
@@ -348,7 +353,7 @@ static void loop(emit *e, const lp_stmt *s)
 }
 
 /* A loop goes on with its own line behind its body: what counts it comes from there. */
-static void emit_block(emit *e, const lp_stmt *s)
+void emit_block(emit *e, const lp_stmt *s)
 {
     value top = e->row_top;
     LLVMMetadataRef around = LLVMGetCurrentDebugLocation2(e->b);
@@ -465,9 +470,10 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
 
 /* Two functions: NAME.body, which takes buffers as parameters so that LLVM knows
  * that they do not overlap, and NAME, which has the signature that the pool calls. */
-void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, const lines *l)
+void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, bool whole, const lines *l)
 {
-    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lines = l, .lanes = 1};
+    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lines = l, .lanes = 1,
+              .whole = whole};
     char name[300];
 
     lp_lanes_open(&e.differs, k);

@@ -230,7 +230,7 @@ void emit_store(emit *e, const lp_stmt *s)
         return;
     }
     value v = emit_vector(e, s->value);
-    bool linear = lp_differs(&e->differs, offset) &&
+    bool linear = emit_differs(e, offset) &&
                   lp_linear_in(e->k, offset, e->vec_var, &stride) &&
                   lp_is_int(e->k, stride, &n) && n == 1;
     emit_new_statement(e);

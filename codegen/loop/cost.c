@@ -94,6 +94,43 @@ int64_t lp_text_size(const lp_kernel *k)
     return c.ops + c.moves;
 }
 
+/* Iterations of a loop whose vectors are taken apart. */
+static int64_t elements(const lp_kernel *k, const lp_stmt *s)
+{
+    int64_t n = 1;
+
+    for (uint32_t i = 0; i < s->nvar; i++) {
+        int64_t lo = lp_at(k, s->lo[i])->lo, hi = lp_at(k, s->hi[i])->hi, length;
+        if (lo == INT64_MIN || hi == INT64_MAX || __builtin_sub_overflow(hi, lo, &length) ||
+            __builtin_mul_overflow(n, max_i64(length, 0), &n))
+            return INT64_MAX;
+    }
+    return n;
+}
+
+/* Of a row buffer in memory, or a tile that is turned, `most`. */
+static int64_t whole_cost(const lp_kernel *k, const lp_stmt *s, int64_t most)
+{
+    int64_t sum = 0;
+
+    for (; s && sum < most; s = s->next) {
+        cost own = own_cost(k, s);
+        bool apart = s->op == LP_TRANSPOSE ||
+                     (s->op == LP_LOCAL && k->buf.at[s->buf].space != LP_REG);
+        int64_t body = s->body ? whole_cost(k, s->body, most) : 0;
+        if (s->op == LP_LOOP && __builtin_mul_overflow(body, elements(k, s), &body))
+            body = most;
+        sum += apart ? most : min_i64(own.ops + own.moves + body, most);
+        sum += s->other ? whole_cost(k, s->other, most) : 0;
+    }
+    return min_i64(sum, most);
+}
+
+int64_t lp_whole_size(const lp_kernel *k, int64_t most)
+{
+    return whole_cost(k, k->body, most);
+}
+
 /* Threads should take less time to begin and end the loop than its work does.  A kernel
  * on one thread costs more than its time, too: it takes lines from the other cores'
  * caches, and gives them back when those go on. */

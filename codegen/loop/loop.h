@@ -302,6 +302,8 @@ lp_expr lp_kernel_trip(lp_kernel *k);
 int64_t lp_iteration_cost(const lp_kernel *k);
 /* Vector and scalar operations of the emitted code, about. */
 int64_t lp_text_size(const lp_kernel *k);
+/* The same where all loops are written out, element by element; at most `most`. */
+int64_t lp_whole_size(const lp_kernel *k, int64_t most);
 /* So many iterations, at least 2, are worth that threads begin and end a loop, which
  * takes them fork_ns. */
 int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns);

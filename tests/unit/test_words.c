@@ -116,7 +116,7 @@ static char *emitted(lp_kernel *k, const target *t)
     diag_free(&d);
     LLVMContextRef cx = LLVMContextCreate();
     LLVMModuleRef m = LLVMModuleCreateWithNameInContext("words", cx);
-    llvm_emit_kernel(m, k, t, &(lines){0});
+    llvm_emit_kernel(m, k, t, false, &(lines){0});
     if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message))
         fail_msg("%s: %s", k->name, message);
     LLVMDisposeMessage(message);
@@ -237,7 +237,7 @@ static void expect_code(lp_kernel *k, const target *t)
     uint8_t *data = NULL;
     size_t size;
 
-    llvm_emit_kernel(m, k, t, &(lines){0});
+    llvm_emit_kernel(m, k, t, false, &(lines){0});
     if (!llvm_optimize(m, tm, &error) || !llvm_generate(m, tm, false, &data, &size, &error))
         fail_msg("%s: %s", t->name, error);
     mem_free(data);
@@ -346,7 +346,7 @@ static void test_frozen(void **state)
     assert_true(llvm_start(t.arch, &d));
     diag_free(&d);
     LLVMTargetMachineRef tm = llvm_machine(&t);
-    llvm_emit_kernel(m, k, &t, &(lines){0});
+    llvm_emit_kernel(m, k, &t, false, &(lines){0});
     if (!llvm_optimize(m, tm, &error))
         fail_msg("%s", error);
     char *ll = LLVMPrintModuleToString(m);
