@@ -103,6 +103,20 @@ static int64_t counted(int64_t extent, int64_t unknown)
     return extent < 0 ? unknown : min_i64(max_i64(extent, 1), MOST);
 }
 
+/* Half registers where they are as fast and leave enough fewer lanes idle: 36 columns
+ * take three vectors of 16 lanes, or five of 8. */
+static int choose_lanes(const target *t, const problem *p)
+{
+    int whole = target_lanes(t, p->sums), half = whole / 2;
+    bool fits = t->half_as_fast && dt_is_float(p->sums) &&
+                whole * dt_size(p->sums) == t->vector_bytes;
+    int64_t columns = counted(p->columns, 0);
+    int64_t computed = (columns + whole - 1) / whole * whole;
+    int64_t fewer = (columns + half - 1) / half * half;
+
+    return fits && fewer * 16 / 15 < computed ? half : whole;
+}
+
 static void choose_tile(const target *t, const problem *p, schedule *s)
 {
     enum { MANY = 256 };
@@ -217,7 +231,7 @@ static problem problem_of_squares(const problem *p, int64_t square)
  * given tile. */
 static schedule schedule_product(const target *t, const problem *p)
 {
-    schedule s = {.lanes = p->lanes ? p->lanes : target_lanes(t, p->sums)};
+    schedule s = {.lanes = p->lanes ? p->lanes : choose_lanes(t, p)};
     problem squares;
 
     s.square = choose_square(p, s.lanes);

@@ -56,7 +56,7 @@ typedef struct problem {
     int64_t rows, columns;      /* -1: known at run time only */
     int64_t row_bytes;          /* of the first operand for one row, in a group; -1: none */
     ir_dtype sums;              /* element type of the sums */
-    int lanes;                  /* of a vector; 0: target_lanes */
+    int lanes;                  /* of a vector; 0: as many as leave the fewest idle */
     operand_place second;
     int64_t height;             /* rows of an image, which chunks cut; -1: known at run time
                                    only; 0: no image, whose rows are in groups */

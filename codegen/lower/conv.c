@@ -429,8 +429,9 @@ static schedule choose_schedule(conv *c)
     dim_table *t = &c->j->l->m->dims;
     int last = c->spatial - 1, lanes = choose_lanes(c);
     ir_dim width = dim_ceildiv(t, c->ty->dim[a->ys.at[last]], a->ldil.at[last]);
+    bool fixed = c->depthwise || c->block || c->together;
     problem p = {.kind = PROBLEM_IMAGE, .rows = -1, .columns = -1, .row_bytes = -1,
-                 .sums = c->acc, .lanes = lanes, .height = -1,
+                 .sums = c->acc, .lanes = fixed ? lanes : 0, .height = -1,
                  .second = c->packed ? OPERAND_CONST : OPERAND_APART,
                  .near = true, .by_lanes = c->depthwise,
                  .features = winograd_takes(c, lanes) ? constant_extent(c, a->wf) : 0,

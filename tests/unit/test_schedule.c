@@ -119,6 +119,8 @@ static void test_choices_fit(void **state)
                     problem p = problem_of(&t, sums[d], extents[m], extents[n / KINDS],
                                            (int)(n % KINDS));
                     expect_fits(&t, &p);
+                    t.half_as_fast = true;
+                    expect_fits(&t, &p);
                 }
 }
 
@@ -140,6 +142,30 @@ static void test_loops_fit(void **state)
                     assert_true(target_find(cpu[c], &t));
                     expect_fits(&t, &p);
                 }
+}
+
+/* Lanes for so many columns, where half registers are as fast or not. */
+static void expect_lanes(int64_t columns, bool half_as_fast, int want)
+{
+    const problem p = {.rows = 56, .columns = columns, .sums = DT_F32, .second = OPERAND_CONST,
+                       .near = true};
+    target t;
+
+    assert_true(target_find("x86-64-v4", &t));
+    t.half_as_fast = half_as_fast;
+    assert_int_equal(schedule_choose(&t, &p).lanes, want);
+}
+
+/* Lanes are halved where fewer of them are idle then. */
+static void test_lanes(void **state)
+{
+    (void)state;
+    expect_lanes(36, true, 8);
+    expect_lanes(20, true, 8);
+    expect_lanes(36, false, 16);
+    expect_lanes(32, true, 16);
+    expect_lanes(1000, true, 16);
+    expect_lanes(-1, true, 16);
 }
 
 /* Text of a schedule, and why x86-64-v3 cannot solve the problem so; null if it can. */
@@ -246,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),        cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_unused),      cmocka_unit_test(test_choices_fit),
+        cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_faults),      cmocka_unit_test(test_idle_fields),
         cmocka_unit_test(test_loops_fit),   cmocka_unit_test(test_faults_of_loops),
     };
