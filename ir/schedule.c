@@ -28,12 +28,14 @@ typedef struct tile_shape {
     int registers, vectors, rows;
     bool near;                  /* only for rows that are neighbours: others would need
                                    more registers for addresses than there are */
+    bool whole;                 /* only for columns that fill its panels */
 } tile_shape;
 
 static const tile_shape shapes[] = {
-    {32, 2, 14, true},  {32, 4, 6, false}, {32, 3, 8, false}, {32, 2, 12, false},
-    {32, 1, 14, false}, {16, 4, 1, false}, {16, 2, 6, false}, {16, 3, 4, true},
-    {16, 1, 10, false}, {8, 1, 5, false},
+    {32, 2, 14, true, false},  {32, 4, 6, false, false}, {32, 3, 8, false, false},
+    {32, 2, 12, false, false}, {32, 5, 5, false, true},  {32, 1, 14, false, false},
+    {16, 4, 1, false, false},  {16, 2, 6, false, false}, {16, 3, 4, true, false},
+    {16, 1, 10, false, false}, {8, 1, 5, false, false},
 };
 
 /* The most registers that shapes are for and that there are; else the fewest of any. */
@@ -69,6 +71,7 @@ static const tile_shape *cheapest(int registers, int64_t rows, int64_t vectors, 
 
     for (const tile_shape *s = shapes; s < shapes + COUNT(shapes); s++)
         if (s->registers == wanted && (near || !s->near) &&
+            (!s->whole || vectors % s->vectors == 0) &&
             (!best || tile_cost(s, rows, vectors, near) < tile_cost(best, rows, vectors, near)))
             best = s;
     return best;
