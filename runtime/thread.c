@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "clock.h"
@@ -34,8 +35,12 @@ enum { SPINS = 20000, EAGER = 1000, PATIENCE = 4000, MAX_THREADS = 1024, LINE = 
 enum { SHARES = 4 };
 
 /* Seconds that a pool goes on with fewer threads after it has lost a CPU: at first, at
- * most; a wait of less than LOSS is none. */
-static const double REST = 0.01, LONGEST_REST = 1, LOSS = 2e-4;
+ * most; a wait of less than LOSS is none.  Who loses one again within TRIAL is disturbed
+ * still.  PERIOD is longer than two turns of programs that take turns on a CPU. */
+static const double REST = 0.01, LONGEST_REST = 1, LOSS = 2e-4, TRIAL = 0.05, PERIOD = 0.01;
+
+/* Periods in a row after which the caller's CPU is one that it shares. */
+enum { STRIKES = 2 };
 
 typedef struct job {
     _Atomic(ingot_body *) body;
@@ -64,12 +69,21 @@ typedef struct place {
     double cpu_before;          /* seconds it had run when the caller began to wait */
 } place;
 
+/* What the caller found when it last looked whether it is alone on its CPU. */
+typedef struct caller {
+    pthread_t thread;
+    double looked, ran;         /* seconds that it had run by then */
+    long switches;              /* so often the system had taken the CPU from it */
+    int strikes;                /* periods up to now in which it did */
+} caller;
+
 /* What all threads write stands in different lines, or each write would take the
  * line away from those that read its neighbour.  `face` is what compiled code sees. */
 struct thread_pool {
     struct ingot_pool face;
     int spins;
     double rest, resume;        /* how long it goes on with fewer threads, until when */
+    caller caller;
     _Alignas(LINE) atomic_uint turn;
     job job[2];                 /* by turn */
     _Alignas(LINE) atomic_int_least64_t done;       /* shares that workers have finished */
@@ -275,12 +289,34 @@ static int lost_since(const thread_pool *p, double start)
 static void use_fewer(thread_pool *p, int lost)
 {
     double now = clock_now();
+    double trial = p->rest > TRIAL ? p->rest : TRIAL;
     int active = atomic_load(&p->active) - lost;
 
-    p->rest = now - p->resume < p->rest ? 2 * p->rest : REST;
+    p->rest = now - p->resume < trial ? 2 * p->rest : REST;
     p->rest = p->rest > LONGEST_REST ? LONGEST_REST : p->rest;
     p->resume = now + p->rest;
     atomic_store(&p->active, active < 1 ? 1 : active);
+}
+
+/* Is the caller's CPU one that another program uses, too?  Workers are not waited for then,
+ * they wait; one of them less, and the system has a CPU to bring the caller to.  To be
+ * switched from happens to any thread, and one that sleeps loses time: both together in
+ * period after period are a neighbour.  A look that is old, or another thread's, tells
+ * nothing. */
+static bool caller_is_disturbed(thread_pool *p)
+{
+    caller *c = &p->caller;
+    double now = clock_now(), since = now - c->looked;
+    struct rusage use;
+
+    if (since < PERIOD || getrusage(RUSAGE_THREAD, &use))
+        return false;
+    double ran = cpu_seconds(pthread_self());
+    bool known = since < 2 * PERIOD && pthread_equal(c->thread, pthread_self());
+    bool shared = known && use.ru_nivcsw != c->switches && ran - c->ran < since * 3 / 4;
+    int strikes = shared ? c->strikes + 1 : 0;
+    *c = (caller){pthread_self(), now, ran, use.ru_nivcsw, strikes % STRIKES};
+    return strikes == STRIKES;
 }
 
 static void use_all_again(thread_pool *p)
@@ -371,6 +407,8 @@ static void run(void *context, ingot_body *body, void *arg, int64_t n)
     if (atomic_load_explicit(&p->done, memory_order_acquire) != left)
         left -= take_over(p, &t, 0);
     join_job(p, left);
+    if (caller_is_disturbed(p))
+        use_fewer(p, 1);
 }
 
 /* ---- a pool ------------------------------------------------------------------------ */
