@@ -2,6 +2,7 @@
  * model in memory. */
 #include "command.h"
 #include "file_kind.h"
+#include "packed.h"
 #include "picture.h"
 #include "program.h"
 #include "program_load.h"
@@ -105,6 +106,7 @@ static int run(run_options *o)
     o->program.ended = progress_stop;
     o->program.read_image = picture_input;
     o->program.how = &o->picture;
+    o->program.read_file = packed_read;
     o->program.engine = o->engine == ENGINE_INTERPRETER ? "interpreter" : NULL;
     diag_init(&d);
     ir_module *m = ingot_load(o->file, &o->model.o, &d);

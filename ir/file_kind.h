@@ -58,7 +58,7 @@ static inline const char *file_looks_like(const uint8_t *data, size_t size)
         {"a .npy file", 0, 6, "\x93NUMPY"},
         {"an archive such as .npz or a PyTorch file", 0, 4, "PK\3\4"},
         {"a file of gzip, to be unpacked first", 0, 2, "\x1f\x8b"},
-        {"an IDX file, to be made a .npy", 0, 3, "\0\0\x08"},
+        {"an IDX file", 0, 3, "\0\0\x08"},
         {"a file of zstd, to be unpacked first", 0, 4, "\x28\xb5\x2f\xfd"},
         {"a file of xz, to be unpacked first", 0, 5, "\xfd\x37zXZ"},
         {"a Python pickle, such as an old PyTorch file", 0, 2, "\x80\x02"},

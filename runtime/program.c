@@ -92,7 +92,7 @@ const cli_option program_rows[] = {
     {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
      .at = AT(entry)},
     {"--input", "NAME=FILE",
-     "an input, from a .npy or .pb file or - (stdin), or a value as [1, 2]; FILE if only one",
+     "an input, from a .npy, .pb or IDX file or - (stdin), or a value as [1, 2]; FILE if only one",
      .set = program_add_input, .at = AT(inputs)},
     {"--NAME", "VALUE", "the input NAME: a number, a list as [1, 2], or a file",
      .set_any = add_value, .at = AT(inputs)},

@@ -41,6 +41,8 @@ typedef struct program_options {
     bool (*read_image)(const void *how, const struct ingot_value_info *input, const char *path,
                        tensor_value *v);
     const void *how;                /* its first argument */
+    /* Reads a file of a value; null: tensor_read does. */
+    bool (*read_file)(const char *path, tensor_kind kind, tensor_value *v, char *error);
     const char *engine;             /* what runs, in reports; null: compiled code */
     void (*ended)(void);            /* called when the model has run, before anything is
                                      * said of it; may be null */

@@ -1,6 +1,7 @@
 /* runtime/tensor_file.c - reading whole files, writing under a temporary name.  The
  * format of a file is told by its first bytes, never by its name: .npy begins with
- * 0x93 NUMPY, and a TensorProto is what is left when it looks like nothing else. */
+ * 0x93 NUMPY, IDX with two zeros, a type and a rank, and a TensorProto is what is left
+ * when it looks like nothing else. */
 #include "tensor_file.h"
 
 #include <errno.h>
@@ -38,15 +39,17 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
 {
     static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
     bool is_npy = size >= sizeof npy && !memcmp(data, npy, sizeof npy);
-    const char *kind_seen = is_npy ? NULL : file_looks_like(data, size);
+    bool is_idx = kind == TENSOR_PLAIN && idx_begins(data, size);
+    const char *kind_seen = is_npy || is_idx ? NULL : file_looks_like(data, size);
 
     *out = (tensor_value){0};
     if (!size && kind == TENSOR_PLAIN)
         return tensor_fail(error, "%s: is empty", name);
     if (kind_seen)
-        return tensor_fail(error, "%.300s: looks like %s; one tensor is expected, in a .npy file "
-                           "or a TensorProto (.pb)", name, kind_seen);
+        return tensor_fail(error, "%.300s: looks like %s; one tensor is expected, in a .npy file, "
+                           "IDX or a TensorProto (.pb)", name, kind_seen);
     bool ok = is_npy ? npy_read(name, data, size, &out->t, error)
+              : is_idx ? idx_read(name, data, size, &out->t, error)
                      : pb_read(name, data, size, kind, out, error);
     if (!ok)
         tensor_value_free(out);
@@ -107,26 +110,41 @@ static uint8_t *slurp(FILE *f, size_t *size)
     return read_regular(f, size);
 }
 
-/* `-` is standard input. */
+static bool is_standard(const char *path)
+{
+    return !strcmp(path, "-");
+}
+
+const char *tensor_file_name(const char *path)
+{
+    return is_standard(path) ? "standard input" : path;
+}
+
+uint8_t *tensor_file_bytes(const char *path, size_t *size, char error[TENSOR_ERROR_SIZE])
+{
+    FILE *f = is_standard(path) ? stdin : fopen(path, "rb");
+
+    if (!f) {
+        tensor_fail(error, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    uint8_t *data = slurp(f, size);
+    int why = errno;
+    if (f != stdin)
+        fclose(f);
+    if (!data)
+        tensor_fail(error, "%s: cannot be read: %s", tensor_file_name(path), strerror(why));
+    return data;
+}
+
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
                  char error[TENSOR_ERROR_SIZE])
 {
-    bool standard = !strcmp(path, "-");
-    FILE *f = standard ? stdin : fopen(path, "rb");
     size_t size;
+    uint8_t *data = tensor_file_bytes(path, &size, error);
 
     *out = (tensor_value){0};
-    if (!f)
-        return tensor_fail(error, "%s: %s", path, strerror(errno));
-    uint8_t *data = slurp(f, &size);
-    int why = errno;
-    if (standard)
-        path = "standard input";
-    else
-        fclose(f);
-    if (!data)
-        return tensor_fail(error, "%s: cannot be read: %s", path, strerror(why));
-    bool ok = tensor_read_memory(path, data, size, kind, out, error);
+    bool ok = data && tensor_read_memory(tensor_file_name(path), data, size, kind, out, error);
     free(data);
     return ok;
 }

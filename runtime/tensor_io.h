@@ -1,4 +1,4 @@
-/* runtime/tensor_io.h - tensors in files: NumPy's .npy, and the TensorProto,
+/* runtime/tensor_io.h - tensors in files: NumPy's .npy, IDX, and the TensorProto,
  * SequenceProto and OptionalProto files of the ONNX backend tests.
  *
  * Readers trust nothing: every length is checked against the file, sizes
@@ -62,8 +62,12 @@ void tensor_free(tensor *t);
 bool tensor_own_strings(tensor *t);
 void tensor_value_free(tensor_value *v);
 
-/* Reads .npy (known by its first bytes) or .pb; `kind` says what a .pb holds.  What
- * is no regular file is read to its end, up to 1 GiB. */
+/* All of a file, to be freed; `-` is standard input, and what is no regular file is read
+ * to its end, up to 1 GiB.  Null with a message. */
+uint8_t *tensor_file_bytes(const char *path, size_t *size, char error[TENSOR_ERROR_SIZE]);
+/* What such a path is called in messages. */
+const char *tensor_file_name(const char *path);
+/* Reads .npy or IDX (known by their first bytes) or .pb; `kind` says what a .pb holds. */
 bool tensor_read(const char *path, tensor_kind kind, tensor_value *out,
                  char error[TENSOR_ERROR_SIZE]);
 /* The same from memory; `name` stands in messages. */

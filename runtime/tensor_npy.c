@@ -77,7 +77,7 @@ static void reorder(tensor *t, const uint8_t *from)
 
 /* The header as text, and where elements begin. */
 static bool take_header(const char *name, const uint8_t *data, size_t size, char header[4096],
-                        npy_layout *out, char *error)
+                        tensor_layout *out, char *error)
 {
     if (size < 12)
         return tensor_fail(error, "%s: not a .npy file: only %zu bytes", name, size);
@@ -95,7 +95,7 @@ static bool take_header(const char *name, const uint8_t *data, size_t size, char
 }
 
 /* Are there as many bytes of elements as the shape needs? */
-static bool check_size(const char *name, size_t rest, npy_layout *out, char *error)
+static bool check_size(const char *name, size_t rest, tensor_layout *out, char *error)
 {
     out->size = tensor_elem_size(out->dtype);
     for (int i = 0; i < out->rank; i++)
@@ -108,7 +108,7 @@ static bool check_size(const char *name, size_t rest, npy_layout *out, char *err
 
 /* What the header says, and where the elements are; the data are not touched, so
  * that a mapped file can stay where it is. */
-bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *out, char *error)
+bool npy_look(const char *name, const uint8_t *data, size_t size, tensor_layout *out, char *error)
 {
     char header[4096];
 
@@ -133,7 +133,7 @@ bool npy_look(const char *name, const uint8_t *data, size_t size, npy_layout *ou
 /* Column-major files are brought into our order. */
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error)
 {
-    npy_layout l;
+    tensor_layout l;
 
     if (!npy_look(name, data, size, &l, error))
         return false;

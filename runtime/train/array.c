@@ -58,68 +58,24 @@ static bool set_shape(array *a, const char *path, int32_t dtype, int32_t rank, c
 
 /* ---- IDX: the format of MNIST's files --------------------------------------------- */
 
-/* The third byte of an IDX file is its type. */
-static const int32_t idx_types[16] = {[8] = TENSOR_U8, [9] = TENSOR_I8, [11] = TENSOR_I16,
-                                      [12] = TENSOR_I32, [13] = TENSOR_F32, [14] = TENSOR_F64};
-
-bool array_is_idx(const bytes *b)
+/* The array takes b over if nothing was swapped. */
+static bool read_idx(const char *path, bytes *b, array *a, char *error)
 {
-    return b->size >= 4 && !b->data[0] && !b->data[1] && b->data[2] < 16 &&
-           idx_types[b->data[2]] && b->data[3] && b->data[3] < TENSOR_MAX_RANK;
-}
+    tensor_layout l;
 
-static uint32_t big_endian(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-/* A copy of n elements with their bytes in this machine's order; null without memory. */
-static uint8_t *swapped(const uint8_t *from, size_t n, size_t size)
-{
-    uint8_t *to = malloc(n * size + 1);
-
-    for (size_t i = 0; to && i < n; i++)
-        for (size_t k = 0; k < size; k++)
-            to[i * size + k] = from[i * size + size - 1 - k];
-    return to;
-}
-
-/* The bytes that an IDX file of these axes has; 0: more than a number holds. */
-static size_t idx_size(const uint8_t *p, int64_t *dims)
-{
-    size_t size = tensor_elem_size(idx_types[p[2]]);
-
-    for (int i = 0; i < p[3]; i++) {
-        dims[i] = big_endian(p + 4 + 4 * i);
-        if (__builtin_mul_overflow(size, (size_t)dims[i], &size))
-            return 0;
-    }
-    return __builtin_add_overflow(size, 4 + 4 * (size_t)p[3], &size) ? 0 : size;
-}
-
-/* Source: the description beside the MNIST files: 0, 0, type, rank, an extent of 32
- * bits for each axis, elements, all big-endian.  The array takes b over if nothing
- * was swapped. */
-bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE])
-{
-    const uint8_t *p = b->data;
-    int64_t dims[TENSOR_MAX_RANK];
-    size_t lead = 4 + 4 * (size_t)p[3], elem = tensor_elem_size(idx_types[p[2]]);
-    size_t size = b->size < lead ? lead : idx_size(p, dims);
-
-    if (!size)
-        return tensor_fail(error, "%s: its extents are too large", path);
-    if (b->size != size)
-        return tensor_fail(error, "%s: %s, %zu bytes expected, %zu found", path,
-                           b->size < size ? "cut off" : "too long", size, b->size);
-    if (!set_shape(a, path, idx_types[p[2]], p[3], dims, error))
+    if (!idx_look(path, b->data, b->size, &l, error) ||
+        !set_shape(a, path, l.dtype, l.rank, l.dims, error))
         return false;
-    a->data = p + lead;
+    size_t elem = tensor_elem_size(l.dtype);
+    const uint8_t *from = b->data + l.begin;
+    a->data = from;
     a->held = *b;
     *b = (bytes){0};
     if (elem == 1)
         return true;
-    uint8_t *copy = swapped(a->data, (size - lead) / elem, elem);
+    uint8_t *copy = malloc(l.size + 1);
+    if (copy)
+        idx_elements(copy, from, l.size, elem);
     bytes_free(&a->held);
     a->data = a->held.owned = copy;
     return copy || tensor_fail(error, "%s: no memory", path);
@@ -133,7 +89,7 @@ static bool is_npy(const bytes *b)
 }
 
 /* Can the elements stay where they are: in the file's own bytes, as this machine has them? */
-static bool stays(const bytes *b, const npy_layout *l)
+static bool stays(const bytes *b, const tensor_layout *l)
 {
     const uint8_t *at = b->data + l->begin;
 
@@ -145,7 +101,7 @@ static bool stays(const bytes *b, const npy_layout *l)
 static bool read_npy(const char *path, bytes *b, array *a, char *error)
 {
     tensor t = {0};
-    npy_layout l;
+    tensor_layout l;
 
     if (!is_npy(b))
         return tensor_fail(error, "%s: is no .npy file", path);
@@ -281,8 +237,8 @@ static bool read_bytes(const source *s, bytes *b, array *a, char *error)
         return tensor_fail(error, "%s: has no named arrays", s->path);
     if (is_npy(b))
         return read_npy(s->path, b, a, error);
-    if (array_is_idx(b))
-        return array_read_idx(s->path, b, a, error);
+    if (idx_begins(b->data, b->size))
+        return read_idx(s->path, b, a, error);
     return tensor_fail(error, "%s: is of no known format: IDX, .npy, .npz, .safetensors, .csv; a "
                        "text is read by chars(..), bytes(..) or words(..)", s->path);
 }

@@ -37,8 +37,5 @@ bool array_read_text(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
  * on the next: of 10 rows [D], windows of 4, step 3, are 3 rows [4, D].  No element is
  * copied. */
 bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE]);
-/* IDX, from bytes that the array then holds. */
-bool array_read_idx(const char *path, bytes *b, array *a, char error[TENSOR_ERROR_SIZE]);
-bool array_is_idx(const bytes *b);
 
 #endif

@@ -123,7 +123,11 @@ static int open_file(const char *path)
     return fd;
 }
 
-/* gzip is known by its first two bytes. */
+bool bytes_are_packed(const bytes *b)
+{
+    return b->size >= 2 && b->data[0] == 0x1f && b->data[1] == 0x8b;
+}
+
 bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE])
 {
     int fd = open_file(path);
@@ -133,7 +137,7 @@ bool bytes_read(bytes *b, const char *path, char error[TENSOR_ERROR_SIZE])
         return tensor_fail(error, "%s: %s", path, strerror(errno));
     bool ok = map_file(b, path, fd, error);
     close(fd);
-    if (!ok || b->size < 2 || b->data[0] != 0x1f || b->data[1] != 0x8b)
+    if (!ok || !bytes_are_packed(b))
         return ok;
     bytes packed = *b;
     ok = bytes_inflate(path, packed.data, packed.size, 15 + 16, b, error);

@@ -22,6 +22,8 @@ bool bytes_member(const bytes *archive, const char *path, const char *key, bytes
                   char error[TENSOR_ERROR_SIZE]);
 void bytes_free(bytes *b);
 
+/* Is it a file of gzip, by its first two bytes? */
+bool bytes_are_packed(const bytes *b);
 /* Inflates a stream, with zlib's header, gzip's, or none, by zlib's `window`: 15, 31 or
  * -15.  False with a message that names `path`. */
 bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int window, bytes *out,

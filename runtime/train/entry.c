@@ -13,6 +13,7 @@
 #include "invoke.h"
 #include "options.h"
 #include "outputs.h"
+#include "packed.h"
 #include "spelling.h"
 #include "tensor_file.h"
 
@@ -59,7 +60,7 @@ static bool put_given(const struct ingot_value_info *info, const struct ingot_tr
                              &in->t, error);
     if (!info->rank)
         return tensor_fail(error, "%s takes a number, not '%s'", info->name, text);
-    return tensor_read(text, TENSOR_PLAIN, in, error);
+    return packed_read(text, TENSOR_PLAIN, in, error);
 }
 
 static bool put_input(const struct ingot_value_info *info, const struct ingot_train_value *v,

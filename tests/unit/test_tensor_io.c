@@ -348,6 +348,24 @@ static void an_interrupt_leaves_no_partial_file(void **state)
     assert_int_not_equal(access(path_of("cut.npy"), F_OK), 0);
 }
 
+/* Source: the description beside the MNIST files. */
+static void idx_is_read(void **state)
+{
+    static const uint8_t file[] = {0, 0, 11, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 255, 254};
+    tensor_value v;
+
+    (void)state;
+    assert_true(tensor_read_memory("s.idx", file, sizeof file, TENSOR_PLAIN, &v, error));
+    assert_int_equal(v.t.dtype, TENSOR_I16);
+    assert_int_equal(v.t.rank, 2);
+    assert_int_equal(((int16_t *)v.t.data)[0], 258);
+    assert_int_equal(((int16_t *)v.t.data)[1], -2);
+    tensor_value_free(&v);
+    for (size_t size = 4; size < sizeof file; size++)
+        assert_false(tensor_read_memory("s.idx", file, size, TENSOR_PLAIN, &v, error));
+    assert_non_null(strstr(error, "s.idx: cut off, 16 bytes expected, 15 found"));
+}
+
 static void paths_that_cannot_be(void **state)
 {
     tensor_value v = make(TENSOR_F32, 1, (int64_t[]){4});
@@ -559,6 +577,7 @@ int main(void)
         cmocka_unit_test(npy_headers),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(an_interrupt_leaves_no_partial_file),
+        cmocka_unit_test(idx_is_read),
         cmocka_unit_test(paths_that_cannot_be),
         cmocka_unit_test(comparison),
         cmocka_unit_test(complex_numbers_have_tolerance),

@@ -55,7 +55,7 @@ static void files_are_recognized(void **state)
     looks("\x89PNG\r\n", 6, "a PNG picture");
     looks("\x89PN", 3, NULL);
     looks("RIFF\0\0\0\0WEBP", 12, "a WebP picture");
-    looks("\0\0\x08\3\0\0\0\1", 8, "an IDX file, to be made a .npy");
+    looks("\0\0\x08\3\0\0\0\1", 8, "an IDX file");
     looks("<!DOCTYPE html>", 15, "an HTML page");
     looks("1,2,3\n", 6, "text");
     looks("Gr\xc3\xb6\xc3", 5, NULL);                   /* ends within a character */
