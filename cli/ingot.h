@@ -24,7 +24,7 @@ typedef struct ingot_program {
     const char *weights;            /* --weights: a .safetensors file; null: none */
     const dsl_setting *set;         /* --set NAME=VALUE */
     int sets;
-    bool f64;                       /* --real f64 */
+    bool real, f64;                 /* --real is given; it is f64 */
     bool silent;                    /* `show` prints nothing */
     const char *source;             /* instead of what its file holds; null: that */
 } ingot_program;

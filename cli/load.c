@@ -36,14 +36,20 @@ static ir_module *load_onnx(const char *path, const ingot_options *o, diag *d)
     return onnx_import_changed(copy, size, path, &o->import, d);
 }
 
-/* Options of programs would do nothing for other files, and are refused. */
+/* Options that would do nothing for the file are refused. */
 static bool options_fit(const char *path, const ingot_options *o, diag *d)
 {
-    if (!o || (!o->program.sets && !o->program.f64))
+    const char *why = !o                                  ? NULL
+                      : o->program.sets || o->program.real
+                          ? "is no program (.ingot), which --set and --real are for"
+                      : o->program.weights && has_suffix(path, ".ir")
+                          ? "has its weights in it: --weights is for programs and ONNX models"
+                          : NULL;
+
+    if (!why)
         return true;
     d->usage = true;
-    return diag_error(d, (ir_loc){0}, D_IO, path,
-                      "is no program (.ingot), which --set and --real are for");
+    return diag_error(d, (ir_loc){0}, D_IO, path, why);
 }
 
 static ir_module *load(const char *path, const ingot_options *o, diag *d)

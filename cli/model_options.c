@@ -84,6 +84,7 @@ static bool set_real(void *to, const cli_option *o, const char *value)
 {
     static const char *const known[] = {"f32", "f64", NULL};
 
+    ((model_options *)to)->o.program.real = true;
     ((model_options *)to)->o.program.f64 = !strcmp(value, "f64");
     return cli_one_of(o->name, value, known);
 }

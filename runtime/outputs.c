@@ -2,6 +2,7 @@
 #include "outputs.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -196,6 +197,12 @@ static void show_string(const tensor_string *s)
     fputs("'", stdout);
 }
 
+/* The sign of NaN, which differs from processor to processor, is none of a result's. */
+static double unsigned_nan(double v)
+{
+    return isnan(v) ? fabs(v) : v;
+}
+
 static void show_element(const tensor *t, int64_t i)
 {
     char cls = tensor_types[t->dtype].cls;
@@ -203,7 +210,7 @@ static void show_element(const tensor *t, int64_t i)
     if (t->dtype == TENSOR_STRING)
         show_string((const tensor_string *)t->data + i);
     else if (cls == 'f' || cls == 'c')
-        printf(" %.6g", tensor_element(t, i));
+        printf(" %.6g", unsigned_nan(tensor_element(t, i)));
     else
         show_integer(t, i);
 }

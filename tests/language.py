@@ -6,6 +6,7 @@ usage: language.py INGOT [NAME..]
 A case is a function below that begins with `case_`; it returns what is wrong, or nothing.
 Ends with a line `N passed, N failed, N skipped`.
 """
+import gzip
 import json
 import pathlib
 import struct
@@ -114,7 +115,7 @@ def case_values_that_are_left_out(b):
 def case_values_that_are_wrong(b):
     b.write('s.ingot', SAMPLE)
     for more, says in [(['--bias', '[1, 2]'], 'bias'), (['--bias', '[[1]]'], "'bias' has 1 axes, 2 are given"),
-                       (['--k', '1.5'], '1.5 is no i64'), (['--k', '7'], 'not below its bound'),
+                       (['--k', '1.5'], '1.5 is no i64'), (['--k', '7'], 'k: an index is not between 0 and '),
                        (['--bais', '[1]'], "option or input 'bais' is unknown: give n, bias, on, k or seed; did you mean 'bias'?"),
                        (['--bias'], '--bias takes a value'), (['--bias', '--cast'], '--bias takes a value'),
                        (['--tread'], "did you mean '--threads'?"), (['--treads', '3'], "did you mean '--threads'?"),
@@ -158,6 +159,30 @@ def case_entries_that_are_misspelt(b):
         return said
     said = b.run('run', 'p.ingot', 'main')
     return None if 'has no weights' in said[2] else said
+
+
+def case_files_of_idx_and_gzip(b):
+    """An IDX file is read by runs and executables, one that gzip has packed by runs alone."""
+    b.write('p.ingot', 'entry main(x: [.., 2]) -> (y: [.., 2]) { y = 2 * x }\n')
+    idx = struct.pack('>BBBBII', 0, 0, 13, 2, 1, 2) + struct.pack('>2f', 1.5, -4)
+    packed = gzip.compress(idx)
+    for name, data in (('x.idx', idx), ('x.gz', packed), ('cut.idx', idx[:-3]), ('cut.gz', packed[:-9])):
+        (b.folder / name).write_bytes(data)
+    b.run('build', 'p.ingot', '-o', 'p')
+    for program, name, says in [(None, 'x.idx', 'y: f32[1,2] 3 -8'), (None, 'x.gz', 'y: f32[1,2] 3 -8'),
+                                (None, 'cut.idx', 'cut off, 20 bytes expected, 17 found'), (None, 'cut.gz', 'cut.gz: cut off'),
+                                (b.folder / 'p', 'x.idx', 'y: f32[1,2] 3 -8'), (b.folder / 'p', 'x.gz', 'gzip, to be unpacked')]:
+        command = ['--input', f'x={name}'] if program else ['run', 'p.ingot', '--input', f'x={name}']
+        status, out, err = b.run(*command, program=program)
+        if says not in out + err or status != (1 if err else 0):
+            return name, status, out, err
+    return None
+
+
+def case_nan_has_no_sign(b):
+    b.write('p.ingot', 'entry main(x: [3]) -> (y: [3]) { y = x + 0 }\n')
+    said = b.run('run', 'p.ingot', '--x', '[nan, -nan, -inf]')
+    return None if said[1] == 'y: f32[3] nan nan -inf\n' else said
 
 
 def main():

@@ -89,6 +89,17 @@ static const dsl_value *number_input(dsl *cx, const ast_param *p)
     return dsl_run_number(cx, d);
 }
 
+/* What the check of an index says: with its bound where that is known. */
+static const char *bound_message(dsl *cx, ir_dim below, const char *name)
+{
+    int64_t n;
+
+    return dim_const(cx->dims, below, &n)
+               ? arena_printf(&cx->m->mem, "%s: an index is not between 0 and %lld", name,
+                              (long long)n - 1)
+               : arena_printf(&cx->m->mem, "%s: an index is not below its bound", name);
+}
+
 /* Labels and words are below their bound, or the run ends. */
 static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *name)
 {
@@ -102,8 +113,7 @@ static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *n
         return;
     dsl_add_carried(&all, ok);
     ok = dsl_reduce_visible(cx, dsl_reduce(cx, ok, RED_AND, &all), RED_AND);
-    ir_check(dsl_b(cx), dsl_ref(cx, ok),
-             arena_printf(&cx->m->mem, "%s: an index is not below its bound", name));
+    ir_check(dsl_b(cx), dsl_ref(cx, ok), bound_message(cx, below, name));
 }
 
 /* Extents that mean nothing yet become symbols of the run; `..` are rows N, the

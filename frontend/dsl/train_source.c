@@ -97,16 +97,19 @@ static const char *argument_name(dsl *cx, const reader *r, const ast_arg *a, uin
 /* `pad` is a truth, all others are whole numbers above 0, but that no line need be skipped. */
 static bool fits(dsl *cx, const reader *r, const char *name, const dsl_value *v, ir_loc at)
 {
-    bool truth = !strcmp(name, "pad");
+    bool truth = !strcmp(name, "pad"), none = !strcmp(name, "skip");
     double x;
 
     if (dsl_bad(v))
         return false;
     if (truth ? v->kind == DSL_TRUTH
-              : dsl_number(cx, v, &x) && x == floor(x) && x >= (strcmp(name, "skip") ? 1 : 0))
+              : dsl_number(cx, v, &x) && x == floor(x) && x >= (none ? 0 : 1))
         return true;
     dsl_wrong(cx, at, "%s: %s is %s, this is %s", r->name, name,
-              truth ? "true or false" : "a whole number above 0", dsl_describe(cx, v));
+              truth  ? "true or false"
+              : none ? "a whole number, 0 or more"
+                     : "a whole number above 0",
+              dsl_describe(cx, v));
     return false;
 }
 
