@@ -3,6 +3,7 @@
  *    Gather          y[a, i.., b] = x[a, index[i..], b]
  *    GatherElements  y[a, i, b]   = x[a, index[a, i, b], b]
  *    GatherND        y[i.., b]    = x[index[i.., 0], index[i.., 1], .., b]
+ *    ReverseSequence y[t, b, i]   = x[t < len[b] ? len[b] - 1 - t : t, b, i]
  *
  * and the scatters are their inverses.  The IR has one GATHER and one SCATTER with
  * an index operand for each axis that is read by data; ONNX's three ways to write
@@ -158,6 +159,26 @@ bool onnx_scatter_nd(onnx_op *n)
 }
 
 /* x[a, index[a, i, b], b] = updates[a, i, b] */
+bool onnx_reverse_sequence(onnx_op *n)
+{
+    ir_ref x = onnx_in(n, 0), lens = onnx_in(n, 1), index[2];
+    int64_t time = onnx_int(n, "time_axis", 0), batch = onnx_int(n, "batch_axis", 1);
+    int32_t along[1] = {(int32_t)batch}, axes[2] = {0, 1};
+
+    if (x == IR_NONE || lens == IR_NONE || onnx_rank(n, x) < 2 || onnx_rank(n, lens) != 1)
+        return onnx_fail(n, "takes a tensor of two axes or more, and a list of lengths");
+    if ((time != 0 || batch != 1) && (time != 1 || batch != 0))
+        return onnx_fail(n, "time_axis and batch_axis are 0 and 1, or 1 and 0");
+    const ir_dim *shape = onnx_type(n, x)->dim;
+    ir_ref at = ir_iota(n->b, DT_I64, shape, 2, (int)time);
+    ir_ref len = ir_broadcast(n->b, ir_cast(n->b, lens, DT_I64), shape, 2, along);
+    ir_ref last = ir_2(n->b, OP_SUB, len, onnx_splat_like(n, at, 1));
+    ir_ref within = ir_2(n->b, OP_LT, at, len);
+    index[time] = ir_select(n->b, within, ir_2(n->b, OP_SUB, last, at), at);
+    index[batch] = ir_iota(n->b, DT_I64, shape, 2, (int)batch);
+    return onnx_out(n, 0, ir_gather(n->b, x, index, axes, 2, false));
+}
+
 bool onnx_scatter_elements(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), u = onnx_in(n, 2), index[IR_MAX_RANK];
