@@ -288,6 +288,14 @@ static struct ingot_value_info *value_infos(interpreter *x, const ir_fn *fn, con
     return v;
 }
 
+static void spell(const interpreter *x, const ir_fn *fn, struct ingot_value_info *v, bool result)
+{
+    const ir_spelling *s = ir_spelling_of(x->m, fn->name, v->name, result);
+
+    v->name_count = s ? s->n : 0;
+    v->names = s ? s->names : NULL;
+}
+
 /* What a compiled model has as constant tables is built here when it opens. */
 static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn, const symbols *s)
 {
@@ -298,6 +306,7 @@ static const struct ingot_value_info *inputs_of(interpreter *x, const ir_fn *fn,
         uint32_t id = fn->param_default.at[i];
         v[i].optional = id != IR_NONE;
         v[i].preset = id != IR_NONE ? const_number_text(x->m, id, &x->mem) : NULL;
+        spell(x, fn, &v[i], false);
     }
     return v;
 }
@@ -308,8 +317,10 @@ static const struct ingot_value_info *outputs_of(interpreter *x, const ir_fn *fn
     struct ingot_value_info *v =
         value_infos(x, fn, fn->result.at, fn->result_name.at, fn->result.len, s);
 
-    for (uint32_t i = 0; i < fn->result.len; i++)
+    for (uint32_t i = 0; i < fn->result.len; i++) {
         v[i].loose = (int32_t)fn->result_loose.at[i];
+        spell(x, fn, &v[i], true);
+    }
     return v;
 }
 

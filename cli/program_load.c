@@ -67,6 +67,18 @@ static bool noted_dims(const safetensors *s, const import_options *given,
     return true;
 }
 
+/* The notes of texts: names.V is `"a", "b"`. */
+static void noted_names(const safetensors *s, program_weights *w, diag *d)
+{
+    dsl_note *note = arena_array(&d->mem, dsl_note, (size_t)s->note_count + 1);
+
+    for (int32_t i = 0; i < s->note_count; i++)
+        if (!strncmp(s->note[i].key, "names.", 6))
+            note[w->notes++] = (dsl_note){arena_strdup(&d->mem, s->note[i].key + 6),
+                                          arena_strdup(&d->mem, s->note[i].value)};
+    w->note = note;
+}
+
 bool program_read_weights(const char *path, const import_options *given, program_weights *w,
                           diag *d)
 {
@@ -75,7 +87,8 @@ bool program_read_weights(const char *path, const import_options *given, program
     bool ok = safetensors_open(&s, path, error) || diag_error(d, (ir_loc){0}, D_GENERAL, error);
     import_array *array = arena_array(&d->mem, import_array, s.tensor_count + 1);
 
-    *w = (program_weights){array, s.tensor_count, given};
+    *w = (program_weights){.array = array, .arrays = s.tensor_count, .import = given};
+    noted_names(&s, w, d);
     ok = ok && read_arrays(&s, array, d) && noted_dims(&s, given, &w->import, d);
     safetensors_close(&s);
     return ok;
@@ -91,6 +104,8 @@ static bool take_weights(const char *path, dsl_options *o, diag *d)
     o->weight = w.array;
     o->weights = w.arrays;
     o->import = w.import;
+    o->note = w.note;
+    o->notes = w.notes;
     return ok;
 }
 

@@ -2,6 +2,7 @@
 #ifndef INGOT_PROGRAM_LOAD_H
 #define INGOT_PROGRAM_LOAD_H
 
+#include "dsl/dsl.h"
 #include "ingot.h"
 #include "train_abi.h"
 
@@ -10,6 +11,8 @@ typedef struct program_weights {
     const import_array *array;
     int arrays;
     const import_options *import;   /* those that were given, and dims that the file notes */
+    const dsl_note *note;           /* what numbers below dims stand for */
+    int notes;
 } program_weights;
 
 /* False after an error. */

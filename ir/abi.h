@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INGOT_ABI_VERSION = 3 };
+enum { INGOT_ABI_VERSION = 4 };
 
 enum ingot_status {
     INGOT_OK = 0,
@@ -51,6 +51,8 @@ struct ingot_value_info {
                                   * count where their extent is 1           */
     const char *preset;          /* an optional input's value, if it is one
                                   * number; else null                       */
+    int64_t name_count;          /* what elements 0, 1, .. stand for: the    */
+    const char *const *names;    /* characters of a text, categories        */
 };
 
 /* A string element (dtype 8).  Its bytes belong to whoever made it and live

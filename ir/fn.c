@@ -70,6 +70,7 @@ void ir_module_free(ir_module *m)
     vec_free(&m->fn);
     vec_free(&m->state);
     vec_free(&m->consts);
+    vec_free(&m->spelling);
     vec_free(&m->attrs);
     map_free(&m->const_map);
     map_free(&m->attr_map);
@@ -135,6 +136,17 @@ ir_fn *ir_module_find(const ir_module *m, const char *name)
     for (uint32_t p = map_find(&m->fn_map, h); p != MAP_NONE; p = map_next(&m->fn_map, h, p))
         if (!strcmp(m->fn.at[map_id(&m->fn_map, p)]->name, name))
             return m->fn.at[map_id(&m->fn_map, p)];
+    return NULL;
+}
+
+const ir_spelling *ir_spelling_of(const ir_module *m, const char *entry, const char *value,
+                                  bool result)
+{
+    for (uint32_t i = 0; i < m->spelling.len; i++) {
+        const ir_spelling *s = &m->spelling.at[i];
+        if (s->result == result && !strcmp(s->entry, entry) && !strcmp(s->value, value))
+            return s;
+    }
     return NULL;
 }
 

@@ -138,6 +138,15 @@ typedef struct ir_attr_entry {
     const union ir_attr *attr;
 } ir_attr_entry;
 
+/* What the numbers of an input or result of an entry stand for: characters, categories.  It is
+ * for who runs the entry; the textual form leaves it out. */
+typedef struct ir_spelling {
+    const char *entry, *value;
+    bool result;
+    int64_t n;
+    const char *const *names;
+} ir_spelling;
+
 typedef struct ir_module {
     arena mem;                      /* perm: lives as long as the module */
     const char *name;
@@ -146,6 +155,7 @@ typedef struct ir_module {
     VEC(ir_fn *) fn;                /* entries and called functions; regions hang on nodes */
     VEC(ir_state) state;
     VEC(ir_const) consts;
+    VEC(ir_spelling) spelling;
     map const_map, attr_map;
     VEC(ir_attr_entry) attrs;
     VEC(ir_fn *) all_fns;           /* with regions; owned */
@@ -167,6 +177,9 @@ void ir_fn_add(ir_module *m, ir_fn *f, bool entry); /* a region becomes a functi
 /* f gets the contents of `by` (which is emptied), keeping name and role. */
 void ir_fn_replace(ir_fn *f, ir_fn *by);
 ir_fn *ir_module_find(const ir_module *m, const char *name);
+/* Of an input, or of a result, of an entry; null: its numbers stand for nothing. */
+const ir_spelling *ir_spelling_of(const ir_module *m, const char *entry, const char *value,
+                                  bool result);
 /* The entry `main`, as importers call it, or else the first; null: there is none. */
 ir_fn *ir_module_main(const ir_module *m);
 

@@ -10,7 +10,9 @@
 #include "outputs.h"
 #include "program_parts.h"
 #include "report.h"
+#include "spelling.h"
 #include "states.h"
+#include "visible.h"
 
 /* ---- command line ------------------------------------------------------------------- */
 
@@ -238,6 +240,23 @@ static bool end_states(keeping *k, const program_options *o, const session *s, b
 
 /* ---- running --------------------------------------------------------------------------- */
 
+/* Numbers that stand for a text as that; with its name where there are several outputs.  Were the
+ * labels of use? */
+static bool show_output(const struct ingot_entry *e, int32_t i, const tensor_value *v,
+                        const labels *l)
+{
+    const struct ingot_value_info *info = &e->outputs[i];
+
+    if (!info->name_count || info->rank > 1 || l->n)
+        return outputs_show(info->name, v, l);
+    if (e->output_count > 1) {
+        visible_put(info->name, stdout);
+        fputs(": ", stdout);
+    }
+    spelling_print((spelling){info->names, info->name_count}, &v->t, stdout);
+    return false;
+}
+
 /* To files, or as a summary to people. */
 static bool give_outputs(const program *p)
 {
@@ -258,7 +277,7 @@ static bool give_outputs(const program *p)
         return cli_wrong("%s", error);
     bool named = !p->o->labels;
     for (int32_t i = 0; i < e->output_count; i++)
-        named |= outputs_show(e->outputs[i].name, &p->out[i], &names);
+        named |= show_output(e, i, &p->out[i], &names);
     if (!named)
         fprintf(stderr, "%s: %s has %lld labels, and no output is one row of as many floats\n",
                 program_invocation_short_name, p->o->labels, (long long)names.n);

@@ -39,6 +39,8 @@ static void print_value(FILE *f, const struct ingot_value_info *v)
         print_extent(f, v, a);
     }
     fputc(']', f);
+    if (v->name_count && v->rank <= 1)
+        fputs(v->rank ? " (a text)" : " (a word)", f);
 }
 
 static void print_values(const char *what, const struct ingot_value_info *v, int32_t n)

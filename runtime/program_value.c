@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file_kind.h"
 #include "program_parts.h"
+#include "spelling.h"
 #include "tensor_file.h"
 
 /* A number, and where it begins: a double does not hold all integers of 64 bits. */
@@ -139,14 +141,26 @@ bool program_is_value(const char *text)
     return is;
 }
 
-/* A text that is no list of numbers is the path of a file. */
+/* Is it meant as characters or words that the input's numbers stand for?  Lists of numbers and
+ * names of files are not. */
+static bool is_spelled(const struct ingot_value_info *info, const char *text, const reading *r,
+                       bool list)
+{
+    return info->name_count && info->rank <= 1 && !(list && r->rank == info->rank) &&
+           !has_suffix(text, ".npy") && !has_suffix(text, ".pb");
+}
+
+/* A text that is no list of numbers is the path of a file, unless numbers stand for texts. */
 bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in)
 {
     char error[TENSOR_ERROR_SIZE];
     reading r = {.at = text};
     bool ok = is_list(&r);
 
-    if (ok)
+    if (is_spelled(info, text, &r, ok))
+        ok = spelling_read((spelling){info->names, info->name_count}, info->name, info->rank, text,
+                           &in->t, error) || cli_wrong("%s", error);
+    else if (ok)
         ok = store(info, &r, &in->t);
     else if (*text == '[' || !info->rank)
         cli_wrong("--%s takes a number%s, not '%s'", info->name, info->rank ? " or a list" : "",

@@ -151,6 +151,38 @@ def case_weights_of_other_floats(b):
     return None if status == 1 and 'w: f.w is i32[2, 1], the program has f32[2,1]' in err else err
 
 
+TEXT = """dim V
+dim K
+net f(x: int<V>[.., T]) -> int<V>[.., T] { param w: [V, V] = 0;  y = w[x];  argmax(y) }
+entry say(prompt: int<V>[L], n: int = 2) -> int<V>[n] { y = f(prompt);  out[t in n] = y[0];  out }
+entry count(kind: int<K>, words: int<K>[L]) -> int { sum(kind == words) }
+entry pick(i: int) -> int<K> = i % K
+"""
+
+
+def case_texts(b):
+    """Characters and words that the weights know go in and out, in both engines and executables."""
+    b.write('p.ingot', TEXT)
+    weights(b, 'w', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "\\n", "\u00e9"', 'names.K': '"<unknown>", "cat", "mad dog"'},
+            f__w=('F32', 'f', [3, 3], (0, 0, 1, 0, 0, 0, 1, 0, 0)))
+    status, _, err = b.run('build', 'p.ingot', '--weights', 'w', '-o', 'p')
+    if status:
+        return err
+    run = ['run', 'p.ingot', '--weights', 'w']
+    ways = [(None, run), (None, [*run, '--engine', 'interpreter']), (b.folder / 'p', [])]
+    for given, want in [(['say', '--prompt', 'a\u00e9'], '\u00e9\u00e9\n'), (['say', '--prompt', '[2, 0]', '--n', '3'], 'aaa\n'),
+                        (['count', '--kind', 'cat', '--words', ' cat dog  cat '], 'y: i64[] 2\n'),
+                        (['count', '--kind', '0', '--words', 'x y cat'], 'y: i64[] 2\n'), (['pick', '--i', '5'], 'mad dog\n')]:
+        for program, head in ways:
+            said = b.run(*head, *given, program=program)
+            if said != (0, want, ''):
+                return given, program, said
+    said = b.run('say', '--prompt', 'ab', program=b.folder / 'p')
+    if said[0] == 0 or "prompt: 'b' is not in the alphabet" not in said[2]:
+        return said
+    return None if 'say(prompt: i64[L] (a text), n: i64[] = 2)' in b.run('--help', program=b.folder / 'p')[1] else 'not in --help'
+
+
 def case_entries_that_are_misspelt(b):
     """The entry is told before weights are asked for."""
     b.write('p.ingot', 'net f(x: [.., 2]) -> [.., 1] = x |> dense(1)\nentry main(x: [.., 2]) = f(x)\n')

@@ -133,27 +133,42 @@ static value preset_of(pemit *e, const plan_port *p)
     return s ? string(e, s) : LLVMConstNull(e->ptr);
 }
 
-/* A struct ingot_value_info. */
-static value value_info(pemit *e, const plan_port *p, uint64_t offset)
+/* How many numbers of a value of the entry stand for something, and the table of what. */
+static value spelling_of(pemit *e, const char *name, bool result, value *names)
+{
+    const ir_spelling *s =
+        e->entry ? ir_spelling_of(e->image->m, e->entry->name, name, result) : NULL;
+    value *v = mem_alloc(((s ? (size_t)s->n : 0) + 1) * sizeof *v);
+
+    for (int64_t i = 0; s && i < s->n; i++)
+        v[i] = string(e, s->names[i]);
+    *names = s ? pemit_table(e, e->ptr, v, (uint32_t)s->n) : LLVMConstNull(e->ptr);
+    mem_free(v);
+    return pemit_int(e, s ? s->n : 0);
+}
+
+/* A struct ingot_value_info, of an input, a result or a state. */
+static value value_info(pemit *e, const plan_port *p, uint64_t offset, bool result)
 {
     const ir_type *t = p->type;
     uint32_t rank = t->kind == TY_TENSOR ? (uint32_t)t->rank : 0;
     int onnx = t->kind == TY_TENSOR ? dt_of(t->dtype)->onnx : 0;
-    value codes, texts;
+    value codes, texts, names, spelled = spelling_of(e, p->name, result, &names);
 
     extents_of(e, t, rank, &codes, &texts);
     value field[] = {string(e, p->name), int32(e, onnx), int32(e, rank), codes,
                      texts, int32(e, p->late), int32(e, INGOT_DENSE), pemit_int(e, (int64_t)offset),
-                     int32(e, p->preset != PLAN_NONE), int32(e, p->loose), preset_of(e, p)};
+                     int32(e, p->preset != PLAN_NONE), int32(e, p->loose), preset_of(e, p),
+                     spelled, names};
     return LLVMConstStructInContext(e->cx, field, COUNT(field), false);
 }
 
-static value ports(pemit *e, const plan_port *p, uint32_t n)
+static value ports(pemit *e, const plan_port *p, uint32_t n, bool result)
 {
     value *v = mem_alloc((n + 1) * sizeof *v), out = LLVMConstNull(e->ptr);
 
     for (uint32_t i = 0; i < n; i++)
-        v[i] = value_info(e, &p[i], 0);
+        v[i] = value_info(e, &p[i], 0, result);
     if (n)
         out = pemit_table(e, LLVMTypeOf(v[0]), v, n);
     mem_free(v);
@@ -167,7 +182,7 @@ static value states(pemit *e)
 
     for (uint32_t i = 0; i < m->state.len; i++) {
         plan_port p = {m->state.at[i].name, m->state.at[i].type, false, 0, PLAN_NONE};
-        v[i] = value_info(e, &p, e->image->state_offset[i]);
+        v[i] = value_info(e, &p, e->image->state_offset[i], false);
     }
     if (m->state.len)
         out = pemit_table(e, LLVMTypeOf(v[0]), v, m->state.len);

@@ -335,6 +335,14 @@ const dsl_value *dsl_scalar2(dsl *cx, unsigned op, const dsl_value *a, const dsl
 const dsl_value *dsl_select(dsl *cx, const dsl_value *c, const dsl_value *a, const dsl_value *b,
                             ir_loc at);
 
+/* ---- what numbers stand for (spelling.c) */
+
+void dsl_read_spelling(dsl *cx, const dsl_note *note);
+/* How many numbers below this bound stand for something, and for what; 0: none. */
+int64_t dsl_spelling(const dsl *cx, const ast_expr *bound, const char *const **names);
+/* Notes in the module what inputs and results of the entry of this template stand for. */
+void dsl_note_spelling(dsl *cx, const dsl_template *t);
+
 /* ---- names (scope.c) */
 
 dsl_var *dsl_find_var(const dsl_scope *s, const char *name);

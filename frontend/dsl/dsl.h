@@ -10,6 +10,11 @@ typedef struct dsl_setting {
     const char *name, *value;
 } dsl_setting;
 
+/* A note of a file of weights: what numbers below a dim stand for, `"a", "b"`. */
+typedef struct dsl_note {
+    const char *dim, *text;
+} dsl_note;
+
 /* An array that stands for a parameter or state; its data outlive the module. */
 typedef import_array dsl_weight;
 
@@ -28,6 +33,8 @@ typedef struct dsl_options {
     const dsl_weight *weight;           /* null: parameters are states */
     int weights;
     const char *weights_file;           /* for messages */
+    const dsl_note *note;               /* of that file */
+    int notes;
     dsl_probe *probe;                   /* null: data are not looked at */
     const char *source;                 /* the program, instead of what its file holds */
     int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */

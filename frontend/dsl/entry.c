@@ -337,6 +337,8 @@ static void make_entries(dsl *cx, dsl_file *f)
         if (v && v->value && v->value->kind == DSL_FUNCTION &&
             (is_exported(item) || item->kind == AST_ITEM_NET_OF))
             dsl_make_entry(cx, v->value->function.of);
+        if (v && v->value && v->value->kind == DSL_FUNCTION && is_exported(item))
+            dsl_note_spelling(cx, v->value->function.of);
     }
     if (cx->memory.len && !cx->known && !diag_failed(cx->d))
         dsl_make_init(cx);
@@ -399,6 +401,8 @@ static ir_module *read_program(const char *path, const char *source, const dsl_o
     cx.m = ir_module_new(d);
     cx.mem = &cx.m->mem;
     cx.dims = &cx.m->dims;
+    for (int i = 0; o && i < o->notes; i++)
+        dsl_read_spelling(&cx, &o->note[i]);
     check_program(&cx, path, source, r->trainer);
     if (r->known && !diag_failed(d))
         dsl_check_weights(&cx);

@@ -102,9 +102,6 @@ const char *train_source_text(dsl *cx, const ast_expr *e);
 
 /* ---- data (train_data.c) */
 
-/* The names of numbers below this bound; how many, 0 if there are none. */
-int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names);
-
 /* The dims of the file, and what numbers below them stand for, as notes of its checkpoints. */
 void train_notes(dsl *cx, const dsl_file *f, struct ingot_trainer *t);
 /* Columns, sources and the numbers of clauses.  False after an error. */

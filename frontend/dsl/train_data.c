@@ -37,18 +37,6 @@ static bool has_row_axis(dsl *cx, const ast_param *p)
     return false;
 }
 
-/* The words that numbers below this dim stand for, as data gave them; 0 if there
- * are none. */
-int64_t train_names(dsl *cx, const ast_expr *bound, const char *const **names)
-{
-    for (uint32_t i = 0; bound && bound->kind == AST_NAME && i < cx->names.len; i++)
-        if (cx->names.at[i].dim == bound->name) {
-            *names = cx->names.at[i].names;
-            return cx->names.at[i].count;
-        }
-    return 0;
-}
-
 /* Name, type and extents of one row: for `x: [.., 28, 28]` rank 2 with dims 28, 28.
  * Extents are numbers by now, as the runtime checks data by them; only where
  * nothing is trained (no probe to ask) they may stay open. */
@@ -77,7 +65,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
         return true;
     if (!dsl_eval_dim(cx, t->bound, &d, "the bound of an index"))
         return false;
-    c->name_count = train_names(cx, t->bound, &c->names);
+    c->name_count = dsl_spelling(cx, t->bound, &c->names);
     if (dim_const(cx->dims, d, &c->bound) || !cx->o->probe)
         return true;        /* without data it may stay open: nothing is trained */
     dsl_wrong(cx, t->bound->at, "%s is not known: no data or --dim give it (int<%s>)",

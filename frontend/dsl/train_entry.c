@@ -22,7 +22,7 @@ static const struct ingot_train_value *inputs(dsl *cx, const dsl_template *t, co
             const ast_param *p = &l->at[k];
             if (strcmp(p->name.text, f->param_name.at[i]))
                 continue;
-            v[i].name_count = train_names(cx, p->type ? p->type->bound : NULL, &v[i].names);
+            v[i].name_count = dsl_spelling(cx, p->type ? p->type->bound : NULL, &v[i].names);
             add_default(cx, p, &v[i]);
         }
     return v;
@@ -36,7 +36,7 @@ static const struct ingot_train_value *outputs(dsl *cx, const dsl_template *t, c
     struct ingot_train_value *v = arena_array(cx->mem, struct ingot_train_value, f->result.len + 1);
 
     for (uint32_t i = 0; i < f->result.len && i < l->len; i++)
-        v[i].name_count = train_names(cx, l->at[i].type->bound, &v[i].names);
+        v[i].name_count = dsl_spelling(cx, l->at[i].type->bound, &v[i].names);
     return v;
 }
 
