@@ -225,8 +225,13 @@ static ir_type spread_type(ox *g, const ir_node *n, ir_dim *shape)
     return t;
 }
 
+static bool is_byte(ir_dtype dt)
+{
+    return dt == DT_U8 || dt == DT_I8;
+}
+
 /* Conv wants [batch, channels, space..]: joined before, taken apart behind.  A
- * dilated image is spread by zeros, which is what it means. */
+ * dilated image is spread by zeros, which is what it means.  ConvInteger is one of bytes. */
 bool ox_conv(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_CONV *a = &n->attr->CONV;
@@ -235,13 +240,16 @@ bool ox_conv(ox *g, const ir_node *n, const char **out)
     ir_dim shape[IR_MAX_RANK];
     int64_t groups, pads[2 * IR_MAX_RANK] = {0};
 
-    if (!dt_is_float(by))
-        return ox_gap(g, n, "ONNX has convolutions of floats only, but for one of bytes");
+    bool bytes = to == DT_I32 && is_byte(ox_type(g, n, 0)->dtype) &&
+                 is_byte(ox_type(g, n, 1)->dtype);
+
+    if (!dt_is_float(by) && !bytes)
+        return ox_gap(g, n, "ONNX has convolutions of floats and of bytes only");
     if (!dim_const(&g->file->m->dims, product_of(g, ox_type(g, n, 0), a->xg), &groups))
         return ox_gap(g, n, "of a number of groups that only the run knows");
     for (uint32_t i = 0; i < 2; i++)
-        x[i] = ox_type(g, n, i)->dtype == by ? ox_arg(g, n, i)
-                                             : ox_cast(g, ox_arg(g, n, i), by);
+        x[i] = bytes || ox_type(g, n, i)->dtype == by ? ox_arg(g, n, i)
+                                                      : ox_cast(g, ox_arg(g, n, i), by);
     if (spreads(g, a))
         x[0] = spread_out(g, x[0], n);
     const ir_type t = spread_type(g, n, shape);
@@ -250,7 +258,7 @@ bool ox_conv(ox *g, const ir_node *n, const char **out)
     bool attribute = known_pads(g, a, pads);
     if (!attribute)
         x[0] = padded(g, x[0], n);
-    Onnx__NodeProto *p = ox_add(g, "Conv", x, 2, 1);
+    Onnx__NodeProto *p = ox_add(g, bytes ? "ConvInteger" : "Conv", x, 2, 1);
     if (attribute && (a->low.n || a->high.n))
         ox_ints(g, p, "pads", pads, (size_t)(2 * a->xs.n));
     ox_int(g, p, "group", groups);
@@ -373,20 +381,29 @@ static const char *pooled(ox *g, const char *x, const window *w, int rank, ir_re
     }
 }
 
+/* Integers whose extremes floats hold are compared as those. */
+static ir_dtype window_type(ir_dtype dt, ir_redop op)
+{
+    if (dt_is_float(dt) || op == RED_SUM || dt_size(dt) > 4)
+        return product_type(dt);
+    return dt_size(dt) < 4 ? DT_F32 : DT_F64;
+}
+
 /* MaxPool and AveragePool take two axes in front of the moving ones: others are
  * joined or added by a reshape. */
 bool ox_window(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_WINDOW *a = &n->attr->WINDOW;
     const ir_type *t = ox_type(g, n, 0), *to = ir_type_of(g->fn, n->first);
-    ir_dtype by = product_type(t->dtype);
+    ir_dtype by = window_type(t->dtype, a->op);
     ir_dim shape[IR_MAX_RANK + 3];
     window w;
 
     if (!known_window(g, a, t->rank, &w))
         return ox_gap(g, n, "of windows that only the run knows");
     if (!dt_is_float(by) || (a->op != RED_SUM && a->op != RED_MAX && a->op != RED_MIN))
-        return ox_gap(g, n, "ONNX has sums and extremes of floats over windows only");
+        return ox_gap(g, n, "ONNX has sums of floats and extremes of up to 32 bits over windows "
+                      "only");
     int rank = pooled_shape(g, &w, t->dim, shape);
     const char *x = by == t->dtype ? ox_arg(g, n, 0) : ox_cast(g, ox_arg(g, n, 0), by);
     x = pooled(g, ox_reshape(g, x, shape, rank), &w, rank, a->op, by);

@@ -172,13 +172,43 @@ bool ox_argreduce(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
-/* Running products and extremes are younger than opset 21. */
+/* 0, 1, .. along an axis, with axes of extent 1 behind it. */
+static const char *counted(ox *g, ir_dim extent, int behind)
+{
+    const char *i = ox_3(g, "Range", ox_i64(g, 0), ox_dim(g, extent), ox_i64(g, 1));
+    int64_t axes[IR_MAX_RANK + 1];
+
+    for (int k = 0; k < behind; k++)
+        axes[k] = k + 1;
+    return behind ? ox_2(g, "Unsqueeze", i, ox_i64s(g, axes, (size_t)behind)) : i;
+}
+
+/* Running products are younger than opset 21: each is the product of all elements, with 1 in
+ * the place of those that it does not reach. */
+static const char *running_product(ox *g, const ir_node *n)
+{
+    const struct ir_attr_CUMUL *a = &n->attr->CUMUL;
+    const ir_type *t = ox_type(g, n, 0);
+    int32_t from = a->axis + 1;
+    int behind = t->rank - a->axis;
+    const char *x = ox_2(g, "Unsqueeze", ox_arg(g, n, 0), ox_i64s(g, (int64_t[]){a->axis}, 1));
+    const char *i = counted(g, t->dim[a->axis], behind);
+    const char *j = counted(g, t->dim[a->axis], behind - 1);
+    const char *reaches = ox_2(g, a->exclusive ? "Less" : "LessOrEqual", a->reverse ? i : j,
+                               a->reverse ? j : i);
+
+    x = ox_3(g, "Where", reaches, x, ox_number(g, t->dtype, 1));
+    return reduced(g, "ReduceProd", x, (ir_ints){1, &from});
+}
+
 bool ox_cumul(ox *g, const ir_node *n, const char **out)
 {
     const struct ir_attr_CUMUL *a = &n->attr->CUMUL;
 
+    if (a->op == RED_PROD)
+        return (out[0] = running_product(g, n)) != NULL;
     if (a->op != RED_SUM)
-        return ox_gap(g, n, "opset 21 has running sums only");
+        return ox_gap(g, n, "opset 21 has running sums and products only");
     Onnx__NodeProto *p = ox_add(g, "CumSum", (const char *const[]){
         ox_arg(g, n, 0), ox_i64(g, a->axis)}, 2, 1);
     ox_int(g, p, "exclusive", a->exclusive);

@@ -305,6 +305,7 @@ bool program_export(ir_module *m, const program_export_options *o, text *out, di
     names_free(&f.used);
     names_free(&f.kind);
     vec_free(&f.count);
+    vec_free(&f.extent);
     vec_free(&f.weight);
     vec_free(&g.index);
     text_free(&f.declared);

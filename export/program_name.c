@@ -161,7 +161,7 @@ static px_expr symbol(px *g, uint32_t id)
 }
 
 /* `//` is the language's quotient of whole numbers. */
-px_expr px_dim(px *g, ir_dim d)
+static px_expr formula(px *g, ir_dim d)
 {
     const dim_table *t = &g->file->m->dims;
     const dim_expr *e = dim_get(t, d);
@@ -182,6 +182,25 @@ px_expr px_dim(px *g, ir_dim d)
                       px_dim(g, e->arg[2]).at);
     default: return choice(g, px_condition(g, d).at, "1", "0");
     }
+}
+
+/* Extents that are made of others, which are made of others, would grow beyond all bounds, in the
+ * text and where it is read: a long one becomes a number of the run, under a name. */
+px_expr px_dim(px *g, ir_dim d)
+{
+    enum { LONG = 200 };
+    px_file *f = g->file;
+
+    for (uint32_t i = 0; i < f->extent.len; i++)
+        if (dim_same(f->extent.at[i].dim, d))
+            return number(f->extent.at[i].name, PX_CALL);
+    px_expr e = formula(g, d);
+    if (strlen(e.at) <= LONG || g->inside || g->brief)
+        return e;
+    const char *name = px_name_new(f, "n");
+    px_line(g, px_printf(g, "%s = number(int(%s))", name, e.at), NULL);
+    vec_push(&f->extent, (px_extent){d, name});
+    return number(name, PX_CALL);
 }
 
 const char *px_shape(px *g, const ir_type *t)
@@ -222,12 +241,14 @@ const char *px_shape_brief(px *g, const ir_type *t)
     enum { MANY = 30 };
     const char *s = "[";
 
+    g->brief = true;
     for (int i = 0; i < t->rank; i++) {
         const char *d = "_";
         if (is_named(g, t->dim[i]))
             d = px_wrap(g, px_dim(g, t->dim[i]), PX_SUM);
         s = arena_printf(&g->file->mem, "%s%s%s", s, i ? ", " : "", strlen(d) > MANY ? "_" : d);
     }
+    g->brief = false;
     return px_printf(g, "%s%s", s, "]");
 }
 

@@ -56,6 +56,12 @@ typedef struct px_index {
     bool given;                 /* .. but also on a longer axis: its extent has to be said */
 } px_index;
 
+/* A long extent, which a statement has named. */
+typedef struct px_extent {
+    ir_dim dim;
+    const char *name;
+} px_extent;
+
 /* What all blocks of a program share: names that are taken, the parameters of the
  * net, and the weights that go to its file under paths as `net.conv1.w`. */
 typedef struct px_file {
@@ -72,6 +78,7 @@ typedef struct px_file {
     VEC(px_weight) weight;
     names kind;                 /* of layers .. */
     VEC(uint32_t) count;        /* .. how many there are of each */
+    VEC(px_extent) extent;      /* that have a name */
     unsigned helpers;           /* layers of program_helpers.ingot in use, a bit each */
     uint32_t counter;
     bool failed;
@@ -94,6 +101,7 @@ typedef struct px {
     text *out;
     int indent;
     bool inside;                /* of a loop or branch, which has no layers of its own */
+    bool brief;                 /* a comment is written, which names nothing */
     const char *last;           /* what the last statement has named */
 } px;
 
