@@ -267,7 +267,10 @@ static bool types_ok(const job *j, ir_ref r, map *seen, const char **why)
     const ir_type *t = ir_type_of(j->in->fn, r);
 
     if (t->kind != TY_TENSOR || !lp_computes(t->dtype)) {
-        *why = "its element type is not compiled yet";
+        *why = t->kind != TY_TENSOR
+                   ? "it is no array, and runs in the interpreter only (--engine interpreter)"
+                   : arena_printf(&j->l->d->mem, "elements of %s run in the interpreter only "
+                                  "(--engine interpreter)", dt_text(t->dtype));
         return false;
     }
     if (map_find(seen, hash_mix(5, r)) != MAP_NONE ||
