@@ -271,8 +271,8 @@ static value entry_table(pemit *e)
         give_entry_to_c(e, size, dims, run);
     for (uint32_t i = 0; i < x->symbol.len; i++)
         name[i] = string(e, e->dims->symbol.at[x->symbol.at[i]].name);
-    value title = string(e, x->name), inputs = ports(e, x->input.at, x->input.len);
-    value outputs = ports(e, x->output.at, x->output.len);
+    value title = string(e, x->name), inputs = ports(e, x->input.at, x->input.len, false);
+    value outputs = ports(e, x->output.at, x->output.len, true);
     value symbols = pemit_table(e, e->ptr, name, x->symbol.len);
     value field[] = {title, int32(e, x->input.len), int32(e, x->output.len),
                      int32(e, x->symbol.len), inputs, outputs, symbols,

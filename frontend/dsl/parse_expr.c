@@ -148,6 +148,12 @@ static ast_expr *array(parser *p)
     return ok ? e : NULL;
 }
 
+static void *no_loop(parser *p, ir_loc at)
+{
+    return fail_at(p, at, "loops are scan t in n { }, which the run counts, and repeat i in n { }, "
+                   "unrolled; for stands behind: x[i]^2 for i");
+}
+
 /* What begins no expression, but may be meant as another language has it. */
 static void *no_operand(parser *p)
 {
@@ -161,8 +167,7 @@ static void *no_operand(parser *p)
     case TOKEN_DOT: return fail_at(p, t->at, "a number begins with a digit: write 0.5");
     case TOKEN_FLOORDIV: return fail_at(p, t->at, "comments begin with #");
     case TOKEN_FOR:
-        return fail_at(p, t->at, "loops are scan t in n { }, which the run counts, and "
-                       "repeat i in n { }, unrolled; for stands behind: x[i]^2 for i");
+        return no_loop(p, t->at);
     default: return fail(p, "an expression");
     }
 }
@@ -540,6 +545,8 @@ ast_expr *parse_pipe(parser *p)
  * commas part a list */
 static ast_expr *each(parser *p, ast_expr *body, bool many)
 {
+    const token *t = peek(p);
+
     if (!body || !accept(p, TOKEN_FOR))
         return body;
     ast_expr *e = ast_new(p, AST_FOR, body->at);
@@ -548,6 +555,8 @@ static ast_expr *each(parser *p, ast_expr *body, bool many)
         if (!parse_index(p, false, &e->each.indices))
             return NULL;
     while (many && accept(p, TOKEN_COMMA));
+    if (t->first && is(p, TOKEN_BEGIN))
+        return no_loop(p, t->at);
     return e;
 }
 

@@ -293,6 +293,9 @@ static ast_item *no_item(parser *p, const nearest *near)
         return fail_at(p, t->at, "no item begins with %s; did you mean %s?", t->text, near->best);
     if (t->kind == TOKEN_FLOORDIV)
         return fail_at(p, t->at, "comments begin with #");
+    if (t->kind == TOKEN_PARAM)
+        return fail_at(p, t->at, "a param stands in a net or layer, whose path it gets; a state or "
+                       "config stands alone");
     return fail(p, "an item (net, layer, fn, entry, train, config, dim, import ..)");
 }
 

@@ -96,7 +96,7 @@ static const dsl_value *lost(dsl *cx, const ast_stmt *s)
 /* `last` says that the statement's value is the block's: only there may an
  * expression stand alone.  cx->at is where messages without a place of their own
  * point. */
-const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
+static const dsl_value *statement(dsl *cx, const ast_stmt *s, bool last)
 {
     const dsl_value *v = &dsl_nothing;
 
@@ -172,6 +172,16 @@ static void poison_names(dsl *cx, const ast_stmt *s)
     }
 }
 
+const dsl_value *dsl_statement(dsl *cx, const ast_stmt *s, bool last)
+{
+    uint32_t before = cx->d->errors;
+    const dsl_value *v = statement(cx, s, last);
+
+    if (cx->d->errors > before)
+        poison_names(cx, s);
+    return v;
+}
+
 /* In the scope that there is, so that its names live on behind the block: bodies of
  * loops and branches that define what follows. */
 const dsl_value *dsl_run_here(dsl *cx, const ast_block *b)
@@ -180,10 +190,7 @@ const dsl_value *dsl_run_here(dsl *cx, const ast_block *b)
     bool poison = false;
 
     for (uint32_t i = 0; i < b->stmts.len; i++) {
-        uint32_t before = cx->d->errors;
         v = dsl_statement(cx, b->stmts.at[i], i + 1 == b->stmts.len);
-        if (cx->d->errors > before)
-            poison_names(cx, b->stmts.at[i]);
         poison |= dsl_bad(v);
     }
     return poison ? &dsl_poison : v;
