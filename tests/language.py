@@ -163,12 +163,12 @@ entry pick(i: int) -> int<K> = i % K
 def case_texts(b):
     """Characters and words that the weights know go in and out, in both engines and executables."""
     b.write('p.ingot', TEXT)
-    weights(b, 'w', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "\\n", "\u00e9"', 'names.K': '"<unknown>", "cat", "mad dog"'},
+    weights(b, 'w.safetensors', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "\\n", "\u00e9"', 'names.K': '"<unknown>", "cat", "mad dog"'},
             f__w=('F32', 'f', [3, 3], (0, 0, 1, 0, 0, 0, 1, 0, 0)))
-    status, _, err = b.run('build', 'p.ingot', '--weights', 'w', '-o', 'p')
+    status, _, err = b.run('build', 'p.ingot', '--weights', 'w.safetensors', '-o', 'p')
     if status:
         return err
-    run = ['run', 'p.ingot', '--weights', 'w']
+    run = ['run', 'p.ingot', '--weights', 'w.safetensors']
     ways = [(None, run), (None, [*run, '--engine', 'interpreter']), (b.folder / 'p', [])]
     for given, want in [(['say', '--prompt', 'a\u00e9'], '\u00e9\u00e9\n'), (['say', '--prompt', '[2, 0]', '--n', '3'], 'aaa\n'),
                         (['count', '--kind', 'cat', '--words', ' cat dog  cat '], 'y: i64[] 2\n'),
