@@ -225,6 +225,8 @@ const char *dsl_dim_text(dsl *cx, ir_dim d);
 /* The word in a scope that is nearest to a misspelt one; null: none is near. */
 const char *dsl_nearest(dsl *cx, const char *name);
 
+/* v, which is nothing or several results, cannot have this name. */
+const dsl_value *dsl_one_name(dsl *cx, ir_loc at, const char *name, const dsl_value *v);
 /* What those who know another library write here (habits.def), "; .."; "" for other words. */
 typedef enum dsl_habit { DSL_HABIT_NAME, DSL_HABIT_ARGUMENT, DSL_HABIT_MEMBER,
                        DSL_HABIT_VALUE } dsl_habit;

@@ -51,22 +51,6 @@ static bool may_define(dsl *cx, const char *name, ir_loc at)
     return true;
 }
 
-/* "y is one name for 2 results; write y, gate = ..", by the names of the signature. */
-static const dsl_value *one_name(dsl *cx, ir_loc at, const char *name, const dsl_value *v)
-{
-    uint32_t n = v->kind == DSL_RESULTS ? v->list.n : 0;
-    text all = {0};
-
-    for (uint32_t i = 0; i < n; i++) {
-        const char *given = v->list.name ? v->list.name[i] : NULL;
-        text_add(&all, "%s%s", i ? ", " : "; write ", given ? given : "_");
-    }
-    dsl_wrong(cx, at, "%s is one name for %s%s%s", name, dsl_describe(cx, v), n ? all.at : "",
-              n ? " = .." : "");
-    text_free(&all);
-    return &dsl_poison;
-}
-
 /* name = v: binds the name, to a layer too, which then has its parameters under it. */
 static const dsl_value *define(dsl *cx, const ast_target *t, const dsl_value *v)
 {
@@ -79,7 +63,7 @@ static const dsl_value *define(dsl *cx, const ast_target *t, const dsl_value *v)
         return v;
     }
     if (v->kind == DSL_NOTHING || v->kind == DSL_RESULTS)
-        return one_name(cx, t->at, name, v);
+        return dsl_one_name(cx, t->at, name, v);
     if (!may_define(cx, name, t->at))
         return &dsl_poison;
     if (t->type)

@@ -159,6 +159,22 @@ const char *dsl_describe(dsl *cx, const dsl_value *v)
     return copy;
 }
 
+/* "y is one name for 2 results; write y, gate = ..", by the names of the signature. */
+const dsl_value *dsl_one_name(dsl *cx, ir_loc at, const char *name, const dsl_value *v)
+{
+    uint32_t n = v->kind == DSL_RESULTS ? v->list.n : 0;
+    text all = {0};
+
+    for (uint32_t i = 0; i < n; i++) {
+        const char *given = v->list.name ? v->list.name[i] : NULL;
+        text_add(&all, "%s%s", i ? ", " : "; write ", given ? given : "_");
+    }
+    dsl_wrong(cx, at, "%s is one name for %s%s%s", name, dsl_describe(cx, v), n ? all.at : "",
+              n ? " = .." : "");
+    text_free(&all);
+    return &dsl_poison;
+}
+
 /* ---- habits ------------------------------------------------------------------ */
 
 static const struct {
