@@ -335,7 +335,7 @@ def wrong():
            'mlp.onnx', *POINTS, '--until', 'featurs', '--run')
     refuse('no such metric', 'accuracy is known', 'train', 'mlp.onnx', *POINTS, '--metric',
            'rmse', '--run')
-    refuse('a loss that is none', 'unknown name cross_entropie', 'train', 'mlp.onnx', '--loss',
+    refuse('a loss that is none', "did you mean 'cross_entropy'?", 'train', 'mlp.onnx', '--loss',
            'cross_entropie', '--run')
     refuse('frozen: near', 'fc1.wieght is no weight that is trained; did you mean fc1.weight?', 'train',
            'mlp.onnx', *POINTS, '--freeze', 'fc2.*,fc1.wieght', '--run')
