@@ -203,8 +203,19 @@ static px_expr write_window(px *g, ir_ref r)
 
 /* ---- rows ----------------------------------------------------------------------------- */
 
-/* The language joins first axes: others are said row by row, y[i, :] = concat(a[i],
- * b[i]). */
+/* `name[i, :, :]`, or `name[i]`: an index for each axis in front of the given one. */
+static const char *parts_of(px *g, const char *name, int rank, int axis, const char *const *idx,
+                            bool all)
+{
+    const char *s = name;
+
+    for (int i = 0; i < (all ? rank : axis); i++)
+        s = arena_printf(&g->file->mem, "%s%s%s", s, i ? ", " : "[", i < axis ? idx[i] : ":");
+    return axis ? px_printf(g, "%s%s", s, "]") : name;
+}
+
+/* The language joins first axes: another is the first of parts, y[i, :, :] = concat(a[i], b[i]),
+ * which moves nothing. */
 static px_expr write_concat(px *g, ir_ref r)
 {
     const ir_node *n = px_node(g, r);
@@ -212,14 +223,16 @@ static px_expr write_concat(px *g, ir_ref r)
     int axis = (int)n->attr->CONCAT.axis;
     const char *idx[IR_MAX_RANK], *list = "", *name = px_name_new(g->file, "h");
 
-    axis_names(g, t, idx);
+    g->index.len = 0;
+    for (int i = 0; i < axis; i++)
+        idx[i] = px_new_index(g, t->dim[i]);
     for (uint32_t i = 0; i < n->narg; i++) {
         const char *x = px_name_of(g, ir_arg(g->fn, n, i));
         list = arena_printf(&g->file->mem, "%s%s%s", list, i ? ", " : "",
-                            axis ? rows_of(g, x, t->rank, axis, idx, false) : x);
+                            parts_of(g, x, t->rank, axis, idx, false));
     }
     px_line(g, arena_printf(&g->file->mem, "%s = concat(%s)",
-                            axis ? rows_of(g, name, t->rank, axis, idx, true) : name, list),
+                            axis ? parts_of(g, name, t->rank, axis, idx, true) : name, list),
             comment(g, r));
     return (px_expr){name, PX_CALL, false};
 }
