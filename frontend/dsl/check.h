@@ -421,6 +421,9 @@ const dsl_value *dsl_convolve(dsl *cx, const dsl_view *x, const dsl_view *w, con
  * channels before the pixels.  Null: x is no such. */
 const dsl_value *dsl_convolve_points(dsl *cx, const dsl_value *x, int channels,
                                      const dsl_value *k, int summed);
+/* The same in groups, which are an axis of both: `group` is that of k. */
+const dsl_value *dsl_convolve_groups(dsl *cx, const dsl_value *x, int channels,
+                                     const dsl_value *k, int summed, int group);
 /* y[o, p * stride + i] += sum[c] x[c, p] * k[c, o, i]: a convolution with gaps, of which
  * `out` are the axes of the places; null if it is none. */
 const dsl_value *dsl_spread(dsl *cx, const dsl_value *x, const dsl_value *k, const dsl_axes *over,

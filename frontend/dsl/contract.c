@@ -115,6 +115,12 @@ static const dsl_value *dot(dsl *cx, const dsl_value *a, const dsl_value *b, con
         if (v)
             return v;
     }
+    if (p.batch == 1 && p.sum == 1) {
+        const dsl_value *v = dsl_convolve_groups(cx, a, p.sum_a[0], b, p.sum_b[0], p.batch_b[0]);
+        v = v ? v : dsl_convolve_groups(cx, b, p.sum_b[0], a, p.sum_a[0], p.batch_a[0]);
+        if (v)
+            return v;
+    }
     ir_ref x = ir_dot(dsl_b(cx), dsl_ref(cx, a), dsl_ref(cx, b), (ir_ints){p.batch, p.batch_a},
                       (ir_ints){p.batch, p.batch_b}, (ir_ints){p.sum, p.sum_a},
                       (ir_ints){p.sum, p.sum_b});

@@ -472,46 +472,6 @@ const dsl_value *dsl_convolve(dsl *cx, const dsl_view *image_view, const dsl_vie
     return unflatten(cx, x.v, y, &r);
 }
 
-/* k[o, c] or k[c, o] as [O, C, 1, 1]. */
-static ir_ref one_tap(dsl *cx, const dsl_value *k, int summed)
-{
-    ir_ref x = dsl_ref(cx, k);
-    ir_dim one = dim_int(cx->dims, 1);
-
-    if (!summed)
-        x = ir_transpose(dsl_b(cx), x, (int32_t[]){1, 0});
-    ir_dim shape[4] = {dsl_extent(k, !summed), dsl_extent(k, summed), one, one};
-    return ir_reshape(dsl_b(cx), x, shape, 4);
-}
-
-/* A product along channels of an image, sum[c] x[c, p, q] * k[o, c], as a
- * convolution of 1 x 1 windows: the kernels of convolutions read and write the
- * channels where they lie, a matrix product would have them turned. */
-const dsl_value *dsl_convolve_points(dsl *cx, const dsl_value *x, int channels,
-                                     const dsl_value *k, int summed)
-{
-    int rank = x->tensor.rank;
-    dsl_axis *axis[4];
-    ir_dim shape[4];
-    roles r = {0};
-
-    if (x->tensor.elem != DSL_REAL || k->tensor.rank != 2 || channels != rank - 3 || channels > 1)
-        return NULL;
-    for (int i = 0; i < rank; i++) {
-        axis[i] = i == channels ? k->tensor.axis[!summed] : x->tensor.axis[i];
-        shape[i] = i == channels ? dsl_extent(k, !summed) : dsl_extent(x, i);
-    }
-    r.w.n = 2;
-    for (int i = 0; i < 2; i++)
-        r.w.w[i].stride = r.w.w[i].dil = dim_int(cx->dims, 1);
-    ir_ref y = dsl_ref(cx, x);
-    if (!channels)
-        y = ir_reshape(dsl_b(cx), y, (ir_dim[]){dim_int(cx->dims, 1), dsl_extent(x, 0),
-                                                dsl_extent(x, 1), dsl_extent(x, 2)}, 4);
-    y = conv_node(cx, y, one_tap(cx, k, summed), &r, NULL);
-    return dsl_array_like(cx, x, channels ? y : ir_reshape(dsl_b(cx), y, shape, 3), rank, axis);
-}
-
 /* ---- transposed convolutions ------------------------------------------------- */
 
 /* The window that a place p * stride + i of the result makes of image x and kernel k: p is
