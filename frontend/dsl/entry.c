@@ -349,7 +349,9 @@ static void warn_unused(dsl *cx, const dsl_file *f)
 {
     for (uint32_t i = 0; i < f->program->unused.len; i++) {
         const ast_unused *u = &f->program->unused.at[i];
-        dsl_warn(cx, u->name.at, "%s %s is used nowhere", u->kind, u->name.text);
+        dsl_warn(cx, u->name.at, strcmp(u->kind, "net") ? "%s %s is used nowhere"
+                                                        : "%s %s is neither trained nor called",
+                 u->kind, u->name.text);
     }
 }
 
