@@ -176,6 +176,12 @@ typedef struct lp_kernel {
 
 /* Is it an element type that kernels compute with? */
 bool lp_computes(ir_dtype d);
+/* Has an element the same bits in registers as in memory?  16-bit floats are f32 there, and
+ * a bool is a bit. */
+static inline bool lp_keeps_bits(ir_dtype d)
+{
+    return d != DT_F16 && d != DT_BF16 && d != DT_BOOL;
+}
 
 /* ---- kernel, parameters ------------------------------------------------ */
 

@@ -359,6 +359,8 @@ static bool check_transpose(checker *c, const lp_stmt *s)
         return false;
     if (to->rank < 2 || from->rank < 2 || to->dtype != from->dtype || c->vec)
         return fail_buf(c, s->buf, "gets a transposed tile of another type, or in a vec loop");
+    if ((to->space == LP_REG || from->space == LP_REG) && !lp_keeps_bits(to->dtype))
+        return fail_buf(c, s->buf, "gets a tile in registers of a type that has other bits there");
     return (s->size > 1 && s->size <= LP_MAX_LANES && !(s->size & (s->size - 1))) ||
            fail_buf(c, s->buf, "gets a tile whose size is not 2, 4, 8 .. 64");
 }

@@ -222,6 +222,7 @@ static void test_registers(void **state)
     BAD(ACC(8) "a = fold and t", "folded by a function");
     BAD("vec masked i in 0..n step 8 { " ACC(8) " a = fold add t }", "folded out of its scope");
     BAD(ACC(8) "transpose t[0] t[0] 8", "transposed tile");
+    BAD("local t: f16[4, 4] reg\ntranspose t[0, 0] t[0, 0] 4", "other bits there");
 }
 
 /* The variables that differ between lanes, by the letters that are their names. */
