@@ -11,6 +11,7 @@
 #include "host.h"
 #include "jit.h"
 #include "kernels.h"
+#include "memory.h"
 #include "progress.h"
 
 /* A module as code in this process, with all that must live as long as the code is
@@ -43,7 +44,7 @@ static bool put_memory(void *cx, const void *data, size_t size)
 static bool pack_weights(compiled *c, diag *d)
 {
     progress_step("packing %.1f MB of weights", (double)c->code.image.weights_size / 1e6);
-    c->weights = aligned_alloc(64, c->code.image.weights_size + 64);
+    c->weights = memory_get(c->code.image.weights_size + 64);
     return c->weights ? image_write_weights(&c->code.image, put_memory, c)
                       : diag_error(d, (ir_loc){0}, D_GENERAL, "no memory for the weights");
 }
@@ -54,8 +55,6 @@ static const jit_symbol kernels[] = {
 #include "kernels.def"
     {0}};
 
-/* Compiles with all CPUs and links in memory; the objects themselves are needed for
- * their size only, afterwards. */
 /* The text that line tables refer to, if there shall be any. */
 static bool write_kernels(compiled *c, const char *path, diag *d)
 {
@@ -70,6 +69,8 @@ static bool write_kernels(compiled *c, const char *path, diag *d)
     return ok;
 }
 
+/* Compiles with all CPUs and links in memory; the objects themselves are needed for
+ * their size only, afterwards. */
 static bool load(compiled *c, const ingot_options *options, diag *d)
 {
     objects o = {0};

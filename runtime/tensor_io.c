@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "tensor_file.h"
 #include "tensor_types.h"
 
@@ -74,8 +75,7 @@ bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims)
     if (__builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX / 4)
         return false;
     t->count = count;
-    bytes = (bytes + 64) & ~(size_t)63;
-    t->data = aligned_alloc(64, bytes);
+    t->data = memory_get(bytes);
     if (t->data)
         memset(t->data, 0, bytes);
     return t->data != NULL;
