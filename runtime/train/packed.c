@@ -6,17 +6,16 @@
 bool packed_read(const char *path, tensor_kind kind, tensor_value *v,
                  char error[TENSOR_ERROR_SIZE])
 {
-    size_t size;
-    uint8_t *data = tensor_file_bytes(path, &size, error);
+    bytes file = {0}, inner = {0};
     const char *name = tensor_file_name(path);
-    bytes file = {.data = data, .size = size, .owned = data}, inner = {0};
 
     *v = (tensor_value){0};
-    if (!data)
+    file.data = file.owned = tensor_file_bytes(path, &file.size, error);
+    if (!file.data)
         return false;
     bool is_packed = bytes_are_packed(&file);
     const bytes *b = is_packed ? &inner : &file;
-    bool ok = (!is_packed || bytes_inflate(name, data, size, 15 + 16, &inner, error)) &&
+    bool ok = (!is_packed || bytes_inflate(name, file.data, file.size, 15 + 16, &inner, error)) &&
               tensor_read_memory(name, b->data, b->size, kind, v, error);
     bytes_free(&inner);
     bytes_free(&file);
