@@ -40,7 +40,7 @@ bool idx_look(const char *name, const uint8_t *data, size_t size, tensor_layout 
     if (size >= l->begin && !measure(data, l))
         return tensor_fail(error, "%s: its extents are too large", name);
     size_t whole = l->begin + l->size;
-    return (size == whole && size >= l->begin) ||
+    return size == whole ||
            tensor_fail(error, "%s: %s, %zu bytes expected, %zu found", name,
                        size < whole ? "cut off" : "too long", whole, size);
 }

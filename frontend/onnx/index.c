@@ -158,7 +158,6 @@ bool onnx_scatter_nd(onnx_op *n)
     return split_index(n, x, i, 0, index, axes, &count) && scatter(n, x, index, axes, count, u);
 }
 
-/* x[a, index[a, i, b], b] = updates[a, i, b] */
 bool onnx_reverse_sequence(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), lens = onnx_in(n, 1), index[2];
@@ -179,6 +178,7 @@ bool onnx_reverse_sequence(onnx_op *n)
     return onnx_out(n, 0, ir_gather(n->b, x, index, axes, 2, false));
 }
 
+/* x[a, index[a, i, b], b] = updates[a, i, b] */
 bool onnx_scatter_elements(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), u = onnx_in(n, 2), index[IR_MAX_RANK];
