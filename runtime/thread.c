@@ -312,7 +312,8 @@ static bool caller_is_disturbed(thread_pool *p)
     if (since < PERIOD || getrusage(RUSAGE_THREAD, &use))
         return false;
     double ran = cpu_seconds(pthread_self());
-    bool known = since < 2 * PERIOD && pthread_equal(c->thread, pthread_self());
+    bool known = ran >= 0 && c->ran >= 0 && since < 2 * PERIOD &&
+                 pthread_equal(c->thread, pthread_self());
     bool shared = known && use.ru_nivcsw != c->switches && ran - c->ran < since * 3 / 4;
     int strikes = shared ? c->strikes + 1 : 0;
     *c = (caller){pthread_self(), now, ran, use.ru_nivcsw, strikes % STRIKES};
