@@ -19,7 +19,9 @@ import sys
 import tempfile
 import time
 
-LIMIT = 20                      # seconds: whatever takes longer hangs
+from limits import CLOCK, cpu_limit
+
+LIMIT = 20                      # seconds of the processor: whatever takes longer hangs
 INGOT = pathlib.Path(sys.argv[1]).resolve()
 passed, failed, skipped = 0, 0, 0
 
@@ -130,8 +132,8 @@ def names(folder):
 def run(command, folder, **options):
     try:
         return subprocess.run([str(c) for c in command], cwd=folder, capture_output=True, text=True,
-                              errors='replace', check=False, timeout=LIMIT, stdin=subprocess.DEVNULL,
-                              **options)
+                              errors='replace', check=False, timeout=CLOCK * LIMIT,
+                              preexec_fn=cpu_limit(LIMIT), stdin=subprocess.DEVNULL, **options)
     except subprocess.TimeoutExpired:
         return None
 
@@ -144,7 +146,9 @@ def check(name, folder, command, code, *words, new=(), **options):
     appeared = names(folder) - before
     problem = None
     if done is None:
-        problem = f'no end within {LIMIT} s'
+        problem = f'no end within {CLOCK * LIMIT} s'
+    elif done.returncode == -signal.SIGXCPU:
+        problem = f'no end within {LIMIT} s of the processor'
     elif done.returncode not in codes:
         problem = f'exit code {done.returncode}: {done.stderr.strip()[-300:]}'
     elif done.returncode and not (done.stderr + done.stdout).strip():
@@ -170,12 +174,12 @@ def interrupt(name, folder, command, wait_for, env=None):
     before = names(folder)
     child = subprocess.Popen([str(c) for c in command], cwd=folder, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
-    end = time.monotonic() + LIMIT
+    end = time.monotonic() + CLOCK * LIMIT
     while not wait_for(child) and child.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     try:
-        child.communicate(timeout=LIMIT)
+        child.communicate(timeout=CLOCK * LIMIT)
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
@@ -293,7 +297,8 @@ entry main(%x: f32[3,2]) {
     commands += [[INGOT, 'test', 'case', '-v'], [INGOT, 'run', os.fsdecode(wild)], [os.fsencode('./m'), wild], [INGOT, wild],
                  [INGOT, 'run', 'm.onnx', b'--' + wild]]
     for command in commands:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=LIMIT)
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False,
+                              timeout=CLOCK * LIMIT, preexec_fn=cpu_limit(LIMIT))
         said = (done.stdout + done.stderr).decode(errors='surrogateescape')
         odd = [c for c in said if c != '\n' and (c < ' ' or '\x7f' <= c < '\xa0' or '\udc80' <= c <= '\udcff' or c == '\u202e')]
         report(f'names: {command[1:]}', f'{odd[:4]} in {said[:300]!r}' if odd or done.returncode not in (0, 1, 2) else None)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Damaged models and tensors, made with a seed, through build, inspect, run and test:
-exit code 0 or 1, under 4 GB and 60 s, and no byte that a terminal would obey in what is said.
+exit code 0 or 1, under 4 GB and 60 s of the processor, and no byte that a terminal would obey in what is said.
 
 usage: damaged.py INGOT [--count 100] [--seed 1] [--keep DIR] CASE...
 
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+
+from limits import CLOCK, cpu_limit
 
 SECONDS, MEMORY = 60, 4 << 30
 WILD = [b'\x1b[2J', b'\xff\xfe', b'\xc2\x9b', b'\x00', b'\xe2\x80\xae', b'\xff' * 10, b'\x80\x80\x80\x80\x7f']
@@ -56,11 +58,12 @@ def odd(said):
 
 
 def run(command, folder):
-    """Exit code (None: it had to be ended), what was said, the largest memory."""
+    """Exit code (that of a signal is negative), what was said, the largest memory."""
     out = folder / 'said'
     with out.open('wb') as said:
-        child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        killer = threading.Timer(SECONDS, child.kill)
+        child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                                 preexec_fn=cpu_limit(SECONDS))
+        killer = threading.Timer(CLOCK * SECONDS, child.kill)
         killer.start()
         _, status, usage = os.wait4(child.pid, 0)
         killer.cancel()
