@@ -183,6 +183,26 @@ def case_texts(b):
     return None if 'say(prompt: i64[L] (a text), n: i64[] = 2)' in b.run('--help', program=b.folder / 'p')[1] else 'not in --help'
 
 
+def case_texts_of_a_training(b):
+    """Its weights know the characters that it read, whatever they are; other notes are told."""
+    line = 'a "b"\\\t{c}\n'
+    b.write('book.txt', 40 * line)
+    b.write('p.ingot', 'dim V\nnet f(x: int<V>[.., L]) -> [.., L, V] = x |> embedding(2) |> dense(V)\n'
+            'train t(s: int<V>[.., 5]) { data s = windows(chars("book.txt"), 5)\n'
+            '    minimize cross_entropy(f(s[:4]), s[1:]) using adam(1e-3) }\n'
+            'entry same(x: int<V>[L]) -> int<V>[L] = x\n')
+    said = b.run('train', 'p.ingot', '--run', '--steps', '1')
+    if said[0]:
+        return said
+    said = b.run('run', 'p.ingot', '--weights', 'p.safetensors', 'same', '--x', line)
+    if said != (0, line + '\n', ''):
+        return said
+    b.write('q.ingot', 'dim V\nentry e(x: int<V>[L]) -> int { sum(x) }\n')
+    weights(b, 'w', {'dim.V': '2', 'names.V': '"a", "b'})
+    said = b.run('run', 'q.ingot', '--weights', 'w', '--x', '[0, 1]')
+    return None if said[:2] == (0, 'y: i64[] 1\n') and 'w: its note names.V is no list of texts' in said[2] else said
+
+
 def case_entries_that_are_misspelt(b):
     """The entry is told before weights are asked for."""
     b.write('p.ingot', 'net f(x: [.., 2]) -> [.., 1] = x |> dense(1)\nentry main(x: [.., 2]) = f(x)\n')

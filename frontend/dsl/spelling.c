@@ -13,12 +13,18 @@ void dsl_read_spelling(dsl *cx, const dsl_note *note)
 
     diag_init(&silent);
     token_read(&cx->pool, note->text, 0, &silent, &t);
-    for (uint32_t i = 0; i < t.len && !diag_failed(&silent); i++)
+    bool ok = t.len % 2 == 0 && !diag_failed(&silent);
+    for (uint32_t i = 0; ok && i + 1 < t.len; i++) {
+        ok = t.at[i].kind == (i % 2 ? TOKEN_COMMA : TOKEN_STRING);
         if (t.at[i].kind == TOKEN_STRING)
             vec_push(&at, arena_strdup(cx->mem, t.at[i].text));
-    if (at.len && !diag_failed(&silent))
+    }
+    if (ok)
         vec_push(&cx->names, (dsl_names){ast_name(&cx->pool, note->dim, strlen(note->dim)), at.len,
                                          arena_copy(cx->mem, at.at, at.len * sizeof *at.at)});
+    else
+        diag_warning(cx->d, (ir_loc){0}, "%s: its note names.%s is no list of texts",
+                     cx->o->weights_file, note->dim);
     vec_free(&at);
     vec_free(&t);
     diag_free(&silent);

@@ -95,8 +95,6 @@ void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t);
 
 /* ---- sources (train_source.c) */
 
-/* As strings are written in the language, which the runtime reads, too. */
-void train_add_quoted(text *out, const char *s);
 /* The source as the runtime parses it; null after an error. */
 const char *train_source_text(dsl *cx, const ast_expr *e);
 

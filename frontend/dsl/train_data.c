@@ -7,6 +7,7 @@
  * something open. */
 #include <math.h>
 
+#include "lex.h"
 #include "train.h"
 
 /* ---- columns ---------------------------------------------------------------------- */
@@ -369,7 +370,7 @@ static const char *list_text(dsl *cx, const dsl_names *l)
 
     for (int64_t i = 0; i < l->count; i++) {
         text_add(&t, i ? ", " : "");
-        train_add_quoted(&t, l->names[i]);
+        text_add_string(&t, l->names[i]);
     }
     const char *copy = arena_strdup(cx->mem, t.at ? t.at : "");
     text_free(&t);

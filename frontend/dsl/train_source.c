@@ -6,7 +6,8 @@
 
 #include "train.h"
 
-void train_add_quoted(text *out, const char *s)
+/* As strings are written in the language, which the runtime reads, too. */
+static void add_quoted(text *out, const char *s)
 {
     text_add(out, "\"");
     for (; *s; s++)
@@ -22,7 +23,7 @@ static bool add_value(dsl *cx, const dsl_value *v, ir_loc at, text *out)
     double x;
 
     if (v->kind == DSL_TEXT) {
-        train_add_quoted(out, v->text);
+        add_quoted(out, v->text);
         return true;
     }
     if (v->kind == DSL_TRUTH) {
