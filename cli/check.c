@@ -52,15 +52,20 @@ static bool is_trained(const char *path)
     return found;
 }
 
-/* The train blocks, which make a module of their own; data are not looked at. */
+/* The train blocks, which make a module of their own; data are not looked at.  They are read where
+ * entries have faults, too: whoever mends a program wants to know all of them. */
 static void check_training(const check_options *o, const char *path, diag *d)
 {
     const dsl_options given = {.import = &o->model.o.import, .set = o->model.o.program.set,
                                .sets = o->model.o.program.sets,
                                .real = o->model.o.program.f64 ? DT_F64 : DT_F32};
     const struct ingot_trainer *t;
+    diag found;
 
-    ir_module_free(dsl_import_training(path, &given, &t, d));
+    diag_init(&found);
+    ir_module_free(dsl_import_training(path, &given, &t, &found));
+    diag_add(d, &found);
+    diag_free(&found);
 }
 
 /* What is asked for beside the messages; false also where a gradient is off. */
@@ -83,7 +88,7 @@ static int check_file(const void *cx, const char *path)
 
     diag_init(&d);
     ir_module *m = ingot_load(path, &o->model.o, &d);
-    bool ok = m && check_program(o, path, &d);
+    bool ok = (m || !o->grad.wanted) && check_program(o, path, &d);
     ir_module_free(m);
     int status = model_status(ok && !diag_failed(&d), &d);
     diag_print(&d, stderr);

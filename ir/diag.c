@@ -205,6 +205,23 @@ bool diag_unsupported(diag *d, const char *op, const char *version,
     return false;
 }
 
+void diag_add(diag *d, const diag *other)
+{
+    uint32_t gaps = d->gap.len ? 0 : other->gap.len;
+
+    for (uint32_t i = 0; i < other->message.len && d->message.len < MAX_KEPT; i++) {
+        diag_message m = other->message.at[i];
+        if (!has_message(d, m.text))
+            vec_push(&d->message, (diag_message){m.id, arena_strdup(&d->mem, m.text)});
+    }
+    for (uint32_t i = 0; i < gaps; i++) {
+        const diag_gap *g = &other->gap.at[i];
+        diag_unsupported(d, g->op, g->version, g->node, g->reason);
+    }
+    d->errors += other->errors;
+    d->usage |= other->usage;
+}
+
 /* Gaps of one operator, version and reason. */
 enum { NAMED = 3 };
 typedef struct gap_group {

@@ -55,6 +55,9 @@ bool diag_vwarning(diag *d, ir_loc loc, const char *fmt, va_list ap) PRINTF_LIKE
 /* Adds to the message before it, if that was kept, a line `PLACE note: ..`, and the source
  * there. */
 void diag_note(diag *d, ir_loc loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Adds what another reading of the same text found: messages that are not there, gaps if there
+ * are none. */
+void diag_add(diag *d, const diag *other);
 /* Records that `op`-`version` at `node` is unsupported because of `reason`
  * (all are copied).  Always returns false. */
 bool diag_unsupported(diag *d, const char *op, const char *version,
