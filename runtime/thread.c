@@ -39,8 +39,10 @@ enum { SHARES = 4 };
  * still.  PERIOD is longer than two turns of programs that take turns on a CPU. */
 static const double REST = 0.01, LONGEST_REST = 1, LOSS = 2e-4, TRIAL = 0.05, PERIOD = 0.01;
 
-/* Periods in a row after which the caller's CPU is one that it shares. */
-enum { STRIKES = 2 };
+/* Periods in a row after which the caller's CPU is one that it shares; jobs, which may take two
+ * microseconds each, between two questions to the clock whether a period is over; periods that
+ * so many of the longest may take, behind which a look is old. */
+enum { STRIKES = 2, JOBS = 8, OLD = 10 };
 
 typedef struct job {
     _Atomic(ingot_body *) body;
@@ -75,6 +77,7 @@ typedef struct caller {
     double looked, ran;         /* seconds that it had run by then */
     long switches;              /* so often the system had taken the CPU from it */
     int strikes;                /* periods up to now in which it did */
+    unsigned jobs;              /* up to now */
 } caller;
 
 /* What all threads write stands in different lines, or each write would take the
@@ -306,17 +309,19 @@ static void use_fewer(thread_pool *p, int lost)
 static bool caller_is_disturbed(thread_pool *p)
 {
     caller *c = &p->caller;
-    double now = clock_now(), since = now - c->looked;
     struct rusage use;
 
+    if (c->jobs++ % JOBS)
+        return false;
+    double now = clock_now(), since = now - c->looked;
     if (since < PERIOD || getrusage(RUSAGE_THREAD, &use))
         return false;
     double ran = cpu_seconds(pthread_self());
-    bool known = ran >= 0 && c->ran >= 0 && since < 2 * PERIOD &&
+    bool known = ran >= 0 && c->ran >= 0 && since < OLD * PERIOD &&
                  pthread_equal(c->thread, pthread_self());
     bool shared = known && use.ru_nivcsw != c->switches && ran - c->ran < since * 3 / 4;
     int strikes = shared ? c->strikes + 1 : 0;
-    *c = (caller){pthread_self(), now, ran, use.ru_nivcsw, strikes % STRIKES};
+    *c = (caller){pthread_self(), now, ran, use.ru_nivcsw, strikes % STRIKES, c->jobs};
     return strikes == STRIKES;
 }
 
