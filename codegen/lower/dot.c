@@ -281,6 +281,18 @@ lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel)
     return panels_fill(&p, b, batch, panel);
 }
 
+/* Is B what a loop's body is given?  If that is the same in all iterations, its panels are
+ * filled once, in front of the loop. */
+static bool may_be_early(const dot *d)
+{
+    const ir_fn *fn = d->j->in->fn;
+    const ir_node *n = ir_node_of(fn, d->b);
+
+    while (!lower_is_stored(d->j->in, n->first) && ir_op_moves(n->op))
+        n = ir_node_of(fn, ir_arg(fn, n, 0));
+    return !fn->entry && n->op == OP_INPUT;
+}
+
 /* Can the thread that multiplies a panel fill it?  All blocks of rows are that thread's then:
  * there must be panels enough to share out, and the cache must hold one. */
 static bool fills_own(const dot *d)
@@ -291,8 +303,8 @@ static bool fills_own(const dot *d)
     int64_t count, k = extent_or_unknown(d, d->steps);
     ir_dim panels = dim_mul(t, d->batch, dim_ceildiv(t, d->n, dim_int(t, nr)));
 
-    return !d->together && !d->s.group && dim_const(t, panels, &count) && count >= ENOUGH &&
-           k > 0 && k < INT32_MAX &&
+    return !d->together && !d->s.group && !may_be_early(d) && dim_const(t, panels, &count) &&
+           count >= ENOUGH && k > 0 && k < INT32_MAX &&
            k * nr * dt_size(d->tb->dtype) <= schedule_cache(d->j->l->target);
 }
 
