@@ -175,23 +175,26 @@ static void make_region(chunks *c, const chunk_region *r)
 /* ---- the function ---------------------------------------------------------------------- */
 
 /* Marks all nodes that wait for no region that is to come; gives the first of these regions
- * that waits for no other, or none: n. */
+ * that waits for no other, or none: n.  What has an effect waits for effects before it. */
 static uint32_t find_next(chunks *c)
 {
     const ir_fn *fn = c->fn;
     bool *waits = mem_alloc(fn->node.len + 1), *late = mem_alloc(c->n + 1);
+    bool effect_waits = false;
     uint32_t next = 0;
 
     memset(late, 0, c->n + 1);
     for (uint32_t i = 0; i < fn->node.len; i++) {
         const ir_node *n = &fn->node.at[i];
         uint32_t own = c->region_of[i];
-        waits[i] = false;
+        bool effect = !ir_op_pure(n->op) && n->op != OP_INPUT;
+        waits[i] = effect && effect_waits;
         for (uint32_t k = 0; k < n->narg && !c->made[i]; k++) {
             uint32_t maker = fn->value.at[ir_arg(fn, n, k)].node, by = c->region_of[maker];
             if (!c->made[maker])
                 waits[i] |= by ? by != own : waits[maker];
         }
+        effect_waits |= effect && waits[i];
         if (own && waits[i])
             late[own - 1] = true;
         c->take[i] = !c->made[i] && !own && !waits[i];

@@ -56,17 +56,21 @@ static bool is_cheap(const ir_node *n)
     return ir_op_scalar(n->op) || ir_op_moves(n->op);
 }
 
-/* Has the node's result the rows, if it is not summed over them? */
+/* Can its rows be cut in chunks, which takes an axis more? */
+static bool has_rows(const finder *f, ir_ref r)
+{
+    return chunk_rows(f->fn, r) == f->rows && ir_type_of(f->fn, r)->rank < IR_MAX_RANK;
+}
+
+/* Has the node's result the rows, if it is not summed over them, and what it takes by rows? */
 static bool fits(const finder *f, uint32_t node, chunk_way *w)
 {
     const ir_node *n = &f->fn->node.at[node];
 
-    if (f->taken[node] || !chunk_find_way(f->fn, n, w) ||
-        ir_type_of(f->fn, n->first)->rank == IR_MAX_RANK ||
-        (!w->sums && chunk_rows(f->fn, n->first) != f->rows))
+    if (f->taken[node] || !chunk_find_way(f->fn, n, w) || (!w->sums && !has_rows(f, n->first)))
         return false;
     for (uint32_t i = 0; i < n->narg; i++)
-        if (w->rows[i] && chunk_rows(f->fn, ir_arg(f->fn, n, i)) != f->rows)
+        if (w->rows[i] && !has_rows(f, ir_arg(f->fn, n, i)))
             return false;
     return true;
 }

@@ -21,24 +21,33 @@ int64_t chunk_rows(const ir_fn *fn, ir_ref r)
     return t->kind == TY_TENSOR && t->rank && dim_const(&fn->module->dims, t->dim[0], &n) ? n : 0;
 }
 
+/* Can the node's result be a sum of sums?  Each is rounded to its type: floats of less than
+ * 32 bits, which are summed in f32, would be rounded once for each chunk. */
+static bool adds_up(const ir_fn *fn, const ir_node *n)
+{
+    ir_dtype d = ir_type_of(fn, n->first)->dtype;
+
+    return !dt_is_float(d) || dt_size(d) >= dt_size(DT_F32);
+}
+
 /* Of an image by rows; or of both operands, which are summed over them, as a filter's gradient
  * is. */
-static bool of_conv(const ir_node *n, chunk_way *w)
+static bool of_conv(const ir_fn *fn, const ir_node *n, chunk_way *w)
 {
     const struct ir_attr_CONV *a = &n->attr->CONV;
 
     w->rows[0] = true;
     w->rows[1] = w->sums = is_axis(a->xf, 0) && is_axis(a->wf, 0);
-    return w->sums || (is_axis(a->xb, 0) && is_axis(a->yb, 0));
+    return w->sums ? adds_up(fn, n) : is_axis(a->xb, 0) && is_axis(a->yb, 0);
 }
 
-static bool of_reduce(const ir_node *n, chunk_way *w)
+static bool of_reduce(const ir_fn *fn, const ir_node *n, chunk_way *w)
 {
     const struct ir_attr_REDUCE *a = &n->attr->REDUCE;
 
     w->rows[0] = true;
     w->sums = ir_has_axis(a->axes, 0);
-    return !w->sums || a->op == RED_SUM;
+    return !w->sums || (a->op == RED_SUM && adds_up(fn, n));
 }
 
 /* An operand that has no place on the first axis is the same for all rows. */
@@ -83,8 +92,8 @@ bool chunk_find_way(const ir_fn *fn, const ir_node *n, chunk_way *w)
     if (n->nres != 1 || n->narg > COUNT(w->rows) || ir_op_source(n->op))
         return false;
     switch (n->op) {
-    case OP_CONV: return of_conv(n, w);
-    case OP_REDUCE: return of_reduce(n, w);
+    case OP_CONV: return of_conv(fn, n, w);
+    case OP_REDUCE: return of_reduce(fn, n, w);
     case OP_BROADCAST: return of_broadcast(fn, n, w);
     default: break;
     }
