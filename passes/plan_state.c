@@ -93,7 +93,9 @@ static bool has_constant_size(const ir_fn *fn, ir_ref r)
     return t->kind == TY_TENSOR && type_count_const(&fn->module->types, t) >= 0;
 }
 
-/* Does the node do nothing but run kernels, on memory that is there, perhaps in a loop? */
+/* Does the node do nothing but run kernels, on memory that is there, perhaps in a loop?  A
+ * body that has a state of its own, not as an operand of the loop, is not looked into for
+ * which it is. */
 static bool is_sure(const ir_fn *fn, const ir_node *n)
 {
     const ir_fn *body = n->op == OP_LOOP ? n->attr->LOOP.body : NULL;
@@ -102,7 +104,7 @@ static bool is_sure(const ir_fn *fn, const ir_node *n)
     for (uint32_t r = n->first; sure && r < n->first + n->nres; r++)
         sure = has_constant_size(fn, r);
     for (uint32_t i = 0; sure && body && i < body->node.len; i++)
-        sure = is_sure(body, &body->node.at[i]);
+        sure = body->node.at[i].op != OP_STATE && is_sure(body, &body->node.at[i]);
     return sure;
 }
 
