@@ -25,8 +25,11 @@ check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.
 check "XOR: loss" below loss 1e-5
 check "XOR: plot" grep -q '</svg>' xor.svg
 check "little work is one piece of code" sh -c '"$1" build "$2/xor.ingot" --entry xor \
-    --shape x=4x2 --emit llvm -o xor.ll &&
+    --shape x=1x2 --emit llvm -o xor.ll &&
     ! sed -n "/define.*_entry(/,/^}/p" xor.ll | grep -q _start' sh "$ingot" "$examples"
+check "more work is in kernels of vectors" sh -c '"$1" build "$2/xor.ingot" --entry xor \
+    --shape x=64x2 --emit llvm -o xor.ll &&
+    sed -n "/define.*_entry(/,/^}/p" xor.ll | grep -q _start' sh "$ingot" "$examples"
 
 cat >middle.ingot <<'PROGRAM'
 net f(x: [.., 1]) -> [.., 2] = x |> dense(2)

@@ -12,9 +12,10 @@
 
 /* ---- which entries ------------------------------------------------------------------ */
 
-/* Operations of an entry: LLVM takes a fraction of a second for these. Bytes of workspace that
- * a function may have on the stack. */
-enum { WHOLE_SIZE = 16384, WHOLE_STACK = 4096 };
+/* Operations of an entry: LLVM takes a fraction of a second for these.  Of each of its kernels
+ * on average: more take longer one by one than the call of a kernel that computes in vectors.
+ * Bytes of workspace that a function may have on the stack. */
+enum { WHOLE_SIZE = 16384, WHOLE_KERNEL = 512, WHOLE_STACK = 4096 };
 
 static bool has_whole_slots(const plan_entry *x)
 {
@@ -37,11 +38,11 @@ static int64_t step_size(const image *im, const plan_step *s)
 
 bool image_is_whole(const image *im, const plan_entry *x)
 {
-    int64_t size = has_whole_slots(x) ? 0 : WHOLE_SIZE + 1;
+    int64_t size = 0, most = min_i64(WHOLE_SIZE, (int64_t)x->body->step.len * WHOLE_KERNEL);
 
-    for (uint32_t i = 0; i < x->body->step.len && size <= WHOLE_SIZE; i++)
+    for (uint32_t i = 0; i < x->body->step.len && size <= most; i++)
         size += step_size(im, &x->body->step.at[i]);
-    return size <= WHOLE_SIZE;
+    return size <= most && has_whole_slots(x);
 }
 
 void image_find_whole(image *im)
