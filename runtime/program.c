@@ -37,6 +37,16 @@ bool program_add_input(void *to, const cli_option *o, const char *value)
     return program_append(to, (program_given){.name = name, .path = at ? at + 1 : value});
 }
 
+/* Trainers take values as NAME=VALUE. */
+static bool set_entry(void *to, const cli_option *o, const char *value)
+{
+    const char *sign = strchr(value, '=');
+
+    return sign ? cli_wrong("'%s' is no entry: a value is given as --%.*s VALUE", value,
+                            (int)(sign - value), value)
+                : cli_set_once(to, o, value);
+}
+
 /* --NAME VALUE, of an input.  Names of options mean options. */
 static bool add_value(void *to, const char *name, size_t n, const char *value, const char *near)
 {
@@ -91,7 +101,7 @@ static const char *const formats[] = {"npy", "pb", NULL};
 
 /* All that `ingot run` and executables have in common. */
 const cli_option program_rows[] = {
-    {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = cli_set_once,
+    {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = set_entry,
      .at = AT(entry)},
     {"--input", "NAME=FILE",
      "an input, from a .npy, .pb or IDX file or - (stdin), or a value as [1, 2]; FILE if only one",

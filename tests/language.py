@@ -119,7 +119,8 @@ def case_values_that_are_wrong(b):
                        (['--bais', '[1]'], "option or input 'bais' is unknown: give n, bias, on, k or seed; did you mean 'bias'?"),
                        (['--bias'], '--bias takes a value'), (['--bias', '--cast'], '--bias takes a value'),
                        (['--tread'], "did you mean '--threads'?"), (['--treads', '3'], "did you mean '--threads'?"),
-                       (['--n', 'many'], "takes a number, not 'many'")]:
+                       (['--n', 'many'], "takes a number, not 'many'"),
+                       (['sample', 'n=3'], "'n=3' is no entry: a value is given as --n VALUE")]:
         status, out, err = b.run('run', 's.ingot', *more)
         if status not in (1, 2) or out or says not in err:
             return more, status, out, err
