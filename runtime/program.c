@@ -37,21 +37,21 @@ bool program_add_input(void *to, const cli_option *o, const char *value)
     return program_append(to, (program_given){.name = name, .path = at ? at + 1 : value});
 }
 
-/* Trainers take values as NAME=VALUE. */
-static bool set_entry(void *to, const cli_option *o, const char *value)
-{
-    const char *sign = strchr(value, '=');
-
-    return sign ? cli_wrong("'%s' is no entry: a value is given as --%.*s VALUE", value,
-                            (int)(sign - value), value)
-                : cli_set_once(to, o, value);
-}
-
 /* --NAME VALUE, of an input.  Names of options mean options. */
 static bool add_value(void *to, const char *name, size_t n, const char *value, const char *near)
 {
     return program_append(to, (program_given){.name = strndup(name, n), .path = value,
                                               .value = true, .near = near});
+}
+
+/* An entry, or NAME=VALUE, which is --NAME VALUE as the entries of trainers take it. */
+static bool add_operand(void *to, const cli_option *o, const char *value)
+{
+    program_options *p = to;
+    const char *sign = strchr(value, '=');
+
+    return sign ? add_value(&p->inputs, value, (size_t)(sign - value), sign + 1, NULL)
+                : cli_set_once(&p->entry, o, value);
 }
 
 static bool set_random(void *to, const cli_option *o, const char *value)
@@ -101,8 +101,8 @@ static const char *const formats[] = {"npy", "pb", NULL};
 
 /* All that `ingot run` and executables have in common. */
 const cli_option program_rows[] = {
-    {"ENTRY", NULL, "what to run (default: main, or the only entry)", .set = set_entry,
-     .at = AT(entry)},
+    {"ENTRY", NULL, "what to run (default: main, or the only entry); NAME=VALUE is --NAME VALUE",
+     .set = add_operand},
     {"--input", "NAME=FILE",
      "an input, from a .npy, .pb or IDX file or - (stdin), or a value as [1, 2]; FILE if only one",
      .set = program_add_input, .at = AT(inputs)},

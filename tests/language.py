@@ -120,7 +120,7 @@ def case_values_that_are_wrong(b):
                        (['--bias'], '--bias takes a value'), (['--bias', '--cast'], '--bias takes a value'),
                        (['--tread'], "did you mean '--threads'?"), (['--treads', '3'], "did you mean '--threads'?"),
                        (['--n', 'many'], "takes a number, not 'many'"),
-                       (['sample', 'n=3'], "'n=3' is no entry: a value is given as --n VALUE")]:
+                       (['sample', 'nn=3'], "option or input 'nn' is unknown")]:
         status, out, err = b.run('run', 's.ingot', *more)
         if status not in (1, 2) or out or says not in err:
             return more, status, out, err
@@ -172,6 +172,7 @@ def case_texts(b):
     run = ['run', 'p.ingot', '--weights', 'w.safetensors']
     ways = [(None, run), (None, [*run, '--engine', 'interpreter']), (b.folder / 'p', [])]
     for given, want in [(['say', '--prompt', 'a\u00e9'], '\u00e9\u00e9\n'), (['say', '--prompt', '[2, 0]', '--n', '3'], 'aaa\n'),
+                        (['say', 'prompt=\u00e9', 'n=1'], 'a\n'), (['say', '--n=1', 'prompt=\u00e9'], 'a\n'), (['say', '--prompt', '\n', '--n', '1'], 'a\n'),
                         (['count', '--kind', 'cat', '--words', ' cat dog  cat '], 'y: i64[] 2\n'),
                         (['count', '--kind', '0', '--words', 'x y cat'], 'y: i64[] 2\n'), (['pick', '--i', '5'], 'mad dog\n')]:
         for program, head in ways:
@@ -202,6 +203,16 @@ def case_texts_of_a_training(b):
     weights(b, 'w', {'dim.V': '2', 'names.V': '"a", "b'})
     said = b.run('run', 'q.ingot', '--weights', 'w', '--x', '[0, 1]')
     return None if said[:2] == (0, 'y: i64[] 1\n') and 'w: its note names.V is no list of texts' in said[2] else said
+
+
+def case_dims_that_nothing_gives(b):
+    """What a dim of parameters needs is said alike by all who need it."""
+    b.write('p.ingot', 'dim V\nnet f(x: int<V>[..]) -> [.., 2] = x |> embedding(2)\n')
+    for command in (['build', 'p.ingot', '-o', 'p'], ['inspect', 'p.ingot', '--stage', 'summary'], ['init', 'p.ingot', '-o', 'w']):
+        said = b.run(*command)
+        if said[0] != 1 or 'p.ingot: f.embedding1.w is f32[V,2]; give its extents by --dim NAME=N' not in said[2]:
+            return command, said
+    return None
 
 
 def case_entries_that_are_misspelt(b):

@@ -32,6 +32,23 @@ static bool add_block(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* --NAME VALUE of an entry's input: what is no option. */
+static bool add_input(void *to, const char *name, size_t n, const char *value, const char *near)
+{
+    trainer_options *t = to;
+    trainer_input *in = &t->input[t->inputs];
+
+    if (!value)
+        return cli_wrong("--%.*s takes a value", (int)n, name);
+    if (t->inputs == TRAINER_GIVEN)
+        return cli_wrong("more than %d inputs", TRAINER_GIVEN);
+    if (asprintf(&in->text, "%.*s=%s", (int)n, name, value) < 0)
+        return cli_wrong("no memory");
+    in->near = near;
+    t->inputs++;
+    return true;
+}
+
 /* NAME=SRC; the name ends at the first sign. */
 static bool add_source(rows_given *list, int32_t *n, const cli_option *o, const char *value)
 {
@@ -167,6 +184,18 @@ const cli_option trainer_own_rows[] = {
      .set = cli_set_text, .at = AT(out)},
     {0}};
 
+/* Blocks have no inputs: what is given to one was meant as an option. */
+static bool no_inputs(const trainer_options *o)
+{
+    for (int32_t i = 0; i < o->inputs; i++) {
+        const trainer_input *in = &o->input[i];
+        return cli_wrong("unknown option '--%.*s'%s%s%s", (int)strcspn(in->text, "="), in->text,
+                         in->near ? "; did you mean '" : " (see --help)",
+                         in->near ? in->near : "", in->near ? "'?" : "");
+    }
+    return true;
+}
+
 /* Names of blocks, options that exclude each other, and files that are one. */
 int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
 {
@@ -177,6 +206,8 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
         names[i] = t->blocks[i].name;
     if (o->blocks && entry_named(t, o->block[0]))
         return files_apart(o, t) ? CLI_OK : CLI_USAGE;
+    if (!no_inputs(o))
+        return CLI_USAGE;
     for (int32_t i = 0; i < o->blocks; i++)
         if (training_block(t, o->block[i]) < 0) {
             const char *near = cli_nearest(o->block[i], names, n);
@@ -238,12 +269,17 @@ static int print_info(const struct ingot_trainer *t, const struct ingot_model *m
 static int run_entry(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     const char *weights = o->init ? o->init : o->save;
+    const char *given[2 * TRAINER_GIVEN];
     char error[TENSOR_ERROR_SIZE];
-    int32_t fitted;
+    int32_t fitted, n = 0;
 
     if (!weights || checkpoint_take_weights(t, s, weights, &fitted, error) < 0)
         return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
-    return entry_run(entry_named(t, o->block[0]), s, o->block + 1, o->blocks - 1, o->seed, o->out);
+    for (int32_t i = 1; i < o->blocks; i++)
+        given[n++] = o->block[i];
+    for (int32_t i = 0; i < o->inputs; i++)
+        given[n++] = o->input[i].text;
+    return entry_run(entry_named(t, o->block[0]), s, given, n, o->seed, o->out);
 }
 
 int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t)
@@ -260,6 +296,7 @@ int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer
 static const cli_option options[] = {
     {"BLOCK", NULL, "train blocks to run (default: all), or an entry and its NAME=VALUE",
      .set = add_block},
+    {"--NAME", "VALUE", "the input NAME of an entry, as NAME=VALUE", .set_any = add_input},
     {.more = trainer_rows},
     {.more = trainer_own_rows},
     {0}};
@@ -301,6 +338,8 @@ void trainer_options_free(trainer_options *o)
         free((char *)(uintptr_t)o->test[i].columns);
     for (int32_t i = 0; i < o->sets; i++)
         free((char *)(uintptr_t)o->set[i].name);
+    for (int32_t i = 0; i < o->inputs; i++)
+        free(o->input[i].text);
 }
 
 int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int argc,

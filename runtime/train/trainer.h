@@ -16,13 +16,21 @@ typedef struct trainer_setting {
     double value;
 } trainer_setting;
 
+/* --NAME VALUE of an input of an entry, as NAME=VALUE; and the option that NAME is near to, which
+ * may have been meant. */
+typedef struct trainer_input {
+    char *text;
+    const char *near;
+} trainer_input;
+
 /* The command line; zero members are options that were not given, but for those that
  * trainer_defaults sets. */
 typedef struct trainer_options {
     const char *block[TRAINER_GIVEN];
     rows_given data[TRAINER_GIVEN], test[TRAINER_GIVEN];
     trainer_setting set[TRAINER_GIVEN];
-    int32_t blocks, datas, tests, sets;
+    trainer_input input[TRAINER_GIVEN];
+    int32_t blocks, datas, tests, sets, inputs;
     long long epochs, steps, batch, seed, threads, keep;
     double time, every;             /* seconds */
     long long every_steps;
