@@ -65,21 +65,6 @@ static int run_engine(const init_options *o, session *s)
     return write_states(s, o->out) ? CLI_OK : CLI_FAILED;
 }
 
-/* Extents that neither the program nor --dim gives. */
-static bool has_extents(const init_options *o, const ir_module *m)
-{
-    text t = {0};
-
-    for (uint32_t i = 0; i < m->state.len && !t.len; i++)
-        if (!type_static(&m->types, m->state.at[i].type)) {
-            text_add(&t, "%s is ", m->state.at[i].name);
-            type_print(&m->types, m->state.at[i].type, &t);
-        }
-    bool ok = !t.len || cli_wrong("%s: %s; give its extents by --dim NAME=N", o->file, t.at);
-    text_free(&t);
-    return ok;
-}
-
 /* Draws by running the entry `init` of the compiled program: the numbers are those
  * that a trainer begins with. */
 static int run(const init_options *o)
@@ -90,10 +75,6 @@ static int run(const init_options *o)
     progress_start(o->model.verbose);
     diag_init(&d);
     ir_module *m = ingot_load(o->file, &o->model.o, &d);
-    if (m && !has_extents(o, m)) {
-        ir_module_free(m);
-        m = NULL;
-    }
     ingot_engine *e = m ? ingot_engine_open(ENGINE_COMPILED, m, &o->model.o, 0, &d) : NULL;
     progress_stop();
     diag_print(&d, stderr);

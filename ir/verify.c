@@ -292,6 +292,19 @@ static bool is_constant_type(const ir_module *m, const ir_type *t)
     return t->kind == TY_TENSOR;
 }
 
+/* A dim that data decide has no number before, unless one is given. */
+static bool open_state(verifier *v, const ir_state *s)
+{
+    text t = {0};
+
+    text_add(&t, "%s%s%s is ", v->d->file ? v->d->file : "", v->d->file ? ": " : "", s->name);
+    type_print(&v->m->types, s->type, &t);
+    text_add(&t, "; give its extents by --dim NAME=N, or by weights that note them");
+    diag_error(v->d, (ir_loc){0}, D_GENERAL, t.at);
+    text_free(&t);
+    return false;
+}
+
 /* States have memory of their own between runs: their sizes must be numbers. */
 static bool check_states(verifier *v)
 {
@@ -300,8 +313,7 @@ static bool check_states(verifier *v)
     for (uint32_t i = 0; i < v->m->state.len; i++) {
         const ir_state *s = &v->m->state.at[i];
         if (!is_constant_type(v->m, s->type))
-            return diag_error(v->d, (ir_loc){0}, D_GENERAL,
-                              "a state is no tensor of constant extents");
+            return open_state(v, s);
         if ((end = ir_state_end(v->m, i, end)) < 0)
             return diag_error(v->d, (ir_loc){0}, D_SIZE, "the model", "the bytes of its states");
         if (s->init != IR_NONE && (s->init >= v->m->consts.len ||
