@@ -31,10 +31,13 @@ static int column_named(const struct dsl_train *k, const char *name)
 /* A column's rows stand in front: `..`, or the name of their number. */
 static bool has_row_axis(dsl *cx, const ast_param *p)
 {
-    if (p->type && p->type->extents.len)
+    bool shaped = p->type && p->type->extents.len;
+
+    if (shaped && p->type->extents.at[0]->kind != AST_NUMBER)
         return true;
-    dsl_wrong(cx, p->name.at, "%s is a column: its type begins with the rows, %s: [..]",
-              p->name.text, p->name.text);
+    dsl_wrong(cx, shaped ? p->type->extents.at[0]->at : p->name.at,
+              "%s is a column: its type begins with the rows, %s: [..%s]", p->name.text,
+              p->name.text, shaped ? ", and what a row has" : "");
     return false;
 }
 

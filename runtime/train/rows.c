@@ -51,9 +51,12 @@ static bool fits(const char *path, const array *a, const struct ingot_train_colu
 {
     char has[ARRAY_TEXT_SIZE], wanted[ARRAY_TEXT_SIZE];
 
+    const char *why = same_row(a, c) && is_class(c->dtype, "f")
+                          ? "; declare what the file has, and write real(..)" : "";
+
     if (!same_row(a, c) || !converts(a->dtype, c->dtype))
-        return tensor_fail(error, "%s: %.150s, the program has %.150s for '%s'", path,
-                           array_text(a, has), column_text(c, wanted), c->name);
+        return tensor_fail(error, "%s: %.150s, the program has %.150s for '%s'%s", path,
+                           array_text(a, has), column_text(c, wanted), c->name, why);
     return a->rows || tensor_fail(error, "%s: has no rows", path);
 }
 
