@@ -106,6 +106,8 @@ ir_dim dim_product(dim_table *t, const ir_dim *d, int n);
 bool dim_divides(dim_table *t, ir_dim b, ir_dim a, ir_dim *quotient);
 /* True if known: a == b (same handle), a != b (ranges or difference apart). */
 bool dim_differ(dim_table *t, ir_dim a, ir_dim b);
+/* Known that a == b only where symbols are 0, as L and 4*L are? */
+bool dim_equal_empty(dim_table *t, ir_dim a, ir_dim b);
 
 /* Calls visit for every symbol that d mentions, perhaps more than once. */
 typedef void dim_visit(void *cx, uint32_t symbol);

@@ -212,6 +212,18 @@ bool dim_differ(dim_table *t, ir_dim a, ir_dim b)
            dim_hi(t, a) < dim_lo(t, b);
 }
 
+/* The difference has no constant term, and is 0 at the end of its range. */
+bool dim_equal_empty(dim_table *t, ir_dim a, ir_dim b)
+{
+    bool before = t->overflow;
+
+    t->overflow = false;
+    ir_dim d = dim_sub(t, a, b);
+    const dim_expr *e = t->overflow ? NULL : dim_get(t, d);
+    t->overflow = before;
+    return e && e->op == DIM_POLY && e->term[0].n && (e->lo == 0 || e->hi == 0);
+}
+
 /* -1: a <= b for certain; 1: a >= b for certain; 0: not known */
 static int order(dim_table *t, ir_dim a, ir_dim b)
 {

@@ -99,10 +99,10 @@ static bool shapes_differ(dsl *cx, const dsl_value *a, const dsl_value *b, ir_lo
             dsl_wrong(cx, at, "%s: shapes %s and %s differ; axes of extent 1 do not stretch: "
                       "write y[n] - p[n, 0], or p |> scalar",
                       what, dsl_describe(cx, a), dsl_describe(cx, b));
-        else if (!dim_differ(cx->dims, d, e))
-            dsl_wrong(cx, at, "%s: %s and %s are not known to be equal; if they are, say check "
-                      "%s == %s", what, dsl_dim_text(cx, d), dsl_dim_text(cx, e),
-                      dsl_dim_text(cx, d), dsl_dim_text(cx, e));
+        else if (!dsl_apart(cx, d, e))
+            dsl_wrong(cx, at, "%s: %s and %s are not known to be equal; %s", what,
+                      dsl_dim_text(cx, d), dsl_dim_text(cx, e),
+                      dsl_equal_text(cx, d, e, NULL, NULL));
         else
             dsl_wrong(cx, at, "%s: shapes %s and %s differ in axis %d, %s and %s", what,
                       dsl_describe(cx, a), dsl_describe(cx, b), i, dsl_dim_text(cx, d),

@@ -43,7 +43,7 @@ static int position_of(const ast_params *l, const char *name)
 /* A name that no parameter has: those that there are, or what a habit means here. */
 static void unknown_parameter(dsl *cx, const dsl_template *t, const ast_params *l, ast_word name)
 {
-    const char *habit = dsl_habit_text(cx, DSL_HABIT_ARGUMENT, name.text);
+    const char *habit = dsl_habit_text(cx, SYNTAX_ARGUMENT, name.text);
     text has = {0};
 
     for (uint32_t i = 0; !*habit && l && i < l->len; i++)
@@ -67,8 +67,8 @@ static int place_of(dsl *cx, const dsl_template *t, const ast_params *l, const a
     if (a->name.text)
         unknown_parameter(cx, t, l, a->name);
     else
-        dsl_wrong(cx, a->value->at, "%s takes %u, this is one more", t->name,
-                  l ? l->len : MAX_ARGS);
+        dsl_wrong(cx, a->value->at, "%s takes %u, this is one more%s", t->name,
+                  l ? l->len : MAX_ARGS, dsl_habit_text(cx, SYNTAX_EXTRA, t->name));
     return -1;
 }
 
@@ -128,9 +128,14 @@ static bool fits_library(dsl *cx, const dsl_template *t, ast_word name, const ds
 {
     if (!t->file->prelude)
         return true;
+    int axis[IR_MAX_RANK];
+    if (dsl_is_tensor(v) && dsl_visible(v, axis))
+        return dsl_wrong(cx, at, "%s: %s is configuration, and this is %s; data go in by x |> %s, "
+                         "or %s(..)(x)", t->name, name.text, dsl_describe(cx, v), t->name,
+                         t->name), false;
     if (v->kind != DSL_TEXT && v->kind != DSL_LIST)
         return within(cx, t, name.text, v, at);
-    const char *habit = v->kind == DSL_TEXT ? dsl_habit_text(cx, DSL_HABIT_VALUE, v->text)
+    const char *habit = v->kind == DSL_TEXT ? dsl_habit_text(cx, SYNTAX_VALUE, v->text)
                         : !strcmp(name.text, "size") ? "; windows are square: conv(32, 3)" : "";
     dsl_wrong(cx, at, "%s: %s is one number or truth, this is %s%s", t->name, name.text,
               dsl_describe(cx, v), habit);
@@ -461,7 +466,7 @@ static const dsl_value *no_stage(dsl *cx, const ast_expr *e, const dsl_value *v)
 
     return dsl_wrong(cx, e->at, "right of |> stands a function, this is %s%s",
                      dsl_describe(cx, v),
-                     named ? dsl_habit_text(cx, DSL_HABIT_NAME, e->call.callee->name) : "");
+                     named ? dsl_habit_text(cx, SYNTAX_NAME, e->call.callee->name) : "");
 }
 
 /* a |> f with an array is a call, with a function a function of both. */

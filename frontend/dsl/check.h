@@ -8,6 +8,7 @@
 #define INGOT_DSL_CHECK_H
 
 #include "dsl.h"
+#include "syntax.h"
 #include "value.h"
 
 struct dsl_cell {
@@ -227,10 +228,13 @@ const char *dsl_nearest(dsl *cx, const char *name);
 
 /* v, which is nothing or several results, cannot have this name. */
 const dsl_value *dsl_one_name(dsl *cx, ir_loc at, const char *name, const dsl_value *v);
-/* What those who know another library write here (habits.def), "; .."; "" for other words. */
-typedef enum dsl_habit { DSL_HABIT_NAME, DSL_HABIT_ARGUMENT, DSL_HABIT_MEMBER,
-                       DSL_HABIT_VALUE } dsl_habit;
-const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word);
+/* What those who know another library write here (syntax_habit), "; .."; "" for other words. */
+const char *dsl_habit_text(dsl *cx, syntax_habit_kind kind, const char *word);
+/* Are two extents apart, or equal only where both are empty, as L and 4*L? */
+bool dsl_apart(dsl *cx, ir_dim a, ir_dim b);
+/* "if they are, say check L == 48": of extents that are not known to be equal, those of `in_a` and
+ * `in_b`; null: they have no names. */
+const char *dsl_equal_text(dsl *cx, ir_dim a, ir_dim b, const char *in_a, const char *in_b);
 
 /* ---- values (value.c) */
 

@@ -183,8 +183,9 @@ static bool lasts(dsl *cx, const ast_decl *d, const ir_type *t)
         dim_each_symbol(cx->dims, t->dim[i], see_symbol, &r);
     if (!r.name)
         return true;
-    return dsl_wrong(cx, d->name.at, "%s would be %s, and %s is known to each run only; write a "
-                     "number for it in the signature, config %s = .., or give --dim %s=..",
+    return dsl_wrong(cx, d->name.at, "%s would be %s, and %s is known to each run only; if it "
+                     "counts rows, write .. for it in the signature, if steps, h[-1] is the last; "
+                     "else write a number, config %s = .., or give --dim %s=..",
                      d->name.text, dsl_type_text(cx, t), r.name, r.name, r.name), false;
 }
 

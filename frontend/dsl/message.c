@@ -12,19 +12,22 @@ static const dsl_file *file_of(const dsl_frame *f)
     return f->of ? f->of->file : NULL;
 }
 
-/* Notes "in dense (prelude), used at line 9" for the frames between the fault and where it
- * is told. */
-static void note_chain(diag *d, const dsl_frame *f, const dsl_frame *end)
-{
-    for (int n = 0; f && f != end && n < MAX_CHAIN; f = f->caller, n++)
-        if (f->of && f->caller)
-            diag_note(d, (ir_loc){0}, "in %s%s, used at line %u", f->of->name,
-                      file_of(f) && file_of(f)->prelude ? " (prelude)" : "", f->called.line);
-}
-
 static bool in_prelude(const dsl *cx, ir_loc at)
 {
     return at.file && at.file <= cx->prelude_end;
+}
+
+/* Notes "in dense (prelude), used at line 9" for the frames between the fault and where it
+ * is told. */
+static void note_chain(const dsl *cx, const dsl_frame *end)
+{
+    const dsl_frame *f = cx->frame;
+
+    for (int n = 0; f && f != end && n < MAX_CHAIN; f = f->caller, n++)
+        if (f->of && f->caller)
+            diag_note(cx->d, (ir_loc){0}, "in %s%s, used at line %u%s", f->of->name,
+                      file_of(f) && file_of(f)->prelude ? " (prelude)" : "", f->called.line,
+                      in_prelude(cx, f->called) ? " of the prelude" : "");
 }
 
 /* The innermost place of the user's own text, and its frame. */
@@ -57,7 +60,7 @@ bool dsl_warn(dsl *cx, ir_loc at, const char *fmt, ...)
     va_start(ap, fmt);
     bool told = diag_vwarning(cx->d, at, fmt, ap);
     va_end(ap);
-    note_chain(cx->d, cx->frame, f);
+    note_chain(cx, f);
     return told;
 }
 
@@ -78,7 +81,7 @@ const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
     va_start(ap, fmt);
     diag_verror(cx->d, at, D_PROGRAM, fmt, ap);
     va_end(ap);
-    note_chain(cx->d, cx->frame, f);
+    note_chain(cx, f);
     return &dsl_poison;
 }
 
@@ -175,22 +178,34 @@ const dsl_value *dsl_one_name(dsl *cx, ir_loc at, const char *name, const dsl_va
     return &dsl_poison;
 }
 
+/* ---- extents that ought to agree --------------------------------------------------------- */
+
+bool dsl_apart(dsl *cx, ir_dim a, ir_dim b)
+{
+    return dim_differ(cx->dims, a, b) || dim_equal_empty(cx->dims, a, b);
+}
+
+/* Of L and 48 it may be that there are 48 places, and only L are taken. */
+const char *dsl_equal_text(dsl *cx, ir_dim a, ir_dim b, const char *in_a, const char *in_b)
+{
+    int64_t n;
+    bool first = dim_const(cx->dims, a, &n), one = first != dim_const(cx->dims, b, &n);
+    const char *in = first ? in_a : in_b, *x = dsl_dim_text(cx, a), *y = dsl_dim_text(cx, b);
+    const char *text = arena_printf(cx->mem, "if they are, say check %s == %s", x, y);
+
+    if (!one || !dim_get(cx->dims, first ? b : a))
+        return text;
+    return arena_printf(cx->mem, "%s; where there may be fewer, %s[:%s] takes so many", text,
+                        in ? in : "x", first ? y : x);
+}
+
 /* ---- habits ------------------------------------------------------------------ */
 
-static const struct {
-    dsl_habit kind;
-    const char *word, *text;
-} habits[] = {
-#define HABIT(kind, word, text) {DSL_HABIT_##kind, word, text},
-#include "habits.def"
-};
-
-const char *dsl_habit_text(dsl *cx, dsl_habit kind, const char *word)
+const char *dsl_habit_text(dsl *cx, syntax_habit_kind kind, const char *word)
 {
-    for (size_t i = 0; i < COUNT(habits); i++)
-        if (habits[i].kind == kind && !strcmp(habits[i].word, word))
-            return arena_printf(cx->mem, "; %s", habits[i].text);
-    return "";
+    const char *text = syntax_habit(kind, word);
+
+    return text ? arena_printf(cx->mem, "; %s", text) : "";
 }
 
 /* ---- did you mean ----------------------------------------------------------- */

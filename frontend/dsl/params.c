@@ -112,7 +112,7 @@ const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
         if (!path)
             return dsl_wrong(cx, c.part[i]->at, "%s has no .%s%s", dsl_describe(cx, v),
                              c.part[i]->text,
-                             dsl_habit_text(cx, DSL_HABIT_MEMBER, c.part[i]->text));
+                             dsl_habit_text(cx, SYNTAX_MEMBER, c.part[i]->text));
         dsl_memory *m = memory_at(cx, joined(cx, path, c.part + i, c.n - i), c.part[i]->at);
         return m ? dsl_read(cx, &m->cell) : &dsl_poison;
     }

@@ -331,6 +331,11 @@ static ast_stmt *track(parser *p)
 /* A statement that begins with a name: with a word of its own, a definition or a value. */
 static ast_stmt *named(parser *p, bool train)
 {
+    const char *habit = peek_behind(p)->kind == TOKEN_NAME
+                            ? syntax_habit(SYNTAX_HEAD, peek(p)->text) : NULL;
+
+    if (habit)
+        return fail_at(p, peek(p)->at, "there is no statement %s; %s", peek(p)->text, habit);
     if (is_word(p, "fit") && peek_behind(p)->kind == TOKEN_BEGIN)
         return fit(p);
     if (is_word(p, "check") && begins_operand(p))

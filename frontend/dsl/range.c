@@ -12,7 +12,8 @@ typedef struct position {
     dsl_affine form;
     ir_dim extent;
     ir_loc at;
-    const char *where;
+    const char *where;          /* the array's name */
+    bool first;                 /* is it the first axis there? */
 } position;
 typedef VEC(position) positions;
 
@@ -123,7 +124,7 @@ static void note_positions(finder *f, const ast_expr *e)
         !dsl_positions(&e->subscript.positions, base.n, at))
         return;
     for (int i = 0; i < base.n; i++) {
-        position p = {.extent = base.at[i], .where = base_name(e)};
+        position p = {.extent = base.at[i], .where = base_name(e), .first = !i};
         if (!at[i] || at[i]->kind == AST_SLICE || !dsl_affine_of(f->cx, at[i], &p.form))
             continue;
         p.at = at[i]->at;
@@ -213,14 +214,14 @@ static void agree(dsl *cx, const dsl_axis *a, const position *p)
 {
     if (!a->where || dsl_same(a->extent, p->extent))
         return;
-    if (dim_differ(cx->dims, a->extent, p->extent))
+    if (dsl_apart(cx, a->extent, p->extent))
         dsl_wrong(cx, p->at, "%s runs over %s in %s but over %s in %s", a->name,
                   dsl_dim_text(cx, a->extent), a->where, dsl_dim_text(cx, p->extent), p->where);
     else
         dsl_wrong(cx, p->at, "%s runs over %s in %s and over %s in %s, which are not known to be "
-                  "equal; if they are, say check %s == %s", a->name, dsl_dim_text(cx, a->extent),
-                  a->where, dsl_dim_text(cx, p->extent), p->where, dsl_dim_text(cx, a->extent),
-                  dsl_dim_text(cx, p->extent));
+                  "equal; %s", a->name, dsl_dim_text(cx, a->extent), a->where,
+                  dsl_dim_text(cx, p->extent), p->where,
+                  dsl_equal_text(cx, a->extent, p->extent, NULL, p->first ? p->where : NULL));
 }
 
 /* Rule (1). */

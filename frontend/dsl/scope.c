@@ -109,7 +109,7 @@ const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
     const char *why = why_lost(cx, name);
     if (why)
         return dsl_wrong(cx, at, "%s %s", name, why);
-    const char *habit = dsl_habit_text(cx, DSL_HABIT_NAME, name);
+    const char *habit = dsl_habit_text(cx, SYNTAX_NAME, name);
     if (*habit)
         return dsl_wrong(cx, at, "unknown name %s%s", name, habit);
     const char *near = dsl_nearest(cx, name);

@@ -90,7 +90,7 @@ static const dsl_value *lost(dsl *cx, const ast_stmt *s)
     bool named = e->kind == AST_CALL && e->call.callee->kind == AST_NAME;
 
     return dsl_wrong(cx, s->at, "the value of this expression is lost%s",
-                     named ? dsl_habit_text(cx, DSL_HABIT_NAME, e->call.callee->name) : "");
+                     named ? dsl_habit_text(cx, SYNTAX_NAME, e->call.callee->name) : "");
 }
 
 /* `last` says that the statement's value is the block's: only there may an

@@ -393,11 +393,23 @@ static bool too_many(dsl *cx, const ast_expr *e, const dsl_value *x, int n)
     return false;
 }
 
+/* softmax[j](s[i, j]), with an index of the axis. */
+static bool is_indexed(dsl *cx, const ast_expr *e)
+{
+    const ast_expr *p = e->subscript.positions.len ? e->subscript.positions.at[0] : NULL;
+    const dsl_var *v = p && p->kind == AST_NAME ? dsl_find_var(cx->scope, p->name) : NULL;
+
+    return e->subscript.base->kind == AST_NAME && p && p->kind == AST_NAME && (!v || v->index);
+}
+
 /* What is subscripted.  x |> lstm(16)[-1] would read an element of the layer. */
 static const dsl_value *base_of(dsl *cx, const ast_expr *e)
 {
     const dsl_value *x = dsl_eval(cx, e->subscript.base);
 
+    if (dsl_is_function(x) && is_indexed(cx, e))
+        return dsl_wrong(cx, e->at, "%s is a function, and has no indices; its argument has: "
+                         "y[n, :] = %s(x[n])", dsl_describe(cx, x), dsl_describe(cx, x));
     if (dsl_is_function(x))
         return dsl_wrong(cx, e->at, "%s is a function, and has no elements; name what it gives: "
                          "h = x |> %s, then h[-1]", dsl_describe(cx, x), dsl_describe(cx, x));

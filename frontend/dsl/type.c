@@ -132,12 +132,12 @@ static bool unify(dsl *cx, const ast_expr *e, ir_dim d, dsl_scope *s, const char
         return false;
     if (dsl_same(have, d))
         return true;
-    if (dim_differ(cx->dims, have, d))
+    if (dsl_apart(cx, have, d))
         return dsl_wrong(cx, at, "%s has an extent of %s where %s is wanted", what,
                          dsl_dim_text(cx, d), dsl_dim_text(cx, have)), false;
     return dsl_wrong(cx, at, "%s has an extent of %s where %s is wanted, which are not known to be "
-                     "equal; if they are, say check %s == %s", what, dsl_dim_text(cx, d),
-                     dsl_dim_text(cx, have), dsl_dim_text(cx, d), dsl_dim_text(cx, have)), false;
+                     "equal; %s", what, dsl_dim_text(cx, d), dsl_dim_text(cx, have),
+                     dsl_equal_text(cx, d, have, NULL, NULL)), false;
 }
 
 /* ---- elements --------------------------------------------------------------- */
