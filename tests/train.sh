@@ -110,6 +110,8 @@ check "speaker" "$ingot" train "$examples/speaker.ingot" -o speaker
 check "speaker: steps" ./speaker --steps 2 --batch 2 --valid 0 --quiet --save speaker.safetensors
 check "speaker: a sample" sh -c \
     './speaker sample prompt="to be" n=20 --save speaker.safetensors >sampled && [ -s sampled ]'
+check "speaker: inputs as options" sh -c \
+    './speaker sample --prompt "to be" --n=20 --save speaker.safetensors | cmp - sampled'
 refuse "speaker: another alphabet" "'X' is not in the alphabet" \
     ./speaker sample prompt=X --save speaker.safetensors
 
