@@ -215,6 +215,19 @@ def case_dims_that_nothing_gives(b):
     return None
 
 
+def case_checks_name_their_line(b):
+    """What only a run knows is told by the program's line, in both engines."""
+    b.write('p.ingot', 'fn cut(x: [T], n: int) -> [_] = x[:n]\nentry first(x: [T]) -> [4] {\n    x[:4]\n}\n'
+            'entry some(x: [T], n: int) -> [_] {\n    check n > 0\n    cut(x, n)\n}\nentry one(x: [T]) -> real = x[3]\n')
+    for entry, more, says in [('first', [], 'line 3: the slice 0:4 is not in 0:T'), ('some', ['--n', '5'], 'line 1: the slice 0:n is not in 0:T'),
+                              ('some', ['--n', '0'], 'line 6: a check failed'), ('one', [], 'line 9: the position 3 is not in 0:T')]:
+        for engine in ('compiled', 'interpreter'):
+            said = b.run('run', 'p.ingot', entry, '--x', '[1, 2, 3]', '--engine', engine, *more)
+            if said[0] != 1 or says not in said[2]:
+                return entry, engine, said
+    return None
+
+
 def case_entries_that_are_misspelt(b):
     """The entry is told before weights are asked for."""
     b.write('p.ingot', 'net f(x: [.., 2]) -> [.., 1] = x |> dense(1)\nentry main(x: [.., 2]) = f(x)\n')

@@ -230,6 +230,12 @@ const char *dsl_nearest(dsl *cx, const char *name);
 const dsl_value *dsl_one_name(dsl *cx, ir_loc at, const char *name, const dsl_value *v);
 /* What those who know another library write here (syntax_habit), "; .."; "" for other words. */
 const char *dsl_habit_text(dsl *cx, syntax_habit_kind kind, const char *word);
+/* Where a slice begins and how many it takes.  Its ends may be expressions of dims.  What is wrong
+ * for every size is told now; x[0:n] of an axis of m, where m < n is possible, is checked by the
+ * run. */
+bool dsl_slice_ends(dsl *cx, const ast_expr *e, ir_dim extent, ir_dim *start, ir_dim *count);
+/* "line 8: .." for what a run may say; the line is the user's, as in messages. */
+const char *dsl_of_line(const dsl *cx, ir_loc at, const char *text);
 /* Are two extents apart, or equal only where both are empty, as L and 4*L? */
 bool dsl_apart(dsl *cx, ir_dim a, ir_dim b);
 /* "if they are, say check L == 48": of extents that are not known to be equal, those of `in_a` and

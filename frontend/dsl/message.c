@@ -85,6 +85,13 @@ const dsl_value *dsl_wrong(dsl *cx, ir_loc at, const char *fmt, ...)
     return &dsl_poison;
 }
 
+const char *dsl_of_line(const dsl *cx, ir_loc at, const char *text)
+{
+    const dsl_frame *f;
+
+    return arena_printf(&cx->m->mem, "line %u: %s", users_place(cx, at, &f).line, text);
+}
+
 /* ---- values in words -------------------------------------------------------- */
 
 const char *dsl_dim_text(dsl *cx, ir_dim d)

@@ -61,7 +61,8 @@ static void equate(dsl *cx, ir_dim a, ir_dim b, const char *message)
 static void check(dsl *cx, const ast_stmt *s)
 {
     ir_dim a, b;
-    const char *message = s->check.message ? s->check.message : "a check failed";
+    const char *message = s->check.message ? s->check.message
+                                           : dsl_of_line(cx, s->at, "a check failed");
     const dsl_value *v;
 
     if (equal_extents(cx, s->check.cond, &a, &b)) {

@@ -66,8 +66,11 @@ static bool number_outside(dsl *cx, ir_dim at, ir_dim extent, ir_loc loc)
 
     if (dim_hi(t, at) < 0 || dim_lo(t, dim_sub(t, at, extent)) >= 0)
         return outside(cx, at, at, extent, loc);
-    ir_check_dims(dsl_b(cx), dim_le(t, dim_int(t, 0), at), "a position before the array");
-    ir_check_dims(dsl_b(cx), dim_lt(t, at, extent), "a position behind the array");
+    const char *message = arena_printf(cx->mem, "the position %s is not in 0:%s",
+                                       dsl_dim_text(cx, at), dsl_dim_text(cx, extent));
+    message = dsl_of_line(cx, loc, message);
+    ir_check_dims(dsl_b(cx), dim_le(t, dim_int(t, 0), at), message);
+    ir_check_dims(dsl_b(cx), dim_lt(t, at, extent), message);
     return false;
 }
 
@@ -102,40 +105,11 @@ static bool form_outside(dsl *cx, const place *p, ir_dim extent)
 
 /* ---- what stands on an axis ------------------------------------------------- */
 
-/* A negative number counts from the end, an end left out is `otherwise`. */
-static bool slice_end(dsl *cx, const ast_expr *e, ir_dim extent, ir_dim otherwise, ir_dim *out)
-{
-    *out = otherwise;
-    if (e && !dsl_eval_dim(cx, e, out, "the end of a slice"))
-        return false;
-    if (dim_hi(cx->dims, *out) < 0)
-        *out = dim_add(cx->dims, extent, *out);
-    return true;
-}
-
-/* The ends may be expressions of dims.  What is wrong for every size is told now;
- * x[0:n] of an axis of m, where m < n is possible, is checked by the run. */
 static bool slice_place(dsl *cx, const ast_expr *e, ir_dim extent, place *p)
 {
-    dim_table *t = cx->dims;
-    ir_dim end, zero = dim_int(t, 0);
-
     p->how = SLICE;
-    p->step = dim_int(t, 1);
-    if (!slice_end(cx, e->slice.low, extent, zero, &p->start) ||
-        !slice_end(cx, e->slice.high, extent, extent, &end))
-        return false;
-    p->extent = dim_sub(t, end, p->start);
-    if (dim_hi(t, p->start) < 0 || dim_hi(t, p->extent) < 0 ||
-        dim_lo(t, dim_sub(t, end, extent)) > 0) {
-        dsl_wrong(cx, e->at, "the slice %s:%s is not in 0:%s", dsl_dim_text(cx, p->start),
-                  dsl_dim_text(cx, end), dsl_dim_text(cx, extent));
-        return false;
-    }
-    ir_check_dims(dsl_b(cx), dim_le(t, zero, p->start), "a slice begins before the array");
-    ir_check_dims(dsl_b(cx), dim_le(t, p->start, end), "a slice ends before it begins");
-    ir_check_dims(dsl_b(cx), dim_le(t, end, extent), "a slice ends behind the array");
-    return true;
+    p->step = dim_int(cx->dims, 1);
+    return dsl_slice_ends(cx, e, extent, &p->start, &p->extent);
 }
 
 /* The first bare use of an index tells its extent: in sum[i] a[i] * b[i + 1] a has
