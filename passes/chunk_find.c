@@ -217,16 +217,20 @@ static bool is_closed(finder *f)
     return ok;
 }
 
-/* Is more saved than what has to be put together behind the region? */
-static bool repays(const finder *f)
+/* Is more saved than what has to be put together behind the region, and than sums that each
+ * chunk goes through? */
+static bool repays(const finder *f, int64_t chunks)
 {
     int64_t saved = 0, whole = 0;
+    chunk_way w;
 
     for (uint32_t i = 0; i < f->in.len; i++) {
         ir_ref r = f->fn->node.at[f->in.at[i]].first;
         if (f->member[f->in.at[i]] != IN)
             continue;
-        if (has_readers_in(f, r))
+        if (chunk_find_way(f->fn, &f->fn->node.at[f->in.at[i]], &w) && w.sums)
+            whole += bytes_of(f, r) * chunks;
+        else if (has_readers_in(f, r))
             saved += is_large(f, r) ? bytes_of(f, r) : 0;
         else
             whole += f->groups->stored[r] ? 0 : bytes_of(f, r);
@@ -266,7 +270,7 @@ static bool find_one(finder *f, uint32_t seed, chunk_region *out)
     if (ok) {
         grow(f);
         qsort(f->in.at, f->in.len, sizeof *f->in.at, in_order);
-        ok = has_readers_in(f, r) && is_closed(f) && repays(f);
+        ok = has_readers_in(f, r) && is_closed(f) && repays(f, chunks);
         for (uint32_t i = 0; ok && i < f->in.len; i++)
             ok = is_sound(f, f->in.at[i]);
     }
