@@ -248,7 +248,7 @@ def case_files_of_idx_and_gzip(b):
     b.run('build', 'p.ingot', '-o', 'p')
     for program, name, says in [(None, 'x.idx', 'y: f32[1,2] 3 -8'), (None, 'x.gz', 'y: f32[1,2] 3 -8'),
                                 (None, 'cut.idx', 'cut off, 20 bytes expected, 17 found'), (None, 'cut.gz', 'cut.gz: cut off'),
-                                (b.folder / 'p', 'x.idx', 'y: f32[1,2] 3 -8'), (b.folder / 'p', 'x.gz', 'gzip, to be unpacked')]:
+                                (b.folder / 'p', 'x.idx', 'y: f32[1,2] 3 -8'), (b.folder / 'p', 'x.gz', 'gzip, to be unpacked first (gunzip)')]:
         command = ['--input', f'x={name}'] if program else ['run', 'p.ingot', '--input', f'x={name}']
         status, out, err = b.run(*command, program=program)
         if says not in out + err or status != (1 if err else 0):
