@@ -98,6 +98,21 @@ def affine_halves(root):
           {'x': x}, {'y': y.astype(np.float16)}, weights=weights)
 
 
+def stashed_halves(root):
+    """Normalizations whose means are asked for in halves: the sums behind them are wider."""
+    rng = np.random.Generator(np.random.Philox(9))
+    x = rng.uniform(100, 300, (2, 4, 32, 64)).astype(np.float16)
+    for op, axes, attributes in (('LayerNormalization', (1, 2, 3), {'axis': 1}),
+                                 ('GroupNormalization', (2, 3), {'num_groups': 4})):
+        wide = x.astype(np.float64)
+        y = wide - wide.mean(axes, keepdims=True)
+        y /= np.sqrt(wide.var(axes, keepdims=True) + 1e-5)
+        one = np.ones(x.shape[1:] if 'axis' in attributes else 4, np.float16)
+        write(root / f'half_stashed_{op}',
+              [helper.make_node(op, ['x', 'one', 'nil'], ['y'], stash_type=10, **attributes)],
+              {'x': x}, {'y': y.astype(np.float16)}, weights={'one': one, 'nil': one - one}, opset=21)
+
+
 def integers(root):
     x = np.full(300, 120, np.int8)
     write(root / 'int8_mean', [helper.make_node('ReduceMean', ['x'], ['y'], keepdims=0)],
@@ -500,10 +515,9 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
-        for make in (halves, affine_halves, integers, reshapes, functions, many_results,
-                     squeezes, resizes, gradients, drops, defaults, transposed,
-                     nibbles, fused, growing, sequences, boxes,
-                     ensembles):
+        for make in (halves, affine_halves, stashed_halves, integers, reshapes, functions,
+                     many_results, squeezes, resizes, gradients, drops, defaults, transposed,
+                     nibbles, fused, growing, sequences, boxes, ensembles):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):
             run = subprocess.run([ingot, 'test', '--engine', engine, '--rtol', '1e-3',

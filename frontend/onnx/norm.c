@@ -130,13 +130,20 @@ static ir_ref normalize(onnx_op *n, ir_ref x, const int32_t *axes, int count, do
     return mul(n, d, *inv);
 }
 
-/* x in the type that means and deviations are computed in: that of the attribute where
- * it is wider than x's own. */
+/* The type of means and deviations: that of the attribute where it is wider than x's own. */
+static ir_dtype stash_dtype(onnx_op *n, ir_ref x)
+{
+    ir_dtype dt = dt_from_onnx((int32_t)onnx_int(n, "stash_type", 1)), own = onnx_dtype(n, x);
+
+    return dt_is_float(dt) && dt_bits(dt) > dt_bits(own) ? dt : own;
+}
+
+/* x in the type that they are computed in: f32 at least, as sums of halves leave their range. */
 static ir_ref stashed(onnx_op *n, ir_ref x)
 {
-    ir_dtype dt = dt_from_onnx((int32_t)onnx_int(n, "stash_type", 1));
+    ir_dtype dt = stash_dtype(n, x);
 
-    return dt_is_float(dt) && dt_bits(dt) > dt_bits(onnx_dtype(n, x)) ? ir_cast(n->b, x, dt) : x;
+    return ir_cast(n->b, x, dt_bits(dt) < dt_bits(DT_F32) ? DT_F32 : dt);
 }
 
 /* The axes of x from the attribute `axis` on, the last one without it: how many; 0 after a
@@ -168,8 +175,8 @@ bool onnx_layer_norm(onnx_op *n)
     y = mul(n, ir_cast(n->b, y, dt), s);
     if (b != IR_NONE)
         y = ir_b2(n->b, OP_ADD, y, b);
-    onnx_out(n, 1, mu);
-    onnx_out(n, 2, inv);
+    onnx_out(n, 1, ir_cast(n->b, mu, stash_dtype(n, x)));
+    onnx_out(n, 2, ir_cast(n->b, inv, stash_dtype(n, x)));
     return onnx_out(n, 0, y);
 }
 
