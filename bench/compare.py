@@ -252,18 +252,9 @@ def arguments():
     return args
 
 
-def find_cores(peers):
-    """OpenVINO counts the cores once, when its plugin is loaded: all must be there then, or
-    it stays on one thread when there are two."""
-    if 'openvino' in peers and importlib.util.find_spec('openvino'):
-        import openvino
-        openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')
-    return sorted(os.sched_getaffinity(0))
-
-
 def main():
     args = arguments()
-    cores = find_cores(args.peers)
+    cores = sorted(os.sched_getaffinity(0))
     rows, failed = [], False
     columns = ['ingot'] + (['against'] if args.against else []) + args.peers
     print(f'{"model":28} thr ' + ' '.join(f'{c:>11}' for c in columns) + '  ratio' +
