@@ -174,6 +174,25 @@ uint32_t *ir_use_counts(const ir_fn *f, arena *scratch)
     return uses;
 }
 
+/* By counting. */
+ir_readers ir_find_readers(const ir_fn *f, arena *mem)
+{
+    uint32_t refs = f->value.len, *fill = arena_array(mem, uint32_t, refs + 2), all = 0;
+    ir_readers out;
+
+    for (uint32_t i = 0; i < f->node.len; i++)
+        for (uint32_t j = 0; j < f->node.at[i].narg; j++, all++)
+            fill[ir_arg(f, &f->node.at[i], j) + 1]++;
+    for (uint32_t r = 0; r <= refs; r++)
+        fill[r + 1] += fill[r];
+    out.at = arena_copy(mem, fill, (refs + 2) * sizeof *fill);
+    out.reader = arena_array(mem, uint32_t, all + 1);
+    for (uint32_t i = 0; i < f->node.len; i++)
+        for (uint32_t j = 0; j < f->node.at[i].narg; j++)
+            out.reader[fill[ir_arg(f, &f->node.at[i], j)]++] = i;
+    return out;
+}
+
 /* Functions that belong to the node and are printed within it.  A called function
  * does not. */
 uint32_t ir_regions(const ir_node *n, ir_fn *out[2])

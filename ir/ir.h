@@ -215,6 +215,12 @@ void ir_each_symbol(const ir_fn *f, const ir_node *n, dim_visit *visit, void *cx
 
 /* How often each ref is used (args of nodes, results, updates); scratch-owned. */
 uint32_t *ir_use_counts(const ir_fn *f, arena *scratch);
+/* Who reads a ref: reader[at[r] .. at[r + 1]) are the nodes that have r for an operand, in
+ * order, once for each operand. */
+typedef struct ir_readers {
+    uint32_t *reader, *at;
+} ir_readers;
+ir_readers ir_find_readers(const ir_fn *f, arena *mem);
 
 /* Regions of a control node: 0, 1 or 2 functions.  A region sees nothing of
  * the function around it but its parameters, states, constants, and the dim

@@ -26,7 +26,7 @@ typedef struct finder {
     const ir_fn *fn;
     const ir_groups *groups;
     arena *mem;
-    uint32_t *reader, *reader_at;   /* nodes that read a value */
+    ir_readers readers;
     bool *result;               /* by value: of the function, or of an update */
     bool *taken;                /* by node: it is in an earlier region */
     uint8_t *member;            /* by node */
@@ -98,8 +98,8 @@ static bool has_readers_in(const finder *f, ir_ref r)
 {
     bool all = !f->result[r];
 
-    for (uint32_t i = f->reader_at[r]; all && i < f->reader_at[r + 1]; i++)
-        all = f->member[f->reader[i]] == IN;
+    for (uint32_t i = f->readers.at[r]; all && i < f->readers.at[r + 1]; i++)
+        all = f->member[f->readers.reader[i]] == IN;
     return all;
 }
 
@@ -128,9 +128,9 @@ static void add_readers(finder *f, uint32_t node)
 
     if (!chunk_find_way(f->fn, &f->fn->node.at[node], &w) || w.sums)
         return;
-    for (uint32_t i = f->reader_at[r]; i < f->reader_at[r + 1]; i++)
-        if (all || is_step(f, &f->fn->node.at[f->reader[i]], r))
-            add(f, f->reader[i]);
+    for (uint32_t i = f->readers.at[r]; i < f->readers.at[r + 1]; i++)
+        if (all || is_step(f, &f->fn->node.at[f->readers.reader[i]], r))
+            add(f, f->readers.reader[i]);
 }
 
 /* What node reads and nobody else: it need not be stored whole.  What repeats elements is
@@ -281,23 +281,6 @@ static bool find_one(finder *f, uint32_t seed, chunk_region *out)
     return ok;
 }
 
-static void find_readers(finder *f)
-{
-    const ir_fn *fn = f->fn;
-    uint32_t refs = fn->value.len, *fill = arena_array(f->mem, uint32_t, refs + 2), all = 0;
-
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        for (uint32_t k = 0; k < fn->node.at[i].narg; k++, all++)
-            fill[ir_arg(fn, &fn->node.at[i], k) + 1]++;
-    for (uint32_t r = 0; r <= refs; r++)
-        fill[r + 1] += fill[r];
-    f->reader_at = arena_copy(f->mem, fill, (refs + 2) * sizeof *fill);
-    f->reader = arena_array(f->mem, uint32_t, all + 1);
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        for (uint32_t k = 0; k < fn->node.at[i].narg; k++)
-            f->reader[fill[ir_arg(fn, &fn->node.at[i], k)]++] = i;
-}
-
 /* Is any value large and of several rows?  Most functions have none, and need no more. */
 static bool has_any(const finder *f)
 {
@@ -317,7 +300,7 @@ uint32_t chunk_find(ir_module *m, const ir_fn *fn, const target *t, arena *mem,
     if (!has_any(&f))
         return 0;
     fuse(m, fn, t, &g);
-    find_readers(&f);
+    f.readers = ir_find_readers(fn, mem);
     f.result = arena_array(mem, bool, fn->value.len + 1);
     f.taken = arena_array(mem, bool, fn->node.len + 1);
     f.member = arena_array(mem, uint8_t, fn->node.len + 1);

@@ -148,11 +148,11 @@ static bool set_add(node_set *s, uint32_t node)
 /* Adds the readers of r; false if something else reads it, too. */
 static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
 {
-    uint32_t from = f->reader_at[r], to = f->reader_at[r + 1];
+    uint32_t from = f->readers.at[r], to = f->readers.at[r + 1];
     bool ok = from < to && to - from == f->uses[r];
 
     for (uint32_t i = from; ok && i < to; i++)
-        ok = set_add(s, f->reader[i]);
+        ok = set_add(s, f->readers.reader[i]);
     return ok;
 }
 
@@ -449,24 +449,6 @@ static void make_groups(fuse_cx *f)
     }
 }
 
-/* Fills reader and reader_at by counting: each node stands once for each of its operands. */
-static void find_readers(fuse_cx *f, arena *mem)
-{
-    const ir_fn *fn = f->fn;
-    uint32_t refs = fn->value.len, *fill = arena_array(mem, uint32_t, refs + 2), total = 0;
-
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        for (uint32_t j = 0; j < fn->node.at[i].narg; j++, total++)
-            fill[ir_arg(fn, &fn->node.at[i], j) + 1]++;
-    for (uint32_t r = 0; r <= refs; r++)
-        fill[r + 1] += fill[r];
-    f->reader_at = arena_copy(mem, fill, (refs + 2) * sizeof *fill);
-    f->reader = arena_array(mem, uint32_t, total + 1);
-    for (uint32_t i = 0; i < fn->node.len; i++)
-        for (uint32_t j = 0; j < fn->node.at[i].narg; j++)
-            f->reader[fill[ir_arg(fn, &fn->node.at[i], j)]++] = i;
-}
-
 /* Results and updates first: whatever else is decided, they have memory.  Regions
  * are taken before epilogues, which must not run into one; epilogues from the last
  * node back, so that the longest one gets its nodes. */
@@ -479,7 +461,7 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
     (void)m;
     g->stored = arena_array(&g->mem, bool, fn->value.len + 1);
     f.uses = ir_use_counts(fn, &mem);
-    find_readers(&f, &mem);
+    f.readers = ir_find_readers(fn, &mem);
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
     f.result = arena_array(&mem, bool, fn->value.len + 1);

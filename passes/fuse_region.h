@@ -8,14 +8,13 @@
 
 #include "fuse.h"
 
-/* One function being cut into groups.  reader[reader_at[r] .. reader_at[r + 1])
- * are the nodes that read r, in order. */
+/* One function being cut into groups. */
 typedef struct fuse_cx {
     const ir_fn *fn;
     int64_t longest_row;        /* elements of a row that stay in the cache */
     ir_groups *out;
     uint32_t *uses;             /* by ref: readers, results and updates */
-    uint32_t *reader, *reader_at;
+    ir_readers readers;
     uint32_t *owner;            /* by node: 1 + root of the group it is computed in,
                                  * if that is an epilogue's or a region's */
     const char **why;           /* by ref: why it is stored */
