@@ -53,11 +53,11 @@ static ir_ref reshape_back(const layout_cx *cx, const ir_build *b, ir_ref y)
     return x;
 }
 
-static ir_ref reshape(layout_cx *cx, ir_build *b, const ir_ref *a)
+static ir_ref reshape(layout_cx *cx, ir_build *b, ir_ref x)
 {
-    ir_ref x = reshape_back(cx, b, a[0]);
+    ir_ref y = reshape_back(cx, b, x);
 
-    return x != IR_NONE ? x : reshape_spatial(cx, b, a[0]);
+    return y != IR_NONE ? y : reshape_spatial(cx, b, x);
 }
 
 /* x in other extents: from its twin, if it has one. */
@@ -66,7 +66,7 @@ static ir_ref reshape_to(layout_cx *cx, ir_build *b, ir_ref x, const ir_type *to
     const ir_type *plain = cx->plain;
 
     cx->plain = to;
-    ir_ref y = reshape(cx, b, &x);
+    ir_ref y = reshape(cx, b, x);
     cx->plain = plain;
     return y != IR_NONE ? y : ir_reshape(b, x, to->dim, to->rank);
 }
@@ -499,7 +499,7 @@ static ir_ref rule(void *vcx, ir_build *b, const ir_fn *old, const ir_node *n,
     case OP_REDUCE: return reduce(cx, b, n, a);
     case OP_PAD: return pad(cx, b, n, a);
     case OP_SLICE: return slice(cx, b, n, a);
-    case OP_RESHAPE: return reshape(cx, b, a);
+    case OP_RESHAPE: return reshape(cx, b, a[0]);
     case OP_BROADCAST: return stretch(cx, b, n, a);
     case OP_TRANSPOSE: return take(cx, b, n, a);
     default:
