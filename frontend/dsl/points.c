@@ -25,63 +25,62 @@ static ir_ref convolution(dsl *cx, ir_ref x, ir_ref k, bool grouped)
     return ir_make(dsl_b(cx), OP_CONV, (ir_ref[]){x, k}, 2, &a);
 }
 
-/* k[o, c] or k[c, o] as [O, C, 1, 1]. */
-static ir_ref one_tap(dsl *cx, const dsl_value *k, int summed)
+/* The product of x with the weights w, in that form; `out` is the axis of what x's channels
+ * become.  An axis before all others is made where x has none. */
+static const dsl_value *multiply(dsl *cx, const dsl_value *x, int channels, ir_ref w, dsl_axis *out,
+                                 ir_dim extent, bool grouped)
 {
-    ir_ref x = dsl_ref(cx, k);
-    ir_dim one = dim_int(cx->dims, 1);
+    int rank = x->tensor.rank, alone = channels == grouped;
+    dsl_axis *axis[5];
+    ir_dim shape[6] = {dim_int(cx->dims, 1)}, *own = shape + 1;
+    ir_ref y = dsl_ref(cx, x);
 
-    if (!summed)
-        x = ir_transpose(dsl_b(cx), x, (int32_t[]){1, 0});
-    ir_dim shape[4] = {dsl_extent(k, !summed), dsl_extent(k, summed), one, one};
-    return ir_reshape(dsl_b(cx), x, shape, 4);
+    for (int i = 0; i < rank; i++) {
+        axis[i] = i == channels ? out : x->tensor.axis[i];
+        own[i] = dsl_extent(x, i);
+    }
+    if (alone)
+        y = ir_reshape(dsl_b(cx), y, shape, rank + 1);
+    y = convolution(cx, y, w, grouped);
+    own[channels] = extent;
+    return dsl_array_like(cx, x, alone ? ir_reshape(dsl_b(cx), y, own, rank) : y, rank, axis);
 }
 
-/* x has channels, pixels and at most one axis before them. */
+/* Has x channels, two axes of pixels behind them, and before them that of groups, if there is
+ * one, and at most one axis more? */
+static bool is_picture(const dsl_value *x, int channels, bool grouped)
+{
+    return x->tensor.elem == DSL_REAL && channels == x->tensor.rank - 3 &&
+           (channels == grouped || channels == grouped + 1);
+}
+
 const dsl_value *dsl_convolve_points(dsl *cx, const dsl_value *x, int channels,
                                      const dsl_value *k, int summed)
 {
-    int rank = x->tensor.rank;
-    dsl_axis *axis[4];
-    ir_dim shape[4];
+    ir_dim one = dim_int(cx->dims, 1);
 
-    if (x->tensor.elem != DSL_REAL || k->tensor.rank != 2 || channels != rank - 3 || channels > 1)
+    if (!is_picture(x, channels, false) || k->tensor.rank != 2)
         return NULL;
-    for (int i = 0; i < rank; i++) {
-        axis[i] = i == channels ? k->tensor.axis[!summed] : x->tensor.axis[i];
-        shape[i] = i == channels ? dsl_extent(k, !summed) : dsl_extent(x, i);
-    }
-    ir_ref y = dsl_ref(cx, x);
-    if (!channels)
-        y = ir_reshape(dsl_b(cx), y, (ir_dim[]){dim_int(cx->dims, 1), dsl_extent(x, 0),
-                                                dsl_extent(x, 1), dsl_extent(x, 2)}, 4);
-    y = convolution(cx, y, one_tap(cx, k, summed), false);
-    return dsl_array_like(cx, x, channels ? y : ir_reshape(dsl_b(cx), y, shape, 3), rank, axis);
+    ir_ref w = dsl_ref(cx, k);
+    if (!summed)
+        w = ir_transpose(dsl_b(cx), w, (int32_t[]){1, 0});
+    ir_dim extent = dsl_extent(k, !summed);
+    w = ir_reshape(dsl_b(cx), w, (ir_dim[]){extent, dsl_extent(k, summed), one, one}, 4);
+    return multiply(cx, x, channels, w, k->tensor.axis[!summed], extent, false);
 }
 
-/* The same in groups, sum[c] x[g, c, p, q] * k[g, o, c], with groups and channels of x in front
- * of the pixels and at most one axis before them. */
+/* sum[c] x[g, c, p, q] * k[g, o, c] */
 const dsl_value *dsl_convolve_groups(dsl *cx, const dsl_value *x, int channels,
                                      const dsl_value *k, int summed, int group)
 {
-    int rank = x->tensor.rank, n = rank - 4, free = 3 - summed - group;
-    dsl_axis *axis[5];
-    ir_dim shape[5], one = dim_int(cx->dims, 1);
+    int free = 3 - summed - group;
+    ir_dim one = dim_int(cx->dims, 1);
 
-    if (x->tensor.elem != DSL_REAL || k->tensor.rank != 3 || n < 0 || n > 1 || channels != n + 1 ||
-        x->tensor.axis[n] != k->tensor.axis[group])
+    if (!is_picture(x, channels, true) || k->tensor.rank != 3 ||
+        x->tensor.axis[channels - 1] != k->tensor.axis[group])
         return NULL;
-    for (int i = 0; i < rank; i++) {
-        axis[i] = i == channels ? k->tensor.axis[free] : x->tensor.axis[i];
-        shape[i] = i == channels ? dsl_extent(k, free) : dsl_extent(x, i);
-    }
     ir_ref w = ir_transpose(dsl_b(cx), dsl_ref(cx, k), (int32_t[]){group, free, summed});
     w = ir_reshape(dsl_b(cx), w, (ir_dim[]){dsl_extent(k, group), dsl_extent(k, free),
                                             dsl_extent(k, summed), one, one}, 5);
-    ir_ref y = dsl_ref(cx, x);
-    if (!n)
-        y = ir_reshape(dsl_b(cx), y, (ir_dim[]){one, dsl_extent(x, 0), dsl_extent(x, 1),
-                                                dsl_extent(x, 2), dsl_extent(x, 3)}, 5);
-    y = convolution(cx, y, w, true);
-    return dsl_array_like(cx, x, n ? y : ir_reshape(dsl_b(cx), y, shape, 4), rank, axis);
+    return multiply(cx, x, channels, w, k->tensor.axis[free], dsl_extent(k, free), true);
 }
