@@ -37,8 +37,7 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
                         char error[TENSOR_ERROR_SIZE])
 {
-    static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
-    bool is_npy = size >= sizeof npy && !memcmp(data, npy, sizeof npy);
+    bool is_npy = npy_begins(data, size);
     bool is_idx = kind == TENSOR_PLAIN && idx_begins(data, size);
     const char *kind_seen = is_npy || is_idx ? NULL : file_looks_like(data, size);
 

@@ -18,6 +18,8 @@ typedef struct tensor_layout {
     bool columns_first;
 } tensor_layout;
 
+/* Does a .npy file begin so? */
+bool npy_begins(const uint8_t *data, size_t size);
 /* Reads the header alone; `name` is for messages. */
 bool npy_look(const char *name, const uint8_t *data, size_t size, tensor_layout *out, char *error);
 bool npy_read(const char *name, const uint8_t *data, size_t size, tensor *out, char *error);

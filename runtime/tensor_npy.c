@@ -75,6 +75,13 @@ static void reorder(tensor *t, const uint8_t *from)
     }
 }
 
+bool npy_begins(const uint8_t *data, size_t size)
+{
+    static const uint8_t magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+
+    return size >= sizeof magic && !memcmp(data, magic, sizeof magic);
+}
+
 /* The header as text, and where elements begin. */
 static bool take_header(const char *name, const uint8_t *data, size_t size, char header[4096],
                         tensor_layout *out, char *error)

@@ -83,11 +83,6 @@ static bool read_idx(const char *path, bytes *b, array *a, char *error)
 
 /* ---- NumPy ------------------------------------------------------------------------ */
 
-static bool is_npy(const bytes *b)
-{
-    return b->size >= 6 && !memcmp(b->data, "\x93NUMPY", 6);
-}
-
 /* Can the elements stay where they are: in the file's own bytes, as this machine has them? */
 static bool stays(const bytes *b, const tensor_layout *l)
 {
@@ -103,7 +98,7 @@ static bool read_npy(const char *path, bytes *b, array *a, char *error)
     tensor t = {0};
     tensor_layout l;
 
-    if (!is_npy(b))
+    if (!npy_begins(b->data, b->size))
         return tensor_fail(error, "%s: is no .npy file", path);
     if (!npy_look(path, b->data, b->size, &l, error))
         return false;
@@ -235,7 +230,7 @@ static bool read_bytes(const source *s, bytes *b, array *a, char *error)
         return read_npz(s, b, a, error);
     if (s->key)
         return tensor_fail(error, "%s: has no named arrays", s->path);
-    if (is_npy(b))
+    if (npy_begins(b->data, b->size))
         return read_npy(s->path, b, a, error);
     if (idx_begins(b->data, b->size))
         return read_idx(s->path, b, a, error);
