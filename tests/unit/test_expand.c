@@ -68,38 +68,32 @@ static bool is_measured(const function *f)
 
 /* ---- powers with a literal exponent, which are products and roots ------------------------- */
 
-#define POWER(name, exponent)                                                                      \
-    static long double name(long double x, long double b, long double c)                           \
+#define POWERS                                                                                     \
+    POWER(0, 0, 0, 0)                                                                              \
+    POWER(1, 1, 0, 0)                                                                              \
+    POWER(2, 2, 2, 2)                                                                              \
+    POWER(3, 3, 2, 2)                                                                              \
+    POWER(4, 4, 2, 2)                                                                              \
+    POWER(half, 0.5, 0.51, 0.51)                                                                   \
+    POWER(quarter, 0.25, 1, 1)                                                                     \
+    POWER(quarters, 0.75, 2.5, 2.5)                                                                \
+    POWER(mhalf, -0.5, 2, 2)                                                                       \
+    POWER(m1, -1, 2, 2)                                                                            \
+    POWER(m2, -2, 2, 2)                                                                            \
+    POWER(5, 5, 0.51, 1.5)
+
+#define POWER(name, exponent, ulp32, ulp64)                                                        \
+    static long double power_##name(long double x, long double b, long double c)                   \
     {                                                                                              \
         (void)b, (void)c;                                                                          \
         return powl(x, exponent);                                                                  \
     }
-POWER(power_0, 0)
-POWER(power_1, 1)
-POWER(power_2, 2)
-POWER(power_3, 3)
-POWER(power_4, 4)
-POWER(power_half, 0.5L)
-POWER(power_quarter, 0.25L)
-POWER(power_quarters, 0.75L)
-POWER(power_mhalf, -0.5L)
-POWER(power_m1, -1)
-POWER(power_m2, -2)
-POWER(power_5, 5)
+POWERS
+#undef POWER
 
 static const function powers[] = {
-    {"pow", 1, power_0, 0, 0, "0"},
-    {"pow", 1, power_1, 0, 0, "1"},
-    {"pow", 1, power_2, 2, 2, "2"},
-    {"pow", 1, power_3, 2, 2, "3"},
-    {"pow", 1, power_4, 2, 2, "4"},
-    {"pow", 1, power_half, 0.51, 0.51, "0.5"},
-    {"pow", 1, power_quarter, 1, 1, "0.25"},
-    {"pow", 1, power_quarters, 2.5, 2.5, "0.75"},
-    {"pow", 1, power_mhalf, 2, 2, "-0.5"},
-    {"pow", 1, power_m1, 2, 2, "-1"},
-    {"pow", 1, power_m2, 2, 2, "-2"},
-    {"pow", 1, power_5, 0.51, 1.5, "5"},
+#define POWER(name, exponent, ulp32, ulp64) {"pow", 1, power_##name, ulp32, ulp64, #exponent},
+    POWERS
 };
 
 /* ---- operands --------------------------------------------------------------------- */
