@@ -10,7 +10,7 @@ typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
 
 /* The text being written: what the model is (m, f, weights), what its values are
  * called in the program (taken, input, dim, net, goal), and what is learned of it.
- * For the text in the head of the file, input is {"x"}, goal is "label", kind
+ * For the text in the head of tune.c, input is {"x"}, goal is "label", kind
  * GOAL_CLASS with 3 classes. */
 typedef struct tune {
     const tune_options *o;

@@ -300,7 +300,6 @@ static void add_clauses(tune *x)
         text_add(x->out, "    epochs %lld\n", t->epochs);
 }
 
-/* The program, part by part in the order of the example at the top of this file. */
 static void add_block(tune *x)
 {
     text_add(x->out, "train %s(", tune_name(x, "learn"));

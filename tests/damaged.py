@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Damaged models and tensors, made with a seed, through build, inspect, run and test:
-exit code 0 or 1, under 4 GB and 60 s of the processor, and no byte that a terminal would obey in what is said.
+exit code 0 or 1, under 4 GB and 60 s of the processor, and no byte that a terminal would obey
+in what is said.
 
 usage: damaged.py INGOT [--count 100] [--seed 1] [--keep DIR] CASE...
 

@@ -50,7 +50,6 @@ static const char *column_text(const struct ingot_train_column *c, char out[ARRA
 static bool fits(const char *path, const array *a, const struct ingot_train_column *c, char *error)
 {
     char has[ARRAY_TEXT_SIZE], wanted[ARRAY_TEXT_SIZE];
-
     const char *why = same_row(a, c) && is_class(c->dtype, "f")
                           ? "; declare what the file has, and write real(..)" : "";
 

@@ -187,13 +187,11 @@ const cli_option trainer_own_rows[] = {
 /* Blocks have no inputs: what is given to one was meant as an option. */
 static bool no_inputs(const trainer_options *o)
 {
-    for (int32_t i = 0; i < o->inputs; i++) {
-        const trainer_input *in = &o->input[i];
-        return cli_wrong("unknown option '--%.*s'%s%s%s", (int)strcspn(in->text, "="), in->text,
-                         in->near ? "; did you mean '" : " (see --help)",
-                         in->near ? in->near : "", in->near ? "'?" : "");
-    }
-    return true;
+    const trainer_input *in = o->input;
+
+    return !o->inputs || cli_wrong("unknown option '--%.*s'%s%s%s", (int)strcspn(in->text, "="),
+                                   in->text, in->near ? "; did you mean '" : " (see --help)",
+                                   in->near ? in->near : "", in->near ? "'?" : "");
 }
 
 /* Names of blocks, options that exclude each other, and files that are one. */
