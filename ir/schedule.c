@@ -252,6 +252,10 @@ static schedule schedule_product(const target *t, const problem *p)
 
 /* ---- loops that make no products ------------------------------------------------------ */
 
+/* Partial results, in vectors, of a reduction along its lanes: few, or where they are filled
+ * several times. */
+enum { FEW_PARTS = 2, MANY_PARTS = 4 };
+
 /* Results of a window's row that are worked off at once, so that the places which they read
  * stay in the first cache, with so many elements beside each. */
 static int32_t choose_run(const problem *p, int64_t beside)
@@ -265,13 +269,13 @@ static int32_t choose_run(const problem *p, int64_t beside)
  * wait for each other; runs of a map are few enough to be even on all threads. */
 static schedule schedule_loop(const target *t, const problem *p)
 {
-    enum { RUN = 512, COLUMNS = 8, BESIDE = 4, PARTS = 2, MANY_PARTS = 4 };
+    enum { RUN = 512, STRIP = 8, BESIDE = 4 };
     schedule s = {.lanes = target_lanes(t, p->sums)};
 
     switch (p->kind) {
     case PROBLEM_MAP: s.run = RUN; break;
-    case PROBLEM_COLUMNS: s.vectors = COLUMNS; break;
-    case PROBLEM_ROWS: s.parts = p->many ? MANY_PARTS : PARTS; break;
+    case PROBLEM_COLUMNS: s.vectors = STRIP; break;
+    case PROBLEM_ROWS: s.parts = p->many ? MANY_PARTS : FEW_PARTS; break;
     case PROBLEM_WINDOW:
         s.vectors = p->columns ? BESIDE : 0;
         s.run = choose_run(p, p->columns > 0   ? evenly(p->columns, BESIDE * s.lanes)
@@ -285,9 +289,9 @@ static schedule schedule_loop(const target *t, const problem *p)
 
 bool schedule_fills(int64_t extent, int lanes)
 {
-    enum { PARTS = 4, TIMES = 4 };
+    enum { TIMES = 4 };
 
-    return extent >= TIMES * PARTS * lanes;
+    return extent >= TIMES * MANY_PARTS * lanes;
 }
 
 /* Is it a sum of products?  Else it is a loop without any. */
@@ -390,7 +394,7 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return fault_of_loop(t, p, s);
     if (s->rows < 1 || s->vectors < 1 || s->lanes < 1 || s->parts < 1)
         return "rows, vectors, lanes and parts are at least 1";
-    if (s->lanes & (s->lanes - 1) || s->parts & (s->parts - 1))
+    if (!is_power_of_two(s->lanes) || !is_power_of_two(s->parts))
         return "lanes and parts are powers of two";
     int64_t vectors = (int64_t)s->parts * s->rows * s->vectors + s->vectors + 1;
     if (vectors * target_regs(t, p->sums, s->lanes) > t->vector_regs)
