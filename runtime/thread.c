@@ -122,13 +122,23 @@ int thread_cpus(void)
 
 /* ---- shares ---------------------------------------------------------------------- */
 
-/* Does a share: the first n % shares of them are one longer. */
-static void do_share(const task *t, int64_t share, int32_t self)
+/* The first of the iterations [begin, end) that belongs to part i of `parts`: the first
+ * ones are one longer. */
+static int64_t cut(int64_t begin, int64_t end, int64_t parts, int64_t i)
 {
-    int64_t shares = (int64_t)t->threads * t->each, length = t->n / shares, rest = t->n % shares;
-    int64_t begin = length * share + (share < rest ? share : rest);
+    int64_t length = (end - begin) / parts, rest = (end - begin) % parts;
 
-    t->body(t->arg, begin, begin + length + (share < rest), self);
+    return begin + length * i + (i < rest ? i : rest);
+}
+
+/* Does a share.  Threads get as many iterations as they would without shares, and cut
+ * these: were all iterations cut at once, the shares that are longer would all be those
+ * of the first threads. */
+static void do_share(const task *t, int32_t of, int share, int32_t self)
+{
+    int64_t begin = cut(0, t->n, t->threads, of), end = cut(0, t->n, t->threads, of + 1);
+
+    t->body(t->arg, cut(begin, end, t->each, share), cut(begin, end, t->each, share + 1), self);
 }
 
 /* The number of a share of this thread that now begins; -1: all have, or the job is over. */
@@ -151,7 +161,7 @@ static int64_t do_shares(thread_pool *p, const task *t, int32_t of, int32_t self
     int64_t done = 0;
 
     for (int i; (i = claim(&p->place[of], t)) >= 0; done++)
-        do_share(t, (int64_t)of * t->each + i, self);
+        do_share(t, of, i, self);
     return done;
 }
 

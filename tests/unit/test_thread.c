@@ -119,9 +119,32 @@ static void short_jobs_are_done_once(void **state)
     thread_pool_close(pool);
 }
 
+static void note_begin(void *arg, int64_t begin, int64_t end, int32_t thread)
+{
+    (void)end, (void)thread;
+    atomic_store((atomic_int *)arg + begin, 1);
+}
+
+/* However many shares there are, each of three threads begins with a third.  A new pool
+ * has not yet given up a CPU. */
+static void threads_begin_with_equal_parts(void **state)
+{
+    (void)state;
+    for (int n = 3; n <= N; n++) {
+        thread_pool *pool = thread_pool_open(3);
+        const struct ingot_pool *p = thread_pool_of(pool);
+        atomic_int begins[N] = {0};
+        p->run(p->context, note_begin, begins, n);
+        int first = n / 3 + (n % 3 > 0), second = n / 3 + (n % 3 > 1);
+        assert_true(begins[0] && begins[first] && begins[first + second]);
+        thread_pool_close(pool);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(late_shares_are_taken_over),
+                                       cmocka_unit_test(threads_begin_with_equal_parts),
                                        cmocka_unit_test(lost_cpu_is_given_up),
                                        cmocka_unit_test(short_jobs_are_done_once)};
 
