@@ -66,13 +66,13 @@ static const poly erfc_poly = {
 /* ---- e^x -------------------------------------------------------------------------------- */
 
 /* Beyond these e^x is 0, or infinite; NaN passes. */
-static value clamp(emit *e, value x, double lo, double hi)
+static value clamp(value_cx *e, value x, double lo, double hi)
 {
     x = v_sel(e, v_below(e, x, lo), v_flt(x, lo), x);
     return v_sel(e, v_above(e, x, hi), v_flt(x, hi), x);
 }
 
-value expand_exp_small(emit *e, value r)
+value expand_exp_small(value_cx *e, value r)
 {
     value square = v_mul(e, r, r);
 
@@ -83,7 +83,7 @@ value expand_exp_small(emit *e, value r)
 typedef struct power { rounded n; value r; } power;
 
 /* The reduction, before the polynomial: expm1 must not round 1 + p. */
-static power parts(emit *e, value x, int plus)
+static power parts(value_cx *e, value x, int plus)
 {
     bool f32 = v_is_f32(x);
     rounded n = expand_round(e, x, 0x1.71547652b82fep+0, plus);
@@ -95,7 +95,7 @@ static power parts(emit *e, value x, int plus)
 
 /* e^r.  1 + r (1 + r Q) takes one operation less than 1 + (r + r^2 Q), and is as good if
  * the products are not rounded. */
-static value exp_near(emit *e, value r)
+static value exp_near(value_cx *e, value r)
 {
     value one = v_flt(r, 1);
 
@@ -106,7 +106,7 @@ static value exp_near(emit *e, value r)
 }
 
 /* e^x 2^by; no NaN, no error at the ends of the range. */
-static value exp_scaled(emit *e, value x, int by)
+static value exp_scaled(value_cx *e, value x, int by)
 {
     bool f32 = v_is_f32(x);
     value in = clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711);
@@ -117,7 +117,7 @@ static value exp_scaled(emit *e, value x, int by)
 }
 
 /* 2^n p + (2^n - 1), by halves so that 2^n does not overflow. */
-static value expm1_(emit *e, value x)
+static value expm1_(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
     power w = parts(e, clamp(e, x, f32 ? -20 : -40, f32 ? 89 : 710), expand_one(x) - 1);
@@ -132,7 +132,7 @@ static value expm1_(emit *e, value x)
 /* ---- hyperbolic ------------------------------------------------------------------------- */
 
 /* x + x^3 P(x^2) */
-static value odd(emit *e, value x, const poly *p)
+static value odd(value_cx *e, value x, const poly *p)
 {
     value z = v_mul(e, x, x), cube = v_mul(e, x, z);
 
@@ -140,7 +140,7 @@ static value odd(emit *e, value x, const poly *p)
 }
 
 /* With h = e^|x| / 2: h - 1/4h, h + 1/4h. */
-static value sinh_cosh(emit *e, sc_op op, value x)
+static value sinh_cosh(value_cx *e, sc_op op, value x)
 {
     value a = v_abs(e, x), h = exp_scaled(e, a, -1), r = v_div(e, v_flt(x, 0.25), h);
 
@@ -153,7 +153,7 @@ static value sinh_cosh(emit *e, sc_op op, value x)
 
 /* 1 - 2 / (e^2|x| + 1) where that keeps its bits.  Before e^2|x| is large it is 1, so 2^n
  * is one factor, and joins in the sum. */
-static value tanh_(emit *e, value x)
+static value tanh_(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
     value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a), end = v_flt(x, f32 ? 20 : 40);
@@ -166,7 +166,7 @@ static value tanh_(emit *e, value x)
 }
 
 /* 1 / (1 + e^-x); below 0 e^x / (1 + e^x), where e^-x could overflow. */
-static value sigmoid(emit *e, value x)
+static value sigmoid(value_cx *e, value x)
 {
     value one = v_flt(x, 1), w = exp_scaled(e, v_neg(e, v_abs(e, x)), 0);
 
@@ -177,12 +177,12 @@ static value sigmoid(emit *e, value x)
 /* ---- erf ---------------------------------------------------------------------------------- */
 
 /* 1 - erf x between where x + x P(x^2) holds and where it vanishes */
-static value erfc_f32(emit *e, value x)
+static value erfc_f32(value_cx *e, value x)
 {
     return expand_poly(e, v_sub(e, x, v_flt(x, 2.49)), &erfc_poly);
 }
 
-static value erfc_f64(emit *e, value x, value square)
+static value erfc_f64(value_cx *e, value x, value square)
 {
     value k = v_flt(x, 2.449489742783178), t = v_sub(e, x, k);
 
@@ -192,7 +192,7 @@ static value erfc_f64(emit *e, value x, value square)
 }
 
 /* Two ranges, joined by a selection, as all lanes compute both. */
-static value erf_(emit *e, value x)
+static value erf_(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
     value a = v_abs(e, x), end = v_flt(x, f32 ? 3.93 : 6);
@@ -205,10 +205,10 @@ static value erf_(emit *e, value x)
     return v_copysign(e, v, x);
 }
 
-value expand_exp(emit *e, const value *a) { return exp_scaled(e, a[0], 0); }
-value expand_expm1(emit *e, const value *a) { return expm1_(e, a[0]); }
-value expand_sinh(emit *e, const value *a) { return sinh_cosh(e, SC_SINH, a[0]); }
-value expand_cosh(emit *e, const value *a) { return sinh_cosh(e, SC_COSH, a[0]); }
-value expand_tanh(emit *e, const value *a) { return tanh_(e, a[0]); }
-value expand_sigmoid(emit *e, const value *a) { return sigmoid(e, a[0]); }
-value expand_erf(emit *e, const value *a) { return erf_(e, a[0]); }
+value expand_exp(value_cx *e, const value *a) { return exp_scaled(e, a[0], 0); }
+value expand_expm1(value_cx *e, const value *a) { return expm1_(e, a[0]); }
+value expand_sinh(value_cx *e, const value *a) { return sinh_cosh(e, SC_SINH, a[0]); }
+value expand_cosh(value_cx *e, const value *a) { return sinh_cosh(e, SC_COSH, a[0]); }
+value expand_tanh(value_cx *e, const value *a) { return tanh_(e, a[0]); }
+value expand_sigmoid(value_cx *e, const value *a) { return sigmoid(e, a[0]); }
+value expand_erf(value_cx *e, const value *a) { return erf_(e, a[0]); }

@@ -10,7 +10,7 @@
 /* ---- polynomials, powers of two ------------------------------------------------------ */
 
 /* Horner's scheme, with fused multiply-adds where the target has them. */
-value expand_poly(emit *e, value x, const poly *p)
+value expand_poly(value_cx *e, value x, const poly *p)
 {
     const coefs *k = v_is_f32(x) ? &p->single : e->brief && p->brief.n ? &p->brief : &p->full;
     value r = v_flt(x, k->c[k->n - 1]);
@@ -23,7 +23,7 @@ value expand_poly(emit *e, value x, const poly *p)
 
 /* Adding a large number rounds to an integer, whose bits stand at the end of the
  * mantissa then: no conversion is needed to shift them into an exponent. */
-rounded expand_round(emit *e, value x, double k, int plus)
+rounded expand_round(value_cx *e, value x, double k, int plus)
 {
     value magic = v_flt(x, (v_is_f32(x) ? 0x1.8p23 : 0x1.8p52) + plus);
     value sum = v_fma(e, x, v_flt(x, k), magic), flt = v_sub(e, sum, magic);
@@ -36,14 +36,14 @@ int expand_one(value x)
     return v_is_f32(x) ? 127 : 1023;
 }
 
-value expand_scale(emit *e, value v, value low)
+value expand_scale(value_cx *e, value v, value low)
 {
     value power = LLVMBuildShl(e->b, low, v_int(low, v_is_f32(v) ? 23 : 52), "");
 
     return v_mul(e, v, v_float(e, power));
 }
 
-value expand_scale_far(emit *e, value v, value low)
+value expand_scale_far(value_cx *e, value v, value low)
 {
     value half = LLVMBuildLShr(e->b, low, v_int(low, 1), "");
 
@@ -55,7 +55,7 @@ value expand_scale_far(emit *e, value v, value low)
 
 /* The sum and what rounding it lost, whichever operand is larger.  (Knuth's
  * two-sum; the ordered one is Dekker's and needs |a| >= |b|.) */
-pair pair_sum(emit *e, value a, value b)
+pair pair_sum(value_cx *e, value a, value b)
 {
     value s = v_add(e, a, b), t = v_sub(e, s, a);
     value lost = v_sub(e, a, v_sub(e, s, t));
@@ -63,7 +63,7 @@ pair pair_sum(emit *e, value a, value b)
     return (pair){s, v_add(e, lost, v_sub(e, b, t))};
 }
 
-pair pair_sum_ordered(emit *e, value a, value b)
+pair pair_sum_ordered(value_cx *e, value a, value b)
 {
     value s = v_add(e, a, b);
 
@@ -71,7 +71,7 @@ pair pair_sum_ordered(emit *e, value a, value b)
 }
 
 /* The leading 26 bits of an f64. */
-static value leading(emit *e, value a)
+static value leading(value_cx *e, value a)
 {
     value bits = v_bits(e, a);
 
@@ -80,7 +80,7 @@ static value leading(emit *e, value a)
 
 /* Without a fused multiply-add the operands are split into halves whose products
  * are exact (Dekker). */
-pair pair_product(emit *e, value a, value b)
+pair pair_product(value_cx *e, value a, value b)
 {
     value p = v_mul(e, a, b);
 
@@ -93,7 +93,7 @@ pair pair_product(emit *e, value a, value b)
     return (pair){p, v_add(e, r, v_mul(e, al, bl))};
 }
 
-pair pair_mul(emit *e, pair a, pair b)
+pair pair_mul(value_cx *e, pair a, pair b)
 {
     pair p = pair_product(e, a.hi, b.hi);
 
@@ -101,7 +101,7 @@ pair pair_mul(emit *e, pair a, pair b)
     return pair_sum_ordered(e, p.hi, p.lo);
 }
 
-pair pair_add(emit *e, pair a, pair b)
+pair pair_add(value_cx *e, pair a, pair b)
 {
     pair s = pair_sum_ordered(e, a.hi, b.hi);
 
@@ -113,7 +113,7 @@ pair pair_add(emit *e, pair a, pair b)
 /* f32 functions whose intermediate results would lose too much are computed as f64
  * and rounded at the end.  `brief` has the polynomials be as short as an f32 result
  * needs. */
-value expand_wide(emit *e, expand_fn *f, int n, const value *a)
+value expand_wide(value_cx *e, expand_fn *f, int n, const value *a)
 {
     value wide[2];
     type f64 = v_type(a[0], LLVMDoubleTypeInContext(e->cx));

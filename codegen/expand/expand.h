@@ -15,10 +15,10 @@
 #ifndef INGOT_EXPAND_H
 #define INGOT_EXPAND_H
 
-#include "llvm_value.h"
+#include "value.h"
 
 /* A function of floats a[..]; each row of scalar.def whose form is expand or wide names one. */
-typedef value expand_fn(emit *e, const value *a);
+typedef value expand_fn(value_cx *e, const value *a);
 #define none
 #define op(x)
 #define fcmp(x)
@@ -36,7 +36,7 @@ typedef value expand_fn(emit *e, const value *a);
 #undef expand
 #undef wide
 /* f of n floats; f32 goes through f64 lanes, with short polynomials. */
-value expand_wide(emit *e, expand_fn *f, int n, const value *a);
+value expand_wide(value_cx *e, expand_fn *f, int n, const value *a);
 
 /* ---- polynomials: shared by expand_*.c ------------------------------------- */
 
@@ -48,41 +48,41 @@ typedef struct coefs { const double *c; int n; } coefs;
 typedef struct poly { coefs full, brief, single; } poly;
 
 /* c0 + x (c1 + x (..)), of the precision that is asked for. */
-value expand_poly(emit *e, value x, const poly *p);
+value expand_poly(value_cx *e, value x, const poly *p);
 
 /* x times k rounded to the nearest integer n, |n| < 2^22 (f32) or 2^51: as a float, and
  * n + plus in the low bits of an integer (9 and 12 of them: an exponent). */
 typedef struct rounded { value flt, low; } rounded;
-rounded expand_round(emit *e, value x, double k, int plus);
+rounded expand_round(value_cx *e, value x, double k, int plus);
 /* The exponent of 1, as it is in the bits of floats of x's type. */
 int expand_one(value x);
 /* v * 2^n.  In one factor: 2^n is normal, low has n + expand_one.  In two: |n| up to twice
  * that, low has n + 2 expand_one. */
-value expand_scale(emit *e, value v, value low);
-value expand_scale_far(emit *e, value v, value low);
+value expand_scale(value_cx *e, value v, value low);
+value expand_scale_far(value_cx *e, value v, value low);
 
 /* e^r - 1 for |r| <= 0.35. */
-value expand_exp_small(emit *e, value r);
+value expand_exp_small(value_cx *e, value r);
 
 /* x = 2^k m with m in [sqrt 1/2, sqrt 2); x positive and finite. */
 typedef struct scaled { value k, m; } scaled;
-scaled expand_split(emit *e, value x);
+scaled expand_split(value_cx *e, value x);
 
 /* A sum of two floats, the second below the first's last bit. */
 typedef struct pair { value hi, lo; } pair;
-pair pair_sum(emit *e, value a, value b);           /* a + b, exactly */
-pair pair_sum_ordered(emit *e, value a, value b);   /* the same; |a| >= |b| or a = 0 */
-pair pair_product(emit *e, value a, value b);       /* a * b, exactly */
-pair pair_mul(emit *e, pair a, pair b);
-pair pair_add(emit *e, pair a, pair b);             /* |a| >= |b| */
+pair pair_sum(value_cx *e, value a, value b);           /* a + b, exactly */
+pair pair_sum_ordered(value_cx *e, value a, value b);   /* the same; |a| >= |b| or a = 0 */
+pair pair_product(value_cx *e, value a, value b);       /* a * b, exactly */
+pair pair_mul(value_cx *e, pair a, pair b);
+pair pair_add(value_cx *e, pair a, pair b);             /* |a| >= |b| */
 
 /* ---- lanes that are rare ----------------------------------------------------------- */
 
 /* x = n pi/2 + r for |x| < 2^20 pi/2 in a straight line, else by a function
  * that multiplies by as many bits of 2/pi as it needs. */
 typedef struct angle { pair r; value n; } angle;        /* n: i64, modulo 4 counts */
-void expand_reduce_far(emit *e, value far, value x, angle *a);
+void expand_reduce_far(value_cx *e, value far, value x, angle *a);
 /* Remainder of x by y, both finite and >= 0, where the bool `far` holds. */
-value expand_rem_far(emit *e, value far, value x, value y, value otherwise);
+value expand_rem_far(value_cx *e, value far, value x, value y, value otherwise);
 
 #endif

@@ -18,7 +18,7 @@ static const poly log_poly = {
 };
 
 /* x positive, finite, not subnormal. */
-static scaled split(emit *e, value x)
+static scaled split(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
     value i = v_bits(e, x), by = v_int(i, f32 ? 23 : 52);
@@ -35,7 +35,7 @@ static scaled split(emit *e, value x)
 }
 
 /* The same for subnormal x too; there is no such f64 that was an f32. */
-scaled expand_split(emit *e, value x)
+scaled expand_split(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
 
@@ -49,7 +49,7 @@ scaled expand_split(emit *e, value x)
 }
 
 /* k ln 2 + ln(1 + f) + c */
-static value log_of(emit *e, value k, value f, value c)
+static value log_of(value_cx *e, value k, value f, value c)
 {
     bool f32 = v_is_f32(f);
     value s = v_div(e, f, v_add(e, f, v_flt(f, 2))), z = v_mul(e, s, s);
@@ -64,7 +64,7 @@ static value log_of(emit *e, value k, value f, value c)
 }
 
 /* Below `pole` the logarithm v of x is undefined, at it minus infinity. */
-static value ends(emit *e, value x, value v, double pole)
+static value ends(value_cx *e, value x, value v, double pole)
 {
     value at = v_flt(x, pole);
 
@@ -73,7 +73,7 @@ static value ends(emit *e, value x, value v, double pole)
     return v_sel(e, v_fcmp(e, LLVMRealOEQ, x, v_flt(x, INFINITY)), x, v);
 }
 
-static value log_(emit *e, value x)
+static value log_(value_cx *e, value x)
 {
     scaled v = expand_split(e, x);
 
@@ -81,7 +81,7 @@ static value log_(emit *e, value x)
 }
 
 /* ln u + c/u with u + c = 1 + x; f is x itself where u is near 1. */
-static value log1p_(emit *e, value x)
+static value log1p_(value_cx *e, value x)
 {
     value one = v_flt(x, 1);
     pair u = pair_sum(e, one, x);
@@ -97,7 +97,7 @@ static value log1p_(emit *e, value x)
 /* ---- inverse hyperbolic ------------------------------------------------------------------- */
 
 /* From 2^60 on asinh x and acosh x are ln 2x, and x^2 could overflow. */
-static value log1p_or_log2x(emit *e, value x, value t)
+static value log1p_or_log2x(value_cx *e, value x, value t)
 {
     value big = v_above(e, x, 0x1p60), v = log1p_(e, v_sel(e, big, x, t));
 
@@ -105,7 +105,7 @@ static value log1p_or_log2x(emit *e, value x, value t)
 }
 
 /* log1p(x + x^2 / (1 + sqrt(1 + x^2))) */
-static value asinh_(emit *e, value x)
+static value asinh_(value_cx *e, value x)
 {
     value a = v_abs(e, x), z = v_mul(e, a, a), one = v_flt(x, 1);
     value root = v_sqrt(e, v_add(e, z, one));
@@ -115,7 +115,7 @@ static value asinh_(emit *e, value x)
 }
 
 /* log1p(t + sqrt(t (t + 2))), t = x - 1 */
-static value acosh_(emit *e, value x)
+static value acosh_(value_cx *e, value x)
 {
     value t = v_sub(e, x, v_flt(x, 1));
     value root = v_sqrt(e, v_mul(e, t, v_add(e, t, v_flt(x, 2))));
@@ -125,7 +125,7 @@ static value acosh_(emit *e, value x)
 }
 
 /* log1p(2x / (1 - x)) / 2 */
-static value atanh_(emit *e, value x)
+static value atanh_(value_cx *e, value x)
 {
     value a = v_abs(e, x), t = v_add(e, a, a);
 
@@ -134,8 +134,8 @@ static value atanh_(emit *e, value x)
     return v_copysign(e, v_mul(e, log1p_(e, t), v_flt(x, 0.5)), x);
 }
 
-value expand_log(emit *e, const value *a) { return log_(e, a[0]); }
-value expand_log1p(emit *e, const value *a) { return log1p_(e, a[0]); }
-value expand_asinh(emit *e, const value *a) { return asinh_(e, a[0]); }
-value expand_acosh(emit *e, const value *a) { return acosh_(e, a[0]); }
-value expand_atanh(emit *e, const value *a) { return atanh_(e, a[0]); }
+value expand_log(value_cx *e, const value *a) { return log_(e, a[0]); }
+value expand_log1p(value_cx *e, const value *a) { return log1p_(e, a[0]); }
+value expand_asinh(value_cx *e, const value *a) { return asinh_(e, a[0]); }
+value expand_acosh(value_cx *e, const value *a) { return acosh_(e, a[0]); }
+value expand_atanh(value_cx *e, const value *a) { return atanh_(e, a[0]); }

@@ -16,7 +16,7 @@ static const poly tail_poly = {
 };
 
 /* ln(1 + f) as a pair: s = f / (2 + f) and its rest, then 2s + s z (2/3 + z P). */
-static pair log_pair(emit *e, value m)
+static pair log_pair(value_cx *e, value m)
 {
     value one = v_flt(m, 1), f = v_sub(e, m, one);
     pair d = pair_sum(e, m, one);
@@ -33,7 +33,7 @@ static pair log_pair(emit *e, value m)
 }
 
 /* log2 of x = 2^k m */
-static pair log2_of(emit *e, scaled x)
+static pair log2_of(value_cx *e, scaled x)
 {
     value zero = v_flt(x.m, 0), one = v_flt(x.m, 1);
     pair scale = {v_flt(x.m, 0x1.71547652b82fep+0), v_flt(x.m, 0x1.777d0ffda0d24p-56)};
@@ -49,7 +49,7 @@ static pair log2_of(emit *e, scaled x)
 }
 
 /* 2^t; beyond 2^+-1100 there is nothing but infinity and 0, in f32 sooner. */
-static value exp2_of(emit *e, pair t)
+static value exp2_of(value_cx *e, pair t)
 {
     value most = v_flt(t.hi, e->brief ? 1000 : 1100);
     value out = v_fcmp(e, LLVMRealOGT, v_abs(e, t.hi), most);
@@ -63,13 +63,13 @@ static value exp2_of(emit *e, pair t)
     return e->brief ? expand_scale(e, v, n.low) : expand_scale_far(e, v, n.low);
 }
 
-static value is_integer(emit *e, value y)
+static value is_integer(value_cx *e, value y)
 {
     return v_fcmp(e, LLVMRealOEQ, v_round(e, SC_TRUNC, y), y);
 }
 
 /* |x|^y is v; zeros, infinities and signs by the rules of IEEE 754. */
-static value ends(emit *e, value x, value y, value v)
+static value ends(value_cx *e, value x, value y, value v)
 {
     value zero = v_flt(x, 0), one = v_flt(x, 1), inf = v_flt(x, INFINITY), a = v_abs(e, x);
     value falls = v_fcmp(e, LLVMRealOLT, y, zero);
@@ -91,7 +91,7 @@ static value ends(emit *e, value x, value y, value v)
 }
 
 /* |x|^y in f64; y is cut where the result is infinite, 0 or 1 anyway. */
-static value power(emit *e, value x, value y)
+static value power(value_cx *e, value x, value y)
 {
     value a = v_abs(e, x), big = v_above(e, v_abs(e, y), 0x1p66);
     value by = v_sel(e, big, v_copysign(e, v_flt(y, 0x1p66), y), y);
@@ -128,7 +128,7 @@ static bool literal(value y, double *c)
 }
 
 /* sqrt, but for -0 and minus infinity */
-static value root(emit *e, value x)
+static value root(value_cx *e, value x)
 {
     value low = v_fcmp(e, LLVMRealOEQ, x, v_flt(x, -INFINITY));
 
@@ -137,7 +137,7 @@ static value root(emit *e, value x)
 
 /* x^y by products and square roots where y is a literal 2, 3, 4, -1, -2, 0.25, 0.75 or
  * the like; else null. */
-static value small_power(emit *e, value x, value y)
+static value small_power(value_cx *e, value x, value y)
 {
     double c;
 
@@ -164,7 +164,7 @@ static value small_power(emit *e, value x, value y)
 /* ---- pow -------------------------------------------------------------------------------- */
 
 /* In f32 only the power itself goes over f64. */
-value expand_pow(emit *e, const value *a)
+value expand_pow(value_cx *e, const value *a)
 {
     value x = a[0], y = a[1], v = small_power(e, x, y);
     type f64 = v_type(x, LLVMDoubleTypeInContext(e->cx));

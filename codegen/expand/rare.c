@@ -10,11 +10,11 @@
 
 /* ---- functions of the module ------------------------------------------------------------ */
 
-static type i64_of(emit *e) { return LLVMInt64TypeInContext(e->cx); }
-static type f64_of(emit *e) { return LLVMDoubleTypeInContext(e->cx); }
+static type i64_of(value_cx *e) { return LLVMInt64TypeInContext(e->cx); }
+static type f64_of(value_cx *e) { return LLVMDoubleTypeInContext(e->cx); }
 
 /* The function of this name; *fresh: its body is to be built, at e->b. */
-static value helper(emit *e, const char *name, type result, int args, bool *fresh)
+static value helper(value_cx *e, const char *name, type result, int args, bool *fresh)
 {
     type f64[2] = {f64_of(e), f64_of(e)};
     value f = LLVMGetNamedFunction(e->m, name);
@@ -28,30 +28,30 @@ static value helper(emit *e, const char *name, type result, int args, bool *fres
     return f;
 }
 
-static value and_(emit *e, value a, uint64_t mask)
+static value and_(value_cx *e, value a, uint64_t mask)
 {
     return v_and(e, a, v_int(a, (int64_t)mask));
 }
 
-static value plus(emit *e, value a, int64_t c)
+static value plus(value_cx *e, value a, int64_t c)
 {
     return LLVMBuildAdd(e->b, a, v_int(a, c), "");
 }
 
-static value shift_right(emit *e, value a, int64_t by)
+static value shift_right(value_cx *e, value a, int64_t by)
 {
     return LLVMBuildLShr(e->b, a, v_int(a, by), "");
 }
 
 /* a, at least lo and at most hi, unsigned */
-static value between(emit *e, value a, int64_t lo, int64_t hi)
+static value between(value_cx *e, value a, int64_t lo, int64_t hi)
 {
     a = v_sel(e, v_icmp(e, LLVMIntSLT, a, v_int(a, lo)), v_int(a, lo), a);
     return v_sel(e, v_icmp(e, LLVMIntSGT, a, v_int(a, hi)), v_int(a, hi), a);
 }
 
 /* 2^n for n in [-1022, 1023] */
-static value two_to(emit *e, value n)
+static value two_to(value_cx *e, value n)
 {
     value i = LLVMBuildShl(e->b, plus(e, n, 1023), v_int(n, 52), "");
 
@@ -61,7 +61,7 @@ static value two_to(emit *e, value n)
 /* x = mantissa 2^(exponent - 1075), exponent 1 or more. */
 typedef struct split { value mantissa, exponent; } split;
 
-static split split_of(emit *e, value x)
+static split split_of(value_cx *e, value x)
 {
     value i = v_bits(e, x), n = and_(e, shift_right(e, i, 52), 0x7ff);
     value m = and_(e, i, 0xfffffffffffff);
@@ -85,7 +85,7 @@ static const uint64_t two_over_pi[] = {
 enum { PI_WORDS = COUNT(two_over_pi), WINDOW = 192 };
 
 /* The table is a constant of the module, written once for all kernels in it. */
-static value table(emit *e)
+static value table(value_cx *e)
 {
     value word[PI_WORDS];
 
@@ -101,7 +101,7 @@ static value table(emit *e)
 
 /* 192 bits of 2/pi: for a mantissa in units of 2^(n - 1075) the bits before
  * them make whole turns. */
-static value window(emit *e, value n)
+static value window(value_cx *e, value n)
 {
     enum { BITS = 64 * PI_WORDS };
     type wide = LLVMIntTypeInContext(e->cx, 256);
@@ -117,7 +117,7 @@ static value window(emit *e, value n)
 }
 
 /* The 53 bits of `a` from bit `from` on, times 2^-by. */
-static value piece(emit *e, value a, int from, value by)
+static value piece(value_cx *e, value a, int from, value by)
 {
     value i = LLVMBuildTrunc(e->b, shift_right(e, a, from), i64_of(e), "");
     value v = LLVMBuildSIToFP(e->b, and_(e, i, 0x1fffffffffffff), f64_of(e), "");
@@ -126,12 +126,12 @@ static value piece(emit *e, value a, int from, value by)
 }
 
 /* f 2^-192 pi/2 for a signed f; hi of NaN if x was no finite number. */
-static pair to_angle(emit *e, value f, value finite)
+static pair to_angle(value_cx *e, value f, value finite)
 {
     value minus = v_icmp(e, LLVMIntSLT, f, v_int(f, 0));
     value a = v_sel(e, minus, LLVMBuildNeg(e->b, f, ""), f);
     value never = LLVMConstInt(LLVMInt1TypeInContext(e->cx), 0, false);
-    value zeros = emit_intrinsic(e, "llvm.ctlz", (value[]){a, never}, 2);
+    value zeros = v_intrinsic(e, "llvm.ctlz", (value[]){a, never}, 2);
     value by = between(e, LLVMBuildTrunc(e->b, zeros, i64_of(e), ""), 0, WINDOW - 1);
 
     a = LLVMBuildShl(e->b, a, LLVMBuildZExt(e->b, by, LLVMTypeOf(a), ""), "");
@@ -148,7 +148,7 @@ static pair to_angle(emit *e, value f, value finite)
 
 /* {hi, lo, n} of x: x 2/pi / 4 as a fraction of 192 bits, of which the first
  * two are n. */
-static value reduce_helper(emit *e)
+static value reduce_helper(value_cx *e)
 {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
     type out[3] = {f64_of(e), f64_of(e), i64_of(e)};
@@ -179,7 +179,7 @@ static value reduce_helper(emit *e)
 /* ---- remainders ------------------------------------------------------------------------ */
 
 /* r 2^n mod m, 11 bits at a time, at the end of the function's block. */
-static value shifted_rem(emit *e, value fn, value r0, value n0, value m)
+static value shifted_rem(value_cx *e, value fn, value r0, value n0, value m)
 {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
     LLVMBasicBlockRef head = LLVMAppendBasicBlockInContext(e->cx, fn, "");
@@ -202,7 +202,7 @@ static value shifted_rem(emit *e, value fn, value r0, value n0, value m)
 }
 
 /* Remainder of x by y, x >= y > 0 finite. */
-static value rem_helper(emit *e)
+static value rem_helper(value_cx *e)
 {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
     bool fresh;
@@ -226,7 +226,7 @@ static value rem_helper(emit *e)
 
 /* ---- the block beside ------------------------------------------------------------------ */
 
-static value any_lane(emit *e, value cond)
+static value any_lane(value_cx *e, value cond)
 {
     type t = LLVMTypeOf(cond);
 
@@ -238,22 +238,22 @@ static value any_lane(emit *e, value cond)
 }
 
 /* Lane i of v becomes x. */
-static value put_lane(emit *e, value v, int i, value x)
+static value put_lane(value_cx *e, value v, int i, value x)
 {
     bool vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
 
-    return vector ? LLVMBuildInsertElement(e->b, v, x, emit_i64(e, i), "") : x;
+    return vector ? LLVMBuildInsertElement(e->b, v, x, v_i64(e, i), "") : x;
 }
 
-static value take_lane(emit *e, value v, int i)
+static value take_lane(value_cx *e, value v, int i)
 {
     bool vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
 
-    return vector ? LLVMBuildExtractElement(e->b, v, emit_i64(e, i), "") : v;
+    return vector ? LLVMBuildExtractElement(e->b, v, v_i64(e, i), "") : v;
 }
 
 /* The results of f, lane by lane, in `slow`. */
-static void call_lanes(emit *e, value f, const value *in, int nin, value *slow, int nout)
+static void call_lanes(value_cx *e, value f, const value *in, int nin, value *slow, int nout)
 {
     type t = LLVMTypeOf(in[0]);
     int lanes = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? (int)LLVMGetVectorSize(t) : 1;
@@ -271,7 +271,7 @@ static void call_lanes(emit *e, value f, const value *in, int nin, value *slow, 
 }
 
 /* Lanes of out[..] where `cond` holds become the results of f. */
-static void beside(emit *e, value cond, value f, const value *in, int nin, value *out, int nout)
+static void beside(value_cx *e, value cond, value f, const value *in, int nin, value *out, int nout)
 {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
     LLVMBasicBlockRef rare = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
@@ -294,7 +294,7 @@ static void beside(emit *e, value cond, value f, const value *in, int nin, value
     }
 }
 
-void expand_reduce_far(emit *e, value far, value x, angle *a)
+void expand_reduce_far(value_cx *e, value far, value x, angle *a)
 {
     value out[3] = {a->r.hi, a->r.lo, a->n};
 
@@ -302,7 +302,7 @@ void expand_reduce_far(emit *e, value far, value x, angle *a)
     *a = (angle){{out[0], out[1]}, out[2]};
 }
 
-value expand_rem_far(emit *e, value far, value x, value y, value otherwise)
+value expand_rem_far(value_cx *e, value far, value x, value y, value otherwise)
 {
     beside(e, far, rem_helper(e), (value[]){x, y}, 2, &otherwise, 1);
     return otherwise;

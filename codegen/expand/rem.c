@@ -5,7 +5,7 @@
 
 /* In f64 lanes of an f32 function a quotient below 2^28 is exact when cut, and
  * so is its product with y: 28 and 24 bits. */
-static value remainder_of(emit *e, value x, value y)
+static value remainder_of(value_cx *e, value x, value y)
 {
     value a = v_abs(e, x), b = v_abs(e, y), less = v_fcmp(e, LLVMRealOLT, a, b), far, r = a;
 
@@ -22,10 +22,10 @@ static value remainder_of(emit *e, value x, value y)
     return v_sel(e, defined, r, v_flt(x, NAN));
 }
 
-value expand_rem(emit *e, const value *a) { return remainder_of(e, a[0], a[1]); }
+value expand_rem(value_cx *e, const value *a) { return remainder_of(e, a[0], a[1]); }
 
 /* The remainder with the sign of y. */
-value expand_mod(emit *e, const value *a)
+value expand_mod(value_cx *e, const value *a)
 {
     value x = a[0], y = a[1], r = remainder_of(e, x, y), zero = v_flt(x, 0);
     value minus = v_fcmp(e, LLVMRealOLT, y, zero);

@@ -49,7 +49,7 @@ static const poly atan_poly = {
 static const double half_pi = 0x1.921fb54442d18p+0, half_pi_lo = 0x1.1a62633145c07p-54;
 
 /* x + x^3 P(x^2), with the square given */
-static value odd(emit *e, value x, value square, const poly *p)
+static value odd(value_cx *e, value x, value square, const poly *p)
 {
     value cube = v_mul(e, x, square);
 
@@ -59,7 +59,7 @@ static value odd(emit *e, value x, value square, const poly *p)
 /* ---- sin, cos, tan ------------------------------------------------------------------------ */
 
 /* pi/2 in parts of 33 bits: their products with n < 2^20 are exact. */
-static angle reduce_near(emit *e, value x)
+static angle reduce_near(value_cx *e, value x)
 {
     rounded n = expand_round(e, x, 0x1.45f306dc9c883p-1, 0);
     value t = v_sub(e, x, v_mul(e, n.flt, v_flt(x, 0x1.921fb544p+0)));
@@ -77,7 +77,7 @@ static angle reduce_near(emit *e, value x)
 
 /* The low part of r counts too: near a multiple of pi/2 it is all that is left of
  * x. */
-static value sin_of(emit *e, pair r, value z)
+static value sin_of(value_cx *e, pair r, value z)
 {
     value small = v_mul(e, r.lo, v_fma(e, z, v_flt(z, -0.5), v_flt(z, 1)));
 
@@ -87,7 +87,7 @@ static value sin_of(emit *e, pair r, value z)
 }
 
 /* 1 - z/2 is rounded; what it lost is put back. */
-static value cos_of(emit *e, pair r, value z)
+static value cos_of(value_cx *e, pair r, value z)
 {
     value one = v_flt(z, 1), h = v_mul(e, z, v_flt(z, 0.5)), w = v_sub(e, one, h);
     value lost = v_sub(e, v_sub(e, one, w), h);
@@ -98,14 +98,14 @@ static value cos_of(emit *e, pair r, value z)
     return v_add(e, w, v_add(e, lost, v_sub(e, t, v_mul(e, r.hi, r.lo))));
 }
 
-static value bit(emit *e, value n, int64_t mask)
+static value bit(value_cx *e, value n, int64_t mask)
 {
     return v_icmp(e, LLVMIntNE, v_and(e, n, v_int(n, mask)), v_int(n, 0));
 }
 
 /* cos x is sin (x + pi/2), so n + 1 quarter turns.  tan is their quotient.  Where x
  * is 0 the result is x itself: the sign of -0 would be lost on the way. */
-static value circular(emit *e, sc_op op, value x)
+static value circular(value_cx *e, sc_op op, value x)
 {
     angle a = reduce_near(e, x);
     value far = v_above(e, v_abs(e, x), 0x1p20);
@@ -129,7 +129,7 @@ static value circular(emit *e, sc_op op, value x)
 /* ---- inverses ------------------------------------------------------------------------------- */
 
 /* Above 1/2 by asin x = pi/2 - 2 asin sqrt((1 - x) / 2). */
-static value arc(emit *e, sc_op op, value x)
+static value arc(value_cx *e, sc_op op, value x)
 {
     value a = v_abs(e, x), big = v_above(e, a, 0.5), zero = v_flt(x, 0);
     value half = v_mul(e, v_sub(e, v_flt(x, 1), a), v_flt(x, 0.5));
@@ -148,7 +148,7 @@ static value arc(emit *e, sc_op op, value x)
 }
 
 /* Above tan(3 pi/8) pi/2 - atan 1/x, above tan(pi/8) pi/4 + atan (x-1)/(x+1). */
-static value atan_(emit *e, value x)
+static value atan_(value_cx *e, value x)
 {
     value a = v_abs(e, x), one = v_flt(x, 1), zero = v_flt(x, 0);
     value mid = v_above(e, a, 0.41421356237309503), far = v_above(e, a, 2.414213562373095);
@@ -162,9 +162,9 @@ static value atan_(emit *e, value x)
     return v_copysign(e, v_add(e, base, v_add(e, t, p)), x);
 }
 
-value expand_sin(emit *e, const value *a) { return circular(e, SC_SIN, a[0]); }
-value expand_cos(emit *e, const value *a) { return circular(e, SC_COS, a[0]); }
-value expand_tan(emit *e, const value *a) { return circular(e, SC_TAN, a[0]); }
-value expand_asin(emit *e, const value *a) { return arc(e, SC_ASIN, a[0]); }
-value expand_acos(emit *e, const value *a) { return arc(e, SC_ACOS, a[0]); }
-value expand_atan(emit *e, const value *a) { return atan_(e, a[0]); }
+value expand_sin(value_cx *e, const value *a) { return circular(e, SC_SIN, a[0]); }
+value expand_cos(value_cx *e, const value *a) { return circular(e, SC_COS, a[0]); }
+value expand_tan(value_cx *e, const value *a) { return circular(e, SC_TAN, a[0]); }
+value expand_asin(value_cx *e, const value *a) { return arc(e, SC_ASIN, a[0]); }
+value expand_acos(value_cx *e, const value *a) { return arc(e, SC_ACOS, a[0]); }
+value expand_atan(value_cx *e, const value *a) { return atan_(e, a[0]); }

@@ -66,6 +66,7 @@ void image_free(image *im)
     mem_free(im->offset);
     mem_free(im->state_offset);
     mem_free(im->least);
+    mem_free(im->whole_entry);
     mem_free(im->whole);
     vec_free(&im->order);
 }

@@ -2,7 +2,7 @@
  * plan are made of.  A symbol is an i64 in the frame of the function; an expression
  * is computed where it is needed, since LLVM shares what is equal. */
 #include "llvm_plan.h"
-#include "llvm_value.h"
+#include "value.h"
 
 value pemit_int(pemit *e, int64_t v)
 {

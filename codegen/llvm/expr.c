@@ -4,22 +4,18 @@
  * a load whose offset grows by 1 with the lane is a vector load, one with a small
  * stride takes its elements from several, one that reads each element for some lanes in
  * turn spreads a shorter vector; any other that depends on it is gathered lane by lane. */
-#include "llvm_value.h"
-
-value emit_i64(emit *e, int64_t v)
-{
-    return LLVMConstInt(LLVMInt64TypeInContext(e->cx), (unsigned long long)v, true);
-}
+#include "llvm_emit.h"
 
 value emit_splat(emit *e, value v)
 {
     if (e->lanes == 1 || LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind)
         return v;
     type t = LLVMVectorType(LLVMTypeOf(v), (unsigned)e->lanes);
-    value undef = LLVMGetPoison(t), at = emit_i64(e, 0);
-    value one = LLVMBuildInsertElement(e->b, undef, v, at, "");
-    value zeros = LLVMConstNull(LLVMVectorType(LLVMInt32TypeInContext(e->cx), (unsigned)e->lanes));
-    return LLVMBuildShuffleVector(e->b, one, undef, zeros, "");
+    value undef = LLVMGetPoison(t), at = v_i64(&e->v, 0);
+    value one = LLVMBuildInsertElement(e->v.b, undef, v, at, "");
+    type i32 = LLVMInt32TypeInContext(e->v.cx);
+    value zeros = LLVMConstNull(LLVMVectorType(i32, (unsigned)e->lanes));
+    return LLVMBuildShuffleVector(e->v.b, one, undef, zeros, "");
 }
 
 /* Values are remembered for one statement only: the next one may read what this one
@@ -72,36 +68,36 @@ static unsigned alignment(const emit *e, lp_buf b)
 static value load_scalar(emit *e, lp_buf b, value offset)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
-    value v = LLVMBuildLoad2(e->b, emit_memory_type(e, d), emit_element(e, b, offset), "");
+    value v = LLVMBuildLoad2(e->v.b, emit_memory_type(&e->v, d), emit_element(e, b, offset), "");
 
     LLVMSetAlignment(v, alignment(e, b));
-    return emit_from_memory(e, d, v, 1);
+    return emit_from_memory(&e->v, d, v, 1);
 }
 
 /* Some neighbours, as they are in memory. */
 static value load_line(emit *e, lp_buf b, value offset, int count, value mask)
 {
-    type t = emit_wide(emit_memory_type(e, e->k->buf.at[b].dtype), count);
+    type t = emit_wide(emit_memory_type(&e->v, e->k->buf.at[b].dtype), count);
     value p = emit_element(e, b, offset);
 
     if (!mask) {
-        value v = LLVMBuildLoad2(e->b, t, p, "");
+        value v = LLVMBuildLoad2(e->v.b, t, p, "");
         LLVMSetAlignment(v, alignment(e, b));
         return v;
     }
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", 16);
-    type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
-    value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), alignment(e, b), false), mask,
+    type over[2] = {t, LLVMPointerTypeInContext(e->v.cx, 0)};
+    value f = LLVMGetIntrinsicDeclaration(e->v.m, id, over, 2);
+    value a[4] = {p, LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), alignment(e, b), false), mask,
                   LLVMConstNull(t)};
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+    return LLVMBuildCall2(e->v.b, LLVMIntrinsicGetType(e->v.cx, id, over, 2), f, a, 4, "");
 }
 
 static value load_vector(emit *e, lp_buf b, value offset, value mask)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
 
-    return emit_from_memory(e, d, load_line(e, b, offset, e->lanes, mask), e->lanes);
+    return emit_from_memory(&e->v, d, load_line(e, b, offset, e->lanes, mask), e->lanes);
 }
 
 /* Elements pick[i] of a and, from `lanes` on, of b. */
@@ -110,8 +106,8 @@ static value shuffle(emit *e, value a, value b, const int *pick)
     value at[LP_MAX_LANES];
 
     for (int i = 0; i < e->lanes; i++)
-        at[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)pick[i], false);
-    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(at, (unsigned)e->lanes), "");
+        at[i] = LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), (unsigned)pick[i], false);
+    return LLVMBuildShuffleVector(e->v.b, a, b, LLVMConstVector(at, (unsigned)e->lanes), "");
 }
 
 /* Lanes of the line whose first element is element `from` of the run that the lanes
@@ -134,7 +130,7 @@ static value load_strided(emit *e, lp_buf b, value offset, int stride, value mas
 
     for (int line = 0; line < stride; line++) {
         int from = (int)min_i64(line * lanes, (lanes - 1) * stride + 1 - lanes);
-        value at = LLVMBuildAdd(e->b, offset, emit_i64(e, from), "");
+        value at = LLVMBuildAdd(e->v.b, offset, v_i64(&e->v, from), "");
         value x = load_line(e, b, at, lanes, mask ? line_mask(e, mask, from, stride) : NULL);
         for (int i = 0; i < lanes; i++) {
             bool here = i * stride / lanes == line;
@@ -142,7 +138,7 @@ static value load_strided(emit *e, lp_buf b, value offset, int stride, value mas
         }
         v = shuffle(e, v ? v : x, x, pick);
     }
-    return emit_from_memory(e, e->k->buf.at[b].dtype, v, lanes);
+    return emit_from_memory(&e->v, e->k->buf.at[b].dtype, v, lanes);
 }
 
 /* A line of which each element is that of `times` lanes in turn; it is read if one of
@@ -154,18 +150,18 @@ static value load_repeated(emit *e, lp_buf b, value offset, int times, value mas
 
     for (int i = 0; mask && i < times; i++) {
         for (int j = 0; j < count; j++)
-            at[j] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)(j * times + i), false);
+            at[j] = LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), (unsigned)(j * times + i), false);
         value some = LLVMConstVector(at, (unsigned)count);
-        value part = LLVMBuildShuffleVector(e->b, mask, mask, some, "");
-        wanted = wanted ? LLVMBuildOr(e->b, wanted, part, "") : part;
+        value part = LLVMBuildShuffleVector(e->v.b, mask, mask, some, "");
+        wanted = wanted ? LLVMBuildOr(e->v.b, wanted, part, "") : part;
     }
     for (int i = 0; i < e->lanes; i++)
         pick[i] = i / times;
     value v = load_line(e, b, offset, count, wanted);
     v = shuffle(e, v, v, pick);
     if (mask)
-        v = LLVMBuildSelect(e->b, mask, v, LLVMConstNull(LLVMTypeOf(v)), "");
-    return emit_from_memory(e, e->k->buf.at[b].dtype, v, e->lanes);
+        v = LLVMBuildSelect(e->v.b, mask, v, LLVMConstNull(LLVMTypeOf(v)), "");
+    return emit_from_memory(&e->v, e->k->buf.at[b].dtype, v, e->lanes);
 }
 
 /* A branch around body where cond is false; the result is then zero. */
@@ -173,25 +169,25 @@ typedef struct guard { LLVMBasicBlockRef from, then, done; } guard;
 
 static guard guard_begin(emit *e, value cond)
 {
-    guard g = {.from = LLVMGetInsertBlock(e->b)};
+    guard g = {.from = LLVMGetInsertBlock(e->v.b)};
 
-    g.then = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
-    g.done = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
-    LLVMBuildCondBr(e->b, cond, g.then, g.done);
-    LLVMPositionBuilderAtEnd(e->b, g.then);
+    g.then = LLVMAppendBasicBlockInContext(e->v.cx, e->v.fn, "");
+    g.done = LLVMAppendBasicBlockInContext(e->v.cx, e->v.fn, "");
+    LLVMBuildCondBr(e->v.b, cond, g.then, g.done);
+    LLVMPositionBuilderAtEnd(e->v.b, g.then);
     return g;
 }
 
 /* `v` where the condition held, `otherwise` where not. */
 static value guard_end(emit *e, guard g, value v, value otherwise)
 {
-    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->b);
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(e->v.b);
 
-    LLVMBuildBr(e->b, g.done);
-    LLVMPositionBuilderAtEnd(e->b, g.done);
+    LLVMBuildBr(e->v.b, g.done);
+    LLVMPositionBuilderAtEnd(e->v.b, g.done);
     if (!v)
         return NULL;
-    value phi = LLVMBuildPhi(e->b, LLVMTypeOf(v), "");
+    value phi = LLVMBuildPhi(e->v.b, LLVMTypeOf(v), "");
     LLVMAddIncoming(phi, (value[]){v, otherwise}, (LLVMBasicBlockRef[]){end, g.from}, 2);
     return phi;
 }
@@ -200,25 +196,25 @@ static value guard_end(emit *e, guard g, value v, value otherwise)
 static value load_gathered(emit *e, lp_buf b, value offsets, value mask)
 {
     ir_dtype d = e->k->buf.at[b].dtype;
-    value out = LLVMConstNull(emit_wide(emit_type(e, d), e->lanes));
+    value out = LLVMConstNull(emit_wide(emit_type(&e->v, d), e->lanes));
 
     for (int i = 0; i < e->lanes; i++) {
-        value at = emit_i64(e, i), o = LLVMBuildExtractElement(e->b, offsets, at, "");
+        value at = v_i64(&e->v, i), o = LLVMBuildExtractElement(e->v.b, offsets, at, "");
         value v;
         if (mask) {
-            guard g = guard_begin(e, LLVMBuildExtractElement(e->b, mask, at, ""));
-            v = guard_end(e, g, load_scalar(e, b, o), LLVMConstNull(emit_type(e, d)));
+            guard g = guard_begin(e, LLVMBuildExtractElement(e->v.b, mask, at, ""));
+            v = guard_end(e, g, load_scalar(e, b, o), LLVMConstNull(emit_type(&e->v, d)));
         } else {
             v = load_scalar(e, b, o);
         }
-        out = LLVMBuildInsertElement(e->b, out, v, at, "");
+        out = LLVMBuildInsertElement(e->v.b, out, v, at, "");
     }
     return out;
 }
 
 static value both(emit *e, value a, value b)
 {
-    return !a ? b : !b ? a : LLVMBuildAnd(e->b, a, b, "");
+    return !a ? b : !b ? a : LLVMBuildAnd(e->v.b, a, b, "");
 }
 
 /* A scalar load under a condition: a branch, so that nothing is read. */
@@ -227,10 +223,10 @@ static value guarded_scalar(emit *e, lp_buf b, lp_expr offset, lp_expr cond)
     ir_dtype d = e->k->buf.at[b].dtype;
     value c = emit_scalar(e, cond);
     value o = emit_scalar(e, offset);
-    value safe = LLVMBuildSelect(e->b, c, o, emit_i64(e, 0), "");
+    value safe = LLVMBuildSelect(e->v.b, c, o, v_i64(&e->v, 0), "");
     guard g = guard_begin(e, c);
 
-    return guard_end(e, g, load_scalar(e, b, safe), LLVMConstNull(emit_type(e, d)));
+    return guard_end(e, g, load_scalar(e, b, safe), LLVMConstNull(emit_type(&e->v, d)));
 }
 
 /* Stride of the offset between lanes: 0, up to that of which lines are loaded, or -1
@@ -349,8 +345,8 @@ static value load_memory(emit *e, const lp_node *n, bool vector)
 value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
 {
     const lp_buffer *buf = &e->k->buf.at[b];
-    type t = emit_type(e, buf->dtype);
-    value offset = emit_i64(e, 0);
+    type t = emit_type(&e->v, buf->dtype);
+    value offset = v_i64(&e->v, 0);
     int64_t extent;
 
     *lanes = (int)e->wide[b];
@@ -362,15 +358,16 @@ value emit_reg_address(emit *e, lp_buf b, const lp_expr *idx, int *lanes)
             ICE_IF(extent < e->lanes, "register row of %lld in a loop of %d lanes",
                    (long long)extent, e->lanes);
             *lanes = e->lanes;
-            at = extent > e->lanes ? emit_scalar(e, idx[i]) : emit_i64(e, 0);
+            at = extent > e->lanes ? emit_scalar(e, idx[i]) : v_i64(&e->v, 0);
         } else {
             at = emit_scalar(e, idx[i]);
         }
-        offset = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, offset, emit_i64(e, extent), ""), at, "");
+        offset = LLVMBuildMul(e->v.b, offset, v_i64(&e->v, extent), "");
+        offset = LLVMBuildAdd(e->v.b, offset, at, "");
     }
     if (e->wide[b] > 1)
         t = emit_wide(t, (int)e->wide[b]);
-    return LLVMBuildGEP2(e->b, t, e->base[b], &offset, 1, "");
+    return LLVMBuildGEP2(e->v.b, t, e->base[b], &offset, 1, "");
 }
 
 /* Alignment of 4: registers are memory here, until LLVM's sroa pass makes values of
@@ -379,8 +376,8 @@ static value load_reg(emit *e, const lp_node *n, bool vector)
 {
     int lanes;
     value p = emit_reg_address(e, n->ref, &e->k->arg.at[n->arg], &lanes);
-    type t = emit_wide(emit_type(e, e->k->buf.at[n->ref].dtype), lanes);
-    value v = LLVMBuildLoad2(e->b, t, p, "");
+    type t = emit_wide(emit_type(&e->v, e->k->buf.at[n->ref].dtype), lanes);
+    value v = LLVMBuildLoad2(e->v.b, t, p, "");
 
     LLVMSetAlignment(v, 4);
     if (vector && lanes == 1)
@@ -394,7 +391,7 @@ static value load_reg(emit *e, const lp_node *n, bool vector)
 /* By bits, so that a NaN keeps its payload where LLVM allows. */
 static value literal(emit *e, const lp_node *n)
 {
-    type t = emit_type(e, n->dtype);
+    type t = emit_type(&e->v, n->dtype);
     double f64;
     float f32;
     uint64_t bits = n->bits;
@@ -405,15 +402,15 @@ static value literal(emit *e, const lp_node *n)
         memcpy(&f64, &bits, 8);
         return LLVMConstReal(t, f64);
     case DT_F32:
-        return LLVMConstBitCast(LLVMConstInt(LLVMInt32TypeInContext(e->cx), low, false), t);
+        return LLVMConstBitCast(LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), low, false), t);
     case DT_BF16:
         low <<= 16;
         memcpy(&f32, &low, 4);
         return LLVMConstReal(t, (double)f32);
     case DT_F16: {
-        value h = LLVMConstInt(LLVMInt16TypeInContext(e->cx), low & 0xffff, false);
-        h = LLVMConstBitCast(h, LLVMHalfTypeInContext(e->cx));
-        return LLVMBuildFPExt(e->b, h, t, "");
+        value h = LLVMConstInt(LLVMInt16TypeInContext(e->v.cx), low & 0xffff, false);
+        h = LLVMConstBitCast(h, LLVMHalfTypeInContext(e->v.cx));
+        return LLVMBuildFPExt(e->v.b, h, t, "");
     }
     case DT_BOOL:
         return LLVMConstInt(t, bits != 0, false);
@@ -428,8 +425,8 @@ static value floor_div(emit *e, const lp_node *n, value a, value b)
     int64_t d;
 
     if (lp_is_int(e->k, e->k->arg.at[n->arg + 1], &d) && d > 0 && x->lo >= 0)
-        return LLVMBuildUDiv(e->b, a, b, "");
-    return v_floor(e->b, a, b).quotient;
+        return LLVMBuildUDiv(e->v.b, a, b, "");
+    return v_floor(e->v.b, a, b).quotient;
 }
 
 /* Index modulo of nonnegative numbers by a positive literal. */
@@ -469,14 +466,14 @@ static value compute(emit *e, lp_expr x, bool vector)
     if (n.kind == LX_FLOORDIV)
         return floor_div(e, &n, a[0], a[1]);
     if (n.kind == LX_DOT4)
-        return emit_dot4(e, a, lanes);
+        return v_dot4(&e->v, a, lanes);
     if (n.kind == LX_DOT2)
-        return emit_dot2(e, a, lanes);
+        return v_dot2(&e->v, a, lanes);
     ICE_IF(n.kind != LX_SCALAR, "expression kind %d", n.kind);
     ir_dtype d = lp_dtype(e->k, e->k->arg.at[n.arg + (n.op == SC_SELECT)]);
     if (plain_mod(e, &n))
-        return LLVMBuildURem(e->b, a[0], a[1], "");
-    return emit_op(e, (sc_op)n.op, d, n.dtype, a, lanes);
+        return LLVMBuildURem(e->v.b, a[0], a[1], "");
+    return emit_op(&e->v, (sc_op)n.op, d, n.dtype, a, lanes);
 }
 
 static value remembered(emit *e, lp_expr x, bool vector)

@@ -335,6 +335,7 @@ void image_emit_host(const image *im, LLVMModuleRef m)
     e.start = pemit_starter(&e);
     for (uint32_t i = 0; i < n; i++) {
         e.entry = im->p->entry.at[i];
+        e.whole = im->whole_entry[i];
         entry[i] = entry_table(&e);
     }
     model_table(&e, entry, n);

@@ -42,7 +42,8 @@ typedef struct image {
                                      * undefined */
     uint64_t *state_offset, state_size;
     int64_t *least;                 /* by kernel: iterations that are worth the threads */
-    bool *whole;                    /* by kernel: an entry of little work has it (whole.c) */
+    bool *whole_entry;              /* by entry: one of little work (whole.c) */
+    bool *whole;                    /* by kernel: such an entry has it */
 } image;
 
 /* Decides where constants and states lie; must come before all else.  False with an

@@ -1,11 +1,9 @@
-/* codegen/llvm/llvm_emit.h - one kernel being emitted; private to llvm_*.c. */
+/* codegen/llvm/llvm_emit.h - one kernel being emitted; private to this folder. */
 #ifndef INGOT_LLVM_EMIT_H
 #define INGOT_LLVM_EMIT_H
 
 #include "llvm_module.h"
-
-typedef LLVMValueRef value;
-typedef LLVMTypeRef type;
+#include "value.h"
 
 /* What a loop or let variable stands for. */
 typedef struct slot {
@@ -14,14 +12,11 @@ typedef struct slot {
 } slot;
 
 typedef struct emit {
-    LLVMContextRef cx;
-    LLVMModuleRef m;
-    LLVMBuilderRef b;
+    value_cx v;
     lp_kernel *k;
-    const target *t;
     const lines *lines;
     LLVMMetadataRef place;      /* of the function, for its lines; null: none */
-    value fn, begin, end;
+    value begin, end;           /* of the par loop, what this call does */
     LLVMBasicBlockRef entry;    /* allocas go here */
     slot *var;                  /* by lp_var */
     value *base;                /* by lp_buf: address of its first element */
@@ -36,12 +31,11 @@ typedef struct emit {
     value row_top;              /* scratch: where the next row buffer begins */
     bool streams;               /* some store went past the caches */
     bool whole;                 /* loops are written out */
-    bool brief;                 /* in an f64 expansion of an f32 function */
 } emit;
 
 /* Type of one element in registers (f16, bf16: float; bool: i1) or memory. */
-type emit_type(emit *e, ir_dtype d);
-type emit_memory_type(emit *e, ir_dtype d);
+type emit_type(value_cx *e, ir_dtype d);
+type emit_memory_type(value_cx *e, ir_dtype d);
 type emit_wide(type t, int lanes);
 
 /* Has the expression several values here, one per lane? */
@@ -50,23 +44,15 @@ bool emit_differs(emit *e, lp_expr x);
 value emit_scalar(emit *e, lp_expr x);
 value emit_vector(emit *e, lp_expr x);
 value emit_splat(emit *e, value v);
-value emit_i64(emit *e, int64_t v);
 void emit_new_statement(emit *e);
 
 /* op on values of dtype `from` in registers, all of them `lanes` wide; `to`: the
  * result's dtype, where op does not tell it. */
-value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes);
-/* a[0] + the products of the bytes of a[1], unsigned, and a[2], signed; i32 each. */
-value emit_dot4(emit *e, const value *a, int lanes);
-/* a[0] + the products of the halves of a[1], i32, and the bytes of a[2], i16; signed. */
-value emit_dot2(emit *e, const value *a, int lanes);
-/* The lesser or the greater of two floats. */
-value emit_extreme(emit *e, ir_dtype d, value *a, bool max);
-value emit_intrinsic(emit *e, const char *name, value *a, int n);
+value emit_op(value_cx *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes);
 
 /* Memory form and back. */
-value emit_from_memory(emit *e, ir_dtype d, value v, int lanes);
-value emit_to_memory(emit *e, ir_dtype d, value v, int lanes);
+value emit_from_memory(value_cx *e, ir_dtype d, value v, int lanes);
+value emit_to_memory(value_cx *e, ir_dtype d, value v, int lanes);
 
 /* An empty block at the end of the function. */
 LLVMBasicBlockRef emit_new_block(emit *e);

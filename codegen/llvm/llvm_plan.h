@@ -4,9 +4,7 @@
 
 #include "image.h"
 #include "llvm_module.h"
-
-typedef LLVMValueRef value;
-typedef LLVMTypeRef type;
+#include "value.h"
 
 enum { FRAME_WORDS = 6 };
 
@@ -112,10 +110,8 @@ void pemit_step(pemit *e, const plan_step *s);
 
 /* ---- whole.c ---- */
 
-/* Fills im->whole; before any kernel is emitted. */
+/* Fills im->whole_entry and im->whole; before any kernel is emitted. */
 void image_find_whole(image *im);
-/* Does the entry nothing but run kernels of little work, in little memory? */
-bool image_is_whole(const image *im, const plan_entry *x);
 /* Runs a kernel of such an entry. */
 void pemit_whole_run(pemit *e, const plan_step *s);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "expand.h"
+#include "llvm_emit.h"
 
 type emit_wide(type t, int lanes)
 {
@@ -11,7 +12,7 @@ type emit_wide(type t, int lanes)
 
 /* bf16, and f16 where the target cannot convert it, are integers in memory; a bool
  * is a byte. */
-type emit_memory_type(emit *e, ir_dtype d)
+type emit_memory_type(value_cx *e, ir_dtype d)
 {
     switch (d) {
     case DT_F32: return LLVMFloatTypeInContext(e->cx);
@@ -23,22 +24,11 @@ type emit_memory_type(emit *e, ir_dtype d)
     }
 }
 
-type emit_type(emit *e, ir_dtype d)
+type emit_type(value_cx *e, ir_dtype d)
 {
     if (d == DT_F16 || d == DT_BF16)
         return LLVMFloatTypeInContext(e->cx);
     return d == DT_BOOL ? LLVMInt1TypeInContext(e->cx) : emit_memory_type(e, d);
-}
-
-/* ---- calls ----------------------------------------------------------------------------- */
-
-value emit_intrinsic(emit *e, const char *name, value *a, int n)
-{
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    type t = LLVMTypeOf(a[0]);
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, &t, 1);
-
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &t, 1), f, a, (unsigned)n, "");
 }
 
 /* Operands of a scalar function: a[..] in registers, `lanes` wide. */
@@ -51,7 +41,7 @@ typedef struct operands {
 /* ---- integers ------------------------------------------------------------------------------ */
 
 /* Quotient and remainder without traps: by 0 both are 0, MIN / -1 wraps. */
-static value divide(emit *e, value a, value b, bool sign, bool rem)
+static value divide(value_cx *e, value a, value b, bool sign, bool rem)
 {
     value zero = v_int(a, 0), unit = v_int(a, 1), by0 = v_icmp(e, LLVMIntEQ, b, zero), bad = by0;
 
@@ -69,25 +59,25 @@ static value divide(emit *e, value a, value b, bool sign, bool rem)
 
 static bool is_signed(const operands *x) { return dt_is_signed(x->from); }
 
-static value int_div(emit *e, const operands *x)
+static value int_div(value_cx *e, const operands *x)
 {
     return divide(e, x->a[0], x->a[1], is_signed(x), false);
 }
 
-static value int_rem(emit *e, const operands *x)
+static value int_rem(value_cx *e, const operands *x)
 {
     return divide(e, x->a[0], x->a[1], is_signed(x), true);
 }
 
-static value int_mod(emit *e, const operands *x)
+static value int_mod(value_cx *e, const operands *x)
 {
     return is_signed(x) ? v_floor(e->b, x->a[0], x->a[1]).rest : int_rem(e, x);
 }
 
-static value int_neg(emit *e, const operands *x) { return LLVMBuildNeg(e->b, x->a[0], ""); }
-static value int_not(emit *e, const operands *x) { return LLVMBuildNot(e->b, x->a[0], ""); }
+static value int_neg(value_cx *e, const operands *x) { return LLVMBuildNeg(e->b, x->a[0], ""); }
+static value int_not(value_cx *e, const operands *x) { return LLVMBuildNot(e->b, x->a[0], ""); }
 
-static value int_abs(emit *e, const operands *x)
+static value int_abs(value_cx *e, const operands *x)
 {
     if (!is_signed(x))
         return x->a[0];
@@ -95,7 +85,7 @@ static value int_abs(emit *e, const operands *x)
     return v_sel(e, below, int_neg(e, x), x->a[0]);
 }
 
-static value int_sign(emit *e, const operands *x)
+static value int_sign(value_cx *e, const operands *x)
 {
     value v = x->a[0], zero = v_int(v, 0), one = v_int(v, 1);
     value up = v_sel(e, v_icmp(e, is_signed(x) ? LLVMIntSGT : LLVMIntUGT, v, zero), one, zero);
@@ -103,14 +93,14 @@ static value int_sign(emit *e, const operands *x)
     return is_signed(x) ? v_sel(e, v_icmp(e, LLVMIntSLT, v, zero), v_int(v, -1), up) : up;
 }
 
-static value int_min(emit *e, const operands *x)
+static value int_min(value_cx *e, const operands *x)
 {
     LLVMIntPredicate less = is_signed(x) ? LLVMIntSLT : LLVMIntULT;
 
     return v_sel(e, v_icmp(e, less, x->a[0], x->a[1]), x->a[0], x->a[1]);
 }
 
-static value int_max(emit *e, const operands *x)
+static value int_max(value_cx *e, const operands *x)
 {
     LLVMIntPredicate more = is_signed(x) ? LLVMIntSGT : LLVMIntUGT;
 
@@ -120,7 +110,7 @@ static value int_max(emit *e, const operands *x)
 typedef LLVMValueRef binary(LLVMBuilderRef b, value x, value y, const char *name);
 
 /* Counts of the width or more give 0. */
-static value shifted(emit *e, const operands *x, binary *how)
+static value shifted(value_cx *e, const operands *x, binary *how)
 {
     value a = x->a[0], b = x->a[1];
     value width = v_int(b, (int64_t)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))));
@@ -130,15 +120,15 @@ static value shifted(emit *e, const operands *x, binary *how)
     return v_sel(e, ok, v, zero);
 }
 
-static value int_shl(emit *e, const operands *x) { return shifted(e, x, LLVMBuildShl); }
+static value int_shl(value_cx *e, const operands *x) { return shifted(e, x, LLVMBuildShl); }
 
-static value int_shr(emit *e, const operands *x)
+static value int_shr(value_cx *e, const operands *x)
 {
     return shifted(e, x, is_signed(x) ? LLVMBuildAShr : LLVMBuildLShr);
 }
 
 /* a to the power b by repeated squaring; b negative: 0, 1 or -1. */
-static value int_pow(emit *e, const operands *x)
+static value int_pow(value_cx *e, const operands *x)
 {
     value a = x->a[0], b = x->a[1], r = v_int(a, 1), base = a, zero = v_int(b, 0);
     int bits = (int)LLVMGetIntTypeWidth(v_element(LLVMTypeOf(b))) - (is_signed(x) ? 1 : 0);
@@ -160,14 +150,14 @@ static value int_pow(emit *e, const operands *x)
 
 /* ---- floats ------------------------------------------------------------------------- */
 
-static value flt_neg(emit *e, const operands *x) { return v_neg(e, x->a[0]); }
-static value flt_fma(emit *e, const operands *x) { return v_fma(e, x->a[0], x->a[1], x->a[2]); }
-static value flt_floor(emit *e, const operands *x) { return v_round(e, SC_FLOOR, x->a[0]); }
-static value flt_ceil(emit *e, const operands *x) { return v_round(e, SC_CEIL, x->a[0]); }
-static value flt_trunc(emit *e, const operands *x) { return v_round(e, SC_TRUNC, x->a[0]); }
-static value flt_round(emit *e, const operands *x) { return v_round(e, SC_ROUND, x->a[0]); }
+static value flt_neg(value_cx *e, const operands *x) { return v_neg(e, x->a[0]); }
+static value flt_fma(value_cx *e, const operands *x) { return v_fma(e, x->a[0], x->a[1], x->a[2]); }
+static value flt_floor(value_cx *e, const operands *x) { return v_round(e, SC_FLOOR, x->a[0]); }
+static value flt_ceil(value_cx *e, const operands *x) { return v_round(e, SC_CEIL, x->a[0]); }
+static value flt_trunc(value_cx *e, const operands *x) { return v_round(e, SC_TRUNC, x->a[0]); }
+static value flt_round(value_cx *e, const operands *x) { return v_round(e, SC_ROUND, x->a[0]); }
 
-static value flt_sign(emit *e, const operands *x)
+static value flt_sign(value_cx *e, const operands *x)
 {
     value a = x->a[0], zero = v_flt(a, 0);
     value v = v_sel(e, v_fcmp(e, LLVMRealOGT, a, zero), v_flt(a, 1), a);
@@ -175,22 +165,22 @@ static value flt_sign(emit *e, const operands *x)
     return v_sel(e, v_fcmp(e, LLVMRealOLT, a, zero), v_flt(a, -1), v);
 }
 
-static value flt_min(emit *e, const operands *x)
+static value flt_min(value_cx *e, const operands *x)
 {
-    return emit_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, false);
+    return v_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, false);
 }
 
-static value flt_max(emit *e, const operands *x)
+static value flt_max(value_cx *e, const operands *x)
 {
-    return emit_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, true);
+    return v_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, true);
 }
 
-static value flt_isnan(emit *e, const operands *x)
+static value flt_isnan(value_cx *e, const operands *x)
 {
     return v_fcmp(e, LLVMRealUNO, x->a[0], x->a[0]);
 }
 
-static value flt_isinf(emit *e, const operands *x)
+static value flt_isinf(value_cx *e, const operands *x)
 {
     return v_fcmp(e, LLVMRealOEQ, v_abs(e, x->a[0]), v_flt(x->a[0], INFINITY));
 }
@@ -198,7 +188,7 @@ static value flt_isinf(emit *e, const operands *x)
 /* ---- rounding to the narrow types, casts -------------------------------------------- */
 
 /* bf16 of a float, as i16: nearest even; NaN stays a NaN. */
-static value to_bf16(emit *e, value v)
+static value to_bf16(value_cx *e, value v)
 {
     value i = v_bits(e, v),
           lsb = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, i, v_int(i, 16), ""), v_int(i, 1), "");
@@ -213,7 +203,7 @@ static value to_bf16(emit *e, value v)
     return LLVMBuildTrunc(e->b, r, t, "");
 }
 
-value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
+value emit_to_memory(value_cx *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
         return LLVMBuildZExt(e->b, v, emit_wide(LLVMInt8TypeInContext(e->cx), lanes), "");
@@ -225,7 +215,7 @@ value emit_to_memory(emit *e, ir_dtype d, value v, int lanes)
 
 /* What lies in memory as what is computed with: f16 and bf16 are floats in
  * registers, bools i1. */
-value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
+value emit_from_memory(value_cx *e, ir_dtype d, value v, int lanes)
 {
     if (d == DT_BOOL)
         return v_icmp(e, LLVMIntNE, v, v_int(v, 0));
@@ -239,7 +229,7 @@ value emit_from_memory(emit *e, ir_dtype d, value v, int lanes)
     return v_float(e, LLVMBuildShl(e->b, i, v_int(i, 16), ""));
 }
 
-static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
+static value round_narrow(value_cx *e, ir_dtype d, value v, int lanes)
 {
     if (d != DT_F16 && d != DT_BF16)
         return v;
@@ -248,7 +238,7 @@ static value round_narrow(emit *e, ir_dtype d, value v, int lanes)
 
 /* f64 to float, rounded to odd: an inexact result has its last bit set, so that
  * rounding it again to 16 bits gives what rounding once would. */
-static value odd_float(emit *e, value v, int lanes)
+static value odd_float(value_cx *e, value v, int lanes)
 {
     value near = LLVMBuildFPTrunc(e->b, v, emit_wide(LLVMFloatTypeInContext(e->cx), lanes), "");
     value back = LLVMBuildFPExt(e->b, near, LLVMTypeOf(v), ""), bits = v_bits(e, near);
@@ -262,7 +252,7 @@ static value odd_float(emit *e, value v, int lanes)
 
 /* An integer of 32 or 64 bits as f64.  Of large ones the bits that 16-bit floats
  * cannot tell apart become one. */
-static value narrowable(emit *e, value v, bool sign, int lanes)
+static value narrowable(value_cx *e, value v, bool sign, int lanes)
 {
     enum { EXACT = 40, LOW = 0xfff, STICKY = 0x800 };
     type f64 = emit_wide(LLVMDoubleTypeInContext(e->cx), lanes);
@@ -280,7 +270,7 @@ static value narrowable(emit *e, value v, bool sign, int lanes)
 
 /* The float v, without its fraction, as an integer of a type of at most 16 bits: the nearest
  * that there is, and 0 for NaN.  LLVM 19 does such vectors element by element. */
-static value narrow_int(emit *e, value v, bool sign, int bits, type to)
+static value narrow_int(value_cx *e, value v, bool sign, int bits, type to)
 {
     type i32 = LLVMInt32TypeInContext(e->cx);
     value least = v_flt(v, sign ? -(double)(1 << (bits - 1)) : 0);
@@ -299,7 +289,7 @@ static value narrow_int(emit *e, value v, bool sign, int bits, type to)
 /* Each pair of classes is one case.  To 16-bit floats from wider than f32 the value
  * goes over a float rounded to odd, since rounding twice would not always be
  * rounding once. */
-static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
+static value cast(value_cx *e, ir_dtype from, ir_dtype to, value v, int lanes)
 {
     type t = emit_wide(emit_type(e, to), lanes);
     bool sign = dt_is_signed(from);
@@ -341,17 +331,17 @@ static value cast(emit *e, ir_dtype from, ir_dtype to, value v, int lanes)
 
 /* ---- any element ---------------------------------------------------------------------- */
 
-static value any_select(emit *e, const operands *x)
+static value any_select(value_cx *e, const operands *x)
 {
     return v_sel(e, x->a[0], x->a[1], x->a[2]);
 }
 
-static value any_cast(emit *e, const operands *x)
+static value any_cast(value_cx *e, const operands *x)
 {
     return cast(e, x->from, x->to, x->a[0], x->lanes);
 }
 
-static value any_bitcast(emit *e, const operands *x)
+static value any_bitcast(value_cx *e, const operands *x)
 {
     value v = emit_to_memory(e, x->from, x->a[0], x->lanes);
 
@@ -370,7 +360,7 @@ typedef struct form {
     form_kind kind;
     int code, code_unsigned;    /* OP: LLVMOpcode; ICMP, FCMP: predicate */
     const char *name;           /* CALL: of the intrinsic */
-    value (*fn)(emit *e, const operands *x);
+    value (*fn)(value_cx *e, const operands *x);
     expand_fn *expand;          /* EXPAND, WIDE */
 } form;
 
@@ -404,7 +394,7 @@ static const form int_form[SC_COUNT] = {
 
 /* Null if the row has no form for this kind of elements, which the verifier has
  * excluded. */
-static value write_form(emit *e, const form *f, int args, const operands *x)
+static value write_form(value_cx *e, const form *f, int args, const operands *x)
 {
     value a[3];
     int code = f->kind == FORM_ICMP && !is_signed(x) ? f->code_unsigned : f->code;
@@ -415,7 +405,7 @@ static value write_form(emit *e, const form *f, int args, const operands *x)
     case FORM_OP: return LLVMBuildBinOp(e->b, (LLVMOpcode)code, a[0], a[1], "");
     case FORM_ICMP: return v_icmp(e, (LLVMIntPredicate)code, a[0], a[1]);
     case FORM_FCMP: return v_fcmp(e, (LLVMRealPredicate)code, a[0], a[1]);
-    case FORM_CALL: return emit_intrinsic(e, f->name, a, args);
+    case FORM_CALL: return v_intrinsic(e, f->name, a, args);
     case FORM_FN: return f->fn(e, x);
     case FORM_EXPAND: return f->expand(e, a);
     case FORM_WIDE: return expand_wide(e, f->expand, args, a);
@@ -424,7 +414,7 @@ static value write_form(emit *e, const form *f, int args, const operands *x)
     return NULL;
 }
 
-value emit_op(emit *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes)
+value emit_op(value_cx *e, sc_op op, ir_dtype from, ir_dtype to, const value *a, int lanes)
 {
     const sc_info *s = sc_of(op);
     bool flt = dt_is_float(from);

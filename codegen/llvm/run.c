@@ -241,7 +241,6 @@ value pemit_run(pemit *e)
 
     snprintf(name, sizeof name, "%s_entry", e->entry->name);
     pemit_function(e, name, e->i32, &e->ptr, 1);
-    e->whole = image_is_whole(e->image, e->entry);
     open_frame(e);
     clear_late(e);
     check_symbols(e);
@@ -252,6 +251,5 @@ value pemit_run(pemit *e)
     pemit_write_extents(e);
     LLVMBuildBr(e->b, e->leave);
     leave(e);
-    e->whole = false;
     return e->f;
 }

@@ -3,7 +3,7 @@
 
 LLVMBasicBlockRef emit_new_block(emit *e)
 {
-    return LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    return LLVMAppendBasicBlockInContext(e->v.cx, e->v.fn, "");
 }
 
 bool emit_differs(emit *e, lp_expr x)
@@ -14,7 +14,7 @@ bool emit_differs(emit *e, lp_expr x)
 static value i64_op(emit *e, LLVMValueRef (*op)(LLVMBuilderRef, value, value, const char *),
                     value a, value b)
 {
-    return op(e->b, a, b, "");
+    return op(e->v.b, a, b, "");
 }
 
 /* ---- loops ---------------------------------------------------------------------------- */
@@ -26,28 +26,28 @@ typedef struct counted { LLVMBasicBlockRef head, body, done; value phi; int64_t 
 static counted count_begin(emit *e, value lo, value hi, int64_t step)
 {
     counted c = {.step = step};
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->v.b);
 
     c.head = emit_new_block(e);
     c.body = emit_new_block(e);
     c.done = emit_new_block(e);
-    LLVMBuildBr(e->b, c.head);
-    LLVMPositionBuilderAtEnd(e->b, c.head);
-    c.phi = LLVMBuildPhi(e->b, LLVMInt64TypeInContext(e->cx), "");
+    LLVMBuildBr(e->v.b, c.head);
+    LLVMPositionBuilderAtEnd(e->v.b, c.head);
+    c.phi = LLVMBuildPhi(e->v.b, LLVMInt64TypeInContext(e->v.cx), "");
     LLVMAddIncoming(c.phi, &lo, &from, 1);
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, c.phi, hi, ""), c.body, c.done);
-    LLVMPositionBuilderAtEnd(e->b, c.body);
+    LLVMBuildCondBr(e->v.b, LLVMBuildICmp(e->v.b, LLVMIntSLT, c.phi, hi, ""), c.body, c.done);
+    LLVMPositionBuilderAtEnd(e->v.b, c.body);
     return c;
 }
 
 static void count_end(emit *e, counted c)
 {
-    value next = LLVMBuildNSWAdd(e->b, c.phi, emit_i64(e, c.step), "");
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    value next = LLVMBuildNSWAdd(e->v.b, c.phi, v_i64(&e->v, c.step), "");
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->v.b);
 
-    LLVMBuildBr(e->b, c.head);
+    LLVMBuildBr(e->v.b, c.head);
     LLVMAddIncoming(c.phi, &next, &from, 1);
-    LLVMPositionBuilderAtEnd(e->b, c.done);
+    LLVMPositionBuilderAtEnd(e->v.b, c.done);
 }
 
 static void serial_loop(emit *e, const lp_stmt *s)
@@ -69,7 +69,7 @@ static void unrolled_loop(emit *e, const lp_stmt *s)
 
     ICE_IF(!known, "an unrolled loop without constant bounds");
     for (int64_t i = lo; i < hi; i += s->step[0]) {
-        e->var[s->var[0]].scalar = emit_i64(e, i);
+        e->var[s->var[0]].scalar = v_i64(&e->v, i);
         emit_block(e, s->body);
     }
 }
@@ -77,22 +77,22 @@ static void unrolled_loop(emit *e, const lp_stmt *s)
 /* Sets the extents of a parallel loop, at least 1, and where its variables begin. */
 static void parallel_extents(emit *e, const lp_stmt *s, value *extent, value *lo)
 {
-    value one = emit_i64(e, 1);
+    value one = v_i64(&e->v, 1);
 
     for (uint32_t i = 0; i < s->nvar; i++) {
-        value step = emit_i64(e, s->step ? s->step[i] : 1);
+        value step = v_i64(&e->v, s->step ? s->step[i] : 1);
         lo[i] = emit_scalar(e, s->lo[i]);
         value span = i64_op(e, LLVMBuildSub, emit_scalar(e, s->hi[i]), lo[i]);
         span = i64_op(e, LLVMBuildAdd, span, i64_op(e, LLVMBuildSub, step, one));
-        extent[i] = s->step && s->step[i] != 1 ? LLVMBuildSDiv(e->b, span, step, "") : span;
-        value empty = LLVMBuildICmp(e->b, LLVMIntSLT, extent[i], one, "");
-        extent[i] = LLVMBuildSelect(e->b, empty, one, extent[i], "");
+        extent[i] = s->step && s->step[i] != 1 ? LLVMBuildSDiv(e->v.b, span, step, "") : span;
+        value empty = LLVMBuildICmp(e->v.b, LLVMIntSLT, extent[i], one, "");
+        extent[i] = LLVMBuildSelect(e->v.b, empty, one, extent[i], "");
     }
 }
 
 static void set_parallel(emit *e, const lp_stmt *s, uint32_t i, value turn, const value *lo)
 {
-    value v = i64_op(e, LLVMBuildMul, turn, emit_i64(e, s->step ? s->step[i] : 1));
+    value v = i64_op(e, LLVMBuildMul, turn, v_i64(&e->v, s->step ? s->step[i] : 1));
 
     e->var[s->var[i]].scalar = i64_op(e, LLVMBuildAdd, v, lo[i]);
 }
@@ -102,9 +102,9 @@ static void split_parallel(emit *e, const lp_stmt *s, uint32_t n, value rest, co
                            const value *lo)
 {
     for (uint32_t i = n; i-- > 0;) {
-        value v = i ? LLVMBuildURem(e->b, rest, extent[i], "") : rest;
+        value v = i ? LLVMBuildURem(e->v.b, rest, extent[i], "") : rest;
         if (i)
-            rest = LLVMBuildUDiv(e->b, rest, extent[i], "");
+            rest = LLVMBuildUDiv(e->v.b, rest, extent[i], "");
         set_parallel(e, s, i, v, lo);
     }
 }
@@ -130,17 +130,18 @@ static bool is_short(const emit *e, const lp_stmt *s)
 static void parallel_rows(emit *e, const lp_stmt *s, uint32_t last, const value *extent,
                           const value *lo)
 {
-    value one = emit_i64(e, 1), width = extent[last];
-    value rows = LLVMBuildUDiv(e->b, i64_op(e, LLVMBuildAdd, e->end,
+    value one = v_i64(&e->v, 1), width = extent[last];
+    value rows = LLVMBuildUDiv(e->v.b, i64_op(e, LLVMBuildAdd, e->end,
                                             i64_op(e, LLVMBuildSub, width, one)), width, "");
-    counted r = count_begin(e, LLVMBuildUDiv(e->b, e->begin, width, ""), rows, 1);
+    counted r = count_begin(e, LLVMBuildUDiv(e->v.b, e->begin, width, ""), rows, 1);
 
     split_parallel(e, s, last, r.phi, extent, lo);
     value first = i64_op(e, LLVMBuildMul, r.phi, width);
     value from = i64_op(e, LLVMBuildSub, e->begin, first);
-    value to = i64_op(e, LLVMBuildSub, e->end, first), zero = emit_i64(e, 0);
-    from = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, from, zero, ""), from, zero, "");
-    to = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, to, width, ""), to, width, "");
+    value to = i64_op(e, LLVMBuildSub, e->end, first), zero = v_i64(&e->v, 0);
+    value above = LLVMBuildICmp(e->v.b, LLVMIntSGT, from, zero, "");
+    from = LLVMBuildSelect(e->v.b, above, from, zero, "");
+    to = LLVMBuildSelect(e->v.b, LLVMBuildICmp(e->v.b, LLVMIntSLT, to, width, ""), to, width, "");
     counted c = count_begin(e, from, to, 1);
     set_parallel(e, s, last, c.phi, lo);
     for (uint32_t i = last + 1; i < s->nvar; i++)
@@ -159,7 +160,7 @@ static void parallel_loop(emit *e, const lp_stmt *s)
     emit_new_statement(e);
     parallel_extents(e, s, extent, lo);
     uint32_t last = s->nvar - 1;
-    while (last && extent[last] == emit_i64(e, 1))
+    while (last && extent[last] == v_i64(&e->v, 1))
         last--;
     if (last && is_short(e, s->body)) {
         parallel_rows(e, s, last, extent, lo);
@@ -176,7 +177,7 @@ static value lane_numbers(emit *e, int lanes)
     value n[LP_MAX_LANES];
 
     for (int i = 0; i < lanes; i++)
-        n[i] = emit_i64(e, i);
+        n[i] = v_i64(&e->v, i);
     return LLVMConstVector(n, (unsigned)lanes);
 }
 
@@ -188,10 +189,10 @@ static void vector_body(emit *e, const lp_stmt *s, value first, value mask, valu
 
     e->mask = mask;
     v->scalar = first;
-    v->vec = LLVMBuildAdd(e->b, emit_splat(e, first), lane_numbers(e, e->lanes), "");
+    v->vec = LLVMBuildAdd(e->v.b, emit_splat(e, first), lane_numbers(e, e->lanes), "");
     if (mask) {                 /* lanes that are off stand on the last element */
         value l = emit_splat(e, last);
-        v->vec = LLVMBuildSelect(e->b, mask, v->vec, l, "");
+        v->vec = LLVMBuildSelect(e->v.b, mask, v->vec, l, "");
     }
     emit_block(e, s->body);
     e->mask = NULL;
@@ -223,24 +224,24 @@ static void vector_loop(emit *e, const lp_stmt *s)
     }
     value span = i64_op(e, LLVMBuildSub, end, first), whole = end;
     if (s->tail != LP_EXACT) {
-        value rest = LLVMBuildSRem(e->b, span, emit_i64(e, lanes), "");
+        value rest = LLVMBuildSRem(e->v.b, span, v_i64(&e->v, lanes), "");
         whole = i64_op(e, LLVMBuildSub, end, rest);
     }
     counted c = count_begin(e, first, whole, lanes);
     vector_body(e, s, c.phi, NULL, NULL);
     count_end(e, c);
     if (s->tail != LP_EXACT) {
-        value start = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, whole, first, ""),
+        value start = LLVMBuildSelect(e->v.b, LLVMBuildICmp(e->v.b, LLVMIntSGT, whole, first, ""),
                                       whole, first, "");
         LLVMBasicBlockRef tail = emit_new_block(e), done = emit_new_block(e);
-        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, start, end, ""), tail, done);
-        LLVMPositionBuilderAtEnd(e->b, tail);
+        LLVMBuildCondBr(e->v.b, LLVMBuildICmp(e->v.b, LLVMIntSLT, start, end, ""), tail, done);
+        LLVMPositionBuilderAtEnd(e->v.b, tail);
         value left = i64_op(e, LLVMBuildSub, end, start);
         value mask =
-            LLVMBuildICmp(e->b, LLVMIntSLT, lane_numbers(e, lanes), emit_splat(e, left), "");
-        vector_body(e, s, start, mask, i64_op(e, LLVMBuildSub, end, emit_i64(e, 1)));
-        LLVMBuildBr(e->b, done);
-        LLVMPositionBuilderAtEnd(e->b, done);
+            LLVMBuildICmp(e->v.b, LLVMIntSLT, lane_numbers(e, lanes), emit_splat(e, left), "");
+        vector_body(e, s, start, mask, i64_op(e, LLVMBuildSub, end, v_i64(&e->v, 1)));
+        LLVMBuildBr(e->v.b, done);
+        LLVMPositionBuilderAtEnd(e->v.b, done);
     }
     e->lanes = 1;
 }
@@ -272,20 +273,21 @@ static void fold(emit *e, const lp_stmt *s)
     bool known = b->rank == 1 && lp_is_int(e->k, b->dims[0], &n);
 
     ICE_IF(!known, "fold of an odd buffer");
-    value v = LLVMBuildLoad2(e->b, emit_wide(emit_type(e, b->dtype), (int)n), e->base[s->from], "");
+    type all = emit_wide(emit_type(&e->v, b->dtype), (int)n);
+    value v = LLVMBuildLoad2(e->v.b, all, e->base[s->from], "");
     LLVMSetAlignment(v, 4);
     for (int64_t half = n / 2; half >= 1; half /= 2) {
         value lo[LP_MAX_LANES / 2], hi[LP_MAX_LANES / 2], undef = LLVMGetPoison(LLVMTypeOf(v));
         for (int64_t i = 0; i < half; i++) {
-            lo[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)i, false);
-            hi[i] = LLVMConstInt(LLVMInt32TypeInContext(e->cx), (unsigned)(i + half), false);
+            lo[i] = LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), (unsigned)i, false);
+            hi[i] = LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), (unsigned)(i + half), false);
         }
-        value a = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(lo, (unsigned)half), "");
-        value c = LLVMBuildShuffleVector(e->b, v, undef, LLVMConstVector(hi, (unsigned)half), "");
-        v = emit_op(e, s->accum, b->dtype, b->dtype, (value[]){a, c}, (int)half);
+        value a = LLVMBuildShuffleVector(e->v.b, v, undef, LLVMConstVector(lo, (unsigned)half), "");
+        value c = LLVMBuildShuffleVector(e->v.b, v, undef, LLVMConstVector(hi, (unsigned)half), "");
+        v = emit_op(&e->v, s->accum, b->dtype, b->dtype, (value[]){a, c}, (int)half);
     }
     slot *x = &e->var[s->var[0]];
-    x->scalar = LLVMBuildExtractElement(e->b, v, emit_i64(e, 0), "");
+    x->scalar = LLVMBuildExtractElement(e->v.b, v, v_i64(&e->v, 0), "");
     x->vec = NULL;
 }
 
@@ -294,11 +296,11 @@ static void masked_if(emit *e, const lp_stmt *s)
 {
     value old = e->mask, c = emit_vector(e, s->value);
 
-    e->mask = old ? LLVMBuildAnd(e->b, old, c, "") : c;
+    e->mask = old ? LLVMBuildAnd(e->v.b, old, c, "") : c;
     emit_block(e, s->body);
     if (s->other) {
-        value not = LLVMBuildNot(e->b, c, "");
-        e->mask = old ? LLVMBuildAnd(e->b, old, not, "") : not;
+        value not = LLVMBuildNot(e->v.b, c, "");
+        e->mask = old ? LLVMBuildAnd(e->v.b, old, not, "") : not;
         emit_block(e, s->other);
     }
     e->mask = old;
@@ -314,30 +316,30 @@ static void branch(emit *e, const lp_stmt *s)
     }
     LLVMBasicBlockRef then = emit_new_block(e), other = s->other ? emit_new_block(e) : NULL,
                       done = emit_new_block(e);
-    LLVMBuildCondBr(e->b, emit_scalar(e, s->value), then, other ? other : done);
-    LLVMPositionBuilderAtEnd(e->b, then);
+    LLVMBuildCondBr(e->v.b, emit_scalar(e, s->value), then, other ? other : done);
+    LLVMPositionBuilderAtEnd(e->v.b, then);
     emit_block(e, s->body);
-    LLVMBuildBr(e->b, done);
+    LLVMBuildBr(e->v.b, done);
     if (other) {
-        LLVMPositionBuilderAtEnd(e->b, other);
+        LLVMPositionBuilderAtEnd(e->v.b, other);
         emit_block(e, s->other);
-        LLVMBuildBr(e->b, done);
+        LLVMBuildBr(e->v.b, done);
     }
-    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMPositionBuilderAtEnd(e->v.b, done);
 }
 
 /* To all caches, for reading; the address need not be in the buffer. */
 static void prefetch(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
-    type i32 = LLVMInt32TypeInContext(e->cx), p = LLVMPointerTypeInContext(e->cx, 0);
+    type i32 = LLVMInt32TypeInContext(e->v.cx), p = LLVMPointerTypeInContext(e->v.cx, 0);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, &p, 1);
+    value f = LLVMGetIntrinsicDeclaration(e->v.m, id, &p, 1);
     value offset = emit_scalar(e, lp_offset(e->k, s->buf, s->idx));
     value a[4] = {emit_element(e, s->buf, offset), LLVMConstInt(i32, 0, false),
                   LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
 
-    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &p, 1), f, a, 4, "");
+    LLVMBuildCall2(e->v.b, LLVMIntrinsicGetType(e->v.cx, id, &p, 1), f, a, 4, "");
 }
 
 static void loop(emit *e, const lp_stmt *s)
@@ -356,10 +358,10 @@ static void loop(emit *e, const lp_stmt *s)
 void emit_block(emit *e, const lp_stmt *s)
 {
     value top = e->row_top;
-    LLVMMetadataRef around = LLVMGetCurrentDebugLocation2(e->b);
+    LLVMMetadataRef around = LLVMGetCurrentDebugLocation2(e->v.b);
 
     for (; s; s = s->next) {
-        lines_at(e->lines, e->b, e->place, s->loc.line);
+        lines_at(e->lines, e->v.b, e->place, s->loc.line);
         switch (s->op) {
         case LP_LOOP: loop(e, s); break;
         case LP_LOCAL: emit_local(e, s); break;
@@ -371,7 +373,7 @@ void emit_block(emit *e, const lp_stmt *s)
         case LP_TRANSPOSE: emit_transpose(e, s); break;
         }
     }
-    LLVMSetCurrentDebugLocation2(e->b, around);
+    LLVMSetCurrentDebugLocation2(e->v.b, around);
     e->row_top = top;
 }
 
@@ -381,7 +383,7 @@ static void add_text_attribute(emit *e, value f, const char *key, const char *v)
 {
     LLVMAddAttributeAtIndex(
         f, LLVMAttributeFunctionIndex,
-        LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
+        LLVMCreateStringAttribute(e->v.cx, key, (unsigned)strlen(key), v, (unsigned)strlen(v)));
 }
 
 /* LLVM would else choose vectors of 256 bits on AVX-512. */
@@ -390,13 +392,13 @@ static void function_attributes(emit *e, value f)
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     text features = {0};
 
-    target_llvm_features(e->t, &features);
-    add_text_attribute(e, f, "target-cpu", e->t->cpu);
+    target_llvm_features(e->v.t, &features);
+    add_text_attribute(e, f, "target-cpu", e->v.t->cpu);
     add_text_attribute(e, f, "target-features", features.at);
     text_free(&features);
-    add_text_attribute(e, f, "prefer-vector-width", e->t->vector_bytes >= 64 ? "512" : "256");
+    add_text_attribute(e, f, "prefer-vector-width", e->v.t->vector_bytes >= 64 ? "512" : "256");
     LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
-                            LLVMCreateEnumAttribute(e->cx, nounwind, 0));
+                            LLVMCreateEnumAttribute(e->v.cx, nounwind, 0));
 }
 
 /* May parameter b overlap another? */
@@ -412,19 +414,19 @@ static bool overlaps(const lp_kernel *k, lp_buf b)
 static value body_function(emit *e, const char *name, uint32_t params, uint32_t dims)
 {
     uint32_t n = 3 + params + dims;
-    type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
+    type ptr = LLVMPointerTypeInContext(e->v.cx, 0), i64 = LLVMInt64TypeInContext(e->v.cx);
     type *t = mem_alloc(n * sizeof *t);
     unsigned noalias = LLVMGetEnumAttributeKindForName("noalias", 7);
 
     t[0] = ptr, t[1] = t[2] = i64;
     for (uint32_t i = 0; i < params + dims; i++)
         t[3 + i] = i < params ? ptr : i64;
-    type ft = LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, n, false);
-    value f = LLVMAddFunction(e->m, name, ft);
+    type ft = LLVMFunctionType(LLVMVoidTypeInContext(e->v.cx), t, n, false);
+    value f = LLVMAddFunction(e->v.m, name, ft);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     for (uint32_t i = 0; i <= params; i++)
         if (!i || !overlaps(e->k, e->k->param.at[i - 1]))
-            LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->cx, noalias, 0));
+            LLVMAddAttributeAtIndex(f, i ? 3 + i : 1, LLVMCreateEnumAttribute(e->v.cx, noalias, 0));
     mem_free(t);
     function_attributes(e, f);
     return f;
@@ -439,32 +441,32 @@ static uint32_t first_line(const lp_kernel *k)
 /* void NAME(arg, begin, end, thread): unpacks and calls the body. */
 static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
 {
-    type ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
-    type t[4] = {ptr, i64, i64, LLVMInt32TypeInContext(e->cx)};
-    value f = LLVMAddFunction(e->m, e->k->name,
-                              LLVMFunctionType(LLVMVoidTypeInContext(e->cx), t, 4, false));
+    type ptr = LLVMPointerTypeInContext(e->v.cx, 0), i64 = LLVMInt64TypeInContext(e->v.cx);
+    type t[4] = {ptr, i64, i64, LLVMInt32TypeInContext(e->v.cx)};
+    value f = LLVMAddFunction(e->v.m, e->k->name,
+                              LLVMFunctionType(LLVMVoidTypeInContext(e->v.cx), t, 4, false));
     value *a = mem_alloc((3 + params + dims) * sizeof *a), arg = LLVMGetParam(f, 0);
 
     LLVMSetVisibility(f, LLVMHiddenVisibility);
     function_attributes(e, f);
-    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
-    lines_at(e->lines, e->b, lines_function(e->lines, f, e->k->name, first_line(e->k)),
+    LLVMPositionBuilderAtEnd(e->v.b, LLVMAppendBasicBlockInContext(e->v.cx, f, ""));
+    lines_at(e->lines, e->v.b, lines_function(e->lines, f, e->k->name, first_line(e->k)),
              first_line(e->k));
     for (uint32_t i = 0; i < 2 + params + dims; i++) {
-        value at = emit_i64(e, i), p = LLVMBuildGEP2(e->b, i64, arg, &at, 1, "");
-        value v = LLVMBuildLoad2(e->b, i == 0 || (i >= 2 && i < 2 + params) ? ptr : i64, p, "");
+        value at = v_i64(&e->v, i), p = LLVMBuildGEP2(e->v.b, i64, arg, &at, 1, "");
+        value v = LLVMBuildLoad2(e->v.b, i == 0 || (i >= 2 && i < 2 + params) ? ptr : i64, p, "");
         if (i == 1) {
-            value thread = LLVMBuildSExt(e->b, LLVMGetParam(f, 3), i64, "");
-            value offset = LLVMBuildMul(e->b, v, thread, "");
-            a[0] = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), a[0], &offset, 1, "");
+            value thread = LLVMBuildSExt(e->v.b, LLVMGetParam(f, 3), i64, "");
+            value offset = LLVMBuildMul(e->v.b, v, thread, "");
+            a[0] = LLVMBuildGEP2(e->v.b, LLVMInt8TypeInContext(e->v.cx), a[0], &offset, 1, "");
         } else {
             a[i == 0 ? 0 : i + 1] = v;
         }
     }
     a[1] = LLVMGetParam(f, 1);
     a[2] = LLVMGetParam(f, 2);
-    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(body), body, a, 3 + params + dims, "");
-    LLVMBuildRetVoid(e->b);
+    LLVMBuildCall2(e->v.b, LLVMGlobalGetValueType(body), body, a, 3 + params + dims, "");
+    LLVMBuildRetVoid(e->v.b);
     mem_free(a);
 }
 
@@ -472,37 +474,37 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
  * that they do not overlap, and NAME, which has the signature that the pool calls. */
 void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, bool whole, const lines *l)
 {
-    emit e = {.cx = LLVMGetModuleContext(m), .m = m, .k = k, .t = t, .lines = l, .lanes = 1,
+    emit e = {.v = {.cx = LLVMGetModuleContext(m), .m = m, .t = t}, .k = k, .lines = l, .lanes = 1,
               .whole = whole};
     char name[300];
 
     lp_lanes_open(&e.differs, k);
-    e.b = LLVMCreateBuilderInContext(e.cx);
+    e.v.b = LLVMCreateBuilderInContext(e.v.cx);
     e.var = mem_alloc((k->var.len + 1) * sizeof *e.var);
     e.base = mem_alloc((k->buf.len + 1) * sizeof *e.base);
     e.wide = mem_alloc((k->buf.len + 1) * sizeof *e.wide);
     snprintf(name, sizeof name, "%s.body", k->name);
-    e.fn = body_function(&e, name, k->param.len, k->dim.len);
-    e.entry = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
-    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e.cx, e.fn, "");
-    LLVMPositionBuilderAtEnd(e.b, e.entry);
-    e.place = lines_function(l, e.fn, name, first_line(k));
-    lines_at(l, e.b, e.place, first_line(k));
-    LLVMBuildBr(e.b, start);
-    LLVMPositionBuilderAtEnd(e.b, start);
-    e.row_top = LLVMGetParam(e.fn, 0);
-    e.begin = LLVMGetParam(e.fn, 1);
-    e.end = LLVMGetParam(e.fn, 2);
+    e.v.fn = body_function(&e, name, k->param.len, k->dim.len);
+    e.entry = LLVMAppendBasicBlockInContext(e.v.cx, e.v.fn, "");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e.v.cx, e.v.fn, "");
+    LLVMPositionBuilderAtEnd(e.v.b, e.entry);
+    e.place = lines_function(l, e.v.fn, name, first_line(k));
+    lines_at(l, e.v.b, e.place, first_line(k));
+    LLVMBuildBr(e.v.b, start);
+    LLVMPositionBuilderAtEnd(e.v.b, start);
+    e.row_top = LLVMGetParam(e.v.fn, 0);
+    e.begin = LLVMGetParam(e.v.fn, 1);
+    e.end = LLVMGetParam(e.v.fn, 2);
     for (uint32_t i = 0; i < k->param.len; i++)
-        e.base[k->param.at[i]] = LLVMGetParam(e.fn, 3 + i);
+        e.base[k->param.at[i]] = LLVMGetParam(e.v.fn, 3 + i);
     for (uint32_t i = 0; i < k->dim.len; i++)
-        e.var[k->dim.at[i]].scalar = LLVMGetParam(e.fn, 3 + k->param.len + i);
+        e.var[k->dim.at[i]].scalar = LLVMGetParam(e.v.fn, 3 + k->param.len + i);
     emit_block(&e, k->body);
     if (e.streams)              /* before another thread is told that the kernel has ended */
-        LLVMBuildFence(e.b, LLVMAtomicOrderingSequentiallyConsistent, false, "");
-    LLVMBuildRetVoid(e.b);
-    wrapper(&e, e.fn, k->param.len, k->dim.len);
-    LLVMDisposeBuilder(e.b);
+        LLVMBuildFence(e.v.b, LLVMAtomicOrderingSequentiallyConsistent, false, "");
+    LLVMBuildRetVoid(e.v.b);
+    wrapper(&e, e.v.fn, k->param.len, k->dim.len);
+    LLVMDisposeBuilder(e.v.b);
     lp_lanes_close(&e.differs);
     for (int i = 0; i < 2; i++)
         mem_free(e.memo[i]);

@@ -5,15 +5,15 @@
 static void row_local(emit *e, const lp_stmt *s)
 {
     const lp_buffer *b = &e->k->buf.at[s->buf];
-    value bytes = emit_i64(e, dt_size(b->dtype));
+    value bytes = v_i64(&e->v, dt_size(b->dtype));
 
     emit_new_statement(e);
     for (int i = 0; i < b->rank; i++)
-        bytes = LLVMBuildMul(e->b, bytes, emit_scalar(e, b->dims[i]), "");
-    bytes = LLVMBuildAdd(e->b, bytes, emit_i64(e, 63), "");
-    bytes = LLVMBuildAnd(e->b, bytes, emit_i64(e, -64), "");
+        bytes = LLVMBuildMul(e->v.b, bytes, emit_scalar(e, b->dims[i]), "");
+    bytes = LLVMBuildAdd(e->v.b, bytes, v_i64(&e->v, 63), "");
+    bytes = LLVMBuildAnd(e->v.b, bytes, v_i64(&e->v, -64), "");
     e->base[s->buf] = e->row_top;
-    e->row_top = LLVMBuildGEP2(e->b, LLVMInt8TypeInContext(e->cx), e->row_top, &bytes, 1, "");
+    e->row_top = LLVMBuildGEP2(e->v.b, LLVMInt8TypeInContext(e->v.cx), e->row_top, &bytes, 1, "");
 }
 
 /* Registers are allocas in the entry block, where sroa finds them.  In a vec loop
@@ -34,11 +34,11 @@ void emit_local(emit *e, const lp_stmt *s)
         count *= extent;
     }
     e->wide[s->buf] = (uint32_t)e->lanes;
-    type t = emit_wide(emit_type(e, b->dtype), e->lanes);
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(e->entry));
-    e->base[s->buf] = LLVMBuildAlloca(e->b, LLVMArrayType2(t, (uint64_t)count), "");
-    LLVMPositionBuilderAtEnd(e->b, here);
+    type t = emit_wide(emit_type(&e->v, b->dtype), e->lanes);
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->v.b);
+    LLVMPositionBuilderBefore(e->v.b, LLVMGetFirstInstruction(e->entry));
+    e->base[s->buf] = LLVMBuildAlloca(e->v.b, LLVMArrayType2(t, (uint64_t)count), "");
+    LLVMPositionBuilderAtEnd(e->v.b, here);
     if (!s->value)
         return;
     emit_new_statement(e);
@@ -54,8 +54,8 @@ void emit_local(emit *e, const lp_stmt *s)
         t = LLVMTypeOf(v);
     }
     for (int64_t i = 0; i < count; i++) {
-        value at = emit_i64(e, i);
-        value st = LLVMBuildStore(e->b, v, LLVMBuildGEP2(e->b, t, e->base[s->buf], &at, 1, ""));
+        value at = v_i64(&e->v, i);
+        value st = LLVMBuildStore(e->v.b, v, LLVMBuildGEP2(e->v.b, t, e->base[s->buf], &at, 1, ""));
         LLVMSetAlignment(st, 4);
     }
 }
@@ -66,18 +66,18 @@ static void store_reg(emit *e, const lp_stmt *s)
     int lanes;
     ir_dtype d = e->k->buf.at[s->buf].dtype;
     value p = emit_reg_address(e, s->buf, s->idx, &lanes);
-    type t = emit_wide(emit_type(e, d), lanes);
+    type t = emit_wide(emit_type(&e->v, d), lanes);
     value v = lanes > 1 ? emit_vector(e, s->value) : emit_scalar(e, s->value);
     bool old_needed = s->accum || (e->mask && lanes > 1);
-    value old = old_needed ? LLVMBuildLoad2(e->b, t, p, "") : NULL;
+    value old = old_needed ? LLVMBuildLoad2(e->v.b, t, p, "") : NULL;
 
     if (old)
         LLVMSetAlignment(old, 4);
     if (s->accum)
-        v = emit_op(e, s->accum, d, d, (value[]){old, v}, lanes);
+        v = emit_op(&e->v, s->accum, d, d, (value[]){old, v}, lanes);
     if (e->mask && lanes > 1)
-        v = LLVMBuildSelect(e->b, e->mask, v, old, "");
-    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
+        v = LLVMBuildSelect(e->v.b, e->mask, v, old, "");
+    LLVMSetAlignment(LLVMBuildStore(e->v.b, v, p), 4);
 }
 
 /* The offset without its constant part, `times` which is added to *constant; null if
@@ -101,7 +101,7 @@ static value variable_part(emit *e, value v, int64_t times, int64_t *constant)
     value y = op == LLVMMul ? b : variable_part(e, b, times, constant);
     if (!x || !y)
         return op == LLVMMul ? NULL : x ? x : y;
-    return x == a && y == b ? v : LLVMBuildBinOp(e->b, op, x, y, "");
+    return x == a && y == b ? v : LLVMBuildBinOp(e->v.b, op, x, y, "");
 }
 
 /* A constant distance is an address of its own: neighbours share the rest, and the
@@ -109,14 +109,14 @@ static value variable_part(emit *e, value v, int64_t times, int64_t *constant)
  * what has no bits in common, from which no constant can be taken out again. */
 value emit_element(emit *e, lp_buf b, value offset)
 {
-    type t = emit_memory_type(e, e->k->buf.at[b].dtype);
+    type t = emit_memory_type(&e->v, e->k->buf.at[b].dtype);
     int64_t constant = 0;
     value p = e->base[b], v = variable_part(e, offset, 1, &constant);
 
     if (v)
-        p = LLVMBuildGEP2(e->b, t, p, &v, 1, "");
-    value c = emit_i64(e, constant);
-    return constant ? LLVMBuildGEP2(e->b, t, p, &c, 1, "") : p;
+        p = LLVMBuildGEP2(e->v.b, t, p, &v, 1, "");
+    value c = v_i64(&e->v, constant);
+    return constant ? LLVMBuildGEP2(e->v.b, t, p, &c, 1, "") : p;
 }
 
 /* One element, at `offset` elements from the buffer's first. */
@@ -126,11 +126,11 @@ static void store_one(emit *e, const lp_stmt *s, value offset, value v)
     value p = emit_element(e, s->buf, offset);
 
     if (s->accum) {
-        value old = LLVMBuildLoad2(e->b, emit_memory_type(e, d), p, "");
+        value old = LLVMBuildLoad2(e->v.b, emit_memory_type(&e->v, d), p, "");
         LLVMSetAlignment(old, (unsigned)dt_size(d));
-        v = emit_op(e, s->accum, d, d, (value[]){emit_from_memory(e, d, old, 1), v}, 1);
+        v = emit_op(&e->v, s->accum, d, d, (value[]){emit_from_memory(&e->v, d, old, 1), v}, 1);
     }
-    value st = LLVMBuildStore(e->b, emit_to_memory(e, d, v, 1), p);
+    value st = LLVMBuildStore(e->v.b, emit_to_memory(&e->v, d, v, 1), p);
     LLVMSetAlignment(st, (unsigned)dt_size(d));
 }
 
@@ -139,19 +139,19 @@ static void store_one(emit *e, const lp_stmt *s, value offset, value v)
 static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
 {
     for (int i = 0; i < e->lanes; i++) {
-        value at = emit_i64(e, i);
+        value at = v_i64(&e->v, i);
         LLVMBasicBlockRef done = NULL;
         if (e->mask) {
             LLVMBasicBlockRef then = emit_new_block(e);
             done = emit_new_block(e);
-            LLVMBuildCondBr(e->b, LLVMBuildExtractElement(e->b, e->mask, at, ""), then, done);
-            LLVMPositionBuilderAtEnd(e->b, then);
+            LLVMBuildCondBr(e->v.b, LLVMBuildExtractElement(e->v.b, e->mask, at, ""), then, done);
+            LLVMPositionBuilderAtEnd(e->v.b, then);
         }
-        value offset = LLVMBuildExtractElement(e->b, offsets, at, "");
-        store_one(e, s, offset, LLVMBuildExtractElement(e->b, v, at, ""));
+        value offset = LLVMBuildExtractElement(e->v.b, offsets, at, "");
+        store_one(e, s, offset, LLVMBuildExtractElement(e->v.b, v, at, ""));
         if (done) {
-            LLVMBuildBr(e->b, done);
-            LLVMPositionBuilderAtEnd(e->b, done);
+            LLVMBuildBr(e->v.b, done);
+            LLVMPositionBuilderAtEnd(e->v.b, done);
         }
     }
 }
@@ -160,24 +160,24 @@ static void store_lanes(emit *e, const lp_stmt *s, value offsets, value v)
  * plain ones. */
 static void store_past(emit *e, value v, value p, unsigned align, unsigned size)
 {
-    type i64 = LLVMInt64TypeInContext(e->cx);
-    unsigned kind = LLVMGetMDKindIDInContext(e->cx, "nontemporal", 11);
+    type i64 = LLVMInt64TypeInContext(e->v.cx);
+    unsigned kind = LLVMGetMDKindIDInContext(e->v.cx, "nontemporal", 11);
     LLVMMetadataRef one =
-        LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(e->cx), 1, false));
+        LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), 1, false));
     LLVMBasicBlockRef whole = emit_new_block(e), odd = emit_new_block(e), done = emit_new_block(e);
 
-    value low = LLVMBuildPtrToInt(e->b, p, i64, "");
-    low = LLVMBuildAnd(e->b, low, emit_i64(e, size - 1), "");
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, low, emit_i64(e, 0), ""), whole, odd);
-    LLVMPositionBuilderAtEnd(e->b, whole);
-    value st = LLVMBuildStore(e->b, v, p);
+    value low = LLVMBuildPtrToInt(e->v.b, p, i64, "");
+    low = LLVMBuildAnd(e->v.b, low, v_i64(&e->v, size - 1), "");
+    LLVMBuildCondBr(e->v.b, LLVMBuildICmp(e->v.b, LLVMIntEQ, low, v_i64(&e->v, 0), ""), whole, odd);
+    LLVMPositionBuilderAtEnd(e->v.b, whole);
+    value st = LLVMBuildStore(e->v.b, v, p);
     LLVMSetAlignment(st, size);
-    LLVMSetMetadata(st, kind, LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, &one, 1)));
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, odd);
-    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
-    LLVMBuildBr(e->b, done);
-    LLVMPositionBuilderAtEnd(e->b, done);
+    LLVMSetMetadata(st, kind, LLVMMetadataAsValue(e->v.cx, LLVMMDNodeInContext2(e->v.cx, &one, 1)));
+    LLVMBuildBr(e->v.b, done);
+    LLVMPositionBuilderAtEnd(e->v.b, odd);
+    LLVMSetAlignment(LLVMBuildStore(e->v.b, v, p), align);
+    LLVMBuildBr(e->v.b, done);
+    LLVMPositionBuilderAtEnd(e->v.b, done);
     e->streams = true;
 }
 
@@ -187,29 +187,29 @@ static void store_vector(emit *e, const lp_stmt *s, lp_expr offset, value v)
     enum { LEAST = 16 };        /* bytes of a vector that can be streamed */
     ir_dtype d = e->k->buf.at[s->buf].dtype;
     value p = emit_element(e, s->buf, emit_scalar(e, offset));
-    type t = emit_wide(emit_memory_type(e, d), e->lanes);
+    type t = emit_wide(emit_memory_type(&e->v, d), e->lanes);
     unsigned align = (unsigned)dt_size(d);
 
     if (s->accum && !e->mask) {
-        value old = LLVMBuildLoad2(e->b, t, p, "");
+        value old = LLVMBuildLoad2(e->v.b, t, p, "");
         LLVMSetAlignment(old, align);
-        old = emit_from_memory(e, d, old, e->lanes);
-        v = emit_op(e, s->accum, d, d, (value[]){old, v}, e->lanes);
+        old = emit_from_memory(&e->v, d, old, e->lanes);
+        v = emit_op(&e->v, s->accum, d, d, (value[]){old, v}, e->lanes);
     }
-    v = emit_to_memory(e, d, v, e->lanes);
+    v = emit_to_memory(&e->v, d, v, e->lanes);
     if (!e->mask) {
         unsigned size = align * (unsigned)e->lanes;
         if (s->stream && size >= LEAST)
             store_past(e, v, p, align, size);
         else
-            LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+            LLVMSetAlignment(LLVMBuildStore(e->v.b, v, p), align);
         return;
     }
     unsigned id = LLVMLookupIntrinsicID("llvm.masked.store", 17);
-    type over[2] = {t, LLVMPointerTypeInContext(e->cx, 0)};
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, over, 2);
-    value a[4] = {v, p, LLVMConstInt(LLVMInt32TypeInContext(e->cx), align, false), e->mask};
-    LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, over, 2), f, a, 4, "");
+    type over[2] = {t, LLVMPointerTypeInContext(e->v.cx, 0)};
+    value f = LLVMGetIntrinsicDeclaration(e->v.m, id, over, 2);
+    value a[4] = {v, p, LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), align, false), e->mask};
+    LLVMBuildCall2(e->v.b, LLVMIntrinsicGetType(e->v.cx, id, over, 2), f, a, 4, "");
 }
 
 /* Neighbouring lanes store at once; a combining store under a mask goes lane by

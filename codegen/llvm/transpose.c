@@ -19,15 +19,15 @@ static value row_address(emit *e, lp_buf b, const lp_expr *idx, int i)
 static void exchange(emit *e, value *a, value *b, int w, int distance)
 {
     value low[LP_MAX_LANES], high[LP_MAX_LANES];
-    type i32 = LLVMInt32TypeInContext(e->cx);
+    type i32 = LLVMInt32TypeInContext(e->v.cx);
 
     for (int i = 0; i < w; i++) {
         bool second = i & distance;
         low[i] = LLVMConstInt(i32, (unsigned)(second ? w + i - distance : i), false);
         high[i] = LLVMConstInt(i32, (unsigned)(second ? w + i : i + distance), false);
     }
-    value x = LLVMBuildShuffleVector(e->b, *a, *b, LLVMConstVector(low, (unsigned)w), "");
-    *b = LLVMBuildShuffleVector(e->b, *a, *b, LLVMConstVector(high, (unsigned)w), "");
+    value x = LLVMBuildShuffleVector(e->v.b, *a, *b, LLVMConstVector(low, (unsigned)w), "");
+    *b = LLVMBuildShuffleVector(e->v.b, *a, *b, LLVMConstVector(high, (unsigned)w), "");
     *a = x;
 }
 
@@ -37,10 +37,10 @@ void emit_transpose(emit *e, const lp_stmt *s)
     value row[LP_MAX_LANES];
     int w = s->size;
     unsigned size = (unsigned)dt_size(e->k->buf.at[s->buf].dtype);
-    type t = LLVMVectorType(LLVMIntTypeInContext(e->cx, 8 * size), (unsigned)w);
+    type t = LLVMVectorType(LLVMIntTypeInContext(e->v.cx, 8 * size), (unsigned)w);
 
     for (int i = 0; i < w; i++) {
-        row[i] = LLVMBuildLoad2(e->b, t, row_address(e, s->from, s->from_idx, i), "");
+        row[i] = LLVMBuildLoad2(e->v.b, t, row_address(e, s->from, s->from_idx, i), "");
         LLVMSetAlignment(row[i], size);
     }
     for (int distance = 1; distance < w; distance *= 2)
@@ -49,6 +49,6 @@ void emit_transpose(emit *e, const lp_stmt *s)
                 exchange(e, &row[i], &row[i + distance], w, distance);
     for (int i = 0; i < w; i++) {
         value p = row_address(e, s->buf, s->idx, i);
-        LLVMSetAlignment(LLVMBuildStore(e->b, row[i], p), size);
+        LLVMSetAlignment(LLVMBuildStore(e->v.b, row[i], p), size);
     }
 }

@@ -36,7 +36,8 @@ static int64_t step_size(const image *im, const plan_step *s)
     return lp_whole_size(im->l->kernel.at[s->u.run.kernel], WHOLE_SIZE + 1);
 }
 
-bool image_is_whole(const image *im, const plan_entry *x)
+/* Does the entry nothing but run kernels of little work, in little memory? */
+static bool is_whole(const image *im, const plan_entry *x)
 {
     int64_t size = 0, most = min_i64(WHOLE_SIZE, (int64_t)x->body->step.len * WHOLE_KERNEL);
 
@@ -47,13 +48,15 @@ bool image_is_whole(const image *im, const plan_entry *x)
 
 void image_find_whole(image *im)
 {
+    mem_free(im->whole_entry);
     mem_free(im->whole);
+    im->whole_entry = mem_alloc((im->p->entry.len + 1) * sizeof *im->whole_entry);
     im->whole = mem_alloc((im->l->kernel.len + 1) * sizeof *im->whole);
     memset(im->whole, 0, (im->l->kernel.len + 1) * sizeof *im->whole);
     for (uint32_t i = 0; i < im->p->entry.len; i++) {
         const plan_entry *x = im->p->entry.at[i];
-        bool whole = image_is_whole(im, x);
-        for (uint32_t k = 0; whole && k < x->body->step.len; k++)
+        im->whole_entry[i] = is_whole(im, x);
+        for (uint32_t k = 0; im->whole_entry[i] && k < x->body->step.len; k++)
             im->whole[x->body->step.at[k].u.run.kernel] = true;
     }
 }
@@ -90,11 +93,11 @@ static bool find_bounds(emit *e, const lp_stmt *s, written *w)
 static LLVMBasicBlockRef open_share(emit *e, int64_t n)
 {
     LLVMBasicBlockRef body = emit_new_block(e), done = emit_new_block(e);
-    value from = LLVMBuildICmp(e->b, LLVMIntSLE, e->begin, emit_i64(e, n), "");
-    value to = LLVMBuildICmp(e->b, LLVMIntSLT, emit_i64(e, n), e->end, "");
+    value from = LLVMBuildICmp(e->v.b, LLVMIntSLE, e->begin, v_i64(&e->v, n), "");
+    value to = LLVMBuildICmp(e->v.b, LLVMIntSLT, v_i64(&e->v, n), e->end, "");
 
-    LLVMBuildCondBr(e->b, LLVMBuildAnd(e->b, from, to, ""), body, done);
-    LLVMPositionBuilderAtEnd(e->b, body);
+    LLVMBuildCondBr(e->v.b, LLVMBuildAnd(e->v.b, from, to, ""), body, done);
+    LLVMPositionBuilderAtEnd(e->v.b, body);
     return done;
 }
 
@@ -109,11 +112,11 @@ bool emit_written_out(emit *e, const lp_stmt *s)
         int64_t rest = n;
         for (uint32_t i = s->nvar; i-- > 0; rest /= w.trips[i])
             e->var[s->var[i]] = (slot){
-                .scalar = emit_i64(e, w.lo[i] + rest % w.trips[i] * w.step[i])};
+                .scalar = v_i64(&e->v, w.lo[i] + rest % w.trips[i] * w.step[i])};
         emit_block(e, s->body);
         if (done) {
-            LLVMBuildBr(e->b, done);
-            LLVMPositionBuilderAtEnd(e->b, done);
+            LLVMBuildBr(e->v.b, done);
+            LLVMPositionBuilderAtEnd(e->v.b, done);
         }
     }
     return true;

@@ -1,9 +1,9 @@
-/* codegen/llvm/extreme.c - the lesser and the greater of two floats.
+/* codegen/value/extreme.c - the lesser and the greater of two floats.
  *
  * -0 is less than 0, and NaN is both.  LLVM 19 makes a chain of six instructions of that on
  * AVX-512, which a reduction waits for again and again; vrangeps tells the zeros apart but
  * prefers a number to NaN, which takes a comparison and an addition under its mask. */
-#include "llvm_value.h"
+#include "value.h"
 
 /* The instruction for vectors of 512 bits, and how many lanes it takes; null if the target
  * has none for `lanes` of this type, or for some of several such vectors. */
@@ -16,7 +16,7 @@ static const char *instruction(const target *t, ir_dtype d, int lanes, int *each
 }
 
 /* Lanes from..from+n-1 of v. */
-static value part(emit *e, value v, int from, int n)
+static value part(value_cx *e, value v, int from, int n)
 {
     type i32 = LLVMInt32TypeInContext(e->cx);
     value at[16];
@@ -27,7 +27,7 @@ static value part(emit *e, value v, int from, int n)
 }
 
 /* The lanes of a, then those of b, which are not more. */
-static value joined(emit *e, value a, value b)
+static value joined(value_cx *e, value a, value b)
 {
     unsigned n = LLVMGetVectorSize(LLVMTypeOf(a)), m = LLVMGetVectorSize(LLVMTypeOf(b));
     type i32 = LLVMInt32TypeInContext(e->cx);
@@ -44,7 +44,7 @@ static value joined(emit *e, value a, value b)
 }
 
 /* One vector of 512 bits: all lanes, no other rounding, the sign that the comparison has. */
-static value range(emit *e, const char *name, value a, value b, int lanes, bool max)
+static value range(value_cx *e, const char *name, value a, value b, int lanes, bool max)
 {
     enum { MIN = 4, MAX = 5, AS_IT_IS = 4 };
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
@@ -57,14 +57,14 @@ static value range(emit *e, const char *name, value a, value b, int lanes, bool 
 }
 
 /* Vectors of several registers go one register at a time. */
-static value numbers(emit *e, ir_dtype d, value *a, bool max, int lanes)
+static value numbers(value_cx *e, ir_dtype d, value *a, bool max, int lanes)
 {
     int each;
     const char *name = instruction(e->t, d, lanes, &each);
     value v = NULL;
 
     if (!name)
-        return emit_intrinsic(e, max ? "llvm.maximum" : "llvm.minimum", a, 2);
+        return v_intrinsic(e, max ? "llvm.maximum" : "llvm.minimum", a, 2);
     for (int i = 0; i < lanes; i += each) {
         value both[2] = {part(e, a[0], i, each), part(e, a[1], i, each)};
         value r = range(e, name, both[0], both[1], each, max);
@@ -74,7 +74,7 @@ static value numbers(emit *e, ir_dtype d, value *a, bool max, int lanes)
 }
 
 /* f16 is done between conversions, which lose NaN on F16C. */
-value emit_extreme(emit *e, ir_dtype d, value *a, bool max)
+value v_extreme(value_cx *e, ir_dtype d, value *a, bool max)
 {
     type t = LLVMTypeOf(a[0]);
     bool vector = LLVMGetTypeKind(t) == LLVMVectorTypeKind;

@@ -1,8 +1,8 @@
-/* codegen/llvm/dot4.c - sums of four products of bytes, or of two.
+/* codegen/value/dot4.c - sums of four products of bytes, or of two.
  *
  * Exact on every target: where no instruction sums four, products of 16 bits are added in
  * pairs.  Instructions that saturate sums of 16 bits (vpmaddubsw) are of no use. */
-#include "llvm_value.h"
+#include "value.h"
 
 /* What adds the products of 4 * lanes bytes; null if the target has none for so many. */
 static const char *instruction(const target *t, int lanes)
@@ -17,7 +17,7 @@ static const char *instruction(const target *t, int lanes)
 }
 
 /* usdot takes bytes where vpdpbusd takes words. */
-static value call(emit *e, const char *name, const value *a)
+static value call(value_cx *e, const char *name, const value *a)
 {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     bool overloaded = LLVMIntrinsicIsOverloaded(id);
@@ -33,7 +33,7 @@ static value call(emit *e, const char *name, const value *a)
 }
 
 /* The lanes of v, twice as many, that are even or odd. */
-static value every_other(emit *e, value v, int lanes, int odd)
+static value every_other(value_cx *e, value v, int lanes, int odd)
 {
     type i32 = LLVMInt32TypeInContext(e->cx);
     value at[64];
@@ -44,13 +44,13 @@ static value every_other(emit *e, value v, int lanes, int odd)
     return LLVMBuildShuffleVector(e->b, v, v, LLVMConstVector(at, (unsigned)lanes), "");
 }
 
-static type halves(emit *e, int lanes)
+static type halves(value_cx *e, int lanes)
 {
     return LLVMVectorType(LLVMInt16TypeInContext(e->cx), 2 * (unsigned)lanes);
 }
 
 /* Products of i16, two for each lane, added in pairs.  In this form LLVM knows pmaddwd. */
-static value add_pairs(emit *e, value a, value b, int lanes)
+static value add_pairs(value_cx *e, value a, value b, int lanes)
 {
     type wide = LLVMVectorType(LLVMInt32TypeInContext(e->cx), 2 * (unsigned)lanes);
 
@@ -62,7 +62,7 @@ static value add_pairs(emit *e, value a, value b, int lanes)
 }
 
 /* The same of the low (or high) bytes of each 16 bits, u's unsigned, s's signed. */
-static value pairs(emit *e, value u, value s, int lanes, bool high)
+static value pairs(value_cx *e, value u, value s, int lanes, bool high)
 {
     u = LLVMBuildBitCast(e->b, u, halves(e, lanes), "");
     s = LLVMBuildBitCast(e->b, s, halves(e, lanes), "");
@@ -72,12 +72,12 @@ static value pairs(emit *e, value u, value s, int lanes, bool high)
 }
 
 /* v as a vector of one, where it is none. */
-static value as_vector(emit *e, value v, int lanes)
+static value as_vector(value_cx *e, value v, int lanes)
 {
     return lanes == 1 ? LLVMBuildBitCast(e->b, v, LLVMVectorType(LLVMTypeOf(v), 1), "") : v;
 }
 
-static value as_number(emit *e, value v, int lanes)
+static value as_number(value_cx *e, value v, int lanes)
 {
     return lanes == 1 ? LLVMBuildBitCast(e->b, v, LLVMInt32TypeInContext(e->cx), "") : v;
 }
@@ -85,7 +85,7 @@ static value as_number(emit *e, value v, int lanes)
 /* a[0] + the sums of four products each of a[1] and a[2].  One instruction where
  * the processor has it for so many lanes, else products of 16 bits, the low and the
  * high pair of each four. */
-value emit_dot4(emit *e, const value *a, int lanes)
+value v_dot4(value_cx *e, const value *a, int lanes)
 {
     const char *name = instruction(e->t, lanes);
     value arg[3];
@@ -101,7 +101,7 @@ value emit_dot4(emit *e, const value *a, int lanes)
 }
 
 /* A load of bytes that are widened is one instruction, and serves all rows of a tile. */
-value emit_dot2(emit *e, const value *a, int lanes)
+value v_dot2(value_cx *e, const value *a, int lanes)
 {
     type i8 = LLVMInt8TypeInContext(e->cx);
     value x = LLVMBuildBitCast(e->b, a[1], halves(e, lanes), "");

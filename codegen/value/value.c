@@ -1,7 +1,7 @@
-/* codegen/llvm/value.c - constants and operators of any width.  v_int(like, 3) is 3
+/* codegen/value/value.c - constants and operators of any width.  v_int(like, 3) is 3
  * in the type of `like`, scalar or vector, so one text of a function serves all
  * widths. */
-#include "llvm_value.h"
+#include "value.h"
 
 type v_element(type t)
 {
@@ -44,19 +44,24 @@ value v_flt(value like, double c)
     return splat(t, LLVMConstReal(v_element(t), c));
 }
 
+value v_i64(value_cx *e, int64_t c)
+{
+    return LLVMConstInt(LLVMInt64TypeInContext(e->cx), (unsigned long long)c, true);
+}
+
 bool v_is_f32(value v)
 {
     return LLVMGetTypeKind(v_element(LLVMTypeOf(v))) == LLVMFloatTypeKind;
 }
 
-value v_bits(emit *e, value v)
+value v_bits(value_cx *e, value v)
 {
     type t = v_is_f32(v) ? LLVMInt32TypeInContext(e->cx) : LLVMInt64TypeInContext(e->cx);
 
     return LLVMBuildBitCast(e->b, v, v_type(v, t), "");
 }
 
-value v_float(emit *e, value bits)
+value v_float(value_cx *e, value bits)
 {
     bool narrow = LLVMGetIntTypeWidth(v_element(LLVMTypeOf(bits))) == 32;
     type t = narrow ? LLVMFloatTypeInContext(e->cx) : LLVMDoubleTypeInContext(e->cx);
@@ -64,45 +69,54 @@ value v_float(emit *e, value bits)
     return LLVMBuildBitCast(e->b, bits, v_type(bits, t), "");
 }
 
-value v_icmp(emit *e, LLVMIntPredicate p, value a, value b)
+value v_intrinsic(value_cx *e, const char *name, value *a, int n)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    type t = LLVMTypeOf(a[0]);
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, &t, 1);
+
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &t, 1), f, a, (unsigned)n, "");
+}
+
+value v_icmp(value_cx *e, LLVMIntPredicate p, value a, value b)
 {
     return LLVMBuildICmp(e->b, p, a, b, "");
 }
 
-value v_fcmp(emit *e, LLVMRealPredicate p, value a, value b)
+value v_fcmp(value_cx *e, LLVMRealPredicate p, value a, value b)
 {
     return LLVMBuildFCmp(e->b, p, a, b, "");
 }
 
-value v_sel(emit *e, value cond, value a, value b)
+value v_sel(value_cx *e, value cond, value a, value b)
 {
     return LLVMBuildSelect(e->b, cond, a, b, "");
 }
 
-value v_and(emit *e, value a, value b) { return LLVMBuildAnd(e->b, a, b, ""); }
-value v_or(emit *e, value a, value b) { return LLVMBuildOr(e->b, a, b, ""); }
-value v_add(emit *e, value a, value b) { return LLVMBuildFAdd(e->b, a, b, ""); }
-value v_sub(emit *e, value a, value b) { return LLVMBuildFSub(e->b, a, b, ""); }
-value v_mul(emit *e, value a, value b) { return LLVMBuildFMul(e->b, a, b, ""); }
-value v_div(emit *e, value a, value b) { return LLVMBuildFDiv(e->b, a, b, ""); }
-value v_neg(emit *e, value a) { return LLVMBuildFNeg(e->b, a, ""); }
-value v_abs(emit *e, value a) { return emit_intrinsic(e, "llvm.fabs", &a, 1); }
-value v_sqrt(emit *e, value a) { return emit_intrinsic(e, "llvm.sqrt", &a, 1); }
+value v_and(value_cx *e, value a, value b) { return LLVMBuildAnd(e->b, a, b, ""); }
+value v_or(value_cx *e, value a, value b) { return LLVMBuildOr(e->b, a, b, ""); }
+value v_add(value_cx *e, value a, value b) { return LLVMBuildFAdd(e->b, a, b, ""); }
+value v_sub(value_cx *e, value a, value b) { return LLVMBuildFSub(e->b, a, b, ""); }
+value v_mul(value_cx *e, value a, value b) { return LLVMBuildFMul(e->b, a, b, ""); }
+value v_div(value_cx *e, value a, value b) { return LLVMBuildFDiv(e->b, a, b, ""); }
+value v_neg(value_cx *e, value a) { return LLVMBuildFNeg(e->b, a, ""); }
+value v_abs(value_cx *e, value a) { return v_intrinsic(e, "llvm.fabs", &a, 1); }
+value v_sqrt(value_cx *e, value a) { return v_intrinsic(e, "llvm.sqrt", &a, 1); }
 
-value v_copysign(emit *e, value size, value sign)
+value v_copysign(value_cx *e, value size, value sign)
 {
-    return emit_intrinsic(e, "llvm.copysign", (value[]){size, sign}, 2);
+    return v_intrinsic(e, "llvm.copysign", (value[]){size, sign}, 2);
 }
 
-value v_fma(emit *e, value a, value b, value c)
+value v_fma(value_cx *e, value a, value b, value c)
 {
     if (!target_can(e->t, CAN_FMA))
         return v_add(e, v_mul(e, a, b), c);
-    return emit_intrinsic(e, "llvm.fma", (value[]){a, b, c}, 3);
+    return v_intrinsic(e, "llvm.fma", (value[]){a, b, c}, 3);
 }
 
-value v_below(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOLT, a, v_flt(a, c)); }
-value v_above(emit *e, value a, double c) { return v_fcmp(e, LLVMRealOGT, a, v_flt(a, c)); }
+value v_below(value_cx *e, value a, double c) { return v_fcmp(e, LLVMRealOLT, a, v_flt(a, c)); }
+value v_above(value_cx *e, value a, double c) { return v_fcmp(e, LLVMRealOGT, a, v_flt(a, c)); }
 
 /* ---- integers ----------------------------------------------------------------------- */
 
@@ -127,7 +141,7 @@ floored v_floor(LLVMBuilderRef b, value x, value y)
 /* ---- without instructions for it -------------------------------------------------------- */
 
 /* Adding 2^23 or 2^52 leaves no bits behind the point. */
-static value nearest(emit *e, value x)
+static value nearest(value_cx *e, value x)
 {
     value a = v_abs(e, x), big = v_flt(x, v_is_f32(x) ? 0x1p23 : 0x1p52);
     value r = v_sub(e, v_add(e, a, big), big);
@@ -135,7 +149,7 @@ static value nearest(emit *e, value x)
     return v_copysign(e, v_sel(e, v_fcmp(e, LLVMRealOLT, a, big), r, a), x);
 }
 
-static value floor_of(emit *e, value x)
+static value floor_of(value_cx *e, value x)
 {
     value r = nearest(e, x), above = v_fcmp(e, LLVMRealOGT, r, x);
 
@@ -144,7 +158,7 @@ static value floor_of(emit *e, value x)
 
 /* Below SSE4.1 there is no instruction for it: sums with 2^23 or 2^52, and
  * corrections. */
-value v_round(emit *e, sc_op op, value a)
+value v_round(value_cx *e, sc_op op, value a)
 {
     const char *name = op == SC_FLOOR   ? "llvm.floor"
                        : op == SC_CEIL  ? "llvm.ceil"
@@ -152,7 +166,7 @@ value v_round(emit *e, sc_op op, value a)
                                         : "llvm.roundeven";
 
     if (target_can(e->t, CAN_ROUND))
-        return emit_intrinsic(e, name, &a, 1);
+        return v_intrinsic(e, name, &a, 1);
     switch (op) {
     case SC_FLOOR: return floor_of(e, a);
     case SC_CEIL: return v_neg(e, floor_of(e, v_neg(e, a)));
@@ -161,7 +175,7 @@ value v_round(emit *e, sc_op op, value a)
     }
 }
 
-static value shift(emit *e, value v, int left)
+static value shift(value_cx *e, value v, int left)
 {
     return left > 0 ? LLVMBuildShl(e->b, v, v_int(v, left), "")
                     : LLVMBuildLShr(e->b, v, v_int(v, -left), "");
@@ -169,7 +183,7 @@ static value shift(emit *e, value v, int left)
 
 /* Three ranges: too large, normal, and below 2^-14, where adding 1/2 leaves
  * the bits of an f16 at the end. */
-value v_half(emit *e, value v)
+value v_half(value_cx *e, value v)
 {
     value i = v_bits(e, v), u = v_and(e, i, v_int(i, 0x7fffffff));
     value sign = shift(e, LLVMBuildXor(e->b, i, u, ""), -16);
@@ -189,7 +203,7 @@ value v_half(emit *e, value v)
 
 /* The bits as an f32 whose exponent is 112 too small; the product puts it right,
  * and is exact for subnormal ones, too.  Infinity and NaN get the top exponent. */
-value v_from_half(emit *e, value half)
+value v_from_half(value_cx *e, value half)
 {
     type i32 = v_type(half, LLVMInt32TypeInContext(e->cx));
     value i = LLVMBuildZExt(e->b, half, i32, ""), u = v_and(e, i, v_int(i, 0x7fff));
