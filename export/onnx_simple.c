@@ -51,19 +51,124 @@ bool ox_iota(ox *g, const ir_node *n, const char **out)
     return true;
 }
 
+/* ---- formulas: scalar functions that ONNX lacks, by those that it has ------------------------ */
+
+static const char *mod_of(ox *g, const char *x, const char *y, bool sign_of_x)
+{
+    Onnx__NodeProto *p = ox_add(g, "Mod", (const char *const[]){x, y}, 2, 1);
+
+    ox_int(g, p, "fmod", sign_of_x);
+    return ox_result(p);
+}
+
+static const char *formula_rem(ox *g, const ir_node *n, ir_dtype dt)
+{
+    (void)dt;
+    return mod_of(g, ox_arg(g, n, 0), ox_arg(g, n, 1), true);
+}
+
+/* Of floats ONNX has only the remainder that has the sign of x. */
+static const char *formula_mod(ox *g, const ir_node *n, ir_dtype dt)
+{
+    const char *x = ox_arg(g, n, 0), *y = ox_arg(g, n, 1);
+
+    if (!dt_is_float(dt))
+        return mod_of(g, x, y, false);
+    return mod_of(g, ox_2(g, "Add", mod_of(g, x, y, true), y), y, true);
+}
+
+/* 2 t / (1 - t) with t = tanh(x / 2), which is exact where x is small. */
+static const char *formula_expm1(ox *g, const ir_node *n, ir_dtype dt)
+{
+    const char *x = ox_arg(g, n, 0);
+    const char *one = ox_number(g, dt, 1), *two = ox_number(g, dt, 2);
+    const char *t = ox_1(g, "Tanh", ox_2(g, "Div", x, two));
+    const char *small = ox_2(g, "Div", ox_2(g, "Mul", two, t), ox_2(g, "Sub", one, t));
+    const char *large = ox_2(g, "Sub", ox_1(g, "Exp", x), one);
+
+    return ox_3(g, "Where", ox_2(g, "Less", ox_1(g, "Abs", x), one), small, large);
+}
+
+/* log(u) x / (u - 1) with u = 1 + x: the error of u is that of the quotient. */
+static const char *formula_log1p(ox *g, const ir_node *n, ir_dtype dt)
+{
+    const char *x = ox_arg(g, n, 0);
+    const char *one = ox_number(g, dt, 1), *u = ox_2(g, "Add", x, one);
+    const char *d = ox_2(g, "Sub", u, one), *log = ox_1(g, "Log", u);
+    const char *y = ox_2(g, "Mul", log, ox_2(g, "Div", x, d));
+    const char *huge = ox_2(g, "Less", ox_number(g, dt, 1e4), x);
+
+    y = ox_3(g, "Where", huge, log, y);
+    return ox_3(g, "Where", ox_2(g, "Equal", u, one), x, y);
+}
+
+static const char *formula_trunc(ox *g, const ir_node *n, ir_dtype dt)
+{
+    const char *x = ox_arg(g, n, 0);
+    const char *below = ox_2(g, "Less", x, ox_number(g, dt, 0));
+
+    return ox_3(g, "Where", below, ox_1(g, "Ceil", x), ox_1(g, "Floor", x));
+}
+
+static const char *shifted(ox *g, const ir_node *n, const char *way)
+{
+    Onnx__NodeProto *p = ox_add(g, "BitShift",
+                                (const char *const[]){ox_arg(g, n, 0), ox_arg(g, n, 1)}, 2, 1);
+
+    ox_text(g, p, "direction", way);
+    return ox_result(p);
+}
+
+static const char *formula_shl(ox *g, const ir_node *n, ir_dtype dt)
+{
+    (void)dt;
+    return shifted(g, n, "LEFT");
+}
+
+static const char *formula_shr(ox *g, const ir_node *n, ir_dtype dt)
+{
+    (void)dt;
+    return shifted(g, n, "RIGHT");
+}
+
+static const char *formula_fma(ox *g, const ir_node *n, ir_dtype dt)
+{
+    (void)dt;
+    return ox_2(g, "Add", ox_2(g, "Mul", ox_arg(g, n, 0), ox_arg(g, n, 1)), ox_arg(g, n, 2));
+}
+
+static const char *formula_ne(ox *g, const ir_node *n, ir_dtype dt)
+{
+    (void)dt;
+    return ox_1(g, "Not", ox_2(g, "Equal", ox_arg(g, n, 0), ox_arg(g, n, 1)));
+}
+
+/* Bytes of floats hold at most their greatest finite value, or infinity. */
+static const char *formula_cast(ox *g, const ir_node *n, ir_dtype dt)
+{
+    const struct ir_attr_CAST *a = &n->attr->CAST;
+    const char *y = ox_cast(g, ox_arg(g, n, 0), a->to);
+
+    (void)dt;
+    if (dt_is_float(a->to) && dt_bits(a->to) == 8)
+        ox_int(g, g->node.at[g->node.len - 1], "saturate", a->saturate);
+    return y;
+}
+
 /* ---- scalar functions ----------------------------------------------------------------- */
 
 typedef enum how { NO, PLAIN, BITS, FORMULA } how;
 
 /* The words of the column onnx of scalar.def: operators of the same name; of BITS: for bool,
- * with `Bitwise` before it for integers. */
-#define no {NO, 0}
-#define same(name) {PLAIN, #name}
-#define bits(name) {BITS, #name}
-#define formula {FORMULA, 0}
+ * with `Bitwise` before it for integers; functions above. */
+#define no {NO, 0, 0}
+#define same(name) {PLAIN, #name, 0}
+#define bits(name) {BITS, #name, 0}
+#define formula(name) {FORMULA, 0, formula_##name}
 static const struct {
     how how;
     const char *op;
+    const char *(*formula)(ox *g, const ir_node *n, ir_dtype dt);   /* of an operand's dtype */
 } scalars[OP_SCALARS] = {
 #define SCALAR(NAME, text, args, types, result, cost, flags, flt, int_, flt_llvm, int_llvm, grad, \
                say, word, meaning, onnx, ...)                                                     \
@@ -84,92 +189,6 @@ static const char *op_n(ox *g, const char *op, const ir_node *n)
     return ox_result(ox_add(g, op, in, n->narg, 1));
 }
 
-static const char *mod_of(ox *g, const char *x, const char *y, bool sign_of_x)
-{
-    Onnx__NodeProto *p = ox_add(g, "Mod", (const char *const[]){x, y}, 2, 1);
-
-    ox_int(g, p, "fmod", sign_of_x);
-    return ox_result(p);
-}
-
-/* Of floats ONNX has only the remainder that has the sign of x. */
-static const char *floor_mod(ox *g, const ir_node *n, ir_dtype dt)
-{
-    const char *x = ox_arg(g, n, 0), *y = ox_arg(g, n, 1);
-
-    if (!dt_is_float(dt))
-        return mod_of(g, x, y, false);
-    return mod_of(g, ox_2(g, "Add", mod_of(g, x, y, true), y), y, true);
-}
-
-/* 2 t / (1 - t) with t = tanh(x / 2), which is exact where x is small. */
-static const char *expm1_of(ox *g, const char *x, ir_dtype dt)
-{
-    const char *one = ox_number(g, dt, 1), *two = ox_number(g, dt, 2);
-    const char *t = ox_1(g, "Tanh", ox_2(g, "Div", x, two));
-    const char *small = ox_2(g, "Div", ox_2(g, "Mul", two, t), ox_2(g, "Sub", one, t));
-    const char *large = ox_2(g, "Sub", ox_1(g, "Exp", x), one);
-
-    return ox_3(g, "Where", ox_2(g, "Less", ox_1(g, "Abs", x), one), small, large);
-}
-
-/* log(u) x / (u - 1) with u = 1 + x: the error of u is that of the quotient. */
-static const char *log1p_of(ox *g, const char *x, ir_dtype dt)
-{
-    const char *one = ox_number(g, dt, 1), *u = ox_2(g, "Add", x, one);
-    const char *d = ox_2(g, "Sub", u, one), *log = ox_1(g, "Log", u);
-    const char *y = ox_2(g, "Mul", log, ox_2(g, "Div", x, d));
-    const char *huge = ox_2(g, "Less", ox_number(g, dt, 1e4), x);
-
-    y = ox_3(g, "Where", huge, log, y);
-    return ox_3(g, "Where", ox_2(g, "Equal", u, one), x, y);
-}
-
-static const char *trunc_of(ox *g, const char *x, ir_dtype dt)
-{
-    const char *below = ox_2(g, "Less", x, ox_number(g, dt, 0));
-
-    return ox_3(g, "Where", below, ox_1(g, "Ceil", x), ox_1(g, "Floor", x));
-}
-
-static const char *shifted(ox *g, const ir_node *n, const char *way)
-{
-    Onnx__NodeProto *p = ox_add(g, "BitShift",
-                                (const char *const[]){ox_arg(g, n, 0), ox_arg(g, n, 1)}, 2, 1);
-
-    ox_text(g, p, "direction", way);
-    return ox_result(p);
-}
-
-/* Bytes of floats hold at most their greatest finite value, or infinity. */
-static const char *cast_of(ox *g, const char *x, const struct ir_attr_CAST *a)
-{
-    const char *y = ox_cast(g, x, a->to);
-
-    if (dt_is_float(a->to) && dt_bits(a->to) == 8)
-        ox_int(g, g->node.at[g->node.len - 1], "saturate", a->saturate);
-    return y;
-}
-
-/* Functions that ONNX lacks are formulas of those that it has. */
-static const char *special(ox *g, const ir_node *n, ir_dtype dt)
-{
-    const char *x = ox_arg(g, n, 0);
-
-    switch (n->op) {
-    case OP_REM: return mod_of(g, x, ox_arg(g, n, 1), true);
-    case OP_MOD: return floor_mod(g, n, dt);
-    case OP_FMA: return ox_2(g, "Add", ox_2(g, "Mul", x, ox_arg(g, n, 1)), ox_arg(g, n, 2));
-    case OP_TRUNC: return trunc_of(g, x, dt);
-    case OP_EXPM1: return expm1_of(g, x, dt);
-    case OP_LOG1P: return log1p_of(g, x, dt);
-    case OP_NE: return ox_1(g, "Not", ox_2(g, "Equal", x, ox_arg(g, n, 1)));
-    case OP_SHL: return shifted(g, n, "LEFT");
-    case OP_SHR: return shifted(g, n, "RIGHT");
-    default: return cast_of(g, x, &n->attr->CAST);
-    }
-}
-
 static const char *bits(ox *g, const ir_node *n, const char *op, ir_dtype dt)
 {
     if (dt != DT_BOOL)
@@ -188,7 +207,7 @@ bool ox_scalar(ox *g, const ir_node *n, const char **out)
     switch (scalars[n->op].how) {
     case PLAIN: out[0] = op_n(g, scalars[n->op].op, n); break;
     case BITS: out[0] = bits(g, n, scalars[n->op].op, dt); break;
-    case FORMULA: out[0] = special(g, n, dt); break;
+    case FORMULA: out[0] = scalars[n->op].formula(g, n, dt); break;
     default: return ox_gap(g, n, "ONNX has no operator for it");
     }
     return true;
