@@ -253,8 +253,9 @@ static schedule schedule_product(const target *t, const problem *p)
 /* ---- loops that make no products ------------------------------------------------------ */
 
 /* Partial results, in vectors, of a reduction along its lanes: few, or where they are filled
- * several times. */
-enum { FEW_PARTS = 2, MANY_PARTS = 4 };
+ * several times.  A BEST has one: each step compares values and positions anyway, which takes
+ * longer than it waits for the step before. */
+enum { FEW_PARTS = 2, MANY_PARTS = 4, BEST_PARTS = 1 };
 
 /* Results of a window's row that are worked off at once, so that the places which they read
  * stay in the first cache, with so many elements beside each. */
@@ -265,17 +266,35 @@ static int32_t choose_run(const problem *p, int64_t beside)
     return (int32_t)max_i64(PLACES / (max_i64(p->stride, 1) * beside), LEAST);
 }
 
+/* The rows of a square tile, each a vector, stay in registers. */
+enum { MAX_SQUARE = 16 };
+
 /* Vectors of results beside each other make whole cache lines, and partial results do not
- * wait for each other; runs of a map are few enough to be even on all threads. */
+ * wait for each other; runs of a map are few enough to be even on all threads.  A strip of
+ * square tiles reads whole lines; where the next one along the axis lies elsewhere in memory,
+ * as in blocks of a tile, threads share chunks as they share a convolution's rows: what a core
+ * reads, it has mostly made. */
 static schedule schedule_loop(const target *t, const problem *p)
 {
-    enum { RUN = 512, STRIP = 8, BESIDE = 4 };
+    enum { RUN = 512, STRIP = 8, BESIDE = 4, SQUARES = 16, CHUNKS = 8 };
     schedule s = {.lanes = target_lanes(t, p->sums)};
 
     switch (p->kind) {
+    case PROBLEM_POSITIONS:
+        s.vectors = (int32_t)max_i64(MIN_CHAINS / max_i64(p->columns, 1), 1);
+        break;
     case PROBLEM_MAP: s.run = RUN; break;
+    case PROBLEM_TURN:
+        s.lanes = (int32_t)min_i64(s.lanes, MAX_SQUARE);
+        s.vectors = p->near ? SQUARES : 1;
+        s.chunks = p->near ? 0 : CHUNKS;
+        break;
     case PROBLEM_COLUMNS: s.vectors = STRIP; break;
     case PROBLEM_ROWS: s.parts = p->many ? MANY_PARTS : FEW_PARTS; break;
+    case PROBLEM_BEST:
+        s.lanes = p->columns || p->many ? s.lanes : 1;
+        s.vectors = p->columns ? BESIDE : 0;
+        break;
     case PROBLEM_WINDOW:
         s.vectors = p->columns ? BESIDE : 0;
         s.run = choose_run(p, p->columns > 0   ? evenly(p->columns, BESIDE * s.lanes)
@@ -287,11 +306,11 @@ static schedule schedule_loop(const target *t, const problem *p)
     return s;
 }
 
-bool schedule_fills(int64_t extent, int lanes)
+bool schedule_fills(problem_kind kind, int64_t extent, int lanes)
 {
     enum { TIMES = 4 };
 
-    return extent >= TIMES * MANY_PARTS * lanes;
+    return extent >= TIMES * (kind == PROBLEM_ROWS ? MANY_PARTS : BEST_PARTS) * lanes;
 }
 
 /* Is it a sum of products?  Else it is a loop without any. */
@@ -313,6 +332,9 @@ void problem_print(const problem *p, text *out)
         text_add(out, "%s", p->many ? " many" : "");
         if (p->stride)
             text_add(out, " stride=%lld", (long long)p->stride);
+        if (p->kind == PROBLEM_POSITIONS)
+            text_add(out, " outputs=%lld", (long long)p->columns);
+        text_add(out, "%s", p->kind == PROBLEM_TURN && p->near ? " near" : "");
         return;
     }
     if (p->sums != DT_F32)
@@ -327,8 +349,9 @@ void problem_print(const problem *p, text *out)
 
 /* Kinds of problems whose templates read a field. */
 enum {
-    PRODUCTS = 1 << PROBLEM_PRODUCT, IMAGES = 1 << PROBLEM_IMAGE, MAPS = 1 << PROBLEM_MAP,
-    COLUMNS = 1 << PROBLEM_COLUMNS, ROWS = 1 << PROBLEM_ROWS, WINDOWS = 1 << PROBLEM_WINDOW,
+#define KIND(name, readers, ...) readers = 1 << PROBLEM_##name,
+    PROBLEM_TABLE(KIND, )
+#undef KIND
     ALL = (1 << PROBLEM_KINDS) - 1
 };
 
@@ -340,13 +363,11 @@ static const struct {
     int readers;
     const char *why_not[PROBLEM_KINDS];     /* where it is set for others */
 } fields[] = {
-#define SCHEDULE(field, most, readers)                                                      \
-    {#field, offsetof(schedule, field), most, readers,                                      \
-     {"products do not read " #field, "convolutions do not read " #field,                   \
-      "maps do not read " #field, "nests do not read " #field,                              \
-      "reductions of columns do not read " #field, "reductions of rows do not read " #field, \
-      "windows do not read " #field}},
+#define WHY(name, readers, what, field) what " do not read " field,
+#define SCHEDULE(field, most, readers) \
+    {#field, offsetof(schedule, field), most, readers, {PROBLEM_TABLE(WHY, #field)}},
 #include "schedule.def"
+#undef WHY
 };
 
 static int32_t *field_at(const schedule *s, size_t i)
@@ -372,15 +393,23 @@ static bool is_power_of_two(int32_t n)
 static const char *fault_of_loop(const target *t, const problem *p, const schedule *s)
 {
     bool runs = p->kind == PROBLEM_MAP || p->kind == PROBLEM_WINDOW;
-    bool wide = p->kind == PROBLEM_COLUMNS || (p->kind == PROBLEM_WINDOW && p->columns);
-    int64_t sums = p->kind == PROBLEM_COLUMNS ? s->vectors : p->kind == PROBLEM_ROWS ? s->parts : 0;
+    bool beside = p->kind == PROBLEM_WINDOW || p->kind == PROBLEM_BEST;
+    bool wide = beside ? p->columns != 0
+                       : p->kind == PROBLEM_COLUMNS || p->kind == PROBLEM_POSITIONS ||
+                             p->kind == PROBLEM_TURN;
+    int64_t sums = p->kind == PROBLEM_COLUMNS     ? s->vectors
+                   : p->kind == PROBLEM_ROWS      ? s->parts
+                   : p->kind == PROBLEM_POSITIONS ? s->vectors * p->columns
+                                                  : 0;
 
     if (!is_power_of_two(s->lanes) || (p->kind == PROBLEM_ROWS && !is_power_of_two(s->parts)))
         return "lanes and parts are powers of two";
     if ((wide && s->vectors < 1) || (runs && s->run < 1))
         return "vectors and run are at least 1";
-    if (p->kind == PROBLEM_WINDOW && !p->columns && s->vectors)
-        return "nothing lies beside the window's row";
+    if (beside && !p->columns && s->vectors)
+        return "nothing lies beside the row";
+    if (p->kind == PROBLEM_TURN && (s->lanes < 2 || s->lanes > MAX_SQUARE))
+        return "a square tile has 2 to 16 rows";
     if (sums * target_regs(t, p->sums, s->lanes) > t->vector_regs)
         return "the tile takes more registers than there are";
     return unread_field(p, s);

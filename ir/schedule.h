@@ -34,23 +34,45 @@ typedef enum operand_place {
     OPERAND_APART,              /* anywhere else: copied into panels at run time */
 } operand_place;
 
-/* What a problem is, by the loops that solve it. */
+/* What a problem is, by the loops that solve it: KIND(name, readers, what).
+ *   readers  names it in the last column of schedule.def
+ *   what     names it in messages
+ *
+ *   PRODUCT    sums of products, of matrices and of what is like them
+ *   IMAGE      a convolution
+ *   POSITIONS  a convolution whose lanes are positions beside each other
+ *   MAP        all elements as one axis, in runs that threads share
+ *   NEST       elements in a nest of loops, the last one in vectors
+ *   TURN       the same, read along one axis and written along another, in square tiles
+ *   COLUMNS    a reduction whose lanes are results beside each other
+ *   ROWS       reductions along the lanes, which are folded at the end
+ *   BEST       positions of the least or greatest elements
+ *   WINDOW     reductions over sliding boxes */
+#define PROBLEM_TABLE(KIND, x)                                \
+    KIND(PRODUCT, PRODUCTS, "products", x)                    \
+    KIND(IMAGE, IMAGES, "convolutions", x)                    \
+    KIND(POSITIONS, POSITIONS, "convolutions by positions", x) \
+    KIND(MAP, MAPS, "maps", x)                                \
+    KIND(NEST, NESTS, "nests", x)                             \
+    KIND(TURN, TURNS, "transpositions", x)                    \
+    KIND(COLUMNS, COLUMNS, "reductions of columns", x)        \
+    KIND(ROWS, ROWS, "reductions of rows", x)                 \
+    KIND(BEST, BESTS, "positions of the best", x)             \
+    KIND(WINDOW, WINDOWS, "windows", x)
+
 typedef enum problem_kind {
-    PROBLEM_PRODUCT,            /* sums of products, of matrices and of what is like them */
-    PROBLEM_IMAGE,              /* a convolution */
-    PROBLEM_MAP,                /* all elements as one axis, in runs that threads share */
-    PROBLEM_NEST,               /* elements in a nest of loops, the last one in vectors */
-    PROBLEM_COLUMNS,            /* a reduction whose lanes are results beside each other */
-    PROBLEM_ROWS,               /* reductions along the lanes, which are folded at the end */
-    PROBLEM_WINDOW,             /* reductions over sliding boxes */
+#define KIND(name, ...) PROBLEM_##name,
+    PROBLEM_TABLE(KIND, )
+#undef KIND
     PROBLEM_KINDS
 } problem_kind;
 
 /* Of a PRODUCT or an IMAGE: a sum of products over k for each of `rows` by `columns`
  * results.  Example: a 3x3 convolution of 64 features and outputs has a row of the result's
  * positions for rows, its outputs for columns, and k counts features and taps.  Of the other
- * kinds `columns` lie beside a window's row, `sums` is the type of what is computed, and
- * `many` and `stride` say what else the choice depends on. */
+ * kinds `columns` are the outputs of each of the POSITIONS, or lie beside the row of a WINDOW or
+ * of a BEST, `sums` is the type of what is computed, and `many`, `stride` and `near` say what
+ * else the choice depends on. */
 typedef struct problem {
     problem_kind kind;
     int64_t rows, columns;      /* -1: known at run time only */
@@ -60,10 +82,11 @@ typedef struct problem {
     operand_place second;
     int64_t height;             /* rows of an image, which chunks cut; -1: known at run time
                                    only; 0: no image, whose rows are in groups */
-    bool many;                  /* a reduction fills its partial results several times */
+    bool many;                  /* a row fills its partial results several times */
     int64_t stride;             /* of a window along its row; 0: no window */
     int64_t features;           /* of an image that may be made in squares; 0: it may not */
-    bool near;                  /* rows of the first operand are neighbours in memory */
+    bool near;                  /* rows of the first operand are neighbours in memory, or the
+                                   tiles of a TURN along the axis that it reads */
     bool by_lanes;              /* the first operand has an element for each lane, not one
                                    for all: a tile is one vector wide */
     bool whole;                 /* sums have too few products to be in parts */
@@ -83,8 +106,9 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
 /* Sums of each element in a tile of so many rows: enough to keep the units busy
  * while each multiply-add waits for the one before, if the registers hold them. */
 int schedule_parts(const target *t, ir_dtype sums, const schedule *s, int rows);
-/* Does an axis of this extent fill the most partial results of so many lanes several times? */
-bool schedule_fills(int64_t extent, int lanes);
+/* Does an axis of this extent fill the most partial results of so many lanes, in ROWS or a
+ * BEST, several times? */
+bool schedule_fills(problem_kind kind, int64_t extent, int lanes);
 /* Squares of this side that cover an image. */
 int64_t schedule_squares(int64_t height, int64_t width, int64_t square);
 /* Does a tile of so many rows fetch panels ahead?  One of few rows waits for the panel in

@@ -13,14 +13,14 @@
  * Only the first vector at the first tap and the last one at the last tap leave the image,
  * and read it under guards. */
 #include "conv.h"
-
-enum { MAX_SUMS = 8 };          /* vectors of sums in registers */
+#include "nest.h"
 
 /* A row in the making: the last axis in numbers, and the indices of what is at hand. */
 typedef struct lanes_row {
     const conv *c;
     body *b;
     lp_buf stored;              /* the image, in the shape that c has; 0: computed on the way */
+    schedule s;
     int lanes;
     int64_t outputs;            /* of a group */
     int64_t width, image, taps, dilation, low;
@@ -53,7 +53,7 @@ static bool find_numbers(const conv *c, lanes_row *r)
     int last = c->spatial - 1;
     int64_t stride;
 
-    *r = (lanes_row){.c = c, .lanes = lanes_of(c->j->l, c->acc)};
+    *r = (lanes_row){.c = c};
     return is_plain(c) && dim_const(t, c->ty->dim[a->ys.at[last]], &r->width) &&
            dim_const(t, c->tx->dim[a->xs.at[last]], &r->image) &&
            dim_const(t, c->tw->dim[a->ws.at[last]], &r->taps) &&
@@ -259,7 +259,7 @@ static void compute_row(lanes_row *r)
 {
     lp_kernel *k = r->b->k;
     int64_t vectors = (r->width + r->lanes - 1) / r->lanes;
-    int64_t most = max_i64(MAX_SUMS / r->outputs, 1), tiles = (vectors + most - 1) / most;
+    int64_t most = r->s.vectors, tiles = (vectors + most - 1) / most;
     int64_t small = vectors / tiles, bigs = vectors % tiles, at = 0;
 
     for (int64_t i = 0, n; i < tiles; i += n) {
@@ -274,6 +274,14 @@ static void compute_row(lanes_row *r)
     }
 }
 
+static schedule choose(const lanes_row *r)
+{
+    const conv *c = r->c;
+    const problem p = {.kind = PROBLEM_POSITIONS, .sums = c->acc, .columns = r->outputs};
+
+    return nest_schedule(c->j, "positions", &p, c->ty, c->tw->dim, c->tw->rank);
+}
+
 bool conv_lanes(const conv *c)
 {
     const struct ir_attr_CONV *a = c->at;
@@ -286,6 +294,8 @@ bool conv_lanes(const conv *c)
     find_numbers(c, &r);
     job_kernel(c->j, &b, "conv");
     r.b = &b;
+    r.s = b.k->schedule = choose(&r);
+    r.lanes = r.s.lanes;
     r.stored = find_image(c, &b);
     for (int i = 0; i < a->yb.n; i++)
         outer[n++] = c->ty->dim[a->yb.at[i]];

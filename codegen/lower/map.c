@@ -90,14 +90,16 @@ static bool flat(job *j)
 static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, x);
+    const problem p = {.kind = PROBLEM_NEST, .sums = t->dtype};
     int last = t->rank - 1;
     lp_expr idx[IR_MAX_RANK], to[IR_MAX_RANK];
     body b;
 
     job_kernel(j, &b, "concat");
+    b.k->schedule = nest_schedule(j, "concat", &p, t, NULL, 0);
     int open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     lp_expr hi = body_dim(&b, t->dim[last]);
-    idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, lanes_of(j->l, t->dtype), LP_MASKED);
+    idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, b.k->schedule.lanes, LP_MASKED);
     memcpy(to, idx, sizeof to);
     to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
     job_write(j, &b, to, body_at(&b, x, idx));

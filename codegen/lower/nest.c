@@ -40,7 +40,7 @@ schedule nest_of_rows(const job *j, const char *what, ir_dtype sums, const ir_ty
 {
     int64_t extent = dim_hint(&j->l->m->dims, over[n - 1]);
     problem p = {.kind = PROBLEM_ROWS, .sums = sums,
-                 .many = schedule_fills(extent, lanes_of(j->l, sums))};
+                 .many = schedule_fills(PROBLEM_ROWS, extent, lanes_of(j->l, sums))};
 
     return nest_schedule(j, what, &p, y, over, n);
 }

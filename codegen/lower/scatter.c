@@ -8,15 +8,17 @@
 static bool copy_base(job *j, ir_ref base)
 {
     const ir_type *t = ir_type_of(j->in->fn, base);
+    const problem p = {.kind = PROBLEM_NEST, .sums = t->dtype};
     lp_expr idx[IR_MAX_RANK];
     body b;
     int open = 0, last = t->rank - 1;
 
     job_kernel(j, &b, "copy");
+    b.k->schedule = nest_schedule(j, "copy", &p, t, NULL, 0);
     open = last > 0 ? body_loops(&b, t->dim, last, idx) : 0;
     if (last >= 0) {
         lp_expr zero = lp_int(b.k, 0), end = body_dim(&b, t->dim[last]);
-        idx[last] = lp_vec(b.k, "v", zero, end, lanes_of(j->l, t->dtype), LP_MASKED);
+        idx[last] = lp_vec(b.k, "v", zero, end, b.k->schedule.lanes, LP_MASKED);
         open++;
     }
     lp_expr v = body_at(&b, base, idx);

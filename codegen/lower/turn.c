@@ -6,13 +6,11 @@
  * along the other: y[i, j] = x[j, i] with 8 lanes reads rows of 8 of x, and writes
  * rows of 8 of y.
  *
- * Tiles are worked off in strips: STRIP of them along the axis read, so that whole
+ * Tiles are worked off in strips: some of them along the axis read, so that whole
  * lines are read of each row, then the next strip along the axis written.  A channel
  * axis in blocks is read along its block, and a strip of it is one tile: those of other
  * blocks lie elsewhere, and are left for later.  Whole tiles take no masks. */
-#include "templates.h"
-
-enum { MAX_TILE = 16, STRIP = 16 };  /* rows of a tile that registers hold; tiles of a strip */
+#include "nest.h"
 
 /* How far the loads of an expression move when a variable grows by one. */
 typedef struct reach {
@@ -72,10 +70,13 @@ bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var)
            !lp_is_int(k, stride, &step);
 }
 
-/* The width of a tile of elements of this type. */
-static int tile_width(const job *j, ir_dtype dt)
+/* Sides of the tiles that the processor likes best, by which axes are looked at before there
+ * is a schedule. */
+static int usual_width(const job *j)
 {
-    return (int)min_i64(lanes_of(j->l, dt), MAX_TILE);
+    const problem p = {.kind = PROBLEM_TURN, .sums = ir_type_of(j->in->fn, j->out)->dtype};
+
+    return schedule_choose(j->l->target, &p).lanes;
 }
 
 /* How far loads move along this axis, which is taken in parts of a tile: within a part,
@@ -84,7 +85,7 @@ static int tile_width(const job *j, ir_dtype dt)
 static reach reach_along(job *j, body *b, int axis, const lp_expr *at, bool within)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);
-    int w = tile_width(j, t->dtype);
+    int w = usual_width(j);
     lp_kernel *k = b->k;
     lp_expr idx[IR_MAX_RANK], zero = lp_int(k, 0), width = lp_int(k, w);
 
@@ -168,24 +169,22 @@ typedef struct turn {
     const ir_type *t;
     int axis, last, w;
     int strip;                  /* tiles along the axis that are worked off in turn */
+    int chunks;                 /* of another axis, which threads share; 0: it is not cut */
     bool moves;                 /* elements are read as they are: a tile's loads are written out */
     bool streams;               /* a tile's row is a whole line, stored past the caches */
     lp_expr idx[IR_MAX_RANK];
     side along, across;         /* of the tile at hand, on axis and last */
 } turn;
 
-/* The axis whose parts are worked off one after the other, so that threads share the result
- * as they share a convolution's rows: what a core reads, it has mostly made.  It is the first
- * that is no side of the tiles, or -1: a tile's rows are far apart, or there is none.  Sets
- * the positions of a part. */
+/* The axis whose chunks are worked off one after the other: the first that is no side of the
+ * tiles, or -1 if there is none, or none is cut.  Sets the positions of a chunk. */
 static int axis_cut(const turn *x, int *part)
 {
-    enum { PARTS = 8 };
     int64_t n;
 
-    for (int i = 0; x->strip == 1 && i < x->last; i++)
+    for (int i = 0; x->chunks && i < x->last; i++)
         if (i != x->axis && dim_const(&x->b.l->m->dims, x->t->dim[i], &n) && n > 1) {
-            *part = (int)((n + PARTS - 1) / PARTS);
+            *part = (int)((n + x->chunks - 1) / x->chunks);
             return i;
         }
     return -1;
@@ -282,17 +281,17 @@ static void make_tile(turn *x, lp_expr rows, lp_expr columns, lp_tail tail)
     lp_end(k);
 }
 
-/* Looks at what a tile reads.  A strip is one tile where the next one along the axis lies
- * elsewhere in memory, as in blocks of a tile. */
-static void look_at_reads(turn *x)
+/* Looks at what a tile reads: is the next one along the axis beside it in memory? */
+static bool look_at_reads(turn *x)
 {
     lp_expr idx[IR_MAX_RANK];
     body b;
 
     begin_trial(x->j, &b, idx);
-    x->strip = reach_along(x->j, &b, x->axis, idx, false).near ? STRIP : 1;
+    bool near = reach_along(x->j, &b, x->axis, idx, false).near;
     x->moves = lp_at(b.k, body_at(&b, x->j->out, idx))->kind == LX_LOAD;
     end_trial(x->j, &b);
+    return near;
 }
 
 /* Whole tiles and those at the ends have texts of their own, so that the former
@@ -300,12 +299,15 @@ static void look_at_reads(turn *x)
 bool template_turn(job *j, int axis)
 {
     const ir_type *t = ir_type_of(j->in->fn, j->out);
-    turn x = {.j = j, .t = t, .axis = axis, .last = t->rank - 1, .w = tile_width(j, t->dtype)};
+    turn x = {.j = j, .t = t, .axis = axis, .last = t->rank - 1};
+    const problem p = {.kind = PROBLEM_TURN, .sums = t->dtype, .near = look_at_reads(&x)};
+    const schedule s = nest_schedule(j, "turn", &p, t, NULL, 0);
 
-    look_at_reads(&x);
+    x.w = s.lanes, x.strip = s.vectors, x.chunks = s.chunks;
     x.streams = job_streams(j) && x.w * dt_size(t->dtype) >= LP_LINE;
     job_kernel(j, &x.b, "turn");
     lp_kernel *k = x.b.k;
+    k->schedule = s;
     int open = open_tile(&x);
     lp_expr width = lp_int(k, x.w);
     lp_if(k, lp_and(k, lp_eq(k, x.along.count, width), lp_eq(k, x.across.count, width)));

@@ -131,7 +131,14 @@ static void change(net *t, const char *problem, schedule *s)
     s->square = strstr(problem, " squares") ? 2 * (int32_t)below(t, 3) : 0;
     s->rows = up_to(t, s->rows);
     s->vectors = up_to(t, s->vectors);
-    s->lanes = products ? s->lanes : s->lanes >> below(t, 3);
+    if (!products)
+        s->lanes = (int32_t)max_i64(s->lanes >> below(t, 3), 1);
+    if (!strncmp(problem, "turn ", 5)) {
+        s->lanes = (int32_t)max_i64(s->lanes, 2);
+        s->chunks = (int32_t)below(t, 4);
+    }
+    if (!strncmp(problem, "argrows ", 8) && chance(t, 50))
+        s->lanes = 1 << below(t, 4);
     s->parts = !s->parts || (chance(t, 50) && !s->square) ? s->parts : 1;
     s->group = up_to(t, s->group);
     s->run = up_to(t, s->run);

@@ -137,11 +137,29 @@ static void test_loops_fit(void **state)
             for (size_t d = 0; d < COUNT(sums); d++)
                 for (size_t n = 0; n < COUNT(columns); n++) {
                     const problem p = {.kind = kind, .sums = sums[d], .columns = columns[n],
-                                       .many = n % 2, .stride = (int64_t)n};
+                                       .many = n % 2, .stride = (int64_t)n, .near = n % 3 == 0};
                     target t;
                     assert_true(target_find(cpu[c], &t));
                     expect_fits(&t, &p);
                 }
+}
+
+/* And of convolutions by positions, which have few outputs. */
+static void test_positions_fit(void **state)
+{
+    static const char *const cpu[] = {"x86-64", "x86-64-v3", "x86-64-v4", "aarch64"};
+    static const ir_dtype sums[] = {DT_F32, DT_F64, DT_I32, DT_I64};
+
+    (void)state;
+    for (size_t c = 0; c < COUNT(cpu); c++)
+        for (size_t d = 0; d < COUNT(sums); d++) {
+            target t;
+            assert_true(target_find(cpu[c], &t));
+            for (int64_t n = 1; schedule_by_positions(&t, sums[d], 1000, 1, 3, n); n++) {
+                const problem p = {.kind = PROBLEM_POSITIONS, .sums = sums[d], .columns = n};
+                expect_fits(&t, &p);
+            }
+        }
 }
 
 /* Lanes for so many columns, where half registers are as fast or not. */
@@ -244,6 +262,10 @@ static void test_faults_of_loops(void **state)
     const problem columns = {.kind = PROBLEM_COLUMNS, .sums = DT_F32};
     const problem rows = {.kind = PROBLEM_ROWS, .sums = DT_F32};
     const problem window = {.kind = PROBLEM_WINDOW, .sums = DT_F32, .columns = 8, .stride = 2};
+    const problem positions = {.kind = PROBLEM_POSITIONS, .sums = DT_F32, .columns = 3};
+    const problem turn = {.kind = PROBLEM_TURN, .sums = DT_F32, .near = true};
+    const problem row = {.kind = PROBLEM_BEST, .sums = DT_F32, .many = true};
+    const problem beside = {.kind = PROBLEM_BEST, .sums = DT_F32, .columns = -1};
     const problem plain = {.kind = PROBLEM_WINDOW, .sums = DT_F32, .stride = 2};
 
     (void)state;
@@ -262,9 +284,20 @@ static void test_faults_of_loops(void **state)
                  "reductions of rows do not read rows");
     expect_fault(&window, "schedule{vectors=1 lanes=8 run=7}", "none");
     expect_fault(&window, "schedule{vectors=1 lanes=8}", least);
+    expect_fault(&positions, "schedule{vectors=5 lanes=8}", "none");
+    expect_fault(&positions, "schedule{vectors=6 lanes=8}",
+                 "the tile takes more registers than there are");
+    expect_fault(&positions, "schedule{lanes=8}", least);
+    expect_fault(&turn, "schedule{vectors=3 lanes=16 chunks=2}", "none");
+    expect_fault(&turn, "schedule{vectors=3 lanes=32}", "a square tile has 2 to 16 rows");
+    expect_fault(&turn, "schedule{lanes=8}", least);
+    expect_fault(&turn, "schedule{vectors=3 lanes=8 run=2}", "transpositions do not read run");
+    expect_fault(&row, "schedule{lanes=1}", "none");
+    expect_fault(&row, "schedule{lanes=8 vectors=2}", "nothing lies beside the row");
+    expect_fault(&beside, "schedule{lanes=8}", least);
     expect_fault(&plain, "schedule{lanes=8 run=7}", "none");
     expect_fault(&plain, "schedule{vectors=1 lanes=8 run=7}",
-                 "nothing lies beside the window's row");
+                 "nothing lies beside the row");
 }
 
 int main(void)
@@ -272,7 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),        cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_unused),      cmocka_unit_test(test_choices_fit),
-        cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_positions_fit), cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_faults),      cmocka_unit_test(test_idle_fields),
         cmocka_unit_test(test_loops_fit),   cmocka_unit_test(test_faults_of_loops),
     };
