@@ -37,7 +37,8 @@ typedef struct test_options {
     VEC(test_case) cases;
 } test_options;
 
-static const char *const outcome[OUTCOMES] = {"passed", "failed", "skipped", "failed"};
+static const char *const outcome[OUTCOMES] = {
+    [PASSED] = "passed", [FAILED] = "failed", [SKIPPED] = "skipped", [MISUSED] = "failed"};
 
 static bool is_failure(const test_case *c)
 {

@@ -245,7 +245,7 @@ static const char *comparison(ox *g, ir_dim d)
         [DIM_EQ] = "Equal", [DIM_LT] = "Less", [DIM_LE] = "LessOrEqual"};
     const dim_expr *e = dim_get(&g->file->m->dims, d);
 
-    if (!e || e->op < DIM_EQ)
+    if (!e || !dim_is_comparison(e->op))
         return NULL;
     return ox_2(g, op[e->op], ox_dim(g, e->arg[0]), ox_dim(g, e->arg[1]));
 }

@@ -118,7 +118,7 @@ px_expr px_condition(px *g, ir_dim d)
     static const char *const op[] = {[DIM_EQ] = "==", [DIM_LT] = "<", [DIM_LE] = "<="};
     const dim_expr *e = dim_get(&g->file->m->dims, d);
 
-    if (e && e->op >= DIM_EQ)
+    if (e && dim_is_comparison(e->op))
         return (px_expr){infix(g, op[e->op], e, PX_SUM), PX_COMPARE, false};
     if (e && (e->op == DIM_MAX || e->op == DIM_MIN)) {
         px_level level = e->op == DIM_MAX ? PX_OR : PX_AND;

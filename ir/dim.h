@@ -32,6 +32,12 @@ typedef enum dim_op {
     DIM_EQ, DIM_LT, DIM_LE
 } dim_op;
 
+/* Is it a comparison, which is 0 or 1? */
+static inline bool dim_is_comparison(dim_op op)
+{
+    return op == DIM_EQ || op == DIM_LT || op == DIM_LE;
+}
+
 typedef struct dim_term {
     int64_t coef;
     uint32_t n;             /* atoms, sorted; a repeated atom is a power */

@@ -326,7 +326,8 @@ schedule schedule_choose(const target *t, const problem *p)
 
 void problem_print(const problem *p, text *out)
 {
-    static const char *const places[] = {" const", "", " apart"};
+    static const char *const places[] = {
+        [OPERAND_CONST] = " const", [OPERAND_STORED] = "", [OPERAND_APART] = " apart"};
 
     if (!has_products(p)) {
         text_add(out, "%s", p->many ? " many" : "");

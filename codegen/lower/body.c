@@ -52,11 +52,16 @@ void body_unbind(body *b)
     b->bound.len--;
 }
 
+static bool is_of_value(body_how how)
+{
+    return how != BODY_GUARD && how != BODY_SPREAD;
+}
+
 /* The last binding of a value; null if it has none. */
 static const body_binding *binding_of(const body *b, ir_ref ref)
 {
     for (uint32_t i = b->bound.len; i-- > 0;)
-        if (b->bound.at[i].how < BODY_GUARD && b->bound.at[i].ref == ref)
+        if (is_of_value(b->bound.at[i].how) && b->bound.at[i].ref == ref)
             return &b->bound.at[i];
     return NULL;
 }
@@ -112,7 +117,8 @@ static lp_buf find_value(const body *b, ir_ref ref)
 static lp_buf add_param(body *b, group_arg_kind kind, uint32_t id, ir_dtype dt, int rank,
                         const lp_expr *dims, lp_space space)
 {
-    static const char *const word[] = {"in", "const", "temp"};
+    static const char *const word[] = {
+        [ARG_VALUE] = "in", [ARG_CONST] = "const", [ARG_TEMP] = "temp"};
     char name[32];
 
     bool written = space == LP_OUT;

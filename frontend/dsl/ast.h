@@ -310,7 +310,7 @@ typedef enum ast_item_kind {
     AST_ITEM_DIM,           /* dims */
     AST_ITEM_STATE,         /* decls */
     AST_ITEM_DATA,          /* decls, each with a type */
-    AST_ITEM_FN,            /* these six: callable */
+    AST_ITEM_FN,            /* these seven: callable */
     AST_ITEM_LAYER,
     AST_ITEM_NET,
     AST_ITEM_ENTRY,

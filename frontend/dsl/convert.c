@@ -6,7 +6,8 @@
 
 #include "check.h"
 
-static const char *const elem_text[] = {"real", "int", "bool", "another type"};
+static const char *const elem_text[] = {
+    [DSL_REAL] = "real", [DSL_INT] = "int", [DSL_BOOL] = "bool", [DSL_OTHER] = "another type"};
 
 /* Is v a whole number?  2^53 is about 9e15: beyond it a double skips whole numbers. */
 bool dsl_dim(dsl *cx, const dsl_value *v, ir_dim *out)

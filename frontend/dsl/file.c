@@ -45,6 +45,7 @@ static void add_callable(dsl *cx, dsl_file *f, const ast_item *item)
                    template_new(cx, f, item, item->name.text)->value, item->at);
 }
 
+_Static_assert(AST_ITEM_LOAD - AST_ITEM_FN == 6, "items with a callable stand in one row");
 static bool is_callable(const ast_item *i)
 {
     return i->kind >= AST_ITEM_FN && i->kind <= AST_ITEM_LOAD;

@@ -51,6 +51,7 @@ static double real_binary(ast_op op, double a, double b)
     }
 }
 
+_Static_assert(AST_GE - AST_EQ == 5, "comparisons stand in one row");
 static bool is_comparison(ast_op op) { return op >= AST_EQ && op <= AST_GE; }
 
 static bool compare(ast_op op, double a, double b)

@@ -121,9 +121,21 @@ static void note_written(dsl *cx, const dsl_making *k, struct ingot_train_call *
 
 /* ---- entries ---------------------------------------------------------------------- */
 
-/* Clauses of data and of the loop, behind AST_TRACK in their enumeration, are
- * train_record's.  What a block itself updates, `x <- e`, it updates in steps only,
- * and once a step. */
+/* A statement that functions have, too. */
+static bool is_plain(const ast_stmt *s)
+{
+    switch (s->kind) {
+    case AST_MINIMIZE:
+    case AST_STOP_WHEN:
+    case AST_STOP_AFTER:
+    case AST_KNOB:
+    case AST_DATA: return false;
+    default: return true;
+    }
+}
+
+/* Clauses of data and of the loop are train_record's.  What a block itself updates, `x <- e`,
+ * it updates in steps only, and once a step. */
 static void statement(dsl *cx, const ast_stmt *s)
 {
     train_mode mode = cx->train->mode;
@@ -132,7 +144,7 @@ static void statement(dsl *cx, const ast_stmt *s)
 
     if (s->kind == AST_MINIMIZE)
         train_minimize(cx, s);
-    else if (s->kind <= AST_TRACK && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
+    else if (is_plain(s) && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
         dsl_statement(cx, s, false);
 }
 

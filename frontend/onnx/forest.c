@@ -101,8 +101,10 @@ static uint32_t find(onnx_op *n, const tree_key *key, size_t count, int64_t tree
 
 static bool mode_of(onnx_op *n, ProtobufCBinaryData s, tree_mode *out)
 {
-    static const char *const name[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT",
-                                       "BRANCH_EQ", "BRANCH_NEQ", "LEAF"};
+    static const char *const name[] = {
+        [TREE_LEQ] = "BRANCH_LEQ", [TREE_LT] = "BRANCH_LT",   [TREE_GTE] = "BRANCH_GTE",
+        [TREE_GT] = "BRANCH_GT",   [TREE_EQ] = "BRANCH_EQ",   [TREE_NEQ] = "BRANCH_NEQ",
+        [TREE_LEAF] = "LEAF"};
 
     for (size_t i = 0; i < COUNT(name); i++)
         if (s.len == strlen(name[i]) && !memcmp(s.data, name[i], s.len)) {

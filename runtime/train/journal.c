@@ -25,7 +25,9 @@
 /* Records that curves are drawn of. */
 enum { MOST_RECORDS = 4096 };
 
-static const char *const parts[JOURNAL_PARTS] = {"train", "valid", "test", "step"};
+const char *const journal_part[JOURNAL_PARTS] = {
+    [INGOT_PART_TRAIN] = "train", [INGOT_PART_VALID] = "valid", [INGOT_PART_TEST] = "test",
+    [JOURNAL_STEP] = "step"};
 
 /* ---- names ------------------------------------------------------------------------ */
 
@@ -186,8 +188,8 @@ static int32_t part_of(const char *text)
 {
     int32_t part = 0;
 
-    while (part < JOURNAL_PARTS && (strncmp(text, parts[part], strlen(parts[part])) ||
-                            text[strlen(parts[part])] != ','))
+    while (part < JOURNAL_PARTS && (strncmp(text, journal_part[part], strlen(journal_part[part])) ||
+                            text[strlen(journal_part[part])] != ','))
         part++;
     return part;
 }
@@ -310,7 +312,7 @@ place_log journal_mark(const journal *j)
 /* Nine digits are enough for any f32 to be read back as it was. */
 static void log_record(journal *j, const journal_record *r, double seconds)
 {
-    put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, parts[r->part]);
+    put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, journal_part[r->part]);
     for (int32_t i = 0; i < j->names; i++)
         if (isnan(r->value[i]))
             put(j, ",");

@@ -14,6 +14,7 @@
 
 /* JOURNAL_STEP: a part of its own, behind those of the data. */
 enum { JOURNAL_NAMES = 64, JOURNAL_STEP = 3, JOURNAL_PARTS };
+extern const char *const journal_part[JOURNAL_PARTS];   /* their names */
 
 typedef struct journal_record {
     int64_t step, epoch;

@@ -56,7 +56,8 @@ void page_free(page *p)
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
-static const char *const parts[] = {"training", "validation", "test"};
+static const char *const parts[] = {
+    [INGOT_PART_TRAIN] = "training", [INGOT_PART_VALID] = "validation", [INGOT_PART_TEST] = "test"};
 
 /* The rows that the net knows least of: the test's, or else the validation's. */
 static enum ingot_part part_to_judge(const block *k)

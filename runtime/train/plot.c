@@ -7,8 +7,9 @@
 /* Pixels, but for TICKS. */
 enum { WIDE = 720, HIGH = 220, LEFT = 64, RIGHT = 90, TOP = 34, BOTTOM = 34, TICKS = 5 };
 
-static const char *const colours[] = {"#1f6fb4", "#d9711c", "#2f9247", "#a8c4de"};
-static const char *const labels[] = {"train", "valid", "test", "step"};
+static const char *const colours[JOURNAL_PARTS] = {
+    [INGOT_PART_TRAIN] = "#1f6fb4", [INGOT_PART_VALID] = "#d9711c", [INGOT_PART_TEST] = "#2f9247",
+    [JOURNAL_STEP] = "#a8c4de"};
 
 /* One diagram: number `i` of the records, over the steps. */
 typedef struct diagram {
@@ -123,7 +124,7 @@ static void draw_legend(const diagram *d)
         if (!last)
             continue;
         fprintf(d->f, "<text x=\"%d\" y=\"%d\" fill=\"%s\">%s %.3g</text>\n", WIDE - RIGHT + 8, y,
-                colours[part], labels[part], last->value[d->i]);
+                colours[part], journal_part[part], last->value[d->i]);
         y += 16;
     }
 }
