@@ -51,7 +51,7 @@ lp_buf dot_a_buffer(const dot *d, body *b)
 {
     lp_expr dims[3];
 
-    if (d->strips)
+    if (d->far == DOT_STRIPS)
         return dot_strips(d, b, false);
     if (d->copied)
         return a_temp(d, b, d->together ? DT_I32 : d->ta->dtype, d->steps, false);
@@ -493,8 +493,9 @@ static bool place_operands(dot *d)
     } else if (ok && a_divides(d)) {
         d->copied = true;
         ok = copy_a(d);
-    } else if (ok && dot_wants_strips(d)) {
-        ok = dot_copy_strips(d);
+    } else if (ok) {
+        d->far = dot_far_rows(d);
+        ok = d->far != DOT_STRIPS || dot_copy_strips(d);
     }
     return ok;
 }

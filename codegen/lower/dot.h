@@ -14,6 +14,14 @@ typedef enum dot_source {
     DOT_PLACE,                  /* in the tensor itself */
 } dot_source;
 
+/* Rows of A that are neighbours in memory, each k far from the last, lose the lines of
+ * which a tile reads a few elements before the next tile reads what else is in them. */
+typedef enum dot_far {
+    DOT_NEAR,                   /* they lie otherwise, or all of A stays in the cache */
+    DOT_STRIPS,                 /* A is read from temp a_temp, [batch, M / rows, K, rows] */
+    DOT_FETCHED,                /* tiles fetch them some k ahead */
+} dot_far;
+
 typedef struct dot {
     job *j;
     const struct ir_attr_DOT *at;
@@ -31,7 +39,7 @@ typedef struct dot {
     bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
     uint32_t scale;
     bool copied;                /* A is read from temp a_temp, [batch, M, steps] */
-    bool strips;                /* A is read from temp a_temp, [batch, M / rows, K, rows] */
+    dot_far far;
     uint32_t a_temp;
 } dot;
 
@@ -43,9 +51,8 @@ lp_buf dot_a_buffer(const dot *d, body *b);
 lp_buf dot_b_buffer(const dot *d, body *b);
 /* The panel at hand, filled where `b` stands, for DOT_OWN. */
 lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel);
-/* Would tiles lose what they read of A from the cache before they read the rest of its
- * lines?  Then the kernel that copies it is added to the job, and its temp. */
-bool dot_wants_strips(const dot *d);
+dot_far dot_far_rows(const dot *d);
+/* The kernel that copies A is added to the job, and its temp. */
 bool dot_copy_strips(dot *d);
 lp_buf dot_strips(const dot *d, body *b, bool written);
 /* A's element at batch, row and k. */

@@ -5,7 +5,8 @@
  * of x further.  Where x is larger than the cache, a tile that reads a few elements of
  * every line has lost the lines before the next tile reads what else is in them, the more
  * so where lines a power of two apart take each other's place.  Strips [batch, M / MR, K,
- * MR] are read in one stream; they are filled from a few rows of x at a time. */
+ * MR] are read in one stream; they are filled from a few rows of x at a time.  Where x is
+ * read too few times for that to pay, tiles fetch their elements of it some k ahead. */
 #include "dot.h"
 
 enum { CHUNK = 8, BLOCK = 32 };     /* of k, and strips, at a time */
@@ -28,15 +29,26 @@ static bool rows_are_near(const dot *d)
     return near;
 }
 
-bool dot_wants_strips(const dot *d)
+/* Has a tile lost the lines of which it reads a few elements before the next one reads
+ * what else is in them? */
+static bool loses_lines(const dot *d)
 {
-    enum { PANELS = 3 };        /* of B, for each of which A is read */
     lower *l = d->j->l;
     dim_table *t = &l->m->dims;
     int64_t rows, bytes = dim_hint(t, dim_mul(t, d->m, d->k)) * dt_size(d->ta->dtype);
 
     return !d->together && dim_const(t, d->m, &rows) && bytes > schedule_cache(l->target) &&
-           dim_hint(t, d->n) > (PANELS - 1) * schedule_panel(&d->s) && rows_are_near(d);
+           rows_are_near(d);
+}
+
+dot_far dot_far_rows(const dot *d)
+{
+    enum { PANELS = 3 };        /* of B, for each of which A is read */
+    dim_table *t = &d->j->l->m->dims;
+
+    if (!loses_lines(d))
+        return DOT_NEAR;
+    return dim_hint(t, d->n) > (PANELS - 1) * schedule_panel(&d->s) ? DOT_STRIPS : DOT_FETCHED;
 }
 
 static ir_dim strips(const dot *d)
@@ -164,7 +176,6 @@ bool dot_copy_strips(dot *d)
     ir_dim elements = dim_mul(t, dim_mul(t, d->batch, dim_mul(t, strips(d), d->k)),
                               dim_int(t, d->s.rows));
 
-    d->strips = true;
     d->a_temp = job_temp(d->j, dim_mul(t, elements, dim_int(t, dt_size(d->ta->dtype))));
     return fill_strips(d);
 }

@@ -23,7 +23,7 @@ static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
     body *b = x->t.b;
     lp_expr row = lp_add(b->k, x->m0, r);
 
-    lp_expr v = x->d->strips ? lp_load(b->k, x->abuf, LP(x->batch, x->block, k, r))
+    lp_expr v = x->d->far == DOT_STRIPS ? lp_load(b->k, x->abuf, LP(x->batch, x->block, k, r))
                 : x->abuf    ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
                              : dot_a(x->d, b, x->batch, row, k);
     return lp_cast(b->k, x->t.sums, v);
@@ -75,6 +75,21 @@ static void fetch_row(const dot_tile *x, lp_expr panel, lp_expr k)
                                                           : LP(x->batch, panel, k, zero));
 }
 
+/* Fetches what the tile reads of A some k ahead: few enough that lines a power of two
+ * apart, which share the ways of one set, do not drive each other out. */
+static void fetch_far_rows(const dot_tile *x, lp_expr k)
+{
+    enum { AHEAD = 8 };
+    lp_kernel *p = x->t.b->k;
+    lp_expr idx[IR_MAX_RANK], later = lp_add(p, k, lp_int(p, AHEAD));
+    const lp_node load = *lp_at(p, dot_a(x->d, x->t.b, x->batch, x->m0, later));
+
+    if (load.kind != LX_LOAD)
+        return;
+    memcpy(idx, p->arg.at + load.arg, (size_t)p->buf.at[load.ref].rank * sizeof *idx);
+    lp_prefetch(p, load.ref, idx);
+}
+
 /* Opens the loops over k by `step` up to `end`; returns how many.  Where a group of
  * row blocks shares the panel, they bring the next one to the cache, a row of it
  * for every BLOCK of this one. */
@@ -98,6 +113,8 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     *k = lp_loop(p, LP_FOR, "k", begin, end, step);
     if (ahead)
         fetch_row(x, x->t.panel, tile_ahead(&x->t, x->bbuf, *k));
+    if (x->d->far == DOT_FETCHED)
+        fetch_far_rows(x, *k);
     return open;
 }
 
