@@ -65,11 +65,15 @@ static const poly erfc_poly = {
 
 /* ---- e^x -------------------------------------------------------------------------------- */
 
-/* Beyond these e^x is 0, or infinite; NaN passes. */
+/* At most that much; NaN passes. */
+static value at_most(value_cx *e, value x, double hi)
+{
+    return v_sel(e, v_above(e, x, hi), v_flt(x, hi), x);
+}
+
 static value clamp(value_cx *e, value x, double lo, double hi)
 {
-    x = v_sel(e, v_below(e, x, lo), v_flt(x, lo), x);
-    return v_sel(e, v_above(e, x, hi), v_flt(x, hi), x);
+    return at_most(e, v_sel(e, v_below(e, x, lo), v_flt(x, lo), x), hi);
 }
 
 value expand_exp_small(value_cx *e, value r)
@@ -105,15 +109,19 @@ static value exp_near(value_cx *e, value r)
     return v_fma(e, r, v_fma(e, r, q, one), one);
 }
 
-/* e^x 2^by; no NaN, no error at the ends of the range. */
+/* e^x 2^by; no NaN, no error at the ends of the range.  Where e^x is 0 it is so without a
+ * product that rounds to it, for which some processors stop a hundred cycles: masks of
+ * softmax are full of them. */
 static value exp_scaled(value_cx *e, value x, int by)
 {
     bool f32 = v_is_f32(x);
-    value in = clamp(e, x, f32 ? -105 : -746, f32 ? 89.5 : e->brief ? 200 : 711);
+    value none = v_below(e, x, f32 || e->brief ? -105 : -746), zero = v_flt(x, 0);
+    value in = v_sel(e, none, zero, at_most(e, x, f32 ? 89.5 : e->brief ? 200 : 711));
     power w = parts(e, in, by + (e->brief ? 1 : 2) * expand_one(x));
     value v = exp_near(e, w.r);
 
-    return e->brief ? expand_scale(e, v, w.n.low) : expand_scale_far(e, v, w.n.low);
+    v = e->brief ? expand_scale(e, v, w.n.low) : expand_scale_far(e, v, w.n.low);
+    return v_sel(e, none, zero, v);
 }
 
 /* 2^n p + (2^n - 1), by halves so that 2^n does not overflow. */
