@@ -1,6 +1,6 @@
 /* cli/bench_report.c - the reports of `ingot bench`. Rates are of the fastest run,
- * as noise only adds time; they count multiply-adds of contractions alone
- * (passes/plan_flops.c), and are shown as a share of the machine's peak, which
+ * as noise only adds time; they count multiply-adds of contractions alone, as
+ * they are computed (passes/plan_flops.c), and are shown as a share of the machine's peak, which
  * peak.c measures in the same process. */
 #include "bench.h"
 
@@ -36,7 +36,8 @@ void bench_print_table(const bench *o)
         printf("code %.1f kB, weights %.3f MB, workspace %.3f MB\n", (double)o->code_size / 1e3,
                (double)o->weights_size / 1e6, (double)first->t.workspace_size / 1e6);
     if (first->t.flops)
-        printf("contractions %.4f GFLOP a run; multiply-add peak of one thread %.1f GFLOP/s\n",
+        printf("contractions %.4f GFLOP a run, as computed; multiply-add peak of one thread "
+               "%.1f GFLOP/s\n",
                (double)first->t.flops / 1e9, first->peak);
     if (o->compiled || first->t.flops)
         printf("\n");

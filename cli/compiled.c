@@ -164,12 +164,3 @@ const char *ingot_engine_kernel(const ingot_engine *e, uint32_t id)
 
     return c->code.l.kernel.at[id]->name;
 }
-
-/* A square of m x m results of a 3x3 convolution is (m + 2)^2 products for 9 m^2. */
-double ingot_engine_work(const ingot_engine *e, uint32_t id)
-{
-    const compiled *c = e->compiled;
-    double m = c->code.l.kernel.at[id]->schedule.square;
-
-    return m > 0 ? (m + 2) * (m + 2) / (9 * m * m) : 1;
-}

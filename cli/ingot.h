@@ -73,9 +73,6 @@ bool ingot_engine_time(ingot_engine *e, const tensor_value *in, const invoke_tim
 /* What compiled code does, in order; null for the interpreter. */
 const struct plan *ingot_engine_plan(const ingot_engine *e);
 const char *ingot_engine_kernel(const ingot_engine *e, uint32_t id);    /* of that: its name */
-/* The share of its contraction's multiply-adds that this kernel executes: 1, but for
- * Winograd's algorithm, which needs fewer. */
-double ingot_engine_work(const ingot_engine *e, uint32_t id);
 /* Bytes of machine code and of weights; 0 for the interpreter. */
 void ingot_engine_sizes(const ingot_engine *e, uint64_t *code, uint64_t *weights);
 

@@ -79,11 +79,13 @@ static double number(const plan *p, ir_dim d, const int64_t *value)
     return dim_eval(&p->m->dims, d, value, &n) && n > 0 ? (double)n : 0;
 }
 
-/* The bytes of all that a call is given, each value once. */
+/* The bytes of what a call reads and writes, each value once; of the runtime's kernels, all
+ * that they are given. */
 static double bytes_of(const plan *p, const plan_entry *e, const plan_step *s, const int64_t *value)
 {
-    uint32_t n = s->op == STEP_RUN ? s->u.run.narg : s->u.ext.narg;
-    const uint32_t *arg = s->op == STEP_RUN ? s->u.run.arg : s->u.ext.arg;
+    bool run = s->op == STEP_RUN;
+    uint32_t n = run ? s->u.run.narg : s->u.ext.narg;
+    const uint32_t *arg = run ? s->u.run.arg : s->u.ext.arg;
     double sum = 0;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -92,7 +94,8 @@ static double bytes_of(const plan *p, const plan_entry *e, const plan_step *s, c
             again |= arg[k] == arg[i];
         const ir_type *t = e->value.at[arg[i]].type;
         if (!again && t->kind == TY_TENSOR)
-            sum += number(p, plan_bytes(p->m, t), value);
+            sum += number(p, run && s->u.run.bytes ? s->u.run.bytes[i] : plan_bytes(p->m, t),
+                          value);
     }
     return sum;
 }
@@ -122,8 +125,7 @@ static void count_work(profile *p, const plan_entry *e, const int64_t *dims)
     for (uint32_t i = 0; i < p->row.len; i++) {
         profile_row *r = &p->row.at[i];
         const ir_dim *flops = r->step->op == STEP_RUN ? r->step->u.run.flops : NULL;
-        r->flops = flops ? number(p->plan, *flops, value) *
-                               ingot_engine_work(p->engine, r->step->u.run.kernel) : 0;
+        r->flops = flops ? number(p->plan, *flops, value) : 0;
         r->bytes = bytes_of(p->plan, e, r->step, value);
     }
     mem_free(value);

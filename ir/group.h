@@ -66,6 +66,8 @@ typedef struct group_code {
     uint32_t ncall, ntemp;
     const group_call *call;
     const ir_dim *temp;     /* bytes of each temp */
+    const ir_dim *flops;    /* of its contraction, where the code has another way to the
+                             * same sums; null: as its node says */
 } group_code;
 
 /* How the plan asks for code: false after an error or a recorded gap. */

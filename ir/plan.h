@@ -66,8 +66,10 @@ typedef struct plan_step {
             const ir_dim *dim;
             ir_dim trip, scratch;   /* scratch: bytes per thread */
             uint32_t late;          /* memory that is made for it; PLAN_NONE: in the workspace */
-            const ir_dim *flops;    /* of the contractions of its group, for people; null:
-                                     * none, or not known.  No part of the text */
+            const ir_dim *flops;    /* of the contractions of its group as they are computed, for
+                                     * people; null: none, or not known.  No part of the text */
+            const ir_dim *bytes;    /* by arg: what is read of it or written, for people.  No part
+                                     * of the text, and null where the plan was one */
         } run;
         /* note(args); its first `nres` args are results; may define symbols */
         struct {

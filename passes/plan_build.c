@@ -312,13 +312,18 @@ static uint32_t place_scratch(planner *pl, ir_dim bytes)
 /* One call of a kernel: its operands, extents, how far its outermost loop runs, and
  * scratch memory. */
 static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const char *note,
-                      const ir_dim *flops)
+                      const plan_reads *reads, const ir_dim *flops)
 {
     planner *pl = s->pl;
     uint32_t *arg = arena_array(pl->mem, uint32_t, c->narg);
+    ir_dim *bytes = arena_array(pl->mem, ir_dim, c->narg);
 
-    for (uint32_t i = 0; i < c->narg; i++)
+    for (uint32_t i = 0; i < c->narg; i++) {
         arg[i] = call_arg(s, &c->arg[i], temp);
+        const ir_type *t = pl->e->value.at[arg[i]].type;
+        bytes[i] = t->kind == TY_TENSOR ? plan_read_of(reads, &c->arg[i], plan_bytes(pl->m, t))
+                                        : dim_int(&pl->m->dims, 0);
+    }
     plan_step *step = plan_emit(s, STEP_RUN);
     step->note = note;
     step->u.run.kernel = c->kernel;
@@ -330,6 +335,7 @@ static void emit_call(scope *s, const group_call *c, const uint32_t *temp, const
     step->u.run.scratch = c->scratch;
     step->u.run.late = place_scratch(pl, c->scratch);
     step->u.run.flops = flops;
+    step->u.run.bytes = bytes;
 }
 
 /* A type whose size is this many bytes: temps are plain bytes. */
@@ -339,7 +345,8 @@ static uint32_t temp_value(scope *s, ir_dim bytes)
 }
 
 /* The group's temps and calls, in front of the loop what may be there. */
-static void emit_calls(scope *s, const group_code *code, const char *note, const ir_dim *flops)
+static void emit_calls(scope *s, const group_code *code, const char *note, const plan_reads *reads,
+                       const ir_dim *flops)
 {
     arena *mem = &s->pl->scratch;
     uint32_t *temp = arena_array(mem, uint32_t, code->ntemp), loop = s->pl->loop;
@@ -358,7 +365,8 @@ static void emit_calls(scope *s, const group_code *code, const char *note, const
         if (early[i])
             plan_go_out(s);
         /* The last call does the work, others prepare. */
-        emit_call(s, &code->call[i], temp, note, i + 1 == code->ncall ? flops : NULL);
+        emit_call(s, &code->call[i], temp, note, reads,
+                  i + 1 == code->ncall ? flops : NULL);
         plan_come_in(s, body, loop);
     }
 }
@@ -398,8 +406,12 @@ static void emit_group(scope *s, const ir_group *g)
     text_add(&note, "%s%s%s", ir_op_get(root->op)->text, *place ? " " : "", place);
     prepare_args(s, &code);
     uint32_t from = s->block->step.len;
-    emit_calls(s, &code, arena_strdup(s->pl->mem, note.at), plan_group_flops(s->pl, s->fn, g));
+    plan_reads reads = {0};
+    plan_group_reads(s, g, &reads);
+    emit_calls(s, &code, arena_strdup(s->pl->mem, note.at), &reads,
+               plan_group_flops(s->pl, s->fn, g, code.flops));
     note_calls(s, from, g->nout == 1 ? s->value[g->out[0]] : PLAN_NONE);
+    vec_free(&reads);
     text_free(&note);
 }
 
@@ -543,6 +555,7 @@ plan *plan_build(ir_module *m, const plan_options *o, diag *d)
     vec_free(&pl.home);
     vec_free(&pl.nest);
     vec_free(&pl.group);
+    vec_free(&pl.fewer);
     vec_free(&pl.bound);
     vec_free(&pl.bounded);
     if (!diag_failed(d))

@@ -112,7 +112,8 @@ void plan_one_entry(planner *pl, const ir_fn *fn)
 
     pl->e = plan_entry_new(pl->p, fn->name);
     pl->loop = 0;
-    pl->group.len = pl->home.len = pl->nest.len = pl->bound.len = pl->bounded.len = 0;
+    pl->group.len = pl->fewer.len = pl->home.len = pl->nest.len = 0;
+    pl->bound.len = pl->bounded.len = 0;
     vec_push(&pl->nest, (plan_nest){0});
     for (uint32_t i = 0; i < pl->consts; i++)
         pl->const_value[i] = PLAN_NONE;

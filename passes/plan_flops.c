@@ -1,5 +1,6 @@
 /* passes/plan_flops.c - the arithmetic of an entry's contractions, for people:
- * a multiplication and an addition an element and step of the sum.
+ * a multiplication and an addition an element and step of the sum, or as many as
+ * the code says that has another way to it (squares of Winograd's).
  *
  * Padding counts as if it were data, as is usual; the zeros between the
  * elements of a dilated image do not.  Of two branches the larger counts, by
@@ -10,17 +11,28 @@
 
 typedef VEC(ir_dim) dim_list;
 
-/* 2 * elements of the result * steps of the sum * times. */
-static void add_work(planner *pl, const ir_fn *fn, const ir_node *n, ir_dim times, dim_list *out)
+/* Null: as many as it says. */
+static const ir_dim *fewer_of(const planner *pl, const ir_fn *fn, uint32_t node)
+{
+    for (uint32_t i = 0; i < pl->fewer.len; i++)
+        if (pl->fewer.at[i].fn == fn && pl->fewer.at[i].node == node)
+            return pl->fewer.at[i].flops;
+    return NULL;
+}
+
+/* 2 * elements of the result * steps of the sum, or what the code says, * times. */
+static void add_work(planner *pl, const ir_fn *fn, uint32_t node, ir_dim times, dim_list *out)
 {
     dim_table *dt = &pl->m->dims;
+    const ir_node *n = &fn->node.at[node];
     const ir_type *y = ir_type_of(fn, n->first);
+    const ir_dim *fewer = fewer_of(pl, fn, node);
 
     if (y->kind != TY_TENSOR)
         return;
-    ir_dim work = type_count(&pl->m->types, y);
-    work = dim_mul(dt, work, cost_sum_steps(dt, fn, n));
-    work = dim_mul(dt, dim_mul(dt, work, times), dim_int(dt, 2));
+    ir_dim work = fewer ? *fewer : dim_mul(dt, dim_mul(dt, type_count(&pl->m->types, y),
+                                                       cost_sum_steps(dt, fn, n)), dim_int(dt, 2));
+    work = dim_mul(dt, work, times);
     if (!dt->overflow && plan_upper(pl, work, &work) && !dt->overflow)
         vec_push(out, work);
     dt->overflow = false;
@@ -59,7 +71,7 @@ static void count(planner *pl, const ir_fn *fn, ir_dim times, dim_list *out)
         const ir_node *n = &fn->node.at[i];
         ir_dim trip;
         if (n->op == OP_DOT || n->op == OP_CONV)
-            add_work(pl, fn, n, times, out);
+            add_work(pl, fn, i, times, out);
         else if (n->op == OP_IF)
             count_branches(pl, n, times, out);
         else if (n->op == OP_LOOP && !n->attr->LOOP.infinite &&
@@ -86,16 +98,18 @@ void plan_flops(planner *pl, const ir_fn *fn)
     vec_free(&all);
 }
 
-/* Two for each multiply-add, as a dim; null if the group has no contraction. */
-const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g)
+/* Two for each multiply-add, as a dim. */
+const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g, const ir_dim *own)
 {
     dim_list all = {0};
     ir_dim *sum = NULL;
 
+    if (own)
+        vec_push(&pl->fewer, (plan_fewer){fn, g->root, own});
     for (uint32_t i = 0; i < g->nnode; i++) {
         const ir_node *n = &fn->node.at[g->node[i]];
         if (n->op == OP_DOT || n->op == OP_CONV)
-            add_work(pl, fn, n, dim_int(&pl->m->dims, 1), &all);
+            add_work(pl, fn, g->node[i], dim_int(&pl->m->dims, 1), &all);
     }
     if (all.len) {
         sum = arena_array(pl->mem, ir_dim, 1);

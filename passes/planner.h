@@ -3,7 +3,8 @@
  * plan_build.c walks over the groups of a function and emits steps; it asks the
  * others: plan_control.c for branches and loops, plan_early.c for what may stand in
  * front of a loop, plan_extern.c for kernels of the runtime, plan_state.c where a
- * state's new value may be made, plan_size.c how large something can become.  When
+ * state's new value may be made, plan_size.c how large something can become,
+ * plan_flops.c and plan_reads.c what people want to know of the work.  When
  * all steps of an entry are there, plan_slots.c finds out how long values live and
  * gives them bytes, and plan_budget.c repeats work (plan_units.c, plan_repeat.c) if
  * these are too many. */
@@ -23,6 +24,13 @@ typedef struct plan_nest {
     uint32_t parent, start, end;
 } plan_nest;
 
+/* The contraction `node` of fn is computed in fewer operations than it says. */
+typedef struct plan_fewer {
+    const ir_fn *fn;
+    uint32_t node;
+    const ir_dim *flops;
+} plan_fewer;
+
 /* The plan in the making, and the entry whose turn it is.  Values are numbered as
  * in e->value; `home` has the loop that each belongs to, since what belongs to an
  * outer loop must live through all iterations of an inner one.  Example: in an
@@ -40,6 +48,7 @@ typedef struct planner {
     VEC(uint32_t) home;         /* by value: the loop that it lives in */
     VEC(plan_nest) nest;
     VEC(plan_calls) group;      /* in order */
+    VEC(plan_fewer) fewer;
     uint32_t loop;              /* number of the loop being planned */
     VEC(ir_dim) bound;          /* by symbol: upper bound over input symbols */
     VEC(bool) bounded;
@@ -140,8 +149,25 @@ bool plan_reserve(planner *pl, const ir_type *t, ir_dim *out);
 /* ---- plan_flops.c ---- */
 
 void plan_flops(planner *pl, const ir_fn *fn);
-/* The same of one group; null if it has no contraction. */
-const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g);
+/* The same of one group, whose code says another number if `own` is not null; null if it has
+ * no contraction.  It is remembered for plan_flops. */
+const ir_dim *plan_group_flops(planner *pl, const ir_fn *fn, const ir_group *g,
+                               const ir_dim *own);
+
+/* ---- plan_reads.c ---- */
+
+/* Bytes that a group reads of a value of the function, or of a constant. */
+typedef struct plan_read {
+    group_arg_kind kind;
+    uint32_t id;
+    ir_dim bytes;
+} plan_read;
+
+typedef VEC(plan_read) plan_reads;
+
+void plan_group_reads(scope *s, const ir_group *g, plan_reads *out);
+/* Those of `a`, which has `whole` bytes: all of it where nothing else is known. */
+ir_dim plan_read_of(const plan_reads *reads, const group_arg *a, ir_dim whole);
 
 /* ---- plan_slots.c ---- */
 

@@ -37,7 +37,7 @@ enum { INVOKE_LEAST_RUNS = 10 };
 typedef struct invoke_times {
     double min, median, mean, p90, p99;     /* p90: nine of ten runs take no longer */
     size_t runs;
-    uint64_t flops;                 /* of contractions in one run; 0: not known */
+    uint64_t flops;                 /* of contractions in one run, as computed; 0: not known */
     size_t workspace_size;          /* bytes */
 } invoke_times;
 

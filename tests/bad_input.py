@@ -552,6 +552,12 @@ def reports(folder):
                                                 '--profile', '--trace', 's.json'], 0, new=['s.json'])
     work = [e['args']['flops'] for e in json.loads((folder / 's.json').read_text())['traceEvents'] if 'winograd' in e['name']]
     report('bench: what squares execute', None if work == [2 * 64 * 64 * 28 * 28 * 9 / 4] else work)
+    (folder / 'table.ir').write_text('entry main(%t: f32[4096,64], %i: i64[3], %x: f32[3,64]) {\n'
+                                     '  %g = gather %t, %i {axes=[0]} : f32[3,64]\n  %y = mul %g, %x : f32[3,64]\n  return y=%y\n}\n')
+    check('bench: profile of a table', folder, [INGOT, 'bench', 'table.ir', '--engine=compiled', '--runs=1', '--profile', '--trace', 's.json'],
+          0, new=['s.json'])
+    read = [e['args']['bytes'] for e in json.loads((folder / 's.json').read_text())['traceEvents'] if 'k0' in e['name']]
+    report('bench: bytes read of a table', None if read == [3 * (3 * 64 * 4 + 8)] else read)
     check('bench: trace of no profile', folder, [INGOT, 'bench', 'm.onnx', '--trace', 'x.json'], 2, '--profile')
     said = run([INGOT, 'bench', 'm.onnx', '--runs=1', '--engine=interpreter'], folder).stdout
     report('bench: interpreter alone', None if said.startswith('engine') else said)

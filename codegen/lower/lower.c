@@ -304,7 +304,7 @@ bool lower_group(void *cx, const ir_groups *in, const ir_group *g, group_code *o
         const char *place = loc.file < l->d->place.len ? l->d->place.at[loc.file] : "";
         diag_unsupported(l->d, ir_op_get(j.root->op)->text, "", place, j.failed ? j.failed : why);
     } else {
-        *out = (group_code){.ncall = j.call.len, .ntemp = j.temp.len,
+        *out = (group_code){.ncall = j.call.len, .ntemp = j.temp.len, .flops = j.flops,
                             .call = arena_copy(&l->mem, j.call.at, j.call.len * sizeof *j.call.at),
                             .temp = arena_copy(&l->mem, j.temp.at, j.temp.len * sizeof *j.temp.at)};
     }

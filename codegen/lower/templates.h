@@ -17,6 +17,7 @@ typedef struct job {
     ir_ref out;
     VEC(group_call) call;
     VEC(ir_dim) temp;           /* bytes of each temp */
+    const ir_dim *flops;        /* of the contraction, if not as its node says; else null */
     const char *failed;         /* why the group cannot be lowered */
 } job;
 

@@ -503,6 +503,20 @@ static void measure(maker *x)
     x->room = dim_add(t, x->squares, dim_int(t, x->rows));
 }
 
+/* For each number of a square, of each channel of the image and of the result, a multiply-add. */
+static const ir_dim *flops_of(const maker *x)
+{
+    lower *l = x->c->j->l;
+    dim_table *t = &l->m->dims;
+    ir_dim *flops = arena_array(&l->mem, ir_dim, 1);
+    ir_dim channels = dim_mul(t, x->blocks, dim_int(t, x->block));
+    ir_dim results = conv_extent(x->c, conv_channels(x->c), x->c->ty);
+
+    *flops = dim_mul(t, x->batch, dim_int(t, 2 * x->f->reach * x->f->reach));
+    *flops = dim_mul(t, dim_mul(t, *flops, x->squares), dim_mul(t, channels, results));
+    return flops;
+}
+
 bool winograd_kernels(conv *c)
 {
     maker x = {.c = c, .f = form_of(c->s.square), .block = block_of_image(c)};
@@ -512,5 +526,6 @@ bool winograd_kernels(conv *c)
     int64_t bytes = (int64_t)x.f->reach * x.f->reach * x.block * dt_size(DT_F32);
     ir_dim size = dim_mul(t, dim_mul(t, x.batch, x.blocks), dim_mul(t, x.room, dim_int(t, bytes)));
     x.temp = job_temp(c->j, size);
+    c->j->flops = flops_of(&x);
     return turn_image(&x) && make_products(&x);
 }
