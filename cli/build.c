@@ -44,7 +44,7 @@ static bool set_weights(void *to, const cli_option *o, const char *value)
 
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
-    {"-o", "FILE", "the output", .set = cli_set_once, .at = AT(out)},
+    {"-o", "FILE", "the output", .set = cli_set_output, .at = AT(out)},
     {"--emit", "KIND", "exe (default), lib, shared, obj, onnx, or text: llvm, asm",
      .set = cli_set_word,
      .at = AT(emit), .words = kinds},

@@ -50,7 +50,7 @@ static const cli_option options[] = {
     {"FOLDER", NULL, "has a folder of PNG and JPEG files for each class", .set = cli_set_once,
      .at = AT(folder)},
     {"-o", "FILE", "the .npz file: x u8[N,C,H,W], label i64[N], names of the classes",
-     .set = cli_set_once, .at = AT(out)},
+     .set = cli_set_output, .at = AT(out)},
     {"--size", "N|HxW", "of the pictures (default: they have one size)", .set = set_size},
     {"--gray", NULL, "one channel instead of three", .set = cli_set_flag, .at = AT(gray)},
     {0}};

@@ -28,7 +28,7 @@ static const cli_option options[] = {
      .set = cli_set_once, .at = AT(loss)},
     {"--wrt", "PATTERN,..", "the weights, by name; * is any part of one (default: all that have "
      "axes)", .set = cli_set_once, .at = AT(wrt)},
-    {"-o", "FILE", "what to write: an .ir or .onnx file", .set = cli_set_once, .at = AT(out)},
+    {"-o", "FILE", "what to write: an .ir or .onnx file", .set = cli_set_output, .at = AT(out)},
     {.more = model_rows, .at = AT(model)},
     {0}};
 

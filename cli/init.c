@@ -19,7 +19,7 @@ typedef struct init_options {
 
 static const cli_option options[] = {
     {"PROGRAM", NULL, "an .ingot file", .set = model_set_file, .at = AT(file)},
-    {"-o", "FILE", "the weights: a .safetensors file", .set = cli_set_once, .at = AT(out)},
+    {"-o", "FILE", "the weights: a .safetensors file", .set = cli_set_output, .at = AT(out)},
     {"--seed", "N", "of the draws (default: 0)", .set = cli_set_number, .at = AT(seed),
      .least = 0, .most = INT64_MAX},
     {.more = program_option_rows, .at = AT(model)},

@@ -44,7 +44,7 @@ static const cli_option options[] = {
     {"--format", "NAME", "text (default), dot, svg, json, or ingot: a program",
      .set = cli_set_word, .at = AT(format), .words = formats},
     {"-o", "FILE", "write it there; for NAME.ingot the weights go to NAME.safetensors",
-     .set = cli_set_once, .at = AT(out)},
+     .set = cli_set_output, .at = AT(out)},
     {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
      .at = AT(full)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},

@@ -199,7 +199,7 @@ const cli_option perf_rows[] = {
     {"--perf-map", NULL, "write /tmp/perf-PID.map, by which Linux's perf names kernels",
      .set = cli_set_flag, .at = AT(o.perf_map)},
     {"--perf-dump", "FILE", "write the kernels' loop IR, and what `perf inject --jit` reads for "
-     "its lines", .set = cli_set_text, .at = AT(o.perf_dump)},
+     "its lines", .set = cli_set_output, .at = AT(o.perf_dump)},
     {0}};
 
 const cli_option model_rows[] = {

@@ -308,7 +308,7 @@ static const cli_option options[] = {
      .least = 1, .most = 256},
     {"--threads", "N", "threads of each case (default 1)", .set = cli_set_number, .at = AT(threads),
      .least = 1, .most = 1024},
-    {"--json", "FILE", "write every case's result", .set = cli_set_text, .at = AT(json)},
+    {"--json", "FILE", "write every case's result", .set = cli_set_output, .at = AT(json)},
     {.more = program_weights_rows, .at = AT(model)},
     {.more = model_rows, .at = AT(model)},
     {0}};

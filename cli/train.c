@@ -59,7 +59,7 @@ static const char *const kinds[] = {"exe", "lib", "shared", "obj", NULL};
 
 static const cli_option options[] = {
     {"FILE", NULL, "a program, .ingot, or an .onnx model", .set = model_set_file, .at = AT(file)},
-    {"-o", "FILE", "the trainer that is made", .set = cli_set_once, .at = AT(out)},
+    {"-o", "FILE", "the trainer that is made", .set = cli_set_output, .at = AT(out)},
     {"--emit", "KIND", "exe (default), or of the entries: lib, shared, obj", .set = cli_set_word,
      .at = AT(emit), .words = kinds},
     {"--name", "NAME", "of a library's functions (default: from -o)",
@@ -67,7 +67,7 @@ static const cli_option options[] = {
     {"--run", NULL, "train now, in this process", .set = cli_set_flag, .at = AT(run)},
     {"--print", NULL, "show the program that trains an ONNX model", .set = cli_set_flag,
      .at = AT(print)},
-    {"--save-onnx", "FILE", "with --run: the trained model as ONNX, too", .set = cli_set_once,
+    {"--save-onnx", "FILE", "with --run: the trained model as ONNX, too", .set = cli_set_output,
      .at = AT(save_onnx)},
     {"--shards", "N", "neighbouring parts of a step's rows that are summed alone",
      .set = cli_set_number, .at = AT(shards), .least = 1, .most = 1 << 20},

@@ -110,4 +110,16 @@ static inline void visible_put(const char *s, FILE *f)
         fwrite(shown, 1, (size_t)visible_next(&s, shown), f);
 }
 
+/* The same of a text that may have lines: their ends and tabs stand as they are. */
+static inline void visible_put_lines(const char *s, FILE *f)
+{
+    char shown[VISIBLE_MOST + 1];
+
+    while (*s)
+        if (*s == '\n' || *s == '\t')
+            fputc(*s++, f);
+        else
+            fwrite(shown, 1, (size_t)visible_next(&s, shown), f);
+}
+
 #endif

@@ -119,6 +119,16 @@ bool cli_set_once(void *to, const cli_option *o, const char *value)
     return true;
 }
 
+/* A file whose name is - would surprise whoever meant standard output, and be in the way of
+ * whoever removes it. */
+bool cli_set_output(void *to, const cli_option *o, const char *value)
+{
+    if (!strcmp(value, "-"))
+        return cli_wrong("%s takes a name, not standard output; ./- is what has the name -",
+                         o->name);
+    return cli_set_once(to, o, value);
+}
+
 bool cli_set_word(void *to, const cli_option *o, const char *value)
 {
     *(const char **)to = value;

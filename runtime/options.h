@@ -41,6 +41,7 @@ struct cli_option {
 cli_set cli_set_flag;       /* bool: true */
 cli_set cli_set_text;       /* const char *: the value */
 cli_set cli_set_once;       /* const char *: the value, refused when there is one */
+cli_set cli_set_output;     /* the same of a file or folder that is written: no - */
 cli_set cli_set_word;       /* const char *: the value, one of o->words */
 cli_set cli_set_number;     /* long long: from o->least to o->most */
 

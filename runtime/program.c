@@ -109,7 +109,7 @@ const cli_option program_rows[] = {
     {"--NAME", "VALUE", "the input NAME: a number, a list as [1, 2], or a file",
      .set_any = add_value, .at = AT(inputs)},
     {"--output-dir", "DIR", "write every output there (default: print a summary)",
-     .set = cli_set_text, .at = AT(folder)},
+     .set = cli_set_output, .at = AT(folder)},
     {"--output-format", "FORMAT", "npy (default) or pb", .set = cli_set_word, .at = AT(format),
      .words = formats},
     {"--random-inputs", "[=SEED]", "make up the inputs that are not given", .set = set_random},
@@ -118,7 +118,7 @@ const cli_option program_rows[] = {
     {"--labels", "FILE", "names of the elements of an output, a line each, for the summary",
      .set = cli_set_text, .at = AT(labels)},
     {"--states", "FILE", "read the states there, if it exists, and write them at the end",
-     .set = cli_set_once, .at = AT(states)},
+     .set = cli_set_output, .at = AT(states)},
     {"--steps", "N", "run N times, one after the other, on the same inputs",
      .set = cli_set_number, .at = AT(steps), .least = 1, .most = INT64_MAX},
     {"--info", NULL, "print inputs, outputs, dims, sizes, CPU", .set = cli_set_flag,
@@ -126,7 +126,7 @@ const cli_option program_rows[] = {
     {"--bench", "[N]", "time N runs, or those of a second, with --random-inputs if need be",
      .set = set_bench},
     {.more = program_timing_rows, .at = AT(timing)},
-    {"--json", "FILE", "write the times there too", .set = cli_set_text, .at = AT(json)},
+    {"--json", "FILE", "write the times there too", .set = cli_set_output, .at = AT(json)},
     {"--threads", "N", "threads (default: the CPUs, or as built)", .set = cli_set_number,
      .at = AT(threads), .least = 1, .most = 1024},
     {0}};
@@ -151,8 +151,6 @@ static bool fit_together(const program_options *o)
 {
     if ((o->json || o->timing.seconds || o->timing.warm_up) && !o->bench)
         return cli_wrong("--json, --duration and --warm-up go with --bench");
-    if (o->folder && !strcmp(o->folder, "-"))
-        return cli_wrong("--output-dir takes a folder, not standard output");
     if (o->labels && o->folder)
         return cli_wrong("--labels is for the summary: it does not go with --output-dir");
     if (o->format && !o->folder)
@@ -289,10 +287,10 @@ static bool give_outputs(const program *p)
     for (int32_t i = 0; i < e->output_count; i++)
         named |= show_output(e, i, &p->out[i], &names);
     if (!named)
-        fprintf(stderr, "%s: %s has %lld labels, and no output is one row of as many floats\n",
-                program_invocation_short_name, p->o->labels, (long long)names.n);
+        cli_wrong("%s has %lld labels, and no output is one row of as many floats", p->o->labels,
+                  (long long)names.n);
     labels_free(&names);
-    return true;
+    return named;
 }
 
 /* All steps; the outputs are those of the last. */

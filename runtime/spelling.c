@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tensor_file.h"
+#include "visible.h"
 
 const char *const text_marks[TEXT_MARKS] = {"<pad>", "<start>", "<end>"};
 const char text_unknown[] = "<unknown>";
@@ -105,12 +106,16 @@ bool spelling_read(spelling s, const char *input, int32_t rank, const char *text
     return true;
 }
 
-void spelling_print(spelling s, const tensor *t, FILE *f)
+/* The names of these numbers; null without memory. */
+static char *text_of(spelling s, const tensor *t)
 {
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
     bool marked = spelling_is_marked(s), characters = is_of_characters(s);
     const char *between = "";
 
-    for (int64_t i = 0; i < t->count; i++) {
+    for (int64_t i = 0; f && i < t->count; i++) {
         int64_t number = (int64_t)tensor_element(t, i);
         if (marked && number == TEXT_END)
             break;
@@ -119,5 +124,15 @@ void spelling_print(spelling s, const tensor *t, FILE *f)
         fprintf(f, "%s%s", between, s.names[number]);
         between = characters ? "" : " ";
     }
+    return f && !fclose(f) ? text : NULL;
+}
+
+/* A name may be a part of a character, so that the whole is what is made fit to be shown. */
+void spelling_print(spelling s, const tensor *t, FILE *f)
+{
+    char *text = text_of(s, t);
+
+    visible_put_lines(text ? text : "(no memory for the text)", f);
     fputc('\n', f);
+    free(text);
 }

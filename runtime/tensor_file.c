@@ -32,6 +32,20 @@ void tensor_settle_bools(tensor *t)
         at[i] = at[i] != 0;
 }
 
+/* The version of its format, one byte, and behind it a text or a message: a tensor has its
+ * extents and its type as numbers. */
+static bool is_model(const uint8_t *data, size_t size)
+{
+    return size > 2 && data[0] == 0x08 && data[1] < 0x80 &&
+           (data[2] == 0x12 || data[2] == 0x3a || data[2] == 0x42);
+}
+
+static bool not_tensor(const char *name, const char *seen, char *error)
+{
+    return tensor_fail(error, "%.300s: looks like %s; one tensor is expected, in a .npy file, "
+                       "IDX or a TensorProto (.pb)", name, seen);
+}
+
 /* A file of another kind (a picture, a ZIP) is named in the message. */
 bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
                         tensor_kind kind, tensor_value *out,
@@ -45,14 +59,14 @@ bool tensor_read_memory(const char *name, const uint8_t *data, size_t size,
     if (!size && kind == TENSOR_PLAIN)
         return tensor_fail(error, "%s: is empty", name);
     if (kind_seen)
-        return tensor_fail(error, "%.300s: looks like %s; one tensor is expected, in a .npy file, "
-                           "IDX or a TensorProto (.pb)", name, kind_seen);
+        return not_tensor(name, kind_seen, error);
     bool ok = is_npy ? npy_read(name, data, size, &out->t, error)
               : is_idx ? idx_read(name, data, size, &out->t, error)
                      : pb_read(name, data, size, kind, out, error);
-    if (!ok)
-        tensor_value_free(out);
-    return ok;
+    if (ok)
+        return true;
+    tensor_value_free(out);
+    return is_model(data, size) ? not_tensor(name, "an ONNX model", error) : false;
 }
 
 /* Reads a pipe or a device to its end.  Null with the reason in errno. */

@@ -349,12 +349,12 @@ def bad_data(folder):
                              ('rank.npy', "rank.npy: input 'x'", 'the batch missing'),
                              ('cut.npy', 'cut.npy'), ('junk.pb', 'junk.pb'), ('text.npy', 'text.npy: looks like text; one tensor is expected'),
                              ('empty.npy', 'empty.npy: is empty'), ('/dev/null', '/dev/null: is empty'), ('.', 'directory'),
-                             ('archive.npz', 'archive such as .npz'), ('photo.png', 'a PNG picture'), ('page.npy', 'an HTML page'), ('none.npy', 'none.npy')):
+                             ('archive.npz', 'archive such as .npz'), ('photo.png', 'a PNG picture'), ('page.npy', 'an HTML page'), ('m.onnx', 'an ONNX model'), ('none.npy', 'none.npy')):
             check(f'{engine}: {data}', folder, [*command, '--input', f'x={data}', '--output-dir', 'out'], 1, *words)
         check(f'{engine}: --cast', folder, [*command, '--input=type.npy', '--cast'], 0)
         check(f'{engine}: missing input', folder, command, 1, "'x'")
         check(f'{engine}: unknown input', folder, [*command, '--input', 'xx=good.npy'], 2, "'xx' is unknown: give x")
-        check(f'{engine}: standard output as a folder', folder, [*command, '--input=x=good.npy', '--output-dir', '-'], 2, 'folder')
+        check(f'{engine}: standard output as a folder', folder, [*command, '--input=x=good.npy', '--output-dir', '-'], 2, 'a name')
         check(f'{engine}: good', folder, [*command, '--input=x=good.npy', '--output-dir', f'{engine}/a/b'],
               0, new=[engine])
         check(f'{engine}: from a pipe', folder, ['/bin/sh', '-c', 'cat good.npy | "$@"', 'sh', *command, '--input=x=/dev/stdin'], 0)
@@ -555,7 +555,7 @@ def reports(folder):
     (folder / 'table.ir').write_text('entry main(%t: f32[4096,64], %i: i64[3], %x: f32[3,64]) {\n'
                                      '  %g = gather %t, %i {axes=[0]} : f32[3,64]\n  %y = mul %g, %x : f32[3,64]\n  return y=%y\n}\n')
     check('bench: profile of a table', folder, [INGOT, 'bench', 'table.ir', '--engine=compiled', '--runs=1', '--profile', '--trace', 's.json'],
-          0, new=['s.json'])
+          0)
     read = [e['args']['bytes'] for e in json.loads((folder / 's.json').read_text())['traceEvents'] if 'k0' in e['name']]
     report('bench: bytes read of a table', None if read == [3 * (3 * 64 * 4 + 8)] else read)
     check('bench: trace of no profile', folder, [INGOT, 'bench', 'm.onnx', '--trace', 'x.json'], 2, '--profile')
@@ -695,6 +695,10 @@ def command_lines(folder):
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
         check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))
+    for command in (['build', 'm.onnx', '-o'], ['build', 'm.onnx', '--emit', 'lib', '-o'], ['inspect', 'm.onnx', '-o'], ['init', 'm.ingot', '-o'],
+                    ['grad', '--loss', 'l2', 'm.onnx', '-o'], ['train', 'm.ingot', '-o'], ['data', 'sub', '-o'], ['test', '.', '--json'],
+                    ['bench', 'm.onnx', '--json'], ['bench', 'm.onnx', '--html'], ['run', 'm.onnx', '--bench', '--json'], ['run', 'm.onnx', '--states']):
+        check(f'usage: {command} -', folder, [INGOT, *command, '-'], 2, 'takes a name, not standard output')
     wrong = {'shape that differs': (['--shape', 'x=4x4'], '3'), 'shape of another rank': (['--shape', 'x=4'], 'rank')}
     for name, (arguments, word) in wrong.items():
         check(name, folder, [INGOT, 'inspect', 'm.onnx', *arguments], 1, word)

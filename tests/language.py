@@ -182,6 +182,11 @@ def case_texts(b):
     said = b.run('say', '--prompt', 'ab', program=b.folder / 'p')
     if said[0] == 0 or "prompt: 'b' is not in the alphabet" not in said[2]:
         return said
+    weights(b, 'w.safetensors', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "b", "c"', 'names.K': '"<unknown>", "cat", "\\u{1b}[2J\\n"'},
+            f__w=('F32', 'f', [3, 3], (0, 0, 1, 0, 0, 0, 1, 0, 0)))
+    said = b.run(*run, 'pick', '--i', '5')
+    if said != (0, '\\x1b[2J\n\n', ''):
+        return 'a terminal obeys', said
     return None if 'say(prompt: i64[L] (a text), n: i64[] = 2)' in b.run('--help', program=b.folder / 'p')[1] else 'not in --help'
 
 
@@ -243,17 +248,27 @@ def case_files_of_idx_and_gzip(b):
     b.write('p.ingot', 'entry main(x: [.., 2]) -> (y: [.., 2]) { y = 2 * x }\n')
     idx = struct.pack('>BBBBII', 0, 0, 13, 2, 1, 2) + struct.pack('>2f', 1.5, -4)
     packed = gzip.compress(idx)
-    for name, data in (('x.idx', idx), ('x.gz', packed), ('cut.idx', idx[:-3]), ('cut.gz', packed[:-9])):
+    for name, data in (('x.idx', idx), ('x.gz', packed), ('cut.idx', idx[:-3]), ('cut.gz', packed[:-9]),
+                       ('text.gz', gzip.compress(b'1.5, -4'))):
         (b.folder / name).write_bytes(data)
     b.run('build', 'p.ingot', '-o', 'p')
     for program, name, says in [(None, 'x.idx', 'y: f32[1,2] 3 -8'), (None, 'x.gz', 'y: f32[1,2] 3 -8'),
                                 (None, 'cut.idx', 'cut off, 20 bytes expected, 17 found'), (None, 'cut.gz', 'cut.gz: cut off'),
+                                (None, 'text.gz', 'what gzip packed in text.gz: looks like text'),
                                 (b.folder / 'p', 'x.idx', 'y: f32[1,2] 3 -8'), (b.folder / 'p', 'x.gz', 'gzip, to be unpacked first (gunzip)')]:
         command = ['--input', f'x={name}'] if program else ['run', 'p.ingot', '--input', f'x={name}']
         status, out, err = b.run(*command, program=program)
         if says not in out + err or status != (1 if err else 0):
             return name, status, out, err
     return None
+
+
+def case_zeros_that_fill_the_memory(b):
+    """Members of gzip that make 1088 MB of 1 MB: no data, and read no further than to the bound."""
+    b.write('p.ingot', 'entry main(x: [.., 2]) -> (y: [.., 2]) { y = 2 * x }\n')
+    (b.folder / 'x.gz').write_bytes(17 * gzip.compress(bytes(64 << 20), 1))
+    said = b.run('run', 'p.ingot', '--input', 'x=x.gz')
+    return None if said[0] == 1 and 'inflate to more than 1073741824; if they are meant to, unpack' in said[2] else said
 
 
 def case_nan_has_no_sign(b):

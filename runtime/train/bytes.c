@@ -41,17 +41,26 @@ static uInt portion(size_t left)
     return left < 1u << 30 ? (uInt)left : 1u << 30;
 }
 
+/* A small file may hold zeros that fill the memory.  Data are packed to a hundredth of their size
+ * at best; what is more than that, and more than LEAST_MOST, is no data. */
+static size_t most_of(size_t packed)
+{
+    enum { LEAST_MOST = 1 << 30, RATIO = 100 };
+
+    return packed < LEAST_MOST / RATIO ? LEAST_MOST : packed * RATIO;
+}
+
 /* Inflates until the input ends or is bad, member by member: a file of gzip may have
  * several.  The result of zlib; Z_STREAM_END is success. */
 static int inflate_all(z_stream *z, size_t size, bytes *out)
 {
-    size_t room = 0, left = size;
+    size_t room = 0, left = size, most = most_of(size);
     int r = Z_OK;
 
-    while (r == Z_OK) {
+    while (r == Z_OK && out->size <= most) {
         if (out->size == room && !grow(out, &room, 2 * size))
             return Z_MEM_ERROR;
-        uInt in = portion(left), space = portion(room - out->size);
+        uInt in = portion(left), space = portion((room <= most ? room : most + 1) - out->size);
         z->avail_in = in;
         z->avail_out = space;
         z->next_out = (Bytef *)out->owned + out->size;
@@ -83,6 +92,9 @@ bool bytes_inflate(const char *path, const uint8_t *from, size_t size, int windo
     bytes_free(out);
     if (r == Z_MEM_ERROR)
         return tensor_fail(error, "%s: no memory for what is compressed in it", path);
+    if (r == Z_OK)
+        return tensor_fail(error, "%s: is %zu bytes that inflate to more than %zu; if they are "
+                           "meant to, unpack the file first", path, size, most_of(size));
     return tensor_fail(error, r == Z_BUF_ERROR ? "%s: cut off, after %zu bytes were inflated"
                                                : "%s: damaged, after %zu bytes were inflated",
                        path, found);

@@ -14,9 +14,11 @@ bool packed_read(const char *path, tensor_kind kind, tensor_value *v,
     if (!file.data)
         return false;
     bool is_packed = bytes_are_packed(&file);
+    char what[TENSOR_ERROR_SIZE];
+    snprintf(what, sizeof what, "what gzip packed in %.300s", name);
     const bytes *b = is_packed ? &inner : &file;
     bool ok = (!is_packed || bytes_inflate(name, file.data, file.size, 15 + 16, &inner, error)) &&
-              tensor_read_memory(name, b->data, b->size, kind, v, error);
+              tensor_read_memory(is_packed ? what : name, b->data, b->size, kind, v, error);
     bytes_free(&inner);
     bytes_free(&file);
     return ok;

@@ -161,17 +161,17 @@ const cli_option trainer_rows[] = {
      .at = AT(init)},
     {"--save", "FILE", "where weights and place go (default: NAME.safetensors, NAME "
      "being that of the program or model, not of -o)",
-     .set = cli_set_text, .at = AT(save)},
+     .set = cli_set_output, .at = AT(save)},
     {"--keep", "N", "earlier files to keep: FILE.1, FILE.2, .. (default 3)",
      .set = cli_set_number, .at = AT(keep), .least = 0, .most = 1000},
     {"--every", "T", "time, or steps, from file to file (default 5m)", .set = set_every},
     {"--resume", NULL, "go on from the file, if there is one", .set = cli_set_flag,
      .at = AT(resume)},
     {"--fresh", NULL, "begin anew where there is a file", .set = cli_set_flag, .at = AT(fresh)},
-    {"--log", "FILE", "numbers of steps and epochs as CSV", .set = cli_set_text, .at = AT(log)},
-    {"--plot", "FILE", "their curves as SVG", .set = cli_set_text, .at = AT(plot)},
+    {"--log", "FILE", "numbers of steps and epochs as CSV", .set = cli_set_output, .at = AT(log)},
+    {"--plot", "FILE", "their curves as SVG", .set = cli_set_output, .at = AT(plot)},
     {"--report", "FILE", "a page of curves, answers, samples and sizes, as HTML",
-     .set = cli_set_text, .at = AT(report)},
+     .set = cli_set_output, .at = AT(report)},
     {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
      .at = AT(check_data)},
     {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},
@@ -181,7 +181,7 @@ const cli_option trainer_rows[] = {
 const cli_option trainer_own_rows[] = {
     {"--set", "NAME=V", "another value of a config", .set = add_setting},
     {"-o", "FILE", "where the result of an entry goes: .npy, or pictures as .pgm",
-     .set = cli_set_text, .at = AT(out)},
+     .set = cli_set_output, .at = AT(out)},
     {0}};
 
 /* Blocks have no inputs: what is given to one was meant as an option. */

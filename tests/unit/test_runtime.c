@@ -318,7 +318,7 @@ static void wrong_usage(void **state)
     assert_int_equal(RUN("--threads=0"), 2);
     assert_int_equal(RUN("--output-format=png"), 2);
     assert_int_equal(RUN("--random-inputs", "--output-dir", "-"), 2);
-    assert_said("--output-dir takes a folder");
+    assert_said("--output-dir takes a name");
     assert_int_equal(RUN("operand"), 2);
     assert_int_equal(RUN("--input"), 2);
     assert_int_equal(RUN("--dim=5"), 2);
