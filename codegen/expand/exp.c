@@ -97,6 +97,18 @@ static power parts(value_cx *e, value x, int plus)
     return (power){n, v_fma(e, n.flt, lo, v_fma(e, n.flt, hi, x))};
 }
 
+/* The same in one step for f32, if products are not rounded: where e^x need not be better
+ * than n times the error of ln 2 as it is rounded, 2e-9.  Rounded to f64 ln 2 is off by a
+ * larger part of the last place. */
+static power parts_near(value_cx *e, value x, int plus)
+{
+    if (!target_can(e->t, CAN_FMA) || !v_is_f32(x))
+        return parts(e, x, plus);
+    rounded n = expand_round(e, x, 0x1.71547652b82fep+0, plus);
+
+    return (power){n, v_fma(e, n.flt, v_flt(x, -0x1.62e43p-1), x)};
+}
+
 /* e^r.  1 + r (1 + r Q) takes one operation less than 1 + (r + r^2 Q), and is as good if
  * the products are not rounded. */
 static value exp_near(value_cx *e, value r)
@@ -160,12 +172,13 @@ static value sinh_cosh(value_cx *e, sc_op op, value x)
 }
 
 /* 1 - 2 / (e^2|x| + 1) where that keeps its bits.  Before e^2|x| is large it is 1, so 2^n
- * is one factor, and joins in the sum. */
+ * is one factor, and joins in the sum; and the larger n is, the less of e^2|x| is seen. */
 static value tanh_(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
     value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a), end = v_flt(x, f32 ? 20 : 40);
-    power w = parts(e, v_sel(e, v_fcmp(e, LLVMRealOGT, twice, end), end, twice), expand_one(x));
+    value in = v_sel(e, v_fcmp(e, LLVMRealOGT, twice, end), end, twice);
+    power w = parts_near(e, in, expand_one(x));
     value sum = v_fma(e, exp_near(e, w.r), expand_scale(e, one, w.n.low), one);
     value big = v_sub(e, one, v_div(e, v_flt(x, 2), sum));
     value small = v_below(e, a, f32 ? 0.625 : 0.55);
