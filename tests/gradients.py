@@ -8,6 +8,7 @@ document must be what is made here; --bless writes it there.
 import csv
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from columns import table_rows
@@ -108,9 +109,9 @@ def kinks():
 def main():
     ops, missing = table_of_ops(Cases('IR'))
     operators, without = table_of_operators(Cases('OPERATOR'))
+    nothing = f"Nothing flows through: {', '.join(sorted(Cases('OPERATOR').nothing))}."
     made = '\n'.join(['', '### At kinks', '', *kinks(), '', '### Ops', '', *ops, '',
-                      '### ONNX operators', '', 'Nothing flows through: ' +
-                      ', '.join(sorted(Cases('OPERATOR').nothing)) + '.', '', *operators, ''])
+                      '### ONNX operators', '', *textwrap.wrap(nothing, 98), '', *operators, ''])
     text = DOCUMENT.read_text()
     before, after = text[:text.index(BEGIN) + len(BEGIN)], text[text.index(END):]
     failed = len(missing + without)

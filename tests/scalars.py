@@ -22,7 +22,7 @@ def between(text, name, made):
 
 def names(rows):
     said = ' '.join(r['text'].strip('"') for r in rows)
-    return '`' + '\n'.join(textwrap.wrap(said, 108)) + '`\n'
+    return '`' + '\n'.join(textwrap.wrap(said, 98)) + '`\n'
 
 
 def errors(rows):

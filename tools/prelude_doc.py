@@ -6,11 +6,13 @@ Each item of a file of the prelude has its comment directly above it; the file's
 stands first, with an empty line behind it.  An item's head is its text up to its body."""
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEAD = re.compile(r'^(fn|layer|optimizer)\s+(\S+?)(?=\()')
 PAGE = ROOT / 'docs/prelude.md'
+WIDTH = 100     # of the page's prose
 
 
 def themes():
@@ -51,11 +53,11 @@ def page():
         out += [f'## {theme.capitalize()}', '']
         for comment, line in entries((ROOT / f'frontend/prelude/{theme}.ingot').read_text()):
             if not line:
-                out += [comment, '']
+                out += [*textwrap.wrap(comment, WIDTH), '']
                 continue
             if not comment:
                 missing.append(head(line))
-            out += ['```ingot', head(line), '```', comment, '']
+            out += ['```ingot', head(line), '```', *textwrap.wrap(comment, WIDTH), '']
     return '\n'.join(out).rstrip() + '\n', missing
 
 
