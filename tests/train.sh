@@ -103,10 +103,20 @@ for e in digits digits_conv tumour autoencoder gan cartpole; do
     check "$e" "$ingot" train "$examples/$e.ingot" -o "$e"
     check "$e: info" sh -c './"$1" --info | grep -q parameters' sh "$e"
 done
+for e in digits digits_conv tumour autoencoder gan cartpole; do
+    check "$e: 500 kB at most" [ "$(wc -c <"$e")" -le 500000 ]
+done
 refuse "no pictures" "train-images-idx3-ubyte.gz: No such file" ./digits
 for i in 1 2 3 4 5 6 7 8; do echo "to be, or not to be, that is the question $i"; done \
     >tiny_shakespeare.txt
 check "speaker" "$ingot" train "$examples/speaker.ingot" -o speaker
+check "transformer" "$ingot" train "$examples/transformer.ingot" -o transformer
+check "transformer: 500 kB at most" [ "$(wc -c <transformer)" -le 500000 ]
+cat >tile.ingot <<'PROGRAM'
+net f(x: [64, 64]) -> [64, 256] = x |> dense(256) |> gelu
+PROGRAM
+check "a tile's functions are called" sh -c '"$1" build tile.ingot --cpu x86-64-v3 --emit llvm \
+    -o tile.ll && grep -q "call .*@erf.f32.8" tile.ll' sh "$ingot"
 check "speaker: steps" ./speaker --steps 2 --batch 2 --valid 0 --quiet --save speaker.safetensors
 check "speaker: a sample" sh -c \
     './speaker sample prompt="to be" n=20 --save speaker.safetensors >sampled && [ -s sampled ]'

@@ -52,24 +52,43 @@ static value flops_function(pemit *e)
     return e->f;
 }
 
-/* void init_states(states, weights): copies of constants, zeros where a state has
- * none. */
+static int64_t state_end(const pemit *e, uint32_t i)
+{
+    const ir_module *m = e->image->m;
+    const ir_type *t = m->state.at[i].type;
+
+    return (int64_t)e->image->state_offset[i] + type_count_const(&m->types, t) * dt_size(t->dtype);
+}
+
+/* The state behind those from i on that begin as zeros. */
+static uint32_t end_of_zeros(const pemit *e, uint32_t i)
+{
+    const ir_module *m = e->image->m;
+
+    while (i < m->state.len && m->state.at[i].init == IR_NONE)
+        i++;
+    return i;
+}
+
+/* void init_states(states, weights): copies of constants, zeros where a state has none, of
+ * neighbours at once with what lies between them. */
 static value states_function(pemit *e)
 {
     const ir_module *m = e->image->m;
     type arg[2] = {e->ptr, e->ptr};
 
     pemit_function(e, "init_states", e->none, arg, 2);
-    for (uint32_t i = 0; i < m->state.len; i++) {
-        const ir_state *s = &m->state.at[i];
-        int64_t n = type_count_const(&m->types, s->type) * dt_size(s->type->dtype);
-        value offset = pemit_int(e, (int64_t)e->image->state_offset[i]);
-        value to = pemit_at(e, LLVMGetParam(e->f, 0), offset);
-        if (s->init == IR_NONE)
-            LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), pemit_int(e, n), 1);
+    for (uint32_t i = 0, next; i < m->state.len; i = next) {
+        int64_t begin = (int64_t)e->image->state_offset[i];
+        value to = pemit_at(e, LLVMGetParam(e->f, 0), pemit_int(e, begin));
+        uint32_t init = m->state.at[i].init;
+        next = init == IR_NONE ? end_of_zeros(e, i) : i + 1;
+        value n = pemit_int(e, state_end(e, next - 1) - begin);
+        if (init == IR_NONE)
+            LLVMBuildMemSet(e->b, to, LLVMConstInt(e->i8, 0, false), n, 1);
         else
             LLVMBuildMemCpy(e->b, to, 1, pemit_at(e, LLVMGetParam(e->f, 1),
-                            pemit_int(e, (int64_t)e->image->offset[s->init])), 1, pemit_int(e, n));
+                            pemit_int(e, (int64_t)e->image->offset[init])), 1, n);
     }
     LLVMBuildRetVoid(e->b);
     return e->f;

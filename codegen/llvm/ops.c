@@ -392,9 +392,52 @@ static const form int_form[SC_COUNT] = {
 #undef expand
 #undef wide
 
+static value expanded(value_cx *e, const form *f, int args, const value *a)
+{
+    return f->kind == FORM_EXPAND ? f->expand(e, a) : expand_wide(e, f->expand, args, a);
+}
+
+/* The function of the module that computes an expansion of these operands. */
+static value expansion_of(value_cx *e, const form *f, const char *op, int args, const value *a)
+{
+    type t = LLVMTypeOf(a[0]), in[2] = {t, t};
+    char name[64];
+
+    snprintf(name, sizeof name, "%s.%s.%u", op, v_is_f32(a[0]) ? "f32" : "f64",
+             LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetVectorSize(t) : 1);
+    value fn = LLVMGetNamedFunction(e->m, name), x[2];
+    if (fn)
+        return fn;
+    fn = LLVMAddFunction(e->m, name, LLVMFunctionType(t, in, (unsigned)args, false));
+    LLVMSetLinkage(fn, LLVMInternalLinkage);
+    LLVMBuilderRef outer = e->b;
+    e->b = LLVMCreateBuilderInContext(e->cx);
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, fn, ""));
+    for (int i = 0; i < args; i++)
+        x[i] = LLVMGetParam(fn, (unsigned)i);
+    LLVMBuildRet(e->b, expanded(e, f, args, x));
+    LLVMDisposeBuilder(e->b);
+    e->b = outer;
+    return fn;
+}
+
+/* The first ones of a kernel are written where they are wanted.  More than these are of a tile,
+ * whose values do not wait for each other: calls of a function, which take a tenth of the code
+ * and, as the processor goes ahead, no more time. */
+static value expand_here(value_cx *e, const form *f, const char *op, int args, const value *a)
+{
+    if (e->here) {
+        e->here--;
+        return expanded(e, f, args, a);
+    }
+    value fn = expansion_of(e, f, op, args, a);
+    return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, (value *)(uintptr_t)a,
+                          (unsigned)args, "");
+}
+
 /* Null if the row has no form for this kind of elements, which the verifier has
  * excluded. */
-static value write_form(value_cx *e, const form *f, int args, const operands *x)
+static value write_form(value_cx *e, const form *f, const char *name, int args, const operands *x)
 {
     value a[3];
     int code = f->kind == FORM_ICMP && !is_signed(x) ? f->code_unsigned : f->code;
@@ -407,8 +450,8 @@ static value write_form(value_cx *e, const form *f, int args, const operands *x)
     case FORM_FCMP: return v_fcmp(e, (LLVMRealPredicate)code, a[0], a[1]);
     case FORM_CALL: return v_intrinsic(e, f->name, a, args);
     case FORM_FN: return f->fn(e, x);
-    case FORM_EXPAND: return f->expand(e, a);
-    case FORM_WIDE: return expand_wide(e, f->expand, args, a);
+    case FORM_EXPAND:
+    case FORM_WIDE: return expand_here(e, f, name, args, a);
     case FORM_NONE: break;
     }
     return NULL;
@@ -418,7 +461,7 @@ value emit_op(value_cx *e, sc_op op, ir_dtype from, ir_dtype to, const value *a,
 {
     const sc_info *s = sc_of(op);
     bool flt = dt_is_float(from);
-    value v = write_form(e, flt ? &flt_form[op] : &int_form[op], s->args,
+    value v = write_form(e, flt ? &flt_form[op] : &int_form[op], s->text, s->args,
                          &(operands){.a = a, .from = from, .to = to, .lanes = lanes});
 
     ICE_IF(!v, "%s on %s", s->text, dt_text(from));

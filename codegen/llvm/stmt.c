@@ -474,8 +474,10 @@ static void wrapper(emit *e, value body, uint32_t params, uint32_t dims)
  * that they do not overlap, and NAME, which has the signature that the pool calls. */
 void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, bool whole, const lines *l)
 {
-    emit e = {.v = {.cx = LLVMGetModuleContext(m), .m = m, .t = t}, .k = k, .lines = l, .lanes = 1,
-              .whole = whole};
+    enum { HERE = 8 };          /* more expansions than the vectors of a loop have are a tile's */
+    emit e = {.v = {.cx = LLVMGetModuleContext(m), .m = m, .t = t,
+                    .here = whole ? UINT32_MAX : HERE},
+              .k = k, .lines = l, .lanes = 1, .whole = whole};
     char name[300];
 
     lp_lanes_open(&e.differs, k);

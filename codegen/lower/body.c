@@ -144,9 +144,16 @@ static lp_buf add_typed(body *b, group_arg_kind kind, uint32_t id, const ir_type
 {
     lp_expr dims[IR_MAX_RANK];
 
+    if (b->line && t->rank)
+        return add_param(b, kind, id, t->dtype, 1, &b->line, space);
     for (int i = 0; i < t->rank; i++)
         dims[i] = body_dim(b, t->dim[i]);
     return add_param(b, kind, id, t->dtype, t->rank, dims, space);
+}
+
+void body_line(body *b, lp_expr count)
+{
+    b->line = count;
 }
 
 /* What is taken over and what takes it over meet when the second of them is asked for. */
@@ -253,8 +260,11 @@ static lp_expr literal(body *b, ir_dtype dt, const uint8_t element[16])
     return lp_const_bits(b->k, dt, bits);
 }
 
-static lp_expr load(body *b, lp_buf buf, const lp_expr *idx)
+/* A value's element at idx, of the parameter that holds it. */
+static lp_expr load(body *b, lp_buf buf, const ir_type *t, const lp_expr *idx)
 {
+    if (b->line && t->rank)
+        idx += t->rank - 1;
     return body_guard(b) ? lp_load_if(b->k, buf, idx, body_guard(b)) : lp_load(b->k, buf, idx);
 }
 
@@ -279,7 +289,7 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
         return const_at(b, below, in);
     }
     if (!is_widened(b, id))
-        return load(b, body_const(b, id), idx);
+        return load(b, body_const(b, id), k.type, idx);
     const ir_link *l = &k.link[k.links - 1];
     lp_expr x = const_at(b, const_below(m, id), idx);
     return l->op == OP_CAST ? lp_cast(b->k, l->type->dtype, x)
@@ -349,7 +359,7 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
     if (p != MAP_NONE)
         return b->memo_expr.at[map_id(&b->memo, p)];
     lp_buf buf = body_source(b, ref);
-    lp_expr e = buf ? load(b, buf, idx) : compute(b, ir_node_of(b->fn, ref), idx);
+    lp_expr e = buf ? load(b, buf, t, idx) : compute(b, ir_node_of(b->fn, ref), idx);
     vec_push(&b->memo_expr, e);
     map_add(&b->memo, h, b->memo_expr.len - 1);
     return e;

@@ -58,6 +58,8 @@ typedef struct body {
     VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
     bool apart;                 /* quotients, minima.. of symbols are parameters, too */
+    lp_expr line;               /* elements of all values that have axes, which are parameters
+                                 * of one axis then, the last index counting; 0: as they are */
     VEC(body_binding) bound;
     lp_expr repeats;            /* do elements repeat after all?  0: for certain not */
     map memo;                   /* (value, index, bindings) to position in memo_expr */
@@ -93,6 +95,10 @@ lp_buf body_source(body *b, ir_ref ref);
 
 /* A dim as an index expression. */
 lp_expr body_dim(body *b, ir_dim d);
+/* The same of a number that a call passes, so that kernels which differ in it are one. */
+lp_expr body_count(body *b, ir_dim d);
+/* From now on, values with axes that were not asked for yet are one axis of so many elements. */
+void body_line(body *b, lp_expr count);
 /* The indices that `linear` counts over n axes of t, listed in `at`. */
 void body_split(body *b, lp_expr linear, const ir_type *t, const int32_t *at, int n, lp_expr *idx);
 /* The value's element at idx; b->failed is set if that has no expression. */

@@ -3,19 +3,30 @@
 #include "body.h"
 
 /* The parameter that is d in a call. */
-static lp_expr param(body *b, ir_dim d)
+static lp_expr ranged(body *b, ir_dim d, int64_t lo, int64_t hi)
 {
-    const dim_table *t = &b->l->m->dims;
     char name[32];
 
     for (uint32_t i = 0; i < b->dim.len; i++)
         if (dim_same(b->dim.at[i], d))
             return b->dim_expr.at[i];
     snprintf(name, sizeof name, "d%u", b->dim.len);
-    lp_expr x = lp_dim_range(b->k, name, dim_lo(t, d), dim_hi(t, d), 1);
+    lp_expr x = lp_dim_range(b->k, name, lo, hi, 1);
     vec_push(&b->dim, d);
     vec_push(&b->dim_expr, x);
     return x;
+}
+
+static lp_expr param(body *b, ir_dim d)
+{
+    const dim_table *t = &b->l->m->dims;
+
+    return ranged(b, d, dim_lo(t, d), dim_hi(t, d));
+}
+
+lp_expr body_count(body *b, ir_dim d)
+{
+    return ranged(b, d, 1, INT64_MAX);
 }
 
 /* The sum of coefficients times atoms: 2 * n * m + 3. */

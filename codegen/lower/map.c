@@ -2,11 +2,12 @@
  * with the last axis in vectors.  A chain without any movement runs over all elements
  * as one axis; turn.c has the template for one that transposes. */
 #include "const.h"
+#include "cost.h"
 #include "nest.h"
 
 /* Does everything between r and stored values keep the index as it is?  Then
- * the kernel may treat all of it as one axis. */
-static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
+ * the kernel may treat all of it as one axis.  Adds to the operations of an element. */
+static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth, int64_t *ops)
 {
     const ir_fn *fn = j->in->fn;
     const ir_node *n = ir_node_of(fn, r);
@@ -31,20 +32,22 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth)
     }
     if (!ir_op_scalar(n->op))
         return false;
+    *ops += cost_of_node(n);
     for (uint32_t i = 0; i < n->narg; i++)
-        if (!is_flat(j, ir_arg(fn, n, i), shape, depth + 1))
+        if (!is_flat(j, ir_arg(fn, n, i), shape, depth + 1, ops))
             return false;
     return true;
 }
 
-/* Stores element idx of all results.  Each is computed before the first is stored, which may
- * be where another's operand lies; they read it of each other. */
-static void write_all(job *j, body *b, const lp_expr *idx)
+/* Stores element idx of all results, which is the element `to` of their parameters.  Each is
+ * computed before the first is stored, which may be where another's operand lies; they read it
+ * of each other. */
+static void write_all(job *j, body *b, const lp_expr *idx, const lp_expr *to)
 {
     const ir_group *g = j->g;
 
     if (g->nout == 1) {
-        job_write(j, b, idx, body_at(b, j->out, idx));
+        job_write(j, b, to, body_at(b, j->out, idx));
         return;
     }
     for (uint32_t i = 0; i < g->nout; i++) {
@@ -52,7 +55,7 @@ static void write_all(job *j, body *b, const lp_expr *idx)
         body_bind(b, (body_binding){.ref = g->out[i], .how = BODY_IS, .expr = v});
     }
     for (uint32_t i = 0; i < g->nout; i++)
-        (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, g->out[i]), idx,
+        (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, g->out[i]), to,
                                                 body_at(b, g->out[i], idx));
     for (uint32_t i = 0; i < g->nout; i++)
         body_unbind(b);
@@ -60,7 +63,7 @@ static void write_all(job *j, body *b, const lp_expr *idx)
 
 /* One loop over all elements, in chunks that threads share.  Element i has the index
  * (0, .., 0, i), for the last axis reaches over those before it. */
-static bool flat(job *j)
+static bool flat(job *j, int64_t ops)
 {
     body b;
     const ir_type *t = ir_type_of(j->in->fn, j->out);
@@ -70,17 +73,16 @@ static bool flat(job *j)
     job_kernel(j, &b, "map");
     lp_kernel *k = b.k;
     const schedule s = k->schedule = nest_schedule(j, "map", &p, t, NULL, 0);
-    lp_expr count = body_dim(&b, dim_product(&j->l->m->dims, t->dim, t->rank));
+    lp_expr count = nest_count(&b, t, ops);
+    body_line(&b, count);
     lp_expr chunks = lp_ceildiv(k, count, s.run);
     lp_par(k, 1, (const char *[]){"c"}, LP(lp_int(k, 0)), LP(chunks), NULL, par);
     lp_expr lo = lp_mul(k, par[0], lp_int(k, s.run));
     lp_expr hi = lp_min(k, lp_add(k, lo, lp_int(k, s.run)), count);
     for (int i = 0; i < t->rank; i++)
         idx[i] = lp_int(k, 0);
-    lp_expr v = lp_vec(k, "i", lo, hi, s.lanes, LP_MASKED);
-    if (t->rank)
-        idx[t->rank - 1] = v;
-    write_all(j, &b, idx);
+    lp_expr v = idx[t->rank - 1] = lp_vec(k, "i", lo, hi, s.lanes, LP_MASKED);
+    write_all(j, &b, idx, &v);
     lp_end(k);
     lp_end(k);
     return job_end(j, &b);
@@ -159,7 +161,7 @@ static lp_expr last_loop(job *j, body *b)
 static void make_row(job *j, body *b, lp_expr *idx)
 {
     idx[ir_type_of(b->fn, j->out)->rank - 1] = last_loop(j, b);
-    write_all(j, b, idx);
+    write_all(j, b, idx, idx);
     lp_end(b->k);
 }
 
@@ -194,14 +196,15 @@ bool template_map(job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     lp_expr idx[IR_MAX_RANK];
     int last = t->rank - 1;
+    int64_t ops = 0;
 
     if (j->root->op == OP_CONCAT && j->root->first == j->out)
         return concat(j);
     bool straight = t->rank > 0;
     for (uint32_t i = 0; straight && i < j->g->nout; i++)
-        straight = is_flat(j, j->g->out[i], t, 0);
+        straight = is_flat(j, j->g->out[i], t, 0, &ops);
     if (straight)
-        return flat(j);
+        return flat(j, ops);
     int axis = j->g->nout == 1 ? turned_axis(j) : -1;
     if (axis >= 0)
         return template_turn(j, axis);
@@ -212,7 +215,7 @@ bool template_map(job *j)
     if (last >= 0)
         make_rows(j, &b, idx);
     else
-        write_all(j, &b, idx);
+        write_all(j, &b, idx, idx);
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);

@@ -15,6 +15,8 @@ schedule nest_schedule(const job *j, const char *what, const problem *p, const i
  * vectors of partial results, which do not wait for each other. */
 schedule nest_of_rows(const job *j, const char *what, ir_dtype sums, const ir_type *y,
                       const ir_dim *over, int n);
+/* How many elements t has, in a kernel that takes so many operations for one. */
+lp_expr nest_count(body *b, const ir_type *t, int64_t ops);
 /* The extents of t's axes in `axes`, in order; returns how many. */
 int nest_reduced(const ir_type *t, ir_ints axes, ir_dim *out);
 /* Opens n serial loops over these extents; idx gets their variables. */

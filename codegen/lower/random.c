@@ -4,11 +4,11 @@
  * the block, part[w, b], are turned into the order of the result, line[b, w], and
  * stored as one row: element 4 * b + w of the tile.  A word depends on key, counter and
  * its place alone, so that neither threads nor the width of vectors change it. */
-#include "templates.h"
+#include "nest.h"
 
 /* Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011):
  * Philox-4x32-10. */
-enum { WORDS = 4, ROUNDS = 10 };
+enum { WORDS = 4, ROUNDS = 10, COST = 10 * ROUNDS / WORDS };
 
 /* The kernel in the making; key and counter are operands of two words each, read
  * once in front of the loop. */
@@ -112,23 +112,21 @@ bool template_random(job *j)
     const ir_type *t = ir_type_of(j->in->fn, j->out);
     random r = {.key = ir_arg(j->in->fn, j->root, 0), .counter = ir_arg(j->in->fn, j->root, 1)};
     int lanes = (int)max_i64(lanes_of(j->l, DT_U32), WORDS);
-    lp_expr idx[IR_MAX_RANK] = {0}, t0;
+    lp_expr t0;
 
     job_kernel(j, &r.b, "random");
     lp_kernel *k = r.b.k;
     lp_expr zero = lp_int(k, 0), size = lp_int(k, WORDS * lanes);
-    lp_expr count = body_dim(&r.b, dim_product(&j->l->m->dims, t->dim, t->rank));
+    lp_expr count = nest_count(&r.b, t, COST);
     lp_expr tiles = lp_ceildiv(k, count, WORDS * lanes);
     lp_par(k, 1, (const char *[]){"t"}, &zero, &tiles, NULL, &t0);
     read_operands(&r);
+    body_line(&r.b, count);
     lp_buf line = tile(&r, lp_mul(k, t0, lp_int(k, lanes)), lanes);
     lp_expr start = lp_mul(k, t0, size);
     lp_expr v = lp_vec(k, "v", zero, lp_min(k, size, lp_sub(k, count, start)), lanes, LP_MASKED);
-    for (int i = 0; i < t->rank; i++)
-        idx[i] = zero;
-    if (t->rank)
-        idx[t->rank - 1] = lp_add(k, start, v);
-    lp_store(k, body_output(&r.b, j->out), idx, lp_load(k, line, LP(zero, v)));
+    lp_store(k, body_output(&r.b, j->out), LP(lp_add(k, start, v)),
+             lp_load(k, line, LP(zero, v)));
     lp_end(k);
     lp_end(k);
     return job_end(j, &r.b);

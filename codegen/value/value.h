@@ -19,6 +19,7 @@ typedef struct value_cx {
     const target *t;
     value fn;                   /* the function around */
     bool brief;                 /* in an f64 expansion of an f32 function */
+    uint32_t here;              /* expansions that are still written where they are wanted */
 } value_cx;
 
 /* Constants of the type of `like`, in every lane. */
