@@ -1,11 +1,11 @@
 /* cli/graph.c - a model in the language of Graphviz: a box for each node, coloured
  * by its group.  Stretches that repeat, as layers of a transformer, are drawn once
  * in a box that says how often (graph_fold.c); bodies of loops and branches are
- * boxes of their own. */
+ * boxes of their own.  What is long stands in columns (graph_columns.c). */
 #include "graph.h"
 
 #include "const.h"
-#include "graph_fold.h"
+#include "graph_columns.h"
 #include "visible.h"
 
 /* A function being drawn; its nodes are called `prefix`N. */
@@ -14,6 +14,7 @@ typedef struct graph {
     const char *prefix;
     const uint32_t *group;          /* by node: number of its group; null: no colours */
     graph_fold fold;
+    graph_columns columns;
     text *out;
 } graph;
 
@@ -256,10 +257,32 @@ static void draw_arrow(const graph *g, uint32_t from, uint32_t place)
     const graph_fold *f = &g->fold;
     bool drawn = f->as[place] == place, same = f->period[from] && f->first[from] == f->first[place];
     bool carried = graph_fold_round(f, place) == 1 && same && graph_fold_round(f, from) == 0;
+    bool across = g->columns.of[f->as[from]] != g->columns.of[f->as[place]];
 
     if (drawn || carried)
         text_add(g->out, "  %s%u -> %s%u%s;\n", g->prefix, f->node[f->as[from]], g->prefix,
-                 f->node[f->as[place]], drawn ? "" : " [style=dashed constraint=false]");
+                 f->node[f->as[place]], !drawn ? " [style=dashed constraint=false]"
+                                      : across ? " [color=gray40 constraint=false]" : "");
+}
+
+/* The first node of each column is in the highest row, from left to right.  One in a box of its
+ * own cannot be. */
+static void draw_columns(const graph *g)
+{
+    const graph_fold *f = &g->fold;
+    uint32_t column = 0, i = 0;
+
+    for (; g->columns.n > 1 && i < f->n; i++) {
+        if (g->columns.of[i] != column || f->as[i] != i || f->period[i])
+            continue;
+        if (column)
+            text_add(g->out, " -> %s%u", g->prefix, f->node[i]);
+        else
+            text_add(g->out, "  { rank=same; edge [style=invis]; %s%u", g->prefix, f->node[i]);
+        column++;
+    }
+    if (column)
+        text_add(g->out, "; }\n");
 }
 
 /* Arrows into what stands for several rounds come from the first round only. */
@@ -285,10 +308,13 @@ static void draw_arrows(const graph *g, uint32_t place)
 static void draw_fn(graph *g, bool named)
 {
     g->fold = graph_fold_make(g->fn, is_hidden);
+    g->columns = graph_columns_make(g->fn, &g->fold);
     draw_nodes(g);
+    draw_columns(g);
     for (uint32_t i = 0; i < g->fold.n; i++)
         draw_arrows(g, i);
     draw_results(g, named);
+    graph_columns_free(&g->columns);
     graph_fold_free(&g->fold);
 }
 

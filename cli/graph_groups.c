@@ -90,17 +90,29 @@ static void follow(picture_of *p, uint32_t node, uint32_t box)
         add_reader(p, f->value.at[ir_arg(f, n, j)].node, box);
 }
 
+/* The nodes that a group is known by: its own, and behind these the ones whose values it
+ * stores, at the end of an epilogue. */
+static uint32_t node_of(const picture_of *p, const ir_group *g, uint32_t k)
+{
+    return k < g->nnode ? g->node[k] : p->g->fn->value.at[g->out[k - g->nnode]].node;
+}
+
+static uint32_t node_count(const ir_group *g)
+{
+    return g->nnode + g->nout;
+}
+
 /* First who makes what, then who reads it. */
 static void find_readers(picture_of *p)
 {
     const ir_fn *f = p->g->fn;
 
     for (uint32_t i = 0; i < p->g->group.len; i++)
-        for (uint32_t k = 0; k < p->g->group.at[i].nnode; k++)
-            p->owner[p->g->group.at[i].node[k]] = i;
+        for (uint32_t k = 0; k < node_count(&p->g->group.at[i]); k++)
+            p->owner[node_of(p, &p->g->group.at[i], k)] = i;
     for (uint32_t i = 0; i < p->g->group.len; i++)
-        for (uint32_t k = 0; k < p->g->group.at[i].nnode; k++)
-            follow(p, p->g->group.at[i].node[k], i);
+        for (uint32_t k = 0; k < node_count(&p->g->group.at[i]); k++)
+            follow(p, node_of(p, &p->g->group.at[i], k), i);
     for (uint32_t i = 0; i < f->result.len; i++)
         add_reader(p, f->value.at[f->result.at[i]].node, p->g->group.len + i);
 }
@@ -169,8 +181,8 @@ static void add_names(const picture_of *p, const ir_group *g)
     ir_loc last = {0};
     uint32_t shown = 0, more = 0;
 
-    for (uint32_t k = 0; k < g->nnode; k++) {
-        ir_loc loc = p->g->fn->node.at[g->node[k]].loc;
+    for (uint32_t k = 0; k < node_count(g); k++) {
+        ir_loc loc = p->g->fn->node.at[node_of(p, g, k)].loc;
         text name = {0};
         graph_add_name(p->m->diag, loc, &name);
         if (name.len && !same_place(loc, last) && shown < NAMED)

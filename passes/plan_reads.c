@@ -111,6 +111,8 @@ void plan_group_reads(scope *s, const ir_group *g, plan_reads *out)
 
     for (uint32_t i = 0; i < g->nnode; i++)
         follow(&r, &s->fn->node.at[g->node[i]]);
+    for (uint32_t i = 0; i < g->nout; i++)      /* the end of an epilogue */
+        follow(&r, ir_node_of(s->fn, g->out[i]));
     map_free(&r.seen);
     /* An expression that grew too large says nothing. */
     if (dt->overflow)
