@@ -178,9 +178,10 @@ int64_t schedule_squares(int64_t height, int64_t width, int64_t square)
     return ((height - 1) / square + 1) * ((width - 1) / square + 1);
 }
 
-/* Time of a 3x3 convolution made in squares; 0: summed over its taps.  Weights, which are
- * read once, come from memory; a square is moved to where products are made and back for
- * each vector of features and results, at a few operations an element. */
+/* Time of a 3x3 convolution of one image made in squares; 0: summed over its taps.  Weights,
+ * which are read once, come from memory; a square is moved to where products are made and
+ * back for each vector of features and results, at a few operations an element.  So are
+ * weights that only the run knows, tap by tap. */
 static int64_t square_cost(const problem *p, int lanes, int64_t square)
 {
     enum { UNKNOWN = 32, TAPS = 9, MOVES = 8 };
@@ -190,6 +191,8 @@ static int64_t square_cost(const problem *p, int lanes, int64_t square)
     int64_t squares = square ? schedule_squares(height, width, square) : height * width;
     int64_t products = square ? reach * reach : TAPS;
     int64_t moves = square ? squares * products * MOVES * (features / lanes + vectors) : 0;
+    if (square && p->second != OPERAND_CONST)
+        moves += features * (products * MOVES * vectors + TAPS * columns);
     cost c = {.ops = squares * products * features * vectors + moves,
               .bytes = products * features * columns * dt_size(p->sums)};
 

@@ -102,11 +102,8 @@ static uint32_t pack_const(const conv *c, uint32_t id)
     return p.id;
 }
 
-/* Weight of a group and channel; `row` counts features and, within each, taps, as
- * they mostly lie in memory. */
-static lp_expr weight_element(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr channel)
+lp_expr conv_weight(const conv *c, body *b, lp_expr group, lp_expr row, lp_expr channel)
 {
-    const conv *c = cx;
     const weight_axes w = axes_of_weights(c);
     int32_t order[2 * IR_MAX_RANK];
     lp_expr idx[IR_MAX_RANK];
@@ -122,6 +119,11 @@ static lp_expr weight_element(const void *cx, body *b, lp_expr group, lp_expr ro
     return body_at(b, c->w, idx);
 }
 
+static lp_expr weight_element(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr channel)
+{
+    return conv_weight(cx, b, group, row, channel);
+}
+
 /* The same where features are multiplied together: `row` counts steps of them. */
 static lp_expr weight_bytes(const void *cx, body *b, lp_expr group, lp_expr row, lp_expr channel)
 {
@@ -134,7 +136,7 @@ static lp_expr weight_bytes(const void *cx, body *b, lp_expr group, lp_expr row,
     for (int i = 0; i < c->together; i++) {
         lp_expr at = lp_add(k, feature, lp_int(k, i));
         at = lp_add(k, lp_mul(k, at, taps), tap);
-        all = bytes_add(k, all, i, lp_cast(k, DT_U8, weight_element(c, b, group, at, channel)));
+        all = bytes_add(k, all, i, lp_cast(k, DT_U8, conv_weight(c, b, group, at, channel)));
     }
     return lp_cast(k, bytes_second(c->together), all);
 }
@@ -179,10 +181,11 @@ static bool has_const_weights(const conv *c)
     return w->op == OP_CONST && const_bytes_of(c->j->l->m, w->attr->CONST.id) > 0;
 }
 
+/* Squares have numbers in place of weights, which winograd_kernels makes at run time. */
 static bool place_weights(conv *c)
 {
     if (!c->packed)
-        return pack_at_run(c);
+        return c->s.square || pack_at_run(c);
     c->weights = pack_const(c, ir_node_of(c->j->in->fn, c->w)->attr->CONST.id);
     return true;
 }

@@ -41,6 +41,10 @@ ir_ints conv_channels(const conv *c);
 /* Steps of a sum for each tap: as many as features, or as hold them together. */
 ir_dim conv_steps(const conv *c);
 
+/* Weight of a group and channel; `row` counts features and, within each, taps, as they
+ * mostly lie in memory. */
+lp_expr conv_weight(const conv *c, body *b, lp_expr group, lp_expr row, lp_expr channel);
+
 /* Features that are multiplied at once (conv.together); and the image as such steps read
  * it, of which conv_copy_image makes a copy where they need other elements. */
 int conv_together(const conv *c);

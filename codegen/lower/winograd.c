@@ -5,88 +5,13 @@
  * in a temp; the other works off a part of the squares against a panel of weights.
  * For each number of a square that is a product of matrices, in register tiles whose
  * rows are squares; the sums are in memory of the thread until they are turned back
- * into results, on which the rest of the group is computed. */
+ * into results, on which the rest of the group is computed.  Of several images a thread
+ * has parts of its own: one kernel turns a part in memory of the thread, and multiplies it
+ * with all panels.  Weights that only the run knows are turned in front, by a kernel of
+ * their own. */
 #include "winograd.h"
 
-#include "const.h"
-
-enum { TAPS = 3, MOST_REACH = 6, MOST_SQUARE = 4 };
-
-/* ---- numbers ------------------------------------------------------------------------ */
-
-/* Along one axis; rows and columns beyond reach and square are zeros. */
-typedef struct form {
-    int square, reach;
-    double taps[MOST_REACH][TAPS], image[MOST_REACH][MOST_REACH], back[MOST_SQUARE][MOST_REACH];
-} form;
-
-/* A product is a polynomial's value at a point.  The points 0, 1, -1 and infinity are
- * exact.  For 4 results there are 0, +-a, +-b and infinity with a = 1 / sqrt(2) and
- * b = sqrt(2): the rounding errors are a third of those with 1 and 2. */
-#define A 0.70710678118654752440
-#define B 1.41421356237309504880
-static const form forms[] = {
-    {2, 4,
-     {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}},
-     {{1, 0, -1}, {0, 1, 1}, {0, -1, 1}, {0, -1, 0, 1}},
-     {{1, 1, 1}, {0, 1, -1, 1}}},
-    {4, 6,
-     {{1, 0, 0},
-      {-2. / 3, -2. / 3 * A, -1. / 3},
-      {-2. / 3, 2. / 3 * A, -1. / 3},
-      {1. / 6, B / 6, 1. / 3},
-      {1. / 6, -B / 6, 1. / 3},
-      {0, 0, 1}},
-     {{1, 0, -2.5, 0, 1},
-      {0, -B, -2, A, 1},
-      {0, B, -2, -A, 1},
-      {0, -A, -.5, B, 1},
-      {0, A, -.5, -B, 1},
-      {0, 1, 0, -2.5, 0, 1}},
-     {{1, 1, 1, 1, 1},
-      {0, A, -A, B, -B},
-      {0, .5, .5, 2, 2},
-      {0, .5 * A, -.5 * A, 2 * B, -2 * B, 1}}},
-};
-#undef A
-#undef B
-
-static const form *form_of(int square)
-{
-    return square == forms[0].square ? &forms[0] : &forms[1];
-}
-
-/* The weights' transform in two dimensions as one matrix [reach^2, 9]: row (i, j)
- * is the outer product of rows i and j of `taps`. It is a link of the weights'
- * chain. */
-uint32_t winograd_matrix(ir_module *m, int square)
-{
-    const form *f = form_of(square);
-    float e[MOST_REACH * MOST_REACH * TAPS * TAPS], *to = e;
-    int n = f->reach * f->reach;
-
-    for (int p = 0; p < n; p++)
-        for (int t = 0; t < TAPS * TAPS; t++)
-            *to++ = (float)(f->taps[p / f->reach][t / TAPS] * f->taps[p % f->reach][t % TAPS]);
-    const ir_dim shape[2] = {dim_int(&m->dims, n), dim_int(&m->dims, TAPS * TAPS)};
-    return const_copy_val(m, type_tensor(&m->types, DT_F32, 2, shape), e);
-}
-
-/* The sum of row[i] * x[i], of what takes no multiplication first. */
-static lp_expr weighted(lp_kernel *k, const double *row, const lp_expr *x, int n)
-{
-    lp_expr sum = 0;
-
-    for (int i = 0; i < n; i++)
-        if (row[i] == 1)
-            sum = sum ? lp_add(k, sum, x[i]) : x[i];
-    for (int i = 0; i < n; i++) {
-        lp_expr times = lp_const_flt(k, DT_F32, row[i]);
-        if (row[i] && row[i] != 1)
-            sum = sum ? lp_fma(k, times, x[i], sum) : lp_mul(k, times, x[i]);
-    }
-    return sum;
-}
+#include "winograd_taps.h"
 
 /* ---- what is made in squares ---------------------------------------------------------- */
 
@@ -110,15 +35,20 @@ static int block_of_image(const conv *c)
                : 0;
 }
 
-/* 3x3 taps without strides, dilation and groups, in blocks, of f32 constants. */
+/* 3x3 taps without strides, dilation and groups, in blocks, of f32, whose extents are
+ * known. */
 bool winograd_takes(const conv *c, int lanes)
 {
     const struct ir_attr_CONV *a = c->at;
     const dim_table *t = &c->j->l->m->dims;
     bool floats = c->tx->dtype == DT_F32 && c->tw->dtype == DT_F32 && c->acc == DT_F32;
+    int64_t n;
 
-    return floats && c->spatial == 2 && c->packed && !c->depthwise &&
-           dim_is(t, c->tw->dim[a->ws.at[0]], TAPS) && dim_is(t, c->tw->dim[a->ws.at[1]], TAPS) &&
+    return floats && c->spatial == 2 && !c->depthwise &&
+           dim_const(t, conv_extent(c, a->wf, c->tw), &n) &&
+           dim_const(t, conv_extent(c, a->wo, c->tw), &n) &&
+           dim_is(t, c->tw->dim[a->ws.at[0]], WINOGRAD_TAPS) &&
+           dim_is(t, c->tw->dim[a->ws.at[1]], WINOGRAD_TAPS) &&
            are_all(c, a->stride, 1) && are_all(c, a->ldil, 1) && are_all(c, a->rdil, 1) &&
            dim_is(t, conv_extent(c, a->wg, c->tw), 1) && block_of_image(c) && c->block &&
            c->block % lanes == 0;
@@ -129,28 +59,37 @@ bool winograd_takes(const conv *c, int lanes)
 /* A kernel in the making, and where it is: in which image, at which square. */
 typedef struct maker {
     conv *c;
-    const form *f;
+    const winograd_form *f;
     body *b;
     int block;                  /* features side by side */
     ir_dim batch, blocks;       /* of features */
     ir_dim high, wide, squares; /* squares along the axes, and in an image */
     ir_dim parts, most;         /* of the squares, and how many one has at most */
-    ir_dim room;                /* squares that the temp has room for: with a tile behind the
+    ir_dim room;                /* squares that numbers have room for: with a tile behind the
                                    last one, since a part may be smaller than that */
     int rows;                   /* of a tile */
-    uint32_t temp;
+    bool own;                   /* a thread turns the part that it multiplies */
+    uint32_t temp;              /* of the numbers of all images, else */
     lp_expr n, at[2];           /* image; the square's first result along the axes */
 } maker;
 
-/* The numbers of the image: [images, reach * reach, blocks, squares, block]. */
+/* The numbers of the image: [images, reach * reach, blocks, squares, block]; of a part in
+ * memory of the thread. */
 static lp_buf numbers(maker *x, bool write)
 {
     body *b = x->b;
-    const lp_expr dims[5] = {body_dim(b, x->batch), lp_int(b->k, x->f->reach * x->f->reach),
-                             body_dim(b, x->blocks), body_dim(b, x->room),
-                             lp_int(b->k, x->block)};
+    const lp_expr dims[5] = {x->own ? lp_int(b->k, 1) : body_dim(b, x->batch),
+                             lp_int(b->k, x->f->reach * x->f->reach), body_dim(b, x->blocks),
+                             body_dim(b, x->room), lp_int(b->k, x->block)};
 
-    return body_temp(b, x->temp, DT_F32, 5, dims, write);
+    return x->own ? lp_local(b->k, "numbers", DT_F32, 5, dims, LP_ROW, 0)
+                  : body_temp(b, x->temp, DT_F32, 5, dims, write);
+}
+
+/* The image at hand, of those that `numbers` has. */
+static lp_expr image_of(const maker *x)
+{
+    return x->own ? lp_int(x->b->k, 0) : x->n;
 }
 
 static void place_square(maker *x, lp_expr row, lp_expr column)
@@ -160,22 +99,6 @@ static void place_square(maker *x, lp_expr row, lp_expr column)
 
     x->at[0] = lp_mul(k, row, square);
     x->at[1] = lp_mul(k, column, square);
-}
-
-static lp_buf square_local(maker *x, const char *name, int rows, int columns, int lanes)
-{
-    lp_kernel *k = x->b->k;
-
-    return lp_local(k, name, DT_F32, 3, LP(lp_int(k, rows), lp_int(k, columns), lp_int(k, lanes)),
-                    LP_ROW, 0);
-}
-
-/* Opens the loop over `extent` elements, whole vectors or less than one. */
-static lp_expr open_vectors(maker *x, int extent)
-{
-    int lanes = (int)min_i64(extent, lanes_of(x->c->j->l, DT_F32));
-
-    return lp_vec(x->b->k, "v", lp_int(x->b->k, 0), lp_int(x->b->k, extent), lanes, LP_EXACT);
 }
 
 /* ---- from the image to numbers ------------------------------------------------------------ */
@@ -232,14 +155,14 @@ static void turn_columns(maker *x, lp_expr block, lp_buf to, bool guarded)
 {
     lp_kernel *k = x->b->k;
     int reach = x->f->reach;
-    lp_expr d[MOST_REACH];
+    lp_expr d[WINOGRAD_REACH];
     lp_expr j = lp_for(k, "j", lp_int(k, 0), lp_int(k, reach));
-    lp_expr v = open_vectors(x, x->block);
+    lp_expr v = winograd_vectors(x->c, k, x->block);
 
     for (int i = 0; i < reach; i++)
         d[i] = lp_let(k, "d", element(x, block, LP(lp_int(k, i), j), v, guarded));
     for (int i = 0; i < reach; i++)
-        lp_store(k, to, LP(lp_int(k, i), j, v), weighted(k, x->f->image[i], d, reach));
+        lp_store(k, to, LP(lp_int(k, i), j, v), winograd_weighted(k, x->f->image[i], d, reach));
     lp_end(k);
     lp_end(k);
 }
@@ -249,21 +172,37 @@ static void turn_rows(maker *x, lp_buf from, lp_buf to, lp_expr block, lp_expr t
 {
     lp_kernel *k = x->b->k;
     int reach = x->f->reach;
-    lp_expr d[MOST_REACH];
+    lp_expr d[WINOGRAD_REACH];
     lp_expr i = lp_for(k, "i", lp_int(k, 0), lp_int(k, reach));
-    lp_expr v = open_vectors(x, x->block), first = lp_mul(k, i, lp_int(k, reach));
+    lp_expr v = winograd_vectors(x->c, k, x->block), first = lp_mul(k, i, lp_int(k, reach));
 
     for (int j = 0; j < reach; j++)
         d[j] = lp_let(k, "d", lp_load(k, from, LP(i, lp_int(k, j), v)));
     for (int j = 0; j < reach; j++)
-        lp_store(k, to, LP(x->n, lp_add(k, first, lp_int(k, j)), block, t, v),
-                 weighted(k, x->f->image[j], d, reach));
+        lp_store(k, to, LP(image_of(x), lp_add(k, first, lp_int(k, j)), block, t, v),
+                 winograd_weighted(k, x->f->image[j], d, reach));
     lp_end(k);
     lp_end(k);
 }
 
-/* Squares that lie inside of the image read without guards. */
-static bool turn_image(maker *x)
+/* The numbers of a block of the square in this row and column, which are those of square `to`
+ * in the buffer.  Squares that lie inside of the image read without guards. */
+static void turn_square(maker *x, lp_expr block, lp_expr row, lp_expr column, lp_buf numbers,
+                        lp_expr to)
+{
+    lp_kernel *k = x->b->k;
+
+    place_square(x, row, column);
+    lp_buf columns = winograd_local(k, "columns", x->f->reach, x->f->reach, x->block);
+    lp_if(k, is_inner(x));
+    turn_columns(x, block, columns, false);
+    lp_else(k);
+    turn_columns(x, block, columns, true);
+    lp_end(k);
+    turn_rows(x, columns, numbers, block, to);
+}
+
+static bool turn_images(maker *x)
 {
     body b;
     lp_expr v[3];
@@ -274,17 +213,25 @@ static bool turn_image(maker *x)
     int open = body_loops(&b, (ir_dim[]){x->batch, x->blocks, x->high}, 3, v) + 1;
     lp_expr wide = body_dim(&b, x->wide), column = lp_for(b.k, "s", lp_int(b.k, 0), wide);
     x->n = v[0];
-    place_square(x, v[2], column);
-    lp_buf columns = square_local(x, "columns", x->f->reach, x->f->reach, x->block);
-    lp_if(b.k, is_inner(x));
-    turn_columns(x, v[1], columns, false);
-    lp_else(b.k);
-    turn_columns(x, v[1], columns, true);
-    lp_end(b.k);
-    turn_rows(x, columns, to, v[1], lp_add(b.k, lp_mul(b.k, v[2], wide), column));
+    turn_square(x, v[1], v[2], column, to, lp_add(b.k, lp_mul(b.k, v[2], wide), column));
     while (open--)
         lp_end(b.k);
     return job_end(x->c->j, &b);
+}
+
+/* Turns the squares from `first` up to `end` in memory of the thread. */
+static lp_buf turn_own(maker *x, lp_expr first, lp_expr end)
+{
+    lp_kernel *k = x->b->k;
+    lp_buf to = numbers(x, true);
+    int open = 1;
+    lp_expr s = lp_for(k, "s", first, end), wide = body_dim(x->b, x->wide);
+    lp_expr block = conv_loop(k, "f0", body_dim(x->b, x->blocks), 1, &open);
+
+    turn_square(x, block, lp_div(k, s, wide), lp_mod(k, s, wide), to, lp_sub(k, s, first));
+    while (open--)
+        lp_end(k);
+    return to;
 }
 
 /* ---- products ------------------------------------------------------------------------------ */
@@ -302,7 +249,7 @@ static void add_products(const maker *x, const tile *t, const lp_buf in[2], lp_e
     if (schedule_fetches(t->s, t->rows))
         tile_fetch(t, in[1], LP(zero, t->panel, p, tile_ahead(t, in[1], row), zero));
     tile_place at = tile_open(t, 0, t->rows);
-    lp_expr a = lp_load(k, in[0], LP(x->n, p, block, lp_add(k, from, at.row), f));
+    lp_expr a = lp_load(k, in[0], LP(image_of(x), p, block, lp_add(k, from, at.row), f));
     lp_expr b = lp_load(k, in[1], LP(zero, t->panel, p, row, at.column));
     tile_products(t, &at, zero, a, b);
     while (loops--)
@@ -323,7 +270,7 @@ static void make_sums(const maker *x, tile *t, const lp_buf in[2], lp_buf sums, 
     lp_expr from = lp_min(k, lp_mul(k, i, rows), most);
 
     tile_make(t, x->rows);
-    add_products(x, t, in, p, lp_add(k, first, from));
+    add_products(x, t, in, p, x->own ? from : lp_add(k, first, from));
     tile_place at = tile_open(t, 0, t->rows);
     lp_store(k, sums, LP(p, lp_add(k, from, at.row), at.column), tile_sum(t, &at));
     for (loops += at.open; loops--;)
@@ -337,15 +284,15 @@ static void turn_sums(maker *x, lp_buf sums, lp_expr s, lp_expr column, lp_buf t
 {
     lp_kernel *k = x->b->k;
     int reach = x->f->reach;
-    lp_expr d[MOST_REACH];
+    lp_expr d[WINOGRAD_REACH];
     lp_expr j = lp_for(k, "j", lp_int(k, 0), lp_int(k, reach));
-    lp_expr v = open_vectors(x, lanes);
+    lp_expr v = winograd_vectors(x->c, k, lanes);
 
     for (int i = 0; i < reach; i++)
         d[i] = lp_let(k, "d", lp_load(k, sums, LP(lp_add(k, lp_int(k, i * reach), j), s,
                                                   lp_add(k, column, v))));
     for (int i = 0; i < x->f->square; i++)
-        lp_store(k, to, LP(lp_int(k, i), j, v), weighted(k, x->f->back[i], d, reach));
+        lp_store(k, to, LP(lp_int(k, i), j, v), winograd_weighted(k, x->f->back[i], d, reach));
     lp_end(k);
     lp_end(k);
 }
@@ -354,14 +301,15 @@ static void turn_sums(maker *x, lp_buf sums, lp_expr s, lp_expr column, lp_buf t
 static void turn_back(maker *x, lp_buf from, lp_buf to, int lanes)
 {
     lp_kernel *k = x->b->k;
-    lp_expr d[MOST_REACH];
+    lp_expr d[WINOGRAD_REACH];
     lp_expr i = lp_for(k, "i", lp_int(k, 0), lp_int(k, x->f->square));
-    lp_expr v = open_vectors(x, lanes);
+    lp_expr v = winograd_vectors(x->c, k, lanes);
 
     for (int j = 0; j < x->f->reach; j++)
         d[j] = lp_let(k, "d", lp_load(k, from, LP(i, lp_int(k, j), v)));
     for (int j = 0; j < x->f->square; j++)
-        lp_store(k, to, LP(i, lp_int(k, j), v), weighted(k, x->f->back[j], d, x->f->reach));
+        lp_store(k, to, LP(i, lp_int(k, j), v),
+                 winograd_weighted(k, x->f->back[j], d, x->f->reach));
     lp_end(k);
     lp_end(k);
 }
@@ -382,7 +330,7 @@ static void store_square(maker *x, lp_buf from, lp_expr first, int lanes)
         by[i] = lp_for(k, "y", lp_int(k, 0), lp_min(k, left, lp_int(k, x->f->square)));
         idx[a->ys.at[i]] = lp_add(k, x->at[i], by[i]);
     }
-    lp_expr block = lp_int(k, c->block), v = open_vectors(x, lanes);
+    lp_expr block = lp_int(k, c->block), v = winograd_vectors(x->c, k, lanes);
     idx[a->yo.at[0]] = lp_div(k, first, block);
     idx[a->yo.at[1]] = lp_add(k, lp_mod(k, first, block), v);
     job_store(c->j, x->b, idx, lp_load(k, from, LP(by[0], by[1], v)));
@@ -406,8 +354,8 @@ static void make_results(maker *x, const tile *t, lp_buf sums, lp_expr first, lp
         lp_if(k, lp_lt(k, channel, body_dim(x->b, t->columns)));
         loops++;
     }
-    lp_buf columns = square_local(x, "columns", square, reach, lanes);
-    lp_buf results = square_local(x, "results", square, square, lanes);
+    lp_buf columns = winograd_local(k, "columns", square, reach, lanes);
+    lp_buf results = winograd_local(k, "results", square, square, lanes);
     turn_sums(x, sums, lp_sub(k, s, first), column, columns, lanes);
     turn_back(x, columns, results, lanes);
     store_square(x, results, channel, lanes);
@@ -415,38 +363,48 @@ static void make_results(maker *x, const tile *t, lp_buf sums, lp_expr first, lp
         lp_end(k);
 }
 
-/* Part v[1] of the squares against panel v[2]. Sums of all numbers of the part must
- * be there before results can be turned back, hence the buffer. */
+/* The squares from `first` up to `end` against a panel of weights.  Sums of all their numbers
+ * must be there before results can be turned back, hence the buffer. */
+static void multiply(maker *x, const lp_buf in[2], lp_expr first, lp_expr end, lp_expr panel)
+{
+    conv *c = x->c;
+    body *b = x->b;
+    tile t = {.j = c->j, .b = b, .s = &c->s, .sums = c->acc, .whole = true, .panel = panel,
+              .columns = conv_extent(c, conv_channels(c), c->ty)};
+    lp_expr most = lp_max(b->k, body_dim(b, x->most), lp_int(b->k, x->rows));
+    lp_buf sums = lp_local(b->k, "sums", DT_F32, 3,
+                           LP(lp_int(b->k, x->f->reach * x->f->reach), most,
+                              lp_int(b->k, schedule_panel(&c->s))), LP_ROW, 0);
+
+    make_sums(x, &t, in, sums, first, end);
+    make_results(x, &t, sums, first, end);
+}
+
+/* Part v[1] of the squares against panel v[2], or against one after the other. */
 static bool make_products(maker *x)
 {
     body b;
     lp_expr v[3];
     conv *c = x->c;
-    const schedule *s = &c->s;
-    dim_table *d = &c->j->l->m->dims;
-    ir_dim columns = conv_extent(c, conv_channels(c), c->ty);
-    ir_dim panels = dim_ceildiv(d, columns, dim_int(d, schedule_panel(s)));
+    const ir_dim panels = winograd_panels(c);
 
     job_kernel(c->j, &b, "winograd");
-    b.k->schedule = *s;
+    b.k->schedule = c->s;
     x->b = &b;
-    const lp_buf in[2] = {numbers(x, false), body_const(&b, c->weights)};
-    int open = body_loops(&b, (ir_dim[]){x->batch, x->parts, panels}, 3, v);
+    lp_buf in[2] = {x->own ? (lp_buf){0} : numbers(x, false), winograd_weights(c, &b, false)};
+    int open = body_loops(&b, (ir_dim[]){x->batch, x->parts, panels}, x->own ? 2 : 3, v);
     lp_expr all = body_dim(&b, x->squares), parts = body_dim(&b, x->parts);
     lp_expr first = lp_mul(b.k, v[1], all), end = lp_add(b.k, first, all);
-    bool whole = dim_is(d, x->parts, 1);
-    tile t = {.j = c->j, .b = &b, .s = s, .sums = c->acc, .columns = columns, .whole = true,
-              .panel = v[2]};
+    bool whole = dim_is(&c->j->l->m->dims, x->parts, 1);
 
     x->n = v[0];
     first = whole ? lp_int(b.k, 0) : lp_div(b.k, first, parts);
     end = whole ? all : lp_div(b.k, end, parts);
-    lp_expr most = lp_max(b.k, body_dim(&b, x->most), lp_int(b.k, x->rows));
-    lp_buf sums = lp_local(b.k, "sums", DT_F32, 3,
-                           LP(lp_int(b.k, x->f->reach * x->f->reach), most,
-                              lp_int(b.k, schedule_panel(s))), LP_ROW, 0);
-    make_sums(x, &t, in, sums, first, end);
-    make_results(x, &t, sums, first, end);
+    if (x->own) {
+        in[0] = turn_own(x, first, end);
+        v[2] = conv_loop(b.k, "panel", body_dim(&b, panels), 1, &open);
+    }
+    multiply(x, in, first, end, v[2]);
     while (open--)
         lp_end(b.k);
     return job_end(c->j, &b);
@@ -471,6 +429,15 @@ static ir_dim parts_of(const maker *x, ir_dim others)
     far = dim_min(t, far, dim_div(t, x->squares, dim_int(t, LEAST)));
     missing = dim_min(t, missing, dim_div(t, x->squares, dim_int(t, LEAST_PARALLEL)));
     return dim_max(t, one, dim_max(t, far, missing));
+}
+
+/* Are there images enough to share out? */
+static bool has_own(const maker *x)
+{
+    enum { ENOUGH = 4 };
+    int64_t images;
+
+    return dim_const(&x->c->j->l->m->dims, x->batch, &images) && images >= ENOUGH;
 }
 
 /* All tiles of a part of n squares have about as many. */
@@ -500,7 +467,17 @@ static void measure(maker *x)
                            : parts_of(x, dim_mul(t, x->batch, dim_ceildiv(t, columns, panel)));
     x->most = dim_ceildiv(t, x->squares, x->parts);
     x->rows = dim_const(t, x->most, &most) ? even_rows(max_i64(most, 1), c->s.rows) : c->s.rows;
-    x->room = dim_add(t, x->squares, dim_int(t, x->rows));
+    x->own = has_own(x);
+    x->room = dim_add(t, x->own ? x->most : x->squares, dim_int(t, x->rows));
+}
+
+/* Bytes of the numbers of all images. */
+static ir_dim bytes_of(const maker *x)
+{
+    dim_table *t = &x->c->j->l->m->dims;
+    int64_t bytes = (int64_t)x->f->reach * x->f->reach * x->block * dt_size(DT_F32);
+
+    return dim_mul(t, dim_mul(t, x->batch, x->blocks), dim_mul(t, x->room, dim_int(t, bytes)));
 }
 
 /* For each number of a square, of each channel of the image and of the result, a multiply-add. */
@@ -519,13 +496,12 @@ static const ir_dim *flops_of(const maker *x)
 
 bool winograd_kernels(conv *c)
 {
-    maker x = {.c = c, .f = form_of(c->s.square), .block = block_of_image(c)};
-    dim_table *t = &c->j->l->m->dims;
+    maker x = {.c = c, .f = winograd_form_of(c->s.square), .block = block_of_image(c)};
 
     measure(&x);
-    int64_t bytes = (int64_t)x.f->reach * x.f->reach * x.block * dt_size(DT_F32);
-    ir_dim size = dim_mul(t, dim_mul(t, x.batch, x.blocks), dim_mul(t, x.room, dim_int(t, bytes)));
-    x.temp = job_temp(c->j, size);
+    if (!x.own)
+        x.temp = job_temp(c->j, bytes_of(&x));
     c->j->flops = flops_of(&x);
-    return turn_image(&x) && make_products(&x);
+    return (c->packed || winograd_turn_weights(c)) && (x.own || turn_images(&x)) &&
+           make_products(&x);
 }

@@ -13,14 +13,15 @@
 #include "conv.h"
 
 /* May the convolution be made in squares?  Taps 3x3 one place apart, stride 1, one group,
- * floats, constant weights, features in blocks and results in blocks of vectors of `lanes`. */
+ * floats, features in blocks and results in blocks of vectors of `lanes`. */
 bool winograd_takes(const conv *c, int lanes);
 
 /* The constant [reach * reach, 9] that turns the taps, row by row, into the numbers of
  * a square, row by row. */
 uint32_t winograd_matrix(ir_module *m, int square);
 
-/* Adds the kernels, for weights in panels [1, channels / NR, reach * reach, features, NR]. */
+/* Adds the kernels, for weights in panels [1, channels / NR, reach * reach, features, NR],
+ * which it makes where they are no constants. */
 bool winograd_kernels(conv *c);
 
 #endif
