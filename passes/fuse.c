@@ -36,12 +36,6 @@ static void store(fuse_cx *f, ir_ref r, const char *why)
     f->out->stored[r] = true;
 }
 
-static void store_result(fuse_cx *f, ir_ref r)
-{
-    f->result[r] = true;
-    store(f, r, "a result");
-}
-
 /* Does it take the last axis elsewhere?  Then neighbours are no neighbours in memory. */
 static bool moves_last(const ir_node *n)
 {
@@ -72,6 +66,20 @@ static ir_ref moved_apart(const fuse_cx *f, ir_ref r)
         n = ir_node_of(f->fn, r);
     }
     return moves_last(n) ? r : IR_NONE;
+}
+
+/* Neighbours of what was moved apart, behind reshapes that join its last axis with others,
+ * would be found by divisions: these are views then. */
+static void store_result(fuse_cx *f, ir_ref r)
+{
+    ir_ref moved = moved_apart(f, r);
+    const ir_type *t = ir_type_of(f->fn, r), *from = t;
+
+    if (moved != IR_NONE)
+        from = ir_type_of(f->fn, moved);
+    bool joins = t->rank && !dim_same(t->dim[t->rank - 1], from->dim[from->rank - 1]);
+    f->result[r] = true;
+    store(f, joins ? moved : r, "a result");
 }
 
 /* Stores what an operand of a contraction, window or opaque node needs: the value itself,
@@ -294,6 +302,8 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
             store_often(f, n, i);
         else if (n->op == OP_BROADCAST && repeats(f, n) && costly_below(f, a, 0))
             store(f, a, "costly, and repeated by a broadcast");
+        else if (n->op == OP_BROADCAST && repeats(f, n) && moved_apart(f, a) != IR_NONE)
+            store(f, moved_apart(f, a), "moved apart, and repeated by a broadcast");
         else if (n->op == OP_BROADCAST && repeats(f, n) && is_small_work(f, a))
             store_below(f, a, "bytes that are repeated by a broadcast");
         else if (picks_often(n))
