@@ -212,6 +212,7 @@ beside budget tests/budget.sh build/ingot
 beside train tests/train.sh build/ingot
 beside killed python3 tests/killed.py build/ingot
 beside train_library tests/train_library.sh build/ingot
+beside schedule_search python3 tests/schedule_search.py build/ingot
 beside install tests/install.sh build $data/node/test_relu/model.onnx
 beside onnx_proto python3 tests/onnx_proto.py frontend/onnx.proto \
     $data/onnx-ml.proto
