@@ -204,6 +204,41 @@ def resizes(root):
                   weights={} if free else to, opset=19)
 
 
+def kernel(mode, x):
+    """ONNX's: a triangle, or the cubic one with -3/4."""
+    x, c = abs(x), -.75
+    if mode == 'linear':
+        return max(0, 1 - x)
+    near, far = (c + 2) * x ** 3 - (c + 3) * x ** 2 + 1, c * x ** 3 - 5 * c * x ** 2 + 8 * c * x - 4 * c
+    return near if x <= 1 else far if x < 2 else 0
+
+
+def smoothed(x, mode, coordinate, out, exclude):
+    """x resized to `out` elements with antialias: the weighted mean of all that the kernel covers."""
+    size, y = len(x), []
+    wide = max(1, size / out)
+    for o in range(out):
+        at = float(place(coordinate, o, size, out))
+        taps = [(p, kernel(mode, (p - at) / wide)) for p in range(-4 * size, 5 * size) if not exclude or 0 <= p < size]
+        y += [sum(w * x[min(max(p, 0), size - 1)] for p, w in taps) / sum(w for _, w in taps)]
+    return np.array(y, np.float32)
+
+
+def antialias(root):
+    """Shrunk and grown, with sizes that the model knows or the run; scales are as good."""
+    x = np.sin(np.arange(20, dtype=np.float32) ** 2)
+    for mode, coordinate, exclude, out in itertools.product(('linear', 'cubic'), ('half_pixel', 'asymmetric', 'align_corners'),
+                                                            (0, 1), (1, 3, 5, 7, 33, 40)):
+        for free, scales in ((False, False), (True, False), (False, True), (True, True)):
+            if scales and (coordinate == 'align_corners' or out not in (5, 40)):
+                continue
+            to = {'to': np.array([out / 20 if scales else out], np.float32 if scales else np.int64)}
+            node = helper.make_node('Resize', ['x', '', 'to'] if scales else ['x', '', '', 'to'], ['y'], mode=mode, antialias=1,
+                                    exclude_outside=exclude, coordinate_transformation_mode=coordinate)
+            write(root / f'antialias_{mode}_{coordinate}_{exclude}_{out}_{free}_{scales}', [node], {'x': x, **(to if free else {})},
+                  {'y': smoothed(x, mode, coordinate, out, exclude)}, free=('x',) if free else (), weights={} if free else to, opset=19)
+
+
 def gradients(root):
     """Of y = sum(a * tanh(a + b)) at values that are not the graph's own, b being held."""
     a, b, c = (np.linspace(low, 1, 6).reshape(2, 3).astype(np.float32) for low in (-1, 0, .5))
@@ -516,7 +551,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
         for make in (halves, affine_halves, stashed_halves, integers, reshapes, functions,
-                     many_results, squeezes, resizes, gradients, drops, defaults, transposed,
+                     many_results, squeezes, resizes, antialias, gradients, drops, defaults, transposed,
                      nibbles, fused, growing, sequences, boxes, ensembles):
             make(root / 'cases')
         for engine in ('compiled', 'interpreter'):

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # Lines that a folder may have: what it has, and room for a tenth more.
 budget() {
     case $1 in
-    ir) echo 19000 ;; frontend) echo 29600 ;; passes) echo 11400 ;;
+    ir) echo 19000 ;; frontend) echo 30000 ;; passes) echo 11400 ;;
     codegen) echo 19700 ;; runtime) echo 15900 ;; cli) echo 10300 ;;
     export) echo 9000 ;; tests) echo 18000 ;;
     esac

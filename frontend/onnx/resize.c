@@ -19,11 +19,12 @@ typedef struct axis {
 /* How: mode nearest, linear or cubic; `coordinate` is how an output's place is
  * computed (half_pixel: (o + 1/2) / scale - 1/2), `nearest` how it is rounded,
  * `cubic` the kernel's coefficient, -3/4 as usual; `exclude` leaves taps outside
- * the image out of the weights. */
+ * the image out of the weights; `antialias` widens the kernel where the image
+ * becomes smaller, so that each of its elements counts. */
 typedef struct resize {
     const char *mode, *coordinate, *nearest;
     double cubic;
-    bool exclude;
+    bool exclude, antialias;
     ir_dtype real;          /* what coordinates are computed in */
 } resize;
 
@@ -302,6 +303,91 @@ static ir_ref interpolate(onnx_op *n, const resize *r, const axis *a, ir_ref x)
     return ir_cast(b, y, dt);
 }
 
+/* ---- with antialias ------------------------------------------------------------------- */
+
+/* Taps of a kernel that reaches `reach` to each side and is 1 / scale times as wide. */
+static ir_dim count_taps(onnx_op *n, const axis *a, ir_ref scale, int reach)
+{
+    ir_build *b = n->b;
+    dim_table *t = onnx_dims(n);
+    ir_dim side = dim_int(t, reach), one = {1};
+
+    if (a->exact) {
+        ir_dim wide = dim_mul(t, side, a->in);
+        side = dim_max(t, side, dim_ceildiv(t, wide, dim_max(t, a->out, one)));
+    } else {
+        ir_ref wide = ir_2(b, OP_DIV, ir_float(b, DT_F32, reach), scale);
+        side = dim_max(t, ir_bind(b, ir_cast(b, ir_1(b, OP_CEIL, wide), DT_I64), "taps"), side);
+    }
+    return dim_mul(t, dim_int(t, 2), side);
+}
+
+/* The kernel at distances `at`, f32[out,taps]. */
+static ir_ref kernel_at(onnx_op *n, const resize *r, ir_ref at)
+{
+    ir_build *b = n->b;
+    const ir_type *t = onnx_type(n, at);
+    ir_dim all = dim_mul(onnx_dims(n), t->dim[0], t->dim[1]);
+    const ir_dim dims[2] = {t->dim[0], t->dim[1]};
+    ir_ref x = ir_reshape(b, at, &all, 1), y;
+
+    if (!strcmp(r->mode, "cubic")) {
+        y = cubic_weight(n, x, r->cubic, all);
+    } else {
+        y = ir_2(b, OP_SUB, number(n, 1, all), ir_1(b, OP_ABS, x));
+        y = ir_2(b, OP_MAX, y, number(n, 0, all));
+    }
+    return ir_reshape(b, y, dims, 2);
+}
+
+/* x[.., in, ..] read at index[out, taps], times the weights, summed over the taps. */
+static ir_ref weighted_sum(onnx_op *n, ir_ref x, int at, ir_ref index, ir_ref weight)
+{
+    ir_build *b = n->b;
+    ir_dtype dt = onnx_dtype(n, x), sum = dt == DT_F64 ? DT_F64 : DT_F32;
+    int32_t axes[1] = {at}, both[2] = {0, 1}, taps[1] = {1}, perm[IR_MAX_RANK];
+    ir_ref v = ir_gather(b, x, &index, axes, 1, false);
+
+    if (v == IR_NONE)
+        return v;
+    const ir_type *t = onnx_type(n, v);
+    weight = ir_broadcast(b, ir_cast(b, weight, sum), t->dim, t->rank, both);
+    ir_ref y = ir_reduce(b, ir_2(b, OP_MUL, ir_cast(b, v, sum), weight), RED_SUM, taps, 1);
+    for (int i = 0; i < onnx_rank(n, x); i++)
+        perm[i] = i == at ? 0 : i < at ? i + 1 : i;
+    return ir_cast(b, ir_transpose(b, y, perm), dt);
+}
+
+/* Each output element is the sum of all that a kernel covers, which is as wide as the
+ * outputs are apart, weights making 1 in all.  A place that is an element's own counts as
+ * right of the one before, so that as many taps are on each side. */
+static ir_ref smooth(onnx_op *n, const resize *r, const axis *a, ir_ref x)
+{
+    ir_build *b = n->b;
+    dim_table *t = onnx_dims(n);
+    int32_t axes[1] = {1};
+    ir_ref scale = ir_2(b, OP_MIN, a->scale, ir_float(b, DT_F32, 1));
+    ir_dim taps = count_taps(n, a, scale, !strcmp(r->mode, "cubic") ? 2 : 1);
+    ir_dim dims[2] = {a->out, taps}, first = dim_sub(t, (ir_dim){0}, dim_div(t, taps, (ir_dim){2}));
+    ir_ref at = source(n, r, a), base = ir_cast(b, ir_1(b, OP_CEIL, at), DT_I64);
+
+    if (onnx_rank(n, x) + 1 > IR_MAX_RANK)
+        return onnx_gap(n, "antialias of so many axes"), IR_NONE;
+    base = ir_2(b, OP_ADD, base, spread(n, ir_dim_ref(b, first), a->out));
+    ir_ref place = ir_2(b, OP_ADD, ir_broadcast_axis(b, base, dims, 2, 0),
+                        ir_iota(b, DT_I64, dims, 2, 1));
+    ir_ref apart = ir_2(b, OP_SUB, ir_cast(b, place, DT_F32), ir_broadcast_axis(b, at, dims, 2, 0));
+    ir_ref weight = kernel_at(n, r, ir_2(b, OP_MUL, apart, ir_broadcast(b, scale, dims, 2, NULL)));
+    ir_ref zero = ir_broadcast(b, ir_int(b, DT_I64, 0), dims, 2, NULL);
+    ir_ref last = ir_broadcast(b, ir_dim_ref(b, dim_sub(t, a->in, (ir_dim){1})), dims, 2, NULL);
+    ir_ref index = ir_2(b, OP_MIN, ir_2(b, OP_MAX, place, zero), last);
+    if (r->exclude)
+        weight = ir_select(b, ir_2(b, OP_EQ, index, place), weight, ir_cast(b, zero, DT_F32));
+    ir_ref total = ir_reduce(b, weight, RED_SUM, axes, 1);
+    weight = ir_2(b, OP_DIV, weight, ir_broadcast_axis(b, total, dims, 2, 0));
+    return weighted_sum(n, x, a->at, index, weight);
+}
+
 static bool resample(onnx_op *n, const resize *r, const axis *axes, int count)
 {
     ir_ref x = onnx_in(n, 0);
@@ -310,7 +396,8 @@ static bool resample(onnx_op *n, const resize *r, const axis *axes, int count)
     for (int i = 0; i < count && x != IR_NONE; i++) {
         if (dim_same(axes[i].in, axes[i].out) && !axes[i].scale_given)
             continue;
-        x = whole ? nearest(n, r, &axes[i], x) : interpolate(n, r, &axes[i], x);
+        x = whole ? nearest(n, r, &axes[i], x)
+            : r->antialias ? smooth(n, r, &axes[i], x) : interpolate(n, r, &axes[i], x);
     }
     return onnx_out(n, 0, x);
 }
@@ -445,8 +532,7 @@ static bool load_resize(onnx_op *n, resize *r)
                                              "round_prefer_floor round_prefer_ceil floor ceil");
     r->cubic = onnx_float(n, "cubic_coeff_a", -0.75);
     r->exclude = onnx_int(n, "exclude_outside", 0);
-    if (onnx_int(n, "antialias", 0))
-        return onnx_gap(n, "antialias");
+    r->antialias = onnx_int(n, "antialias", 0);
     if (!strcmp(r->coordinate, "tf_crop_and_resize") ||
         !strcmp(r->coordinate, "tf_half_pixel_for_nn"))
         return onnx_gap(n, "this coordinate_transformation_mode");
