@@ -15,6 +15,8 @@
 
 typedef struct onnx_scope onnx_scope;
 
+/* A node whose builder runs.  Example: `y = Clip(x)` of opset 13 has domain "", version 13,
+ * since 11 (the row that serves it), nin 1, nout 1. */
 typedef struct onnx_op {
     ir_build *b;
     onnx_scope *scope;

@@ -13,6 +13,8 @@ typedef struct onnx_file {
     size_t size;
 } onnx_file;
 
+/* One import: the file as it was read, what the caller wants of it, the module in the making,
+ * and what has to be bounded, since a short file may ask for endless work. */
 typedef struct onnx_model {
     const char *name;               /* of the file, for messages */
     const char *folder;             /* of external data; null: none allowed */

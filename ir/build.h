@@ -16,6 +16,8 @@ typedef struct ir_agreement {
     bool or_one;
 } ir_agreement;
 
+/* A function in the making.  Who makes nodes sets `loc` before, to the place in the source
+ * that they come from, so that every message has one. */
 typedef struct ir_build {
     ir_module *m;
     ir_fn *fn;

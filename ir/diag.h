@@ -26,6 +26,8 @@ typedef struct diag_gap {
     const char *op, *version, *reason, *node;
 } diag_gap;
 
+/* All that was said about one input.  Messages are kept in their order; gaps are grouped when
+ * they are printed: one line for all nodes of an operator with the same reason. */
 typedef struct diag {
     arena mem;
     VEC(diag_message) message;

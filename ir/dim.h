@@ -64,6 +64,8 @@ typedef struct dim_symbol {
     ir_dim self;
 } dim_symbol;
 
+/* All dims of a module.  Constants from 0 on are their own handles; any other is an index into
+ * `expr`, where each expression stands once: n + 1 and 1 + n are one. */
 typedef struct dim_table {
     arena *mem;
     VEC(dim_expr) expr;

@@ -18,6 +18,8 @@ typedef struct ir_val {
     struct ir_val *owner;   /* whose data this value shows, or null */
 } ir_val;
 
+/* An evaluator at work on one entry, with what the run knows of symbols so far.  Tests and
+ * the folding of constants bound its steps; `watch` sees each node's values. */
 typedef struct ir_eval {
     const ir_module *m;
     arena *mem;             /* results and states live here */

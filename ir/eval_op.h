@@ -10,6 +10,8 @@
 #include "eval.h"
 #include "num.h"
 
+/* One node being evaluated: in[i] are the values of its operands, out[i] become those of its
+ * results. */
 typedef struct ir_call {
     ir_eval *e;
     const ir_fn *fn;

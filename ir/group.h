@@ -53,6 +53,8 @@ typedef struct group_arg {
     bool written;
 } group_arg;
 
+/* One kernel as it is called for a group.  Example: of a product whose second operand lies
+ * apart the first call copies that to temp 0, the second has args x, temp 0 and y. */
 typedef struct group_call {
     uint32_t kernel;        /* id given by lowering; equal kernels are one */
     uint32_t narg, ndim;

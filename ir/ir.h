@@ -34,6 +34,8 @@ typedef enum ir_moves { MOVES_NO, MOVES_PICK, MOVES_INDEX, MOVES_BYTES, MOVES_SA
 typedef enum ir_fold { FOLD_NO, FOLD_ELEMS, FOLD_VALUE } ir_fold;
 enum { F_PURE = 1, F_LINK = F_PURE | 2 };
 
+/* What is known of an op.  Of slice: "slice", one operand and result, the template MAP, it
+ * moves the INDEX, may fold to a VALUE, is pure and may be a link. */
 typedef struct ir_op_info {
     const char *text;
     int nin, nres;          /* -1: any */
@@ -76,6 +78,9 @@ typedef struct ir_value {
 
 typedef struct ir_update { uint32_t state; ir_ref value; } ir_update;
 
+/* A function: nodes in an order in which operands come first, and the values that they make.
+ * A ref is an index into `value`; node i has its results from value[first] on and its operands
+ * at args[arg].  Example, z = x + x: nodes INPUT and ADD, values 0 and 1, args 0 0. */
 typedef struct ir_fn {
     const char *name;
     struct ir_module *module;
@@ -119,6 +124,8 @@ typedef struct ir_link {            /* one movement or elementwise step */
     const ir_type *type;            /* after the link */
 } ir_link;
 
+/* Example: weights [4,3] that are stored as [3,4] are SRC_BYTES of type [3,4] in the mapped
+ * file, with one link, a transpose; reading element (i, j) reads byte 4 * (4 * j + i). */
 typedef struct ir_const {
     const char *name;
     const ir_type *type;            /* after the whole chain */
@@ -147,6 +154,8 @@ typedef struct ir_spelling {
     const char *const *names;
 } ir_spelling;
 
+/* A model: its functions, states and constants, and the tables in which dims, types and
+ * attributes are interned, so that equal ones are equal handles. */
 typedef struct ir_module {
     arena mem;                      /* perm: lives as long as the module */
     const char *name;

@@ -24,6 +24,8 @@ typedef enum plan_place {
     PLACE_NONE,             /* never computed */
 } plan_place;
 
+/* A value of the plan and where its bytes are.  Example: of y = reshape(dot(x, w)) the dot is
+ * a SLOT from the step that makes it to the last that reads it, and y an ALIAS of it, at 0. */
 typedef struct plan_value {
     const char *name;       /* for people */
     const ir_type *type;
@@ -55,6 +57,9 @@ typedef struct plan_cond {
 
 struct plan_block;
 
+/* One thing that a run does; `u` has the member that its op names.  Example: STEP_RUN of
+ * kernel 3 with args x, w and y, trip 56: kernel3(x, w, y) on rows 0 to 55, which threads
+ * share. */
 typedef struct plan_step {
     plan_op op;
     const char *note;       /* RUN: of the group, CHECK: message, EXTERN: kernel */
@@ -119,6 +124,8 @@ typedef struct plan_port {  /* an input or output */
     uint32_t preset;        /* the constant that an input is if it is left out; or PLAN_NONE */
 } plan_port;
 
+/* All that runs for one entry: `body` says what is done, `slot` how the workspace is divided.
+ * Its size is `fixed`, the slots that vary, and as much scratch for each thread. */
 typedef struct plan_entry {
     const char *name;
     VEC(uint32_t) symbol;   /* the entry's run-time dims, in the ABI's order */

@@ -14,6 +14,8 @@ typedef enum ir_kind {
     TY_NEVER                /* of results that cannot be reached; joins with any */
 } ir_kind;
 
+/* f32[n,4] is a TENSOR of DT_F32, rank 2, with the dims n and 4; seq<f32[4]> has the tensor
+ * as its elem. */
 typedef struct ir_type {
     ir_kind kind;
     ir_dtype dtype;         /* of TENSOR */

@@ -21,6 +21,8 @@ enum {
 /* How a node belongs to the region at hand. */
 typedef enum member { OUT, IN, COPIED } member;
 
+/* A function while regions are looked for, and the region at hand: `in` its nodes, `member`
+ * how each node belongs to it, `rows` the extent of the batch. */
 typedef struct finder {
     ir_module *m;
     const ir_fn *fn;

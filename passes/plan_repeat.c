@@ -15,6 +15,8 @@
 
 enum { MANY_RUNS = 8 };         /* runs a unit, on the average, that are too many */
 
+/* The entry while its steps are put in a new order.  A value that was given up has no holder;
+ * when its maker runs again, it is held by a new value of the plan. */
 typedef struct replay {
     planner *pl;
     const plan_units *u;

@@ -14,6 +14,8 @@ typedef struct piece_list {
     uint32_t *at;
 } piece_list;
 
+/* Steps from .. to - 1.  In the example unit 1, the dot, has read = {exp's piece}, made =
+ * {the dot's}, and may run again as long as the first is there. */
 typedef struct plan_unit {
     uint32_t from, to;          /* its steps */
     piece_list read, made;

@@ -10,6 +10,8 @@
 
 #include "pass.h"
 
+/* The joint body and how it is cut.  Example, h' = tanh(h U + z): h and h', which the gradient
+ * reads, are kept, or stacked anyway; the sum is in the forward part alone. */
 typedef struct tape {
     const ir_fn *joint;
     uint32_t params, carries;   /* the body's: iteration, carries, slices, captures */

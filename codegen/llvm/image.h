@@ -16,6 +16,8 @@ typedef struct image_watch {
     void *cx;
 } image_watch;
 
+/* What becomes code and data: the caller sets the module, its plan and kernels, and what is
+ * wanted of the code; image_place decides where constants and states lie. */
 typedef struct image {
     ir_module *m;
     plan *p;

@@ -11,6 +11,9 @@ typedef struct slot {
     value vec;                  /* all lanes; null: the same in every lane */
 } slot;
 
+/* A kernel while its text is emitted, statement by statement.  In `vec v in 0..n step 8` lanes
+ * is 8 and v has the slot {scalar: the first lane's, vec: <v, v + 1, ..>}; what differs
+ * between lanes is emitted as a vector, all else as a scalar. */
 typedef struct emit {
     value_cx v;
     lp_kernel *k;

@@ -6,6 +6,9 @@
 
 enum { CONV_MAX_SPATIAL = 6 };
 
+/* A convolution as the template makes it.  Example: 3x3 of f32[1,4,56,56,16], blocks of 16
+ * channels, to as many: spatial 2, block 16, weights packed as panels of 16 or 32 columns; a
+ * tile is 14 positions of a row by 2 vectors of channels. */
 typedef struct conv {
     job *j;
     const struct ir_attr_CONV *at;

@@ -22,6 +22,9 @@ typedef enum dot_far {
     DOT_FETCHED,                /* tiles fetch them some k ahead */
 } dot_far;
 
+/* A product as the template makes it: for each of `batch` the rows `m` of A by the columns `n`
+ * of B, summed over `k`.  Example: f32[8,64,32] by constant f32[32,100], batch 8, m 64, n 100,
+ * k 32; with lanes=16 vectors=4 B is DOT_PACKED in two panels of 64 columns, [2, 32, 64]. */
 typedef struct dot {
     job *j;
     const struct ir_attr_DOT *at;

@@ -12,6 +12,7 @@
 #include "schedule.h"
 #include "templates.h"
 
+/* An operand and how it is copied: `element` reads it, `place` says where a row goes. */
 typedef struct panels {
     job *j;
     const schedule *s;

@@ -17,6 +17,8 @@
 #include "schedule.h"
 #include "templates.h"
 
+/* What is the same for all sums of a tile, and the tile at hand: the last one of a row may have
+ * fewer rows than the schedule says, the last panel fewer columns. */
 typedef struct tile {
     job *j;
     body *b;

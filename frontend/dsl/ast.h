@@ -149,6 +149,8 @@ typedef enum ast_reduction {
     AST_REDUCTION_COUNT
 } ast_reduction;
 
+/* An expression as it is written; `kind` names the member.  Example: a + b * 2 is BINARY of
+ * a NAME and of a BINARY, AST_MUL, of a NAME and a NUMBER. */
 struct ast_expr {
     ast_expr_kind kind;
     bool parens;            /* stood in parentheses */
@@ -249,6 +251,7 @@ typedef enum ast_knob {
 } ast_knob;
 typedef enum ast_rows { AST_ROWS_TRAIN, AST_ROWS_VALID, AST_ROWS_TEST } ast_rows;
 
+/* A statement as it is written; `kind` names the member, as its enumeration says. */
 struct ast_stmt {
     ast_stmt_kind kind;
     ir_loc at;
@@ -320,6 +323,8 @@ typedef enum ast_item_kind {
     AST_ITEM_NET_OF,        /* net_of: net a = b .. */
 } ast_item_kind;
 
+/* What a file defines: an import, configs, dims, states, something to be called, or a net made
+ * of another. */
 struct ast_item {
     ast_item_kind kind;
     ir_loc at;

@@ -6,6 +6,7 @@
 
 typedef struct dsl_builtin dsl_builtin;
 
+/* softmax(2)(x) has config[0] = 2 and arg[0] = x; softmax(x) has config[0] null. */
 typedef struct dsl_builtin_call {
     dsl *cx;
     const dsl_builtin *f;
@@ -18,6 +19,7 @@ typedef struct dsl_builtin_call {
 
 typedef const dsl_value *dsl_builtin_run(const dsl_builtin_call *c);
 
+/* A row of builtin.def, explained there. */
 struct dsl_builtin {
     const char *name;
     int configs, least, most;

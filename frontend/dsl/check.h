@@ -38,6 +38,8 @@ typedef struct dsl_memory {
     int32_t role;               /* enum ingot_role (train_abi.h) */
 } dsl_memory;
 
+/* A name of a scope and what it stands for: a value; an index, as i in y[i] = ..; or a cell,
+ * which `=` gives another value. */
 typedef struct dsl_var {
     const char *name;
     const dsl_value *value;     /* null: an index or a cell */
@@ -63,6 +65,8 @@ typedef struct dsl_block {
     struct dsl_tally *kinds;     /* of layers that it has had */
 } dsl_block;
 
+/* What a name that can be called was defined as.  `layer dense(O)(x: [.., I]) -> [.., O] {..}`
+ * is one, with the item as its text; a call of it opens a frame. */
 typedef struct dsl_template {
     const char *name;
     const ast_item *item;       /* null: built in */
@@ -75,6 +79,8 @@ typedef struct dsl_template {
     int depth;                  /* calls of it that are being evaluated */
 } dsl_template;
 
+/* A call being evaluated.  Evaluation builds: a function's body is walked once for each call,
+ * with its arguments' values. */
 typedef struct dsl_frame {
     struct dsl_frame *caller;
     const dsl_template *of;
@@ -89,6 +95,8 @@ typedef struct dsl_frame {
     uint64_t place;             /* of draws */
 } dsl_frame;
 
+/* A program that is read: the one that was asked for, one that it imports, or a theme of the
+ * prelude. */
 typedef struct dsl_file {
     const char *source;         /* its text */
     const char *path, *folder;
@@ -178,6 +186,8 @@ typedef struct dsl_rowless {
     ir_loc at;
 } dsl_rowless;
 
+/* A program while it becomes a module: what it is made into, and where evaluation stands - the
+ * frame, the scope, the region that nodes go to, the place for messages. */
 typedef struct dsl {
     ir_module *m;
     diag *d;

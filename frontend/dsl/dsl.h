@@ -24,6 +24,7 @@ typedef import_array dsl_weight;
 typedef bool dsl_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
                        const char **error);
 
+/* What the caller wants of a program, beside its text; zeros are the defaults. */
 typedef struct dsl_options {
     const import_options *import;       /* --dim; may be null */
     const dsl_setting *set;

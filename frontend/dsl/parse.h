@@ -8,6 +8,7 @@
 
 #include "token.h"
 
+/* The tokens of a program, how far they are read, and what was made of them. */
 typedef struct parser {
     ast_pool *pool;
     diag *d;

@@ -17,6 +17,7 @@ typedef enum token_kind {
     TOKEN_COUNT
 } token_kind;
 
+/* In `y = f(x)` the bracket is glued, `=` is not, and y is first. */
 typedef struct token {
     token_kind kind;
     bool first;             /* no token but comments stands before it on its line */

@@ -43,6 +43,8 @@ typedef struct train_given {
 
 enum { TRAIN_COUNTERS = 7 };
 
+/* A train block whose entries are made, one mode after the other, from the same statements.
+ * What the program says of the loop around them goes to `record`. */
 struct dsl_train {
     const dsl_template *t;
     dsl_scope *scope;           /* between the file's and an entry's: extents of columns */

@@ -71,6 +71,8 @@ typedef enum dsl_kind {
 
 typedef enum dsl_elem { DSL_REAL, DSL_INT, DSL_BOOL, DSL_OTHER } dsl_elem;
 
+/* An array.  In y[i] = x[i] + 1 the value x[i] has x's ref and rank, and axis[0] is i: it no
+ * longer counts as an axis for what stands around it, until y[i] makes it visible again. */
 typedef struct dsl_tensor {
     ir_ref ref;                 /* of home's builder */
     dsl_region *home;
@@ -105,6 +107,9 @@ typedef enum dsl_distribution {
     DSL_NORMAL, DSL_UNIFORM, DSL_BERNOULLI, DSL_CATEGORICAL, DSL_INDEX
 } dsl_distribution;
 
+/* What an expression is worth while a program becomes a module; `kind` names the member.
+ * Example: 64 is a NUMBER that is whole, x @ w a TENSOR, dense(10) a FUNCTION that waits for
+ * its argument. */
 struct dsl_value {
     dsl_kind kind;
     union {

@@ -55,6 +55,7 @@ static bool overlaps(area a, area b, float limit)
     return all > 0 && common / all > limit;
 }
 
+/* The boxes of one class while the best are taken, and those that overlap them left out. */
 typedef struct search {
     const float *box, *score;       /* of the batch, of the class */
     int64_t n, most;

@@ -33,6 +33,7 @@ typedef struct block {
                                      * place for every epoch; else null */
 } block;
 
+/* What the command line says of a block, in place of the program. */
 typedef struct block_options {
     const int32_t *roles;           /* of the states */
     team *team;

@@ -9,6 +9,7 @@
 
 #include "block.h"
 
+/* What the entry said of each row, and what the column has: for classes their numbers. */
 typedef struct judge {
     const struct ingot_train_block *b;
     const choice *rows;             /* in the order in which they stand */

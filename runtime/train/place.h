@@ -35,6 +35,8 @@ typedef enum place_fit {
     PLACE_FIT_GIVEN                 /* of a file: no block fits them */
 } place_fit;
 
+/* Where a training stands.  Example: `step` 130, `epoch` 3 and `position` 320 of a block with
+ * batches of 32: the third epoch has had ten batches. */
 typedef struct place {
     int64_t block, turn;            /* index in the program; among those to be run */
     int64_t step, epoch;            /* done in this block; at hand, from 1 */

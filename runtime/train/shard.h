@@ -9,6 +9,8 @@
 
 /* Memory for that. */
 enum { SHARD_LEVELS = 32 };
+/* Memory for adding up what shards give.  Of eight of them level[1] holds the first while the
+ * second runs, level[2] the sum of both while the next two do, level[3] that of four. */
 typedef struct shards {
     session *s;
     const int32_t *roles;           /* of states */

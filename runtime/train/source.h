@@ -23,6 +23,8 @@ typedef struct source_select {
 
 enum { SOURCE_SELECTS = 64 };
 
+/* A source as it was parsed.  csv("f.csv", skip = 1)["a":"c", "e"] is a CSV with path f.csv,
+ * skip 1 and two selects, {a, c} and {e, null}. */
 typedef struct source {
     source_kind kind;
     char *path;                     /* null for a table */

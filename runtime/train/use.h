@@ -12,6 +12,7 @@ typedef struct use_feeds {
     double value[USE_FEEDS];
 } use_feeds;
 
+/* A call of the program with the buffers that it reads rows from. */
 typedef struct use {
     const struct ingot_train_call *call;
     const struct ingot_entry *entry;
