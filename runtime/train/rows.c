@@ -65,6 +65,45 @@ static int64_t extent(const array *a)
     return (a->rows - 1) * a->stride + array_row(a);
 }
 
+/* Loops over elements of one type each: data of a hundred megabytes are looked at before the
+ * first step. */
+#define WIDEN(name, from, to)                                              \
+    static void widen_##name(const from *x, to *y, int64_t n)              \
+    {                                                                      \
+        for (int64_t i = 0; i < n; i++)                                    \
+            y[i] = (to)x[i];                                               \
+    }
+WIDEN(i8, int8_t, int64_t)
+WIDEN(u8, uint8_t, int64_t)
+WIDEN(i16, int16_t, int64_t)
+WIDEN(u16, uint16_t, int64_t)
+WIDEN(i32, int32_t, int64_t)
+WIDEN(u32, uint32_t, int64_t)
+WIDEN(f32, float, double)
+WIDEN(f64, double, float)
+
+/* False for types that have no loop here. */
+static bool widen_all(const tensor *from, int32_t dtype, void *to)
+{
+    int64_t n = from->count;
+
+    if (dtype == TENSOR_F64 && from->dtype == TENSOR_F32)
+        return widen_f32(from->data, to, n), true;
+    if (dtype == TENSOR_F32 && from->dtype == TENSOR_F64)
+        return widen_f64(from->data, to, n), true;
+    if (dtype != TENSOR_I64)
+        return false;
+    switch (from->dtype) {
+    case TENSOR_I8: return widen_i8(from->data, to, n), true;
+    case TENSOR_U8: return widen_u8(from->data, to, n), true;
+    case TENSOR_I16: return widen_i16(from->data, to, n), true;
+    case TENSOR_U16: return widen_u16(from->data, to, n), true;
+    case TENSOR_I32: return widen_i32(from->data, to, n), true;
+    case TENSOR_U32: return widen_u32(from->data, to, n), true;
+    default: return false;
+    }
+}
+
 /* Replaces the elements by the same numbers of the column's type. */
 static bool convert(const char *path, array *a, int32_t dtype, char *error)
 {
@@ -74,26 +113,52 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
 
     if (!to)
         return tensor_fail(error, "%s: no memory", path);
-    for (int64_t i = 0; i < n; i++)
-        tensor_put_number(dtype, to, i, tensor_element(&from, i));
+    if (!widen_all(&from, dtype, to))
+        for (int64_t i = 0; i < n; i++)
+            tensor_put_number(dtype, to, i, tensor_element(&from, i));
     bytes_free(&a->held);
     a->data = a->held.owned = to;
     a->dtype = dtype;
     return true;
 }
 
-/* Is there a NaN?  Most data have none, which is found out fast. */
+/* Is there a NaN?  Its bits, without the sign, are above those of infinity: the sign of a
+ * difference tells. */
 static bool has_nan(const array *a, int64_t n)
 {
-    const float *f = a->data;
-    const double *d = a->data;
-    bool found = false;
+    const int32_t *f = a->data;
+    const int64_t *d = a->data;
+    int32_t signs = 0;
+    int64_t wide = 0;
 
-    if (a->dtype != TENSOR_F32 && a->dtype != TENSOR_F64)
-        return true;
+    for (int64_t i = 0; a->dtype == TENSOR_F32 && i < n; i++)
+        signs |= INT32_C(0x7f800000) - (f[i] & INT32_MAX);
+    for (int64_t i = 0; a->dtype == TENSOR_F64 && i < n; i++)
+        wide |= INT64_C(0x7ff0000000000000) - (d[i] & INT64_MAX);
+    return signs < 0 || wide < 0;
+}
+
+/* Is an index negative, or not below the bound? */
+static bool has_stray(const array *a, int64_t n, int64_t bound)
+{
+    const uint64_t *x = a->data;
+    uint64_t signs = 0;
+
     for (int64_t i = 0; i < n; i++)
-        found |= a->dtype == TENSOR_F32 ? f[i] != f[i] : d[i] != d[i];
-    return found;
+        signs |= x[i] | ((uint64_t)bound - 1 - x[i]);
+    return signs >> 63;
+}
+
+/* Is there perhaps an element that a column does not take?  Most data have none, which is
+ * found out fast. */
+static bool is_doubtful(const array *a, int64_t n, int64_t bound)
+{
+    switch (a->dtype) {
+    case TENSOR_F32:
+    case TENSOR_F64: return has_nan(a, n);
+    case TENSOR_I64: return has_stray(a, n, bound);
+    default: return true;
+    }
 }
 
 /* Are all elements below the bound, or, where NaN means nothing to the program, numbers? */
@@ -105,7 +170,7 @@ static bool check_elements(const char *path, const array *a, const struct ingot_
 
     int64_t n = extent(a);
 
-    if (!bounded && (!real || c->missing || !has_nan(a, n)))
+    if ((!bounded && (!real || c->missing)) || !is_doubtful(a, n, c->bound))
         return true;
     for (int64_t i = 0; i < n; i++) {
         double v = tensor_element(&t, i);

@@ -204,10 +204,22 @@ static void numpy_is_read(void **state)
             assert_false(rows_read_source(path, COLUMNS(&features), &a, 1, error));
         }
     }
-    double nan[] = {1, 2, 3, 4, NAN, 6};
-    npy(file, nan);
-    refuses(write_file("x.npy", file, n), COLUMNS(&features), 1, "row 2: NaN");
-    reads(path_of("x.npy"), COLUMNS(&gaps), &a, 1);
+    double odd[] = {1, 2, -INFINITY, 4, NAN, INFINITY};
+    struct ingot_train_column exact = features;
+    exact.dtype = TENSOR_F64;
+    for (int minus = 0; minus < 2; minus++) {
+        odd[4] = minus ? -NAN : NAN;
+        npy(file, odd);
+        refuses(write_file("x.npy", file, n), COLUMNS(&features), 1, "row 2: NaN");
+        refuses(path_of("x.npy"), COLUMNS(&exact), 1, "row 2: NaN");
+        reads(path_of("x.npy"), COLUMNS(&gaps), &a, 1);
+        array_free(&a);
+    }
+    odd[4] = 5;                     /* what is infinite is a number */
+    npy(file, odd);
+    reads(write_file("x.npy", file, n), COLUMNS(&features), &a, 1);
+    array_free(&a);
+    reads(path_of("x.npy"), COLUMNS(&exact), &a, 1);
     array_free(&a);
 }
 
