@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INGOT_ABI_VERSION = 4 };
+enum { INGOT_ABI_VERSION = 5 };
 
 enum ingot_status {
     INGOT_OK = 0,
@@ -125,6 +125,7 @@ struct ingot_extern {
     int64_t *sym;                       /* run-time dims that it defines    */
     const char *message;                /* set unless the status is OK; before
                                          * the call the name of what is shown */
+    const struct ingot_pool *pool;      /* null: the calling thread only    */
 };
 /* Symbol: ingot_kernel_<name>, weak, so that models share one copy. */
 typedef int32_t ingot_kernel(struct ingot_extern *call);

@@ -71,6 +71,16 @@ static const ir_type *matrix(const call *c, ir_dtype dt, ir_dim rows, ir_dim col
     return type_tensor(&c->s->pl->m->types, dt, 2, (ir_dim[]){rows, columns});
 }
 
+/* Shares of the rows, each with scratch: of few rows there are fewer, or it would take
+ * more memory than what is sorted. */
+static ir_dim shares_of(dim_table *d, ir_dim rows)
+{
+    enum { FEW = 4, MOST = 16 };
+    ir_dim some = dim_max(d, dim_div(d, rows, dim_int(d, FEW)), dim_int(d, 1));
+
+    return dim_min(d, some, dim_int(d, MOST));
+}
+
 /* passes/order.c has brought it to keys that the kernels order.  They have room for twice
  * as many as are wanted, and some more, since each time it is full it is sorted. */
 static void sort(call *c)
@@ -88,8 +98,9 @@ static void sort(call *c)
     for (uint32_t k = 0; k < 2; k++)
         add_value(c, k, ir_type_of(c->s->fn, c->n->first + k));
     room = dim_min(d, keys->dim[1], dim_add(d, room, dim_int(d, MORE)));
-    add_scratch(c, matrix(c, keys->dtype, two, room));
-    add_scratch(c, matrix(c, DT_I64, two, room));
+    ir_dim scratch = dim_mul(d, two, shares_of(d, keys->dim[0]));
+    add_scratch(c, matrix(c, keys->dtype, scratch, room));
+    add_scratch(c, matrix(c, DT_I64, scratch, room));
     add_operands(c);
     emit(c, keys->dtype == DT_U32 ? "sort_u32" : "sort_u64");
 }

@@ -3,12 +3,13 @@
  * memory for about twice as many as are wanted is full; these are sorted, and from then
  * on only keys below the last one wanted are collected, which are few.  The sort is a
  * stable merge sort: runs of a few elements are sorted by insertion, then merged
- * bottom-up between two halves of the scratch memory. */
+ * bottom-up between two halves of the scratch memory.  Threads take shares of the rows. */
 #include <string.h>
 
 #include "kernels.h"
 
-enum { RUN = 16 };
+/* Elements of a run; keys that are worth it that threads share the rows. */
+enum { RUN = 16, WORTH = 4096 };
 
 #define SORT(K)                                                                        \
     static void insert_##K(K *key, int64_t *place, int64_t n)                          \
@@ -122,17 +123,17 @@ enum { RUN = 16 };
         sort_row_##K(own, place, own + room, place + room, m);                         \
     }                                                                                  \
                                                                                        \
-    static int32_t sort_##K(struct ingot_extern *x)                                    \
+    /* Rows of a share, with scratch of its own. */                                    \
+    static void sort_share_##K(const struct ingot_extern *x, int64_t share)            \
     {                                                                                  \
         int64_t rows = x->arg[4].dims[0], n = x->arg[4].dims[1], k = x->arg[0].dims[1];\
-        int64_t room = x->arg[2].dims[1], *place = x->arg[1].data, *own_place = x->arg[3].data;\
+        int64_t room = x->arg[2].dims[1], shares = x->arg[2].dims[0] / 2;              \
+        int64_t *place = x->arg[1].data, *own_place = x->arg[3].data;                  \
         const K *in = x->arg[4].data;                                                  \
         K *key = x->arg[0].data, *own = x->arg[2].data;                                \
-        if (rows <= 0 || k <= 0)                                                       \
-            return INGOT_OK;                                                           \
-        if (k > n)                                                                     \
-            return INGOT_CHECK;                                                        \
-        for (int64_t r = 0; r < rows; r++) {                                           \
+        own += 2 * room * share;                                                       \
+        own_place += 2 * room * share;                                                 \
+        for (int64_t r = rows * share / shares; r < rows * (share + 1) / shares; r++) {\
             if (k <= RUN)                                                              \
                 insert_least_##K(in + r * n, n, k, own, own_place);                    \
             else                                                                       \
@@ -140,6 +141,28 @@ enum { RUN = 16 };
             memmove(key + r * k, own, (size_t)k * sizeof *own);                        \
             memcpy(place + r * k, own_place, (size_t)k * sizeof *own_place);           \
         }                                                                              \
+    }                                                                                  \
+                                                                                       \
+    static void sort_shares_##K(void *arg, int64_t begin, int64_t end, int32_t thread) \
+    {                                                                                  \
+        (void)thread;                                                                  \
+        for (int64_t i = begin; i < end; i++)                                          \
+            sort_share_##K(arg, i);                                                    \
+    }                                                                                  \
+                                                                                       \
+    static int32_t sort_##K(struct ingot_extern *x)                                    \
+    {                                                                                  \
+        int64_t rows = x->arg[4].dims[0], n = x->arg[4].dims[1], k = x->arg[0].dims[1];\
+        int64_t shares = x->arg[2].dims[0] / 2;                                        \
+        const struct ingot_pool *pool = x->pool;                                       \
+        if (rows <= 0 || k <= 0)                                                       \
+            return INGOT_OK;                                                           \
+        if (k > n)                                                                     \
+            return INGOT_CHECK;                                                        \
+        if (pool && shares > 1 && rows > WORTH / n)                                    \
+            pool->run(pool->context, sort_shares_##K, x, shares);                      \
+        else                                                                           \
+            sort_shares_##K(x, 0, shares, 0);                                          \
         return INGOT_OK;                                                               \
     }
 

@@ -1,7 +1,8 @@
 /* codegen/llvm/extern.c - calls of the runtime's kernels (ir/kernels.def).
  *
  * The kernel gets a struct ingot_extern in the frame of the function that calls it:
- * tensors with their extents, integers, and room for the extents that it finds. */
+ * tensors with their extents, integers, the call's threads, and room for the extents that it
+ * finds. */
 #include "llvm_plan.h"
 
 #include "abi.h"
@@ -106,6 +107,8 @@ void pemit_extern(pemit *e, const plan_step *s)
     put(e, call, offsetof(struct ingot_extern, sym), found);
     put(e, call, offsetof(struct ingot_extern, message),
         s->u.ext.title ? pemit_string(e, s->u.ext.title) : LLVMConstNull(e->ptr));
+    put(e, call, offsetof(struct ingot_extern, pool),
+        pemit_call_member(e, offsetof(struct ingot_call, pool)));
     value f = function(e, s->note, &t);
     value status = LLVMBuildCall2(e->b, t, f, &call, 1, "");
     value ok = LLVMConstInt(e->i32, INGOT_OK, false);

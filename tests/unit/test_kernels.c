@@ -116,6 +116,36 @@ static void order_is_stable(void **state)
                 }
 }
 
+/* However rows are shared out, and on however many threads, they come out alike. */
+static void rows_are_shared(void **state)
+{
+    enum { ROWS = 41, N = 600, SHARES = 7 };
+    static uint32_t in[ROWS * N], keys[2][ROWS * N], own[2 * SHARES * N];
+    static int64_t places[2][ROWS * N], own_places[2 * SHARES * N];
+    thread_pool *pool = thread_pool_open(3);
+    uint64_t seed = 7;
+
+    (void)state;
+    for (int64_t i = 0; i < ROWS * N; i++)
+        in[i] = (uint32_t)(next_random(&seed) % 1000);
+    for (int64_t k = 1; k <= N; k += 199) {
+        for (int i = 0; i < 2; i++) {
+            int64_t dims[] = {ROWS, N}, first[] = {ROWS, k}, scratch[] = {i ? 2 * SHARES : 2, N};
+            struct ingot_tensor t[] = {{keys[i], first, TENSOR_U32, 2},
+                                       {places[i], first, TENSOR_I64, 2},
+                                       {own, scratch, TENSOR_U32, 2},
+                                       {own_places, scratch, TENSOR_I64, 2},
+                                       {in, dims, TENSOR_U32, 2}};
+            struct ingot_extern x = {.arg = t, .arg_count = 5, .result_count = 4,
+                                     .pool = i ? thread_pool_of(pool) : NULL};
+            assert_int_equal(ingot_kernel_sort_u32(&x), INGOT_OK);
+        }
+        assert_memory_equal(keys[0], keys[1], (size_t)(ROWS * k) * sizeof keys[0][0]);
+        assert_memory_equal(places[0], places[1], (size_t)(ROWS * k) * sizeof places[0][0]);
+    }
+    thread_pool_close(pool);
+}
+
 static void order_of_wide_keys(void **state)
 {
     uint64_t in[] = {UINT64_MAX, 0, 5, 1ull << 40, 5}, keys[5], own[10];
@@ -176,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_element_runs_once),
         cmocka_unit_test(order_is_stable),
+        cmocka_unit_test(rows_are_shared),
         cmocka_unit_test(order_of_wide_keys),
         cmocka_unit_test(places_of_what_is_not_zero),
         cmocka_unit_test(suppression),
