@@ -208,16 +208,28 @@ static void withdraw(ir_fn *f)
         f->result_loose.at[i] = 0;
 }
 
-static bool is_called(const ir_module *m, const ir_fn *f)
-{
-    bool called = false;
+typedef VEC(const ir_fn *) fn_list;
 
-    for (uint32_t i = 0; i < m->all_fns.len; i++)
-        for (uint32_t k = 0; k < m->all_fns.at[i]->node.len; k++) {
-            const ir_node *n = &m->all_fns.at[i]->node.at[k];
-            called |= n->op == OP_CALL && n->attr->CALL.fn == f;
-        }
-    return called;
+static bool is_listed(const fn_list *list, const ir_fn *f)
+{
+    for (uint32_t i = 0; i < list->len; i++)
+        if (list->at[i] == f)
+            return true;
+    return false;
+}
+
+/* Adds the functions that f calls, in its branches and loops, too. */
+static void add_called(const ir_fn *f, fn_list *list)
+{
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        const ir_node *n = &f->node.at[i];
+        ir_fn *region[2];
+        uint32_t regions = n->op == OP_CALL ? 0 : ir_regions(n, region);
+        if (n->op == OP_CALL && !is_listed(list, n->attr->CALL.fn))
+            vec_push(list, n->attr->CALL.fn);
+        for (uint32_t k = 0; k < regions; k++)
+            add_called(region[k], list);
+    }
 }
 
 /* What stays is entered anew, as the module finds its functions by their places. */
@@ -227,7 +239,12 @@ bool import_keep(ir_module *m, const char *path, const char *entry, diag *d)
     bool ok = kept && kept->entry;
     uint32_t n = m->fn.len;
     names known = {0};
+    fn_list needed = {0};
 
+    if (ok)
+        vec_push(&needed, kept);
+    for (uint32_t i = 0; i < needed.len; i++)
+        add_called(needed.at[i], &needed);
     m->fn.len = 0;
     map_free(&m->fn_map);
     for (uint32_t i = 0; i < n; i++) {
@@ -236,9 +253,10 @@ bool import_keep(ir_module *m, const char *path, const char *entry, diag *d)
             names_add(&known, f->name);
         if (f->entry && f != kept)
             withdraw(f);
-        if (f == kept || is_called(m, f))
+        if (is_listed(&needed, f))
             ir_fn_add(m, f, f->entry);
     }
+    vec_free(&needed);
     if (!ok)
         import_unknown(d, path, "--entry", entry, &known);
     names_free(&known);

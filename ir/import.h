@@ -68,8 +68,8 @@ void import_dim_names(const ir_module *m, names *out);
  * binds them while it reads.)  False, with an error that names `path`, when a
  * dim or an input is not there or has another extent.  `o` may be null. */
 bool import_bind(ir_module *m, const char *path, const import_options *o, diag *d);
-/* Leaves only this one of the module's entries.  False, with an error, when there is none of
- * that name: d->usage is set. */
+/* Leaves only this one of the module's entries, and what it calls.  False, with an error, when
+ * there is none of that name: d->usage is set. */
 bool import_keep(ir_module *m, const char *path, const char *entry, diag *d);
 
 #endif
