@@ -383,7 +383,8 @@ def run_short(options, chosen):
 
 HEAD = '''# What the examples reach
 
-The programs of `examples/`, trained by `tools/examples.py INGOT --write`, which wrote this page, too.
+The programs of `examples/`, trained by `tools/examples.py INGOT --write`, which wrote this
+page, too.
 Seconds are of processor time, reading and test included.
 
 | program | network | what | result | wanted | steps | seconds |
