@@ -410,14 +410,14 @@ static value expansion_of(value_cx *e, const form *f, const char *op, int args, 
         return fn;
     fn = LLVMAddFunction(e->m, name, LLVMFunctionType(t, in, (unsigned)args, false));
     LLVMSetLinkage(fn, LLVMInternalLinkage);
-    LLVMBuilderRef outer = e->b;
-    e->b = LLVMCreateBuilderInContext(e->cx);
+    value_cx outer = *e;
+    e->b = LLVMCreateBuilderInContext(e->cx), e->fn = fn;
     LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, fn, ""));
     for (int i = 0; i < args; i++)
         x[i] = LLVMGetParam(fn, (unsigned)i);
     LLVMBuildRet(e->b, expanded(e, f, args, x));
     LLVMDisposeBuilder(e->b);
-    e->b = outer;
+    *e = outer;
     return fn;
 }
 
