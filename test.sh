@@ -156,6 +156,9 @@ fuzz_seeds()
     fuzz_loop*) ls tests/golden/*/*.lp ;;
     fuzz_states*) states_seed ;;
     fuzz_rows*) python3 tests/fuzz/rows_seeds.py build/fuzz-rows && ls build/fuzz-rows/* ;;
+    fuzz_training*)
+        build/venv/bin/python tests/training_info.py build/ingot --keep build/fuzz-training >&2 &&
+            ls build/fuzz-training/* ;;
     fuzz_plan*) every 8 $(plan_seeds) ;;
     *) every 8 $data/node/*/model.onnx ;;
     esac

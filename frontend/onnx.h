@@ -16,7 +16,11 @@ ir_module *onnx_import(const char *path, const import_options *o, diag *d);
 ir_module *onnx_import_training(const char *path, const import_options *o,
                                 struct ingot_trainer **trainer, struct ingot_train_block **block,
                                 diag *d);
-/* The same as one more function of a module, not an entry.  Null after errors. */
+/* From memory that outlives the module; external data are refused. */
+ir_module *onnx_import_training_memory(const uint8_t *data, size_t size, const char *name,
+                                       const import_options *o, struct ingot_trainer **trainer,
+                                       struct ingot_train_block **block, diag *d);
+/* A file's model as one more function of a module, not an entry.  Null after errors. */
 ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,
                             const import_options *o, diag *d);
 /* From memory that outlives the module; external data is refused. */

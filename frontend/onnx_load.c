@@ -370,18 +370,34 @@ ir_module *onnx_import(const char *path, const import_options *o, diag *d)
     return import_file(&x, path);
 }
 
+/* Of x, whose bytes are there or else in the file of its name. */
+static ir_module *import_training(onnx_model *x, const import_options *o,
+                                  struct ingot_trainer **trainer, struct ingot_train_block **block)
+{
+    import_options any = o ? *o : (import_options){0};
+
+    any.any_rows = true;
+    x->options = &any;
+    x->trains = true;
+    ir_module *m = x->data ? import(x) : import_file(x, x->name);
+    *trainer = x->trainer;
+    *block = x->block;
+    return m;
+}
+
 ir_module *onnx_import_training(const char *path, const import_options *o,
                                 struct ingot_trainer **trainer, struct ingot_train_block **block,
                                 diag *d)
 {
-    import_options any = o ? *o : (import_options){0};
-    onnx_model x = {.name = path, .options = &any, .d = d, .trains = true};
+    return import_training(&(onnx_model){.name = path, .d = d}, o, trainer, block);
+}
 
-    any.any_rows = true;
-    ir_module *m = import_file(&x, path);
-    *trainer = x.trainer;
-    *block = x.block;
-    return m;
+ir_module *onnx_import_training_memory(const uint8_t *data, size_t size, const char *name,
+                                       const import_options *o, struct ingot_trainer **trainer,
+                                       struct ingot_train_block **block, diag *d)
+{
+    return import_training(&(onnx_model){.name = name, .data = data, .size = size, .d = d}, o,
+                           trainer, block);
 }
 
 ir_fn *onnx_import_function(ir_module *m, const char *name, const char *path,

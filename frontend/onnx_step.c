@@ -415,7 +415,9 @@ bool onnx_build_step(onnx_model *x)
         return diag_error(x->d, (ir_loc){0}, D_NO_TRAINING, x->name,
                           "has no training_info: give --loss cross_entropy, mse, ..");
     if (x->proto->n_training_info > 1)
-        return diag_unsupported(x->d, "training_info", "", "", "several of them");
+        return diag_error(x->d, (ir_loc){0}, D_NO_TRAINING, x->name,
+                          "has several training_info, steps that follow each other: one is "
+                          "supported");
     k.info = x->proto->training_info[0];
     *t = (struct ingot_trainer){.version = INGOT_TRAIN_VERSION, .program = program_name(x),
                                 .hash = hash_bytes(x->data, x->size, 0), .block_count = 1,

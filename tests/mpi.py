@@ -244,12 +244,17 @@ def rank_of(pid):
     return None
 
 
-def end_one(process, rng, csv, rank, how):
-    """Once the training is under way, one of its processes gets a signal; was there one?"""
+def under_way(process, rng, csv):
+    """Waits for some lines of the log, and a random time."""
     end = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < end and (not csv.exists() or csv.stat().st_size < 300):
         time.sleep(0.005)
     time.sleep(rng.uniform(0, 0.3))
+
+
+def end_one(process, rng, csv, rank, how):
+    """Once the training is under way, one of its processes gets a signal; was there one?"""
+    under_way(process, rng, csv)
     pids = [pid for pid in children(process.pid) if rank_of(pid) == rank] if process.poll() is None else []
     for pid in pids:
         os.kill(pid, how)
@@ -281,6 +286,26 @@ def killed(c, b, rng, kills):
         b.same(c, f'process {rank} ended', 'whole', 'killed')
 
 
+def interrupted(c, b, rng):
+    """Ctrl-C on mpirun, which gives the processes time for it, leaves a checkpoint of a whole step."""
+    name = 'rest'
+    program = PROGRAMS['mlp'].replace('epochs 6', 'epochs 1500').replace('stop after 2', 'stop after 2000')
+    team = b.make(name, program, 4, '--mpi')
+    save, csv = b.files(name)
+    patient = [*MPIRUN, '--mca', 'odls_base_sigkill_timeout', '60', '-n', '4', team]
+    process = subprocess.Popen([*patient, *map(str, b.options(name))], cwd=b.folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    under_way(process, rng, csv)
+    c.check(not save.exists(), 'Ctrl-C: no checkpoint before')
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=120)[0]
+    c.check(process.returncode and save.exists() and 'saved' in said, 'Ctrl-C: a checkpoint', said)
+    code, said = b.call(*patient, *b.options(name), '--resume')
+    c.check(code == 0, 'Ctrl-C: --resume', said)
+    code, said = b.call(b.make(name, program, 4), *b.options('one'), '--fresh')
+    b.same(c, 'Ctrl-C', 'one', name)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('ingot', type=pathlib.Path)
@@ -300,6 +325,7 @@ def main():
         equal(c, b)
         near(c, b)
         wrong(c, b)
+        interrupted(c, b, rng)
         o.kills and killed(c, b, rng, o.kills)
     finally:
         shutil.rmtree(folder)

@@ -42,6 +42,39 @@ PROGRAM
 check "an end in mid-epoch tells what is tracked" sh -c \
     '"$1" train middle.ingot --run --steps 3 2>&1 | grep "step 3 .*accuracy [01]"' sh "$ingot"
 
+# Two objectives of one net, in steps of several pieces: its states change once for each piece,
+# where it is called around the objectives, and once more where one of them calls it.
+cat >once.ingot <<'PROGRAM'
+config rows = 4, pieces = 1
+layer counted(x: [..]) -> [..] {
+    state times = 0, rows = 0
+    if training { times <- times + 1;  rows <- rows + sum[..] 1 }
+    x
+}
+net f(x: [..]) -> [..] { param a = 1, b = 1;  a * (x |> counted) + b }
+net g(x: [..]) -> [..] { param a = 1;  a * (x |> counted) }
+net h(x: [..]) -> [..] { param a = 1;  a * (x |> counted) }
+train t(x: [..]) {
+    data x = [[1], [2], [3], [4]]
+    y = f(x)
+    minimize (y - 1)^2 over f.a using sgd(0.01)
+    minimize (y - g(x))^2 over f.b, g using sgd(0.01)
+    track far = h(x)
+    batch rows;  accumulate pieces;  epochs 3
+}
+entry seen() -> [6] = [f.counted1.times, f.counted1.rows, g.counted1.times, g.counted1.rows,
+                       h.counted1.times, h.counted1.rows]
+PROGRAM
+# counts WANT OPTIONS..: is that what a trainer has counted?
+counts()
+{
+    "$ingot" train once.ingot -o once "${@:2}" && ./once --fresh --quiet &&
+        [ "$(./once seen | sed 's/.*\] //')" = "$1" ]
+}
+check "two objectives, one piece" counts "3 12 3 12 3 12"
+check "two objectives, two pieces" counts "6 12 6 12 6 12" --set rows=2 --set pieces=2
+check "two objectives, four pieces" counts "12 12 12 12 12 12" --set rows=1 --set pieces=4
+
 # ---- gradients against differences ------------------------------------------------------
 
 # says WORD PARAMETER ARGUMENT...: is that what `check --grad` has of the parameter?

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """ONNX models are trained as the training_info of their files says, step by step as NumPy does it.
 
-usage: training_info.py INGOT      run with build/venv/bin/python
+usage: training_info.py INGOT [--keep FOLDER]      run with build/venv/bin/python
+
+--keep leaves the models there, from which tests/fuzz/training.c begins.
 """
 import csv
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ import safetensors_file
 from tally import Tally
 
 INGOT = str(pathlib.Path(sys.argv[1]).resolve())
+KEEP = pathlib.Path(sys.argv[3]).resolve() if '--keep' in sys.argv[2:] else None
 DOUBLE, INT64 = TensorProto.DOUBLE, TensorProto.INT64
 PREVIEW = 'ai.onnx.preview.training'
 rng = np.random.default_rng(1)
@@ -237,7 +241,7 @@ def wrong():
 
     nodes = [NEXT, node('Sub', 'W dW', 'W2'), node('Sub', 'B dB', 'B2')]
     save('twice.onnx', nodes, COUNT, OUT, STEP, twice=True)
-    refuse('two of them', 'several of them', 'twice.onnx')
+    refuse('two of them', 'has several training_info, steps that follow each other: one is supported', 'twice.onnx')
     save('key.onnx', nodes, COUNT, OUT, [('V', 'W2')])
     refuse('no initializer', "'V' is bound, but is no initializer", 'key.onnx')
     save('value.onnx', nodes, COUNT, OUT, [('W', 'W3')])
@@ -260,6 +264,8 @@ def wrong():
 
 
 def main():
+    if KEEP:
+        KEEP.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         np.save('x.npy', X)
@@ -268,6 +274,8 @@ def main():
             same(*model)
         for test in epochs, initialized, apart, nameless, wrong:
             test()
+        for path in pathlib.Path().glob('*.onnx') if KEEP else ():
+            shutil.copy(path, KEEP)
     return tally.report()
 
 

@@ -214,6 +214,13 @@ static const ast_stmt *objective(const struct dsl_train *k)
     return l->at[i];
 }
 
+/* Is this the pass of a later objective, which has been evaluated?  The first one's pass has
+ * written what comes behind it. */
+static bool gathered_all(const struct dsl_train *k)
+{
+    return k->mode == TRAIN_GATHER && k->only > 1 && k->objectives == k->only;
+}
+
 /* Evaluates the block's body as a function `<block>_<suffix>` with rows as `n`
  * says.  The body is the same for each mode; what minimize, track and using make of
  * it differs. */
@@ -237,7 +244,7 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
     if (mode == TRAIN_APPLY)
         train_apply(cx, objective(k));
     else if (dsl_read_inputs(cx, &item->callable.params, &k->rows, false))
-        for (uint32_t i = 0; i < item->callable.body.stmts.len; i++)
+        for (uint32_t i = 0; i < item->callable.body.stmts.len && !gathered_all(k); i++)
             statement(cx, item->callable.body.stmts.at[i]);
     keep_written(cx, &making);
     if (!diag_failed(cx->d) && mode != TRAIN_APPLY)

@@ -461,6 +461,17 @@ void train_apply(dsl *cx, const ast_stmt *s)
     vec_free(&l);
 }
 
+/* The pass of the first objective has written what stands around the objectives: in those of the
+ * others it only gives values, and states that they read are as that pass left them. */
+static void forget_written(dsl *cx)
+{
+    dsl_region *r = cx->region;
+
+    for (uint32_t i = 0; i < r->written.len; i++)
+        r->written.at[i].cell->now = r->written.at[i].before;
+    r->written.len = 0;
+}
+
 /* ---- any mode ----------------------------------------------------------------------------- */
 
 /* minimize v [weight w] over .. using ..  By the mode: a step updates, gather adds
@@ -473,6 +484,8 @@ void train_minimize(dsl *cx, const ast_stmt *s)
     k->objectives++;
     if (k->mode == TRAIN_GATHER && k->objectives != k->only)
         return;
+    if (k->mode == TRAIN_GATHER && k->only > 1)
+        forget_written(cx);
     const dsl_value *v = dsl_eval_top(cx, s->minimize.objective);
     const dsl_value *w = s->minimize.weight ? dsl_eval_top(cx, s->minimize.weight) : NULL;
     if (k->mode == TRAIN_FIT)
