@@ -1,6 +1,7 @@
 /* cli/ops.c - `ingot ops`: the operators of the standard, and which versions of them
  * are supported. */
 #include "command.h"
+#include "nearest.h"
 #include "onnx.h"
 
 /* An operator; its versions run from `since` to the newest. */
@@ -83,29 +84,62 @@ static void print_sum(const operators *o)
 }
 
 /* By domain and name, as both tables are in order. */
+/* What is asked for. */
+typedef struct question {
+    const char *op;                 /* null: all */
+    bool missing;
+} question;
+
+/* One operator, supported or not; the exit code. */
+static int print_one(const operators *o, const char *op)
+{
+    nearest near = nearest_to(op);
+
+    for (uint32_t i = 0; i < o->at.len; i++) {
+        if (!strcmp(o->place.text.at[i], op)) {
+            print_line(o, i);
+            return CLI_OK;
+        }
+        nearest_try(&near, o->place.text.at[i]);
+    }
+    cli_wrong(near.best ? "there is no operator '%s'; did you mean '%s'?"
+                        : "there is no operator '%s'", op, near.best);
+    return CLI_USAGE;
+}
+
+static void print_all(const operators *o, bool missing)
+{
+    for (uint32_t i = 0; i < o->at.len; i++)
+        if (missing ? !is_whole(&o->at.at[i]) : o->at.at[i].covered > 0)
+            print_line(o, i);
+    print_sum(o);
+}
+
 int command_ops(int argc, char **argv)
 {
-    bool missing = false;
     const cli_option rows[] = {
+        {"OP", NULL, "only this one, supported or not", .set = cli_set_once,
+         .at = offsetof(question, op)},
         {"--missing", NULL, "those of the standard that are not supported, or not in all versions",
-         .set = cli_set_flag},
+         .set = cli_set_flag, .at = offsetof(question, missing)},
         {0}};
+    question q = {0};
     operators o = {0};
 
-    int status = cli_parse(argc, argv, "ingot ops [--missing]",
+    int status = cli_parse(argc, argv, "ingot ops [--missing] [OP]",
                            "Lists the ONNX operators that are supported, and since which version\n"
                            "of the operator set; what a version covers holds to the newest.",
-                           rows, &missing);
+                           rows, &q);
     if (status)
         return status;
     onnx_each_signature(see_standard, &o);
     onnx_each_operator(see_supported, &o);
-    for (uint32_t i = 0; i < o.at.len; i++)
-        if (missing ? !is_whole(&o.at.at[i]) : o.at.at[i].covered > 0)
-            print_line(&o, i);
-    print_sum(&o);
+    if (q.op)
+        status = print_one(&o, q.op);
+    else
+        print_all(&o, q.missing);
     names_free(&o.place);
     vec_free(&o.at);
     arena_reset(&o.mem);
-    return CLI_OK;
+    return status;
 }

@@ -671,7 +671,7 @@ def command_lines(folder):
         'unknown entry': ['bench', 'fixed.onnx', 'mian'], 'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
         'an output twice': ['build', 'm.onnx', '-o', 'a', '-o', 'b'],
         'a name twice': ['build', 'm.onnx', '-o', 'a', '--name', 'b', '--name=c'],
-        'bad place': ['build', 'm.onnx', '-o', 'a', '--weights', 'foo'], 'bad level': ['inspect', 'm.onnx', '--cpu', 'x86-64-v5'],
+        'an operator that is none': ['ops', 'Convv'], 'bad place': ['build', 'm.onnx', '-o', 'a', '--weights', 'foo'], 'bad level': ['inspect', 'm.onnx', '--cpu', 'x86-64-v5'],
         'output over the model': ['build', 'm.onnx', '-o', './m.onnx'],
         'library over its header': ['build', 'm.onnx', '--emit', 'lib', '-o', 'net.h'],
         'text over the model': ['inspect', 'm.onnx', '-o', './m.onnx'],
@@ -687,7 +687,7 @@ def command_lines(folder):
         'passes of no pass': ['inspect', 'm.onnx', '--stage', 'import', '--dump', 'all'],
         'bad size': ['inspect', 'm.onnx', '--max-weights', 'many'], 'bad engine': ['run', 'm.onnx', '--engine', 'x'],
     }
-    hints = {'a config of a model': 'm.onnx: is no program', 'real of a model': '--real', 'weights of a text': 'has its weights in it', 'a static library as .so': '--emit shared',
+    hints = {'an operator that is none': "did you mean 'Conv'?", 'a config of a model': 'm.onnx: is no program', 'real of a model': '--real', 'weights of a text': 'has its weights in it', 'a static library as .so': '--emit shared',
              'a shared library as .a': '--emit lib', 'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
              'a typo before the model': "did you mean '--weights'?", 'a name that C has not': "'x_9x' can", 'a trainer\'s name': "'face_net' can",
              'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
