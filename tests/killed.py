@@ -52,7 +52,10 @@ class Training:
         self.folder = folder
 
     def start(self, *options, **how):
-        return subprocess.Popen([*self.command, *options], cwd=self.folder, text=True,
+        """An option of its own stands in for that of the command, for none may be given twice."""
+        own = [i for i in range(1, len(self.command), 2) if self.command[i] not in options]
+        command = [self.command[0], *(word for i in own for word in self.command[i:i + 2])]
+        return subprocess.Popen([*command, *options], cwd=self.folder, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how)
 
     def run(self, *options, **how):
