@@ -441,6 +441,9 @@ static plan_cond plan_body(loop_plan *l, plan_block *body)
     pass_slices(l);
     for (uint32_t k = 0; k < l->stacks; k++)
         place_stack(l, k);
+    for (uint32_t c = 0; c < l->carries; c++)
+        if (l->carry[c] != PLAN_NONE)
+            plan_place_carry(&l->in, fn->param.at[1 + c], fn->result.at[1 + c], l->carry[c]);
     plan_scope_run(&l->in);
     plan_cond again = {PLAN_NONE, dim_int(&pl->m->dims, 1)};
     if (!diag_failed(pl->d)) {

@@ -1,26 +1,38 @@
-/* passes/plan_state.c - the new values of states.
+/* passes/plan_state.c - the new values of states, and of what a loop carries.
  *
  * An update happens when the entry ends: its value is copied to the state.  A
  * value is made in the state's own memory instead where nothing can tell: no
  * later step reads the old value, and no later step can fail, so that a run
  * which fails leaves all states as they were.  The step itself may read the
- * old value if it reads of each element's place that element alone. */
+ * old value if it reads of each element's place that element alone.
+ *
+ * What a loop carries is replaced at the end of an iteration in the same way, but that
+ * nobody sees it after a failure.  Made in place it stays in the caches of the threads that
+ * made it and will read it; a copy brings it to the caller's. */
 #include "planner.h"
 
-/* How a group reads one state.  In w' = w - 0.1 * g the state w is read as an
+/* How a group reads one state, or one parameter.  In w' = w - 0.1 * g the state w is read as an
  * element, so w' may overwrite it; in w' = transpose(w) it is not, since other
  * elements are still to be read. */
 typedef struct reading {
     const scope *s;
-    uint32_t state;
+    uint32_t state;             /* or PLAN_NONE */
+    ir_ref param;               /* or IR_NONE */
     uint8_t *seen;              /* by ref: 1 as an element, 2 otherwise */
-    ir_ref ref;                 /* that gives the state; or IR_NONE */
+    ir_ref ref;                 /* that gives it; or IR_NONE */
     bool element;               /* only the element that is being computed */
 } reading;
 
 static void read_args(reading *x, const ir_node *n, bool element);
 
-/* Looks for the state in what r is made of inside the group.  `element`: on the way down
+static bool is_read(const reading *x, ir_ref r)
+{
+    const ir_node *n = ir_node_of(x->s->fn, r);
+
+    return r == x->param || (n->op == OP_STATE && (uint32_t)n->attr->STATE.id == x->state);
+}
+
+/* Looks for it in what r is made of inside the group.  `element`: on the way down
  * only the element at the index at hand was read.  Each value is looked at once a way. */
 static void read_ref(reading *x, ir_ref r, bool element)
 {
@@ -31,7 +43,7 @@ static void read_ref(reading *x, ir_ref r, bool element)
     if (x->seen[r] & bit)
         return;
     x->seen[r] |= bit;
-    if (n->op == OP_STATE && (uint32_t)n->attr->STATE.id == x->state) {
+    if (is_read(x, r)) {
         x->element &= element && (x->ref == IR_NONE || x->ref == r);
         x->ref = r;
     } else if (!x->s->groups.stored[r] || plan_same_bytes(fn, n) != IR_NONE) {
@@ -47,11 +59,11 @@ static void read_args(reading *x, const ir_node *n, bool element)
         read_ref(x, ir_arg(fn, n, i), element && ir_op_keeps_index(n->op));
 }
 
-/* How the group reads the state: x.ref is IR_NONE if it does not. */
-static reading read_group(const scope *s, const ir_group *g, uint32_t state)
+/* How the group reads the state or parameter: x.ref is IR_NONE if it does not. */
+static reading read_group(const scope *s, const ir_group *g, uint32_t state, ir_ref param)
 {
     uint32_t refs = s->fn->value.len;
-    reading x = {.s = s, .state = state, .ref = IR_NONE, .element = true};
+    reading x = {.s = s, .state = state, .param = param, .ref = IR_NONE, .element = true};
 
     x.seen = mem_alloc(refs + 1);
     memset(x.seen, 0, refs + 1);
@@ -129,13 +141,28 @@ static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
 {
     for (uint32_t i = group + 1; i < s->groups.group.len; i++) {
         const ir_group *g = &s->groups.group.at[i];
-        if (may_fail(s, g) || read_group(s, g, state).ref != IR_NONE)
+        if (may_fail(s, g) || read_group(s, g, state, IR_NONE).ref != IR_NONE)
             return false;
     }
     for (uint32_t i = 0; i < s->pl->e->output.len; i++)
         if (s->pl->e->output.at[i].late)
             return false;
     return !read_at_end(s->fn, state);
+}
+
+/* May the group, which stores `made` for the new value, write it to where the old one is? */
+static bool may_overwrite(const reading *own, const ir_group *g, ir_ref made, ir_ref value)
+{
+    return own->ref == IR_NONE ||
+           (own->element && made == value && ir_template_is(g->template, T_ONCE));
+}
+
+static void overwrite(scope *s, ir_group *g, ir_ref made, uint32_t target, ir_ref old)
+{
+    plan_want(s, made, target);
+    for (uint32_t k = 0; k < g->nout; k++)
+        if (g->out[k] == made && s->want[made] == target)
+            g->over[k] = old;
 }
 
 /* Computes the update in the state's memory where that is right; else it stays a copy at
@@ -149,21 +176,46 @@ static void place_update(scope *s, const ir_update *u)
     ir_group *g = &s->groups.group.at[s->maker[made]];
     if (g->template == TEMPLATE_NONE || !unread_behind(s, s->maker[made], u->state))
         return;
-    reading own = read_group(s, g, u->state);
-    if (own.ref != IR_NONE &&
-        !(own.element && made == u->value && ir_template_is(g->template, T_ONCE)))
-        return;
-    uint32_t target = plan_state_value(s->pl, u->state);
-    plan_want(s, u->value, target);
-    for (uint32_t k = 0; k < g->nout; k++)
-        if (g->out[k] == made && s->want[made] == target)
-            g->over[k] = own.ref;
+    reading own = read_group(s, g, u->state, IR_NONE);
+    if (may_overwrite(&own, g, made, u->value))
+        overwrite(s, g, made, plan_state_value(s->pl, u->state), own.ref);
 }
 
 void plan_place_updates(scope *s)
 {
     for (uint32_t i = 0; i < s->fn->update.len; i++)
         place_update(s, &s->fn->update.at[i]);
+}
+
+/* Is the parameter's old value read behind the group, or at the end of the iteration? */
+static bool read_behind(const scope *s, uint32_t group, ir_ref param)
+{
+    for (uint32_t i = group + 1; i < s->groups.group.len; i++)
+        if (read_group(s, &s->groups.group.at[i], PLAN_NONE, param).ref != IR_NONE)
+            return true;
+    for (uint32_t i = 0; i < s->fn->result.len; i++) {
+        ir_ref r = s->fn->result.at[i];
+        while (r != param && plan_same_bytes(s->fn, ir_node_of(s->fn, r)) != IR_NONE)
+            r = plan_same_bytes(s->fn, ir_node_of(s->fn, r));
+        if (r == param)
+            return true;
+    }
+    return false;
+}
+
+void plan_place_carry(scope *s, ir_ref param, ir_ref value, uint32_t target)
+{
+    ir_ref made = plan_stored_under(s, value);
+
+    if (made == IR_NONE || s->maker[made] == PLAN_NONE || plan_begins_late(s->pl, target) ||
+        ir_type_of(s->fn, param) != ir_type_of(s->fn, value))
+        return;
+    ir_group *g = &s->groups.group.at[s->maker[made]];
+    if (g->template == TEMPLATE_NONE || read_behind(s, s->maker[made], param))
+        return;
+    reading own = read_group(s, g, PLAN_NONE, param);
+    if (may_overwrite(&own, g, made, value))
+        overwrite(s, g, made, target, own.ref);
 }
 
 /* All new values are ready before the first state changes; one that is the

@@ -136,6 +136,9 @@ void plan_extern(scope *s, const ir_node *n);
 /* ---- plan_state.c: updates ---- */
 
 void plan_place_updates(scope *s);     /* before the steps */
+/* The same for what a loop carries, its parameter in the body and its value for the next
+ * iteration: that is made in `target`, where the parameter lies, if that is right. */
+void plan_place_carry(scope *s, ir_ref param, ir_ref value, uint32_t target);
 void plan_settle_updates(scope *s);    /* behind them */
 
 /* ---- plan_size.c: sizes before the run ---- */
