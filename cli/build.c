@@ -35,10 +35,13 @@ static const char *const places[] = {"embed", "file", NULL};
 /* Where weights go, or where those of a program come from. */
 static bool set_weights(void *to, const cli_option *o, const char *value)
 {
+    static const char *const known[] = {"embed", "file", "WEIGHTS.safetensors", NULL};
     build_options *b = to;
 
-    if (!has_suffix(value, ".safetensors"))
-        return cli_set_word(&b->weights, o, value);
+    if (!has_suffix(value, ".safetensors")) {
+        b->weights = value;
+        return cli_one_of(o->name, value, known);
+    }
     return cli_set_once(&b->model.o.program.weights, o, value);
 }
 

@@ -691,7 +691,7 @@ def command_lines(folder):
              'a shared library as .a': '--emit lib', 'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
              'a typo before the model': "did you mean '--weights'?", 'a name that C has not': "'x_9x' can", 'a trainer\'s name': "'face_net' can",
              'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
-             'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed or file',
+             'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed, file or WEIGHTS.safetensors',
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}
     for name, arguments in usage.items():
         check(f'usage: {name}', folder, [INGOT, *arguments], 2, hints.get(name, ''))
