@@ -199,18 +199,19 @@ static void add_states(objective *o)
     }
 }
 
-/* The gradients by weights `first` and on, as many as a node may ask for. */
-static uint32_t request(objective *o, ir_ref loss, uint32_t first)
+/* One request for the gradients by all weights, so that one walk finds them. */
+static void request(objective *o, ir_ref loss)
 {
-    uint32_t n = (uint32_t)min_i64(o->w->ref.len - first, IR_MAX_RESULTS - 1);
-    ir_ref args[IR_MAX_RESULTS] = {loss};
+    uint32_t n = o->w->ref.len;
+    ir_ref *args = arena_array(&o->m->mem, ir_ref, n + 1);
 
-    memcpy(args + 1, o->w->ref.at + first, n * sizeof *args);
+    args[0] = loss;
+    for (uint32_t i = 0; i < n; i++)
+        args[i + 1] = o->w->ref.at[i];
     ir_ref dx = ir_make(&o->b, OP_GRAD, args, n + 1, NULL);
     for (uint32_t i = 0; i < n; i++)
-        ir_result(&o->b, arena_printf(&o->m->mem, "%s.grad", o->w->name.at[first + i]),
+        ir_result(&o->b, arena_printf(&o->m->mem, "%s.grad", o->w->name.at[i]),
                   dx == IR_NONE ? dx : dx + i);
-    return n;
 }
 
 static ir_ref plain(void *cx, ir_build *b, const ir_fn *old, const ir_node *n, const ir_ref *args)
@@ -247,10 +248,10 @@ bool objective_add(ir_module *m, import_weights *w, const char *loss, diag *d)
     add_states(&o);
     if (y != IR_NONE && !w->ref.len)
         diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no float weight");
-    if (y != IR_NONE)
+    if (y != IR_NONE) {
         ir_result(&o.b, "loss", y);
-    for (uint32_t i = 0; y != IR_NONE && i < w->ref.len;)
-        i += request(&o, y, i);
+        request(&o, y);
+    }
     ir_build_free(&o.b);
     return !diag_failed(d) && expand(&o, f);
 }

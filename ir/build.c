@@ -62,6 +62,7 @@ bool ir_infer_types(ir_infer *in)
 {
     int nin = ir_op_get(in->op)->nin;
 
+    in->out = in->few;
     if (nin >= 0 && (uint32_t)nin != in->narg)
         return diag_error(in->b->d, in->b->loc, D_OPERANDS,
                           ir_op_get(in->op)->text, nin, (int)in->narg);
@@ -298,7 +299,7 @@ ir_ref ir_make(ir_build *b, unsigned op, const ir_ref *args, uint32_t n,
 ir_ref ir_input(ir_build *b, const char *name, const ir_type *type)
 {
     ir_attr a = {.INPUT = {.index = b->fn->param.len}};
-    ir_infer in = {.out = {type}, .nres = 1};
+    ir_infer in = {.out = &type, .nres = 1};
     ir_ref r = build_append(b, OP_INPUT, NULL, 0, ir_attr_intern(b->m, OP_INPUT, &a), &in);
 
     vec_push(&b->fn->param, r);

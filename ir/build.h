@@ -47,7 +47,7 @@ typedef struct ir_infer {
     const ir_ref *args;
     uint32_t narg;
     const ir_attr *attr;
-    const ir_type *out[IR_MAX_RESULTS];
+    const ir_type **out, *few[IR_MAX_RESULTS];  /* few, or more room where those do not suffice */
     uint32_t nres;
 } ir_infer;
 #define OP(NAME, text, nin, nres, infer, ...) bool ir_infer_##infer(ir_infer *in);

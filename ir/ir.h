@@ -14,7 +14,7 @@
 typedef uint32_t ir_ref;
 #define IR_NONE UINT32_MAX
 enum {
-    IR_MAX_RESULTS = 256,           /* of a node */
+    IR_MAX_RESULTS = 256,           /* of a node that is no request of gradients */
     IR_MAX_KNOWN = 64               /* elements of a value that are known as dims */
 };
 

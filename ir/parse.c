@@ -101,7 +101,7 @@ static bool parse_results(ir_parser *p, node_text *n)
         if (!want_value(p, &key))
             return false;
         vec_push(&n->result, key);
-    } while (n->result.len < IR_MAX_RESULTS && lex_char(&p->s, ','));
+    } while (n->result.len < UINT16_MAX && lex_char(&p->s, ','));
     return ir_want_char(p, '=');
 }
 
@@ -185,7 +185,7 @@ static bool parse_types(ir_parser *p, node_text *n)
         if (!ir_want_type(p, &t))
             return false;
         vec_push(&n->type, t);
-    } while (n->type.len < IR_MAX_RESULTS && lex_char(&p->s, ','));
+    } while (n->type.len < UINT16_MAX && lex_char(&p->s, ','));
     return true;
 }
 

@@ -39,6 +39,12 @@ train t(x: [.., 1], label: int<2>[..]) {
     minimize cross_entropy(y, label) using sgd(0.1);  batch 1
 }
 PROGRAM
+cat >deep.ingot <<'END'
+layer cell(x: [..]) -> [..] { param w = 1; param b = 0; tanh(w * x + b) }
+net f(x: [..]) -> [..] { h = x; repeat i in 150 { h = cell(h) }; h }
+train t(x: [..]) { data x = [1, 2]; minimize f(x)^2 using sgd(1e-3); epochs 1 }
+END
+check "300 parameters" "$ingot" train deep.ingot --run
 check "an end in mid-epoch tells what is tracked" sh -c \
     '"$1" train middle.ingot --run --steps 3 2>&1 | grep "step 3 .*accuracy [01]"' sh "$ingot"
 

@@ -81,7 +81,7 @@ bool ir_infer_sort(ir_infer *in)
 {
     const struct ir_attr_SORT *a = &in->attr->SORT;
 
-    if (!in->narg || in->narg > COUNT(in->out))
+    if (!in->narg || in->narg > COUNT(in->few))
         return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), 1, (int)in->narg);
     if (!in_tensors(in) || !in_sortable(in, 0) || !in_axis(in, a->axis, in_type(in, 0)->rank))
         return false;

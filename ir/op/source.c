@@ -210,8 +210,10 @@ bool ir_eval_show(ir_call *c)
 /* grad(y; xs..): one result like each x.  Expanded by the gradient pass. */
 bool ir_infer_grad(ir_infer *in)
 {
-    if (in->narg < 2 || in->narg > COUNT(in->out))
+    if (in->narg < 2)
         return diag_error(in->b->d, in->b->loc, D_OPERANDS, in_name(in), 2, (int)in->narg);
+    if (in->narg > COUNT(in->few))
+        in->out = arena_array(&in->b->m->mem, const ir_type *, in->narg);
     for (uint32_t i = 0; i < in->narg; i++)
         if (!in_tensor(in, i))
             return false;
