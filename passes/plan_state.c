@@ -18,10 +18,17 @@ typedef struct reading {
     const scope *s;
     uint32_t state;             /* or PLAN_NONE */
     ir_ref param;               /* or IR_NONE */
-    uint8_t *seen;              /* by ref: 1 as an element, 2 otherwise */
+    uint32_t *seen, look;       /* by ref: 4 * the last look, + 1 as an element, + 2 otherwise */
+    uint32_t *read_end, end;    /* by state, if there: becomes `end` where one is read */
     ir_ref ref;                 /* that gives it; or IR_NONE */
     bool element;               /* only the element that is being computed */
 } reading;
+
+static reading open_reading(const scope *s)
+{
+    return (reading){
+        .s = s, .seen = arena_array(&s->pl->scratch, uint32_t, s->fn->value.len + 1)};
+}
 
 static void read_args(reading *x, const ir_node *n, bool element);
 
@@ -38,11 +45,15 @@ static void read_ref(reading *x, ir_ref r, bool element)
 {
     const ir_fn *fn = x->s->fn;
     const ir_node *n = ir_node_of(fn, r);
-    uint8_t bit = element ? 1 : 2;
+    uint32_t bit = element ? 1 : 2;
 
+    if (x->seen[r] < 4 * x->look)
+        x->seen[r] = 4 * x->look;
     if (x->seen[r] & bit)
         return;
     x->seen[r] |= bit;
+    if (x->read_end && n->op == OP_STATE)
+        x->read_end[n->attr->STATE.id] = x->end;
     if (is_read(x, r)) {
         x->element &= element && (x->ref == IR_NONE || x->ref == r);
         x->ref = r;
@@ -59,20 +70,17 @@ static void read_args(reading *x, const ir_node *n, bool element)
         read_ref(x, ir_arg(fn, n, i), element && ir_op_keeps_index(n->op));
 }
 
-/* How the group reads the state or parameter: x.ref is IR_NONE if it does not. */
-static reading read_group(const scope *s, const ir_group *g, uint32_t state, ir_ref param)
+/* Finds how the group reads the state or parameter: x->ref is IR_NONE if it does not. */
+static void read_group(reading *x, const ir_group *g, uint32_t state, ir_ref param)
 {
-    uint32_t refs = s->fn->value.len;
-    reading x = {.s = s, .state = state, .param = param, .ref = IR_NONE, .element = true};
+    const ir_fn *fn = x->s->fn;
 
-    x.seen = mem_alloc(refs + 1);
-    memset(x.seen, 0, refs + 1);
+    x->state = state, x->param = param, x->ref = IR_NONE, x->element = true;
+    x->look++;
     if (!g->nout)
-        read_args(&x, &s->fn->node.at[g->root], true);
+        read_args(x, &fn->node.at[g->root], true);
     for (uint32_t k = 0; k < g->nout; k++)
-        read_args(&x, ir_node_of(s->fn, g->out[k]), true);
-    mem_free(x.seen);
-    return x;
+        read_args(x, ir_node_of(fn, g->out[k]), true);
 }
 
 /* Does r show the old value of a state, whole?  PLAN_NONE if not. */
@@ -84,18 +92,6 @@ static uint32_t old_state(const ir_fn *fn, ir_ref r)
     if (under != IR_NONE)
         return old_state(fn, under);
     return n->op == OP_STATE ? (uint32_t)n->attr->STATE.id : PLAN_NONE;
-}
-
-/* Is the old value copied when the entry ends? */
-static bool read_at_end(const ir_fn *fn, uint32_t state)
-{
-    for (uint32_t i = 0; i < fn->result.len; i++)
-        if (old_state(fn, fn->result.at[i]) == state)
-            return true;
-    for (uint32_t i = 0; i < fn->update.len; i++)
-        if (old_state(fn, fn->update.at[i].value) == state)
-            return true;
-    return false;
 }
 
 static bool has_constant_size(const ir_fn *fn, ir_ref r)
@@ -136,18 +132,50 @@ static bool may_fail(const scope *s, const ir_group *g)
     return false;
 }
 
-/* Can nothing behind the group tell that the state has its new value already? */
-static bool unread_behind(const scope *s, uint32_t group, uint32_t state)
+/* Who can tell that states have their new values already. */
+typedef struct witnesses {
+    uint32_t *read_end;         /* by state: 1 + the last group that reads it; 0: none does */
+    bool *shown;                /* by state: its old value is copied when the entry ends */
+    uint32_t fail_end;          /* 1 + the last group that may end the run */
+    bool late;                  /* an output needs memory when all groups have run */
+} witnesses;
+
+static void note_shown(const scope *s, witnesses *w, ir_ref r)
 {
-    for (uint32_t i = group + 1; i < s->groups.group.len; i++) {
-        const ir_group *g = &s->groups.group.at[i];
-        if (may_fail(s, g) || read_group(s, g, state, IR_NONE).ref != IR_NONE)
-            return false;
+    uint32_t state = old_state(s->fn, r);
+
+    if (state != PLAN_NONE)
+        w->shown[state] = true;
+}
+
+static witnesses find_witnesses(const scope *s)
+{
+    uint32_t states = s->fn->module->state.len + 1, groups = s->groups.group.len;
+    witnesses w = {.read_end = arena_array(&s->pl->scratch, uint32_t, states),
+                   .shown = arena_array(&s->pl->scratch, bool, states), .fail_end = groups};
+    reading x = open_reading(s);
+
+    x.read_end = w.read_end;
+    for (uint32_t i = 0; i < groups; i++) {
+        x.end = i + 1;
+        read_group(&x, &s->groups.group.at[i], PLAN_NONE, IR_NONE);
     }
+    while (w.fail_end && !may_fail(s, &s->groups.group.at[w.fail_end - 1]))
+        w.fail_end--;
     for (uint32_t i = 0; i < s->pl->e->output.len; i++)
-        if (s->pl->e->output.at[i].late)
-            return false;
-    return !read_at_end(s->fn, state);
+        w.late |= s->pl->e->output.at[i].late;
+    for (uint32_t i = 0; i < s->fn->result.len; i++)
+        note_shown(s, &w, s->fn->result.at[i]);
+    for (uint32_t i = 0; i < s->fn->update.len; i++)
+        note_shown(s, &w, s->fn->update.at[i].value);
+    return w;
+}
+
+/* Can nothing behind the group tell that the state has its new value already? */
+static bool unread_behind(const witnesses *w, uint32_t group, uint32_t state)
+{
+    return w->fail_end <= group + 1 && w->read_end[state] <= group + 1 && !w->late &&
+           !w->shown[state];
 }
 
 /* May the group, which stores `made` for the new value, write it to where the old one is? */
@@ -167,32 +195,38 @@ static void overwrite(scope *s, ir_group *g, ir_ref made, uint32_t target, ir_re
 
 /* Computes the update in the state's memory where that is right; else it stays a copy at
  * the end of the entry. */
-static void place_update(scope *s, const ir_update *u)
+static void place_update(scope *s, const witnesses *w, reading *own, const ir_update *u)
 {
     ir_ref made = plan_stored_under(s, u->value);
 
     if (made == IR_NONE || s->maker[made] == PLAN_NONE)
         return;
     ir_group *g = &s->groups.group.at[s->maker[made]];
-    if (g->template == TEMPLATE_NONE || !unread_behind(s, s->maker[made], u->state))
+    if (g->template == TEMPLATE_NONE || !unread_behind(w, s->maker[made], u->state))
         return;
-    reading own = read_group(s, g, u->state, IR_NONE);
-    if (may_overwrite(&own, g, made, u->value))
-        overwrite(s, g, made, plan_state_value(s->pl, u->state), own.ref);
+    read_group(own, g, u->state, IR_NONE);
+    if (may_overwrite(own, g, made, u->value))
+        overwrite(s, g, made, plan_state_value(s->pl, u->state), own->ref);
 }
 
 void plan_place_updates(scope *s)
 {
+    if (!s->fn->update.len)
+        return;
+    const witnesses w = find_witnesses(s);
+    reading own = open_reading(s);
     for (uint32_t i = 0; i < s->fn->update.len; i++)
-        place_update(s, &s->fn->update.at[i]);
+        place_update(s, &w, &own, &s->fn->update.at[i]);
 }
 
 /* Is the parameter's old value read behind the group, or at the end of the iteration? */
-static bool read_behind(const scope *s, uint32_t group, ir_ref param)
+static bool read_behind(const scope *s, reading *x, uint32_t group, ir_ref param)
 {
-    for (uint32_t i = group + 1; i < s->groups.group.len; i++)
-        if (read_group(s, &s->groups.group.at[i], PLAN_NONE, param).ref != IR_NONE)
+    for (uint32_t i = group + 1; i < s->groups.group.len; i++) {
+        read_group(x, &s->groups.group.at[i], PLAN_NONE, param);
+        if (x->ref != IR_NONE)
             return true;
+    }
     for (uint32_t i = 0; i < s->fn->result.len; i++) {
         ir_ref r = s->fn->result.at[i];
         while (r != param && plan_same_bytes(s->fn, ir_node_of(s->fn, r)) != IR_NONE)
@@ -211,9 +245,10 @@ void plan_place_carry(scope *s, ir_ref param, ir_ref value, uint32_t target)
         ir_type_of(s->fn, param) != ir_type_of(s->fn, value))
         return;
     ir_group *g = &s->groups.group.at[s->maker[made]];
-    if (g->template == TEMPLATE_NONE || read_behind(s, s->maker[made], param))
+    reading own = open_reading(s);
+    if (g->template == TEMPLATE_NONE || read_behind(s, &own, s->maker[made], param))
         return;
-    reading own = read_group(s, g, PLAN_NONE, param);
+    read_group(&own, g, PLAN_NONE, param);
     if (may_overwrite(&own, g, made, value))
         overwrite(s, g, made, target, own.ref);
 }
