@@ -48,6 +48,33 @@ check "300 parameters" "$ingot" train deep.ingot --run
 check "an end in mid-epoch tells what is tracked" sh -c \
     '"$1" train middle.ingot --run --steps 3 2>&1 | grep "step 3 .*accuracy [01]"' sh "$ingot"
 
+# Weights of another width are weights; of another shape they are not.
+cat >halves.py <<'PYTHON'
+import json, struct
+data = open('middle.safetensors', 'rb').read()
+size = struct.unpack('<Q', data[:8])[0]
+head, out, rest = json.loads(data[8:8 + size]), {}, b''
+for name, t in head.items():
+    if name.startswith('f.'):
+        begin, end = t['data_offsets']
+        reals = struct.unpack(f'<{(end - begin) // 4}f', data[8 + size:][begin:end])
+        half = struct.pack(f'<{len(reals)}e', *reals)
+        out[name] = {'dtype': 'F16', 'shape': t['shape'], 'data_offsets': [len(rest), len(rest) + len(half)]}
+        rest += half
+text = json.dumps(out).encode()
+open('half.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest)
+text = text.replace(b'[1, 2]', b'[2, 1]')
+open('turned.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest)
+PYTHON
+check "a trainer" "$ingot" train middle.ingot -o middle
+check "it trains" ./middle --fresh --quiet --epochs 300
+check "halves of its weights" python3 halves.py
+check "--init takes halves" ./middle --fresh --quiet --epochs 1 --init half.safetensors \
+    --save again.safetensors --log log.csv
+check "which know what was learned" below loss 0.1
+refuse "--init of another shape" "state 'f.dense1.w' is f16[2,1] there, in the model it is f32" \
+    ./middle --fresh --init turned.safetensors --save again.safetensors
+
 # Two objectives of one net, in steps of several pieces: its states change once for each piece,
 # where it is called around the objectives, and once more where one of them calls it.
 cat >once.ingot <<'PROGRAM'

@@ -404,6 +404,32 @@ bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *pas
     return ok;
 }
 
+static bool is_real(int32_t dtype)
+{
+    return dtype == TENSOR_F16 || dtype == TENSOR_BF16 || dtype == TENSOR_F32 ||
+           dtype == TENSOR_F64;
+}
+
+/* A weight of the state's shape; reals of another width, as files that were made small have
+ * them, become the state's. */
+static bool take_weight(session *s, safetensors *f, const safetensors_entry *e, int32_t i,
+                        char *error)
+{
+    const struct ingot_value_info *v = &s->model->states[i];
+    tensor x = {0};
+
+    if (e->dtype == v->dtype || !is_real(e->dtype) || !is_real(v->dtype) || e->rank != v->rank ||
+        (e->rank && memcmp(e->dims, v->dims, (size_t)e->rank * sizeof *e->dims)))
+        return states_read_one(s, f, e, i, error);
+    if (!tensor_init(&x, e->dtype, e->rank, e->dims))
+        return tensor_init_failed(&x, "weight", e->name, error);
+    bool ok = safetensors_read(f, e, x.data, error);
+    for (int64_t k = 0; ok && k < x.count; k++)
+        tensor_put_number(v->dtype, (char *)s->states + v->offset, k, tensor_element(&x, k));
+    tensor_free(&x);
+    return ok;
+}
+
 /* Tensors of the file that are states of nets here, by name; how many, -1 after an
  * error.  *fitted counts those that `fit` would else fill. */
 int32_t checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
@@ -418,7 +444,7 @@ int32_t checkpoint_take_weights(const struct ingot_trainer *t, session *s, const
         bool wanted = t->roles[i] <= INGOT_ROLE_FITTED;
         const safetensors_entry *e =
             wanted ? safetensors_find(&f, s->model->states[i].name) : NULL;
-        ok = !e || states_read_one(s, &f, e, i, error);
+        ok = !e || take_weight(s, &f, e, i, error);
         taken += e != NULL;
         *fitted += e && t->roles[i] == INGOT_ROLE_FITTED;
     }
