@@ -134,7 +134,8 @@ static void turn_taps(const conv *c, lp_kernel *k, lp_buf from, lp_buf to, lp_ex
     const winograd_form *f = winograd_form_of(c->s.square);
     lp_expr zero = lp_int(k, 0), d[TAPS];
     lp_expr i = lp_for(k, "i", zero, lp_int(k, panel ? f->reach : TAPS));
-    lp_expr v = winograd_vectors(c, k, schedule_panel(&c->s));
+    lp_expr wide = lp_int(k, schedule_panel(&c->s));
+    lp_expr v = lp_vec(k, "v", zero, wide, c->s.lanes, LP_EXACT);
     lp_expr first = lp_mul(k, i, lp_int(k, f->reach));
 
     for (int t = 0; t < TAPS; t++) {

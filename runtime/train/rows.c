@@ -67,39 +67,39 @@ static int64_t extent(const array *a)
 
 /* Loops over elements of one type each: data of a hundred megabytes are looked at before the
  * first step. */
-#define WIDEN(name, from, to)                                              \
-    static void widen_##name(const from *x, to *y, int64_t n)              \
+#define CONVERT(name, from, to)                                            \
+    static void convert_##name(const from *x, to *y, int64_t n)            \
     {                                                                      \
         for (int64_t i = 0; i < n; i++)                                    \
             y[i] = (to)x[i];                                               \
     }
-WIDEN(i8, int8_t, int64_t)
-WIDEN(u8, uint8_t, int64_t)
-WIDEN(i16, int16_t, int64_t)
-WIDEN(u16, uint16_t, int64_t)
-WIDEN(i32, int32_t, int64_t)
-WIDEN(u32, uint32_t, int64_t)
-WIDEN(f32, float, double)
-WIDEN(f64, double, float)
+CONVERT(i8, int8_t, int64_t)
+CONVERT(u8, uint8_t, int64_t)
+CONVERT(i16, int16_t, int64_t)
+CONVERT(u16, uint16_t, int64_t)
+CONVERT(i32, int32_t, int64_t)
+CONVERT(u32, uint32_t, int64_t)
+CONVERT(f32, float, double)
+CONVERT(f64, double, float)
 
 /* False for types that have no loop here. */
-static bool widen_all(const tensor *from, int32_t dtype, void *to)
+static bool convert_all(const tensor *from, int32_t dtype, void *to)
 {
     int64_t n = from->count;
 
     if (dtype == TENSOR_F64 && from->dtype == TENSOR_F32)
-        return widen_f32(from->data, to, n), true;
+        return convert_f32(from->data, to, n), true;
     if (dtype == TENSOR_F32 && from->dtype == TENSOR_F64)
-        return widen_f64(from->data, to, n), true;
+        return convert_f64(from->data, to, n), true;
     if (dtype != TENSOR_I64)
         return false;
     switch (from->dtype) {
-    case TENSOR_I8: return widen_i8(from->data, to, n), true;
-    case TENSOR_U8: return widen_u8(from->data, to, n), true;
-    case TENSOR_I16: return widen_i16(from->data, to, n), true;
-    case TENSOR_U16: return widen_u16(from->data, to, n), true;
-    case TENSOR_I32: return widen_i32(from->data, to, n), true;
-    case TENSOR_U32: return widen_u32(from->data, to, n), true;
+    case TENSOR_I8: return convert_i8(from->data, to, n), true;
+    case TENSOR_U8: return convert_u8(from->data, to, n), true;
+    case TENSOR_I16: return convert_i16(from->data, to, n), true;
+    case TENSOR_U16: return convert_u16(from->data, to, n), true;
+    case TENSOR_I32: return convert_i32(from->data, to, n), true;
+    case TENSOR_U32: return convert_u32(from->data, to, n), true;
     default: return false;
     }
 }
@@ -113,7 +113,7 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
 
     if (!to)
         return tensor_fail(error, "%s: no memory", path);
-    if (!widen_all(&from, dtype, to))
+    if (!convert_all(&from, dtype, to))
         for (int64_t i = 0; i < n; i++)
             tensor_put_number(dtype, to, i, tensor_element(&from, i));
     bytes_free(&a->held);
@@ -126,16 +126,20 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
  * difference tells. */
 static bool has_nan(const array *a, int64_t n)
 {
-    const int32_t *f = a->data;
-    const int64_t *d = a->data;
-    int32_t signs = 0;
-    int64_t wide = 0;
+    const float *f = a->data;
+    const double *d = a->data;
+    int32_t bits, signs = 0;
+    int64_t wide_bits, wide_signs = 0;
 
-    for (int64_t i = 0; a->dtype == TENSOR_F32 && i < n; i++)
-        signs |= INT32_C(0x7f800000) - (f[i] & INT32_MAX);
-    for (int64_t i = 0; a->dtype == TENSOR_F64 && i < n; i++)
-        wide |= INT64_C(0x7ff0000000000000) - (d[i] & INT64_MAX);
-    return signs < 0 || wide < 0;
+    for (int64_t i = 0; a->dtype == TENSOR_F32 && i < n; i++) {
+        memcpy(&bits, &f[i], sizeof bits);
+        signs |= INT32_C(0x7f800000) - (bits & INT32_MAX);
+    }
+    for (int64_t i = 0; a->dtype == TENSOR_F64 && i < n; i++) {
+        memcpy(&wide_bits, &d[i], sizeof wide_bits);
+        wide_signs |= INT64_C(0x7ff0000000000000) - (wide_bits & INT64_MAX);
+    }
+    return signs < 0 || wide_signs < 0;
 }
 
 /* Is an index negative, or not below the bound? */

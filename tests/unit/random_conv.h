@@ -56,15 +56,15 @@ static ir_ref make_conv(net *t)
     return epilogue(t, ir_reshape(&t->b, y, flat, 4));
 }
 
-/* A 3x3 convolution that layout puts in blocks, which may be made in squares: their sums
- * round more, so they are short. */
+/* A 3x3 convolution that layout puts in blocks, which may be made in squares, of images of
+ * which threads may have parts of their own: their sums round more, so they are short. */
 static ir_ref make_squares(net *t)
 {
     static const int32_t axis[] = {0, 1, 2, 3};
     dim_table *dt = &t->m->dims;
     ir_dim one[2] = {{1}, {1}}, three = dim_int(dt, 3), low[2], high[2], x[4];
 
-    x[0] = chance(t, 80) ? dim_int(dt, 1 + below(t, 2)) : t->dim[0];
+    x[0] = chance(t, 80) ? dim_int(dt, 1 + below(t, 5)) : t->dim[0];
     x[1] = dim_int(dt, 8 * (1 + below(t, 2)));
     for (int i = 0; i < 2; i++) {
         x[2 + i] = i || chance(t, 80) ? dim_int(dt, 2 + below(t, 8)) : t->dim[2];
@@ -72,7 +72,9 @@ static ir_ref make_squares(net *t)
         high[i] = dim_int(dt, below(t, 2));
     }
     ir_dim w[4] = {dim_int(dt, 8 * (1 + below(t, 3))), x[1], three, three};
-    ir_ref args[2] = {input(t, DT_F32, 4, x), constant(t, DT_F32, 4, w)};
+    ir_ref image = input(t, DT_F32, 4, x);
+    ir_ref weights = chance(t, 60) ? constant(t, DT_F32, 4, w) : input(t, DT_F32, 4, w);
+    ir_ref args[2] = {image, weights};
     ir_ints first = {1, axis}, second = {1, axis + 1}, rest = {2, axis + 2};
     ir_attr a = {.CONV = {.xb = first, .xf = second, .xs = rest, .wo = first, .wf = second,
                           .ws = rest, .yb = first, .yo = second, .ys = rest, .stride = {2, one},
