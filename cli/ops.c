@@ -83,7 +83,6 @@ static void print_sum(const operators *o)
            all, whole);
 }
 
-/* By domain and name, as both tables are in order. */
 /* What is asked for. */
 typedef struct question {
     const char *op;                 /* null: all */
@@ -107,6 +106,7 @@ static int print_one(const operators *o, const char *op)
     return CLI_USAGE;
 }
 
+/* By domain and name, as both tables are in order. */
 static void print_all(const operators *o, bool missing)
 {
     for (uint32_t i = 0; i < o->at.len; i++)
