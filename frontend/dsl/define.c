@@ -257,7 +257,7 @@ static bool push_places(dsl *cx, made *m, const left *l, const dsl_value *v)
         } else if (!push_form(cx, m, l, i))
             return false;
     }
-    if (next < n && !rest && l->n)
+    if (next < n && !rest && (l->n || l->stack >= 0))
         return dsl_wrong(cx, cx->at, "the right side is %s; write : for each of its axes",
                          dsl_describe(cx, v)), false;
     for (; next < n; next++)
