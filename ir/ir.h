@@ -146,7 +146,7 @@ typedef struct ir_attr_entry {
 } ir_attr_entry;
 
 /* What the numbers of an input or result of an entry stand for: characters, categories.  It is
- * for who runs the entry; the textual form leaves it out. */
+ * for who runs the entry, as the textual form `names` is. */
 typedef struct ir_spelling {
     const char *entry, *value;
     bool result;

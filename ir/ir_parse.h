@@ -41,6 +41,7 @@ bool ir_want_state(ir_parser *p, uint32_t *id);
 /* Items of a module, behind the word that they begin with. */
 bool ir_parse_dim(ir_parser *p);
 bool ir_parse_const(ir_parser *p);
+bool ir_parse_names(ir_parser *p);
 bool ir_parse_state(ir_parser *p);
 
 #endif

@@ -423,7 +423,7 @@ static bool parse_fn(ir_parser *p, bool entry)
     return ok;
 }
 
-/* 'dim' .. | 'const' .. | 'state' .. | 'fn' .. | 'entry' .. */
+/* 'dim' .. | 'const' .. | 'state' .. | 'fn' .. | 'entry' .. | 'names' .. */
 static bool parse_item(ir_parser *p)
 {
     if (lex_word(&p->s, "dim"))
@@ -436,7 +436,9 @@ static bool parse_item(ir_parser *p)
         return parse_fn(p, false);
     if (lex_word(&p->s, "entry"))
         return parse_fn(p, true);
-    return ir_expected(p, "dim, const, state, fn or entry");
+    if (lex_word(&p->s, "names"))
+        return ir_parse_names(p);
+    return ir_expected(p, "dim, const, state, fn, entry or names");
 }
 
 /* module := {item} */

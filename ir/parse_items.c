@@ -1,4 +1,4 @@
-/* ir/parse_items.c - reads what a module has beside functions: dims, constants, states.
+/* ir/parse_items.c - reads what a module has beside functions: dims, constants, names, states.
  * Productions, as in docs/ir.md, stand above the functions that read them. */
 #include <ctype.h>
 
@@ -113,6 +113,74 @@ bool ir_parse_const(ir_parser *p)
     vec_push(&p->const_id, id);
     return true;
 }
+
+/* ---- names ------------------------------------------------------------------ */
+
+/* Where the entry has the value; null: nowhere. */
+static const char *value_of(const ir_fn *f, const char *name, bool result)
+{
+    uint32_t n = result ? f->result.len : f->param.len;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const char *other = result ? f->result_name.at[i] : f->param_name.at[i];
+        if (!strcmp(other, name))
+            return other;
+    }
+    return NULL;
+}
+
+/* NAME ('input' | 'result') NAME: what the numbers of a value of an entry stand for. */
+static bool parse_named(ir_parser *p, ir_spelling *s)
+{
+    char *name;
+    ir_loc at = ir_here(p);
+
+    if (!ir_want_name(p, "an entry", &name))
+        return false;
+    const ir_fn *f = ir_module_find(p->m, name);
+    if (!f || !f->entry)
+        return diag_error(p->d, at, D_PARSE, name, "an entry defined before");
+    s->entry = f->name;
+    s->result = lex_word(&p->s, "result");
+    if (!s->result && !lex_word(&p->s, "input"))
+        return ir_expected(p, "input or result");
+    at = ir_here(p);
+    if (!ir_want_name(p, "a name", &name))
+        return false;
+    s->value = value_of(f, name, s->result);
+    if (!s->value)
+        return diag_error(p->d, at, D_PARSE, name, "a value that the entry has");
+    if (ir_spelling_of(p->m, s->entry, s->value, s->result))
+        return diag_error(p->d, at, D_PARSE, name, "a value whose names are not given yet");
+    return true;
+}
+
+/* 'names' NAME ('input' | 'result') NAME '=' '[' TEXT {',' TEXT} ']' of which 'names' is
+ * taken. */
+bool ir_parse_names(ir_parser *p)
+{
+    ir_spelling s = {0};
+    VEC(const char *) at = {0};
+    bool ok = parse_named(p, &s) && ir_want_char(p, '=') && ir_want_char(p, '[');
+
+    if (ok)
+        do {
+            size_t n;
+            const char *name = lex_quoted(&p->s, &p->m->mem, &n);
+            ok = (name && strlen(name) == n) || ir_expected(p, "a text in quotes without zeros");
+            vec_push(&at, name);
+        } while (ok && lex_char(&p->s, ','));
+    ok = ok && ir_want_char(p, ']');
+    if (ok) {
+        s.n = at.len;
+        s.names = arena_copy(&p->m->mem, at.at, at.len * sizeof *at.at);
+        vec_push(&p->m->spelling, s);
+    }
+    vec_free(&at);
+    return ok;
+}
+
+/* ---- states ----------------------------------------------------------------- */
 
 /* 'state' global ':' type ['=' global] ['trainable'] of which 'state' is taken. */
 bool ir_parse_state(ir_parser *p)

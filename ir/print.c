@@ -7,6 +7,8 @@
 #include "const_text.h"
 #include "lex.h"
 
+enum { MAX_BRIEF_NAMES = 64 }; /* of a value; an alphabet of letters and signs is shown whole */
+
 /* What is printed where.  `brief` shortens long data, for people: such text does
  * not read back. */
 typedef struct printer {
@@ -355,6 +357,25 @@ static void define_symbols(printer *p)
             define_symbol(p, &m->dims.symbol.at[i]);
 }
 
+/* names ENTRY input x = ["a", "b"] */
+static void print_spelling(printer *p, const ir_spelling *s)
+{
+    text_add(p->out, "names ");
+    text_add_name(p->out, s->entry);
+    text_add(p->out, s->result ? " result " : " input ");
+    text_add_name(p->out, s->value);
+    text_add(p->out, " = [");
+    for (int64_t i = 0; i < s->n; i++) {
+        if (p->brief && i == MAX_BRIEF_NAMES) {
+            text_add(p->out, ", .. %lld in all", (long long)s->n);
+            break;
+        }
+        text_add(p->out, i ? ", " : "");
+        text_add_quoted(p->out, s->names[i]);
+    }
+    text_add(p->out, "]\n");
+}
+
 static void print_fn_at(printer *p, uint32_t i);
 
 /* The functions that f calls come first: the parser wants to know them. */
@@ -379,6 +400,9 @@ static void print_fn_at(printer *p, uint32_t i)
     p->done[i] = true;
     print_callees(p, p->m->fn.at[i]);
     print_fn(p, p->m->fn.at[i]);
+    for (uint32_t k = 0; k < p->m->spelling.len; k++)
+        if (!strcmp(p->m->spelling.at[k].entry, p->m->fn.at[i]->name))
+            print_spelling(p, &p->m->spelling.at[k]);
 }
 
 /* Everything is defined before it is mentioned, since the parser reads once:

@@ -162,15 +162,17 @@ entry pick(i: int) -> int<K> = i % K
 
 
 def case_texts(b):
-    """Characters and words that the weights know go in and out, in both engines and executables."""
+    """Characters and words that the weights know go in and out, in both engines, executables, text of the IR."""
     b.write('p.ingot', TEXT)
     weights(b, 'w.safetensors', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "\\n", "\u00e9"', 'names.K': '"<unknown>", "cat", "mad dog"'},
             f__w=('F32', 'f', [3, 3], (0, 0, 1, 0, 0, 0, 1, 0, 0)))
     status, _, err = b.run('build', 'p.ingot', '--weights', 'w.safetensors', '-o', 'p')
     if status:
         return err
+    said = b.run('inspect', 'p.ingot', '--weights', 'w.safetensors', '--full')
+    b.write('p.ir', said[1])
     run = ['run', 'p.ingot', '--weights', 'w.safetensors']
-    ways = [(None, run), (None, [*run, '--engine', 'interpreter']), (b.folder / 'p', [])]
+    ways = [(None, run), (None, [*run, '--engine', 'interpreter']), (None, ['run', 'p.ir']), (b.folder / 'p', [])]
     for given, want in [(['say', '--prompt', 'a\u00e9'], '\u00e9\u00e9\n'), (['say', '--prompt', '[2, 0]', '--n', '3'], 'aaa\n'),
                         (['say', 'prompt=\u00e9', 'n=1'], 'a\n'), (['say', '--n=1', 'prompt=\u00e9'], 'a\n'), (['say', '--prompt', '\n', '--n', '1'], 'a\n'),
                         (['count', '--kind', 'cat', '--words', ' cat dog  cat '], 'y: i64[] 2\n'),

@@ -135,7 +135,7 @@ static void test_errors(void **state)
         {"dim n from 3 to 2", "t:1:5: error: dim: expected bounds in order"},
         {"fn f(%x: f32[9223372036854775807*n*9]) { return }",
          "t:1:10: error: type: size overflows"},
-        {"nonsense", "t:1:1: error: nonsense: expected dim, const, state, fn or entry"},
+        {"nonsense", "t:1:1: error: nonsense: expected dim, const, state, fn, entry or names"},
         {"fn f(%x: i64[]) {\n  %1 = dimval {dim=q} : i64[]\n  return %1\n}",
          "dim q is used before it is defined"},
         {"fn f(%x: f32[2]) { return %x update @s=%x }", "s: expected a state"},
