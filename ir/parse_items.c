@@ -116,23 +116,31 @@ bool ir_parse_const(ir_parser *p)
 
 /* ---- names ------------------------------------------------------------------ */
 
-/* Where the entry has the value; null: nowhere. */
-static const char *value_of(const ir_fn *f, const char *name, bool result)
+/* The entry's own text of the name, and the type of the value that has it; null: none has. */
+static const char *value_of(const ir_fn *f, const char *name, bool result, const ir_type **t)
 {
     uint32_t n = result ? f->result.len : f->param.len;
 
     for (uint32_t i = 0; i < n; i++) {
         const char *other = result ? f->result_name.at[i] : f->param_name.at[i];
-        if (!strcmp(other, name))
+        if (!strcmp(other, name)) {
+            *t = ir_type_of(f, result ? f->result.at[i] : f->param.at[i]);
             return other;
+        }
     }
     return NULL;
+}
+
+static bool are_whole_numbers(const ir_type *t)
+{
+    return t->kind == TY_TENSOR && dt_is_int(t->dtype);
 }
 
 /* NAME ('input' | 'result') NAME: what the numbers of a value of an entry stand for. */
 static bool parse_named(ir_parser *p, ir_spelling *s)
 {
     char *name;
+    const ir_type *t = NULL;
     ir_loc at = ir_here(p);
 
     if (!ir_want_name(p, "an entry", &name))
@@ -147,9 +155,11 @@ static bool parse_named(ir_parser *p, ir_spelling *s)
     at = ir_here(p);
     if (!ir_want_name(p, "a name", &name))
         return false;
-    s->value = value_of(f, name, s->result);
+    s->value = value_of(f, name, s->result, &t);
     if (!s->value)
         return diag_error(p->d, at, D_PARSE, name, "a value that the entry has");
+    if (!are_whole_numbers(t))
+        return diag_error(p->d, at, D_PARSE, name, "a value of whole numbers");
     if (ir_spelling_of(p->m, s->entry, s->value, s->result))
         return diag_error(p->d, at, D_PARSE, name, "a value whose names are not given yet");
     return true;
