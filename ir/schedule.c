@@ -147,6 +147,38 @@ static int32_t choose_group(const target *t, const problem *p, int rows)
     return 2 * group >= blocks ? 0 : (int32_t)group;
 }
 
+/* The most rows of a tile of two vectors, which leaves enough of the registers. */
+static int64_t rows_of_pairs(int registers)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        if (shapes[i].registers == registers && shapes[i].vectors == 2 && !shapes[i].near)
+            most = shapes[i].rows;
+    return most;
+}
+
+/* In a loop whose second operand each core's cache holds from one iteration to the next,
+ * threads take rows instead of panels: what else the body makes of a row is made where the
+ * row was, so no line goes to another core and back in each iteration.  Rows are cut into
+ * an even number of tiles, all alike and of the most rows that do so; where columns fill
+ * half of the last panel, wider or narrower tiles compute less. */
+static void keep_rows(const target *t, const problem *p, schedule *s)
+{
+    int registers = t->vector_regs / target_regs(t, p->sums, s->lanes);
+
+    if (!p->again || p->rows < 1 || p->columns < 1 || p->row_bytes < 1 ||
+        (p->columns - 1) / s->lanes % 2 == 0 ||
+        p->row_bytes > schedule_cache(t) / min_i64(p->columns, schedule_cache(t)))
+        return;
+    for (int64_t rows = rows_of_pairs(shapes_for(registers)); 2 * rows >= MIN_CHAINS; rows--)
+        if (p->rows % rows == 0 && p->rows / rows % 2 == 0) {
+            *s = (schedule){.lanes = s->lanes, .vectors = 2, .rows = (int32_t)rows, .parts = 1,
+                            .group = 1};
+            return;
+        }
+}
+
 /* Do so many tiles of rows read the second operand that a copy in panels costs less
  * than rows that lie far apart?  Unknown counts are taken to be small. */
 static bool repays_packing(const problem *p, const schedule *s)
@@ -247,6 +279,7 @@ static schedule schedule_product(const target *t, const problem *p)
     }
     choose_tile(t, p, &s);
     s.group = choose_group(t, p, s.rows);
+    keep_rows(t, p, &s);
     s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
     s.ahead = choose_ahead(t, p, &s);
     s.next = p->far_ahead;
@@ -345,8 +378,9 @@ void problem_print(const problem *p, text *out)
         text_add(out, " sums=%s", dt_text(p->sums));
     if (p->lanes)
         text_add(out, " lanes=%d", p->lanes);
-    text_add(out, "%s%s%s%s", places[p->second], p->whole ? " whole" : "",
-             p->far_ahead ? " far" : "", p->features ? " squares" : "");
+    text_add(out, "%s%s%s%s%s", places[p->second], p->whole ? " whole" : "",
+             p->far_ahead ? " far" : "", p->features ? " squares" : "",
+             p->again ? " again" : "");
 }
 
 /* ---- fields ------------------------------------------------------------------------- */

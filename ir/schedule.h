@@ -91,6 +91,8 @@ typedef struct problem {
                                    for all: a tile is one vector wide */
     bool whole;                 /* sums have too few products to be in parts */
     bool far_ahead;             /* what a tile reads is worth being fetched a tile ahead */
+    bool again;                 /* in a body, mostly of a loop, in which the second operand
+                                   stays the same */
 } problem;
 
 /* Adds to the name of a problem what the choice depends on beside its template, extents

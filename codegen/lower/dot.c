@@ -436,7 +436,9 @@ static schedule choose_schedule(const dot *d)
     problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->together ? bytes_first(d->together)
                                                          : d->ta->dtype),
-                 .sums = d->acc};
+                 .sums = d->acc,
+                 .again = !d->j->in->fn->entry && is_packable(d) &&
+                          lower_is_stored(d->j->in, d->a)};
     text name = {0};
 
     p.second = is_packable(d)                ? OPERAND_CONST

@@ -264,6 +264,55 @@ static void test_narrow(void **state)
     }
 }
 
+/* What a recurrent net of 16 rows carries after five iterations on so many threads. */
+static void run_recurrent(int threads, tensor_value out[1])
+{
+    static const char source[] =
+        "const @1 = f32[128,128] splat 0.01\n\n"
+        "entry main(%h: f32[16,128], %x: f32[16,128]) {\n  %go = const 1 : bool[]\n"
+        "  %y = loop %go, %h, %x {trip=5, carries=1} "
+        "body(%i: i64[], %c: f32[16,128], %v: f32[16,128]) {\n    %on = const 1 : bool[]\n"
+        "    %u = const @1 : f32[128,128]\n"
+        "    %a = dot %c, %u {sum_a=[1], sum_b=[0]} : f32[16,128]\n"
+        "    %b = add %a, %v : f32[16,128]\n    %t = tanh %b : f32[16,128]\n"
+        "    yield %on, %t\n  } : f32[16,128]\n  return y=%y\n}\n";
+    static const int64_t shape[2] = {16, 128};
+    char error[TENSOR_ERROR_SIZE];
+    tensor_value in[2] = {0};
+    target cpu;
+    diag d;
+
+    assert_true(host_find("native", &cpu));
+    diag_init(&d);
+    ingot_engine *e = engine_of(source, &cpu, threads, &d);
+    for (int i = 0; i < 2; i++) {
+        assert_true(tensor_init(&in[i].t, dt_of(DT_F32)->onnx, 2, shape));
+        for (int64_t j = 0; j < 16 * 128; j++)
+            ((float *)in[i].t.data)[j] = (float)((j * (31 + i)) % 101 - 50) / 64;
+    }
+    assert_true(ingot_engine_run(e, in, out, error));
+    ingot_engine_close(e);
+    for (int i = 0; i < 2; i++)
+        tensor_value_free(&in[i]);
+    diag_free(&d);
+}
+
+/* Threads share rows that a loop carries; who makes one, and after whom, changes no bit. */
+static void test_carried(void **state)
+{
+    tensor_value want = {0};
+
+    (void)state;
+    run_recurrent(1, &want);
+    for (int threads = 2; threads <= 3; threads++) {
+        tensor_value got = {0};
+        run_recurrent(threads, &got);
+        assert_memory_equal(got.t.data, want.t.data, 16 * 128 * sizeof(float));
+        tensor_value_free(&got);
+    }
+    tensor_value_free(&want);
+}
+
 #define TEST(what, rounds)                                                     \
     static void test_##what(void **state)                                      \
     {                                                                          \
@@ -280,7 +329,7 @@ int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
     const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(repeated) ROW(streamed)
-                                       ROW(narrow) ROW(workspace)};
+                                       ROW(narrow) ROW(workspace) ROW(carried)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,7 +79,8 @@ static void test_unused(void **state)
 static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t columns, int kind)
 {
     problem p = {.rows = rows, .columns = columns, .row_bytes = columns, .sums = sums,
-                 .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2};
+                 .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2,
+                 .again = kind / 12 % 2};
 
     if (p.near) {
         p.kind = PROBLEM_IMAGE;
