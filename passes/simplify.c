@@ -6,6 +6,7 @@
  *   select(c, x, x) -> x            select(true, x, y) -> x
  *   max(x, x), min(x, x) -> x       and, or with true or false
  *   not(not x), neg(neg x) -> x     detach(x) -> x (gradients are gone)
+ *   cast(min(max(x, lo), hi)) -> cast(x) from floats to integers that end there or earlier
  *   reduce of axes of extent 1 -> reshape, of x + 0 for a sum of floats: -0 becomes 0
  *   f(broadcast x, broadcast y) -> broadcast f(x, y) where both go to the same
  *   axes, or all but one are scalars: computed once an element, not once a copy
@@ -91,6 +92,34 @@ static ir_ref twice(ir_build *b, unsigned op, ir_ref x)
     const ir_node *n = rule_is(b, x, op);
 
     return n ? ir_arg(b->fn, n, 0) : IR_NONE;
+}
+
+/* x without bounds that the integers of a cast, which saturates, have anyway: of a
+ * quantization to u8 those are 0 and 255.  NaN, which bounds keep, becomes 0 in any case. */
+static ir_ref unbounded(ir_build *b, ir_dtype to, ir_ref x)
+{
+    double top = ldexp(1, dt_bits(to) - dt_is_signed(to));
+    double lo = dt_is_signed(to) ? -top : 0, hi = top - 1;
+
+    for (;;) {
+        const ir_node *n = rule_node(b, x);
+        double v;
+        if ((n->op != OP_MIN && n->op != OP_MAX) || !rule_splat(b, ir_arg(b->fn, n, 1), &v) ||
+            (n->op == OP_MIN ? !(v >= hi) : !(v <= lo)))
+            return x;
+        x = ir_arg(b->fn, n, 0);
+    }
+}
+
+/* A cast, whose operand may be simpler than it is. */
+static ir_ref cast(ir_build *b, const ir_node *n, ir_ref x)
+{
+    ir_dtype to = n->attr->CAST.to;
+
+    if (!dt_is_float(ir_type_of(b->fn, x)->dtype) || !dt_is_int(to))
+        return IR_NONE;
+    ir_ref free = unbounded(b, to, x);
+    return free == x ? IR_NONE : ir_make(b, OP_CAST, &free, 1, n->attr);
 }
 
 /* Operand i as it was before its broadcast to `like`'s axes: the small value,
@@ -191,6 +220,7 @@ static ir_ref identity(ir_build *b, const ir_node *n, const ir_ref *a)
     case OP_NOT:
     case OP_NEG: return twice(b, n->op, a[0]);
     case OP_DETACH: return a[0];
+    case OP_CAST: return cast(b, n, a[0]);
     case OP_REDUCE: return lone(b, n, a[0]);
     default: return IR_NONE;
     }
