@@ -212,6 +212,15 @@ def case_texts_of_a_training(b):
     return None if said[:2] == (0, 'y: i64[] 1\n') and 'w: its note names.V is no list of texts' in said[2] else said
 
 
+def case_dims_of_spoilt_data(b):
+    """A dim that broken data would tell is not missing besides."""
+    b.write('k.csv', 'k,y\na,1\nb\n')
+    b.write('p.ingot', 'dim K\nnet f(k: int<K>[..]) -> [..] = k |> embedding(1) |> scalar\n'
+            'train t(k: int<K>[..], y: [..]) { data k, y = csv("k.csv");  minimize (f(k) - y)^2 using sgd(0.1) }\n')
+    said = b.run('train', 'p.ingot', '-o', 'p')
+    return None if said[0] == 1 and 'k.csv:3: 1 field' in said[2] and said[2].count('error:') == 1 else said
+
+
 def case_dims_that_nothing_gives(b):
     """What a dim of parameters needs is said alike by all who need it."""
     b.write('p.ingot', 'dim V\nnet f(x: int<V>[..]) -> [.., 2] = x |> embedding(2)\n')

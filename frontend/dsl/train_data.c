@@ -258,14 +258,15 @@ static dsl_open_dim *open_dim(dsl *cx, const ast_expr *e)
     return NULL;
 }
 
-/* From now on the name means the number, for types and everything below them. */
-static void close_dim(dsl *cx, const ast_expr *e, int64_t value)
+/* From now on the name means the number, for types and everything below them; of one that
+ * data failed to tell nothing more is said. */
+static void close_dim(dsl *cx, const ast_expr *e, const dsl_value *number)
 {
     dsl_open_dim *d = open_dim(cx, e);
 
     if (!d)
         return;
-    dsl_find_var(cx->scope, e->name)->value = dsl_int(cx, value);
+    dsl_find_var(cx->scope, e->name)->value = number;
     *d = cx->open.at[--cx->open.len];
 }
 
@@ -340,13 +341,14 @@ static void ask(dsl *cx, const struct dsl_train *k, const ast_stmt *s, const ast
     }
     if (any && !cx->o->probe(to.text, c, to.column_count, cx->mem, &error))
         dsl_wrong(cx, s->at, "%s", error);
-    for (int32_t i = 0; any && !error && i < to.column_count; i++) {
+    for (int32_t i = 0; any && i < to.column_count; i++) {
         const ast_type *t = l->at[to.columns[i]].type;
         for (int32_t a = 0; a < c[i].rank; a++)
-            close_dim(cx, t->extents.at[a + 1], c[i].dims[a]);
+            close_dim(cx, t->extents.at[a + 1], error ? &dsl_poison : dsl_int(cx, c[i].dims[a]));
         if (t->bound && open_dim(cx, t->bound)) {
-            keep_names(cx, t->bound, &c[i]);
-            close_dim(cx, t->bound, c[i].bound);
+            if (!error)
+                keep_names(cx, t->bound, &c[i]);
+            close_dim(cx, t->bound, error ? &dsl_poison : dsl_int(cx, c[i].bound));
         }
     }
 }
