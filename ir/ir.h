@@ -104,6 +104,7 @@ typedef struct ir_state {
     const ir_type *type;
     uint32_t init;                  /* constant, or IR_NONE: zeros */
     bool trainable;
+    ir_loc loc;                     /* of what declares it; or none */
 } ir_state;
 
 /* A constant: a source and a chain of links applied to it, never

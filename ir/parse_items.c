@@ -196,8 +196,8 @@ bool ir_parse_names(ir_parser *p)
 bool ir_parse_state(ir_parser *p)
 {
     char *key;
-    ir_state st = {.init = IR_NONE};
     ir_loc at = ir_here(p);
+    ir_state st = {.init = IR_NONE, .loc = at};
 
     if (!ir_want_global(p, &key))
         return false;

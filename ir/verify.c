@@ -297,10 +297,12 @@ static bool open_state(verifier *v, const ir_state *s)
 {
     text t = {0};
 
-    text_add(&t, "%s%s%s is ", v->d->file ? v->d->file : "", v->d->file ? ": " : "", s->name);
+    const char *file = s->loc.file ? NULL : v->d->file;     /* the place tells it, too */
+
+    text_add(&t, "%s%s%s is ", file ? file : "", file ? ": " : "", s->name);
     type_print(&v->m->types, s->type, &t);
     text_add(&t, "; give its extents by --dim NAME=N, or by weights that note them");
-    diag_error(v->d, (ir_loc){0}, D_GENERAL, t.at);
+    diag_error(v->d, s->loc, D_GENERAL, t.at);
     text_free(&t);
     return false;
 }
@@ -315,10 +317,10 @@ static bool check_states(verifier *v)
         if (!is_constant_type(v->m, s->type))
             return open_state(v, s);
         if ((end = ir_state_end(v->m, i, end)) < 0)
-            return diag_error(v->d, (ir_loc){0}, D_SIZE, "the model", "the bytes of its states");
+            return diag_error(v->d, s->loc, D_SIZE, s->name, "the bytes of the states");
         if (s->init != IR_NONE && (s->init >= v->m->consts.len ||
                                    v->m->consts.at[s->init].type != s->type))
-            return diag_error(v->d, (ir_loc){0}, D_GENERAL,
+            return diag_error(v->d, s->loc, D_GENERAL,
                               "a state's first value is of another type");
     }
     return true;

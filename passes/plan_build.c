@@ -519,11 +519,38 @@ void plan_scope_free(scope *s)
 
 /* ---- plans --------------------------------------------------------------------------- */
 
+/* Are the bytes of the value more than a dim can hold? */
+static bool overflows(ir_module *m, const ir_type *t)
+{
+    if (t->kind != TY_TENSOR)
+        return false;
+    m->dims.overflow = false;
+    dim_mul(&m->dims, type_count(&m->types, t), dim_int(&m->dims, dt_size(t->dtype)));
+    return m->dims.overflow;
+}
+
+/* Where the first value that is too large is made; nowhere, if only a sum is. */
+static ir_loc place_of_overflow(ir_module *m, const ir_fn *f)
+{
+    ir_fn *region[2];
+    ir_loc at = {0};
+
+    for (uint32_t i = 0; i < f->node.len && !at.file; i++) {
+        const ir_node *n = &f->node.at[i];
+        for (uint32_t k = 0; k < n->nres && !at.file; k++)
+            if (overflows(m, ir_type_of(f, n->first + k)))
+                at = n->loc;
+        for (uint32_t r = 0, k = ir_regions(n, region); r < k && !at.file; r++)
+            at = place_of_overflow(m, region[r]);
+    }
+    return at;
+}
+
 /* A size that no dim can hold is 0 in the table: nothing may be planned on it. */
-static void refuse_overflow(planner *pl)
+static void refuse_overflow(planner *pl, const ir_fn *f)
 {
     if (pl->m->dims.overflow)
-        diag_error(pl->d, (ir_loc){0}, D_SIZE, pl->e->name, "bytes of a value");
+        diag_error(pl->d, place_of_overflow(pl->m, f), D_SIZE, pl->e->name, "bytes of a value");
     pl->m->dims.overflow = false;
 }
 
@@ -547,7 +574,7 @@ plan *plan_build(ir_module *m, const plan_options *o, diag *d)
     for (uint32_t i = 0; i < m->fn.len; i++)
         if (m->fn.at[i]->entry) {
             plan_one_entry(&pl, m->fn.at[i]);
-            refuse_overflow(&pl);
+            refuse_overflow(&pl, m->fn.at[i]);
             refuse_late(&pl);
         }
     mem_free(pl.const_value);

@@ -226,7 +226,7 @@ def case_dims_that_nothing_gives(b):
     b.write('p.ingot', 'dim V\nnet f(x: int<V>[..]) -> [.., 2] = x |> embedding(2)\n')
     for command in (['build', 'p.ingot', '-o', 'p'], ['inspect', 'p.ingot', '--stage', 'summary'], ['init', 'p.ingot', '-o', 'w']):
         said = b.run(*command)
-        if said[0] != 1 or 'p.ingot: f.embedding1.w is f32[V,2]; give its extents by --dim NAME=N' not in said[2]:
+        if said[0] != 1 or 'p.ingot:2:37: error: f.embedding1.w is f32[V,2]; give its extents by --dim NAME=N' not in said[2]:
             return command, said
     return None
 

@@ -41,7 +41,7 @@ def main():
             now, old = '', list(cases(path))
             for (title, program, said), (says, status) in zip(old, pool.map(say, [c[1] for c in old])):
                 now += f'==== {title}\n{program}----\n{says}'
-                fine = status == (': error: ' in says) and says == said
+                fine = status == ('error: ' in says) and says == said
                 if not fine and not BLESS:
                     print(f'FAILED {path.name}: {title}: exit code {status}, says\n{says}')
                 passed += fine

@@ -107,6 +107,8 @@ static bool read_model(dsl *cx, const dsl_template *t, reading *r)
     import_options o = {.weights = &w, .until = x->until, .any_rows = r == &x->any_rows};
 
     r->fn = onnx_import_function(cx->m, function_name(cx, t, o.any_rows), x->path, &o, cx->d);
+    if (!r->fn)
+        diag_note(cx->d, t->item->at, "imported here");
     r->params = w.name.len;
     r->param = arena_array(cx->mem, dsl_memory *, w.name.len + 1);
     for (uint32_t i = 0; r->fn && i < w.name.len; i++)

@@ -77,7 +77,8 @@ dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t 
     m->role = role;
     m->weights = IR_NONE;
     m->state = cx->m->state.len;
-    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, false});
+    vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, false,
+                                       dsl_b(cx)->loc});
     vec_push(&cx->memory, m);
     return m;
 }

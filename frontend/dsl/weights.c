@@ -89,7 +89,7 @@ void dsl_take_weight(dsl *cx, dsl_memory *m)
     uint32_t init = m->weights != IR_NONE || !m->foreign ? m->weights : m->first;
     m->state = cx->m->state.len;
     vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, m->path), m->type, init,
-                                       m->trainable});
+                                       m->trainable, dsl_b(cx)->loc});
 }
 
 /* ---- what the first time tells ---------------------------------------------- */
