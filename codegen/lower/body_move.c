@@ -103,7 +103,7 @@ static lp_expr at_reshape(body *b, ir_ref x, const ir_type *to, const lp_expr *i
         lp_expr linear = join_index(b, to, (int)max_i64(j, 0), end, idx);
         for (int a = i; in_memory && a < last; a++)
             in[a] = lp_int(b->k, 0);
-        split_index(b, from, in_memory ? last : (int)max_i64(i, 0), last, linear, in);
+        split_index(b, from, (int)max_i64(in_memory ? last : i, 0), last, linear, in);
         i--, j--;
     }
     return body_at(b, x, in);
