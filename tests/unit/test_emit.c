@@ -313,6 +313,124 @@ static void test_carried(void **state)
     tensor_value_free(&want);
 }
 
+/* ---- 3x3 convolutions of weights that only the run knows ---------------------------------- */
+
+enum { FEATURES = 32, SQUARES_IN = 3, SQUARES_OUT = 3 };
+
+/* A convolution and its gradients by image and weights, of `batch` images. */
+static void squares_text(char *out, size_t size, const char *batch, const int64_t *side)
+{
+    char image[64], weight[64], joined[140];
+
+    snprintf(image, sizeof image, "f32[%s,%d,%d,%d]", batch, FEATURES, (int)side[0], (int)side[1]);
+    snprintf(weight, sizeof weight, "f32[%d,%d,3,3]", FEATURES, FEATURES);
+    snprintf(joined, sizeof joined, "%s, %s", image, weight);
+    int n = snprintf(out, size,
+                     "entry main(%%x: %s, %%w: %s, %%t: %s) {\n"
+                     "  %%1 = conv %%x, %%w {xb=[0], xf=[1], xs=[2,3], wo=[0], wf=[1], ws=[2,3], "
+                     "yb=[0], yo=[1], ys=[2,3], stride=[1,1], low=[1,1], high=[1,1], ldil=[1,1], "
+                     "rdil=[1,1]} : %s\n  %%2 = mul %%1, %%t : %s\n"
+                     "  %%3 = reduce %%2 {axes=[0,1,2,3], op=sum} : f32[]\n"
+                     "  %%4, %%5 = grad %%3, %%x, %%w : %s\n  return y=%%1, dx=%%4, dw=%%5\n}\n",
+                     image, weight, image, image, image, joined);
+    assert_in_range(n, 1, size - 1);
+}
+
+/* How many convolutions are made in squares. */
+static int squares_made(const ingot_engine *e)
+{
+    const plan_block *body = ingot_engine_plan(e)->entry.at[0]->body;
+    int n = 0;
+
+    for (uint32_t i = 0; i < body->step.len; i++) {
+        const plan_step *s = &body->step.at[i];
+        n += s->op == STEP_RUN && strstr(ingot_engine_kernel(e, s->u.run.kernel), "_winograd");
+    }
+    return n;
+}
+
+/* Sums of a few hundred products of numbers below 1, which squares round more than sums over
+ * taps do; the gradient of a weight sums a product a place. */
+static void check_squares_out(const tensor *got, const tensor *want)
+{
+    int64_t n = want->count;
+    double most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, fabs(((const float *)want->data)[i]));
+    for (int64_t i = 0; i < n; i++)
+        assert_true(fabs(((const float *)got->data)[i] - ((const float *)want->data)[i]) <=
+                    1e-5 * most);
+}
+
+/* The engines of a text: the interpreter, then compiled code on one to three threads. */
+static void check_squares(ingot_engine *const *e, int64_t batch, const int64_t *side)
+{
+    const int64_t image[4] = {batch, FEATURES, side[0], side[1]};
+    const int64_t weight[4] = {FEATURES, FEATURES, 3, 3};
+    tensor_value in[SQUARES_IN] = {0}, out[4][SQUARES_OUT] = {0};
+    char error[TENSOR_ERROR_SIZE];
+    net random = {.state = (uint64_t)(batch + side[0])};
+
+    for (int i = 0; i < SQUARES_IN; i++) {
+        assert_true(tensor_init(&in[i].t, dt_of(DT_F32)->onnx, 4, i == 1 ? weight : image));
+        for (int64_t j = 0; j < in[i].t.count; j++)
+            ((float *)in[i].t.data)[j] = (float)below(&random, 2001) / 1000 - 1;
+    }
+    for (int i = 0; i < 4; i++)
+        assert_true(ingot_engine_run(e[i], in, out[i], error));
+    for (int k = 0; k < SQUARES_OUT; k++) {
+        size_t size = (size_t)out[0][k].t.count * sizeof(float);
+        check_squares_out(&out[1][k].t, &out[0][k].t);
+        assert_memory_equal(out[1][k].t.data, out[2][k].t.data, size);
+        assert_memory_equal(out[1][k].t.data, out[3][k].t.data, size);
+        for (int i = 0; i < 4; i++)
+            tensor_value_free(&out[i][k]);
+    }
+    for (int i = 0; i < SQUARES_IN; i++)
+        tensor_value_free(&in[i]);
+}
+
+/* For batches of first to last, whose number the text has, or only the run knows. */
+static void check_squares_text(const char *name, const char *batch, const int64_t *side,
+                               int64_t first, int64_t last)
+{
+    char source[1200];
+    ingot_engine *e[4];
+    target cpu;
+    diag d;
+
+    assert_true(host_find(name, &cpu));
+    diag_init(&d);
+    squares_text(source, sizeof source, batch, side);
+    e[0] = ingot_engine_open(ENGINE_INTERPRETER, ir_parse(source, "test", &d), NULL, 1, &d);
+    assert_non_null(e[0]);
+    for (int i = 1; i < 4; i++)
+        e[i] = engine_of(source, &cpu, i, &d);
+    if (!strcmp(name, "x86-64"))    /* of others it is the cost that says */
+        assert_int_equal(squares_made(e[1]), 2);
+    for (int64_t n = first; n <= last; n++)
+        check_squares(e, n, side);
+    for (int i = 0; i < 4; i++)
+        ingot_engine_close(e[i]);
+    diag_free(&d);
+}
+
+/* Squares that hang over at the ends, of one image and of several, which threads have parts of:
+ * the interpreter's results up to rounding, and the same bits on any number of threads. */
+static void test_squares_at_run(void **state)
+{
+    static const int64_t small[] = {13, 11}, large[] = {23, 17};
+
+    (void)state;
+    check_squares_text("x86-64", "n", small, 1, 5);
+    for (int64_t n = 1; n <= 5; n++) {
+        char batch[8];
+        snprintf(batch, sizeof batch, "%d", (int)n);
+        check_squares_text(n % 2 ? "native" : "x86-64", batch, n % 2 ? large : small, n, n);
+    }
+}
+
 #define TEST(what, rounds)                                                     \
     static void test_##what(void **state)                                      \
     {                                                                          \
@@ -329,7 +447,7 @@ int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
     const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(repeated) ROW(streamed)
-                                       ROW(narrow) ROW(workspace) ROW(carried)};
+                                       ROW(narrow) ROW(workspace) ROW(carried) ROW(squares_at_run)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
