@@ -57,7 +57,7 @@ static const cli_option options[] = {
      .at = AT(seed)},
     {.more = perf_rows, .at = AT(model)},
     {.more = program_weights_rows, .at = AT(model)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {0}};
 
 /* ---- measuring ----------------------------------------------------------------------- */

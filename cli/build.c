@@ -69,7 +69,7 @@ static const cli_option options[] = {
      .set = cli_set_number, .at = AT(jobs), .least = 1, .most = 1024},
     {.more = program_option_rows, .at = AT(model)},
     {.more = entry_rows, .at = AT(model)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {0}};
 
 static bool is(const build_options *o, const char *kind)

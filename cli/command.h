@@ -45,6 +45,7 @@ typedef struct model_options {
 
 /* The options of that struct, as rows which the table of each such command takes in. */
 extern const cli_option model_rows[];
+extern const cli_option code_rows[];        /* these, and what code is made of it takes */
 /* Those of programs in the language, of a model_options as well. */
 extern const cli_option program_option_rows[];
 extern const cli_option entry_rows[];

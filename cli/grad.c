@@ -40,9 +40,6 @@ static bool check(const grad_options *o)
                          !o->file ? "the model" : !o->loss ? "--loss" : "-o");
     if (!has_suffix(o->out, ".ir") && !has_suffix(o->out, ".onnx"))
         return cli_wrong("-o takes an .ir or .onnx file, not '%s'", o->out);
-    if (o->model.o.memory_budget)
-        return cli_wrong("--memory-budget is for the code of a model: give it to ingot build, run "
-                         "or bench with %s", o->out);
     return path_apart(o->out, o->file);
 }
 

@@ -51,7 +51,7 @@ static const cli_option options[] = {
     {.more = program_weights_rows, .at = AT(model)},
     {.more = entry_rows, .at = AT(model)},
     {.more = tune_rows, .at = AT(tune)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {0}};
 
 /* ---- the plan ----------------------------------------------------------------------------- */

@@ -208,8 +208,6 @@ const cli_option model_rows[] = {
     {"--shape", "INPUT=1x3x8", "bind an input's extents", .set = add_shape},
     {"--max-weights", "SIZE", "refuse a model with larger weights (default: 8G)",
      .set = set_size, .at = AT(o.import.max_weights)},
-    {"--memory-budget", "SIZE", "of a call's workspace: computes values again instead of keeping "
-     "them", .set = set_size, .at = AT(o.memory_budget)},
     {"--time-passes", NULL, "show the time of each pass", .set = cli_set_flag,
      .at = AT(o.watch.times)},
     {"--dump", "PASS", "print the model after this pass, or all, to stderr", .set = set_dump,
@@ -218,6 +216,12 @@ const cli_option model_rows[] = {
     {"--schedule", "FILE", "schedules to follow, as inspect --stage schedules prints",
      .set = cli_set_text, .at = AT(o.schedules)},
     {"-v", NULL, "say what is done", .set = cli_set_flag, .at = AT(verbose)},
+    {0}};
+
+const cli_option code_rows[] = {
+    {.more = model_rows},
+    {"--memory-budget", "SIZE", "of a call's workspace: computes values again instead of keeping "
+     "them", .set = set_size, .at = AT(o.memory_budget)},
     {0}};
 
 void model_options_free(model_options *m)

@@ -36,7 +36,7 @@ static const cli_option options[] = {
      .at = AT(engine)},
     {.more = perf_rows, .at = AT(model)},
     {.more = program_weights_rows, .at = AT(model)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {0}};
 
 /* What the command line gets wrong about the model is told before it is compiled. */

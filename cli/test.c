@@ -310,7 +310,7 @@ static const cli_option options[] = {
      .least = 1, .most = 1024},
     {"--json", "FILE", "write every case's result", .set = cli_set_output, .at = AT(json)},
     {.more = program_weights_rows, .at = AT(model)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {0}};
 
 /* A folder is a case, or has cases in it, some levels deep. */

@@ -76,7 +76,7 @@ static const cli_option options[] = {
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
     {.more = tune_rows, .at = AT(tune)},
-    {.more = model_rows, .at = AT(model)},
+    {.more = code_rows, .at = AT(model)},
     {.more = trainer_rows, .at = AT(trainer)},
     {0}};
 

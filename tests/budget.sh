@@ -68,7 +68,8 @@ check "they suffice: the same states" cmp all least
 "$ingot" build --memory-budget 3k step.ir -o none 2>message
 check "they are the same for another budget" grep -q " $met bytes of workspace suffice" message
 "$ingot" grad --loss loss --memory-budget 1k step.ir -o grad.ir 2>message
-check "a model has no budget" grep -q "give it to ingot build" message
+check "a model has no budget" grep -q -- "--memory-budget" message
+check "nor does the help list it" sh -c '! "$1" grad --help | grep -q budget' sh "$ingot"
 "$ingot" inspect --stage plan step.ir >plan
 check "a plan" test -s plan
 check "ample memory changes nothing" \
