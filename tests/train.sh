@@ -173,6 +173,34 @@ for e in digits digits_conv tumour autoencoder gan cartpole; do
     check "$e: 500 kB at most" [ "$(wc -c <"$e")" -le 500000 ]
 done
 refuse "no pictures" "train-images-idx3-ubyte.gz: No such file" ./digits
+
+# ---- convolutions in squares, forward and back: the same bits on any threads ---------------------
+
+awk 'BEGIN {
+    srand(1); for (i = 0; i < 143; i++) printf "p%d,", i; print "label"
+    for (r = 0; r < 20; r++) {
+        for (i = 0; i < 143; i++) printf "%f,", rand() * 2 - 1
+        print int(rand() * 3)
+    } }' >pictures.csv
+cat >squares.ingot <<'PROGRAM'
+net f(x: [.., 1, 13, 11]) -> [.., 3] =
+    x |> conv(32, 3) |> relu |> conv(32, 3) |> relu |> conv(32, 3) |> relu |> flatten |> dense(3)
+train learn(x: [.., 143], label: int<3>[..]) {
+    data x, label = "pictures.csv"
+    p[.., c in 1, i in 13, j in 11] = x[.., 11 * i + j]
+    minimize cross_entropy(f(p), label) using momentum(1e-2, beta = 0.9)
+    batch 5
+}
+PROGRAM
+check "squares" "$ingot" train squares.ingot --cpu x86-64 -o squares
+check "squares: it has some" sh -c '"$1" inspect --stage schedules --cpu x86-64 squares.ingot |
+    grep -q "f=32 .*square=4"' sh "$ingot"
+for i in 1 2 3; do
+    check "squares: $i threads" ./squares --steps 4 --quiet --fresh --save "at$i" --threads "$i"
+done
+check "squares: of 260 kB" [ "$(wc -c <at1)" -gt 260000 ]
+check "squares: two threads" cmp <(tail -c 260000 at1) <(tail -c 260000 at2)
+check "squares: three threads" cmp <(tail -c 260000 at1) <(tail -c 260000 at3)
 for i in 1 2 3 4 5 6 7 8; do echo "to be, or not to be, that is the question $i"; done \
     >tiny_shakespeare.txt
 check "speaker" "$ingot" train "$examples/speaker.ingot" -o speaker
