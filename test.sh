@@ -259,6 +259,8 @@ if [ "$quick" != quick ]; then
     beside training_info build/venv/bin/python tests/training_info.py build/ingot
     beside train_curve build/venv/bin/python tests/train_curve.py build/ingot
     beside grad_models build/venv/bin/python tests/grad_models.py build/ingot
+    beside grad_public build/venv/bin/python tests/grad_models.py build/ingot quick \
+        $data/real/{magika_1,ppocr_cls_192,silero_op15}/
     beside onnx_export build/venv/bin/python tests/onnx_export.py build/ingot \
         $(every 24 $data/node/*/)
     beside program_export tests/program_export.py build/ingot --rtol 5e-3 \

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """`ingot grad`: whole networks with the gradients of a loss as outputs.
 
-usage: grad_models.py INGOT [CASE [quick]]      run with build/venv/bin/python
+usage: grad_models.py INGOT [quick] [CASE..]      run with build/venv/bin/python
 
 Small networks are made here, in f64: both engines must agree, and so must ONNX Runtime on the
 step as ONNX, where it is installed, and spot weights with central differences of the interpreter.
-The model of a CASE, of the backend-test form, is run in its
-own f32 on the inputs of the case, with the squared error of its first output as loss: engines
-must agree on all gradients (unless `quick`), the slope along the gradient with differences.
+The model of a CASE, of the backend-test form, is run on the inputs of the case, with the squared
+error of its first output as loss: in its own f32 engines must agree on all gradients (unless
+`quick`); with all of it in f64, spot weights with central differences of compiled code.
 Ends with a line `N passed, N failed, N skipped`.
 """
 import pathlib
@@ -141,6 +141,9 @@ def made():
     yield sequence(rng)
 
 
+SPOTS = 20      # weights of a model of a CASE that are moved
+
+
 class Failure(Exception):
     pass
 
@@ -254,10 +257,143 @@ def check_made(ingot, model, files, loss, options, folder):
             raise Failure(f'{name}: an element is {have:g}, the difference quotient {want:g}')
 
 
-def check_case(ingot, case, folder, quick):
-    """In f32: all weights are moved along the gradient, so far that the loss changes by a
-    part of it.  A large part is curved, a small one lost in rounding: one of them must fit."""
-    model = onnx.load(str(case / 'model.onnx'))
+def widen(graph, fixed):
+    """All f32 of a graph and of those in it as f64, but for `fixed`, which operators want in f32."""
+    wide = {TensorProto.FLOAT: TensorProto.DOUBLE}
+
+    def widened(tensor):
+        array = numpy_helper.to_array(tensor)
+        return numpy_helper.from_array(array.astype(np.float64), tensor.name)
+
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and tensor.name not in fixed:
+            tensor.CopyFrom(widened(tensor))
+    for info in [*graph.input, *graph.output, *graph.value_info]:
+        kind = info.type.tensor_type
+        if info.name not in fixed:
+            kind.elem_type = wide.get(kind.elem_type, kind.elem_type)
+    for part in graph.node:
+        for attribute in part.attribute:
+            if part.op_type == 'Cast' and attribute.name == 'to':
+                attribute.i = wide.get(attribute.i, attribute.i)
+            elif attribute.HasField('t') and attribute.t.data_type == TensorProto.FLOAT:
+                if part.output[0] not in fixed:
+                    attribute.t.CopyFrom(widened(attribute.t))
+            elif attribute.HasField('g'):
+                widen(attribute.g, fixed)
+
+
+def scales_of(graph):
+    """Names of what operators want in f32."""
+    at = {'Resize': 2, 'Upsample': 1}
+    return {name for n in graph.node if n.op_type in at for name in n.input[at[n.op_type]:][:1]}
+
+
+def movable(graph, moves, fixed):
+    """Adds to each weight that has axes, of this graph and of those in it, an input: its move."""
+    new, moved = [], {}
+
+    def move(name, tensor):
+        if tensor.data_type == TensorProto.DOUBLE and tensor.dims and name not in fixed:
+            moved[name] = f'{name}.moved'
+            moves[name] = numpy_helper.to_array(tensor)
+            new.append(node('Add', f'{name} {name}.move', moved[name]))
+
+    def read_moved(graph):
+        for part in graph.node:
+            part.input[:] = [moved.get(name, name) for name in part.input]
+            for attribute in part.attribute:
+                if attribute.HasField('g'):
+                    read_moved(attribute.g)
+        for info in graph.output:
+            info.name = moved.get(info.name, info.name)
+
+    for tensor in graph.initializer:
+        move(tensor.name, tensor)
+    for part in graph.node:
+        for attribute in part.attribute:
+            if part.op_type == 'Constant' and attribute.name == 'value':
+                move(part.output[0], attribute.t)
+            elif attribute.HasField('g'):
+                movable(attribute.g, moves, fixed)
+    constants = [n for n in graph.node if n.op_type == 'Constant']
+    others = [n for n in graph.node if n.op_type != 'Constant']
+    read_moved(graph)
+    del graph.node[:]
+    graph.node.extend(constants + new + others)
+
+
+class Step:
+    """An executable of a model's step, with inputs for what weights are moved by."""
+
+    def __init__(self, ingot, model, files, folder):
+        self.folder, self.weights = folder, {}      # weights by their names
+        self.rest = 0                               # the loss where none is moved
+        fixed = scales_of(model.graph)
+        widen(model.graph, fixed)
+        movable(model.graph, self.weights, fixed)
+        model.graph.input.extend(
+            helper.make_tensor_value_info(f'{n}.move', TensorProto.DOUBLE, w.shape)
+            for n, w in self.weights.items())
+        onnx.save(model, str(folder / 'wide.onnx'))
+        call(ingot, 'grad', '--loss', 'mse', '-o', folder / 'step.ir', folder / 'wide.onnx')
+        call(ingot, 'build', '-o', folder / 'step', folder / 'step.ir')
+        self.files = dict(files)
+        for i, (name, w) in enumerate(self.weights.items()):
+            self.files[f'{name}.move'] = folder / f'zero{i}.npy'
+            np.save(folder / f'zero{i}.npy', np.zeros(w.shape))
+
+    def run(self, by):
+        """All outputs, with weights moved: a dict of what is added to them."""
+        given = dict(self.files)
+        for i, (name, step) in enumerate(by.items()):
+            given[f'{name}.move'] = self.folder / f'moved{i}.npy'
+            np.save(self.folder / f'moved{i}.npy', step)
+        out = self.folder / 'out'
+        call(self.folder / 'step', '--output-dir', out,
+             *(w for n, f in given.items() for w in ('--input', f'{n}={f}')))
+        return {f.stem: np.load(f) for f in sorted(out.glob('*.npy'))}
+
+    def loss(self, by):
+        return float(self.run(by)['loss'])
+
+
+def slope_fits(step, name, by, want, size):
+    """Is the slope of the loss along `by` the one that is wanted, up to a part of `size`?  Where
+    units are switched within a step, a shorter one ends before them; rounding of the loss allows
+    for a thousandth.  None where the slopes of both halves of the shortest differ, too: the loss
+    bends at this very place, or next to it."""
+    for part in (1, .1, .01, .001):
+        low, high = (step.loss({name: part * sign * by}) for sign in (-1, 1))
+        if abs(high - low - 2 * part * want) <= 2e-4 * part * size:
+            return True
+    return None if abs(high - 2 * step.rest + low) > 1e-4 * part * size else False
+
+
+def check_spots(step, grads):
+    """Weights drawn at random against central differences.  Where the loss bends another is drawn,
+    at most 5 times, which is said."""
+    rng = np.random.Generator(np.random.Philox(5))
+    names, drawn, again = sorted(n for n in grads if grads[n].size), 0, 0
+    while drawn < SPOTS:
+        name = names[rng.integers(len(names))]
+        at = tuple(rng.integers(extent) for extent in grads[name].shape)
+        by = np.zeros(grads[name].shape)
+        by[at] = 1e-5 * max(abs(step.weights[name]).max(), 1e-3)
+        most = max(abs(grads[name]).max() * by[at], 1e-12)
+        fits = slope_fits(step, name, by, float(grads[name][at] * by[at]), most)
+        if fits is False:
+            raise Failure(f'{name}{[int(i) for i in at]}: {grads[name][at]:g} is not the slope there')
+        drawn += bool(fits)
+        again += fits is None
+        if again > 5:
+            raise Failure('the loss bends wherever a weight is moved')
+    if again:
+        print(f'{again} weights at which the loss bends were drawn again')
+
+
+def inputs_of(case, model, folder):
+    """Files of a case's inputs by their names, and of what its first output is compared with."""
     known = {t.name for t in model.graph.initializer}
     files = {}
     for i, info in enumerate(v for v in model.graph.input if v.name not in known):
@@ -269,27 +405,28 @@ def check_case(ingot, case, folder, quick):
     files['target'] = folder / 'target.npy'
     np.save(files['target'], y + np.random.Generator(np.random.Philox(1)).normal(size=y.shape)
             .astype(np.float32) * (np.abs(y).mean() + .1))
-    got = step(ingot, model, files, 'mse', [], folder, 'compiled')
+    return files
+
+
+def check_case(ingot, case, folder, quick):
+    """In f32 engines agree; in f64 gradients are slopes."""
+    model = onnx.load(str(case / 'model.onnx'))
+    files = inputs_of(case, model, folder)
     if not quick:
-        engines_agree([got, step(ingot, model, files, 'mse', [], folder, 'interpreter')], 2e-3)
-    grads = {n[:-5]: g for n, g in got.items() if n.endswith('.grad')}
-    square = sum(float((g.astype(np.float64) ** 2).sum()) for g in grads.values())
-    if not np.isfinite(square):
+        engines_agree([step(ingot, model, files, 'mse', [], folder, engine)
+                       for engine in ('compiled', 'interpreter')], 2e-3)
+    for file in files.values():
+        array = np.load(file)
+        if array.dtype == np.float32:
+            np.save(file, array.astype(np.float64))
+    own = Step(ingot, model, files, folder)
+    names = {file_name(n): n for n in own.weights}
+    got = own.run({})
+    own.rest = float(got['loss'])
+    grads = {names[n[:-5]]: g for n, g in got.items() if n.endswith('.grad') and n[:-5] in names}
+    if not all(np.isfinite(g).all() for g in grads.values()):
         raise Failure('a gradient is not finite')
-    target = np.load(files.pop('target')).astype(np.float64)
-    slopes = []
-    for part in (1e-2, 1e-3, 1e-4, 1e-5):
-        h, ends = part * float(got['loss']) / square, []
-        for by in (h, -h):
-            onnx.save(moved(model, {n: by * g for n, g in grads.items()}),
-                      str(folder / 'moved.onnx'))
-            y = outputs(ingot, folder / 'moved.onnx', files, 'compiled', folder / 'moved', [])
-            first = y[file_name(model.graph.output[0].name)].astype(np.float64)
-            ends.append(((first - target) ** 2).mean())
-        slopes.append((ends[0] - ends[1]) / (2 * h))
-        if abs(slopes[-1] - square) <= .05 * square:
-            return
-    raise Failure(f'along the gradient the slope is {square:g}, by differences {slopes}')
+    check_spots(own, grads)
 
 
 def run_made(ingot, root):
@@ -301,15 +438,21 @@ def run_made(ingot, root):
         yield name, lambda: check_made(ingot, model, files, loss, options, folder)
 
 
+def run_cases(ingot, cases, root, quick):
+    for case in map(pathlib.Path, cases):
+        folder = root / case.name
+        folder.mkdir()
+        yield case.name, lambda: check_case(ingot, case, folder, quick)
+
+
 def main():
     ingot = str(pathlib.Path(sys.argv[1]).resolve())
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
-        cases = run_made(ingot, root)
-        if len(sys.argv) > 2:
-            case = pathlib.Path(sys.argv[2])
-            cases = [(case.name, lambda: check_case(ingot, case, root, len(sys.argv) > 3))]
+        given = sys.argv[2:]
+        quick = given[:1] == ['quick']
+        cases = run_cases(ingot, given[quick:], root, quick) if given else run_made(ingot, root)
         for name, run in cases:
             try:
                 run()
