@@ -252,7 +252,8 @@ def gradients(root):
 
 
 def drops(root):
-    """Dropout in training: what is kept is scaled; a fourth is dropped, within 4 sigma."""
+    """Dropout in training: what is kept is scaled; a fourth is dropped, within 4 sigma.  Ratio and
+    mode are known, or by the run only, and then it may be inference."""
     x = np.full((100, 100), 3, np.float32)
     inputs = ['x', 'ratio', 'training']
     weights = {'ratio': np.array(.25, np.float32), 'training': np.array(True),
@@ -267,6 +268,11 @@ def drops(root):
              helper.make_node('Less', ['far', 'most'], ['near'])]
     write(root / 'dropout', nodes, {'x': x}, {'zero': x * 0, 'near': np.array(True)},
           weights=weights)
+    at_run = {name: weights.pop(name) for name in inputs[1:]}
+    write(root / 'dropout_run', nodes, {'x': x, **at_run}, {'zero': x * 0, 'near': np.array(True)},
+          weights=weights)
+    at_run['training'] = np.array(False)
+    write(root / 'dropout_off', nodes[:1], {'x': x, **at_run}, {'y': x, 'kept': x > 0})
 
 
 def defaults(root):

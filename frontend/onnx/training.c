@@ -209,8 +209,9 @@ bool onnx_gradient(onnx_op *n)
 
 /* ---- dropout -------------------------------------------------------------------------- */
 
-/* True with probability 1 - ratio, anew in every run; the key is the node's seed and place. */
-static ir_ref drawn_mask(onnx_op *n, ir_ref x, double ratio)
+/* Bits of a draw for each element of x, anew in every run; the key is the node's seed and
+ * place. */
+static ir_ref draw_like(onnx_op *n, ir_ref x)
 {
     const ir_type *t = onnx_type(n, x), *pair = ir_ty(n->b, DT_U32, (ir_dim[]){{2}}, 1);
     const uint32_t key[2] = {(uint32_t)onnx_int(n, "seed", 0),
@@ -219,54 +220,79 @@ static ir_ref drawn_mask(onnx_op *n, ir_ref x, double ratio)
                       onnx_runs(n)};
     const ir_attr a = {.RNG = {.shape = {t->rank, t->dim}}};
 
-    ir_ref bits = ir_make(n->b, OP_RNG, args, 2, &a);
-    if (bits == IR_NONE)
-        return bits;
-    return ir_2(n->b, OP_LE, onnx_splat_like(n, bits, floor(ratio * 0x1p32)), bits);
+    return ir_make(n->b, OP_RNG, args, 2, &a);
 }
 
-/* The mask where nothing is dropped. */
-static ir_ref all_true(onnx_op *n, ir_ref x)
+/* f64 scalar v as elements of x's shape and a type. */
+static ir_ref spread(onnx_op *n, ir_ref v, ir_ref x, ir_dtype to)
 {
     const ir_type *t = onnx_type(n, x);
 
-    return ir_splat(n->b, ir_ty(n->b, DT_BOOL, t->dim, t->rank), 1);
+    return ir_broadcast_to(n->b, ir_cast(n->b, v, to), t->dim, t->rank);
 }
 
-/* Does the node drop anything, and which part?  False: a gap or an error. */
-static bool dropped_part(onnx_op *n, double *ratio)
-{
-    double train = 0;
+/* What a node drops: the share, f64 scalar, 0 in inference; `none`: nothing in any run. */
+typedef struct dropping { bool none; ir_ref ratio; } dropping;
 
-    *ratio = 0;
+/* The ratio operand, 0.5 where there is none. */
+static bool ratio_of(onnx_op *n, ir_ref *out)
+{
+    double ratio = 0.5;
+
+    if (onnx_has(n, 1) && !onnx_const_float(n, 1, &ratio)) {
+        /* At run time it is moved into [0, 1) instead of being refused. */
+        ir_ref r = ir_cast(n->b, onnx_in(n, 1), DT_F64);
+        r = ir_2(n->b, OP_MAX, r, onnx_splat_like(n, r, 0));
+        *out = ir_2(n->b, OP_MIN, r, onnx_splat_like(n, r, 1 - 0x1p-32));
+        return *out != IR_NONE;
+    }
+    *out = ir_splat(n->b, ir_ty(n->b, DT_F64, NULL, 0), ratio);
+    return (ratio >= 0 && ratio < 1) || onnx_fail(n, "the ratio %g is not in [0, 1)", ratio);
+}
+
+/* False: a gap or an error. */
+static bool dropped_part(onnx_op *n, dropping *out)
+{
+    double train = 0, ratio;
+
+    *out = (dropping){.none = true};
     if (n->since >= 6 && n->since < 7 && onnx_attr(n, "is_test") && !onnx_int(n, "is_test", 0))
         return onnx_gap(n, "training mode before version 12");
-    if (!onnx_has(n, 2))
+    bool known = !onnx_has(n, 2) || onnx_const_float(n, 2, &train);
+    if (known && train == 0)
         return true;
-    if (!onnx_const_float(n, 2, &train))
-        return onnx_gap(n, "training mode that only the run knows");
-    if (train == 0)
-        return true;
-    *ratio = 0.5;
-    if (onnx_has(n, 1) && !onnx_const_float(n, 1, ratio))
-        return onnx_gap(n, "a ratio that only the run knows");
-    return (*ratio >= 0 && *ratio < 1) || onnx_fail(n, "the ratio %g is not in [0, 1)", *ratio);
+    if (!ratio_of(n, &out->ratio))
+        return false;
+    out->none = onnx_has(n, 1) && onnx_const_float(n, 1, &ratio) && ratio == 0;
+    if (!known)
+        out->ratio = ir_select(n->b, onnx_in(n, 2), out->ratio,
+                               onnx_splat_like(n, out->ratio, 0));
+    return out->ratio != IR_NONE;
 }
 
-/* In training what is kept is scaled by 1 / (1 - ratio); in inference the identity. */
+/* In training what is kept, each element with probability 1 - ratio, is scaled by
+ * 1 / (1 - ratio); in inference the identity. */
 bool onnx_dropout(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0), mask;
-    double ratio;
+    ir_ref x = onnx_in(n, 0), mask, y = x;
+    dropping d;
 
-    if (!dropped_part(n, &ratio))
+    if (!dropped_part(n, &d))
         return false;
-    mask = ratio > 0 ? drawn_mask(n, x, ratio) : all_true(n, x);
-    if (mask == IR_NONE)
+    if (d.none) {
+        const ir_type *t = onnx_type(n, x);
+        mask = ir_splat(n->b, ir_ty(n->b, DT_BOOL, t->dim, t->rank), 1);
+    } else {
+        ir_ref end = ir_1(n->b, OP_FLOOR, ir_2(n->b, OP_MUL, d.ratio,
+                                               onnx_splat_like(n, d.ratio, 0x1p32)));
+        mask = ir_2(n->b, OP_LE, spread(n, end, x, DT_U32), draw_like(n, x));
+        ir_ref one = onnx_splat_like(n, d.ratio, 1);
+        ir_ref scale = ir_2(n->b, OP_DIV, one, ir_2(n->b, OP_SUB, one, d.ratio));
+        ir_ref kept = ir_2(n->b, OP_MUL, x, spread(n, scale, x, onnx_dtype(n, x)));
+        y = ir_select(n->b, mask, kept, onnx_splat_like(n, x, 0));
+    }
+    if (mask == IR_NONE || y == IR_NONE)
         return false;
     onnx_out(n, 1, n->since >= 10 ? mask : ir_cast(n->b, mask, onnx_dtype(n, x)));
-    if (ratio == 0)
-        return onnx_out(n, 0, x);
-    ir_ref kept = ir_2(n->b, OP_MUL, x, onnx_splat_like(n, x, 1 / (1 - ratio)));
-    return onnx_out(n, 0, ir_select(n->b, mask, kept, onnx_splat_like(n, x, 0)));
+    return onnx_out(n, 0, y);
 }
