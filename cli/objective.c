@@ -206,8 +206,7 @@ static void request(objective *o, ir_ref loss)
     ir_ref *args = arena_array(&o->m->mem, ir_ref, n + 1);
 
     args[0] = loss;
-    for (uint32_t i = 0; i < n; i++)
-        args[i + 1] = o->w->ref.at[i];
+    memcpy(args + 1, o->w->ref.at, n * sizeof *args);
     ir_ref dx = ir_make(&o->b, OP_GRAD, args, n + 1, NULL);
     for (uint32_t i = 0; i < n; i++)
         ir_result(&o->b, arena_printf(&o->m->mem, "%s.grad", o->w->name.at[i]),
@@ -246,9 +245,9 @@ bool objective_add(ir_module *m, import_weights *w, const char *loss, diag *d)
     ir_build_init(&o.b, m, f, d);
     ir_ref y = loss_of(&o, loss);
     add_states(&o);
-    if (y != IR_NONE && !w->ref.len)
+    if (y != IR_NONE && !w->ref.len) {
         diag_error(d, (ir_loc){0}, D_GENERAL, "the model has no float weight");
-    if (y != IR_NONE) {
+    } else if (y != IR_NONE) {
         ir_result(&o.b, "loss", y);
         request(&o, y);
     }

@@ -428,6 +428,8 @@ def names_of_no_part(folder):
         check(f'gradients by {names}', folder, [INGOT, 'grad', '--loss', 'y', '--wrt', names, 'weight.onnx', '-o', 'g.ir'], code, *said,
               new=['g.ir'] if not code else ())
         (folder / 'g.ir').unlink(missing_ok=True)
+    said = run([INGOT, 'grad', '--loss', 'mse', 'rows.onnx', '-o', 'g.ir'], folder).stderr
+    report('gradients without weights: one message', None if said == 'error: the model has no float weight\n' else said)
     check('empty schedules', folder, [INGOT, 'bench', 'rows.onnx', '--schedule', '/dev/null'], 1, '/dev/null: holds no schedule')
     check('fmt of a model', folder, [INGOT, 'fmt', 'rows.onnx'], 1, 'rows.onnx: is no program, which is text')
     said = run([INGOT, 'fmt', 'rows.onnx'], folder).stderr
