@@ -231,63 +231,54 @@ static ir_ref spread(onnx_op *n, ir_ref v, ir_ref x, ir_dtype to)
     return ir_broadcast_to(n->b, ir_cast(n->b, v, to), t->dim, t->rank);
 }
 
-/* What a node drops: the share, f64 scalar, 0 in inference; `none`: nothing in any run. */
-typedef struct dropping { bool none; ir_ref ratio; } dropping;
-
-/* The ratio operand, 0.5 where there is none. */
-static bool ratio_of(onnx_op *n, ir_ref *out)
+/* A ratio that only the run knows, as f64; it is moved into [0, 1) instead of being refused. */
+static ir_ref ratio_of_run(onnx_op *n)
 {
-    double ratio = 0.5;
+    ir_ref r = ir_cast(n->b, onnx_in(n, 1), DT_F64);
 
-    if (onnx_has(n, 1) && !onnx_const_float(n, 1, &ratio)) {
-        /* At run time it is moved into [0, 1) instead of being refused. */
-        ir_ref r = ir_cast(n->b, onnx_in(n, 1), DT_F64);
-        r = ir_2(n->b, OP_MAX, r, onnx_splat_like(n, r, 0));
-        *out = ir_2(n->b, OP_MIN, r, onnx_splat_like(n, r, 1 - 0x1p-32));
-        return *out != IR_NONE;
-    }
-    *out = ir_splat(n->b, ir_ty(n->b, DT_F64, NULL, 0), ratio);
-    return (ratio >= 0 && ratio < 1) || onnx_fail(n, "the ratio %g is not in [0, 1)", ratio);
+    r = ir_2(n->b, OP_MAX, r, onnx_splat_like(n, r, 0));
+    return ir_2(n->b, OP_MIN, r, onnx_splat_like(n, r, 1 - 0x1p-32));
 }
 
-/* False: a gap or an error. */
-static bool dropped_part(onnx_op *n, dropping *out)
+/* The share that a node drops, an f64 scalar, of inference 0; IR_NONE: nothing in any run.
+ * False: a gap or an error. */
+static bool dropped_share(onnx_op *n, ir_ref *out)
 {
-    double train = 0, ratio;
+    double train = 0, ratio = 0.5;
 
-    *out = (dropping){.none = true};
+    *out = IR_NONE;
     if (n->since >= 6 && n->since < 7 && onnx_attr(n, "is_test") && !onnx_int(n, "is_test", 0))
         return onnx_gap(n, "training mode before version 12");
-    bool known = !onnx_has(n, 2) || onnx_const_float(n, 2, &train);
-    if (known && train == 0)
+    bool mode_known = !onnx_has(n, 2) || onnx_const_float(n, 2, &train);
+    if (mode_known && train == 0)
         return true;
-    if (!ratio_of(n, &out->ratio))
-        return false;
-    out->none = onnx_has(n, 1) && onnx_const_float(n, 1, &ratio) && ratio == 0;
-    if (!known)
-        out->ratio = ir_select(n->b, onnx_in(n, 2), out->ratio,
-                               onnx_splat_like(n, out->ratio, 0));
-    return out->ratio != IR_NONE;
+    bool ratio_known = !onnx_has(n, 1) || onnx_const_float(n, 1, &ratio);
+    if (ratio_known && !(ratio >= 0 && ratio < 1))
+        return onnx_fail(n, "the ratio %g is not in [0, 1)", ratio);
+    if (ratio_known && ratio == 0)
+        return true;
+    *out = ratio_known ? ir_splat(n->b, ir_ty(n->b, DT_F64, NULL, 0), ratio) : ratio_of_run(n);
+    if (!mode_known)
+        *out = ir_select(n->b, onnx_in(n, 2), *out, onnx_splat_like(n, *out, 0));
+    return *out != IR_NONE;
 }
 
 /* In training what is kept, each element with probability 1 - ratio, is scaled by
  * 1 / (1 - ratio); in inference the identity. */
 bool onnx_dropout(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0), mask, y = x;
-    dropping d;
+    ir_ref x = onnx_in(n, 0), share, mask, y = x;
 
-    if (!dropped_part(n, &d))
+    if (!dropped_share(n, &share))
         return false;
-    if (d.none) {
+    if (share == IR_NONE) {
         const ir_type *t = onnx_type(n, x);
         mask = ir_splat(n->b, ir_ty(n->b, DT_BOOL, t->dim, t->rank), 1);
     } else {
-        ir_ref end = ir_1(n->b, OP_FLOOR, ir_2(n->b, OP_MUL, d.ratio,
-                                               onnx_splat_like(n, d.ratio, 0x1p32)));
-        mask = ir_2(n->b, OP_LE, spread(n, end, x, DT_U32), draw_like(n, x));
-        ir_ref one = onnx_splat_like(n, d.ratio, 1);
-        ir_ref scale = ir_2(n->b, OP_DIV, one, ir_2(n->b, OP_SUB, one, d.ratio));
+        ir_ref bits = draw_like(n, x), one = onnx_splat_like(n, share, 1);
+        ir_ref end = ir_2(n->b, OP_MUL, share, onnx_splat_like(n, share, 0x1p32));
+        mask = ir_2(n->b, OP_LE, spread(n, ir_1(n->b, OP_FLOOR, end), x, DT_U32), bits);
+        ir_ref scale = ir_2(n->b, OP_DIV, one, ir_2(n->b, OP_SUB, one, share));
         ir_ref kept = ir_2(n->b, OP_MUL, x, spread(n, scale, x, onnx_dtype(n, x)));
         y = ir_select(n->b, mask, kept, onnx_splat_like(n, x, 0));
     }
