@@ -472,6 +472,17 @@ lp_expr lp_stride(lp_kernel *k, lp_buf b, int axis)
     return s;
 }
 
+bool lp_load_of(const lp_kernel *k, lp_expr e, lp_buf *b, lp_expr idx[LP_MAX_RANK])
+{
+    const lp_node *n = lp_at(k, e);
+
+    if (n->kind != LX_LOAD)
+        return false;
+    *b = n->ref;
+    memcpy(idx, k->arg.at + n->arg, (size_t)k->buf.at[n->ref].rank * sizeof *idx);
+    return true;
+}
+
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx)
 {
     lp_expr sum = lp_int(k, 0);

@@ -327,6 +327,9 @@ typedef struct lp_lanes {
 void lp_lanes_open(lp_lanes *l, const lp_kernel *k);
 void lp_lanes_close(lp_lanes *l);
 bool lp_differs(lp_lanes *l, lp_expr e);
+/* What e loads; false if it is no load.  A copy, for the kernel's own list of indices moves
+ * when it grows. */
+bool lp_load_of(const lp_kernel *k, lp_expr e, lp_buf *b, lp_expr idx[LP_MAX_RANK]);
 /* Offset in elements of b[idx]: the sum of index times stride. */
 lp_expr lp_offset(lp_kernel *k, lp_buf b, const lp_expr *idx);
 /* Elements between neighbours along the axis. */

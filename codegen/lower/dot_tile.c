@@ -81,13 +81,11 @@ static void fetch_far_rows(const dot_tile *x, lp_expr k)
 {
     enum { AHEAD = 8 };
     lp_kernel *p = x->t.b->k;
-    lp_expr idx[IR_MAX_RANK], later = lp_add(p, k, lp_int(p, AHEAD));
-    const lp_node load = *lp_at(p, dot_a(x->d, x->t.b, x->batch, x->m0, later));
+    lp_expr idx[LP_MAX_RANK], later = lp_add(p, k, lp_int(p, AHEAD));
+    lp_buf buf;
 
-    if (load.kind != LX_LOAD)
-        return;
-    memcpy(idx, p->arg.at + load.arg, (size_t)p->buf.at[load.ref].rank * sizeof *idx);
-    lp_prefetch(p, load.ref, idx);
+    if (lp_load_of(p, dot_a(x->d, x->t.b, x->batch, x->m0, later), &buf, idx))
+        lp_prefetch(p, buf, idx);
 }
 
 /* Opens the loops over k by `step` up to `end`; returns how many.  Where a group of

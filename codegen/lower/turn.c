@@ -34,15 +34,14 @@ static reach reach_of(lp_kernel *k, lp_expr e, lp_var v, int64_t most)
     bool *part = mem_alloc((e + 1) * sizeof *part);
     reach r = {false, false};
     lp_expr idx[LP_MAX_RANK], stride;
+    lp_buf buf;
     int64_t step;
 
     mark_parts(k, e, part);
     for (lp_expr i = 1; i <= e; i++) {
-        const lp_node n = *lp_at(k, i);
-        if (!part[i] || n.kind != LX_LOAD)
+        if (!part[i] || !lp_load_of(k, i, &buf, idx))
             continue;
-        memcpy(idx, k->arg.at + n.arg, (size_t)k->buf.at[n.ref].rank * sizeof *idx);
-        bool near = lp_linear_in(k, lp_offset(k, n.ref, idx), v, &stride) &&
+        bool near = lp_linear_in(k, lp_offset(k, buf, idx), v, &stride) &&
                     lp_is_int(k, stride, &step) && (step == 0 || step == most);
         r.near |= near;
         r.far |= !near;
@@ -59,14 +58,12 @@ bool turn_is_near(lp_kernel *k, lp_expr e, lp_expr var)
 /* A stride that only the run knows. */
 bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var)
 {
-    const lp_node n = *lp_at(k, e);
     lp_expr idx[LP_MAX_RANK], stride;
+    lp_buf buf;
     int64_t step;
 
-    if (n.kind != LX_LOAD)
-        return false;
-    memcpy(idx, k->arg.at + n.arg, (size_t)k->buf.at[n.ref].rank * sizeof *idx);
-    return lp_linear_in(k, lp_offset(k, n.ref, idx), lp_var_of(k, var), &stride) &&
+    return lp_load_of(k, e, &buf, idx) &&
+           lp_linear_in(k, lp_offset(k, buf, idx), lp_var_of(k, var), &stride) &&
            !lp_is_int(k, stride, &step);
 }
 
