@@ -13,19 +13,12 @@
 static type i64_of(value_cx *e) { return LLVMInt64TypeInContext(e->cx); }
 static type f64_of(value_cx *e) { return LLVMDoubleTypeInContext(e->cx); }
 
-/* The function of this name; *fresh: its body is to be built, at e->b. */
+/* A function of floats. */
 static value helper(value_cx *e, const char *name, type result, int args, bool *fresh)
 {
     type f64[2] = {f64_of(e), f64_of(e)};
-    value f = LLVMGetNamedFunction(e->m, name);
 
-    *fresh = !f;
-    if (f)
-        return f;
-    f = LLVMAddFunction(e->m, name, LLVMFunctionType(result, f64, (unsigned)args, false));
-    LLVMSetLinkage(f, LLVMInternalLinkage);
-    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
-    return f;
+    return v_function(e, name, result, f64, args, fresh);
 }
 
 static value and_(value_cx *e, value a, uint64_t mask)

@@ -405,20 +405,16 @@ static value expansion_of(value_cx *e, const form *f, const char *op, int args, 
 
     snprintf(name, sizeof name, "%s.%s.%u", op, v_is_f32(a[0]) ? "f32" : "f64",
              LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetVectorSize(t) : 1);
-    value fn = LLVMGetNamedFunction(e->m, name), x[2];
-    if (fn)
-        return fn;
-    fn = LLVMAddFunction(e->m, name, LLVMFunctionType(t, in, (unsigned)args, false));
-    LLVMSetLinkage(fn, LLVMInternalLinkage);
-    value_cx outer = *e;
-    e->b = LLVMCreateBuilderInContext(e->cx), e->fn = fn;
-    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, fn, ""));
-    for (int i = 0; i < args; i++)
-        x[i] = LLVMGetParam(fn, (unsigned)i);
-    LLVMBuildRet(e->b, expanded(e, f, args, x));
-    LLVMDisposeBuilder(e->b);
-    *e = outer;
-    return fn;
+    value_cx inner = *e;
+    bool fresh;
+    inner.b = LLVMCreateBuilderInContext(e->cx);
+    inner.fn = v_function(&inner, name, t, in, args, &fresh);
+    if (fresh) {
+        const value x[2] = {LLVMGetParam(inner.fn, 0), LLVMGetParam(inner.fn, (unsigned)args - 1)};
+        LLVMBuildRet(inner.b, expanded(&inner, f, args, x));
+    }
+    LLVMDisposeBuilder(inner.b);
+    return inner.fn;
 }
 
 /* The first ones of a kernel are written where they are wanted.  More than these are of a tile,

@@ -69,6 +69,19 @@ value v_float(value_cx *e, value bits)
     return LLVMBuildBitCast(e->b, bits, v_type(bits, t), "");
 }
 
+value v_function(value_cx *e, const char *name, type result, type *in, int n, bool *fresh)
+{
+    value f = LLVMGetNamedFunction(e->m, name);
+
+    *fresh = !f;
+    if (f)
+        return f;
+    f = LLVMAddFunction(e->m, name, LLVMFunctionType(result, in, (unsigned)n, false));
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, f, ""));
+    return f;
+}
+
 value v_intrinsic(value_cx *e, const char *name, value *a, int n)
 {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));

@@ -64,6 +64,8 @@ value v_fma(value_cx *e, value a, value b, value c);
 value v_below(value_cx *e, value a, double c);
 value v_above(value_cx *e, value a, double c);
 
+/* The module's own function of this name; *fresh: its body is to be built, at e->b. */
+value v_function(value_cx *e, const char *name, type result, type *in, int n, bool *fresh);
 /* The intrinsic of this name for the type of a[0]. */
 value v_intrinsic(value_cx *e, const char *name, value *a, int n);
 /* The lesser or the greater of two floats. */
