@@ -86,11 +86,17 @@ value expand_exp_small(value_cx *e, value r)
 /* e^x = 2^n e^r; n + `plus` in low bits */
 typedef struct power { rounded n; value r; } power;
 
+/* How many times ln 2 goes into x. */
+static rounded by_ln2(value_cx *e, value x, int plus)
+{
+    return expand_round(e, x, 0x1.71547652b82fep+0, plus);
+}
+
 /* The reduction, before the polynomial: expm1 must not round 1 + p. */
 static power parts(value_cx *e, value x, int plus)
 {
     bool f32 = v_is_f32(x);
-    rounded n = expand_round(e, x, 0x1.71547652b82fep+0, plus);
+    rounded n = by_ln2(e, x, plus);
     value hi = v_flt(x, f32 ? -0x1.62ep-1 : -0x1.62e42fefa38p-1);
     value lo = v_flt(x, f32 ? -0x1.0bfbe8p-15 : -0x1.ef35793c7673p-45);
 
@@ -104,7 +110,7 @@ static power parts_near(value_cx *e, value x, int plus)
 {
     if (!target_can(e->t, CAN_FMA) || !v_is_f32(x))
         return parts(e, x, plus);
-    rounded n = expand_round(e, x, 0x1.71547652b82fep+0, plus);
+    rounded n = by_ln2(e, x, plus);
 
     return (power){n, v_fma(e, n.flt, v_flt(x, -0x1.62e43p-1), x)};
 }
@@ -176,9 +182,8 @@ static value sinh_cosh(value_cx *e, sc_op op, value x)
 static value tanh_(value_cx *e, value x)
 {
     bool f32 = v_is_f32(x);
-    value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a), end = v_flt(x, f32 ? 20 : 40);
-    value in = v_sel(e, v_fcmp(e, LLVMRealOGT, twice, end), end, twice);
-    power w = parts_near(e, in, expand_one(x));
+    value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a);
+    power w = parts_near(e, at_most(e, twice, f32 ? 20 : 40), expand_one(x));
     value sum = v_fma(e, exp_near(e, w.r), expand_scale(e, one, w.n.low), one);
     value big = v_sub(e, one, v_div(e, v_flt(x, 2), sum));
     value small = v_below(e, a, f32 ? 0.625 : 0.55);
