@@ -130,25 +130,25 @@ train learn(x: [.., 2], y: [..]) {
     epochs 60
 }
 PROGRAM
-sed -e 's/two/same/g' -e 's/0, workspace, 0)/SEED, workspace, 0)/' >same.c <<'C'
+cat >same.c <<'C'
 #include <stdio.h>
-#include "two.h"
+#include "same.h"
 
 static const float x[] = {1, 10, 2, 10, 3, 30, 4, 20}, y[] = {2, 4, 6, 8};
-static const struct two_learn_rows rows = {.x = x, .y = y};
-static _Alignas(64) struct two_training t;
+static const struct same_learn_rows rows = {.x = x, .y = y};
+static _Alignas(64) struct same_training t;
 static _Alignas(64) unsigned char workspace[1 << 18];
 static unsigned char bytes[SAME_SAVED_SIZE];
 
 int main(void)
 {
-    if (two_begin(&t, 0, workspace, 0) || two_learn_fit(&t, &rows, 4, workspace, 0))
+    if (same_begin(&t, SEED, workspace, 0) || same_learn_fit(&t, &rows, 4, workspace, 0))
         return 1;
     t.steps = 60;
     for (t.epoch = 1; t.epoch <= 60; t.epoch++)
-        if (two_learn_step(&t, &rows, 4, workspace, 0))
+        if (same_learn_step(&t, &rows, 4, workspace, 0))
             return 2;
-    two_save(&t, bytes);
+    same_save(&t, bytes);
     return fwrite(bytes, 1, sizeof bytes, stdout) != sizeof bytes;
 }
 C

@@ -77,7 +77,6 @@ bool template_cumul(job *j)
     cumul c = {.j = j, .x = x, .t = ir_type_of(j->in->fn, x),
                .axis = (int)j->root->attr->CUMUL.axis};
     const problem p = {.kind = PROBLEM_COLUMNS, .sums = acc_dtype(c.t->dtype)};
-
     int last = c.t->rank - 1;
 
     job_kernel(j, &c.b, "cumul");
