@@ -240,7 +240,7 @@ static bool run_piece(const block_call *c, const choice *from, const order *o, i
 {
     use *u = call_for(c, n);
 
-    choice_gather(from, o, begin, n, u->column);
+    choice_gather(from, o, begin, n, u->column, u->v.call.pool);
     return use_run(u, f, error);
 }
 

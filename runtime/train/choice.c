@@ -13,11 +13,25 @@ int64_t choice_kept(double kept, int64_t n)
     return rows < (double)n ? (int64_t)rows : n;
 }
 
+/* The rows at places begin .. begin + n. */
+static void find_rows(const choice *c, const order *o, int64_t begin, int64_t n, int64_t *row)
+{
+    for (int64_t i = 0; i < n; i++)
+        row[i] = begin + i;
+    if (o)
+        order_map(o, row, n);
+    for (int64_t i = 0; i < n; i++)
+        row[i] += c->first;
+    if (c->apart)
+        order_map(&c->split, row, n);
+}
+
 int64_t choice_row(const choice *c, const order *o, int64_t i)
 {
-    int64_t place = c->first + (o ? order_at(o, i) : i);
+    int64_t row;
 
-    return c->apart ? order_at(&c->split, place) : place;
+    find_rows(c, o, i, 1, &row);
+    return row;
 }
 
 /* Asks for a row's first lines; those behind them the processor sees coming. */
@@ -47,20 +61,55 @@ static void copy_rows(const array *a, const int64_t *row, int64_t n, char *to)
     }
 }
 
-void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to)
+/* What the threads of a gathering are told. */
+typedef struct gathering {
+    const choice *c;
+    const order *o;
+    int64_t begin;
+    void *const *to;
+} gathering;
+
+/* The rows begin .. end of the batch. */
+static void gather_rows(void *arg, int64_t begin, int64_t end, int32_t thread)
 {
     enum { BLOCK = 256 };
+    const gathering *g = arg;
     int64_t row[BLOCK];
 
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        int64_t count = n - at < BLOCK ? n - at : BLOCK;
-        for (int64_t i = 0; i < count; i++)
-            row[i] = choice_row(c, o, begin + at + i);
-        for (int32_t k = 0; k < c->from->block->column_count; k++) {
-            const array *a = &c->from->column[k];
+    (void)thread;
+    for (int64_t at = begin; at < end; at += BLOCK) {
+        int64_t count = end - at < BLOCK ? end - at : BLOCK;
+        find_rows(g->c, g->o, g->begin + at, count, row);
+        for (int32_t k = 0; k < g->c->from->block->column_count; k++) {
+            const array *a = &g->c->from->column[k];
             size_t done = (size_t)at * (size_t)array_row(a) * tensor_elem_size(a->dtype);
-            if (to[k])
-                copy_rows(a, row, count, (char *)to[k] + done);
+            if (g->to[k])
+                copy_rows(a, row, count, (char *)g->to[k] + done);
         }
     }
+}
+
+/* Bytes of a batch. */
+static size_t batch_size(const choice *c, int64_t n, void *const *to)
+{
+    size_t row = 0;
+
+    for (int32_t k = 0; k < c->from->block->column_count; k++)
+        if (to[k])
+            row += (size_t)array_row(&c->from->column[k]) *
+                   tensor_elem_size(c->from->column[k].dtype);
+    return row * (size_t)n;
+}
+
+/* A few kB are copied before another thread has heard of them. */
+void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
+                   const struct ingot_pool *pool)
+{
+    enum { ALONE = 1 << 15 };
+    gathering g = {c, o, begin, to};
+
+    if (pool && batch_size(c, n, to) > ALONE)
+        pool->run(pool->context, gather_rows, &g, n);
+    else
+        gather_rows(&g, 0, n, 0);
 }

@@ -22,7 +22,10 @@ int64_t choice_kept(double kept, int64_t n);
 /* The row as it was read, counted from 0, at place i of an epoch's order; null: of the
  * choice as it stands. */
 int64_t choice_row(const choice *c, const order *o, int64_t i);
-/* Copies the rows at places begin .. begin + n to to[k], for column k; a null is left out. */
-void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to);
+/* Copies the rows at places begin .. begin + n to to[k], for column k; a null is left out.  Each
+ * thread of the pool, which may be null, copies the rows that its part of a kernel over rows
+ * reads. */
+void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
+                   const struct ingot_pool *pool);
 
 #endif

@@ -164,7 +164,7 @@ static bool run_rows(judge *j, session *s, char *error)
             ok = use_prepare(&u, s, &j->call, j->b, n, error);
         }
         if (ok)
-            choice_gather(j->rows, NULL, at, n, u.column);
+            choice_gather(j->rows, NULL, at, n, u.column, u.v.call.pool);
         ok = ok && use_run(&u, &(use_feeds){0}, error) && take_answers(j, &u, at, error);
     }
     if (ok)

@@ -2,7 +2,7 @@
  * is below n: each value has one place, and at most every fourth is below n. */
 #include "order.h"
 
-enum { ROUNDS = 4 };
+enum { ROUNDS = 4, ORDER_BLOCK = 128 };
 
 /* The finalizer of splitmix64: every bit of the result depends on all of x. */
 static uint64_t mix(uint64_t x)
@@ -41,9 +41,32 @@ static uint64_t scramble(const order *o, uint64_t x)
  * average. */
 int64_t order_at(const order *o, int64_t i)
 {
-    uint64_t x = scramble(o, (uint64_t)i);
+    order_map(o, &i, 1);
+    return i;
+}
 
-    while (x >= o->n)
-        x = scramble(o, x);
-    return (int64_t)x;
+/* Rounds of one walk wait for each other, those of many do not; which walk ends is no branch. */
+static void map_block(const order *o, int64_t *at, uint8_t n)
+{
+    uint8_t walks[ORDER_BLOCK], going = n;
+
+    for (uint8_t i = 0; i < n; i++)
+        walks[i] = i;
+    while (going) {
+        uint8_t left = 0;
+        for (uint8_t i = 0; i < going; i++) {
+            uint8_t walk = walks[i];
+            uint64_t x = scramble(o, (uint64_t)at[walk]);
+            at[walk] = (int64_t)x;
+            walks[left] = walk;
+            left = (uint8_t)(left + (x >= o->n));
+        }
+        going = left;
+    }
+}
+
+void order_map(const order *o, int64_t *at, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += ORDER_BLOCK)
+        map_block(o, at + i, (uint8_t)(n - i < ORDER_BLOCK ? n - i : ORDER_BLOCK));
 }

@@ -44,6 +44,44 @@ static void orders_are_even(void **state)
         assert_in_range(count[i], 520, 680);
 }
 
+/* A checkpoint of any version goes on in the order that it began in. */
+static void orders_stay(void **state)
+{
+    static const int64_t known[] = {636, 57, 306, 340, 877, 359};
+    order o = order_of(1000, 3, 2);
+
+    (void)state;
+    for (int64_t i = 0; i < 6; i++)
+        assert_int_equal(order_at(&o, i), known[i]);
+}
+
+/* Whatever number of threads gathers them, and also where some rows are kept apart. */
+static void rows_are_gathered(void **state)
+{
+    enum { ROWS = 1000, WIDTH = 30, BATCH = 700, BEGIN = 100 };
+    static float x[ROWS][WIDTH], to[BATCH][WIDTH];
+    array a = {.dtype = TENSOR_F32, .rank = 1, .dims = {WIDTH}, .rows = ROWS, .stride = WIDTH,
+               .data = x};
+    const struct ingot_train_block b = {.column_count = 1};
+    const rows r = {&b, &a, ROWS};
+    const choice c = {.from = &r, .first = 200, .count = 800, .apart = true,
+                      .split = order_of(ROWS, 5, ORDER_SPLIT)};
+    order o = order_of(c.count, 5, 1);
+    void *const columns[] = {to};
+
+    (void)state;
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        x[i / WIDTH][i % WIDTH] = (float)i;
+    for (int threads = 0; threads < 4; threads++) {
+        thread_pool *p = threads ? thread_pool_open(threads) : NULL;
+        memset(to, 0, sizeof to);
+        choice_gather(&c, &o, BEGIN, BATCH, columns, thread_pool_of(p));
+        for (int64_t i = 0; i < BATCH; i++)
+            assert_memory_equal(to[i], x[choice_row(&c, &o, BEGIN + i)], sizeof *to);
+        thread_pool_close(p);
+    }
+}
+
 /* ---- tests ------------------------------------------------------------------------ */
 
 static void it_learns_and_stops(void **state)
@@ -222,6 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orders_are_permutations),
         cmocka_unit_test(orders_are_even),
+        cmocka_unit_test(orders_stay),
+        cmocka_unit_test(rows_are_gathered),
         cmocka_unit_test(it_learns_and_stops),
         cmocka_unit_test(metrics_are_logged),
         cmocka_unit_test(curves_keep_their_parts),
