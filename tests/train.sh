@@ -27,6 +27,9 @@ check "XOR: plot" grep -q '</svg>' xor.svg
 check "little work is one piece of code" sh -c '"$1" build "$2/xor.ingot" --entry xor \
     --shape x=1x2 --emit llvm -o xor.ll &&
     ! sed -n "/define.*_entry(/,/^}/p" xor.ll | grep -q _start' sh "$ingot" "$examples"
+echo 'entry main(x: [2, 2]) { y = sigmoid(x) }' >few.ingot
+check "equal elements are vectors" sh -c '"$1" build few.ingot --emit llvm -o few.ll &&
+    sed -n "/define.*_entry(/,/^}/p" few.ll | grep -q "x float>"' sh "$ingot"
 check "more work is in kernels of vectors" sh -c '"$1" build "$2/xor.ingot" --entry xor \
     --shape x=64x2 --emit llvm -o xor.ll &&
     sed -n "/define.*_entry(/,/^}/p" xor.ll | grep -q _start' sh "$ingot" "$examples"

@@ -19,6 +19,8 @@ void llvm_emit_kernel(LLVMModuleRef m, lp_kernel *k, const target *t, bool whole
 bool llvm_start(target_arch a, diag *d);
 /* Code generator for the target, after llvm_start of its architecture. */
 LLVMTargetMachineRef llvm_machine(const target *t);
+/* Marks a function whose code is single elements, of which llvm_optimize makes vectors. */
+void llvm_mark_scalars(LLVMValueRef f);
 /* Runs our own short list of passes.  False with an error, for LLVMDisposeMessage. */
 bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error);
 /* An object file, or assembly, in memory, the caller's to mem_free.  False with an

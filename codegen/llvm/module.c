@@ -10,10 +10,13 @@
 /* No vectorizers and no unroller: both rewrite what templates wrote.  Kernels come
  * with their registers, vectors and unrolling chosen; what is left is to make
  * values of register buffers (sroa), to share and hoist address arithmetic, and to
- * clean up. */
+ * clean up.  Where kernels were taken apart (whole.c), equal operations side by side
+ * are vectors again behind that. */
 static const char pipeline[] = "always-inline,function(sroa,early-cse<memssa>,"
                                "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-"
                                "cse<memssa>,simplifycfg,dce)";
+static const char vectors[] = "function(slp-vectorizer)";
+static const char scalars[] = "ingot-scalars";      /* a function that is to have those */
 
 /* What LLVM cannot go on from is our bug, not its user's. */
 static void on_fatal_error(const char *reason)
@@ -105,21 +108,61 @@ static void freeze_module(LLVMModuleRef m)
     LLVMDisposeBuilder(b);
 }
 
+void llvm_mark_scalars(LLVMValueRef f)
+{
+    LLVMContextRef cx = LLVMGetModuleContext(LLVMGetGlobalParent(f));
+
+    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(cx, scalars, sizeof scalars - 1, "", 0));
+}
+
+static bool has_scalars(LLVMValueRef f)
+{
+    return LLVMGetStringAttributeAtIndex(f, LLVMAttributeFunctionIndex, scalars,
+                                         sizeof scalars - 1) != NULL;
+}
+
+static bool run_passes(LLVMModuleRef m, const char *passes, LLVMTargetMachineRef tm, char **error)
+{
+    LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef e = LLVMRunPasses(m, passes, tm, o);
+
+    LLVMDisposePassBuilderOptions(o);
+    if (!e)
+        return true;
+    char *why = LLVMGetErrorMessage(e);
+    *error = LLVMCreateMessage(why);
+    LLVMDisposeErrorMessage(why);
+    return false;
+}
+
+/* A pass takes all functions of a module; the attribute keeps the vectorizer off the rest. */
+static bool make_vectors(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
+{
+    unsigned keep = LLVMGetEnumAttributeKindForName("noimplicitfloat", 15);
+    LLVMAttributeRef kept = LLVMCreateEnumAttribute(LLVMGetModuleContext(m), keep, 0);
+    LLVMAttributeIndex whole = LLVMAttributeFunctionIndex;
+    bool any = false;
+
+    for (LLVMValueRef f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f))
+        if (has_scalars(f))
+            any = true;
+        else
+            LLVMAddAttributeAtIndex(f, whole, kept);
+    bool ok = !any || run_passes(m, vectors, tm, error);
+    for (LLVMValueRef f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f))
+        LLVMRemoveEnumAttributeAtIndex(f, whole, keep);
+    return ok;
+}
+
 /* The module is verified behind the passes; *error is LLVM's message, the caller's
  * to free. */
 bool llvm_optimize(LLVMModuleRef m, LLVMTargetMachineRef tm, char **error)
 {
-    LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef e = LLVMRunPasses(m, pipeline, tm, o);
     char *message = NULL;
 
-    LLVMDisposePassBuilderOptions(o);
-    if (e) {
-        char *why = LLVMGetErrorMessage(e);
-        *error = LLVMCreateMessage(why);
-        LLVMDisposeErrorMessage(why);
+    if (!run_passes(m, pipeline, tm, error) || !make_vectors(m, tm, error))
         return false;
-    }
     freeze_module(m);
     if (LLVMVerifyModule(m, LLVMReturnStatusAction, &message)) {
         *error = message;

@@ -241,6 +241,8 @@ value pemit_run(pemit *e)
 
     snprintf(name, sizeof name, "%s_entry", e->entry->name);
     pemit_function(e, name, e->i32, &e->ptr, 1);
+    if (e->whole)
+        llvm_mark_scalars(e->f);
     open_frame(e);
     clear_late(e);
     check_symbols(e);

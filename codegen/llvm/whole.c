@@ -5,7 +5,7 @@
  * an entry does nothing but run such kernels, all their loops are written out, element by
  * element; they are inlined into the entry, whose workspace is a variable of it.  What is left
  * behind LLVM's passes is arithmetic on registers between the loads of states and inputs and
- * the stores of states and outputs. */
+ * the stores of states and outputs, in vectors where elements side by side take the same. */
 #include "llvm_emit.h"
 
 #include "llvm_plan.h"

@@ -101,8 +101,9 @@ static int64_t elements(const lp_kernel *k, const lp_stmt *s)
 
     for (uint32_t i = 0; i < s->nvar; i++) {
         int64_t lo = lp_at(k, s->lo[i])->lo, hi = lp_at(k, s->hi[i])->hi, length;
+        int64_t step = s->kind == LP_VEC || !s->step ? 1 : s->step[i];
         if (lo == INT64_MIN || hi == INT64_MAX || __builtin_sub_overflow(hi, lo, &length) ||
-            __builtin_mul_overflow(n, max_i64(length, 0), &n))
+            __builtin_mul_overflow(n, length <= 0 ? 0 : (length - 1) / step + 1, &n))
             return INT64_MAX;
     }
     return n;

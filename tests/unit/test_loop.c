@@ -534,6 +534,33 @@ static void test_cost(void **state)
     assert_int_equal(cost_of("for j in 5..5 { y[i, 0] = x[j, 0] }"), 0);
 }
 
+static int64_t whole_size_of(const char *body)
+{
+    text source = {0};
+    diag d;
+
+    diag_init(&d);
+    text_add(&source, "kernel f(x: f32[64] in, y: f32[64] out) { %s }", body);
+    lp_kernel *k = parse(source.at, &d);
+    assert_non_null(k);
+    int64_t size = lp_whole_size(k, 10000);
+    lp_kernel_free(k);
+    text_free(&source);
+    diag_free(&d);
+    return size;
+}
+
+/* Written out, a vector is as many elements, and a loop by fours a fourth of its range. */
+static void test_whole(void **state)
+{
+    (void)state;
+    int64_t one = whole_size_of("y[0] = x[0]");
+
+    assert_int_equal(whole_size_of("vec exact j in 0..16 step 16 { y[j] = x[j] }"), 16 * one);
+    assert_int_equal(whole_size_of("for j in 0..14 step 4 { unroll s in 0..4 { y[s] = x[s] } }"),
+                     16 * one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,7 +573,7 @@ int main(void)
         cmocka_unit_test(test_fold),      cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_growth),
         cmocka_unit_test(test_index),     cmocka_unit_test(test_builder),
-        cmocka_unit_test(test_cost), cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_cost), cmocka_unit_test(test_whole), cmocka_unit_test(test_parallel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
