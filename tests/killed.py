@@ -9,11 +9,13 @@ tmpfs, which is skipped where it cannot be mounted.
 """
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -126,6 +128,35 @@ def killed(c, rng, folder, whole, kills, seconds):
     c.same('killed', whole, t)
 
 
+def fnv(data, start=0xcbf29ce484222325):
+    for byte in data:
+        start = (start ^ byte) * 0x100000001b3 % 2**64
+    return start
+
+
+def older(c, folder, whole):
+    """A file of the format before, whose hashes are byte by byte, is gone on from."""
+    t = Training(folder, 'older')
+    ok, said = t.stop(2, '--every', '10', '--keep', '0')
+    data = t.save.read_bytes()
+    size = struct.unpack('<Q', data[:8])[0]
+    header, data = json.loads(data[8:8 + size]), data[8 + size:]
+    notes = header['__metadata__']
+    c.check(ok and notes['format'] == 'ingot checkpoint 3', 'older: a file', said)
+    notes['format'] = 'ingot checkpoint 2'
+    lines = (folder / 'rows.csv').read_text().splitlines()[1:]
+    rows = b''.join(struct.pack('<5f', *map(float, line.split(','))) for line in lines)
+    notes['data'] = str(struct.unpack('<q', struct.pack('<Q', fnv(rows)))[0])
+    texts = b''.join(v.encode() + b'\0' for k, v in notes.items() if k != 'hash')
+    for wrong in 1, 0:
+        notes['hash'] = f'{fnv(data, fnv(texts)) ^ wrong:016x}'
+        text = json.dumps(header).encode()
+        t.save.write_bytes(struct.pack('<Q', len(text)) + text + data)
+        code, said = t.run('--resume', '--keep', '0')
+        c.check(code == wrong and ('its hash differs' in said) == wrong, f'older: {wrong}', said)
+    c.same('older', whole, t)
+
+
 def spoilt(c, rng, folder, whole, times):
     """Between two parts of a training its files are spoilt; the one before is gone on from."""
     t = Training(folder, 'spoilt')
@@ -231,6 +262,7 @@ def main():
         seconds = time.monotonic() - begun
         c.check(code == 0 and 'the weights are those of epoch' in said, 'left alone', said)
         killed(c, rng, folder, whole, o.kills, seconds)
+        older(c, folder, whole)
         spoilt(c, rng, folder, whole, 4)
         full(c, folder, whole)
         forbidden(c, folder)

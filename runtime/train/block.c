@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "hash.h"
 #include "tensor_file.h"
 
 /* ---- rows ------------------------------------------------------------------------- */
@@ -66,7 +65,7 @@ static uint64_t row_bytes(const array *a)
 
 /* A hash of some rows, one in every so many that about a megabyte is read: enough
  * to tell that a checkpoint is gone on with on other data. */
-int64_t block_fingerprint(const block *k)
+int64_t block_fingerprint(const block *k, hash_fn *more)
 {
     const rows *r = &k->read;
     uint64_t hash = INGOT_HASH_START, size = 0;
@@ -78,7 +77,7 @@ int64_t block_fingerprint(const block *k)
         for (int32_t c = 0; c < k->b->column_count; c++) {
             const array *a = &r->column[c];
             size_t at = (size_t)(row * a->stride) * tensor_elem_size(a->dtype);
-            hash = hash_more(hash, (const char *)a->data + at, row_bytes(a));
+            hash = more(hash, (const char *)a->data + at, row_bytes(a));
         }
     return (int64_t)hash;
 }

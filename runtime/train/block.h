@@ -4,6 +4,7 @@
 #define INGOT_TRAIN_BLOCK_H
 
 #include "choice.h"
+#include "hash.h"
 #include "shard.h"
 #include "use.h"
 
@@ -48,9 +49,9 @@ typedef struct block_options {
 bool block_open(block *k, const struct ingot_train_block *b, session *s, const block_options *o,
                 char error[TENSOR_ERROR_SIZE]);
 /* A hash of the rows as they were read, of so many of them, spread evenly, as have about a
- * megabyte: it takes a millisecond, and tells another file from this one, though not one
- * changed number. */
-int64_t block_fingerprint(const block *k);
+ * megabyte: it takes less than a millisecond, and tells another file from this one, though
+ * not one changed number. */
+int64_t block_fingerprint(const block *k, hash_fn *more);
 /* Prepares the calls. */
 bool block_prepare(block *k, char error[TENSOR_ERROR_SIZE]);
 void block_close(block *k);

@@ -20,7 +20,8 @@
 #include "tensor_file.h"
 #include "tensor_safetensors_text.h"
 
-static const char format[] = "ingot checkpoint 2";
+/* Files of the first are read still: all of its hashes are byte by byte. */
+static const char bytewise_format[] = "ingot checkpoint 2", format[] = "ingot checkpoint 3";
 
 /* ---- notes ------------------------------------------------------------------------ */
 
@@ -174,10 +175,10 @@ static uint64_t item_size(const safetensors_item *t)
     return safetensors_bytes(t->dtype, t->rank, t->dims);
 }
 
-static uint64_t hash_contents(uint64_t hash, const contents *c)
+static uint64_t hash_contents(uint64_t hash, const contents *c, hash_fn *more)
 {
     for (int32_t i = 0; i < c->n; i++)
-        hash = hash_more(hash, c->item[i].data, item_size(&c->item[i]));
+        hash = more(hash, c->item[i].data, item_size(&c->item[i]));
     return hash;
 }
 
@@ -287,7 +288,7 @@ bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *pa
     } else if (!f) {
         ok = tensor_fail(error, "%s: cannot be written: %s", temp, strerror(errno));
     } else {
-        write_hash(to.hash, hash_contents(hash_notes(to.note, to.n), &all));
+        write_hash(to.hash, hash_contents(hash_notes(to.note, to.n), &all, hash_bulk));
         ok = publish(c, temp, f, fill(f, &all, &to), error);
     }
     free(to.note);
@@ -298,6 +299,11 @@ bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *pa
 
 /* ---- reading ---------------------------------------------------------------------- */
 
+static bool is_bytewise(const safetensors *f)
+{
+    return !strcmp(safetensors_note_of(f, keys[NOTE_FORMAT]), bytewise_format);
+}
+
 /* Is it a checkpoint of this program?  Anything else is no damage, and nothing older
  * helps. */
 static bool belongs(const checkpoint *c, const safetensors *f, char *error)
@@ -306,7 +312,7 @@ static bool belongs(const checkpoint *c, const safetensors *f, char *error)
     const char *hash = safetensors_note_of(f, keys[NOTE_PROGRAM_HASH]);
     const char *program = safetensors_note_of(f, keys[NOTE_PROGRAM]);
 
-    if (!is || strcmp(is, format) || !hash)
+    if (!is || (strcmp(is, format) && !is_bytewise(f)) || !hash)
         return tensor_fail(error, "%s: is no checkpoint; --init takes weights from such a file",
                            f->path);
     if (strtoull(hash, NULL, 16) != c->trainer->hash)
@@ -360,7 +366,8 @@ static bool read_contents(const checkpoint *c, safetensors *f, session *s,
     for (int32_t i = 0; ok && i < all.n; i++)
         ok = read_item(f, &all.item[i], error);
     if (ok && (!hash || strtoull(hash, NULL, 16) !=
-                            hash_contents(hash_notes(f->note, f->note_count), &all)))
+                            hash_contents(hash_notes(f->note, f->note_count), &all,
+                                          is_bytewise(f) ? hash_more : hash_bulk)))
         ok = tensor_fail(error, "%s: is damaged: its hash differs", f->path);
     free_contents(&all);
     free(found);
@@ -375,6 +382,7 @@ static bool read_one(const checkpoint *c, const char *path, session *s,
     bool ok = safetensors_open(&f, path, error);
 
     *other = ok && !belongs(c, &f, error);
+    p->bytewise = ok && !*other && is_bytewise(&f);
     ok = ok && !*other &&
          ((place_read(&f, p) && p->block < c->trainer->block_count) ||
           tensor_fail(error, "%s: is damaged: a note is missing or wrong", path)) &&

@@ -4,6 +4,8 @@
 #ifndef INGOT_TRAIN_PLACE_H
 #define INGOT_TRAIN_PLACE_H
 
+#include <stdbool.h>
+
 #include "tensor_safetensors.h"
 
 /* So many `stop after` a block may have. */
@@ -43,6 +45,7 @@ typedef struct place {
     int64_t position;               /* rows of the epoch that were used */
     int64_t seed, batch, rows;      /* what the order of rows depends on */
     int64_t data;                   /* block_fingerprint of them */
+    bool bytewise;                  /* that is of hash_more */
     int64_t fit, end;               /* place_fit, place_end */
     place_wait wait[PLACE_WAITS];
     place_log log, untested;        /* so far; before the row of the block's test */

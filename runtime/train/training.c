@@ -82,7 +82,8 @@ static bool same_rows(const loop *l, char *error)
 {
     int64_t rows = l->k.part[INGOT_PART_TRAIN].count, batch = block_step_rows(&l->k);
 
-    if (l->at.step && l->at.rows == rows && l->at.data != block_fingerprint(&l->k))
+    if (l->at.step && l->at.rows == rows &&
+        l->at.data != block_fingerprint(&l->k, l->at.bytewise ? hash_more : hash_bulk))
         return tensor_fail(error, "%s: was made with other training data; --init takes its "
                            "weights, --fresh begins anew", l->file.path);
     if (!l->at.step || (l->at.rows == rows && (l->at.batch == batch || !l->at.position)))
@@ -129,7 +130,8 @@ static bool begin_block(loop *l, char *error)
         return false;
     l->at.rows = l->k.part[INGOT_PART_TRAIN].count;
     l->at.batch = block_step_rows(&l->k);
-    l->at.data = block_fingerprint(&l->k);
+    l->at.data = block_fingerprint(&l->k, hash_bulk);
+    l->at.bytewise = false;
     if (!team_all_well(&l->team, same_everywhere(l, error), error))
         return false;
     if (l->at.fit != PLACE_NOT_FITTED)

@@ -10,7 +10,32 @@
 
 #include <cmocka.h>
 
+#include "hash.h"
 #include "train_model.h"
+
+/* Of data of any length; signs of two numbers, the highest bits of words, do not make up for
+ * each other. */
+static void hashes_see_bits(void **state)
+{
+    uint8_t data[200] = {0};
+
+    (void)state;
+    for (size_t size = 0; size < 100; size++) {
+        uint64_t was = hash_bulk(INGOT_HASH_START, data, size);
+        assert_true(was != hash_bulk(INGOT_HASH_START, data, size + 1));
+        for (size_t bit = 0; bit < 8 * size; bit++) {
+            data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            assert_true(was != hash_bulk(INGOT_HASH_START, data, size));
+            data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        }
+    }
+    uint64_t was = hash_bulk(INGOT_HASH_START, data, sizeof data);
+    for (size_t i = 15; i < sizeof data; i += 8) {
+        data[7] = data[i] = 0x80;
+        assert_true(was != hash_bulk(INGOT_HASH_START, data, sizeof data));
+        data[i] = 0;
+    }
+}
 
 /* Steps, stop, steps again: the file and the log are those of one run. */
 static void it_goes_on_exactly(void **state)
@@ -265,6 +290,7 @@ static void shapes_and_notes_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_see_bits),
         cmocka_unit_test(it_goes_on_exactly),
         cmocka_unit_test(more_epochs_go_on),
         cmocka_unit_test(blocks_are_found_by_name),
