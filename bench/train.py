@@ -8,8 +8,10 @@ included: ingot's trainer as a process, JAX as a loop of 100 steps that it compi
 convolutions, for which that takes minutes) and with a call a step, PyTorch with its fused
 optimizers.  All take turns, `rounds` times, and the minimum counts.
 `faster`: the better peer's time by ours, beside what is aimed at.  Then the seconds that it
-takes to compile the trainer, its size, what it holds in memory besides its data, and the
-milliseconds from its start to the end of the first step.  --own leaves the peers out.
+takes to compile the trainer, its size, what it holds in memory besides its data, the
+milliseconds from its start to the beginning of the first step, and those that it takes to save:
+a run of one step, with neither that step nor its one save; a file is saved to memory, behind
+each step and not.  --own leaves the peers out.
 It sets up what it needs in build/peers, once.
 """
 import argparse
@@ -57,14 +59,22 @@ class Ours:
         most = int(status.split('VmHWM:')[1].split()[0]) / 1024
         return most - (self.trainer.x.nbytes + self.trainer.y.nbytes) / 2**20
 
-    def first_step(self):
-        """Milliseconds of a run that ends with its first step; the weights go to memory."""
-        return min(self.trainer.train(1, self.threads) for _ in range(10)) * 1e3
+    def start(self, step):
+        """Milliseconds to the first step, of so many milliseconds, and those of a save."""
+        steps, to = 16, ['--save', '/dev/shm/ingot-bench.safetensors']
+        best = lambda steps, *more: min(self.trainer.train(steps, self.threads, *to, *more)
+                                        for _ in range(10)) * 1e3
+        save = (best(steps, '--every', '1') - best(steps)) / (steps - 1)
+        start = best(1) - step - save
+        for path in pathlib.Path('/dev/shm').glob('ingot-bench.*'):
+            path.unlink()
+        return start, save
 
-    def facts(self):
+    def facts(self, step):
         size = (self.trainer.folder / 'trainer').stat().st_size / 1000
+        start, save = self.start(step)
         return (f'{self.trainer.compile_seconds:8.2f} {size:6.0f} {self.held():6.1f} '
-                f'{self.first_step():8.1f}')
+                f'{start:8.1f} {save:7.1f}')
 
 
 class Peer:
@@ -108,12 +118,12 @@ def sides(name, trainer, options):
 
 def measure(name, folder, options):
     own = Ours(name, folder, options)
-    facts = own.facts()
     all_sides = [own, *sides(name, own.trainer, options)]
     best = [float('inf')] * 4
     for _ in range(options.rounds):
         best = [min(b, s.microseconds(options.seconds)) if s else b
                 for b, s in zip(best, all_sides)]
+    facts = own.facts(best[0] / 1e3)
     aim = AIMS[name][min(options.threads, 2) - 1] if name in AIMS else 0
     print(f'{name:14}' + ' '.join(f'{t:10.2f}' for t in best) +
           f' {min(best[1:]) / best[0]:6.2f} {aim:5.1f} {facts}', flush=True)
@@ -132,7 +142,7 @@ def main():
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
     print(f'{"microseconds":14}' + ' '.join(f'{c:>10}' for c in
           ('ingot', 'JAX loop', 'JAX call', 'PyTorch')) + f' {"faster":>6} {"aim":>5} {"build s":>8} '
-          f'{"kB":>6} {"MB":>6} {"first ms":>8}')
+          f'{"kB":>6} {"MB":>6} {"start ms":>8} {"save ms":>7}')
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.nets or NETS:
             folder = pathlib.Path(scratch) / name

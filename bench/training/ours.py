@@ -114,7 +114,8 @@ class Trainer:
         """Seconds that a run of so many steps takes, as a process."""
         begun = time.perf_counter()
         self.call(['./trainer', '--steps', steps, '--epochs', steps, '--threads', threads,
-                   '--quiet', '--fresh', '--save', 'at.safetensors', *options])
+                   '--quiet', '--fresh',
+                   *([] if '--save' in options else ['--save', 'at.safetensors']), *options])
         return time.perf_counter() - begun
 
     def fastest(self, threads, steps, runs=1):

@@ -15,6 +15,7 @@ typedef struct array {
     const void *data;
     bytes held;
     words names;                    /* what elements stand for; empty: just numbers */
+    char *unchecked;                /* the path, where rows are checked as they are used */
 } array;
 
 void array_free(array *a);

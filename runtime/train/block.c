@@ -239,8 +239,8 @@ static bool run_piece(const block_call *c, const choice *from, const order *o, i
 {
     use *u = call_for(c, n);
 
-    choice_gather(from, o, begin, n, u->column, u->v.call.pool);
-    return use_run(u, f, error);
+    return choice_gather(from, o, begin, n, u->column, u->v.call.pool, error) &&
+           use_run(u, f, error);
 }
 
 /* Rows, in an order or as they stand, that a call gets shard by shard. */
@@ -321,7 +321,21 @@ bool block_eval(block *k, enum ingot_part part, const use_feeds *f, char error[T
     const choice *from = &k->part[part];
     pass p = {k, &k->b->eval, &k->eval, from, NULL, 0, from->count, *f};
 
-    return run_pass(&p, error);
+    if (!run_pass(&p, error))
+        return false;
+    block_checked(k, part);
+    return true;
+}
+
+void block_checked(block *k, enum ingot_part part)
+{
+    k->part[part].checked = true;
+}
+
+bool block_check_data(const block *k, char error[TENSOR_ERROR_SIZE])
+{
+    return rows_check(&k->read, error) && rows_check(&k->read_valid, error) &&
+           rows_check(&k->read_test, error);
 }
 
 static void set_threads(block_call *c, bool all)

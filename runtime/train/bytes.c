@@ -135,6 +135,24 @@ static int open_file(const char *path)
     return fd;
 }
 
+bool bytes_are_in_memory(const bytes *b)
+{
+    enum { PAGE = 4096, PAGES = 4096 };
+    unsigned char there[PAGES];
+
+    if (sysconf(_SC_PAGESIZE) != PAGE)
+        return false;
+    for (size_t at = 0; at < b->mapped_size; at += (size_t)PAGES * PAGE) {
+        size_t left = b->mapped_size - at, size = left < (size_t)PAGES * PAGE ? left : (size_t)PAGES * PAGE;
+        if (mincore((char *)b->mapped + at, size, there))
+            return false;
+        for (size_t i = 0; i < (size + PAGE - 1) / PAGE; i++)
+            if (!(there[i] & 1))
+                return false;
+    }
+    return b->mapped != NULL;
+}
+
 bool bytes_are_packed(const bytes *b)
 {
     return b->size >= 2 && b->data[0] == 0x1f && b->data[1] == 0x8b;

@@ -22,6 +22,9 @@ bool bytes_member(const bytes *archive, const char *path, const char *key, bytes
                   char error[TENSOR_ERROR_SIZE]);
 void bytes_free(bytes *b);
 
+/* Is all of a mapped file in memory, as far as the system says, so that no order of reading is
+ * faster than another? */
+bool bytes_are_in_memory(const bytes *b);
 /* Is it a file of gzip, by its first two bytes? */
 bool bytes_are_packed(const bytes *b);
 /* Inflates a stream, with zlib's header, gzip's, or none, by zlib's `window`: 15, 31 or

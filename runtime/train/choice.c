@@ -4,6 +4,7 @@
 #include "choice.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 int64_t choice_kept(double kept, int64_t n)
@@ -44,13 +45,14 @@ static void fetch_row(const char *row, size_t size)
 }
 
 /* Rows from all over memory are read no faster than they are asked for: some are on their
- * way while those before them are copied. */
-static void copy_rows(const array *a, const int64_t *row, int64_t n, char *to)
+ * way while those before them are copied.  True if all are to be taken. */
+static bool copy_rows(const array *a, const int64_t *row, int64_t n, char *to, bool checked)
 {
     enum { AHEAD = 8 };
     size_t elem = tensor_elem_size(a->dtype), size = (size_t)array_row(a) * elem;
     size_t stride = (size_t)a->stride * elem;
     const char *from = a->data;
+    bool good = true;
 
     for (int64_t i = 0; i < AHEAD && i < n; i++)
         fetch_row(from + (size_t)row[i] * stride, size);
@@ -58,7 +60,9 @@ static void copy_rows(const array *a, const int64_t *row, int64_t n, char *to)
         if (i + AHEAD < n)
             fetch_row(from + (size_t)row[i + AHEAD] * stride, size);
         memcpy(to + (size_t)i * size, from + (size_t)row[i] * stride, size);
+        good &= checked || rows_take(a, to + (size_t)i * size, array_row(a));
     }
+    return good;
 }
 
 /* What the threads of a gathering are told. */
@@ -67,13 +71,14 @@ typedef struct gathering {
     const order *o;
     int64_t begin;
     void *const *to;
+    atomic_bool bad;
 } gathering;
 
 /* The rows begin .. end of the batch. */
 static void gather_rows(void *arg, int64_t begin, int64_t end, int32_t thread)
 {
     enum { BLOCK = 256 };
-    const gathering *g = arg;
+    gathering *g = arg;
     int64_t row[BLOCK];
 
     (void)thread;
@@ -83,8 +88,8 @@ static void gather_rows(void *arg, int64_t begin, int64_t end, int32_t thread)
         for (int32_t k = 0; k < g->c->from->block->column_count; k++) {
             const array *a = &g->c->from->column[k];
             size_t done = (size_t)at * (size_t)array_row(a) * tensor_elem_size(a->dtype);
-            if (g->to[k])
-                copy_rows(a, row, count, (char *)g->to[k] + done);
+            if (g->to[k] && !copy_rows(a, row, count, (char *)g->to[k] + done, g->c->checked))
+                atomic_store(&g->bad, true);
         }
     }
 }
@@ -102,14 +107,15 @@ static size_t batch_size(const choice *c, int64_t n, void *const *to)
 }
 
 /* A few kB are copied before another thread has heard of them. */
-void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
-                   const struct ingot_pool *pool)
+bool choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
+                   const struct ingot_pool *pool, char error[TENSOR_ERROR_SIZE])
 {
     enum { ALONE = 1 << 15 };
-    gathering g = {c, o, begin, to};
+    gathering g = {c, o, begin, to, false};
 
     if (pool && batch_size(c, n, to) > ALONE)
         pool->run(pool->context, gather_rows, &g, n);
     else
         gather_rows(&g, 0, n, 0);
+    return !atomic_load(&g.bad) || rows_check(c->from, error);
 }

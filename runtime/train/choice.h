@@ -13,7 +13,7 @@
 typedef struct choice {
     const rows *from;
     int64_t first, count;
-    bool apart;
+    bool apart, checked;            /* checked: all of them have been gathered once */
     order split;
 } choice;
 
@@ -24,8 +24,8 @@ int64_t choice_kept(double kept, int64_t n);
 int64_t choice_row(const choice *c, const order *o, int64_t i);
 /* Copies the rows at places begin .. begin + n to to[k], for column k; a null is left out.  Each
  * thread of the pool, which may be null, copies the rows that its part of a kernel over rows
- * reads. */
-void choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
-                   const struct ingot_pool *pool);
+ * reads.  False with a message where an element is none that a column takes. */
+bool choice_gather(const choice *c, const order *o, int64_t begin, int64_t n, void *const *to,
+                   const struct ingot_pool *pool, char error[TENSOR_ERROR_SIZE]);
 
 #endif

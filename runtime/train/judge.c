@@ -163,9 +163,8 @@ static bool run_rows(judge *j, session *s, char *error)
             use_free(&u);
             ok = use_prepare(&u, s, &j->call, j->b, n, error);
         }
-        if (ok)
-            choice_gather(j->rows, NULL, at, n, u.column, u.v.call.pool);
-        ok = ok && use_run(&u, &(use_feeds){0}, error) && take_answers(j, &u, at, error);
+        ok = ok && choice_gather(j->rows, NULL, at, n, u.column, u.v.call.pool, error) &&
+             use_run(&u, &(use_feeds){0}, error) && take_answers(j, &u, at, error);
     }
     if (ok)
         cut_in_two(j, u.entry);

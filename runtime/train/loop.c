@@ -344,7 +344,8 @@ static void begin_epoch(loop *l)
     l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
     feed(l, INGOT_FEED_EPOCH, (double)l->at.epoch);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[INGOT_PART_TRAIN].count);
-    if (l->at.position)
+    l->whole = !l->at.position;
+    if (!l->whole)
         return;
     clear_sums(l);
     if (l->past[PAST_START].states)
@@ -488,6 +489,8 @@ static bool end_epoch(loop *l, char *error)
     bool measured = told || l->measures;
     if (!team_obey(&l->team, &measured, error) || (measured && !measure_epoch(l, told, error)))
         return false;
+    if (l->whole)
+        block_checked(&l->k, INGOT_PART_TRAIN);
     l->telling = false;
     l->at.epoch++;
     l->at.position = 0;

@@ -36,6 +36,7 @@ typedef struct loop {
     int32_t trial;                  /* steps by which it is found out whether threads help */
     double together, alone;         /* seconds of the fastest step with and without */
     bool checked;                   /* the time is up, or an interrupt came */
+    bool whole;                     /* the epoch began in this process */
     bool measures, telling;         /* every epoch's numbers are wanted; those of the next */
 } loop;
 

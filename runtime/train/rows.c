@@ -124,10 +124,10 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
 
 /* Is there a NaN?  Its bits, without the sign, are above those of infinity: the sign of a
  * difference tells. */
-static bool has_nan(const array *a, int64_t n)
+static bool has_nan(const array *a, const void *data, int64_t n)
 {
-    const float *f = a->data;
-    const double *d = a->data;
+    const float *f = data;
+    const double *d = data;
     int32_t bits, signs = 0;
     int64_t wide_bits, wide_signs = 0;
 
@@ -159,7 +159,7 @@ static bool is_doubtful(const array *a, int64_t n, int64_t bound)
 {
     switch (a->dtype) {
     case TENSOR_F32:
-    case TENSOR_F64: return has_nan(a, n);
+    case TENSOR_F64: return has_nan(a, a->data, n);
     case TENSOR_I64: return has_stray(a, n, bound);
     default: return true;
     }
@@ -189,6 +189,16 @@ static bool check_elements(const char *path, const array *a, const struct ingot_
     return true;
 }
 
+/* A large file is read by its rows' first use alone, if all of it is in memory.  From a disk it
+ * is read faster in its order, and by the way checked. */
+static bool is_checked_later(const array *a, const struct ingot_train_column *c)
+{
+    enum { LARGE = 1 << 22 };
+
+    return is_class(a->dtype, "f") && !c->missing && a->held.mapped_size >= LARGE &&
+           (a->dtype == TENSOR_F32 || a->dtype == TENSOR_F64) && bytes_are_in_memory(&a->held);
+}
+
 /* A column of the program out of an array of a file. */
 static bool settle(const char *path, array *a, const struct ingot_train_column *c, char *error)
 {
@@ -199,7 +209,13 @@ static bool settle(const char *path, array *a, const struct ingot_train_column *
     a->rank = c->rank;
     for (int32_t i = 0; i < c->rank; i++)
         a->dims[i] = c->dims[i];
-    return check_elements(path, a, c, error);
+    a->unchecked = is_checked_later(a, c) ? strdup(path) : NULL;
+    return a->unchecked || check_elements(path, a, c, error);
+}
+
+bool rows_take(const array *a, const void *row, int64_t elements)
+{
+    return !a->unchecked || !has_nan(a, row, elements);
 }
 
 /* ---- one source ------------------------------------------------------------------- */
@@ -414,6 +430,16 @@ bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
     if (part != INGOT_PART_TRAIN && !sources && !n)
         return true;
     return ok && read_given(r, given, n, error) && complete(r, part, error);
+}
+
+bool rows_check(const rows *r, char error[TENSOR_ERROR_SIZE])
+{
+    for (int32_t i = 0; r->column && i < r->block->column_count; i++) {
+        const array *a = &r->column[i];
+        if (a->unchecked && !check_elements(a->unchecked, a, &r->block->columns[i], error))
+            return false;
+    }
+    return true;
 }
 
 void rows_free(rows *r)

@@ -25,6 +25,10 @@ typedef struct rows {
 bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
                const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE]);
 void rows_free(rows *r);
+/* Elements of large files are not looked at before they are used: rows_take of a row, or of
+ * several, says whether they may be, and rows_check looks at all and says what is wrong. */
+bool rows_take(const array *a, const void *row, int64_t elements);
+bool rows_check(const rows *r, char error[TENSOR_ERROR_SIZE]);
 
 /* The columns of "x,y", of which there are at most as many as the block has; their number, or -1
  * with a message. */

@@ -470,7 +470,7 @@ int training_check_data(const trainer_options *o, session *s, const struct ingot
     loop opened = {.o = o, .t = t, .s = s, .at.seed = o->seed, .team.count = 1}, *l = &opened;
 
     for (int64_t i = 0; chosen(l, i) >= 0; i++) {
-        bool ok = open_block(l, chosen(l, i), error);
+        bool ok = open_block(l, chosen(l, i), error) && block_check_data(&l->k, error);
         if (ok && !l->o->quiet)
             printf("%s: %" PRId64 " training rows, %" PRId64 " for validation, %" PRId64
                    " for a test\n", l->k.b->name, l->k.part[0].count, l->k.part[1].count,

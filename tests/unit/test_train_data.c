@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "choice.h"
 #include "csv.h"
 #include "folder.h"
 #include "probe.h"
@@ -480,6 +481,41 @@ static void parts_are_complete(void **state)
     rows_free(&r);
 }
 
+/* Numbers of a large file are checked when their rows are first used, or when all are asked
+ * for; then the first that is wrong is told. */
+static void large_files_are_checked_later(void **state)
+{
+    enum { ROWS = 400000, BAD = 300000, NPY = 128 };
+    static char file[NPY + ROWS * 12];
+    static const int32_t columns[] = {0};
+    const struct ingot_train_source s = {.column_count = 1, .columns = columns,
+                                         .text = quoted("", path_of("large.npy"), "")};
+    const struct ingot_train_block b = {.name = "fit", .column_count = 1, .columns = &features,
+                                        .source_count = 1, .sources = &s};
+    float to[10 * 3];
+    void *const at[] = {to};
+    const float nan = NAN;
+    rows r;
+
+    (void)state;
+    memcpy(file, "\x93NUMPY\1\0\x76", 10);
+    memset(file + 10, ' ', NPY - 10);
+    int size = snprintf(file + 10, NPY - 10, "{'descr': '<f4', 'fortran_order': False, "
+                        "'shape': (%d, 3), }", ROWS);
+    file[10 + size] = ' ', file[NPY - 1] = '\n';
+    memcpy(file + NPY + BAD * 12 + 4, &nan, sizeof nan);
+    write_file("large.npy", file, sizeof file);
+    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, 0, error));
+    choice all = {.from = &r, .count = ROWS};
+    assert_true(choice_gather(&all, NULL, BAD - 10, 10, at, NULL, error));
+    assert_false(choice_gather(&all, NULL, BAD - 9, 10, at, NULL, error));
+    assert_non_null(strstr(error, "large.npy: row 300001: NaN, and 'x' makes no use of missing"));
+    all.checked = true;
+    assert_true(choice_gather(&all, NULL, BAD - 9, 10, at, NULL, error));
+    assert_false(rows_check(&r, error));
+    rows_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +530,7 @@ int main(void)
         cmocka_unit_test(wrong_sources_are_told),
         cmocka_unit_test(bounds_are_found),
         cmocka_unit_test(parts_are_complete),
+        cmocka_unit_test(large_files_are_checked_later),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_all);

@@ -68,6 +68,7 @@ static void rows_are_gathered(void **state)
                       .split = order_of(ROWS, 5, ORDER_SPLIT)};
     order o = order_of(c.count, 5, 1);
     void *const columns[] = {to};
+    char error[TENSOR_ERROR_SIZE];
 
     (void)state;
     for (int i = 0; i < ROWS * WIDTH; i++)
@@ -75,7 +76,7 @@ static void rows_are_gathered(void **state)
     for (int threads = 0; threads < 4; threads++) {
         thread_pool *p = threads ? thread_pool_open(threads) : NULL;
         memset(to, 0, sizeof to);
-        choice_gather(&c, &o, BEGIN, BATCH, columns, thread_pool_of(p));
+        assert_true(choice_gather(&c, &o, BEGIN, BATCH, columns, thread_pool_of(p), error));
         for (int64_t i = 0; i < BATCH; i++)
             assert_memory_equal(to[i], x[choice_row(&c, &o, BEGIN + i)], sizeof *to);
         thread_pool_close(p);
