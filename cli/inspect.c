@@ -19,13 +19,14 @@
 #include "program_export.h"
 #include "report.h"
 #include "summary.h"
+#include "train_load.h"
 
 /* The command line; `ingot opt` is the same with all of long constants in the text,
  * which reads back. */
 typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes, *out;
-    bool full;
+    bool full, trains;
     tune_options tune;
     partial weights;                /* of a program, until it is where it belongs */
 } inspect_options;
@@ -47,6 +48,8 @@ static const cli_option options[] = {
      .set = cli_set_output, .at = AT(out)},
     {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
      .at = AT(full)},
+    {"--train", NULL, "what trains it, instead of what it computes: the steps, with their gradients",
+     .set = cli_set_flag, .at = AT(trains)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
     {.more = program_weights_rows, .at = AT(model)},
     {.more = entry_rows, .at = AT(model)},
@@ -358,8 +361,14 @@ static bool check(inspect_options *o)
     if (!strcmp(o->stage, "import") &&
         (o->model.o.watch.dump || o->model.o.watch.stop_after || o->model.o.watch.times))
         return cli_wrong("--dump, --stop-after and --time-passes are for the stages behind import");
-    if (tune_is_given(&o->tune) && (strcmp(o->stage, "summary") || !has_suffix(o->file, ".onnx")))
-        return cli_wrong("--loss and what goes with it are for --stage summary of an .onnx model");
+    if (tune_is_given(&o->tune) &&
+        ((strcmp(o->stage, "summary") && !o->trains) || !has_suffix(o->file, ".onnx")))
+        return cli_wrong("--loss and what goes with it are for --stage summary or --train, of an "
+                         ".onnx model");
+    if (o->trains && !strcmp(o->stage, "summary"))
+        return cli_wrong("--stage summary tells of training without --train");
+    if (o->trains && (o->model.o.program.weights || o->model.o.entry))
+        return cli_wrong("--train goes with neither --weights nor --entry");
     if (o->passes && !tensors)
         return cli_wrong("-p is for the stages import and optimized");
     return (!o->passes || passes_exist(o->passes)) && outputs_fit(o);
@@ -379,6 +388,14 @@ static bool put(const inspect_options *o, const text *out)
     return report_close(&p, o->out, true);                  /* .. and this tells it */
 }
 
+static ir_module *load(const inspect_options *o, diag *d)
+{
+    const struct ingot_trainer *t;
+
+    return o->trains ? train_load(o->file, &o->model.o, &o->tune, &t, d)
+                     : ingot_load(o->file, &o->model.o, d);
+}
+
 /* By the ending of the file: kernels, a plan, or a model. */
 static int finish(inspect_options *o)
 {
@@ -395,7 +412,7 @@ static int finish(inspect_options *o)
     } else if (has_suffix(o->file, ".plan")) {
         ok = print_plan_file(o->file, &d, &out);
     } else {
-        m = ingot_load(o->file, &o->model.o, &d);
+        m = load(o, &d);
         ok = m && print_stage(o, m, &d, &out);
     }
     diag_print(&d, stderr);

@@ -7,8 +7,7 @@
 
 #include "code.h"
 #include "file_kind.h"
-#include "program_load.h"
-#include "train_info.h"
+#include "train_load.h"
 
 enum { OTHER = INGOT_ROLE_SUM };    /* what metrics and knobs keep */
 
@@ -190,22 +189,6 @@ static void print_reason(const char *of, const diag *d, text *out)
         text_add(out, "memory of %s: not known: %.*s\n", of, (int)strcspn(why, "\n"), why);
 }
 
-/* What is trained: blocks of a program, a model by a loss, or by what its file says. */
-static ir_module *load_training(const char *path, const ingot_options *o, const tune_options *tune,
-                                const struct ingot_trainer **t, diag *d)
-{
-    ingot_options given = *o;
-    tuned text = {0};
-
-    if (!has_suffix(path, ".ingot") && !tune_is_given(tune))
-        return train_info_import(path, &o->import, &trainer_defaults, t, d);
-    if (!has_suffix(path, ".ingot") &&
-        !tune_program(path, tune, &trainer_defaults, o->program.f64 ? DT_F64 : DT_F32, &text, d))
-        return NULL;
-    given.program.source = text.program;
-    return program_load_training(path, &given, t, d);
-}
-
 void summary_memory(const char *path, const ingot_options *o, const tune_options *tune, text *out)
 {
     const struct ingot_trainer *t = NULL;
@@ -218,7 +201,7 @@ void summary_memory(const char *path, const ingot_options *o, const tune_options
     if (has_suffix(path, ".ir"))
         return;
     diag_init(&d);
-    ir_module *m = load_training(path, o, tune, &t, &d);
+    ir_module *m = train_load(path, o, tune, &t, &d);
     print_planned(m, t, o, out, &d);
     if (!lacks_training(&d))
         print_reason("training", &d, out);
