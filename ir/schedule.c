@@ -147,6 +147,37 @@ static int32_t choose_group(const target *t, const problem *p, int rows)
     return 2 * group >= blocks ? 0 : (int32_t)group;
 }
 
+/* Do tiles lose what they read again?  Of a turned operand each tile reads few elements of the
+ * lines of all k, before the next one reads what else is in them; a panel is read by every
+ * block of rows. */
+static bool loses_lines(const target *t, const problem *p, const schedule *s)
+{
+    int64_t panel = counted(p->row_bytes, 0) * schedule_panel(s);
+
+    return p->turned || (p->rows > s->rows && panel >= schedule_cache(t));
+}
+
+/* Then all tiles of a group read them for so many k as leave the lines, and the panel's part,
+ * in the first cache: each comes from further away once.  Groups are as large as leave something
+ * to some threads. */
+static void keep_lines(const target *t, const problem *p, schedule *s)
+{
+    enum { PANEL = 1 << 14, BLOCKS = 16, SHARES = 4 };
+    int64_t blocks = (counted(p->rows, 1) - 1) / s->rows + 1;
+    int64_t panels = (counted(p->columns, 1) - 1) / schedule_panel(s) + 1;
+    int64_t most = (blocks * panels - 1) / SHARES + 1;
+    int64_t deep = max_i64(PANEL / (schedule_panel(s) * dt_size(p->sums)), 1);
+    bool few = p->row_bytes >= 0 && p->row_bytes < 2 * deep * dt_size(p->sums);
+
+    int64_t group = evenly(blocks, min_i64(most, BLOCKS));
+
+    if (p->kind != PROBLEM_PRODUCT || p->rows < 1 || s->parts > 1 || few || group < 2 ||
+        !loses_lines(t, p, s))
+        return;
+    s->deep = (int32_t)deep;
+    s->group = (int32_t)group;
+}
+
 /* The most rows of a tile of two vectors, which leaves enough of the registers. */
 static int64_t rows_of_pairs(int registers)
 {
@@ -279,6 +310,7 @@ static schedule schedule_product(const target *t, const problem *p)
     }
     choose_tile(t, p, &s);
     s.group = choose_group(t, p, s.rows);
+    keep_lines(t, p, &s);
     keep_rows(t, p, &s);
     s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
     s.ahead = choose_ahead(t, p, &s);
@@ -378,8 +410,8 @@ void problem_print(const problem *p, text *out)
         text_add(out, " sums=%s", dt_text(p->sums));
     if (p->lanes)
         text_add(out, " lanes=%d", p->lanes);
-    text_add(out, "%s%s%s%s%s", places[p->second], p->whole ? " whole" : "",
-             p->far_ahead ? " far" : "", p->features ? " squares" : "",
+    text_add(out, "%s%s%s%s%s%s", places[p->second], p->whole ? " whole" : "",
+             p->turned ? " turned" : "", p->far_ahead ? " far" : "", p->features ? " squares" : "",
              p->again ? " again" : "");
 }
 
@@ -470,6 +502,8 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
         return "an operand that is not stored row by row is read in panels (pack=1)";
     if (s->group && p->rows < 0)
         return "rows that only the run knows are in no groups";
+    if (s->deep && (!s->group || s->parts > 1))
+        return "sums of a part of k are those of a group, in one part";
     if (s->square && (!p->features || (s->square != 2 && s->square != 4)))
         return p->features ? "squares have sides of 2 or 4"
                            : "only 3x3 convolutions of blocks are made in squares";

@@ -90,6 +90,8 @@ typedef struct problem {
     bool by_lanes;              /* the first operand has an element for each lane, not one
                                    for all: a tile is one vector wide */
     bool whole;                 /* sums have too few products to be in parts */
+    bool turned;                /* rows of the first operand are neighbours in memory, each k a
+                                   row away; more of it than the cache holds */
     bool far_ahead;             /* what a tile reads is worth being fetched a tile ahead */
     bool again;                 /* in a body, mostly of a loop, in which the second operand
                                    stays the same */

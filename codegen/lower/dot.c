@@ -6,7 +6,7 @@
  * the last axis in memory or when many tiles of rows read them, else in place;
  * with panels enough to share out, each by the thread that multiplies it.
  * A is read by broadcast, and copied only if finding an element takes a
- * division, or if its rows lie together and its k too far apart (dot_strips.c). */
+ * division. */
 #include "bytes.h"
 #include "const.h"
 #include "dot.h"
@@ -51,8 +51,6 @@ lp_buf dot_a_buffer(const dot *d, body *b)
 {
     lp_expr dims[3];
 
-    if (d->far == DOT_STRIPS)
-        return dot_strips(d, b, false);
     if (d->copied)
         return a_temp(d, b, d->together ? DT_I32 : d->ta->dtype, d->steps, false);
     if (!d->together)
@@ -405,6 +403,38 @@ static bool a_divides(dot *d)
     return yes;
 }
 
+/* Told by the text of a trial kernel: of the first two rows, for an axis of them may be
+ * several in memory. */
+static bool rows_are_near(const dot *d)
+{
+    body b;
+
+    job_kernel(d->j, &b, "trial");
+    lp_expr zero = lp_int(b.k, 0);
+    lp_expr row = lp_for(b.k, "m", zero, lp_int(b.k, 2));
+    lp_expr k = lp_for(b.k, "k", zero, body_dim(&b, d->k));
+    lp_expr x = dot_a(d, &b, zero, row, k);
+    bool near = turn_is_near(b.k, x, row) && !turn_is_near(b.k, x, k);
+    lp_end(b.k);
+    lp_end(b.k);
+    body_free(&b);
+    return near;
+}
+
+/* Is A the first operand of a gradient of weights, out[m, n] = sum over the rows k of a batch of
+ * x[k, m] * dy[k, n], and larger than the cache?  A tile that reads a few elements of the lines
+ * of all k has lost them before the next tile reads what else is in them, the more so where
+ * lines a power of two apart take each other's place. */
+static bool is_turned(const dot *d)
+{
+    lower *l = d->j->l;
+    dim_table *t = &l->m->dims;
+    int64_t rows, bytes = dim_hint(t, dim_mul(t, d->m, d->k)) * dt_size(d->ta->dtype);
+
+    return !d->together && dim_const(t, d->m, &rows) && rows > 1 &&
+           bytes > schedule_cache(l->target) && rows_are_near(d);
+}
+
 /* Can B be packed when the code is made? */
 static bool is_packable(const dot *d)
 {
@@ -436,7 +466,7 @@ static schedule choose_schedule(const dot *d)
     problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->together ? bytes_first(d->together)
                                                          : d->ta->dtype),
-                 .sums = d->acc,
+                 .sums = d->acc, .turned = d->turned,
                  .again = !d->j->in->fn->entry && is_packable(d) &&
                           lower_is_stored(d->j->in, d->a)};
     text name = {0};
@@ -471,6 +501,7 @@ static void dot_init(dot *d, job *j)
     if (d->ta->dtype == DT_U8 && d->tb->dtype == DT_I8 && d->acc == DT_I32)
         d->together = bytes_together(j->l, lanes_of(j->l, d->acc));
     d->steps = d->together ? dim_ceildiv(t, d->k, dim_int(t, d->together)) : d->k;
+    d->turned = is_turned(d);
     d->s = choose_schedule(d);
 }
 
@@ -495,9 +526,6 @@ static bool place_operands(dot *d)
     } else if (ok && a_divides(d)) {
         d->copied = true;
         ok = copy_a(d);
-    } else if (ok) {
-        d->far = dot_far_rows(d);
-        ok = d->far != DOT_STRIPS || dot_copy_strips(d);
     }
     return ok;
 }

@@ -14,14 +14,6 @@ typedef enum dot_source {
     DOT_PLACE,                  /* in the tensor itself */
 } dot_source;
 
-/* Rows of A that are neighbours in memory, each k far from the last, lose the lines of
- * which a tile reads a few elements before the next tile reads what else is in them. */
-typedef enum dot_far {
-    DOT_NEAR,                   /* they lie otherwise, or all of A stays in the cache */
-    DOT_STRIPS,                 /* A is read from temp a_temp, [batch, M / rows, K, rows] */
-    DOT_FETCHED,                /* tiles fetch them some k ahead */
-} dot_far;
-
 /* A product as the template makes it: for each of `batch` the rows `m` of A by the columns `n`
  * of B, summed over `k`.  Example: f32[8,64,32] by constant f32[32,100], batch 8, m 64, n 100,
  * k 32; with lanes=16 vectors=4 B is DOT_PACKED in two panels of 64 columns, [2, 32, 64]. */
@@ -41,23 +33,18 @@ typedef struct dot {
     uint32_t packed;            /* the constant or temp that holds B */
     bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
     uint32_t scale;
+    bool turned;                /* as a problem's first operand (schedule.h) */
     bool copied;                /* A is read from temp a_temp, [batch, M, steps] */
-    dot_far far;
     uint32_t a_temp;
 } dot;
 
-/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps] or in strips,
- * 0 where it is read through body_at. */
+/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps], 0 where it is read through body_at. */
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
 lp_buf dot_a_buffer(const dot *d, body *b);
 /* B where it is stored, for DOT_PLACE. */
 lp_buf dot_b_buffer(const dot *d, body *b);
 /* The panel at hand, filled where `b` stands, for DOT_OWN. */
 lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel);
-dot_far dot_far_rows(const dot *d);
-/* The kernel that copies A is added to the job, and its temp. */
-bool dot_copy_strips(dot *d);
-lp_buf dot_strips(const dot *d, body *b, bool written);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
 

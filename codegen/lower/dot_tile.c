@@ -3,7 +3,16 @@
  * A tile of MR rows by NR columns runs over all of k.  Where there is one row
  * the accumulators are too few to hide the latency of a multiply-add, and each
  * is split over k.  The last tile of a run-time number of rows overlaps the
- * one before. */
+ * one before.
+ *
+ * In a deep product the tiles of a group take turns for each part of k, and their sums
+ * stay in scratch meanwhile: for one group and panel
+ *   local sums: f32[group, MR, vectors, lanes] row
+ *   for k0 in 0..K step deep {
+ *     for m in 0..group {      acc = sums[m], from the second part on
+ *       for k in k0..k0 + deep { .. }
+ *       sums[m] = acc
+ *   for m in 0..group {        the results of sums[m] */
 #include "dot.h"
 
 /* A tile of the product while it is made. */
@@ -12,10 +21,11 @@ typedef struct dot_tile {
     const dot *d;
     lp_buf abuf, bbuf, scale;
     lp_expr batch, m0;          /* the tile's first row */
-    lp_expr block;              /* number of its block of rows */
     lp_expr nth;                /* number of its block of rows in the group of blocks that
                                  * reuse a panel while the cache holds it; no expression:
                                  * there is one group */
+    lp_buf sums;                /* of a deep product's group; else 0 */
+    lp_expr begin, end;         /* its part of k at hand; of the results no expression */
 } dot_tile;
 
 static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
@@ -23,9 +33,8 @@ static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
     body *b = x->t.b;
     lp_expr row = lp_add(b->k, x->m0, r);
 
-    lp_expr v = x->d->far == DOT_STRIPS ? lp_load(b->k, x->abuf, LP(x->batch, x->block, k, r))
-                : x->abuf    ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
-                             : dot_a(x->d, b, x->batch, row, k);
+    lp_expr v = x->abuf ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
+                        : dot_a(x->d, b, x->batch, row, k);
     return lp_cast(b->k, x->t.sums, v);
 }
 
@@ -75,17 +84,54 @@ static void fetch_row(const dot_tile *x, lp_expr panel, lp_expr k)
                                                           : LP(x->batch, panel, k, zero));
 }
 
-/* Fetches what the tile reads of A some k ahead: few enough that lines a power of two
- * apart, which share the ways of one set, do not drive each other out. */
-static void fetch_far_rows(const dot_tile *x, lp_expr k)
+/* ---- the next part of k of a deep product -------------------------------------------- */
+
+/* Rows of B's panel that each tile of the group fetches, so that together they fetch all. */
+static int64_t share_of_part(const dot_tile *x)
 {
-    enum { AHEAD = 8 };
+    const schedule *s = x->t.s;
+
+    return (s->deep - 1) / s->group + 1;
+}
+
+/* Fetches B's row number `nth` of this tile's share. */
+static void fetch_share(const dot_tile *x, lp_expr nth)
+{
     lp_kernel *p = x->t.b->k;
-    lp_expr idx[LP_MAX_RANK], later = lp_add(p, k, lp_int(p, AHEAD));
+    lp_expr first = lp_mul(p, x->nth, lp_int(p, share_of_part(x)));
+    lp_expr k = lp_add(p, lp_add(p, x->begin, lp_int(p, x->t.s->deep)), lp_add(p, first, nth));
+    lp_expr idx[LP_MAX_RANK];
+    lp_buf buf;
+
+    if (lp_load_of(p, b_value(x, k, lp_int(p, 0)), &buf, idx))
+        lp_prefetch_row(p, buf, idx, schedule_panel(x->t.s));
+}
+
+/* Fetches what the tile will read of a turned A. */
+static void fetch_turned(const dot_tile *x, lp_expr k)
+{
+    lp_kernel *p = x->t.b->k;
+    lp_expr idx[LP_MAX_RANK], later = lp_add(p, k, lp_int(p, x->t.s->deep));
     lp_buf buf;
 
     if (lp_load_of(p, dot_a(x->d, x->t.b, x->batch, x->m0, later), &buf, idx))
         lp_prefetch(p, buf, idx);
+}
+
+/* Opens the loops over the part's k, in front of some of which B's next part is fetched. */
+static int part_loops(const dot_tile *x, lp_expr *k)
+{
+    lp_kernel *p = x->t.b->k;
+    int64_t share = share_of_part(x), step = (x->t.s->deep - 1) / share + 1;
+    lp_expr nth = lp_for(p, "share", lp_int(p, 0), lp_int(p, share));
+    lp_expr begin = lp_add(p, x->begin, lp_mul(p, nth, lp_int(p, step)));
+    lp_expr end = lp_min(p, lp_add(p, begin, lp_int(p, step)), x->end);
+
+    fetch_share(x, nth);
+    *k = lp_for(p, "k", begin, end);
+    if (x->d->turned)
+        fetch_turned(x, *k);
+    return 2;
 }
 
 /* Opens the loops over k by `step` up to `end`; returns how many.  Where a group of
@@ -111,8 +157,6 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     *k = lp_loop(p, LP_FOR, "k", begin, end, step);
     if (ahead)
         fetch_row(x, x->t.panel, tile_ahead(&x->t, x->bbuf, *k));
-    if (x->d->far == DOT_FETCHED)
-        fetch_far_rows(x, *k);
     return open;
 }
 
@@ -171,10 +215,47 @@ static void store_results(const dot_tile *x)
     tile_store(&x->t, &at, out, sum);
 }
 
+/* The tile's sums from where they stay between parts of k, or to there. */
+static void move_sums(const dot_tile *x, bool back)
+{
+    lp_kernel *p = x->t.b->k;
+    tile_place at = tile_open(&x->t, 0, x->t.rows);
+    const lp_expr in_group[4] = {x->nth, at.row, at.vector, at.lane}, *in_tile = in_group + 1;
+    lp_buf to = back ? x->t.acc : x->sums, from = back ? x->sums : x->t.acc;
+
+    lp_store(p, to, back ? in_tile : in_group, lp_load(p, from, back ? in_group : in_tile));
+    tile_close(&x->t, &at);
+}
+
+/* Adds a part of k to the sums of a deep product's tile, or stores what they are. */
+static void compute_part(const dot_tile *x)
+{
+    lp_kernel *p = x->t.b->k;
+    lp_expr k;
+
+    if (!x->end) {
+        move_sums(x, true);
+        store_results(x);
+        return;
+    }
+    lp_if(p, lp_lt(p, lp_int(p, 0), x->begin));
+    move_sums(x, true);
+    lp_end(p);
+    int open = part_loops(x, &k);
+    add_products(x, k, lp_int(p, 0));
+    while (open--)
+        lp_end(p);
+    move_sums(x, false);
+}
+
 static void compute_tile(dot_tile *x, lp_expr m0, int rows)
 {
     x->m0 = m0;
     tile_make(&x->t, rows);
+    if (x->sums) {
+        compute_part(x);
+        return;
+    }
     add_all(x);
     store_results(x);
 }
@@ -186,7 +267,6 @@ static void const_rows(dot_tile *x, int64_t m, lp_expr i)
     int mr = x->d->s.rows, rest = (int)(m % mr);
     lp_expr m0 = lp_mul(p, i, lp_int(p, mr));
 
-    x->block = i;
     if (!rest) {
         compute_tile(x, m0, mr);
         return;
@@ -260,6 +340,45 @@ static int block_loops(dot_tile *x, ir_dim panels, ir_dim blocks, lp_expr *block
     return 2;
 }
 
+/* The blocks of a group in turn, for the part of k at hand or for the results. */
+static void each_block(dot_tile *x, int64_t rows, lp_expr group, ir_dim blocks)
+{
+    lp_kernel *p = x->t.b->k;
+    lp_expr many = lp_int(p, x->d->s.group);
+
+    x->nth = lp_for(p, "m", lp_int(p, 0), many);
+    lp_expr block = lp_add(p, lp_mul(p, group, many), x->nth);
+    lp_if(p, lp_lt(p, block, body_dim(x->t.b, blocks)));
+    const_rows(x, rows, block);
+    lp_end(p);
+    lp_end(p);
+}
+
+/* All of a deep product: groups of blocks and panels are shared out. */
+static void deep_rows(dot_tile *x, int64_t rows, ir_dim panels, ir_dim blocks)
+{
+    lp_kernel *p = x->t.b->k;
+    const schedule *s = &x->d->s;
+    dim_table *t = &x->d->j->l->m->dims;
+    ir_dim groups = dim_ceildiv(t, blocks, dim_int(t, s->group));
+    lp_expr zero = lp_int(p, 0), all = body_dim(x->t.b, x->d->steps), v[3];
+
+    lp_par(p, 3, (const char *[]){"b", "g", "p"}, LP(zero, zero, zero),
+           LP(body_dim(x->t.b, x->d->batch), body_dim(x->t.b, groups), body_dim(x->t.b, panels)),
+           NULL, v);
+    x->batch = v[0], x->t.panel = v[2];
+    x->sums = lp_local(p, "sums", x->t.sums, 4,
+                       LP(lp_int(p, s->group), lp_int(p, s->rows), lp_int(p, s->vectors),
+                          lp_int(p, s->lanes)), LP_ROW, 0);
+    x->begin = lp_loop(p, LP_FOR, "k0", zero, all, s->deep);
+    x->end = lp_min(p, lp_add(p, x->begin, lp_int(p, s->deep)), all);
+    each_block(x, rows, v[1], blocks);
+    lp_end(p);
+    x->end = 0;
+    each_block(x, rows, v[1], blocks);
+    lp_end(p);
+}
+
 /* Of a run-time number of rows, `blocks` leaves out the last one that is not whole:
  * symbolic_rows computes its rows with the block before. */
 bool dot_kernel(dot *d)
@@ -283,6 +402,11 @@ bool dot_kernel(dot *d)
     x.abuf = dot_a_buffer(d, &b);
     x.bbuf = b_buffer(d, &b, panels);
     x.scale = d->scaled ? body_const(&b, d->scale) : 0;
+    if (d->s.deep) {
+        dim_const(t, d->m, &rows);
+        deep_rows(&x, rows, panels, blocks);
+        return job_end(d->j, &b);
+    }
     int open = block_loops(&x, panels, blocks, &block);
     if (dim_const(t, d->m, &rows))
         const_rows(&x, rows, block);

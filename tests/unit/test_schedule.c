@@ -80,7 +80,7 @@ static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t 
 {
     problem p = {.rows = rows, .columns = columns, .row_bytes = columns, .sums = sums,
                  .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2,
-                 .again = kind / 12 % 2};
+                 .again = kind / 12 % 2, .turned = kind / 24 % 2};
 
     if (p.near) {
         p.kind = PROBLEM_IMAGE;
@@ -221,6 +221,8 @@ static void test_faults(void **state)
                  "only panels are fetched ahead");
     expect_fault(&stored, "schedule{rows=6 vectors=2 lanes=8 parts=1 group=2}",
                  "rows that only the run knows are in no groups");
+    expect_fault(&stored, "schedule{rows=6 vectors=2 lanes=8 parts=1 deep=64}",
+                 "sums of a part of k are those of a group, in one part");
 }
 
 /* A field that the problem's template does not read is refused. */
