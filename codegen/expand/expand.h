@@ -5,9 +5,9 @@
  * f32 is computed in one of two ways, which scalar.def tells.  Directly, with
  * coefficients for f32: those that are hot.  Or in f64 lanes with short
  * polynomials ("brief"), rounded at the end, which costs twice the lanes but
- * needs no care: all others.  There are no branches but one: lanes that are
+ * needs no care: all others.  There are no branches but two: lanes that are
  * rare and long to compute (sin of 1e9) go through a scalar function beside
- * the straight path (rare.c).
+ * the straight path (rare.c), and roots of what is very small or large (root.c).
  *
  * Coefficients: minimax polynomials by Remez exchange in 200-bit arithmetic
  * (scripts/remez.py), each then rounded to its type.  Bounds in ULP: docs/ir.md;
@@ -75,6 +75,9 @@ pair pair_sum_ordered(value_cx *e, value a, value b);   /* the same; |a| >= |b| 
 pair pair_product(value_cx *e, value a, value b);       /* a * b, exactly */
 pair pair_mul(value_cx *e, pair a, pair b);
 pair pair_add(value_cx *e, pair a, pair b);             /* |a| >= |b| */
+
+/* sqrt x, rounded correctly: one instruction, or what takes less of the processor. */
+value expand_root(value_cx *e, value x);
 
 /* ---- lanes that are rare ----------------------------------------------------------- */
 

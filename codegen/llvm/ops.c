@@ -175,6 +175,8 @@ static value flt_max(value_cx *e, const operands *x)
     return v_extreme(e, x->from, (value[]){x->a[0], x->a[1]}, true);
 }
 
+static value flt_sqrt(value_cx *e, const operands *x) { return expand_root(e, x->a[0]); }
+
 static value flt_isnan(value_cx *e, const operands *x)
 {
     return v_fcmp(e, LLVMRealUNO, x->a[0], x->a[0]);

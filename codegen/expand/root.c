@@ -1,0 +1,78 @@
+/* codegen/expand/root.c - square roots in full registers.
+ *
+ * One unit of the processor divides and takes roots, at 10 and 12 cycles for 16 lanes; what has
+ * a root mostly has a division as well (m / sqrt v), and a loop over both waits for that unit
+ * alone.  So roots go to the multipliers, where lanes are as wide as a register and there is a
+ * guess of 1/sqrt x to begin with: Goldschmidt's step doubles its bits, and what then is left
+ * of x - g^2, which is exact, corrects the last one.  That rounds every f32 correctly, for any
+ * guess within 2^-14: tried with all mantissas and guesses over all of that range.  Divisions
+ * would take two tests of their operands, and gain nothing. */
+#include "expand.h"
+
+enum { LANES = 16 };
+
+/* Is there a guess for so many lanes? */
+static bool has_guess(value_cx *e, value x)
+{
+    type t = LLVMTypeOf(x);
+
+    return target_can(e->t, CAN_GUESS_ROOT) && v_is_f32(x) &&
+           LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetVectorSize(t) == LANES;
+}
+
+/* 1 / sqrt x within 2^-14. */
+static value guess(value_cx *e, value x)
+{
+    static const char name[] = "llvm.x86.avx512.rsqrt14.ps.512";
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, NULL, 0);
+    value all = LLVMConstAllOnes(LLVMInt16TypeInContext(e->cx));
+
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, NULL, 0), f,
+                          (value[]){x, v_flt(x, 0), all}, 3, "");
+}
+
+/* Of x in [2^-60, 2^60), where nothing underflows. */
+static value refined(value_cx *e, value x)
+{
+    value y = guess(e, x), half = v_flt(x, 0.5), g = v_mul(e, x, y), h = v_mul(e, y, half);
+    value r = v_fma(e, v_neg(e, g), h, half);
+
+    g = v_fma(e, g, r, g);
+    h = v_fma(e, h, r, h);
+    return v_fma(e, v_fma(e, v_neg(e, g), g, x), h, g);
+}
+
+/* Is some lane not in that range?  Neither are 0, negative numbers and NaN. */
+static value is_far(value_cx *e, value x)
+{
+    enum { LEAST = 127 - 60, MOST = 127 + 60 };
+    value bits = v_bits(e, x), low = v_int(bits, LEAST << 23);
+    value above = LLVMBuildSub(e->b, bits, low, "");
+    value far = v_icmp(e, LLVMIntUGE, above, v_int(bits, (MOST - LEAST) << 23));
+    value all = LLVMBuildBitCast(e->b, far, LLVMInt16TypeInContext(e->cx), "");
+
+    return v_icmp(e, LLVMIntNE, all, v_int(all, 0));
+}
+
+value expand_root(value_cx *e, value x)
+{
+    if (!has_guess(e, x))
+        return v_sqrt(e, x);
+    LLVMBasicBlockRef near = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    LLVMBasicBlockRef far = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+    value root[2];
+
+    LLVMBuildCondBr(e->b, is_far(e, x), far, near);
+    LLVMPositionBuilderAtEnd(e->b, near);
+    root[0] = refined(e, x);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, far);
+    root[1] = v_sqrt(e, x);
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    value phi = LLVMBuildPhi(e->b, LLVMTypeOf(x), "");
+    LLVMAddIncoming(phi, root, (LLVMBasicBlockRef[]){near, far}, 2);
+    return phi;
+}
