@@ -388,7 +388,7 @@ bool dot_kernel(dot *d)
     ir_dim panels = dim_ceildiv(t, d->n, dim_int(t, schedule_panel(&d->s)));
     ir_dim mr = dim_int(t, d->s.rows), blocks = dim_ceildiv(t, d->m, mr);
     dot_tile x = {.t = {.j = d->j, .b = &b, .s = &d->s, .sums = d->acc, .together = d->together,
-                        .columns = d->n},
+                        .whole = d->s.deep, .columns = d->n},
                   .d = d};
     int64_t rows;
     lp_expr block;

@@ -141,6 +141,8 @@ static void change(net *t, const char *problem, schedule *s)
         s->lanes = 1 << below(t, 4);
     s->parts = !s->parts || (chance(t, 50) && !s->square) ? s->parts : 1;
     s->group = up_to(t, s->group);
+    if (!strncmp(problem, "dot ", 4))
+        s->deep = s->group && s->parts == 1 && chance(t, 50) ? 1 + (int32_t)below(t, 5) : 0;
     s->run = up_to(t, s->run);
     s->ahead = s->pack && chance(t, 50) ? 256 : 0;
 }
