@@ -2,9 +2,9 @@
  *
  * An index of a store is split into a base, which parallel variables alone
  * decide, and a width: how far inner loops move it from there.  A variable p
- * is *told* by an axis whose base grows by more than the width with each step
- * of p, and holds no other variable that is not told yet.  When all variables
- * are told, no two iterations meet.  Quotient and remainder of one number by
+ * is *told* by an axis whose base grows with each step of p by more than the width and
+ * what the other variables that are not told yet move it by: that of g * 4 + m, m of 0 to
+ * 3, tells g, and then m.  When all variables are told, no two iterations meet.  Quotient and remainder of one number by
  * one divisor count as that number, and q * 4 + r, with r of 0 to 3, as q where all
  * stores to the buffer have such an index.  All stores to a buffer are taken together:
  * their bases may differ by constants, which widen the range.  A loop over the p-th
@@ -173,12 +173,23 @@ static void join_axes(checker *c, store *s)
     }
 }
 
-/* Is r one of 0 to s - 1? */
+/* Does e hold a variable of the parallel loop? */
+static bool is_parallel(const checker *c, lp_expr e)
+{
+    for (uint32_t v = 0; v < c->par->nvar; v++)
+        if (lp_depends(c->k, e, c->par->var[v]))
+            return true;
+    return false;
+}
+
+/* Is r, of inner loops, one of 0 to s - 1? */
 static bool is_below(const checker *c, lp_expr r, lp_expr s)
 {
     const lp_node *n = lp_at(c->k, r);
     int64_t most_of;
 
+    if (is_parallel(c, r))
+        return false;
     if (n->kind == LX_VAR && n->lo >= 0 && c->k->var.at[n->ref].limit == s)
         return true;
     return n->lo >= 0 && lp_is_int(c->k, s, &most_of) && n->hi < most_of;
@@ -323,12 +334,47 @@ static bool tell_by_part(checker *c, const store *first, int axis)
     return v >= 0;
 }
 
+static bool is_untold(const checker *c, uint32_t v, lp_expr e)
+{
+    return !(c->told >> v & 1) && lp_depends(c->k, e, c->par->var[v]);
+}
+
+/* Adds how far the variables but v that are not told move a base. */
+static bool add_others(const checker *c, lp_expr base, uint32_t v, int64_t *width)
+{
+    for (uint32_t u = 0; u < c->par->nvar; u++) {
+        lp_expr stride;
+        int64_t n = most(c->k, c->par->lo[u], c->par->hi[u]), s;
+        if (u == v || !is_untold(c, u, base))
+            continue;
+        if (n == INT64_MAX || !lp_linear_in(c->k, base, c->par->var[u], &stride) ||
+            !lp_is_int(c->k, stride, &s) || s < 0 || !mul_ok(s, max_i64(n - 1, 0), &s) ||
+            !add_ok(*width, s, width))
+            return false;
+    }
+    return true;
+}
+
+/* Do steps of v leave what else moves an index of that range? */
+static bool leaves(const checker *c, const range *all, uint32_t v)
+{
+    lp_expr stride;
+    int64_t s, step, width = all->width;
+
+    if (!add_others(c, all->base, v, &width) ||
+        !lp_linear_in(c->k, all->base, c->par->var[v], &stride))
+        return false;
+    for (uint32_t u = 0; u < c->par->nvar; u++)
+        if (is_untold(c, u, stride))
+            return false;
+    return lp_is_int(c->k, stride, &s) ? mul_ok(s, c->par->step[v], &step) && step > width
+                                       : lp_at(c->k, stride)->lo > width;
+}
+
 /* Tells a variable by this axis, if it does. */
 static bool tell(checker *c, const store *first, int axis)
 {
     range all = {0};
-    lp_expr stride;
-    int64_t s, step;
 
     if (!first->idx[axis])
         return false;
@@ -336,13 +382,12 @@ static bool tell(checker *c, const store *first, int axis)
         return true;
     if (!cover(c, first, axis, &all))
         return false;
-    int v = only_variable(c, all.base);
-    if (v < 0 || !lp_linear_in(c->k, all.base, c->par->var[v], &stride))
-        return false;
-    bool ok = lp_is_int(c->k, stride, &s) ? mul_ok(s, c->par->step[v], &step) && step > all.width
-                                          : lp_at(c->k, stride)->lo > all.width;
-    c->told |= (uint32_t)ok << v;
-    return ok;
+    for (uint32_t v = 0; v < c->par->nvar; v++)
+        if (is_untold(c, v, all.base) && leaves(c, &all, v)) {
+            c->told |= (uint32_t)1 << v;
+            return true;
+        }
+    return false;
 }
 
 /* Telling one variable may let another axis tell the next, so the axes are gone

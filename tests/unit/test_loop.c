@@ -268,6 +268,9 @@ static void test_disjoint(void **state)
         "two iterations");
     BAD("par p in 0..n { for i in 0..5 { y[p * 4 + i] = x[p] } }", "two iterations");
     BAD("par p in 0..n { y[p * 4 + p % 4] = x[p]\ny[p * 2 + p % 2] = x[p] }", "two iterations");
+    BAD("par g, m in 0..n, 0..5 { y[g * 4 + m] = x[g] }", "two iterations");
+    expect_same("kernel f(y: f32[n] out) dims n {\n  par g, m in 0..n, 0..4 {\n"
+                "    y[g * 4 + m] = 0:f32\n  }\n}\n");
     expect_same("kernel f(y: f32[n] out) dims n, m {\n  par p in 0..4 {\n"
                 "    for i in 0..m {\n      y[p * m + i] = 0:f32\n    }\n  }\n}\n");
     expect_same("kernel f(y: f32[n, 12] out) dims n {\n  par p in 0..n * 3 {\n"

@@ -4,6 +4,8 @@
  *
  * Iterations of the parallel loop run last to first, so that those that depend
  * on each other show. */
+#include <ctype.h>
+
 #include "random_net.h"
 
 #include "fuse.h"
@@ -141,8 +143,10 @@ static void change(net *t, const char *problem, schedule *s)
         s->lanes = 1 << below(t, 4);
     s->parts = !s->parts || (chance(t, 50) && !s->square) ? s->parts : 1;
     s->group = up_to(t, s->group);
-    if (!strncmp(problem, "dot ", 4))
+    if (!strncmp(problem, "dot ", 4) && isdigit(strstr(problem, " m=")[3])) {
+        s->group = (int32_t)below(t, 4);
         s->deep = s->group && s->parts == 1 && chance(t, 50) ? 1 + (int32_t)below(t, 5) : 0;
+    }
     s->run = up_to(t, s->run);
     s->ahead = s->pack && chance(t, 50) ? 256 : 0;
 }
