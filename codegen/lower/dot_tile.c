@@ -13,6 +13,7 @@
  *       for k in k0..k0 + deep { .. }
  *       sums[m] = acc
  *   for m in 0..group {        the results of sums[m] */
+#include "cost.h"
 #include "dot.h"
 
 /* A tile of the product while it is made. */
@@ -24,8 +25,10 @@ typedef struct dot_tile {
     lp_expr nth;                /* number of its block of rows in the group of blocks that
                                  * reuse a panel while the cache holds it; no expression:
                                  * there is one group */
-    lp_buf sums;                /* of a deep product's group; else 0 */
-    lp_expr begin, end;         /* its part of k at hand; of the results no expression */
+    lp_buf sums;                /* of tiles, [tiles, MR, vectors, lanes]: of a deep product's
+                                 * group, or of the one at hand; else 0 */
+    lp_expr slot;               /* the tile's among them */
+    lp_expr begin, end;         /* of a deep product: its part of k at hand */
 } dot_tile;
 
 static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
@@ -204,7 +207,8 @@ static void store_results(const dot_tile *x)
     lp_kernel *p = x->t.b->k;
     lp_expr out[IR_MAX_RANK];
     tile_place at = tile_results(&x->t);
-    lp_expr sum = tile_sum(&x->t, &at);
+    lp_expr sum = x->t.rolled ? lp_load(p, x->sums, LP(x->slot, at.row, at.vector, at.lane))
+                              : tile_sum(&x->t, &at);
 
     if (x->scale) {
         lp_expr in_panel = lp_add(p, lp_mul(p, at.vector, lp_int(p, x->d->s.lanes)), at.lane);
@@ -215,29 +219,35 @@ static void store_results(const dot_tile *x)
     tile_store(&x->t, &at, out, sum);
 }
 
+/* Memory for the sums of so many tiles. */
+static lp_buf make_sums(const dot_tile *x, int64_t tiles)
+{
+    const schedule *s = &x->d->s;
+    lp_kernel *p = x->t.b->k;
+
+    return lp_local(p, "sums", x->t.sums, 4, LP(lp_int(p, tiles), lp_int(p, s->rows),
+                                                lp_int(p, s->vectors), lp_int(p, s->lanes)),
+                    LP_ROW, 0);
+}
+
 /* The tile's sums from where they stay between parts of k, or to there. */
 static void move_sums(const dot_tile *x, bool back)
 {
     lp_kernel *p = x->t.b->k;
     tile_place at = tile_open(&x->t, 0, x->t.rows);
-    const lp_expr in_group[4] = {x->nth, at.row, at.vector, at.lane}, *in_tile = in_group + 1;
+    const lp_expr in_group[4] = {x->slot, at.row, at.vector, at.lane}, *in_tile = in_group + 1;
     lp_buf to = back ? x->t.acc : x->sums, from = back ? x->sums : x->t.acc;
 
     lp_store(p, to, back ? in_tile : in_group, lp_load(p, from, back ? in_group : in_tile));
     tile_close(&x->t, &at);
 }
 
-/* Adds a part of k to the sums of a deep product's tile, or stores what they are. */
+/* Adds a part of k to the sums of a deep product's tile. */
 static void compute_part(const dot_tile *x)
 {
     lp_kernel *p = x->t.b->k;
     lp_expr k;
 
-    if (!x->end) {
-        move_sums(x, true);
-        store_results(x);
-        return;
-    }
     lp_if(p, lp_lt(p, lp_int(p, 0), x->begin));
     move_sums(x, true);
     lp_end(p);
@@ -251,12 +261,19 @@ static void compute_part(const dot_tile *x)
 static void compute_tile(dot_tile *x, lp_expr m0, int rows)
 {
     x->m0 = m0;
+    if (x->t.rolled && x->d->s.deep) {
+        x->t.rows = rows;
+        store_results(x);
+        return;
+    }
     tile_make(&x->t, rows);
-    if (x->sums) {
+    if (x->d->s.deep) {
         compute_part(x);
         return;
     }
     add_all(x);
+    if (x->t.rolled)
+        move_sums(x, false);
     store_results(x);
 }
 
@@ -346,7 +363,7 @@ static void each_block(dot_tile *x, int64_t rows, lp_expr group, ir_dim blocks)
     lp_kernel *p = x->t.b->k;
     lp_expr many = lp_int(p, x->d->s.group);
 
-    x->nth = lp_for(p, "m", lp_int(p, 0), many);
+    x->slot = x->nth = lp_for(p, "m", lp_int(p, 0), many);
     lp_expr block = lp_add(p, lp_mul(p, group, many), x->nth);
     lp_if(p, lp_lt(p, block, body_dim(x->t.b, blocks)));
     const_rows(x, rows, block);
@@ -367,16 +384,38 @@ static void deep_rows(dot_tile *x, int64_t rows, ir_dim panels, ir_dim blocks)
            LP(body_dim(x->t.b, x->d->batch), body_dim(x->t.b, groups), body_dim(x->t.b, panels)),
            NULL, v);
     x->batch = v[0], x->t.panel = v[2];
-    x->sums = lp_local(p, "sums", x->t.sums, 4,
-                       LP(lp_int(p, s->group), lp_int(p, s->rows), lp_int(p, s->vectors),
-                          lp_int(p, s->lanes)), LP_ROW, 0);
+    x->sums = make_sums(x, s->group);
     x->begin = lp_loop(p, LP_FOR, "k0", zero, all, s->deep);
     x->end = lp_min(p, lp_add(p, x->begin, lp_int(p, s->deep)), all);
     each_block(x, rows, v[1], blocks);
     lp_end(p);
-    x->end = 0;
+    x->t.rolled = true;
     each_block(x, rows, v[1], blocks);
     lp_end(p);
+}
+
+/* Operations from the product, or from memory, to an element of r; `most`, if they are more. */
+static int64_t ops_behind(const job *j, ir_ref r, int64_t most)
+{
+    const ir_fn *fn = j->in->fn;
+    const ir_node *n = ir_node_of(fn, r);
+    int64_t ops = cost_of_node(n);
+
+    if (n == j->root || (r != j->out && lower_is_stored(j->in, r)))
+        return 0;
+    for (uint32_t i = 0; i < n->narg && ops < most; i++)
+        ops += ops_behind(j, ir_arg(fn, n, i), most - ops);
+    return min_i64(ops, most);
+}
+
+/* Does the group make so much of each sum that the code for a whole tile would be long, with
+ * calls of functions for which all sums leave their registers? */
+static bool is_costly(const dot *d)
+{
+    enum { FUNCTION = 16, VECTORS = 8 };    /* a function's cost; so many are written in place */
+
+    return d->s.parts == 1 && d->s.rows * d->s.vectors > VECTORS &&
+           ops_behind(d->j, d->j->out, FUNCTION) == FUNCTION;
 }
 
 /* Of a run-time number of rows, `blocks` leaves out the last one that is not whole:
@@ -408,6 +447,9 @@ bool dot_kernel(dot *d)
         return job_end(d->j, &b);
     }
     int open = block_loops(&x, panels, blocks, &block);
+    x.t.rolled = is_costly(d);
+    if (x.t.rolled)
+        x.slot = lp_int(b.k, 0), x.sums = make_sums(&x, 1);
     if (dim_const(t, d->m, &rows))
         const_rows(&x, rows, block);
     else

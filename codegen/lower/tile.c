@@ -167,7 +167,7 @@ tile_place tile_results(const tile *t)
 
     if (t->by_vectors)
         open_vector(t, &at);
-    at.row = lp_unroll(k, "r", t->rows);
+    at.row = lp_loop(k, t->rolled ? LP_FOR : LP_UNROLL, "r", lp_int(k, 0), lp_int(k, t->rows), 1);
     if (!t->by_vectors)
         open_vector(t, &at);
     if (t->part && t->part < t->s->lanes)

@@ -29,6 +29,7 @@ typedef struct tile {
     ir_dim columns;             /* of the result; its last panel may have fewer than a tile */
     bool by_vectors;            /* rows of one vector lie together in the result */
     bool whole;                 /* sums are in one part, whatever the rows of a tile */
+    bool rolled;                /* results are stored row by row in a loop, from memory */
     int part;                   /* lanes that are stored at once; 0: all of a vector */
     lp_expr panel;              /* number of the panel of columns */
     int rows, parts;            /* of the tile at hand: at most the schedule's rows */
