@@ -169,7 +169,8 @@ static void add_entries(text *out, const struct ingot_trainer *t)
         const struct ingot_train_entry *e = &t->entries[i];
         text_add(out, "\n {");
         add_string(out, e->entry);
-        text_add(out, ",%" PRId32 ",%" PRId32 ",", e->input_count, e->output_count);
+        text_add(out, ",%" PRId32 ",%" PRId32 ",%" PRId32 ",", e->net, e->input_count,
+                 e->output_count);
         add_values(out, e->inputs, e->input_count);
         text_add(out, ",");
         add_values(out, e->outputs, e->output_count);

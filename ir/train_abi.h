@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 4 };
+enum { INGOT_TRAIN_VERSION = 5 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -130,9 +130,10 @@ struct ingot_train_value {
     double value;
 };
 
-/* `entry`: what the program does with the weights, beside training them. */
+/* What the program does with the weights, beside training them: `entry`, and each net. */
 struct ingot_train_entry {
     const char *entry;
+    int32_t net;                /* nonzero: it is one                                 */
     int32_t input_count, output_count;
     const struct ingot_train_value *inputs, *outputs;
 };

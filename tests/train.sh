@@ -314,6 +314,34 @@ check "an entry" sh -c './small double b=0.25 --save small.safetensors | grep -q
 refuse "an entry without input" "x is not given" ./small cost --save small.safetensors
 refuse "an unknown entry" "no block or entry 'tripple'" ./small tripple
 
+# npy TYPE SHAPE BYTES: an array as a file.
+npy()
+{
+    printf '\223NUMPY\1\0\166\0%-117s\n' "{'descr': '$1', 'fortran_order': False, 'shape': $2, }"
+    printf "$3"
+}
+cat >nets.ingot <<'PROGRAM'
+net f(x: [.., 1]) -> [..] = x |> dense(1) |> scalar
+net g = f
+net template(x) = x |> dense(1)
+net idle(x: [.., 1]) -> [..] = x |> dense(7) |> dense(1) |> scalar
+train t(x: [.., 1], y: [..]) {
+    data x, y = [[1, 2], [2, 4]];  epochs 1
+    minimize (f(x) + 2 * g(x) + (x |> template |> scalar) - y)^2 using sgd(0.1)
+}
+entry same(x: [.., 1]) -> [..] = f(x)
+PROGRAM
+check "nets" "$ingot" train nets.ingot -o nets
+check "nets: train" ./nets --quiet
+npy '<f4' '(2, 1)' '\0\0\200\77\0\0\0\100' >one.npy
+for entry in f g same; do
+    check "nets: $entry" ./nets $entry x=one.npy -o $entry.npy
+done
+check "nets: a net as an entry" cmp f.npy same.npy
+check "nets: a net of a net" sh -c '! cmp -s f.npy g.npy'
+refuse "nets: a template" "no block or entry 'template'" ./nets template x=one.npy
+refuse "nets: one that nothing trains" "no block or entry 'idle'" ./nets idle x=one.npy
+
 # ---- a page of a training ------------------------------------------------------------------------
 
 # page FILE: is it a page, whole, and without references to elsewhere?

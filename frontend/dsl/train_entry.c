@@ -40,29 +40,40 @@ static const struct ingot_train_value *outputs(dsl *cx, const dsl_template *t, c
     return v;
 }
 
-/* An entry of the file besides its blocks: what the trained model is for. */
-static void add_entry(dsl *cx, const dsl_template *t, struct ingot_train_entry *e)
+/* An entry of the file besides its blocks, or a net: what the trained model is for. */
+static void add_entry(dsl *cx, const dsl_template *t, struct ingot_train_entry *at, int32_t *n)
 {
     dsl_make_entry(cx, t);
     const ir_fn *f = ir_module_find(cx->m, t->name);
-    if (!f || diag_failed(cx->d))
-        return;
-    *e = (struct ingot_train_entry){f->name, (int32_t)f->param.len, (int32_t)f->result.len,
-                                    inputs(cx, t, f), outputs(cx, t, f)};
+    if (f && !diag_failed(cx->d))
+        at[(*n)++] = (struct ingot_train_entry){
+            f->name, t->item->kind != AST_ITEM_ENTRY, (int32_t)f->param.len,
+            (int32_t)f->result.len, inputs(cx, t, f), outputs(cx, t, f)};
+}
+
+/* Nothing trains it, so that no trainer has its parameters. */
+static bool is_unused(const ast_program *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->unused.len; i++)
+        if (!strcmp(p->unused.at[i].name.text, name))
+            return true;
+    return false;
 }
 
 void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t)
 {
+    static const ast_item_kind kinds[] = {AST_ITEM_ENTRY, AST_ITEM_NET, AST_ITEM_NET_OF};
     const ast_program *p = f->program;
     struct ingot_train_entry *at = arena_array(cx->mem, struct ingot_train_entry, p->items.len + 1);
     dsl_scope *outer = cx->scope;
 
     cx->scope = f->scope;
-    for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++) {
-        const dsl_template *e = train_template(f, p->items.at[i], AST_ITEM_ENTRY);
-        if (e)
-            add_entry(cx, e, &at[t->entry_count++]);
-    }
+    for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++) {
+            const dsl_template *e = train_template(f, p->items.at[i], kinds[k]);
+            if (e && !is_unused(p, e->name))
+                add_entry(cx, e, at, &t->entry_count);
+        }
     t->entries = at;
     cx->scope = outer;
 }

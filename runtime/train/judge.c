@@ -89,11 +89,11 @@ static bool serves(judge *j, const struct ingot_entry *e)
     return j->target >= 0 && keeps_rows(e);
 }
 
-static void find_entry(judge *j, const struct ingot_model *m)
+static void find_entry(judge *j, const struct ingot_trainer *t, const struct ingot_model *m)
 {
-    for (int32_t i = 0; i < m->entry_count && !j->call.entry; i++) {
-        const struct ingot_entry *e = &m->entries[i];
-        if (serves(j, e))
+    for (int32_t i = 0; i < t->entry_count && !j->call.entry; i++) {
+        const struct ingot_entry *e = session_entry(m, t->entries[i].entry);
+        if (!t->entries[i].net && serves(j, e))
             j->call = (struct ingot_train_call){e->name, e->input_count, j->feeds, 0, NULL};
     }
     if (j->call.entry && !is_real(j->b->columns[j->target].dtype))
@@ -184,7 +184,8 @@ static bool run_aside(judge *j, session *s, char *error)
 }
 
 /* No entry, or no rows: j->call.entry is null or said is empty, which is no error. */
-bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSOR_ERROR_SIZE])
+bool judge_open(judge *j, const struct ingot_trainer *t, const block *k, enum ingot_part part,
+                char error[TENSOR_ERROR_SIZE])
 {
     int64_t n = k->part[part].count;
 
@@ -194,7 +195,7 @@ bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSO
                  .is = calloc((size_t)n + 1, sizeof *j->is)};
     if (!j->feeds || !j->said || !j->is)
         return tensor_fail(error, "no memory");
-    find_entry(j, k->s->model);
+    find_entry(j, t, k->s->model);
     if (!j->call.entry || !n)
         return true;
     take_truths(j);

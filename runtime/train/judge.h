@@ -2,7 +2,7 @@
  *
  * An entry serves that takes columns of the block, and gives each row what a column that is
  * left over has: `entry classify(x: u8[.., 28, 28]) -> int<10>[..]` for the columns x and
- * label.  A class may also come as a score for each, of which the largest counts, or of two
+ * label; no net, whose results may be of another scale.  A class may also come as a score for each, of which the largest counts, or of two
  * classes as one probability or logit. */
 #ifndef INGOT_TRAIN_JUDGE_H
 #define INGOT_TRAIN_JUDGE_H
@@ -22,7 +22,8 @@ typedef struct judge {
 
 /* Finds the entry and runs it on the rows of a part; states are afterwards as they were.
  * False with a message; judge_close in any case. */
-bool judge_open(judge *j, const block *k, enum ingot_part part, char error[TENSOR_ERROR_SIZE]);
+bool judge_open(judge *j, const struct ingot_trainer *t, const block *k, enum ingot_part part,
+                char error[TENSOR_ERROR_SIZE]);
 void judge_close(judge *j);
 
 #endif

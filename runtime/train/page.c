@@ -70,13 +70,13 @@ static enum ingot_part part_to_judge(const block *k)
 }
 
 /* Answers beside truths, or why there are none. */
-static void put_answers(FILE *f, const block *k)
+static void put_answers(FILE *f, const struct ingot_trainer *t, const block *k)
 {
     char error[TENSOR_ERROR_SIZE];
     enum ingot_part part = part_to_judge(k);
     judge j;
 
-    if (!judge_open(&j, k, part, error)) {
+    if (!judge_open(&j, t, k, part, error)) {
         fputs("<p class=\"faint\">Nothing is judged: ", f);
         page_text(f, error);
         fputs("</p>\n", f);
@@ -92,7 +92,7 @@ static void put_answers(FILE *f, const block *k)
 }
 
 /* Called when the block has ended, with its rows still there. */
-void page_add_block(page *p, const block *k, const place *at)
+void page_add_block(page *p, const struct ingot_trainer *t, const block *k, const place *at)
 {
     if (!p->body)
         return;
@@ -103,7 +103,7 @@ void page_add_block(page *p, const block *k, const place *at)
     fprintf(p->body, "%" PRId64 " rows for training, %" PRId64 " for validation, %" PRId64
             " for the test.</p>\n", k->part[0].count, k->part[INGOT_PART_VALID].count,
             k->part[INGOT_PART_TEST].count);
-    put_answers(p->body, k);
+    put_answers(p->body, t, k);
 }
 
 /* ---- numbers ---------------------------------------------------------------------- */

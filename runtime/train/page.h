@@ -20,7 +20,7 @@ bool page_open(page *p);
 /* Tells of a block that was trained up to `at`: rows, answers beside truths, samples, from
  * the test's rows, or else the validation's or the training's.  A page that has no body is
  * left alone; where the answers fail, it says why. */
-void page_add_block(page *p, const block *k, const place *at);
+void page_add_block(page *p, const struct ingot_trainer *t, const block *k, const place *at);
 /* Writes the page: the journal's curves and last numbers, the sections, the size of the net.
  * False with a message. */
 bool page_write(page *p, const char *path, const struct ingot_trainer *t, const session *s,

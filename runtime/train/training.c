@@ -167,7 +167,7 @@ static loop_end run_block(loop *l, char *error)
     if (!team_all_well(&l->team, end != LOOP_FAILED, error))
         end = LOOP_FAILED;
     if (end != LOOP_FAILED)
-        page_add_block(&l->report, &l->k, &l->at);
+        page_add_block(&l->report, l->t, &l->k, &l->at);
     block_close(&l->k);
     return end;
 }
@@ -414,7 +414,7 @@ static int show_finished(loop *l, char *error)
         return CLI_OK;
     bool ok = open_block(l, (int32_t)l->at.block, error);
     if (ok)
-        page_add_block(&l->report, &l->k, &l->at);
+        page_add_block(&l->report, l->t, &l->k, &l->at);
     block_close(&l->k);
     return ok ? write_report(l, error) : (cli_wrong("%s", error), CLI_FAILED);
 }
