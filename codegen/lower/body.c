@@ -298,13 +298,30 @@ static lp_expr const_at(body *b, uint32_t id, const lp_expr *idx)
 
 /* ---- elements ---------------------------------------------------------------------------- */
 
+/* A float factor that is one number, of a kernel that is to serve for others: it is read.
+ * 0: it is none. */
+static lp_expr read_factor(body *b, const ir_node *n, ir_ref ref)
+{
+    const ir_node *x = ir_node_of(b->fn, ref);
+
+    if (!b->shared || n->op != OP_MUL || !dt_is_float(ir_type_of(b->fn, ref)->dtype))
+        return 0;
+    if (x->op == OP_BROADCAST)
+        x = ir_node_of(b->fn, ir_arg(b->fn, x, 0));
+    if (x->op != OP_CONST || ir_type_of(b->fn, x->first)->rank)
+        return 0;
+    return lp_load(b->k, body_const(b, x->attr->CONST.id), NULL);
+}
+
 /* Operands at the same index: elementwise is all that scalar functions are. */
 static lp_expr at_scalar(body *b, const ir_node *n, const lp_expr *idx)
 {
     lp_expr a[3] = {0};
 
-    for (uint32_t i = 0; i < n->narg; i++)
-        a[i] = body_at(b, ir_arg(b->fn, n, i), idx);
+    for (uint32_t i = 0; i < n->narg; i++) {
+        lp_expr factor = read_factor(b, n, ir_arg(b->fn, n, i));
+        a[i] = factor ? factor : body_at(b, ir_arg(b->fn, n, i), idx);
+    }
     if (n->op == OP_CAST)
         return lp_cast(b->k, n->attr->CAST.to, a[0]);
     if (n->op == OP_BITCAST)

@@ -57,6 +57,7 @@ typedef struct body {
     VEC(bool) view;             /* is arg.at[i] read as another type, or in another shape? */
     VEC(ir_dim) dim;
     VEC(lp_expr) dim_expr;
+    bool shared;                /* it serves for all numbers of elements, and all factors */
     bool apart;                 /* quotients, minima.. of symbols are parameters, too */
     lp_expr line;               /* elements of all values that have axes, which are parameters
                                  * of one axis then, the last index counting; 0: as they are */

@@ -10,17 +10,17 @@ void nest_merge(int rank, ir_ints axes, const lp_expr *out, const lp_expr *red, 
 }
 
 /* How many elements there are.  Kernels with much code, for more elements than are
- * written out one by one, take the number from the call: they are one for all values of a
- * module, as for the draws of its parameters. */
+ * written out one by one, take the number from the call, and numbers that they multiply by from
+ * memory: they are one for all values of a module, as for the draws of its parameters. */
 lp_expr nest_count(body *b, const ir_type *t, int64_t ops)
 {
-    enum { MUCH = 24, MANY = 1024 };
+    enum { MUCH = 24, MANY = 128 };
     dim_table *d = &b->l->m->dims;
     ir_dim count = dim_product(d, t->dim, t->rank);
     int64_t n;
 
-    return ops >= MUCH && dim_const(d, count, &n) && n >= MANY ? body_count(b, count)
-                                                               : body_dim(b, count);
+    b->shared = ops >= MUCH && dim_const(d, count, &n) && n >= MANY;
+    return b->shared ? body_count(b, count) : body_dim(b, count);
 }
 
 /* Extents of the reduced axes, in order; returns how many. */
