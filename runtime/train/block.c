@@ -321,15 +321,9 @@ bool block_eval(block *k, enum ingot_part part, const use_feeds *f, char error[T
     const choice *from = &k->part[part];
     pass p = {k, &k->b->eval, &k->eval, from, NULL, 0, from->count, *f};
 
-    if (!run_pass(&p, error))
-        return false;
-    block_checked(k, part);
-    return true;
-}
-
-void block_checked(block *k, enum ingot_part part)
-{
-    k->part[part].checked = true;
+    bool ok = run_pass(&p, error);
+    k->part[part].checked |= ok;
+    return ok;
 }
 
 bool block_check_data(const block *k, char error[TENSOR_ERROR_SIZE])

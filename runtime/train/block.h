@@ -66,8 +66,6 @@ bool block_step(block *k, const order *o, int64_t begin, const use_feeds *f,
                 char error[TENSOR_ERROR_SIZE]);
 /* Looks at all rows of a part, in their order. */
 bool block_eval(block *k, enum ingot_part part, const use_feeds *f, char error[TENSOR_ERROR_SIZE]);
-/* All rows of a part have been used once: from now on none is checked.  block_eval says so. */
-void block_checked(block *k, enum ingot_part part);
 /* Checks rows that have not been used, too.  False with a message. */
 bool block_check_data(const block *k, char error[TENSOR_ERROR_SIZE]);
 /* The calls of a step use all threads, or the calling one. */

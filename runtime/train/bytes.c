@@ -137,13 +137,13 @@ static int open_file(const char *path)
 
 bool bytes_are_in_memory(const bytes *b)
 {
-    enum { PAGE = 4096, PAGES = 4096 };
+    enum { PAGE = 4096, PAGES = 4096, PART = PAGE * PAGES };
     unsigned char there[PAGES];
 
     if (sysconf(_SC_PAGESIZE) != PAGE)
         return false;
-    for (size_t at = 0; at < b->mapped_size; at += (size_t)PAGES * PAGE) {
-        size_t left = b->mapped_size - at, size = left < (size_t)PAGES * PAGE ? left : (size_t)PAGES * PAGE;
+    for (size_t at = 0; at < b->mapped_size; at += PART) {
+        size_t left = b->mapped_size - at, size = left < PART ? left : PART;
         if (mincore((char *)b->mapped + at, size, there))
             return false;
         for (size_t i = 0; i < (size + PAGE - 1) / PAGE; i++)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "tensor_file.h"
 
 enum { BATCH = 256 };
@@ -91,9 +92,10 @@ static bool serves(judge *j, const struct ingot_entry *e)
 
 static void find_entry(judge *j, const struct ingot_trainer *t, const struct ingot_model *m)
 {
-    for (int32_t i = 0; i < t->entry_count && !j->call.entry; i++) {
-        const struct ingot_entry *e = session_entry(m, t->entries[i].entry);
-        if (!t->entries[i].net && serves(j, e))
+    for (int32_t i = 0; i < m->entry_count && !j->call.entry; i++) {
+        const struct ingot_entry *e = &m->entries[i];
+        const struct ingot_train_entry *written = entry_named(t, e->name);
+        if (written && !written->net && serves(j, e))
             j->call = (struct ingot_train_call){e->name, e->input_count, j->feeds, 0, NULL};
     }
     if (j->call.entry && !is_real(j->b->columns[j->target].dtype))

@@ -2,8 +2,8 @@
  *
  * An entry serves that takes columns of the block, and gives each row what a column that is
  * left over has: `entry classify(x: u8[.., 28, 28]) -> int<10>[..]` for the columns x and
- * label; no net, whose results may be of another scale.  A class may also come as a score for each, of which the largest counts, or of two
- * classes as one probability or logit. */
+ * label; no net, whose results may be of another scale.  A class may also come as a score for
+ * each, of which the largest counts, or of two classes as one probability or logit. */
 #ifndef INGOT_TRAIN_JUDGE_H
 #define INGOT_TRAIN_JUDGE_H
 

@@ -255,11 +255,10 @@ static const char *worst_parameter(const loop *l, double *size)
 /* Says where the training was lost, and what is left of it. */
 static bool lost(const loop *l, const char *what, double value, int64_t begin, char *error)
 {
-    const bool shuffled = !l->k.held && l->k.part[INGOT_PART_TRAIN].count;
+    const choice *c = &l->k.part[INGOT_PART_TRAIN];
     double size;
     const char *worst = worst_parameter(l, &size);
-    int64_t row =
-        choice_row(&l->k.part[INGOT_PART_TRAIN], shuffled ? &l->rows : NULL, begin) + 1;
+    int64_t row = choice_row(c, !l->k.held && c->count ? &l->rows : NULL, begin) + 1;
     char good[300] = "there is no checkpoint";
 
     if (l->saved_step)
@@ -344,8 +343,7 @@ static void begin_epoch(loop *l)
     l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
     feed(l, INGOT_FEED_EPOCH, (double)l->at.epoch);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[INGOT_PART_TRAIN].count);
-    l->whole = !l->at.position;
-    if (!l->whole)
+    if (!(l->whole = !l->at.position))
         return;
     clear_sums(l);
     if (l->past[PAST_START].states)
@@ -489,8 +487,7 @@ static bool end_epoch(loop *l, char *error)
     bool measured = told || l->measures;
     if (!team_obey(&l->team, &measured, error) || (measured && !measure_epoch(l, told, error)))
         return false;
-    if (l->whole)
-        block_checked(&l->k, INGOT_PART_TRAIN);
+    l->k.part[INGOT_PART_TRAIN].checked |= l->whole;
     l->telling = false;
     l->at.epoch++;
     l->at.position = 0;
