@@ -301,7 +301,7 @@ uint32_t chunk_find(ir_module *m, const ir_fn *fn, const target *t, arena *mem,
 
     if (!has_any(&f))
         return 0;
-    fuse(m, fn, t, &g);
+    fuse(fn, t, false, &g);
     f.readers = ir_find_readers(fn, mem);
     f.result = arena_array(mem, bool, fn->value.len + 1);
     f.taken = arena_array(mem, bool, fn->node.len + 1);

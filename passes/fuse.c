@@ -187,8 +187,7 @@ uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *c
     return UINT32_MAX;
 }
 
-/* Elementwise in the shape `cx`?  (A fuse_fits.) */
-static bool is_elementwise(const fuse_cx *f, const void *cx, const ir_node *n)
+bool fuse_is_elementwise(const fuse_cx *f, const void *cx, const ir_node *n)
 {
     return ir_op_scalar(n->op) && fuse_same_shape(ir_type_of(f->fn, n->first), cx);
 }
@@ -318,7 +317,7 @@ static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t nodes)
 {
     node_set inner;
 
-    uint32_t u = fuse_meeting(f, r, is_elementwise, ir_type_of(f->fn, r), &inner);
+    uint32_t u = fuse_meeting(f, r, fuse_is_elementwise, ir_type_of(f->fn, r), &inner);
     return u != UINT32_MAX && nodes + inner.n <= MAX_INLINED;
 }
 
@@ -355,7 +354,7 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
     node_set inner;
 
     for (uint32_t u; !f->result[r] &&
-                     (u = fuse_meeting(f, r, is_elementwise, t, &inner)) != UINT32_MAX;) {
+                     (u = fuse_meeting(f, r, fuse_is_elementwise, t, &inner)) != UINT32_MAX;) {
         for (uint32_t i = 0; i < inner.n; i++) {
             f->owner[inner.at[i]] = root + 1;
             f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
@@ -462,13 +461,12 @@ static void make_groups(fuse_cx *f)
 /* Results and updates first: whatever else is decided, they have memory.  Regions
  * are taken before epilogues, which must not run into one; epilogues from the last
  * node back, so that the longest one gets its nodes. */
-void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
+void fuse(const ir_fn *fn, const target *t, bool apart, ir_groups *g)
 {
     arena mem = {0};
     *g = (ir_groups){.fn = fn};
     fuse_cx f = {.fn = fn, .out = g, .longest_row = schedule_longest_row(t)};
 
-    (void)m;
     g->stored = arena_array(&g->mem, bool, fn->value.len + 1);
     f.uses = ir_use_counts(fn, &mem);
     f.readers = ir_find_readers(fn, &mem);
@@ -487,7 +485,7 @@ void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *g)
         if (!f.owner[i] && ir_template_is(template_of(&fn->node.at[i]), T_EPILOGUE))
             take_epilogue(&f, i);
     make_groups(&f);
-    fuse_join(&f);
+    fuse_join(&f, apart);
     fuse_order(g);
     arena_reset(&mem);
 }

@@ -5,9 +5,9 @@
 #include "group.h"
 #include "target.h"
 
-/* Groups of one function (not of the regions inside it), for the target.  Memory in
- * out->mem until fuse_free. */
-void fuse(const ir_module *m, const ir_fn *fn, const target *t, ir_groups *out);
+/* Groups of one function (not of the regions inside it), for the target; `apart`: those of an
+ * entry may have to run again, each for its result.  Memory in out->mem until fuse_free. */
+void fuse(const ir_fn *fn, const target *t, bool apart, ir_groups *out);
 void fuse_free(ir_groups *g);
 
 /* Groups with the reasons of their borders, for people. */

@@ -36,8 +36,9 @@ typedef struct fuse_region {
 typedef bool fuse_finder(const fuse_cx *f, uint32_t root, fuse_region *out);
 fuse_finder region_rows;
 
-/* Makes maps that have values in common one group (fuse_join.c). */
-void fuse_join(fuse_cx *f);
+/* Makes groups that have values in common one (fuse_join.c).  `apart`: those of an entry may
+ * have to run again, each for its result. */
+void fuse_join(fuse_cx *f, bool apart);
 /* For ir_group.over: that each of so many results overwrites none. */
 ir_ref *fuse_no_states(ir_groups *g, uint32_t n);
 /* Puts the groups of an entry in an order that takes less memory (fuse_order.c). */
@@ -57,6 +58,23 @@ typedef bool fuse_fits(const fuse_cx *f, const void *cx, const ir_node *n);
  * lies between (`inner`) fit and are in no group yet; else UINT32_MAX. */
 uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
                       node_set *inner);
+
+/* Elementwise in the shape `cx`?  (A fuse_fits.) */
+fuse_fits fuse_is_elementwise;
+
+/* The rows of a reduction: the axes from `kept` on of `full`. */
+typedef struct row_shape {
+    const ir_type *full;
+    int kept;
+} row_shape;
+
+/* The rows that a REDUCE node takes together; false if it takes other elements together, or
+ * rows that are too long for a cache. */
+bool fuse_row_shape(const fuse_cx *f, const ir_node *n, row_shape *w);
+/* One element a row: the kept axes, perhaps with 1s behind. */
+bool fuse_one_a_row(const fuse_cx *f, const row_shape *w, const ir_type *t);
+/* Is node n's element in a row of `cx` made of values of that row?  (A fuse_fits.) */
+fuse_fits fuse_stays_in_row;
 
 /* At most one cheap scalar operation an element? */
 bool fuse_is_cheap(const ir_node *n);

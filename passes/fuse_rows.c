@@ -5,12 +5,6 @@
  *   layer normalization:  mean, sub, square, mean, add, rsqrt, mul, .. */
 #include "fuse_region.h"
 
-/* The rows of a reduction: the axes from `kept` on of `full`. */
-typedef struct row_shape {
-    const ir_type *full;
-    int kept;
-} row_shape;
-
 static bool same_leading(const ir_type *a, const ir_type *b, int n)
 {
     bool same = a->kind == b->kind && a->rank >= n && b->rank >= n;
@@ -20,8 +14,7 @@ static bool same_leading(const ir_type *a, const ir_type *b, int n)
     return same;
 }
 
-/* One element a row: the kept axes, perhaps with 1s behind. */
-static bool one_a_row(const fuse_cx *f, const row_shape *w, const ir_type *t)
+bool fuse_one_a_row(const fuse_cx *f, const row_shape *w, const ir_type *t)
 {
     bool one = same_leading(w->full, t, w->kept);
 
@@ -41,8 +34,7 @@ static bool reduces_rows(const fuse_cx *f, const row_shape *w, const ir_node *n)
     return last;
 }
 
-/* Is node n's element in a row made of values of that row?  (A fuse_fits.) */
-static bool stays_in_row(const fuse_cx *f, const void *cx, const ir_node *n)
+bool fuse_stays_in_row(const fuse_cx *f, const void *cx, const ir_node *n)
 {
     const row_shape *w = cx;
 
@@ -51,14 +43,14 @@ static bool stays_in_row(const fuse_cx *f, const void *cx, const ir_node *n)
     if (n->op == OP_REDUCE)
         return reduces_rows(f, w, n);
     const ir_type *t = ir_type_of(f->fn, n->first);
-    bool one = one_a_row(f, w, t);
+    bool one = fuse_one_a_row(f, w, t);
     if (!one && !fuse_same_shape(t, w->full))
         return false;
     if (ir_op_scalar(n->op))
         return true;
     if ((n->op != OP_RESHAPE || !one) && n->op != OP_BROADCAST)
         return false;
-    bool ok = one_a_row(f, w, ir_type_of(f->fn, ir_arg(f->fn, n, 0)));
+    bool ok = fuse_one_a_row(f, w, ir_type_of(f->fn, ir_arg(f->fn, n, 0)));
     for (int i = 0; ok && n->op == OP_BROADCAST && i < n->attr->BROADCAST.axes.n; i++)
         ok = n->attr->BROADCAST.axes.at[i] == i;
     return ok;
@@ -89,7 +81,7 @@ static chain find_chain(const fuse_cx *f, uint32_t root, const row_shape *w)
     ir_ref r = f->fn->node.at[root].first;
 
     add_node(f, &g, root);
-    for (uint32_t u; (u = fuse_meeting(f, r, stays_in_row, w, &inner)) != UINT32_MAX;) {
+    for (uint32_t u; (u = fuse_meeting(f, r, fuse_stays_in_row, w, &inner)) != UINT32_MAX;) {
         if (g.n + inner.n + 1 > GROUP_MAX_NODES)
             break;
         for (uint32_t i = 0; i < inner.n; i++)
@@ -146,17 +138,23 @@ static bool fits_cache(const fuse_cx *f, const row_shape *w)
            f->longest_row;
 }
 
+bool fuse_row_shape(const fuse_cx *f, const ir_node *n, row_shape *w)
+{
+    const ir_type *t = ir_type_of(f->fn, ir_arg(f->fn, n, 0));
+
+    *w = (row_shape){t, t->rank - n->attr->REDUCE.axes.n};
+    return w->kept < t->rank && reduces_rows(f, w, n) && fits_cache(f, w);
+}
+
 /* Worth it are several reductions, or one whose result each element of the row
  * reads again. */
 bool region_rows(const fuse_cx *f, uint32_t root, fuse_region *out)
 {
     const ir_node *n = &f->fn->node.at[root];
 
-    if (n->op != OP_REDUCE)
-        return false;
-    const ir_type *t = ir_type_of(f->fn, ir_arg(f->fn, n, 0));
-    row_shape w = {t, t->rank - n->attr->REDUCE.axes.n};
-    if (w.kept == t->rank || !reduces_rows(f, &w, n) || !fits_cache(f, &w))
+    row_shape w;
+
+    if (n->op != OP_REDUCE || !fuse_row_shape(f, n, &w))
         return false;
     chain g = find_chain(f, root, &w);
     if (!g.spread && g.reductions < 2)

@@ -382,11 +382,19 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx)
     return e;
 }
 
-void body_store(body *b, ir_ref ref, const lp_expr *idx)
+void body_store_all(body *b, const ir_ref *out, uint32_t n, const lp_expr *idx, const lp_expr *to,
+                    bool stream)
 {
-    lp_expr v = body_at(b, ref, idx);
-
-    lp_store(b->k, body_output(b, ref), idx, v);
+    for (uint32_t i = 0; n > 1 && i < n; i++) {
+        lp_expr v = lp_let(b->k, "y", body_at(b, out[i], idx));
+        body_bind(b, (body_binding){.ref = out[i], .how = BODY_IS, .expr = v});
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        lp_expr v = body_at(b, out[i], idx);
+        (stream ? lp_stream : lp_store)(b->k, body_output(b, out[i]), to, v);
+    }
+    for (uint32_t i = 0; n > 1 && i < n; i++)
+        body_unbind(b);
 }
 
 /* ---- loops, calls ------------------------------------------------------------------------- */

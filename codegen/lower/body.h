@@ -109,8 +109,12 @@ lp_expr body_at(body *b, ir_ref ref, const lp_expr *idx);
 lp_expr body_at_if(body *b, ir_ref ref, const lp_expr *idx, lp_expr inside, lp_expr other);
 /* The element of the result of the movement op `n`; 0 if `n` is no movement op. */
 lp_expr body_move(body *b, const ir_node *n, const lp_expr *idx);
-/* Computes the element of a value that the kernel makes, and stores it. */
-void body_store(body *b, ir_ref ref, const lp_expr *idx);
+/* Stores element idx of n values that the kernel makes, which is the element `to` of their
+ * parameters, past the caches if `stream`: then neighbours must be stored one after the other.
+ * Each is computed before the first is stored, which may be where another's operand lies; they
+ * read it of each other. */
+void body_store_all(body *b, const ir_ref *out, uint32_t n, const lp_expr *idx, const lp_expr *to,
+                    bool stream);
 
 /* Finishes: the kernel goes to the table, the call is described. */
 bool body_call(body *b, group_call *out);

@@ -163,7 +163,7 @@ void job_store(job *j, body *b, const lp_expr *idx, lp_expr v)
 
     v = lp_cast(b->k, ir_type_of(b->fn, root)->dtype, v);
     body_bind(b, (body_binding){.ref = root, .how = BODY_IS, .expr = v});
-    body_store(b, j->out, idx);
+    body_store_all(b, j->g->out, j->g->nout, idx, idx, false);
     body_unbind(b);
 }
 
@@ -182,9 +182,9 @@ bool job_streams(const job *j)
     return !over && bytes > (double)j->l->target->l3_bytes;
 }
 
-void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v)
+void job_write(const job *j, body *b, const lp_expr *idx, const lp_expr *to)
 {
-    (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, j->out), idx, v);
+    body_store_all(b, j->g->out, j->g->nout, idx, to, job_streams(j));
 }
 
 /* The kernel becomes a call of the job.  False if an element had no expression:

@@ -39,28 +39,6 @@ static bool is_flat(const job *j, ir_ref r, const ir_type *shape, int depth, int
     return true;
 }
 
-/* Stores element idx of all results, which is the element `to` of their parameters.  Each is
- * computed before the first is stored, which may be where another's operand lies; they read it
- * of each other. */
-static void write_all(job *j, body *b, const lp_expr *idx, const lp_expr *to)
-{
-    const ir_group *g = j->g;
-
-    if (g->nout == 1) {
-        job_write(j, b, to, body_at(b, j->out, idx));
-        return;
-    }
-    for (uint32_t i = 0; i < g->nout; i++) {
-        lp_expr v = lp_let(b->k, "y", body_at(b, g->out[i], idx));
-        body_bind(b, (body_binding){.ref = g->out[i], .how = BODY_IS, .expr = v});
-    }
-    for (uint32_t i = 0; i < g->nout; i++)
-        (job_streams(j) ? lp_stream : lp_store)(b->k, body_output(b, g->out[i]), to,
-                                                body_at(b, g->out[i], idx));
-    for (uint32_t i = 0; i < g->nout; i++)
-        body_unbind(b);
-}
-
 /* One loop over all elements, in chunks that threads share.  Element i has the index
  * (0, .., 0, i), for the last axis reaches over those before it. */
 static bool flat(job *j, int64_t ops)
@@ -82,7 +60,7 @@ static bool flat(job *j, int64_t ops)
     for (int i = 0; i < t->rank; i++)
         idx[i] = lp_int(k, 0);
     lp_expr v = idx[t->rank - 1] = lp_vec(k, "i", lo, hi, s.lanes, LP_MASKED);
-    write_all(j, &b, idx, &v);
+    job_write(j, &b, idx, &v);
     lp_end(k);
     lp_end(k);
     return job_end(j, &b);
@@ -104,7 +82,8 @@ static bool concat_part(job *j, ir_ref x, ir_dim start, int axis)
     idx[last] = lp_vec(b.k, "v", lp_int(b.k, 0), hi, b.k->schedule.lanes, LP_MASKED);
     memcpy(to, idx, sizeof to);
     to[axis] = lp_add(b.k, idx[axis], body_dim(&b, start));
-    job_write(j, &b, to, body_at(&b, x, idx));
+    lp_expr v = body_at(&b, x, idx);
+    (job_streams(j) ? lp_stream : lp_store)(b.k, body_output(&b, j->out), to, v);
     for (open++; open--;)
         lp_end(b.k);
     return job_end(j, &b);
@@ -161,7 +140,7 @@ static lp_expr last_loop(job *j, body *b)
 static void make_row(job *j, body *b, lp_expr *idx)
 {
     idx[ir_type_of(b->fn, j->out)->rank - 1] = last_loop(j, b);
-    write_all(j, b, idx, idx);
+    job_write(j, b, idx, idx);
     lp_end(b->k);
 }
 
@@ -215,7 +194,7 @@ bool template_map(job *j)
     if (last >= 0)
         make_rows(j, &b, idx);
     else
-        write_all(j, &b, idx, idx);
+        job_write(j, &b, idx, idx);
     while (open--)
         lp_end(b.k);
     return job_end(j, &b);

@@ -1,10 +1,10 @@
 /* codegen/lower/rows.c - several reductions over the same rows, and what is
  * elementwise between and behind them: one row at a time.
  *
- * Each reduction is a pass over the row; one more pass stores the result.  A value
- * that later passes read again and that is costly to compute is held in a buffer of
- * the thread, or where the result will be; what is cheap, and what lies in memory, is
- * found again.  A softmax is
+ * Each reduction is a pass over the row; one more pass stores the results that no reduction
+ * has needed.  A value that later passes read again and that is costly to compute is held in
+ * a buffer of the thread, or where a result will be; a result that a reduction needs is held
+ * where it is stored; what is cheap, and what lies in memory, is found again.  A softmax is
  *
  *   for each row i
  *     m = max over j of x[i, j]
@@ -21,7 +21,8 @@ typedef struct rows {
     int kept;
     ir_dtype sums;              /* type of the first reduction's sums, whose lanes are chosen */
     schedule s;
-    bool used;                  /* the result's memory holds a value meanwhile */
+    bool early[GROUP_MAX_NODES];    /* by result: a reduction needs this row */
+    bool used[GROUP_MAX_NODES]; /* by result: its memory holds another value meanwhile */
     lp_expr idx[IR_MAX_RANK];   /* the element at hand */
 } rows;
 
@@ -45,6 +46,16 @@ static int lanes_for(const rows *r, ir_dtype dt)
     return dt == r->sums ? r->s.lanes : lanes_of(r->j->l, dt);
 }
 
+/* Is the value as long as a row of the operands? */
+static bool is_full(const rows *r, const ir_type *t)
+{
+    bool full = t->rank == r->full->rank;
+
+    for (int i = r->kept; full && i < t->rank; i++)
+        full = dim_same(t->dim[i], r->full->dim[i]);
+    return full;
+}
+
 /* Opens the loops over a row: the last axis in vectors. */
 static void open_row(rows *r, int lanes)
 {
@@ -61,71 +72,104 @@ static void close_row(rows *r)
     nest_close(r->b.k, r->full->rank - r->kept);
 }
 
+/* Marks the operands of member i among those before it. */
+static void mark_operands(const rows *r, uint32_t i, bool *needed)
+{
+    const ir_node *n = member(r, i);
+
+    for (uint32_t a = 0; a < n->narg; a++)
+        for (uint32_t k = 0; k < i; k++)
+            needed[k] |= member(r, k)->first == ir_arg(r->b.fn, n, a);
+}
+
+/* Marks the results of which reductions are made, whole rows. */
+static void mark_early(rows *r)
+{
+    const ir_group *g = r->j->g;
+    bool needed[GROUP_MAX_NODES] = {false};
+
+    for (uint32_t i = g->nnode; i-- > 0;)
+        if (needed[i] || member(r, i)->op == OP_REDUCE)
+            mark_operands(r, i, needed);
+    for (uint32_t i = 0; i < g->nnode; i++)
+        for (uint32_t k = 0; k < g->nout; k++)
+            r->early[k] |= needed[i] && member(r, i)->first == g->out[k] &&
+                           is_full(r, ir_type_of(r->b.fn, g->out[k]));
+}
+
 /* Marks, by member, what the pass of member `phase` computes anew: what it reads, but
  * for sums and rows that earlier passes left. */
 static void mark_needed(const rows *r, uint32_t phase, bool *needed)
 {
     for (uint32_t i = 0; i <= phase; i++)
         needed[i] = i == phase;
-    for (uint32_t i = phase + 1; i-- > 0;) {
-        const ir_node *n = member(r, i);
-        if (!needed[i] || body_knows(&r->b, n->first))
-            continue;
-        for (uint32_t a = 0; a < n->narg; a++)
-            for (uint32_t k = 0; k < i; k++)
-                needed[k] |= member(r, k)->first == ir_arg(r->b.fn, n, a);
+    for (uint32_t i = phase + 1; i-- > 0;)
+        if (needed[i] && !body_knows(&r->b, member(r, i)->first))
+            mark_operands(r, i, needed);
+}
+
+/* The result where the value can be held until that is stored, element for element; nout:
+ * none.  Its lines come to the cache while the value is computed, not all at once behind. */
+static uint32_t find_room(const rows *r, ir_ref ref)
+{
+    const ir_group *g = r->j->g;
+    ir_dtype dt = ir_type_of(r->b.fn, ref)->dtype;
+    uint32_t k = 0;
+
+    for (; k < g->nout; k++) {
+        const ir_type *out = ir_type_of(r->b.fn, g->out[k]);
+        if (g->out[k] == ref || (!r->early[k] && !r->used[k] && is_full(r, out) &&
+                                 out->dtype == dt && g->over[k] == IR_NONE))
+            break;
     }
+    return k;
 }
 
-/* Is the value as long as a row of the operands? */
-static bool is_full(const rows *r, const ir_type *t)
+static lp_buf make_local(rows *r, ir_ref ref)
 {
-    bool full = t->rank == r->full->rank;
+    lp_expr dims[IR_MAX_RANK];
 
-    for (int i = r->kept; full && i < t->rank; i++)
-        full = dim_same(t->dim[i], r->full->dim[i]);
-    return full;
-}
-
-/* Can the value be held where the result will be stored, element for element?  Then the
- * result's lines come to the cache while it is computed, not all at once behind it. */
-static bool fits_result(const rows *r, ir_ref ref)
-{
-    const ir_type *out = ir_type_of(r->b.fn, r->j->out);
-
-    return !r->used && is_full(r, out) && ir_type_of(r->b.fn, ref)->dtype == out->dtype &&
-           r->j->g->over[0] == IR_NONE;
+    for (int i = r->kept; i < r->full->rank; i++)
+        dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
+    return lp_local(r->b.k, "row", ir_type_of(r->b.fn, ref)->dtype, r->full->rank - r->kept, dims,
+                    LP_ROW, 0);
 }
 
 static void make_buffer(rows *r, ir_ref ref, held *h)
 {
-    lp_expr dims[IR_MAX_RANK];
-    bool in_result = fits_result(r, ref);
+    uint32_t k = find_room(r, ref);
+    bool in_result = k < r->j->g->nout;
 
-    for (int i = r->kept; i < r->full->rank; i++)
-        dims[i - r->kept] = body_dim(&r->b, r->full->dim[i]);
-    r->used |= in_result;
+    if (in_result)
+        r->used[k] = true;
     h->ref[h->n] = ref;
     h->skip[h->n] = in_result ? 0 : r->kept;
-    h->row[h->n++] = in_result ? body_output(&r->b, r->j->out)
-                               : lp_local(r->b.k, "row", ir_type_of(r->b.fn, ref)->dtype,
-                                          r->full->rank - r->kept, dims, LP_ROW, 0);
+    h->row[h->n++] = in_result ? body_output(&r->b, r->j->g->out[k]) : make_local(r, ref);
+}
+
+/* Is the value held, in a pass of a reduction that is the first to compute it? */
+static bool is_held(const rows *r, ir_ref ref)
+{
+    const ir_group *g = r->j->g;
+    bool held = false;
+
+    for (uint32_t k = 0; k < g->nprivate; k++)
+        held |= g->private[k] == ref;
+    for (uint32_t k = 0; k < g->nout; k++)
+        held |= r->early[k] && g->out[k] == ref;
+    return held;
 }
 
 /* Makes a buffer for each value to be held that the pass is the first to compute. */
 static void make_buffers(rows *r, uint32_t phase, held *h)
 {
-    const ir_group *g = r->j->g;
     bool needed[GROUP_MAX_NODES];
 
     mark_needed(r, phase, needed);
     h->n = 0;
     for (uint32_t i = 0; i < phase; i++) {
         ir_ref ref = member(r, i)->first;
-        bool is_row = false;
-        for (uint32_t k = 0; k < g->nprivate; k++)
-            is_row |= g->private[k] == ref;
-        if (is_row && needed[i] && !body_knows(&r->b, ref))
+        if (needed[i] && is_held(r, ref) && !body_knows(&r->b, ref))
             make_buffer(r, ref, h);
     }
 }
@@ -178,23 +222,39 @@ static void reduce_row(rows *r, uint32_t phase)
     body_bind(&r->b, (body_binding){.ref = n->first, .how = BODY_IS, .expr = sum});
 }
 
-/* The last pass; where the result has one element a row there is nothing to pass over. */
+/* The results that are not stored yet, whole rows or one element a row.  False: a result is
+ * stored where a value is held, so that its lines are in the cache. */
+static bool left_results(const rows *r, bool whole, ir_ref *out, uint32_t *n)
+{
+    const ir_group *g = r->j->g;
+    bool far = true;
+
+    *n = 0;
+    for (uint32_t k = 0; k < g->nout; k++)
+        if (!r->early[k] && is_full(r, ir_type_of(r->b.fn, g->out[k])) == whole) {
+            out[(*n)++] = g->out[k];
+            far &= !r->used[k];
+        }
+    return far;
+}
+
+/* The last pass, over what is left; where that is one element a row there is nothing to pass
+ * over. */
 static void finish_row(rows *r)
 {
-    const ir_type *t = ir_type_of(r->b.fn, r->j->out);
-    bool whole = is_full(r, t);
+    ir_ref out[GROUP_MAX_NODES];
+    uint32_t n;
 
-    if (whole)
-        open_row(r, lanes_for(r, t->dtype));
-    for (int i = r->kept; !whole && i < t->rank; i++)
-        r->idx[i] = lp_int(r->b.k, 0);
-    lp_expr v = body_at(&r->b, r->j->out, r->idx);
-    if (r->used)                /* its lines are in the cache */
-        lp_store(r->b.k, body_output(&r->b, r->j->out), r->idx, v);
-    else
-        job_write(r->j, &r->b, r->idx, v);
-    if (whole)
+    bool far = left_results(r, true, out, &n);
+    if (n) {
+        open_row(r, lanes_for(r, ir_type_of(r->b.fn, out[0])->dtype));
+        body_store_all(&r->b, out, n, r->idx, r->idx, far && job_streams(r->j));
         close_row(r);
+    }
+    for (int i = r->kept; i < r->full->rank; i++)
+        r->idx[i] = lp_int(r->b.k, 0);
+    left_results(r, false, out, &n);
+    body_store_all(&r->b, out, n, r->idx, r->idx, false);
 }
 
 /*    par row { a sum over the row; another that reads the first; ..; what is stored }
@@ -211,6 +271,7 @@ bool template_rows(job *j)
     r.s = r.b.k->schedule = nest_of_rows(j, "rows", r.sums, ir_type_of(j->in->fn, j->root->first),
                                          t->dim + r.kept, t->rank - r.kept);
     int open = r.kept ? body_loops(&r.b, t->dim, r.kept, r.idx) : 0;
+    mark_early(&r);
     for (uint32_t i = 0; i < j->g->nnode; i++)
         if (member(&r, i)->op == OP_REDUCE)
             reduce_row(&r, i);

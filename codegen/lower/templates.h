@@ -39,13 +39,13 @@ bool turn_is_apart(lp_kernel *k, lp_expr e, lp_expr var);
  * it.  job_end ends it and records the call, or false and j->failed. */
 void job_kernel(job *j, body *b, const char *what);
 bool job_end(job *j, body *b);
-/* Stores the job's value at idx, where its root is v, of any dtype. */
+/* Stores the job's results at idx, where its root is v, of any dtype. */
 void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
 /* Is the job's value larger than the caches?  Then it is stored past them. */
 bool job_streams(const job *j);
-/* Stores the element v of the job's value at idx, past the caches if job_streams says
- * so: then neighbours must be stored one after the other. */
-void job_write(const job *j, body *b, const lp_expr *idx, lp_expr v);
+/* Stores element idx of them, which is `to` of their parameters, past the caches if job_streams
+ * says so. */
+void job_write(const job *j, body *b, const lp_expr *idx, const lp_expr *to);
 /* A temp of the job's calls: its number. */
 uint32_t job_temp(job *j, ir_dim bytes);
 

@@ -107,7 +107,7 @@ static void run_kernels(net *t, const target *cpu, schedules *given, text *out)
     ir_groups groups = {0};
     lower l;
 
-    fuse(t->m, t->fn, cpu, &groups);
+    fuse(t->fn, cpu, false, &groups);
     lower_init(&l, t->m, cpu, "test", &t->d);
     l.given = given;
     for (uint32_t i = 0; i < groups.group.len; i++)
