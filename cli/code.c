@@ -75,11 +75,33 @@ static bool read_schedules(ingot_code *c, const char *path, diag *d)
 {
     const char *source = file_read_told(path, d);
 
-    c->l.given = &c->given;
-
     if (!source || !schedules_parse(&c->given, source, diag_source(d, path, source), d))
         return false;
     return c->given.entry.len || diag_error(d, (ir_loc){0}, D_IO, path, "holds no schedule");
+}
+
+static void begin_lower(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
+{
+    lower_init(&c->l, m, o->target, o->name, d);
+    c->l.given = c->given.entry.len ? &c->given : NULL;
+}
+
+/* Within a budget: with the groups that are the fastest, if they fit; else with such as may
+ * run again. */
+static plan *plan_within(ingot_code *c, ir_module *m, const ingot_code_options *o,
+                         plan_options *po, diag *d)
+{
+    bool over = false;
+
+    po->over = &over;
+    plan *p = plan_build(m, po, d);
+    if (!p || !over)
+        return p;
+    plan_free(p);
+    lower_free(&c->l);
+    begin_lower(c, m, o, d);
+    po->over = NULL;
+    return plan_build(m, po, d);
 }
 
 /* Kernels are made while the plan is: the planner calls lower_group for each group.
@@ -91,14 +113,14 @@ bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
                        .budget = (int64_t)o->memory_budget, .no_alloc = o->no_alloc};
 
     *c = (ingot_code){0};
-    lower_init(&c->l, m, o->target, o->name, d);
     if (o->schedules && !read_schedules(c, o->schedules, d))
         return false;
+    begin_lower(c, m, o, d);
     progress_step("running passes");
     if (!code_passes(m, o->target, &o->watch))
         return false;
     progress_step("choosing kernels");
-    c->p = plan_build(m, &po, d);
+    c->p = po.budget ? plan_within(c, m, o, &po, d) : plan_build(m, &po, d);
     return c->p && schedules_used(&c->given, d) && !diag_failed(d);
 }
 

@@ -147,7 +147,7 @@ static bool print_picture(const inspect_options *o, const ir_module *m, bool of_
     ir_groups groups = {0};
     text graph = {0};
 
-    fuse(m->fn.at[0], &t, o->model.o.memory_budget != 0, &groups);
+    fuse(m->fn.at[0], &t, false, &groups);
     if (of_groups)
         graph_print_groups(m, &groups, &graph);
     else
@@ -199,7 +199,7 @@ static bool print_groups(const inspect_options *o, ir_module *m, text *out)
         ir_groups groups = {0};
         if (!m->fn.at[i]->entry)
             continue;
-        fuse(m->fn.at[i], &t, o->model.o.memory_budget != 0, &groups);
+        fuse(m->fn.at[i], &t, false, &groups);
         text_add(out, "entry %s\n", m->fn.at[i]->name);
         fuse_print(m, &groups, out);
         fuse_free(&groups);

@@ -71,6 +71,10 @@ void plan_fit(planner *pl)
     int64_t taken = plan_slots_taken(pl);
     if (!budget || taken <= budget)
         return;
+    if (pl->o->over) {
+        *pl->o->over = true;
+        return;
+    }
     plan_units_find(pl, &u);
     if (!fits(pl, &u, budget)) {
         int64_t met = met_budget(pl, &u, taken);

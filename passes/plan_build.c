@@ -498,7 +498,7 @@ void plan_scope_init(scope *s, planner *pl, const ir_fn *fn, plan_block *b)
 {
     *s = (scope){.pl = pl, .fn = fn, .block = b, .value = none_by_ref(fn),
                  .want = none_by_ref(fn), .maker = none_by_ref(fn)};
-    fuse(fn, pl->o->target, pl->o->budget != 0, &s->groups);
+    fuse(fn, pl->o->target, pl->o->budget && !pl->o->over, &s->groups);
     note_makers(s);
     arena scratch = {0};
     uint32_t *uses = ir_use_counts(fn, &scratch);

@@ -11,6 +11,8 @@ typedef struct plan_options {
     void *lower_cx;
     const target *target;
     int64_t budget;             /* bytes that the slots of an entry may take; 0: any */
+    bool *over;                 /* if given, groups are made as if there were no budget; it says
+                                 * whether an entry takes more, and the plan is of no use then */
     bool no_alloc;              /* refuse values whose size only the run knows */
 } plan_options;
 
