@@ -1,11 +1,11 @@
 /* codegen/lower/reduce.c - reductions.  Where the last axis of the result is also
  * the operand's last, the result is vectorized along it and the reduced axes are
  * loops; where the last axis is reduced, W partial results run along it and are
- * folded at the end. */
+ * folded at the end.  Axes of one element behind it do not count. */
 #include "axes.h"
 #include "nest.h"
 
-/* A reduction along columns: the last axis is kept. */
+/* A reduction along columns: the last axis that counts is kept. */
 typedef struct columns {
     job *j;
     body *b;
@@ -15,6 +15,7 @@ typedef struct columns {
     ir_dtype acc;
     schedule s;
     int w;                      /* its lanes */
+    int last;                   /* the result's axis that they lie along; -1: it has none */
     lp_expr out[IR_MAX_RANK];
 } columns;
 
@@ -22,11 +23,11 @@ typedef struct columns {
  * vectors of them in unrolled loops or, for 0, one with a mask. */
 static void sum_columns(columns *c, lp_expr first, int n)
 {
-    const ir_type *t = ir_type_of(c->b->fn, c->x), *yt = ir_type_of(c->b->fn, c->j->root->first);
+    const ir_type *t = ir_type_of(c->b->fn, c->x);
     lp_kernel *k = c->b->k;
     lp_expr red[IR_MAX_RANK], idx[IR_MAX_RANK], zero = lp_int(k, 0), w = lp_int(k, c->w);
     ir_dim dims[IR_MAX_RANK];
-    int count = nest_reduced(t, c->axes, dims), last = yt->rank - 1;
+    int count = nest_reduced(t, c->axes, dims), last = c->last;
 
     const lp_expr extents[2] = {n ? lp_int(k, n) : 0, w};
     lp_buf a = lp_local(k, "acc", c->acc, n ? 2 : 0, extents, LP_REG,
@@ -57,11 +58,13 @@ static void sum_all_columns(columns *c)
     const ir_type *yt = ir_type_of(c->b->fn, c->j->root->first);
     dim_table *t = &c->j->l->m->dims;
     lp_kernel *k = c->b->k;
-    int last = yt->rank - 1, width = c->s.vectors * c->w, open = 0;
+    int last = c->last, width = c->s.vectors * c->w, open = 0;
     ir_dim outer[IR_MAX_RANK];
     lp_expr columns = last >= 0 ? body_dim(c->b, yt->dim[last]) : 0, zero = lp_int(k, 0);
     int64_t n;
 
+    for (int i = last + 1; i < yt->rank; i++)
+        c->out[i] = zero;
     if (last < 0) {
         sum_columns(c, 0, 0);
         return;
@@ -86,8 +89,8 @@ static void sum_all_columns(columns *c)
     nest_close(k, open + 1 + !narrow);
 }
 
-/* Last axis kept. */
-static void reduce_columns(job *j, body *b, ir_ref x)
+/* The last axis that counts is kept; `behind`: axes of one element. */
+static void reduce_columns(job *j, body *b, ir_ref x, int behind)
 {
     const struct ir_attr_REDUCE *at = &j->root->attr->REDUCE;
     const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
@@ -98,10 +101,10 @@ static void reduce_columns(job *j, body *b, ir_ref x)
 
     b->k->schedule = s;
     sum_all_columns(&(columns){.j = j, .b = b, .x = x, .axes = at->axes, .op = at->op,
-                               .acc = p.sums, .s = s, .w = s.lanes});
+                               .acc = p.sums, .s = s, .w = s.lanes, .last = yt->rank - 1 - behind});
 }
 
-/* Last axis reduced. */
+/* The last axis that counts is reduced. */
 static void reduce_rows(job *j, body *b, ir_ref x, ir_ints axes, ir_redop op, ir_dtype acc)
 {
     const ir_type *t = ir_type_of(b->fn, x), *yt = ir_type_of(b->fn, j->root->first);
@@ -144,6 +147,16 @@ static void reduce_nothing(job *j, body *b, ir_redop op, ir_dtype acc)
     nest_close(b->k, open);
 }
 
+/* The last axis that has more than one element, or is reduced. */
+static int axis_of_lanes(const job *j, const ir_type *t, ir_ints axes)
+{
+    int axis = t->rank - 1;
+
+    while (axis > 0 && !ir_has_axis(axes, axis) && dim_is(&j->l->m->dims, t->dim[axis], 1))
+        axis--;
+    return axis;
+}
+
 /* Along the last axis the elements of a sum lie side by side and lanes share a sum;
  * else lanes are sums beside each other. */
 bool template_reduce(job *j)
@@ -151,14 +164,15 @@ bool template_reduce(job *j)
     const struct ir_attr_REDUCE *at = &j->root->attr->REDUCE;
     ir_ref x = ir_arg(j->in->fn, j->root, 0);
     const ir_type *t = ir_type_of(j->in->fn, x);
+    int axis = axis_of_lanes(j, t, at->axes);
     body b;
 
     job_kernel(j, &b, "reduce");
     if (is_empty(j, t, at->axes))
         reduce_nothing(j, &b, at->op, acc_dtype(t->dtype));
-    else if (ir_has_axis(at->axes, t->rank - 1))
+    else if (ir_has_axis(at->axes, axis))
         reduce_rows(j, &b, x, at->axes, at->op, acc_dtype(t->dtype));
     else
-        reduce_columns(j, &b, x);
+        reduce_columns(j, &b, x, t->rank - 1 - axis);
     return job_end(j, &b);
 }
