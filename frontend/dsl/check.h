@@ -206,6 +206,7 @@ typedef struct dsl {
     dsl_rounds *rounds;
     ir_loc at;                  /* of the expression */
     VEC(dsl_memory *) memory;
+    map paths;                  /* of these */
     VEC(dsl_file *) file;
     VEC(dsl_open_dim) open;
     VEC(dsl_names) names;
@@ -503,6 +504,7 @@ void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at);
 void dsl_set_cell(dsl *cx, dsl_cell *c, const dsl_value *v);
 dsl_written *dsl_find_written(dsl_region *r, const dsl_cell *c);
 dsl_memory *dsl_memory_find(dsl *cx, const char *path);
+void dsl_memory_enter(dsl *cx, dsl_memory *m);      /* with its path */
 /* A state that no text declares: zeros at first, of this role. */
 dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t role);
 /* What the cell was as the entry began. */

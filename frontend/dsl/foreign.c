@@ -82,7 +82,7 @@ static dsl_memory *parameter(dsl *cx, const dsl_template *t, const char *name, u
     m->role = INGOT_ROLE_PARAM;
     m->first = constant;
     m->foreign = true;
-    vec_push(&cx->memory, m);
+    dsl_memory_enter(cx, m);
     dsl_take_weight(cx, m);
     return m;
 }

@@ -5,12 +5,30 @@
  * written in it. */
 #include "check.h"
 
+static uint64_t path_hash(const char *path)
+{
+    return hash_bytes(path, strlen(path), 0);
+}
+
+/* The first one of that path. */
 dsl_memory *dsl_memory_find(dsl *cx, const char *path)
 {
-    for (uint32_t i = 0; i < cx->memory.len; i++)
-        if (!strcmp(cx->memory.at[i]->path, path))
-            return cx->memory.at[i];
-    return NULL;
+    uint64_t hash = path_hash(path);
+    uint32_t first = UINT32_MAX;
+
+    for (uint32_t at = map_find(&cx->paths, hash); at != MAP_NONE;
+         at = map_next(&cx->paths, hash, at)) {
+        uint32_t id = map_id(&cx->paths, at);
+        if (id < first && !strcmp(cx->memory.at[id]->path, path))
+            first = id;
+    }
+    return first == UINT32_MAX ? NULL : cx->memory.at[first];
+}
+
+void dsl_memory_enter(dsl *cx, dsl_memory *m)
+{
+    map_add(&cx->paths, path_hash(m->path), cx->memory.len);
+    vec_push(&cx->memory, m);
 }
 
 /* ---- types ------------------------------------------------------------------ */
@@ -79,7 +97,7 @@ dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t 
     m->state = cx->m->state.len;
     vec_push(&cx->m->state, (ir_state){arena_strdup(&cx->m->mem, path), t, IR_NONE, false,
                                        dsl_b(cx)->loc});
-    vec_push(&cx->memory, m);
+    dsl_memory_enter(cx, m);
     return m;
 }
 
@@ -100,7 +118,7 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     m->role = trainable ? INGOT_ROLE_PARAM : INGOT_ROLE_STATE;
     if (d->type && d->type->bound)
         m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
-    vec_push(&cx->memory, m);
+    dsl_memory_enter(cx, m);
     dsl_find_net(cx, m);
     dsl_take_weight(cx, m);
     return m;
