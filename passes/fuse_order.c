@@ -31,6 +31,8 @@ typedef struct order_cx {
     uint32_t *left;             /* by ref: of these, how many are to come */
     uint32_t *readers;          /* by state: groups to come that read it */
     uint32_t *seen, look;       /* by ref: the last look that saw it */
+    uint32_t *updater;          /* by state: 1 + the update that gives it its new value */
+    VEC(uint32_t) ready;        /* groups that can run early: a heap, the first at its root */
     VEC(ir_group) order;
     uint32_t *number;           /* what these were before */
 } order_cx;
@@ -150,6 +152,7 @@ static void find_makers(order_cx *cx)
             cx->next[i] = cx->update[group - 1];
             cx->update[group - 1] = i + 1;
         }
+        cx->updater[fn->update.at[i].state] = i + 1;
     }
 }
 
@@ -166,6 +169,7 @@ static bool is_last_reader(order_cx *cx, uint32_t group)
     return last;
 }
 
+/* What is so stays so while other groups run. */
 static bool can_run(order_cx *cx, uint32_t group)
 {
     return !cx->done[group] && (cx->outside[group] || cx->update[group]) &&
@@ -239,6 +243,64 @@ static bool frees(const order_cx *cx, uint32_t group)
     return sum > 0;
 }
 
+/* ---- groups that can run early ------------------------------------------------------------- */
+
+static void swap_ready(order_cx *cx, uint32_t i, uint32_t k)
+{
+    uint32_t was = cx->ready.at[i];
+
+    cx->ready.at[i] = cx->ready.at[k];
+    cx->ready.at[k] = was;
+}
+
+static void add_ready(order_cx *cx, uint32_t group)
+{
+    uint32_t i = cx->ready.len;
+
+    vec_push(&cx->ready, group);
+    for (; i && cx->ready.at[i] < cx->ready.at[(i - 1) / 2]; i = (i - 1) / 2)
+        swap_ready(cx, i, (i - 1) / 2);
+}
+
+static uint32_t take_ready(order_cx *cx)
+{
+    uint32_t first = cx->ready.at[0], n = --cx->ready.len, i = 0;
+
+    cx->ready.at[0] = cx->ready.at[n];
+    for (uint32_t k = 1; k < n; i = k, k = 2 * k + 1) {
+        k += k + 1 < n && cx->ready.at[k + 1] < cx->ready.at[k];
+        if (cx->ready.at[i] <= cx->ready.at[k])
+            break;
+        swap_ready(cx, i, k);
+    }
+    return first;
+}
+
+/* A group may be found ready more than once. */
+static void look_at(order_cx *cx, uint32_t group)
+{
+    if (can_run(cx, group))
+        add_ready(cx, group);
+}
+
+/* Now that a group has run, those that read what it made may run, and those that give states
+ * that it read their new value. */
+static void look_around(order_cx *cx, uint32_t group)
+{
+    const ir_group *x = &cx->g->group.at[group];
+
+    for (uint32_t k = 0; k < x->nout; k++)
+        for (uint32_t i = cx->reader_at[x->out[k]]; i < cx->reader_at[x->out[k] + 1]; i++)
+            look_at(cx, cx->reader[i]);
+    for (uint32_t i = cx->read_at[group]; i < cx->read_at[group + 1]; i++) {
+        const ir_node *n = ir_node_of(cx->fn, cx->read.at[i]);
+        uint32_t u = n->op == OP_STATE ? cx->updater[n->attr->STATE.id] : 0;
+        uint32_t maker = u ? maker_under(cx, cx->fn->update.at[u - 1].value) : 0;
+        if (maker && cx->readers[n->attr->STATE.id] <= 1)
+            look_at(cx, maker - 1);
+    }
+}
+
 static void run_group(order_cx *cx, uint32_t group)
 {
     cx->done[group] = true;
@@ -247,6 +309,7 @@ static void run_group(order_cx *cx, uint32_t group)
         cx->left[cx->read.at[i]]--;
     cx->number[cx->order.len] = group;
     vec_push(&cx->order, cx->g->group.at[group]);
+    look_around(cx, group);
 }
 
 /* Runs those readers of r before group `wall` that free more than they take. */
@@ -284,14 +347,14 @@ static uint32_t find_wall(const order_cx *cx, uint32_t from)
     return from;
 }
 
-/* Runs what can run early, before group `wall`. */
-static void run_early(order_cx *cx, uint32_t from, uint32_t wall)
+/* Runs what can run early, before group `wall`, the first of them always next. */
+static void run_early(order_cx *cx, uint32_t wall)
 {
-    for (uint32_t i = from; i < wall; i++)
-        if (can_run(cx, i)) {
-            run_group(cx, i);
-            i = from - 1;       /* others may wait for it */
-        }
+    while (cx->ready.len && cx->ready.at[0] < wall) {
+        uint32_t group = take_ready(cx);
+        if (!cx->done[group])
+            run_group(cx, group);
+    }
 }
 
 static void run_all(order_cx *cx)
@@ -299,11 +362,13 @@ static void run_all(order_cx *cx)
     uint32_t wall = 0;
 
     for (uint32_t i = 0; i < cx->g->group.len; i++)
+        look_at(cx, i);
+    for (uint32_t i = 0; i < cx->g->group.len; i++)
         if (!cx->done[i]) {
             uint32_t from = cx->order.len;
             run_group(cx, i);
             wall = wall > i ? wall : find_wall(cx, i + 1);
-            run_early(cx, i + 1, wall);
+            run_early(cx, wall);
             run_freeing(cx, from, wall);
         }
 }
@@ -319,6 +384,7 @@ void fuse_order(ir_groups *g)
                    .outside = arena_array(&mem, bool, groups),
                    .done = arena_array(&mem, bool, groups),
                    .readers = arena_array(&mem, uint32_t, g->fn->module->state.len + 1),
+                   .updater = arena_array(&mem, uint32_t, g->fn->module->state.len + 1),
                    .seen = arena_array(&mem, uint32_t, refs),
                    .left = arena_array(&mem, uint32_t, refs),
                    .number = arena_array(&mem, uint32_t, groups)};
@@ -331,6 +397,7 @@ void fuse_order(ir_groups *g)
             memcpy(g->group.at, cx.order.at, cx.order.len * sizeof *cx.order.at);
     }
     vec_free(&cx.order);
+    vec_free(&cx.ready);
     vec_free(&cx.read);
     arena_reset(&mem);
 }

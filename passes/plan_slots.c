@@ -169,39 +169,44 @@ static void collect(planner *pl, items *fixed, items *varying)
     }
 }
 
+/* Bytes that a value takes while it lives. */
 typedef struct span {
     int64_t from, to;
+    uint32_t first, last;
 } span;
 
-static int by_start(const void *a, const void *b)
-{
-    const span *x = a, *y = b;
-
-    return x->from < y->from ? -1 : x->from > y->from;
-}
+/* By where they begin. */
+typedef struct spans {
+    VEC(span) of;
+} spans;
 
 /* The smallest gap that fits between those that live at the same time. */
-static int64_t best_fit(const plan_entry *e, const items *done, uint32_t n, const item *x,
-                        span *taken)
+static int64_t best_fit(const spans *taken, const plan_value *v, int64_t size)
 {
-    uint32_t count = 0;
     int64_t end = 0, best = -1, best_gap = INT64_MAX;
 
-    for (uint32_t i = 0; i < n; i++) {
-        const item *y = &done->of.at[i];
-        if (y->size && overlap(&e->value.at[x->value], &e->value.at[y->value]))
-            taken[count++] = (span){y->offset, y->offset + y->size};
-    }
-    qsort(taken, count, sizeof *taken, by_start);
-    for (uint32_t i = 0; i < count; i++) {
-        int64_t gap = taken[i].from - end;
-        if (gap >= x->size && gap < best_gap) {
+    for (uint32_t i = 0; i < taken->of.len; i++) {
+        const span *y = &taken->of.at[i];
+        if (v->first > y->last || y->first > v->last)
+            continue;
+        int64_t gap = y->from - end;
+        if (gap >= size && gap < best_gap) {
             best = end;
             best_gap = gap;
         }
-        end = max_i64(end, taken[i].to);
+        end = max_i64(end, y->to);
     }
     return best >= 0 ? best : end;
+}
+
+static void take(spans *taken, const plan_value *v, int64_t from, int64_t to)
+{
+    uint32_t i = taken->of.len;
+
+    vec_push(&taken->of, (span){from, to, v->first, v->last});
+    for (; i && taken->of.at[i - 1].from > from; i--)
+        taken->of.at[i] = taken->of.at[i - 1];
+    taken->of.at[i] = (span){from, to, v->first, v->last};
 }
 
 static void give_slot(planner *pl, const item *x, bool fixed)
@@ -217,29 +222,34 @@ static void give_slot(planner *pl, const item *x, bool fixed)
 /* Gives each value of constant size a slot at an offset, in the order of the list. */
 static void place_fixed(planner *pl, items *fixed)
 {
-    span *taken = mem_alloc((fixed->of.len + 1) * sizeof *taken);
+    spans taken = {0};
 
     for (uint32_t i = 0; i < fixed->of.len; i++) {
         item *x = &fixed->of.at[i];
-        x->offset = best_fit(pl->e, fixed, i, x, taken);
+        const plan_value *v = &pl->e->value.at[x->value];
+        x->offset = best_fit(&taken, v, x->size);
         int64_t end = add_bytes(pl, x->offset, x->size);
         if (!end)               /* refused; nothing is added to it any more */
             x->offset = x->size = 0;
+        if (x->size)
+            take(&taken, v, x->offset, end);
         pl->e->fixed = max_i64(pl->e->fixed, end);
         give_slot(pl, x, true);
     }
-    mem_free(taken);
+    vec_free(&taken.of);
 }
 
-static bool slot_free(const plan_entry *e, const items *done, uint32_t n, uint32_t slot,
-                      const item *x)
+/* Notes in `busy`, by slot, that item n has no room there: one of those before it lives at the
+ * same time. */
+static void find_busy(const plan_entry *e, const items *done, uint32_t n, uint32_t *busy)
 {
+    const plan_value *x = &e->value.at[done->of.at[n].value];
+
     for (uint32_t i = 0; i < n; i++) {
         const plan_value *v = &e->value.at[done->of.at[i].value];
-        if (v->of == slot && overlap(v, &e->value.at[x->value]))
-            return false;
+        if (overlap(v, x))
+            busy[v->of] = n;
     }
-    return true;
 }
 
 static int64_t slot_hint(const planner *pl, const plan_slot *s)
@@ -270,24 +280,31 @@ static void join_slot(planner *pl, uint32_t slot, const item *x)
  * the smallest is taken. */
 static void place_varying(planner *pl, items *varying)
 {
-    uint32_t first = pl->e->slot.len;
+    uint32_t first = pl->e->slot.len, most = first + varying->of.len;
+    uint32_t *busy = mem_alloc((most + 1) * sizeof *busy);
+    int64_t *hint = mem_alloc((most + 1) * sizeof *hint);
 
+    for (uint32_t s = 0; s < most; s++)
+        busy[s] = PLAN_NONE;
     for (uint32_t i = 0; i < varying->of.len; i++) {
         const item *x = &varying->of.at[i];
         uint32_t best = PLAN_NONE;
         int64_t least = INT64_MAX;
-        for (uint32_t s = first; s < pl->e->slot.len; s++) {
-            int64_t hint = slot_hint(pl, &pl->e->slot.at[s]);
-            if (hint < least && slot_free(pl->e, varying, i, s, x)) {
+        find_busy(pl->e, varying, i, busy);
+        for (uint32_t s = first; s < pl->e->slot.len; s++)
+            if (busy[s] != i && hint[s] < least) {
                 best = s;
-                least = hint;
+                least = hint[s];
             }
-        }
         if (best == PLAN_NONE)
             give_slot(pl, x, false);
         else
             join_slot(pl, best, x);
+        best = pl->e->value.at[x->value].of;
+        hint[best] = slot_hint(pl, &pl->e->slot.at[best]);
     }
+    mem_free(busy);
+    mem_free(hint);
 }
 
 int64_t plan_slots_taken(planner *pl)
