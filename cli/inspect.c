@@ -48,7 +48,7 @@ static const cli_option options[] = {
      .set = cli_set_output, .at = AT(out)},
     {"--full", NULL, "text with all of long constants, so that it reads back", .set = cli_set_flag,
      .at = AT(full)},
-    {"--train", NULL, "what trains it, instead of what it computes: the steps, with their gradients",
+    {"--train", NULL, "the steps that train it, with their gradients, instead of what it computes",
      .set = cli_set_flag, .at = AT(trains)},
     {"-p", "PASS,..", "passes to run, in order", .set = cli_set_text, .at = AT(passes)},
     {.more = program_weights_rows, .at = AT(model)},

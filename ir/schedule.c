@@ -1,5 +1,4 @@
-/* ir/schedule.c - choice of schedules, by one table of tiles and one cost; their
- * text.
+/* ir/schedule.c - choice of schedules, by one table of tiles and one cost.
  *
  * A `problem` says what a product, convolution, map or reduction is like (rows, columns,
  * sums, where the second operand lies), a `schedule` how its loops are cut.
@@ -11,7 +10,6 @@
 #include <limits.h>
 
 #include "cost.h"
-#include "lex.h"
 
 /* ---- tiles ---------------------------------------------------------------------- */
 
@@ -425,31 +423,25 @@ enum {
     ALL = (1 << PROBLEM_KINDS) - 1
 };
 
-/* A row of schedule.def each: its name in text, place and greatest value. */
+/* A row of schedule.def each. */
 static const struct {
-    const char *name;
     size_t offset;
-    int64_t most;
     int readers;
     const char *why_not[PROBLEM_KINDS];     /* where it is set for others */
 } fields[] = {
 #define WHY(name, readers, what, field) what " do not read " field,
 #define SCHEDULE(field, most, readers) \
-    {#field, offsetof(schedule, field), most, readers, {PROBLEM_TABLE(WHY, #field)}},
+    {offsetof(schedule, field), readers, {PROBLEM_TABLE(WHY, #field)}},
 #include "schedule.def"
 #undef WHY
 };
-
-static int32_t *field_at(const schedule *s, size_t i)
-{
-    return (int32_t *)((char *)s + fields[i].offset);
-}
 
 /* Null, or the message about a field that is set and that no template of p reads. */
 static const char *unread_field(const problem *p, const schedule *s)
 {
     for (size_t i = 0; i < COUNT(fields); i++)
-        if (*field_at(s, i) && !(fields[i].readers & 1 << p->kind))
+        if (*(const int32_t *)((const char *)s + fields[i].offset) &&
+            !(fields[i].readers & 1 << p->kind))
             return fields[i].why_not[p->kind];
     return NULL;
 }
@@ -549,65 +541,4 @@ int64_t schedule_longest_row(const target *t)
     enum { ARRAYS = 4 };        /* the row and about three operands */
 
     return schedule_cache(t) / (ARRAYS * dt_size(DT_F32));
-}
-
-/* ---- text --------------------------------------------------------------------------- */
-
-bool schedule_is_none(const schedule *s)
-{
-    for (size_t i = 0; i < COUNT(fields); i++)
-        if (*field_at(s, i))
-            return false;
-    return true;
-}
-
-/* Fields of 0 are left out: schedule{lanes=16 rows=14 vectors=2 pack=1}. */
-void schedule_print(const schedule *s, text *out)
-{
-    const char *between = "";
-
-    text_add(out, "schedule{");
-    for (size_t i = 0; i < COUNT(fields); i++)
-        if (*field_at(s, i)) {
-            text_add(out, "%s%s=%d", between, fields[i].name, *field_at(s, i));
-            between = " ";
-        }
-    text_add(out, "}");
-}
-
-/* NAME=NUMBER */
-static bool parse_field(const char **s, schedule *out, const char **want)
-{
-    int64_t v;
-
-    for (size_t i = 0; i < COUNT(fields); i++) {
-        if (!lex_word(s, fields[i].name))
-            continue;
-        *want = "'='";
-        if (!lex_char(s, '='))
-            return false;
-        *want = "a number that the field takes";
-        lex_space(s);
-        const char *at = *s;
-        if (!lex_int(s, &v) || v < 0 || v > fields[i].most) {
-            *s = at;
-            return false;
-        }
-        *field_at(out, i) = (int32_t)v;
-        return true;
-    }
-    *want = "a field of a schedule or '}'";
-    return false;
-}
-
-bool schedule_parse(const char **s, schedule *out, const char **want)
-{
-    *out = (schedule){0};
-    *want = "'schedule{'";
-    if (!lex_word(s, "schedule") || !lex_char(s, '{'))
-        return false;
-    while (!lex_char(s, '}'))
-        if (!parse_field(s, out, want))
-            return false;
-    return true;
 }

@@ -4,11 +4,12 @@
  * decide, and a width: how far inner loops move it from there.  A variable p
  * is *told* by an axis whose base grows with each step of p by more than the width and
  * what the other variables that are not told yet move it by: that of g * 4 + m, m of 0 to
- * 3, tells g, and then m.  When all variables are told, no two iterations meet.  Quotient and remainder of one number by
- * one divisor count as that number, and q * 4 + r, with r of 0 to 3, as q where all
- * stores to the buffer have such an index.  All stores to a buffer are taken together:
- * their bases may differ by constants, which widen the range.  A loop over the p-th
- * part of a range, from p * a / n to (p + 1) * a / n, tells p as well.
+ * 3, tells g, and then m.  When all variables are told, no two iterations meet.
+ *
+ * Quotient and remainder of one number by one divisor count as that number, and q * 4 + r,
+ * with r of 0 to 3, as q where all stores to the buffer have such an index.  All stores to a
+ * buffer are taken together: their bases may differ by constants, which widen the range.  A
+ * loop over the p-th part of a range, from p * a / n to (p + 1) * a / n, tells p as well.
  *
  * Not covered: a store whose index does not hold a variable, under a condition
  * that does (the rows at the end, in the last iteration only) is believed. */

@@ -38,7 +38,8 @@ typedef struct dot {
     uint32_t a_temp;
 } dot;
 
-/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps], 0 where it is read through body_at. */
+/* The panels of B that the inner loop reads; A as a matrix [batch, M, steps], 0 where it is read
+ * through body_at. */
 lp_buf dot_panels(const dot *d, body *b, ir_dim panels);
 lp_buf dot_a_buffer(const dot *d, body *b);
 /* B where it is stored, for DOT_PLACE. */
