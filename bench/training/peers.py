@@ -171,8 +171,7 @@ class Torch:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         self.torch, self.f, self.real = torch, torch.nn.functional, real
-        self.relu, self.sigmoid, self.tanh = torch.relu, torch.sigmoid, torch.tanh
-        self.gelu, self.max_pool = self.f.gelu, self.f.max_pool2d
+        self.sigmoid, self.tanh, self.gelu = torch.sigmoid, torch.tanh, self.f.gelu
 
     def array(self, value):
         return self.torch.from_numpy(value.copy())
@@ -180,6 +179,12 @@ class Torch:
     @staticmethod
     def host(value):
         return value.detach().numpy()
+
+    def relu(self, x):
+        return self.torch.relu(x)
+
+    def max_pool(self, x, size):
+        return self.f.max_pool2d(x, size)
 
     def conv(self, x, w, b):
         return self.f.conv2d(x, w, b)
