@@ -342,7 +342,7 @@ enum { MAX_SQUARE = 16 };
  * reads, it has mostly made. */
 static schedule schedule_loop(const target *t, const problem *p)
 {
-    enum { RUN = 512, STRIP = 8, BESIDE = 4, SQUARES = 16, CHUNKS = 8 };
+    enum { RUN = 512, STRIP = 4, BESIDE = 4, SQUARES = 16, CHUNKS = 8 };
     schedule s = {.lanes = target_lanes(t, p->sums)};
 
     switch (p->kind) {
