@@ -236,9 +236,11 @@ static void move_sums(const dot_tile *x, bool back)
     lp_kernel *p = x->t.b->k;
     tile_place at = tile_open(&x->t, 0, x->t.rows);
     const lp_expr in_group[4] = {x->slot, at.row, at.vector, at.lane}, *in_tile = in_group + 1;
-    lp_buf to = back ? x->t.acc : x->sums, from = back ? x->sums : x->t.acc;
 
-    lp_store(p, to, back ? in_tile : in_group, lp_load(p, from, back ? in_group : in_tile));
+    if (back)
+        lp_store(p, x->t.acc, in_tile, lp_load(p, x->sums, in_group));
+    else
+        lp_store(p, x->sums, in_group, tile_sum(&x->t, &at));
     tile_close(&x->t, &at);
 }
 
