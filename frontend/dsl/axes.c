@@ -124,8 +124,33 @@ static bool add_lacking(dsl *cx, dsl_shape *s, const dsl_value *main, const dsl_
     return true;
 }
 
+/* All carried axes that `main` lacks, then its own. */
+static bool add_all_axes(dsl *cx, dsl_shape *s, const dsl_value *main, const dsl_value *const *v,
+                         int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!add_lacking(cx, s, main, v[i]))
+            return false;
+    return dsl_add_axes(cx, s, main);
+}
+
+/* Rows of a call before indices, for the rest as they are. */
+static dsl_shape rows_first(const dsl_shape *s)
+{
+    dsl_shape to = {0};
+
+    for (int rows = 1; rows >= 0; rows--)
+        for (int i = 0; i < s->rank; i++)
+            if (dsl_is_rows(s->axis[i]) == rows) {
+                to.axis[to.rank] = s->axis[i];
+                to.extent[to.rank++] = s->extent[i];
+            }
+    return to;
+}
+
 /* All of v have the same axes in the same order afterwards: those of the one with
- * most visible axes, behind the carried ones that it lacks. */
+ * most visible axes, behind the carried ones that it lacks; without any visible ones, rows
+ * come first, so that sums over an index run along neighbours. */
 bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     int main = widest(v, n), skip[IR_MAX_RANK];
@@ -134,11 +159,10 @@ bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
     for (int i = 0; i < n; i++)
         if (dsl_visible(v[i], skip) && shapes_differ(cx, v[main], v[i], at, what))
             return false;
-    for (int i = 0; i < n; i++)
-        if (!add_lacking(cx, &s, v[main], v[i]))
-            return false;
-    if (!dsl_add_axes(cx, &s, v[main]))
+    if (!add_all_axes(cx, &s, v[main], v, n))
         return false;
+    if (!dsl_visible(v[main], skip))
+        s = rows_first(&s);
     for (int i = 0; i < n; i++)
         v[i] = dsl_arrange_as(cx, v[i], &s);
     return true;

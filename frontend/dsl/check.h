@@ -286,6 +286,8 @@ ir_dtype dsl_dtype(const dsl_value *v);
 static inline ir_dim dsl_extent(const dsl_value *v, int i) { return dsl_type(v)->dim[i]; }
 /* Axes in memory that are visible, in order; how many. */
 int dsl_visible(const dsl_value *v, int *out);
+/* Is it an axis of rows, `..`, which a call carries?  A visible axis, null, is none. */
+bool dsl_is_rows(const dsl_axis *a);
 /* Where v has this axis; -1: nowhere. */
 int dsl_find(const dsl_value *v, const dsl_axis *a);
 dsl_axis *dsl_axis_new(dsl *cx, const char *name, ir_dim extent);

@@ -286,15 +286,10 @@ static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f,
 
 /* ---- draws that lack the rows ------------------------------------------------- */
 
-static bool is_rows(const dsl_axis *a)
-{
-    return a && !strcmp(a->name, "..");
-}
-
 static bool has_rows(const dsl_value *v)
 {
     for (int i = 0; i < v->tensor.rank; i++)
-        if (is_rows(v->tensor.axis[i]))
+        if (dsl_is_rows(v->tensor.axis[i]))
             return true;
     return false;
 }
@@ -313,7 +308,7 @@ static void note_rowless(dsl *cx, const dsl_value *v, ir_loc at)
     bool rows = false;
 
     for (int i = 0; i < cx->frame->carried.n; i++)
-        rows |= is_rows(cx->frame->carried.at[i]);
+        rows |= dsl_is_rows(cx->frame->carried.at[i]);
     if (rows && dsl_is_tensor(v) && !has_rows(v))
         vec_push(&cx->rowless, (dsl_rowless){v->tensor.ref, v->tensor.home, at});
 }
@@ -333,7 +328,7 @@ static bool as_wide(const dsl_value *v, const dsl_value *w)
     int n = v->tensor.rank;
 
     for (int i = 0; i < v->tensor.rank; i++)
-        n -= is_rows(v->tensor.axis[i]);
+        n -= dsl_is_rows(v->tensor.axis[i]);
     return n >= w->tensor.rank;
 }
 

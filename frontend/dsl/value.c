@@ -183,6 +183,11 @@ int dsl_visible(const dsl_value *v, int *out)
     return n;
 }
 
+bool dsl_is_rows(const dsl_axis *a)
+{
+    return a && !strcmp(a->name, "..");
+}
+
 int dsl_find(const dsl_value *v, const dsl_axis *a)
 {
     for (int i = 0; i < v->tensor.rank; i++)
