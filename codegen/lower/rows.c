@@ -4,7 +4,8 @@
  * Each reduction is a pass over the row; one more pass stores the results that no reduction
  * has needed.  A value that later passes read again and that is costly to compute is held in
  * a buffer of the thread, or where a result will be; a result that a reduction needs is held
- * where it is stored; what is cheap, and what lies in memory, is found again.  A softmax is
+ * where it is stored, unless a state's old value is there; what is cheap, and what lies in
+ * memory, is found again.  A softmax is
  *
  *   for each row i
  *     m = max over j of x[i, j]
@@ -108,6 +109,13 @@ static void mark_needed(const rows *r, uint32_t phase, bool *needed)
             mark_operands(r, i, needed);
 }
 
+/* Is result k stored by the pass that first computes it?  Later ones may read the old value of
+ * the state that it overwrites. */
+static bool is_stored_early(const rows *r, uint32_t k)
+{
+    return r->early[k] && r->j->g->over[k] == IR_NONE;
+}
+
 /* The result where the value can be held until that is stored, element for element; nout:
  * none.  Its lines come to the cache while the value is computed, not all at once behind. */
 static uint32_t find_room(const rows *r, ir_ref ref)
@@ -118,8 +126,8 @@ static uint32_t find_room(const rows *r, ir_ref ref)
 
     for (; k < g->nout; k++) {
         const ir_type *out = ir_type_of(r->b.fn, g->out[k]);
-        if (g->out[k] == ref || (!r->early[k] && !r->used[k] && is_full(r, out) &&
-                                 out->dtype == dt && g->over[k] == IR_NONE))
+        bool free = !r->early[k] && !r->used[k] && is_full(r, out) && out->dtype == dt;
+        if (g->over[k] == IR_NONE && (free || g->out[k] == ref))
             break;
     }
     return k;
@@ -231,7 +239,7 @@ static bool left_results(const rows *r, bool whole, ir_ref *out, uint32_t *n)
 
     *n = 0;
     for (uint32_t k = 0; k < g->nout; k++)
-        if (!r->early[k] && is_full(r, ir_type_of(r->b.fn, g->out[k])) == whole) {
+        if (!is_stored_early(r, k) && is_full(r, ir_type_of(r->b.fn, g->out[k])) == whole) {
             out[(*n)++] = g->out[k];
             far &= !r->used[k];
         }
