@@ -185,7 +185,7 @@ static value tanh_(value_cx *e, value x)
     value a = v_abs(e, x), one = v_flt(x, 1), twice = v_add(e, a, a);
     power w = parts_near(e, at_most(e, twice, f32 ? 20 : 40), expand_one(x));
     value sum = v_fma(e, exp_near(e, w.r), expand_scale(e, one, w.n.low), one);
-    value big = v_sub(e, one, v_div(e, v_flt(x, 2), sum));
+    value big = v_sub(e, one, expand_over(e, v_flt(x, 2), sum));
     value small = v_below(e, a, f32 ? 0.625 : 0.55);
 
     return v_copysign(e, v_sel(e, small, odd(e, a, &tanh_poly), big), x);
@@ -197,7 +197,7 @@ static value sigmoid(value_cx *e, value x)
     value one = v_flt(x, 1), w = exp_scaled(e, v_neg(e, v_abs(e, x)), 0);
 
     value top = v_sel(e, v_below(e, x, 0), w, one);
-    return v_div(e, top, v_add(e, w, one));
+    return expand_over(e, top, v_add(e, w, one));
 }
 
 /* ---- erf ---------------------------------------------------------------------------------- */

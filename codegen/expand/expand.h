@@ -78,6 +78,9 @@ pair pair_add(value_cx *e, pair a, pair b);             /* |a| >= |b| */
 
 /* sqrt x, rounded correctly: one instruction, or what takes less of the processor. */
 value expand_root(value_cx *e, value x);
+/* a / b for b from 1 to 2^60 and a no larger, by one instruction or in the same way: then within
+ * 0.51 ULP of a normal quotient. */
+value expand_over(value_cx *e, value a, value b);
 
 /* ---- lanes that are rare ----------------------------------------------------------- */
 

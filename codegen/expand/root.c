@@ -1,4 +1,4 @@
-/* codegen/expand/root.c - square roots in full registers.
+/* codegen/expand/root.c - square roots in full registers, and divisions within an expansion.
  *
  * One unit of the processor divides and takes roots, at 10 and 12 cycles for 16 lanes; what has
  * a root mostly has a division as well (m / sqrt v), and a loop over both waits for that unit
@@ -6,7 +6,8 @@
  * guess of 1/sqrt x to begin with: Goldschmidt's step doubles its bits, and what then is left
  * of x - g^2, which is exact, corrects the last one.  That rounds every f32 correctly, for any
  * guess within 2^-14: tried with all mantissas and guesses over all of that range.  Divisions
- * would take two tests of their operands, and gain nothing. */
+ * would take two tests of their operands, and gain nothing, but where an expansion knows that
+ * its divisor is neither small nor large: sigmoid and tanh. */
 #include "expand.h"
 
 enum { LANES = 16 };
@@ -20,11 +21,10 @@ static bool has_guess(value_cx *e, value x)
            LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetVectorSize(t) == LANES;
 }
 
-/* 1 / sqrt x within 2^-14. */
-static value guess(value_cx *e, value x)
+/* What the intrinsic gives for x: 1 / x or 1 / sqrt x within 2^-14. */
+static value guess(value_cx *e, const char *name, value x)
 {
-    static const char name[] = "llvm.x86.avx512.rsqrt14.ps.512";
-    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     value f = LLVMGetIntrinsicDeclaration(e->m, id, NULL, 0);
     value all = LLVMConstAllOnes(LLVMInt16TypeInContext(e->cx));
 
@@ -35,7 +35,8 @@ static value guess(value_cx *e, value x)
 /* Of x in [2^-60, 2^60), where nothing underflows. */
 static value refined(value_cx *e, value x)
 {
-    value y = guess(e, x), half = v_flt(x, 0.5), g = v_mul(e, x, y), h = v_mul(e, y, half);
+    value y = guess(e, "llvm.x86.avx512.rsqrt14.ps.512", x), half = v_flt(x, 0.5);
+    value g = v_mul(e, x, y), h = v_mul(e, y, half);
     value r = v_fma(e, v_neg(e, g), h, half);
 
     g = v_fma(e, g, r, g);
@@ -75,4 +76,15 @@ value expand_root(value_cx *e, value x)
     value phi = LLVMBuildPhi(e->b, LLVMTypeOf(x), "");
     LLVMAddIncoming(phi, root, (LLVMBasicBlockRef[]){near, far}, 2);
     return phi;
+}
+
+value expand_over(value_cx *e, value a, value b)
+{
+    if (!has_guess(e, b))
+        return v_div(e, a, b);
+    value y = guess(e, "llvm.x86.avx512.rcp14.ps.512", b), minus = v_neg(e, b);
+
+    y = v_fma(e, v_fma(e, minus, y, v_flt(b, 1)), y, y);
+    value q = v_mul(e, a, y);
+    return v_fma(e, v_fma(e, minus, q, a), y, q);
 }
