@@ -116,21 +116,30 @@ static bool is_stored_early(const rows *r, uint32_t k)
     return r->early[k] && r->j->g->over[k] == IR_NONE;
 }
 
-/* The result where the value can be held until that is stored, element for element; nout:
- * none.  Its lines come to the cache while the value is computed, not all at once behind. */
+/* Can a value of this type be held where result k will be stored, element for element?  Its
+ * lines come to the cache while the value is computed, not all at once behind. */
+static bool has_room(const rows *r, uint32_t k, ir_dtype dt)
+{
+    const ir_type *out = ir_type_of(r->b.fn, r->j->g->out[k]);
+
+    return !r->early[k] && !r->used[k] && is_full(r, out) && out->dtype == dt &&
+           r->j->g->over[k] == IR_NONE;
+}
+
+/* The result in whose memory the value is held: its own, or the first that has room; nout:
+ * none. */
 static uint32_t find_room(const rows *r, ir_ref ref)
 {
     const ir_group *g = r->j->g;
-    ir_dtype dt = ir_type_of(r->b.fn, ref)->dtype;
-    uint32_t k = 0;
+    uint32_t room = g->nout;
 
-    for (; k < g->nout; k++) {
-        const ir_type *out = ir_type_of(r->b.fn, g->out[k]);
-        bool free = !r->early[k] && !r->used[k] && is_full(r, out) && out->dtype == dt;
-        if (g->over[k] == IR_NONE && (free || g->out[k] == ref))
-            break;
+    for (uint32_t k = g->nout; k-- > 0;) {
+        if (g->out[k] == ref && is_stored_early(r, k))
+            return k;
+        if (has_room(r, k, ir_type_of(r->b.fn, ref)->dtype))
+            room = k;
     }
-    return k;
+    return room;
 }
 
 static lp_buf make_local(rows *r, ir_ref ref)
