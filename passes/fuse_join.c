@@ -43,6 +43,8 @@ typedef struct join_cx {
     bool apart;                 /* groups may have to run again */
     bool maps;                  /* so far maps alone */
     uint32_t *seen, look;       /* by ref: the last look that saw it read */
+    ir_ref *list;               /* those that this look saw */
+    uint32_t listed;
     uint32_t *walked, walk;     /* by ref: 2 * the last walk, + 1 where that reached its end */
     work a, b;
 } join_cx;
@@ -95,6 +97,7 @@ static void see_node(join_cx *x, work *w, const ir_group *g, const ir_node *n)
         if (x->seen[r] == x->look)
             continue;
         x->seen[r] = x->look;
+        x->list[x->listed++] = r;
         if (is_result(g, r))
             continue;
         if (!is_stored(f, r))
@@ -112,6 +115,7 @@ static void see_group(join_cx *x, const ir_group *g, work *w)
     const ir_fn *fn = x->f->fn;
 
     x->look++;
+    x->listed = 0;
     w->n = w->nread = 0;
     w->whole = w->plain = w->near = true;
     if (!g->nout || g->template == TEMPLATE_NONE)
@@ -424,8 +428,8 @@ static void drop_unread(join_cx *x, arena *mem)
 
     for (uint32_t i = 0; i < g->group.len; i++) {
         see_group(x, &g->group.at[i], &x->a);
-        for (ir_ref r = 0; r < f->fn->value.len; r++)
-            read[r] |= x->seen[r] == x->look && !is_result(&g->group.at[i], r);
+        for (uint32_t k = 0; k < x->listed; k++)
+            read[x->list[k]] |= !is_result(&g->group.at[i], x->list[k]);
     }
     for (uint32_t i = 0; i < g->group.len; i++) {
         ir_group *a = &g->group.at[i];
@@ -456,6 +460,7 @@ void fuse_join(fuse_cx *f, bool apart)
     arena mem = {0};
     uint32_t refs = f->fn->value.len + 1;
     join_cx x = {.f = f, .apart = apart, .seen = arena_array(&mem, uint32_t, refs),
+                 .list = arena_array(&mem, ir_ref, refs),
                  .walked = arena_array(&mem, uint32_t, refs)};
 
     join_all(&x, true);
