@@ -367,6 +367,8 @@ static bool check(inspect_options *o)
                          ".onnx model");
     if (o->trains && !strcmp(o->stage, "summary"))
         return cli_wrong("--stage summary tells of training without --train");
+    if (o->trains && has_suffix(o->file, ".ir"))
+        return cli_wrong("--train is for programs and .onnx models: an .ir file has its entries");
     if (o->trains && (o->model.o.program.weights || o->model.o.entry))
         return cli_wrong("--train goes with neither --weights nor --entry");
     if (o->passes && !tensors)
