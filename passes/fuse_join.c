@@ -249,6 +249,17 @@ static bool is_light(const join_cx *x, const ir_group *a, const ir_group *b)
     return all.ops <= LIGHT && streams <= STREAMS;
 }
 
+/* Does map b give a state its new value by the old one?  Whoever else reads the old one must run
+ * first, and sums that waited for that would live while what is made there does. */
+static bool is_update(const join_cx *x, const ir_group *b)
+{
+    bool reads = false;
+
+    for (uint32_t i = 0; i < x->b.nread; i++)
+        reads |= ir_node_of(x->f->fn, x->b.read[i])->op == OP_STATE;
+    return reads && lies_outside(x->f, b);
+}
+
 /* May map b be computed where the results of `a` are stored?  Windows and convolutions gain
  * nothing by a second result: they write boxes and blocks, of which the caches have few. */
 static bool fit_epilogue(join_cx *x, const ir_group *a, const ir_group *b)
@@ -257,7 +268,7 @@ static bool fit_epilogue(join_cx *x, const ir_group *a, const ir_group *b)
     const ir_type *t = type_of(f, b);
 
     return ir_template_is(a->template, T_EPILOGUE | T_ONCE) && is_map(f, b) && x->b.plain &&
-           fuse_same_shape(type_of(f, a), t) && is_light(x, a, b) &&
+           fuse_same_shape(type_of(f, a), t) && is_light(x, a, b) && !is_update(x, b) &&
            is_made_fit(x, a, b, fuse_is_elementwise, t);
 }
 
