@@ -109,6 +109,9 @@ def subscript_cases(c):
           dict(x=x[:0, 0], i=np.zeros(0, np.int64)), np.zeros(0, np.float32))
     c.add('cut to what there is', 'entry f(x: [N, 4]) -> [_, 4] { y[i in min(N, 9), j] = x[i, j] }',
           dict(x=x), x)
+    many = np.arange(192).reshape(3, 64) % 5        # their check is in vectors of columns
+    c.add('gather of many', 'entry f(x: [5], i: int<5>[.., 64]) -> [.., 64] = x[i]',
+          dict(x=np.arange(5, dtype=np.float32), i=many), many.astype(np.float32))
     c.add('gather of a row', 'entry f(x: [.., 4], k: int<4>[..]) -> [..] = x[k]',
           dict(x=x, k=np.array([3, 1, 0, 2, 1])), x[np.arange(5), [3, 1, 0, 2, 1]])
     c.add('gather in the middle', 'entry f(x: [5, 4], k: int<4>[M]) = x[:, k]',

@@ -45,15 +45,15 @@ void emit_local(emit *e, const lp_stmt *s)
     value v = emit_vector(e, s->value);
     int64_t row =
         b->rank && e->lanes == 1 && lp_is_int(e->k, b->dims[b->rank - 1], &extent) ? extent : 1;
-    if (row > 1 && row <= 64) {     /* whole rows, as the loop will read them */
+    row = row <= 64 ? row : 1;
+    if (row > 1) {                  /* whole rows, as the loop will read them */
         int lanes = e->lanes;
         e->lanes = (int)row;
         v = emit_splat(e, v);
         e->lanes = lanes;
-        count /= row;
-        t = LLVMTypeOf(v);
     }
-    for (int64_t i = 0; i < count; i++) {
+    /* Elements have a byte at least each, vectors of bool a bit for each lane. */
+    for (int64_t i = 0; i < count; i += row) {
         value at = v_i64(&e->v, i);
         value st = LLVMBuildStore(e->v.b, v, LLVMBuildGEP2(e->v.b, t, e->base[s->buf], &at, 1, ""));
         LLVMSetAlignment(st, 4);
