@@ -206,7 +206,7 @@ typedef struct dsl {
     dsl_rounds *rounds;
     ir_loc at;                  /* of the expression */
     VEC(dsl_memory *) memory;
-    map paths;                  /* of these */
+    names paths;                /* of these, in their order */
     VEC(dsl_file *) file;
     VEC(dsl_open_dim) open;
     VEC(dsl_names) names;

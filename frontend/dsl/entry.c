@@ -411,7 +411,7 @@ static ir_module *read_program(const char *path, const char *source, const dsl_o
     if (r->learn)
         dsl_learn(&cx, r->learn);
     vec_free(&cx.memory);
-    map_free(&cx.paths);
+    names_free(&cx.paths);
     vec_free(&cx.file);
     vec_free(&cx.open);
     vec_free(&cx.rowless);

@@ -5,29 +5,18 @@
  * written in it. */
 #include "check.h"
 
-static uint64_t path_hash(const char *path)
-{
-    return hash_bytes(path, strlen(path), 0);
-}
-
-/* The first one of that path. */
 dsl_memory *dsl_memory_find(dsl *cx, const char *path)
 {
-    uint64_t hash = path_hash(path);
-    uint32_t first = UINT32_MAX;
+    uint32_t id = names_find(&cx->paths, path);
 
-    for (uint32_t at = map_find(&cx->paths, hash); at != MAP_NONE;
-         at = map_next(&cx->paths, hash, at)) {
-        uint32_t id = map_id(&cx->paths, at);
-        if (id < first && !strcmp(cx->memory.at[id]->path, path))
-            first = id;
-    }
-    return first == UINT32_MAX ? NULL : cx->memory.at[first];
+    return id == NAMES_NONE ? NULL : cx->memory.at[id];
 }
 
 void dsl_memory_enter(dsl *cx, dsl_memory *m)
 {
-    map_add(&cx->paths, path_hash(m->path), cx->memory.len);
+    bool fresh = names_add(&cx->paths, m->path) == cx->memory.len;
+
+    ICE_IF(!fresh, "a second memory of one path");
     vec_push(&cx->memory, m);
 }
 

@@ -68,7 +68,7 @@ void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t)
     dsl_scope *outer = cx->scope;
 
     cx->scope = f->scope;
-    for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    for (uint32_t k = 0; k < COUNT(kinds); k++)
         for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++) {
             const dsl_template *e = train_template(f, p->items.at[i], kinds[k]);
             if (e && !is_unused(p, e->name))
