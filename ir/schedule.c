@@ -166,7 +166,6 @@ static void keep_lines(const target *t, const problem *p, schedule *s)
     int64_t most = (blocks * panels - 1) / SHARES + 1;
     int64_t deep = max_i64(PANEL / (schedule_panel(s) * dt_size(p->sums)), 1);
     bool few = p->row_bytes >= 0 && p->row_bytes < 2 * deep * dt_size(p->sums);
-
     int64_t group = evenly(blocks, min_i64(most, BLOCKS));
 
     if (p->kind != PROBLEM_PRODUCT || p->rows < 1 || s->parts > 1 || few || group < 2 ||

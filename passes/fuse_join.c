@@ -414,7 +414,7 @@ static bool join_one(join_cx *x, uint32_t i)
 
 /* ---- what need not be stored ------------------------------------------------------------ */
 
-/* Drops result k of g.  A row of it is held, unless it is found again at no cost. */
+/* Drops result k of g, which its own kernel may need again: a whole row of it is held. */
 static void drop(fuse_cx *f, ir_group *g, uint32_t k)
 {
     ir_ref r = g->out[k];

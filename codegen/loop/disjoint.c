@@ -245,13 +245,19 @@ static bool is_single(checker *c, uint32_t v)
     return most(c->k, c->par->lo[v], c->par->hi[v]) <= c->par->step[v];
 }
 
+/* Does e hold variable v, which is not told? */
+static bool is_untold(const checker *c, uint32_t v, lp_expr e)
+{
+    return !(c->told >> v & 1) && lp_depends(c->k, e, c->par->var[v]);
+}
+
 /* The only variable not told that e holds; -1 if none or several. */
 static int only_variable(const checker *c, lp_expr e)
 {
     int found = -1;
 
     for (uint32_t v = 0; v < c->par->nvar; v++) {
-        if (c->told >> v & 1 || !lp_depends(c->k, e, c->par->var[v]))
+        if (!is_untold(c, v, e))
             continue;
         if (found >= 0)
             return -1;
@@ -333,11 +339,6 @@ static bool tell_by_part(checker *c, const store *first, int axis)
     }
     c->told |= v < 0 ? 0 : (uint32_t)1 << v;
     return v >= 0;
-}
-
-static bool is_untold(const checker *c, uint32_t v, lp_expr e)
-{
-    return !(c->told >> v & 1) && lp_depends(c->k, e, c->par->var[v]);
 }
 
 /* Adds how far the variables but v that are not told move a base. */

@@ -97,28 +97,33 @@ static int64_t share_of_part(const dot_tile *x)
     return (s->deep - 1) / s->group + 1;
 }
 
+/* Fetches the lines of n elements from e on, if that is one in memory. */
+static void fetch(const dot_tile *x, lp_expr e, int n)
+{
+    lp_expr idx[LP_MAX_RANK];
+    lp_buf buf;
+
+    if (lp_load_of(x->t.b->k, e, &buf, idx))
+        lp_prefetch_row(x->t.b->k, buf, idx, n);
+}
+
 /* Fetches B's row number `nth` of this tile's share. */
 static void fetch_share(const dot_tile *x, lp_expr nth)
 {
     lp_kernel *p = x->t.b->k;
     lp_expr first = lp_mul(p, x->nth, lp_int(p, share_of_part(x)));
     lp_expr k = lp_add(p, lp_add(p, x->begin, lp_int(p, x->t.s->deep)), lp_add(p, first, nth));
-    lp_expr idx[LP_MAX_RANK];
-    lp_buf buf;
 
-    if (lp_load_of(p, b_value(x, k, lp_int(p, 0)), &buf, idx))
-        lp_prefetch_row(p, buf, idx, schedule_panel(x->t.s));
+    fetch(x, b_value(x, k, lp_int(p, 0)), schedule_panel(x->t.s));
 }
 
 /* Fetches what the tile will read of a turned A. */
 static void fetch_turned(const dot_tile *x, lp_expr k)
 {
     lp_kernel *p = x->t.b->k;
-    lp_expr idx[LP_MAX_RANK], later = lp_add(p, k, lp_int(p, x->t.s->deep));
-    lp_buf buf;
+    lp_expr later = lp_add(p, k, lp_int(p, x->t.s->deep));
 
-    if (lp_load_of(p, dot_a(x->d, x->t.b, x->batch, x->m0, later), &buf, idx))
-        lp_prefetch(p, buf, idx);
+    fetch(x, dot_a(x->d, x->t.b, x->batch, x->m0, later), 1);
 }
 
 /* Opens the loops over the part's k, in front of some of which B's next part is fetched. */
