@@ -63,7 +63,7 @@ class Ours:
         self.trainer = ours.Trainer(options.ingot, name, folder, 1, options.real, text)
         self.threads = options.threads
         rows = kinks.rows_apart(NETS[name], self.trainer.weights, self.trainer.x, self.trainer.y)
-        self.trainer.take(rows)
+        self.trainer.give(self.trainer.x[rows], self.trainer.y[rows])
         states = self.trainer.trained(1)
         self.gradients = {k: states[f't.keep.last/{k}'] for k in self.trainer.weights}
 

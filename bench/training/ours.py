@@ -99,13 +99,11 @@ class Trainer:
         self.call([ingot, 'init', source, '--real', real, *sets, '-o',
                    folder / 'first.safetensors'])
         self.weights = read_safetensors(folder / 'first.safetensors')
-        self.x, self.y = rows(name, batches, {'f32': 'f4', 'f64': 'f8'}[real])
-        np.save(folder / 'x.npy', self.x)
-        np.save(folder / 'y.npy', self.y)
+        self.give(*rows(name, batches, {'f32': 'f4', 'f64': 'f8'}[real]))
 
-    def take(self, rows):
-        """Trains on these rows, in this order."""
-        self.x, self.y = self.x[rows], self.y[rows]
+    def give(self, x, y):
+        """The rows that it trains on."""
+        self.x, self.y = x, y
         np.save(self.folder / 'x.npy', self.x)
         np.save(self.folder / 'y.npy', self.y)
 

@@ -12,12 +12,12 @@
 
 enum { LANES = 16 };
 
-/* Is there a guess for so many lanes? */
-static bool has_guess(value_cx *e, value x)
+/* Are there guesses for so many lanes? */
+static bool has_guesses(value_cx *e, value x)
 {
     type t = LLVMTypeOf(x);
 
-    return target_can(e->t, CAN_GUESS_ROOT) && v_is_f32(x) &&
+    return target_can(e->t, CAN_GUESS) && v_is_f32(x) &&
            LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetVectorSize(t) == LANES;
 }
 
@@ -58,7 +58,7 @@ static value is_far(value_cx *e, value x)
 
 value expand_root(value_cx *e, value x)
 {
-    if (!has_guess(e, x))
+    if (!has_guesses(e, x))
         return v_sqrt(e, x);
     LLVMBasicBlockRef near = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
     LLVMBasicBlockRef far = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
@@ -80,7 +80,7 @@ value expand_root(value_cx *e, value x)
 
 value expand_over(value_cx *e, value a, value b)
 {
-    if (!has_guess(e, b))
+    if (!has_guesses(e, b))
         return v_div(e, a, b);
     value y = guess(e, "llvm.x86.avx512.rcp14.ps.512", b), minus = v_neg(e, b);
 

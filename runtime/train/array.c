@@ -29,6 +29,11 @@ int64_t array_row(const array *a)
     return n;
 }
 
+size_t array_row_bytes(const array *a)
+{
+    return (size_t)array_row(a) * tensor_elem_size(a->dtype);
+}
+
 const char *array_text(const array *a, char out[ARRAY_TEXT_SIZE])
 {
     int n = snprintf(out, ARRAY_TEXT_SIZE, "%s[%" PRId64, tensor_type_name(a->dtype), a->rows);

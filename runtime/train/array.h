@@ -21,6 +21,7 @@ typedef struct array {
 void array_free(array *a);
 /* Elements of a row. */
 int64_t array_row(const array *a);
+size_t array_row_bytes(const array *a);
 /* "u8[60000, 28, 28]", for messages. */
 enum { ARRAY_TEXT_SIZE = 420 };
 const char *array_text(const array *a, char out[ARRAY_TEXT_SIZE]);

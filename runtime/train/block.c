@@ -58,11 +58,6 @@ bool block_open(block *k, const struct ingot_train_block *b, session *s, const b
     return true;
 }
 
-static uint64_t row_bytes(const array *a)
-{
-    return (uint64_t)array_row(a) * tensor_elem_size(a->dtype);
-}
-
 /* A hash of some rows, one in every so many that about a megabyte is read: enough
  * to tell that a checkpoint is gone on with on other data. */
 int64_t block_fingerprint(const block *k, hash_fn *more)
@@ -71,13 +66,13 @@ int64_t block_fingerprint(const block *k, hash_fn *more)
     uint64_t hash = INGOT_HASH_START, size = 0;
 
     for (int32_t c = 0; c < k->b->column_count; c++)
-        size += row_bytes(&r->column[c]);
+        size += array_row_bytes(&r->column[c]);
     int64_t every = 1 + (int64_t)(size * (uint64_t)r->count >> 20);
     for (int64_t row = 0; row < r->count; row += every)
         for (int32_t c = 0; c < k->b->column_count; c++) {
             const array *a = &r->column[c];
             size_t at = (size_t)(row * a->stride) * tensor_elem_size(a->dtype);
-            hash = more(hash, (const char *)a->data + at, row_bytes(a));
+            hash = more(hash, (const char *)a->data + at, array_row_bytes(a));
         }
     return (int64_t)hash;
 }

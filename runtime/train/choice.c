@@ -49,8 +49,7 @@ static void fetch_row(const char *row, size_t size)
 static bool copy_rows(const array *a, const int64_t *row, int64_t n, char *to, bool checked)
 {
     enum { AHEAD = 8 };
-    size_t elem = tensor_elem_size(a->dtype), size = (size_t)array_row(a) * elem;
-    size_t stride = (size_t)a->stride * elem;
+    size_t size = array_row_bytes(a), stride = (size_t)a->stride * tensor_elem_size(a->dtype);
     const char *from = a->data;
     bool good = true;
 
@@ -87,7 +86,7 @@ static void gather_rows(void *arg, int64_t begin, int64_t end, int32_t thread)
         find_rows(g->c, g->o, g->begin + at, count, row);
         for (int32_t k = 0; k < g->c->from->block->column_count; k++) {
             const array *a = &g->c->from->column[k];
-            size_t done = (size_t)at * (size_t)array_row(a) * tensor_elem_size(a->dtype);
+            size_t done = (size_t)at * array_row_bytes(a);
             if (g->to[k] && !copy_rows(a, row, count, (char *)g->to[k] + done, g->c->checked))
                 atomic_store(&g->bad, true);
         }
@@ -101,8 +100,7 @@ static size_t batch_size(const choice *c, int64_t n, void *const *to)
 
     for (int32_t k = 0; k < c->from->block->column_count; k++)
         if (to[k])
-            row += (size_t)array_row(&c->from->column[k]) *
-                   tensor_elem_size(c->from->column[k].dtype);
+            row += array_row_bytes(&c->from->column[k]);
     return row * (size_t)n;
 }
 

@@ -367,7 +367,7 @@ static bool put_number(table *t, int32_t field, int64_t i)
 /* Makes room for row a->rows; the room doubles. */
 static bool room_for_row(array *a)
 {
-    size_t row = (size_t)array_row(a) * tensor_elem_size(a->dtype);
+    size_t row = array_row_bytes(a);
 
     if (a->rows & (a->rows - 1))
         return true;
