@@ -1,5 +1,10 @@
-/* codegen/llvm/transpose.c - a square tile of elements turned in registers: log2 W
- * rounds, in each of which pairs of rows exchange half of their elements. */
+/* codegen/llvm/transpose.c - a square tile of elements turned in registers: log2 W rounds, in
+ * each of which pairs of rows are shuffled.
+ *
+ * With lanes of L elements, first squares of L rows are turned in each lane, then the lanes
+ * are turned as elements were.  Both take shuffles that an instruction does by itself: one that
+ * needs a vector of indices needs a register for that, which LLVM keeps filled across the loops
+ * that follow, tiles of products among them. */
 #include "llvm_emit.h"
 
 /* Row i of the tile that begins at idx. */
@@ -14,39 +19,80 @@ static value row_address(emit *e, lp_buf b, const lp_expr *idx, int i)
     return emit_element(e, b, emit_scalar(e, offset));
 }
 
-/* Blocks of `distance` elements: the second ones of a change places with the first
- * ones of b. */
-static void exchange(emit *e, value *a, value *b, int w, int distance)
+/* The w elements of a and b with these places among their 2 w. */
+static value shuffle(emit *e, value a, value b, const unsigned *place, int w)
 {
-    value low[LP_MAX_LANES], high[LP_MAX_LANES];
-    type i32 = LLVMInt32TypeInContext(e->v.cx);
+    value at[LP_MAX_LANES];
 
-    for (int i = 0; i < w; i++) {
-        bool second = i & distance;
-        low[i] = LLVMConstInt(i32, (unsigned)(second ? w + i - distance : i), false);
-        high[i] = LLVMConstInt(i32, (unsigned)(second ? w + i : i + distance), false);
+    for (int i = 0; i < w; i++)
+        at[i] = LLVMConstInt(LLVMInt32TypeInContext(e->v.cx), place[i], false);
+    return LLVMBuildShuffleVector(e->v.b, a, b, LLVMConstVector(at, (unsigned)w), "");
+}
+
+/* In each lane of n elements, those of the first or second half of a and of b by turns:
+ * a0 b0 a1 b1 or a2 b2 a3 b3. */
+static value by_turns(emit *e, value a, value b, int w, int n, int half)
+{
+    unsigned place[LP_MAX_LANES];
+
+    for (int i = 0; i < w; i++)
+        place[i] = (unsigned)(i % 2 * w + i / n * n + half * n / 2 + i % n / 2);
+    return shuffle(e, a, b, place, w);
+}
+
+/* The even or the odd lanes of n elements of a and then of b: a0 a2 b0 b2 or a1 a3 b1 b3. */
+static value every_other(emit *e, value a, value b, int w, int n, int odd)
+{
+    unsigned place[LP_MAX_LANES];
+
+    for (int i = 0; i < w; i++)
+        place[i] = (unsigned)((i / n * 2 + odd) * n + i % n);
+    return shuffle(e, a, b, place, w);
+}
+
+/* The square of n rows in each lane. */
+static void turn_in_lanes(emit *e, value *row, int w, int n)
+{
+    value old[LP_MAX_LANES];
+
+    for (int round = 1; round < n; round *= 2) {
+        memcpy(old, row, (size_t)n * sizeof *row);
+        for (int i = 0; i < n; i++)
+            row[i] = by_turns(e, old[i / 2], old[i / 2 + n / 2], w, n, i % 2);
     }
-    value x = LLVMBuildShuffleVector(e->v.b, *a, *b, LLVMConstVector(low, (unsigned)w), "");
-    *b = LLVMBuildShuffleVector(e->v.b, *a, *b, LLVMConstVector(high, (unsigned)w), "");
-    *a = x;
+}
+
+/* The square of w / n lanes that are in every n-th row. */
+static void turn_lanes(emit *e, value *row, int w, int n)
+{
+    value old[LP_MAX_LANES];
+    int half = w / n / 2;
+
+    for (int round = n; round < w; round *= 2) {
+        memcpy(old, row, (size_t)w * sizeof *row);
+        for (int i = 0; i < 2 * half; i++)
+            row[i * n] = every_other(e, old[i % half * 2 * n], old[(i % half * 2 + 1) * n], w, n,
+                                     i / half);
+    }
 }
 
 /* Loads and stores whole rows of the square tile, which may lie anywhere. */
 void emit_transpose(emit *e, const lp_stmt *s)
 {
+    enum { LANE = 16 };         /* bytes */
     value row[LP_MAX_LANES];
-    int w = s->size;
     unsigned size = (unsigned)dt_size(e->k->buf.at[s->buf].dtype);
+    int w = s->size, n = (int)min_i64(w, LANE / size);
     type t = LLVMVectorType(LLVMIntTypeInContext(e->v.cx, 8 * size), (unsigned)w);
 
     for (int i = 0; i < w; i++) {
         row[i] = LLVMBuildLoad2(e->v.b, t, row_address(e, s->from, s->from_idx, i), "");
         LLVMSetAlignment(row[i], size);
     }
-    for (int distance = 1; distance < w; distance *= 2)
-        for (int i = 0; i < w; i++)
-            if (!(i & distance))
-                exchange(e, &row[i], &row[i + distance], w, distance);
+    for (int i = 0; i < w; i += n)
+        turn_in_lanes(e, row + i, w, n);
+    for (int i = 0; i < n; i++)
+        turn_lanes(e, row + i, w, n);
     for (int i = 0; i < w; i++) {
         value p = row_address(e, s->buf, s->idx, i);
         LLVMSetAlignment(LLVMBuildStore(e->v.b, row[i], p), size);

@@ -207,6 +207,50 @@ static void test_streamed(void **state)
     diag_free(&d);
 }
 
+/* Tiles of elements of each size are turned as eval would, in vectors of each width. */
+static void check_turned(const char *cpu, ir_dtype d)
+{
+    enum { ROWS = 130, COLUMNS = 200 };
+    const int64_t shape[2] = {ROWS, COLUMNS}, size = dt_size(d);
+    char source[200], error[TENSOR_ERROR_SIZE];
+    tensor_value in = {0}, out = {0};
+    target t;
+    diag diag;
+
+    assert_true(host_find(cpu, &t));
+    snprintf(source, sizeof source,
+             "entry main(%%x: %s[130,200]) {\n  %%1 = transpose %%x {perm=[1,0]} : %s[200,130]\n"
+             "  return y=%%1\n}\n", dt_text(d), dt_text(d));
+    diag_init(&diag);
+    ingot_engine *e = engine_of(source, &t, 1, &diag);
+    assert_true(tensor_init(&in.t, dt_of(d)->onnx, 2, shape));
+    uint8_t *x = in.t.data;
+    for (int64_t i = 0; i < ROWS * COLUMNS * size; i++)
+        x[i] = (uint8_t)(i * 37 + i / 251);
+    assert_true(ingot_engine_run(e, &in, &out, error));
+    const uint8_t *y = out.t.data;
+    for (int64_t i = 0; i < ROWS; i++)
+        for (int64_t j = 0; j < COLUMNS; j++)
+            assert_memory_equal(y + (j * ROWS + i) * size, x + (i * COLUMNS + j) * size,
+                                (size_t)size);
+    ingot_engine_close(e);
+    tensor_value_free(&in);
+    tensor_value_free(&out);
+    diag_free(&diag);
+}
+
+static void test_turned(void **state)
+{
+    static const ir_dtype type[] = {DT_U8, DT_I16, DT_I32, DT_I64};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(type); i++) {
+        check_turned("x86-64", type[i]);
+        check_turned("x86-64-v3", type[i]);
+        check_turned("native", type[i]);
+    }
+}
+
 /* Element i of integers of this type. */
 static int64_t element_of(const tensor *t, ir_dtype d, int i)
 {
@@ -447,7 +491,8 @@ int main(void)
 {
 #define ROW(what) cmocka_unit_test(test_##what),
     const struct CMUnitTest tests[] = {NETS(ROW) ROW(grad) ROW(strided) ROW(repeated) ROW(streamed)
-                                       ROW(narrow) ROW(workspace) ROW(carried) ROW(squares_at_run)};
+                                       ROW(turned) ROW(narrow) ROW(workspace) ROW(carried)
+                                       ROW(squares_at_run)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
