@@ -328,16 +328,17 @@ static void branch(emit *e, const lp_stmt *s)
     LLVMPositionBuilderAtEnd(e->v.b, done);
 }
 
-/* To all caches, for reading; the address need not be in the buffer. */
+/* To all caches, or all but the first, for reading; the address need not be in the buffer. */
 static void prefetch(emit *e, const lp_stmt *s)
 {
     emit_new_statement(e);
+    enum { FAR = 2, NEAR = 3 };
     type i32 = LLVMInt32TypeInContext(e->v.cx), p = LLVMPointerTypeInContext(e->v.cx, 0);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
     value f = LLVMGetIntrinsicDeclaration(e->v.m, id, &p, 1);
     value offset = emit_scalar(e, lp_offset(e->k, s->buf, s->idx));
     value a[4] = {emit_element(e, s->buf, offset), LLVMConstInt(i32, 0, false),
-                  LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
+                  LLVMConstInt(i32, s->far ? FAR : NEAR, false), LLVMConstInt(i32, 1, false)};
 
     LLVMBuildCall2(e->v.b, LLVMIntrinsicGetType(e->v.cx, id, &p, 1), f, a, 4, "");
 }

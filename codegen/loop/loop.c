@@ -60,8 +60,8 @@ const char *const lp_tail_text[LP_TAILS] = {
 static const char *const reserved[] = {
 #define LOOP(NAME, text) text,
 #include "words.def"
-    "kernel", "dims", "local", "if", "else", "fold", "transpose", "prefetch", "stream", "true",
-    "false", "inf", "nan", "step", "alias",
+    "kernel", "dims", "local", "if", "else", "fold", "transpose", "prefetch", "far", "stream",
+    "true", "false", "inf", "nan", "step", "alias",
 };
 
 bool lp_computes(ir_dtype d)
@@ -425,17 +425,23 @@ lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b)
     return define(k, s, name, k->buf.at[b].dtype, 0);
 }
 
-void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
+static lp_stmt *prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
 {
     const lp_expr *list = index_list(k, b, idx);
     lp_stmt *s = append(k, LP_PREFETCH);
 
     s->buf = b;
     s->idx = list;
+    return s;
+}
+
+void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx)
+{
+    prefetch(k, b, idx);
 }
 
 /* One prefetch for each cache line of n elements. */
-void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n)
+void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n, bool far)
 {
     int last = k->buf.at[b].rank - 1, step = LP_LINE / dt_size(k->buf.at[b].dtype);
     lp_expr at[LP_MAX_RANK];
@@ -443,7 +449,7 @@ void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n)
     memcpy(at, idx, (size_t)(last + 1) * sizeof *at);
     for (int i = 0; i < n; i += step) {
         at[last] = lp_add(k, idx[last], lp_int(k, i));
-        lp_prefetch(k, b, at);
+        prefetch(k, b, at)->far = far;
     }
 }
 

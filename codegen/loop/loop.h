@@ -149,6 +149,7 @@ typedef struct lp_stmt {
     lp_expr value;               /* STORE, LET; IF: condition; LOCAL: fill or 0 */
     int32_t size;                /* TRANSPOSE: W of the WxW tile */
     bool stream;                 /* STORE: will not be read soon (past the cache) */
+    bool far;                    /* PREFETCH: to the second cache, not the first */
     ir_loc loc;                  /* in the text that it was read from, or will be printed as */
     struct lp_stmt *body, *other, *next;    /* LOOP, IF; else branch; sequence */
 } lp_stmt;
@@ -286,8 +287,9 @@ void lp_update(lp_kernel *k, sc_op op, lp_buf b, const lp_expr *idx, lp_expr val
  * and so on; n a power of two. */
 lp_expr lp_fold(lp_kernel *k, const char *name, sc_op op, lp_buf b);
 void lp_prefetch(lp_kernel *k, lp_buf b, const lp_expr *idx);
-/* All lines of n elements from b[idx] on along the last axis. */
-void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n);
+/* All lines of n elements from b[idx] on along the last axis; far: no nearer than to the second
+ * cache, for what is read later than the first one would hold it. */
+void lp_prefetch_row(lp_kernel *k, lp_buf b, const lp_expr *idx, int n, bool far);
 /* b[idx + (i, j)] = from[from_idx + (j, i)] for i, j < size, on the last two axes; the
  * last of both is contiguous. */
 void lp_transpose(lp_kernel *k, lp_buf b, const lp_expr *idx, lp_buf from, const lp_expr *from_idx,

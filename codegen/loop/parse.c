@@ -278,7 +278,7 @@ static bool let_or_store(parser *p, ir_loc at, lp_stmt **out)
     return is_let ? let(p, *out) : store(p, *out);
 }
 
-/* statement := loop | branch | local | let | transpose | 'prefetch' access
+/* statement := loop | branch | local | let | transpose | 'prefetch' ['far'] access
  *              | ['stream'] store */
 static bool want_statement(parser *p, lp_stmt **out)
 {
@@ -295,6 +295,7 @@ static bool want_statement(parser *p, lp_stmt **out)
         return transpose(p, *out = statement(p, LP_TRANSPOSE, at));
     if (take_word(p, "prefetch")) {
         *out = statement(p, LP_PREFETCH, at);
+        (*out)->far = take_word(p, "far");
         return want_access(p, &(*out)->buf, &(*out)->idx);
     }
     if (take_word(p, "stream")) {

@@ -234,7 +234,7 @@ static void print_simple(const lp_kernel *k, const lp_stmt *s, text *out)
         text_add(out, " %d", s->size);
         break;
     default:
-        text_add(out, "prefetch ");
+        text_add(out, s->far ? "prefetch far " : "prefetch ");
         print_access(k, s->buf, s->idx, out);
     }
     text_add(out, "\n");

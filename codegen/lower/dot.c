@@ -85,7 +85,7 @@ lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k)
 }
 
 /* B's element: batch, k and column are numbers that are split into its axes again. */
-static lp_expr b_at(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
+lp_expr dot_b(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
 {
     lp_expr idx[IR_MAX_RANK];
 
@@ -227,7 +227,7 @@ lp_buf dot_b_buffer(const dot *d, body *b)
 
 static lp_expr b_element(const void *d, body *b, lp_expr batch, lp_expr k, lp_expr column)
 {
-    return b_at(d, b, batch, k, column);
+    return dot_b(d, b, batch, k, column);
 }
 
 /* Byte k of a column, or zero behind the last. */
@@ -238,8 +238,8 @@ static lp_expr b_byte(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr c
     lp_expr all = body_dim(b, d->k), last = lp_sub(p, all, lp_int(p, 1));
 
     if (dim_is(t, dim_mod(t, d->k, dim_int(t, d->together)), 0))
-        return lp_cast(p, DT_U8, b_at(d, b, batch, k, column));
-    lp_expr byte = lp_cast(p, DT_U8, b_at(d, b, batch, lp_min(p, k, last), column));
+        return lp_cast(p, DT_U8, dot_b(d, b, batch, k, column));
+    lp_expr byte = lp_cast(p, DT_U8, dot_b(d, b, batch, lp_min(p, k, last), column));
     lp_expr inside = lp_lt(p, k, all), zero = lp_const_int(p, DT_U8, 0);
     return lp_select(p, inside, byte, zero);
 }

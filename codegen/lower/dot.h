@@ -48,6 +48,8 @@ lp_buf dot_b_buffer(const dot *d, body *b);
 lp_buf dot_own_panel(const dot *d, body *b, lp_expr batch, lp_expr panel);
 /* A's element at batch, row and k. */
 lp_expr dot_a(const dot *d, body *b, lp_expr batch, lp_expr row, lp_expr k);
+/* B's element at batch, k and column. */
+lp_expr dot_b(const dot *d, body *b, lp_expr batch, lp_expr k, lp_expr column);
 
 /* The kernel that computes the group's value. */
 bool dot_kernel(dot *d);

@@ -23,22 +23,28 @@ typedef struct dot_tile {
     lp_buf abuf, bbuf, scale;
     lp_expr batch, m0;          /* the tile's first row */
     lp_expr nth;                /* number of its block of rows in the group of blocks that
-                                 * reuse a panel while the cache holds it; no expression:
-                                 * there is one group */
+                                 * reuse a panel while the cache holds it, or among all that
+                                 * read a panel of the thread's own; no expression: there is
+                                 * one group */
+    int64_t blocks;             /* with a panel of the thread's own: how many read it */
     lp_buf sums;                /* of tiles, [tiles, MR, vectors, lanes]: of a deep product's
                                  * group, or of the one at hand; else 0 */
     lp_expr slot;               /* the tile's among them */
     lp_expr begin, end;         /* of a deep product: its part of k at hand */
 } dot_tile;
 
+/* A's element where it is read. */
+static lp_expr a_element(const dot_tile *x, lp_expr batch, lp_expr row, lp_expr k)
+{
+    return x->abuf ? lp_load(x->t.b->k, x->abuf, LP(batch, row, k))
+                   : dot_a(x->d, x->t.b, batch, row, k);
+}
+
 static lp_expr a_value(const dot_tile *x, lp_expr r, lp_expr k)
 {
-    body *b = x->t.b;
-    lp_expr row = lp_add(b->k, x->m0, r);
+    lp_kernel *p = x->t.b->k;
 
-    lp_expr v = x->abuf ? lp_load(b->k, x->abuf, LP(x->batch, row, k))
-                        : dot_a(x->d, b, x->batch, row, k);
-    return lp_cast(b->k, x->t.sums, v);
+    return lp_cast(p, x->t.sums, a_element(x, x->batch, lp_add(p, x->m0, r), k));
 }
 
 /* An element of B as products take it. */
@@ -87,7 +93,7 @@ static void fetch_row(const dot_tile *x, lp_expr panel, lp_expr k)
                                                           : LP(x->batch, panel, k, zero));
 }
 
-/* ---- the next part of k of a deep product -------------------------------------------- */
+/* ---- what is read later ---------------------------------------------------------------- */
 
 /* Rows of B's panel that each tile of the group fetches, so that together they fetch all. */
 static int64_t share_of_part(const dot_tile *x)
@@ -104,7 +110,7 @@ static void fetch(const dot_tile *x, lp_expr e, int n)
     lp_buf buf;
 
     if (lp_load_of(x->t.b->k, e, &buf, idx))
-        lp_prefetch_row(x->t.b->k, buf, idx, n);
+        lp_prefetch_row(x->t.b->k, buf, idx, n, true);
 }
 
 /* Fetches B's row number `nth` of this tile's share. */
@@ -123,7 +129,7 @@ static void fetch_turned(const dot_tile *x, lp_expr k)
     lp_kernel *p = x->t.b->k;
     lp_expr later = lp_add(p, k, lp_int(p, x->t.s->deep));
 
-    fetch(x, dot_a(x->d, x->t.b, x->batch, x->m0, later), 1);
+    fetch(x, a_element(x, x->batch, x->m0, later), 1);
 }
 
 /* Opens the loops over the part's k, in front of some of which B's next part is fetched. */
@@ -142,9 +148,64 @@ static int part_loops(const dot_tile *x, lp_expr *k)
     return 2;
 }
 
-/* Opens the loops over k by `step` up to `end`; returns how many.  Where a group of
- * row blocks shares the panel, they bring the next one to the cache, a row of it
- * for every BLOCK of this one. */
+/* This tile's share of n columns or k of the next panel. */
+static lp_expr share_of_next(const dot_tile *x, int n)
+{
+    lp_kernel *p = x->t.b->k;
+    int64_t share = (n - 1) / x->blocks + 1;
+    lp_expr first = lp_mul(p, x->nth, lp_int(p, share));
+
+    return lp_add(p, lp_min(p, first, lp_int(p, n - share)), lp_unroll(p, "ahead", share));
+}
+
+/* Fetches what this tile will read of A for that panel, at `depth` of k from k on. */
+static void fetch_next_rows(const dot_tile *x, lp_expr batch, lp_expr k, int depth)
+{
+    lp_kernel *p = x->t.b->k;
+    bool along = turn_is_near(p, a_element(x, batch, x->m0, k), k);
+    lp_expr i = lp_unroll(p, "ahead", along ? x->t.rows : depth);
+
+    if (along)
+        fetch(x, a_element(x, batch, lp_add(p, x->m0, i), k), depth);
+    else
+        fetch(x, a_element(x, batch, x->m0, lp_add(p, k, i)), x->t.rows);
+    lp_end(p);
+}
+
+/* And a share of what the panel will be filled with. */
+static void fetch_next_panel(const dot_tile *x, lp_expr batch, lp_expr column, lp_expr k, int depth)
+{
+    body *b = x->t.b;
+    lp_kernel *p = b->k;
+    int nr = schedule_panel(x->t.s);
+    bool along = turn_is_near(p, dot_b(x->d, b, batch, k, column), k);
+    lp_expr i = share_of_next(x, along ? nr : depth);
+
+    if (along)
+        fetch(x, dot_b(x->d, b, batch, k, lp_add(p, column, i)), depth);
+    else
+        fetch(x, dot_b(x->d, b, batch, lp_add(p, k, i), column), nr);
+    lp_end(p);
+}
+
+/* While a panel of the thread's own is multiplied, fetches what is read for the next one:
+ * neither side lies so that the processor would see it coming. */
+static void fetch_next(const dot_tile *x, lp_expr k, int depth)
+{
+    lp_kernel *p = x->t.b->k;
+    dim_table *t = &x->d->j->l->m->dims;
+    ir_dim nr = dim_int(t, schedule_panel(x->t.s));
+    lp_expr panels = body_dim(x->t.b, dim_ceildiv(t, x->d->n, nr));
+    lp_expr at = lp_add(p, lp_mul(p, x->batch, panels), x->t.panel);
+    lp_expr next = lp_add(p, at, lp_int(p, 1)), batch = lp_div(p, next, panels);
+
+    fetch_next_rows(x, batch, k, depth);
+    fetch_next_panel(x, batch, lp_mul(p, lp_mod(p, next, panels), body_dim(x->t.b, nr)), k, depth);
+}
+
+/* Opens the loops over k by `step` up to `end`; returns how many.  Where blocks of
+ * rows share the panel, they bring the next one to the cache, a part of it for every
+ * BLOCK of this one. */
 static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
 {
     enum { BLOCK = 16 };
@@ -152,18 +213,22 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     lp_expr begin = lp_int(p, 0);
     int64_t all;
     int open = 1;
-    bool ahead = x->d->source != DOT_OWN && schedule_fetches(x->t.s, x->t.rows);
+    bool ahead = schedule_fetches(x->t.s, x->t.rows), own = x->d->source == DOT_OWN;
 
     if (ahead && x->nth && step == 1 && lp_is_int(p, end, &all) && all % BLOCK == 0) {
         begin = lp_loop(p, LP_FOR, "block", begin, end, BLOCK);
         end = lp_add(p, begin, lp_int(p, BLOCK));
+        open++;
+    }
+    if (open == 2 && own) {
+        fetch_next(x, begin, BLOCK);
+    } else if (open == 2) {
         lp_expr done = lp_mul(p, x->nth, lp_int(p, all / BLOCK));
         lp_expr next = lp_add(p, x->t.panel, lp_int(p, 1));
         fetch_row(x, next, lp_add(p, done, lp_div(p, begin, lp_int(p, BLOCK))));
-        open++;
     }
     *k = lp_loop(p, LP_FOR, "k", begin, end, step);
-    if (ahead)
+    if (ahead && !own)
         fetch_row(x, x->t.panel, tile_ahead(&x->t, x->bbuf, *k));
     return open;
 }
@@ -346,6 +411,8 @@ static int block_loops(dot_tile *x, ir_dim panels, ir_dim blocks, lp_expr *block
         x->batch = v[0], x->t.panel = v[1];
         x->bbuf = dot_own_panel(x->d, x->t.b, v[0], v[1]);
         *block = lp_for(p, "m", zero, all);
+        if (dim_const(t, blocks, &x->blocks))
+            x->nth = *block;
         return 2;
     }
     if (!group) {

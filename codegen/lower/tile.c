@@ -87,7 +87,7 @@ lp_expr tile_ahead(const tile *t, lp_buf panels, lp_expr row)
 
 void tile_fetch(const tile *t, lp_buf panels, const lp_expr *idx)
 {
-    lp_prefetch_row(t->b->k, panels, idx, schedule_panel(t->s));
+    lp_prefetch_row(t->b->k, panels, idx, schedule_panel(t->s), false);
 }
 
 bool tile_is_exact(const tile *t)

@@ -43,6 +43,7 @@ static const char everything[] =
     "    s = fold add acc\n"
     "    transpose t[0, 0] t[8, 8] 8\n"
     "    prefetch x[a + 1, 0]\n"
+    "    prefetch far x[a + 2, 0]\n"
     "    y[a, 0] = s\n"
     "  }\n"
     "}\n";
@@ -177,7 +178,8 @@ static void test_everything(void **state)
         name[8] = (char)('0' + i);
         const target t = cpu(name);
         char *ll = emitted(k, &t);
-        expect_text(ll, "llvm.prefetch");
+        expect_text(ll, "i32 0, i32 3, i32 1)");
+        expect_text(ll, "i32 0, i32 2, i32 1)");
         expect_text(ll, "!nontemporal");
         LLVMDisposeMessage(ll);
     }
