@@ -66,6 +66,19 @@ static lp_expr join_places(lp_kernel *k, lp_expr a, lp_expr b)
     return is_exact(k, all) ? lp_mod(k, x, all) : 0;
 }
 
+/* The same of rows whose elements lie c apart: x / d * (d * c) + x % d * c is x * c. */
+static lp_expr join_scaled(lp_kernel *k, lp_expr a, lp_expr b)
+{
+    lp_expr quotient, rest, x, d, n;
+    int64_t row, extent, c;
+
+    if (!is_op_int(k, a, SC_MUL, &quotient, &row) || !is_op_int(k, b, SC_MUL, &rest, &c) ||
+        !is_op(k, rest, SC_MOD, &x, &d) || !lp_is_int(k, d, &extent) || extent <= 0 ||
+        !is_quotient(k, quotient, x, d, &n) || n || !mul_ok(extent, c, &extent) || extent != row)
+        return 0;
+    return lp_mul(k, x, lp_int(k, c));
+}
+
 static lp_expr add_int(lp_kernel *k, lp_expr a, int64_t c)
 {
     return index_add(k, a, lp_int(k, c));
@@ -100,6 +113,8 @@ static lp_expr index_add(lp_kernel *k, lp_expr a, lp_expr b)
     if (is_op(k, b, SC_SUB, &x, &y) && y == a)
         return x;
     if ((x = join_places(k, a, b)) != 0 || (x = join_places(k, b, a)) != 0)
+        return x;
+    if ((x = join_scaled(k, a, b)) != 0 || (x = join_scaled(k, b, a)) != 0)
         return x;
     return raw2(k, SC_ADD, a, b);
 }
