@@ -507,7 +507,7 @@ const char *schedule_fault(const target *t, const problem *p, const schedule *s)
     if (p->by_lanes && s->vectors > 1)
         return "its tile is one vector wide";
     if (s->next && !p->far_ahead)
-        return "the next tile's operand is in the cache";
+        return "what is read next of the first operand is near";
     if (s->ahead && !s->pack)
         return "only panels are fetched ahead";
     return unread_field(p, s);

@@ -92,7 +92,8 @@ typedef struct problem {
     bool whole;                 /* sums have too few products to be in parts */
     bool turned;                /* rows of the first operand are neighbours in memory, each k a
                                    row away; more of it than the cache holds */
-    bool far_ahead;             /* what a tile reads is worth being fetched a tile ahead */
+    bool far_ahead;             /* what a tile reads of the first operand is worth being fetched
+                                   ahead */
     bool again;                 /* in a body, mostly of a loop, in which the second operand
                                    stays the same */
 } problem;

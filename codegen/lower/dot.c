@@ -403,9 +403,20 @@ static bool a_divides(dot *d)
     return yes;
 }
 
-/* Told by the text of a trial kernel: of the first two rows, for an axis of them may be
- * several in memory. */
-static bool rows_are_near(const dot *d)
+/* Is e an element that lies equally far from that of the next k, for all k? */
+static bool is_even(lp_kernel *p, lp_expr e, lp_expr k)
+{
+    lp_expr idx[LP_MAX_RANK], stride;
+    lp_buf buf;
+
+    return lp_load_of(p, e, &buf, idx) &&
+           lp_linear_in(p, lp_offset(p, buf, idx), lp_var_of(p, k), &stride);
+}
+
+/* Are A's rows neighbours in memory, and its k are not?  Told by the text of a trial kernel, of
+ * the first two rows, for an axis of them may be several in memory.  *even: are all k equally far
+ * apart?  Else where a later one lies takes as long to find as it is worth to be fetched. */
+static bool rows_are_near(const dot *d, bool *even)
 {
     body b;
 
@@ -415,6 +426,7 @@ static bool rows_are_near(const dot *d)
     lp_expr k = lp_for(b.k, "k", zero, body_dim(&b, d->k));
     lp_expr x = dot_a(d, &b, zero, row, k);
     bool near = turn_is_near(b.k, x, row) && !turn_is_near(b.k, x, k);
+    *even = is_even(b.k, dot_a(d, &b, zero, zero, k), k);
     lp_end(b.k);
     lp_end(b.k);
     body_free(&b);
@@ -422,17 +434,23 @@ static bool rows_are_near(const dot *d)
 }
 
 /* Is A the first operand of a gradient of weights, out[m, n] = sum over the rows k of a batch of
- * x[k, m] * dy[k, n], and larger than the cache?  A tile that reads a few elements of the lines
- * of all k has lost them before the next tile reads what else is in them, the more so where
- * lines a power of two apart take each other's place. */
-static bool is_turned(const dot *d)
+ * x[k, m] * dy[k, n]?  A tile reads a few elements of the lines of all k.  If A is larger than
+ * the cache, it has lost them before the next tile reads what else is in them, the more so where
+ * lines a power of two apart take each other's place: A is turned.  If it is larger than the first
+ * cache, they have left that, and k are too far apart for the processor to foresee the next. */
+static void look_at_rows(dot *d)
 {
-    lower *l = d->j->l;
-    dim_table *t = &l->m->dims;
-    int64_t rows, bytes = dim_hint(t, dim_mul(t, d->m, d->k)) * dt_size(d->ta->dtype);
+    enum { FIRST_CACHE = 1 << 15 };
+    dim_table *t = &d->j->l->m->dims;
+    int64_t rows, cache = schedule_cache(d->j->l->target);
+    int64_t bytes = dim_hint(t, dim_mul(t, d->m, d->k)) * dt_size(d->ta->dtype);
+    bool even;
 
-    return !d->together && dim_const(t, d->m, &rows) && rows > 1 &&
-           bytes > schedule_cache(l->target) && rows_are_near(d);
+    if (d->together || !dim_const(t, d->m, &rows) || rows < 2 ||
+        bytes <= min_i64(cache, FIRST_CACHE) || !rows_are_near(d, &even))
+        return;
+    d->turned = bytes > cache;
+    d->far = even;
 }
 
 /* Can B be packed when the code is made? */
@@ -466,7 +484,7 @@ static schedule choose_schedule(const dot *d)
     problem p = {.rows = extent_or_unknown(d, d->m), .columns = extent_or_unknown(d, d->n),
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->together ? bytes_first(d->together)
                                                          : d->ta->dtype),
-                 .sums = d->acc, .turned = d->turned,
+                 .sums = d->acc, .turned = d->turned, .far_ahead = d->far,
                  .again = !d->j->in->fn->entry && is_packable(d) &&
                           lower_is_stored(d->j->in, d->a)};
     text name = {0};
@@ -501,7 +519,7 @@ static void dot_init(dot *d, job *j)
     if (d->ta->dtype == DT_U8 && d->tb->dtype == DT_I8 && d->acc == DT_I32)
         d->together = bytes_together(j->l, lanes_of(j->l, d->acc));
     d->steps = d->together ? dim_ceildiv(t, d->k, dim_int(t, d->together)) : d->k;
-    d->turned = is_turned(d);
+    look_at_rows(d);
     d->s = choose_schedule(d);
 }
 

@@ -33,7 +33,7 @@ typedef struct dot {
     uint32_t packed;            /* the constant or temp that holds B */
     bool scaled;                /* B is `packed` times constant `scale`, [N/NR, 1, NR] */
     uint32_t scale;
-    bool turned;                /* as a problem's first operand (schedule.h) */
+    bool turned, far;           /* as a problem's first operand (schedule.h) */
     bool copied;                /* A is read from temp a_temp, [batch, M, steps] */
     uint32_t a_temp;
 } dot;

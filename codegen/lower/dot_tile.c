@@ -143,7 +143,7 @@ static int part_loops(const dot_tile *x, lp_expr *k)
 
     fetch_share(x, nth);
     *k = lp_for(p, "k", begin, end);
-    if (x->d->turned)
+    if (x->t.s->next)
         fetch_turned(x, *k);
     return 2;
 }
@@ -203,6 +203,23 @@ static void fetch_next(const dot_tile *x, lp_expr k, int depth)
     fetch_next_panel(x, batch, lp_mul(p, lp_mod(p, next, panels), body_dim(x->t.b, nr)), k, depth);
 }
 
+/* Fetches what the tile reads of a far A a few k later, or of few k in all the next tile.  Of the
+ * lines that it reads only that of its last row may be one that the tile before has not read. */
+static void fetch_later(const dot_tile *x, lp_expr k)
+{
+    enum { LATER = 16, FEW = 8 * LATER };
+    lp_kernel *p = x->t.b->k;
+    int64_t all;
+    bool next = dim_const(&x->d->j->l->m->dims, x->d->steps, &all) && all <= FEW;
+    lp_expr last = lp_int(p, (next ? 2 : 1) * x->t.rows - 1);
+    lp_expr idx[LP_MAX_RANK];
+    lp_buf buf;
+
+    if (lp_load_of(p, a_element(x, x->batch, lp_add(p, x->m0, last),
+                                lp_add(p, k, lp_int(p, next ? 0 : LATER))), &buf, idx))
+        lp_prefetch(p, buf, idx);
+}
+
 /* Opens the loops over k by `step` up to `end`; returns how many.  Where blocks of
  * rows share the panel, they bring the next one to the cache, a part of it for every
  * BLOCK of this one. */
@@ -230,6 +247,8 @@ static int k_loops(const dot_tile *x, lp_expr end, int step, lp_expr *k)
     *k = lp_loop(p, LP_FOR, "k", begin, end, step);
     if (ahead && !own)
         fetch_row(x, x->t.panel, tile_ahead(&x->t, x->bbuf, *k));
+    if (x->t.s->next && !own && !x->abuf && step == 1)
+        fetch_later(x, *k);
     return open;
 }
 

@@ -148,6 +148,7 @@ static void change(net *t, const char *problem, schedule *s)
         s->deep = s->group && s->parts == 1 && chance(t, 50) ? 1 + (int32_t)below(t, 5) : 0;
     }
     s->run = up_to(t, s->run);
+    s->next = up_to(t, s->next) && chance(t, 50);
     s->ahead = s->pack && chance(t, 50) ? 256 : 0;
 }
 

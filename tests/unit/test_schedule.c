@@ -80,7 +80,8 @@ static problem problem_of(const target *t, ir_dtype sums, int64_t rows, int64_t 
 {
     problem p = {.rows = rows, .columns = columns, .row_bytes = columns, .sums = sums,
                  .second = kind % 3, .near = kind / 3 % 2, .whole = kind / 6 % 2,
-                 .again = kind / 12 % 2, .turned = kind / 24 % 2};
+                 .again = kind / 12 % 2, .turned = kind / 24 % 2,
+                 .far_ahead = kind / 12 % 2};
 
     if (p.near) {
         p.kind = PROBLEM_IMAGE;
@@ -240,7 +241,7 @@ static void test_idle_fields(void **state)
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=2}",
                  "products do not read chunks");
     expect_fault(&dot, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 next=1}",
-                 "the next tile's operand is in the cache");
+                 "what is read next of the first operand is near");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=4}", "none");
     expect_fault(&conv, "schedule{rows=4 vectors=2 lanes=8 parts=1 pack=1 chunks=5}",
                  "there are more chunks than rows of the image");
