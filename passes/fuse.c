@@ -138,7 +138,7 @@ bool fuse_same_shape(const ir_type *a, const ir_type *b)
 }
 
 /* False: the set is full. */
-static bool set_add(node_set *s, uint32_t node)
+bool fuse_add(node_set *s, uint32_t node)
 {
     uint32_t i = s->n;
 
@@ -160,7 +160,7 @@ static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
     bool ok = from < to && to - from == f->uses[r];
 
     for (uint32_t i = from; ok && i < to; i++)
-        ok = set_add(s, f->readers.reader[i]);
+        ok = fuse_add(s, f->readers.reader[i]);
     return ok;
 }
 
@@ -182,7 +182,7 @@ uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *c
         if (open.n == 1)
             return u;
         memmove(&open.at[0], &open.at[1], --open.n * sizeof open.at[0]);
-        ok = set_add(inner, u) && add_readers(f, n->first, &open);
+        ok = fuse_add(inner, u) && add_readers(f, n->first, &open);
     }
     return UINT32_MAX;
 }
@@ -201,7 +201,7 @@ static bool add_work(const fuse_cx *f, uint32_t i, node_set *work)
     const ir_node *n = &f->fn->node.at[i];
     uint32_t before = work->n;
 
-    if (!set_add(work, i))
+    if (!fuse_add(work, i))
         return false;
     for (uint32_t a = 0; work->n > before && a < n->narg; a++) {
         ir_ref r = ir_arg(f->fn, n, a);
@@ -445,16 +445,18 @@ static void add_outside(fuse_cx *f, uint32_t root)
     vec_free(&out);
 }
 
-/* One group for each stored value, at the place of its last node. */
+/* One group for each stored value, at the place of its last node or ahead of it. */
 static void make_groups(fuse_cx *f)
 {
     for (uint32_t i = 0; i < f->fn->node.len; i++) {
         const ir_node *n = &f->fn->node.at[i];
-        ir_ref r = n->first;
+        ir_ref r = n->first, next = f->ahead[i];
         if (template_of(n) == TEMPLATE_NONE)
             add_outside(f, i);
-        else if (template_of(n) != TEMPLATE_SOURCE && f->out->stored[r])
+        else if (template_of(n) != TEMPLATE_SOURCE && f->out->stored[r] && !f->early[r])
             add_group(f, f->owner[i] ? f->owner[i] - 1 : i, &r, 1);
+        if (next)
+            add_group(f, f->fn->value.at[next].node, &next, 1);
     }
 }
 
@@ -473,6 +475,8 @@ void fuse(const ir_fn *fn, const target *t, bool apart, ir_groups *g)
     f.owner = arena_array(&mem, uint32_t, fn->node.len + 1);
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
     f.result = arena_array(&mem, bool, fn->value.len + 1);
+    f.early = arena_array(&mem, bool, fn->value.len + 1);
+    f.ahead = arena_array(&mem, ir_ref, fn->node.len + 1);
     f.region = arena_array(&mem, ir_group, fn->node.len + 1);
     for (uint32_t i = 0; i < fn->result.len; i++)
         store_result(&f, fn->result.at[i]);
@@ -484,6 +488,8 @@ void fuse(const ir_fn *fn, const target *t, bool apart, ir_groups *g)
     for (uint32_t i = fn->node.len; i-- > 0;)
         if (!f.owner[i] && ir_template_is(template_of(&fn->node.at[i]), T_EPILOGUE))
             take_epilogue(&f, i);
+    if (!apart)
+        fuse_ahead(&f);
     make_groups(&f);
     fuse_join(&f, apart);
     fuse_order(g);

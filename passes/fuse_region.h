@@ -19,6 +19,8 @@ typedef struct fuse_cx {
                                  * if that is an epilogue's or a region's */
     const char **why;           /* by ref: why it is stored */
     bool *result;               /* by ref: a result or an update */
+    bool *early;                /* by ref: it is made ahead of its place: */
+    ir_ref *ahead;              /* by node: what is made behind it, before its place; 0: none */
     ir_group *region;           /* by root: its nodes and private values, if several */
 } fuse_cx;
 
@@ -41,6 +43,8 @@ fuse_finder region_rows;
 void fuse_join(fuse_cx *f, bool apart);
 /* For ir_group.over: that each of so many results overwrites none. */
 ir_ref *fuse_no_states(ir_groups *g, uint32_t n);
+/* Stores costly operands of epilogues, and makes them where what they read is (fuse_ahead.c). */
+void fuse_ahead(fuse_cx *f);
 /* Puts the groups of an entry in an order that takes less memory (fuse_order.c). */
 void fuse_order(ir_groups *g);
 
@@ -50,6 +54,9 @@ enum { MAX_REGION = 64 };
 typedef struct node_set {
     uint32_t n, at[MAX_REGION];
 } node_set;
+
+/* False: the set is full. */
+bool fuse_add(node_set *s, uint32_t node);
 
 /* May node n stand between a value and where all that is computed from it meets? */
 typedef bool fuse_fits(const fuse_cx *f, const void *cx, const ir_node *n);

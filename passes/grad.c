@@ -59,7 +59,8 @@ grad_cx grad_open(pass_ctx *pass, tapes *t, ir_build *b)
 {
     uint32_t n = b->fn->value.len;
     grad_cx cx = {pass, t, b, n, arena_array(&pass->scratch, ir_ref, n + 1),
-                  arena_array(&pass->scratch, bool, n + 1)};
+                  arena_array(&pass->scratch, bool, n + 1),
+                  ir_use_counts(b->fn, &pass->scratch)};
 
     memset(cx.adjoint, 0xff, n * sizeof *cx.adjoint);
     return cx;
@@ -125,7 +126,7 @@ static bool apply(grad_cx *cx, ir_node n)
     grad_rule *rule = rule_of(n.op);
 
     cx->b->loc = n.loc;
-    if (rule && rule(cx, n, cx->adjoint + n.first))
+    if (grad_by_slope(cx, n) || (rule && rule(cx, n, cx->adjoint + n.first)))
         return true;
     if (d->gap.len == gaps && d->errors == errors)
         grad_lacks(cx, &n, "its gradient has no rule yet");

@@ -13,6 +13,7 @@ typedef struct grad_cx {
     uint32_t refs;                  /* values that existed when it was opened; by value: */
     ir_ref *adjoint;
     bool *on;                       /* does it depend on what the gradient is by? */
+    const uint32_t *uses;           /* readers that it had then */
 } grad_cx;
 
 /* For the values that b's function has by now: no adjoints, and nothing is `on`. */
@@ -38,6 +39,11 @@ typedef bool grad_rule(grad_cx *cx, ir_node n, const ir_ref *gy);
 grad_rule grad_scalar;
 #define OP(NAME, text, nin, nres, infer, eval, grad, ...) grad_rule grad_##grad;
 #include "ops.def"
+
+/* Differentiates the scalar nodes between n and the one value that its gradient flows to over
+ * several ways as one function, by their slope (grad_slope.c).  False: they are no such, and
+ * nothing is changed. */
+bool grad_by_slope(grad_cx *cx, ir_node n);
 
 /* Reports that node n has no gradient; false. */
 bool grad_lacks(const grad_cx *cx, const ir_node *n, const char *reason);

@@ -1,0 +1,130 @@
+/* passes/grad_slope.c - scalar nodes that meet again are differentiated as one function.
+ *
+ *   h = x * (1 + erf(x / sqrt(2))) / 2        dx = g * s(x),  s(x) = h'(x)
+ *
+ * Node by node x has two shares of g, each with its factors.  With 1 handed in instead of g the
+ * rules give the slope s, which depends on nothing of the way back: it is made where h is, and
+ * the way back reads it instead of x and erf. */
+#include "grad.h"
+#include "rule.h"
+
+enum { MAX_SLOPE = 16 };        /* values between y and x */
+
+/* The values whose readers lead to y alone, as they are found; the last one is x. */
+typedef struct front {
+    uint32_t n;
+    ir_ref at[MAX_SLOPE];       /* in rising order */
+} front;
+
+/* False: there are too many. */
+static bool front_add(front *f, ir_ref r)
+{
+    uint32_t i = f->n;
+
+    while (i > 0 && f->at[i - 1] > r)
+        i--;
+    if (i > 0 && f->at[i - 1] == r)
+        return true;
+    if (f->n == MAX_SLOPE)
+        return false;
+    memmove(&f->at[i + 1], &f->at[i], (f->n++ - i) * sizeof f->at[0]);
+    f->at[i] = r;
+    return true;
+}
+
+/* Adds what n reads and a gradient flows to. */
+static bool add_operands(const grad_cx *cx, const ir_node *n, front *f)
+{
+    bool ok = true;
+
+    for (uint32_t i = 0; i < n->narg && ok; i++) {
+        ir_ref r = ir_arg(cx->b->fn, n, i);
+        if (cx->on[r] && grad_flows(grad_type(cx, r)))
+            ok = front_add(f, r);
+    }
+    return ok;
+}
+
+/* Of its readers this is the last one that is seen: no share from elsewhere waits. */
+static bool is_inner(const grad_cx *cx, ir_ref r, uint32_t seen)
+{
+    return ir_op_scalar(ir_node_of(cx->b->fn, r)->op) && cx->adjoint[r] == IR_NONE &&
+           cx->uses[r] == seen;
+}
+
+static uint32_t reads(const grad_cx *cx, const ir_node *n, ir_ref r)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n->narg; i++)
+        count += ir_arg(cx->b->fn, n, i) == r;
+    return count;
+}
+
+/* How often y and the inner values read r. */
+static uint32_t reads_inside(const grad_cx *cx, const ir_node *y, const front *inner, ir_ref r)
+{
+    uint32_t count = reads(cx, y, r);
+
+    for (uint32_t i = 0; i < inner->n; i++)
+        count += reads(cx, ir_node_of(cx->b->fn, inner->at[i]), r);
+    return count;
+}
+
+/* The value that all ways of a gradient from n lead to, over the inner ones; IR_NONE: none, or
+ * there is but one way. */
+static ir_ref find_source(const grad_cx *cx, const ir_node *n, front *inner)
+{
+    front open = {0};
+    bool ok = ir_op_scalar(n->op) && add_operands(cx, n, &open) && open.n > 1;
+
+    while (ok && open.n > 1) {
+        ir_ref r = open.at[--open.n];
+        ok = is_inner(cx, r, reads_inside(cx, n, inner, r)) && front_add(inner, r) &&
+             add_operands(cx, ir_node_of(cx->b->fn, r), &open);
+    }
+    return ok && open.n ? open.at[0] : IR_NONE;
+}
+
+/* The slope of n by x, from the rules of n and the inner values. */
+static ir_ref slope(grad_cx *cx, ir_node n, const front *inner, ir_ref x)
+{
+    ir_ref others = cx->adjoint[x], g = cx->adjoint[n.first];
+
+    cx->adjoint[x] = IR_NONE;
+    cx->adjoint[n.first] = ir_splat(cx->b, grad_type(cx, n.first), 1);
+    bool ok = grad_scalar(cx, n, cx->adjoint + n.first);
+    for (uint32_t i = inner->n; i-- > 0;) {
+        ir_ref r = inner->at[i];
+        const ir_node node = *ir_node_of(cx->b->fn, r);     /* a copy: rules add nodes */
+        ok = ok && (cx->adjoint[r] == IR_NONE || grad_scalar(cx, node, cx->adjoint + r));
+        cx->adjoint[r] = IR_NONE;
+    }
+    ir_ref s = ok ? cx->adjoint[x] : IR_NONE;
+    cx->adjoint[x] = others, cx->adjoint[n.first] = g;
+    return s;
+}
+
+static ir_ref times(ir_build *b, ir_ref g, ir_ref s)
+{
+    double v;
+
+    return rule_splat(b, g, &v) && v == 1 ? s : ir_2(b, OP_MUL, g, s);
+}
+
+/* A mask of either is one of both (grad_mask.c). */
+bool grad_by_slope(grad_cx *cx, ir_node n)
+{
+    ir_build *b = cx->b;
+    front inner = {0};
+    ir_ref x = find_source(cx, &n, &inner), masks[2];
+
+    ir_ref s = x == IR_NONE ? IR_NONE : slope(cx, n, &inner, x);
+    if (s == IR_NONE)
+        return false;
+    s = grad_unmask(b, s, &masks[0]);
+    ir_ref g = grad_unmask(b, cx->adjoint[n.first], &masks[1]);
+    g = grad_mask(b, masks[0], times(b, g, s));
+    grad_add(cx, x, grad_mask(b, masks[1], g));
+    return true;
+}
