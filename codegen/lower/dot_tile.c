@@ -349,6 +349,22 @@ static void compute_part(const dot_tile *x)
     move_sums(x, false);
 }
 
+/* Fetches what the results are made of besides the sums: it comes while these are made. */
+static void fetch_operands(const dot_tile *x)
+{
+    lp_kernel *p = x->t.b->k;
+    int nr = schedule_panel(&x->d->s);
+    lp_expr out[IR_MAX_RANK], column = lp_mul(p, x->t.panel, lp_int(p, nr));
+
+    output_index(x, x->m0, column, out);
+    if (!job_fetch(x->d->j, x->t.b, out, 0))
+        return;
+    lp_expr r = lp_for(p, "r", lp_int(p, 0), lp_int(p, x->t.rows));
+    output_index(x, lp_add(p, x->m0, r), column, out);
+    job_fetch(x->d->j, x->t.b, out, nr);
+    lp_end(p);
+}
+
 static void compute_tile(dot_tile *x, lp_expr m0, int rows)
 {
     x->m0 = m0;
@@ -362,6 +378,7 @@ static void compute_tile(dot_tile *x, lp_expr m0, int rows)
         compute_part(x);
         return;
     }
+    fetch_operands(x);
     add_all(x);
     if (x->t.rolled)
         move_sums(x, false);

@@ -167,6 +167,50 @@ void job_store(job *j, body *b, const lp_expr *idx, lp_expr v)
     body_unbind(b);
 }
 
+/* Is b[idx] element `last` of one row of several? */
+static bool is_in_row(const lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr last)
+{
+    int end = k->buf.at[b].rank - 1;
+    int64_t v;
+    bool several = false;
+
+    for (int i = 0; i < end; i++)
+        several |= !lp_is_int(k, idx[i], &v);
+    return several && idx[end] == last;
+}
+
+/* Fetches n elements, or none, from each such load in e on; returns how many loads. */
+static int fetch_loads(lp_kernel *k, lp_expr e, lp_expr last, int n)
+{
+    const lp_node x = *lp_at(k, e);     /* a copy: the table of nodes grows */
+    lp_expr idx[LP_MAX_RANK];
+    lp_buf buf;
+    int count = 0;
+
+    if (!lp_load_of(k, e, &buf, idx)) {
+        for (uint32_t i = 0; i < x.narg; i++)
+            count += fetch_loads(k, k->arg.at[x.arg + i], last, n);
+        return count;
+    }
+    if (!is_in_row(k, buf, idx, last))
+        return 0;
+    lp_prefetch_row(k, buf, idx, n, true);
+    return 1;
+}
+
+int job_fetch(job *j, body *b, const lp_expr *idx, int n)
+{
+    ir_ref root = j->root->first;
+    int last = ir_type_of(b->fn, j->out)->rank - 1, count = 0;
+    lp_expr none = lp_const_bits(b->k, ir_type_of(b->fn, root)->dtype, 0);
+
+    body_bind(b, (body_binding){.ref = root, .how = BODY_IS, .expr = none});
+    for (uint32_t i = 0; i < j->g->nout; i++)
+        count += fetch_loads(b->k, body_at(b, j->g->out[i], idx), idx[last], n);
+    body_unbind(b);
+    return count;
+}
+
 /* A state that is updated in place has just been read to the cache. */
 bool job_streams(const job *j)
 {

@@ -41,6 +41,9 @@ void job_kernel(job *j, body *b, const char *what);
 bool job_end(job *j, body *b);
 /* Stores the job's results at idx, where its root is v, of any dtype. */
 void job_store(job *j, body *b, const lp_expr *idx, lp_expr v);
+/* Fetches what n results from idx on, along the last axis, are made of besides the root's value,
+ * as far as it has rows as they have.  Returns how many such values; n = 0 only counts them. */
+int job_fetch(job *j, body *b, const lp_expr *idx, int n);
 /* Is the job's value larger than the caches?  Then it is stored past them. */
 bool job_streams(const job *j);
 /* Stores element idx of them, which is `to` of their parameters, past the caches if job_streams
