@@ -179,6 +179,12 @@ static bool late_effect(const cutting *c, const ir_node *n)
     return effect(n) && c->late[ir_arg(c->t->joint, n, 0)];
 }
 
+/* Does the backward part have to have it, or read it? */
+static bool needed(cutting *c, const ir_node *n)
+{
+    return any(c->want, n) || late_effect(c, n) || defines_mentioned(c, n);
+}
+
 /* From the adjoints back: what the backward part reads, through nodes that it has to have. */
 static void find_wants(cutting *c)
 {
@@ -188,8 +194,7 @@ static void find_wants(cutting *c)
         c->want[f->result.at[i]] = true;
     for (uint32_t i = f->node.len; i-- > 0;) {
         const ir_node *n = &f->node.at[i];
-        bool needed = any(c->want, n) || late_effect(c, n) || defines_mentioned(c, n);
-        if (!needed || !(forced(c, n) || late_effect(c, n)))
+        if (!needed(c, n) || !(forced(c, n) || late_effect(c, n)))
             continue;
         ir_each_symbol(f, n, see_local, c);
         for (uint32_t j = 0; j < n->narg; j++)
@@ -197,7 +202,8 @@ static void find_wants(cutting *c)
     }
 }
 
-/* Keeps what is wanted and not free; a carry is never free of charge. */
+/* Keeps what is wanted and not free; a carry is never free of charge.  What a forced node is
+ * made of is wanted only if the node is needed: else it is free where all that is. */
 static void choose(cutting *c)
 {
     const ir_fn *f = c->t->joint;
@@ -205,7 +211,8 @@ static void choose(cutting *c)
     for (uint32_t i = 0; i < f->node.len; i++) {
         const ir_node *n = &f->node.at[i];
         bool carry = is_carry(c->t, n);
-        bool again = !carry && ((cheap(n) && all(c->free, c, n)) || forced(c, n));
+        bool made = (cheap(n) && all(c->free, c, n)) || (needed(c, n) && forced(c, n));
+        bool again = !carry && made;
         for (uint32_t r = n->first; !any(c->late, n) && r < n->first + n->nres; r++) {
             c->t->kept[r] = c->want[r] && (!again || c->t->stacked[r]);
             c->free[r] = again || c->t->kept[r] || c->t->stacked[r];
