@@ -141,6 +141,7 @@ static bool make(train_options *o, ir_module *m, const struct ingot_trainer *t, 
     ingot_code_options co = {.name = name, .target = &own, .executable = is(o, "exe"),
                              .library = is_library(o), .weights_place = true,
                              .max_weights = import_max_weights(&o->model.o.import),
+                             .schedules = o->model.o.schedules,
                              .memory_budget = o->model.o.memory_budget,
                              .watch = o->model.o.watch};
     ingot_code c;
