@@ -91,7 +91,7 @@ void fuse_ahead(fuse_cx *f)
         const ir_node *n = &f->fn->node.at[i];
         uint32_t root = f->owner[i];
         bool behind = root && ir_template_is(ir_op_get(f->fn->node.at[root - 1].op)->template,
-                                             T_EPILOGUE);
+                                             T_EPILOGUE | T_OFTEN);
         for (uint32_t k = 0; behind && k < n->narg; k++)
             try_operand(f, ir_arg(f->fn, n, k), root - 1);
     }
