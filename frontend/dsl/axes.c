@@ -149,8 +149,8 @@ static dsl_shape rows_first(const dsl_shape *s)
 }
 
 /* All of v have the same axes in the same order afterwards: those of the one with
- * most visible axes, behind the carried ones that it lacks; without any visible ones, rows
- * come first, so that sums over an index run along neighbours. */
+ * most visible axes, behind the carried ones that it lacks; if there are such, but no visible
+ * ones, rows come first, so that sums over an index run along neighbours. */
 bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
 {
     int main = widest(v, n), skip[IR_MAX_RANK];
@@ -161,7 +161,7 @@ bool dsl_align(dsl *cx, const dsl_value **v, int n, ir_loc at, const char *what)
             return false;
     if (!add_all_axes(cx, &s, v[main], v, n))
         return false;
-    if (!dsl_visible(v[main], skip))
+    if (!dsl_visible(v[main], skip) && s.rank > v[main]->tensor.rank)
         s = rows_first(&s);
     for (int i = 0; i < n; i++)
         v[i] = dsl_arrange_as(cx, v[i], &s);
