@@ -71,8 +71,8 @@ static uint32_t reads_inside(const grad_cx *cx, const ir_node *y, const front *i
     return count;
 }
 
-/* The value that all ways of a gradient from n lead to, over the inner ones; IR_NONE: none, or
- * there is but one way. */
+/* The value of n's dtype that all ways of a gradient from n lead to, over the inner ones;
+ * IR_NONE: none, or there is but one way. */
 static ir_ref find_source(const grad_cx *cx, const ir_node *n, front *inner)
 {
     front open = {0};
@@ -83,26 +83,51 @@ static ir_ref find_source(const grad_cx *cx, const ir_node *n, front *inner)
         ok = is_inner(cx, r, reads_inside(cx, n, inner, r)) && front_add(inner, r) &&
              add_operands(cx, ir_node_of(cx->b->fn, r), &open);
     }
-    return ok && open.n ? open.at[0] : IR_NONE;
+    ok = ok && open.n && grad_type(cx, open.at[0])->dtype == grad_type(cx, n->first)->dtype;
+    return ok ? open.at[0] : IR_NONE;
 }
 
-/* The slope of n by x, from the rules of n and the inner values. */
-static ir_ref slope(grad_cx *cx, ir_node n, const front *inner, ir_ref x)
+/* Is g a sum of shares that all have masks, and not one?  An adjoint that is no number gives
+ * nothing where each mask shuts it out, but is none times a slope that is 0 there, too. */
+static bool is_in_parts(ir_build *b, ir_ref g)
 {
-    ir_ref others = cx->adjoint[x], g = cx->adjoint[n.first];
+    const ir_node *n = rule_is(b, g, OP_ADD);
+    ir_ref share[2] = {IR_NONE, IR_NONE}, mask;
+    bool parts = n != NULL;
+
+    for (uint32_t i = 0; parts && i < 2; i++)
+        share[i] = ir_arg(b->fn, n, i);         /* first: to look at masks may move n */
+    for (uint32_t i = 0; parts && i < 2; i++) {
+        grad_unmask(b, share[i], &mask);
+        parts = mask != IR_NONE || is_in_parts(b, share[i]);
+    }
+    return parts;
+}
+
+/* Hands the adjoint of r on to its operands; false: no slope is made of that. */
+static bool hand_on(grad_cx *cx, ir_ref r)
+{
+    const ir_node n = *ir_node_of(cx->b->fn, r);    /* a copy: rules add nodes */
+
+    return cx->adjoint[r] == IR_NONE ||
+           (!is_in_parts(cx->b, cx->adjoint[r]) && grad_scalar(cx, n, cx->adjoint + r));
+}
+
+/* The slope of y by x, from the rules of y and the inner values; IR_NONE: there is none. */
+static ir_ref slope(grad_cx *cx, ir_ref y, const front *inner, ir_ref x)
+{
+    ir_ref others = cx->adjoint[x], g = cx->adjoint[y];
 
     cx->adjoint[x] = IR_NONE;
-    cx->adjoint[n.first] = ir_splat(cx->b, grad_type(cx, n.first), 1);
-    bool ok = grad_scalar(cx, n, cx->adjoint + n.first);
+    cx->adjoint[y] = ir_splat(cx->b, grad_type(cx, y), 1);
+    bool ok = hand_on(cx, y);
     for (uint32_t i = inner->n; i-- > 0;) {
-        ir_ref r = inner->at[i];
-        const ir_node node = *ir_node_of(cx->b->fn, r);     /* a copy: rules add nodes */
-        ok = ok && (cx->adjoint[r] == IR_NONE || grad_scalar(cx, node, cx->adjoint + r));
-        cx->adjoint[r] = IR_NONE;
+        ok = ok && hand_on(cx, inner->at[i]);
+        cx->adjoint[inner->at[i]] = IR_NONE;
     }
-    ir_ref s = ok ? cx->adjoint[x] : IR_NONE;
-    cx->adjoint[x] = others, cx->adjoint[n.first] = g;
-    return s;
+    ir_ref s = cx->adjoint[x];
+    cx->adjoint[x] = others, cx->adjoint[y] = g;
+    return ok && s != IR_NONE && !is_in_parts(cx->b, s) ? s : IR_NONE;
 }
 
 static ir_ref times(ir_build *b, ir_ref g, ir_ref s)
@@ -119,7 +144,7 @@ bool grad_by_slope(grad_cx *cx, ir_node n)
     front inner = {0};
     ir_ref x = find_source(cx, &n, &inner), masks[2];
 
-    ir_ref s = x == IR_NONE ? IR_NONE : slope(cx, n, &inner, x);
+    ir_ref s = x == IR_NONE ? IR_NONE : slope(cx, n.first, &inner, x);
     if (s == IR_NONE)
         return false;
     s = grad_unmask(b, s, &masks[0]);
