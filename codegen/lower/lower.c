@@ -179,17 +179,21 @@ static bool is_in_row(const lp_kernel *k, lp_buf b, const lp_expr *idx, lp_expr 
     return several && idx[end] == last;
 }
 
-/* Fetches n elements, or none, from each such load in e on; returns how many loads. */
-static int fetch_loads(lp_kernel *k, lp_expr e, lp_expr last, int n)
+/* Fetches n elements, or none, from each such load in e on; returns how many loads.  `seen` holds
+ * what was looked at, for many paths may lead to one. */
+static int fetch_loads(lp_kernel *k, lp_expr e, lp_expr last, int n, map *seen)
 {
     const lp_node x = *lp_at(k, e);     /* a copy: the table of nodes grows */
     lp_expr idx[LP_MAX_RANK];
     lp_buf buf;
     int count = 0;
 
+    if (map_find(seen, hash_mix(6, e)) != MAP_NONE)
+        return 0;
+    map_add(seen, hash_mix(6, e), e);
     if (!lp_load_of(k, e, &buf, idx)) {
         for (uint32_t i = 0; i < x.narg; i++)
-            count += fetch_loads(k, k->arg.at[x.arg + i], last, n);
+            count += fetch_loads(k, k->arg.at[x.arg + i], last, n, seen);
         return count;
     }
     if (!is_in_row(k, buf, idx, last))
@@ -203,11 +207,13 @@ int job_fetch(job *j, body *b, const lp_expr *idx, int n)
     ir_ref root = j->root->first;
     int last = ir_type_of(b->fn, j->out)->rank - 1, count = 0;
     lp_expr none = lp_const_bits(b->k, ir_type_of(b->fn, root)->dtype, 0);
+    map seen = {0};
 
     body_bind(b, (body_binding){.ref = root, .how = BODY_IS, .expr = none});
     for (uint32_t i = 0; i < j->g->nout; i++)
-        count += fetch_loads(b->k, body_at(b, j->g->out[i], idx), idx[last], n);
+        count += fetch_loads(b->k, body_at(b, j->g->out[i], idx), idx[last], n, &seen);
     body_unbind(b);
+    map_free(&seen);
     return count;
 }
 
