@@ -15,9 +15,10 @@ typedef struct making {
     bool costly;                /* more than cheap scalars */
 } making;
 
+/* Many paths may lead to one node, which is seen once. */
 static void see(const fuse_cx *f, ir_ref r, making *m)
 {
-    uint32_t i = f->fn->value.at[r].node;
+    uint32_t i = f->fn->value.at[r].node, before = m->nodes.n;
     const ir_node *n = &f->fn->node.at[i];
 
     if (ir_op_source(n->op))
@@ -28,7 +29,7 @@ static void see(const fuse_cx *f, ir_ref r, making *m)
     }
     m->whole &= !f->owner[i] && fuse_add(&m->nodes, i);
     m->costly |= ir_op_scalar(n->op) && !fuse_is_cheap(n);
-    for (uint32_t k = 0; k < n->narg && m->whole; k++)
+    for (uint32_t k = 0; k < n->narg && m->whole && m->nodes.n > before; k++)
         see(f, ir_arg(f->fn, n, k), m);
 }
 
