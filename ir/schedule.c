@@ -131,18 +131,28 @@ static void choose_tile(const target *t, const problem *p, schedule *s)
     s->parts = p->whole ? 1 : schedule_parts(t, p->sums, s, s->rows);
 }
 
+/* Blocks of rows of a group, where threads had better share rows than panels: each panel needs
+ * all rows, which are more than the panels' columns.  0: they had not. */
+static int64_t choose_share(const problem *p, int64_t blocks, int panel)
+{
+    enum { SHARES = 4 };
+    bool more = p->columns > panel && p->rows > p->columns && blocks >= SHARES * MIN_BLOCKS;
+
+    return more ? evenly(blocks, (blocks - 1) / SHARES + 1) : 0;
+}
+
 /* How many blocks of rows are computed against every panel before the next blocks are
  * begun: as many as schedule_cache holds, so that their rows come from further away
  * once and not once for each panel.  0: all blocks in one go, where the cache holds
  * them, or half of them. */
-static int32_t choose_group(const target *t, const problem *p, int rows)
+static int32_t choose_group(const target *t, const problem *p, const schedule *s)
 {
     if (p->rows < 1 || p->row_bytes < 1)
         return 0;
-    int64_t blocks = (p->rows - 1) / rows + 1;
-    int64_t bytes = min_i64(p->row_bytes, t->l2_bytes) * rows;
+    int64_t blocks = (p->rows - 1) / s->rows + 1;
+    int64_t bytes = min_i64(p->row_bytes, t->l2_bytes) * s->rows;
     int64_t group = evenly(blocks, max_i64(schedule_cache(t) / bytes, MIN_BLOCKS));
-    return 2 * group >= blocks ? 0 : (int32_t)group;
+    return (int32_t)(2 * group < blocks ? group : choose_share(p, blocks, schedule_panel(s)));
 }
 
 /* Do tiles lose what they read again?  Of a turned operand each tile reads few elements of the
@@ -306,7 +316,7 @@ static schedule schedule_product(const target *t, const problem *p)
         p = &squares;
     }
     choose_tile(t, p, &s);
-    s.group = choose_group(t, p, s.rows);
+    s.group = choose_group(t, p, &s);
     keep_lines(t, p, &s);
     keep_rows(t, p, &s);
     s.pack = p->second != OPERAND_STORED || repays_packing(p, &s);
