@@ -3,7 +3,8 @@
  * The regions are planned as blocks over the same values.  A branch writes its
  * results to where the `if`'s are; a loop's carries live in the loop's results
  * and are replaced at the end of an iteration; slices and stacks along the
- * outermost axis are aliases at an offset of the iteration's number. */
+ * outermost axis are aliases at an offset of the iteration's number.  A carry that is
+ * stacked lives in the stack: an iteration reads one row and makes the next. */
 #include "planner.h"
 
 enum {
@@ -145,8 +146,11 @@ typedef struct loop_plan {
     const ir_node *n;
     const struct ir_attr_LOOP *a;
     uint32_t carries, sizes, slices, stacks, captures;
-    uint32_t *carry;            /* value by carry; PLAN_NONE: a size */
+    uint32_t *carry;            /* the loop's result by carry; PLAN_NONE: a size */
+    uint32_t *history;          /* by carry: all its values; PLAN_NONE: only the last is kept */
+    uint32_t *next;             /* by carry: where an iteration leaves it */
     uint32_t *stack;            /* values of the stacked results */
+    bool *kept;                 /* by stack: it lies in a history */
     ir_dim at;                  /* row of slices and stacks in this iteration */
     uint32_t index, trips;      /* symbols; trips may be PLAN_NONE */
 } loop_plan;
@@ -205,8 +209,17 @@ static void bound_size(loop_plan *l, uint32_t c, ir_dim size)
         plan_bound_set(pl, dim_symbol_id(dt, size), bound);
 }
 
+static uint32_t history_row(const loop_plan *l, uint32_t c, ir_dim row)
+{
+    const ir_type *t = ir_type_of(l->a->body, l->a->body->param.at[1 + c]);
+
+    return plan_history_row(l->s->pl, l->history[c], row, t);
+}
+
 /* Before the loop: results get their memory, which holds the carries while it runs, and
- * the first values are copied there.  A size is a symbol, not memory. */
+ * the first values are copied there.  A history begins with the first value, and where the
+ * loop runs backward ends with it; the result is at its other end.  A size is a symbol, not
+ * memory. */
 static void copy_carries_in(loop_plan *l)
 {
     scope *s = l->s;
@@ -222,11 +235,14 @@ static void copy_carries_in(loop_plan *l)
         bound_size(l, c, l->a->syms.at[k]);
     }
     for (uint32_t c = 0; c < l->carries; c++) {
-        bool size = is_size(&l->a->syms, c, l->carries);
-        l->carry[c] = size ? PLAN_NONE : result_place(s, l->n->first + c);
+        bool size = is_size(&l->a->syms, c, l->carries), kept = l->history[c] != PLAN_NONE;
+        ir_dim zero = dim_int(&s->pl->m->dims, 0), trip = l->a->trip;
+        l->carry[c] = size ? PLAN_NONE : !kept ? result_place(s, l->n->first + c) :
+            history_row(l, c, l->a->reverse ? zero : trip);
         s->value[l->n->first + c] = l->carry[c];
         if (!size)
-            plan_copy(s, l->carry[c], plan_value_of(s, ir_arg(s->fn, l->n, 1 + c)));
+            plan_copy(s, kept ? history_row(l, c, l->a->reverse ? trip : zero) : l->carry[c],
+                      plan_value_of(s, ir_arg(s->fn, l->n, 1 + c)));
     }
     plan_let(s, sym, dim, l->sizes);
 }
@@ -329,14 +345,15 @@ static void place_stack(loop_plan *l, uint32_t k)
     }
 }
 
-/* Copies the k-th result of the iteration into the stack, unless it was computed there. */
+/* Copies the k-th result of the iteration into the stack, unless it was computed there, or is
+ * a carry's that settle_carries puts there. */
 static void settle_stack(loop_plan *l, uint32_t k, uint32_t whole)
 {
     planner *pl = l->s->pl;
     uint32_t v = plan_value_of(&l->in, l->in.fn->result.at[1 + l->carries + k]);
     const ir_type *t = pl->e->value.at[whole].type;
 
-    if (t->kind != TY_TENSOR || pl->e->value.at[v].place == PLACE_NONE ||
+    if (t->kind != TY_TENSOR || pl->e->value.at[v].place == PLACE_NONE || l->kept[k] ||
         plan_root(pl->e, v) == plan_root(pl->e, whole))
         return;
     emit_strided(&l->in, whole, v, t, l->a->stack_axes.at[k], l->at, false);
@@ -355,7 +372,7 @@ static void settle_carries(loop_plan *l)
         uint32_t root = plan_root(pl->e, from[k]);
         bool other = false;
         for (uint32_t c = 0; c < n; c++)
-            other |= c != k && plan_root(pl->e, l->carry[c]) == root;
+            other |= c != k && plan_root(pl->e, l->next[c]) == root && l->history[c] == PLAN_NONE;
         if (!other)
             continue;
         uint32_t saved = plan_place_new(&l->in, "saved", pl->e->value.at[from[k]].type, PLAN_NONE);
@@ -363,8 +380,8 @@ static void settle_carries(loop_plan *l)
         from[k] = saved;
     }
     for (uint32_t k = 0; k < n; k++)
-        if (plan_root(pl->e, from[k]) != plan_root(pl->e, l->carry[k]))
-            plan_copy(&l->in, l->carry[k], from[k]);
+        if (plan_root(pl->e, from[k]) != plan_root(pl->e, l->next[k]))
+            plan_copy(&l->in, l->next[k], from[k]);
 }
 
 /* The symbols of sizes take the values that the iteration yields. */
@@ -411,7 +428,10 @@ static void place_stacks(loop_plan *l)
         plan_bound_set(pl, l->trips, upper);
     for (uint32_t k = 0; k < l->stacks; k++) {
         ir_ref r = l->n->first + l->carries + k;
-        l->stack[k] = result_place(l->s, r);
+        l->stack[k] = plan_history_stack(l->s, l->n, k, l->history);
+        l->kept[k] = l->stack[k] != PLAN_NONE;
+        if (!l->kept[k])
+            l->stack[k] = result_place(l->s, r);
         l->s->value[r] = l->stack[k];
         refuse_inner_stack(l, k);
         if (!plan_begins_late(pl, l->stack[k]))
@@ -420,6 +440,39 @@ static void place_stacks(loop_plan *l)
         step->u.late.late = pl->e->value.at[plan_root(pl->e, l->stack[k])].of;
         step->u.late.bytes = dim_int(&pl->m->dims, 0);
     }
+}
+
+/* What an iteration finds of the carries, and where it leaves them for the next. */
+static void pass_carries(loop_plan *l)
+{
+    planner *pl = l->s->pl;
+    dim_table *dt = &pl->m->dims;
+    const ir_fn *fn = l->a->body;
+    ir_dim behind = dim_add(dt, l->at, dim_int(dt, 1));
+
+    for (uint32_t c = 0; c < l->carries; c++) {
+        ir_ref param = fn->param.at[1 + c];
+        l->next[c] = l->in.value[param] = l->carry[c];
+        if (l->history[c] != PLAN_NONE) {
+            l->in.value[param] = history_row(l, c, l->a->reverse ? behind : l->at);
+            l->next[c] = history_row(l, c, l->a->reverse ? l->at : behind);
+        } else if (l->carry[c] != PLAN_NONE) {
+            l->in.value[param] = plan_value_add(pl, "carry", ir_type_of(fn, param), PLACE_ALIAS,
+                                                l->carry[c], dim_int(dt, 0));
+        }
+    }
+}
+
+/* Lets the iteration make the next values where they are to be, if that is right. */
+static void place_carries(loop_plan *l)
+{
+    const ir_fn *fn = l->a->body;
+
+    for (uint32_t c = 0; c < l->carries; c++)
+        if (l->history[c] != PLAN_NONE)
+            plan_want(&l->in, fn->result.at[1 + c], l->next[c]);
+        else if (l->carry[c] != PLAN_NONE)
+            plan_place_carry(&l->in, fn->param.at[1 + c], fn->result.at[1 + c], l->carry[c]);
 }
 
 /* Plans one iteration into `body`; returns the condition on which another follows. */
@@ -433,17 +486,12 @@ static plan_cond plan_body(loop_plan *l, plan_block *body)
     l->in.outside = pl->nest.at[pl->loop].parent;
     l->in.captures = l->captures;
     pass_captures(l->s, l->n, &l->in, l->captures);
-    for (uint32_t c = 0; c < l->carries; c++)
-        l->in.value[fn->param.at[1 + c]] = l->carry[c] == PLAN_NONE ? PLAN_NONE :
-            plan_value_add(pl, "carry", ir_type_of(fn, fn->param.at[1 + c]), PLACE_ALIAS,
-                           l->carry[c], dim_int(&pl->m->dims, 0));
+    pass_carries(l);
     pass_index(l);
     pass_slices(l);
     for (uint32_t k = 0; k < l->stacks; k++)
         place_stack(l, k);
-    for (uint32_t c = 0; c < l->carries; c++)
-        if (l->carry[c] != PLAN_NONE)
-            plan_place_carry(&l->in, fn->param.at[1 + c], fn->result.at[1 + c], l->carry[c]);
+    place_carries(l);
     plan_scope_run(&l->in);
     plan_cond again = {PLAN_NONE, dim_int(&pl->m->dims, 1)};
     if (!diag_failed(pl->d)) {
@@ -488,11 +536,15 @@ void plan_loop(scope *s, const ir_node *n)
         return;
     count_parts(&l);
     l.carry = arena_array(&pl->scratch, uint32_t, l.carries);
+    l.history = arena_array(&pl->scratch, uint32_t, l.carries);
+    l.next = arena_array(&pl->scratch, uint32_t, l.carries);
     l.stack = arena_array(&pl->scratch, uint32_t, l.stacks);
+    l.kept = arena_array(&pl->scratch, bool, l.stacks);
     plan_cond cond = plan_cond_of(s, ir_arg(s->fn, n, 0));
     for (uint32_t i = 1; i < n->narg; i++)
         if (i < 1 + l.carries - l.sizes || i >= 1 + l.carries)
             plan_value_of(s, ir_arg(s->fn, n, i));
+    plan_histories(s, n, l.history);
     place_stacks(&l);
     copy_carries_in(&l);
     prepare_index(&l);

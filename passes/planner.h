@@ -1,10 +1,11 @@
 /* passes/planner.h - what the files of the planner share.
  *
  * plan_build.c walks over the groups of a function and emits steps; it asks the
- * others: plan_control.c for branches and loops, plan_early.c for what may stand in
- * front of a loop, plan_extern.c for kernels of the runtime, plan_state.c where a
- * state's new value may be made, plan_size.c how large something can become,
- * plan_flops.c and plan_reads.c what people want to know of the work.  When
+ * others: plan_control.c for branches and loops, plan_history.c where what they
+ * carry is stacked, plan_early.c for what may stand in front of a loop,
+ * plan_extern.c for kernels of the runtime, plan_state.c where a state's new value
+ * may be made, plan_size.c how large something can become, plan_flops.c and
+ * plan_reads.c what people want to know of the work.  When
  * all steps of an entry are there, plan_slots.c finds out how long values live and
  * gives them bytes, and plan_budget.c repeats work (plan_units.c, plan_repeat.c) if
  * these are too many. */
@@ -117,6 +118,16 @@ void plan_one_entry(planner *pl, const ir_fn *fn);
 
 void plan_if(scope *s, const ir_node *n);
 void plan_loop(scope *s, const ir_node *n);
+
+/* ---- plan_history.c: what a loop carries and stacks ---- */
+
+/* Memory for the history of each carry of loop n that has one; else PLAN_NONE.  Of a loop
+ * that something else than its trip ends, none has. */
+void plan_histories(scope *s, const ir_node *n, uint32_t *history);
+/* Row `row` of a history, of type t. */
+uint32_t plan_history_row(planner *pl, uint32_t history, ir_dim row, const ir_type *t);
+/* The k-th stacked result as rows of one of the histories; PLAN_NONE: it is not in any. */
+uint32_t plan_history_stack(scope *s, const ir_node *n, uint32_t k, const uint32_t *history);
 
 /* ---- plan_early.c ---- */
 
