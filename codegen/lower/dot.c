@@ -485,7 +485,7 @@ static schedule choose_schedule(const dot *d)
                  .row_bytes = k < 0 ? -1 : k * dt_size(d->together ? bytes_first(d->together)
                                                          : d->ta->dtype),
                  .sums = d->acc, .turned = d->turned, .far_ahead = d->far,
-                 .again = !d->j->in->fn->entry && is_packable(d) &&
+                 .again = !d->j->in->fn->entry && (is_packable(d) || may_be_early(d)) &&
                           lower_is_stored(d->j->in, d->a)};
     text name = {0};
 
