@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -31,8 +32,8 @@
  * why. */
 enum { SPINS = 20000, EAGER = 1000, PATIENCE = 4000, MAX_THREADS = 1024, LINE = 64 };
 
-/* Shares of a thread where there are iterations enough. */
-enum { SHARES = 4 };
+/* Shares of a thread where there are iterations enough; more than a thread ever has. */
+enum { SHARES = 4, EACH = 256 };
 
 /* Seconds that a pool goes on with fewer threads after it has lost a CPU: at first, at
  * most; a wait of less than LOSS is none.  Who loses one again within TRIAL is disturbed
@@ -48,7 +49,6 @@ typedef struct job {
     _Atomic(ingot_body *) body;
     _Atomic(void *) arg;
     atomic_int_least64_t n;
-    atomic_int threads, each;   /* of which each has that many shares */
 } job;
 
 /* What a thread knows of a job: a copy. */
@@ -56,7 +56,7 @@ typedef struct task {
     ingot_body *body;
     void *arg;
     int64_t n;
-    int threads, each;
+    int threads, each;          /* of which each has that many shares */
     uint32_t turn;
 } task;
 
@@ -87,7 +87,8 @@ struct thread_pool {
     int spins;
     double rest, resume;        /* how long it goes on with fewer threads, until when */
     caller caller;
-    _Alignas(LINE) atomic_uint turn;
+    _Alignas(LINE) atomic_uint turn;        /* with what a worker reads of a job: one line */
+    atomic_uint parts[2];       /* by turn: EACH * threads + shares of each */
     job job[2];                 /* by turn */
     _Alignas(LINE) atomic_int_least64_t done;       /* shares that workers have finished */
     _Alignas(LINE) atomic_int sleepers;
@@ -98,6 +99,8 @@ struct thread_pool {
     pthread_cond_t start, ended;
     place *place;
 };
+
+_Static_assert(offsetof(thread_pool, done) - offsetof(thread_pool, turn) == LINE, "one line");
 
 /* Tells the processor that this thread only waits: it gives its pipes to the other
  * thread of the core, and leaves the loop at once when the line changes. */
@@ -210,12 +213,12 @@ static uint32_t wait_turn(thread_pool *p, uint32_t seen, int32_t index)
 static bool read_job(thread_pool *p, uint32_t turn, task *t)
 {
     job *j = &p->job[turn & 1];
+    unsigned parts = atomic_load_explicit(&p->parts[turn & 1], memory_order_relaxed);
 
     *t = (task){.body = atomic_load_explicit(&j->body, memory_order_relaxed),
                 .arg = atomic_load_explicit(&j->arg, memory_order_relaxed),
                 .n = atomic_load_explicit(&j->n, memory_order_relaxed),
-                .threads = atomic_load_explicit(&j->threads, memory_order_relaxed),
-                .each = atomic_load_explicit(&j->each, memory_order_relaxed), .turn = turn};
+                .threads = (int)(parts / EACH), .each = (int)(parts % EACH), .turn = turn};
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&p->turn, memory_order_relaxed) == turn;
 }
@@ -233,13 +236,14 @@ static void add_done(thread_pool *p, int64_t shares)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Where each thread has one share, the caller takes over what is late: to look after that
- * would cost each worker more than most of these jobs are long. */
-static int64_t worker_part(thread_pool *p, const task *t, int32_t self)
+/* Its own shares are told of before it looks for others: mostly there are none, and the caller
+ * waits.  Where each thread has one share, the caller takes over what is late: to look after
+ * that would cost each worker more than most of these jobs are long. */
+static void worker_part(thread_pool *p, const task *t, int32_t self)
 {
-    int64_t done = do_shares(p, t, self, self);
-
-    return t->each > 1 ? done + take_over(p, t, self) : done;
+    add_done(p, do_shares(p, t, self, self));
+    if (t->each > 1)
+        add_done(p, take_over(p, t, self));
 }
 
 /* `busy` is read by the caller only to find out whose CPU was lost. */
@@ -257,7 +261,7 @@ static void *work(void *arg)
         if (!read_job(p, seen, &t) || own->index >= t.threads)
             continue;
         atomic_store_explicit(&own->busy, true, memory_order_relaxed);
-        add_done(p, worker_part(p, &t, own->index));
+        worker_part(p, &t, own->index);
         atomic_store_explicit(&own->busy, false, memory_order_relaxed);
     }
 }
@@ -358,8 +362,8 @@ static void fork_job(thread_pool *p, task *t)
     atomic_store_explicit(&j->body, t->body, memory_order_relaxed);
     atomic_store_explicit(&j->arg, t->arg, memory_order_relaxed);
     atomic_store_explicit(&j->n, t->n, memory_order_relaxed);
-    atomic_store_explicit(&j->threads, t->threads, memory_order_relaxed);
-    atomic_store_explicit(&j->each, t->each, memory_order_relaxed);
+    atomic_store_explicit(&p->parts[t->turn & 1], (unsigned)(EACH * t->threads + t->each),
+                          memory_order_relaxed);
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
     atomic_store(&p->turn, t->turn);
     if (!atomic_load(&p->sleepers))
@@ -417,7 +421,7 @@ static void run(void *context, ingot_body *body, void *arg, int64_t n)
         return;
     }
     task t = {.body = body, .arg = arg, .n = n, .threads = n < active ? (int)n : active};
-    t.each = n >= 2 * (int64_t)SHARES * active ? SHARES : 1;
+    t.each = n >= (int64_t)SHARES * active ? SHARES : 1;
     fork_job(p, &t);
     int64_t left = (int64_t)t.threads * t.each - do_shares(p, &t, 0, 0);
     if (atomic_load_explicit(&p->done, memory_order_acquire) != left)
