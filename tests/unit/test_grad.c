@@ -90,7 +90,7 @@ static void check_gradient(fixture *f, int rank, const int64_t *dim)
         value[i] = was;
         double want = (loss[1] - loss[0]) / (2 * h);
         double got = ((double *)out[1]->data)[i];
-        if (fabs(got - want) > 1e-6 * (1 + fabs(want)))
+        if (!(fabs(got - want) <= 1e-6 * (1 + fabs(want))))
             fail_msg("%s: element %d: gradient %g, difference quotient %g", f->of, (int)i,
                      got, want);
     }

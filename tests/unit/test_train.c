@@ -443,7 +443,7 @@ static void compiled_step_follows_the_gradient(void **state)
             }
             w[k] = keep;
             double slope = (loss[1] - loss[0]) / (2 * h), got = ((double)was[k] - is[k]) / rate;
-            if (fabs(got - slope) > 1e-5 * (1 + fabs(slope)))
+            if (!(fabs(got - slope) <= 1e-5 * (1 + fabs(slope))))
                 fail_msg("%s[%d]: gradient %g, difference quotient %g", name_of[i], (int)k, got,
                          slope);
         }
