@@ -137,19 +137,20 @@ static ir_ref times(ir_build *b, ir_ref g, ir_ref s)
     return rule_splat(b, g, &v) && v == 1 ? s : ir_2(b, OP_MUL, g, s);
 }
 
-/* A mask of either is one of both (grad_mask.c). */
+/* The adjoint's mask is the slope's, too: a loop that keeps the slope for its way back would
+ * else lose the mask of what the gradient's gradient gives it (tape.c). */
 bool grad_by_slope(grad_cx *cx, ir_node n)
 {
     ir_build *b = cx->b;
     front inner = {0};
-    ir_ref x = find_source(cx, &n, &inner), masks[2];
+    ir_ref x = find_source(cx, &n, &inner), mask;
 
     ir_ref s = x == IR_NONE ? IR_NONE : slope(cx, n.first, &inner, x);
     if (s == IR_NONE)
         return false;
-    s = grad_unmask(b, s, &masks[0]);
-    ir_ref g = grad_unmask(b, cx->adjoint[n.first], &masks[1]);
-    g = grad_mask(b, masks[0], times(b, g, s));
-    grad_add(cx, x, grad_mask(b, masks[1], g));
+    ir_ref g = grad_unmask(b, cx->adjoint[n.first], &mask);
+    s = grad_mask(b, mask, s);
+    grad_unmask(b, s, &mask);           /* of both */
+    grad_add(cx, x, grad_mask(b, mask, times(b, g, s)));
     return true;
 }
