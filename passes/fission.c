@@ -439,8 +439,8 @@ static bool *read_by(fission *f, const bool *take)
     return read;
 }
 
-/* In the order that ir_loop asks for: carries, slices (those made in front are
- * slices now), captures. */
+/* In the order that ir_loop asks for: carries, slices (those made in front are slices now, and
+ * all are along the outermost axis, where an iteration reads them in place), captures. */
 static void new_params(fission *f, ir_loop *l, const bool *read, ir_ref *map)
 {
     const ir_fn *body = f->body;
@@ -456,8 +456,8 @@ static void new_params(fission *f, ir_loop *l, const bool *read, ir_ref *map)
             map[v] = ir_loop_slice(l, "front", lift(f, v), 0);
     for (uint32_t s = 0; s < f->slices; s++, p++)
         if (read[body->param.at[p]])
-            map[body->param.at[p]] = ir_loop_slice(l, body->param_name.at[p], f->args[p],
-                                                   f->a->slice_axes.at[s]);
+            map[body->param.at[p]] = ir_loop_slice(l, body->param_name.at[p],
+                ir_axis_first(f->b, f->args[p], f->a->slice_axes.at[s]), 0);
     for (; p < body->param.len; p++)
         if (read[body->param.at[p]])
             map[body->param.at[p]] = ir_loop_capture(l, body->param_name.at[p], f->args[p]);
