@@ -97,8 +97,10 @@ static void interrupts_leave_a_checkpoint(void **state)
         fflush(stderr);
         _exit(status);
     }
+    for (int i = 0; i < 1000 && access(path_of("e.lock"), F_OK); i++)
+        usleep(10000);
     usleep(100000);
-    assert_int_equal(TRAIN(&endless, arg("--save=", "e"), "--resume"), CLI_FAILED);
+    assert_int_equal(TRAIN(&endless, "--time=20s", arg("--save=", "e"), "--resume"), CLI_FAILED);
     assert_said("another trainer is writing to it");
     kill(child, SIGINT);
     waitpid(child, &status, 0);
