@@ -15,7 +15,10 @@
 #include "cost.h"
 #include "schedule.h"
 
-enum { MAX_INLINED = 40 };      /* nodes in one chain: a kernel's text is no longer */
+enum {
+    MAX_INLINED = 40,           /* nodes in one chain: a kernel's text is no longer */
+    MAX_PATHS = 4096            /* and ways through them: a kernel's text writes out each */
+};
 
 static ir_template template_of(const ir_node *n)
 {
@@ -310,6 +313,19 @@ static void mark_operands(fuse_cx *f, const ir_node *n)
     }
 }
 
+/* Ways from the node to what is stored; more than MAX_PATHS count as one more. */
+static uint32_t paths_of(const fuse_cx *f, const ir_node *n)
+{
+    uint32_t paths = 0;
+
+    for (uint32_t i = 0; i < n->narg; i++) {
+        ir_ref a = ir_arg(f->fn, n, i);
+        paths += f->out->stored[a] ? 1 : max_i64(f->paths[a], 1);
+        paths = min_i64(paths, MAX_PATHS + 1);
+    }
+    return paths;
+}
+
 /* Do the readers of r meet again in one elementwise node, before the chain is too
  * long?  A kernel that computes that node computes r once an element.
  *   select(less(x, 0), mul(x, 0.1), x)    reads x three times, in one place */
@@ -331,13 +347,14 @@ static void mark_node(fuse_cx *f, uint32_t i)
     mark_operands(f, n);
     weight w = weight_of(f, i);
     for (uint32_t r = n->first; r < n->first + n->nres; r++) {
+        f->paths[r] = paths_of(f, n);
         if (*always)
             store(f, r, always);
         else if (n->op == OP_CONCAT)
             store(f, r, "joins values");
         else if (f->uses[r] > 1 && moved_apart(f, r) != IR_NONE)
             store(f, moved_apart(f, r), "moved once for several readers");
-        else if (w.nodes > MAX_INLINED)
+        else if (w.nodes > MAX_INLINED || f->paths[r] > MAX_PATHS)
             store(f, r, "a long chain");
         else if (f->uses[r] > 1 && cost_is_stored(w.ops) && !is_met_again(f, r, w.nodes))
             store(f, r, fuse_is_cheap(n) ? "with several readers" : "costly, with several readers");
@@ -346,6 +363,29 @@ static void mark_node(fuse_cx *f, uint32_t i)
 
 /* ---- epilogues ---------------------------------------------------------------------- */
 
+/* Inlines r and what lies between it and node u; false, and nothing is changed, if that makes
+ * too many ways through them. */
+static bool take_inner(fuse_cx *f, ir_ref r, const node_set *inner, uint32_t u)
+{
+    const ir_node *node = f->fn->node.at;
+    bool was[MAX_REGION];
+
+    f->out->stored[r] = false;
+    for (uint32_t i = 0; i < inner->n; i++) {
+        const ir_node *n = &node[inner->at[i]];
+        was[i] = f->out->stored[n->first];
+        f->out->stored[n->first] = false;
+        f->paths[n->first] = paths_of(f, n);
+    }
+    f->paths[node[u].first] = paths_of(f, &node[u]);
+    if (f->paths[node[u].first] <= MAX_PATHS)
+        return true;
+    f->out->stored[r] = true;
+    for (uint32_t i = 0; i < inner->n; i++)
+        f->out->stored[node[inner->at[i]].first] = was[i];
+    return false;
+}
+
 /* Follows what is computed from root's value; the last value is stored. */
 static void take_epilogue(fuse_cx *f, uint32_t root)
 {
@@ -353,14 +393,13 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
     const ir_type *t = ir_type_of(f->fn, r);
     node_set inner;
 
+    f->paths[r] = 1;
     for (uint32_t u; !f->result[r] &&
-                     (u = fuse_meeting(f, r, fuse_is_elementwise, t, &inner)) != UINT32_MAX;) {
-        for (uint32_t i = 0; i < inner.n; i++) {
+                     (u = fuse_meeting(f, r, fuse_is_elementwise, t, &inner)) != UINT32_MAX &&
+                     take_inner(f, r, &inner, u);) {
+        for (uint32_t i = 0; i < inner.n; i++)
             f->owner[inner.at[i]] = root + 1;
-            f->out->stored[f->fn->node.at[inner.at[i]].first] = false;
-        }
         f->owner[u] = root + 1;
-        f->out->stored[r] = false;
         r = f->fn->node.at[u].first;
         store(f, r, f->result[r] ? "a result" : "end of an epilogue");
     }
@@ -476,6 +515,7 @@ void fuse(const ir_fn *fn, const target *t, bool apart, ir_groups *g)
     f.why = arena_array(&mem, const char *, fn->value.len + 1);
     f.result = arena_array(&mem, bool, fn->value.len + 1);
     f.early = arena_array(&mem, bool, fn->value.len + 1);
+    f.paths = arena_array(&mem, uint32_t, fn->value.len + 1);
     f.ahead = arena_array(&mem, ir_ref, fn->node.len + 1);
     f.region = arena_array(&mem, ir_group, fn->node.len + 1);
     for (uint32_t i = 0; i < fn->result.len; i++)

@@ -18,6 +18,7 @@ typedef struct fuse_cx {
     uint32_t *owner;            /* by node: 1 + root of the group it is computed in,
                                  * if that is an epilogue's or a region's */
     const char **why;           /* by ref: why it is stored */
+    uint32_t *paths;            /* by ref: ways from it to what is stored, if it is not */
     bool *result;               /* by ref: a result or an update */
     bool *early;                /* by ref: it is made ahead of its place: */
     ir_ref *ahead;              /* by node: what is made behind it, before its place; 0: none */
