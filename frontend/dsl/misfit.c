@@ -2,7 +2,7 @@
  *
  * Shapes do not tell logits from probabilities, and a net that ends in softmax in front of
  * cross_entropy trains, slowly and badly.  What an argument is shows in the nodes that made it,
- * whoever wrote them: exp(x) / sum(exp(x)), a sigmoid. */
+ * whoever wrote them: exp(x) / sum(exp(x)), also as a product with 1 / sum(exp(x)); a sigmoid. */
 #include "check.h"
 
 typedef enum misfit_kind { MISFIT_SOFTMAX, MISFIT_SIGMOID } misfit_kind;
@@ -26,12 +26,16 @@ static const ir_node *source_of(const ir_fn *f, ir_ref x)
     return n;
 }
 
+/* Is n the exponentials e by their sum, divided by it or times its inverse? */
 static bool is_softmax(const ir_fn *f, const ir_node *n)
 {
-    if (n->op != OP_DIV)
+    if (n->op != OP_DIV && n->op != OP_MUL)
         return false;
-    const ir_node *e = source_of(f, ir_arg(f, n, 0)), *sum = source_of(f, ir_arg(f, n, 1));
+    const ir_node *e = source_of(f, ir_arg(f, n, 0)), *by = source_of(f, ir_arg(f, n, 1));
 
+    if (n->op == OP_MUL && by->op != OP_DIV)
+        return false;
+    const ir_node *sum = n->op == OP_DIV ? by : source_of(f, ir_arg(f, by, 1));
     return e->op == OP_EXP && sum->op == OP_REDUCE && sum->attr->REDUCE.op == RED_SUM &&
            source_of(f, ir_arg(f, sum, 0)) == e;
 }
