@@ -69,7 +69,8 @@ static void turn_lanes(emit *e, value *row, int w, int n)
     int half = w / n / 2;
 
     for (int round = n; round < w; round *= 2) {
-        memcpy(old, row, (size_t)w * sizeof *row);
+        for (int i = 0; i < 2 * half; i++)
+            old[i * n] = row[i * n];
         for (int i = 0; i < 2 * half; i++)
             row[i * n] = every_other(e, old[i % half * 2 * n], old[(i % half * 2 + 1) * n], w, n,
                                      i / half);

@@ -209,6 +209,8 @@ int job_fetch(job *j, body *b, const lp_expr *idx, int n)
     lp_expr none = lp_const_bits(b->k, ir_type_of(b->fn, root)->dtype, 0);
     map seen = {0};
 
+    if (last < 0)
+        return 0;
     body_bind(b, (body_binding){.ref = root, .how = BODY_IS, .expr = none});
     for (uint32_t i = 0; i < j->g->nout; i++)
         count += fetch_loads(b->k, body_at(b, j->g->out[i], idx), idx[last], n, &seen);
