@@ -127,7 +127,7 @@ static char *emitted(lp_kernel *k, const target *t)
     return out;
 }
 
-/* What is made of it, as assembly or as an object file; the caller's to free. */
+/* What is made of it, as assembly or as an object file, and a zero; the caller's to free. */
 static uint8_t *code_of(lp_kernel *k, const target *t, bool assembly)
 {
     LLVMContextRef cx = LLVMContextCreate();
@@ -135,7 +135,7 @@ static uint8_t *code_of(lp_kernel *k, const target *t, bool assembly)
     LLVMTargetMachineRef tm = llvm_machine(t);
     char *error = NULL;
     uint8_t *data = NULL;
-    size_t size;
+    size_t size = 0;
 
     llvm_emit_kernel(m, k, t, false, &(lines){0});
     if (!llvm_optimize(m, tm, &error) || !llvm_generate(m, tm, assembly, &data, &size, &error))
@@ -143,7 +143,11 @@ static uint8_t *code_of(lp_kernel *k, const target *t, bool assembly)
     LLVMDisposeTargetMachine(tm);
     LLVMDisposeModule(m);
     LLVMContextDispose(cx);
-    return data;
+    uint8_t *ended = mem_alloc(size + 1);
+    memcpy(ended, data, size);
+    ended[size] = 0;
+    mem_free(data);
+    return ended;
 }
 
 static target cpu(const char *name)
