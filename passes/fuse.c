@@ -140,30 +140,14 @@ bool fuse_same_shape(const ir_type *a, const ir_type *b)
     return same;
 }
 
-/* False: the set is full. */
-bool fuse_add(node_set *s, uint32_t node)
-{
-    uint32_t i = s->n;
-
-    while (i > 0 && s->at[i - 1] > node)
-        i--;
-    if (i > 0 && s->at[i - 1] == node)
-        return true;
-    if (s->n == MAX_REGION)
-        return false;
-    memmove(&s->at[i + 1], &s->at[i], (s->n++ - i) * sizeof s->at[0]);
-    s->at[i] = node;
-    return true;
-}
-
 /* Adds the readers of r; false if something else reads it, too. */
-static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
+static bool add_readers(const fuse_cx *f, ir_ref r, small_set *s)
 {
     uint32_t from = f->readers.at[r], to = f->readers.at[r + 1];
     bool ok = from < to && to - from == f->uses[r];
 
     for (uint32_t i = from; ok && i < to; i++)
-        ok = fuse_add(s, f->readers.reader[i]);
+        ok = small_set_add(s, f->readers.reader[i]);
     return ok;
 }
 
@@ -171,9 +155,9 @@ static bool add_readers(const fuse_cx *f, ir_ref r, node_set *s)
  * they read, the first one waiting can be reached by no other.  When it is the only
  * one, everything has come through it. */
 uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
-                      node_set *inner)
+                      small_set *inner)
 {
-    node_set open = {0};
+    small_set open = {0};
     bool ok = add_readers(f, r, &open);
 
     inner->n = 0;
@@ -185,7 +169,7 @@ uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *c
         if (open.n == 1)
             return u;
         memmove(&open.at[0], &open.at[1], --open.n * sizeof open.at[0]);
-        ok = fuse_add(inner, u) && add_readers(f, n->first, &open);
+        ok = small_set_add(inner, u) && add_readers(f, n->first, &open);
     }
     return UINT32_MAX;
 }
@@ -199,12 +183,12 @@ bool fuse_is_elementwise(const fuse_cx *f, const void *cx, const ir_node *n)
 
 /* Adds the nodes that compute node i of the function, itself too, as far back as
  * what is stored; false when there are more than the set holds. */
-static bool add_work(const fuse_cx *f, uint32_t i, node_set *work)
+static bool add_work(const fuse_cx *f, uint32_t i, small_set *work)
 {
     const ir_node *n = &f->fn->node.at[i];
     uint32_t before = work->n;
 
-    if (!fuse_add(work, i))
+    if (!small_set_add(work, i))
         return false;
     for (uint32_t a = 0; work->n > before && a < n->narg; a++) {
         ir_ref r = ir_arg(f->fn, n, a);
@@ -225,7 +209,7 @@ typedef struct weight {
  * stored. */
 static weight weight_of(const fuse_cx *f, uint32_t i)
 {
-    node_set work = {0};
+    small_set work = {0};
     weight w = {0};
     cost all = {0};
 
@@ -331,7 +315,7 @@ static uint32_t paths_of(const fuse_cx *f, const ir_node *n)
  *   select(less(x, 0), mul(x, 0.1), x)    reads x three times, in one place */
 static bool is_met_again(const fuse_cx *f, ir_ref r, uint32_t nodes)
 {
-    node_set inner;
+    small_set inner;
 
     uint32_t u = fuse_meeting(f, r, fuse_is_elementwise, ir_type_of(f->fn, r), &inner);
     return u != UINT32_MAX && nodes + inner.n <= MAX_INLINED;
@@ -365,7 +349,7 @@ static void mark_node(fuse_cx *f, uint32_t i)
 
 /* Inlines r and what lies between it and node u; false, and nothing is changed, if that makes
  * too many ways through them. */
-static bool take_inner(fuse_cx *f, ir_ref r, const node_set *inner, uint32_t u)
+static bool take_inner(fuse_cx *f, ir_ref r, const small_set *inner, uint32_t u)
 {
     const ir_node *node = f->fn->node.at;
     bool was[MAX_REGION];
@@ -391,7 +375,7 @@ static void take_epilogue(fuse_cx *f, uint32_t root)
 {
     ir_ref r = f->fn->node.at[root].first;
     const ir_type *t = ir_type_of(f->fn, r);
-    node_set inner;
+    small_set inner;
 
     f->paths[r] = 1;
     for (uint32_t u; !f->result[r] &&

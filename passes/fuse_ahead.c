@@ -10,7 +10,7 @@
 
 /* What an operand is made of: nodes, and stored values. */
 typedef struct making {
-    node_set nodes, read;       /* of the values: the nodes that make them */
+    small_set nodes, read;       /* of the values: the nodes that make them */
     bool whole;                 /* the sets hold all of it */
     bool costly;                /* more than cheap scalars */
 } making;
@@ -24,16 +24,16 @@ static void see(const fuse_cx *f, ir_ref r, making *m)
     if (ir_op_source(n->op))
         return;
     if (f->out->stored[r]) {
-        m->whole &= n->nres == 1 && fuse_add(&m->read, i);
+        m->whole &= n->nres == 1 && small_set_add(&m->read, i);
         return;
     }
-    m->whole &= !f->owner[i] && fuse_add(&m->nodes, i);
+    m->whole &= !f->owner[i] && small_set_add(&m->nodes, i);
     m->costly |= ir_op_scalar(n->op) && !fuse_is_cheap(n);
     for (uint32_t k = 0; k < n->narg && m->whole && m->nodes.n > before; k++)
         see(f, ir_arg(f->fn, n, k), m);
 }
 
-static bool has(const node_set *s, uint32_t node)
+static bool has(const small_set *s, uint32_t node)
 {
     bool yes = false;
 

@@ -7,6 +7,7 @@
 #define INGOT_FUSE_REGION_H
 
 #include "fuse.h"
+#include "small_set.h"
 
 /* One function being cut into groups. */
 typedef struct fuse_cx {
@@ -49,15 +50,7 @@ void fuse_ahead(fuse_cx *f);
 /* Puts the groups of an entry in an order that takes less memory (fuse_order.c). */
 void fuse_order(ir_groups *g);
 
-enum { MAX_REGION = 64 };
-
-/* Nodes in order, each once. */
-typedef struct node_set {
-    uint32_t n, at[MAX_REGION];
-} node_set;
-
-/* False: the set is full. */
-bool fuse_add(node_set *s, uint32_t node);
+enum { MAX_REGION = SMALL_SET };      /* nodes between a value and where its readers meet */
 
 /* May node n stand between a value and where all that is computed from it meets? */
 typedef bool fuse_fits(const fuse_cx *f, const void *cx, const ir_node *n);
@@ -65,7 +58,7 @@ typedef bool fuse_fits(const fuse_cx *f, const void *cx, const ir_node *n);
 /* The first node that all that is computed from r goes through, if it and what
  * lies between (`inner`) fit and are in no group yet; else UINT32_MAX. */
 uint32_t fuse_meeting(const fuse_cx *f, ir_ref r, fuse_fits *fits, const void *cx,
-                      node_set *inner);
+                      small_set *inner);
 
 /* Elementwise in the shape `cx`?  (A fuse_fits.) */
 fuse_fits fuse_is_elementwise;

@@ -77,7 +77,7 @@ static void add_node(const fuse_cx *f, chain *g, uint32_t node)
 static chain find_chain(const fuse_cx *f, uint32_t root, const row_shape *w)
 {
     chain g = {0}, best = {0};
-    node_set inner;
+    small_set inner;
     ir_ref r = f->fn->node.at[root].first;
 
     add_node(f, &g, root);

@@ -7,40 +7,25 @@
  * the way back reads it instead of x and erf. */
 #include "grad.h"
 #include "rule.h"
+#include "small_set.h"
 
 enum { MAX_SLOPE = 16 };        /* values between y and x */
 
-/* A set of values: those that are looked at next, or those that were found to lie between. */
-typedef struct value_set {
-    uint32_t n;
-    ir_ref at[MAX_SLOPE];       /* in rising order */
-} value_set;
-
 /* False: there are too many. */
-static bool set_add(value_set *f, ir_ref r)
+static bool add_value(small_set *s, ir_ref r)
 {
-    uint32_t i = f->n;
-
-    while (i > 0 && f->at[i - 1] > r)
-        i--;
-    if (i > 0 && f->at[i - 1] == r)
-        return true;
-    if (f->n == MAX_SLOPE)
-        return false;
-    memmove(&f->at[i + 1], &f->at[i], (f->n++ - i) * sizeof f->at[0]);
-    f->at[i] = r;
-    return true;
+    return small_set_add(s, r) && s->n <= MAX_SLOPE;
 }
 
 /* Adds what n reads and a gradient flows to. */
-static bool add_operands(const grad_cx *cx, const ir_node *n, value_set *f)
+static bool add_operands(const grad_cx *cx, const ir_node *n, small_set *f)
 {
     bool ok = true;
 
     for (uint32_t i = 0; i < n->narg && ok; i++) {
         ir_ref r = ir_arg(cx->b->fn, n, i);
         if (cx->on[r] && grad_flows(grad_type(cx, r)))
-            ok = set_add(f, r);
+            ok = add_value(f, r);
     }
     return ok;
 }
@@ -62,7 +47,7 @@ static uint32_t reads(const grad_cx *cx, const ir_node *n, ir_ref r)
 }
 
 /* How often y and the inner values read r. */
-static uint32_t reads_inside(const grad_cx *cx, const ir_node *y, const value_set *inner, ir_ref r)
+static uint32_t reads_inside(const grad_cx *cx, const ir_node *y, const small_set *inner, ir_ref r)
 {
     uint32_t count = reads(cx, y, r);
 
@@ -73,14 +58,14 @@ static uint32_t reads_inside(const grad_cx *cx, const ir_node *y, const value_se
 
 /* The value of n's dtype that all ways of a gradient from n lead to, over the inner ones;
  * IR_NONE: none, or there is but one way. */
-static ir_ref find_source(const grad_cx *cx, const ir_node *n, value_set *inner)
+static ir_ref find_source(const grad_cx *cx, const ir_node *n, small_set *inner)
 {
-    value_set open = {0};
+    small_set open = {0};
     bool ok = ir_op_scalar(n->op) && add_operands(cx, n, &open) && open.n > 1;
 
     while (ok && open.n > 1) {
         ir_ref r = open.at[--open.n];
-        ok = is_inner(cx, r, reads_inside(cx, n, inner, r)) && set_add(inner, r) &&
+        ok = is_inner(cx, r, reads_inside(cx, n, inner, r)) && add_value(inner, r) &&
              add_operands(cx, ir_node_of(cx->b->fn, r), &open);
     }
     ok = ok && open.n && grad_type(cx, open.at[0])->dtype == grad_type(cx, n->first)->dtype;
@@ -114,7 +99,7 @@ static bool hand_on(grad_cx *cx, ir_ref r)
 }
 
 /* The slope of y by x, from the rules of y and the inner values; IR_NONE: there is none. */
-static ir_ref slope(grad_cx *cx, ir_ref y, const value_set *inner, ir_ref x)
+static ir_ref slope(grad_cx *cx, ir_ref y, const small_set *inner, ir_ref x)
 {
     ir_ref others = cx->adjoint[x], g = cx->adjoint[y];
 
@@ -142,7 +127,7 @@ static ir_ref times(ir_build *b, ir_ref g, ir_ref s)
 bool grad_by_slope(grad_cx *cx, ir_node n)
 {
     ir_build *b = cx->b;
-    value_set inner = {0};
+    small_set inner = {0};
     ir_ref x = find_source(cx, &n, &inner), mask;
 
     ir_ref s = x == IR_NONE ? IR_NONE : slope(cx, n.first, &inner, x);
