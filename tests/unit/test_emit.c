@@ -207,36 +207,46 @@ static void test_streamed(void **state)
     diag_free(&d);
 }
 
+/* What `source` makes of its one input in code for the CPU. */
+static tensor_value result_of(const char *cpu, const char *source, const tensor_value *in)
+{
+    char error[TENSOR_ERROR_SIZE];
+    tensor_value out = {0};
+    target t;
+    diag d;
+
+    assert_true(host_find(cpu, &t));
+    diag_init(&d);
+    ingot_engine *e = engine_of(source, &t, 1, &d);
+    assert_true(ingot_engine_run(e, in, &out, error));
+    ingot_engine_close(e);
+    diag_free(&d);
+    return out;
+}
+
 /* Tiles of elements of each size are turned as eval would, in vectors of each width. */
 static void check_turned(const char *cpu, ir_dtype d)
 {
     enum { ROWS = 130, COLUMNS = 200 };
     const int64_t shape[2] = {ROWS, COLUMNS}, size = dt_size(d);
-    char source[200], error[TENSOR_ERROR_SIZE];
-    tensor_value in = {0}, out = {0};
-    target t;
-    diag diag;
+    char source[200];
+    tensor_value in = {0};
 
-    assert_true(host_find(cpu, &t));
     snprintf(source, sizeof source,
              "entry main(%%x: %s[130,200]) {\n  %%1 = transpose %%x {perm=[1,0]} : %s[200,130]\n"
              "  return y=%%1\n}\n", dt_text(d), dt_text(d));
-    diag_init(&diag);
-    ingot_engine *e = engine_of(source, &t, 1, &diag);
     assert_true(tensor_init(&in.t, dt_of(d)->onnx, 2, shape));
     uint8_t *x = in.t.data;
     for (int64_t i = 0; i < ROWS * COLUMNS * size; i++)
         x[i] = (uint8_t)(i * 37 + i / 251);
-    assert_true(ingot_engine_run(e, &in, &out, error));
+    tensor_value out = result_of(cpu, source, &in);
     const uint8_t *y = out.t.data;
     for (int64_t i = 0; i < ROWS; i++)
         for (int64_t j = 0; j < COLUMNS; j++)
             assert_memory_equal(y + (j * ROWS + i) * size, x + (i * COLUMNS + j) * size,
                                 (size_t)size);
-    ingot_engine_close(e);
     tensor_value_free(&in);
     tensor_value_free(&out);
-    diag_free(&diag);
 }
 
 static void test_turned(void **state)
@@ -267,28 +277,21 @@ static void check_narrow(const char *cpu, ir_dtype d, const float *x, int64_t n)
 {
     int64_t hi = (INT64_C(1) << (dt_bits(d) - dt_is_signed(d))) - 1;
     int64_t lo = dt_is_signed(d) ? -hi - 1 : 0;
-    char source[200], error[TENSOR_ERROR_SIZE];
-    tensor_value in = {0}, out = {0};
-    target t;
-    diag diag;
+    char source[200];
+    tensor_value in = {0};
 
-    assert_true(host_find(cpu, &t));
     snprintf(source, sizeof source,
              "entry main(%%x: f32[n]) {\n  %%1 = cast %%x {to=%s, saturate=true} : %s[n]\n"
              "  return y=%%1\n}\n", dt_text(d), dt_text(d));
-    diag_init(&diag);
-    ingot_engine *e = engine_of(source, &t, 1, &diag);
     assert_true(tensor_init(&in.t, dt_of(DT_F32)->onnx, 1, &n));
     memcpy(in.t.data, x, (size_t)n * sizeof *x);
-    assert_true(ingot_engine_run(e, &in, &out, error));
+    tensor_value out = result_of(cpu, source, &in);
     for (int i = 0; i < n; i++) {
         double v = isnan(x[i]) ? 0 : trunc(fmin(fmax(x[i], (double)lo), (double)hi));
         assert_int_equal(element_of(&out.t, d, i), (int64_t)v);
     }
-    ingot_engine_close(e);
     tensor_value_free(&in);
     tensor_value_free(&out);
-    diag_free(&diag);
 }
 
 static void test_narrow(void **state)
