@@ -103,14 +103,14 @@ static int64_t share_of_part(const dot_tile *x)
     return (s->deep - 1) / s->group + 1;
 }
 
-/* Fetches the lines of n elements from e on, if that is one in memory. */
-static void fetch(const dot_tile *x, lp_expr e, int n)
+/* Fetches the lines of n elements from e on, if that is one in memory; far: lp_prefetch_row. */
+static void fetch(const dot_tile *x, lp_expr e, int n, bool far)
 {
     lp_expr idx[LP_MAX_RANK];
     lp_buf buf;
 
     if (lp_load_of(x->t.b->k, e, &buf, idx))
-        lp_prefetch_row(x->t.b->k, buf, idx, n, true);
+        lp_prefetch_row(x->t.b->k, buf, idx, n, far);
 }
 
 /* Fetches B's row number `nth` of this tile's share. */
@@ -120,7 +120,7 @@ static void fetch_share(const dot_tile *x, lp_expr nth)
     lp_expr first = lp_mul(p, x->nth, lp_int(p, share_of_part(x)));
     lp_expr k = lp_add(p, lp_add(p, x->begin, lp_int(p, x->t.s->deep)), lp_add(p, first, nth));
 
-    fetch(x, b_value(x, k, lp_int(p, 0)), schedule_panel(x->t.s));
+    fetch(x, b_value(x, k, lp_int(p, 0)), schedule_panel(x->t.s), true);
 }
 
 /* Fetches what the tile will read of a turned A. */
@@ -129,7 +129,7 @@ static void fetch_turned(const dot_tile *x, lp_expr k)
     lp_kernel *p = x->t.b->k;
     lp_expr later = lp_add(p, k, lp_int(p, x->t.s->deep));
 
-    fetch(x, a_element(x, x->batch, x->m0, later), 1);
+    fetch(x, a_element(x, x->batch, x->m0, later), 1, true);
 }
 
 /* Opens the loops over the part's k, in front of some of which B's next part is fetched. */
@@ -166,9 +166,9 @@ static void fetch_next_rows(const dot_tile *x, lp_expr batch, lp_expr k, int dep
     lp_expr i = lp_unroll(p, "ahead", along ? x->t.rows : depth);
 
     if (along)
-        fetch(x, a_element(x, batch, lp_add(p, x->m0, i), k), depth);
+        fetch(x, a_element(x, batch, lp_add(p, x->m0, i), k), depth, true);
     else
-        fetch(x, a_element(x, batch, x->m0, lp_add(p, k, i)), x->t.rows);
+        fetch(x, a_element(x, batch, x->m0, lp_add(p, k, i)), x->t.rows, true);
     lp_end(p);
 }
 
@@ -182,9 +182,9 @@ static void fetch_next_panel(const dot_tile *x, lp_expr batch, lp_expr column, l
     lp_expr i = share_of_next(x, along ? nr : depth);
 
     if (along)
-        fetch(x, dot_b(x->d, b, batch, k, lp_add(p, column, i)), depth);
+        fetch(x, dot_b(x->d, b, batch, k, lp_add(p, column, i)), depth, true);
     else
-        fetch(x, dot_b(x->d, b, batch, lp_add(p, k, i), column), nr);
+        fetch(x, dot_b(x->d, b, batch, lp_add(p, k, i), column), nr, true);
     lp_end(p);
 }
 
@@ -211,13 +211,9 @@ static void fetch_later(const dot_tile *x, lp_expr k)
     lp_kernel *p = x->t.b->k;
     int64_t all;
     bool next = dim_const(&x->d->j->l->m->dims, x->d->steps, &all) && all <= FEW;
-    lp_expr last = lp_int(p, (next ? 2 : 1) * x->t.rows - 1);
-    lp_expr idx[LP_MAX_RANK];
-    lp_buf buf;
+    lp_expr last = lp_add(p, x->m0, lp_int(p, (next ? 2 : 1) * x->t.rows - 1));
 
-    if (lp_load_of(p, a_element(x, x->batch, lp_add(p, x->m0, last),
-                                lp_add(p, k, lp_int(p, next ? 0 : LATER))), &buf, idx))
-        lp_prefetch(p, buf, idx);
+    fetch(x, a_element(x, x->batch, last, lp_add(p, k, lp_int(p, next ? 0 : LATER))), 1, false);
 }
 
 /* Opens the loops over k by `step` up to `end`; returns how many.  Where blocks of
