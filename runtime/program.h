@@ -8,6 +8,9 @@
 #include "invoke.h"
 #include "options.h"
 
+/* Reads the value in a file; false with a message in error. */
+typedef bool program_reader(const char *path, tensor_kind kind, tensor_value *v, char *error);
+
 /* NAME=VALUE of the command line, the name a copy. */
 typedef struct program_given {
     char *name;                     /* null for `--input FILE` without NAME=, which
@@ -42,7 +45,7 @@ typedef struct program_options {
                        tensor_value *v);
     const void *how;                /* its first argument */
     /* Reads a file of a value; null: tensor_read does. */
-    bool (*read_file)(const char *path, tensor_kind kind, tensor_value *v, char *error);
+    program_reader *read_file;
     const char *engine;             /* what runs, in reports; null: compiled code */
     void (*ended)(void);            /* called when the model has run, before anything is
                                      * said of it; may be null */

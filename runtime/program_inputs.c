@@ -154,14 +154,13 @@ static bool is_value(const struct ingot_value_info *v, const program_given *g)
 static bool read_given(const program_options *o, const struct ingot_value_info *v,
                        const program_given *g, tensor_value *in)
 {
-    bool (*read)(const char *, tensor_kind, tensor_value *, char *) =
-        o->read_file ? o->read_file : tensor_read;
+    program_reader *read = o->read_file ? o->read_file : tensor_read;
     char error[TENSOR_ERROR_SIZE];
 
     if (g->image)
         return o->read_image(o->how, v, g->path, in);
     if (is_value(v, g))
-        return program_value(v, g->path, in) && cast_input(o, v, g->path, in);
+        return program_value(v, g->path, read, in) && cast_input(o, v, g->path, in);
     return (read(g->path, bind_kind(v), in, error) || cli_wrong("%s", error)) &&
            cast_input(o, v, g->path, in);
 }

@@ -22,9 +22,11 @@ bool program_append(program_list *l, program_given given);
 bool program_check_inputs(const program_options *o, const struct ingot_entry *e);
 bool program_bind(program *p);          /* --dim and --shape */
 bool program_load_inputs(program *p, session *s);  /* files and values, then random ones */
-/* program_value.c: the input that a text is, a number, a list, or the name of a file. */
+/* program_value.c: the input that a text is, a number, a list, or the name of a file, which
+ * `read` reads. */
 bool program_is_value(const char *text);    /* is it one of the first two? */
-bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in);
+bool program_value(const struct ingot_value_info *info, const char *text, program_reader *read,
+                   tensor_value *in);
 /* program_info.c */
 bool program_info(const program *p);
 /* The entries with inputs and outputs, a line each, for --help. */

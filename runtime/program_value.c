@@ -151,7 +151,8 @@ static bool is_spelled(const struct ingot_value_info *info, const char *text, co
 }
 
 /* A text that is no list of numbers is the path of a file, unless numbers stand for texts. */
-bool program_value(const struct ingot_value_info *info, const char *text, tensor_value *in)
+bool program_value(const struct ingot_value_info *info, const char *text, program_reader *read,
+                   tensor_value *in)
 {
     char error[TENSOR_ERROR_SIZE];
     reading r = {.at = text};
@@ -162,11 +163,11 @@ bool program_value(const struct ingot_value_info *info, const char *text, tensor
                            &in->t, error) || cli_wrong("%s", error);
     else if (ok)
         ok = store(info, &r, &in->t);
-    else if (*text == '[' || !info->rank)
-        cli_wrong("--%s takes a number%s, not '%s'", info->name, info->rank ? " or a list" : "",
-                  text);
+    else if (*text == '[' || !*text || !info->rank)
+        cli_wrong("--%s takes a number%s, not '%s'", info->name,
+                  info->rank ? ", a list or a file" : "", text);
     else
-        ok = tensor_read(text, TENSOR_PLAIN, in, error) || cli_wrong("%s", error);
+        ok = read(text, TENSOR_PLAIN, in, error) || cli_wrong("%s", error);
     free(r.v);
     return ok;
 }

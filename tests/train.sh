@@ -341,6 +341,13 @@ for entry in f g same; do
     check "nets: $entry" ./nets $entry x=one.npy -o $entry.npy
 done
 check "nets: a net as an entry" cmp f.npy same.npy
+check "nets: a list" ./nets f x='[[1], [2]]' -o list.npy
+check "nets: a list is a file's numbers" cmp f.npy list.npy
+refuse "nets: a list of another rank" "input 'x' has 2 axes, 1 are given" ./nets f x='[1, 2]'
+refuse "nets: no value" "--x takes a number, a list or a file, not ''" ./nets f x=
+gzip -c one.npy >one.npy.gz
+echo 'entry main(x: [.., 1]) -> [..] = scalar(x)' >same.ingot
+check "a packed file by its input's name" "$ingot" run same.ingot x=one.npy.gz
 check "nets: a net of a net" sh -c '! cmp -s f.npy g.npy'
 refuse "nets: a template" "no block or entry 'template'" ./nets template x=one.npy
 refuse "nets: one that nothing trains" "no block or entry 'idle'" ./nets idle x=one.npy

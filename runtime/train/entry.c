@@ -14,6 +14,7 @@
 #include "options.h"
 #include "outputs.h"
 #include "packed.h"
+#include "program_parts.h"
 #include "spelling.h"
 #include "tensor_file.h"
 
@@ -46,28 +47,23 @@ static bool put_number(const struct ingot_value_info *info, double v, tensor *t,
            tensor_fail(error, "%s=%g is no %s", info->name, v, tensor_type_name(info->dtype));
 }
 
-/* A number, a text or a file. */
+/* As executables take it; a file may be packed. */
 static bool put_given(const struct ingot_value_info *info, const struct ingot_train_value *v,
-                      const char *text, tensor_value *in, char *error)
+                      const char *text, tensor_value *in)
 {
-    char *end;
-    double number = strtod(text, &end);
+    struct ingot_value_info spelled = *info;
 
-    if (!info->rank && end != text && !*end)
-        return put_number(info, number, &in->t, error);
-    if (v->name_count && info->rank <= 1)
-        return spelling_read((spelling){v->names, v->name_count}, info->name, info->rank, text,
-                             &in->t, error);
-    if (!info->rank)
-        return tensor_fail(error, "%s takes a number, not '%s'", info->name, text);
-    return packed_read(text, TENSOR_PLAIN, in, error);
+    spelled.name_count = v->name_count;
+    spelled.names = v->names;
+    return program_value(&spelled, text, packed_read, in);
 }
 
+/* False after a message, which is in error if it was not told yet. */
 static bool put_input(const struct ingot_value_info *info, const struct ingot_train_value *v,
                       const char *given, long long seed, tensor_value *in, char *error)
 {
     if (given)
-        return put_given(info, v, given, in, error);
+        return put_given(info, v, given, in);
     if (v->has_default)
         return put_number(info, v->value, &in->t, error);
     if (!strcmp(info->name, "seed") && !info->rank)
@@ -159,14 +155,14 @@ int entry_run(const struct ingot_train_entry *t, session *s, const char *const *
 {
     const struct ingot_entry *e = session_entry(s->model, t->entry);
     tensor_value *in = calloc((size_t)e->input_count + 1, sizeof *in);
-    char error[TENSOR_ERROR_SIZE];
+    char error[TENSOR_ERROR_SIZE] = "";
     bool ok = (in || tensor_fail(error, "no memory")) && all_known(e, given, n, error);
 
     for (int32_t i = 0; ok && i < e->input_count; i++)
         ok = put_input(&e->inputs[i], &t->inputs[i], value_of(e->inputs[i].name, given, n), seed,
                        &in[i], error);
     ok = ok && call(t, e, s, in, out, error);
-    if (!ok)
+    if (!ok && *error)
         cli_wrong("%s", error);
     for (int32_t i = 0; in && i < e->input_count; i++)
         tensor_value_free(&in[i]);
