@@ -37,6 +37,7 @@ typedef struct model_options {
     ingot_options o;                /* target: null unless --cpu was given */
     bool verbose;
     arena names;
+    names given;                    /* "--dim batch": each once */
     const char *dim_name[MODEL_MAX_GIVEN];
     int64_t dim_value[MODEL_MAX_GIVEN];
     import_shape shape[MODEL_MAX_GIVEN];
@@ -62,6 +63,7 @@ int model_status(bool ok, const diag *d);
 bool model_is_pass(const char *option, const char *name, bool or_all);
 /* Setters.  They store at `to`: */
 cli_set model_set_file;         /* const char *: the model; a second one is refused */
+cli_set model_add_setting;      /* model_options: --set NAME=VALUE of a program's config */
 cli_set model_set_engine;       /* ingot_engine_kind: compiled or interpreter */
 
 #endif

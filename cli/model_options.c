@@ -17,9 +17,19 @@ static const char *behind_name(const char *value)
     return at ? at + 1 : NULL;
 }
 
-static char *name_of(model_options *m, const char *value, const char *behind)
+/* The name in NAME=VALUE; null after a message if the option had that name before. */
+static char *new_name(model_options *m, const cli_option *o, const char *value,
+                      const char *behind)
 {
-    return arena_strndup(&m->names, value, (size_t)(behind - value - 1));
+    char *name = arena_strndup(&m->names, value, (size_t)(behind - value - 1));
+    const char *given = arena_printf(&m->names, "%s %s", o->name, name);
+
+    if (names_find(&m->given, given) != NAMES_NONE) {
+        cli_wrong("%s is given twice", given);
+        return NULL;
+    }
+    names_add(&m->given, given);
+    return name;
 }
 
 /* --dim N=4 */
@@ -36,7 +46,8 @@ static bool add_dim(void *to, const cli_option *o, const char *value)
         return cli_wrong("%s takes NAME=VALUE, not '%s'", o->name, value);
     if (!cli_number(o->name, number, 0, INT32_MAX, &v))
         return false;
-    m->dim_name[i] = name_of(m, value, number);
+    if (!(m->dim_name[i] = new_name(m, o, value, number)))
+        return false;
     m->dim_value[i] = v;
     m->o.import.dim_name = m->dim_name;
     m->o.import.dim_value = m->dim_value;
@@ -56,7 +67,8 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
         return cli_wrong("more than %d times %s", i, o->name);
     if (!list || !outputs_parse_shape(list, &s->rank, s->dims))
         return cli_wrong("%s takes NAME=1x3x8, not '%s'", o->name, value);
-    s->input = name_of(m, value, list);
+    if (!(s->input = new_name(m, o, value, list)))
+        return false;
     m->o.import.shape = m->shape;
     m->o.import.shapes++;
     return true;
@@ -64,17 +76,19 @@ static bool add_shape(void *to, const cli_option *o, const char *value)
 
 /* --set WIDTH=64, a config of a program.  Texts hold =, so the first sign ends the
  * name. */
-static bool add_setting(void *to, const cli_option *o, const char *value)
+bool model_add_setting(void *to, const cli_option *o, const char *value)
 {
     model_options *m = to;
-    const char *equals = strchr(value, '=');
+    const char *equals = strchr(value, '='), *name;
     int i = m->o.program.sets;
 
     if (i == MODEL_MAX_GIVEN)
         return cli_wrong("more than %d times %s", i, o->name);
-    if (!equals)
+    if (!equals || equals == value)
         return cli_wrong("%s takes NAME=VALUE, not '%s'", o->name, value);
-    m->setting[i] = (dsl_setting){name_of(m, value, equals + 1), equals + 1};
+    if (!(name = new_name(m, o, value, equals + 1)))
+        return false;
+    m->setting[i] = (dsl_setting){name, equals + 1};
     m->o.program.set = m->setting;
     m->o.program.sets++;
     return true;
@@ -180,7 +194,7 @@ static const char cpu_help[] = "native (default)"
 #define AT(field) offsetof(model_options, field)
 
 const cli_option program_option_rows[] = {
-    {"--set", "NAME=VALUE", "a config of a program", .set = add_setting},
+    {"--set", "NAME=VALUE", "a config of a program", .set = model_add_setting},
     {"--real", "TYPE", "of a program: f32 (default) or f64", .set = set_real},
     {0}};
 
@@ -226,6 +240,7 @@ const cli_option code_rows[] = {
 
 void model_options_free(model_options *m)
 {
+    names_free(&m->given);
     arena_reset(&m->names);
 }
 

@@ -22,8 +22,6 @@
 #include "tune.h"
 #include "workplace.h"
 
-enum { MAX_SETTINGS = 64 };
-
 /* The command line, and what comes of it. */
 typedef struct train_options {
     model_options model;
@@ -31,27 +29,12 @@ typedef struct train_options {
     tune_options tune;
     const char *file, *out, *name, *emit, *save_onnx;
     tuned tuned;                    /* what an ONNX model is trained as */
-    dsl_setting set[MAX_SETTINGS];
-    int sets;
     long long shards;
     bool run, wide, print, mpi;
     workplace work;
 } train_options;
 
 /* ---- command line ----------------------------------------------------------------- */
-
-/* --set NAME=VALUE for configs of the program. */
-static bool add_setting(void *to, const cli_option *option, const char *value)
-{
-    train_options *o = to;
-    const char *sign = strchr(value, '=');
-
-    if (!sign || sign == value || o->sets == MAX_SETTINGS)
-        return cli_wrong("%s takes NAME=VALUE, not '%s'", option->name, value);
-    const char *name = arena_strndup(&o->model.names, value, (size_t)(sign - value));
-    o->set[o->sets++] = (dsl_setting){name, sign + 1};
-    return true;
-}
 
 static const char *const kinds[] = {"exe", "lib", "shared", "obj", NULL};
 
@@ -74,7 +57,8 @@ static const cli_option options[] = {
     {"--mpi", NULL, "a trainer that mpirun starts in several processes, which deal out the shards",
      .set = cli_set_flag, .at = AT(mpi)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
-    {"--set", "NAME=VALUE", "another value of a config", .set = add_setting},
+    {"--set", "NAME=VALUE", "another value of a config", .set = model_add_setting,
+     .at = AT(model)},
     {.more = tune_rows, .at = AT(tune)},
     {.more = code_rows, .at = AT(model)},
     {.more = trainer_rows, .at = AT(trainer)},
@@ -94,7 +78,8 @@ static bool tune_model(train_options *o, diag *d)
 
 static dsl_options options_of(const train_options *o)
 {
-    return (dsl_options){.import = &o->model.o.import, .set = o->set, .sets = o->sets,
+    return (dsl_options){.import = &o->model.o.import, .set = o->model.o.program.set,
+                         .sets = o->model.o.program.sets,
                          .real = real_of(o), .probe = data_probe,
                          .source = o->tuned.program, .shards = o->shards};
 }
@@ -312,7 +297,7 @@ static int check(const train_options *o)
                        "processes or more");
     else if (o->shards > 1 && !o->run && !is(o, "exe"))
         ok = cli_wrong("--shards is for the loop of a trainer, which a library leaves to its user");
-    else if (by_file(o) && (o->wide || o->sets || o->shards > 1 || o->mpi))
+    else if (by_file(o) && (o->wide || o->model.o.program.sets || o->shards > 1 || o->mpi))
         ok = cli_wrong("%s: --f64, --set, --shards and --mpi are of programs and of a --loss",
                        o->file);
     else if (o->save_onnx && !o->run)

@@ -24,8 +24,7 @@ static bool is_known(const char *what, const char *name, const char *const *name
     return known;
 }
 
-/* What the command line names so, as "input", is one of the entry. */
-static bool is_input(const struct ingot_entry *e, const char *what, const char *name)
+bool program_is_input(const struct ingot_entry *e, const char *what, const char *name)
 {
     const char **names = calloc((size_t)e->input_count + 1, sizeof *names);
 
@@ -97,13 +96,13 @@ static bool check_files(const program_options *o, const struct ingot_entry *e)
         const program_given *g = &o->inputs.at[i];
         const char *name = name_of(e, g);
         if (g->value && bind_find_input(e, name) < 0)
-            return is_meant(g) && is_input(e, "option or input", name);
+            return is_meant(g) && program_is_input(e, "option or input", name);
         if (g->value && !g->path)
             return cli_wrong("--%s takes a value: a number, a list as [1, 2], or a file", name);
         if (!name)
             return cli_wrong("%s takes NAME=FILE, not '%s': the model has %d inputs",
                              g->image ? "--image" : "--input", g->path, e->input_count);
-        if (!is_input(e, "input", name))
+        if (!program_is_input(e, "input", name))
             return false;
         for (int k = 0; k < i; k++)
             if (!strcmp(name_of(e, &o->inputs.at[k]), name))
@@ -115,7 +114,7 @@ static bool check_files(const program_options *o, const struct ingot_entry *e)
 bool program_check_inputs(const program_options *o, const struct ingot_entry *e)
 {
     for (int i = 0; i < o->shapes.n; i++)
-        if (!is_input(e, "input", o->shapes.at[i].name))
+        if (!program_is_input(e, "input", o->shapes.at[i].name))
             return false;
     for (int i = 0; i < o->dims.n; i++)
         if (!is_known("run-time dim", o->dims.at[i].name, e->dim_names, e->dim_count))

@@ -19,6 +19,8 @@ typedef struct program {
 /* program.c */
 bool program_append(program_list *l, program_given given);
 /* program_inputs.c */
+/* Has the entry an input of this name, of what the command line calls so, as "input"? */
+bool program_is_input(const struct ingot_entry *e, const char *what, const char *name);
 bool program_check_inputs(const program_options *o, const struct ingot_entry *e);
 bool program_bind(program *p);          /* --dim and --shape */
 bool program_load_inputs(program *p, session *s);  /* files and values, then random ones */

@@ -297,6 +297,7 @@ refuse "knobs: a misspelt shape" "no config 'hidde'; did you mean 'hidden'?" ./k
 refuse "knobs: a share of rows" "give it to \`ingot train\`" ./knobs --fresh --set keep=0.25
 refuse "knobs: half a step" "or a whole number of steps, not '2.5'" ./knobs --fresh --every 2.5
 refuse "knobs: too many steps" "or a whole number of steps, not '1e30'" ./knobs --fresh --every 1e30
+refuse "knobs: one twice" "--set lr is given twice: 0.5 and 0.25" ./knobs --set lr=0.5 --set lr=0.25
 check "knobs: inference" "$ingot" build knobs.ingot --weights knobs.safetensors -o alone
 check "knobs: more of them" "$ingot" train knobs.ingot --set lr=0.75 -o knobs
 refuse "knobs: another program" "of another version of this one" ./knobs --resume
@@ -344,6 +345,10 @@ check "nets: a net as an entry" cmp f.npy same.npy
 check "nets: a list" ./nets f x='[[1], [2]]' -o list.npy
 check "nets: a list is a file's numbers" cmp f.npy list.npy
 refuse "nets: a list of another rank" "input 'x' has 2 axes, 1 are given" ./nets f x='[1, 2]'
+refuse "nets: an input twice" "input 'x' is given twice: 'one.npy' and 'two.npy'" \
+    ./nets f x=one.npy x=two.npy
+refuse "nets: another input" "input 'y' is unknown: give x" ./nets f y=one.npy
+refuse "nets: a file alone" "'one.npy' is no NAME=VALUE" ./nets f one.npy
 refuse "nets: no value" "--x takes a number, a list or a file, not ''" ./nets f x=
 gzip -c one.npy >one.npy.gz
 echo 'entry main(x: [.., 1]) -> [..] = scalar(x)' >same.ingot

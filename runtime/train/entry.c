@@ -28,13 +28,11 @@ const struct ingot_train_entry *entry_named(const struct ingot_trainer *t, const
 
 /* ---- inputs --------------------------------------------------------------------------- */
 
-/* What is given for an input; null: nothing. */
-static const char *value_of(const char *name, const char *const *given, int32_t n)
+/* What is given for an input, whose name has so many characters; null: nothing. */
+static const char *value_of(const char *name, int size, const char *const *given, int32_t n)
 {
-    size_t size = strlen(name);
-
     for (int32_t i = 0; i < n; i++)
-        if (!strncmp(given[i], name, size) && given[i][size] == '=')
+        if (!strncmp(given[i], name, (size_t)size) && given[i][size] == '=')
             return given[i] + size + 1;
     return NULL;
 }
@@ -116,17 +114,22 @@ static bool give_result(const struct ingot_value_info *info, const struct ingot_
 
 /* ---- the run -------------------------------------------------------------------------- */
 
-/* Is each NAME=VALUE an input's? */
-static bool all_known(const struct ingot_entry *e, const char *const *given, int32_t n, char *error)
+/* Is each text the NAME=VALUE of another input?  False after a message. */
+static bool are_inputs(const struct ingot_entry *e, const char *const *given, int32_t n)
 {
     for (int32_t k = 0; k < n; k++) {
-        size_t size = strcspn(given[k], "=");
-        int32_t i = 0;
-        while (i < e->input_count && (strncmp(e->inputs[i].name, given[k], size) ||
-                                      e->inputs[i].name[size]))
-            i++;
-        if (i == e->input_count)
-            return tensor_fail(error, "%s has no input '%.*s'", e->name, (int)size, given[k]);
+        int size = (int)strcspn(given[k], "=");
+        if (!given[k][size])
+            return cli_wrong("'%s' is no NAME=VALUE, as %s takes its inputs", given[k], e->name);
+        char *name = strndup(given[k], (size_t)size);
+        bool known = name ? program_is_input(e, "input", name) : cli_wrong("no memory");
+        free(name);
+        if (!known)
+            return false;
+        const char *before = value_of(given[k], size, given, k);
+        if (before)
+            return cli_wrong("input '%.*s' is given twice: '%s' and '%s'", size, given[k], before,
+                             given[k] + size + 1);
     }
     return true;
 }
@@ -149,19 +152,32 @@ static bool call(const struct ingot_train_entry *t, const struct ingot_entry *e,
     return ok;
 }
 
+/* An input of its own name, or what stands for it. */
+static bool put_inputs(const struct ingot_train_entry *t, const struct ingot_entry *e,
+                       const char *const *given, int32_t n, long long seed, tensor_value *in,
+                       char *error)
+{
+    for (int32_t i = 0; i < e->input_count; i++) {
+        const char *name = e->inputs[i].name;
+        const char *text = value_of(name, (int)strlen(name), given, n);
+        if (!put_input(&e->inputs[i], &t->inputs[i], text, seed, &in[i], error))
+            return false;
+    }
+    return true;
+}
+
 /* `./trainer ENTRY NAME=VALUE ..`: the exit code. */
 int entry_run(const struct ingot_train_entry *t, session *s, const char *const *given, int32_t n,
               long long seed, const char *out)
 {
     const struct ingot_entry *e = session_entry(s->model, t->entry);
-    tensor_value *in = calloc((size_t)e->input_count + 1, sizeof *in);
     char error[TENSOR_ERROR_SIZE] = "";
-    bool ok = (in || tensor_fail(error, "no memory")) && all_known(e, given, n, error);
 
-    for (int32_t i = 0; ok && i < e->input_count; i++)
-        ok = put_input(&e->inputs[i], &t->inputs[i], value_of(e->inputs[i].name, given, n), seed,
-                       &in[i], error);
-    ok = ok && call(t, e, s, in, out, error);
+    if (!are_inputs(e, given, n))
+        return CLI_USAGE;
+    tensor_value *in = calloc((size_t)e->input_count + 1, sizeof *in);
+    bool ok = (in || tensor_fail(error, "no memory")) &&
+              put_inputs(t, e, given, n, seed, in, error) && call(t, e, s, in, out, error);
     if (!ok && *error)
         cli_wrong("%s", error);
     for (int32_t i = 0; in && i < e->input_count; i++)

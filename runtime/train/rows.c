@@ -355,6 +355,16 @@ int32_t rows_columns(const struct ingot_train_block *b, const char *names, int32
     }
 }
 
+bool rows_has_column(const char *names, const char *name, size_t size)
+{
+    for (const char *at = names; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strcspn(at, ",") == size && !strncmp(at, name, size))
+            return true;
+    }
+    return false;
+}
+
 /* --data and --test. */
 static bool read_given(rows *r, const rows_given *given, int32_t n, char *error)
 {
@@ -376,12 +386,8 @@ static bool replaced(const struct ingot_train_block *b, const struct ingot_train
     for (int32_t i = 0; i < n; i++)
         for (int32_t k = 0; k < s->column_count; k++) {
             const char *name = b->columns[s->columns[k]].name;
-            size_t size = strlen(name);
-            for (const char *at = given[i].columns; at; at = strchr(at, ',')) {
-                at += *at == ',';
-                if (!strncmp(at, name, size) && (!at[size] || at[size] == ','))
-                    return true;
-            }
+            if (rows_has_column(given[i].columns, name, strlen(name)))
+                return true;
         }
     return false;
 }

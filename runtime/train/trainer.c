@@ -49,15 +49,33 @@ static bool add_input(void *to, const char *name, size_t n, const char *value, c
     return true;
 }
 
+/* Have the columns of the last of n sources no other source?  False after a message. */
+static bool are_new(const rows_given *list, int32_t n, const cli_option *o)
+{
+    const rows_given *last = &list[n - 1];
+    size_t size;
+
+    for (const char *at = last->columns; *at; at += size + (at[size] == ',')) {
+        size = strcspn(at, ",");
+        for (int32_t i = 0; i < n - 1; i++)
+            if (rows_has_column(list[i].columns, at, size))
+                return cli_wrong("%s %.*s is given twice: '%s' and '%s'", o->name, (int)size, at,
+                                 list[i].text, last->text);
+    }
+    return true;
+}
+
 /* NAME=SRC; the name ends at the first sign. */
 static bool add_source(rows_given *list, int32_t *n, const cli_option *o, const char *value)
 {
     const char *sign = strchr(value, '=');
 
-    if (!sign || sign == value || *n == TRAINER_GIVEN)
+    if (!sign || sign == value || !sign[1])
         return cli_wrong("%s takes NAME=FILE, not '%s'", o->name, value);
+    if (*n == TRAINER_GIVEN)
+        return cli_wrong("%s is given more than %d times", o->name, TRAINER_GIVEN);
     list[*n] = (rows_given){strndup(value, (size_t)(sign - value)), sign + 1};
-    return list[(*n)++].columns || cli_wrong("no memory");
+    return list[(*n)++].columns ? are_new(list, *n, o) : cli_wrong("no memory");
 }
 
 static bool add_data(void *to, const cli_option *o, const char *value)
@@ -82,10 +100,19 @@ static bool add_setting(void *to, const cli_option *o, const char *value)
     char *end;
     double v = sign ? strtod(sign + 1, &end) : 0;
 
-    if (!sign || end == sign + 1 || *end || t->sets == TRAINER_GIVEN)
+    if (!sign || sign == value || end == sign + 1 || *end)
         return cli_wrong("%s takes NAME=NUMBER, not '%s'", o->name, value);
-    t->set[t->sets] = (trainer_setting){strndup(value, (size_t)(sign - value)), v};
-    return t->set[t->sets++].name || cli_wrong("no memory");
+    if (t->sets == TRAINER_GIVEN)
+        return cli_wrong("%s is given more than %d times", o->name, TRAINER_GIVEN);
+    trainer_setting *set = &t->set[t->sets++];
+    *set = (trainer_setting){strndup(value, (size_t)(sign - value)), v};
+    if (!set->name)
+        return cli_wrong("no memory");
+    for (int32_t i = 0; i < t->sets - 1; i++)
+        if (!strcmp(t->set[i].name, set->name))
+            return cli_wrong("%s %s is given twice: %g and %g", o->name, set->name,
+                             t->set[i].value, v);
+    return true;
 }
 
 /* "90", "90s", "10m" or "2h" in seconds; false if it is none of these. */
