@@ -345,6 +345,8 @@ check "nets: a net as an entry" cmp f.npy same.npy
 check "nets: a list" ./nets f x='[[1], [2]]' -o list.npy
 check "nets: a list is a file's numbers" cmp f.npy list.npy
 refuse "nets: a list of another rank" "input 'x' has 2 axes, 1 are given" ./nets f x='[1, 2]'
+npy '<f4' '(0, 1)' '' >none.npy
+refuse "nets: no rows" "input 'x', axis 0: 'N' must be from 1 to" ./nets f x=none.npy
 refuse "nets: an input twice" "input 'x' is given twice: 'one.npy' and 'two.npy'" \
     ./nets f x=one.npy x=two.npy
 refuse "nets: another input" "input 'y' is unknown: give x" ./nets f y=one.npy

@@ -174,6 +174,24 @@ static void clear_late(pemit *e)
     }
 }
 
+/* Which dim is out of its bounds, and an input that has it as an axis: "input 'x', axis 0: 'N'
+ * must be from 1 to 64". */
+static value bounds_message(pemit *e, const dim_symbol *d)
+{
+    char where[160] = "", what[400];
+
+    for (uint32_t i = 0; i < e->entry->input.len && !*where; i++) {
+        const plan_port *in = &e->entry->input.at[i];
+        for (int a = 0; in->type->kind == TY_TENSOR && a < in->type->rank && !*where; a++)
+            if (dim_same(in->type->dim[a], d->self))
+                snprintf(where, sizeof where, "input '%.100s', axis %d: ", in->name, a);
+    }
+    snprintf(what, sizeof what, d->hi == INT64_MAX ? "%s'%.100s' must be at least %lld"
+                                                   : "%s'%.100s' must be from %lld to %lld",
+             where, d->name, (long long)max_i64(d->lo, 0), (long long)d->hi);
+    return pemit_string(e, what);
+}
+
 /* Dims that a caller gives are within the bounds that code was made for. */
 static void check_symbols(pemit *e)
 {
@@ -182,8 +200,8 @@ static void check_symbols(pemit *e)
         value v = pemit_dim(e, d->self);
         value low = LLVMBuildICmp(e->b, LLVMIntSGE, v, pemit_int(e, max_i64(d->lo, 0)), "");
         value high = LLVMBuildICmp(e->b, LLVMIntSLE, v, pemit_int(e, d->hi), "");
-        pemit_demand(e, LLVMBuildAnd(e->b, low, high, ""), INGOT_SHAPE,
-                     "an input's extent is out of range");
+        pemit_leave_unless(e, LLVMBuildAnd(e->b, low, high, ""),
+                           LLVMConstInt(e->i32, INGOT_SHAPE, false), bounds_message(e, d));
     }
 }
 
