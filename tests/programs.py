@@ -314,6 +314,13 @@ def function_cases(c):
           dict(x=x[0], t=np.array([4, 0, 2])),
           lambda d: -np.log(softmax(x[0])[np.arange(3), [4, 0, 2]]))
     c.add('gradient', 'entry f(x: [K]) = grad(sum(x^3), x)', dict(x=x[0, 0]), 3 * x[0, 0]**2)
+    d = dict(e=c.real(3, 16), w=c.real(16, 70), x=np.array([2, 0, 0, 2, 0, 2, 0, 0]))
+    back = 2 * (d['e'] @ d['w'])[d['x']]
+    at = np.eye(3, dtype=np.float32)[d['x']]
+    looked_up = ('entry f(e: [3, 16], w: [16, 70], x: int<3>[8]) '
+                 '{ y[b, k] = sum[j] e[x[b], j] * w[j, k];  grad(sum(y^2), %s) }')
+    c.add('gradient by a table', looked_up % 'e', d, at.T @ back @ d['w'].T)
+    c.add('gradient by what multiplies rows of a table', looked_up % 'w', d, d['e'][d['x']].T @ back)
     c.add('one-hot', 'entry f(x: int<4>[..]) = onehot(x)', dict(x=np.array([2, 0, 3])),
           np.eye(4, dtype=np.float32)[[2, 0, 3]])
     c.add('bytes', 'entry f(x: u8[.., 4]) -> u8[.., 4] = u8(real(x) * 2)',
