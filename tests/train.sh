@@ -503,6 +503,11 @@ refuse "no folder for the trained model" "none/m.onnx: cannot be written: No suc
     "${side[@]}" --save never --save-onnx none/m.onnx
 check "no folder: nothing is trained" test ! -e never
 
+mkdir folder
+refuse "a folder as --save" "folder: is a folder" ./once --fresh --save folder
+check "a folder as --save: told before the training" sh -c '! grep -q epoch "$1"' sh "$dir/out"
+refuse "a device as --save" "/dev/null: is not a regular file" ./once --fresh --save /dev/null
+
 # ---- a file that cannot be written -----------------------------------------------------------------
 
 # full ARGUMENT...: steps where no file may have more than a kilobyte.

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "hash.h"
 #include "states.h"
 #include "team.h"
@@ -497,9 +498,12 @@ static int lock_file(const char *path)
 bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer *t, int64_t keep,
                      char error[TENSOR_ERROR_SIZE])
 {
-    char *lock = beside(path, ".lock");
+    const char *refused = partial_refused(path);
+    char *lock = refused ? NULL : beside(path, ".lock");
 
     *c = (checkpoint){.path = path, .trainer = t, .keep = keep, .lock = -1};
+    if (refused)
+        return tensor_fail(error, "%s: %s", path, refused);
     if (!lock)
         return tensor_fail(error, "no memory");
     c->lock = lock_file(lock);
