@@ -259,7 +259,7 @@ def wrong():
     save('operator.onnx', [*nodes, helper.make_node('Nothing', ['loss'], ['none'])], COUNT, OUT, STEP)
     refuse('an operator', 'Nothing', 'operator.onnx')
     refuse('shards', '--shards and --mpi are of programs and of a --loss', 'plain.onnx', '--shards', 2)
-    refuse('too many columns', "'x,t,x' is more columns than block 'learn' has", 'plain.onnx', '--data', 'x,t,x=x.npy')
+    refuse('too many columns', "--data x is given twice, in 'x,t,x'", 'plain.onnx', '--data', 'x,t,x=x.npy')
     refuse('another column', "no column 'u'", 'plain.onnx', '--data', 'u=x.npy')
 
 

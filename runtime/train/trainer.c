@@ -57,6 +57,9 @@ static bool are_new(const rows_given *list, int32_t n, const cli_option *o)
 
     for (const char *at = last->columns; *at; at += size + (at[size] == ',')) {
         size = strcspn(at, ",");
+        if (at[size] && rows_has_column(at + size + 1, at, size))
+            return cli_wrong("%s %.*s is given twice, in '%s'", o->name, (int)size, at,
+                             last->columns);
         for (int32_t i = 0; i < n - 1; i++)
             if (rows_has_column(list[i].columns, at, size))
                 return cli_wrong("%s %.*s is given twice: '%s' and '%s'", o->name, (int)size, at,
