@@ -282,12 +282,29 @@ static int obey(train_options *o)
     return status;
 }
 
+/* What is made now and what is trained later have options of their own; a model's program says
+ * what a block's clauses say. */
+static bool has_use(const train_options *o, int argc, char **argv)
+{
+    const char *later =
+        o->run ? NULL
+               : cli_given(argc, argv, trainer_rows, is_program(o) ? NULL : trainer_clause_rows);
+
+    if (o->run && o->out)
+        return cli_wrong("-o makes a trainer, --run trains at once: give one of them");
+    if (o->run && (o->name || !is(o, "exe")))
+        return cli_wrong("--%s is for what -o makes, and --run makes nothing",
+                         o->name ? "name" : "emit");
+    return !later || cli_wrong("%s is for the training: give it to the trainer that is made, or "
+                               "--run to train at once", later);
+}
+
 /* CLI_OK, or CLI_USAGE after a message. */
 static int check(const train_options *o)
 {
     bool ok = true;
 
-    if (!o->file || (!o->print && !o->out == !o->run))
+    if (!o->file || (!o->print && !o->out && !o->run))
         ok = cli_wrong(!o->file ? "no program given (see ingot train --help)"
                                 : "give -o TRAINER, or --run to train at once");
     else if (o->mpi && (o->run || !is(o, "exe")))
@@ -322,6 +339,8 @@ int command_train(int argc, char **argv)
 
     if (!status)
         status = check(&o);
+    if (!status && !has_use(&o, argc, argv))
+        status = CLI_USAGE;
     if (!status)
         status = obey(&o);
     trainer_options_free(&o.trainer);

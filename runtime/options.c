@@ -172,6 +172,17 @@ static search find(const cli_option *o, const char *name, size_t n)
     return s;
 }
 
+const char *cli_given(int argc, char **argv, const cli_option *rows, const cli_option *except)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++) {
+        size_t n = strcspn(argv[i], "=");
+        const cli_option *row = *argv[i] == '-' ? find(rows, argv[i], n).row : NULL;
+        if (row && !(except && find(except, argv[i], n).row))
+            return row->name;
+    }
+    return NULL;
+}
+
 /* The names of all options of a table, to look for one that is near a typo. */
 typedef struct name_list {
     const char *at[MAX_NAMES];

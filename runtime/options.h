@@ -51,6 +51,9 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_HELP = -1 };
  * after a message on stderr, or CLI_HELP after --help. */
 int cli_parse(int argc, char **argv, const char *usage, const char *about,
               const cli_option *options, void *to);
+/* The first of the arguments that is an option of one table and not of the other, which may be
+ * null; null: none is.  For options that what else is given leaves without use. */
+const char *cli_given(int argc, char **argv, const cli_option *rows, const cli_option *except);
 /* Says on stderr what is wrong, after the program's name; always false. */
 bool cli_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The nearest of n names to a mistyped one; null if none is near. */

@@ -349,6 +349,9 @@ npy '<f4' '(0, 1)' '' >none.npy
 refuse "nets: no rows" "input 'x', axis 0: 'N' must be from 1 to" ./nets f x=none.npy
 refuse "nets: an input twice" "input 'x' is given twice: 'one.npy' and 'two.npy'" \
     ./nets f x=one.npy x=two.npy
+refuse "nets: a log of an entry" "--log is for a training, and 'f' is an entry" \
+    ./nets f x=one.npy --log log.csv
+refuse "nets: a result of a training" "--save is where the weights go" ./nets --fresh -o w.safetensors
 refuse "nets: another input" "input 'y' is unknown: give x" ./nets f y=one.npy
 refuse "nets: a file alone" "'one.npy' is no NAME=VALUE" ./nets f one.npy
 refuse "nets: no value" "--x takes a number, a list or a file, not ''" ./nets f x=

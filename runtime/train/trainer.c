@@ -171,27 +171,21 @@ static bool set_valid(void *to, const cli_option *o, const char *value)
 
 #define AT(field) offsetof(trainer_options, field)
 
-/* Shared with `ingot train`; what only a trainer has is trainer_own_rows. */
-const cli_option trainer_rows[] = {
+const cli_option trainer_clause_rows[] = {
     {"--data", "NAME=FILE", "other training data for a column (or NAME,NAME)", .set = add_data},
     {"--test", "NAME=FILE", "other test data for a column", .set = add_test},
     {"--epochs", "N", "how often all rows are used", .set = cli_set_number, .at = AT(epochs),
      .least = 1, .most = INT64_MAX},
-    {"--steps", "N", "end after N steps in all", .set = cli_set_number, .at = AT(steps), .least = 1,
-     .most = INT64_MAX},
-    {"--time", "T", "end after so long: 90s, 10m, 2h", .set = set_time},
     {"--batch", "N", "rows of a step", .set = cli_set_number, .at = AT(batch), .least = 1,
      .most = 1 << 30},
     {"--valid", "P", "share, or number, of rows kept for validation", .set = set_valid},
-    {"--seed", "N", "of all that is random (default 0)", .set = cli_set_number, .at = AT(seed),
-     .least = 0, .most = (1LL << 53) - 1},
-    {"--threads", "N", "default: the CPUs; results are the same", .set = cli_set_number,
-     .at = AT(threads), .least = 1, .most = 1024},
-    {"--init", "FILE", "begin with the weights of a .safetensors file", .set = cli_set_text,
-     .at = AT(init)},
-    {"--save", "FILE", "where weights and place go (default: NAME.safetensors, NAME "
-     "being that of the program or model, not of -o)",
-     .set = cli_set_output, .at = AT(save)},
+    {0}};
+
+const cli_option trainer_loop_rows[] = {
+    {.more = trainer_clause_rows},
+    {"--steps", "N", "end after N steps in all", .set = cli_set_number, .at = AT(steps), .least = 1,
+     .most = INT64_MAX},
+    {"--time", "T", "end after so long: 90s, 10m, 2h", .set = set_time},
     {"--keep", "N", "earlier files to keep: FILE.1, FILE.2, .. (default 3)",
      .set = cli_set_number, .at = AT(keep), .least = 0, .most = 1000},
     {"--every", "T", "time, or steps, from file to file (default 5m)", .set = set_every},
@@ -202,6 +196,20 @@ const cli_option trainer_rows[] = {
     {"--plot", "FILE", "their curves as SVG", .set = cli_set_output, .at = AT(plot)},
     {"--report", "FILE", "a page of curves, answers, samples and sizes, as HTML",
      .set = cli_set_output, .at = AT(report)},
+    {0}};
+
+/* Shared with `ingot train`; what only a trainer has is trainer_own_rows. */
+const cli_option trainer_rows[] = {
+    {.more = trainer_loop_rows},
+    {"--seed", "N", "of all that is random (default 0)", .set = cli_set_number, .at = AT(seed),
+     .least = 0, .most = (1LL << 53) - 1},
+    {"--threads", "N", "default: the CPUs; results are the same", .set = cli_set_number,
+     .at = AT(threads), .least = 1, .most = 1024},
+    {"--init", "FILE", "begin with the weights of a .safetensors file", .set = cli_set_text,
+     .at = AT(init)},
+    {"--save", "FILE", "where weights and place go (default: NAME.safetensors, NAME "
+     "being that of the program or model, not of -o)",
+     .set = cli_set_output, .at = AT(save)},
     {"--check-data", NULL, "read and check the data only", .set = cli_set_flag,
      .at = AT(check_data)},
     {"--info", NULL, "what is trained, and exit", .set = cli_set_flag, .at = AT(info)},
@@ -236,6 +244,10 @@ int trainer_check(const trainer_options *o, const struct ingot_trainer *t)
         return files_apart(o, t) ? CLI_OK : CLI_USAGE;
     if (!no_inputs(o))
         return CLI_USAGE;
+    if (o->out) {
+        cli_wrong("-o is for the result of an entry; --save is where the weights go");
+        return CLI_USAGE;
+    }
     for (int32_t i = 0; i < o->blocks; i++)
         if (training_block(t, o->block[i]) < 0) {
             const char *near = cli_nearest(o->block[i], names, n);
@@ -358,6 +370,19 @@ static int obey(trainer_options *o, const struct ingot_model *m, const struct in
     return status;
 }
 
+/* An entry trains nothing.  CLI_OK, or CLI_USAGE after a message. */
+static int check_entry(const trainer_options *o, const struct ingot_trainer *t, int argc,
+                       char **argv)
+{
+    const char *loop = o->blocks && entry_named(t, o->block[0])
+                           ? cli_given(argc, argv, trainer_loop_rows, NULL)
+                           : NULL;
+
+    return !loop || cli_wrong("%s is for a training, and '%s' is an entry", loop, o->block[0])
+               ? CLI_OK
+               : CLI_USAGE;
+}
+
 void trainer_options_free(trainer_options *o)
 {
     for (int32_t i = 0; i < o->datas; i++)
@@ -379,6 +404,8 @@ int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int
     snprintf(usage, sizeof usage, "%.100s [BLOCK..] [OPTIONS]", program_invocation_short_name);
     snprintf(about, sizeof about, "Trains '%.200s', which is compiled in.", t->program);
     int status = cli_parse(argc - 1, argv + 1, usage, about, options, &o);
+    if (status == CLI_OK)
+        status = check_entry(&o, t, argc - 1, argv + 1);
     if (status == CLI_OK)
         status = obey(&o, m, t);
     trainer_options_free(&o);

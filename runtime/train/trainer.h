@@ -42,6 +42,8 @@ typedef struct trainer_options {
 
 /* The options that trainers and `ingot train --run` have in common. */
 extern const cli_option trainer_rows[];
+extern const cli_option trainer_loop_rows[];    /* of them: of a training, not of an entry */
+extern const cli_option trainer_clause_rows[];  /* of these: what a block of a program says, too */
 /* Those that mean something else to `ingot train`. */
 extern const cli_option trainer_own_rows[];
 extern const trainer_options trainer_defaults;
