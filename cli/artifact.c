@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "file_kind.h"
 #include "library.h"
 #include "workplace.h"
 
@@ -36,4 +37,12 @@ char *artifact_header(const char *out, const char *name)
     char *path = NULL;
 
     return asprintf(&path, "%.*s%s.h", folder, out, name) < 0 ? NULL : path;
+}
+
+bool artifact_kind_fits(const char *emit, const char *out)
+{
+    if (!strcmp(emit, "lib") && has_suffix(out, ".so"))
+        return cli_wrong("%s: --emit lib makes an archive (.a); --emit shared makes a .so", out);
+    return strcmp(emit, "shared") || !has_suffix(out, ".a") ||
+           cli_wrong("%s: --emit shared makes a .so; --emit lib makes an archive (.a)", out);
 }

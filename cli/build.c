@@ -292,15 +292,6 @@ static int build(build_options *o)
     return status;
 }
 
-/* A name that tells of the other kind of library is one that a linker trusts. */
-static bool name_fits(const build_options *o)
-{
-    if (is(o, "lib") && has_suffix(o->out, ".so"))
-        return cli_wrong("%s: --emit lib makes an archive (.a); --emit shared makes a .so", o->out);
-    return !is(o, "shared") || !has_suffix(o->out, ".a") ||
-           cli_wrong("%s: --emit shared makes a .so; --emit lib makes an archive (.a)", o->out);
-}
-
 /* Which options go together: told before anything is read. */
 static bool check(const build_options *o)
 {
@@ -312,7 +303,7 @@ static bool check(const build_options *o)
     if (o->lines && (o->strip || is(o, "onnx")))
         return cli_wrong("-g goes neither with --strip nor with --emit onnx");
     return (!o->is_static || is(o, "exe") || cli_wrong("--static goes with --emit exe")) &&
-           name_fits(o) && files_fit(o);
+           artifact_kind_fits(o->emit, o->out) && files_fit(o);
 }
 
 /* The defaults are those of somebody who wants to run the model: an executable with

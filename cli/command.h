@@ -25,6 +25,8 @@ int command_train(int argc, char **argv);
  * its header goes: that name and .h, in the output's folder.  Null without memory. */
 char *artifact_name(const char *given, const char *out);
 char *artifact_header(const char *out, const char *name);
+/* False, after a message, for a name that tells of the other kind of library: linkers trust it. */
+bool artifact_kind_fits(const char *emit, const char *out);
 cli_set artifact_set_name;      /* const char *: --name, refused where it is no such identifier */
 
 /* What is given about a model, whatever is done with it.  `--dim n=4 --shape x=1x3`

@@ -323,7 +323,8 @@ static int check(const train_options *o)
     else if (is_program(o) && (tune_is_given(&o->tune) || o->print))
         ok = cli_wrong("%s is a program, which says itself what it learns", o->file);
     else
-        ok = path_apart(o->save_onnx, o->file) && path_apart(o->out, o->file);
+        ok = path_apart(o->save_onnx, o->file) && path_apart(o->out, o->file) &&
+             (!o->out || artifact_kind_fits(o->emit, o->out));
     return ok ? CLI_OK : CLI_USAGE;
 }
 

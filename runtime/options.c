@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,9 +89,12 @@ bool cli_number(const char *what, const char *value, long long lo, long long hi,
 
     errno = 0;
     *out = strtoll(value, &end, 10);
-    if (errno || !*value || *end || *out < lo || *out > hi)
-        return cli_wrong("%s takes a number from %lld to %lld, not '%s'", what, lo, hi, value);
-    return true;
+    if (!errno && *value && !*end && *out >= lo && *out <= hi)
+        return true;
+    return hi == LLONG_MAX
+               ? cli_wrong("%s takes a whole number, at least %lld, not '%s'", what, lo, value)
+               : cli_wrong("%s takes a whole number from %lld to %lld, not '%s'", what, lo, hi,
+                           value);
 }
 
 /* ---- setters ------------------------------------------------------------------------ */

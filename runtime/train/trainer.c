@@ -165,7 +165,8 @@ static bool set_valid(void *to, const cli_option *o, const char *value)
     char *end;
 
     t->valid = strtod(value, &end);
-    return (end != value && !*end && t->valid >= 0) ||
+    bool fits = t->valid >= 0 && (t->valid < 1 || t->valid == floor(t->valid));
+    return (end != value && !*end && fits) ||
            cli_wrong("%s takes a share, as 0.1, or a number of rows, not '%s'", o->name, value);
 }
 

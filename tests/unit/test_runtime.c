@@ -312,7 +312,7 @@ static void wrong_usage(void **state)
     assert_int_equal(RUN("--random-inputs", "--shape=x:0=2x"), 2);
     assert_said("--shape takes NAME=1x3x8");
     assert_int_equal(RUN("--random-inputs", "--dim=N=99999999999"), 2);
-    assert_said("--dim takes a number");
+    assert_said("--dim takes a whole number");
     assert_int_equal(RUN("--thread=2"), 2);
     assert_said("did you mean '--threads'?");
     assert_int_equal(RUN("--threads=0"), 2);
