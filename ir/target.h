@@ -17,7 +17,8 @@ enum {
     CAN_DOT4 = 8,                /* sum four products of unsigned and signed bytes in an i32 */
     CAN_DOT4_512 = 16,           /* the same in registers of 512 bits */
     CAN_RANGE = 32,              /* the lesser or greater of floats, -0 below 0 */
-    CAN_GUESS = 64               /* 1 / x and 1 / sqrt x within 2^-14, in registers of 512 bits */
+    CAN_MATH512 = 64             /* f32 in registers of 512 bits: x 2^n; 1 / x and 1 / sqrt x
+                                  * within 2^-14 */
 };
 
 enum { TARGET_FEATURE_WHERE = 5 };

@@ -127,6 +127,20 @@ static value exp_near(value_cx *e, value r)
     return v_fma(e, r, v_fma(e, r, q, one), one);
 }
 
+/* e^x 2^by by one instruction that scales by any n, rounding as it should.  Lanes of `none`
+ * are 0, and not computed. */
+static value exp_scaled_512(value_cx *e, value x, value none, int by)
+{
+    type i16 = LLVMInt16TypeInContext(e->cx);
+    value some = LLVMBuildBitCast(e->b, LLVMBuildNot(e->b, none, ""), i16, "");
+    power w = parts(e, at_most(e, x, 89.5), 0);
+    value n = by ? v_add(e, w.n.flt, v_flt(x, by)) : w.n.flt;
+    value current = LLVMConstInt(LLVMInt32TypeInContext(e->cx), 4, false);
+
+    return expand_call512(e, "llvm.x86.avx512.mask.scalef.ps.512",
+                          (value[]){exp_near(e, w.r), n, v_flt(x, 0), some, current}, 5);
+}
+
 /* e^x 2^by; no NaN, no error at the ends of the range.  Where e^x is 0 it is so without a
  * product that rounds to it, for which some processors stop a hundred cycles: masks of
  * softmax are full of them. */
@@ -134,6 +148,9 @@ static value exp_scaled(value_cx *e, value x, int by)
 {
     bool f32 = v_is_f32(x);
     value none = v_below(e, x, f32 || e->brief ? -105 : -746), zero = v_flt(x, 0);
+
+    if (expand_has512(e, x))
+        return exp_scaled_512(e, x, none, by);
     value in = v_sel(e, none, zero, at_most(e, x, f32 ? 89.5 : e->brief ? 200 : 711));
     power w = parts(e, in, by + (e->brief ? 1 : 2) * expand_one(x));
     value v = exp_near(e, w.r);

@@ -51,6 +51,25 @@ value expand_scale_far(value_cx *e, value v, value low)
     return expand_scale(e, v, LLVMBuildSub(e->b, low, half, ""));
 }
 
+/* ---- registers of 512 bits --------------------------------------------------------------- */
+
+bool expand_has512(value_cx *e, value x)
+{
+    enum { LANES = 16 };
+    type t = LLVMTypeOf(x);
+
+    return target_can(e->t, CAN_MATH512) && v_is_f32(x) &&
+           LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetVectorSize(t) == LANES;
+}
+
+value expand_call512(value_cx *e, const char *name, value *args, unsigned n)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    value f = LLVMGetIntrinsicDeclaration(e->m, id, NULL, 0);
+
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, NULL, 0), f, args, n, "");
+}
+
 /* ---- pairs ------------------------------------------------------------------------------ */
 
 /* The sum and what rounding it lost, whichever operand is larger.  (Knuth's

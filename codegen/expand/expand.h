@@ -61,6 +61,11 @@ int expand_one(value x);
 value expand_scale(value_cx *e, value v, value low);
 value expand_scale_far(value_cx *e, value v, value low);
 
+/* Is x all that a register of 512 bits holds of f32, with the target's own instructions for it? */
+bool expand_has512(value_cx *e, value x);
+/* One of those, by the name of its intrinsic. */
+value expand_call512(value_cx *e, const char *name, value *args, unsigned n);
+
 /* e^r - 1 for |r| <= 0.35. */
 value expand_exp_small(value_cx *e, value r);
 

@@ -10,26 +10,12 @@
  * its divisor is neither small nor large: sigmoid and tanh. */
 #include "expand.h"
 
-enum { LANES = 16 };
-
-/* Are there guesses for so many lanes? */
-static bool has_guesses(value_cx *e, value x)
-{
-    type t = LLVMTypeOf(x);
-
-    return target_can(e->t, CAN_GUESS) && v_is_f32(x) &&
-           LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetVectorSize(t) == LANES;
-}
-
 /* What the intrinsic gives for x: 1 / x or 1 / sqrt x within 2^-14. */
 static value guess(value_cx *e, const char *name, value x)
 {
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    value f = LLVMGetIntrinsicDeclaration(e->m, id, NULL, 0);
     value all = LLVMConstAllOnes(LLVMInt16TypeInContext(e->cx));
 
-    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, NULL, 0), f,
-                          (value[]){x, v_flt(x, 0), all}, 3, "");
+    return expand_call512(e, name, (value[]){x, v_flt(x, 0), all}, 3);
 }
 
 /* Of x in [2^-60, 2^60), where nothing underflows. */
@@ -58,7 +44,7 @@ static value is_far(value_cx *e, value x)
 
 value expand_root(value_cx *e, value x)
 {
-    if (!has_guesses(e, x))
+    if (!expand_has512(e, x))
         return v_sqrt(e, x);
     LLVMBasicBlockRef near = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
     LLVMBasicBlockRef far = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
@@ -80,7 +66,7 @@ value expand_root(value_cx *e, value x)
 
 value expand_over(value_cx *e, value a, value b)
 {
-    if (!has_guesses(e, b))
+    if (!expand_has512(e, b))
         return v_div(e, a, b);
     value y = guess(e, "llvm.x86.avx512.rcp14.ps.512", b), minus = v_neg(e, b);
 
