@@ -198,6 +198,8 @@ PROGRAM
 check "squares" "$ingot" train squares.ingot --cpu x86-64 -o squares
 check "squares: it has some" sh -c '"$1" inspect --stage schedules --cpu x86-64 squares.ingot |
     grep -q "f=32 .*square=4"' sh "$ingot"
+check "squares: rows of a batch are likely" sh -c '"$1" inspect squares.ingot --train |
+    grep -q "^dim N .* hint 5$"' sh "$ingot"
 echo 'dot m=5 n=3 k=1 f32 schedule{rows=1 vectors=1 lanes=4 parts=1}' >list
 check "squares: a list of schedules is followed" sh -c '! "$1" train squares.ingot --cpu x86-64 \
     --schedule list -o listed 2>message && grep -q "the model has no such problem" message' sh "$ingot"

@@ -353,6 +353,16 @@ static void check_patience(dsl *cx, const struct dsl_train *k, const ast_stmt *s
 /* Rows of a batch, at most: some models count as if there were a largest extent. */
 enum { MOST_ROWS = 1000000000 };
 
+/* A number of rows for which a batch is the likely one: kernels of entries for any number are
+ * laid out as those of the batch are, so that more of them are the same. */
+static ir_dim any_rows(dsl *cx, const struct ingot_train_block *r)
+{
+    ir_dim any = dim_symbol_new(cx->dims, "N", 1, MOST_ROWS);
+
+    dim_symbol_bound(cx->dims, dim_symbol_id(cx->dims, any), 1, MOST_ROWS, r->batch);
+    return any;
+}
+
 /* The entries of a block.  Those for any number of rows share a symbol. */
 static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block *r)
 {
@@ -363,7 +373,7 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     train_find_dims(cx, &k);
     cx->train = &k;
     if (train_record(cx, &k)) {
-        ir_dim any = dim_symbol_new(cx->dims, "N", 1, MOST_ROWS);
+        ir_dim any = any_rows(cx, r);
         r->objective_count = count_objectives(t);
         make_steps(cx, r, any);
         k.first = false;
