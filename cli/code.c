@@ -104,7 +104,8 @@ static plan *plan_within(ingot_code *c, ir_module *m, const ingot_code_options *
     return plan_build(m, po, d);
 }
 
-/* Kernels are made while the plan is: the planner calls lower_group for each group.
+/* Kernels are made while the plan is: the planner calls lower_group for each group.  What
+ * has several entries, as a trainer has, has kernels that differ in counts alone.
  * A schedule of the user's list that nothing asked for is an error, as it is mostly
  * a mistyped one. */
 bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d)
@@ -121,6 +122,8 @@ bool code_plan(ingot_code *c, ir_module *m, const ingot_code_options *o, diag *d
         return false;
     progress_step("choosing kernels");
     c->p = po.budget ? plan_within(c, m, o, &po, d) : plan_build(m, &po, d);
+    if (c->p && c->p->entry.len > 1)
+        lower_alike(&c->l, c->p);
     return c->p && schedules_used(&c->given, d) && !diag_failed(d);
 }
 

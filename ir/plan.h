@@ -75,6 +75,8 @@ typedef struct plan_step {
                                      * people; null: none, or not known.  No part of the text */
             const ir_dim *bytes;    /* by arg: what is read of it or written, for people.  No part
                                      * of the text, and null where the plan was one */
+            int64_t cost;           /* of an iteration, where the kernel's text does not tell it;
+                                     * else 0.  No part of the text */
         } run;
         /* note(args); its first `nres` args are results; may define symbols */
         struct {

@@ -167,6 +167,8 @@ static void run_step(pemit *e, const plan_step *s)
     type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
     bool late = s->u.run.late != PLAN_NONE;
     value workspace = late ? pemit_load(e, e->args, 0, e->ptr) : NULL;
+    int64_t least = s->u.run.cost ? lp_least_of(s->u.run.cost, e->image->l->target->fork_ns)
+                                  : e->image->least[s->u.run.kernel];
     uint32_t at = 2;
 
     if (late)
@@ -178,7 +180,7 @@ static void run_step(pemit *e, const plan_step *s)
         pemit_set_word(e, at++, pemit_dim(e, s->u.run.dim[i]));
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
                    (value[]){e->call, kernel, e->args, pemit_dim(e, s->u.run.trip),
-                             pemit_int(e, e->image->least[s->u.run.kernel])}, 5, "");
+                             pemit_int(e, least)}, 5, "");
     if (late)
         pemit_set_word(e, 0, workspace);
 }

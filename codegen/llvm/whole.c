@@ -12,40 +12,6 @@
 
 /* ---- which entries ------------------------------------------------------------------ */
 
-/* Operations of an entry: LLVM takes a fraction of a second for these.  Of each of its kernels
- * on average: more take longer one by one than the call of a kernel that computes in vectors.
- * Bytes of workspace that a function may have on the stack. */
-enum { WHOLE_SIZE = 16384, WHOLE_KERNEL = 512, WHOLE_STACK = 4096 };
-
-static bool has_whole_slots(const plan_entry *x)
-{
-    bool fixed = x->fixed <= WHOLE_STACK && !x->lates;
-
-    for (uint32_t i = 0; i < x->slot.len; i++)
-        fixed &= x->slot.at[i].fixed;
-    return fixed;
-}
-
-/* Operations of a step that runs a kernel of constant extents without scratch; those of any
- * other are as many as no entry may have. */
-static int64_t step_size(const image *im, const plan_step *s)
-{
-    if (s->op != STEP_RUN || s->u.run.ndim || s->u.run.late != PLAN_NONE ||
-        !dim_is(&im->m->dims, s->u.run.scratch, 0))
-        return WHOLE_SIZE + 1;
-    return lp_whole_size(im->l->kernel.at[s->u.run.kernel], WHOLE_SIZE + 1);
-}
-
-/* Does the entry nothing but run kernels of little work, in little memory? */
-static bool is_whole(const image *im, const plan_entry *x)
-{
-    int64_t size = 0, most = min_i64(WHOLE_SIZE, (int64_t)x->body->step.len * WHOLE_KERNEL);
-
-    for (uint32_t i = 0; i < x->body->step.len && size <= most; i++)
-        size += step_size(im, &x->body->step.at[i]);
-    return size <= most && has_whole_slots(x);
-}
-
 void image_find_whole(image *im)
 {
     mem_free(im->whole_entry);
@@ -55,7 +21,7 @@ void image_find_whole(image *im)
     memset(im->whole, 0, (im->l->kernel.len + 1) * sizeof *im->whole);
     for (uint32_t i = 0; i < im->p->entry.len; i++) {
         const plan_entry *x = im->p->entry.at[i];
-        im->whole_entry[i] = is_whole(im, x);
+        im->whole_entry[i] = lower_is_whole(im->l, x);
         for (uint32_t k = 0; im->whole_entry[i] && k < x->body->step.len; k++)
             im->whole[x->body->step.at[k].u.run.kernel] = true;
     }
@@ -82,7 +48,7 @@ static bool find_bounds(emit *e, const lp_stmt *s, written *w)
         int64_t length = max_i64(LLVMConstIntGetSExtValue(hi) - w->lo[i], 0);
         w->trips[i] = (length + w->step[i] - 1) / w->step[i];
         w->all *= w->trips[i];
-        if (w->all > WHOLE_SIZE)
+        if (w->all > LOWER_WHOLE)
             return false;
     }
     return true;

@@ -135,10 +135,15 @@ int64_t lp_whole_size(const lp_kernel *k, int64_t most)
 /* Threads should take less time to begin and end the loop than its work does.  A kernel
  * on one thread costs more than its time, too: it takes lines from the other cores'
  * caches, and gives them back when those go on. */
-int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns)
+int64_t lp_least_of(int64_t cost, int32_t fork_ns)
 {
     enum { PER_NS = 6 };        /* of cost_time's units */
     int64_t worth = (int64_t)PER_NS * fork_ns;
 
-    return max_i64(worth / max_i64(lp_iteration_cost(k), 1), 2);
+    return max_i64(worth / max_i64(cost, 1), 2);
+}
+
+int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns)
+{
+    return lp_least_of(lp_iteration_cost(k), fork_ns);
 }

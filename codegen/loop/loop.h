@@ -315,6 +315,8 @@ int64_t lp_whole_size(const lp_kernel *k, int64_t most);
 /* So many iterations, at least 2, are worth that threads begin and end a loop, which
  * takes them fork_ns. */
 int64_t lp_least_parallel(const lp_kernel *k, int32_t fork_ns);
+/* The same where an iteration takes so long. */
+int64_t lp_least_of(int64_t cost, int32_t fork_ns);
 /* Bytes of scratch per thread, over dims (a multiple of 64). */
 lp_expr lp_kernel_scratch(lp_kernel *k);
 /* Value of an i64 expression over dims; values in the order of k->dim. */

@@ -4,6 +4,7 @@
 
 #include "group.h"
 #include "loop.h"
+#include "plan.h"
 #include "schedules.h"
 
 /* All kernels of a compilation.  Kernels with equal text are one: the ten layers of a
@@ -39,6 +40,13 @@ bool lower_is_stored(const ir_groups *in, ir_ref value);
 /* Gives the finished kernel k to the table: its id, or that of an equal kernel, and
  * then k is freed.  A new kernel is renamed to PREFIX_kID_NAME. */
 uint32_t lower_add(lower *l, lp_kernel *k);
+/* Does the entry nothing but run kernels of little work, in little memory?  LOWER_WHOLE operations
+ * at most: LLVM takes a fraction of a second for these. */
+enum { LOWER_WHOLE = 16384 };
+bool lower_is_whole(const lower *l, const plan_entry *x);
+/* Kernels of the plan that differ in counts alone become one, which its calls tell the counts:
+ * outermost extents, and how often loops run.  No kernel is added afterwards. */
+void lower_alike(lower *l, plan *p);
 /* The expression e over k's dims as a dim, where k->dim[i] is dim[i]. */
 ir_dim lower_dim(lower *l, const lp_kernel *k, lp_expr e, const ir_dim *dim);
 
