@@ -30,7 +30,7 @@ typedef struct train_options {
     const char *file, *out, *name, *emit, *save_onnx;
     tuned tuned;                    /* what an ONNX model is trained as */
     long long shards;
-    bool run, wide, print, mpi;
+    bool run, wide, print, mpi, names;
     workplace work;
 } train_options;
 
@@ -56,6 +56,8 @@ static const cli_option options[] = {
      .set = cli_set_number, .at = AT(shards), .least = 1, .most = 1 << 20},
     {"--mpi", NULL, "a trainer that mpirun starts in several processes, which deal out the shards",
      .set = cli_set_flag, .at = AT(mpi)},
+    {"--names", NULL, "keep the names of kernels, by which profilers know them",
+     .set = cli_set_flag, .at = AT(names)},
     {"--f64", NULL, "all reals have 64 bits", .set = cli_set_flag, .at = AT(wide)},
     {"--set", "NAME=VALUE", "another value of a config", .set = model_add_setting,
      .at = AT(model)},
@@ -101,7 +103,7 @@ static bool is_library(const train_options *o)
 static bool link_parts(train_options *o, const image *im, const struct ingot_trainer *t)
 {
     if (is(o, "exe"))
-        return link_trainer(&o->work, im, t, o->mpi);
+        return link_trainer(&o->work, im, t, o->mpi, !o->names);
     if (!link_kernels(&o->work, im))
         return false;
     return is(o, "obj") ? link_object(&o->work, im)
@@ -307,6 +309,8 @@ static int check(const train_options *o)
     if (!o->file || (!o->print && !o->out && !o->run))
         ok = cli_wrong(!o->file ? "no program given (see ingot train --help)"
                                 : "give -o TRAINER, or --run to train at once");
+    else if (o->names && o->run)
+        ok = cli_wrong("--names are those in a trainer that -o makes");
     else if (o->mpi && (o->run || !is(o, "exe")))
         ok = cli_wrong("--mpi makes an executable, for mpirun");
     else if (o->mpi && !o->shards)

@@ -310,7 +310,8 @@ static bool add_mpi(command *c, arena *mem)
 
 /* The trainer's loop, the runtime and the record of the program; for this machine
  * only, as nobody trains on another one. */
-bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi)
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi,
+                  bool strip)
 {
     const tools own = tools_for(im->target);
     command c = {0};
@@ -324,7 +325,7 @@ bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, 
     add_all(&c, (const char *[]){mpi ? "mpicc" : own.cc, "-no-pie", "-o", w->file[WORK_OUT], NULL});
     add_code(&c, w);
     bool ok = (!mpi || add_mpi(&c, &mem)) && add_archive(&c, &mem, "libingot_trainer.a") &&
-              add_runtime(&c, &own, &mem) && link_with(w, im, false, &c);
+              add_runtime(&c, &own, &mem) && link_with(w, im, strip, &c);
     vec_free(&c);
     arena_reset(&mem);
     return ok;

@@ -23,7 +23,8 @@ bool link_object(const workplace *w, const image *im);
 bool link_executable(const workplace *w, const image *im, bool is_static, bool strip);
 /* The same of a training program: its record becomes a constant beside the model.  `mpi`: the
  * system's mpicc links it, for several processes. */
-bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi);
+bool link_trainer(workplace *w, const image *im, const struct ingot_trainer *t, bool mpi,
+                  bool strip);
 /* With functions that train where `trainer` is not null. */
 bool link_library(const workplace *w, const image *im, const struct ingot_trainer *trainer,
                   bool shared, bool strip);
