@@ -383,16 +383,16 @@ static void make_sums(taps_tile *x, int rows)
     close_positions(x);
 }
 
-/* What the group makes of the sums at one position. */
+/* What the group makes of the sums at one position, read from where they lie: the rows of a tile
+ * written out, whose elements are far apart in the result, would be most of a kernel's code. */
 static void store_position(taps_tile *x)
 {
     const conv_attr *a = x->c->at;
     const ir_type *ty = x->c->ty;
     body *b = x->t.b;
-    lp_expr idx[IR_MAX_RANK], pos[CONV_MAX_SPATIAL];
+    lp_kernel *k = b->k;
+    lp_expr idx[IR_MAX_RANK], from[CONV_MAX_SPATIAL + 2], pos[CONV_MAX_SPATIAL];
 
-    tile_make(&x->t, x->t.rows);
-    move_sums(x, true);
     tile_place in = tile_results(&x->t);
     lp_expr side = split_row(x, in.row, pos);
     body_split(b, x->group, ty, a->yg.at, a->yg.n, idx);
@@ -400,7 +400,9 @@ static void store_position(taps_tile *x)
     body_split(b, x->x->turned ? in.column : side, ty, a->yo.at, a->yo.n, idx);
     for (int i = 0; i < x->c->spatial; i++)
         idx[a->ys.at[i]] = pos[i];
-    tile_store(&x->t, &in, idx, tile_sum(&x->t, &in));
+    lp_expr first = lp_mul(k, in.vector, lp_int(k, x->c->s.lanes));
+    sum_index(x, in.row, lp_add(k, first, in.lane), from);
+    tile_store(&x->t, &in, idx, lp_load(k, x->sums, from));
 }
 
 static void compute_tiles(taps_tile *x, int rows)
@@ -483,7 +485,7 @@ static bool taps_kernel(const taps *x)
     dim_table *t = &c->j->l->m->dims;
     body b;
     taps_tile tile = {.t = {.j = c->j, .b = &b, .s = &c->s, .sums = c->acc, .whole = true,
-                            .columns = conv_extent(c, x->column.side, x->column.t)},
+                            .rolled = true, .columns = conv_extent(c, x->column.side, x->column.t)},
                       .x = x, .c = c};
     int64_t rows = extent_or_unknown(c, rows_of(x));
     ir_dim count = dim_ceildiv(t, tile.t.columns, dim_int(t, schedule_panel(&c->s)));
