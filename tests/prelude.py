@@ -258,6 +258,10 @@ def cases(w):
     yield one('global_max', p, p.max((2, 3)))
     yield one('random_crop', p, p)
     yield one('random_flip', p, p)
+    stack = reals(2, 3, 4)
+    left, sigma, right = np.linalg.svd(stack, full_matrices=False)
+    by = 0.5 * sigma - 2 * sigma**3 + 3 * sigma**5
+    yield one('singular', stack, left * by[:, None] @ right)
     yield one('batch_norm', p, affine(p / np.sqrt(1 + 1e-5), w, 't_batch_norm.batch_norm1', 1))
     p = reals(2, 3, 7)
     yield one('batch_norm_series', p, affine(p / np.sqrt(1 + 1e-5), w,
