@@ -306,6 +306,12 @@ refuse "knobs: a misspelt shape" "no config 'hidde'; did you mean 'hidden'?" ./k
 refuse "knobs: a share of rows" "give it to \`ingot train\`" ./knobs --fresh --set keep=0.25
 refuse "knobs: half a step" "or a whole number of steps, not '2.5'" ./knobs --fresh --every 2.5
 refuse "knobs: too many steps" "or a whole number of steps, not '1e30'" ./knobs --fresh --every 1e30
+check "equal trainings" ./knobs --quiet --fresh --save equal1.safetensors
+check "equal trainings" ./knobs --quiet --fresh --save equal2.safetensors --threads 1
+check "equal trainings: equal files" cmp equal1.safetensors equal2.safetensors
+check "the seconds of a log" ./knobs --quiet --fresh --log log.csv --epochs 3000
+check "the seconds of a log go on" sh -c './knobs --quiet --resume --log log.csv --epochs 3001 &&
+    awk -F, "NR > 1 { if (\$NF < last) exit 1; last = \$NF }" log.csv'
 refuse "knobs: one twice" "--set lr is given twice: 0.5 and 0.25" ./knobs --set lr=0.5 --set lr=0.25
 check "knobs: inference" "$ingot" build knobs.ingot --weights knobs.safetensors -o alone
 check "knobs: more of them" "$ingot" train knobs.ingot --set lr=0.75 -o knobs

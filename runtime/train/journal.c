@@ -229,12 +229,27 @@ static void recall(journal *j)
     fseeko(j->log, (off_t)j->written.size, SEEK_SET);
 }
 
+/* The last number of the rows that the log has: the seconds of the training. */
+static double last_seconds(FILE *log, int64_t size)
+{
+    char tail[64];
+    int64_t most = sizeof tail - 1, n = size < most ? size : most;
+
+    if (fseeko(log, (off_t)(size - n), SEEK_SET) || fread(tail, 1, (size_t)n, log) < (size_t)n)
+        return 0;
+    tail[n] = 0;
+    const char *comma = strrchr(tail, ',');
+    double v = comma ? strtod(comma + 1, NULL) : 0;
+    return v > 0 ? v : 0;
+}
+
 /* What was logged behind the place will be logged again. */
 static bool cut_log(journal *j, const place_log *at, char *error)
 {
     if (!begins_with(j->log, at))
         return tensor_fail(error, "%s: is not the log of this training; another --log FILE leaves "
                            "it alone", j->log_path);
+    j->seconds = last_seconds(j->log, at->size);
     if (ftruncate(fileno(j->log), (off_t)at->size) || fseeko(j->log, (off_t)at->size, SEEK_SET))
         return cannot_write(j->log_path, error);
     j->kept = j->written = *at;

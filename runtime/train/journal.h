@@ -34,6 +34,7 @@ typedef struct journal {
     const char *log_path, *plot_path;
     FILE *log;
     place_log written, kept;        /* of the log: all, and what surely is in the file */
+    double seconds;                 /* of the training, by what the log had as it was opened */
     int log_lost;                   /* why it could not be written any more: errno */
     const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
     int32_t names;

@@ -164,7 +164,7 @@ static bool save_place(loop *l, char *error)
 
     choose_past(l, past);
     place p = l->at;
-    p.seconds = seconds(l);
+    p.seconds = l->o->time > 0 ? seconds(l) : 0;    /* else equal trainings make equal files */
     l->saved = clock_now();
     l->tried_step = l->at.step;
     l->save_failed = !checkpoint_write(&l->file, l->s, past, CHECKPOINT_PASTS, &p, error);

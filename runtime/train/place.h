@@ -49,7 +49,7 @@ typedef struct place {
     int64_t fit, end;               /* place_fit, place_end */
     place_wait wait[PLACE_WAITS];
     place_log log, untested;        /* so far; before the row of the block's test */
-    double seconds;                 /* of training */
+    double seconds;                 /* of training; in a file 0 unless it was limited */
 } place;
 
 /* A place at the first step of a block. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -422,6 +423,7 @@ static int show_finished(loop *l, char *error)
 static int train_from(loop *l, bool left, char *error)
 {
     l->j.quiet = l->o->quiet;
+    l->at.seconds = fmax(l->at.seconds, l->j.seconds);
     l->begun = l->saved = l->looked = clock_now();
     l->pause = 1;
     if (!left)
