@@ -27,7 +27,9 @@ typedef struct inspect_options {
     model_options model;
     const char *file, *stage, *format, *passes, *out;
     bool full, trains;
+    bool brief;                     /* a stage that nobody asked for */
     tune_options tune;
+    const struct ingot_trainer *trainer;    /* of --train */
     partial weights;                /* of a program, until it is where it belongs */
 } inspect_options;
 
@@ -40,7 +42,8 @@ static const char *const formats[] = {"text", "dot", "svg", "json", "ingot", NUL
 static const cli_option options[] = {
     {"MODEL", NULL, "an .onnx, .ingot or .ir file", .set = model_set_file, .at = AT(file)},
     {"--stage", "NAME",
-     "import (default), summary, optimized, groups, schedules, loops, plan or memory",
+     "import (default; with --train summary), optimized, groups, schedules, loops, plan, memory or "
+     "summary",
      .set = cli_set_word, .at = AT(stage), .words = stages},
     {"--format", "NAME", "text (default), dot, svg, json, or ingot: a program",
      .set = cli_set_word, .at = AT(format), .words = formats},
@@ -293,10 +296,16 @@ static bool print_summary(const inspect_options *o, ir_module *m, diag *d, text 
     ingot_options given = o->model.o;
 
     given.target = &t;
-    if (!code_expand(m, d))
+    if (o->trains ? !run_passes(m, &t, "inline") : !code_expand(m, d))
         return false;
-    summary_print(m, out);
+    if (o->trains)
+        summary_print_steps(m, o->trainer, out);
+    else
+        summary_print(m, out);
     summary_memory(o->file, &given, &o->tune, out);
+    if (o->brief)
+        text_add(out, "the steps themselves: --stage import, optimized, groups, schedules, loops, "
+                 "plan or memory\n");
     return true;
 }
 
@@ -365,8 +374,6 @@ static bool check(inspect_options *o)
         ((strcmp(o->stage, "summary") && !o->trains) || !has_suffix(o->file, ".onnx")))
         return cli_wrong("--loss and what goes with it are for --stage summary or --train, of an "
                          ".onnx model");
-    if (o->trains && !strcmp(o->stage, "summary"))
-        return cli_wrong("--stage summary tells of training without --train");
     if (o->trains && has_suffix(o->file, ".ir"))
         return cli_wrong("--train is for programs and .onnx models: an .ir file has its entries");
     if (o->trains && (o->model.o.program.weights || o->model.o.entry))
@@ -390,11 +397,9 @@ static bool put(const inspect_options *o, const text *out)
     return report_close(&p, o->out, true);                  /* .. and this tells it */
 }
 
-static ir_module *load(const inspect_options *o, diag *d)
+static ir_module *load(inspect_options *o, diag *d)
 {
-    const struct ingot_trainer *t;
-
-    return o->trains ? train_load(o->file, &o->model.o, &o->tune, &t, d)
+    return o->trains ? train_load(o->file, &o->model.o, &o->tune, &o->trainer, d)
                      : ingot_load(o->file, &o->model.o, d);
 }
 
@@ -428,12 +433,25 @@ static int finish(inspect_options *o)
     return status;
 }
 
+/* The steps of a training are hundreds of lines: who names no stage, and asks for nothing that
+ * one prints, gets a page, and the names of the stages. */
+static void choose_stage(inspect_options *o)
+{
+    const ingot_watch *w = &o->model.o.watch;
+    bool asks = strcmp(o->format, "text") || o->full || o->passes || w->dump || w->stop_after ||
+                w->times;
+
+    o->brief = !o->stage && o->trains && !asks;
+    o->stage = o->stage ? o->stage : o->brief ? "summary" : "import";
+}
+
 static int inspect(int argc, char **argv, const char *usage, const char *about, bool full)
 {
-    inspect_options o = {.stage = "import", .format = "text", .full = full,
+    inspect_options o = {.format = "text", .full = full,
                          .weights = {.slot = -1}};
     int status = cli_parse(argc, argv, usage, about, options, &o);
 
+    choose_stage(&o);
     status = status ? status : finish(&o);
     model_options_free(&o.model);
     return status;

@@ -25,6 +25,7 @@ typedef struct place {
  * them. */
 typedef struct summary {
     const ir_module *m;
+    const int32_t *roles;           /* of training, by state; null: all states are the model's */
     int64_t *extent;                /* by symbol */
     VEC(layer) layer;
     bool *counted;                  /* by state, and behind them by constant */
@@ -91,6 +92,12 @@ static int64_t value_of(const summary *s, ir_dim d)
     return dim_eval(&s->m->dims, d, s->extent, &n) ? max_i64(n, 0) : 0;
 }
 
+/* Is it what an optimizer or a metric keeps? */
+static bool is_aside(const summary *s, uint32_t state)
+{
+    return s->roles && s->roles[state] > INGOT_ROLE_FITTED;
+}
+
 /* Elements of a weight that the value is, the first time that it is met. */
 static int64_t new_weights(summary *s, const place *p, ir_ref r)
 {
@@ -101,7 +108,7 @@ static int64_t new_weights(summary *s, const place *p, ir_ref r)
         return 0;
     uint32_t id = state ? (uint32_t)n->attr->STATE.id : n->attr->CONST.id;
     const ir_type *t = state ? s->m->state.at[id].type : s->m->consts.at[id].type;
-    if (!dt_is_float(t->dtype) || !t->rank ||
+    if (!dt_is_float(t->dtype) || !t->rank || (state && is_aside(s, id)) ||
         s->counted[state ? id : s->m->state.len + id])
         return 0;
     s->counted[state ? id : s->m->state.len + id] = true;
@@ -126,8 +133,7 @@ static double flops_of(const summary *s, const ir_fn *f, const ir_node *n)
     return all * (double)value_of(s, cost_sum_steps((dim_table *)&s->m->dims, f, n));
 }
 
-/* What adds neither weights nor operations, such as an activation, belongs to the
- * layer before it. */
+/* What adds neither weights nor operations, such as an activation or an update, is no layer. */
 static void add_node(summary *s, const place *p, const ir_node *n, double times)
 {
     layer *last = s->layer.len ? &s->layer.at[s->layer.len - 1] : NULL;
@@ -137,10 +143,9 @@ static void add_node(summary *s, const place *p, const ir_node *n, double times)
     for (uint32_t i = 0; i < n->narg && !ir_op_moves(n->op); i++)
         weights += new_weights(s, p, ir_arg(p->f, n, i));
     double flops = times * flops_of(s, p->f, n);
-    bool same = last && name && last->name && !strcmp(last->name, name);
-    if (!same && !weights && flops == 0)
+    if (!weights && flops == 0)
         return;
-    if (!same) {
+    if (!last || !name || !last->name || strcmp(last->name, name)) {
         vec_push(&s->layer, (layer){.name = name});
         last = &s->layer.at[s->layer.len - 1];
     }
@@ -190,9 +195,9 @@ static void print_layer(const summary *s, const layer *l, text *out)
 }
 
 /* Open dims are their least value, at least 1: the table is of one row of data. */
-static void print_entry(const ir_module *m, const ir_fn *f, text *out)
+static void print_layers(const ir_module *m, const ir_fn *f, const int32_t *roles, text *out)
 {
-    summary s = {.m = m};
+    summary s = {.m = m, .roles = roles};
     double flops = 0;
 
     s.counted = mem_alloc((size_t)m->state.len + m->consts.len + 1);
@@ -200,8 +205,7 @@ static void print_entry(const ir_module *m, const ir_fn *f, text *out)
     for (uint32_t i = 0; i < m->dims.symbol.len; i++)
         s.extent[i] = max_i64(1, m->dims.symbol.at[i].lo);
     add_nodes(&s, &(place){f, NULL, NULL}, 1);
-    text_add(out, "entry %s\n%14s %16s  %-36s %s\n", f->name, "weights", "operations", "layer",
-             "result");
+    text_add(out, "%14s %16s  %-36s %s\n", "weights", "operations", "layer", "result");
     for (uint32_t i = 0; i < s.layer.len; i++) {
         print_layer(&s, &s.layer.at[i], out);
         flops += s.layer.at[i].flops;
@@ -215,7 +219,27 @@ static void print_entry(const ir_module *m, const ir_fn *f, text *out)
 
 void summary_print(const ir_module *m, text *out)
 {
-    for (uint32_t i = 0; i < m->fn.len; i++)
-        if (m->fn.at[i]->entry && strcmp(m->fn.at[i]->name, "init"))
-            print_entry(m, m->fn.at[i], out);
+    for (uint32_t i = 0; i < m->fn.len; i++) {
+        const ir_fn *f = m->fn.at[i];
+        if (!f->entry || !strcmp(f->name, "init"))
+            continue;
+        text_add(out, "entry %s\n", f->name);
+        print_layers(m, f, NULL, out);
+    }
+}
+
+void summary_print_steps(const ir_module *m, const struct ingot_trainer *t, text *out)
+{
+    for (int32_t i = 0; i < t->block_count; i++) {
+        const struct ingot_train_block *b = &t->blocks[i];
+        const char *step = b->step.entry ? b->step.entry : b->step_any.entry;
+        for (int32_t k = 0; k < (b->gather ? b->objective_count : 1); k++) {
+            const ir_fn *f = ir_module_find(m, b->gather ? b->gather[k].entry : step);
+            if (!f)
+                continue;
+            text_add(out, "a %sstep of train %s, before its gradients\n",
+                     b->gather ? "row of a " : "", b->name);
+            print_layers(m, f, t->roles, out);
+        }
+    }
 }

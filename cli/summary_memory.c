@@ -19,6 +19,7 @@ typedef struct taken {
     bool *seen;                     /* by state, and behind them by constant */
     int64_t role[INGOT_ROLE_GRADIENT + 1];  /* bytes */
     int64_t trainable, workspace;
+    int64_t operations;             /* of products and convolutions */
 } taken;
 
 /* ---- bytes of an entry ------------------------------------------------------------------- */
@@ -80,7 +81,9 @@ static void add_entry(taken *k, const char *name)
             continue;
         for (uint32_t v = 0; v < e->value.len; v++)
             add_value(k, &e->value.at[v]);
-        int64_t *extent = extents(k, e);
+        int64_t *extent = extents(k, e), n;
+        for (uint32_t f = 0; f < e->flops.len; f++)
+            k->operations += dim_eval(&k->p->m->dims, e->flops.at[f], extent, &n) ? n : 0;
         k->workspace = max_i64(k->workspace, plan_workspace(k->p, e, extent, 1));
         mem_free(extent);
     }
@@ -145,6 +148,8 @@ static void print_steps(const plan *p, const struct ingot_trainer *t, text *out)
             add_entry(&k, b->gather[o].entry);
             add_entry(&k, b->apply[o].entry);
         }
+        text_add(out, "operations of a step of train %s on %lld rows, with its gradients: %lld\n",
+                 b->name, (long long)b->batch, (long long)k.operations);
         text_add(out, "memory of a step of train %s on %lld rows, bytes\n", b->name,
                  (long long)b->batch);
         print_taken(&k, out);

@@ -671,7 +671,6 @@ def command_lines(folder):
         'a trainer\'s name': ['train', 'm.onnx', '--name', 'face-net'],
         'training of a text': ['inspect', 'm.ir', '--train'], 'training by a loss that is not asked for': ['inspect', 'm.onnx', '--loss', 'mse'],
         'training with weights': ['inspect', 'm.ingot', '--train', '--weights', 'w.safetensors'],
-        'a summary of training': ['inspect', 'm.ingot', '--train', '--stage', 'summary'],
         'picture of loops': ['inspect', 'm.onnx', '--stage', 'loops', '--format', 'svg'],
         'unknown entry': ['bench', 'fixed.onnx', 'mian'], 'an input twice': ['run', 'm.onnx', '--input', 'x=a', '--input', 'x=b'],
         'an output twice': ['build', 'm.onnx', '-o', 'a', '-o', 'b'],
@@ -718,7 +717,6 @@ def command_lines(folder):
              'a shared library as .a': '--emit lib', 'unknown pass': "did you mean 'simplify'?", 'unknown loss': "give cross_entropy, mse, bce or y; did you mean 'mse'?",
              'a typo before the model': "did you mean '--weights'?", 'a name that C has not': "'x_9x' can", 'a trainer\'s name': "'face_net' can",
              'training of a text': 'an .ir file', 'training by a loss that is not asked for': '--train', 'training with weights': '--weights',
-             'a summary of training': 'without --train',
              'unknown entry': "did you mean 'main'?", 'typo in a command': 'build', 'typo in an option': '--emit', 'bad kind': "or asm; did you mean 'exe'?",
              'bad cpu': 'native, x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4 or aarch64', 'bad place': 'embed, file or WEIGHTS.safetensors',
              'bad engine': 'compiled or interpreter', 'bad level': 'x86-64-v4', 'an output twice': "'b'", 'a name twice': "'c'"}

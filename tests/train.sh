@@ -198,8 +198,8 @@ PROGRAM
 check "squares" "$ingot" train squares.ingot --cpu x86-64 -o squares
 check "squares: it has some" sh -c '"$1" inspect --stage schedules --cpu x86-64 squares.ingot |
     grep -q "f=32 .*square=4"' sh "$ingot"
-check "squares: rows of a batch are likely" sh -c '"$1" inspect squares.ingot --train |
-    grep -q "^dim N .* hint 5$"' sh "$ingot"
+check "squares: rows of a batch are likely" sh -c '"$1" inspect squares.ingot --train \
+    --stage import | grep -q "^dim N .* hint 5$"' sh "$ingot"
 check "squares: a step for any rows has the products of a batch" sh -c '"$1" inspect squares.ingot \
     --train --stage loops | grep -c "_taps .*dims n in" | grep -q "[1-9]"' sh "$ingot"
 echo 'dot m=5 n=3 k=1 f32 schedule{rows=1 vectors=1 lanes=4 parts=1}' >list
