@@ -159,28 +159,42 @@ static value kernel_of(pemit *e, uint32_t id)
     return f;
 }
 
-/* The words of a kernel's argument: workspace, scratch bytes of a thread, buffers,
- * dims. */
+/* All its iterations, at once or, if they may be worth it, by threads. */
+static void call_kernel(pemit *e, const plan_step *s)
+{
+    type word[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
+    type own[4] = {e->ptr, e->i64, e->i64, e->i32};
+    value kernel = kernel_of(e, s->u.run.kernel), n = pemit_dim(e, s->u.run.trip);
+    int64_t few, least = s->u.run.cost
+                             ? lp_least_of(s->u.run.cost, e->image->l->target->fork_ns)
+                             : e->image->least[s->u.run.kernel];
+
+    if (dim_const(e->dims, s->u.run.trip, &few) && few < least) {
+        value all[4] = {e->args, pemit_int(e, 0), n, LLVMConstInt(e->i32, 0, false)};
+        LLVMBuildCall2(e->b, LLVMFunctionType(e->none, own, 4, false), kernel, all, 4, "");
+    } else {
+        value all[5] = {e->call, kernel, e->args, n, pemit_int(e, least)};
+        LLVMBuildCall2(e->b, LLVMFunctionType(e->none, word, 5, false), e->start, all, 5, "");
+    }
+}
+
+/* The words of a kernel's argument: workspace, scratch bytes of a thread if it has scratch,
+ * buffers, dims. */
 static void run_step(pemit *e, const plan_step *s)
 {
-    value kernel = kernel_of(e, s->u.run.kernel);
-    type arg[5] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64};
     bool late = s->u.run.late != PLAN_NONE;
     value workspace = late ? pemit_load(e, e->args, 0, e->ptr) : NULL;
-    int64_t least = s->u.run.cost ? lp_least_of(s->u.run.cost, e->image->l->target->fork_ns)
-                                  : e->image->least[s->u.run.kernel];
     uint32_t at = 2;
 
     if (late)
         late_scratch(e, s);
-    pemit_set_word(e, 1, pemit_dim(e, s->u.run.scratch));
+    if (!dim_is(e->dims, s->u.run.scratch, 0))
+        pemit_set_word(e, 1, pemit_dim(e, s->u.run.scratch));
     for (uint32_t i = 0; i < s->u.run.narg; i++)
         pemit_set_word(e, at++, pemit_address(e, s->u.run.arg[i]));
     for (uint32_t i = 0; i < s->u.run.ndim; i++)
         pemit_set_word(e, at++, pemit_dim(e, s->u.run.dim[i]));
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, arg, 5, false), e->start,
-                   (value[]){e->call, kernel, e->args, pemit_dim(e, s->u.run.trip),
-                             pemit_int(e, least)}, 5, "");
+    call_kernel(e, s);
     if (late)
         pemit_set_word(e, 0, workspace);
 }
