@@ -5,8 +5,9 @@
  * and how often they run their loops; so do those of layers with more or fewer channels.  One
  * kernel that is told these counts with each call does what they all do, and takes no longer: an
  * outermost extent is in no address, and a loop ends at a register as it does at a literal.
- * Extents further in are strides, and variables of the parallel loop behind the first are found
- * by divisions: these stay literals.
+ *   An extent further in is a stride.  It counts where only loops that run step along the axes in
+ * front of it: nothing is unrolled or a vector there, so one address steps by a register, too.
+ * Variables of the parallel loop behind the first are found by divisions: these stay literals.
  *
  *   kernel k3(x: f32[64, 7] in, ..) { par i in 0..64 { ..
  *   kernel k8(x: f32[d0, 7] in, ..) dims d0 { par i in 0..d0 { ..     both are
@@ -17,10 +18,11 @@
  * follows from the counts. */
 #include "lower.h"
 
-/* The first of a list of extents or of bounds, in a kernel. */
+/* One of a list of extents or of bounds, in a kernel; or the number in a bound min(x, number). */
 typedef struct count {
     const lp_expr **list;
-    uint32_t n;
+    uint32_t n, at;
+    lp_expr least;              /* the bound; 0: the count is all of it */
     lp_expr was, open;          /* a literal or a dim; the dim that it became */
 } count;
 
@@ -48,34 +50,137 @@ typedef struct moved {
     VEC(source) from;
 } moved;
 
-/* ---- opening -------------------------------------------------------------------------- */
+/* ---- counts --------------------------------------------------------------------------- */
 
 static void set_count(lp_kernel *k, const count *c, lp_expr e)
 {
     lp_expr *list = arena_copy(&k->mem, *c->list, c->n * sizeof *list);
 
-    list[0] = e;
+    list[c->at] = c->least ? lp_rebuild(k, c->least, LP(k->arg.at[lp_at(k, c->least)->arg], e)) : e;
     *c->list = list;
 }
 
-static void find_count(opened *o, const lp_expr **list, uint32_t n)
+static bool is_count(const lp_kernel *k, lp_expr e)
 {
-    const lp_node *first = n ? lp_at(o->k, **list) : NULL;
+    const lp_node *n = lp_at(k, e);
 
-    if (first && (first->kind == LX_LITERAL || first->kind == LX_VAR) &&
-        (first->kind == LX_LITERAL || o->k->var.at[first->ref].kind == LP_DIM))
-        vec_push(&o->count, (count){.list = list, .n = n, .was = **list});
+    return n->kind == LX_LITERAL ||
+           (n->kind == LX_VAR && k->var.at[n->ref].kind == LP_DIM);
 }
 
-static void find_counts(opened *o, lp_stmt *s)
+static void find_count(opened *o, const lp_expr **list, uint32_t n, uint32_t at)
+{
+    if (is_count(o->k, (*list)[at]))
+        vec_push(&o->count, (count){.list = list, .n = n, .at = at, .was = (*list)[at]});
+}
+
+/* A bound of a vec loop that is a literal says how the loop ends. */
+static void find_bound(opened *o, lp_stmt *s)
+{
+    const lp_node *n = lp_at(o->k, s->hi[0]);
+    bool least = n->kind == LX_SCALAR && n->op == SC_MIN;
+    lp_expr most = least ? o->k->arg.at[n->arg + 1] : 0;
+
+    if (s->kind == LP_PAR || s->kind == LP_FOR)
+        find_count(o, &s->hi, s->nvar, 0);
+    if (least && is_count(o->k, most) && (s->kind == LP_FOR || s->tail == LP_MASKED))
+        vec_push(&o->count, (count){.list = &s->hi, .n = s->nvar, .least = s->hi[0], .was = most});
+}
+
+static void find_bounds(opened *o, lp_stmt *s)
 {
     for (; s; s = s->next) {
-        if (s->op == LP_LOOP && (s->kind == LP_PAR || s->kind == LP_FOR))
-            find_count(o, &s->hi, s->nvar);
-        find_counts(o, s->body);
-        find_counts(o, s->other);
+        if (s->op == LP_LOOP)
+            find_bound(o, s);
+        find_bounds(o, s->body);
+        find_bounds(o, s->other);
     }
 }
+
+/* ---- strides ---------------------------------------------------------------------------- */
+
+/* Which variables step by loops that run, and how many axes of each buffer are indexed by these
+ * alone, from the first on. */
+typedef struct strides {
+    const lp_kernel *k;
+    bool *rolled;               /* by lp_var */
+    uint32_t *axes;             /* by lp_buf */
+} strides;
+
+static bool is_rolled(const strides *x, lp_expr e)
+{
+    for (lp_var v = 1; v < x->k->var.len; v++)
+        if (!x->rolled[v] && lp_depends(x->k, e, v))
+            return false;
+    return true;
+}
+
+static void see_access(strides *x, lp_buf b, const lp_expr *idx)
+{
+    uint32_t n = 0;
+
+    while (n < x->axes[b] && is_rolled(x, idx[n]))
+        n++;
+    x->axes[b] = n;
+}
+
+static void see_loops(strides *x, const lp_stmt *s)
+{
+    for (; s; s = s->next) {
+        bool runs = s->op == LP_LOOP && (s->kind == LP_PAR || s->kind == LP_FOR);
+        for (uint32_t i = 0; runs && i < s->nvar; i++)
+            x->rolled[s->var[i]] = true;
+        see_loops(x, s->body);
+        see_loops(x, s->other);
+    }
+}
+
+static void see_block(strides *x, const lp_stmt *s)
+{
+    for (; s; s = s->next) {
+        if (s->idx)
+            see_access(x, s->buf, s->idx);
+        if (s->from_idx)
+            see_access(x, s->from, s->from_idx);
+        see_block(x, s->body);
+        see_block(x, s->other);
+    }
+}
+
+static strides strides_of(const lp_kernel *k)
+{
+    strides x = {k, mem_alloc(k->var.len * sizeof *x.rolled),
+                 mem_alloc(k->buf.len * sizeof *x.axes)};
+
+    for (lp_var v = 1; v < k->var.len; v++)
+        x.rolled[v] = k->var.at[v].kind == LP_DIM;
+    for (lp_buf b = 1; b < k->buf.len; b++)
+        x.axes[b] = (uint32_t)k->buf.at[b].rank;
+    see_loops(&x, k->body);
+    see_block(&x, k->body);
+    for (lp_expr e = 1; e < k->node.len; e++)
+        if (k->node.at[e].kind == LX_LOAD)
+            see_access(&x, k->node.at[e].ref, k->arg.at + k->node.at[e].arg);
+    return x;
+}
+
+/* Extents of parameters that are in no stride, or in those of axes that loops step along. */
+static void find_extents(opened *o)
+{
+    lp_kernel *k = o->k;
+    strides x = strides_of(k);
+
+    for (uint32_t i = 0; i < k->param.len; i++) {
+        lp_buffer *b = &k->buf.at[k->param.at[i]];
+        uint32_t rank = (uint32_t)b->rank;
+        for (uint32_t axis = 0; axis <= x.axes[k->param.at[i]] && axis < rank; axis++)
+            find_count(o, &b->dims, rank, axis);
+    }
+    mem_free(x.rolled);
+    mem_free(x.axes);
+}
+
+/* ---- opening -------------------------------------------------------------------------- */
 
 static bool list_has(const lp_kernel *k, const lp_expr *e, uint32_t n, lp_var v)
 {
@@ -116,9 +221,8 @@ static void open_kernel(opened *o, lp_kernel *k)
     for (uint32_t i = 0; i < k->dim.len; i++)
         vec_push(&o->dim, k->dim.at[i]);
     k->dim.len = 0;
-    for (uint32_t i = 0; i < k->param.len; i++)
-        find_count(o, &k->buf.at[k->param.at[i]].dims, (uint32_t)k->buf.at[k->param.at[i]].rank);
-    find_counts(o, k->body);
+    find_extents(o);
+    find_bounds(o, k->body);
     for (uint32_t i = 0; i < o->count.len; i++) {
         o->count.at[i].open = lp_dim_range(k, "n", 0, INT64_MAX, 1);
         set_count(k, &o->count.at[i], o->count.at[i].open);
