@@ -161,14 +161,50 @@ static lp_expr index_mul(lp_kernel *k, lp_expr a, lp_expr b)
     return raw2(k, SC_MUL, a, b);
 }
 
-/* 0 <= e < limit, known from the loop that defines e? */
+/* Is `end` all - x, or at most that? */
+static bool is_left(const lp_kernel *k, lp_expr end, lp_expr all, lp_expr x)
+{
+    lp_expr a, b;
+
+    if (is_op(k, end, SC_SUB, &a, &b))
+        return a == all && b == x;
+    return is_op(k, end, SC_MIN, &a, &b) && (is_left(k, a, all, x) || is_left(k, b, all, x));
+}
+
+/* Is v the variable of a loop that ends at all - x, or before? */
+static bool has_left(const lp_kernel *k, lp_expr v, lp_expr all, lp_expr x)
+{
+    const lp_node *n = lp_at(k, v);
+
+    return n->kind == LX_VAR && k->var.at[n->ref].limit &&
+           is_left(k, k->var.at[n->ref].limit, all, x);
+}
+
+/* 0 <= e < limit, known from the loop that defines e?  Or that of a tile's part of e: with
+ * r in 0..min(16, 200 - tile * 16), tile * 16 + r is below 200. */
 static bool below(const lp_kernel *k, lp_expr e, lp_expr limit)
 {
     const lp_node *n = lp_at(k, e), *l = lp_at(k, limit);
+    lp_expr x, y;
 
     if (n->lo < 0)
         return false;
-    return n->hi < l->lo || (n->kind == LX_VAR && k->var.at[n->ref].limit == limit);
+    return n->hi < l->lo || (n->kind == LX_VAR && k->var.at[n->ref].limit == limit) ||
+           (is_exact(k, e) && is_op(k, e, SC_ADD, &x, &y) &&
+            (has_left(k, y, limit, x) || has_left(k, x, limit, y)));
+}
+
+/* Is a = x / d, and 0 <= x < d * c? */
+static bool is_part_below(lp_kernel *k, lp_expr a, int64_t c)
+{
+    const lp_node *n = lp_at(k, a);
+    int64_t d, all;
+
+    if (n->kind != LX_FLOORDIV || !lp_is_int(k, k->arg.at[n->arg + 1], &d) || d <= 0 ||
+        !mul_ok(d, c, &all))
+        return false;
+    lp_expr x = k->arg.at[n->arg];
+    return below(k, x, lp_int(k, all));
 }
 
 /* Does the literal or symbol `by` divide e visibly?  Gives e / by. */
@@ -292,7 +328,7 @@ static lp_expr index_mod(lp_kernel *k, lp_expr a, lp_expr b)
         return lp_int(k, 0);
     if (literal && lp_is_int(k, a, &p))
         return lp_int(k, sc_eval_int(SC_MOD, DT_I64, p, c, 0));
-    if (below(k, a, b))
+    if (below(k, a, b) || (literal && is_part_below(k, a, c)))
         return a;
     if (divides(k, a, b, &q))
         return lp_int(k, 0);

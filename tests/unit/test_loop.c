@@ -406,7 +406,8 @@ static void test_growth(void **state)
     }
 }
 
-/* Quotients and remainders of i * 112 + v, where i counts steps of 112 and v is within one. */
+/* Quotients and remainders of i * 112 + v, where i counts steps of 112 and v is within one; and
+ * of tile * 16 + r, of which the last tile has 8 up to 200. */
 static void test_index(void **state)
 {
     lp_kernel *k = lp_kernel_new("f");
@@ -415,6 +416,9 @@ static void test_index(void **state)
     lp_expr w = lp_for(k, "w", zero, d);
     lp_expr at = lp_add(k, lp_mul(k, i, lp_int(k, 112)), v);
     lp_expr by = lp_add(k, lp_mul(k, i, d), w), area = lp_mul(k, lp_int(k, 7), d);
+    lp_expr tile = lp_mul(k, lp_for(k, "tile", zero, lp_int(k, 13)), lp_int(k, 16));
+    lp_expr left = lp_sub(k, lp_int(k, 200), tile);
+    lp_expr in = lp_add(k, tile, lp_for(k, "r", zero, lp_min(k, lp_int(k, 16), left)));
     const struct {
         lp_expr e;
         const char *text;
@@ -440,6 +444,10 @@ static void test_index(void **state)
                                LP_IN),
                    LP(w, lp_int(k, 0), lp_div(k, at, lp_int(k, 5)), lp_mod(k, at, lp_int(k, 5)))),
          "i * 112 + v + w * 30"},
+        {lp_mod(k, in, lp_int(k, 200)), "tile * 16 + r"},
+        {lp_mod(k, in, lp_int(k, 199)), "(tile * 16 + r) % 199"},
+        {lp_mod(k, lp_div(k, in, lp_int(k, 25)), lp_int(k, 8)), "(tile * 16 + r) / 25"},
+        {lp_mod(k, lp_div(k, in, lp_int(k, 25)), lp_int(k, 7)), "(tile * 16 + r) / 25 % 7"},
     };
 
     (void)state;
