@@ -384,7 +384,8 @@ static void make_sums(taps_tile *x, int rows)
 }
 
 /* What the group makes of the sums at one position, read from where they lie: the rows of a tile
- * written out, whose elements are far apart in the result, would be most of a kernel's code. */
+ * written out, whose elements are far apart in the result, would be most of a kernel's code.
+ * Rows that are positions, too, are written out: divisions find the place of each. */
 static void store_position(taps_tile *x)
 {
     const conv_attr *a = x->c->at;
@@ -485,7 +486,8 @@ static bool taps_kernel(const taps *x)
     dim_table *t = &c->j->l->m->dims;
     body b;
     taps_tile tile = {.t = {.j = c->j, .b = &b, .s = &c->s, .sums = c->acc, .whole = true,
-                            .rolled = true, .columns = conv_extent(c, x->column.side, x->column.t)},
+                            .rolled = !x->by_position,
+                            .columns = conv_extent(c, x->column.side, x->column.t)},
                       .x = x, .c = c};
     int64_t rows = extent_or_unknown(c, rows_of(x));
     ir_dim count = dim_ceildiv(t, tile.t.columns, dim_int(t, schedule_panel(&c->s)));
