@@ -233,7 +233,8 @@ static void take_back(cutting *c, const ir_ref *there)
     ir_needed(f, there, c->t->back);
 }
 
-/* Of what was chosen to be kept, only what the backward part came to read. */
+/* Kept is what the backward part came to read, of what was chosen and of what the loop stacks:
+ * a carry may be read by nodes that were free since it is stacked. */
 static void drop_unread(cutting *c)
 {
     const ir_fn *f = c->t->joint;
@@ -245,7 +246,7 @@ static void drop_unread(cutting *c)
         for (uint32_t j = 0; c->t->back[i] && j < f->node.at[i].narg; j++)
             read[ir_arg(f, &f->node.at[i], j)] = true;
     for (uint32_t r = 0; r < f->value.len; r++)
-        c->t->kept[r] &= read[r];
+        c->t->kept[r] = (c->t->kept[r] || c->t->stacked[r]) && read[r];
 }
 
 /* The body's results, what is kept, and checks that have nothing to do with
@@ -265,14 +266,16 @@ static void take_forward(cutting *c, const ir_ref *params)
     ir_needed(f, params, take);
 }
 
-/* By value: 0 for parameters, and for what is kept if it counts; else IR_NONE. */
+/* By value: 0 for parameters, and for what is kept or stacked if it counts; else IR_NONE. */
 static ir_ref *there(const tape *t, arena *mem, bool kept)
 {
     const ir_fn *f = t->joint;
     ir_ref *on = arena_array(mem, ir_ref, f->value.len + 1);
 
     for (uint32_t r = 0; r < f->value.len; r++)
-        on[r] = ir_node_of(f, r)->op == OP_INPUT || (kept && t->kept[r]) ? 0 : IR_NONE;
+        on[r] = ir_node_of(f, r)->op == OP_INPUT || (kept && (t->kept[r] || t->stacked[r]))
+                    ? 0
+                    : IR_NONE;
     return on;
 }
 

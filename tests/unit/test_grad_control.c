@@ -193,6 +193,34 @@ static void test_early_end(void **state)
               "}\n", n);
 }
 
+/* A carry that is stacked, and read backward only by what is made of it again. */
+static void test_stacked_carry(void **state)
+{
+    (void)state;
+    check("entry main(%x: f64[4,2], %c: f64[2]) {\n"
+          "  %1 = const 1 : bool[]\n"
+          "  %2 = const splat 0 : i64[2]\n"
+          "  %3, %4, %5 = loop %1, %2, %c, %x {trip=4, carries=2, slice_axes=[0], stack_axes=[0]}\n"
+          "  body(%i: i64[], %s: i64[2], %h: f64[2], %r: f64[2]) {\n"
+          "    %1 = const splat 1 : i64[2]\n"
+          "    %2 = add %s, %1 : i64[2]\n"
+          "    %3 = const splat 3 : i64[2]\n"
+          "    %4 = eq %2, %3 : bool[2]\n"
+          "    %5 = mul %h, %r : f64[2]\n"
+          "    %6 = select %4, %r, %5 : f64[2]\n"
+          "    %7 = const 1 : bool[]\n"
+          "    yield %7, %2, %6, %s\n"
+          "  } : i64[2], f64[2], i64[4,2]\n"
+          "  %6 = cast %5 {to=f64} : f64[4,2]\n"
+          "  %7 = mul %6, %x : f64[4,2]\n"
+          "  %8 = reduce %7 {axes=[0,1], op=sum} : f64[]\n"
+          "  %9 = reduce %4 {axes=[0], op=sum} : f64[]\n"
+          "  %10 = add %8, %9 : f64[]\n"
+          "  %11, %12 = grad %10, %x, %c : f64[4,2], f64[2]\n"
+          "  return y=%10, dx=%11, dc=%12\n"
+          "}\n", 0);
+}
+
 /* Nothing of the forward part is needed, yet how often it ran is. */
 static void test_nothing_kept(void **state)
 {
@@ -459,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_reverse),
         cmocka_unit_test(test_early_end),
+        cmocka_unit_test(test_stacked_carry),
         cmocka_unit_test(test_nothing_kept),
         cmocka_unit_test(test_carries),
         cmocka_unit_test(test_nested),
