@@ -175,6 +175,10 @@ done
 for e in digits digits_conv tumour autoencoder gan cartpole; do
     check "$e: 500 kB at most" [ "$(wc -c <"$e")" -le 500000 ]
 done
+for e in alexnet resnet vgg; do
+    check "$e" "$ingot" train "$examples/fashion_$e.ingot" -o "$e"
+    check "$e: 500 kB at most" [ "$(wc -c <"$e")" -le 500000 ]
+done
 refuse "no pictures" "train-images-idx3-ubyte.gz: No such file" ./digits
 
 # ---- convolutions in squares, forward and back: the same bits on any threads ---------------------
