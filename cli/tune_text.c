@@ -204,30 +204,21 @@ static void add_objective(tune *x)
     text_add(x->out, " using %s\n", x->o->optimizer ? x->o->optimizer : "adam");
 }
 
-/* Metrics that have a name here; @ is what y is compared with, # an index for each axis, as
- * rows are reduced by their index. */
+/* Metrics that have a name here; @ is what y is compared with. */
 static const struct {
     const char *name, *of[3];           /* by goal_kind; null: it has no meaning */
 } metrics[] = {
     {"accuracy", {"argmax(y) == @", "(y > 0) == (@ == 1)", NULL}},
-    {"rmse", {NULL, NULL, "sqrt(mean[#] (y[#] - @[#])^2)"}},
+    {"rmse", {NULL, NULL, "sqrt(mean[..] (y - @)^2)"}},
     {"mae", {NULL, NULL, "abs(y - @)"}},
 };
 
-static void add_indices(tune *x)
-{
-    for (int i = 0; i < x->rank; i++)
-        text_add(x->out, i ? ", i%d" : "i%d", i);
-}
-
-/* `of` is a row's text: # stands for the indices, @ for the goal. */
+/* `of` is a row's text, in which @ stands for the goal. */
 static void add_metric_of(tune *x, const char *name, const char *of)
 {
     text_add(x->out, "    track %s = ", name);
     for (; *of; of++)
-        if (*of == '#')
-            add_indices(x);
-        else if (*of == '@')
+        if (*of == '@')
             text_add(x->out, "%s", x->goal);
         else
             text_add(x->out, "%c", *of);

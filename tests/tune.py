@@ -175,6 +175,19 @@ def pictures():
     check('weights are', (after['m.conv.weight'] != before['conv.weight']).any())
 
 
+def all_rows():
+    """A root of a mean is that of all rows, whatever the batch, for results of any number of axes."""
+    w = mlp('wide.onnx', 'batch')
+    x, goal = np.load('x.npy'), normal(600, 3)
+    np.save('goal.npy', goal)
+    y = np.maximum(x @ w['fc1.weight'] + w['fc1.bias'], 0) @ w['fc2.weight'] + w['fc2.bias']
+    want = np.sqrt(((y - goal) ** 2).mean())
+    for batch in 7, 600:
+        last = train(f'rmse of {batch} rows', 'wide.onnx', '--loss', 'mse', '--metric', 'rmse', '--batch', batch,
+                     '--data', 'x=x.npy', '--data', 'target=goal.npy', '--optimizer', 'sgd(0)', '--epochs', 1)
+        check(f'rmse of {batch} rows: of all', abs(float(last.get('rmse', 0)) - want) < 1e-5, (last, want))
+
+
 def tokens():
     words_net('words.onnx')
     rng = np.random.default_rng(4)
@@ -354,7 +367,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, tokens, written, apart, dims, \
+        for test in classes, printed, frozen, new_head, pictures, all_rows, tokens, written, apart, dims, \
                 other_types, names, memory, wrong:
             test()
     return tally.report()

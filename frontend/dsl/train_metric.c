@@ -155,10 +155,32 @@ static const char *part_name(dsl *cx, const char *name, uint32_t i)
     return arena_printf(cx->mem, "%s.%u", name, i);
 }
 
+/* Where rows are visible, x: [N, 3], `[..]` has no axis to go over: it takes all that are seen. */
+static bool rows_are_seen(const dsl *cx, const ast_expr *e)
+{
+    return e->reduce.indices.len == 1 && !cx->frame->carried.n && cx->train->rows.set;
+}
+
+/* How many terms the reduction has, of whose body v is the value where rows are seen. */
+static const dsl_value *terms(dsl *cx, const ast_expr *e, const dsl_value *v)
+{
+    ast_expr one = {.kind = AST_NUMBER, .at = e->at,
+                    .number = {.value = 1, .whole = 1, .is_whole = true}};
+    ast_expr sum = *e;
+
+    if (rows_are_seen(cx, e))
+        return count(cx, v, e->at);
+    sum.reduce.how = AST_SUM;
+    sum.reduce.body = &one;
+    v = dsl_eval_top(cx, &sum);
+    return dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, e->at), DSL_REAL, e->at, "a number");
+}
+
 /* A reduction over the rows of the batch grows by the batch's part: a sum, or a mean as its
  * sum and how much that is of. */
 static void add_part(dsl *cx, const char *name, const ast_expr *e)
 {
+    bool seen = rows_are_seen(cx, e);
     ast_expr sum = *e;
 
     sum.reduce.how = AST_SUM;
@@ -166,17 +188,13 @@ static void add_part(dsl *cx, const char *name, const ast_expr *e)
         dsl_wrong(cx, e->at, "in track, rows are reduced by sum and mean");
         return;
     }
-    const dsl_value *v = dsl_eval_top(cx, &sum);
+    const dsl_value *v = dsl_eval_top(cx, seen ? e->reduce.body : &sum);
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, e->at), DSL_REAL, e->at, "a sum");
-    train_add(cx, name, v, e->at);
-    if (e->reduce.how == AST_MEAN) {
-        ast_expr one = {.kind = AST_NUMBER, .at = e->at,
-                        .number = {.value = 1, .whole = 1, .is_whole = true}};
-        sum.reduce.body = &one;
-        const dsl_value *n = dsl_eval_top(cx, &sum);
-        n = dsl_bad(n) ? n : dsl_as(cx, dsl_as_array(cx, n, e->at), DSL_REAL, e->at, "a number");
-        train_add(cx, arena_printf(cx->mem, "%s.of", name), n, e->at);
-    }
+    if (dsl_bad(v))
+        return;
+    train_add(cx, name, seen ? total(cx, v) : v, e->at);
+    if (e->reduce.how == AST_MEAN)
+        train_add(cx, arena_printf(cx->mem, "%s.of", name), terms(cx, e, v), e->at);
 }
 
 /* A net that is used twice adds to the same sums. */
