@@ -288,6 +288,27 @@ def case_nan_has_no_sign(b):
     return None if said[1] == 'y: f32[3] nan nan -inf\n' else said
 
 
+def learned(b, text, *entry):
+    """What an entry prints of the weights that the program learns."""
+    said = b.run('train', b.write('p.ingot', text), '--run', '--fresh', '--quiet')
+    return b.run('run', 'p.ingot', '--weights', 'p.safetensors', *entry) if said[0] == 0 else said
+
+
+def case_an_average_of_a_net(b):
+    """It changes where only its update names it, and has the states of the net that it follows."""
+    text = ('net f(x: [..]) -> [..] { state seen: int = 0;  param w = 0;  if training { seen <- seen + 1 };  w * x }\n'
+            'net avg = f\n'
+            'train t(x: [..], y: [..]) { data x, y = [[1, 1]];  epochs 2\n'
+            '    minimize (f(x) - y)^2 using sgd(0.5)\n    %s }\n'
+            'entry smooth(x: [..]) -> [..] = avg(x)\n')
+    for update in ('avg <- 0.5 * avg + 0.5 * f', 'avg <- avg + 0.5 * (f - avg)',
+                   'if step > 0 { avg <- (f + avg) / 2 }'):
+        said = learned(b, text % update, 'smooth', '--x', '[1]')
+        if said[1] != 'y: f32[1] 0.75\n':
+            return update, said
+    return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
+
+
 def main():
     ingot, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
     passed = failed = 0

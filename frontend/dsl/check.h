@@ -528,15 +528,6 @@ const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_lo
 /* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
 dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
 
-/* ---- nets of nets (net_of.c) */
-
-/* What is read for the parameter in net a = b with ..; null: itself. */
-const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m);
-/* Notes whose parameter it is. */
-void dsl_find_net(dsl *cx, dsl_memory *m);
-/* The parameter of b for one of a, where a's net is net a = b; else null. */
-dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m);
-
 /* ---- weights (weights.c) */
 
 const dsl_weight *dsl_weight_of(const dsl *cx, const char *path);

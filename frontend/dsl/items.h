@@ -1,5 +1,5 @@
 /* frontend/dsl/items.h - what a file holds: its items, entries that become functions of the
- * module, models of other formats.  A part of check.h, which includes it. */
+ * module, models of other formats, nets made of nets.  A part of check.h, which includes it. */
 #ifndef INGOT_DSL_ITEMS_H
 #define INGOT_DSL_ITEMS_H
 
@@ -51,5 +51,19 @@ void dsl_make_init(dsl *cx);
 dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
 /* The results of the body of a function whose parameters are bound. */
 const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *rows);
+
+/* ---- nets of nets (net_of.c) */
+
+/* What is read for the parameter in net a = b with ..; null: itself. */
+const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m);
+/* Notes whose parameter it is. */
+void dsl_find_net(dsl *cx, dsl_memory *m);
+/* The parameter of b for one of a, where a's net is net a = b; else null. */
+dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m);
+/* Of net t = b: makes those parameters, or states, that b has and no call of t has made so far;
+ * nothing if t is none. */
+void dsl_copy_memories(dsl *cx, const dsl_template *t, bool trainable);
+/* Of net t = b: its states that nothing has changed in this entry become b's. */
+void dsl_follow_states(dsl *cx, const dsl_template *t, ir_loc at);
 
 #endif

@@ -99,3 +99,46 @@ dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m)
         dsl_memory_find(cx, arena_printf(cx->mem, "%s%s", dsl_net_path(cx, net->base), own));
     return b && b->type == m->type ? b : NULL;
 }
+
+/* ---- copies that nothing has called ----------------------------------------- */
+
+/* The memory of net t = b for m of b: found, or made as the declaration would make it. */
+static dsl_memory *copy_of(dsl *cx, const dsl_template *t, const dsl_memory *m)
+{
+    const char *own = m->path + strlen(dsl_net_path(cx, t->base));
+    const char *path = arena_printf(cx->mem, "%s%s", dsl_net_path(cx, t), own);
+    dsl_memory *c = dsl_memory_find(cx, path);
+
+    if (c)
+        return c;
+    c = arena_copy(cx->mem, m, sizeof *m);
+    c->cell = (dsl_cell){.name = m->cell.name, .memory = c, .at = m->cell.at};
+    c->path = path;
+    c->net = t;
+    dsl_memory_enter(cx, c);
+    dsl_take_weight(cx, c);
+    return c;
+}
+
+void dsl_copy_memories(dsl *cx, const dsl_template *t, bool trainable)
+{
+    if (!t->base)
+        return;
+    dsl_copy_memories(cx, t->base, trainable);
+    for (uint32_t i = 0, n = cx->memory.len; i < n; i++) {
+        const dsl_memory *m = cx->memory.at[i];
+        if (m->net == t->base && m->trainable == trainable)
+            copy_of(cx, t, m);
+    }
+}
+
+void dsl_follow_states(dsl *cx, const dsl_template *t, ir_loc at)
+{
+    dsl_copy_memories(cx, t, false);
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
+        dsl_memory *m = cx->memory.at[i];
+        dsl_memory *base = m->net == t && !m->trainable ? dsl_base_memory(cx, m) : NULL;
+        if (base && !m->cell.now)
+            dsl_write(cx, &m->cell, dsl_read(cx, &base->cell), at);
+    }
+}

@@ -154,23 +154,40 @@ bool dsl_is_params(const dsl_value *v)
 }
 
 /* The parameters under a path, named without it. */
-static const dsl_value *params_of(dsl *cx, const dsl_value *v, bool trainable)
+static const dsl_value *params_under(dsl *cx, const char *path)
 {
-    if (!is_net(v))
-        return v;
-    const char *path = dsl_net_path(cx, v->function.of);
     size_t n = strlen(path);
     const dsl_value **at = arena_array(cx->mem, const dsl_value *, cx->memory.len + 1);
     const char **name = arena_array(cx->mem, const char *, cx->memory.len + 1);
     uint32_t count = 0;
+
     for (uint32_t i = 0; i < cx->memory.len; i++) {
         dsl_memory *m = cx->memory.at[i];
-        if (strncmp(m->path, path, n) || m->path[n] != '.' || m->trainable != trainable)
+        if (strncmp(m->path, path, n) || m->path[n] != '.' || !m->trainable)
             continue;
         name[count] = m->path + n + 1;
         at[count++] = dsl_read(cx, &m->cell);
     }
     return dsl_list(cx, DSL_PARAMS, count, at, name);
+}
+
+/* All parameters of a net; other values are themselves.  A net that nothing has used so far has
+ * none, unless it is net a = b and b has: without a message, what is done to all of none would
+ * be nothing. */
+static const dsl_value *params_of(dsl *cx, const dsl_value *v, ir_loc at)
+{
+    if (!is_net(v))
+        return v;
+    const char *path = dsl_net_path(cx, v->function.of);
+    const dsl_value *p = params_under(cx, path);
+    if (!p->list.n) {
+        dsl_copy_memories(cx, v->function.of, true);
+        p = params_under(cx, path);
+    }
+    if (!p->list.n)
+        return dsl_wrong(cx, at, "%s has no parameters here: a net gets them where it is first "
+                         "used, and no use stands above", v->function.of->name);
+    return p;
 }
 
 /* The parameter of this name, or v itself where it is a number for all of them. */
@@ -187,7 +204,9 @@ static const dsl_value *part_of(const dsl_value *v, const char *name)
 /* Parameters of a net as one value: -p is a value of the same names. */
 const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at)
 {
-    const dsl_value *p = params_of(cx, x, true);
+    const dsl_value *p = params_of(cx, x, at);
+    if (dsl_bad(p))
+        return p;
     const dsl_value **out = arena_array(cx->mem, const dsl_value *, p->list.n + 1);
 
     for (uint32_t i = 0; i < p->list.n; i++)
@@ -202,8 +221,10 @@ const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const
 {
     if (dsl_bad(a) || dsl_bad(b))
         return &dsl_poison;
-    a = params_of(cx, a, true);
-    b = params_of(cx, b, true);
+    a = params_of(cx, a, at);
+    b = params_of(cx, b, at);
+    if (dsl_bad(a) || dsl_bad(b))
+        return &dsl_poison;
     const dsl_value *main = a->kind == DSL_PARAMS ? a : b;
     const dsl_value **out = arena_array(cx->mem, const dsl_value *, main->list.n + 1);
     for (uint32_t i = 0; i < main->list.n; i++) {
@@ -219,8 +240,10 @@ const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const
 
 const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at)
 {
-    const dsl_value *p = params_of(cx, x, true), *sum = dsl_int(cx, 0);
+    const dsl_value *p = params_of(cx, x, at), *sum = dsl_int(cx, 0);
 
+    if (dsl_bad(p))
+        return p;
     for (uint32_t i = 0; i < p->list.n; i++)
         sum = dsl_binary(cx, AST_ADD, sum, dsl_reduce_visible(cx, p->list.at[i], RED_SUM), at);
     return sum;
@@ -244,14 +267,16 @@ bool dsl_update_net(dsl *cx, const ast_stmt *s)
 
     if (!var || !var->value || !is_net(var->value) || t->subscripted)
         return false;
-    const dsl_value *v = params_of(cx, dsl_eval_top(cx, s->define.value), true);
-    if (dsl_bad(v))
+    const dsl_value *v = params_of(cx, dsl_eval_top(cx, s->define.value), s->at);
+    if (dsl_bad(v) || dsl_bad(params_of(cx, var->value, s->at)))
         return true;
-    if (v->kind != DSL_PARAMS)
+    if (v->kind != DSL_PARAMS) {
         dsl_wrong(cx, s->at, "a net is changed by a net's parameters, this is %s",
                   dsl_describe(cx, v));
-    else
-        write_all(cx, dsl_net_path(cx, var->value->function.of), v, s->at);
+        return true;
+    }
+    write_all(cx, dsl_net_path(cx, var->value->function.of), v, s->at);
+    dsl_follow_states(cx, var->value->function.of, s->at);
     return true;
 }
 
@@ -275,14 +300,14 @@ static const dsl_value *total(dsl *cx, const dsl_value *y, ir_loc at)
 /* grad(y, x): a request node, which the pass `grad` expands. */
 const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
 {
-    const dsl_value *by = params_of(cx, x, true);
+    const dsl_value *by = params_of(cx, x, at);
     const dsl_value *const *part = by->kind == DSL_PARAMS ? by->list.at : &by;
     uint32_t n = by->kind == DSL_PARAMS ? by->list.n : 1;
     ir_ref *in = arena_array(cx->mem, ir_ref, n + 1);
     const dsl_value **out = arena_array(cx->mem, const dsl_value *, n);
 
     y = total(cx, y, at);
-    if (dsl_bad(y) || dsl_bad(x))
+    if (dsl_bad(y) || dsl_bad(by))
         return &dsl_poison;
     in[0] = dsl_ref(cx, y);
     for (uint32_t i = 0; i < n; i++) {
