@@ -34,6 +34,11 @@ train learn(x: [.., 4], y: [..]) {
     batch 8;  accumulate 2;  valid 0.2;  test 0.1;  epochs 200
     stop after 12 without lower valid.rmse;  stop after 50 without higher loss
 }
+train behind(x: [.., 4], y: [..]) {
+    data x, y = "rows.csv"
+    minimize (f(x) - y)^2 using adam(1e-3)
+    batch 100;  epochs 5;  test 0.1
+}
 """
 
 

@@ -481,6 +481,54 @@ check "judged: two blocks without a page" "$ingot" train judged.ingot --run --qu
 check "judged: the page writes no state" cmp \
     <(tail -c 44 judged.safetensors) <(tail -c 44 bare.safetensors)
 
+# ---- several blocks in one picture, log and page --------------------------------------------------
+
+cat >turns.ingot <<'PROGRAM'
+net f(x: [.., 2]) -> [..] = x |> dense(1) |> scalar
+train first(x: [.., 2], t: [..]) {
+    data x, t = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]];  test x, t = [[1, 1, 1]]
+    minimize (f(x) - t)^2 using sgd(0.05);  track far = abs(f(x) - t);  epochs 1000
+}
+train second(x: [.., 2], t: [..]) {
+    data x, t = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]];  test x, t = [[1, 1, 1]]
+    minimize (f(x) - t)^2 using sgd(0.05);  epochs 6000
+}
+PROGRAM
+cat >turns.py <<'PYTHON'
+"""Lines never go back; two for each colour of the first diagram, with a mark between them; the
+page has results of both blocks, as the log has them."""
+import csv, re, sys
+picture, page = open('turns.svg').read(), open('turns.html').read()
+lines = re.findall('points="([^"]*)"', picture)
+for line in lines:
+    x = [float(p.split(',')[0]) for p in line.split()]
+    assert x == sorted(x), line[:80]
+far = picture.index('>far<')
+assert len(re.findall('<polyline', picture[:far])) == 4 and picture[:far].count('dasharray') == 1
+assert picture[:far].count('<circle') == 2
+begin = float(re.search('line x1="([0-9.]*)"[^>]*dasharray', picture).group(1))
+ends = [[float(p.split(',')[0]) for p in line.split()] for line in lines[:2]]
+assert ends[0][-1] <= begin <= ends[1][0] and begin - ends[0][-1] < 0.2, ends
+with open('turns.csv', newline='') as f:
+    rows = list(csv.DictReader(f))
+for name, epochs in ('first', '1000'), ('second', '6000'):
+    of = [r for r in rows if r['block'] == name]
+    assert of[-1]['part'] == 'test' and of[-1]['epoch'] == epochs
+    test = f'<tr><td>{name}</td><td>test</td><td>{epochs}</td><td>{float(of[-1]["loss"]):.5g}</td>'
+    assert test in page, test
+PYTHON
+check "two blocks" "$ingot" train turns.ingot --run --quiet --log turns.csv --plot turns.svg --report turns.html
+check "two blocks: picture, log, page" python3 turns.py
+check "two blocks: the page is whole" page turns.html
+cp turns.svg whole.svg
+cut -d, -f1-6 turns.csv >whole.csv
+rm turns.s* turns.csv
+check "two blocks: the first" "$ingot" train turns.ingot --run --quiet --steps 300 --log turns.csv
+check "two blocks: gone on" "$ingot" train turns.ingot --run --quiet --fresh --log turns.csv --time 0.01
+check "two blocks: to the end" "$ingot" train turns.ingot --run --quiet --resume --log turns.csv --plot turns.svg
+check "two blocks: the log of both" cmp <(cut -d, -f1-6 turns.csv) whole.csv
+check "two blocks: the picture of both" cmp turns.svg whole.svg
+
 # ---- files that are one ---------------------------------------------------------------------------
 
 # apart NAME TEXT COMMAND...: is wrong usage, which says so, and sides.idx is what it was.

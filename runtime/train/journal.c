@@ -71,6 +71,14 @@ journal_record *journal_last(const journal *j, int32_t part)
     return NULL;
 }
 
+const journal_record *journal_next(const journal *j, const journal_record *r)
+{
+    for (const journal_record *next = r + 1; next < j->record + j->records; next++)
+        if (next->part == r->part)
+            return next;
+    return NULL;
+}
+
 /* Is the last record of a part there only for being the last? */
 static bool is_passing(const journal_curve *c)
 {
@@ -87,18 +95,20 @@ static int32_t longest_part(const journal *j)
     return longest;
 }
 
-/* Of the part that has most records every other one goes, but not the last: there is room
- * for a plot of any number of epochs, and the few records of a test all stay. */
+/* Of the part that has most records every other one goes, but not the last of a block: there is
+ * room for a plot of any number of epochs, and the few records of a test all stay. */
 static void thin_out(journal *j)
 {
     int32_t part = longest_part(j);
-    const journal_record *last = journal_last(j, part);
     journal_curve *c = &j->curve[part];
     int64_t n = 0, seen = 0;
 
     c->kept = 0;
     for (const journal_record *r = j->record; r < j->record + j->records; r++) {
-        bool stays = r->part != part || seen++ % 2 == 0 || r == last;
+        const journal_record *next = r->part == part ? journal_next(j, r) : NULL;
+        bool last = !next || next->before != r->before;
+        bool stays = r->part != part || seen++ % 2 == 0 || last;
+        seen = r->part == part && last ? 0 : seen;
         c->kept += r->part == part && stays;
         if (stays)
             j->record[n++] = *r;
@@ -107,11 +117,24 @@ static void thin_out(journal *j)
     c->thinned++;
 }
 
+/* Another block than that of the newest record begins where that ends, and its curves anew. */
+static void begin_curves(journal *j, const journal_record *r)
+{
+    if (j->records && (r->block != j->record[j->records - 1].block || r->step < j->newest)) {
+        j->before += j->newest;
+        for (int32_t part = 0; part < JOURNAL_PARTS; part++)
+            j->curve[part].made = 0;
+    }
+    j->newest = r->step;
+}
+
 /* A plot without memory is a shorter one, no failure. */
-static void keep_record(journal *j, const journal_record *r)
+static void keep_record(journal *j, journal_record *r)
 {
     journal_curve *c = &j->curve[r->part];
 
+    begin_curves(j, r);
+    r->before = j->before;
     if (!j->record)
         j->record = malloc(MOST_RECORDS * sizeof *j->record);
     if (!j->record)
@@ -156,7 +179,7 @@ static const place_log nothing = {.hash = INGOT_HASH_START};
 static void begin_log(journal *j)
 {
     j->written = nothing;
-    put(j, "step,epoch,part");
+    put(j, "%sstep,epoch,part", j->log_blocks ? "block," : "");
     for (int32_t i = 0; i < j->names; i++)
         put(j, ",%s", j->name[i]);
     put(j, ",seconds\n");
@@ -194,16 +217,29 @@ static int32_t part_of(const char *text)
     return part;
 }
 
+/* The block whose name begins the row, and *at behind it; -1: none, or it has no such column. */
+static int32_t parse_block(const journal *j, char **at)
+{
+    size_t size = j->log_blocks ? strcspn(*at, ",") : 0;
+
+    for (int32_t i = 0; size && i < j->t->block_count; i++)
+        if (!strncmp(j->t->blocks[i].name, *at, size) && !j->t->blocks[i].name[size])
+            return *at += size + ((*at)[size] == ','), i;
+    return -1;
+}
+
 /* A row of the log as the record that it was.  False: it is none, such as the first line. */
 static bool parse_record(const journal *j, char *line, journal_record *r)
 {
     char *at = line;
+    int32_t block = parse_block(j, &at);
     int64_t step = strtoll(at, &at, 10), epoch = *at == ',' ? strtoll(at + 1, &at, 10) : 0;
     int32_t part = *at == ',' ? part_of(at + 1) : JOURNAL_PARTS;
 
-    if (part == JOURNAL_PARTS)
+    if (part == JOURNAL_PARTS || (j->log_blocks && block < 0))
         return false;
     *r = journal_blank(step, epoch, part);
+    r->block = block < 0 ? 0 : block;
     at = strchr(at + 1, ',');
     for (int32_t i = 0; at && i < j->names; i++) {
         char *end, *field = at + 1;
@@ -249,6 +285,8 @@ static bool cut_log(journal *j, const place_log *at, char *error)
     if (!begins_with(j->log, at))
         return tensor_fail(error, "%s: is not the log of this training; another --log FILE leaves "
                            "it alone", j->log_path);
+    rewind(j->log);
+    j->log_blocks = fgetc(j->log) == 'b';       /* one of an ingot that knew no such column */
     j->seconds = last_seconds(j->log, at->size);
     if (ftruncate(fileno(j->log), (off_t)at->size) || fseeko(j->log, (off_t)at->size, SEEK_SET))
         return cannot_write(j->log_path, error);
@@ -283,8 +321,8 @@ bool journal_open(journal *j, const struct ingot_trainer *t, const struct ingot_
                   const char *log, const char *plot, bool keeps, const place_log *at,
                   char error[TENSOR_ERROR_SIZE])
 {
-    *j = (journal){.log_path = log, .plot_path = plot, .keeps = plot || keeps,
-                   .kept = *at, .terminal = isatty(STDERR_FILENO),
+    *j = (journal){.t = t, .log_path = log, .plot_path = plot, .keeps = plot || keeps,
+                   .log_blocks = t->block_count > 1, .kept = *at, .terminal = isatty(STDERR_FILENO),
                    .begun = clock_now()};
     for (int32_t i = 0; i < t->block_count; i++) {
         add_names(j, m, &t->blocks[i].metrics);
@@ -327,6 +365,8 @@ place_log journal_mark(const journal *j)
 /* Nine digits are enough for any f32 to be read back as it was. */
 static void log_record(journal *j, const journal_record *r, double seconds)
 {
+    if (j->log_blocks)
+        put(j, "%s,", j->t->blocks[r->block].name);
     put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, journal_part[r->part]);
     for (int32_t i = 0; i < j->names; i++)
         if (isnan(r->value[i]))
@@ -338,10 +378,13 @@ static void log_record(journal *j, const journal_record *r, double seconds)
 
 void journal_add(journal *j, const journal_record *r, double seconds)
 {
+    journal_record own = *r;
+
+    own.block = j->block;
     if (j->log)
-        log_record(j, r, seconds);
+        log_record(j, &own, seconds);
     if (j->keeps)
-        keep_record(j, r);
+        keep_record(j, &own);
 }
 
 /* ---- progress --------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
  * plot of its curves.
  *
  * A record is a row of numbers at one place of the training: after some steps those of
- * the last one, after an epoch the metrics of a part. */
+ * the last one, after an epoch the metrics of a part.  Steps count from 1 in each block: those
+ * of a block stand behind those of the blocks before it. */
 #ifndef INGOT_TRAIN_JOURNAL_H
 #define INGOT_TRAIN_JOURNAL_H
 
@@ -18,11 +19,14 @@ extern const char *const journal_part[JOURNAL_PARTS];   /* their names */
 
 typedef struct journal_record {
     int64_t step, epoch;
+    int64_t before;                 /* steps of the blocks before it; set when it is kept */
+    int32_t block;                  /* of the program */
     int32_t part;                   /* enum ingot_part, or JOURNAL_STEP */
     float value[JOURNAL_NAMES];     /* NaN: there is none */
 } journal_record;
 
-/* What is kept of a part's records: every 2^thinned-th that was made, and the last. */
+/* What is kept of a part's records: of each block every 2^thinned-th that was made, and the
+ * last; `made` are those of the block at hand. */
 typedef struct journal_curve {
     int64_t made, kept;
     int thinned;
@@ -31,15 +35,19 @@ typedef struct journal_curve {
 /* The log of a training and the records for its curves.  Example: names loss, accuracy; a
  * record of part VALID at step 400 has their values on the validation's rows. */
 typedef struct journal {
+    const struct ingot_trainer *t;
     const char *log_path, *plot_path;
     FILE *log;
     place_log written, kept;        /* of the log: all, and what surely is in the file */
+    bool log_blocks;                /* it has a column for the name of the block */
     double seconds;                 /* of the training, by what the log had as it was opened */
     int log_lost;                   /* why it could not be written any more: errno */
     const char *name[JOURNAL_NAMES]; /* of all numbers; the first is the loss */
     int32_t names;
+    int32_t block;                  /* whose numbers come */
     journal_record *record;         /* for plot and page, those of a part in their order */
     int64_t records;
+    int64_t before, newest;         /* steps of the blocks before that of the newest one; its own */
     journal_curve curve[JOURNAL_PARTS];
     bool keeps;                     /* records, for a plot or a page */
     bool quiet, terminal, drawn;    /* drawn: a line of progress stands on the terminal */
@@ -60,10 +68,12 @@ place_log journal_written(journal *j);
 place_log journal_mark(const journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
-/* A row of numbers; `seconds` of training so far. */
+/* A row of numbers of the block j->block; `seconds` of training so far. */
 void journal_add(journal *j, const journal_record *r, double seconds);
 /* The last record of a part among those that are kept; null: there is none. */
 journal_record *journal_last(const journal *j, int32_t part);
+/* The next record behind r of its part; null: there is none. */
+const journal_record *journal_next(const journal *j, const journal_record *r);
 /* Empty numbers. */
 journal_record journal_blank(int64_t step, int64_t epoch, int32_t part);
 

@@ -108,26 +108,48 @@ void page_add_block(page *p, const struct ingot_trainer *t, const block *k, cons
 
 /* ---- numbers ---------------------------------------------------------------------- */
 
-/* A row for each part, a column for each number. */
+static void put_record(FILE *f, const journal *j, const journal_record *r)
+{
+    fputs("</tr>\n<tr>", f);
+    if (j->t->block_count > 1) {
+        fputs("<td>", f);
+        page_text(f, j->t->blocks[r->block].name);
+        fputs("</td>", f);
+    }
+    fprintf(f, "<td>%s</td><td>%" PRId64 "</td>", parts[r->part], r->epoch);
+    for (int32_t i = 0; i < j->names; i++)
+        if (isnan(r->value[i]))
+            fputs("<td></td>", f);
+        else
+            fprintf(f, "<td>%.5g</td>", r->value[i]);
+}
+
+/* The rows of a block that begins behind so many steps, one for each part. */
+static void put_block(FILE *f, const journal *j, int64_t before)
+{
+    for (int32_t part = 0; part < JOURNAL_STEP; part++) {
+        const journal_record *last = NULL;
+        for (const journal_record *r = j->record; r < j->record + j->records; r++)
+            if (r->part == part && r->before == before)
+                last = r;
+        if (last)
+            put_record(f, j, last);
+    }
+}
+
+/* A row for each part of each block, a column for each number. */
 static void put_numbers(FILE *f, const journal *j)
 {
-    fputs("<h2>Results</h2>\n<div class=\"wide\"><table><tr><th>rows</th><th>epoch</th>", f);
+    fprintf(f, "<h2>Results</h2>\n<div class=\"wide\"><table><tr>%s<th>rows</th><th>epoch</th>",
+            j->t->block_count > 1 ? "<th>block</th>" : "");
     for (int32_t i = 0; i < j->names; i++) {
         fputs("<th>", f);
         page_text(f, j->name[i]);
         fputs("</th>", f);
     }
-    for (int32_t part = 0; part < 3; part++) {
-        const journal_record *r = journal_last(j, part);
-        if (!r)
-            continue;
-        fprintf(f, "</tr>\n<tr><td>%s</td><td>%" PRId64 "</td>", parts[part], r->epoch);
-        for (int32_t i = 0; i < j->names; i++)
-            if (isnan(r->value[i]))
-                fputs("<td></td>", f);
-            else
-                fprintf(f, "<td>%.5g</td>", r->value[i]);
-    }
+    for (int64_t i = 0; i < j->records; i++)
+        if (!i || j->record[i].before != j->record[i - 1].before)
+            put_block(f, j, j->record[i].before);
     fputs("</tr></table></div>\n<h2>Curves</h2>\n", f);
 }
 

@@ -5,7 +5,7 @@
 #include "journal.h"
 
 /* Pixels, but for TICKS. */
-enum { WIDE = 720, HIGH = 220, LEFT = 64, RIGHT = 90, TOP = 34, BOTTOM = 34, TICKS = 5 };
+enum { WIDE = 720, HIGH = 226, LEFT = 64, RIGHT = 90, TOP = 40, BOTTOM = 34, TICKS = 5 };
 
 static const char *const colours[JOURNAL_PARTS] = {
     [INGOT_PART_TRAIN] = "#1f6fb4", [INGOT_PART_VALID] = "#d9711c", [INGOT_PART_TEST] = "#2f9247",
@@ -28,9 +28,15 @@ static double value_of(const diagram *d, const journal_record *r)
     return d->logarithmic ? log10(v) : v;
 }
 
-static double x_of(const diagram *d, int64_t step)
+static double x_of(const diagram *d, double step)
 {
-    return LEFT + (WIDE - LEFT - RIGHT) * (double)step / d->last;
+    return LEFT + (WIDE - LEFT - RIGHT) * step / d->last;
+}
+
+/* Behind the steps of the blocks before its own. */
+static double step_of(const journal_record *r)
+{
+    return (double)(r->before + r->step);
 }
 
 static double y_of(const diagram *d, double v)
@@ -47,7 +53,7 @@ static bool measure(diagram *d)
     d->last = 1;
     for (int64_t k = 0; k < d->j->records; k++) {
         const journal_record *r = &d->j->record[k];
-        d->last = fmax(d->last, (double)r->step);
+        d->last = fmax(d->last, step_of(r));
         if (isfinite(r->value[d->i])) {
             low = fmin(low, r->value[d->i]);
             high = fmax(high, r->value[d->i]);
@@ -85,10 +91,21 @@ static void draw_ticks(const diagram *d)
     step = fmax(1, tick_step(d->last));
     for (double v = 0; v <= d->last; v += step)
         fprintf(d->f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n",
-                x_of(d, (int64_t)v), d->top + HIGH - BOTTOM + 16, v);
+                x_of(d, v), d->top + HIGH - BOTTOM + 16, v);
 }
 
-/* The line of a part, its name where it ends. */
+/* Where a line ends that has so many points: a mark, if it would not be seen else. */
+static void end_line(const diagram *d, const journal_record *last, int n)
+{
+    const char *colour = colours[last->part];
+
+    fprintf(d->f, "\" stroke=\"%s\"/>\n", colour);
+    if (n == 1 || last->part == INGOT_PART_TEST)
+        fprintf(d->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n",
+                x_of(d, step_of(last)), y_of(d, value_of(d, last)), colour);
+}
+
+/* The lines of a part, one for each block. */
 static void draw_part(const diagram *d, int32_t part)
 {
     const journal_record *last = NULL;
@@ -98,17 +115,46 @@ static void draw_part(const diagram *d, int32_t part)
         const journal_record *r = &d->j->record[k];
         if (r->part != part || !isfinite(r->value[d->i]))
             continue;
+        if (last && last->before != r->before) {
+            end_line(d, last, n);
+            n = 0;
+        }
         fputs(n++ ? " " : "<polyline fill=\"none\" stroke-width=\"1.6\" points=\"", d->f);
-        fprintf(d->f, "%.1f,%.1f", x_of(d, r->step), y_of(d, value_of(d, r)));
+        fprintf(d->f, "%.1f,%.1f", x_of(d, step_of(r)), y_of(d, value_of(d, r)));
         last = r;
     }
-    if (!last)
-        return;
-    double x = x_of(d, last->step), y = y_of(d, value_of(d, last));
-    fprintf(d->f, "\" stroke=\"%s\"/>\n", colours[part]);
-    if (n == 1 || part == INGOT_PART_TEST)
-        fprintf(d->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", x, y,
-                colours[part]);
+    if (last)
+        end_line(d, last, n);
+}
+
+/* Pixels from where the block of record k begins to where the next one does. */
+static double block_width(const diagram *d, int64_t k)
+{
+    double before = (double)d->j->record[k].before, end = d->last;
+
+    for (int64_t i = k; i < d->j->records && end >= d->last; i++)
+        if (d->j->record[i].before != d->j->record[k].before)
+            end = (double)d->j->record[i].before;
+    return x_of(d, end) - x_of(d, before);
+}
+
+/* Of several blocks, a line where each begins, and its name, if there is room. */
+static void draw_blocks(const diagram *d)
+{
+    for (int64_t k = 0; d->j->t->block_count > 1 && k < d->j->records; k++) {
+        const journal_record *r = &d->j->record[k];
+        const char *name = d->j->t->blocks[r->block].name;
+        double x = x_of(d, (double)r->before);
+        if (k && r->before == r[-1].before)
+            continue;
+        if (r->before)
+            fprintf(d->f, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"#999\" "
+                    "stroke-dasharray=\"4 3\"/>\n", x, x, d->top + TOP - 12,
+                    d->top + HIGH - BOTTOM);
+        if (block_width(d, k) > 7 * (double)strlen(name))
+            fprintf(d->f, "<text x=\"%.1f\" y=\"%d\" fill=\"#777\">%s</text>\n", x + 4,
+                    d->top + TOP - 3, name);
+    }
 }
 
 /* What the colours stand for, with the last value of each part. */
@@ -132,9 +178,10 @@ static void draw_legend(const diagram *d)
 /* Single steps first: the means of epochs are drawn over them. */
 static void draw(const diagram *d)
 {
-    fprintf(d->f, "<text x=\"%d\" y=\"%d\" font-size=\"14\">%s</text>\n", LEFT, d->top + TOP - 12,
+    fprintf(d->f, "<text x=\"%d\" y=\"%d\" font-size=\"14\">%s</text>\n", LEFT, d->top + TOP - 18,
             d->j->name[d->i]);
     draw_ticks(d);
+    draw_blocks(d);
     draw_part(d, JOURNAL_STEP);
     for (int32_t part = 0; part < JOURNAL_STEP; part++)
         draw_part(d, part);

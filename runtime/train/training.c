@@ -124,6 +124,7 @@ static bool same_everywhere(loop *l, char *error)
 /* Rows are read, entries prepared, states fitted. */
 static bool begin_block(loop *l, char *error)
 {
+    l->j.block = (int32_t)l->at.block;
     bool ok = open_block(l, (int32_t)l->at.block, error) && check_waits(&l->k, error) &&
               same_rows(l, error) && block_prepare(&l->k, error);
 
