@@ -528,6 +528,8 @@ check "two blocks: gone on" "$ingot" train turns.ingot --run --quiet --fresh --l
 check "two blocks: to the end" "$ingot" train turns.ingot --run --quiet --resume --log turns.csv --plot turns.svg
 check "two blocks: the log of both" cmp <(cut -d, -f1-6 turns.csv) whole.csv
 check "two blocks: the picture of both" cmp turns.svg whole.svg
+check "powers of ten, and twice and five times those" sh -c \
+    'grep -q ">0.05<" turns.svg && grep -q ">0.2<" turns.svg && ! grep -q ">0.0[1-9][1-9][0-9]*<" turns.svg'
 
 # ---- files that are one ---------------------------------------------------------------------------
 

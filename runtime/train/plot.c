@@ -63,8 +63,9 @@ static bool measure(diagram *d)
     d->low = d->logarithmic ? log10(low) : low;
     d->high = d->logarithmic ? log10(high) : high;
     if (d->high - d->low < 1e-9 * fmax(1, fabs(d->high))) {
-        d->low -= 0.5;
-        d->high += 0.5;
+        double room = d->high != 0 ? fabs(d->high) / 2 : 0.5;
+        d->low -= room;
+        d->high += room;
     }
     return low <= high;
 }
@@ -77,17 +78,40 @@ static double tick_step(double range)
     return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
+/* A line across where the number has this value. */
+static void draw_level(const diagram *d, double shown)
+{
+    double y = y_of(d, d->logarithmic ? log10(shown) : shown);
+
+    fprintf(d->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>\n"
+            "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", LEFT, WIDE - RIGHT, y, y,
+            LEFT - 6, y + 4, shown);
+}
+
+/* Powers of ten; of fewer than three, twice and five times those, too, of many some. */
+static void draw_powers(const diagram *d)
+{
+    static const double lead[] = {1, 2, 5};
+    double range = d->high - d->low, step = ceil(range / 8);
+
+    for (double power = floor(d->low / step) * step; power <= d->high; power += step)
+        for (int i = 0; i < (range < 3 ? 3 : 1); i++) {
+            double v = power + log10(lead[i]);
+            if (v >= d->low && v <= d->high)
+                draw_level(d, lead[i] * pow(10, power));
+        }
+}
+
 /* Lines across for the number, numbers below for the steps. */
 static void draw_ticks(const diagram *d)
 {
     double step = tick_step(d->high - d->low);
 
-    for (double v = ceil(d->low / step) * step; v <= d->high; v += step) {
-        double shown = d->logarithmic ? pow(10, v) : fabs(v) < step / 1e6 ? 0 : v;
-        fprintf(d->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>\n"
-                "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", LEFT, WIDE - RIGHT,
-                y_of(d, v), y_of(d, v), LEFT - 6, y_of(d, v) + 4, shown);
-    }
+    if (d->logarithmic)
+        draw_powers(d);
+    else
+        for (double v = ceil(d->low / step) * step; v <= d->high; v += step)
+            draw_level(d, fabs(v) < step / 1e6 ? 0 : v);
     step = fmax(1, tick_step(d->last));
     for (double v = 0; v <= d->last; v += step)
         fprintf(d->f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n",
@@ -186,7 +210,7 @@ static void draw(const diagram *d)
     for (int32_t part = 0; part < JOURNAL_STEP; part++)
         draw_part(d, part);
     draw_legend(d);
-    fprintf(d->f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">step</text>\n", WIDE - RIGHT + 34,
+    fprintf(d->f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">step</text>\n", WIDE - 8,
             d->top + HIGH - BOTTOM + 16);
 }
 
