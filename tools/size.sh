@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 19000 ;; frontend) echo 30000 ;; passes) echo 12700 ;;
-    codegen) echo 20700 ;; runtime) echo 16400 ;; cli) echo 10300 ;;
+    codegen) echo 20700 ;; runtime) echo 16900 ;; cli) echo 10300 ;;
     export) echo 9000 ;; tests) echo 18000 ;;
     esac
 }
