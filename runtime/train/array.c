@@ -126,21 +126,61 @@ static bool is_zip(const bytes *b)
            (!memcmp(b->data + 2, "\3\4", 2) || !memcmp(b->data + 2, "\5\6", 2));
 }
 
-/* Adds the texts of lines, whose numbers are those that the array is to have. */
-static bool add_names(const source *s, const bytes *lines, array *a, char *error)
+/* The element that each of n numbers of the file becomes, which has other numbers for its
+ * names than the program. */
+static bool renumber(const source *s, const int64_t *to, int64_t n, array *a, char *error)
+{
+    int64_t count = a->rows * a->stride;
+    tensor from = {.dtype = a->dtype, .count = count, .data = (void *)(uintptr_t)a->data};
+    void *copy = malloc((size_t)count * tensor_elem_size(a->dtype) + 1);
+    bool ok = copy || tensor_fail(error, "%s: no memory", s->path);
+
+    for (int64_t i = 0; ok && i < count; i++) {
+        double v = tensor_element(&from, i);
+        ok = (v >= 0 && v < (double)n &&
+              tensor_put_number(a->dtype, copy, i, (double)to[(int64_t)v])) ||
+             tensor_fail(error, "%s: row %lld: %.0f has no name", s->path,
+                         (long long)(i / a->stride + 1), v);
+    }
+    bytes_free(&a->held);
+    a->data = a->held.owned = copy;
+    return ok;
+}
+
+/* The number of each line's text; false for one that the program does not know.  *n counts
+ * them, *same tells whether each is its line's. */
+static bool number_names(const source *s, const bytes *lines, words *names, int64_t *to, int64_t *n,
+                         bool *same, char *error)
 {
     const char *at = (const char *)lines->data, *end = at + lines->size;
 
-    for (int64_t i = 0; at < end; i++) {
+    for (*same = true; at < end; (*n)++) {
         const char *line = memchr(at, '\n', (size_t)(end - at));
-        size_t n = (size_t)((line ? line : end) - at);
-        if (words_number(&a->names, at, n) != i)
-            return tensor_fail(error, "%s: its number %lld is '%.*s', for the program it is '%s'",
-                               s->path, (long long)i, (int)(n < 100 ? n : 100), at,
-                               i < a->names.n ? a->names.text[i] : "nothing");
-        at += n + 1;
+        size_t size = (size_t)((line ? line : end) - at);
+        to[*n] = words_number(names, at, size);
+        if (to[*n] == -2)
+            return tensor_fail(error, "%s: no memory", s->path);
+        if (to[*n] < 0)
+            return tensor_fail(error, "%s: '%.*s', which %lld stands for, is none of the %lld "
+                               "categories that the program knows", s->path,
+                               (int)(size < 100 ? size : 100), at, (long long)*n,
+                               (long long)names->n);
+        *same = *same && to[*n] == *n;
+        at += size + 1;
     }
     return true;
+}
+
+/* Numbers are those of the program's names, or, where it has none, those of the lines. */
+static bool add_names(const source *s, const bytes *lines, array *a, char *error)
+{
+    int64_t *to = malloc((lines->size + 1) * sizeof *to), n = 0;
+    bool same, ok = to || tensor_fail(error, "%s: no memory", s->path);
+
+    ok = ok && number_names(s, lines, &a->names, to, &n, &same, error) &&
+         (same || renumber(s, to, n, a, error));
+    free(to);
+    return ok;
 }
 
 /* KEY.names beside the array of that key: a line for what each number stands for. */

@@ -45,9 +45,9 @@ bool block_open(block *k, const struct ingot_train_block *b, session *s, const b
                 char error[TENSOR_ERROR_SIZE])
 {
     *k = (block){.b = b, .s = s};
-    if (!rows_read(&k->read, b, INGOT_PART_TRAIN, o->data, o->datas, error) ||
-        !rows_read(&k->read_valid, b, INGOT_PART_VALID, NULL, 0, error) ||
-        !rows_read(&k->read_test, b, INGOT_PART_TEST, o->test, o->tests, error) ||
+    if (!rows_read(&k->read, b, INGOT_PART_TRAIN, NULL, o->data, o->datas, error) ||
+        !rows_read(&k->read_valid, b, INGOT_PART_VALID, &k->read, NULL, 0, error) ||
+        !rows_read(&k->read_test, b, INGOT_PART_TEST, &k->read, o->test, o->tests, error) ||
         !split(k, o, error))
         return false;
     int64_t n = k->part[INGOT_PART_TRAIN].count;

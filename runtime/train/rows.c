@@ -259,11 +259,9 @@ static bool read_single(const source *s, const struct ingot_train_column *c, arr
     if (n != 1)
         return tensor_fail(error, "%s: is one array, and cannot be dealt out to %d columns",
                            s->path, n);
-    if (s->kind == SOURCE_FILE)
-        return array_read_file(s, a, error);
     if (c->name_count && !words_fix(&a->names, c->names, c->name_count))
         return tensor_fail(error, "%s: no memory", s->path);
-    return array_read_text(s, a, error);
+    return s->kind == SOURCE_FILE ? array_read_file(s, a, error) : array_read_text(s, a, error);
 }
 
 static bool read_parsed(const source *s, const struct ingot_train_column *const *column, array *a,
@@ -292,20 +290,38 @@ bool rows_read_source(const char *text, const struct ingot_train_column *const *
 
 /* ---- all of a part ---------------------------------------------------------------- */
 
+/* A column, with the names that its numbers have in the training rows, where the program does
+ * not say them. */
+static struct ingot_train_column known_column(const rows *r, int32_t i)
+{
+    struct ingot_train_column c = r->block->columns[i];
+    const words *names = r->training ? &r->training->column[i].names : NULL;
+
+    if (!c.name_count && names && names->n) {
+        c.name_count = names->n;
+        c.names = (const char *const *)names->text;
+    }
+    return c;
+}
+
 /* One source's columns, read into an array of their own, then moved to their places. */
 static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text, char *error)
 {
+    struct ingot_train_column *known = calloc((size_t)n, sizeof *known);
     const struct ingot_train_column **column = calloc((size_t)n, sizeof *column);
     array *a = calloc((size_t)n, sizeof *a);
-    bool ok = column && a;
+    bool ok = known && column && a;
 
-    for (int32_t k = 0; ok && k < n; k++)
-        column[k] = &r->block->columns[index[k]];
+    for (int32_t k = 0; ok && k < n; k++) {
+        known[k] = known_column(r, index[k]);
+        column[k] = &known[k];
+    }
     ok = ok ? rows_read_source(text, column, a, n, error) : tensor_fail(error, "no memory");
     for (int32_t k = 0; ok && k < n; k++) {
         array_free(&r->column[index[k]]);
         r->column[index[k]] = a[k];
     }
+    free(known);
     free(column);
     free(a);
     return ok;
@@ -417,12 +433,14 @@ static bool complete(rows *r, enum ingot_part part, char *error)
 
 /* A part that has no source and is given none is empty, but for the training's. */
 bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
-               const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE])
+               const rows *training, const rows_given *given, int32_t n,
+               char error[TENSOR_ERROR_SIZE])
 {
     int32_t sources = 0;
     bool ok = true;
 
-    *r = (rows){.block = b, .column = calloc((size_t)b->column_count + 1, sizeof *r->column)};
+    *r = (rows){.block = b, .training = training,
+                .column = calloc((size_t)b->column_count + 1, sizeof *r->column)};
     if (!r->column)
         return tensor_fail(error, "no memory");
     for (int32_t i = 0; ok && i < b->source_count; i++) {

@@ -17,13 +17,16 @@ typedef struct rows {
     const struct ingot_train_block *block;
     array *column;
     int64_t count;
+    const struct rows *training;    /* those of the training, beside which these are read */
 } rows;
 
 /* Reads the columns of a part.  A block may have no columns: then there are no rows.  A
- * part other than the training may have no sources: then there are none either.  False
- * with a message that names file, row and column. */
+ * part other than the training may have no sources: then there are none either.  What numbers
+ * stand for is said by the program, else by the training rows, if not null.  False with a
+ * message that names file, row and column. */
 bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
-               const rows_given *given, int32_t n, char error[TENSOR_ERROR_SIZE]);
+               const rows *training, const rows_given *given, int32_t n,
+               char error[TENSOR_ERROR_SIZE]);
 void rows_free(rows *r);
 /* Elements of large files are not looked at before they are used: rows_take of a row, or of
  * several, says whether they may be, and rows_check looks at all and says what is wrong. */

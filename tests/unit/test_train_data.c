@@ -467,16 +467,16 @@ static void parts_are_complete(void **state)
     rows r;
 
     (void)state;
-    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, 0, error));
+    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, NULL, 0, error));
     assert_string_equal(error, "block 'fit': 'x' has 3 rows, 't' has 2");
     rows_free(&r);
-    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, &given, 1, error));
+    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, &given, 1, error));
     assert_true(r.count == 3 && ((const float *)r.column[1].data)[2] == 9);
     rows_free(&r);
-    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, &wrong, 1, error));
+    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, &wrong, 1, error));
     assert_string_equal(error, "--data: block 'fit' has no column 'u'; it has x, t");
     rows_free(&r);
-    assert_true(rows_read(&r, &b, INGOT_PART_TEST, NULL, 0, error));
+    assert_true(rows_read(&r, &b, INGOT_PART_TEST, NULL, NULL, 0, error));
     assert_int_equal(r.count, 0);
     rows_free(&r);
 }
@@ -505,7 +505,7 @@ static void large_files_are_checked_later(void **state)
     file[10 + size] = ' ', file[NPY - 1] = '\n';
     memcpy(file + NPY + BAD * 12 + 4, &nan, sizeof nan);
     write_file("large.npy", file, sizeof file);
-    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, 0, error));
+    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, NULL, 0, error));
     choice all = {.from = &r, .count = ROWS};
     assert_true(choice_gather(&all, NULL, BAD - 10, 10, at, NULL, error));
     assert_false(choice_gather(&all, NULL, BAD - 9, 10, at, NULL, error));

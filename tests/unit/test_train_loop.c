@@ -63,7 +63,7 @@ static void rows_are_gathered(void **state)
     array a = {.dtype = TENSOR_F32, .rank = 1, .dims = {WIDTH}, .rows = ROWS, .stride = WIDTH,
                .data = x};
     const struct ingot_train_block b = {.column_count = 1};
-    const rows r = {&b, &a, ROWS};
+    const rows r = {.block = &b, .column = &a, .count = ROWS};
     const choice c = {.from = &r, .first = 200, .count = 800, .apart = true,
                       .split = order_of(ROWS, 5, ORDER_SPLIT)};
     order o = order_of(c.count, 5, 1);
