@@ -1,6 +1,7 @@
 /* runtime/train/zip.c - members of a .npz file, which is a zip archive of .npy files.
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.16. */
 #include <string.h>
+#include <zlib.h>
 
 #include "bytes.h"
 #include "tensor_file.h"
@@ -21,7 +22,7 @@ enum { END_SIZE = 22, CENTRAL_SIZE = 46, LOCAL_SIZE = 30, STORED = 0, DEFLATED =
 typedef struct member {
     const char *name;
     size_t name_size, size, packed, local;
-    uint32_t method;
+    uint32_t method, hash;          /* CRC-32 of what is in it */
 } member;
 
 /* The directory's place; its record stands at the end, behind at most 64 kB of comment. */
@@ -47,7 +48,7 @@ static bool take_member(const bytes *a, size_t *at, member *m)
         return false;
     *m = (member){.name = (const char *)p + CENTRAL_SIZE, .name_size = word(p + 28, 2),
                   .size = word(p + 24, 4), .packed = word(p + 20, 4), .local = word(p + 42, 4),
-                  .method = word(p + 10, 2)};
+                  .method = word(p + 10, 2), .hash = word(p + 16, 4)};
     size_t whole = CENTRAL_SIZE + m->name_size + word(p + 30, 2) + word(p + 32, 2);
     if (a->size - *at < whole)
         return false;
@@ -104,9 +105,16 @@ bool bytes_member(const bytes *archive, const char *path, const char *key, bytes
     size_t lead = LOCAL_SIZE + word(local + 26, 2) + word(local + 28, 2);
     if (archive->size - m.local < lead || archive->size - m.local - lead < m.packed)
         return tensor_fail(error, "%s: is cut off", path);
-    if (m.method == DEFLATED)
-        return bytes_inflate(path, local + lead, m.packed, -15, out, error);
-    *out = (bytes){.data = local + lead, .size = m.packed};
-    return m.method == STORED ||
-           tensor_fail(error, "%s: is packed by method %u; NumPy writes 0 or 8", path, m.method);
+    if (m.method != DEFLATED && m.method != STORED)
+        return tensor_fail(error, "%s: is packed by method %u; NumPy writes 0 or 8", path,
+                           m.method);
+    if (m.method == STORED)
+        *out = (bytes){.data = local + lead, .size = m.packed};
+    else if (!bytes_inflate(path, local + lead, m.packed, -15, out, error))
+        return false;
+    if (out->size == m.size && crc32_z(0, out->data, out->size) == m.hash)
+        return true;
+    bytes_free(out);
+    return tensor_fail(error, "%s: is damaged: the check sum of '%.*s' differs", path,
+                       (int)(m.name_size < 100 ? m.name_size : 100), m.name);
 }

@@ -164,14 +164,17 @@ static size_t npz(uint8_t *to, const uint8_t *data, size_t size, bool deflated)
     deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
     deflate(&z, Z_FINISH);
     size_t n = deflated ? z.total_out : size;
+    uint32_t hash = (uint32_t)crc32(0, data, (uInt)size);
     deflateEnd(&z);
-    put(&at, 0x04034b50, 4), put(&at, 0, 4), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 8);
-    put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2), put(&at, 0, 2);
+    put(&at, 0x04034b50, 4), put(&at, 0, 4), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 4);
+    put(&at, hash, 4), put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2);
+    put(&at, 0, 2);
     memcpy(at, name, sizeof name - 1), at += sizeof name - 1;
     memcpy(at, deflated ? packed : data, n), at += n;
     size_t directory = (size_t)(at - to);
-    put(&at, 0x02014b50, 4), put(&at, 0, 6), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 8);
-    put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2), put(&at, 0, 12);
+    put(&at, 0x02014b50, 4), put(&at, 0, 6), put(&at, deflated ? 8 : 0, 2), put(&at, 0, 4);
+    put(&at, hash, 4), put(&at, n, 4), put(&at, size, 4), put(&at, sizeof name - 1, 2);
+    put(&at, 0, 12);
     put(&at, 0, 4), memcpy(at, name, sizeof name - 1), at += sizeof name - 1;
     size_t end = (size_t)(at - to);
     put(&at, 0x06054b50, 4), put(&at, 0, 4), put(&at, 1, 2), put(&at, 1, 2);
@@ -204,6 +207,9 @@ static void numpy_is_read(void **state)
             path = write_file("cut.npz", archive, cut);
             assert_false(rows_read_source(path, COLUMNS(&features), &a, 1, error));
         }
+        archive[size / 2 - 60] ^= 1;
+        refuses(write_file("flip.npz", archive, size), COLUMNS(&features), 1,
+                deflated ? "flip.npz: " : "the check sum of 'images.npy' differs");
     }
     double odd[] = {1, 2, -INFINITY, 4, NAN, INFINITY};
     struct ingot_train_column exact = features;
