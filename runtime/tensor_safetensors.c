@@ -87,37 +87,51 @@ static bool fits(const safetensors *s)
     return !repeats(s);
 }
 
-/* Regular files alone: the size of others is not known. */
-static bool read_header(safetensors *s, char *error)
+/* Of a file of `size` bytes. */
+static bool read_header(safetensors *s, uint64_t size, char *error)
 {
     uint64_t length;
-    struct stat st;
 
-    if (fstat(fileno(s->file), &st) || !S_ISREG(st.st_mode))
-        return tensor_fail(error, "%s: is not a regular file", s->path);
     if (fread(&length, sizeof length, 1, s->file) != 1 || length > MOST_HEADER ||
-        length > (uint64_t)st.st_size - sizeof length)
+        length > size - sizeof length)
         return broken(s, error);
     s->data = sizeof length + length;
-    s->size = (uint64_t)st.st_size - s->data;
+    s->size = size - s->data;
     s->text = calloc(1, length + 1);
     if (!s->text)
         return tensor_fail(error, "%s: no memory", s->path);
     return fread(s->text, 1, length, s->file) == length || broken(s, error);
 }
 
-/* After a failure, too, safetensors_close is the caller's to call. */
-bool safetensors_open(safetensors *s, const char *path, char error[TENSOR_ERROR_SIZE])
+static bool open_sized(safetensors *s, uint64_t size, char *error)
 {
-    *s = (safetensors){.path = path, .file = fopen(path, "rb")};
-    if (!s->file)
-        return tensor_fail(error, "%s: %s", path, strerror(errno));
-    if (!read_header(s, error))
+    if (!read_header(s, size, error))
         return false;
     enum header_result r = safetensors_parse(s);
     if (r == HEADER_NO_MEMORY)
-        return tensor_fail(error, "%s: no memory", path);
+        return tensor_fail(error, "%s: no memory", s->path);
     return (r == HEADER_READ && fits(s)) || broken(s, error);
+}
+
+/* Regular files alone: the size of others is not known.  After a failure, too,
+ * safetensors_close is the caller's to call. */
+bool safetensors_open(safetensors *s, const char *path, char error[TENSOR_ERROR_SIZE])
+{
+    struct stat st;
+
+    *s = (safetensors){.path = path, .file = fopen(path, "rb")};
+    if (!s->file)
+        return tensor_fail(error, "%s: %s", path, strerror(errno));
+    if (fstat(fileno(s->file), &st) || !S_ISREG(st.st_mode))
+        return tensor_fail(error, "%s: is not a regular file", path);
+    return open_sized(s, (uint64_t)st.st_size, error);
+}
+
+bool safetensors_open_memory(safetensors *s, const char *path, const void *data, size_t size,
+                             char error[TENSOR_ERROR_SIZE])
+{
+    *s = (safetensors){.path = path, .file = fmemopen((void *)(uintptr_t)data, size, "rb")};
+    return s->file ? open_sized(s, size, error) : tensor_fail(error, "%s: no memory", path);
 }
 
 void safetensors_close(safetensors *s)

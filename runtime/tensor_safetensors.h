@@ -36,6 +36,9 @@ typedef struct safetensors {
 /* Reads the header.  `path` must live until the file is closed, which is allowed in any
  * case.  False with a message; nothing of the file is trusted. */
 bool safetensors_open(safetensors *s, const char *path, char error[TENSOR_ERROR_SIZE]);
+/* The same of bytes in memory, which must live as long. */
+bool safetensors_open_memory(safetensors *s, const char *path, const void *data, size_t size,
+                             char error[TENSOR_ERROR_SIZE]);
 void safetensors_close(safetensors *s);
 /* Null if there is none of this name. */
 const safetensors_entry *safetensors_find(const safetensors *s, const char *name);

@@ -228,12 +228,13 @@ static const safetensors_entry *find_tensor(const source *s, const safetensors *
     return e && e->dtype ? e : NULL;
 }
 
-/* Read, not mapped: tensors lie anywhere in the file, aligned to nothing. */
-static bool read_safetensors(const source *s, array *a, char *error)
+/* Copied: tensors lie anywhere in the file, aligned to nothing. */
+static bool read_safetensors(const source *s, const bytes *b, array *a, char *error)
 {
     safetensors f;
     const safetensors_entry *e =
-        safetensors_open(&f, s->path, error) ? find_tensor(s, &f, error) : NULL;
+        safetensors_open_memory(&f, s->path, b->data, b->size, error) ? find_tensor(s, &f, error)
+                                                                      : NULL;
     bool ok = e && set_shape(a, s->path, e->dtype, e->rank, e->dims, error);
 
     if (ok) {
@@ -269,9 +270,11 @@ bool array_cut_windows(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 
 /* ---- any of them ------------------------------------------------------------------ */
 
-/* By the first bytes of the file, not by its name. */
+/* By the first bytes of the file, and, as safetensors have none of their own, by its name. */
 static bool read_bytes(const source *s, bytes *b, array *a, char *error)
 {
+    if (has_suffix(s->path, ".safetensors") || has_suffix(s->path, ".safetensors.gz"))
+        return read_safetensors(s, b, a, error);
     if (is_zip(b))
         return read_npz(s, b, a, error);
     if (s->key)
@@ -288,9 +291,7 @@ static bool read_bytes(const source *s, bytes *b, array *a, char *error)
 bool array_read_file(const source *s, array *a, char error[TENSOR_ERROR_SIZE])
 {
     bytes b = {0};
-    bool ok = has_suffix(s->path, ".safetensors")
-                  ? read_safetensors(s, a, error)
-                  : bytes_read(&b, s->path, error) && read_bytes(s, &b, a, error);
+    bool ok = bytes_read(&b, s->path, error) && read_bytes(s, &b, a, error);
 
     ok = ok && array_cut_windows(s, a, error);
     bytes_free(&b);

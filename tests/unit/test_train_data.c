@@ -230,6 +230,33 @@ static void numpy_is_read(void **state)
     array_free(&a);
 }
 
+/* ---- safetensors ------------------------------------------------------------------ */
+
+static void safetensors_are_read(void **state)
+{
+    char file[200];
+    const float numbers[] = {1, 2, 3, 4, 5, -6.5F};
+    size_t n = (size_t)sprintf(file + 8, "{\"x\":{\"dtype\":\"F32\",\"shape\":[2,3],"
+                               "\"data_offsets\":[0,24]}}");
+    array a;
+
+    (void)state;
+    memset(file, 0, 8), file[0] = (char)n;
+    memcpy(file + 8 + n, numbers, sizeof numbers);
+    n += 8 + sizeof numbers;
+    write_file("x.safetensors", file, n);
+    const char *packed = write_gz("y.safetensors.gz", file, n);
+    const char *paths[] = {path_of("x.safetensors"), packed, path_of("y.safetensors")};
+    for (int i = 0; i < 3; i++) {
+        reads(quoted("", paths[i], "[\"x\"]"), COLUMNS(&features), &a, 1);
+        assert_memory_equal(a.data, numbers, sizeof numbers);
+        array_free(&a);
+    }
+    refuses(write_gz("cut.safetensors.gz", file, n - 1), COLUMNS(&features), 1,
+            "cut.safetensors.gz: is no safetensors file, or is damaged");
+    refuses(quoted("", packed, "[\"z\"]"), COLUMNS(&features), 1, "holds no array 'z'");
+}
+
 /* ---- CSV -------------------------------------------------------------------------- */
 
 static const char house[] = "a,b,c,price,\"near, or not\"\r\n1,2,3.5,10,INLAND\r\n"
@@ -528,6 +555,7 @@ int main(void)
         cmocka_unit_test(idx_is_read),
         cmocka_unit_test(wrong_idx_is_told),
         cmocka_unit_test(numpy_is_read),
+        cmocka_unit_test(safetensors_are_read),
         cmocka_unit_test(csv_is_dealt_out),
         cmocka_unit_test(wrong_csv_is_told),
         cmocka_unit_test(texts_are_numbers),
