@@ -255,19 +255,29 @@ static bool deal(table *t, const int32_t *chosen, int32_t n)
     return true;
 }
 
-/* Columns that are chosen by name need a header.  Else the first line is one if it has a
- * text where numbers are wanted. */
-static bool has_header(const table *t)
+/* Does the program take a number where this field of the first line has something? */
+static bool wants_number(const table *t, int32_t f)
 {
+    return t->slot[f].column >= 0 && !is_category(t->column[t->slot[f].column]) &&
+           !is_missing(t->slot[f].name);
+}
+
+/* Columns that are chosen by name need a header.  Else the first line is one if it has texts
+ * where numbers are wanted; one that has both there is a row with a mistake. */
+static bool find_header(table *t)
+{
+    int32_t text = -1, number = -1;
     double v;
 
-    if (t->c.s->selects)
-        return true;
-    for (int32_t f = 0; f < t->fields; f++)
-        if (t->slot[f].column >= 0 && !is_category(t->column[t->slot[f].column]) &&
-            !is_missing(t->slot[f].name) && !is_number(t->slot[f].name, &v))
-            return true;
-    return false;
+    for (int32_t f = t->fields - 1; f >= 0 && !t->c.s->selects; f--)
+        if (wants_number(t, f))
+            *(is_number(t->slot[f].name, &v) ? &number : &text) = f;
+    t->header = t->c.s->selects || text >= 0;
+    return text < 0 || number < 0 ||
+           tensor_fail(t->c.error, "%s:%ld: column %d: '%.100s' is no number, and column %d has "
+                       "one, '%.100s'; csv(\"%.100s\", skip = 1) leaves a header out",
+                       t->c.s->path, t->c.line, text + 1, t->slot[text].name, number + 1,
+                       t->slot[number].name, t->c.s->path);
 }
 
 /* Finds out the layout, and goes to the first row. */
@@ -280,11 +290,10 @@ static bool begin_rows(table *t)
         return false;
     int32_t *chosen = malloc((size_t)t->fields * sizeof *chosen);
     int32_t n = chosen ? choose(t, chosen) : -1;
-    bool ok = n >= 0 && deal(t, chosen, n);
+    bool ok = n >= 0 && deal(t, chosen, n) && find_header(t);
     free(chosen);
     if (!ok)
         return false;
-    t->header = has_header(t);
     if (t->header) {
         end_line(&t->c);
     } else {

@@ -307,6 +307,13 @@ static void wrong_csv_is_told(void **state)
     array_free(a);
     refuses(write_text("h.csv", "1,2,3\n1,x,3\n"), COLUMNS(&features), 1,
             "h.csv:2: column 2: 'x' is no number");
+    refuses(write_text("h.csv", "5.1,3.5,1O.4\n1,2,3\n"), COLUMNS(&features), 1,
+            "h.csv:1: column 3: '1O.4' is no number, and column 1 has one, '5.1'; csv(\"");
+    refuses(write_text("h.csv", "1,1_000,3\n1,2,3\n"), COLUMNS(&features), 1, "column 2: '1_000'");
+    refuses(write_text("h.csv", "\nx,2,3\n1,2,3\n"), COLUMNS(&features), 1, "h.csv:2: column 1: 'x'");
+    reads(write_text("h.csv", ",NA,3\n1,2,3\n"), COLUMNS(&gaps), a, 1);
+    assert_int_equal(a[0].rows, 2);
+    array_free(a);
     refuses(write_text("h.csv", "a,b\n1,2\n"), COLUMNS(&features), 1,
             "h.csv: 2 columns, the program takes 3");
     refuses(write_text("h.csv", "a,b,c\n"), COLUMNS(&features), 1, "h.csv: has no rows");
