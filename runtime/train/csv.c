@@ -351,6 +351,14 @@ static bool put_category(table *t, int32_t field, int64_t i)
     return bad_cell(t, field, what);
 }
 
+/* 1e39 is a number, but no f32. */
+static bool is_finite(const array *a, int64_t i)
+{
+    const tensor t = {.dtype = a->dtype, .count = i + 1, .data = a->held.owned};
+
+    return isfinite(tensor_element(&t, i));
+}
+
 /* An empty field is NaN where the program deals with missing values, else an error. */
 static bool put_number(table *t, int32_t field, int64_t i)
 {
@@ -366,10 +374,11 @@ static bool put_number(table *t, int32_t field, int64_t i)
                  *t->c.field ? "no number" : "empty", c->name);
         return bad_cell(t, field, what);
     }
-    if (is_number(t->c.field, &v) && tensor_put_number(a->dtype, a->held.owned, i, v))
+    bool number = is_number(t->c.field, &v), real = tensor_types[a->dtype].cls == 'f';
+    if (number && tensor_put_number(a->dtype, a->held.owned, i, v) && (!real || is_finite(a, i)))
         return true;
-    snprintf(what, sizeof what, "'%.100s' is no %s", t->c.field,
-             tensor_types[a->dtype].cls == 'f' ? "number" : tensor_type_name(a->dtype));
+    snprintf(what, sizeof what, "'%.100s' is no %s%s", t->c.field, real && number ? "finite " : "",
+             real && !number ? "number" : tensor_type_name(a->dtype));
     return bad_cell(t, field, what);
 }
 

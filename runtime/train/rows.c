@@ -122,9 +122,9 @@ static bool convert(const char *path, array *a, int32_t dtype, char *error)
     return true;
 }
 
-/* Is there a NaN?  Its bits, without the sign, are above those of infinity: the sign of a
- * difference tells. */
-static bool has_nan(const array *a, const void *data, int64_t n)
+/* Is there a NaN, or an infinite number?  Their bits, without the sign, are above those of the
+ * largest number: the sign of a difference tells. */
+static bool has_none_finite(const array *a, const void *data, int64_t n)
 {
     const float *f = data;
     const double *d = data;
@@ -133,11 +133,11 @@ static bool has_nan(const array *a, const void *data, int64_t n)
 
     for (int64_t i = 0; a->dtype == TENSOR_F32 && i < n; i++) {
         memcpy(&bits, &f[i], sizeof bits);
-        signs |= INT32_C(0x7f800000) - (bits & INT32_MAX);
+        signs |= INT32_C(0x7f7fffff) - (bits & INT32_MAX);
     }
     for (int64_t i = 0; a->dtype == TENSOR_F64 && i < n; i++) {
         memcpy(&wide_bits, &d[i], sizeof wide_bits);
-        wide_signs |= INT64_C(0x7ff0000000000000) - (wide_bits & INT64_MAX);
+        wide_signs |= INT64_C(0x7fefffffffffffff) - (wide_bits & INT64_MAX);
     }
     return signs < 0 || wide_signs < 0;
 }
@@ -159,13 +159,26 @@ static bool is_doubtful(const array *a, int64_t n, int64_t bound)
 {
     switch (a->dtype) {
     case TENSOR_F32:
-    case TENSOR_F64: return has_nan(a, a->data, n);
+    case TENSOR_F64: return has_none_finite(a, a->data, n);
     case TENSOR_I64: return has_stray(a, n, bound);
     default: return true;
     }
 }
 
-/* Are all elements below the bound, or, where NaN means nothing to the program, numbers? */
+/* What a real column does not take: infinities, and, where NaN means nothing to the program,
+ * that. */
+static bool check_real(const char *path, long long row, double v,
+                       const struct ingot_train_column *c, char *error)
+{
+    if (isinf(v))
+        return tensor_fail(error, "%s: row %lld: infinite, or too large for %s, and '%s' takes "
+                           "finite numbers", path, row, tensor_type_name(c->dtype), c->name);
+    return !isnan(v) || c->missing ||
+           tensor_fail(error, "%s: row %lld: NaN, and '%s' makes no use of missing values", path,
+                       row, c->name);
+}
+
+/* Are all elements below the bound, or numbers? */
 static bool check_elements(const char *path, const array *a, const struct ingot_train_column *c,
                            char *error)
 {
@@ -174,17 +187,16 @@ static bool check_elements(const char *path, const array *a, const struct ingot_
 
     int64_t n = extent(a);
 
-    if ((!bounded && (!real || c->missing)) || !is_doubtful(a, n, c->bound))
+    if ((!bounded && !real) || !is_doubtful(a, n, c->bound))
         return true;
     for (int64_t i = 0; i < n; i++) {
         double v = tensor_element(&t, i);
-        long long row = (long long)(i / a->stride < a->rows ? i / a->stride : a->rows - 1);
+        long long row = (long long)(i / a->stride < a->rows ? i / a->stride : a->rows - 1) + 1;
         if (bounded && (v < 0 || v >= (double)c->bound))
             return tensor_fail(error, "%s: row %lld: %.0f, must be below %lld and not negative",
-                               path, row + 1, v, (long long)c->bound);
-        if (real && isnan(v))
-            return tensor_fail(error, "%s: row %lld: NaN, and '%s' makes no use of missing values",
-                               path, row + 1, c->name);
+                               path, row, v, (long long)c->bound);
+        if (real && !check_real(path, row, v, c, error))
+            return false;
     }
     return true;
 }
@@ -215,7 +227,7 @@ static bool settle(const char *path, array *a, const struct ingot_train_column *
 
 bool rows_take(const array *a, const void *row, int64_t elements)
 {
-    return !a->unchecked || !has_nan(a, row, elements);
+    return !a->unchecked || !has_none_finite(a, row, elements);
 }
 
 /* ---- one source ------------------------------------------------------------------- */

@@ -211,9 +211,9 @@ static void numpy_is_read(void **state)
         refuses(write_file("flip.npz", archive, size), COLUMNS(&features), 1,
                 deflated ? "flip.npz: " : "the check sum of 'images.npy' differs");
     }
-    double odd[] = {1, 2, -INFINITY, 4, NAN, INFINITY};
-    struct ingot_train_column exact = features;
-    exact.dtype = TENSOR_F64;
+    double odd[] = {1, 2, 3, 4, NAN, 6};
+    struct ingot_train_column exact = features, wide_gaps = gaps;
+    exact.dtype = wide_gaps.dtype = TENSOR_F64;
     for (int minus = 0; minus < 2; minus++) {
         odd[4] = minus ? -NAN : NAN;
         npy(file, odd);
@@ -222,11 +222,13 @@ static void numpy_is_read(void **state)
         reads(path_of("x.npy"), COLUMNS(&gaps), &a, 1);
         array_free(&a);
     }
-    odd[4] = 5;                     /* what is infinite is a number */
-    npy(file, odd);
-    reads(write_file("x.npy", file, n), COLUMNS(&features), &a, 1);
-    array_free(&a);
-    reads(path_of("x.npy"), COLUMNS(&exact), &a, 1);
+    for (int large = 0; large < 2; large++) {
+        odd[5] = large ? -1e39 : INFINITY;
+        npy(file, odd);
+        refuses(write_file("x.npy", file, n), COLUMNS(&gaps), 1,
+                "row 2: infinite, or too large for f32, and 'x' takes finite numbers");
+    }
+    reads(path_of("x.npy"), COLUMNS(&wide_gaps), &a, 1);
     array_free(&a);
 }
 
@@ -314,6 +316,13 @@ static void wrong_csv_is_told(void **state)
     reads(write_text("h.csv", ",NA,3\n1,2,3\n"), COLUMNS(&gaps), a, 1);
     assert_int_equal(a[0].rows, 2);
     array_free(a);
+    static const char *const large[] = {"inf", "1e400", "1e39", "-1e39"};
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        char lines[40], words[60];
+        snprintf(lines, sizeof lines, "a,b,c\n1,%s,3\n", large[i]);
+        snprintf(words, sizeof words, "h.csv:2: b: '%s' is no finite f32", large[i]);
+        refuses(write_text("h.csv", lines), COLUMNS(&features), 1, words);
+    }
     refuses(write_text("h.csv", "a,b\n1,2\n"), COLUMNS(&features), 1,
             "h.csv: 2 columns, the program takes 3");
     refuses(write_text("h.csv", "a,b,c\n"), COLUMNS(&features), 1, "h.csv: has no rows");
