@@ -339,6 +339,8 @@ static bool put_category(table *t, int32_t field, int64_t i)
     array *a = &t->a[s->column];
     char what[200];
 
+    if (!t->c.size)
+        return bad_cell(t, field, "empty, where a category is wanted");
     if (!is_utf8(t->c.field, t->c.size))
         return bad_cell(t, field, "is no UTF-8; save the file as UTF-8");
     int64_t number = words_number(&a->names, t->c.field, t->c.size);

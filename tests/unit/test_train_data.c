@@ -337,6 +337,8 @@ static void wrong_csv_is_told(void **state)
     refuses(write_file("h.csv", "\xff\xfe" "1\0", 4), COLUMNS(&features), 1, "is UTF-16");
     refuses(write_text("h.csv", "a,b\n1,x\n2,M\xfcnchen\n"), COLUMNS(&target, &category), 2,
             "h.csv:3: b: is no UTF-8; save the file as UTF-8");
+    refuses(write_text("h.csv", "a,b\n1,x\n2,\n"), COLUMNS(&target, &category), 2,
+            "h.csv:3: b: empty, where a category is wanted");
     refuses(quoted("", write_text("h.csv", house), "[\"d\"]"), COLUMNS(&target), 1,
             "h.csv: has no column 'd'");
     place.bound = place.name_count = 2;
