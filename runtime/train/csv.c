@@ -361,6 +361,19 @@ static bool is_finite(const array *a, int64_t i)
     return isfinite(tensor_element(&t, i));
 }
 
+/* Integers may have a bound: is it kept? */
+static bool check_index(const table *t, int32_t field, double v)
+{
+    const struct ingot_train_column *c = t->column[t->slot[field].column];
+    char what[100];
+
+    if (c->bound <= 0 || (v >= 0 && v < (double)c->bound))
+        return true;
+    snprintf(what, sizeof what, "%.0f, must be below %lld and not negative", v,
+             (long long)c->bound);
+    return bad_cell(t, field, what);
+}
+
 /* An empty field is NaN where the program deals with missing values, else an error. */
 static bool put_number(table *t, int32_t field, int64_t i)
 {
@@ -378,7 +391,7 @@ static bool put_number(table *t, int32_t field, int64_t i)
     }
     bool number = is_number(t->c.field, &v), real = tensor_types[a->dtype].cls == 'f';
     if (number && tensor_put_number(a->dtype, a->held.owned, i, v) && (!real || is_finite(a, i)))
-        return true;
+        return real || check_index(t, field, v);
     snprintf(what, sizeof what, "'%.100s' is no %s%s", t->c.field, real && number ? "finite " : "",
              real && !number ? "number" : tensor_type_name(a->dtype));
     return bad_cell(t, field, what);

@@ -331,7 +331,7 @@ static void wrong_csv_is_told(void **state)
     refuses(write_text("h.csv", "a,b,c\n1,2,nan\n"), COLUMNS(&features), 1,
             "h.csv:2: c: no number, and 'x' makes no use of missing values (NaN)");
     refuses(write_text("l.csv", "7\n-1\n"), COLUMNS(&label), 1,
-            "l.csv: row 2: -1, must be below 10 and not negative");
+            "l.csv:2: column 1: -1, must be below 10 and not negative");
     refuses(write_text("h.csv", "a,b,c\n1,\"2,3\n"), COLUMNS(&features), 1,
             "h.csv:2: a quote is not closed");
     refuses(write_file("h.csv", "\xff\xfe" "1\0", 4), COLUMNS(&features), 1, "is UTF-16");
@@ -345,7 +345,7 @@ static void wrong_csv_is_told(void **state)
     place.names = known;
     refuses(path_of("h.csv"), COLUMNS(&features, &target, &place), 3,
             "h.csv:3: near, or not: 'NEAR \"BAY\"' is none of the 2 categories");
-    refuses(write_text("l.csv", "7\n12\n"), COLUMNS(&label), 1, "l.csv: row 2: 12, must be below");
+    refuses(write_text("l.csv", "7\n12\n"), COLUMNS(&label), 1, "l.csv:2: column 1: 12, must be below");
     refuses(write_text("l.csv", "7\n1.5\n"), COLUMNS(&label), 1, "l.csv:2: column 1: '1.5' is no");
 }
 
