@@ -16,6 +16,7 @@ void array_free(array *a)
 {
     bytes_free(&a->held);
     words_free(&a->names);
+    words_free(&a->fields);
     free(a->unchecked);
     *a = (array){0};
 }

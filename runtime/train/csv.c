@@ -244,6 +244,8 @@ static bool deal(table *t, const int32_t *chosen, int32_t n)
     if (n != wanted)
         return tensor_fail(t->c.error, "%s: %d columns, the program takes %lld", t->c.s->path, n,
                            (long long)wanted);
+    for (int32_t f = 0; f < t->fields; f++)
+        t->slot[f].column = -1;
     for (int32_t k = 0; k < t->n; k++)
         for (int64_t e = 0; e < array_row(&t->a[k]); e++, at++) {
             if (t->slot[chosen[at]].column >= 0)
@@ -280,6 +282,81 @@ static bool find_header(table *t)
                        t->slot[number].name, t->c.s->path);
 }
 
+/* No column that is used has the name of another one. */
+static bool names_differ(const table *t)
+{
+    words seen = {0};
+    bool ok = true;
+
+    for (int32_t f = 0; ok && f < t->fields; f++)
+        ok = words_number(&seen, t->slot[f].name, strlen(t->slot[f].name)) != -2 ||
+             tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
+    seen.fixed = true;
+    for (int32_t f = 0; ok && f < t->fields; f++) {
+        const char *name = t->slot[f].name;
+        int64_t i = words_number(&seen, name, strlen(name));
+        ok = t->slot[f].column < 0 || !*name || seen.uses[i] == 2 ||
+             tensor_fail(t->c.error, "%s:%ld: the header has '%.100s' twice", t->c.s->path,
+                         t->c.line, name);
+        seen.uses[i]--;
+    }
+    words_free(&seen);
+    return ok;
+}
+
+/* Columns that are not chosen by name have an order of their own in each file: where the header
+ * of the training data is known, this one has the same names. */
+static bool choose_alike(const table *t, int32_t *chosen)
+{
+    int32_t at = 0;
+
+    for (int32_t k = 0; k < t->n; k++)
+        for (int64_t e = 0; e < array_row(&t->a[k]); e++, at++) {
+            const char *name = t->a[k].fields.n ? t->a[k].fields.text[e] : t->slot[chosen[at]].name;
+            if (strcmp(t->slot[chosen[at]].name, name))
+                chosen[at] = field_named(t, name);
+            if (chosen[at] < 0)
+                return tensor_fail(t->c.error, "%s: has no column '%.100s', as the training data "
+                                   "have; columns may be chosen: \"%.100s\"[\"%.100s\", ..]",
+                                   t->c.s->path, name, t->c.s->path, t->slot[0].name);
+        }
+    return true;
+}
+
+/* The names of the columns that are used, unless some of them have none. */
+static bool keep_names(table *t, const int32_t *chosen)
+{
+    for (int32_t k = 0, at = 0; k < t->n; k++) {
+        int64_t n = array_row(&t->a[k]);
+        const char **name = malloc((size_t)n * sizeof *name + 1);
+        bool named = true;
+        for (int64_t e = 0; name && e < n; e++, at++) {
+            name[e] = t->slot[chosen[at]].name;
+            named = named && *name[e];
+        }
+        words_free(&t->a[k].fields);
+        bool ok = name && (!named || words_fix(&t->a[k].fields, name, n));
+        free(name);
+        if (!ok)
+            return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
+    }
+    return true;
+}
+
+/* Columns by position tell whether there is a header, whose names may tell better. */
+static bool lay_out(table *t, int32_t *chosen)
+{
+    int32_t n = choose(t, chosen);
+
+    if (n < 0 || !deal(t, chosen, n) || !find_header(t))
+        return false;
+    if (!t->header)
+        return true;
+    return names_differ(t) &&
+           (t->c.s->selects || (choose_alike(t, chosen) && deal(t, chosen, n))) &&
+           keep_names(t, chosen);
+}
+
 /* Finds out the layout, and goes to the first row. */
 static bool begin_rows(table *t)
 {
@@ -289,8 +366,7 @@ static bool begin_rows(table *t)
     if (!read_names(t))
         return false;
     int32_t *chosen = malloc((size_t)t->fields * sizeof *chosen);
-    int32_t n = chosen ? choose(t, chosen) : -1;
-    bool ok = n >= 0 && deal(t, chosen, n) && find_header(t);
+    bool ok = chosen ? lay_out(t, chosen) : tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
     free(chosen);
     if (!ok)
         return false;
@@ -476,7 +552,7 @@ static bool read_rows(table *t)
 /* Elements of the column's own type, no row yet. */
 static bool begin_array(array *a, const struct ingot_train_column *c)
 {
-    *a = (array){.dtype = c->dtype, .rank = c->rank};
+    *a = (array){.dtype = c->dtype, .rank = c->rank, .fields = a->fields};
     for (int32_t i = 0; i < c->rank; i++)
         a->dims[i] = c->dims[i];
     a->stride = array_row(a);

@@ -13,7 +13,9 @@ enum { CSV_FIND_OUT = -1 };
  * each taking as many as its row has elements; `a` gets elements of the column's type.
  * Where a column has names, fields are categories: numbers are indices among the names;
  * so where its bound is CSV_FIND_OUT, and then a->names are what was found, in the order
- * of their bytes.  False with a message that names file, line and column. */
+ * of their bytes.  With a header, a->fields are the names in it; where the caller has put names
+ * there, those of the training data, columns are dealt out by them if the source chooses none.
+ * Else it has zeroed a.  False with a message that names file, line and column. */
 bool csv_read(const source *s, const struct ingot_train_column *const *column, array *a, int32_t n,
               char error[TENSOR_ERROR_SIZE]);
 

@@ -239,7 +239,8 @@ static bool read_table(const source *s, const struct ingot_train_column *const *
     int64_t at = 0, wanted = 0;
 
     for (int32_t k = 0; k < n; k++) {
-        a[k] = (array){.dtype = column[k]->dtype, .rank = column[k]->rank, .rows = s->rows};
+        a[k] = (array){.dtype = column[k]->dtype, .rank = column[k]->rank, .rows = s->rows,
+                       .fields = a[k].fields};
         for (int32_t i = 0; i < column[k]->rank; i++)
             a[k].dims[i] = column[k]->dims[i];
         a[k].stride = array_row(&a[k]);
@@ -316,6 +317,15 @@ static struct ingot_train_column known_column(const rows *r, int32_t i)
     return c;
 }
 
+/* The header of the training rows is what other tables are to have.  False without memory. */
+static bool expect_fields(const rows *r, int32_t i, array *a)
+{
+    const words *fields = r->training ? &r->training->column[i].fields : NULL;
+
+    return !fields || !fields->n ||
+           words_fix(&a->fields, (const char *const *)fields->text, fields->n);
+}
+
 /* One source's columns, read into an array of their own, then moved to their places. */
 static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text, char *error)
 {
@@ -327,6 +337,7 @@ static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *t
     for (int32_t k = 0; ok && k < n; k++) {
         known[k] = known_column(r, index[k]);
         column[k] = &known[k];
+        ok = expect_fields(r, index[k], &a[k]);
     }
     ok = ok ? rows_read_source(text, column, a, n, error) : tensor_fail(error, "no memory");
     for (int32_t k = 0; ok && k < n; k++) {

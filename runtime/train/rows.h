@@ -39,7 +39,8 @@ int32_t rows_columns(const struct ingot_train_block *b, const char *names, int32
                      char error[TENSOR_ERROR_SIZE]);
 /* Is the name, of so many characters, among those of "x,y"? */
 bool rows_has_column(const char *names, const char *name, size_t size);
-/* Reads one source for n columns into a[0 .. n). */
+/* Reads one source for n columns into a[0 .. n), which are zero but for `fields` that a table is
+ * to have. */
 bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
                       int32_t n, char error[TENSOR_ERROR_SIZE]);
 

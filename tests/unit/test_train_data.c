@@ -349,6 +349,45 @@ static void wrong_csv_is_told(void **state)
     refuses(write_text("l.csv", "7\n1.5\n"), COLUMNS(&label), 1, "l.csv:2: column 1: '1.5' is no");
 }
 
+/* Columns of other parts are those of the training's header; a header with a name twice is none
+ * to choose by. */
+static void headers_are_matched(void **state)
+{
+    static const int32_t both[] = {0, 1};
+    const struct ingot_train_column columns[] = {features, target};
+    struct ingot_train_source sources[] = {
+        {.column_count = 2, .columns = both, .text = quoted("", write_text("a.csv", "a,b,c,y\n1,2,3,4\n"), "")},
+        {.column_count = 2, .columns = both, .part = INGOT_PART_TEST}};
+    const struct ingot_train_block b = {.name = "fit", .column_count = 2, .columns = columns,
+                                        .source_count = 2, .sources = sources};
+    rows r, test;
+
+    (void)state;
+    assert_true(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, NULL, 0, error));
+    sources[1].text = write_text("b.csv", "b,a,y,c\n5,6,7,8\n");
+    assert_true(rows_read(&test, &b, INGOT_PART_TEST, &r, NULL, 0, error));
+    assert_memory_equal(test.column[0].data, ((float[]){6, 5, 8}), 12);
+    assert_memory_equal(test.column[1].data, ((float[]){7}), 4);
+    rows_free(&test);
+    sources[1].text = write_text("b.csv", "5,6,7,8\n");
+    assert_true(rows_read(&test, &b, INGOT_PART_TEST, &r, NULL, 0, error));
+    rows_free(&test);
+    sources[1].text = write_text("b.csv", "b,a,y,d\n5,6,7,8\n");
+    assert_false(rows_read(&test, &b, INGOT_PART_TEST, &r, NULL, 0, error));
+    assert_non_null(strstr(error, "b.csv: has no column 'c', as the training data have"));
+    rows_free(&test);
+    sources[1].text = quoted("", path_of("b.csv"), "[\"b\":\"y\", \"d\"]");
+    assert_true(rows_read(&test, &b, INGOT_PART_TEST, &r, NULL, 0, error));
+    rows_free(&test);
+    rows_free(&r);
+    refuses(write_text("h.csv", "a,b,a\n1,2,3\n"), COLUMNS(&features), 1,
+            "h.csv:1: the header has 'a' twice");
+    refuses(quoted("", path_of("h.csv"), "[\"a\"]"), COLUMNS(&target), 1, "has 'a' twice");
+    array a = {0};
+    reads(quoted("", path_of("h.csv"), "[\"b\"]"), COLUMNS(&target), &a, 1);
+    array_free(&a);
+}
+
 /* ---- texts ------------------------------------------------------------------------ */
 
 static void texts_are_numbers(void **state)
@@ -576,6 +615,7 @@ int main(void)
         cmocka_unit_test(safetensors_are_read),
         cmocka_unit_test(csv_is_dealt_out),
         cmocka_unit_test(wrong_csv_is_told),
+        cmocka_unit_test(headers_are_matched),
         cmocka_unit_test(texts_are_numbers),
         cmocka_unit_test(tables_are_dealt_out),
         cmocka_unit_test(arrays_have_windows),
