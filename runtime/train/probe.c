@@ -75,13 +75,17 @@ static void find_bound(struct ingot_train_column *c, array *a)
 
 /* ---- extents ---------------------------------------------------------------------- */
 
-/* Open ones become those of the data; others are checked when rows are read. */
+/* Open ones become those of the data; others are checked when rows are read.  Numbers may have an
+ * axis of one element. */
 static bool find_extents(const char *text, struct ingot_train_column *c, const array *a,
                          char *error)
 {
     int64_t *dims = (int64_t *)(uintptr_t)c->dims;
+    int32_t rank = a->rank;
 
-    if (a->rank != c->rank)
+    while (rank > c->rank && a->dims[rank - 1] == 1)
+        rank--;
+    if (rank != c->rank)
         return tensor_fail(error, "%.200s: has rows of %d axes, '%s' has %d", text, a->rank,
                            c->name, c->rank);
     for (int32_t i = 0; i < c->rank; i++)

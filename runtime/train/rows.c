@@ -27,13 +27,24 @@ static bool converts(int32_t from, int32_t to)
     return to == TENSOR_I64 && is_class(from, "iu") && from != TENSOR_U64;
 }
 
-/* The column of a row's shape, or, if the program takes a vector, of as many elements. */
+/* The rank without the axes of one element that stand last. */
+static int32_t plain_rank(int32_t rank, const int64_t *dims)
+{
+    while (rank && dims[rank - 1] == 1)
+        rank--;
+    return rank;
+}
+
+/* The column of a row's shape, whether numbers have an axis of their own or not; or, if the
+ * program takes a vector, of as many elements. */
 static bool same_row(const array *a, const struct ingot_train_column *c)
 {
+    int32_t rank = plain_rank(a->rank, a->dims);
+
     if (c->rank == 1 && a->rank > 1)
         return array_row(a) == c->dims[0];
-    return a->rank == c->rank &&
-           (!a->rank || !memcmp(a->dims, c->dims, (size_t)a->rank * sizeof *a->dims));
+    return rank == plain_rank(c->rank, c->dims) &&
+           (!rank || !memcmp(a->dims, c->dims, (size_t)rank * sizeof *a->dims));
 }
 
 /* "u8[.., 28, 28]" */

@@ -374,6 +374,29 @@ static void parts_are_complete(void **state)
     rows_free(&r);
 }
 
+/* A number may have an axis of its own: in the file, or in the program. */
+static void axes_of_one_element(void **state)
+{
+    static const int64_t one[] = {1};
+    static const uint8_t columns[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 7, 9};
+    static const uint8_t bare[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 9};
+    const struct ingot_train_column own = {.name = "x", .dtype = TENSOR_U8, .rank = 1, .dims = one};
+    struct ingot_train_column open = label;
+    array a;
+
+    (void)state;
+    reads(write_file("c.idx", columns, sizeof columns), COLUMNS(&label), &a, 1);
+    assert_true(a.rows == 2 && !a.rank && ((const int64_t *)a.data)[1] == 9);
+    array_free(&a);
+    open.bound = CSV_FIND_OUT;
+    assert_true(probe_source(path_of("c.idx"), &open, &a, 1, error));
+    assert_int_equal(open.bound, 10);
+    array_free(&a);
+    reads(write_file("b.idx", bare, sizeof bare), COLUMNS(&own), &a, 1);
+    assert_true(a.rows == 2 && a.rank == 1);
+    array_free(&a);
+}
+
 /* Numbers of a large file are checked when their rows are first used, or when all are asked
  * for; then the first that is wrong is told. */
 static void large_files_are_checked_later(void **state)
@@ -422,6 +445,7 @@ int main(void)
         cmocka_unit_test(wrong_sources_are_told),
         cmocka_unit_test(bounds_are_found),
         cmocka_unit_test(parts_are_complete),
+        cmocka_unit_test(axes_of_one_element),
         cmocka_unit_test(large_files_are_checked_later),
     };
 
