@@ -309,6 +309,29 @@ def case_an_average_of_a_net(b):
     return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
 
 
+CENTER = ('layer center(x: [.., K]) -> [.., K] {\n    state rows = 0, total: [K] = 0\n'
+          '    fit { s[k] = sum[..] x[k];  total <- total + s;  rows <- rows + sum[..] 1 }\n'
+          '    x - total / max(rows, 1)\n}\n'
+          'net f(x: [.., 1]) -> [.., 1] = x |> center |> dense(1)\nnet copy = f\n'
+          'net g(x: [.., 1]) -> [.., 1] = x |> center |> dense(1)\n')
+MAKE = 'net make(z: [.., 1]) -> [.., 1] = z |> dense(1)\n'
+
+
+def case_fit_counts_each_row_once(b):
+    """And in all nets that the block uses, also in track, and in copies."""
+    for uses in ('minimize sum(f(x)^2) + 0 * sum(f(9 * x)) using sgd(1e-3);  track h = sum(g(x))',
+                 'z: [.., 1] ~ normal(0, 1);  minimize sum(f(make(z))^2) + sum(f(x)^2) using sgd(1e-3)\n'
+                 '    track r = sqrt(mean[..] sum(g(x))^2)',
+                 'minimize sum(f(make(x))^2) + sum(f(x)^2) + sum(f(make(x))^2) using sgd(1e-3)\n    track h = sum(g(x))',
+                 'f <- f - 1e-3 * grad(sum[..] sum(f(x)^2), f);  track h = sum(g(x));  if step > 0 { g <- f }'):
+        said = learned(b, CENTER + MAKE * ('make' in uses) + 'train t(x: [.., 1]) { data x = [[1], [2], [3], [6]];  batch 1\n    ' + uses + ' }\n'
+                       'entry e(x: [1, 1]) -> [3] { y = copy(x);  [f.center1.total[0] + 0 * y[0, 0], '
+                       'g.center1.rows + 0 * sum(g(x)), copy.center1.total[0] + 0 * sum(f(x))] }\n', 'e', '--x', '[[0]]')
+        if said[1] != 'y: f32[3] 12 4 12\n':
+            return uses, said
+    return None
+
+
 def main():
     ingot, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
     passed = failed = 0

@@ -60,6 +60,8 @@ const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m);
 void dsl_find_net(dsl *cx, dsl_memory *m);
 /* The parameter of b for one of a, where a's net is net a = b; else null. */
 dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m);
+/* The memory of net t = b for m of b. */
+dsl_memory *dsl_copy_memory(dsl *cx, const dsl_template *t, const dsl_memory *m);
 /* Of net t = b: makes those parameters, or states, that b has and no call of t has made so far;
  * nothing if t is none. */
 void dsl_copy_memories(dsl *cx, const dsl_template *t, bool trainable);

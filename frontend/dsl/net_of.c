@@ -102,8 +102,8 @@ dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m)
 
 /* ---- copies that nothing has called ----------------------------------------- */
 
-/* The memory of net t = b for m of b: found, or made as the declaration would make it. */
-static dsl_memory *copy_of(dsl *cx, const dsl_template *t, const dsl_memory *m)
+/* Found, or made as the declaration would make it. */
+dsl_memory *dsl_copy_memory(dsl *cx, const dsl_template *t, const dsl_memory *m)
 {
     const char *own = m->path + strlen(dsl_net_path(cx, t->base));
     const char *path = arena_printf(cx->mem, "%s%s", dsl_net_path(cx, t), own);
@@ -128,7 +128,7 @@ void dsl_copy_memories(dsl *cx, const dsl_template *t, bool trainable)
     for (uint32_t i = 0, n = cx->memory.len; i < n; i++) {
         const dsl_memory *m = cx->memory.at[i];
         if (m->net == t->base && m->trainable == trainable)
-            copy_of(cx, t, m);
+            dsl_copy_memory(cx, t, m);
     }
 }
 

@@ -119,12 +119,7 @@ static const dsl_value *statement(dsl *cx, const ast_stmt *s, bool last)
     case AST_SCAN: dsl_scan_stmt(cx, s); return v;
     case AST_WHILE: dsl_while_stmt(cx, s); return v;
     case AST_REPEAT: dsl_repeat_stmt(cx, s); return v;
-    case AST_FIT:
-        if (cx->train)
-            cx->train->fits = true;
-        if (cx->frame->fit)
-            dsl_run(cx, &s->fit);
-        return v;
+    case AST_FIT: train_fit_block(cx, s); return v;
     case AST_CHECK: check(cx, s); return v;
     case AST_SHOW: show(cx, s); return v;
     case AST_TRACK: train_track(cx, s); return v;

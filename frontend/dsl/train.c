@@ -135,7 +135,7 @@ static bool is_plain(const ast_stmt *s)
 }
 
 /* Clauses of data and of the loop are train_record's.  What a block itself updates, `x <- e`,
- * it updates in steps only, and once a step. */
+ * it updates in steps only, and once a step; nets that are used for it are fitted, too. */
 static void statement(dsl *cx, const ast_stmt *s)
 {
     train_mode mode = cx->train->mode;
@@ -144,12 +144,14 @@ static void statement(dsl *cx, const ast_stmt *s)
 
     if (s->kind == AST_MINIMIZE)
         train_minimize(cx, s);
-    else if (is_plain(s) && !(one && (mode == TRAIN_EVAL || mode == TRAIN_FIT || !once)))
+    else if (one && mode == TRAIN_FIT)
+        dsl_eval_top(cx, s->define.value);
+    else if (is_plain(s) && !(one && (mode == TRAIN_EVAL || !once)))
         dsl_statement(cx, s, false);
 }
 
-/* Of what an entry wrote only this is kept: all in a step, sums where rows are looked at;
- * what `fit` wrote is of that role from now on. */
+/* Of what an entry wrote only this is kept: all in a step, sums where rows are looked at, what
+ * is fitted where that is done. */
 static void keep_written(dsl *cx, dsl_making *k)
 {
     train_mode mode = cx->train->mode;
@@ -157,9 +159,10 @@ static void keep_written(dsl *cx, dsl_making *k)
 
     for (uint32_t i = 0; i < k->region.written.len; i++) {
         dsl_memory *m = k->region.written.at[i].cell->memory;
-        if (m && mode == TRAIN_FIT)
-            m->role = INGOT_ROLE_FITTED;
-        if (mode != TRAIN_EVAL || (m && m->role == INGOT_ROLE_SUM))
+        bool kept = mode == TRAIN_FIT    ? train_keep_fitted(cx, m)
+                    : mode == TRAIN_EVAL ? m && m->role == INGOT_ROLE_SUM
+                                         : true;
+        if (kept)
             k->region.written.at[n++] = k->region.written.at[i];
     }
     k->region.written.len = n;
@@ -246,6 +249,8 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
     else if (dsl_read_inputs(cx, &item->callable.params, &k->rows, false))
         for (uint32_t i = 0; i < item->callable.body.stmts.len && !gathered_all(k); i++)
             statement(cx, item->callable.body.stmts.at[i]);
+    if (mode == TRAIN_FIT && !diag_failed(cx->d))
+        train_fit_copies(cx);
     keep_written(cx, &making);
     if (!diag_failed(cx->d) && mode != TRAIN_APPLY)
         find_missing(cx, k, making.fn);
@@ -391,6 +396,8 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     vec_free(&k.number);
     vec_free(&k.given);
     vec_free(&k.gathered);
+    vec_free(&k.fit);
+    vec_free(&k.fitted);
     cx->train = NULL;
     cx->scope = outer;
 }

@@ -41,6 +41,15 @@ typedef struct train_given {
     const dsl_value *value;
 } train_given;
 
+/* The use of a `fit` block that is followed, of the layer or net under `path`, and a memory that
+ * it fills (train_fit.c). */
+typedef struct train_fit {
+    const char *path;
+    const ast_stmt *s;
+    uint32_t from, count;       /* its memories in `fitted` */
+    bool alone;                 /* its input is made of data alone */
+} train_fit;
+
 enum { TRAIN_COUNTERS = 7 };
 
 /* A train block whose entries are made, one mode after the other, from the same statements.
@@ -58,7 +67,9 @@ struct dsl_train {
     uint32_t only;              /* of GATHER and APPLY: the objective, from 1 */
     VEC(dsl_memory *) gathered; /* parameters that it changes */
     bool first;                 /* the entry that finds out the numbers */
-    bool fits;                  /* a `fit` block was run */
+    bool fits;                  /* there is a `fit` block */
+    VEC(train_fit) fit;
+    VEC(dsl_memory *) fitted;   /* what `fit` blocks have filled in this entry */
 };
 
 /* ---- sums over rows (train_metric.c) */
@@ -90,7 +101,20 @@ const char *train_stopped(dsl *cx, ir_ref loss, const ir_ref *param, uint32_t n)
 /* The nodes that a value is made from: a mark for each node of the function. */
 bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of);
 
+/* ---- preparation (train_fit.c) */
+
+/* fit { .. } of a layer: is run while NAME_fit is made, if this use of the layer is the one that
+ * it follows. */
+void train_fit_block(dsl *cx, const ast_stmt *s);
+/* What was fitted of b becomes that of net a = b. */
+void train_fit_copies(dsl *cx);
+/* Was the memory filled by a `fit` block?  Then that is its role. */
+bool train_keep_fitted(dsl *cx, dsl_memory *m);
+
 /* ---- entries (train_entry.c) */
+
+/* Is it an item that nothing names? */
+bool train_is_unused(const ast_program *p, const char *name);
 
 /* The entries of a file, behind its blocks. */
 void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t);

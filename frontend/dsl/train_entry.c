@@ -51,8 +51,8 @@ static void add_entry(dsl *cx, const dsl_template *t, struct ingot_train_entry *
             (int32_t)f->result.len, inputs(cx, t, f), outputs(cx, t, f)};
 }
 
-/* Nothing trains it, so that no trainer has its parameters. */
-static bool is_unused(const ast_program *p, const char *name)
+/* Nothing trains such a net, so that no trainer has its parameters. */
+bool train_is_unused(const ast_program *p, const char *name)
 {
     for (uint32_t i = 0; i < p->unused.len; i++)
         if (!strcmp(p->unused.at[i].name.text, name))
@@ -71,7 +71,7 @@ void train_entries(dsl *cx, const dsl_file *f, struct ingot_trainer *t)
     for (uint32_t k = 0; k < COUNT(kinds); k++)
         for (uint32_t i = 0; i < p->items.len && !diag_failed(cx->d); i++) {
             const dsl_template *e = train_template(f, p->items.at[i], kinds[k]);
-            if (e && !is_unused(p, e->name))
+            if (e && !train_is_unused(p, e->name))
                 add_entry(cx, e, at, &t->entry_count);
         }
     t->entries = at;

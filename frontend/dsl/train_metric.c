@@ -238,12 +238,29 @@ static const char *tracked_name(dsl *cx, const ast_stmt *s)
                         : arena_strdup(cx->mem, s->track.name.text);
 }
 
+/* Nets that are looked at only are fitted, too: they are called, which is all. */
+static void only_call(dsl *cx, const ast_stmt *s)
+{
+    cx->train->given.len = 0;
+    find_reductions(cx, s->track.value);
+    uint32_t n = cx->train->given.len;
+    for (uint32_t i = 0; i < n; i++)
+        dsl_eval_top(cx, cx->train->given.at[i].e);
+    if (!n)
+        dsl_eval_top(cx, s->track.value);
+    if (s->track.weight)
+        dsl_eval_top(cx, s->track.weight);
+    cx->train->given.len = 0;
+}
+
 /* track name = expr.  In nets and layers, which know no rows, it is a mean; in a
  * block it may have reductions over rows of its own, of which each is summed apart. */
 void train_track(dsl *cx, const ast_stmt *s)
 {
     const ast_expr *e = s->track.value;
 
+    if (cx->train && cx->train->mode == TRAIN_FIT)
+        only_call(cx, s);
     if (!tracks(cx))
         return;
     const char *name = tracked_name(cx, s);
