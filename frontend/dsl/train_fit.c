@@ -8,7 +8,7 @@
 
 /* What a value of the entry is made from. */
 typedef struct origin {
-    bool rows, learned;             /* columns; parameters or draws */
+    bool rows, learned, fitted;     /* columns; parameters or draws; what was fitted so far */
 } origin;
 
 /* The memory that a STATE node reads. */
@@ -29,13 +29,14 @@ static bool is_column(const struct dsl_train *k, const char *input)
 }
 
 /* Of a value in a loop or branch nothing is known. */
-static origin origin_of(dsl *cx, const dsl_value *v)
+static origin origin_of(dsl *cx, const dsl_value *v, const char *path)
 {
     const ir_fn *f = dsl_b(cx)->fn;
     origin o = {0};
+    size_t n = strlen(path);
 
     if (cx->region->outer)
-        return (origin){.learned = true};
+        return (origin){.learned = true, .fitted = true};
     const bool *marks = train_ancestors(cx, f, dsl_ref(cx, v));
     for (uint32_t i = 0; i < f->param.len; i++)
         if (marks[f->value.at[f->param.at[i]].node]) {
@@ -46,13 +47,35 @@ static origin origin_of(dsl *cx, const dsl_value *v)
         const dsl_memory *m =
             marks[i] && f->node.at[i].op == OP_STATE ? memory_of(cx, &f->node.at[i]) : NULL;
         o.learned |= m && m->trainable;
+        o.fitted |= m && !strncmp(m->path, path, n) && m->path[n] == '.';
     }
     return o;
 }
 
+/* The statement of the block that changes a state, for messages. */
+static ir_loc place_of(const ast_stmt *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->fit.stmts.len; i++) {
+        const ast_stmt *d = s->fit.stmts.at[i];
+        for (uint32_t k = 0; d->kind == AST_DEFINE && k < d->define.targets.len; k++)
+            if (!strcmp(d->define.targets.at[k].path.at[0].text, name))
+                return d->at;
+    }
+    return s->at;
+}
+
+/* What is made of the rows at hand alone forgets those before. */
+static void check_merges(dsl *cx, const ast_stmt *s, const dsl_memory *m, origin o)
+{
+    if (o.rows && !o.fitted)
+        dsl_wrong(cx, place_of(s, m->cell.name), "fit sees the training rows in pieces, and of %s "
+                  "only the last would stay: make it of what it was and of the rows at hand, as "
+                  "in: low <- min(low, a)", m->cell.name);
+}
+
 /* Runs the block; which memories it changed are noted under its use.  Is what they become made
  * of data alone? */
-static bool run(dsl *cx, const ast_stmt *s)
+static bool run(dsl *cx, const ast_stmt *s, const char *path)
 {
     uint32_t n = cx->memory.len;
     const dsl_value **before = arena_array(cx->mem, const dsl_value *, n + 1);
@@ -65,7 +88,8 @@ static bool run(dsl *cx, const ast_stmt *s)
         dsl_memory *m = cx->memory.at[i];
         if (m->cell.now == before[i] || dsl_bad(m->cell.now))
             continue;
-        origin o = origin_of(cx, m->cell.now);
+        origin o = origin_of(cx, m->cell.now, path);
+        check_merges(cx, s, m, o);
         rows |= o.rows;
         learned |= o.learned;
         vec_push(&cx->train->fitted, m);
@@ -105,7 +129,7 @@ static void fit(dsl *cx, const ast_stmt *s, const char *path)
     const dsl_value **kept = arena_array(cx->mem, const dsl_value *, old ? old->count + 1 : 1);
     if (old)
         exchange(k, old, kept);
-    new.alone = run(cx, s);
+    new.alone = run(cx, s, path);
     new.count = k->fitted.len - new.from;
     if (!old)
         vec_push(&k->fit, new);
