@@ -321,6 +321,10 @@ def function_cases(c):
                  '{ y[b, k] = sum[j] e[x[b], j] * w[j, k];  grad(sum(y^2), %s) }')
     c.add('gradient by a table', looked_up % 'e', d, at.T @ back @ d['w'].T)
     c.add('gradient by what multiplies rows of a table', looked_up % 'w', d, d['e'][d['x']].T @ back)
+    c.add('a declared bound holds inside',
+          'fn wide(s: int<7>[..]) -> [.., 7] = onehot(s)\n'
+          'entry f(x: int<3>[..]) -> [.., 7] { z: int<7> = 3;  wide(x) + 0 * onehot(z) + 0 * wide(3) }',
+          dict(x=np.array([2, 0])), np.eye(7, dtype=np.float32)[[2, 0]])
     c.add('one-hot', 'entry f(x: int<4>[..]) = onehot(x)', dict(x=np.array([2, 0, 3])),
           np.eye(4, dtype=np.float32)[[2, 0, 3]])
     c.add('bytes', 'entry f(x: u8[.., 4]) -> u8[.., 4] = u8(real(x) * 2)',

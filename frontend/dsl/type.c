@@ -142,8 +142,9 @@ static bool unify(dsl *cx, const ast_expr *e, ir_dim d, dsl_scope *s, const char
 
 /* ---- elements --------------------------------------------------------------- */
 
-/* An integer for int<N>: bounded below N.  If N is unbound it becomes the value's
- * own bound; if it is known the value's must be at most that. */
+/* An integer for int<N>: bounded below N.  If N is unbound it becomes the value's own bound; if
+ * it is known the value's must be at most that, and N is what is known of it from here on: a
+ * table of N rows is one for all values of the type. */
 static const dsl_value *index_below(dsl *cx, const ast_type *t, const dsl_value *v, dsl_scope *s,
                                     const char *what, ir_loc at)
 {
@@ -160,12 +161,13 @@ static const dsl_value *index_below(dsl *cx, const ast_type *t, const dsl_value 
     if (!dsl_eval_dim(cx, t->bound, &bound, "the bound of an index"))
         return &dsl_poison;
     int64_t known;
-    if (dsl_at_most(cx, most, bound))
-        return v;
-    if (dim_const(d, most, &known) && !dim_const(d, bound, &known)) {
+    bool below = dsl_at_most(cx, most, bound);
+    if (!below && dim_const(d, most, &known) && !dim_const(d, bound, &known)) {
         ir_check_dims(dsl_b(cx), dim_le(d, most, bound), "an index is not below its bound");
-        return v;
+        below = true;
     }
+    if (below)
+        return dsl_bounded(cx, v, dim_int(d, 0), dim_sub(d, bound, one));
     return dsl_wrong(cx, at, "%s is an index below %s, one below %s is wanted", what,
                      dsl_dim_text(cx, most), dsl_dim_text(cx, bound));
 }
