@@ -206,13 +206,41 @@ static bool add_selection(dsl *cx, const ast_expr *e, text *out)
     return true;
 }
 
+/* Is row i of a table like the first: a number, or as many numbers? */
+static bool fits_table(dsl *cx, const dsl_value *table, uint32_t i, ir_loc at)
+{
+    const dsl_value *first = table->list.at[0], *row = table->list.at[i];
+    bool list = row->kind == DSL_LIST;
+
+    for (uint32_t k = 0; list && k < row->list.n; k++)
+        if (row->list.at[k]->kind == DSL_LIST)
+            return dsl_wrong(cx, at, "a row of a table is numbers, this one has lists"), false;
+    if (list != (first->kind == DSL_LIST))
+        return dsl_wrong(cx, at, "rows of a table are all numbers, or all lists of numbers"), false;
+    if (list && row->list.n != first->list.n)
+        return dsl_wrong(cx, at, "row %u of the table has %u number%s, the first has %u", i + 1,
+                         row->list.n, row->list.n == 1 ? "" : "s", first->list.n), false;
+    return true;
+}
+
+/* A file's name, or a table as it stands. */
+static bool add_whole(dsl *cx, const ast_expr *e, text *out)
+{
+    const dsl_value *v = dsl_eval(cx, e);
+
+    for (uint32_t i = 0; v->kind == DSL_LIST && i < v->list.n; i++)
+        if (!fits_table(cx, v, i, e->kind == AST_ARRAY ? e->items.at[i]->at : e->at))
+            return false;
+    return add_value(cx, v, e->at, out);
+}
+
 static bool add_source(dsl *cx, const ast_expr *e, text *out)
 {
     if (reader_of(e))
         return add_call(cx, reader_of(e), e, out);
     if (e->kind == AST_SUBSCRIPT)
         return add_selection(cx, e, out);
-    return add_value(cx, dsl_eval(cx, e), e->at, out);
+    return add_whole(cx, e, out);
 }
 
 const char *train_source_text(dsl *cx, const ast_expr *e)
