@@ -124,6 +124,8 @@ ir_ref onnx_tensor(onnx_op *n, const Onnx__TensorProto *t);
 /* The same as the node's result, which may be a weight. */
 ir_ref onnx_tensor_weight(onnx_op *n, const Onnx__TensorProto *t);
 
+/* Is the model a function of a program, called where `training` is true or false? */
+bool onnx_in_function(const onnx_op *n, bool *training);
 /* How often the model ran before, u64[2], low word first, in steps of 2^64: a counter for
  * random numbers that differ from run to run. */
 ir_ref onnx_runs(onnx_op *n);

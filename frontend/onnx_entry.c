@@ -175,12 +175,26 @@ bool onnx_any_rows(const onnx_op *n, ir_dim *rows, int64_t *fixed)
     return n->scope->model->frees_rows;
 }
 
+bool onnx_in_function(const onnx_op *n, bool *training)
+{
+    const onnx_model *x = n->scope->model;
+
+    *training = x->function_name && x->options && x->options->training;
+    return x->function_name;
+}
+
 /* How often the program has run, a state made when the first operator asks: random
- * operators draw other numbers in every run by it. */
+ * operators draw other numbers in every run by it.  A function is given a number. */
 ir_ref onnx_runs(onnx_op *n)
 {
     onnx_model *x = n->scope->model;
 
+    if (x->function_name) {
+        ir_ref runs = onnx_runs_input(n->scope);
+        if (runs == IR_NONE)
+            onnx_gap(n, "a draw in a branch of a model-local function");
+        return runs;
+    }
     if (x->runs == IR_NONE) {
         x->runs = x->m->state.len;
         vec_push(&x->m->state, ((ir_state){.name = "runs", .init = IR_NONE,

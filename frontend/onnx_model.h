@@ -104,6 +104,9 @@ const char *onnx_folder_of(const char *path, diag *d);
 /* Constant `id` as a value of s, by the name it has in the file; apart from constants where
  * gradients are asked for by it. */
 ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id);
+/* The input of a function that tells its calls apart, as a value of s; IR_NONE: in a region of a
+ * model-local function there is no way to it. */
+ir_ref onnx_runs_input(onnx_scope *s);
 /* Lists the values of a graph that are never weights, as running variances. */
 void onnx_list_settings(onnx_model *x, const Onnx__GraphProto *g);
 /* Type of a value_info; `input` names unnamed extents.  Null after an error. */

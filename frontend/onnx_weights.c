@@ -30,11 +30,18 @@ void onnx_list_settings(onnx_model *x, const Onnx__GraphProto *g)
                 names_add(&x->settings, g->node[n]->input[i]);
 }
 
-/* The scope of the main graph around s; null in a model-local function. */
-static onnx_scope *main_scope(onnx_scope *s)
+/* The scope of the main graph, or of the model-local function, around s. */
+static onnx_scope *whole_scope(onnx_scope *s)
 {
     while (s->parent || s->around)
         s = s->parent ? s->parent : s->around;
+    return s;
+}
+
+/* The scope of the main graph around s; null in a model-local function. */
+static onnx_scope *main_scope(onnx_scope *s)
+{
+    s = whole_scope(s);
     return s->function ? NULL : s;
 }
 
@@ -92,6 +99,24 @@ ir_ref onnx_weight(onnx_scope *s, const char *name, uint32_t id)
     }
     if (!scope_find(top, key, &r))
         scope_set(top, key, keep_apart(s->model->options->weights, top->b, name, id));
+    scope_find(s, key, &r);
+    return r;
+}
+
+/* An input behind those of the file, made when the first operator asks. */
+ir_ref onnx_runs_input(onnx_scope *s)
+{
+    static const char key[] = "\n";
+    onnx_scope *top = whole_scope(s);
+    import_weights *w = s->model->options->weights;
+    ir_ref r;
+
+    if (top->function)
+        return s->b == top->b ? onnx_runs_input(top->call->scope) : IR_NONE;
+    if (scope_find(s, key, &r))
+        return r;
+    w->runs = ir_input(top->b, "runs", ir_ty(top->b, DT_U64, (ir_dim[]){{2}}, 1));
+    scope_set(top, key, w->runs);
     scope_find(s, key, &r);
     return r;
 }

@@ -22,6 +22,8 @@ typedef struct import_weights {
     VEC(ir_ref) ref;
     VEC(uint32_t) constant;         /* what the file has for them, of the module */
     VEC(const char *) other;        /* float weights that the pattern leaves constants */
+    ir_ref runs;                    /* of a function whose operators draw: the input u64[2] that
+                                     * tells one call from another; else IR_NONE */
 } import_weights;
 
 /* An array that stands for one of a file. */
@@ -46,6 +48,8 @@ typedef struct import_options {
     uint64_t max_weights;           /* bytes; 0: IMPORT_MAX_WEIGHTS */
     import_weights *weights;        /* null: all weights are constants */
     const char *until;              /* the value that is the only result; null: those of the file */
+    bool training;                  /* of a function: dropout drops, unless the file says not to;
+                                     * else it drops nothing, whatever the file says */
     bool any_rows;                  /* the first axis of inputs has any extent, whatever the file
                                      * says: rows, of which the weights know nothing */
 } import_options;

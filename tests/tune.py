@@ -46,13 +46,13 @@ def refuse(name, text, *arguments):
     check(name, rc in (1, 2) and text in said, said)
 
 
-def save(name, nodes, inputs, outputs, weights, **rest):
+def save(name, nodes, inputs, outputs, weights, version=17, **rest):
     """inputs and outputs: name to (type, shape)."""
     infos = [[helper.make_tensor_value_info(n, *t) for n, t in d.items()]
              for d in (inputs, outputs)]
     graph = helper.make_graph(nodes, name, *infos,
                               [numpy_helper.from_array(a, n) for n, a in weights.items()])
-    model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid('', 17)],
+    model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid('', version)],
                               **rest)
     onnx.save(model, name)
     return weights
@@ -186,6 +186,29 @@ def all_rows():
         last = train(f'rmse of {batch} rows', 'wide.onnx', '--loss', 'mse', '--metric', 'rmse', '--batch', batch,
                      '--data', 'x=x.npy', '--data', 'target=goal.npy', '--optimizer', 'sgd(0)', '--epochs', 1)
         check(f'rmse of {batch} rows: of all', abs(float(last.get('rmse', 0)) - want) < 1e-5, (last, want))
+
+
+def dropout():
+    """Drops where rows are trained on, unless the file says that it never does; else nothing."""
+    np.save('ones.npy', np.ones((400, 64), np.float32))
+    w = np.ones(64, np.float32)
+    drops = {'absent': (['x', 'ratio'], 13, {}), 'true': (['x', 'ratio', 'yes'], 13, {}),
+             'false': (['x', 'ratio', 'no'], 13, {}), 'old': (['x'], 11, {'ratio': 0.25})}
+    for name, (operands, version, attributes) in drops.items():
+        nodes = [helper.make_node('Dropout', operands, ['d'], **attributes), helper.make_node('Mul', ['d', 'w'], ['y'])]
+        settings = {'ratio': np.float32(0.25), 'yes': np.array(True), 'no': np.array(False)}
+        save(f'{name}.onnx', nodes, {'x': (FLOAT, ['N', 64])}, {'y': (FLOAT, ['N', 64])},
+             {'w': w, **{n: settings[n] for n in operands if n in settings}}, version=version)
+        train(f'dropout: {name}', f'{name}.onnx', '--loss', 'mse', '--data', 'x=ones.npy', '--data',
+              'target=ones.npy', '--optimizer', 'sgd(0)', '--metric', 'dropped=y == 0', '--metric', 'mean=y',
+              '--epochs', 2, '--valid', '0.5', '--batch', 30)
+        rows = list(csv.DictReader(open('log.csv')))
+        got = [[float(r['dropped']), float(r['mean'])] for r in rows if r['part'] == 'train' and r['dropped']]
+        share = 0 if name == 'false' else 0.25
+        check(f'dropout: {name}: in training', all(abs(d - share) < 0.02 and abs(m - 1) < 0.03 for d, m in got), got)
+        check(f'dropout: {name}: others each time', share == 0 or got[0] != got[1], got)
+        got = [[float(r['dropped']), float(r['mean'])] for r in rows if r['part'] == 'valid']
+        check(f'dropout: {name}: not elsewhere', got and all(g == [0, 1] for g in got), got)
 
 
 def tokens():
@@ -367,7 +390,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, all_rows, tokens, written, apart, dims, \
+        for test in classes, printed, frozen, new_head, pictures, all_rows, dropout, tokens, written, apart, dims, \
                 other_types, names, memory, wrong:
             test()
     return tally.report()

@@ -403,7 +403,7 @@ static const dsl_value *apply_function(dsl *cx, const dsl_value *v, const dsl_va
         if (arg[i] && dsl_bad(arg[i]))
             return &dsl_poison;
     if (base->foreign)
-        return dsl_call_foreign(cx, base, arg, n, at);
+        return dsl_call_foreign(cx, &v->function, arg, n, at);
     return base->builtin ? dsl_call_builtin(cx, &v->function, arg, n, at)
                          : call_item(cx, &v->function, arg, n, at);
 }

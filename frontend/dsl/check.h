@@ -567,6 +567,8 @@ const dsl_value *dsl_if_stmt(dsl *cx, const ast_stmt *s, bool last);
 
 /* A draw of this type, or of what the distribution's arguments have. */
 const dsl_value *dsl_draw(dsl *cx, const ast_type *t, const dsl_value *how, ir_loc at);
+/* A counter for draws of an imported model, u64[2]: another one for each step and call. */
+ir_ref dsl_draw_counter(dsl *cx, ir_loc at);
 /* y is computed from v alone: if v is a draw without the rows, so is y. */
 void dsl_still_rowless(dsl *cx, const dsl_value *v, const dsl_value *y);
 /* Warns where a draw without the rows meets, element by element, a value that has them. */

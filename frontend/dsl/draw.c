@@ -273,6 +273,21 @@ static uint64_t place_of(dsl *cx, ir_loc at)
     return path ? hash_text(path, h) : h;
 }
 
+ir_ref dsl_draw_counter(dsl *cx, ir_loc at)
+{
+    ir_build *b = dsl_b(cx);
+    ir_ref word[2] = {ir_int(b, DT_U64, 0), rounds(cx)};
+    ir_ref by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
+    ir_ref place = ir_int(b, DT_U64, (int64_t)place_of(cx, at));
+    ir_dim one = {1};
+
+    word[1] = ir_2(b, OP_ADD, ir_2(b, OP_MUL, word[1], by), seed(cx));
+    word[1] = ir_2(b, OP_XOR, ir_cast(b, word[1], DT_U64), place);
+    for (int i = 0; i < 2; i++)
+        word[i] = ir_reshape(b, word[i], &one, 1);
+    return ir_concat(b, word, 2, 0);
+}
+
 /* A function that is not applied: its value at standard normal noise. */
 static const dsl_value *of_noise(dsl *cx, const ast_type *t, const dsl_value *f, ir_loc at)
 {

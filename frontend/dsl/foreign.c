@@ -10,13 +10,14 @@
 typedef struct reading {
     const ir_fn *fn;            /* null: not read yet */
     uint32_t inputs, params;
+    uint32_t runs;              /* the parameter that tells calls apart; UINT32_MAX: none does */
     dsl_memory **param;         /* in the order of the inputs behind those of the file */
 } reading;
 
 struct dsl_foreign {
     const char *path, *until;   /* until: null if it ends where the file ends */
-    reading as_is, any_rows;    /* with the file's extents, or the first axes of inputs being
-                                 * rows, any number of them */
+    reading of[2][2];           /* by `training`; with the file's extents, or the first axes of
+                                 * inputs being rows, any number of them */
     const dsl_value *shorter;   /* nets that end before the file does, a list by this member */
 };
 
@@ -88,11 +89,12 @@ static dsl_memory *parameter(dsl *cx, const dsl_template *t, const char *name, u
 }
 
 /* A name that no function has: that of the net, and what tells its readings apart. */
-static const char *function_name(dsl *cx, const dsl_template *t, bool any_rows)
+static const char *function_name(dsl *cx, const dsl_template *t, const import_options *o)
 {
     const char *until = t->foreign->until;
-    const char *name = arena_printf(&cx->m->mem, "%s%s%s%s", t->name, until ? "." : "",
-                                    until ? until : "", any_rows ? " of rows" : "");
+    const char *name = arena_printf(&cx->m->mem, "%s%s%s%s%s", t->name, until ? "." : "",
+                                    until ? until : "", o->any_rows ? " of rows" : "",
+                                    o->training ? " in training" : "");
 
     while (ir_module_find(cx->m, name))
         name = arena_printf(&cx->m->mem, "%s'", name);
@@ -100,20 +102,25 @@ static const char *function_name(dsl *cx, const dsl_template *t, bool any_rows)
 }
 
 /* False after an error.  Weights are parameters behind the file's inputs. */
-static bool read_model(dsl *cx, const dsl_template *t, reading *r)
+static bool read_model(dsl *cx, const dsl_template *t, bool training, bool any_rows)
 {
     const struct dsl_foreign *x = t->foreign;
-    import_weights w = {.inputs = true};
-    import_options o = {.weights = &w, .until = x->until, .any_rows = r == &x->any_rows};
+    reading *r = &t->foreign->of[training][any_rows];
+    import_weights w = {.inputs = true, .runs = IR_NONE};
+    import_options o = {.weights = &w, .until = x->until, .training = training,
+                        .any_rows = any_rows};
 
-    r->fn = onnx_import_function(cx->m, function_name(cx, t, o.any_rows), x->path, &o, cx->d);
+    r->fn = onnx_import_function(cx->m, function_name(cx, t, &o), x->path, &o, cx->d);
     if (!r->fn)
         diag_note(cx->d, t->item->at, "imported here");
     r->params = w.name.len;
     r->param = arena_array(cx->mem, dsl_memory *, w.name.len + 1);
     for (uint32_t i = 0; r->fn && i < w.name.len; i++)
         r->param[i] = parameter(cx, t, w.name.at[i], w.constant.at[i]);
-    r->inputs = r->fn ? r->fn->param.len - w.name.len : 0;
+    r->inputs = r->fn ? r->fn->param.len - w.name.len - (w.runs != IR_NONE) : 0;
+    r->runs = UINT32_MAX;
+    for (uint32_t i = 0; r->fn && i < r->fn->param.len; i++)
+        r->runs = r->fn->param.at[i] == w.runs ? i : r->runs;
     vec_free(&w.name);
     vec_free(&w.ref);
     vec_free(&w.constant);
@@ -174,19 +181,18 @@ static bool wants_rows(dsl *cx, const ir_type *t, const dsl_value *v)
 
 /* The reading of the file that arguments ask for; null after an error. */
 static const reading *reading_for(dsl *cx, const dsl_template *t, const dsl_value **arg,
-                                  uint32_t n)
+                                  uint32_t n, bool training_off)
 {
-    struct dsl_foreign *x = t->foreign;
-    bool rows = n > 0;
+    bool rows = n > 0, training = cx->frame->training && !training_off;
+    const reading *r = t->foreign->of[training];
 
-    if (!x->as_is.fn && !read_model(cx, t, &x->as_is))
+    if (!r[0].fn && !read_model(cx, t, training, false))
         return NULL;
-    const ir_fn *f = x->as_is.fn;
-    for (uint32_t i = 0; i < n && i < x->as_is.inputs; i++)
-        rows &= wants_rows(cx, ir_type_of(f, f->param.at[i]), arg[i]);
-    if (!rows || n != x->as_is.inputs)
-        return &x->as_is;
-    return x->any_rows.fn || read_model(cx, t, &x->any_rows) ? &x->any_rows : NULL;
+    for (uint32_t i = 0; i < n && i < r[0].inputs; i++)
+        rows &= wants_rows(cx, ir_type_of(r[0].fn, r[0].fn->param.at[i]), arg[i]);
+    if (!rows || n != r[0].inputs)
+        return &r[0];
+    return r[1].fn || read_model(cx, t, training, true) ? &r[1] : NULL;
 }
 
 static dsl_elem elem_of(dsl *cx, const ir_type *t)
@@ -213,10 +219,11 @@ const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,
 }
 
 /* The model's nodes in place of the call. */
-const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
+const dsl_value *dsl_call_foreign(dsl *cx, const dsl_function *call, const dsl_value **arg,
                                   uint32_t n, ir_loc at)
 {
-    const reading *r = reading_for(cx, t, arg, n);
+    const dsl_template *t = call->of;
+    const reading *r = reading_for(cx, t, arg, n, call->training_off);
 
     if (!r)
         return &dsl_poison;
@@ -227,8 +234,12 @@ const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_valu
     for (uint32_t i = 0; i < n; i++)
         if (!argument(cx, t, r->fn, i, arg[i], at, &in[i]))
             return &dsl_poison;
-    for (uint32_t i = 0; i < r->params; i++)
-        in[n + i] = dsl_ref(cx, dsl_read(cx, &r->param[i]->cell));
+    for (uint32_t i = 0, k = n; i < r->params; i++) {
+        k += k == r->runs;
+        in[k++] = dsl_ref(cx, dsl_read(cx, &r->param[i]->cell));
+    }
+    if (r->runs != UINT32_MAX)
+        in[r->runs] = dsl_draw_counter(cx, at);
     dsl_b(cx)->loc = at;
     return ir_inline(dsl_b(cx), r->fn, in, out)
                ? dsl_foreign_results(cx, r->fn->result.len, out, r->fn->result_name.at, at)

@@ -23,7 +23,7 @@ void dsl_check_dims(dsl *cx, const char *path);
 /* An ONNX file as a net (foreign.c), the same up to a value, and a call of it. */
 const dsl_value *dsl_import_onnx(dsl *cx, dsl_file *f, const char *path, ast_word name);
 const dsl_value *dsl_foreign_until(dsl *cx, const dsl_value *net, const dsl_value *name, ir_loc at);
-const dsl_value *dsl_call_foreign(dsl *cx, const dsl_template *t, const dsl_value **arg,
+const dsl_value *dsl_call_foreign(dsl *cx, const dsl_function *call, const dsl_value **arg,
                                   uint32_t n, ir_loc at);
 /* Results of nodes that the language did not make, by their types. */
 const dsl_value *dsl_foreign_results(dsl *cx, uint32_t n, const ir_ref *r,

@@ -240,17 +240,30 @@ static ir_ref ratio_of_run(onnx_op *n)
     return ir_2(n->b, OP_MIN, r, onnx_splat_like(n, r, 1 - 0x1p-32));
 }
 
+/* Does the node drop?  Of a file that runs by itself as the file says; in a program where
+ * `training` is true, unless the file says that it is for inference.  *known: or else its third
+ * operand says so. */
+static bool drops(onnx_op *n, bool *known)
+{
+    bool training, program = onnx_in_function(n, &training);
+    double mode = program && !onnx_int(n, "is_test", 0);
+
+    *known = !onnx_has(n, 2) || onnx_const_float(n, 2, &mode) || (program && !training);
+    return !*known || (mode != 0 && (training || !program));
+}
+
 /* The share that a node drops, an f64 scalar, of inference 0; IR_NONE: nothing in any run.
  * False: a gap or an error. */
 static bool dropped_share(onnx_op *n, ir_ref *out)
 {
-    double train = 0, ratio = 0.5;
+    double ratio = onnx_float(n, "ratio", 0.5);
+    bool mode_known, training;
 
     *out = IR_NONE;
-    if (n->since >= 6 && n->since < 7 && onnx_attr(n, "is_test") && !onnx_int(n, "is_test", 0))
+    if (n->since >= 6 && n->since < 7 && onnx_attr(n, "is_test") && !onnx_int(n, "is_test", 0) &&
+        !onnx_in_function(n, &training))
         return onnx_gap(n, "training mode before version 12");
-    bool mode_known = !onnx_has(n, 2) || onnx_const_float(n, 2, &train);
-    if (mode_known && train == 0)
+    if (!drops(n, &mode_known))
         return true;
     bool ratio_known = !onnx_has(n, 1) || onnx_const_float(n, 1, &ratio);
     if (ratio_known && !(ratio >= 0 && ratio < 1))
