@@ -310,7 +310,7 @@ typedef struct ast_hook {
 typedef enum ast_item_kind {
     AST_ITEM_IMPORT,        /* import */
     AST_ITEM_CONFIG,        /* decls */
-    AST_ITEM_DIM,           /* dims */
+    AST_ITEM_DIM,           /* dims; names, of the one that there is then */
     AST_ITEM_STATE,         /* decls */
     AST_ITEM_DATA,          /* decls, each with a type */
     AST_ITEM_FN,            /* these seven: callable */
@@ -333,7 +333,7 @@ struct ast_item {
     union {
         struct { ast_word file, alias; ast_words names; } import;
         ast_decls decls;
-        ast_words dims;
+        struct { ast_words dims, names; };
         struct {
             bool configured;        /* has two lists of parameters */
             ast_params config, params;

@@ -89,6 +89,30 @@ static bool dim_given(dsl *cx, const char *name, int64_t *n)
     return id != NAMES_NONE;
 }
 
+/* dim K = ["cat", "dog"]: as many as it has names, which go where data's own would go. */
+static bool named_dim(dsl *cx, const ast_item *item, bool given, int64_t *n)
+{
+    const ast_words *l = &item->names;
+    const char **name = arena_array(cx->mem, const char *, l->len + 1);
+
+    for (uint32_t i = 0; i < l->len; i++) {
+        name[i] = arena_strdup(cx->mem, l->at[i].text);
+        for (uint32_t k = 0; k < i; k++)
+            if (!strcmp(name[k], name[i])) {
+                dsl_wrong(cx, l->at[i].at, "'%s' is there twice", name[i]);
+                return false;
+            }
+    }
+    if (given && *n != l->len) {
+        dsl_wrong(cx, item->at, "%s has %u names and is given as %lld", item->dims.at[0].text,
+                  l->len, (long long)*n);
+        return false;
+    }
+    *n = l->len;
+    vec_push(&cx->names, (dsl_names){item->dims.at[0].text, l->len, name});
+    return true;
+}
+
 /* A dim without a number is a symbol of its own, of 1 or more, which weights or
  * data decide. */
 static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
@@ -98,6 +122,7 @@ static void add_dims(dsl *cx, dsl_file *f, const ast_item *item)
     for (uint32_t i = 0; i < item->dims.len; i++) {
         ast_word w = item->dims.at[i];
         bool given = dim_given(cx, w.text, &n);
+        given = item->names.len ? named_dim(cx, item, given, &n) : given;
         ir_dim d = given ? dim_int(cx->dims, n) : dim_symbol_new(cx->dims, w.text, 1, INT64_MAX);
         if (!given)
             vec_push(&cx->open, (dsl_open_dim){w, d});

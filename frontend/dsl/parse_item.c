@@ -197,6 +197,30 @@ static bool name_list(parser *p, ast_words *out)
     return true;
 }
 
+/* NAME {"," NAME}, or NAME "=" "[" STRING {"," STRING} "]", behind "dim" */
+static bool dim(parser *p, ast_item *i)
+{
+    ir_loc open;
+
+    if (!name_list(p, &i->dims))
+        return false;
+    if (i->dims.len > 1 || !accept(p, TOKEN_ASSIGN))
+        return true;
+    open = peek(p)->at;
+    if (!expect(p, TOKEN_BEGIN_LIST))
+        return false;
+    p->open++;
+    bool ok;
+    do {
+        ast_word word = {peek(p)->at, peek(p)->text};
+        if ((ok = expect(p, TOKEN_STRING)))
+            list_push(p, &i->names, word);
+    } while (ok && accept(p, TOKEN_COMMA));
+    ok = ok && expect_close(p, TOKEN_END_LIST, open);
+    p->open--;
+    return ok;
+}
+
 /* STRING ["as" NAME] ["(" NAME {"," NAME} ")"] behind "import" */
 static bool import(parser *p, ast_item *i)
 {
@@ -250,7 +274,7 @@ static bool rest_of(parser *p, ast_item *i)
     switch (i->kind) {
     case AST_ITEM_IMPORT: return import(p, i);
     case AST_ITEM_CONFIG: return config(p, i);
-    case AST_ITEM_DIM: return name_list(p, &i->dims);
+    case AST_ITEM_DIM: return dim(p, i);
     case AST_ITEM_STATE: return parse_decls(p, &i->decls);
     case AST_ITEM_DATA: return data(p, i);
     default: break;
