@@ -44,8 +44,9 @@ const cli_option tune_rows[] = {
      "target or label", .set = add_metric},
     {"--until", "VALUE", "the value at which an ONNX model ends", .set = cli_set_once,
      .at = AT(until)},
-    {"--classes", "N", "how many there are: an ONNX model with another number of results gets "
-     "a layer", .set = cli_set_number, .at = AT(classes), .least = 2, .most = 1 << 30},
+    {"--classes", "N|NAME,..", "how many there are, or their names in order: an ONNX model with "
+     "another number of results gets a layer", .set = tune_set_classes, .least = 2,
+     .most = 1 << 30},
     {0}};
 
 bool tune_is_given(const tune_options *o)
@@ -133,6 +134,7 @@ static void find_names(tune *x)
     find_dims(x);
     x->net = tune_name(x, "tuned");
     x->goal = tune_name(x, x->kind == GOAL_CLASS ? "label" : "target");
+    x->kinds = tune_name(x, "kinds");
 }
 
 /* ---- what is learned --------------------------------------------------------------- */
@@ -236,6 +238,8 @@ static bool add_program(tune *x, const char *path)
         !find_goal(x))
         return false;
     find_names(x);
+    if (!tune_find_classes(x))
+        return false;
     tune_write(x, path);
     return !diag_failed(x->d);
 }

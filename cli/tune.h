@@ -14,6 +14,7 @@ typedef struct tune_options {
     const char *metric[TUNE_METRICS];
     int metrics;
     long long classes;              /* 0: as many as the model's last axis has */
+    const char *class_names;        /* "cat,dog", as many; or null */
 } tune_options;
 
 extern const cli_option tune_rows[];

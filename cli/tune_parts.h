@@ -26,6 +26,9 @@ typedef struct tune {
     const char *net, *goal;     /* names of the net and of the last column */
     goal_kind kind;
     int64_t classes;            /* of GOAL_CLASS */
+    const char *const *class_name;  /* of each, if class_names is not 0 */
+    int64_t class_names;
+    const char *kinds;          /* the dim that has them */
     bool mean, head, scalar;    /* what the net adds: [N, C, H, W] becomes [N, C]; a layer; or
                                  * [N, 1] becomes [N] */
     int rank;                   /* of its result */
@@ -53,6 +56,10 @@ static inline const ir_type *tune_result(const tune *x)
 const char *tune_name(tune *x, const char *raw);
 /* The bytes of the name that a text begins with; 0: of none. */
 size_t tune_word_length(const char *s);
+/* --classes: a number, or names. */
+cli_set tune_set_classes;
+/* What classes are called, if it is known.  False after an error. */
+bool tune_find_classes(tune *x);
 /* Adds the program for the file `path`, whose model and goal are known, to x->out
  * (tune_text.c). */
 void tune_write(tune *x, const char *path);

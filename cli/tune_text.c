@@ -56,7 +56,9 @@ static void add_goal_type(tune *x)
 {
     char elem[40] = "";
 
-    if (x->kind == GOAL_CLASS)
+    if (x->class_names)
+        snprintf(elem, sizeof elem, "int<%s>", x->kinds);
+    else if (x->kind == GOAL_CLASS)
         snprintf(elem, sizeof elem, "int<%lld>", (long long)x->classes);
     else if (x->kind == GOAL_BIT)
         snprintf(elem, sizeof elem, "int<2>");
@@ -77,6 +79,11 @@ static void add_dims(tune *x)
     for (uint32_t i = 0; i < x->m->dims.symbol.len; i++)
         if (x->dim[i] && strcmp(x->dim[i], "N"))
             text_add(x->out, "dim %s\n", x->dim[i]);
+    for (int64_t i = 0; i < x->class_names; i++) {
+        text_add(x->out, i ? ", " : "dim %s = [", x->kinds);
+        text_add_string(x->out, x->class_name[i]);
+    }
+    text_add(x->out, x->class_names ? "]\n" : "");
 }
 
 /* net tuned(x: ..) = m(x), with what the goal needs behind it. */

@@ -188,6 +188,41 @@ def all_rows():
         check(f'rmse of {batch} rows: of all', abs(float(last.get('rmse', 0)) - want) < 1e-5, (last, want))
 
 
+def words_for_classes():
+    """Words in the column of labels, in the order of their bytes or as --classes says."""
+    mlp('mlp.onnx', 'batch')
+    kinds = ['lynx', 'ant', 'cow']
+    with open('kinds.csv', 'w') as f:
+        f.write('a,b,c,d,kind\n')
+        for x, y in zip(np.load('x.npy'), np.load('y.npy')):
+            f.write(','.join(map(str, x)) + f',{kinds[y]}\n')
+    table = ['--loss', 'cross_entropy', '--data', 'x,label=kinds.csv']
+    rest = ['--epochs', 30, '--optimizer', 'adam(1e-2)']
+    last = train('words', 'mlp.onnx', *table, *rest, '--report', 'kinds.html')
+    check('words: accuracy', float(last.get('accuracy', 0)) > 0.85, last)
+    pathlib.Path('two.csv').write_text('1,2,3,4,cow\n1,2,3,4,ant\n')
+    pathlib.Path('named.ingot').write_text('dim K = ["a", "b"]\nentry f(x: [2]) -> int<K> = argmax(x)\n')
+    check('words: in the report', 'lynx' in pathlib.Path('kinds.html').read_text())
+    check('words: in order', 'dim kinds = ["ant", "cow", "lynx"]' in ingot('train', 'mlp.onnx', *table, '--print')[1])
+    own = [*table, '--classes', ','.join(kinds)]
+    named = train('words in the order of the model', 'mlp.onnx', *own, *rest, '--save', 'kinds.safetensors')
+    plain = train('numbers', 'mlp.onnx', *POINTS, *rest, '--save', 'plain.safetensors')
+    check('words: as numbers', named.get('loss') == plain.get('loss'), (named, plain))
+    pathlib.Path('kinds.ingot').write_text(ingot('train', 'mlp.onnx', *own, '--print')[1])
+    rc, _, said = ingot('build', 'kinds.ingot', '--weights', 'kinds.safetensors', '--entry', 'classify', '-o', 'kinds')
+    check('words: built', rc == 0, said)
+    row = str(np.load('x.npy')[:4].tolist())
+    said = subprocess.run(['./kinds', f'x={row}'], capture_output=True, text=True).stdout.split()
+    check('words: answers', sum(a == kinds[b] for a, b in zip(said, np.load('y.npy'))) > 2, said)
+    refuse('words: fewer', 'has 2 words, the model 3 classes', 'train', 'mlp.onnx', '--loss', 'cross_entropy',
+           '--data', 'x,label=two.csv', '--run')
+    refuse('words: a name alone', 'two names or more', 'train', 'mlp.onnx', *POINTS, '--classes', 'cat', '--run')
+    refuse('words: twice', "'cow' is there twice", 'train', 'mlp.onnx', *POINTS, '--classes', 'cow,ant,cow', '--run')
+    refuse('words: of numbers', 'compares with no classes', 'train', 'mlp.onnx', '--loss', 'mse', '--classes',
+           'cow,ant,cat', '--run')
+    refuse('words: another number', 'K has 2 names and is given as 3', 'check', 'named.ingot', '--dim', 'K=3')
+
+
 def dropout():
     """Drops where rows are trained on, unless the file says that it never does; else nothing."""
     np.save('ones.npy', np.ones((400, 64), np.float32))
@@ -390,7 +425,7 @@ def main():
         os.chdir(folder)
         points()
         stripes()
-        for test in classes, printed, frozen, new_head, pictures, all_rows, dropout, tokens, written, apart, dims, \
+        for test in classes, printed, frozen, new_head, pictures, all_rows, words_for_classes, dropout, tokens, written, apart, dims, \
                 other_types, names, memory, wrong:
             test()
     return tally.report()
