@@ -160,20 +160,27 @@ static bool build(train_options *o, ir_module *m, const struct ingot_trainer *t,
 
 /* ---- training at once ------------------------------------------------------------- */
 
-/* Parameters and states of nets, as they are now. */
-static int trained_arrays(const session *s, const struct ingot_trainer *t, import_array *w)
+/* Parameters and states, as they are now, of roles up to the last one. */
+static int trained_arrays(const session *s, const struct ingot_trainer *t, int32_t last,
+                          import_array *w)
 {
     const struct ingot_model *m = s->model;
     int n = 0;
 
     for (int32_t i = 0; i < m->state_count; i++) {
         const struct ingot_value_info *v = &m->states[i];
-        if (t->roles[i] <= INGOT_ROLE_FITTED)
+        if (t->roles[i] <= last)
             w[n++] = (import_array){v->name, dt_from_onnx(v->dtype), v->rank, v->dims,
                                     (const char *)s->states + v->offset,
                                     safetensors_bytes(v->dtype, v->rank, v->dims)};
     }
     return n;
+}
+
+/* Where a file says itself how it is trained, what its algorithm keeps is part of the file. */
+static int32_t last_role(const train_options *o)
+{
+    return tune_is_given(&o->tune) ? INGOT_ROLE_FITTED : INGOT_ROLE_MOMENT;
 }
 
 /* A model that is trained as it is keeps its graph and gets new weights; one with a
@@ -182,7 +189,7 @@ static bool save_onnx(const train_options *o, const session *s, const struct ing
                       diag *d)
 {
     import_array *w = arena_array(&d->mem, import_array, s->model->state_count + 1);
-    int n = trained_arrays(s, t, w);
+    int n = trained_arrays(s, t, o->tuned.as_is ? last_role(o) : INGOT_ROLE_FITTED, w);
 
     if (o->tuned.as_is)
         return save_onnx_weights(o->file, w, n, o->save_onnx, d);

@@ -16,12 +16,16 @@ typedef struct replacing {
     diag *d;
 } replacing;
 
-/* The array of this name, or that of it in a net, m.NAME. */
-static const import_array *array_of(const replacing *r, const char *name)
+/* The array of this name, or that of it in a net, m.NAME; of what an algorithm of the file keeps
+ * beside its graph, learn/NAME. */
+static const import_array *array_of(const replacing *r, const char *name, bool own)
 {
+    const char *in = own ? "learn/" : "m.";
+
     for (int i = 0; name && i < r->n; i++) {
         const char *a = r->array[i].name;
-        if (!strcmp(a, name) || (!strncmp(a, "m.", 2) && !strcmp(a + 2, name)))
+        if ((!own && !strcmp(a, name)) ||
+            (!strncmp(a, in, strlen(in)) && !strcmp(a + strlen(in), name)))
             return &r->array[i];
     }
     return NULL;
@@ -70,9 +74,9 @@ static bool no_memory(diag *d)
 }
 
 /* Puts the array of this name, if there is one, into the tensor. */
-static bool replace(replacing *r, const char *name, Onnx__TensorProto *t)
+static bool replace(replacing *r, const char *name, bool own, Onnx__TensorProto *t)
 {
-    const import_array *a = array_of(r, name);
+    const import_array *a = array_of(r, name, own);
 
     if (!a)
         return true;
@@ -95,17 +99,27 @@ static Onnx__TensorProto *constant_of(const Onnx__NodeProto *p)
     return NULL;
 }
 
-/* Initializers, and constants that are nodes. */
-static bool replace_all(replacing *r, const Onnx__GraphProto *g)
+static bool replace_initializers(replacing *r, bool own, const Onnx__GraphProto *g)
 {
     bool ok = true;
 
-    for (size_t i = 0; ok && i < g->n_initializer; i++)
-        ok = replace(r, g->initializer[i]->name, g->initializer[i]);
+    for (size_t i = 0; ok && g && i < g->n_initializer; i++)
+        ok = replace(r, g->initializer[i]->name, own, g->initializer[i]);
+    return ok;
+}
+
+/* Initializers, and constants that are nodes; of the training's algorithms what they keep. */
+static bool replace_all(replacing *r, const Onnx__ModelProto *p)
+{
+    const Onnx__GraphProto *g = p->graph;
+    bool ok = replace_initializers(r, false, g);
+
     for (size_t i = 0; ok && i < g->n_node; i++) {
         Onnx__TensorProto *t = constant_of(g->node[i]);
-        ok = !t || replace(r, g->node[i]->output[0], t);
+        ok = !t || replace(r, g->node[i]->output[0], false, t);
     }
+    for (size_t i = 0; ok && i < p->n_training_info; i++)
+        ok = replace_initializers(r, true, p->training_info[i]->algorithm);
     return ok && (r->used || diag_error(r->d, (ir_loc){0}, D_IO, r->path,
                                         "none of its weights has the name of an array"));
 }
@@ -200,7 +214,7 @@ bool onnx_replace(const char *path, const import_array *w, int n, bool whole, te
     if (!data)
         return diag_error(d, (ir_loc){0}, D_IO, path, why);
     Onnx__ModelProto *p = onnx_unpack(data, size);
-    bool ok = p && p->graph ? replace_all(&r, p->graph)
+    bool ok = p && p->graph ? replace_all(&r, p)
                             : diag_error(d, (ir_loc){0}, D_IO, path, "is not an ONNX model");
     ok = ok && (!whole || take_in_all(path, p, d));
     if (ok)

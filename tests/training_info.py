@@ -184,6 +184,19 @@ def epochs():
           done.stderr)
 
 
+def goes_on():
+    """The file that is written has the states of the algorithm, too: training goes on from it."""
+    data = ['--run', '--fresh', '--batch', len(X), '--data', 'x=x.npy', '--data', 't=t.npy', '--quiet']
+    rc, said = ingot('train', 'adam.onnx', *data, '--epochs', 3, '--save-onnx', 'three.onnx')
+    check('goes on: 3 epochs', rc == 0, said)
+    rc, said = ingot('train', 'three.onnx', *data, '--epochs', 2, '--save', 'five.safetensors')
+    check('goes on: 2 more', rc == 0, said)
+    rc, said = ingot('train', 'adam.onnx', *data, '--epochs', 5, '--save', 'all.safetensors')
+    five, whole = read_safetensors('five.safetensors'), read_safetensors('all.safetensors')
+    check('goes on: are 5', all(close(five[k], whole[k]) for k in whole if k.startswith(('m.', 'learn/'))) and
+          five['learn/count'] == 5, five)
+
+
 def initialized():
     """First values that an initialization graph computes."""
     start = [helper.make_node('Constant', [], ['w'], value=numpy_helper.from_array(W)), node('Exp', 'w', 'first')]
@@ -272,7 +285,7 @@ def main():
         np.save('t.npy', T)
         for model in models():
             same(*model)
-        for test in epochs, initialized, apart, nameless, wrong:
+        for test in epochs, goes_on, initialized, apart, nameless, wrong:
             test()
         for path in pathlib.Path().glob('*.onnx') if KEEP else ():
             shutil.copy(path, KEEP)
