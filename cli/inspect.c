@@ -397,10 +397,26 @@ static bool put(const inspect_options *o, const text *out)
     return report_close(&p, o->out, true);                  /* .. and this tells it */
 }
 
+/* For a table of its layers a model's weights are kept as they are. */
+static ir_module *load_summary(inspect_options *o, diag *d)
+{
+    import_weights w = {.trained = true};
+    ingot_options given = o->model.o;
+
+    given.import.weights = &w;
+    ir_module *m = ingot_load(o->file, &given, d);
+    vec_free(&w.name);
+    vec_free(&w.ref);
+    vec_free(&w.constant);
+    vec_free(&w.other);
+    return m;
+}
+
 static ir_module *load(inspect_options *o, diag *d)
 {
-    return o->trains ? train_load(o->file, &o->model.o, &o->tune, &o->trainer, d)
-                     : ingot_load(o->file, &o->model.o, d);
+    if (o->trains)
+        return train_load(o->file, &o->model.o, &o->tune, &o->trainer, d);
+    return strcmp(o->stage, "summary") ? ingot_load(o->file, &o->model.o, d) : load_summary(o, d);
 }
 
 /* By the ending of the file: kernels, a plan, or a model. */

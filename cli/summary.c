@@ -9,16 +9,23 @@
  * an ONNX file is a node. */
 typedef struct layer {
     const char *name;
+    uint32_t node;                  /* of an ONNX file: its place; else 0 */
     const ir_type *type;            /* of its last value */
     int64_t weights;
     double flops;
 } layer;
+
+/* What a node is made of: enum from, or the state that it reads, where it depends on states and
+ * constants alone. */
+enum from { FROM_INPUTS = -1, FROM_CONSTANTS = -2 };
 
 /* A function, and the node that it hangs on in the one around it; null: an entry. */
 typedef struct place {
     const ir_fn *f;
     const ir_node *at;
     const struct place *outer;
+    int32_t *from;                  /* by node, as far as they have been met */
+    bool *seen;                     /* by node: its weights are counted */
 } place;
 
 /* One entry being counted.  A weight that two layers share counts for the first of
@@ -30,9 +37,10 @@ typedef struct summary {
     VEC(layer) layer;
     bool *counted;                  /* by state, and behind them by constant */
     int64_t weights, trainable, bytes;
+    double flops;                   /* of what the node at hand makes of weights alone */
 } summary;
 
-/* ---- names ------------------------------------------------------------------------- */
+/* ---- what nodes are made of ----------------------------------------------------------- */
 
 /* The operand that a region's parameter is: the last ones are those of the node around it. */
 static const ir_node *outside(const place *p, const ir_node *n, const place **of)
@@ -47,40 +55,45 @@ static const ir_node *outside(const place *p, const ir_node *n, const place **of
     return ir_node_of(p->outer->f, ir_arg(p->outer->f, p->at, p->at->narg - behind));
 }
 
-/* What moved elements are the elements of, outside of loops and branches, too. */
-static const ir_node *origin(const place *p, ir_ref r)
+static int32_t from_of(const place *p, const ir_node *n)
 {
-    const ir_node *n = ir_node_of(p->f, r), *from = n;
+    const place *of = p;
+    ir_fn *region[2];
 
-    while (from) {
-        n = from;
-        from = n->narg && ir_op_moves(n->op) ? ir_node_of(p->f, ir_arg(p->f, n, 0))
-               : n->op == OP_INPUT && p->at  ? outside(p, n, &p)
-                                             : NULL;
+    if (n->op == OP_INPUT) {
+        n = p->at ? outside(p, n, &of) : NULL;
+        return n ? of->from[n - of->f->node.at] : FROM_INPUTS;
     }
-    return n;
+    if (n->op == OP_STATE)
+        return n->attr->STATE.id;
+    int32_t from = n->op == OP_RNG || ir_regions(n, region) ? FROM_INPUTS : FROM_CONSTANTS;
+    for (uint32_t i = 0; from != FROM_INPUTS && i < n->narg; i++) {
+        int32_t arg = p->from[ir_node_of(p->f, ir_arg(p->f, n, i)) - p->f->node.at];
+        from = arg == FROM_INPUTS || from == FROM_CONSTANTS ? arg : from;
+    }
+    return from;
 }
 
-/* The state that the node reads, moved perhaps; null: none. */
+/* The first state that the node reads, or what is made of it; null: none. */
 static const ir_state *state_of(const ir_module *m, const place *p, const ir_node *n)
 {
-    for (uint32_t i = 0; i < n->narg; i++) {
-        const ir_node *from = origin(p, ir_arg(p->f, n, i));
-        if (from->op == OP_STATE)
-            return &m->state.at[from->attr->STATE.id];
-    }
-    return NULL;
+    int32_t from = p->from[n - p->f->node.at];
+
+    for (uint32_t i = 0; from < 0 && i < n->narg; i++)
+        from = p->from[ir_node_of(p->f, ir_arg(p->f, n, i)) - p->f->node.at];
+    return from < 0 ? NULL : &m->state.at[from];
 }
 
 /* "digits.dense1" of "digits.dense1.w", "'conv1' (Conv-11)" of a node; null: it has none. */
 static const char *name_of(const ir_module *m, const place *p, const ir_node *n)
 {
-    const ir_state *s = state_of(m, p, n);
-    const char *node = diag_node(m->diag, n->loc), *end = s ? strrchr(s->name, '.') : NULL;
+    const char *node = diag_node(m->diag, n->loc), *end;
+    const ir_state *s = *node ? NULL : state_of(m, p, n);
 
-    if (s)
-        return end ? arena_printf(&m->diag->mem, "%.*s", (int)(end - s->name), s->name) : s->name;
-    return strpbrk(node, "'(");
+    if (!s)
+        return strpbrk(node, "'(");
+    end = strrchr(s->name, '.');
+    return end ? arena_printf(&m->diag->mem, "%.*s", (int)(end - s->name), s->name) : s->name;
 }
 
 /* ---- weights and work ---------------------------------------------------------------- */
@@ -98,24 +111,22 @@ static bool is_aside(const summary *s, uint32_t state)
     return s->roles && s->roles[state] > INGOT_ROLE_FITTED;
 }
 
-/* Elements of a weight that the value is, the first time that it is met. */
-static int64_t new_weights(summary *s, const place *p, ir_ref r)
+/* Elements of a weight, the first time that it is met.  A constant that is kept is one that a
+ * loss would train; there may be another of the same elements. */
+static int64_t new_weights(summary *s, const ir_node *n, bool kept)
 {
-    const ir_node *n = origin(p, r);
     bool state = n->op == OP_STATE;
-
-    if (!state && n->op != OP_CONST)
-        return 0;
     uint32_t id = state ? (uint32_t)n->attr->STATE.id : n->attr->CONST.id;
     const ir_type *t = state ? s->m->state.at[id].type : s->m->consts.at[id].type;
-    if (!dt_is_float(t->dtype) || !t->rank || (state && is_aside(s, id)) ||
-        s->counted[state ? id : s->m->state.len + id])
+
+    bool *counted = &s->counted[state ? id : s->m->state.len + id];
+    if (!dt_is_float(t->dtype) || !t->rank || (state && is_aside(s, id)) || (*counted && !kept))
         return 0;
-    s->counted[state ? id : s->m->state.len + id] = true;
+    *counted |= !kept;
     int64_t count = type_count_const(&s->m->types, t);
     s->weights += count;
     s->bytes += count * (dt_bits(t->dtype) / 8);
-    s->trainable += state && s->m->state.at[id].trainable ? count : 0;
+    s->trainable += kept || (state && s->m->state.at[id].trainable) ? count : 0;
     return count;
 }
 
@@ -133,41 +144,102 @@ static double flops_of(const summary *s, const ir_fn *f, const ir_node *n)
     return all * (double)value_of(s, cost_sum_steps((dim_table *)&s->m->dims, f, n));
 }
 
-/* What adds neither weights nor operations, such as an activation or an update, is no layer. */
+/* New weights that n is made of, if it is made of weights alone. */
+static int64_t weights_in(summary *s, const place *p, const ir_node *n)
+{
+    const place *of = p;
+    size_t i = (size_t)(n - p->f->node.at);
+    int64_t sum = 0;
+
+    if (p->from[i] == FROM_INPUTS || p->seen[i])
+        return 0;
+    p->seen[i] = true;
+    if (n->op == OP_INPUT && p->at) {
+        n = outside(p, n, &of);
+        return n ? weights_in(s, of, n) : 0;
+    }
+    if (n->op == OP_STATE || n->op == OP_CONST)
+        return new_weights(s, n, false);
+    if (n->op == OP_KEEP)
+        return new_weights(s, ir_node_of(p->f, ir_arg(p->f, n, 0)), true);
+    s->flops += flops_of(s, p->f, n);
+    for (uint32_t k = 0; k < n->narg; k++)
+        sum += weights_in(s, p, ir_node_of(p->f, ir_arg(p->f, n, k)));
+    return sum;
+}
+
+/* The largest of the results: of a loop all its rounds. */
+static const ir_type *result_of(const summary *s, const ir_fn *f, const ir_node *n)
+{
+    const ir_type *best = ir_type_of(f, n->first);
+    double most = -1;
+
+    for (uint32_t i = 0; i < n->nres; i++) {
+        const ir_type *t = ir_type_of(f, n->first + i);
+        double all = t->kind == TY_TENSOR && dt_is_float(t->dtype) ? 1 : -1;
+        for (int k = 0; all > 0 && k < t->rank; k++)
+            all *= (double)value_of(s, t->dim[k]);
+        if (all > most)
+            best = t, most = all;
+    }
+    return best;
+}
+
+static bool same_layer(const layer *l, const char *name, uint32_t node)
+{
+    return node || l->node ? node == l->node : name && l->name && !strcmp(l->name, name);
+}
+
+/* What adds neither weights nor operations, such as an activation or an update, is no layer; what
+ * comes of one within its node, or around its loop, is its result. */
 static void add_node(summary *s, const place *p, const ir_node *n, double times)
 {
+    uint32_t node = *diag_node(s->m->diag, n->loc) ? n->loc.file : 0;
     layer *last = s->layer.len ? &s->layer.at[s->layer.len - 1] : NULL;
     const char *name = name_of(s->m, p, n);
     int64_t weights = 0;
 
-    for (uint32_t i = 0; i < n->narg && !ir_op_moves(n->op); i++)
-        weights += new_weights(s, p, ir_arg(p->f, n, i));
-    double flops = times * flops_of(s, p->f, n);
-    if (!weights && flops == 0)
+    s->flops = flops_of(s, p->f, n);
+    for (uint32_t i = 0; i < n->narg; i++)
+        weights += weights_in(s, p, ir_node_of(p->f, ir_arg(p->f, n, i)));
+    double flops = times * s->flops;
+    bool same = last && same_layer(last, name, node);
+    if (!weights && flops == 0 && !same)
         return;
-    if (!last || !name || !last->name || strcmp(last->name, name)) {
-        vec_push(&s->layer, (layer){.name = name});
+    if (!same) {
+        vec_push(&s->layer, (layer){.name = name, .node = node});
         last = &s->layer.at[s->layer.len - 1];
     }
-    last->type = ir_type_of(p->f, n->first);
+    if (weights || flops > 0 || node || n->op == OP_LOOP || n->op == OP_IF)
+        last->type = result_of(s, p->f, n);
     last->weights += weights;
     last->flops += flops;
 }
 
 /* A loop's body counts as often as the loop runs. */
-static void add_nodes(summary *s, const place *p, double times)
+static void add_nodes(summary *s, place *p, double times)
 {
+    p->from = mem_alloc((p->f->node.len + 1) * sizeof *p->from);
+    p->seen = mem_alloc(p->f->node.len + 1);
     for (uint32_t i = 0; i < p->f->node.len; i++) {
         const ir_node *n = &p->f->node.at[i];
         ir_fn *region[2];
         uint32_t regions = ir_regions(n, region);
         bool loop = n->op == OP_LOOP && !n->attr->LOOP.infinite;
+        p->from[i] = from_of(p, n);
         for (uint32_t k = 0; k < regions; k++)
-            add_nodes(s, &(place){region[k], n, p},
+            add_nodes(s, &(place){region[k], n, p, NULL, NULL},
                       loop ? times * (double)value_of(s, n->attr->LOOP.trip) : times);
-        if (!regions)
+        if (p->from[i] == FROM_INPUTS && n->op != OP_INPUT)
             add_node(s, p, n, times);
     }
+    for (uint32_t i = 0; !p->at && i < p->f->result.len; i++) {
+        const ir_node *n = ir_node_of(p->f, p->f->result.at[i]);
+        if (p->from[n - p->f->node.at] != FROM_INPUTS)
+            add_node(s, p, n, times);
+    }
+    mem_free(p->from);
+    mem_free(p->seen);
 }
 
 /* ---- the table ----------------------------------------------------------------------- */
@@ -194,6 +266,33 @@ static void print_layer(const summary *s, const layer *l, text *out)
     text_add(out, "\n");
 }
 
+static void add_symbol(void *to, uint32_t id)
+{
+    ((bool *)to)[id] = true;
+}
+
+/* What the table does not know. */
+static void print_open(const ir_module *m, const ir_fn *f, const int64_t *extent, text *out)
+{
+    bool *open = mem_alloc(m->dims.symbol.len + 1);
+    const char *sign = "(counted with ";
+
+    for (uint32_t i = 0; i < f->param.len; i++) {
+        const ir_type *t = ir_type_of(f, f->param.at[i]);
+        for (int k = 0; t->kind == TY_TENSOR && k < t->rank; k++)
+            dim_each_symbol(&m->dims, t->dim[k], add_symbol, open);
+    }
+    for (uint32_t i = 0; i < m->dims.symbol.len; i++)
+        if (open[i]) {
+            text_add(out, "%*s%s%s = %lld", *sign == '(' ? 15 : 0, "", sign,
+                     m->dims.symbol.at[i].name, (long long)extent[i]);
+            sign = ", ";
+        }
+    if (*sign != '(')
+        text_add(out, "; --dim NAME=N for others)\n");
+    mem_free(open);
+}
+
 /* Open dims are their least value, at least 1: the table is of one row of data. */
 static void print_layers(const ir_module *m, const ir_fn *f, const int32_t *roles, text *out)
 {
@@ -204,7 +303,7 @@ static void print_layers(const ir_module *m, const ir_fn *f, const int32_t *role
     s.extent = mem_alloc(((size_t)m->dims.symbol.len + 1) * sizeof *s.extent);
     for (uint32_t i = 0; i < m->dims.symbol.len; i++)
         s.extent[i] = max_i64(1, m->dims.symbol.at[i].lo);
-    add_nodes(&s, &(place){f, NULL, NULL}, 1);
+    add_nodes(&s, &(place){.f = f}, 1);
     text_add(out, "%14s %16s  %-36s %s\n", "weights", "operations", "layer", "result");
     for (uint32_t i = 0; i < s.layer.len; i++) {
         print_layer(&s, &s.layer.at[i], out);
@@ -212,6 +311,7 @@ static void print_layers(const ir_module *m, const ir_fn *f, const int32_t *role
     }
     text_add(out, "%14lld %16.0f  all: %lld bytes, %lld trainable\n", (long long)s.weights, flops,
              (long long)s.bytes, (long long)s.trainable);
+    print_open(m, f, s.extent, out);
     vec_free(&s.layer);
     mem_free(s.counted);
     mem_free(s.extent);

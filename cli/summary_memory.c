@@ -19,6 +19,7 @@ typedef struct taken {
     bool *seen;                     /* by state, and behind them by constant */
     int64_t role[INGOT_ROLE_GRADIENT + 1];  /* bytes */
     int64_t trainable, workspace;
+    int64_t constants;              /* of weights */
     int64_t operations;             /* of products and convolutions */
 } taken;
 
@@ -53,7 +54,7 @@ static void add_value(taken *k, const plan_value *v)
     if (state)
         add_state(k, v->of);
     else
-        k->role[INGOT_ROLE_PARAM] += bytes_of(k, v->type);
+        k->constants += bytes_of(k, v->type);
 }
 
 /* Values of the symbols: the rows of a batch are the first axis of an input. */
@@ -99,11 +100,13 @@ static void line(text *out, int64_t bytes, const char *of)
 
 static void print_taken(const taken *k, text *out)
 {
-    int64_t all = k->workspace;
+    int64_t all = k->workspace + k->constants;
 
     for (size_t i = 0; i < COUNT(k->role); i++)
         all += k->role[i];
-    line(out, k->role[INGOT_ROLE_PARAM], "weights");
+    line(out, k->role[INGOT_ROLE_PARAM] + k->constants, "weights");
+    if (k->constants && !k->roles)
+        text_add(out, "%14s (constants as kernels read them: packed, padded, folded)\n", "");
     line(out, k->role[INGOT_ROLE_STATE] + k->role[INGOT_ROLE_FITTED], "other states of the model");
     line(out, k->role[INGOT_ROLE_MOMENT], "states of the optimizer");
     line(out, k->role[OTHER], "sums for metrics, and numbers that may be set");
@@ -182,13 +185,20 @@ static void print_planned(ir_module *m, const struct ingot_trainer *t, const ing
 /* Is there nothing to be trained?  That is no failure. */
 static bool lacks_training(const diag *d)
 {
-    return d->message.len && d->message.at[0].id == D_NO_TRAINING;
+    for (uint32_t i = 0; i < d->message.len; i++)
+        if (d->message.at[i].id == D_NO_TRAINING)
+            return true;
+    return false;
 }
 
-/* The first line of the first message, whose source is not shown. */
+/* The first line of the first error, whose source is not shown. */
 static void print_reason(const char *of, const diag *d, text *out)
 {
-    const char *why = d->message.len ? d->message.at[0].text : "an operator is not supported";
+    const char *why = "an operator is not supported";
+
+    for (uint32_t i = d->message.len; i-- > 0;)
+        if (!strstr(d->message.at[i].text, ": warning: "))
+            why = d->message.at[i].text;
 
     if (diag_failed(d))
         text_add(out, "memory of %s: not known: %.*s\n", of, (int)strcspn(why, "\n"), why);
@@ -210,5 +220,7 @@ void summary_memory(const char *path, const ingot_options *o, const tune_options
     print_planned(m, t, o, out, &d);
     if (!lacks_training(&d))
         print_reason("training", &d, out);
+    else if (has_suffix(path, ".ingot"))
+        text_add(out, "no train block: nothing is trained\n");
     diag_free(&d);
 }

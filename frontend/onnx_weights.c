@@ -54,7 +54,7 @@ static bool asked_for(const onnx_model *x, const char *name, const ir_type *t)
 
     if (!w || t->kind != TY_TENSOR || !dt_is_float(t->dtype))
         return false;
-    if (w->inputs && names_find(&x->settings, name) != NAMES_NONE)
+    if ((w->inputs || w->trained) && names_find(&x->settings, name) != NAMES_NONE)
         return false;
     return w->pattern ? text_matches(w->pattern, name) : t->rank > 0;
 }

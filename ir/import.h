@@ -17,7 +17,7 @@ typedef struct import_shape {
  * each is a `keep` of its constant in the entry, or one more input of the function. */
 typedef struct import_weights {
     const char *pattern;            /* of their names, for text_matches; null: those with axes */
-    bool inputs;
+    bool inputs, trained;           /* trained: no settings, such as running means */
     VEC(const char *) name;         /* the reader adds them: names of the file */
     VEC(ir_ref) ref;
     VEC(uint32_t) constant;         /* what the file has for them, of the module */

@@ -394,6 +394,36 @@ def memory():
     refuse('memory: another stage', 'are for --stage summary', 'inspect', 'mlp.onnx', '--loss', 'mse')
 
 
+def layers():
+    """A row for each node, all that the file holds in it, and what a loss would train."""
+    nodes = [helper.make_node('Conv', ['x', 'c'], ['h'], kernel_shape=[1, 1]),
+             helper.make_node('BatchNormalization', ['h', 's', 'b', 'm', 'v'], ['n']),
+             helper.make_node('ReduceMean', ['n'], ['r'], axes=[2], keepdims=0),
+             helper.make_node('Transpose', ['r'], ['t'], perm=[2, 0, 1]),
+             helper.make_node('LSTM', ['t', 'W', 'R', 'B'], ['', 'l'], hidden_size=3),
+             helper.make_node('Squeeze', ['l', 'first'], ['q']), helper.make_node('Gemm', ['q', 'g'], ['y']),
+             helper.make_node('Gemm', ['y', 'k'], ['z'])]
+    weights = {'c': normal(8, 4, 1, 1), 's': np.ones(8, np.float32), 'b': np.ones(8, np.float32),
+               'm': normal(8), 'v': normal(8) ** 2 + 1, 'W': normal(1, 12, 8),
+               'R': normal(1, 12, 3), 'B': normal(1, 24), 'g': normal(3, 5), 'k': normal(5, 2)}
+    save('layers.onnx', nodes, {'x': (FLOAT, ['rows', 4, 6, 7])}, {'z': (FLOAT, ['rows', 2])},
+         {**weights, 'first': np.array([0])})
+    rc, text, said = ingot('inspect', '--stage', 'summary', 'layers.onnx')
+    rows = [line.split() for line in text.split('memory')[0].splitlines()[2:]]
+    check('layers', [(r[0], r[-1]) for r in rows[:5]] == [
+        ('32', 'f32[rows,8,6,7]'), ('32', 'f32[rows,8,6,7]'), (str(96 + 36 + 24), 'f32[7,1,rows,3]'),
+        ('15', 'f32[rows,5]'), ('10', 'f32[rows,2]')], text + said)
+    check('layers: all', rows[5][0] == '245' and rows[5][-2] == '229', text)       # 16 are statistics
+    check('layers: open', '(counted with rows = 1;' in text and '(constants as kernels read them' in text, text)
+    pathlib.Path('norm.ingot').write_text('layer unused(x) { x }\nnet f(x: [.., 3, 5, 5]) -> [.., 4, 5, 5] = '
+                                          'x |> conv(4, 1) |> batch_norm |> conv(4, 3)\n')
+    text = ingot('inspect', '--stage', 'summary', 'norm.ingot')[1]
+    rows = [line.split() for line in text.splitlines()[2:5]]
+    check('layers: of a program', [r[0] for r in rows] == ['16', '16', '148'] and
+          all(r[-1] == 'f32[N,4,5,5]' for r in rows) and rows[0][1] == '600', text)
+    check('layers: no block', 'no train block' in text and 'not known' not in text, text)
+
+
 def wrong():
     refuse('no loss', 'give --loss', 'train', 'mlp.onnx', '--run')
     refuse('a misspelt optimizer', "did you mean 'adam'?", 'train', 'mlp.onnx', '--run', *POINTS,
@@ -426,7 +456,7 @@ def main():
         points()
         stripes()
         for test in classes, printed, frozen, new_head, pictures, all_rows, words_for_classes, dropout, tokens, written, apart, dims, \
-                other_types, names, memory, wrong:
+                other_types, names, memory, layers, wrong:
             test()
     return tally.report()
 
