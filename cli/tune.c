@@ -14,6 +14,7 @@
 #include "tune_parts.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 
 #include "dsl/dsl.h"
 #include "onnx.h"
@@ -137,6 +138,65 @@ static void find_names(tune *x)
     x->kinds = tune_name(x, "kinds");
 }
 
+/* What the program calls a column that is given by its name in the model or there; null. */
+static const char *column_named(const tune *x, const char *name)
+{
+    for (uint32_t i = 0; i < x->inputs; i++)
+        if (!strcmp(x->f->param_name.at[i], name))
+            return x->input[i];
+    for (uint32_t i = 0; i < x->inputs; i++)
+        if (!strcmp(x->input[i], name))
+            return x->input[i];
+    return strcmp(x->goal, name) ? NULL : x->goal;
+}
+
+static bool no_column(const tune *x, const char *path, const char *option, const char *name)
+{
+    names known = {0};
+
+    for (uint32_t i = 0; i < x->inputs; i++)
+        names_add(&known, x->f->param_name.at[i]);
+    names_add(&known, x->goal);
+    import_unknown(x->d, path, option, name, &known);
+    names_free(&known);
+    return false;
+}
+
+/* --data input.1,label=..: columns by the model's names for its inputs.  The trainer's options
+ * own their texts. */
+static bool name_columns(const tune *x, const char *path, const char *option, rows_given *l,
+                         int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        char *rest = arena_strdup(&x->d->mem, l[i].columns), *one;
+        text all = {0};
+        for (const char *sign = ""; (one = strsep(&rest, ",")); sign = ",") {
+            const char *column = column_named(x, one);
+            if (!column)
+                return text_free(&all), no_column(x, path, option, one);
+            text_add(&all, "%s%s", sign, column);
+        }
+        char *copy = strdup(all.at);
+        text_free(&all);
+        if (!copy)
+            return tune_wrong(x, "no memory");
+        free((char *)(uintptr_t)l[i].columns);
+        l[i].columns = copy;
+    }
+    return true;
+}
+
+static bool find_columns(const tune *x, const char *path)
+{
+    const char *usual = x->kind == GOAL_CLASS ? "label" : "target";
+
+    if (strcmp(x->goal, usual))
+        diag_warning(x->d, (ir_loc){0}, "%s: has an input '%s', so that what it is compared with "
+                     "is the column %s", path, usual, x->goal);
+    return name_columns(x, path, "--data", x->t->data, x->t->datas) &&
+           name_columns(x, path, "--test", x->t->test, x->t->tests);
+}
+
 /* ---- what is learned --------------------------------------------------------------- */
 
 static const struct {
@@ -238,7 +298,7 @@ static bool add_program(tune *x, const char *path)
         !find_goal(x))
         return false;
     find_names(x);
-    if (!tune_find_classes(x))
+    if (!find_columns(x, path) || !tune_find_classes(x))
         return false;
     tune_write(x, path);
     return !diag_failed(x->d);
@@ -246,7 +306,7 @@ static bool add_program(tune *x, const char *path)
 
 /* to->program is text in d's memory.  as_is: its net is the model and nothing more,
  * so that the model's file can be written again with new weights. */
-bool tune_program(const char *path, const tune_options *o, const trainer_options *t,
+bool tune_program(const char *path, const tune_options *o, trainer_options *t,
                   ir_dtype real, tuned *to, diag *d)
 {
     text out = {0};

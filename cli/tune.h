@@ -29,8 +29,9 @@ typedef struct tuned {
 
 /* The program, whose reals are of the type `real`, for the file `path`, which it imports from
  * its own folder: a net, an entry that names classes, a train block with data and clauses as
- * the trainer's options say.  False after errors. */
-bool tune_program(const char *path, const tune_options *o, const trainer_options *t,
+ * the trainer's options say, whose columns get the names that they have there.  False after
+ * errors. */
+bool tune_program(const char *path, const tune_options *o, trainer_options *t,
                   ir_dtype real, tuned *out, diag *d);
 
 #endif

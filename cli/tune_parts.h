@@ -14,7 +14,7 @@ typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
  * GOAL_CLASS with 3 classes. */
 typedef struct tune {
     const tune_options *o;
-    const trainer_options *t;
+    trainer_options *t;
     ir_dtype real;              /* of the language */
     ir_module *m;
     const ir_fn *f;

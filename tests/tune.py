@@ -378,6 +378,14 @@ def names():
     check('names: the share is exact', rc == 0 and '    valid 0.12345678\n' in text, text + said)
     refuse('a metric without a name', 'accuracy is known', 'train', *options, '--metric',
            'argmax(y)==label', '--run')
+    save('odd.onnx', [helper.make_node('Gemm', ['input.1', 'w'], ['h']), helper.make_node('Add', ['h', 'label'], ['y'])],
+         {'input.1': (FLOAT, ['N', 4]), 'label': (FLOAT, ['N', 3])}, {'y': (FLOAT, ['N', 3])}, {'w': normal(4, 3)})
+    np.save('shift.npy', np.zeros((600, 3), np.float32))
+    rc, _, said = ingot('train', 'odd.onnx', '--loss', 'cross_entropy', '--data', 'input.1=x.npy', '--data',
+                        'label=shift.npy', '--data', 'label_=y.npy', '--valid', '0.2', '--epochs', 1, '--run', '--fresh')
+    check("names: the model's own", rc == 0 and 'is the column label_' in said, said)
+    refuse('names: none', "--data 'image' is unknown: give input.1, label or label_", 'train', 'odd.onnx', '--loss',
+           'cross_entropy', '--data', 'image=x.npy', '--run')
     refuse('a comparison', 'accuracy is known', 'train', *options, '--metric', 'y==label', '--run')
 
 
