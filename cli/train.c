@@ -183,8 +183,29 @@ static int32_t last_role(const train_options *o)
     return tune_is_given(&o->tune) ? INGOT_ROLE_FITTED : INGOT_ROLE_MOMENT;
 }
 
-/* A model that is trained as it is keeps its graph and gets new weights; one with a
- * new head is written anew. */
+static const import_array *array_named(const import_array *w, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(w[i].name, name))
+            return &w[i];
+    return NULL;
+}
+
+/* The model's nodes with the new end behind them; *can is false where they cannot have it. */
+static bool save_head(const train_options *o, const import_array *w, int n, bool *can, diag *d)
+{
+    onnx_head head = o->tuned.head;
+
+    if (o->tuned.layer) {
+        head.w = array_named(w, n, arena_printf(&d->mem, "%s.w", o->tuned.layer));
+        head.b = array_named(w, n, arena_printf(&d->mem, "%s.b", o->tuned.layer));
+    }
+    *can = !o->tuned.layer || (head.w && head.b);
+    return !*can || save_onnx_head(o->file, w, n, &head, o->save_onnx, can, d);
+}
+
+/* A model that is trained as it is keeps its graph and gets new weights; one with a new head
+ * keeps what leads to it, or else is written anew. */
 static bool save_onnx(const train_options *o, const session *s, const struct ingot_trainer *t,
                       diag *d)
 {
@@ -193,6 +214,9 @@ static bool save_onnx(const train_options *o, const session *s, const struct ing
 
     if (o->tuned.as_is)
         return save_onnx_weights(o->file, w, n, o->save_onnx, d);
+    bool can = false;
+    if (o->tuned.program && (!save_head(o, w, n, &can, d) || can))
+        return can && !diag_failed(d);
     dsl_options given = options_of(o);
     given.weight = w;
     given.weights = n;

@@ -314,8 +314,12 @@ bool tune_program(const char *path, const tune_options *o, trainer_options *t,
     bool ok = add_program(&x, path);
 
     *to = (tuned){.as_is = !x.head && !o->until};
-    if (ok)
+    if (ok) {
         to->program = arena_strdup(&d->mem, out.at);
+        to->layer = x.head ? arena_printf(&d->mem, "%s.dense1", x.net) : NULL;
+        to->head = (onnx_head){.until = arena_strdup(&d->mem, x.f->result_name.at[0]),
+                               .mean = x.mean, .scalar = x.scalar, .real = real, .rank = x.rank};
+    }
     names_free(&x.taken);
     vec_free(&x.weights.name);
     vec_free(&x.weights.ref);

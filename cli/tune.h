@@ -3,6 +3,7 @@
 #define INGOT_TUNE_H
 
 #include "ingot.h"
+#include "onnx.h"
 #include "options.h"
 #include "trainer.h"
 
@@ -24,7 +25,9 @@ bool tune_is_given(const tune_options *o);
 /* The program that trains a model. */
 typedef struct tuned {
     const char *program;            /* in memory of the diag */
-    bool as_is;                     /* its net is the model, which nothing is added to */
+    bool as_is;                     /* its net is the model, which nothing is added to, else: */
+    onnx_head head;                 /* what is, but for the weights of */
+    const char *layer;              /* "tuned.dense1", or null */
 } tuned;
 
 /* The program, whose reals are of the type `real`, for the file `path`, which it imports from

@@ -71,6 +71,21 @@ bool onnx_is_standard(const char *domain, const char *op);
  * after errors: an array of another type, or none that fits. */
 bool onnx_replace(const char *path, const import_array *w, int n, bool whole, text *out, diag *d);
 
+/* What comes behind a value of a file: pictures of features are averaged, a layer x w + b is
+ * added, [N, 1] becomes [N]. */
+typedef struct onnx_head {
+    const char *until;
+    bool mean, scalar;
+    const import_array *w, *b;      /* or null */
+    ir_dtype real;                  /* of the result, */
+    int rank;
+} onnx_head;
+
+/* onnx_replace of the nodes that lead to a value, with a head behind it.  *can is false, and
+ * nothing is an error, where the file is for a number of rows that its nodes may know. */
+bool onnx_replace_end(const char *path, const import_array *w, int n, bool whole,
+                      const onnx_head *head, bool *can, text *out, diag *d);
+
 /* Is told of an operator's version, in the order of domains, names and versions. */
 typedef void onnx_see(void *cx, const char *domain, const char *op, int since);
 /* The versions that are supported, where they changed the meaning; and those of the

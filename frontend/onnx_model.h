@@ -126,6 +126,10 @@ void onnx_count_run(onnx_model *x, ir_build *b);
 /* Builds the graph as the entry `main`; false if anything is wrong or missing. */
 bool onnx_build_main(onnx_model *x, const Onnx__GraphProto *g);
 
+/* Puts the head into p, of which nothing but p itself is changed (onnx_head.c); false: it
+ * cannot. */
+bool onnx_end_with(Onnx__ModelProto *p, const onnx_head *head, arena *mem);
+
 /* The graph of a step of the file's training; null: it has none. */
 const Onnx__GraphProto *onnx_step_graph(onnx_model *x);
 /* Builds the entries of its training, and x->trainer. */

@@ -120,8 +120,13 @@ static bool replace_all(replacing *r, const Onnx__ModelProto *p)
     }
     for (size_t i = 0; ok && i < p->n_training_info; i++)
         ok = replace_initializers(r, true, p->training_info[i]->algorithm);
-    return ok && (r->used || diag_error(r->d, (ir_loc){0}, D_IO, r->path,
-                                        "none of its weights has the name of an array"));
+    return ok;
+}
+
+static bool some_used(const replacing *r)
+{
+    return r->used || diag_error(r->d, (ir_loc){0}, D_IO, r->path,
+                                 "none of its weights has the name of an array");
 }
 
 /* ---- data of other files ------------------------------------------------------------ */
@@ -204,7 +209,8 @@ static void pack(const Onnx__ModelProto *p, text *out)
 }
 
 /* out gets the whole file.  False after an error. */
-bool onnx_replace(const char *path, const import_array *w, int n, bool whole, text *out, diag *d)
+static bool replace_file(const char *path, const import_array *w, int n, bool whole,
+                         const onnx_head *head, bool *can, text *out, diag *d)
 {
     replacing r = {.path = path, .array = w, .n = n, .d = d};
     const char *why;
@@ -216,10 +222,27 @@ bool onnx_replace(const char *path, const import_array *w, int n, bool whole, te
     Onnx__ModelProto *p = onnx_unpack(data, size);
     bool ok = p && p->graph ? replace_all(&r, p)
                             : diag_error(d, (ir_loc){0}, D_IO, path, "is not an ONNX model");
-    ok = ok && (!whole || take_in_all(path, p, d));
-    if (ok)
-        pack(p, out);
+    ok = ok && (head || some_used(&r)) && (!whole || take_in_all(path, p, d));
+    if (ok) {
+        Onnx__ModelProto changed = *p;
+        *can = !head || onnx_end_with(&changed, head, &d->mem);
+        if (*can)
+            pack(&changed, out);
+    }
     onnx_free(p);
     munmap((void *)(uintptr_t)data, size);
     return ok;
+}
+
+bool onnx_replace(const char *path, const import_array *w, int n, bool whole, text *out, diag *d)
+{
+    bool can;
+
+    return replace_file(path, w, n, whole, NULL, &can, out, d);
+}
+
+bool onnx_replace_end(const char *path, const import_array *w, int n, bool whole,
+                      const onnx_head *head, bool *can, text *out, diag *d)
+{
+    return replace_file(path, w, n, whole, head, can, out, d);
 }

@@ -289,6 +289,21 @@ def written():
     train('save a head', 'mlp.onnx', *POINTS, '--until', 'features', '--classes', 3, '--epochs',
           1, '--save-onnx', 'head.onnx')
     check('save a head: results', run_onnx('head.onnx', x).shape == (5, 3))
+    ends = onnx.load('head.onnx')
+    check('save a head: its nodes', [n.op_type for n in ends.graph.node] == ['Gemm', 'Relu', 'MatMul', 'Add'] and
+          {t.name for t in ends.graph.initializer} == {'fc1.weight', 'fc1.bias', 'tuned.dense1.w', 'tuned.dense1.b'})
+    w = {t.name: numpy_helper.to_array(t) for t in ends.graph.initializer}
+    y = np.maximum(x @ w['fc1.weight'] + w['fc1.bias'], 0) @ w['tuned.dense1.w'] + w['tuned.dense1.b']
+    check('save a head: its weights', np.allclose(run_onnx('head.onnx', x), y, atol=1e-5))
+    conv_net('conv.onnx')
+    pictures = ['--loss', 'cross_entropy', '--data', 'image=images.npy', '--data', 'label=kinds.npy', '--epochs', 1]
+    train('save pictures', 'conv.onnx', *pictures, '--until', 'r', '--classes', 2, '--save-onnx', 'p.onnx')
+    ends = onnx.load('p.onnx')
+    onnx.checker.check_model(ends, full_check=True)
+    check('save pictures: nodes', [n.op_type for n in ends.graph.node][3:] == ['GlobalAveragePool', 'Flatten', 'MatMul', 'Add'])
+    check('save pictures: any rows', run_onnx('p.onnx', np.load('images.npy')[:3]).shape == (3, 2))
+    train('save rows', 'conv.onnx', *pictures, '--until', 'flat', '--classes', 2, '--save-onnx', 'rows.onnx')
+    check('save rows: written anew', run_onnx('rows.onnx', np.load('images.npy')[:3]).shape == (3, 2))
     refuse('others', "none of its weights", 'build', 'conv.onnx', '--weights', 'mlp.safetensors',
            '-o', 'other')
 
