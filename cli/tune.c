@@ -35,8 +35,9 @@ static bool add_metric(void *to, const cli_option *option, const char *value)
 #define AT(field) offsetof(tune_options, field)
 
 const cli_option tune_rows[] = {
-    {"--loss", "LOSS", "of an ONNX model: cross_entropy, mse, bce, or another function of the "
-     "prelude or expression before (y, target)", .set = cli_set_once, .at = AT(loss)},
+    {"--loss", "LOSS", "of an ONNX model: cross_entropy, mse, bce, another function of (y, target) "
+     "of the prelude, or an expression of y and target or label",
+     .set = cli_set_once, .at = AT(loss)},
     {"--optimizer", "OPT", "of an ONNX model: 'adamw(1e-4)', .. (default: adam)",
      .set = cli_set_once, .at = AT(optimizer)},
     {"--freeze", "PATTERN,..", "weights of an ONNX model that stay, by name; * is any part",
@@ -127,6 +128,8 @@ static void find_dims(tune *x)
 static void find_names(tune *x)
 {
     x->input = arena_array(&x->d->mem, const char *, x->inputs + 1);
+    x->elem = arena_array(&x->d->mem, const char *, x->inputs + 1);
+    x->converted = arena_array(&x->d->mem, bool, x->inputs + 1);
     names_add(&x->taken, "m");
     names_add(&x->taken, "y");
     names_add(&x->taken, "N");
@@ -220,7 +223,10 @@ static goal_kind kind_of(const char *loss)
 
 static bool wrong_floats(const tune *x, const char *name, ir_dtype dt)
 {
-    const char *advice = dt == DT_F64 ? ": give --f64" : dt == DT_F32 ? ": leave out --f64" : "";
+    const char *advice = dt == DT_F64   ? ": give --f64"
+                         : dt == DT_F32 ? ": leave out --f64"
+                                        : ": export the model in f32, and make it smaller when it "
+                                          "is trained";
 
     return tune_wrong(x, arena_printf(&x->d->mem, "'%s' is of %s, and training computes in %s%s",
                                       name, dt_text(dt), dt_text(x->real), advice));
@@ -287,6 +293,20 @@ static bool check_words(const tune *x, const char *path)
            check_word(x, path, "--optimizer", x->o->optimizer, "optimizers", "optimizer ");
 }
 
+/* One output is trained; the file may have more. */
+static void tell_outputs(const tune *x, const char *path)
+{
+    const char *all = "";
+
+    if (x->f->result.len < 2)
+        return;
+    for (uint32_t i = 1; i < x->f->result.len; i++)
+        all = arena_printf(&x->d->mem, "%s%s%s", all, *all ? ", " : "", x->f->result_name.at[i]);
+    diag_warning(x->d, (ir_loc){0}, "%s: its first output '%s' is trained; --until %s chooses "
+                 "another%s%s", path, x->f->result_name.at[0], x->f->result_name.at[1],
+                 x->f->result.len > 2 ? ", of " : "", x->f->result.len > 2 ? all : "");
+}
+
 /* ---- the program -------------------------------------------------------------------- */
 
 static bool add_program(tune *x, const char *path)
@@ -300,6 +320,8 @@ static bool add_program(tune *x, const char *path)
     find_names(x);
     if (!find_columns(x, path) || !tune_find_classes(x))
         return false;
+    tune_find_elements(x);
+    tell_outputs(x, path);
     tune_write(x, path);
     return !diag_failed(x->d);
 }

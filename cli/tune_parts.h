@@ -22,6 +22,9 @@ typedef struct tune {
     uint32_t inputs;
     names taken;                /* names of the program */
     const char **input;         /* columns, by input of the model */
+    const char **elem;          /* of columns, by input: "u8", "int<20>" */
+    bool *converted;            /* by input: its column has whole numbers that the model takes as
+                                 * real ones */
     const char **dim;           /* by symbol of the model: N, or a dim; null: neither */
     const char *net, *goal;     /* names of the net and of the last column */
     goal_kind kind;
@@ -60,6 +63,10 @@ size_t tune_word_length(const char *s);
 cli_set tune_set_classes;
 /* What classes are called, if it is known.  False after an error. */
 bool tune_find_classes(tune *x);
+/* Types of columns, by the model and the data.  Warns where numbers are converted. */
+void tune_find_elements(tune *x);
+/* A type of elements as the program says it; reals go without. */
+const char *tune_elem_text(const tune *x, ir_dtype dt);
 /* Adds the program for the file `path`, whose model and goal are known, to x->out
  * (tune_text.c). */
 void tune_write(tune *x, const char *path);

@@ -28,7 +28,7 @@ static void add_extent(tune *x, ir_dim d)
                    "it");
 }
 
-static const char *elem_text(const tune *x, ir_dtype dt)
+const char *tune_elem_text(const tune *x, ir_dtype dt)
 {
     return dt == x->real ? "" : dt == DT_I64 ? "int" : dt_text(dt);
 }
@@ -42,12 +42,13 @@ static void add_type(tune *x, const char *elem, const ir_type *t, int rank)
     text_add(x->out, "]");
 }
 
-static void add_columns(tune *x)
+/* As data are, or as the model takes them. */
+static void add_columns(tune *x, bool data)
 {
     for (uint32_t i = 0; i < x->inputs; i++) {
         const ir_type *t = tune_input(x, i);
         text_add(x->out, "%s%s: ", i ? ", " : "", x->input[i]);
-        add_type(x, elem_text(x, t->dtype), t, t->rank);
+        add_type(x, data ? x->elem[i] : tune_elem_text(x, t->dtype), t, t->rank);
     }
 }
 
@@ -65,10 +66,11 @@ static void add_goal_type(tune *x)
     add_type(x, elem, tune_result(x), x->rank - (x->kind == GOAL_CLASS));
 }
 
-static void add_arguments(tune *x)
+static void add_arguments(tune *x, bool data)
 {
     for (uint32_t i = 0; i < x->inputs; i++)
-        text_add(x->out, "%s%s", i ? ", " : "", x->input[i]);
+        text_add(x->out, "%s%s%s%s", i ? ", " : "", data && x->converted[i] ? "real(" : "",
+                 x->input[i], data && x->converted[i] ? ")" : "");
 }
 
 /* ---- items ------------------------------------------------------------------------- */
@@ -92,7 +94,7 @@ static void add_net(tune *x)
     bool many = x->f->result.len > 1 || x->o->until;
 
     text_add(x->out, "net %s(", x->net);
-    add_columns(x);
+    add_columns(x, false);
     text_add(x->out, ") = m");
     if (many) {
         text_add(x->out, ".until(");
@@ -100,7 +102,7 @@ static void add_net(tune *x)
         text_add(x->out, ")");
     }
     text_add(x->out, "(");
-    add_arguments(x);
+    add_arguments(x, false);
     text_add(x->out, ")%s", x->mean ? " |> global_mean" : "");
     if (x->head)
         text_add(x->out, " |> dense(%lld)", (long long)x->o->classes);
@@ -111,11 +113,11 @@ static void add_net(tune *x)
 static void add_entry(tune *x)
 {
     text_add(x->out, "entry %s(", tune_name(x, "classify"));
-    add_columns(x);
+    add_columns(x, true);
     text_add(x->out, ") -> ");
     add_goal_type(x);
     text_add(x->out, " = argmax(%s(", x->net);
-    add_arguments(x);
+    add_arguments(x, true);
     text_add(x->out, "))\n");
 }
 
@@ -199,14 +201,31 @@ static void add_over(tune *x)
         tune_wrong(x, "--freeze leaves no weight to train");
 }
 
+/* Is the name a word of the text? */
+static bool mentions(const char *s, const char *name)
+{
+    size_t n;
+
+    for (; *s; s += n ? n : 1) {
+        n = strspn(s, "0123456789.");
+        n = n ? n + strspn(s + n, "abcdefghijklmnopqrstuvwxyz") : tune_word_length(s);
+        if (n == strlen(name) && !strncmp(s, name, n))
+            return true;
+    }
+    return false;
+}
+
+/* A loss is a function that is given result and goal, or a formula that has them in it. */
 static void add_objective(tune *x)
 {
     const char *goal = x->kind == GOAL_BIT ? arena_printf(&x->d->mem, "real(%s)", x->goal)
                                            : x->goal;
 
     text_add(x->out, "    y = %s(", x->net);
-    add_arguments(x);
-    text_add(x->out, ")\n    minimize %s(y, %s)", x->o->loss, goal);
+    add_arguments(x, true);
+    text_add(x->out, ")\n    minimize %s", x->o->loss);
+    if (!mentions(x->o->loss, "y"))
+        text_add(x->out, "(y, %s)", goal);
     add_over(x);
     text_add(x->out, " using %s\n", x->o->optimizer ? x->o->optimizer : "adam");
 }
@@ -301,7 +320,7 @@ static void add_clauses(tune *x)
 static void add_block(tune *x)
 {
     text_add(x->out, "train %s(", tune_name(x, "learn"));
-    add_columns(x);
+    add_columns(x, true);
     text_add(x->out, ", %s: ", x->goal);
     add_goal_type(x);
     text_add(x->out, ") {\n");

@@ -368,7 +368,7 @@ def other_types():
     options = ['--loss', 'cross_entropy', '--data', 'label=y.npy', '--epochs', 1]
     train('an f16 input', 'half.onnx', *options, '--data', 'x=half.npy')
     nodes = [helper.make_node('MatMul', ['x', 'w'], ['y'])]
-    for kind, bits, said in (('FLOAT16', 'float16', "of f16, and training computes in f32"),
+    for kind, bits, said in (('FLOAT16', 'float16', "computes in f32: export the model in f32"),
                              ('DOUBLE', 'float64', 'give --f64')):
         t = getattr(TensorProto, kind)
         save(f'{bits}.onnx', nodes, {'x': (t, ['N', 4])}, {'y': (t, ['N', 3])},
@@ -415,6 +415,35 @@ def memory():
     rc, text, said = ingot('inspect', '--stage', 'summary', 'mlp.onnx')
     check('memory: no training', rc == 0 and 'step of' not in text and 'training' not in text, text + said)
     refuse('memory: another stage', 'are for --stage summary', 'inspect', 'mlp.onnx', '--loss', 'mse')
+
+
+def hints():
+    """What data are for a model, which of its outputs is trained, and losses that are formulas."""
+    conv_net('conv.onnx')
+    np.save('bytes.npy', (np.load('images.npy') * 100).astype(np.uint8))
+    options = ['--loss', 'cross_entropy', '--data', 'image=bytes.npy', '--data', 'label=kinds.npy', '--epochs', 1]
+    rc, _, said = ingot('train', 'conv.onnx', *options, '--run', '--fresh', '--save', 'u8.safetensors')
+    check('bytes are taken', rc == 0 and "its data are u8" in said, said)
+    np.save('floats.npy', np.load('bytes.npy').astype(np.float32))
+    of_bytes = train('bytes', 'conv.onnx', *options)
+    of_floats = train('floats', 'conv.onnx', *options[:2], '--data', 'image=floats.npy', *options[4:])
+    check('bytes are numbers', of_bytes.get('loss') == of_floats.get('loss'), (of_bytes, of_floats))
+    words_net('words.onnx')
+    wrong_ids = np.load('tokens.npy')
+    wrong_ids[7, 2] = 9
+    np.save('wrong.npy', wrong_ids)
+    refuse('a position behind a table', 'wrong.npy: row 8: 9, must be below 6', 'train', 'words.onnx', '--loss', 'bce',
+           '--data', 'input.1=wrong.npy', '--data', 'target=bits.npy', '--run', '--fresh')
+    save('outputs.onnx', [helper.make_node('MatMul', ['x', 'a'], ['p']), helper.make_node('MatMul', ['x', 'b'], ['q'])],
+         {'x': (FLOAT, ['N', 4])}, {'p': (FLOAT, ['N', 3]), 'q': (FLOAT, ['N', 2])}, {'a': normal(4, 3), 'b': normal(4, 2)})
+    rc, text, said = ingot('train', 'outputs.onnx', *POINTS, '--print')
+    check('outputs: the first', "its first output 'p' is trained; --until q chooses another" in said, said)
+    rc, text, said = ingot('train', 'outputs.onnx', *POINTS, '--print', '--until', 'q', '--classes', 3)
+    check('outputs: another', 'm.until("q")' in text and not said, text + said)
+    mlp('mlp.onnx', 'batch')
+    plain = train('a function', 'mlp.onnx', *POINTS, '--epochs', 1)
+    formula = train('a formula', 'mlp.onnx', '--loss', 'nll(log_softmax(y), label)', *POINTS[2:], '--epochs', 1)
+    check('a formula: the same', abs(float(plain.get('loss', 0)) - float(formula.get('loss', 1))) < 1e-5, (plain, formula))
 
 
 def layers():
@@ -479,7 +508,7 @@ def main():
         points()
         stripes()
         for test in classes, printed, frozen, new_head, pictures, all_rows, words_for_classes, dropout, tokens, written, apart, dims, \
-                other_types, names, memory, layers, wrong:
+                other_types, names, memory, hints, layers, wrong:
             test()
     return tally.report()
 

@@ -1,5 +1,6 @@
-/* cli/tune_classes.c - names of classes: of --classes cat,dog, or words in the data of `label`,
- * which get the order of their bytes, as in any program. */
+/* cli/tune_data.c - what columns hold: names of classes, of --classes cat,dog, or words in the data
+ * of `label`, which get the order of their bytes, as in any program; whole numbers where the model
+ * takes others, as pictures are; positions in a table. */
 #include "tune_parts.h"
 
 #include <ctype.h>
@@ -7,6 +8,7 @@
 #include "data_probe.h"
 #include "file_kind.h"
 #include "lex.h"
+#include "probe.h"
 #include "source.h"
 
 bool tune_set_classes(void *to, const cli_option *option, const char *value)
@@ -45,6 +47,19 @@ static void describe(const tune *x, uint32_t i, struct ingot_train_column *c)
             dims[a] = -1;
 }
 
+/* As the language writes it. */
+static const char *source_text(const tune *x, const rows_given *given)
+{
+    text t = {0};
+
+    if (!source_is_path(given->text))
+        return given->text;
+    text_add_string(&t, given->text);
+    const char *copy = arena_strdup(&x->d->mem, t.at);
+    text_free(&t);
+    return copy;
+}
+
 /* The words of `label` in one source.  What is wrong with it is told when it is trained on. */
 static void find_words(tune *x, const rows_given *given)
 {
@@ -55,7 +70,6 @@ static void find_words(tune *x, const rows_given *given)
                                         .column_count = (int32_t)x->inputs + 1};
     int32_t *index = arena_array(&x->d->mem, int32_t, x->inputs + 1);
     const char *error;
-    text source = {0};
 
     for (uint32_t i = 0; i <= x->inputs; i++)
         describe(x, i, &all[i]);
@@ -63,17 +77,68 @@ static void find_words(tune *x, const rows_given *given)
     c = arena_array(&x->d->mem, struct ingot_train_column, (size_t)max_i64(n, 0) + 1);
     for (int32_t i = 0; i < n; i++)
         c[i] = all[index[i]];
-    if (source_is_path(given->text))
-        text_add_string(&source, given->text);
-    else
-        text_add(&source, "%s", given->text);
-    bool ok = n > 0 && data_probe(source.at, c, n, &x->d->mem, &error);
+    bool ok = n > 0 && data_probe(source_text(x, given), c, n, &x->d->mem, &error);
     for (int32_t i = 0; ok && i < n; i++)
         if (index[i] == (int32_t)x->inputs) {
             x->class_name = c[i].names;
             x->class_names = c[i].name_count;
         }
-    text_free(&source);
+}
+
+/* ---- what inputs hold ------------------------------------------------------------- */
+
+/* The type of elements of the file that an input's data are, alone; DT_NONE: not known. */
+static ir_dtype type_in_file(const tune *x, uint32_t input)
+{
+    char why[TENSOR_ERROR_SIZE];
+    struct ingot_train_column c;
+    ir_dtype dt = DT_NONE;
+    array a;
+
+    for (int32_t i = 0; i < x->t->datas; i++) {
+        if (strcmp(x->t->data[i].columns, x->input[input]))
+            continue;
+        describe(x, input, &c);
+        if (probe_source(source_text(x, &x->t->data[i]), &c, &a, 1, why))
+            dt = dt_from_onnx(a.dtype);
+        array_free(&a);
+    }
+    return dt;
+}
+
+/* How many rows has the table that the input's numbers are positions in; 0: none.  A file
+ * counts from the end below 0, which a select does in front of the look-up. */
+static int64_t positions_in(const tune *x, uint32_t input)
+{
+    const ir_fn *f = x->f;
+    int64_t least = 0, n;
+
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        const ir_node *g = &f->node.at[i];
+        if (g->op != OP_GATHER || g->attr->GATHER.axes.n != 1)
+            continue;
+        const ir_node *from = ir_node_of(f, ir_arg(f, g, 1));
+        bool own = from->op == OP_SELECT && ir_arg(f, from, 2) == f->param.at[input];
+        const ir_type *table = ir_type_of(f, ir_arg(f, g, 0));
+        if (own && dim_const(&x->m->dims, table->dim[g->attr->GATHER.axes.at[0]], &n))
+            least = least && least < n ? least : n;
+    }
+    return least;
+}
+
+void tune_find_elements(tune *x)
+{
+    for (uint32_t i = 0; i < x->inputs; i++) {
+        ir_dtype dt = tune_input(x, i)->dtype, has = dt == x->real ? type_in_file(x, i) : DT_NONE;
+        int64_t n = dt == DT_I64 ? positions_in(x, i) : 0;
+        x->elem[i] = n ? arena_printf(&x->d->mem, "int<%lld>", (long long)n)
+                     : tune_elem_text(x, dt_is_int(has) ? has : dt);
+        x->converted[i] = dt_is_int(has);
+        if (x->converted[i])
+            diag_warning(x->d, (ir_loc){0}, "'%s' takes real numbers and its data are %s: they are "
+                         "taken as they are, and not scaled; --print shows where to do so",
+                         x->f->param_name.at[i], dt_text(has));
+    }
 }
 
 /* ---- all ---------------------------------------------------------------------------- */
