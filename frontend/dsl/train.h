@@ -82,6 +82,8 @@ const dsl_value *train_sum(dsl *cx, const char *name);
  * this name.  False after an error. */
 bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,
                 train_total *out);
+/* Warns of a weight, of this text, that all rows share: of an epoch, or of a step. */
+void train_warn_weight(dsl *cx, const ast_expr *e, const dsl_value *w, bool step);
 /* sum / of, or 0 where that is 0. */
 const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *of, ir_loc at);
 /* In a block, or in a net or layer that it uses: then under the path of that.  Outside of

@@ -118,10 +118,13 @@ static bool share_of(dsl *cx, const ast_expr *e, const char *what, double *out)
 }
 
 /* One of the block's numbers, by its word in words.def. */
-static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s)
+static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s, bool *given)
 {
     const char *what = ast_knob_text[s->knob.which];
 
+    if (*given)
+        return dsl_wrong(cx, s->at, "%s is given twice", what), false;
+    *given = true;
     switch (s->knob.which) {
     case AST_KNOB_VALID: return share_of(cx, s->knob.value, what, &r->valid);
     case AST_KNOB_TEST: return share_of(cx, s->knob.value, what, &r->test);
@@ -225,7 +228,7 @@ bool train_record(dsl *cx, struct dsl_train *k)
     struct ingot_train_source *src =
         arena_array(cx->mem, struct ingot_train_source, count_sources(l) + 1);
     struct ingot_train_patience *p = arena_array(cx->mem, struct ingot_train_patience, l->len + 1);
-    bool ok = true, stops = false;
+    bool ok = true, stops = false, given[AST_KNOB_COUNT] = {false};
 
     r->name = arena_strdup(cx->mem, k->t->name);
     r->columns = c;
@@ -237,7 +240,7 @@ bool train_record(dsl *cx, struct dsl_train *k)
         const ast_stmt *s = l->at[i];
         stops |= s->kind == AST_STOP_WHEN;
         if (s->kind == AST_KNOB)
-            ok &= add_knob(cx, r, s);
+            ok &= add_knob(cx, r, s, &given[s->knob.which]);
         if (s->kind == AST_STOP_AFTER)
             ok &= add_patience(cx, s, &p[r->patience_count++]);
         for (uint32_t j = 0; s->kind == AST_DATA && j < s->data.sources.len; j++)

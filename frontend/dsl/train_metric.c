@@ -92,6 +92,16 @@ const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *
                       dsl_binary(cx, AST_DIV, sum, of, at), at);
 }
 
+void train_warn_weight(dsl *cx, const ast_expr *e, const dsl_value *w, bool step)
+{
+    double n;
+    bool one = w && (dsl_number(cx, w, &n) || (step && dsl_is_tensor(w) && !w->tensor.rank));
+
+    if (one && cx->train->first)
+        dsl_warn(cx, e->at, "a weight that all rows share changes nothing: the mean over the rows "
+                 "is sum(weight * e) / sum(weight); a factor is written in front of e");
+}
+
 /* mean = sum(w v) / sum(w), w being 1 where it is left out.  The sum over the batch
  * grows `name`, the sum of weights `name.of`; *out has both and their quotient in
  * this batch. */
@@ -278,6 +288,7 @@ void train_track(dsl *cx, const ast_stmt *s)
     const dsl_value *v = as_real(cx, dsl_eval_top(cx, e), s->at, name);
     const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
     train_total t;
+    train_warn_weight(cx, s->track.weight, w, false);
     if (!dsl_bad(v) && !(w && dsl_bad(w)))
         train_mean(cx, name, v, w, s->at, &t);
 }

@@ -170,6 +170,10 @@ static void clip(dsl *cx, const ast_expr *e, parts *l)
         return;
     }
     const dsl_value *most = dsl_eval_top(cx, e->call.args.at[0].value), *n = norm(cx, l, e->at);
+    double c;
+    if (dsl_number(cx, most, &c) && !(c > 0))
+        most = dsl_wrong(cx, e->call.args.at[0].value->at, "gradients are clipped to a norm above "
+                         "0, this is %g", c);
     if (dsl_bad(most) || dsl_bad(n))
         return;
     ir_result(dsl_b(cx), "grad_norm", dsl_ref(cx, n));
@@ -329,6 +333,52 @@ static void give_rate(dsl *cx, const dsl_function *f)
             ir_result(dsl_b(cx), "lr", dsl_ref(cx, f->config[i]));
 }
 
+/* The last `using` that is for this parameter, from 1; 0: none. */
+static uint32_t using_of(const ast_stmt *s, const part *p)
+{
+    uint32_t k = s->minimize.updates.len;
+
+    while (k > 0 && s->minimize.updates.at[k - 1].on.len &&
+           !matches(&s->minimize.updates.at[k - 1].on, p->m->path))
+        k--;
+    return k;
+}
+
+/* A message for a pattern behind `on` that no parameter has which the objective changes. */
+static bool has_all(dsl *cx, const ast_stmt *s, const parts *l)
+{
+    for (uint32_t i = 0; i < s->minimize.updates.len; i++)
+        for (uint32_t k = 0; k < s->minimize.updates.at[i].on.len; k++) {
+            const ast_pattern *p = &s->minimize.updates.at[i].on.at[k];
+            bool any = false;
+            for (uint32_t j = 0; j < l->len; j++)
+                any |= matches_text(p->text, l->at[j].m->path);
+            if (!any)
+                return dsl_wrong(cx, p->at, "this objective changes no parameter of %s", p->text),
+                       false;
+        }
+    return true;
+}
+
+/* Warns of what the objective is to change and no `using` is for. */
+static void warn_idle(dsl *cx, const ast_stmt *s, const parts *l)
+{
+    uint32_t n = 0;
+    const char *one = NULL;
+
+    for (uint32_t i = 0; i < l->len; i++)
+        if (!using_of(s, &l->at[i])) {
+            one = l->at[i].m->path;
+            n++;
+        }
+    if (!n || !cx->train->first)
+        return;
+    const char *more = n > 1 ? arena_printf(cx->mem, " and %u more stay as they are", n - 1)
+                             : " stays as it is";
+    dsl_warn(cx, s->at, "%s%s, without a using: over .. says which parameters are meant", one,
+             more);
+}
+
 /* The last `using` that matches a parameter updates it. */
 static void update_all(dsl *cx, const ast_stmt *s, const parts *l)
 {
@@ -338,13 +388,12 @@ static void update_all(dsl *cx, const ast_stmt *s, const parts *l)
     for (uint32_t i = 0; i < n; i++)
         if (dsl_bad(how[i] = configured(cx, s->minimize.updates.at[i].optimizer)))
             return;
-    if (n)
-        give_rate(cx, &how[0]->function);
+    if (!n || !has_all(cx, s, l))
+        return;
+    warn_idle(cx, s, l);
+    give_rate(cx, &how[0]->function);
     for (uint32_t i = 0; i < l->len; i++) {
-        uint32_t k = n;
-        while (k > 0 && s->minimize.updates.at[k - 1].on.len &&
-               !matches(&s->minimize.updates.at[k - 1].on, l->at[i].m->path))
-            k--;
+        uint32_t k = using_of(s, &l->at[i]);
         if (k)
             optimize(cx, &how[k - 1]->function, &l->at[i], prefix_of(cx, &how[k - 1]->function),
                      s->at);
@@ -490,6 +539,7 @@ void train_minimize(dsl *cx, const ast_stmt *s)
     const dsl_value *w = s->minimize.weight ? dsl_eval_top(cx, s->minimize.weight) : NULL;
     if (k->mode == TRAIN_FIT)
         return;                         /* the nets in it were called, which is all */
+    train_warn_weight(cx, s->minimize.weight, w, true);
     if (k->first)
         vec_push(&k->number, (train_number){loss_name(cx), NULL, s->at, true});
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_REAL, s->at, "the objective");
