@@ -110,8 +110,8 @@ struct ingot_train_block {
     const struct ingot_train_call *gather, *apply;
     /* Takes any number of rows, adds to SUM states and changes nothing else. */
     struct ingot_train_call eval;
-    /* No columns; results are numbers made of SUM states, the loss first, and `stop` of
-     * type bool where the block has `stop when`. */
+    /* No columns; results are numbers made of SUM states, the loss first, and of type bool
+     * `stop` where the block has `stop when`, `stop.valid` where that has valid.NAME. */
     struct ingot_train_call metrics;
     int64_t batch, epochs, accumulate;  /* epochs 0: until a stop                     */
     int64_t shards;             /* above 1, where there is `gather`: so many neighbouring

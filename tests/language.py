@@ -309,6 +309,17 @@ def case_an_average_of_a_net(b):
     return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
 
 
+def case_a_stop_by_rows_of_validation(b):
+    """It sees theirs, not the others', and there must be some."""
+    text = ('net f(x: [..]) -> [..] { param w = 0;  w * x }\ntrain t(x: [..], y: [..]) { data x, y = [[1, 1], [1, 1]]\n'
+            '    minimize (f(x) - y)^2 using sgd(0.25);  stop when valid.loss %s;  epochs 9\n%s }\n')
+    rows = 'valid x, y = [[1, 3]]'
+    said = [b.run('train', b.write('p.ingot', text % case), '--run', '--fresh')
+            for case in (('< 5', rows), ('< 2', rows), ('< 5', ''))]
+    wanted = 'saved p.safetensors, step 4', 'saved p.safetensors, step 18', 'no rows are kept for validation'
+    return None if all(w in out + error for w, (_, out, error) in zip(wanted, said)) else said
+
+
 CENTER = ('layer center(x: [.., K]) -> [.., K] {\n    state rows = 0, total: [K] = 0\n'
           '    fit { s[k] = sum[..] x[k];  total <- total + s;  rows <- rows + sum[..] 1 }\n'
           '    x - total / max(rows, 1)\n}\n'

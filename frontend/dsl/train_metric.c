@@ -338,14 +338,72 @@ static void give_number(dsl *cx, const train_number *n)
     dsl_define(cx, cx->scope, ast_name(&cx->pool, n->name, strlen(n->name)), v, n->at);
 }
 
-/* `stop when cond`: a result that is true as soon as the run should end. */
+/* Whose numbers a condition has: of the rows that are trained on, or of `valid`. */
+typedef struct whose {
+    bool train, valid;
+} whose;
+
+static void find_whose(const struct dsl_train *k, const ast_expr *e, whose *w)
+{
+    switch (e->kind) {
+    case AST_NAME:
+        w->train |= !strcmp(e->name, "change");
+        for (uint32_t i = 0; i < k->number.len; i++)
+            w->train |= !strcmp(e->name, k->number.at[i].name);
+        break;
+    case AST_MEMBER:
+        w->valid |= e->member.base->kind == AST_NAME && !strcmp(e->member.base->name, "valid");
+        break;
+    case AST_UNARY: find_whose(k, e->unary.x, w); break;
+    case AST_BINARY:
+    case AST_PIPE:
+        find_whose(k, e->binary.left, w);
+        find_whose(k, e->binary.right, w);
+        break;
+    case AST_CALL:
+        for (uint32_t i = 0; i < e->call.args.len; i++)
+            find_whose(k, e->call.args.at[i].value, w);
+        break;
+    default: break;
+    }
+}
+
+/* `valid`: the numbers by their names. */
+static void define_valid(dsl *cx, ir_loc at)
+{
+    const struct dsl_train *k = cx->train;
+    const dsl_value **v = arena_array(cx->mem, const dsl_value *, k->number.len + 1);
+    const char **name = arena_array(cx->mem, const char *, k->number.len + 1);
+
+    for (uint32_t i = 0; i < k->number.len; i++) {
+        name[i] = k->number.at[i].name;
+        v[i] = dsl_lookup(cx, ast_name(&cx->pool, name[i], strlen(name[i])), at);
+    }
+    dsl_define(cx, cx->scope, ast_name(&cx->pool, "valid", strlen("valid")),
+               dsl_list(cx, DSL_RESULTS, k->number.len, v, name), at);
+}
+
+/* `stop when cond`: a result that is true as soon as the run should end.  Sums are those of one
+ * part of the rows at a time, and so is the condition. */
 static void give_stop(dsl *cx, const ast_stmt *s)
 {
-    const dsl_value *v = dsl_eval_top(cx, s->stop_when.cond);
+    dsl_scope *outer = cx->scope;
+    whose w = {false, false};
 
+    find_whose(cx->train, s->stop_when.cond, &w);
+    if (w.train && w.valid) {
+        dsl_wrong(cx, s->at, "the rows of valid are measured behind those that are trained on: a "
+                  "condition has numbers of one of them; write a second stop when");
+        return;
+    }
+    cx->scope = dsl_scope_new(cx, outer);
+    if (w.valid)
+        define_valid(cx, s->at);
+    const dsl_value *v = dsl_eval_top(cx, s->stop_when.cond);
+    cx->scope = outer;
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_BOOL, s->at, "a condition");
     if (!dsl_bad(v))
-        ir_result(dsl_b(cx), "stop", dsl_ref(cx, v));
+        ir_result(dsl_b(cx), w.valid ? "stop.valid" : "stop", dsl_ref(cx, v));
 }
 
 /* Objectives come first: what is tracked may use their names. */

@@ -350,12 +350,11 @@ static void begin_epoch(loop *l)
         keep_states(l, PAST_START);
 }
 
-/* Adds the metrics of a part to the record; *stop is what `stop when` says. */
+/* Adds the metrics of a part to the record; *stop is set where `stop when` says so. */
 static bool add_metrics(loop *l, enum ingot_part part, journal_record *r, bool *stop, char *error)
 {
     const use *u = &l->k.metrics;
 
-    *stop = false;
     if (!u->entry)
         return true;
     if (l->past[PAST_START].states && part == INGOT_PART_TRAIN)
@@ -366,20 +365,20 @@ static bool add_metrics(loop *l, enum ingot_part part, journal_record *r, bool *
     take_numbers(l, u, r);
     for (int32_t i = 0; i < use_results(u); i++)
         if (u->entry->outputs[i].dtype == TENSOR_BOOL && use_result(u, i) != 0)
-            *stop = true;
+            *stop |= part == (strcmp(u->entry->outputs[i].name, "stop") ? INGOT_PART_VALID
+                                                                        : INGOT_PART_TRAIN);
     return true;
 }
 
 /* Rows that are not trained on: their metrics, after `epoch`. */
-static bool evaluate(loop *l, enum ingot_part part, int64_t epoch, journal_record *r, char *error)
+static bool evaluate(loop *l, enum ingot_part part, int64_t epoch, journal_record *r, bool *stop,
+                     char *error)
 {
-    bool stop;
-
     *r = journal_blank(l->at.step, epoch, (int32_t)part);
     clear_sums(l);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[part].count);
     return block_eval(&l->k, part, &l->feeds, error) &&
-           add_metrics(l, part, r, &stop, error);
+           add_metrics(l, part, r, stop, error);
 }
 
 static bool has_part(const loop *l, enum ingot_part part)
@@ -452,7 +451,7 @@ static void tell_epoch(loop *l, const journal_record r[2])
 static bool measure_epoch(loop *l, bool told, char *error)
 {
     journal_record r[2];
-    bool stop;
+    bool stop = false;
 
     for (int32_t part = 0; part < 2; part++)
         r[part] = journal_blank(l->at.step, l->at.epoch, part);
@@ -461,7 +460,7 @@ static bool measure_epoch(loop *l, bool told, char *error)
         return false;
     journal_add(&l->j, &r[0], seconds(l));
     if (has_part(l, INGOT_PART_VALID)) {
-        if (!evaluate(l, INGOT_PART_VALID, l->at.epoch, &r[1], error))
+        if (!evaluate(l, INGOT_PART_VALID, l->at.epoch, &r[1], &stop, error))
             return false;
         journal_add(&l->j, &r[1], seconds(l));
     }
@@ -502,7 +501,7 @@ static bool run_test(loop *l, char *error)
     l->at.untested = journal_written(&l->j);
     if (!has_part(l, INGOT_PART_TEST))
         return true;
-    if (!evaluate(l, INGOT_PART_TEST, epoch, &r, error))
+    if (!evaluate(l, INGOT_PART_TEST, epoch, &r, &(bool){false}, error))
         return false;
     journal_add(&l->j, &r, seconds(l));
     journal_line(&l->j, "test", &r);
@@ -545,7 +544,7 @@ static bool tell_steps(loop *l, char *error)
 {
     journal_record r = journal_blank(l->at.step, l->at.epoch, JOURNAL_STEP);
     char what[80];
-    bool stop;
+    bool stop = false;
 
     snprintf(what, sizeof what, "epoch %" PRId64 ", step %" PRId64, l->at.epoch, l->at.step);
     take_step_numbers(l, &r);

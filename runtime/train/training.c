@@ -110,6 +110,18 @@ static bool check_waits(const block *k, char *error)
     return true;
 }
 
+/* .. and what it looks at to stop. */
+static bool check_stops(const block *k, char *error)
+{
+    const struct ingot_entry *e = k->metrics.entry;
+
+    for (int32_t i = 0; e && i < e->output_count; i++)
+        if (!strcmp(e->outputs[i].name, "stop.valid") && !k->part[INGOT_PART_VALID].count)
+            return tensor_fail(error, "block '%s': stops when numbers of valid say so, but no rows "
+                               "are kept for validation; --valid 0.1 keeps a tenth", k->b->name);
+    return true;
+}
+
 /* Each process reads its data itself. */
 static bool same_everywhere(loop *l, char *error)
 {
@@ -126,7 +138,7 @@ static bool begin_block(loop *l, char *error)
 {
     l->j.block = (int32_t)l->at.block;
     bool ok = open_block(l, (int32_t)l->at.block, error) && check_waits(&l->k, error) &&
-              same_rows(l, error) && block_prepare(&l->k, error);
+              same_rows(l, error) && block_prepare(&l->k, error) && check_stops(&l->k, error);
 
     if (!team_all_well(&l->team, ok, error))
         return false;
