@@ -244,6 +244,35 @@ static bool refuse_states(ox *g)
     return ok;
 }
 
+/* What nodes read, those of regions, too. */
+static void note_reads(const Onnx__GraphProto *g, names *read)
+{
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *n = g->node[i];
+        for (size_t k = 0; k < n->n_input; k++)
+            names_add(read, n->input[k]);
+        for (size_t k = 0; k < n->n_attribute; k++)
+            if (n->attribute[k]->g)
+                note_reads(n->attribute[k]->g, read);
+    }
+    for (size_t i = 0; i < g->n_output; i++)
+        names_add(read, g->output[i]->name);
+}
+
+/* Constants that no node reads after all, as what another form of a node has made needless. */
+static void drop_unread(ox_file *f, const Onnx__GraphProto *g)
+{
+    names read = {0};
+    uint32_t n = 0;
+
+    note_reads(g, &read);
+    for (uint32_t i = 0; i < f->init.len; i++)
+        if (names_find(&read, f->init.at[i]->name) != NAMES_NONE)
+            f->init.at[n++] = f->init.at[i];
+    f->init.len = n;
+    names_free(&read);
+}
+
 /* Opset 21 is what all writers here write for. */
 static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
 {
@@ -260,6 +289,7 @@ static bool write_file(ox_file *f, Onnx__GraphProto *graph, const char *path)
     model.n_opset_import = 1;
     model.opset_import = &sets;
     model.graph = graph;
+    drop_unread(f, graph);
     graph->n_initializer = f->init.len;
     graph->initializer = f->init.at;
     size_t size = onnx__model_proto__get_packed_size(&model);

@@ -303,6 +303,9 @@ def written():
     check('save pictures: nodes', [n.op_type for n in ends.graph.node][3:] == ['GlobalAveragePool', 'Flatten', 'MatMul', 'Add'])
     check('save pictures: any rows', run_onnx('p.onnx', np.load('images.npy')[:3]).shape == (3, 2))
     train('save rows', 'conv.onnx', *pictures, '--until', 'flat', '--classes', 2, '--save-onnx', 'rows.onnx')
+    anew = onnx.load('rows.onnx').graph
+    check('save rows: nothing that none reads', {t.name for t in anew.initializer} <=
+          {name for n in anew.node for name in n.input})
     check('save rows: written anew', run_onnx('rows.onnx', np.load('images.npy')[:3]).shape == (3, 2))
     refuse('others', "none of its weights", 'build', 'conv.onnx', '--weights', 'mlp.safetensors',
            '-o', 'other')
