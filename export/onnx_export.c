@@ -259,13 +259,31 @@ static void note_reads(const Onnx__GraphProto *g, names *read)
         names_add(read, g->output[i]->name);
 }
 
-/* Constants that no node reads after all, as what another form of a node has made needless. */
-static void drop_unread(ox_file *f, const Onnx__GraphProto *g)
+static bool gives(const Onnx__NodeProto *n, const names *read)
+{
+    for (size_t k = 0; k < n->n_output; k++)
+        if (names_find(read, n->output[k]) != NAMES_NONE)
+            return true;
+    return false;
+}
+
+/* Nodes of the main graph and constants that no node reads after all, as those that another form
+ * of a node has made needless. */
+static void drop_unread(ox_file *f, Onnx__GraphProto *g)
 {
     names read = {0};
+    size_t before;
     uint32_t n = 0;
 
-    note_reads(g, &read);
+    do {
+        before = g->n_node;
+        names_free(&read);
+        note_reads(g, &read);
+        g->n_node = 0;
+        for (size_t i = 0; i < before; i++)
+            if (gives(g->node[i], &read))
+                g->node[g->n_node++] = g->node[i];
+    } while (g->n_node < before);
     for (uint32_t i = 0; i < f->init.len; i++)
         if (names_find(&read, f->init.at[i]->name) != NAMES_NONE)
             f->init.at[n++] = f->init.at[i];

@@ -1,4 +1,5 @@
 /* export/onnx_simple.c - writes sources, scalar functions and movement as ONNX. */
+#include "const.h"
 #include "onnx_writer.h"
 
 bool ox_const(ox *g, const ir_node *n, const char **out)
@@ -196,6 +197,28 @@ static const char *bits(ox *g, const ir_node *n, const char *op, ir_dtype dt)
     return op_n(g, op, n);
 }
 
+/* Is it zero everywhere? */
+static bool is_zero(const ox *g, ir_ref r)
+{
+    const ir_node *n = ir_node_of(g->fn, r);
+    char element[16] = {0}, zero[16] = {0};
+
+    while (n->op == OP_BROADCAST)
+        n = ir_node_of(g->fn, ir_arg(g->fn, n, 0));
+    return n->op == OP_CONST && const_is_splat(g->file->m, n->attr->CONST.id, element) &&
+           !memcmp(element, zero, sizeof zero);
+}
+
+/* select(x <= 0, 0, x), which is how Relu is read. */
+static bool is_relu(const ox *g, const ir_node *n)
+{
+    const ir_node *le = n->op == OP_SELECT ? ir_node_of(g->fn, ir_arg(g->fn, n, 0)) : NULL;
+
+    return le && le->op == OP_LE && ir_arg(g->fn, le, 0) == ir_arg(g->fn, n, 2) &&
+           ir_arg(g->fn, le, 1) == ir_arg(g->fn, n, 1) && is_zero(g, ir_arg(g->fn, n, 1)) &&
+           dt_is_float(ox_type(g, n, 2)->dtype);
+}
+
 /* By the table: the same operator, one with `Bitwise` before it, a formula, or a
  * gap. */
 bool ox_scalar(ox *g, const ir_node *n, const char **out)
@@ -204,6 +227,10 @@ bool ox_scalar(ox *g, const ir_node *n, const char **out)
 
     if ((n->op == OP_SHL || n->op == OP_SHR) && dt_is_signed(dt))
         return ox_gap(g, n, "ONNX shifts unsigned integers only");
+    if (is_relu(g, n)) {
+        out[0] = ox_1(g, "Relu", ox_arg(g, n, 2));
+        return true;
+    }
     switch (scalars[n->op].how) {
     case PLAIN: out[0] = op_n(g, scalars[n->op].op, n); break;
     case BITS: out[0] = bits(g, n, scalars[n->op].op, dt); break;

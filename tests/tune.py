@@ -304,6 +304,8 @@ def written():
     check('save pictures: any rows', run_onnx('p.onnx', np.load('images.npy')[:3]).shape == (3, 2))
     train('save rows', 'conv.onnx', *pictures, '--until', 'flat', '--classes', 2, '--save-onnx', 'rows.onnx')
     anew = onnx.load('rows.onnx').graph
+    kinds = {n.op_type for n in anew.node}
+    check('save rows: Relu', 'Relu' in kinds and 'Where' not in kinds, kinds)
     check('save rows: nothing that none reads', {t.name for t in anew.initializer} <=
           {name for n in anew.node for name in n.input})
     check('save rows: written anew', run_onnx('rows.onnx', np.load('images.npy')[:3]).shape == (3, 2))
