@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "csv.h"
+#include "file_kind.h"
 #include "tensor_file.h"
 #include "tensor_types.h"
 
@@ -300,16 +301,44 @@ static bool read_parsed(const source *s, const struct ingot_train_column *const 
     return ok;
 }
 
-bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
-                      int32_t n, char error[TENSOR_ERROR_SIZE])
+/* A file that is named alone is read as the program reads its own, if that is a text. */
+static bool parse_like(source *s, const char *text, const char *like, char *error)
+{
+    static const char *const arrays[] = {".npy", ".npy.gz", ".npz", ".idx", ".idx.gz",
+                                         ".safetensors", ".safetensors.gz"};
+    bool taken = like && source_is_path(text) && source_parse(s, like, error) &&
+                 (s->kind == SOURCE_BYTES || s->kind == SOURCE_CHARS || s->kind == SOURCE_WORDS);
+
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        taken = taken && !has_suffix(text, arrays[i]);
+    if (!taken) {
+        if (like && source_is_path(text))
+            source_free(s);
+        return source_parse(s, text, error);
+    }
+    free(s->path);
+    s->path = strdup(text);
+    return s->path || tensor_fail(error, "no memory");
+}
+
+/* `like`: what the program has in its place; null: nothing. */
+static bool read_like(const char *text, const char *like,
+                      const struct ingot_train_column *const *column, array *a, int32_t n,
+                      char *error)
 {
     source s;
-    bool ok = source_parse(&s, text, error) && read_parsed(&s, column, a, n, error);
+    bool ok = parse_like(&s, text, like, error) && read_parsed(&s, column, a, n, error);
 
     source_free(&s);
     for (int32_t k = 0; k < n && !ok; k++)
         array_free(&a[k]);
     return ok;
+}
+
+bool rows_read_source(const char *text, const struct ingot_train_column *const *column, array *a,
+                      int32_t n, char error[TENSOR_ERROR_SIZE])
+{
+    return read_like(text, NULL, column, a, n, error);
 }
 
 /* ---- all of a part ---------------------------------------------------------------- */
@@ -338,7 +367,8 @@ static bool expect_fields(const rows *r, int32_t i, array *a)
 }
 
 /* One source's columns, read into an array of their own, then moved to their places. */
-static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text, char *error)
+static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *text,
+                         const char *like, char *error)
 {
     struct ingot_train_column *known = calloc((size_t)n, sizeof *known);
     const struct ingot_train_column **column = calloc((size_t)n, sizeof *column);
@@ -350,7 +380,7 @@ static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *t
         column[k] = &known[k];
         ok = expect_fields(r, index[k], &a[k]);
     }
-    ok = ok ? rows_read_source(text, column, a, n, error) : tensor_fail(error, "no memory");
+    ok = ok ? read_like(text, like, column, a, n, error) : tensor_fail(error, "no memory");
     for (int32_t k = 0; ok && k < n; k++) {
         array_free(&r->column[index[k]]);
         r->column[index[k]] = a[k];
@@ -415,15 +445,33 @@ bool rows_has_column(const char *names, const char *name, size_t size)
     return false;
 }
 
+/* The source that the program has for the column alone, in this part or in the training; null:
+ * none. */
+static const char *own_source(const struct ingot_train_block *b, enum ingot_part part,
+                              int32_t column)
+{
+    const char *found = NULL;
+
+    for (int32_t i = 0; i < b->source_count; i++) {
+        const struct ingot_train_source *s = &b->sources[i];
+        if (s->column_count == 1 && s->columns[0] == column &&
+            (s->part == (int32_t)part || (s->part == INGOT_PART_TRAIN && !found)))
+            found = s->text;
+    }
+    return found;
+}
+
 /* --data and --test. */
-static bool read_given(rows *r, const rows_given *given, int32_t n, char *error)
+static bool read_given(rows *r, enum ingot_part part, const rows_given *given, int32_t n,
+                       char *error)
 {
     int32_t *index = calloc((size_t)r->block->column_count + 1, sizeof *index);
     bool ok = index != NULL;
 
     for (int32_t i = 0; ok && i < n; i++) {
         int32_t columns = rows_columns(r->block, given[i].columns, index, error);
-        ok = columns > 0 && read_columns(r, index, columns, given[i].text, error);
+        const char *like = columns == 1 ? own_source(r->block, part, index[0]) : NULL;
+        ok = columns > 0 && read_columns(r, index, columns, given[i].text, like, error);
     }
     free(index);
     return ok;
@@ -483,11 +531,11 @@ bool rows_read(rows *r, const struct ingot_train_block *b, enum ingot_part part,
             continue;
         sources++;
         ok = replaced(b, s, given, n) ||
-             read_columns(r, s->columns, s->column_count, s->text, error);
+             read_columns(r, s->columns, s->column_count, s->text, NULL, error);
     }
     if (part != INGOT_PART_TRAIN && !sources && !n)
         return true;
-    return ok && read_given(r, given, n, error) && complete(r, part, error);
+    return ok && read_given(r, part, given, n, error) && complete(r, part, error);
 }
 
 bool rows_check(const rows *r, char error[TENSOR_ERROR_SIZE])

@@ -374,6 +374,29 @@ static void parts_are_complete(void **state)
     rows_free(&r);
 }
 
+/* A text that is given by its name alone is read as the program reads its own. */
+static void texts_take_the_place_of_texts(void **state)
+{
+    static const int32_t columns[] = {0};
+    const struct ingot_train_source s = {.column_count = 1, .columns = columns,
+                                         .text = "windows(chars(\"own.txt\"), 4, step = 2)"};
+    const struct ingot_train_block b = {.name = "fit", .column_count = 1, .columns = &text,
+                                        .source_count = 1, .sources = &s};
+    const rows_given txt = {"text", write_text("t.txt", "abcdef")};
+    const rows_given npy = {"text", write_text("t.npy", "abcdef")};
+    rows r;
+
+    (void)state;
+    for (int part = 0; part < 3; part += 2) {
+        assert_true(rows_read(&r, &b, part, NULL, &txt, 1, error));
+        assert_true(r.count == 2 && r.column[0].names.n == 6);
+        rows_free(&r);
+    }
+    assert_false(rows_read(&r, &b, INGOT_PART_TRAIN, NULL, &npy, 1, error));
+    assert_non_null(strstr(error, "is of no known format"));
+    rows_free(&r);
+}
+
 /* A number may have an axis of its own: in the file, or in the program. */
 static void axes_of_one_element(void **state)
 {
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test(wrong_sources_are_told),
         cmocka_unit_test(bounds_are_found),
         cmocka_unit_test(parts_are_complete),
+        cmocka_unit_test(texts_take_the_place_of_texts),
         cmocka_unit_test(axes_of_one_element),
         cmocka_unit_test(large_files_are_checked_later),
     };
