@@ -75,9 +75,8 @@ void cleanup_remove(const char *path)
     errno = why;
 }
 
-/* Only calls that a signal handler may make.  Exit code 128 + signal is what a
- * shell expects, 130 for an interruption. */
-static void on_signal(int number)
+/* Only calls that a signal handler may make. */
+void cleanup_now(void)
 {
     for (int i = 0; i < SLOTS; i++)
         if (atomic_load(&groups[i]))
@@ -88,6 +87,12 @@ static void on_signal(int number)
     for (int i = 0; i < SLOTS; i++)
         if (atomic_load(&paths[i]))
             cleanup_remove(atomic_load(&paths[i]));
+}
+
+/* Exit code 128 + signal is what a shell expects, 130 for an interruption. */
+static void on_signal(int number)
+{
+    cleanup_now();
     _exit(128 + number);
 }
 

@@ -13,6 +13,9 @@
  * what was started and removing what was registered. */
 void cleanup_catch_interrupt(void);
 
+/* Ends and removes what is registered, in the handler of a signal after which the program ends. */
+void cleanup_now(void);
+
 /* Puts interruptions off between the two calls, so that no file is made without
  * being registered. */
 void cleanup_hold(sigset_t *before);

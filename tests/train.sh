@@ -612,6 +612,27 @@ printf '\0\0\10\1\0\0\0\0' >none.idx
 refuse "no rows" "none.idx: has no rows" \
     "$ingot" train sides.ingot --run --fresh --data label=none.idx
 
+# A file that becomes shorter while it is mapped: the checkpoint before it stays, and no lock.
+cat >cut.ingot <<'PROGRAM'
+net f(x: [.., 1]) -> [..] = x |> dense(1) |> scalar
+train t(x: [.., 1]) { data x = "long.npy";  minimize (f(x) - 1)^2 using sgd(1e-3);  batch 64 }
+PROGRAM
+{ npy '<f4' '(65536, 1)' ''; head -c 262144 /dev/zero; } >long.npy
+cp long.npy whole.npy
+check "a trainer of a long file" "$ingot" train cut.ingot -o cut
+# shortened: is the message that of a file that was shortened, the exit code 1, and no lock left?
+shortened()
+{
+    ./cut --quiet --epochs 1000000 --every 100 2>said & local trainer=$!
+    for _ in $(seq 600); do [ -s cut.safetensors ] && break; sleep 0.1; done
+    truncate -s 4096 long.npy
+    wait "$trainer"
+    [ $? = 1 ] && grep -q "long.npy: was cut off" said && [ ! -e cut.safetensors.lock ]
+}
+check "a file is cut off in the training" shortened
+cp whole.npy long.npy
+check "the checkpoint before it" ./cut --resume --quiet --time 1s
+
 # ---- numbers of layers, states that are written in places, a library ------------------------------
 
 cat >watched.ingot <<'PROGRAM'

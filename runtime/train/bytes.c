@@ -10,12 +10,15 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "mapped.h"
 #include "tensor_file.h"
 
 void bytes_free(bytes *b)
 {
-    if (b->mapped)
+    if (b->mapped) {
+        mapped_forget(b->mapped);
         munmap(b->mapped, b->mapped_size);
+    }
     free(b->owned);
     *b = (bytes){0};
 }
@@ -119,6 +122,7 @@ static bool map_file(bytes *b, const char *path, int fd, char *error)
         return tensor_fail(error, "%s: cannot be read: %s", path, strerror(errno));
     *b = (bytes){.data = p, .size = (size_t)st.st_size, .mapped = p,
                  .mapped_size = (size_t)st.st_size};
+    mapped_note(p, b->size, path);
     return true;
 }
 

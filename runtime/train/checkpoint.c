@@ -501,16 +501,18 @@ bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer
     const char *refused = partial_refused(path);
     char *lock = refused ? NULL : beside(path, ".lock");
 
-    *c = (checkpoint){.path = path, .trainer = t, .keep = keep, .lock = -1};
+    *c = (checkpoint){.path = path, .trainer = t, .keep = keep, .lock = -1, .lock_path = lock,
+                      .slot = -1};
     if (refused)
         return tensor_fail(error, "%s: %s", path, refused);
     if (!lock)
         return tensor_fail(error, "no memory");
     c->lock = lock_file(lock);
     int why = errno;
-    free(lock);
-    if (c->lock >= 0)
+    if (c->lock >= 0) {
+        c->slot = cleanup_path(lock);
         return true;
+    }
     if (why == EWOULDBLOCK)
         return tensor_fail(error, "%s: another trainer is writing to it%s", path,
                            team_hint());
@@ -520,13 +522,13 @@ bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer
 /* Removed before it is let go, so that nobody locks a file without a name. */
 void checkpoint_close(checkpoint *c)
 {
-    char *lock = c->lock >= 0 ? beside(c->path, ".lock") : NULL;
-
-    if (lock)
-        unlink(lock);
-    if (c->lock >= 0)
+    if (c->lock >= 0) {
+        unlink(c->lock_path);
+        cleanup_done(c->slot);
         close(c->lock);
-    free(lock);
+    }
+    free(c->lock_path);
+    c->lock_path = NULL;
     c->lock = -1;
 }
 

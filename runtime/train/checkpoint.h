@@ -24,6 +24,8 @@ typedef struct checkpoint {
     const struct ingot_trainer *trainer;
     int64_t keep;                   /* files of earlier places: PATH.1, PATH.2, .. */
     int lock;                       /* descriptor of PATH.lock; -1 */
+    char *lock_path;
+    int slot;                       /* of cleanup.h, for it */
 } checkpoint;
 
 /* Locks the file for this process.  False with a message if it cannot be, or cannot be
