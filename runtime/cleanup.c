@@ -117,6 +117,14 @@ void cleanup_release(const sigset_t *before)
     sigprocmask(SIG_SETMASK, before, NULL);
 }
 
+void cleanup_catch_hangup(const struct sigaction *act)
+{
+    struct sigaction was;
+
+    if (!sigaction(SIGHUP, NULL, &was) && was.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, act, NULL);
+}
+
 void cleanup_catch_interrupt(void)
 {
     struct sigaction act = {.sa_handler = on_signal};
@@ -124,7 +132,7 @@ void cleanup_catch_interrupt(void)
     interruptions(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGHUP, &act, NULL);
+    cleanup_catch_hangup(&act);
     signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
 }
 

@@ -12,6 +12,8 @@
 /* From now on SIGINT, SIGTERM and SIGHUP end the program with 128 + n, after ending
  * what was started and removing what was registered. */
 void cleanup_catch_interrupt(void);
+/* SIGHUP has this action, unless `nohup` has it ignored. */
+void cleanup_catch_hangup(const struct sigaction *act);
 
 /* Ends and removes what is registered, in the handler of a signal after which the program ends. */
 void cleanup_now(void);

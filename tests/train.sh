@@ -632,6 +632,17 @@ shortened()
 check "a file is cut off in the training" shortened
 cp whole.npy long.npy
 check "the checkpoint before it" ./cut --resume --quiet --time 1s
+# hung_up COMMAND...: does a hang-up end the step, save and say so?
+hung_up()
+{
+    rm -f cut.safetensors*
+    "$@" --epochs 1000000 --every 100 >said 2>&1 & local trainer=$!
+    for _ in $(seq 600); do [ -s cut.safetensors ] && break; sleep 0.1; done
+    kill -HUP "$trainer"
+    wait "$trainer"
+    [ $? = 130 ] && grep -q "interrupted; saved cut.safetensors" said
+}
+check "a hang-up" hung_up ./cut --threads 1
 
 # ---- numbers of layers, states that are written in places, a library ------------------------------
 

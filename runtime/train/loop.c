@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "states.h"
 #include "tensor_file.h"
@@ -35,6 +36,7 @@ const volatile sig_atomic_t *loop_catch_interrupt(void)
 
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    cleanup_catch_hangup(&act);
     signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
     return &interrupted;
 }
