@@ -310,6 +310,15 @@ refuse "knobs: a misspelt shape" "no config 'hidde'; did you mean 'hidden'?" ./k
 refuse "knobs: a share of rows" "give it to \`ingot train\`" ./knobs --fresh --set keep=0.25
 refuse "knobs: half a step" "or a whole number of steps, not '2.5'" ./knobs --fresh --every 2.5
 refuse "knobs: too many steps" "or a whole number of steps, not '1e30'" ./knobs --fresh --every 1e30
+refuse "knobs: another seed on the way" "was begun with --seed 0, not 7; --fresh begins anew" \
+    ./knobs --resume --seed 7
+refuse "knobs: other first weights on the way" "--init is for a beginning" \
+    ./knobs --resume --init knobs.safetensors
+tell "knobs: other steps on the way" "goes on in steps of 1 rows, not 2" \
+    ./knobs --resume --epochs 5 --batch 1
+refuse "knobs: other steps on the way, without a word" "in steps of 1 rows, now they have 2: give --batch" \
+    ./knobs --resume --epochs 6
+check "knobs: the same seed, the same steps" ./knobs --resume --epochs 6 --batch 1 --seed 0
 check "equal trainings" ./knobs --quiet --fresh --save equal1.safetensors
 check "equal trainings" ./knobs --quiet --fresh --save equal2.safetensors --threads 1
 check "equal trainings: equal files" cmp equal1.safetensors equal2.safetensors

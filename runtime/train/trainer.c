@@ -17,7 +17,12 @@
 #include "states.h"
 #include "training.h"
 
-const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1};
+const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1, .seed = -1};
+
+long long trainer_seed(const trainer_options *o)
+{
+    return o->seed < 0 ? 0 : o->seed;
+}
 
 /* ---- command line ----------------------------------------------------------------- */
 
@@ -320,7 +325,7 @@ static int run_entry(const trainer_options *o, session *s, const struct ingot_tr
         given[n++] = o->block[i];
     for (int32_t i = 0; i < o->inputs; i++)
         given[n++] = o->input[i].text;
-    return entry_run(entry_named(t, o->block[0]), s, given, n, o->seed, o->out);
+    return entry_run(entry_named(t, o->block[0]), s, given, n, trainer_seed(o), o->out);
 }
 
 int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t)

@@ -31,7 +31,8 @@ typedef struct trainer_options {
     trainer_setting set[TRAINER_GIVEN];
     trainer_input input[TRAINER_GIVEN];
     int32_t blocks, datas, tests, sets, inputs;
-    long long epochs, steps, batch, seed, threads, keep;
+    long long epochs, steps, batch, threads, keep;
+    long long seed;                 /* -1: not given */
     double time, every;             /* seconds */
     long long every_steps;
     double valid;                   /* below 0: not given */
@@ -47,6 +48,8 @@ extern const cli_option trainer_clause_rows[];  /* of these: what a block of a p
 /* Those that mean something else to `ingot train`. */
 extern const cli_option trainer_own_rows[];
 extern const trainer_options trainer_defaults;
+/* What --seed says, or 0. */
+long long trainer_seed(const trainer_options *o);
 
 /* Where the weights go unless --save says: NAME.safetensors in the current folder. */
 char *trainer_save(const struct ingot_trainer *t);

@@ -77,9 +77,22 @@ static bool open_block(loop *l, int32_t index, char *error)
     return ok;
 }
 
+/* Between epochs the steps may get another size, if --batch says so. */
+static bool same_batch(loop *l, int64_t batch, char *error)
+{
+    if (l->at.batch == batch)
+        return true;
+    if (!l->o->batch)
+        return tensor_fail(error, "%s: was made in steps of %" PRId64 " rows, now they have %"
+                           PRId64 ": give --batch", l->file.path, l->at.batch, batch);
+    journal_say(&l->j, "%s: goes on in steps of %" PRId64 " rows, not %" PRId64, l->file.path,
+                batch, l->at.batch);
+    return true;
+}
+
 /* A place in mid-epoch is one of these rows and these batches; what follows is that of an
  * undisturbed training with the same data alone. */
-static bool same_rows(const loop *l, char *error)
+static bool same_rows(loop *l, char *error)
 {
     int64_t rows = l->k.part[INGOT_PART_TRAIN].count, batch = block_step_rows(&l->k);
 
@@ -87,8 +100,10 @@ static bool same_rows(const loop *l, char *error)
         l->at.data != block_fingerprint(&l->k, l->at.bytewise ? hash_more : hash_bulk))
         return tensor_fail(error, "%s: was made with other training data; --init takes its "
                            "weights, --fresh begins anew", l->file.path);
-    if (!l->at.step || (l->at.rows == rows && (l->at.batch == batch || !l->at.position)))
+    if (!l->at.step || (l->at.rows == rows && l->at.batch == batch))
         return true;
+    if (l->at.rows == rows && !l->at.position)
+        return same_batch(l, batch, error);
     return tensor_fail(error, "%s: was made with %" PRId64 " training rows in steps of %" PRId64
                        ", now there are %" PRId64 " in steps of %" PRId64 "; --fresh begins anew",
                        l->file.path, l->at.rows, l->at.batch, rows, batch);
@@ -327,6 +342,17 @@ static bool go_on(loop *l, bool *left, char *error)
     return true;
 }
 
+/* What decides a beginning is decided where a training goes on. */
+static bool same_begin(const loop *l, char *error)
+{
+    if (l->o->init)
+        return tensor_fail(error, "%s: --resume goes on from it, and --init is for a beginning: "
+                           "leave it out, or begin anew by --fresh", l->file.path);
+    return l->o->seed < 0 || l->o->seed == l->at.seed ||
+           tensor_fail(error, "%s: was begun with --seed %" PRId64 ", not %lld; --fresh begins "
+                       "anew", l->file.path, l->at.seed, l->o->seed);
+}
+
 /* Where the training begins: at the place of the file, or anew.  *left: is there anything
  * to be trained? */
 static bool begin(loop *l, bool *left, char *error)
@@ -338,8 +364,8 @@ static bool begin(loop *l, bool *left, char *error)
                            l->file.path);
     if (there && l->o->resume)
         return checkpoint_read(&l->file, l->s, l->past, CHECKPOINT_PASTS, &l->at, error) &&
-               go_on(l, left, error);
-    l->at = place_begin(0, 0, l->o->seed, PLACE_NOT_FITTED);
+               same_begin(l, error) && go_on(l, left, error);
+    l->at = place_begin(0, 0, trainer_seed(l->o), PLACE_NOT_FITTED);
     *left = begin_turn(l, 0);
     return begin_states(l, error);
 }
@@ -482,7 +508,8 @@ static int train(loop *l, char *error)
 int training_check_data(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     char error[TENSOR_ERROR_SIZE];
-    loop opened = {.o = o, .t = t, .s = s, .at.seed = o->seed, .team.count = 1}, *l = &opened;
+    loop opened = {.o = o, .t = t, .s = s, .at.seed = trainer_seed(o), .team.count = 1};
+    loop *l = &opened;
 
     for (int64_t i = 0; chosen(l, i) >= 0; i++) {
         bool ok = open_block(l, chosen(l, i), error) && block_check_data(&l->k, error);
