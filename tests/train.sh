@@ -68,6 +68,11 @@ text = json.dumps(out).encode()
 open('half.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest)
 text = text.replace(b'[1, 2]', b'[2, 1]')
 open('turned.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest)
+text = json.dumps(out).encode()
+open('nan.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest[:-2] + b'\x01\x7e')
+del out['f.dense1.b']
+text = json.dumps(out).encode()
+open('part.safetensors', 'wb').write(struct.pack('<Q', len(text)) + text + rest)
 PYTHON
 check "a trainer" "$ingot" train middle.ingot -o middle
 check "it trains" ./middle --fresh --quiet --epochs 300
@@ -77,6 +82,15 @@ check "--init takes halves" ./middle --fresh --quiet --epochs 1 --init half.safe
 check "which know what was learned" below loss 0.1
 refuse "--init of another shape" "state 'f.dense1.w' is f16[2,1] there, in the model it is f32" \
     ./middle --fresh --init turned.safetensors --save again.safetensors
+refuse "--init of no number" "nan.safetensors: 'f.dense1." \
+    ./middle --fresh --init nan.safetensors --save again.safetensors
+tell "--init of a part" "part.safetensors: lacks 1 of the parameters, which begin as the program says: 'f.dense1.b'" \
+    ./middle --fresh --init part.safetensors --save again.safetensors --epochs 1
+refuse "an entry of a part" "part.safetensors: lacks 1 of the parameters, 'f.dense1.b' first" \
+    ./middle f x='[[1]]' --init part.safetensors
+check "earlier files alone" sh -c 'rm -f again.safetensors.[13] &&
+    mv again.safetensors again.safetensors.2'
+refuse "earlier files alone: which" "again.safetensors.2: exists; --resume" ./middle --save again.safetensors
 
 # Two objectives of one net, in steps of several pieces: its states change once for each piece,
 # where it is called around the objectives, and once more where one of them calls it.

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -439,28 +440,41 @@ static bool take_weight(session *s, safetensors *f, const safetensors_entry *e, 
     return ok;
 }
 
-/* Tensors of the file that are states of nets here, by name; how many, -1 after an
- * error.  *fitted counts those that `fit` would else fill. */
-int32_t checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
-                                int32_t *fitted, char error[TENSOR_ERROR_SIZE])
+/* Is each element a number?  State i was just taken. */
+static bool check_weight(const session *s, int32_t i, const char *path, char *error)
+{
+    const struct ingot_value_info *v = &s->model->states[i];
+    const tensor t = {.dtype = v->dtype, .data = (char *)s->states + v->offset};
+    int64_t n = is_real(v->dtype) ? (int64_t)state_elements(v) : 0;
+
+    for (int64_t k = 0; k < n; k++)
+        if (isnan(tensor_element(&t, k)))
+            return tensor_fail(error, "%s: '%.200s': element %" PRId64 " is NaN", path, v->name, k);
+    return true;
+}
+
+/* Tensors of the file that are states of nets here, by name. */
+bool checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
+                             checkpoint_taken *taken, char error[TENSOR_ERROR_SIZE])
 {
     safetensors f;
-    int32_t taken = 0;
     bool ok = safetensors_open(&f, path, error);
 
-    *fitted = 0;
+    *taken = (checkpoint_taken){0};
     for (int32_t i = 0; ok && i < s->model->state_count; i++) {
-        bool wanted = t->roles[i] <= INGOT_ROLE_FITTED;
-        const safetensors_entry *e =
-            wanted ? safetensors_find(&f, s->model->states[i].name) : NULL;
-        ok = !e || take_weight(s, &f, e, i, error);
-        taken += e != NULL;
-        *fitted += e && t->roles[i] == INGOT_ROLE_FITTED;
+        const char *name = s->model->states[i].name;
+        if (t->roles[i] > INGOT_ROLE_FITTED)
+            continue;
+        const safetensors_entry *e = safetensors_find(&f, name);
+        ok = !e || (take_weight(s, &f, e, i, error) && check_weight(s, i, path, error));
+        taken->count += e != NULL;
+        taken->fitted += e && t->roles[i] == INGOT_ROLE_FITTED;
+        if (!e && t->roles[i] == INGOT_ROLE_PARAM && !taken->lacks++)
+            taken->lacking = name;
     }
-    if (ok && !taken)
-        ok = tensor_fail(error, "%s: has none of the names of this program", path);
     safetensors_close(&f);
-    return ok ? taken : -1;
+    return ok && (taken->count ||
+                  tensor_fail(error, "%s: has none of the names of this program", path));
 }
 
 /* ---- locking ---------------------------------------------------------------------- */
@@ -532,14 +546,16 @@ void checkpoint_close(checkpoint *c)
     c->lock = -1;
 }
 
-bool checkpoint_exists(const checkpoint *c)
+int64_t checkpoint_newest(const checkpoint *c)
 {
-    bool found = !access(c->path, F_OK);
-
-    for (int64_t n = 1; !found && n <= c->keep; n++) {
+    if (!access(c->path, F_OK))
+        return 0;
+    for (int64_t n = 1; n <= c->keep; n++) {
         char *path = older(c->path, n);
-        found = path && !access(path, F_OK);
+        bool found = path && !access(path, F_OK);
         free(path);
+        if (found)
+            return n;
     }
-    return found;
+    return -1;
 }

@@ -33,8 +33,8 @@ typedef struct checkpoint {
 bool checkpoint_open(checkpoint *c, const char *path, const struct ingot_trainer *t, int64_t keep,
                      char error[TENSOR_ERROR_SIZE]);
 void checkpoint_close(checkpoint *c);
-/* Is there a file to go on from? */
-bool checkpoint_exists(const checkpoint *c);
+/* Is there a file to go on from?  0: the one of the name, n: PATH.n; -1: none. */
+int64_t checkpoint_newest(const checkpoint *c);
 /* Writes states, place and those of the n past states that there are. */
 bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *past, int32_t n,
                       const place *p, char error[TENSOR_ERROR_SIZE]);
@@ -44,9 +44,16 @@ bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *pa
 bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *past, int32_t n,
                      place *p, char error[TENSOR_ERROR_SIZE]);
 
-/* Takes parameters and states of nets from any safetensors file that has their names; the
- * number of states taken, `fitted` of which `fit` would fill; -1 with a message. */
-int32_t checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
-                                int32_t *fitted, char error[TENSOR_ERROR_SIZE]);
+/* What a file of weights had of the states that it might have: how many, those of them that
+ * `fit` would fill, and parameters that it lacks, the first of which has this name. */
+typedef struct checkpoint_taken {
+    int32_t count, fitted, lacks;
+    const char *lacking;
+} checkpoint_taken;
+
+/* Takes parameters and states of nets from any safetensors file that has their names.  False
+ * with a message: it has none, or one of another shape, or one with a NaN. */
+bool checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
+                             checkpoint_taken *taken, char error[TENSOR_ERROR_SIZE]);
 
 #endif

@@ -317,10 +317,14 @@ static int run_entry(const trainer_options *o, session *s, const struct ingot_tr
     const char *weights = o->init ? o->init : o->save;
     const char *given[2 * TRAINER_GIVEN];
     char error[TENSOR_ERROR_SIZE];
-    int32_t fitted, n = 0;
+    checkpoint_taken taken;
+    int32_t n = 0;
 
-    if (!weights || checkpoint_take_weights(t, s, weights, &fitted, error) < 0)
+    if (!weights || !checkpoint_take_weights(t, s, weights, &taken, error))
         return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
+    if (taken.lacks)
+        return cli_wrong("%s: lacks %d of the parameters, '%s' first", weights, taken.lacks,
+                         taken.lacking), CLI_FAILED;
     for (int32_t i = 1; i < o->blocks; i++)
         given[n++] = o->block[i];
     for (int32_t i = 0; i < o->inputs; i++)

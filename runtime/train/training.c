@@ -285,7 +285,8 @@ static bool set_knobs(loop *l, char *error)
 static bool begin_states(loop *l, char *error)
 {
     use u = {0};
-    int32_t found = 0, wanted = 0;
+    checkpoint_taken taken = {0};
+    int32_t wanted = 0;
     bool ok = true;
 
     l->feeds.value[-1 - INGOT_FEED_SEED] = (double)l->at.seed;
@@ -295,8 +296,11 @@ static bool begin_states(loop *l, char *error)
     for (int32_t i = 0; i < l->s->model->state_count; i++)
         wanted += l->t->roles[i] == INGOT_ROLE_FITTED;
     ok = ok && (!l->o->init ||
-                checkpoint_take_weights(l->t, l->s, l->o->init, &found, error) >= 0);
-    l->at.fit = wanted && found == wanted ? PLACE_FIT_GIVEN : PLACE_NOT_FITTED;
+                checkpoint_take_weights(l->t, l->s, l->o->init, &taken, error));
+    if (ok && taken.lacks && !l->o->quiet)
+        fprintf(stderr, "warning: %s: lacks %d of the parameters, which begin as the program says: "
+                "'%s'%s\n", l->o->init, taken.lacks, taken.lacking, taken.lacks > 1 ? ", .." : "");
+    l->at.fit = wanted && taken.fitted == wanted ? PLACE_FIT_GIVEN : PLACE_NOT_FITTED;
     return ok;
 }
 
@@ -357,11 +361,16 @@ static bool same_begin(const loop *l, char *error)
  * to be trained? */
 static bool begin(loop *l, bool *left, char *error)
 {
-    bool there = l->file.path && checkpoint_exists(&l->file);
+    int64_t newest = l->file.path ? checkpoint_newest(&l->file) : -1;
+    bool there = newest >= 0;
 
-    if (there && !l->o->resume && !l->o->fresh)
-        return tensor_fail(error, "%s: exists; --resume goes on from it, --fresh begins anew",
-                           l->file.path);
+    if (there && !l->o->resume && !l->o->fresh) {
+        char n[24] = "";
+        if (newest)
+            snprintf(n, sizeof n, ".%" PRId64, newest);
+        return tensor_fail(error, "%s%s: exists; --resume goes on from it, --fresh begins anew",
+                           l->file.path, n);
+    }
     if (there && l->o->resume)
         return checkpoint_read(&l->file, l->s, l->past, CHECKPOINT_PASTS, &l->at, error) &&
                same_begin(l, error) && go_on(l, left, error);
