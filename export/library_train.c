@@ -144,14 +144,14 @@ static const char *real_text(library *l, const struct ingot_trainer *t)
 /* The file of a training: its head, then states and counters.  `at` is where each lies. */
 typedef struct saved {
     safetensors_item *item;
-    uint32_t *state;                /* of each item but the last: its number */
+    uint32_t *state;                /* of each item but the last two: its number */
     int32_t n;
     char *head;
     size_t head_size, size, counters_at;
 } saved;
 
-/* Shape of what a training counts: five numbers. */
-static const int64_t counters[] = {5};
+/* Shapes of what a training counts, five numbers, and of the hash of all that stands before it. */
+static const int64_t counters[] = {5}, hashes[] = {1};
 
 static size_t bytes_of(const safetensors_item *t)
 {
@@ -167,12 +167,12 @@ static int64_t *dims_of(library *l, const ir_type *t)
     return dims;
 }
 
-/* All states but gradients, which are zero between two steps, then the counters. */
+/* All states but gradients, which are zero between two steps, then counters and hash. */
 static void list_saved(library *l, const struct ingot_trainer *t, saved *s)
 {
     const ir_module *m = l->im->m;
 
-    s->item = arena_array(&l->mem, safetensors_item, m->state.len + 1);
+    s->item = arena_array(&l->mem, safetensors_item, m->state.len + 2);
     s->state = arena_array(&l->mem, uint32_t, m->state.len + 1);
     for (uint32_t i = 0; i < m->state.len; i++) {
         const ir_type *type = m->state.at[i].type;
@@ -183,6 +183,7 @@ static void list_saved(library *l, const struct ingot_trainer *t, saved *s)
                                              type->rank, dims_of(l, type), NULL};
     }
     s->item[s->n] = (safetensors_item){"training/counters", dt_of(DT_I64)->onnx, 1, counters, NULL};
+    s->item[s->n + 1] = (safetensors_item){"training/hash", dt_of(DT_I64)->onnx, 1, hashes, NULL};
 }
 
 /* The head of the file is a constant of the source: names, types and places of all
@@ -201,7 +202,7 @@ static saved saved_of(library *l, const struct ingot_trainer *t)
         "program_hash", arena_printf(&l->mem, "%016llx", (unsigned long long)t->hash)};
     for (int32_t i = 0; i < t->note_count; i++)
         note[3 + i] = (safetensors_note){t->notes[i].key, t->notes[i].value};
-    char *head = safetensors_text(s.item, s.n + 1, note, t->note_count + 3, &size);
+    char *head = safetensors_text(s.item, s.n + 2, note, t->note_count + 3, &size);
     if (!head)
         mem_exhausted();
     s.head_size = s.counters_at = size + 8;
@@ -212,7 +213,7 @@ static saved saved_of(library *l, const struct ingot_trainer *t)
     free(head);
     for (int32_t i = 0; i < s.n; i++)
         s.counters_at += bytes_of(&s.item[i]);
-    s.size = s.counters_at + sizeof(int64_t) * 5;
+    s.size = s.counters_at + sizeof(int64_t) * (5 + 1);
     return s;
 }
 
