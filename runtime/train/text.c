@@ -213,11 +213,13 @@ static bool take_bytes(const bytes *b, array *a)
     return true;
 }
 
+/* The mark of UTF-8 that some editors write first is no character. */
 static bool read_text(const source *s, const bytes *b, array *a, char *error)
 {
     const char *text = (const char *)b->data;
-    reading r = {.s = s, .at = text, .begin = text, .end = text + b->size, .a = a,
-                 .given = a->names.fixed, .error = error};
+    size_t mark = b->size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    reading r = {.s = s, .at = text + mark, .begin = text + mark,
+                 .end = text + b->size, .a = a, .given = a->names.fixed, .error = error};
 
     r.id = malloc((b->size + 1) * sizeof *r.id);
     bool ok = r.id ? begin_alphabet(&r) && read_numbers(&r) && end_alphabet(&r) : no_memory(&r);

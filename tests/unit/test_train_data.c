@@ -217,6 +217,10 @@ static void texts_are_numbers(void **state)
     assert_true(a.rows == 3 && a.names.n == 5);
     assert_memory_equal(a.data, ((int64_t[]){1, 4, 3, 2, 1, 2, 0, 0, 1, 3, 2, 0}), 96);
     array_free(&a);
+    reads(quoted("windows(chars(", write_text("m.txt", "\xef\xbb\xbf" "abcd"), "), 4)"),
+          COLUMNS(&text), &a, 1);
+    assert_true(a.rows == 1 && a.names.n == 4);
+    array_free(&a);
     reads(quoted("windows(words(", write_text("w.txt", "to be or not to be be"), ", 3), 4)"),
           COLUMNS(&text), &a, 1);
     assert_int_equal(a.names.n, 3);
