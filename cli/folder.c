@@ -63,6 +63,7 @@ typedef struct listing {
     VEC(const char *) name;         /* of classes, in the order of their bytes */
     VEC(const char *) path;         /* of pictures */
     VEC(int64_t) label;
+    uint32_t others;                /* files and folders that are left out */
 } listing;
 
 static int visible(const struct dirent *e)
@@ -107,8 +108,10 @@ static bool for_entries(listing *l, const char *folder, each_entry *f)
 /* Its class is the folder that is being listed, the last of the names. */
 static bool add_picture(listing *l, const char *folder, const char *name)
 {
-    if (!is_picture(name))
+    if (!is_picture(name)) {
+        l->others++;
         return true;
+    }
     vec_push(&l->path, arena_printf(&l->mem, "%s/%s", folder, name));
     vec_push(&l->label, (int64_t)l->name.len);
     return true;
@@ -121,8 +124,10 @@ static bool add_class(listing *l, const char *folder, const char *name)
     uint32_t before = l->path.len;
     struct stat st;
 
-    if (!stat(path, &st) && !S_ISDIR(st.st_mode))
+    if (!stat(path, &st) && !S_ISDIR(st.st_mode)) {
+        l->others++;
         return true;
+    }
     if (!for_entries(l, path, add_picture))
         return false;
     if (l->path.len > before)
@@ -231,8 +236,11 @@ static bool write_archive(const data_options *o, const listing *l)
         return cli_wrong("%s: %s", o->out, refused);
     if (!report_open(&p, o->out) || !report_close(&p, o->out, fill_archive(p.file, o, l)))
         return false;
-    printf("%s: %u pictures of %dx%d in %u classes\n", o->out, l->path.len, o->height, o->width,
+    printf("%s: %u pictures of %dx%d in %u classes", o->out, l->path.len, o->height, o->width,
            l->name.len);
+    if (l->others)
+        printf("; %u left out that are not named .png or .jpg", l->others);
+    printf("\n");
     return true;
 }
 
@@ -251,6 +259,10 @@ int command_data(int argc, char **argv)
     if (!o.folder || !o.out) {
         cli_wrong("%s (see ingot data --help)", o.folder ? "no output given: -o FILE"
                                                          : "no folder given");
+        return CLI_USAGE;
+    }
+    if (!has_suffix(o.out, ".npz")) {
+        cli_wrong("-o takes FILE.npz, an archive of x and label, not '%s'", o.out);
         return CLI_USAGE;
     }
     bool ok = list_folder(&l, o.folder) && find_size(&o, &l) && write_archive(&o, &l);

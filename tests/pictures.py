@@ -121,7 +121,9 @@ def folder_of_pictures(w):
     done = w.run('data', 'colors', '-o', 'colors.npz')
     w.report('two sizes', None if done.returncode == 1 and 'give --size' in done.stderr else done.stderr)
     done = w.run('data', 'colors', '-o', 'colors.npz', '--size', '4x6')
-    w.report('data', None if '16 pictures of 4x6 in 3 classes' in done.stdout else done.stderr)
+    w.report('data', None if '16 pictures of 4x6 in 3 classes; 1 left out' in done.stdout else done.stdout + done.stderr)
+    done = w.run('data', 'colors', '-o', 'colors.npy', '--size', '4x6')
+    w.report('no array', None if done.returncode == 2 and '-o takes FILE.npz' in done.stderr and not (w.folder / 'colors.npy').exists() else done.stderr)
     with zipfile.ZipFile(w.folder / 'colors.npz') as z:
         w.report('archive', z.testzip())
         w.report('names', None if z.read('label.names') == b'blue sky\ngrass\nrose\n' else 'differ')
