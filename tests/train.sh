@@ -687,6 +687,16 @@ check "a layer's net learns" below loss 0.01
 check "a library" "$ingot" train watched.ingot --emit lib -o libwatched.a
 check "a library: header" grep -q "watched_t_step_run" watched.h
 
+cat >lost.ingot <<'PROGRAM'
+net f(x: [..]) -> [..] { param w = 1; w * x }
+train t(x: [..]) {
+    data x = [1, 2, 3];  test x = [-1, 1];  minimize f(x)^2 using sgd(0.001);  epochs 2
+    track size = log(x)
+}
+PROGRAM
+tell "a metric that is no number" "  size nan" "$ingot" train lost.ingot --run --log log.csv
+check "a metric that is no number: logged" grep -q "^4,2,test,.*,nan," log.csv
+
 # ---- what was trained is built without the training ------------------------------------------------
 
 check "a net with trained weights" "$ingot" build small.ingot --weights small.safetensors \

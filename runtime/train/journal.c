@@ -244,7 +244,8 @@ static bool parse_record(const journal *j, char *line, journal_record *r)
     for (int32_t i = 0; at && i < j->names; i++) {
         char *end, *field = at + 1;
         float v = strtof(field, &end);
-        r->value[i] = end != field ? v : NAN;
+        r->given[i] = end != field;
+        r->value[i] = r->given[i] ? v : NAN;
         at = strchr(field, ',');
     }
     return true;
@@ -369,11 +370,23 @@ static void log_record(journal *j, const journal_record *r, double seconds)
         put(j, "%s,", j->t->blocks[r->block].name);
     put(j, "%" PRId64 ",%" PRId64 ",%s", r->step, r->epoch, journal_part[r->part]);
     for (int32_t i = 0; i < j->names; i++)
-        if (isnan(r->value[i]))
+        if (!r->given[i])
             put(j, ",");
+        else if (isnan(r->value[i]))
+            put(j, ",nan");
         else
             put(j, ",%.9g", r->value[i]);
     put(j, ",%.3f\n", seconds);
+}
+
+void journal_put(const journal *j, journal_record *r, const char *name, double value)
+{
+    int32_t at = journal_index(j, name);
+
+    if (at >= 0) {
+        r->value[at] = (float)value;
+        r->given[at] = true;
+    }
 }
 
 void journal_add(journal *j, const journal_record *r, double seconds)
@@ -403,8 +416,9 @@ static int put_numbers(const journal *j, const journal_record *r, char *out, int
 
     *out = 0;
     for (int32_t i = 0; i < j->names && n < room; i++)
-        if (!isnan(r->value[i]))
-            n += snprintf(out + n, (size_t)(room - n), "  %s %.4g", j->name[i], r->value[i]);
+        if (r->given[i])
+            n += snprintf(out + n, (size_t)(room - n), "  %s %.4g", j->name[i],
+                          isnan(r->value[i]) ? NAN : r->value[i]);
     return n < room ? n : room - 1;
 }
 

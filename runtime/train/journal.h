@@ -22,7 +22,8 @@ typedef struct journal_record {
     int64_t before;                 /* steps of the blocks before it; set when it is kept */
     int32_t block;                  /* of the program */
     int32_t part;                   /* enum ingot_part, or JOURNAL_STEP */
-    float value[JOURNAL_NAMES];     /* NaN: there is none */
+    float value[JOURNAL_NAMES];     /* NaN where there is none */
+    bool given[JOURNAL_NAMES];      /* .. which a number that was computed may be, too */
 } journal_record;
 
 /* What is kept of a part's records: of each block every 2^thinned-th that was made, and the
@@ -68,6 +69,8 @@ place_log journal_written(journal *j);
 place_log journal_mark(const journal *j);
 /* The index of a number's name; -1 if the program has none such. */
 int32_t journal_index(const journal *j, const char *name);
+/* Gives the record a number, if the journal has its name. */
+void journal_put(const journal *j, journal_record *r, const char *name, double value);
 /* A row of numbers of the block j->block; `seconds` of training so far. */
 void journal_add(journal *j, const journal_record *r, double seconds);
 /* The last record of a part among those that are kept; null: there is none. */

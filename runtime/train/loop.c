@@ -216,11 +216,8 @@ static void save_now_and_then(loop *l)
 
 static void take_numbers(const loop *l, const use *u, journal_record *r)
 {
-    for (int32_t i = 0; i < use_results(u); i++) {
-        int32_t at = journal_index(&l->j, use_result_name(u, i));
-        if (at >= 0)
-            r->value[at] = (float)use_result(u, i);
-    }
+    for (int32_t i = 0; i < use_results(u); i++)
+        journal_put(&l->j, r, use_result_name(u, i), use_result(u, i));
 }
 
 /* Those of the last step. */

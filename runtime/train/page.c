@@ -119,7 +119,7 @@ static void put_record(FILE *f, const journal *j, const journal_record *r)
     fprintf(f, "<td>%s</td><td>%" PRId64 "</td>", parts[r->part], r->epoch);
     for (int32_t i = 0; i < j->names; i++)
         if (isnan(r->value[i]))
-            fputs("<td></td>", f);
+            fputs(r->given[i] ? "<td>no number</td>" : "<td></td>", f);
         else
             fprintf(f, "<td>%.5g</td>", r->value[i]);
 }
