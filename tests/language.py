@@ -320,6 +320,14 @@ def case_a_stop_by_rows_of_validation(b):
     return None if all(w in out + error for w, (_, out, error) in zip(wanted, said)) else said
 
 
+def case_a_formula_of_nets_that_track(b):
+    """Of several reductions in a number that is tracked all count, whatever the nets in them track."""
+    said = b.run('train', b.write('p.ingot', 'net f(x: [.., 1]) -> [..] { param w = 1;  track size = x[0]^2;  x[0] * w }\n'
+                 'train t(x: [.., 1]) { data x = [[1], [3]];  batch 1;  epochs 1;  minimize f(x)^2 using sgd(0)\n'
+                 '    track all = (mean[..] x[0]) + (mean[..] f(x)^2) + (mean[..] x[0]) }\n'), '--run', '--fresh')
+    return None if 'all 9' in said[2] else said
+
+
 CENTER = ('layer center(x: [.., K]) -> [.., K] {\n    state rows = 0, total: [K] = 0\n'
           '    fit { s[k] = sum[..] x[k];  total <- total + s;  rows <- rows + sum[..] 1 }\n'
           '    x - total / max(rows, 1)\n}\n'

@@ -159,6 +159,19 @@ static void find_reductions(dsl *cx, const ast_expr *e)
     }
 }
 
+/* The same as a list of their own: the nets in them may track something, too. */
+static const ast_expr **reductions(dsl *cx, const ast_expr *e, uint32_t *n)
+{
+    cx->train->given.len = 0;
+    find_reductions(cx, e);
+    *n = cx->train->given.len;
+    const ast_expr **part = arena_array(cx->mem, const ast_expr *, *n + 1);
+    for (uint32_t i = 0; i < *n; i++)
+        part[i] = cx->train->given.at[i].e;
+    cx->train->given.len = 0;
+    return part;
+}
+
 /* The i-th reduction of a formula: "rmse.0". */
 static const char *part_name(dsl *cx, const char *name, uint32_t i)
 {
@@ -251,16 +264,15 @@ static const char *tracked_name(dsl *cx, const ast_stmt *s)
 /* Nets that are looked at only are fitted, too: they are called, which is all. */
 static void only_call(dsl *cx, const ast_stmt *s)
 {
-    cx->train->given.len = 0;
-    find_reductions(cx, s->track.value);
-    uint32_t n = cx->train->given.len;
+    uint32_t n;
+    const ast_expr **part = reductions(cx, s->track.value, &n);
+
     for (uint32_t i = 0; i < n; i++)
-        dsl_eval_top(cx, cx->train->given.at[i].e);
+        dsl_eval_top(cx, part[i]);
     if (!n)
         dsl_eval_top(cx, s->track.value);
     if (s->track.weight)
         dsl_eval_top(cx, s->track.weight);
-    cx->train->given.len = 0;
 }
 
 /* track name = expr.  In nets and layers, which know no rows, it is a mean; in a
@@ -274,16 +286,16 @@ void train_track(dsl *cx, const ast_stmt *s)
     if (!tracks(cx))
         return;
     const char *name = tracked_name(cx, s);
-    cx->train->given.len = 0;
-    find_reductions(cx, e);
-    if (cx->train->given.len && cx->frame->caller) {
+    uint32_t n;
+    const ast_expr **part = reductions(cx, e, &n);
+    if (n && cx->frame->caller) {
         dsl_wrong(cx, s->at, "in nets and layers a mean is tracked; rows are reduced in the block");
         return;
     }
-    note(cx, name, cx->train->given.len ? e : NULL, s->at);
-    for (uint32_t i = 0; i < cx->train->given.len; i++)
-        add_part(cx, part_name(cx, name, i), cx->train->given.at[i].e);
-    if (cx->train->given.len)
+    note(cx, name, n ? e : NULL, s->at);
+    for (uint32_t i = 0; i < n; i++)
+        add_part(cx, part_name(cx, name, i), part[i]);
+    if (n)
         return;
     const dsl_value *v = as_real(cx, dsl_eval_top(cx, e), s->at, name);
     const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
