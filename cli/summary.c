@@ -144,27 +144,50 @@ static double flops_of(const summary *s, const ir_fn *f, const ir_node *n)
     return all * (double)value_of(s, cost_sum_steps((dim_table *)&s->m->dims, f, n));
 }
 
-/* New weights that n is made of, if it is made of weights alone. */
-static int64_t weights_in(summary *s, const place *p, const ir_node *n)
+/* A node whose weights are to be counted. */
+typedef struct unseen {
+    const place *p;
+    const ir_node *n;
+} unseen;
+typedef VEC(unseen) unseens;
+
+/* New weights of one node; those that it reads are put on the list. */
+static int64_t weights_at(summary *s, const place *p, const ir_node *n, unseens *rest)
 {
     const place *of = p;
     size_t i = (size_t)(n - p->f->node.at);
-    int64_t sum = 0;
 
     if (p->from[i] == FROM_INPUTS || p->seen[i])
         return 0;
     p->seen[i] = true;
-    if (n->op == OP_INPUT && p->at) {
-        n = outside(p, n, &of);
-        return n ? weights_in(s, of, n) : 0;
-    }
     if (n->op == OP_STATE || n->op == OP_CONST)
         return new_weights(s, n, false);
     if (n->op == OP_KEEP)
         return new_weights(s, ir_node_of(p->f, ir_arg(p->f, n, 0)), true);
+    if (n->op == OP_INPUT) {
+        const ir_node *around = p->at ? outside(p, n, &of) : NULL;
+        if (around)
+            vec_push(rest, ((unseen){of, around}));
+        return 0;
+    }
     s->flops += flops_of(s, p->f, n);
     for (uint32_t k = 0; k < n->narg; k++)
-        sum += weights_in(s, p, ir_node_of(p->f, ir_arg(p->f, n, k)));
+        vec_push(rest, ((unseen){p, ir_node_of(p->f, ir_arg(p->f, n, k))}));
+    return 0;
+}
+
+/* New weights that n is made of, if it is made of weights alone.  A list, as a file may have
+ * chains of any length. */
+static int64_t weights_in(summary *s, const place *p, const ir_node *n)
+{
+    unseens rest = {0};
+    int64_t sum = weights_at(s, p, n, &rest);
+
+    while (rest.len) {
+        unseen next = rest.at[--rest.len];
+        sum += weights_at(s, next.p, next.n, &rest);
+    }
+    vec_free(&rest);
     return sum;
 }
 
