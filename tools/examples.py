@@ -12,7 +12,8 @@ usage: examples.py INGOT [--short | --write] [--data FOLDER] [NAME..]
 
 Pictures of clothes are of Debian's package dataset-fashion-mnist, installed or unpacked in
 build/examples; tumours of the wheel of scikit-learn, fetched by pip; sentences and dates
-are made here.  Needs NumPy and onnx."""
+are made here.  Needs NumPy and onnx.  With --write scikit-learn's net stands beside that of
+housing, in an environment of its own, build/sklearn."""
 import argparse
 import csv
 import datetime
@@ -267,13 +268,28 @@ def greedy(work):
     return float(np.load(work / 'steps.npy').mean())
 
 
+def scikit(work):
+    """What scikit-learn's net of this size has on these rows in as many epochs."""
+    venv, (requirement, _) = ROOT / 'build/sklearn', SCIKIT
+    if not (venv / 'bin/python').exists():
+        subprocess.run([sys.executable, '-m', 'venv', venv], check=True)
+        subprocess.run([venv / 'bin/pip', 'install', '-q', requirement], check=True)
+    with open(work / 'log.csv', newline='') as f:
+        epochs = max(int(r['epoch']) for r in csv.DictReader(f))
+    done = subprocess.run([venv / 'bin/python', ROOT / 'tools/sklearn_mlp.py',
+                           work / 'california_housing.csv', str(epochs)], check=True,
+                          capture_output=True, text=True)
+    return f"scikit-learn's {float(done.stdout):.4g}"
+
+
 # ---- the programs -------------------------------------------------------------------------
 
 @dataclass
 class Example:
     """A row of the table.  `want`: what is read of the log, (part, column), or a function of
     the folder; `least` or `most`: what it must reach; `short`: arguments with which it
-    takes seconds, and the bound for those."""
+    takes seconds, and the bound for those; `program` where that has another name; `beside`: what
+    another tool reaches."""
     name: str
     network: str
     what: str
@@ -284,12 +300,18 @@ class Example:
     arguments: tuple = ()
     short: tuple = None
     look: list = field(default_factory=list)
+    program: str = None
+    beside: object = None
 
 
+XOR = ('--epochs', '1000', '--data', 'x,t=[[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]')
 ACCURACY = ('test', 'accuracy')
 EXAMPLES = [
     Example('perceptron', '2 weights and a bias, heaviside', 'AND: share of errors',
             ('train', 'errors'), most=0, short=((), 0)),
+    Example('perceptron_xor', 'the same', 'XOR, which no line separates: share of errors',
+            ('train', 'errors'), least=0.25, program='perceptron', short=(XOR, 0.25),
+            arguments=XOR),
     Example('xor', '2-3-1, sigmoid, plain backpropagation', 'XOR: loss when no weight moves by 1e-6',
             ('train', 'loss'), most=1e-5, short=((), 1e-5)),
     Example('digits', '784-128-64-10', 'Fashion-MNIST: test accuracy', ACCURACY, least=0.875,
@@ -305,7 +327,8 @@ EXAMPLES = [
     Example('fashion_resnet', 'ResNet of 9 layers, flips', 'Fashion-MNIST: test accuracy', ACCURACY,
             least=0.93, data=fashion),
     Example('housing', '9 numbers and a category, 64-64-1', 'test RMSE in 100,000 $',
-            ('test', 'rmse'), most=0.57, data=given('california_housing.csv')),
+            ('test', 'rmse'), most=0.57, data=given('california_housing.csv'),
+            beside=scikit),
     Example('tumour', '30-32-16-1', 'breast cancer: test accuracy', ACCURACY, least=0.94,
             data=tumours, short=((), 0.94)),
     Example('recurrent', 'RNN, LSTM, GRU of 128', 'characters: test loss of the GRU',
@@ -349,7 +372,7 @@ def reached(e, work):
 
 def train(e, work, ingot, arguments):
     """Trains; seconds of processor time.  Raises with what went wrong."""
-    program = ROOT / f'examples/{e.name}.ingot'
+    program = ROOT / f'examples/{e.program or e.name}.ingot'
     for other in (ROOT / 'examples').glob('*.ingot'):       # what it imports
         if not (work / other.name).exists():
             shutil.copy(other, work)
@@ -448,9 +471,10 @@ def section(name, result):
 
 def row(e, result):
     bound = e.least if e.least is not None else e.most
-    tail = f'{result["value"]:.4g} | {bound:g} | {result["steps"]:,} | {rounded(result["seconds"])}' \
+    beside = f'; {result["beside"]}' if result and result.get('beside') else ''
+    tail = f'{result["value"]:.4g}{beside} | {bound:g} | {result["steps"]:,} | {rounded(result["seconds"])}' \
         if result else f'not trained | {bound:g} | - | -'
-    return f'| `{e.name}.ingot` | {e.network} | {e.what} | {tail} |\n'
+    return f'| `{e.program or e.name}.ingot` | {e.network} | {e.what} | {tail} |\n'
 
 
 def write_page(results):
@@ -474,6 +498,7 @@ def run_whole(options, chosen):
             results[e.name] = {'value': value, 'steps': last(work, 'train', 'step')[1],
                                'seconds': seconds, 'machine': machine(),
                                'date': str(datetime.date.today()),
+                               'beside': e.beside(work) if e.beside and options.write else None,
                                'shown': gallery(e, work) if options.write else []}
         except RuntimeError as error:
             failed += 1
