@@ -234,6 +234,35 @@ def quote(name, *arguments):
     return lambda work: [entry(work, name, *arguments)]
 
 
+def attention(text, written):
+    """Where each character that is written looks, over the characters that are read, as SVG."""
+    def look(work):
+        signs = ['start', *text, 'end']
+        entry(work, 'look', f'x={text}', '-o', 'look.npy')
+        seen = np.load(work / 'look.npy')[0, ::16, ::16]
+        cell, left, top = 26, 60, 60
+        high = top + cell * len(seen) + 12
+        marks = ''.join(
+            f'<rect x="{left + cell * j}" y="{top + cell * i}" width="{cell}" height="{cell}" '
+            f'fill="#1f6fb4" fill-opacity="{v / 255:.3f}" stroke="#e4e4e4"/>\n'
+            for i, line in enumerate(seen) for j, v in enumerate(line))
+        marks += ''.join(
+            f'<text x="{left + cell * (j + 0.5)}" y="{top - 8}" text-anchor="middle">{c}</text>\n'
+            for j, c in enumerate(signs))
+        marks += ''.join(
+            f'<text x="{left - 10}" y="{top + cell * i + 18}" text-anchor="end">{c}</text>\n'
+            for i, c in enumerate(written))
+        (work / 'look.svg').write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + cell * len(signs) + 12}" '
+            f'height="{high}" font-family="sans-serif" font-size="12" fill="#333">\n'
+            '<rect width="100%" height="100%" fill="white"/>\n'
+            f'<text x="{left}" y="22">read: each column a character</text>\n'
+            f'<text x="16" y="{high - 12}" transform="rotate(-90 16 {high - 12})">'
+            f'written: each row a character</text>\n{marks}</svg>\n')
+        return [work / 'look.svg']
+    return look
+
+
 def purity(work):
     """The share of test pictures that are of the most frequent class of their cluster."""
     x = read_idx(work / 't10k-images-idx3-ubyte.gz').reshape(10000, 784)
@@ -342,12 +371,12 @@ EXAMPLES = [
             data=sentences, short=((), 0.95)),
     Example('dates', 'GRU with attention to GRU', 'dates: share without a fault',
             ('test', 'exact'), least=0.98, data=dates, short=(('--epochs', '3'), 0.9),
-            look=[quote('iso', 'x=7 March 1994'), sheet('look', 'x=7 March 1994')]),
+            look=[quote('iso', 'x=7 March 1994'), attention('7 March 1994', '1994-03-07')]),
     Example('autoencoder', '784-128-16-128-784, k-means of codes', 'purity of ten clusters', purity,
             least=0.45, data=fashion, arguments=('--epochs', '3'),
             short=(('--epochs', '1'), 0.4)),
     Example('gan', '64-256-512-784 against 784-512-256-1',
-            'Frechet distance of drawn pictures; one mean picture has 1', strangeness, most=0.2,
+            'Frechet distance of drawn pictures; one mean picture has 1', strangeness, most=0.1,
             data=fashion, arguments=('--epochs', '5'), look=[sheet('draw', 'n=64')]),
     Example('cartpole', '4-64-2, REINFORCE', 'steps on average', ('train', 'length'), least=475),
     Example('cartpole_dqn', '4-64-64-2, double Q-learning', 'steps of 500, greedy', greedy,
@@ -452,7 +481,10 @@ def gallery(e, work):
     shown = [f'{e.name}.svg']
     for look in e.look:
         for seen in look(work):
-            if isinstance(seen, Path):
+            if isinstance(seen, Path) and seen.suffix == '.svg':
+                shutil.copy(seen, PICTURES / f'{e.name}_{seen.name}')
+                shown.append(f'{e.name}_{seen.name}')
+            elif isinstance(seen, Path):
                 write_png(seen, PICTURES / f'{e.name}.png')
                 shown.append(f'{e.name}.png')
             else:
@@ -472,8 +504,10 @@ def section(name, result):
 def row(e, result):
     bound = e.least if e.least is not None else e.most
     beside = f'; {result["beside"]}' if result and result.get('beside') else ''
-    tail = f'{result["value"]:.4g}{beside} | {bound:g} | {result["steps"]:,} | {rounded(result["seconds"])}' \
-        if result else f'not trained | {bound:g} | - | -'
+    tail = f'not trained | {bound:g} | - | -'
+    if result:
+        tail = (f'{result["value"]:.4g}{beside} | {bound:g} | {result["steps"]:,} | '
+                f'{rounded(result["seconds"])}')
     return f'| `{e.program or e.name}.ingot` | {e.network} | {e.what} | {tail} |\n'
 
 
