@@ -145,7 +145,10 @@ static void add_block(text *out, const struct ingot_train_block *b)
     add_call(out, &b->eval);
     text_add(out, ",");
     add_call(out, &b->metrics);
-    text_add(out, ",\n  %" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%a,%a},\n", b->batch,
+    text_add(out, ",");
+    add_call(out, &b->judge);
+    text_add(out, ",%" PRId32 ",\n  ", b->judged);
+    text_add(out, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%a,%a},\n", b->batch,
              b->epochs, b->accumulate, b->shards, b->valid, b->test);
 }
 

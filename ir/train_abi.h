@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 5 };
+enum { INGOT_TRAIN_VERSION = 6 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -113,6 +113,11 @@ struct ingot_train_block {
     /* No columns; results are numbers made of SUM states, the loss first, and of type bool
      * `stop` where the block has `stop when`, `stop.valid` where that has valid.NAME. */
     struct ingot_train_call metrics;
+    /* Takes any number of rows, changes nothing: `said`, a number for each row, or a score for
+     * each class, or whether it is so, beside `is`.  `judged`: the column that this is made of,
+     * or -1. */
+    struct ingot_train_call judge;
+    int32_t judged;
     int64_t batch, epochs, accumulate;  /* epochs 0: until a stop                     */
     int64_t shards;             /* above 1, where there is `gather`: so many neighbouring
                                  * parts of a step's rows are summed alone, and their

@@ -477,10 +477,10 @@ judged()
 }
 awk 'BEGIN { print "a,b,c,d,y"
     for (i = 0; i < 300; i++) print i % 7 / 7 "," i % 5 / 5 "," i % 3 / 3 ",1," i % 2 }' >judged_rows.csv
-judged "an entry of one row" 'entry one(x: [1, 4]) -> [1] = f(x)' "would be judged here"
-judged "an entry of other rows" 'entry p(x: [.., 7]) -> [..] = sum[i] x[.., i]' "would be judged here"
+judged "an entry of one row" 'entry one(x: [1, 4]) -> [1] = f(x)' "What the objective of <code>learn</code> compares"
+judged "an entry of other rows" 'entry p(x: [.., 7]) -> [..] = sum[i] x[.., i]' "What the objective of <code>learn</code> compares"
 judged "an entry without rows" 'dim N
-entry total(x: [N, 4]) -> [4] { y[j] = sum[i] x[i, j] }' "would be judged here"
+entry total(x: [N, 4]) -> [4] { y[j] = sum[i] x[i, j] }' "What the objective of <code>learn</code> compares"
 judged "an entry that cannot run" 'dim N
 entry p(x: [N, N]) -> [N] = sum[i] x[.., i]' "Nothing is judged: "
 judged "no table of very many classes" 'entry p(x: [.., 4]) -> int[..] = int(0 * f(x))' \
@@ -503,6 +503,41 @@ check "judged: two blocks" "$ingot" train judged.ingot --run --quiet --fresh --r
 check "judged: two blocks without a page" "$ingot" train judged.ingot --run --quiet --save bare.safetensors
 check "judged: the page writes no state" cmp \
     <(tail -c 44 judged.safetensors) <(tail -c 44 bare.safetensors)
+
+# compared NAME OBJECTIVE TEXT: what the page of a training by this objective says, whose program
+# has no entry: y is a number, k a class, b 0 or 1, o a number twice.
+compared()
+{
+    rm -f compared.*
+    cat >compared.ingot <<PROGRAM
+net f(x: [.., 4]) -> [..] = x |> dense(1) |> scalar
+net g(x: [.., 4]) -> [.., 3] = x |> dense(3)
+net h(x: [.., 4]) -> [.., 2] = x |> dense(2)
+train learn(x: [${4:-..}, 4], y: [${4:-..}], k: int<3>[${4:-..}], b: int<2>[${4:-..}], o: [${4:-..}, 2]) {
+    data x, y, k, b, o = "compared_rows.csv"
+    e = f(x) - y / 10
+    $2 using adam(1e-2);  epochs 3;  test 0.5
+}
+PROGRAM
+    check "compared: $1" "$ingot" train compared.ingot --run --quiet --report compared.html
+    check "compared: $1: the page" page compared.html
+    check "compared: $1: says" grep -qF -- "$3" compared.html
+}
+awk 'BEGIN { print "one,two,three,four,price,kind,is,left,right"
+    for (i = 0; i < 100; i++) print i % 7 / 7 "," i % 5 / 5 "," i % 3 / 3 ",1," i % 2 "," i % 3 \
+        "," i % 2 "," i % 4 "," i % 5 }' >compared_rows.csv
+for rows in .. N; do
+    compared "scores, $rows" 'minimize cross_entropy(g(x), k)' "of 50 are right" $rows
+    compared "numbers, $rows" 'minimize e^2 / 2' "of the variance is explained" $rows
+    compared "logits, $rows" 'minimize bce(f(x), real(b))' "of 50 are right" $rows
+done
+compared "what is, less what is said" 'minimize 0.5 * (y - f(x))^2' "of the variance is explained"
+compared "mse" 'minimize mse(f(x), y)' "of the variance is explained"
+compared "smoothed" 'minimize label_smoothed(0.1)(g(x), k)' "of 50 are right"
+compared "two numbers a row" 'minimize (h(x) - o)^2' "would be judged here"
+compared "another form" 'minimize log(1 + e^2)' "would be judged here"
+compared "the second of two" 'minimize exp(e) over f using adam(1e-3)
+    minimize cross_entropy(g(x), k) over g' "of 50 are right"
 
 # ---- several blocks in one picture, log and page --------------------------------------------------
 

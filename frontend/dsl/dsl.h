@@ -39,6 +39,7 @@ typedef struct dsl_options {
     dsl_probe *probe;                   /* null: data are not looked at */
     const char *source;                 /* the program, instead of what its file holds */
     int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */
+    bool judge;                         /* what objectives compare gets an entry, for a page */
     bool gather;                        /* gradients of an objective get an entry of their own,
                                          * as where a step has several pieces */
 } dsl_options;

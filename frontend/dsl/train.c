@@ -140,13 +140,13 @@ static void statement(dsl *cx, const ast_stmt *s)
 {
     train_mode mode = cx->train->mode;
     bool one = s->kind == AST_DEFINE && s->define.op == AST_UPDATE && s->define.targets.len == 1;
-    bool once = mode != TRAIN_GATHER || cx->train->only == 1;   /* of all passes of a step */
+    bool once = mode == TRAIN_STEP || (mode == TRAIN_GATHER && cx->train->only == 1);
 
     if (s->kind == AST_MINIMIZE)
         train_minimize(cx, s);
     else if (one && mode == TRAIN_FIT)
         dsl_eval_top(cx, s->define.value);
-    else if (is_plain(s) && !(one && (mode == TRAIN_EVAL || !once)))
+    else if (is_plain(s) && !(one && !once))
         dsl_statement(cx, s, false);
 }
 
@@ -155,13 +155,14 @@ static void statement(dsl *cx, const ast_stmt *s)
 static void keep_written(dsl *cx, dsl_making *k)
 {
     train_mode mode = cx->train->mode;
+    bool looks = mode == TRAIN_EVAL || mode == TRAIN_JUDGE;
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < k->region.written.len; i++) {
         dsl_memory *m = k->region.written.at[i].cell->memory;
-        bool kept = mode == TRAIN_FIT    ? train_keep_fitted(cx, m)
-                    : mode == TRAIN_EVAL ? m && m->role == INGOT_ROLE_SUM
-                                         : true;
+        bool kept = mode == TRAIN_FIT ? train_keep_fitted(cx, m)
+                    : looks           ? m && m->role == INGOT_ROLE_SUM
+                                      : true;
         if (kept)
             k->region.written.at[n++] = k->region.written.at[i];
     }
@@ -184,6 +185,7 @@ static void begin_rows(dsl *cx, ir_dim n)
     const ast_expr *name = row_name(cx, l);
 
     k->rows = (dsl_rows){0};
+    k->row_count = n;
     if (!l->len)
         return;
     dsl_add_axis(&k->rows.axes, dsl_axis_new(cx, "..", n));
@@ -384,6 +386,8 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
         k.first = false;
         if (r->column_count && !diag_failed(cx->d))
             r->eval = make_entry(cx, "eval", TRAIN_EVAL, any);
+        if (k.judged && !diag_failed(cx->d))
+            r->judge = make_entry(cx, "judge", TRAIN_JUDGE, any);
         if (k.fits && !diag_failed(cx->d))
             make_fit(cx, r, any);
         if (k.number.len && !diag_failed(cx->d))

@@ -8,7 +8,8 @@
  *   FIT      `fit` blocks are run, and nothing else is changed
  *   GATHER   of a step of several pieces: gradients of one objective are added up
  *   APPLY    .. and what is gathered updates parameters
- *   METRICS  sums become numbers: no statement but `stop when` is evaluated */
+ *   METRICS  sums become numbers: no statement but `stop when` is evaluated
+ *   JUDGE    nothing is changed: the two sides that an objective compares are results */
 #ifndef INGOT_DSL_TRAIN_H
 #define INGOT_DSL_TRAIN_H
 
@@ -16,7 +17,7 @@
 #include "train_abi.h"
 
 typedef enum train_mode {
-    TRAIN_STEP, TRAIN_EVAL, TRAIN_FIT, TRAIN_GATHER, TRAIN_APPLY, TRAIN_METRICS
+    TRAIN_STEP, TRAIN_EVAL, TRAIN_FIT, TRAIN_GATHER, TRAIN_APPLY, TRAIN_METRICS, TRAIN_JUDGE
 } train_mode;
 
 /* Elements that are added up, how many, or of which weight, and their mean: 0 where all
@@ -60,6 +61,7 @@ struct dsl_train {
     struct ingot_train_block *record;
     train_mode mode;
     dsl_rows rows;
+    ir_dim row_count;           /* of the entry */
     const dsl_value *counter[TRAIN_COUNTERS];   /* inputs of the entry, once asked for */
     VEC(train_number) number;   /* in order; found when the first entry is made */
     VEC(train_given) given;
@@ -70,6 +72,7 @@ struct dsl_train {
     bool fits;                  /* there is a `fit` block */
     VEC(train_fit) fit;
     VEC(dsl_memory *) fitted;   /* what `fit` blocks have filled in this entry */
+    uint32_t judged;            /* the first objective that has two sides; 0: none */
 };
 
 /* ---- sums over rows (train_metric.c) */
@@ -112,6 +115,11 @@ void train_fit_block(dsl *cx, const ast_stmt *s);
 void train_fit_copies(dsl *cx);
 /* Was the memory filled by a `fit` block?  Then that is its role. */
 bool train_keep_fitted(dsl *cx, dsl_memory *m);
+/* ---- what an objective compares (train_judge.c) */
+
+/* Has the objective two sides, with a number or scores for each row?  In JUDGE they become
+ * the results of the entry. */
+bool train_judge(dsl *cx, const ast_stmt *s);
 
 /* ---- entries (train_entry.c) */
 

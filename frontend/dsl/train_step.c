@@ -531,6 +531,11 @@ void train_minimize(dsl *cx, const ast_stmt *s)
     train_total t;
 
     k->objectives++;
+    if (k->mode == TRAIN_JUDGE) {
+        if (k->objectives == k->judged)
+            train_judge(cx, s);
+        return;
+    }
     if (k->mode == TRAIN_GATHER && k->objectives != k->only)
         return;
     if (k->mode == TRAIN_GATHER && k->only > 1)
@@ -540,6 +545,8 @@ void train_minimize(dsl *cx, const ast_stmt *s)
     if (k->mode == TRAIN_FIT)
         return;                         /* the nets in it were called, which is all */
     train_warn_weight(cx, s->minimize.weight, w, true);
+    if (k->mode == TRAIN_EVAL && cx->o->judge && !k->judged && train_judge(cx, s))
+        k->judged = k->objectives;
     if (k->first)
         vec_push(&k->number, (train_number){loss_name(cx), NULL, s->at, true});
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_REAL, s->at, "the objective");

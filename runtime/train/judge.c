@@ -1,7 +1,7 @@
 /* runtime/train/judge.c - answers of an entry on rows whose answers are known.  The
  * entry is found by what it takes and gives: all its inputs are columns of the
- * block, and its result can be compared with a column that it does not see.  A
- * training whose program has no such entry has a page without answers. */
+ * block, and its result can be compared with a column that it does not see.  Else what the
+ * objective compares is shown; a training that has neither has a page without answers. */
 #include "judge.h"
 
 #include <inttypes.h>
@@ -102,6 +102,21 @@ static void find_entry(judge *j, const struct ingot_trainer *t, const struct ing
         j->classes = j->b->columns[j->target].bound;
 }
 
+/* Scores for each class, whether it is so, or a number. */
+static void take_objective(judge *j, const struct ingot_model *m)
+{
+    const struct ingot_entry *e = j->b->judge.entry ? session_entry(m, j->b->judge.entry) : NULL;
+
+    if (!e || j->call.entry)
+        return;
+    j->call = j->b->judge;
+    j->compares = true;
+    j->target = j->b->judged;
+    j->classes = e->outputs[0].rank == 2             ? e->outputs[0].dims[1]
+                 : e->outputs[0].dtype == TENSOR_BOOL ? 2
+                                                      : 0;
+}
+
 /* ---- its answers ------------------------------------------------------------------ */
 
 static double largest_of(const tensor *t, int64_t row, int64_t n)
@@ -112,6 +127,15 @@ static double largest_of(const tensor *t, int64_t row, int64_t n)
         if (tensor_element(t, row * n + i) > tensor_element(t, row * n + best))
             best = i;
     return (double)best;
+}
+
+/* What is, by the objective. */
+static void take_other_side(judge *j, const use *u, int64_t at)
+{
+    const tensor t = {.dtype = u->entry->outputs[1].dtype, .data = u->v.outputs[1].data};
+
+    for (int64_t i = 0; i < u->rows; i++)
+        j->is[at + i] = tensor_element(&t, i);
 }
 
 /* A row of scores becomes the number of the largest. */
@@ -127,6 +151,8 @@ static bool take_answers(judge *j, const use *u, int64_t at, char *error)
     for (int64_t i = 0; i < u->rows; i++)
         j->said[at + i] =
             out->rank == 2 ? largest_of(&t, i, j->classes) : tensor_element(&t, i);
+    if (j->compares)
+        take_other_side(j, u, at);
     return true;
 }
 
@@ -198,9 +224,11 @@ bool judge_open(judge *j, const struct ingot_trainer *t, const block *k, enum in
     if (!j->feeds || !j->said || !j->is)
         return tensor_fail(error, "no memory");
     find_entry(j, t, k->s->model);
+    take_objective(j, k->s->model);
     if (!j->call.entry || !n)
         return true;
-    take_truths(j);
+    if (!j->compares)
+        take_truths(j);
     return run_aside(j, k->s, error);
 }
 

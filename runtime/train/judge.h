@@ -3,7 +3,8 @@
  * An entry serves that takes columns of the block, and gives each row what a column that is
  * left over has: `entry classify(x: u8[.., 28, 28]) -> int<10>[..]` for the columns x and
  * label; no net, whose results may be of another scale.  A class may also come as a score for
- * each, of which the largest counts, or of two classes as one probability or logit. */
+ * each, of which the largest counts, or of two classes as one probability or logit.  Without
+ * such an entry the two sides of the block's objective serve, where it has them. */
 #ifndef INGOT_TRAIN_JUDGE_H
 #define INGOT_TRAIN_JUDGE_H
 
@@ -15,7 +16,9 @@ typedef struct judge {
     const choice *rows;             /* in the order in which they stand */
     struct ingot_train_call call;   /* its name is null: no entry serves */
     int32_t *feeds;
-    int32_t target;                 /* the column that is left over */
+    int32_t target;                 /* the column that is left over, or of which the objective
+                                     * makes what is; -1: it is none of them */
+    bool compares;                  /* it is the objective's: its second result is what is */
     int64_t classes;                /* 0: numbers */
     double *said, *is;              /* an element for each row */
 } judge;

@@ -81,12 +81,16 @@ static void put_answers(FILE *f, const struct ingot_trainer *t, const block *k)
         page_text(f, error);
         fputs("</p>\n", f);
     } else if (j.call.entry && j.rows->count) {
-        fprintf(f, "<p>What <code>%s</code> says of the %s rows:</p>\n", j.call.entry, parts[part]);
+        fprintf(f, "<p>What %s<code>%s</code> %s the %s rows:</p>\n",
+                j.compares ? "the objective of " : "", j.compares ? k->b->name : j.call.entry,
+                j.compares ? "compares, on" : "says of", parts[part]);
         page_answers(f, &j);
         page_samples(f, &j);
     } else if (k->b->column_count) {
-        fputs("<p class=\"faint\">An <code>entry</code> that takes columns of the block and gives "
-              "the one that is left would be judged here.</p>\n", f);
+        fputs("<p class=\"faint\">An objective that compares a number or scores with what is, row "
+              "by row, as <code>cross_entropy(y, label)</code> or <code>(y - t)^2</code>, or an "
+              "<code>entry</code> that takes columns of the block and gives the one that is left "
+              "would be judged here.</p>\n", f);
     }
     judge_close(&j);
 }

@@ -11,11 +11,12 @@
 enum { MOST_CLASSES = 40, MOST_COLUMNS = 10, SAMPLES = 24, POINTS = 2000, SIDE = 380, BARS = 31 };
 
 /* "sneaker", or the number of a class that has no name. */
-static void put_class(FILE *f, const struct ingot_train_column *c, double v)
+static void put_class(FILE *f, const judge *j, double v)
 {
+    const struct ingot_train_column *c = j->target < 0 ? NULL : &j->b->columns[j->target];
     int64_t i = (int64_t)v;
 
-    if (c->name_count && i >= 0 && i < c->name_count)
+    if (c && c->name_count && i >= 0 && i < c->name_count)
         page_text(f, c->names[i]);
     else
         fprintf(f, "%" PRId64, i);
@@ -79,20 +80,19 @@ static void put_share(FILE *f, int64_t n, int64_t of)
 /* A row for what is, a column for what was said; shades are shares of the row. */
 static void put_matrix(FILE *f, const judge *j, const int64_t *count)
 {
-    const struct ingot_train_column *c = &j->b->columns[j->target];
     int64_t n = j->classes;
 
     fputs("<div class=\"wide\"><table class=\"matrix\"><tr><th>is \\ said</th>", f);
     for (int64_t k = 0; k < n; k++) {
         fputs("<th>", f);
-        put_class(f, c, (double)k);
+        put_class(f, j, (double)k);
         fputs("</th>", f);
     }
     fputs("<th>found</th></tr>\n", f);
     for (int64_t i = 0; i < n; i++) {
         int64_t all = sum_of(count + i * n, n, 1);
         fputs("<tr><td>", f);
-        put_class(f, c, (double)i);
+        put_class(f, j, (double)i);
         fputs("</td>", f);
         for (int64_t k = 0; k < n; k++)
             put_cell(f, count[i * n + k], all, i == k);
@@ -252,7 +252,7 @@ static int32_t picture_column(const struct ingot_train_block *b)
 static void put_answer(FILE *f, const judge *j, double v)
 {
     if (j->classes)
-        put_class(f, &j->b->columns[j->target], v);
+        put_class(f, j, v);
     else if (isfinite(v))
         fprintf(f, "%.5g", v);
     else
@@ -315,13 +315,21 @@ static void put_number(FILE *f, double v)
     fputs("</td>", f);
 }
 
+/* Is the k-th input a column that the answer is made of? */
+static bool is_seen(const judge *j, int32_t k)
+{
+    return j->call.feeds[k] >= 0 && j->call.feeds[k] != j->target;
+}
+
 /* The first elements of what the entry sees. */
 static void put_inputs(FILE *f, const judge *j, int64_t i)
 {
     int64_t left = MOST_COLUMNS;
 
     for (int32_t k = 0; k < j->call.feed_count; k++) {
-        const array *a = &j->rows->from->column[j->feeds[k]];
+        if (!is_seen(j, k))
+            continue;
+        const array *a = &j->rows->from->column[j->call.feeds[k]];
         const tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
         int64_t at = choice_row(j->rows, NULL, i) * a->stride;
         for (int64_t e = 0; e < array_row(a) && left; e++, left--)
