@@ -531,6 +531,8 @@ for rows in .. N; do
     compared "numbers, $rows" 'minimize e^2 / 2' "of the variance is explained" $rows
     compared "logits, $rows" 'minimize bce(f(x), real(b))' "of 50 are right" $rows
 done
+check "compared: names of columns" grep -q \
+    "<th>said</th><th>is</th><th>one</th><th>two</th><th>three</th><th>four</th><th>price</th>" compared.html
 compared "what is, less what is said" 'minimize 0.5 * (y - f(x))^2' "of the variance is explained"
 compared "mse" 'minimize mse(f(x), y)' "of the variance is explained"
 compared "smoothed" 'minimize label_smoothed(0.1)(g(x), k)' "of 50 are right"
@@ -538,6 +540,23 @@ compared "two numbers a row" 'minimize (h(x) - o)^2' "would be judged here"
 compared "another form" 'minimize log(1 + e^2)' "would be judged here"
 compared "the second of two" 'minimize exp(e) over f using adam(1e-3)
     minimize cross_entropy(g(x), k) over g' "of 50 are right"
+cat >shades.py <<'PYTHON'
+import struct
+with open('shades.npy', 'wb') as f:
+    head = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 64), }".ljust(117) + '\n'
+    f.write(b'\x93NUMPY\1\0' + struct.pack('<H', 118) + head.encode())
+    f.write(struct.pack('<256f', *(i % 7 - 3 for i in range(256))))
+PYTHON
+python3 shades.py
+cat >shades.ingot <<'PROGRAM'
+net f(x: [.., 64]) -> [.., 2] = x |> dense(2)
+train learn(x: [.., 64], label: int<2>[..]) {
+    data x = "shades.npy", label = [0, 1, 0, 1]
+    minimize cross_entropy(f(x), label) using adam(0.1);  epochs 3
+}
+PROGRAM
+check "reals that are pictures" "$ingot" train shades.ingot --run --quiet --report shades.html
+check "reals that are pictures: shown" sh -c '[ "$(grep -o data:image/png shades.html | wc -l)" = 4 ]'
 
 # ---- several blocks in one picture, log and page --------------------------------------------------
 

@@ -82,7 +82,10 @@ static void put_matrix(FILE *f, const judge *j, const int64_t *count)
 {
     int64_t n = j->classes;
 
-    fputs("<div class=\"wide\"><table class=\"matrix\"><tr><th>is \\ said</th>", f);
+    fputs("<p>A row for each class that is, a column for each that was said. Found: the share of "
+          "a class that was said to be it (recall). True: the share of those said to be it that "
+          "are (precision).</p>\n"
+          "<div class=\"wide\"><table class=\"matrix\"><tr><th>is \\ said</th>", f);
     for (int64_t k = 0; k < n; k++) {
         fputs("<th>", f);
         put_class(f, j, (double)k);
@@ -220,9 +223,9 @@ static void put_residuals(FILE *f, const judge *j)
                 j->rows->count - r.rows, j->rows->count);
     if (!r.rows)
         return;
-    fprintf(f, "<p>Said less is: root of the mean square %.5g, mean size %.5g, mean %.3g; "
-            "%.2f %% of the variance is explained.</p>\n", r.rms, r.deviation, r.mean,
-            100 * r.explained);
+    fprintf(f, "<p>The error, what was said minus what is, has a root of the mean square (RMSE) of "
+            "%.5g, a mean size (MAE) of %.5g, and a mean of %.3g; %.2f %% of the variance is "
+            "explained (R\u00b2).</p>\n", r.rms, r.deviation, r.mean, 100 * r.explained);
     put_points(f, j, &r);
     put_bars(f, j, &r);
 }
@@ -237,15 +240,42 @@ void page_answers(FILE *f, const judge *j)
 
 /* ---- samples ---------------------------------------------------------------------- */
 
-/* The column that can be shown as pictures: u8[h, w], [1, h, w] or [3, h, w]; -1. */
+/* Planes, height and width of a row that can be shown as a picture. */
+typedef struct extents {
+    int64_t planes, high, wide;
+} extents;
+
+/* Of [h, w], [1, h, w] or [3, h, w], and of a square number of elements, [784], if it is as
+ * large as a small picture: numbers that are no picture are fewer. */
+static bool find_extents(const struct ingot_train_column *c, extents *x)
+{
+    enum { LEAST = 8 };
+    int64_t side = c->rank ? (int64_t)sqrt((double)c->dims[c->rank - 1]) : 0;
+
+    *x = (extents){1, side, side};
+    if (c->rank == 1)
+        return side >= LEAST && side * side == c->dims[0];
+    if (c->rank < 2 || c->rank > 3)
+        return false;
+    *x = (extents){c->rank == 3 ? c->dims[0] : 1, c->dims[c->rank - 2], c->dims[c->rank - 1]};
+    return (x->planes == 1 || x->planes == 3) &&
+           (c->dtype == TENSOR_U8 || (x->high >= LEAST && x->wide >= LEAST));
+}
+
+/* Bytes, or reals; others stand for something. */
+static bool has_shades(const struct ingot_train_column *c)
+{
+    return c->dtype == TENSOR_U8 || c->dtype == TENSOR_F32 || c->dtype == TENSOR_F64;
+}
+
+/* The column that can be shown as pictures; -1. */
 static int32_t picture_column(const struct ingot_train_block *b)
 {
-    for (int32_t i = 0; i < b->column_count; i++) {
-        const struct ingot_train_column *c = &b->columns[i];
-        if (c->dtype == TENSOR_U8 &&
-            (c->rank == 2 || (c->rank == 3 && (c->dims[0] == 1 || c->dims[0] == 3))))
+    extents x;
+
+    for (int32_t i = 0; i < b->column_count; i++)
+        if (has_shades(&b->columns[i]) && find_extents(&b->columns[i], &x))
             return i;
-    }
     return -1;
 }
 
@@ -259,17 +289,39 @@ static void put_answer(FILE *f, const judge *j, double v)
         fputs("no number", f);
 }
 
-/* Inline, as data of a PNG. */
+/* The least element black, the largest white; null without memory. */
+static uint8_t *shades(const array *a, int64_t at, int64_t n)
+{
+    const tensor t = {.dtype = a->dtype, .data = (void *)(uintptr_t)a->data};
+    double low = INFINITY, high = -INFINITY;
+    uint8_t *to = malloc((size_t)n + 1);
+
+    for (int64_t i = 0; i < n; i++) {
+        low = fmin(low, tensor_element(&t, at + i));
+        high = fmax(high, tensor_element(&t, at + i));
+    }
+    for (int64_t i = 0; to && i < n; i++) {
+        double v = (tensor_element(&t, at + i) - low) / (high > low ? high - low : 1);
+        to[i] = v >= 0 && v <= 1 ? (uint8_t)(255 * v + 0.5) : 0;
+    }
+    return to;
+}
+
+/* Inline, as data of a PNG.  Bytes are shown as they are. */
 static void put_picture(FILE *f, const judge *j, int32_t column, int64_t i)
 {
-    const struct ingot_train_column *c = &j->b->columns[column];
     const array *a = &j->rows->from->column[column];
-    const uint8_t *at = (const uint8_t *)a->data + choice_row(j->rows, NULL, i) * a->stride;
+    int64_t at = choice_row(j->rows, NULL, i) * a->stride;
+    uint8_t *own = a->dtype == TENSOR_U8 ? NULL : shades(a, at, array_row(a));
+    const uint8_t *from = a->dtype == TENSOR_U8 ? (const uint8_t *)a->data + at : own;
+    extents x;
 
+    find_extents(&j->b->columns[column], &x);
     fputs("<img alt=\"\" src=\"", f);
-    picture_write(f, at, c->rank == 3 ? c->dims[0] : 1, c->dims[c->rank - 2],
-                  c->dims[c->rank - 1]);
+    if (from)
+        picture_write(f, from, x.planes, x.high, x.wide);
     fputs("\">", f);
+    free(own);
 }
 
 /* Rows that are wrong first, as many as fill half of the places; then those that are
@@ -321,6 +373,28 @@ static bool is_seen(const judge *j, int32_t k)
     return j->call.feeds[k] >= 0 && j->call.feeds[k] != j->target;
 }
 
+/* Over the first elements of what the entry sees: the names of the columns, "x[3]" where one has
+ * several elements. */
+static void put_heads(FILE *f, const judge *j)
+{
+    int64_t left = MOST_COLUMNS;
+
+    for (int32_t k = 0; k < j->call.feed_count; k++) {
+        if (!is_seen(j, k))
+            continue;
+        const array *a = &j->rows->from->column[j->call.feeds[k]];
+        for (int64_t e = 0; e < array_row(a) && left; e++, left--) {
+            const char *name = e < a->fields.n ? a->fields.text[e] : NULL;
+            fputs("<th>", f);
+            page_text(f, name ? name : j->b->columns[j->call.feeds[k]].name);
+            if (!name && array_row(a) > 1)
+                fprintf(f, "[%" PRId64 "]", e);
+            fputs("</th>", f);
+        }
+    }
+    fputs(left ? "" : "<th>..</th>", f);
+}
+
 /* The first elements of what the entry sees. */
 static void put_inputs(FILE *f, const judge *j, int64_t i)
 {
@@ -341,8 +415,9 @@ static void put_inputs(FILE *f, const judge *j, int64_t i)
 /* The same for rows that are no pictures. */
 static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
 {
-    fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th><th colspan=\"11\">of</th>"
-          "</tr>\n", f);
+    fputs("<div class=\"wide\"><table><tr><th>said</th><th>is</th>", f);
+    put_heads(f, j);
+    fputs("</tr>\n", f);
     for (int64_t k = 0; k < n; k++) {
         int64_t i = chosen[k];
         fprintf(f, "<tr%s><td>", j->classes && j->said[i] != j->is[i] ? " class=\"wrong\"" : "");
