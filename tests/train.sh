@@ -20,6 +20,11 @@ check "perceptron learns AND" "$ingot" train "$examples/perceptron.ingot" --run 
 check "perceptron: no errors" below errors 0.01
 check "perceptron on XOR" "$ingot" train "$examples/perceptron.ingot" --run --fresh --log log.csv \
     --epochs 300 --data 'x,t=[[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]'
+check "every example says how it is run" sh -c 'for f in "$0"/*.ingot; do
+    sed -n "/^[^#]/q;p" "$f" | grep -q "^#   ingot" || { echo "$f"; exit 1; }; done' "$examples"
+check "examples without data: no warnings" sh -c '"$1" check "$0/alexnet.ingot" >warned 2>&1 &&
+    "$1" check "$0/resnet.ingot" >>warned 2>&1 && "$1" check "$0/cartpole.ingot" >>warned 2>&1 &&
+    test ! -s warned' "$examples" "$ingot"
 check "perceptron on XOR errs" sh -c '! "$@"' sh awk -F, 'END { exit !($4 == 0) }' log.csv
 check "XOR" "$ingot" train "$examples/xor.ingot" --run --log log.csv --plot xor.svg
 check "XOR: loss" below loss 1e-5
