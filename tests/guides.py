@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs every command of docs/guides as a new user would: those of add.md in the source
 tree, all others in an empty folder with a model and a picture, with ingot installed; and
-those of the README but for quickstart.sh, in a folder that looks like the source tree.
+those of the README but for quickstart.sh, and of the first pages of docs/train.md on a few pictures
+made up, in a folder that looks like the source tree.
 
 usage: guides.py BUILD
 
 A block of sh whose fence names a program (needs=perf) is skipped where that is missing.
 """
+import gzip
 import os
 import pathlib
 import re
@@ -64,6 +66,25 @@ def readme_commands():
     return [line.split(' # ')[0].replace('DIR...', 'cases') for line in lines]
 
 
+def tutorial_commands():
+    """The commands of "Train, look, deploy", but for those that install."""
+    text = (ROOT / 'docs/train.md').read_text().split('## Train, look, deploy')[1].split('\nA library')[0]
+    lines = [line[4:].split('  ')[0] for line in text.splitlines() if line.startswith('    ')]
+    return [line for line in lines if not line.startswith(('apt', 'export'))]
+
+
+def write_pictures(folder):
+    """The four files of the digits example, of some pictures, and a grey PNG."""
+    rng = np.random.default_rng(1)
+    for part, n in ('train', 300), ('t10k', 40):
+        label = rng.integers(0, 10, n, 'u1')
+        x = np.repeat(label * 25, 784).astype('u1')
+        (folder / f'{part}-images-idx3-ubyte.gz').write_bytes(
+            gzip.compress(struct.pack('>4B3I', 0, 0, 8, 3, n, 28, 28) + x.tobytes()))
+        (folder / f'{part}-labels-idx1-ubyte.gz').write_bytes(
+            gzip.compress(struct.pack('>4BI', 0, 0, 8, 1, n) + label.tobytes()))
+
+
 def readme_numbers(build):
     """What the README says of operators that `ingot ops` does not; None if they agree."""
     done = subprocess.run([sys.executable, ROOT / 'tools/operators.py', build / 'ingot', '--check'],
@@ -111,13 +132,14 @@ def main():
                     failed += 1
                     print(f'FAILED {guide.name}: {text.strip()}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
         prepare_tree(pathlib.Path(top) / 'tree', build)
-        for command in readme_commands():
-            done = subprocess.run(['bash', '-eu', '-c', command], cwd=pathlib.Path(top) / 'tree', text=True,
+        write_pictures(pathlib.Path(top) / 'tree')
+        for command in readme_commands() + tutorial_commands():
+            done = subprocess.run(['bash', '-eu', '-c', command], cwd=pathlib.Path(top) / 'tree', text=True, env=env,
                                   stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600)
             passed += done.returncode == 0
             if done.returncode:
                 failed += 1
-                print(f'FAILED README: {command}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
+                print(f'FAILED README or train.md: {command}\n{(done.stdout + done.stderr)[-1000:]}', flush=True)
     wrong = readme_numbers(build)
     failed, passed = failed + bool(wrong), passed + (not wrong)
     if wrong:
