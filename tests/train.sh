@@ -563,6 +563,15 @@ PROGRAM
 check "reals that are pictures" "$ingot" train shades.ingot --run --quiet --report shades.html
 check "reals that are pictures: shown" sh -c '[ "$(grep -o data:image/png shades.html | wc -l)" = 4 ]'
 
+check "weights of one training" "$ingot" train sides.ingot -o sides
+cp sides.safetensors same.safetensors
+sed 's/adam(0.1)/adam(0.2)/' sides.ingot >others.ingot
+check "weights of another" "$ingot" train others.ingot -o others
+refuse "an entry with a file of another program" "same.safetensors: is of another program, 'sides'" \
+    ./others classify x=sides.idx --save same.safetensors
+check "an entry with weights of another program" ./others classify x=sides.idx --init same.safetensors
+check "an entry with its own" ./sides classify x=sides.idx
+
 # ---- several blocks in one picture, log and page --------------------------------------------------
 
 cat >turns.ingot <<'PROGRAM'

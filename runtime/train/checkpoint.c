@@ -414,6 +414,24 @@ bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *pas
     return ok;
 }
 
+/* Where there is none, whoever reads it says so. */
+bool checkpoint_of_other(const struct ingot_trainer *t, const char *path,
+                         char error[TENSOR_ERROR_SIZE])
+{
+    safetensors f;
+    bool open = safetensors_open(&f, path, error);
+    const char *hash = open ? safetensors_note_of(&f, keys[NOTE_PROGRAM_HASH]) : NULL;
+    const char *program = open ? safetensors_note_of(&f, keys[NOTE_PROGRAM]) : NULL;
+    bool other = hash && strtoull(hash, NULL, 16) != t->hash;
+
+    if (other)
+        tensor_fail(error, "%s: is of another program, '%.100s', or of another version of this "
+                    "one; --init takes its weights, --save FILE those of another training", path,
+                    program ? program : "");
+    safetensors_close(&f);
+    return other;
+}
+
 static bool is_real(int32_t dtype)
 {
     return dtype == TENSOR_F16 || dtype == TENSOR_BF16 || dtype == TENSOR_F32 ||

@@ -56,4 +56,9 @@ typedef struct checkpoint_taken {
 bool checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
                              checkpoint_taken *taken, char error[TENSOR_ERROR_SIZE]);
 
+/* Is the file the checkpoint of another program?  Then with a message.  Plain weights are of
+ * nobody. */
+bool checkpoint_of_other(const struct ingot_trainer *t, const char *path,
+                         char error[TENSOR_ERROR_SIZE]);
+
 #endif

@@ -320,6 +320,8 @@ static int run_entry(const trainer_options *o, session *s, const struct ingot_tr
     checkpoint_taken taken;
     int32_t n = 0;
 
+    if (weights && !o->init && checkpoint_of_other(t, weights, error))
+        return cli_wrong("%s", error), CLI_FAILED;
     if (!weights || !checkpoint_take_weights(t, s, weights, &taken, error))
         return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
     if (taken.lacks)
