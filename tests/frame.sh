@@ -38,6 +38,13 @@ refuse()
     verdict $? "$1"
 }
 
+# silent NAME TEXT: what ran last did not say that.
+silent()
+{
+    ! grep -qF -- "$2" "$dir/out"
+    verdict $? "$1"
+}
+
 # The last line; the script's exit code.
 summary()
 {
