@@ -267,8 +267,8 @@ static bool multiply(const einsum *e, term *x, const term *y, int first)
     }
     x->x = ir_dot(e->n->b, x->x, y->x, (ir_ints){batch, bx}, (ir_ints){batch, by},
                   (ir_ints){sum, sx}, (ir_ints){sum, sy});
-    for (int k = 0; k < free.n; k++)
-        axis.at[axis.n++] = free.at[k];
+    memcpy(axis.at + axis.n, free.at, (size_t)free.n);
+    axis.n += free.n;
     for (int k = 0; k < y->axis.n && x->x != IR_NONE; k++)
         if (find_label(&x->axis, y->axis.at[k]) < 0)
             axis.at[axis.n++] = y->axis.at[k];

@@ -117,7 +117,7 @@ bool onnx_gather_nd(onnx_op *n)
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), index[IR_MAX_RANK];
     int64_t batch = onnx_int(n, "batch_dims", 0);
     int32_t axes[IR_MAX_RANK];
-    int count;
+    int count = 0;
 
     if (x == IR_NONE || i == IR_NONE || batch < 0 || batch >= onnx_rank(n, i))
         return onnx_fail(n, "takes two operands that fit");
@@ -151,7 +151,7 @@ bool onnx_scatter_nd(onnx_op *n)
 {
     ir_ref x = onnx_in(n, 0), i = onnx_in(n, 1), u = onnx_in(n, 2), index[IR_MAX_RANK];
     int32_t axes[IR_MAX_RANK];
-    int count;
+    int count = 0;
 
     if (x == IR_NONE || i == IR_NONE || u == IR_NONE)
         return onnx_fail(n, "takes three operands");

@@ -164,7 +164,8 @@ static int axes_behind(onnx_op *n, ir_ref x, ir_ref s, int32_t *axes)
 /* Over the axes from `axis` on; results 1 and 2 are the mean and 1 / deviation. */
 bool onnx_layer_norm(onnx_op *n)
 {
-    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2), mu, inv;
+    ir_ref x = onnx_in(n, 0), s = onnx_in(n, 1), b = onnx_in(n, 2);
+    ir_ref mu = IR_NONE, inv = IR_NONE;
     int32_t axes[IR_MAX_RANK];
     int count = axes_behind(n, x, s, axes);
 
