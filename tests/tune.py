@@ -244,6 +244,16 @@ def dropout():
         check(f'dropout: {name}: others each time', share == 0 or got[0] != got[1], got)
         got = [[float(r['dropped']), float(r['mean'])] for r in rows if r['part'] == 'valid']
         check(f'dropout: {name}: not elsewhere', got and all(g == [0, 1] for g in got), got)
+    shutil.copy('true.onnx', 'twin.onnx')
+    for name, other in ('one file', 'true'), ('two files', 'twin'):
+        pathlib.Path('calls.ingot').write_text(
+            f'import "true.onnx" as m\nimport "{other}.onnx" as n\n'
+            'train learn(x: [N, 64]) {\n    data x = "ones.npy"\n    a = m(x);  b = n(x);  c = x |> n\n'
+            '    minimize mean[i] (a[i] - 2)^2 using sgd(0)\n'
+            '    track ab = a == b\n    track ac = a == c\n    track bc = b == c\n    epochs 1\n}\n')
+        last = train(f'dropout: calls of {name}', 'calls.ingot')
+        same = [float(last.get(n, 1)) for n in ('ab', 'ac', 'bc')]
+        check(f'dropout: calls of {name}: others each', all(abs(s - 0.625) < 0.02 for s in same), same)
 
 
 def tokens():

@@ -54,11 +54,16 @@ static ir_ref key(dsl *cx, uint64_t place)
     return ir_concat(b, word, 2, 0);
 }
 
+/* Spreads small numbers over all 64 bits, as any odd number with mixed bits does: the factor of
+ * xorshift64* (Vigna 2016, "An experimental exploration of Marsaglia's xorshift generators,
+ * scrambled"). */
+static const int64_t spread = 0x2545F4914F6CDD1D;
+
 /* Another number for each pair; a null, which is none, leaves n as it is. */
 static ir_ref stirred(dsl *cx, ir_ref n, const dsl_value *round)
 {
     ir_build *b = dsl_b(cx);
-    ir_ref by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
+    ir_ref by = ir_int(b, DT_I64, spread);
 
     return !round ? n : ir_2(b, OP_ADD, ir_2(b, OP_MUL, n, by),
                              ir_2(b, OP_ADD, dsl_ref(cx, round), ir_int(b, DT_I64, 1)));
@@ -277,8 +282,9 @@ ir_ref dsl_draw_counter(dsl *cx, ir_loc at)
 {
     ir_build *b = dsl_b(cx);
     ir_ref word[2] = {ir_int(b, DT_U64, 0), rounds(cx)};
-    ir_ref by = ir_int(b, DT_I64, 0x2545F4914F6CDD1D);
-    ir_ref place = ir_int(b, DT_U64, (int64_t)place_of(cx, at));
+    ir_ref by = ir_int(b, DT_I64, spread);
+    uint64_t call = hash_mix(place_of(cx, at), dsl_call_number(cx, at));
+    ir_ref place = ir_int(b, DT_U64, (int64_t)call);
     ir_dim one = {1};
 
     word[1] = ir_2(b, OP_ADD, ir_2(b, OP_MUL, word[1], by), seed(cx));
