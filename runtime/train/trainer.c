@@ -311,7 +311,8 @@ static int print_info(const struct ingot_trainer *t, const struct ingot_model *m
 
 /* ---- the program ------------------------------------------------------------------ */
 
-/* An entry uses the weights that were saved, or those of --init. */
+/* An entry uses the weights that were saved, or those of --init.  Which of them it reads, nothing
+ * says: a file that lacks some may be that of its net alone. */
 static int run_entry(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     const char *weights = o->init ? o->init : o->save;
@@ -324,9 +325,10 @@ static int run_entry(const trainer_options *o, session *s, const struct ingot_tr
         return cli_wrong("%s", error), CLI_FAILED;
     if (!weights || !checkpoint_take_weights(t, s, weights, &taken, error))
         return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
-    if (taken.lacks)
-        return cli_wrong("%s: lacks %d of the parameters, '%s' first", weights, taken.lacks,
-                         taken.lacking), CLI_FAILED;
+    if (taken.lacks && !o->quiet)
+        fprintf(stderr, "warning: %s: lacks %d of the parameters, which are 0 if '%s' uses them: "
+                "'%s'%s\n", weights, taken.lacks, o->block[0], taken.lacking,
+                taken.lacks > 1 ? ", .." : "");
     for (int32_t i = 1; i < o->blocks; i++)
         given[n++] = o->block[i];
     for (int32_t i = 0; i < o->inputs; i++)
