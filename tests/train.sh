@@ -319,6 +319,36 @@ sed '9s/.*/1,2/' places.csv >bad.csv
 refuse "short row" "bad.csv:9: 2 fields, the header has 4" ./places --fresh --data x,near,y=bad.csv
 refuse "two files" "exists; --resume goes on from it" ./places --save one.safetensors
 
+# Where the training data name the classes, a table has names, or the numbers themselves.
+cat >named.py <<'PYTHON'
+import struct, zipfile
+def npy(type, shape, data):
+    head = f"{{'descr': '{type}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + '\n'
+    return b'\x93NUMPY\1\0' + struct.pack('<H', 118) + head.encode() + data
+for path, names in ('named.npz', b'ant\nbee\ncow\n'), ('digits.npz', b'1\n2\n7\n'):
+    with zipfile.ZipFile(path, 'w') as z:
+        z.writestr('label.npy', npy('<i8', (3,), struct.pack('<3q', 0, 1, 2)))
+        z.writestr('label.names', names)
+PYTHON
+python3 named.py
+printf '%s\n' 0 1 2 >numbers.csv
+printf '%s\n' cow bee ant >names.csv
+printf '%s\n' 0 3 >above.csv
+cat >kinds.ingot <<'PROGRAM'
+net f(x: [.., 3]) -> [.., 3] = x |> dense(3)
+train t(k: int<3>[..]) {
+    data k = "named.npz"["label"]
+    minimize cross_entropy(f(onehot(k)), k) using sgd(0.1);  epochs 1
+}
+PROGRAM
+check "kinds" "$ingot" train kinds.ingot -o kinds
+check "kinds: a table of names" ./kinds --fresh --test k=names.csv
+check "kinds: a table of numbers" ./kinds --fresh --test k=numbers.csv
+refuse "kinds: a number above" "above.csv:2: column 1: '3' is none of the 3 categories" \
+    ./kinds --fresh --test k=above.csv
+refuse "kinds: names that are numbers" "numbers.csv:1: column 1: '0' is none of the 3 categories" \
+    ./kinds --fresh --data 'k="digits.npz"["label"]' --test k=numbers.csv
+
 # ---- numbers that the trainer takes ------------------------------------------------------------
 
 cat >knobs.ingot <<'PROGRAM'

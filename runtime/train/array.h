@@ -15,6 +15,8 @@ typedef struct array {
     const void *data;
     bytes held;
     words names;                    /* what elements stand for; empty: just numbers */
+    bool numbered;                  /* csv_read takes numbers beside names that are not the
+                                     * program's */
     words fields;                   /* of a table with a header: the column of each element of a
                                      * row; csv_read looks for those that it finds here */
     char *unchecked;                /* the path, where rows are checked as they are used */

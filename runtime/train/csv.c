@@ -407,6 +407,17 @@ static bool is_utf8(const char *text, size_t size)
     return true;
 }
 
+/* The number that the text is where no name is one, and numbers are taken, too; else -1. */
+static int64_t own_number(const table *t, int32_t field)
+{
+    const slot *s = &t->slot[field];
+    double v;
+    bool taken = t->a[s->column].numbered && is_number(t->c.field, &v) && v >= 0 &&
+                 v == floor(v) && v < (double)t->column[s->column]->bound;
+
+    return taken ? (int64_t)v : -1;
+}
+
 /* Row i gets the number of the text, a new one if the program does not know the
  * classes. */
 static bool put_category(table *t, int32_t field, int64_t i)
@@ -422,6 +433,7 @@ static bool put_category(table *t, int32_t field, int64_t i)
     int64_t number = words_number(&a->names, t->c.field, t->c.size);
     if (number == -2)
         return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
+    number = number < 0 ? own_number(t, field) : number;
     if (number >= 0 && tensor_put_number(a->dtype, a->held.owned, i, (double)number))
         return true;
     snprintf(what, sizeof what, "'%.100s' is none of the %lld categories that the program knows",
@@ -552,7 +564,8 @@ static bool read_rows(table *t)
 /* Elements of the column's own type, no row yet. */
 static bool begin_array(array *a, const struct ingot_train_column *c)
 {
-    *a = (array){.dtype = c->dtype, .rank = c->rank, .fields = a->fields};
+    *a = (array){.dtype = c->dtype, .rank = c->rank, .numbered = a->numbered,
+                 .fields = a->fields};
     for (int32_t i = 0; i < c->rank; i++)
         a->dims[i] = c->dims[i];
     a->stride = array_row(a);

@@ -12,6 +12,7 @@ enum { CSV_FIND_OUT = -1 };
 /* Deals the chosen columns of the file, from the left, out to n columns of the program,
  * each taking as many as its row has elements; `a` gets elements of the column's type.
  * Where a column has names, fields are categories: numbers are indices among the names;
+ * and, if a->numbered is set, whole numbers below the bound are themselves;
  * so where its bound is CSV_FIND_OUT, and then a->names are what was found, in the order
  * of their bytes.  With a header, a->fields are the names in it; where the caller has put names
  * there, those of the training data, columns are dealt out by them if the source chooses none.

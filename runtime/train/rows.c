@@ -357,6 +357,18 @@ static struct ingot_train_column known_column(const rows *r, int32_t i)
     return c;
 }
 
+/* Are the names of training rows alone, none of which could be meant as a number?  Then a table
+ * may have numbers instead. */
+static bool takes_numbers(const rows *r, int32_t i)
+{
+    const words *names = r->training ? &r->training->column[i].names : NULL;
+    bool taken = names && !r->block->columns[i].name_count;
+
+    for (int64_t k = 0; taken && k < names->n; k++)
+        taken = !strchr("+-.0123456789", *names->text[k]);
+    return taken;
+}
+
 /* The header of the training rows is what other tables are to have.  False without memory. */
 static bool expect_fields(const rows *r, int32_t i, array *a)
 {
@@ -378,6 +390,7 @@ static bool read_columns(rows *r, const int32_t *index, int32_t n, const char *t
     for (int32_t k = 0; ok && k < n; k++) {
         known[k] = known_column(r, index[k]);
         column[k] = &known[k];
+        a[k].numbered = takes_numbers(r, index[k]);
         ok = expect_fields(r, index[k], &a[k]);
     }
     ok = ok ? read_like(text, like, column, a, n, error) : tensor_fail(error, "no memory");
