@@ -549,12 +549,13 @@ check "judged: two blocks without a page" "$ingot" train judged.ingot --run --qu
 check "judged: the page writes no state" cmp \
     <(tail -c 44 judged.safetensors) <(tail -c 44 bare.safetensors)
 
-# compared NAME OBJECTIVE TEXT: what the page of a training by this objective says, whose program
+# compared NAME OBJECTIVE TEXT [ROWS [ITEM]]: what the page of a training by this objective says, whose program
 # has no entry: y is a number, k a class, b 0 or 1, o a number twice.
 compared()
 {
     rm -f compared.*
     cat >compared.ingot <<PROGRAM
+${5:-}
 net f(x: [.., 4]) -> [..] = x |> dense(1) |> scalar
 net g(x: [.., 4]) -> [.., 3] = x |> dense(3)
 net h(x: [.., 4]) -> [.., 2] = x |> dense(2)
@@ -582,6 +583,20 @@ compared "what is, less what is said" 'minimize 0.5 * (y - f(x))^2' "of the vari
 compared "mse" 'minimize mse(f(x), y)' "of the variance is explained"
 compared "smoothed" 'minimize label_smoothed(0.1)(g(x), k)' "of 50 are right"
 compared "two numbers a row" 'minimize (h(x) - o)^2' "would be judged here"
+# turned OBJECTIVE: on its page a net's numbers are said, the tenth of y is.
+turned()
+{
+    compared "$1" "minimize $1" "of the variance is explained"
+    check "compared: $1: a row" grep -qE '<td>-?0\.[0-9]{3,}</td><td>0\.1</td>' compared.html
+    check "compared: $1: no row is turned" sh -c \
+        '! grep -qE "<td>0(\.1)?</td><td>-?0\.[0-9]{3,}</td>" compared.html'
+}
+turned '(f(x) - y / 10)^2'
+turned '(y / 10 - f(x))^2'
+turned 'mse(f(x), y / 10)'
+turned 'mae(y / 10, f(x))'
+turned 'huber(real(b) / 10, f(x))'
+compared "a function of the name mse" 'minimize mse(f(x), y)' "would be judged here" .. 'fn mse(x, t) = x * t'
 compared "another form" 'minimize log(1 + e^2)' "would be judged here"
 compared "the second of two" 'minimize exp(e) over f using adam(1e-3)
     minimize cross_entropy(g(x), k) over g' "of 50 are right"

@@ -115,6 +115,9 @@ void train_fit_block(dsl *cx, const ast_stmt *s);
 void train_fit_copies(dsl *cx);
 /* Was the memory filled by a `fit` block?  Then that is its role. */
 bool train_keep_fitted(dsl *cx, dsl_memory *m);
+/* The memory that a node reads; null: it reads none. */
+const dsl_memory *train_memory_read(const dsl *cx, const ir_node *n);
+
 /* ---- what an objective compares (train_judge.c) */
 
 /* Has the objective two sides, with a number or scores for each row?  In JUDGE they become

@@ -11,10 +11,9 @@ typedef struct origin {
     bool rows, learned, fitted;     /* columns; parameters or draws; what was fitted so far */
 } origin;
 
-/* The memory that a STATE node reads. */
-static const dsl_memory *memory_of(const dsl *cx, const ir_node *n)
+const dsl_memory *train_memory_read(const dsl *cx, const ir_node *n)
 {
-    for (uint32_t i = 0; i < cx->memory.len; i++)
+    for (uint32_t i = 0; n->op == OP_STATE && i < cx->memory.len; i++)
         if (cx->memory.at[i]->state == (uint32_t)n->attr->STATE.id)
             return cx->memory.at[i];
     return NULL;
@@ -44,8 +43,7 @@ static origin origin_of(dsl *cx, const dsl_value *v, const char *path)
             o.learned |= !strcmp(f->param_name.at[i], "seed");
         }
     for (uint32_t i = 0; i < f->node.len; i++) {
-        const dsl_memory *m =
-            marks[i] && f->node.at[i].op == OP_STATE ? memory_of(cx, &f->node.at[i]) : NULL;
+        const dsl_memory *m = marks[i] ? train_memory_read(cx, &f->node.at[i]) : NULL;
         o.learned |= m && m->trainable;
         o.fitted |= m && !strncmp(m->path, path, n) && m->path[n] == '.';
     }

@@ -4,7 +4,7 @@
  *   minimize cross_entropy(y, label)            scores y, of which the largest counts; label
  *   minimize bce(y, t)                          a logit, and 0 or 1
  *   minimize (y - t)^2 / 2, or mse(y, t)        two numbers
- *   e = y - t;  minimize e^2                    the same
+ *   e = y - t;  minimize e^2                    the same, in either order
  *
  * It is found in the text, where the two sides still are two; an objective of another form has
  * no such entry, nor has one whose sides are no number, or no scores, a row. */
@@ -14,7 +14,7 @@ typedef enum form { NUMBERS, SCORES, LOGITS } form;
 
 /* The two sides of an objective. */
 typedef struct sides {
-    const ast_expr *said, *is;
+    const ast_expr *said, *is;  /* of numbers, in the order of the text (turn) */
     form form;
 } sides;
 
@@ -44,17 +44,7 @@ static const ast_expr *definition(const dsl *cx, const ast_expr *e)
     return found;
 }
 
-static bool is_column(const dsl *cx, const ast_expr *e)
-{
-    const ast_params *l = &cx->train->t->item->callable.params;
-
-    for (uint32_t i = 0; e->kind == AST_NAME && i < l->len; i++)
-        if (!strcmp(l->at[i].name.text, e->name))
-            return true;
-    return false;
-}
-
-/* y - t, or t - y where t is a column. */
+/* y - t, or t - y */
 static bool find_difference(const dsl *cx, const ast_expr *e, sides *out)
 {
     const ast_expr *to = definition(cx, e);
@@ -62,14 +52,18 @@ static bool find_difference(const dsl *cx, const ast_expr *e, sides *out)
     e = to ? to : e;
     if (e->kind != AST_BINARY || e->binary.op != AST_SUB)
         return false;
-    bool turned = is_column(cx, e->binary.left);
-    *out = (sides){turned ? e->binary.right : e->binary.left,
-                   turned ? e->binary.left : e->binary.right, NUMBERS};
+    *out = (sides){e->binary.left, e->binary.right, NUMBERS};
     return true;
 }
 
+/* A function that the program itself calls mse is another one. */
+static bool is_of_prelude(const dsl *cx, const char *name)
+{
+    return dsl_find_var(cx->scope, name) == dsl_find_var(&cx->prelude, name);
+}
+
 /* cross_entropy(y, t), label_smoothed(0.1)(y, t) */
-static bool find_loss(const ast_expr *e, sides *out)
+static bool find_loss(const dsl *cx, const ast_expr *e, sides *out)
 {
     const ast_expr *f = e->kind == AST_CALL ? e->call.callee : NULL;
 
@@ -77,7 +71,7 @@ static bool find_loss(const ast_expr *e, sides *out)
         return false;
     f = f->kind == AST_CALL ? f->call.callee : f;
     for (uint32_t i = 0; f->kind == AST_NAME && i < COUNT(losses); i++)
-        if (!strcmp(losses[i].name, f->name)) {
+        if (!strcmp(losses[i].name, f->name) && is_of_prelude(cx, f->name)) {
             *out = (sides){e->call.args.at[0].value, e->call.args.at[1].value, losses[i].form};
             return true;
         }
@@ -91,7 +85,7 @@ static bool find_sides(const dsl *cx, const ast_expr *e, sides *out)
 
     e = to ? to : e;
     if (e->kind != AST_BINARY)
-        return find_loss(e, out);
+        return find_loss(cx, e, out);
     const ast_expr *l = e->binary.left, *r = e->binary.right;
     switch (e->binary.op) {
     case AST_DIV: return r->kind == AST_NUMBER && find_sides(cx, l, out);
@@ -139,6 +133,32 @@ static int32_t column_behind(dsl *cx, const ir_fn *f, ir_ref said, ir_ref is)
     return -1;
 }
 
+/* Does the value depend on a parameter that objectives change? */
+static bool is_learned(dsl *cx, const ir_fn *f, ir_ref of)
+{
+    const bool *marks = train_ancestors(cx, f, of);
+    bool any = false;
+
+    for (uint32_t i = 0; i < f->node.len; i++) {
+        const dsl_memory *m = marks[i] ? train_memory_read(cx, &f->node.at[i]) : NULL;
+        any |= m && m->trainable;
+    }
+    return any;
+}
+
+/* Of two numbers, the net says the one that is learned, on whichever side it stands. */
+static void turn(dsl *cx, const dsl_value **said, const dsl_value **is)
+{
+    const dsl_value *first = *said;
+    ir_ref a = dsl_ref(cx, first), b = dsl_ref(cx, *is);
+    const ir_fn *f = dsl_b(cx)->fn;
+
+    if (is_learned(cx, f, a) || !is_learned(cx, f, b))
+        return;
+    *said = *is;
+    *is = first;
+}
+
 bool train_judge(dsl *cx, const ast_stmt *s)
 {
     struct dsl_train *k = cx->train;
@@ -156,6 +176,8 @@ bool train_judge(dsl *cx, const ast_stmt *s)
         said = is_above(cx, said, 0, s->at);
         is = is_above(cx, is, 1, s->at);
     }
+    if (two.form == NUMBERS)
+        turn(cx, &said, &is);
     k->record->judged = column_behind(cx, dsl_b(cx)->fn, dsl_ref(cx, said), dsl_ref(cx, is));
     ir_result(dsl_b(cx), "said", dsl_ref(cx, said));
     ir_result(dsl_b(cx), "is", dsl_ref(cx, is));
