@@ -587,9 +587,9 @@ compared "two numbers a row" 'minimize (h(x) - o)^2' "would be judged here"
 turned()
 {
     compared "$1" "minimize $1" "of the variance is explained"
-    check "compared: $1: a row" grep -qE '<td>-?0\.[0-9]{3,}</td><td>0\.1</td>' compared.html
+    check "compared: $1: a row" grep -qE '^<tr><td>-?0\.[0-9]{3,}</td><td>0\.1</td>' compared.html
     check "compared: $1: no row is turned" sh -c \
-        '! grep -qE "<td>0(\.1)?</td><td>-?0\.[0-9]{3,}</td>" compared.html'
+        '! grep -qE "^<tr><td>0(\.1)?</td><td>-?0\.[0-9]{3,}</td>" compared.html'
 }
 turned '(f(x) - y / 10)^2'
 turned '(y / 10 - f(x))^2'
