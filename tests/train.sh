@@ -597,6 +597,13 @@ turned 'mse(f(x), y / 10)'
 turned 'mae(y / 10, f(x))'
 turned 'huber(real(b) / 10, f(x))'
 compared "a function of the name mse" 'minimize mse(f(x), y)' "would be judged here" .. 'fn mse(x, t) = x * t'
+compared "a name that is something else by now" 'z = f(x);  d = z - y;  z = 0 * z;  minimize d^2' \
+    "would be judged here"
+compared "a difference that is something else in a loop" 'z = f(x);  d = z - y
+    repeat i in 2 { d = 2 * d }
+    minimize d^2' "would be judged here"
+compared "a name that was something else" 'z = x;  z = f(z);  d = z - y;  minimize d^2' \
+    "of the variance is explained"
 compared "another form" 'minimize log(1 + e^2)' "would be judged here"
 compared "the second of two" 'minimize exp(e) over f using adam(1e-3)
     minimize cross_entropy(g(x), k) over g' "of 50 are right"

@@ -24,24 +24,56 @@ static const struct {
 } losses[] = {{"cross_entropy", SCORES}, {"label_smoothed", SCORES}, {"bce", LOGITS},
               {"mse", NUMBERS},          {"mae", NUMBERS},           {"huber", NUMBERS}};
 
-/* The only value that the block gives a name; null: it is no name, or has none. */
+static bool any_changes(const ast_stmts *l, uint32_t from, const ast_expr *e);
+
+/* May the statement give a name in the expression another value? */
+static bool changes(const ast_stmt *s, const ast_expr *e)
+{
+    switch (s->kind) {
+    case AST_DEFINE:
+        for (uint32_t i = 0; i < s->define.targets.len; i++)
+            if (ast_mentions(e, s->define.targets.at[i].path.at[0].text))
+                return true;
+        return false;
+    case AST_IF:
+        return any_changes(&s->branch.yes.stmts, 0, e) || any_changes(&s->branch.no.stmts, 0, e);
+    case AST_SCAN:
+    case AST_REPEAT:
+    case AST_WHILE: return any_changes(&s->loop.body.stmts, 0, e);
+    default: return false;
+    }
+}
+
+static bool any_changes(const ast_stmts *l, uint32_t from, const ast_expr *e)
+{
+    for (uint32_t i = from; i < l->len; i++)
+        if (changes(l->at[i], e))
+            return true;
+    return false;
+}
+
+/* `name = ..`, and nothing beside it. */
+static bool defines(const ast_stmt *s, const char *name)
+{
+    if (s->kind != AST_DEFINE || s->define.op != AST_ASSIGN || s->define.targets.len != 1)
+        return false;
+    const ast_target *t = &s->define.targets.at[0];
+    return !strcmp(t->path.at[0].text, name) && t->path.len == 1 && !t->subscripted;
+}
+
+/* The only value that the block gives a name, which is worth the same behind it: no name in it
+ * changes there.  Null: it is no name, or has none. */
 static const ast_expr *definition(const dsl *cx, const ast_expr *e)
 {
     const ast_stmts *l = &cx->train->t->item->callable.body.stmts;
-    const ast_expr *found = NULL;
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; e->kind == AST_NAME && i < l->len; i++) {
-        const ast_stmt *s = l->at[i];
-        if (s->kind != AST_DEFINE || s->define.targets.len != 1)
-            continue;
-        const ast_target *t = &s->define.targets.at[0];
-        if (strcmp(t->path.at[0].text, e->name) || t->path.len > 1 || t->subscripted)
-            continue;
-        if (found || s->define.op != AST_ASSIGN)
-            return NULL;
-        found = s->define.value;
-    }
-    return found;
+    while (e->kind == AST_NAME && i < l->len && !defines(l->at[i], e->name))
+        i++;
+    if (e->kind != AST_NAME || i == l->len)
+        return NULL;
+    const ast_expr *value = l->at[i]->define.value;
+    return any_changes(l, i + 1, e) || any_changes(l, i + 1, value) ? NULL : value;
 }
 
 /* y - t, or t - y */
