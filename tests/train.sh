@@ -773,16 +773,20 @@ PROGRAM
 { npy '<f4' '(65536, 1)' ''; head -c 262144 /dev/zero; } >long.npy
 cp long.npy whole.npy
 check "a trainer of a long file" "$ingot" train cut.ingot -o cut
-# shortened: is the message that of a file that was shortened, the exit code 1, and no lock left?
+# shortened SIZE: is the message that of a file that was shortened, the exit code 1, and no lock
+# left?
 shortened()
 {
-    ./cut --quiet --epochs 1000000 --every 100 2>said & local trainer=$!
+    rm -f cut.safetensors*
+    timeout 60 ./cut --quiet --epochs 1000000 --every 100 2>said & local trainer=$!
     for _ in $(seq 600); do [ -s cut.safetensors ] && break; sleep 0.1; done
-    truncate -s 4096 long.npy
+    truncate -s "$1" long.npy
     wait "$trainer"
     [ $? = 1 ] && grep -q "long.npy: was cut off" said && [ ! -e cut.safetensors.lock ]
 }
-check "a file is cut off in the training" shortened
+check "a file is cut off in its last page in the training" shortened 262200
+cp whole.npy long.npy
+check "a file is cut off in the training" shortened 4096
 cp whole.npy long.npy
 check "the checkpoint before it" ./cut --resume --quiet --time 1s
 # hung_up COMMAND...: does a hang-up end the step, save and say so?

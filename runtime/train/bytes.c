@@ -122,7 +122,7 @@ static bool map_file(bytes *b, const char *path, int fd, char *error)
         return tensor_fail(error, "%s: cannot be read: %s", path, strerror(errno));
     *b = (bytes){.data = p, .size = (size_t)st.st_size, .mapped = p,
                  .mapped_size = (size_t)st.st_size};
-    mapped_note(p, b->size, path);
+    mapped_note(p, b->size, path, fd);
     return true;
 }
 

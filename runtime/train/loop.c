@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "mapped.h"
 #include "states.h"
 #include "tensor_file.h"
 
@@ -164,6 +165,7 @@ static bool save_place(loop *l, char *error)
 {
     checkpoint_past past[CHECKPOINT_PASTS];
 
+    mapped_check();
     choose_past(l, past);
     place p = l->at;
     p.seconds = l->o->time > 0 ? seconds(l) : 0;    /* else equal trainings make equal files */
@@ -454,6 +456,7 @@ static bool measure_epoch(loop *l, bool told, char *error)
 
     for (int32_t part = 0; part < 2; part++)
         r[part] = journal_blank(l->at.step, l->at.epoch, part);
+    mapped_check();
     take_step_numbers(l, &r[0]);
     if (!add_metrics(l, INGOT_PART_TRAIN, &r[0], &stop, error))
         return false;
