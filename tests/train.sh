@@ -319,6 +319,23 @@ sed '9s/.*/1,2/' places.csv >bad.csv
 refuse "short row" "bad.csv:9: 2 fields, the header has 4" ./places --fresh --data x,near,y=bad.csv
 refuse "two files" "exists; --resume goes on from it" ./places --save one.safetensors
 
+# A header as pandas writes it, with its index, has no name for one column: none is looked for.
+printf '%s\n' ,a,y 0,1,2 1,2,4 >index.csv
+printf '%s\n' y,i,a 0,1,2 >turned.csv
+printf '%s\n' y,a, 0,1,2 >behind.csv
+cat >index.ingot <<'PROGRAM'
+net f(x: [.., 2]) -> [..] = x |> dense(1) |> scalar
+train t(x: [.., 2], y: [..]) { data x, y = "index.csv";  minimize (f(x) - y)^2 using sgd(0.1);  epochs 1 }
+PROGRAM
+check "a column without a name" "$ingot" train index.ingot -o index
+for table in index turned behind; do
+    check "a column without a name: $table" ./index --fresh --test x,y=$table.csv
+done
+printf '%s\n' i,a,y 0,1,2 1,2,4 >index.csv
+check "all have names: another order" ./index --fresh --test x,y=turned.csv
+refuse "all have names: not these" "behind.csv: has no column 'i', as the training data have" \
+    ./index --fresh --test x,y=behind.csv
+
 # Where the training data name the classes, a table has names, or the numbers themselves.
 cat >named.py <<'PYTHON'
 import struct, zipfile

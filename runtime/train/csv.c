@@ -305,16 +305,16 @@ static bool names_differ(const table *t)
 }
 
 /* Columns that are not chosen by name have an order of their own in each file: where the header
- * of the training data is known, this one has the same names. */
+ * of the training data is known for all of them, this one has the same names. */
 static bool choose_alike(const table *t, int32_t *chosen)
 {
-    int32_t at = 0;
-
     for (int32_t k = 0; k < t->n; k++)
-        for (int64_t e = 0; e < array_row(&t->a[k]); e++, at++) {
-            const char *name = t->a[k].fields.n ? t->a[k].fields.text[e] : t->slot[chosen[at]].name;
-            if (strcmp(t->slot[chosen[at]].name, name))
-                chosen[at] = field_named(t, name);
+        if (!t->a[k].fields.n)
+            return true;
+    for (int32_t k = 0, at = 0; k < t->n; k++)
+        for (int64_t e = 0; e < t->a[k].fields.n; e++, at++) {
+            const char *name = t->a[k].fields.text[e];
+            chosen[at] = field_named(t, name);
             if (chosen[at] < 0)
                 return tensor_fail(t->c.error, "%s: has no column '%.100s', as the training data "
                                    "have; columns may be chosen: \"%.100s\"[\"%.100s\", ..]",
@@ -323,24 +323,23 @@ static bool choose_alike(const table *t, int32_t *chosen)
     return true;
 }
 
-/* The names of the columns that are used, unless some of them have none. */
-static bool keep_names(table *t, const int32_t *chosen)
+/* The names of the columns that are used, unless some of them have none: by half of them no other
+ * file could be dealt out. */
+static bool keep_names(table *t, const int32_t *chosen, int32_t n)
 {
-    for (int32_t k = 0, at = 0; k < t->n; k++) {
-        int64_t n = array_row(&t->a[k]);
-        const char **name = malloc((size_t)n * sizeof *name + 1);
-        bool named = true;
-        for (int64_t e = 0; name && e < n; e++, at++) {
-            name[e] = t->slot[chosen[at]].name;
-            named = named && *name[e];
-        }
-        words_free(&t->a[k].fields);
-        bool ok = name && (!named || words_fix(&t->a[k].fields, name, n));
-        free(name);
-        if (!ok)
-            return tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
+    const char **name = malloc((size_t)n * sizeof *name + 1);
+    bool named = true, ok = name != NULL;
+
+    for (int32_t i = 0; ok && i < n; i++) {
+        name[i] = t->slot[chosen[i]].name;
+        named = named && *name[i];
     }
-    return true;
+    for (int64_t k = 0, at = 0; ok && k < t->n; at += array_row(&t->a[k++])) {
+        words_free(&t->a[k].fields);
+        ok = !named || words_fix(&t->a[k].fields, name + at, array_row(&t->a[k]));
+    }
+    free(name);
+    return ok || tensor_fail(t->c.error, "%s: no memory", t->c.s->path);
 }
 
 /* Columns by position tell whether there is a header, whose names may tell better. */
@@ -354,7 +353,7 @@ static bool lay_out(table *t, int32_t *chosen)
         return true;
     return names_differ(t) &&
            (t->c.s->selects || (choose_alike(t, chosen) && deal(t, chosen, n))) &&
-           keep_names(t, chosen);
+           keep_names(t, chosen, n);
 }
 
 /* Finds out the layout, and goes to the first row. */
