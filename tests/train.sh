@@ -642,6 +642,26 @@ PROGRAM
 check "reals that are pictures" "$ingot" train shades.ingot --run --quiet --report shades.html
 check "reals that are pictures: shown" sh -c '[ "$(grep -o data:image/png shades.html | wc -l)" = 4 ]'
 
+# Bytes of a text and columns of a table are no pictures, as many as they may be.
+printf '%512s' '' | tr ' ' 'a' >plain.txt
+awk 'BEGIN { for (i = 0; i < 4; i++) { for (k = 0; k < 64; k++) printf "%d,", i * k; print i % 2 } }' >wide.csv
+awk 'BEGIN { for (i = 0; i < 4; i++) { for (k = 0; k < 10; k++) printf "%d,", i * k; print i % 2 } }' >ten.csv
+# shown NAME COLUMN DATA: is the page of a training on them a table?
+shown()
+{
+    cat >plain.ingot <<PROGRAM
+net f(x: $2) -> [..] = real(x) / 255 |> dense(1) |> scalar
+train learn(x: $2, y: [..]) { $3;  minimize (f(x) - y)^2 using sgd(1e-4);  epochs 1 }
+PROGRAM
+    check "no pictures: $1" "$ingot" train plain.ingot --run --quiet --fresh --report plain.html
+    check "no pictures: $1: none" sh -c '! grep -q "<img" plain.html && grep -q "<th>is</th>" plain.html'
+}
+shown "a text" 'u8[.., 64]' 'data x = windows(bytes("plain.txt"), 64, 128), y = [0, 1, 0, 1]'
+shown "a table" '[.., 64]' 'data x, y = "wide.csv"'
+check "no pictures: more columns" grep -qF '<th>..</th>' plain.html
+shown "ten columns" '[.., 10]' 'data x, y = "ten.csv"'
+check "no pictures: no more columns" sh -c '! grep -qF "<th>..</th>" plain.html'
+
 check "weights of one training" "$ingot" train sides.ingot -o sides
 cp sides.safetensors same.safetensors
 sed 's/adam(0.1)/adam(0.2)/' sides.ingot >others.ingot

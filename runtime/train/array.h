@@ -15,6 +15,7 @@ typedef struct array {
     const void *data;
     bytes held;
     words names;                    /* what elements stand for; empty: just numbers */
+    bool listed;                    /* of a text, of windows or of a CSV file: no pictures */
     bool numbered;                  /* csv_read takes numbers beside names that are not the
                                      * program's */
     words fields;                   /* of a table with a header: the column of each element of a

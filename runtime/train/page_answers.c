@@ -269,12 +269,13 @@ static bool has_shades(const struct ingot_train_column *c)
 }
 
 /* The column that can be shown as pictures; -1. */
-static int32_t picture_column(const struct ingot_train_block *b)
+static int32_t picture_column(const judge *j)
 {
+    const struct ingot_train_column *c = j->b->columns;
     extents x;
 
-    for (int32_t i = 0; i < b->column_count; i++)
-        if (has_shades(&b->columns[i]) && find_extents(&b->columns[i], &x))
+    for (int32_t i = 0; i < j->b->column_count; i++)
+        if (!j->rows->from->column[i].listed && has_shades(&c[i]) && find_extents(&c[i], &x))
             return i;
     return -1;
 }
@@ -373,6 +374,16 @@ static bool is_seen(const judge *j, int32_t k)
     return j->call.feeds[k] >= 0 && j->call.feeds[k] != j->target;
 }
 
+/* Does the entry see more elements of a row than are shown? */
+static bool sees_more(const judge *j)
+{
+    int64_t n = 0;
+
+    for (int32_t k = 0; k < j->call.feed_count; k++)
+        n += is_seen(j, k) ? array_row(&j->rows->from->column[j->call.feeds[k]]) : 0;
+    return n > MOST_COLUMNS;
+}
+
 /* Over the first elements of what the entry sees: the names of the columns, "x[3]" where one has
  * several elements. */
 static void put_heads(FILE *f, const judge *j)
@@ -392,7 +403,7 @@ static void put_heads(FILE *f, const judge *j)
             fputs("</th>", f);
         }
     }
-    fputs(left ? "" : "<th>..</th>", f);
+    fputs(sees_more(j) ? "<th>..</th>" : "", f);
 }
 
 /* The first elements of what the entry sees. */
@@ -409,7 +420,7 @@ static void put_inputs(FILE *f, const judge *j, int64_t i)
         for (int64_t e = 0; e < array_row(a) && left; e++, left--)
             put_number(f, tensor_element(&t, at + e));
     }
-    fputs(left ? "" : "<td>..</td>", f);
+    fputs(sees_more(j) ? "<td>..</td>" : "", f);
 }
 
 /* The same for rows that are no pictures. */
@@ -435,7 +446,7 @@ static void put_table(FILE *f, const judge *j, const int64_t *chosen, int64_t n)
 void page_samples(FILE *f, const judge *j)
 {
     int64_t chosen[SAMPLES], n = choose(j, chosen);
-    int32_t pictures = picture_column(j->b);
+    int32_t pictures = picture_column(j);
 
     fputs(j->classes ? "<h2>Samples, wrong ones first</h2>\n" : "<h2>Samples</h2>\n", f);
     if (pictures >= 0)

@@ -296,8 +296,10 @@ static bool read_parsed(const source *s, const struct ingot_train_column *const 
               : s->kind == SOURCE_CSV ? csv_read(s, column, a, n, error)
                                       : read_single(s, column[0], a, n, error);
 
-    for (int32_t k = 0; k < n && ok; k++)
+    for (int32_t k = 0; k < n && ok; k++) {
+        a[k].listed = s->window || (s->kind != SOURCE_FILE && s->kind != SOURCE_TABLE);
         ok = settle(s->path ? s->path : "the table", &a[k], column[k], error);
+    }
     return ok;
 }
 
