@@ -106,8 +106,9 @@ static ir_dtype type_in_file(const tune *x, uint32_t input)
     return dt;
 }
 
-/* How many rows has the table that the input's numbers are positions in; 0: none.  A file
- * counts from the end below 0, which a select does in front of the look-up. */
+/* How many rows has the table that the input's numbers are positions in; 0: none.  It is found by
+ * the select in front of the look-up, by which a file counts from the end below 0.  Data with such
+ * numbers are refused all the same: what is declared to be below a bound is not negative. */
 static int64_t positions_in(const tune *x, uint32_t input)
 {
     const ir_fn *f = x->f;
