@@ -85,12 +85,13 @@ static bool find_extents(const char *text, struct ingot_train_column *c, const a
 
     while (rank > c->rank && a->dims[rank - 1] == 1)
         rank--;
-    if (rank != c->rank)
+    bool number = !rank && c->rank == 1;
+    if (rank != c->rank && !number)
         return tensor_fail(error, "%.200s: has rows of %d axes, '%s' has %d", text, a->rank,
                            c->name, c->rank);
     for (int32_t i = 0; i < c->rank; i++)
         if (dims[i] == OPEN)
-            dims[i] = a->dims[i];
+            dims[i] = number ? 1 : a->dims[i];
     return true;
 }
 

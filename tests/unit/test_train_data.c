@@ -408,7 +408,9 @@ static void axes_of_one_element(void **state)
     static const uint8_t columns[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 7, 9};
     static const uint8_t bare[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 9};
     const struct ingot_train_column own = {.name = "x", .dtype = TENSOR_U8, .rank = 1, .dims = one};
+    int64_t found[] = {-1};
     struct ingot_train_column open = label;
+    struct ingot_train_column wide = {.name = "x", .dtype = TENSOR_U8, .rank = 1, .dims = found};
     array a;
 
     (void)state;
@@ -421,6 +423,9 @@ static void axes_of_one_element(void **state)
     array_free(&a);
     reads(write_file("b.idx", bare, sizeof bare), COLUMNS(&own), &a, 1);
     assert_true(a.rows == 2 && a.rank == 1);
+    array_free(&a);
+    assert_true(probe_source(path_of("b.idx"), &wide, &a, 1, error));
+    assert_int_equal(found[0], 1);
     array_free(&a);
 }
 
