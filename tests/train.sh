@@ -834,7 +834,7 @@ hung_up()
     for _ in $(seq 600); do [ -s cut.safetensors ] && break; sleep 0.1; done
     kill -HUP "$trainer"
     wait "$trainer"
-    [ $? = 130 ] && grep -q "interrupted; saved cut.safetensors" said
+    [ $? = 129 ] && grep -q "interrupted; saved cut.safetensors" said
 }
 check "a hang-up" hung_up ./cut --threads 1
 

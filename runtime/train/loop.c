@@ -10,37 +10,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cleanup.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "mapped.h"
 #include "states.h"
 #include "tensor_file.h"
-
-/* ---- interrupts ------------------------------------------------------------------- */
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    if (interrupted)
-        _exit(128 + number);
-    interrupted = 1;
-}
-
-/* The handler only notes the signal: the step at hand ends, and a checkpoint is
- * written. */
-const volatile sig_atomic_t *loop_catch_interrupt(void)
-{
-    struct sigaction act = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
-    cleanup_catch_hangup(&act);
-    signal(SIGXFSZ, SIG_IGN);           /* a file too large is a failed write */
-    return &interrupted;
-}
 
 /* ---- several processes ------------------------------------------------------------- */
 
@@ -48,12 +23,13 @@ const volatile sig_atomic_t *loop_catch_interrupt(void)
 static bool agree(loop *l, char *error)
 {
     enum { CHECKED = 1, INTERRUPTED = 2 };
-    unsigned bits = (l->checked ? CHECKED : 0) | (interrupted ? INTERRUPTED : 0);
+    unsigned bits = (l->checked ? CHECKED : 0) | (interrupt_seen() ? INTERRUPTED : 0);
 
     if (!team_join(&l->team, &bits))
         return team_misses(error);
     l->checked = bits;
-    interrupted |= bits & INTERRUPTED;
+    if (bits & INTERRUPTED)
+        interrupt_join();
     return true;
 }
 
@@ -325,7 +301,7 @@ static void look_around(loop *l)
     journal_progress(&l->j, &r, epochs(l), share, rate, n ? "rows" : "steps");
     save_now_and_then(l);
     l->telling = now - (l->j.told ? l->j.told : l->j.begun) >= 1;
-    l->checked = interrupted || (l->o->time > 0 && seconds(l) >= l->o->time);
+    l->checked = interrupt_seen() || (l->o->time > 0 && seconds(l) >= l->o->time);
     l->looked = clock_now();
     l->pause = l->until_look = (int64_t)fmax(1, fmin(most, pause / pace));
 }
@@ -589,12 +565,14 @@ loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE])
     }
     bool done = l->at.end != PLACE_GOES_ON;
     bool saved = done || loop_save(l, error);   /* before a test uses the sums of the epoch */
-    bool leaves = interrupted && !done;         /* by now a process alone may have seen it */
+    bool leaves = interrupt_seen() && !done;    /* by now a process alone may have seen it */
     if (!team_all_well(&l->team, saved, error) || !team_obey(&l->team, &leaves, error) ||
         (!done && l->k.last && l->at.position && !tell_steps(l, error)))
         return LOOP_FAILED;
-    if (leaves)
+    if (leaves) {
+        interrupt_join();
         return LOOP_INTERRUPTED;
+    }
     if (!run_test(l, error))
         return LOOP_FAILED;
     return done ? LOOP_DONE : LOOP_STOPPED;

@@ -2,8 +2,6 @@
 #ifndef INGOT_TRAIN_LOOP_H
 #define INGOT_TRAIN_LOOP_H
 
-#include <signal.h>
-
 #include "block.h"
 #include "checkpoint.h"
 #include "journal.h"
@@ -52,9 +50,5 @@ bool loop_at_epochs(const loop *l);
 bool loop_save(loop *l, char error[TENSOR_ERROR_SIZE]);
 /* Writes one of the place where the step began in which another process was lost. */
 bool loop_save_step(loop *l, char error[TENSOR_ERROR_SIZE]);
-
-/* From now on SIGINT and SIGTERM end the training behind the step at hand, a second one
- * ends the process.  The number is not zero after the first one. */
-const volatile sig_atomic_t *loop_catch_interrupt(void);
 
 #endif

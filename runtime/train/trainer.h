@@ -56,7 +56,8 @@ char *trainer_save(const struct ingot_trainer *t);
 /* Frees what the rows' setters made. */
 void trainer_options_free(trainer_options *o);
 
-enum { TRAINER_INTERRUPTED = 130 };
+/* The exit code of a training that a signal ended, less the number of that. */
+enum { TRAINER_INTERRUPTED = 128 };
 
 /* Can the command line, with the default of --save, be obeyed?  CLI_OK, or CLI_USAGE after a
  * message. */

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "csv.h"
+#include "interrupt.h"
 #include "loop.h"
 #include "tensor_file.h"
 
@@ -231,7 +232,7 @@ static int run_blocks(loop *l, char *error)
         if (end == LOOP_FAILED)
             return l->team.lost ? end_lost(l, error) : tell_failure(l, error);
         if (end == LOOP_INTERRUPTED)
-            return TRAINER_INTERRUPTED;
+            return TRAINER_INTERRUPTED + interrupt_seen();
         if (end == LOOP_STOPPED && l->o->time > 0)
             return CLI_OK;
     } while (begin_turn(l, l->at.turn + 1));
@@ -438,14 +439,14 @@ static bool begin_everywhere(loop *l, bool *left, char *error)
 static void tell_file(loop *l, int status)
 {
     const struct ingot_train_block *b = &l->t->blocks[l->at.block];
+    bool interrupted = status > TRAINER_INTERRUPTED;
 
-    if (!l->file.path || (status != CLI_OK && status != TRAINER_INTERRUPTED))
+    if (!l->file.path || (status != CLI_OK && !interrupted))
         return;
     journal_say(&l->j, "%s %s, step %" PRId64 "%s%s%s",
-                status == TRAINER_INTERRUPTED ? "interrupted; saved" : "saved", l->file.path,
-                l->saved_step, l->t->block_count > 1 ? " of " : "",
-                l->t->block_count > 1 ? b->name : "",
-                status == TRAINER_INTERRUPTED ? "; --resume goes on" : "");
+                interrupted ? "interrupted; saved" : "saved", l->file.path, l->saved_step,
+                l->t->block_count > 1 ? " of " : "", l->t->block_count > 1 ? b->name : "",
+                interrupted ? "; --resume goes on" : "");
 }
 
 static int write_report(loop *l, char *error)
@@ -579,7 +580,7 @@ int training_run(const trainer_options *o, session *s, const struct ingot_traine
     char error[TENSOR_ERROR_SIZE] = "";
     loop l = {.o = o, .t = t, .s = s, .file = {.lock = -1}};
 
-    if (!team_open(&l.team, loop_catch_interrupt()))
+    if (!team_open(&l.team, interrupt_catch()))
         return cli_wrong("the processes of the training do not find each other"), CLI_FAILED;
     int status = run(&l, error);
     team_close(&l.team);
