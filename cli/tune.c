@@ -153,7 +153,7 @@ static const char *column_named(const tune *x, const char *name)
     return strcmp(x->goal, name) ? NULL : x->goal;
 }
 
-static bool no_column(const tune *x, const char *path, const char *option, const char *name)
+static void no_column(const tune *x, const char *path, const char *option, const char *name)
 {
     names known = {0};
 
@@ -162,7 +162,29 @@ static bool no_column(const tune *x, const char *path, const char *option, const
     names_add(&known, x->goal);
     import_unknown(x->d, path, option, name, &known);
     names_free(&known);
-    return false;
+}
+
+/* "input.1,label" with the columns' names instead; what is at `names` is written to.  Null after a
+ * message; else to be freed. */
+static char *columns_of(const tune *x, const char *path, const char *option, char *names)
+{
+    text all = {0};
+    char *one;
+
+    for (const char *sign = ""; (one = strsep(&names, ",")); sign = ",") {
+        const char *column = column_named(x, one);
+        if (!column) {
+            text_free(&all);
+            no_column(x, path, option, one);
+            return NULL;
+        }
+        text_add(&all, "%s%s", sign, column);
+    }
+    char *copy = strdup(all.at);
+    text_free(&all);
+    if (!copy)
+        tune_wrong(x, "no memory");
+    return copy;
 }
 
 /* --data input.1,label=..: columns by the model's names for its inputs.  The trainer's options
@@ -171,20 +193,12 @@ static bool name_columns(const tune *x, const char *path, const char *option, ro
                          int32_t n)
 {
     for (int32_t i = 0; i < n; i++) {
-        char *rest = arena_strdup(&x->d->mem, l[i].columns), *one;
-        text all = {0};
-        for (const char *sign = ""; (one = strsep(&rest, ",")); sign = ",") {
-            const char *column = column_named(x, one);
-            if (!column)
-                return text_free(&all), no_column(x, path, option, one);
-            text_add(&all, "%s%s", sign, column);
-        }
-        char *copy = strdup(all.at);
-        text_free(&all);
-        if (!copy)
-            return tune_wrong(x, "no memory");
+        char *names = arena_strdup(&x->d->mem, l[i].columns);
+        char *columns = columns_of(x, path, option, names);
+        if (!columns)
+            return false;
         free((char *)(uintptr_t)l[i].columns);
-        l[i].columns = copy;
+        l[i].columns = columns;
     }
     return true;
 }

@@ -223,8 +223,10 @@ static int32_t parse_block(const journal *j, char **at)
     size_t size = j->log_blocks ? strcspn(*at, ",") : 0;
 
     for (int32_t i = 0; size && i < j->t->block_count; i++)
-        if (!strncmp(j->t->blocks[i].name, *at, size) && !j->t->blocks[i].name[size])
-            return *at += size + ((*at)[size] == ','), i;
+        if (!strncmp(j->t->blocks[i].name, *at, size) && !j->t->blocks[i].name[size]) {
+            *at += size + ((*at)[size] == ',');
+            return i;
+        }
     return -1;
 }
 

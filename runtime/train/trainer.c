@@ -82,8 +82,12 @@ static bool add_source(rows_given *list, int32_t *n, const cli_option *o, const 
         return cli_wrong("%s takes NAME=FILE, not '%s'", o->name, value);
     if (*n == TRAINER_GIVEN)
         return cli_wrong("%s is given more than %d times", o->name, TRAINER_GIVEN);
-    list[*n] = (rows_given){strndup(value, (size_t)(sign - value)), sign + 1};
-    return list[(*n)++].columns ? are_new(list, *n, o) : cli_wrong("no memory");
+    char *columns = strndup(value, (size_t)(sign - value));
+    if (!columns)
+        return cli_wrong("no memory");
+    list[*n] = (rows_given){columns, sign + 1};
+    ++*n;
+    return are_new(list, *n, o);
 }
 
 static bool add_data(void *to, const cli_option *o, const char *value)
@@ -392,9 +396,10 @@ static int check_entry(const trainer_options *o, const struct ingot_trainer *t, 
                            ? cli_given(argc, argv, trainer_loop_rows, NULL)
                            : NULL;
 
-    return !loop || cli_wrong("%s is for a training, and '%s' is an entry", loop, o->block[0])
-               ? CLI_OK
-               : CLI_USAGE;
+    if (!loop)
+        return CLI_OK;
+    cli_wrong("%s is for a training, and '%s' is an entry", loop, o->block[0]);
+    return CLI_USAGE;
 }
 
 void trainer_options_free(trainer_options *o)
