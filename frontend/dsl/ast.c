@@ -1,4 +1,4 @@
-/* frontend/dsl/ast.c - names of the syntax tree. */
+/* frontend/dsl/ast.c - names of the syntax tree, and what stands in it. */
 #include "ast.h"
 
 const char *ast_name(ast_pool *pool, const char *s, size_t n)
@@ -13,59 +13,69 @@ bool ast_is_any(const ast_expr *e)
     return e->kind == AST_NAME && !strcmp(e->name, "_");
 }
 
-static bool any_mentions(const ast_exprs *l, const char *name)
+static bool any_of(const ast_exprs *l, ast_test *test, const void *what)
 {
-    bool any = false;
-
     for (uint32_t i = 0; i < l->len; i++)
-        any |= ast_mentions(l->at[i], name);
-    return any;
+        if (ast_any(l->at[i], test, what))
+            return true;
+    return false;
 }
 
-static bool call_mentions(const ast_expr *e, const char *name)
+static bool any_of_call(const ast_expr *e, ast_test *test, const void *what)
 {
-    bool any = ast_mentions(e->call.callee, name);
-
     for (uint32_t i = 0; i < e->call.args.len; i++)
-        any |= ast_mentions(e->call.args.at[i].value, name);
-    return any;
+        if (ast_any(e->call.args.at[i].value, test, what))
+            return true;
+    return ast_any(e->call.callee, test, what);
 }
 
-static bool indices_mention(const ast_indices *l, const char *name)
+static bool any_of_extents(const ast_indices *l, ast_test *test, const void *what)
 {
-    bool any = false;
-
     for (uint32_t i = 0; i < l->len; i++)
-        any |= ast_mentions(l->at[i].extent, name);
-    return any;
+        if (ast_any(l->at[i].extent, test, what))
+            return true;
+    return false;
+}
+
+bool ast_any(const ast_expr *e, ast_test *test, const void *what)
+{
+    if (!e)
+        return false;
+    if (test(e, what))
+        return true;
+    switch (e->kind) {
+    case AST_ARRAY: return any_of(&e->items, test, what);
+    case AST_CALL: return any_of_call(e, test, what);
+    case AST_SUBSCRIPT:
+        return ast_any(e->subscript.base, test, what) ||
+               any_of(&e->subscript.positions, test, what);
+    case AST_MEMBER: return ast_any(e->member.base, test, what);
+    case AST_UNARY: return ast_any(e->unary.x, test, what);
+    case AST_BINARY:
+    case AST_PIPE:
+        return ast_any(e->binary.left, test, what) || ast_any(e->binary.right, test, what);
+    case AST_SELECT:
+        return ast_any(e->select.cond, test, what) || ast_any(e->select.yes, test, what) ||
+               ast_any(e->select.no, test, what);
+    case AST_REDUCE:
+        return any_of_extents(&e->reduce.indices, test, what) ||
+               ast_any(e->reduce.body, test, what);
+    case AST_FOR:
+        return any_of_extents(&e->each.indices, test, what) || ast_any(e->each.body, test, what);
+    case AST_SLICE:
+        return ast_any(e->slice.low, test, what) || ast_any(e->slice.high, test, what);
+    default: return false;
+    }
+}
+
+static bool is_name(const ast_expr *e, const void *name)
+{
+    return e->kind == AST_NAME && !strcmp(e->name, name);
 }
 
 bool ast_mentions(const ast_expr *e, const char *name)
 {
-    if (!e)
-        return false;
-    switch (e->kind) {
-    case AST_NAME: return !strcmp(e->name, name);
-    case AST_ARRAY: return any_mentions(&e->items, name);
-    case AST_CALL: return call_mentions(e, name);
-    case AST_SUBSCRIPT:
-        return ast_mentions(e->subscript.base, name) ||
-               any_mentions(&e->subscript.positions, name);
-    case AST_MEMBER: return ast_mentions(e->member.base, name);
-    case AST_UNARY: return ast_mentions(e->unary.x, name);
-    case AST_BINARY:
-    case AST_PIPE:
-        return ast_mentions(e->binary.left, name) || ast_mentions(e->binary.right, name);
-    case AST_SELECT:
-        return ast_mentions(e->select.cond, name) || ast_mentions(e->select.yes, name) ||
-               ast_mentions(e->select.no, name);
-    case AST_REDUCE:
-        return indices_mention(&e->reduce.indices, name) || ast_mentions(e->reduce.body, name);
-    case AST_FOR:
-        return indices_mention(&e->each.indices, name) || ast_mentions(e->each.body, name);
-    case AST_SLICE: return ast_mentions(e->slice.low, name) || ast_mentions(e->slice.high, name);
-    default: return false;
-    }
+    return ast_any(e, is_name, name);
 }
 
 void ast_pool_free(ast_pool *pool)

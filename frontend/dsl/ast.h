@@ -366,6 +366,9 @@ typedef struct ast_program {
 
 /* Is it `_`: an extent that may be any, an operand that is left out? */
 bool ast_is_any(const ast_expr *e);
+/* Does the test hold of the expression, or of one in it?  `e` may be null. */
+typedef bool ast_test(const ast_expr *e, const void *what);
+bool ast_any(const ast_expr *e, ast_test *test, const void *what);
 /* Does the name stand in the expression, in whichever role?  `e` may be null. */
 bool ast_mentions(const ast_expr *e, const char *name);
 

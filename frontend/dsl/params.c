@@ -58,12 +58,24 @@ static const char *path_of(dsl *cx, const dsl_value *f)
     return f->function.use ? f->function.use->path : NULL;
 }
 
+/* "there are loss, rmse": the names of several results. */
+static const char *names_of(dsl *cx, const dsl_value *v)
+{
+    const char *all = NULL;
+
+    for (uint32_t i = 0; v->list.name && i < v->list.n; i++)
+        if (v->list.name[i])
+            all = !all ? v->list.name[i] : arena_printf(cx->mem, "%s, %s", all, v->list.name[i]);
+    return !all ? "they have no names"
+                : arena_printf(cx->mem, v->list.n == 1 ? "there is %s" : "there are %s", all);
+}
+
 static const dsl_value *result_named(dsl *cx, const dsl_value *v, const char *name, ir_loc at)
 {
     for (uint32_t i = 0; i < v->list.n; i++)
         if (v->list.name && v->list.name[i] && !strcmp(v->list.name[i], name))
             return v->list.at[i];
-    return dsl_wrong(cx, at, "there is no %s among the %u", name, v->list.n);
+    return dsl_wrong(cx, at, "there is no %s: %s", name, names_of(cx, v));
 }
 
 /* The part `m.name` of an imported module. */

@@ -350,34 +350,21 @@ static void give_number(dsl *cx, const train_number *n)
     dsl_define(cx, cx->scope, ast_name(&cx->pool, n->name, strlen(n->name)), v, n->at);
 }
 
-/* Whose numbers a condition has: of the rows that are trained on, or of `valid`. */
-typedef struct whose {
-    bool train, valid;
-} whose;
-
-static void find_whose(const struct dsl_train *k, const ast_expr *e, whose *w)
+/* Has a condition numbers of the rows that are trained on? */
+static bool is_of_train(const struct dsl_train *k, const ast_expr *cond)
 {
-    switch (e->kind) {
-    case AST_NAME:
-        w->train |= !strcmp(e->name, "change");
-        for (uint32_t i = 0; i < k->number.len; i++)
-            w->train |= !strcmp(e->name, k->number.at[i].name);
-        break;
-    case AST_MEMBER:
-        w->valid |= e->member.base->kind == AST_NAME && !strcmp(e->member.base->name, "valid");
-        break;
-    case AST_UNARY: find_whose(k, e->unary.x, w); break;
-    case AST_BINARY:
-    case AST_PIPE:
-        find_whose(k, e->binary.left, w);
-        find_whose(k, e->binary.right, w);
-        break;
-    case AST_CALL:
-        for (uint32_t i = 0; i < e->call.args.len; i++)
-            find_whose(k, e->call.args.at[i].value, w);
-        break;
-    default: break;
-    }
+    bool any = ast_mentions(cond, "change");
+
+    for (uint32_t i = 0; i < k->number.len; i++)
+        any |= ast_mentions(cond, k->number.at[i].name);
+    return any;
+}
+
+/* valid.loss */
+static bool is_part(const ast_expr *e, const void *name)
+{
+    return e->kind == AST_MEMBER && e->member.base->kind == AST_NAME &&
+           !strcmp(e->member.base->name, name);
 }
 
 /* `valid`: the numbers by their names. */
@@ -400,22 +387,21 @@ static void define_valid(dsl *cx, ir_loc at)
 static void give_stop(dsl *cx, const ast_stmt *s)
 {
     dsl_scope *outer = cx->scope;
-    whose w = {false, false};
+    bool valid = ast_any(s->stop_when.cond, is_part, "valid");
 
-    find_whose(cx->train, s->stop_when.cond, &w);
-    if (w.train && w.valid) {
+    if (valid && is_of_train(cx->train, s->stop_when.cond)) {
         dsl_wrong(cx, s->at, "the rows of valid are measured behind those that are trained on: a "
                   "condition has numbers of one of them; write a second stop when");
         return;
     }
     cx->scope = dsl_scope_new(cx, outer);
-    if (w.valid)
+    if (valid)
         define_valid(cx, s->at);
     const dsl_value *v = dsl_eval_top(cx, s->stop_when.cond);
     cx->scope = outer;
     v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, s->at), DSL_BOOL, s->at, "a condition");
     if (!dsl_bad(v))
-        ir_result(dsl_b(cx), w.valid ? "stop.valid" : "stop", dsl_ref(cx, v));
+        ir_result(dsl_b(cx), valid ? "stop.valid" : "stop", dsl_ref(cx, v));
 }
 
 /* Objectives come first: what is tracked may use their names. */
