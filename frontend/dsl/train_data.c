@@ -122,8 +122,10 @@ static bool add_knob(dsl *cx, struct ingot_train_block *r, const ast_stmt *s, bo
 {
     const char *what = ast_knob_text[s->knob.which];
 
-    if (*given)
-        return dsl_wrong(cx, s->at, "%s is given twice", what), false;
+    if (*given) {
+        dsl_wrong(cx, s->at, "%s is given twice", what);
+        return false;
+    }
     *given = true;
     switch (s->knob.which) {
     case AST_KNOB_VALID: return share_of(cx, s->knob.value, what, &r->valid);
@@ -184,8 +186,10 @@ static bool add_patience(dsl *cx, const ast_stmt *s, struct ingot_train_patience
     *p = (struct ingot_train_patience){.metric = arena_strdup(cx->mem, name->text),
                                        .higher = s->stop_after.higher,
                                        .part = valid ? INGOT_PART_VALID : INGOT_PART_TRAIN};
-    if (m->len > 1 && !valid && strcmp(m->at[0].text, "train"))
-        return dsl_wrong(cx, m->at[0].at, "rows are train or valid"), false;
+    if (m->len > 1 && !valid && strcmp(m->at[0].text, "train")) {
+        dsl_wrong(cx, m->at[0].at, "rows are train or valid");
+        return false;
+    }
     return whole_of(cx, s->stop_after.epochs, "a number of epochs", &p->patience);
 }
 

@@ -120,19 +120,19 @@ static void exchange(struct dsl_train *k, const train_fit *f, const dsl_value **
 static void fit(dsl *cx, const ast_stmt *s, const char *path)
 {
     struct dsl_train *k = cx->train;
-    train_fit *old = followed(k, path, s), new = {path, s, k->fitted.len, 0, false};
+    train_fit *old = followed(k, path, s), use = {path, s, k->fitted.len, 0, false};
 
     if (old && old->alone)
         return;
     const dsl_value **kept = arena_array(cx->mem, const dsl_value *, old ? old->count + 1 : 1);
     if (old)
         exchange(k, old, kept);
-    new.alone = run(cx, s, path);
-    new.count = k->fitted.len - new.from;
+    use.alone = run(cx, s, path);
+    use.count = k->fitted.len - use.from;
     if (!old)
-        vec_push(&k->fit, new);
-    else if (new.alone)
-        *old = new;
+        vec_push(&k->fit, use);
+    else if (use.alone)
+        *old = use;
     else
         exchange(k, old, kept);
 }

@@ -133,8 +133,10 @@ static bool once(dsl *cx, const reader *r, const char *name, bool given[2], ir_l
     bool *here = &given[name == r->argument[1]];
 
     if (*here)
-        return dsl_wrong(cx, at, "%s: %s is given twice", r->name, name), false;
-    return *here = true;
+        dsl_wrong(cx, at, "%s: %s is given twice", r->name, name);
+    bool first = !*here;
+    *here = true;
+    return first;
 }
 
 /* csv("f.csv", skip = 1) */
@@ -206,21 +208,30 @@ static bool add_selection(dsl *cx, const ast_expr *e, text *out)
     return true;
 }
 
+static bool has_list(const dsl_value *row)
+{
+    for (uint32_t i = 0; i < row->list.n; i++)
+        if (row->list.at[i]->kind == DSL_LIST)
+            return true;
+    return false;
+}
+
 /* Is row i of a table like the first: a number, or as many numbers? */
 static bool fits_table(dsl *cx, const dsl_value *table, uint32_t i, ir_loc at)
 {
     const dsl_value *first = table->list.at[0], *row = table->list.at[i];
     bool list = row->kind == DSL_LIST;
 
-    for (uint32_t k = 0; list && k < row->list.n; k++)
-        if (row->list.at[k]->kind == DSL_LIST)
-            return dsl_wrong(cx, at, "a row of a table is numbers, this one has lists"), false;
-    if (list != (first->kind == DSL_LIST))
-        return dsl_wrong(cx, at, "rows of a table are all numbers, or all lists of numbers"), false;
-    if (list && row->list.n != first->list.n)
-        return dsl_wrong(cx, at, "row %u of the table has %u number%s, the first has %u", i + 1,
-                         row->list.n, row->list.n == 1 ? "" : "s", first->list.n), false;
-    return true;
+    if (list && has_list(row))
+        dsl_wrong(cx, at, "a row of a table is numbers, this one has lists");
+    else if (list != (first->kind == DSL_LIST))
+        dsl_wrong(cx, at, "rows of a table are all numbers, or all lists of numbers");
+    else if (list && row->list.n != first->list.n)
+        dsl_wrong(cx, at, "row %u of the table has %u number%s, the first has %u", i + 1,
+                  row->list.n, row->list.n == 1 ? "" : "s", first->list.n);
+    else
+        return true;
+    return false;
 }
 
 /* A file's name, or a table as it stands. */

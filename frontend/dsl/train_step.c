@@ -103,9 +103,10 @@ static bool has_gradient(dsl *cx, const ast_stmt *s, ir_ref loss, const parts *l
     if (!stop)
         return true;
     const ast_patterns *over = &s->minimize.over;
-    return dsl_wrong(cx, over->len ? over->at[0].at : s->at, "the objective does not depend on a "
-                     "parameter%s%s: every way goes through %s, which has no gradient",
-                     over->len ? " of " : "", over->len ? over->at[0].text : "", stop), false;
+    dsl_wrong(cx, over->len ? over->at[0].at : s->at, "the objective does not depend on a "
+              "parameter%s%s: every way goes through %s, which has no gradient",
+              over->len ? " of " : "", over->len ? over->at[0].text : "", stop);
+    return false;
 }
 
 /* A message where there is nothing to change. */
@@ -117,10 +118,10 @@ static bool has_parts(dsl *cx, const ast_stmt *s, ir_ref loss, const parts *l)
     if (l->len)
         return has_gradient(cx, s, loss, l);
     if (over->len && !is_there(cx, over, &near))
-        return dsl_wrong(cx, over->at[0].at, near.best ? "no parameter matches %s; did you mean %s?"
-                                                       : "no parameter matches %s",
-                         near.name, near.best), false;
-    if (!over->len)
+        dsl_wrong(cx, over->at[0].at, near.best ? "no parameter matches %s; did you mean %s?"
+                                                : "no parameter matches %s",
+                  near.name, near.best);
+    else if (!over->len)
         dsl_wrong(cx, s->at, "the objective does not depend on a parameter");
     else
         dsl_wrong(cx, over->at[0].at, "the objective does not depend on a parameter of %s",
@@ -353,9 +354,10 @@ static bool has_all(dsl *cx, const ast_stmt *s, const parts *l)
             bool any = false;
             for (uint32_t j = 0; j < l->len; j++)
                 any |= matches_text(p->text, l->at[j].m->path);
-            if (!any)
-                return dsl_wrong(cx, p->at, "this objective changes no parameter of %s", p->text),
-                       false;
+            if (!any) {
+                dsl_wrong(cx, p->at, "this objective changes no parameter of %s", p->text);
+                return false;
+            }
         }
     return true;
 }
