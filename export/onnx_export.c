@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cleanup.h"
+#include "onnx_type.h"
 #include "onnx_writer.h"
 
 /* The column onnx of ops.def. */
@@ -26,7 +27,6 @@ static void set_extent(ox *g, Onnx__TensorShapeProto__Dimension *p, ir_dim d)
     uint32_t id = dim_symbol_id(t, d);
     int64_t v;
 
-    onnx__tensor_shape_proto__dimension__init(p);
     if (dim_const(t, d, &v)) {
         p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         p->dim_value = v;
@@ -39,25 +39,10 @@ static void set_extent(ox *g, Onnx__TensorShapeProto__Dimension *p, ir_dim d)
 /* Of a tensor; what is none is refused when its node is written. */
 static Onnx__TypeProto *type_proto(ox *g, const ir_type *t)
 {
-    arena *mem = &g->file->mem;
-    Onnx__TypeProto *p = arena_new(mem, Onnx__TypeProto);
-    Onnx__TypeProto__Tensor *tensor = arena_new(mem, Onnx__TypeProto__Tensor);
-    Onnx__TensorShapeProto *shape = arena_new(mem, Onnx__TensorShapeProto);
+    Onnx__TypeProto *p = onnx_type_proto(&g->file->mem, t->dtype, t->rank);
 
-    onnx__type_proto__init(p);
-    onnx__type_proto__tensor__init(tensor);
-    onnx__tensor_shape_proto__init(shape);
-    p->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
-    p->tensor_type = tensor;
-    tensor->has_elem_type = true;
-    tensor->elem_type = dt_of(t->dtype)->onnx;
-    tensor->shape = shape;
-    shape->n_dim = (size_t)t->rank;
-    shape->dim = arena_array(mem, Onnx__TensorShapeProto__Dimension *, t->rank + 1);
-    for (int i = 0; i < t->rank; i++) {
-        shape->dim[i] = arena_new(mem, Onnx__TensorShapeProto__Dimension);
-        set_extent(g, shape->dim[i], t->dim[i]);
-    }
+    for (int i = 0; i < t->rank; i++)
+        set_extent(g, p->tensor_type->shape->dim[i], t->dim[i]);
     return p;
 }
 

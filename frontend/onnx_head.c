@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "onnx_model.h"
+#include "onnx_type.h"
 
 typedef struct ending {
     Onnx__GraphProto *g;            /* the new one */
@@ -204,29 +205,11 @@ static char *add_array(ending *e, const char *name, const import_array *a)
 /* The result, of a rank; rows and extents between are not said. */
 static void add_output(ending *e, char *name)
 {
-    const onnx_head *h = e->head;
     Onnx__ValueInfoProto *v = arena_new(e->mem, Onnx__ValueInfoProto);
-    Onnx__TypeProto *type = arena_new(e->mem, Onnx__TypeProto);
-    Onnx__TypeProto__Tensor *t = arena_new(e->mem, Onnx__TypeProto__Tensor);
-    Onnx__TensorShapeProto *s = arena_new(e->mem, Onnx__TensorShapeProto);
 
     onnx__value_info_proto__init(v);
-    onnx__type_proto__init(type);
-    onnx__type_proto__tensor__init(t);
-    onnx__tensor_shape_proto__init(s);
     v->name = name;
-    v->type = type;
-    type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
-    type->tensor_type = t;
-    t->has_elem_type = true;
-    t->elem_type = dt_of(h->real)->onnx;
-    t->shape = s;
-    s->n_dim = (size_t)h->rank;
-    s->dim = arena_array(e->mem, Onnx__TensorShapeProto__Dimension *, s->n_dim + 1);
-    for (size_t i = 0; i < s->n_dim; i++) {
-        s->dim[i] = arena_new(e->mem, Onnx__TensorShapeProto__Dimension);
-        onnx__tensor_shape_proto__dimension__init(s->dim[i]);
-    }
+    v->type = onnx_type_proto(e->mem, e->head->real, e->head->rank);
     e->g->output = arena_array(e->mem, Onnx__ValueInfoProto *, 1);
     e->g->output[0] = v;
     e->g->n_output = 1;
