@@ -221,6 +221,8 @@ static bool read_text(const source *s, const bytes *b, array *a, char *error)
     reading r = {.s = s, .at = text + mark, .begin = text + mark,
                  .end = text + b->size, .a = a, .given = a->names.fixed, .error = error};
 
+    if (r.at == r.end)
+        return tensor_fail(error, "%s: is empty", s->path);
     r.id = malloc((b->size + 1) * sizeof *r.id);
     bool ok = r.id ? begin_alphabet(&r) && read_numbers(&r) && end_alphabet(&r) : no_memory(&r);
     a->dtype = TENSOR_I32;

@@ -137,7 +137,8 @@ bool words_sort(words *w, int64_t first, bool by_uses, int64_t *to)
         to[r[i].old] = i;
     }
     free(r);
-    memset(w->slot, -1, w->slots * sizeof *w->slot);
+    for (size_t i = 0; i < w->slots; i++)
+        w->slot[i] = -1;
     for (int64_t i = 0; i < w->n; i++)
         *slot_of(w, w->text[i], strlen(w->text[i])) = i;
     return true;

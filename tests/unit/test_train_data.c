@@ -235,6 +235,8 @@ static void texts_are_numbers(void **state)
             1, "t.txt:2: byte 00 is no UTF-8");
     refuses(quoted("windows(chars(", write_text("t.txt", ""), "), 4)"), COLUMNS(&text), 1,
             "t.txt: is empty");
+    refuses(quoted("chars(", write_text("t.txt", "\xef\xbb\xbf"), ")"), COLUMNS(&text), 1,
+            "is empty");
 }
 
 /* ---- tables and sources ----------------------------------------------------------- */
