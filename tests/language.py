@@ -309,6 +309,18 @@ def case_an_average_of_a_net(b):
     return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
 
 
+def case_a_copy_of_a_copy(b):
+    """It is read through what both say, in that order, and an average of it has all their parameters."""
+    text = ('layer plus(x) { param a = 1;  x + a }\nfn twice(x) = 2 * x\nnet f(x: [..]) -> [..] { param w = 1;  w * x }\n'
+            'net g = f with w |> plus\nnet h = g with w |> twice, w |> plus\nnet avg = h\n'
+            'train t(x: [..], y: [..]) { data x, y = [[1, 1]];  epochs 1\n'
+            '    minimize (h(x) - y)^2 using sgd(0.0625);  avg <- (avg + h) / 2 }\n'
+            'entry all(x: [..]) -> (f: [..], g: [..], h: [..], avg: [..]) { f(x), g(x), h(x), avg(x) }\n')
+    said = learned(b, text, 'all', '--x', '[1]')
+    wanted = 'f: f32[1] 1\ng: f32[1] 2\nh: f32[1] 0.5\navg: f32[1] 2.75\n'
+    return None if said == (0, wanted, '') and b'"avg.w.plus2.a"' in (b.folder / 'p.safetensors').read_bytes() else said
+
+
 def case_a_stop_by_rows_of_validation(b):
     """It sees theirs, not the others', and there must be some."""
     text = ('net f(x: [..]) -> [..] { param w = 0;  w * x }\ntrain t(x: [..], y: [..]) { data x, y = [[1, 1], [1, 1]]\n'

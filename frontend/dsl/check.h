@@ -495,6 +495,8 @@ const dsl_value *dsl_with_use(dsl *cx, const dsl_value *f, ir_loc at);
 const char *dsl_use_path(dsl *cx, const dsl_function *f);
 const char *dsl_net_path(dsl *cx, const dsl_template *t);
 dsl_block *dsl_block_new(dsl *cx, const char *path);
+/* "dense2": the next of its kind in the block; the first one has a number if `first` says so. */
+const char *dsl_numbered(dsl *cx, dsl_block *b, const char *kind, bool first);
 
 /* ---- parameters and states (memory.c) */
 

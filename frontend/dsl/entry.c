@@ -287,12 +287,17 @@ static const dsl_value *first_value(dsl *cx, const dsl_memory *m)
     return dsl_fill_type(cx, d->type, v, d->name.text, d->name.at);
 }
 
-/* Gives the memory its first value, in the entry that is being made. */
+/* Gives the memory its first value, in the entry that is being made, and before that the one that
+ * it begins as. */
 static void begin_memory(dsl *cx, dsl_memory *m)
 {
     bool updated = m->updated;
     dsl_memory *base = dsl_base_memory(cx, m);
 
+    if (m->cell.now)
+        return;
+    if (base)
+        begin_memory(cx, base);
     cx->at = m->cell.at;
     if (base)
         dsl_write(cx, &m->cell, dsl_read(cx, &base->cell), m->cell.at);

@@ -73,12 +73,12 @@ static dsl_tally *kind_of(dsl *cx, dsl_block *b, const char *name)
     return b->kinds = k;
 }
 
-/* "dense2": the next of its kind in the block. */
-static const char *numbered(dsl *cx, dsl_block *b, const char *kind)
+const char *dsl_numbered(dsl *cx, dsl_block *b, const char *kind, bool first)
 {
     bool digit = isdigit((unsigned char)kind[strlen(kind) - 1]);
+    uint32_t n = ++kind_of(cx, b, kind)->count;
 
-    return arena_printf(cx->mem, "%s%s%u", kind, digit ? "_" : "", ++kind_of(cx, b, kind)->count);
+    return n == 1 && !first ? kind : arena_printf(cx->mem, "%s%s%u", kind, digit ? "_" : "", n);
 }
 
 /* Null until it is certain where it lives.  "net.dense2": the block's path, then
@@ -89,7 +89,7 @@ const char *dsl_use_path(dsl *cx, const dsl_function *f)
 
     if (u->path || !u->home || !u->home->path || u->loop.line)
         return u->path;
-    const char *own = u->name ? u->name : numbered(cx, u->home, f->of->name);
+    const char *own = u->name ? u->name : dsl_numbered(cx, u->home, f->of->name, true);
     u->path = arena_printf(cx->mem, "%s.%s", u->home->path, own);
     return u->path;
 }

@@ -1,8 +1,9 @@
 /* frontend/dsl/net_of.c - net a = b with patterns |> f, ..: b's layers under the name of a,
- * with b's first weights, and each parameter that matches read through f.
+ * with b's first weights, and each parameter that matches read through f, behind what b reads it
+ * through.
  *
- * What f makes lies under the parameter's path, by the kind's name alone:
- * tuned.head.q.w.lora.a. */
+ * What f makes lies under the parameter's path, by the kind's name, with a number from the second
+ * of a kind on: tuned.head.q.w.lora.a, tuned.head.q.w.lora2.a. */
 #include "check.h"
 
 /* The net around the frame. */
@@ -27,26 +28,27 @@ static bool matches(dsl *cx, const char *pattern, const char *path)
     }
 }
 
-/* f, and the parts of a pipe, with their parameters under this path. */
-static const dsl_value *under(dsl *cx, const dsl_value *f, const char *path, ir_loc at)
+/* f, and the parts of a pipe, with their parameters under this block. */
+static const dsl_value *under(dsl *cx, const dsl_value *f, dsl_block *b, ir_loc at)
 {
     if (f->kind == DSL_PIPE) {
         dsl_value *v = arena_copy(cx->mem, f, sizeof *f);
-        v->pipe.first = under(cx, f->pipe.first, path, at);
-        v->pipe.then = under(cx, f->pipe.then, path, at);
+        v->pipe.first = under(cx, f->pipe.first, b, at);
+        v->pipe.then = under(cx, f->pipe.then, b, at);
         return v;
     }
     if (f->kind != DSL_FUNCTION || !f->function.of->item)
         return f;
     dsl_value *v = arena_copy(cx->mem, f, sizeof *f);
     v->function.use = dsl_use_new(cx, at);
-    v->function.use->path = arena_printf(cx->mem, "%s.%s", path, f->function.of->name);
+    v->function.use->path = arena_printf(cx->mem, "%s.%s", b->path,
+                                         dsl_numbered(cx, b, f->function.of->name, false));
     return v;
 }
 
 /* f's own parameters lie under the path of what it changes. */
 static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook *h,
-                                const char *path, const dsl_value *v)
+                                dsl_block *b, const dsl_value *v)
 {
     dsl_scope *outer = cx->scope;
 
@@ -54,10 +56,28 @@ static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook
     cx->hooking = true;
     const dsl_value *f = dsl_eval(cx, h->f);
     if (!dsl_bad(f))
-        v = dsl_apply(cx, under(cx, f, path, h->f->at), &v, 1, h->f->at);
+        v = dsl_apply(cx, under(cx, f, b, h->f->at), &v, 1, h->f->at);
     cx->hooking = false;
     cx->scope = outer;
     return dsl_bad(f) ? f : v;
+}
+
+/* The parameter of this path below its net, v so far, through what the nets on the way to this one
+ * say, that of the first one first; null, as v, if no pattern matches. */
+static const dsl_value *read_through(dsl *cx, dsl_memory *m, const dsl_template *net,
+                                     dsl_block *b, const char *own)
+{
+    const dsl_value *v = net->base ? read_through(cx, m, net->base, b, own) : NULL;
+
+    for (uint32_t i = 0; net->hooks && i < net->hooks->net_of.hooks.len; i++) {
+        const ast_hook *h = &net->hooks->net_of.hooks.at[i];
+        bool any = false;
+        for (uint32_t k = 0; k < h->patterns.len; k++)
+            any |= matches(cx, h->patterns.at[k].text, own);
+        if (any)
+            v = through(cx, net, h, b, v ? v : dsl_read(cx, &m->cell));
+    }
+    return v;
 }
 
 /* Null if no pattern matches: the parameter is read as it is.  Several hooks go
@@ -65,38 +85,30 @@ static const dsl_value *through(dsl *cx, const dsl_template *net, const ast_hook
 const dsl_value *dsl_hooked(dsl *cx, dsl_memory *m)
 {
     const dsl_template *net = m->net;
-    const dsl_value *v = NULL;
 
-    if (!net || !net->hooks || cx->hooking || !m->trainable)
+    if (!net || cx->hooking || !m->trainable)
         return NULL;
-    const char *own = m->path + strlen(dsl_net_path(cx, net)) + 1;
-    for (uint32_t i = 0; i < net->hooks->net_of.hooks.len; i++) {
-        const ast_hook *h = &net->hooks->net_of.hooks.at[i];
-        bool any = false;
-        for (uint32_t k = 0; k < h->patterns.len; k++)
-            any |= matches(cx, h->patterns.at[k].text, own);
-        if (any)
-            v = through(cx, net, h, m->path, v ? v : dsl_read(cx, &m->cell));
-    }
-    return v;
+    return read_through(cx, m, net, dsl_block_new(cx, m->path),
+                        m->path + strlen(dsl_net_path(cx, net)) + 1);
 }
 
 void dsl_find_net(dsl *cx, dsl_memory *m)
 {
-    m->net = cx->hooking ? NULL : net_around(cx->frame);
+    m->net = net_around(cx->frame);
 }
 
 /* The parameter that this one begins as: of the same path below the net from which
- * its own net is made, if that has one of the same type. */
+ * its own net is made, or the nearest one behind that which has it, if it is of the same type. */
 dsl_memory *dsl_base_memory(dsl *cx, const dsl_memory *m)
 {
     const dsl_template *net = m->net;
+    const char *own = net ? m->path + strlen(dsl_net_path(cx, net)) : NULL;
+    dsl_memory *b = NULL;
 
-    if (!net || !net->base)
-        return NULL;
-    const char *own = m->path + strlen(dsl_net_path(cx, net));
-    dsl_memory *b =
-        dsl_memory_find(cx, arena_printf(cx->mem, "%s%s", dsl_net_path(cx, net->base), own));
+    while (net && net->base && !b) {
+        net = net->base;
+        b = dsl_memory_find(cx, arena_printf(cx->mem, "%s%s", dsl_net_path(cx, net), own));
+    }
     return b && b->type == m->type ? b : NULL;
 }
 
