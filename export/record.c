@@ -177,6 +177,8 @@ static void add_entries(text *out, const struct ingot_trainer *t)
         add_values(out, e->inputs, e->input_count);
         text_add(out, ",");
         add_values(out, e->outputs, e->output_count);
+        text_add(out, ",%" PRId32 ",", e->need_count);
+        add_i32s(out, e->needs, e->need_count);
         text_add(out, "},");
     }
     text_add(out, t->entry_count ? "}" : "");

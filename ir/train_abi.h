@@ -20,7 +20,7 @@
 
 #include "abi.h"
 
-enum { INGOT_TRAIN_VERSION = 6 };
+enum { INGOT_TRAIN_VERSION = 7 };
 
 /* What a state of the model is for. */
 enum ingot_role {
@@ -141,6 +141,8 @@ struct ingot_train_entry {
     int32_t net;                /* nonzero: it is one                                 */
     int32_t input_count, output_count;
     const struct ingot_train_value *inputs, *outputs;
+    int32_t need_count;         /* states without whose values from a file it computes    */
+    const int32_t *needs;       /* nothing: parameters that are drawn, and what is fitted */
 };
 
 /* What a checkpoint notes beside the training: `dim.V` is the number that data gave a dim,

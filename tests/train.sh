@@ -91,7 +91,7 @@ refuse "--init of no number" "nan.safetensors: 'f.dense1." \
     ./middle --fresh --init nan.safetensors --save again.safetensors
 tell "--init of a part" "part.safetensors: lacks 1 of the parameters, which begin as the program says: 'f.dense1.b'" \
     ./middle --fresh --init part.safetensors --save again.safetensors --epochs 1
-tell "an entry of a part" "part.safetensors: lacks 1 of the parameters, which are 0 if 'f' uses them: 'f.dense1.b'" \
+refuse "an entry of a part" "part.safetensors: lacks 1 of the parameters that 'f' uses: 'f.dense1.b'" \
     ./middle f x='[[1]]' --init part.safetensors
 cat >two.ingot <<'PROGRAM'
 net f(x: [.., 1]) -> [.., 2] = x |> dense(2)
@@ -99,10 +99,53 @@ net g(x: [.., 1]) -> [.., 2] = x |> dense(2)
 train t(x: [.., 1]) { data x = [[1], [2]];  minimize sum[j] (f(x) - g(x))[.., j]^2 using sgd(0.1);  epochs 1 }
 PROGRAM
 check "two nets" "$ingot" train two.ingot -o two
-tell "an entry of one of two nets" "lacks 2 of the parameters, which are 0 if 'f' uses them: 'g.dense1." \
-    ./two f x='[[1]]' --init half.safetensors
-check "an entry of one of two nets: as alone" cmp <(./two f x='[[1]]' --init half.safetensors 2>/dev/null) \
+check "an entry of one of two nets: as alone" cmp <(./two f x='[[1]]' --init half.safetensors) \
     <(./middle f x='[[1]]' --init half.safetensors)
+refuse "an entry of the other net" "half.safetensors: lacks 2 of the parameters that 'g' uses: 'g.dense1." \
+    ./two g x='[[1]]' --init half.safetensors
+
+# An entry needs what its results are made of, in branches and loops, too.
+cat >reads.ingot <<'PROGRAM'
+net f(x: [.., 2]) -> [..] = x |> standardize |> dense(1) |> scalar
+net g(x: [.., 2]) -> [..] = x |> dense(1) |> scalar
+train t(x: [.., 2], y: [..]) {
+    data x, y = [[1, 1, 1], [2, 2, 3]]
+    minimize (f(x) + g(x) - y)^2 using sgd(0.01);  epochs 3
+}
+entry either(x: [N, 2], n: int) -> [N] = if n > 3 then f(x) else g(x)
+entry often(x: [N, 2], n: int) -> [N] {
+    scan t in n with y: [N] = 1 { y <- f(x) * y }
+    y
+}
+entry linear(x: [N, 2]) -> [N] { unused = f(x);  g(x) }
+PROGRAM
+cat >pick.py <<'PYTHON'
+import json, struct, sys
+source, out, prefix = sys.argv[1:]
+data = open(source, 'rb').read()
+size = struct.unpack('<Q', data[:8])[0]
+kept, rest = {}, b''
+for name, t in json.loads(data[8:8 + size]).items():
+    if name.startswith(prefix):
+        begin, end = t['data_offsets']
+        kept[name] = t | {'data_offsets': [len(rest), len(rest) + end - begin]}
+        rest += data[8 + size:][begin:end]
+text = json.dumps(kept).encode()
+open(out, 'wb').write(struct.pack('<Q', len(text)) + text + rest)
+PYTHON
+check "entries of two nets" "$ingot" train reads.ingot -o reads
+check "entries of two nets: trained" ./reads --quiet --fresh
+check "entries of two nets: weights" sh -c 'python3 pick.py reads.safetensors g.safetensors g. &&
+    python3 pick.py reads.safetensors dense.safetensors f.dense'
+check "an entry needs no more than it uses" ./reads linear x='[[1, 2]]' --init g.safetensors
+for entry in "either n=4" "often n=2" f; do
+    # shellcheck disable=SC2086
+    refuse "an entry needs what it uses: $entry" "g.safetensors: lacks 5 of the parameters that" \
+        ./reads $entry x='[[1, 2]]' --init g.safetensors
+done
+refuse "an entry needs what is fitted" "that 'f' uses: 'f.standardize" \
+    ./reads f x='[[1, 2]]' --init dense.safetensors
+
 check "earlier files alone" sh -c 'rm -f again.safetensors.[13] &&
     mv again.safetensors again.safetensors.2'
 refuse "earlier files alone: which" "again.safetensors.2: exists; --resume" ./middle --save again.safetensors

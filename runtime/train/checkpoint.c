@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,7 +16,6 @@
 
 #include "cleanup.h"
 #include "hash.h"
-#include "states.h"
 #include "team.h"
 #include "tensor_file.h"
 #include "tensor_safetensors_text.h"
@@ -430,69 +428,6 @@ bool checkpoint_of_other(const struct ingot_trainer *t, const char *path,
                     program ? program : "");
     safetensors_close(&f);
     return other;
-}
-
-static bool is_real(int32_t dtype)
-{
-    return dtype == TENSOR_F16 || dtype == TENSOR_BF16 || dtype == TENSOR_F32 ||
-           dtype == TENSOR_F64;
-}
-
-/* A weight of the state's shape; reals of another width, as files that were made small have
- * them, become the state's. */
-static bool take_weight(session *s, safetensors *f, const safetensors_entry *e, int32_t i,
-                        char *error)
-{
-    const struct ingot_value_info *v = &s->model->states[i];
-    tensor x = {0};
-
-    if (e->dtype == v->dtype || !is_real(e->dtype) || !is_real(v->dtype) || e->rank != v->rank ||
-        (e->rank && memcmp(e->dims, v->dims, (size_t)e->rank * sizeof *e->dims)))
-        return states_read_one(s, f, e, i, error);
-    if (!tensor_init(&x, e->dtype, e->rank, e->dims))
-        return tensor_init_failed(&x, "weight", e->name, error);
-    bool ok = safetensors_read(f, e, x.data, error);
-    for (int64_t k = 0; ok && k < x.count; k++)
-        tensor_put_number(v->dtype, (char *)s->states + v->offset, k, tensor_element(&x, k));
-    tensor_free(&x);
-    return ok;
-}
-
-/* Is each element a number?  State i was just taken. */
-static bool check_weight(const session *s, int32_t i, const char *path, char *error)
-{
-    const struct ingot_value_info *v = &s->model->states[i];
-    const tensor t = {.dtype = v->dtype, .data = (char *)s->states + v->offset};
-    int64_t n = is_real(v->dtype) ? (int64_t)state_elements(v) : 0;
-
-    for (int64_t k = 0; k < n; k++)
-        if (isnan(tensor_element(&t, k)))
-            return tensor_fail(error, "%s: '%.200s': element %" PRId64 " is NaN", path, v->name, k);
-    return true;
-}
-
-/* Tensors of the file that are states of nets here, by name. */
-bool checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
-                             checkpoint_taken *taken, char error[TENSOR_ERROR_SIZE])
-{
-    safetensors f;
-    bool ok = safetensors_open(&f, path, error);
-
-    *taken = (checkpoint_taken){0};
-    for (int32_t i = 0; ok && i < s->model->state_count; i++) {
-        const char *name = s->model->states[i].name;
-        if (t->roles[i] > INGOT_ROLE_FITTED)
-            continue;
-        const safetensors_entry *e = safetensors_find(&f, name);
-        ok = !e || (take_weight(s, &f, e, i, error) && check_weight(s, i, path, error));
-        taken->count += e != NULL;
-        taken->fitted += e && t->roles[i] == INGOT_ROLE_FITTED;
-        if (!e && t->roles[i] == INGOT_ROLE_PARAM && !taken->lacks++)
-            taken->lacking = name;
-    }
-    safetensors_close(&f);
-    return ok && (taken->count ||
-                  tensor_fail(error, "%s: has none of the names of this program", path));
 }
 
 /* ---- locking ---------------------------------------------------------------------- */

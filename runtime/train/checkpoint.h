@@ -44,18 +44,6 @@ bool checkpoint_write(checkpoint *c, const session *s, const checkpoint_past *pa
 bool checkpoint_read(const checkpoint *c, session *s, const checkpoint_past *past, int32_t n,
                      place *p, char error[TENSOR_ERROR_SIZE]);
 
-/* What a file of weights had of the states that it might have: how many, those of them that
- * `fit` would fill, and parameters that it lacks, the first of which has this name. */
-typedef struct checkpoint_taken {
-    int32_t count, fitted, lacks;
-    const char *lacking;
-} checkpoint_taken;
-
-/* Takes parameters and states of nets from any safetensors file that has their names.  False
- * with a message: it has none, or one of another shape, or one with a NaN. */
-bool checkpoint_take_weights(const struct ingot_trainer *t, session *s, const char *path,
-                             checkpoint_taken *taken, char error[TENSOR_ERROR_SIZE]);
-
 /* Is the file the checkpoint of another program?  Then with a message.  Plain weights are of
  * nobody. */
 bool checkpoint_of_other(const struct ingot_trainer *t, const char *path,

@@ -16,6 +16,7 @@
 #include "floating.h"
 #include "states.h"
 #include "training.h"
+#include "weights.h"
 
 const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1, .seed = -1};
 
@@ -315,29 +316,25 @@ static int print_info(const struct ingot_trainer *t, const struct ingot_model *m
 
 /* ---- the program ------------------------------------------------------------------ */
 
-/* An entry uses the weights that were saved, or those of --init.  Which of them it reads, nothing
- * says: a file that lacks some may be that of its net alone. */
+/* An entry uses the weights that were saved, or those of --init.  A file that lacks some may be
+ * that of its net alone. */
 static int run_entry(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
+    const struct ingot_train_entry *e = entry_named(t, o->block[0]);
     const char *weights = o->init ? o->init : o->save;
     const char *given[2 * TRAINER_GIVEN];
     char error[TENSOR_ERROR_SIZE];
-    checkpoint_taken taken;
     int32_t n = 0;
 
     if (weights && !o->init && checkpoint_of_other(t, weights, error))
         return cli_wrong("%s", error), CLI_FAILED;
-    if (!weights || !checkpoint_take_weights(t, s, weights, &taken, error))
+    if (!weights || !weights_take_needed(t, e, s, weights, error))
         return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
-    if (taken.lacks && !o->quiet)
-        fprintf(stderr, "warning: %s: lacks %d of the parameters, which are 0 if '%s' uses them: "
-                "'%s'%s\n", weights, taken.lacks, o->block[0], taken.lacking,
-                taken.lacks > 1 ? ", .." : "");
     for (int32_t i = 1; i < o->blocks; i++)
         given[n++] = o->block[i];
     for (int32_t i = 0; i < o->inputs; i++)
         given[n++] = o->input[i].text;
-    return entry_run(entry_named(t, o->block[0]), s, given, n, trainer_seed(o), o->out);
+    return entry_run(e, s, given, n, trainer_seed(o), o->out);
 }
 
 int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer *t)

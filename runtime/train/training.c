@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "loop.h"
 #include "tensor_file.h"
+#include "weights.h"
 
 /* ---- blocks ----------------------------------------------------------------------- */
 
@@ -286,7 +287,7 @@ static bool set_knobs(loop *l, char *error)
 static bool begin_states(loop *l, char *error)
 {
     use u = {0};
-    checkpoint_taken taken = {0};
+    weights_taken taken = {0};
     int32_t wanted = 0;
     bool ok = true;
 
@@ -296,8 +297,7 @@ static bool begin_states(loop *l, char *error)
     use_free(&u);
     for (int32_t i = 0; i < l->s->model->state_count; i++)
         wanted += l->t->roles[i] == INGOT_ROLE_FITTED;
-    ok = ok && (!l->o->init ||
-                checkpoint_take_weights(l->t, l->s, l->o->init, &taken, error));
+    ok = ok && (!l->o->init || weights_take(l->t, l->s, l->o->init, &taken, error));
     if (ok && taken.lacks && !l->o->quiet)
         fprintf(stderr, "warning: %s: lacks %d of the parameters, which begin as the program says: "
                 "'%s'%s\n", l->o->init, taken.lacks, taken.lacking, taken.lacks > 1 ? ", .." : "");
