@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -79,14 +80,22 @@ static double seconds(const loop *l)
 
 /* ---- states ----------------------------------------------------------------------- */
 
-/* Sums begin at zero with an epoch: all states of that role. */
-static void clear_sums(loop *l)
+bool loop_find_sums(loop *l, char error[TENSOR_ERROR_SIZE])
 {
     const struct ingot_model *m = l->s->model;
 
-    for (int32_t i = 0; i < m->state_count; i++)
+    l->sum = calloc((size_t)m->state_count + 1, sizeof *l->sum);
+    for (int32_t i = 0; l->sum && i < m->state_count; i++)
         if (l->t->roles[i] == INGOT_ROLE_SUM)
-            memset((char *)l->s->states + m->states[i].offset, 0, state_bytes(&m->states[i]));
+            l->sum[l->sums++] = (loop_sum){(char *)l->s->states + m->states[i].offset,
+                                           (size_t)state_bytes(&m->states[i])};
+    return l->sum || tensor_fail(error, "no memory");
+}
+
+static void clear_sums(loop *l)
+{
+    for (int32_t i = 0; i < l->sums; i++)
+        memset(l->sum[i].at, 0, l->sum[i].bytes);
 }
 
 /* The largest change of an element of a parameter since the epoch began. */
@@ -314,10 +323,11 @@ static bool step_limit(const loop *l)
 /* ---- epochs ----------------------------------------------------------------------- */
 
 /* At the beginning of an epoch; in its middle, after a checkpoint, all but the order is
- * in the states. */
+ * in the states.  Rows that stay in their batch have none. */
 static void begin_epoch(loop *l)
 {
-    l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
+    if (!l->k.held)
+        l->rows = order_of(l->k.part[INGOT_PART_TRAIN].count, l->at.seed, l->at.epoch);
     feed(l, INGOT_FEED_EPOCH, (double)l->at.epoch);
     feed(l, INGOT_FEED_ROWS, (double)l->k.part[INGOT_PART_TRAIN].count);
     if (!(l->whole = !l->at.position))

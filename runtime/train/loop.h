@@ -11,6 +11,12 @@
 /* PAST_START: for `change`.  PAST_BEST + i: of wait i. */
 enum { PAST_START, PAST_BEST, CHECKPOINT_PASTS = PAST_BEST + PLACE_WAITS };
 
+/* A state that begins at zero with each epoch. */
+typedef struct loop_sum {
+    void *at;
+    size_t bytes;
+} loop_sum;
+
 /* A training at work. */
 typedef struct loop {
     const trainer_options *o;
@@ -24,6 +30,8 @@ typedef struct loop {
     order rows;                     /* of the epoch */
     checkpoint_past past[CHECKPOINT_PASTS]; /* as the epoch began; best for each `stop after` */
     use_feeds feeds;
+    loop_sum *sum;                  /* all states of that role */
+    int32_t sums;
     team team;
     void *step_states;              /* of several processes, the first's, as the step began */
     place step_at;
@@ -41,6 +49,8 @@ typedef struct loop {
 /* Why a block ended; LOOP_DONE: l->at.end says how. */
 typedef enum loop_end { LOOP_DONE, LOOP_STOPPED, LOOP_INTERRUPTED, LOOP_FAILED } loop_end;
 
+/* An epoch may be a step of a microsecond: what it begins with is found once. */
+bool loop_find_sums(loop *l, char error[TENSOR_ERROR_SIZE]);
 /* Trains the block that l->k has open, from the place l->at.  LOOP_STOPPED: --steps or
  * --time ended it.  LOOP_FAILED after a message in `error`. */
 loop_end loop_run(loop *l, char error[TENSOR_ERROR_SIZE]);

@@ -501,7 +501,8 @@ static int train(loop *l, char *error)
     bool left = true;
     int status = CLI_FAILED;
     bool ok = check_writable(l->o->report, error) && check_writable(l->o->plot, error) &&
-              check_writable(l->o->save_onnx, error) && open_file(l, error) && make_room(l, error);
+              check_writable(l->o->save_onnx, error) && open_file(l, error) &&
+              make_room(l, error) && loop_find_sums(l, error);
 
     ok = team_all_well(&l->team, ok, error) && begin_everywhere(l, &left, error) &&
          set_knobs(l, error) && open_report(l, error) &&
@@ -570,6 +571,7 @@ static int run(loop *l, char *error)
     checkpoint_close(&l->file);
     for (int i = 0; i < CHECKPOINT_PASTS; i++)
         free(l->past[i].states);
+    free(l->sum);
     free(l->step_states);
     page_free(&l->report);
     return status;
