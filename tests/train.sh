@@ -146,6 +146,19 @@ done
 refuse "an entry needs what is fitted" "that 'f' uses: 'f.standardize" \
     ./reads f x='[[1, 2]]' --init dense.safetensors
 
+# A batch is of the rows that are trained on, however few are looked at.
+cat >few.ingot <<'PROGRAM'
+net f(x: [.., 1]) -> [..] = x |> dense(1) |> scalar
+train t(x: [.., 1], y: [..]) {
+    data x, y = [[1, 1], [2, 2], [3, 3], [4, 4]];  valid x, y = [[1, 1]];  test x, y = [[5, 5], [6, 6]]
+    minimize (f(x) - y)^2 using sgd(0.01);  epochs 3
+}
+PROGRAM
+check "a short table to look at" "$ingot" train few.ingot -o few
+tell "a short table to look at: the batch" "train t: batches of 4, 3 epochs" ./few --info
+check "a short table to look at: trained" ./few --quiet --log log.csv
+check "a short table to look at: steps" grep -q '^3,3,valid,' log.csv
+
 check "earlier files alone" sh -c 'rm -f again.safetensors.[13] &&
     mv again.safetensors again.safetensors.2'
 refuse "earlier files alone: which" "again.safetensors.2: exists; --resume" ./middle --save again.safetensors
@@ -720,11 +733,11 @@ cat >turns.ingot <<'PROGRAM'
 net f(x: [.., 2]) -> [..] = x |> dense(1) |> scalar
 train first(x: [.., 2], t: [..]) {
     data x, t = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]];  test x, t = [[1, 1, 1]]
-    minimize (f(x) - t)^2 using sgd(0.05);  track far = abs(f(x) - t);  epochs 1000
+    minimize (f(x) - t)^2 using sgd(0.05);  track far = abs(f(x) - t);  epochs 1000;  batch 1
 }
 train second(x: [.., 2], t: [..]) {
     data x, t = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]];  test x, t = [[1, 1, 1]]
-    minimize (f(x) - t)^2 using sgd(0.05);  epochs 6000
+    minimize (f(x) - t)^2 using sgd(0.05);  epochs 6000;  batch 1
 }
 PROGRAM
 cat >turns.py <<'PYTHON'
@@ -909,7 +922,7 @@ train t(x: [..]) {
 }
 PROGRAM
 tell "a metric that is no number" "  size nan" "$ingot" train lost.ingot --run --log log.csv
-check "a metric that is no number: logged" grep -q "^4,2,test,.*,nan," log.csv
+check "a metric that is no number: logged" grep -q "^2,2,test,.*,nan," log.csv
 
 # ---- what was trained is built without the training ------------------------------------------------
 

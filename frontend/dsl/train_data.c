@@ -202,6 +202,16 @@ static uint32_t count_sources(const ast_stmts *l)
     return n;
 }
 
+/* The rows of a table that is trained on; a file's are not known. */
+static void settle_batch(struct ingot_train_block *r, const ast_stmt *s)
+{
+    for (uint32_t j = 0; s->data.rows == AST_ROWS_TRAIN && j < s->data.sources.len; j++) {
+        const ast_expr *e = s->data.sources.at[j].value;
+        if (e->kind == AST_ARRAY && e->items.len < r->batch)
+            r->batch = e->items.len;
+    }
+}
+
 /* A block that nothing ends has ten epochs.  All rows of a short table are one batch. */
 static void settle(const struct dsl_train *k, int64_t shards, bool stops)
 {
@@ -210,11 +220,8 @@ static void settle(const struct dsl_train *k, int64_t shards, bool stops)
 
     r->batch = r->batch ? r->batch : 32;
     for (uint32_t i = 0; i < l->len; i++)
-        for (uint32_t j = 0; l->at[i]->kind == AST_DATA && j < l->at[i]->data.sources.len; j++) {
-            const ast_expr *e = l->at[i]->data.sources.at[j].value;
-            if (e->kind == AST_ARRAY && e->items.len < r->batch)
-                r->batch = e->items.len;
-        }
+        if (l->at[i]->kind == AST_DATA)
+            settle_batch(r, l->at[i]);
     r->accumulate = r->accumulate ? r->accumulate : 1;
     r->shards = shards > 1 ? shards : 1;
     if (!r->epochs && !stops && !r->patience_count)
