@@ -146,6 +146,26 @@ done
 refuse "an entry needs what is fitted" "that 'f' uses: 'f.standardize" \
     ./reads f x='[[1, 2]]' --init dense.safetensors
 
+# .. and begins as the program says, with the configs that it was trained with.
+cat >slope.ingot <<'PROGRAM'
+config slope = 0.5
+net line(x: [.., 1]) -> [..] = x |> dense(1) |> scalar
+net f(x: [.., 1]) -> [..] { state scale = 2.0;  slope * scale * line(x) }
+train t(x: [.., 1], y: [..]) {
+    data x, y = [[1, 1], [2, 2]]
+    minimize (f(x) - y)^2 using sgd(0.01);  epochs 3
+}
+entry factor(x: [.., 1]) -> [..] = f(x) / line(x)
+PROGRAM
+check "configs of an entry" "$ingot" train slope.ingot -o slope
+check "configs of an entry: trained" ./slope --quiet --fresh --set slope=0.25
+check "configs of an entry: weights" python3 pick.py slope.safetensors weights.safetensors line.
+check "configs of an entry: as trained" grep -qx "y: f32\[1\] 0.5" <(./slope factor x='[[1]]')
+check "configs of an entry: as set" grep -qx "y: f32\[1\] 1.5" <(./slope factor x='[[1]]' --set slope=0.75)
+check "configs of an entry: as the program says" grep -qx "y: f32\[1\] 1" \
+    <(./slope factor x='[[1]]' --init weights.safetensors)
+refuse "configs of an entry: misspelt" "did you mean 'slope'?" ./slope factor x='[[1]]' --set slop=0.75
+
 # A batch is of the rows that are trained on, however few are looked at.
 cat >few.ingot <<'PROGRAM'
 net f(x: [.., 1]) -> [..] = x |> dense(1) |> scalar

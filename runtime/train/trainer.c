@@ -14,8 +14,10 @@
 #include "entry.h"
 #include "files.h"
 #include "floating.h"
+#include "knobs.h"
 #include "states.h"
 #include "training.h"
+#include "use.h"
 #include "weights.h"
 
 const trainer_options trainer_defaults = {.keep = 3, .every = 300, .valid = -1, .seed = -1};
@@ -317,7 +319,7 @@ static int print_info(const struct ingot_trainer *t, const struct ingot_model *m
 /* ---- the program ------------------------------------------------------------------ */
 
 /* An entry uses the weights that were saved, or those of --init.  A file that lacks some may be
- * that of its net alone. */
+ * that of its net alone.  What no file need have begins as the program says. */
 static int run_entry(const trainer_options *o, session *s, const struct ingot_trainer *t)
 {
     const struct ingot_train_entry *e = entry_named(t, o->block[0]);
@@ -328,8 +330,11 @@ static int run_entry(const trainer_options *o, session *s, const struct ingot_tr
 
     if (weights && !o->init && checkpoint_of_other(t, weights, error))
         return cli_wrong("%s", error), CLI_FAILED;
-    if (!weights || !weights_take_needed(t, e, s, weights, error))
-        return cli_wrong("%s", weights ? error : "no weights are given: --init FILE"), CLI_FAILED;
+    if (!weights)
+        return cli_wrong("no weights are given: --init FILE"), CLI_FAILED;
+    if (!use_init(s, t, trainer_seed(o), error) ||
+        !weights_take_needed(t, e, s, weights, error) || !knobs_set(o, t, s, error))
+        return cli_wrong("%s", error), CLI_FAILED;
     for (int32_t i = 1; i < o->blocks; i++)
         given[n++] = o->block[i];
     for (int32_t i = 0; i < o->inputs; i++)

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "csv.h"
 #include "interrupt.h"
+#include "knobs.h"
 #include "loop.h"
 #include "tensor_file.h"
 #include "weights.h"
@@ -242,59 +243,14 @@ static int run_blocks(loop *l, char *error)
 
 /* ---- the beginning ---------------------------------------------------------------- */
 
-/* What --set names is no knob: it may be compiled in, or another one is meant, of either kind. */
-static bool unknown_knob(const loop *l, const char *name, char *error)
-{
-    const char *known[2 * TRAINER_GIVEN], *near;
-    int32_t n = 0;
-
-    for (int32_t i = 0; i < l->t->fixed_count; i++)
-        if (!strcmp(l->t->fixed[i], name))
-            return tensor_fail(error, "--set: '%s' is compiled into the trainer: give it to "
-                               "`ingot train`", name);
-    for (int32_t i = 0; i < l->s->model->state_count && n < TRAINER_GIVEN; i++)
-        if (l->t->roles[i] == INGOT_ROLE_KNOB)
-            known[n++] = l->s->model->states[i].name;
-    for (int32_t i = 0; i < l->t->fixed_count && n < 2 * TRAINER_GIVEN; i++)
-        known[n++] = l->t->fixed[i];
-    near = cli_nearest(name, known, n);
-    return tensor_fail(error, "--set: the program has no config '%s'%s%s%s", name,
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-}
-
-/* --set NAME=V: a state of that name whose role is a knob. */
-static bool set_knobs(loop *l, char *error)
-{
-    const struct ingot_model *m = l->s->model;
-
-    for (int32_t k = 0; k < l->o->sets; k++) {
-        const trainer_setting *set = &l->o->set[k];
-        int32_t i = 0;
-        while (i < m->state_count && (l->t->roles[i] != INGOT_ROLE_KNOB ||
-                                      strcmp(m->states[i].name, set->name)))
-            i++;
-        if (i == m->state_count)
-            return unknown_knob(l, set->name, error);
-        if (!tensor_put_number(m->states[i].dtype, (char *)l->s->states + m->states[i].offset, 0,
-                       set->value))
-            return tensor_fail(error, "--set: %s is no whole number", set->name);
-    }
-    return true;
-}
-
 /* First values: the program's, then those of a file.  Where all that `fit` would fill
  * came from it, nothing is fitted. */
 static bool begin_states(loop *l, char *error)
 {
-    use u = {0};
     weights_taken taken = {0};
     int32_t wanted = 0;
-    bool ok = true;
+    bool ok = use_init(l->s, l->t, l->at.seed, error);
 
-    l->feeds.value[-1 - INGOT_FEED_SEED] = (double)l->at.seed;
-    if (use_exists(&l->t->init))
-        ok = use_prepare(&u, l->s, &l->t->init, NULL, 0, error) && use_run(&u, &l->feeds, error);
-    use_free(&u);
     for (int32_t i = 0; i < l->s->model->state_count; i++)
         wanted += l->t->roles[i] == INGOT_ROLE_FITTED;
     ok = ok && (!l->o->init || weights_take(l->t, l->s, l->o->init, &taken, error));
@@ -505,7 +461,7 @@ static int train(loop *l, char *error)
               make_room(l, error) && loop_find_sums(l, error);
 
     ok = team_all_well(&l->team, ok, error) && begin_everywhere(l, &left, error) &&
-         set_knobs(l, error) && open_report(l, error) &&
+         knobs_set(l->o, l->t, l->s, error) && open_report(l, error) &&
          journal_open(&l->j, l->t, l->s->model, l->o->log, l->o->plot, l->o->report, &l->at.log,
                       error);
     if (team_all_well(&l->team, ok, error))

@@ -96,6 +96,18 @@ void use_free(use *u)
     *u = (use){0};
 }
 
+bool use_init(session *s, const struct ingot_trainer *t, int64_t seed,
+              char error[TENSOR_ERROR_SIZE])
+{
+    use_feeds f = {.value = {[-1 - INGOT_FEED_SEED] = (double)seed}};
+    use u = {0};
+    bool ok = !use_exists(&t->init) ||
+              (use_prepare(&u, s, &t->init, NULL, 0, error) && use_run(&u, &f, error));
+
+    use_free(&u);
+    return ok;
+}
+
 /* Does the entry read this number at all, the epoch say? */
 bool use_wants(const session *s, const struct ingot_train_call *c, int32_t feed)
 {

@@ -37,6 +37,9 @@ const char *use_result_name(const use *u, int32_t i);
 double use_result(const use *u, int32_t i);
 void use_free(use *u);
 
+/* All states get their first values: those of the program, what is drawn by this seed. */
+bool use_init(session *s, const struct ingot_trainer *t, int64_t seed,
+              char error[TENSOR_ERROR_SIZE]);
 /* Is an input of the call fed by this? */
 bool use_wants(const session *s, const struct ingot_train_call *c, int32_t feed);
 

@@ -48,8 +48,9 @@ static bool check_weight(const session *s, int32_t i, const char *path, char *er
     return true;
 }
 
-/* Tensors of the file that are states of nets here, by name. */
-static bool take_all(const struct ingot_trainer *t, session *s, safetensors *f,
+/* Tensors of the file that are states of nets here, by name; and, if asked for, the configs that
+ * a training had. */
+static bool take_all(const struct ingot_trainer *t, session *s, safetensors *f, bool knobs,
                      weights_taken *taken, char *error)
 {
     bool ok = true;
@@ -57,11 +58,12 @@ static bool take_all(const struct ingot_trainer *t, session *s, safetensors *f,
     *taken = (weights_taken){0};
     for (int32_t i = 0; ok && i < s->model->state_count; i++) {
         const char *name = s->model->states[i].name;
-        if (t->roles[i] > INGOT_ROLE_FITTED)
+        bool knob = t->roles[i] == INGOT_ROLE_KNOB;
+        if (t->roles[i] > INGOT_ROLE_FITTED && !(knob && knobs))
             continue;
         const safetensors_entry *e = safetensors_find(f, name);
         ok = !e || (take_weight(s, f, e, i, error) && check_weight(s, i, f->path, error));
-        taken->count += e != NULL;
+        taken->count += e && !knob;
         taken->fitted += e && t->roles[i] == INGOT_ROLE_FITTED;
         if (!e && t->roles[i] == INGOT_ROLE_PARAM && !taken->lacks++)
             taken->lacking = name;
@@ -74,7 +76,7 @@ bool weights_take(const struct ingot_trainer *t, session *s, const char *path,
                   weights_taken *taken, char error[TENSOR_ERROR_SIZE])
 {
     safetensors f;
-    bool ok = safetensors_open(&f, path, error) && take_all(t, s, &f, taken, error);
+    bool ok = safetensors_open(&f, path, error) && take_all(t, s, &f, false, taken, error);
 
     safetensors_close(&f);
     return ok;
@@ -101,7 +103,7 @@ bool weights_take_needed(const struct ingot_trainer *t, const struct ingot_train
 {
     safetensors f;
     weights_taken taken;
-    bool ok = safetensors_open(&f, path, error) && take_all(t, s, &f, &taken, error) &&
+    bool ok = safetensors_open(&f, path, error) && take_all(t, s, &f, true, &taken, error) &&
               has_needed(e, s, &f, error);
 
     safetensors_close(&f);

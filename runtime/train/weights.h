@@ -17,7 +17,8 @@ typedef struct weights_taken {
  * with a message: it has none, or one of another shape, or one with a NaN. */
 bool weights_take(const struct ingot_trainer *t, session *s, const char *path,
                   weights_taken *taken, char error[TENSOR_ERROR_SIZE]);
-/* The same for an entry, which needs some of them.  False also where one is not there. */
+/* The same for an entry, which needs some of them, with the configs that were set when they were
+ * trained.  False also where one that it needs is not there. */
 bool weights_take_needed(const struct ingot_trainer *t, const struct ingot_train_entry *e,
                          session *s, const char *path, char error[TENSOR_ERROR_SIZE]);
 
