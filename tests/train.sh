@@ -902,11 +902,12 @@ cp whole.npy long.npy
 check "a file is cut off in the training" shortened 4096
 cp whole.npy long.npy
 check "the checkpoint before it" ./cut --resume --quiet --time 1s
-# hung_up COMMAND...: does a hang-up end the step, save and say so?
+# hung_up COMMAND...: does a hang-up end the step, save and say so?  Under nohup, too, whose
+# children ignore it.
 hung_up()
 {
     rm -f cut.safetensors*
-    "$@" --epochs 1000000 --every 100 >said 2>&1 & local trainer=$!
+    env --default-signal=HUP "$@" --epochs 1000000 --every 100 --time 60s >said 2>&1 & local trainer=$!
     for _ in $(seq 600); do [ -s cut.safetensors ] && break; sleep 0.1; done
     kill -HUP "$trainer"
     wait "$trainer"
