@@ -238,6 +238,7 @@ if [ "$quick" != quick ]; then
     install_python_tools
     count prelude build/venv/bin/python tests/prelude.py build/ingot
     count optimizers build/venv/bin/python tests/optimizers.py build/ingot
+    count metrics build/venv/bin/python tests/metrics.py build/ingot
     count signatures tests/signatures.sh build/venv/bin/python
     for engine in compiled interpreter; do
         count "light-$engine" build/ingot test --engine $engine \

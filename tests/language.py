@@ -324,7 +324,7 @@ def case_a_copy_of_a_copy(b):
 def case_a_stop_by_rows_of_validation(b):
     """It sees theirs, not the others', and there must be some."""
     text = ('net f(x: [..]) -> [..] { param w = 0;  w * x }\ntrain t(x: [..], y: [..]) { data x, y = [[1, 1], [1, 1]]\n'
-            '    minimize (f(x) - y)^2 using sgd(0.25);  stop when valid.loss %s;  epochs 9\n%s }\n')
+            '    minimize (f(x) - y)^2 using sgd(0.25);  stop when valid.loss %s;  epochs 9;  batch 1\n%s }\n')
     rows = 'valid x, y = [[1, 3]]'
     within = text.replace('valid.loss %s', '(if valid.loss %s then true else false)')
     said = [b.run('train', b.write('p.ingot', form % case), '--run', '--fresh')

@@ -433,6 +433,8 @@ dsl_axis *dsl_range_axis(dsl *cx, const ast_index *i);
 /* ---- sums (reduce.c, contract.c, window.c) */
 
 const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e);
+/* The same of one that is no part of a `track`. */
+const dsl_value *dsl_reduce_indices(dsl *cx, const ast_expr *e);
 /* The sum of the product of factors over axes. */
 const dsl_value *dsl_contract(dsl *cx, dsl_view *factor, int n, const dsl_axes *over);
 /* The reduction of windows; null if it is none. */

@@ -5,7 +5,7 @@
  *     y[p] = max[i in 3] x[2 * p + i] runs p to (D - 1 - 2) // 2.
  * (3) On the left r * i + j gives j the range r.
  * What is then still unknown is found while calls that are subscripted are evaluated. */
-#include "check.h"
+#include "train.h"
 
 /* A subscript's position on an axis of known extent. */
 typedef struct position {
@@ -194,7 +194,10 @@ static void walk(finder *f, const ast_expr *e)
     case AST_BINARY:
     case AST_PIPE: walk(f, e->binary.left), walk(f, e->binary.right); break;
     case AST_SELECT: walk(f, e->select.cond), walk(f, e->select.yes), walk(f, e->select.no); break;
-    case AST_REDUCE: walk_indexed(f, &e->reduce.indices, e->reduce.body); break;
+    case AST_REDUCE:
+        if (!train_part_extents(f->cx, e))
+            walk_indexed(f, &e->reduce.indices, e->reduce.body);
+        break;
     case AST_FOR: walk_indexed(f, &e->each.indices, e->each.body); break;
     case AST_SLICE: walk(f, e->slice.low), walk(f, e->slice.high); break;
     default: break;

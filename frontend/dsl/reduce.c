@@ -331,15 +331,11 @@ bool dsl_two_factors(dsl *cx, const ast_expr *e, const dsl_value *factor[2], dsl
     return true;
 }
 
-/* Evaluated in a scope that has the indices. */
-const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
+const dsl_value *dsl_reduce_indices(dsl *cx, const ast_expr *e)
 {
-    const dsl_value *known = train_known(cx, e);
     dsl_axes over = {0};
     dsl_scope *outer = cx->scope;
 
-    if (known)
-        return known;
     if (!indices_used(cx, e))
         return &dsl_poison;
     cx->scope = dsl_scope_new(cx, outer);
@@ -347,4 +343,12 @@ const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
     const dsl_value *v = reduce(cx, e, &over);
     cx->scope = outer;
     return v;
+}
+
+/* One over the rows of a `track` has a sum of its own. */
+const dsl_value *dsl_eval_reduce(dsl *cx, const ast_expr *e)
+{
+    const dsl_value *part = train_part_value(cx, e);
+
+    return part ? part : dsl_reduce_indices(cx, e);
 }

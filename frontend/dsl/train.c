@@ -76,14 +76,6 @@ const dsl_value *train_counter(dsl *cx, const char *name)
     return NULL;
 }
 
-const dsl_value *train_known(dsl *cx, const ast_expr *e)
-{
-    for (uint32_t i = 0; cx->train && i < cx->train->given.len; i++)
-        if (cx->train->given.at[i].e == e)
-            return cx->train->given.at[i].value;
-    return NULL;
-}
-
 /* ---- calls ------------------------------------------------------------------------ */
 
 /* Columns are fed by their number, counters by their INGOT_FEED_*. */
@@ -177,6 +169,11 @@ static const ast_expr *row_name(dsl *cx, const ast_params *l)
     return e && e->kind == AST_NAME && !dsl_find_var(cx->scope, e->name) ? e : NULL;
 }
 
+static bool has_visible_rows(dsl *cx, const struct dsl_train *k)
+{
+    return row_name(cx, &k->t->item->callable.params) != NULL;
+}
+
 /* Rows of the entry, as many as `n` says. */
 static void begin_rows(dsl *cx, ir_dim n)
 {
@@ -186,6 +183,7 @@ static void begin_rows(dsl *cx, ir_dim n)
 
     k->rows = (dsl_rows){0};
     k->row_count = n;
+    k->row_name = name ? name->name : NULL;
     if (!l->len)
         return;
     dsl_add_axis(&k->rows.axes, dsl_axis_new(cx, "..", n));
@@ -253,6 +251,8 @@ static struct ingot_train_call make_entry(dsl *cx, const char *suffix, train_mod
             statement(cx, item->callable.body.stmts.at[i]);
     if (mode == TRAIN_FIT && !diag_failed(cx->d))
         train_fit_copies(cx);
+    if (!k->names)
+        k->names = cx->scope;
     keep_written(cx, &making);
     if (!diag_failed(cx->d) && mode != TRAIN_APPLY)
         find_missing(cx, k, making.fn);
@@ -324,7 +324,8 @@ static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
 }
 
 /* A batch of fixed size and one of any: the first is compiled for its extents and
- * is the faster one, the second takes the rows that are left over. */
+ * is the faster one, the second takes the rows that are left over.  Where rows are visible it is
+ * made before the other: which reductions go over them is found out there. */
 static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
     bool pieces = (r->accumulate > 1 || r->shards > 1) && r->column_count;
@@ -334,8 +335,11 @@ static void make_steps(dsl *cx, struct ingot_train_block *r, ir_dim any)
         return;
     }
     r->accumulate = 1;                  /* without rows, or gradients, there is nothing to cut */
-    r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
-    if (r->column_count && !diag_failed(cx->d))
+    if (has_visible_rows(cx, cx->train))
+        r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
+    if (!diag_failed(cx->d))
+        r->step = make_entry(cx, "step", TRAIN_STEP, dim_int(cx->dims, r->batch));
+    if (r->column_count && !r->step_any.entry && !diag_failed(cx->d))
         r->step_any = make_entry(cx, "step_any", TRAIN_STEP, any);
 }
 
@@ -398,7 +402,7 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
                 check_patience(cx, &k, l->at[i]);
     }
     vec_free(&k.number);
-    vec_free(&k.given);
+    vec_free(&k.part);
     vec_free(&k.gathered);
     vec_free(&k.fit);
     vec_free(&k.fitted);

@@ -35,12 +35,23 @@ typedef struct train_number {
     bool objective;             /* these are reported first */
 } train_number;
 
-/* A reduction over rows in the formula of a `track`, whose value is found out over all
- * rows of an epoch; while the formula is evaluated, `value` stands for it. */
-typedef struct train_given {
+/* A reduction over rows in the formula of a `track`: a sum that grows, or a mean, which has another
+ * one of how many terms that is. */
+typedef struct train_part {
     const ast_expr *e;
-    const dsl_value *value;
-} train_given;
+    const char *formula, *name; /* "rmse", "rmse.0" */
+    const ir_type *type;
+    const char *index[IR_MAX_RANK];     /* that an axis of it is of; null: a visible one */
+    bool added;                 /* by the statement that is evaluated */
+} train_part;
+
+/* The expression of a `track` while it is evaluated. */
+typedef struct train_formula {
+    const char *name;           /* null: none is */
+    const dsl_frame *frame;     /* that it stands in */
+    uint32_t parts;             /* reductions over rows met in it */
+    bool inside;                /* of one of them */
+} train_formula;
 
 /* The use of a `fit` block that is followed, of the layer or net under `path`, and a memory that
  * it fills (train_fit.c). */
@@ -62,9 +73,12 @@ struct dsl_train {
     train_mode mode;
     dsl_rows rows;
     ir_dim row_count;           /* of the entry */
+    const char *row_name;       /* of that, where rows are visible, x: [N, 3]; null: carried */
     const dsl_value *counter[TRAIN_COUNTERS];   /* inputs of the entry, once asked for */
     VEC(train_number) number;   /* in order; found when the first entry is made */
-    VEC(train_given) given;
+    VEC(train_part) part;
+    train_formula formula;
+    dsl_scope *names;           /* of the block's statements, in the entry made first */
     uint32_t objectives;        /* evaluated so far in this entry */
     uint32_t only;              /* of GATHER and APPLY: the objective, from 1 */
     VEC(dsl_memory *) gathered; /* parameters that it changes */
@@ -77,10 +91,12 @@ struct dsl_train {
 
 /* ---- sums over rows (train_metric.c) */
 
-/* Adds a real number to the sum of this name, a state of the module. */
+/* Adds reals without carried axes to the sum of this name, a state of the module. */
 void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at);
-/* The sum of this name. */
-const dsl_value *train_sum(dsl *cx, const char *name);
+/* The sum of this name and type; null: a number. */
+const dsl_value *train_sum(dsl *cx, const char *name, const ir_type *t);
+/* v as reals: what holds or not counts as 1 or 0. */
+const dsl_value *train_real(dsl *cx, const dsl_value *v, ir_loc at, const char *what);
 /* All elements of v, weighed by w unless that is null, which are also added to the sums of
  * this name.  False after an error. */
 bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *w, ir_loc at,
@@ -94,6 +110,20 @@ const dsl_value *train_quotient(dsl *cx, const dsl_value *sum, const dsl_value *
 void train_track(dsl *cx, const ast_stmt *s);
 /* Makes the entry that turns sums into numbers, and `stop when` into one. */
 void train_metrics(dsl *cx, const char *name);
+
+/* ---- formulas of all rows (train_formula.c) */
+
+/* The expression of a `track` of this name, of the rows at hand, or of all where sums become
+ * numbers; the nets in it may track something, too.  *parts are the reductions over rows in it. */
+const dsl_value *train_tracked(dsl *cx, const char *name, const ast_expr *e, uint32_t *parts);
+/* The value of a reduction if it goes over rows in such an expression; else null. */
+const dsl_value *train_part_value(dsl *cx, const ast_expr *e);
+/* Are the rows of such a reduction gone?  Then indices in it have the extents that they had. */
+bool train_part_extents(dsl *cx, const ast_expr *e);
+/* Defines the names of the block that formulas can use: the others are of rows at hand. */
+void train_fixed_names(dsl *cx);
+/* What is a number of each batch becomes a mean of these, which is seldom meant: a warning. */
+void train_warn_batches(dsl *cx, const char *name, const ast_stmt *s, const dsl_value *v);
 
 /* ---- objectives (train_step.c) */
 
@@ -157,8 +187,6 @@ const struct ingot_trainer *train_program(dsl *cx, dsl_file *f);
 const dsl_value *train_counter(dsl *cx, const char *name);
 /* The number of the piece of a step whose rows are at hand; null: a step has one piece. */
 const dsl_value *train_piece(dsl *cx);
-/* What stands for a reduction over rows while a formula is evaluated; else null. */
-const dsl_value *train_known(dsl *cx, const ast_expr *e);
 
 /* ---- memory of the trainer */
 

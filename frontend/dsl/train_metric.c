@@ -1,9 +1,8 @@
 /* frontend/dsl/train_metric.c - numbers that are reported, over all rows of an epoch.
  *
  * While rows are used, sums grow; behind them an entry without rows makes numbers of the
- * sums.  A `track` without a reduction over rows is a mean; one with some, such as
- * sqrt(mean[..] e^2), has a sum for each of them, and its formula is evaluated at the
- * end. */
+ * sums.  A `track` without a reduction over rows is a mean; one with some is a formula
+ * (train_formula.c). */
 #include "train.h"
 
 dsl_memory *train_memory(dsl *cx, const char *path, const ir_type *t, int role)
@@ -16,26 +15,30 @@ dsl_memory *train_memory(dsl *cx, const char *path, const ir_type *t, int role)
 /* ---- sums ------------------------------------------------------------------------- */
 
 /* A sum's state: "learn.sum/accuracy"; a path with / in it is the training's alone. */
-static dsl_memory *sum_memory(dsl *cx, const char *name)
+static dsl_memory *sum_memory(dsl *cx, const char *name, const ir_type *t)
 {
     const char *path = arena_printf(cx->mem, "%s.sum/%s", cx->train->t->name, name);
 
-    return train_memory(cx, path, type_scalar(&cx->m->types, cx->real), INGOT_ROLE_SUM);
+    return train_memory(cx, path, t, INGOT_ROLE_SUM);
 }
 
-/* What the sum holds so far. */
-const dsl_value *train_sum(dsl *cx, const char *name)
+static const ir_type *number_type(dsl *cx)
 {
-    return dsl_read(cx, &sum_memory(cx, name)->cell);
+    return type_scalar(&cx->m->types, cx->real);
+}
+
+const dsl_value *train_sum(dsl *cx, const char *name, const ir_type *t)
+{
+    return dsl_read(cx, &sum_memory(cx, name, t ? t : number_type(cx))->cell);
 }
 
 /* A sum is a state of the module, so that it lives on from batch to batch. */
 void train_add(dsl *cx, const char *name, const dsl_value *v, ir_loc at)
 {
-    dsl_memory *m = sum_memory(cx, name);
-
-    if (!dsl_bad(v))
-        dsl_write(cx, &m->cell, dsl_binary(cx, AST_ADD, dsl_read(cx, &m->cell), v, at), at);
+    if (dsl_bad(v))
+        return;
+    dsl_memory *m = sum_memory(cx, name, v->kind == DSL_TENSOR ? dsl_type(v) : number_type(cx));
+    dsl_write(cx, &m->cell, dsl_binary(cx, AST_ADD, dsl_read(cx, &m->cell), v, at), at);
 }
 
 /* All elements of v, whatever they carry, as one number. */
@@ -121,107 +124,18 @@ bool train_mean(dsl *cx, const char *name, const dsl_value *v, const dsl_value *
     return !dsl_bad(out->mean);
 }
 
+const dsl_value *train_real(dsl *cx, const dsl_value *v, ir_loc at, const char *what)
+{
+    v = dsl_bad(v) ? v : dsl_as_array(cx, v, at);
+    if (dsl_bad(v) || v->tensor.elem == DSL_REAL)
+        return v;
+    return v->tensor.number ? dsl_as(cx, v, DSL_REAL, at, what) : dsl_cast(cx, v, DSL_REAL);
+}
+
 /* ---- track ------------------------------------------------------------------------ */
 
-/* Does this reduction go over rows: `[..]`, or the index of rows that are visible? */
-static bool over_rows(const ast_expr *e)
-{
-    for (uint32_t i = 0; e->kind == AST_REDUCE && i < e->reduce.indices.len; i++)
-        if (!e->reduce.indices.at[i].name)
-            return true;
-    return false;
-}
-
-/* Reductions over rows in an expression, the outermost ones. */
-static void find_reductions(dsl *cx, const ast_expr *e)
-{
-    if (over_rows(e)) {
-        vec_push(&cx->train->given, (train_given){e, NULL});
-        return;
-    }
-    switch (e->kind) {
-    case AST_UNARY: find_reductions(cx, e->unary.x); break;
-    case AST_BINARY:
-    case AST_PIPE:
-        find_reductions(cx, e->binary.left);
-        find_reductions(cx, e->binary.right);
-        break;
-    case AST_SELECT:
-        find_reductions(cx, e->select.cond);
-        find_reductions(cx, e->select.yes);
-        find_reductions(cx, e->select.no);
-        break;
-    case AST_CALL:
-        for (uint32_t i = 0; i < e->call.args.len; i++)
-            find_reductions(cx, e->call.args.at[i].value);
-        break;
-    default: break;
-    }
-}
-
-/* The same as a list of their own: the nets in them may track something, too. */
-static const ast_expr **reductions(dsl *cx, const ast_expr *e, uint32_t *n)
-{
-    cx->train->given.len = 0;
-    find_reductions(cx, e);
-    *n = cx->train->given.len;
-    const ast_expr **part = arena_array(cx->mem, const ast_expr *, *n + 1);
-    for (uint32_t i = 0; i < *n; i++)
-        part[i] = cx->train->given.at[i].e;
-    cx->train->given.len = 0;
-    return part;
-}
-
-/* The i-th reduction of a formula: "rmse.0". */
-static const char *part_name(dsl *cx, const char *name, uint32_t i)
-{
-    return arena_printf(cx->mem, "%s.%u", name, i);
-}
-
-/* Where rows are visible, x: [N, 3], `[..]` has no axis to go over: it takes all that are seen. */
-static bool rows_are_seen(const dsl *cx, const ast_expr *e)
-{
-    return e->reduce.indices.len == 1 && !cx->frame->carried.n && cx->train->rows.set;
-}
-
-/* How many terms the reduction has, of whose body v is the value where rows are seen. */
-static const dsl_value *terms(dsl *cx, const ast_expr *e, const dsl_value *v)
-{
-    ast_expr one = {.kind = AST_NUMBER, .at = e->at,
-                    .number = {.value = 1, .whole = 1, .is_whole = true}};
-    ast_expr sum = *e;
-
-    if (rows_are_seen(cx, e))
-        return count(cx, v, e->at);
-    sum.reduce.how = AST_SUM;
-    sum.reduce.body = &one;
-    v = dsl_eval_top(cx, &sum);
-    return dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, e->at), DSL_REAL, e->at, "a number");
-}
-
-/* A reduction over the rows of the batch grows by the batch's part: a sum, or a mean as its
- * sum and how much that is of. */
-static void add_part(dsl *cx, const char *name, const ast_expr *e)
-{
-    bool seen = rows_are_seen(cx, e);
-    ast_expr sum = *e;
-
-    sum.reduce.how = AST_SUM;
-    if (e->reduce.how != AST_SUM && e->reduce.how != AST_MEAN) {
-        dsl_wrong(cx, e->at, "in track, rows are reduced by sum and mean");
-        return;
-    }
-    const dsl_value *v = dsl_eval_top(cx, seen ? e->reduce.body : &sum);
-    v = dsl_bad(v) ? v : dsl_as(cx, dsl_as_array(cx, v, e->at), DSL_REAL, e->at, "a sum");
-    if (dsl_bad(v))
-        return;
-    train_add(cx, name, seen ? total(cx, v) : v, e->at);
-    if (e->reduce.how == AST_MEAN)
-        train_add(cx, arena_printf(cx->mem, "%s.of", name), terms(cx, e, v), e->at);
-}
-
 /* A net that is used twice adds to the same sums. */
-static void note(dsl *cx, const char *name, const ast_expr *value, ir_loc at)
+static void note(dsl *cx, const char *name, ir_loc at)
 {
     if (!cx->train->first)
         return;
@@ -231,16 +145,7 @@ static void note(dsl *cx, const char *name, const ast_expr *value, ir_loc at)
                 dsl_wrong(cx, at, "%s is tracked twice", name);
             return;
         }
-    vec_push(&cx->train->number, (train_number){name, value, at, false});
-}
-
-/* What holds or not counts as 1 or 0. */
-static const dsl_value *as_real(dsl *cx, const dsl_value *v, ir_loc at, const char *what)
-{
-    v = dsl_bad(v) ? v : dsl_as_array(cx, v, at);
-    if (dsl_bad(v) || v->tensor.elem == DSL_REAL)
-        return v;
-    return v->tensor.number ? dsl_as(cx, v, DSL_REAL, at, what) : dsl_cast(cx, v, DSL_REAL);
+    vec_push(&cx->train->number, (train_number){name, NULL, at, false});
 }
 
 /* Are sums growing, and is this the pass of a step in which they do? */
@@ -261,45 +166,40 @@ static const char *tracked_name(dsl *cx, const ast_stmt *s)
                         : arena_strdup(cx->mem, s->track.name.text);
 }
 
-/* Nets that are looked at only are fitted, too: they are called, which is all. */
-static void only_call(dsl *cx, const ast_stmt *s)
+/* The number has a formula of its sums. */
+static void note_formula(dsl *cx, const char *name, const ast_stmt *s)
 {
-    uint32_t n;
-    const ast_expr **part = reductions(cx, s->track.value, &n);
-
-    for (uint32_t i = 0; i < n; i++)
-        dsl_eval_top(cx, part[i]);
-    if (!n)
-        dsl_eval_top(cx, s->track.value);
+    for (uint32_t i = 0; i < cx->train->number.len; i++)
+        if (!strcmp(cx->train->number.at[i].name, name))
+            cx->train->number.at[i].value = s->track.value;
     if (s->track.weight)
-        dsl_eval_top(cx, s->track.weight);
+        dsl_wrong(cx, s->track.weight->at, "a weight is that of a mean; in a formula of rows it is "
+                  "written where it belongs: (sum[..] w * e) / (sum[..] w)");
 }
 
 /* track name = expr.  In nets and layers, which know no rows, it is a mean; in a
- * block it may have reductions over rows of its own, of which each is summed apart. */
+ * block it may have reductions over rows of its own, of which each is summed apart.  Nets that are
+ * looked at only are fitted, too: they are called, which is all. */
 void train_track(dsl *cx, const ast_stmt *s)
 {
-    const ast_expr *e = s->track.value;
+    bool fit = cx->train && cx->train->mode == TRAIN_FIT;
+    uint32_t parts;
+    train_total t;
 
-    if (cx->train && cx->train->mode == TRAIN_FIT)
-        only_call(cx, s);
-    if (!tracks(cx))
+    if (!fit && !tracks(cx))
         return;
     const char *name = tracked_name(cx, s);
-    uint32_t n;
-    const ast_expr **part = reductions(cx, e, &n);
-    if (n && cx->frame->caller) {
-        dsl_wrong(cx, s->at, "in nets and layers a mean is tracked; rows are reduced in the block");
+    note(cx, name, s->at);
+    const dsl_value *v = train_tracked(cx, name, s->track.value, &parts);
+    const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
+    if (fit)
+        return;
+    train_warn_batches(cx, name, s, v);
+    if (parts) {
+        note_formula(cx, name, s);
         return;
     }
-    note(cx, name, n ? e : NULL, s->at);
-    for (uint32_t i = 0; i < n; i++)
-        add_part(cx, part_name(cx, name, i), part[i]);
-    if (n)
-        return;
-    const dsl_value *v = as_real(cx, dsl_eval_top(cx, e), s->at, name);
-    const dsl_value *w = s->track.weight ? dsl_eval_top(cx, s->track.weight) : NULL;
-    train_total t;
+    v = train_real(cx, v, s->at, name);
     train_warn_weight(cx, s->track.weight, w, false);
     if (!dsl_bad(v) && !(w && dsl_bad(w)))
         train_mean(cx, name, v, w, s->at, &t);
@@ -310,26 +210,17 @@ void train_track(dsl *cx, const ast_stmt *s)
 /* A tracked mean: its sum over how much it is of. */
 static const dsl_value *quotient(dsl *cx, const char *name, ir_loc at)
 {
-    const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name));
+    const dsl_value *of = train_sum(cx, arena_printf(cx->mem, "%s.of", name), NULL);
 
-    return train_quotient(cx, train_sum(cx, name), of, at);
+    return train_quotient(cx, train_sum(cx, name, NULL), of, at);
 }
 
 /* The formula, in which each reduction over rows has the value of all rows. */
 static const dsl_value *formula(dsl *cx, const train_number *n)
 {
-    struct dsl_train *k = cx->train;
+    uint32_t parts;
 
-    k->given.len = 0;
-    find_reductions(cx, n->value);
-    for (uint32_t i = 0; i < k->given.len; i++) {
-        const char *part = part_name(cx, n->name, i);
-        bool mean = k->given.at[i].e->reduce.how == AST_MEAN;
-        k->given.at[i].value = mean ? quotient(cx, part, n->at) : train_sum(cx, part);
-    }
-    const dsl_value *v = dsl_eval_top(cx, n->value);
-    k->given.len = 0;
-    return v;
+    return train_tracked(cx, n->name, n->value, &parts);
 }
 
 /* A result of the metrics entry.  Its name is defined, too, so that later formulas
@@ -339,7 +230,7 @@ static void give_number(dsl *cx, const train_number *n)
     const dsl_value *v = n->value ? formula(cx, n) : quotient(cx, n->name, n->at);
     int visible[IR_MAX_RANK];
 
-    v = as_real(cx, v, n->at, n->name);
+    v = train_real(cx, v, n->at, n->name);
     if (dsl_bad(v))
         return;
     if (dsl_visible(v, visible)) {
@@ -413,6 +304,8 @@ void train_metrics(dsl *cx, const char *name)
 
     dsl_begin(cx, &k, name, true);
     cx->scope = dsl_scope_new(cx, cx->train->scope);
+    train_fixed_names(cx);
+    cx->scope = dsl_scope_new(cx, cx->scope);
     for (int objective = 1; objective >= 0; objective--)
         for (uint32_t i = 0; i < cx->train->number.len; i++)
             if (cx->train->number.at[i].objective == objective)
