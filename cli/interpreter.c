@@ -107,6 +107,24 @@ static ir_val *default_of(const interpreter *x, const ir_fn *fn, uint32_t i, are
     return v;
 }
 
+/* Extents of an input are within the bounds of their symbols, or the message is that of compiled
+ * code (codegen/llvm/run.c). */
+static bool check_bounds(interpreter *x, const ir_type *t, const tensor *v, const char *name)
+{
+    for (int a = 0; a < t->rank; a++) {
+        uint32_t id = dim_symbol_id(&x->m->dims, t->dim[a]);
+        const dim_symbol *d = id == NAMES_NONE ? NULL : &x->m->dims.symbol.at[id];
+        if (!d || (v->dims[a] >= d->lo && v->dims[a] <= d->hi))
+            continue;
+        text m = {0};
+        dim_print_bounds(d, &m);
+        snprintf(x->error, sizeof x->error, "input '%.100s', axis %d: %s", name, a, m.at);
+        text_free(&m);
+        return false;
+    }
+    return true;
+}
+
 /* Inputs as values of the evaluator, which reads them where they are. */
 static int32_t take_inputs(interpreter *x, const ir_fn *fn, const struct ingot_call *c, arena *mem,
                            ir_val **args)
@@ -117,7 +135,9 @@ static int32_t take_inputs(interpreter *x, const ir_fn *fn, const struct ingot_c
             args[i] = default_of(x, fn, i, mem);
             continue;
         }
-        if (!check_value(x, ir_type_of(fn, fn->param.at[i]), v, fn->param_name.at[i]))
+        const ir_type *t = ir_type_of(fn, fn->param.at[i]);
+        if (!check_value(x, t, v, fn->param_name.at[i]) ||
+            (t->kind == TY_TENSOR && !check_bounds(x, t, &v->t, fn->param_name.at[i])))
             return INGOT_SHAPE;
         args[i] = val_from(mem, v);
         if (!args[i]) {

@@ -85,6 +85,8 @@ ir_dim dim_symbol_new(dim_table *t, const char *name, int64_t lo, int64_t hi);
 /* Tighter bounds; only before any expression of it is made. */
 void dim_symbol_bound(dim_table *t, uint32_t id, int64_t lo, int64_t hi, int64_t hint);
 uint32_t dim_symbol_id(const dim_table *t, ir_dim d); /* NAMES_NONE if d is no symbol */
+/* "'N' must be from 1 to 64": which extents a symbol may have. */
+void dim_print_bounds(const dim_symbol *d, text *out);
 ir_dim dim_symbol_named(const dim_table *t, const char *name, bool *found);
 
 bool dim_const(const dim_table *t, ir_dim d, int64_t *value); /* true: a constant */

@@ -144,6 +144,16 @@ void dim_print(const dim_table *t, ir_dim d, text *out)
     }
 }
 
+void dim_print_bounds(const dim_symbol *d, text *out)
+{
+    long long low = (long long)max_i64(d->lo, 0);
+
+    if (d->hi == INT64_MAX)
+        text_add(out, "'%.100s' must be at least %lld", d->name, low);
+    else
+        text_add(out, "'%.100s' must be from %lld to %lld", d->name, low, (long long)d->hi);
+}
+
 typedef struct reader {
     dim_table *t;
     const char *s;

@@ -244,6 +244,22 @@ def case_checks_name_their_line(b):
     return None
 
 
+def case_bounds_of_extents(b):
+    """Both engines say which extents an input, and a number of the run, may have."""
+    b.write('p.ir', 'dim N from 2 to 4\nentry axis(%x: f32[N]) {\n  %1 = neg %x : f32[N]\n  return y=%1\n}\n'
+            'dim M from 2 to 4\nentry number(%n: i64[]) {\n  %1 = bind %n {sym=M} : i64[]\n'
+            '  %2 = dimval {dim=M} : i64[]\n  return y=%2\n}\n')
+    for engine in 'interpreter', 'compiled':
+        for give, wrong in ((['axis', '--x', '[%s]'], "input 'x', axis 0: 'N' must be from 2 to 4\n"),
+                            (['number', '--n', '%s'], ': a run-time extent is out of range\n')):
+            for n in 1, 3, 5:
+                value = n if 'number' in give else ','.join('1' * n)
+                said = b.run('run', 'p.ir', '--engine', engine, *give[:2], give[2] % value)
+                if said[2] and n == 3 or n != 3 and (said[0] != 1 or not said[2].endswith(wrong)):
+                    return engine, n, said
+    return None
+
+
 def case_entries_that_are_misspelt(b):
     """The entry is told before weights are asked for."""
     b.write('p.ingot', 'net f(x: [.., 2]) -> [.., 1] = x |> dense(1)\nentry main(x: [.., 2]) = f(x)\n')

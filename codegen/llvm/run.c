@@ -178,7 +178,8 @@ static void clear_late(pemit *e)
  * must be from 1 to 64". */
 static value bounds_message(pemit *e, const dim_symbol *d)
 {
-    char where[160] = "", what[400];
+    char where[160] = "";
+    text t = {0};
 
     for (uint32_t i = 0; i < e->entry->input.len && !*where; i++) {
         const plan_port *in = &e->entry->input.at[i];
@@ -186,10 +187,11 @@ static value bounds_message(pemit *e, const dim_symbol *d)
             if (dim_same(in->type->dim[a], d->self))
                 snprintf(where, sizeof where, "input '%.100s', axis %d: ", in->name, a);
     }
-    snprintf(what, sizeof what, d->hi == INT64_MAX ? "%s'%.100s' must be at least %lld"
-                                                   : "%s'%.100s' must be from %lld to %lld",
-             where, d->name, (long long)max_i64(d->lo, 0), (long long)d->hi);
-    return pemit_string(e, what);
+    text_add(&t, "%s", where);
+    dim_print_bounds(d, &t);
+    value message = pemit_string(e, t.at);
+    text_free(&t);
+    return message;
 }
 
 /* Dims that a caller gives are within the bounds that code was made for. */

@@ -148,7 +148,10 @@ bool ir_infer_bind(ir_infer *in)
 bool ir_eval_bind(ir_call *c)
 {
     int64_t v = val_int(c->in[0], 0);
+    const dim_symbol *d = &c->e->m->dims.symbol.at[c->attr->BIND.sym];
 
+    if (v < d->lo || v > d->hi)
+        return eval_fail(c->e, "a run-time extent is out of range");
     return eval_symbol_set(c->e, c->attr->BIND.sym, v) && scalar_i64(c, v);
 }
 
