@@ -66,7 +66,7 @@ static ir_module *load(const checking *k, const struct ingot_trainer **t)
 {
     const dsl_options given = {.import = &k->o->import, .set = k->o->program.set,
                                .sets = k->o->program.sets, .real = DT_F64, .silent = true,
-                               .probe = probe_or_guess, .gather = true};
+                               .probe = probe_or_guess, .read = data_read, .gather = true};
 
     return dsl_import_training(k->path, &given, t, k->d);
 }

@@ -9,5 +9,8 @@
  * message. */
 bool data_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
                 const char **error);
+/* The rows of a `data` item (dsl_reader). */
+const void *data_read(const char *source, const struct ingot_train_column *column, int64_t rows,
+                      arena *mem, const char **error);
 
 #endif

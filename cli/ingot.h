@@ -26,6 +26,7 @@ typedef struct ingot_program {
     int sets;
     bool real, f64;                 /* --real is given; it is f64 */
     bool silent;                    /* `show` prints nothing */
+    bool blind;                     /* data are not looked at: items `data` are zeros */
     const char *source;             /* instead of what its file holds; null: that */
 } ingot_program;
 

@@ -112,8 +112,9 @@ static bool take_weights(const char *path, dsl_options *o, diag *d)
 static dsl_options given_by(const ingot_options *o)
 {
     if (!o)
-        return (dsl_options){0};
-    return (dsl_options){.import = &o->import, .set = o->program.set, .sets = o->program.sets,
+        return (dsl_options){.read = data_read};
+    return (dsl_options){.read = o->program.blind ? NULL : data_read, .import = &o->import,
+                         .set = o->program.set, .sets = o->program.sets,
                          .silent = o->program.silent, .source = o->program.source,
                          .real = o->program.f64 ? DT_F64 : DT_F32};
 }

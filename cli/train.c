@@ -82,7 +82,7 @@ static dsl_options options_of(const train_options *o)
 {
     return (dsl_options){.import = &o->model.o.import, .set = o->model.o.program.set,
                          .sets = o->model.o.program.sets,
-                         .real = real_of(o), .probe = data_probe,
+                         .real = real_of(o), .probe = data_probe, .read = data_read,
                          .source = o->tuned.program, .shards = o->shards,
                          .judge = o->run || !strcmp(o->emit, "exe")};
 }

@@ -231,6 +231,31 @@ def case_dims_that_nothing_gives(b):
     return None
 
 
+def case_arrays_that_are_no_rows(b):
+    """They are read when a program is compiled, and checked; an artifact has them."""
+    text = ('data a: [2, 3] = "a.csv", c: int<4>[2] = [3, 0]\ndata m: u8[2, 2] = [[1, 2], [3, 4]]\n'
+            'net f(x: [.., 3]) -> [.., 2] { param w = 1;  y[i] = w * (sum[k] a[i, k] * x[k]) + real(c[i]) + real(m[i, 1]) }\n'
+            'train t(x: [.., 3], y: [.., 2]) { data x, y = [[1, 1, 1, 23, 49]];  minimize sum((f(x) - y)^2) using sgd(1e-3);  epochs 99 }\n'
+            'entry e(x: [.., 3]) -> int[.., 2] = int(0.5 + f(x))\n')
+    b.write('a.csv', '1,2,3\n4,5,6\n')
+    for options in (), ('--engine', 'interpreter'):
+        said = learned(b, text, 'e', '--x', '[[1, 0, 2]]', *options)
+        if said[1] != 'y: i64[1,2] 26 52\n':
+            return said
+    b.run('build', 'p.ingot', '--weights', 'p.safetensors', '--entry', 'e', '-o', 'e')
+    (b.folder / 'a.csv').unlink()
+    if b.run('check', 'p.ingot') != (0, '', ''):
+        return 'check reads data'
+    if b.run('--x', '[[1, 0, 2]]', program=b.folder / 'e')[1] != 'y: i64[1,2] 26 52\n':
+        return 'the artifact has not the array'
+    for old, new, wrong in (('[3, 0]', '[3, 4]', '4, must be below 4'), ('c: int<4>[2]', 'c: int<4>[3]', "has 2 rows, 'c' has 3"),
+                            ('u8[2, 2]', 'u8[2, 3]', 'rows of 2 numbers, the columns take 3'), ('9', '8', 'a.csv: No such file')):
+        said = b.run('train', b.write('p.ingot', text.replace(old, new)), '--run', '--fresh')
+        if said[0] != 1 or wrong not in said[2]:
+            return wrong, said
+    return None
+
+
 def case_checks_name_their_line(b):
     """What only a run knows is told by the program's line, in both engines."""
     b.write('p.ingot', 'fn cut(x: [T], n: int) -> [_] = x[:n]\nentry first(x: [T]) -> [4] {\n    x[:4]\n}\n'

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 budget() {
     case $1 in
     ir) echo 19200 ;; frontend) echo 31600 ;; passes) echo 12700 ;;
-    codegen) echo 20700 ;; runtime) echo 17500 ;; cli) echo 10700 ;;
+    codegen) echo 20700 ;; runtime) echo 17500 ;; cli) echo 11000 ;;
     export) echo 9000 ;; tests) echo 18000 ;;
     esac
 }

@@ -35,6 +35,7 @@ typedef struct dsl_memory {
     bool foreign;               /* its first value is the constant `first`, decl is null */
     uint32_t first;
     bool trainable, updated;
+    bool data;                  /* an item `data`: a constant that no state stands for */
     int32_t role;               /* enum ingot_role (train_abi.h) */
 } dsl_memory;
 

@@ -40,6 +40,9 @@ static bool may_define(dsl *cx, const char *name, ir_loc at)
     if (old && old->cell) {
         const dsl_memory *m = old->cell->memory;
         const char *what = !m ? "carried" : m->trainable ? "a parameter" : "a state";
+        if (m && m->data)
+            return dsl_wrong(cx, at, "%s is data, which nothing changes; take another name", name),
+                   false;
         return dsl_wrong(cx, at, "%s is %s; change it with <-", name, what), false;
     }
     for (const dsl_scope *s = cx->scope; s && s->parent && !s->file; s = s->parent) {

@@ -24,6 +24,10 @@ typedef import_array dsl_weight;
 typedef bool dsl_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
                        const char **error);
 
+/* Reads all rows of a source for one column, elements in a row, in `mem`; null with a message. */
+typedef const void *dsl_reader(const char *source, const struct ingot_train_column *column,
+                               int64_t rows, arena *mem, const char **error);
+
 /* What the caller wants of a program, beside its text; zeros are the defaults. */
 typedef struct dsl_options {
     const import_options *import;       /* --dim; may be null */
@@ -37,6 +41,7 @@ typedef struct dsl_options {
     const dsl_note *note;               /* of that file */
     int notes;
     dsl_probe *probe;                   /* null: data are not looked at */
+    dsl_reader *read;                   /* of `data` items; null: they are zeros */
     const char *source;                 /* the program, instead of what its file holds */
     int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */
     bool judge;                         /* what objectives compare gets an entry, for a page */

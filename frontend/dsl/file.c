@@ -417,6 +417,14 @@ static void add_states(dsl *cx, dsl_file *f, const ast_item *item)
     dsl_declare(cx, &item->decls, false, item->at);
 }
 
+static void add_data(dsl *cx, dsl_file *f, const ast_item *item)
+{
+    for (uint32_t i = 0; i < item->decls.len; i++)
+        if (is_taken(cx, f, item->decls.at[i].name))
+            return;
+    dsl_add_data(cx, &item->decls);
+}
+
 /* Kinds in the order in which they may depend on each other. */
 static void add_items(dsl *cx, dsl_file *f)
 {
@@ -430,6 +438,7 @@ static void add_items(dsl *cx, dsl_file *f)
     add_all(cx, f, AST_ITEM_NET_OF, add_net_of);
     add_all(cx, f, AST_ITEM_DIM, add_dims);
     add_all(cx, f, AST_ITEM_CONFIG, add_configs);
+    add_all(cx, f, AST_ITEM_DATA, add_data);
     add_all(cx, f, AST_ITEM_STATE, add_states);
     cx->scope = outer;
 }

@@ -52,6 +52,11 @@ dsl_frame *dsl_outer_frame(dsl *cx, const dsl_template *t);
 /* The results of the body of a function whose parameters are bound. */
 const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *rows);
 
+/* ---- data items (data.c) */
+
+/* Defines the arrays in the scope that is open. */
+void dsl_add_data(dsl *cx, const ast_decls *l);
+
 /* ---- nets of nets (net_of.c) */
 
 /* What is read for the parameter in net a = b with ..; null: itself. */

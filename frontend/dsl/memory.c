@@ -342,6 +342,10 @@ void dsl_write(dsl *cx, dsl_cell *c, const dsl_value *v, ir_loc at)
 {
     if (dsl_bad(v))
         return;
+    if (c->memory && c->memory->data) {
+        dsl_wrong(cx, at, "%s is data, which nothing changes", c->name);
+        return;
+    }
     if (c->memory) {
         v = stored(cx, c, v, at);
         if (dsl_bad(v))
