@@ -350,6 +350,16 @@ def case_an_average_of_a_net(b):
     return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
 
 
+def case_functions_of_all_parameters(b):
+    """clamp, min and max go over them name by name, as operators do."""
+    text = ('net f(x: [..]) -> [..] { param a = 1, b = -1, c: [2] = [0.25, 7];  a * x + b + sum(c) }\n'
+            'train t(x: [..]) { data x = [[1]];  epochs 1;  minimize f(x)^2 using sgd(0);  f <- clamp(f, -0.5, 0.5)\n'
+            '    f <- max(f, 2 * f) }\n'
+            'entry all(x: real) -> [4] { y = f(x);  [f.a + 0 * y, f.b, f.c[0], f.c[1]] }\n')
+    said = learned(b, text, 'all', '--x', '1')
+    return None if said[1] == 'y: f32[4] 1 -0.5 0.5 1\n' else said
+
+
 def case_a_copy_of_a_copy(b):
     """It is read through what both say, in that order, and an average of it has all their parameters."""
     text = ('layer plus(x) { param a = 1;  x + a }\nfn twice(x) = 2 * x\nnet f(x: [..]) -> [..] { param w = 1;  w * x }\n'

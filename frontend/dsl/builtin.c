@@ -85,6 +85,8 @@ const dsl_value *builtin_extreme(const dsl_builtin_call *c)
     if (c->arg[0]->kind == DSL_NUMBER && c->arg[1]->kind == DSL_NUMBER &&
         (v = extreme_of_numbers(c)))
         return v;
+    if (dsl_is_params(c->arg[0]) || dsl_is_params(c->arg[1]))
+        return dsl_params_scalar2(c->cx, c->f->op, c->f->name, c->arg[0], c->arg[1], c->at);
     return dsl_scalar2(c->cx, c->f->op, c->arg[0], c->arg[1], c->at, c->f->name);
 }
 

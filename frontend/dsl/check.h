@@ -517,22 +517,6 @@ dsl_memory *dsl_memory_add(dsl *cx, const char *path, const ir_type *t, int32_t 
 /* What the cell was as the entry began. */
 const dsl_value *dsl_first_read(dsl *cx, const dsl_cell *c);
 
-/* ---- paths and nets as values (params.c) */
-
-/* base.part: a result, a parameter, an item of a file. */
-const dsl_value *dsl_member(dsl *cx, const ast_expr *e);
-/* Is it a value for each parameter, as a net is? */
-bool dsl_is_params(const dsl_value *v);
-const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at);
-const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
-                                   ir_loc at);
-/* The sum of all elements of all parameters. */
-const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at);
-/* The gradient of y by a value, or by each parameter of a net. */
-const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at);
-/* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
-dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
-
 /* ---- weights (weights.c) */
 
 const dsl_weight *dsl_weight_of(const dsl *cx, const char *path);

@@ -1,5 +1,6 @@
 /* frontend/dsl/items.h - what a file holds: its items, entries that become functions of the
- * module, models of other formats, nets made of nets.  A part of check.h, which includes it. */
+ * module, models of other formats, nets made of nets, nets as values.  A part of check.h, which
+ * includes it. */
 #ifndef INGOT_DSL_ITEMS_H
 #define INGOT_DSL_ITEMS_H
 
@@ -56,6 +57,25 @@ const dsl_value *dsl_body_value(dsl *cx, const dsl_template *t, const dsl_rows *
 
 /* Defines the arrays in the scope that is open. */
 void dsl_add_data(dsl *cx, const ast_decls *l);
+
+/* ---- paths and nets as values (params.c) */
+
+/* base.part: a result, a parameter, an item of a file. */
+const dsl_value *dsl_member(dsl *cx, const ast_expr *e);
+/* Is it a value for each parameter, as a net is? */
+bool dsl_is_params(const dsl_value *v);
+const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_loc at);
+const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
+                                   ir_loc at);
+/* The same of a scalar function of this name, min or max. */
+const dsl_value *dsl_params_scalar2(dsl *cx, unsigned op, const char *name, const dsl_value *a,
+                                    const dsl_value *b, ir_loc at);
+/* The sum of all elements of all parameters. */
+const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at);
+/* The gradient of y by a value, or by each parameter of a net. */
+const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at);
+/* The cell of a path such as `neuron.w`; null, with a message, if there is none. */
+dsl_cell *dsl_path_cell(dsl *cx, const ast_path *path, ir_loc at);
 
 /* ---- nets of nets (net_of.c) */
 

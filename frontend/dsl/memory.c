@@ -284,7 +284,7 @@ static bool fits_memory(dsl *cx, const dsl_cell *c, const dsl_value *v, ir_loc a
     for (int i = 0; i < v->tensor.rank; i++)
         if (v->tensor.axis[i]) {
             const char *name = v->tensor.axis[i]->name;
-            dsl_wrong(cx, at, "%s: %s still carried; mean[..] it", c->name,
+            dsl_wrong(cx, at, "%s: %s still carried; mean[..] it, a sum in parentheses", c->name,
                       *name == '.' ? "rows are" : arena_printf(cx->mem, "%s is", name));
             return false;
         }

@@ -196,6 +196,8 @@ static const dsl_value *params_of(dsl *cx, const dsl_value *v, ir_loc at)
         dsl_copy_memories(cx, v->function.of, true);
         p = params_under(cx, path);
     }
+    if (!p->list.n && diag_failed(cx->d))
+        return &dsl_poison;             /* a use above may have failed */
     if (!p->list.n)
         return dsl_wrong(cx, at, "%s has no parameters here: a net gets them where it is first "
                          "used, and no use stands above", v->function.of->name);
@@ -227,9 +229,16 @@ const dsl_value *dsl_params_unary(dsl *cx, unsigned op, const dsl_value *x, ir_l
     return dsl_list(cx, DSL_PARAMS, p->list.n, out, p->list.name);
 }
 
+/* An operator of the language, or, with a name, a scalar function. */
+static const dsl_value *of_two(dsl *cx, unsigned op, const char *name, const dsl_value *a,
+                               const dsl_value *b, ir_loc at)
+{
+    return name ? dsl_scalar2(cx, op, a, b, at, name) : dsl_binary(cx, (ast_op)op, a, b, at);
+}
+
 /* Part by part, a number or array meeting each. */
-const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
-                                   ir_loc at)
+static const dsl_value *pairwise(dsl *cx, unsigned op, const char *function, const dsl_value *a,
+                                 const dsl_value *b, ir_loc at)
 {
     if (dsl_bad(a) || dsl_bad(b))
         return &dsl_poison;
@@ -244,10 +253,22 @@ const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const
         const dsl_value *x = part_of(a, name), *y = part_of(b, name);
         if (!x || !y)
             return dsl_wrong(cx, at, "%s is a parameter of one net only", name);
-        if (dsl_bad(out[i] = dsl_binary(cx, op, x, y, at)))
+        if (dsl_bad(out[i] = of_two(cx, op, function, x, y, at)))
             return &dsl_poison;
     }
     return dsl_list(cx, DSL_PARAMS, main->list.n, out, main->list.name);
+}
+
+const dsl_value *dsl_params_binary(dsl *cx, ast_op op, const dsl_value *a, const dsl_value *b,
+                                   ir_loc at)
+{
+    return pairwise(cx, op, NULL, a, b, at);
+}
+
+const dsl_value *dsl_params_scalar2(dsl *cx, unsigned op, const char *name, const dsl_value *a,
+                                    const dsl_value *b, ir_loc at)
+{
+    return pairwise(cx, op, name, a, b, at);
 }
 
 const dsl_value *dsl_params_sum(dsl *cx, const dsl_value *x, ir_loc at)

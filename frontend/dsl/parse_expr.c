@@ -233,6 +233,12 @@ bool parse_args(parser *p, ast_args *out)
     return ok;
 }
 
+static ast_expr *step_of_slice(parser *p)
+{
+    return fail_at(p, peek(p)->at, "a slice has no step: write y[i] = x[2 * i] for every other, "
+                   "y[i in n] = x[n - 1 - i] backwards");
+}
+
 /* ":" [sum] behind `low`, which may be null */
 static ast_expr *slice(parser *p, ast_expr *low)
 {
@@ -242,10 +248,11 @@ static ast_expr *slice(parser *p, ast_expr *low)
     e->slice.low = low;
     if (is(p, TOKEN_COMMA) || is(p, TOKEN_END_LIST))
         return e;
+    if (is(p, TOKEN_COLON))
+        return step_of_slice(p);
     e->slice.high = parse_sum(p);
     if (is(p, TOKEN_COLON))
-        return fail_at(p, peek(p)->at,
-                       "a slice has no step: write y[i] = x[2 * i] for every other");
+        return step_of_slice(p);
     return e->slice.high ? e : NULL;
 }
 

@@ -328,6 +328,17 @@ static ast_stmt *track(parser *p)
     return s;
 }
 
+static ast_stmt *misplaced_clause(parser *p)
+{
+    const char *hint = is_word(p, "minimize")
+                           ? "; one of some steps only has a rate of 0 in the others: using "
+                             "sgd(if step % 5 == 0 then 0.1 else 0)"
+                           : "";
+
+    return fail_at(p, peek(p)->at, "%s stands in a train block, outside of loops and branches%s",
+                   peek(p)->text, hint);
+}
+
 /* A statement that begins with a name: with a word of its own, a definition or a value. */
 static ast_stmt *named(parser *p, bool train)
 {
@@ -347,8 +358,7 @@ static ast_stmt *named(parser *p, bool train)
     if (begins_clause(p)) {
         if (train)
             return parse_clause(p);
-        return fail_at(p, peek(p)->at, "%s stands in a train block, outside of loops and branches",
-                       peek(p)->text);
+        return misplaced_clause(p);
     }
     return is_definition(p) ? definition(p) : values(p, stmt_new(p, AST_VALUE, peek(p)->at), NULL);
 }
