@@ -111,6 +111,26 @@ static template_words block_words(library *l, const struct ingot_train_block *b)
     return w;
 }
 
+/* The passes over the training rows: fit, fit2, .. */
+static const char *fit_name(library *l, int32_t i)
+{
+    return i ? arena_printf(&l->mem, "fit%d", i + 1) : "fit";
+}
+
+static void add_fit_header(library *l, const struct ingot_train_block *b, int32_t i, text *out)
+{
+    template_words w = block_words(l, b);
+    const char *more = i + 1 < b->fit_count
+                           ? arena_printf(&l->mem, "\n * Then %s_%s gets all of them.",
+                                          block_name(l, b), fit_name(l, i + 1))
+                           : "";
+
+    library_word(l, &w, "PASS", "%s", fit_name(l, i));
+    library_word(l, &w, "MORE", "%s", more);
+    template_add(library_train_h_text, "fit", &w, out);
+    vec_free(&w);
+}
+
 /* Functions that the block has: eval, fit and metrics only where the program asks
  * for them. */
 static void add_block_header(library *l, const struct ingot_train_block *b, text *out)
@@ -121,7 +141,8 @@ static void add_block_header(library *l, const struct ingot_train_block *b, text
     add_numbers(l, &w, b);
     template_add(library_train_h_text, "block", &w, out);
     template_add_if(b->eval.entry, library_train_h_text, "eval", &w, out);
-    template_add_if(b->fit_count > 0, library_train_h_text, "fit", &w, out);
+    for (int32_t i = 0; i < b->fit_count; i++)
+        add_fit_header(l, b, i, out);
     template_add_if(b->metrics.entry, library_train_h_text, "metrics", &w, out);
     vec_free(&w);
 }
@@ -430,8 +451,8 @@ static void add_block_source(library *l, const struct ingot_trainer *t,
     template_add(library_train_c_text, "step", &w, out);
     if (b->eval.entry)
         add_pass(l, &w, &b->eval, "eval", out);
-    if (b->fit_count)
-        add_pass(l, &w, &b->fits[0], "fit", out);
+    for (int32_t i = 0; i < b->fit_count; i++)
+        add_pass(l, &w, &b->fits[i], fit_name(l, i), out);
     if (b->metrics.entry) {
         add_sums(l, &w, t);
         library_word(l, &w, "FUNCTION", "%s", function_of(l, &b->metrics));

@@ -416,6 +416,22 @@ def case_fit_counts_each_row_once(b):
     return None
 
 
+def case_a_chain_is_fitted_link_by_link(b):
+    """The second on what the first makes once that has seen all rows; as NumPy has it. A use that stands for another
+    may wait, too; in a branch nothing is known, and it waits."""
+    nets = ('net r(x: [.., 1]) -> [.., 1] = x |> rescale\nnet s(x: [.., 1]) -> [.., 1] = x |> standardize\n'
+            'net d(x: [.., 1]) -> [.., 1] = x |> dense(1)\n'
+            'net q(x: [.., 1]) -> [.., 1] { y = r(d(x)) + r(s(x));  if y[0] > 1e9 then y else x |> rescale }\n' + CENTER)
+    chain = ('net f(x: [.., 1]) -> [.., 1] = x |> standardize |> rescale |> center |> dense(1)\nnet copy = f\n')
+    nets = nets[:nets.index('net f(')] + chain
+    said = learned(b, nets + 'train t(x: [.., 1]) { data x = [[1], [2], [3], [6]];  batch 1\n'
+                   '    minimize sum(f(x)^2) + sum(q(x)^2) using sgd(1e-9);  track c = sum(copy(x)) }\n'
+                   'entry e(x: [1, 1]) -> [7] { y = copy(x) + f(x) + q(x);  n = 0 * sum(y)\n'
+                   '    1000 * [f.rescale1.low[0] + n, f.rescale1.high[0], f.center1.total[0] / 4, copy.center1.total[0] / 4,\n'
+                   '            r.rescale1.low[0], r.rescale1.high[0], q.rescale1.high[0]] }\n', 'e', '--x', '[[0]]')
+    return None if said[1] == 'y: f32[7] -1069.04 1603.57 400 400 -1069.04 1603.57 6000\n' else said
+
+
 def main():
     ingot, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
     passed = failed = 0

@@ -128,7 +128,7 @@ check "learns a line" ./two
 # bits in all states behind so many steps, with draws, schedules and what is fitted.
 cat >same.ingot <<'PROGRAM'
 net f(x: [.., 2]) -> [..] =
-    x |> standardize |> dense(40) |> tanh |> dropout(0.2) |> dense(1) |> scalar
+    x |> standardize |> rescale |> dense(40) |> tanh |> dropout(0.2) |> dense(1) |> scalar
 train learn(x: [.., 2], y: [..]) {
     data x, y = [[1, 10, 2], [2, 10, 4], [3, 30, 6], [4, 20, 8]]
     minimize (f(x) - y)^2 using adam(cosine(1e-2, warmup = 3)) clip norm(9)
@@ -147,7 +147,8 @@ static unsigned char bytes[SAME_SAVED_SIZE];
 
 int main(void)
 {
-    if (same_begin(&t, SEED, workspace, 0) || same_learn_fit(&t, &rows, 4, workspace, 0))
+    if (same_begin(&t, SEED, workspace, 0) || same_learn_fit(&t, &rows, 4, workspace, 0) ||
+        same_learn_fit2(&t, &rows, 4, workspace, 0))
         return 1;
     t.steps = 60;
     for (t.epoch = 1; t.epoch <= 60; t.epoch++)

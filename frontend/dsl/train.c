@@ -284,14 +284,18 @@ static struct ingot_train_call make_metrics(dsl *cx)
 /* ---- blocks ----------------------------------------------------------------------- */
 
 /* Layers with `fit` (a mean and deviation of the data, a vocabulary) see all rows
- * before the first step. */
-static void make_fit(dsl *cx, struct ingot_train_block *r, ir_dim any)
+ * before the first step, in as many passes as they stand behind each other. */
+static void make_fits(dsl *cx, struct ingot_train_block *r, ir_dim any)
 {
-    struct ingot_train_call *fit = arena_new(cx->mem, struct ingot_train_call);
+    VEC(struct ingot_train_call) fits = {0};
 
-    *fit = make_entry(cx, "fit", TRAIN_FIT, any);
-    r->fits = fit;
-    r->fit_count = 1;
+    while (!diag_failed(cx->d) && train_fit_pass(cx)) {
+        const char *name = fits.len ? arena_printf(cx->mem, "fit%u", fits.len + 1) : "fit";
+        vec_push(&fits, make_entry(cx, name, TRAIN_FIT, any));
+    }
+    r->fits = arena_copy(cx->mem, fits.at, fits.len * sizeof *fits.at);
+    r->fit_count = (int32_t)fits.len;
+    vec_free(&fits);
 }
 
 /* Two objectives (a generator and its critic) are two updates in one step, one
@@ -393,7 +397,7 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
         if (k.judged && !diag_failed(cx->d))
             r->judge = make_entry(cx, "judge", TRAIN_JUDGE, any);
         if (k.fits && !diag_failed(cx->d))
-            make_fit(cx, r, any);
+            make_fits(cx, r, any);
         if (k.number.len && !diag_failed(cx->d))
             r->metrics = make_metrics(cx);
         const ast_stmts *l = &t->item->callable.body.stmts;
@@ -406,6 +410,7 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
     vec_free(&k.gathered);
     vec_free(&k.fit);
     vec_free(&k.fitted);
+    vec_free(&k.waiting);
     cx->train = NULL;
     cx->scope = outer;
 }

@@ -53,12 +53,14 @@ typedef struct train_formula {
     bool inside;                /* of one of them */
 } train_formula;
 
-/* The use of a `fit` block that is followed, of the layer or net under `path`, and a memory that
- * it fills (train_fit.c). */
+/* The use of a `fit` block that is followed, of the layer or net under `path`, and the memories
+ * that it fills (train_fit.c). */
 typedef struct train_fit {
     const char *path;
     const ast_stmt *s;
-    uint32_t from, count;       /* its memories in `fitted` */
+    uint32_t pass;              /* which fills them, from 1 on; 0: a later one */
+    uint32_t from, count;       /* its memories in `fitted`, or in `waiting` */
+    uint32_t uses, chosen;      /* uses so far in this pass; the one that is followed */
     bool alone;                 /* its input is made of data alone */
 } train_fit;
 
@@ -85,7 +87,9 @@ struct dsl_train {
     bool first;                 /* the entry that finds out the numbers */
     bool fits;                  /* there is a `fit` block */
     VEC(train_fit) fit;
-    VEC(dsl_memory *) fitted;   /* what `fit` blocks have filled in this entry */
+    uint32_t pass;              /* over the rows, in FIT */
+    VEC(dsl_memory *) fitted;   /* what `fit` blocks have filled in this entry; or null */
+    VEC(dsl_memory *) waiting;  /* what they are to fill in a later one */
     uint32_t judged;            /* the first objective that has two sides; 0: none */
 };
 
@@ -141,6 +145,9 @@ bool *train_ancestors(dsl *cx, const ir_fn *f, ir_ref of);
 /* fit { .. } of a layer: is run while NAME_fit is made, if this use of the layer is the one that
  * it follows. */
 void train_fit_block(dsl *cx, const ast_stmt *s);
+/* Begins a pass over the rows, in FIT; false: none is left.  A block that is fitted on what another
+ * makes, as the second of standardize |> rescale, waits for a pass behind that one's. */
+bool train_fit_pass(dsl *cx);
 /* What was fitted of b becomes that of net a = b. */
 void train_fit_copies(dsl *cx);
 /* Was the memory filled by a `fit` block?  Then that is its role. */
