@@ -107,8 +107,7 @@ static ir_dtype type_in_file(const tune *x, uint32_t input)
 }
 
 /* How many rows has the table that the input's numbers are positions in; 0: none.  It is found by
- * the select in front of the look-up, by which a file counts from the end below 0.  Data with such
- * numbers are refused all the same: what is declared to be below a bound is not negative. */
+ * the select in front of the look-up, by which a file counts from the end below 0. */
 static int64_t positions_in(const tune *x, uint32_t input)
 {
     const ir_fn *f = x->f;
@@ -127,13 +126,62 @@ static int64_t positions_in(const tune *x, uint32_t input)
     return least;
 }
 
+/* Positions in a table of n rows. */
+typedef struct positions {
+    int64_t n;
+    bool negative;              /* is there one that counts from the end? */
+    const char *outside;        /* the first one beyond either end, for a message; null: none */
+} positions;
+
+/* Those of an input, if they stand alone in a file. */
+static void look_at_positions(const tune *x, uint32_t input, const rows_given *given, int32_t count,
+                              positions *p)
+{
+    char why[TENSOR_ERROR_SIZE];
+    struct ingot_train_column c;
+    array a;
+
+    for (int32_t i = 0; i < count; i++) {
+        if (strcmp(given[i].columns, x->input[input]))
+            continue;
+        describe(x, input, &c);
+        bool ok = probe_source(source_text(x, &given[i]), &c, &a, 1, why) && a.rows;
+        tensor t = {.dtype = a.dtype, .data = (void *)(uintptr_t)a.data};
+        int64_t elements = ok ? (a.rows - 1) * a.stride + array_row(&a) : 0;
+        for (int64_t k = 0; k < elements; k++) {
+            double v = tensor_element(&t, k);
+            p->negative |= v < 0;
+            if (!p->outside && (v < (double)-p->n || v >= (double)p->n))
+                p->outside = arena_printf(&x->d->mem, "%s: row %lld: %.0f, must be below %lld and "
+                                          "at least -%lld", given[i].text,
+                                          (long long)(k / a.stride) + 1, v, (long long)p->n,
+                                          (long long)p->n);
+        }
+        array_free(&a);
+    }
+}
+
+/* Do data have negative positions, which count from the end of the table?  Then they are looked at
+ * here, and no bound is declared: that would refuse them. */
+static bool counts_from_end(tune *x, uint32_t input, int64_t n)
+{
+    positions p = {.n = n};
+
+    look_at_positions(x, input, x->t->data, x->t->datas, &p);
+    look_at_positions(x, input, x->t->test, x->t->tests, &p);
+    if (p.negative && p.outside)
+        tune_wrong(x, p.outside);
+    return p.negative;
+}
+
 void tune_find_elements(tune *x)
 {
     for (uint32_t i = 0; i < x->inputs; i++) {
         ir_dtype dt = tune_input(x, i)->dtype, has = dt == x->real ? type_in_file(x, i) : DT_NONE;
         int64_t n = dt == DT_I64 ? positions_in(x, i) : 0;
-        x->elem[i] = n ? arena_printf(&x->d->mem, "int<%lld>", (long long)n)
-                     : tune_elem_text(x, dt_is_int(has) ? has : dt);
+        bool bounded = n && !counts_from_end(x, i, n);
+        x->elem[i] = bounded ? arena_printf(&x->d->mem, "int<%lld>", (long long)n)
+                             : tune_elem_text(x, dt_is_int(has) ? has : dt);
         x->converted[i] = dt_is_int(has);
         if (x->converted[i])
             diag_warning(x->d, (ir_loc){0}, "'%s' takes real numbers and its data are %s: they are "

@@ -447,6 +447,14 @@ def hints():
     wrong_ids = np.load('tokens.npy')
     wrong_ids[7, 2] = 9
     np.save('wrong.npy', wrong_ids)
+    ends = np.load('tokens.npy')
+    np.save('ends.npy', np.where(ends == 5, -1, ends))
+    np.save('before.npy', np.where(ends == 5, -7, ends))
+    of = {name: train(f'positions: {name}', 'words.onnx', '--loss', 'bce', '--data', f'input_1={name}.npy', '--data',
+                      'target=bits.npy', '--epochs', 2) for name in ('tokens', 'ends')}
+    check('positions from the end of a table', of['ends'].get('loss') == of['tokens'].get('loss'), of)
+    refuse('a position before a table', '-7, must be below 6 and at least -6', 'train', 'words.onnx', '--loss', 'bce',
+           '--data', 'input_1=before.npy', '--data', 'target=bits.npy', '--run')
     refuse('a position behind a table', 'wrong.npy: row 8: 9, must be below 6', 'train', 'words.onnx', '--loss', 'bce',
            '--data', 'input.1=wrong.npy', '--data', 'target=bits.npy', '--run', '--fresh')
     save('outputs.onnx', [helper.make_node('MatMul', ['x', 'a'], ['p']), helper.make_node('MatMul', ['x', 'b'], ['q'])],
