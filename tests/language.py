@@ -350,6 +350,20 @@ def case_an_average_of_a_net(b):
     return None if b'"avg.seen"' in (b.folder / 'p.safetensors').read_bytes() else 'avg has no state'
 
 
+def case_gradients_by_weights_of_a_file(b):
+    """They are those by states, and named by path: what is made of weights is no constant then."""
+    b.write('p.ingot', 'net f(x: [..]) -> [..] { param w = 1;  x * exp(w) }\nnet g(x: [..]) -> [..] = f(x)^2\n'
+            'net h(x: [..]) -> [..] = [x] |> dense(1) |> scalar\n'
+            'entry e(x: [..]) -> (all: real, one: real, at: real) { d = grad(sum[..] f(x), f)\n'
+            '    y = h(x);  s = grad(sum[..] y, h);  sum(d), grad(sum[..] g(x), f.w), s.dense1.b[0] }\n')
+    b.run('init', 'p.ingot', '-o', 'p.safetensors')
+    for how in ('--states',), ('--weights',), ('--weights', '--engine=interpreter'):
+        said = b.run('run', 'p.ingot', 'e', how[0], 'p.safetensors', '--x', '[1, 2]', *how[1:])
+        if said[1] != 'all: f32[] 8.15485\none: f32[] 73.8906\nat: f32[] 2\n':
+            return how, said
+    return None
+
+
 def case_functions_of_all_parameters(b):
     """clamp, min and max go over them name by name, as operators do."""
     text = ('net f(x: [..]) -> [..] { param a = 1, b = -1, c: [2] = [0.25, 7];  a * x + b + sum(c) }\n'

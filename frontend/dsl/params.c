@@ -116,7 +116,10 @@ const dsl_value *dsl_member(dsl *cx, const ast_expr *e)
             v = item_of(cx, v, c.part[i]);
             continue;
         }
-        if (v->kind == DSL_RESULTS || v->kind == DSL_PARAMS) {
+        if (v->kind == DSL_PARAMS)      /* the names of parameters have dots */
+            return result_named(cx, v, joined(cx, part_text(cx, c.part[i]), c.part + i + 1,
+                                              c.n - i - 1), c.part[i]->at);
+        if (v->kind == DSL_RESULTS) {
             v = result_named(cx, v, part_text(cx, c.part[i]), c.part[i]->at);
             continue;
         }
@@ -330,6 +333,39 @@ static const dsl_value *total(dsl *cx, const dsl_value *y, ir_loc at)
     return dsl_reduce(cx, y, RED_SUM, &all);
 }
 
+/* A parameter by which an entry differentiates is a state, also where a file has its weights: what
+ * is computed of constants is computed when compiling, and has no gradient. */
+static void keep_state(dsl *cx, const dsl_value *part)
+{
+    for (uint32_t i = 0; cx->o && cx->o->weights && !cx->known && i < cx->memory.len; i++) {
+        dsl_memory *m = cx->memory.at[i];
+        ir_ref read = dsl_ref(cx, dsl_first_read(cx, &m->cell));
+        m->updated |= m->trainable && read == dsl_ref(cx, part);
+    }
+}
+
+static bool is_constant(const ir_fn *f, ir_ref x)
+{
+    const ir_node *n = ir_node_of(f, x);
+
+    if (n->op == OP_BROADCAST)
+        n = ir_node_of(f, ir_arg(f, n, 0));
+    return n->op == OP_CONST;
+}
+
+/* Is it an array of reals that the run knows? */
+static bool can_be_by(dsl *cx, const dsl_value *v, ir_loc at)
+{
+    bool real = dsl_is_tensor(v) && v->tensor.elem == DSL_REAL;
+
+    if (v->kind == DSL_NUMBER || (real && is_constant(dsl_b(cx)->fn, dsl_ref(cx, v))))
+        return dsl_wrong(cx, at, "grad by a constant: what is made of it is computed when "
+                         "compiling; with an x of the run, 0 * x + 2 is not"), false;
+    if (!real)
+        dsl_wrong(cx, at, "grad by %s", dsl_describe(cx, v));
+    return real;
+}
+
 /* grad(y, x): a request node, which the pass `grad` expands. */
 const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
 {
@@ -344,8 +380,9 @@ const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_lo
         return &dsl_poison;
     in[0] = dsl_ref(cx, y);
     for (uint32_t i = 0; i < n; i++) {
-        if (!dsl_is_tensor(part[i]) || part[i]->tensor.elem != DSL_REAL)
-            return dsl_wrong(cx, at, "grad by %s", dsl_describe(cx, part[i]));
+        if (!can_be_by(cx, part[i], at))
+            return &dsl_poison;
+        keep_state(cx, part[i]);
         in[i + 1] = dsl_ref(cx, part[i]);
     }
     ir_ref g = ir_make(dsl_b(cx), OP_GRAD, in, n + 1, NULL);
