@@ -10,6 +10,8 @@
 #include "tensor_file.h"
 #include "visible.h"
 
+static const char blanks[] = " \t\r\n";
+
 const char *const text_marks[TEXT_MARKS] = {"<pad>", "<start>", "<end>"};
 const char text_unknown[] = "<unknown>";
 
@@ -39,26 +41,48 @@ static bool is_of_characters(spelling s)
     return true;
 }
 
-/* -1: there is no such name, nor one for the unknown. */
-static int64_t number_of(spelling s, const char *text, size_t size)
+/* -1: there is no such name. */
+static int64_t place_of(spelling s, const char *text, size_t size)
 {
     for (int64_t i = 0; i < s.n; i++)
         if (!strncmp(s.names[i], text, size) && !s.names[i][size])
             return i;
+    return -1;
+}
+
+/* -1: there is no such name, nor one for the unknown. */
+static int64_t number_of(spelling s, const char *text, size_t size)
+{
+    int64_t place = place_of(s, text, size);
+
+    if (place >= 0)
+        return place;
     return s.n && !strcmp(s.names[0], text_unknown) ? 0 : -1;
+}
+
+/* The word, up to a blank, or up to the next quote if it begins with one and is none as it stands:
+ * names may have blanks.  Its number, or -1, and how many bytes it takes. */
+static int64_t read_word(spelling s, const char *at, size_t *size)
+{
+    *size = strcspn(at, blanks);
+    const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+
+    if (!end || place_of(s, at, *size) >= 0)
+        return *size ? number_of(s, at, *size) : 0;
+    *size = (size_t)(end + 1 - at);
+    return number_of(s, at + 1, *size - 2);
 }
 
 /* Names in the text, one after the other, into `to`, which has room for one for each byte; how
  * many, or -1 with a message. */
 static int64_t read_names(spelling s, const char *input, const char *text, int64_t *to, char *error)
 {
-    static const char blanks[] = " \t\r\n";
     bool characters = is_of_characters(s);
     int64_t n = 0;
 
     for (const char *at = text; *at;) {
-        size_t size = characters ? character(at) : strcspn(at, blanks);
-        int64_t number = size ? number_of(s, at, size) : 0;
+        size_t size = character(at);
+        int64_t number = characters ? number_of(s, at, size) : read_word(s, at, &size);
         if (number < 0) {
             tensor_fail(error, characters ? "%s: '%.*s' is not in the alphabet of the program"
                                           : "%s: '%.*s' is no word of the program",
@@ -121,7 +145,9 @@ static char *text_of(spelling s, const tensor *t)
             break;
         if (number < (marked ? TEXT_MARKS : 0) || number >= s.n)
             continue;
-        fprintf(f, "%s%s", between, s.names[number]);
+        const char *name = s.names[number];
+        const char *quote = !characters && t->rank && strpbrk(name, blanks) ? "\"" : "";
+        fprintf(f, "%s%s%s%s", between, quote, name, quote);
         between = characters ? "" : " ";
     }
     return f && !fclose(f) ? text : NULL;

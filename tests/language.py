@@ -176,7 +176,8 @@ def case_texts(b):
     for given, want in [(['say', '--prompt', 'a\u00e9'], '\u00e9\u00e9\n'), (['say', '--prompt', '[2, 0]', '--n', '3'], 'aaa\n'),
                         (['say', 'prompt=\u00e9', 'n=1'], 'a\n'), (['say', '--n=1', 'prompt=\u00e9'], 'a\n'), (['say', '--prompt', '\n', '--n', '1'], 'a\n'),
                         (['count', '--kind', 'cat', '--words', ' cat dog  cat '], 'y: i64[] 2\n'),
-                        (['count', '--kind', '0', '--words', 'x y cat'], 'y: i64[] 2\n'), (['pick', '--i', '5'], 'mad dog\n')]:
+                        (['count', '--kind', '0', '--words', 'x y cat'], 'y: i64[] 2\n'), (['pick', '--i', '5'], 'mad dog\n'),
+                        (['count', '--kind', 'mad dog', '--words', '"mad dog" cat "mad dog" x'], 'y: i64[] 2\n')]:
         for program, head in ways:
             said = b.run(*head, *given, program=program)
             if said != (0, want, ''):
