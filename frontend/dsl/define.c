@@ -551,6 +551,27 @@ static const dsl_value *update_several(dsl *cx, const ast_stmt *s)
     return dsl_bad(v) ? v : &dsl_nothing;
 }
 
+/* y += e of a whole y, as other languages add. */
+static const dsl_value *not_added(dsl *cx, const ast_target *t)
+{
+    const char *name = t->path.at[t->path.len - 1].text;
+    const char *sign = cell_of(cx, t) ? "<-" : "=";
+
+    return dsl_wrong(cx, t->at, "y[p] += e makes a y of what falls on each place p; write %s %s "
+                     "%s + ..", name, sign, name);
+}
+
+/* What is added up is a new array, whatever the name has stood for. */
+static void warn_of_old(dsl *cx, const ast_target *t)
+{
+    const char *name = t->path.at[0].text;
+    const dsl_var *old = dsl_find_var(cx->scope, name);
+
+    if (old && old->value && dsl_is_tensor(old->value) && old->at.line != t->at.line)
+        dsl_warn(cx, t->at, "%s[..] += makes a new %s, which has nothing of the one of line %u; "
+                 "with another name it can be added to that", name, name, old->at.line);
+}
+
 /* By the operator and the form of the left side. */
 const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
 {
@@ -559,8 +580,12 @@ const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
 
     if (s->define.op == AST_UPDATE)
         return several ? update_several(cx, s) : update_one(cx, s);
+    if (s->define.op == AST_SCATTER && !t->subscripted)
+        return not_added(cx, t);
     if (several)
         return define_several(cx, s);
+    if (s->define.op == AST_SCATTER)
+        warn_of_old(cx, t);
     if (t->subscripted)
         return define_places(cx, s, t, s->define.op == AST_DRAW ? right_draw
                                        : s->define.op == AST_SCATTER ? right_sum : right_value);
@@ -570,28 +595,4 @@ const dsl_value *dsl_define_stmt(dsl *cx, const ast_stmt *s)
         return define(cx, &plain, dsl_draw(cx, t->type, how, t->at));
     }
     return define(cx, t, dsl_eval_top(cx, s->define.value));
-}
-
-/* ---- e for i, j ------------------------------------------------------------- */
-
-/* e for i in n, j: an array whose first visible axes are the indices. */
-const dsl_value *dsl_eval_for(dsl *cx, const ast_expr *e)
-{
-    dsl_axes shown = {0};
-    dsl_scope *outer = cx->scope;
-
-    cx->scope = dsl_scope_new(cx, outer);
-    for (uint32_t i = 0; i < e->each.indices.len; i++) {
-        const ast_index *x = &e->each.indices.at[i];
-        dsl_axis *a = dsl_range_axis(cx, x);
-        dsl_add_axis(&shown, a);
-        dsl_define_index(cx, cx->scope, x->name, a, x->at);
-    }
-    const dsl_value *v = dsl_as_array(cx, dsl_eval(cx, e->each.body), e->at);
-    cx->scope = outer;
-    for (int i = 0; i < shown.n; i++)
-        if (!shown.at[i]->known)
-            return dsl_wrong(cx, e->at, "%s has no extent; write %s in N with its extent",
-                             shown.at[i]->name, shown.at[i]->name);
-    return dsl_bad(v) ? v : dsl_show(cx, v, &shown);
 }

@@ -199,3 +199,27 @@ const dsl_value *dsl_eval_top(dsl *cx, const ast_expr *e)
     vec_free(&found);
     return v;
 }
+
+/* ---- e for i, j ------------------------------------------------------------- */
+
+/* e for i in n, j: an array whose first visible axes are the indices. */
+const dsl_value *dsl_eval_for(dsl *cx, const ast_expr *e)
+{
+    dsl_axes shown = {0};
+    dsl_scope *outer = cx->scope;
+
+    cx->scope = dsl_scope_new(cx, outer);
+    for (uint32_t i = 0; i < e->each.indices.len; i++) {
+        const ast_index *x = &e->each.indices.at[i];
+        dsl_axis *a = dsl_range_axis(cx, x);
+        dsl_add_axis(&shown, a);
+        dsl_define_index(cx, cx->scope, x->name, a, x->at);
+    }
+    const dsl_value *v = dsl_as_array(cx, dsl_eval(cx, e->each.body), e->at);
+    cx->scope = outer;
+    for (int i = 0; i < shown.n; i++)
+        if (!shown.at[i]->known)
+            return dsl_wrong(cx, e->at, "%s has no extent; write %s in N with its extent",
+                             shown.at[i]->name, shown.at[i]->name);
+    return dsl_bad(v) ? v : dsl_show(cx, v, &shown);
+}
