@@ -322,8 +322,9 @@ static void make_passes(dsl *cx, struct ingot_train_block *r, ir_dim any)
     for (int32_t i = 0; i < r->objective_count && !diag_failed(cx->d); i++) {
         k->only = (uint32_t)i + 1;
         at[i] = make_entry(cx, arena_printf(cx->mem, "gather%d", i + 1), TRAIN_GATHER, any);
-        at[r->objective_count + i] =
-            make_entry(cx, arena_printf(cx->mem, "apply%d", i + 1), TRAIN_APPLY, any);
+        if (!diag_failed(cx->d))        /* else nobody knows whose gradients there are */
+            at[r->objective_count + i] =
+                make_entry(cx, arena_printf(cx->mem, "apply%d", i + 1), TRAIN_APPLY, any);
     }
 }
 
