@@ -87,19 +87,20 @@ static void find_words(tune *x, const rows_given *given)
 
 /* ---- what inputs hold ------------------------------------------------------------- */
 
-/* The type of elements of the file that an input's data are, alone; DT_NONE: not known. */
-static ir_dtype type_in_file(const tune *x, uint32_t input)
+/* The type of elements of the file that a column's data are, alone; DT_NONE: not known. */
+static ir_dtype type_in_file(const tune *x, uint32_t i)
 {
+    const char *name = i < x->inputs ? x->input[i] : x->goal;
     char why[TENSOR_ERROR_SIZE];
     struct ingot_train_column c;
     ir_dtype dt = DT_NONE;
     array a;
 
-    for (int32_t i = 0; i < x->t->datas; i++) {
-        if (strcmp(x->t->data[i].columns, x->input[input]))
+    for (int32_t k = 0; k < x->t->datas; k++) {
+        if (strcmp(x->t->data[k].columns, name))
             continue;
-        describe(x, input, &c);
-        if (probe_source(source_text(x, &x->t->data[i]), &c, &a, 1, why))
+        describe(x, i, &c);
+        if (probe_source(source_text(x, &x->t->data[k]), &c, &a, 1, why))
             dt = dt_from_onnx(a.dtype);
         array_free(&a);
     }
@@ -188,6 +189,8 @@ void tune_find_elements(tune *x)
                          "taken as they are, and not scaled; --print shows where to do so",
                          x->f->param_name.at[i], dt_text(has));
     }
+    if (x->kind == GOAL_BIT && dt_is_float(type_in_file(x, x->inputs)))
+        x->kind = GOAL_SHARE;
 }
 
 /* ---- all ---------------------------------------------------------------------------- */

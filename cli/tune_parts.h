@@ -5,8 +5,8 @@
 
 #include "tune.h"
 
-/* What rows are compared with. */
-typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_NUMBER } goal_kind;
+/* What rows are compared with; a share is a bit that data have as a real number. */
+typedef enum goal_kind { GOAL_CLASS, GOAL_BIT, GOAL_SHARE, GOAL_NUMBER, GOALS } goal_kind;
 
 /* The text being written: what the model is (m, f, weights), what its values are
  * called in the program (taken, input, dim, net, goal), and what is learned of it.
@@ -63,7 +63,8 @@ size_t tune_word_length(const char *s);
 cli_set tune_set_classes;
 /* What classes are called, if it is known.  False after an error. */
 bool tune_find_classes(tune *x);
-/* Types of columns, by the model and the data.  Warns where numbers are converted. */
+/* Types of columns, by the model and the data; bits may turn out to be shares.  Warns where
+ * numbers are converted. */
 void tune_find_elements(tune *x);
 /* A type of elements as the program says it; reals go without. */
 const char *tune_elem_text(const tune *x, ir_dtype dt);

@@ -232,11 +232,11 @@ static void add_objective(tune *x)
 
 /* Metrics that have a name here; @ is what y is compared with. */
 static const struct {
-    const char *name, *of[3];           /* by goal_kind; null: it has no meaning */
+    const char *name, *of[GOALS];       /* by goal_kind; null: it has no meaning */
 } metrics[] = {
-    {"accuracy", {"argmax(y) == @", "(y > 0) == (@ == 1)", NULL}},
-    {"rmse", {NULL, NULL, "sqrt(mean[..] (y - @)^2)"}},
-    {"mae", {NULL, NULL, "abs(y - @)"}},
+    {"accuracy", {"argmax(y) == @", "(y > 0) == (@ == 1)", "(y > 0) == (@ > 0.5)", NULL}},
+    {"rmse", {NULL, NULL, NULL, "sqrt(mean[..] (y - @)^2)"}},
+    {"mae", {NULL, NULL, NULL, "abs(y - @)"}},
 };
 
 /* `of` is a row's text, in which @ stands for the goal. */
@@ -254,18 +254,19 @@ static void add_metric_of(tune *x, const char *name, const char *of)
 /* By the kind of goal: `accuracy` of classes is another formula than that of bits. */
 static void add_known_metric(tune *x, const char *name)
 {
-    const char *near = NULL;
+    const char *known = "";
 
     for (size_t i = 0; i < COUNT(metrics); i++) {
         const char *of = metrics[i].of[x->kind];
-        near = near || !of ? near : metrics[i].name;
+        if (of)
+            known = arena_printf(&x->d->mem, "%s%s, ", known, metrics[i].name);
         if (of && !strcmp(metrics[i].name, name)) {
             add_metric_of(x, name, of);
             return;
         }
     }
-    tune_wrong(x, arena_printf(&x->d->mem, "--metric %s: with this loss %s is known; or "
-                               "NAME=EXPRESSION", name, near));
+    tune_wrong(x, arena_printf(&x->d->mem, "--metric %s is not known with this loss: give "
+                               "%sor NAME=EXPRESSION", name, known));
 }
 
 size_t tune_word_length(const char *s)
