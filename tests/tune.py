@@ -204,6 +204,12 @@ def words_for_classes():
     pathlib.Path('named.ingot').write_text('dim K = ["a", "b"]\nentry f(x: [2]) -> int<K> = argmax(x)\n')
     check('words: in the report', 'lynx' in pathlib.Path('kinds.html').read_text())
     check('words: in order', 'dim kinds = ["ant", "cow", "lynx"]' in ingot('train', 'mlp.onnx', *table, '--print')[1])
+    alone = ['--loss', 'cross_entropy', '--data', 'x=x.npy', '--data', 'label=label.csv']
+    labels = ''.join(f'{kinds[y]}\n' for y in np.load('y.npy'))
+    for name, text in ('a header', 'label\n' + labels), ('none', labels):
+        pathlib.Path('label.csv').write_text(text)
+        got = train(f'words alone, {name}', 'mlp.onnx', *alone, *rest)
+        check(f'words alone, {name}: the same', got.get('loss') == last.get('loss'), (got, last))
     own = [*table, '--classes', ','.join(kinds)]
     named = train('words in the order of the model', 'mlp.onnx', *own, *rest, '--save', 'kinds.safetensors')
     plain = train('numbers', 'mlp.onnx', *POINTS, *rest, '--save', 'plain.safetensors')
@@ -409,7 +415,7 @@ def names():
     train('names', *options)
     rc, text, said = ingot('train', *options, '--print')
     check('names: the share is exact', rc == 0 and '    valid 0.12345678\n' in text, text + said)
-    refuse('a metric without a name', 'accuracy is known', 'train', *options, '--metric',
+    refuse('a metric without a name', 'give accuracy', 'train', *options, '--metric',
            'argmax(y)==label', '--run')
     save('odd.onnx', [helper.make_node('Gemm', ['input.1', 'w'], ['h']), helper.make_node('Add', ['h', 'label'], ['y'])],
          {'input.1': (FLOAT, ['N', 4]), 'label': (FLOAT, ['N', 3])}, {'y': (FLOAT, ['N', 3])}, {'w': normal(4, 3)})
@@ -419,7 +425,7 @@ def names():
     check("names: the model's own", rc == 0 and 'is the column label_' in said, said)
     refuse('names: none', "--data 'image' is unknown: give input.1, label or label_", 'train', 'odd.onnx', '--loss',
            'cross_entropy', '--data', 'image=x.npy', '--run')
-    refuse('a comparison', 'accuracy is known', 'train', *options, '--metric', 'y==label', '--run')
+    refuse('a comparison', 'give accuracy', 'train', *options, '--metric', 'y==label', '--run')
 
 
 def memory():
@@ -512,7 +518,7 @@ def wrong():
            'nothing', '--run')
     refuse('a value that is near', "error: mlp.onnx: has no value 'featurs'; did you mean 'features'?", 'train',
            'mlp.onnx', *POINTS, '--until', 'featurs', '--run')
-    refuse('no such metric', 'accuracy is known', 'train', 'mlp.onnx', *POINTS, '--metric',
+    refuse('no such metric', 'give accuracy', 'train', 'mlp.onnx', *POINTS, '--metric',
            'rmse', '--run')
     refuse('a loss that is none', "did you mean 'cross_entropy'?", 'train', 'mlp.onnx', '--loss',
            'cross_entropie', '--run')

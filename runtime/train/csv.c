@@ -264,17 +264,29 @@ static bool wants_number(const table *t, int32_t f)
            !is_missing(t->slot[f].name);
 }
 
+/* Has this field of the first line, where a class is wanted, the name of the column itself? */
+static bool names_column(const table *t, int32_t f)
+{
+    int32_t k = t->slot[f].column;
+
+    return k >= 0 && is_category(t->column[k]) && !strcmp(t->slot[f].name, t->column[k]->name);
+}
+
 /* Columns that are chosen by name need a header.  Else the first line is one if it has texts
- * where numbers are wanted; one that has both there is a row with a mistake. */
+ * where numbers are wanted, or no number there and the name of a column of classes; one that has
+ * both there is a row with a mistake. */
 static bool find_header(table *t)
 {
+    bool named = false;
     int32_t text = -1, number = -1;
     double v;
 
-    for (int32_t f = t->fields - 1; f >= 0 && !t->c.s->selects; f--)
+    for (int32_t f = t->fields - 1; f >= 0 && !t->c.s->selects; f--) {
+        named |= names_column(t, f);
         if (wants_number(t, f))
             *(is_number(t->slot[f].name, &v) ? &number : &text) = f;
-    t->header = t->c.s->selects || text >= 0;
+    }
+    t->header = t->c.s->selects || text >= 0 || (named && number < 0);
     return text < 0 || number < 0 ||
            tensor_fail(t->c.error, "%s:%ld: column %d: '%.100s' is no number, and column %d has "
                        "one, '%.100s'; csv(\"%.100s\", skip = 1) leaves a header out",
@@ -392,20 +404,6 @@ static bool bad_cell(const table *t, int32_t field, const char *what)
     return tensor_fail(t->c.error, "%s:%ld: %s: %s", t->c.s->path, t->c.line, column, what);
 }
 
-/* Names last: they go to the trainer and into its files. */
-static bool is_utf8(const char *text, size_t size)
-{
-    const char *end = text + size;
-
-    while (text < end) {
-        size_t n = words_character(text, end);
-        if (!n)
-            return false;
-        text += n;
-    }
-    return true;
-}
-
 /* The number that the text is where no name is one, and numbers are taken, too; else -1. */
 static int64_t own_number(const table *t, int32_t field)
 {
@@ -418,7 +416,7 @@ static int64_t own_number(const table *t, int32_t field)
 }
 
 /* Row i gets the number of the text, a new one if the program does not know the
- * classes. */
+ * classes.  Names last: they go to the trainer and into its files. */
 static bool put_category(table *t, int32_t field, int64_t i)
 {
     const slot *s = &t->slot[field];
@@ -427,7 +425,7 @@ static bool put_category(table *t, int32_t field, int64_t i)
 
     if (!t->c.size)
         return bad_cell(t, field, "empty, where a category is wanted");
-    if (!is_utf8(t->c.field, t->c.size))
+    if (!words_is_utf8(t->c.field, t->c.size))
         return bad_cell(t, field, "is no UTF-8; save the file as UTF-8");
     int64_t number = words_number(&a->names, t->c.field, t->c.size);
     if (number == -2)

@@ -25,6 +25,19 @@ size_t words_character(const char *at, const char *end)
     return n;
 }
 
+bool words_is_utf8(const char *text, size_t size)
+{
+    const char *end = text + size;
+
+    while (text < end) {
+        size_t n = words_character(text, end);
+        if (!n)
+            return false;
+        text += n;
+    }
+    return true;
+}
+
 static uint64_t hash(const char *text, size_t size)
 {
     uint64_t h = hash_more(INGOT_HASH_START, text, size);

@@ -18,6 +18,8 @@ typedef struct words {
 
 /* Bytes of the UTF-8 character at `at`; 0: there is none. */
 size_t words_character(const char *at, const char *end);
+/* Is all of it such characters? */
+bool words_is_utf8(const char *text, size_t size);
 
 /* The number of a text, added if it is new; counts its use.  -1 if it is not known and
  * the set is fixed, -2 without memory. */
