@@ -19,6 +19,7 @@
 #include "train_info.h"
 #include "tensor_safetensors_text.h"
 #include "trainer.h"
+#include "training.h"
 #include "tune.h"
 #include "workplace.h"
 
@@ -40,8 +41,20 @@ static const char *const kinds[] = {"exe", "lib", "shared", "obj", NULL};
 
 #define AT(field) offsetof(train_options, field)
 
+/* The program comes first, then blocks. */
+static bool set_file_or_block(void *to, const cli_option *option, const char *value)
+{
+    train_options *o = to;
+
+    if (o->file)
+        return trainer_add_block(&o->trainer, option, value);
+    o->file = value;
+    return true;
+}
+
 static const cli_option options[] = {
-    {"FILE", NULL, "a program, .ingot, or an .onnx model", .set = model_set_file, .at = AT(file)},
+    {"FILE", NULL, "a program, .ingot, or an .onnx model; with --run also blocks behind it "
+     "(default: all)", .set = set_file_or_block},
     {"-o", "FILE", "the trainer that is made", .set = cli_set_output, .at = AT(out)},
     {"--emit", "KIND", "exe (default), or of the entries: lib, shared, obj", .set = cli_set_word,
      .at = AT(emit), .words = kinds},
@@ -228,6 +241,18 @@ static bool save_onnx(const train_options *o, const session *s, const struct ing
     return ok;
 }
 
+/* A trainer that is kept has entries, too. */
+static int check_run(const train_options *o, const struct ingot_trainer *t)
+{
+    const char *block = o->trainer.blocks ? o->trainer.block[0] : NULL;
+    int status = trainer_check(&o->trainer, t);
+
+    if (status != CLI_OK || !block || training_block(t, block) >= 0)
+        return status;
+    cli_wrong("'%s' is an entry: ingot run %s %s", block, o->file, block);
+    return CLI_USAGE;
+}
+
 /* m is taken over; the trainer runs in this process, on code that was never a file. */
 static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, diag *d)
 {
@@ -236,7 +261,7 @@ static int run(train_options *o, ir_module *m, const struct ingot_trainer *t, di
     o->trainer.save = o->trainer.save ? o->trainer.save : save;
     o->trainer.program = o->file;
     o->trainer.save_onnx = o->save_onnx;
-    int status = trainer_check(&o->trainer, t);
+    int status = check_run(o, t);
     if (status != CLI_OK) {
         ir_module_free(m);
         free(save);
@@ -329,6 +354,9 @@ static bool has_use(const train_options *o, int argc, char **argv)
     if (o->run && (o->name || !is(o, "exe")))
         return cli_wrong("--%s is for what -o makes, and --run makes nothing",
                          o->name ? "name" : "emit");
+    if (!o->run && o->trainer.blocks)
+        return cli_wrong("'%s': the trainer that is made takes the names of blocks, and so does "
+                         "--run", o->trainer.block[0]);
     return !later || cli_wrong("%s is for the training: give it to the trainer that is made, or "
                                "--run to train at once", later);
 }
@@ -367,7 +395,7 @@ static int check(const train_options *o)
 int command_train(int argc, char **argv)
 {
     train_options o = {.trainer = trainer_defaults, .emit = "exe"};
-    int status = cli_parse(argc, argv, "ingot train FILE (-o TRAINER | --run) [OPTIONS]",
+    int status = cli_parse(argc, argv, "ingot train FILE (-o TRAINER | --run [BLOCK..]) [OPTIONS]",
                            "Makes a program with train blocks, or an ONNX model with a --loss, a\n"
                            "trainer: one executable with loss, gradients, optimizer and data\n"
                            "loop; or trains at once.  A trainer takes the options from --data on\n"

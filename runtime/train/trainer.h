@@ -53,6 +53,8 @@ long long trainer_seed(const trainer_options *o);
 
 /* Where the weights go unless --save says: NAME.safetensors in the current folder. */
 char *trainer_save(const struct ingot_trainer *t);
+/* The name of a block, or of an entry; of a trainer_options. */
+cli_set trainer_add_block;
 /* Frees what the rows' setters made. */
 void trainer_options_free(trainer_options *o);
 
