@@ -2,7 +2,6 @@
  * own options.  A new command is a row here and a file of its own. */
 #include "command.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,18 +80,6 @@ static bool answer(const char *arg)
     return true;
 }
 
-/* Output that could not be written, to a full disk say, is a failure. */
-static int finish(int status)
-{
-    if (status == CLI_HELP)
-        status = CLI_OK;
-    if ((fflush(stdout) || ferror(stdout)) && status == CLI_OK) {
-        cli_wrong("standard output cannot be written: %s", strerror(errno));
-        status = CLI_FAILED;
-    }
-    return status;
-}
-
 /* An unknown command is answered with the nearest known one.  Whatever a command was
  * writing is removed when it is interrupted; a training takes the signals over. */
 int main(int argc, char **argv)
@@ -104,11 +91,11 @@ int main(int argc, char **argv)
         return CLI_USAGE;
     }
     if (answer(argv[1]))
-        return finish(CLI_OK);
+        return cli_finish(CLI_OK);
     cleanup_catch_interrupt();
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (!strcmp(argv[1], commands[i].name))
-            return finish(commands[i].run(argc - 2, argv + 2));
+            return cli_finish(commands[i].run(argc - 2, argv + 2));
         names[i] = commands[i].name;
     }
     near = cli_nearest(argv[1], names, COUNT(commands));

@@ -16,6 +16,17 @@
 #include "options_rows.h"
 #include "visible.h"
 
+int cli_finish(int status)
+{
+    if (status == CLI_HELP)
+        status = CLI_OK;
+    if ((fflush(stdout) || ferror(stdout)) && status == CLI_OK) {
+        cli_wrong("standard output cannot be written: %s", strerror(errno));
+        status = CLI_FAILED;
+    }
+    return status;
+}
+
 /* Options of one table that are looked at for a near one. */
 enum { MAX_NAMES = 64 };
 

@@ -63,5 +63,8 @@ bool cli_number(const char *what, const char *value, long long lo, long long hi,
 /* Is `value` of option `what` one of `words`, which null ends?  False after a
  * message with all of them. */
 bool cli_one_of(const char *what, const char *value, const char *const *words);
+/* The exit code of a program that ends with this status: output that could not be written, to a
+ * full disk say, is a failure. */
+int cli_finish(int status);
 
 #endif

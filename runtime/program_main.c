@@ -180,11 +180,7 @@ int program_main(const struct ingot_model *m, int argc, char **argv)
         status = obey(&o, m);
     program_options_free(&o);
     free(about);
-    if ((status == CLI_OK || status == CLI_HELP) && (fflush(stdout) || ferror(stdout))) {
-        cli_wrong("standard output cannot be written: %s", strerror(errno));
-        return CLI_FAILED;
-    }
-    return status == CLI_HELP ? CLI_OK : status;
+    return cli_finish(status);
 }
 
 void program_print_manual(void)

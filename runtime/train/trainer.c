@@ -29,7 +29,7 @@ long long trainer_seed(const trainer_options *o)
 
 /* ---- command line ----------------------------------------------------------------- */
 
-static bool add_block(void *to, const cli_option *o, const char *value)
+bool trainer_add_block(void *to, const cli_option *o, const char *value)
 {
     trainer_options *t = to;
 
@@ -355,7 +355,7 @@ int trainer_run(const trainer_options *o, session *s, const struct ingot_trainer
 
 static const cli_option options[] = {
     {"BLOCK", NULL, "train blocks to run (default: all), or an entry and its NAME=VALUE",
-     .set = add_block},
+     .set = trainer_add_block},
     {"--NAME", "VALUE", "the input NAME of an entry, as NAME=VALUE", .set_any = add_input},
     {.more = trainer_rows},
     {.more = trainer_own_rows},
@@ -430,5 +430,5 @@ int trainer_main(const struct ingot_model *m, const struct ingot_trainer *t, int
     if (status == CLI_OK)
         status = obey(&o, m, t);
     trainer_options_free(&o);
-    return status == CLI_HELP ? CLI_OK : status;
+    return cli_finish(status);
 }
