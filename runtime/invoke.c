@@ -229,7 +229,8 @@ bool invoke_take(invoke *v, tensor_value *out, char error[TENSOR_ERROR_SIZE])
         }
         free(out[i].t.data);
         out[i] = (tensor_value){0};
-        return tensor_fail(error, "output '%s' cannot be read", v->entry->outputs[i].name);
+        return tensor_fail(error, "output '%s' would have fewer elements than none, or more than "
+                           "there is memory for", v->entry->outputs[i].name);
     }
     return true;
 }

@@ -415,6 +415,17 @@ def names_of_no_part(folder):
     for option in (['--run'], ['-o', 'out']):
         check(f'train {option[0]}: unknown input', folder, [INGOT, 'train', 'learns.ingot', '--shape', 'z=2x3', *option], 2,
               "--shape 'z' is unknown: give x")
+    learns = [INGOT, 'train', 'learns.ingot']
+    check('train: a block', folder, [*learns, 'fit', '--run', '--save', 'out'], 0, 'saved out', new=['out'])
+    for name, rest, said in (('no block', ['fir', '--run'], "'fir'; did you mean 'fit'?"), ('an entry', ['f', '--run'], "'f' is an entry"),
+                             ('a block, to make a trainer', ['fit', '-o', 'a'], 'takes the names of blocks')):
+        check(f'train: {name}', folder, [*learns, *rest], 2, said)
+    check('a trainer', folder, [*learns, '-o', 'trainer'], 0, new=['trainer'])
+    for arguments in (['--info'], ['--help'], ['f', 'x=[[1, 2, 3]]', '--init', 'out']):
+        check(f'full disk: a trainer with {arguments[0]}', folder,
+              ['/bin/sh', '-c', 'exec "$@" >/dev/full', 'sh', './trainer', *arguments], 1, 'output cannot be written')
+    (folder / 'many.ingot').write_text('entry f(n: int) -> [n] {\n  scan t in n { y[t] = real(t) }\n  y\n}\n')
+    check('fewer than none', folder, [INGOT, 'run', 'many.ingot', 'n=-3'], 1, "'y' would have fewer elements than none")
     case = folder / 'case/test_data_set_0'
     case.mkdir(parents=True)
     (folder / 'case/model.onnx').write_bytes(relu(('Rows', 3)))
