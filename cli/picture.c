@@ -62,6 +62,7 @@ static bool read_png(picture *p, const char *path, FILE *f)
 
     if (!png_image_begin_read_from_stdio(&image, f))
         return wrong_png(&image, path, f);
+    image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;   /* unless the file says that it is linear */
     bool grey = !(image.format & PNG_FORMAT_FLAG_COLOR);
     image.format = grey ? PNG_FORMAT_GA : PNG_FORMAT_RGBA;
     bool room = make_room(p, path, image.width, image.height);

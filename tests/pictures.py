@@ -19,11 +19,12 @@ INGOT = pathlib.Path(sys.argv[1]).resolve()
 JPEG = base64.b64decode('/9j/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBT/wAARCAAIAAgDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAT/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFQEBAQAAAAAAAAAAAAAAAAAABwj/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQAHqQf//Z')
 
 
-def png(rows, kind=2):
-    """A picture of rows of pixels, tuples of channels: 2 is RGB, 6 has transparency, 0 is grey."""
+def png(rows, kind=2, bits=8):
+    """A picture of rows of pixels, tuples of channels: 2 is RGB, 6 has transparency, 0 is grey.  With
+    16 bits a channel is two numbers, the high one first."""
     def chunk(name, data):
         return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
-    head = struct.pack('>IIBBBBB', len(rows[0]), len(rows), 8, kind, 0, 0, 0)
+    head = struct.pack('>IIBBBBB', len(rows[0]), len(rows), bits, kind, 0, 0, 0)
     data = b''.join(b'\0' + bytes(c for pixel in row for c in pixel) for row in rows)
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(data)) +
             chunk(b'IEND', b''))
@@ -195,6 +196,7 @@ def main():
         (w.folder / 'two.png').write_bytes(png([[(255, 0, 51), (0, 102, 255)]]))
         (w.folder / 'clear.png').write_bytes(png([[(255, 0, 51, 0)]], 6))
         (w.folder / 'grey.png').write_bytes(png([[(51,)]], 0))
+        (w.folder / 'deep.png').write_bytes(png([[(0x80, 1), (0xff, 0xff)]], 0, 16))
         (w.folder / 'row.png').write_bytes(png([[(v,) for v in range(256)]], 0))
         (w.folder / 'photo.jpg').write_bytes(JPEG)
         (w.folder / 'cut.png').write_bytes(png([[(1, 2, 3)] * 99] * 99)[:90])
@@ -207,6 +209,7 @@ def main():
         w.gives('f32[n,3,h,w]', 'two.png', ['--resize', '1x1'], (1, 3, 1, 1), [0.5, 0.2, 0.6])
         w.gives('f32[3,1,1]', 'clear.png', ['--mean', '55,0,1', '--scale', '0.1'], (3, 1, 1), [20, 0, 5])
         w.gives('f32[3,1,1]', 'grey.png', [], (3, 1, 1), [0.2, 0.2, 0.2])
+        w.gives('u8[n,h,w]', 'deep.png', [], (1, 1, 2), [128, 255])
         w.gives('u8[n,h,w]', 'row.png', [], (1, 1, 256), list(range(256)))
         w.gives('f32[n,h,w]', 'row.png', ['--scale', '1'], (1, 1, 256), list(range(256)))
         w.gives('u8[n,1,1]', 'two.png', ['--layout', 'nchw'], (3, 1, 1), [128, 51, 153])
