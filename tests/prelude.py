@@ -258,6 +258,7 @@ def cases(w):
     yield one('global_max', p, p.max((2, 3)))
     yield one('random_crop', p, p)
     yield one('random_flip', p, p)
+    yield one('random_noise', p, p)
     stack = reals(2, 3, 4)
     left, sigma, right = np.linalg.svd(stack, full_matrices=False)
     by = 0.5 * sigma - 2 * sigma**3 + 3 * sigma**5
