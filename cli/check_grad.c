@@ -47,10 +47,10 @@ enum { GUESSED_EXTENT = 8 };
 
 /* Extents and bounds that only data know are found out from them where they are, else
  * guessed: gradients do not depend on them. */
-static bool probe_or_guess(const char *source, struct ingot_train_column *c, int32_t n, arena *mem,
-                           const char **error)
+static bool probe_or_guess(const void *context, const char *source, struct ingot_train_column *c,
+                           int32_t n, arena *mem, const char **error)
 {
-    if (data_probe(source, c, n, mem, error))
+    if (data_probe(context, source, c, n, mem, error))
         return true;
     *error = NULL;
     for (int32_t i = 0; i < n; i++) {

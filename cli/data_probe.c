@@ -19,12 +19,35 @@ static void copy_names(struct ingot_train_column *c, const words *w, arena *mem)
     c->names = names;
 }
 
-bool data_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
-                const char **error)
+/* Is `columns`, as "x,y", the names of these in their order? */
+static bool names_all(const char *columns, const struct ingot_train_column *c, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        size_t size = strlen(c[i].name);
+        if (strncmp(columns, c[i].name, size) || columns[size] != (i + 1 < n ? ',' : '\0'))
+            return false;
+        columns += size + 1;
+    }
+    return true;
+}
+
+/* What is given for the columns; null: nothing. */
+static const char *given_for(const data_given *given, const struct ingot_train_column *c, int32_t n)
+{
+    for (int32_t i = 0; given && i < given->n; i++)
+        if (names_all(given->list[i].columns, c, n))
+            return given->list[i].text;
+    return NULL;
+}
+
+bool data_probe(const void *context, const char *source, struct ingot_train_column *column,
+                int32_t n, arena *mem, const char **error)
 {
     char text[TENSOR_ERROR_SIZE];
     array *a = calloc((size_t)n + 1, sizeof *a);
-    bool ok = a && probe_source(source, column, a, n, text);
+    const char *given = given_for(context, column, n);
+    bool ok = a && probe_source(given ? given : source, given && n == 1 ? source : NULL, column, a,
+                                n, text);
 
     *error = ok ? NULL : arena_strdup(mem, a ? text : "no memory");
     for (int32_t k = 0; a && k < n; k++) {

@@ -30,6 +30,7 @@ typedef struct train_options {
     tune_options tune;
     const char *file, *out, *name, *emit, *save_onnx;
     tuned tuned;                    /* what an ONNX model is trained as */
+    data_given given;               /* of a program's dims, with --run */
     long long shards;
     bool run, wide, print, mpi, names;
     workplace work;
@@ -95,7 +96,8 @@ static dsl_options options_of(const train_options *o)
 {
     return (dsl_options){.import = &o->model.o.import, .set = o->model.o.program.set,
                          .sets = o->model.o.program.sets,
-                         .real = real_of(o), .probe = data_probe, .read = data_read,
+                         .real = real_of(o), .probe = data_probe, .probing = &o->given,
+                         .read = data_read,
                          .source = o->tuned.program, .shards = o->shards,
                          .judge = o->run || !strcmp(o->emit, "exe")};
 }
@@ -300,6 +302,8 @@ static ir_module *load(train_options *o, const struct ingot_trainer **t, diag *d
         return train_info_import(o->file, &o->model.o.import, &o->trainer, t, d);
     if (!is_program(o) && !tune_model(o, d))
         return NULL;
+    if (is_program(o))
+        o->given = (data_given){o->trainer.data, o->trainer.datas};
     dsl_options given = options_of(o);
     ir_module *m = dsl_import_training(o->file, &given, t, d);
     if (!m && o->tuned.program)

@@ -77,7 +77,7 @@ static void find_words(tune *x, const rows_given *given)
     c = arena_array(&x->d->mem, struct ingot_train_column, (size_t)max_i64(n, 0) + 1);
     for (int32_t i = 0; i < n; i++)
         c[i] = all[index[i]];
-    bool ok = n > 0 && data_probe(source_text(x, given), c, n, &x->d->mem, &error);
+    bool ok = n > 0 && data_probe(NULL, source_text(x, given), c, n, &x->d->mem, &error);
     for (int32_t i = 0; ok && i < n; i++)
         if (index[i] == (int32_t)x->inputs) {
             x->class_name = c[i].names;
@@ -100,7 +100,7 @@ static ir_dtype type_in_file(const tune *x, uint32_t i)
         if (strcmp(x->t->data[k].columns, name))
             continue;
         describe(x, i, &c);
-        if (probe_source(source_text(x, &x->t->data[k]), &c, &a, 1, why))
+        if (probe_source(source_text(x, &x->t->data[k]), NULL, &c, &a, 1, why))
             dt = dt_from_onnx(a.dtype);
         array_free(&a);
     }
@@ -146,7 +146,7 @@ static void look_at_positions(const tune *x, uint32_t input, const rows_given *g
         if (strcmp(given[i].columns, x->input[input]))
             continue;
         describe(x, input, &c);
-        bool ok = probe_source(source_text(x, &given[i]), &c, &a, 1, why) && a.rows;
+        bool ok = probe_source(source_text(x, &given[i]), NULL, &c, &a, 1, why) && a.rows;
         tensor t = {.dtype = a.dtype, .data = (void *)(uintptr_t)a.data};
         int64_t elements = ok ? (a.rows - 1) * a.stride + array_row(&a) : 0;
         for (int64_t k = 0; k < elements; k++) {

@@ -323,6 +323,10 @@ check "squares: three threads" cmp <(tail -c 260000 at1) <(tail -c 260000 at3)
 for i in 1 2 3 4 5 6 7 8; do echo "to be, or not to be, that is the question $i"; done \
     >tiny_shakespeare.txt
 check "speaker" "$ingot" train "$examples/speaker.ingot" -o speaker
+for i in 1 2 3 4 5 6 7 8; do echo "über Berg und Tal $i, und zurück und wieder über Berg und Tal"; done >own.txt
+refuse "a text with other characters" "is not in the alphabet" ./speaker --fresh --data text=own.txt
+check "a text of one's own decides the alphabet" \
+    "$ingot" train "$examples/speaker.ingot" --run --fresh --steps 2 --data text=own.txt --save own.safetensors
 check "transformer" "$ingot" train "$examples/transformer.ingot" -o transformer
 check "transformer: 500 kB at most" [ "$(wc -c <transformer)" -le 500000 ]
 cat >tile.ingot <<'PROGRAM'

@@ -21,8 +21,8 @@ typedef import_array dsl_weight;
 /* Finds out what only data know: reads a source (ir/train_abi.h) for n columns, sets extents
  * that are -1 and bounds that are -1, with the names that numbers stand for, in `mem`.
  * False with a message. */
-typedef bool dsl_probe(const char *source, struct ingot_train_column *column, int32_t n, arena *mem,
-                       const char **error);
+typedef bool dsl_probe(const void *context, const char *source, struct ingot_train_column *column,
+                       int32_t n, arena *mem, const char **error);
 
 /* Reads all rows of a source for one column, elements in a row, in `mem`; null with a message. */
 typedef const void *dsl_reader(const char *source, const struct ingot_train_column *column,
@@ -41,6 +41,7 @@ typedef struct dsl_options {
     const dsl_note *note;               /* of that file */
     int notes;
     dsl_probe *probe;                   /* null: data are not looked at */
+    const void *probing;                /* its context */
     dsl_reader *read;                   /* of `data` items; null: they are zeros */
     const char *source;                 /* the program, instead of what its file holds */
     int64_t shards;                     /* of a step's rows (ir/train_abi.h); 0: one */

@@ -353,7 +353,7 @@ static void ask(dsl *cx, const struct dsl_train *k, const ast_stmt *s, const ast
         if (!sketch(cx, &l->at[to.columns[i]], &c[i]))
             return;
     }
-    if (any && !cx->o->probe(to.text, c, to.column_count, cx->mem, &error))
+    if (any && !cx->o->probe(cx->o->probing, to.text, c, to.column_count, cx->mem, &error))
         dsl_wrong(cx, s->at, "%s", error);
     for (int32_t i = 0; any && i < to.column_count; i++) {
         const ast_type *t = l->at[to.columns[i]].type;

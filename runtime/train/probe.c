@@ -138,11 +138,11 @@ static bool probe_array(const source *s, const char *text, struct ingot_train_co
 
 /* Fills bounds, extents and names of the columns, and the arrays that were read for
  * it. */
-bool probe_source(const char *text, struct ingot_train_column *column, array *a, int32_t n,
-                  char error[TENSOR_ERROR_SIZE])
+bool probe_source(const char *text, const char *like, struct ingot_train_column *column, array *a,
+                  int32_t n, char error[TENSOR_ERROR_SIZE])
 {
     source s;
-    bool ok = source_parse(&s, text, error);
+    bool ok = source_parse_like(&s, text, like, error);
 
     memset(a, 0, (size_t)n * sizeof *a);
     if (ok && s.kind == SOURCE_CSV)

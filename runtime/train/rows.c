@@ -303,33 +303,13 @@ static bool read_parsed(const source *s, const struct ingot_train_column *const 
     return ok;
 }
 
-/* A file that is named alone is read as the program reads its own, if that is a text. */
-static bool parse_like(source *s, const char *text, const char *like, char *error)
-{
-    static const char *const arrays[] = {".npy", ".npy.gz", ".npz", ".idx", ".idx.gz",
-                                         ".safetensors", ".safetensors.gz"};
-    bool taken = like && source_is_path(text) && source_parse(s, like, error) &&
-                 (s->kind == SOURCE_BYTES || s->kind == SOURCE_CHARS || s->kind == SOURCE_WORDS);
-
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        taken = taken && !has_suffix(text, arrays[i]);
-    if (!taken) {
-        if (like && source_is_path(text))
-            source_free(s);
-        return source_parse(s, text, error);
-    }
-    free(s->path);
-    s->path = strdup(text);
-    return s->path || tensor_fail(error, "no memory");
-}
-
 /* `like`: what the program has in its place; null: nothing. */
 static bool read_like(const char *text, const char *like,
                       const struct ingot_train_column *const *column, array *a, int32_t n,
                       char *error)
 {
     source s;
-    bool ok = parse_like(&s, text, like, error) && read_parsed(&s, column, a, n, error);
+    bool ok = source_parse_like(&s, text, like, error) && read_parsed(&s, column, a, n, error);
 
     source_free(&s);
     for (int32_t k = 0; k < n && !ok; k++)

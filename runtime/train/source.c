@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file_kind.h"
 #include "tensor_file.h"
 
 /* The text, and how far it is read. */
@@ -340,6 +341,26 @@ bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE])
         return false;
     skip_blanks(&c);
     return *c.at ? wrong(&c, "the end") : settle_selects(&c, s);
+}
+
+bool source_parse_like(source *s, const char *text, const char *like,
+                       char error[TENSOR_ERROR_SIZE])
+{
+    static const char *const arrays[] = {".npy", ".npy.gz", ".npz", ".idx", ".idx.gz",
+                                         ".safetensors", ".safetensors.gz"};
+    bool taken = like && source_is_path(text) && source_parse(s, like, error) &&
+                 (s->kind == SOURCE_BYTES || s->kind == SOURCE_CHARS || s->kind == SOURCE_WORDS);
+
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        taken = taken && !has_suffix(text, arrays[i]);
+    if (!taken) {
+        if (like && source_is_path(text))
+            source_free(s);
+        return source_parse(s, text, error);
+    }
+    free(s->path);
+    s->path = strdup(text);
+    return s->path || tensor_fail(error, "no memory");
 }
 
 void source_free(source *s)

@@ -44,6 +44,10 @@ typedef struct source {
 bool source_is_path(const char *text);
 /* False with a message; source_free in any case. */
 bool source_parse(source *s, const char *text, char error[TENSOR_ERROR_SIZE]);
+/* The same of what is given in the place of a source of the program, `like`, or null: a file that
+ * is named alone is read as the program reads its own, if that is a text. */
+bool source_parse_like(source *s, const char *text, const char *like,
+                       char error[TENSOR_ERROR_SIZE]);
 void source_free(source *s);
 
 #endif

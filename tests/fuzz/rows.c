@@ -42,10 +42,10 @@ static void find_out(const char *source)
     array a[2];
 
     column[1].bound = -1;
-    probe_source(source, column, a, 2, error);
+    probe_source(source, NULL, column, a, 2, error);
     free_all(a, 2);
     column[0].dims = open;
-    probe_source(source, column, a, 1, error);
+    probe_source(source, NULL, column, a, 1, error);
     free_all(a, 1);
 }
 

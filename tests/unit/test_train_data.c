@@ -334,8 +334,8 @@ static void bounds_are_found(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         c.bound = CSV_FIND_OUT;
-        if (!probe_source(quoted("", write_text(tables[i].name, tables[i].text), ""), &c, &a, 1,
-                          error))
+        const char *source = quoted("", write_text(tables[i].name, tables[i].text), "");
+        if (!probe_source(source, NULL, &c, &a, 1, error))
             fail_msg("%s: %s", tables[i].name, error);
         assert_int_equal(c.bound, tables[i].bound);
         array_free(&a);
@@ -345,7 +345,7 @@ static void bounds_are_found(void **state)
     both.dims = three;
     both.bound = CSV_FIND_OUT;
     size_t n = npy(file, huge);
-    if (probe_source(quoted("", write_file("huge.npy", file, n), ""), &both, &a, 1, error))
+    if (probe_source(quoted("", write_file("huge.npy", file, n), ""), NULL, &both, &a, 1, error))
         assert_int_equal(both.bound, (INT64_C(1) << 53) + 1);
     else
         fail_msg("%s", error);
@@ -420,13 +420,13 @@ static void axes_of_one_element(void **state)
     assert_true(a.rows == 2 && !a.rank && ((const int64_t *)a.data)[1] == 9);
     array_free(&a);
     open.bound = CSV_FIND_OUT;
-    assert_true(probe_source(path_of("c.idx"), &open, &a, 1, error));
+    assert_true(probe_source(path_of("c.idx"), NULL, &open, &a, 1, error));
     assert_int_equal(open.bound, 10);
     array_free(&a);
     reads(write_file("b.idx", bare, sizeof bare), COLUMNS(&own), &a, 1);
     assert_true(a.rows == 2 && a.rank == 1);
     array_free(&a);
-    assert_true(probe_source(path_of("b.idx"), &wide, &a, 1, error));
+    assert_true(probe_source(path_of("b.idx"), NULL, &wide, &a, 1, error));
     assert_int_equal(found[0], 1);
     array_free(&a);
 }
