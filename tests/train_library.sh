@@ -127,8 +127,10 @@ check "learns a line" ./two
 # The loop of an executable, and one of one's own, from one seed and over the same rows: the same
 # bits in all states behind so many steps, with draws, schedules and what is fitted.
 cat >same.ingot <<'PROGRAM'
-net f(x: [.., 2]) -> [..] =
-    x |> standardize |> rescale |> dense(40) |> tanh |> dropout(0.2) |> dense(1) |> scalar
+net f(x: [.., 2]) -> [..] {
+    u ~ normal(x, 0.1)
+    u |> standardize |> rescale |> dense(40) |> tanh |> dropout(0.2) |> dense(1) |> scalar
+}
 train learn(x: [.., 2], y: [..]) {
     data x, y = [[1, 10, 2], [2, 10, 4], [3, 30, 6], [4, 20, 8]]
     minimize (f(x) - y)^2 using adam(cosine(1e-2, warmup = 3)) clip norm(9)

@@ -151,6 +151,15 @@ static bool same_everywhere(loop *l, char *error)
            tensor_fail(error, "has other training data than process 0");
 }
 
+/* What is fitted is drawn by the seed, and before the first step, whatever block ran before. */
+static bool fit_states(loop *l, char *error)
+{
+    l->feeds = (use_feeds){.value = {[-1 - INGOT_FEED_SEED] = (double)l->at.seed,
+                                     [-1 - INGOT_FEED_ROWS] = (double)l->at.rows}};
+    l->at.fit = PLACE_FITTED;
+    return block_fit(&l->k, &l->feeds, error);
+}
+
 /* Rows are read, entries prepared, states fitted. */
 static bool begin_block(loop *l, char *error)
 {
@@ -166,11 +175,7 @@ static bool begin_block(loop *l, char *error)
     l->at.bytewise = false;
     if (!team_all_well(&l->team, same_everywhere(l, error), error))
         return false;
-    if (l->at.fit != PLACE_NOT_FITTED)
-        return true;
-    l->feeds.value[-1 - INGOT_FEED_ROWS] = (double)l->at.rows;
-    l->at.fit = PLACE_FITTED;
-    return block_fit(&l->k, &l->feeds, error);
+    return l->at.fit != PLACE_NOT_FITTED || fit_states(l, error);
 }
 
 /* The block of a turn begins with its first step.  False: there is none. */
