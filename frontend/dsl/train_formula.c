@@ -268,6 +268,28 @@ void train_warn_batches(dsl *cx, const char *name, const ast_stmt *s, const dsl_
                  "mean(e) and sum(e) it is of all rows", name);
 }
 
+static bool is_fixed(dsl *cx, const dsl_value *v);
+
+/* Null stands for what is not given. */
+static bool all_fixed(dsl *cx, const dsl_value *const *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i] && !is_fixed(cx, v[i]))
+            return false;
+    return true;
+}
+
+/* Is the configuration?  An array in it would be a value of another entry. */
+static bool is_fixed_function(dsl *cx, const dsl_function *f)
+{
+    const dsl_template *of = f->of;
+
+    if (!f->config)
+        return true;
+    return all_fixed(cx, f->config, of->item ? of->item->callable.config.len
+                                             : (uint32_t)dsl_builtin_configs(of->builtin));
+}
+
 /* Is it known when compiling, the same for any number of rows? */
 static bool is_fixed(dsl *cx, const dsl_value *v)
 {
@@ -276,9 +298,10 @@ static bool is_fixed(dsl *cx, const dsl_value *v)
     switch (v->kind) {
     case DSL_NUMBER: return !v->number.whole || dim_const(cx->dims, v->number.dim, &n);
     case DSL_TRUTH:
-    case DSL_TEXT:
-    case DSL_FUNCTION:
-    case DSL_PIPE: return true;
+    case DSL_TEXT: return true;
+    case DSL_LIST: return all_fixed(cx, v->list.at, v->list.n);
+    case DSL_FUNCTION: return is_fixed_function(cx, &v->function);
+    case DSL_PIPE: return is_fixed(cx, v->pipe.first) && is_fixed(cx, v->pipe.then);
     default: return false;
     }
 }
