@@ -389,6 +389,8 @@ const dsl_value *dsl_eval(dsl *cx, const ast_expr *e);
 const dsl_value *dsl_eval_top(dsl *cx, const ast_expr *e);
 /* An extent or a number of rounds: a whole number. */
 bool dsl_eval_dim(dsl *cx, const ast_expr *e, ir_dim *out, const char *what);
+/* The N of a declared int<N>: 1 or more, where it is known. */
+bool dsl_eval_bound(dsl *cx, const ast_expr *e, ir_dim *out);
 /* Is it made of configuration and extents only? */
 bool dsl_is_static(dsl *cx, const ast_expr *e);
 const dsl_value *dsl_index_value(dsl *cx, dsl_axis *a);

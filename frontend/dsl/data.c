@@ -9,10 +9,12 @@
 static const ir_type *type_of(dsl *cx, const ast_decl *d)
 {
     ir_dim extent[IR_MAX_RANK];
-    bool rows = d->type->extents.len && d->type->extents.at[0]->kind != AST_REST;
-    int rank = rows ? dsl_type_extents(cx, d->type, extent) : 0;
+    bool plain = d->type->extents.len;
 
-    if (!rows)
+    for (uint32_t i = 0; i < d->type->extents.len; i++)
+        plain &= d->type->extents.at[i]->kind != AST_REST;
+    int rank = plain ? dsl_type_extents(cx, d->type, extent) : 0;
+    if (!plain)
         dsl_wrong(cx, d->name.at, "%s: data have an axis at least, as [34, 34]; .. has no meaning "
                   "here", d->name.text);
     if (rank <= 0)
@@ -24,6 +26,20 @@ static const ir_type *type_of(dsl *cx, const ast_decl *d)
     dsl_wrong(cx, d->name.at, "%s: extents of data are numbers that are known when compiling, this "
               "is %s", d->name.text, dsl_type_text(cx, t));
     return NULL;
+}
+
+/* The N of int<N>, a number; true where there is none, false after a message. */
+static bool find_bound(dsl *cx, dsl_memory *m, const ast_decl *d)
+{
+    const ast_expr *bound = d->type->bound;
+    int64_t n;
+
+    m->bounded = bound != NULL;
+    if (!bound || !dsl_eval_bound(cx, bound, &m->below))
+        return !bound;
+    if (!dim_const(cx->dims, m->below, &n))
+        dsl_wrong(cx, bound->at, "the bound of data is a number that is known when compiling");
+    return dim_const(cx->dims, m->below, &n);
 }
 
 /* As the readers see it: rows along the first axis. */
@@ -66,21 +82,13 @@ static uint32_t read_constant(dsl *cx, const dsl_memory *m, const ast_decl *d)
 static void add(dsl *cx, const ast_decl *d)
 {
     dsl_memory *m = arena_new(cx->mem, dsl_memory);
-    int64_t n;
 
     m->cell = (dsl_cell){.name = d->name.text, .memory = m, .at = d->name.at};
     m->path = d->name.text;
     m->type = type_of(cx, d);
     m->state = m->weights = IR_NONE;
     m->data = true;
-    m->bounded = m->type && d->type->bound;
-    if (m->bounded && (!dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index") ||
-                       !dim_const(cx->dims, m->below, &n))) {
-        dsl_wrong(cx, d->type->bound->at, "the bound of data is a number that is known when "
-                  "compiling");
-        m->type = NULL;
-    }
-    if (m->type)
+    if (m->type && find_bound(cx, m, d))
         m->weights = read_constant(cx, m, d);
     if (m->weights == IR_NONE)
         dsl_define(cx, cx->scope, d->name.text, &dsl_poison, d->name.at);

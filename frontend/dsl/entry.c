@@ -148,7 +148,7 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
     const dsl_value *v = dsl_array(cx, input(cx, p, elem, type), elem, n + first, axis);
     if (!t || !t->bound)
         return v;
-    if (!dsl_eval_dim(cx, t->bound, &below, "the bound of an index"))
+    if (!dsl_eval_bound(cx, t->bound, &below))
         return &dsl_poison;
     if (checked)
         check_input(cx, v, below, p->name.text);

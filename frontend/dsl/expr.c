@@ -73,6 +73,18 @@ bool dsl_eval_dim(dsl *cx, const ast_expr *e, ir_dim *out, const char *what)
     return false;
 }
 
+bool dsl_eval_bound(dsl *cx, const ast_expr *e, ir_dim *out)
+{
+    int64_t n;
+
+    if (!dsl_eval_dim(cx, e, out, "the bound of an index"))
+        return false;
+    if (!dim_const(cx->dims, *out, &n) || n > 0)
+        return true;
+    dsl_wrong(cx, e->at, "no index is below %lld: a bound is 1 or more", (long long)n);
+    return false;
+}
+
 /* ---- by kind ---------------------------------------------------------------- */
 
 /* `training` and counters of train blocks are known only where no name hides them. */

@@ -106,7 +106,7 @@ static dsl_memory *memory_new(dsl *cx, const char *path, const ast_decl *d, cons
     m->trainable = trainable;
     m->role = trainable ? INGOT_ROLE_PARAM : INGOT_ROLE_STATE;
     if (d->type && d->type->bound)
-        m->bounded = dsl_eval_dim(cx, d->type->bound, &m->below, "the bound of an index");
+        m->bounded = dsl_eval_bound(cx, d->type->bound, &m->below);
     dsl_memory_enter(cx, m);
     dsl_find_net(cx, m);
     dsl_take_weight(cx, m);

@@ -67,7 +67,7 @@ static bool add_column(dsl *cx, const ast_param *p, struct ingot_train_column *c
     }
     if (!t->bound)
         return true;
-    if (!dsl_eval_dim(cx, t->bound, &d, "the bound of an index"))
+    if (!dsl_eval_bound(cx, t->bound, &d))
         return false;
     c->name_count = dsl_spelling(cx, t->bound, &c->names);
     if (dim_const(cx->dims, d, &c->bound) || !cx->o->probe)
