@@ -876,6 +876,8 @@ refuse "a file is cut off" "cut.idx: cut off, 32 bytes expected, 20 found" \
 printf '\0\0\10\1\0\0\0\4\0\0\3\1' >three.idx
 refuse "a label is out of range" "three.idx: row 3: 3, must be below 2" \
     "$ingot" train sides.ingot --run --fresh --data label=three.idx
+refuse "a source without quotes" 'a file in quotes, as "f.npz"["x"]' \
+    "$ingot" train sides.ingot --run --fresh --data 'x=sides.npz["x"]'
 refuse "rows of one file are missing" "'x' has 4 rows, 'label' has 3" \
     "$ingot" train sides.ingot --run --fresh --data 'label=[0, 1, 1]'
 printf '\0\0\10\1\0\0\0\0' >none.idx

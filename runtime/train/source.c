@@ -307,7 +307,8 @@ static bool take_source(cursor *c, source *s)
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (!strcmp(calls[i].name, word))
             return take_call(c, s, &calls[i]);
-    return wrong(c, "a file, a table, csv(..), bytes(..), chars(..), words(..) or windows(..)");
+    return wrong(c, "a file in quotes, as \"f.npz\"[\"x\"], a table, csv(..), bytes(..), "
+                    "chars(..), words(..) or windows(..)");
 }
 
 /* The row of what a text begins as a call of; null: of nothing. */
