@@ -329,7 +329,9 @@ static bool read_item(safetensors *f, const safetensors_item *t, char *error)
     char has[SAFETENSORS_SHAPE_SIZE], wanted[SAFETENSORS_SHAPE_SIZE];
 
     if (!e)
-        return tensor_fail(error, "%s: is damaged: it lacks '%.200s'", f->path, t->name);
+        return tensor_fail(error, "%s: lacks '%.200s': it is damaged, or another version of ingot "
+                           "made the trainer that wrote it; --init takes its weights", f->path,
+                           t->name);
     if (e->dtype != t->dtype || e->rank != t->rank ||
         (t->rank && memcmp(e->dims, t->dims, (size_t)t->rank * sizeof *t->dims)))
         return tensor_fail(error, "%s: '%.200s' is %.150s, the program has %.150s", f->path,

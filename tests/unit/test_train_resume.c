@@ -279,6 +279,11 @@ static void shapes_and_notes_are_checked(void **state)
                      CLI_FAILED);
     assert_said("'net.m' is f32[3,2], the program has f32[2,3]");
     replace("s", "[3,2]", "[2,3]");
+    replace("s", "\"net.m\"", "\"net.z\"");
+    assert_int_equal(TRAIN(&endless, "--steps=5", "--keep=0", arg("--save=", "s"), "--resume"),
+                     CLI_FAILED);
+    assert_said("lacks 'net.m': it is damaged, or another version of ingot");
+    replace("s", "\"net.z\"", "\"net.m\"");
     replace("s", "\"step\":\"4\"", "\"step\":\"5\"");
     assert_int_equal(TRAIN(&endless, "--steps=5", "--keep=0", arg("--save=", "s"), "--resume"),
                      CLI_FAILED);
