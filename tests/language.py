@@ -365,6 +365,13 @@ def case_gradients_by_weights_of_a_file(b):
     return None
 
 
+def case_an_extent_may_have_the_name_of_rows(b):
+    """Rows are called N where nothing else is."""
+    b.write('p.ingot', 'entry e(w: [N], x: [.., N]) -> [..] = sum(w * x)\n')
+    said = b.run('run', 'p.ingot', '--w', '[1, 2]', '--x', '[[1, 1], [2, 0], [0, 5]]')
+    return None if said == (0, 'y: f32[3] 3 2 10\n', '') else said
+
+
 def case_functions_of_all_parameters(b):
     """clamp, min and max go over them name by name, as operators do."""
     text = ('net f(x: [..]) -> [..] { param a = 1, b = -1, c: [2] = [0.25, 7];  a * x + b + sum(c) }\n'

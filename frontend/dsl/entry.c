@@ -116,8 +116,32 @@ static void check_input(dsl *cx, const dsl_value *v, ir_dim below, const char *n
     ir_check(dsl_b(cx), dsl_ref(cx, ok), bound_message(cx, below, name));
 }
 
-/* Extents that mean nothing yet become symbols of the run; `..` are rows N, the
- * same for all inputs. */
+static bool names_extent(const ast_params *l, const char *name)
+{
+    for (uint32_t i = 0; i < l->len; i++) {
+        const ast_type *t = l->at[i].type;
+        if (t && t->bound && ast_mentions(t->bound, name))
+            return true;
+        for (uint32_t k = 0; t && k < t->extents.len; k++)
+            if (ast_mentions(t->extents.at[k], name))
+                return true;
+    }
+    return false;
+}
+
+/* What `..` of the inputs stands for: rows N, or N_ where an extent has that name. */
+static void begin_rows(dsl *cx, const ast_params *l, dsl_rows *rows)
+{
+    const char *name = "N";
+
+    while (names_extent(l, name))
+        name = arena_printf(&cx->m->mem, "%s_", name);
+    dsl_add_axis(&rows->axes, dsl_axis_new(cx, "..", symbol(cx, name)));
+    rows->set = true;
+}
+
+/* Extents that mean nothing yet become symbols of the run; `..` are rows, the same for all
+ * inputs. */
 static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows, bool checked)
 {
     const ast_type *t = p->type;
@@ -130,9 +154,6 @@ static const dsl_value *array_input(dsl *cx, const ast_param *p, dsl_rows *rows,
     for (uint32_t i = (uint32_t)first; t && i < t->extents.len; i++)
         new_symbols(cx, t->extents.at[i]);
     if (first) {
-        if (!rows->set)
-            dsl_add_axis(&rows->axes, dsl_axis_new(cx, "..", symbol(cx, "N")));
-        rows->set = true;
         axis[0] = rows->axes.at[0];
         extent[0] = axis[0]->extent;
     }
@@ -162,6 +183,8 @@ bool dsl_read_inputs(dsl *cx, const ast_params *l, dsl_rows *rows, bool checked)
         const ast_param *p = &l->at[i];
         const ast_type *t = p->type;
         bool number = t && t->elem == AST_ELEM_INT && !t->bound && !t->extents.len;
+        if (has_rows(t) && !rows->set)
+            begin_rows(cx, l, rows);
         const dsl_value *v = number ? number_input(cx, p) : array_input(cx, p, rows, checked);
         if (dsl_bad(v))
             return false;
