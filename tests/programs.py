@@ -314,6 +314,12 @@ def function_cases(c):
           dict(x=x[0], t=np.array([4, 0, 2])),
           lambda d: -np.log(softmax(x[0])[np.arange(3), [4, 0, 2]]))
     c.add('gradient', 'entry f(x: [K]) = grad(sum(x^3), x)', dict(x=x[0, 0]), 3 * x[0, 0]**2)
+    w = c.real(4, 4)
+    slope = 1 - np.tanh(w @ x[0, 0, :4])**2
+    c.add('gradients in a loop by all of what it reads by parts',
+          'entry f(w: [4, 4], x: [4]) -> [4, 4] { scan i in 4 { s = tanh(sum[j] w[i, j] * x[j])\n'
+          '    y[i, :] = grad(s + x[i], x) }\n    y }',
+          dict(w=w, x=x[0, 0, :4]), slope[:, None] * w + np.eye(4))
     d = dict(e=c.real(3, 16), w=c.real(16, 70), x=np.array([2, 0, 0, 2, 0, 2, 0, 0]))
     back = 2 * (d['e'] @ d['w'])[d['x']]
     at = np.eye(3, dtype=np.float32)[d['x']]

@@ -2,6 +2,7 @@
  * net.layer.w is a parameter, `net` in arithmetic all of them, by name: net - 0.1 *
  * grad(loss, net) is a step of gradient descent. */
 #include "check.h"
+#include "train.h"
 
 /* ---- paths ------------------------------------------------------------------ */
 
@@ -318,19 +319,99 @@ bool dsl_update_net(dsl *cx, const ast_stmt *s)
 
 /* ---- gradients -------------------------------------------------------------- */
 
-/* y as one number: what it carries is summed. */
-static const dsl_value *total(dsl *cx, const dsl_value *y, ir_loc at)
+/* The first axis of y that is one of an index or of rows, and none of x's; null: there is none. */
+static const dsl_axis *missing_axis(const dsl_value *y, const dsl_value *x)
+{
+    for (int i = 0; i < y->tensor.rank; i++)
+        if (y->tensor.axis[i] && (!dsl_is_tensor(x) || dsl_find(x, y->tensor.axis[i]) < 0))
+            return y->tensor.axis[i];
+    return NULL;
+}
+
+/* y as one number.  It may be one for each i where x is one for each i, too: those of one i
+ * are taken to be made of those of the same, so that their sum has all gradients. */
+static const dsl_value *total(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
 {
     dsl_axes all = {0};
     int visible[IR_MAX_RANK];
 
     y = dsl_as(cx, y, DSL_REAL, at, "what is differentiated");
-    if (dsl_bad(y))
-        return y;
+    if (dsl_bad(y) || dsl_bad(x))
+        return &dsl_poison;
     if (dsl_visible(y, visible))
         return dsl_wrong(cx, at, "grad takes a number, this is %s; sum it", dsl_describe(cx, y));
+    const dsl_axis *each = missing_axis(y, x);
+    if (each)
+        return dsl_wrong(cx, at, "grad of a number for each %s, by what is the same for all: "
+                         "sum[%s] makes it one number%s", dsl_is_rows(each) ? "row" : each->name,
+                         each->name, dsl_is_rows(each) ? "" : "; for a gradient of each, compute "
+                         "it and grad in a scan");
     dsl_add_carried(&all, y);
     return dsl_reduce(cx, y, RED_SUM, &all);
+}
+
+/* Is y, of the region, made of x outside of it?  Gradients go no farther than the region. */
+static bool made_outside(dsl *cx, dsl_region *r, ir_ref y, const dsl_value *x);
+
+/* Is it so by way of what the region has as `inner`, and the function around it as `outer`? */
+static bool made_by_way(dsl *cx, dsl_region *r, const bool *used, ir_ref inner, ir_ref outer,
+                        const dsl_value *x)
+{
+    const ir_fn *f = r->outer->b->fn;
+
+    if (inner == IR_NONE || !used[r->b->fn->value.at[inner].node])
+        return false;
+    return r->outer == x->tensor.home
+               ? train_ancestors(cx, f, outer)[f->value.at[x->tensor.ref].node]
+               : made_outside(cx, r->outer, outer, x);
+}
+
+static bool made_outside(dsl *cx, dsl_region *r, ir_ref y, const dsl_value *x)
+{
+    if (r == x->tensor.home)
+        return false;
+    const ir_captures *c = r->captured;
+    const bool *used = train_ancestors(cx, r->b->fn, y);
+    for (uint32_t i = 0, n = (uint32_t)c->regions; i < c->ref.len; i++)
+        if (c->ref.at[i] != x->tensor.ref || r->outer != x->tensor.home)
+            if (made_by_way(cx, r, used, c->inner.at[i * n + (uint32_t)r->side], c->ref.at[i], x))
+                return true;
+    for (uint32_t i = 0; r->scan && i < r->scan->slices.len; i++) {
+        const dsl_slice *s = &r->scan->slices.at[i];
+        dsl_region *now = cx->region;
+        cx->region = r->outer;
+        ir_ref outer = dsl_ref(cx, s->base);
+        cx->region = now;
+        if (made_by_way(cx, r, used, s->part->tensor.ref, outer, x))
+            return true;
+    }
+    return false;
+}
+
+/* Is y not made of x, but of a number that x is made of? */
+static bool made_beside(dsl *cx, ir_ref y, ir_ref x)
+{
+    const ir_fn *f = dsl_b(cx)->fn;
+    const bool *of_y = train_ancestors(cx, f, y), *of_x = train_ancestors(cx, f, x);
+    uint32_t nx = f->value.at[x].node, ny = f->value.at[y].node;
+
+    for (uint32_t i = 0; !of_y[nx] && i <= nx && i <= ny; i++)
+        if (of_y[i] && of_x[i] && f->node.at[i].op != OP_CONST && f->node.at[i].nres &&
+            dt_is_float(ir_type_of(f, f->node.at[i].first)->dtype))
+            return true;
+    return false;
+}
+
+/* Does the gradient see all ways from x to y? */
+static bool sees(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
+{
+    if (made_outside(cx, cx->region, dsl_ref(cx, y), x))
+        return dsl_wrong(cx, at, "grad in a loop or branch, of what is computed outside of it: "
+                         "compute that inside, too"), false;
+    if (made_beside(cx, dsl_ref(cx, y), dsl_ref(cx, x)))
+        return dsl_wrong(cx, at, "grad by what the number is not computed from: name it, "
+                         "h = .., and compute the number from h"), false;
+    return true;
 }
 
 /* A parameter by which an entry differentiates is a state, also where a file has its weights: what
@@ -375,12 +456,12 @@ const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_lo
     ir_ref *in = arena_array(cx->mem, ir_ref, n + 1);
     const dsl_value **out = arena_array(cx->mem, const dsl_value *, n);
 
-    y = total(cx, y, at);
-    if (dsl_bad(y) || dsl_bad(by))
+    y = total(cx, y, by, at);
+    if (dsl_bad(y))
         return &dsl_poison;
     in[0] = dsl_ref(cx, y);
     for (uint32_t i = 0; i < n; i++) {
-        if (!can_be_by(cx, part[i], at))
+        if (!can_be_by(cx, part[i], at) || !sees(cx, y, part[i], at))
             return &dsl_poison;
         keep_state(cx, part[i]);
         in[i + 1] = dsl_ref(cx, part[i]);

@@ -115,6 +115,30 @@ static void add_slice(looping *k, const dsl_value *x, int axis)
     vec_push(&k->scan.slices, (dsl_slice){x, axis, NULL});
 }
 
+static bool is_grad_by(const ast_expr *e, const void *name)
+{
+    const ast_expr *by = e->kind == AST_CALL && e->call.args.len == 2 ? e->call.args.at[1].value
+                                                                      : NULL;
+
+    return by && ast_mentions(e->call.callee, "grad") && ast_mentions(by, name);
+}
+
+/* Does the body differentiate by the whole of x?  Then its parts are taken in the body. */
+static bool differentiates(const ast_block *b, const char *name)
+{
+    for (uint32_t i = 0; i < b->stmts.len; i++) {
+        const ast_stmt *s = b->stmts.at[i];
+        if (s->kind == AST_DEFINE && ast_any(s->define.value, is_grad_by, name))
+            return true;
+        for (uint32_t k = 0; s->kind == AST_VALUE && k < s->values.len; k++)
+            if (ast_any(s->values.at[k], is_grad_by, name))
+                return true;
+        if (s->kind == AST_REPEAT && differentiates(&s->loop.body, name))
+            return true;
+    }
+    return false;
+}
+
 /* Is e the subscript x[.., t, ..] of an array from outside by the bare index of the
  * loop?  Then the loop hands the body that part of x, which costs no gather and has
  * a gradient that is a stack of parts. */
@@ -124,7 +148,8 @@ static void note_slice(dsl *cx, looping *k, const ast_expr *e)
     const dsl_var *v = base->kind == AST_NAME ? dsl_find_var(cx->scope, base->name) : NULL;
     int visible[IR_MAX_RANK], n;
 
-    if (!v || !v->value || !dsl_is_tensor(v->value))
+    if (!v || !v->value || !dsl_is_tensor(v->value) ||
+        differentiates(&k->s->loop.body, base->name))
         return;
     n = dsl_visible(v->value, visible);
     if (!dsl_positions(&e->subscript.positions, n, at))
