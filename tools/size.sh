@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # Lines that a folder may have: what it has, and room for a tenth more.
 budget() {
     case $1 in
-    ir) echo 19200 ;; frontend) echo 31900 ;; passes) echo 12700 ;;
+    ir) echo 19200 ;; frontend) echo 32200 ;; passes) echo 12700 ;;
     codegen) echo 20700 ;; runtime) echo 17500 ;; cli) echo 11000 ;;
     export) echo 9000 ;; tests) echo 18000 ;;
     esac
