@@ -12,14 +12,15 @@ usage: examples.py INGOT [--short | --write] [--data FOLDER] [NAME..]
 
 Pictures of clothes are of Debian's package dataset-fashion-mnist, installed or unpacked in
 build/examples; tumours of the wheel of scikit-learn, fetched by pip; sentences and dates
-are made here.  Needs NumPy and onnx.  With --write scikit-learn's net stands beside that of
-housing, in an environment of its own, build/sklearn."""
+are made here.  It goes on in build/venv, where tests have NumPy and onnx.  With --write
+scikit-learn's net stands beside that of housing, in an environment of its own, build/sklearn."""
 import argparse
 import csv
 import datetime
 import gzip
 import hashlib
 import json
+import os
 import random
 import resource
 import shutil
@@ -31,11 +32,16 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-
 ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / 'build/venv'
+if Path(sys.prefix).resolve() != TOOLS.resolve():
+    subprocess.run(['bash', '-c', '. scripts/setup.sh; install_python_tools'], cwd=ROOT, check=True)
+    os.execv(TOOLS / 'bin/python', [TOOLS / 'bin/python', *sys.argv])
+
+import numpy as np                                          # noqa: E402
+import onnx                                                 # noqa: E402
+from onnx import TensorProto, helper, numpy_helper          # noqa: E402
+
 sys.path.insert(0, str(ROOT / 'tests'))
 from safetensors_file import read_safetensors               # noqa: E402
 
