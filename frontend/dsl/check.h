@@ -47,6 +47,7 @@ typedef struct dsl_var {
     dsl_axis *index;
     dsl_cell *cell;
     ir_loc at;
+    bool block;                 /* of training: its name means nothing in expressions */
     struct dsl_var *next;
 } dsl_var;
 
@@ -372,6 +373,8 @@ void dsl_note_spelling(dsl *cx, const dsl_template *t);
 /* ---- names (scope.c) */
 
 dsl_var *dsl_find_var(const dsl_scope *s, const char *name);
+/* Of this scope alone, blocks of training among them. */
+dsl_var *dsl_find_own(const dsl_scope *s, const char *name);
 dsl_var *dsl_define(dsl *cx, dsl_scope *s, const char *name, const dsl_value *v, ir_loc at);
 dsl_var *dsl_define_index(dsl *cx, dsl_scope *s, const char *name, dsl_axis *a, ir_loc at);
 dsl_var *dsl_define_cell(dsl *cx, dsl_scope *s, dsl_cell *cell);

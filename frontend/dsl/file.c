@@ -27,10 +27,8 @@ static dsl_template *template_new(dsl *cx, dsl_file *f, const ast_item *item, co
 /* In this file only: names of the prelude and of imports may be hidden. */
 static bool is_taken(dsl *cx, dsl_file *f, ast_word name)
 {
-    dsl_scope own = *f->scope;
+    const dsl_var *v = dsl_find_own(f->scope, name.text);
 
-    own.parent = NULL;
-    const dsl_var *v = dsl_find_var(&own, name.text);
     if (v)
         dsl_wrong(cx, name.at, "%s is named already, at line %u", name.text, v->at.line);
     return v;
@@ -42,7 +40,8 @@ static void add_callable(dsl *cx, dsl_file *f, const ast_item *item)
         return;
     if (!is_taken(cx, f, item->name))
         dsl_define(cx, f->scope, item->name.text,
-                   template_new(cx, f, item, item->name.text)->value, item->at);
+                   template_new(cx, f, item, item->name.text)->value, item->at)->block =
+            item->kind == AST_ITEM_TRAIN;
 }
 
 _Static_assert(AST_ITEM_LOAD - AST_ITEM_FN == 6, "items with a callable stand in one row");

@@ -19,9 +19,18 @@ dsl_var *dsl_find_var(const dsl_scope *s, const char *name)
 {
     for (; s; s = s->parent)
         for (dsl_var *v = s->vars; v; v = v->next)
-            if (v->name == name)
+            if (v->name == name && !v->block)
                 return v;
     return NULL;
+}
+
+dsl_var *dsl_find_own(const dsl_scope *s, const char *name)
+{
+    dsl_var *v = s->vars;
+
+    while (v && v->name != name)
+        v = v->next;
+    return v;
 }
 
 static dsl_var *add_var(dsl *cx, dsl_scope *s, const char *name, ir_loc at)
@@ -106,6 +115,9 @@ const dsl_value *dsl_lookup(dsl *cx, const char *name, ir_loc at)
 
     if (v)
         return dsl_var_value(cx, v);
+    for (const dsl_scope *s = cx->scope; s; s = s->parent)
+        if (dsl_find_own(s, name))
+            return dsl_wrong(cx, at, "%s is a train block, which nothing calls", name);
     const char *why = why_lost(cx, name);
     if (why)
         return dsl_wrong(cx, at, "%s %s", name, why);

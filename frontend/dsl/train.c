@@ -418,10 +418,8 @@ static void make_block(dsl *cx, const dsl_template *t, struct ingot_train_block 
 
 const dsl_template *train_template(const dsl_file *f, const ast_item *item, ast_item_kind kind)
 {
-    dsl_scope own = *f->scope;
+    const dsl_var *v = item->kind == kind ? dsl_find_own(f->scope, item->name.text) : NULL;
 
-    own.parent = NULL;
-    const dsl_var *v = item->kind == kind ? dsl_find_var(&own, item->name.text) : NULL;
     return v && v->value && v->value->kind == DSL_FUNCTION ? v->value->function.of : NULL;
 }
 
