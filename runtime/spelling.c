@@ -60,12 +60,24 @@ static int64_t number_of(spelling s, const char *text, size_t size)
     return s.n && !strcmp(s.names[0], text_unknown) ? 0 : -1;
 }
 
-/* The word, up to a blank, or up to the next quote if it begins with one and is none as it stands:
+/* The quote that ends what one at `at` begins: behind a name, which may have quotes of its own, if
+ * there is such, else the next; null: there is none. */
+static const char *closing_quote(spelling s, const char *at)
+{
+    const char *first = *at == '"' ? strchr(at + 1, '"') : NULL;
+
+    for (const char *end = first; end; end = strchr(end + 1, '"'))
+        if (place_of(s, at + 1, (size_t)(end - at - 1)) >= 0)
+            return end;
+    return first;
+}
+
+/* The word, up to a blank, or up to a closing quote if it begins with one and is none as it stands:
  * names may have blanks.  Its number, or -1, and how many bytes it takes. */
 static int64_t read_word(spelling s, const char *at, size_t *size)
 {
     *size = strcspn(at, blanks);
-    const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+    const char *end = closing_quote(s, at);
 
     if (!end || place_of(s, at, *size) >= 0)
         return *size ? number_of(s, at, *size) : 0;

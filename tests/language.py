@@ -190,6 +190,11 @@ def case_texts(b):
     said = b.run(*run, 'pick', '--i', '5')
     if said != (0, '\\x1b[2J\n\n', ''):
         return 'a terminal obeys', said
+    weights(b, 'w.safetensors', {'dim.K': '3', 'dim.V': '3', 'names.V': '"a", "b", "c"', 'names.K': '"<unknown>", "cat", "say \\"hi\\" now"'},
+            f__w=('F32', 'f', [3, 3], (0, 0, 1, 0, 0, 0, 1, 0, 0)))
+    said = b.run(*run, 'count', '--kind', 'say "hi" now', '--words', '"say "hi" now" cat "say "hi" now"')
+    if said[1] != 'y: i64[] 2\n':
+        return 'a word with quotes', said
     return None if 'say(prompt: i64[L] (a text), n: i64[] = 2)' in b.run('--help', program=b.folder / 'p')[1] else 'not in --help'
 
 
