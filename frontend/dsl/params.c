@@ -418,10 +418,12 @@ static bool sees(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
  * is computed of constants is computed when compiling, and has no gradient. */
 static void keep_state(dsl *cx, const dsl_value *part)
 {
-    for (uint32_t i = 0; cx->o && cx->o->weights && !cx->known && i < cx->memory.len; i++) {
+    if (!cx->o || !cx->o->weights || cx->known)
+        return;
+    for (uint32_t i = 0; i < cx->memory.len; i++) {
         dsl_memory *m = cx->memory.at[i];
-        ir_ref read = dsl_ref(cx, dsl_first_read(cx, &m->cell));
-        m->updated |= m->trainable && read == dsl_ref(cx, part);
+        m->updated |= m->trainable &&
+                      dsl_ref(cx, dsl_first_read(cx, &m->cell)) == dsl_ref(cx, part);
     }
 }
 
