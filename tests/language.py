@@ -387,6 +387,17 @@ def case_functions_of_all_parameters(b):
     return None if said[1] == 'y: f32[4] 1 -0.5 0.5 1\n' else said
 
 
+def case_a_net_behind_an_objective(b):
+    """It has the weights that the objective has changed; where a step has pieces, those of before."""
+    text = ('net f(x: [..]) -> [..] { param w = 1;  w * x }\ntrain t(x: [..]) { data x = [1, 3];  epochs 1;  %s\n'
+            '    y = f(x);  minimize f(x)^2 using sgd(0.05);  track above = y;  track behind = f(x) }\n')
+    for clause, options, behind in (('batch 2', (), 1), ('batch 1;  accumulate 2', (), 2), ('batch 2', ('--shards', '2'), 2)):
+        said = b.run('train', b.write('p.ingot', text % clause), '--run', '--fresh', *options)[1:]
+        if f'above 2  behind {behind}\n' not in ''.join(said):
+            return clause, options, said
+    return None
+
+
 def case_a_copy_of_a_copy(b):
     """It is read through what both say, in that order, and an average of it has all their parameters."""
     text = ('layer plus(x) { param a = 1;  x + a }\nfn twice(x) = 2 * x\nnet f(x: [..]) -> [..] { param w = 1;  w * x }\n'
