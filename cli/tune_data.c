@@ -35,13 +35,14 @@ bool tune_set_classes(void *to, const cli_option *option, const char *value)
 /* Column i of the block, as far as the model tells it; the last one is the goal. */
 static void describe(const tune *x, uint32_t i, struct ingot_train_column *c)
 {
-    const ir_type *t = i < x->inputs ? tune_input(x, i) : tune_result(x);
+    bool input = i < x->inputs, classes = !input && x->kind == GOAL_CLASS;
+    const ir_type *t = input ? tune_input(x, i) : tune_result(x);
     int64_t *dims = arena_array(&x->d->mem, int64_t, IR_MAX_RANK);
 
-    *c = (struct ingot_train_column){.name = i < x->inputs ? x->input[i] : x->goal, .dims = dims,
-                                     .missing = 1, .bound = i < x->inputs ? 0 : -1,
-                                     .rank = i < x->inputs ? t->rank - 1 : x->rank - 2,
-                                     .dtype = dt_of(i < x->inputs ? t->dtype : DT_I64)->onnx};
+    *c = (struct ingot_train_column){.name = input ? x->input[i] : x->goal, .dims = dims,
+                                     .missing = 1, .bound = classes ? -1 : 0,
+                                     .rank = (input ? t->rank : x->rank) - 1 - classes,
+                                     .dtype = dt_of(input ? t->dtype : DT_I64)->onnx};
     for (int a = 0; a < c->rank; a++)
         if (!dim_const(&x->m->dims, t->dim[a + 1], &dims[a]))
             dims[a] = -1;
