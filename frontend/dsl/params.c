@@ -350,31 +350,31 @@ static const dsl_value *total(dsl *cx, const dsl_value *y, const dsl_value *x, i
     return dsl_reduce(cx, y, RED_SUM, &all);
 }
 
-/* Is y, of the region, made of x outside of it?  Gradients go no farther than the region. */
-static bool made_outside(dsl *cx, dsl_region *r, ir_ref y, const dsl_value *x);
+/* Is what has these ancestors in the region made of x outside of it?  Gradients go no farther than
+ * the region. */
+static bool made_outside(dsl *cx, dsl_region *r, const bool *marks, const dsl_value *x);
 
 /* Is it so by way of what the region has as `inner`, and the function around it as `outer`? */
-static bool made_by_way(dsl *cx, dsl_region *r, const bool *used, ir_ref inner, ir_ref outer,
+static bool made_by_way(dsl *cx, dsl_region *r, const bool *marks, ir_ref inner, ir_ref outer,
                         const dsl_value *x)
 {
     const ir_fn *f = r->outer->b->fn;
 
-    if (inner == IR_NONE || !used[r->b->fn->value.at[inner].node])
+    if (inner == IR_NONE || !marks[r->b->fn->value.at[inner].node])
         return false;
-    return r->outer == x->tensor.home
-               ? train_ancestors(cx, f, outer)[f->value.at[x->tensor.ref].node]
-               : made_outside(cx, r->outer, outer, x);
+    const bool *around = train_ancestors(cx, f, outer);
+    return r->outer == x->tensor.home ? around[f->value.at[x->tensor.ref].node]
+                                      : made_outside(cx, r->outer, around, x);
 }
 
-static bool made_outside(dsl *cx, dsl_region *r, ir_ref y, const dsl_value *x)
+static bool made_outside(dsl *cx, dsl_region *r, const bool *marks, const dsl_value *x)
 {
     if (r == x->tensor.home)
         return false;
     const ir_captures *c = r->captured;
-    const bool *used = train_ancestors(cx, r->b->fn, y);
     for (uint32_t i = 0, n = (uint32_t)c->regions; i < c->ref.len; i++)
         if (c->ref.at[i] != x->tensor.ref || r->outer != x->tensor.home)
-            if (made_by_way(cx, r, used, c->inner.at[i * n + (uint32_t)r->side], c->ref.at[i], x))
+            if (made_by_way(cx, r, marks, c->inner.at[i * n + (uint32_t)r->side], c->ref.at[i], x))
                 return true;
     for (uint32_t i = 0; r->scan && i < r->scan->slices.len; i++) {
         const dsl_slice *s = &r->scan->slices.at[i];
@@ -382,33 +382,35 @@ static bool made_outside(dsl *cx, dsl_region *r, ir_ref y, const dsl_value *x)
         cx->region = r->outer;
         ir_ref outer = dsl_ref(cx, s->base);
         cx->region = now;
-        if (made_by_way(cx, r, used, s->part->tensor.ref, outer, x))
+        if (made_by_way(cx, r, marks, s->part->tensor.ref, outer, x))
             return true;
     }
     return false;
 }
 
-/* Is y not made of x, but of a number that x is made of? */
-static bool made_beside(dsl *cx, ir_ref y, ir_ref x)
+/* Is y, which has these ancestors, not made of x, but of a number that x is made of? */
+static bool made_beside(dsl *cx, const bool *marks, ir_ref y, ir_ref x)
 {
     const ir_fn *f = dsl_b(cx)->fn;
-    const bool *of_y = train_ancestors(cx, f, y), *of_x = train_ancestors(cx, f, x);
     uint32_t nx = f->value.at[x].node, ny = f->value.at[y].node;
 
-    for (uint32_t i = 0; !of_y[nx] && i <= nx && i <= ny; i++)
-        if (of_y[i] && of_x[i] && f->node.at[i].op != OP_CONST && f->node.at[i].nres &&
+    if (marks[nx])
+        return false;
+    const bool *of_x = train_ancestors(cx, f, x);
+    for (uint32_t i = 0; i <= nx && i <= ny; i++)
+        if (marks[i] && of_x[i] && f->node.at[i].op != OP_CONST && f->node.at[i].nres &&
             dt_is_float(ir_type_of(f, f->node.at[i].first)->dtype))
             return true;
     return false;
 }
 
-/* Does the gradient see all ways from x to y? */
-static bool sees(dsl *cx, const dsl_value *y, const dsl_value *x, ir_loc at)
+/* Does the gradient see all ways from x to y, which has these ancestors? */
+static bool sees(dsl *cx, const bool *marks, ir_ref y, const dsl_value *x, ir_loc at)
 {
-    if (made_outside(cx, cx->region, dsl_ref(cx, y), x))
+    if (made_outside(cx, cx->region, marks, x))
         return dsl_wrong(cx, at, "grad in a loop or branch, of what is computed outside of it: "
                          "compute that inside, too"), false;
-    if (made_beside(cx, dsl_ref(cx, y), dsl_ref(cx, x)))
+    if (made_beside(cx, marks, y, dsl_ref(cx, x)))
         return dsl_wrong(cx, at, "grad by what the number is not computed from: name it, "
                          "h = .., and compute the number from h"), false;
     return true;
@@ -462,12 +464,16 @@ const dsl_value *dsl_grad(dsl *cx, const dsl_value *y, const dsl_value *x, ir_lo
     if (dsl_bad(y))
         return &dsl_poison;
     in[0] = dsl_ref(cx, y);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!can_be_by(cx, part[i], at) || !sees(cx, y, part[i], at))
+    for (uint32_t i = 0; i < n; i++) {      /* reading may add nodes: all at first */
+        if (!can_be_by(cx, part[i], at))
             return &dsl_poison;
         keep_state(cx, part[i]);
         in[i + 1] = dsl_ref(cx, part[i]);
     }
+    const bool *marks = train_ancestors(cx, dsl_b(cx)->fn, in[0]);
+    for (uint32_t i = 0; i < n; i++)
+        if (!sees(cx, marks, in[0], part[i], at))
+            return &dsl_poison;
     ir_ref g = ir_make(dsl_b(cx), OP_GRAD, in, n + 1, NULL);
     for (uint32_t i = 0; i < n; i++)
         out[i] = dsl_array_like(cx, part[i], g == IR_NONE ? g : g + i, part[i]->tensor.rank,
