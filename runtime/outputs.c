@@ -91,12 +91,6 @@ bool outputs_write(const char *folder, bool pb, const char *const *names, const 
 /* Elements of a summary; places of a ranking. */
 enum { SHOWN = 8, TOP = 5 };
 
-static bool is_float(int32_t dtype)
-{
-    return dtype == TENSOR_F32 || dtype == TENSOR_F64 || dtype == TENSOR_F16 ||
-           dtype == TENSOR_BF16;
-}
-
 /* Does one axis hold all elements?  The first of several axes is that of the rows: [8,1] are
  * eight of one element. */
 static bool is_row(const tensor *t)
@@ -105,7 +99,7 @@ static bool is_row(const tensor *t)
 
     for (int32_t k = 1; k < t->rank; k++)
         row = row || t->dims[k] == t->count;
-    return row && is_float(t->dtype);
+    return row && tensor_is_float(t->dtype);
 }
 
 /* Is it one row of more than SHOWN elements that are no less than 0 and sum to 1?

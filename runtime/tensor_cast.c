@@ -24,12 +24,6 @@ static uint16_t small_bits(double v, int e, int m, int bias)
     return (uint16_t)(sign | (bits < infinite ? bits : infinite));
 }
 
-static bool is_float(int32_t dtype)
-{
-    return dtype == TENSOR_F32 || dtype == TENSOR_F64 || dtype == TENSOR_F16 ||
-           dtype == TENSOR_BF16;
-}
-
 static bool is_integer(int32_t dtype)
 {
     const tensor_type *k = &tensor_types[dtype];
@@ -81,7 +75,7 @@ static bool copy_integer(const tensor *t, int64_t i, int32_t dtype, void *to)
 
 static bool cast_element(const tensor *t, int64_t i, int32_t dtype, void *to)
 {
-    if (is_float(dtype)) {
+    if (tensor_is_float(dtype)) {
         put_float(dtype, tensor_element(t, i), to);
         return true;
     }
@@ -93,7 +87,7 @@ bool tensor_put_number(int32_t dtype, void *data, int64_t i, double v)
 {
     char *to = (char *)data + (size_t)i * tensor_elem_size(dtype);
 
-    if (is_float(dtype))
+    if (tensor_is_float(dtype))
         return put_float(dtype, v, to), true;
     if (!is_integer(dtype) || v != trunc(v) || (dtype == TENSOR_BOOL && v != 0 && v != 1))
         return false;
@@ -104,8 +98,8 @@ bool tensor_put_number(int32_t dtype, void *data, int64_t i, double v)
  * Fractions are cut. */
 bool tensor_cast(tensor *t, int32_t dtype, char error[TENSOR_ERROR_SIZE])
 {
-    bool known = (is_float(t->dtype) || is_integer(t->dtype)) &&
-                 (is_float(dtype) || is_integer(dtype));
+    bool known = (tensor_is_float(t->dtype) || is_integer(t->dtype)) &&
+                 (tensor_is_float(dtype) || is_integer(dtype));
     tensor to = {0};
 
     if (!known)

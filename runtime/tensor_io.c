@@ -57,6 +57,12 @@ size_t tensor_elem_size(int32_t dtype)
     return known(dtype) ? tensor_types[dtype].size : 0;
 }
 
+bool tensor_is_float(int32_t dtype)
+{
+    return dtype == TENSOR_F32 || dtype == TENSOR_F64 || dtype == TENSOR_F16 ||
+           dtype == TENSOR_BF16;
+}
+
 /* Zeroed, at a multiple of 64 bytes.  False if the shape is none or memory lacks;
  * t->data is null then, and count tells which (tensor_init_failed words it). */
 bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims)

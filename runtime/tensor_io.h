@@ -50,6 +50,7 @@ typedef struct tensor_value {
 
 const char *tensor_type_name(int32_t dtype);       /* "f32", .. or "?" */
 size_t tensor_elem_size(int32_t dtype);            /* in memory; 0: unknown */
+bool tensor_is_float(int32_t dtype);               /* f16 and bf16 are, too */
 /* Sets dtype, rank, dims, count and allocates zeroed data; false: too large or,
  * if the count is set, without memory. */
 bool tensor_init(tensor *t, int32_t dtype, int32_t rank, const int64_t *dims);

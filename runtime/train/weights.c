@@ -9,12 +9,6 @@
 #include "states.h"
 #include "tensor_file.h"
 
-static bool is_real(int32_t dtype)
-{
-    return dtype == TENSOR_F16 || dtype == TENSOR_BF16 || dtype == TENSOR_F32 ||
-           dtype == TENSOR_F64;
-}
-
 /* A weight of the state's shape; reals of another width, as files that were made small have
  * them, become the state's. */
 static bool take_weight(session *s, safetensors *f, const safetensors_entry *e, int32_t i,
@@ -23,7 +17,8 @@ static bool take_weight(session *s, safetensors *f, const safetensors_entry *e, 
     const struct ingot_value_info *v = &s->model->states[i];
     tensor x = {0};
 
-    if (e->dtype == v->dtype || !is_real(e->dtype) || !is_real(v->dtype) || e->rank != v->rank ||
+    if (e->dtype == v->dtype || !tensor_is_float(e->dtype) || !tensor_is_float(v->dtype) ||
+        e->rank != v->rank ||
         (e->rank && memcmp(e->dims, v->dims, (size_t)e->rank * sizeof *e->dims)))
         return states_read_one(s, f, e, i, error);
     if (!tensor_init(&x, e->dtype, e->rank, e->dims))
@@ -40,7 +35,7 @@ static bool check_weight(const session *s, int32_t i, const char *path, char *er
 {
     const struct ingot_value_info *v = &s->model->states[i];
     const tensor t = {.dtype = v->dtype, .data = (char *)s->states + v->offset};
-    int64_t n = is_real(v->dtype) ? (int64_t)state_elements(v) : 0;
+    int64_t n = tensor_is_float(v->dtype) ? (int64_t)state_elements(v) : 0;
 
     for (int64_t k = 0; k < n; k++)
         if (isnan(tensor_element(&t, k)))
