@@ -40,10 +40,11 @@ static const char *next_name(dsl *cx)
 static train_part *part_of(dsl *cx, const ast_expr *e, const dsl_value *v)
 {
     struct dsl_train *k = cx->train;
-    train_part p = {.e = e, .formula = k->formula.name, .type = dsl_type(v)};
+    train_part *old = find_part(k, e), p = {.e = e, .formula = k->formula.name};
 
-    if (find_part(k, e))
-        return find_part(k, e);
+    if (old)
+        return old;
+    p.type = dsl_type(v);
     p.name = next_name(cx);
     for (int i = 0; i < v->tensor.rank; i++)
         p.index[i] = v->tensor.axis[i] ? v->tensor.axis[i]->name : NULL;
@@ -160,6 +161,12 @@ static const dsl_value *grown_part(dsl *cx, const ast_expr *e)
     return of ? train_quotient(cx, v, of, e->at) : v;
 }
 
+/* What the i-th axis of the part is of, if that is an index in scope; else null. */
+static const dsl_var *index_of(const dsl *cx, const train_part *p, int i)
+{
+    return p->index[i] ? dsl_find_var(cx->scope, p->index[i]) : NULL;
+}
+
 /* Of all rows: the sum, or a mean of it, its axes being of the indices in scope. */
 static const dsl_value *known_part(dsl *cx, const train_part *p)
 {
@@ -167,7 +174,7 @@ static const dsl_value *known_part(dsl *cx, const train_part *p)
     const dsl_value *v = train_sum(cx, p->name, p->type);
 
     for (int i = 0; i < p->type->rank; i++) {
-        const dsl_var *index = p->index[i] ? dsl_find_var(cx->scope, p->index[i]) : NULL;
+        const dsl_var *index = index_of(cx, p, i);
         axis[i] = index ? index->index : NULL;
     }
     v = dsl_array_like(cx, v, dsl_ref(cx, v), p->type->rank, axis);
@@ -195,7 +202,7 @@ bool train_part_extents(dsl *cx, const ast_expr *e)
         cx->train && cx->train->mode == TRAIN_METRICS ? find_part(cx->train, e) : NULL;
 
     for (int i = 0; p && i < p->type->rank; i++) {
-        const dsl_var *v = p->index[i] ? dsl_find_var(cx->scope, p->index[i]) : NULL;
+        const dsl_var *v = index_of(cx, p, i);
         if (!v || !v->index || v->index->known)
             continue;
         v->index->extent = p->type->dim[i];
